@@ -1,0 +1,103 @@
+import type { Answer, Forbidden, ListedState, Refusal } from './delivery.ts'
+
+/** When one exchange with DingTalk began and ended. */
+export interface Exchange {
+  readonly requestedAt: Date
+  readonly respondedAt: Date
+}
+
+/** Fields that a JSON object may have; anything may be in them. */
+type Fields = Readonly<Record<string, unknown>>
+
+/**
+ * Reads the JSON of a getsendresult answer. Total: any value gives an answer, and nothing throws.
+ * Tolerates what the gateway is known to send: missing lists, codes as text, lists as comma-joined text, unknown keys.
+ */
+export function readAnswer(body: unknown, exchange: Exchange): Answer {
+  const fields = fieldsOf(body)
+  if (fields === null) return refusal('NOT_JSON', 'the answer is not a JSON object', null, exchange)
+  const requestId = textOf(fields['request_id'])
+  const code = effectiveCode(fields)
+  if (code === null) return refusal('NO_CODE', 'the answer has no errcode: a gateway or ban page, not a result', requestId, exchange)
+  if (code !== '0') return refusal(code, messageOf(fields), requestId, exchange)
+  const result = fieldsOf(fields['send_result'])
+  if (result === null || Object.keys(result).length === 0) return { kind: 'empty', requestId, ...exchange }
+  return { kind: 'observed', observation: { ...exchange, requestId, people: readPeople(result) } }
+}
+
+/**
+ * `sub_code`, else `subcode=` in `errmsg`, else `errcode`: gateway errors come wrapped in errcode 88.
+ * 88 with sub code 40000 is a missing permission, not a bad parameter. Null when there is no code at all.
+ */
+export function effectiveCode(fields: Fields): string | null {
+  const outer = textOf(fields['errcode'])
+  const inner = textOf(fields['sub_code']) ?? /subcode=([^,\]\s]+)/i.exec(textOf(fields['errmsg']) ?? '')?.[1] ?? null
+  // errcode 0 is success whatever its message says: an "ok" must not be undone by a stray word.
+  if (outer === '0' || inner === null) return outer
+  return outer === '88' && inner === '40000' ? '88/40000' : inner
+}
+
+function messageOf(fields: Fields): string {
+  const message = [textOf(fields['errmsg']), textOf(fields['sub_msg'])].filter((part) => part !== null)
+  return message.join(' ').slice(0, MAX_MESSAGE)
+}
+
+/** Longer messages are cut before they are stored. */
+const MAX_MESSAGE = 300
+
+function refusal(code: string, message: string, requestId: string | null, exchange: Exchange): Refusal {
+  return { kind: 'refused', code: code.slice(0, 64), message, requestId, ...exchange }
+}
+
+/** One state a person. Later calls win, so the order below is the precedence read > unread > forbidden > failed > invalid. */
+function readPeople(result: Fields): Map<string, ListedState> {
+  const people = new Map<string, ListedState>()
+  const put = (list: unknown, state: ListedState): void => {
+    for (const userId of namesOf(list)) people.set(userId, state)
+  }
+  put(result['invalid_user_id_list'], { kind: 'invalid' })
+  put(result['failed_user_id_list'], { kind: 'failed' })
+  put(result['forbidden_user_id_list'], { kind: 'forbidden', code: null, count: null })
+  for (const [userId, forbidden] of forbiddenOf(result['forbidden_list'])) people.set(userId, forbidden)
+  put(result['unread_user_id_list'], { kind: 'unread' })
+  put(result['read_user_id_list'], { kind: 'read' })
+  return people
+}
+
+/** Old documents show lists as comma-joined text; some clients as numbers. User ids never hold a comma. */
+function namesOf(list: unknown): string[] {
+  const items: readonly unknown[] = Array.isArray(list) ? list : typeof list === 'string' ? list.split(',') : []
+  return items.map(nameOf).filter((name) => name !== null)
+}
+
+function nameOf(item: unknown): string | null {
+  const name = textOf(item)?.trim() ?? ''
+  // PostgreSQL text cannot hold NUL, and half a surrogate pair is no character: such an id cannot be anybody's.
+  return name === '' || name.length > 256 || name.includes('\u0000') || !name.isWellFormed() ? null : name
+}
+
+function forbiddenOf(list: unknown): Array<[string, Forbidden]> {
+  if (!Array.isArray(list)) return []
+  return list.flatMap((item: unknown): Array<[string, Forbidden]> => {
+    const fields = fieldsOf(item)
+    const userId = fields === null ? null : nameOf(fields['userid'])
+    if (fields === null || userId === null) return []
+    return [[userId, { kind: 'forbidden', code: nameOf(fields['code']), count: countOf(fields['count']) }]]
+  })
+}
+
+/** A whole number that PostgreSQL's `integer` holds. */
+function countOf(value: unknown): number | null {
+  const count = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
+  return typeof count === 'number' && Number.isInteger(count) && count >= 0 && count < 2 ** 31 ? count : null
+}
+
+function fieldsOf(value: unknown): Fields | null {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : null
+}
+
+/** Codes and ids come as text or as numbers. */
+function textOf(value: unknown): string | null {
+  if (typeof value === 'string') return value === '' ? null : value
+  return typeof value === 'number' || typeof value === 'bigint' ? String(value) : null
+}

@@ -1,0 +1,35 @@
+/**
+ * Errors that cross the package's border. Each has a stable `code`: switch on it, not on the message.
+ * The message holds the values and the remedy, and never a secret.
+ */
+export type TrackerErrorCode =
+  | 'INVALID_INPUT'
+  | 'TOO_MANY_RECIPIENTS'
+  | 'QUEUE_UNAVAILABLE'
+  | 'DATABASE_UNAVAILABLE'
+  | 'SCHEMA_MISMATCH'
+  | 'INVALID_CONFIG'
+  | 'TASK_NOT_FOUND'
+  | 'EMBEDDED_UNAVAILABLE'
+  | 'CLOSED'
+
+export class TrackerError extends Error {
+  override readonly name: string = 'TrackerError'
+  readonly code: TrackerErrorCode
+
+  constructor(code: TrackerErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** A value at a door is not what it must be. `field` names it as the caller wrote it. */
+export class InvalidInputError extends TrackerError {
+  override readonly name: string = 'InvalidInputError'
+  readonly field: string
+
+  constructor(field: string, message: string, code: 'INVALID_INPUT' | 'TOO_MANY_RECIPIENTS' = 'INVALID_INPUT') {
+    super(code, message)
+    this.field = field
+  }
+}

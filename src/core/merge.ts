@@ -1,0 +1,86 @@
+import type { Forbidden, ListedState, Observation, Recipient, RecipientState, StateKind, Unread } from './delivery.ts'
+
+/**
+ * Merging is a join on this chain: a person's kind only ever climbs. Read is final, and a person once seen as unread
+ * was delivered, whatever a later answer says. So the same observation twice, or two in the wrong order, give the same row.
+ */
+const RANK: Readonly<Record<StateKind, number>> = { pending: 0, invalid: 1, failed: 2, forbidden: 3, unread: 4, read: 5 }
+
+/** What one observation did to one person. */
+export interface Merged {
+  readonly recipient: Recipient
+  /** The answer says less than is already known: it changes nothing and is counted. */
+  readonly anomaly: boolean
+}
+
+/**
+ * Joins what an observation says about one person into what is known.
+ * @param listed null when no list of the answer names the person
+ * @param newest no later good look of the task is known; an answer that comes late is no witness for "still unread"
+ */
+export function mergeRecipient(known: Recipient, listed: ListedState | null, look: Observation, newest: boolean): Merged {
+  if (listed === null) {
+    const { state } = known
+    // Not named any more: keep what was seen, and when; the bracket must not move on without a witness.
+    const kept = state.kind === 'unread' && state.listed && look.requestedAt > state.lastUnreadAt
+    return { recipient: kept ? { ...known, state: { ...state, listed: false } } : known, anomaly: false }
+  }
+  return {
+    recipient: {
+      userId: known.userId,
+      firstSeenAt: earliest(known.firstSeenAt, look.respondedAt),
+      state: join(known.state, stateOf(listed, look, newest)),
+    },
+    anomaly: RANK[listed.kind] < RANK[known.state.kind] && isContradiction(known.state, look),
+  }
+}
+
+/** An answer that is older than what is known does not contradict it. */
+function isContradiction(known: RecipientState, look: Observation): boolean {
+  return known.kind !== 'read' || look.requestedAt >= known.firstReadAt
+}
+
+function stateOf(listed: ListedState, look: Observation, newest: boolean): RecipientState {
+  if (listed.kind === 'unread') return { kind: 'unread', lastUnreadAt: look.requestedAt, listed: newest }
+  if (listed.kind === 'read') return { kind: 'read', lastUnreadAt: null, firstReadAt: look.respondedAt }
+  return listed
+}
+
+/** The least upper bound of two states. */
+export function join(a: RecipientState, b: RecipientState): RecipientState {
+  if (a.kind === 'read' || b.kind === 'read') return joinRead(a, b)
+  if (a.kind === 'unread' && b.kind === 'unread') return joinUnread(a, b)
+  if (a.kind === 'forbidden' && b.kind === 'forbidden') return joinForbidden(a, b)
+  return RANK[a.kind] >= RANK[b.kind] ? a : b
+}
+
+/** The bracket is the join of what both know: the earliest read, and the latest unread before it. */
+function joinRead(a: RecipientState, b: RecipientState): RecipientState {
+  const reads = [a, b].filter((state) => state.kind === 'read')
+  const firstReadAt = new Date(Math.min(...reads.map((state) => state.firstReadAt.getTime())))
+  const unreadAts = [a, b]
+    .map((state) => (state.kind === 'read' || state.kind === 'unread' ? state.lastUnreadAt : null))
+    .filter((at) => at !== null && at < firstReadAt)
+  return { kind: 'read', firstReadAt, lastUnreadAt: unreadAts.reduce(latest, null) }
+}
+
+function joinUnread(a: Unread, b: Unread): Unread {
+  if (a.lastUnreadAt.getTime() === b.lastUnreadAt.getTime()) return { ...a, listed: a.listed || b.listed }
+  return a.lastUnreadAt > b.lastUnreadAt ? a : b
+}
+
+/** A reason beats none; of two reasons the greater code wins, so that the order of the answers does not matter. */
+function joinForbidden(a: Forbidden, b: Forbidden): Forbidden {
+  const [codeA, codeB] = [a.code ?? '', b.code ?? '']
+  if (codeA === codeB) return (a.count ?? -1) >= (b.count ?? -1) ? a : b
+  return codeA > codeB ? a : b
+}
+
+function earliest(a: Date | null, b: Date): Date {
+  return a !== null && a <= b ? a : b
+}
+
+function latest(a: Date | null, b: Date | null): Date | null {
+  if (a === null || b === null) return a ?? b
+  return a >= b ? a : b
+}

@@ -1,0 +1,126 @@
+import type { Answer, Task, TaskKey } from './delivery.ts'
+import type { LookPlan, TaskUpdate } from './plan.ts'
+import type { PlannedLook } from './schedule.ts'
+import type { TrackRequest } from './track-request.ts'
+
+/** What the use cases in `service/` need from the world. Each port is a small object of verbs; adapters implement them. */
+
+/** PostgreSQL is the truth. */
+export interface DeliveryStore {
+  /** Inserts what is new, in one statement; a task that is there already is left as it is. Results in the order of the requests. */
+  track(requests: readonly TrackRequest[]): Promise<Tracked[]>
+  /**
+   * Claims up to `limit` tasks that no worker has planned yet (they came through the SQL door or from `track`), so that no other worker gets them.
+   * `plan` gives each its deadline and first look, which are stored with the claim.
+   */
+  adopt(plan: (task: Unplanned) => { readonly deadlineAt: Date; readonly first: PlannedLook }, limit: number): Promise<Timer[]>
+  /** The task with its recipients, or null. Loads of one moment share a query. */
+  load(key: TaskKey): Promise<LoadedTask | null>
+  /** Writes a look whole, or nothing (`stale`) where another look was recorded meanwhile. Writes of one moment share a statement. */
+  apply(plan: LookPlan): Promise<'stored' | 'stale'>
+  /** Ends a task without a look. */
+  end(key: TaskKey, believes: { readonly pollNo: number }, update: TaskUpdate): Promise<'stored' | 'stale'>
+  /** Puts a look off without one having been made; `hindrance` says why and is shown until the next good look. */
+  putOff(key: TaskKey, believes: { readonly pollNo: number }, nextPollAt: Date, hindrance: string): Promise<'stored' | 'stale'>
+  /**
+   * Runs `work` in one worker at a time (advisory lock); `null` when another worker holds the lock.
+   */
+  exclusively<T>(work: () => Promise<T>): Promise<T | null>
+  /** Tasks whose look was due before `before`, nearest deadline first. */
+  overdue(before: Date, limit: number): Promise<OverdueTask[]>
+}
+
+export interface Tracked {
+  readonly key: TaskKey
+  readonly isNew: boolean
+}
+
+export interface Unplanned {
+  readonly key: TaskKey
+  readonly sentAt: Date
+}
+
+export interface LoadedTask extends Task {
+  /** Why the last look was put off; null after a good look. */
+  readonly hindrance: string | null
+}
+
+export interface OverdueTask extends Timer {
+  readonly deadlineAt: Date
+}
+
+/** One look that is due at a time. */
+export interface Timer {
+  readonly key: TaskKey
+  readonly look: PlannedLook
+}
+
+/** BullMQ is the alarm clock: one timer a task. */
+export interface LookTimers {
+  /** Sets a timer for each task that has none; one that is there already is left alone. */
+  set(timers: readonly Timer[]): Promise<void>
+  /** Puts right what a lost or wiped queue left: missing → set; a finished leftover → removed and set; later than `look.at` → moved there; waiting or running → left. */
+  restore(timers: readonly Timer[]): Promise<Restored>
+}
+
+export type Restored = Readonly<Record<'added' | 'replaced' | 'moved' | 'left', number>>
+
+/** DingTalk's getsendresult. Never rejects for what DingTalk or the network did: that is an {@link Answer}. Rejects only when aborted. */
+export interface SendResultApi {
+  sendResult(query: SendResultQuery, signal: AbortSignal): Promise<Answer>
+}
+
+export interface SendResultQuery extends TaskKey {
+  readonly agentId: string | null
+}
+
+/** Guards an app's rate, its monthly budget and its pauses, over all workers together. */
+export interface AppGate {
+  /**
+   * Reserves up to `wanted` calls. Calls are spaced evenly: call i may start `firstInMs + i * everyMs` from now.
+   * The budget that the last looks of open tasks need is kept back from ordinary looks.
+   */
+  reserve(app: string, wanted: { readonly ordinary: number; readonly last: number }, limits: AppLimits): Promise<Reservation>
+  /** The app answered: lifts a pause. */
+  healthy(app: string): Promise<void>
+  throttle(app: string, until: Date, reason: string): Promise<void>
+  /** Pauses a misconfigured app; `probeDelayMs` gives the wait before the next probe from the number of probes that failed. */
+  pause(app: string, reason: string, now: Date, probeDelayMs: (probes: number) => number): Promise<void>
+  quota(app: string, until: Date, reason: string): Promise<void>
+  /** Gives back a reserved call that DingTalk did not count. */
+  refund(app: string): Promise<void>
+}
+
+export interface AppLimits {
+  readonly callsPerSecond: number
+  readonly monthlyBudget: number | null
+}
+
+export type Reservation =
+  | { readonly kind: 'granted'; readonly last: number; readonly ordinary: number; readonly firstInMs: number; readonly everyMs: number }
+  /** The rate is taken by other calls for this long. */
+  | { readonly kind: 'busy'; readonly forMs: number }
+  /** Nobody may call before `until`. */
+  | { readonly kind: 'paused'; readonly until: Date; readonly reason: string }
+  /** No budget for the calls asked for until the month ends at `until`. */
+  | { readonly kind: 'budget'; readonly until: Date; readonly reason: string }
+
+export type Clock = () => Date
+
+/** What happened, for logs and metrics. Implementations must not throw. */
+export interface Journal {
+  tracked(event: { readonly key: TaskKey; readonly isNew: boolean; readonly door: 'queue' | 'sql' }): void
+  looked(event: LookEvent): void
+  ended(event: { readonly key: TaskKey; readonly status: string; readonly reason: string | null }): void
+  putOff(event: { readonly key: TaskKey; readonly until: Date; readonly reason: string }): void
+  reconciled(event: { readonly actions: Restored & { readonly ended: number } }): void
+  failed(event: { readonly what: string; readonly key?: TaskKey; readonly error: unknown }): void
+}
+
+export interface LookEvent {
+  readonly key: TaskKey
+  readonly plan: LookPlan
+  readonly stored: 'stored' | 'stale'
+  /** Start of the look minus when it was due; null when it was not due at a time. */
+  readonly lagMs: number | null
+}

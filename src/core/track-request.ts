@@ -1,0 +1,150 @@
+import { MAX_RECIPIENTS, MINUTE_MS, type TaskKey } from './delivery.ts'
+import { InvalidInputError } from './errors.ts'
+
+/** What sending code may say about a sent work notification. The same at every door. */
+export interface TrackInput {
+  /** The `task_id` that DingTalk returned, as digits in a string, a safe integer or a bigint. */
+  readonly taskId: string | number | bigint
+  /** The agent id that the message was sent with. Default: the app's. */
+  readonly agentId?: string | number | bigint | null | undefined
+  /** The name of the app in the worker's configuration. Default: `default`. */
+  readonly app?: string | null | undefined
+  /** Everybody the message was sent to, at most 100. Left out: whoever DingTalk lists. */
+  readonly userIds?: readonly string[] | null | undefined
+  /** A label over tasks: one message to 3,000 people is 30 tasks of one campaign. */
+  readonly campaign?: string | null | undefined
+  /** When the message was sent: a Date, an ISO 8601 text with a time zone, or epoch milliseconds. Default: now. */
+  readonly sentAt?: Date | string | number | null | undefined
+}
+
+/** A checked request: text becomes a type here, once. */
+export interface TrackRequest extends TaskKey {
+  readonly agentId: string | null
+  readonly userIds: readonly string[] | null
+  readonly campaign: string | null
+  readonly sentAt: Date
+}
+
+/** Clocks differ: a send this far in the future is taken as "now"; further is a mistake. */
+export const FUTURE_TOLERANCE_MS = 15 * MINUTE_MS
+const MAX_LONG = 9_223_372_036_854_775_807n
+const MAX_USER_ID = 128
+const MAX_CAMPAIGN = 200
+const EARLIEST_SEND = Date.UTC(2015, 0, 1)
+const FIELDS = new Set(['taskId', 'agentId', 'app', 'userIds', 'campaign', 'sentAt'])
+
+/**
+ * Checks what came in at a door.
+ * @param defaultSentAt the time that stands for a missing `sentAt`
+ * @throws {InvalidInputError} naming the field, the value and the remedy; code `TOO_MANY_RECIPIENTS` for more than 100 users
+ */
+export function parseTrackRequest(input: unknown, now: Date, defaultSentAt: Date = now): TrackRequest {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+    throw new InvalidInputError('body', `A request to track must be an object with at least "taskId", not ${show(input)}.`)
+  }
+  const fields = new Map(Object.entries(input))
+  for (const name of fields.keys()) {
+    if (!FIELDS.has(name)) throw new InvalidInputError(name, `Unknown field ${show(name)}. Accepted: ${[...FIELDS].join(', ')}.`)
+  }
+  return {
+    app: parseApp(fields.get('app')),
+    taskId: parseId('taskId', fields.get('taskId'), 'the task_id that DingTalk returned when the message was sent'),
+    agentId: isMissing(fields.get('agentId')) ? null : parseId('agentId', fields.get('agentId'), 'the agent id of the app that sent the message'),
+    userIds: parseUserIds(fields.get('userIds')),
+    campaign: parseCampaign(fields.get('campaign')),
+    sentAt: parseSentAt(fields.get('sentAt'), now, defaultSentAt),
+  }
+}
+
+/** @throws {InvalidInputError} */
+export function parseTaskId(value: unknown): string {
+  return parseId('taskId', value, 'the task_id that DingTalk returned when the message was sent')
+}
+
+/** @throws {InvalidInputError} */
+export function parseApp(value: unknown): string {
+  if (isMissing(value)) return 'default'
+  if (typeof value === 'string' && /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(value)) return value
+  throw new InvalidInputError('app', `app must be 1 to 64 letters, digits, "_" or "-", beginning with a letter or digit, not ${show(value)}. Use the name that the app has in the worker's configuration.`)
+}
+
+/** A positive Java Long, canonical: one task must not have two names. */
+function parseId(field: string, value: unknown, meaning: string): string {
+  if (typeof value === 'number' && !Number.isSafeInteger(value)) {
+    throw new InvalidInputError(field, `${field} ${show(value)} is not a safe integer: its digits may be wrong already. Give it as a string or a bigint.`)
+  }
+  const text = typeof value === 'string' ? value : typeof value === 'number' || typeof value === 'bigint' ? String(value) : null
+  if (text !== null && /^[1-9]\d{0,18}$/.test(text) && BigInt(text) <= MAX_LONG) return text
+  throw new InvalidInputError(field, `${field} must be a whole number from 1 to ${MAX_LONG} in digits without leading zeros, not ${show(value)}. Give ${meaning}.`)
+}
+
+function parseUserIds(value: unknown): readonly string[] | null {
+  if (isMissing(value)) return null
+  if (!Array.isArray(value)) throw new InvalidInputError('userIds', `userIds must be a list of strings, not ${show(value)}.`)
+  if (value.length === 0) throw new InvalidInputError('userIds', 'userIds is empty. Leave it out if the recipients are not known.')
+  const names = new Set<string>()
+  for (const [i, item] of value.entries()) names.add(parseUserId(`userIds[${i}]`, item))
+  if (names.size > MAX_RECIPIENTS) {
+    const message = `${names.size} recipients in one task: DingTalk reports at most ${MAX_RECIPIENTS}. Send in batches of ${MAX_RECIPIENTS} and track each task id under one campaign.`
+    throw new InvalidInputError('userIds', message, 'TOO_MANY_RECIPIENTS')
+  }
+  return [...names].sort()
+}
+
+function parseUserId(field: string, value: unknown): string {
+  if (typeof value !== 'string') throw new InvalidInputError(field, `${field} must be a string, not ${show(value)}: a number loses leading zeros.`)
+  if (value === '' || value.length > MAX_USER_ID || value.trim() !== value || !isPlainText(value)) {
+    throw new InvalidInputError(field, `${field} must have 1 to ${MAX_USER_ID} characters without spaces around them or control characters, not ${show(value)}.`)
+  }
+  return value
+}
+
+function parseCampaign(value: unknown): string | null {
+  if (isMissing(value)) return null
+  if (typeof value === 'string' && value.length <= MAX_CAMPAIGN && value.trim() !== '' && value.trim() === value && isPlainText(value)) return value
+  throw new InvalidInputError('campaign', `campaign must have 1 to ${MAX_CAMPAIGN} characters without spaces around them or control characters, not ${show(value)}. Leave it out for a task without a campaign.`)
+}
+
+function parseSentAt(value: unknown, now: Date, defaultSentAt: Date): Date {
+  const given = isMissing(value) ? defaultSentAt : dateOf(value)
+  if (given === null || Number.isNaN(given.getTime())) {
+    throw new InvalidInputError('sentAt', `sentAt must be an ISO 8601 time with a time zone such as "2026-11-23T09:00:00+08:00", or epoch milliseconds, not ${show(value)}.`)
+  }
+  if (given.getTime() < EARLIEST_SEND) {
+    throw new InvalidInputError('sentAt', `sentAt ${given.toISOString()} is before 2015. Epoch times are milliseconds, not seconds.`)
+  }
+  const ahead = given.getTime() - now.getTime()
+  if (ahead > FUTURE_TOLERANCE_MS) {
+    throw new InvalidInputError('sentAt', `sentAt ${show(value ?? given.getTime())} is ${Math.round(ahead / MINUTE_MS)} minutes in the future. Check the clock and the time zone of the sender.`)
+  }
+  return ahead > 0 ? now : given
+}
+
+/** A time zone is required: a local time would be off by hours without anybody noticing. */
+const ISO_TIME = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})$/i
+
+function dateOf(value: unknown): Date | null {
+  if (value instanceof Date) return value
+  if (typeof value === 'number' && Number.isFinite(value)) return new Date(value)
+  if (typeof value === 'string' && ISO_TIME.test(value)) return new Date(value)
+  return null
+}
+
+function isMissing(value: unknown): value is null | undefined {
+  return value === null || value === undefined
+}
+
+/** PostgreSQL text cannot hold NUL, and half a surrogate pair is no character; other control characters are mistakes. */
+function isPlainText(text: string): boolean {
+  return text.isWellFormed() && !/\p{Cc}/u.test(text)
+}
+
+/** A value as an error message may show it: short, and on one line. */
+function show(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  if (typeof value === 'bigint') return `${value}`
+  if (value instanceof Date) return 'an invalid date'
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object'
+  const text = JSON.stringify(value) ?? typeof value
+  return text.length > 80 ? `${text.slice(0, 77)}…` : text
+}
