@@ -32,14 +32,20 @@ const UNKNOWN: Verdict = { kind: 'transient', quickRetries: 3 }
 const configuration = (remedy: string): Verdict => ({ kind: 'configuration', remedy })
 const task = (remedy: string): Verdict => ({ kind: 'task', remedy })
 
-const PERMISSION = configuration('grant the app the permission qyapi_base (basic permission to call enterprise APIs) in the developer console')
+const PERMISSION = configuration(
+  'grant the app the permission qyapi_base (basic permission to call enterprise APIs) in the developer console',
+)
 const IP = configuration("add this server's outgoing IP address to the app's IP allow-list in the developer console")
 const CREDENTIALS = configuration('check the app key and app secret (DINGTALK_APP_KEY, DINGTALK_APP_SECRET) against the developer console')
 const AGENT = configuration('check the agent id (DINGTALK_AGENT_ID, or agentId of the task) against the app that sent the message')
-const SUITE = configuration("check the third-party app: suite key, suite secret, suite ticket, and that the organisation still authorises it")
+const SUITE = configuration(
+  'check the third-party app: suite key, suite secret, suite ticket, and that the organisation still authorises it',
+)
 const PATH = configuration('check DINGTALK_OAPI_URL and DINGTALK_REGION: this address does not serve getsendresult')
 const TOKEN_REFUSED = configuration('DingTalk refused a fresh access token: check that app key, secret, region and hosts belong together')
-const PARAMETERS = task('DingTalk refused the parameters: check that task id and agent id belong together and that the task was sent by this app')
+const PARAMETERS = task(
+  'DingTalk refused the parameters: check that task id and agent id belong together and that the task was sent by this app',
+)
 
 function range(from: number, to: number): number[] {
   return Array.from({ length: to - from + 1 }, (_, i) => from + i)

@@ -1,8 +1,8 @@
-import { penaltyEndOf, quotaResetAfter, verdictOf, type Verdict } from './classify.ts'
+import { penaltyEndOf, quotaResetAfter, type Verdict, verdictOf } from './classify.ts'
 import type { Answer, Counts, Observation, Recipient, Refusal, StateKind, Task, TaskKey, TaskStatus } from './delivery.ts'
 import { fingerprintOf, unitOf } from './hash.ts'
 import { mergeRecipient } from './merge.ts'
-import { deadlineOf, firstLook, jitterOf, lastLookAt, nextPlannedLook, retryDelayMs, type PlannedLook, type Timing } from './schedule.ts'
+import { deadlineOf, firstLook, jitterOf, lastLookAt, nextPlannedLook, type PlannedLook, retryDelayMs, type Timing } from './schedule.ts'
 
 /** What one look leaves behind. The store writes all of it or nothing, and only while `pollNo` is still what `believes` says. */
 export interface LookPlan {
@@ -70,7 +70,11 @@ export type Next = { readonly kind: 'again'; readonly look: PlannedLook } | { re
 const MAX_CALL_TIMEOUTS = 3
 
 /** What tracking a task begins with. Deadline and first look depend on the worker's time scale, so a worker sets them. */
-export function planStart(task: { readonly key: TaskKey; readonly sentAt: Date }, now: Date, timing: Timing): { deadlineAt: Date; first: PlannedLook } {
+export function planStart(
+  task: { readonly key: TaskKey; readonly sentAt: Date },
+  now: Date,
+  timing: Timing,
+): { deadlineAt: Date; first: PlannedLook } {
   const deadlineAt = deadlineOf(task.sentAt, timing)
   return { deadlineAt, first: firstLook(task.sentAt, deadlineAt, now, timing, jitterOf(task.key)) }
 }
@@ -108,7 +112,8 @@ export function planExpiry(task: Task, timing: Timing, hindrance: string | null)
 
 function expiryReason(task: Task, timing: Timing, hindrance: string | null): string {
   const because = hindrance === null ? '' : `; ${hindrance}`
-  if (task.pollNo === 0 && hindrance === null) return 'sent_too_long_ago: tracking began after the 24 hours in which DingTalk answers; no call was made'
+  if (task.pollNo === 0 && hindrance === null)
+    return 'sent_too_long_ago: tracking began after the 24 hours in which DingTalk answers; no call was made'
   if (task.lastObservedAt === null) return `never_observed: no look was answered before the deadline${because}`
   const blindFrom = lastLookAt(task.deadlineAt, timing, 1)
   if (task.lastObservedAt >= blindFrom) return 'window_over: the 24 hours in which DingTalk answers have passed'
@@ -117,9 +122,31 @@ function expiryReason(task: Task, timing: Timing, hindrance: string | null): str
 
 /** A task's columns as they are. */
 export function unchanged(task: Task): TaskUpdate {
-  const { status, reason, nextPollAt, lastGoodRequestedAt, lastObservedAt, goodPolls, failuresInRow, timeoutsInRow, listedFingerprint, listedSince } = task
+  const {
+    status,
+    reason,
+    nextPollAt,
+    lastGoodRequestedAt,
+    lastObservedAt,
+    goodPolls,
+    failuresInRow,
+    timeoutsInRow,
+    listedFingerprint,
+    listedSince,
+  } = task
   return {
-    ...{ status, reason, nextPollAt, lastGoodRequestedAt, lastObservedAt, goodPolls, failuresInRow, timeoutsInRow, listedFingerprint, listedSince },
+    ...{
+      status,
+      reason,
+      nextPollAt,
+      lastGoodRequestedAt,
+      lastObservedAt,
+      goodPolls,
+      failuresInRow,
+      timeoutsInRow,
+      listedFingerprint,
+      listedSince,
+    },
     counts: countsOf(task.recipients),
   }
 }
@@ -153,7 +180,13 @@ function planObserved(task: Task, seen: Observation, now: Date, timing: Timing):
   const complete = isComplete(task.recipientsKnown, update, seen, timing)
   const ending = complete ? ({ status: 'complete', reason: completeReason(update.counts), nextPollAt: null } as const) : {}
   return finish(task, now, timing, {
-    poll: { ...exchangeOf(seen), outcome: 'observed', code: '0', message: null, anomalies: merged.filter((person) => person.anomaly).length },
+    poll: {
+      ...exchangeOf(seen),
+      outcome: 'observed',
+      code: '0',
+      message: null,
+      anomalies: merged.filter((person) => person.anomaly).length,
+    },
     changed,
     transitions: changed.flatMap((recipient) => transitionOf(task, known.get(recipient.userId), recipient, seen)),
     task: { ...update, ...ending },
@@ -218,7 +251,9 @@ function isComplete(recipientsKnown: boolean, update: TaskUpdate, seen: Observat
 
 function completeReason(counts: Counts): string {
   const unreachable = counts.failed + counts.forbidden + counts.invalid
-  return unreachable === 0 ? 'all_read: every recipient has read' : `all_accounted_for: ${counts.read} read, ${unreachable} could not be reached`
+  return unreachable === 0
+    ? 'all_read: every recipient has read'
+    : `all_accounted_for: ${counts.read} read, ${unreachable} could not be reached`
 }
 
 // ---- an answer without lists
@@ -259,7 +294,11 @@ type Reaction = Pick<Draft, 'task' | 'app' | 'retryAt'>
 function react(task: Task, answer: Refusal, verdict: Verdict, failed: TaskUpdate, now: Date, timing: Timing): Reaction {
   const said = `${answer.code} ${answer.message}`.trim()
   const planned = nextPlannedLook(task, now, timing, jitterOf(task.key))
-  const later = (quickRetries: number): Reaction => ({ task: failed, app: { kind: 'none' }, retryAt: retryAtOf(task, now, timing, quickRetries, planned) })
+  const later = (quickRetries: number): Reaction => ({
+    task: failed,
+    app: { kind: 'none' },
+    retryAt: retryAtOf(task, now, timing, quickRetries, planned),
+  })
   switch (verdict.kind) {
     case 'throttled': {
       const hint = penaltyEndOf(answer.message)
@@ -269,7 +308,11 @@ function react(task: Task, answer: Refusal, verdict: Verdict, failed: TaskUpdate
     }
     case 'quota': {
       const until = quotaResetAfter(now)
-      return { task: unchanged(task), app: { kind: 'quota', until, reason: `the organisation's monthly quota is used up (${said})` }, retryAt: until }
+      return {
+        task: unchanged(task),
+        app: { kind: 'quota', until, reason: `the organisation's monthly quota is used up (${said})` },
+        retryAt: until,
+      }
     }
     case 'token':
     case 'configuration': {
@@ -278,9 +321,14 @@ function react(task: Task, answer: Refusal, verdict: Verdict, failed: TaskUpdate
       return { task: failed, app: { kind: 'pause', reason: `${remedy} (DingTalk said: ${said})` }, retryAt }
     }
     case 'task':
-      return { task: { ...failed, status: 'stopped', reason: `refused: ${verdict.remedy} (DingTalk said: ${said})`, nextPollAt: null }, app: { kind: 'none' }, retryAt: null }
+      return {
+        task: { ...failed, status: 'stopped', reason: `refused: ${verdict.remedy} (DingTalk said: ${said})`, nextPollAt: null },
+        app: { kind: 'none' },
+        retryAt: null,
+      }
     case 'callTimeout':
-      if (task.goodPolls === 0 && failed.timeoutsInRow >= MAX_CALL_TIMEOUTS) return { task: { ...failed, ...TOO_MANY }, app: { kind: 'none' }, retryAt: null }
+      if (task.goodPolls === 0 && failed.timeoutsInRow >= MAX_CALL_TIMEOUTS)
+        return { task: { ...failed, ...TOO_MANY }, app: { kind: 'none' }, retryAt: null }
       return later(TRANSIENT_RETRIES)
     case 'transient':
       return later(verdict.quickRetries)
@@ -361,6 +409,10 @@ function followingLook(task: Task, now: Date, timing: Timing, retryAt: Date | nu
   return { at: bounded, last: isLastLook(task, bounded, timing) }
 }
 
-function exchangeOf(look: { readonly requestedAt: Date; readonly respondedAt: Date | null; readonly requestId: string | null }): Pick<Poll, 'requestedAt' | 'respondedAt' | 'requestId'> {
+function exchangeOf(look: {
+  readonly requestedAt: Date
+  readonly respondedAt: Date | null
+  readonly requestId: string | null
+}): Pick<Poll, 'requestedAt' | 'respondedAt' | 'requestId'> {
   return { requestedAt: look.requestedAt, respondedAt: look.respondedAt, requestId: look.requestId }
 }

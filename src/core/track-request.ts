@@ -49,7 +49,9 @@ export function parseTrackRequest(input: unknown, now: Date, defaultSentAt: Date
   return {
     app: parseApp(fields.get('app')),
     taskId: parseId('taskId', fields.get('taskId'), 'the task_id that DingTalk returned when the message was sent'),
-    agentId: isMissing(fields.get('agentId')) ? null : parseId('agentId', fields.get('agentId'), 'the agent id of the app that sent the message'),
+    agentId: isMissing(fields.get('agentId'))
+      ? null
+      : parseId('agentId', fields.get('agentId'), 'the agent id of the app that sent the message'),
     userIds: parseUserIds(fields.get('userIds')),
     campaign: parseCampaign(fields.get('campaign')),
     sentAt: parseSentAt(fields.get('sentAt'), now, defaultSentAt),
@@ -65,17 +67,26 @@ export function parseTaskId(value: unknown): string {
 export function parseApp(value: unknown): string {
   if (isMissing(value)) return 'default'
   if (typeof value === 'string' && /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(value)) return value
-  throw new InvalidInputError('app', `app must be 1 to 64 letters, digits, "_" or "-", beginning with a letter or digit, not ${show(value)}. Use the name that the app has in the worker's configuration.`)
+  throw new InvalidInputError(
+    'app',
+    `app must be 1 to 64 letters, digits, "_" or "-", beginning with a letter or digit, not ${show(value)}. Use the name that the app has in the worker's configuration.`,
+  )
 }
 
 /** A positive Java Long, canonical: one task must not have two names. */
 function parseId(field: string, value: unknown, meaning: string): string {
   if (typeof value === 'number' && !Number.isSafeInteger(value)) {
-    throw new InvalidInputError(field, `${field} ${show(value)} is not a safe integer: its digits may be wrong already. Give it as a string or a bigint.`)
+    throw new InvalidInputError(
+      field,
+      `${field} ${show(value)} is not a safe integer: its digits may be wrong already. Give it as a string or a bigint.`,
+    )
   }
   const text = typeof value === 'string' ? value : typeof value === 'number' || typeof value === 'bigint' ? String(value) : null
   if (text !== null && /^[1-9]\d{0,18}$/.test(text) && BigInt(text) <= MAX_LONG) return text
-  throw new InvalidInputError(field, `${field} must be a whole number from 1 to ${MAX_LONG} in digits without leading zeros, not ${show(value)}. Give ${meaning}.`)
+  throw new InvalidInputError(
+    field,
+    `${field} must be a whole number from 1 to ${MAX_LONG} in digits without leading zeros, not ${show(value)}. Give ${meaning}.`,
+  )
 }
 
 function parseUserIds(value: unknown): readonly string[] | null {
@@ -92,30 +103,44 @@ function parseUserIds(value: unknown): readonly string[] | null {
 }
 
 function parseUserId(field: string, value: unknown): string {
-  if (typeof value !== 'string') throw new InvalidInputError(field, `${field} must be a string, not ${show(value)}: a number loses leading zeros.`)
+  if (typeof value !== 'string')
+    throw new InvalidInputError(field, `${field} must be a string, not ${show(value)}: a number loses leading zeros.`)
   if (value === '' || value.length > MAX_USER_ID || value.trim() !== value || !isPlainText(value)) {
-    throw new InvalidInputError(field, `${field} must have 1 to ${MAX_USER_ID} characters without spaces around them or control characters, not ${show(value)}.`)
+    throw new InvalidInputError(
+      field,
+      `${field} must have 1 to ${MAX_USER_ID} characters without spaces around them or control characters, not ${show(value)}.`,
+    )
   }
   return value
 }
 
 function parseCampaign(value: unknown): string | null {
   if (isMissing(value)) return null
-  if (typeof value === 'string' && value.length <= MAX_CAMPAIGN && value.trim() !== '' && value.trim() === value && isPlainText(value)) return value
-  throw new InvalidInputError('campaign', `campaign must have 1 to ${MAX_CAMPAIGN} characters without spaces around them or control characters, not ${show(value)}. Leave it out for a task without a campaign.`)
+  if (typeof value === 'string' && value.length <= MAX_CAMPAIGN && value.trim() !== '' && value.trim() === value && isPlainText(value))
+    return value
+  throw new InvalidInputError(
+    'campaign',
+    `campaign must have 1 to ${MAX_CAMPAIGN} characters without spaces around them or control characters, not ${show(value)}. Leave it out for a task without a campaign.`,
+  )
 }
 
 function parseSentAt(value: unknown, now: Date, defaultSentAt: Date): Date {
   const given = isMissing(value) ? defaultSentAt : dateOf(value)
   if (given === null || Number.isNaN(given.getTime())) {
-    throw new InvalidInputError('sentAt', `sentAt must be an ISO 8601 time with a time zone such as "2026-11-23T09:00:00+08:00", or epoch milliseconds, not ${show(value)}.`)
+    throw new InvalidInputError(
+      'sentAt',
+      `sentAt must be an ISO 8601 time with a time zone such as "2026-11-23T09:00:00+08:00", or epoch milliseconds, not ${show(value)}.`,
+    )
   }
   if (given.getTime() < EARLIEST_SEND) {
     throw new InvalidInputError('sentAt', `sentAt ${given.toISOString()} is before 2015. Epoch times are milliseconds, not seconds.`)
   }
   const ahead = given.getTime() - now.getTime()
   if (ahead > FUTURE_TOLERANCE_MS) {
-    throw new InvalidInputError('sentAt', `sentAt ${show(value ?? given.getTime())} is ${Math.round(ahead / MINUTE_MS)} minutes in the future. Check the clock and the time zone of the sender.`)
+    throw new InvalidInputError(
+      'sentAt',
+      `sentAt ${show(value ?? given.getTime())} is ${Math.round(ahead / MINUTE_MS)} minutes in the future. Check the clock and the time zone of the sender.`,
+    )
   }
   return ahead > 0 ? now : given
 }
