@@ -14,6 +14,8 @@ export interface DeliveryStore {
    * `plan` gives each its deadline and first look, which are stored with the claim.
    */
   adopt(plan: (task: Unplanned) => { readonly deadlineAt: Date; readonly first: PlannedLook }, limit: number): Promise<Timer[]>
+  /** Gives claimed tasks back: the queue could not take their timers. */
+  unadopt(keys: readonly TaskKey[]): Promise<void>
   /** The task with its recipients, or null. Loads of one moment share a query. */
   load(key: TaskKey): Promise<LoadedTask | null>
   /** Writes a look whole, or nothing (`stale`) where another look was recorded meanwhile. Writes of one moment share a statement. */
@@ -26,8 +28,8 @@ export interface DeliveryStore {
    * Runs `work` in one worker at a time (advisory lock); `null` when another worker holds the lock.
    */
   exclusively<T>(work: () => Promise<T>): Promise<T | null>
-  /** Tasks whose look was due before `before`, nearest deadline first. */
-  overdue(before: Date, limit: number): Promise<OverdueTask[]>
+  /** Tasks whose look was due before `before`, nearest deadline first (then by app and task id); the page behind `after`. */
+  overdue(before: Date, limit: number, after: OverdueTask | null): Promise<OverdueTask[]>
 }
 
 export interface Tracked {
@@ -109,7 +111,9 @@ export type Clock = () => Date
 
 /** What happened, for logs and metrics. Implementations must not throw. */
 export interface Journal {
-  tracked(event: { readonly key: TaskKey; readonly isNew: boolean; readonly door: 'queue' | 'sql' }): void
+  tracked(event: { readonly key: TaskKey; readonly isNew: boolean }): void
+  /** Tasks got their plan and their timer. */
+  adopted(event: { readonly tasks: number }): void
   looked(event: LookEvent): void
   ended(event: { readonly key: TaskKey; readonly status: string; readonly reason: string | null }): void
   putOff(event: { readonly key: TaskKey; readonly until: Date; readonly reason: string }): void

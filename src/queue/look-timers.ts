@@ -1,0 +1,90 @@
+import type { JobsOptions } from 'bullmq'
+import type { TaskKey } from '../core/delivery.ts'
+import type { Clock, LookTimers, Restored, Timer } from '../core/ports.ts'
+import type { JobQueue, QueuedJob } from './connection.ts'
+
+export const LOOK_JOB = 'look'
+
+/** Ids only: a job holds no names, no tokens and no secrets. */
+export interface LookJobData {
+  readonly app: string
+  readonly taskId: string
+}
+
+/** BullMQ serves lower numbers first. */
+export function priorityOf(look: { readonly last: boolean }): number {
+  return look.last ? 1 : 10
+}
+
+/** One job a task. Neither digits only nor with a colon: BullMQ refuses such ids. */
+export function jobIdOf(key: TaskKey): string {
+  return `look.${key.app}.${key.taskId}`
+}
+
+/** How many jobs are looked at side by side. */
+const WIDTH = 50
+
+export function createLookTimers(queue: JobQueue, now: Clock): LookTimers {
+  return {
+    async set(timers) {
+      await queue.addBulk(timers.map((timer) => jobOf(timer, now())))
+    },
+    async restore(timers) {
+      const counts = { added: 0, replaced: 0, moved: 0, left: 0 }
+      for (let i = 0; i < timers.length; i += WIDTH) {
+        const done = await Promise.all(timers.slice(i, i + WIDTH).map((timer) => restoreOne(queue, timer, now())))
+        for (const kind of done) counts[kind]++
+      }
+      return counts
+    },
+  }
+}
+
+function jobOf(timer: Timer, now: Date): { name: string; data: LookJobData; opts: JobsOptions } {
+  return {
+    name: LOOK_JOB,
+    data: { app: timer.key.app, taskId: timer.key.taskId },
+    opts: {
+      jobId: jobIdOf(timer.key),
+      delay: Math.max(0, Math.ceil(timer.look.at.getTime() - now.getTime())),
+      priority: priorityOf(timer.look),
+      removeOnComplete: true,
+      removeOnFail: true,
+    },
+  }
+}
+
+async function restoreOne(queue: JobQueue, timer: Timer, now: Date): Promise<keyof Restored> {
+  const job = await queue.getJob(jobIdOf(timer.key))
+  if (job === undefined) return readd(queue, timer, now, 'added')
+  switch (await job.getState()) {
+    case 'completed':
+    case 'failed':
+    case 'unknown':
+      // A finished job that still holds the id swallows a new one without a word.
+      await job.remove()
+      return readd(queue, timer, now, 'replaced')
+    case 'delayed':
+      return moveTo(job, timer, now)
+    default:
+      return 'left'
+  }
+}
+
+async function readd(queue: JobQueue, timer: Timer, now: Date, as: 'added' | 'replaced'): Promise<'added' | 'replaced'> {
+  const { name, data, opts } = jobOf(timer, now)
+  await queue.add(name, data, opts)
+  return as
+}
+
+/** The row is overdue and its job still sleeps: the job is later than the row says. */
+async function moveTo(job: QueuedJob, timer: Timer, now: Date): Promise<'moved' | 'left'> {
+  try {
+    await job.changeDelay(Math.max(0, timer.look.at.getTime() - now.getTime()))
+    return 'moved'
+  } catch (error) {
+    // It woke up meanwhile, which is what was wanted.
+    if ((await job.getState()) === 'delayed') throw error
+    return 'left'
+  }
+}

@@ -1,0 +1,125 @@
+import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
+import type { TaskKey } from '../core/delivery.ts'
+import { InvalidInputError } from '../core/errors.ts'
+import type { Journal, Timer } from '../core/ports.ts'
+import { parseTrackRequest, type TrackRequest } from '../core/track-request.ts'
+import { type JobWorker, type Opened, openWorker, type QueueAddress } from './connection.ts'
+import { LOOK_JOB, priorityOf } from './look-timers.ts'
+
+/** The name of the job that any BullMQ client may add, with any id or none. */
+export const TRACK_JOB = 'track'
+
+export interface LookWorkerOptions {
+  readonly address: QueueAddress
+  readonly concurrency: number
+  /** How long a dead worker's jobs wait for another one, in milliseconds. A living worker renews its lock at half of it. */
+  readonly lockMs: number
+  /** One look; says when the timer rings again. Rejects when the database is out of reach. */
+  readonly look: (key: TaskKey, signal: AbortSignal) => Promise<{ readonly kind: 'again'; readonly look: Timer['look'] } | { readonly kind: 'done' }>
+  /** Stores what sending code asked for. Rejects when the database is out of reach. */
+  readonly track: (request: TrackRequest) => Promise<void>
+  readonly now: () => Date
+  readonly journal: Pick<Journal, 'failed'>
+}
+
+export interface LookWorker {
+  isRunning(): boolean
+  /** When a job was last taken or finished, in epoch milliseconds. */
+  lastActiveAt(): number
+  /** Waits for the looks that run; `abort` ends them early. */
+  close(): Promise<void>
+  abort(): void
+}
+
+/** After a failure of the database or the queue, in milliseconds; spread so that not all come back at once. */
+const RETRY_MS = 1_000
+const RETRY_SPREAD_MS = 2_000
+/** Finished jobs that others added are kept a while, for whoever looks for a mistake. */
+const KEEP_FAILED = { age: 7 * 24 * 3_600, count: 1_000 }
+
+export function startLookWorker(options: LookWorkerOptions): LookWorker {
+  const stop = new AbortController()
+  let lastActiveAt = Date.now()
+  const process = async (job: Job, token?: string): Promise<void> => {
+    lastActiveAt = Date.now()
+    const outcome = await run(options, job, stop.signal)
+    if (outcome.kind === 'again') await sleepUntil(options, job, outcome.look, token, stop.signal)
+  }
+  const opened = open(options, process)
+  return {
+    isRunning: () => opened.it.isRunning(),
+    lastActiveAt: () => lastActiveAt,
+    close: () => opened.close(),
+    abort: () => stop.abort(new Error('the worker is shutting down')),
+  }
+}
+
+function open(options: LookWorkerOptions, process: (job: Job, token?: string) => Promise<void>): Opened<JobWorker> {
+  const workerOptions = {
+    concurrency: options.concurrency,
+    lockDuration: options.lockMs,
+    stalledInterval: options.lockMs / 2,
+    // Counted over the whole life of a job, which is 24 hours and many restarts here: never give up.
+    maxStalledCount: 2 ** 31 - 1,
+    // How long an idle worker blocks for the next job, in seconds; also the longest that a silently cut connection goes unnoticed.
+    drainDelay: 5,
+    removeOnComplete: { count: 0 },
+    removeOnFail: KEEP_FAILED,
+    runRetryDelay: 1_000,
+  }
+  return openWorker(options.address, process, workerOptions, (error) => options.journal.failed({ what: 'queue', error }))
+}
+
+type Outcome = { readonly kind: 'again'; readonly look: Timer['look'] } | { readonly kind: 'done' }
+
+/** Whatever the database did, the job must ring again: a failed job would lose its task until the reconciler comes. */
+async function run(options: LookWorkerOptions, job: Job, signal: AbortSignal): Promise<Outcome> {
+  const now = options.now()
+  try {
+    if (job.name === LOOK_JOB) return await options.look(keyOf(job.data), signal)
+    if (job.name === TRACK_JOB) await options.track(parseTrackRequest(job.data, now, new Date(job.timestamp)))
+    else throw new InvalidInputError('name', `A job named "${job.name.slice(0, 80)}" is not known here. Accepted: "${TRACK_JOB}".`)
+    return { kind: 'done' }
+  } catch (error) {
+    if (error instanceof InvalidInputError) {
+      options.journal.failed({ what: `job "${TRACK_JOB}" refused`, error })
+      throw new UnrecoverableError(error.message)
+    }
+    if (!signal.aborted) options.journal.failed({ what: `job "${job.name}", will be retried`, error })
+    return { kind: 'again', look: { at: new Date(now.getTime() + RETRY_MS + RETRY_SPREAD_MS * Math.random()), last: false } }
+  }
+}
+
+/** Our own jobs hold what `look-timers` put there; anything else is refused like a malformed request. */
+function keyOf(data: unknown): TaskKey {
+  const { app, taskId } = parseTrackRequest(data, new Date())
+  return { app, taskId }
+}
+
+/**
+ * Snoozing is not failing: it costs no attempt. It comes last, after everything is committed. A server that does not answer is
+ * asked again while the job's lock may still be ours; where the outcome stays unknown (the reply was lost, the lock is gone)
+ * the job is left as it is: BullMQ's stalled check or the reconciler rings again, which is harmless. It never fails the job.
+ */
+async function sleepUntil(options: LookWorkerOptions, job: Job, look: Timer['look'], token: string | undefined, signal: AbortSignal): Promise<never> {
+  const giveUpAt = Date.now() + options.lockMs
+  while (!signal.aborted) {
+    try {
+      if (look.last && job.name === LOOK_JOB && job.priority !== priorityOf(look)) await job.changePriority({ priority: priorityOf(look) })
+      await job.moveToDelayed(Math.ceil(look.at.getTime()), token)
+      break
+    } catch (error) {
+      if (isAnswer(error) || Date.now() > giveUpAt) {
+        options.journal.failed({ what: 'timer, left to the reconciler', error })
+        break
+      }
+      await new Promise((resolve) => setTimeout(resolve, 500))
+    }
+  }
+  throw new DelayedError()
+}
+
+/** BullMQ's own refusals (no lock, not active any more) carry a negative number; asking again would not help. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && typeof error.code === 'number' && error.code < 0
+}

@@ -1,0 +1,33 @@
+import { planStart } from '../core/plan.ts'
+import type { Clock, DeliveryStore, Journal, LookTimers } from '../core/ports.ts'
+import type { Timing } from '../core/schedule.ts'
+
+export interface AdoptDeps {
+  readonly store: Pick<DeliveryStore, 'adopt' | 'unadopt'>
+  readonly timers: Pick<LookTimers, 'set'>
+  readonly timing: Timing
+  readonly now: Clock
+  readonly journal: Pick<Journal, 'adopted'>
+}
+
+const BATCH = 500
+
+/**
+ * Gives every task that came in through a door its plan and its timer.
+ * @returns how many; rejects when the store or the queue is out of reach, and then the tasks wait for the next call
+ */
+export async function adopt(deps: AdoptDeps): Promise<number> {
+  let total = 0
+  for (;;) {
+    const claimed = await deps.store.adopt((task) => planStart(task, deps.now(), deps.timing), BATCH)
+    try {
+      if (claimed.length > 0) await deps.timers.set(claimed)
+    } catch (error) {
+      await deps.store.unadopt(claimed.map((timer) => timer.key))
+      throw error
+    }
+    total += claimed.length
+    if (claimed.length > 0) deps.journal.adopted({ tasks: claimed.length })
+    if (claimed.length < BATCH) return total
+  }
+}

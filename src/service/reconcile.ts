@@ -1,0 +1,60 @@
+import { isOver, planExpiry } from '../core/plan.ts'
+import type { Clock, DeliveryStore, Journal, LookTimers, OverdueTask, Restored } from '../core/ports.ts'
+import type { Timing } from '../core/schedule.ts'
+
+export interface ReconcileDeps {
+  readonly store: Pick<DeliveryStore, 'exclusively' | 'overdue' | 'load' | 'end'>
+  readonly timers: Pick<LookTimers, 'restore'>
+  readonly timing: Timing
+  /** How late a look may be before its timer is doubted, in milliseconds. */
+  readonly graceMs: number
+  readonly now: Clock
+  readonly journal: Journal
+}
+
+export type Reconciled = Restored & { readonly ended: number }
+
+const BATCH = 500
+/** Bounds one pass; what is left waits for the next. */
+const MAX_BATCHES = 100
+
+/**
+ * Puts right what a lost, wiped or restarted queue left: every open task whose look is overdue gets its timer back,
+ * and every task whose deadline has passed is ended. One worker at a time.
+ * @returns null when another worker is at it
+ */
+export async function reconcile(deps: ReconcileDeps): Promise<Reconciled | null> {
+  const actions = await deps.store.exclusively(() => pass(deps))
+  if (actions !== null && Object.entries(actions).some(([kind, count]) => kind !== 'left' && count > 0)) {
+    deps.journal.reconciled({ actions })
+  }
+  return actions
+}
+
+async function pass(deps: ReconcileDeps): Promise<Reconciled> {
+  let sum: Reconciled = { added: 0, replaced: 0, moved: 0, left: 0, ended: 0 }
+  let after: OverdueTask | null = null
+  for (let i = 0; i < MAX_BATCHES; i++) {
+    const overdue: OverdueTask[] = await deps.store.overdue(new Date(deps.now().getTime() - deps.graceMs), BATCH, after)
+    const now = deps.now()
+    let ended = 0
+    for (const task of overdue.filter((each) => isOver(each, now))) ended += await end(deps, task)
+    sum = add({ ...sum, ended: sum.ended + ended }, await deps.timers.restore(overdue.filter((each) => !isOver(each, now))))
+    after = overdue.at(-1) ?? null
+    if (overdue.length < BATCH) break
+  }
+  return sum
+}
+
+async function end(deps: ReconcileDeps, overdue: OverdueTask): Promise<0 | 1> {
+  const task = await deps.store.load(overdue.key)
+  if (task === null || task.status !== 'tracking') return 0
+  const update = planExpiry(task, deps.timing, task.hindrance)
+  if ((await deps.store.end(task.key, { pollNo: task.pollNo }, update)) === 'stale') return 0
+  deps.journal.ended({ key: task.key, status: update.status, reason: update.reason })
+  return 1
+}
+
+function add(a: Reconciled, b: Restored): Reconciled {
+  return { added: a.added + b.added, replaced: a.replaced + b.replaced, moved: a.moved + b.moved, left: a.left + b.left, ended: a.ended }
+}
