@@ -1,0 +1,113 @@
+import { TrackerError } from './core/errors.ts'
+import { parseTrackRequest, type TrackInput, type TrackRequest } from './core/track-request.ts'
+
+export { InvalidInputError, TrackerError, type TrackerErrorCode } from './core/errors.ts'
+export type { TrackInput } from './core/track-request.ts'
+
+/** Exactly one of `queueUrl` and `databaseUrl`. */
+export interface TrackerOptions {
+  /** `redis://`, `rediss://` or `postgres://`: the task is handed to the queue, and a worker stores it. */
+  readonly queueUrl?: string | undefined
+  /** `postgres://`: the task is committed to the database before `track` returns, queue or no queue. */
+  readonly databaseUrl?: string | undefined
+  /** Default `dingtalk-delivery`; must be the worker's `QUEUE_NAME`. */
+  readonly queueName?: string | undefined
+  /** Default `bull`; must be the worker's `QUEUE_PREFIX`. */
+  readonly queuePrefix?: string | undefined
+}
+
+export interface TrackResult {
+  readonly app: string
+  readonly taskId: string
+  /** The task was tracked already, and nothing changed. Null through a queue: only the worker can know. */
+  readonly duplicate: boolean | null
+}
+
+export interface Tracker {
+  /**
+   * Starts tracking a sent work notification. Idempotent on app and task id: the first request counts.
+   * @throws {InvalidInputError} when a field is not what it must be (`INVALID_INPUT`, `TOO_MANY_RECIPIENTS`)
+   * @throws {TrackerError} `QUEUE_UNAVAILABLE` (within 2 s), `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` or `CLOSED`
+   */
+  track(input: TrackInput): Promise<TrackResult>
+  /** As `track`, for many at once. All are checked before any is taken; with a database, all are taken or none. */
+  trackMany(inputs: readonly TrackInput[]): Promise<TrackResult[]>
+  /** Closes the connections. Safe to call twice. */
+  close(): Promise<void>
+}
+
+/** Takes checked requests; says for each whether it was there already, where that can be known. */
+interface Door {
+  add(requests: readonly TrackRequest[]): Promise<ReadonlyArray<boolean | null>>
+  close(): Promise<void>
+}
+
+/**
+ * The door for sending code. Connects when the first task is tracked, and loads neither Prisma nor undici.
+ * @throws {TrackerError} `INVALID_CONFIG` when not exactly one URL is given, or one of another kind
+ */
+export function createTracker(options: TrackerOptions): Tracker {
+  const open = doorOf(options)
+  let door: Promise<Door> | null = null
+  let closed = false
+
+  async function trackMany(inputs: readonly TrackInput[]): Promise<TrackResult[]> {
+    if (closed) throw new TrackerError('CLOSED', 'This tracker is closed. Create another one.')
+    const now = new Date()
+    const requests = inputs.map((input) => parseTrackRequest(input, now))
+    if (requests.length === 0) return []
+    door ??= open()
+    const isNew = await (await door).add(requests)
+    return requests.map(({ app, taskId }, i) => ({ app, taskId, duplicate: duplicateOf(isNew[i]) }))
+  }
+
+  return {
+    trackMany,
+    async track(input) {
+      const [result] = await trackMany([input])
+      // One request in, one result out.
+      return result as TrackResult
+    },
+    async close() {
+      if (closed) return
+      closed = true
+      if (door !== null) await (await door).close()
+    },
+  }
+}
+
+function duplicateOf(isNew: boolean | null | undefined): boolean | null {
+  return typeof isNew === 'boolean' ? !isNew : null
+}
+
+function doorOf(options: TrackerOptions): () => Promise<Door> {
+  const { queueUrl, databaseUrl } = options
+  if ((queueUrl === undefined) === (databaseUrl === undefined)) {
+    throw new TrackerError('INVALID_CONFIG', 'createTracker needs exactly one of queueUrl and databaseUrl. Is the environment variable set?')
+  }
+  if (databaseUrl !== undefined) {
+    checkUrl('databaseUrl', databaseUrl, ['postgres:', 'postgresql:'])
+    return async () => (await import('./store/track-door.ts')).openTrackDoor(databaseUrl)
+  }
+  const url = queueUrl ?? ''
+  checkUrl('queueUrl', url, ['redis:', 'rediss:', 'postgres:', 'postgresql:'])
+  return async () => {
+    const { openTrackQueue } = await import('./queue/track-queue.ts')
+    const queue = openTrackQueue({ url, name: options.queueName ?? 'dingtalk-delivery', prefix: options.queuePrefix ?? 'bull' })
+    return {
+      async add(requests) {
+        await queue.add(requests)
+        return requests.map(() => null)
+      },
+      close: () => queue.close(),
+    }
+  }
+}
+
+/** The value itself is not shown: it holds a password. */
+function checkUrl(name: string, value: string, protocols: readonly string[]): void {
+  const protocol = URL.canParse(value) ? new URL(value).protocol : 'no URL'
+  if (!protocols.includes(protocol)) {
+    throw new TrackerError('INVALID_CONFIG', `${name} must be a URL that begins with ${protocols.map((each) => `${each}//`).join(', ')}; it is ${protocol === 'no URL' ? protocol : `${protocol}//…`}.`)
+  }
+}
