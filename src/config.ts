@@ -1,54 +1,136 @@
-/** Everything that can be set from outside, parsed and checked once. */
-export interface Config {
-  /** Null: not set. `start` and `demo` then run the embedded PostgreSQL; other commands refuse. */
-  readonly databaseUrl: string | null
-  /** Null when neither QUEUE_URL nor DATABASE_URL is set. */
-  readonly queue: QueueConfig | null
-  readonly apps: readonly AppConfig[]
-  readonly pollsPerTask: number
-  readonly timeScale: number
-  readonly workerConcurrency: number
-  readonly host: string
-  readonly port: number
-  readonly healthPort: number
-  readonly apiToken: string | null
-  readonly logLevel: LogLevel
-  /** `auto`: on when the log goes to a terminal. */
-  readonly logPretty: boolean | 'auto'
-  readonly shutdownGraceSeconds: number
+import { type AppDefaults, readAppsFile } from './config/apps-file.ts'
+import {
+  AGENT_ID,
+  address,
+  BASE_URL,
+  CALLS_PER_SECOND,
+  decimalNumber,
+  MONTHLY_CALL_BUDGET,
+  matching,
+  oneOf,
+  REGION,
+  SECRET,
+  SWITCH,
+  wholeNumber,
+} from './config/rules.ts'
+import { type AppConfig, type Config, type Credentials, LOG_LEVELS, type QueueConfig } from './config/types.ts'
+import { findTypos } from './config/typos.ts'
+import { type Environment, type Variables, variablesOf } from './config/variables.ts'
+import { TrackerError } from './core/errors.ts'
+import { hostsOf } from './dingtalk/hosts.ts'
+import { showAddress } from './redact.ts'
+
+export type { AppConfig, Config, Credentials, LogLevel, QueueConfig } from './config/types.ts'
+
+/** TCP ports; 0 lets the system choose a free one. */
+const PORT = wholeNumber(0, 65_535)
+const POSTGRES = ['postgres://', 'postgresql://'] as const
+
+/**
+ * Reads the whole configuration from the environment.
+ * @param files reads the file that DINGTALK_APPS_FILE names
+ * @throws {TrackerError} `INVALID_CONFIG` with a line for each wrong variable: what was given and what is accepted, never a secret
+ */
+export function parseConfig(env: Environment, files: (path: string) => string = noFiles): Config {
+  const variables = variablesOf(env)
+  const config = readConfig(variables, files)
+  if (variables.faults.length > 0) throw invalidConfig(variables.faults, findTypos(env))
+  return config
 }
 
-export interface QueueConfig {
-  readonly url: string
-  readonly backend: 'redis' | 'postgres'
-  readonly name: string
-  readonly prefix: string
+function readConfig(variables: Variables, files: (path: string) => string): Config {
+  const databaseUrl = variables.read('DATABASE_URL', address(POSTGRES), null)
+  return {
+    databaseUrl,
+    queue: readQueue(variables, databaseUrl),
+    apps: readApps(variables, files),
+    pollsPerTask: variables.read('POLLS_PER_TASK', wholeNumber(1, 500), 24),
+    timeScale: variables.read('TIME_SCALE', decimalNumber(1, 100_000), 1),
+    workerConcurrency: variables.read('WORKER_CONCURRENCY', wholeNumber(1, 10_000), 50),
+    host: variables.read('HOST', matching(/^[A-Za-z0-9.:_-]{1,253}$/, 'an IP address or a host name'), '127.0.0.1'),
+    port: variables.read('PORT', PORT, 8080),
+    healthPort: variables.read('HEALTH_PORT', PORT, 9090),
+    apiToken: variables.read('API_TOKEN', SECRET, null),
+    logLevel: variables.read('LOG_LEVEL', oneOf(LOG_LEVELS), 'info'),
+    logPretty: variables.read('LOG_PRETTY', SWITCH, 'auto'),
+    shutdownGraceSeconds: variables.read('SHUTDOWN_GRACE_SECONDS', decimalNumber(0, 3600), 25),
+  }
 }
 
-/** One DingTalk application in one organisation. */
-export interface AppConfig {
-  readonly name: string
-  /** Null: every tracked task must bring its own. */
-  readonly agentId: string | null
-  readonly oapiUrl: string
-  readonly apiUrl: string
-  readonly credentials: Credentials
-  /** Over all workers together. */
-  readonly callsPerSecond: number
-  readonly monthlyCallBudget: number | null
+function readQueue(variables: Variables, databaseUrl: string | null): QueueConfig | null {
+  const url = variables.read('QUEUE_URL', address(['redis://', 'rediss://', ...POSTGRES]), databaseUrl)
+  const name = variables.read('QUEUE_NAME', matching(/^[\w.-]{1,100}$/, '1 to 100 letters, digits, "_", "-" or "."'), 'dingtalk-delivery')
+  // Braces make a hash tag, which Redis Cluster needs.
+  const prefix = variables.read(
+    'QUEUE_PREFIX',
+    matching(/^[\w.:{}-]{1,64}$/, '1 to 64 letters, digits, "_", "-", ".", ":", "{" or "}"'),
+    'bull',
+  )
+  return url === null ? null : { url, backend: url.startsWith('redis') ? 'redis' : 'postgres', name, prefix }
 }
 
-/** Structurally equal to what `src/dingtalk/app.ts` takes. */
-export type Credentials =
-  | { readonly kind: 'internal'; readonly appKey: string; readonly appSecret: string; readonly endpoint: 'new' | 'old' }
-  | {
-      readonly kind: 'thirdParty'
-      readonly suiteKey: string
-      readonly suiteSecret: string
-      readonly authCorpId: string
-      readonly suiteTicket: string
-    }
-  | { readonly kind: 'fixed'; readonly accessToken: string }
+function readApps(variables: Variables, files: (path: string) => string): AppConfig[] {
+  const region = hostsOf(variables.read('DINGTALK_REGION', REGION, 'intl'))
+  const defaults: AppDefaults = {
+    oapiUrl: variables.read('DINGTALK_OAPI_URL', BASE_URL, region.oapiUrl),
+    apiUrl: variables.read('DINGTALK_API_URL', BASE_URL, region.apiUrl),
+    callsPerSecond: variables.read('MAX_CALLS_PER_SECOND', CALLS_PER_SECOND, 15),
+    monthlyCallBudget: variables.read('MONTHLY_CALL_BUDGET', MONTHLY_CALL_BUDGET, null),
+  }
+  const path = variables.read('DINGTALK_APPS_FILE', matching(/^\P{Cc}+$/u, 'the path of a JSON file'), null)
+  const apps = [...readDefaultApp(variables, defaults), ...(path === null ? [] : readAppsFile(path, files, variables, defaults))]
+  for (const name of repeated(apps.map((app) => app.name))) variables.fault(nameTwice(name))
+  return apps
+}
 
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
-export type LogLevel = (typeof LOG_LEVELS)[number]
+function nameTwice(name: string): string {
+  const because = name === 'default' ? ' (DINGTALK_APP_KEY or DINGTALK_ACCESS_TOKEN make the app named "default")' : ''
+  return `DINGTALK_APPS_FILE: the name "${name}" is there twice${because}. Give each app a name of its own.`
+}
+
+function repeated(names: readonly string[]): Set<string> {
+  return new Set(names.filter((name, i) => names.indexOf(name) !== i))
+}
+
+function readDefaultApp(variables: Variables, defaults: AppDefaults): AppConfig[] {
+  const agentId = variables.read('DINGTALK_AGENT_ID', AGENT_ID, null)
+  const credentials = readCredentials(variables)
+  return credentials === null ? [] : [{ name: 'default', agentId, credentials, ...defaults }]
+}
+
+function readCredentials(variables: Variables): Credentials | null {
+  const appKey = variables.read('DINGTALK_APP_KEY', SECRET, null)
+  const appSecret = variables.read('DINGTALK_APP_SECRET', SECRET, null)
+  const accessToken = variables.read('DINGTALK_ACCESS_TOKEN', SECRET, null)
+  const [hasKey, hasSecret] = [variables.has('DINGTALK_APP_KEY'), variables.has('DINGTALK_APP_SECRET')]
+  if (variables.has('DINGTALK_ACCESS_TOKEN') && (hasKey || hasSecret)) {
+    variables.fault('DINGTALK_ACCESS_TOKEN is set beside DINGTALK_APP_KEY or DINGTALK_APP_SECRET. Give the fixed token, or key and secret.')
+  }
+  if (hasKey !== hasSecret) variables.fault(`DINGTALK_APP_${hasKey ? 'SECRET' : 'KEY'} is missing: key and secret belong together.`)
+  if (accessToken !== null) return { kind: 'fixed', accessToken }
+  return appKey === null || appSecret === null ? null : { kind: 'internal', appKey, appSecret, endpoint: 'new' }
+}
+
+function invalidConfig(faults: readonly string[], typos: readonly string[]): TrackerError {
+  const count = faults.length === 1 ? 'One variable is' : `${faults.length} things are`
+  return new TrackerError(
+    'INVALID_CONFIG',
+    [`${count} wrong in the environment:`, ...[...faults, ...typos].map((line) => `  - ${line}`)].join('\n'),
+  )
+}
+
+function noFiles(path: string): string {
+  throw new Error(`no reader was given for ${path}`)
+}
+
+/** The configuration as the start log may show it: addresses without user info and query, no keys, no tokens. */
+export function describeConfig(config: Config): Record<string, unknown> {
+  const { databaseUrl, queue, apps, apiToken, ...plain } = config
+  return {
+    ...plain,
+    database: databaseUrl === null ? 'embedded' : showAddress(databaseUrl),
+    queue: queue === null ? 'embedded' : { ...queue, url: showAddress(queue.url) },
+    apps: apps.map(({ credentials, ...app }) => ({ ...app, credentials: credentials.kind })),
+    apiProtected: apiToken !== null,
+  }
+}

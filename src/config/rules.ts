@@ -1,0 +1,88 @@
+import { checkBaseUrl } from '../dingtalk/hosts.ts'
+
+/** How the text of one variable becomes a value. */
+export interface Rule<T> {
+  /** What is accepted, as the end of the sentence "Accepted: …". */
+  readonly accepted: string
+  /** The value is never shown, only its length. */
+  readonly secret?: boolean
+  /** `undefined` where the text is not accepted. An Error thrown says more than `accepted` could. */
+  readonly parse: (text: string) => T | undefined
+}
+
+export function wholeNumber(min: number, max: number): Rule<number> {
+  return {
+    accepted: `a whole number from ${min} to ${max}`,
+    parse: (text) => (/^\d{1,15}$/.test(text) ? within(Number(text), min, max) : undefined),
+  }
+}
+
+export function decimalNumber(min: number, max: number): Rule<number> {
+  return {
+    accepted: `a number from ${min} to ${max}`,
+    parse: (text) => (/^\d{1,15}(\.\d{1,15})?$/.test(text) ? within(Number(text), min, max) : undefined),
+  }
+}
+
+/** More than 0: half a call a second is a rate, none is not. */
+export const CALLS_PER_SECOND: Rule<number> = {
+  accepted: 'a number from 0.01 to 1000',
+  parse: decimalNumber(0.01, 1000).parse,
+}
+
+export const MONTHLY_CALL_BUDGET = wholeNumber(1, 1_000_000_000)
+
+export function oneOf<T extends string>(words: readonly T[]): Rule<T> {
+  return { accepted: words.join(', '), parse: (text) => words.find((word) => word === text) }
+}
+
+export function matching(pattern: RegExp, accepted: string): Rule<string> {
+  return { accepted, parse: (text) => (pattern.test(text) ? text : undefined) }
+}
+
+/** Keys and tokens are printable and have no spaces; a space or a line end is a copying mistake. */
+export const SECRET: Rule<string> = {
+  accepted: '1 to 2048 printable ASCII characters without spaces',
+  secret: true,
+  parse: (text) => (/^[!-~]{1,2048}$/.test(text) ? text : undefined),
+}
+
+/** A positive Java Long in canonical digits. */
+export const AGENT_ID: Rule<string> = {
+  accepted: 'a whole number from 1 to 9223372036854775807 in digits, without leading zeros',
+  parse: (text) => (/^[1-9]\d{0,18}$/.test(text) && BigInt(text) <= 9_223_372_036_854_775_807n ? text : undefined),
+}
+
+export const REGION = oneOf(['intl', 'cn'])
+
+export const BASE_URL: Rule<string> = { accepted: 'an https URL, or an http URL on loopback', parse: checkBaseUrl }
+
+export const SWITCH: Rule<boolean | 'auto'> = {
+  accepted: 'true, false or auto',
+  parse: (text) => SWITCH_WORDS.get(text.toLowerCase()),
+}
+
+const SWITCH_WORDS: ReadonlyMap<string, boolean | 'auto'> = new Map<string, boolean | 'auto'>([
+  ['true', true],
+  ['1', true],
+  ['yes', true],
+  ['on', true],
+  ['false', false],
+  ['0', false],
+  ['no', false],
+  ['off', false],
+  ['auto', 'auto'],
+])
+
+/** A connection address. It may hold a password, so at most its scheme is ever shown. */
+export function address(schemes: readonly string[]): Rule<string> {
+  return {
+    accepted: `a URL that begins with ${schemes.join(' or ')}`,
+    secret: true,
+    parse: (text) => (schemes.some((scheme) => text.startsWith(scheme)) && URL.canParse(text) ? text : undefined),
+  }
+}
+
+function within(value: number, min: number, max: number): number | undefined {
+  return value >= min && value <= max ? value : undefined
+}

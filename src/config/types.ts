@@ -1,0 +1,54 @@
+/** Everything that can be set from outside, parsed and checked once. */
+export interface Config {
+  /** Null: not set. `start` and `demo` then run the embedded PostgreSQL; other commands refuse. */
+  readonly databaseUrl: string | null
+  /** Null when neither QUEUE_URL nor DATABASE_URL is set. */
+  readonly queue: QueueConfig | null
+  readonly apps: readonly AppConfig[]
+  readonly pollsPerTask: number
+  readonly timeScale: number
+  readonly workerConcurrency: number
+  readonly host: string
+  readonly port: number
+  readonly healthPort: number
+  readonly apiToken: string | null
+  readonly logLevel: LogLevel
+  /** `auto`: on when the log goes to a terminal. */
+  readonly logPretty: boolean | 'auto'
+  readonly shutdownGraceSeconds: number
+}
+
+export interface QueueConfig {
+  readonly url: string
+  readonly backend: 'redis' | 'postgres'
+  readonly name: string
+  readonly prefix: string
+}
+
+/** One DingTalk application in one organisation. */
+export interface AppConfig {
+  readonly name: string
+  /** Null: every tracked task must bring its own. */
+  readonly agentId: string | null
+  readonly oapiUrl: string
+  readonly apiUrl: string
+  readonly credentials: Credentials
+  /** Over all workers together. */
+  readonly callsPerSecond: number
+  readonly monthlyCallBudget: number | null
+}
+
+/** Structurally equal to what `src/dingtalk/app.ts` takes. */
+export type Credentials =
+  | { readonly kind: 'internal'; readonly appKey: string; readonly appSecret: string; readonly endpoint: 'new' | 'old' }
+  | {
+      readonly kind: 'thirdParty'
+      readonly suiteKey: string
+      readonly suiteSecret: string
+      readonly authCorpId: string
+      readonly suiteTicket: string
+    }
+  | { readonly kind: 'fixed'; readonly accessToken: string }
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]

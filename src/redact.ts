@@ -1,0 +1,44 @@
+/** Secrets never reach a log line, an error or a table. Everything that leaves as text may pass through here. */
+
+const HIDDEN = '[redacted]'
+
+/** `scheme://user:password@`: connection strings. An unescaped slash or @ in the password does not end the match: rather too much is hidden. */
+const USER_INFO = /([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s"'\\]*@/gi
+
+/** The query of a URL: tokens and keys travel there in DingTalk's older API. */
+const URL_QUERY = /([a-z][a-z0-9+.-]{0,20}:\/\/[^\s?"'\\<>]*)\?[^\s"'\\<>]*/gi
+
+/** `access_token=…` in a form body or in a query without a host before it. */
+const FORM_VALUE = /\b((?:access_?|api_?|refresh_?)?token|(?:app|suite|client)?_?secret|password|passwd|suite_?ticket)=[^&\s"'\\]+/gi
+
+const BEARER = /\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{6,}/g
+
+/** Takes user info and queries out of addresses, and values of token-like names out of forms. */
+export function scrubText(text: string): string {
+  return text
+    .replace(USER_INFO, `$1${HIDDEN}@`)
+    .replace(URL_QUERY, `$1?${HIDDEN}`)
+    .replace(FORM_VALUE, `$1=${HIDDEN}`)
+    .replace(BEARER, `$1 ${HIDDEN}`)
+}
+
+/** A connection address as a person may see it: no user info, no query. */
+export function showAddress(url: string): string {
+  if (!URL.canParse(url)) return HIDDEN
+  const { protocol, host, pathname } = new URL(url)
+  return `${protocol}//${host}${pathname}`
+}
+
+const SECRET_NAME = '[\\w-]{0,40}(?:token|secret|password|passwd|authorization|cookie|ticket)'
+const SECRET_FIELD = new RegExp(`"(${SECRET_NAME})":"(?:[^"\\\\]|\\\\.)*"`, 'gi')
+/** The same inside a text that is itself JSON in a JSON line, as in `"message":"… {\"accessToken\":\"…\"}"`. */
+const NESTED_SECRET_FIELD = new RegExp(`\\\\"(${SECRET_NAME})\\\\":\\s*\\\\"[^"\\\\]*`, 'gi')
+const NAME_LIST = /"(user_?ids?|[a-z_]*user_id_list)":\[[^\]]*\]/gi
+
+/** One line of JSON without secrets, at any depth, and without lists of people. */
+export function scrubJsonLine(line: string): string {
+  return scrubText(line)
+    .replace(SECRET_FIELD, `"$1":"${HIDDEN}"`)
+    .replace(NESTED_SECRET_FIELD, `\\"$1\\":\\"${HIDDEN}`)
+    .replace(NAME_LIST, '"$1":"[list of people]"')
+}
