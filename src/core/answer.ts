@@ -1,4 +1,5 @@
 import type { Answer, Forbidden, ListedState, Refusal } from './delivery.ts'
+import { joinForbidden } from './merge.ts'
 
 /** When one exchange with DingTalk began and ended. */
 export interface Exchange {
@@ -16,7 +17,7 @@ type Fields = Readonly<Record<string, unknown>>
 export function readAnswer(body: unknown, exchange: Exchange): Answer {
   const fields = fieldsOf(body)
   if (fields === null) return refusal('NOT_JSON', 'the answer is not a JSON object', null, exchange)
-  const requestId = textOf(fields['request_id'])
+  const requestId = requestIdOf(fields)
   const code = effectiveCode(fields)
   if (code === null) return refusal('NO_CODE', 'the answer has no errcode: a gateway or ban page, not a result', requestId, exchange)
   if (code !== '0') return refusal(code, messageOf(fields), requestId, exchange)
@@ -27,26 +28,37 @@ export function readAnswer(body: unknown, exchange: Exchange): Answer {
 
 /**
  * `sub_code`, else `subcode=` in `errmsg`, else `errcode`: gateway errors come wrapped in errcode 88.
- * 88 with sub code 40000 is a missing permission, not a bad parameter. Null when there is no code at all.
+ * 88 with sub code 40000 is a missing permission, not a bad parameter. An inner 0 inside an error is no code: taking a success
+ * for a failure costs a call, the other way round costs the truth. Null when there is no code at all.
  */
 export function effectiveCode(fields: Fields): string | null {
   const outer = textOf(fields['errcode'])
   const inner = textOf(fields['sub_code']) ?? /subcode=([^,\]\s]+)/i.exec(textOf(fields['errmsg']) ?? '')?.[1] ?? null
   // errcode 0 is success whatever its message says: an "ok" must not be undone by a stray word.
-  if (outer === '0' || inner === null) return outer
+  if (outer === '0' || inner === null || inner === '0') return outer
   return outer === '88' && inner === '40000' ? '88/40000' : inner
+}
+
+function requestIdOf(fields: Fields): string | null {
+  const requestId = textOf(fields['request_id'])
+  return requestId === null ? null : storable(requestId, MAX_ID)
 }
 
 function messageOf(fields: Fields): string {
   const message = [textOf(fields['errmsg']), textOf(fields['sub_msg'])].filter((part) => part !== null)
-  return message.join(' ').slice(0, MAX_MESSAGE)
+  return message.join(' ')
 }
 
-/** Longer messages are cut before they are stored. */
 const MAX_MESSAGE = 300
+const MAX_ID = 64
 
 function refusal(code: string, message: string, requestId: string | null, exchange: Exchange): Refusal {
-  return { kind: 'refused', code: code.slice(0, 64), message, requestId, ...exchange }
+  return { kind: 'refused', code: storable(code, MAX_ID), message: storable(message, MAX_MESSAGE), requestId, ...exchange }
+}
+
+/** Text that PostgreSQL can hold: no NUL, no half of a surrogate pair. One such letter would fail the write of everybody's looks. */
+function storable(text: string, maxLength: number): string {
+  return text.replaceAll('\u0000', ' ').slice(0, maxLength).toWellFormed()
 }
 
 /** One state a person. Later calls win, so the order below is the precedence read > unread > forbidden > failed > invalid. */
@@ -58,7 +70,10 @@ function readPeople(result: Fields): Map<string, ListedState> {
   put(result['invalid_user_id_list'], { kind: 'invalid' })
   put(result['failed_user_id_list'], { kind: 'failed' })
   put(result['forbidden_user_id_list'], { kind: 'forbidden', code: null, count: null })
-  for (const [userId, forbidden] of forbiddenOf(result['forbidden_list'])) people.set(userId, forbidden)
+  for (const [userId, reason] of forbiddenOf(result['forbidden_list'])) {
+    const before = people.get(userId)
+    people.set(userId, before?.kind === 'forbidden' ? joinForbidden(before, reason) : reason)
+  }
   put(result['unread_user_id_list'], { kind: 'unread' })
   put(result['read_user_id_list'], { kind: 'read' })
   return people

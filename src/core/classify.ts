@@ -58,7 +58,7 @@ const GROUPS: ReadonlyArray<readonly [Verdict, ReadonlyArray<number | string>]> 
   [QUOTA, [90020, 'ApiCountLimitForOrg']],
   [BUSY, [-1]],
   [TRANSIENT, [500, 400001, 15, 50, 1430003, 143103, 143104, 143203, 143204]],
-  [PERMISSION, [60011, 48002, 50003, 50002, 50004, 50005, 48003, 48004, 88, '88/40000', 52019]],
+  [PERMISSION, [60011, 48002, 50003, 50002, 50004, 50005, 48003, 48004, '88/40000', 52019]],
   [IP, [60020]],
   [CREDENTIALS, [40096, 40013, 40089, 40056, 41001, 52010, 'invalidClientIdOrSecret']],
   [AGENT, [41011, ...range(70001, 70004)]],

@@ -70,7 +70,7 @@ function joinUnread(a: Unread, b: Unread): Unread {
 }
 
 /** A reason beats none; of two reasons the greater code wins, so that the order of the answers does not matter. */
-function joinForbidden(a: Forbidden, b: Forbidden): Forbidden {
+export function joinForbidden(a: Forbidden, b: Forbidden): Forbidden {
   const [codeA, codeB] = [a.code ?? '', b.code ?? '']
   if (codeA === codeB) return (a.count ?? -1) >= (b.count ?? -1) ? a : b
   return codeA > codeB ? a : b

@@ -139,7 +139,7 @@ function parseSentAt(value: unknown, now: Date, defaultSentAt: Date): Date {
   if (ahead > FUTURE_TOLERANCE_MS) {
     throw new InvalidInputError(
       'sentAt',
-      `sentAt ${show(value ?? given.getTime())} is ${Math.round(ahead / MINUTE_MS)} minutes in the future. Check the clock and the time zone of the sender.`,
+      `sentAt ${given.toISOString()} is ${Math.round(ahead / MINUTE_MS)} minutes in the future. Check the clock and the time zone of the sender.`,
     )
   }
   return ahead > 0 ? now : given
@@ -151,8 +151,14 @@ const ISO_TIME = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\
 function dateOf(value: unknown): Date | null {
   if (value instanceof Date) return value
   if (typeof value === 'number' && Number.isFinite(value)) return new Date(value)
-  if (typeof value === 'string' && ISO_TIME.test(value)) return new Date(value)
+  if (typeof value === 'string' && ISO_TIME.test(value) && isDayOfCalendar(value.slice(0, 10))) return new Date(value)
   return null
+}
+
+/** `new Date` takes 31 February for 3 March. */
+function isDayOfCalendar(day: string): boolean {
+  const date = new Date(day)
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(day)
 }
 
 function isMissing(value: unknown): value is null | undefined {
@@ -168,7 +174,7 @@ function isPlainText(text: string): boolean {
 function show(value: unknown): string {
   if (value === undefined) return 'nothing'
   if (typeof value === 'bigint') return `${value}`
-  if (value instanceof Date) return 'an invalid date'
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'an invalid date' : value.toISOString()
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object'
   const text = JSON.stringify(value) ?? typeof value
   return text.length > 80 ? `${text.slice(0, 77)}…` : text
