@@ -1,0 +1,155 @@
+import { verdictOf } from '../core/classify.ts'
+import type { Answer, Refusal } from '../core/delivery.ts'
+import type { SendResultApi, SendResultQuery } from '../core/ports.ts'
+import { createTokenSource, fixedTokenSource, type Lease, type TokenSource, tokenRefused } from './access-token.ts'
+import type { DingTalkApp } from './app.ts'
+import { checkBaseUrl } from './hosts.ts'
+import { createHttp, type Http } from './http.ts'
+import { type DingTalkApiOptions, type Settings, settingsOf } from './options.ts'
+import { createRedactor, type Redactor } from './redact.ts'
+import { answerOf, refusalOf } from './result.ts'
+import { type TokenFailure, tokenCallOf } from './token-call.ts'
+
+export type DingTalkApi = SendResultApi & {
+  /** Breaks off what is under way, which then answers with a refusal, and closes all connections. Safe to call twice. */
+  close(): Promise<void>
+}
+
+/**
+ * DingTalk's getsendresult for a set of apps, each with its own token. Makes no call before the first look.
+ * One look makes at most two getsendresult and two token calls, each bounded by `http.deadlineMs`.
+ * @throws Error where a base URL of an app is not acceptable, see `checkBaseUrl`
+ */
+export function createDingTalkApi(apps: ReadonlyMap<string, DingTalkApp>, options: DingTalkApiOptions = {}): DingTalkApi {
+  const settings = settingsOf(options)
+  const http = createHttp(settings.http)
+  const closing = new AbortController()
+  const callers = new Map([...apps].map(([name, app]) => [name, callerOf(name, app, http, closing.signal, settings)]))
+  return {
+    async sendResult(query, signal) {
+      signal.throwIfAborted()
+      const caller = callers.get(query.app)
+      return caller === undefined ? unknownApp(query.app, settings.now()) : look(caller, query, signal)
+    },
+    async close() {
+      closing.abort()
+      await http.close()
+    },
+  }
+}
+
+/** What the looks of one app share. */
+interface Caller {
+  readonly app: DingTalkApp
+  readonly http: Http
+  readonly tokens: TokenSource
+  readonly redactor: Redactor
+  readonly settings: Settings
+}
+
+function callerOf(name: string, app: DingTalkApp, http: Http, closing: AbortSignal, settings: Settings): Caller {
+  const checked = { ...app, name, oapiUrl: checkedUrl(name, 'oapiUrl', app.oapiUrl), apiUrl: checkedUrl(name, 'apiUrl', app.apiUrl) }
+  const redactor = createRedactor(app.credentials)
+  return { app: checked, http, redactor, settings, tokens: tokensOf(checked, http, redactor, closing, settings) }
+}
+
+function checkedUrl(app: string, field: string, url: string): string {
+  try {
+    return checkBaseUrl(url)
+  } catch (error) {
+    throw new Error(`${field} of app ${JSON.stringify(app)}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+function tokensOf(app: DingTalkApp, http: Http, redactor: Redactor, closing: AbortSignal, settings: Settings): TokenSource {
+  if (app.credentials.kind === 'fixed') return fixedTokenSource(app.credentials.accessToken)
+  const { monotonicMs, onCall } = settings
+  return createTokenSource({
+    fetch: tokenCallOf(app, app.credentials, { http, redactor, deadlineMs: settings.http.deadlineMs, monotonicMs, onCall }),
+    closing,
+    timing: settings.tokens,
+    monotonicMs,
+    onRefresh(outcome) {
+      if (outcome.kind === 'token') redactor.learn(outcome.token)
+      settings.onTokenRefresh(app.name, outcome.kind === 'token')
+    },
+  })
+}
+
+function unknownApp(app: string, now: Date): Refusal {
+  return refusalOf({ code: 'UNKNOWN_APP', message: `there is no app named ${JSON.stringify(app)}`, requestedAt: now, respondedAt: null })
+}
+
+async function look(caller: Caller, query: SendResultQuery, signal: AbortSignal): Promise<Answer> {
+  const agentId = query.agentId ?? caller.app.agentId
+  if (agentId === null) {
+    const message = `neither the task nor the app ${JSON.stringify(query.app)} has an agent id`
+    return withoutCall(caller, { kind: 'failed', code: 'NO_AGENT_ID', message })
+  }
+  return askWithToken(caller, (lease) => askOnce(caller, { taskId: query.taskId, agentId, token: lease.token }, signal), signal)
+}
+
+type Ask = (lease: Lease) => Promise<Answer>
+
+/** Asks, and once more with another token where the first was refused. */
+async function askWithToken(caller: Caller, ask: Ask, signal: AbortSignal): Promise<Answer> {
+  const lease = await caller.tokens.get(signal)
+  if (lease.kind === 'failed') return withoutCall(caller, lease)
+  const answer = await ask(lease)
+  if (!isTokenRefused(answer)) return answer
+  if (!caller.tokens.renewable) return asTokenRefused(caller, answer)
+  caller.tokens.drop(lease)
+  return askWithFreshToken(caller, ask, signal)
+}
+
+async function askWithFreshToken(caller: Caller, ask: Ask, signal: AbortSignal): Promise<Answer> {
+  const lease = await caller.tokens.get(signal)
+  if (lease.kind === 'failed') return withoutCall(caller, lease)
+  const answer = await ask(lease)
+  if (!isTokenRefused(answer)) return answer
+  const refused = asTokenRefused(caller, answer)
+  caller.tokens.giveUp(lease, { kind: 'failed', code: refused.code, message: refused.message })
+  return refused
+}
+
+function isTokenRefused(answer: Answer): answer is Refusal {
+  return answer.kind === 'refused' && verdictOf(answer.code, answer.message).kind === 'token'
+}
+
+function asTokenRefused({ tokens }: Caller, answer: Refusal): Refusal {
+  const { code, message } = tokenRefused(answer.code, answer.message, tokens.renewable)
+  return refusalOf({ ...answer, code, message })
+}
+
+/** Something needed is missing, so getsendresult was not asked. */
+function withoutCall({ redactor, settings }: Caller, { code, message }: TokenFailure): Refusal {
+  return refusalOf({ code: redactor.redact(code), message: redactor.redact(message), requestedAt: settings.now(), respondedAt: null })
+}
+
+async function askOnce(
+  { app, http, redactor, settings }: Caller,
+  ids: { readonly taskId: string; readonly agentId: string; readonly token: string },
+  signal: AbortSignal,
+): Promise<Answer> {
+  const startedMs = settings.monotonicMs()
+  const requestedAt = settings.now()
+  const outcome = await http.exchange(
+    {
+      method: 'POST',
+      url: `${app.oapiUrl}/topapi/message/corpconversation/getsendresult`,
+      // As the API page's curl: the token stays out of the URL, and ids are digits, not JSON numbers that lose some above 2^53.
+      contentType: 'application/x-www-form-urlencoded;charset=utf-8',
+      body: new URLSearchParams({ access_token: ids.token, agent_id: ids.agentId, task_id: ids.taskId }).toString(),
+    },
+    signal,
+  )
+  const answer = answerOf(outcome, requestedAt, notBefore(requestedAt, settings.now()), redactor)
+  const seconds = (settings.monotonicMs() - startedMs) / 1_000
+  settings.onCall({ app: app.name, endpoint: 'getsendresult', code: answer.kind === 'refused' ? answer.code : '0', seconds })
+  return answer
+}
+
+/** A clock that steps back during a call must not make a bracket that ends before it begins. */
+function notBefore(earliest: Date, date: Date): Date {
+  return date < earliest ? earliest : date
+}
