@@ -43,7 +43,8 @@ export interface Opened<T> {
 
 /** Reconnects every two seconds at the latest; BullMQ's own pause grows to 20 s. */
 const retryStrategy = (times: number): number => Math.min(times * 200, 2_000)
-const POSTGRES_SCHEMA = 'bullmq'
+/** BullMQ's own namespace in the database. */
+export const POSTGRES_SCHEMA = 'bullmq'
 const CONNECT_TIMEOUT_MS = 2_000
 
 export function isPostgres(url: string): boolean {

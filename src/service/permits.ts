@@ -24,8 +24,7 @@ export interface Permits {
 
 export interface PermitsOptions {
   readonly gate: Pick<AppGate, 'reserve'>
-  /** Null for an app that is not configured: nothing to guard, the call itself is refused. */
-  readonly limitsOf: (app: string) => AppLimits | null
+  readonly limitsOf: (app: string) => AppLimits
   readonly now: Clock
   /** How many looks of one app may wait in this worker at once; the others come back later. */
   readonly maxWaiting: number
@@ -41,11 +40,9 @@ export function createPermits(options: PermitsOptions): Permits {
   return {
     async take(request, signal) {
       signal.throwIfAborted()
-      const limits = options.limitsOf(request.app)
-      if (limits === null) return { kind: 'granted' }
       let line = lines.get(request.app)
       if (line === undefined) {
-        line = new WaitingLine(request.app, limits, options)
+        line = new WaitingLine(request.app, options.limitsOf(request.app), options)
         lines.set(request.app, line)
       }
       return line.join(request, signal)

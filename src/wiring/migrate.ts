@@ -1,0 +1,20 @@
+import type { Config } from '../config.ts'
+import { TrackerError } from '../core/errors.ts'
+import { isPostgres } from '../queue/connection.ts'
+import { migrateQueueSchema } from '../queue/schema.ts'
+import { migrate } from '../store/migrate.ts'
+
+export interface Migrated {
+  /** The migrations that were applied now, in order; empty when the database was up to date. */
+  readonly database: readonly string[]
+  /** The version of the queue's own schema; null where the queue is Redis, which has none. */
+  readonly queueSchemaVersion: number | null
+}
+
+/** Brings the database, and the queue's schema where the queue is PostgreSQL, up to date. Safe to run twice and from many machines at once. */
+export async function migrateAll(config: Pick<Config, 'databaseUrl' | 'queue'>): Promise<Migrated> {
+  if (config.databaseUrl === null) throw new TrackerError('INVALID_CONFIG', 'DATABASE_URL is not set. Give the postgres:// URL of the database to migrate.')
+  const database = await migrate(config.databaseUrl)
+  const queueUrl = config.queue?.url
+  return { database, queueSchemaVersion: queueUrl !== undefined && isPostgres(queueUrl) ? await migrateQueueSchema(queueUrl) : null }
+}

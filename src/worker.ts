@@ -1,0 +1,109 @@
+import { parseConfig } from './config.ts'
+import { TrackerError } from './core/errors.ts'
+import { parseApp } from './core/track-request.ts'
+import type { Credentials } from './dingtalk/app.ts'
+import { checkBaseUrl, hostsOf } from './dingtalk/hosts.ts'
+import type { HealthReport } from './http/health.ts'
+import { createMetrics } from './http/metrics.ts'
+import { createLogger, type Logger } from './logger.ts'
+import { startWorker, type TrackedApp } from './wiring.ts'
+
+export type { Credentials } from './dingtalk/app.ts'
+export type { HealthCheck, HealthReport } from './http/health.ts'
+export { TrackerError, type TrackerErrorCode } from './core/errors.ts'
+
+/** A worker inside another program. What is left out has the default of the environment variable of the same meaning. */
+export interface WorkerOptions {
+  /** `postgres://` */
+  readonly databaseUrl: string
+  /** `redis://`, `rediss://` or `postgres://`. Default: `databaseUrl`. */
+  readonly queueUrl?: string
+  readonly queueName?: string
+  readonly queuePrefix?: string
+  readonly apps: readonly WorkerApp[]
+  /** How many looks a task gets in its 24 hours, the last one included; 1 to 500. Default 24. */
+  readonly pollsPerTask?: number
+  /** Looks under way at once. Default 50. */
+  readonly concurrency?: number
+  /** How long `close` lets running looks finish, in seconds. Default 25. */
+  readonly shutdownGraceSeconds?: number
+  /** Divides every duration of the tracking plan. For demos and tests. Default 1. */
+  readonly timeScale?: number
+  /** A pino logger. Default: one that writes JSON lines to stderr. */
+  readonly logger?: Logger
+}
+
+export interface WorkerApp {
+  /** What `track` calls the app. Default `default`. */
+  readonly name?: string
+  readonly agentId?: string
+  /** `kind: 'function'` brings your own tokens. */
+  readonly credentials: Credentials
+  /** Default `intl`. */
+  readonly region?: 'intl' | 'cn'
+  /** Instead of the region's hosts; https, or http on loopback. */
+  readonly oapiUrl?: string
+  readonly apiUrl?: string
+  /** Calls a second, over all workers together. Default 15. */
+  readonly callsPerSecond?: number
+  /** Calls a month that are never exceeded. Default: none. */
+  readonly monthlyCallBudget?: number
+}
+
+export interface EmbeddedWorker {
+  /** Resolves when looks are being made; rejects with `SCHEMA_MISMATCH` when the database needs `dingtalk-delivery migrate`. */
+  readonly ready: Promise<void>
+  health(): Promise<HealthReport>
+  /** The metrics in Prometheus' text format. */
+  metrics(): Promise<string>
+  close(): Promise<void>
+}
+
+/**
+ * Starts a worker in this process.
+ * @throws {TrackerError} `INVALID_CONFIG` that names what is wrong, by the environment variable of the same meaning
+ */
+export function createWorker(options: WorkerOptions): EmbeddedWorker {
+  const { timeScale, ...config } = parseConfig(variablesOf(options))
+  const apps = options.apps.map(appOf)
+  if (apps.length === 0) throw new TrackerError('INVALID_CONFIG', 'apps is empty: name at least one DingTalk app with its credentials.')
+  const metrics = createMetrics()
+  const log = options.logger ?? createLogger({ level: 'info', pretty: false })
+  const running = startWorker({ ...config, timeScale, apps }, log, metrics)
+  return {
+    ready: running.ready,
+    health: () => running.health(),
+    metrics: () => metrics.text(),
+    close: () => running.close(config.shutdownGraceSeconds * 1_000),
+  }
+}
+
+/** One validation for both ways to say it. */
+function variablesOf(options: WorkerOptions): Record<string, string | undefined> {
+  return {
+    DATABASE_URL: options.databaseUrl,
+    QUEUE_URL: options.queueUrl,
+    QUEUE_NAME: options.queueName,
+    QUEUE_PREFIX: options.queuePrefix,
+    POLLS_PER_TASK: options.pollsPerTask?.toString(),
+    WORKER_CONCURRENCY: options.concurrency?.toString(),
+    SHUTDOWN_GRACE_SECONDS: options.shutdownGraceSeconds?.toString(),
+    TIME_SCALE: options.timeScale?.toString(),
+  }
+}
+
+function appOf(app: WorkerApp): TrackedApp {
+  const hosts = hostsOf(app.region ?? 'intl')
+  const name = parseApp(app.name)
+  const callsPerSecond = app.callsPerSecond ?? 15
+  if (!(callsPerSecond > 0)) throw new TrackerError('INVALID_CONFIG', `callsPerSecond of app "${name}" must be more than 0, not ${callsPerSecond}.`)
+  return {
+    name,
+    agentId: app.agentId ?? null,
+    oapiUrl: checkBaseUrl(app.oapiUrl ?? hosts.oapiUrl),
+    apiUrl: checkBaseUrl(app.apiUrl ?? hosts.apiUrl),
+    credentials: app.credentials,
+    callsPerSecond,
+    monthlyCallBudget: app.monthlyCallBudget ?? null,
+  }
+}

@@ -1,0 +1,165 @@
+import { Queue } from 'bullmq'
+import { Redis } from 'ioredis'
+import pg from 'pg'
+import { describe, expect, test } from 'vitest'
+import { createTracker } from '../../src/index.ts'
+import { type ApiPageServer, type Fault, startApiPageServer } from '../support/api-page-server.ts'
+import { addAll, type Case, eighteenCases } from '../support/eighteen.ts'
+import { checkTruth } from '../support/oracle.ts'
+import { createTestDatabase } from '../support/postgres.ts'
+import { redisAvailable, startRedis } from '../support/redis.ts'
+import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts'
+import { until } from '../support/wait.ts'
+
+const TIME_SCALE = 1440
+const DAY_MS = 86_400_000 / TIME_SCALE
+const POLLS_PER_TASK = 24
+const PATIENCE_MS = DAY_MS + 40_000
+
+interface World {
+  readonly databaseUrl: string
+  readonly queueUrl: string
+  readonly server: ApiPageServer
+  start(): Promise<WorkerProcess>
+}
+
+describe.for(backends())('on %s', (backend) => {
+  test.concurrent('eighteen tasks through every door end as they should', { timeout: PATIENCE_MS + 30_000 }, async ({ onTestFinished }) => {
+    const world = await makeWorld(backend, onTestFinished)
+    await world.start()
+    const cases = eighteenCases(Date.now(), DAY_MS, POLLS_PER_TASK)
+    addAll(world.server, cases)
+    await trackAll(world, cases)
+    await allEnded(world.databaseUrl, cases.length)
+    const rows = await checkTruth(world.databaseUrl, world.server)
+    for (const each of cases) {
+      const row = rows.get(each.task.taskId)
+      expect([row?.status, row?.reason], each.name).toEqual([each.status, expect.stringMatching(each.reason)])
+      expect(world.server.calls.get(each.task.taskId) ?? 0, `calls for ${each.name}`).toBeLessThanOrEqual(each.maxCalls)
+    }
+    expect(world.server.tokenCalls, 'one token serves all looks').toBe(1)
+    expectLateLastLooks(cases, rows)
+  })
+
+  test.concurrent('they end the same while DingTalk misbehaves', { timeout: PATIENCE_MS + 30_000 }, async ({ onTestFinished }) => {
+    const world = await makeWorld(backend, onTestFinished)
+    await world.start()
+    const kinds: Fault[] = ['http500', 'html', 'truncated', 'reset', 'throttle', 'unknownCode', 'empty', 'badToken']
+    let asked = 0
+    // Every third call goes wrong, each time in another way.
+    world.server.faults = () => (++asked % 3 === 0 ? (kinds[(asked / 3) % kinds.length] ?? null) : null)
+    const cases = eighteenCases(Date.now(), DAY_MS, POLLS_PER_TASK)
+    addAll(world.server, cases)
+    await trackAll(world, cases)
+    await allEnded(world.databaseUrl, cases.length)
+    const rows = await checkTruth(world.databaseUrl, world.server)
+    for (const each of cases) expect([each.name, rows.get(each.task.taskId)?.status]).toEqual([each.name, each.status])
+  })
+
+  test.concurrent('they end the same while the worker is killed eight times', { timeout: PATIENCE_MS + 60_000 }, async ({ onTestFinished }) => {
+    const world = await makeWorld(backend, onTestFinished)
+    let worker = await world.start()
+    const cases = eighteenCases(Date.now(), DAY_MS, POLLS_PER_TASK)
+    addAll(world.server, cases)
+    await trackAll(world, cases)
+    for (let kill = 1; kill <= 8; kill++) {
+      const calls = total(world.server)
+      // The worker dies in the middle of its work, not while it sleeps.
+      await until(() => total(world.server) > calls + 2, { timeoutMs: DAY_MS / 9, what: 'calls', orGoOn: true })
+      await worker.kill('SIGKILL')
+      worker = await world.start()
+    }
+    await allEnded(world.databaseUrl, cases.length)
+    const rows = await checkTruth(world.databaseUrl, world.server)
+    for (const each of cases) expect([each.name, rows.get(each.task.taskId)?.status]).toEqual([each.name, each.status])
+  })
+})
+
+function backends(): string[] {
+  return redisAvailable() ? ['redis', 'postgres'] : ['postgres']
+}
+
+async function makeWorld(backend: string, onTestFinished: (close: () => Promise<void>) => void): Promise<World> {
+  const database = await createTestDatabase({ migrated: true })
+  onTestFinished(() => database.drop())
+  const server = await startApiPageServer()
+  onTestFinished(() => server.close())
+  let queueUrl = database.url
+  if (backend === 'redis') {
+    const redis = await startRedis()
+    onTestFinished(() => redis.stop())
+    queueUrl = redis.url
+  }
+  const env = {
+    DATABASE_URL: database.url,
+    QUEUE_URL: queueUrl,
+    DINGTALK_OAPI_URL: server.url,
+    DINGTALK_API_URL: server.url,
+    DINGTALK_APP_KEY: 'key',
+    DINGTALK_APP_SECRET: 'secret',
+    DINGTALK_AGENT_ID: '836390886',
+    TIME_SCALE: String(TIME_SCALE),
+    POLLS_PER_TASK: String(POLLS_PER_TASK),
+    MAX_CALLS_PER_SECOND: '100',
+  }
+  return {
+    databaseUrl: database.url,
+    queueUrl,
+    server,
+    async start() {
+      const worker = await startWorkerProcess(env)
+      onTestFinished(async () => void (await worker.kill('SIGKILL')))
+      return worker
+    },
+  }
+}
+
+async function trackAll(world: World, cases: readonly Case[]): Promise<void> {
+  const toDatabase = createTracker({ databaseUrl: world.databaseUrl })
+  const toQueue = createTracker({ queueUrl: world.queueUrl })
+  const isRedis = world.queueUrl.startsWith('redis')
+  const redis = isRedis ? new Redis(world.queueUrl, { maxRetriesPerRequest: null }) : null
+  const plain = redis === null ? null : new Queue('dingtalk-delivery', { connection: redis })
+  const sql = new pg.Client({ connectionString: world.databaseUrl })
+  await sql.connect()
+  try {
+    for (const { door, task, userIds } of cases) {
+      const fields = { taskId: task.taskId, agentId: task.agentId, campaign: 'eighteen', ...(userIds && { userIds }) }
+      if (door === 'library to the database') await toDatabase.track({ ...fields, sentAt: new Date(task.sentAt) })
+      else if (door === 'SQL') await sql.query(TRACK_SQL, [task.taskId, task.agentId, userIds, 'eighteen', new Date(task.sentAt)])
+      else if (door === 'plain BullMQ job' && plain !== null) await plain.add('track', { ...fields, sentAt: task.sentAt })
+      else await toQueue.track({ ...fields, sentAt: new Date(task.sentAt).toISOString() })
+    }
+  } finally {
+    await Promise.all([toDatabase.close(), toQueue.close(), plain?.close(), sql.end()])
+    redis?.disconnect()
+  }
+}
+
+const TRACK_SQL = 'SELECT track_delivery(task_id => $1, agent_id => $2, user_ids => $3, campaign => $4, sent_at => $5)'
+
+async function allEnded(databaseUrl: string, count: number): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl })
+  await client.connect()
+  try {
+    const ended = async (): Promise<boolean> => {
+      const { rows } = await client.query<{ n: number }>("SELECT count(*)::int AS n FROM delivery_task WHERE status <> 'tracking'")
+      return rows[0]?.n === count
+    }
+    await until(ended, { timeoutMs: PATIENCE_MS, everyMs: 250, what: `${count} tasks ended` })
+  } finally {
+    await client.end()
+  }
+}
+
+/** Whoever is still unread is so as of the last 1 % of the window. */
+function expectLateLastLooks(cases: readonly Case[], rows: Awaited<ReturnType<typeof checkTruth>>): void {
+  for (const each of cases.filter((one) => one.reason.test('window_over'))) {
+    const seen = rows.get(each.task.taskId)?.last_observed_at?.getTime() ?? 0
+    expect(seen, `last good look of ${each.name}`).toBeGreaterThan(each.task.sentAt + DAY_MS * 0.99)
+  }
+}
+
+function total(server: ApiPageServer): number {
+  return [...server.calls.values()].reduce((sum, calls) => sum + calls, 0)
+}

@@ -1,0 +1,178 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/**
+ * A second, independent stand-in for DingTalk, written from the API page alone: it shares no line with the product's simulator
+ * or parser, so a mistake that those two have in common shows here.
+ */
+export interface ApiPageServer {
+  readonly url: string
+  /** A task that exists from now on. Times are real. */
+  add(task: SentTask): void
+  readonly tasks: ReadonlyMap<string, SentTask>
+  /** Answers with lists, in the order in which they were given. */
+  readonly goodAnswers: readonly GoodAnswer[]
+  /** getsendresult calls by task id, the refused ones too. */
+  readonly calls: ReadonlyMap<string, number>
+  readonly tokenCalls: number
+  /** Asked before each getsendresult answer; null: answer truly. */
+  faults: (taskId: string, call: number) => Fault | null
+  close(): Promise<void>
+}
+
+export interface SentTask {
+  readonly taskId: string
+  readonly agentId: string
+  readonly sentAt: number
+  readonly windowMs: number
+  readonly people: readonly Person[]
+  /** Instead of a result, always. */
+  readonly refusal?: { readonly errcode: number; readonly errmsg: string }
+  /** The server takes reads back now and then, as an eventually consistent one may. */
+  readonly forgetful?: boolean
+}
+
+export interface Person {
+  readonly userId: string
+  /** The list that the person ends in when never reading. */
+  readonly fate: 'delivered' | 'invalid' | 'failed' | 'forbidden'
+  /** In no list before this time, epoch milliseconds. */
+  readonly listedAt: number
+  /** When the person reads, epoch milliseconds; null: never. */
+  readonly readAt: number | null
+}
+
+export interface GoodAnswer {
+  readonly taskId: string
+  readonly at: number
+  readonly read: readonly string[]
+  readonly unread: readonly string[]
+}
+
+export type Fault = 'http500' | 'html' | 'truncated' | 'reset' | 'throttle' | 'unknownCode' | 'empty' | 'badToken'
+
+const TOKEN = 'cfe36token'
+
+export async function startApiPageServer(): Promise<ApiPageServer> {
+  const tasks = new Map<string, SentTask>()
+  const calls = new Map<string, number>()
+  const goodAnswers: GoodAnswer[] = []
+  const state = { tokenCalls: 0, faults: (_taskId: string, _call: number): Fault | null => null }
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await text(request)
+    const path = request.url?.split('?')[0]
+    if (path === '/v1.0/oauth2/accessToken') {
+      state.tokenCalls++
+      return json(response, { accessToken: TOKEN, expireIn: 7200 })
+    }
+    if (path !== '/topapi/message/corpconversation/getsendresult' || request.method !== 'POST') {
+      response.writeHead(404).end()
+      return
+    }
+    const form = new URLSearchParams(body)
+    const taskId = form.get('task_id') ?? ''
+    const call = (calls.get(taskId) ?? 0) + 1
+    calls.set(taskId, call)
+    if (form.get('access_token') !== TOKEN) return json(response, { errcode: 88, errmsg: 'ding talk error[subcode=40014,submsg=不合法的access_token]' })
+    const fault = state.faults(taskId, call)
+    if (fault !== null) return misbehave(fault, request, response)
+    const task = tasks.get(taskId)
+    const now = Date.now()
+    if (task === undefined || form.get('agent_id') !== task.agentId) return json(response, { errcode: 400002, errmsg: '无效的参数' })
+    if (now > task.sentAt + task.windowMs) return json(response, { errcode: 400002, errmsg: 'task expired' })
+    if (task.refusal !== undefined) return json(response, task.refusal)
+    const lists = listsOf(task, now, call)
+    goodAnswers.push({ taskId, at: now, read: lists.read_user_id_list, unread: lists.unread_user_id_list })
+    json(response, { errcode: 0, errmsg: 'ok', send_result: lists, request_id: `r${taskId.slice(-4)}x${call}` })
+  }
+
+  const server = createServer((request, response) => {
+    handle(request, response).catch(() => response.destroy())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  // A TCP server's address is an object.
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}`,
+    tasks,
+    calls,
+    goodAnswers,
+    add: (task) => void tasks.set(task.taskId, task),
+    get tokenCalls() {
+      return state.tokenCalls
+    },
+    get faults() {
+      return state.faults
+    },
+    set faults(next) {
+      state.faults = next
+    },
+    async close() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+function listsOf(task: SentTask, now: number, call: number) {
+  const listed = task.people.filter((person) => person.listedAt <= now)
+  const names = (fate: Person['fate']): string[] => listed.filter((person) => person.fate === fate && !hasRead(person, now)).map((person) => person.userId)
+  const read = listed.filter((person) => hasRead(person, now)).map((person) => person.userId)
+  const taken = task.forgetful === true && call % 3 === 0 ? read.splice(0, 1) : []
+  const forbidden = names('forbidden')
+  return {
+    failed_user_id_list: names('failed'),
+    // As in real answers: the reasons are there, the plain list is not.
+    forbidden_list: forbidden.map((userid) => ({ code: '143106', count: 1, userid })),
+    invalid_dept_id_list: [],
+    invalid_user_id_list: names('invalid'),
+    read_user_id_list: read,
+    unread_user_id_list: [...names('delivered'), ...taken],
+  }
+}
+
+export function hasRead(person: Person, now: number): boolean {
+  return person.fate === 'delivered' && person.readAt !== null && person.readAt <= now
+}
+
+function misbehave(fault: Fault, request: IncomingMessage, response: ServerResponse): void {
+  switch (fault) {
+    case 'http500':
+      response.writeHead(502, { 'content-type': 'text/plain' }).end('bad gateway')
+      return
+    case 'html':
+      response.writeHead(200, { 'content-type': 'text/html' }).end('<html><body>please wait</body></html>')
+      return
+    case 'truncated':
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{"errcode":0,"send_result":{"read_user_id_li')
+      return
+    case 'reset':
+      request.socket.resetAndDestroy()
+      return
+    case 'throttle':
+      json(response, { errcode: 88, sub_code: '90018', sub_msg: 'too many calls', errmsg: 'ding talk error[subcode=90018,submsg=too many calls]' })
+      return
+    case 'unknownCode':
+      json(response, { errcode: 987654, errmsg: 'nobody knows' })
+      return
+    case 'empty':
+      json(response, { errcode: 0, errmsg: 'ok', send_result: null })
+      return
+    case 'badToken':
+      json(response, { errcode: 88, sub_code: '42001', errmsg: 'ding talk error[subcode=42001,submsg=access_token超时]' })
+      return
+    default:
+      fault satisfies never
+  }
+}
+
+function json(response: ServerResponse, value: unknown): void {
+  response.writeHead(200, { 'content-type': 'application/json;charset=utf-8' }).end(JSON.stringify(value))
+}
+
+async function text(request: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = []
+  for await (const part of request) parts.push(part as Buffer)
+  return Buffer.concat(parts).toString('utf8')
+}
