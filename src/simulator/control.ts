@@ -1,0 +1,112 @@
+import { InvalidInputError } from '../core/errors.ts'
+import { createTask } from './control-task.ts'
+import { FAULT_KINDS, parseFault } from './fault.ts'
+import type { FaultBook } from './fault-book.ts'
+import { REDIRECT_TARGET, type Reply } from './reply.ts'
+import { parseExactJson, type RawRequest } from './request.ts'
+import type { CallCounter, SimulatorStats } from './stats.ts'
+import { truthOf } from './task.ts'
+import type { World } from './world.ts'
+
+export interface Bench {
+  readonly world: World
+  readonly faults: FaultBook
+  readonly counter: CallCounter
+  readonly answers: GivenAnswers
+  readonly stats: () => SimulatorStats
+}
+
+/** One good getsendresult answer as it was given. */
+export interface GivenAnswer {
+  readonly at: Date
+  readonly sendResult: unknown
+}
+export type GivenAnswers = Map<string, GivenAnswer[]>
+
+/** The address space of `/_simulator`, for those who open it in a browser. */
+const INDEX = {
+  'POST /_simulator/tasks': 'makes a task, person by person',
+  'GET /_simulator/tasks': 'all tasks',
+  'GET /_simulator/tasks/:taskId': 'the truth about one task',
+  'GET /_simulator/tasks/:taskId/answers': 'the good answers it was given (started with keepAnswers)',
+  'POST /_simulator/faults': FAULT_KINDS,
+  'GET /_simulator/faults': 'the faults in force',
+  'DELETE /_simulator/faults': 'ends them all',
+  'GET /_simulator/stats': 'calls by endpoint, code and app',
+}
+
+/** Answers the control routes. Errors have the shape of the tracker's own HTTP API. */
+export function control(bench: Bench, request: RawRequest, at: number): Reply {
+  try {
+    return route(bench, request, at)
+  } catch (error) {
+    if (error instanceof InvalidInputError) return failure(400, error.code, error.message, error.field)
+    if (error instanceof SyntaxError) return failure(400, 'INVALID_INPUT', `body: not JSON (${error.message}); send a JSON object`, 'body')
+    throw error
+  }
+}
+
+function route(bench: Bench, { method, path, body }: RawRequest, at: number): Reply {
+  const [, , area = '', id, part] = path.split('/')
+  if (path === REDIRECT_TARGET) return redirected(bench)
+  if (area === '') return json(200, INDEX)
+  if (area === 'faults' && id === undefined) return faultsRoute(bench, method, body, at)
+  if (area === 'stats' && id === undefined && method === 'GET') return json(200, bench.stats())
+  if (area === 'tasks' && id === undefined) return tasksRoute(bench, method, body, at)
+  if (area === 'tasks' && id !== undefined && method === 'GET') return taskRoute(bench, id, part)
+  return failure(404, 'NOT_FOUND', `there is no ${method} ${path}; GET /_simulator lists what there is`)
+}
+
+function faultsRoute({ world, faults }: Bench, method: string, body: string, at: number): Reply {
+  if (method === 'GET') return json(200, { faults: faults.list(at) })
+  if (method === 'POST') {
+    const fault = parseFault(parseExactJson(body))
+    return json(201, { id: faults.add(fault, at), fault })
+  }
+  if (method !== 'DELETE') return notAllowed(method, 'GET, POST, DELETE')
+  const cleared = faults.list(at).length
+  faults.clear()
+  world.limits.unbanAll()
+  return json(200, { cleared })
+}
+
+function tasksRoute({ world }: Bench, method: string, body: string, at: number): Reply {
+  if (method === 'POST') return json(201, truthOf(createTask(world, parseExactJson(body), at)))
+  if (method !== 'GET') return notAllowed(method, 'GET, POST')
+  const tasks = [...world.tasks()].map(({ taskId, appKey, agentId, sentAt, deadline, people }) => ({
+    taskId,
+    appKey,
+    agentId,
+    sentAt: new Date(sentAt),
+    deadline: new Date(deadline),
+    recipients: people.length,
+  }))
+  return json(200, { tasks })
+}
+
+function taskRoute({ world, answers }: Bench, taskId: string, part: string | undefined): Reply {
+  const task = world.task(taskId)
+  if (task === undefined) return failure(404, 'TASK_NOT_FOUND', `there is no task ${taskId.slice(0, 40)}; GET /_simulator/tasks lists them`)
+  if (part === undefined) return json(200, truthOf(task))
+  if (part !== 'answers') return failure(404, 'NOT_FOUND', 'of a task there is only /answers')
+  if (!world.settings.keepAnswers) return failure(409, 'NOT_KEPT', 'answers are not kept; start the simulator with keepAnswers: true')
+  return json(200, { answers: answers.get(taskId) ?? [] })
+}
+
+/** It looks like a success on which everybody failed: a client that follows redirects reports nonsense. */
+function redirected({ counter }: Bench): Reply {
+  counter.redirectsFollowed += 1
+  return json(200, { errcode: 0, errmsg: 'ok', send_result: { read_user_id_list: ['redirected'] } })
+}
+
+function notAllowed(method: string, allowed: string): Reply {
+  return failure(405, 'METHOD_NOT_ALLOWED', `${method} is not possible here; use ${allowed}`)
+}
+
+export function failure(status: number, code: string, message: string, field?: string): Reply {
+  return json(status, { error: { code, message, ...(field !== undefined && { field }) } })
+}
+
+function json(status: number, value: unknown): Reply {
+  return { status, headers: { 'content-type': 'application/json;charset=utf-8' }, body: JSON.stringify(value), code: String(status) }
+}

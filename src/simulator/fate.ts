@@ -1,0 +1,141 @@
+import { chance, logNormal } from './chance.ts'
+
+/** What becomes of one person in one task. */
+export const FATES = ['read', 'never', 'invalid', 'failed', 'forbidden', 'pending'] as const
+export type Fate = (typeof FATES)[number]
+
+/** DingTalk names a throttled person in `forbidden_list` (`reasons`), in `forbidden_user_id_list` (`ids`) or in both. */
+export const FORBIDDEN_LISTS = ['both', 'reasons', 'ids'] as const
+
+export interface Forbiddance {
+  readonly code: string
+  /** The limit that was exceeded: how many messages a day. */
+  readonly count: number
+  readonly listedIn: (typeof FORBIDDEN_LISTS)[number]
+}
+
+/** One person, with everything decided when the task is made: an answer only compares these times with the clock. */
+export interface Person {
+  readonly userId: string
+  readonly fate: Fate
+  /** Epoch ms from which a list names the person; Infinity: never. */
+  readonly processedAt: number
+  /** Epoch ms of the true reading; Infinity: never. */
+  readonly readAt: number
+  readonly forbidden?: Forbiddance
+}
+
+/** The seeded law that people follow. Shares lie between 0 and 1; durations are simulated milliseconds, divided by the time scale. */
+export interface Laws {
+  readonly invalidShare: number
+  readonly failedShare: number
+  readonly forbiddenShare: number
+  /** Of all: people who get the message and never open it. */
+  readonly neverShare: number
+  /** Of all: people who read within minutes. Whoever is left reads within hours, some after the window. */
+  readonly fastShare: number
+  readonly fastMedianMs: number
+  readonly fastSpread: number
+  readonly slowMedianMs: number
+  readonly slowSpread: number
+  /** From the send until a list names the person. */
+  readonly processingMedianMs: number
+  readonly processingSpread: number
+  readonly processingMaxMs: number
+}
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+
+export const DEFAULT_LAWS: Laws = {
+  invalidShare: 0.01,
+  failedShare: 0.01,
+  forbiddenShare: 0.02,
+  neverShare: 0.15,
+  fastShare: 0.45,
+  fastMedianMs: 3 * MINUTE_MS,
+  fastSpread: 0.8,
+  slowMedianMs: 4 * HOUR_MS,
+  slowSpread: 1,
+  processingMedianMs: 8_000,
+  processingSpread: 0.8,
+  processingMaxMs: 90_000,
+}
+
+type Pace = 'fast' | 'slow'
+type Draw = { readonly fate: Exclude<Fate, 'read'> } | { readonly fate: 'read'; readonly pace: Pace; readonly forced: boolean }
+
+/** A user id that contains one of these words has that fate, so that a test needs no control call. The first match wins. */
+const FORCED: ReadonlyArray<readonly [string, Draw]> = [
+  ['invalid', { fate: 'invalid' }],
+  ['failed', { fate: 'failed' }],
+  ['forbidden', { fate: 'forbidden' }],
+  ['pending', { fate: 'pending' }],
+  ['never', { fate: 'never' }],
+  ['fast', { fate: 'read', pace: 'fast', forced: true }],
+  ['slow', { fate: 'read', pace: 'slow', forced: true }],
+]
+
+/** Whom, in which task, under which chance. */
+export interface Draft {
+  readonly seed: number
+  readonly taskId: string
+  readonly userId: string
+  readonly sentAt: number
+  readonly timeScale: number
+  readonly laws: Laws
+}
+
+/** Everything about a person is a pure function of seed, task id and user id. */
+export function drawPerson(draft: Draft): Person {
+  const draw = drawFate(draft)
+  const processedAt = draw.fate === 'pending' ? Infinity : at(draft, processingMs(draft))
+  const readAt = draw.fate === 'read' ? at(draft, processingMs(draft) + readingMs(draft, draw.pace, draw.forced)) : Infinity
+  const person = { userId: draft.userId, fate: draw.fate, processedAt, readAt }
+  return draw.fate === 'forbidden' ? { ...person, forbidden: drawForbiddance(draft) } : person
+}
+
+/** The fate alone is given, the times are drawn: for tasks that a test makes person by person. */
+export function drawReadingMs(draft: Draft): number {
+  return readingMs(draft, chance(draft.seed, draft.taskId, draft.userId, 'pace') < 0.5 ? 'fast' : 'slow', true)
+}
+
+function at(draft: Draft, afterMs: number): number {
+  return Math.round(draft.sentAt + afterMs / draft.timeScale)
+}
+
+function drawFate({ seed, taskId, userId, laws }: Draft): Draw {
+  const forced = FORCED.find(([word]) => userId.includes(word))
+  if (forced !== undefined) return forced[1]
+  const draws: ReadonlyArray<readonly [number, Draw]> = [
+    [laws.invalidShare, { fate: 'invalid' }],
+    [laws.failedShare, { fate: 'failed' }],
+    [laws.forbiddenShare, { fate: 'forbidden' }],
+    [laws.neverShare, { fate: 'never' }],
+    [laws.fastShare, { fate: 'read', pace: 'fast', forced: false }],
+  ]
+  let left = chance(seed, taskId, userId, 'fate')
+  for (const [share, draw] of draws) {
+    if (left < share) return draw
+    left -= share
+  }
+  return { fate: 'read', pace: 'slow', forced: false }
+}
+
+function processingMs({ seed, taskId, userId, laws }: Draft): number {
+  const drawn = logNormal(laws.processingMedianMs, laws.processingSpread, seed, taskId, userId, 'processing')
+  return Math.min(drawn, laws.processingMaxMs)
+}
+
+/** Whoever must read (by a forced fate) does so inside the window; a law's slow reader may be too late for it. */
+function readingMs({ seed, taskId, userId, laws }: Draft, pace: Pace, forced: boolean): number {
+  const median = pace === 'fast' ? laws.fastMedianMs : laws.slowMedianMs
+  const spread = pace === 'fast' ? laws.fastSpread : laws.slowSpread
+  const drawn = logNormal(median, spread, seed, taskId, userId, 'reading')
+  return forced ? Math.min(drawn, 20 * HOUR_MS) : drawn
+}
+
+function drawForbiddance({ seed, taskId, userId }: Draft): Forbiddance {
+  const listedIn = chance(seed, taskId, userId, 'listed in') < 0.3 ? 'reasons' : 'both'
+  return { code: '143105', count: 500, listedIn }
+}

@@ -1,0 +1,94 @@
+import { z } from 'zod'
+import { ENDPOINTS } from './request.ts'
+import { parseInput, taskIdText } from './settings.ts'
+
+/** Several answers that a client should survive although the shape is wrong. The words are explained in `distort.ts`. */
+export const WRONG_TYPES = ['comma-joined', 'null-lists', 'errcode-text', 'code-number', 'result-text'] as const
+export const EMPTY_RESULTS = ['null', 'object', 'missing'] as const
+
+const code = z
+  .union([z.int(), z.string().min(1)], { error: 'expected an errcode, as a number or as text' })
+  .transform((value) => String(value))
+
+const SHARED = {
+  /** What the call must be for the fault to strike; nothing given: every call. */
+  match: z
+    .strictObject({
+      endpoint: z.enum(ENDPOINTS).optional(),
+      taskId: z
+        .union([z.string(), z.int().transform(String)], { error: 'expected a task id' })
+        .pipe(taskIdText)
+        .optional(),
+      appKey: z.string().min(1).optional(),
+    })
+    .optional(),
+  /** How many calls it strikes; then it is over. */
+  times: z.int().positive().optional(),
+  /** The chance that it strikes a call that matches, 0 to 1. */
+  probability: z.number().min(0).max(1).optional(),
+  /** Over after as many ms from now. */
+  forMs: z.number().positive().optional(),
+  /** Over at this moment, in epoch ms. */
+  untilMs: z.number().positive().optional(),
+}
+
+const delayMs = z
+  .number()
+  .min(0)
+  .max(24 * 3_600_000)
+const bytes = z
+  .int()
+  .min(0)
+  .max(2 ** 31)
+
+const FAULT = z.discriminatedUnion(
+  'kind',
+  [
+    z.strictObject({
+      ...SHARED,
+      kind: z.literal('http-status'),
+      status: z.int().min(400).max(599),
+      retryAfterSeconds: z.int().min(0).optional(),
+    }),
+    z.strictObject({ ...SHARED, kind: z.literal('html'), status: z.int().min(200).max(599).default(200) }),
+    z.strictObject({ ...SHARED, kind: z.literal('ban') }),
+    z.strictObject({
+      ...SHARED,
+      kind: z.literal('redirect'),
+      status: z.union([z.literal(301), z.literal(302), z.literal(307), z.literal(308)]).default(302),
+    }),
+    z.strictObject({
+      ...SHARED,
+      kind: z.literal('code'),
+      code,
+      message: z.string().default('simulated error'),
+      form: z.enum(['plain', 'wrapped', 'errmsg']).default('plain'),
+    }),
+    z.strictObject({ ...SHARED, kind: z.literal('throttle'), seconds: z.number().positive().max(86_400), code: code.default('90018') }),
+    z.strictObject({ ...SHARED, kind: z.literal('expired-token') }),
+    z.strictObject({ ...SHARED, kind: z.literal('reset'), acted: z.boolean().default(false) }),
+    z.strictObject({ ...SHARED, kind: z.literal('hang') }),
+    z.strictObject({ ...SHARED, kind: z.literal('slow'), delayMs, decided: z.enum(['on-arrival', 'on-answer']).default('on-arrival') }),
+    z.strictObject({ ...SHARED, kind: z.literal('drip'), delayMs: delayMs.default(100), bytes: z.int().positive().default(1) }),
+    z.strictObject({ ...SHARED, kind: z.literal('truncated'), cut: z.enum(['body', 'connection']).default('body') }),
+    z.strictObject({ ...SHARED, kind: z.literal('huge'), bytes: bytes.default(100_000_000) }),
+    z.strictObject({ ...SHARED, kind: z.literal('gzip'), bytes: bytes.default(0) }),
+    z.strictObject({ ...SHARED, kind: z.literal('empty'), sendResult: z.enum(EMPTY_RESULTS).default('null') }),
+    z.strictObject({ ...SHARED, kind: z.literal('wrong-types'), as: z.enum(WRONG_TYPES).default('comma-joined') }),
+    z.strictObject({ ...SHARED, kind: z.literal('read-then-unread') }),
+    z.strictObject({ ...SHARED, kind: z.literal('unlisted'), share: z.number().min(0).max(1).default(1) }),
+    z.strictObject({ ...SHARED, kind: z.literal('two-lists') }),
+  ],
+  { error: (issue) => (issue.code === 'invalid_union' ? `expected one of ${FAULT_KINDS.join(', ')}` : undefined) },
+)
+
+/** A fault as a user writes it; what is left out has a default. */
+export type FaultInput = z.input<typeof FAULT>
+export type Fault = z.output<typeof FAULT>
+
+export const FAULT_KINDS: readonly string[] = FAULT.options.map((option) => option.shape.kind.value)
+
+/** @throws {InvalidInputError} that names the field, the value and the remedy */
+export function parseFault(input: unknown): Fault {
+  return parseInput(FAULT, input, 'docs/simulator.md lists the faults and their fields')
+}

@@ -1,0 +1,101 @@
+/** From bytes to a call, without trusting any of them. */
+
+export const ENDPOINTS = [
+  'accessToken',
+  'corpAccessToken',
+  'gettoken',
+  'asyncsend_v2',
+  'getsendresult',
+  'getsendprogress',
+  'recall',
+  'unknown',
+] as const
+export type Endpoint = (typeof ENDPOINTS)[number]
+
+export interface RawRequest {
+  readonly method: string
+  readonly path: string
+  readonly query: URLSearchParams
+  readonly contentType: string
+  readonly body: string
+}
+
+export type Fields = ReadonlyMap<string, unknown>
+
+export interface ApiCall {
+  readonly endpoint: Endpoint
+  readonly method: string
+  readonly path: string
+  readonly fields: Fields
+  /** From the query or a form body. DingTalk reads no token from a header or from a JSON body. */
+  readonly token: string | undefined
+  readonly malformed: boolean
+}
+
+const CORPCONVERSATION = '/topapi/message/corpconversation/'
+
+const PATHS: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
+  ['/v1.0/oauth2/accessToken', 'accessToken'],
+  ['/v1.0/oauth2/corpAccessToken', 'corpAccessToken'],
+  ['/gettoken', 'gettoken'],
+  [`${CORPCONVERSATION}asyncsend_v2`, 'asyncsend_v2'],
+  [`${CORPCONVERSATION}getsendresult`, 'getsendresult'],
+  [`${CORPCONVERSATION}getsendprogress`, 'getsendprogress'],
+  [`${CORPCONVERSATION}recall`, 'recall'],
+])
+
+export function isTokenEndpoint(endpoint: Endpoint): boolean {
+  return endpoint === 'accessToken' || endpoint === 'corpAccessToken' || endpoint === 'gettoken'
+}
+
+export function parseCall(request: RawRequest): ApiCall {
+  const isJson = saysJson(request)
+  const body = isJson ? jsonFields(request.body) : new Map<string, unknown>(new URLSearchParams(request.body))
+  const formToken = isJson ? undefined : textOf(body?.get('access_token'))
+  return {
+    endpoint: PATHS.get(request.path) ?? 'unknown',
+    method: request.method,
+    path: request.path,
+    fields: new Map<string, unknown>([...request.query, ...(body ?? [])]),
+    token: request.query.get('access_token') ?? formToken,
+    malformed: body === undefined,
+  }
+}
+
+/** A text field: DingTalk takes ids as JSON numbers and as strings. */
+export function textField(fields: Fields, name: string): string | undefined {
+  return textOf(fields.get(name))
+}
+
+export function textOf(value: unknown): string | undefined {
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value)
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+/**
+ * JSON in which an integer that a double cannot hold arrives as a string of its exact digits. Node 20 has no source text for numbers.
+ * @throws {SyntaxError} where the text is not JSON
+ */
+export function parseExactJson(text: string): unknown {
+  const parsed: unknown = JSON.parse(text)
+  if (!/\d{16}/.test(text)) return parsed
+  return JSON.parse(text.replace(STRING_OR_NUMBER, (token) => (/^-?\d{16,}$/.test(token) ? `"${token}"` : token)))
+}
+
+/** Strings are matched so that the digits inside them are left alone. Only ever run on valid JSON: each string ends. */
+const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
+
+function saysJson({ contentType, body }: RawRequest): boolean {
+  if (contentType.includes('json')) return body.trim() !== ''
+  return !contentType.includes('form-urlencoded') && body.trimStart().startsWith('{')
+}
+
+function jsonFields(body: string): Map<string, unknown> | undefined {
+  try {
+    const parsed = parseExactJson(body)
+    if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return undefined
+    return new Map<string, unknown>(Object.entries(parsed))
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,91 @@
+import { hash53 } from './chance.ts'
+import type { Forbiddance } from './fate.ts'
+import type { Fields } from './request.ts'
+import { textField } from './request.ts'
+import { DAY_MS, MAX_RECIPIENTS } from './task.ts'
+import type { Token } from './tokens.ts'
+
+const MAX_DEPARTMENTS = 20
+const DEPARTMENT_SIZE = 120
+const ORGANISATION_SIZE = 300
+
+export interface Audience {
+  readonly userIds: readonly string[]
+  readonly invalidDepartments: readonly number[]
+}
+
+/** Whom asyncsend_v2 sends to. Listed people beyond 100 are dropped silently; departments and everybody expand to more. */
+export function audienceOf(fields: Fields): Audience {
+  const departments = listField(fields, 'dept_id_list').slice(0, MAX_DEPARTMENTS).map(Number)
+  const valid = departments.filter(isDepartment)
+  const listed = listField(fields, 'userid_list').slice(0, MAX_RECIPIENTS)
+  const everybody = textField(fields, 'to_all_user') === 'true' || fields.get('to_all_user') === true
+  const members = [...valid.flatMap((id) => madeUpIds(id, DEPARTMENT_SIZE)), ...(everybody ? madeUpIds(1, ORGANISATION_SIZE) : [])]
+  return {
+    userIds: [...new Set([...listed, ...members])],
+    invalidDepartments: departments.filter((id) => !isDepartment(id)).map((id) => (Number.isFinite(id) ? id : 0)),
+  }
+}
+
+/** What was sent to whom within the last day: identical text twice, or too many messages, is not delivered. */
+export class SendHistory {
+  readonly #dayMs: number
+  #nextSweepAt = 0
+  readonly #texts = new Map<string, number>()
+  readonly #counts = new Map<string, { since: number; count: number }>()
+
+  constructor(timeScale: number) {
+    this.#dayMs = DAY_MS / timeScale
+  }
+
+  /** Why DingTalk does not deliver this message to this person; undefined: it does, and remembers so. */
+  refusal(token: Token, userId: string, message: string, at: number): Forbiddance | undefined {
+    const text = `${token.appKey}\u0000${userId}\u0000${hash53(message)}`
+    const limits = token.kind === 'internal' ? INTERNAL_LIMITS : THIRD_PARTY_LIMITS
+    if ((this.#texts.get(text) ?? -Infinity) > at - this.#dayMs) return limits.duplicate
+    const today = this.#today(`${token.appKey}\u0000${userId}`, at)
+    if (today.count >= limits.daily.count) return limits.daily
+    today.count += 1
+    this.#texts.set(text, at)
+    return undefined
+  }
+
+  /** Called at each send, works once a day: a long-lived simulator does not grow for ever. */
+  forget(at: number): void {
+    if (at < this.#nextSweepAt) return
+    this.#nextSweepAt = at + this.#dayMs
+    for (const [text, sentAt] of this.#texts) if (sentAt <= at - this.#dayMs) this.#texts.delete(text)
+    for (const [person, { since }] of this.#counts) if (since <= at - this.#dayMs) this.#counts.delete(person)
+  }
+
+  #today(person: string, at: number): { since: number; count: number } {
+    const known = this.#counts.get(person)
+    if (known !== undefined && known.since > at - this.#dayMs) return known
+    const fresh = { since: at, count: 0 }
+    this.#counts.set(person, fresh)
+    return fresh
+  }
+}
+
+/** Source: the API page, `forbidden_user_id_list` and the table of error codes. */
+const INTERNAL_LIMITS = limits('143105', 500, '143106')
+const THIRD_PARTY_LIMITS = limits('143205', 100, '143206')
+
+function limits(daily: string, count: number, duplicate: string): { daily: Forbiddance; duplicate: Forbiddance } {
+  return { daily: { code: daily, count, listedIn: 'both' }, duplicate: { code: duplicate, count: 1, listedIn: 'both' } }
+}
+
+function listField(fields: Fields, name: string): string[] {
+  const value = fields.get(name)
+  const parts = Array.isArray(value) ? value.map(String) : (textField(fields, name) ?? '').split(',')
+  return parts.map((part) => part.trim()).filter((part) => part !== '')
+}
+
+function isDepartment(id: number): boolean {
+  return Number.isSafeInteger(id) && id > 0
+}
+
+function madeUpIds(department: number, size: number): string[] {
+  const prefix = String(department).padStart(10, '0')
+  return Array.from({ length: size }, (_, i) => `${prefix}${String(i + 1).padStart(6, '0')}`)
+}

@@ -1,0 +1,103 @@
+import { z } from 'zod'
+import { InvalidInputError } from '../core/errors.ts'
+import { DEFAULT_LAWS, type Laws } from './fate.ts'
+import type { AppCredentials } from './tokens.ts'
+
+export interface SimulatorOptions {
+  /** 0, the default, takes a free one. */
+  readonly port?: number | undefined
+  /** Default `127.0.0.1`. The simulator asks nobody for a password on `/_simulator`: keep it on the loopback. */
+  readonly host?: string | undefined
+  /** Divides every duration of a task: the 24-hour window, processing, reading. Tokens, the rate limit and the month stay real. Default 1. */
+  readonly timeScale?: number | undefined
+  /** The same seed and the same task ids give the same people. Default 1. */
+  readonly seed?: number | undefined
+  readonly now?: (() => Date) | undefined
+  /** Per app and API, in any sliding second. Default 20. Token calls are exempt. */
+  readonly callsPerSecond?: number | undefined
+  /** How long an app that went over the rate is refused, rounded up to a full second. Default 1. */
+  readonly penaltySeconds?: number | undefined
+  /** Calls in one month of China's calendar, for all internal apps together. Default 5000, null for no limit. */
+  readonly monthlyQuota?: number | null | undefined
+  /** Life of a token in real seconds: clients count it on real clocks, whatever the time scale. Default 7200. */
+  readonly tokenSeconds?: number | undefined
+  /** Default: one app with key `sim-app-key`, secret `sim-app-secret`, agent id `836390886`. For a third-party app, suite key and suite secret. */
+  readonly apps?: readonly AppCredentials[] | undefined
+  /** The first task id that asyncsend_v2 gives out, later ones follow it. Default `256271667526`. */
+  readonly firstTaskId?: string | undefined
+  readonly laws?: Partial<Laws> | undefined
+  /** Keeps every good getsendresult answer for `answers()`. It costs memory. Default false. */
+  readonly keepAnswers?: boolean | undefined
+}
+
+export type Settings = z.output<typeof SETTINGS>
+
+export const DEFAULT_APP: AppCredentials = { appKey: 'sim-app-key', appSecret: 'sim-app-secret', agentId: '836390886' }
+
+const share = z.number().min(0).max(1)
+const duration = z.number().positive()
+const spread = z.number().min(0).max(5)
+/** DingTalk's task ids are Java `Long`s. */
+export const taskIdText = z
+  .string()
+  .regex(/^[1-9]\d{0,18}$/, { error: 'expected 1 to 19 decimal digits without a leading zero' })
+  .refine((digits) => BigInt(digits) < 2n ** 63n, { error: 'expected at most 9223372036854775807, the largest Java Long' })
+export const agentIdText = z.string().regex(/^\d{1,19}$/, { error: 'expected 1 to 19 decimal digits' })
+
+const LAWS = z.strictObject({
+  invalidShare: share.default(DEFAULT_LAWS.invalidShare),
+  failedShare: share.default(DEFAULT_LAWS.failedShare),
+  forbiddenShare: share.default(DEFAULT_LAWS.forbiddenShare),
+  neverShare: share.default(DEFAULT_LAWS.neverShare),
+  fastShare: share.default(DEFAULT_LAWS.fastShare),
+  fastMedianMs: duration.default(DEFAULT_LAWS.fastMedianMs),
+  fastSpread: spread.default(DEFAULT_LAWS.fastSpread),
+  slowMedianMs: duration.default(DEFAULT_LAWS.slowMedianMs),
+  slowSpread: spread.default(DEFAULT_LAWS.slowSpread),
+  processingMedianMs: duration.default(DEFAULT_LAWS.processingMedianMs),
+  processingSpread: spread.default(DEFAULT_LAWS.processingSpread),
+  processingMaxMs: duration.default(DEFAULT_LAWS.processingMaxMs),
+})
+
+const APP = z.strictObject({ appKey: z.string().min(1), appSecret: z.string().min(1), agentId: agentIdText })
+
+const SETTINGS = z.strictObject({
+  port: z.int().min(0).max(65_535).default(0),
+  host: z.string().min(1).default('127.0.0.1'),
+  timeScale: z.number().positive().max(1_000_000).default(1),
+  seed: z.int().default(1),
+  callsPerSecond: z.int().positive().default(20),
+  penaltySeconds: z.number().min(0).max(86_400).default(1),
+  monthlyQuota: z.int().min(0).nullable().default(5_000),
+  tokenSeconds: z.number().positive().default(7_200),
+  apps: z.array(APP).min(1).default([DEFAULT_APP]),
+  firstTaskId: taskIdText.default('256271667526'),
+  laws: LAWS.default(DEFAULT_LAWS),
+  keepAnswers: z.boolean().default(false),
+})
+
+/** @throws {InvalidInputError} that names the option, the value and what is accepted */
+export function settingsOf({ now: _now, ...options }: SimulatorOptions): Settings {
+  return parseInput(SETTINGS, options, 'see SimulatorOptions for what each option accepts')
+}
+
+/** @throws {InvalidInputError} for the first field that is not what it must be; `remedy` ends the message */
+export function parseInput<T>(schema: z.ZodType<T>, input: unknown, remedy: string): T {
+  const parsed = schema.safeParse(input)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  const field = issue?.path.join('.') || 'body'
+  throw new InvalidInputError(
+    field,
+    `${field}: ${issue?.message ?? 'not accepted'}; given ${describe(valueAt(input, issue?.path ?? []))}; ${remedy}`,
+  )
+}
+
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined), input)
+}
+
+function describe(value: unknown): string {
+  const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value))
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text
+}

@@ -1,0 +1,84 @@
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import { type Bench, type GivenAnswer, type GivenAnswers } from './control.ts'
+import { createTask, type TaskInput } from './control-task.ts'
+import { type FaultInput, parseFault } from './fault.ts'
+import { FaultBook } from './fault-book.ts'
+import { createDoor } from './server.ts'
+import { type SimulatorOptions, settingsOf } from './settings.ts'
+import { CallCounter, type SimulatorStats } from './stats.ts'
+import { type TaskTruth, truthOf } from './task.ts'
+import { World } from './world.ts'
+
+export type { GivenAnswer } from './control.ts'
+export type { TaskInput } from './control-task.ts'
+export type { Fate, Laws } from './fate.ts'
+export type { FaultInput } from './fault.ts'
+export type { SimulatorOptions } from './settings.ts'
+export type { AppStats, EndpointStats, SimulatorStats } from './stats.ts'
+export type { RecipientTruth, TaskTruth } from './task.ts'
+export type { AppCredentials } from './tokens.ts'
+
+export interface Simulator {
+  /** For `DINGTALK_OAPI_URL` and `DINGTALK_API_URL` alike, without a slash at the end. */
+  readonly url: string
+  /** What really becomes of the people of a task: what a tracker should find out. */
+  truth(taskId: string): TaskTruth | undefined
+  /** The good getsendresult answers of a task, oldest first; empty without the option `keepAnswers`. */
+  answers(taskId: string): readonly GivenAnswer[]
+  /** Makes a task person by person, as `POST /_simulator/tasks`. @throws {InvalidInputError} */
+  createTask(input: TaskInput): TaskTruth
+  /** As `POST /_simulator/faults`. @throws {InvalidInputError} */
+  inject(fault: FaultInput): void
+  /** Ends all faults, a throttle's penalty too. */
+  clearFaults(): void
+  stats(): SimulatorStats
+  /** Quick, whatever hangs; safe to call twice. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts a server that answers as DingTalk does; docs/simulator.md tells what it knows.
+ * @throws {InvalidInputError} for an option that is not what it must be; the system's own error when the port is taken
+ */
+export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
+  const settings = settingsOf(options)
+  const now = () => (options.now?.() ?? new Date()).getTime()
+  const bench = createBench(new World(settings), new FaultBook(settings.seed), now)
+  const door = createDoor(bench, now)
+  await listen(door.server, settings.port, settings.host)
+  return {
+    url: urlOf(door.server, settings.host),
+    truth: (taskId) => {
+      const task = bench.world.task(taskId)
+      return task === undefined ? undefined : truthOf(task)
+    },
+    answers: (taskId) => bench.answers.get(taskId) ?? [],
+    createTask: (input) => truthOf(createTask(bench.world, input, now())),
+    inject: (fault) => void bench.faults.add(parseFault(fault), now()),
+    clearFaults: () => {
+      bench.faults.clear()
+      bench.world.limits.unbanAll()
+    },
+    stats: bench.stats,
+    close: door.close,
+  }
+}
+
+function createBench(world: World, faults: FaultBook, now: () => number): Bench {
+  const counter = new CallCounter()
+  const answers: GivenAnswers = new Map()
+  const stats = () => counter.snapshot({ limit: world.quota.limit, used: world.quota.usedAt(now()) })
+  return { world, faults, counter, answers, stats }
+}
+
+async function listen(server: Server, port: number, host: string): Promise<void> {
+  server.listen(port, host)
+  await once(server, 'listening')
+}
+
+function urlOf(server: Server, host: string): string {
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+}

@@ -1,0 +1,181 @@
+import { type Answer, encode, newApiError, plainError, rateLimited, success, wrappedError } from './answer.ts'
+import { hash53, randomText } from './chance.ts'
+import { drawPerson, type Person } from './fate.ts'
+import { MonthlyQuota, RateLimits } from './limits.ts'
+import { type ApiCall, isTokenEndpoint, textField } from './request.ts'
+import { audienceOf, SendHistory } from './sending.ts'
+import type { Settings } from './settings.ts'
+import { DAY_MS, MAX_RECIPIENTS, progressAt, recalled, type SimulatedTask, sendResultAt } from './task.ts'
+import { answerTokenCall } from './token-call.ts'
+import { type AppCredentials, type Token, TokenBook } from './tokens.ts'
+
+/** Which code carries "Call timeout" is not known: each task has one of the candidates, so that no client relies on the number. */
+const CALL_TIMEOUTS = [
+  ['15', 'Call timeout'],
+  ['50', '调用超时'],
+  ['500', 'Call timeout'],
+  ['-1', '调用超时'],
+] as const
+
+export interface NewTask {
+  readonly appKey: string
+  readonly agentId: string
+  readonly sentAt: number
+  readonly people: readonly Person[]
+  readonly invalidDepartments?: readonly number[]
+}
+
+/** DingTalk without its network: what a call is answered at a moment. Knows no clock, no socket, no fault. */
+export class World {
+  readonly settings: Settings
+  readonly tokens: TokenBook
+  readonly limits: RateLimits
+  readonly quota: MonthlyQuota
+  readonly #apps: ReadonlyMap<string, AppCredentials>
+  readonly #tasks = new Map<string, SimulatedTask>()
+  readonly #history: SendHistory
+  #nextTaskId: bigint
+  #calls = 0
+
+  constructor(settings: Settings) {
+    this.settings = settings
+    this.tokens = new TokenBook(settings.seed, settings.tokenSeconds)
+    this.limits = new RateLimits(settings.callsPerSecond, settings.penaltySeconds)
+    this.quota = new MonthlyQuota(settings.monthlyQuota)
+    this.#apps = new Map(settings.apps.map((app) => [app.appKey, app]))
+    this.#history = new SendHistory(settings.timeScale)
+    this.#nextTaskId = BigInt(settings.firstTaskId)
+  }
+
+  /** Whose call it is, as far as it says. */
+  appKeyOf(call: ApiCall): string | undefined {
+    const claimed = ['appKey', 'suiteKey', 'appkey'].map((name) => textField(call.fields, name)).find((key) => key !== undefined)
+    return isTokenEndpoint(call.endpoint) ? claimed : this.tokens.find(call.token)?.appKey
+  }
+
+  answer(call: ApiCall, at: number): Answer {
+    this.#calls += 1
+    const answer = this.#decide(call, at)
+    if (call.path.startsWith('/v1.0/')) return answer
+    return { ...answer, fields: { ...answer.fields, request_id: randomText(13, this.settings.seed, 'request', this.#calls) } }
+  }
+
+  tasks(): Iterable<SimulatedTask> {
+    return this.#tasks.values()
+  }
+
+  task(taskId: string): SimulatedTask | undefined {
+    return this.#tasks.get(taskId)
+  }
+
+  app(appKey: string): AppCredentials | undefined {
+    return this.#apps.get(appKey)
+  }
+
+  nextTaskId(): string {
+    while (this.#tasks.has(String(this.#nextTaskId))) this.#nextTaskId += 1n
+    return String(this.#nextTaskId)
+  }
+
+  addTask(taskId: string, task: NewTask): SimulatedTask {
+    const deadline = task.sentAt + DAY_MS / this.settings.timeScale
+    const added = { invalidDepartments: [], ...task, taskId, deadline, recalledAt: null }
+    this.#tasks.set(taskId, added)
+    return added
+  }
+
+  #decide(call: ApiCall, at: number): Answer {
+    if (call.endpoint === 'unknown') return unknownPath(call.path)
+    if (isTokenEndpoint(call.endpoint)) return answerTokenCall(call, this.#apps, this.tokens, at)
+    if (call.method !== 'POST') return plainError('43002', '需要POST请求')
+    const token = this.tokens.find(call.token)
+    if (token === undefined) return call.token === undefined ? MISSING_TOKEN : INVALID_TOKEN
+    if (token.expiresAt <= at) return EXPIRED_TOKEN
+    const refusedUntil = this.limits.refusal(token.appKey, call.endpoint, at)
+    if (refusedUntil !== undefined) return rateLimited('90018', refusedUntil)
+    if (token.kind === 'internal' && !this.quota.take(at)) return QUOTA_USED_UP
+    return call.malformed ? plainError('47001', '解析JSON内容错误') : this.#answerApi(call, token, at)
+  }
+
+  #answerApi(call: ApiCall, token: Token, at: number): Answer {
+    const taskField = call.endpoint === 'recall' ? 'msg_task_id' : 'task_id'
+    const required = call.endpoint === 'asyncsend_v2' ? ['agent_id', 'msg'] : ['agent_id', taskField]
+    const missing = required.find((name) => !hasField(call, name))
+    if (missing !== undefined) return plainError('40', `Missing required arguments:${missing}`)
+    if (call.endpoint === 'asyncsend_v2') return this.#send(call, token, at)
+
+    const task = this.task(textField(call.fields, taskField) ?? '')
+    if (task === undefined || !isAskedByItsSender(task, call, token) || at >= task.deadline) return UNKNOWN_TASK
+    if (call.endpoint === 'recall') return this.#recall(task, at)
+    if (call.endpoint === 'getsendprogress') return success({ progress: progressAt(task, at) })
+    return task.people.length > MAX_RECIPIENTS ? callTimeout(task) : success({ send_result: sendResultAt(task, at) })
+  }
+
+  #send(call: ApiCall, token: Token, at: number): Answer {
+    const agentId = textField(call.fields, 'agent_id') ?? ''
+    if (agentId !== this.app(token.appKey)?.agentId) return plainError('40056', '不合法的agentid')
+    const { userIds, invalidDepartments } = audienceOf(call.fields)
+    if (userIds.length + invalidDepartments.length === 0) return plainError('1430000', 'The recipient is empty.')
+    this.#history.forget(at)
+    const taskId = this.nextTaskId()
+    const message = messageText(call)
+    const people = userIds.map((userId) => this.#addressee(taskId, userId, message, token, at))
+    this.addTask(taskId, { appKey: token.appKey, agentId, sentAt: at, people, invalidDepartments })
+    this.#nextTaskId += 1n
+    return success({ task_id: BigInt(taskId) })
+  }
+
+  #addressee(taskId: string, userId: string, message: string, token: Token, sentAt: number): Person {
+    const { seed, timeScale, laws } = this.settings
+    const person = drawPerson({ seed, taskId, userId, sentAt, timeScale, laws })
+    if (person.fate !== 'read' && person.fate !== 'never') return person
+    const forbidden = this.#history.refusal(token, userId, message, sentAt)
+    return forbidden === undefined ? person : { ...person, fate: 'forbidden', readAt: Infinity, forbidden }
+  }
+
+  #recall(task: SimulatedTask, at: number): Answer {
+    this.#tasks.set(task.taskId, recalled(task, at))
+    return success({})
+  }
+}
+
+const MISSING_TOKEN = wrappedError('41001', '缺少access_token参数')
+const INVALID_TOKEN = wrappedError('40014', '不合法的access_token')
+const EXPIRED_TOKEN = wrappedError('42001', 'access_token已过期')
+const QUOTA_USED_UP = wrappedError('90020', '组织的API调用量已达到本月上限')
+/** The code is not confirmed; its siblings answer so. An unknown task, somebody else's and a forgotten one look the same. */
+const UNKNOWN_TASK = plainError('400002', '无效的参数: task_id')
+
+function unknownPath(path: string): Answer {
+  if (path.startsWith('/v1.0/'))
+    return newApiError(404, 'InvalidAction.NotFound', 'Specified api is not found, please check your url and method.')
+  const message = `不合法ApiName，ApiName = dingtalk.oapi${path.replace(/^\/topapi/, '').replaceAll('/', '.')}`
+  const fields = { errcode: 22, sub_msg: message, errmsg: `Invalid method[submsg=${message}]` }
+  return { status: 200, code: '22', fields }
+}
+
+function hasField(call: ApiCall, name: string): boolean {
+  const value = call.fields.get(name)
+  return value !== undefined && value !== null && value !== ''
+}
+
+function isAskedByItsSender(task: SimulatedTask, call: ApiCall, token: Token): boolean {
+  return task.appKey === token.appKey && task.agentId === textField(call.fields, 'agent_id')
+}
+
+function callTimeout(task: SimulatedTask): Answer {
+  const [code, message] = CALL_TIMEOUTS[hash53(task.taskId) % CALL_TIMEOUTS.length] ?? CALL_TIMEOUTS[0]
+  return plainError(code, message)
+}
+
+/** The same message has the same text whether it came as an object or as a form field with JSON in it. */
+function messageText(call: ApiCall): string {
+  const value = call.fields.get('msg')
+  if (typeof value !== 'string') return encode({ value })
+  try {
+    const parsed: unknown = JSON.parse(value)
+    return encode({ value: parsed })
+  } catch {
+    return encode({ value })
+  }
+}
