@@ -64,17 +64,17 @@ export interface EmbeddedWorker {
  * @throws {TrackerError} `INVALID_CONFIG` that names what is wrong, by the environment variable of the same meaning
  */
 export function createWorker(options: WorkerOptions): EmbeddedWorker {
-  const { timeScale, ...config } = parseConfig(variablesOf(options))
+  const config = parseConfig(variablesOf(options))
   const apps = options.apps.map(appOf)
   if (apps.length === 0) throw new TrackerError('INVALID_CONFIG', 'apps is empty: name at least one DingTalk app with its credentials.')
   const metrics = createMetrics()
   const log = options.logger ?? createLogger({ level: 'info', pretty: false })
-  const running = startWorker({ ...config, timeScale, apps }, log, metrics)
+  const running = startWorker({ ...config, apps }, log, { metrics })
   return {
     ready: running.ready,
     health: () => running.health(),
     metrics: () => metrics.text(),
-    close: () => running.close(config.shutdownGraceSeconds * 1_000),
+    close: () => running.close(),
   }
 }
 

@@ -7,8 +7,8 @@ import { migrate } from '../store/migrate.ts'
 export interface Migrated {
   /** The migrations that were applied now, in order; empty when the database was up to date. */
   readonly database: readonly string[]
-  /** The version of the queue's own schema; null where the queue is Redis, which has none. */
-  readonly queueSchemaVersion: number | null
+  /** What the queue's own schema is at, in words; null where the queue is Redis, which has none. */
+  readonly queue: string | null
 }
 
 /** Brings the database, and the queue's schema where the queue is PostgreSQL, up to date. Safe to run twice and from many machines at once. */
@@ -16,5 +16,6 @@ export async function migrateAll(config: Pick<Config, 'databaseUrl' | 'queue'>):
   if (config.databaseUrl === null) throw new TrackerError('INVALID_CONFIG', 'DATABASE_URL is not set. Give the postgres:// URL of the database to migrate.')
   const database = await migrate(config.databaseUrl)
   const queueUrl = config.queue?.url
-  return { database, queueSchemaVersion: queueUrl !== undefined && isPostgres(queueUrl) ? await migrateQueueSchema(queueUrl) : null }
+  if (queueUrl === undefined || !isPostgres(queueUrl)) return { database, queue: null }
+  return { database, queue: `schema version ${await migrateQueueSchema(queueUrl)}` }
 }

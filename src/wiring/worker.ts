@@ -43,8 +43,8 @@ export interface RunningWorker {
    */
   readonly ready: Promise<void>
   health(): Promise<HealthReport>
-  /** Lets the looks that run finish, then closes everything; at most `graceMs`. Safe to call twice. */
-  close(graceMs: number): Promise<void>
+  /** Lets the looks that run finish, then closes everything, within `shutdownGraceSeconds`. Safe to call twice. */
+  close(): Promise<void>
 }
 
 /** The longest wait between two attempts to reach a database that is away at the start, in milliseconds. */
@@ -56,14 +56,14 @@ const CLOSING_SHARE = 0.2
  * Starts polling. Returns at once: what it needs may still be down, and `/livez` must answer meanwhile.
  * @throws {TrackerError} `INVALID_CONFIG` without a database, queue or app
  */
-export function startWorker(config: WorkerConfig, log: Logger, metrics: Metrics | null): RunningWorker {
+export function startWorker(config: WorkerConfig, log: Logger, options: { readonly metrics?: Metrics } = {}): RunningWorker {
   const { databaseUrl, queue } = config
   if (databaseUrl === null || queue === null) {
     throw new TrackerError('INVALID_CONFIG', 'DATABASE_URL is not set. Give a postgres:// URL, or use "start", which brings its own PostgreSQL.')
   }
   warnAbout(config, log)
   const closers = createClosers(log)
-  const parts = openParts(config, databaseUrl, queue, log, closers, metrics)
+  const parts = openParts(config, databaseUrl, queue, log, closers, options.metrics ?? null)
   let closing: Promise<void> | null = null
   const ready = begin(parts, () => closing !== null)
   // Whoever awaits `ready` handles it; a caller that does not must not crash on it.
@@ -71,8 +71,8 @@ export function startWorker(config: WorkerConfig, log: Logger, metrics: Metrics 
   return {
     ready,
     health: () => healthOf(parts),
-    close(graceMs) {
-      closing ??= closers.close(graceMs).then(() => undefined)
+    close() {
+      closing ??= closers.close(config.shutdownGraceSeconds * 1_000).then(() => undefined)
       return closing
     },
   }
@@ -158,7 +158,9 @@ async function begin(parts: Parts, isClosing: () => boolean): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS))
     }
   }
-  if (!isClosing()) run(parts)
+  if (isClosing()) return
+  run(parts)
+  parts.log.info({ queue: parts.queueConfig.backend, concurrency: parts.config.workerConcurrency }, 'worker ready')
 }
 
 function run(parts: Parts): void {
