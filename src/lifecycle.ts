@@ -76,7 +76,6 @@ async function within(ms: number, work: () => Promise<unknown> | unknown): Promi
 /** The part of `process` that a lifecycle uses. */
 export interface HostProcess {
   on(event: string, listener: (value: unknown) => void): unknown
-  off(event: string, listener: (value: unknown) => void): unknown
   exit(code: number): unknown
 }
 

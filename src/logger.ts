@@ -1,5 +1,5 @@
 import { type DestinationStream, destination, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino'
-import pretty from 'pino-pretty'
+import { prettyFactory } from 'pino-pretty'
 import type { LogLevel } from './config/types.ts'
 import { scrubJsonLine } from './redact.ts'
 
@@ -14,17 +14,20 @@ export interface LoggerOptions {
 }
 
 /** A log of one event a line. Every line is scrubbed as a whole, so a secret is hidden at any depth, in messages and in child fields too. */
-export function createLogger(options: LoggerOptions): Logger {
-  const target = options.destination ?? stderr()
+export function createLogger({ level, pretty, destination: target = stderr() }: LoggerOptions): Logger {
+  // Made pretty line by line and not by a stream: a line that was logged is out before the process can exit.
+  const prettify = pretty
+    ? prettyFactory({ colorize: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l', singleLine: true })
+    : null
   return pino(
     {
-      level: options.level,
+      level,
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: showError, error: showError },
-      hooks: { streamWrite: scrubJsonLine },
+      hooks: { streamWrite: (line) => (prettify === null ? scrubJsonLine(line) : prettify(scrubJsonLine(line))) },
     },
-    options.pretty ? pretty({ destination: target, colorize: options.destination === undefined, ignore: 'pid,hostname' }) : target,
+    target,
   )
 }
 

@@ -1,0 +1,33 @@
+import { TrackerError } from '../core/errors.ts'
+import { readSurroundings, type Surroundings } from './environment.ts'
+
+/** What every command gets. */
+export interface Context extends Surroundings {
+  /** Data, to stdout. A line end is added where there is none. */
+  print(text: string): void
+  /** Everything else, to stderr. */
+  note(text: string): void
+  readonly now: () => Date
+}
+
+export function createContext(): Context {
+  return {
+    ...readSurroundings(),
+    print: (text) => void process.stdout.write(withLineEnd(text)),
+    note: (text) => void process.stderr.write(withLineEnd(text)),
+    now: () => new Date(),
+  }
+}
+
+function withLineEnd(text: string): string {
+  return text.endsWith('\n') ? text : `${text}\n`
+}
+
+/** @throws {TrackerError} `INVALID_CONFIG` where a command cannot do without the database */
+export function requireDatabase(databaseUrl: string | null): string {
+  if (databaseUrl !== null) return databaseUrl
+  throw new TrackerError(
+    'INVALID_CONFIG',
+    'DATABASE_URL is not set. Give the address of the PostgreSQL database, such as postgres://user:password@host:5432/dingtalk ("dingtalk-delivery start" prints the one of its own database).',
+  )
+}

@@ -1,0 +1,34 @@
+import type { AddCommand } from './command.ts'
+import { type Column, plainText, renderTable } from './text/table.ts'
+
+interface Finding {
+  readonly name: string
+  readonly ok: boolean
+  readonly detail: string
+  readonly remedy?: string
+}
+
+export const addDoctor: AddCommand = (program, context, run) => {
+  program
+    .command('doctor')
+    .description('check database, schema, queue, credentials and clock, and say what to fix')
+    .option('--json', 'print the findings as JSON')
+    .addHelpText('after', '\nExample:\n  $ dingtalk-delivery doctor\n\nExits with 1 if anything is wrong.')
+    .action(
+      run(async ({ json }: { readonly json?: boolean }) => {
+        const { diagnose } = await import('../wiring.ts')
+        const findings: readonly Finding[] = await diagnose(context.config())
+        const { colors } = context
+        const columns: ReadonlyArray<Column<Finding>> = [
+          { title: '', show: ({ ok }) => (ok ? colors.green('✓') : colors.red('✗')) },
+          { title: 'Check', show: ({ name }) => plainText(name) },
+          { title: 'Finding', show: ({ detail }) => plainText(detail) },
+        ]
+        context.print(json === true ? JSON.stringify(findings, null, 2) : renderTable(columns, findings, colors))
+        for (const hint of context.typos) context.note(`hint: ${hint}`)
+        const wrong = findings.filter(({ ok }) => !ok)
+        for (const { name, remedy } of wrong) context.note(`${name}: ${plainText(remedy ?? null, 'see above')}`)
+        return wrong.length === 0 ? 0 : 1
+      }),
+    )
+}

@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs'
+import picocolors from 'picocolors'
+import type { Colors } from 'picocolors/types.js'
+import { type Config, findTypos, parseConfig } from '../config.ts'
+
+/** The only place that reads `process.env`. */
+export interface Surroundings {
+  /** The configuration; `over` wins over the environment, and null unsets a variable. */
+  config(over?: Readonly<Record<string, string | null>>): Config
+  /** Whether a variable is set. */
+  has(name: string): boolean
+  /** Variables that look misspelt, a sentence each. */
+  readonly typos: readonly string[]
+  /** For stdout: none unless it is a terminal, or with NO_COLOR. */
+  readonly colors: Colors
+  readonly outIsTerminal: boolean
+  readonly logIsTerminal: boolean
+}
+
+export function readSurroundings(): Surroundings {
+  const env = process.env
+  const outIsTerminal = process.stdout.isTTY === true
+  const wantsColor = (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'
+  return {
+    config: (over = {}) => parseConfig({ ...env, ...textOnly(over) }, (path) => readFileSync(path, 'utf8')),
+    has: (name) => (env[name] ?? '') !== '',
+    typos: findTypos(env),
+    colors: picocolors.createColors(outIsTerminal && wantsColor),
+    outIsTerminal,
+    logIsTerminal: process.stderr.isTTY === true,
+  }
+}
+
+function textOnly(over: Readonly<Record<string, string | null>>): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(over).map(([name, value]) => [name, value ?? undefined]))
+}

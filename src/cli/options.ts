@@ -1,0 +1,32 @@
+import { InvalidArgumentError, Option } from 'commander'
+import { FORMATS } from './rates.ts'
+import { parseSince } from './text/time.ts'
+
+/** `--format table|json|csv`. */
+export function formatOption(): Option {
+  return new Option('--format <format>', 'how to print').choices(FORMATS).default('table')
+}
+
+/** `--since 7d|24h|2026-11-01`. */
+export function sinceOption(now: () => Date): Option {
+  return new Option(
+    '--since <time>',
+    'only what was sent since: 30m, 24h, 7d, 2w, a day such as 2026-11-01, or an ISO 8601 time',
+  ).argParser((text) => {
+    const since = parseSince(text, now())
+    if (since === null) throw new InvalidArgumentError('Accepted: 30m, 24h, 7d, 2w, 2026-11-01 or 2026-11-01T09:00:00+08:00.')
+    return since
+  })
+}
+
+/** `--port 0…65535`. */
+export function portOf(text: string): number {
+  return numberOf(text, 0, 65_535, true)
+}
+
+/** @throws InvalidArgumentError, which is wrong usage */
+export function numberOf(text: string, min: number, max: number, whole: boolean): number {
+  const value = /^\d{1,15}(\.\d{1,9})?$/.test(text) ? Number(text) : Number.NaN
+  if (value >= min && value <= max && (!whole || Number.isInteger(value))) return value
+  throw new InvalidArgumentError(`Accepted: a ${whole ? 'whole ' : ''}number from ${min} to ${max}.`)
+}

@@ -1,0 +1,85 @@
+import type { Config } from '../config.ts'
+import { describeConfig } from '../config.ts'
+import { TrackerError } from '../core/errors.ts'
+import { type HealthReport, type HealthServer, startHealthServer } from '../http/health.ts'
+import { createMetrics, type Metrics } from '../http/metrics.ts'
+import { type Closers, createClosers, runUntilSignal } from '../lifecycle.ts'
+import { createLogger, type Logger } from '../logger.ts'
+import type { RunningWorker } from '../wiring.ts'
+import type { Context } from './context.ts'
+
+/** What a command that stays up opens its things with. */
+export interface Service {
+  readonly log: Logger
+  readonly closers: Closers
+  /** Settled once everything is closed after a signal or a crash. */
+  readonly stopped: Promise<number>
+}
+
+/** The settings that a service needs before it reads the rest: `start` and `demo` know their database only later. */
+export type ServiceSettings = Pick<Config, 'logLevel' | 'logPretty' | 'shutdownGraceSeconds'>
+
+/**
+ * Runs `start`, then stays up until a signal. What `start` registers with the closers is closed then, or when it fails half-way.
+ * @param start gives an exit code to end by itself, or nothing to stay up
+ */
+export async function runService(
+  context: Context,
+  settings: ServiceSettings,
+  start: (service: Service) => Promise<number | undefined>,
+): Promise<number> {
+  const log = createLogger({ level: settings.logLevel, pretty: settings.logPretty === 'auto' ? context.logIsTerminal : settings.logPretty })
+  const closers = createClosers(log)
+  const graceMs = settings.shutdownGraceSeconds * 1_000
+  const stopped = runUntilSignal({ closers, graceMs, log, onSignal: (signal) => log.info({ signal }, 'stopping') })
+  try {
+    const running = start({ log, closers, stopped }).then((code) => code ?? stopped)
+    return await Promise.race([stopped, running])
+  } finally {
+    await closers.close(graceMs)
+  }
+}
+
+/** A worker with `/livez`, `/readyz` and `/metrics`, which are up before it and until after it. */
+export async function openWorker(
+  context: Context,
+  config: Config,
+  service: Service,
+): Promise<{ worker: RunningWorker; health: HealthServer }> {
+  requireApps(config)
+  const { log, closers } = service
+  log.info({ config: describeConfig(config) }, 'starting')
+  for (const hint of context.typos) log.warn({ hint }, 'a variable is probably misspelt')
+  if (config.timeScale !== 1)
+    log.warn({ timeScale: config.timeScale }, 'TIME_SCALE is not 1: the 24-hour window is shortened, which is for demos and tests only')
+  const metrics = createMetrics()
+  let worker: RunningWorker | null = null
+  const health = await openHealth(config, closers, metrics, () => worker)
+  const { startWorker } = await import('../wiring.ts')
+  const started = await startWorker(config, log, { metrics })
+  closers.add('worker', () => started.close())
+  worker = started
+  log.info({ health: health.url }, 'worker is up')
+  return { worker, health }
+}
+
+async function openHealth(config: Config, closers: Closers, metrics: Metrics, worker: () => RunningWorker | null): Promise<HealthServer> {
+  const health = await startHealthServer({
+    host: config.host,
+    port: config.healthPort,
+    checks: async () => worker()?.health() ?? STARTING,
+    metrics: () => metrics.text(),
+  })
+  closers.add('health server', () => health.close())
+  return health
+}
+
+const STARTING: HealthReport = { ok: false, checks: [{ name: 'worker', ok: false, detail: 'still starting' }] }
+
+function requireApps(config: Config): void {
+  if (config.apps.length > 0) return
+  throw new TrackerError(
+    'INVALID_CONFIG',
+    'No DingTalk app is configured. Set DINGTALK_APP_KEY, DINGTALK_APP_SECRET and DINGTALK_AGENT_ID, or DINGTALK_APPS_FILE.',
+  )
+}

@@ -1,0 +1,21 @@
+/** What a cell of a table may hold. */
+export type Cell = string | number | boolean | Date | null
+
+/** Spreadsheets read UTF-8 only with it; without it Chinese names are garbled. */
+const BOM = '\uFEFF'
+
+/** A cell that begins like this is a formula to a spreadsheet: `=HYPERLINK(…)` in a campaign name would run. */
+const FORMULA = /^[=+\-@\t\r]/
+
+/** RFC 4180 with CRLF, for spreadsheets and scripts alike. Times are ISO 8601, rates are numbers, nothing is an empty cell. */
+export function toCsv(headers: readonly string[], rows: ReadonlyArray<readonly Cell[]>): string {
+  return `${BOM}${[headers, ...rows].map((row) => row.map(cellOf).join(',')).join('\r\n')}\r\n`
+}
+
+function cellOf(value: Cell): string {
+  if (value === null) return ''
+  if (value instanceof Date) return value.toISOString()
+  if (typeof value !== 'string') return String(value)
+  const text = FORMULA.test(value) ? `'${value}` : value
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}

@@ -1,0 +1,23 @@
+import type { AddCommand } from './command.ts'
+import { requireDatabase } from './context.ts'
+import { openWorker, runService } from './service.ts'
+
+export const addWorker: AddCommand = (program, context, run) => {
+  program
+    .command('worker')
+    .description('poll until told to stop; /livez, /readyz and /metrics on HEALTH_PORT')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ DATABASE_URL=postgres://… QUEUE_URL=redis://… DINGTALK_APP_KEY=… DINGTALK_APP_SECRET=… dingtalk-delivery worker',
+    )
+    .action(
+      run(async () => {
+        const config = context.config()
+        requireDatabase(config.databaseUrl)
+        return runService(context, config, async (service) => {
+          await openWorker(context, config, service)
+          return undefined
+        })
+      }),
+    )
+}

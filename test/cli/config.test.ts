@@ -1,0 +1,230 @@
+import { expect, test } from 'vitest'
+import { describeConfig, findTypos, parseConfig } from '../../src/config.ts'
+
+const KEY = 'dingsecretkey0001'
+const SECRET = 'sEcReT-value-0002'
+const TOKEN = 'tOkEn-value-0003'
+const DATABASE = 'postgres://tracker:pA55word@db.example:5432/dingtalk?sslmode=require'
+
+test('without any variable the defaults of the contract hold', () => {
+  expect(parseConfig({})).toEqual({
+    databaseUrl: null,
+    queue: null,
+    apps: [],
+    pollsPerTask: 24,
+    timeScale: 1,
+    workerConcurrency: 50,
+    host: '127.0.0.1',
+    port: 8080,
+    healthPort: 9090,
+    apiToken: null,
+    logLevel: 'info',
+    logPretty: 'auto',
+    shutdownGraceSeconds: 25,
+  })
+})
+
+test('the queue is the database unless QUEUE_URL says otherwise', () => {
+  expect(parseConfig({ DATABASE_URL: DATABASE }).queue).toEqual({
+    url: DATABASE,
+    backend: 'postgres',
+    name: 'dingtalk-delivery',
+    prefix: 'bull',
+  })
+  expect(parseConfig({ DATABASE_URL: DATABASE, QUEUE_URL: 'rediss://r:6380/1' }).queue?.backend).toBe('redis')
+})
+
+test('key and secret make the app named default, with the hosts of its region', () => {
+  const { apps } = parseConfig({
+    DINGTALK_APP_KEY: KEY,
+    DINGTALK_APP_SECRET: SECRET,
+    DINGTALK_AGENT_ID: '836390886',
+    DINGTALK_REGION: 'cn',
+    MAX_CALLS_PER_SECOND: '7.5',
+    MONTHLY_CALL_BUDGET: '5000',
+  })
+  expect(apps).toEqual([
+    {
+      name: 'default',
+      agentId: '836390886',
+      oapiUrl: 'https://oapi.dingtalk.com',
+      apiUrl: 'https://api.dingtalk.com',
+      credentials: { kind: 'internal', appKey: KEY, appSecret: SECRET, endpoint: 'new' },
+      callsPerSecond: 7.5,
+      monthlyCallBudget: 5000,
+    },
+  ])
+})
+
+test('a fixed token stands for key and secret', () => {
+  expect(parseConfig({ DINGTALK_ACCESS_TOKEN: TOKEN }).apps[0]?.credentials).toEqual({ kind: 'fixed', accessToken: TOKEN })
+})
+
+test('an empty value is a missing one, and spaces around a value do not count', () => {
+  expect(parseConfig({ POLLS_PER_TASK: '', DATABASE_URL: ' ', LOG_LEVEL: ' warn\n' })).toMatchObject({
+    pollsPerTask: 24,
+    databaseUrl: null,
+    logLevel: 'warn',
+  })
+})
+
+const WRONG: ReadonlyArray<readonly [variable: string, value: string, says: string]> = [
+  ['DATABASE_URL', 'mysql://root:pA55word@db/x', 'a value of 26 characters is not accepted. Accepted: a URL that begins with postgres://'],
+  ['DATABASE_URL', 'postgres://host:notaport/x', 'Accepted: a URL that begins with postgres://'],
+  ['QUEUE_URL', 'amqp://u:pA55word@mq', 'redis:// or rediss:// or postgres://'],
+  ['QUEUE_NAME', 'a:b', '"a:b" is not accepted'],
+  ['QUEUE_PREFIX', 'a b', '"a b" is not accepted'],
+  ['DINGTALK_REGION', 'us', '"us" is not accepted. Accepted: intl, cn.'],
+  ['DINGTALK_OAPI_URL', 'http://oapi.example', 'http'],
+  ['DINGTALK_API_URL', 'nonsense', 'URL'],
+  ['DINGTALK_APP_KEY', 'two words', 'a value of 9 characters is not accepted'],
+  ['DINGTALK_APP_SECRET', 'pA55 word', 'a value of 9 characters is not accepted'],
+  ['DINGTALK_AGENT_ID', '0836', '"0836" is not accepted'],
+  ['DINGTALK_AGENT_ID', '9223372036854775808', 'from 1 to 9223372036854775807'],
+  ['DINGTALK_ACCESS_TOKEN', 'pA55 word', 'a value of 9 characters is not accepted'],
+  ['DINGTALK_APPS_FILE', '/nowhere/apps.json', '/nowhere/apps.json cannot be read'],
+  ['MAX_CALLS_PER_SECOND', '0', '"0" is not accepted. Accepted: a number from 0.01 to 1000.'],
+  ['MAX_CALLS_PER_SECOND', '1001', '"1001" is not accepted'],
+  ['MONTHLY_CALL_BUDGET', '1.5', '"1.5" is not accepted. Accepted: a whole number from 1'],
+  ['POLLS_PER_TASK', '0', 'Accepted: a whole number from 1 to 500.'],
+  ['POLLS_PER_TASK', '501', '"501" is not accepted'],
+  ['POLLS_PER_TASK', 'many', '"many" is not accepted'],
+  ['WORKER_CONCURRENCY', '-1', '"-1" is not accepted'],
+  ['PORT', '65536', 'Accepted: a whole number from 0 to 65535.'],
+  ['HEALTH_PORT', '0x50', '"0x50" is not accepted'],
+  ['HOST', 'a/b', '"a/b" is not accepted'],
+  ['API_TOKEN', 'pA55 word', 'a value of 9 characters is not accepted'],
+  ['LOG_LEVEL', 'loud', 'Accepted: trace, debug, info, warn, error, fatal, silent.'],
+  ['LOG_PRETTY', 'maybe', 'Accepted: true, false or auto.'],
+  ['SHUTDOWN_GRACE_SECONDS', '1e9', '"1e9" is not accepted'],
+  ['TIME_SCALE', '0.5', 'Accepted: a number from 1 to 100000.'],
+]
+
+test.each(WRONG)('%s=%s is refused with what is accepted', (variable, value, says) => {
+  const message = refusalOf({ [variable]: value })
+  expect(message).toContain(variable)
+  expect(message).toContain(says)
+  expect(message).not.toContain('pA55')
+})
+
+test('everything that is wrong is said at once', () => {
+  const env = Object.fromEntries(WRONG.map(([variable, value]) => [variable, value]))
+  const message = refusalOf(env)
+  for (const variable of Object.keys(env)) expect(message).toContain(`- ${variable}:`)
+  expect(message).not.toContain('pA55')
+})
+
+test.each([
+  [{ DINGTALK_APP_KEY: KEY }, 'DINGTALK_APP_SECRET is missing'],
+  [{ DINGTALK_APP_SECRET: SECRET }, 'DINGTALK_APP_KEY is missing'],
+  [{ DINGTALK_APP_KEY: KEY, DINGTALK_APP_SECRET: SECRET, DINGTALK_ACCESS_TOKEN: TOKEN }, 'DINGTALK_ACCESS_TOKEN is set beside'],
+])('credentials that do not belong together are refused without showing them', (env, says) => {
+  const message = refusalOf(env)
+  expect(message).toContain(says)
+  for (const secret of [KEY, SECRET, TOKEN]) expect(message).not.toContain(secret)
+})
+
+test('a misspelt variable is named beside what it makes wrong', () => {
+  expect(refusalOf({ DINGTALK_APPKEY: KEY, DINGTALK_APP_SECRET: SECRET })).toContain(
+    'DINGTALK_APPKEY is not known and has no effect: did you mean DINGTALK_APP_KEY?',
+  )
+})
+
+test('variables near to ours are hints; those of other programs, and ours that are set, are not', () => {
+  const hints = findTypos({
+    POLL_PER_TASK: '3',
+    MONTHLY_CALLS_BUDGET: '1',
+    HOSTS: 'x',
+    SPORT: 'y',
+    PATH: '/bin',
+    TIMESCALE: '2',
+    TIME_SCALE: '1',
+  })
+  expect(hints.map((hint) => hint.split(' ', 1)[0])).toEqual(['MONTHLY_CALLS_BUDGET', 'POLL_PER_TASK'])
+})
+
+const APPS = {
+  apps: [
+    { name: 'hr', agentId: 836390886, appKey: KEY, appSecret: SECRET, tokenEndpoint: 'old', maxCallsPerSecond: 5, monthlyCallBudget: 900 },
+    { name: 'isv', region: 'cn', suiteKey: KEY, suiteSecret: SECRET, authCorpId: 'corp1', suiteTicket: TOKEN },
+    { name: 'fixed', oapiUrl: 'http://127.0.0.1:9', accessToken: TOKEN, monthlyCallBudget: null },
+  ],
+}
+
+test('an apps file gives many apps of all three kinds', () => {
+  const { apps } = parseConfig({ DINGTALK_APPS_FILE: 'apps.json', MONTHLY_CALL_BUDGET: '100' }, fileOf(APPS))
+  expect(
+    apps.map(({ name, agentId, oapiUrl, callsPerSecond, monthlyCallBudget }) => [
+      name,
+      agentId,
+      oapiUrl,
+      callsPerSecond,
+      monthlyCallBudget,
+    ]),
+  ).toEqual([
+    ['hr', '836390886', 'https://oapi.dingtalk.io', 5, 900],
+    ['isv', null, 'https://oapi.dingtalk.com', 15, 100],
+    ['fixed', null, 'http://127.0.0.1:9', 15, null],
+  ])
+  expect(apps.map(({ credentials }) => credentials)).toEqual([
+    { kind: 'internal', appKey: KEY, appSecret: SECRET, endpoint: 'old' },
+    { kind: 'thirdParty', suiteKey: KEY, suiteSecret: SECRET, authCorpId: 'corp1', suiteTicket: TOKEN },
+    { kind: 'fixed', accessToken: TOKEN },
+  ])
+})
+
+const internal = { name: 'hr', appKey: KEY, appSecret: SECRET }
+
+test.each([
+  ['a missing secret', { apps: [internal, internal, { name: 'x', appKey: KEY }] }, 'apps[2].appSecret is missing'],
+  ['no credentials', { apps: [{ name: 'x' }] }, 'apps[0] has no credentials'],
+  ['two kinds of credentials', { apps: [{ ...internal, accessToken: TOKEN }] }, 'apps[0] has credentials of several kinds'],
+  ['an unknown field', { apps: [{ ...internal, secret: SECRET }] }, 'apps[0] has unknown fields: secret'],
+  ['a name twice', { apps: [internal, internal] }, 'the name "hr" is there twice'],
+  ['a missing name', { apps: [{ appKey: KEY, appSecret: SECRET }] }, 'apps[0].name'],
+  ['a wrong secret', { apps: [{ ...internal, appSecret: `${SECRET} x` }] }, 'apps[0].appSecret a value of 19 characters is not accepted'],
+  ['a wrong host', { apps: [{ ...internal, oapiUrl: 'http://dingtalk.example' }] }, 'apps[0].oapiUrl'],
+  ['an unsafe agent id', { apps: [{ ...internal, agentId: 1.5 }] }, 'apps[0].agentId "1.5" is not accepted'],
+  ['no list', { apps: {} }, 'apps must be a list'],
+  ['no apps', { apps: [] }, 'apps must have at least one app'],
+  ['no object', [], 'the file must be an object'],
+])('an apps file with %s is refused with the path', (_, file, says) => {
+  const message = refusalOf({ DINGTALK_APPS_FILE: 'apps.json' }, fileOf(file))
+  expect(message).toContain(says)
+  for (const secret of [KEY, SECRET, TOKEN]) expect(message).not.toContain(secret)
+})
+
+test('an apps file that is not JSON is not quoted', () => {
+  const message = refusalOf({ DINGTALK_APPS_FILE: 'apps.json' }, () => `{"appSecret": "${SECRET}" oops`)
+  expect(message).toContain('apps.json is not JSON')
+  expect(message).not.toContain(SECRET)
+})
+
+test('an app of the file may not take the name of the app of the environment', () => {
+  const env = { DINGTALK_APPS_FILE: 'apps.json', DINGTALK_ACCESS_TOKEN: TOKEN }
+  expect(refusalOf(env, fileOf({ apps: [{ ...internal, name: 'default' }] }))).toContain('the name "default" is there twice')
+})
+
+test('the description for the log has hosts and names but no user, password, query, key or token', () => {
+  const config = parseConfig(
+    { DATABASE_URL: DATABASE, QUEUE_URL: `rediss://user:pA55word@redis.example:6380/0`, API_TOKEN: TOKEN, DINGTALK_APPS_FILE: 'apps.json' },
+    fileOf(APPS),
+  )
+  const text = JSON.stringify(describeConfig(config))
+  for (const shown of ['db.example:5432/dingtalk', 'redis.example:6380', 'thirdParty', '836390886']) expect(text).toContain(shown)
+  for (const secret of ['pA55word', 'tracker:', 'user:', 'sslmode', KEY, SECRET, TOKEN]) expect(text).not.toContain(secret)
+})
+
+function fileOf(content: unknown): (path: string) => string {
+  return () => JSON.stringify(content)
+}
+
+function refusalOf(env: Record<string, string>, files?: (path: string) => string): string {
+  try {
+    parseConfig(env, files)
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'INVALID_CONFIG' })
+    return error instanceof Error ? error.message : ''
+  }
+  return expect.fail('the configuration was accepted')
+}

@@ -1,0 +1,71 @@
+import { expect, test } from 'vitest'
+import { createMetrics } from '../../src/http/metrics.ts'
+
+test('what happened is on the page under the names of the contract', async () => {
+  const metrics = createMetrics()
+  metrics.look({ app: 'hr', outcome: 'observed', lagMs: 250, good: true })
+  metrics.look({ app: 'hr', outcome: 'transient', lagMs: null, good: false })
+  metrics.recipientsRead('hr', 3)
+  metrics.apiCall({ app: 'hr', endpoint: 'getsendresult', code: '0', seconds: 0.2 })
+  metrics.tokenRefresh('hr')
+  metrics.reconciled({ added: 2, moved: 0 })
+  metrics.onCollect(async () => ({
+    tasks: [{ app: 'hr', status: 'tracking', count: 7 }],
+    overdue: 1,
+    budgets: [{ app: 'hr', remaining: 4_000 }],
+  }))
+  const lines = (await metrics.text()).split('\n')
+  for (const line of [
+    'dingtalk_delivery_polls_total{app="hr",outcome="observed"} 1',
+    'dingtalk_delivery_polls_total{app="hr",outcome="transient"} 1',
+    'dingtalk_delivery_poll_lag_seconds_sum 0.25',
+    'dingtalk_delivery_poll_lag_seconds_count 1',
+    'dingtalk_delivery_recipients_read_total{app="hr"} 3',
+    'dingtalk_delivery_api_calls_total{app="hr",endpoint="getsendresult",code="0"} 1',
+    'dingtalk_delivery_api_call_seconds_count 1',
+    'dingtalk_delivery_token_refreshes_total{app="hr"} 1',
+    'dingtalk_delivery_reconcile_actions_total{kind="added"} 2',
+    'dingtalk_delivery_tasks{app="hr",status="tracking"} 7',
+    'dingtalk_delivery_tasks_overdue 1',
+    'dingtalk_delivery_call_budget_remaining{app="hr"} 4000',
+  ]) {
+    expect(lines).toContain(line)
+  }
+  expect(lines.some((line) => /^dingtalk_delivery_last_good_poll_timestamp_seconds 1\d{9}/.test(line))).toBe(true)
+  expect(lines.some((line) => line.startsWith('process_cpu_seconds_total'))).toBe(true)
+})
+
+test('values that cannot be read are absent, not old and not zero', async () => {
+  const metrics = createMetrics()
+  let fails = false
+  metrics.onCollect(async () => {
+    if (fails) throw new Error('database is down')
+    return { tasks: [{ app: 'hr', status: 'tracking', count: 7 }], overdue: 1, budgets: [] }
+  })
+  expect(await metrics.text()).toMatch(/^dingtalk_delivery_tasks_overdue 1$/m)
+  fails = true
+  const page = await metrics.text()
+  expect(page).not.toMatch(/^dingtalk_delivery_tasks/m)
+  expect(page).not.toMatch(/^dingtalk_delivery_last_good_poll/m)
+})
+
+/** The rules of `promtool check metrics`: help for each, `_total` for counters and only for them, no abbreviated units. */
+test('every name keeps the conventions of Prometheus', async () => {
+  const page = await createMetrics().text()
+  const types = [...page.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => ({ name, type }))
+  expect(types.length).toBeGreaterThan(20)
+  for (const { name, type } of types) {
+    expect(page).toMatch(new RegExp(`^# HELP ${name} \\S`, 'm'))
+    expect([name, name.endsWith('_total')]).toEqual([name, type === 'counter'])
+    expect(name).toMatch(/^[a-z][a-z0-9_]*$/)
+    expect(name).not.toMatch(/_(ms|milliseconds|minutes|kb|percent|count|sum|bucket)$/)
+  }
+})
+
+test('a server that invents codes does not fill the memory', async () => {
+  const metrics = createMetrics()
+  for (let i = 0; i < 1_000; i++) metrics.apiCall({ app: 'hr', endpoint: 'getsendresult', code: `C${i}`, seconds: 0 })
+  const series = (await metrics.text()).split('\n').filter((line) => line.startsWith('dingtalk_delivery_api_calls_total{'))
+  expect(series).toHaveLength(201)
+  expect(series.at(-1)).toBe('dingtalk_delivery_api_calls_total{app="hr",endpoint="getsendresult",code="other"} 800')
+})
