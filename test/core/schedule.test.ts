@@ -1,0 +1,223 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { HOUR_MS, MINUTE_MS, QUERY_WINDOW_MS } from '../../src/core/delivery.ts'
+import {
+  deadlineOf,
+  firstLook,
+  jitterOf,
+  lastLookAt,
+  nextPlannedLook,
+  type PlannedLook,
+  plannedLooks,
+  probeDelayMs,
+  retryDelayMs,
+  type Timing,
+  timingOf,
+} from '../../src/core/schedule.ts'
+import { after, holds, hoursLater, KEY, minutesLater, SENT, TIMING } from './support.ts'
+
+const DEADLINE = hoursLater(24)
+const TASK = { sentAt: SENT, deadlineAt: DEADLINE }
+const COUNTS = [1, 2, 24, 500]
+
+const aJitter = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+const someLooks = fc.oneof(fc.constantFrom(...COUNTS), fc.integer({ min: 1, max: 500 }))
+const aMoment = fc.integer({ min: 0, max: QUERY_WINDOW_MS }).map((ms) => after(SENT, ms))
+
+const looksOf = (timing: Timing, jitter = 0): PlannedLook[] => plannedLooks(SENT, deadlineOf(SENT, timing), timing, jitter)
+const minuteOf = (look: PlannedLook): number => (look.at.getTime() - SENT.getTime()) / MINUTE_MS
+
+/** The looks of a task whose every look is made when it is due, `lateMs` later. */
+function looksMade(timing: Timing, jitter: number, from: Date, lateMs: (n: number) => number): Date[] {
+  const made: Date[] = []
+  let next: PlannedLook | null = firstLook(SENT, deadlineOf(SENT, timing), from, timing, jitter)
+  while (next !== null) {
+    const at: Date = after(next.at, lateMs(made.length))
+    made.push(at)
+    next = nextPlannedLook(TASK, at, timing, jitter)
+  }
+  return made
+}
+
+test('24 looks: the first after three minutes, the last twelve minutes before the end, hours apart in between', () => {
+  const minutes = looksOf(TIMING).map(minuteOf)
+  expect(minutes[0]).toBeCloseTo(3, 5)
+  expect(minutes.at(-1)).toBe(24 * 60 - 5)
+  expect(minutes.length).toBe(24)
+  expect(minutes[22]! - minutes[21]!).toBeGreaterThan(60)
+})
+
+test('POLLS_PER_TASK looks in the window, the last one included and marked', () => {
+  for (const count of COUNTS) {
+    const looks = looksOf(timingOf(count))
+    expect(looks.length).toBe(count)
+    expect(looks.map((look) => look.last)).toEqual(looks.map((_, i) => i === count - 1))
+  }
+})
+
+test('a task that gets one look gets the last one', () => {
+  expect(looksOf(timingOf(1), 0.5)).toEqual([{ at: lastLookAt(DEADLINE, TIMING, 0.5), last: true }])
+})
+
+test('looks ascend and their gaps never shrink', () => {
+  holds(
+    fc.property(someLooks, (count) => {
+      const { offsetsMs } = timingOf(count)
+      const gaps = offsetsMs.map((offset, i) => offset - (offsetsMs[i - 1] ?? 0))
+      expect(gaps.every((gap) => gap > 0)).toBe(true)
+      // A rounding error of floating point is no shrinking.
+      expect(gaps.every((gap, i) => gap >= (gaps[i - 1] ?? 0) - 1e-3)).toBe(true)
+    }),
+    200,
+  )
+})
+
+test('whatever the jitter, the looks ascend and lie inside the window', () => {
+  holds(
+    fc.property(someLooks, aJitter, (count, jitter) => {
+      const times = looksOf(timingOf(count), jitter).map((look) => look.at.getTime())
+      expect(times.every((at, i) => at > (times[i - 1] ?? SENT.getTime()))).toBe(true)
+      expect(times.at(-1)).toBeLessThan(DEADLINE.getTime())
+    }),
+    200,
+  )
+})
+
+test('the last look lies within the last 1 % of the window, five minutes before its end at the latest, for every jitter', () => {
+  holds(
+    fc.property(someLooks, aJitter, (count, jitter) => {
+      const timing = timingOf(count)
+      const left = DEADLINE.getTime() - looksOf(timing, jitter).at(-1)!.at.getTime()
+      expect(left).toBeLessThan(QUERY_WINDOW_MS / 100)
+      expect(left).toBeGreaterThanOrEqual(5 * MINUTE_MS)
+    }),
+    300,
+  )
+})
+
+test('ten thousand tasks sent at 09:00 do not finish in the same second', () => {
+  const seconds = new Map<number, number>()
+  for (let id = 0; id < 10_000; id++) {
+    const at = lastLookAt(DEADLINE, TIMING, jitterOf({ ...KEY, taskId: String(256271667526 + id) }))
+    const second = Math.floor(at.getTime() / 1_000)
+    seconds.set(second, (seconds.get(second) ?? 0) + 1)
+  }
+  expect(Math.max(...seconds.values())).toBeLessThan(60)
+})
+
+test('the same task has the same jitter on every machine, and other tasks another', () => {
+  expect(jitterOf({ app: 'default', taskId: '1' })).toBe(jitterOf({ app: 'default', taskId: '1' }))
+  expect(jitterOf({ app: 'default', taskId: '1' })).not.toBe(jitterOf({ app: 'other', taskId: '1' }))
+})
+
+test('no drift: late looks do not move later ones', () => {
+  const looks = looksOf(TIMING, 0.3)
+  const late = looksMade(TIMING, 0.3, SENT, () => MINUTE_MS)
+  expect(late).toEqual(looks.map((look) => after(look.at, MINUTE_MS)))
+})
+
+test('with every look in time or a little late there are exactly POLLS_PER_TASK of them', () => {
+  holds(
+    fc.property(fc.constantFrom(1, 2, 10, 24, 100), aJitter, fc.array(fc.integer({ min: 0, max: 20_000 })), (count, jitter, late) => {
+      const made = looksMade(timingOf(count), jitter, SENT, (n) => late[n] ?? 0)
+      expect(made.length).toBe(count)
+    }),
+    300,
+  )
+})
+
+test('however late the looks are, there are never more than POLLS_PER_TASK', () => {
+  const lateness = fc.array(fc.integer({ min: 0, max: 8 * HOUR_MS }))
+  holds(
+    fc.property(someLooks, aJitter, aMoment, lateness, (count, jitter, from, late) => {
+      expect(looksMade(timingOf(count), jitter, from, (n) => late[n] ?? 0).length).toBeLessThanOrEqual(count)
+    }),
+    300,
+  )
+})
+
+test('missed looks collapse into one: after five hours of downtime the next is a planned one ahead', () => {
+  const looks = looksOf(TIMING, 0)
+  const now = minutesLater(300)
+  const next = nextPlannedLook(TASK, now, TIMING, 0)
+  expect(next).toEqual(looks.find((look) => look.at > now))
+})
+
+test('the next planned look lies ahead, by 30 seconds at least if it is not the last', () => {
+  holds(
+    fc.property(someLooks, aJitter, aMoment, (count, jitter, now) => {
+      const next = nextPlannedLook(TASK, now, timingOf(count), jitter)
+      if (next === null) expect(now >= lastLookAt(DEADLINE, TIMING, jitter)).toBe(true)
+      else expect(next.at.getTime() - now.getTime()).toBeGreaterThan(next.last ? 0 : 30_000)
+    }),
+  )
+})
+
+test('a planned look less than 30 seconds away is skipped, but never the last', () => {
+  const [first, second] = looksOf(TIMING, 0)
+  expect(nextPlannedLook(TASK, after(first!.at, -29_000), TIMING, 0)).toEqual(second)
+  expect(nextPlannedLook(TASK, after(first!.at, -31_000), TIMING, 0)).toEqual(first)
+  const last = lastLookAt(DEADLINE, TIMING, 0)
+  expect(nextPlannedLook(TASK, after(last, -1), TIMING, 0)).toEqual({ at: last, last: true })
+})
+
+test('after the last planned look there is none', () => {
+  expect(nextPlannedLook(TASK, lastLookAt(DEADLINE, TIMING, 0.7), TIMING, 0.7)).toBeNull()
+})
+
+test('enqueued at once: the first look is the first planned one', () => {
+  expect(firstLook(SENT, DEADLINE, SENT, TIMING, 0.4)).toEqual(looksOf(TIMING, 0.4)[0])
+})
+
+test('enqueued 3 h after the send: one look at once, then the plan', () => {
+  const now = hoursLater(3)
+  expect(firstLook(SENT, DEADLINE, now, TIMING, 0.4)).toEqual({ at: now, last: false })
+  expect(nextPlannedLook(TASK, now, TIMING, 0.4)).toEqual(looksOf(TIMING, 0.4).find((look) => look.at > now))
+})
+
+test('enqueued in the last minutes: one look at once, which is the last', () => {
+  const now = minutesLater(24 * 60 - 4)
+  expect(firstLook(SENT, DEADLINE, now, TIMING, 0.4)).toEqual({ at: now, last: true })
+})
+
+test('enqueued after 24 h: wakes up now, to be ended', () => {
+  const now = hoursLater(25)
+  expect(firstLook(SENT, DEADLINE, now, TIMING, 0.4)).toEqual({ at: now, last: true })
+})
+
+test('timeScale divides everything', () => {
+  holds(
+    fc.property(someLooks, fc.constantFrom(10, 144, 1440, 7.5), (count, scale) => {
+      const [real, fast] = [timingOf(count), timingOf(count, scale)]
+      const { offsetsMs, ...durations } = real
+      expect(fast.offsetsMs.length).toBe(offsetsMs.length)
+      for (const [i, offset] of fast.offsetsMs.entries()) expect(offset * scale).toBeCloseTo(offsetsMs[i]!, 3)
+      for (const [name, ms] of Object.entries(fast)) {
+        if (typeof ms === 'number') expect(ms * scale).toBeCloseTo(Object.entries(durations).find(([other]) => other === name)![1], 3)
+      }
+    }),
+    100,
+  )
+})
+
+test('a day at TIME_SCALE 1440 lasts a minute', () => {
+  const timing = timingOf(24, 1440)
+  expect(deadlineOf(SENT, timing)).toEqual(minutesLater(1))
+  expect(looksOf(timing).length).toBe(24)
+})
+
+test('retries double from 30 seconds to 30 minutes, give or take a quarter', () => {
+  const middle = [1, 2, 3, 7, 8, 5_000].map((failures) => retryDelayMs(failures, TIMING, 0.5) / 1_000)
+  expect(middle).toEqual([30, 60, 120, 1_800, 1_800, 1_800])
+  holds(
+    fc.property(fc.integer({ min: 1, max: 100 }), aJitter, (failures, jitter) => {
+      const share = retryDelayMs(failures, TIMING, jitter) / retryDelayMs(failures, TIMING, 0.5)
+      expect(share).toBeGreaterThanOrEqual(0.75)
+      expect(share).toBeLessThanOrEqual(1.25)
+    }),
+  )
+})
+
+test('a misconfigured app is probed after 1, 2, 4, 8 minutes and then every quarter of an hour', () => {
+  expect([0, 1, 2, 3, 4, 5, 5_000].map((probes) => probeDelayMs(probes, TIMING) / MINUTE_MS)).toEqual([1, 2, 4, 8, 15, 15, 15])
+})
