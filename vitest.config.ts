@@ -1,13 +1,39 @@
 import { defineConfig } from 'vitest/config'
 
-const project = (name: string, options: Record<string, unknown> = {}) => ({
+/** Each project is a folder of `test/` and runs alone: `npx vitest run --project NAME`. */
+const project = (name: string, options: { readonly globalSetup?: string } = {}) => ({
   extends: true as const,
   test: { name, include: [`test/${name}/**/*.test.ts`], ...options },
 })
 
-/** Each project is a folder of `test/` and runs alone with `npx vitest run --project NAME`. */
+/** One PostgreSQL for the entire run, whichever of these projects are in it. */
+const servers = { globalSetup: 'test/support/global-setup.ts' }
+
 export default defineConfig({
   test: {
-    projects: [project('core')],
+    projects: [
+      project('core'),
+      project('simulator'),
+      project('dingtalk'),
+      project('store', servers),
+      project('embedded', servers),
+      project('service', servers),
+      project('queue', servers),
+      project('doors', servers),
+      project('process', servers),
+      project('docs', servers),
+    ],
+    pool: 'forks',
+    maxWorkers: 2,
+    passWithNoTests: true,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 60_000,
+    coverage: {
+      provider: 'v8',
+      include: ['src/core/**'],
+      reporter: ['text', 'html'],
+      thresholds: { 'src/core/**': { statements: 100, branches: 100, functions: 100, lines: 100 } },
+    },
   },
 })

@@ -1,0 +1,15 @@
+import { TrackerError } from '../core/errors.ts'
+
+export const OWN_SERVER = 'Or set DATABASE_URL to a PostgreSQL server of your own.'
+
+/** The one error of this folder: what is wrong, and what to do about it. */
+export function unavailable(problem: string, cause?: unknown): TrackerError {
+  const options = cause === undefined ? {} : { cause }
+  return new TrackerError('EMBEDDED_UNAVAILABLE', `The embedded PostgreSQL cannot run: ${problem} ${OWN_SERVER}`, options)
+}
+
+/** `ENOENT` and the like, from what Node throws. */
+export function errnoOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
+}
