@@ -24,11 +24,13 @@ export async function withDeadline<T>(ms: number, parent: AbortSignal, work: (si
 /** The result of `work`, or the signal's reason if that comes first. `work` itself goes on: others may wait for it too. */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   let stopListening = (): void => {}
-  const aborted = new Promise<never>((_, reject) => {
-    stopListening = onAbort(signal, () => reject(signal.reason))
+  const aborted = new Promise<null>((resolve) => {
+    stopListening = onAbort(signal, () => resolve(null))
   })
   try {
-    return await Promise.race([work, aborted])
+    const first = await Promise.race([work.then((value) => ({ value })), aborted])
+    if (first === null) throw signal.reason
+    return first.value
   } finally {
     stopListening()
   }

@@ -11,6 +11,8 @@ import { answerOf, refusalOf } from './result.ts'
 import { type TokenFailure, tokenCallOf } from './token-call.ts'
 
 export type DingTalkApi = SendResultApi & {
+  /** Gets a token for an app and asks for nothing else: token calls are not metered. Null when there is one, else why not. */
+  checkToken(app: string, signal: AbortSignal): Promise<Refusal | null>
   /** Breaks off what is under way, which then answers with a refusal, and closes all connections. Safe to call twice. */
   close(): Promise<void>
 }
@@ -30,6 +32,12 @@ export function createDingTalkApi(apps: ReadonlyMap<string, DingTalkApp>, option
       signal.throwIfAborted()
       const caller = callers.get(query.app)
       return caller === undefined ? unknownApp(query.app, settings.now()) : look(caller, query, signal)
+    },
+    async checkToken(app, signal) {
+      const caller = callers.get(app)
+      if (caller === undefined) return unknownApp(app, settings.now())
+      const lease = await caller.tokens.get(signal)
+      return lease.kind === 'failed' ? withoutCall(caller, lease) : null
     },
     async close() {
       closing.abort()
@@ -57,7 +65,7 @@ function checkedUrl(app: string, field: string, url: string): string {
   try {
     return checkBaseUrl(url)
   } catch (error) {
-    throw new Error(`${field} of app ${JSON.stringify(app)}: ${error instanceof Error ? error.message : String(error)}`)
+    throw new Error(`${field} of app ${JSON.stringify(app)}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
   }
 }
 

@@ -102,8 +102,8 @@ function jsonOf(status: number, bytes: Uint8Array, contentType: string): HttpOut
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
     return { kind: 'json', status, body: JSON.parse(text) }
   } catch {
-    const type = contentType === '' ? 'no content type' : contentType.slice(0, 60)
-    return arrived(notJsonCode(status), `HTTP ${status} with ${bytes.length} bytes of ${type} that are not JSON`)
+    // Whole, whatever its length: texts are cut after secrets were taken out of them.
+    return arrived(notJsonCode(status), `HTTP ${status} with ${bytes.length} bytes that are not JSON (${contentType || 'no content type'})`)
   }
 }
 

@@ -16,7 +16,7 @@ export function answerOf(outcome: HttpOutcome, requestedAt: Date, respondedAt: D
   }
   const fields = fieldsOf(outcome.body)
   const body = fields === null ? outcome.body : redacted(fields, redactor)
-  return foreignRefusal(outcome.status, body, requestedAt, respondedAt) ?? tidy(readAnswer(body, { requestedAt, respondedAt }))
+  return foreignRefusal(outcome.status, body, requestedAt, respondedAt) ?? readAnswer(body, { requestedAt, respondedAt })
 }
 
 /** A refusal with texts that can be stored and shown. */
@@ -26,7 +26,7 @@ export function refusalOf(refusal: Omit<Refusal, 'kind' | 'requestId'> & { reado
     ...refusal,
     code: short(refusal.code, 64),
     message: short(refusal.message, 300),
-    requestId: shortOrNull(refusal.requestId ?? null),
+    requestId: typeof refusal.requestId === 'string' ? short(refusal.requestId, 64) : null,
   }
 }
 
@@ -54,17 +54,7 @@ function foreignRefusal(status: number, body: unknown, requestedAt: Date, respon
     : refusalOf({ code: `HTTP_${status}`, message: 'an HTTP error without a code of DingTalk', requestedAt, respondedAt })
 }
 
-/** DingTalk's texts as they can be stored: short, on one line, and without what PostgreSQL's `text` cannot hold. */
-function tidy(answer: Answer): Answer {
-  if (answer.kind === 'refused') return refusalOf(answer)
-  if (answer.kind === 'empty') return { ...answer, requestId: shortOrNull(answer.requestId) }
-  return { ...answer, observation: { ...answer.observation, requestId: shortOrNull(answer.observation.requestId) } }
-}
-
-function shortOrNull(text: string | null): string | null {
-  return text === null ? null : short(text, 128)
-}
-
+/** On one line, and without what PostgreSQL's `text` cannot hold. */
 function short(text: string, length: number): string {
   return text
     .replace(/\p{Cc}+/gu, ' ')

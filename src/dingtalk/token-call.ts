@@ -62,7 +62,7 @@ const OLD_STYLE = { token: 'access_token', lifetime: 'expires_in' }
 function internalCall(app: DingTalkApp, { appKey, appSecret, endpoint }: InternalCredentials): TokenCall {
   if (endpoint === 'new') return newStyleCall(app, 'accessToken', { appKey, appSecret })
   const query = new URLSearchParams({ appkey: appKey, appsecret: appSecret })
-  return { endpoint: 'gettoken', request: { method: 'GET', url: `${app.oapiUrl}/gettoken?${query}` }, names: OLD_STYLE }
+  return { endpoint: 'gettoken', request: { method: 'GET', url: `${app.oapiUrl}/gettoken?${query.toString()}` }, names: OLD_STYLE }
 }
 
 function newStyleCall(app: DingTalkApp, endpoint: 'accessToken' | 'corpAccessToken', body: Readonly<Record<string, string>>): TokenCall {

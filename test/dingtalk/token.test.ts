@@ -1,0 +1,494 @@
+import type { ServerResponse } from 'node:http'
+import { expect, test } from 'vitest'
+import { TOKEN_REFUSED_CODE, verdictOf } from '../../src/core/classify.ts'
+import type { Credentials } from '../../src/dingtalk/app.ts'
+import { createDingTalkApi } from '../../src/dingtalk/client.ts'
+import {
+  ACCESS_TOKEN,
+  aClient,
+  anApi,
+  anApp,
+  CORP_TOKEN,
+  type Handler,
+  INTERNAL,
+  json,
+  look,
+  numberedTokens,
+  OLD_TOKEN,
+  READ_BY_ANN,
+  RESULT,
+  refused,
+  respond,
+  startServer,
+  wrapped,
+} from './support.ts'
+
+/** Answers well to the tokens named, and with an expired token to all others. */
+function acceptingOnly(...tokens: string[]): Handler {
+  return (request, response) => json(tokens.includes(request.token) ? READ_BY_ANN : wrapped(40014))(request, response)
+}
+
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+
+// ---- the calls
+
+test('an internal app asks the new endpoint with key and secret in the body', async () => {
+  const { server, api } = await aClient(json(READ_BY_ANN))
+
+  expect((await look(api)).kind).toBe('observed')
+
+  const [call] = server.received(ACCESS_TOKEN)
+  expect(call).toMatchObject({ method: 'POST', query: new URLSearchParams() })
+  expect(call?.headers['content-type']).toBe('application/json')
+  expect(JSON.parse(call?.body ?? '')).toEqual({ appKey: 'dingkey', appSecret: 'secret-of-app' })
+})
+
+test('an internal app may ask the old endpoint', async () => {
+  const server = await startServer()
+  server.on(OLD_TOKEN, json({ errcode: 0, access_token: 'old-token', expires_in: 7200 }))
+  server.on(RESULT, acceptingOnly('old-token'))
+  const api = anApi(anApp(server, { kind: 'internal', appKey: 'k&y', appSecret: 's=cret', endpoint: 'old' }))
+
+  expect((await look(api)).kind).toBe('observed')
+
+  const [call] = server.received(OLD_TOKEN)
+  expect(call?.method).toBe('GET')
+  expect([...(call?.query ?? [])]).toEqual([
+    ['appkey', 'k&y'],
+    ['appsecret', 's=cret'],
+  ])
+})
+
+test('a third-party app asks with the latest suite ticket', async () => {
+  const server = await startServer()
+  server.on(CORP_TOKEN, numberedTokens)
+  server.on(RESULT, acceptingOnly('token-2'))
+  const tickets = ['ticket-1', 'ticket-2']
+  const api = anApi(
+    anApp(server, {
+      kind: 'thirdParty',
+      suiteKey: 'suite1',
+      suiteSecret: 'ssecret',
+      authCorpId: 'dingcorp',
+      suiteTicket: async () => tickets.shift() ?? 'none',
+    }),
+  )
+
+  expect((await look(api)).kind).toBe('observed')
+
+  expect(server.received(CORP_TOKEN).map((call): unknown => JSON.parse(call.body))).toEqual([
+    { suiteKey: 'suite1', suiteSecret: 'ssecret', authCorpId: 'dingcorp', suiteTicket: 'ticket-1' },
+    { suiteKey: 'suite1', suiteSecret: 'ssecret', authCorpId: 'dingcorp', suiteTicket: 'ticket-2' },
+  ])
+})
+
+test('a fixed token is used as it is', async () => {
+  const server = await startServer()
+  server.on(RESULT, acceptingOnly('fixed-token'))
+  const api = anApi(anApp(server, { kind: 'fixed', accessToken: 'fixed-token' }))
+  expect((await look(api)).kind).toBe('observed')
+})
+
+test('a function gets the name of the app and is asked again after a minute, or shortly before its token expires', async () => {
+  const asked: string[] = []
+  let nowMs = 0
+  const server = await startServer()
+  server.on(RESULT, json(READ_BY_ANN))
+  const gives: Array<string | { token: string; expiresInSeconds: number }> = ['a', { token: 'b', expiresInSeconds: 7200 }, 'c']
+  const getToken = async (app: string): Promise<string | { token: string; expiresInSeconds: number }> => {
+    asked.push(app)
+    return gives.shift() ?? 'none'
+  }
+  const api = anApi(anApp(server, { kind: 'function', getToken }), { monotonicMs: () => nowMs })
+
+  for (const at of [0, 59 * SECOND, 2 * MINUTE, 100 * MINUTE, 200 * MINUTE]) {
+    nowMs = at
+    await look(api)
+    // An early fetch runs beside the look; here it ends before the next one.
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  expect(asked).toEqual(['default', 'default', 'default'])
+  // At 59 s the early fetch of "b" began; the look did not wait for it.
+  expect(server.received(RESULT).map((call) => call.token)).toEqual(['a', 'a', 'b', 'b', 'c'])
+})
+
+// ---- cache, single flight, early refresh
+
+test('fifty looks at once make one token call', async () => {
+  const { server, api } = await aClient(json(READ_BY_ANN))
+
+  const answers = await Promise.all(Array.from({ length: 50 }, () => look(api)))
+
+  expect(answers.every((answer) => answer.kind === 'observed')).toBe(true)
+  expect(server.received(ACCESS_TOKEN)).toHaveLength(1)
+})
+
+test('each app has a token of its own', async () => {
+  const [hr, it] = [await startServer(), await startServer()]
+  for (const server of [hr, it]) {
+    server.on(ACCESS_TOKEN, json({ accessToken: `token of ${server.url}`, expireIn: 7200 }))
+    server.on(RESULT, acceptingOnly(`token of ${server.url}`))
+  }
+  const api = createDingTalkApi(
+    new Map([
+      ['hr', anApp(hr)],
+      ['it', anApp(it)],
+    ]),
+  )
+
+  const answers = await Promise.all([look(api, { app: 'hr' }), look(api, { app: 'it' })])
+  await api.close()
+
+  expect(answers.map((answer) => answer.kind)).toEqual(['observed', 'observed'])
+})
+
+test('a token is fetched anew five minutes before it expires, and nobody waits for it', async () => {
+  let nowMs = 0
+  const { server, api } = await aClient(json(READ_BY_ANN), { monotonicMs: () => nowMs })
+  const tokensAt = async (minutes: number): Promise<string | undefined> => {
+    nowMs = minutes * MINUTE
+    await look(api)
+    return server.received(RESULT).at(-1)?.token
+  }
+
+  expect(await tokensAt(0)).toBe('token-1')
+  expect(await tokensAt(114.9)).toBe('token-1')
+  expect(server.received(ACCESS_TOKEN)).toHaveLength(1)
+
+  expect(await tokensAt(115.1)).toBe('token-1')
+  await server.arrival(ACCESS_TOKEN, 2)
+  await expect.poll(() => tokensAt(116)).toBe('token-2')
+  expect(server.received(ACCESS_TOKEN)).toHaveLength(2)
+})
+
+test('a failed early fetch leaves the old token in use and is not repeated in a hurry', async () => {
+  let nowMs = 0
+  const refreshes: boolean[] = []
+  const server = await startServer()
+  server.on(ACCESS_TOKEN, (request, response) => (request.nth === 2 ? json({}, 503) : numberedTokens)(request, response))
+  server.on(RESULT, json(READ_BY_ANN))
+  const api = anApi(anApp(server), { monotonicMs: () => nowMs, onTokenRefresh: (_, ok) => refreshes.push(ok) })
+  await look(api)
+
+  nowMs = 116 * MINUTE
+  await look(api)
+  await expect.poll(() => refreshes).toEqual([true, false])
+  nowMs += 29 * SECOND
+  expect((await look(api)).kind).toBe('observed')
+  expect(server.received(ACCESS_TOKEN)).toHaveLength(2)
+
+  nowMs += 2 * SECOND
+  expect((await look(api)).kind).toBe('observed')
+  await expect.poll(() => refreshes).toEqual([true, false, true])
+  expect(server.received(RESULT).map((call) => call.token)).toEqual(Array(4).fill('token-1'))
+})
+
+test('an expired token is not used, even when it cannot be replaced', async () => {
+  let nowMs = 0
+  const server = await startServer()
+  server.on(ACCESS_TOKEN, (request, response) => (request.nth === 1 ? numberedTokens : json({}, 503))(request, response))
+  server.on(RESULT, json(READ_BY_ANN))
+  const api = anApi(anApp(server), { monotonicMs: () => nowMs })
+  await look(api)
+
+  nowMs = 120 * MINUTE
+
+  expect(refused(await look(api)).code).toBe('HTTP_503')
+  expect(server.received(RESULT)).toHaveLength(1)
+})
+
+test('a token that lives for seconds is used for most of them', async () => {
+  let nowMs = 0
+  const server = await startServer()
+  server.on(ACCESS_TOKEN, (request, response) => json({ accessToken: `token-${request.nth}`, expireIn: '4' })(request, response))
+  server.on(RESULT, json(READ_BY_ANN))
+  const api = anApi(anApp(server), { monotonicMs: () => nowMs })
+
+  for (const at of [0, 2.9, 4.1]) {
+    nowMs = at * SECOND
+    await look(api)
+  }
+
+  expect(server.received(RESULT).map((call) => call.token)).toEqual(['token-1', 'token-1', 'token-2'])
+})
+
+// ---- refused tokens
+
+test.each([40014, 42001, 40001, 33001])('after %i the token is fetched anew and the call made once more', async (code) => {
+  const { server, api } = await aClient((request, response) =>
+    json(request.token === 'token-2' ? READ_BY_ANN : wrapped(code))(request, response),
+  )
+
+  expect((await look(api)).kind).toBe('observed')
+  expect(server.received(RESULT).map((call) => call.token)).toEqual(['token-1', 'token-2'])
+})
+
+test('a refused token that only errmsg tells of is recognised', async () => {
+  const { server, api } = await aClient((request, response) =>
+    json(request.nth > 1 ? READ_BY_ANN : { errcode: 88, errmsg: 'ding talk error[subcode=42001,submsg=expired]' })(request, response),
+  )
+
+  expect((await look(api)).kind).toBe('observed')
+  expect(server.received(ACCESS_TOKEN)).toHaveLength(2)
+})
+
+test('the retry is stamped with its own time', async () => {
+  const times = [1_000, 2_000, 3_000, 4_000]
+  const { api } = await aClient(acceptingOnly('token-2'), { now: () => new Date(times.shift() ?? 9_999) })
+
+  expect(await look(api)).toMatchObject({ observation: { requestedAt: new Date(3_000), respondedAt: new Date(4_000) } })
+})
+
+test('a token that dies under fifty looks at once costs one token call and one retry each', async () => {
+  const warnings: string[] = []
+  const warn = (warning: Error): void => void warnings.push(warning.message)
+  process.on('warning', warn)
+  const held: Array<() => void> = []
+  const { server, api } = await aClient((request, response) => {
+    if (request.token !== 'token-1') return void json(READ_BY_ANN)(request, response)
+    held.push(() => json(wrapped(40014))(request, response))
+    if (held.length === 50) for (const answer of held) answer()
+  })
+  const shared = new AbortController().signal
+
+  const answers = await Promise.all(Array.from({ length: 50 }, () => look(api, {}, shared)))
+  process.off('warning', warn)
+
+  expect(answers.every((answer) => answer.kind === 'observed')).toBe(true)
+  expect(server.received(ACCESS_TOKEN)).toHaveLength(2)
+  expect(server.received(RESULT)).toHaveLength(100)
+  expect(warnings).toEqual([])
+})
+
+test('a late refusal of the old token does not drop the new one, even where both are the same text', async () => {
+  const late: Array<() => void> = []
+  const server = await startServer()
+  server.on(ACCESS_TOKEN, json({ accessToken: 'same-token', expireIn: 7200 }))
+  server.on(RESULT, (request, response) => {
+    if (request.nth === 1) late.push(() => json(wrapped(40014))(request, response))
+    else json(request.nth === 2 ? wrapped(40014) : READ_BY_ANN)(request, response)
+  })
+  const api = anApi(anApp(server))
+
+  const slow = look(api)
+  await server.arrival(RESULT, 1)
+  expect((await look(api)).kind).toBe('observed')
+  expect(server.received(ACCESS_TOKEN)).toHaveLength(2)
+  late[0]?.()
+
+  expect((await slow).kind).toBe('observed')
+  expect(server.received(ACCESS_TOKEN)).toHaveLength(2)
+})
+
+test('a fresh token that is refused too ends the look, and for five seconds nobody asks', async () => {
+  let nowMs = 0
+  const { server, api } = await aClient(json(wrapped(40014, 'no such token')), { monotonicMs: () => nowMs })
+
+  const answer = refused(await look(api))
+  expect(answer).toMatchObject({ code: TOKEN_REFUSED_CODE, requestId: 'r-88' })
+  expect(answer.message).toContain('40014')
+  expect(answer.respondedAt).not.toBeNull()
+  expect(verdictOf(answer.code, answer.message).kind).toBe('configuration')
+  expect([server.received(RESULT).length, server.received(ACCESS_TOKEN).length]).toEqual([2, 2])
+
+  nowMs = 4 * SECOND
+  expect(refused(await look(api))).toMatchObject({ code: TOKEN_REFUSED_CODE, respondedAt: null })
+  expect([server.received(RESULT).length, server.received(ACCESS_TOKEN).length]).toEqual([2, 2])
+
+  nowMs = 6 * SECOND
+  server.on(RESULT, json(READ_BY_ANN))
+  expect((await look(api)).kind).toBe('observed')
+})
+
+test('a fixed token that is refused ends the look at once', async () => {
+  const server = await startServer()
+  server.on(RESULT, json(wrapped(42001)))
+  const api = anApi(anApp(server, { kind: 'fixed', accessToken: 'fixed-token' }))
+
+  const answer = refused(await look(api))
+
+  expect(answer.code).toBe(TOKEN_REFUSED_CODE)
+  expect(answer.message).toMatch(/fixed access token.*42001/)
+  expect(server.received(RESULT)).toHaveLength(1)
+})
+
+test('where the retry cannot be made for want of a token, that is what the look says', async () => {
+  const server = await startServer()
+  server.on(ACCESS_TOKEN, (request, response) => (request.nth === 1 ? numberedTokens : json({}, 502))(request, response))
+  server.on(RESULT, json(wrapped(40014)))
+
+  expect(refused(await look(anApi(anApp(server))))).toMatchObject({ code: 'HTTP_502', respondedAt: null })
+})
+
+// ---- token calls that fail
+
+const OLD: Credentials = { kind: 'internal', appKey: 'dingkey', appSecret: 'secret-of-app', endpoint: 'old' }
+
+test.each<readonly [string, Credentials, Handler, string, string]>([
+  ['bad credentials', INTERNAL, json({ code: 'invalidClientIdOrSecret', message: 'bad' }, 400), 'invalidClientIdOrSecret', 'configuration'],
+  ['bad credentials at the old endpoint', OLD, json({ errcode: 40096, errmsg: 'bad' }), '40096', 'configuration'],
+  ['a wrong secret, told as a bad token', OLD, json({ errcode: 40001, errmsg: 'bad' }), TOKEN_REFUSED_CODE, 'configuration'],
+  ['wrong parameters', OLD, json({ errcode: 40035, errmsg: 'bad' }), TOKEN_REFUSED_CODE, 'configuration'],
+  ['an IP that is not allowed', OLD, json(wrapped(60020)), '60020', 'configuration'],
+  ['a rate limit', OLD, json(wrapped(90018)), '90018', 'throttled'],
+  ['a call timeout', OLD, json({ errcode: 15, errmsg: 'Call timeout' }), 'TIMEOUT', 'transient'],
+  ['a wrong address', INTERNAL, respond(404, 'text/html', '<html>'), 'HTTP_404', 'configuration'],
+  ['an outage', INTERNAL, respond(503, 'text/html', '<html>'), 'HTTP_503', 'transient'],
+  ['an HTTP error with JSON', INTERNAL, json({ accessToken: 'token', expireIn: 7200 }, 500), 'HTTP_500', 'transient'],
+  ['HTML with status 200', INTERNAL, respond(200, 'text/html', '<html>'), 'NOT_JSON', 'transient'],
+  ['the names of the other endpoint', INTERNAL, json({ access_token: 'token', expires_in: 7200 }), 'BAD_TOKEN_ANSWER', 'transient'],
+  ['a token that is no text', INTERNAL, json({ accessToken: 5, expireIn: 7200 }), 'BAD_TOKEN_ANSWER', 'transient'],
+  ['an empty token', OLD, json({ errcode: 0, access_token: '', expires_in: 7200 }), 'BAD_TOKEN_ANSWER', 'transient'],
+  ['a list', INTERNAL, json([]), 'BAD_TOKEN_ANSWER', 'transient'],
+])('%s: the look is refused without a call to getsendresult', async (_, credentials, handler, code, verdict) => {
+  const server = await startServer()
+  for (const path of [ACCESS_TOKEN, OLD_TOKEN]) server.on(path, handler)
+  const answer = refused(await look(anApi(anApp(server, credentials))))
+
+  expect(answer).toMatchObject({ code, respondedAt: null })
+  expect(verdictOf(answer.code, answer.message).kind).toBe(verdict)
+  expect(server.received(RESULT)).toEqual([])
+})
+
+test.each([
+  ['an outage', json({}, 503), 1],
+  ['bad credentials', json({ code: 'invalidClientIdOrSecret' }, 400), 5],
+])('after %s nobody asks for a token again in a hurry', async (_, handler, seconds) => {
+  let nowMs = 0
+  const refreshes: string[] = []
+  const server = await startServer()
+  server.on(ACCESS_TOKEN, handler)
+  const api = anApi(anApp(server), { monotonicMs: () => nowMs, onTokenRefresh: (app, ok) => refreshes.push(`${app} ${ok}`) })
+
+  const first = refused(await look(api))
+  nowMs = (seconds - 0.1) * SECOND
+  expect(refused(await look(api)).code).toBe(first.code)
+  expect(server.received(ACCESS_TOKEN)).toHaveLength(1)
+  nowMs = seconds * SECOND
+  await look(api)
+
+  expect(server.received(ACCESS_TOKEN)).toHaveLength(2)
+  expect(refreshes).toEqual(['default false', 'default false'])
+})
+
+test('the pause after a failure can be set', async () => {
+  const server = await startServer()
+  server.on(ACCESS_TOKEN, (request, response) => (request.nth === 1 ? json({}, 503) : numberedTokens)(request, response))
+  server.on(RESULT, json(READ_BY_ANN))
+  const api = anApi(anApp(server), { tokens: { outageRetryMs: 0 } })
+
+  expect((await look(api)).kind).toBe('refused')
+  expect((await look(api)).kind).toBe('observed')
+})
+
+test.each<readonly [string, Credentials, string]>([
+  [
+    'throws',
+    { kind: 'function', getToken: async () => Promise.reject(new RangeError('https://vault/?key=canary')) },
+    'TOKEN_FUNCTION_FAILED',
+  ],
+  // A JavaScript caller may break the type; so does this one, to see what becomes of it.
+  ['gives nothing', { kind: 'function', getToken: (async () => undefined) as never }, 'BAD_TOKEN_ANSWER'],
+  ['gives an empty text', { kind: 'function', getToken: async () => '' }, 'BAD_TOKEN_ANSWER'],
+  ['never comes back', { kind: 'function', getToken: () => new Promise(() => {}) }, 'TIMEOUT'],
+])('a token function that %s is a transient refusal', async (_, credentials, code) => {
+  const server = await startServer()
+  const answer = refused(await look(anApi(anApp(server, credentials), { http: { deadlineMs: 200 } })))
+
+  expect(answer.code).toBe(code)
+  expect(answer.message).not.toContain('canary')
+  expect(verdictOf(answer.code, answer.message).kind).toBe('transient')
+})
+
+test.each<readonly [string, () => string | Promise<string>, string]>([
+  [
+    'throws',
+    () => {
+      throw new TypeError('canary')
+    },
+    'TOKEN_FUNCTION_FAILED',
+  ],
+  ['gives an empty text', () => '', 'BAD_TOKEN_ANSWER'],
+])('a ticket function that %s is a transient refusal', async (_, suiteTicket, code) => {
+  const server = await startServer()
+  const credentials: Credentials = { kind: 'thirdParty', suiteKey: 'suite1', suiteSecret: 'ssecret', authCorpId: 'dingcorp', suiteTicket }
+
+  expect(refused(await look(anApi(anApp(server, credentials)))).code).toBe(code)
+  expect(server.received(CORP_TOKEN)).toEqual([])
+})
+
+// ---- abort and close
+
+test('a look that gives up waiting for a token leaves the fetch to the others', async () => {
+  const held: ServerResponse[] = []
+  const server = await startServer()
+  server.on(ACCESS_TOKEN, (_, response) => held.push(response))
+  server.on(RESULT, json(READ_BY_ANN))
+  const api = anApi(anApp(server))
+  const impatient = new AbortController()
+
+  const first = look(api, {}, impatient.signal)
+  const second = look(api)
+  await server.arrival(ACCESS_TOKEN, 1)
+  impatient.abort(new Error('worker stops'))
+  await expect(first).rejects.toThrow('worker stops')
+  held[0]?.end(JSON.stringify({ accessToken: 'token', expireIn: 7200 }))
+
+  expect((await second).kind).toBe('observed')
+  expect(server.received(ACCESS_TOKEN)).toHaveLength(1)
+})
+
+test('an abort during the call rejects with its reason and breaks the connection off', async () => {
+  let closed = false
+  const { server, api } = await aClient((_, response) => {
+    response.on('close', () => {
+      closed = true
+    })
+  })
+  const controller = new AbortController()
+
+  const answer = look(api, {}, controller.signal)
+  await server.arrival(RESULT, 1)
+  controller.abort(new Error('worker stops'))
+
+  await expect(answer).rejects.toThrow('worker stops')
+  await expect.poll(() => closed).toBe(true)
+})
+
+test('an abort in the middle of the body rejects with its reason', async () => {
+  const controller = new AbortController()
+  const { api } = await aClient((_, response) => response.writeHead(200).write('{', () => controller.abort(new Error('worker stops'))))
+  await expect(look(api, {}, controller.signal)).rejects.toThrow('worker stops')
+})
+
+test('a signal that is aborted already rejects without a call', async () => {
+  const { server, api } = await aClient(json(READ_BY_ANN))
+  await expect(look(api, {}, AbortSignal.abort(new Error('worker stops')))).rejects.toThrow('worker stops')
+  expect(server.received(ACCESS_TOKEN)).toEqual([])
+})
+
+test('closing answers what is under way with a refusal, and so it does what comes later', async () => {
+  const { server, api } = await aClient(() => {})
+  const waitingForResult = look(api)
+  await server.arrival(RESULT, 1)
+
+  await api.close()
+  await api.close()
+
+  expect(refused(await waitingForResult).code).toBe('NETWORK')
+  expect(refused(await look(api)).code).toBe('NETWORK')
+})
+
+test('closing answers who waits for a token with a refusal', async () => {
+  const server = await startServer()
+  server.on(ACCESS_TOKEN, () => {})
+  const api = anApi(anApp(server))
+  const waiting = look(api)
+  await server.arrival(ACCESS_TOKEN, 1)
+
+  await api.close()
+
+  expect(refused(await waiting).code).toBe('CLOSED')
+})
