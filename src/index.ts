@@ -83,7 +83,10 @@ function duplicateOf(isNew: boolean | null | undefined): boolean | null {
 function doorOf(options: TrackerOptions): () => Promise<Door> {
   const { queueUrl, databaseUrl } = options
   if ((queueUrl === undefined) === (databaseUrl === undefined)) {
-    throw new TrackerError('INVALID_CONFIG', 'createTracker needs exactly one of queueUrl and databaseUrl. Is the environment variable set?')
+    throw new TrackerError(
+      'INVALID_CONFIG',
+      'createTracker needs exactly one of queueUrl and databaseUrl. Is the environment variable set?',
+    )
   }
   if (databaseUrl !== undefined) {
     checkUrl('databaseUrl', databaseUrl, ['postgres:', 'postgresql:'])
@@ -108,6 +111,9 @@ function doorOf(options: TrackerOptions): () => Promise<Door> {
 function checkUrl(name: string, value: string, protocols: readonly string[]): void {
   const protocol = URL.canParse(value) ? new URL(value).protocol : 'no URL'
   if (!protocols.includes(protocol)) {
-    throw new TrackerError('INVALID_CONFIG', `${name} must be a URL that begins with ${protocols.map((each) => `${each}//`).join(', ')}; it is ${protocol === 'no URL' ? protocol : `${protocol}//…`}.`)
+    throw new TrackerError(
+      'INVALID_CONFIG',
+      `${name} must be a URL that begins with ${protocols.map((each) => `${each}//`).join(', ')}; it is ${protocol === 'no URL' ? protocol : `${protocol}//…`}.`,
+    )
   }
 }

@@ -8,9 +8,9 @@ import { createMetrics } from './http/metrics.ts'
 import { createLogger, type Logger } from './logger.ts'
 import { startWorker, type TrackedApp } from './wiring.ts'
 
+export { TrackerError, type TrackerErrorCode } from './core/errors.ts'
 export type { Credentials } from './dingtalk/app.ts'
 export type { HealthCheck, HealthReport } from './http/health.ts'
-export { TrackerError, type TrackerErrorCode } from './core/errors.ts'
 
 /** A worker inside another program. What is left out has the default of the environment variable of the same meaning. */
 export interface WorkerOptions {
@@ -96,7 +96,8 @@ function appOf(app: WorkerApp): TrackedApp {
   const hosts = hostsOf(app.region ?? 'intl')
   const name = parseApp(app.name)
   const callsPerSecond = app.callsPerSecond ?? 15
-  if (!(callsPerSecond > 0)) throw new TrackerError('INVALID_CONFIG', `callsPerSecond of app "${name}" must be more than 0, not ${callsPerSecond}.`)
+  if (!(callsPerSecond > 0))
+    throw new TrackerError('INVALID_CONFIG', `callsPerSecond of app "${name}" must be more than 0, not ${callsPerSecond}.`)
   return {
     name,
     agentId: app.agentId ?? null,

@@ -29,7 +29,12 @@ async function inspectPostgres(url: string): Promise<QueueFinding[]> {
 }
 
 async function inspectRedis(url: string): Promise<QueueFinding[]> {
-  const redis = new Redis(url, { lazyConnect: true, connectTimeout: CONNECT_TIMEOUT_MS, maxRetriesPerRequest: 0, retryStrategy: () => null })
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+  })
   let said: unknown
   redis.on('error', (error) => {
     said = error
@@ -62,11 +67,21 @@ function version(info: Info): QueueFinding {
 function eviction(info: Info): QueueFinding {
   const policy = info.get('maxmemory_policy') ?? 'unknown'
   const ok = policy === 'noeviction'
-  return { name: 'queue memory', ok, detail: `maxmemory-policy ${policy}`, ...(!ok && { remedy: 'set maxmemory-policy noeviction: an evicted timer wakes nobody until the reconciler comes' }) }
+  return {
+    name: 'queue memory',
+    ok,
+    detail: `maxmemory-policy ${policy}`,
+    ...(!ok && { remedy: 'set maxmemory-policy noeviction: an evicted timer wakes nobody until the reconciler comes' }),
+  }
 }
 
 /** Without it a restart loses all timers. The reconciler puts them back, so this is advice more than a fault. */
 function persistence(info: Info): QueueFinding {
   const ok = info.get('aof_enabled') === '1'
-  return { name: 'queue persistence', ok, detail: ok ? 'append-only file on' : 'append-only file off', ...(!ok && { remedy: 'set appendonly yes: a restart loses every timer, and looks are late until the reconciler has put them back' }) }
+  return {
+    name: 'queue persistence',
+    ok,
+    detail: ok ? 'append-only file on' : 'append-only file off',
+    ...(!ok && { remedy: 'set appendonly yes: a restart loses every timer, and looks are late until the reconciler has put them back' }),
+  }
 }

@@ -15,7 +15,10 @@ export interface LookWorkerOptions {
   /** How long a dead worker's jobs wait for another one, in milliseconds. A living worker renews its lock at half of it. */
   readonly lockMs: number
   /** One look; says when the timer rings again. Rejects when the database is out of reach. */
-  readonly look: (key: TaskKey, signal: AbortSignal) => Promise<{ readonly kind: 'again'; readonly look: Timer['look'] } | { readonly kind: 'done' }>
+  readonly look: (
+    key: TaskKey,
+    signal: AbortSignal,
+  ) => Promise<{ readonly kind: 'again'; readonly look: Timer['look'] } | { readonly kind: 'done' }>
   /** Stores what sending code asked for. Rejects when the database is out of reach. */
   readonly track: (request: TrackRequest) => Promise<void>
   readonly now: () => Date
@@ -101,7 +104,13 @@ function keyOf(data: unknown): TaskKey {
  * asked again while the job's lock may still be ours; where the outcome stays unknown (the reply was lost, the lock is gone)
  * the job is left as it is: BullMQ's stalled check or the reconciler rings again, which is harmless. It never fails the job.
  */
-async function sleepUntil(options: LookWorkerOptions, job: Job, look: Timer['look'], token: string | undefined, signal: AbortSignal): Promise<never> {
+async function sleepUntil(
+  options: LookWorkerOptions,
+  job: Job,
+  look: Timer['look'],
+  token: string | undefined,
+  signal: AbortSignal,
+): Promise<never> {
   const giveUpAt = Date.now() + options.lockMs
   while (!signal.aborted) {
     try {

@@ -18,17 +18,27 @@ export async function assertQueueSchema(url: string): Promise<void> {
   } catch (error) {
     const name = error instanceof Error ? error.name : ''
     if (name === 'SchemaMigrationRequiredError') {
-      throw new TrackerError('SCHEMA_MISMATCH', "The queue's schema is missing in its database. Run: dingtalk-delivery migrate", { cause: error })
+      throw new TrackerError('SCHEMA_MISMATCH', "The queue's schema is missing in its database. Run: dingtalk-delivery migrate", {
+        cause: error,
+      })
     }
     if (name === 'SchemaVersionMismatchError') {
-      throw new TrackerError('SCHEMA_MISMATCH', "The queue's schema was made by a newer release. Upgrade dingtalk-delivery-tracker on this machine.", { cause: error })
+      throw new TrackerError(
+        'SCHEMA_MISMATCH',
+        "The queue's schema was made by a newer release. Upgrade dingtalk-delivery-tracker on this machine.",
+        { cause: error },
+      )
     }
     throw error
   }
 }
 
 async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000, application_name: 'dingtalk-delivery queue schema' })
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: 5_000,
+    application_name: 'dingtalk-delivery queue schema',
+  })
   // A connection that breaks while it waits is reported by the query.
   client.on('error', () => undefined)
   await client.connect()

@@ -31,7 +31,14 @@ function jobOf(request: TrackRequest) {
   const { app, taskId, agentId, userIds, campaign, sentAt } = request
   return {
     name: TRACK_JOB,
-    data: { app, taskId, sentAt: sentAt.toISOString(), ...(agentId && { agentId }), ...(userIds && { userIds }), ...(campaign && { campaign }) },
+    data: {
+      app,
+      taskId,
+      sentAt: sentAt.toISOString(),
+      ...(agentId && { agentId }),
+      ...(userIds && { userIds }),
+      ...(campaign && { campaign }),
+    },
     // The same task enqueued again while it waits is the same job. Kept when finished, it would swallow a later one.
     opts: { jobId: `track.${app}.${taskId}`, removeOnComplete: true, removeOnFail: true },
   }

@@ -1,7 +1,7 @@
 import type { Answer, TaskKey } from '../core/delivery.ts'
-import { isLastLook, isOver, planExpiry, planLook, type AppEffect } from '../core/plan.ts'
+import { type AppEffect, isLastLook, isOver, planExpiry, planLook } from '../core/plan.ts'
 import type { AppGate, Clock, DeliveryStore, Journal, LoadedTask, SendResultApi } from '../core/ports.ts'
-import { jitterOf, nextPlannedLook, probeDelayMs, type PlannedLook, type Timing } from '../core/schedule.ts'
+import { jitterOf, nextPlannedLook, type PlannedLook, probeDelayMs, type Timing } from '../core/schedule.ts'
 import type { Permit, Permits } from './permits.ts'
 
 export interface LookDeps {
@@ -31,7 +31,8 @@ export async function look(deps: LookDeps, key: TaskKey, signal: AbortSignal): P
   if (task === null || task.status !== 'tracking') return DONE
   const now = deps.now()
   if (isOver(task, now)) return expire(deps, task)
-  if (task.nextPollAt !== null && task.nextPollAt.getTime() > now.getTime() + EARLY_TOLERANCE_MS) return againAt(deps, task, task.nextPollAt)
+  if (task.nextPollAt !== null && task.nextPollAt.getTime() > now.getTime() + EARLY_TOLERANCE_MS)
+    return againAt(deps, task, task.nextPollAt)
   const permit = await deps.permits.take({ app: key.app, deadlineAt: task.deadlineAt, last: isLastLook(task, now, deps.timing) }, signal)
   if (permit.kind !== 'granted') return putOff(deps, task, permit)
   if (isOver(task, deps.now())) return expire(deps, task)
@@ -43,7 +44,12 @@ async function record(deps: LookDeps, task: LoadedTask, answer: Answer, startedA
   const plan = planLook(task, answer, deps.now(), deps.timing)
   const stored = await deps.store.apply(plan)
   await carryOut(deps, task.key.app, plan.app)
-  deps.journal.looked({ key: task.key, plan, stored, lagMs: task.nextPollAt === null ? null : startedAt.getTime() - task.nextPollAt.getTime() })
+  deps.journal.looked({
+    key: task.key,
+    plan,
+    stored,
+    lagMs: task.nextPollAt === null ? null : startedAt.getTime() - task.nextPollAt.getTime(),
+  })
   if (stored === 'stale') return afterOther(deps, task.key)
   if (plan.next.kind === 'done') deps.journal.ended({ key: task.key, status: plan.task.status, reason: plan.task.reason })
   return plan.next
@@ -88,7 +94,8 @@ async function putOff(deps: LookDeps, task: LoadedTask, permit: Exclude<Permit, 
   const reason = permit.kind === 'backlog' ? BACKLOG : permit.reason
   // A short wait in line is not worth a write; a long one must not look like a lost timer to the reconciler.
   const worthWriting = permit.kind !== 'backlog' || until.getTime() - deps.now().getTime() > deps.timing.throttleMs / 2
-  if (worthWriting && (await deps.store.putOff(task.key, { pollNo: task.pollNo }, until, reason)) === 'stale') return afterOther(deps, task.key)
+  if (worthWriting && (await deps.store.putOff(task.key, { pollNo: task.pollNo }, until, reason)) === 'stale')
+    return afterOther(deps, task.key)
   if (permit.kind !== 'backlog') deps.journal.putOff({ key: task.key, until, reason })
   return againAt(deps, task, until)
 }

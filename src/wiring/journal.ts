@@ -36,7 +36,21 @@ function fieldsOf({ key, plan, lagMs }: LookEvent): Record<string, unknown> {
   const trouble = outcome === 'observed' ? {} : { code, message }
   const { read, unread, pending } = plan.task.counts
   const nextPollAt = plan.task.nextPollAt?.toISOString() ?? null
-  return { ...key, pollNo, outcome, ...trouble, requestId, changed: plan.transitions.length, read, unread, pending, anomalies, lagMs, nextPollAt, ...effectOf(plan.app) }
+  return {
+    ...key,
+    pollNo,
+    outcome,
+    ...trouble,
+    requestId,
+    changed: plan.transitions.length,
+    read,
+    unread,
+    pending,
+    anomalies,
+    lagMs,
+    nextPollAt,
+    ...effectOf(plan.app),
+  }
 }
 
 function effectOf(app: LookEvent['plan']['app']): Record<string, unknown> {

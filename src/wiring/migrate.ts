@@ -13,7 +13,8 @@ export interface Migrated {
 
 /** Brings the database, and the queue's schema where the queue is PostgreSQL, up to date. Safe to run twice and from many machines at once. */
 export async function migrateAll(config: Pick<Config, 'databaseUrl' | 'queue'>): Promise<Migrated> {
-  if (config.databaseUrl === null) throw new TrackerError('INVALID_CONFIG', 'DATABASE_URL is not set. Give the postgres:// URL of the database to migrate.')
+  if (config.databaseUrl === null)
+    throw new TrackerError('INVALID_CONFIG', 'DATABASE_URL is not set. Give the postgres:// URL of the database to migrate.')
   const database = await migrate(config.databaseUrl)
   const queueUrl = config.queue?.url
   if (queueUrl === undefined || !isPostgres(queueUrl)) return { database, queue: null }

@@ -1,16 +1,16 @@
 import type { Config, QueueConfig } from '../config.ts'
 import { TrackerError } from '../core/errors.ts'
 import type { AppLimits, DeliveryStore, Journal } from '../core/ports.ts'
-import { timingOf, type Timing } from '../core/schedule.ts'
-import { createDingTalkApi } from '../dingtalk/client.ts'
+import { type Timing, timingOf } from '../core/schedule.ts'
 import type { DingTalkApp } from '../dingtalk/app.ts'
+import { createDingTalkApi } from '../dingtalk/client.ts'
 import type { HealthReport } from '../http/health.ts'
 import type { Metrics } from '../http/metrics.ts'
-import { createClosers, type Closers } from '../lifecycle.ts'
+import { type Closers, createClosers } from '../lifecycle.ts'
 import type { Logger } from '../logger.ts'
-import { openQueue, type JobQueue } from '../queue/connection.ts'
+import { type JobQueue, openQueue } from '../queue/connection.ts'
 import { createLookTimers } from '../queue/look-timers.ts'
-import { startLookWorker, type LookWorker } from '../queue/look-worker.ts'
+import { type LookWorker, startLookWorker } from '../queue/look-worker.ts'
 import { assertQueueSchema } from '../queue/schema.ts'
 import { adopt } from '../service/adopt.ts'
 import { look } from '../service/look.ts'
@@ -18,10 +18,10 @@ import { createPermits } from '../service/permits.ts'
 import { reconcile } from '../service/reconcile.ts'
 import { createAppGate } from '../store/app-gate.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
-import { assertSchemaVersion, openDatabase, type Database } from '../store/prisma.ts'
-import { startInterval, type Interval } from './interval.ts'
-import { createJournal } from './journal.ts'
 import { readGauges } from '../store/gauges.ts'
+import { assertSchemaVersion, type Database, openDatabase } from '../store/prisma.ts'
+import { type Interval, startInterval } from './interval.ts'
+import { createJournal } from './journal.ts'
 import { within } from './within.ts'
 
 /** An app whose tasks are tracked, and how often DingTalk may be asked about them. */
@@ -32,7 +32,8 @@ export interface TrackedApp extends DingTalkApp {
 }
 
 /** What of the configuration a worker needs. */
-export interface WorkerConfig extends Pick<Config, 'databaseUrl' | 'queue' | 'pollsPerTask' | 'timeScale' | 'workerConcurrency' | 'shutdownGraceSeconds'> {
+export interface WorkerConfig
+  extends Pick<Config, 'databaseUrl' | 'queue' | 'pollsPerTask' | 'timeScale' | 'workerConcurrency' | 'shutdownGraceSeconds'> {
   readonly apps: readonly TrackedApp[]
 }
 
@@ -59,7 +60,10 @@ const CLOSING_SHARE = 0.2
 export function startWorker(config: WorkerConfig, log: Logger, options: { readonly metrics?: Metrics } = {}): RunningWorker {
   const { databaseUrl, queue } = config
   if (databaseUrl === null || queue === null) {
-    throw new TrackerError('INVALID_CONFIG', 'DATABASE_URL is not set. Give a postgres:// URL, or use "start", which brings its own PostgreSQL.')
+    throw new TrackerError(
+      'INVALID_CONFIG',
+      'DATABASE_URL is not set. Give a postgres:// URL, or use "start", which brings its own PostgreSQL.',
+    )
   }
   warnAbout(config, log)
   const closers = createClosers(log)
@@ -93,13 +97,23 @@ interface Parts {
   intervals: readonly Interval[]
 }
 
-function openParts(config: WorkerConfig, databaseUrl: string, queueConfig: QueueConfig, log: Logger, closers: Closers, metrics: Metrics | null): Parts {
+function openParts(
+  config: WorkerConfig,
+  databaseUrl: string,
+  queueConfig: QueueConfig,
+  log: Logger,
+  closers: Closers,
+  metrics: Metrics | null,
+): Parts {
   const journal = createJournal(log, metrics)
   const timing = timingOf(config.pollsPerTask, config.timeScale)
   const now = (): Date => new Date()
   const failed = (what: string) => (error: unknown) => journal.failed({ what, error })
 
-  const database = openDatabase(databaseUrl, { max: 10, onError: failed('database connection') })
+  const database = openDatabase(databaseUrl, {
+    onPoolError: failed('database connection'),
+    onConnectionError: failed('database connection'),
+  })
   closers.add('database', () => database.close())
   const store = createDeliveryStore(database)
   const gate = createAppGate(database)
@@ -149,7 +163,7 @@ function compressedTokenTiming(timeScale: number) {
 async function begin(parts: Parts, isClosing: () => boolean): Promise<void> {
   while (!isClosing()) {
     try {
-      await assertSchemaVersion(parts.database)
+      await assertSchemaVersion(parts.database.prisma)
       if (parts.queueConfig.backend === 'postgres') await assertQueueSchema(parts.queueConfig.url)
       break
     } catch (error) {
@@ -169,9 +183,17 @@ function run(parts: Parts): void {
   const timers = createLookTimers(parts.queue, now)
   const deps = { store, timers, timing, now, journal }
 
-  const adopter = startInterval(adoptEveryMs(config), () => adopt(deps), (error) => journal.failed({ what: 'planning new tasks', error }))
+  const adopter = startInterval(
+    adoptEveryMs(config),
+    () => adopt(deps),
+    (error) => journal.failed({ what: 'planning new tasks', error }),
+  )
   const every = reconcileEveryMs(config)
-  const reconciler = startInterval(every, () => reconcile({ ...deps, graceMs: every }), (error) => journal.failed({ what: 'reconciling', error }))
+  const reconciler = startInterval(
+    every,
+    () => reconcile({ ...deps, graceMs: every }),
+    (error) => journal.failed({ what: 'reconciling', error }),
+  )
   closers.add('reconciler', () => reconciler.stop())
   closers.add('adopter', () => adopter.stop())
 
@@ -222,10 +244,14 @@ const CHECK_TIMEOUT_MS = 1_500
 
 async function healthOf(parts: Parts): Promise<HealthReport> {
   const [database, queue] = await Promise.all([
-    check('database', () => assertSchemaVersion(parts.database)),
+    check('database', () => assertSchemaVersion(parts.database.prisma)),
     check('queue', () => parts.queue.count()),
   ])
-  const consuming = { name: 'consumption', ok: parts.worker?.isRunning() ?? false, ...(parts.worker === null && { detail: 'not started yet: waiting for the database' }) }
+  const consuming = {
+    name: 'consumption',
+    ok: parts.worker?.isRunning() ?? false,
+    ...(parts.worker === null && { detail: 'not started yet: waiting for the database' }),
+  }
   const checks = [database, queue, consuming]
   return { ok: checks.every((each) => each.ok), checks }
 }
@@ -240,6 +266,13 @@ async function check(name: string, ask: () => Promise<unknown>): Promise<HealthR
 }
 
 function warnAbout(config: WorkerConfig, log: Logger): void {
-  if (config.timeScale !== 1) log.warn({ timeScale: config.timeScale }, 'TIME_SCALE is not 1: every duration of the tracking plan is divided by it. For demos and tests only')
-  if (config.apps.length === 0) log.warn('no app is configured: set DINGTALK_APP_KEY, DINGTALK_APP_SECRET and DINGTALK_AGENT_ID, or DINGTALK_APPS_FILE. Tasks are kept, and wait')
+  if (config.timeScale !== 1)
+    log.warn(
+      { timeScale: config.timeScale },
+      'TIME_SCALE is not 1: every duration of the tracking plan is divided by it. For demos and tests only',
+    )
+  if (config.apps.length === 0)
+    log.warn(
+      'no app is configured: set DINGTALK_APP_KEY, DINGTALK_APP_SECRET and DINGTALK_AGENT_ID, or DINGTALK_APPS_FILE. Tasks are kept, and wait',
+    )
 }

@@ -8,8 +8,8 @@ import { addAll, type Case, eighteenCases } from '../support/eighteen.ts'
 import { checkTruth } from '../support/oracle.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { redisAvailable, startRedis } from '../support/redis.ts'
-import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts'
 import { until } from '../support/wait.ts'
+import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts'
 
 const TIME_SCALE = 1440
 const DAY_MS = 86_400_000 / TIME_SCALE
@@ -56,7 +56,9 @@ describe.for(backends())('on %s', (backend) => {
     for (const each of cases) expect([each.name, rows.get(each.task.taskId)?.status]).toEqual([each.name, each.status])
   })
 
-  test.concurrent('they end the same while the worker is killed eight times', { timeout: PATIENCE_MS + 60_000 }, async ({ onTestFinished }) => {
+  test.concurrent('they end the same while the worker is killed eight times', { timeout: PATIENCE_MS + 60_000 }, async ({
+    onTestFinished,
+  }) => {
     const world = await makeWorld(backend, onTestFinished)
     let worker = await world.start()
     const cases = eighteenCases(Date.now(), DAY_MS, POLLS_PER_TASK)

@@ -74,7 +74,8 @@ export async function startApiPageServer(): Promise<ApiPageServer> {
     const taskId = form.get('task_id') ?? ''
     const call = (calls.get(taskId) ?? 0) + 1
     calls.set(taskId, call)
-    if (form.get('access_token') !== TOKEN) return json(response, { errcode: 88, errmsg: 'ding talk error[subcode=40014,submsg=不合法的access_token]' })
+    if (form.get('access_token') !== TOKEN)
+      return json(response, { errcode: 88, errmsg: 'ding talk error[subcode=40014,submsg=不合法的access_token]' })
     const fault = state.faults(taskId, call)
     if (fault !== null) return misbehave(fault, request, response)
     const task = tasks.get(taskId)
@@ -117,7 +118,8 @@ export async function startApiPageServer(): Promise<ApiPageServer> {
 
 function listsOf(task: SentTask, now: number, call: number) {
   const listed = task.people.filter((person) => person.listedAt <= now)
-  const names = (fate: Person['fate']): string[] => listed.filter((person) => person.fate === fate && !hasRead(person, now)).map((person) => person.userId)
+  const names = (fate: Person['fate']): string[] =>
+    listed.filter((person) => person.fate === fate && !hasRead(person, now)).map((person) => person.userId)
   const read = listed.filter((person) => hasRead(person, now)).map((person) => person.userId)
   const taken = task.forgetful === true && call % 3 === 0 ? read.splice(0, 1) : []
   const forbidden = names('forbidden')
@@ -151,7 +153,12 @@ function misbehave(fault: Fault, request: IncomingMessage, response: ServerRespo
       request.socket.resetAndDestroy()
       return
     case 'throttle':
-      json(response, { errcode: 88, sub_code: '90018', sub_msg: 'too many calls', errmsg: 'ding talk error[subcode=90018,submsg=too many calls]' })
+      json(response, {
+        errcode: 88,
+        sub_code: '90018',
+        sub_msg: 'too many calls',
+        errmsg: 'ding talk error[subcode=90018,submsg=too many calls]',
+      })
       return
     case 'unknownCode':
       json(response, { errcode: 987654, errmsg: 'nobody knows' })

@@ -37,7 +37,13 @@ export async function checkTruth(databaseUrl: string, server: ApiPageServer): Pr
       expect(row, `task ${task.taskId} is in the database`).toBeDefined()
       if (row === undefined) continue
       expect(row.status, `task ${task.taskId} has ended`).not.toBe('tracking')
-      for (const person of task.people) checkPerson(task, row, person, people.rows.find((each) => each.task_id === task.taskId && each.user_id === person.userId))
+      for (const person of task.people)
+        checkPerson(
+          task,
+          row,
+          person,
+          people.rows.find((each) => each.task_id === task.taskId && each.user_id === person.userId),
+        )
     }
     return new Map(tasks.rows.map((row) => [row.task_id, row]))
   } finally {
