@@ -15,6 +15,7 @@ export default defineConfig({
       project('core'),
       project('simulator'),
       project('dingtalk'),
+      project('support'),
       project('store', servers),
       project('embedded', servers),
       project('service', servers),

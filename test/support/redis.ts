@@ -98,7 +98,9 @@ async function launch(args: readonly string[], port: number): Promise<ChildProce
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     output = (output + text).slice(-2_000)
   })
-  process.once('exit', () => child.kill('SIGKILL'))
+  const atExit = () => void child.kill('SIGKILL')
+  process.once('exit', atExit)
+  child.once('exit', () => process.off('exit', atExit))
   const client = new Redis({ port, host: '127.0.0.1', lazyConnect: true, retryStrategy: () => 20, maxRetriesPerRequest: null })
   client.on('error', () => undefined)
   try {

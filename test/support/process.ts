@@ -1,0 +1,128 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
+import { until } from './wait.ts'
+
+export interface ProcessOptions {
+  readonly args?: readonly string[]
+  /** All that it gets besides PATH: nothing of the environment that the tests run in. */
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+  /** Another user; needs root. */
+  readonly uid?: number
+  readonly gid?: number
+}
+
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+export interface NodeProcess extends AsyncDisposable {
+  readonly pid: number
+  /** Resolves when it has ended and all that it wrote has been read. */
+  readonly exit: Promise<Exit>
+  stdout(): string
+  stderr(): string
+  /** The first line, of either stream, that matches; also one that was there before. Rejects when the process ends without it. */
+  waitForLine(pattern: RegExp, timeoutMs?: number): Promise<string>
+  kill(signal: NodeJS.Signals): void
+}
+
+/** A file of the build: `builtFile('cli/main.js')`. `npm test` builds first; a single project on its own does not. */
+export function builtFile(path: string): string {
+  const file = fileURLToPath(new URL(`../../dist/${path}`, import.meta.url))
+  if (!existsSync(file)) throw new Error(`dist/${path} is missing. Run: npm run build`)
+  return file
+}
+
+/** The command as users run it. */
+export function startCli(args: readonly string[], options: Omit<ProcessOptions, 'args'> = {}): NodeProcess {
+  return startNode(builtFile('cli/main.js'), { ...options, args })
+}
+
+/** Runs the command to its end. */
+export async function runCli(
+  args: readonly string[],
+  options: Omit<ProcessOptions, 'args'> = {},
+): Promise<Exit & { stdout: string; stderr: string }> {
+  const child = startCli(args, options)
+  return { ...(await child.exit), stdout: child.stdout(), stderr: child.stderr() }
+}
+
+/** Node in a process of its own, running a JavaScript file. Killed at the end of the test that started it, or by `await using`. */
+export function startNode(entry: string, options: ProcessOptions = {}): NodeProcess {
+  const { args = [], env = {}, ...spawnOptions } = options
+  const child = spawn(process.execPath, [entry, ...args], {
+    ...spawnOptions,
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const exit = exitOf(child)
+  const reap = async () => {
+    child.kill('SIGKILL')
+    await exit.catch(() => undefined)
+  }
+  reapAfterTest(child, reap)
+  const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)]
+  return {
+    pid: child.pid ?? -1,
+    exit,
+    stdout,
+    stderr,
+    waitForLine: (pattern, timeoutMs = 20_000) => waitForLine(pattern, timeoutMs, { child, stdout, stderr }),
+    kill: (signal) => void child.kill(signal),
+    [Symbol.asyncDispose]: reap,
+  }
+}
+
+function exitOf(child: ChildProcess): Promise<Exit> {
+  const exit = new Promise<Exit>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code, signal) => resolve({ code, signal }))
+  })
+  exit.catch(() => undefined)
+  return exit
+}
+
+/** Outside a test, as in `beforeAll`, there is nothing to register with: the end of the test worker reaps it, if the caller does not. */
+function reapAfterTest(child: ChildProcess, reap: () => Promise<void>): void {
+  const atExit = () => void child.kill('SIGKILL')
+  process.once('exit', atExit)
+  child.once('close', () => process.off('exit', atExit))
+  try {
+    onTestFinished(reap)
+  } catch {
+    // Not in a test.
+  }
+}
+
+function collect(stream: NodeJS.ReadableStream): () => string {
+  let text = ''
+  stream.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk
+  })
+  return () => text
+}
+
+interface Watched {
+  readonly child: ChildProcess
+  readonly stdout: () => string
+  readonly stderr: () => string
+}
+
+async function waitForLine(pattern: RegExp, timeoutMs: number, { child, stdout, stderr }: Watched): Promise<string> {
+  let closed = false
+  child.once('close', () => {
+    closed = true
+  })
+  const find = () => `${stdout()}\n${stderr()}`.split('\n').find((line) => pattern.test(line))
+  const hasEnded = () => closed || (child.stdout?.closed === true && child.stderr?.closed === true)
+  await until(() => find() !== undefined || hasEnded(), { timeoutMs, what: `a line matches ${pattern}` }).catch((error: unknown) => {
+    throw new Error(`${String(error)}\n${stdout()}\n${stderr()}`)
+  })
+  const line = find()
+  if (line === undefined) throw new Error(`it ended, and no line matches ${pattern}:\n${stdout()}\n${stderr()}`)
+  return line
+}
