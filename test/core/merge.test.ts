@@ -75,7 +75,10 @@ describe('one answer about one person', () => {
   })
 
   test('an unread person whom no list names stays unread as of the last answer that did name them', () => {
-    expect(merged(unread, null)).toEqual({ recipient: person('ann', { ...unread, listed: false } as RecipientState), anomaly: false })
+    expect(merged(unread, null)).toEqual({
+      recipient: person('ann', { kind: 'unread', lastUnreadAt: minutesLater(3), listed: false }),
+      anomaly: false,
+    })
   })
 
   test('an older answer that does not name an unread person says nothing', () => {
