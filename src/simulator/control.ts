@@ -41,7 +41,6 @@ export function control(bench: Bench, request: RawRequest, at: number): Reply {
     return route(bench, request, at)
   } catch (error) {
     if (error instanceof InvalidInputError) return failure(400, error.code, error.message, error.field)
-    if (error instanceof SyntaxError) return failure(400, 'INVALID_INPUT', `body: not JSON (${error.message}); send a JSON object`, 'body')
     throw error
   }
 }
@@ -60,7 +59,7 @@ function route(bench: Bench, { method, path, body }: RawRequest, at: number): Re
 function faultsRoute({ world, faults }: Bench, method: string, body: string, at: number): Reply {
   if (method === 'GET') return json(200, { faults: faults.list(at) })
   if (method === 'POST') {
-    const fault = parseFault(parseExactJson(body))
+    const fault = parseFault(jsonOf(body))
     return json(201, { id: faults.add(fault, at), fault })
   }
   if (method !== 'DELETE') return notAllowed(method, 'GET, POST, DELETE')
@@ -71,7 +70,7 @@ function faultsRoute({ world, faults }: Bench, method: string, body: string, at:
 }
 
 function tasksRoute({ world }: Bench, method: string, body: string, at: number): Reply {
-  if (method === 'POST') return json(201, truthOf(createTask(world, parseExactJson(body), at)))
+  if (method === 'POST') return json(201, truthOf(createTask(world, jsonOf(body), at)))
   if (method !== 'GET') return notAllowed(method, 'GET, POST')
   const tasks = [...world.tasks()].map(({ taskId, appKey, agentId, sentAt, deadline, people }) => ({
     taskId,
@@ -82,6 +81,15 @@ function tasksRoute({ world }: Bench, method: string, body: string, at: number):
     recipients: people.length,
   }))
   return json(200, { tasks })
+}
+
+/** @throws {InvalidInputError} */
+function jsonOf(body: string): unknown {
+  try {
+    return parseExactJson(body)
+  } catch (error) {
+    throw new InvalidInputError('body', `body: not JSON (${error instanceof Error ? error.message : String(error)}); send a JSON object`)
+  }
 }
 
 function taskRoute({ world, answers }: Bench, taskId: string, part: string | undefined): Reply {

@@ -1,10 +1,13 @@
 import { chance } from './chance.ts'
 import type { Fault } from './fault.ts'
 import type { ApiCall } from './request.ts'
-import { textField } from './request.ts'
+import { isTokenEndpoint, textField } from './request.ts'
 
 /** These change the lists of getsendresult: they strike no other call. */
 const OF_SEND_RESULT: ReadonlySet<Fault['kind']> = new Set(['empty', 'wrong-types', 'read-then-unread', 'unlisted', 'two-lists'])
+
+/** Token calls are not metered and carry no token: these strike every other call. */
+const OF_METERED_CALLS: ReadonlySet<Fault['kind']> = new Set(['throttle', 'expired-token'])
 
 interface Entry {
   readonly id: number
@@ -71,6 +74,7 @@ export class FaultBook {
 
 function matches({ kind, match }: Fault, call: ApiCall, appKey: string | undefined): boolean {
   if (OF_SEND_RESULT.has(kind) && call.endpoint !== 'getsendresult') return false
+  if (OF_METERED_CALLS.has(kind) && isTokenEndpoint(call.endpoint)) return false
   if (match?.endpoint !== undefined && match.endpoint !== call.endpoint) return false
   if (match?.appKey !== undefined && match.appKey !== appKey) return false
   if (match?.taskId === undefined) return true

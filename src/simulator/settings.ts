@@ -37,11 +37,14 @@ export const DEFAULT_APP: AppCredentials = { appKey: 'sim-app-key', appSecret: '
 const share = z.number().min(0).max(1)
 const duration = z.number().positive()
 const spread = z.number().min(0).max(5)
+const LARGEST_LONG = '9223372036854775807'
 /** DingTalk's task ids are Java `Long`s. */
 export const taskIdText = z
   .string()
   .regex(/^[1-9]\d{0,18}$/, { error: 'expected 1 to 19 decimal digits without a leading zero' })
-  .refine((digits) => BigInt(digits) < 2n ** 63n, { error: 'expected at most 9223372036854775807, the largest Java Long' })
+  .refine((digits) => digits.length < LARGEST_LONG.length || digits <= LARGEST_LONG, {
+    error: `expected at most ${LARGEST_LONG}, the largest Java Long`,
+  })
 export const agentIdText = z.string().regex(/^\d{1,19}$/, { error: 'expected 1 to 19 decimal digits' })
 
 const LAWS = z.strictObject({
@@ -85,12 +88,16 @@ export function settingsOf({ now: _now, ...options }: SimulatorOptions): Setting
 export function parseInput<T>(schema: z.ZodType<T>, input: unknown, remedy: string): T {
   const parsed = schema.safeParse(input)
   if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  const field = issue?.path.join('.') || 'body'
-  throw new InvalidInputError(
-    field,
-    `${field}: ${issue?.message ?? 'not accepted'}; given ${describe(valueAt(input, issue?.path ?? []))}; ${remedy}`,
-  )
+  throw refusal(parsed.error.issues[0], input, remedy)
+}
+
+function refusal(issue: z.core.$ZodIssue | undefined, input: unknown, remedy: string): InvalidInputError {
+  const path = issue?.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0] ?? ''] : (issue?.path ?? [])
+  const field = path.join('.') || 'body'
+  const message = issue?.code === 'unrecognized_keys' ? 'there is no such field' : (issue?.message ?? 'not accepted')
+  // Apps hold secrets, which no message may repeat.
+  const given = path[0] === 'apps' ? '' : `; given ${describe(valueAt(input, path))}`
+  return new InvalidInputError(field, `${field}: ${message}${given}; ${remedy}`)
 }
 
 function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
