@@ -1,0 +1,73 @@
+import type { TaskKey } from '../core/delivery.ts'
+import type { Timer, Unplanned } from '../core/ports.ts'
+import type { PlannedLook } from '../core/schedule.ts'
+import { retrying } from './database-errors.ts'
+import type { PrismaClient } from './generated/client.ts'
+import { iso, millis, number, type Row, text, time } from './rows.ts'
+
+type PlanStart = (task: Unplanned) => { readonly deadlineAt: Date; readonly first: PlannedLook }
+
+interface Start {
+  readonly key: TaskKey
+  readonly deadlineAt: Date
+  readonly first: PlannedLook
+}
+
+/**
+ * Reads what nobody has claimed, plans it, and claims it with the plan in one statement. Of two workers that read the same tasks
+ * one gets each; the other gets fewer. Nothing is claimed without its plan, so a crash in between loses nothing.
+ */
+export async function adoptTasks(prisma: PrismaClient, plan: PlanStart, limit: number): Promise<Timer[]> {
+  const rows = await retrying(() => selectUnadopted(prisma, limit))
+  const starts = rows.map((row): Start => {
+    const key = { app: text(row, 'app'), taskId: text(row, 'task_id') }
+    return { key, ...plan({ key, sentAt: time(row, 'sent_at') }) }
+  })
+  if (starts.length === 0) return []
+  const claimed = await retrying(() => claim(prisma, starts))
+  const mine = new Set(claimed.map((row) => number(row, 'n')))
+  return starts.filter((_, n) => mine.has(n)).map(({ key, first }) => ({ key, look: first }))
+}
+
+async function selectUnadopted(prisma: PrismaClient, limit: number): Promise<Row[]> {
+  return await prisma.$queryRaw<Row[]>`/* select_unadopted */
+SELECT app, task_id, ${millis('sent_at')} AS sent_at
+FROM delivery_task WHERE adopted_at IS NULL AND status = 'tracking'
+ORDER BY id LIMIT ${limit}::integer`
+}
+
+async function claim(prisma: PrismaClient, starts: readonly Start[]): Promise<Row[]> {
+  return await prisma.$queryRaw<Row[]>`/* claim_tasks */
+WITH open AS MATERIALIZED (
+  SELECT task.id, start.n, start.deadline_at, start.next_poll_at
+  FROM unnest(
+    ${starts.map((_, n) => n)}::integer[],
+    ${starts.map((start) => start.key.app)}::text[],
+    ${starts.map((start) => start.key.taskId)}::text[],
+    ${starts.map((start) => iso(start.deadlineAt))}::timestamptz[],
+    ${starts.map((start) => iso(start.first.at))}::timestamptz[]
+  ) AS start (n, app, task_id, deadline_at, next_poll_at)
+  JOIN delivery_task AS task ON task.app = start.app AND task.task_id = start.task_id AND task.adopted_at IS NULL AND task.status = 'tracking'
+  ORDER BY task.id
+  FOR UPDATE OF task SKIP LOCKED
+)
+UPDATE delivery_task AS task SET adopted_at = now(), deadline_at = open.deadline_at, next_poll_at = open.next_poll_at
+FROM open WHERE task.id = open.id
+RETURNING open.n`
+}
+
+/** Only tasks that no look was recorded for: the others have a timer, or the reconciler finds them. */
+export async function unadoptTasks(prisma: PrismaClient, keys: readonly TaskKey[]): Promise<void> {
+  if (keys.length === 0) return
+  await retrying(
+    () => prisma.$executeRaw`/* unadopt_tasks */
+WITH mine AS MATERIALIZED (
+  SELECT task.id
+  FROM unnest(${keys.map((key) => key.app)}::text[], ${keys.map((key) => key.taskId)}::text[]) AS given (app, task_id)
+  JOIN delivery_task AS task ON task.app = given.app AND task.task_id = given.task_id AND task.status = 'tracking' AND task.poll_no = 0
+  ORDER BY task.id
+  FOR UPDATE OF task
+)
+UPDATE delivery_task AS task SET adopted_at = NULL FROM mine WHERE task.id = mine.id`,
+  )
+}

@@ -1,0 +1,82 @@
+export interface BatcherOptions<In, Out> {
+  /** Handles many at once; results in the order of the items. */
+  readonly run: (items: readonly In[]) => Promise<readonly Out[]>
+  readonly maxItems: number
+  /** Batches under way at once. */
+  readonly parallel: number
+  /** Two items with one key never share a batch: the later waits for the next. */
+  readonly keyOf?: (item: In) => string
+  /** After a failure of many: could one of them be to blame, so that the others should be tried alone? */
+  readonly mayBePoisoned: (error: unknown) => boolean
+}
+
+interface Waiting<In, Out> {
+  readonly item: In
+  readonly resolve: (result: Out) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * Gathers what is asked for in one turn of the event loop, or while earlier batches are under way, into one call.
+ * So nobody waits for others to come, and the busier it gets the larger the batches.
+ */
+export function createBatcher<In, Out>(options: BatcherOptions<In, Out>): (item: In) => Promise<Out> {
+  let waiting: Waiting<In, Out>[] = []
+  let running = 0
+  let scheduled = false
+
+  const schedule = (): void => {
+    if (scheduled || running >= options.parallel || waiting.length === 0) return
+    scheduled = true
+    setImmediate(() => {
+      scheduled = false
+      start()
+    })
+  }
+  const start = (): void => {
+    const [batch, rest] = takeBatch(waiting, options)
+    waiting = rest
+    running++
+    void runBatch(batch, options).finally(() => {
+      running--
+      schedule()
+    })
+    schedule()
+  }
+  return (item) =>
+    new Promise((resolve, reject) => {
+      waiting.push({ item, resolve, reject })
+      schedule()
+    })
+}
+
+function takeBatch<In, Out>(waiting: Waiting<In, Out>[], { maxItems, keyOf }: BatcherOptions<In, Out>) {
+  if (keyOf === undefined) return [waiting.slice(0, maxItems), waiting.slice(maxItems)] as const
+  const keys = new Set<string>()
+  const batch: Waiting<In, Out>[] = []
+  const rest: Waiting<In, Out>[] = []
+  for (const one of waiting) {
+    const key = keyOf(one.item)
+    const fits = batch.length < maxItems && !keys.has(key)
+    ;(fits ? batch : rest).push(one)
+    keys.add(key)
+  }
+  return [batch, rest] as const
+}
+
+async function runBatch<In, Out>(batch: readonly Waiting<In, Out>[], options: BatcherOptions<In, Out>): Promise<void> {
+  try {
+    settle(batch, await options.run(batch.map((one) => one.item)))
+  } catch (error) {
+    if (batch.length > 1 && options.mayBePoisoned(error)) {
+      for (const one of batch) await runBatch([one], options)
+    } else {
+      for (const one of batch) one.reject(error)
+    }
+  }
+}
+
+function settle<In, Out>(batch: readonly Waiting<In, Out>[], results: readonly Out[]): void {
+  if (results.length !== batch.length) throw new Error(`a batch of ${batch.length} gave ${results.length} results`)
+  for (const [i, result] of results.entries()) batch[i]?.resolve(result)
+}

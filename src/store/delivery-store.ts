@@ -1,0 +1,148 @@
+import { QUERY_WINDOW_MS, type TaskKey } from '../core/delivery.ts'
+import { TrackerError } from '../core/errors.ts'
+import { isLastLook, type LookPlan, type TaskUpdate } from '../core/plan.ts'
+import type { DeliveryStore, LoadedTask, OverdueTask } from '../core/ports.ts'
+import { timingOf } from '../core/schedule.ts'
+import { adoptTasks, unadoptTasks } from './adopt-tasks.ts'
+import { createBatcher } from './batcher.ts'
+import { retrying } from './database-errors.ts'
+import type { PrismaClient } from './generated/client.ts'
+import { loadTasks } from './load-tasks.ts'
+import type { Database } from './prisma.ts'
+import { iso, millis, number, type Row, text, time } from './rows.ts'
+import { withSessionLock } from './session-lock.ts'
+import { nameOf, trackTasks } from './track-tasks.ts'
+import { type Written, writeLooks } from './write-looks.ts'
+
+export interface PostgresDeliveryStore extends DeliveryStore {
+  /** Ends a task as `cancelled`; false when it had ended before, or is not there. */
+  cancel(key: TaskKey): Promise<boolean>
+}
+
+/** Looks in one statement at most: some 0.1 s of the database's time when each has a hundred new people. */
+const MAX_LOOKS = 200
+const MAX_LOADS = 100
+
+/** One failing row fails its whole statement; a database that does not answer fails every row alike. */
+const mayBePoisoned = (error: unknown): boolean => !(error instanceof TrackerError)
+
+/** The store on PostgreSQL. Every write to an open task names the `poll_no` it believes. */
+export function createDeliveryStore({ prisma, pool }: Pick<Database, 'prisma' | 'pool'>): PostgresDeliveryStore {
+  const load = createBatcher<TaskKey, LoadedTask | null>({
+    run: (keys) => loadTasks(prisma, keys),
+    maxItems: MAX_LOADS,
+    parallel: 2,
+    mayBePoisoned,
+  })
+  const apply = createBatcher<LookPlan, Written>({
+    run: (plans) => writeLooks(prisma, plans),
+    maxItems: MAX_LOOKS,
+    parallel: 1,
+    keyOf: (plan) => nameOf(plan.key),
+    mayBePoisoned,
+  })
+  const putOff = createBatcher<PutOff, Written>({
+    run: (items) => putOffLooks(prisma, items),
+    maxItems: MAX_LOOKS,
+    parallel: 1,
+    keyOf: (item) => nameOf(item.key),
+    mayBePoisoned,
+  })
+  return {
+    track: async (requests) => (requests.length === 0 ? [] : await trackTasks(prisma, requests)),
+    adopt: (plan, limit) => adoptTasks(prisma, plan, limit),
+    unadopt: (keys) => unadoptTasks(prisma, keys),
+    load,
+    apply,
+    end: (key, believes, update) => endTask(prisma, key, believes.pollNo, update),
+    putOff: (key, believes, nextPollAt, hindrance) => putOff({ key, pollNo: believes.pollNo, nextPollAt, hindrance }),
+    exclusively: (work) => withSessionLock(pool, work),
+    overdue: (before, limit, after) => overdueTasks(prisma, before, limit, after),
+    cancel: (key) => cancelTask(prisma, key),
+  }
+}
+
+/** Nobody's state changes without a look, so only the task's own end is written. */
+async function endTask(prisma: PrismaClient, key: TaskKey, pollNo: number, { status, reason }: TaskUpdate): Promise<Written> {
+  return await retrying(async ({ maybeCommitted }) => {
+    const written = await prisma.$executeRaw`/* end_task */
+UPDATE delivery_task SET status = ${status}::text, reason = ${reason}::text, next_poll_at = NULL, finished_at = clock_timestamp()
+WHERE app = ${key.app}::text AND task_id = ${key.taskId}::text AND poll_no = ${pollNo}::integer AND status = 'tracking'`
+    if (written > 0 || !maybeCommitted) return written > 0 ? 'stored' : 'stale'
+    // The reply to an earlier attempt was lost: is the end that we find ours?
+    const ended = await prisma.$queryRaw<Row[]>`/* find_end */
+SELECT 1 AS found FROM delivery_task
+WHERE app = ${key.app}::text AND task_id = ${key.taskId}::text AND poll_no = ${pollNo}::integer AND status = ${status}::text
+  AND reason IS NOT DISTINCT FROM ${reason}::text`
+    return ended.length > 0 ? 'stored' : 'stale'
+  })
+}
+
+/** `poll_no` stays the number of looks: that the task is over is fence enough, for it never opens again. */
+async function cancelTask(prisma: PrismaClient, key: TaskKey): Promise<boolean> {
+  const cancelled = await retrying(
+    () => prisma.$executeRaw`/* cancel_task */
+UPDATE delivery_task
+SET status = 'cancelled', reason = 'cancelled: tracking was ended on request', next_poll_at = NULL, finished_at = clock_timestamp()
+WHERE app = ${key.app}::text AND task_id = ${key.taskId}::text AND status = 'tracking'`,
+  )
+  return cancelled > 0
+}
+
+interface PutOff {
+  readonly key: TaskKey
+  readonly pollNo: number
+  readonly nextPollAt: Date
+  readonly hindrance: string
+}
+
+/** A paused app puts off all its tasks at once. Repeating it is harmless: `poll_no` stays. */
+async function putOffLooks(prisma: PrismaClient, items: readonly PutOff[]): Promise<Written[]> {
+  const rows = await retrying(
+    () => prisma.$queryRaw<Row[]>`/* put_off_looks */
+WITH fenced AS MATERIALIZED (
+  SELECT task.id, given.n, given.next_poll_at, given.hindrance
+  FROM unnest(
+    ${items.map((_, n) => n)}::integer[],
+    ${items.map((item) => item.key.app)}::text[],
+    ${items.map((item) => item.key.taskId)}::text[],
+    ${items.map((item) => item.pollNo)}::integer[],
+    ${items.map((item) => iso(item.nextPollAt))}::timestamptz[],
+    ${items.map((item) => item.hindrance)}::text[]
+  ) AS given (n, app, task_id, poll_no, next_poll_at, hindrance)
+  JOIN delivery_task AS task ON task.app = given.app AND task.task_id = given.task_id AND task.poll_no = given.poll_no AND task.status = 'tracking'
+  ORDER BY task.id
+  FOR UPDATE OF task
+)
+UPDATE delivery_task AS task SET next_poll_at = fenced.next_poll_at, hindrance = fenced.hindrance
+FROM fenced WHERE task.id = fenced.id
+RETURNING fenced.n`,
+  )
+  const stored = new Set(rows.map((row) => number(row, 'n')))
+  return items.map((_, n) => (stored.has(n) ? 'stored' : 'stale'))
+}
+
+/** Tasks that no worker has planned yet are left to `adopt`, which gives them their deadline. */
+async function overdueTasks(prisma: PrismaClient, before: Date, limit: number, after: OverdueTask | null): Promise<OverdueTask[]> {
+  const rows = await retrying(
+    () => prisma.$queryRaw<Row[]>`/* overdue_tasks */
+SELECT app, task_id, ${millis('sent_at')} AS sent_at, ${millis('deadline_at')} AS deadline_at, ${millis('next_poll_at')} AS next_poll_at
+FROM delivery_task
+WHERE status = 'tracking' AND next_poll_at < ${iso(before)}::timestamptz AND adopted_at IS NOT NULL
+  AND (deadline_at, app, task_id) > (coalesce(${iso(after?.deadlineAt ?? null)}::timestamptz, '-infinity'), ${after?.key.app ?? ''}::text, ${after?.key.taskId ?? ''}::text)
+ORDER BY deadline_at, app, task_id LIMIT ${limit}::integer`,
+  )
+  return rows.map(overdueOf)
+}
+
+function overdueOf(row: Row): OverdueTask {
+  const key = { app: text(row, 'app'), taskId: text(row, 'task_id') }
+  const [deadlineAt, at] = [time(row, 'deadline_at'), time(row, 'next_poll_at')]
+  return { key, deadlineAt, look: { at, last: isLast(key, time(row, 'sent_at'), deadlineAt, at) } }
+}
+
+/** The time scale that a task was planned with is in its window; the number of its looks does not move the last one. */
+function isLast(key: TaskKey, sentAt: Date, deadlineAt: Date, at: Date): boolean {
+  const windowMs = deadlineAt.getTime() - sentAt.getTime()
+  return windowMs <= 0 || isLastLook({ key, deadlineAt }, at, timingOf(1, QUERY_WINDOW_MS / windowMs))
+}

@@ -1,0 +1,89 @@
+import { randomUUID } from 'node:crypto'
+import { Client } from 'pg'
+import { TrackerError } from '../core/errors.ts'
+import { explained } from './database-errors.ts'
+import { type AppliedMigration, knownMigrations, type Migration, missingMigrations } from './migrations.ts'
+
+export interface MigrateOptions {
+  /** How long to wait while another machine migrates. Default: 60,000 ms. */
+  readonly lockTimeoutMs?: number
+  readonly connectionTimeoutMs?: number
+}
+
+/** The lock that `prisma migrate` takes, so that the two exclude each other. Source: prisma-engines, sql-schema-connector. */
+const PRISMA_LOCK = 72_707_369
+
+/** As Prisma makes it. Source: prisma-engines, sql-schema-connector, `create_migrations_table`. */
+const MIGRATIONS_TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
+    id                      VARCHAR(36) PRIMARY KEY NOT NULL,
+    checksum                VARCHAR(64) NOT NULL,
+    finished_at             TIMESTAMPTZ,
+    migration_name          VARCHAR(255) NOT NULL,
+    logs                    TEXT,
+    rolled_back_at          TIMESTAMPTZ,
+    started_at              TIMESTAMPTZ NOT NULL DEFAULT now(),
+    applied_steps_count     INTEGER NOT NULL DEFAULT 0
+)`
+
+/**
+ * Brings the database up to date, as `prisma migrate deploy` would, without Prisma's engine. Safe to run twice and from many machines at once.
+ * Each migration is one transaction with its row in `_prisma_migrations`: a crash leaves none half-applied.
+ * @returns the names of the migrations applied now
+ * @throws {TrackerError} `DATABASE_UNAVAILABLE`, or `SCHEMA_MISMATCH` when the database is newer than this build or was changed by hand
+ */
+export async function migrate(databaseUrl: string, options: MigrateOptions = {}): Promise<string[]> {
+  const client = new Client({
+    connectionString: databaseUrl,
+    connectionTimeoutMillis: options.connectionTimeoutMs ?? 10_000,
+    application_name: 'dingtalk-delivery migrate',
+  })
+  // An error of the connection also rejects the running query; without a listener it would end the process.
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    await lock(client, options.lockTimeoutMs ?? 60_000)
+    await assertUnicode(client)
+    await client.query(MIGRATIONS_TABLE)
+    const missing = missingMigrations(knownMigrations(), await appliedMigrations(client))
+    for (const migration of missing) await applyMigration(client, migration)
+    return missing.map((migration) => migration.name)
+  } catch (error) {
+    throw explained(error)
+  } finally {
+    // Ending the session gives the lock back.
+    await client.end().catch(() => {})
+  }
+}
+
+async function lock(client: Client, timeoutMs: number): Promise<void> {
+  await client.query(`SET lock_timeout = ${Math.max(1, Math.round(timeoutMs))}`)
+  await client.query('SELECT pg_advisory_lock($1)', [PRISMA_LOCK])
+  await client.query('RESET lock_timeout')
+}
+
+async function assertUnicode(client: Client): Promise<void> {
+  const { rows } = await client.query<{ server_encoding: string }>('SHOW server_encoding')
+  const encoding = rows[0]?.server_encoding ?? 'unknown'
+  if (encoding === 'UTF8') return
+  throw new TrackerError(
+    'SCHEMA_MISMATCH',
+    `The database's encoding is ${encoding}; names need UTF8. Create it with: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0`,
+  )
+}
+
+async function appliedMigrations(client: Client): Promise<AppliedMigration[]> {
+  const { rows } = await client.query<AppliedMigration>(APPLIED_MIGRATIONS)
+  return rows
+}
+
+export const APPLIED_MIGRATIONS = `SELECT migration_name AS name, checksum, finished_at IS NOT NULL AS finished
+FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY started_at, migration_name`
+
+async function applyMigration(client: Client, { name, sql, checksum }: Migration): Promise<void> {
+  await client.query('BEGIN')
+  const id = randomUUID()
+  await client.query('INSERT INTO _prisma_migrations (id, checksum, migration_name) VALUES ($1, $2, $3)', [id, checksum, name])
+  await client.query(sql)
+  await client.query('UPDATE _prisma_migrations SET applied_steps_count = 1, finished_at = clock_timestamp() WHERE id = $1', [id])
+  await client.query('COMMIT')
+}

@@ -1,0 +1,87 @@
+import { PrismaPg } from '@prisma/adapter-pg'
+import { Pool } from 'pg'
+import { TrackerError } from '../core/errors.ts'
+import { explained, sqlStateOf } from './database-errors.ts'
+import { PrismaClient } from './generated/client.ts'
+import { APPLIED_MIGRATIONS } from './migrate.ts'
+import { type AppliedMigration, knownMigrations, missingMigrations } from './migrations.ts'
+
+export interface DatabaseOptions {
+  /** Connections of this process at most. Default: 10. */
+  readonly max?: number
+  /** How long a statement waits for a connection, new or from the pool. Default: 5,000 ms. */
+  readonly connectionTimeoutMs?: number
+  /** How long one statement may run, on the server. Default: 15,000 ms. */
+  readonly statementTimeoutMs?: number
+  /** Shown in `pg_stat_activity`. Default: `dingtalk-delivery`. */
+  readonly applicationName?: string
+  /** Keeps the plans of frequent statements on each connection. Switch off behind a PgBouncer older than 1.21. Default: true. */
+  readonly preparedStatements?: boolean
+  /** A connection at rest in the pool broke. It is replaced; nothing is lost. */
+  readonly onPoolError?: (error: Error) => void
+  /** A connection in use broke. The statement on it fails as well. */
+  readonly onConnectionError?: (error: Error) => void
+}
+
+export interface Database {
+  readonly prisma: PrismaClient
+  /** The pool under Prisma, for what needs a session of its own. */
+  readonly pool: Pool
+  /** Waits for the statements under way. Safe to call twice. */
+  close(): Promise<void>
+}
+
+/** Opens nothing yet: the first statement connects. */
+export function openDatabase(url: string, options: DatabaseOptions = {}): Database {
+  const { statementTimeoutMs = 15_000, preparedStatements = true } = options
+  const pool = new Pool({
+    connectionString: url,
+    max: options.max ?? 10,
+    connectionTimeoutMillis: options.connectionTimeoutMs ?? 5_000,
+    statement_timeout: statementTimeoutMs,
+    // The server's own timeout comes first; this one is for a network that went silent.
+    query_timeout: statementTimeoutMs + 5_000,
+    keepAlive: true,
+    application_name: options.applicationName ?? 'dingtalk-delivery',
+    // Prisma's adapter reads and writes times without their zone: any session zone but UTC would shift them by hours.
+    onConnect: (client) => client.query("SET timezone TO 'UTC'"),
+  })
+  // Without a listener an error of a connection at rest would end the process.
+  pool.on('error', (error) => options.onPoolError?.(error))
+  const adapter = new PrismaPg(pool, {
+    ...(options.onConnectionError && { onConnectionError: options.onConnectionError }),
+    ...(preparedStatements && { statementNameGenerator: ({ sql }) => statementName(sql) }),
+  })
+  const prisma = new PrismaClient({ adapter })
+  let closed: Promise<void> | undefined
+  return {
+    prisma,
+    pool,
+    close: () => (closed ??= prisma.$disconnect().then(() => pool.end())),
+  }
+}
+
+/** Statements that begin with a name in a comment are prepared once a connection. All others are not: their number has no bound. */
+function statementName(sql: string): string {
+  return /^\/\* (\w+) \*\//.exec(sql)?.[1] ?? ''
+}
+
+/**
+ * @throws {TrackerError} `SCHEMA_MISMATCH` naming the command to run when the database is older or newer than this build
+ */
+export async function assertSchemaVersion(prisma: PrismaClient): Promise<void> {
+  const missing = missingMigrations(knownMigrations(), await appliedMigrations(prisma))
+  if (missing.length === 0) return
+  const names = missing.map((migration) => migration.name).join(', ')
+  throw new TrackerError('SCHEMA_MISMATCH', `The database lacks ${names}. Run: dingtalk-delivery migrate`)
+}
+
+async function appliedMigrations(prisma: PrismaClient): Promise<AppliedMigration[]> {
+  try {
+    return await prisma.$queryRawUnsafe<AppliedMigration[]>(APPLIED_MIGRATIONS)
+  } catch (error) {
+    const NO_SUCH_TABLE = '42P01'
+    if (sqlStateOf(error) === NO_SUCH_TABLE) return []
+    throw explained(error)
+  }
+}
