@@ -1,4 +1,3 @@
-import { TrackerError } from '../core/errors.ts'
 import { readSurroundings, type Surroundings } from './environment.ts'
 
 /** What every command gets. */
@@ -21,13 +20,4 @@ export function createContext(): Context {
 
 function withLineEnd(text: string): string {
   return text.endsWith('\n') ? text : `${text}\n`
-}
-
-/** @throws {TrackerError} `INVALID_CONFIG` where a command cannot do without the database */
-export function requireDatabase(databaseUrl: string | null): string {
-  if (databaseUrl !== null) return databaseUrl
-  throw new TrackerError(
-    'INVALID_CONFIG',
-    'DATABASE_URL is not set. Give the address of the PostgreSQL database, such as postgres://user:password@host:5432/dingtalk ("dingtalk-delivery start" prints the one of its own database).',
-  )
 }

@@ -1,4 +1,5 @@
 import type { AddCommand } from './command.ts'
+import { configWithEmbedded } from './embedded.ts'
 import { type Column, plainText, renderTable } from './text/table.ts'
 
 interface Finding {
@@ -17,7 +18,7 @@ export const addDoctor: AddCommand = (program, context, run) => {
     .action(
       run(async ({ json }: { readonly json?: boolean }) => {
         const { diagnose } = await import('../wiring.ts')
-        const findings: readonly Finding[] = await diagnose(context.config())
+        const findings: readonly Finding[] = await diagnose(await configWithEmbedded(context))
         const { colors } = context
         const columns: ReadonlyArray<Column<Finding>> = [
           { title: '', show: ({ ok }) => (ok ? colors.green('✓') : colors.red('✗')) },

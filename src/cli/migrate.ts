@@ -1,5 +1,5 @@
 import type { AddCommand } from './command.ts'
-import { requireDatabase } from './context.ts'
+import { requireDatabase } from './embedded.ts'
 
 export const addMigrate: AddCommand = (program, context, run) => {
   program
@@ -9,11 +9,11 @@ export const addMigrate: AddCommand = (program, context, run) => {
     .action(
       run(async () => {
         const config = context.config()
-        requireDatabase(config.databaseUrl)
+        requireDatabase(config)
         const { migrateAll } = await import('../wiring.ts')
         const { database, queue } = await migrateAll(config)
-        const done = [...database.map((name) => `applied ${name}`), ...(queue === null ? [] : [queue])]
-        context.print(done.length === 0 ? 'up to date' : done.join('\n'))
+        context.print(database.length === 0 ? 'database: up to date' : database.map((name) => `database: applied ${name}`).join('\n'))
+        if (queue !== null) context.print(`queue: ${queue}`)
       }),
     )
 }

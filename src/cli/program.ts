@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { TrackerError } from '../core/errors.ts'
 import { scrubText } from '../redact.ts'
 import type { AddCommand, Run } from './command.ts'
@@ -74,6 +74,10 @@ function packageVersion(): string {
 
 /** One clear line, or the list of wrong variables. A stack trace helps nobody who only typed a command. */
 function explain(error: unknown, context: Context): number {
+  if (error instanceof InvalidArgumentError) {
+    context.note(`error: ${error.message}`)
+    return WRONG_USAGE
+  }
   // Commander has said what is wrong already; it gives 0 for help and version that were asked for.
   if (error instanceof CommanderError) return error.exitCode === 0 ? DONE : WRONG_USAGE
   const message = error instanceof Error ? error.message : String(error)

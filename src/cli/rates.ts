@@ -9,9 +9,9 @@ import { showTime } from './text/time.ts'
 export const FORMATS = ['table', 'json', 'csv'] as const
 export type Format = (typeof FORMATS)[number]
 
-/** Rows with the names of the SQL views: camelCase in JSON, as they are in CSV. Every field is in the row type, and a test says that none is missing here. */
+/** What is printed of a row: in JSON its fields in camelCase, in CSV these fields under the names of the SQL views, in a table what fits. */
 export interface Listing<Row> {
-  readonly fields: readonly (keyof Row & string)[]
+  readonly fields: ReadonlyArray<keyof Row & string>
   readonly columns: ReadonlyArray<Column<Row>>
   /** What to say instead of an empty table. */
   readonly nothing: string

@@ -1,6 +1,6 @@
 import { Option } from 'commander'
 import type { AddCommand } from './command.ts'
-import { requireDatabase } from './context.ts'
+import { configWithEmbedded, requireDatabase } from './embedded.ts'
 import { formatOption, sinceOption } from './options.ts'
 import { campaignListing, type Format, render, taskListing } from './rates.ts'
 
@@ -27,18 +27,18 @@ export const addReport: AddCommand = (program, context, run) => {
     .addHelpText('after', EXAMPLES)
     .action(
       run(async ({ by, format, ...filter }: ReportOptions) => {
-        const databaseUrl = requireDatabase(context.config().databaseUrl)
+        const databaseUrl = requireDatabase(await configWithEmbedded(context))
         const { openReads } = await import('../wiring.ts')
-        const reads = openReads(databaseUrl)
+        const { rates, close } = openReads(databaseUrl)
         try {
           const { colors } = context
           context.print(
             by === 'task'
-              ? render(format, await reads.rates.taskRates(filter), taskListing(colors), colors)
-              : render(format, await reads.rates.campaignRates(filter), campaignListing(colors), colors),
+              ? render(format, await rates.taskRates(filter), taskListing(colors), colors)
+              : render(format, await rates.campaignRates(filter), campaignListing(colors), colors),
           )
         } finally {
-          await reads.close()
+          await close()
         }
       }),
     )

@@ -1,8 +1,6 @@
-import type { Config } from '../config.ts'
-import { describeConfig } from '../config.ts'
-import { TrackerError } from '../core/errors.ts'
+import { type Config, describeConfig } from '../config.ts'
 import { type HealthReport, type HealthServer, startHealthServer } from '../http/health.ts'
-import { createMetrics, type Metrics } from '../http/metrics.ts'
+import { createMetrics } from '../http/metrics.ts'
 import { type Closers, createClosers, runUntilSignal } from '../lifecycle.ts'
 import { createLogger, type Logger } from '../logger.ts'
 import type { RunningWorker } from '../wiring.ts'
@@ -40,46 +38,25 @@ export async function runService(
   }
 }
 
-/** A worker with `/livez`, `/readyz` and `/metrics`, which are up before it and until after it. */
-export async function openWorker(
-  context: Context,
-  config: Config,
-  service: Service,
-): Promise<{ worker: RunningWorker; health: HealthServer }> {
-  requireApps(config)
-  const { log, closers } = service
+/** A worker with `/livez`, `/readyz` and `/metrics`, which are up before it and until after it. Waits until looks are being made. */
+export async function openWorker(context: Context, config: Config, { log, closers }: Service): Promise<{ health: HealthServer }> {
   log.info({ config: describeConfig(config) }, 'starting')
   for (const hint of context.typos) log.warn({ hint }, 'a variable is probably misspelt')
-  if (config.timeScale !== 1)
-    log.warn({ timeScale: config.timeScale }, 'TIME_SCALE is not 1: the 24-hour window is shortened, which is for demos and tests only')
+  const { startWorker } = await import('../wiring.ts')
   const metrics = createMetrics()
   let worker: RunningWorker | null = null
-  const health = await openHealth(config, closers, metrics, () => worker)
-  const { startWorker } = await import('../wiring.ts')
-  const started = await startWorker(config, log, { metrics })
-  closers.add('worker', () => started.close())
-  worker = started
-  log.info({ health: health.url }, 'worker is up')
-  return { worker, health }
-}
-
-async function openHealth(config: Config, closers: Closers, metrics: Metrics, worker: () => RunningWorker | null): Promise<HealthServer> {
   const health = await startHealthServer({
     host: config.host,
     port: config.healthPort,
-    checks: async () => worker()?.health() ?? STARTING,
+    checks: async () => worker?.health() ?? STARTING,
     metrics: () => metrics.text(),
   })
   closers.add('health server', () => health.close())
-  return health
+  worker = startWorker(config, log, { metrics })
+  closers.add('worker', () => worker?.close())
+  await worker.ready
+  log.info({ health: health.url }, 'worker is up')
+  return { health }
 }
 
 const STARTING: HealthReport = { ok: false, checks: [{ name: 'worker', ok: false, detail: 'still starting' }] }
-
-function requireApps(config: Config): void {
-  if (config.apps.length > 0) return
-  throw new TrackerError(
-    'INVALID_CONFIG',
-    'No DingTalk app is configured. Set DINGTALK_APP_KEY, DINGTALK_APP_SECRET and DINGTALK_AGENT_ID, or DINGTALK_APPS_FILE.',
-  )
-}

@@ -1,10 +1,8 @@
 import type { Config } from '../config.ts'
 import type { AddCommand } from './command.ts'
 import type { Context } from './context.ts'
+import { EMBEDDED_DIRECTORY } from './embedded.ts'
 import { openWorker, runService, type Service } from './service.ts'
-
-/** Where the embedded PostgreSQL keeps its data, from the working directory. */
-const DIRECTORY = './.data/postgres'
 
 export const addStart: AddCommand = (program, context, run) => {
   program
@@ -27,10 +25,14 @@ export const addStart: AddCommand = (program, context, run) => {
     )
 }
 
-async function withEmbedded(context: Context, service: Service): Promise<Config> {
+async function withEmbedded(context: Context, { log, closers }: Service): Promise<Config> {
   const { startEmbeddedPostgres } = await import('../embedded/postgres.ts')
-  const database = await startEmbeddedPostgres({ directory: DIRECTORY })
-  service.closers.add('embedded PostgreSQL', () => database.stop())
-  context.note(`Embedded PostgreSQL in ${DIRECTORY}. For the other commands: export DATABASE_URL=${database.url}`)
+  const database = await startEmbeddedPostgres({
+    directory: EMBEDDED_DIRECTORY,
+    onLog: (line) => log.debug({ line }, 'embedded PostgreSQL'),
+  })
+  closers.add('embedded PostgreSQL', () => database.close())
+  void database.exited.then((reason) => log.info({ reason }, 'embedded PostgreSQL ended'))
+  context.note(`Embedded PostgreSQL in ${EMBEDDED_DIRECTORY}; track, show, report, unread and doctor find it from this directory.`)
   return context.config({ DATABASE_URL: database.url })
 }

@@ -3,6 +3,7 @@ import type { Config } from '../config.ts'
 import { TrackerError } from '../core/errors.ts'
 import { createTracker, type Tracker } from '../index.ts'
 import type { AddCommand } from './command.ts'
+import { configWithEmbedded } from './embedded.ts'
 
 interface TrackOptions {
   readonly agentId?: string
@@ -24,7 +25,10 @@ export const addTrack: AddCommand = (program, context, run) => {
     .description('start tracking a sent work notification; doing so twice is one task')
     .argument('<task-id>', 'the task_id that DingTalk returned')
     .option('--agent-id <id>', "the agent id the message was sent with (default: the app's)")
-    .option('--user <id>', 'a recipient; repeat it for each (at most 100)', (id: string, ids: readonly string[] = []) => [...ids, id])
+    .option('--user <id>', 'a recipient; repeat it for each (at most 100)', (id: string, ids: readonly string[] | undefined) => [
+      ...(ids ?? []),
+      id,
+    ])
     .option('--users-file <file>', 'recipients, one user id a line; "#" begins a comment')
     .option('--sent-at <time>', 'when it was sent, ISO 8601 with time zone or epoch milliseconds (default: now)')
     .option('--campaign <name>', 'a label over tasks')
@@ -33,7 +37,7 @@ export const addTrack: AddCommand = (program, context, run) => {
     .action(
       run(async (taskId: string, options: TrackOptions) => {
         const userIds = await recipientsOf(options)
-        const tracker = openTracker(context.config())
+        const tracker = openTracker(await configWithEmbedded(context))
         try {
           const { agentId, campaign, app, sentAt } = options
           const result = await tracker.track({ taskId, agentId, campaign, app, userIds, sentAt: timeOf(sentAt) })

@@ -1,5 +1,5 @@
 import type { AddCommand } from './command.ts'
-import { requireDatabase } from './context.ts'
+import { requireDatabase } from './embedded.ts'
 import { openWorker, runService } from './service.ts'
 
 export const addWorker: AddCommand = (program, context, run) => {
@@ -13,7 +13,7 @@ export const addWorker: AddCommand = (program, context, run) => {
     .action(
       run(async () => {
         const config = context.config()
-        requireDatabase(config.databaseUrl)
+        requireDatabase(config)
         return runService(context, config, async (service) => {
           await openWorker(context, config, service)
           return undefined

@@ -4,7 +4,7 @@ const BAR_WIDTH = 20
 
 /** A rate as a bar and a percentage, such as `██████████░░░░░░░░░░  50.0 %`; nobody to count gives a dash. */
 export function readBar(rate: number | null, colors: Colors): string {
-  if (rate === null) return `${colors.dim('░'.repeat(BAR_WIDTH))}      –`
+  if (rate === null) return `${colors.dim('░'.repeat(BAR_WIDTH))} ${percent(rate).padStart(7)}`
   const filled = filledCells(rate)
   const paint = rate >= 0.8 ? colors.green : rate >= 0.4 ? colors.yellow : colors.red
   return `${paint('█'.repeat(filled))}${colors.dim('░'.repeat(BAR_WIDTH - filled))} ${percent(rate).padStart(7)}`

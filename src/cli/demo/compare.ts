@@ -1,0 +1,82 @@
+import type { Simulator } from '../../simulator/simulator.ts'
+import type { RateQueries, RecipientStatus, TaskRates } from '../../store/rate-query.ts'
+import type { Sent } from './send.ts'
+
+/** How what was tracked compares with what really happened, for the people of one campaign. */
+export interface Comparison {
+  readonly campaign: string
+  readonly people: number
+  /** Whose stored state is the true one, as of the last look. */
+  readonly agree: number
+  /** Of those who read: whose true read time lies inside the stored bracket. */
+  readonly readers: number
+  readonly bracketed: number
+}
+
+type Truth = NonNullable<ReturnType<Simulator['truth']>>['recipients'][number]
+
+interface Stored extends RecipientStatus {
+  readonly task: TaskRates
+}
+
+/** Holds what is stored against the simulator's truth, person by person. */
+export async function compareWithTruth(
+  rates: RateQueries,
+  simulator: Pick<Simulator, 'truth'>,
+  sent: readonly Sent[],
+): Promise<Comparison[]> {
+  const stored = await readStored(rates)
+  const campaigns = [...new Set(sent.map(({ campaign }) => campaign))]
+  return campaigns.map((campaign) => {
+    const pairs = sent
+      .filter((notification) => notification.campaign === campaign)
+      .flatMap(({ taskId }) =>
+        (simulator.truth(taskId)?.recipients ?? []).map((truth) => ({ truth, row: stored.get(`${taskId} ${truth.userId}`) })),
+      )
+    const readers = pairs.filter(({ row }) => row?.state === 'read')
+    return {
+      campaign,
+      people: pairs.length,
+      agree: pairs.filter(({ truth, row }) => row !== undefined && agrees(row, truth)).length,
+      readers: readers.length,
+      bracketed: readers.filter(({ truth, row }) => row !== undefined && isBracketed(row, truth)).length,
+    }
+  })
+}
+
+export function isPerfect({ people, agree, readers, bracketed }: Comparison): boolean {
+  return agree === people && bracketed === readers
+}
+
+async function readStored(rates: RateQueries): Promise<Map<string, Stored>> {
+  const [people, tasks] = await Promise.all([rates.recipients({}), rates.taskRates({})])
+  const taskOf = new Map(tasks.map((task) => [task.taskId, task]))
+  return new Map(
+    people.flatMap((person) => {
+      const task = taskOf.get(person.taskId)
+      return task === undefined ? [] : [[`${person.taskId} ${person.userId}`, { ...person, task }] as const]
+    }),
+  )
+}
+
+/** A tracker knows the world as of its looks: who read after the last one is rightly still unread. */
+function agrees(row: Stored, truth: Truth): boolean {
+  switch (row.state) {
+    case 'read':
+      return truth.readAt !== null
+    case 'unread':
+      return isDelivered(truth) && (truth.readAt === null || (row.lastUnreadAt !== null && truth.readAt >= row.lastUnreadAt))
+    case 'pending':
+      return truth.processedAt === null || row.task.lastObservedAt === null || truth.processedAt >= row.task.lastObservedAt
+    default:
+      return truth.fate === row.state
+  }
+}
+
+function isDelivered({ fate }: Truth): boolean {
+  return fate === 'read' || fate === 'never'
+}
+
+function isBracketed({ readAfter, readBefore }: Stored, { readAt }: Truth): boolean {
+  return readAt !== null && readAfter !== null && readBefore !== null && readAt >= readAfter && readAt <= readBefore
+}

@@ -1,0 +1,78 @@
+import { MultiBar, type SingleBar } from 'cli-progress'
+import type { Context } from '../context.ts'
+import { percent } from '../text/rate.ts'
+import { plainText } from '../text/table.ts'
+
+/** What is known of one campaign while it is tracked. */
+export interface CampaignProgress {
+  readonly campaign: string | null
+  readonly targeted: number
+  readonly read: number
+  readonly readRate: number | null
+  readonly openTasks: number
+}
+
+/** Shows how the reads come in. */
+export interface Progress {
+  show(elapsedMs: number, campaigns: readonly CampaignProgress[]): void
+  close(): void
+}
+
+const DAY_MS = 24 * 3_600_000
+/** Plain lines are for logs: a few of them tell the story. */
+const SIMULATED_MS_BETWEEN_LINES = 3 * 3_600_000
+
+/** Bars on a terminal, a line now and then elsewhere. Both go to stderr: they are no data. */
+export function createProgress(context: Context, timeScale: number): Progress {
+  return context.logIsTerminal ? bars(timeScale) : lines(context, timeScale)
+}
+
+function bars(timeScale: number): Progress {
+  const multi = new MultiBar({
+    format: '{bar} {label}',
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    barsize: 30,
+    hideCursor: true,
+    fps: 5,
+    emptyOnZero: true,
+  })
+  const clock = multi.create(DAY_MS, 0, { label: '' })
+  const byCampaign = new Map<string | null, SingleBar>()
+  return {
+    show(elapsedMs, campaigns) {
+      const simulated = Math.min(DAY_MS, elapsedMs * timeScale)
+      clock.update(simulated, { label: `${clockOf(simulated)} of 24:00 since the send` })
+      for (const each of campaigns) {
+        const bar = byCampaign.get(each.campaign) ?? multi.create(1, 0, { label: '' })
+        byCampaign.set(each.campaign, bar)
+        bar.setTotal(each.targeted)
+        bar.update(each.read, { label: labelOf(each) })
+      }
+    },
+    close: () => multi.stop(),
+  }
+}
+
+function lines(context: Context, timeScale: number): Progress {
+  let next = 0
+  return {
+    show(elapsedMs, campaigns) {
+      const simulated = Math.min(DAY_MS, elapsedMs * timeScale)
+      if (simulated < next || campaigns.length === 0) return
+      next = simulated + SIMULATED_MS_BETWEEN_LINES
+      context.note(`${clockOf(simulated)}  ${campaigns.map((each) => `${percent(each.readRate)} ${plainText(each.campaign)}`).join(' · ')}`)
+    },
+    close: () => {},
+  }
+}
+
+function labelOf({ campaign, read, targeted, openTasks }: CampaignProgress): string {
+  const open = openTasks === 0 ? 'ended' : `${openTasks} open`
+  return `${String(read).padStart(4)} of ${String(targeted).padEnd(4)} read, ${open.padEnd(7)} ${plainText(campaign)}`
+}
+
+function clockOf(ms: number): string {
+  const minutes = Math.floor(ms / 60_000)
+  return `${String(Math.floor(minutes / 60)).padStart(2, '0')}:${String(minutes % 60).padStart(2, '0')}`
+}

@@ -1,0 +1,36 @@
+import type { Config } from '../config.ts'
+import { TrackerError } from '../core/errors.ts'
+import type { Context } from './context.ts'
+
+/** Where `start` keeps its own PostgreSQL, from the working directory. */
+export const EMBEDDED_DIRECTORY = './.data/postgres'
+
+/**
+ * The configuration, with the database that `start` runs in this directory where no variable names another.
+ * So `start` in one terminal and `report` in the next need no settings.
+ */
+export async function configWithEmbedded(context: Context): Promise<Config> {
+  const config = context.config()
+  if (config.databaseUrl !== null || config.queue !== null) return config
+  const url = await embeddedUrl()
+  return url === null ? config : context.config({ DATABASE_URL: url })
+}
+
+/** Where that database listens, or listened last; null where none was ever started. */
+async function embeddedUrl(): Promise<string | null> {
+  const [{ readSettings }, { SUPERUSER }, { EMBEDDED_DATABASE }] = await Promise.all([
+    import('../embedded/settings.ts'),
+    import('../embedded/cluster.ts'),
+    import('../embedded/postgres.ts'),
+  ])
+  const { password, port } = await readSettings(EMBEDDED_DIRECTORY)
+  return port === undefined ? null : `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/${EMBEDDED_DATABASE}`
+}
+
+/** @throws {TrackerError} `INVALID_CONFIG` where a command cannot do without the database */
+export function requireDatabase(config: Config): string {
+  if (config.databaseUrl !== null) return config.databaseUrl
+  const remedy =
+    'Give the address of the PostgreSQL database, such as postgres://user:password@host:5432/dingtalk, or run "dingtalk-delivery start" in this directory.'
+  throw new TrackerError('INVALID_CONFIG', `DATABASE_URL is not set. ${remedy}`)
+}

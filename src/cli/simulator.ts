@@ -1,0 +1,37 @@
+import type { AddCommand } from './command.ts'
+import { numberOf, portOf } from './options.ts'
+import { runService } from './service.ts'
+
+interface SimulatorOptions {
+  readonly port: number
+  readonly timeScale: number
+  readonly seed: number
+}
+
+const EXAMPLES = `
+Example, in two terminals:
+  $ dingtalk-delivery simulator --port 8090 --time-scale 1440
+  $ DINGTALK_OAPI_URL=http://127.0.0.1:8090 DINGTALK_API_URL=http://127.0.0.1:8090 TIME_SCALE=1440 \\
+    DINGTALK_APP_KEY=sim-app-key DINGTALK_APP_SECRET=sim-app-secret DINGTALK_AGENT_ID=836390886 dingtalk-delivery start`
+
+export const addSimulator: AddCommand = (program, context, run) => {
+  program
+    .command('simulator')
+    .description('a server that answers as DingTalk does, to try and test senders without an account')
+    .option('--port <port>', 'where it listens on 127.0.0.1; 0 takes a free port', portOf, 8090)
+    .option('--time-scale <n>', 'a day takes 24 h / n', (text) => numberOf(text, 1, 100_000, false), 1)
+    .option('--seed <n>', 'the same seed and the same task ids give the same people', (text) => numberOf(text, 0, 2 ** 31 - 1, true), 1)
+    .addHelpText('after', EXAMPLES)
+    .action(
+      run(async (options: SimulatorOptions) =>
+        runService(context, context.config(), async ({ closers }) => {
+          const { startSimulator } = await import('../simulator/simulator.ts')
+          const simulator = await startSimulator({ ...options })
+          closers.add('simulator', () => simulator.close())
+          context.print(simulator.url)
+          context.note('App key sim-app-key, app secret sim-app-secret, agent id 836390886. Stop with Ctrl-C.')
+          return undefined
+        }),
+      ),
+    )
+}
