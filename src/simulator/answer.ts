@@ -46,7 +46,7 @@ export function encode(fields: Readonly<Record<string, unknown>>): string {
 }
 
 /** `2026-09-03 00:01:03` at UTC+8, the only clock that DingTalk's messages know. */
-export function chinaTime(ms: number): string {
+function chinaTime(ms: number): string {
   return new Date(ms + CHINA_OFFSET_MS).toISOString().slice(0, 19).replace('T', ' ')
 }
 

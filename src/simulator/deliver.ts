@@ -50,7 +50,7 @@ function truncated(response: ServerResponse, reply: Reply, cut: 'body' | 'connec
   response.write(half, () => response.destroy())
 }
 
-async function stream({ response, signal }: Exchange, reply: Reply, chunks: Iterable<string> | AsyncIterable<string>): Promise<void> {
+async function stream({ response, signal }: Exchange, reply: Reply, chunks: Iterable<string> | AsyncIterable<Buffer>): Promise<void> {
   response.writeHead(reply.status, reply.headers)
   const source = Readable.from(chunks)
   const options = { signal: signal() }
@@ -58,16 +58,21 @@ async function stream({ response, signal }: Exchange, reply: Reply, chunks: Iter
   await (isZipped ? pipeline(source, createGzip(), response, options) : pipeline(source, response, options))
 }
 
-async function* drops(body: string, bytes: number, delayMs: number, signal: AbortSignal): AsyncGenerator<string> {
-  for (let from = 0; from < body.length; from += bytes) {
-    yield body.slice(from, from + bytes)
+/** Cut by bytes, so that a character may arrive in two pieces. */
+async function* drops(body: string, bytes: number, delayMs: number, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const whole = Buffer.from(body)
+  for (let from = 0; from < whole.length; from += bytes) {
+    yield whole.subarray(from, from + bytes)
     await wait(delayMs, undefined, { signal })
   }
 }
 
 /** The same JSON object with a `padding` member of as many bytes, made piece by piece: the simulator itself holds none of it. */
 function* padded(body: string, bytes: number): Generator<string> {
-  if (bytes === 0 || !body.endsWith('}')) return yield body
+  if (bytes === 0 || !body.endsWith('}')) {
+    yield body
+    return
+  }
   yield `${body.slice(0, -1)},"padding":"`
   const piece = 'x'.repeat(65_536)
   for (let left = bytes; left > 0; left -= piece.length) yield piece.slice(0, left)

@@ -62,11 +62,15 @@ function withResult(answer: Answer, sendResult: unknown): Answer {
 }
 
 function mapIds(result: SendResult, change: (ids: unknown[]) => unknown): Lists {
-  return Object.fromEntries(Object.entries(result).map(([name, list]) => [name, name.endsWith('_user_id_list') ? change(list) : list]))
+  return Object.fromEntries(listsOf(result).map(([name, list]) => [name, name.endsWith('_user_id_list') ? change(list) : list]))
 }
 
 function mapLists(result: SendResult, change: (list: unknown[]) => unknown): Lists {
-  return Object.fromEntries(Object.entries(result).map(([name, list]) => [name, change(list)]))
+  return Object.fromEntries(listsOf(result).map(([name, list]) => [name, change(list)]))
+}
+
+function listsOf(result: SendResult): [string, unknown[]][] {
+  return Object.entries<unknown[]>({ ...result })
 }
 
 function isSendResult(value: unknown): value is SendResult {

@@ -3,8 +3,8 @@ import { ENDPOINTS } from './request.ts'
 import { parseInput, taskIdText } from './settings.ts'
 
 /** Several answers that a client should survive although the shape is wrong. The words are explained in `distort.ts`. */
-export const WRONG_TYPES = ['comma-joined', 'null-lists', 'errcode-text', 'code-number', 'result-text'] as const
-export const EMPTY_RESULTS = ['null', 'object', 'missing'] as const
+const WRONG_TYPES = ['comma-joined', 'null-lists', 'errcode-text', 'code-number', 'result-text'] as const
+const EMPTY_RESULTS = ['null', 'object', 'missing'] as const
 
 const code = z
   .union([z.int(), z.string().min(1)], { error: 'expected an errcode, as a number or as text' })

@@ -51,7 +51,7 @@ export function replyTo(world: World, call: ApiCall, fault: Fault | undefined, a
   }
 }
 
-export function jsonReply({ status, code, fields }: Answer): Reply {
+function jsonReply({ status, code, fields }: Answer): Reply {
   return { status, headers: { 'content-type': JSON_TYPE }, body: encode(fields), code }
 }
 

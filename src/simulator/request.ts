@@ -67,7 +67,7 @@ export function textField(fields: Fields, name: string): string | undefined {
   return textOf(fields.get(name))
 }
 
-export function textOf(value: unknown): string | undefined {
+function textOf(value: unknown): string | undefined {
   if (typeof value === 'number' || typeof value === 'bigint') return String(value)
   return typeof value === 'string' && value !== '' ? value : undefined
 }

@@ -68,10 +68,10 @@ export class SendHistory {
 }
 
 /** Source: the API page, `forbidden_user_id_list` and the table of error codes. */
-const INTERNAL_LIMITS = limits('143105', 500, '143106')
-const THIRD_PARTY_LIMITS = limits('143205', 100, '143206')
+const INTERNAL_LIMITS = limitsOf('143105', 500, '143106')
+const THIRD_PARTY_LIMITS = limitsOf('143205', 100, '143206')
 
-function limits(daily: string, count: number, duplicate: string): { daily: Forbiddance; duplicate: Forbiddance } {
+function limitsOf(daily: string, count: number, duplicate: string): { daily: Forbiddance; duplicate: Forbiddance } {
   return { daily: { code: daily, count, listedIn: 'both' }, duplicate: { code: duplicate, count: 1, listedIn: 'both' } }
 }
 

@@ -32,7 +32,7 @@ export interface SimulatorOptions {
 
 export type Settings = z.output<typeof SETTINGS>
 
-export const DEFAULT_APP: AppCredentials = { appKey: 'sim-app-key', appSecret: 'sim-app-secret', agentId: '836390886' }
+const DEFAULT_APP: AppCredentials = { appKey: 'sim-app-key', appSecret: 'sim-app-secret', agentId: '836390886' }
 
 const share = z.number().min(0).max(1)
 const duration = z.number().positive()
@@ -105,6 +105,6 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 function describe(value: unknown): string {
-  const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value))
+  const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? typeof value)
   return text.length > 80 ? `${text.slice(0, 80)}…` : text
 }

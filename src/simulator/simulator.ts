@@ -12,12 +12,10 @@ import { World } from './world.ts'
 
 export type { GivenAnswer } from './control.ts'
 export type { TaskInput } from './control-task.ts'
-export type { Fate, Laws } from './fate.ts'
 export type { FaultInput } from './fault.ts'
 export type { SimulatorOptions } from './settings.ts'
-export type { AppStats, EndpointStats, SimulatorStats } from './stats.ts'
-export type { RecipientTruth, TaskTruth } from './task.ts'
-export type { AppCredentials } from './tokens.ts'
+export type { SimulatorStats } from './stats.ts'
+export type { TaskTruth } from './task.ts'
 
 export interface Simulator {
   /** For `DINGTALK_OAPI_URL` and `DINGTALK_API_URL` alike, without a slash at the end. */
@@ -61,7 +59,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       bench.world.limits.unbanAll()
     },
     stats: bench.stats,
-    close: door.close,
+    close: () => door.close(),
   }
 }
 

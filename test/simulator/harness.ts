@@ -60,7 +60,7 @@ export async function fetchReply(url: string, init?: RequestInit): Promise<Reply
   return { status: response.status, contentType: response.headers.get('content-type') ?? '', text: body, json: parsed(body) }
 }
 
-export function jsonBody(body: unknown): RequestInit {
+function jsonBody(body: unknown): RequestInit {
   return { method: 'POST', headers: { 'content-type': 'application/json' }, body: typeof body === 'string' ? body : JSON.stringify(body) }
 }
 
@@ -68,7 +68,7 @@ export function formBody(fields: Record<string, string>): RequestInit {
   return { method: 'POST', body: new URLSearchParams(fields) }
 }
 
-export function object(value: unknown): Json {
+function object(value: unknown): Json {
   if (typeof value !== 'object' || value === null) throw new TypeError(`expected an object, got ${JSON.stringify(value)}`)
   return Object.fromEntries(Object.entries(value))
 }
@@ -78,9 +78,13 @@ export function text(value: unknown): string {
   return value
 }
 
-export function texts(value: unknown): string[] {
+export function list(value: unknown): unknown[] {
   if (!Array.isArray(value)) throw new TypeError(`expected a list, got ${JSON.stringify(value)}`)
-  return value.map(text)
+  return value
+}
+
+export function texts(value: unknown): string[] {
+  return list(value).map(text)
 }
 
 /** The digits as they were written: `JSON.parse` would round them. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { APP, bench, HOUR, MINUTE, SECOND, SENT_AT, texts } from './harness.ts'
+import { APP, bench, HOUR, list, MINUTE, SECOND, SENT_AT, texts } from './harness.ts'
 
 const LISTS = ['failed_user_id_list', 'invalid_user_id_list', 'read_user_id_list', 'unread_user_id_list'] as const
 
@@ -31,7 +31,7 @@ test('at every moment the lists are what the truth says', async () => {
     const read = recipients.filter((person) => person.readAt !== null && person.readAt.getTime() <= now).map((person) => person.userId)
     const lists = await result(taskId)
     expect(texts(lists['read_user_id_list'])).toEqual(read)
-    const listed = LISTS.flatMap((name) => texts(lists[name])).length + Number(Object(lists['forbidden_list']).length)
+    const listed = LISTS.flatMap((name) => texts(lists[name])).length + list(lists['forbidden_list']).length
     expect(listed).toBe(recipients.filter((person) => person.processedAt !== null && person.processedAt.getTime() <= now).length)
   }
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { APP, bench, exactTaskId, formBody, HOUR, MINUTE, SENT_AT, texts } from './harness.ts'
+import { APP, bench, exactTaskId, formBody, HOUR, MINUTE, SENT_AT, text, texts } from './harness.ts'
 
 const HELLO = JSON.stringify({ msgtype: 'text', text: { content: 'hello' } })
 const people = (count: number) => Array.from({ length: count }, (_, i) => `0${i}`)
@@ -65,11 +65,17 @@ test('the same text to the same person within a day is forbidden with 143106, an
   expect(await result(nextDay)).toMatchObject({ forbidden_list: [] })
 })
 
-test('a person who got 500 messages in a day is forbidden the next with 143105', async () => {
-  const { simulator, send } = await bench({ monthlyQuota: null })
-  for (let i = 0; i < 500; i++) await send({ userid_list: 'fast-1', msg: { text: i } })
-  const taskId = await send({ userid_list: 'fast-1', msg: { text: 'one too many' } })
-  expect(simulator.truth(taskId)?.recipients).toMatchObject([{ fate: 'forbidden', forbiddenCode: '143105' }])
+test('a person who got 100 messages of a third-party app in a day is forbidden the next with 143205, and the same text is 143206', async () => {
+  const { simulator, api, post } = await bench()
+  const suite = { suiteKey: APP.appKey, suiteSecret: APP.appSecret, authCorpId: 'corp', suiteTicket: 'ticket' }
+  const token = text((await post('/v1.0/oauth2/corpAccessToken', suite)).json['accessToken'])
+  const send = async (content: number) => {
+    const taskId = exactTaskId(await api('asyncsend_v2', { userid_list: 'fast-1', msg: { content } }, token))
+    return simulator.truth(taskId)?.recipients[0]?.forbiddenCode
+  }
+  for (let i = 0; i < 100; i++) expect(await send(i)).toBeNull()
+  expect(await send(99)).toBe('143206')
+  expect(await send(100)).toBe('143205')
 })
 
 test('a send without a message, an agent, a recipient, or with another agent is refused with its code', async () => {
