@@ -14,6 +14,8 @@ export default defineConfig({
     projects: [
       project('core'),
       project('simulator'),
+      project('cli'),
+      project('http'),
       project('dingtalk'),
       project('support'),
       project('store', servers),
@@ -23,6 +25,7 @@ export default defineConfig({
       project('doors', servers),
       project('process', servers),
       project('docs', servers),
+      project('packaging'),
     ],
     pool: 'forks',
     maxWorkers: 2,
