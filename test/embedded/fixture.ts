@@ -1,0 +1,101 @@
+import { execFile } from 'node:child_process'
+import { chmod, chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import { Client } from 'pg'
+import { inject, onTestFinished } from 'vitest'
+import { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from '../../src/embedded/postgres.ts'
+import { startOf } from '../../src/embedded/process-table.ts'
+import { builtFile, type NodeProcess, startNode } from '../support/process.ts'
+
+export const isRoot = process.getuid?.() === 0
+
+/** On every Linux. */
+export const NOBODY = { uid: 65_534, gid: 65_534 }
+
+/** Removed at the end of the test, after what was started in it later has been closed. */
+export async function temporaryDirectory(owner?: { readonly uid: number; readonly gid: number }): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'dingtalk-delivery-embedded-'))
+  onTestFinished(() => rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }))
+  await chmod(directory, 0o755)
+  if (owner) await chown(directory, owner.uid, owner.gid)
+  return directory
+}
+
+let prepared: Promise<string> | undefined
+
+/** As temporaryDirectory, with a cluster in it, made once a file: for tests that are not about making one. */
+export async function preparedDirectory(): Promise<string> {
+  prepared ??= prepare()
+  const directory = await temporaryDirectory()
+  await promisify(execFile)('cp', ['-a', `${await prepared}/.`, directory])
+  return directory
+}
+
+async function prepare(): Promise<string> {
+  const directory = await mkdtemp(join(inject('runDirectory'), 'prepared-'))
+  await chmod(directory, 0o711)
+  const server = await startEmbeddedPostgres({ directory, durable: false })
+  await query(server.url, 'CREATE TABLE kept AS SELECT 1 AS number')
+  await server.close()
+  // Its port is not remembered: the copies run at the same time.
+  const { password } = new URL(server.url)
+  await writeFile(join(directory, 'embedded.json'), JSON.stringify({ password }))
+  return directory
+}
+
+/** Started here, closed at the end of the test. Without waiting for the disk, which the tests are not about. */
+export async function start(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const server = await startEmbeddedPostgres({ durable: false, ...options })
+  onTestFinished(() => server.close())
+  return server
+}
+
+export interface HolderOptions extends Omit<EmbeddedPostgresOptions, 'onLog'> {
+  readonly user?: { readonly uid: number; readonly gid: number }
+}
+
+/** Started by another process. */
+export function startHolder({ user, ...options }: HolderOptions): NodeProcess {
+  const module = pathToFileURL(builtFile('embedded/postgres.js')).href
+  const entry = fileURLToPath(new URL('holder.mjs', import.meta.url))
+  return startNode(entry, { args: [module, JSON.stringify({ durable: false, ...options })], ...user })
+}
+
+export async function urlOf(holder: NodeProcess): Promise<string> {
+  const line = await holder.waitForLine(/^(ready|refused) /, 60_000)
+  if (!line.startsWith('ready ')) throw new Error(line)
+  return line.slice('ready '.length)
+}
+
+export async function query(url: string, sql: string): Promise<Record<string, unknown>[]> {
+  const client = new Client({ connectionString: url })
+  // A server that is killed ends the connection; what matters is then what the query says.
+  client.on('error', () => undefined)
+  await client.connect()
+  try {
+    const { rows } = await client.query<Record<string, unknown>>(sql)
+    return rows
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}
+
+/** Of the server in a directory, from its lock file. */
+export async function serverPid(directory: string): Promise<number> {
+  return Number.parseInt(await readFile(join(directory, 'cluster', 'postmaster.pid'), 'utf8'), 10)
+}
+
+/** A process that is dead and not yet reaped does not run. */
+export async function isRunning(pid: number): Promise<boolean> {
+  return (await startOf(pid)) !== undefined
+}
+
+/** The shells that watch over a process, which are its children. */
+export async function watchdogsOf(pid: number): Promise<number[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=,args='])
+  const rows = stdout.split('\n').map((line) => line.trim().split(/\s+/))
+  return rows.filter(([, parent, command]) => parent === String(pid) && command === '/bin/sh').map(([child]) => Number(child))
+}
