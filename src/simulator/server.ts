@@ -21,6 +21,8 @@ export interface HttpDoor {
   close(): Promise<void>
 }
 
+type Slow = Extract<Fault, { kind: 'slow' }>
+
 /** The thin layer: bytes in, a decision from elsewhere, bytes out. Faults of the transport happen here. */
 export function createDoor(bench: Bench, now: () => number): HttpDoor {
   const closing = new AbortController()
@@ -62,23 +64,18 @@ async function answerCall(bench: Bench, now: () => number, exchange: Exchange, c
   counter.arrived(call.endpoint, world.app(appKey ?? '') === undefined ? undefined : appKey, at)
   const fault = faults.take(call, appKey, at)
   if (fault !== undefined) counter.struck(fault.kind)
-  const reply = await decide(bench, now, call, fault, exchange)
+  const decide = (moment: number) => replyTo(world, call, fault, moment)
+  const reply = fault?.kind === 'slow' ? await slowReply(fault, exchange, at, now, decide) : decide(at)
   counter.answered(call.endpoint, reply?.code ?? `fault:${fault?.kind ?? 'none'}`)
   await deliver(exchange, reply, fault)
   if (reply !== undefined && fault?.kind !== 'huge') keepAnswer(bench, call, reply, now())
 }
 
-async function decide(
-  bench: Bench,
-  now: () => number,
-  call: ApiCall,
-  fault: Fault | undefined,
-  exchange: Exchange,
-): Promise<Reply | undefined> {
-  if (fault?.kind !== 'slow') return replyTo(bench.world, call, fault, now())
-  const early = fault.decided === 'on-arrival' ? replyTo(bench.world, call, fault, now()) : undefined
+/** A late answer is still the one of its call, unless the fault wants it decided at the end of the delay. */
+async function slowReply(fault: Slow, exchange: Exchange, at: number, now: () => number, decide: (at: number) => Reply | undefined) {
+  const early = fault.decided === 'on-arrival' ? decide(at) : undefined
   await wait(fault.delayMs, undefined, { signal: exchange.signal() })
-  return early ?? replyTo(bench.world, call, fault, now())
+  return early ?? decide(now())
 }
 
 function keepAnswer({ world, answers }: Bench, call: ApiCall, reply: Reply, at: number): void {
