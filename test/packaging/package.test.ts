@@ -1,0 +1,67 @@
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
+
+/** The package as `npm publish` would send it, put into a project as `npm install` would. Needs `npm run build` first. */
+
+const ROOT = join(import.meta.dirname, '..', '..')
+const run = promisify(execFile)
+const packed = z.array(z.object({ filename: z.string(), files: z.array(z.object({ path: z.string(), mode: z.number() })) })).length(1)
+
+let folder = ''
+let files: readonly { readonly path: string; readonly mode: number }[] = []
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'package-'))
+  const { stdout } = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], { cwd: ROOT })
+  const [tarball] = packed.parse(JSON.parse(stdout))
+  if (tarball === undefined) throw new Error('npm pack made nothing')
+  files = tarball.files
+  await run('tar', ['-xzf', tarball.filename], { cwd: folder })
+  // Dependencies are found in the folder above, as in any project.
+  await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'), 'junction')
+  await mkdir(join(folder, 'sender', 'node_modules'), { recursive: true })
+  await symlink(join(folder, 'package'), join(folder, 'sender', 'node_modules', 'dingtalk-delivery-tracker'), 'junction')
+}, 60_000)
+
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+const paths = () => files.map((file) => file.path)
+
+test('it holds the build, the migrations and the papers, and nothing else', () => {
+  expect(paths()).toEqual(
+    expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'dist/worker.js', 'README.md', 'LICENSE', 'CHANGELOG.md']),
+  )
+  expect(paths().some((path) => /^prisma\/migrations\/\w+\/migration\.sql$/.test(path))).toBe(true)
+  const homes = ['dist/', 'docs/', 'prisma/migrations/', 'prisma/schema.prisma', 'README.md', 'LICENSE', 'CHANGELOG.md', 'package.json']
+  expect(paths().filter((path) => !homes.some((home) => path.startsWith(home)))).toEqual([])
+})
+
+test('its command can be executed', () => {
+  const command = files.find((file) => file.path === 'dist/cli/main.js')
+  expect((command?.mode ?? 0) & 0o111).not.toBe(0)
+})
+
+test('its command runs from where it was installed', async () => {
+  const { stdout } = await run(process.execPath, [join(folder, 'package', 'dist', 'cli', 'main.js'), '--help'], { cwd: folder })
+  expect(stdout).toMatch(/worker/)
+  expect(stdout).toMatch(/migrate/)
+})
+
+test('sending code imports the door by the name of the package', async () => {
+  const code =
+    "import { createTracker } from 'dingtalk-delivery-tracker'; import * as worker from 'dingtalk-delivery-tracker/worker'; console.log(typeof createTracker, typeof worker)"
+  const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', code], { cwd: join(folder, 'sender') })
+  expect(stdout.trim()).toBe('function object')
+})
+
+test('what is inside is not importable, so that it may change', async () => {
+  const inside = run(process.execPath, ['--input-type=module', '--eval', "await import('dingtalk-delivery-tracker/dist/wiring.js')"], {
+    cwd: join(folder, 'sender'),
+  })
+  await expect(inside).rejects.toMatchObject({ stderr: expect.stringContaining('ERR_PACKAGE_PATH_NOT_EXPORTED') })
+})
