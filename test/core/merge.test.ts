@@ -85,6 +85,11 @@ describe('one answer about one person', () => {
     expect(merged(unread, null, minutesLater(2), false).recipient).toEqual(person('ann', unread))
   })
 
+  test('of two answers to requests of the same moment the one that names the person is the witness, in either order', () => {
+    expect(merged(unread, null, minutesLater(3)).recipient.state).toEqual(unread)
+    expect(merged(unreadAt(3), { kind: 'unread' }, minutesLater(3)).recipient.state).toEqual(unread)
+  })
+
   test('an unread person who is named again is listed again', () => {
     const before: RecipientState = { kind: 'unread', lastUnreadAt: minutesLater(2), listed: false }
     expect(merged(before, { kind: 'unread' }).recipient.state).toEqual(unreadAt(4))

@@ -144,6 +144,11 @@ describe('what a good look changes', () => {
     expect(plan.app).toEqual({ kind: 'healthy' })
   })
 
+  test('a look in the same millisecond as the last good one is not a late one', () => {
+    const plan = look(aTask({ ann: unread }), answer({ unread: ['ann', 'bob'] }, minutesLater(3)))
+    expect(plan.changed.map((recipient) => recipient.state)).toEqual([unread])
+  })
+
   test('a good look ends a row of failures', () => {
     const task = aTask({ ann: unread }, { failuresInRow: 5, timeoutsInRow: 2 })
     expect(look(task, answer({ unread: ['ann'] })).task).toMatchObject({ failuresInRow: 0, timeoutsInRow: 0 })
