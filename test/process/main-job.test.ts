@@ -3,6 +3,7 @@ import { Redis } from 'ioredis'
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { createTracker } from '../../src/index.ts'
+import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { type ApiPageServer, type Fault, startApiPageServer } from '../support/api-page-server.ts'
 import { addAll, type Case, eighteenCases } from '../support/eighteen.ts'
 import { checkTruth } from '../support/oracle.ts'
@@ -23,7 +24,7 @@ interface World {
   start(): Promise<WorkerProcess>
 }
 
-describe.for(backends())('on %s', (backend) => {
+describe.concurrent.for(backends())('on %s', (backend) => {
   test.concurrent('eighteen tasks through every door end as they should', { timeout: PATIENCE_MS + 30_000 }, async ({ onTestFinished }) => {
     const world = await makeWorld(backend, onTestFinished)
     await world.start()
@@ -61,7 +62,7 @@ describe.for(backends())('on %s', (backend) => {
   }) => {
     const world = await makeWorld(backend, onTestFinished)
     let worker = await world.start()
-    const cases = eighteenCases(Date.now(), DAY_MS, POLLS_PER_TASK)
+    const cases = eighteenCases(Date.now(), DAY_MS, POLLS_PER_TASK, { forgetful: false })
     addAll(world.server, cases)
     await trackAll(world, cases)
     for (let kill = 1; kill <= 8; kill++) {
@@ -91,6 +92,8 @@ async function makeWorld(backend: string, onTestFinished: (close: () => Promise<
     const redis = await startRedis()
     onTestFinished(() => redis.stop())
     queueUrl = redis.url
+  } else {
+    await migrateQueueSchema(queueUrl)
   }
   const env = {
     DATABASE_URL: database.url,

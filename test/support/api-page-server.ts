@@ -28,7 +28,7 @@ export interface SentTask {
   readonly people: readonly Person[]
   /** Instead of a result, always. */
   readonly refusal?: { readonly errcode: number; readonly errmsg: string }
-  /** The server takes reads back now and then, as an eventually consistent one may. */
+  /** The server takes back reads that it has told before, now and then, as an eventually consistent one may. */
   readonly forgetful?: boolean
 }
 
@@ -83,10 +83,12 @@ export async function startApiPageServer(): Promise<ApiPageServer> {
     if (task === undefined || form.get('agent_id') !== task.agentId) return json(response, { errcode: 400002, errmsg: '无效的参数' })
     if (now > task.sentAt + task.windowMs) return json(response, { errcode: 400002, errmsg: 'task expired' })
     if (task.refusal !== undefined) return json(response, task.refusal)
-    const lists = listsOf(task, now, call)
+    const lists = listsOf(task, now, task.forgetful === true && call % 3 === 0 ? lastReadOf(taskId) : [])
     goodAnswers.push({ taskId, at: now, read: lists.read_user_id_list, unread: lists.unread_user_id_list })
     json(response, { errcode: 0, errmsg: 'ok', send_result: lists, request_id: `r${taskId.slice(-4)}x${call}` })
   }
+
+  const lastReadOf = (taskId: string): readonly string[] => goodAnswers.findLast((answer) => answer.taskId === taskId)?.read ?? []
 
   const server = createServer((request, response) => {
     handle(request, response).catch(() => response.destroy())
@@ -116,12 +118,13 @@ export async function startApiPageServer(): Promise<ApiPageServer> {
   }
 }
 
-function listsOf(task: SentTask, now: number, call: number) {
+function listsOf(task: SentTask, now: number, takenBack: readonly string[]) {
   const listed = task.people.filter((person) => person.listedAt <= now)
   const names = (fate: Person['fate']): string[] =>
     listed.filter((person) => person.fate === fate && !hasRead(person, now)).map((person) => person.userId)
-  const read = listed.filter((person) => hasRead(person, now)).map((person) => person.userId)
-  const taken = task.forgetful === true && call % 3 === 0 ? read.splice(0, 1) : []
+  const everyReader = listed.filter((person) => hasRead(person, now)).map((person) => person.userId)
+  const taken = everyReader.filter((userId) => takenBack[0] === userId)
+  const read = everyReader.filter((userId) => !taken.includes(userId))
   const forbidden = names('forbidden')
   return {
     failed_user_id_list: names('failed'),
