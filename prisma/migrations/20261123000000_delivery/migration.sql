@@ -245,21 +245,38 @@ COMMENT ON FUNCTION "delivery_state_at"(text, text, timestamptz) IS 'What was kn
 
 -- The SQL door --------------------------------------------------------------------------------------------------------
 
-CREATE FUNCTION "delivery_shown"(value text) RETURNS text
+CREATE FUNCTION "delivery_utf16_length"(value text) RETURNS integer
 LANGUAGE sql IMMUTABLE
 AS $$
-    SELECT CASE WHEN value IS NULL THEN 'null' WHEN length(shown) > 80 THEN left(shown, 77) || '…' ELSE shown END
+    SELECT length(value) + length(regexp_replace(value, '[^\U00010000-\U0010FFFF]', '', 'g'))
+$$;
+
+COMMENT ON FUNCTION "delivery_utf16_length"(text) IS 'Internal: the length as JavaScript counts it, so that every door accepts the same names.';
+
+CREATE FUNCTION "delivery_shown"(value text) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT
+AS $$
+    SELECT CASE
+        WHEN value IS NULL THEN 'null'
+        WHEN delivery_utf16_length(shown) <= 80 THEN shown
+        ELSE (
+            SELECT left(shown, places) || '…'
+            FROM generate_series(77, 1, -1) AS places
+            WHERE delivery_utf16_length(left(shown, places)) <= 77
+            LIMIT 1
+        )
+    END
     FROM (SELECT to_json(value)::text) AS quoted (shown)
 $$;
 
 COMMENT ON FUNCTION "delivery_shown"(text) IS 'Internal: a value as the error messages of track_delivery show it.';
 
 CREATE FUNCTION "delivery_is_label"(value text, longest integer) RETURNS boolean
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT
 AS $$
-    -- Length in UTF-16 units, and the spaces of JavaScript, so that every door accepts the same names.
+    -- The spaces that JavaScript trims.
     SELECT value <> ''
-        AND length(value) + length(regexp_replace(value, '[^\U00010000-\U0010FFFF]', '', 'g')) <= longest
+        AND delivery_utf16_length(value) <= longest
         AND value !~ '[\u0001-\u001f\u007f-\u009f]'
         AND value !~ '^[ \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]'
         AND value !~ '[ \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]$'

@@ -6,7 +6,7 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import { bindMigrationAwareSqlAdapterFactory, ColumnTypeEnum } from '@prisma/driver-adapter-utils'
 import type { DiffTarget, SchemaEngine as Engine, MigrationList } from '@prisma/schema-engine-wasm'
 import * as bindings from '@prisma/schema-engine-wasm/schema_engine_bg'
-import type { PoolClient } from 'pg'
+import { Pool, type PoolClient } from 'pg'
 
 /**
  * Prisma's own schema engine as WebAssembly, the same code that `prisma migrate` runs, from npm instead of Prisma's download host.
@@ -14,12 +14,15 @@ import type { PoolClient } from 'pg'
  */
 export async function withSchemaEngine<T>(databaseUrl: string, use: (engine: Engine) => Promise<T>): Promise<T> {
   await instantiate()
-  const adapter = bindMigrationAwareSqlAdapterFactory(patchedAdapter(databaseUrl))
+  // The engine keeps its advisory lock until its session ends, and does not end it.
+  const pool = new Pool({ connectionString: databaseUrl })
+  const adapter = bindMigrationAwareSqlAdapterFactory(patchedAdapter(pool))
   const engine = await bindings.SchemaEngine.new({ datamodels: [[SCHEMA_FILE, schema()]] }, () => {}, adapter)
   try {
     return await use(engine)
   } finally {
     engine.free()
+    await pool.end()
   }
 }
 
@@ -63,8 +66,8 @@ export function migrationList(): MigrationList {
  * The adapter cuts scripts at every semicolon, also inside function bodies, and refuses PostgreSQL's internal type "char",
  * in which the catalog keeps the kinds of constraints. The native engine has neither limit.
  */
-function patchedAdapter(databaseUrl: string): PrismaPg {
-  const factory = new PrismaPg({ connectionString: databaseUrl })
+function patchedAdapter(pool: Pool): PrismaPg {
+  const factory = new PrismaPg(pool)
   const connect = factory.connect.bind(factory)
   factory.connect = async () => {
     const adapter = await connect()

@@ -1,0 +1,348 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { HOUR_MS, type TaskKey } from '../../src/core/delivery.ts'
+import { planExpiry } from '../../src/core/plan.ts'
+import type { DeliveryStore, OverdueTask } from '../../src/core/ports.ts'
+import { adoptAll, answeredAt, aRequest, aTask, loaded, lookAt, minutesLater, planBody, planFor, SENT, TIMING } from './support/looks.ts'
+
+type Store = DeliveryStore & { cancel(key: TaskKey): Promise<boolean> }
+
+/** What every store promises. Run on the one in memory, which other tests trust, and on PostgreSQL. */
+export function describeDeliveryStore(name: string, open: () => Promise<{ store: Store; close(): Promise<void> }>): void {
+  describe(`the delivery store: ${name}`, () => {
+    let store: Store
+    let close: () => Promise<void>
+    beforeAll(async () => {
+      ;({ store, close } = await open())
+    })
+    afterAll(() => close())
+
+    describe('tracking', () => {
+      test('a new task is loaded as it was given, with its named people pending', async () => {
+        const request = aRequest({ agentId: '836390886', userIds: ['036632523163121146', 'ann'], campaign: 'payroll-11' })
+        expect(await store.track([request])).toEqual([{ key: { app: 'default', taskId: request.taskId }, isNew: true }])
+        expect(await store.load(request)).toMatchObject({
+          ...{ key: { app: 'default', taskId: request.taskId }, agentId: '836390886', campaign: 'payroll-11', status: 'tracking' },
+          ...{ sentAt: SENT, deadlineAt: minutesLater(24 * 60), recipientsKnown: true, pollNo: 0, hindrance: null },
+          recipients: [
+            { userId: '036632523163121146', firstSeenAt: null, state: { kind: 'pending' } },
+            { userId: 'ann', firstSeenAt: null, state: { kind: 'pending' } },
+          ],
+        })
+      })
+
+      test('a task that is there already stays as it is', async () => {
+        const request = aRequest({ userIds: ['ann'], campaign: 'first' })
+        await store.track([request])
+        const again = { ...request, userIds: ['bob'], campaign: 'second' }
+        expect(await store.track([again])).toMatchObject([{ isNew: false }])
+        expect(await store.load(request)).toMatchObject({ campaign: 'first', recipients: [{ userId: 'ann' }] })
+      })
+
+      test('of equal requests at once the first is new; results keep their order', async () => {
+        const [b, a] = [aRequest({ userIds: ['bob'] }), aRequest()]
+        const twin = { ...b, userIds: ['other'] }
+        const results = await store.track([b, a, twin])
+        expect(results.map(({ key, isNew }) => [key.taskId, isNew])).toEqual([
+          [b.taskId, true],
+          [a.taskId, true],
+          [b.taskId, false],
+        ])
+        expect(await store.load(b)).toMatchObject({ recipients: [{ userId: 'bob' }] })
+      })
+
+      test('apps have their own task ids', async () => {
+        const request = aRequest()
+        expect(await store.track([request, { ...request, app: 'other' }])).toMatchObject([{ isNew: true }, { isNew: true }])
+      })
+
+      test('ids keep their digits', async () => {
+        const task = await aTask(store, { taskId: '9007199254740993123', userIds: ['007', '\u{1F600}', 'ﬁ'] })
+        expect(task.key.taskId).toBe('9007199254740993123')
+        expect(new Set(task.recipients.map(({ userId }) => userId))).toEqual(new Set(['007', '\u{1F600}', 'ﬁ']))
+      })
+
+      test('nothing to track is no work', async () => {
+        expect(await store.track([])).toEqual([])
+      })
+
+      test('a task that is not there is null, also beside one that is', async () => {
+        const task = await aTask(store)
+        expect(await Promise.all([store.load({ app: 'default', taskId: '1' }), store.load(task.key), store.load(task.key)])).toEqual([
+          null,
+          task,
+          task,
+        ])
+      })
+    })
+
+    describe('adopting', () => {
+      test('every task is adopted once, with the plan that it was given', async () => {
+        await adoptAll(store)
+        const task = await aTask(store)
+        const [timer, ...others] = await adoptAll(store)
+        expect(others).toEqual([])
+        expect(timer).toMatchObject({ key: task.key, look: { last: false } })
+        expect((await loaded(store, task.key)).nextPollAt).toEqual(timer?.look.at)
+        expect(await adoptAll(store)).toEqual([])
+      })
+
+      test('the plan sets the deadline', async () => {
+        const task = await aTask(store)
+        const deadlineAt = minutesLater(7)
+        await store.adopt(() => ({ deadlineAt, first: { at: minutesLater(1), last: false } }), 1_000)
+        expect(await store.load(task.key)).toMatchObject({ deadlineAt, nextPollAt: minutesLater(1) })
+      })
+
+      test('at most so many as asked for, oldest first', async () => {
+        const requests = [aRequest(), aRequest(), aRequest()]
+        await adoptAll(store)
+        await store.track(requests)
+        expect((await adoptAll(store, 2)).map((timer) => timer.key.taskId)).toEqual(requests.slice(0, 2).map((request) => request.taskId))
+        expect((await adoptAll(store, 2)).map((timer) => timer.key.taskId)).toEqual(requests.slice(2).map((request) => request.taskId))
+      })
+
+      test('workers that adopt at once share the tasks', async () => {
+        await adoptAll(store)
+        const requests = Array.from({ length: 60 }, () => aRequest())
+        await store.track(requests)
+        const adopted = (await Promise.all([1, 2, 3, 4].map(() => adoptAll(store)))).flat()
+        const ids = [...adopted, ...(await adoptAll(store))].map((timer) => timer.key.taskId)
+        expect(ids.sort()).toEqual(requests.map((request) => request.taskId).sort())
+      })
+
+      test('what is given back is adopted again, unless a look was recorded', async () => {
+        await adoptAll(store)
+        const [idle, looked] = [await aTask(store), await aTask(store)]
+        await adoptAll(store)
+        await lookAt(store, looked.key, { unread: ['ann'] }, 5)
+        await store.unadopt([idle.key, looked.key])
+        expect((await adoptAll(store)).map((timer) => timer.key)).toEqual([idle.key])
+      })
+
+      test('a cancelled task is not adopted', async () => {
+        await adoptAll(store)
+        const task = await aTask(store)
+        await store.cancel(task.key)
+        expect(await adoptAll(store)).toEqual([])
+      })
+    })
+
+    describe('looks', () => {
+      test('people climb from pending to unread to read, and the brackets come back as they were planned', async () => {
+        const { key } = await aTask(store, { userIds: ['ann', 'bob', 'cid'] })
+        await lookAt(store, key, { unread: ['ann', 'bob'] }, 5)
+        await lookAt(store, key, { unread: ['ann', 'bob'] }, 9)
+        const task = await lookAt(store, key, { unread: ['ann'], read: ['bob'] }, 14)
+        expect(task).toMatchObject({
+          ...{ pollNo: 3, goodPolls: 3, lastGoodRequestedAt: minutesLater(14), lastObservedAt: answeredAt(14) },
+          recipients: [
+            {
+              userId: 'ann',
+              firstSeenAt: answeredAt(5),
+              state: { kind: 'unread', lastUnreadAt: minutesLater(14), listed: true },
+            },
+            {
+              userId: 'bob',
+              firstSeenAt: answeredAt(5),
+              state: { kind: 'read', lastUnreadAt: minutesLater(9), firstReadAt: answeredAt(14) },
+            },
+            { userId: 'cid', firstSeenAt: null, state: { kind: 'pending' } },
+          ],
+        })
+      })
+
+      test('somebody who is left out keeps the time at which they were last listed as unread', async () => {
+        const { key } = await aTask(store, { userIds: ['ann'] })
+        await lookAt(store, key, { unread: ['ann'] }, 5)
+        await lookAt(store, key, {}, 9)
+        const task = await lookAt(store, key, {}, 14)
+        expect(task.recipients[0]?.state).toEqual({ kind: 'unread', lastUnreadAt: minutesLater(5), listed: false })
+        const back = await lookAt(store, key, { unread: ['ann'] }, 20)
+        expect(back.recipients[0]?.state).toEqual({ kind: 'unread', lastUnreadAt: minutesLater(20), listed: true })
+      })
+
+      test('every kind of person comes back', async () => {
+        const { key } = await aTask(store)
+        const task = await lookAt(store, key, { read: ['a'], unread: ['b'], failed: ['c'], invalid: ['d'], forbidden: ['e'] }, 5)
+        expect(task.recipients.map(({ userId, state }) => [userId, state])).toEqual([
+          ['a', { kind: 'read', lastUnreadAt: null, firstReadAt: answeredAt(5) }],
+          ['b', { kind: 'unread', lastUnreadAt: minutesLater(5), listed: true }],
+          ['c', { kind: 'failed' }],
+          ['d', { kind: 'invalid' }],
+          ['e', { kind: 'forbidden', code: '143105', count: 500 }],
+        ])
+      })
+
+      test('a look of a worker that comes late changes nothing', async () => {
+        const { key } = await aTask(store, { userIds: ['ann'] })
+        const old = await loaded(store, key)
+        const late = planFor(old, { read: ['ann'] }, 4)
+        const now = await lookAt(store, key, { unread: ['ann'] }, 5)
+        expect(await store.apply(late)).toBe('stale')
+        expect(await store.load(key)).toEqual(now)
+      })
+
+      test('the same look twice is stored once', async () => {
+        const task = await aTask(store, { userIds: ['ann'] })
+        const plan = planFor(task, { read: ['ann'] }, 5)
+        expect(await store.apply(plan)).toBe('stored')
+        expect(await store.apply(plan)).toBe('stale')
+      })
+
+      test('of two looks at one task at once one is stored', async () => {
+        const task = await aTask(store, { userIds: ['ann', 'bob'] })
+        const results = await Promise.all([
+          store.apply(planFor(task, { read: ['ann'] }, 5)),
+          store.apply(planFor(task, { read: ['bob'] }, 6)),
+        ])
+        expect(results.sort()).toEqual(['stale', 'stored'])
+        expect((await loaded(store, task.key)).pollNo).toBe(1)
+      })
+
+      test('looks at many tasks at once are each stored with their own people', async () => {
+        const requests = Array.from({ length: 300 }, (_, i) => aRequest({ userIds: [`u${i}`, 'all'] }))
+        await store.track(requests)
+        const tasks = await Promise.all(requests.map((request) => loaded(store, request)))
+        const results = await Promise.all(tasks.map((task, i) => store.apply(planFor(task, { read: [`u${i}`], unread: ['all'] }, 5))))
+        expect(new Set(results)).toEqual(new Set(['stored']))
+        const after = await Promise.all(requests.map((request) => loaded(store, request)))
+        expect(after.map((task) => task.recipients.map(({ userId, state }) => `${userId} ${state.kind}`))).toEqual(
+          requests.map((_, i) => ['all unread', `u${i} read`]),
+        )
+      })
+
+      test('a task for which nobody is left to read ends', async () => {
+        const { key } = await aTask(store, { userIds: ['ann', 'bob'] })
+        const task = await lookAt(store, key, { read: ['ann'], failed: ['bob'] }, 5)
+        expect(task).toMatchObject({ status: 'complete', nextPollAt: null })
+        expect(task.reason).toMatch(/^all_accounted_for/)
+      })
+
+      test('an ended task takes no look', async () => {
+        const task = await aTask(store, { userIds: ['ann'] })
+        await lookAt(store, task.key, { read: ['ann'] }, 5)
+        const again = { ...planFor(task, { unread: ['ann'] }, 6), believes: { pollNo: 1 } }
+        expect(await store.apply(again)).toBe('stale')
+      })
+
+      test('a failed look moves no state and no bracket, but is counted', async () => {
+        const { key } = await aTask(store, { userIds: ['ann'] })
+        const before = await lookAt(store, key, { unread: ['ann'] }, 5)
+        expect(await store.apply(planBody(before, { errcode: -1, errmsg: 'busy' }, 9))).toBe('stored')
+        expect(await store.load(key)).toMatchObject({
+          ...{ pollNo: 2, goodPolls: 1, failuresInRow: 1, lastGoodRequestedAt: minutesLater(5) },
+          recipients: before.recipients,
+        })
+      })
+
+      test('one look that cannot be stored does not take the others with it', async () => {
+        const [good, bad, fine] = [await aTask(store), await aTask(store), await aTask(store)]
+        const poison = planFor(bad, { read: ['ann'] }, 5)
+        const results = await Promise.allSettled([
+          store.apply(planFor(good, { read: ['ann'] }, 5)),
+          // Text that PostgreSQL cannot hold. The core lets none through; a store must survive it all the same.
+          store.apply({ ...poison, poll: { ...poison.poll, message: 'a\u0000b' } }),
+          store.apply(planFor(fine, { read: ['ann'] }, 5)),
+        ])
+        expect([results[0], results[2]]).toEqual([
+          { status: 'fulfilled', value: 'stored' },
+          { status: 'fulfilled', value: 'stored' },
+        ])
+      })
+    })
+
+    describe('ending and putting off', () => {
+      test('an expired task keeps its people as of the last good look', async () => {
+        const { key } = await aTask(store, { userIds: ['ann', 'bob'] })
+        const before = await lookAt(store, key, { unread: ['ann'] }, 5)
+        const update = planExpiry(before, TIMING, null)
+        expect(await store.end(key, { pollNo: before.pollNo }, update)).toBe('stored')
+        expect(await store.load(key)).toMatchObject({
+          ...{ status: 'expired', reason: update.reason, nextPollAt: null },
+          recipients: before.recipients,
+        })
+        expect(await store.end(key, { pollNo: before.pollNo }, update)).toBe('stale')
+      })
+
+      test('an end that believes another number of looks is stale', async () => {
+        const task = await aTask(store, { userIds: ['ann'] })
+        await lookAt(store, task.key, { unread: ['ann'] }, 5)
+        expect(await store.end(task.key, { pollNo: 0 }, planExpiry(task, TIMING, null))).toBe('stale')
+        expect((await loaded(store, task.key)).status).toBe('tracking')
+      })
+
+      test('a look is put off with its reason, until the next good look', async () => {
+        const task = await aTask(store, { userIds: ['ann'] })
+        expect(await store.putOff(task.key, { pollNo: 0 }, minutesLater(30), 'the app is paused')).toBe('stored')
+        expect(await store.load(task.key)).toMatchObject({ pollNo: 0, nextPollAt: minutesLater(30), hindrance: 'the app is paused' })
+        await store.apply(planBody(await loaded(store, task.key), { errcode: -1 }, 31))
+        expect((await loaded(store, task.key)).hindrance).toBe('the app is paused')
+        expect((await lookAt(store, task.key, { unread: ['ann'] }, 32)).hindrance).toBeNull()
+        expect(await store.putOff(task.key, { pollNo: 0 }, minutesLater(40), 'late')).toBe('stale')
+      })
+
+      test('a task is cancelled once, and takes no look afterwards', async () => {
+        const task = await aTask(store, { userIds: ['ann'] })
+        expect(await store.cancel(task.key)).toBe(true)
+        expect(await store.cancel(task.key)).toBe(false)
+        expect(await store.cancel({ app: 'default', taskId: '1' })).toBe(false)
+        expect(await store.load(task.key)).toMatchObject({ status: 'cancelled', nextPollAt: null })
+        expect(await store.apply(planFor(task, { read: ['ann'] }, 5))).toBe('stale')
+      })
+    })
+
+    describe('what is overdue', () => {
+      test('open tasks whose look was due, nearest deadline first, page by page', async () => {
+        const far = minutesLater(-60 * 24 * 365)
+        const requests = [3, 1, 2].map((hours) => aRequest({ sentAt: new Date(far.getTime() + hours * HOUR_MS) }))
+        await adoptAll(store)
+        await store.track(requests)
+        const notYetAdopted = await store.overdue(minutesLater(-60 * 24 * 300), 10, null)
+        expect(notYetAdopted).toEqual([])
+        await store.adopt(({ sentAt }) => {
+          const deadlineAt = new Date(sentAt.getTime() + 24 * HOUR_MS)
+          return { deadlineAt, first: { at: new Date(deadlineAt.getTime() - 60_000), last: true } }
+        }, 10)
+        const before = minutesLater(-60 * 24 * 300)
+        const first = await store.overdue(before, 2, null)
+        const second = await store.overdue(before, 2, first.at(-1) ?? null)
+        expect([...first, ...second].map((task: OverdueTask) => task.key.taskId)).toEqual([1, 2, 0].map((i) => requests[i]?.taskId))
+        expect(first[0]).toMatchObject({ look: { last: true }, deadlineAt: new Date(far.getTime() + 25 * HOUR_MS) })
+      })
+
+      test('a look long before the deadline is not a last one', async () => {
+        await adoptAll(store)
+        const sentAt = minutesLater(-60 * 24 * 500)
+        await store.track([aRequest({ sentAt })])
+        await store.adopt(() => {
+          return { deadlineAt: new Date(sentAt.getTime() + 24 * HOUR_MS), first: { at: new Date(sentAt.getTime() + HOUR_MS), last: false } }
+        }, 10)
+        const [task] = await store.overdue(new Date(sentAt.getTime() + 2 * HOUR_MS), 1, null)
+        expect(task?.look).toEqual({ at: new Date(sentAt.getTime() + HOUR_MS), last: false })
+      })
+    })
+
+    test('of two workers one is alone, and the other is told', async () => {
+      let release = (): void => {}
+      const held = new Promise<void>((resolve) => {
+        release = resolve
+      })
+      let entered = (): void => {}
+      const inside = new Promise<void>((resolve) => {
+        entered = resolve
+      })
+      const first = store.exclusively(async () => {
+        entered()
+        await held
+        return 'done'
+      })
+      await inside
+      expect(await store.exclusively(async () => 'never')).toBeNull()
+      release()
+      expect(await first).toBe('done')
+      expect(await store.exclusively(async () => 'again')).toBe('again')
+      await expect(store.exclusively(() => Promise.reject(new Error('work failed')))).rejects.toThrow('work failed')
+      expect(await store.exclusively(async () => 'free')).toBe('free')
+    })
+  })
+}

@@ -1,0 +1,74 @@
+import { readAnswer } from '../../../src/core/answer.ts'
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../src/core/delivery.ts'
+import { type LookPlan, planLook, planStart } from '../../../src/core/plan.ts'
+import type { DeliveryStore, LoadedTask, Timer, Unplanned } from '../../../src/core/ports.ts'
+import { timingOf } from '../../../src/core/schedule.ts'
+import type { TrackRequest } from '../../../src/core/track-request.ts'
+
+export const TIMING = timingOf(24)
+/** Every message of these tests was sent an hour before they ran. */
+export const SENT = new Date(Date.now() - HOUR_MS)
+export const minutesLater = (minutes: number): Date => new Date(SENT.getTime() + minutes * MINUTE_MS)
+/** An answer takes a second in these tests. */
+export const answeredAt = (minutes: number): Date => new Date(minutesLater(minutes).getTime() + SECOND_MS)
+
+let lastId = 256_271_667_000
+
+export function aRequest(fields: Partial<TrackRequest> = {}): TrackRequest {
+  lastId++
+  return { app: 'default', taskId: String(lastId), agentId: null, userIds: null, campaign: null, sentAt: SENT, ...fields }
+}
+
+/** Who is in which list of an answer. */
+export interface Lists {
+  readonly read?: readonly string[]
+  readonly unread?: readonly string[]
+  readonly failed?: readonly string[]
+  readonly invalid?: readonly string[]
+  readonly forbidden?: readonly string[]
+}
+
+/** The plan for a good answer to a request that was sent so many minutes after the message. */
+export function planFor(task: LoadedTask, lists: Lists, minutes: number): LookPlan {
+  const body = {
+    errcode: 0,
+    request_id: `r${minutes}`,
+    send_result: {
+      read_user_id_list: lists.read,
+      unread_user_id_list: lists.unread,
+      failed_user_id_list: lists.failed,
+      invalid_user_id_list: lists.invalid,
+      forbidden_list: lists.forbidden?.map((userid) => ({ code: '143105', count: 500, userid })),
+    },
+  }
+  return planBody(task, body, minutes)
+}
+
+/** The plan for any answer. */
+export function planBody(task: LoadedTask, body: unknown, minutes: number): LookPlan {
+  const answer = readAnswer(body, { requestedAt: minutesLater(minutes), respondedAt: answeredAt(minutes) })
+  return planLook(task, answer, answeredAt(minutes), TIMING)
+}
+
+export async function loaded(store: DeliveryStore, key: LoadedTask['key']): Promise<LoadedTask> {
+  const task = await store.load(key)
+  if (task === null) throw new Error(`task ${key.taskId} is not there`)
+  return task
+}
+
+export async function aTask(store: DeliveryStore, fields: Partial<TrackRequest> = {}): Promise<LoadedTask> {
+  const request = aRequest(fields)
+  await store.track([request])
+  return await loaded(store, request)
+}
+
+/** One look, whole: load, plan, apply. */
+export async function lookAt(store: DeliveryStore, key: LoadedTask['key'], lists: Lists, minutes: number): Promise<LoadedTask> {
+  const stored = await store.apply(planFor(await loaded(store, key), lists, minutes))
+  if (stored !== 'stored') throw new Error(`the look ${minutes} minutes after the send was ${stored}`)
+  return await loaded(store, key)
+}
+
+export function adoptAll(store: DeliveryStore, limit = 1_000): Promise<Timer[]> {
+  return store.adopt((task: Unplanned) => planStart(task, SENT, TIMING), limit)
+}
