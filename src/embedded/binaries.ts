@@ -124,7 +124,7 @@ async function makeReadable(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name)
     if (entry.isDirectory()) await chmod(path, 0o755)
-    if (entry.isFile()) await chmod(path, path.includes(`${join('native', 'bin')}`) ? 0o755 : 0o644)
+    if (entry.isFile()) await chmod(path, path.includes(join('native', 'bin')) ? 0o755 : 0o644)
   }
 }
 

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
+import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -96,7 +97,7 @@ function exitOf(child: ChildProcess): Promise<string> {
 async function ready(server: Server, { home, startWithinMs }: ServerOptions, output: () => string): Promise<void> {
   const deadline = performance.now() + startWithinMs
   let ended: string | undefined
-  server.exited.then((reason) => {
+  void server.exited.then((reason) => {
     ended = reason
   })
   while (!(await saysReady(home.cluster, server.pid))) {
@@ -121,8 +122,8 @@ async function saysReady(cluster: string, pid: number): Promise<boolean> {
 /** A process that forgets to close ends all the same; the watchdog then stops the server. */
 function letGo(child: ChildProcess): void {
   child.unref()
-  const stderr: unknown = child.stderr
-  if (typeof stderr === 'object' && stderr !== null && 'unref' in stderr && typeof stderr.unref === 'function') stderr.unref()
+  // Typed as a stream; it is a socket, and one that is read keeps the process alive.
+  if (child.stderr instanceof Socket) child.stderr.unref()
 }
 
 async function stop(child: ChildProcess, exited: Promise<string>, { binaries, home }: ServerOptions, withinMs: number): Promise<void> {

@@ -1,6 +1,6 @@
 import { TrackerError } from '../core/errors.ts'
 
-export const OWN_SERVER = 'Or set DATABASE_URL to a PostgreSQL server of your own.'
+const OWN_SERVER = 'Or set DATABASE_URL to a PostgreSQL server of your own.'
 
 /** The one error of this folder: what is wrong, and what to do about it. */
 export function unavailable(problem: string, cause?: unknown): TrackerError {

@@ -4,7 +4,18 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { until } from '../support/wait.ts'
-import { isRunning, preparedDirectory, query, serverPid, start, startHolder, temporaryDirectory, urlOf, watchdogsOf } from './fixture.ts'
+import {
+  groupOf,
+  isRunning,
+  preparedDirectory,
+  query,
+  serverPid,
+  start,
+  startHolder,
+  temporaryDirectory,
+  urlOf,
+  watchdogsOf,
+} from './fixture.ts'
 
 async function holderWithData() {
   const directory = await preparedDirectory()
@@ -28,6 +39,14 @@ test('when its parent is killed the server shuts down by itself, and the next st
   await holder.exit
   await until(async () => !(await isRunning(pid)), { what: 'the server has ended' })
   await expectDataIn(directory)
+})
+
+test('a program that comes to its end without closing is not kept alive, and its server shuts down', async () => {
+  const directory = await preparedDirectory()
+  const holder = startHolder({ directory, forgets: true })
+  expect(await holder.exit).toEqual({ code: 0, signal: null })
+  expect(holder.stdout()).toMatch(/^ready /)
+  await until(async () => !(await readdir(join(directory, 'cluster'))).includes('postmaster.pid'), { what: 'the server has ended' })
 })
 
 test('a server that outlived its parent and the watchdog is stopped by the next start', async () => {
@@ -125,13 +144,3 @@ test('Ctrl-C in a terminal reaches the program and not the server, which the pro
   expect(holder.stdout()).toContain('still here')
   await expectDataIn(directory)
 })
-
-async function groupOf(pid: number): Promise<string> {
-  const child = spawn('ps', ['-o', 'pgid=', '-p', String(pid)], { stdio: ['ignore', 'pipe', 'ignore'] })
-  let text = ''
-  child.stdout.on('data', (data) => {
-    text += data
-  })
-  await once(child, 'close')
-  return text.trim()
-}

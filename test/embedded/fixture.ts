@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmod, chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -55,6 +55,8 @@ export async function start(options: EmbeddedPostgresOptions): Promise<EmbeddedP
 
 export interface HolderOptions extends Omit<EmbeddedPostgresOptions, 'onLog'> {
   readonly user?: { readonly uid: number; readonly gid: number }
+  /** The program comes to its end without having closed anything. */
+  readonly forgets?: boolean
 }
 
 /** Started by another process. */
@@ -95,7 +97,41 @@ export async function isRunning(pid: number): Promise<boolean> {
 
 /** The shells that watch over a process, which are its children. */
 export async function watchdogsOf(pid: number): Promise<number[]> {
-  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=,args='])
-  const rows = stdout.split('\n').map((line) => line.trim().split(/\s+/))
-  return rows.filter(([, parent, command]) => parent === String(pid) && command === '/bin/sh').map(([child]) => Number(child))
+  const processes = await processTable()
+  return processes.filter(({ parent, command }) => parent === pid && /\bsh\b/.test(command)).map((each) => each.pid)
+}
+
+/** A terminal's Ctrl-C goes to one group. */
+export async function groupOf(pid: number): Promise<number | undefined> {
+  return (await processTable()).find((each) => each.pid === pid)?.group
+}
+
+interface ProcessRow {
+  readonly pid: number
+  readonly parent: number
+  readonly group: number
+  readonly command: string
+}
+
+/** From /proc on Linux, where a small system may have no `ps`. */
+async function processTable(): Promise<ProcessRow[]> {
+  if (process.platform !== 'linux') return tableOfPs()
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  const stats = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')))
+  return stats.filter((stat) => stat !== '').map(rowOfStat)
+}
+
+/** proc(5): pid (name) state ppid pgrp … */
+function rowOfStat(stat: string): ProcessRow {
+  const end = stat.lastIndexOf(')')
+  const [, parent, group] = stat.slice(end + 2).split(' ')
+  return { pid: Number.parseInt(stat, 10), parent: Number(parent), group: Number(group), command: stat.slice(stat.indexOf('(') + 1, end) }
+}
+
+async function tableOfPs(): Promise<ProcessRow[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=,pgid=,args='])
+  return stdout.split('\n').map((line) => {
+    const [pid, parent, group, command = ''] = line.trim().split(/\s+/)
+    return { pid: Number(pid), parent: Number(parent), group: Number(group), command }
+  })
 }

@@ -1,16 +1,19 @@
 // Runs the embedded PostgreSQL as a program of its own, to be killed. Arguments: the built module, then its options as JSON.
-// Writes `ready <url>`, or `refused <message>`. On SIGINT it uses the database once more, says `still here`, and closes.
-const [, , module, options] = process.argv
+// With `forgets` it ends at once, without closing. Writes `ready <url>`, or `refused <message>`. On SIGINT it uses the database once more, says `still here`, and closes.
+const [, , module, json] = process.argv
+const { forgets, ...options } = JSON.parse(json)
 const { startEmbeddedPostgres } = await import(module)
 
-const started = await startEmbeddedPostgres({ ...JSON.parse(options), onLog: (line) => console.error(line) }).catch((error) => {
+const started = await startEmbeddedPostgres({ ...options, onLog: (line) => console.error(line) }).catch((error) => {
   console.log(`refused ${error.message}`)
   process.exit(1)
 })
 console.log(`ready ${started.url}`)
-const alive = setInterval(() => undefined, 60_000)
+const alive = forgets ? undefined : setInterval(() => undefined, 60_000)
 
-process.once('SIGINT', async () => {
+process.once('SIGINT', () => void finish())
+
+async function finish() {
   const { Client } = await import('pg')
   const client = new Client(started.url)
   await client.connect()
@@ -19,4 +22,4 @@ process.once('SIGINT', async () => {
   console.log('still here')
   await started.close()
   clearInterval(alive)
-})
+}

@@ -25,7 +25,7 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  for (const client of clients.splice(0)) client.destroy()
+  for (const socket of clients.splice(0)) socket.destroy()
   await proxy.close()
   await new Promise((resolve) => echo.close(resolve))
 })
