@@ -14,7 +14,7 @@ export default defineConfig({
     projects: [
       project('core'),
       project('simulator'),
-      project('cli'),
+      project('cli', servers),
       project('http'),
       project('dingtalk'),
       project('support'),

@@ -21,7 +21,7 @@ import { hostsOf } from './dingtalk/hosts.ts'
 import { showAddress } from './redact.ts'
 
 export type { AppConfig, Config, Credentials, LogLevel, QueueConfig } from './config/types.ts'
-export { findTypos } from './config/typos.ts'
+export { findTypos, VARIABLES } from './config/typos.ts'
 
 /** TCP ports; 0 lets the system choose a free one. */
 const PORT = wholeNumber(0, 65_535)

@@ -3,17 +3,19 @@ import type { Logger } from './logger.ts'
 /** What was opened, in order, and how each thing is closed. */
 export interface Closers {
   /** Registers what was just opened. While closing is under way (a signal came during the start) it is closed at once. */
-  add(name: string, close: () => Promise<unknown> | unknown): void
+  add(name: string, close: () => unknown): void
   /**
    * Closes in reverse, within `graceMs` altogether. A second call waits for the first.
    * @returns the names of what failed or did not close in time
    */
   close(graceMs: number): Promise<readonly string[]>
+  /** True from the first `close` on. */
+  isClosing(): boolean
 }
 
 interface Opened {
   readonly name: string
-  readonly close: () => Promise<unknown> | unknown
+  readonly close: () => unknown
 }
 
 /** Each of the things behind a hanging one still gets this long, or its share of a short grace. */
@@ -57,11 +59,12 @@ export function createClosers(log: Pick<Logger, 'warn' | 'debug'>): Closers {
       }
       return closing.done
     },
+    isClosing: () => closing !== null,
   }
 }
 
 /** Runs `work`, and stops waiting (not working) after `ms`. Rejects as `work` does. */
-async function within(ms: number, work: () => Promise<unknown> | unknown): Promise<'done' | 'late'> {
+async function within(ms: number, work: () => unknown): Promise<'done' | 'late'> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<'late'>((resolve) => {
     timer = setTimeout(resolve, Math.max(0, ms), 'late')

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { VARIABLES } from '../config.ts'
 import { createTracker } from '../index.ts'
 import type { Simulator } from '../simulator/simulator.ts'
 import type { RateQueries } from '../store/rate-query.ts'
@@ -20,6 +21,8 @@ const TIME_SCALE = 1_440
 /** Windows, last looks and a slow machine: after this the demo has failed. */
 const PATIENCE_MS = 120_000
 const REFRESH_MS = 250
+/** What of the environment the demo heeds. */
+const KEPT = new Set<string>(['HOST', 'HEALTH_PORT', 'LOG_LEVEL', 'LOG_PRETTY', 'SHUTDOWN_GRACE_SECONDS'])
 
 export const addDemo: AddCommand = (program, context, run) => {
   program
@@ -48,7 +51,7 @@ async function runDemo(context: Context, service: Service, exit: boolean): Promi
 
   const sent = await sendAll(sender, demoNotifications())
   await trackAll(databaseUrl, sent)
-  context.note(`Sent and tracking ${sent.length} work notifications. A day takes a minute here.\n`)
+  context.note(`Sent and tracking ${sent.length} work notifications. A day takes a minute here.`)
   await follow(context, rates, service)
   const perfect = await showResult(context, rates, simulator, sent)
   if (exit || !perfect) return perfect ? 0 : 1
@@ -60,8 +63,8 @@ async function runDemo(context: Context, service: Service, exit: boolean): Promi
 /** Nothing of a real set-up is touched, whatever the environment says: the demo has its own database, queue and app. */
 function demoSettings(context: Context, databaseUrl: string | null = null, sender: Sender | null = null): Record<string, string | null> {
   return {
-    ...{ DATABASE_URL: databaseUrl, QUEUE_URL: null, QUEUE_NAME: null, QUEUE_PREFIX: null },
-    ...{ DINGTALK_REGION: null, DINGTALK_ACCESS_TOKEN: null, DINGTALK_APPS_FILE: null, MONTHLY_CALL_BUDGET: null },
+    ...Object.fromEntries(VARIABLES.filter((name) => !KEPT.has(name)).map((name) => [name, null])),
+    DATABASE_URL: databaseUrl,
     DINGTALK_OAPI_URL: sender?.url ?? null,
     DINGTALK_API_URL: sender?.url ?? null,
     DINGTALK_APP_KEY: sender?.appKey ?? null,
@@ -69,7 +72,6 @@ function demoSettings(context: Context, databaseUrl: string | null = null, sende
     DINGTALK_AGENT_ID: sender?.agentId ?? null,
     // A minute has the last looks of a whole day, all within its last half second.
     MAX_CALLS_PER_SECOND: '200',
-    ...{ POLLS_PER_TASK: null, WORKER_CONCURRENCY: null, API_TOKEN: null },
     TIME_SCALE: String(TIME_SCALE),
     ...(!context.has('HEALTH_PORT') && { HEALTH_PORT: '0' }),
     ...(!context.has('LOG_LEVEL') && { LOG_LEVEL: 'error' }),
@@ -132,9 +134,9 @@ async function follow(context: Context, rates: RateQueries, { closers }: Service
 /** Prints what was tracked, and beside it what really happened. */
 async function showResult(context: Context, rates: RateQueries, simulator: Simulator, sent: readonly Sent[]): Promise<boolean> {
   const { colors } = context
-  context.print(`\n${render('table', await rates.campaignRates({}), campaignListing(colors), colors)}\n`)
+  context.print(`\n${render('table', await rates.campaignRates({}), campaignListing(colors), colors)}`)
   const comparisons = await compareWithTruth(rates, simulator, sent)
-  context.print(comparisonTable(comparisons, context))
+  context.print(`\n${comparisonTable(comparisons, context)}`)
   return comparisons.every(isPerfect)
 }
 

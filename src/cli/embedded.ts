@@ -31,6 +31,6 @@ async function embeddedUrl(): Promise<string | null> {
 export function requireDatabase(config: Config): string {
   if (config.databaseUrl !== null) return config.databaseUrl
   const remedy =
-    'Give the address of the PostgreSQL database, such as postgres://user:password@host:5432/dingtalk, or run "dingtalk-delivery start" in this directory.'
+    'Give the address of the PostgreSQL database, such as postgres://host:5432/dingtalk, or run "dingtalk-delivery start" in this directory.'
   throw new TrackerError('INVALID_CONFIG', `DATABASE_URL is not set. ${remedy}`)
 }

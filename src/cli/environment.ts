@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { isatty } from 'node:tty'
 import picocolors from 'picocolors'
 import type { Colors } from 'picocolors/types.js'
 import { type Config, findTypos, parseConfig } from '../config.ts'
@@ -19,7 +20,7 @@ export interface Surroundings {
 
 export function readSurroundings(): Surroundings {
   const env = process.env
-  const outIsTerminal = process.stdout.isTTY === true
+  const outIsTerminal = isatty(1)
   const wantsColor = (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'
   return {
     config: (over = {}) => parseConfig({ ...env, ...textOnly(over) }, (path) => readFileSync(path, 'utf8')),
@@ -27,7 +28,7 @@ export function readSurroundings(): Surroundings {
     typos: findTypos(env),
     colors: picocolors.createColors(outIsTerminal && wantsColor),
     outIsTerminal,
-    logIsTerminal: process.stderr.isTTY === true,
+    logIsTerminal: isatty(2),
   }
 }
 

@@ -1,5 +1,5 @@
 import type { AddCommand } from './command.ts'
-import { requireDatabase } from './embedded.ts'
+import { configWithEmbedded, requireDatabase } from './embedded.ts'
 
 export const addMigrate: AddCommand = (program, context, run) => {
   program
@@ -8,7 +8,7 @@ export const addMigrate: AddCommand = (program, context, run) => {
     .addHelpText('after', '\nExample:\n  $ DATABASE_URL=postgres://user:password@host/dingtalk dingtalk-delivery migrate')
     .action(
       run(async () => {
-        const config = context.config()
+        const config = await configWithEmbedded(context)
         requireDatabase(config)
         const { migrateAll } = await import('../wiring.ts')
         const { database, queue } = await migrateAll(config)

@@ -10,8 +10,6 @@ import type { Context } from './context.ts'
 export interface Service {
   readonly log: Logger
   readonly closers: Closers
-  /** Settled once everything is closed after a signal or a crash. */
-  readonly stopped: Promise<number>
 }
 
 /** The settings that a service needs before it reads the rest: `start` and `demo` know their database only later. */
@@ -30,9 +28,13 @@ export async function runService(
   const closers = createClosers(log)
   const graceMs = settings.shutdownGraceSeconds * 1_000
   const stopped = runUntilSignal({ closers, graceMs, log, onSignal: (signal) => log.info({ signal }, 'stopping') })
+  const ended = start({ log, closers }).catch((error: unknown) => {
+    // What is closed under the feet of a start that is under way fails; the signal is what ends it.
+    if (closers.isClosing()) return undefined
+    throw error
+  })
   try {
-    const running = start({ log, closers, stopped }).then((code) => code ?? stopped)
-    return await Promise.race([stopped, running])
+    return await Promise.race([stopped, ended.then((code) => code ?? stopped)])
   } finally {
     await closers.close(graceMs)
   }

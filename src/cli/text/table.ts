@@ -19,7 +19,11 @@ export function renderTable<Row>(columns: ReadonlyArray<Column<Row>>, rows: read
     chars: LINES,
   })
   for (const row of rows) table.push(columns.map(({ show }) => show(row)))
-  return table.toString()
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n')
 }
 
 /** Only the line under the titles: a table that can be read, and copied into a mail. */
