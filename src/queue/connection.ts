@@ -1,5 +1,6 @@
 import { createPostgresBackend, createRedisBackend, type JobsOptions, type Processor, Queue, Worker, type WorkerOptions } from 'bullmq'
 import { Redis } from 'ioredis'
+import { patiently } from './patience.ts'
 
 /** What we use of a BullMQ queue, whichever backend it has. */
 export interface JobQueue {
@@ -37,31 +38,36 @@ export type Role = 'producer' | 'consumer'
 /** A queue or worker with the connection that was opened for it. */
 export interface Opened<T> {
   readonly it: T
-  /** Bounded by the caller: BullMQ's own close waits for an unreachable server without end (taskforcesh/bullmq#4656). */
+  /** Waits for what runs; bounded by the caller. */
   close(): Promise<void>
 }
 
 /** Reconnects every two seconds at the latest; BullMQ's own pause grows to 20 s. */
-const retryStrategy = (times: number): number => Math.min(times * 200, 2_000)
+const retryDelayMs = (times: number): number => Math.min(times * 200, 2_000)
+/** While closing, a server that stays away for longer than these few attempts is given up. */
+const RETRIES_WHILE_CLOSING = 5
 /** BullMQ's own namespace in the database. */
 export const POSTGRES_SCHEMA = 'bullmq'
 const CONNECT_TIMEOUT_MS = 2_000
+/** A server that says nothing for this long after a question is gone, and the connection is made anew. A worker blocks for up to 10 s. */
+const SILENCE_MS: Readonly<Record<Role, number>> = { producer: 2_000, consumer: 30_000 }
+/** Whoever waits for the first connection is told after this long; without it they would pile up while the server is away. */
+const FIRST_CONNECTION_MS = 10_000
+const STATEMENT_TIMEOUT_MS = 30_000
 
 export function isPostgres(url: string): boolean {
   return /^postgres(ql)?:/.test(url)
 }
 
 export function openQueue(address: QueueAddress, role: Role, onError: (error: unknown) => void): Opened<JobQueue> {
+  const tell = oncePerError(onError)
   const options = { prefix: address.prefix, streams: { events: { maxLen: 100 } } }
   if (isPostgres(address.url)) {
-    const queue = new Queue(address.name, { ...options, connection: postgresOf(address.url, 3) }, createPostgresBackend)
-    queue.on('error', onError)
-    return { it: queue, close: () => queue.close() }
+    return reopened(() => new Queue(address.name, { ...options, connection: postgresOf(address.url, 3) }, createPostgresBackend), tell)
   }
-  const redis = openRedis(address.url, role, onError)
-  const queue = new Queue(address.name, { ...options, connection: redis }, createRedisBackend)
-  queue.on('error', onError)
-  return { it: queue, close: () => closeWith(redis, () => queue.close()) }
+  const link = openRedis(address.url, role, tell)
+  const queue = reopened(() => new Queue(address.name, { ...options, connection: link.redis }, createRedisBackend), tell)
+  return { it: queue.it, close: () => link.close(queue.close) }
 }
 
 export function openWorker(
@@ -70,36 +76,121 @@ export function openWorker(
   options: Omit<WorkerOptions, 'connection' | 'prefix'>,
   onError: (error: unknown) => void,
 ): Opened<JobWorker> {
+  const tell = oncePerError(onError)
   if (isPostgres(address.url)) {
     const connection = postgresOf(address.url, 6)
     const worker = new Worker(address.name, process, { ...options, connection }, createPostgresBackend)
-    worker.on('error', onError)
+    worker.on('error', tell)
     return { it: worker, close: () => worker.close() }
   }
-  const redis = openRedis(address.url, 'consumer', onError)
-  const worker = new Worker(address.name, process, { ...options, prefix: address.prefix, connection: redis }, createRedisBackend)
-  worker.on('error', onError)
-  return { it: worker, close: () => closeWith(redis, () => worker.close()) }
+  const link = openRedis(address.url, 'consumer', tell)
+  const worker = new Worker(address.name, process, { ...options, prefix: address.prefix, connection: link.redis }, createRedisBackend)
+  worker.on('error', tell)
+  return { it: worker, close: () => link.close(() => worker.close()) }
 }
 
-function openRedis(url: string, role: Role, onError: (error: unknown) => void): Redis {
+/** A BullMQ queue on either backend. */
+interface Closable extends JobQueue {
+  on(event: 'error', listener: (error: Error) => void): unknown
+  close(): Promise<void>
+}
+
+/**
+ * BullMQ never tries again after a first connection that failed (on PostgreSQL; on Redis when it breaks at once),
+ * so a new queue is made until one has connected. Opens nothing before it is used.
+ */
+function reopened(create: () => Closable, onError: (error: unknown) => void): Opened<JobQueue> {
+  let current: { readonly queue: Closable; readonly ready: Promise<unknown> } | null = null
+  let closed = false
+
+  function open() {
+    if (closed) throw new Error('the queue is closed')
+    const queue = create()
+    queue.on('error', onError)
+    return { queue, ready: patiently(FIRST_CONNECTION_MS, queue.waitUntilReady()) }
+  }
+
+  async function ready(): Promise<JobQueue> {
+    const mine = (current ??= open())
+    try {
+      await mine.ready
+    } catch (error) {
+      if (current === mine) {
+        current = null
+        mine.queue.close().catch(onError)
+      }
+      throw error
+    }
+    return mine.queue
+  }
+
+  return {
+    it: {
+      add: async (name, data, options) => (await ready()).add(name, data, options),
+      addBulk: async (jobs) => (await ready()).addBulk(jobs),
+      getJob: async (id) => (await ready()).getJob(id),
+      count: async () => (await ready()).count(),
+      waitUntilReady: ready,
+    },
+    async close() {
+      closed = true
+      await current?.queue.close()
+    },
+  }
+}
+
+/** A Redis client, and how to leave it. */
+interface Link {
+  readonly redis: Redis
+  /** Does `close` and disconnects; a server that is away, or goes away meanwhile, is not waited for. */
+  close(close: () => Promise<void>): Promise<void>
+}
+
+function openRedis(url: string, role: Role, onError: (error: unknown) => void): Link {
+  let closing = false
   const redis = new Redis(url, {
-    maxRetriesPerRequest: null,
+    // A worker's commands wait for the server to come back; a producer's fail with the connection.
+    maxRetriesPerRequest: role === 'consumer' ? null : 0,
     enableOfflineQueue: role === 'consumer',
     connectTimeout: CONNECT_TIMEOUT_MS,
+    socketTimeout: SILENCE_MS[role],
     keepAlive: 10_000,
-    retryStrategy,
+    // BullMQ makes a second client for blocking out of these options, and waits for it without end when it closes (taskforcesh/bullmq#4656).
+    retryStrategy: (times) => (closing && times > RETRIES_WHILE_CLOSING ? null : retryDelayMs(times)),
   })
   redis.on('error', onError)
-  return redis
+  return {
+    redis,
+    async close(close) {
+      closing = true
+      try {
+        await close()
+      } finally {
+        // BullMQ leaves a client that it was given open.
+        redis.disconnect()
+      }
+    },
+  }
 }
 
-/** BullMQ leaves a client that it was given open. */
-async function closeWith(redis: Redis, close: () => Promise<void>): Promise<void> {
-  await close()
-  redis.disconnect()
+/** BullMQ passes on what its client says, so each error comes twice. */
+function oncePerError(tell: (error: unknown) => void): (error: unknown) => void {
+  let told: unknown
+  return (error) => {
+    if (error === told) return
+    told = error
+    tell(error)
+  }
 }
 
 function postgresOf(url: string, max: number) {
-  return { connectionString: url, max, schema: POSTGRES_SCHEMA, keepAlive: true, connectionTimeoutMillis: 5_000, statement_timeout: 30_000 }
+  return {
+    connectionString: url,
+    max,
+    schema: POSTGRES_SCHEMA,
+    keepAlive: true,
+    connectionTimeoutMillis: 5_000,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    query_timeout: STATEMENT_TIMEOUT_MS + 5_000,
+  }
 }

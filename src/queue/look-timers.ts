@@ -2,6 +2,7 @@ import type { JobsOptions } from 'bullmq'
 import type { TaskKey } from '../core/delivery.ts'
 import type { Clock, LookTimers, Restored, Timer } from '../core/ports.ts'
 import type { JobQueue, QueuedJob } from './connection.ts'
+import { patiently } from './patience.ts'
 
 export const LOOK_JOB = 'look'
 
@@ -23,16 +24,19 @@ export function jobIdOf(key: TaskKey): string {
 
 /** How many jobs are looked at side by side. */
 const WIDTH = 50
+/** A queue that does not answer must hold up neither new tasks nor the end of old ones: the caller comes again. */
+const PATIENCE_MS = 10_000
 
 export function createLookTimers(queue: JobQueue, now: Clock): LookTimers {
   return {
     async set(timers) {
-      await queue.addBulk(timers.map((timer) => jobOf(timer, now())))
+      await patiently(PATIENCE_MS, queue.addBulk(timers.map((timer) => jobOf(timer, now()))))
     },
     async restore(timers) {
       const counts = { added: 0, replaced: 0, moved: 0, left: 0 }
       for (let i = 0; i < timers.length; i += WIDTH) {
-        const done = await Promise.all(timers.slice(i, i + WIDTH).map((timer) => restoreOne(queue, timer, now())))
+        const some = timers.slice(i, i + WIDTH).map((timer) => restoreOne(queue, timer, now()))
+        const done = await patiently(PATIENCE_MS, Promise.all(some))
         for (const kind of done) counts[kind]++
       }
       return counts

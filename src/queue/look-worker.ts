@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
 import type { TaskKey } from '../core/delivery.ts'
 import { InvalidInputError } from '../core/errors.ts'
@@ -42,6 +43,8 @@ const KEEP_FAILED = { age: 7 * 24 * 3_600, count: 1_000 }
 
 export function startLookWorker(options: LookWorkerOptions): LookWorker {
   const stop = new AbortController()
+  // Every look that runs listens: as many as there are is no leak.
+  setMaxListeners(0, stop.signal)
   let lastActiveAt = Date.now()
   const process = async (job: Job, token?: string): Promise<void> => {
     lastActiveAt = Date.now()
@@ -77,19 +80,18 @@ type Outcome = { readonly kind: 'again'; readonly look: Timer['look'] } | { read
 
 /** Whatever the database did, the job must ring again: a failed job would lose its task until the reconciler comes. */
 async function run(options: LookWorkerOptions, job: Job, signal: AbortSignal): Promise<Outcome> {
-  const now = options.now()
   try {
     if (job.name === LOOK_JOB) return await options.look(keyOf(job.data), signal)
-    if (job.name === TRACK_JOB) await options.track(parseTrackRequest(job.data, now, new Date(job.timestamp)))
+    if (job.name === TRACK_JOB) await options.track(parseTrackRequest(job.data, options.now(), new Date(job.timestamp)))
     else throw new InvalidInputError('name', `A job named "${job.name.slice(0, 80)}" is not known here. Accepted: "${TRACK_JOB}".`)
     return { kind: 'done' }
   } catch (error) {
     if (error instanceof InvalidInputError) {
-      options.journal.failed({ what: `job "${TRACK_JOB}" refused`, error })
+      options.journal.failed({ what: 'a job was refused: it', error })
       throw new UnrecoverableError(error.message)
     }
     if (!signal.aborted) options.journal.failed({ what: `job "${job.name}", will be retried`, error })
-    return { kind: 'again', look: { at: new Date(now.getTime() + RETRY_MS + RETRY_SPREAD_MS * Math.random()), last: false } }
+    return { kind: 'again', look: { at: new Date(options.now().getTime() + RETRY_MS + RETRY_SPREAD_MS * Math.random()), last: false } }
   }
 }
 
@@ -112,13 +114,13 @@ async function sleepUntil(
   signal: AbortSignal,
 ): Promise<never> {
   const giveUpAt = Date.now() + options.lockMs
-  while (!signal.aborted) {
+  for (;;) {
     try {
       if (look.last && job.name === LOOK_JOB && job.priority !== priorityOf(look)) await job.changePriority({ priority: priorityOf(look) })
       await job.moveToDelayed(Math.ceil(look.at.getTime()), token)
       break
     } catch (error) {
-      if (isAnswer(error) || Date.now() > giveUpAt) {
+      if (isAnswer(error) || signal.aborted || Date.now() > giveUpAt) {
         options.journal.failed({ what: 'timer, left to the reconciler', error })
         break
       }

@@ -1,7 +1,7 @@
-import { TrackerError } from '../core/errors.ts'
 import type { TrackRequest } from '../core/track-request.ts'
 import { openQueue, type QueueAddress } from './connection.ts'
 import { TRACK_JOB } from './look-worker.ts'
+import { patiently } from './patience.ts'
 
 /** Hands requests to the queue. */
 export interface TrackQueue {
@@ -20,10 +20,12 @@ export function openTrackQueue(address: QueueAddress): TrackQueue {
   })
   return {
     async add(requests) {
-      const added = queue.it.waitUntilReady().then(() => queue.it.addBulk(requests.map(jobOf)))
-      await within(PATIENCE_MS, added, () => unavailable(lastError))
+      const giveUpAt = performance.now() + PATIENCE_MS
+      await patiently(PATIENCE_MS, queue.it.waitUntilReady(), () => lastError)
+      // Not begun at all once the sender was told that it failed: nothing piles up while the queue is away.
+      await patiently(giveUpAt - performance.now(), queue.it.addBulk(requests.map(jobOf)), () => lastError)
     },
-    close: () => within(PATIENCE_MS, queue.close(), () => unavailable(lastError)).catch(() => undefined),
+    close: () => patiently(PATIENCE_MS, queue.close()).catch(() => undefined),
   }
 }
 
@@ -42,28 +44,4 @@ function jobOf(request: TrackRequest) {
     // The same task enqueued again while it waits is the same job. Kept when finished, it would swallow a later one.
     opts: { jobId: `track.${app}.${taskId}`, removeOnComplete: true, removeOnFail: true },
   }
-}
-
-/**
- * What goes on after the time is over may still succeed. That is harmless: a request that is repeated is one task,
- * and one that was refused and taken all the same is tracked.
- */
-async function within<T>(ms: number, work: Promise<T>, onTimeout: () => Error): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(onTimeout()), ms)
-  })
-  try {
-    return await Promise.race([work, timeout])
-  } catch (error) {
-    throw error instanceof TrackerError ? error : unavailable(error)
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-function unavailable(cause: unknown): TrackerError {
-  const said = cause instanceof Error ? ` (${cause.message.replaceAll(/\/\/[^@/\s]*@/g, '//***@')})` : ''
-  const remedy = 'Check QUEUE_URL and the server, or use databaseUrl, which needs no queue.'
-  return new TrackerError('QUEUE_UNAVAILABLE', `The queue did not take the task${said}. ${remedy}`, { cause })
 }

@@ -23,7 +23,8 @@ export async function adopt(deps: AdoptDeps): Promise<number> {
     try {
       if (claimed.length > 0) await deps.timers.set(claimed)
     } catch (error) {
-      await deps.store.unadopt(claimed.map((timer) => timer.key))
+      // If that fails as well, the reconciler misses their timers; what the queue said must not be lost over it.
+      await deps.store.unadopt(claimed.map((timer) => timer.key)).catch(() => undefined)
       throw error
     }
     total += claimed.length

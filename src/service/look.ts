@@ -1,7 +1,7 @@
 import type { Answer, TaskKey } from '../core/delivery.ts'
 import { type AppEffect, isLastLook, isOver, planExpiry, planLook } from '../core/plan.ts'
 import type { AppGate, Clock, DeliveryStore, Journal, LoadedTask, SendResultApi } from '../core/ports.ts'
-import { jitterOf, nextPlannedLook, type PlannedLook, probeDelayMs, type Timing } from '../core/schedule.ts'
+import { jitterOf, lastLookAt, nextPlannedLook, type PlannedLook, probeDelayMs, type Timing } from '../core/schedule.ts'
 import type { Permit, Permits } from './permits.ts'
 
 export interface LookDeps {
@@ -35,7 +35,10 @@ export async function look(deps: LookDeps, key: TaskKey, signal: AbortSignal): P
     return againAt(deps, task, task.nextPollAt)
   const permit = await deps.permits.take({ app: key.app, deadlineAt: task.deadlineAt, last: isLastLook(task, now, deps.timing) }, signal)
   if (permit.kind !== 'granted') return putOff(deps, task, permit)
-  if (isOver(task, deps.now())) return expire(deps, task)
+  if (isOver(task, deps.now())) {
+    await deps.gate.refund(key.app)
+    return expire(deps, task)
+  }
   const answer = await deps.api.sendResult({ ...key, agentId: task.agentId }, signal)
   return record(deps, task, answer, now)
 }
@@ -90,7 +93,7 @@ async function expire(deps: LookDeps, task: LoadedTask): Promise<LookResult> {
 }
 
 async function putOff(deps: LookDeps, task: LoadedTask, permit: Exclude<Permit, { kind: 'granted' }>): Promise<LookResult> {
-  const until = bounded(task, putOffUntil(deps, task, permit))
+  const until = bounded(task, putOffUntil(deps, task, permit), deps.now(), deps.timing)
   const reason = permit.kind === 'backlog' ? BACKLOG : permit.reason
   // A short wait in line is not worth a write; a long one must not look like a lost timer to the reconciler.
   const worthWriting = permit.kind !== 'backlog' || until.getTime() - deps.now().getTime() > deps.timing.throttleMs / 2
@@ -117,9 +120,16 @@ function putOffUntil(deps: LookDeps, task: LoadedTask, permit: Exclude<Permit, {
   }
 }
 
-/** At the deadline the task is ended, whatever holds its looks up. */
-function bounded(task: LoadedTask, at: Date): Date {
-  return at < task.deadlineAt ? at : task.deadlineAt
+/**
+ * What holds a look up may be gone sooner than it said, so nothing puts a task off past its guaranteed last look. From then on
+ * it is tried again whenever half of the time left is over, and at the deadline the task is ended.
+ */
+function bounded(task: LoadedTask, at: Date, now: Date, timing: Timing): Date {
+  const lastAt = lastLookAt(task.deadlineAt, timing, jitterOf(task.key))
+  if (now < lastAt) return at < lastAt ? at : lastAt
+  const halfLeftMs = (task.deadlineAt.getTime() - now.getTime()) / 2
+  const latest = halfLeftMs < timing.minGapMs ? task.deadlineAt : new Date(now.getTime() + halfLeftMs)
+  return at < latest ? at : latest
 }
 
 function againAt(deps: LookDeps, task: LoadedTask, at: Date): LookResult {

@@ -60,10 +60,13 @@ class WaitingLine {
   readonly #app: string
   readonly #limits: AppLimits
   readonly #options: PermitsOptions
+  /** In the order in which they are served. */
   readonly #waiting: Waiter[] = []
   #serving = false
-  /** Where the line of those who were sent away ends, so that they do not all come back at once. */
-  #backlogEnd = 0
+  #wake: () => void = () => undefined
+  /** Where the lines of those who were sent away end, so that they do not all come back at once. */
+  #lastBacklogEnd = 0
+  #ordinaryBacklogEnd = 0
 
   constructor(app: string, limits: AppLimits, options: PermitsOptions) {
     this.#app = app
@@ -72,28 +75,21 @@ class WaitingLine {
   }
 
   join(request: PermitRequest, signal: AbortSignal): Promise<Permit> {
-    if (this.#waiting.length >= this.#capacity(request)) return Promise.resolve(this.#sendAway())
-    const granted = new Promise<Permit>((resolve, reject) => {
-      const waiter: Waiter = { ...request, resolve, reject }
+    const permit = new Promise<Permit>((resolve, reject) => {
+      const leave = (): void => this.#leave(waiter, signal.reason)
+      // The signal lives as long as the worker: a listener that stayed would be kept as long.
+      const settle = (): void => signal.removeEventListener('abort', leave)
+      const waiter: Waiter = {
+        ...request,
+        resolve: (given) => (settle(), resolve(given)),
+        reject: (reason) => (settle(), reject(reason)),
+      }
+      signal.addEventListener('abort', leave)
       this.#insert(waiter)
-      signal.addEventListener('abort', () => this.#leave(waiter, signal.reason), { once: true })
     })
+    this.#sendExcessAway()
     if (!this.#serving) void this.#serve()
-    return granted
-  }
-
-  /** About a second's worth of ordinary calls; last looks may fill the worker's share. */
-  #capacity(request: PermitRequest): number {
-    if (request.last) return this.#options.maxWaiting
-    return Math.min(this.#options.maxWaiting, Math.max(1, Math.ceil(this.#limits.callsPerSecond)))
-  }
-
-  #sendAway(): Permit {
-    const now = this.#options.now().getTime()
-    const callMs = 1_000 / this.#limits.callsPerSecond
-    const lineMs = this.#waiting.length * callMs
-    this.#backlogEnd = Math.max(this.#backlogEnd + callMs, now + lineMs)
-    return { kind: 'backlog', until: new Date(this.#backlogEnd) }
+    return permit
   }
 
   #insert(waiter: Waiter): void {
@@ -101,11 +97,32 @@ class WaitingLine {
     this.#waiting.splice(behind === -1 ? this.#waiting.length : behind, 0, waiter)
   }
 
+  /** Ordinary looks may wait for about a second; last looks may fill the worker's share, and push ordinary ones out of it. */
+  #sendExcessAway(): void {
+    const aSecond = Math.max(1, Math.ceil(this.#limits.callsPerSecond))
+    const room = (last: boolean): number => (last ? this.#options.maxWaiting : Math.min(this.#options.maxWaiting, aSecond))
+    for (let end = this.#waiting.at(-1); end !== undefined && this.#waiting.length > room(end.last); end = this.#waiting.at(-1)) {
+      this.#waiting.pop()
+      end.resolve(this.#sendAway(end))
+    }
+  }
+
+  /** Last looks have a line of their own: behind thousands of ordinary ones they would miss their deadline. */
+  #sendAway({ last }: Waiter): Permit {
+    const callMs = 1_000 / this.#limits.callsPerSecond
+    const lineEnd = this.#options.now().getTime() + this.#waiting.length * callMs
+    const end = Math.max((last ? this.#lastBacklogEnd : this.#ordinaryBacklogEnd) + callMs, lineEnd)
+    if (last) this.#lastBacklogEnd = end
+    else this.#ordinaryBacklogEnd = end
+    return { kind: 'backlog', until: new Date(end) }
+  }
+
   #leave(waiter: Waiter, reason: unknown): void {
     const i = this.#waiting.indexOf(waiter)
     if (i === -1) return
     this.#waiting.splice(i, 1)
     waiter.reject(reason)
+    if (this.#waiting.length === 0) this.#wake()
   }
 
   async #serve(): Promise<void> {
@@ -124,34 +141,57 @@ class WaitingLine {
   async #round(): Promise<void> {
     const last = this.#waiting.filter((waiter) => waiter.last).length
     const reservation = await this.#options.gate.reserve(this.#app, { last, ordinary: this.#waiting.length - last }, this.#limits)
-    if (reservation.kind === 'granted') return this.#handOut(reservation)
-    if (reservation.kind === 'busy') return wait(reservation.forMs)
-    const refused: Permit = reservation
-    for (const waiter of this.#waiting.splice(0)) waiter.resolve(refused)
+    switch (reservation.kind) {
+      case 'granted':
+        return this.#handOut(reservation)
+      case 'busy':
+        return this.#wait(reservation.forMs)
+      case 'paused':
+        return this.#refuse(reservation, () => true)
+      case 'budget':
+        // Nothing was asked for a last look that came meanwhile, and what is kept back for it may be there.
+        return this.#refuse(reservation, (waiter) => last > 0 || !waiter.last)
+      default:
+        return reservation satisfies never
+    }
+  }
+
+  #refuse(permit: Permit, isMeant: (waiter: Waiter) => boolean): void {
+    const all = this.#waiting.splice(0)
+    this.#waiting.push(...all.filter((waiter) => !isMeant(waiter)))
+    for (const waiter of all.filter(isMeant)) waiter.resolve(permit)
   }
 
   async #handOut(granted: Extract<Reservation, { kind: 'granted' }>): Promise<void> {
     const startMs = performance.now() + granted.firstInMs
     let ordinaryLeft = granted.ordinary
     for (let i = 0; i < granted.last + granted.ordinary; i++) {
-      await wait(startMs + i * granted.everyMs - performance.now())
+      await this.#wait(startMs + i * granted.everyMs - performance.now())
       const next = this.#waiting[0]
+      // Whoever waited has been told to stop.
+      if (next === undefined) return
       // Budget that was granted for last looks is not for ordinary ones.
-      if (next === undefined || (!next.last && ordinaryLeft === 0)) continue
+      if (!next.last && ordinaryLeft === 0) continue
       if (!next.last) ordinaryLeft--
       this.#waiting.shift()
       next.resolve({ kind: 'granted' })
     }
+  }
+
+  /** Ends early when nobody waits any more. Timers of under a millisecond would cost more than the precision is worth. */
+  async #wait(ms: number): Promise<void> {
+    if (ms < 1 || this.#waiting.length === 0) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
   }
 }
 
 function goesBefore(a: Waiter, b: Waiter): boolean {
   if (a.last !== b.last) return a.last
   return a.last && a.deadlineAt < b.deadlineAt
-}
-
-/** Timers of under a millisecond would cost more than the precision is worth. */
-async function wait(ms: number): Promise<void> {
-  if (ms < 1) return
-  await new Promise((resolve) => setTimeout(resolve, ms))
 }

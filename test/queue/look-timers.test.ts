@@ -1,0 +1,152 @@
+import { expect, test } from 'vitest'
+import type { Timer } from '../../src/core/ports.ts'
+import type { QueueAddress } from '../../src/queue/connection.ts'
+import { createLookTimers, jobIdOf, LOOK_JOB, priorityOf } from '../../src/queue/look-timers.ts'
+import { until } from '../support/wait.ts'
+import { addKept, aForeignQueue, aQueue, aWorker, describeQueues, failedJob, latch, storedJob } from './support.ts'
+
+const HOUR_MS = 3_600_000
+const now = (): Date => new Date()
+
+function timer(taskId: string, inMs = HOUR_MS, last = false): Timer {
+  return { key: { app: 'default', taskId }, look: { at: new Date(Date.now() + inMs), last } }
+}
+
+const idOf = (taskId: string): string => jobIdOf({ app: 'default', taskId })
+
+test.each(['256271667526', '9007199254740993123'])('the job id of task %s is not digits only and holds no colon', (taskId) => {
+  expect(idOf(taskId)).toMatch(/^[^:]*[^:\d][^:]*$/)
+})
+
+test('tasks of different apps have different job ids', () => {
+  expect(jobIdOf({ app: 'a', taskId: '1' })).not.toBe(jobIdOf({ app: 'b', taskId: '1' }))
+})
+
+describeQueues((backend) => {
+  function aScene(address: QueueAddress = backend.address()) {
+    return { address, queue: aForeignQueue(address), timers: createLookTimers(aQueue(address), now) }
+  }
+
+  test('a timer that is set twice is one job, and the first stays', async () => {
+    const { queue, timers } = aScene()
+    await timers.set([timer('1', HOUR_MS)])
+    await timers.set([timer('1', 2 * HOUR_MS), timer('2')])
+    expect(await queue.getJobCountByTypes('delayed')).toBe(2)
+    const { job } = (await storedJob(queue, idOf('1'))) ?? {}
+    expect(job?.delay).toBeGreaterThan(0.9 * HOUR_MS)
+    expect(job?.delay).toBeLessThanOrEqual(HOUR_MS)
+  })
+
+  test('a job holds the app and the task id and nothing else', async () => {
+    const { queue, timers } = aScene()
+    await timers.set([timer('9007199254740993123')])
+    const stored = await storedJob(queue, idOf('9007199254740993123'))
+    expect(stored?.job.data).toEqual({ app: 'default', taskId: '9007199254740993123' })
+    expect(stored?.job.name).toBe(LOOK_JOB)
+    expect(stored?.state).toBe('delayed')
+  })
+
+  test('nothing to set is nothing to do', async () => {
+    const { queue, timers } = aScene()
+    await timers.set([])
+    expect(await timers.restore([])).toEqual({ added: 0, replaced: 0, moved: 0, left: 0 })
+    expect(await queue.getJobCountByTypes('delayed', 'waiting', 'prioritized')).toBe(0)
+  })
+
+  test('a look that is due waits at once', async () => {
+    const { queue, timers } = aScene()
+    await timers.set([timer('1', -HOUR_MS)])
+    expect((await storedJob(queue, idOf('1')))?.state).toMatch(/waiting|prioritized/)
+  })
+
+  test('restore adds what is missing, more than one round of it', async () => {
+    const { queue, timers } = aScene()
+    const many = Array.from({ length: 120 }, (_, i) => timer(String(i + 1)))
+    expect(await timers.restore(many)).toEqual({ added: 120, replaced: 0, moved: 0, left: 0 })
+    expect(await queue.getJobCountByTypes('delayed')).toBe(120)
+  })
+
+  test('restore replaces a failed job that still holds the id', async () => {
+    const { address, queue, timers } = aScene()
+    await addKept(queue, 'nonsense', {}, idOf('1'))
+    const worker = aWorker(address)
+    await failedJob(queue, idOf('1'))
+    await worker.close()
+    await timers.set([timer('1')])
+    expect((await storedJob(queue, idOf('1')))?.state, 'BullMQ swallows the new job without a word').toBe('failed')
+    expect(await timers.restore([timer('1')])).toMatchObject({ replaced: 1 })
+    const stored = await storedJob(queue, idOf('1'))
+    expect([stored?.state, stored?.job.name]).toEqual(['delayed', LOOK_JOB])
+  })
+
+  test('restore replaces a completed job that still holds the id', async () => {
+    const { address, queue, timers } = aScene()
+    await addKept(queue, LOOK_JOB, { app: 'default', taskId: '1' }, idOf('1'))
+    const worker = aWorker(address)
+    await until(async () => (await storedJob(queue, idOf('1')))?.state === 'completed', { what: 'the job is completed' })
+    await worker.close()
+    expect(await timers.restore([timer('1')])).toMatchObject({ replaced: 1 })
+    expect((await storedJob(queue, idOf('1')))?.state).toBe('delayed')
+  })
+
+  test('restore moves a job that sleeps too long', async () => {
+    const { address, queue, timers } = aScene()
+    await timers.set([timer('1', 20 * HOUR_MS), timer('2', 20 * HOUR_MS)])
+    expect(await timers.restore([timer('1', -1_000), timer('2', HOUR_MS)])).toEqual({ added: 0, replaced: 0, moved: 2, left: 0 })
+    const moved = await storedJob(queue, idOf('2'))
+    expect(moved?.job.delay).toBeLessThanOrEqual(HOUR_MS)
+    const rung: string[] = []
+    aWorker(address, { look: async ({ taskId }) => (rung.push(taskId), { kind: 'done' }) })
+    await until(() => rung.includes('1'), { what: 'the moved job rings' })
+    expect(rung).toEqual(['1'])
+  })
+
+  test('restore leaves a job that waits', async () => {
+    const { queue, timers } = aScene()
+    await timers.set([timer('1', 0)])
+    expect(await timers.restore([timer('1', -1_000)])).toEqual({ added: 0, replaced: 0, moved: 0, left: 1 })
+    expect(await queue.getJobCountByTypes('waiting', 'prioritized')).toBe(1)
+  })
+
+  test('restore leaves a job that runs', async () => {
+    const { address, timers } = aScene()
+    await timers.set([timer('1', 0)])
+    const held = latch()
+    let looks = 0
+    aWorker(address, { look: async () => (looks++, await held.opened, { kind: 'done' }) })
+    await until(() => looks === 1, { what: 'the look runs' })
+    expect(await timers.restore([timer('1', -1_000)])).toMatchObject({ left: 1 })
+    held.open()
+  })
+
+  test('a last look overtakes 500 ordinary ones that wait', async () => {
+    const { address, timers } = aScene()
+    await timers.set(Array.from({ length: 500 }, (_, i) => timer(String(i + 1), 0)))
+    await timers.set([timer('9999', 0, true)])
+    const order: string[] = []
+    aWorker(address, { concurrency: 1, look: async ({ taskId }) => (order.push(taskId), { kind: 'done' }) })
+    await until(() => order.length > 0, { what: 'a look' })
+    expect(order[0]).toBe('9999')
+  })
+
+  test('a look that becomes the last one while it sleeps overtakes the others too', async () => {
+    const { address, timers } = aScene()
+    await timers.set([timer('9999', 0)])
+    const at = new Date(Date.now() + 50)
+    const first = aWorker(address, { look: async () => ({ kind: 'again', look: { at, last: true } }) })
+    const queue = aForeignQueue(address)
+    await until(async () => (await storedJob(queue, idOf('9999')))?.state === 'delayed', { what: 'it sleeps' })
+    await first.close()
+    await until(() => Date.now() > at.getTime() + 10, { what: 'it is due' })
+    await timers.set(Array.from({ length: 50 }, (_, i) => timer(String(i + 1), 0)))
+    // Asleep and due: the worker wakes it up before it takes the next job, or right after the first.
+    const order: string[] = []
+    aWorker(address, { concurrency: 1, look: async ({ taskId }) => (order.push(taskId), { kind: 'done' }) })
+    await until(() => order.length > 5, { what: 'looks' })
+    expect(order.slice(0, 3)).toContain('9999')
+  })
+})
+
+test('priorities: the last look first', () => {
+  expect(priorityOf({ last: true })).toBeLessThan(priorityOf({ last: false }))
+})

@@ -1,0 +1,205 @@
+import { expect, test } from 'vitest'
+import type { TrackRequest } from '../../src/core/track-request.ts'
+import type { QueueAddress } from '../../src/queue/connection.ts'
+import { createLookTimers, jobIdOf } from '../../src/queue/look-timers.ts'
+import { TRACK_JOB } from '../../src/queue/look-worker.ts'
+import { until } from '../support/wait.ts'
+import { addKept, aForeignQueue, aQueue, aWorker, describeQueues, failedJob, latch, storedJob } from './support.ts'
+
+const KEY = { app: 'default', taskId: '256271667526' }
+const ID = jobIdOf(KEY)
+const inMs = (ms: number): Date => new Date(Date.now() + ms)
+
+describeQueues((backend) => {
+  async function aTimer(address: QueueAddress): Promise<void> {
+    await createLookTimers(aQueue(address), () => new Date()).set([{ key: KEY, look: { at: new Date(), last: false } }])
+  }
+
+  test('a job rings again at the time that its look names, as often as it must, and no look is an attempt', async () => {
+    const address = backend.address()
+    await aTimer(address)
+    const queue = aForeignQueue(address)
+    const looks: Array<{ taskId: string; early: boolean }> = []
+    let due = new Date(0)
+    aWorker(address, {
+      look: async ({ taskId }) => {
+        looks.push({ taskId, early: Date.now() < due.getTime() - 1 })
+        due = inMs(looks.length < 12 ? 20 : 3_600_000)
+        return { kind: 'again', look: { at: due, last: false } }
+      },
+    })
+    await until(async () => looks.length === 12 && (await storedJob(queue, ID))?.state === 'delayed', { what: '12 looks' })
+    expect(looks).toEqual(looks.map(() => ({ taskId: KEY.taskId, early: false })))
+    const stored = await storedJob(queue, ID)
+    expect(stored?.job.attemptsMade).toBe(0)
+    expect(stored?.job.delay).toBeGreaterThan(3_500_000)
+  })
+
+  test('a task that is over leaves no job', async () => {
+    const address = backend.address()
+    await aTimer(address)
+    const queue = aForeignQueue(address)
+    aWorker(address)
+    await until(async () => (await queue.getJob(ID)) === undefined, { what: 'the job is gone' })
+    expect(await queue.getJobCountByTypes('completed', 'failed', 'delayed', 'waiting', 'prioritized', 'active')).toBe(0)
+  })
+
+  test('a look that fails is made again after a while, and the job never fails', async () => {
+    const address = backend.address()
+    await aTimer(address)
+    const queue = aForeignQueue(address)
+    const told: unknown[] = []
+    let looks = 0
+    aWorker(address, {
+      journal: { failed: ({ what }) => void told.push(what) },
+      look: async () => {
+        if (++looks < 2) throw new Error('the database is away')
+        return { kind: 'again', look: { at: inMs(3_600_000), last: false } }
+      },
+    })
+    await until(() => looks === 2, { what: 'the second look' })
+    await until(async () => (await storedJob(queue, ID))?.state === 'delayed', { what: 'it sleeps' })
+    expect(told).toEqual(['job "look", will be retried'])
+    expect((await storedJob(queue, ID))?.job.attemptsMade).toBe(0)
+    expect(await queue.getJobCountByTypes('failed')).toBe(0)
+  })
+
+  test.each([
+    ['with an id of its own', 'payroll-7'],
+    ['without an id', undefined],
+  ])('a track job %s is stored and leaves no job', async (_name, jobId) => {
+    const address = backend.address()
+    const queue = aForeignQueue(address)
+    const requests: TrackRequest[] = []
+    aWorker(address, { track: async (request) => void requests.push(request) })
+    const data = {
+      taskId: '9007199254740993123',
+      agentId: '836390886',
+      userIds: ['036'],
+      campaign: 'payroll-11',
+      sentAt: '2026-11-23T09:00:00+08:00',
+    }
+    await queue.add(TRACK_JOB, data, jobId === undefined ? {} : { jobId })
+    await until(async () => requests.length > 0 && (await queue.getJobCountByTypes('waiting', 'active', 'completed')) === 0, {
+      what: 'the job is done',
+    })
+    expect(requests).toEqual([{ ...data, app: 'default', sentAt: new Date('2026-11-23T01:00:00Z') }])
+  })
+
+  test('a send without a time was sent when its job was added', async () => {
+    const address = backend.address()
+    const queue = aForeignQueue(address)
+    const job = await queue.add(TRACK_JOB, { taskId: '1' }, { timestamp: Date.now() - 3_600_000 })
+    const requests: TrackRequest[] = []
+    aWorker(address, { track: async (request) => void requests.push(request) })
+    await until(() => requests.length === 1, { what: 'the request' })
+    expect(requests[0]?.sentAt).toEqual(new Date(job.timestamp))
+  })
+
+  test('a track job that cannot be stored waits and is stored later', async () => {
+    const address = backend.address()
+    const queue = aForeignQueue(address)
+    await addKept(queue, TRACK_JOB, { taskId: '1' }, 'mine')
+    let tries = 0
+    aWorker(address, {
+      track: async () => {
+        if (++tries < 2) throw new Error('the database is away')
+      },
+    })
+    await until(async () => (await storedJob(queue, 'mine'))?.state === 'completed', { what: 'the job is done' })
+    expect(tries).toBe(2)
+  })
+
+  test.each<[string, string, unknown, RegExp]>([
+    ['malformed task id', TRACK_JOB, { taskId: 'abc' }, /^taskId must be a whole number/],
+    ['unknown field', TRACK_JOB, { taskId: '1', userids: ['a'] }, /^Unknown field "userids"/],
+    ['no object', TRACK_JOB, 'hello', /^A request to track must be an object/],
+    ['101 users', TRACK_JOB, { taskId: '1', userIds: Array.from({ length: 101 }, (_, i) => `u${i}`) }, /^101 recipients in one task/],
+    ['unknown name', 'trakc', { taskId: '1' }, /^A job named "trakc" is not known here/],
+    ['look without a task', 'look', {}, /^taskId must be/],
+  ])('a job with a mistake (%s) fails at once with its name and touches nothing', async (_name, name, data, reason) => {
+    const address = backend.address()
+    const queue = aForeignQueue(address)
+    const touched: unknown[] = []
+    await queue.add(name, data, { jobId: 'mine', attempts: 5 })
+    aWorker(address, { look: async (key) => (touched.push(key), { kind: 'done' }), track: async (request) => void touched.push(request) })
+    const job = await failedJob(queue, 'mine')
+    expect(job.failedReason).toMatch(reason)
+    expect(job.attemptsMade).toBe(1)
+    expect(touched).toEqual([])
+  })
+
+  test('one worker makes as many looks at once as it may, without a warning of Node', async () => {
+    const address = backend.address()
+    const warnings: string[] = []
+    const warn = (warning: Error): void => void warnings.push(String(warning))
+    process.on('warning', warn)
+    const timers = createLookTimers(aQueue(address), () => new Date())
+    await timers.set(
+      Array.from({ length: 40 }, (_, i) => ({ key: { app: 'default', taskId: String(i + 1) }, look: { at: new Date(), last: false } })),
+    )
+    const held = latch()
+    let [running, most] = [0, 0]
+    aWorker(address, {
+      concurrency: 30,
+      look: async (_key, signal) => {
+        signal.addEventListener('abort', () => undefined)
+        most = Math.max(most, ++running)
+        await held.opened
+        running--
+        return { kind: 'done' }
+      },
+    })
+    await until(() => running === 30, { what: '30 looks run' })
+    held.open()
+    await until(() => running === 0, { what: 'they end' })
+    process.off('warning', warn)
+    expect(most).toBe(30)
+    expect(warnings).toEqual([])
+  })
+
+  test('closing waits for the look that runs, and the timer is set before it ends', async () => {
+    const address = backend.address()
+    await aTimer(address)
+    const queue = aForeignQueue(address)
+    const [begun, held] = [latch(), latch()]
+    const worker = aWorker(address, {
+      look: async () => {
+        begun.open()
+        await held.opened
+        return { kind: 'again', look: { at: inMs(3_600_000), last: false } }
+      },
+    })
+    await begun.opened
+    let closed = false
+    const closing = worker.close().then(() => {
+      closed = true
+    })
+    expect((await storedJob(queue, ID))?.state).toBe('active')
+    expect(closed).toBe(false)
+    held.open()
+    await closing
+    expect((await storedJob(queue, ID))?.state).toBe('delayed')
+    expect(worker.isRunning()).toBe(false)
+  })
+
+  test('a look that is aborted rings again soon, not only when its lock runs out', async () => {
+    const address = backend.address()
+    await aTimer(address)
+    const queue = aForeignQueue(address)
+    const begun = latch()
+    const worker = aWorker(address, {
+      lockMs: 60_000,
+      look: (_key, signal) =>
+        new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason))
+          begun.open()
+        }),
+    })
+    await begun.opened
+    const closing = worker.close()
+    worker.abort()
+    await closing
+    expect((await storedJob(queue, ID))?.state).toBe('delayed')
+  })
+})

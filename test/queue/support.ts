@@ -1,0 +1,136 @@
+import { randomBytes } from 'node:crypto'
+import { createPostgresBackend, createRedisBackend, type JobsOptions, Queue } from 'bullmq'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, describe, onTestFinished } from 'vitest'
+import { isPostgres, type JobQueue, openQueue, POSTGRES_SCHEMA, type QueueAddress, type Role } from '../../src/queue/connection.ts'
+import { type LookWorker, type LookWorkerOptions, startLookWorker } from '../../src/queue/look-worker.ts'
+import { migrateQueueSchema } from '../../src/queue/schema.ts'
+import { createTestDatabase } from '../support/postgres.ts'
+import { describeRedis, startRedis } from '../support/redis.ts'
+import { until } from '../support/wait.ts'
+
+/** Where a suite's queues live. */
+export interface Backend {
+  readonly name: 'redis' | 'postgres'
+  /** A queue of the test's own. */
+  address(): QueueAddress
+}
+
+/** The same suite on both backends. */
+export function describeQueues(suite: (backend: Backend) => void): void {
+  describe('on postgres', () => {
+    let url = ''
+    beforeAll(async () => {
+      const database = await createTestDatabase()
+      afterAllOf(() => database.drop())
+      await migrateQueueSchema(database.url)
+      url = database.url
+    })
+    const afterAllOf = cleanUp()
+    suite({ name: 'postgres', address: () => ({ url, name: newName(), prefix: 'bull' }) })
+  })
+  describeRedis('on redis', () => {
+    let url = ''
+    beforeAll(async () => {
+      const redis = await startRedis()
+      afterAllOf(() => redis.stop())
+      url = redis.url
+    })
+    const afterAllOf = cleanUp()
+    suite({ name: 'redis', address: () => ({ url, name: newName(), prefix: 'test' }) })
+  })
+}
+
+function cleanUp(): (work: () => Promise<unknown>) => void {
+  const works: Array<() => Promise<unknown>> = []
+  afterAll(async () => {
+    for (const work of works.reverse()) await work()
+  })
+  return (work) => void works.push(work)
+}
+
+function newName(): string {
+  return `queue-${randomBytes(6).toString('hex')}`
+}
+
+/** Our own view of the queue, closed at the end of the test. */
+export function aQueue(address: QueueAddress, role: Role = 'producer'): JobQueue {
+  const opened = openQueue(address, role, () => undefined)
+  onTestFinished(() => opened.close())
+  return opened.it
+}
+
+/** A queue as any other BullMQ client sees it. */
+export function aForeignQueue(address: QueueAddress): Queue {
+  if (isPostgres(address.url)) {
+    // The class is typed for its default backend; the calls that the tests make are the same on both.
+    const queue = new Queue(
+      address.name,
+      { connection: { connectionString: address.url, schema: POSTGRES_SCHEMA } },
+      createPostgresBackend,
+    ) as unknown as Queue
+    // Sessions that end with the database are no news.
+    queue.on('error', () => undefined)
+    onTestFinished(() => queue.close())
+    return queue
+  }
+  const redis = new Redis(address.url, { maxRetriesPerRequest: null })
+  const queue = new Queue(address.name, { connection: redis, prefix: address.prefix }, createRedisBackend)
+  onTestFinished(async () => {
+    await queue.close()
+    redis.disconnect()
+  })
+  return queue
+}
+
+export const QUIET = { failed: () => undefined }
+
+/** A worker that does nothing, but for what the test says. Closed at the end of the test. */
+export function aWorker(address: QueueAddress, options: Partial<LookWorkerOptions> = {}): LookWorker {
+  const worker = startLookWorker({
+    address,
+    concurrency: 5,
+    lockMs: 5_000,
+    look: async () => ({ kind: 'done' }),
+    track: async () => undefined,
+    now: () => new Date(),
+    journal: QUIET,
+    ...options,
+  })
+  onTestFinished(async () => {
+    worker.abort()
+    await worker.close()
+  })
+  return worker
+}
+
+/** The job as it is stored, or undefined. */
+export async function storedJob(queue: Queue, id: string) {
+  const job = await queue.getJob(id)
+  return job === undefined ? undefined : { state: await job.getState(), job }
+}
+
+export function failedJob(queue: Queue, id: string) {
+  return until(
+    async () => {
+      const stored = await storedJob(queue, id)
+      return stored?.state === 'failed' ? stored.job : undefined
+    },
+    { what: `job ${id} has failed` },
+  )
+}
+
+/** Adds a finished job and keeps it, as another client may have asked for. */
+export async function addKept(queue: Queue, name: string, data: unknown, jobId: string): Promise<void> {
+  const options: JobsOptions = { jobId, removeOnComplete: false, removeOnFail: false }
+  await queue.add(name, data, options)
+}
+
+/** A promise that the test resolves. */
+export function latch(): { readonly opened: Promise<void>; open(): void } {
+  let open = (): void => undefined
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { opened, open }
+}
