@@ -1,6 +1,6 @@
 import type { Answer, Task, TaskKey } from './delivery.ts'
 import type { LookPlan, TaskUpdate } from './look-plan.ts'
-import { isLastLook, unchanged } from './plan-finish.ts'
+import { unchanged } from './plan-finish.ts'
 import { planObserved } from './plan-observed.ts'
 import { planEmpty, planRefused } from './plan-refused.ts'
 import { deadlineOf, firstLook, jitterOf, lastLookAt, type PlannedLook, type Timing } from './schedule.ts'

@@ -126,10 +126,9 @@ export function plannedLooks(sentAt: Date, deadlineAt: Date, timing: Timing, jit
  */
 export function firstLook(sentAt: Date, deadlineAt: Date, now: Date, timing: Timing, jitter: number): PlannedLook {
   const looks = plannedLooks(sentAt, deadlineAt, timing, jitter)
-  const missed = looks.filter((look) => look.at <= now)
-  if (missed.length > 0) return { at: now, last: missed.some((look) => look.last) }
-  // plannedLooks always has the last look, so one lies ahead.
-  return looks[0] as PlannedLook
+  const [first] = looks
+  if (first !== undefined && first.at > now) return first
+  return { at: now, last: looks.some((look) => look.last && look.at <= now) }
 }
 
 /** The next planned look after one made at `now`; null when the last one is behind. */

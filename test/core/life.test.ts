@@ -54,7 +54,7 @@ function live({ fates, server, named = true, from = SENT, timing = timingOf(24),
     now = new Date(Math.max(now.getTime(), task.nextPollAt!.getTime()))
     if (!isOver(task, now)) now = new Date(Math.min(after(now, lateMs(requests.length)).getTime(), task.deadlineAt.getTime()))
     if (isOver(task, now)) {
-      task = { ...task, ...planExpiry(task, timing, null) }
+      task = expired(task, timing)
       break
     }
     const said = server(now, requests.length)
@@ -65,6 +65,8 @@ function live({ fates, server, named = true, from = SENT, timing = timingOf(24),
   }
   return { task, endedAt: now, requests, goodRequests }
 }
+
+const expired = (task: Task, timing: Timing): Task => ({ ...task, ...planExpiry(task, timing, null) })
 
 const honest =
   (fates: Fates): Server =>
@@ -121,7 +123,9 @@ test('what the task ends with is what an honest server last said', () => {
   holds(
     fc.property(someFates(), someFaults, aTaskId, (fates, faults, taskId) => {
       const { task, goodRequests } = live({ fates, server: faulty(fates, faults), taskId })
-      const said = Object.entries(truthAt(fates, goodRequests.at(-1) ?? minutesLater(-1)))
+      const said: ReadonlyArray<readonly [string, readonly string[]]> = Object.entries(
+        truthAt(fates, goodRequests.at(-1) ?? minutesLater(-1)),
+      )
       const expected = Object.fromEntries(
         Object.keys(fates).map((userId) => [userId, said.find(([, ids]) => ids.includes(userId))?.[0] ?? 'pending']),
       )

@@ -232,6 +232,6 @@ export const anyState: fc.Arbitrary<RecipientState> = fc.oneof(
 )
 
 /** Properties run with one seed, so that a red one is red again; on failure fast-check prints the smallest case. */
-export function holds<T>(property: fc.IProperty<T> | fc.IRawProperty<T>, numRuns = 1_000): void {
+export function holds<T>(property: fc.IProperty<T>, numRuns = 1_000): void {
   fc.assert(property, { numRuns, seed: 20_261_123 })
 }
