@@ -1,6 +1,5 @@
 import type { AddCommand } from './command.ts'
 import { numberOf, portOf } from './options.ts'
-import { runService } from './service.ts'
 
 interface SimulatorOptions {
   readonly port: number
@@ -23,15 +22,16 @@ export const addSimulator: AddCommand = (program, context, run) => {
     .option('--seed <n>', 'the same seed and the same task ids give the same people', (text) => numberOf(text, 0, 2 ** 31 - 1, true), 1)
     .addHelpText('after', EXAMPLES)
     .action(
-      run(async (options: SimulatorOptions) =>
-        runService(context, context.config(), async ({ closers }) => {
+      run(async (options: SimulatorOptions) => {
+        const { runService } = await import('./service.ts')
+        return runService(context, context.config(), async ({ closers }) => {
           const { startSimulator } = await import('../simulator/simulator.ts')
           const simulator = await startSimulator({ ...options })
           closers.add('simulator', () => simulator.close())
           context.print(simulator.url)
           context.note('App key sim-app-key, app secret sim-app-secret, agent id 836390886. Stop with Ctrl-C.')
           return undefined
-        }),
-      ),
+        })
+      }),
     )
 }

@@ -2,7 +2,7 @@ import type { Config } from '../config.ts'
 import type { AddCommand } from './command.ts'
 import type { Context } from './context.ts'
 import { EMBEDDED_DIRECTORY } from './embedded.ts'
-import { openWorker, runService, type Service } from './service.ts'
+import type { Service } from './service.ts'
 
 export const addStart: AddCommand = (program, context, run) => {
   program
@@ -11,6 +11,7 @@ export const addStart: AddCommand = (program, context, run) => {
     .addHelpText('after', '\nExample:\n  $ DINGTALK_APP_KEY=… DINGTALK_APP_SECRET=… DINGTALK_AGENT_ID=836390886 dingtalk-delivery start')
     .action(
       run(async () => {
+        const { openWorker, runService } = await import('./service.ts')
         const settings = context.config()
         return runService(context, settings, async (service) => {
           const config = settings.databaseUrl === null ? await withEmbedded(context, service) : settings

@@ -1,6 +1,5 @@
 import type { AddCommand } from './command.ts'
 import { requireDatabase } from './embedded.ts'
-import { openWorker, runService } from './service.ts'
 
 export const addWorker: AddCommand = (program, context, run) => {
   program
@@ -12,6 +11,7 @@ export const addWorker: AddCommand = (program, context, run) => {
     )
     .action(
       run(async () => {
+        const { openWorker, runService } = await import('./service.ts')
         const config = context.config()
         requireDatabase(config)
         return runService(context, config, async (service) => {

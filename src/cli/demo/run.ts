@@ -1,0 +1,144 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { VARIABLES } from '../../config.ts'
+import { createTracker } from '../../index.ts'
+import type { Simulator } from '../../simulator/simulator.ts'
+import type { RateQueries } from '../../store/rate-query.ts'
+import type { Context } from '../context.ts'
+import { campaignListing, render } from '../rates.ts'
+import { openWorker, runService, type Service } from '../service.ts'
+import { plainText, renderTable } from '../text/table.ts'
+import { type Comparison, compareWithTruth, isPerfect } from './compare.ts'
+import { createProgress } from './progress.ts'
+import { demoNotifications } from './scenario.ts'
+import { type Sender, type Sent, sendAll } from './send.ts'
+
+/** A day in a minute. */
+const TIME_SCALE = 1_440
+/** Windows, last looks and a slow machine: after this the demo has failed. */
+const PATIENCE_MS = 120_000
+const REFRESH_MS = 250
+/** What of the environment the demo heeds. */
+const KEPT = new Set<string>(['HOST', 'HEALTH_PORT', 'LOG_LEVEL', 'LOG_PRETTY', 'SHUTDOWN_GRACE_SECONDS'])
+
+/** The whole demo. @param exit end with the day instead of staying up */
+export function demo(context: Context, exit: boolean): Promise<number> {
+  return runService(context, context.config(demoSettings(context)), (service) => runDemo(context, service, exit))
+}
+
+async function runDemo(context: Context, service: Service, exit: boolean): Promise<number | undefined> {
+  context.note('Starting a PostgreSQL, a simulated DingTalk and a worker…')
+  const { simulator, sender } = await openSimulator(service)
+  const databaseUrl = await openDatabase(service)
+  const config = context.config(demoSettings(context, databaseUrl, sender))
+  const { migrateAll, openReads } = await import('../../wiring.ts')
+  await migrateAll(config)
+  const { health } = await openWorker(context, config, service)
+  const { rates, close } = openReads(databaseUrl)
+  service.closers.add('reads', close)
+
+  const sent = await sendAll(sender, demoNotifications())
+  await trackAll(databaseUrl, sent)
+  context.note(`Sent and tracking ${sent.length} work notifications. A day takes a minute here.`)
+  await follow(context, rates, service)
+  const perfect = await showResult(context, rates, simulator, sent)
+  if (exit || !perfect) return perfect ? 0 : 1
+  context.note(`\nStill up until Ctrl-C. Health: ${health.url}/readyz  metrics: ${health.url}/metrics  simulator: ${simulator.url}`)
+  context.note(`For the other commands meanwhile: export DATABASE_URL=${databaseUrl}`)
+  return undefined
+}
+
+/** Nothing of a real set-up is touched, whatever the environment says: the demo has its own database, queue and app. */
+function demoSettings(context: Context, databaseUrl: string | null = null, sender: Sender | null = null): Record<string, string | null> {
+  return {
+    ...Object.fromEntries(VARIABLES.filter((name) => !KEPT.has(name)).map((name) => [name, null])),
+    DATABASE_URL: databaseUrl,
+    DINGTALK_OAPI_URL: sender?.url ?? null,
+    DINGTALK_API_URL: sender?.url ?? null,
+    DINGTALK_APP_KEY: sender?.appKey ?? null,
+    DINGTALK_APP_SECRET: sender?.appSecret ?? null,
+    DINGTALK_AGENT_ID: sender?.agentId ?? null,
+    // A minute has the last looks of a whole day, all within its last half second.
+    MAX_CALLS_PER_SECOND: '200',
+    TIME_SCALE: String(TIME_SCALE),
+    ...(!context.has('HEALTH_PORT') && { HEALTH_PORT: '0' }),
+    ...(!context.has('LOG_LEVEL') && { LOG_LEVEL: 'error' }),
+  }
+}
+
+async function openSimulator({ closers }: Service): Promise<{ simulator: Simulator; sender: Sender }> {
+  const { startSimulator } = await import('../../simulator/simulator.ts')
+  const app = { appKey: 'demo-app-key', appSecret: 'demo-app-secret', agentId: '836390886' }
+  const simulator = await startSimulator({ timeScale: TIME_SCALE, seed: 11, callsPerSecond: 400, apps: [app] })
+  closers.add('simulator', () => simulator.close())
+  return { simulator, sender: { url: simulator.url, ...app } }
+}
+
+async function openDatabase({ closers, log }: Service): Promise<string> {
+  const { startEmbeddedPostgres } = await import('../../embedded/postgres.ts')
+  const directory = await mkdtemp(join(tmpdir(), 'dingtalk-delivery-demo-'))
+  closers.add('demo directory', () => rm(directory, { recursive: true, force: true }))
+  const database = await startEmbeddedPostgres({ directory, durable: false, onLog: (line) => log.debug({ line }, 'embedded PostgreSQL') })
+  closers.add('embedded PostgreSQL', () => database.close())
+  return database.url
+}
+
+async function trackAll(databaseUrl: string, sent: readonly Sent[]): Promise<void> {
+  const tracker = createTracker({ databaseUrl })
+  try {
+    await tracker.trackMany(
+      sent.map(({ taskId, campaign, sentAt, userIds, recipientsKnown }) => ({
+        taskId,
+        campaign,
+        sentAt,
+        ...(recipientsKnown && { userIds }),
+      })),
+    )
+  } finally {
+    await tracker.close()
+  }
+}
+
+/** Shows the reads coming in until every task has ended. */
+async function follow(context: Context, rates: RateQueries, { closers }: Service): Promise<void> {
+  const progress = createProgress(context, TIME_SCALE)
+  closers.add('progress display', () => progress.close())
+  const begin = performance.now()
+  try {
+    for (;;) {
+      const campaigns = await rates.campaignRates({})
+      const elapsedMs = performance.now() - begin
+      progress.show(elapsedMs, campaigns)
+      if (campaigns.every(({ openTasks }) => openTasks === 0)) return
+      if (elapsedMs > PATIENCE_MS)
+        throw new Error(`not every task had ended after ${PATIENCE_MS / 1_000} s. LOG_LEVEL=info shows what happened.`)
+      await sleep(REFRESH_MS)
+    }
+  } finally {
+    progress.close()
+  }
+}
+
+/** Prints what was tracked, and beside it what really happened. */
+async function showResult(context: Context, rates: RateQueries, simulator: Simulator, sent: readonly Sent[]): Promise<boolean> {
+  const { colors } = context
+  context.print(`\n${render('table', await rates.campaignRates({}), campaignListing(colors), colors)}`)
+  const comparisons = await compareWithTruth(rates, simulator, sent)
+  context.print(`\n${comparisonTable(comparisons, context)}`)
+  return comparisons.every(isPerfect)
+}
+
+function comparisonTable(comparisons: readonly Comparison[], { colors }: Context): string {
+  return renderTable<Comparison>(
+    [
+      { title: "Against the simulator's truth", show: ({ campaign }) => plainText(campaign) },
+      { title: 'States right', align: 'right', show: ({ agree, people }) => `${agree} of ${people}` },
+      { title: 'Read times inside their bracket', align: 'right', show: ({ bracketed, readers }) => `${bracketed} of ${readers}` },
+      { title: '', show: (comparison) => (isPerfect(comparison) ? colors.green('✓') : colors.red('✗')) },
+    ],
+    comparisons,
+    colors,
+  )
+}
