@@ -54,10 +54,10 @@ export async function openWorker(context: Context, config: Config, { log, closer
     metrics: () => metrics.text(),
   })
   closers.add('health server', () => health.close())
+  log.info({ health: health.url }, 'health server is up')
   worker = startWorker(config, log, { metrics })
   closers.add('worker', () => worker?.close())
   await worker.ready
-  log.info({ health: health.url }, 'worker is up')
   return { health }
 }
 
