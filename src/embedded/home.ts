@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { chmod, mkdir, realpath, stat } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { type Account, accountFor, canEnter } from './account.ts'
 import type { Settings } from './settings.ts'
 import { errnoOf, unavailable } from './unavailable.ts'
@@ -16,11 +16,12 @@ export interface Home {
   readonly account: Account | undefined
 }
 
-/** Makes the directory, private to this user. The path without symbolic links, since processes are recognised by it. */
+/** Makes the directory, private to this user; root's, and what is made above it, lets others pass through. The path without symbolic links, since processes are recognised by it. */
 export async function makeDirectory(directory: string): Promise<string> {
   const path = resolve(directory)
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 })
+    if (process.getuid?.() === 0) await makePassable(path)
+    else await mkdir(path, { recursive: true, mode: 0o700 })
     return await realpath(path)
   } catch (error) {
     throw unavailable(`the directory ${path} cannot be made (${errnoOf(error) ?? String(error)}).`, error)
@@ -45,7 +46,7 @@ export async function findHome(directory: string, settings: Settings, systemDire
 
 async function systemHome(directory: string, account: Account, systemDirectory: string): Promise<Home> {
   const path = join(systemDirectory, randomUUID())
-  await mkdir(path, { recursive: true, mode: 0o711 }).catch(() => undefined)
+  await makePassable(path).catch(() => undefined)
   if (!(await canEnter(account, path))) throw cannotEnter(account, directory)
   return { path, cluster: join(path, 'cluster'), account }
 }
@@ -53,8 +54,15 @@ async function systemHome(directory: string, account: Account, systemDirectory: 
 /** Lets others pass through to what they own, without listing what is there. */
 async function letThrough(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined)
-  if (found === undefined) await mkdir(path, { recursive: true, mode: 0o711 })
+  if (found === undefined) await makePassable(path)
   else await chmod(path, found.mode | 0o111)
+}
+
+/** Everything that is made on the way, whatever the umask takes away. */
+async function makePassable(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true })
+  if (first === undefined) return
+  for (let made = path; made.length >= first.length; made = dirname(made)) await chmod(made, 0o711)
 }
 
 function cannotEnter(account: Account, path: string): Error {

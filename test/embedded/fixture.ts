@@ -57,6 +57,7 @@ export interface HolderOptions extends Omit<EmbeddedPostgresOptions, 'onLog'> {
   readonly user?: { readonly uid: number; readonly gid: number }
   /** The program comes to its end without having closed anything. */
   readonly forgets?: boolean
+  readonly umask?: number
 }
 
 /** Started by another process. */

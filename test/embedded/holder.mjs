@@ -1,7 +1,8 @@
 // Runs the embedded PostgreSQL as a program of its own, to be killed. Arguments: the built module, then its options as JSON.
 // With `forgets` it ends at once, without closing. Writes `ready <url>`, or `refused <message>`. On SIGINT it uses the database once more, says `still here`, and closes.
 const [, , module, json] = process.argv
-const { forgets, ...options } = JSON.parse(json)
+const { forgets, umask, ...options } = JSON.parse(json)
+if (umask !== undefined) process.umask(umask)
 const { startEmbeddedPostgres } = await import(module)
 
 const started = await startEmbeddedPostgres({ ...options, onLog: (line) => console.error(line) }).catch((error) => {

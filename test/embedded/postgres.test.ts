@@ -10,6 +10,7 @@ test('starts where there was nothing, and keeps data, password and port from one
   await query(first.url, 'CREATE TABLE kept AS SELECT 1 AS number')
   await first.close()
   expect(await first.exited).toBe('exit code 0')
+  expect(await readdir(directory)).toEqual(['cluster', 'embedded.json'])
 
   const second = await start({ directory })
   expect(second.url).toBe(first.url)
@@ -137,6 +138,13 @@ test.runIf(isRoot)(
     expect(await query(second.url, 'SELECT number FROM kept')).toEqual([{ number: 1 }])
   },
 )
+
+test.runIf(isRoot)('a strict umask of root does not lock PostgreSQL out of what it needs', async () => {
+  const directory = join(await temporaryDirectory(), 'not', 'there yet')
+  const holder = startHolder({ directory, umask: 0o077 })
+  await urlOf(holder)
+  expect(await readdir(directory)).toEqual(['cluster', 'embedded.json', 'owner.json'])
+})
 
 test.runIf(isRoot)('as root where no directory can be entered, the message says where to move', async () => {
   const closed = await temporaryDirectory()
