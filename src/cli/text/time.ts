@@ -16,7 +16,7 @@ export function showDistance(time: Date, now: Date): string {
   return ms >= 0 ? `in ${text}` : `${text} ago`
 }
 
-export function showDuration(ms: number): string {
+function showDuration(ms: number): string {
   if (ms < MINUTE_MS) return `${Math.round(ms / SECOND_MS)} s`
   const minutes = Math.round(ms / MINUTE_MS)
   if (minutes < 60) return `${minutes} min`
