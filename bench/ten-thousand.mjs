@@ -83,7 +83,10 @@ async function sendOne(simulatorUrl, n) {
   const answer = await fetch(`${simulatorUrl}/_simulator/tasks`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ agentId: '836390886', recipients: userIds.map((userId) => ({ userId })) }),
+    body: JSON.stringify({
+      agentId: '836390886',
+      recipients: userIds.map((userId, i) => (i === 0 ? { userId, fate: 'never' } : { userId })),
+    }),
   })
   const { taskId } = await answer.json()
   if (taskId === undefined) throw new Error(`the simulator took no task: ${answer.status}`)
@@ -141,7 +144,11 @@ async function sample(pid, redis, samples) {
 
 async function startRedis() {
   const port = await freePort()
-  const child = spawn('redis-server', ['--port', String(port), '--appendonly', 'yes', '--maxmemory-policy', 'noeviction', '--save', '', '--dir', directory], { stdio: 'ignore' })
+  const child = spawn(
+    'redis-server',
+    ['--port', String(port), '--appendonly', 'yes', '--maxmemory-policy', 'noeviction', '--save', '', '--dir', directory],
+    { stdio: 'ignore' },
+  )
   const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 100 })
   client.on('error', () => undefined)
   await client.ping()
@@ -168,7 +175,10 @@ function startWorker(databaseUrl, queueUrl, simulatorUrl) {
     LOG_LEVEL: 'info',
     LOG_PRETTY: '0',
   }
-  const child = spawn(process.execPath, [new URL('../dist/cli/main.js', import.meta.url).pathname, 'worker'], { env, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(process.execPath, [new URL('../dist/cli/main.js', import.meta.url).pathname, 'worker'], {
+    env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   const exited = new Promise((resolve) => child.on('exit', resolve))
   const ready = new Promise((resolve, reject) => {
     let log = ''

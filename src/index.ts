@@ -65,8 +65,8 @@ export function createTracker(options: TrackerOptions): Tracker {
     trackMany,
     async track(input) {
       const [result] = await trackMany([input])
-      // One request in, one result out.
-      return result as TrackResult
+      if (result === undefined) throw new TypeError('one request gives one result')
+      return result
     },
     async close() {
       if (closed) return

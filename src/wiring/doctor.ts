@@ -34,7 +34,7 @@ async function diagnoseDatabase(url: string | null): Promise<Diagnosis[]> {
   try {
     const reached = await attempt('database', 'check DATABASE_URL and the server', () => serverOf(database))
     if (!reached.ok) return [reached]
-    const schema = await attempt('schema', 'run: dingtalk-delivery migrate', async () => {
+    const schema = await attempt('schema', 'see the finding', async () => {
       await assertSchemaVersion(database.prisma)
       return 'up to date'
     })

@@ -1,0 +1,74 @@
+import type { QueueConfig } from '../config.ts'
+import { TrackerError } from '../core/errors.ts'
+import type { DeliveryStore, Journal } from '../core/ports.ts'
+import type { DingTalkApp } from '../dingtalk/app.ts'
+import { createDingTalkApi, type DingTalkApi } from '../dingtalk/client.ts'
+import type { Metrics } from '../http/metrics.ts'
+import type { Closers } from '../lifecycle.ts'
+import type { Logger } from '../logger.ts'
+import { type JobQueue, openQueue } from '../queue/connection.ts'
+import { type LookDeps, look } from '../service/look.ts'
+import { createPermits } from '../service/permits.ts'
+import { createAppGate } from '../store/app-gate.ts'
+import { createDeliveryStore } from '../store/delivery-store.ts'
+import { readGauges } from '../store/gauges.ts'
+import { type Database, openDatabase } from '../store/prisma.ts'
+import { createJournal } from './journal.ts'
+import { budgetsOf, limitsBy, type Pace, type WorkerConfig } from './settings.ts'
+
+/** What a worker is told from outside. */
+export interface Outside {
+  readonly log: Logger
+  readonly metrics: Metrics | null
+  readonly closers: Closers
+}
+
+/** What a worker is made of. Nothing has connected yet. */
+export interface Parts {
+  readonly database: Database
+  readonly store: DeliveryStore
+  readonly queueConfig: QueueConfig
+  readonly queue: JobQueue
+  readonly journal: Journal
+  readonly now: () => Date
+  readonly look: (...args: [key: Parameters<typeof look>[1], signal: AbortSignal]) => ReturnType<typeof look>
+}
+
+/** @throws {TrackerError} `INVALID_CONFIG` without a database */
+export function openParts(config: WorkerConfig, pace: Pace, { log, metrics, closers }: Outside): Parts {
+  const { databaseUrl, queue: queueConfig } = config
+  if (databaseUrl === null || queueConfig === null) {
+    const message = 'DATABASE_URL is not set. Give a postgres:// URL, or use "start", which brings its own PostgreSQL.'
+    throw new TrackerError('INVALID_CONFIG', message)
+  }
+  const journal = createJournal(log, metrics)
+  const failed = (what: string) => (error: unknown) => journal.failed({ what, error })
+  const now = (): Date => new Date()
+
+  const database = openDatabase(databaseUrl, {
+    onPoolError: failed('database connection'),
+    onConnectionError: failed('database connection'),
+  })
+  closers.add('database', () => database.close())
+  const queue = openQueue(queueConfig, 'consumer', failed('queue connection'))
+  closers.add('queue', () => queue.close())
+  const api = openApi(config, pace, now, metrics)
+  closers.add('DingTalk client', () => api.close())
+  metrics?.onCollect(() => readGauges(database, budgetsOf(config.apps)))
+
+  const store = createDeliveryStore(database)
+  const gate = createAppGate(database, { probeLeaseMs: pace.probeLeaseMs })
+  const maxWaiting = Math.max(1, Math.floor(config.workerConcurrency / 2))
+  const permits = createPermits({ gate, limitsOf: limitsBy(config.apps), now, maxWaiting })
+  const deps: LookDeps = { store, api, gate, permits, timing: pace.timing, now, journal }
+  return { database, store, queueConfig, queue: queue.it, journal, now, look: (key, signal) => look(deps, key, signal) }
+}
+
+function openApi(config: WorkerConfig, pace: Pace, now: () => Date, metrics: Metrics | null): DingTalkApi {
+  const apps = new Map<string, DingTalkApp>(config.apps.map((app) => [app.name, app]))
+  return createDingTalkApi(apps, {
+    now,
+    tokens: pace.tokens,
+    ...(metrics && { onCall: (call) => metrics.apiCall(call), onTokenRefresh: (app) => metrics.tokenRefresh(app) }),
+  })
+}

@@ -1,0 +1,56 @@
+import type { Config } from '../config.ts'
+import type { AppLimits } from '../core/ports.ts'
+import { type Timing, timingOf } from '../core/schedule.ts'
+import type { DingTalkApp } from '../dingtalk/app.ts'
+import type { TokenTiming } from '../dingtalk/options.ts'
+
+/** An app whose tasks are tracked, and how often DingTalk may be asked about them. */
+export interface TrackedApp extends DingTalkApp {
+  /** Over all workers together. */
+  readonly callsPerSecond: number
+  readonly monthlyCallBudget: number | null
+}
+
+/** What of the configuration a worker needs. */
+export interface WorkerConfig
+  extends Pick<Config, 'databaseUrl' | 'queue' | 'pollsPerTask' | 'timeScale' | 'workerConcurrency' | 'shutdownGraceSeconds'> {
+  readonly apps: readonly TrackedApp[]
+}
+
+/** Everything that the time scale divides, in real milliseconds. What guards processes and servers has a floor. */
+export interface Pace {
+  readonly timing: Timing
+  /** New tasks are looked for this often. They are promised to start within 5 s of the sender's commit. */
+  readonly adoptEveryMs: number
+  readonly reconcileEveryMs: number
+  /** A dead worker's looks wait this long for another one. */
+  readonly lockMs: number
+  /** How long the one probe of a misconfigured app keeps the others out when its answer never comes. */
+  readonly probeLeaseMs: number
+  readonly tokens: Pick<TokenTiming, 'outageRetryMs' | 'refusalRetryMs'>
+}
+
+export function paceOf({ pollsPerTask, timeScale }: Pick<WorkerConfig, 'pollsPerTask' | 'timeScale'>): Pace {
+  const scaled = (ms: number, floorMs: number): number => Math.max(floorMs, ms / timeScale)
+  return {
+    timing: timingOf(pollsPerTask, timeScale),
+    adoptEveryMs: scaled(1_000, 100),
+    reconcileEveryMs: scaled(60_000, 500),
+    lockMs: scaled(30_000, 2_000),
+    probeLeaseMs: scaled(60_000, 1_000),
+    tokens: { outageRetryMs: scaled(1_000, 50), refusalRetryMs: scaled(5_000, 50) },
+  }
+}
+
+/** For an app that no configuration names: its looks are refused before a call, and its tasks pause as one. */
+const DEFAULT_LIMITS: AppLimits = { callsPerSecond: 15, monthlyBudget: null }
+
+export function limitsBy(apps: readonly TrackedApp[]): (app: string) => AppLimits {
+  const limits = new Map(apps.map((app) => [app.name, { callsPerSecond: app.callsPerSecond, monthlyBudget: app.monthlyCallBudget }]))
+  return (app) => limits.get(app) ?? DEFAULT_LIMITS
+}
+
+/** The monthly call budgets of the apps that have one. */
+export function budgetsOf(apps: readonly TrackedApp[]): ReadonlyMap<string, number> {
+  return new Map(apps.flatMap(({ name, monthlyCallBudget }) => (monthlyCallBudget === null ? [] : [[name, monthlyCallBudget] as const])))
+}
