@@ -1,5 +1,5 @@
 import { createPostgresBackend, createRedisBackend, type JobsOptions, type Processor, Queue, Worker, type WorkerOptions } from 'bullmq'
-import { Redis } from 'ioredis'
+import { Redis, type RedisOptions } from 'ioredis'
 import { patiently } from './patience.ts'
 
 /** What we use of a BullMQ queue, whichever backend it has. */
@@ -142,20 +142,19 @@ function reopened(create: () => Closable, onError: (error: unknown) => void): Op
 /** A Redis client, and how to leave it. */
 interface Link {
   readonly redis: Redis
-  /** Does `close` and disconnects; a server that is away, or goes away meanwhile, is not waited for. */
+  /** Does `close` and disconnects; a server that is away is not waited for. */
   close(close: () => Promise<void>): Promise<void>
 }
 
 function openRedis(url: string, role: Role, onError: (error: unknown) => void): Link {
   let closing = false
-  const redis = new Redis(url, {
+  const redis = new CountedRedis(url, {
     // A worker's commands wait for the server to come back; a producer's fail with the connection.
     maxRetriesPerRequest: role === 'consumer' ? null : 0,
     enableOfflineQueue: role === 'consumer',
     connectTimeout: CONNECT_TIMEOUT_MS,
     socketTimeout: SILENCE_MS[role],
     keepAlive: 10_000,
-    // BullMQ makes a second client for blocking out of these options, and waits for it without end when it closes (taskforcesh/bullmq#4656).
     retryStrategy: (times) => (closing && times > RETRIES_WHILE_CLOSING ? null : retryDelayMs(times)),
   })
   redis.on('error', onError)
@@ -163,6 +162,8 @@ function openRedis(url: string, role: Role, onError: (error: unknown) => void): 
     redis,
     async close(close) {
       closing = true
+      // BullMQ waits for the end of a connection that is just being made again, which never comes (taskforcesh/bullmq#4656).
+      await Promise.all([redis, ...redis.copies].map(readyOrEnded))
       try {
         await close()
       } finally {
@@ -171,6 +172,25 @@ function openRedis(url: string, role: Role, onError: (error: unknown) => void): 
       }
     },
   }
+}
+
+/** Knows the client that BullMQ makes for a worker to block on. */
+class CountedRedis extends Redis {
+  readonly copies: Redis[] = []
+
+  override duplicate(options?: Partial<RedisOptions>): Redis {
+    const copy = super.duplicate(options)
+    this.copies.push(copy)
+    return copy
+  }
+}
+
+async function readyOrEnded(redis: Redis): Promise<void> {
+  if (redis.status === 'ready' || redis.status === 'end') return
+  await new Promise<void>((resolve) => {
+    redis.once('ready', resolve)
+    redis.once('end', resolve)
+  })
 }
 
 /** BullMQ passes on what its client says, so each error comes twice. */

@@ -27,7 +27,8 @@ const WIDTH = 50
 /** A queue that does not answer must hold up neither new tasks nor the end of old ones: the caller comes again. */
 const PATIENCE_MS = 10_000
 
-export function createLookTimers(queue: JobQueue, now: Clock): LookTimers {
+/** @param patienceMs how long the queue may take for one batch, in milliseconds */
+export function createLookTimers(queue: JobQueue, now: Clock, patienceMs = PATIENCE_MS): LookTimers {
   return {
     async set(timers) {
       await patiently(PATIENCE_MS, queue.addBulk(timers.map((timer) => jobOf(timer, now()))))
@@ -36,7 +37,7 @@ export function createLookTimers(queue: JobQueue, now: Clock): LookTimers {
       const counts = { added: 0, replaced: 0, moved: 0, left: 0 }
       for (let i = 0; i < timers.length; i += WIDTH) {
         const some = timers.slice(i, i + WIDTH).map((timer) => restoreOne(queue, timer, now()))
-        const done = await patiently(PATIENCE_MS, Promise.all(some))
+        const done = await patiently(patienceMs, Promise.all(some))
         for (const kind of done) counts[kind]++
       }
       return counts

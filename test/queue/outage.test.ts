@@ -1,0 +1,227 @@
+import { fileURLToPath } from 'node:url'
+import { Redis } from 'ioredis'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { createClosers } from '../../src/lifecycle.ts'
+import { openQueue, type QueueAddress } from '../../src/queue/connection.ts'
+import { inspectQueue } from '../../src/queue/inspect.ts'
+import { createLookTimers, jobIdOf } from '../../src/queue/look-timers.ts'
+import { assertQueueSchema, migrateQueueSchema } from '../../src/queue/schema.ts'
+import { createTestDatabase } from '../support/postgres.ts'
+import { builtFile, startNode } from '../support/process.ts'
+import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts'
+import { startProxy, type TcpProxy } from '../support/tcp-proxy.ts'
+import { until } from '../support/wait.ts'
+import { aForeignQueue, aQueue, aWorker, describeQueues, latch, storedJob } from './support.ts'
+
+const KEY = { app: 'default', taskId: '256271667526' }
+const ID = jobIdOf(KEY)
+const now = (): Date => new Date()
+const due = () => ({ key: KEY, look: { at: now(), last: false } })
+const NO_LOG = { warn: () => undefined, debug: () => undefined }
+const inAnHour = () => ({ kind: 'again' as const, look: { at: new Date(Date.now() + 3_600_000), last: false } })
+
+describeQueues((backend) => {
+  test('the look of a worker that is killed is made by another one after the lock', async () => {
+    const address = backend.address()
+    await createLookTimers(aQueue(address), now).set([due()])
+    const child = startNode(fileURLToPath(new URL('./slow-worker.mjs', import.meta.url)), {
+      args: [builtFile('queue/look-worker.js'), JSON.stringify(address), '1000'],
+    })
+    await child.waitForLine(/^looking/)
+    const looks: string[] = []
+    aWorker(address, { lockMs: 1_000, look: async ({ taskId }) => (looks.push(taskId), inAnHour()) })
+    child.kill('SIGKILL')
+    await child.exit
+    await until(() => looks.length === 1, { what: 'the other worker looks', timeoutMs: 20_000 })
+    const queue = aForeignQueue(address)
+    await until(async () => (await storedJob(queue, ID))?.state === 'delayed', { what: 'it sleeps' })
+    expect((await storedJob(queue, ID))?.job.attemptsMade).toBe(0)
+  })
+
+  test('a worker that dies in every look loses no task', async () => {
+    const address = backend.address()
+    await createLookTimers(aQueue(address), now).set([due()])
+    for (let kill = 1; kill <= 3; kill++) {
+      const child = startNode(fileURLToPath(new URL('./slow-worker.mjs', import.meta.url)), {
+        args: [builtFile('queue/look-worker.js'), JSON.stringify(address), '500'],
+      })
+      await child.waitForLine(/^looking/)
+      child.kill('SIGKILL')
+      await child.exit
+    }
+    const looks: string[] = []
+    aWorker(address, { lockMs: 500, look: async ({ taskId }) => (looks.push(taskId), { kind: 'done' }) })
+    await until(() => looks.length === 1, { what: 'the last worker looks', timeoutMs: 20_000 })
+  })
+})
+
+describeRedis('a Redis that goes away', () => {
+  async function aRedis(): Promise<{ redis: RedisServer; address: QueueAddress }> {
+    const redis = await startRedis()
+    onTestFinished(() => redis.stop())
+    return { redis, address: { url: redis.url, name: 'dingtalk-delivery', prefix: 'bull' } }
+  }
+
+  test('a worker goes on by itself when it is back', async () => {
+    const { redis, address } = await aRedis()
+    const looks: string[] = []
+    aWorker(address, { look: async ({ taskId }) => (looks.push(taskId), { kind: 'done' }) })
+    const timers = createLookTimers(aQueue(address, 'consumer'), now)
+    await timers.set([due()])
+    await until(() => looks.length === 1, { what: 'a look' })
+    await redis.restart()
+    await timers.set([due()])
+    await until(() => looks.length === 2, { what: 'a look after the outage' })
+  })
+
+  test('a look that ends while it is away sleeps as it should when it is back', async () => {
+    const { redis, address } = await aRedis()
+    await createLookTimers(aQueue(address), now).set([due()])
+    const [begun, held] = [latch(), latch()]
+    aWorker(address, {
+      lockMs: 20_000,
+      look: async () => {
+        begun.open()
+        await held.opened
+        return inAnHour()
+      },
+    })
+    await begun.opened
+    await redis.kill('SIGKILL')
+    held.open()
+    await redis.restart()
+    const queue = aForeignQueue(address)
+    await until(async () => (await storedJob(queue, ID))?.state === 'delayed', { what: 'it sleeps', timeoutMs: 20_000 })
+  })
+
+  test.each(['producer', 'consumer'] as const)(
+    'a timer that it does not take is refused, not waited for without end (%s)',
+    async (role) => {
+      const { redis, address } = await aRedis()
+      const timers = createLookTimers(aQueue(address, role), now, 1_000)
+      await timers.set([due()])
+      await redis.kill('SIGKILL')
+      await expect(timers.set([due()])).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' })
+      await expect(timers.restore([due()])).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' })
+      await redis.restart()
+      await until(() => timers.set([due()]).then(() => true), { what: 'the timer is taken', timeoutMs: 20_000 })
+    },
+  )
+
+  test('a worker closes soon although it is gone, with a look under way', async () => {
+    const { redis, address } = await aRedis()
+    await createLookTimers(aQueue(address), now).set([due()])
+    const begun = latch()
+    const worker = aWorker(address, {
+      look: (_key, signal) =>
+        new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason))
+          begun.open()
+        }),
+    })
+    await begun.opened
+    await redis.kill('SIGKILL')
+    const closers = createClosers(NO_LOG)
+    closers.add('looks', () => {
+      worker.abort()
+      return worker.close()
+    })
+    expect(await closers.close(15_000), 'what did not close in time').toEqual([])
+  })
+
+  test('an idle worker and a queue close although it is gone, and let the process end by itself', async () => {
+    const { redis, address } = await aRedis()
+    const child = startNode(fileURLToPath(new URL('./closing-worker.mjs', import.meta.url)), {
+      args: [builtFile('queue/look-worker.js'), builtFile('queue/connection.js'), JSON.stringify(address)],
+    })
+    await child.waitForLine(/^ready/)
+    await redis.kill('SIGKILL')
+    child.kill('SIGTERM')
+    expect(await child.exit).toEqual({ code: 0, signal: null })
+    expect(child.stdout()).toContain('closed')
+    expect(child.stderr()).toBe('')
+  })
+
+  test('one error of the connection is told once', async () => {
+    const { redis, address } = await aRedis()
+    const told: unknown[] = []
+    const opened = openQueue(address, 'consumer', (error) => void told.push(error))
+    onTestFinished(() => opened.close())
+    await opened.it.count()
+    await redis.kill('SIGKILL')
+    await until(() => told.length >= 2, { what: 'two attempts have failed' })
+    expect(new Set(told).size).toBe(told.length)
+  })
+
+  test('what is wrong with it is found', async () => {
+    const { redis, address } = await aRedis()
+    expect((await inspectQueue(address.url)).filter((finding) => !finding.ok)).toEqual([])
+    const client = new Redis(address.url)
+    await client.config('SET', 'maxmemory-policy', 'allkeys-lru')
+    await client.config('SET', 'appendonly', 'no')
+    client.disconnect()
+    const wrong = (await inspectQueue(address.url)).filter((finding) => !finding.ok)
+    expect(wrong.map(({ name, remedy }) => [name, remedy?.split(':')[0]])).toEqual([
+      ['queue memory', 'set maxmemory-policy noeviction'],
+      ['queue persistence', 'set appendonly yes'],
+    ])
+    await redis.kill('SIGKILL')
+    const [gone] = await inspectQueue(address.url)
+    expect(gone).toMatchObject({
+      name: 'queue',
+      ok: false,
+      detail: expect.stringContaining('ECONNREFUSED'),
+      remedy: 'check QUEUE_URL and the server',
+    })
+  })
+})
+
+describe('a PostgreSQL that goes away', () => {
+  async function aServer(): Promise<{ proxy: TcpProxy; address: QueueAddress }> {
+    const database = await createTestDatabase()
+    onTestFinished(() => database.drop())
+    await migrateQueueSchema(database.url)
+    const url = new URL(database.url)
+    const proxy = await startProxy(Number(url.port))
+    onTestFinished(() => proxy.close())
+    url.port = String(proxy.port)
+    return { proxy, address: { url: url.href, name: 'dingtalk-delivery', prefix: 'bull' } }
+  }
+
+  test('a queue that was opened while it was away works when it is back', async () => {
+    const { proxy, address } = await aServer()
+    await proxy.mode('refuse')
+    const timers = createLookTimers(aQueue(address, 'consumer'), now)
+    await expect(timers.set([due()])).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' })
+    await proxy.mode('pass')
+    await timers.set([due()])
+    expect((await timers.restore([due()])).left).toBe(1)
+  })
+
+  test('a worker goes on by itself when it is back', async () => {
+    const { proxy, address } = await aServer()
+    const looks: string[] = []
+    aWorker(address, { look: async ({ taskId }) => (looks.push(taskId), { kind: 'done' }) })
+    const timers = createLookTimers(aQueue(address, 'consumer'), now)
+    await timers.set([due()])
+    await until(() => looks.length === 1, { what: 'a look' })
+    await proxy.mode('refuse')
+    await expect(timers.set([due()])).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' })
+    await proxy.mode('pass')
+    await until(() => timers.set([due()]).then(() => true), { what: 'the timer is taken' })
+    await until(() => looks.length === 2, { what: 'a look after the outage', timeoutMs: 20_000 })
+  })
+
+  test('without its schema it says what to run', async () => {
+    const database = await createTestDatabase()
+    onTestFinished(() => database.drop())
+    await expect(assertQueueSchema(database.url)).rejects.toMatchObject({
+      code: 'SCHEMA_MISMATCH',
+      message: expect.stringContaining('dingtalk-delivery migrate'),
+    })
+    const version = await migrateQueueSchema(database.url)
+    expect(await migrateQueueSchema(database.url)).toBe(version)
+    await assertQueueSchema(database.url)
+    expect(await inspectQueue(database.url)).toEqual([{ name: 'queue', ok: true, detail: 'PostgreSQL, schema up to date' }])
+  })
+})
