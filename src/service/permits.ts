@@ -50,6 +50,9 @@ export function createPermits(options: PermitsOptions): Permits {
   }
 }
 
+/** From one reservation to the next, in milliseconds: each is a write to the app's one row, and looks that come in between share it. */
+const ROUND_MS = 10
+
 interface Waiter extends PermitRequest {
   readonly resolve: (permit: Permit) => void
   readonly reject: (reason: unknown) => void
@@ -63,6 +66,7 @@ class WaitingLine {
   /** In the order in which they are served. */
   readonly #waiting: Waiter[] = []
   #serving = false
+  #nextRoundAt = -Infinity
   #wake: () => void = () => undefined
   /** Where the lines of those who were sent away end, so that they do not all come back at once. */
   #lastBacklogEnd = 0
@@ -130,7 +134,11 @@ class WaitingLine {
     try {
       // Looks that arrive in the same tick share the reservation.
       await Promise.resolve()
-      while (this.#waiting.length > 0) await this.#round()
+      while (this.#waiting.length > 0) {
+        await this.#wait(this.#nextRoundAt - performance.now())
+        this.#nextRoundAt = performance.now() + ROUND_MS
+        if (this.#waiting.length > 0) await this.#round()
+      }
     } catch (error) {
       for (const waiter of this.#waiting.splice(0)) waiter.reject(error)
     } finally {

@@ -4,6 +4,8 @@ export interface BatcherOptions<In, Out> {
   readonly maxItems: number
   /** Batches under way at once. */
   readonly parallel: number
+  /** From the start of one batch to the next, in milliseconds. Nobody waits when little is asked; when much is, round trips are saved. */
+  readonly gapMs: number
   /** Two items with one key never share a batch: the later waits for the next. */
   readonly keyOf?: (item: In) => string
   /** After a failure of many: could one of them be to blame, so that the others should be tried alone? */
@@ -17,25 +19,30 @@ interface Waiting<In, Out> {
 }
 
 /**
- * Gathers what is asked for in one turn of the event loop, or while earlier batches are under way, into one call.
- * So nobody waits for others to come, and the busier it gets the larger the batches.
+ * Gathers what is asked for in one turn of the event loop, within `gapMs` of the batch before, or while earlier batches are
+ * under way, into one call. So the busier it gets the larger the batches, and the first to come waits for nobody.
  */
 export function createBatcher<In, Out>(options: BatcherOptions<In, Out>): (item: In) => Promise<Out> {
   let waiting: Waiting<In, Out>[] = []
   let running = 0
   let scheduled = false
+  let startedAt = -Infinity
 
   const schedule = (): void => {
     if (scheduled || running >= options.parallel || waiting.length === 0) return
     scheduled = true
-    setImmediate(() => {
+    const begin = (): void => {
       scheduled = false
       start()
-    })
+    }
+    const waitMs = startedAt + options.gapMs - performance.now()
+    if (waitMs > 0) setTimeout(begin, waitMs)
+    else setImmediate(begin)
   }
   const start = (): void => {
     const [batch, rest] = takeBatch(waiting, options)
     waiting = rest
+    startedAt = performance.now()
     running++
     void runBatch(batch, options).finally(() => {
       running--

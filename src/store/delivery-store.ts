@@ -9,9 +9,9 @@ import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
 import { loadTasks } from './load-tasks.ts'
 import type { Database } from './prisma.ts'
-import { iso, millis, number, type Row, text, time } from './rows.ts'
+import { chosen, iso, millis, type Row, text, time } from './rows.ts'
 import { withSessionLock } from './session-lock.ts'
-import { nameOf, trackTasks } from './track-tasks.ts'
+import { byKey, nameOf, trackTasks } from './track-tasks.ts'
 import { type Written, writeLooks } from './write-looks.ts'
 
 export interface PostgresDeliveryStore extends DeliveryStore {
@@ -26,18 +26,23 @@ const MAX_LOADS = 100
 /** One failing row fails its whole statement; a database that does not answer fails every row alike. */
 const mayBePoisoned = (error: unknown): boolean => !(error instanceof TrackerError)
 
+/** A look takes longer than this by far, and nobody waits for it. */
+const GAP_MS = 10
+
 /** The store on PostgreSQL. Every write to an open task names the `poll_no` it believes. */
 export function createDeliveryStore({ prisma, pool }: Pick<Database, 'prisma' | 'pool'>): PostgresDeliveryStore {
   const load = createBatcher<TaskKey, LoadedTask | null>({
     run: (keys) => loadTasks(prisma, keys),
     maxItems: MAX_LOADS,
     parallel: 2,
+    gapMs: GAP_MS,
     mayBePoisoned,
   })
   const apply = createBatcher<LookPlan, Written>({
     run: (plans) => writeLooks(prisma, plans),
     maxItems: MAX_LOOKS,
     parallel: 1,
+    gapMs: GAP_MS,
     keyOf: (plan) => nameOf(plan.key),
     mayBePoisoned,
   })
@@ -45,6 +50,7 @@ export function createDeliveryStore({ prisma, pool }: Pick<Database, 'prisma' | 
     run: (items) => putOffLooks(prisma, items),
     maxItems: MAX_LOOKS,
     parallel: 1,
+    gapMs: GAP_MS,
     keyOf: (item) => nameOf(item.key),
     mayBePoisoned,
   })
@@ -97,7 +103,8 @@ interface PutOff {
 }
 
 /** A paused app puts off all its tasks at once. Repeating it is harmless: `poll_no` stays. */
-async function putOffLooks(prisma: PrismaClient, items: readonly PutOff[]): Promise<Written[]> {
+async function putOffLooks(prisma: PrismaClient, given: readonly PutOff[]): Promise<Written[]> {
+  const items = given.toSorted((a, b) => byKey(a.key, b.key))
   const rows = await retrying(
     () => prisma.$queryRaw<Row[]>`/* put_off_looks */
 WITH fenced AS MATERIALIZED (
@@ -110,16 +117,18 @@ WITH fenced AS MATERIALIZED (
     ${items.map((item) => iso(item.nextPollAt))}::timestamptz[],
     ${items.map((item) => item.hindrance)}::text[]
   ) AS given (n, app, task_id, poll_no, next_poll_at, hindrance)
-  JOIN delivery_task AS task ON task.app = given.app AND task.task_id = given.task_id AND task.poll_no = given.poll_no AND task.status = 'tracking'
-  ORDER BY task.id
-  FOR UPDATE OF task
+  CROSS JOIN LATERAL (
+    SELECT id, poll_no, status FROM delivery_task AS stored WHERE stored.app = given.app AND stored.task_id = given.task_id
+    LIMIT 1 FOR UPDATE
+  ) AS task
+  WHERE task.poll_no = given.poll_no AND task.status = 'tracking'
 )
 UPDATE delivery_task AS task SET next_poll_at = fenced.next_poll_at, hindrance = fenced.hindrance
 FROM fenced WHERE task.id = fenced.id
 RETURNING fenced.n`,
   )
-  const stored = new Set(rows.map((row) => number(row, 'n')))
-  return items.map((_, n) => (stored.has(n) ? 'stored' : 'stale'))
+  const stored = chosen(items, rows)
+  return given.map((item) => (stored.has(item) ? 'stored' : 'stale'))
 }
 
 /** Tasks that no worker has planned yet are left to `adopt`, which gives them their deadline. */
