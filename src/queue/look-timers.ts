@@ -31,7 +31,7 @@ const PATIENCE_MS = 10_000
 export function createLookTimers(queue: JobQueue, now: Clock, patienceMs = PATIENCE_MS): LookTimers {
   return {
     async set(timers) {
-      await patiently(PATIENCE_MS, queue.addBulk(timers.map((timer) => jobOf(timer, now()))))
+      await patiently(patienceMs, queue.addBulk(timers.map((timer) => jobOf(timer, now()))))
     },
     async restore(timers) {
       const counts = { added: 0, replaced: 0, moved: 0, left: 0 }

@@ -12,15 +12,20 @@ export interface TrackDoor {
 const CONNECT_TIMEOUT_MS = 1_800
 const STATEMENT_TIMEOUT_MS = 10_000
 
+/** Every writer takes the tasks in the same order, so that no two can wait for each other; the answers come in the order of the requests. */
 const TRACK = `
-  SELECT track_delivery(r.task_id, r.agent_id, r.user_ids, r.campaign, r.app, r.sent_at) AS is_new
+  SELECT is_new
   FROM (
-    SELECT j->>'taskId' AS task_id, j->>'agentId' AS agent_id, j->>'campaign' AS campaign, j->>'app' AS app,
-      (j->>'sentAt')::timestamptz AS sent_at,
-      CASE WHEN jsonb_typeof(j->'userIds') = 'array' THEN ARRAY(SELECT jsonb_array_elements_text(j->'userIds')) END AS user_ids
-    FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS each(j, position)
-    ORDER BY position
-  ) AS r`
+    SELECT r.position, track_delivery(r.task_id, r.agent_id, r.user_ids, r.campaign, r.app, r.sent_at) AS is_new
+    FROM (
+      SELECT position, j->>'taskId' AS task_id, j->>'agentId' AS agent_id, j->>'campaign' AS campaign, j->>'app' AS app,
+        (j->>'sentAt')::timestamptz AS sent_at,
+        CASE WHEN jsonb_typeof(j->'userIds') = 'array' THEN ARRAY(SELECT jsonb_array_elements_text(j->'userIds')) END AS user_ids
+      FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS each(j, position)
+      ORDER BY j->>'app' COLLATE "C", j->>'taskId' COLLATE "C", position
+    ) AS r
+  ) AS tracked
+  ORDER BY position`
 
 /** @throws {TrackerError} from its methods: `DATABASE_UNAVAILABLE`, or `SCHEMA_MISMATCH` where `migrate` has not run */
 export function openTrackDoor(databaseUrl: string): TrackDoor {
@@ -56,7 +61,11 @@ function explained(error: unknown): TrackerError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   const said = error instanceof Error ? error.message.replaceAll(/\/\/[^@/\s]*@/g, '//***@') : String(error)
   if (NOT_MIGRATED.has(code)) {
-    return new TrackerError('SCHEMA_MISMATCH', `The database has no tables for tracking (${said}). Run: dingtalk-delivery migrate`, { cause: error })
+    return new TrackerError('SCHEMA_MISMATCH', `The database has no tables for tracking (${said}). Run: dingtalk-delivery migrate`, {
+      cause: error,
+    })
   }
-  return new TrackerError('DATABASE_UNAVAILABLE', `The database did not take the task (${said}). Check DATABASE_URL and the server.`, { cause: error })
+  return new TrackerError('DATABASE_UNAVAILABLE', `The database did not take the task (${said}). Check DATABASE_URL and the server.`, {
+    cause: error,
+  })
 }

@@ -1,0 +1,63 @@
+import pg from 'pg'
+import { onTestFinished } from 'vitest'
+import { createTracker, type Tracker, type TrackerOptions } from '../../src/index.ts'
+import { createTestDatabase } from '../support/postgres.ts'
+import { type RedisServer, startRedis } from '../support/redis.ts'
+import { startProxy, type TcpProxy } from '../support/tcp-proxy.ts'
+
+/** A tracker that is closed at the end of the test. */
+export function aTracker(options: TrackerOptions): Tracker {
+  const tracker = createTracker(options)
+  onTestFinished(() => tracker.close())
+  return tracker
+}
+
+/** The URL of a database of the test's own. */
+export async function aDatabase(options: { readonly migrated: boolean } = { migrated: true }): Promise<string> {
+  const database = await createTestDatabase(options)
+  onTestFinished(() => database.drop())
+  return database.url
+}
+
+export async function aRedis(): Promise<RedisServer> {
+  const redis = await startRedis()
+  onTestFinished(() => redis.stop())
+  return redis
+}
+
+/** The same server behind a proxy, which can fail in every way. */
+export async function proxied(serverUrl: string): Promise<{ readonly url: string; readonly proxy: TcpProxy }> {
+  const url = new URL(serverUrl)
+  const proxy = await startProxy(Number(url.port))
+  onTestFinished(() => proxy.close())
+  url.port = String(proxy.port)
+  return { url: url.href, proxy }
+}
+
+export interface Sql {
+  query<T extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<T[]>
+}
+
+/** A session of its own, as a sender's program has. */
+export async function aSession(databaseUrl: string): Promise<Sql> {
+  const client = new pg.Client({ connectionString: databaseUrl })
+  client.on('error', () => undefined)
+  await client.connect()
+  onTestFinished(() => client.end())
+  return { query: async (text, values = []) => (await client.query(text, [...values])).rows }
+}
+
+/** What the sender said of a task, as the rows have it. */
+export async function taskRows(sql: Sql) {
+  return sql.query<{
+    app: string
+    task_id: string
+    agent_id: string | null
+    campaign: string | null
+    sent_at: Date
+    users: string[] | null
+  }>(`
+    SELECT app, task_id, agent_id, campaign, sent_at,
+      (SELECT array_agg(user_id ORDER BY user_id) FROM delivery_recipient_status AS people WHERE people.app = task.app AND people.task_id = task.task_id) AS users
+    FROM delivery_task AS task ORDER BY app, task_id`)
+}
