@@ -1,0 +1,57 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** The folder of the project. */
+export const ROOT = join(import.meta.dirname, '../../..')
+
+/** What users read and paste from. */
+export const PAGES = ['README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)].filter((path) => path.endsWith('.md'))
+
+/** A fenced block of a page. */
+export interface Block {
+  /** `README.md:35`, so that a failure names the line. */
+  readonly at: string
+  readonly page: string
+  readonly language: string
+  readonly text: string
+}
+
+export function textOf(page: string): string {
+  return readFileSync(join(ROOT, page), 'utf8')
+}
+
+export function blocksOf(page: string): Block[] {
+  const text = textOf(page)
+  return [...text.matchAll(/^```([^\n]*)\n(.*?)^```$/gms)].map((match) => ({
+    at: `${page}:${text.slice(0, match.index).split('\n').length + 1}`,
+    page,
+    language: match[1] ?? '',
+    text: match[2] ?? '',
+  }))
+}
+
+/** All blocks of all pages in one language. */
+export function blocksIn(language: string): Block[] {
+  return PAGES.flatMap(blocksOf).filter((block) => block.language === language)
+}
+
+/** The rows of the first table under a heading, each a list of its cells. */
+export function tableUnder(heading: string, page: string): string[][] {
+  const section = textOf(page)
+    .split(/^## /m)
+    .find((part) => part.startsWith(`${heading}\n`))
+  if (section === undefined) throw new Error(`${page} has no heading "## ${heading}"`)
+  const table = /(?:^\|.*\n)+/m.exec(section)?.[0] ?? ''
+  const [, , ...rows] = table.trimEnd().split('\n')
+  return rows.map((row) =>
+    row
+      .split(/(?<!\\)\|/)
+      .slice(1, -1)
+      .map((cell) => cell.trim().replaceAll('\\|', '|')),
+  )
+}
+
+/** What stands between backticks. */
+export function codeIn(text: string): string[] {
+  return [...text.matchAll(/`([^`\n]+)`/g)].map((match) => match[1] ?? '')
+}
