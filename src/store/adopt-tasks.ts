@@ -3,7 +3,8 @@ import type { Timer, Unplanned } from '../core/ports.ts'
 import type { PlannedLook } from '../core/schedule.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
-import { iso, millis, number, type Row, text, time } from './rows.ts'
+import { chosen, iso, millis, type Row, text, time } from './rows.ts'
+import { byKey } from './track-tasks.ts'
 
 type PlanStart = (task: Unplanned) => { readonly deadlineAt: Date; readonly first: PlannedLook }
 
@@ -25,8 +26,8 @@ export async function adoptTasks(prisma: PrismaClient, plan: PlanStart, limit: n
   })
   if (starts.length === 0) return []
   const claimed = await retrying(() => claim(prisma, starts))
-  const mine = new Set(claimed.map((row) => number(row, 'n')))
-  return starts.filter((_, n) => mine.has(n)).map(({ key, first }) => ({ key, look: first }))
+  const mine = chosen(starts, claimed)
+  return starts.filter((start) => mine.has(start)).map(({ key, first }) => ({ key, look: first }))
 }
 
 async function selectUnadopted(prisma: PrismaClient, limit: number): Promise<Row[]> {
@@ -47,9 +48,11 @@ WITH open AS MATERIALIZED (
     ${starts.map((start) => iso(start.deadlineAt))}::timestamptz[],
     ${starts.map((start) => iso(start.first.at))}::timestamptz[]
   ) AS start (n, app, task_id, deadline_at, next_poll_at)
-  JOIN delivery_task AS task ON task.app = start.app AND task.task_id = start.task_id AND task.adopted_at IS NULL AND task.status = 'tracking'
-  ORDER BY task.id
-  FOR UPDATE OF task SKIP LOCKED
+  CROSS JOIN LATERAL (
+    SELECT id, adopted_at, status FROM delivery_task AS stored WHERE stored.app = start.app AND stored.task_id = start.task_id
+    LIMIT 1 FOR UPDATE SKIP LOCKED
+  ) AS task
+  WHERE task.adopted_at IS NULL AND task.status = 'tracking'
 )
 UPDATE delivery_task AS task SET adopted_at = now(), deadline_at = open.deadline_at, next_poll_at = open.next_poll_at
 FROM open WHERE task.id = open.id
@@ -59,14 +62,17 @@ RETURNING open.n`
 /** Only tasks that no look was recorded for: the others have a timer, or the reconciler finds them. */
 export async function unadoptTasks(prisma: PrismaClient, keys: readonly TaskKey[]): Promise<void> {
   if (keys.length === 0) return
+  const sorted = keys.toSorted(byKey)
   await retrying(
     () => prisma.$executeRaw`/* unadopt_tasks */
 WITH mine AS MATERIALIZED (
   SELECT task.id
-  FROM unnest(${keys.map((key) => key.app)}::text[], ${keys.map((key) => key.taskId)}::text[]) AS given (app, task_id)
-  JOIN delivery_task AS task ON task.app = given.app AND task.task_id = given.task_id AND task.status = 'tracking' AND task.poll_no = 0
-  ORDER BY task.id
-  FOR UPDATE OF task
+  FROM unnest(${sorted.map((key) => key.app)}::text[], ${sorted.map((key) => key.taskId)}::text[]) AS given (app, task_id)
+  CROSS JOIN LATERAL (
+    SELECT id, poll_no, status FROM delivery_task AS stored WHERE stored.app = given.app AND stored.task_id = given.task_id
+    LIMIT 1 FOR UPDATE
+  ) AS task
+  WHERE task.status = 'tracking' AND task.poll_no = 0
 )
 UPDATE delivery_task AS task SET adopted_at = NULL FROM mine WHERE task.id = mine.id`,
   )

@@ -16,12 +16,12 @@ const MAX_PROBES = 16
 
 /** Rate, budget and pauses in the row of `delivery_app`, by the database's clock: all workers agree without agreeing on the time. */
 export function createAppGate({ prisma }: Pick<Database, 'prisma'>, options: AppGateOptions = {}): AppGate {
-  const { horizonMs = 500, probeLeaseMs = 60_000 } = options
+  const settings = { horizonMs: 500, probeLeaseMs: 60_000, ...options }
   /** Apps that this process has seen paused. Only these are worth a statement when a call succeeds. */
   const suspects = new Set<string>()
   return {
     async reserve(app, wanted, limits) {
-      const { reservation, probe } = await retrying(() => reserveCalls(prisma, app, wanted, limits, horizonMs, probeLeaseMs))
+      const { reservation, probe } = await retrying(() => reserveCalls(prisma, app, wanted, limits, settings))
       if (probe || reservation.kind === 'paused') suspects.add(app)
       return reservation
     },
@@ -55,8 +55,7 @@ async function reserveCalls(
   app: string,
   wanted: { readonly ordinary: number; readonly last: number },
   limits: AppLimits,
-  horizonMs: number,
-  probeLeaseMs: number,
+  { horizonMs, probeLeaseMs }: Required<AppGateOptions>,
 ): Promise<{ reservation: Reservation; probe: boolean }> {
   const rows = await prisma.$queryRaw<Row[]>`/* reserve_calls */
 SELECT kind, ordinary, last, first_in_ms, every_ms, ${millis('until')} AS until, reason

@@ -12,7 +12,6 @@ const BY_SQLSTATE: Readonly<Record<string, Cause>> = {
   '40001': 'again', // serialization failure
   '40P01': 'again', // deadlock
   '55P03': 'again', // lock timeout
-  '0A000': 'again', // "cached plan must not change result type", once after a migration
   '57014': 'unknown', // statement timeout
   '53': 'unknown', // too many connections, out of memory, disk full
   '08': 'unknown', // connection exception

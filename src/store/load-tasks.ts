@@ -37,7 +37,9 @@ FROM unnest(
   ${keys.map((key) => key.app)}::text[],
   ${keys.map((key) => key.taskId)}::text[]
 ) AS wanted (n, app, task_id)
-JOIN delivery_task AS task ON task.app = wanted.app AND task.task_id = wanted.task_id`
+CROSS JOIN LATERAL (
+  SELECT * FROM delivery_task AS stored WHERE stored.app = wanted.app AND stored.task_id = wanted.task_id LIMIT 1
+) AS task`
 }
 
 function taskOf(row: Row): LoadedTask {
@@ -73,7 +75,8 @@ function peopleOf(people: unknown, lastGoodRequestedAt: Date | null): Recipient[
 
 function recipientOf(person: unknown, lastGoodRequestedAt: Date | null): Recipient {
   if (!Array.isArray(person)) return unexpected('people', person, 'lists')
-  const [user_id, state, first_seen_at, last_unread_at, first_read_at, code, count]: readonly unknown[] = person
+  const columns: readonly unknown[] = person
+  const [user_id, state, first_seen_at, last_unread_at, first_read_at, code, count] = columns
   const row: Row = { user_id, state, first_seen_at, last_unread_at, first_read_at, code, count }
   return { userId: text(row, 'user_id'), firstSeenAt: timeOrNull(row, 'first_seen_at'), state: stateOf(row, lastGoodRequestedAt) }
 }

@@ -15,8 +15,6 @@ export interface DatabaseOptions {
   readonly statementTimeoutMs?: number
   /** Shown in `pg_stat_activity`. Default: `dingtalk-delivery`. */
   readonly applicationName?: string
-  /** Keeps the plans of frequent statements on each connection. Switch off behind a PgBouncer older than 1.21. Default: true. */
-  readonly preparedStatements?: boolean
   /** A connection at rest in the pool broke. It is replaced; nothing is lost. */
   readonly onPoolError?: (error: Error) => void
   /** A connection in use broke. The statement on it fails as well. */
@@ -33,7 +31,7 @@ export interface Database {
 
 /** Opens nothing yet: the first statement connects. */
 export function openDatabase(url: string, options: DatabaseOptions = {}): Database {
-  const { statementTimeoutMs = 15_000, preparedStatements = true } = options
+  const { statementTimeoutMs = 15_000 } = options
   const pool = new Pool({
     connectionString: url,
     max: options.max ?? 10,
@@ -44,14 +42,13 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
     keepAlive: true,
     application_name: options.applicationName ?? 'dingtalk-delivery',
     // Prisma's adapter reads and writes times without their zone: any session zone but UTC would shift them by hours.
+    // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for the promise; its types do not say so
     onConnect: (client) => client.query("SET timezone TO 'UTC'"),
   })
   // Without a listener an error of a connection at rest would end the process.
   pool.on('error', (error) => options.onPoolError?.(error))
-  const adapter = new PrismaPg(pool, {
-    ...(options.onConnectionError && { onConnectionError: options.onConnectionError }),
-    ...(preparedStatements && { statementNameGenerator: ({ sql }) => statementName(sql) }),
-  })
+  // Statements are not kept prepared: a plan that was made for an empty table would be used until the next ANALYZE.
+  const adapter = new PrismaPg(pool, { ...(options.onConnectionError && { onConnectionError: options.onConnectionError }) })
   const prisma = new PrismaClient({ adapter })
   let closed: Promise<void> | undefined
   return {
@@ -59,11 +56,6 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
     pool,
     close: () => (closed ??= prisma.$disconnect().then(() => pool.end())),
   }
-}
-
-/** Statements that begin with a name in a comment are prepared once a connection. All others are not: their number has no bound. */
-function statementName(sql: string): string {
-  return /^\/\* (\w+) \*\//.exec(sql)?.[1] ?? ''
 }
 
 /**

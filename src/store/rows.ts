@@ -8,11 +8,7 @@ export type Row = Readonly<Record<string, unknown>>
  * so only a number is right whatever the session's time zone is.
  */
 export function millis(expression: string): Prisma.Sql {
-  return Prisma.raw(millisText(expression))
-}
-
-export function millisText(expression: string): string {
-  return `(extract(epoch FROM ${expression}) * 1000)::double precision`
+  return Prisma.raw(`(extract(epoch FROM ${expression}) * 1000)::double precision`)
 }
 
 /** A time as a parameter, with its zone. Cast it: `${iso(at)}::timestamptz`. */
@@ -60,4 +56,9 @@ export function oneOf<T extends string>(values: readonly T[], row: Row, name: st
 
 export function unexpected(name: string, value: unknown, expected: string): never {
   throw new Error(`column ${name} of a database row holds ${typeof value}, expected ${expected}`)
+}
+
+/** The items whose place in the list, column `n`, is in the rows. */
+export function chosen<T>(items: readonly T[], rows: readonly Row[]): Set<T> {
+  return new Set(rows.map((row) => items[number(row, 'n')] ?? unexpected('n', row['n'], 'a place in the list')))
 }

@@ -3,14 +3,14 @@ import type { Tracked } from '../core/ports.ts'
 import type { TrackRequest } from '../core/track-request.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
-import { iso, number, type Row } from './rows.ts'
+import { chosen, iso, type Row } from './rows.ts'
 
 /** Many requests in one statement; a task that is there already stays as it is. The same rows as the SQL function `track_delivery` writes. */
 export async function trackTasks(prisma: PrismaClient, requests: readonly TrackRequest[]): Promise<Tracked[]> {
   const first = firstOfEach(requests)
   const sorted = [...first.values()].sort(byKey)
   const rows = await retrying(() => insertTasks(prisma, sorted))
-  const fresh = new Set(rows.map((row) => sorted[number(row, 'n')]))
+  const fresh = chosen(sorted, rows)
   return requests.map((request) => ({
     key: { app: request.app, taskId: request.taskId },
     isNew: first.get(nameOf(request)) === request && fresh.has(request),
@@ -28,7 +28,7 @@ export function nameOf(key: TaskKey): string {
   return `${key.app} ${key.taskId}`
 }
 
-/** Code units, as COLLATE "C" does for these ids: writers that insert in one order cannot deadlock. */
+/** The order in which every writer inserts and locks tasks, so that no two can wait for each other. Code units, as COLLATE "C" has them for these ids. */
 export function byKey(a: TaskKey, b: TaskKey): number {
   if (a.app !== b.app) return a.app < b.app ? -1 : 1
   return a.taskId < b.taskId ? -1 : a.taskId > b.taskId ? 1 : 0

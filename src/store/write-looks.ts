@@ -2,7 +2,8 @@ import type { Recipient, RecipientState } from '../core/delivery.ts'
 import type { LookPlan } from '../core/plan.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
-import { iso, number, type Row } from './rows.ts'
+import { chosen, iso, type Row } from './rows.ts'
+import { byKey } from './track-tasks.ts'
 
 export type Written = 'stored' | 'stale'
 
@@ -11,23 +12,21 @@ export type Written = 'stored' | 'stale'
  * @returns for each plan, in their order, whether it was stored
  */
 export async function writeLooks(prisma: PrismaClient, plans: readonly LookPlan[]): Promise<Written[]> {
+  const sorted = plans.toSorted((a, b) => byKey(a.key, b.key))
   return await retrying(async ({ maybeCommitted }) => {
-    const stored = numbersOf(await insertLooks(prisma, plans))
+    const stored = chosen(sorted, await insertLooks(prisma, sorted))
     // The reply to an earlier attempt was lost. What looks stale now may be our own look.
     if (maybeCommitted && stored.size < plans.length) {
-      for (const n of numbersOf(await findLooks(prisma, plans))) stored.add(n)
+      for (const plan of chosen(sorted, await findLooks(prisma, sorted))) stored.add(plan)
     }
-    return plans.map((_, n) => (stored.has(n) ? 'stored' : 'stale'))
+    return plans.map((plan) => (stored.has(plan) ? 'stored' : 'stale'))
   })
-}
-
-function numbersOf(rows: readonly Row[]): Set<number> {
-  return new Set(rows.map((row) => number(row, 'n')))
 }
 
 /**
  * The fence: only a task that is open and whose `poll_no` is what the plan believes is locked, and all else hangs on it.
- * Tasks are locked in the order of their ids, people written in the order of theirs, as everywhere.
+ * Tasks are locked in the order of their keys (the plans are sorted), people written in the order of theirs, as everywhere.
+ * LATERAL with LIMIT makes it a look-up by key for each plan: left to itself the planner reads every open task when its statistics are old.
  */
 async function insertLooks(prisma: PrismaClient, plans: readonly LookPlan[]): Promise<Row[]> {
   const [tasks, polls] = [plans.map((plan) => plan.task), plans.map((plan) => plan.poll)]
@@ -74,9 +73,11 @@ WITH look AS (
 ), fenced AS MATERIALIZED (
   SELECT task.id, look.*
   FROM look
-  JOIN delivery_task AS task ON task.app = look.app AND task.task_id = look.task_id AND task.poll_no = look.believes AND task.status = 'tracking'
-  ORDER BY task.id
-  FOR UPDATE OF task
+  CROSS JOIN LATERAL (
+    SELECT id, poll_no, status FROM delivery_task AS stored WHERE stored.app = look.app AND stored.task_id = look.task_id
+    LIMIT 1 FOR UPDATE
+  ) AS task
+  WHERE task.poll_no = look.believes AND task.status = 'tracking'
 ), updated AS (
   UPDATE delivery_task AS task SET
     poll_no = fenced.believes + 1,

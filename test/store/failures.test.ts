@@ -127,15 +127,13 @@ test('a database that is away is named as such, by every method, within seconds'
 })
 
 test('a full pool says so instead of waiting for ever', async () => {
-  const small = openDatabase(db.url, { max: 1, connectionTimeoutMs: 50 })
+  const small = openDatabase(db.url, { max: 1, connectionTimeoutMs: 250 })
   const store = createDeliveryStore(small)
-  const held = await small.pool.connect()
-  try {
-    await expect(store.load({ app: 'default', taskId: '1' })).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
-  } finally {
-    held.release()
-  }
-  expect(await store.load({ app: 'default', taskId: '1' })).toBeNull()
+  const key = { app: 'default', taskId: '1' }
+  // The lock takes the only connection.
+  const refusal = await store.exclusively(() => store.load(key).catch((error: unknown) => error))
+  expect(refusal).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+  expect(await store.load(key)).toBeNull()
   await small.close()
   await small.close()
 })

@@ -109,8 +109,8 @@ CREATE TABLE "delivery_app" (
 
 CREATE UNIQUE INDEX "delivery_task_app_task_id_key" ON "delivery_task"("app", "task_id");
 CREATE INDEX "delivery_task_app_campaign_idx" ON "delivery_task"("app", "campaign");
-CREATE INDEX "delivery_task_due_idx" ON "delivery_task"("next_poll_at") WHERE "status" = 'tracking';
-CREATE INDEX "delivery_task_open_idx" ON "delivery_task"("app") WHERE "status" = 'tracking';
+-- Also counts an app's open tasks. It must not begin with "app": with old statistics the planner would find a task by its key through it.
+CREATE INDEX "delivery_task_due_idx" ON "delivery_task"("next_poll_at", "app") WHERE "status" = 'tracking';
 CREATE INDEX "delivery_task_unadopted_idx" ON "delivery_task"("id") WHERE "adopted_at" IS NULL AND "status" = 'tracking';
 
 ALTER TABLE "delivery_recipient" ADD CONSTRAINT "delivery_recipient_task_pk_fkey" FOREIGN KEY ("task_pk") REFERENCES "delivery_task"("id") ON DELETE CASCADE ON UPDATE NO ACTION;
