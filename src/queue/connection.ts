@@ -1,6 +1,5 @@
 import { createPostgresBackend, createRedisBackend, type JobsOptions, type Processor, Queue, Worker, type WorkerOptions } from 'bullmq'
 import { Redis, type RedisOptions } from 'ioredis'
-import { patiently } from './patience.ts'
 
 /** What we use of a BullMQ queue, whichever backend it has. */
 export interface JobQueue {
@@ -107,7 +106,7 @@ function reopened(create: () => Closable, onError: (error: unknown) => void): Op
     if (closed) throw new Error('the queue is closed')
     const queue = create()
     queue.on('error', onError)
-    return { queue, ready: patiently(FIRST_CONNECTION_MS, queue.waitUntilReady()) }
+    return { queue, ready: Promise.race([queue.waitUntilReady(), firstConnectionIsLate()]) }
   }
 
   async function ready(): Promise<JobQueue> {
@@ -139,6 +138,13 @@ function reopened(create: () => Closable, onError: (error: unknown) => void): Op
   }
 }
 
+/** The timer keeps no process alive: whoever waits has a shorter patience of their own. */
+function firstConnectionIsLate(): Promise<never> {
+  return new Promise((_, reject) => {
+    setTimeout(() => reject(new Error(`no connection within ${FIRST_CONNECTION_MS} ms`)), FIRST_CONNECTION_MS).unref()
+  })
+}
+
 /** A Redis client, and how to leave it. */
 interface Link {
   readonly redis: Redis
@@ -163,7 +169,7 @@ function openRedis(url: string, role: Role, onError: (error: unknown) => void): 
     async close(close) {
       closing = true
       // BullMQ waits for the end of a connection that is just being made again, which never comes (taskforcesh/bullmq#4656).
-      await Promise.all([redis, ...redis.copies].map(readyOrEnded))
+      await Promise.all(redis.copies.map(readyOrEnded))
       try {
         await close()
       } finally {

@@ -1,7 +1,7 @@
 import { assertSchemaCompatibility, runMigrations } from 'bullmq'
 import pg from 'pg'
-import { TrackerError } from '../core/errors.ts'
 import { POSTGRES_SCHEMA } from './connection.ts'
+import { schemaError } from './errors.ts'
 
 /**
  * Creates or updates BullMQ's own schema in a PostgreSQL queue. BullMQ takes an advisory lock, so many may do it at once.
@@ -16,20 +16,7 @@ export async function assertQueueSchema(url: string): Promise<void> {
   try {
     await withClient(url, (client) => assertSchemaCompatibility(client, POSTGRES_SCHEMA))
   } catch (error) {
-    const name = error instanceof Error ? error.name : ''
-    if (name === 'SchemaMigrationRequiredError') {
-      throw new TrackerError('SCHEMA_MISMATCH', "The queue's schema is missing in its database. Run: dingtalk-delivery migrate", {
-        cause: error,
-      })
-    }
-    if (name === 'SchemaVersionMismatchError') {
-      throw new TrackerError(
-        'SCHEMA_MISMATCH',
-        "The queue's schema was made by a newer release. Upgrade dingtalk-delivery-tracker on this machine.",
-        { cause: error },
-      )
-    }
-    throw error
+    throw schemaError(error) ?? error
   }
 }
 

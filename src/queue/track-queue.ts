@@ -5,7 +5,7 @@ import { patiently } from './patience.ts'
 
 /** Hands requests to the queue. */
 export interface TrackQueue {
-  /** @throws {TrackerError} `QUEUE_UNAVAILABLE` within two seconds when the queue does not take them */
+  /** @throws {TrackerError} within two seconds when the queue does not take them: `QUEUE_UNAVAILABLE`, or `SCHEMA_MISMATCH` where `migrate` has not run */
   add(requests: readonly TrackRequest[]): Promise<void>
   close(): Promise<void>
 }

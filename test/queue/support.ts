@@ -104,10 +104,11 @@ export function aWorker(address: QueueAddress, options: Partial<LookWorkerOption
   return worker
 }
 
-/** The job as it is stored, or undefined. */
+/** The job as it is stored, or undefined. The state first: what is read after it is at least as new. */
 export async function storedJob(queue: Queue, id: string) {
+  const state = await queue.getJobState(id)
   const job = await queue.getJob(id)
-  return job === undefined ? undefined : { state: await job.getState(), job }
+  return job === undefined ? undefined : { state, job }
 }
 
 export function failedJob(queue: Queue, id: string) {

@@ -1,0 +1,181 @@
+import { createPostgresBackend, createRedisBackend, Queue } from 'bullmq'
+import { Redis } from 'ioredis'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { Tracker } from '../../src/index.ts'
+import { POSTGRES_SCHEMA } from '../../src/queue/connection.ts'
+import { migrateQueueSchema } from '../../src/queue/schema.ts'
+import { describeRedis } from '../support/redis.ts'
+import { until } from '../support/wait.ts'
+import { aDatabase, aRedis, aTracker, proxied } from './support.ts'
+
+/** The promise is two seconds; the rest is a busy machine. */
+const TWO_SECONDS_MS = 2_500
+
+async function refusedIn(tracker: Tracker): Promise<number> {
+  const started = performance.now()
+  await expect(tracker.track({ taskId: '1' })).rejects.toMatchObject({
+    code: 'QUEUE_UNAVAILABLE',
+    message: expect.stringContaining('QUEUE_URL'),
+  })
+  return performance.now() - started
+}
+
+const takes = (tracker: Tracker) => until(() => tracker.track({ taskId: '2' }), { what: 'a task is taken', timeoutMs: 20_000 })
+
+async function aQueueDatabase(): Promise<string> {
+  const url = await aDatabase({ migrated: false })
+  await migrateQueueSchema(url)
+  return url
+}
+
+const INPUT = {
+  taskId: '9007199254740993123',
+  agentId: 836_390_886n,
+  userIds: ['b', 'a'],
+  campaign: 'payroll-11',
+  sentAt: '2026-11-23T09:00:00+08:00',
+} as const
+const JOB = {
+  name: 'track',
+  data: {
+    app: 'default',
+    taskId: '9007199254740993123',
+    agentId: '836390886',
+    userIds: ['a', 'b'],
+    campaign: 'payroll-11',
+    sentAt: '2026-11-23T01:00:00.000Z',
+  },
+}
+
+describeRedis('the library with a queue on Redis', () => {
+  test('a task is a job of the default queue, and the same task twice is one job', async () => {
+    const redis = await aRedis()
+    const tracker = aTracker({ queueUrl: redis.url })
+    expect(await tracker.track(INPUT)).toEqual({ app: 'default', taskId: INPUT.taskId, duplicate: null })
+    await tracker.trackMany([INPUT, { taskId: '1' }])
+    const client = new Redis(redis.url, { maxRetriesPerRequest: null })
+    const queue = new Queue('dingtalk-delivery', { connection: client, prefix: 'bull' }, createRedisBackend)
+    onTestFinished(async () => {
+      await queue.close()
+      client.disconnect()
+    })
+    const jobs = await queue.getJobs(['waiting'])
+    expect(jobs).toHaveLength(2)
+    expect(jobs).toContainEqual(expect.objectContaining(JOB))
+  })
+
+  test('a server that was never there', async () => {
+    const tracker = aTracker({ queueUrl: 'redis://127.0.0.1:1' })
+    expect(await refusedIn(tracker)).toBeLessThan(TWO_SECONDS_MS)
+    expect(await refusedIn(tracker)).toBeLessThan(TWO_SECONDS_MS)
+  })
+
+  test('a server that is killed, and comes back', async () => {
+    const redis = await aRedis()
+    const tracker = aTracker({ queueUrl: redis.url })
+    await tracker.track({ taskId: '1' })
+    await redis.kill('SIGKILL')
+    expect(await refusedIn(tracker)).toBeLessThan(TWO_SECONDS_MS)
+    await redis.restart()
+    await takes(tracker)
+  })
+
+  test('a server that comes up after the tracker', async () => {
+    const redis = await aRedis()
+    await redis.kill('SIGKILL')
+    const tracker = aTracker({ queueUrl: redis.url })
+    expect(await refusedIn(tracker)).toBeLessThan(TWO_SECONDS_MS)
+    await redis.restart()
+    await takes(tracker)
+  })
+
+  test.each(['blackhole', 'reset'] as const)('a network that fails (%s) from the beginning', async (mode) => {
+    const { url, proxy } = await proxied((await aRedis()).url)
+    const tracker = aTracker({ queueUrl: url })
+    await proxy.mode(mode)
+    expect(await refusedIn(tracker)).toBeLessThan(TWO_SECONDS_MS)
+    await proxy.mode('pass')
+    await takes(tracker)
+  })
+
+  test.each(['blackhole', 'halfOpen', 'refuse'] as const)('a network that fails (%s) after the first task', async (mode) => {
+    const { url, proxy } = await proxied((await aRedis()).url)
+    const tracker = aTracker({ queueUrl: url })
+    await tracker.track({ taskId: '1' })
+    await proxy.mode(mode)
+    expect(await refusedIn(tracker)).toBeLessThan(TWO_SECONDS_MS)
+    await proxy.mode('pass')
+    await takes(tracker)
+  })
+
+  test('an outage is not paid for with memory: what was refused is not kept', async () => {
+    const redis = await aRedis()
+    const tracker = aTracker({ queueUrl: redis.url })
+    await tracker.track({ taskId: '1' })
+    await redis.kill('SIGKILL')
+    const refused = await Promise.allSettled(Array.from({ length: 500 }, (_, i) => tracker.track({ taskId: String(i + 100) })))
+    expect(refused.every((each) => each.status === 'rejected')).toBe(true)
+    await redis.restart()
+    await takes(tracker)
+    const client = new Redis(redis.url)
+    onTestFinished(() => client.disconnect())
+    expect(await client.llen('bull:dingtalk-delivery:wait')).toBe(2)
+  })
+
+  test('a password in the URL is not told', async () => {
+    const error = await aTracker({ queueUrl: 'redis://sender:hunter2@127.0.0.1:1' })
+      .track({ taskId: '1' })
+      .catch((caught: unknown) => caught)
+    expect(String(error)).toContain('QUEUE_URL')
+    expect(String(error)).not.toContain('hunter2')
+  })
+})
+
+describe('the library with a queue on PostgreSQL', () => {
+  test('a task is a job of the default queue, and the same task twice is one job', async () => {
+    const queueUrl = await aQueueDatabase()
+    const tracker = aTracker({ queueUrl })
+    expect(await tracker.track(INPUT)).toEqual({ app: 'default', taskId: INPUT.taskId, duplicate: null })
+    await tracker.trackMany([INPUT, { taskId: '1' }])
+    const queue = new Queue(
+      'dingtalk-delivery',
+      { connection: { connectionString: queueUrl, schema: POSTGRES_SCHEMA } },
+      createPostgresBackend,
+    )
+    queue.on('error', () => undefined)
+    onTestFinished(() => queue.close())
+    const jobs = await queue.getJobs(['waiting'])
+    expect(jobs).toHaveLength(2)
+    expect(jobs).toContainEqual(expect.objectContaining(JOB))
+  })
+
+  test('a server that was never there', async () => {
+    const tracker = aTracker({ queueUrl: 'postgres://127.0.0.1:1/queue' })
+    expect(await refusedIn(tracker)).toBeLessThan(TWO_SECONDS_MS)
+  })
+
+  test('a queue without its schema says what is missing', async () => {
+    const tracker = aTracker({ queueUrl: await aDatabase({ migrated: false }) })
+    await expect(tracker.track({ taskId: '1' })).rejects.toMatchObject({
+      code: 'SCHEMA_MISMATCH',
+      message: expect.stringContaining('dingtalk-delivery migrate'),
+    })
+  })
+
+  test.each(['refuse', 'reset', 'blackhole'] as const)(
+    'a server that goes away (%s) before and after the first task',
+    { timeout: 60_000 },
+    async (mode) => {
+      const { url, proxy } = await proxied(await aQueueDatabase())
+      const tracker = aTracker({ queueUrl: url })
+      await proxy.mode(mode)
+      expect(await refusedIn(tracker)).toBeLessThan(TWO_SECONDS_MS)
+      await proxy.mode('pass')
+      await takes(tracker)
+      await proxy.mode(mode)
+      expect(await refusedIn(tracker)).toBeLessThan(TWO_SECONDS_MS)
+      await proxy.mode('pass')
+      await takes(tracker)
+    },
+  )
+})
