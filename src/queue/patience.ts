@@ -9,7 +9,7 @@ import { queueError } from './errors.ts'
 export async function patiently<T>(ms: number, work: Promise<T>, said: () => unknown = () => undefined): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(said() ?? new Error(`no answer within ${Math.round(ms)} ms`)), ms)
+    timer = setTimeout(() => reject(queueError(said() ?? new Error(`no answer within ${Math.round(ms)} ms`))), ms)
   })
   try {
     return await Promise.race([work, timeout])

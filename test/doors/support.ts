@@ -44,7 +44,12 @@ export async function aSession(databaseUrl: string): Promise<Sql> {
   client.on('error', () => undefined)
   await client.connect()
   onTestFinished(() => client.end())
-  return { query: async (text, values = []) => (await client.query(text, [...values])).rows }
+  return {
+    async query<T extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<T[]> {
+      const { rows } = await client.query<T>(text, [...values])
+      return rows
+    },
+  }
 }
 
 /** What the sender said of a task, as the rows have it. */

@@ -1,0 +1,113 @@
+import pg from 'pg'
+import { expect, onTestFinished, test } from 'vitest'
+import type { Timer } from '../../src/core/ports.ts'
+import { timingOf } from '../../src/core/schedule.ts'
+import { openQueue, type QueueAddress } from '../../src/queue/connection.ts'
+import { createLookTimers } from '../../src/queue/look-timers.ts'
+import { startLookWorker } from '../../src/queue/look-worker.ts'
+import { migrateQueueSchema } from '../../src/queue/schema.ts'
+import { adopt } from '../../src/service/adopt.ts'
+import { createDeliveryStore } from '../../src/store/delivery-store.ts'
+import { openDatabase } from '../../src/store/prisma.ts'
+import { startInterval } from '../../src/wiring/interval.ts'
+import { describeRedis } from '../support/redis.ts'
+import { until } from '../support/wait.ts'
+import { aDatabase, aRedis, aSession, aTracker, taskRows } from './support.ts'
+
+const TASK = { taskId: '9007199254740993123', agentId: '836390886', userIds: ['036632523163121146', 'b'], campaign: 'payroll-11' }
+
+/** Two of these are two worker processes, but for the looks. */
+function startTaker(databaseUrl: string, address: QueueAddress) {
+  const database = openDatabase(databaseUrl)
+  const store = createDeliveryStore(database)
+  const queue = openQueue(address, 'consumer', () => undefined)
+  const timers = createLookTimers(queue.it, () => new Date())
+  const set: Timer[] = []
+  const errors: unknown[] = []
+  const looks: string[] = []
+  const tracked: boolean[] = []
+  const noting = {
+    set: async (given: readonly Timer[]) => {
+      set.push(...given)
+      await timers.set(given)
+    },
+  }
+  const journal = { adopted: () => undefined }
+  const deps = { store, timers: noting, timing: timingOf(24), now: () => new Date(), journal }
+  const adopter = startInterval(
+    20,
+    () => adopt(deps),
+    (error) => void errors.push(error),
+  )
+  const worker = startLookWorker({
+    address,
+    concurrency: 20,
+    lockMs: 10_000,
+    look: async ({ taskId }) => (looks.push(taskId), { kind: 'done' }),
+    async track(request) {
+      for (const { isNew } of await store.track([request])) tracked.push(isNew)
+      adopter.poke()
+    },
+    now: () => new Date(),
+    journal: { failed: ({ error }) => void errors.push(error) },
+  })
+  onTestFinished(async () => {
+    await worker.close()
+    await adopter.stop()
+    await queue.close()
+    await database.close()
+  })
+  return { set, errors, looks, tracked, queue: queue.it }
+}
+
+/** What became of one task after 100 calls at once, through all the doors in turn. */
+async function throughEveryDoor(databaseUrl: string, queueUrl: string) {
+  const address = { url: queueUrl, name: 'dingtalk-delivery', prefix: 'bull' }
+  const takers = [startTaker(databaseUrl, address), startTaker(databaseUrl, address)]
+  const [intoDatabase, intoQueue] = [aTracker({ databaseUrl }), aTracker({ queueUrl })]
+  const foreign = openQueue(address, 'producer', () => undefined)
+  const senders = new pg.Pool({ connectionString: databaseUrl, max: 10 })
+  onTestFinished(async () => {
+    await foreign.close()
+    await senders.end()
+  })
+  const rounds = Array.from({ length: 25 }, (_, i) => [
+    intoDatabase.track(TASK),
+    intoQueue.track(TASK),
+    foreign.it.add('track', TASK, i % 2 === 0 ? {} : { jobId: `mine-${i}` }),
+    senders.query('SELECT track_delivery($1, $2, $3, $4)', [TASK.taskId, TASK.agentId, TASK.userIds, TASK.campaign]),
+  ])
+  await Promise.all(rounds.flat())
+  const timer = await until(async () => (await foreign.it.count()) === 1 && foreign.it.getJob(`look.default.${TASK.taskId}`), {
+    what: 'one timer is all that is left in the queue',
+  })
+  return {
+    rows: await taskRows(await aSession(databaseUrl)),
+    planned: takers.flatMap((taker) => taker.set).map(({ key }) => key.taskId),
+    newByQueue: takers.flatMap((taker) => taker.tracked).filter((isNew) => isNew).length,
+    timer: await timer.getState(),
+    looksAndErrors: takers.flatMap((taker) => [...taker.looks, ...taker.errors]),
+  }
+}
+
+const ONCE = {
+  rows: [
+    expect.objectContaining({ app: 'default', task_id: TASK.taskId, agent_id: TASK.agentId, campaign: TASK.campaign, users: TASK.userIds }),
+  ],
+  planned: [TASK.taskId],
+  newByQueue: expect.toSatisfy((count: number) => count <= 1),
+  timer: 'delayed',
+  looksAndErrors: [],
+}
+
+test('the same task through all doors at once, 100 times, is one row, one timer and one plan (queue on PostgreSQL)', async () => {
+  const databaseUrl = await aDatabase()
+  await migrateQueueSchema(databaseUrl)
+  expect(await throughEveryDoor(databaseUrl, databaseUrl)).toEqual(ONCE)
+})
+
+describeRedis('with Redis', () => {
+  test('the same task through all doors at once, 100 times, is one row, one timer and one plan (queue on Redis)', async () => {
+    expect(await throughEveryDoor(await aDatabase(), (await aRedis()).url)).toEqual(ONCE)
+  })
+})
