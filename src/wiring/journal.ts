@@ -26,7 +26,8 @@ export function createJournal(log: Logger, metrics: Metrics | null): Journal {
 }
 
 /** A person must act on a paused app; an ordinary look is not worth a line at `info` when 10,000 tasks have 24 each. */
-function levelOf({ plan }: LookEvent): 'debug' | 'info' | 'warn' {
+function levelOf({ plan, stored }: LookEvent): 'debug' | 'info' | 'warn' {
+  if (stored === 'stale') return 'info'
   if (plan.app.kind === 'pause' || plan.app.kind === 'quota') return 'warn'
   return plan.poll.outcome === 'observed' ? 'debug' : 'info'
 }

@@ -3,30 +3,20 @@ import { Redis } from 'ioredis'
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { createTracker } from '../../src/index.ts'
-import { migrateQueueSchema } from '../../src/queue/schema.ts'
-import { type ApiPageServer, type Fault, startApiPageServer } from '../support/api-page-server.ts'
+import type { ApiPageServer, Fault } from '../support/api-page-server.ts'
 import { addAll, type Case, eighteenCases } from '../support/eighteen.ts'
 import { checkTruth } from '../support/oracle.ts'
-import { createTestDatabase } from '../support/postgres.ts'
-import { redisAvailable, startRedis } from '../support/redis.ts'
 import { until } from '../support/wait.ts'
-import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts'
+import { backends, makeWorld, type World } from '../support/world.ts'
 
 const TIME_SCALE = 1440
 const DAY_MS = 86_400_000 / TIME_SCALE
 const POLLS_PER_TASK = 24
 const PATIENCE_MS = DAY_MS + 40_000
 
-interface World {
-  readonly databaseUrl: string
-  readonly queueUrl: string
-  readonly server: ApiPageServer
-  start(): Promise<WorkerProcess>
-}
-
 describe.concurrent.for(backends())('on %s', (backend) => {
   test.concurrent('eighteen tasks through every door end as they should', { timeout: PATIENCE_MS + 30_000 }, async ({ onTestFinished }) => {
-    const world = await makeWorld(backend, onTestFinished)
+    const world = await makeWorld(backend, { timeScale: TIME_SCALE, pollsPerTask: POLLS_PER_TASK }, onTestFinished)
     await world.start()
     const cases = eighteenCases(Date.now(), DAY_MS, POLLS_PER_TASK)
     addAll(world.server, cases)
@@ -43,7 +33,7 @@ describe.concurrent.for(backends())('on %s', (backend) => {
   })
 
   test.concurrent('they end the same while DingTalk misbehaves', { timeout: PATIENCE_MS + 30_000 }, async ({ onTestFinished }) => {
-    const world = await makeWorld(backend, onTestFinished)
+    const world = await makeWorld(backend, { timeScale: TIME_SCALE, pollsPerTask: POLLS_PER_TASK }, onTestFinished)
     await world.start()
     const kinds: Fault[] = ['http500', 'html', 'truncated', 'reset', 'throttle', 'unknownCode', 'empty', 'badToken']
     let asked = 0
@@ -60,7 +50,7 @@ describe.concurrent.for(backends())('on %s', (backend) => {
   test.concurrent('they end the same while the worker is killed eight times', { timeout: PATIENCE_MS + 60_000 }, async ({
     onTestFinished,
   }) => {
-    const world = await makeWorld(backend, onTestFinished)
+    const world = await makeWorld(backend, { timeScale: TIME_SCALE, pollsPerTask: POLLS_PER_TASK }, onTestFinished)
     let worker = await world.start()
     const cases = eighteenCases(Date.now(), DAY_MS, POLLS_PER_TASK, { forgetful: false })
     addAll(world.server, cases)
@@ -77,47 +67,6 @@ describe.concurrent.for(backends())('on %s', (backend) => {
     for (const each of cases) expect([each.name, rows.get(each.task.taskId)?.status]).toEqual([each.name, each.status])
   })
 })
-
-function backends(): string[] {
-  return redisAvailable() ? ['redis', 'postgres'] : ['postgres']
-}
-
-async function makeWorld(backend: string, onTestFinished: (close: () => Promise<void>) => void): Promise<World> {
-  const database = await createTestDatabase({ migrated: true })
-  onTestFinished(() => database.drop())
-  const server = await startApiPageServer()
-  onTestFinished(() => server.close())
-  let queueUrl = database.url
-  if (backend === 'redis') {
-    const redis = await startRedis()
-    onTestFinished(() => redis.stop())
-    queueUrl = redis.url
-  } else {
-    await migrateQueueSchema(queueUrl)
-  }
-  const env = {
-    DATABASE_URL: database.url,
-    QUEUE_URL: queueUrl,
-    DINGTALK_OAPI_URL: server.url,
-    DINGTALK_API_URL: server.url,
-    DINGTALK_APP_KEY: 'key',
-    DINGTALK_APP_SECRET: 'secret',
-    DINGTALK_AGENT_ID: '836390886',
-    TIME_SCALE: String(TIME_SCALE),
-    POLLS_PER_TASK: String(POLLS_PER_TASK),
-    MAX_CALLS_PER_SECOND: '100',
-  }
-  return {
-    databaseUrl: database.url,
-    queueUrl,
-    server,
-    async start() {
-      const worker = await startWorkerProcess(env)
-      onTestFinished(async () => void (await worker.kill('SIGKILL')))
-      return worker
-    },
-  }
-}
 
 async function trackAll(world: World, cases: readonly Case[]): Promise<void> {
   const toDatabase = createTracker({ databaseUrl: world.databaseUrl })

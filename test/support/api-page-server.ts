@@ -17,6 +17,10 @@ export interface ApiPageServer {
   readonly tokenCalls: number
   /** Asked before each getsendresult answer; null: answer truly. */
   faults: (taskId: string, call: number) => Fault | null
+  /** Awaited before each getsendresult answer is made, so that a test can act while a worker waits for it. */
+  beforeAnswer: (taskId: string, call: number) => Promise<void>
+  /** Awaited when an answer has been handed to the network. */
+  afterAnswer: (taskId: string, call: number) => Promise<void>
   close(): Promise<void>
 }
 
@@ -57,7 +61,12 @@ export async function startApiPageServer(): Promise<ApiPageServer> {
   const tasks = new Map<string, SentTask>()
   const calls = new Map<string, number>()
   const goodAnswers: GoodAnswer[] = []
-  const state = { tokenCalls: 0, faults: (_taskId: string, _call: number): Fault | null => null }
+  const state = {
+    tokenCalls: 0,
+    faults: (_taskId: string, _call: number): Fault | null => null,
+    beforeAnswer: async (_taskId: string, _call: number): Promise<void> => {},
+    afterAnswer: async (_taskId: string, _call: number): Promise<void> => {},
+  }
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await text(request)
@@ -78,6 +87,7 @@ export async function startApiPageServer(): Promise<ApiPageServer> {
       return json(response, { errcode: 88, errmsg: 'ding talk error[subcode=40014,submsg=不合法的access_token]' })
     const fault = state.faults(taskId, call)
     if (fault !== null) return misbehave(fault, request, response)
+    await state.beforeAnswer(taskId, call)
     const task = tasks.get(taskId)
     const now = Date.now()
     if (task === undefined || form.get('agent_id') !== task.agentId) return json(response, { errcode: 400002, errmsg: '无效的参数' })
@@ -86,6 +96,7 @@ export async function startApiPageServer(): Promise<ApiPageServer> {
     const lists = listsOf(task, now, task.forgetful === true && call % 3 === 0 ? lastReadOf(taskId) : [])
     goodAnswers.push({ taskId, at: now, read: lists.read_user_id_list, unread: lists.unread_user_id_list })
     json(response, { errcode: 0, errmsg: 'ok', send_result: lists, request_id: `r${taskId.slice(-4)}x${call}` })
+    await state.afterAnswer(taskId, call)
   }
 
   const lastReadOf = (taskId: string): readonly string[] => goodAnswers.findLast((answer) => answer.taskId === taskId)?.read ?? []
@@ -110,6 +121,18 @@ export async function startApiPageServer(): Promise<ApiPageServer> {
     },
     set faults(next) {
       state.faults = next
+    },
+    get beforeAnswer() {
+      return state.beforeAnswer
+    },
+    set beforeAnswer(next) {
+      state.beforeAnswer = next
+    },
+    get afterAnswer() {
+      return state.afterAnswer
+    },
+    set afterAnswer(next) {
+      state.afterAnswer = next
     },
     async close() {
       server.closeAllConnections()

@@ -6,6 +6,9 @@ export interface WorkerProcess {
   readonly pid: number
   /** What it logged so far. */
   log(): string
+  /** SIGSTOP and SIGCONT. */
+  signal(signal: NodeJS.Signals): void
+  /** Resolves when the process has ended. */
   kill(signal: NodeJS.Signals): Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>
 }
 
@@ -29,7 +32,7 @@ export async function startWorkerProcess(env: Readonly<Record<string, string>>):
     void exited.then(({ code, signal }) => reject(new Error(`the worker ended (${code ?? signal}) before it was ready:\n${log}`)))
   })
   await ready
-  return { pid: pidOf(child), log: () => log, kill: (signal) => (child.kill(signal), exited) }
+  return { pid: pidOf(child), log: () => log, signal: (signal) => void child.kill(signal), kill: (signal) => (child.kill(signal), exited) }
 }
 
 function pidOf(child: ChildProcess): number {

@@ -1,0 +1,78 @@
+import { migrateQueueSchema } from '../../src/queue/schema.ts'
+import { type ApiPageServer, startApiPageServer } from './api-page-server.ts'
+import { createTestDatabase } from './postgres.ts'
+import { redisAvailable, startRedis } from './redis.ts'
+import { startProxy, type TcpProxy } from './tcp-proxy.ts'
+import { startWorkerProcess, type WorkerProcess } from './worker-process.ts'
+
+export type Backend = 'redis' | 'postgres'
+
+/** A database, a queue and a DingTalk for workers in processes of their own. Closed with the test. */
+export interface World {
+  readonly databaseUrl: string
+  readonly queueUrl: string
+  readonly server: ApiPageServer
+  /** Between the workers and their servers; the test itself goes past them. */
+  readonly toDatabase: TcpProxy
+  readonly toQueue: TcpProxy
+  start(): Promise<WorkerProcess>
+}
+
+export interface Day {
+  readonly timeScale: number
+  readonly pollsPerTask: number
+}
+
+/** The queue's backends that this machine has. Where one is missing, the Redis suites of `queue` say so loudly, and fail in CI. */
+export function backends(): Backend[] {
+  return redisAvailable() || process.env['CI'] === 'true' ? ['redis', 'postgres'] : ['postgres']
+}
+
+export async function makeWorld(backend: Backend, day: Day, onTestFinished: (close: () => Promise<void>) => void): Promise<World> {
+  const database = await createTestDatabase({ migrated: true })
+  onTestFinished(() => database.drop())
+  const server = await startApiPageServer()
+  onTestFinished(() => server.close())
+  const queueUrl = backend === 'redis' ? await openRedis(onTestFinished) : database.url
+  if (backend === 'postgres') await migrateQueueSchema(queueUrl)
+  const [toDatabase, toQueue] = await Promise.all([database.url, queueUrl].map((url) => startProxy(Number(new URL(url).port))))
+  if (toDatabase === undefined || toQueue === undefined) throw new Error('two proxies were started')
+  onTestFinished(() => toDatabase.close())
+  onTestFinished(() => toQueue.close())
+  const env = {
+    DATABASE_URL: through(toDatabase, database.url),
+    QUEUE_URL: through(toQueue, queueUrl),
+    DINGTALK_OAPI_URL: server.url,
+    DINGTALK_API_URL: server.url,
+    DINGTALK_APP_KEY: 'key',
+    DINGTALK_APP_SECRET: 'secret',
+    DINGTALK_AGENT_ID: '836390886',
+    TIME_SCALE: String(day.timeScale),
+    POLLS_PER_TASK: String(day.pollsPerTask),
+    MAX_CALLS_PER_SECOND: '100',
+  }
+  return {
+    databaseUrl: database.url,
+    ...{ queueUrl, server, toDatabase, toQueue },
+    async start() {
+      const worker = await startWorkerProcess(env)
+      onTestFinished(async () => {
+        await worker.kill('SIGKILL')
+      })
+      return worker
+    },
+  }
+}
+
+async function openRedis(onTestFinished: (close: () => Promise<void>) => void): Promise<string> {
+  const redis = await startRedis()
+  onTestFinished(() => redis.stop())
+  return redis.url
+}
+
+function through(proxy: TcpProxy, url: string): string {
+  const proxied = new URL(url)
+  proxied.hostname = '127.0.0.1'
+  proxied.port = String(proxy.port)
+  return proxied.href
+}
