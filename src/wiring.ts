@@ -1,6 +1,6 @@
 /** Puts the adapters together. Only the files of `wiring/` know every adapter; only `cli/` and `worker.ts` know wiring. */
-export { type Diagnosis, diagnose } from './wiring/doctor.ts'
+export { diagnose } from './wiring/doctor.ts'
 export { migrateAll } from './wiring/migrate.ts'
-export { openReads, type Reads } from './wiring/reads.ts'
+export { openReads } from './wiring/reads.ts'
 export type { TrackedApp } from './wiring/settings.ts'
 export { type RunningWorker, startWorker } from './wiring/worker.ts'

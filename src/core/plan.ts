@@ -5,7 +5,7 @@ import { planObserved } from './plan-observed.ts'
 import { planEmpty, planRefused } from './plan-refused.ts'
 import { deadlineOf, firstLook, jitterOf, lastLookAt, type PlannedLook, type Timing } from './schedule.ts'
 
-export type { AppEffect, LookPlan, Next, Poll, PollOutcome, TaskUpdate, Transition } from './look-plan.ts'
+export type { AppEffect, LookPlan, Poll, TaskUpdate, Transition } from './look-plan.ts'
 export { countsOf, isLastLook, unchanged } from './plan-finish.ts'
 
 /** What tracking a task begins with. Deadline and first look depend on the worker's time scale, so a worker sets them. */

@@ -26,7 +26,7 @@ export interface TrackRequest extends TaskKey {
 }
 
 /** Clocks differ: a send this far in the future is taken as "now"; further is a mistake. */
-export const FUTURE_TOLERANCE_MS = 15 * MINUTE_MS
+const FUTURE_TOLERANCE_MS = 15 * MINUTE_MS
 const MAX_LONG = 9_223_372_036_854_775_807n
 const MAX_USER_ID = 128
 const MAX_CAMPAIGN = 200

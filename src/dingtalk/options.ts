@@ -23,7 +23,7 @@ export interface TokenTiming {
   readonly refusalRetryMs: number
 }
 
-export const DEFAULT_TOKEN_TIMING: TokenTiming = {
+const DEFAULT_TOKEN_TIMING: TokenTiming = {
   refreshEarlyMs: 5 * 60_000,
   earlyRetryMs: 30_000,
   outageRetryMs: 1_000,

@@ -138,7 +138,7 @@ export function anApi(app: DingTalkApp, options: DingTalkApiOptions = {}): DingT
   return api
 }
 
-export const QUERY: SendResultQuery = { app: 'default', taskId: '256271667526', agentId: null }
+const QUERY: SendResultQuery = { app: 'default', taskId: '256271667526', agentId: null }
 
 export function look(api: DingTalkApi, query: Partial<SendResultQuery> = {}, signal = new AbortController().signal): Promise<Answer> {
   return api.sendResult({ ...QUERY, ...query }, signal)
