@@ -19,8 +19,9 @@ afterAll(async () => {
 })
 
 test.each(blocksIn('sql').map(({ at, text }) => [at, text]))('%s: every statement runs and answers', async (_, text) => {
-  const answers: unknown = await client.query(text)
-  const results = Array.isArray(answers) ? answers : [answers]
+  // More than one statement in a query gives a list of results.
+  const answers: pg.QueryResult | pg.QueryResult[] = await client.query(text)
+  const results: pg.QueryResult[] = Array.isArray(answers) ? answers : [answers]
   expect(results).toHaveLength(statementsOf(text).length)
   for (const [i, statement] of statementsOf(text).entries()) expect(results[i]?.rows, statement).not.toEqual([])
 })

@@ -1,11 +1,8 @@
-import { execFile } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { ROOT, textOf } from './pages.ts'
-
-const run = promisify(execFile)
 
 /** A project that has installed the package, as its users have it. */
 export interface UserProject {
@@ -37,7 +34,8 @@ export async function compile({ folder }: UserProject, files: Readonly<Record<st
   }
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: Object.keys(files) }))
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
-  await run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', folder], { cwd: folder }).catch(
-    (error: { readonly stdout?: string }) => Promise.reject(new Error(`the snippets have wrong types:\n${error.stdout}`)),
-  )
+  const { status, stdout } = spawnSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', folder], {
+    encoding: 'utf8',
+  })
+  if (status !== 0) throw new Error(`the snippets have wrong types:\n${stdout}`)
 }

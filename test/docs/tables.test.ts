@@ -1,0 +1,84 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { type Config, parseConfig, VARIABLES } from '../../src/config.ts'
+import { runCli } from '../support/process.ts'
+import { codeIn, ROOT, tableUnder } from './support/pages.ts'
+
+/** They belong to the HTTP API, which has no command yet: naming them would promise something. */
+const OF_SERVE = new Set<string>(['PORT', 'API_TOKEN'])
+
+/** Everything else has its default. */
+const BASE = { DATABASE_URL: 'postgres://db/tracker', DINGTALK_ACCESS_TOKEN: 'token' }
+const plain = parseConfig(BASE)
+const [app] = plain.apps
+
+/** Defaults that are told in words. */
+const IN_WORDS: Readonly<Record<string, { readonly words: string; readonly holds: boolean }>> = {
+  DATABASE_URL: { words: 'embedded (`start`, `demo`)', holds: parseConfig({}).databaseUrl === null },
+  QUEUE_URL: { words: '`DATABASE_URL`', holds: plain.queue?.url === BASE.DATABASE_URL },
+  DINGTALK_OAPI_URL: { words: 'from the region', holds: app?.oapiUrl === 'https://oapi.dingtalk.io' },
+  DINGTALK_API_URL: { words: 'from the region', holds: app?.apiUrl === 'https://api.dingtalk.io' },
+  DINGTALK_APP_KEY: { words: '', holds: parseConfig({}).apps.length === 0 },
+  DINGTALK_APP_SECRET: { words: '', holds: parseConfig({}).apps.length === 0 },
+  DINGTALK_AGENT_ID: { words: '', holds: app?.agentId === null },
+  DINGTALK_ACCESS_TOKEN: { words: '', holds: parseConfig({}).apps.length === 0 },
+  DINGTALK_APPS_FILE: { words: '', holds: plain.apps.length === 1 },
+  MONTHLY_CALL_BUDGET: { words: 'none', holds: app?.monthlyCallBudget === null },
+  LOG_PRETTY: { words: 'on for a terminal', holds: plain.logPretty === 'auto' },
+}
+
+/** Another value than the default, to see that the variable does something. */
+const OTHER: Readonly<Record<string, string>> = {
+  DINGTALK_REGION: 'cn',
+  LOG_LEVEL: 'debug',
+  QUEUE_NAME: 'other',
+  QUEUE_PREFIX: 'other',
+  HOST: '::1',
+}
+
+/** A row may name several variables, with as many defaults, or none for all of them. */
+const ROWS = tableUnder('Configuration', 'README.md').flatMap(([names = '', defaults = '']) => {
+  const variables = codeIn(names)
+  const parts = defaults.split(', ')
+  return variables.map((name, i) => ({ name, shown: parts.length === variables.length ? (parts[i] ?? '') : defaults }))
+})
+
+test('the table names every variable, and no other', () => {
+  expect(ROWS.map(({ name }) => name).sort()).toEqual(VARIABLES.filter((name) => !OF_SERVE.has(name)).sort())
+})
+
+test('variables of the HTTP API are left out only as long as there is none', () => {
+  expect(readdirSync(join(ROOT, 'src/cli'))).not.toContain('serve.ts')
+})
+
+test.each(ROWS)('$name: its default is what the table says ($shown)', ({ name, shown }) => {
+  const inWords = IN_WORDS[name]
+  if (inWords !== undefined) return expect([inWords.words, inWords.holds]).toEqual([shown, true])
+  const [literal = ''] = codeIn(shown)
+  expect(shown).toBe(`\`${literal}\``)
+  expect(parsed({ [name]: literal })).toEqual(plain)
+  expect(parsed({ [name]: OTHER[name] ?? `${Number(literal) + 1}` })).not.toEqual(plain)
+})
+
+const COMMANDS = tableUnder('Commands', 'README.md').map(([usage = '']) => codeIn(usage)[0] ?? '')
+const nameOf = (usage: string): string => usage.split(' ')[0] ?? ''
+
+test('the table names every command, and no other', async () => {
+  const { stdout } = await runCli(['--help'])
+  const commands = [...stdout.matchAll(/^ {2}([a-z]+) .*$/gm)].map((match) => match[1] ?? '').filter((name) => name !== 'help')
+  expect(COMMANDS.map(nameOf).sort()).toEqual(commands.sort())
+})
+
+test.each(COMMANDS)('%s: these are its options', async (usage) => {
+  const { stdout } = await runCli([nameOf(usage), '--help'])
+  const options = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)]
+    .map((match) => match[1] ?? '')
+    .filter((option) => option !== '--help')
+  expect((usage.match(/--[a-z-]+/g) ?? []).sort()).toEqual(options.sort())
+  expect(/TASK_ID/.test(usage)).toBe(/task-id/.test(stdout.split('\n')[0] ?? ''))
+})
+
+function parsed(env: Readonly<Record<string, string>>): Config {
+  return parseConfig({ ...BASE, ...env })
+}
