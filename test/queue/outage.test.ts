@@ -15,6 +15,7 @@ import { aForeignQueue, aQueue, aWorker, describeQueues, latch, storedJob } from
 
 const KEY = { app: 'default', taskId: '256271667526' }
 const ID = jobIdOf(KEY)
+const CLOSING_WORKER = fileURLToPath(new URL('./closing-worker.mjs', import.meta.url))
 const now = (): Date => new Date()
 const due = () => ({ key: KEY, look: { at: now(), last: false } })
 const NO_LOG = { warn: () => undefined, debug: () => undefined }
@@ -131,7 +132,7 @@ describeRedis('a Redis that goes away', () => {
 
   test('an idle worker and a queue close although it is gone, and let the process end by itself', async () => {
     const { redis, address } = await aRedis()
-    const child = startNode(fileURLToPath(new URL('./closing-worker.mjs', import.meta.url)), {
+    const child = startNode(CLOSING_WORKER, {
       args: [builtFile('queue/look-worker.js'), builtFile('queue/connection.js'), JSON.stringify(address)],
     })
     await child.waitForLine(/^ready/)
@@ -210,6 +211,18 @@ describe('a PostgreSQL that goes away', () => {
     await proxy.mode('pass')
     await until(() => timers.set([due()]).then(() => true), { what: 'the timer is taken' })
     await until(() => looks.length === 2, { what: 'a look after the outage', timeoutMs: 20_000 })
+  })
+
+  test('an idle worker and a queue close although it is gone, and let the process end by itself', async () => {
+    const { proxy, address } = await aServer()
+    const child = startNode(CLOSING_WORKER, {
+      args: [builtFile('queue/look-worker.js'), builtFile('queue/connection.js'), JSON.stringify(address)],
+    })
+    await child.waitForLine(/^ready/)
+    await proxy.mode('refuse')
+    child.kill('SIGTERM')
+    expect(await child.exit).toEqual({ code: 0, signal: null })
+    expect(child.stdout()).toContain('closed')
   })
 
   test('without its schema it says what to run', async () => {

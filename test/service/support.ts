@@ -116,7 +116,7 @@ export interface GateCalls extends Omit<AppGate, 'reserve'> {
   readonly calls: readonly string[]
 }
 
-export function aGateOfCalls(): GateCalls {
+function aGateOfCalls(): GateCalls {
   const calls: string[] = []
   return {
     calls,
