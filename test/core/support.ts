@@ -178,7 +178,7 @@ const NAMES = ['ann', 'bob', 'cy', '036632523163121146', '李雷']
 const DAY_MINUTES = 24 * 60
 
 /** @param lastMinute nobody is listed or reads later */
-export const aFate = (lastMinute = DAY_MINUTES + 30): fc.Arbitrary<Fate> =>
+const aFate = (lastMinute = DAY_MINUTES + 30): fc.Arbitrary<Fate> =>
   fc
     .record({
       listedAt: fc.oneof(fc.constant(0), fc.double({ min: 0, max: Math.min(60, lastMinute), noNaN: true })),
