@@ -50,7 +50,8 @@ export function openParts(config: WorkerConfig, pace: Pace, { log, metrics, clos
     onConnectionError: failed('database connection'),
   })
   closers.add('database', () => database.close())
-  const queue = openQueue(queueConfig, 'consumer', failed('queue connection'))
+  // Whoever sets timers comes again by itself: commands must fail while the server is away, not pile up.
+  const queue = openQueue(queueConfig, 'producer', failed('queue connection'))
   closers.add('queue', () => queue.close())
   const api = openApi(config, pace, now, metrics)
   closers.add('DingTalk client', () => api.close())
