@@ -72,7 +72,8 @@ describe.concurrent.for(backends())('on %s', (backend) => {
       await until(async () => (await looksOf(world.databaseUrl)) > 0, { ...PATIENCE, what: 'the first look is stored' })
 
       await moment.arrives(world)
-      await worker.kill('SIGKILL')
+      worker.kill('SIGKILL')
+      await worker.exit
       await Promise.all([world.toDatabase.mode('pass'), world.toQueue.mode('pass')])
       await world.start()
 
@@ -93,7 +94,7 @@ describe.concurrent.for(backends())('on %s', (backend) => {
     const asked = new Promise<void>((resolve) => {
       world.server.beforeAnswer = async () => {
         world.server.beforeAnswer = async () => {}
-        sleeper.signal('SIGSTOP')
+        sleeper.kill('SIGSTOP')
         resolve()
       }
     })
@@ -101,8 +102,8 @@ describe.concurrent.for(backends())('on %s', (backend) => {
     const looks = await looksOf(world.databaseUrl)
     await world.start()
     await until(async () => (await looksOf(world.databaseUrl)) > looks, { ...PATIENCE, what: 'the other worker has looked' })
-    sleeper.signal('SIGCONT')
-    await until(() => sleeper.log().includes('look came too late'), { ...PATIENCE, what: 'the late write is refused' })
+    sleeper.kill('SIGCONT')
+    await until(() => sleeper.stderr().includes('look came too late'), { ...PATIENCE, what: 'the late write is refused' })
 
     await until(async () => (await statusOf(world.databaseUrl)) !== 'tracking', { ...PATIENCE, what: 'the task has ended' })
     await checkTruth(world.databaseUrl, world.server)

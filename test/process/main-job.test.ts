@@ -59,7 +59,8 @@ describe.concurrent.for(backends())('on %s', (backend) => {
       const calls = total(world.server)
       // The worker dies in the middle of its work, not while it sleeps.
       await nextCalls(world.server, calls + 2)
-      await worker.kill('SIGKILL')
+      worker.kill('SIGKILL')
+      await worker.exit
       worker = await world.start()
     }
     await allEnded(world.databaseUrl, cases.length)

@@ -14,9 +14,13 @@ const worker = startLookWorker({
   journal: { failed: () => undefined },
 })
 const queue = openQueue(JSON.parse(address), 'consumer', () => undefined)
-process.once('SIGTERM', async () => {
+process.once('SIGTERM', () => {
+  void close()
+})
+await queue.it.add('track', { taskId: '1' }, {})
+
+async function close() {
   await worker.close()
   await queue.close()
   process.stdout.write('closed\n')
-})
-await queue.it.add('track', { taskId: '1' }, {})
+}

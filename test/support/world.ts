@@ -1,9 +1,9 @@
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { type ApiPageServer, startApiPageServer } from './api-page-server.ts'
 import { createTestDatabase } from './postgres.ts'
+import { type NodeProcess, startCli } from './process.ts'
 import { redisAvailable, startRedis } from './redis.ts'
 import { startProxy, type TcpProxy } from './tcp-proxy.ts'
-import { startWorkerProcess, type WorkerProcess } from './worker-process.ts'
 
 export type Backend = 'redis' | 'postgres'
 
@@ -15,7 +15,8 @@ export interface World {
   /** Between the workers and their servers; the test itself goes past them. */
   readonly toDatabase: TcpProxy
   readonly toQueue: TcpProxy
-  start(): Promise<WorkerProcess>
+  /** A worker as operators run it. Resolves when it looks. */
+  start(): Promise<NodeProcess>
 }
 
 export interface Day {
@@ -50,15 +51,15 @@ export async function makeWorld(backend: Backend, day: Day, onTestFinished: (clo
     TIME_SCALE: String(day.timeScale),
     POLLS_PER_TASK: String(day.pollsPerTask),
     MAX_CALLS_PER_SECOND: '100',
+    HEALTH_PORT: '0',
   }
   return {
     databaseUrl: database.url,
     ...{ queueUrl, server, toDatabase, toQueue },
     async start() {
-      const worker = await startWorkerProcess(env)
-      onTestFinished(async () => {
-        await worker.kill('SIGKILL')
-      })
+      const worker = startCli(['worker'], { env })
+      onTestFinished(async () => worker[Symbol.asyncDispose]())
+      await worker.waitForLine(/worker ready/)
       return worker
     },
   }
