@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import type { Config } from '../config.ts'
 import { TrackerError } from '../core/errors.ts'
 import type { Context } from './context.ts'
@@ -12,19 +13,38 @@ export const EMBEDDED_DIRECTORY = './.data/postgres'
 export async function configWithEmbedded(context: Context): Promise<Config> {
   const config = context.config()
   if (config.databaseUrl !== null || config.queue !== null) return config
-  const url = await embeddedUrl()
-  return url === null ? config : context.config({ DATABASE_URL: url })
+  const embedded = await embeddedAddress()
+  if (embedded === null) return config
+  if (!(await isListening(embedded.port))) {
+    const remedy = 'Run that in this directory, or set DATABASE_URL to another database.'
+    throw new TrackerError(
+      'DATABASE_UNAVAILABLE',
+      `The PostgreSQL of "dingtalk-delivery start" in ${EMBEDDED_DIRECTORY} is not running. ${remedy}`,
+    )
+  }
+  return context.config({ DATABASE_URL: embedded.url })
+}
+
+function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    const answer = (listens: boolean) => {
+      socket.destroy()
+      resolve(listens)
+    }
+    socket.on('connect', () => answer(true)).on('error', () => answer(false))
+  })
 }
 
 /** Where that database listens, or listened last; null where none was ever started. */
-async function embeddedUrl(): Promise<string | null> {
+async function embeddedAddress(): Promise<{ readonly url: string; readonly port: number } | null> {
   const [{ readSettings }, { SUPERUSER }, { EMBEDDED_DATABASE }] = await Promise.all([
     import('../embedded/settings.ts'),
     import('../embedded/cluster.ts'),
     import('../embedded/postgres.ts'),
   ])
   const { password, port } = await readSettings(EMBEDDED_DIRECTORY)
-  return port === undefined ? null : `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/${EMBEDDED_DATABASE}`
+  return port === undefined ? null : { port, url: `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/${EMBEDDED_DATABASE}` }
 }
 
 /** @throws {TrackerError} `INVALID_CONFIG` where a command cannot do without the database */

@@ -14,6 +14,8 @@ export interface Surroundings {
   readonly typos: readonly string[]
   /** For stdout: none unless it is a terminal, or with NO_COLOR. */
   readonly colors: Colors
+  /** Columns of the terminal that stdout is; what is no terminal has no end. */
+  readonly width: number
   readonly outIsTerminal: boolean
   readonly logIsTerminal: boolean
 }
@@ -27,9 +29,15 @@ export function readSurroundings(): Surroundings {
     has: (name) => (env[name] ?? '') !== '',
     typos: findTypos(env),
     colors: picocolors.createColors(outIsTerminal && wantsColor),
+    width: widthOf(process.stdout),
     outIsTerminal,
     logIsTerminal: isatty(2),
   }
+}
+
+/** A terminal that does not know its own width says 0. */
+function widthOf({ columns }: { readonly columns?: number }): number {
+  return columns === undefined || columns === 0 ? Number.POSITIVE_INFINITY : columns
 }
 
 function textOnly(over: Readonly<Record<string, string | null>>): Record<string, string | undefined> {

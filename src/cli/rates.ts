@@ -1,7 +1,7 @@
 import type { Colors } from 'picocolors/types.js'
 import type { CampaignRates, TaskRates } from '../store/rate-query.ts'
 import { type Cell, toCsv } from './text/csv.ts'
-import { readBar } from './text/rate.ts'
+import { readBar, SHORT_BAR_WIDTH } from './text/rate.ts'
 import { type Column, plainText, renderTable } from './text/table.ts'
 import { showTime } from './text/time.ts'
 
@@ -20,7 +20,13 @@ export interface Listing<Row> {
 /** Rows whose fields can all be printed. */
 type Printable<Row> = { readonly [Field in keyof Row]: Cell }
 
-export function render<Row extends Printable<Row>>(format: Format, rows: readonly Row[], listing: Listing<Row>, colors: Colors): string {
+/** What a table is printed on. */
+interface Display {
+  readonly colors: Colors
+  readonly width: number
+}
+
+export function render<Row extends Printable<Row>>(format: Format, rows: readonly Row[], listing: Listing<Row>, display: Display): string {
   switch (format) {
     case 'json':
       return JSON.stringify(rows, null, 2)
@@ -30,7 +36,7 @@ export function render<Row extends Printable<Row>>(format: Format, rows: readonl
         rows.map((row) => listing.fields.map((field): Cell => row[field])),
       )
     case 'table':
-      return rows.length === 0 ? listing.nothing : renderTable(listing.columns, rows, colors)
+      return rows.length === 0 ? listing.nothing : renderTable(listing.columns, rows, display.colors, display.width)
     default:
       return format satisfies never
   }
@@ -59,16 +65,21 @@ interface Counted
 }
 
 function countColumns<Row extends Counted>(colors: Colors): Array<Column<Row>> {
-  const number = (title: string, count: (row: Row) => number): Column<Row> => ({ title, align: 'right', show: (row) => String(count(row)) })
+  const number = (title: string, spare: number, count: (row: Row) => number): Column<Row> => ({
+    title,
+    spare,
+    align: 'right',
+    show: (row) => String(count(row)),
+  })
   return [
-    number('Targeted', (row) => row.targeted),
-    number('Delivered', (row) => row.delivered),
-    number('Read', (row) => row.read),
-    number('Unread', (row) => row.unread),
-    number('Pending', (row) => row.pending),
+    number('Targeted', 3, (row) => row.targeted),
+    number('Delivered', 1, (row) => row.delivered),
+    number('Read', 0, (row) => row.read),
+    number('Unread', 2, (row) => row.unread),
+    number('Pending', 4, (row) => row.pending),
     // Three reasons in one column: the table must fit a terminal; JSON and CSV have them apart.
-    number('Not sent', (row) => row.failed + row.forbidden + row.invalid),
-    { title: 'Read rate', show: (row) => readBar(row.readRate, colors) },
+    number('Not sent', 5, (row) => row.failed + row.forbidden + row.invalid),
+    { title: 'Read rate', show: (row) => readBar(row.readRate, colors, SHORT_BAR_WIDTH) },
   ]
 }
 
@@ -77,9 +88,9 @@ export function campaignListing(colors: Colors): Listing<CampaignRates> {
     fields: ['app', 'campaign', 'tasks', 'openTasks', 'firstSentAt', 'lastDeadlineAt', ...COUNTS],
     columns: [
       { title: 'Campaign', show: ({ campaign }) => plainText(campaign, '(none)') },
-      { title: 'App', show: ({ app }) => plainText(app) },
-      { title: 'Tasks', align: 'right', show: ({ tasks }) => String(tasks) },
-      { title: 'Open', align: 'right', show: ({ openTasks }) => String(openTasks) },
+      { title: 'App', spare: 8, show: ({ app }) => plainText(app) },
+      { title: 'Tasks', spare: 7, align: 'right', show: ({ tasks }) => String(tasks) },
+      { title: 'Open', spare: 6, align: 'right', show: ({ openTasks }) => String(openTasks) },
       ...countColumns<CampaignRates>(colors),
     ],
     nothing: 'No campaign. Give a label with --campaign when you track a task, or list tasks with --by task.',
@@ -108,7 +119,7 @@ export function taskListing(colors: Colors): Listing<TaskRates> {
       { title: 'Task', show: ({ taskId }) => plainText(taskId) },
       { title: 'Campaign', show: ({ campaign }) => plainText(campaign) },
       { title: 'Status', show: ({ status }) => plainText(status) },
-      { title: 'Sent', show: ({ sentAt }) => showTime(sentAt) },
+      { title: 'Sent', spare: 6, show: ({ sentAt }) => showTime(sentAt) },
       ...countColumns<TaskRates>(colors),
     ],
     nothing: 'No task.',

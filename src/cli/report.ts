@@ -34,8 +34,8 @@ export const addReport: AddCommand = (program, context, run) => {
           const { colors } = context
           context.print(
             by === 'task'
-              ? render(format, await rates.taskRates(filter), taskListing(colors), colors)
-              : render(format, await rates.campaignRates(filter), campaignListing(colors), colors),
+              ? render(format, await rates.taskRates(filter), taskListing(colors), context)
+              : render(format, await rates.campaignRates(filter), campaignListing(colors), context),
           )
         } finally {
           await close()

@@ -26,7 +26,7 @@ export const addSimulator: AddCommand = (program, context, run) => {
         const { runService } = await import('./service.ts')
         return runService(context, context.config(), async ({ closers }) => {
           const { startSimulator } = await import('../simulator/simulator.ts')
-          const simulator = await startSimulator({ ...options })
+          const simulator = await startSimulator({ ...options }).catch((error: unknown) => Promise.reject(explained(error, options.port)))
           closers.add('simulator', () => simulator.close())
           context.print(simulator.url)
           context.note('App key sim-app-key, app secret sim-app-secret, agent id 836390886. Stop with Ctrl-C.')
@@ -34,4 +34,13 @@ export const addSimulator: AddCommand = (program, context, run) => {
         })
       }),
     )
+}
+
+/** The system's own words name no remedy. */
+function explained(error: unknown, port: number): unknown {
+  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'EADDRINUSE')
+    return new Error(`Port ${port} of 127.0.0.1 is taken by another process. Choose another --port; 0 takes a free one.`)
+  if (code === 'EACCES') return new Error(`Port ${port} is not open to this user. Choose a --port above 1023; 0 takes a free one.`)
+  return error
 }

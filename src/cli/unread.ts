@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander'
 import { TrackerError } from '../core/errors.ts'
 import { parseTaskId } from '../core/track-request.ts'
-import type { RateQueries, RecipientStatus } from '../store/rate-query.ts'
+import type { RateQueries, RecipientStatus, TaskRates } from '../store/rate-query.ts'
 import type { AddCommand } from './command.ts'
 import { configWithEmbedded, requireDatabase } from './embedded.ts'
 import { formatOption } from './options.ts'
@@ -22,17 +22,19 @@ Examples:
   $ dingtalk-delivery unread 256271667526
   $ dingtalk-delivery unread --campaign payroll-11 --format csv > reminder.csv`
 
-const LISTING: Listing<RecipientStatus> = {
+const LISTING: Omit<Listing<RecipientStatus>, 'nothing'> = {
   fields: ['app', 'taskId', 'campaign', 'userId', 'state', 'firstSeenAt', 'lastUnreadAt'],
   columns: [
     { title: 'User', show: ({ userId }) => plainText(userId) },
     { title: 'Task', show: ({ taskId }) => plainText(taskId) },
-    { title: 'Campaign', show: ({ campaign }) => plainText(campaign) },
-    { title: 'Delivered by', show: ({ firstSeenAt }) => showTime(firstSeenAt) },
+    { title: 'Campaign', spare: 1, show: ({ campaign }) => plainText(campaign) },
+    { title: 'Delivered by', spare: 2, show: ({ firstSeenAt }) => showTime(firstSeenAt) },
     { title: 'Unread as of', show: ({ lastUnreadAt }) => showTime(lastUnreadAt) },
   ],
-  nothing: 'Nobody: everybody who got it has read it.',
 }
+
+const ALL_READ = 'Nobody: everybody who got it has read it.'
+const NONE_DELIVERED = 'Nobody so far: DingTalk has listed nobody who got it.'
 
 export const addUnread: AddCommand = (program, context, run) => {
   program
@@ -50,9 +52,10 @@ export const addUnread: AddCommand = (program, context, run) => {
         const { openReads } = await import('../wiring.ts')
         const { rates, close } = openReads(databaseUrl)
         try {
-          await assertKnown(rates, target)
+          const tasks = await tasksOf(rates, target)
           const people = await rates.unreadOf(target)
-          context.print(render(options.format, people, LISTING, context.colors))
+          const isDelivered = tasks.some(({ delivered }) => delivered > 0)
+          context.print(render(options.format, people, { ...LISTING, nothing: isDelivered ? ALL_READ : NONE_DELIVERED }, context))
         } finally {
           await close()
         }
@@ -68,9 +71,9 @@ function targetOf(taskId: string | undefined, { campaign, app }: UnreadOptions):
 }
 
 /** An empty list must mean that everybody has read, not that the name was misspelt. */
-async function assertKnown(rates: RateQueries, target: Target): Promise<void> {
-  const found = await rates.taskRates({ ...target, limit: 1 })
-  if (found.length > 0) return
+async function tasksOf(rates: RateQueries, target: Target): Promise<TaskRates[]> {
+  const found = await rates.taskRates(target)
+  if (found.length > 0) return found
   const what = 'taskId' in target ? `Task ${target.taskId}` : `Campaign "${target.campaign}"`
   throw new TrackerError(
     'TASK_NOT_FOUND',

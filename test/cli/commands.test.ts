@@ -1,4 +1,6 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -107,7 +109,7 @@ test('a task is tracked once, with users from a file and from options, and then 
   expect(head.split(',')).toHaveLength(row.split(',').length)
   expect((await withDatabase('report')).stdout).not.toContain('\u001B')
 
-  expect(await withDatabase('unread', TASK)).toMatchObject({ code: 0, stdout: 'Nobody: everybody who got it has read it.\n' })
+  expect(await withDatabase('unread', TASK)).toMatchObject({ code: 0, stdout: 'Nobody so far: DingTalk has listed nobody who got it.\n' })
   expect(await withDatabase('unread', '--campaign', 'payrol')).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('Campaign "payrol" is not tracked'),
@@ -127,6 +129,31 @@ test('a wanted task that is not there is exit code 1 with what to do', async () 
     stdout: '',
     stderr: expect.stringContaining('"dingtalk-delivery track 99" starts it'),
   })
+})
+
+test('an embedded database that is not running is called so, not a wrong address', async () => {
+  const home = join(directory, 'stopped')
+  await mkdir(join(home, '.data', 'postgres'), { recursive: true })
+  // Nothing ever listens on port 1 of the loopback.
+  await writeFile(join(home, '.data', 'postgres', 'embedded.json'), JSON.stringify({ password: 'secret', port: 1 }))
+  const { code, stdout, stderr } = await runCli(['report'], { cwd: home })
+  expect([code, stdout]).toEqual([1, ''])
+  expect(stderr).toBe(
+    'error: The PostgreSQL of "dingtalk-delivery start" in ./.data/postgres is not running. Run that in this directory, or set DATABASE_URL to another database.\n',
+  )
+})
+
+test('a simulator whose port is taken says what to do', async () => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const address = taken.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const { code, stderr } = await run(['simulator', '--port', String(port)])
+  taken.close()
+  expect([code, stderr]).toEqual([
+    1,
+    `error: Port ${port} of 127.0.0.1 is taken by another process. Choose another --port; 0 takes a free one.\n`,
+  ])
 })
 
 test('migrate says that there is nothing to do, and doctor what is wrong', async () => {

@@ -62,6 +62,28 @@ test('columns align with Chinese names, which are two columns wide', () => {
   expect(new Set(ends.slice(1)).size).toBe(1)
 })
 
+test('a table too wide for the terminal leaves out what can be spared, and never what cannot', () => {
+  const titles = (width?: number): string[] =>
+    renderTable(
+      [
+        { title: 'Campaign', show: () => '十一月工资单' },
+        { title: 'Tasks', spare: 1, show: () => '5' },
+        { title: 'App', spare: 2, show: () => 'default' },
+        { title: 'Rate', show: () => readBar(0.9, coloured) },
+      ],
+      [1],
+      coloured,
+      width,
+    )
+      .split('\n')
+      .slice(0, 1)
+      .flatMap((line) => line.match(/[A-Z]\w+/g) ?? [])
+  expect(titles()).toEqual(['Campaign', 'Tasks', 'App', 'Rate'])
+  expect(titles(12 + 2 + 5 + 2 + 7 + 2 + 28)).toEqual(['Campaign', 'Tasks', 'App', 'Rate'])
+  expect(titles(12 + 2 + 5 + 2 + 7 + 2 + 27)).toEqual(['Campaign', 'Tasks', 'Rate'])
+  expect(titles(10)).toEqual(['Campaign', 'Rate'])
+})
+
 test('without a terminal there is no escape sequence, and with one there is', () => {
   const table = (colors: typeof plain): string => renderTable([{ title: 'Rate', show: () => readBar(0.9, colors) }], [1], colors)
   expect(table(plain)).not.toContain('\u001B')

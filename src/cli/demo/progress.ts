@@ -32,7 +32,7 @@ function bars(timeScale: number): Progress {
     format: '{bar} {label}',
     barCompleteChar: '█',
     barIncompleteChar: '░',
-    barsize: 30,
+    barsize: 24,
     hideCursor: true,
     fps: 5,
     emptyOnZero: true,
@@ -69,7 +69,7 @@ function lines(context: Context, timeScale: number): Progress {
 
 function labelOf({ campaign, read, targeted, openTasks }: CampaignProgress): string {
   const open = openTasks === 0 ? 'ended' : `${openTasks} open`
-  return `${String(read).padStart(4)} of ${String(targeted).padEnd(4)} read, ${open.padEnd(7)} ${plainText(campaign)}`
+  return `${String(read).padStart(4)} of ${targeted} read, ${open.padEnd(6)}  ${plainText(campaign)}`
 }
 
 function clockOf(ms: number): string {

@@ -45,8 +45,10 @@ async function runDemo(context: Context, service: Service, exit: boolean): Promi
   await follow(context, rates, service)
   const perfect = await showResult(context, rates, simulator, sent)
   if (exit || !perfect) return perfect ? 0 : 1
-  context.note(`\nStill up until Ctrl-C. Health: ${health.url}/readyz  metrics: ${health.url}/metrics  simulator: ${simulator.url}`)
-  context.note(`For the other commands meanwhile: export DATABASE_URL=${databaseUrl}`)
+  context.note(
+    `\nStill up until Ctrl-C:\n  health     ${health.url}/readyz\n  metrics    ${health.url}/metrics\n  simulator  ${simulator.url}`,
+  )
+  context.note(`For the other commands, in another terminal:\n  export DATABASE_URL=${databaseUrl}`)
   return undefined
 }
 
@@ -121,12 +123,12 @@ async function follow(context: Context, rates: RateQueries, { closers }: Service
   }
 }
 
-/** Prints what was tracked, and beside it what really happened. */
+/** Prints what was tracked, and below it what really happened, both with the latest sent first. */
 async function showResult(context: Context, rates: RateQueries, simulator: Simulator, sent: readonly Sent[]): Promise<boolean> {
   const { colors } = context
-  context.print(`\n${render('table', await rates.campaignRates({}), campaignListing(colors), colors)}`)
+  context.print(`\n${render('table', await rates.campaignRates({}), campaignListing(colors), context)}`)
   const comparisons = await compareWithTruth(rates, simulator, sent)
-  context.print(`\n${comparisonTable(comparisons, context)}`)
+  context.print(`\n${comparisonTable(comparisons.toReversed(), context)}`)
   return comparisons.every(isPerfect)
 }
 
@@ -135,7 +137,7 @@ function comparisonTable(comparisons: readonly Comparison[], { colors }: Context
     [
       { title: "Against the simulator's truth", show: ({ campaign }) => plainText(campaign) },
       { title: 'States right', align: 'right', show: ({ agree, people }) => `${agree} of ${people}` },
-      { title: 'Read times inside their bracket', align: 'right', show: ({ bracketed, readers }) => `${bracketed} of ${readers}` },
+      { title: 'Read times in their bracket', align: 'right', show: ({ bracketed, readers }) => `${bracketed} of ${readers}` },
       { title: '', show: (comparison) => (isPerfect(comparison) ? colors.green('✓') : colors.red('✗')) },
     ],
     comparisons,
