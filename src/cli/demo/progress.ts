@@ -59,7 +59,7 @@ function lines(context: Context, timeScale: number): Progress {
   return {
     show(elapsedMs, campaigns) {
       const simulated = Math.min(DAY_MS, elapsedMs * timeScale)
-      if (simulated < next || campaigns.length === 0) return
+      if (simulated < next || campaigns.every(({ readRate }) => readRate === null)) return
       next = simulated + SIMULATED_MS_BETWEEN_LINES
       context.note(`${clockOf(simulated)}  ${campaigns.map((each) => `${percent(each.readRate)} ${plainText(each.campaign)}`).join(' · ')}`)
     },
