@@ -12,6 +12,8 @@ export interface ProcessOptions {
   /** Another user; needs root. */
   readonly uid?: number
   readonly gid?: number
+  /** That of the test's own context; needed in concurrent tests, where the global one takes whichever test is current. */
+  readonly onTestFinished?: (reap: () => Promise<void>) => void
 }
 
 export interface Exit {
@@ -53,7 +55,7 @@ export async function runCli(
 
 /** Node in a process of its own, running a JavaScript file. Killed at the end of the test that started it, or by `await using`. */
 export function startNode(entry: string, options: ProcessOptions = {}): NodeProcess {
-  const { args = [], env = {}, ...spawnOptions } = options
+  const { args = [], env = {}, onTestFinished: register = onTestFinished, ...spawnOptions } = options
   const child = spawn(process.execPath, [entry, ...args], {
     ...spawnOptions,
     env: { PATH: process.env['PATH'] ?? '', ...env },
@@ -64,7 +66,7 @@ export function startNode(entry: string, options: ProcessOptions = {}): NodeProc
     child.kill('SIGKILL')
     await exit.catch(() => undefined)
   }
-  reapAfterTest(child, reap)
+  reapAfterTest(child, reap, register)
   const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)]
   return {
     pid: child.pid ?? -1,
@@ -87,12 +89,12 @@ function exitOf(child: ChildProcess): Promise<Exit> {
 }
 
 /** Outside a test, as in `beforeAll`, there is nothing to register with: the end of the test worker reaps it, if the caller does not. */
-function reapAfterTest(child: ChildProcess, reap: () => Promise<void>): void {
+function reapAfterTest(child: ChildProcess, reap: () => Promise<void>, register: (reap: () => Promise<void>) => void): void {
   const atExit = () => void child.kill('SIGKILL')
   process.once('exit', atExit)
   child.once('close', () => process.off('exit', atExit))
   try {
-    onTestFinished(reap)
+    register(reap)
   } catch {
     // Not in a test.
   }

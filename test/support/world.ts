@@ -57,8 +57,7 @@ export async function makeWorld(backend: Backend, day: Day, onTestFinished: (clo
     databaseUrl: database.url,
     ...{ queueUrl, server, toDatabase, toQueue },
     async start() {
-      const worker = startCli(['worker'], { env })
-      onTestFinished(async () => worker[Symbol.asyncDispose]())
+      const worker = startCli(['worker'], { env, onTestFinished })
       await worker.waitForLine(/worker ready/)
       return worker
     },
