@@ -16,6 +16,7 @@ import {
 import { type AppConfig, type Config, type Credentials, LOG_LEVELS, type QueueConfig } from './config/types.ts'
 import { findTypos } from './config/typos.ts'
 import { type Environment, type Variables, variablesOf } from './config/variables.ts'
+import { DATABASE_SCHEMES, QUEUE_SCHEMES } from './core/address.ts'
 import { TrackerError } from './core/errors.ts'
 import { hostsOf } from './dingtalk/hosts.ts'
 import { showAddress } from './redact.ts'
@@ -25,7 +26,6 @@ export { findTypos, VARIABLES } from './config/typos.ts'
 
 /** TCP ports; 0 lets the system choose a free one. */
 const PORT = wholeNumber(0, 65_535)
-const POSTGRES = ['postgres://', 'postgresql://'] as const
 
 /**
  * Reads the whole configuration from the environment.
@@ -40,7 +40,7 @@ export function parseConfig(env: Environment, files: (path: string) => string = 
 }
 
 function readConfig(variables: Variables, files: (path: string) => string): Config {
-  const databaseUrl = variables.read('DATABASE_URL', address(POSTGRES), null)
+  const databaseUrl = variables.read('DATABASE_URL', address(DATABASE_SCHEMES), null)
   return {
     databaseUrl,
     queue: readQueue(variables, databaseUrl),
@@ -59,7 +59,7 @@ function readConfig(variables: Variables, files: (path: string) => string): Conf
 }
 
 function readQueue(variables: Variables, databaseUrl: string | null): QueueConfig | null {
-  const url = variables.read('QUEUE_URL', address(['redis://', 'rediss://', ...POSTGRES]), databaseUrl)
+  const url = variables.read('QUEUE_URL', address(QUEUE_SCHEMES), databaseUrl)
   const name = variables.read('QUEUE_NAME', matching(/^[\w.-]{1,100}$/, '1 to 100 letters, digits, "_", "-" or "."'), 'dingtalk-delivery')
   // Braces make a hash tag, which Redis Cluster needs.
   const prefix = variables.read(

@@ -1,6 +1,7 @@
 import { type DestinationStream, destination, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino'
 import { prettyFactory } from 'pino-pretty'
 import type { LogLevel } from './config/types.ts'
+import { TrackerError } from './core/errors.ts'
 import { scrubJsonLine } from './redact.ts'
 
 export type Logger = PinoLogger
@@ -56,6 +57,8 @@ interface ShownError {
 function showError(error: unknown, depth = 0): ShownError {
   if (!(error instanceof Error)) return { type: typeof error, message: String(error) }
   const code: unknown = 'code' in error ? error.code : undefined
+  // Its message was written for whoever reads this line, and says all.
+  if (error instanceof TrackerError) return { type: error.name, code: error.code, message: error.message }
   return {
     type: error.name,
     ...(typeof code === 'string' && { code }),

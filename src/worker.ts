@@ -15,7 +15,7 @@ export type { HealthCheck, HealthReport } from './http/health.ts'
 /** A worker inside another program. What is left out has the default of the environment variable of the same meaning. */
 export interface WorkerOptions {
   /** `postgres://` */
-  readonly databaseUrl: string
+  readonly databaseUrl: string | undefined
   /** `redis://`, `rediss://` or `postgres://`. Default: `databaseUrl`. */
   readonly queueUrl?: string
   readonly queueName?: string

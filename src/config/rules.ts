@@ -1,3 +1,4 @@
+import { isAddress } from '../core/address.ts'
 import { checkBaseUrl } from '../dingtalk/hosts.ts'
 
 /** How the text of one variable becomes a value. */
@@ -77,9 +78,9 @@ const SWITCH_WORDS: ReadonlyMap<string, boolean | 'auto'> = new Map<string, bool
 /** A connection address. It may hold a password, so at most its scheme is ever shown. */
 export function address(schemes: readonly string[]): Rule<string> {
   return {
-    accepted: `a URL that begins with ${schemes.join(' or ')}`,
+    accepted: `a URL that begins with ${schemes.join(' or ')}${schemes.some((scheme) => scheme.startsWith('redis')) ? '; the path of a Redis URL is a database number' : ''}`,
     secret: true,
-    parse: (text) => (schemes.some((scheme) => text.startsWith(scheme)) && URL.canParse(text) ? text : undefined),
+    parse: (text) => (URL.canParse(text) && isAddress(text, schemes) ? text : undefined),
   }
 }
 

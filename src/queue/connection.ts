@@ -1,5 +1,6 @@
 import { createPostgresBackend, createRedisBackend, type JobsOptions, type Processor, Queue, Worker, type WorkerOptions } from 'bullmq'
 import { Redis, type RedisOptions } from 'ioredis'
+import { patiently } from './patience.ts'
 
 /** What we use of a BullMQ queue, whichever backend it has. */
 export interface JobQueue {
@@ -53,6 +54,7 @@ const SILENCE_MS: Readonly<Record<Role, number>> = { producer: 2_000, consumer: 
 /** Whoever waits for the first connection is told after this long; without it they would pile up while the server is away. */
 const FIRST_CONNECTION_MS = 10_000
 const STATEMENT_TIMEOUT_MS = 30_000
+const READY_BEFORE_CLOSE_MS = 2_000
 
 export function isPostgres(url: string): boolean {
   return /^postgres(ql)?:/.test(url)
@@ -80,12 +82,21 @@ export function openWorker(
     const connection = postgresOf(address.url, 6)
     const worker = new Worker(address.name, process, { ...options, connection }, createPostgresBackend)
     worker.on('error', tell)
-    return { it: worker, close: () => worker.close() }
+    return { it: worker, close: () => closeListening(worker) }
   }
   const link = openRedis(address.url, 'consumer', tell)
   const worker = new Worker(address.name, process, { ...options, prefix: address.prefix, connection: link.redis }, createRedisBackend)
   worker.on('error', tell)
   return { it: worker, close: () => link.close(() => worker.close()) }
+}
+
+/**
+ * A worker on PostgreSQL that is closed while it makes its LISTEN connection forgets it, and that connection keeps the process alive:
+ * so wait until it is made, but not for a server that is away.
+ */
+async function closeListening(worker: { waitUntilReady(): Promise<unknown>; close(): Promise<void> }): Promise<void> {
+  await patiently(READY_BEFORE_CLOSE_MS, worker.waitUntilReady()).catch(() => undefined)
+  await worker.close()
 }
 
 /** A BullMQ queue on either backend. */
@@ -163,7 +174,11 @@ function openRedis(url: string, role: Role, onError: (error: unknown) => void): 
     keepAlive: 10_000,
     retryStrategy: (times) => (closing && times > RETRIES_WHILE_CLOSING ? null : retryDelayMs(times)),
   })
-  redis.on('error', onError)
+  redis.on('error', (error) => {
+    // A database number that the server does not have. The client would go on in database 0, where no worker looks.
+    if (/DB index/i.test(error.message)) redis.disconnect()
+    onError(error)
+  })
   return {
     redis,
     async close(close) {

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis'
+import { TrackerError } from '../core/errors.ts'
 import { isPostgres } from './connection.ts'
 import { assertQueueSchema } from './schema.ts'
 
@@ -19,7 +20,8 @@ export async function inspectQueue(url: string): Promise<QueueFinding[]> {
     return isPostgres(url) ? await inspectPostgres(url) : await inspectRedis(url)
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error)
-    return [{ name: 'queue', ok: false, detail, remedy: 'check QUEUE_URL and the server' }]
+    const isSchema = error instanceof TrackerError && error.code === 'SCHEMA_MISMATCH'
+    return [{ name: 'queue', ok: false, detail, remedy: isSchema ? 'see the finding' : 'check QUEUE_URL and the server' }]
   }
 }
 

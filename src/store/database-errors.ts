@@ -77,7 +77,7 @@ export function explained(error: unknown): unknown {
     case 'unavailable':
       return new TrackerError(
         'DATABASE_UNAVAILABLE',
-        `The database did not do its part: ${lastLineOf(error)}. Check that it runs and that DATABASE_URL names its host, port, user, password and database.`,
+        `The database cannot be used: ${lastLineOf(error)}. Check that it runs and that DATABASE_URL names its host, port, user, password and database.`,
         { cause: error },
       )
     case 'schema':
@@ -91,8 +91,8 @@ export function explained(error: unknown): unknown {
   }
 }
 
-/** Prisma puts the driver's own words on the last line, after the place in the source. */
+/** Prisma puts the driver's own words on the last line, after the place in the source, and there in quotes. */
 function lastLineOf(error: unknown): string {
-  const lines = error instanceof Error ? error.message.trim().split('\n') : []
-  return (lines.at(-1) ?? String(error)).slice(0, 300)
+  const last = (error instanceof Error ? error.message.trim().split('\n').at(-1) : undefined) ?? String(error)
+  return (/Message: `(.*)`$/.exec(last)?.[1] ?? last).slice(0, 300)
 }

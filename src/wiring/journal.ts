@@ -1,10 +1,10 @@
-import type { TaskKey } from '../core/delivery.ts'
 import type { Journal, LookEvent } from '../core/ports.ts'
 import type { Metrics } from '../http/metrics.ts'
 import type { Logger } from '../logger.ts'
 
 /** What happened becomes one log line and the metrics that count it. */
 export function createJournal(log: Logger, metrics: Metrics | null): Journal {
+  const isNews = createNewsSense()
   return {
     tracked: ({ key, isNew }) => log.info(key, isNew ? 'task tracked' : 'task already tracked'),
     adopted: ({ tasks }) => log.info({ tasks }, 'tasks planned'),
@@ -21,7 +21,10 @@ export function createJournal(log: Logger, metrics: Metrics | null): Journal {
       log.warn(actions, 'reconciled: timers were missing or tasks were past their deadline')
       metrics?.reconciled(actions)
     },
-    failed: ({ what, key, error }) => log.warn({ ...emptyWithout(key), err: error }, `${what} failed`),
+    failed({ what, key, error }) {
+      const unsaid = isNews(`${what} ${error instanceof Error ? error.message : String(error)}`)
+      if (unsaid !== null) log.warn({ ...key, err: error, ...(unsaid > 0 && { unsaid }) }, `${what} failed`)
+    },
   }
 }
 
@@ -58,6 +61,23 @@ function effectOf(app: LookEvent['plan']['app']): Record<string, unknown> {
   return 'reason' in app ? { appState: app.kind, remedy: app.reason } : {}
 }
 
-function emptyWithout(key: TaskKey | undefined): Partial<TaskKey> {
-  return key ?? {}
+/** A server that is away is tried again every second; its absence is one line in ten. */
+const QUIET_MS = 10_000
+/** Different failures at once that are remembered; with more, some are said again sooner. */
+const MAX_REMEMBERED = 100
+
+/** Says of a failure how often it was kept quiet since it was last said, or null where it is to be kept quiet now. */
+function createNewsSense(): (failure: string) => number | null {
+  const known = new Map<string, { saidAt: number; unsaid: number }>()
+  return (failure) => {
+    const last = known.get(failure)
+    const now = performance.now()
+    if (last !== undefined && now - last.saidAt < QUIET_MS) {
+      last.unsaid++
+      return null
+    }
+    if (known.size >= MAX_REMEMBERED) known.clear()
+    known.set(failure, { saidAt: now, unsaid: 0 })
+    return last?.unsaid ?? 0
+  }
 }

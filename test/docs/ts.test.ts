@@ -13,15 +13,12 @@ import { compile, createUserProject, type UserProject } from './support/project.
 /** How each snippet is known: by what it calls first. A snippet that none of them knows fails below. */
 const CALLS = ['createTracker(', 'new Queue(', 'createWorker(', 'startSimulator('] as const
 
-/** On PostgreSQL, BullMQ leaves a connection open that it was just making when the worker was closed. To go when our queue waits for it. */
-const EXIT = 'process.exit()'
-
 let project: UserProject
 let database: TestDatabase
 
 beforeAll(async () => {
   project = await createUserProject()
-  const files = snippets().map(({ block, call }) => [fileOf(call), asUsersHaveIt(block) + (call === 'createWorker(' ? EXIT : '')] as const)
+  const files = snippets().map(({ block, call }) => [fileOf(call), asUsersHaveIt(block)] as const)
   await compile(project, Object.fromEntries([...files, [fileOf('queueUrl'), throughQueue()]]))
   database = await createTestDatabase({ migrated: true })
   await migrateQueueSchema(database.url)

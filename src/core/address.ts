@@ -1,0 +1,17 @@
+const POSTGRES_SCHEMES = ['postgres://', 'postgresql://'] as const
+const REDIS_SCHEMES = ['redis://', 'rediss://'] as const
+
+/** What begins a database's or a queue's address. */
+export const DATABASE_SCHEMES: readonly string[] = POSTGRES_SCHEMES
+export const QUEUE_SCHEMES: readonly string[] = [...REDIS_SCHEMES, ...POSTGRES_SCHEMES]
+
+/**
+ * Is it a URL with one of these schemes? The path of a Redis URL is the number of a database:
+ * with anything else there the client would go on in database 0.
+ */
+export function isAddress(text: string, schemes: readonly string[]): boolean {
+  if (!schemes.some((scheme) => text.startsWith(scheme))) return false
+  const authority = /^[a-z]+:\/\/([^/?#]*)(\/[^?#]*)?/i.exec(text)
+  if (authority?.[1] === undefined || authority[1] === '') return false
+  return !REDIS_SCHEMES.some((scheme) => text.startsWith(scheme)) || /^\/?\d*$/.test(authority[2] ?? '')
+}

@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest'
+import { DATABASE_SCHEMES, isAddress, QUEUE_SCHEMES } from '../../src/core/address.ts'
+
+test.each([
+  'postgres://tracker:secret@db:5432/tracker',
+  'postgresql://db/tracker?sslmode=require',
+  'redis://redis',
+  'redis://redis:6379',
+  'redis://redis:6379/',
+  'redis://:secret@redis:6379/3',
+  'rediss://redis/0?family=6',
+])('%s is where a queue can live', (url) => {
+  expect(isAddress(url, QUEUE_SCHEMES)).toBe(true)
+})
+
+test.each(['mysql://db/x', 'http://redis:6379', 'redis', 'redis:6379', 'redis://', 'postgres:///tracker', ''])('%s is none', (url) => {
+  expect(isAddress(url, QUEUE_SCHEMES)).toBe(false)
+})
+
+test.each(['redis://redis/nope', 'redis://redis:6379/1a', 'rediss://redis/0/1'])(
+  '%s is none: the client would go on in database 0, where no worker looks',
+  (url) => {
+    expect(isAddress(url, QUEUE_SCHEMES)).toBe(false)
+  },
+)
+
+test('a database is no Redis', () => {
+  expect(isAddress('redis://redis:6379', DATABASE_SCHEMES)).toBe(false)
+  expect(isAddress('postgres://db/tracker', DATABASE_SCHEMES)).toBe(true)
+})
