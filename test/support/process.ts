@@ -88,11 +88,16 @@ function exitOf(child: ChildProcess): Promise<Exit> {
   return exit
 }
 
+/** All that live. One listener for all of them: whatever happens, nothing outlives the test worker. */
+const alive = new Set<ChildProcess>()
+let isListening = false
+
 /** Outside a test, as in `beforeAll`, there is nothing to register with: the end of the test worker reaps it, if the caller does not. */
 function reapAfterTest(child: ChildProcess, reap: () => Promise<void>, register: (reap: () => Promise<void>) => void): void {
-  const atExit = () => void child.kill('SIGKILL')
-  process.once('exit', atExit)
-  child.once('close', () => process.off('exit', atExit))
+  alive.add(child)
+  child.once('close', () => alive.delete(child))
+  if (!isListening) process.once('exit', () => alive.forEach((each) => each.kill('SIGKILL')))
+  isListening = true
   try {
     register(reap)
   } catch {
