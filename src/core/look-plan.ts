@@ -1,4 +1,4 @@
-import type { Counts, Recipient, StateKind, TaskKey, TaskStatus } from './delivery.ts'
+import type { Counts, Recipient, StateKind, Task, TaskKey } from './delivery.ts'
 import type { PlannedLook } from './schedule.ts'
 
 /** What one look leaves behind. The store writes all of it or nothing, and only while `pollNo` is still what `believes` says. */
@@ -15,19 +15,21 @@ export interface LookPlan {
 }
 
 /** The task's columns after the look. */
-export interface TaskUpdate {
-  readonly status: TaskStatus
-  readonly reason: string | null
-  readonly nextPollAt: Date | null
-  readonly lastGoodRequestedAt: Date | null
-  readonly lastObservedAt: Date | null
-  readonly goodPolls: number
-  readonly failuresInRow: number
-  readonly timeoutsInRow: number
-  readonly listedFingerprint: string | null
-  readonly listedSince: Date | null
+export interface TaskUpdate extends Pick<Task, TaskColumn> {
   readonly counts: Counts
 }
+
+type TaskColumn =
+  | 'status'
+  | 'reason'
+  | 'nextPollAt'
+  | 'lastGoodRequestedAt'
+  | 'lastObservedAt'
+  | 'goodPolls'
+  | 'failuresInRow'
+  | 'timeoutsInRow'
+  | 'listedFingerprint'
+  | 'listedSince'
 
 export type PollOutcome = 'observed' | 'empty' | 'throttled' | 'quota' | 'configuration' | 'task' | 'call_timeout' | 'transient'
 
