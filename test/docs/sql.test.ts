@@ -29,7 +29,7 @@ test.each(blocksIn('sql').map(({ at, text }) => [at, text]))('%s: every statemen
 test('who has not read is named, and who has is not', async () => {
   const who = blocksIn('sql')
     .flatMap(({ text }) => statementsOf(text))
-    .find((statement) => statement.includes('user_id, state'))
+    .find((statement) => statement.includes('unread_as_of'))
   const { rows } = await client.query<{ user_id: string }>(who ?? '')
   const names = rows.map((row) => row.user_id)
   expect(names).toEqual(expect.arrayContaining(['carol', 'late-reader']))

@@ -137,12 +137,13 @@ describe('the library with a database', () => {
   test.each([
     [{}, 'exactly one of queueUrl and databaseUrl'],
     [{ queueUrl: 'redis://a', databaseUrl: 'postgres://b' }, 'exactly one of queueUrl and databaseUrl'],
-    [{ databaseUrl: 'redis://h:s3cret@a' }, 'databaseUrl must be a URL that begins with postgres://, postgresql://; it is redis://…'],
+    [{ databaseUrl: 'redis://h:s3cret@a' }, 'databaseUrl must be a URL that begins with postgres:// or postgresql://.'],
     [
       { queueUrl: 'mysql://h:s3cret@a' },
-      'queueUrl must be a URL that begins with redis://, rediss://, postgres://, postgresql://; it is mysql://…',
+      'queueUrl must be a URL that begins with redis:// or rediss:// or postgres:// or postgresql://; the path',
     ],
-    [{ queueUrl: 's3cret' }, 'it is no URL'],
+    [{ queueUrl: 'redis://h:s3cret@a/nope' }, 'the path of a Redis URL is a database number'],
+    [{ queueUrl: 's3cret' }, 'What was given (6 characters) is none.'],
   ])('wrong options (%o) are refused at once, without showing what is in them', (options, message) => {
     expect(() => createTracker(options)).toThrow(
       expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.stringContaining(message) }),

@@ -70,6 +70,15 @@ describeRedis('the library with a queue on Redis', () => {
     expect(await refusedIn(tracker)).toBeLessThan(TWO_SECONDS_MS)
   })
 
+  test('a database number that the server does not have is refused: nothing lands in database 0', async () => {
+    const redis = await aRedis()
+    const tracker = aTracker({ queueUrl: `${redis.url}/99` })
+    await refusedIn(tracker)
+    const client = new Redis(redis.url)
+    onTestFinished(() => client.disconnect())
+    expect(await client.dbsize()).toBe(0)
+  })
+
   test('a server that is killed, and comes back', async () => {
     const redis = await aRedis()
     const tracker = aTracker({ queueUrl: redis.url })
