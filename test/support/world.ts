@@ -50,7 +50,6 @@ export async function makeWorld(backend: Backend, day: Day, onTestFinished: (clo
     DINGTALK_AGENT_ID: '836390886',
     TIME_SCALE: String(day.timeScale),
     POLLS_PER_TASK: String(day.pollsPerTask),
-    MAX_CALLS_PER_SECOND: '100',
     HEALTH_PORT: '0',
   }
   return {
