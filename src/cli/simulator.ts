@@ -5,6 +5,9 @@ interface SimulatorOptions {
   readonly port: number
   readonly timeScale: number
   readonly seed: number
+  readonly callsPerSecond: number
+  /** 0: none. */
+  readonly monthlyQuota: number
 }
 
 const EXAMPLES = `
@@ -20,13 +23,21 @@ export const addSimulator: AddCommand = (program, context, run) => {
     .option('--port <port>', 'where it listens on 127.0.0.1; 0 takes a free port', portOf, 8090)
     .option('--time-scale <n>', 'a day takes 24 h / n', (text) => numberOf(text, 1, 100_000, false), 1)
     .option('--seed <n>', 'the same seed and the same task ids give the same people', (text) => numberOf(text, 0, 2 ** 31 - 1, true), 1)
+    .option(
+      '--calls-per-second <n>',
+      'per app and API; more is refused as DingTalk does',
+      (text) => numberOf(text, 1, 1_000_000, false),
+      20,
+    )
+    .option('--monthly-quota <n>', 'calls of all apps a month; 0 is none', (text) => numberOf(text, 0, 1_000_000_000, true), 5_000)
     .addHelpText('after', EXAMPLES)
     .action(
-      run(async (options: SimulatorOptions) => {
+      run(async ({ monthlyQuota, ...options }: SimulatorOptions) => {
         const { runService } = await import('./service.ts')
         return runService(context, context.config(), async ({ closers }) => {
           const { startSimulator } = await import('../simulator/simulator.ts')
-          const simulator = await startSimulator({ ...options }).catch((error: unknown) => Promise.reject(explained(error, options.port)))
+          const settings = { ...options, monthlyQuota: monthlyQuota === 0 ? null : monthlyQuota }
+          const simulator = await startSimulator(settings).catch((error: unknown) => Promise.reject(explained(error, options.port)))
           closers.add('simulator', () => simulator.close())
           context.print(simulator.url)
           context.note('App key sim-app-key, app secret sim-app-secret, agent id 836390886. Stop with Ctrl-C.')

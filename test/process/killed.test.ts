@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis'
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { createTracker } from '../../src/index.ts'
@@ -85,6 +86,19 @@ describe.concurrent.for(backends())('on %s', (backend) => {
     },
   )
 
+  test.concurrent('a queue that loses everything gets its timers back from the database', TIMEOUT, async ({ onTestFinished }) => {
+    const world = await makeWorld(backend, DAY, onTestFinished)
+    const worker = await world.start()
+    await trackOne(world)
+    await until(async () => (await looksOf(world.databaseUrl)) > 0, { ...PATIENCE, what: 'the first look is stored' })
+
+    await wipe(world.queueUrl)
+    await until(async () => (await statusOf(world.databaseUrl)) !== 'tracking', { ...PATIENCE, what: 'the task has ended' })
+    await checkTruth(world.databaseUrl, world.server)
+    expect(await statusOf(world.databaseUrl)).toBe('complete')
+    expect(worker.stderr()).toMatch(/"added":1.*reconciled/)
+  })
+
   test.concurrent('a worker that is paused for longer than its lock and goes on changes nothing', TIMEOUT, async ({ onTestFinished }) => {
     const world = await makeWorld(backend, DAY, onTestFinished)
     const sleeper = await world.start()
@@ -110,6 +124,19 @@ describe.concurrent.for(backends())('on %s', (backend) => {
     expect(await statusOf(world.databaseUrl)).toBe('complete')
   })
 })
+
+async function wipe(queueUrl: string): Promise<void> {
+  if (queueUrl.startsWith('redis')) {
+    const redis = new Redis(queueUrl)
+    await redis.flushall()
+    redis.disconnect()
+    return
+  }
+  const client = new pg.Client({ connectionString: queueUrl })
+  await client.connect()
+  await client.query('DELETE FROM bullmq.job')
+  await client.end()
+}
 
 /** Two of three read while the test goes on, the last one later, so that the task is open until then. */
 async function trackOne({ server, databaseUrl }: World): Promise<void> {
