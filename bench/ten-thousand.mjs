@@ -7,7 +7,7 @@
  * process; the figures are an upper bound for a worker that has its processors for itself.
  */
 import { spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -30,6 +30,8 @@ const queueKind = values.queue ?? 'redis'
 const dayMs = 86_400_000 / timeScale
 
 const directory = await mkdtemp(join(tmpdir(), 'ten-thousand-'))
+// As root, PostgreSQL runs as another user, who must get in here.
+await chmod(directory, 0o711)
 const closers = [() => rm(directory, { recursive: true, force: true })]
 try {
   await main()

@@ -24,6 +24,8 @@ const PRELUDE = 'set -eu\ncurl() { command curl --fail-with-body "$@"; }\n'
  */
 export async function runShell(script: string, env: Readonly<Record<string, string>>): Promise<ShellRun> {
   const folder = await mkdtemp(join(tmpdir(), 'docs-'))
+  // As root, the embedded PostgreSQL runs as another user, who must get in here.
+  await chmod(folder, 0o711)
   try {
     const runs = join(folder, 'runs')
     await writeFile(runs, '')
