@@ -1,5 +1,5 @@
 import type { StateKind, TaskKey, TaskStatus } from '../core/delivery.ts'
-import type { PollOutcome } from '../core/look-plan.ts'
+import type { Poll, PollOutcome } from '../core/look-plan.ts'
 import { retrying } from './database-errors.ts'
 import { Prisma, type PrismaClient } from './generated/client.ts'
 import { STATES, STATUSES } from './load-tasks.ts'
@@ -95,17 +95,9 @@ export interface RecipientStatus {
   readonly readBefore: Date | null
 }
 
-export interface PollRow extends Readonly<Record<StateKind, number | null>> {
-  readonly pollNo: number
-  readonly dueAt: Date | null
-  readonly requestedAt: Date
-  readonly respondedAt: Date | null
-  readonly outcome: PollOutcome
-  readonly code: string
-  readonly message: string | null
-  readonly requestId: string | null
+/** One look as it was recorded; the counts are null after a failed one. */
+export interface PollRow extends Poll, Readonly<Record<StateKind, number | null>> {
   readonly changed: number
-  readonly anomalies: number
 }
 
 export interface CurvePoint {
