@@ -99,6 +99,13 @@ async function look(caller: Caller, query: SendResultQuery, signal: AbortSignal)
 
 type Ask = (lease: Lease) => Promise<Answer>
 
+/** Not the app's fault and not the task's: the next look has the new token. */
+const NOT_REPEATED: TokenFailure = {
+  kind: 'failed',
+  code: 'NOT_REPEATED',
+  message: 'DingTalk refused the token, and the rate or the budget leaves no second call now',
+}
+
 /** Asks, and once more with another token where the first was refused. */
 async function askWithToken(caller: Caller, ask: Ask, signal: AbortSignal): Promise<Answer> {
   const lease = await caller.tokens.get(signal)
@@ -107,6 +114,7 @@ async function askWithToken(caller: Caller, ask: Ask, signal: AbortSignal): Prom
   if (!isTokenRefused(answer)) return answer
   if (!caller.tokens.renewable) return asTokenRefused(caller, answer)
   caller.tokens.drop(lease)
+  if (!(await caller.settings.mayRepeat(caller.app.name, signal))) return withoutCall(caller, NOT_REPEATED)
   return askWithFreshToken(caller, ask, signal)
 }
 

@@ -37,6 +37,8 @@ export interface DingTalkApiOptions {
   readonly monotonicMs?: () => number
   readonly http?: Partial<HttpLimits>
   readonly tokens?: Partial<TokenTiming>
+  /** Asked before the one repeated call after a refused token, which costs a second metered call. Default: always. */
+  readonly mayRepeat?: (app: string, signal: AbortSignal) => Promise<boolean>
   /** After each attempt to get a token, `ok` or not. Must not throw. */
   readonly onTokenRefresh?: (app: string, ok: boolean) => void
   /** After each HTTP exchange. Must not throw. */
@@ -49,6 +51,7 @@ export interface Settings {
   readonly monotonicMs: () => number
   readonly http: HttpLimits
   readonly tokens: TokenTiming
+  readonly mayRepeat: (app: string, signal: AbortSignal) => Promise<boolean>
   readonly onTokenRefresh: (app: string, ok: boolean) => void
   readonly onCall: CallHook
 }
@@ -59,6 +62,7 @@ export function settingsOf(options: DingTalkApiOptions): Settings {
     monotonicMs: options.monotonicMs ?? (() => performance.now()),
     http: { ...DEFAULT_HTTP_LIMITS, ...options.http },
     tokens: { ...DEFAULT_TOKEN_TIMING, ...options.tokens },
+    mayRepeat: options.mayRepeat ?? (async () => true),
     onTokenRefresh: options.onTokenRefresh ?? (() => {}),
     onCall: options.onCall ?? (() => {}),
   }

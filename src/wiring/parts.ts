@@ -8,7 +8,7 @@ import type { Closers } from '../lifecycle.ts'
 import type { Logger } from '../logger.ts'
 import { type JobQueue, openQueue } from '../queue/connection.ts'
 import { type LookDeps, look } from '../service/look.ts'
-import { createPermits } from '../service/permits.ts'
+import { createPermits, type Permits } from '../service/permits.ts'
 import { createAppGate } from '../store/app-gate.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { readGauges } from '../store/gauges.ts'
@@ -53,23 +53,33 @@ export function openParts(config: WorkerConfig, pace: Pace, { log, metrics, clos
   // Whoever sets timers comes again by itself: commands must fail while the server is away, not pile up.
   const queue = openQueue(queueConfig, 'producer', failed('queue connection'))
   closers.add('queue', () => queue.close())
-  const api = openApi(config, pace, now, metrics)
-  closers.add('DingTalk client', () => api.close())
   metrics?.onCollect(() => readGauges(database, budgetsOf(config.apps)))
 
   const store = createDeliveryStore(database)
   const gate = createAppGate(database, { probeLeaseMs: pace.probeLeaseMs })
   const maxWaiting = Math.max(1, Math.floor(config.workerConcurrency / 2))
   const permits = createPermits({ gate, limitsOf: limitsBy(config.apps), now, maxWaiting })
+  const api = openApi({ config, pace, now, metrics, permits })
+  closers.add('DingTalk client', () => api.close())
   const deps: LookDeps = { store, api, gate, permits, timing: pace.timing, now, journal }
   return { database, store, queueConfig, queue: queue.it, journal, now, look: (key, signal) => look(deps, key, signal) }
 }
 
-function openApi(config: WorkerConfig, pace: Pace, now: () => Date, metrics: Metrics | null): DingTalkApi {
+interface ApiNeeds {
+  readonly config: WorkerConfig
+  readonly pace: Pace
+  readonly now: () => Date
+  readonly metrics: Metrics | null
+  readonly permits: Permits
+}
+
+function openApi({ config, pace, now, metrics, permits }: ApiNeeds): DingTalkApi {
   const apps = new Map<string, DingTalkApp>(config.apps.map((app) => [app.name, app]))
   return createDingTalkApi(apps, {
     now,
     tokens: pace.tokens,
+    // Before all others: what it repeats had its turn already.
+    mayRepeat: async (app, signal) => (await permits.take({ app, deadlineAt: now(), last: true }, signal)).kind === 'granted',
     ...(metrics && { onCall: (call) => metrics.apiCall(call), onTokenRefresh: (app) => metrics.tokenRefresh(app) }),
   })
 }

@@ -225,6 +225,24 @@ test.each([40014, 42001, 40001, 33001])('after %i the token is fetched anew and 
   expect(server.received(RESULT).map((call) => call.token)).toEqual(['token-1', 'token-2'])
 })
 
+test('a refused look is not repeated where rate or budget leave no second call, and the next one has the new token', async () => {
+  const asked: string[] = []
+  const { server, api } = await aClient(acceptingOnly('token-2'), {
+    mayRepeat: async (app) => {
+      asked.push(app)
+      return false
+    },
+  })
+
+  const first = await look(api)
+
+  expect(first).toMatchObject({ kind: 'refused', code: 'NOT_REPEATED' })
+  expect(first.kind === 'refused' && verdictOf(first.code, first.message).kind).toBe('transient')
+  expect(asked).toEqual(['default'])
+  expect(server.received(RESULT)).toHaveLength(1)
+  expect((await look(api)).kind).toBe('observed')
+})
+
 test('a refused token that only errmsg tells of is recognised', async () => {
   const { server, api } = await aClient((request, response) =>
     json(request.nth > 1 ? READ_BY_ANN : { errcode: 88, errmsg: 'ding talk error[subcode=42001,submsg=expired]' })(request, response),
