@@ -28,8 +28,6 @@ export interface LookWorkerOptions {
 
 export interface LookWorker {
   isRunning(): boolean
-  /** When a job was last taken or finished, in epoch milliseconds. */
-  lastActiveAt(): number
   /** Waits for the looks that run; `abort` ends them early. */
   close(): Promise<void>
   abort(): void
@@ -45,16 +43,13 @@ export function startLookWorker(options: LookWorkerOptions): LookWorker {
   const stop = new AbortController()
   // Every look that runs listens: as many as there are is no leak.
   setMaxListeners(0, stop.signal)
-  let lastActiveAt = Date.now()
   const process = async (job: Job, token?: string): Promise<void> => {
-    lastActiveAt = Date.now()
     const outcome = await run(options, job, stop.signal)
     if (outcome.kind === 'again') await sleepUntil(options, job, outcome.look, token, stop.signal)
   }
   const opened = open(options, process)
   return {
     isRunning: () => opened.it.isRunning(),
-    lastActiveAt: () => lastActiveAt,
     close: () => opened.close(),
     abort: () => stop.abort(new Error('the worker is shutting down')),
   }

@@ -29,6 +29,9 @@ const mayBePoisoned = (error: unknown): boolean => !(error instanceof TrackerErr
 /** A look takes longer than this by far, and nobody waits for it. */
 const GAP_MS = 10
 
+/** One statement at a time, so that what comes meanwhile shares the next. */
+const WRITES = { maxItems: MAX_LOOKS, parallel: 1, gapMs: GAP_MS, mayBePoisoned }
+
 /** The store on PostgreSQL. Every write to an open task names the `poll_no` it believes. */
 export function createDeliveryStore({ prisma, pool }: Pick<Database, 'prisma' | 'pool'>): PostgresDeliveryStore {
   const load = createBatcher<TaskKey, LoadedTask | null>({
@@ -40,19 +43,13 @@ export function createDeliveryStore({ prisma, pool }: Pick<Database, 'prisma' | 
   })
   const apply = createBatcher<LookPlan, Written>({
     run: (plans) => writeLooks(prisma, plans),
-    maxItems: MAX_LOOKS,
-    parallel: 1,
-    gapMs: GAP_MS,
+    ...WRITES,
     keyOf: (plan) => nameOf(plan.key),
-    mayBePoisoned,
   })
   const putOff = createBatcher<PutOff, Written>({
     run: (items) => putOffLooks(prisma, items),
-    maxItems: MAX_LOOKS,
-    parallel: 1,
-    gapMs: GAP_MS,
+    ...WRITES,
     keyOf: (item) => nameOf(item.key),
-    mayBePoisoned,
   })
   return {
     track: async (requests) => (requests.length === 0 ? [] : await trackTasks(prisma, requests)),
