@@ -4,7 +4,7 @@ import type { Forbidden, ListedState, Observation, Recipient, RecipientState, St
  * Merging is a join on this chain: a person's kind only ever climbs. Read is final, and a person once seen as unread
  * was delivered, whatever a later answer says. So the same observation twice, or two in the wrong order, give the same row.
  */
-const RANK: Readonly<Record<StateKind, number>> = { pending: 0, invalid: 1, failed: 2, forbidden: 3, unread: 4, read: 5 }
+export const RANK: Readonly<Record<StateKind, number>> = { pending: 0, invalid: 1, failed: 2, forbidden: 3, unread: 4, read: 5 }
 
 /** What one observation did to one person. */
 export interface Merged {

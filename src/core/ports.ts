@@ -32,6 +32,14 @@ export interface DeliveryStore {
   overdue(before: Date, limit: number, after: OverdueTask | null): Promise<OverdueTask[]>
 }
 
+/** What callers of the HTTP API may do to tasks. */
+export interface Tracking {
+  /** Committed before it resolves. `isNew` is false for a task that is there already, which is left as it is. */
+  track(request: TrackRequest): Promise<{ readonly isNew: boolean }>
+  /** Ends a task as `cancelled`; false when it had ended before, or is not there. */
+  cancel(key: TaskKey): Promise<boolean>
+}
+
 export interface Tracked {
   readonly key: TaskKey
   readonly isNew: boolean

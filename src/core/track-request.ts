@@ -1,5 +1,17 @@
 import { MAX_RECIPIENTS, MINUTE_MS, type TaskKey } from './delivery.ts'
 import { InvalidInputError } from './errors.ts'
+import {
+  APP_PATTERN,
+  EARLIEST_SEND,
+  FUTURE_TOLERANCE_MS,
+  ID_PATTERN,
+  LABEL_PATTERN,
+  MAX_CAMPAIGN,
+  MAX_LONG,
+  MAX_USER_ID,
+  TIME_PATTERN,
+  TRACK_FIELDS,
+} from './track-rules.ts'
 
 /** What sending code may say about a sent work notification. The same at every door. */
 export interface TrackInput {
@@ -25,13 +37,11 @@ export interface TrackRequest extends TaskKey {
   readonly sentAt: Date
 }
 
-/** Clocks differ: a send this far in the future is taken as "now"; further is a mistake. */
-const FUTURE_TOLERANCE_MS = 15 * MINUTE_MS
-const MAX_LONG = 9_223_372_036_854_775_807n
-const MAX_USER_ID = 128
-const MAX_CAMPAIGN = 200
-const EARLIEST_SEND = Date.UTC(2015, 0, 1)
-const FIELDS = new Set(['taskId', 'agentId', 'app', 'userIds', 'campaign', 'sentAt'])
+const FIELDS = new Set<string>(TRACK_FIELDS)
+const APP = new RegExp(APP_PATTERN, 'u')
+const ID = new RegExp(ID_PATTERN, 'u')
+const LABEL = new RegExp(LABEL_PATTERN, 'u')
+const TIME = new RegExp(TIME_PATTERN, 'u')
 
 /**
  * Checks what came in at a door.
@@ -66,7 +76,7 @@ export function parseTaskId(value: unknown): string {
 /** @throws {InvalidInputError} */
 export function parseApp(value: unknown): string {
   if (isMissing(value)) return 'default'
-  if (typeof value === 'string' && /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(value)) return value
+  if (typeof value === 'string' && APP.test(value)) return value
   throw new InvalidInputError(
     'app',
     `app must be 1 to 64 letters, digits, "_" or "-", beginning with a letter or digit, not ${show(value)}. Use the name that the app has in the worker's configuration.`,
@@ -82,7 +92,7 @@ function parseId(field: string, value: unknown, meaning: string): string {
     )
   }
   const text = typeof value === 'string' ? value : typeof value === 'number' || typeof value === 'bigint' ? String(value) : null
-  if (text !== null && /^[1-9]\d{0,18}$/.test(text) && BigInt(text) <= MAX_LONG) return text
+  if (text !== null && ID.test(text)) return text
   throw new InvalidInputError(
     field,
     `${field} must be a whole number from 1 to ${MAX_LONG} in digits without leading zeros, not ${show(value)}. Give ${meaning}.`,
@@ -102,10 +112,11 @@ function parseUserIds(value: unknown): readonly string[] | null {
   return [...names].sort()
 }
 
-function parseUserId(field: string, value: unknown): string {
+/** @throws {InvalidInputError} */
+export function parseUserId(field: string, value: unknown): string {
   if (typeof value !== 'string')
     throw new InvalidInputError(field, `${field} must be a string, not ${show(value)}: a number loses leading zeros.`)
-  if (value === '' || value.length > MAX_USER_ID || value.trim() !== value || !isPlainText(value)) {
+  if (!isLabel(value, MAX_USER_ID)) {
     throw new InvalidInputError(
       field,
       `${field} must have 1 to ${MAX_USER_ID} characters without spaces around them or control characters, not ${show(value)}.`,
@@ -115,12 +126,18 @@ function parseUserId(field: string, value: unknown): string {
 }
 
 function parseCampaign(value: unknown): string | null {
-  if (isMissing(value)) return null
-  if (typeof value === 'string' && value.length <= MAX_CAMPAIGN && value.trim() !== '' && value.trim() === value && isPlainText(value))
-    return value
+  return isMissing(value) ? null : parseCampaignName(value, 'campaign', ' Leave it out for a task without a campaign.')
+}
+
+/**
+ * @param remedy what else the sender may do, with a space before it
+ * @throws {InvalidInputError}
+ */
+export function parseCampaignName(value: unknown, field: string, remedy = ''): string {
+  if (typeof value === 'string' && isLabel(value, MAX_CAMPAIGN)) return value
   throw new InvalidInputError(
-    'campaign',
-    `campaign must have 1 to ${MAX_CAMPAIGN} characters without spaces around them or control characters, not ${show(value)}. Leave it out for a task without a campaign.`,
+    field,
+    `${field} must have 1 to ${MAX_CAMPAIGN} characters without spaces around them or control characters, not ${show(value)}.${remedy}`,
   )
 }
 
@@ -145,29 +162,30 @@ function parseSentAt(value: unknown, now: Date, defaultSentAt: Date): Date {
   return ahead > 0 ? now : given
 }
 
-/** A time zone is required: a local time would be off by hours without anybody noticing. */
-const ISO_TIME = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})$/i
-
 function dateOf(value: unknown): Date | null {
   if (value instanceof Date) return value
   if (typeof value === 'number' && Number.isFinite(value)) return new Date(value)
-  if (typeof value === 'string' && ISO_TIME.test(value) && isDayOfCalendar(value.slice(0, 10))) return new Date(value)
-  return null
+  return typeof value === 'string' ? parseTime(value) : null
 }
 
-/** `new Date` takes 31 February for 3 March. */
-function isDayOfCalendar(day: string): boolean {
-  const date = new Date(day)
-  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(day)
+/** ISO 8601 with a time zone; null for everything else. Brought to the one form that every engine reads alike. */
+export function parseTime(text: string): Date | null {
+  if (!TIME.test(text)) return null
+  return new Date(
+    text
+      .toUpperCase()
+      .replace(' ', 'T')
+      .replace(/(?<=[+-]\d\d)(?=\d\d$)/, ':'),
+  )
 }
 
 function isMissing(value: unknown): value is null | undefined {
   return value === null || value === undefined
 }
 
-/** PostgreSQL text cannot hold NUL, and half a surrogate pair is no character; other control characters are mistakes. */
-function isPlainText(text: string): boolean {
-  return text.isWellFormed() && !/\p{Cc}/u.test(text)
+/** @param longest UTF-16 code units */
+function isLabel(text: string, longest: number): boolean {
+  return text.length <= longest && LABEL.test(text)
 }
 
 /** A value as an error message may show it: short, and on one line. */
