@@ -6,6 +6,8 @@ export interface Gauges {
   /** Open tasks whose look was due more than a minute ago. */
   readonly overdue: number
   readonly budgets: ReadonlyArray<{ readonly app: string; readonly remaining: number }>
+  /** Apps for which calls were made or refused. `callsUsed`: this month; `pauseKind`: null while calls are made. */
+  readonly apps: ReadonlyArray<{ readonly app: string; readonly callsUsed: number; readonly pauseKind: string | null }>
 }
 
 /**
@@ -13,24 +15,43 @@ export interface Gauges {
  * @param budgets monthly call budgets by app; apps without one have no gauge
  */
 export async function readGauges({ pool }: Pick<Database, 'pool'>, budgets: ReadonlyMap<string, number>): Promise<Gauges> {
-  const [tasks, overdue, used] = await Promise.all([
+  const [tasks, overdue, known] = await Promise.all([
     pool.query<{ app: string; status: string; count: number }>(
       'SELECT app, status, count(*)::int AS count FROM delivery_task GROUP BY app, status',
     ),
     pool.query<{ count: number }>(
       "SELECT count(*)::int AS count FROM delivery_task WHERE status = 'tracking' AND next_poll_at < now() - interval '1 minute'",
     ),
-    pool.query<{ app: string; used: number }>(USED_THIS_MONTH),
+    pool.query<Gauges['apps'][number]>(APPS),
   ])
-  const usedBy = new Map(used.rows.map((row) => [row.app, row.used]))
+  const usedBy = new Map(known.rows.map((row) => [row.app, row.callsUsed]))
   return {
     tasks: tasks.rows,
     overdue: overdue.rows[0]?.count ?? 0,
     budgets: [...budgets].map(([app, budget]) => ({ app, remaining: Math.max(0, budget - (usedBy.get(app) ?? 0)) })),
+    apps: known.rows,
   }
 }
 
-/** The quota's month is China's. */
-const USED_THIS_MONTH = `
-  SELECT app, calls_used AS used FROM delivery_app
-  WHERE calls_month = to_char(now() AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM')`
+/**
+ * The quota's month is China's. A misconfigured app stays paused until a probe succeeds, also between two probes;
+ * the other pauses end by their time.
+ */
+const APPS = `
+  SELECT app,
+    CASE WHEN calls_month = to_char(now() AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM') THEN calls_used ELSE 0 END AS "callsUsed",
+    CASE WHEN pause_kind = 'configuration' OR paused_until > now() THEN pause_kind END AS "pauseKind"
+  FROM delivery_app`
+
+/**
+ * How many open tasks wait for a look that was due more than `lateMs` ago, by the database's clock, and how late the oldest is.
+ * @param lateMs milliseconds
+ */
+export async function readOverdue({ pool }: Pick<Database, 'pool'>, lateMs: number): Promise<{ tasks: number; oldestMs: number }> {
+  const { rows } = await pool.query<{ tasks: number; oldestMs: number }>(OVERDUE, [lateMs])
+  return rows[0] ?? { tasks: 0, oldestMs: 0 }
+}
+
+const OVERDUE = `
+  SELECT count(*)::int AS tasks, coalesce(extract(epoch FROM now() - min(next_poll_at)) * 1000, 0)::double precision AS "oldestMs"
+  FROM delivery_task WHERE status = 'tracking' AND next_poll_at < now() - make_interval(secs => $1::double precision / 1000)`

@@ -1,13 +1,14 @@
+import type { RateReader } from '../core/rates.ts'
 import { openDatabase } from '../store/prisma.ts'
-import { createRateQueries, type RateQueries } from '../store/rate-query.ts'
+import { createRateReader } from '../store/rate-reader.ts'
 
 export interface Reads {
-  readonly rates: RateQueries
+  readonly reader: RateReader
   close(): Promise<void>
 }
 
 /** Opens the database for reading rates. Nothing connects before the first query. */
 export function openReads(databaseUrl: string): Reads {
   const database = openDatabase(databaseUrl, { max: 2, applicationName: 'dingtalk-delivery reads' })
-  return { rates: createRateQueries(database.prisma), close: () => database.close() }
+  return { reader: createRateReader(database), close: () => database.close() }
 }

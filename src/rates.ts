@@ -1,0 +1,203 @@
+import { DATABASE_SCHEMES, isAddress } from './core/address.ts'
+import { InvalidInputError, TrackerError } from './core/errors.ts'
+import type {
+  AppUsage,
+  BandStep,
+  CampaignFilter,
+  CampaignRates,
+  CampaignRecipient,
+  CampaignRef,
+  CurvePoint,
+  ForbiddenCount,
+  KnownState,
+  Look,
+  Page,
+  PageFilter,
+  PersonHistory,
+  Population,
+  RateReader,
+  RecipientFilter,
+  RecipientStatus,
+  TaskAtRisk,
+  TaskFilter,
+  TaskRates,
+  TaskRef,
+} from './core/rates.ts'
+import type { TimeToRead } from './core/time-to-read.ts'
+import { parseApp, parseCampaignName, parseTaskId, parseUserId } from './core/track-request.ts'
+import { openDatabase } from './store/prisma.ts'
+import { createRateReader, type RawClient } from './store/rate-reader.ts'
+
+export type { StateKind, TaskStatus } from './core/delivery.ts'
+export { InvalidInputError, TrackerError, type TrackerErrorCode } from './core/errors.ts'
+export type { PollOutcome } from './core/look-plan.ts'
+export type {
+  AppUsage,
+  BandStep,
+  CampaignFilter,
+  CampaignRates,
+  CampaignRecipient,
+  CampaignRef,
+  CurvePoint,
+  ForbiddenCount,
+  KnownState,
+  Look,
+  Page,
+  PageFilter,
+  PersonHistory,
+  PersonLook,
+  Population,
+  RateColumns,
+  RecipientFilter,
+  RecipientStatus,
+  RiskKind,
+  TaskAtRisk,
+  TaskFilter,
+  TaskRates,
+  TaskRef,
+} from './core/rates.ts'
+export type { ReadQuantile, ShareBounds, ShareWithin, TimeBounds, TimeToRead } from './core/time-to-read.ts'
+export type { RawClient } from './store/rate-reader.ts'
+
+/** Exactly one of `databaseUrl` and `prisma`. */
+export interface RatesOptions {
+  /** `postgres://`. The role needs to read the views only. */
+  readonly databaseUrl?: string | undefined
+  /** A Prisma 7 client of the caller's, of whatever schema, on a database with our views. It stays the caller's: `close` leaves it open. */
+  readonly prisma?: RawClient | undefined
+}
+
+/** As it came back from `asyncsend_v2`: digits in a string, a safe integer or a bigint. */
+export type TaskId = string | number | bigint
+
+/** Where several apps have a task or campaign of the same name, says which is meant. */
+export interface OfApp {
+  readonly app?: string | undefined
+}
+
+/**
+ * Questions about what became of messages. "Unread" is always as of `lastObservedAt`, `asOf` or `lastUnreadAt`, never "now"; a rate is null
+ * where its denominator is 0.
+ *
+ * All reject with `InvalidInputError`, `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` or `CLOSED`; those about one task or campaign with
+ * `TASK_NOT_FOUND` or `CAMPAIGN_NOT_FOUND`, or with `SEVERAL_APPS` where several have it and `app` does not say which.
+ */
+export interface Rates {
+  /** Counts, rates, status. */
+  task(taskId: TaskId, of?: OfApp): Promise<TaskRates>
+  /** Latest sent first. */
+  tasks(filter?: TaskFilter): Promise<Page<TaskRates>>
+  /** People, not rows: one person in several tasks counts once, with the best state. */
+  campaign(name: string, of?: OfApp): Promise<CampaignRates>
+  /** Latest sent first. */
+  campaigns(filter?: CampaignFilter): Promise<Page<CampaignRates>>
+  /** Everybody in a task by user id; with `state`, only those in it. */
+  recipients(taskId: TaskId, filter?: RecipientFilter & OfApp): Promise<RecipientStatus[]>
+  /** Everybody in a campaign by user id, each once, a page at a time. */
+  campaignRecipients(name: string, filter?: RecipientFilter & PageFilter & OfApp): Promise<Page<CampaignRecipient>>
+  /** A point for each good look, oldest first. */
+  curve(taskId: TaskId, of?: OfApp): Promise<CurvePoint[]>
+  /** A point for each moment at which something became known about anybody, oldest first. */
+  campaignCurve(name: string, of?: OfApp): Promise<CurvePoint[]>
+  /** How many had read at a time: at least, and at most. */
+  band(of: TaskRef | CampaignRef): Promise<BandStep[]>
+  /** When people read: quantiles and shares, each with its bounds. Of a task, a campaign, or everything sent in a time. */
+  timeToRead(of: Population): Promise<TimeToRead>
+  /** Forbidden people by DingTalk's code, most first. */
+  forbidden(of: TaskRef | CampaignRef): Promise<ForbiddenCount[]>
+  /** What was known about each person at that moment, by user id. */
+  stateAt(taskId: TaskId, at: Date, of?: OfApp): Promise<KnownState[]>
+  /** Every look at a task, good or failed, oldest first. */
+  looks(taskId: TaskId, of?: OfApp): Promise<Look[]>
+  /** What each look said about one person. `RECIPIENT_NOT_FOUND` where the task has no such person. */
+  explain(taskId: TaskId, userId: string, of?: OfApp): Promise<PersonHistory>
+  /** Calls used this month and pauses, by app. */
+  apps(): Promise<AppUsage[]>
+  /** Tasks that do not go as planned. */
+  attention(): Promise<TaskAtRisk[]>
+  /** Closes the connections that were opened here. Safe to call twice. */
+  close(): Promise<void>
+}
+
+/**
+ * The door for whoever asks about read rates. Connects with the first question, and loads no queue.
+ * @throws {TrackerError} `INVALID_CONFIG` when not exactly one of `databaseUrl` and `prisma` is given, or the URL is none
+ */
+export function createRates(options: RatesOptions): Rates {
+  const { reader, close } = openReader(options)
+  let closed: Promise<void> | null = null
+  /** What is wrong with a question rejects, as everything else that goes wrong does. */
+  const ask = async <Answer>(question: (reader: RateReader) => Promise<Answer>): Promise<Answer> => {
+    if (closed !== null) throw new TrackerError('CLOSED', 'These rates are closed. Create others.')
+    return await question(reader)
+  }
+  return {
+    task: (taskId, of) => ask((rates) => rates.task(taskRef(taskId, of))),
+    tasks: (filter = {}) => ask((rates) => rates.tasks({ ...filter, ...checked(filter) })),
+    campaign: (name, of) => ask((rates) => rates.campaign(campaignRef(name, of))),
+    campaigns: (filter = {}) => ask((rates) => rates.campaigns({ ...filter, ...checked(filter) })),
+    recipients: (taskId, filter = {}) => ask((rates) => rates.recipients(taskRef(taskId, filter), filter)),
+    campaignRecipients: (name, filter = {}) => ask((rates) => rates.campaignRecipients(campaignRef(name, filter), filter)),
+    curve: (taskId, of) => ask((rates) => rates.curve(taskRef(taskId, of))),
+    campaignCurve: (name, of) => ask((rates) => rates.campaignCurve(campaignRef(name, of))),
+    band: (of) => ask((rates) => rates.band(oneRef(of))),
+    timeToRead: (of) => ask((rates) => rates.timeToRead('taskId' in of || 'campaign' in of ? oneRef(of) : checked(of))),
+    forbidden: (of) => ask((rates) => rates.forbidden(oneRef(of))),
+    stateAt: (taskId, at, of) => ask((rates) => rates.stateAt(taskRef(taskId, of), checkedTime('at', at))),
+    looks: (taskId, of) => ask((rates) => rates.looks(taskRef(taskId, of))),
+    explain: (taskId, userId, of) => ask((rates) => rates.explain(taskRef(taskId, of), parseUserId('userId', userId))),
+    apps: () => ask((rates) => rates.apps()),
+    attention: () => ask((rates) => rates.attention()),
+    close: () => (closed ??= close()),
+  }
+}
+
+function openReader({ databaseUrl, prisma }: RatesOptions): { readonly reader: RateReader; close(): Promise<void> } {
+  if ((databaseUrl === undefined) === (prisma === undefined)) {
+    const message = 'createRates needs exactly one of databaseUrl and prisma. Is the environment variable set?'
+    throw new TrackerError('INVALID_CONFIG', message)
+  }
+  if (prisma !== undefined) return { reader: createRateReader({ prisma }), close: () => Promise.resolve() }
+  const url = databaseUrl ?? ''
+  if (!URL.canParse(url) || !isAddress(url, DATABASE_SCHEMES)) {
+    // The value itself is not shown: it holds a password.
+    const message = `databaseUrl must be a URL that begins with ${DATABASE_SCHEMES.join(' or ')}. What was given (${url.length} characters) is none.`
+    throw new TrackerError('INVALID_CONFIG', message)
+  }
+  const database = openDatabase(url, { max: 4, applicationName: 'dingtalk-delivery rates' })
+  return { reader: createRateReader(database), close: () => database.close() }
+}
+
+function taskRef(taskId: TaskId, { app }: OfApp = {}): TaskRef {
+  return { taskId: parseTaskId(taskId), app: appOf(app) }
+}
+
+function campaignRef(name: string, { app }: OfApp = {}): CampaignRef {
+  return { campaign: parseCampaignName(name, 'campaign'), app: appOf(app) }
+}
+
+function oneRef(of: TaskRef | CampaignRef): TaskRef | CampaignRef {
+  return 'taskId' in of ? taskRef(of.taskId, of) : campaignRef(of.campaign, of)
+}
+
+function appOf(app: string | undefined): string | undefined {
+  return app === undefined ? undefined : parseApp(app)
+}
+
+interface SentIn extends OfApp {
+  readonly since?: Date | undefined
+  readonly until?: Date | undefined
+}
+
+function checked({ app, since, until }: SentIn): SentIn {
+  return {
+    app: appOf(app),
+    since: since && checkedTime('since', since),
+    until: until && checkedTime('until', until),
+  }
+}
+
+function checkedTime(field: string, at: Date): Date {
+  if (at instanceof Date && !Number.isNaN(at.getTime())) return at
+  throw new InvalidInputError(field, `${field} must be a Date, and a valid one. A text becomes one by new Date("2026-11-23T01:00:00Z").`)
+}

@@ -1,0 +1,66 @@
+import { z } from 'zod'
+import type { TaskKey } from '../../core/delivery.ts'
+import type { BandStep, Population } from '../../core/rates.ts'
+import { readBandOf } from '../../core/read-band.ts'
+import { campaignBracketOf, type DeliveredRow, elapsedOf, type SentBracket } from '../../core/read-bracket.ts'
+import { type TimeToRead, timeToReadOfTask, timeToReadPooled } from '../../core/time-to-read.ts'
+import { Prisma } from '../generated/client.ts'
+import { millis, number, text, timeOrNull } from '../rows.ts'
+import type { CampaignKey } from './campaigns.ts'
+import type { Source } from './source.ts'
+import { during, equals, where } from './sql.ts'
+
+/** Resolved: the app of a task or campaign is known. */
+export type Known = TaskKey | CampaignKey | Exclude<Population, { readonly taskId: string } | { readonly campaign: string }>
+
+export async function readBand(source: Source, of: TaskKey | CampaignKey): Promise<BandStep[]> {
+  return readBandOf(await readBrackets(source, of))
+}
+
+export async function readTimeToRead(source: Source, of: Known): Promise<TimeToRead> {
+  const [brackets, asOf] = [await readBrackets(source, of), await readAsOf(source, of)]
+  const people = brackets.map(elapsedOf)
+  return 'taskId' in of ? timeToReadOfTask(people, asOf) : timeToReadPooled(people, asOf)
+}
+
+/**
+ * One bracket for each delivered person: of a campaign once, of tasks without one in each. People with the same rows come in one row,
+ * with their number: most of a task's people share a dozen brackets.
+ */
+async function readBrackets(source: Source, of: Known): Promise<SentBracket[]> {
+  const rows = await source(Prisma.sql`
+SELECT deliveries::text AS deliveries, count(*) AS people FROM (
+  SELECT jsonb_agg(jsonb_build_array(${ms('sent_at')}, ${ms('deadline_at')}, ${ms('last_unread_at')}, ${ms('first_read_at')})
+    ORDER BY sent_at, task_id) AS deliveries
+  FROM delivery_recipient_status
+  WHERE state IN ('read', 'unread') AND ${conditionOf(of)}
+  GROUP BY app, campaign, CASE WHEN campaign IS NULL THEN task_id END, user_id
+) AS person GROUP BY deliveries`)
+  return rows.flatMap((row) =>
+    Array<SentBracket>(number(row, 'people')).fill(campaignBracketOf(Deliveries.parse(JSON.parse(text(row, 'deliveries'))))),
+  )
+}
+
+/** Exact in JSON, where a floating point number may have digits behind the millisecond. */
+function ms(column: string): Prisma.Sql {
+  return Prisma.raw(`round(extract(epoch FROM ${column}) * 1000)::bigint`)
+}
+
+const Time = z.int().transform((epochMs) => new Date(epochMs))
+const Delivery = z
+  .tuple([Time, Time, Time.nullable(), Time.nullable()])
+  .transform(([sentAt, deadlineAt, lastUnreadAt, firstReadAt]): DeliveredRow => ({ sentAt, deadlineAt, lastUnreadAt, firstReadAt }))
+const Deliveries = z.tuple([Delivery], Delivery)
+
+/** The latest good look. */
+async function readAsOf(source: Source, of: Known): Promise<Date | null> {
+  const [row] = await source(Prisma.sql`
+SELECT ${millis('max(last_observed_at)')} AS as_of_ms FROM delivery_task_rates WHERE ${conditionOf(of)}`)
+  return row === undefined ? null : timeOrNull(row, 'as_of_ms')
+}
+
+function conditionOf(of: Known): Prisma.Sql {
+  if ('taskId' in of) return where([equals('app', of.app), equals('task_id', of.taskId)])
+  if ('campaign' in of) return where([equals('app', of.app), equals('campaign', of.campaign)])
+  return where([equals('app', of.app), during('sent_at', of)])
+}

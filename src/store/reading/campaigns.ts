@@ -1,0 +1,79 @@
+import { TrackerError } from '../../core/errors.ts'
+import type { CampaignFilter, CampaignRates, CampaignRef, Page } from '../../core/rates.ts'
+import { Prisma } from '../generated/client.ts'
+import { millis, number, type Row, text, time, timeOrNull } from '../rows.ts'
+import { RATES, ratesOf } from './columns.ts'
+import { isText, isTime, pageOf, sliceOf } from './paging.ts'
+import type { Source } from './source.ts'
+import { contains, during, equals, where } from './sql.ts'
+import { severalApps } from './tasks.ts'
+
+const CAMPAIGN = Prisma.sql`app, campaign, tasks, open_tasks, ${RATES}, ${millis('first_sent_at')} AS first_sent_at_ms,
+  ${millis('last_sent_at')} AS last_sent_at_ms, ${millis('last_deadline_at')} AS last_deadline_at_ms,
+  ${millis('last_observed_at')} AS last_observed_at_ms`
+
+function campaignOf(row: Row): CampaignRates {
+  return {
+    app: text(row, 'app'),
+    campaign: text(row, 'campaign'),
+    tasks: number(row, 'tasks'),
+    openTasks: number(row, 'open_tasks'),
+    firstSentAt: time(row, 'first_sent_at_ms'),
+    lastSentAt: time(row, 'last_sent_at_ms'),
+    lastDeadlineAt: time(row, 'last_deadline_at_ms'),
+    lastObservedAt: timeOrNull(row, 'last_observed_at_ms'),
+    ...ratesOf(row),
+  }
+}
+
+export interface CampaignKey {
+  readonly app: string
+  readonly campaign: string
+}
+
+/** @throws {TrackerError} `CAMPAIGN_NOT_FOUND`, `SEVERAL_APPS` */
+export async function readCampaign(source: Source, ref: CampaignRef): Promise<CampaignRates> {
+  const rows = await source(Prisma.sql`
+SELECT ${CAMPAIGN} FROM delivery_campaign_rates
+WHERE ${where([equals('campaign', ref.campaign), equals('app', ref.app)])} ORDER BY app`)
+  return campaignOf(onlyOne(ref, rows))
+}
+
+/** Without counting anybody. */
+export async function campaignKeyOf(source: Source, ref: CampaignRef): Promise<CampaignKey> {
+  const rows = await source(Prisma.sql`
+SELECT DISTINCT app FROM delivery_task_rates WHERE ${where([equals('campaign', ref.campaign), equals('app', ref.app)])} ORDER BY app`)
+  return { campaign: ref.campaign, app: text(onlyOne(ref, rows), 'app') }
+}
+
+function onlyOne({ campaign, app }: CampaignRef, rows: readonly Row[]): Row {
+  const [row, another] = rows
+  const name = JSON.stringify(campaign)
+  if (another !== undefined) throw severalApps(`a campaign ${name}`, rows)
+  if (row !== undefined) return row
+  throw new TrackerError('CAMPAIGN_NOT_FOUND', `No task of ${app === undefined ? 'any app' : `app ${app}`} has the campaign ${name}.`)
+}
+
+export async function readCampaigns(source: Source, filter: CampaignFilter): Promise<Page<CampaignRates>> {
+  const slice = sliceOf(filter, 'campaigns', [isTime, isText, isText])
+  const [sentAt, ...name] = slice.after ?? []
+  const rows = await source(Prisma.sql`
+SELECT ${CAMPAIGN} FROM delivery_campaign_rates
+WHERE ${where([
+    equals('app', filter.app),
+    equals('campaign', filter.campaign),
+    contains('campaign', filter.search),
+    sentIn(filter),
+    sentAt === undefined
+      ? null
+      : Prisma.sql`(last_sent_at, campaign, app) < (${sentAt}::timestamptz, ${Prisma.join(name.map((each) => Prisma.sql`${each}::text`))})`,
+  ])}
+ORDER BY last_sent_at DESC, campaign DESC, app DESC LIMIT ${slice.limit + 1}::integer`)
+  return pageOf(rows.map(campaignOf), slice, 'campaigns', ({ lastSentAt, campaign, app }) => [lastSentAt.toISOString(), campaign, app])
+}
+
+/** One of its tasks was sent in the time: the last one may have been later, and the first one earlier. */
+function sentIn(filter: CampaignFilter): Prisma.Sql | null {
+  const sent = during('sent_at', filter)
+  return sent === null ? null : Prisma.sql`(app, campaign) IN (SELECT app, campaign FROM delivery_task_rates WHERE ${sent})`
+}

@@ -1,0 +1,138 @@
+import type { TaskKey } from '../../core/delivery.ts'
+import { TrackerError } from '../../core/errors.ts'
+import type { Page, RiskKind, TaskAtRisk, TaskFilter, TaskRates, TaskRef } from '../../core/rates.ts'
+import { Prisma } from '../generated/client.ts'
+import { STATUSES } from '../load-tasks.ts'
+import { flag, millis, number, oneOf, type Row, text, textOrNull, time, timeOrNull } from '../rows.ts'
+import { RATES, ratesOf } from './columns.ts'
+import { isText, isTime, pageOf, sliceOf } from './paging.ts'
+import type { Source } from './source.ts'
+import { during, equals, where } from './sql.ts'
+
+const TASK = Prisma.sql`app, task_id, agent_id, campaign, status, reason, polls, good_polls, hindrance, recipients_known, ${RATES},
+  ${millis('sent_at')} AS sent_at_ms, ${millis('deadline_at')} AS deadline_at_ms, ${millis('last_observed_at')} AS last_observed_at_ms,
+  ${millis('finished_at')} AS finished_at_ms, ${millis('tracked_at')} AS tracked_at_ms, ${millis('next_poll_at')} AS next_poll_at_ms`
+
+function taskOf(row: Row): TaskRates {
+  return {
+    app: text(row, 'app'),
+    taskId: text(row, 'task_id'),
+    agentId: textOrNull(row, 'agent_id'),
+    campaign: textOrNull(row, 'campaign'),
+    status: oneOf(STATUSES, row, 'status'),
+    reason: textOrNull(row, 'reason'),
+    sentAt: time(row, 'sent_at_ms'),
+    deadlineAt: time(row, 'deadline_at_ms'),
+    lastObservedAt: timeOrNull(row, 'last_observed_at_ms'),
+    finishedAt: timeOrNull(row, 'finished_at_ms'),
+    polls: number(row, 'polls'),
+    goodPolls: number(row, 'good_polls'),
+    trackedAt: time(row, 'tracked_at_ms'),
+    nextPollAt: timeOrNull(row, 'next_poll_at_ms'),
+    hindrance: textOrNull(row, 'hindrance'),
+    recipientsKnown: flag(row, 'recipients_known'),
+    ...ratesOf(row),
+  }
+}
+
+/**
+ * Every app that has a task, by leaps over the index on app and task id: with a task id alone it would have to be read whole.
+ */
+const APPS_WITH_TASKS = Prisma.sql`
+apps (app) AS (
+  (SELECT app FROM delivery_task_rates ORDER BY app LIMIT 1)
+  UNION ALL
+  SELECT next.app FROM apps CROSS JOIN LATERAL (SELECT app FROM delivery_task_rates WHERE app > apps.app ORDER BY app LIMIT 1) AS next
+)`
+
+/** @throws {TrackerError} `TASK_NOT_FOUND`, `SEVERAL_APPS` */
+export async function readTask(source: Source, { taskId, app }: TaskRef): Promise<TaskRates> {
+  const rows = await source(
+    app === undefined
+      ? Prisma.sql`WITH RECURSIVE ${APPS_WITH_TASKS}
+SELECT task.* FROM apps CROSS JOIN LATERAL (
+  SELECT ${TASK} FROM delivery_task_rates WHERE app = apps.app AND task_id = ${taskId}::text
+) AS task ORDER BY app`
+      : Prisma.sql`SELECT ${TASK} FROM delivery_task_rates WHERE app = ${app}::text AND task_id = ${taskId}::text`,
+  )
+  const [task, another] = rows.map(taskOf)
+  if (another !== undefined) throw severalApps(`task ${taskId}`, rows)
+  if (task !== undefined) return task
+  throw new TrackerError('TASK_NOT_FOUND', `Task ${taskId}${app === undefined ? '' : ` of app ${app}`} is not tracked.`)
+}
+
+export async function keyOf(source: Source, ref: TaskRef): Promise<TaskKey> {
+  const { app, taskId } = await readTask(source, ref)
+  return { app, taskId }
+}
+
+export function severalApps(what: string, rows: readonly Row[]): TrackerError {
+  return new TrackerError('SEVERAL_APPS', `Several apps have ${what}: ${rows.map((row) => text(row, 'app')).join(', ')}.`)
+}
+
+/** Backwards through the index on when they were sent. */
+export async function readTasks(source: Source, filter: TaskFilter): Promise<Page<TaskRates>> {
+  const slice = sliceOf(filter, 'tasks', [isTime, isText, isText])
+  const { app, taskId, campaign, status } = filter
+  const [sentAt, ...id] = slice.after ?? []
+  const rows = await source(Prisma.sql`
+SELECT ${TASK} FROM delivery_task_rates
+WHERE ${where([
+    equals('app', app),
+    equals('task_id', taskId),
+    equals('campaign', campaign),
+    equals('status', status),
+    during('sent_at', filter),
+    sentAt === undefined
+      ? null
+      : Prisma.sql`(sent_at, app, task_id) < (${sentAt}::timestamptz, ${Prisma.join(id.map((each) => Prisma.sql`${each}::text`))})`,
+  ])}
+ORDER BY sent_at DESC, app DESC, task_id DESC LIMIT ${slice.limit + 1}::integer`)
+  return pageOf(rows.map(taskOf), slice, 'tasks', (task) => [task.sentAt.toISOString(), task.app, task.taskId])
+}
+
+const RISKS: readonly RiskKind[] = ['overdue', 'hindered', 'stopped', 'never_observed', 'blind']
+
+/** More of them tell a person nothing: something common to all is wrong. */
+const MOST_AT_RISK = 100
+
+/** What ended longer ago is history. A task ends within a day of its send. */
+const LATELY = Prisma.raw("interval '7 days'")
+
+/**
+ * `overdue` and `blind` count in hours of the plan, which `TIME_SCALE` shortens: the window is a day of it.
+ * The first matching risk is told: what can still be helped goes before what cannot.
+ */
+export async function readAttention(source: Source): Promise<TaskAtRisk[]> {
+  const rows = await source(Prisma.sql`
+SELECT ${TASK}, risk FROM (
+  SELECT task.*, CASE
+    WHEN task.next_poll_at < now() - (task.deadline_at - task.sent_at) / 1440 THEN 'overdue' ELSE 'hindered'
+  END AS risk
+  FROM delivery_task_rates AS task
+  WHERE task.status = 'tracking' AND (
+    task.next_poll_at < now() - (task.deadline_at - task.sent_at) / 1440
+    OR task.hindrance IS NOT NULL
+    OR task.polls > task.good_polls AND EXISTS (
+      SELECT FROM delivery_looks AS look
+      WHERE look.app = task.app AND look.task_id = task.task_id AND look.poll_no = task.polls AND look.outcome <> 'observed'
+    )
+  )
+  UNION ALL
+  SELECT task.*, CASE
+    WHEN task.status = 'stopped' THEN 'stopped'
+    WHEN task.last_observed_at IS NULL THEN 'never_observed'
+    ELSE 'blind'
+  END
+  FROM delivery_task_rates AS task
+  WHERE task.sent_at > now() - ${LATELY} - interval '1 day' AND task.finished_at > now() - ${LATELY} AND (
+    task.status = 'stopped'
+    OR task.status = 'expired' AND (
+      task.last_observed_at IS NULL OR task.last_observed_at < task.deadline_at - (task.deadline_at - task.sent_at) / 24
+    )
+  )
+) AS at_risk
+ORDER BY status <> 'tracking', CASE WHEN status = 'tracking' THEN deadline_at END, deadline_at DESC, app, task_id
+LIMIT ${MOST_AT_RISK}::integer`)
+  return rows.map((row) => ({ ...taskOf(row), risk: oneOf(RISKS, row, 'risk') }))
+}
