@@ -1,0 +1,172 @@
+// Makes a page that is complete without it more pleasant: times in the reader's zone, and figures that keep themselves up to date.
+'use strict'
+
+const root = document.documentElement
+const locale = root.dataset.locale
+root.classList.add('js')
+
+// ── Times ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const distances = new Intl.RelativeTimeFormat(locale)
+const clock = { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }
+const times = new Intl.DateTimeFormat(locale, clock)
+const fullTimes = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'long' })
+
+/** The unit in which a distance is told, and how many seconds it has. */
+const UNITS = [
+  ['second', 1, 60],
+  ['minute', 60, 3_600],
+  ['hour', 3_600, 48 * 3_600],
+  ['day', 24 * 3_600, Number.POSITIVE_INFINITY],
+]
+
+function distanceOf(at, now) {
+  const seconds = (at - now) / 1_000
+  const [unit, length] = UNITS.find(([, , below]) => Math.abs(seconds) < below)
+  // Not yet a second is "0 seconds ago", not "in 0 seconds".
+  return distances.format(Math.round(seconds / length) || -0, unit)
+}
+
+/** In place: the server wrote the same moments in its own zone. */
+function localise(within, now) {
+  for (const time of within.querySelectorAll('time[datetime]')) {
+    const at = new Date(time.dateTime)
+    const text = time.dataset.show === 'distance' ? distanceOf(at, now) : times.format(at)
+    if (time.textContent !== text) time.textContent = text
+    time.title = fullTimes.format(at)
+  }
+}
+
+function tellZone() {
+  const zone = document.getElementById('zone')
+  const name = times.resolvedOptions().timeZone
+  const offset = new Intl.DateTimeFormat(locale, { timeZoneName: 'shortOffset' })
+    .formatToParts(new Date())
+    .find(({ type }) => type === 'timeZoneName')
+  zone.textContent = zone.dataset.zone.replace('{0}', () => `${name} (${offset?.value ?? ''})`)
+}
+
+// ── Only what changed ────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What the reader did stays: an open table, a typed search. Nodes that are the same are not touched, so focus, selection and scroll stay too. */
+const READERS = new Set(['open', 'value'])
+
+function update(old, fresh) {
+  if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName) return old.replaceWith(document.importNode(fresh, true))
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    if (old.data !== fresh.data) old.data = fresh.data
+    return
+  }
+  updateAttributes(old, fresh)
+  updateChildren(old, fresh)
+}
+
+function updateAttributes(old, fresh) {
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !READERS.has(name)) old.removeAttribute(name)
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value && !READERS.has(name)) old.setAttribute(name, value)
+}
+
+function updateChildren(old, fresh) {
+  let next = old.firstChild
+  for (const child of fresh.childNodes) {
+    const found = sameOf(child, next)
+    if (found === null) {
+      old.insertBefore(document.importNode(child, true), next)
+      continue
+    }
+    if (found === next) next = next.nextSibling
+    else old.insertBefore(found, next)
+    update(found, child)
+  }
+  while (next !== null) {
+    const after = next.nextSibling
+    next.remove()
+    next = after
+  }
+}
+
+/** Rows keep their identity by key, sections by id; anything else is whatever stands at its place. */
+function sameOf(child, next) {
+  const key = keyOf(child)
+  if (key === null) return next !== null && keyOf(next) === null && next.nodeName === child.nodeName ? next : null
+  for (let each = next; each !== null; each = each.nextSibling) if (keyOf(each) === key) return each
+  return null
+}
+
+function keyOf(node) {
+  return node.dataset?.key ?? (node.id || null)
+}
+
+// ── Keeping up to date ───────────────────────────────────────────────────────────────────────────────────────────────
+
+const MAX_WAIT_MS = 60_000
+const away = document.getElementById('away')
+const updated = document.getElementById('updated')
+let updatedAt = new Date()
+let failures = 0
+let timer = null
+
+async function refresh() {
+  const response = await fetch(location.href, { headers: { accept: 'text/html' }, cache: 'no-store', signal: AbortSignal.timeout(10_000) })
+  // The session is over.
+  if (response.redirected) return location.assign(response.url)
+  if (!response.ok) throw new Error(`the server answered ${response.status}`)
+  const fresh = new DOMParser().parseFromString(await response.text(), 'text/html')
+  localise(fresh, new Date())
+  update(document.querySelector('main'), fresh.querySelector('main'))
+  document.title = fresh.title
+  document.body.dataset.refresh = fresh.body.dataset.refresh ?? ''
+}
+
+async function keepUp() {
+  clearTimeout(timer)
+  if (document.hidden) return
+  try {
+    await refresh()
+    failures = 0
+    updatedAt = new Date()
+  } catch {
+    failures += 1
+  }
+  tellAge()
+  wait()
+}
+
+function wait() {
+  clearTimeout(timer)
+  const seconds = Number(document.body.dataset.refresh)
+  if (seconds > 0)
+    timer = setTimeout(() => void keepUp(), Math.min(seconds * 1_000 * 2 ** failures, Math.max(MAX_WAIT_MS, seconds * 1_000)))
+}
+
+/** Told aloud only when the server goes away and comes back, not every second. */
+function tellAge() {
+  const ago = distanceOf(updatedAt, new Date())
+  updated.textContent = updated.dataset.updated.replace('{0}', () => ago)
+  if (away.hidden !== (failures === 0)) {
+    away.hidden = failures === 0
+    away.textContent = failures === 0 ? '' : updated.dataset.away.replace('{0}', () => ago)
+  }
+}
+
+// ── Copying ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+async function copy(button) {
+  await navigator.clipboard.writeText(button.parentElement.querySelector('code').textContent)
+  button.textContent = button.dataset.done
+}
+
+for (const button of document.querySelectorAll('.copy')) button.addEventListener('click', () => void copy(button))
+
+tellZone()
+localise(document, new Date())
+if (Number(document.body.dataset.refresh) > 0) {
+  tellAge()
+  setInterval(() => {
+    if (document.hidden) return
+    tellAge()
+    localise(document, new Date())
+  }, 1_000)
+  document.addEventListener('visibilitychange', () => void keepUp())
+  wait()
+}

@@ -1,0 +1,136 @@
+import cookie from '@fastify/cookie'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { type Asset, readAssets } from './assets.ts'
+import { frame } from './frame.ts'
+import { safePath } from './links.ts'
+import { registerLogin } from './login.ts'
+import { campaignCsv, campaignPage } from './page-campaign.ts'
+import { overviewPage } from './page-overview.ts'
+import { personPage } from './page-person.ts'
+import { problemOf, problemPage, STATUS, severalAppsPage } from './page-problem.ts'
+import { taskCsv, taskPage } from './page-task.ts'
+import { HIDDEN, LANGUAGE_COOKIE, PREFERENCE, pathOf, THEME_COOKIE, viewOf } from './request.ts'
+import { sessionsOf } from './session.ts'
+import type { Content, DashboardOptions, Page, Visit } from './view.ts'
+
+export type { DashboardOptions } from './view.ts'
+
+/** Nothing but what this server sends, nothing inline, nobody's frame. */
+const POLICY =
+  "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+const PAGES: ReadonlyArray<readonly [string, Page]> = [
+  ['/', overviewPage],
+  ['/campaigns/:name', campaignPage],
+  ['/tasks/:taskId', taskPage],
+  ['/tasks/:taskId/people/:userId', personPage],
+]
+
+const FILES: ReadonlyArray<readonly [string, (visit: Visit) => Promise<string>]> = [
+  ['/campaigns/:name/people.csv', campaignCsv],
+  ['/tasks/:taskId/people.csv', taskCsv],
+]
+
+/** The pages for people, at `/`. They have their own headers, cookies and error pages; nothing of it reaches the routes beside. */
+export function registerDashboard(app: FastifyInstance, options: DashboardOptions): void {
+  void app.register(async (scope) => {
+    await scope.register(cookie)
+    acceptForms(scope)
+    scope.addHook('onRequest', async (_request, reply) => {
+      void reply.headers({
+        'content-security-policy': POLICY,
+        'x-content-type-options': 'nosniff',
+        'referrer-policy': 'same-origin',
+        'cross-origin-opener-policy': 'same-origin',
+        'cache-control': 'no-store',
+      })
+    })
+    registerPages(scope, options)
+  })
+}
+
+function registerPages(scope: FastifyInstance, options: DashboardOptions): void {
+  const assets = readAssets()
+  for (const asset of [assets.style, assets.script]) serveAsset(scope, asset)
+  const sessions = options.apiToken === null ? null : sessionsOf(options.apiToken)
+  const visitOf = (request: FastifyRequest): Visit => ({
+    view: viewOf(request, options.now(), sessions),
+    options,
+    params: PREFERENCE.params.parse(request.params),
+    query: new URL(request.url, 'http://here.invalid').searchParams,
+  })
+  const send = (reply: FastifyReply, visit: Visit, content: Content, status = 200): FastifyReply =>
+    reply
+      .status(status)
+      .type('text/html; charset=utf-8')
+      .send(frame(visit.view, content, assets))
+
+  scope.setErrorHandler(async (error, request, reply) => {
+    const visit = visitOf(request)
+    const kind = problemOf(error)
+    if (kind === 'failed' || kind === 'unavailable') request.log.error({ err: error }, 'a page of the dashboard failed')
+    if (kind === 'severalApps') return send(reply, visit, await severalAppsPage(visit), STATUS[kind])
+    return send(
+      reply,
+      visit,
+      problemPage(visit.view, kind, kind === 'failed' || !(error instanceof Error) ? null : error.message),
+      STATUS[kind],
+    )
+  })
+  if (sessions !== null) registerLogin(scope, { sessions, now: options.now, send, visitOf })
+  scope.post('/preferences', HIDDEN, async (request, reply) => keepPreferences(request, reply))
+
+  const isWelcome = (visit: Visit): boolean => sessions === null || visit.view.session
+  const toLogin = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
+    reply.redirect(`/login?next=${encodeURIComponent(pathOf(request))}`, 303)
+  for (const [path, page] of PAGES) {
+    scope.get(path, HIDDEN, async (request, reply) => {
+      const visit = visitOf(request)
+      return isWelcome(visit) ? send(reply, visit, await page(visit)) : toLogin(request, reply)
+    })
+  }
+  for (const [path, file] of FILES) {
+    scope.get(path, HIDDEN, async (request, reply) => {
+      const visit = visitOf(request)
+      if (!isWelcome(visit)) return toLogin(request, reply)
+      const body = await file(visit)
+      return reply.headers({ 'content-disposition': attachmentOf(visit), 'content-type': 'text/csv; charset=utf-8' }).send(body)
+    })
+  }
+  scope.get('/*', HIDDEN, async (request, reply) => {
+    const visit = visitOf(request)
+    // Programs that miss a route of the API get its answer, not a page.
+    if (request.url.startsWith('/v1/') || !(request.headers.accept ?? '').includes('text/html')) return reply.callNotFound()
+    return isWelcome(visit) ? send(reply, visit, problemPage(visit.view, 'notFound', null), STATUS.notFound) : toLogin(request, reply)
+  })
+}
+
+function serveAsset(scope: FastifyInstance, { path, type, body }: Asset): void {
+  scope.get(path, HIDDEN, async (_request, reply) =>
+    reply.headers({ 'cache-control': 'public, max-age=31536000, immutable', 'content-type': type }).send(body),
+  )
+}
+
+/** What a form of a page sends. */
+function acceptForms(scope: FastifyInstance): void {
+  scope.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string', bodyLimit: 16_384 }, (_request, body, done) =>
+    done(null, Object.fromEntries(new URLSearchParams(String(body)))),
+  )
+}
+
+/** A year: nobody wants to choose a language twice. */
+const PREFERENCE_SECONDS = 365 * 24 * 3_600
+
+function keepPreferences(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { language, theme, back } = PREFERENCE.form.parse(request.body ?? {})
+  const options = { path: '/', httpOnly: true, sameSite: 'lax', secure: request.protocol === 'https', maxAge: PREFERENCE_SECONDS } as const
+  if (language !== undefined) void reply.setCookie(LANGUAGE_COOKIE, language, options)
+  if (theme !== undefined) void reply.setCookie(THEME_COOKIE, theme, options)
+  return reply.redirect(safePath(back ?? null), 303)
+}
+
+/** A name that every system takes; the real one for those that know how to ask for it. */
+function attachmentOf({ params: { name, taskId } }: Visit): string {
+  const file = `${name ?? `task-${taskId}`}-people.csv`
+  return `attachment; filename="people.csv"; filename*=UTF-8''${encodeURIComponent(file).replaceAll(/['()*]/g, (character) => `%${character.charCodeAt(0).toString(16)}`)}`
+}

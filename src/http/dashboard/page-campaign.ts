@@ -1,0 +1,103 @@
+import type { StateKind } from '../../core/delivery.ts'
+import type { CampaignRates, CampaignRef, ForbiddenCount, RateColumns } from '../../core/rates.ts'
+import { scaleOf } from './axis.ts'
+import { legend, partOf, stateBar, swatch } from './bar.ts'
+import { readCurve } from './curve.ts'
+import { type Html, html } from './html.ts'
+import { campaignLink, withQuery } from './links.ts'
+import { asOf, openBadge } from './page-overview.ts'
+import { peopleFilterOf, peopleSection, reasonOf, STATES } from './people.ts'
+import { allRecipients, peopleCsv } from './people-csv.ts'
+import { taskTable } from './task-table.ts'
+import { timeToReadSection } from './time-to-read.ts'
+import { type Content, LIVELY_SECONDS, QUIET_SECONDS, type View, type Visit } from './view.ts'
+
+const PEOPLE = 25
+const TASKS = 20
+
+export async function campaignPage({ view, options: { rates }, params, query }: Visit): Promise<Content> {
+  const campaign = await rates.campaign(refOf(params, query))
+  const ref: CampaignRef = campaign
+  const filter = peopleFilterOf(query)
+  const taskCursor = query.get('tasks')
+  const [points, band, time, forbidden, tasks, people] = await Promise.all([
+    rates.campaignCurve(ref),
+    rates.band(ref),
+    rates.timeToRead(ref),
+    rates.forbidden(ref),
+    rates.tasks({ ...ref, limit: TASKS, cursor: taskCursor ?? undefined }),
+    rates.campaignRecipients(ref, {
+      state: filter.state ?? undefined,
+      search: filter.search,
+      limit: PEOPLE,
+      cursor: query.get('cursor') ?? undefined,
+    }),
+  ])
+  const { words } = view
+  const path = campaignLink({ campaign: campaign.campaign })
+  const body = html`${campaignHead(view, campaign)}
+<section id="curve" aria-labelledby="curve-title"><h2 id="curve-title">${words.curve.title}</h2>
+${readCurve(view, { points, band, sentAt: campaign.firstSentAt, deadlineAt: campaign.lastDeadlineAt, scale: tasks.items.map(scaleOf)[0] ?? 1 })}</section>
+${timeToReadSection(view, time)}
+${statesSection(view, campaign)}
+${forbiddenSection(view, forbidden)}
+${peopleSection(view, { path, app: campaign.app, filter, counts: campaign, people: people.items, nextCursor: people.nextCursor, window: null })}
+<section id="tasks" aria-labelledby="tasks-title"><h2 id="tasks-title">${words.overview.tasks}</h2>
+${taskTable(view, tasks.items, 'tasks-title', false)}
+${tasks.nextCursor !== null && html`<nav class="pager" aria-label="${words.overview.tasks}"><a href="${withQuery(path, { app: campaign.app, tasks: tasks.nextCursor })}#tasks" rel="next">${words.nextPage}</a></nav>`}</section>`
+  return { title: campaign.campaign, body, refreshSeconds: campaign.openTasks > 0 ? LIVELY_SECONDS : QUIET_SECONDS }
+}
+
+export async function campaignCsv({ options: { rates }, params, query }: Visit): Promise<string> {
+  const ref = refOf(params, query)
+  // Also tells a misspelt name from a campaign in which nobody is left.
+  const campaign = await rates.campaign(ref)
+  return peopleCsv(await allRecipients(rates, campaign, peopleFilterOf(query)))
+}
+
+function refOf(params: Visit['params'], query: URLSearchParams): CampaignRef {
+  return { campaign: params['name'] ?? '', app: query.get('app') ?? undefined }
+}
+
+function campaignHead(view: View, campaign: CampaignRates): Html {
+  const { words, format, now } = view
+  return html`<div class="heading"><h1 class="name">${campaign.campaign}</h1>${openBadge(view, campaign)}</div>
+${headline(view, campaign)}
+<dl class="facts">
+<div><dt>${words.facts.known}</dt><dd>${asOf(view, campaign.lastObservedAt)}</dd></div>
+<div><dt>${words.facts.sent}</dt><dd>${format.time(campaign.firstSentAt)}${campaign.tasks > 1 && html` – ${format.time(campaign.lastSentAt)}`}</dd></div>
+<div><dt>${words.facts.deadline}</dt><dd>${format.time(campaign.lastDeadlineAt)} <span class="quiet">${format.distance(campaign.lastDeadlineAt, now)}</span></dd></div>
+<div><dt>${words.facts.app}</dt><dd>${campaign.app}</dd></div>
+</dl>`
+}
+
+/** The figures that people come for, each with its denominator in words. */
+export function headline(view: View, rates: RateColumns): Html {
+  const { words, format } = view
+  return html`<section class="headline" aria-label="${words.readRate}">
+<p class="rate"><b>${format.percent(rates.readRate)}</b> <span>${words.ofDeliveredHaveRead(format.number(rates.read), format.number(rates.delivered))}</span></p>
+${stateBar(view, rates)}${legend(view, rates)}
+<p class="quiet">${words.ofTargetedHaveRead(format.number(rates.read), format.number(rates.targeted), format.percent(rates.readRateOfTargeted))}</p>
+</section>`
+}
+
+export function statesSection(view: View, rates: RateColumns): Html {
+  const { words, format } = view
+  const row = (state: StateKind): Html => html`<tr><th scope="row" class="state">${swatch(partOf(state))} ${words.states[state]}</th>
+<td class="figure">${format.number(rates[state])}</td><td class="figure">${format.percent(rates.targeted === 0 ? null : rates[state] / rates.targeted)}</td><td>${words.stateMeaning[state]}</td></tr>`
+  const order: readonly StateKind[] = ['read', ...STATES.filter((state) => state !== 'read')]
+  return html`<section id="states" aria-labelledby="states-title"><h2 id="states-title">${words.statesTitle}</h2>
+<div class="table" role="group" aria-labelledby="states-title" tabindex="0"><table class="states">
+<thead><tr><th scope="col">${words.columns.state}</th><th scope="col" class="figure">${words.columns.people}</th><th scope="col" class="figure">${words.columns.shareOfAll}</th><th scope="col">${words.columns.meaning}</th></tr></thead>
+<tbody>${order.filter((state) => rates[state] > 0 || state === 'read' || state === 'unread').map(row)}</tbody></table></div></section>`
+}
+
+export function forbiddenSection({ words, format }: View, forbidden: readonly ForbiddenCount[]): Html | null {
+  if (forbidden.length === 0) return null
+  return html`<section id="forbidden" aria-labelledby="forbidden-title"><h2 id="forbidden-title">${words.forbidden.title}</h2>
+<ul class="cards">${forbidden.map(({ code, people }) => {
+    const reason = words.forbidden.reasons[reasonOf(code)]
+    return html`<li data-key="${code}"><h3>${reason.name}</h3><p class="headline">${format.number(people)} <small>${words.peopleWord(people)}</small></p>
+<p>${reason.meaning}</p><p>${reason.remedy}</p>${code !== null && html`<p class="quiet">${words.forbidden.code} <code>${code}</code></p>`}</li>`
+  })}</ul></section>`
+}

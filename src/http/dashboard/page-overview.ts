@@ -1,0 +1,177 @@
+import type { AppUsage, CampaignRates, Page as Paged, TaskAtRisk, TaskRates } from '../../core/rates.ts'
+import { budgetBar, legend, stateBar } from './bar.ts'
+import { emptyState } from './empty.ts'
+import { type Html, html } from './html.ts'
+import { campaignLink, taskLink, withQuery } from './links.ts'
+import { asWritten, endReason, pauseRemedy, whatWasSaid } from './reasons.ts'
+import { taskTable } from './task-table.ts'
+import { type Content, LIVELY_SECONDS, QUIET_SECONDS, type View, type Visit } from './view.ts'
+
+const CAMPAIGNS = 20
+const TASKS = 20
+/** What a whole organisation has on the standard edition. Source: DingTalk's price list of 2025-11. */
+const STANDARD_CALLS = 5_000
+
+interface Overview {
+  readonly apps: readonly AppUsage[]
+  readonly attention: readonly TaskAtRisk[]
+  readonly campaigns: Paged<CampaignRates>
+  /** Null while campaigns are searched by name. */
+  readonly tasks: Paged<TaskRates> | null
+  readonly search: string
+  readonly budgets: ReadonlyMap<string, number>
+  readonly cursors: { readonly campaigns: string | null; readonly tasks: string | null }
+}
+
+export async function overviewPage({ view, options, query }: Visit): Promise<Content> {
+  const overview = await load(options.rates, query, options.budgets)
+  const { attention, campaigns, tasks } = overview
+  const open = [
+    ...campaigns.items.map(({ openTasks }) => openTasks > 0),
+    ...(tasks?.items ?? []).map(({ status }) => status === 'tracking'),
+  ]
+  return {
+    title: view.words.overview.title,
+    body: isEmpty(overview) ? emptyState(view) : filled(view, overview),
+    refreshSeconds: open.some(Boolean) || attention.length > 0 || isEmpty(overview) ? LIVELY_SECONDS : QUIET_SECONDS,
+  }
+}
+
+async function load(rates: Visit['options']['rates'], query: URLSearchParams, budgets: Overview['budgets']): Promise<Overview> {
+  const search = (query.get('q') ?? '').trim()
+  const isId = /^\d+$/.test(search)
+  const cursors = { campaigns: query.get('campaigns'), tasks: query.get('tasks') }
+  const [apps, attention, campaigns, tasks] = await Promise.all([
+    rates.apps(),
+    rates.attention(),
+    rates.campaigns({ limit: CAMPAIGNS, search: search === '' ? undefined : search, cursor: cursors.campaigns ?? undefined }),
+    search === '' || isId ? rates.tasks({ limit: TASKS, taskId: isId ? search : undefined, cursor: cursors.tasks ?? undefined }) : null,
+  ])
+  return { apps, attention, campaigns, tasks, search, budgets, cursors }
+}
+
+function isEmpty({ apps, campaigns, tasks, search, cursors }: Overview): boolean {
+  const nothingAskedFor = search === '' && cursors.campaigns === null && cursors.tasks === null
+  return nothingAskedFor && campaigns.items.length === 0 && tasks?.items.length === 0 && apps.every(({ pauseKind }) => pauseKind === null)
+}
+
+function filled(view: View, overview: Overview): Html {
+  const { words } = view
+  return html`<div class="heading spread"><h1>${words.overview.title}</h1>
+<form class="search" method="get" action="/" role="search">
+<label for="search">${words.overview.searchLabel}</label>
+<input id="search" type="search" name="q" value="${overview.search}" autocomplete="off" maxlength="200"><button type="submit">${words.search}</button>
+${overview.search !== '' && html`<a href="/">${words.overview.clear}</a>`}
+</form></div>
+${attentionSection(view, overview)}
+${campaignsSection(view, overview)}
+${callsSection(view, overview)}
+${tasksSection(view, overview)}`
+}
+
+function attentionSection(view: View, { apps, attention, budgets }: Overview): Html {
+  const { words } = view
+  const alerts = [
+    ...apps.map((app) => pausedApp(view, app)),
+    ...apps.map((app) => budgetAlmostSpent(view, app, budgets.get(app.app))),
+    ...attention.map((task) => taskAtRisk(view, task)),
+  ].filter((alert) => alert !== null)
+  return html`<section id="attention" aria-labelledby="attention-title" class="${alerts.length === 0 ? 'calm' : 'attention'}">
+<h2 id="attention-title">${words.attention.title}</h2>
+${alerts.length === 0 ? html`<p>${words.attention.nothing}</p>` : html`<ul class="alerts">${alerts}</ul>`}
+</section>`
+}
+
+/** From here on somebody should think about the rest of the month. */
+const ALMOST_SPENT = 0.9
+
+function budgetAlmostSpent(
+  { words, format }: View,
+  { app, callsUsed, month, pauseKind }: AppUsage,
+  budget: number | undefined,
+): Html | null {
+  if (budget === undefined || callsUsed < budget * ALMOST_SPENT || pauseKind === 'quota') return null
+  return html`<li data-key="budget ${app}"><h3>${words.attention.budget(app)}</h3>
+<p>${words.calls.usedOf(format.number(callsUsed), format.number(budget), format.month(month))} ${words.pauses.quota.remedy}</p></li>`
+}
+
+function pausedApp(view: View, { app, pauseKind, pauseReason, pausedUntil }: AppUsage): Html | null {
+  if (pauseKind === null) return null
+  const { words, format, now } = view
+  return html`<li data-key="app ${app}"><h3>${words.attention.paused(app, words.pauses[pauseKind].name)}</h3>
+<p>${pauseRemedy(view, pauseKind, pauseReason)}</p>
+${pauseReason !== null && html`<p class="quiet">${whatWasSaid(view, pauseReason)}</p>`}
+${pausedUntil !== null && html`<p class="quiet">${words.attention.again(format.time(pausedUntil), format.distance(pausedUntil, now))}</p>`}</li>`
+}
+
+function taskAtRisk(view: View, task: TaskAtRisk): Html {
+  const { words, format, now } = view
+  return html`<li data-key="task ${task.app} ${task.taskId}"><h3><a href="${taskLink(task)}">${words.attention.task(task.taskId)}</a>: ${words.risks[task.risk].name}</h3>
+<p>${task.campaign !== null && html`<span class="name">${task.campaign}</span>. `}${words.risks[task.risk].meaning}</p>
+${task.hindrance !== null && html`<p class="quiet">${asWritten(task.hindrance)}</p>`}
+${task.reason !== null && html`<p class="quiet">${endReason(view, task.reason)}</p>`}
+<p class="quiet">${words.attention.deadline(format.time(task.deadlineAt), format.distance(task.deadlineAt, now))}</p></li>`
+}
+
+function callsSection(view: View, { apps, budgets }: Overview): Html | null {
+  if (apps.length === 0) return null
+  const { words } = view
+  return html`<section id="calls" aria-labelledby="calls-title"><h2 id="calls-title">${words.calls.title}</h2>
+<ul class="cards">${apps.map((app) => appCalls(view, app, budgets.get(app.app)))}</ul></section>`
+}
+
+function appCalls({ words, format }: View, { app, callsUsed, month, openTasks }: AppUsage, budget: number | undefined): Html {
+  const [used, of] = [format.number(callsUsed), format.number(budget ?? STANDARD_CALLS)]
+  return html`<li data-key="${app}"><h3>${app}</h3>
+<p class="headline">${used}${budget !== undefined && html` <small>/ ${of}</small>`}</p>
+${budgetBar(words.calls.usedOf(used, of, format.month(month)), callsUsed, budget ?? STANDARD_CALLS)}
+<p>${words.calls.used(format.month(month))} ${budget === undefined ? words.calls.noBudget(of) : words.calls.left(format.number(Math.max(0, budget - callsUsed)))}</p>
+<p class="quiet">${words.calls.openTasks(openTasks)}</p></li>`
+}
+
+function campaignsSection(view: View, overview: Overview): Html {
+  const { words } = view
+  const { campaigns, search } = overview
+  return html`<section id="campaigns" aria-labelledby="campaigns-title"><h2 id="campaigns-title">${words.overview.campaigns}</h2>
+${
+  campaigns.items.length === 0
+    ? html`<p class="empty">${search === '' ? words.overview.noCampaigns : words.overview.notFound(search)}</p>`
+    : html`<ul class="campaigns">${campaigns.items.map((campaign) => campaignItem(view, campaign))}</ul>`
+}
+${pager(view, words.overview.campaigns, overview, 'campaigns', campaigns.nextCursor)}</section>`
+}
+
+function campaignItem(view: View, campaign: CampaignRates): Html {
+  const { words, format } = view
+  return html`<li data-key="${campaign.app} ${campaign.campaign}">
+<div class="heading"><h3 class="name"><a href="${campaignLink(campaign)}">${campaign.campaign}</a></h3>${openBadge(view, campaign)}</div>
+<p class="rate"><b>${format.percent(campaign.readRate)}</b> <span>${words.readOf(format.number(campaign.read), format.number(campaign.delivered))}</span></p>
+${stateBar(view, campaign)}
+<div class="heading">${legend(view, campaign)}<p class="quiet">${words.sentAt(format.time(campaign.lastSentAt))} · ${asOf(view, campaign.lastObservedAt)} · ${campaign.app}</p></div></li>`
+}
+
+export function openBadge({ words }: View, { tasks, openTasks }: CampaignRates): Html {
+  return openTasks > 0
+    ? html`<span class="badge tracking">${words.open(openTasks, tasks)}</span>`
+    : html`<span class="badge ended">${words.ended(tasks)}</span>`
+}
+
+export function asOf({ words, format }: View, at: Date | null): Html | string {
+  return at === null ? words.nothingKnown : words.asOf(format.time(at))
+}
+
+function tasksSection(view: View, overview: Overview): Html | null {
+  const { words } = view
+  const { tasks, search } = overview
+  if (tasks === null) return null
+  return html`<section id="tasks" aria-labelledby="tasks-title"><h2 id="tasks-title">${words.overview.tasks}</h2>
+${tasks.items.length === 0 ? html`<p class="empty">${words.overview.notFound(search)}</p>` : taskTable(view, tasks.items, 'tasks-title', true)}
+${pager(view, words.overview.tasks, overview, 'tasks', tasks.nextCursor)}</section>`
+}
+
+/** Forward only: a cursor knows no page before it, and the browser's own way back does. */
+function pager({ words }: View, label: string, { search, cursors }: Overview, of: 'campaigns' | 'tasks', next: string | null): Html | null {
+  if (next === null && cursors[of] === null) return null
+  const page = (cursor: string | null): string => `${withQuery('/', { q: search, ...cursors, [of]: cursor })}#${of}`
+  return html`<nav class="pager" aria-label="${label}">${cursors[of] !== null && html`<a href="${page(null)}">${words.firstPage}</a>`}${next !== null && html`<a href="${page(next)}" rel="next">${words.nextPage}</a>`}</nav>`
+}

@@ -1,0 +1,91 @@
+import type { Look, TaskRates, TaskRef } from '../../core/rates.ts'
+import { scaleOf } from './axis.ts'
+import { readCurve } from './curve.ts'
+import { type Html, html } from './html.ts'
+import { campaignLink, taskLink } from './links.ts'
+import { forbiddenSection, headline } from './page-campaign.ts'
+import { asOf } from './page-overview.ts'
+import { peopleFilterOf, peopleSection } from './people.ts'
+import { peopleCsv } from './people-csv.ts'
+import { asWritten, endReason } from './reasons.ts'
+import { statusBadge } from './task-table.ts'
+import { timeToReadSection } from './time-to-read.ts'
+import { looksAhead, sinceSend, timeline } from './timeline.ts'
+import { type Content, LIVELY_SECONDS, QUIET_SECONDS, type View, type Visit } from './view.ts'
+
+export async function taskPage({ view, options: { rates, pollsPerTask }, params, query }: Visit): Promise<Content> {
+  const task = await rates.task(refOf(params, query))
+  const filter = peopleFilterOf(query)
+  const [looks, points, band, time, forbidden, people] = await Promise.all([
+    rates.looks(task),
+    rates.curve(task),
+    rates.band(task),
+    rates.timeToRead(task),
+    rates.forbidden(task),
+    rates.recipients(task, { state: filter.state ?? undefined, search: filter.search }),
+  ])
+  const { words } = view
+  const path = taskLink({ taskId: task.taskId })
+  const body = html`${taskHead(view, task)}
+<section id="looks" aria-labelledby="looks-title"><h2 id="looks-title">${words.timeline.title}</h2>
+${timeline(view, task, looks, pollsPerTask)}${lookTable(view, task, looks, pollsPerTask)}</section>
+<section id="curve" aria-labelledby="curve-title"><h2 id="curve-title">${words.curve.title}</h2>
+${readCurve(view, { points, band, sentAt: task.sentAt, deadlineAt: task.deadlineAt, scale: scaleOf(task) })}</section>
+${timeToReadSection(view, time)}
+${forbiddenSection(view, forbidden)}
+${peopleSection(view, { path, app: task.app, filter, counts: task, people, nextCursor: null, window: task })}`
+  return { title: words.taskTitle(task.taskId), body, refreshSeconds: task.status === 'tracking' ? LIVELY_SECONDS : QUIET_SECONDS }
+}
+
+export async function taskCsv({ options: { rates }, params, query }: Visit): Promise<string> {
+  const { state, search } = peopleFilterOf(query)
+  return peopleCsv(await rates.recipients(refOf(params, query), { state: state ?? undefined, search }))
+}
+
+export function refOf(params: Visit['params'], query: URLSearchParams): TaskRef {
+  return { taskId: params['taskId'] ?? '', app: query.get('app') ?? undefined }
+}
+
+function taskHead(view: View, task: TaskRates): Html {
+  const { words, format, now } = view
+  return html`${task.campaign !== null && html`<p class="trail"><a class="name" href="${campaignLink({ campaign: task.campaign, app: task.app })}">${task.campaign}</a></p>`}
+<div class="heading"><h1>${words.taskTitle(task.taskId)}</h1>${statusBadge(view, task.status)}</div>
+<p class="lead">${words.statusMeaning[task.status]} ${task.reason !== null && endReason(view, task.reason)}</p>
+${task.hindrance !== null && html`<p class="note">${words.hindered} ${asWritten(task.hindrance)}</p>`}
+${headline(view, task)}
+<dl class="facts">
+<div><dt>${words.facts.known}</dt><dd>${asOf(view, task.lastObservedAt)}</dd></div>
+<div><dt>${words.facts.sent}</dt><dd>${format.time(task.sentAt)}</dd></div>
+<div><dt>${words.facts.deadline}</dt><dd>${format.time(task.deadlineAt)} <span class="quiet">${format.distance(task.deadlineAt, now)}</span></dd></div>
+${task.nextPollAt !== null && html`<div><dt>${words.facts.next}</dt><dd>${format.time(task.nextPollAt)} <span class="quiet">${format.distance(task.nextPollAt, now)}</span></dd></div>`}
+<div><dt>${words.facts.looks}</dt><dd>${words.goodOf(format.number(task.goodPolls), format.number(task.polls))}</dd></div>
+<div><dt>${words.facts.app}</dt><dd>${task.app}</dd></div>
+<div><dt>${words.facts.recipients}</dt><dd>${task.recipientsKnown ? words.recipientsNamed : words.recipientsListed}</dd></div>
+</dl>`
+}
+
+function lookTable(view: View, task: TaskRates, looks: readonly Look[], pollsPerTask: number): Html {
+  const { words, format } = view
+  const ahead = looksAhead(task, view.now, pollsPerTask)
+  return html`<details id="looks-table"><summary>${words.asTable}</summary>
+<div class="table" role="group" aria-labelledby="looks-title" tabindex="0"><table>
+<thead><tr><th scope="col" class="figure">${words.columns.look}</th><th scope="col">${words.columns.at}</th><th scope="col" class="figure">${words.columns.sinceSend}</th>
+<th scope="col">${words.columns.outcome}</th><th scope="col" class="figure">${words.columns.readOfDelivered}</th><th scope="col" class="figure">${words.columns.changed}</th></tr></thead>
+<tbody>${looks.map((look) => lookRow(view, task, look))}
+${ahead.map(({ at, last }) => html`<tr class="quiet"><td class="figure">–</td><td>${format.time(at)}</td><td class="figure">${format.duration(sinceSend(task, at))}</td><td>${last ? words.timeline.last : words.timeline.planned}</td><td class="figure">–</td><td class="figure">–</td></tr>`)}
+</tbody></table></div></details>`
+}
+
+function lookRow({ words, format }: View, task: TaskRates, look: Look): Html {
+  const delivered = look.read === null || look.unread === null ? null : look.read + look.unread
+  return html`<tr><td class="figure">${look.pollNo}</td><td>${format.time(look.requestedAt)}</td><td class="figure">${format.duration(sinceSend(task, look.requestedAt))}</td>
+<td>${outcomeText(words, look)}</td>
+<td class="figure">${delivered === null || look.read === null ? '–' : words.outOf(format.number(look.read), format.number(delivered))}</td><td class="figure">${format.number(look.changed)}</td></tr>`
+}
+
+/** What a look brought; DingTalk's own words behind a failure. */
+export function outcomeText(words: View['words'], look: Pick<Look, 'outcome' | 'code' | 'message'>): Html {
+  const failure =
+    look.outcome !== 'observed' && html` <code>${look.code}</code>${look.message !== null && html` ${asWritten(look.message)}`}`
+  return html`${words.outcomes[look.outcome]}${failure}`
+}

@@ -1,0 +1,53 @@
+import type { RateReader } from '../../core/rates.ts'
+import type { Format, Language } from './format.ts'
+import type { Html } from './html.ts'
+import type { Words } from './words.ts'
+
+export interface DashboardOptions {
+  readonly rates: RateReader
+  readonly now: () => Date
+  /** Null: everybody may look, which is for loopback only. */
+  readonly apiToken: string | null
+  /** How many looks a task gets, for the planned ones ahead. */
+  readonly pollsPerTask: number
+  /** Calls a month by app; an app that is not in it has no budget. */
+  readonly budgets: ReadonlyMap<string, number>
+}
+
+export const THEMES = ['auto', 'light', 'dark'] as const
+export type Theme = (typeof THEMES)[number]
+
+/** How one reader sees a page. */
+export interface View {
+  readonly language: Language
+  readonly theme: Theme
+  readonly words: Words
+  readonly format: Format
+  readonly now: Date
+  /** Path and query of the page itself, to come back to. */
+  readonly path: string
+  /** Somebody is signed in, and may sign out. */
+  readonly session: boolean
+}
+
+/** What a page is made of; the frame around it is the same for all. */
+export interface Content {
+  readonly title: string
+  readonly body: Html
+  /** The page's script asks again this often; null: never. */
+  readonly refreshSeconds: number | null
+}
+
+/** One request to a page, with everything that a page may need. */
+export interface Visit {
+  readonly view: View
+  readonly options: DashboardOptions
+  readonly params: Readonly<Record<string, string | undefined>>
+  readonly query: URLSearchParams
+}
+
+export type Page = (visit: Visit) => Promise<Content>
+
+/** While tasks are open; what has ended changes no more, but may get company. */
+export const LIVELY_SECONDS = 5
+export const QUIET_SECONDS = 60
