@@ -1,0 +1,83 @@
+import type { FastifyInstance } from 'fastify'
+import type { RateReader } from '../../core/rates.ts'
+import { addEndpoint } from './endpoint.ts'
+import { app, campaign, cursor, format, limit, search, since, state, until } from './parameters.ts'
+import { sendCampaignCsv } from './people.ts'
+import { CURVE, listOf, pageOf, ref } from './schemas.ts'
+
+export function addCampaignRoutes(scope: FastifyInstance, rates: RateReader): void {
+  addEndpoint(scope, {
+    method: 'GET',
+    path: '/v1/campaigns',
+    id: 'listCampaigns',
+    summary: 'Campaigns with their figures, latest sent first. People in several tasks count once',
+    query: { app, campaign, search, since, until, limit, cursor },
+    answer: pageOf('campaigns', 'Campaign'),
+    failures: [],
+    async handle({ query }) {
+      const { items, nextCursor } = await rates.campaigns(query)
+      return { campaigns: items, nextCursor }
+    },
+  })
+  addEndpoint(scope, {
+    method: 'GET',
+    path: '/v1/campaigns/:name',
+    id: 'getCampaign',
+    summary: 'One campaign: counts and rates',
+    query: { app },
+    answer: ref('Campaign'),
+    failures: [404, 409],
+    handle: ({ param, query }) => rates.campaign({ campaign: param('name'), ...query }),
+  })
+  addEndpoint(scope, {
+    method: 'GET',
+    path: '/v1/campaigns/:name/recipients',
+    id: 'listCampaignRecipients',
+    summary: 'Everybody in a campaign by user id, each once, with the best state',
+    query: { app, state, search, limit, cursor, format },
+    answer: pageOf('recipients', 'CampaignRecipient'),
+    csv: true,
+    failures: [404, 409],
+    async handle({ param, query: { app: named, format: wanted, limit: rows, cursor: from, ...filter }, reply }) {
+      const asked = { campaign: param('name'), app: named }
+      const page = { limit: rows, cursor: from }
+      if (wanted === 'csv') return sendCampaignCsv(reply, rates, asked, filter, page)
+      const { items, nextCursor } = await rates.campaignRecipients(asked, { ...filter, ...page })
+      return { recipients: items, nextCursor }
+    },
+  })
+  addEndpoint(scope, {
+    method: 'GET',
+    path: '/v1/campaigns/:name/curve',
+    id: 'getCampaignCurve',
+    summary: 'How many people had read by when, and the band of what is possible',
+    query: { app },
+    answer: CURVE,
+    failures: [404, 409],
+    async handle({ param, query }) {
+      const asked = { campaign: param('name'), ...query }
+      const [curve, band] = await Promise.all([rates.campaignCurve(asked), rates.band(asked)])
+      return { curve, band }
+    },
+  })
+  addEndpoint(scope, {
+    method: 'GET',
+    path: '/v1/campaigns/:name/time-to-read',
+    id: 'getCampaignTimeToRead',
+    summary: 'When people read, over all tasks of the campaign: quantiles and shares, each with its bounds',
+    query: { app },
+    answer: ref('TimeToRead'),
+    failures: [404, 409],
+    handle: ({ param, query }) => rates.timeToRead({ campaign: param('name'), ...query }),
+  })
+  addEndpoint(scope, {
+    method: 'GET',
+    path: '/v1/campaigns/:name/forbidden',
+    id: 'listCampaignForbidden',
+    summary: "Forbidden people by DingTalk's code, most first",
+    query: { app },
+    answer: listOf('forbidden', 'ForbiddenCount'),
+    failures: [404, 409],
+    handle: async ({ param, query }) => ({ forbidden: await rates.forbidden({ campaign: param('name'), ...query }) }),
+  })
+}

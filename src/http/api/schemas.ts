@@ -1,0 +1,246 @@
+import type { StateKind } from '../../core/delivery.ts'
+import type { PollOutcome } from '../../core/look-plan.ts'
+import type {
+  AppUsage,
+  BandStep,
+  CampaignRates,
+  CampaignRecipient,
+  CurvePoint,
+  ForbiddenCount,
+  KnownState,
+  Look,
+  PersonHistory,
+  PersonLook,
+  RateColumns,
+  RecipientStatus,
+  TaskAtRisk,
+  TaskRates,
+} from '../../core/rates.ts'
+import type { ReadQuantile, ShareBounds, ShareWithin, TimeBounds, TimeToRead } from '../../core/time-to-read.ts'
+import { state, status } from './parameters.ts'
+
+/** JSON Schemas of the answers, each under the name that the document gives it. A field of a type that is missing here does not compile. */
+
+export type Schema = Readonly<Record<string, unknown>>
+
+const text = (description?: string): Schema => ({ type: 'string', ...(description !== undefined && { description }) })
+const time = (description?: string): Schema => ({ ...text(description), format: 'date-time' })
+const count = (description?: string): Schema => ({ type: 'integer', minimum: 0, ...(description !== undefined && { description }) })
+const yes = (description: string): Schema => ({ type: 'boolean', description })
+const share: Schema = { type: 'number', minimum: 0, maximum: 1 }
+const ms: Schema = { type: 'number', minimum: 0, description: 'Milliseconds after the send.' }
+const oneOf = (values: readonly string[], description?: string): Schema => ({ ...text(description), enum: values })
+const list = (items: Schema): Schema => ({ type: 'array', items })
+
+function orNull({ type, ...rest }: Schema): Schema {
+  const values: unknown = rest['enum']
+  return { ...rest, type: [type, 'null'], ...(Array.isArray(values) && { enum: [...(values as readonly unknown[]), null] }) }
+}
+
+/** All fields are always there; what is not known is null. */
+function object<T>(properties: Readonly<Record<keyof T & string, Schema>>, description?: string): Schema {
+  return { type: 'object', ...(description !== undefined && { description }), required: Object.keys(properties), properties }
+}
+
+export const ref = (name: keyof typeof SCHEMAS): Schema => ({ $ref: `${name}#` })
+
+const { description: _status, ...statusSchema } = status.schema
+const { description: _state, ...stateSchema } = state.schema
+
+const OUTCOMES = [
+  'observed',
+  'empty',
+  'throttled',
+  'quota',
+  'configuration',
+  'task',
+  'call_timeout',
+  'transient',
+] as const satisfies readonly PollOutcome[]
+
+const rateColumns: Readonly<Record<keyof RateColumns, Schema>> = {
+  targeted: count('All known people: the sum of the six states.'),
+  delivered: count('read + unread'),
+  read: count(),
+  unread: count('As of `lastObservedAt`, never "now".'),
+  pending: count('Listed nowhere by DingTalk so far: neither delivered nor unread.'),
+  failed: count(),
+  forbidden: count(),
+  invalid: count(),
+  readRate: { ...orNull(share), description: 'read / delivered; null where nobody was delivered.' },
+  readRateOfTargeted: { ...orNull(share), description: 'read / targeted; null where nobody is known.' },
+}
+
+const task: Readonly<Record<keyof TaskRates, Schema>> = {
+  app: text(),
+  taskId: text(),
+  agentId: orNull(text()),
+  campaign: orNull(text()),
+  status: statusSchema,
+  reason: orNull(text('Why it ended.')),
+  sentAt: time(),
+  deadlineAt: time('DingTalk forgets then.'),
+  lastObservedAt: orNull(time('The figures are as of then; null before the first good look.')),
+  finishedAt: orNull(time()),
+  polls: count('Looks so far.'),
+  goodPolls: count('Looks that brought lists.'),
+  trackedAt: time(),
+  nextPollAt: orNull(time()),
+  hindrance: orNull(text('Why the last look was put off; null after a good look.')),
+  recipientsKnown: yes('The sender named the recipients.'),
+  ...rateColumns,
+}
+
+const recipient: Readonly<Record<keyof RecipientStatus, Schema>> = {
+  app: text(),
+  taskId: text(),
+  campaign: orNull(text()),
+  userId: text(),
+  state: stateSchema,
+  firstSeenAt: orNull(time()),
+  lastUnreadAt: orNull(time('When the last answer that listed the person as unread was asked for.')),
+  firstReadAt: orNull(time()),
+  forbiddenCode: orNull(text()),
+  forbiddenCount: orNull(count()),
+  readAfter: orNull(time('A person who has read did so after this; null for all others.')),
+  readBefore: orNull(time('And not later than this.')),
+  named: yes('The sender named the person.'),
+  asOf: orNull(time('The state is as of then.')),
+}
+
+const lookCounts: Readonly<Record<StateKind, Schema>> = {
+  pending: orNull(count()),
+  invalid: orNull(count()),
+  failed: orNull(count()),
+  forbidden: orNull(count()),
+  unread: orNull(count()),
+  read: orNull(count()),
+}
+
+const lookFields = {
+  pollNo: count(),
+  requestedAt: time(),
+  respondedAt: orNull(time()),
+  outcome: oneOf(OUTCOMES),
+  code: text(),
+  message: orNull(text()),
+}
+
+const timeBounds: Readonly<Record<keyof TimeBounds, Schema>> = {
+  afterMs: ms,
+  beforeMs: { ...orNull(ms), description: 'Null: not reached as far as is known.' },
+}
+const shareBounds: Readonly<Record<keyof ShareBounds, Schema>> = { atLeast: share, atMost: share }
+
+/** `POST /v1/tasks` answers with it. */
+export interface TrackAnswer {
+  readonly app: string
+  readonly taskId: string
+  readonly status: TaskRates['status']
+  readonly duplicate: boolean
+}
+
+/** An app as this server knows it. */
+export interface AppAnswer extends AppUsage {
+  readonly monthlyCallBudget: number | null
+}
+
+export const SCHEMAS = {
+  Task: object<TaskRates>(task),
+  TaskAtRisk: object<TaskAtRisk>({
+    ...task,
+    risk: oneOf(['overdue', 'hindered', 'stopped', 'never_observed', 'blind'], 'What does not go as planned.'),
+  }),
+  Campaign: object<CampaignRates>(
+    {
+      app: text(),
+      campaign: text(),
+      tasks: count(),
+      openTasks: count(),
+      firstSentAt: time(),
+      lastSentAt: time(),
+      lastDeadlineAt: time(),
+      lastObservedAt: orNull(time('The latest good look of any of its tasks; null before the first.')),
+      ...rateColumns,
+    },
+    'People, not rows: one person in several tasks counts once, with the best state.',
+  ),
+  Recipient: object<RecipientStatus>(recipient),
+  CampaignRecipient: object<CampaignRecipient>({ ...recipient, tasks: count('In how many tasks of the campaign the person is.') }),
+  CurvePoint: object<CurvePoint>({ at: time(), delivered: count(), read: count(), readRate: orNull(share) }),
+  BandStep: object<BandStep>({ at: time(), atLeast: count('Known to have read by then.'), atMost: count() }, 'Holds until the next step.'),
+  ForbiddenCount: object<ForbiddenCount>({ code: orNull(text()), reason: text(), people: count() }),
+  KnownState: object<KnownState>({ userId: text(), state: stateSchema, since: time() }),
+  Look: object<Look>({
+    ...lookFields,
+    dueAt: orNull(time()),
+    requestId: orNull(text()),
+    changed: count('People whose row changed.'),
+    anomalies: count(),
+    ...lookCounts,
+  }),
+  PersonLook: object<PersonLook>({ ...lookFields, state: stateSchema, isChange: yes('The look changed what was known.') }),
+  PersonHistory: object<PersonHistory>({ person: { $ref: 'Recipient#' }, looks: list({ $ref: 'PersonLook#' }) }),
+  TimeToRead: object<TimeToRead>({
+    people: count('Delivered people.'),
+    read: count(),
+    method: oneOf(
+      ['looks', 'turnbull'],
+      'looks: straight from the looks of one task. turnbull: estimated over tasks with different looks.',
+    ),
+    asOf: orNull(time()),
+    quantiles: list(
+      object<ReadQuantile>({ share, ...timeBounds, certain: object<TimeBounds>(timeBounds, 'What holds without any estimate.') }),
+    ),
+    within: list(
+      object<ShareWithin>({
+        hours: count(),
+        ...shareBounds,
+        certain: object<ShareBounds>(shareBounds, 'What holds without any estimate.'),
+      }),
+    ),
+  }),
+  App: object<AppAnswer>({
+    app: text(),
+    openTasks: count(),
+    callsUsed: count('In this month, China time.'),
+    month: text(),
+    pauseKind: orNull(oneOf(['throttled', 'configuration', 'quota'])),
+    pauseReason: orNull(text('What to fix.')),
+    pausedUntil: orNull(time()),
+    monthlyCallBudget: { ...orNull(count()), description: 'Null: none is configured here.' },
+  }),
+  Tracked: object<TrackAnswer>({
+    app: text(),
+    taskId: text(),
+    status: statusSchema,
+    duplicate: yes('It was tracked already; nothing was changed.'),
+  }),
+  Error: object<{ error: unknown }>({
+    error: {
+      type: 'object',
+      required: ['code', 'message'],
+      properties: {
+        code: text('Stable: switch on it, not on the message.'),
+        message: text('With the value and the remedy.'),
+        field: text('What of the request is wrong.'),
+      },
+    },
+  }),
+} as const satisfies Readonly<Record<string, Schema>>
+
+/** One page of a list under its name. */
+export function pageOf(name: string, items: keyof typeof SCHEMAS): Schema {
+  return object<Record<string, unknown>>({
+    [name]: list(ref(items)),
+    nextCursor: { ...orNull(text('For the next page; null on the last one.')) },
+  })
+}
+
+export function listOf(name: string, items: keyof typeof SCHEMAS): Schema {
+  return object<Record<string, unknown>>({ [name]: list(ref(items)) })
+}
+
+export const CURVE = object<{ curve: unknown; band: unknown }>({ curve: list(ref('CurvePoint')), band: list(ref('BandStep')) })
+
+export const STATE_AT = object<{ at: unknown; recipients: unknown }>({ at: time(), recipients: list(ref('KnownState')) })

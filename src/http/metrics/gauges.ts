@@ -1,0 +1,71 @@
+import { Gauge, type Registry } from 'prom-client'
+import { boundedLabel } from './bounded.ts'
+import { APP_NAME, MAX_APPS, PREFIX } from './events.ts'
+
+/** What the database says when somebody asks. It is the same from every process. */
+export interface Gauges {
+  readonly tasks: ReadonlyArray<{ readonly app: string; readonly status: string; readonly count: number }>
+  readonly overdue: number
+  /** Apps with a monthly budget only. */
+  readonly budgets: ReadonlyArray<{ readonly app: string; readonly remaining: number }>
+  readonly apps: ReadonlyArray<{
+    readonly app: string
+    readonly callsUsed: number
+    /** Null: not paused. */
+    readonly pauseKind: string | null
+  }>
+}
+
+/** One line of the health report. */
+export interface Check {
+  readonly name: string
+  readonly ok: boolean
+}
+
+export interface GaugeMetrics {
+  /** Null: not known now, so the gauges are left out. */
+  setDatabase(values: Gauges | null): void
+  setHealth(checks: readonly Check[] | null): void
+}
+
+/** Each is shown for every app, so that an end of a pause is a 0 and not a gap. */
+const PAUSE_KINDS = ['configuration', 'quota', 'throttled']
+
+export function createGaugeMetrics(registry: Registry): GaugeMetrics {
+  const { tasks, overdue, budget, used, paused, health } = collectorsIn(registry)
+  const appOf = boundedLabel(MAX_APPS, APP_NAME)
+  return {
+    setDatabase(values) {
+      for (const labelled of [tasks, budget, used, paused]) labelled.reset()
+      // A gauge without labels goes back to 0 otherwise, which would be a claim.
+      overdue.remove()
+      if (values === null) return
+      // Added, not set: what is one too many shares a label.
+      for (const { app, status, count } of values.tasks) tasks.inc({ app: appOf(app), status }, count)
+      overdue.set(values.overdue)
+      for (const { app, remaining } of values.budgets) budget.inc({ app: appOf(app) }, remaining)
+      for (const { app, callsUsed, pauseKind } of values.apps) {
+        used.inc({ app: appOf(app) }, callsUsed)
+        for (const kind of PAUSE_KINDS) paused.inc({ app: appOf(app), kind }, kind === pauseKind ? 1 : 0)
+      }
+    },
+    setHealth(checks) {
+      health.reset()
+      for (const { name, ok } of checks ?? []) health.set({ check: name }, ok ? 1 : 0)
+    },
+  }
+}
+
+function collectorsIn(registry: Registry) {
+  const registers = [registry]
+  const gauge = <T extends string>(name: string, help: string, labelNames: readonly T[] = []) =>
+    new Gauge({ name: `${PREFIX}${name}`, help, labelNames, registers })
+  return {
+    tasks: gauge('tasks', 'Tasks by status.', ['app', 'status']),
+    overdue: gauge('tasks_overdue', 'Open tasks whose look was due more than a minute ago and was not made yet.'),
+    budget: gauge('call_budget_remaining', 'Calls left of the monthly budget, for apps that have one.', ['app']),
+    used: gauge('api_calls_used', "Calls to getsendresult this month (China's), over all workers.", ['app']),
+    paused: gauge('app_paused', '1 while no calls are made for this app, by kind of pause.', ['app', 'kind']),
+    health: gauge('health_check_ok', '1 for each check of /readyz of this process that is well, else 0.', ['check']),
+  }
+}

@@ -1,0 +1,52 @@
+import type { AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import { createApp } from './app.ts'
+import { assertGuarded } from './exposure.ts'
+import { cannotListen, urlOf } from './listen.ts'
+import type { HttpServerOptions } from './options.ts'
+
+export interface HttpServer {
+  readonly url: string
+  readonly port: number
+  /** Takes no more requests; answers under way are finished, within the grace. Safe to call twice. */
+  close(): Promise<void>
+}
+
+/**
+ * Serves the HTTP API, the dashboard and the probes.
+ * @throws {TrackerError} `INVALID_CONFIG` when the address cannot be bound, or is open to others without a token
+ */
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { host, port: wanted, apiToken, closeGraceMs = 5_000 } = options
+  assertGuarded(host, apiToken)
+  const app = await createApp(options)
+  const port = await listen(app, host, wanted)
+  let closing: Promise<void> | null = null
+  return {
+    url: urlOf(host, port),
+    port,
+    close() {
+      closing ??= closeWithin(app, closeGraceMs)
+      return closing
+    },
+  }
+}
+
+async function listen(app: FastifyInstance, host: string, port: number): Promise<number> {
+  try {
+    await app.listen({ host, port })
+  } catch (error) {
+    throw cannotListen({ what: 'HTTP', host, port, variable: 'PORT' }, error)
+  }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on a port, no pipe
+  return (app.server.address() as AddressInfo).port
+}
+
+async function closeWithin(app: FastifyInstance, graceMs: number): Promise<void> {
+  const patience = setTimeout(() => app.server.closeAllConnections(), graceMs)
+  try {
+    await app.close()
+  } finally {
+    clearTimeout(patience)
+  }
+}
