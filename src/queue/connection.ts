@@ -9,6 +9,8 @@ export interface JobQueue {
   getJob(id: string): Promise<QueuedJob | undefined>
   /** Jobs that wait or sleep. A cheap question to see whether the server answers. */
   count(): Promise<number>
+  /** Somebody has stopped all workers through BullMQ. */
+  isPaused(): Promise<boolean>
   waitUntilReady(): Promise<unknown>
 }
 
@@ -140,6 +142,7 @@ function reopened(create: () => Closable, onError: (error: unknown) => void): Op
       addBulk: async (jobs) => (await ready()).addBulk(jobs),
       getJob: async (id) => (await ready()).getJob(id),
       count: async () => (await ready()).count(),
+      isPaused: async () => (await ready()).isPaused(),
       waitUntilReady: ready,
     },
     async close() {

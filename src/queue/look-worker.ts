@@ -27,7 +27,10 @@ export interface LookWorkerOptions {
 }
 
 export interface LookWorker {
+  readonly startedAt: Date
   isRunning(): boolean
+  /** When a job was last taken off the queue, or done; null before the first. */
+  lastActiveAt(): Date | null
   /** Waits for the looks that run; `abort` ends them early. */
   close(): Promise<void>
   abort(): void
@@ -43,12 +46,19 @@ export function startLookWorker(options: LookWorkerOptions): LookWorker {
   const stop = new AbortController()
   // Every look that runs listens: as many as there are is no leak.
   setMaxListeners(0, stop.signal)
+  const startedAt = options.now()
+  let lastActiveAt: Date | null = null
   const process = async (job: Job, token?: string): Promise<void> => {
-    const outcome = await run(options, job, stop.signal)
+    lastActiveAt = options.now()
+    const outcome = await run(options, job, stop.signal).finally(() => {
+      lastActiveAt = options.now()
+    })
     if (outcome.kind === 'again') await sleepUntil(options, job, outcome.look, token, stop.signal)
   }
   const opened = open(options, process)
   return {
+    startedAt,
+    lastActiveAt: () => lastActiveAt,
     isRunning: () => opened.it.isRunning(),
     close: () => opened.close(),
     abort: () => stop.abort(new Error('the worker is shutting down')),

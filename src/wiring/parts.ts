@@ -80,6 +80,6 @@ function openApi({ config, pace, now, metrics, permits }: ApiNeeds): DingTalkApi
     tokens: pace.tokens,
     // Before all others: what it repeats had its turn already.
     mayRepeat: async (app, signal) => (await permits.take({ app, deadlineAt: now(), last: true }, signal)).kind === 'granted',
-    ...(metrics && { onCall: (call) => metrics.apiCall(call), onTokenRefresh: (app) => metrics.tokenRefresh(app) }),
+    ...(metrics && { onCall: (call) => metrics.apiCall(call), onTokenRefresh: (app, ok) => metrics.tokenRefresh(app, ok) }),
   })
 }

@@ -49,12 +49,15 @@ export function startWorker(config: WorkerConfig, log: Logger, options: { readon
     log.info({ queue: parts.queueConfig.backend, concurrency: config.workerConcurrency }, 'worker ready')
   }
 
+  const health = (): Promise<HealthReport> => healthOf(parts, closing === null ? looks : null, pace.overdueMs)
+  options.metrics?.onHealth(async () => (await health()).checks)
+
   const ready = begin()
   // Whoever awaits `ready` handles it; a caller that does not must not crash on it.
   ready.catch(() => {})
   return {
     ready,
-    health: () => healthOf(parts, () => looks?.isRunning() ?? false),
+    health,
     close() {
       closing ??= outside.closers.close(config.shutdownGraceSeconds * 1_000).then(() => undefined)
       return closing

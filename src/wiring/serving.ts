@@ -1,0 +1,70 @@
+import type { Config } from '../config.ts'
+import { TrackerError } from '../core/errors.ts'
+import type { Tracking } from '../core/ports.ts'
+import type { RateReader } from '../core/rates.ts'
+import type { HealthReport } from '../http/health.ts'
+import type { Metrics } from '../http/metrics.ts'
+import type { Logger } from '../logger.ts'
+import { createDeliveryStore } from '../store/delivery-store.ts'
+import { readGauges } from '../store/gauges.ts'
+import { openDatabase } from '../store/prisma.ts'
+import { createRateReader } from '../store/rate-reader.ts'
+import { databaseChecks, reportOf } from './health.ts'
+import { createJournal } from './journal.ts'
+import { budgetsOf } from './settings.ts'
+
+/** What the HTTP API and the dashboard stand on: the database alone, so they answer whatever the queue does. */
+export interface Serving {
+  readonly rates: RateReader
+  readonly tracking: Tracking
+  /** Monthly call budgets by app. */
+  readonly budgets: ReadonlyMap<string, number>
+  /** Whether the database answers and is of the right version. */
+  health(): Promise<HealthReport>
+  close(): Promise<void>
+}
+
+/** Connections of a server at most; a page asks half a dozen questions at once. */
+const MAX_CONNECTIONS = 8
+
+/**
+ * Opens the database for the server. Nothing connects yet.
+ * @param metrics of a process that serves alone; null where a worker of the same process fills them
+ * @throws {TrackerError} `INVALID_CONFIG` without a database
+ */
+export function openServing(config: Pick<Config, 'databaseUrl' | 'apps'>, log: Logger, metrics: Metrics | null): Serving {
+  if (config.databaseUrl === null) {
+    throw new TrackerError(
+      'INVALID_CONFIG',
+      'DATABASE_URL is not set. Give a postgres:// URL, or use "start", which brings its own PostgreSQL.',
+    )
+  }
+  const journal = createJournal(log, null)
+  const failed = (error: unknown): void => journal.failed({ what: 'database connection', error })
+  const database = openDatabase(config.databaseUrl, {
+    max: MAX_CONNECTIONS,
+    applicationName: 'dingtalk-delivery serve',
+    onPoolError: failed,
+    onConnectionError: failed,
+  })
+  const store = createDeliveryStore(database)
+  const budgets = budgetsOf(config.apps)
+  const health = (): Promise<HealthReport> => reportOf(databaseChecks(database))
+  metrics?.onCollect(() => readGauges(database, budgets))
+  metrics?.onHealth(async () => (await health()).checks)
+  return {
+    rates: createRateReader(database),
+    budgets,
+    tracking: {
+      async track(request) {
+        const [tracked] = await store.track([request])
+        if (tracked === undefined) throw new TypeError('one request gives one result')
+        journal.tracked(tracked)
+        return { isNew: tracked.isNew }
+      },
+      cancel: (key) => store.cancel(key),
+    },
+    health,
+    close: () => database.close(),
+  }
+}
