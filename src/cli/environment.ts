@@ -3,6 +3,7 @@ import { isatty } from 'node:tty'
 import picocolors from 'picocolors'
 import type { Colors } from 'picocolors/types.js'
 import { type Config, findTypos, parseConfig } from '../config.ts'
+import { createScreen, type Screen, widthOf } from './screen.ts'
 
 /** The only place that reads `process.env`. */
 export interface Surroundings {
@@ -16,7 +17,7 @@ export interface Surroundings {
   readonly colors: Colors
   /** Columns of the terminal that stdout is; what is no terminal has no end. */
   readonly width: number
-  readonly outIsTerminal: boolean
+  readonly screen: Screen
   readonly logIsTerminal: boolean
 }
 
@@ -30,14 +31,9 @@ export function readSurroundings(): Surroundings {
     typos: findTypos(env),
     colors: picocolors.createColors(outIsTerminal && wantsColor),
     width: widthOf(process.stdout),
-    outIsTerminal,
+    screen: createScreen(process.stdout, outIsTerminal && env['TERM'] !== 'dumb'),
     logIsTerminal: isatty(2),
   }
-}
-
-/** A terminal that does not know its own width says 0. */
-function widthOf({ columns }: { readonly columns?: number }): number {
-  return columns === undefined || columns === 0 ? Number.POSITIVE_INFINITY : columns
 }
 
 function textOnly(over: Readonly<Record<string, string | null>>): Record<string, string | undefined> {

@@ -1,18 +1,20 @@
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { TrackerError } from '../core/errors.ts'
 import { scrubText } from '../redact.ts'
+import { addCancel } from './cancel.ts'
 import type { AddCommand, Run } from './command.ts'
 import { type Context, createContext } from './context.ts'
 import { addDemo } from './demo.ts'
 import { addDoctor } from './doctor.ts'
 import { addMigrate } from './migrate.ts'
 import { addReport } from './report.ts'
+import { addServe } from './serve.ts'
 import { addShow } from './show.ts'
 import { addSimulator } from './simulator.ts'
 import { addStart } from './start.ts'
 import { addTrack } from './track.ts'
 import { addUnread } from './unread.ts'
+import { packageVersion } from './version.ts'
 import { addWorker } from './worker.ts'
 
 /** Exit codes: done; refused or failed, with a line on stderr; wrong usage. */
@@ -25,7 +27,9 @@ const COMMANDS: readonly AddCommand[] = [
   addDemo,
   addStart,
   addWorker,
+  addServe,
   addTrack,
+  addCancel,
   addShow,
   addReport,
   addUnread,
@@ -64,12 +68,6 @@ function createProgram(context: Context, run: Run): Command {
     )
   for (const add of COMMANDS) add(program, context, run)
   return program
-}
-
-/** The two package.json-relative paths (`src/cli`, `dist/cli`) are equally deep. */
-function packageVersion(): string {
-  const file: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-  return typeof file === 'object' && file !== null && 'version' in file ? String(file.version) : 'unknown'
 }
 
 /** One clear line, or the list of wrong variables. A stack trace helps nobody who only typed a command. */

@@ -1,9 +1,9 @@
 import type { Colors } from 'picocolors/types.js'
-import type { CampaignRates, TaskRates } from '../store/rate-query.ts'
-import { type Cell, toCsv } from './text/csv.ts'
+import { type Cell, toCsv } from '../core/csv.ts'
+import type { CampaignRates, RateColumns, TaskRates } from '../core/rates.ts'
 import { readBar, SHORT_BAR_WIDTH } from './text/rate.ts'
 import { type Column, plainText, renderTable } from './text/table.ts'
-import { showTime } from './text/time.ts'
+import { showShortTime } from './text/time.ts'
 
 /** How rows are printed: for people, for programs, for spreadsheets. */
 export const FORMATS = ['table', 'json', 'csv'] as const
@@ -18,12 +18,14 @@ export interface Listing<Row> {
 }
 
 /** Rows whose fields can all be printed. */
-type Printable<Row> = { readonly [Field in keyof Row]: Cell }
+export type Printable<Row> = { readonly [Field in keyof Row]: Cell }
 
-/** What a table is printed on. */
-interface Display {
+/** What is printed on. */
+export interface Display {
   readonly colors: Colors
   readonly width: number
+  /** Lines that there is room for; none given is no end. */
+  readonly height?: number
 }
 
 export function render<Row extends Printable<Row>>(format: Format, rows: readonly Row[], listing: Listing<Row>, display: Display): string {
@@ -59,12 +61,8 @@ const COUNTS = [
   'readRateOfTargeted',
 ] as const
 
-interface Counted
-  extends Readonly<Record<'targeted' | 'delivered' | 'read' | 'unread' | 'pending' | 'failed' | 'forbidden' | 'invalid', number>> {
-  readonly readRate: number | null
-}
-
-function countColumns<Row extends Counted>(colors: Colors): Array<Column<Row>> {
+/** Columns that campaigns and tasks share. The table must fit a terminal: JSON and CSV have more of them, and all apart. */
+function countColumns<Row extends RateColumns>(colors: Colors): Array<Column<Row>> {
   const number = (title: string, spare: number, count: (row: Row) => number): Column<Row> => ({
     title,
     spare,
@@ -72,55 +70,79 @@ function countColumns<Row extends Counted>(colors: Colors): Array<Column<Row>> {
     show: (row) => String(count(row)),
   })
   return [
-    number('Targeted', 3, (row) => row.targeted),
-    number('Delivered', 1, (row) => row.delivered),
-    number('Read', 0, (row) => row.read),
-    number('Unread', 2, (row) => row.unread),
-    number('Pending', 4, (row) => row.pending),
-    // Three reasons in one column: the table must fit a terminal; JSON and CSV have them apart.
-    number('Not sent', 5, (row) => row.failed + row.forbidden + row.invalid),
-    { title: 'Read rate', show: (row) => readBar(row.readRate, colors, SHORT_BAR_WIDTH) },
+    number('Targeted', 5, (row) => row.targeted),
+    number('Unread', 4, (row) => row.unread),
+    number('Pending', 6, (row) => row.pending),
+    number('Not sent', 7, (row) => row.failed + row.forbidden + row.invalid),
+    { title: 'Read', align: 'right', show: ({ read, delivered }) => `${read} of ${delivered}` },
+    { title: 'Read rate', show: ({ readRate }) => readBar(readRate, colors, SHORT_BAR_WIDTH) },
   ]
 }
 
-export function campaignListing(colors: Colors): Listing<CampaignRates> {
+function asOfColumn<Row extends { readonly lastObservedAt: Date | null }>(now: Date): Column<Row> {
+  return { title: 'As of', show: ({ lastObservedAt }) => showShortTime(lastObservedAt, now) }
+}
+
+/** What else a line may say. */
+export interface ListingOptions<Row> {
+  readonly colors: Colors
+  readonly now: Date
+  /** The read curve in a line. */
+  readonly curveOf?: (row: Row) => string
+}
+
+function curveColumns<Row>({ curveOf }: ListingOptions<Row>): Array<Column<Row>> {
+  return curveOf === undefined ? [] : [{ title: 'Curve'.padEnd(CURVE_WIDTH), spare: 3, show: curveOf }]
+}
+
+/** Columns of a curve in a table. */
+export const CURVE_WIDTH = 12
+const NAME_WIDTH = 24
+
+export function campaignListing(options: ListingOptions<CampaignRates>): Listing<CampaignRates> {
   return {
-    fields: ['app', 'campaign', 'tasks', 'openTasks', 'firstSentAt', 'lastDeadlineAt', ...COUNTS],
+    fields: ['app', 'campaign', 'tasks', 'openTasks', 'firstSentAt', 'lastDeadlineAt', ...COUNTS, 'lastSentAt', 'lastObservedAt'],
     columns: [
-      { title: 'Campaign', show: ({ campaign }) => plainText(campaign, '(none)') },
-      { title: 'App', spare: 8, show: ({ app }) => plainText(app) },
-      { title: 'Tasks', spare: 7, align: 'right', show: ({ tasks }) => String(tasks) },
-      { title: 'Open', spare: 6, align: 'right', show: ({ openTasks }) => String(openTasks) },
-      ...countColumns<CampaignRates>(colors),
+      { title: 'Campaign', shrinkTo: NAME_WIDTH, show: ({ campaign }) => plainText(campaign, '(none)') },
+      { title: 'App', spare: 10, show: ({ app }) => plainText(app) },
+      { title: 'Tasks', spare: 9, align: 'right', show: ({ tasks }) => String(tasks) },
+      { title: 'Open', spare: 8, align: 'right', show: ({ openTasks }) => String(openTasks) },
+      ...countColumns<CampaignRates>(options.colors),
+      ...curveColumns(options),
+      asOfColumn(options.now),
     ],
     nothing: 'No campaign. Give a label with --campaign when you track a task, or list tasks with --by task.',
   }
 }
 
-export function taskListing(colors: Colors): Listing<TaskRates> {
+const TASK_FIELDS = [
+  ...([
+    'app',
+    'taskId',
+    'agentId',
+    'campaign',
+    'status',
+    'reason',
+    'sentAt',
+    'deadlineAt',
+    'lastObservedAt',
+    'finishedAt',
+    'polls',
+  ] as const),
+  ...COUNTS,
+]
+
+export function taskListing(options: ListingOptions<TaskRates>): Listing<TaskRates> {
   return {
-    fields: [
-      ...([
-        'app',
-        'taskId',
-        'agentId',
-        'campaign',
-        'status',
-        'reason',
-        'sentAt',
-        'deadlineAt',
-        'lastObservedAt',
-        'finishedAt',
-        'polls',
-      ] as const),
-      ...COUNTS,
-    ],
+    fields: TASK_FIELDS,
     columns: [
       { title: 'Task', show: ({ taskId }) => plainText(taskId) },
-      { title: 'Campaign', show: ({ campaign }) => plainText(campaign) },
-      { title: 'Status', show: ({ status }) => plainText(status) },
-      { title: 'Sent', spare: 6, show: ({ sentAt }) => showTime(sentAt) },
-      ...countColumns<TaskRates>(colors),
+      { title: 'Campaign', spare: 2, shrinkTo: 16, show: ({ campaign }) => plainText(campaign) },
+      { title: 'Status', spare: 1, show: ({ status }) => plainText(status) },
+      { title: 'Sent', spare: 8, show: ({ sentAt }) => showShortTime(sentAt, options.now) },
+      ...countColumns<TaskRates>(options.colors),
+      ...curveColumns(options),
+      asOfColumn(options.now),
     ],
     nothing: 'No task.',
   }

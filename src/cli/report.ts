@@ -1,45 +1,179 @@
 import { Option } from 'commander'
+import { TrackerError } from '../core/errors.ts'
+import type { CampaignFilter, CampaignRates, RateReader, TaskRates } from '../core/rates.ts'
+import { type CampaignView, describeCampaign, loadCampaign } from './campaign.ts'
 import type { AddCommand } from './command.ts'
-import { configWithEmbedded, requireDatabase } from './embedded.ts'
+import type { Context } from './context.ts'
 import { formatOption, sinceOption } from './options.ts'
-import { campaignListing, type Format, render, taskListing } from './rates.ts'
+import {
+  CURVE_WIDTH,
+  campaignListing,
+  type Display,
+  type Format,
+  type Listing,
+  type ListingOptions,
+  type Printable,
+  render,
+  taskListing,
+} from './rates.ts'
+import { allPages, unknownCampaign, withReader } from './reads.ts'
+import { percent } from './text/rate.ts'
+import { sparkline } from './text/sparkline.ts'
+import { showTime } from './text/time.ts'
+import { wrapTo } from './text/width.ts'
+import { refuseWatch, watch, watchOption } from './watch.ts'
 
 interface ReportOptions {
   readonly campaign?: string
+  readonly app?: string
   readonly since?: Date
   readonly by: 'campaign' | 'task'
   readonly format: Format
+  readonly watch?: number
 }
+
+type Filter = Pick<CampaignFilter, 'campaign' | 'app' | 'since'>
 
 const EXAMPLES = `
 Examples:
   $ dingtalk-delivery report --since 7d
+  $ dingtalk-delivery report --campaign payroll-11 --watch
   $ dingtalk-delivery report --campaign payroll-11 --by task --format csv > payroll-11.csv`
 
 export const addReport: AddCommand = (program, context, run) => {
   program
     .command('report')
-    .description('read rates, a line for each campaign; people in several tasks of a campaign count once')
-    .option('--campaign <name>', 'only this campaign')
+    .description('read rates, a line for each campaign, or one campaign in full; people in several tasks of a campaign count once')
+    .option('--campaign <name>', 'this campaign, in full')
+    .option('--app <name>', 'only this app')
     .addOption(sinceOption(context.now))
     .addOption(new Option('--by <what>', 'a line for each').choices(['campaign', 'task']).default('campaign'))
     .addOption(formatOption())
+    .addOption(watchOption())
     .addHelpText('after', EXAMPLES)
     .action(
-      run(async ({ by, format, ...filter }: ReportOptions) => {
-        const databaseUrl = requireDatabase(await configWithEmbedded(context))
-        const { openReads } = await import('../wiring.ts')
-        const { rates, close } = openReads(databaseUrl)
-        try {
-          const { colors } = context
-          context.print(
-            by === 'task'
-              ? render(format, await rates.taskRates(filter), taskListing(colors), context)
-              : render(format, await rates.campaignRates(filter), campaignListing(colors), context),
-          )
-        } finally {
-          await close()
-        }
+      run(async ({ by, format, watch: seconds, ...filter }: ReportOptions) => {
+        if (format !== 'table') refuseWatch(seconds, `--format ${format}`)
+        await withReader(context, async (reader) => {
+          if (format === 'table') await showTable(context, () => tableOf(reader, context, by, filter), seconds)
+          else context.print(await exported(reader, { by, format, ...filter }, context))
+        })
       }),
     )
+}
+
+/** Text for the width that there is when it is drawn. */
+type Drawing = (display: Display) => string
+
+async function showTable(context: Context, load: () => Promise<Drawing>, seconds: number | undefined): Promise<void> {
+  if (seconds === undefined) context.print((await load())(context))
+  else await watch(context, seconds, { load, render: (draw, display) => draw(display), isOver: () => false })
+}
+
+async function tableOf(reader: RateReader, { now }: Context, by: ReportOptions['by'], filter: Filter): Promise<Drawing> {
+  if (by === 'task') return taskTable(reader, await tasksOf(reader, filter), now())
+  const campaigns = await campaignsOf(reader, filter)
+  return filter.campaign !== undefined && campaigns.length > 0 ? inFull(reader, campaigns, now()) : campaignTable(reader, campaigns, now())
+}
+
+/** What a program is given: all of it, whatever it costs. */
+async function exported(reader: RateReader, { by, format, ...filter }: ReportOptions, context: Context): Promise<string> {
+  const options = { colors: context.colors, now: context.now() }
+  if (by === 'task') return render(format, await tasksOf(reader, filter), taskListing(options), context)
+  const campaigns = await campaignsOf(reader, filter)
+  if (format === 'csv' || filter.campaign === undefined) return render(format, campaigns, campaignListing(options), context)
+  return JSON.stringify(await Promise.all(campaigns.map((campaign) => withTimes(reader, campaign))), null, 2)
+}
+
+async function withTimes(reader: RateReader, campaign: CampaignRates): Promise<object> {
+  const [timeToRead, curve, forbiddenReasons] = await Promise.all([
+    reader.timeToRead({ campaign: campaign.campaign, app: campaign.app }),
+    reader.campaignCurve(campaign),
+    reader.forbidden({ campaign: campaign.campaign, app: campaign.app }),
+  ])
+  return { ...campaign, timeToRead, curve, forbiddenReasons }
+}
+
+async function campaignsOf(reader: RateReader, filter: Filter): Promise<CampaignRates[]> {
+  const campaigns = await allPages((page) => reader.campaigns({ ...filter, ...page }))
+  if (campaigns.length === 0) await assertThere(reader, filter)
+  return campaigns
+}
+
+async function tasksOf(reader: RateReader, filter: Filter): Promise<TaskRates[]> {
+  const tasks = await allPages((page) => reader.tasks({ ...filter, ...page }))
+  if (tasks.length === 0) await assertThere(reader, filter)
+  return tasks
+}
+
+/** Nothing to report must mean that nothing was sent, not that the name was misspelt. */
+async function assertThere(reader: RateReader, { campaign, app }: Filter): Promise<void> {
+  if (campaign === undefined) return
+  await reader.campaign({ campaign, app }).catch((error: unknown) => {
+    if (!(error instanceof TrackerError && error.code === 'SEVERAL_APPS')) return unknownCampaign(error)
+  })
+}
+
+/** A curve costs a query: a screenful has one a line. */
+const CURVES_SHOWN = 50
+
+async function campaignTable(reader: RateReader, campaigns: readonly CampaignRates[], now: Date): Promise<Drawing> {
+  const curves = new Map<CampaignRates, string>()
+  for (const each of campaigns.length <= CURVES_SHOWN ? campaigns : []) {
+    const span = { from: each.firstSentAt, until: each.lastDeadlineAt, now }
+    curves.set(each, sparkline(await reader.campaignCurve(each), each.delivered, span, CURVE_WIDTH))
+  }
+  const tasks = campaigns.reduce((sum, each) => sum + each.tasks, 0)
+  const open = campaigns.reduce((sum, each) => sum + each.openTasks, 0)
+  const total = `${count(campaigns.length, 'campaign')}, ${count(tasks, 'task')}, ${open} open.`
+  return tabled(campaigns, campaignListing, curves, total, now)
+}
+
+async function taskTable(reader: RateReader, tasks: readonly TaskRates[], now: Date): Promise<Drawing> {
+  const curves = new Map<TaskRates, string>()
+  for (const each of tasks.length <= CURVES_SHOWN ? tasks : []) {
+    const span = { from: each.sentAt, until: each.deadlineAt, now }
+    curves.set(each, sparkline(await reader.curve(each), each.delivered, span, CURVE_WIDTH))
+  }
+  const delivered = tasks.reduce((sum, each) => sum + each.delivered, 0)
+  const read = tasks.reduce((sum, each) => sum + each.read, 0)
+  const total = `${count(tasks.length, 'task')}: ${count(delivered, 'message')} delivered, ${read} of them read${rateOf(read, delivered)}.`
+  return tabled(tasks, taskListing, curves, total, now)
+}
+
+function rateOf(read: number, delivered: number): string {
+  return delivered === 0 ? '' : ` (${percent(read / delivered)})`
+}
+
+interface Observed {
+  readonly lastObservedAt: Date | null
+}
+
+function tabled<Row extends Printable<Row> & Observed>(
+  rows: readonly Row[],
+  listing: (options: ListingOptions<Row>) => Listing<Row>,
+  curves: ReadonlyMap<Row, string>,
+  total: string,
+  now: Date,
+): Drawing {
+  return (display) => {
+    const curveOf = curves.size === 0 ? {} : { curveOf: (row: Row) => curves.get(row) ?? '' }
+    const table = render('table', rows, listing({ colors: display.colors, now, ...curveOf }), display)
+    return rows.length === 0
+      ? table
+      : `${table}\n\n${wrapTo(`${total} ${LEGEND} Local time, ${showTime(now).slice(-6)}.`, display.width).join('\n')}`
+  }
+}
+
+const LEGEND = '"Read" is of those it was delivered to, as of the last look.'
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`
+}
+
+/** A name that several apps use is several campaigns. */
+async function inFull(reader: RateReader, campaigns: readonly CampaignRates[], now: Date): Promise<Drawing> {
+  const views: CampaignView[] = []
+  for (const each of campaigns) views.push(await loadCampaign(reader, each))
+  return (display) => views.map((view) => describeCampaign(view, now, display)).join('\n\n\n')
 }

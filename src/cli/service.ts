@@ -1,10 +1,12 @@
 import { type Config, describeConfig } from '../config.ts'
 import { type HealthReport, type HealthServer, startHealthServer } from '../http/health.ts'
-import { createMetrics } from '../http/metrics.ts'
+import { createMetrics, type Metrics } from '../http/metrics.ts'
+import { type HttpServer, startHttpServer } from '../http/server.ts'
 import { type Closers, createClosers, runUntilSignal } from '../lifecycle.ts'
 import { createLogger, type Logger } from '../logger.ts'
 import type { RunningWorker } from '../wiring.ts'
 import type { Context } from './context.ts'
+import { packageVersion } from './version.ts'
 
 /** What a command that stays up opens its things with. */
 export interface Service {
@@ -40,21 +42,35 @@ export async function runService(
   }
 }
 
+/** What a process that works and serves has once for both. */
+interface Shared {
+  readonly metrics: Metrics
+  /** Asked once the worker is there. */
+  health(): Promise<HealthReport>
+}
+
 /** A worker with `/livez`, `/readyz` and `/metrics`, which are up before it and until after it. Waits until looks are being made. */
-export async function openWorker(context: Context, config: Config, { log, closers }: Service): Promise<{ health: HealthServer }> {
-  log.info({ config: describeConfig(config) }, 'starting')
-  for (const hint of context.typos) log.warn({ hint }, 'a variable is probably misspelt')
+export async function openWorker(
+  context: Context,
+  config: Config,
+  service: Service,
+  serve: (shared: Shared) => Promise<void> = () => Promise.resolve(),
+): Promise<{ health: HealthServer }> {
+  const { log, closers } = service
+  sayWhatStarts(context, config, service)
   const { startWorker } = await import('../wiring.ts')
   const metrics = createMetrics()
   let worker: RunningWorker | null = null
+  const shared: Shared = { metrics, health: async () => worker?.health() ?? STARTING }
   const health = await startHealthServer({
     host: config.host,
     port: config.healthPort,
-    checks: async () => worker?.health() ?? STARTING,
+    checks: () => shared.health(),
     metrics: () => metrics.text(),
   })
   closers.add('health server', () => health.close())
   log.info({ health: health.url }, 'health server is up')
+  await serve(shared)
   worker = startWorker(config, log, { metrics })
   closers.add('worker', () => worker?.close())
   await worker.ready
@@ -62,3 +78,35 @@ export async function openWorker(context: Context, config: Config, { log, closer
 }
 
 const STARTING: HealthReport = { ok: false, checks: [{ name: 'worker', ok: false, detail: 'still starting' }] }
+
+/**
+ * The HTTP API and the dashboard. They are up at once: while the database is away, they say so.
+ * @param shared of the worker in the same process, if there is one
+ */
+export async function openServer(config: Config, service: Service, context: Context, shared: Shared | null = null): Promise<HttpServer> {
+  const { log, closers } = service
+  if (shared === null) sayWhatStarts(context, config, service)
+  const { openServing } = await import('../wiring.ts')
+  const metrics = shared?.metrics ?? createMetrics()
+  const serving = openServing(config, log, shared === null ? metrics : null)
+  closers.add('database of the server', () => serving.close())
+  const { rates, tracking, budgets } = serving
+  const { host, port, apiToken, allowedHosts, pollsPerTask } = config
+  const server = await startHttpServer({
+    ...{ host, port, apiToken, allowedHosts, pollsPerTask, rates, tracking, budgets },
+    now: context.now,
+    version: packageVersion(),
+    checks: () => (shared ?? serving).health(),
+    metrics: () => metrics.text(),
+    onRequest: (event) => metrics.httpRequest(event),
+    onError: (error, route) => log.error({ err: error, route }, 'a request failed'),
+  })
+  closers.add('HTTP server', () => server.close())
+  log.info({ url: server.url }, 'HTTP server is up')
+  return server
+}
+
+function sayWhatStarts(context: Context, config: Config, { log }: Service): void {
+  log.info({ config: describeConfig(config) }, 'starting')
+  for (const hint of context.typos) log.warn({ hint }, 'a variable is probably misspelt')
+}

@@ -7,18 +7,21 @@ import type { Service } from './service.ts'
 export const addStart: AddCommand = (program, context, run) => {
   program
     .command('start')
-    .description('migrate and work in one process; without DATABASE_URL it runs its own PostgreSQL in ./.data')
+    .description('migrate, work and serve in one process; without DATABASE_URL it runs its own PostgreSQL in ./.data')
     .addHelpText('after', '\nExample:\n  $ DINGTALK_APP_KEY=… DINGTALK_APP_SECRET=… DINGTALK_AGENT_ID=836390886 dingtalk-delivery start')
     .action(
       run(async () => {
-        const { openWorker, runService } = await import('./service.ts')
+        const { openServer, openWorker, runService } = await import('./service.ts')
         const settings = context.config()
         return runService(context, settings, async (service) => {
           const config = settings.databaseUrl === null ? await withEmbedded(context, service) : settings
           const { migrateAll } = await import('../wiring.ts')
           const { database } = await migrateAll(config)
           if (database.length > 0) service.log.info({ applied: database }, 'database migrated')
-          const { health } = await openWorker(context, config, service)
+          const { health } = await openWorker(context, config, service, async (shared) => {
+            const { url } = await openServer(config, service, context, shared)
+            context.note(`Dashboard: ${url}/  API: ${url}/v1/openapi.json`)
+          })
           context.note(`Working. Health and metrics: ${health.url}/readyz, ${health.url}/metrics. Stop with Ctrl-C.`)
           return undefined
         })

@@ -1,40 +1,34 @@
 import { InvalidArgumentError } from 'commander'
-import { TrackerError } from '../core/errors.ts'
+import type { CampaignRates, CampaignRef, RateReader, RecipientStatus, TaskRates, TaskRef } from '../core/rates.ts'
 import { parseTaskId } from '../core/track-request.ts'
-import type { RateQueries, RecipientStatus, TaskRates } from '../store/rate-query.ts'
 import type { AddCommand } from './command.ts'
-import { configWithEmbedded, requireDatabase } from './embedded.ts'
 import { formatOption } from './options.ts'
-import { type Format, type Listing, render } from './rates.ts'
-import { plainText } from './text/table.ts'
+import { type Display, type Format, type Listing, render } from './rates.ts'
+import { allPages, severalApps, unknownCampaign, unknownTask, withReader } from './reads.ts'
+import { type Column, plainText } from './text/table.ts'
 import { showTime } from './text/time.ts'
+import { wrapTo } from './text/width.ts'
 
 interface UnreadOptions {
   readonly campaign?: string
   readonly app?: string
+  readonly pending?: boolean
   readonly format: Format
 }
 
-type Target = { readonly taskId: string; readonly app?: string } | { readonly campaign: string; readonly app?: string }
+type Wanted = 'unread' | 'pending'
+
+/** Whose names are asked for. */
+interface Audience {
+  readonly of: TaskRates | CampaignRates
+  readonly people: readonly RecipientStatus[]
+}
 
 const EXAMPLES = `
 Examples:
   $ dingtalk-delivery unread 256271667526
-  $ dingtalk-delivery unread --campaign payroll-11 --format csv > reminder.csv`
-
-const LISTING: Omit<Listing<RecipientStatus>, 'nothing'> = {
-  fields: ['app', 'taskId', 'campaign', 'userId', 'state', 'firstSeenAt', 'lastUnreadAt'],
-  columns: [
-    { title: 'User', show: ({ userId }) => plainText(userId) },
-    { title: 'Task', show: ({ taskId }) => plainText(taskId) },
-    { title: 'Campaign', spare: 1, show: ({ campaign }) => plainText(campaign) },
-    { title: 'Delivered by', spare: 2, show: ({ firstSeenAt }) => showTime(firstSeenAt) },
-    { title: 'Unread as of', show: ({ lastUnreadAt }) => showTime(lastUnreadAt) },
-  ],
-}
-
-const ALL_READ = 'Nobody: everybody who got it has read it.'
-const NONE_DELIVERED = 'Nobody so far: DingTalk has listed nobody who got it.'
+  $ dingtalk-delivery unread --campaign payroll-11 --format csv > reminder.csv
+  $ dingtalk-delivery unread --campaign payroll-11 --pending`
 
 export const addUnread: AddCommand = (program, context, run) => {
   program
@@ -42,41 +36,88 @@ export const addUnread: AddCommand = (program, context, run) => {
     .description('who got it and has not read it; of a campaign, who has read it in none of its tasks')
     .argument('[task-id]', 'the task; or give --campaign')
     .option('--campaign <name>', 'everybody in this campaign')
-    .option('--app <name>', 'only this app')
+    .option('--app <name>', 'the app, where several have it')
+    .option('--pending', 'instead: whom DingTalk has not listed at all, so that nobody knows whether they got it')
     .addOption(formatOption())
     .addHelpText('after', EXAMPLES)
     .action(
       run(async (taskId: string | undefined, options: UnreadOptions) => {
         const target = targetOf(taskId, options)
-        const databaseUrl = requireDatabase(await configWithEmbedded(context))
-        const { openReads } = await import('../wiring.ts')
-        const { rates, close } = openReads(databaseUrl)
-        try {
-          const tasks = await tasksOf(rates, target)
-          const people = await rates.unreadOf(target)
-          const isDelivered = tasks.some(({ delivered }) => delivered > 0)
-          context.print(render(options.format, people, { ...LISTING, nothing: isDelivered ? ALL_READ : NONE_DELIVERED }, context))
-        } finally {
-          await close()
-        }
+        const wanted = options.pending === true ? 'pending' : 'unread'
+        await withReader(context, async (reader) => {
+          const audience = await ('taskId' in target ? ofTask(reader, target, wanted) : ofCampaign(reader, target, wanted))
+          context.print(printed(audience, wanted, options.format, context))
+        })
       }),
     )
 }
 
-function targetOf(taskId: string | undefined, { campaign, app }: UnreadOptions): Target {
-  if ((taskId === undefined) === (campaign === undefined)) throw new InvalidArgumentError('Give a task id, or --campaign with its name.')
-  const only = app === undefined ? {} : { app }
-  if (taskId !== undefined) return { taskId: parseTaskId(taskId), ...only }
-  return { campaign: campaign ?? '', ...only }
+function targetOf(taskId: string | undefined, { campaign, app }: UnreadOptions): TaskRef | CampaignRef {
+  if (taskId !== undefined && campaign === undefined) return { taskId: parseTaskId(taskId), app }
+  if (taskId === undefined && campaign !== undefined) return { campaign, app }
+  throw new InvalidArgumentError('Give a task id, or --campaign with its name.')
 }
 
-/** An empty list must mean that everybody has read, not that the name was misspelt. */
-async function tasksOf(rates: RateQueries, target: Target): Promise<TaskRates[]> {
-  const found = await rates.taskRates(target)
-  if (found.length > 0) return found
-  const what = 'taskId' in target ? `Task ${target.taskId}` : `Campaign "${target.campaign}"`
-  throw new TrackerError(
-    'TASK_NOT_FOUND',
-    `${what} is not tracked${target.app === undefined ? '' : ` for app "${target.app}"`}. "report --by task" lists what is.`,
-  )
+async function ofTask(reader: RateReader, ref: TaskRef, state: Wanted): Promise<Audience> {
+  const task = await reader.task(ref).catch(unknownTask(ref.taskId)).catch(severalApps)
+  return { of: task, people: await reader.recipients(task, { state }) }
+}
+
+async function ofCampaign(reader: RateReader, ref: CampaignRef, state: Wanted): Promise<Audience> {
+  const campaign = await reader.campaign(ref).catch(unknownCampaign).catch(severalApps)
+  return { of: campaign, people: await allPages((page) => reader.campaignRecipients(campaign, { state, ...page })) }
+}
+
+function printed({ of, people }: Audience, wanted: Wanted, format: Format, display: Display): string {
+  const text = render(format, people, { ...listingOf('taskId' in of, wanted), nothing: nothingOf(of, wanted) }, display)
+  return format !== 'table'
+    ? text
+    : [text, ...(people.length === 0 ? [] : ['']), ...wrapTo(summaryOf(of, wanted), display.width)].join('\n')
+}
+
+function listingOf(isOneTask: boolean, wanted: Wanted): Omit<Listing<RecipientStatus>, 'nothing'> {
+  const columns: ReadonlyArray<Column<RecipientStatus>> = [
+    { title: 'User', show: ({ userId }) => plainText(userId) },
+    ...(isOneTask ? [] : CAMPAIGN_COLUMNS),
+    ...(wanted === 'unread' ? UNREAD_COLUMNS : PENDING_COLUMNS),
+  ]
+  return { fields: ['app', 'taskId', 'campaign', 'userId', 'state', 'firstSeenAt', 'lastUnreadAt'], columns }
+}
+
+const CAMPAIGN_COLUMNS: ReadonlyArray<Column<RecipientStatus>> = [
+  { title: 'Task', show: ({ taskId }) => plainText(taskId) },
+  { title: 'Campaign', spare: 1, shrinkTo: 24, show: ({ campaign }) => plainText(campaign) },
+]
+
+const UNREAD_COLUMNS: ReadonlyArray<Column<RecipientStatus>> = [
+  { title: 'Delivered by', spare: 2, show: ({ firstSeenAt }) => showTime(firstSeenAt) },
+  { title: 'Unread as of', show: ({ lastUnreadAt }) => showTime(lastUnreadAt) },
+]
+
+const PENDING_COLUMNS: ReadonlyArray<Column<RecipientStatus>> = [{ title: 'Not listed as of', show: ({ asOf }) => showTime(asOf) }]
+
+const ALL_READ = 'Nobody: everybody who got it has read it.'
+const NONE_DELIVERED = 'Nobody so far: DingTalk has listed nobody who got it.'
+const ALL_LISTED = 'Nobody: DingTalk has listed everybody who is known.'
+
+function nothingOf({ delivered }: Audience['of'], wanted: Wanted): string {
+  if (wanted === 'pending') return ALL_LISTED
+  return delivered > 0 ? ALL_READ : NONE_DELIVERED
+}
+
+/** `3 unread of 10 delivered, as of …`, and what must be known about it. */
+function summaryOf(of: Audience['of'], wanted: Wanted): string {
+  const asOf = of.lastObservedAt === null ? 'before the first answer' : `as of ${showTime(of.lastObservedAt)}`
+  if (wanted === 'pending') return `${of.pending} of ${of.targeted} were never listed, ${asOf}: not known whether they got it.`
+  const hidden = of.pending === 0 ? '' : ` ${of.pending} more were never listed (--pending).`
+  return `${of.unread} unread of ${of.delivered} delivered, ${asOf}.${endOf(of)}${hidden}`
+}
+
+/** "Unread" ends with the last look. Who reads later is not known to anybody. */
+function endOf(of: Audience['of']): string {
+  const isOver = 'status' in of ? of.status !== 'tracking' && of.status !== 'complete' : of.openTasks === 0 && of.unread > 0
+  if (!isOver) return ''
+  return 'status' in of
+    ? ` The task has ended (${of.status}); who read it later is not known.`
+    : ' Its tasks have ended; who read later is not known.'
 }

@@ -54,6 +54,15 @@ export const AGENT_ID: Rule<string> = {
   parse: (text) => (/^[1-9]\d{0,18}$/.test(text) && BigInt(text) <= 9_223_372_036_854_775_807n ? text : undefined),
 }
 
+/** What a browser or a probe calls the server, without a port. */
+export const HOST_NAMES: Rule<readonly string[]> = {
+  accepted: 'host names without ports, separated by commas, such as delivery.example.com,delivery',
+  parse: (text) => {
+    const names = text.split(',').map((name) => name.trim().toLowerCase())
+    return names.every((name) => /^[a-z0-9]([a-z0-9._-]{0,251}[a-z0-9])?$/.test(name)) ? names : undefined
+  },
+}
+
 export const REGION = oneOf(['intl', 'cn'])
 
 export const BASE_URL: Rule<string> = { accepted: 'an https URL, or an http URL on loopback', parse: checkBaseUrl }

@@ -12,6 +12,8 @@ export interface Config {
   readonly port: number
   readonly healthPort: number
   readonly apiToken: string | null
+  /** Names, in lower case, that a request's Host header may have besides loopback, IP addresses and `host`. */
+  readonly allowedHosts: readonly string[]
   readonly logLevel: LogLevel
   /** `auto`: on when the log goes to a terminal. */
   readonly logPretty: boolean | 'auto'

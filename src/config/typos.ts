@@ -22,6 +22,7 @@ export const VARIABLES = [
   'HEALTH_PORT',
   'HOST',
   'API_TOKEN',
+  'ALLOWED_HOSTS',
   'LOG_LEVEL',
   'LOG_PRETTY',
   'SHUTDOWN_GRACE_SECONDS',

@@ -1,5 +1,5 @@
+import type { RateReader, RecipientStatus } from '../../core/rates.ts'
 import type { Simulator } from '../../simulator/simulator.ts'
-import type { RateQueries, RecipientStatus, TaskRates } from '../../store/rate-query.ts'
 import type { Sent } from './send.ts'
 
 /** How what was tracked compares with what really happened, for the people of one campaign. */
@@ -15,17 +15,13 @@ export interface Comparison {
 
 type Truth = NonNullable<ReturnType<Simulator['truth']>>['recipients'][number]
 
-interface Stored extends RecipientStatus {
-  readonly task: TaskRates
-}
-
 /** Holds what is stored against the simulator's truth, person by person. */
 export async function compareWithTruth(
-  rates: RateQueries,
+  reader: RateReader,
   simulator: Pick<Simulator, 'truth'>,
   sent: readonly Sent[],
 ): Promise<Comparison[]> {
-  const stored = await readStored(rates)
+  const stored = await readStored(reader, sent)
   const campaigns = [...new Set(sent.map(({ campaign }) => campaign))]
   return campaigns.map((campaign) => {
     const pairs = sent
@@ -48,26 +44,20 @@ export function isPerfect({ people, agree, readers, bracketed }: Comparison): bo
   return agree === people && bracketed === readers
 }
 
-async function readStored(rates: RateQueries): Promise<Map<string, Stored>> {
-  const [people, tasks] = await Promise.all([rates.recipients({}), rates.taskRates({})])
-  const taskOf = new Map(tasks.map((task) => [task.taskId, task]))
-  return new Map(
-    people.flatMap((person) => {
-      const task = taskOf.get(person.taskId)
-      return task === undefined ? [] : [[`${person.taskId} ${person.userId}`, { ...person, task }] as const]
-    }),
-  )
+async function readStored(reader: RateReader, sent: readonly Sent[]): Promise<Map<string, RecipientStatus>> {
+  const people = await Promise.all(sent.map(({ taskId }) => reader.recipients({ taskId }, {})))
+  return new Map(people.flat().map((person) => [`${person.taskId} ${person.userId}`, person]))
 }
 
 /** A tracker knows the world as of its looks: who read after the last one is rightly still unread. */
-function agrees(row: Stored, truth: Truth): boolean {
+function agrees(row: RecipientStatus, truth: Truth): boolean {
   switch (row.state) {
     case 'read':
       return truth.readAt !== null
     case 'unread':
       return isDelivered(truth) && (truth.readAt === null || (row.lastUnreadAt !== null && truth.readAt >= row.lastUnreadAt))
     case 'pending':
-      return truth.processedAt === null || row.task.lastObservedAt === null || truth.processedAt >= row.task.lastObservedAt
+      return truth.processedAt === null || row.asOf === null || truth.processedAt >= row.asOf
     default:
       return truth.fate === row.state
   }
@@ -77,6 +67,6 @@ function isDelivered({ fate }: Truth): boolean {
   return fate === 'read' || fate === 'never'
 }
 
-function isBracketed({ readAfter, readBefore }: Stored, { readAt }: Truth): boolean {
+function isBracketed({ readAfter, readBefore }: RecipientStatus, { readAt }: Truth): boolean {
   return readAt !== null && readAfter !== null && readBefore !== null && readAt >= readAfter && readAt <= readBefore
 }

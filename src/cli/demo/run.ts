@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { VARIABLES } from '../../config.ts'
+import type { RateReader } from '../../core/rates.ts'
 import { createTracker } from '../../index.ts'
 import type { Simulator } from '../../simulator/simulator.ts'
-import type { RateQueries } from '../../store/rate-query.ts'
 import type { Context } from '../context.ts'
 import { campaignListing, render } from '../rates.ts'
-import { openWorker, runService, type Service } from '../service.ts'
+import { openServer, openWorker, runService, type Service } from '../service.ts'
 import { plainText, renderTable } from '../text/table.ts'
 import { type Comparison, compareWithTruth, isPerfect } from './compare.ts'
 import { createProgress } from './progress.ts'
@@ -21,7 +21,18 @@ const TIME_SCALE = 1_440
 const PATIENCE_MS = 120_000
 const REFRESH_MS = 250
 /** What of the environment the demo heeds. */
-const KEPT = new Set<string>(['HOST', 'HEALTH_PORT', 'LOG_LEVEL', 'LOG_PRETTY', 'SHUTDOWN_GRACE_SECONDS'])
+const KEPT = new Set<string>([
+  'HOST',
+  'PORT',
+  'API_TOKEN',
+  'ALLOWED_HOSTS',
+  'HEALTH_PORT',
+  'LOG_LEVEL',
+  'LOG_PRETTY',
+  'SHUTDOWN_GRACE_SECONDS',
+])
+/** Where nothing is said: ports that are free, and a log that does not disturb. */
+const DEFAULTS = { PORT: '0', HEALTH_PORT: '0', LOG_LEVEL: 'error' }
 
 /** The whole demo. @param exit end with the day instead of staying up */
 export function demo(context: Context, exit: boolean): Promise<number> {
@@ -35,18 +46,23 @@ async function runDemo(context: Context, service: Service, exit: boolean): Promi
   const config = context.config(demoSettings(context, databaseUrl, sender))
   const { migrateAll, openReads } = await import('../../wiring.ts')
   await migrateAll(config)
-  const { health } = await openWorker(context, config, service)
-  const { rates, close } = openReads(databaseUrl)
+  let dashboard = ''
+  const { health } = await openWorker(context, config, service, async (shared) => {
+    const { url } = await openServer(config, service, context, shared)
+    dashboard = `${url}/`
+    context.note(`Watch it live: ${dashboard}`)
+  })
+  const { reader, close } = openReads(databaseUrl)
   service.closers.add('reads', close)
 
   const sent = await sendAll(sender, demoNotifications())
   await trackAll(databaseUrl, sent)
   context.note(`Sent and tracking ${sent.length} work notifications. A day takes a minute here.`)
-  await follow(context, rates, service)
-  const perfect = await showResult(context, rates, simulator, sent)
+  await follow(context, reader, service)
+  const perfect = await showResult(context, reader, simulator, sent)
   if (exit || !perfect) return perfect ? 0 : 1
   context.note(
-    `\nStill up until Ctrl-C:\n  health     ${health.url}/readyz\n  metrics    ${health.url}/metrics\n  simulator  ${simulator.url}`,
+    `\nStill up until Ctrl-C:\n  dashboard  ${dashboard}\n  health     ${health.url}/readyz\n  metrics    ${health.url}/metrics\n  simulator  ${simulator.url}`,
   )
   context.note(`For the other commands, in another terminal:\n  export DATABASE_URL=${databaseUrl}`)
   return undefined
@@ -65,8 +81,7 @@ function demoSettings(context: Context, databaseUrl: string | null = null, sende
     // A minute has the last looks of a whole day, all within its last half second.
     MAX_CALLS_PER_SECOND: '200',
     TIME_SCALE: String(TIME_SCALE),
-    ...(!context.has('HEALTH_PORT') && { HEALTH_PORT: '0' }),
-    ...(!context.has('LOG_LEVEL') && { LOG_LEVEL: 'error' }),
+    ...Object.fromEntries(Object.entries(DEFAULTS).filter(([name]) => !context.has(name))),
   }
 }
 
@@ -104,13 +119,13 @@ async function trackAll(databaseUrl: string, sent: readonly Sent[]): Promise<voi
 }
 
 /** Shows the reads coming in until every task has ended. */
-async function follow(context: Context, rates: RateQueries, { closers }: Service): Promise<void> {
+async function follow(context: Context, reader: RateReader, { closers }: Service): Promise<void> {
   const progress = createProgress(context, TIME_SCALE)
   closers.add('progress display', () => progress.close())
   const begin = performance.now()
   try {
     for (;;) {
-      const campaigns = await rates.campaignRates({})
+      const { items: campaigns } = await reader.campaigns({})
       const elapsedMs = performance.now() - begin
       progress.show(elapsedMs, campaigns)
       if (campaigns.every(({ openTasks }) => openTasks === 0)) return
@@ -124,10 +139,11 @@ async function follow(context: Context, rates: RateQueries, { closers }: Service
 }
 
 /** Prints what was tracked, and below it what really happened, both with the latest sent first. */
-async function showResult(context: Context, rates: RateQueries, simulator: Simulator, sent: readonly Sent[]): Promise<boolean> {
+async function showResult(context: Context, reader: RateReader, simulator: Simulator, sent: readonly Sent[]): Promise<boolean> {
   const { colors } = context
-  context.print(`\n${render('table', await rates.campaignRates({}), campaignListing(colors), context)}`)
-  const comparisons = await compareWithTruth(rates, simulator, sent)
+  const { items } = await reader.campaigns({})
+  context.print(`\n${render('table', items, campaignListing({ colors, now: context.now() }), context)}`)
+  const comparisons = await compareWithTruth(reader, simulator, sent)
   context.print(`\n${comparisonTable(comparisons.toReversed(), context)}`)
   return comparisons.every(isPerfect)
 }

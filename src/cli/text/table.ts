@@ -1,6 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import CliTable from 'cli-table3'
 import type { Colors } from 'picocolors/types.js'
+import { cellsOf, cutTo } from './width.ts'
 
 /** A column of a table for people. */
 export interface Column<Row> {
@@ -10,7 +11,12 @@ export interface Column<Row> {
   readonly show: (row: Row) => string
   /** Left out where the terminal is too narrow, the highest first. Without it a column always stays. */
   readonly spare?: number
+  /** Long texts are cut to this many columns before anything is left out, and further when nothing more can be spared. No colours in them. */
+  readonly shrinkTo?: number
 }
+
+/** What is left of a name that had to give way to all else. */
+const MIN_SHRUNK = 8
 
 /** A table for a terminal of `width` columns. Chinese characters count as two. */
 export function renderTable<Row>(
@@ -19,13 +25,43 @@ export function renderTable<Row>(
   colors: Colors,
   width: number = Number.POSITIVE_INFINITY,
 ): string {
-  const lines = linesOf(columns, rows, colors)
+  return fitted(columns, rows, colors, width)
+    .map((line) => line.trimEnd())
+    .join('\n')
+}
+
+function fitted<Row>(columns: ReadonlyArray<Column<Row>>, rows: readonly Row[], colors: Colors, width: number): string[] {
+  const whole = linesOf(columns, rows, colors)
+  if (widthOf(whole) <= width) return whole
+  const cut = linesOf(
+    columns.map((column) => shrunk(column)),
+    rows,
+    colors,
+  )
+  if (widthOf(cut) <= width) return cut
   const first = columns.reduce((most, { spare = 0 }) => Math.max(most, spare), 0)
-  if (first > 0 && widthOf(lines) > width) {
-    const kept = columns.filter(({ spare }) => spare !== first)
-    return renderTable(kept, rows, colors, width)
-  }
-  return lines.map((line) => line.trimEnd()).join('\n')
+  if (first > 0)
+    return fitted(
+      columns.filter(({ spare }) => spare !== first),
+      rows,
+      colors,
+      width,
+    )
+  const over = widthOf(cut) - width
+  return linesOf(
+    columns.map((column) => shrunk(column, Math.max(MIN_SHRUNK, widestOf(column, rows) - over))),
+    rows,
+    colors,
+  )
+}
+
+function widestOf<Row>({ show, shrinkTo = 0 }: Column<Row>, rows: readonly Row[]): number {
+  return rows.reduce((widest, row) => Math.max(widest, cellsOf(cutTo(show(row), shrinkTo))), 0)
+}
+
+function shrunk<Row>(column: Column<Row>, to: number | undefined = column.shrinkTo): Column<Row> {
+  const { show, shrinkTo } = column
+  return shrinkTo === undefined || to === undefined ? column : { ...column, show: (row) => cutTo(show(row), to) }
 }
 
 /** All lines are as wide as the titles, which have no wide characters. */

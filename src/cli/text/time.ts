@@ -12,17 +12,34 @@ export function showTime(time: Date | null): string {
 /** How far off a moment is: `in 3 h 20 min`, `5 min ago`. */
 export function showDistance(time: Date, now: Date): string {
   const ms = time.getTime() - now.getTime()
-  const text = showDuration(Math.abs(ms))
+  const text = showDuration(Math.abs(ms) < MINUTE_MS ? Math.round(Math.abs(ms) / SECOND_MS) * SECOND_MS : Math.abs(ms))
   return ms >= 0 ? `in ${text}` : `${text} ago`
 }
 
-function showDuration(ms: number): string {
-  if (ms < MINUTE_MS) return `${Math.round(ms / SECOND_MS)} s`
+/** `0.4 s`, `45 s`, `12 min`, `3 h 20 min`, `4 d 6 h`. */
+export function showDuration(ms: number): string {
+  if (ms < 10 * SECOND_MS) return `${Number((ms / SECOND_MS).toFixed(1))} s`
+  if (Math.round(ms / SECOND_MS) < 60) return `${Math.round(ms / SECOND_MS)} s`
   const minutes = Math.round(ms / MINUTE_MS)
   if (minutes < 60) return `${minutes} min`
-  const [hours, rest] = [Math.floor(minutes / 60), minutes % 60]
-  return rest === 0 ? `${hours} h` : `${hours} h ${rest} min`
+  if (minutes < 48 * 60) return joined(Math.floor(minutes / 60), 'h', minutes % 60, 'min')
+  const hours = Math.round(minutes / 60)
+  return joined(Math.floor(hours / 24), 'd', hours % 24, 'h')
 }
+
+function joined(large: number, largeUnit: string, small: number, smallUnit: string): string {
+  return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`
+}
+
+/** Short, for a column of a table, in local time: `16:14:31` on the day of `now`, `11-24 16:14` in the half year around it, else `2026-11-24`. */
+export function showShortTime(time: Date | null, now: Date): string {
+  if (time === null) return '–'
+  const [shown, today] = [showTime(time), showTime(now)]
+  if (shown.slice(0, 10) === today.slice(0, 10)) return shown.slice(11, 19)
+  return Math.abs(time.getTime() - now.getTime()) < HALF_A_YEAR_MS ? shown.slice(5, 16) : shown.slice(0, 10)
+}
+
+const HALF_A_YEAR_MS = 182 * 24 * HOUR_MS
 
 const UNITS: Readonly<Record<string, number>> = { m: MINUTE_MS, h: HOUR_MS, d: 24 * HOUR_MS, w: 7 * 24 * HOUR_MS }
 

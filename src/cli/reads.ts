@@ -1,0 +1,48 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Config } from '../config.ts'
+import { TrackerError, type TrackerErrorCode } from '../core/errors.ts'
+import { MAX_PAGE, type Page, type PageFilter, type RateReader } from '../core/rates.ts'
+import type { Context } from './context.ts'
+import { configWithEmbedded, requireDatabase } from './embedded.ts'
+
+/** A connection that hangs must not keep a command that has said everything. */
+const CLOSING_MS = 1_000
+
+/** Opens the database for reading, and closes it after `work`. */
+export async function withReader<T>(context: Context, work: (reader: RateReader, config: Config) => Promise<T>): Promise<T> {
+  const config = await configWithEmbedded(context)
+  const databaseUrl = requireDatabase(config)
+  const { openReads } = await import('../wiring.ts')
+  const { reader, close } = openReads(databaseUrl)
+  try {
+    return await work(reader, config)
+  } finally {
+    await Promise.race([close().catch(() => undefined), sleep(CLOSING_MS, undefined, { ref: false })])
+  }
+}
+
+/** What all pages hold: an export that ends with the first page would be a lie. */
+export async function allPages<Item>(page: (filter: PageFilter) => Promise<Page<Item>>): Promise<Item[]> {
+  const items: Item[] = []
+  let cursor: string | null = null
+  do {
+    const next: Page<Item> = await page({ limit: MAX_PAGE, ...(cursor !== null && { cursor }) })
+    items.push(...next.items)
+    cursor = next.nextCursor
+  } while (cursor !== null)
+  return items
+}
+
+/** Adds what to do about an error of this code. */
+export function withHint(code: TrackerErrorCode, hint: string): (error: unknown) => never {
+  return (error) => {
+    throw error instanceof TrackerError && error.code === code
+      ? new TrackerError(code, `${error.message} ${hint}`, { cause: error })
+      : error
+  }
+}
+
+export const unknownCampaign = withHint('CAMPAIGN_NOT_FOUND', '"dingtalk-delivery report" lists all campaigns.')
+export const unknownTask = (taskId: string): ((error: unknown) => never) =>
+  withHint('TASK_NOT_FOUND', `"dingtalk-delivery track ${taskId}" starts it; "dingtalk-delivery report --by task" lists what is.`)
+export const severalApps = withHint('SEVERAL_APPS', 'Say which one with --app.')

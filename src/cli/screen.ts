@@ -1,0 +1,43 @@
+/** What stdout is drawn on. */
+export interface Screen {
+  /** It can be drawn over; what cannot gets one frame after another. */
+  readonly isLive: boolean
+  /** Columns now; what is no terminal has no end. */
+  width(): number
+  /** Lines now. */
+  height(): number
+  write(text: string): void
+  /** Called after the size has changed, until the returned function is called. */
+  onResize(listener: () => void): () => void
+}
+
+/** The part of a stream that a screen uses. */
+interface Out {
+  readonly columns?: number
+  readonly rows?: number
+  write(text: string): unknown
+  on(event: 'resize', listener: () => void): unknown
+  off(event: 'resize', listener: () => void): unknown
+}
+
+export function createScreen(out: Out, isLive: boolean): Screen {
+  return {
+    isLive,
+    width: () => widthOf(out),
+    height: () => orEndless(out.rows),
+    write: (text) => void out.write(text),
+    onResize(listener) {
+      out.on('resize', listener)
+      return () => void out.off('resize', listener)
+    },
+  }
+}
+
+export function widthOf({ columns }: Pick<Out, 'columns'>): number {
+  return orEndless(columns)
+}
+
+/** A terminal that does not know its own size says 0. */
+function orEndless(size: number | undefined): number {
+  return size === undefined || size === 0 ? Number.POSITIVE_INFINITY : size
+}

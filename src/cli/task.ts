@@ -1,0 +1,90 @@
+import type { CurvePoint, Look, RateReader, TaskRates, TaskRef } from '../core/rates.ts'
+import { type Figures, NAMES_SHOWN, rateFacts, readCurve, timeFacts, unreadFact } from './figures.ts'
+import type { Display } from './rates.ts'
+import { severalApps, unknownTask } from './reads.ts'
+import { type Fact, renderFacts } from './text/facts.ts'
+import { looksTable, nextLooksInWords } from './text/looks.ts'
+import { joinSections } from './text/sections.ts'
+import { scaleOf } from './text/sparkline.ts'
+import { plainText } from './text/table.ts'
+import { showDistance, showTime } from './text/time.ts'
+
+/** One task in full. */
+export interface TaskView extends Figures {
+  readonly task: TaskRates
+  readonly looks: readonly Look[]
+  readonly curve: readonly CurvePoint[]
+}
+
+/** The latest looks tell how it goes; all of them are in the table delivery_poll. */
+const LOOKS_SHOWN = 6
+
+export async function loadTask(reader: RateReader, ref: TaskRef): Promise<TaskView> {
+  const task = await reader.task(ref).catch(unknownTask(ref.taskId)).catch(severalApps)
+  const key = { taskId: task.taskId, app: task.app }
+  const [looks, curve, band, timeToRead, forbidden, unread] = await Promise.all([
+    reader.looks(key),
+    reader.curve(key),
+    reader.band(key),
+    reader.timeToRead(key),
+    reader.forbidden(key),
+    reader.recipients(key, { state: 'unread' }),
+  ])
+  return { task, looks, curve, band, timeToRead, forbidden, unread: unread.slice(0, NAMES_SHOWN).map(({ userId }) => userId) }
+}
+
+export function taskAsJson({ task, looks, curve, timeToRead, forbidden }: TaskView): string {
+  return JSON.stringify({ ...task, timeToRead, curve, forbiddenReasons: forbidden, looks }, null, 2)
+}
+
+/** @param pollsPerTask of this command's settings, for the looks that are planned */
+export function describeTask(view: TaskView, now: Date, pollsPerTask: number, display: Display): string {
+  const { task, looks } = view
+  const span = { from: task.sentAt, until: task.deadlineAt, now, scale: scaleOf(task), ends: { from: 'sent', until: 'deadline' } }
+  const command = `dingtalk-delivery unread ${task.taskId}`
+  const facts = renderFacts([...taskFacts(task, now), ...rateFacts(task, display)], display)
+  const reading = renderFacts([...timeFacts(view, span), unreadFact(task, view, showTime(task.lastObservedAt), command)], display)
+  const table = looks.length === 0 ? null : looksTable(looks.slice(-LOOKS_SHOWN), now, display)
+  return joinSections(
+    [
+      { text: facts, spare: 0 },
+      { text: readCurve(task, view, span, display), spare: 1 },
+      { text: reading, spare: 2 },
+      { text: table, spare: 4 },
+      { text: looksFacts(task, pollsPerTask, now, display), spare: 3 },
+    ],
+    display.height,
+  )
+}
+
+function looksFacts(task: TaskRates, pollsPerTask: number, now: Date, display: Display): string {
+  const facts: Fact[] = [
+    ['Looks', looksInWords(task)],
+    ['Next looks', nextLooksInWords(task, pollsPerTask, now)],
+  ]
+  return renderFacts(facts, display)
+}
+
+function taskFacts(task: TaskRates, now: Date): Fact[] {
+  return [
+    ['Task', `${plainText(task.taskId)} of app ${plainText(task.app)}`],
+    ['Campaign', task.campaign === null ? null : plainText(task.campaign)],
+    ['Status', task.status],
+    ['Reason', task.reason === null ? null : plainText(task.reason)],
+    ['Put off', task.hindrance === null ? null : plainText(task.hindrance)],
+    ['Sent', `${showTime(task.sentAt)}, ${showDistance(task.sentAt, now)}`],
+    ['Deadline', `${showTime(task.deadlineAt)}, ${showDistance(task.deadlineAt, now)}`],
+    ['As of', asOfInWords(task, now)],
+  ]
+}
+
+/** All figures are as of the last good look; of a task that has ended nothing newer will ever be known. */
+function asOfInWords({ lastObservedAt, status }: TaskRates, now: Date): string {
+  if (lastObservedAt === null) return status === 'tracking' ? 'nothing is known yet' : 'nothing was ever known'
+  const shown = `${showTime(lastObservedAt)}, ${showDistance(lastObservedAt, now)}`
+  return status === 'expired' || status === 'stopped' || status === 'cancelled' ? `${shown}; who read later is not known` : shown
+}
+
+function looksInWords({ polls, goodPolls }: TaskRates): string {
+  return polls === goodPolls ? `${polls}` : `${polls}, of which ${goodPolls} brought an answer`
+}

@@ -1,0 +1,89 @@
+import type { ForbiddenCount } from '../../core/rates.ts'
+import type { ReadQuantile, ShareBounds, ShareWithin, TimeBounds, TimeToRead } from '../../core/time-to-read.ts'
+import { NO_BREAK } from './facts.ts'
+import { percent } from './rate.ts'
+import { plainText } from './table.ts'
+import { showDuration } from './time.ts'
+
+const SHARES: ReadonlyMap<number, string> = new Map([
+  [0.25, 'a quarter'],
+  [0.5, 'half'],
+  [0.75, 'three quarters'],
+  [0.9, 'nine in ten'],
+])
+
+/**
+ * When people read, a sentence a line. Never a point: looks tell brackets, and an estimate over several tasks is called so.
+ * @param scale see `scaleOf`
+ */
+export function timeToReadInWords({ people, quantiles, method }: TimeToRead, scale = 1): string {
+  if (people === 0) return 'nobody was delivered to so far'
+  const lines = quantiles.map((real, i) => {
+    const quantile = scaled(real, scale)
+    return `${quantileInWords(quantile, i === 0)}${method === 'looks' ? '' : likelyInWords(quantile)}`
+  })
+  return [...lines, ...(method === 'looks' ? [] : [POOLED]), ...(isAsInLife(scale) ? [] : [FASTER])].join('\n')
+}
+
+const FASTER = '(times are told as those of a day of 24 hours, which passes faster here)'
+
+function isAsInLife(scale: number): boolean {
+  return Math.abs(scale - 1) < 0.01
+}
+
+function scaled({ share, certain, ...likely }: ReadQuantile, scale: number): ReadQuantile {
+  const bounds = ({ afterMs, beforeMs }: TimeBounds): TimeBounds => ({
+    afterMs: afterMs * scale,
+    beforeMs: beforeMs === null ? null : beforeMs * scale,
+  })
+  return { share, ...bounds(likely), certain: bounds(certain) }
+}
+
+const POOLED = "(most likely: Turnbull's estimate over tasks whose looks came at different times)"
+
+function quantileInWords({ share, certain }: ReadQuantile, isFirst: boolean): string {
+  const who = SHARES.get(share) ?? percent(share)
+  if (certain.beforeMs === null) return `${who}: not yet at ${showDuration(certain.afterMs)}, and no more is known for sure`
+  return `${who} had read ${bracketInWords(certain.afterMs, certain.beforeMs)}${isFirst ? ' after the send' : ''}`
+}
+
+function bracketInWords(afterMs: number, beforeMs: number): string {
+  return afterMs <= 0 ? `within ${showDuration(beforeMs)}` : `between ${showDuration(afterMs)} and ${showDuration(beforeMs)}`
+}
+
+/** Only where it says more than what is certain. */
+function likelyInWords({ afterMs, beforeMs, certain }: ReadQuantile): string {
+  if (beforeMs === null || (afterMs === certain.afterMs && beforeMs === certain.beforeMs)) return ''
+  const [after, before] = [showDuration(Math.max(0, afterMs)), showDuration(beforeMs)]
+  return after === before ? `, most likely about ${before}` : `, most likely ${after} to ${before}`
+}
+
+/** `1 h: 42.1 to 45.0 %`, for each of the hours: what is certain. */
+export function sharesInWords(within: readonly ShareWithin[]): string | null {
+  if (within.length === 0) return null
+  return within.map(({ hours, certain }) => `${hours} h: ${boundsInWords(certain)}`.replaceAll(' ', NO_BREAK)).join('  ')
+}
+
+/** Up to everybody is no bound: who reads after the last look nobody can say. */
+function boundsInWords({ atLeast, atMost }: ShareBounds): string {
+  const [least, most] = [percent(atLeast), percent(atMost)]
+  if (least === most) return least
+  return atMost >= 1 ? `at least ${least}` : `${least.replace(' %', '')} to ${most}`
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  daily_limit: 'had reached the daily limit of messages',
+  duplicate_content: 'had got the same text already that day',
+  app_rate_limit: "stopped by the app's rate limit",
+  organisation_rate_limit: "stopped by the organisation's rate limit",
+}
+
+/** Whom DingTalk did not send to and why, a line for each code. */
+export function forbiddenInWords(reasons: readonly ForbiddenCount[]): string | null {
+  if (reasons.length === 0) return null
+  return reasons.map(({ code, reason, people }) => `${people} ${REASONS[reason] ?? 'refused by DingTalk'} (${codeOf(code)})`).join('\n')
+}
+
+function codeOf(code: string | null): string {
+  return code === null ? 'no code given' : `code${NO_BREAK}${plainText(code)}`
+}

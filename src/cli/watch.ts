@@ -1,0 +1,173 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { InvalidArgumentError, Option } from 'commander'
+import { TrackerError } from '../core/errors.ts'
+import type { Context } from './context.ts'
+import { numberOf } from './options.ts'
+import type { Display } from './rates.ts'
+import type { Screen } from './screen.ts'
+import { showTime } from './text/time.ts'
+import { wrapTo } from './text/width.ts'
+
+/** What is shown again and again. */
+export interface Watched<Data> {
+  load(): Promise<Data>
+  render(data: Data, display: Display): string
+  /** Nothing more will change. */
+  isOver(data: Data): boolean
+}
+
+const DEFAULT_SECONDS = 2
+/** A database that has not answered for so long is said to be silent; the question stays open. */
+const PATIENCE_MS = 3_000
+
+/** `--watch [seconds]`. */
+export function watchOption(): Option {
+  return new Option('--watch [seconds]', `show it again every so many seconds, ${DEFAULT_SECONDS} unless told, until Ctrl-C`)
+    .preset(String(DEFAULT_SECONDS))
+    .argParser((text) => numberOf(text, 0.2, 3_600, false))
+}
+
+/** @throws InvalidArgumentError, which is wrong usage */
+export function refuseWatch(seconds: number | undefined, format: string): void {
+  if (seconds === undefined) return
+  throw new InvalidArgumentError(`--watch draws for people: leave it out with ${format}, or ask again in a loop of your own.`)
+}
+
+/**
+ * Shows what is there, again and again, until it is over or the process is told to stop. A database that goes away is said so, and
+ * asked again; one that is away from the beginning is an error, as it is without `--watch`.
+ */
+export async function watch<Data>(context: Context, seconds: number, watched: Watched<Data>): Promise<void> {
+  const stop = untilToldToStop()
+  const view = context.screen.isLive ? overwriting(context.screen) : inSequence(context)
+  let known: Known<Data> | null = null
+  const paint = (): void => {
+    if (known !== null) view.show(frameOf(known, seconds, watched, context))
+  }
+  const forget = context.screen.onResize(() => context.screen.isLive && paint())
+  try {
+    known = { data: await orStopped(watched.load(), stop.signal), at: context.now(), trouble: null }
+    while (!watched.isOver(known.data)) {
+      paint()
+      await sleep(seconds * 1_000, undefined, { signal: stop.signal })
+      known = await refreshed(known, watched, context, stop.signal, (silent) => {
+        known = silent
+        paint()
+      })
+    }
+  } catch (error) {
+    if (!stop.signal.aborted) throw error
+  } finally {
+    forget()
+    stop.dispose()
+    if (known !== null) view.end(watched.render(known.data, displayOf(context)), watched.isOver(known.data))
+  }
+}
+
+interface Known<Data> {
+  readonly data: Data
+  readonly at: Date
+  /** Why there is nothing newer. */
+  readonly trouble: string | null
+}
+
+async function refreshed<Data>(
+  known: Known<Data>,
+  { load }: Watched<Data>,
+  { now }: Context,
+  signal: AbortSignal,
+  onSilence: (known: Known<Data>) => void,
+): Promise<Known<Data>> {
+  const silence = setTimeout(() => onSilence({ ...known, trouble: 'The database does not answer.' }), PATIENCE_MS)
+  try {
+    return { data: await orStopped(load(), signal), at: now(), trouble: null }
+  } catch (error) {
+    if (error instanceof TrackerError && error.code === 'DATABASE_UNAVAILABLE') return { ...known, trouble: error.message }
+    throw error
+  } finally {
+    clearTimeout(silence)
+  }
+}
+
+/** What it waits for may take as long as a network is silent; Ctrl-C does not wait for that. */
+function orStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stopped = (): void => reject(new Error('told to stop'))
+    signal.addEventListener('abort', stopped, { once: true })
+    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stopped))
+  })
+}
+
+function frameOf<Data>({ data, at, trouble }: Known<Data>, seconds: number, watched: Watched<Data>, context: Context): string {
+  const display = displayOf(context)
+  const { colors, width } = display
+  const head =
+    trouble === null
+      ? [colors.dim(`${showTime(at)}, every ${seconds} s until Ctrl-C`)]
+      : wrapTo(`${trouble} Trying again; what stands below is as of ${showTime(at)}.`, width).map((line) => colors.red(line))
+  return [...head, '', watched.render(data, { ...display, height: context.screen.height() - head.length - 1 })].join('\n')
+}
+
+function displayOf({ colors, screen }: Context): Display {
+  return { colors, width: screen.width() }
+}
+
+interface View {
+  show(frame: string): void
+  /** @param isOver whether `last` is the end of what there was to see, or the user had seen enough */
+  end(last: string, isOver: boolean): void
+}
+
+/** One frame after another with an empty line between them, for pipes and logs. */
+function inSequence({ print }: Context): View {
+  let shown = 0
+  const next = (frame: string): void => print(shown++ === 0 ? frame : `\n${frame}`)
+  return {
+    show: next,
+    end: (last, isOver) => {
+      if (isOver) next(last)
+    },
+  }
+}
+
+const ESC = '\u001B['
+/** The alternate screen, without cursor, on which long lines are cut. */
+const OPEN = `${ESC}?1049h${ESC}?25l${ESC}?7l`
+const CLOSE = `${ESC}?7h${ESC}?25h${ESC}?1049l`
+const HOME = `${ESC}H`
+const CLEAR_LINE = `${ESC}K`
+const CLEAR_BELOW = `${ESC}J`
+
+/** Draws each frame over the one before, in one write, so that nothing flickers. The last one stays on the screen that was there before. */
+function overwriting({ write, height }: Screen): View {
+  let isOpen = false
+  return {
+    show(frame) {
+      const lines = fitTo(frame.split('\n'), height())
+      const below = lines.length < height() ? `\n${CLEAR_BELOW}` : ''
+      write(`${isOpen ? '' : OPEN}${HOME}${lines.map((line) => `${CLEAR_LINE}${line}`).join('\n')}${below}`)
+      isOpen = true
+    },
+    end: (last) => write(`${isOpen ? CLOSE : ''}${last}\n`),
+  }
+}
+
+function fitTo(lines: readonly string[], height: number): readonly string[] {
+  if (lines.length <= height) return lines
+  const shown = Math.max(0, height - 1)
+  return [...lines.slice(0, shown), `… ${lines.length - shown} more lines: make the window higher`]
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+function untilToldToStop(): { readonly signal: AbortSignal; dispose(): void } {
+  const controller = new AbortController()
+  const stop = (): void => controller.abort()
+  for (const signal of SIGNALS) process.on(signal, stop)
+  return {
+    signal: controller.signal,
+    dispose: () => {
+      for (const signal of SIGNALS) process.off(signal, stop)
+    },
+  }
+}
