@@ -22,7 +22,7 @@ COPY --from=build /app/dist ./dist
 COPY prisma/migrations ./prisma/migrations
 COPY package.json LICENSE ./
 USER node
-EXPOSE 9090
+EXPOSE 8080 9090
 # The worker hands its looks back on SIGTERM; give it more time than SHUTDOWN_GRACE_SECONDS (25).
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \

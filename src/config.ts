@@ -42,10 +42,12 @@ export function parseConfig(env: Environment, files: (path: string) => string = 
 
 function readConfig(variables: Variables, files: (path: string) => string): Config {
   const databaseUrl = variables.read('DATABASE_URL', address(DATABASE_SCHEMES), null)
+  const monthlyCallBudget = variables.read('MONTHLY_CALL_BUDGET', MONTHLY_CALL_BUDGET, null)
   return {
     databaseUrl,
     queue: readQueue(variables, databaseUrl),
-    apps: readApps(variables, files),
+    apps: readApps(variables, files, monthlyCallBudget),
+    monthlyCallBudget,
     pollsPerTask: variables.read('POLLS_PER_TASK', wholeNumber(1, 500), 24),
     timeScale: variables.read('TIME_SCALE', decimalNumber(1, 100_000), 1),
     workerConcurrency: variables.read('WORKER_CONCURRENCY', wholeNumber(1, 10_000), 50),
@@ -72,13 +74,13 @@ function readQueue(variables: Variables, databaseUrl: string | null): QueueConfi
   return url === null ? null : { url, backend: url.startsWith('redis') ? 'redis' : 'postgres', name, prefix }
 }
 
-function readApps(variables: Variables, files: (path: string) => string): AppConfig[] {
+function readApps(variables: Variables, files: (path: string) => string, monthlyCallBudget: number | null): AppConfig[] {
   const region = hostsOf(variables.read('DINGTALK_REGION', REGION, 'intl'))
   const defaults: AppDefaults = {
     oapiUrl: variables.read('DINGTALK_OAPI_URL', BASE_URL, region.oapiUrl),
     apiUrl: variables.read('DINGTALK_API_URL', BASE_URL, region.apiUrl),
     callsPerSecond: variables.read('MAX_CALLS_PER_SECOND', CALLS_PER_SECOND, 15),
-    monthlyCallBudget: variables.read('MONTHLY_CALL_BUDGET', MONTHLY_CALL_BUDGET, null),
+    monthlyCallBudget,
   }
   const path = variables.read('DINGTALK_APPS_FILE', matching(/^\P{Cc}+$/u, 'the path of a JSON file'), null)
   const apps = [...readDefaultApp(variables, defaults), ...(path === null ? [] : readAppsFile(path, files, variables, defaults))]

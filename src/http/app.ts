@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import rateLimit from '@fastify/rate-limit'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify'
 import { MAX_CAMPAIGN } from '../core/track-rules.ts'
 import { addCampaignRoutes } from './api/campaigns.ts'
 import { addDocument } from './api/document.ts'
@@ -34,7 +34,7 @@ export async function createApp(options: HttpServerOptions): Promise<FastifyInst
     trustProxy: false,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     loggerInstance: errorsTo(options),
     clientErrorHandler: refuseUnreadable,
     frameworkErrors: (error, _request, reply) => void sendFailure(reply, failureOf(error)),

@@ -32,7 +32,11 @@ const MAX_CONNECTIONS = 8
  * @param metrics of a process that serves alone; null where a worker of the same process fills them
  * @throws {TrackerError} `INVALID_CONFIG` without a database
  */
-export function openServing(config: Pick<Config, 'databaseUrl' | 'apps'>, log: Logger, metrics: Metrics | null): Serving {
+export function openServing(
+  config: Pick<Config, 'databaseUrl' | 'apps' | 'monthlyCallBudget'>,
+  log: Logger,
+  metrics: Metrics | null,
+): Serving {
   if (config.databaseUrl === null) {
     throw new TrackerError(
       'INVALID_CONFIG',
@@ -48,7 +52,7 @@ export function openServing(config: Pick<Config, 'databaseUrl' | 'apps'>, log: L
     onConnectionError: failed,
   })
   const store = createDeliveryStore(database)
-  const budgets = budgetsOf(config.apps)
+  const budgets = config.apps.length > 0 ? budgetsOf(config.apps) : budgetOfDefault(config.monthlyCallBudget)
   const health = (): Promise<HealthReport> => reportOf(databaseChecks(database))
   metrics?.onCollect(() => readGauges(database, budgets))
   metrics?.onHealth(async () => (await health()).checks)
@@ -67,4 +71,9 @@ export function openServing(config: Pick<Config, 'databaseUrl' | 'apps'>, log: L
     health,
     close: () => database.close(),
   }
+}
+
+/** A server needs no credentials, and without them it knows no app by name. */
+function budgetOfDefault(monthlyCallBudget: number | null): ReadonlyMap<string, number> {
+  return new Map(monthlyCallBudget === null ? [] : [['default', monthlyCallBudget]])
 }

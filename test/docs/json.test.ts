@@ -1,11 +1,16 @@
+import { Client } from 'pg'
 import { expect, test } from 'vitest'
 import { parseConfig } from '../../src/config.ts'
 import { startSimulator } from '../../src/simulator/simulator.ts'
+import { aForeignQueue } from '../queue/support.ts'
+import { until } from '../support/wait.ts'
+import { aRunningWorker } from '../wiring/support.ts'
 import { type Block, blocksIn } from './support/pages.ts'
 
 const KINDS: ReadonlyArray<{ readonly has: string; readonly check: (block: Block) => Promise<void> }> = [
   { has: 'apps', check: isAppsFile },
   { has: 'recipients', check: isTruth },
+  { has: 'checks', check: isHealth },
 ]
 
 test.each(blocksIn('json').map((block) => ({ ...block })))('$at is what the page says', async (block) => {
@@ -33,6 +38,27 @@ async function isTruth({ text }: Block): Promise<void> {
   } finally {
     await simulator.close()
   }
+}
+
+/** What a worker says in the same state, but for the numbers. */
+async function isHealth({ text }: Block): Promise<void> {
+  const { worker, databaseUrl } = await aRunningWorker()
+  await query(databaseUrl, "SELECT track_delivery(task_id => '256271667526')")
+  await until(async () => JSON.stringify(await worker.health()).includes('the last one'), { what: 'a look was taken' })
+  const queue = aForeignQueue({ url: databaseUrl, name: 'dingtalk-delivery', prefix: 'bull' })
+  if (text.includes('paused')) await queue.pause()
+  expect(withoutNumbers(JSON.parse(text))).toEqual(withoutNumbers(await worker.health()))
+}
+
+function withoutNumbers(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value).replaceAll(/\b\d+\b/g, 'N'))
+}
+
+async function query(url: string, sql: string): Promise<void> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  await client.query(sql)
+  await client.end()
 }
 
 function namesIn(value: unknown): unknown {

@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts'
 import { createTestDatabase } from '../support/postgres.ts'
+import { startCli } from '../support/process.ts'
 import { redisAvailable, startRedis } from '../support/redis.ts'
 import { blocksOf, codeIn, PAGES, textOf } from './support/pages.ts'
 import { storeSample } from './support/sample.ts'
@@ -11,6 +12,10 @@ import { type CommandRun, runShell } from './support/shell.ts'
 /** What a page's commands are run against; a page that is not here has none. */
 const README = 'README.md'
 const SIMULATOR = 'docs/simulator.md'
+
+const curl = spawnSync('curl', ['--version']).status === 0
+if (!curl && process.env['CI'] === 'true') throw new Error('curl is not installed, and with CI=true nothing is skipped')
+if (!curl) process.stderr.write('\nTHE LINES WITH curl ARE SKIPPED: it is not installed.\n\n')
 
 test('the pages with commands are those that are run here', () => {
   expect(PAGES.filter((page) => scriptOf(page) !== '')).toEqual([README, SIMULATOR])
@@ -21,10 +26,19 @@ test('the commands of the README, one after another', { timeout: 60_000 }, async
   const simulator = await aSimulator({ apps: [app] })
   const database = await aDatabase()
   const script = [scriptOf(README), ...commandsInText(README)].join('\n')
-  const { commands } = await runShell(
-    withReal(script, { 'postgres://tracker:secret@db:5432/tracker': database, 'redis://redis:6379': await aQueue(database) }),
-    { DINGTALK_OAPI_URL: simulator.url, DINGTALK_API_URL: simulator.url, HEALTH_PORT: '0' },
+  const { stdout, commands } = await runShell(
+    withReal(curl ? script : withoutCurl(script), {
+      'postgres://tracker:secret@db:5432/tracker': database,
+      'redis://redis:6379': await aQueue(database),
+      ...(curl && { 'http://127.0.0.1:8080': await aServer(database) }),
+    }),
+    { DINGTALK_OAPI_URL: simulator.url, DINGTALK_API_URL: simulator.url, PORT: '0', HEALTH_PORT: '0' },
   )
+  if (curl) {
+    expect(stdout).toContain('{"app":"default","taskId":"256271667530","status":"tracking","duplicate":false}')
+    expect(stdout).toContain('"campaign":"payroll-11"')
+    expect(stdout).toMatch(/,payroll-11,carol,unread,.*\r\n.*,late-reader,unread,/)
+  }
   const said = (command: string): CommandRun | undefined => commands.find((run) => run.command === command)
   expect(said('report')?.stdout).toMatch(/payroll-11 .* 50\.0 %/)
   expect(said('show')?.stdout).toMatch(/^Read +2 of 4 /m)
@@ -36,9 +50,6 @@ test('the commands of the README, one after another', { timeout: 60_000 }, async
   expect(said('track')?.stdout).toBe('tracking\n')
   expect(new Set(commands.map(({ command }) => command)), 'and every other command that it names').toEqual(commandsNamedIn(script))
 })
-
-const curl = spawnSync('curl', ['--version']).status === 0
-if (!curl && process.env['CI'] === 'true') throw new Error('curl is not installed, and with CI=true nothing is skipped')
 
 describe.skipIf(!curl)('with curl', () => {
   test('the commands of the page on the simulator, one after another', async () => {
@@ -69,6 +80,17 @@ function commandsInText(page: string): string[] {
 
 function commandsNamedIn(script: string): Set<string> {
   return new Set([...script.matchAll(/npx dingtalk-delivery (\w+)/g)].map((match) => match[1] ?? ''))
+}
+
+/** A line may go on in the next. */
+function withoutCurl(script: string): string {
+  return script.replaceAll(/^curl (?:.*\\\n)*.*\n/gm, '')
+}
+
+async function aServer(databaseUrl: string): Promise<string> {
+  const server = startCli(['serve'], { env: { DATABASE_URL: databaseUrl, PORT: '0' } })
+  const line = await server.waitForLine(/^Dashboard:/)
+  return /http:\/\/[\w.:]+/.exec(line)?.[0] ?? line
 }
 
 /** The addresses of the page are examples; these are real. */

@@ -9,9 +9,10 @@ import { startNode } from '../support/process.ts'
 import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts'
 import { type Block, blocksIn } from './support/pages.ts'
 import { compile, createUserProject, type UserProject } from './support/project.ts'
+import { storeSample } from './support/sample.ts'
 
 /** How each snippet is known: by what it calls first. A snippet that none of them knows fails below. */
-const CALLS = ['createTracker(', 'new Queue(', 'createWorker(', 'startSimulator('] as const
+const CALLS = ['createTracker(', 'new Queue(', 'createWorker(', 'createRates(', 'startSimulator('] as const
 
 let project: UserProject
 let database: TestDatabase
@@ -42,12 +43,22 @@ test('the door for a database commits the task', async () => {
 })
 
 test('the worker runs inside a program, and ends with it', async () => {
-  const log = await runSnippet('createWorker(', { DATABASE_URL: database.url, MY_ACCESS_TOKEN: 'token' })
+  const { stderr: log } = await runSnippet('createWorker(', { DATABASE_URL: database.url, MY_ACCESS_TOKEN: 'token' })
   expect(log).toContain('worker ready')
 })
 
+test('the rates of the page are those of its people', async () => {
+  const sample = await createTestDatabase({ migrated: true })
+  await storeSample(sample.url)
+  const { stdout } = await runSnippet('createRates(', { DATABASE_URL: sample.url })
+  await sample.drop()
+  expect(stdout).toMatch(/read: 2,\s+delivered: 4,\s+readRate: 0\.5/)
+  expect(stdout).toContain("unread: [ 'carol', 'late-reader' ]")
+  expect(stdout).toMatch(/half: \{\s+share: 0\.5,\s+afterMs: \d+,\s+beforeMs: \d+/)
+})
+
 test('the simulator is started by a test, and does not say a word', async () => {
-  expect(await runSnippet('startSimulator(', {})).toBe('')
+  expect(await runSnippet('startSimulator(', {})).toEqual({ stdout: '', stderr: '' })
 })
 
 describeRedis('with Redis', () => {
@@ -91,12 +102,12 @@ function fileOf(call: string): string {
   return `${call.replace(/\W/g, '')}.ts`
 }
 
-/** Runs the compiled snippet to its end, which must be a good one, and gives what it wrote to stderr. */
-async function runSnippet(call: string, env: Readonly<Record<string, string>>): Promise<string> {
+/** Runs the compiled snippet to its end, which must be a good one, and gives what it wrote. */
+async function runSnippet(call: string, env: Readonly<Record<string, string>>): Promise<{ stdout: string; stderr: string }> {
   const snippet = startNode(join(project.folder, fileOf(call).replace('.ts', '.js')), { cwd: project.folder, env })
   const { code } = await snippet.exit
   expect(code, snippet.stderr()).toBe(0)
-  return snippet.stderr()
+  return { stdout: snippet.stdout(), stderr: snippet.stderr() }
 }
 
 async function jobsIn(url: string): Promise<unknown[]> {

@@ -23,8 +23,8 @@ const service = z.object({
   stop_grace_period: z.string().default('10s'),
   restart: z.string(),
 })
-const { services } = z.object({ services: z.object({ redis: service, postgres: service, migrate: service, worker: service }) }).parse(file)
-const { redis, postgres, migrate, worker } = services
+const { services } = z.object({ services: z.object({ redis: service, postgres: service, migrate: service, worker: service, serve: service }) }).parse(file)
+const { redis, postgres, migrate, worker, serve } = services
 
 function read(yaml: string): Record<string, unknown> {
   return z.record(z.string(), z.unknown()).parse(parse(yaml, { merge: true }))
@@ -110,9 +110,17 @@ describe('what the services promise', () => {
     expect(script).toContain(`http://127.0.0.1:${worker.environment['HEALTH_PORT']}/readyz`)
   })
 
+  test('the server waits for the migrated database alone, and is healthy when it is ready', () => {
+    expect(serve.depends_on).toEqual({
+      postgres: { condition: 'service_healthy' },
+      migrate: { condition: 'service_completed_successfully' },
+    })
+    expect(serve.healthcheck.test[3]).toContain(`http://127.0.0.1:${serve.environment['PORT']}/readyz`)
+  })
+
   test('no port is open to other machines', () => {
     const ports = Object.values(services).flatMap((each) => each.ports)
-    expect(ports).toHaveLength(3)
+    expect(ports).toHaveLength(4)
     expect(ports.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([])
   })
 
@@ -133,5 +141,9 @@ describe('what the services promise', () => {
       queue: { backend: 'redis' },
       databaseUrl: 'postgres://dingtalk:x@postgres:5432/dingtalk',
     })
+  })
+  test('the configuration accepts what the server gets, which is guarded by a token', () => {
+    const config = parseConfig(interpolated(serve.environment, { POSTGRES_PASSWORD: 'x', API_TOKEN: 'a-long-random-text' }))
+    expect(config).toMatchObject({ host: '0.0.0.0', port: 8080, apiToken: 'a-long-random-text', allowedHosts: [] })
   })
 })

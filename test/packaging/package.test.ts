@@ -37,7 +37,17 @@ test('it holds the build, the migrations and the papers, and nothing else', () =
     expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'dist/worker.js', 'README.md', 'LICENSE', 'CHANGELOG.md']),
   )
   expect(paths().some((path) => /^prisma\/migrations\/\w+\/migration\.sql$/.test(path))).toBe(true)
-  const homes = ['dist/', 'docs/', 'prisma/migrations/', 'prisma/schema.prisma', 'README.md', 'LICENSE', 'CHANGELOG.md', 'package.json']
+  const homes = [
+    'dist/',
+    'docs/',
+    'deploy/',
+    'prisma/migrations/',
+    'prisma/schema.prisma',
+    'README.md',
+    'LICENSE',
+    'CHANGELOG.md',
+    'package.json',
+  ]
   expect(paths().filter((path) => !homes.some((home) => path.startsWith(home)))).toEqual([])
 })
 

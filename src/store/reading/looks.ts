@@ -64,7 +64,7 @@ WHERE app = ${app}::text AND task_id = ${taskId}::text ORDER BY poll_no`)
 export async function readCampaignCurve(source: Source, { app, campaign }: CampaignKey): Promise<CurvePoint[]> {
   const rows = await source(Prisma.sql`
 SELECT ${millis('at')} AS at_ms, delivered, read, read::double precision / nullif(delivered, 0) AS read_rate FROM (
-  SELECT at, sum(sum(delivered)) OVER (ORDER BY at) AS delivered, sum(sum(read)) OVER (ORDER BY at) AS read
+  SELECT at, (sum(sum(delivered)) OVER (ORDER BY at))::integer AS delivered, (sum(sum(read)) OVER (ORDER BY at))::integer AS read
   FROM (
     SELECT min(at) AS delivered_at, min(at) FILTER (WHERE to_state = 'read') AS read_at
     FROM delivery_state_changes

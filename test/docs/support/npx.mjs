@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { appendFileSync } from 'node:fs'
 
-const UP = { start: /Working\./, worker: /worker ready/, simulator: /^http:/m }
+const UP = { start: /Working\./, worker: /worker ready/, serve: /Dashboard:/, simulator: /^http:/m }
 const { CLI, RUNS } = process.env
 const [binary, command, ...args] = process.argv.slice(2)
 if (binary !== 'dingtalk-delivery') throw new Error(`npx ${binary} is not of this project`)
