@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
 /** Each project is a folder of `test/` and runs alone: `npx vitest run --project NAME`. */
-const project = (name: string, options: { readonly globalSetup?: string } = {}) => ({
+const project = (name: string, options: { readonly globalSetup?: string | string[] } = {}) => ({
   extends: true as const,
   test: { name, include: [`test/${name}/**/*.test.ts`], ...options },
 })
@@ -26,6 +26,9 @@ export default defineConfig({
       project('process', servers),
       project('docs', servers),
       project('packaging'),
+      project('browser', { globalSetup: [servers.globalSetup, 'test/browser/support/global-setup.ts'] }),
+      project('wiring', servers),
+      project('deploy'),
     ],
     pool: 'forks',
     maxWorkers: 2,

@@ -1,6 +1,6 @@
 // Compiles src/ to dist/. The old dist/ is replaced only by a whole new one: what runs from it meanwhile, or after a failed build, is left alone.
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
@@ -9,6 +9,8 @@ const dist = join(root, 'dist')
 
 run('scripts/generate.mjs')
 run('node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', next)
+// What browsers load is no TypeScript.
+cpSync(join(root, 'src', 'http', 'dashboard', 'assets'), join(next, 'http', 'dashboard', 'assets'), { recursive: true })
 chmodSync(join(next, 'cli', 'main.js'), 0o755)
 if (existsSync(dist)) renameSync(dist, `${next}-old`)
 renameSync(next, dist)
