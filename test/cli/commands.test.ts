@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { builtFile, runCli, startNode } from '../support/process.ts'
 
-const COMMANDS = ['worker', 'start', 'demo', 'simulator', 'migrate', 'track', 'show', 'report', 'unread', 'doctor']
+const COMMANDS = ['worker', 'start', 'demo', 'simulator', 'migrate', 'track', 'cancel', 'show', 'report', 'unread', 'doctor']
 const TASK = '9007199254740993123'
 
 let database: TestDatabase

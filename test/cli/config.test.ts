@@ -11,6 +11,7 @@ test('without any variable the defaults of the contract hold', () => {
     databaseUrl: null,
     queue: null,
     apps: [],
+    monthlyCallBudget: null,
     pollsPerTask: 24,
     timeScale: 1,
     workerConcurrency: 50,
@@ -18,6 +19,7 @@ test('without any variable the defaults of the contract hold', () => {
     port: 8080,
     healthPort: 9090,
     apiToken: null,
+    allowedHosts: [],
     logLevel: 'info',
     logPretty: 'auto',
     shutdownGraceSeconds: 25,
@@ -68,6 +70,10 @@ test('an empty value is a missing one, and spaces around a value do not count', 
   })
 })
 
+test('host names are a list in lower case', () => {
+  expect(parseConfig({ ALLOWED_HOSTS: 'Delivery.Example.com, delivery' }).allowedHosts).toEqual(['delivery.example.com', 'delivery'])
+})
+
 const WRONG: ReadonlyArray<readonly [variable: string, value: string, says: string]> = [
   ['DATABASE_URL', 'mysql://root:pA55word@db/x', 'a value of 26 characters is not accepted. Accepted: a URL that begins with postgres://'],
   ['DATABASE_URL', 'postgres://host:notaport/x', 'Accepted: a URL that begins with postgres://'],
@@ -94,6 +100,7 @@ const WRONG: ReadonlyArray<readonly [variable: string, value: string, says: stri
   ['HEALTH_PORT', '0x50', '"0x50" is not accepted'],
   ['HOST', 'a/b', '"a/b" is not accepted'],
   ['API_TOKEN', 'pA55 word', 'a value of 9 characters is not accepted'],
+  ['ALLOWED_HOSTS', 'good.example,bad:80', 'host names without ports'],
   ['LOG_LEVEL', 'loud', 'Accepted: trace, debug, info, warn, error, fatal, silent.'],
   ['LOG_PRETTY', 'maybe', 'Accepted: true, false or auto.'],
   ['SHUTDOWN_GRACE_SECONDS', '1e9', '"1e9" is not accepted'],

@@ -1,14 +1,19 @@
-import picocolors from 'picocolors'
 import { expect, test } from 'vitest'
 import { demoNotifications } from '../../src/cli/demo/scenario.ts'
-import { toCsv } from '../../src/cli/text/csv.ts'
+import { readChart } from '../../src/cli/text/chart.ts'
+import { renderFacts } from '../../src/cli/text/facts.ts'
 import { percent, readBar } from '../../src/cli/text/rate.ts'
+import { forbiddenInWords, sharesInWords, timeToReadInWords } from '../../src/cli/text/reading.ts'
+import { sparkline } from '../../src/cli/text/sparkline.ts'
+import { statesBar } from '../../src/cli/text/states.ts'
 import { plainText, renderTable } from '../../src/cli/text/table.ts'
-import { parseSince, showDistance, showTime } from '../../src/cli/text/time.ts'
+import { parseSince, showDistance, showDuration, showShortTime, showTime } from '../../src/cli/text/time.ts'
+import { cellsOf, cutTo, wrapTo } from '../../src/cli/text/width.ts'
 import { parseUsers } from '../../src/cli/track.ts'
+import { toCsv } from '../../src/core/csv.ts'
+import { HOUR_MS, MINUTE_MS } from '../../src/core/delivery.ts'
+import { aQuantile, aShare, BAND, coloured, hoursLater, plain, SENT } from './support.ts'
 
-const plain = picocolors.createColors(false)
-const coloured = picocolors.createColors(true)
 const NOW = new Date('2026-11-23T12:00:00Z')
 
 test('CSV begins with a byte order mark, ends lines with CRLF and quotes what RFC 4180 wants quoted', () => {
@@ -84,6 +89,157 @@ test('a table too wide for the terminal leaves out what can be spared, and never
   expect(titles(10)).toEqual(['Campaign', 'Rate'])
 })
 
+test('a long name is cut before columns are left out, and again when none is left to spare', () => {
+  const table = (width: number): string[] =>
+    renderTable(
+      [
+        { title: 'Campaign', shrinkTo: 12, show: () => '十一月工资单十一月工资单' },
+        { title: 'Tasks', spare: 1, show: () => '5' },
+        { title: 'Rate', show: () => '75.9 %' },
+      ],
+      [1],
+      plain,
+      width,
+    ).split('\n')
+  expect(table(39)).toEqual(expect.arrayContaining(['十一月工资单十一月工资单  5      75.9 %']))
+  expect(table(38)).toEqual(expect.arrayContaining(['十一月工资…  5      75.9 %']))
+  expect(table(25)).toEqual(expect.arrayContaining(['十一月工资…  75.9 %']))
+  expect(table(18)).toEqual(expect.arrayContaining(['十一月工…  75.9 %']))
+})
+
+test('columns of a terminal: Chinese and emoji take two, marks and colours none', () => {
+  expect(['工资单', 'é', 'e\u0301', '🎉', coloured.green('ok'), '█▒░', '！'].map(cellsOf)).toEqual([6, 1, 1, 2, 2, 3, 2])
+})
+
+test('a text is cut between characters, and says so', () => {
+  expect(['工资单', '工资单x', 'payroll', 'pay'].map((text) => cutTo(text, 6))).toEqual(['工资单', '工资…', 'payro…', 'pay'])
+})
+
+test('a text is broken between words, and a long word is left whole', () => {
+  expect(wrapTo('half had read 12345678901 min', 8)).toEqual(['half had', 'read', '12345678901', 'min'])
+})
+
+test('facts go on below their value, and a number stays with its unit', () => {
+  const facts = renderFacts(
+    [
+      ['Deadline', '2026-11-24 09:00:00 +08:00, in 13 h 30 min'],
+      ['Reason', null],
+      ['Looks', 'one\ntwo'],
+    ],
+    { colors: plain, width: 42 },
+  )
+  expect(facts).toBe(`Deadline     2026-11-24 09:00:00 +08:00,
+             in 13 h 30 min
+Looks        one
+             two`)
+})
+
+const DAY = { from: SENT, until: hoursLater(24) }
+
+test('a sparkline ends where now is, is full only when all have read, and blank before anybody has', () => {
+  const points = [0, 1, 43, 86, 87].map((read, i) => ({ at: hoursLater(i * 4 + 1), delivered: 87, read, readRate: read / 87 }))
+  expect(sparkline(points, 87, { ...DAY, now: hoursLater(30) }, 6)).toBe(' ▁▄▇██')
+  expect(sparkline(points, 87, { ...DAY, now: hoursLater(10) }, 6)).toBe(' ▁▄···')
+  expect(sparkline([], 0, { ...DAY, now: hoursLater(10) }, 6)).toBe('   ···')
+})
+
+test('a chart is solid up to what is known and shaded up to what is possible', () => {
+  const rows = readChart(
+    BAND,
+    87,
+    { ...DAY, now: hoursLater(12), scale: 1, ends: { from: 'sent', until: 'deadline' } },
+    { colors: plain, width: 32 },
+  ).split('\n')
+  expect(rows).toEqual([
+    '100 % ┤         ░░░',
+    '      │ ░░▁▁▁▃▃▃▆▆▆',
+    ' 50 % │▄▆▆█████████',
+    '      │████████████',
+    '      │████████████',
+    '  0 % └──────┴─────▲─────┴─────┘',
+    '      sent  6 h   now   deadline',
+  ])
+})
+
+test('a chart says the same in colours', () => {
+  const chart = (colors: typeof plain): string =>
+    readChart(BAND, 87, { ...DAY, now: hoursLater(12), scale: 1, ends: { from: 'sent', until: 'deadline' } }, { colors, width: 60 })
+  expect(chart(coloured)).toContain('\u001B')
+  // oxlint-disable-next-line no-control-regex -- they are what is taken out
+  expect(chart(coloured).replaceAll(/\u001B\[\d+m/g, '')).toBe(chart(plain))
+})
+
+test('states share a bar in proportion, each with a cell at least', () => {
+  const counts = { read: 94, unread: 3, pending: 1, forbidden: 1, failed: 1, invalid: 0 }
+  expect(statesBar(counts, plain, 20)?.bar).toBe('████████████████▒·×!')
+  expect(statesBar({ ...counts, read: 3, unread: 7, pending: 0, forbidden: 0, failed: 0 }, plain, 10)?.bar).toBe('███▒▒▒▒▒▒▒')
+  expect(statesBar({ read: 0, unread: 0, pending: 0, forbidden: 0, failed: 0, invalid: 0 }, plain, 10)).toBeNull()
+})
+
+test('when people read is told as brackets', () => {
+  const quantiles = [
+    aQuantile(0.25, { afterMs: 0, beforeMs: 3 * MINUTE_MS }),
+    aQuantile(0.5, { afterMs: 12 * MINUTE_MS, beforeMs: 20 * MINUTE_MS }),
+    aQuantile(0.9, { afterMs: 10 * HOUR_MS, beforeMs: null }),
+  ]
+  const words = timeToReadInWords({ people: 9, read: 5, method: 'looks', asOf: NOW, quantiles, within: [] })
+  expect(words.split('\n')).toEqual([
+    'a quarter had read within 3 min after the send',
+    'half had read between 12 min and 20 min',
+    'nine in ten: not yet at 10 h, and no more is known for sure',
+  ])
+})
+
+test('a day that passes in a minute is told as a day, and it says so', () => {
+  const quantiles = [aQuantile(0.5, { afterMs: 500, beforeMs: 750 })]
+  const words = timeToReadInWords({ people: 9, read: 5, method: 'looks', asOf: NOW, quantiles, within: [] }, 1_440)
+  expect(words.split('\n')).toEqual(['half had read between 12 min and 18 min after the send', expect.stringContaining('faster')])
+  const chart = readChart(
+    BAND,
+    87,
+    { from: SENT, until: new Date(SENT.getTime() + 60_000), now: NOW, scale: 1_440, ends: { from: 'sent', until: 'deadline' } },
+    { colors: plain, width: 60 },
+  )
+  expect(chart).toMatch(/sent +6 h +12 h +18 h +deadline$/)
+})
+
+test('an estimate is called so, and stands behind what is certain', () => {
+  const minutes = (after: number, before: number | null) => ({
+    afterMs: after * MINUTE_MS,
+    beforeMs: before === null ? null : before * MINUTE_MS,
+  })
+  const quantiles = [
+    aQuantile(0.25, minutes(0, 9)),
+    aQuantile(0.5, minutes(6, 40), minutes(14, 16)),
+    aQuantile(0.75, minutes(50, 70), minutes(59.9, 60)),
+    aQuantile(0.9, minutes(600, null), minutes(610, 620)),
+  ]
+  const words = timeToReadInWords({ people: 9, read: 5, method: 'turnbull', asOf: NOW, quantiles, within: [] })
+  expect(words.split('\n')).toEqual([
+    'a quarter had read within 9 min after the send',
+    'half had read between 6 min and 40 min, most likely 14 min to 16 min',
+    'three quarters had read between 50 min and 1 h 10 min, most likely about 1 h',
+    'nine in ten: not yet at 10 h, and no more is known for sure, most likely 10 h 10 min to 10 h 20 min',
+    expect.stringContaining('Turnbull'),
+  ])
+})
+
+test('shares have both bounds, unless they are one, or the upper one is everybody', () => {
+  const shares = sharesInWords([aShare(1, 0.42, 0.45), aShare(8, 0.8, 1), aShare(24, 1, 1)])
+  expect(shares?.replaceAll('\u00A0', ' ')).toBe('1 h: 42.0 to 45.0 %  8 h: at least 80.0 %  24 h: 100.0 %')
+  expect(sharesInWords([])).toBeNull()
+})
+
+test('reasons of DingTalk are told in words, with the code', () => {
+  const reasons = forbiddenInWords([
+    { code: '143105', reason: 'daily_limit', people: 3 },
+    { code: null, reason: 'other', people: 1 },
+  ])
+  expect(reasons?.replaceAll('\u00A0', ' ')).toBe(
+    '3 had reached the daily limit of messages (code 143105)\n1 refused by DingTalk (no code given)',
+  )
+})
+
 test('without a terminal there is no escape sequence, and with one there is', () => {
   const table = (colors: typeof plain): string => renderTable([{ title: 'Rate', show: () => readBar(0.9, colors) }], [1], colors)
   expect(table(plain)).not.toContain('\u001B')
@@ -123,7 +279,27 @@ test('times show the local time with its offset, and read back as the same momen
 
 test('distances read as people say them', () => {
   const after = (ms: number): string => showDistance(new Date(NOW.getTime() + ms), NOW)
-  expect([after(45_000), after(-300_000), after(12_000_000), after(7_200_000)]).toEqual(['in 45 s', '5 min ago', 'in 3 h 20 min', 'in 2 h'])
+  expect([after(5_400), after(45_000), after(-300_000), after(12_000_000), after(7_200_000)]).toEqual([
+    'in 5 s',
+    'in 45 s',
+    '5 min ago',
+    'in 3 h 20 min',
+    'in 2 h',
+  ])
+})
+
+test('short times are told in tenths of a second, and long ones in days', () => {
+  const shown = [0, 440, 9_960, 59_400, 59_600, 47.4 * HOUR_MS, 48 * HOUR_MS, 74.6 * HOUR_MS].map(showDuration)
+  expect(shown).toEqual(['0 s', '0.4 s', '10 s', '59 s', '1 min', '47 h 24 min', '2 d', '3 d 3 h'])
+})
+
+test('a time in a column is as short as it can be', () => {
+  const at = (time: Date): string => showShortTime(time, NOW)
+  const noon = new Date(2026, 10, 23, 12, 30, 5)
+  expect(showShortTime(noon, new Date(2026, 10, 23, 18))).toBe('12:30:05')
+  expect(showShortTime(noon, new Date(2026, 10, 24, 18))).toBe('11-23 12:30')
+  expect(showShortTime(noon, new Date(2027, 10, 24))).toBe('2026-11-23')
+  expect(at(NOW)).toBe(showTime(NOW).slice(11, 19))
 })
 
 test('a list of users may come from any system', () => {

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { createMetrics } from '../../src/http/metrics.ts'
 
@@ -7,12 +8,15 @@ test('what happened is on the page under the names of the contract', async () =>
   metrics.look({ app: 'hr', outcome: 'transient', lagMs: null, good: false })
   metrics.recipientsRead('hr', 3)
   metrics.apiCall({ app: 'hr', endpoint: 'getsendresult', code: '0', seconds: 0.2 })
-  metrics.tokenRefresh('hr')
+  metrics.tokenRefresh('hr', true)
+  metrics.tokenRefresh('hr', false)
+  metrics.httpRequest({ route: '/v1/tasks/:taskId', method: 'GET', status: 404, seconds: 0.02 })
   metrics.reconciled({ added: 2, moved: 0 })
   metrics.onCollect(async () => ({
     tasks: [{ app: 'hr', status: 'tracking', count: 7 }],
     overdue: 1,
     budgets: [{ app: 'hr', remaining: 4_000 }],
+    apps: [{ app: 'hr', callsUsed: 1_000, pauseKind: 'configuration' }],
   }))
   const lines = (await metrics.text()).split('\n')
   for (const line of [
@@ -28,6 +32,12 @@ test('what happened is on the page under the names of the contract', async () =>
     'dingtalk_delivery_tasks{app="hr",status="tracking"} 7',
     'dingtalk_delivery_tasks_overdue 1',
     'dingtalk_delivery_call_budget_remaining{app="hr"} 4000',
+    'dingtalk_delivery_token_failures_total{app="hr"} 1',
+    'dingtalk_delivery_http_requests_total{route="/v1/tasks/:taskId",method="GET",status="404"} 1',
+    'dingtalk_delivery_http_request_seconds_count{route="/v1/tasks/:taskId",method="GET"} 1',
+    'dingtalk_delivery_api_calls_used{app="hr"} 1000',
+    'dingtalk_delivery_app_paused{app="hr",kind="configuration"} 1',
+    'dingtalk_delivery_app_paused{app="hr",kind="quota"} 0',
   ]) {
     expect(lines).toContain(line)
   }
@@ -40,7 +50,7 @@ test('values that cannot be read are absent, not old and not zero', async () => 
   let fails = false
   metrics.onCollect(async () => {
     if (fails) throw new Error('database is down')
-    return { tasks: [{ app: 'hr', status: 'tracking', count: 7 }], overdue: 1, budgets: [] }
+    return { tasks: [{ app: 'hr', status: 'tracking', count: 7 }], overdue: 1, budgets: [], apps: [] }
   })
   expect(await metrics.text()).toMatch(/^dingtalk_delivery_tasks_overdue 1$/m)
   fails = true
@@ -69,3 +79,57 @@ test('a server that invents codes does not fill the memory', async () => {
   expect(series).toHaveLength(201)
   expect(series.at(-1)).toBe('dingtalk_delivery_api_calls_total{app="hr",endpoint="getsendresult",code="other"} 800')
 })
+
+test('a caller that invents routes, methods and apps does not fill the memory', async () => {
+  const metrics = createMetrics()
+  for (let i = 0; i < 1_000; i++) {
+    metrics.httpRequest({ route: `/r${i}`, method: `M${i}`, status: 1_000 + i, seconds: 0 })
+    metrics.tokenRefresh(`app ${i}`, true)
+  }
+  const lines = (await metrics.text()).split('\n')
+  expect(lines.filter((line) => line.startsWith('dingtalk_delivery_http_requests_total{'))).toHaveLength(101)
+  expect(lines).toContain('dingtalk_delivery_http_requests_total{route="other",method="other",status="other"} 900')
+  expect(lines).toContain('dingtalk_delivery_token_refreshes_total{app="other"} 1000')
+})
+
+test('what the database counts under too many names is added up, so that the sum stays right', async () => {
+  const metrics = createMetrics()
+  const tasks = Array.from({ length: 1_500 }, (_, i) => ({ app: `app-${i}`, status: 'tracking', count: 2 }))
+  metrics.onCollect(async () => ({ ...NOTHING, tasks }))
+  const lines = (await metrics.text()).split('\n').filter((line) => line.startsWith('dingtalk_delivery_tasks{'))
+  expect(lines).toHaveLength(1_001)
+  expect(lines.at(-1)).toBe('dingtalk_delivery_tasks{app="other",status="tracking"} 1000')
+})
+
+test('a database that hangs costs its gauges, not the page, and is not asked twice at once', async () => {
+  const metrics = createMetrics({ patienceMs: 20 })
+  let asked = 0
+  let answer: (gauges: typeof NOTHING) => void = () => undefined
+  metrics.onCollect(() => {
+    asked++
+    return new Promise((resolve) => {
+      answer = resolve
+    })
+  })
+  metrics.onHealth(async () => [
+    { name: 'database', ok: false },
+    { name: 'queue', ok: true },
+  ])
+  metrics.tokenRefresh('hr', true)
+  for (let scrape = 0; scrape < 2; scrape++) {
+    const page = await metrics.text()
+    expect(page).not.toMatch(/^dingtalk_delivery_tasks/m)
+    expect(page).toContain('dingtalk_delivery_token_refreshes_total{app="hr"} 1\n')
+    expect(page).toContain('dingtalk_delivery_health_check_ok{check="database"} 0\ndingtalk_delivery_health_check_ok{check="queue"} 1\n')
+  }
+  expect(asked).toBe(1)
+  answer(NOTHING)
+  expect(await metrics.text()).toMatch(/^dingtalk_delivery_tasks_overdue 0$/m)
+})
+
+test('the version that runs is on the page', async () => {
+  const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'))
+  expect(await createMetrics().text()).toContain(`dingtalk_delivery_build_info{version="${version}"} 1\n`)
+})
+
+const NOTHING = { tasks: [], overdue: 0, budgets: [], apps: [] }

@@ -1,0 +1,286 @@
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
+import { type Company, fillCompany, HOSTILE, openCompany, PAGES } from './support/company.ts'
+import { endpoint, openReader, textOf } from './support/reader.ts'
+import { type DashboardServer, startDashboard } from './support/server.ts'
+
+let database: TestDatabase
+let company: Company
+let server: DashboardServer
+
+beforeAll(async () => {
+  if (endpoint === null) return
+  database = await createTestDatabase({ migrated: true })
+  company = openCompany(database.url)
+  await fillCompany(company)
+  server = await startDashboard({ databaseUrl: database.url })
+})
+
+afterAll(async () => {
+  if (endpoint === null) return
+  await server.close()
+  await company.close()
+  await database.drop()
+})
+
+describe.skipIf(endpoint === null)('the pages', () => {
+  test('the overview has what needs attention first, then campaigns with their figures, calls used and left, and tasks', async () => {
+    const page = await openReader(server.url)
+    await page.goto('/')
+    expect(await page.locator('main h2').allInnerTexts()).toEqual(['Needs attention', 'Campaigns', 'Calls to DingTalk', 'Tasks'])
+    const attention = await textOf(page, '#attention')
+    expect(attention).toContain('App hr is paused: it is not set up right')
+    expect(attention).toContain('Grant the app the permission qyapi_base')
+    expect(attention).toContain('Task 3001: stopped')
+    const payroll = await textOf(page, '.campaigns > li:has-text("payroll-11")')
+    expect(payroll).toMatch(/Open: 2 of 2 tasks 38\.5% 30 of 78 delivered/)
+    expect(payroll).toContain('Read 30 Unread 48 Pending 1 Not sent 1')
+    expect(payroll).toMatch(/as of \d+ \w+, \d\d:\d\d/)
+    expect(await textOf(page, '.campaigns > li:has-text("fire-drill")')).toMatch(/Ended 50\.0% 1 of 2 delivered/)
+    const calls = await textOf(page, '#calls')
+    expect(calls).toContain('4,200 / 5,000')
+    expect(calls).toContain('800 left')
+    expect(calls).toContain('the standard edition has 5,000 a month')
+    expect(await page.locator('#tasks tbody tr').count()).toBe(6)
+    expect(await textOf(page, '#tasks tbody tr:has-text("1001")')).toMatch(/Tracking 28 of 70 40\.0%/)
+  })
+
+  test('a search finds campaigns by name and tasks by id', async () => {
+    const page = await openReader(server.url)
+    await page.goto('/')
+    await page.getByLabel('Campaign or task id').fill('fire')
+    await page.getByRole('button', { name: 'Search' }).click()
+    expect(await page.locator('.campaigns > li').allInnerTexts()).toEqual([expect.stringContaining('fire-drill')])
+    await page.getByLabel('Campaign or task id').fill('1002')
+    await page.keyboard.press('Enter')
+    await page.waitForURL('**/?q=1002')
+    expect(await page.locator('#tasks tbody th').allInnerTexts()).toEqual(['1002'])
+  })
+
+  test('a campaign tells its figures with their denominators, what each state means, and why people are forbidden', async () => {
+    const page = await openReader(server.url)
+    await page.goto('/')
+    await page.getByRole('link', { name: 'payroll-11' }).first().click()
+    await page.waitForURL('**/campaigns/payroll-11?app=default')
+    expect(await textOf(page, 'section.headline')).toBe(
+      '38.5% 30 of 78 delivered have read Read 30 Unread 48 Pending 1 Not sent 1 30 of 80 targeted have read: 37.5%',
+    )
+    expect(await textOf(page, '#states')).toContain('Pending 1 1.3% DingTalk has listed them nowhere: neither delivered nor unread.')
+    expect(await textOf(page, '#forbidden')).toContain('Daily limit reached 1 person')
+    expect(await textOf(page, '#forbidden')).toContain('Send again tomorrow')
+    expect(await page.locator('#curve svg.plot').getAttribute('aria-label')).toBe('30 of 78 delivered are known to have read: 38.5%')
+    expect((await page.locator('#curve path.band').getAttribute('d'))?.length).toBeGreaterThan(20)
+    expect(await textOf(page, '#time-to-read')).toMatch(/25% had read between 40 mins and 2 hrs 50 mins after the send\./)
+    expect(await page.locator('#tasks tbody th').allInnerTexts()).toEqual(['1002', '1001'])
+  })
+
+  test('the unread of a campaign: as of when, by page, by search, by state, and as a file', async () => {
+    const page = await openReader(server.url)
+    await page.goto('/campaigns/payroll-11')
+    const names = (): Promise<string[]> => page.locator('#people tbody th').allInnerTexts()
+    const first = await names()
+    expect(first).toHaveLength(25)
+    expect(first[0]).toBe('user-029')
+    expect(await page.locator('#people tbody tr').first().innerText()).toMatch(/unread as of \d+ \w+, \d\d:\d\d/)
+    await page.locator('#people').getByRole('link', { name: 'Next page' }).click()
+    await page.waitForURL('**cursor=*')
+    expect([...first, ...(await names())]).toHaveLength(48)
+
+    await page.getByLabel('Find a user id').fill('user-07')
+    await page.keyboard.press('Enter')
+    await page.waitForURL('**q=user-07*')
+    const found = await names()
+    expect(found).toEqual(['user-070', 'user-073', 'user-074', 'user-075', 'user-076', 'user-077', 'user-078'])
+    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Download CSV' }).click()])
+    const rows = (await text(await download.createReadStream())).split('\r\n')
+    expect(rows[0]).toMatch(/^\uFEFFapp,campaign,task_id,user_id,state,/)
+    expect(rows.slice(1, -1).map((row) => row.split(',')[3])).toEqual(found)
+
+    await page.getByLabel('Find a user id').fill('')
+    await page
+      .locator('.tabs')
+      .getByRole('link', { name: /Pending/ })
+      .click()
+    await page.waitForURL('**state=pending*')
+    await page.getByLabel('Find a user id').fill('')
+    await page.keyboard.press('Enter')
+    await page.waitForURL((url) => url.searchParams.get('q') === '')
+    expect(await names()).toEqual(['waiting'])
+    expect(await textOf(page, '#people tbody')).toContain('DingTalk has listed them nowhere')
+    expect(await textOf(page, '#people tbody')).not.toContain('unread')
+  })
+
+  test('a task shows its looks, good, failed and planned, and the bracket of each read', async () => {
+    const page = await openReader(server.url)
+    await page.goto('/tasks/1001?state=all')
+    expect(await textOf(page, '.badge')).toBe('Tracking')
+    expect(await page.locator('svg.line').getAttribute('aria-label')).toMatch(/3 good looks, 1 failed, \d+ planned/)
+    expect(await page.locator('svg.line title').allTextContents()).toEqual(
+      expect.arrayContaining([
+        'Look 1, 5 mins after the send: 0 of 70 had read',
+        'Look 2, 20 mins after the send: No usable answer (-1)',
+        expect.stringMatching(/^Last look, planned 23 hrs (4|5)\d mins after the send$/),
+      ]),
+    )
+    await page.locator('#looks summary').click()
+    expect(await textOf(page, '#looks tbody tr:nth-child(2)')).toMatch(/^2 .* 20 mins No usable answer -1 system busy – 0$/)
+    expect(await textOf(page, '#people tr:has-text("user-015")')).toMatch(/Read read between .+ and .+/)
+    expect(await page.locator('#people tr:has-text("user-015") line.read').count()).toBe(1)
+  })
+
+  test('one person is explained look by look', async () => {
+    const page = await openReader(server.url)
+    await page.goto('/tasks/1001?state=all')
+    await page.getByRole('link', { name: 'user-015' }).click()
+    await page.waitForURL('**/tasks/1001/people/user-015?app=default')
+    const story = (await page.locator('.story > li p:last-child').allInnerTexts()).map((text) => text.trim())
+    expect(story).toEqual([
+      'Was delivered, and had not read. New.',
+      'No usable answer -1 system busy. It tells nothing; still known: Unread.',
+      'Was delivered, and had not read.',
+      'Had read. New.',
+    ])
+  })
+
+  test('what ended is told as of its last look, and never as now', async () => {
+    const page = await openReader(server.url)
+    await page.goto('/tasks/2001?state=all')
+    expect(await textOf(page, '.lead')).toContain('The 24 hours in which DingTalk answers are over.')
+    expect(await textOf(page, '#people tr:has-text("bob")')).toMatch(/Unread unread as of \d/)
+    expect(await textOf(page, '#people tr:has-text("carol")')).toMatch(/Pending DingTalk has listed them nowhere, as of \d/)
+    expect(await page.locator('text.now').count()).toBe(0)
+  })
+
+  test('markup in a campaign, a user id and an answer stays text', async () => {
+    const page = await openReader(server.url)
+    await page.goto('/')
+    await page.getByRole('link', { name: HOSTILE.campaign, exact: true }).first().click()
+    expect(await page.locator('h1').textContent()).toBe(HOSTILE.campaign)
+    expect(await page.locator('#people tbody th').allTextContents()).toEqual([HOSTILE.userId])
+    await page.locator('#people tbody a').click()
+    await page.waitForURL('**/people/**')
+    expect(await page.locator('h1').textContent()).toBe(HOSTILE.userId)
+    await page.goto('/tasks/3001')
+    expect(await textOf(page, '.lead')).toContain(HOSTILE.message)
+    expect(await page.locator('#owned, main img, main script').count()).toBe(0)
+    expect(await page.title()).not.toBe('owned')
+  })
+
+  test('what is not there, not clear or not right has a page of its own', async () => {
+    const page = await openReader(server.url)
+    expect((await page.goto('/tasks/999'))?.status()).toBe(404)
+    expect(await textOf(page, 'main')).toContain('Not here')
+    expect((await page.goto('/nowhere'))?.status()).toBe(404)
+    expect((await page.goto('/tasks/4001'))?.status()).toBe(409)
+    await page.getByRole('link', { name: 'it', exact: true }).click()
+    expect(await textOf(page, 'h1')).toBe('Task 4001')
+    expect((await page.goto('/campaigns/payroll-11?cursor=nonsense'))?.status()).toBe(400)
+  })
+
+  test('without a database there is a page that says so', async () => {
+    const away = await startDashboard({ databaseUrl: 'postgres://nobody@127.0.0.1:9/none' })
+    try {
+      const page = await openReader(away.url)
+      expect((await page.goto('/'))?.status()).toBe(503)
+      expect(await textOf(page, 'h1')).toBe('The database does not answer')
+      expect(await textOf(page, 'main')).not.toContain('nobody@')
+    } finally {
+      await away.close()
+    }
+  })
+
+  test('an empty database explains how to track a first task', async () => {
+    const empty = await createTestDatabase({ migrated: true })
+    const fresh = await startDashboard({ databaseUrl: empty.url })
+    try {
+      const page = await openReader(fresh.url, { permissions: ['clipboard-read', 'clipboard-write'] })
+      await page.goto('/')
+      expect(await textOf(page, 'h1')).toBe('Track your first task')
+      await page.locator('li:has-text("SQL") .copy').first().click()
+      expect(await page.evaluate('navigator.clipboard.readText()')).toContain('SELECT track_delivery(')
+    } finally {
+      await fresh.close()
+      await empty.drop()
+    }
+  })
+
+  test('the language is that of the browser, until the reader chooses one', async () => {
+    const page = await openReader(server.url, { locale: 'zh-CN' })
+    await page.goto('/campaigns/payroll-11')
+    expect(await page.locator('html').getAttribute('lang')).toBe('zh-CN')
+    expect(await textOf(page, 'section.headline')).toContain('送达 78 人，其中 30 人已读')
+    await page.getByRole('button', { name: 'English' }).click()
+    await page.waitForLoadState()
+    expect(new URL(page.url()).pathname).toBe('/campaigns/payroll-11')
+    expect(await textOf(page, 'section.headline')).toContain('30 of 78 delivered have read')
+    await page.goto('/')
+    expect(await page.locator('html').getAttribute('lang')).toBe('en')
+  })
+
+  test('the colours are those of the system, until the reader chooses', async () => {
+    const page = await openReader(server.url, { colorScheme: 'dark' })
+    const ground = (): Promise<string> => page.evaluate('getComputedStyle(document.body).backgroundColor') as Promise<string>
+    await page.goto('/')
+    expect(await ground()).toBe('rgb(18, 22, 24)')
+    await page.getByRole('button', { name: 'Light' }).click()
+    await page.waitForLoadState()
+    expect(await ground()).toBe('rgb(245, 245, 242)')
+    await page.goto('/tasks/1001')
+    expect(await ground()).toBe('rgb(245, 245, 242)')
+  })
+
+  test('everything works without a script', async () => {
+    const page = await openReader(server.url, { javaScriptEnabled: false })
+    await page.goto('/campaigns/payroll-11')
+    expect(await page.locator('noscript meta[http-equiv="refresh"]').count()).toBe(1)
+    expect(await textOf(page, '#zone')).toMatch(/^Times in the server’s zone, .+ \((GMT|UTC).*\)$/)
+    await page.getByLabel('Find a user id').fill('user-07')
+    await page.locator('#people').getByRole('button', { name: 'Search' }).click()
+    expect(await page.locator('#people tbody th').count()).toBe(7)
+    await page.getByRole('button', { name: '中文' }).click()
+    expect(await page.locator('html').getAttribute('lang')).toBe('zh-CN')
+    await page.getByRole('button', { name: '深色' }).click()
+    expect(await page.locator('html').getAttribute('data-theme')).toBe('dark')
+  })
+
+  test('times are in the zone of the reader', async () => {
+    const [near, far] = [
+      await openReader(server.url, { timezoneId: 'Asia/Shanghai' }),
+      await openReader(server.url, { timezoneId: 'America/New_York' }),
+    ]
+    for (const page of [near, far]) await page.goto('/tasks/2001')
+    expect(await textOf(near, '#zone')).toBe('Times in your zone, Asia/Shanghai (GMT+8)')
+    const sent = '.facts time'
+    expect(await near.locator(sent).first().getAttribute('datetime')).toBe(await far.locator(sent).first().getAttribute('datetime'))
+    expect(await textOf(near, sent)).not.toBe(await textOf(far, sent))
+  })
+
+  test.each([320, 375])('on a screen of %i pixels nothing makes the page scroll sideways', async (width) => {
+    const page = await openReader(server.url, { viewport: { width, height: 700 } })
+    for (const path of Object.values(PAGES)) {
+      await page.goto(path)
+      expect([path, await page.evaluate('document.documentElement.scrollWidth')]).toEqual([path, width])
+    }
+  })
+
+  test('a keyboard reaches everything, and shows where it is', async () => {
+    const page = await openReader(server.url)
+    await page.goto('/campaigns/payroll-11')
+    await page.keyboard.press('Tab')
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the content')
+    await page.keyboard.press('Enter')
+    expect(await page.evaluate('document.activeElement.id')).toBe('main')
+    const seen = new Set<string>()
+    for (let i = 0; i < 60; i++) {
+      await page.keyboard.press('Tab')
+      const at = (await page.evaluate(
+        `(() => { const e = document.activeElement; return [e.tagName, e.id || e.textContent.trim().slice(0, 20), getComputedStyle(e).outlineStyle] })()`,
+      )) as [string, string, string]
+      if (at[0] !== 'BODY') expect(at).toEqual([at[0], at[1], 'solid'])
+      seen.add(at[1])
+    }
+    for (const stop of ['The same as a table', 'Download CSV', 'people-search', 'user-029', 'Next page', '1001'])
+      expect([...seen]).toContain(stop)
+  })
+})

@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
+import { until } from '../support/wait.ts'
+import { type Company, openCompany } from './support/company.ts'
+import { endpoint, openReader, textOf } from './support/reader.ts'
+import { type DashboardServer, startDashboard } from './support/server.ts'
+
+let database: TestDatabase
+let company: Company
+let server: DashboardServer
+
+beforeAll(async () => {
+  if (endpoint === null) return
+  database = await createTestDatabase({ migrated: true })
+  company = openCompany(database.url)
+  await company.track({ taskId: '1', campaign: 'news', userIds: ['ann', 'bob', 'carol'], hoursAgo: 2 })
+  await company.look('1', 5, { unread: ['ann', 'bob', 'carol'] })
+  server = await startDashboard({ databaseUrl: database.url })
+})
+
+afterAll(async () => {
+  if (endpoint === null) return
+  await server.close()
+  await company.close()
+  await database.drop()
+})
+
+describe.skipIf(endpoint === null)('a page that is open', () => {
+  test('shows a new read by itself, and leaves the reader where they were', async () => {
+    const page = await openReader(server.url)
+    await page.clock.install()
+    await page.goto('/tasks/1?state=all')
+    await page.evaluate('window.isTheSamePage = true')
+    await page.locator('#looks summary').click()
+    await page.getByLabel('Find a user id').fill('car')
+    await company.look('1', 30, { read: ['ann'], unread: ['bob', 'carol'] })
+    await until(
+      async () => {
+        await page.clock.runFor(6_000)
+        return (await textOf(page, 'section.headline')).startsWith('33.3% 1 of 3')
+      },
+      { what: 'the new read is shown', everyMs: 100 },
+    )
+    expect(await textOf(page, '#people tr:has-text("ann")')).toContain('read between')
+    expect(await page.evaluate('window.isTheSamePage')).toBe(true)
+    expect(await page.getByLabel('Find a user id').inputValue()).toBe('car')
+    expect(await page.evaluate('document.activeElement.id')).toBe('people-search')
+    expect(await page.locator('#looks tbody tr:nth-child(2)').isVisible()).toBe(true)
+    expect(await textOf(page, '#updated')).toMatch(/^Updated \d+ seconds? ago$/)
+  })
+
+  test('says when the server is away, keeps what it knew, and goes on when it is back', async () => {
+    const page = await openReader(server.url)
+    await page.clock.install()
+    await page.goto('/campaigns/news')
+    await server.stop()
+    // The browser itself says that it cannot connect: that is the point here.
+    page.removeAllListeners('console')
+    const step = async (): Promise<void> => page.clock.runFor(61_000)
+    await until(async () => (await step(), page.locator('#away').isVisible()), { what: 'the absence is told', everyMs: 100 })
+    expect(await textOf(page, '#away')).toMatch(/^The server does not answer\. What you see was known .+ ago\.$/)
+    expect(await textOf(page, 'h1')).toBe('news')
+    await server.restart()
+    await until(async () => (await step(), page.locator('#away').isHidden()), { what: 'it is over', everyMs: 100 })
+  })
+
+  test('asks for nothing while nobody looks at it', async () => {
+    const page = await openReader(server.url)
+    await page.clock.install()
+    await page.goto('/campaigns/news')
+    let requests = 0
+    page.on('request', () => {
+      requests += 1
+    })
+    await page.evaluate(
+      `Object.defineProperty(document, 'hidden', { value: true, configurable: true }); document.dispatchEvent(new Event('visibilitychange'))`,
+    )
+    await page.clock.runFor(120_000)
+    expect(requests).toBe(0)
+    const asked = page.waitForRequest('**/campaigns/news')
+    await page.evaluate(`delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))`)
+    await asked
+  })
+})

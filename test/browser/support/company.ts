@@ -1,0 +1,136 @@
+import { readAnswer } from '../../../src/core/answer.ts'
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../src/core/delivery.ts'
+import { planExpiry, planLook, planStart } from '../../../src/core/plan.ts'
+import { timingOf } from '../../../src/core/schedule.ts'
+import { createDeliveryStore, type PostgresDeliveryStore } from '../../../src/store/delivery-store.ts'
+import { type Database, openDatabase } from '../../../src/store/prisma.ts'
+
+const TIMING = timingOf(24)
+
+/** What one answer lists. */
+interface Lists {
+  readonly read?: readonly string[]
+  readonly unread?: readonly string[]
+  readonly forbidden?: readonly string[]
+}
+
+interface SentTask {
+  readonly app?: string
+  readonly taskId: string
+  readonly campaign?: string
+  readonly userIds: readonly string[]
+  readonly hoursAgo: number
+}
+
+/** A database as workers fill it, look by look, through the real plan and the real store. */
+export interface Company {
+  track(task: SentTask): Promise<void>
+  /** A look so long after the send: its lists, or the code and message of a refusal. */
+  look(taskId: string, minutes: number, answer: Lists | { readonly code: number; readonly message: string }): Promise<void>
+  expire(taskId: string): Promise<void>
+  sql(text: string, values?: readonly unknown[]): Promise<void>
+  close(): Promise<void>
+}
+
+export function openCompany(databaseUrl: string): Company {
+  const database: Database = openDatabase(databaseUrl)
+  const store = createDeliveryStore(database)
+  const apps = new Map<string, string>()
+  const load = async (taskId: string): Promise<NonNullable<Awaited<ReturnType<PostgresDeliveryStore['load']>>>> => {
+    const task = await store.load({ app: apps.get(taskId) ?? 'default', taskId })
+    if (task === null) throw new Error(`task ${taskId} was not stored`)
+    return task
+  }
+  return {
+    async track({ app = 'default', taskId, campaign = null, userIds, hoursAgo }) {
+      const sentAt = new Date(Date.now() - hoursAgo * HOUR_MS)
+      await store.track([{ app, taskId, agentId: '836390886', userIds, campaign, sentAt }])
+      await database.pool.query('UPDATE delivery_task SET tracked_at = sent_at')
+      await store.adopt((task) => planStart(task, sentAt, TIMING), 10)
+      if (!apps.has(taskId)) apps.set(taskId, app)
+    },
+    async look(taskId, minutes, answer) {
+      const task = await load(taskId)
+      const requestedAt = new Date(task.sentAt.getTime() + minutes * MINUTE_MS)
+      const respondedAt = new Date(requestedAt.getTime() + SECOND_MS)
+      await store.apply(planLook(task, readAnswer(bodyOf(answer), { requestedAt, respondedAt }), respondedAt, TIMING))
+    },
+    async expire(taskId) {
+      const task = await load(taskId)
+      await store.end(task.key, { pollNo: task.pollNo }, planExpiry(task, TIMING, null))
+    },
+    async sql(text, values = []) {
+      await database.pool.query(text, [...values])
+    },
+    close: () => database.close(),
+  }
+}
+
+function bodyOf(answer: Parameters<Company['look']>[2]): unknown {
+  if ('code' in answer) return { errcode: answer.code, errmsg: answer.message }
+  const { read = [], unread = [], forbidden = [] } = answer
+  return {
+    errcode: 0,
+    send_result: {
+      read_user_id_list: read,
+      unread_user_id_list: unread,
+      forbidden_list: forbidden.map((userid) => ({ userid, code: '143105', count: 50 })),
+    },
+  }
+}
+
+/** Names that would do harm if a page took them for markup. */
+export const HOSTILE = {
+  campaign: `<script>document.title='owned'</script>"'&`,
+  userId: `"><img src=x onerror=document.title='owned'>`,
+  message: `<b id="owned">bold</b>`,
+}
+
+const staff = (from: number, to: number): string[] =>
+  Array.from({ length: to - from + 1 }, (_, i) => `user-${String(from + i).padStart(3, '0')}`)
+
+/**
+ * The organisation of the tests. Campaign `payroll-11`, sent five hours ago in two tasks: 80 people, of whom 30 have read, 48 are unread,
+ * one is pending and one forbidden; user-001 is in both tasks. Campaign `fire-drill`, sent yesterday, has expired.
+ */
+export async function fillCompany(company: Company): Promise<void> {
+  await company.track({ taskId: '1001', campaign: 'payroll-11', userIds: [...staff(1, 70), 'waiting', 'over-limit'], hoursAgo: 5 })
+  await company.look('1001', 5, { unread: staff(1, 70), forbidden: ['over-limit'] })
+  await company.look('1001', 20, { code: -1, message: 'system busy' })
+  await company.look('1001', 40, { read: staff(1, 10), unread: staff(11, 70), forbidden: ['over-limit'] })
+  await company.look('1001', 170, { read: staff(1, 28), unread: staff(29, 70), forbidden: ['over-limit'] })
+  await company.track({ taskId: '1002', campaign: 'payroll-11', userIds: ['user-001', ...staff(71, 78)], hoursAgo: 5 })
+  await company.look('1002', 30, { unread: ['user-001', ...staff(71, 78)] })
+  await company.look('1002', 200, { read: staff(71, 72), unread: ['user-001', ...staff(73, 78)] })
+
+  await company.track({ taskId: '2001', campaign: 'fire-drill', userIds: ['ann', 'bob', 'carol'], hoursAgo: 26 })
+  await company.look('2001', 5, { unread: ['ann', 'bob'] })
+  await company.look('2001', 1430, { read: ['ann'], unread: ['bob'] })
+  await company.expire('2001')
+
+  await company.track({ taskId: '3001', campaign: HOSTILE.campaign, userIds: [HOSTILE.userId], hoursAgo: 1 })
+  await company.look('3001', 5, { unread: [HOSTILE.userId] })
+  await company.look('3001', 10, { code: 40035, message: HOSTILE.message })
+
+  for (const app of ['hr', 'it']) await company.track({ app, taskId: '4001', campaign: 'shared', userIds: ['ann'], hoursAgo: 2 })
+  await company.sql(
+    `INSERT INTO delivery_app (app, calls_month, calls_used, pause_kind, pause_reason, paused_until)
+     VALUES ('default', to_char(now() AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM'), 4200, NULL, NULL, NULL),
+            ('hr', to_char(now() AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM'), 17, 'configuration',
+             'grant the app the permission qyapi_base (DingTalk said: 60011 no permission)', now() + interval '9 minutes')
+     ON CONFLICT (app) DO UPDATE SET calls_month = excluded.calls_month, calls_used = excluded.calls_used,
+       pause_kind = excluded.pause_kind, pause_reason = excluded.pause_reason, paused_until = excluded.paused_until`,
+  )
+}
+
+/** Every page that a reader can get to in the company, by name. */
+export const PAGES = {
+  overview: '/',
+  campaign: '/campaigns/payroll-11',
+  'ended campaign': '/campaigns/fire-drill?state=all',
+  task: '/tasks/1001?state=all',
+  'stopped task': '/tasks/3001',
+  person: '/tasks/1001/people/user-005',
+  'several apps': '/tasks/4001',
+  'not here': '/tasks/999',
+}

@@ -1,0 +1,42 @@
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { expect, inject, onTestFinished } from 'vitest'
+
+export const endpoint = inject('browserEndpoint')
+
+let browser: Promise<Browser> | undefined
+
+/**
+ * A reader with a browser of their own (cookies, language, screen). When the test ends there must have been no error, no violation of the
+ * policy, and no request to anybody but the server.
+ */
+export async function openReader(base: string, options: BrowserContextOptions = {}): Promise<Page> {
+  if (endpoint === null) throw new Error('no browser')
+  browser ??= chromium.connect(endpoint)
+  const context = await (await browser).newContext({ baseURL: base, locale: 'en-GB', timezoneId: 'Asia/Shanghai', ...options })
+  const page = await context.newPage()
+  const problems: string[] = []
+  page.on('pageerror', (error) => problems.push(`error: ${error.message}`))
+  page.on('console', (message) => {
+    // A page that is not there says so by its status, and the browser tells; that is what the test asked for.
+    const isStatus = message.text().startsWith('Failed to load resource: the server responded with a status of')
+    if (!isStatus && ['error', 'warning'].includes(message.type())) problems.push(`console: ${message.text()}`)
+  })
+  page.on('dialog', (dialog) => {
+    problems.push(`dialog: ${dialog.message()}`)
+    void dialog.dismiss()
+  })
+  page.on('request', (request) => {
+    const url = new URL(request.url())
+    if (url.origin !== base && url.protocol !== 'data:') problems.push(`request to ${url.origin}`)
+  })
+  onTestFinished(async () => {
+    await context.close()
+    expect(problems).toEqual([])
+  })
+  return page
+}
+
+/** The text of a part of a page, with single spaces. */
+export async function textOf(page: Page, selector: string): Promise<string> {
+  return (await page.locator(selector).first().innerText()).replaceAll(/\s+/g, ' ').trim()
+}

@@ -1,0 +1,49 @@
+import type { AddressInfo } from 'node:net'
+import Fastify from 'fastify'
+import { registerDashboard } from '../../../src/http/dashboard/dashboard.ts'
+import { openDatabase } from '../../../src/store/prisma.ts'
+import { createRateReader } from '../../../src/store/rate-reader.ts'
+
+export interface DashboardServer {
+  readonly url: string
+  /** Ends the server, and leaves its port to {@link restart}. */
+  stop(): Promise<void>
+  restart(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface ServerOptions {
+  readonly databaseUrl: string
+  readonly apiToken?: string
+  readonly now?: () => Date
+}
+
+/** The dashboard on the real reader of a real database. */
+export async function startDashboard({ databaseUrl, apiToken, now = () => new Date() }: ServerOptions): Promise<DashboardServer> {
+  const database = openDatabase(databaseUrl)
+  const open = async (port: number): Promise<ReturnType<typeof Fastify>> => {
+    const app = Fastify({ routerOptions: { maxParamLength: 2_000 }, forceCloseConnections: true })
+    registerDashboard(app, {
+      rates: createRateReader(database),
+      now,
+      apiToken: apiToken ?? null,
+      pollsPerTask: 24,
+      budgets: new Map([['default', 5_000]]),
+    })
+    await app.listen({ host: '127.0.0.1', port })
+    return app
+  }
+  let app = await open(0)
+  const { port } = app.server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}`,
+    stop: () => app.close(),
+    restart: async () => {
+      app = await open(port)
+    },
+    close: async () => {
+      await app.close()
+      await database.close()
+    },
+  }
+}

@@ -1,0 +1,129 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import { describeCampaign } from '../../src/cli/campaign.ts'
+import { describeTask } from '../../src/cli/task.ts'
+import { aCampaign, aTask, aView, displayOf, hoursLater, NOW, POLLS, widestOf } from './support.ts'
+
+beforeAll(() => {
+  process.env['TZ'] = 'Asia/Shanghai'
+})
+
+const campaignFrame = (width: number): string => {
+  const { task, ...figures } = aView()
+  return describeCampaign({ ...figures, campaign: aCampaign({ tasks: 23 }), tasks: [task] }, NOW, displayOf(width))
+}
+
+describe.each([60, 80, 120])('on %i columns', (width) => {
+  test.each([
+    ['a task that is tracked', describeTask(aView(), NOW, POLLS, displayOf(width))],
+    ['a task that has ended', describeTask(aView(aTask({ status: 'expired', nextPollAt: null })), hoursLater(40), POLLS, displayOf(width))],
+    ['a campaign', campaignFrame(width)],
+  ])('%s fits', (_, frame) => {
+    // A command is to be copied, and is never broken.
+    expect(widestOf(frame.replace(/^ .*dingtalk-delivery unread.*$/m, ''))).toBeLessThanOrEqual(width)
+    expect(frame).not.toMatch(/\u00A0|(?!\n)\p{Cc}| $/mu)
+  })
+})
+
+test('a task on 80 columns', () => {
+  expect(describeTask(aView(), NOW, POLLS, displayOf(80))).toBe(
+    `
+Task         256271667526 of app default
+Campaign     十一月工资单 payroll-11
+Status       tracking
+Sent         2026-11-23 09:00:00 +08:00, 10 h 30 min ago
+Deadline     2026-11-24 09:00:00 +08:00, in 13 h 30 min
+As of        2026-11-23 19:00:00 +08:00, 30 min ago
+Read         66 of 87 delivered  ███████████████░░░░░  75.9 %
+Read of all  66 of 97 targeted  68.0 %
+States       █████████████████████████████████████████▒▒▒▒▒▒▒▒▒▒▒▒▒···××!
+             █ 66 read  ▒ 21 unread  · 5 pending  × 4 forbidden  ! 1 failed
+
+Read by then, of 87 delivered (░ may have read by then)
+100 % ┤                             ░░░
+      │     ░░░░░░▁▁▁▁▁▁▁▁▁▃▃▃▃▃▃▃▃▃▆▆▆
+ 50 % │░░▄▄▄▆▆▆▆▆▆█████████████████████
+      │▁███████████████████████████████
+      │████████████████████████████████
+  0 % └──────────────────┴────────────▲────┴─────────────────┴─────────────────┘
+      sent              6 h          now  12 h              18 h        deadline
+
+Time to read a quarter had read between 3 min and 12 min after the send
+             half had read between 12 min and 20 min
+             three quarters had read between 7 h and 10 h
+             nine in ten: not yet at 10 h, and no more is known for sure
+Read within  1 h: 50.6 to 55.2 %  4 h: 63.2 to 69.0 %  8 h: 69.0 to 75.9 %
+             24 h: at least 75.9 %
+Forbidden    3 had reached the daily limit of messages (code 143105)
+             1 had got the same text already that day (code 143106)
+Unread       21 as of 2026-11-23 19:00:00 +08:00: 036632523163121146,
+             0366325231631211, 李伟.00012, manager4220, zhang.00044 and 16 more
+             all of them: dingtalk-delivery unread 256271667526
+
+Look  At        Outcome            Read  Unread  Pending  Changed
+  15  16:00:00  answered             60      27        5        5
+  16  17:00:00  transient TIMEOUT     –       –        –        0
+  17  19:00:00  answered             66      21        5        6
+
+Looks        17, of which 16 brought an answer
+Next looks   in 19 min, in 2 h 39 min, in 5 h 30 min, … 5 in all
+             the last in 13 h 24 min, 2026-11-24 08:53:43 +08:00
+`.trim(),
+  )
+})
+
+test('whoever is unread when a task has ended is so as of the last answer, and nothing is planned any more', () => {
+  const frame = describeTask(
+    aView(aTask({ status: 'expired', reason: 'window_over', nextPollAt: null })),
+    hoursLater(40),
+    POLLS,
+    displayOf(80),
+  )
+  expect(frame).toContain('As of        2026-11-23 19:00:00 +08:00, 30 h ago; who read later is not known')
+  expect(frame).toContain('Unread       21 as of 2026-11-23 19:00:00 +08:00:')
+  expect(frame).not.toContain('Next looks')
+})
+
+test('before the first answer nothing is said of reads', () => {
+  const nobody = { read: 0, unread: 0, delivered: 0, readRate: null, failed: 0, forbidden: 0, pending: 97, readRateOfTargeted: 0 }
+  const task = aTask({ ...nobody, lastObservedAt: null, polls: 0, goodPolls: 0 })
+  const timeToRead = { people: 0, read: 0, method: 'looks', asOf: null, quantiles: [], within: [] } as const
+  const frame = describeTask({ task, timeToRead, looks: [], curve: [], band: [], forbidden: [], unread: [] }, NOW, POLLS, displayOf(80))
+  expect(frame).toMatch(/^As of +nothing is known yet$/m)
+  expect(frame).toMatch(/^Read +0 of 0 delivered .* –$/m)
+  expect(frame).toMatch(/^Time to read nobody was delivered to so far$/m)
+  expect(frame).not.toMatch(/^Unread|Read by then/m)
+})
+
+test('of looks that are not planned as this command would, only the next and the last are told', () => {
+  const frame = describeTask(aView(aTask({ nextPollAt: hoursLater(11) })), NOW, POLLS, displayOf(80))
+  expect(frame).toMatch(/^Next looks +in 30 min, in 13 h 24 min\n +the last in 13 h 24 min, /m)
+})
+
+test('a look that is long overdue asks for the worker', () => {
+  const frame = describeTask(aView(aTask({ nextPollAt: hoursLater(10) })), NOW, POLLS, displayOf(80))
+  expect(frame).toMatch(/^Next looks +overdue for 30 min: is a worker running\?\n +the last in 13 h 24 min, /m)
+})
+
+test.each([
+  [24, ['Task ', 'Read by then']],
+  [34, ['Task ', 'Read by then', 'Time to read']],
+  [38, ['Task ', 'Read by then', 'Time to read', 'Next looks']],
+  [43, ['Task ', 'Read by then', 'Time to read', 'Look  At', 'Next looks']],
+])('on a terminal of %i lines a task shows what matters most: %j', (height, shown) => {
+  const frame = describeTask(aView(), NOW, POLLS, { ...displayOf(80), height })
+  expect(frame.split('\n').length).toBeLessThanOrEqual(height)
+  const all = ['Task ', 'Read by then', 'Time to read', 'Look  At', 'Next looks']
+  expect(all.filter((begin) => frame.split('\n').some((line) => line.startsWith(begin)))).toEqual(shown)
+})
+
+test('a campaign names its people with a command that a shell understands, and how many tasks are not shown', () => {
+  const frame = campaignFrame(120)
+  expect(frame).toContain("all of them: dingtalk-delivery unread --campaign '十一月工资单 payroll-11'")
+  expect(frame).toContain('… and 22 more: --by task lists them all')
+})
+
+test('control characters of reasons, names and messages do not reach the terminal', () => {
+  const view = aView(aTask({ reason: 'a\u001B[2Jb', campaign: 'x\u0007', hindrance: '\u009B1m' }))
+  const frame = describeTask({ ...view, unread: ['eve\u001B]0;'] }, NOW, POLLS, displayOf(80))
+  expect(frame.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u)
+})

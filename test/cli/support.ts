@@ -1,0 +1,143 @@
+import picocolors from 'picocolors'
+import type { Display } from '../../src/cli/rates.ts'
+import type { TaskView } from '../../src/cli/task.ts'
+import { cellsOf } from '../../src/cli/text/width.ts'
+import { HOUR_MS, MINUTE_MS } from '../../src/core/delivery.ts'
+import type { BandStep, CampaignRates, Look, TaskRates } from '../../src/core/rates.ts'
+import { jitterOf, plannedLooks, timingOf } from '../../src/core/schedule.ts'
+import type { ReadQuantile, ShareWithin, TimeBounds } from '../../src/core/time-to-read.ts'
+
+export const plain = picocolors.createColors(false)
+export const coloured = picocolors.createColors(true)
+
+export const SENT = new Date('2026-11-23T01:00:00Z')
+export const NOW = hoursLater(10.5)
+export const POLLS = 24
+
+export function hoursLater(hours: number): Date {
+  return new Date(SENT.getTime() + hours * HOUR_MS)
+}
+
+export function displayOf(width: number): Display {
+  return { colors: plain, width }
+}
+
+/** The widest line of a text, in columns of a terminal. */
+export function widestOf(text: string): number {
+  return Math.max(...text.split('\n').map(cellsOf))
+}
+
+const COUNTS = { targeted: 97, delivered: 87, read: 66, unread: 21, pending: 5, failed: 1, forbidden: 4, invalid: 0 }
+const RATES = { readRate: 66 / 87, readRateOfTargeted: 66 / 97 }
+
+/** Half past seven in the evening of a task that was sent at nine in the morning, China time. */
+export function aTask(fields: Partial<TaskRates> = {}): TaskRates {
+  const key = { app: 'default', taskId: '256271667526' }
+  const planned = plannedLooks(SENT, hoursLater(24), timingOf(POLLS), jitterOf(key))
+  return {
+    ...key,
+    agentId: null,
+    campaign: '十一月工资单 payroll-11',
+    status: 'tracking',
+    reason: null,
+    sentAt: SENT,
+    deadlineAt: hoursLater(24),
+    lastObservedAt: hoursLater(10),
+    finishedAt: null,
+    polls: 17,
+    goodPolls: 16,
+    trackedAt: SENT,
+    nextPollAt: planned.find(({ at }) => at > NOW)?.at ?? null,
+    hindrance: null,
+    recipientsKnown: true,
+    ...COUNTS,
+    ...RATES,
+    ...fields,
+  }
+}
+
+export function aCampaign(fields: Partial<CampaignRates> = {}): CampaignRates {
+  return {
+    app: 'default',
+    campaign: '十一月工资单 payroll-11',
+    tasks: 1,
+    openTasks: 1,
+    firstSentAt: SENT,
+    lastSentAt: SENT,
+    lastDeadlineAt: hoursLater(24),
+    lastObservedAt: hoursLater(10),
+    ...COUNTS,
+    ...RATES,
+    ...fields,
+  }
+}
+
+const STEPS: ReadonlyArray<readonly [hours: number, atLeast: number, atMost: number]> = [
+  [0, 0, 4],
+  [0.05, 4, 20],
+  [0.2, 20, 40],
+  [0.5, 35, 44],
+  [1, 44, 48],
+  [2, 48, 55],
+  [4, 55, 60],
+  [7, 60, 66],
+  [10, 66, 87],
+]
+
+export const BAND: readonly BandStep[] = STEPS.map(([hours, atLeast, atMost]) => ({ at: hoursLater(hours), atLeast, atMost }))
+
+export function aLook(fields: Partial<Look> = {}): Look {
+  const answered = { outcome: 'observed', code: '0', message: null, requestId: 'r1' } as const
+  const people = { pending: 5, invalid: 0, failed: 1, forbidden: 4, unread: 21, read: 66 }
+  const times = { dueAt: hoursLater(10), requestedAt: hoursLater(10), respondedAt: hoursLater(10) }
+  return { pollNo: 17, ...answered, ...people, ...times, changed: 6, anomalies: 0, ...fields }
+}
+
+export function aView(task: TaskRates = aTask()): TaskView {
+  const nobody = { pending: null, invalid: null, failed: null, forbidden: null, unread: null, read: null }
+  return {
+    task,
+    looks: [
+      aLook({ pollNo: 15, requestedAt: hoursLater(7), unread: 27, read: 60, changed: 5 }),
+      aLook({
+        pollNo: 16,
+        requestedAt: hoursLater(8),
+        outcome: 'transient',
+        code: 'TIMEOUT',
+        message: 'no answer in 10 s',
+        ...nobody,
+        changed: 0,
+      }),
+      aLook(),
+    ],
+    curve: STEPS.map(([hours, read]) => ({ at: hoursLater(hours), delivered: 87, read, readRate: read / 87 })),
+    band: BAND,
+    timeToRead: {
+      people: 87,
+      read: 66,
+      method: 'looks',
+      asOf: hoursLater(10),
+      quantiles: [
+        aQuantile(0.25, { afterMs: 3 * MINUTE_MS, beforeMs: 12 * MINUTE_MS }),
+        aQuantile(0.5, { afterMs: 12 * MINUTE_MS, beforeMs: 20 * MINUTE_MS }),
+        aQuantile(0.75, { afterMs: 7 * HOUR_MS, beforeMs: 10 * HOUR_MS }),
+        aQuantile(0.9, { afterMs: 10 * HOUR_MS, beforeMs: null }),
+      ],
+      within: [aShare(1, 44 / 87, 48 / 87), aShare(4, 55 / 87, 60 / 87), aShare(8, 60 / 87, 66 / 87), aShare(24, 66 / 87, 1)],
+    },
+    forbidden: [
+      { code: '143105', reason: 'daily_limit', people: 3 },
+      { code: '143106', reason: 'duplicate_content', people: 1 },
+    ],
+    unread: ['036632523163121146', '0366325231631211', '李伟.00012', 'manager4220', 'zhang.00044'],
+  }
+}
+
+/** @param likely where it is not what is certain */
+export function aQuantile(share: number, certain: TimeBounds, likely: TimeBounds = certain): ReadQuantile {
+  return { share, ...likely, certain }
+}
+
+export function aShare(hours: number, atLeast: number, atMost: number): ShareWithin {
+  return { hours, atLeast, atMost, certain: { atLeast, atMost } }
+}

@@ -1,0 +1,202 @@
+import { Client } from 'pg'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { HealthReport } from '../../src/http/health.ts'
+import { openDatabase } from '../../src/store/prisma.ts'
+import { withSessionLock } from '../../src/store/session-lock.ts'
+import { databaseChecks, healthOf, reportOf } from '../../src/wiring/health.ts'
+import { aForeignQueue, aQueue, aWorker, type Backend, describeQueues } from '../queue/support.ts'
+import { createTestDatabase } from '../support/postgres.ts'
+import { describeRedis, startRedis } from '../support/redis.ts'
+import { until } from '../support/wait.ts'
+import { aRunningWorker } from './support.ts'
+
+const NAMES = ['database', 'schema', 'queue', 'consumption']
+
+describeQueues((backend) => {
+  test('a worker with nothing to do is well, and says so', async () => {
+    const { worker } = await aRunningWorker(backend.address())
+    const report = await worker.health()
+    expect(report).toMatchObject({ ok: true, checks: NAMES.map((name) => ({ name, ok: true })) })
+    expect(detailOf(report, 'consumption')).toMatch(/^looks are being made; none was taken off the queue since the start \d+ s ago$/)
+  })
+
+  test('after a look it says when the last one was', async () => {
+    const { worker, databaseUrl } = await aRunningWorker(backend.address())
+    await execute(databaseUrl, "SELECT track_delivery(task_id => '256271667526', agent_id => '836390886')")
+    await until(async () => /; the last one was taken off the queue \d+ s ago$/.test(detailOf(await worker.health(), 'consumption')), {
+      what: 'a look was taken',
+    })
+  })
+
+  test('a paused queue is not ready, and ready again when it is resumed', async () => {
+    const address = backend.address()
+    const { worker } = await aRunningWorker(address)
+    const queue = aForeignQueue(address)
+    await queue.pause()
+    const paused = await worker.health()
+    expect(wrongIn(paused)).toEqual(['consumption'])
+    expect(detailOf(paused, 'consumption')).toContain('The queue is paused, so no worker makes looks. Resume it')
+    await queue.resume()
+    expect((await worker.health()).ok).toBe(true)
+  })
+
+  test('looks that stay undone turn a running worker red, and it is well again when their timers are put back', async () => {
+    const { worker, databaseUrl } = await aRunningWorker(backend.address())
+    const database = openDatabase(databaseUrl)
+    onTestFinished(() => database.close())
+    const whileNobodyReconciles = () =>
+      withSessionLock(database.pool, async () => {
+        // This task has no timer.
+        await execute(databaseUrl, lateTasks(1, 600))
+        await until(async () => wrongIn(await worker.health()).join() === 'consumption', { what: 'it is red', timeoutMs: 30_000 })
+        return 'red'
+      })
+    // The worker itself may hold the lock for a moment.
+    expect(await until(whileNobodyReconciles, { what: 'the lock was ours', timeoutMs: 30_000 })).toBe('red')
+    await until(async () => (await worker.health()).ok, { what: 'it is well', timeoutMs: 30_000 })
+  })
+
+  test('a worker that is closing is not ready', async () => {
+    const { worker } = await aRunningWorker(backend.address())
+    const closed = worker.close()
+    expect(wrongIn(await worker.health())).toContain('consumption')
+    await closed
+  })
+
+  describe('looks that nobody makes', () => {
+    const LATE_MS = 60_000
+
+    test('are told with their number, their age and what to do', async () => {
+      const { needs, looks, databaseUrl } = await anIdleWorker(backend, { idleMs: 90_000 })
+      await execute(databaseUrl, lateTasks(3, 600))
+      const report = await healthOf(needs, looks, LATE_MS)
+      expect(wrongIn(report)).toEqual(['consumption'])
+      expect(detailOf(report, 'consumption')).toMatch(
+        /^3 looks are overdue, the oldest by 60\d s, and this worker makes none: none was taken off the queue since the start 9\d s ago\. Restart this worker\./,
+      )
+    })
+
+    test('are no fault of a worker that has taken one lately, or has just begun', async () => {
+      const { needs, looks, databaseUrl } = await anIdleWorker(backend, { idleMs: 30_000 })
+      await execute(databaseUrl, lateTasks(3, 600))
+      expect((await healthOf(needs, looks, LATE_MS)).ok).toBe(true)
+    })
+
+    test('are no fault as long as they are hardly late', async () => {
+      const { needs, looks, databaseUrl } = await anIdleWorker(backend, { idleMs: 90_000 })
+      await execute(databaseUrl, lateTasks(3, 20))
+      const report = await healthOf(needs, looks, LATE_MS)
+      expect(report.ok).toBe(true)
+      expect(detailOf(report, 'consumption')).toMatch(/^no look is due; /)
+    })
+
+    test('do not hide behind a worker that has not begun', async () => {
+      const { needs } = await anIdleWorker(backend, { idleMs: 0 })
+      expect(detailOf(await healthOf(needs, null, LATE_MS), 'consumption')).toMatch(/^No looks are being made: the worker has not begun/)
+    })
+  })
+
+  test('a database that is away is told without waiting for it, and the rest is told too', async () => {
+    const { worker, toDatabase } = await aRunningWorker(backend.address())
+    await toDatabase.mode('refuse')
+    const report = await worker.health()
+    expect(wrongIn(report)).toEqual(['database', 'schema'])
+    expect(detailOf(report, 'database')).toMatch(/^The database cannot be used: .*Check that it runs and that DATABASE_URL names/)
+    expect(detailOf(report, 'schema')).toBe('Not known: the database did not say.')
+    await toDatabase.mode('blackhole')
+    await until(async () => detailOf(await worker.health(), 'database').includes('timeout'), { what: 'a database that hangs is told' })
+    await toDatabase.mode('pass')
+    await until(async () => (await worker.health()).ok, { what: 'ready again', timeoutMs: 30_000 })
+  })
+})
+
+describe('the schema', () => {
+  test('of an older version says what to run, of a newer one that this worker must be upgraded', async () => {
+    const database = await createTestDatabase({ migrated: true })
+    onTestFinished(() => database.drop())
+    await execute(database.url, 'CREATE TABLE kept AS TABLE _prisma_migrations; DELETE FROM _prisma_migrations')
+    expect(await schemaOf(database.url)).toMatchObject({ ok: false, detail: expect.stringContaining('Run: dingtalk-delivery migrate') })
+    await execute(database.url, 'INSERT INTO _prisma_migrations TABLE kept')
+    expect(await schemaOf(database.url)).toEqual({ name: 'schema', ok: true, detail: 'fits this version' })
+    await execute(database.url, "UPDATE _prisma_migrations SET migration_name = '29990101000000_future'")
+    expect(await schemaOf(database.url)).toMatchObject({ ok: false, detail: expect.stringContaining('Install the newer version') })
+  })
+
+  test('no secret is told: neither a password that is refused nor one in an address', async () => {
+    const database = await createTestDatabase({ migrated: true })
+    onTestFinished(() => database.drop())
+    const url = new URL(database.url)
+    url.username = 'nobody'
+    url.password = 'hunter2'
+    const opened = openDatabase(url.href)
+    onTestFinished(() => opened.close())
+    const report = await reportOf(databaseChecks(opened))
+    expect(wrongIn(report)).toEqual(['database', 'schema'])
+    expect(JSON.stringify(report)).not.toContain('hunter2')
+  })
+})
+
+describeRedis('a Redis that goes away', () => {
+  test.each(['SIGKILL', 'SIGSTOP'] as const)(
+    'is told with what to do (%s), and the worker is ready again when it is back',
+    async (signal) => {
+      const redis = await startRedis()
+      onTestFinished(() => redis.stop())
+      const { worker } = await aRunningWorker({ url: redis.url, name: 'dingtalk-delivery', prefix: 'bull' })
+      expect((await worker.health()).ok).toBe(true)
+      await redis.kill(signal)
+      await until(async () => !(await worker.health()).ok, { what: 'not ready' })
+      const report = await worker.health()
+      expect(wrongIn(report)).toEqual(['queue'])
+      expect(detailOf(report, 'queue')).toMatch(/^The queue did not do its part .*Check QUEUE_URL and the server/)
+      if (signal === 'SIGKILL') await redis.restart()
+      else await redis.kill('SIGCONT')
+      await until(async () => (await worker.health()).ok, { what: 'ready again', timeoutMs: 30_000 })
+    },
+  )
+})
+
+/** What the checks ask, around a real worker that has taken nothing for a while by the clock that it is told. */
+async function anIdleWorker(backend: Backend, { idleMs }: { readonly idleMs: number }) {
+  const created = await createTestDatabase({ migrated: true })
+  onTestFinished(() => created.drop())
+  const database = openDatabase(created.url)
+  onTestFinished(() => database.close())
+  const address = backend.address()
+  const looks = aWorker(address)
+  await until(() => looks.isRunning(), { what: 'the worker runs' })
+  const now = (): Date => new Date(Date.now() + idleMs)
+  return { needs: { database, queue: aQueue(address), now }, looks, databaseUrl: created.url }
+}
+
+function lateTasks(count: number, lateSeconds: number): string {
+  return `SELECT track_delivery(task_id => n::text) FROM generate_series(1, ${count}) AS n;
+    UPDATE delivery_task SET adopted_at = now(), next_poll_at = now() - make_interval(secs => ${lateSeconds})`
+}
+
+async function schemaOf(databaseUrl: string) {
+  const database = openDatabase(databaseUrl)
+  try {
+    return (await reportOf(databaseChecks(database))).checks.find(({ name }) => name === 'schema')
+  } finally {
+    await database.close()
+  }
+}
+
+async function execute(url: string, sql: string): Promise<void> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query(sql)
+  } finally {
+    await client.end()
+  }
+}
+
+function wrongIn(report: HealthReport): string[] {
+  return report.checks.filter(({ ok }) => !ok).map(({ name }) => name)
+}
+
+function detailOf(report: HealthReport, name: string): string {
+  return report.checks.find((each) => each.name === name)?.detail ?? ''
+}

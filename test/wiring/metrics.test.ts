@@ -1,0 +1,136 @@
+import { Client } from 'pg'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { readGauges } from '../../src/store/gauges.ts'
+import { openDatabase } from '../../src/store/prisma.ts'
+import { createTestDatabase } from '../support/postgres.ts'
+import { describePromtool, promtool } from '../support/promtool.ts'
+import { until } from '../support/wait.ts'
+import { aRunningWorker, type Running } from './support.ts'
+
+describePromtool("the page of a worker, by Prometheus' own checker", () => {
+  test('is clean after real looks', async () => {
+    const { page } = await afterLooks()
+    expect(promtool(['check', 'metrics'], { input: page })).toEqual({ status: 0, output: '' })
+  })
+
+  test.each([
+    ['a counter without _total', '# HELP looks Looks.\n# TYPE looks counter\nlooks 1\n'],
+    ['a metric without help', '# TYPE looks_total counter\nlooks_total 1\n'],
+    ['a unit that is abbreviated', '# HELP lag_ms Lag.\n# TYPE lag_ms gauge\nlag_ms 1\n'],
+  ])('%s would be found', (_, page) => {
+    expect(promtool(['check', 'metrics'], { input: page })).toMatchObject({ status: 3, output: expect.stringMatching(/^(looks|lag)/) })
+  })
+})
+
+describe('the page of a worker', () => {
+  test('counts what was really done', async () => {
+    const { page, running } = await afterLooks()
+    expect(valueOf(page, 'polls_total{app="default",outcome="observed"}')).toBeGreaterThan(0)
+    expect(valueOf(page, 'api_calls_total{app="default",endpoint="getsendresult",code="0"}')).toBe(
+      valueOf(page, 'api_call_seconds_count') - 1,
+    )
+    expect(valueOf(page, 'token_refreshes_total{app="default"}')).toBe(running.server.tokenCalls)
+    expect(valueOf(page, 'recipients_read_total{app="default"}')).toBe(1)
+    expect(valueOf(page, 'tasks{app="default",status="complete"}')).toBe(1)
+    expect(valueOf(page, 'tasks_overdue')).toBe(0)
+    const used = valueOf(page, 'api_calls_used{app="default"}')
+    expect(used).toBe([...running.server.calls.values()].reduce((sum, calls) => sum + calls, 0))
+    expect(valueOf(page, 'call_budget_remaining{app="default"}')).toBe(4_000 - used)
+    expect(valueOf(page, 'health_check_ok{check="consumption"}')).toBe(1)
+  })
+
+  test('is there, without the gauges, while the database hangs', async () => {
+    const { worker, toDatabase } = await aRunningWorker()
+    expect(await worker.metrics()).toMatch(/^dingtalk_delivery_tasks_overdue 0$/m)
+    await toDatabase.mode('blackhole')
+    const page = await worker.metrics()
+    expect(page).not.toMatch(/^dingtalk_delivery_(tasks|app|call_budget)/m)
+    expect(valueOf(page, 'health_check_ok{check="database"}')).toBe(0)
+    expect(page).toMatch(/^process_start_time_seconds \d/m)
+    await toDatabase.mode('pass')
+    await until(async () => /^dingtalk_delivery_tasks_overdue 0$/m.test(await worker.metrics()), { what: 'the gauges are back' })
+  })
+})
+
+describe('the gauges', () => {
+  const NOW_PAUSED = { pause_kind: 'quota', paused_until: "now() + interval '1 hour'" }
+
+  test.each([
+    ['nothing was refused', { pause_kind: null, paused_until: 'NULL' }, null],
+    ['the quota is used up', NOW_PAUSED, 'quota'],
+    ['a rate limit is over', { pause_kind: 'throttled', paused_until: "now() - interval '1 second'" }, null],
+    [
+      'a misconfigured app waits for its probe',
+      { pause_kind: 'configuration', paused_until: "now() - interval '1 second'" },
+      'configuration',
+    ],
+  ])('the pause of an app when %s', async (_, { pause_kind, paused_until }, expected) => {
+    const gauges = await gaugesAfter(
+      `INSERT INTO delivery_app (app, calls_month, calls_used, pause_kind, paused_until)
+       VALUES ('hr', '2001-01', 7, ${pause_kind === null ? 'NULL' : `'${pause_kind}'`}, ${paused_until})`,
+    )
+    expect(gauges.apps).toEqual([{ app: 'hr', callsUsed: 0, pauseKind: expected }])
+    expect(gauges.budgets).toEqual([{ app: 'hr', remaining: 100 }])
+  })
+
+  test('calls of this month are counted, and a budget that was made smaller is not below 0', async () => {
+    const gauges = await gaugesAfter(
+      `INSERT INTO delivery_app (app, calls_month, calls_used) VALUES ('hr', to_char(now() AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM'), 700)`,
+    )
+    expect(gauges).toMatchObject({ apps: [{ callsUsed: 700 }], budgets: [{ app: 'hr', remaining: 0 }] })
+  })
+
+  test('a task is overdue a minute after its look was due', async () => {
+    const gauges = await gaugesAfter(
+      `SELECT track_delivery(task_id => n::text) FROM generate_series(1, 3) AS n;
+       UPDATE delivery_task SET next_poll_at = now() - make_interval(secs => task_id::integer * 30)`,
+    )
+    expect(gauges.tasks).toEqual([{ app: 'default', status: 'tracking', count: 3 }])
+    expect(gauges.overdue).toBe(2)
+  })
+})
+
+async function gaugesAfter(sql: string) {
+  const created = await createTestDatabase({ migrated: true })
+  onTestFinished(() => created.drop())
+  const database = openDatabase(created.url)
+  onTestFinished(() => database.close())
+  await database.pool.query(sql)
+  return readGauges(database, new Map([['hr', 100]]))
+}
+
+/** A task of one reader from its first look to its end. */
+async function afterLooks(): Promise<{ page: string; running: Running }> {
+  const running = await aRunningWorker(undefined, { monthlyCallBudget: 4_000 })
+  const sentAt = Date.now()
+  running.server.add({
+    taskId: '256271667526',
+    agentId: '836390886',
+    sentAt,
+    windowMs: 60_000,
+    people: [{ userId: 'ann', fate: 'delivered', listedAt: sentAt, readAt: sentAt }],
+  })
+  const client = new Client({ connectionString: running.databaseUrl })
+  await client.connect()
+  try {
+    await client.query("SELECT track_delivery(task_id => '256271667526', user_ids => ARRAY['ann'])")
+  } finally {
+    await client.end()
+  }
+  const page = await until(
+    async () => {
+      const now = await running.worker.metrics()
+      // The row is written before its look is counted.
+      return /status="complete"} 1$/m.test(now) && /^dingtalk_delivery_recipients_read_total/m.test(now) && now
+    },
+    { what: 'the task has ended' },
+  )
+  return { page, running }
+}
+
+/** Throws where the series is not on the page. */
+function valueOf(page: string, series: string): number {
+  const line = page.split('\n').find((each) => each.startsWith(`dingtalk_delivery_${series} `))
+  if (line === undefined) throw new Error(`${series} is not on the page:\n${page}`)
+  return Number(line.split(' ').at(-1))
+}
