@@ -15,7 +15,7 @@ export default defineConfig({
       project('core'),
       project('simulator'),
       project('cli', servers),
-      project('http'),
+      project('http', servers),
       project('dingtalk'),
       project('support'),
       project('store', servers),

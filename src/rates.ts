@@ -1,5 +1,5 @@
 import { DATABASE_SCHEMES, isAddress } from './core/address.ts'
-import { InvalidInputError, TrackerError } from './core/errors.ts'
+import { TrackerError } from './core/errors.ts'
 import type {
   AppUsage,
   BandStep,
@@ -14,17 +14,30 @@ import type {
   Page,
   PageFilter,
   PersonHistory,
-  Population,
   RateReader,
   RecipientFilter,
   RecipientStatus,
   TaskAtRisk,
   TaskFilter,
   TaskRates,
-  TaskRef,
 } from './core/rates.ts'
 import type { TimeToRead } from './core/time-to-read.ts'
-import { parseApp, parseCampaignName, parseTaskId, parseUserId } from './core/track-request.ts'
+import { parseUserId } from './core/track-request.ts'
+import {
+  campaignFilter,
+  campaignRecipientFilter,
+  campaignRef,
+  moment,
+  type OfApp,
+  oneRef,
+  type Population,
+  population,
+  recipientFilter,
+  type TaskId,
+  type TaskRef,
+  taskFilter,
+  taskRef,
+} from './rates/questions.ts'
 import { openDatabase } from './store/prisma.ts'
 import { createRateReader, type RawClient } from './store/rate-reader.ts'
 
@@ -46,7 +59,6 @@ export type {
   PageFilter,
   PersonHistory,
   PersonLook,
-  Population,
   RateColumns,
   RecipientFilter,
   RecipientStatus,
@@ -54,9 +66,9 @@ export type {
   TaskAtRisk,
   TaskFilter,
   TaskRates,
-  TaskRef,
 } from './core/rates.ts'
 export type { ReadQuantile, ShareBounds, ShareWithin, TimeBounds, TimeToRead } from './core/time-to-read.ts'
+export type { OfApp, Population, SentIn, TaskId, TaskRef } from './rates/questions.ts'
 export type { RawClient } from './store/rate-reader.ts'
 
 /** Exactly one of `databaseUrl` and `prisma`. */
@@ -65,14 +77,6 @@ export interface RatesOptions {
   readonly databaseUrl?: string | undefined
   /** A Prisma 7 client of the caller's, of whatever schema, on a database with our views. It stays the caller's: `close` leaves it open. */
   readonly prisma?: RawClient | undefined
-}
-
-/** As it came back from `asyncsend_v2`: digits in a string, a safe integer or a bigint. */
-export type TaskId = string | number | bigint
-
-/** Where several apps have a task or campaign of the same name, says which is meant. */
-export interface OfApp {
-  readonly app?: string | undefined
 }
 
 /**
@@ -115,7 +119,7 @@ export interface Rates {
   apps(): Promise<AppUsage[]>
   /** Tasks that do not go as planned. */
   attention(): Promise<TaskAtRisk[]>
-  /** Closes the connections that were opened here. Safe to call twice. */
+  /** Waits for the questions that were asked before, and closes the connections that were opened here. Safe to call twice. */
   close(): Promise<void>
 }
 
@@ -125,30 +129,34 @@ export interface Rates {
  */
 export function createRates(options: RatesOptions): Rates {
   const { reader, close } = openReader(options)
+  const open = new Set<Promise<unknown>>()
   let closed: Promise<void> | null = null
   /** What is wrong with a question rejects, as everything else that goes wrong does. */
   const ask = async <Answer>(question: (reader: RateReader) => Promise<Answer>): Promise<Answer> => {
     if (closed !== null) throw new TrackerError('CLOSED', 'These rates are closed. Create others.')
-    return await question(reader)
+    const answer = question(reader)
+    open.add(answer)
+    return await answer.finally(() => open.delete(answer))
   }
   return {
     task: (taskId, of) => ask((rates) => rates.task(taskRef(taskId, of))),
-    tasks: (filter = {}) => ask((rates) => rates.tasks({ ...filter, ...checked(filter) })),
+    tasks: (filter = {}) => ask((rates) => rates.tasks(taskFilter(filter))),
     campaign: (name, of) => ask((rates) => rates.campaign(campaignRef(name, of))),
-    campaigns: (filter = {}) => ask((rates) => rates.campaigns({ ...filter, ...checked(filter) })),
-    recipients: (taskId, filter = {}) => ask((rates) => rates.recipients(taskRef(taskId, filter), filter)),
-    campaignRecipients: (name, filter = {}) => ask((rates) => rates.campaignRecipients(campaignRef(name, filter), filter)),
+    campaigns: (filter = {}) => ask((rates) => rates.campaigns(campaignFilter(filter))),
+    recipients: (taskId, filter = {}) => ask((rates) => rates.recipients(taskRef(taskId, appOf(filter)), recipientFilter(filter))),
+    campaignRecipients: (name, filter = {}) =>
+      ask((rates) => rates.campaignRecipients(campaignRef(name, appOf(filter)), campaignRecipientFilter(filter))),
     curve: (taskId, of) => ask((rates) => rates.curve(taskRef(taskId, of))),
     campaignCurve: (name, of) => ask((rates) => rates.campaignCurve(campaignRef(name, of))),
     band: (of) => ask((rates) => rates.band(oneRef(of))),
-    timeToRead: (of) => ask((rates) => rates.timeToRead('taskId' in of || 'campaign' in of ? oneRef(of) : checked(of))),
+    timeToRead: (of) => ask((rates) => rates.timeToRead(population(of))),
     forbidden: (of) => ask((rates) => rates.forbidden(oneRef(of))),
-    stateAt: (taskId, at, of) => ask((rates) => rates.stateAt(taskRef(taskId, of), checkedTime('at', at))),
+    stateAt: (taskId, at, of) => ask((rates) => rates.stateAt(taskRef(taskId, of), moment('at', at))),
     looks: (taskId, of) => ask((rates) => rates.looks(taskRef(taskId, of))),
     explain: (taskId, userId, of) => ask((rates) => rates.explain(taskRef(taskId, of), parseUserId('userId', userId))),
     apps: () => ask((rates) => rates.apps()),
     attention: () => ask((rates) => rates.attention()),
-    close: () => (closed ??= close()),
+    close: () => (closed ??= Promise.allSettled(open).then(close)),
   }
 }
 
@@ -157,7 +165,11 @@ function openReader({ databaseUrl, prisma }: RatesOptions): { readonly reader: R
     const message = 'createRates needs exactly one of databaseUrl and prisma. Is the environment variable set?'
     throw new TrackerError('INVALID_CONFIG', message)
   }
-  if (prisma !== undefined) return { reader: createRateReader({ prisma }), close: () => Promise.resolve() }
+  if (prisma !== undefined) {
+    if (typeof prisma?.$queryRawUnsafe !== 'function')
+      throw new TrackerError('INVALID_CONFIG', 'prisma must be a client of Prisma, one with $queryRawUnsafe.')
+    return { reader: createRateReader({ prisma }), close: () => Promise.resolve() }
+  }
   const url = databaseUrl ?? ''
   if (!URL.canParse(url) || !isAddress(url, DATABASE_SCHEMES)) {
     // The value itself is not shown: it holds a password.
@@ -168,36 +180,6 @@ function openReader({ databaseUrl, prisma }: RatesOptions): { readonly reader: R
   return { reader: createRateReader(database), close: () => database.close() }
 }
 
-function taskRef(taskId: TaskId, { app }: OfApp = {}): TaskRef {
-  return { taskId: parseTaskId(taskId), app: appOf(app) }
-}
-
-function campaignRef(name: string, { app }: OfApp = {}): CampaignRef {
-  return { campaign: parseCampaignName(name, 'campaign'), app: appOf(app) }
-}
-
-function oneRef(of: TaskRef | CampaignRef): TaskRef | CampaignRef {
-  return 'taskId' in of ? taskRef(of.taskId, of) : campaignRef(of.campaign, of)
-}
-
-function appOf(app: string | undefined): string | undefined {
-  return app === undefined ? undefined : parseApp(app)
-}
-
-interface SentIn extends OfApp {
-  readonly since?: Date | undefined
-  readonly until?: Date | undefined
-}
-
-function checked({ app, since, until }: SentIn): SentIn {
-  return {
-    app: appOf(app),
-    since: since && checkedTime('since', since),
-    until: until && checkedTime('until', until),
-  }
-}
-
-function checkedTime(field: string, at: Date): Date {
-  if (at instanceof Date && !Number.isNaN(at.getTime())) return at
-  throw new InvalidInputError(field, `${field} must be a Date, and a valid one. A text becomes one by new Date("2026-11-23T01:00:00Z").`)
+function appOf({ app }: OfApp): OfApp {
+  return { app }
 }

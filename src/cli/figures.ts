@@ -1,4 +1,3 @@
-import { HOUR_MS } from '../core/delivery.ts'
 import type { BandStep, ForbiddenCount, RateColumns } from '../core/rates.ts'
 import type { TimeToRead } from '../core/time-to-read.ts'
 import type { Display } from './rates.ts'
@@ -48,12 +47,10 @@ export function readCurve({ delivered }: RateColumns, { band }: Figures, span: T
   return `${title}\n${readChart(band, delivered, span, display)}`
 }
 
-/** Hours are real ones, and say nothing of a demo's day. */
-export function timeFacts({ timeToRead, forbidden }: Figures, { from, until, scale }: ToldSpan): Fact[] {
-  const within = timeToRead.within.filter(({ hours }) => hours * HOUR_MS <= until.getTime() - from.getTime())
+export function timeFacts({ timeToRead, forbidden }: Figures, { scale }: Pick<ToldSpan, 'scale'>): Fact[] {
   return [
     ['Time to read', timeToReadInWords(timeToRead, scale)],
-    ['Read within', sharesInWords(within)],
+    ['Read within', sharesInWords(timeToRead.within)],
     ['Forbidden', forbiddenInWords(forbidden)],
   ]
 }

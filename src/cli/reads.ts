@@ -34,7 +34,7 @@ export async function allPages<Item>(page: (filter: PageFilter) => Promise<Page<
 }
 
 /** Adds what to do about an error of this code. */
-export function withHint(code: TrackerErrorCode, hint: string): (error: unknown) => never {
+function withHint(code: TrackerErrorCode, hint: string): (error: unknown) => never {
   return (error) => {
     throw error instanceof TrackerError && error.code === code
       ? new TrackerError(code, `${error.message} ${hint}`, { cause: error })

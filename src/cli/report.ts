@@ -47,7 +47,7 @@ export const addReport: AddCommand = (program, context, run) => {
     .option('--campaign <name>', 'this campaign, in full')
     .option('--app <name>', 'only this app')
     .addOption(sinceOption(context.now))
-    .addOption(new Option('--by <what>', 'a line for each').choices(['campaign', 'task']).default('campaign'))
+    .addOption(new Option('--by <what>', 'a line for each campaign or task').choices(['campaign', 'task']).default('campaign'))
     .addOption(formatOption())
     .addOption(watchOption())
     .addHelpText('after', EXAMPLES)
@@ -117,7 +117,8 @@ async function assertThere(reader: RateReader, { campaign, app }: Filter): Promi
 /** A curve costs a query: a screenful has one a line. */
 const CURVES_SHOWN = 50
 
-async function campaignTable(reader: RateReader, campaigns: readonly CampaignRates[], now: Date): Promise<Drawing> {
+/** The last lines say what the figures are. */
+export async function campaignTable(reader: RateReader, campaigns: readonly CampaignRates[], now: Date): Promise<Drawing> {
   const curves = new Map<CampaignRates, string>()
   for (const each of campaigns.length <= CURVES_SHOWN ? campaigns : []) {
     const span = { from: each.firstSentAt, until: each.lastDeadlineAt, now }

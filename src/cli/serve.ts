@@ -1,16 +1,18 @@
+import { assertGuarded } from '../http/exposure.ts'
 import type { AddCommand } from './command.ts'
-import { requireDatabase } from './embedded.ts'
+import { configWithEmbedded, requireDatabase } from './embedded.ts'
 
 export const addServe: AddCommand = (program, context, run) => {
   program
     .command('serve')
     .description('the HTTP API and the dashboard on PORT; a worker elsewhere makes the looks')
-    .addHelpText('after', '\nExample:\n  $ DATABASE_URL=postgres://… dingtalk-delivery serve\n  $ open http://127.0.0.1:8080/')
+    .addHelpText('after', '\nExample:\n  $ DATABASE_URL=postgres://… dingtalk-delivery serve')
     .action(
       run(async () => {
         const { openServer, runService } = await import('./service.ts')
-        const config = context.config()
+        const config = await configWithEmbedded(context)
         requireDatabase(config)
+        assertGuarded(config.host, config.apiToken)
         return runService(context, config, async (service) => {
           const { url } = await openServer(config, service, context)
           context.note(`Dashboard: ${url}/  API: ${url}/v1/openapi.json  Stop with Ctrl-C.`)

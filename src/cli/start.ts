@@ -1,4 +1,5 @@
 import type { Config } from '../config.ts'
+import { assertGuarded } from '../http/exposure.ts'
 import type { AddCommand } from './command.ts'
 import type { Context } from './context.ts'
 import { EMBEDDED_DIRECTORY } from './embedded.ts'
@@ -13,6 +14,7 @@ export const addStart: AddCommand = (program, context, run) => {
       run(async () => {
         const { openServer, openWorker, runService } = await import('./service.ts')
         const settings = context.config()
+        assertGuarded(settings.host, settings.apiToken)
         return runService(context, settings, async (service) => {
           const config = settings.databaseUrl === null ? await withEmbedded(context, service) : settings
           const { migrateAll } = await import('../wiring.ts')
@@ -37,6 +39,6 @@ async function withEmbedded(context: Context, { log, closers }: Service): Promis
   })
   closers.add('embedded PostgreSQL', () => database.close())
   void database.exited.then((reason) => log.info({ reason }, 'embedded PostgreSQL ended'))
-  context.note(`Embedded PostgreSQL in ${EMBEDDED_DIRECTORY}; track, show, report, unread and doctor find it from this directory.`)
+  context.note(`Embedded PostgreSQL in ${EMBEDDED_DIRECTORY}; the other commands find it from this directory.`)
   return context.config({ DATABASE_URL: database.url })
 }

@@ -108,8 +108,8 @@ function nothingOf({ delivered }: Audience['of'], wanted: Wanted): string {
 /** `3 unread of 10 delivered, as of …`, and what must be known about it. */
 function summaryOf(of: Audience['of'], wanted: Wanted): string {
   const asOf = of.lastObservedAt === null ? 'before the first answer' : `as of ${showTime(of.lastObservedAt)}`
-  if (wanted === 'pending') return `${of.pending} of ${of.targeted} were never listed, ${asOf}: not known whether they got it.`
-  const hidden = of.pending === 0 ? '' : ` ${of.pending} more were never listed (--pending).`
+  if (wanted === 'pending') return `${of.pending} of ${of.targeted} not listed by DingTalk, ${asOf}: not known whether they got it.`
+  const hidden = of.pending === 0 ? '' : ` ${of.pending} more not listed by DingTalk (--pending).`
   return `${of.unread} unread of ${of.delivered} delivered, ${asOf}.${endOf(of)}${hidden}`
 }
 

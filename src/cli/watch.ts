@@ -22,7 +22,7 @@ const PATIENCE_MS = 3_000
 
 /** `--watch [seconds]`. */
 export function watchOption(): Option {
-  return new Option('--watch [seconds]', `show it again every so many seconds, ${DEFAULT_SECONDS} unless told, until Ctrl-C`)
+  return new Option('--watch [seconds]', 'show it again every so many seconds, until Ctrl-C')
     .preset(String(DEFAULT_SECONDS))
     .argParser((text) => numberOf(text, 0.2, 3_600, false))
 }

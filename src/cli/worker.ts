@@ -1,5 +1,5 @@
 import type { AddCommand } from './command.ts'
-import { requireDatabase } from './embedded.ts'
+import { configWithEmbedded, requireDatabase } from './embedded.ts'
 
 export const addWorker: AddCommand = (program, context, run) => {
   program
@@ -12,7 +12,7 @@ export const addWorker: AddCommand = (program, context, run) => {
     .action(
       run(async () => {
         const { openWorker, runService } = await import('./service.ts')
-        const config = context.config()
+        const config = await configWithEmbedded(context)
         requireDatabase(config)
         return runService(context, config, async (service) => {
           await openWorker(context, config, service)

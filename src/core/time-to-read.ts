@@ -120,16 +120,15 @@ function shareSeen(hours: number, { after, before }: Ends): ShareBounds {
 }
 
 /**
- * The part of the estimate in which it crosses the share. Where it reaches the share just at the end of a part, every time up to the
- * next part divides the people so, and the bracket goes from the beginning of the one to the end of the other.
+ * The part of the estimate in which it reaches the share. Where that is just at the end of the part it is still this one: it is about
+ * the same reader as {@link orderStatistic}, so it never leaves the bounds that are certain.
  */
 function crossing(share: number, parts: readonly Part[]): TimeBounds {
   const after = Float64Array.from(parts, ({ afterMs }) => afterMs)
   const before = Float64Array.from(parts, endOf)
   const upTo = Float64Array.from(parts, (part) => part.upTo)
   const reached = indexOfFirst(upTo, (mass) => mass >= share - ROUNDING)
-  const passed = indexOfFirst(upTo, (mass) => mass > share + ROUNDING)
-  return { afterMs: at(after, reached), beforeMs: finiteOrNull(at(before, passed)) }
+  return { afterMs: at(after, reached), beforeMs: finiteOrNull(at(before, reached)) }
 }
 
 /** The mass of the parts that end by then, and of those that begin before. */

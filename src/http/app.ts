@@ -6,7 +6,7 @@ import { addCampaignRoutes } from './api/campaigns.ts'
 import { addDocument } from './api/document.ts'
 import { addOverallRoutes } from './api/overall.ts'
 import { addTaskRoutes } from './api/tasks.ts'
-import { acceptJson, BODY_LIMIT_BYTES } from './body.ts'
+import { acceptJson, BODY_LIMIT_BYTES, drain } from './body.ts'
 import { registerDashboard } from './dashboard/dashboard.ts'
 import { Failure, failureOf, sendFailure } from './failure.ts'
 import { addBorder, addOtherMethods, addTokenGuard } from './guard.ts'
@@ -41,12 +41,10 @@ export async function createApp(options: HttpServerOptions): Promise<FastifyInst
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
   })
   app.server.maxConnections = MAX_CONNECTIONS
-  // Values are checked where they become types; the schemas of routes are for the document.
-  app.setValidatorCompiler(() => () => true)
-  app.setSerializerCompiler(() => JSON.stringify)
-  app.setErrorHandler((error, asked, reply) => {
+  app.setErrorHandler(async (error, asked, reply) => {
     const failure = failureOf(error)
     if (failure.statusCode >= 500) options.onError?.(error, routeOf(asked))
+    if (failure.code === 'BODY_TOO_LARGE') await drain(asked.raw)
     return sendFailure(reply, failure)
   })
   app.setNotFoundHandler((_request, reply) =>
@@ -71,6 +69,10 @@ async function addApi(app: FastifyInstance, options: HttpServerOptions): Promise
     refuseOthers()
   })
   await app.register(async (api) => {
+    // Values are checked where they become types; the schemas of routes are for the document. In the scope that has the schemas:
+    // Fastify gives such a scope its own compilers again.
+    api.setValidatorCompiler(() => () => true)
+    api.setSerializerCompiler(() => JSON.stringify)
     await addDocument(api, version, apiToken !== null)
     await api.register(async (guarded) => {
       addTokenGuard(guarded, apiToken)

@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http'
+import { finished } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { MAX_RECIPIENTS } from '../core/delivery.ts'
 import { MAX_CAMPAIGN, MAX_USER_ID } from '../core/track-rules.ts'
@@ -26,4 +28,19 @@ function parseJson(body: Buffer): unknown {
     const what = error instanceof SyntaxError ? 'JSON' : 'UTF-8'
     throw new Failure(400, 'MALFORMED_JSON', `The body is not ${what}. Send one JSON object in UTF-8, such as {"taskId":"256271667526"}.`)
   }
+}
+
+/** Nobody sends what is refused for longer. */
+const DRAIN_MS = 2_000
+
+/** Throws the rest of a body away. Many programs read the answer only when they have sent all, and tell of a broken pipe where they cannot. */
+export function drain(request: IncomingMessage): Promise<void> {
+  return new Promise((resolve) => {
+    const patience = setTimeout(resolve, DRAIN_MS)
+    finished(request, () => {
+      clearTimeout(patience)
+      resolve()
+    })
+    request.resume()
+  })
 }

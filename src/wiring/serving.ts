@@ -12,6 +12,7 @@ import { createRateReader } from '../store/rate-reader.ts'
 import { databaseChecks, reportOf } from './health.ts'
 import { createJournal } from './journal.ts'
 import { budgetsOf } from './settings.ts'
+import { within } from './within.ts'
 
 /** What the HTTP API and the dashboard stand on: the database alone, so they answer whatever the queue does. */
 export interface Serving {
@@ -27,15 +28,20 @@ export interface Serving {
 /** Connections of a server at most; a page asks half a dozen questions at once. */
 const MAX_CONNECTIONS = 8
 
+/** As long as a statement may run on the server. A network that swallows everything would hold a caller for four attempts of 20 s each. */
+const PATIENCE_MS = 15_000
+
 /**
  * Opens the database for the server. Nothing connects yet.
  * @param metrics of a process that serves alone; null where a worker of the same process fills them
+ * @param patienceMs how long one answer of the database is waited for
  * @throws {TrackerError} `INVALID_CONFIG` without a database
  */
 export function openServing(
   config: Pick<Config, 'databaseUrl' | 'apps' | 'monthlyCallBudget'>,
   log: Logger,
   metrics: Metrics | null,
+  patienceMs = PATIENCE_MS,
 ): Serving {
   if (config.databaseUrl === null) {
     throw new TrackerError(
@@ -52,25 +58,33 @@ export function openServing(
     onConnectionError: failed,
   })
   const store = createDeliveryStore(database)
+  const inTime = <T>(work: PromiseLike<T>): Promise<T> => within(patienceMs, work, () => noAnswer(patienceMs))
   const budgets = config.apps.length > 0 ? budgetsOf(config.apps) : budgetOfDefault(config.monthlyCallBudget)
   const health = (): Promise<HealthReport> => reportOf(databaseChecks(database))
   metrics?.onCollect(() => readGauges(database, budgets))
   metrics?.onHealth(async () => (await health()).checks)
   return {
-    rates: createRateReader(database),
+    rates: createRateReader({
+      prisma: { $queryRawUnsafe: (query, ...values) => inTime(database.prisma.$queryRawUnsafe(query, ...values)) },
+    }),
     budgets,
     tracking: {
       async track(request) {
-        const [tracked] = await store.track([request])
+        const [tracked] = await inTime(store.track([request]))
         if (tracked === undefined) throw new TypeError('one request gives one result')
         journal.tracked(tracked)
         return { isNew: tracked.isNew }
       },
-      cancel: (key) => store.cancel(key),
+      cancel: (key) => inTime(store.cancel(key)),
     },
     health,
     close: () => database.close(),
   }
+}
+
+/** In words that are no lost connection's, which would be asked again. */
+function noAnswer(ms: number): TrackerError {
+  return new TrackerError('DATABASE_UNAVAILABLE', `The database gave no answer for ${ms} ms. Check that it runs and is not overloaded.`)
 }
 
 /** A server needs no credentials, and without them it knows no app by name. */

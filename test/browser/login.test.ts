@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
+import { until } from '../support/wait.ts'
 import { type Company, openCompany } from './support/company.ts'
 import { endpoint, openReader, textOf } from './support/reader.ts'
 import { type DashboardServer, startDashboard } from './support/server.ts'
@@ -42,7 +43,7 @@ describe.skipIf(endpoint === null)('signing in', () => {
     await page.getByLabel('API token').fill(TOKEN)
     await page.getByRole('button', { name: 'Sign in' }).click()
     await page.waitForURL('**/campaigns/news?state=all')
-    const [cookie] = (await page.context().cookies()).filter(({ name }) => name === 'delivery_session')
+    const cookie = (await page.context().cookies()).find(({ name }) => name === 'delivery_session')
     expect(cookie).toMatchObject({ httpOnly: true, sameSite: 'Strict', secure: false })
     expect(cookie?.value).not.toContain(TOKEN)
     await page.getByRole('button', { name: 'Sign out' }).click()
@@ -80,6 +81,23 @@ describe.skipIf(endpoint === null)('signing in', () => {
     await page.context().addCookies([{ name: 'delivery_session', value, url: server.url }])
     await page.goto('/')
     expect(new URL(page.url()).pathname).toBe('/login')
+  })
+
+  test('a page that is open when the session ends leads to the login, and back', async () => {
+    const page = await openReader(server.url)
+    await page.clock.install()
+    await page.goto('/campaigns/news?state=all')
+    await page.getByLabel('API token').fill(TOKEN)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.waitForURL('**/campaigns/news?state=all')
+    aheadMs = 13 * HOUR_MS
+    await until(async () => (await page.clock.runFor(6_000), new URL(page.url()).pathname === '/login'), {
+      what: 'the login is shown',
+      everyMs: 100,
+    })
+    await page.getByLabel('API token').fill(TOKEN)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.waitForURL('**/campaigns/news?state=all')
   })
 
   test('never leads to another site', async () => {

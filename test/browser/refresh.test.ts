@@ -58,10 +58,47 @@ describe.skipIf(endpoint === null)('a page that is open', () => {
     page.removeAllListeners('console')
     const step = async (): Promise<void> => page.clock.runFor(61_000)
     await until(async () => (await step(), page.locator('#away').isVisible()), { what: 'the absence is told', everyMs: 100 })
-    expect(await textOf(page, '#away')).toMatch(/^The server does not answer\. What you see was known .+ ago\.$/)
+    expect(await textOf(page, '#away')).toMatch(
+      /^No new figures: the server or its database does not answer\. What you see was known .+ ago\.$/,
+    )
     expect(await textOf(page, 'h1')).toBe('news')
     await server.restart()
     await until(async () => (await step(), page.locator('#away').isHidden()), { what: 'it is over', everyMs: 100 })
+  })
+
+  test('fills when the first task is tracked', async () => {
+    const empty = await createTestDatabase({ migrated: true })
+    const first = openCompany(empty.url)
+    const fresh = await startDashboard({ databaseUrl: empty.url })
+    try {
+      const page = await openReader(fresh.url)
+      await page.clock.install()
+      await page.goto('/')
+      expect(await textOf(page, 'h1')).toBe('Track your first task')
+      await first.track({ taskId: '1', campaign: 'news', userIds: ['ann'], hoursAgo: 0 })
+      await until(async () => (await page.clock.runFor(6_000), (await textOf(page, 'h1')) === 'Overview'), {
+        what: 'the overview is shown',
+        everyMs: 100,
+      })
+      expect(await page.locator('.campaigns h3').allInnerTexts()).toEqual(['news'])
+      expect(await page.title()).toBe('Overview · Delivery tracker')
+    } finally {
+      await fresh.close()
+      await first.close()
+      await empty.drop()
+    }
+  })
+
+  test('says so when what it shows is gone', async () => {
+    await company.track({ taskId: '2', campaign: 'old news', userIds: ['ann'], hoursAgo: 2 })
+    const page = await openReader(server.url)
+    await page.clock.install()
+    await page.goto('/campaigns/old%20news')
+    await company.sql(`DELETE FROM delivery_task WHERE task_id = '2'`)
+    await until(async () => (await page.clock.runFor(6_000), (await textOf(page, 'h1')) === 'Not here'), {
+      what: 'its absence is told',
+      everyMs: 100,
+    })
   })
 
   test('asks for nothing while nobody looks at it', async () => {

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { builtFile, runCli, startNode } from '../support/process.ts'
 
-const COMMANDS = ['worker', 'start', 'demo', 'simulator', 'migrate', 'track', 'cancel', 'show', 'report', 'unread', 'doctor']
+const COMMANDS = ['worker', 'serve', 'start', 'demo', 'simulator', 'migrate', 'track', 'cancel', 'show', 'report', 'unread', 'doctor']
 const TASK = '9007199254740993123'
 
 let database: TestDatabase
@@ -109,10 +109,14 @@ test('a task is tracked once, with users from a file and from options, and then 
   expect(head.split(',')).toHaveLength(row.split(',').length)
   expect((await withDatabase('report')).stdout).not.toContain('\u001B')
 
-  expect(await withDatabase('unread', TASK)).toMatchObject({ code: 0, stdout: 'Nobody so far: DingTalk has listed nobody who got it.\n' })
+  expect(await withDatabase('unread', TASK)).toMatchObject({
+    code: 0,
+    stdout:
+      'Nobody so far: DingTalk has listed nobody who got it.\n0 unread of 0 delivered, before the first answer. 3 more not listed by DingTalk (--pending).\n',
+  })
   expect(await withDatabase('unread', '--campaign', 'payrol')).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining('Campaign "payrol" is not tracked'),
+    stderr: expect.stringContaining('No task of any app has the campaign "payrol"'),
   })
 })
 

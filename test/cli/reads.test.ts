@@ -130,13 +130,13 @@ test('who has not read: of a campaign each once, with the time that it is as of,
   const { stdout } = await run('unread', '--campaign', CAMPAIGN)
   const names = stdout.split('\n').map((line) => line.split(' ')[0])
   expect(names.slice(0, 4)).toEqual(['User', 'cy', 'fay', ''])
-  expect(stdout).toMatch(/^2 unread of 4 delivered, as of \d{4}-.*\. 1 more were never listed \(--pending\)\.$/m)
+  expect(stdout).toMatch(/^2 unread of 4 delivered, as of \d{4}-.*\. 1 more not listed by DingTalk \(--pending\)\.$/m)
 })
 
 test('who was never listed is a list of its own', async () => {
   const { stdout } = await run('unread', taskId, '--pending')
   expect(stdout).toMatch(/^User +Not listed as of\neve +\d{4}-/)
-  expect(stdout).toMatch(/^1 of 5 were never listed, as of \d{4}-/m)
+  expect(stdout).toMatch(/^1 of 5 not listed by DingTalk, as of \d{4}-/m)
 })
 
 test('a task is cancelled once, and who is unread then is so as of the last look', async () => {

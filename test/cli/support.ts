@@ -86,7 +86,7 @@ const STEPS: ReadonlyArray<readonly [hours: number, atLeast: number, atMost: num
 
 export const BAND: readonly BandStep[] = STEPS.map(([hours, atLeast, atMost]) => ({ at: hoursLater(hours), atLeast, atMost }))
 
-export function aLook(fields: Partial<Look> = {}): Look {
+function aLook(fields: Partial<Look> = {}): Look {
   const answered = { outcome: 'observed', code: '0', message: null, requestId: 'r1' } as const
   const people = { pending: 5, invalid: 0, failed: 1, forbidden: 4, unread: 21, read: 66 }
   const times = { dueAt: hoursLater(10), requestedAt: hoursLater(10), respondedAt: hoursLater(10) }

@@ -191,7 +191,7 @@ test('when people read is told as brackets', () => {
 })
 
 test('a day that passes in a minute is told as a day, and it says so', () => {
-  const quantiles = [aQuantile(0.5, { afterMs: 500, beforeMs: 750 })]
+  const quantiles = [aQuantile(0.5, { afterMs: 12 * MINUTE_MS, beforeMs: 18 * MINUTE_MS })]
   const words = timeToReadInWords({ people: 9, read: 5, method: 'looks', asOf: NOW, quantiles, within: [] }, 1_440)
   expect(words.split('\n')).toEqual(['half had read between 12 min and 18 min after the send', expect.stringContaining('faster')])
   const chart = readChart(
@@ -201,6 +201,19 @@ test('a day that passes in a minute is told as a day, and it says so', () => {
     { colors: plain, width: 60 },
   )
   expect(chart).toMatch(/sent +6 h +12 h +18 h +deadline$/)
+})
+
+test.each([
+  [6, /sent +2 h +4 h +until$/],
+  [24.1, /sent +6 h +12 h +18 h +until$/],
+  [50, /sent +12 h +24 h +36 h +until$/],
+  [9 * 24, /sent +2 d +4 d +6 d +until$/],
+  [400 * 24, /sent +100 d +200 d +300 d +until$/],
+])('the time axis of %i hours has round marks', (hours, axis) => {
+  const span = { from: SENT, until: hoursLater(hours), now: hoursLater(hours + 1), scale: 1, ends: { from: 'sent', until: 'until' } }
+  const chart = readChart(BAND, 87, span, { colors: plain, width: 60 })
+  expect(chart).toMatch(axis)
+  expect(chart).toMatch(/──┘$/m)
 })
 
 test('an estimate is called so, and stands behind what is certain', () => {

@@ -1,24 +1,25 @@
 import { spawnSync } from 'node:child_process'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { startCli } from '../support/process.ts'
 import { redisAvailable, startRedis } from '../support/redis.ts'
-import { blocksOf, codeIn, PAGES, textOf } from './support/pages.ts'
+import { blocksOf, codeIn, PAGES, ROOT, tableUnder, textOf } from './support/pages.ts'
 import { storeSample } from './support/sample.ts'
 import { type CommandRun, runShell } from './support/shell.ts'
 
 /** What a page's commands are run against; a page that is not here has none. */
 const README = 'README.md'
 const SIMULATOR = 'docs/simulator.md'
+const PERFORMANCE = 'docs/performance.md'
 
 const curl = spawnSync('curl', ['--version']).status === 0
 if (!curl && process.env['CI'] === 'true') throw new Error('curl is not installed, and with CI=true nothing is skipped')
 if (!curl) process.stderr.write('\nTHE LINES WITH curl ARE SKIPPED: it is not installed.\n\n')
 
 test('the pages with commands are those that are run here', () => {
-  expect(PAGES.filter((page) => scriptOf(page) !== '')).toEqual([README, SIMULATOR])
+  expect(PAGES.filter((page) => scriptOf(page) !== '')).toEqual([README, PERFORMANCE, SIMULATOR])
 })
 
 test('the commands of the README, one after another', { timeout: 60_000 }, async () => {
@@ -49,6 +50,13 @@ test('the commands of the README, one after another', { timeout: 60_000 }, async
   ).toEqual(['user_id', 'carol', 'late-reader', undefined])
   expect(said('track')?.stdout).toBe('tracking\n')
   expect(new Set(commands.map(({ command }) => command)), 'and every other command that it names').toEqual(commandsNamedIn(script))
+})
+
+test('the commands of the page on performance, with few tasks', { timeout: 120_000 }, async () => {
+  const script = withReal(scriptOf(PERFORMANCE), { 'node bench/': `node ${ROOT}/bench/`, '--writes': '--writes --tasks 200 --runs 3' })
+  const { stdout } = await runShell(script, { DATABASE_URL: inject('postgresUrl') })
+  const figures = tableUnder('What was measured', PERFORMANCE).map(([figure = '']) => figure)
+  expect(figures.filter((figure) => !stdout.includes(`\n${figure} `))).toEqual([])
 })
 
 describe.skipIf(!curl)('with curl', () => {

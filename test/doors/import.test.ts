@@ -8,20 +8,28 @@ import { describeRedis } from '../support/redis.ts'
 import { aDatabase, aRedis, proxied } from './support.ts'
 
 const SENDER = fileURLToPath(new URL('./sender.mjs', import.meta.url))
+const READER = fileURLToPath(new URL('./reader.mjs', import.meta.url))
 
-interface Sent extends Exit {
+interface Ran extends Exit {
   readonly said: readonly string[]
   readonly stderr: string
   /** Every package and every file of ours that was loaded: V8 lists them for its coverage, whoever loaded them and how. */
   readonly loaded: ReadonlySet<string>
 }
 
+type Options = Readonly<Record<string, string>>
+
 /** Runs the sender's program to its end, with the built package. */
-async function send(options?: Readonly<Record<string, string>>, ...taskIds: string[]): Promise<Sent> {
+const send = (options?: Options, ...taskIds: string[]): Promise<Ran> => run(SENDER, 'index.js', options, taskIds)
+
+/** Runs a program that asks for the rates of a task. */
+const readRates = (options?: Options): Promise<Ran> => run(READER, 'rates.js', options, options === undefined ? [] : ['1'])
+
+async function run(program: string, door: string, options: Options | undefined, taskIds: readonly string[]): Promise<Ran> {
   const directory = await mkdtemp(join(tmpdir(), 'dingtalk-delivery-loaded-'))
   onTestFinished(() => rm(directory, { recursive: true, force: true }))
-  const args = [builtFile('index.js'), ...(options === undefined ? [] : [JSON.stringify(options)]), ...taskIds]
-  const child = startNode(SENDER, { args, env: { NODE_V8_COVERAGE: directory } })
+  const args = [builtFile(door), ...(options === undefined ? [] : [JSON.stringify(options)]), ...taskIds]
+  const child = startNode(program, { args, env: { NODE_V8_COVERAGE: directory } })
   const exit = await child.exit
   return { ...exit, said: child.stdout().trim().split('\n'), stderr: child.stderr(), loaded: await loadedBy(directory) }
 }
@@ -45,7 +53,7 @@ function nameOf(url: string): string {
     .join('/')
 }
 
-const packagesOf = ({ loaded }: Sent): string[] => [...loaded].filter((name) => !name.startsWith('dist/') && !name.startsWith('file:'))
+const packagesOf = ({ loaded }: Ran): string[] => [...loaded].filter((name) => !name.startsWith('dist/') && !name.startsWith('file:'))
 
 test('importing the package loads no other package', async () => {
   const sent = await send()
@@ -79,6 +87,32 @@ test('a tracker whose PostgreSQL queue is away lets the process end', async () =
     stderr: '',
     said: ['QUEUE_UNAVAILABLE', 'closed'],
   })
+})
+
+/** What only those need who send or work. */
+const OF_THE_QUEUE_AND_DINGTALK = /^(bullmq|ioredis|undici|msgpackr|fastify|commander)$/
+
+test('importing the door of the rates loads nothing of the queue and of DingTalk', async () => {
+  const ran = await readRates()
+  expect(ran).toMatchObject({ code: 0, stderr: '' })
+  expect(ran.loaded).toContain('dist/rates.js')
+  expect(packagesOf(ran).filter((name) => OF_THE_QUEUE_AND_DINGTALK.test(name))).toEqual([])
+  expect([...ran.loaded].filter((name) => /^dist\/(queue|service|dingtalk|wiring|cli|http)/.test(name))).toEqual([])
+})
+
+test('asking for rates loads Prisma and pg, still nothing of the queue, and lets the process end', async () => {
+  const databaseUrl = await aDatabase()
+  await send({ databaseUrl }, '1')
+  const ran = await readRates({ databaseUrl })
+  expect(ran).toMatchObject({ code: 0, stderr: '', said: ['0 targeted', 'closed'] })
+  expect(packagesOf(ran)).toEqual(expect.arrayContaining(['pg', '@prisma/adapter-pg']))
+  expect(packagesOf(ran).filter((name) => OF_THE_QUEUE_AND_DINGTALK.test(name))).toEqual([])
+})
+
+test('rates whose database is away let the process end', async () => {
+  const { url, proxy } = await proxied(await aDatabase())
+  await proxy.mode('refuse')
+  expect(await readRates({ databaseUrl: url })).toMatchObject({ code: 0, stderr: '', said: ['DATABASE_UNAVAILABLE', 'closed'] })
 })
 
 describeRedis('with a queue on Redis', () => {

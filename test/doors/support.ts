@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { onTestFinished } from 'vitest'
 import { createTracker, type Tracker, type TrackerOptions } from '../../src/index.ts'
+import { createRates, type Rates, type RatesOptions } from '../../src/rates.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
 import { startProxy, type TcpProxy } from '../support/tcp-proxy.ts'
@@ -10,6 +11,13 @@ export function aTracker(options: TrackerOptions): Tracker {
   const tracker = createTracker(options)
   onTestFinished(() => tracker.close())
   return tracker
+}
+
+/** Rates that are closed at the end of the test. */
+export function someRates(options: RatesOptions): Rates {
+  const rates = createRates(options)
+  onTestFinished(() => rates.close())
+  return rates
 }
 
 /** The URL of a database of the test's own. */

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -34,7 +34,9 @@ const paths = () => files.map((file) => file.path)
 
 test('it holds the build, the migrations and the papers, and nothing else', () => {
   expect(paths()).toEqual(
-    expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'dist/worker.js', 'README.md', 'LICENSE', 'CHANGELOG.md']),
+    expect.arrayContaining([
+      ...['dist/index.js', 'dist/index.d.ts', 'dist/rates.js', 'dist/rates.d.ts', 'dist/worker.js', 'README.md', 'LICENSE', 'CHANGELOG.md'],
+    ]),
   )
   expect(paths().some((path) => /^prisma\/migrations\/\w+\/migration\.sql$/.test(path))).toBe(true)
   const homes = [
@@ -68,6 +70,45 @@ test('sending code imports the door by the name of the package', async () => {
   const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', code], { cwd: join(folder, 'sender') })
   expect(stdout.trim()).toBe('function object')
 })
+
+test('programs import the rates by the name of the package', async () => {
+  const code = "import * as rates from 'dingtalk-delivery-tracker/rates'; console.log(Object.keys(rates).sort().join())"
+  const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', code], { cwd: join(folder, 'sender') })
+  expect(stdout.trim()).toBe('InvalidInputError,TrackerError,createRates')
+})
+
+test('the types of the rates are found by the name of the package, and say what is wrong', async () => {
+  await writeFile(join(folder, 'sender', 'package.json'), '{ "type": "module" }')
+  await writeFile(join(folder, 'sender', 'report.ts'), REPORT)
+  const compiler = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
+  const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--types', '']
+  const { stdout } = await run(process.execPath, [compiler, ...options, 'report.ts'], { cwd: join(folder, 'sender') })
+  expect(stdout).toBe('')
+})
+
+/** What a program may rely on. Where an error is expected and there is none, the compiler says so. */
+const REPORT = `
+import { createRates, type CampaignRates, type Page, type RecipientStatus, TrackerError } from 'dingtalk-delivery-tracker/rates'
+
+export async function report(databaseUrl: string): Promise<string[]> {
+  const rates = createRates({ databaseUrl })
+  const { items, nextCursor }: Page<CampaignRates> = await rates.campaigns({ search: 'payroll', since: new Date(0), limit: 10 })
+  const unread: RecipientStatus[] = await rates.recipients(256271667526n, { state: 'unread' })
+  const { quantiles } = await rates.timeToRead({ taskId: 256271667526n })
+  const bounds: Array<number | null> = quantiles.flatMap(({ afterMs, beforeMs, certain }) => [afterMs, beforeMs, certain.beforeMs])
+  const rate: number | null | undefined = items[0]?.readRate
+  // @ts-expect-error a misspelt state
+  await rates.recipients('1', { state: 'opened' })
+  // @ts-expect-error a misspelt filter
+  await rates.recipients('1', { status: 'unread' })
+  // @ts-expect-error a rate may be null
+  items[0]?.readRate.toFixed(1)
+  await rates.close()
+  return [String(nextCursor), String(rate), String(bounds), ...unread.map(({ userId }) => userId)]
+}
+
+export const isMissing = (error: unknown): boolean => error instanceof TrackerError && error.code === 'TASK_NOT_FOUND'
+`
 
 test('what is inside is not importable, so that it may change', async () => {
   const inside = run(process.execPath, ['--input-type=module', '--eval', "await import('dingtalk-delivery-tracker/dist/wiring.js')"], {

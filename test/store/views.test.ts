@@ -1,15 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { TaskKey } from '../../src/core/delivery.ts'
 import { planExpiry } from '../../src/core/plan.ts'
-import { createRateQueries, type RateQueries } from '../../src/store/rate-query.ts'
+import type { RateReader } from '../../src/core/rates.ts'
+import { createRateReader } from '../../src/store/rate-reader.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
 import { answeredAt, aTask, loaded, lookAt, minutesLater, planBody, SENT, TIMING } from './support/looks.ts'
 
 let db: TestStore
-let rates: RateQueries
+let rates: RateReader
 beforeAll(async () => {
   db = await openTestStore()
-  rates = createRateQueries(db.prisma)
+  rates = createRateReader(db)
 })
 afterAll(() => db.close())
 
@@ -61,18 +62,16 @@ describe('one task', () => {
   })
 
   test('its rates', async () => {
-    expect(await rates.taskRates({ taskId: key.taskId })).toMatchObject([
-      {
-        ...{ app: 'default', taskId: key.taskId, agentId: '836390886', campaign: 'one', status: 'tracking', reason: null },
-        ...{ sentAt: SENT, deadlineAt: minutesLater(24 * 60), lastObservedAt: answeredAt(14), finishedAt: null, polls: 4 },
-        ...{ targeted: 6, delivered: 2, read: 1, unread: 1, pending: 1, failed: 1, forbidden: 1, invalid: 1 },
-        ...{ readRate: 0.5, readRateOfTargeted: 1 / 6 },
-      },
-    ])
+    expect(await rates.task({ taskId: key.taskId })).toMatchObject({
+      ...{ app: 'default', taskId: key.taskId, agentId: '836390886', campaign: 'one', status: 'tracking', reason: null },
+      ...{ sentAt: SENT, deadlineAt: minutesLater(24 * 60), lastObservedAt: answeredAt(14), finishedAt: null, polls: 4, goodPolls: 3 },
+      ...{ targeted: 6, delivered: 2, read: 1, unread: 1, pending: 1, failed: 1, forbidden: 1, invalid: 1 },
+      ...{ readRate: 0.5, readRateOfTargeted: 1 / 6 },
+    })
   })
 
   test('its people, with the time of the last good look for who is unread', async () => {
-    const people = await rates.recipients({ app: 'default', taskId: key.taskId })
+    const people = await rates.recipients(key, {})
     expect(people.map(({ userId, state }) => `${userId} ${state}`)).toEqual([
       ...['ann unread', 'bob read', 'cid failed', 'dan invalid', 'eve forbidden', 'fay pending'],
     ])
@@ -84,11 +83,11 @@ describe('one task', () => {
       readBefore: answeredAt(9),
     })
     expect(people[4]).toMatchObject({ forbiddenCode: '143105', forbiddenCount: 500 })
-    expect(await rates.unreadOf({ taskId: key.taskId })).toMatchObject([{ userId: 'ann' }])
+    expect(await rates.recipients(key, { state: 'unread' })).toEqual([people[0]])
   })
 
   test('its looks, good and failed', async () => {
-    expect(await rates.pollsOf(key)).toMatchObject([
+    expect(await rates.looks(key)).toMatchObject([
       { pollNo: 1, outcome: 'observed', changed: 2, unread: 2, pending: 4, requestId: 'r5' },
       { pollNo: 2, outcome: 'observed', changed: 4, read: 1, failed: 1, invalid: 1, forbidden: 1 },
       { pollNo: 3, outcome: 'transient', code: 'x', changed: 0, read: null, unread: null },
@@ -97,7 +96,7 @@ describe('one task', () => {
   })
 
   test('its curve has a point for each good look', async () => {
-    expect(await rates.curveOf(key)).toEqual([
+    expect(await rates.curve(key)).toEqual([
       { at: answeredAt(5), delivered: 2, read: 0, readRate: 0 },
       { at: answeredAt(9), delivered: 2, read: 1, readRate: 0.5 },
       { at: answeredAt(14), delivered: 2, read: 1, readRate: 0.5 },
@@ -117,7 +116,7 @@ describe('one task', () => {
       'fay pending',
     ])
     expect(await stateAt(key, minutesLater(600))).toEqual(
-      (await rates.recipients({ taskId: key.taskId })).map(({ userId, state }) => `${userId} ${state}`),
+      (await rates.recipients(key, {})).map(({ userId, state }) => `${userId} ${state}`),
     )
   })
 
@@ -127,15 +126,18 @@ describe('one task', () => {
     const before = await versions()
     await lookAt(db.store, key, { unread: ['ann'], read: ['bob'], failed: ['cid'], invalid: ['dan'], forbidden: ['eve'] }, 20)
     expect(await versions()).toEqual(before)
-    expect(await rates.unreadOf({ taskId: key.taskId })).toMatchObject([{ userId: 'ann', lastUnreadAt: minutesLater(20) }])
+    expect(await rates.recipients(key, { state: 'unread' })).toMatchObject([{ userId: 'ann', lastUnreadAt: minutesLater(20) }])
   })
 
   test('the end keeps who is unread as of the last good look, with the time of the end', async () => {
     const task = await loaded(db.store, key)
     await db.store.end(key, { pollNo: task.pollNo }, planExpiry(task, TIMING, 'the app was paused'))
-    const [row] = await rates.taskRates({ taskId: key.taskId })
-    expect(row).toMatchObject({ status: 'expired', reason: expect.stringContaining('the app was paused'), polls: 5, nextPollAt: null })
-    expect(row?.finishedAt).toBeInstanceOf(Date)
+    const ended = await rates.task(key)
+    expect(ended).toMatchObject({ status: 'expired', reason: expect.stringContaining('the app was paused'), polls: 5, nextPollAt: null })
+    expect(ended.finishedAt).toBeInstanceOf(Date)
+    expect(await rates.recipients(key, { state: 'unread' })).toMatchObject([
+      { userId: 'ann', lastUnreadAt: minutesLater(20), asOf: answeredAt(20) },
+    ])
   })
 })
 
@@ -156,32 +158,33 @@ test('a campaign counts people once, each with the best state', async () => {
   await lookAt(db.store, first.key, { read: ['a'], unread: ['b'], forbidden: ['c'], failed: ['d'], invalid: ['e', 'f'] }, 5)
   await lookAt(db.store, second.key, { unread: ['a', 'b'], failed: ['c'], invalid: ['d'], read: ['g'] }, 6)
   await lookAt(db.store, other.key, { read: ['a'] }, 7)
-  expect(await rates.campaignRates({ campaign: 'many', app: 'default' })).toEqual([
-    {
-      ...{ app: 'default', campaign: 'many', tasks: 2, openTasks: 2, firstSentAt: SENT, lastDeadlineAt: minutesLater(24 * 60) },
-      // a read, g read, b unread, e pending in one of two, c forbidden over failed, d failed over invalid, f invalid
-      ...{ targeted: 7, delivered: 3, read: 2, unread: 1, pending: 1, failed: 1, forbidden: 1, invalid: 1 },
-      ...{ readRate: 2 / 3, readRateOfTargeted: 2 / 7 },
-    },
-  ])
-  expect(await rates.campaignRates({ campaign: 'many' })).toHaveLength(2)
-  expect((await rates.unreadOf({ campaign: 'many' })).map(({ userId }) => userId)).toEqual(['b'])
+  expect(await rates.campaign({ campaign: 'many', app: 'default' })).toEqual({
+    ...{ app: 'default', campaign: 'many', tasks: 2, openTasks: 2, firstSentAt: SENT, lastSentAt: SENT },
+    ...{ lastDeadlineAt: minutesLater(24 * 60), lastObservedAt: answeredAt(6) },
+    // a read, g read, b unread, e pending in one of two, c forbidden over failed, d failed over invalid, f invalid
+    ...{ targeted: 7, delivered: 3, read: 2, unread: 1, pending: 1, failed: 1, forbidden: 1, invalid: 1 },
+    ...{ readRate: 2 / 3, readRateOfTargeted: 2 / 7 },
+  })
+  expect((await rates.campaigns({ campaign: 'many' })).items.map(({ app }) => app)).toEqual(['other', 'default'])
+  const { items } = await rates.campaignRecipients({ campaign: 'many', app: 'default' }, { state: 'unread' })
+  expect(items.map(({ userId }) => userId)).toEqual(['b'])
 })
 
 test('rates without a denominator are null', async () => {
   const { key } = await aTask(db.store, { campaign: 'nobody' })
-  expect(await rates.taskRates({ taskId: key.taskId })).toMatchObject([{ targeted: 0, readRate: null, readRateOfTargeted: null }])
-  expect(await rates.campaignRates({ campaign: 'nobody' })).toMatchObject([{ tasks: 1, targeted: 0, readRate: null }])
+  const nobody = { targeted: 0, delivered: 0, readRate: null, readRateOfTargeted: null }
+  expect(await rates.task(key)).toMatchObject(nobody)
+  expect(await rates.campaign({ campaign: 'nobody' })).toMatchObject({ tasks: 1, ...nobody })
 })
 
 test('reports may be limited in time and number, latest first', async () => {
   const [old, young] = [minutesLater(-60 * 24 * 40), minutesLater(-60 * 24 * 30)]
   await aTask(db.store, { campaign: 'old', app: 'since', sentAt: old })
   const { key } = await aTask(db.store, { campaign: 'young', app: 'since', sentAt: young })
-  expect(await rates.taskRates({ app: 'since', since: young })).toMatchObject([{ taskId: key.taskId }])
-  expect(await rates.taskRates({ app: 'since', limit: 1 })).toMatchObject([{ taskId: key.taskId }])
-  expect(await rates.campaignRates({ app: 'since' })).toMatchObject([{ campaign: 'young' }, { campaign: 'old' }])
-  expect(await rates.campaignRates({ app: 'since', since: young })).toMatchObject([{ campaign: 'young' }])
+  expect((await rates.tasks({ app: 'since', since: young })).items).toMatchObject([{ taskId: key.taskId }])
+  expect((await rates.tasks({ app: 'since', limit: 1 })).items).toMatchObject([{ taskId: key.taskId }])
+  expect((await rates.campaigns({ app: 'since' })).items).toMatchObject([{ campaign: 'young' }, { campaign: 'old' }])
+  expect((await rates.campaigns({ app: 'since', since: young })).items).toMatchObject([{ campaign: 'young' }])
 })
 
 test("rates are right through a program's own Prisma client, whatever its session's time zone", async () => {
@@ -192,7 +195,9 @@ test("rates are right through a program's own Prisma client, whatever its sessio
   try {
     const zone = await prisma.$queryRawUnsafe("SELECT current_setting('TimeZone') AS zone")
     expect(zone).toEqual([{ zone: 'Asia/Shanghai' }])
-    expect(await createRateQueries(prisma).taskRates({ taskId: key.taskId, since: SENT })).toMatchObject([{ sentAt: SENT }])
+    const { items } = await createRateReader({ prisma }).tasks({ taskId: key.taskId, since: SENT })
+    expect(items).toEqual([await rates.task(key)])
+    expect(items).toMatchObject([{ sentAt: SENT, deadlineAt: minutesLater(24 * 60) }])
   } finally {
     await prisma.$disconnect()
   }

@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { VARIABLES } from '../../config.ts'
 import type { RateReader } from '../../core/rates.ts'
+import { assertGuarded } from '../../http/exposure.ts'
 import { createTracker } from '../../index.ts'
 import type { Simulator } from '../../simulator/simulator.ts'
 import type { Context } from '../context.ts'
-import { campaignListing, render } from '../rates.ts'
+import { quoted } from '../figures.ts'
+import { campaignTable } from '../report.ts'
 import { openServer, openWorker, runService, type Service } from '../service.ts'
 import { plainText, renderTable } from '../text/table.ts'
 import { type Comparison, compareWithTruth, isPerfect } from './compare.ts'
@@ -35,8 +37,10 @@ const KEPT = new Set<string>([
 const DEFAULTS = { PORT: '0', HEALTH_PORT: '0', LOG_LEVEL: 'error' }
 
 /** The whole demo. @param exit end with the day instead of staying up */
-export function demo(context: Context, exit: boolean): Promise<number> {
-  return runService(context, context.config(demoSettings(context)), (service) => runDemo(context, service, exit))
+export async function demo(context: Context, exit: boolean): Promise<number> {
+  const settings = context.config(demoSettings(context))
+  assertGuarded(settings.host, settings.apiToken)
+  return runService(context, settings, (service) => runDemo(context, service, exit))
 }
 
 async function runDemo(context: Context, service: Service, exit: boolean): Promise<number | undefined> {
@@ -59,12 +63,22 @@ async function runDemo(context: Context, service: Service, exit: boolean): Promi
   await trackAll(databaseUrl, sent)
   context.note(`Sent and tracking ${sent.length} work notifications. A day takes a minute here.`)
   await follow(context, reader, service)
-  const perfect = await showResult(context, reader, simulator, sent)
-  if (exit || !perfect) return perfect ? 0 : 1
-  context.note(
-    `\nStill up until Ctrl-C:\n  dashboard  ${dashboard}\n  health     ${health.url}/readyz\n  metrics    ${health.url}/metrics\n  simulator  ${simulator.url}`,
-  )
-  context.note(`For the other commands, in another terminal:\n  export DATABASE_URL=${databaseUrl}`)
+  if (!(await showResult(context, reader, simulator, sent)))
+    throw new Error('what was tracked is not what really happened, see ✗ above. LOG_LEVEL=info shows what the worker did.')
+  if (exit) return 0
+  const campaign = quoted(sent[0]?.campaign ?? '')
+  context.note(`
+Still up until Ctrl-C:
+  dashboard  ${dashboard}
+  health     ${health.url}/readyz
+  metrics    ${health.url}/metrics
+  simulator  ${simulator.url}
+
+The other commands, in another terminal:
+  export DATABASE_URL=${databaseUrl}
+  npx dingtalk-delivery report
+  npx dingtalk-delivery report --campaign ${campaign}
+  npx dingtalk-delivery unread --campaign ${campaign}`)
   return undefined
 }
 
@@ -140,9 +154,9 @@ async function follow(context: Context, reader: RateReader, { closers }: Service
 
 /** Prints what was tracked, and below it what really happened, both with the latest sent first. */
 async function showResult(context: Context, reader: RateReader, simulator: Simulator, sent: readonly Sent[]): Promise<boolean> {
-  const { colors } = context
   const { items } = await reader.campaigns({})
-  context.print(`\n${render('table', items, campaignListing({ colors, now: context.now() }), context)}`)
+  const table = await campaignTable(reader, items, context.now())
+  context.print(`\n${table(context)}`)
   const comparisons = await compareWithTruth(reader, simulator, sent)
   context.print(`\n${comparisonTable(comparisons.toReversed(), context)}`)
   return comparisons.every(isPerfect)

@@ -1,4 +1,5 @@
 import type { Colors } from 'picocolors/types.js'
+import { HOUR_MS } from '../../core/delivery.ts'
 import type { BandStep } from '../../core/rates.ts'
 import { EIGHTHS, momentOf, type Span, stepAt, type ToldSpan } from './sparkline.ts'
 import { showDuration } from './time.ts'
@@ -31,10 +32,11 @@ export function readChart(
     return `${labelOf(row)}${row === ROWS - 1 ? '┤' : '│'}${rowOf(levels, row, colors)}`
   })
   const nowColumn = columnOf(span, columns)
-  return [...rows, axisOf(columns, nowColumn), ticksOf(span, columns, nowColumn)].map((line) => line.trimEnd()).join('\n')
+  const ticks = ticksIn(span, columns)
+  return [...rows, axisOf(columns, ticks, nowColumn), labelsOf(span, columns, ticks, nowColumn)].map((line) => line.trimEnd()).join('\n')
 }
 
-/** Null ahead of now. Before the first step nobody is known to have read, and everybody may have. */
+/** Null ahead of now. Before the first step nothing was sent. */
 function levelAt(steps: readonly BandStep[], people: number, moment: number | null): Level | null {
   if (moment === null || people === 0) return null
   const { atLeast, atMost } = stepAt(steps, moment) ?? { atLeast: 0, atMost: 0 }
@@ -72,28 +74,37 @@ function columnOf({ from, until, now }: Span, columns: number): number | null {
   return at >= 0 && at < columns ? Math.floor(at) : null
 }
 
-function axisOf(columns: number, nowColumn: number | null): string {
-  const line = Array.from({ length: columns }, (_, i) => (i === nowColumn ? '▲' : isTick(i, columns) ? '┴' : '─')).join('')
+function axisOf(columns: number, ticks: readonly Tick[], nowColumn: number | null): string {
+  const isTick = (i: number): boolean => ticks.some(({ column }) => column === i)
+  const line = Array.from({ length: columns }, (_, i) => (i === nowColumn ? '▲' : isTick(i) ? '┴' : '─')).join('')
   return `${'0 %'.padStart(MARGIN - 1)} └${line}┘`
 }
 
-/** Quarters of the time. */
-function isTick(i: number, columns: number): boolean {
-  return [1, 2, 3].some((quarter) => tickOf(quarter, columns) === i)
+/** A time after the begin, and where it is. */
+interface Tick {
+  readonly ms: number
+  readonly column: number
 }
 
-function tickOf(quarter: number, columns: number): number {
-  return Math.round((columns * quarter) / 4)
-}
+/** Between two ticks. */
+const STEPS_IN_HOURS = [1, 2, 3, 6, 12, 24, 48, 120, 240, 480, 1_200, 2_400, 4_800, 12_000]
+const MAX_STEPS = 5
 
-/** The ends first, then now, then the quarters that have room. */
-function ticksOf({ from, until, ends, scale }: ToldSpan, columns: number, nowColumn: number | null): string {
+/** Round times between both ends, a handful at most; none that would run into the end. */
+function ticksIn({ from, until, scale }: ToldSpan, columns: number): Tick[] {
   const spanMs = (until.getTime() - from.getTime()) * scale
+  const stepMs = (STEPS_IN_HOURS.find((hours) => spanMs <= hours * HOUR_MS * MAX_STEPS) ?? Infinity) * HOUR_MS
+  const ticks = Array.from({ length: Math.max(0, Math.ceil(spanMs / stepMs) - 1) }, (_, i) => (i + 1) * stepMs)
+  return ticks.map((ms) => ({ ms, column: Math.round((columns * ms) / spanMs) })).filter(({ column }) => column < columns - 2)
+}
+
+/** The ends first, then now, then what has room. */
+function labelsOf({ ends }: ToldSpan, columns: number, ticks: readonly Tick[], nowColumn: number | null): string {
   const line = new Line(MARGIN + columns + 2)
   line.put(ends.from, MARGIN)
   line.put(ends.until, MARGIN + columns + 2 - cellsOf(ends.until))
   if (nowColumn !== null) line.put('now', MARGIN + 1 + nowColumn - 1)
-  for (const quarter of [2, 1, 3]) line.put(showDuration((spanMs * quarter) / 4), MARGIN + 1 + tickOf(quarter, columns) - 1)
+  for (const { ms, column } of ticks) line.put(showDuration(ms), MARGIN + 1 + column - 1)
   return line.text()
 }
 

@@ -1,5 +1,5 @@
 import type { ForbiddenCount } from '../../core/rates.ts'
-import type { ReadQuantile, ShareBounds, ShareWithin, TimeBounds, TimeToRead } from '../../core/time-to-read.ts'
+import type { ReadQuantile, ShareBounds, ShareWithin, TimeToRead } from '../../core/time-to-read.ts'
 import { NO_BREAK } from './facts.ts'
 import { percent } from './rate.ts'
 import { plainText } from './table.ts'
@@ -14,14 +14,11 @@ const SHARES: ReadonlyMap<number, string> = new Map([
 
 /**
  * When people read, a sentence a line. Never a point: looks tell brackets, and an estimate over several tasks is called so.
- * @param scale see `scaleOf`
+ * @param scale see `scaleOf`. Times to read are those of a day of 24 hours whatever it is, which is to be said where it is not 1
  */
 export function timeToReadInWords({ people, quantiles, method }: TimeToRead, scale = 1): string {
   if (people === 0) return 'nobody was delivered to so far'
-  const lines = quantiles.map((real, i) => {
-    const quantile = scaled(real, scale)
-    return `${quantileInWords(quantile, i === 0)}${method === 'looks' ? '' : likelyInWords(quantile)}`
-  })
+  const lines = quantiles.map((quantile, i) => `${quantileInWords(quantile, i === 0)}${method === 'looks' ? '' : likelyInWords(quantile)}`)
   return [...lines, ...(method === 'looks' ? [] : [POOLED]), ...(isAsInLife(scale) ? [] : [FASTER])].join('\n')
 }
 
@@ -29,14 +26,6 @@ const FASTER = '(times are told as those of a day of 24 hours, which passes fast
 
 function isAsInLife(scale: number): boolean {
   return Math.abs(scale - 1) < 0.01
-}
-
-function scaled({ share, certain, ...likely }: ReadQuantile, scale: number): ReadQuantile {
-  const bounds = ({ afterMs, beforeMs }: TimeBounds): TimeBounds => ({
-    afterMs: afterMs * scale,
-    beforeMs: beforeMs === null ? null : beforeMs * scale,
-  })
-  return { share, ...bounds(likely), certain: bounds(certain) }
 }
 
 const POOLED = "(most likely: Turnbull's estimate over tasks whose looks came at different times)"

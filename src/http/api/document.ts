@@ -1,5 +1,6 @@
 import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
+import { addOtherMethods } from '../guard.ts'
 import { SCHEMAS } from './schemas.ts'
 
 const DOCUMENT = '/v1/openapi.json'
@@ -24,18 +25,24 @@ export async function addDocument(scope: FastifyInstance, version: string, isGua
     refResolver: { buildLocalReference: (json, _base, _fragment, i) => (typeof json['$id'] === 'string' ? json['$id'] : `schema-${i}`) },
     convertConstToEnum: false,
   })
-  scope.get(
-    DOCUMENT,
-    {
-      schema: {
-        operationId: 'getDocument',
-        summary: 'This document',
-        security: [],
-        response: {
-          200: { description: 'OpenAPI 3.1.', type: 'object', required: ['openapi'], properties: { openapi: { type: 'string' } } },
-        },
-      },
+  await scope.register(async (open) => {
+    const refuseOthers = addOtherMethods(open)
+    open.get(DOCUMENT, { schema: OWN_SCHEMA }, async () => scope.swagger())
+    refuseOthers()
+  })
+}
+
+const OWN_SCHEMA = {
+  operationId: 'getDocument',
+  summary: 'This document',
+  security: [],
+  response: {
+    200: {
+      description: 'OpenAPI 3.1.',
+      type: 'object',
+      required: ['openapi'],
+      properties: { openapi: { type: 'string' } },
+      additionalProperties: true,
     },
-    async () => scope.swagger(),
-  )
+  },
 }

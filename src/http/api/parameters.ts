@@ -23,7 +23,8 @@ export type Parsed<P extends Parameters> = { readonly [Name in keyof P]: ReturnT
 export function parseQuery<P extends Parameters>(query: unknown, parameters: P): Partial<Parsed<P>> {
   const values: Array<readonly [string, unknown]> = []
   for (const [name, text] of Object.entries(query ?? {})) {
-    const parameter = parameters[name]
+    // `constructor` is no parameter, though every object has one.
+    const parameter = Object.hasOwn(parameters, name) ? parameters[name] : undefined
     if (parameter === undefined) throw new InvalidInputError(name, `Unknown parameter ${JSON.stringify(name)}. ${accepted(parameters)}`)
     if (typeof text !== 'string') throw new InvalidInputError(name, `${name} is there more than once. Give it once.`)
     values.push([name, parameter.parse(text, name)])

@@ -1,6 +1,8 @@
 import type { StateKind } from '../../core/delivery.ts'
 import type { RateColumns } from '../../core/rates.ts'
+import type { ShareBounds } from '../../core/time-to-read.ts'
 import { type Html, html } from './html.ts'
+import { type PeoplePlace, peopleLink } from './links.ts'
 import type { View } from './view.ts'
 
 /** What a bar is made of. Each part has a pattern of its own beside its colour: colour is never the only sign. */
@@ -29,12 +31,21 @@ export function stateBar({ words, format }: View, rates: RateColumns): Html {
   return html`<svg class="bar" role="img" aria-label="${label === '' ? words.nobodyKnown : label}"><rect class="track" width="100%" height="100%"/>${pieces}</svg>`
 }
 
-/** The parts with their figures in words. */
-export function legend({ words, format }: View, rates: RateColumns): Html {
+/** The parts with their figures in words, each leading to its people. */
+export function legend({ words, format }: View, rates: RateColumns, place: PeoplePlace): Html {
   const items = partsOf(rates)
     .filter(({ part, people }) => people > 0 || part === 'read' || part === 'unread')
-    .map(({ part, people }) => html`<li>${swatch(part)} ${words.parts[part]} <b>${format.number(people)}</b></li>`)
+    .map(
+      ({ part, people }) =>
+        html`<li><a href="${peopleLink(place, stateOf(part, rates))}">${swatch(part)} ${words.parts[part]} <b>${format.number(people)}</b></a></li>`,
+    )
   return html`<ul class="legend">${items}</ul>`
+}
+
+/** The state whose people show a part: of those not sent, the most. */
+function stateOf(part: Part, rates: RateColumns): StateKind {
+  if (part !== 'not-sent') return part
+  return (['forbidden', 'failed', 'invalid'] as const).reduce((most, state) => (rates[state] > rates[most] ? state : most))
 }
 
 /** A sample of a part's colour and pattern, beside its name. */
@@ -42,11 +53,12 @@ export function swatch(part: Part): Html {
   return html`<svg class="swatch" width="12" height="12" aria-hidden="true" focusable="false">${piece(part, 0, 100)}</svg>`
 }
 
-/** A share that is known as a range: from `atLeast` to `atMost`, each between 0 and 1. */
-export function rangeBar(label: string, atLeast: number, atMost: number): Html {
+/** A share that is known as a range: from `atLeast` to `atMost`, each between 0 and 1. @param likely where in it a mark stands; null: nowhere */
+export function rangeBar(label: string, { atLeast, atMost }: ShareBounds, likely: number | null): Html {
   return html`<svg class="range" role="img" aria-label="${label}"><rect class="track" width="100%" height="100%"/>
 <rect class="maybe" x="${round(100 * atLeast)}%" width="${round(100 * (atMost - atLeast))}%" height="100%"/>
-<rect class="part-read" width="${round(100 * atLeast)}%" height="100%"/></svg>`
+<rect class="part-read" width="${round(100 * atLeast)}%" height="100%"/>
+${likely !== null && html`<line class="likely" x1="${round(100 * likely)}%" x2="${round(100 * likely)}%" y1="0" y2="100%"/>`}</svg>`
 }
 
 /** Calls used of a budget. */

@@ -68,7 +68,7 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
   scope.setErrorHandler(async (error, request, reply) => {
     const visit = visitOf(request)
     const kind = problemOf(error)
-    if (kind === 'failed' || kind === 'unavailable') request.log.error({ err: error }, 'a page of the dashboard failed')
+    if (STATUS[kind] >= 500) request.log.error({ err: error }, 'a page of the dashboard failed')
     if (kind === 'severalApps') return send(reply, visit, await severalAppsPage(visit), STATUS[kind])
     return send(
       reply,

@@ -24,12 +24,15 @@ const SQL = `SELECT track_delivery(
   user_ids => ARRAY['${EXAMPLE.userId}'],
   campaign => '${EXAMPLE.campaign}');`
 
-const SHELL = `npx dingtalk-delivery track ${EXAMPLE.taskId} --user ${EXAMPLE.userId} --campaign ${EXAMPLE.campaign}`
+const SHELL = `npx dingtalk-delivery track ${EXAMPLE.taskId} \\
+  --user ${EXAMPLE.userId} \\
+  --campaign ${EXAMPLE.campaign}`
 
 /** Nothing is tracked yet: how to begin, with code to copy. */
 export function emptyState({ words }: View): Html {
   const door = (title: string, text: string, code: string): Html =>
-    html`<li><h2>${title}</h2><p>${text}</p><div class="code"><button type="button" class="copy" data-done="${words.copied}">${words.copy}</button><pre tabindex="0" role="group" aria-label="${title}"><code>${code}</code></pre></div></li>`
+    html`<li><div class="heading"><h2>${title}</h2><button type="button" class="copy" data-done="${words.copied}">${words.copy}</button></div>
+<p>${text}</p><pre tabindex="0" role="group" aria-label="${title}"><code>${code}</code></pre></li>`
   return html`<h1>${words.empty.title}</h1>
 <p class="lead">${words.empty.lead}</p>
 <ol class="doors">

@@ -36,7 +36,7 @@ ${PATTERNS}
 </div></header>
 <main id="main" tabindex="-1">${content.body}</main>
 <footer class="bottom"><div class="inner">
-<p data-updated="${words.updated('{0}')}" data-away="${words.away('{0}')}" id="updated">${words.asOf(format.time(now))}</p>
+<p data-updated="${words.updated('{0}')}" data-away="${words.away('{0}')}" id="updated" class="sentence">${words.asOf(format.time(now))}</p>
 <p data-zone="${words.yourZone('{0}')}" id="zone">${words.serverZone(format.zone(now))}</p>
 </div></footer>
 <div id="away" class="away" role="status" hidden></div>

@@ -1,4 +1,7 @@
+import type { StateKind } from '../../core/delivery.ts'
 import type { CampaignRef, TaskRef } from '../../core/rates.ts'
+import { type Html, html } from './html.ts'
+import type { View } from './view.ts'
 
 /** Addresses of the pages. Names come from outside and may hold anything, so every part is encoded. */
 export function campaignLink({ campaign, app }: CampaignRef): string {
@@ -11,6 +14,22 @@ export function taskLink({ taskId, app }: TaskRef): string {
 
 export function personLink({ taskId, app }: TaskRef, userId: string): string {
   return withQuery(`/tasks/${encodeURIComponent(taskId)}/people/${encodeURIComponent(userId)}`, { app })
+}
+
+/** The page that a list of people is in, without a query. */
+export interface PeoplePlace {
+  readonly path: string
+  readonly app: string
+}
+
+/** Straight to the people in a state. */
+export function peopleLink({ path, app }: PeoplePlace, state: StateKind): string {
+  return `${withQuery(path, { app, state })}#people`
+}
+
+/** The way back up, from the overview on. */
+export function trail({ words }: View, ...steps: readonly Html[]): Html {
+  return html`<nav class="trail" aria-label="${words.trail}"><a href="/">${words.overview.title}</a>${steps.map((step) => html`<span aria-hidden="true">›</span>${step}`)}</nav>`
 }
 
 /** @param query what is empty is left out */

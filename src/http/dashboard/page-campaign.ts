@@ -1,12 +1,13 @@
-import type { StateKind } from '../../core/delivery.ts'
+import { MINUTE_MS, type StateKind } from '../../core/delivery.ts'
 import type { CampaignRates, CampaignRef, ForbiddenCount, RateColumns } from '../../core/rates.ts'
 import { scaleOf } from './axis.ts'
 import { legend, partOf, stateBar, swatch } from './bar.ts'
 import { readCurve } from './curve.ts'
 import { type Html, html } from './html.ts'
-import { campaignLink, withQuery } from './links.ts'
+import { campaignLink, type PeoplePlace, peopleLink, trail, withQuery } from './links.ts'
 import { asOf, openBadge } from './page-overview.ts'
-import { peopleFilterOf, peopleSection, reasonOf, STATES } from './people.ts'
+import { pager } from './pager.ts'
+import { peopleFilterOf, peopleSection, queryOf, reasonOf, STATES } from './people.ts'
 import { allRecipients, peopleCsv } from './people-csv.ts'
 import { taskTable } from './task-table.ts'
 import { timeToReadSection } from './time-to-read.ts'
@@ -19,32 +20,35 @@ export async function campaignPage({ view, options: { rates }, params, query }: 
   const campaign = await rates.campaign(refOf(params, query))
   const ref: CampaignRef = campaign
   const filter = peopleFilterOf(query)
-  const taskCursor = query.get('tasks')
+  const cursors = { cursor: query.get('cursor'), tasks: query.get('tasks') }
   const [points, band, time, forbidden, tasks, people] = await Promise.all([
     rates.campaignCurve(ref),
     rates.band(ref),
     rates.timeToRead(ref),
     rates.forbidden(ref),
-    rates.tasks({ ...ref, limit: TASKS, cursor: taskCursor ?? undefined }),
+    rates.tasks({ ...ref, limit: TASKS, cursor: cursors.tasks ?? undefined }),
     rates.campaignRecipients(ref, {
       state: filter.state ?? undefined,
       search: filter.search,
       limit: PEOPLE,
-      cursor: query.get('cursor') ?? undefined,
+      cursor: cursors.cursor ?? undefined,
     }),
   ])
   const { words } = view
-  const path = campaignLink({ campaign: campaign.campaign })
-  const body = html`${campaignHead(view, campaign)}
+  const place: PeoplePlace = { path: campaignLink({ campaign: campaign.campaign }), app: campaign.app }
+  const scale = tasks.items.map(scaleOf)[0] ?? 1
+  const page = (tasksCursor: string | null): string =>
+    `${withQuery(place.path, { ...queryOf(place.app, filter), ...cursors, tasks: tasksCursor })}#tasks`
+  const body = html`${campaignHead(view, campaign, place)}
 <section id="curve" aria-labelledby="curve-title"><h2 id="curve-title">${words.curve.title}</h2>
-${readCurve(view, { points, band, sentAt: campaign.firstSentAt, deadlineAt: campaign.lastDeadlineAt, scale: tasks.items.map(scaleOf)[0] ?? 1 })}</section>
-${timeToReadSection(view, time)}
+${readCurve(view, { points, band, sentAt: campaign.firstSentAt, deadlineAt: campaign.lastDeadlineAt, scale })}</section>
+${peopleSection(view, { ...place, filter, counts: campaign, people: people.items, cursor: cursors.cursor, nextCursor: people.nextCursor, window: null })}
+${timeToReadSection(view, time, elapsedMs(view, campaign, scale))}
 ${statesSection(view, campaign)}
 ${forbiddenSection(view, forbidden)}
-${peopleSection(view, { path, app: campaign.app, filter, counts: campaign, people: people.items, nextCursor: people.nextCursor, window: null })}
 <section id="tasks" aria-labelledby="tasks-title"><h2 id="tasks-title">${words.overview.tasks}</h2>
 ${taskTable(view, tasks.items, 'tasks-title', false)}
-${tasks.nextCursor !== null && html`<nav class="pager" aria-label="${words.overview.tasks}"><a href="${withQuery(path, { app: campaign.app, tasks: tasks.nextCursor })}#tasks" rel="next">${words.nextPage}</a></nav>`}</section>`
+${pager(view, words.overview.tasks, { first: cursors.tasks === null ? null : page(null), next: tasks.nextCursor === null ? null : page(tasks.nextCursor) })}</section>`
   return { title: campaign.campaign, body, refreshSeconds: campaign.openTasks > 0 ? LIVELY_SECONDS : QUIET_SECONDS }
 }
 
@@ -59,36 +63,48 @@ function refOf(params: Visit['params'], query: URLSearchParams): CampaignRef {
   return { campaign: params['name'] ?? '', app: query.get('app') ?? undefined }
 }
 
-function campaignHead(view: View, campaign: CampaignRates): Html {
+/** Of the window, in its own milliseconds: what lies beyond is still to come. */
+function elapsedMs({ now }: View, { firstSentAt, lastDeadlineAt }: CampaignRates, scale: number): number {
+  return (Math.min(now.getTime(), lastDeadlineAt.getTime()) - firstSentAt.getTime()) * scale
+}
+
+function campaignHead(view: View, campaign: CampaignRates, place: PeoplePlace): Html {
   const { words, format, now } = view
-  return html`<div class="heading"><h1 class="name">${campaign.campaign}</h1>${openBadge(view, campaign)}</div>
-${headline(view, campaign)}
+  const { firstSentAt, lastSentAt } = campaign
+  const severalSends = lastSentAt.getTime() - firstSentAt.getTime() >= MINUTE_MS
+  return html`${trail(view)}
+<div class="heading"><h1 class="name">${campaign.campaign}</h1>${openBadge(view, campaign)}</div>
+${headline(view, campaign, place)}
 <dl class="facts">
-<div><dt>${words.facts.known}</dt><dd>${asOf(view, campaign.lastObservedAt)}</dd></div>
-<div><dt>${words.facts.sent}</dt><dd>${format.time(campaign.firstSentAt)}${campaign.tasks > 1 && html` – ${format.time(campaign.lastSentAt)}`}</dd></div>
+<div><dt>${words.facts.sent}</dt><dd>${format.time(firstSentAt)}${severalSends && html` – ${format.time(lastSentAt)}`}</dd></div>
 <div><dt>${words.facts.deadline}</dt><dd>${format.time(campaign.lastDeadlineAt)} <span class="quiet">${format.distance(campaign.lastDeadlineAt, now)}</span></dd></div>
 <div><dt>${words.facts.app}</dt><dd>${campaign.app}</dd></div>
 </dl>`
 }
 
 /** The figures that people come for, each with its denominator in words. */
-export function headline(view: View, rates: RateColumns): Html {
+export function headline(view: View, rates: RateColumns & { readonly lastObservedAt: Date | null }, place: PeoplePlace): Html {
   const { words, format } = view
   return html`<section class="headline" aria-label="${words.readRate}">
+<div class="heading">
 <p class="rate"><b>${format.percent(rates.readRate)}</b> <span>${words.ofDeliveredHaveRead(format.number(rates.read), format.number(rates.delivered))}</span></p>
-${stateBar(view, rates)}${legend(view, rates)}
-<p class="quiet">${words.ofTargetedHaveRead(format.number(rates.read), format.number(rates.targeted), format.percent(rates.readRateOfTargeted))}</p>
+${rates.unread > 0 && html`<a class="button primary" href="${peopleLink(place, 'unread')}">${words.whoHasNotRead(format.number(rates.unread))}</a>`}
+</div>
+${stateBar(view, rates)}${legend(view, rates, place)}
+<p class="quiet sentence">${asOf(view, rates.lastObservedAt)} · ${words.ofTargetedHaveRead(format.number(rates.read), format.number(rates.targeted), format.percent(rates.readRateOfTargeted))}</p>
 </section>`
 }
 
-export function statesSection(view: View, rates: RateColumns): Html {
+function statesSection(view: View, rates: RateColumns): Html {
   const { words, format } = view
-  const row = (state: StateKind): Html => html`<tr><th scope="row" class="state">${swatch(partOf(state))} ${words.states[state]}</th>
-<td class="figure">${format.number(rates[state])}</td><td class="figure">${format.percent(rates.targeted === 0 ? null : rates[state] / rates.targeted)}</td><td>${words.stateMeaning[state]}</td></tr>`
+  const row = (
+    state: StateKind,
+  ): Html => html`<tr><th scope="row">${swatch(partOf(state))} ${words.states[state]}<p class="quiet">${words.stateMeaning[state]}</p></th>
+<td class="figure">${format.number(rates[state])}</td><td class="figure">${format.percent(rates.targeted === 0 ? null : rates[state] / rates.targeted)}</td></tr>`
   const order: readonly StateKind[] = ['read', ...STATES.filter((state) => state !== 'read')]
   return html`<section id="states" aria-labelledby="states-title"><h2 id="states-title">${words.statesTitle}</h2>
 <div class="table" role="group" aria-labelledby="states-title" tabindex="0"><table class="states">
-<thead><tr><th scope="col">${words.columns.state}</th><th scope="col" class="figure">${words.columns.people}</th><th scope="col" class="figure">${words.columns.shareOfAll}</th><th scope="col">${words.columns.meaning}</th></tr></thead>
+<thead><tr><th scope="col">${words.columns.state}</th><th scope="col" class="figure">${words.columns.people}</th><th scope="col" class="figure">${words.columns.shareOfAll}</th></tr></thead>
 <tbody>${order.filter((state) => rates[state] > 0 || state === 'read' || state === 'unread').map(row)}</tbody></table></div></section>`
 }
 

@@ -15,7 +15,7 @@ export function loginPage({ words }: View, next: string, problem: LoginProblem):
 <label for="token">${words.login.label}</label>
 <input id="token" type="password" name="token" autocomplete="current-password" required maxlength="4096"${problem !== null && html` aria-invalid="true" aria-describedby="problem"`}>
 ${problem !== null && html`<p id="problem" class="problem" role="alert">${words.login[problem]}</p>`}
-<button type="submit">${words.login.submit}</button>
+<button type="submit" class="primary">${words.login.submit}</button>
 </form></section>`,
   }
 }

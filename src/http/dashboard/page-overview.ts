@@ -3,12 +3,15 @@ import { budgetBar, legend, stateBar } from './bar.ts'
 import { emptyState } from './empty.ts'
 import { type Html, html } from './html.ts'
 import { campaignLink, taskLink, withQuery } from './links.ts'
-import { asWritten, endReason, pauseRemedy, whatWasSaid } from './reasons.ts'
+import { pager } from './pager.ts'
+import { endReason, hindrance, pauseRemedy, whatWasSaid } from './reasons.ts'
 import { taskTable } from './task-table.ts'
 import { type Content, LIVELY_SECONDS, QUIET_SECONDS, type View, type Visit } from './view.ts'
 
-const CAMPAIGNS = 20
+const CAMPAIGNS = 10
 const TASKS = 20
+/** Where more tasks are at the same risk, one cause is common to them, and the first few tell it. */
+const TASKS_AT_RISK = 3
 /** What a whole organisation has on the standard edition. Source: DingTalk's price list of 2025-11. */
 const STANDARD_CALLS = 5_000
 
@@ -61,7 +64,7 @@ function filled(view: View, overview: Overview): Html {
 <form class="search" method="get" action="/" role="search">
 <label for="search">${words.overview.searchLabel}</label>
 <input id="search" type="search" name="q" value="${overview.search}" autocomplete="off" maxlength="200"><button type="submit">${words.search}</button>
-${overview.search !== '' && html`<a href="/">${words.overview.clear}</a>`}
+${overview.search !== '' && html`<a href="/">${words.showAll}</a>`}
 </form></div>
 ${attentionSection(view, overview)}
 ${campaignsSection(view, overview)}
@@ -70,15 +73,19 @@ ${tasksSection(view, overview)}`
 }
 
 function attentionSection(view: View, { apps, attention, budgets }: Overview): Html {
-  const { words } = view
+  const { words, format } = view
+  const isOneOfFew = ({ risk }: TaskAtRisk, i: number): boolean =>
+    attention.slice(0, i).filter((before) => before.risk === risk).length < TASKS_AT_RISK
   const alerts = [
     ...apps.map((app) => pausedApp(view, app)),
     ...apps.map((app) => budgetAlmostSpent(view, app, budgets.get(app.app))),
-    ...attention.map((task) => taskAtRisk(view, task)),
+    ...attention.filter(isOneOfFew).map((task) => taskAtRisk(view, task)),
   ].filter((alert) => alert !== null)
+  const more = attention.filter((task, i) => !isOneOfFew(task, i)).map((task) => taskAtRisk(view, task))
   return html`<section id="attention" aria-labelledby="attention-title" class="${alerts.length === 0 ? 'calm' : 'attention'}">
 <h2 id="attention-title">${words.attention.title}</h2>
 ${alerts.length === 0 ? html`<p>${words.attention.nothing}</p>` : html`<ul class="alerts">${alerts}</ul>`}
+${more.length > 0 && html`<details id="more-attention"><summary>${words.attention.more(format.number(more.length))}</summary><ul class="alerts">${more}</ul></details>`}
 </section>`
 }
 
@@ -92,7 +99,7 @@ function budgetAlmostSpent(
 ): Html | null {
   if (budget === undefined || callsUsed < budget * ALMOST_SPENT || pauseKind === 'quota') return null
   return html`<li data-key="budget ${app}"><h3>${words.attention.budget(app)}</h3>
-<p>${words.calls.usedOf(format.number(callsUsed), format.number(budget), format.month(month))} ${words.pauses.quota.remedy}</p></li>`
+<p>${words.calls.usedOf(format.number(callsUsed), format.number(budget), format.month(month))}${words.gap}${words.pauses.quota.remedy}</p></li>`
 }
 
 function pausedApp(view: View, { app, pauseKind, pauseReason, pausedUntil }: AppUsage): Html | null {
@@ -106,11 +113,11 @@ ${pausedUntil !== null && html`<p class="quiet">${words.attention.again(format.t
 
 function taskAtRisk(view: View, task: TaskAtRisk): Html {
   const { words, format, now } = view
-  return html`<li data-key="task ${task.app} ${task.taskId}"><h3><a href="${taskLink(task)}">${words.attention.task(task.taskId)}</a>: ${words.risks[task.risk].name}</h3>
-<p>${task.campaign !== null && html`<span class="name">${task.campaign}</span>. `}${words.risks[task.risk].meaning}</p>
-${task.hindrance !== null && html`<p class="quiet">${asWritten(task.hindrance)}</p>`}
-${task.reason !== null && html`<p class="quiet">${endReason(view, task.reason)}</p>`}
-<p class="quiet">${words.attention.deadline(format.time(task.deadlineAt), format.distance(task.deadlineAt, now))}</p></li>`
+  const link = html`<a href="${taskLink(task)}">${words.taskTitle(task.taskId)}</a>`
+  return html`<li data-key="task ${task.app} ${task.taskId}"><h3>${words.attention.task(link, words.risks[task.risk].name)}</h3>
+<p>${task.reason === null ? words.risks[task.risk].meaning : endReason(view, task.reason)}</p>
+${task.hindrance !== null && html`<p class="quiet">${hindrance(view, task.hindrance)}</p>`}
+<p class="quiet sentence">${asOf(view, task.lastObservedAt)} · ${words.attention.deadline(format.time(task.deadlineAt), format.distance(task.deadlineAt, now))}${task.campaign !== null && html` · <span class="name">${task.campaign}</span>`} · ${task.app}</p></li>`
 }
 
 function callsSection(view: View, { apps, budgets }: Overview): Html | null {
@@ -125,7 +132,7 @@ function appCalls({ words, format }: View, { app, callsUsed, month, openTasks }:
   return html`<li data-key="${app}"><h3>${app}</h3>
 <p class="headline">${used}${budget !== undefined && html` <small>/ ${of}</small>`}</p>
 ${budgetBar(words.calls.usedOf(used, of, format.month(month)), callsUsed, budget ?? STANDARD_CALLS)}
-<p>${words.calls.used(format.month(month))} ${budget === undefined ? words.calls.noBudget(of) : words.calls.left(format.number(Math.max(0, budget - callsUsed)))}</p>
+<p>${words.calls.used(format.month(month))}${words.gap}${budget === undefined ? words.calls.noBudget(of) : words.calls.left(format.number(Math.max(0, budget - callsUsed)))}</p>
 <p class="quiet">${words.calls.openTasks(openTasks)}</p></li>`
 }
 
@@ -138,16 +145,16 @@ ${
     ? html`<p class="empty">${search === '' ? words.overview.noCampaigns : words.overview.notFound(search)}</p>`
     : html`<ul class="campaigns">${campaigns.items.map((campaign) => campaignItem(view, campaign))}</ul>`
 }
-${pager(view, words.overview.campaigns, overview, 'campaigns', campaigns.nextCursor)}</section>`
+${pager(view, words.overview.campaigns, pagesOf(overview, 'campaigns', campaigns.nextCursor))}</section>`
 }
 
 function campaignItem(view: View, campaign: CampaignRates): Html {
   const { words, format } = view
   return html`<li data-key="${campaign.app} ${campaign.campaign}">
 <div class="heading"><h3 class="name"><a href="${campaignLink(campaign)}">${campaign.campaign}</a></h3>${openBadge(view, campaign)}</div>
-<p class="rate"><b>${format.percent(campaign.readRate)}</b> <span>${words.readOf(format.number(campaign.read), format.number(campaign.delivered))}</span></p>
+<p class="rate"><b>${format.percent(campaign.readRate)}</b> <span>${words.ofDeliveredHaveRead(format.number(campaign.read), format.number(campaign.delivered))}</span></p>
 ${stateBar(view, campaign)}
-<div class="heading">${legend(view, campaign)}<p class="quiet">${words.sentAt(format.time(campaign.lastSentAt))} · ${asOf(view, campaign.lastObservedAt)} · ${campaign.app}</p></div></li>`
+<div class="heading">${legend(view, campaign, { path: campaignLink({ campaign: campaign.campaign }), app: campaign.app })}<p class="quiet">${words.sentAt(format.time(campaign.lastSentAt))} · ${asOf(view, campaign.lastObservedAt)} · ${campaign.app}</p></div></li>`
 }
 
 export function openBadge({ words }: View, { tasks, openTasks }: CampaignRates): Html {
@@ -156,8 +163,8 @@ export function openBadge({ words }: View, { tasks, openTasks }: CampaignRates):
     : html`<span class="badge ended">${words.ended(tasks)}</span>`
 }
 
-export function asOf({ words, format }: View, at: Date | null): Html | string {
-  return at === null ? words.nothingKnown : words.asOf(format.time(at))
+export function asOf({ words, format, now }: View, at: Date | null): Html | string {
+  return at === null ? words.nothingKnown : words.asOfAgo(format.time(at), format.distance(at, now))
 }
 
 function tasksSection(view: View, overview: Overview): Html | null {
@@ -166,12 +173,10 @@ function tasksSection(view: View, overview: Overview): Html | null {
   if (tasks === null) return null
   return html`<section id="tasks" aria-labelledby="tasks-title"><h2 id="tasks-title">${words.overview.tasks}</h2>
 ${tasks.items.length === 0 ? html`<p class="empty">${words.overview.notFound(search)}</p>` : taskTable(view, tasks.items, 'tasks-title', true)}
-${pager(view, words.overview.tasks, overview, 'tasks', tasks.nextCursor)}</section>`
+${pager(view, words.overview.tasks, pagesOf(overview, 'tasks', tasks.nextCursor))}</section>`
 }
 
-/** Forward only: a cursor knows no page before it, and the browser's own way back does. */
-function pager({ words }: View, label: string, { search, cursors }: Overview, of: 'campaigns' | 'tasks', next: string | null): Html | null {
-  if (next === null && cursors[of] === null) return null
-  const page = (cursor: string | null): string => `${withQuery('/', { q: search, ...cursors, [of]: cursor })}#${of}`
-  return html`<nav class="pager" aria-label="${label}">${cursors[of] !== null && html`<a href="${page(null)}">${words.firstPage}</a>`}${next !== null && html`<a href="${page(next)}" rel="next">${words.nextPage}</a>`}</nav>`
+function pagesOf({ search, cursors }: Overview, list: 'campaigns' | 'tasks', next: string | null): Parameters<typeof pager>[2] {
+  const page = (cursor: string | null): string => `${withQuery('/', { q: search, ...cursors, [list]: cursor })}#${list}`
+  return { first: cursors[list] === null ? null : page(null), next: next === null ? null : page(next) }
 }

@@ -1,8 +1,8 @@
 import type { PersonHistory, PersonLook } from '../../core/rates.ts'
 import { partOf, swatch } from './bar.ts'
 import { type Html, html } from './html.ts'
-import { taskLink } from './links.ts'
-import { outcomeText, refOf } from './page-task.ts'
+import { taskLink, trail } from './links.ts'
+import { campaignStep, outcomeText, refOf } from './page-task.ts'
 import { known } from './people.ts'
 import { type Content, QUIET_SECONDS, type View, type Visit } from './view.ts'
 
@@ -15,10 +15,10 @@ export async function personPage({ view, options: { rates }, params, query }: Vi
 
 function explained(view: View, { person, looks }: PersonHistory): Html {
   const { words } = view
-  return html`<p class="trail"><a href="${taskLink(person)}">${words.taskTitle(person.taskId)}</a></p>
+  return html`${trail(view, ...campaignStep(person), html`<a href="${taskLink(person)}">${words.taskTitle(person.taskId)}</a>`)}
 <div class="heading"><h1 class="name">${person.userId}</h1><span class="badge">${swatch(partOf(person.state))} ${words.states[person.state]}</span></div>
-<p class="lead">${known(view, person)}</p>
-<p>${person.named ? words.explain.named : words.explain.listed}</p>
+<p class="lead sentence">${known(view, person)}</p>
+<p class="quiet">${person.named ? words.explain.named : words.explain.listed}</p>
 <section id="looks" aria-labelledby="looks-title"><h2 id="looks-title">${words.explain.title}</h2>
 ${looks.length === 0 ? html`<p class="empty">${words.curve.nothingYet}</p>` : html`<ol class="story">${looks.map((look) => step(view, look))}</ol>`}</section>`
 }
@@ -27,5 +27,5 @@ function step({ words, format }: View, look: PersonLook): Html {
   const good = look.outcome === 'observed'
   return html`<li class="${!good ? 'failed' : look.isChange ? 'change' : 'same'}" data-key="${look.pollNo}">
 <p class="when">${words.explain.look(look.pollNo)} · ${format.time(look.requestedAt)}</p>
-<p>${good ? words.explain.said[look.state] : html`${outcomeText(words, look)}. ${words.explain.failed(words.states[look.state])}`}${look.isChange && html` <strong>${words.explain.change}</strong>`}</p></li>`
+<p>${good ? words.explain.said[look.state] : words.explain.failed(outcomeText(words, look), words.states[look.state])}${look.isChange && html` <strong class="badge">${words.explain.change}</strong>`}</p></li>`
 }

@@ -4,13 +4,14 @@ import { campaignLink, taskLink } from './links.ts'
 import { asWritten } from './reasons.ts'
 import type { Content, View, Visit } from './view.ts'
 
-export type ProblemKind = 'notFound' | 'severalApps' | 'badRequest' | 'unavailable' | 'failed'
+export type ProblemKind = 'notFound' | 'severalApps' | 'badRequest' | 'unavailable' | 'outdated' | 'failed'
 
 export const STATUS: Readonly<Record<ProblemKind, number>> = {
   notFound: 404,
   severalApps: 409,
   badRequest: 400,
   unavailable: 503,
+  outdated: 503,
   failed: 500,
 }
 
@@ -25,8 +26,9 @@ export function problemOf(error: unknown): ProblemKind {
       return 'severalApps'
     case 'INVALID_INPUT':
       return 'badRequest'
-    case 'DATABASE_UNAVAILABLE':
     case 'SCHEMA_MISMATCH':
+      return 'outdated'
+    case 'DATABASE_UNAVAILABLE':
     case 'CLOSED':
       return 'unavailable'
     default:
@@ -65,6 +67,7 @@ export async function severalAppsPage({ view, options: { rates }, params }: Visi
     title,
     refreshSeconds: null,
     body: html`<section class="problem-page"><h1>${title}</h1><p>${text}</p>
-<ul class="choices">${found.map(({ app, link }) => html`<li><a class="button" href="${link}">${app}</a></li>`)}</ul></section>`,
+<ul class="choices">${found.map(({ app, link }) => html`<li><a class="button" href="${link}">${app}</a></li>`)}</ul>
+<p><a href="/">${words.problems.home}</a></p></section>`,
   }
 }

@@ -2,12 +2,11 @@ import type { Look, TaskRates, TaskRef } from '../../core/rates.ts'
 import { scaleOf } from './axis.ts'
 import { readCurve } from './curve.ts'
 import { type Html, html } from './html.ts'
-import { campaignLink, taskLink } from './links.ts'
+import { campaignLink, type PeoplePlace, taskLink, trail } from './links.ts'
 import { forbiddenSection, headline } from './page-campaign.ts'
-import { asOf } from './page-overview.ts'
 import { peopleFilterOf, peopleSection } from './people.ts'
 import { peopleCsv } from './people-csv.ts'
-import { asWritten, endReason } from './reasons.ts'
+import { asWritten, endReason, hindrance } from './reasons.ts'
 import { statusBadge } from './task-table.ts'
 import { timeToReadSection } from './time-to-read.ts'
 import { looksAhead, sinceSend, timeline } from './timeline.ts'
@@ -25,15 +24,16 @@ export async function taskPage({ view, options: { rates, pollsPerTask }, params,
     rates.recipients(task, { state: filter.state ?? undefined, search: filter.search }),
   ])
   const { words } = view
-  const path = taskLink({ taskId: task.taskId })
-  const body = html`${taskHead(view, task)}
+  const place: PeoplePlace = { path: taskLink({ taskId: task.taskId }), app: task.app }
+  const elapsedMs = sinceSend(task, view.now < task.deadlineAt ? view.now : task.deadlineAt)
+  const body = html`${taskHead(view, task, place)}
 <section id="looks" aria-labelledby="looks-title"><h2 id="looks-title">${words.timeline.title}</h2>
 ${timeline(view, task, looks, pollsPerTask)}${lookTable(view, task, looks, pollsPerTask)}</section>
 <section id="curve" aria-labelledby="curve-title"><h2 id="curve-title">${words.curve.title}</h2>
 ${readCurve(view, { points, band, sentAt: task.sentAt, deadlineAt: task.deadlineAt, scale: scaleOf(task) })}</section>
-${timeToReadSection(view, time)}
-${forbiddenSection(view, forbidden)}
-${peopleSection(view, { path, app: task.app, filter, counts: task, people, nextCursor: null, window: task })}`
+${peopleSection(view, { ...place, filter, counts: task, people, cursor: null, nextCursor: null, window: task })}
+${timeToReadSection(view, time, elapsedMs)}
+${forbiddenSection(view, forbidden)}`
   return { title: words.taskTitle(task.taskId), body, refreshSeconds: task.status === 'tracking' ? LIVELY_SECONDS : QUIET_SECONDS }
 }
 
@@ -46,15 +46,14 @@ export function refOf(params: Visit['params'], query: URLSearchParams): TaskRef 
   return { taskId: params['taskId'] ?? '', app: query.get('app') ?? undefined }
 }
 
-function taskHead(view: View, task: TaskRates): Html {
+function taskHead(view: View, task: TaskRates, place: PeoplePlace): Html {
   const { words, format, now } = view
-  return html`${task.campaign !== null && html`<p class="trail"><a class="name" href="${campaignLink({ campaign: task.campaign, app: task.app })}">${task.campaign}</a></p>`}
+  return html`${trail(view, ...campaignStep(task))}
 <div class="heading"><h1>${words.taskTitle(task.taskId)}</h1>${statusBadge(view, task.status)}</div>
-<p class="lead">${words.statusMeaning[task.status]} ${task.reason !== null && endReason(view, task.reason)}</p>
-${task.hindrance !== null && html`<p class="note">${words.hindered} ${asWritten(task.hindrance)}</p>`}
-${headline(view, task)}
+<p class="lead">${words.statusMeaning[task.status]}${task.reason !== null && html`${words.gap}${endReason(view, task.reason)}`}</p>
+${task.hindrance !== null && html`<p class="note">${hindrance(view, task.hindrance)}</p>`}
+${headline(view, task, place)}
 <dl class="facts">
-<div><dt>${words.facts.known}</dt><dd>${asOf(view, task.lastObservedAt)}</dd></div>
 <div><dt>${words.facts.sent}</dt><dd>${format.time(task.sentAt)}</dd></div>
 <div><dt>${words.facts.deadline}</dt><dd>${format.time(task.deadlineAt)} <span class="quiet">${format.distance(task.deadlineAt, now)}</span></dd></div>
 ${task.nextPollAt !== null && html`<div><dt>${words.facts.next}</dt><dd>${format.time(task.nextPollAt)} <span class="quiet">${format.distance(task.nextPollAt, now)}</span></dd></div>`}
@@ -64,21 +63,26 @@ ${task.nextPollAt !== null && html`<div><dt>${words.facts.next}</dt><dd>${format
 </dl>`
 }
 
+/** The campaign of a task in the way back up, if it has one. */
+export function campaignStep({ campaign, app }: Pick<TaskRates, 'campaign' | 'app'>): Html[] {
+  return campaign === null ? [] : [html`<a class="name" href="${campaignLink({ campaign, app })}">${campaign}</a>`]
+}
+
 function lookTable(view: View, task: TaskRates, looks: readonly Look[], pollsPerTask: number): Html {
   const { words, format } = view
   const ahead = looksAhead(task, view.now, pollsPerTask)
   return html`<details id="looks-table"><summary>${words.asTable}</summary>
 <div class="table" role="group" aria-labelledby="looks-title" tabindex="0"><table>
-<thead><tr><th scope="col" class="figure">${words.columns.look}</th><th scope="col">${words.columns.at}</th><th scope="col" class="figure">${words.columns.sinceSend}</th>
-<th scope="col">${words.columns.outcome}</th><th scope="col" class="figure">${words.columns.readOfDelivered}</th><th scope="col" class="figure">${words.columns.changed}</th></tr></thead>
+<thead><tr><th scope="col" class="figure">${words.columns.look}</th><th scope="col" class="spare">${words.columns.at}</th><th scope="col" class="figure">${words.columns.sinceSend}</th>
+<th scope="col" class="prose">${words.columns.outcome}</th><th scope="col" class="figure">${words.columns.readOfDelivered}</th><th scope="col" class="figure">${words.columns.changed}</th></tr></thead>
 <tbody>${looks.map((look) => lookRow(view, task, look))}
-${ahead.map(({ at, last }) => html`<tr class="quiet"><td class="figure">–</td><td>${format.time(at)}</td><td class="figure">${format.duration(sinceSend(task, at))}</td><td>${last ? words.timeline.last : words.timeline.planned}</td><td class="figure">–</td><td class="figure">–</td></tr>`)}
+${ahead.map(({ at, last }) => html`<tr class="quiet"><td class="figure">–</td><td class="spare">${format.time(at)}</td><td class="figure">${format.duration(sinceSend(task, at))}</td><td>${last ? words.timeline.last : words.timeline.planned}</td><td class="figure">–</td><td class="figure">–</td></tr>`)}
 </tbody></table></div></details>`
 }
 
 function lookRow({ words, format }: View, task: TaskRates, look: Look): Html {
   const delivered = look.read === null || look.unread === null ? null : look.read + look.unread
-  return html`<tr><td class="figure">${look.pollNo}</td><td>${format.time(look.requestedAt)}</td><td class="figure">${format.duration(sinceSend(task, look.requestedAt))}</td>
+  return html`<tr><td class="figure">${look.pollNo}</td><td class="spare">${format.time(look.requestedAt)}</td><td class="figure">${format.duration(sinceSend(task, look.requestedAt))}</td>
 <td>${outcomeText(words, look)}</td>
 <td class="figure">${delivered === null || look.read === null ? '–' : words.outOf(format.number(look.read), format.number(delivered))}</td><td class="figure">${format.number(look.changed)}</td></tr>`
 }

@@ -4,7 +4,8 @@ import type { CampaignRecipient, RateColumns, RecipientStatus } from '../../core
 import { percentOf, stretched } from './axis.ts'
 import { partOf, swatch } from './bar.ts'
 import { type Html, html } from './html.ts'
-import { personLink, withQuery } from './links.ts'
+import { type PeoplePlace, personLink, withQuery } from './links.ts'
+import { pager } from './pager.ts'
 import type { View } from './view.ts'
 
 /** In the order in which people are asked for. */
@@ -17,13 +18,12 @@ export interface PeopleFilter {
   readonly search: string
 }
 
-export interface PeopleList {
-  /** The page that the list is in, without a query. */
-  readonly path: string
-  readonly app: string
+export interface PeopleList extends PeoplePlace {
   readonly filter: PeopleFilter
   readonly counts: RateColumns
   readonly people: ReadonlyArray<RecipientStatus | CampaignRecipient>
+  /** Where the page of the list begins; null: at its beginning. */
+  readonly cursor: string | null
   readonly nextCursor: string | null
   /** The window in which reads are drawn; null where the people are of several tasks. */
   readonly window: { readonly sentAt: Date; readonly deadlineAt: Date } | null
@@ -42,7 +42,8 @@ export function queryOf(app: string, { state, search }: PeopleFilter): Record<st
 
 export function peopleSection(view: View, list: PeopleList): Html {
   const { words } = view
-  const { path, app, filter } = list
+  const { path, app, filter, cursor, nextCursor } = list
+  const page = (next: string | null): string => `${withQuery(path, { ...queryOf(app, filter), cursor: next })}#people`
   return html`<section id="people" aria-labelledby="people-title">
 <div class="heading"><h2 id="people-title">${words.people.title}</h2>
 <a class="button" href="${withQuery(`${path}/people.csv`, queryOf(app, filter))}" download>${words.people.csv}</a></div>
@@ -52,10 +53,11 @@ ${stateTabs(view, list)}
 <label for="people-search">${words.people.searchLabel}</label>
 <input id="people-search" type="search" name="q" value="${filter.search}" autocomplete="off" spellcheck="false" maxlength="128">
 <button type="submit">${words.search}</button>
+${filter.search !== '' && html`<a href="${withQuery(path, queryOf(app, { ...filter, search: '' }))}#people">${words.showAll}</a>`}
 </form>
 <p class="quiet">${words.people.meaning[filter.state ?? 'all']}</p>
 ${list.people.length === 0 ? html`<p class="empty">${words.people.nobody}</p>` : peopleTable(view, list)}
-${list.nextCursor !== null && html`<nav class="pager" aria-label="${words.people.title}"><a href="${withQuery(path, { ...queryOf(app, filter), cursor: list.nextCursor })}#people" rel="next">${words.nextPage}</a></nav>`}
+${pager(view, words.people.title, { first: cursor === null ? null : page(null), next: nextCursor === null ? null : page(nextCursor) })}
 </section>`
 }
 
@@ -70,7 +72,7 @@ function stateTabs({ words, format }: View, { path, app, filter, counts }: Peopl
 function peopleTable(view: View, { people, window, filter }: PeopleList): Html {
   const { words } = view
   const mixed = filter.state === null
-  return html`<div class="table" role="group" aria-labelledby="people-title" tabindex="0"><table class="people">
+  return html`<div class="table" role="group" aria-labelledby="people-title" tabindex="0"><table class="people${mixed && ' mixed'}">
 <thead><tr><th scope="col">${words.columns.person}</th>${mixed && html`<th scope="col">${words.columns.state}</th>`}<th scope="col">${words.columns.known}</th>
 ${window !== null && html`<th scope="col" class="spare">${words.columns.bracket}</th>`}</tr></thead>
 <tbody>${people.map(

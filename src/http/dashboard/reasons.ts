@@ -4,12 +4,22 @@ import type { View } from './view.ts'
 
 /** What the worker wrote, such as `never_observed: no look brought a result…`, decoded where the word before the colon is known. */
 export function endReason({ words }: View, reason: string): Html {
-  const word = /^([a-z_]+):/.exec(reason)?.[1] ?? ''
-  const decoded = isKey(words.endReasons, word) ? words.endReasons[word] : null
-  if (decoded === null) return asWritten(reason)
-  const details = word === 'refused' || word === 'blind_before_deadline' || word === 'never_observed'
-  return html`${decoded}${details && html` <span class="quiet">${asWritten(reason)}</span>`}`
+  const [, word = '', text = ''] = /^([a-z_]+): (.+)$/s.exec(reason) ?? []
+  if (!isKey(words.endReasons, word)) return asWritten(reason)
+  const said = SAID.exec(text)?.[1]
+  // What stood in the way when the window ended.
+  const because = /; (.+)$/s.exec(text)?.[1]
+  if (said !== undefined) return html`${words.endReasons[word]}${words.gap}${words.said(asWritten(said))}`
+  return html`${words.endReasons[word]}${because !== undefined && html`${words.gap}${asWritten(because)}`}`
 }
+
+/** Why the last look was put off. */
+export function hindrance({ words }: View, why: string): Html {
+  return words.hindered(asWritten(why))
+}
+
+/** How the worker quotes DingTalk. */
+const SAID = /\(DingTalk said: (.+)\)$/s
 
 /** What must be done about a pause. DingTalk's code decides; the worker's own words stand below, since they quote DingTalk. */
 export function pauseRemedy({ words }: View, kind: 'throttled' | 'configuration' | 'quota', reason: string | null): string {
@@ -20,8 +30,8 @@ export function pauseRemedy({ words }: View, kind: 'throttled' | 'configuration'
 
 /** DingTalk's own words out of the worker's, where they are quoted: the rest says what {@link pauseRemedy} has said already. */
 export function whatWasSaid({ words }: View, reason: string): Html {
-  const said = /\(DingTalk said: (.+)\)$/s.exec(reason)?.[1]
-  return said === undefined ? asWritten(reason) : html`${words.said} ${asWritten(said)}`
+  const said = SAID.exec(reason)?.[1]
+  return said === undefined ? asWritten(reason) : words.said(asWritten(said))
 }
 
 export type Remedy = 'permission' | 'address' | 'credentials' | 'agent' | 'suite' | 'path' | 'other'

@@ -46,7 +46,7 @@ export function pathOf({ method, url }: FastifyRequest): string {
 }
 
 /** The reader's first choice among ours, as the browser says it: `zh-CN,zh;q=0.9,en;q=0.8`. English where neither is wanted. */
-export function languageOf(header = ''): Language {
+function languageOf(header = ''): Language {
   const wanted = header
     .split(',')
     .map((part) => /^\s*([a-z]+)[^;]*(?:;\s*q=([\d.]+))?/i.exec(part))

@@ -27,9 +27,9 @@ ${looks.map((look) => madeMark(view, task, look, at(look.requestedAt)))}
 </svg>
 <figcaption><ul class="legend">
 <li>${key(html`<circle class="good" cx="6" cy="6" r="5"/>`)} ${words.timeline.good}</li>
-<li>${key(html`<path class="bad" d="M2 2l8 8M10 2l-8 8"/>`)} ${words.timeline.failed}</li>
-<li>${key(html`<circle class="planned" cx="6" cy="6" r="4"/>`)} ${words.timeline.planned}</li>
-<li>${key(html`<circle class="planned" cx="6" cy="6" r="5"/><circle class="planned" cx="6" cy="6" r="2"/>`)} ${words.timeline.last}</li>
+${good < looks.length && html`<li>${key(html`<path class="bad" d="M2 2l8 8M10 2l-8 8"/>`)} ${words.timeline.failed}</li>`}
+${ahead.length > 1 && html`<li>${key(html`<circle class="planned" cx="6" cy="6" r="4"/>`)} ${words.timeline.planned}</li>`}
+${ahead.length > 0 && html`<li>${key(html`<circle class="planned" cx="6" cy="6" r="5"/><circle class="planned" cx="6" cy="6" r="2"/>`)} ${words.timeline.last}</li>`}
 </ul><p class="quiet">${words.timeline.stretched}</p></figcaption>
 </figure>`
 }

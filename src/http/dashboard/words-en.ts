@@ -5,7 +5,7 @@ import { type Html, html } from './html.ts'
 
 const people = (count: number): string => (count === 1 ? 'person' : 'people')
 
-const share = (percent: number): string => (percent === 50 ? 'Half' : `${percent}%`)
+const share = (percent: number): string => (percent === 50 ? 'half' : `${percent}%`)
 
 const outcomes: Readonly<Record<PollOutcome, string>> = {
   observed: 'Good look',
@@ -49,7 +49,7 @@ const risks: Readonly<Record<RiskKind, { readonly name: string; readonly meaning
     name: 'its next look is overdue',
     meaning: 'No worker makes it. Start a worker, or see why the running one does not get to it.',
   },
-  hindered: { name: 'its last look did not succeed', meaning: 'It will be tried again by itself. What stood in the way:' },
+  hindered: { name: 'its last look did not succeed', meaning: 'It will be tried again by itself.' },
   stopped: { name: 'stopped', meaning: 'DingTalk cannot answer for it, so no more looks are made.' },
   never_observed: {
     name: 'nothing is known',
@@ -64,34 +64,40 @@ export const en = {
   language: 'Language',
   theme: 'Colours',
   themes: { auto: 'Auto', light: 'Light', dark: 'Dark' },
+  trail: 'Where you are',
   search: 'Search',
+  showAll: 'Show all',
   nextPage: 'Next page',
   firstPage: 'First page',
   asTable: 'The same as a table',
   copy: 'Copy',
   copied: 'Copied',
   now: 'now',
+  /** Between two sentences. */
+  gap: ' ',
   updated: (ago: string): string => `Updated ${ago}`,
-  away: (since: string): string => `The server does not answer. What you see was known ${since}.`,
+  away: (since: string): string => `No new figures: the server or its database does not answer. What you see was known ${since}.`,
   serverZone: (zone: string): string => `Times in the server’s zone, ${zone}`,
   yourZone: (zone: string): string => `Times in your zone, ${zone}`,
   asOf: (time: Html): Html => html`as of ${time}`,
+  asOfAgo: (time: Html, distance: Html): Html => html`as of ${time} (${distance})`,
   sentAt: (time: Html): Html => html`sent ${time}`,
   nothingKnown: 'nothing known yet',
   nobodyKnown: 'Nobody known yet',
   peopleWord: people,
   range: (least: string, most: string): string => `${least} to ${most}`,
+  atLeast: (least: string): string => `at least ${least}`,
   outOf: (part: string, whole: string): string => `${part} of ${whole}`,
   goodOf: (good: string, all: string): string => `${all} made, ${good} of them good`,
-  readOf: (read: string, delivered: string): string => `${read} of ${delivered} delivered`,
   readRate: 'Read rate',
   ofDeliveredHaveRead: (read: string, delivered: string): string => `${read} of ${delivered} delivered have read`,
   ofTargetedHaveRead: (read: string, targeted: string, rate: string): string => `${read} of ${targeted} targeted have read: ${rate}`,
+  whoHasNotRead: (unread: string): string => `Who has not read: ${unread}`,
   delivered: 'Delivered',
   open: (openTasks: number, tasks: number): string => (tasks === 1 ? 'Open' : `Open: ${openTasks} of ${tasks} tasks`),
   ended: (tasks: number): string => (tasks === 1 ? 'Ended' : `Ended: ${tasks} tasks`),
-  said: 'DingTalk said:',
-  hindered: 'The last look was put off:',
+  said: (text: Html): Html => html`DingTalk said: ${text}`,
+  hindered: (why: Html): Html => html`The last look was put off: ${why}`,
   taskTitle: (taskId: string): string => `Task ${taskId}`,
   recipientsNamed: 'named by the sender',
   recipientsListed: 'whom DingTalk lists',
@@ -108,7 +114,6 @@ export const en = {
   } satisfies Readonly<Record<TaskStatus, string>>,
   parts: { read: 'Read', unread: 'Unread', pending: 'Pending', 'not-sent': 'Not sent' },
   facts: {
-    known: 'Known',
     sent: 'Sent',
     deadline: 'Deadline',
     next: 'Next look',
@@ -131,7 +136,6 @@ export const en = {
     bracket: 'When, from the send to the deadline',
     shareOfAll: 'Of all',
     share: 'Share',
-    meaning: 'What it means',
     look: 'Look',
     at: 'At',
     sinceSend: 'Since the send',
@@ -145,18 +149,18 @@ export const en = {
     campaigns: 'Campaigns',
     tasks: 'Tasks',
     searchLabel: 'Campaign or task id',
-    clear: 'Show all',
     noCampaigns: 'No task has a campaign yet. Give one when you track a task, and its people are counted together here.',
     notFound: (search: string): string => `Nothing found for “${search}”.`,
   },
   attention: {
     title: 'Needs attention',
     nothing: 'Nothing: all looks are on plan.',
+    more: (tasks: string): string => `More tasks: ${tasks}`,
     paused: (app: string, why: string): string => `App ${app} is paused: ${why}`,
-    task: (taskId: string): string => `Task ${taskId}`,
+    task: (task: Html, risk: string): Html => html`${task}: ${risk}`,
     budget: (app: string): string => `App ${app} has used most of its calls`,
     again: (time: Html, distance: Html): Html => html`Tried again ${distance}, at ${time}; nothing needs to be restarted.`,
-    deadline: (time: Html, distance: Html): Html => html`Deadline ${time}, ${distance}.`,
+    deadline: (time: Html, distance: Html): Html => html`deadline ${time}, ${distance}`,
   },
   risks,
   pauses: {
@@ -209,17 +213,20 @@ export const en = {
   timeToRead: {
     title: 'Time to read',
     of: (count: string, time: Html): Html => html`Of ${count} delivered people, as of ${time}.`,
-    between: (percent: number, after: string, before: string): string =>
-      `${share(percent)} had read between ${after} and ${before} after the send.`,
-    about: (percent: number, at: string): string => `${share(percent)} had read about ${at} after the send.`,
-    atMost: (percent: number, before: string): string => `${share(percent)} had read within ${before} of the send.`,
+    between: (percent: number, after: string, before: string, likely: string): string =>
+      `Until ${share(percent)} had read it took between ${after} and ${before}${likely}.`,
+    about: (percent: number, at: string): string => `Until ${share(percent)} had read it took about ${at}.`,
+    atMost: (percent: number, before: string, likely: string): string =>
+      `Until ${share(percent)} had read it took ${before} at most${likely}.`,
     notReached: (percent: number, after: string): string =>
-      `Fewer than ${share(percent).toLowerCase()} had read ${after} after the send, and later is not known.`,
+      `After ${after} fewer than ${share(percent)} had read; what came later is not known.`,
+    likely: (value: string): string => `, most likely ${value}`,
     within: 'Share who had read',
     after: 'Within',
     method: {
       looks: 'Straight from the looks. DingTalk gives no read time, so every figure is a bracket.',
-      turnbull: 'The Turnbull estimate over tasks with different looks. DingTalk gives no read time, so every figure is a bracket.',
+      turnbull:
+        'DingTalk gives no read time, so every figure is a bracket. Most likely, and the mark in a bar: the Turnbull estimate over tasks with different looks.',
     },
   },
   timeline: {
@@ -294,8 +301,8 @@ export const en = {
     named: 'The sender named this person.',
     listed: 'The sender did not name this person; DingTalk listed them.',
     look: (no: number): string => `Look ${no}`,
-    change: 'New.',
-    failed: (state: string): string => `It tells nothing; still known: ${state}.`,
+    change: 'New',
+    failed: (outcome: Html, state: string): Html => html`${outcome}. It tells nothing; still known: ${state}.`,
     said: {
       read: 'Had read.',
       unread: 'Was delivered, and had not read.',
@@ -336,6 +343,10 @@ export const en = {
     severalApps: { title: 'Several apps have it', text: 'The same name is used by more than one app. Which one do you mean?' },
     badRequest: { title: 'That address is not right', text: 'Something in the address is not what it must be.' },
     unavailable: { title: 'The database does not answer', text: 'Nothing is lost: the figures come back with it. Try again in a moment.' },
+    outdated: {
+      title: 'The database needs an update',
+      text: 'It was made by another version. Run “dingtalk-delivery migrate”, then load this page again.',
+    },
     failed: { title: 'Something went wrong here', text: 'The log of the server says what. Try again in a moment.' },
   },
 }

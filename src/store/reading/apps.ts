@@ -2,16 +2,19 @@ import type { AppUsage } from '../../core/rates.ts'
 import { Prisma } from '../generated/client.ts'
 import { millis, number, oneOf, type Row, text, textOrNull, timeOrNull } from '../rows.ts'
 import type { Source } from './source.ts'
+import { APPS_WITH_TASKS } from './tasks.ts'
 
 const PAUSES = ['throttled', 'configuration', 'quota'] as const
 
 export async function readApps(source: Source): Promise<AppUsage[]> {
   const rows = await source(Prisma.sql`
-SELECT app, coalesce(tasks.open, 0) AS open_tasks, coalesce(usage.calls_used, 0) AS calls_used,
+WITH RECURSIVE ${APPS_WITH_TASKS}, open AS (
+  SELECT app, count(*) AS tasks FROM delivery_task_rates WHERE status = 'tracking' GROUP BY app
+)
+SELECT app, coalesce(open.tasks, 0) AS open_tasks, coalesce(usage.calls_used, 0) AS calls_used,
   to_char(now() AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM') AS month,
   usage.pause_kind, usage.pause_reason, ${millis('usage.paused_until')} AS paused_until_ms
-FROM (SELECT app, count(*) FILTER (WHERE status = 'tracking') AS open FROM delivery_task_rates GROUP BY app) AS tasks
-FULL JOIN delivery_app_usage AS usage USING (app)
+FROM apps FULL JOIN delivery_app_usage AS usage USING (app) LEFT JOIN open USING (app)
 ORDER BY app`)
   return rows.map(usageOf)
 }

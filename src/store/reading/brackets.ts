@@ -18,8 +18,9 @@ export async function readBand(source: Source, of: TaskKey | CampaignKey): Promi
 }
 
 export async function readTimeToRead(source: Source, of: Known): Promise<TimeToRead> {
-  const [brackets, asOf] = [await readBrackets(source, of), await readAsOf(source, of)]
-  const people = brackets.map(elapsedOf)
+  // In this order: a look that is stored between the two makes the figures newer than they say, never older.
+  const asOf = await readAsOf(source, of)
+  const people = (await readBrackets(source, of)).map(elapsedOf)
   return 'taskId' in of ? timeToReadOfTask(people, asOf) : timeToReadPooled(people, asOf)
 }
 

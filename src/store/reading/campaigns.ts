@@ -5,7 +5,7 @@ import { millis, number, type Row, text, time, timeOrNull } from '../rows.ts'
 import { RATES, ratesOf } from './columns.ts'
 import { isText, isTime, pageOf, sliceOf } from './paging.ts'
 import type { Source } from './source.ts'
-import { contains, during, equals, where } from './sql.ts'
+import { contains, during, equals, timestamp, where } from './sql.ts'
 import { severalApps } from './tasks.ts'
 
 const CAMPAIGN = Prisma.sql`app, campaign, tasks, open_tasks, ${RATES}, ${millis('first_sent_at')} AS first_sent_at_ms,
@@ -66,7 +66,7 @@ WHERE ${where([
     sentIn(filter),
     sentAt === undefined
       ? null
-      : Prisma.sql`(last_sent_at, campaign, app) < (${sentAt}::timestamptz, ${Prisma.join(name.map((each) => Prisma.sql`${each}::text`))})`,
+      : Prisma.sql`(last_sent_at, campaign, app) < (${timestamp(new Date(sentAt))}, ${Prisma.join(name.map((each) => Prisma.sql`${each}::text`))})`,
   ])}
 ORDER BY last_sent_at DESC, campaign DESC, app DESC LIMIT ${slice.limit + 1}::integer`)
   return pageOf(rows.map(campaignOf), slice, 'campaigns', ({ lastSentAt, campaign, app }) => [lastSentAt.toISOString(), campaign, app])

@@ -8,7 +8,7 @@ import { flag, millis, number, numberOrNull, oneOf, type Row, text, textOrNull, 
 import type { CampaignKey } from './campaigns.ts'
 import { isText, pageOf, sliceOf } from './paging.ts'
 import type { Source } from './source.ts'
-import { contains, equals, where } from './sql.ts'
+import { contains, equals, timestamp, where } from './sql.ts'
 
 const PERSON = Prisma.sql`app, task_id, campaign, user_id, state, forbidden_code, forbidden_count, named,
   ${millis('first_seen_at')} AS first_seen_at_ms, ${millis('last_unread_at')} AS last_unread_at_ms, ${millis('first_read_at')} AS first_read_at_ms,
@@ -84,6 +84,6 @@ GROUP BY forbidden_code ORDER BY people DESC, forbidden_code`)
 
 export async function readStateAt(source: Source, { app, taskId }: TaskKey, at: Date): Promise<KnownState[]> {
   const rows = await source(Prisma.sql`
-SELECT user_id, state, ${millis('since')} AS since_ms FROM delivery_state_at(${app}::text, ${taskId}::text, ${at.toISOString()}::timestamptz)`)
+SELECT user_id, state, ${millis('since')} AS since_ms FROM delivery_state_at(${app}::text, ${taskId}::text, ${timestamp(at)})`)
   return rows.map((row) => ({ userId: text(row, 'user_id'), state: oneOf(STATES, row, 'state'), since: time(row, 'since_ms') }))
 }

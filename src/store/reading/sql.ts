@@ -15,6 +15,8 @@ export function equals(column: string, value: string | undefined): Condition {
 /** Whatever the case. The columns sort by code point, which knows the case of ASCII only; the database's own rules know more. */
 export function contains(column: string, search: string | undefined): Condition {
   if (search === undefined) return null
+  // PostgreSQL has no text with NUL in it, and does not take one to compare with either.
+  if (search.includes('\0')) return Prisma.sql`false`
   const text = Prisma.raw(`lower(${column} COLLATE "default")`)
   return Prisma.sql`strpos(${text}, lower(${search}::text COLLATE "default")) > 0`
 }
@@ -25,8 +27,17 @@ export function during(
   { since, until }: { readonly since?: Date | undefined; readonly until?: Date | undefined },
 ): Condition {
   const conditions = [
-    since === undefined ? null : Prisma.sql`${Prisma.raw(column)} >= ${since.toISOString()}::timestamptz`,
-    until === undefined ? null : Prisma.sql`${Prisma.raw(column)} < ${until.toISOString()}::timestamptz`,
+    since === undefined ? null : Prisma.sql`${Prisma.raw(column)} >= ${timestamp(since)}`,
+    until === undefined ? null : Prisma.sql`${Prisma.raw(column)} < ${timestamp(until)}`,
   ].filter((condition) => condition !== null)
   return conditions.length === 0 ? null : Prisma.join(conditions, ' AND ')
+}
+
+const EARLIEST = Date.parse('0001-01-01T00:00:00.000Z')
+const LATEST = Date.parse('9999-12-31T23:59:59.999Z')
+
+/** JavaScript's years go from -271821 to 275760, and PostgreSQL reads four digits: whatever is further away is before or after everything. */
+export function timestamp(at: Date): Prisma.Sql {
+  const readable = new Date(Math.min(Math.max(at.getTime(), EARLIEST), LATEST))
+  return Prisma.sql`${readable.toISOString()}::timestamptz`
 }

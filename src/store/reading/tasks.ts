@@ -7,7 +7,7 @@ import { flag, millis, number, oneOf, type Row, text, textOrNull, time, timeOrNu
 import { RATES, ratesOf } from './columns.ts'
 import { isText, isTime, pageOf, sliceOf } from './paging.ts'
 import type { Source } from './source.ts'
-import { during, equals, where } from './sql.ts'
+import { during, equals, timestamp, where } from './sql.ts'
 
 const TASK = Prisma.sql`app, task_id, agent_id, campaign, status, reason, polls, good_polls, hindrance, recipients_known, ${RATES},
   ${millis('sent_at')} AS sent_at_ms, ${millis('deadline_at')} AS deadline_at_ms, ${millis('last_observed_at')} AS last_observed_at_ms,
@@ -38,7 +38,7 @@ function taskOf(row: Row): TaskRates {
 /**
  * Every app that has a task, by leaps over the index on app and task id: with a task id alone it would have to be read whole.
  */
-const APPS_WITH_TASKS = Prisma.sql`
+export const APPS_WITH_TASKS = Prisma.sql`
 apps (app) AS (
   (SELECT app FROM delivery_task_rates ORDER BY app LIMIT 1)
   UNION ALL
@@ -70,7 +70,7 @@ export function severalApps(what: string, rows: readonly Row[]): TrackerError {
   return new TrackerError('SEVERAL_APPS', `Several apps have ${what}: ${rows.map((row) => text(row, 'app')).join(', ')}.`)
 }
 
-/** Backwards through the index on when they were sent. */
+/** Backwards through the index on when they were sent; those of one id by their key. */
 export async function readTasks(source: Source, filter: TaskFilter): Promise<Page<TaskRates>> {
   const slice = sliceOf(filter, 'tasks', [isTime, isText, isText])
   const { app, taskId, campaign, status } = filter
@@ -80,12 +80,13 @@ SELECT ${TASK} FROM delivery_task_rates
 WHERE ${where([
     equals('app', app),
     equals('task_id', taskId),
+    taskId === undefined || app !== undefined ? null : Prisma.sql`app IN (WITH RECURSIVE ${APPS_WITH_TASKS} SELECT app FROM apps)`,
     equals('campaign', campaign),
     equals('status', status),
     during('sent_at', filter),
     sentAt === undefined
       ? null
-      : Prisma.sql`(sent_at, app, task_id) < (${sentAt}::timestamptz, ${Prisma.join(id.map((each) => Prisma.sql`${each}::text`))})`,
+      : Prisma.sql`(sent_at, app, task_id) < (${timestamp(new Date(sentAt))}, ${Prisma.join(id.map((each) => Prisma.sql`${each}::text`))})`,
   ])}
 ORDER BY sent_at DESC, app DESC, task_id DESC LIMIT ${slice.limit + 1}::integer`)
   return pageOf(rows.map(taskOf), slice, 'tasks', (task) => [task.sentAt.toISOString(), task.app, task.taskId])
@@ -102,6 +103,7 @@ const LATELY = Prisma.raw("interval '7 days'")
 /**
  * `overdue` and `blind` count in hours of the plan, which `TIME_SCALE` shortens: the window is a day of it.
  * The first matching risk is told: what can still be helped goes before what cannot.
+ * The last look is asked for as a value: of an EXISTS the planner may make a hash of all failed looks there ever were.
  */
 export async function readAttention(source: Source): Promise<TaskAtRisk[]> {
   const rows = await source(Prisma.sql`
@@ -113,9 +115,8 @@ SELECT ${TASK}, risk FROM (
   WHERE task.status = 'tracking' AND (
     task.next_poll_at < now() - (task.deadline_at - task.sent_at) / 1440
     OR task.hindrance IS NOT NULL
-    OR task.polls > task.good_polls AND EXISTS (
-      SELECT FROM delivery_looks AS look
-      WHERE look.app = task.app AND look.task_id = task.task_id AND look.poll_no = task.polls AND look.outcome <> 'observed'
+    OR task.polls > task.good_polls AND 'observed' <> (
+      SELECT outcome FROM delivery_looks AS look WHERE look.app = task.app AND look.task_id = task.task_id AND look.poll_no = task.polls
     )
   )
   UNION ALL

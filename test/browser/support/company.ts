@@ -123,10 +123,18 @@ export async function fillCompany(company: Company): Promise<void> {
   )
 }
 
+/** More than a page of everything: 32 tasks in 12 campaigns, one of them with 21 tasks. No worker looks at any. */
+export async function fillCrowd(company: Company): Promise<void> {
+  for (let i = 0; i < 21; i++) await company.track({ taskId: String(5_001 + i), campaign: 'daily', userIds: ['ann', 'bob'], hoursAgo: 2 })
+  for (let i = 0; i < 11; i++) await company.track({ taskId: String(6_001 + i), campaign: `weekly-${i}`, userIds: ['ann'], hoursAgo: 3 })
+}
+
 /** Every page that a reader can get to in the company, by name. */
 export const PAGES = {
   overview: '/',
+  'search without a result': '/?q=nothing',
   campaign: '/campaigns/payroll-11',
+  'everybody in a campaign': '/campaigns/payroll-11?state=all',
   'ended campaign': '/campaigns/fire-drill?state=all',
   task: '/tasks/1001?state=all',
   'stopped task': '/tasks/3001',

@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs'
 import { type BrowserServer, chromium } from 'playwright-core'
 import type { TestProject } from 'vitest/node'
+import { findChromium } from './chromium.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -8,19 +8,6 @@ declare module 'vitest' {
     browserEndpoint: string | null
   }
 }
-
-const PLACES = [
-  process.env['CHROMIUM_PATH'],
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-  '/usr/bin/google-chrome-stable',
-  '/snap/bin/chromium',
-  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
-  '/Applications/Chromium.app/Contents/MacOS/Chromium',
-  'C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe',
-  'C:\\Program Files (x86)\\Microsoft\\Edge\\Application\\msedge.exe',
-]
 
 /** It must ask nobody but the server under test. */
 const FLAGS = [
@@ -35,20 +22,13 @@ const FLAGS = [
 ]
 
 /** One browser for all files of the project. */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const executablePath = PLACES.find((place) => place !== undefined && existsSync(place))
-  if (executablePath === undefined) {
-    sayMissing()
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const executablePath = findChromium({ env: process.env })
+  if (executablePath === null) {
     project.provide('browserEndpoint', null)
     return () => Promise.resolve()
   }
   const server: BrowserServer = await chromium.launchServer({ executablePath, args: FLAGS })
   project.provide('browserEndpoint', server.wsEndpoint())
   return () => server.close()
-}
-
-function sayMissing(): void {
-  const message = `No Chromium on this machine. Looked at ${PLACES.filter((place) => place !== undefined).join(', ')}. Install one, or set CHROMIUM_PATH.`
-  if (process.env['CI'] === 'true') throw new Error(message)
-  process.stderr.write(`\n${'!'.repeat(80)}\nTHE BROWSER TESTS ARE SKIPPED. ${message}\n${'!'.repeat(80)}\n\n`)
 }

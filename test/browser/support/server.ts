@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net'
-import Fastify from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import { registerDashboard } from '../../../src/http/dashboard/dashboard.ts'
 import { openDatabase } from '../../../src/store/prisma.ts'
 import { createRateReader } from '../../../src/store/rate-reader.ts'
@@ -21,7 +21,7 @@ export interface ServerOptions {
 /** The dashboard on the real reader of a real database. */
 export async function startDashboard({ databaseUrl, apiToken, now = () => new Date() }: ServerOptions): Promise<DashboardServer> {
   const database = openDatabase(databaseUrl)
-  const open = async (port: number): Promise<ReturnType<typeof Fastify>> => {
+  const open = async (port: number): Promise<FastifyInstance> => {
     const app = Fastify({ routerOptions: { maxParamLength: 2_000 }, forceCloseConnections: true })
     registerDashboard(app, {
       rates: createRateReader(database),

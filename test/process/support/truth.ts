@@ -18,7 +18,7 @@ export async function holdAgainstTruth(sql: Client, simulator: string, taskId: s
   )
   const { rows: looks } = await sql.query<{ requested_at: Date; responded_at: Date }>(
     `SELECT requested_at, responded_at FROM delivery_poll AS poll JOIN delivery_task AS task ON task.id = poll.task_pk
-     WHERE task_id = $1 AND outcome = 'observed' ORDER BY poll_no DESC LIMIT 1`,
+     WHERE task_id = $1 AND outcome = 'observed' ORDER BY poll.poll_no DESC LIMIT 1`,
     [taskId],
   )
   const [last] = looks

@@ -1,5 +1,6 @@
 import { pathToFileURL } from 'node:url'
 import type { Client } from 'pg'
+import type * as Rates from '../../../src/rates.ts'
 import { builtFile, runCli } from '../../support/process.ts'
 
 export const STATES = ['read', 'unread', 'pending', 'failed', 'forbidden', 'invalid'] as const
@@ -53,7 +54,7 @@ function figuresOf(from: unknown): Figures {
 
 /** As a program has it that installed the package. */
 export async function typescriptOf(databaseUrl: string): Promise<Way & { close(): Promise<void> }> {
-  const { createRates } = (await import(pathToFileURL(builtFile('rates.js')).href)) as typeof import('../../../src/rates.ts')
+  const { createRates } = (await import(pathToFileURL(builtFile('rates.js')).href)) as typeof Rates
   const rates = createRates({ databaseUrl })
   const idsOf = (people: ReadonlyArray<{ readonly userId: string }>): string[] => people.map(({ userId }) => userId).sort()
   return {

@@ -108,8 +108,9 @@ let timer = null
 
 async function refresh() {
   const response = await fetch(location.href, { headers: { accept: 'text/html' }, cache: 'no-store', signal: AbortSignal.timeout(10_000) })
-  // The session is over.
+  // The session is over; or what was here is gone, and the page that says so is the right one.
   if (response.redirected) return location.assign(response.url)
+  if (response.status >= 400 && response.status < 500) return location.reload()
   if (!response.ok) throw new Error(`the server answered ${response.status}`)
   const fresh = new DOMParser().parseFromString(await response.text(), 'text/html')
   localise(fresh, new Date())
@@ -152,7 +153,7 @@ function tellAge() {
 // ── Copying ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 async function copy(button) {
-  await navigator.clipboard.writeText(button.parentElement.querySelector('code').textContent)
+  await navigator.clipboard.writeText(button.closest('li').querySelector('code').textContent)
   button.textContent = button.dataset.done
 }
 

@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { RateReader } from '../../src/core/rates.ts'
+import { createRateReader } from '../../src/store/rate-reader.ts'
+import { openTestStore, type TestStore } from './support/database.ts'
+import { aRequest, minutesLater } from './support/looks.ts'
+
+/** A campaign is one message to 40 people, a task to 4 of them; three apps, one of which has a single task. */
+const TASKS = 4_000
+const CAMPAIGN_TASKS = 10
+const PEOPLE = 4
+
+const requests = Array.from({ length: TASKS }, (_, i) =>
+  aRequest({
+    app: i === 7 ? 'rare' : `app${i % 2}`,
+    campaign: `campaign ${Math.floor(i / 2 / CAMPAIGN_TASKS)}`,
+    userIds: Array.from({ length: PEOPLE }, (__, person) => `user${i * PEOPLE + person}`),
+    sentAt: minutesLater(-i / 10),
+  }),
+)
+const ref = { app: 'app0', taskId: requests[2_000]?.taskId ?? '' }
+const campaign = { app: 'app0', campaign: 'campaign 100' }
+
+let db: TestStore
+let rates: RateReader
+beforeAll(async () => {
+  // One connection, so that its own statistics are complete when it asks for them.
+  db = await openTestStore({ max: 1 })
+  rates = createRateReader(db)
+  await db.store.track(requests)
+  await db.pool.query(`
+    UPDATE delivery_recipient SET state = 'unread', last_unread_at = now(), first_seen_at = now();
+    INSERT INTO delivery_poll (task_pk, poll_no, requested_at, responded_at, outcome, code, pending, invalid, failed, forbidden, unread, read, changed, anomalies)
+      SELECT id, no, sent_at + make_interval(mins => no), sent_at + make_interval(mins => no), 'observed', '0', 0, 0, 0, 0, ${PEOPLE}, 0, 0, 0
+      FROM delivery_task CROSS JOIN generate_series(1, 5) AS no;
+    INSERT INTO delivery_transition (task_pk, user_id, to_state, from_state, after_at, at, poll_no)
+      SELECT task_pk, user_id, 'unread', 'pending', now(), now(), 1 FROM delivery_recipient;
+    UPDATE delivery_task SET poll_no = 5, good_polls = 5, unread = ${PEOPLE}, pending = 0, last_observed_at = now(), next_poll_at = now() + interval '1 hour';
+    SELECT delivery_settle_campaigns(100000, 60);
+    ANALYZE`)
+})
+afterAll(() => db.close())
+
+/** Rows and index entries read of all tables of the tracker since the beginning. */
+async function reads(): Promise<number> {
+  await db.pool.query('SELECT pg_stat_force_next_flush()')
+  const { rows } = await db.pool.query<{ reads: number }>(
+    `SELECT ((SELECT sum(seq_tup_read) FROM pg_stat_user_tables) + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes))::double precision AS reads`,
+  )
+  return rows[0]?.reads ?? Number.NaN
+}
+
+async function readsOf(ask: () => Promise<unknown>): Promise<number> {
+  const before = await reads()
+  await ask()
+  return (await reads()) - before
+}
+
+const CAMPAIGN_PEOPLE = CAMPAIGN_TASKS * PEOPLE
+
+/** What each question may read; a scan of the tasks alone would be 4,000. */
+const QUESTIONS: ReadonlyArray<readonly [name: string, most: number, ask: () => Promise<unknown>]> = [
+  ['a task', 10, () => rates.task(ref)],
+  ['a task whose app nobody names', 40, () => rates.task({ taskId: ref.taskId })],
+  ['the tasks of an id', 40, () => rates.tasks({ taskId: ref.taskId })],
+  ['a page of tasks', 300, () => rates.tasks({ limit: 50 })],
+  ['a page of an app', 300, () => rates.tasks({ app: 'app0', limit: 50 })],
+  ['the tasks of a campaign', 300, () => rates.tasks(campaign)],
+  ['the latest tasks', 300, () => rates.tasks({ since: minutesLater(-5) })],
+  ['a campaign', 300, () => rates.campaign(campaign)],
+  ['the people of a task', 50, () => rates.recipients(ref, {})],
+  ['the people of a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.campaignRecipients(campaign, {})],
+  ['the curve of a task', 50, () => rates.curve(ref)],
+  ['the curve of a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.campaignCurve(campaign)],
+  ['the looks at a task', 50, () => rates.looks(ref)],
+  ['the history of a person', 80, () => rates.explain(ref, 'user8000')],
+  ['what was known at a moment', 100, () => rates.stateAt(ref, new Date())],
+  ['the time to read of a task', 80, () => rates.timeToRead(ref)],
+  ['the time to read of a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.timeToRead(campaign)],
+  ['who is forbidden in a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.forbidden(campaign)],
+]
+
+test.each(QUESTIONS)('%s reads at most %i rows', async (_name, most, ask) => {
+  expect(await readsOf(ask)).toBeLessThanOrEqual(most)
+})
