@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
-import { until } from '../support/wait.ts'
 import { type Company, openCompany } from './support/company.ts'
-import { endpoint, openReader, textOf } from './support/reader.ts'
+import { endpoint, letItRefresh, openReader, textOf } from './support/reader.ts'
 import { type DashboardServer, startDashboard } from './support/server.ts'
 
 const TOKEN = 'a-token-that-only-the-test-knows'
@@ -91,10 +90,8 @@ describe.skipIf(endpoint === null)('signing in', () => {
     await page.getByRole('button', { name: 'Sign in' }).click()
     await page.waitForURL('**/campaigns/news?state=all')
     aheadMs = 13 * HOUR_MS
-    await until(async () => (await page.clock.runFor(6_000), new URL(page.url()).pathname === '/login'), {
-      what: 'the login is shown',
-      everyMs: 100,
-    })
+    await letItRefresh(page)
+    await page.waitForURL('**/login?next=*')
     await page.getByLabel('API token').fill(TOKEN)
     await page.getByRole('button', { name: 'Sign in' }).click()
     await page.waitForURL('**/campaigns/news?state=all')

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { until } from '../support/wait.ts'
 import { type Company, openCompany } from './support/company.ts'
-import { endpoint, openReader, textOf } from './support/reader.ts'
+import { endpoint, letItRefresh, openReader, textOf } from './support/reader.ts'
 import { type DashboardServer, startDashboard } from './support/server.ts'
 
 let database: TestDatabase
@@ -34,13 +34,8 @@ describe.skipIf(endpoint === null)('a page that is open', () => {
     await page.locator('#looks summary').click()
     await page.getByLabel('Find a user id').fill('car')
     await company.look('1', 30, { read: ['ann'], unread: ['bob', 'carol'] })
-    await until(
-      async () => {
-        await page.clock.runFor(6_000)
-        return (await textOf(page, 'section.headline')).startsWith('33.3% 1 of 3')
-      },
-      { what: 'the new read is shown', everyMs: 100 },
-    )
+    await letItRefresh(page)
+    await until(async () => (await textOf(page, 'section.headline')).startsWith('33.3% 1 of 3'), { what: 'the new read is shown' })
     expect(await textOf(page, '#people tr:has-text("ann")')).toContain('read between')
     expect(await page.evaluate('window.isTheSamePage')).toBe(true)
     expect(await page.getByLabel('Find a user id').inputValue()).toBe('car')
@@ -56,14 +51,15 @@ describe.skipIf(endpoint === null)('a page that is open', () => {
     await server.stop()
     // The browser itself says that it cannot connect: that is the point here.
     page.removeAllListeners('console')
-    const step = async (): Promise<void> => page.clock.runFor(61_000)
-    await until(async () => (await step(), page.locator('#away').isVisible()), { what: 'the absence is told', everyMs: 100 })
+    await letItRefresh(page)
+    await page.locator('#away').waitFor()
     expect(await textOf(page, '#away')).toMatch(
       /^No new figures: the server or its database does not answer\. What you see was known .+ ago\.$/,
     )
     expect(await textOf(page, 'h1')).toBe('news')
     await server.restart()
-    await until(async () => (await step(), page.locator('#away').isHidden()), { what: 'it is over', everyMs: 100 })
+    await letItRefresh(page)
+    await page.locator('#away').waitFor({ state: 'hidden' })
   })
 
   test('fills when the first task is tracked', async () => {
@@ -76,10 +72,8 @@ describe.skipIf(endpoint === null)('a page that is open', () => {
       await page.goto('/')
       expect(await textOf(page, 'h1')).toBe('Track your first task')
       await first.track({ taskId: '1', campaign: 'news', userIds: ['ann'], hoursAgo: 0 })
-      await until(async () => (await page.clock.runFor(6_000), (await textOf(page, 'h1')) === 'Overview'), {
-        what: 'the overview is shown',
-        everyMs: 100,
-      })
+      await letItRefresh(page)
+      await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor()
       expect(await page.locator('.campaigns h3').allInnerTexts()).toEqual(['news'])
       expect(await page.title()).toBe('Overview · Delivery tracker')
     } finally {
@@ -95,10 +89,8 @@ describe.skipIf(endpoint === null)('a page that is open', () => {
     await page.clock.install()
     await page.goto('/campaigns/old%20news')
     await company.sql(`DELETE FROM delivery_task WHERE task_id = '2'`)
-    await until(async () => (await page.clock.runFor(6_000), (await textOf(page, 'h1')) === 'Not here'), {
-      what: 'its absence is told',
-      everyMs: 100,
-    })
+    await letItRefresh(page)
+    await page.getByRole('heading', { name: 'Not here', level: 1 }).waitFor()
   })
 
   test('asks for nothing while nobody looks at it', async () => {

@@ -313,6 +313,24 @@ SELECT
 FROM delivery_transition AS change
 JOIN delivery_task AS task ON task.id = change.task_pk;
 
+-- Calls of the month and pauses. The quota's month is China's. A misconfigured app stays paused until a probe succeeds, also between two
+-- probes; the other pauses end by their time.
+CREATE VIEW "delivery_app_usage" AS
+SELECT
+    app,
+    month,
+    CASE WHEN calls_month = month THEN calls_used ELSE 0 END AS calls_used,
+    CASE WHEN is_paused THEN pause_kind END AS pause_kind,
+    CASE WHEN is_paused THEN pause_reason END AS pause_reason,
+    CASE WHEN is_paused THEN paused_until END AS paused_until
+FROM (
+    SELECT
+        *,
+        to_char(now() AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM') AS month,
+        coalesce(pause_kind = 'configuration' OR paused_until > now(), false) AS is_paused
+    FROM delivery_app
+) AS known;
+
 -- Reads views only, so that whoever may read them may call it.
 CREATE OR REPLACE FUNCTION "delivery_state_at"(app text, task_id text, at timestamptz)
 RETURNS TABLE (user_id text, state text, since timestamptz)
@@ -334,3 +352,267 @@ AS $$
         AND (person.named OR latest.to_state IS NOT NULL)
     ORDER BY person.user_id
 $$;
+
+-- Comments ----------------------------------------------------------------------------------------------------------------
+
+COMMENT ON TABLE "delivery_task" IS 'One sent work notification. Every write to an open task names the poll_no it believes.';
+COMMENT ON COLUMN "delivery_task"."id" IS 'Internal key.';
+COMMENT ON COLUMN "delivery_task"."app" IS 'Name of the app in the worker''s configuration.';
+COMMENT ON COLUMN "delivery_task"."task_id" IS 'The task_id that DingTalk returned when the message was sent; digits, as text.';
+COMMENT ON COLUMN "delivery_task"."agent_id" IS 'Agent id that the message was sent with; NULL: that of the app''s configuration.';
+COMMENT ON COLUMN "delivery_task"."campaign" IS 'Label over tasks that the sender gave; NULL: none.';
+COMMENT ON COLUMN "delivery_task"."status" IS 'tracking, complete (everybody is accounted for), expired (the 24 hours passed), stopped (DingTalk cannot answer for it) or cancelled.';
+COMMENT ON COLUMN "delivery_task"."reason" IS 'Why the task ended, for a person to read; NULL while it is tracked.';
+COMMENT ON COLUMN "delivery_task"."sent_at" IS 'When the message was sent, as the sender said.';
+COMMENT ON COLUMN "delivery_task"."deadline_at" IS 'When DingTalk stops answering for the task: 24 hours after the send.';
+COMMENT ON COLUMN "delivery_task"."tracked_at" IS 'When the task was handed over.';
+COMMENT ON COLUMN "delivery_task"."adopted_at" IS 'When a worker planned the first look; NULL: none has yet.';
+COMMENT ON COLUMN "delivery_task"."recipients_known" IS 'The sender named the recipients.';
+COMMENT ON COLUMN "delivery_task"."poll_no" IS 'Looks made so far, good or failed. A write that names an older number changes nothing.';
+COMMENT ON COLUMN "delivery_task"."next_poll_at" IS 'When the next look is due; NULL when the task has ended.';
+COMMENT ON COLUMN "delivery_task"."last_good_requested_at" IS 'When the last good look was asked for; NULL before the first.';
+COMMENT ON COLUMN "delivery_task"."last_observed_at" IS 'When the last good answer arrived: every figure and state is as of then. NULL before the first.';
+COMMENT ON COLUMN "delivery_task"."good_polls" IS 'Looks that brought lists.';
+COMMENT ON COLUMN "delivery_task"."failures_in_row" IS 'Failed looks since the last good one.';
+COMMENT ON COLUMN "delivery_task"."timeouts_in_row" IS 'Call timeouts since the last other answer.';
+COMMENT ON COLUMN "delivery_task"."listed_fingerprint" IS 'Internal: whom the last good answer listed, as a hash; two alike say that the lists are complete.';
+COMMENT ON COLUMN "delivery_task"."listed_since" IS 'Internal: since when the answers list the same people.';
+COMMENT ON COLUMN "delivery_task"."hindrance" IS 'Why the last look was put off; NULL after a good look.';
+COMMENT ON COLUMN "delivery_task"."finished_at" IS 'When tracking ended; NULL while it is tracked.';
+COMMENT ON COLUMN "delivery_task"."pending" IS 'People whom DingTalk has listed nowhere: neither delivered nor unread.';
+COMMENT ON COLUMN "delivery_task"."invalid" IS 'People whose id DingTalk does not know.';
+COMMENT ON COLUMN "delivery_task"."failed" IS 'People to whom DingTalk says that sending failed.';
+COMMENT ON COLUMN "delivery_task"."forbidden" IS 'People to whom DingTalk refused to deliver because of a limit.';
+COMMENT ON COLUMN "delivery_task"."unread" IS 'People who got it and had not read it as of last_observed_at; what came after nobody can say.';
+COMMENT ON COLUMN "delivery_task"."read" IS 'People who have read. Final.';
+
+COMMENT ON TABLE "delivery_recipient" IS 'What is known about one person in one task. Read delivery_recipient_status instead: it resolves last_unread_at.';
+COMMENT ON COLUMN "delivery_recipient"."task_pk" IS 'The task: delivery_task.id.';
+COMMENT ON COLUMN "delivery_recipient"."user_id" IS 'DingTalk''s user id; text, leading zeros count.';
+COMMENT ON COLUMN "delivery_recipient"."named" IS 'The sender named the person.';
+COMMENT ON COLUMN "delivery_recipient"."state" IS 'pending, invalid, failed, forbidden, unread or read; unread as of the task''s last_observed_at.';
+COMMENT ON COLUMN "delivery_recipient"."first_seen_at" IS 'When the first answer arrived that listed the person anywhere; NULL: none has.';
+COMMENT ON COLUMN "delivery_recipient"."last_unread_at" IS 'NULL for an unread person whom the last good look listed: then it is delivery_task.last_good_requested_at, so an unchanged look writes no row here.';
+COMMENT ON COLUMN "delivery_recipient"."first_read_at" IS 'When the first answer arrived that listed the person as read; NULL: not seen as read.';
+COMMENT ON COLUMN "delivery_recipient"."forbidden_code" IS 'DingTalk''s code of the limit, such as 143105; NULL: not forbidden, or no code was given.';
+COMMENT ON COLUMN "delivery_recipient"."forbidden_count" IS 'The limit that was exceeded, as DingTalk counts it; NULL: not said.';
+
+COMMENT ON TABLE "delivery_poll" IS 'Every look at a task, good or failed. Append-only. The counts are NULL after a failed look.';
+COMMENT ON COLUMN "delivery_poll"."task_pk" IS 'The task: delivery_task.id.';
+COMMENT ON COLUMN "delivery_poll"."poll_no" IS 'Number of the look at its task, from 1.';
+COMMENT ON COLUMN "delivery_poll"."due_at" IS 'When the look was planned for; NULL: it was not planned for a time.';
+COMMENT ON COLUMN "delivery_poll"."requested_at" IS 'When the request was sent.';
+COMMENT ON COLUMN "delivery_poll"."responded_at" IS 'When the answer arrived; NULL: none did.';
+COMMENT ON COLUMN "delivery_poll"."outcome" IS 'observed (a good look), or why not: empty, throttled, quota, configuration, task, call_timeout, transient.';
+COMMENT ON COLUMN "delivery_poll"."code" IS 'DingTalk''s effective code, or the network''s; 0 is success.';
+COMMENT ON COLUMN "delivery_poll"."message" IS 'What DingTalk or the network said; NULL: nothing.';
+COMMENT ON COLUMN "delivery_poll"."request_id" IS 'DingTalk''s id of the request, for their support; NULL: none was given.';
+COMMENT ON COLUMN "delivery_poll"."pending" IS 'Known people listed nowhere; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_poll"."invalid" IS 'People listed as invalid; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_poll"."failed" IS 'People listed as failed; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_poll"."forbidden" IS 'People listed as forbidden; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_poll"."unread" IS 'People listed as unread; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_poll"."read" IS 'People listed as read; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_poll"."changed" IS 'People whose row changed by the look.';
+COMMENT ON COLUMN "delivery_poll"."anomalies" IS 'People about whom the answer said less than was known; it changed nothing.';
+
+COMMENT ON TABLE "delivery_transition" IS 'Every change of a person''s state, which lies in (after_at, at]. Append-only. States only climb, so each is entered at most once.';
+COMMENT ON COLUMN "delivery_transition"."task_pk" IS 'The task: delivery_task.id.';
+COMMENT ON COLUMN "delivery_transition"."user_id" IS 'DingTalk''s user id; text, leading zeros count.';
+COMMENT ON COLUMN "delivery_transition"."to_state" IS 'The state after. States only climb, so each is entered at most once.';
+COMMENT ON COLUMN "delivery_transition"."from_state" IS 'The state before.';
+COMMENT ON COLUMN "delivery_transition"."after_at" IS 'Lower end of the bracket of the change; it happened after it.';
+COMMENT ON COLUMN "delivery_transition"."at" IS 'When the answer arrived that showed the change.';
+COMMENT ON COLUMN "delivery_transition"."poll_no" IS 'The look that showed the change.';
+
+COMMENT ON TABLE "delivery_app" IS 'Call rate, monthly call budget and pause of one app, over all workers together. Read delivery_app_usage instead.';
+COMMENT ON COLUMN "delivery_app"."app" IS 'Name of the app in the worker''s configuration.';
+COMMENT ON COLUMN "delivery_app"."next_call_at" IS 'Internal: when the next call may start.';
+COMMENT ON COLUMN "delivery_app"."calls_month" IS 'The month, in China, that calls_used counts; older than the current one: nothing was called in this month yet.';
+COMMENT ON COLUMN "delivery_app"."calls_used" IS 'Calls counted in calls_month, over all workers.';
+COMMENT ON COLUMN "delivery_app"."pause_kind" IS 'throttled, configuration or quota; NULL: not paused.';
+COMMENT ON COLUMN "delivery_app"."pause_reason" IS 'What to do about it; NULL: not paused.';
+COMMENT ON COLUMN "delivery_app"."paused_until" IS 'When calls go on, or the next probe is made; may lie in the past. NULL: not paused.';
+COMMENT ON COLUMN "delivery_app"."probing" IS 'Internal: a probe of a misconfigured app is under way.';
+COMMENT ON COLUMN "delivery_app"."probes" IS 'Internal: probes that failed in this pause.';
+COMMENT ON COLUMN "delivery_app"."updated_at" IS 'When the row changed last.';
+
+COMMENT ON TABLE "delivery_campaign" IS 'Internal: the people of a campaign, counted once each, as of settled_at; exact where no delivery_campaign_change says otherwise. Read delivery_campaign_rates instead.';
+COMMENT ON COLUMN "delivery_campaign"."app" IS 'Name of the app in the worker''s configuration.';
+COMMENT ON COLUMN "delivery_campaign"."campaign" IS 'Label over tasks that the sender gave; NULL: none.';
+COMMENT ON COLUMN "delivery_campaign"."pending" IS 'People whom DingTalk has listed nowhere: neither delivered nor unread.';
+COMMENT ON COLUMN "delivery_campaign"."invalid" IS 'People whose id DingTalk does not know.';
+COMMENT ON COLUMN "delivery_campaign"."failed" IS 'People to whom DingTalk says that sending failed.';
+COMMENT ON COLUMN "delivery_campaign"."forbidden" IS 'People to whom DingTalk refused to deliver because of a limit.';
+COMMENT ON COLUMN "delivery_campaign"."unread" IS 'People who got it and had not read it as of last_observed_at; what came after nobody can say.';
+COMMENT ON COLUMN "delivery_campaign"."read" IS 'People who have read. Final.';
+COMMENT ON COLUMN "delivery_campaign"."settled_at" IS 'When the campaign was counted.';
+
+COMMENT ON TABLE "delivery_campaign_change" IS 'Internal: a mark that somebody''s state in a campaign changed after it was settled. Written by triggers.';
+COMMENT ON COLUMN "delivery_campaign_change"."id" IS 'Internal key.';
+COMMENT ON COLUMN "delivery_campaign_change"."app" IS 'Name of the app in the worker''s configuration.';
+COMMENT ON COLUMN "delivery_campaign_change"."campaign" IS 'Label over tasks that the sender gave; NULL: none.';
+
+COMMENT ON VIEW "delivery_task_rates" IS 'A row for each task: counts, rates, status. All as of last_observed_at.';
+COMMENT ON COLUMN "delivery_task_rates"."app" IS 'Name of the app in the worker''s configuration.';
+COMMENT ON COLUMN "delivery_task_rates"."task_id" IS 'The task_id that DingTalk returned when the message was sent; digits, as text.';
+COMMENT ON COLUMN "delivery_task_rates"."agent_id" IS 'Agent id that the message was sent with; NULL: that of the app''s configuration.';
+COMMENT ON COLUMN "delivery_task_rates"."campaign" IS 'Label over tasks that the sender gave; NULL: none.';
+COMMENT ON COLUMN "delivery_task_rates"."status" IS 'tracking, complete (everybody is accounted for), expired (the 24 hours passed), stopped (DingTalk cannot answer for it) or cancelled.';
+COMMENT ON COLUMN "delivery_task_rates"."reason" IS 'Why the task ended, for a person to read; NULL while it is tracked.';
+COMMENT ON COLUMN "delivery_task_rates"."sent_at" IS 'When the message was sent, as the sender said.';
+COMMENT ON COLUMN "delivery_task_rates"."deadline_at" IS 'When DingTalk stops answering for the task: 24 hours after the send.';
+COMMENT ON COLUMN "delivery_task_rates"."last_observed_at" IS 'When the last good answer arrived: every figure and state is as of then. NULL before the first.';
+COMMENT ON COLUMN "delivery_task_rates"."finished_at" IS 'When tracking ended; NULL while it is tracked.';
+COMMENT ON COLUMN "delivery_task_rates"."polls" IS 'Looks made so far, good or failed.';
+COMMENT ON COLUMN "delivery_task_rates"."targeted" IS 'All known people: delivered + pending + failed + forbidden + invalid.';
+COMMENT ON COLUMN "delivery_task_rates"."delivered" IS 'People who got it: read + unread.';
+COMMENT ON COLUMN "delivery_task_rates"."read" IS 'People who have read. Final.';
+COMMENT ON COLUMN "delivery_task_rates"."unread" IS 'People who got it and had not read it as of last_observed_at; what came after nobody can say.';
+COMMENT ON COLUMN "delivery_task_rates"."pending" IS 'People whom DingTalk has listed nowhere: neither delivered nor unread.';
+COMMENT ON COLUMN "delivery_task_rates"."failed" IS 'People to whom DingTalk says that sending failed.';
+COMMENT ON COLUMN "delivery_task_rates"."forbidden" IS 'People to whom DingTalk refused to deliver because of a limit.';
+COMMENT ON COLUMN "delivery_task_rates"."invalid" IS 'People whose id DingTalk does not know.';
+COMMENT ON COLUMN "delivery_task_rates"."read_rate" IS 'read / delivered, from 0 to 1; NULL where nobody was delivered.';
+COMMENT ON COLUMN "delivery_task_rates"."read_rate_of_targeted" IS 'read / targeted, from 0 to 1; NULL where nobody is known.';
+COMMENT ON COLUMN "delivery_task_rates"."tracked_at" IS 'When the task was handed over.';
+COMMENT ON COLUMN "delivery_task_rates"."next_poll_at" IS 'When the next look is due; NULL when the task has ended.';
+COMMENT ON COLUMN "delivery_task_rates"."hindrance" IS 'Why the last look was put off; NULL after a good look.';
+COMMENT ON COLUMN "delivery_task_rates"."good_polls" IS 'Looks that brought lists.';
+COMMENT ON COLUMN "delivery_task_rates"."recipients_known" IS 'The sender named the recipients.';
+
+COMMENT ON VIEW "delivery_campaign_rates" IS 'A row for each campaign. People, not rows: one person in several tasks counts once, with the best state (read > unread > pending > forbidden > failed > invalid).';
+COMMENT ON COLUMN "delivery_campaign_rates"."app" IS 'Name of the app in the worker''s configuration.';
+COMMENT ON COLUMN "delivery_campaign_rates"."campaign" IS 'Label over tasks that the sender gave; NULL: none.';
+COMMENT ON COLUMN "delivery_campaign_rates"."tasks" IS 'Tasks of the campaign.';
+COMMENT ON COLUMN "delivery_campaign_rates"."open_tasks" IS 'Tasks of the campaign that are still tracked.';
+COMMENT ON COLUMN "delivery_campaign_rates"."first_sent_at" IS 'When the first task of the campaign was sent.';
+COMMENT ON COLUMN "delivery_campaign_rates"."last_deadline_at" IS 'When the last task of the campaign reaches its deadline.';
+COMMENT ON COLUMN "delivery_campaign_rates"."targeted" IS 'All known people: delivered + pending + failed + forbidden + invalid.';
+COMMENT ON COLUMN "delivery_campaign_rates"."delivered" IS 'People who got it: read + unread.';
+COMMENT ON COLUMN "delivery_campaign_rates"."read" IS 'People who have read. Final.';
+COMMENT ON COLUMN "delivery_campaign_rates"."unread" IS 'People who got it and had not read it as of last_observed_at; what came after nobody can say.';
+COMMENT ON COLUMN "delivery_campaign_rates"."pending" IS 'People whom DingTalk has listed nowhere: neither delivered nor unread.';
+COMMENT ON COLUMN "delivery_campaign_rates"."failed" IS 'People to whom DingTalk says that sending failed.';
+COMMENT ON COLUMN "delivery_campaign_rates"."forbidden" IS 'People to whom DingTalk refused to deliver because of a limit.';
+COMMENT ON COLUMN "delivery_campaign_rates"."invalid" IS 'People whose id DingTalk does not know.';
+COMMENT ON COLUMN "delivery_campaign_rates"."read_rate" IS 'read / delivered, from 0 to 1; NULL where nobody was delivered.';
+COMMENT ON COLUMN "delivery_campaign_rates"."read_rate_of_targeted" IS 'read / targeted, from 0 to 1; NULL where nobody is known.';
+COMMENT ON COLUMN "delivery_campaign_rates"."last_observed_at" IS 'When the latest good answer of any of its tasks arrived: the figures are as of then. NULL before the first.';
+COMMENT ON COLUMN "delivery_campaign_rates"."last_sent_at" IS 'When the last task of the campaign was sent.';
+
+COMMENT ON VIEW "delivery_recipient_status" IS 'A row for each person in each task.';
+COMMENT ON COLUMN "delivery_recipient_status"."app" IS 'Name of the app in the worker''s configuration.';
+COMMENT ON COLUMN "delivery_recipient_status"."task_id" IS 'The task_id that DingTalk returned when the message was sent; digits, as text.';
+COMMENT ON COLUMN "delivery_recipient_status"."campaign" IS 'Label over tasks that the sender gave; NULL: none.';
+COMMENT ON COLUMN "delivery_recipient_status"."user_id" IS 'DingTalk''s user id; text, leading zeros count.';
+COMMENT ON COLUMN "delivery_recipient_status"."state" IS 'pending, invalid, failed, forbidden, unread or read; unread as of last_observed_at.';
+COMMENT ON COLUMN "delivery_recipient_status"."first_seen_at" IS 'When the first answer arrived that listed the person anywhere; NULL: none has.';
+COMMENT ON COLUMN "delivery_recipient_status"."last_unread_at" IS 'When the last answer that listed the person as unread was asked for; NULL: nobody ever saw the person unread.';
+COMMENT ON COLUMN "delivery_recipient_status"."first_read_at" IS 'When the first answer arrived that listed the person as read; NULL: not seen as read.';
+COMMENT ON COLUMN "delivery_recipient_status"."forbidden_code" IS 'DingTalk''s code of the limit, such as 143105; NULL: not forbidden, or no code was given.';
+COMMENT ON COLUMN "delivery_recipient_status"."forbidden_count" IS 'The limit that was exceeded, as DingTalk counts it; NULL: not said.';
+COMMENT ON COLUMN "delivery_recipient_status"."read_after" IS 'Lower end of the bracket: a person who has read did so after it. NULL for all others.';
+COMMENT ON COLUMN "delivery_recipient_status"."read_before" IS 'Upper end of the bracket: and at it at the latest. NULL for all others.';
+COMMENT ON COLUMN "delivery_recipient_status"."named" IS 'The sender named the person.';
+COMMENT ON COLUMN "delivery_recipient_status"."last_observed_at" IS 'When the last good answer arrived: every figure and state is as of then. NULL before the first.';
+COMMENT ON COLUMN "delivery_recipient_status"."status" IS 'Of the task: tracking, complete, expired, stopped or cancelled.';
+COMMENT ON COLUMN "delivery_recipient_status"."sent_at" IS 'When the message was sent, as the sender said.';
+COMMENT ON COLUMN "delivery_recipient_status"."deadline_at" IS 'When DingTalk stops answering for the task: 24 hours after the send.';
+COMMENT ON COLUMN "delivery_recipient_status"."forbidden_reason" IS 'The code in a word: daily_limit, duplicate_content, app_rate_limit, organisation_rate_limit or other; NULL: not forbidden.';
+
+COMMENT ON VIEW "delivery_read_curve" IS 'A row for each good look: how many had read by then.';
+COMMENT ON COLUMN "delivery_read_curve"."app" IS 'Name of the app in the worker''s configuration.';
+COMMENT ON COLUMN "delivery_read_curve"."task_id" IS 'The task_id that DingTalk returned when the message was sent; digits, as text.';
+COMMENT ON COLUMN "delivery_read_curve"."campaign" IS 'Label over tasks that the sender gave; NULL: none.';
+COMMENT ON COLUMN "delivery_read_curve"."at" IS 'When the answer arrived.';
+COMMENT ON COLUMN "delivery_read_curve"."delivered" IS 'People who had got it by then: read + unread.';
+COMMENT ON COLUMN "delivery_read_curve"."read" IS 'People who had read by then.';
+COMMENT ON COLUMN "delivery_read_curve"."read_rate" IS 'read / delivered by then; NULL where nobody was delivered.';
+COMMENT ON COLUMN "delivery_read_curve"."poll_no" IS 'Number of the look at its task, from 1.';
+COMMENT ON COLUMN "delivery_read_curve"."unread" IS 'People who had got it and not read it by then.';
+COMMENT ON COLUMN "delivery_read_curve"."pending" IS 'Known people listed nowhere by then.';
+COMMENT ON COLUMN "delivery_read_curve"."failed" IS 'People to whom sending had failed.';
+COMMENT ON COLUMN "delivery_read_curve"."forbidden" IS 'People who were refused.';
+COMMENT ON COLUMN "delivery_read_curve"."invalid" IS 'People with an unknown id.';
+
+COMMENT ON VIEW "delivery_campaign_people" IS 'A row for each person in each campaign, with the best state in any of its tasks (read > unread > pending > forbidden > failed > invalid), of the latest sent where several have it.';
+COMMENT ON COLUMN "delivery_campaign_people"."app" IS 'Name of the app in the worker''s configuration.';
+COMMENT ON COLUMN "delivery_campaign_people"."campaign" IS 'Label over tasks that the sender gave; NULL: none.';
+COMMENT ON COLUMN "delivery_campaign_people"."user_id" IS 'DingTalk''s user id; text, leading zeros count.';
+COMMENT ON COLUMN "delivery_campaign_people"."state" IS 'pending, invalid, failed, forbidden, unread or read; unread as of last_observed_at.';
+COMMENT ON COLUMN "delivery_campaign_people"."tasks" IS 'In how many tasks of the campaign the person is.';
+COMMENT ON COLUMN "delivery_campaign_people"."task_id" IS 'The task that this row is about.';
+COMMENT ON COLUMN "delivery_campaign_people"."sent_at" IS 'When that task was sent.';
+COMMENT ON COLUMN "delivery_campaign_people"."deadline_at" IS 'When DingTalk stops answering for that task.';
+COMMENT ON COLUMN "delivery_campaign_people"."status" IS 'Of that task: tracking, complete, expired, stopped or cancelled.';
+COMMENT ON COLUMN "delivery_campaign_people"."last_observed_at" IS 'When the last good answer arrived: every figure and state is as of then. NULL before the first.';
+COMMENT ON COLUMN "delivery_campaign_people"."named" IS 'The sender named the person.';
+COMMENT ON COLUMN "delivery_campaign_people"."first_seen_at" IS 'When the first answer arrived that listed the person anywhere; NULL: none has.';
+COMMENT ON COLUMN "delivery_campaign_people"."last_unread_at" IS 'When the last answer that listed the person as unread was asked for; NULL: nobody ever saw the person unread.';
+COMMENT ON COLUMN "delivery_campaign_people"."first_read_at" IS 'When the first answer arrived that listed the person as read; NULL: not seen as read.';
+COMMENT ON COLUMN "delivery_campaign_people"."read_after" IS 'Lower end of the bracket: a person who has read did so after it. NULL for all others.';
+COMMENT ON COLUMN "delivery_campaign_people"."read_before" IS 'Upper end of the bracket: and at it at the latest. NULL for all others.';
+COMMENT ON COLUMN "delivery_campaign_people"."forbidden_code" IS 'DingTalk''s code of the limit, such as 143105; NULL: not forbidden, or no code was given.';
+COMMENT ON COLUMN "delivery_campaign_people"."forbidden_count" IS 'The limit that was exceeded, as DingTalk counts it; NULL: not said.';
+COMMENT ON COLUMN "delivery_campaign_people"."forbidden_reason" IS 'The code in a word: daily_limit, duplicate_content, app_rate_limit, organisation_rate_limit or other; NULL: not forbidden.';
+
+COMMENT ON VIEW "delivery_looks" IS 'A row for each look at a task, good or failed.';
+COMMENT ON COLUMN "delivery_looks"."app" IS 'Name of the app in the worker''s configuration.';
+COMMENT ON COLUMN "delivery_looks"."task_id" IS 'The task_id that DingTalk returned when the message was sent; digits, as text.';
+COMMENT ON COLUMN "delivery_looks"."campaign" IS 'Label over tasks that the sender gave; NULL: none.';
+COMMENT ON COLUMN "delivery_looks"."poll_no" IS 'Number of the look at its task, from 1.';
+COMMENT ON COLUMN "delivery_looks"."due_at" IS 'When the look was planned for; NULL: it was not planned for a time.';
+COMMENT ON COLUMN "delivery_looks"."requested_at" IS 'When the request was sent.';
+COMMENT ON COLUMN "delivery_looks"."responded_at" IS 'When the answer arrived; NULL: none did.';
+COMMENT ON COLUMN "delivery_looks"."outcome" IS 'observed (a good look), or why not: empty, throttled, quota, configuration, task, call_timeout, transient.';
+COMMENT ON COLUMN "delivery_looks"."code" IS 'DingTalk''s effective code, or the network''s; 0 is success.';
+COMMENT ON COLUMN "delivery_looks"."message" IS 'What DingTalk or the network said; NULL: nothing.';
+COMMENT ON COLUMN "delivery_looks"."request_id" IS 'DingTalk''s id of the request, for their support; NULL: none was given.';
+COMMENT ON COLUMN "delivery_looks"."read" IS 'People listed as read; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_looks"."unread" IS 'People listed as unread; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_looks"."pending" IS 'Known people listed nowhere; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_looks"."failed" IS 'People listed as failed; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_looks"."forbidden" IS 'People listed as forbidden; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_looks"."invalid" IS 'People listed as invalid; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_looks"."changed" IS 'People whose row changed by the look.';
+COMMENT ON COLUMN "delivery_looks"."anomalies" IS 'People about whom the answer said less than was known; it changed nothing.';
+
+COMMENT ON VIEW "delivery_state_changes" IS 'A row for each change of a person''s state, which lies in (after_at, at].';
+COMMENT ON COLUMN "delivery_state_changes"."app" IS 'Name of the app in the worker''s configuration.';
+COMMENT ON COLUMN "delivery_state_changes"."task_id" IS 'The task_id that DingTalk returned when the message was sent; digits, as text.';
+COMMENT ON COLUMN "delivery_state_changes"."campaign" IS 'Label over tasks that the sender gave; NULL: none.';
+COMMENT ON COLUMN "delivery_state_changes"."user_id" IS 'DingTalk''s user id; text, leading zeros count.';
+COMMENT ON COLUMN "delivery_state_changes"."from_state" IS 'The state before.';
+COMMENT ON COLUMN "delivery_state_changes"."to_state" IS 'The state after. States only climb, so each is entered at most once.';
+COMMENT ON COLUMN "delivery_state_changes"."after_at" IS 'Lower end of the bracket of the change; it happened after it.';
+COMMENT ON COLUMN "delivery_state_changes"."at" IS 'When the answer arrived that showed the change.';
+COMMENT ON COLUMN "delivery_state_changes"."poll_no" IS 'The look that showed the change.';
+
+COMMENT ON VIEW "delivery_app_usage" IS 'A row for each app that called, or was refused: calls of this month, and what keeps it from calling.';
+COMMENT ON COLUMN "delivery_app_usage"."app" IS 'Name of the app in the worker''s configuration.';
+COMMENT ON COLUMN "delivery_app_usage"."month" IS 'The current month in China, which is that of the quota: 2026-11.';
+COMMENT ON COLUMN "delivery_app_usage"."calls_used" IS 'Calls to getsendresult counted in the month, over all workers.';
+COMMENT ON COLUMN "delivery_app_usage"."pause_kind" IS 'throttled, configuration or quota; NULL: calls are made.';
+COMMENT ON COLUMN "delivery_app_usage"."pause_reason" IS 'What to do about it; NULL: not paused.';
+COMMENT ON COLUMN "delivery_app_usage"."paused_until" IS 'When calls go on, or the next probe is made; NULL: not paused.';
+
+COMMENT ON VIEW "delivery_campaign_recount" IS 'Internal: the people of each campaign, counted afresh. Read delivery_campaign_rates instead.';
+COMMENT ON COLUMN "delivery_campaign_recount"."app" IS 'Name of the app in the worker''s configuration.';
+COMMENT ON COLUMN "delivery_campaign_recount"."campaign" IS 'Label over tasks that the sender gave; NULL: none.';
+COMMENT ON COLUMN "delivery_campaign_recount"."pending" IS 'People whom DingTalk has listed nowhere: neither delivered nor unread.';
+COMMENT ON COLUMN "delivery_campaign_recount"."invalid" IS 'People whose id DingTalk does not know.';
+COMMENT ON COLUMN "delivery_campaign_recount"."failed" IS 'People to whom DingTalk says that sending failed.';
+COMMENT ON COLUMN "delivery_campaign_recount"."forbidden" IS 'People to whom DingTalk refused to deliver because of a limit.';
+COMMENT ON COLUMN "delivery_campaign_recount"."unread" IS 'People who got it and had not read it as of last_observed_at; what came after nobody can say.';
+COMMENT ON COLUMN "delivery_campaign_recount"."read" IS 'People who have read. Final.';
+
+COMMENT ON FUNCTION "delivery_settle_campaigns"(integer, double precision) IS 'Internal: counts marked campaigns, at most so many and for about so many seconds, and takes their marks away. Returns how many it counted; 0 where another session is at it.';
+COMMENT ON FUNCTION "delivery_forbidden_reason"(text) IS 'DingTalk''s code of a limit as a word: daily_limit, duplicate_content, app_rate_limit, organisation_rate_limit or other.';
+COMMENT ON FUNCTION "delivery_state_at"(text, text, timestamptz) IS 'What was known about each person at that moment, rebuilt from the stored changes. Named people are pending from tracked_at on; others appear when first listed.';
+COMMENT ON FUNCTION "delivery_mark_added"() IS 'Internal: marks the campaigns whose figures a statement may have changed.';
+COMMENT ON FUNCTION "delivery_mark_changed"() IS 'Internal: marks the campaigns whose figures a statement may have changed.';
+COMMENT ON FUNCTION "delivery_mark_removed"() IS 'Internal: marks the campaigns whose figures a statement may have changed.';
+COMMENT ON FUNCTION "delivery_mark_emptied"() IS 'Internal: marks the campaigns whose figures a statement may have changed.';
+COMMENT ON FUNCTION "delivery_mark_tasks_removed"() IS 'Internal: marks the campaigns whose figures a statement may have changed.';
+COMMENT ON FUNCTION "delivery_mark_task_moved"() IS 'Internal: marks the campaigns whose figures a statement may have changed.';

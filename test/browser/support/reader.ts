@@ -36,6 +36,22 @@ export async function openReader(base: string, options: BrowserContextOptions = 
   return page
 }
 
+/**
+ * Lets the page's time go by until it has asked the server again, and waits for the answer. Its time stands still meanwhile, or its
+ * patience would end before a busy machine answers. Needs `page.clock.install()`.
+ */
+export async function letItRefresh(page: Page): Promise<void> {
+  let asked = false
+  page.once('request', () => {
+    asked = true
+  })
+  const answered = new Promise<void>((resolve) => {
+    for (const end of ['requestfinished', 'requestfailed'] as const) page.once(end, () => resolve())
+  })
+  while (!asked) await page.clock.runFor(1_000)
+  await answered
+}
+
 /** The text of a part of a page, with single spaces. */
 export async function textOf(page: Page, selector: string): Promise<string> {
   return (await page.locator(selector).first().innerText()).replaceAll(/\s+/g, ' ').trim()

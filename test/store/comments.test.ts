@@ -1,0 +1,34 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openTestStore, type TestStore } from './support/database.ts'
+
+let db: TestStore
+beforeAll(async () => {
+  db = await openTestStore()
+})
+afterAll(() => db.close())
+
+/** `VIEW delivery_task_rates`, `COLUMN delivery_task_rates.app`, `FUNCTION delivery_state_at` with what PostgreSQL knows of them. */
+const EVERYTHING = `
+  SELECT CASE relkind WHEN 'v' THEN 'VIEW ' ELSE 'TABLE ' END || relname AS name, obj_description(oid, 'pg_class') AS comment
+  FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'v') AND relname LIKE 'delivery%'
+  UNION ALL
+  SELECT 'COLUMN ' || relname || '.' || attname, col_description(attrelid, attnum)
+  FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+  WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'v') AND relname LIKE 'delivery%' AND attnum > 0 AND NOT attisdropped
+  UNION ALL
+  SELECT 'FUNCTION ' || proname, obj_description(oid, 'pg_proc')
+  FROM pg_proc WHERE pronamespace = current_schema()::regnamespace AND proname ~ '^(delivery|track_delivery)'
+  ORDER BY 1`
+
+test('whatever a person can select from or call says what it is', async () => {
+  const { rows } = await db.pool.query<{ name: string; comment: string | null }>(EVERYTHING)
+  expect(rows.length).toBeGreaterThan(150)
+  expect(rows.filter(({ comment }) => comment === null || comment === '').map(({ name }) => name)).toEqual([])
+})
+
+test('a rate says what it is divided by, and when it is NULL', async () => {
+  const { rows } = await db.pool.query<{ name: string; comment: string | null }>(EVERYTHING)
+  const rates = rows.filter(({ name }) => /\.read_rate/.test(name))
+  expect(rates).toHaveLength(5)
+  for (const { comment } of rates) expect(comment).toMatch(/read \/ (delivered|targeted).*NULL where nobody/)
+})
