@@ -33,15 +33,7 @@ export async function readGauges({ pool }: Pick<Database, 'pool'>, budgets: Read
   }
 }
 
-/**
- * The quota's month is China's. A misconfigured app stays paused until a probe succeeds, also between two probes;
- * the other pauses end by their time.
- */
-const APPS = `
-  SELECT app,
-    CASE WHEN calls_month = to_char(now() AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM') THEN calls_used ELSE 0 END AS "callsUsed",
-    CASE WHEN pause_kind = 'configuration' OR paused_until > now() THEN pause_kind END AS "pauseKind"
-  FROM delivery_app`
+const APPS = 'SELECT app, calls_used AS "callsUsed", pause_kind AS "pauseKind" FROM delivery_app_usage'
 
 /**
  * How many open tasks wait for a look that was due more than `lateMs` ago, by the database's clock, and how late the oldest is.

@@ -23,6 +23,8 @@ export interface Pace {
   /** New tasks are looked for this often. They are promised to start within 5 s of the sender's commit. */
   readonly adoptEveryMs: number
   readonly reconcileEveryMs: number
+  /** Campaigns that changed are counted this often, so that reading them is fast. */
+  readonly settleEveryMs: number
   /** A worker that takes no look off its queue for this long while looks are later than it is not well: the reconciler had its turn. */
   readonly overdueMs: number
   /** A dead worker's looks wait this long for another one. */
@@ -38,6 +40,7 @@ export function paceOf({ pollsPerTask, timeScale }: Pick<WorkerConfig, 'pollsPer
     timing: timingOf(pollsPerTask, timeScale),
     adoptEveryMs: scaled(1_000, 100),
     reconcileEveryMs: scaled(60_000, 500),
+    settleEveryMs: scaled(5_000, 500),
     overdueMs: scaled(120_000, 5_000),
     lockMs: scaled(30_000, 2_000),
     probeLeaseMs: scaled(60_000, 1_000),

@@ -9,6 +9,7 @@ import { assertQueueSchema } from '../queue/schema.ts'
 import { adopt } from '../service/adopt.ts'
 import { reconcile } from '../service/reconcile.ts'
 import { assertSchemaVersion } from '../store/prisma.ts'
+import { settleCampaigns } from '../store/settle-campaigns.ts'
 import { healthOf } from './health.ts'
 import { startInterval } from './interval.ts'
 import { type Outside, openParts, type Parts } from './parts.ts'
@@ -81,7 +82,7 @@ async function databaseReady(parts: Parts, isClosing: () => boolean): Promise<vo
   }
 }
 
-/** Adopter, reconciler and looks; closed in reverse. */
+/** Adopter, reconciler, settler and looks; closed in reverse. */
 function run(parts: Parts, pace: Pace, config: WorkerConfig, { closers }: Outside): LookWorker {
   const { store, journal, now } = parts
   const deps = { store, timers: createLookTimers(parts.queue, now), timing: pace.timing, now, journal }
@@ -91,6 +92,8 @@ function run(parts: Parts, pace: Pace, config: WorkerConfig, { closers }: Outsid
   const graceMs = pace.reconcileEveryMs
   const reconciler = startInterval(pace.reconcileEveryMs, () => reconcile({ ...deps, graceMs }), failed('reconciling'))
   closers.add('reconciler', () => reconciler.stop())
+  const settler = startInterval(pace.settleEveryMs, () => settleCampaigns(parts.database), failed('counting campaigns'))
+  closers.add('settler', () => settler.stop())
 
   const looks = startLookWorker({
     address: parts.queueConfig,
