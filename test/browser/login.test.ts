@@ -95,6 +95,7 @@ describe.skipIf(endpoint === null)('signing in', () => {
     await page.getByLabel('API token').fill(TOKEN)
     await page.getByRole('button', { name: 'Sign in' }).click()
     await page.waitForURL('**/campaigns/news?state=all')
+    expect(await textOf(page, 'h1')).toBe('news')
   })
 
   test('never leads to another site', async () => {

@@ -91,6 +91,7 @@ describe.skipIf(endpoint === null)('a page that is open', () => {
     await company.sql(`DELETE FROM delivery_task WHERE task_id = '2'`)
     await letItRefresh(page)
     await page.getByRole('heading', { name: 'Not here', level: 1 }).waitFor()
+    expect(await page.locator('#away').isVisible()).toBe(false)
   })
 
   test('asks for nothing while nobody looks at it', async () => {

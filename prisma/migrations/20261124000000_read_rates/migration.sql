@@ -49,10 +49,12 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
 BEGIN
     -- LATERAL with LIMIT makes it a look-up by key for each task, whatever the planner's statistics say.
+    -- FOR SHARE, here and below: a task that another transaction moves to another campaign is waited for, or the mark would go to the one it left.
+    -- A look holds a stronger lock on its tasks already, and a task that was only just tracked is seen by nobody else: neither waits.
     INSERT INTO delivery_campaign_change (app, campaign)
     SELECT DISTINCT task.app, task.campaign
     FROM (SELECT DISTINCT task_pk FROM added) AS touched
-    CROSS JOIN LATERAL (SELECT app, campaign FROM delivery_task AS stored WHERE stored.id = touched.task_pk LIMIT 1) AS task
+    CROSS JOIN LATERAL (SELECT app, campaign FROM delivery_task AS stored WHERE stored.id = touched.task_pk LIMIT 1 FOR SHARE) AS task
     WHERE task.campaign IS NOT NULL;
     RETURN NULL;
 END
@@ -69,7 +71,7 @@ BEGIN
         UNION
         SELECT task_pk FROM (SELECT task_pk, user_id, state FROM removed EXCEPT SELECT task_pk, user_id, state FROM added) AS no_more
     ) AS touched
-    CROSS JOIN LATERAL (SELECT app, campaign FROM delivery_task AS stored WHERE stored.id = touched.task_pk LIMIT 1) AS task
+    CROSS JOIN LATERAL (SELECT app, campaign FROM delivery_task AS stored WHERE stored.id = touched.task_pk LIMIT 1 FOR SHARE) AS task
     WHERE task.campaign IS NOT NULL;
     RETURN NULL;
 END
@@ -82,7 +84,7 @@ BEGIN
     INSERT INTO delivery_campaign_change (app, campaign)
     SELECT DISTINCT task.app, task.campaign
     FROM (SELECT DISTINCT task_pk FROM removed) AS touched
-    CROSS JOIN LATERAL (SELECT app, campaign FROM delivery_task AS stored WHERE stored.id = touched.task_pk LIMIT 1) AS task
+    CROSS JOIN LATERAL (SELECT app, campaign FROM delivery_task AS stored WHERE stored.id = touched.task_pk LIMIT 1 FOR SHARE) AS task
     WHERE task.campaign IS NOT NULL;
     RETURN NULL;
 END
@@ -92,6 +94,10 @@ CREATE FUNCTION "delivery_mark_emptied"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
 BEGIN
+    -- An older snapshot would not show what was settled since, and TRUNCATE itself heeds no snapshot.
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING ERRCODE = '25001', MESSAGE = 'TRUNCATE of delivery_recipient works in READ COMMITTED transactions only.';
+    END IF;
     INSERT INTO delivery_campaign_change (app, campaign) SELECT app, campaign FROM delivery_campaign;
     RETURN NULL;
 END
@@ -373,7 +379,7 @@ COMMENT ON COLUMN "delivery_task"."next_poll_at" IS 'When the next look is due; 
 COMMENT ON COLUMN "delivery_task"."last_good_requested_at" IS 'When the last good look was asked for; NULL before the first.';
 COMMENT ON COLUMN "delivery_task"."last_observed_at" IS 'When the last good answer arrived: every figure and state is as of then. NULL before the first.';
 COMMENT ON COLUMN "delivery_task"."good_polls" IS 'Looks that brought lists.';
-COMMENT ON COLUMN "delivery_task"."failures_in_row" IS 'Failed looks since the last good one.';
+COMMENT ON COLUMN "delivery_task"."failures_in_row" IS 'Failed looks since the last good one; rate limits are not the task''s fault and are not counted.';
 COMMENT ON COLUMN "delivery_task"."timeouts_in_row" IS 'Call timeouts since the last other answer.';
 COMMENT ON COLUMN "delivery_task"."listed_fingerprint" IS 'Internal: whom the last good answer listed, as a hash; two alike say that the lists are complete.';
 COMMENT ON COLUMN "delivery_task"."listed_since" IS 'Internal: since when the answers list the same people.';
@@ -407,12 +413,12 @@ COMMENT ON COLUMN "delivery_poll"."outcome" IS 'observed (a good look), or why n
 COMMENT ON COLUMN "delivery_poll"."code" IS 'DingTalk''s effective code, or the network''s; 0 is success.';
 COMMENT ON COLUMN "delivery_poll"."message" IS 'What DingTalk or the network said; NULL: nothing.';
 COMMENT ON COLUMN "delivery_poll"."request_id" IS 'DingTalk''s id of the request, for their support; NULL: none was given.';
-COMMENT ON COLUMN "delivery_poll"."pending" IS 'Known people listed nowhere; NULL after a failed look.';
-COMMENT ON COLUMN "delivery_poll"."invalid" IS 'People listed as invalid; NULL after a failed look.';
-COMMENT ON COLUMN "delivery_poll"."failed" IS 'People listed as failed; NULL after a failed look.';
-COMMENT ON COLUMN "delivery_poll"."forbidden" IS 'People listed as forbidden; NULL after a failed look.';
-COMMENT ON COLUMN "delivery_poll"."unread" IS 'People listed as unread; NULL after a failed look.';
-COMMENT ON COLUMN "delivery_poll"."read" IS 'People listed as read; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_poll"."pending" IS 'Known people whom neither this look nor an earlier one listed; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_poll"."invalid" IS 'People whose best state in this look and the earlier ones is invalid; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_poll"."failed" IS 'People whose best state in this look and the earlier ones is failed; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_poll"."forbidden" IS 'People whose best state in this look and the earlier ones is forbidden; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_poll"."unread" IS 'People whom this look or an earlier one listed as unread, and none as read; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_poll"."read" IS 'People whom this look or an earlier one listed as read; NULL after a failed look.';
 COMMENT ON COLUMN "delivery_poll"."changed" IS 'People whose row changed by the look.';
 COMMENT ON COLUMN "delivery_poll"."anomalies" IS 'People about whom the answer said less than was known; it changed nothing.';
 
@@ -439,19 +445,19 @@ COMMENT ON COLUMN "delivery_app"."updated_at" IS 'When the row changed last.';
 
 COMMENT ON TABLE "delivery_campaign" IS 'Internal: the people of a campaign, counted once each, as of settled_at; exact where no delivery_campaign_change says otherwise. Read delivery_campaign_rates instead.';
 COMMENT ON COLUMN "delivery_campaign"."app" IS 'Name of the app in the worker''s configuration.';
-COMMENT ON COLUMN "delivery_campaign"."campaign" IS 'Label over tasks that the sender gave; NULL: none.';
-COMMENT ON COLUMN "delivery_campaign"."pending" IS 'People whom DingTalk has listed nowhere: neither delivered nor unread.';
-COMMENT ON COLUMN "delivery_campaign"."invalid" IS 'People whose id DingTalk does not know.';
-COMMENT ON COLUMN "delivery_campaign"."failed" IS 'People to whom DingTalk says that sending failed.';
-COMMENT ON COLUMN "delivery_campaign"."forbidden" IS 'People to whom DingTalk refused to deliver because of a limit.';
-COMMENT ON COLUMN "delivery_campaign"."unread" IS 'People who got it and had not read it as of last_observed_at; what came after nobody can say.';
-COMMENT ON COLUMN "delivery_campaign"."read" IS 'People who have read. Final.';
+COMMENT ON COLUMN "delivery_campaign"."campaign" IS 'Label over tasks that the sender gave.';
+COMMENT ON COLUMN "delivery_campaign"."pending" IS 'People whom DingTalk has listed nowhere in one of the tasks, and who got it in none.';
+COMMENT ON COLUMN "delivery_campaign"."invalid" IS 'People whose id DingTalk does not know, with no better state in another task.';
+COMMENT ON COLUMN "delivery_campaign"."failed" IS 'People to whom DingTalk says that sending failed, with no better state in another task.';
+COMMENT ON COLUMN "delivery_campaign"."forbidden" IS 'People to whom DingTalk refused to deliver because of a limit, with no better state in another task.';
+COMMENT ON COLUMN "delivery_campaign"."unread" IS 'People who got it and had not read it in any task, as of the last good look at each; what came after nobody can say.';
+COMMENT ON COLUMN "delivery_campaign"."read" IS 'People who have read in any task. Final.';
 COMMENT ON COLUMN "delivery_campaign"."settled_at" IS 'When the campaign was counted.';
 
 COMMENT ON TABLE "delivery_campaign_change" IS 'Internal: a mark that somebody''s state in a campaign changed after it was settled. Written by triggers.';
 COMMENT ON COLUMN "delivery_campaign_change"."id" IS 'Internal key.';
 COMMENT ON COLUMN "delivery_campaign_change"."app" IS 'Name of the app in the worker''s configuration.';
-COMMENT ON COLUMN "delivery_campaign_change"."campaign" IS 'Label over tasks that the sender gave; NULL: none.';
+COMMENT ON COLUMN "delivery_campaign_change"."campaign" IS 'Label over tasks that the sender gave.';
 
 COMMENT ON VIEW "delivery_task_rates" IS 'A row for each task: counts, rates, status. All as of last_observed_at.';
 COMMENT ON COLUMN "delivery_task_rates"."app" IS 'Name of the app in the worker''s configuration.';
@@ -483,25 +489,25 @@ COMMENT ON COLUMN "delivery_task_rates"."recipients_known" IS 'The sender named 
 
 COMMENT ON VIEW "delivery_campaign_rates" IS 'A row for each campaign. People, not rows: one person in several tasks counts once, with the best state (read > unread > pending > forbidden > failed > invalid).';
 COMMENT ON COLUMN "delivery_campaign_rates"."app" IS 'Name of the app in the worker''s configuration.';
-COMMENT ON COLUMN "delivery_campaign_rates"."campaign" IS 'Label over tasks that the sender gave; NULL: none.';
+COMMENT ON COLUMN "delivery_campaign_rates"."campaign" IS 'Label over tasks that the sender gave.';
 COMMENT ON COLUMN "delivery_campaign_rates"."tasks" IS 'Tasks of the campaign.';
 COMMENT ON COLUMN "delivery_campaign_rates"."open_tasks" IS 'Tasks of the campaign that are still tracked.';
 COMMENT ON COLUMN "delivery_campaign_rates"."first_sent_at" IS 'When the first task of the campaign was sent.';
 COMMENT ON COLUMN "delivery_campaign_rates"."last_deadline_at" IS 'When the last task of the campaign reaches its deadline.';
 COMMENT ON COLUMN "delivery_campaign_rates"."targeted" IS 'All known people: delivered + pending + failed + forbidden + invalid.';
 COMMENT ON COLUMN "delivery_campaign_rates"."delivered" IS 'People who got it: read + unread.';
-COMMENT ON COLUMN "delivery_campaign_rates"."read" IS 'People who have read. Final.';
-COMMENT ON COLUMN "delivery_campaign_rates"."unread" IS 'People who got it and had not read it as of last_observed_at; what came after nobody can say.';
-COMMENT ON COLUMN "delivery_campaign_rates"."pending" IS 'People whom DingTalk has listed nowhere: neither delivered nor unread.';
-COMMENT ON COLUMN "delivery_campaign_rates"."failed" IS 'People to whom DingTalk says that sending failed.';
-COMMENT ON COLUMN "delivery_campaign_rates"."forbidden" IS 'People to whom DingTalk refused to deliver because of a limit.';
-COMMENT ON COLUMN "delivery_campaign_rates"."invalid" IS 'People whose id DingTalk does not know.';
+COMMENT ON COLUMN "delivery_campaign_rates"."read" IS 'People who have read in any task. Final.';
+COMMENT ON COLUMN "delivery_campaign_rates"."unread" IS 'People who got it and had not read it in any task, as of the last good look at each; what came after nobody can say.';
+COMMENT ON COLUMN "delivery_campaign_rates"."pending" IS 'People whom DingTalk has listed nowhere in one of the tasks, and who got it in none.';
+COMMENT ON COLUMN "delivery_campaign_rates"."failed" IS 'People to whom DingTalk says that sending failed, with no better state in another task.';
+COMMENT ON COLUMN "delivery_campaign_rates"."forbidden" IS 'People to whom DingTalk refused to deliver because of a limit, with no better state in another task.';
+COMMENT ON COLUMN "delivery_campaign_rates"."invalid" IS 'People whose id DingTalk does not know, with no better state in another task.';
 COMMENT ON COLUMN "delivery_campaign_rates"."read_rate" IS 'read / delivered, from 0 to 1; NULL where nobody was delivered.';
 COMMENT ON COLUMN "delivery_campaign_rates"."read_rate_of_targeted" IS 'read / targeted, from 0 to 1; NULL where nobody is known.';
-COMMENT ON COLUMN "delivery_campaign_rates"."last_observed_at" IS 'When the latest good answer of any of its tasks arrived: the figures are as of then. NULL before the first.';
+COMMENT ON COLUMN "delivery_campaign_rates"."last_observed_at" IS 'When the latest good answer about any of its tasks arrived: no figure is newer, and other tasks were seen last before it. NULL before the first.';
 COMMENT ON COLUMN "delivery_campaign_rates"."last_sent_at" IS 'When the last task of the campaign was sent.';
 
-COMMENT ON VIEW "delivery_recipient_status" IS 'A row for each person in each task.';
+COMMENT ON VIEW "delivery_recipient_status" IS 'A row for each person in each task. unread is as of last_observed_at; a person who has read did so after read_after and at read_before at the latest.';
 COMMENT ON COLUMN "delivery_recipient_status"."app" IS 'Name of the app in the worker''s configuration.';
 COMMENT ON COLUMN "delivery_recipient_status"."task_id" IS 'The task_id that DingTalk returned when the message was sent; digits, as text.';
 COMMENT ON COLUMN "delivery_recipient_status"."campaign" IS 'Label over tasks that the sender gave; NULL: none.';
@@ -512,8 +518,8 @@ COMMENT ON COLUMN "delivery_recipient_status"."last_unread_at" IS 'When the last
 COMMENT ON COLUMN "delivery_recipient_status"."first_read_at" IS 'When the first answer arrived that listed the person as read; NULL: not seen as read.';
 COMMENT ON COLUMN "delivery_recipient_status"."forbidden_code" IS 'DingTalk''s code of the limit, such as 143105; NULL: not forbidden, or no code was given.';
 COMMENT ON COLUMN "delivery_recipient_status"."forbidden_count" IS 'The limit that was exceeded, as DingTalk counts it; NULL: not said.';
-COMMENT ON COLUMN "delivery_recipient_status"."read_after" IS 'Lower end of the bracket: a person who has read did so after it. NULL for all others.';
-COMMENT ON COLUMN "delivery_recipient_status"."read_before" IS 'Upper end of the bracket: and at it at the latest. NULL for all others.';
+COMMENT ON COLUMN "delivery_recipient_status"."read_after" IS 'A person who has read did so after this moment: the last answer that said unread was asked for then, or the message was sent. NULL for all others.';
+COMMENT ON COLUMN "delivery_recipient_status"."read_before" IS 'A person who has read did so at this moment at the latest: the first answer that said so arrived. NULL for all others.';
 COMMENT ON COLUMN "delivery_recipient_status"."named" IS 'The sender named the person.';
 COMMENT ON COLUMN "delivery_recipient_status"."last_observed_at" IS 'When the last good answer arrived: every figure and state is as of then. NULL before the first.';
 COMMENT ON COLUMN "delivery_recipient_status"."status" IS 'Of the task: tracking, complete, expired, stopped or cancelled.';
@@ -528,7 +534,7 @@ COMMENT ON COLUMN "delivery_read_curve"."campaign" IS 'Label over tasks that the
 COMMENT ON COLUMN "delivery_read_curve"."at" IS 'When the answer arrived.';
 COMMENT ON COLUMN "delivery_read_curve"."delivered" IS 'People who had got it by then: read + unread.';
 COMMENT ON COLUMN "delivery_read_curve"."read" IS 'People who had read by then.';
-COMMENT ON COLUMN "delivery_read_curve"."read_rate" IS 'read / delivered by then; NULL where nobody was delivered.';
+COMMENT ON COLUMN "delivery_read_curve"."read_rate" IS 'read / delivered by then, from 0 to 1; NULL where nobody was delivered.';
 COMMENT ON COLUMN "delivery_read_curve"."poll_no" IS 'Number of the look at its task, from 1.';
 COMMENT ON COLUMN "delivery_read_curve"."unread" IS 'People who had got it and not read it by then.';
 COMMENT ON COLUMN "delivery_read_curve"."pending" IS 'Known people listed nowhere by then.';
@@ -538,7 +544,7 @@ COMMENT ON COLUMN "delivery_read_curve"."invalid" IS 'People with an unknown id.
 
 COMMENT ON VIEW "delivery_campaign_people" IS 'A row for each person in each campaign, with the best state in any of its tasks (read > unread > pending > forbidden > failed > invalid), of the latest sent where several have it.';
 COMMENT ON COLUMN "delivery_campaign_people"."app" IS 'Name of the app in the worker''s configuration.';
-COMMENT ON COLUMN "delivery_campaign_people"."campaign" IS 'Label over tasks that the sender gave; NULL: none.';
+COMMENT ON COLUMN "delivery_campaign_people"."campaign" IS 'Label over tasks that the sender gave.';
 COMMENT ON COLUMN "delivery_campaign_people"."user_id" IS 'DingTalk''s user id; text, leading zeros count.';
 COMMENT ON COLUMN "delivery_campaign_people"."state" IS 'pending, invalid, failed, forbidden, unread or read; unread as of last_observed_at.';
 COMMENT ON COLUMN "delivery_campaign_people"."tasks" IS 'In how many tasks of the campaign the person is.';
@@ -551,8 +557,8 @@ COMMENT ON COLUMN "delivery_campaign_people"."named" IS 'The sender named the pe
 COMMENT ON COLUMN "delivery_campaign_people"."first_seen_at" IS 'When the first answer arrived that listed the person anywhere; NULL: none has.';
 COMMENT ON COLUMN "delivery_campaign_people"."last_unread_at" IS 'When the last answer that listed the person as unread was asked for; NULL: nobody ever saw the person unread.';
 COMMENT ON COLUMN "delivery_campaign_people"."first_read_at" IS 'When the first answer arrived that listed the person as read; NULL: not seen as read.';
-COMMENT ON COLUMN "delivery_campaign_people"."read_after" IS 'Lower end of the bracket: a person who has read did so after it. NULL for all others.';
-COMMENT ON COLUMN "delivery_campaign_people"."read_before" IS 'Upper end of the bracket: and at it at the latest. NULL for all others.';
+COMMENT ON COLUMN "delivery_campaign_people"."read_after" IS 'A person who has read did so after this moment: the last answer that said unread was asked for then, or the message was sent. NULL for all others.';
+COMMENT ON COLUMN "delivery_campaign_people"."read_before" IS 'A person who has read did so at this moment at the latest: the first answer that said so arrived. NULL for all others.';
 COMMENT ON COLUMN "delivery_campaign_people"."forbidden_code" IS 'DingTalk''s code of the limit, such as 143105; NULL: not forbidden, or no code was given.';
 COMMENT ON COLUMN "delivery_campaign_people"."forbidden_count" IS 'The limit that was exceeded, as DingTalk counts it; NULL: not said.';
 COMMENT ON COLUMN "delivery_campaign_people"."forbidden_reason" IS 'The code in a word: daily_limit, duplicate_content, app_rate_limit, organisation_rate_limit or other; NULL: not forbidden.';
@@ -569,12 +575,12 @@ COMMENT ON COLUMN "delivery_looks"."outcome" IS 'observed (a good look), or why 
 COMMENT ON COLUMN "delivery_looks"."code" IS 'DingTalk''s effective code, or the network''s; 0 is success.';
 COMMENT ON COLUMN "delivery_looks"."message" IS 'What DingTalk or the network said; NULL: nothing.';
 COMMENT ON COLUMN "delivery_looks"."request_id" IS 'DingTalk''s id of the request, for their support; NULL: none was given.';
-COMMENT ON COLUMN "delivery_looks"."read" IS 'People listed as read; NULL after a failed look.';
-COMMENT ON COLUMN "delivery_looks"."unread" IS 'People listed as unread; NULL after a failed look.';
-COMMENT ON COLUMN "delivery_looks"."pending" IS 'Known people listed nowhere; NULL after a failed look.';
-COMMENT ON COLUMN "delivery_looks"."failed" IS 'People listed as failed; NULL after a failed look.';
-COMMENT ON COLUMN "delivery_looks"."forbidden" IS 'People listed as forbidden; NULL after a failed look.';
-COMMENT ON COLUMN "delivery_looks"."invalid" IS 'People listed as invalid; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_looks"."read" IS 'People whom this look or an earlier one listed as read; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_looks"."unread" IS 'People whom this look or an earlier one listed as unread, and none as read; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_looks"."pending" IS 'Known people whom neither this look nor an earlier one listed; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_looks"."failed" IS 'People whose best state in this look and the earlier ones is failed; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_looks"."forbidden" IS 'People whose best state in this look and the earlier ones is forbidden; NULL after a failed look.';
+COMMENT ON COLUMN "delivery_looks"."invalid" IS 'People whose best state in this look and the earlier ones is invalid; NULL after a failed look.';
 COMMENT ON COLUMN "delivery_looks"."changed" IS 'People whose row changed by the look.';
 COMMENT ON COLUMN "delivery_looks"."anomalies" IS 'People about whom the answer said less than was known; it changed nothing.';
 
@@ -599,13 +605,13 @@ COMMENT ON COLUMN "delivery_app_usage"."paused_until" IS 'When calls go on, or t
 
 COMMENT ON VIEW "delivery_campaign_recount" IS 'Internal: the people of each campaign, counted afresh. Read delivery_campaign_rates instead.';
 COMMENT ON COLUMN "delivery_campaign_recount"."app" IS 'Name of the app in the worker''s configuration.';
-COMMENT ON COLUMN "delivery_campaign_recount"."campaign" IS 'Label over tasks that the sender gave; NULL: none.';
-COMMENT ON COLUMN "delivery_campaign_recount"."pending" IS 'People whom DingTalk has listed nowhere: neither delivered nor unread.';
-COMMENT ON COLUMN "delivery_campaign_recount"."invalid" IS 'People whose id DingTalk does not know.';
-COMMENT ON COLUMN "delivery_campaign_recount"."failed" IS 'People to whom DingTalk says that sending failed.';
-COMMENT ON COLUMN "delivery_campaign_recount"."forbidden" IS 'People to whom DingTalk refused to deliver because of a limit.';
-COMMENT ON COLUMN "delivery_campaign_recount"."unread" IS 'People who got it and had not read it as of last_observed_at; what came after nobody can say.';
-COMMENT ON COLUMN "delivery_campaign_recount"."read" IS 'People who have read. Final.';
+COMMENT ON COLUMN "delivery_campaign_recount"."campaign" IS 'Label over tasks that the sender gave.';
+COMMENT ON COLUMN "delivery_campaign_recount"."pending" IS 'People whom DingTalk has listed nowhere in one of the tasks, and who got it in none.';
+COMMENT ON COLUMN "delivery_campaign_recount"."invalid" IS 'People whose id DingTalk does not know, with no better state in another task.';
+COMMENT ON COLUMN "delivery_campaign_recount"."failed" IS 'People to whom DingTalk says that sending failed, with no better state in another task.';
+COMMENT ON COLUMN "delivery_campaign_recount"."forbidden" IS 'People to whom DingTalk refused to deliver because of a limit, with no better state in another task.';
+COMMENT ON COLUMN "delivery_campaign_recount"."unread" IS 'People who got it and had not read it in any task, as of the last good look at each; what came after nobody can say.';
+COMMENT ON COLUMN "delivery_campaign_recount"."read" IS 'People who have read in any task. Final.';
 
 COMMENT ON FUNCTION "delivery_settle_campaigns"(integer, double precision) IS 'Internal: counts marked campaigns, at most so many and for about so many seconds, and takes their marks away. Returns how many it counted; 0 where another session is at it.';
 COMMENT ON FUNCTION "delivery_forbidden_reason"(text) IS 'DingTalk''s code of a limit as a word: daily_limit, duplicate_content, app_rate_limit, organisation_rate_limit or other.';

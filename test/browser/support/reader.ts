@@ -46,7 +46,8 @@ export async function letItRefresh(page: Page): Promise<void> {
     asked = true
   })
   const answered = new Promise<void>((resolve) => {
-    for (const end of ['requestfinished', 'requestfailed'] as const) page.once(end, () => resolve())
+    page.once('requestfinished', () => resolve())
+    page.once('requestfailed', () => resolve())
   })
   while (!asked) await page.clock.runFor(1_000)
   await answered

@@ -1,0 +1,175 @@
+import { PrismaPg } from '@prisma/adapter-pg'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { PrismaClient } from '../../src/store/generated/client.ts'
+import { createRateReader } from '../../src/store/rate-reader.ts'
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
+import { storeCompany } from './support/company.ts'
+import { blocksOf } from './support/pages.ts'
+import { storeSample } from './support/sample.ts'
+
+const PAGE = 'docs/queries.md'
+const ROLE = 'delivery_reader'
+/** Roles are the whole server's, and other tests have their own. */
+const ROLE_HERE = `${ROLE}_${process.pid}`
+
+const [recipe = '', ...queries] = blocksOf(PAGE)
+  .filter(({ language }) => language === 'sql')
+  .map(({ text }) => text)
+
+let database: TestDatabase
+let owner: pg.Client
+let reader: pg.Client
+
+beforeAll(async () => {
+  database = await createTestDatabase({ migrated: true })
+  owner = new pg.Client({ connectionString: database.url })
+  await owner.connect()
+  await storeSample(database.url)
+  await storeCompany(database.url, owner)
+  // As careful owners have it: nothing is everybody's.
+  await owner.query('REVOKE ALL ON SCHEMA public FROM PUBLIC; REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC')
+  await owner.query(recipe.replaceAll(ROLE, ROLE_HERE))
+  reader = new pg.Client({ connectionString: readersUrl() })
+  await reader.connect()
+})
+afterAll(async () => {
+  await reader.end()
+  await owner.query(`DROP OWNED BY ${ROLE_HERE}; DROP ROLE ${ROLE_HERE}`)
+  await owner.end()
+  await database.drop()
+})
+
+function readersUrl(): string {
+  const url = new URL(database.url)
+  url.username = ROLE_HERE
+  url.password = 'choose-another-one'
+  return url.href
+}
+
+/** The answer to the query that has this text in it. */
+async function answer(part: string): Promise<Array<Record<string, unknown>>> {
+  const found = queries.filter((query) => query.includes(part))
+  expect(found, `one query of the page has ${part}`).toHaveLength(1)
+  return (await reader.query<Record<string, unknown>>(found[0] ?? '')).rows
+}
+
+describe('as the role of the page', () => {
+  test.each(queries.map((query) => [query.trim().split('\n')[0], query]))('%s … runs, and has something to say', async (_, query) => {
+    expect((await reader.query(query)).rows).not.toEqual([])
+  })
+
+  test('every view of the contract can be read', async () => {
+    const views = [...new Set(recipe.match(/delivery_\w+/g))].filter((name) => !/reader|state_at|reason/.test(name))
+    expect(views.length).toBe(8)
+    for (const view of views) expect((await reader.query(`SELECT * FROM ${view}`)).rows, view).not.toEqual([])
+  })
+
+  test('everything that the reader of the package asks is answered', async () => {
+    const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: readersUrl() }) })
+    try {
+      const rates = createRateReader({ prisma })
+      const [task, campaign] = [{ taskId: '256271667526' }, { campaign: 'payroll-11' }]
+      const answers = await Promise.all([
+        rates.task(task),
+        rates.tasks({}),
+        rates.campaign(campaign),
+        rates.campaigns({}),
+        rates.recipients(task, {}),
+        rates.campaignRecipients(campaign, {}),
+        rates.curve(task),
+        rates.campaignCurve(campaign),
+        rates.band(campaign),
+        rates.timeToRead({}),
+        rates.forbidden({ campaign: 'fire-drill' }),
+        rates.stateAt(task, new Date()),
+        rates.looks(task),
+        rates.explain(task, 'carol'),
+        rates.apps(),
+        rates.attention(),
+      ])
+      expect(answers.filter((each) => Array.isArray(each) && each.length === 0)).toEqual([])
+    } finally {
+      await prisma.$disconnect()
+    }
+  })
+
+  test.each([
+    ['a table', 'SELECT * FROM delivery_task'],
+    ['another table', 'SELECT * FROM delivery_app'],
+    ['the marks', 'SELECT * FROM delivery_campaign_change'],
+    ['the door', "SELECT track_delivery(task_id => '1')"],
+    ['settling', 'SELECT delivery_settle_campaigns(1, 1)'],
+  ])('%s is refused', async (_, statement) => {
+    await expect(reader.query(statement)).rejects.toMatchObject({ code: '42501' })
+  })
+
+  test('so is a table of its own', async () => {
+    await expect(reader.query('CREATE TABLE mine (id integer)')).rejects.toThrow(/read-only|permission denied/)
+  })
+})
+
+describe('the answers are right', () => {
+  test('who has not read it, each once, whatever the other task says', async () => {
+    expect((await answer('unread_as_of')).map((row) => row['user_id'])).toEqual(['carol', 'late-reader'])
+  })
+
+  test('pending is told apart', async () => {
+    expect((await answer('not_listed_as_of')).map((row) => row['user_id'])).toEqual(['waiting'])
+  })
+
+  test('several campaigns unread', async () => {
+    expect(await answer('unread_campaigns')).toMatchObject([{ user_id: 'carol', campaigns: ['fire-drill', 'payroll-11'] }])
+  })
+
+  test('rates by campaign count people once', async () => {
+    expect(await answer('FROM delivery_campaign_rates')).toMatchObject([
+      { campaign: 'payroll-11', targeted: 6, delivered: 4, read: 2, percent: '50.0' },
+      { campaign: 'fire-drill', targeted: 4, delivered: 1, read: 0, percent: '0.0' },
+    ])
+  })
+
+  test('rates by day count messages', async () => {
+    const rows = await answer('AS day')
+    expect(rows.reduce((sum, row) => sum + Number(row['delivered']), 0)).toBe(6)
+  })
+
+  test('only what has ended is compared by hour', async () => {
+    expect(await answer('AS hour')).toMatchObject([{ tasks: '1', percent: '0.0' }])
+  })
+
+  test('the slowest reader comes first, with both bounds', async () => {
+    const rows = await answer('and_at_most')
+    expect(rows.map((row) => row['user_id'])).toEqual(['036632523163121146', 'manager4220'])
+    expect(rows[0]).toMatchObject({ after_the_send_by_more_than: { minutes: 40 }, and_at_most: { hours: 2, minutes: 50, seconds: 1 } })
+  })
+
+  test('within four hours', async () => {
+    expect(await answer('at_least')).toEqual([{ at_least: '2', at_most: '4', delivered: '4' }])
+  })
+
+  test('forbidden by reason', async () => {
+    expect(await answer('forbidden_reason, forbidden_code')).toEqual([
+      { forbidden_reason: 'daily_limit', forbidden_code: '143105', people: '2' },
+      { forbidden_reason: 'duplicate_content', forbidden_code: '143106', people: '1' },
+    ])
+  })
+
+  test('what ended blind', async () => {
+    expect(await answer("status IN ('expired', 'stopped')")).toMatchObject([{ task_id: '256271667601', status: 'expired' }])
+  })
+
+  test('calls of this month only, and pauses that last', async () => {
+    expect(await answer('left_of_5000')).toEqual([
+      { app: 'default', calls_used: 1200, left_of_5000: '3800', pause_kind: null, pause_reason: null },
+      { app: 'hr', calls_used: 0, left_of_5000: '3800', pause_kind: 'configuration', pause_reason: 'grant the permission' },
+    ])
+  })
+
+  test('the change of a person leads to the look', async () => {
+    expect(await answer('USING (app, task_id, poll_no)')).toMatchObject([
+      { from_state: 'pending', to_state: 'unread', poll_no: 1 },
+      { from_state: 'unread', to_state: 'read', poll_no: 2 },
+    ])
+  })
+})

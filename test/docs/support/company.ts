@@ -1,0 +1,58 @@
+import type pg from 'pg'
+import { readAnswer } from '../../../src/core/answer.ts'
+import { HOUR_MS, SECOND_MS } from '../../../src/core/delivery.ts'
+import { planExpiry, planLook, planStart } from '../../../src/core/plan.ts'
+import { timingOf } from '../../../src/core/schedule.ts'
+import { createDeliveryStore } from '../../../src/store/delivery-store.ts'
+import { openDatabase } from '../../../src/store/prisma.ts'
+
+const TIMING = timingOf(24)
+
+/**
+ * What the sample leaves out: another task of its campaign with a person who is in both, one whom DingTalk lists nowhere and one with an
+ * unknown id; a campaign that has expired blind, with people who were refused; a paused app.
+ */
+export async function storeCompany(databaseUrl: string, client: pg.Client): Promise<void> {
+  const database = openDatabase(databaseUrl)
+  const store = createDeliveryStore(database)
+  const taskAt = async (taskId: string, campaign: string, userIds: readonly string[], hoursAgo: number) => {
+    const key = { app: 'default', taskId }
+    const sentAt = new Date(Date.now() - hoursAgo * HOUR_MS)
+    await store.track([{ ...key, agentId: '836390886', userIds, campaign, sentAt }])
+    await client.query('UPDATE delivery_task SET tracked_at = sent_at WHERE task_id = $1', [taskId])
+    await store.adopt((task) => planStart(task, sentAt, TIMING), 10)
+    const load = async () => {
+      const task = await store.load(key)
+      if (task === null) throw new Error(`task ${taskId} was not stored`)
+      return task
+    }
+    return {
+      async look(hours: number, body: unknown) {
+        const requestedAt = new Date(sentAt.getTime() + hours * HOUR_MS)
+        const respondedAt = new Date(requestedAt.getTime() + SECOND_MS)
+        await store.apply(planLook(await load(), readAnswer(body, { requestedAt, respondedAt }), respondedAt, TIMING))
+      },
+      async expire() {
+        const task = await load()
+        await store.end(key, { pollNo: task.pollNo }, planExpiry(task, TIMING, null))
+      },
+    }
+  }
+  try {
+    const second = await taskAt('256271667600', 'payroll-11', ['manager4220', 'waiting', 'gone'], 3)
+    await second.look(1, { errcode: 0, send_result: { unread_user_id_list: ['manager4220'], invalid_user_id_list: ['gone'] } })
+    await second.look(2, { errcode: -1, errmsg: 'system busy' })
+    const drill = await taskAt('256271667601', 'fire-drill', ['carol', 'dave', 'erin', 'frank'], 26)
+    const refused = ['dave', 'erin'].map((userid) => ({ code: '143105', count: 500, userid }))
+    const same = { code: '143106', count: 1, userid: 'frank' }
+    await drill.look(1, { errcode: 0, send_result: { unread_user_id_list: ['carol'], forbidden_list: [...refused, same] } })
+    await drill.expire()
+    await client.query(
+      `INSERT INTO delivery_app (app, calls_month, calls_used, pause_kind, pause_reason, paused_until)
+       VALUES ('default', to_char(now() AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM'), 1200, NULL, NULL, NULL),
+              ('hr', '2020-01', 900, 'configuration', 'grant the permission', now() - interval '1 minute')`,
+    )
+  } finally {
+    await database.close()
+  }
+}
