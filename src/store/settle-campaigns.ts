@@ -1,9 +1,19 @@
 import { retrying } from './database-errors.ts'
 import type { Database } from './prisma.ts'
+import { number, type Row } from './rows.ts'
 
 /** Bounds of one call: another worker may wait to do the same, and the database has other work. */
 const MAX_CAMPAIGNS = 500
 const MAX_SECONDS = 2
+
+/**
+ * In one message, so that nothing of it is left open: the pool closes a connection whose statement failed. READ COMMITTED is said because a
+ * database may have another default, under which the function refuses to work.
+ */
+const SETTLE = `
+  BEGIN ISOLATION LEVEL READ COMMITTED;
+  SELECT delivery_settle_campaigns(${MAX_CAMPAIGNS}, ${MAX_SECONDS}) AS settled;
+  COMMIT`
 
 /**
  * Counts the campaigns whose figures have changed, so that reading them does not have to. Nobody is told wrong figures meanwhile: what is
@@ -11,8 +21,8 @@ const MAX_SECONDS = 2
  * @returns how many campaigns were counted
  */
 export async function settleCampaigns({ pool }: Pick<Database, 'pool'>): Promise<number> {
-  const { rows } = await retrying(() =>
-    pool.query<{ settled: number }>('SELECT delivery_settle_campaigns($1, $2) AS settled', [MAX_CAMPAIGNS, MAX_SECONDS]),
-  )
-  return rows[0]?.settled ?? 0
+  // More than one statement in a query gives a list of results; the types know of one. Only the second has a row.
+  const answers = [await retrying(() => pool.query<Row>(SETTLE))].flat()
+  const [settled] = answers.flatMap(({ rows }) => rows.map((row) => number(row, 'settled')))
+  return settled ?? 0
 }

@@ -1,6 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { HOUR_MS } from '../../src/core/delivery.ts'
 import { PrismaClient } from '../../src/store/generated/client.ts'
 import { createRateReader } from '../../src/store/rate-reader.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
@@ -104,6 +105,19 @@ describe('as the role of the page', () => {
     await expect(reader.query(statement)).rejects.toMatchObject({ code: '42501' })
   })
 
+  test.each([
+    ['a table', "UPDATE delivery_task SET campaign = 'mine'"],
+    ['a view', "UPDATE delivery_task_rates SET campaign = 'mine'"],
+    ['everything', 'TRUNCATE delivery_recipient'],
+  ])('writing to %s is refused, also when the role allows itself to write', async (_, statement) => {
+    await reader.query('SET default_transaction_read_only = off')
+    try {
+      await expect(reader.query(statement)).rejects.toMatchObject({ code: '42501' })
+    } finally {
+      await reader.query('RESET default_transaction_read_only')
+    }
+  })
+
   test('so is a table of its own', async () => {
     await expect(reader.query('CREATE TABLE mine (id integer)')).rejects.toThrow(/read-only|permission denied/)
   })
@@ -119,7 +133,9 @@ describe('the answers are right', () => {
   })
 
   test('several campaigns unread', async () => {
-    expect(await answer('unread_campaigns')).toMatchObject([{ user_id: 'carol', campaigns: ['fire-drill', 'payroll-11'] }])
+    const [carol, ...others] = await answer('unread_campaigns')
+    expect([carol, others]).toMatchObject([{ user_id: 'carol', campaigns: ['fire-drill', 'payroll-11'] }, []])
+    expect(Number(carol?.['latest_answer']) - Number(carol?.['oldest_answer'])).toBeGreaterThan(20 * HOUR_MS)
   })
 
   test('rates by campaign count people once', async () => {
@@ -131,11 +147,40 @@ describe('the answers are right', () => {
 
   test('rates by day count messages', async () => {
     const rows = await answer('AS day')
-    expect(rows.reduce((sum, row) => sum + Number(row['delivered']), 0)).toBe(6)
+    expect(rows.reduce((sum, row) => sum + Number(row['delivered']), 0)).toBe(7)
   })
 
-  test('only what has ended is compared by hour', async () => {
-    expect(await answer('AS hour')).toMatchObject([{ tasks: '1', percent: '0.0' }])
+  test('only what was seen to its end is compared by weekday and hour, in China', async () => {
+    const { rows } = await owner.query<{ sent_at: Date }>("SELECT sent_at FROM delivery_task WHERE task_id = '256271667602'")
+    const china = new Date(Number(rows[0]?.sent_at) + 8 * HOUR_MS)
+    expect(await answer('AS hour')).toEqual([
+      { weekday: china.getUTCDay() || 7, hour: china.getUTCHours(), tasks: '1', delivered: '1', percent: '100.0' },
+    ])
+  })
+
+  test('the curve of a campaign has each person once, and ends where its rates are', async () => {
+    const points = (await answer('AS event')).map(({ delivered, read }) => `${String(read)}/${String(delivered)}`)
+    expect(points).toEqual(['0/4', '1/4', '2/4'])
+  })
+
+  test('the bracket of each reader', async () => {
+    expect(await answer('known_to_within')).toMatchObject([
+      { user_id: 'manager4220', known_to_within: { minutes: 35, seconds: 1 }, never_seen_unread: false },
+      { user_id: '036632523163121146', known_to_within: { hours: 2, minutes: 10, seconds: 1 }, never_seen_unread: false },
+    ])
+  })
+
+  test('what was known two hours ago', async () => {
+    expect(await answer('delivery_state_at(')).toMatchObject([
+      { user_id: '036632523163121146', state: 'unread' },
+      { user_id: 'carol', state: 'unread' },
+      { user_id: 'late-reader', state: 'unread' },
+      { user_id: 'manager4220', state: 'read' },
+    ])
+  })
+
+  test('open tasks are told of only where their look is late or was put off', async () => {
+    expect((await answer('next_poll_at, hindrance')).map((row) => row['task_id'])).toEqual(['256271667600'])
   })
 
   test('the slowest reader comes first, with both bounds', async () => {

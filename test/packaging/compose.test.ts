@@ -23,7 +23,9 @@ const service = z.object({
   stop_grace_period: z.string().default('10s'),
   restart: z.string(),
 })
-const { services } = z.object({ services: z.object({ redis: service, postgres: service, migrate: service, worker: service, serve: service }) }).parse(file)
+const { services } = z
+  .object({ services: z.object({ redis: service, postgres: service, migrate: service, worker: service, serve: service }) })
+  .parse(file)
 const { redis, postgres, migrate, worker, serve } = services
 
 function read(yaml: string): Record<string, unknown> {

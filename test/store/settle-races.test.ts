@@ -20,7 +20,10 @@ afterAll(async () => {
   await writer?.end()
   await db.close()
 })
-afterEach(() => db.pool.query('TRUNCATE delivery_task CASCADE'))
+afterEach(async () => {
+  await db.pool.query('TRUNCATE delivery_task CASCADE')
+  await db.pool.query('TRUNCATE delivery_campaign, delivery_campaign_change')
+})
 
 async function aSession(): Promise<pg.Client> {
   const session = new pg.Client({ connectionString: db.url })
@@ -115,4 +118,32 @@ test('people cannot be truncated under an older snapshot, which would not see wh
   await expect(writer?.query('TRUNCATE delivery_recipient')).rejects.toThrow('READ COMMITTED')
   await writer?.query('ROLLBACK')
   await expectExact()
+})
+
+/** The pool of a worker, with settings that a database or a role may have. */
+async function asWorker<T>(settings: string, work: (worker: { readonly pool: pg.Pool }) => Promise<T>): Promise<T> {
+  const pool = new pg.Pool({ connectionString: db.url, options: settings, max: 1 })
+  try {
+    return await work({ pool })
+  } finally {
+    await pool.end()
+  }
+}
+
+test("campaigns are settled whatever the database's default isolation is", async () => {
+  await aTask(db.store, { campaign: 'one', userIds: ['ann'] })
+  expect(await asWorker('-c default_transaction_isolation=serializable', settleCampaigns)).toBe(1)
+  await expectExact()
+})
+
+test('a settling that fails says so, and leaves nothing open behind', async () => {
+  await aTask(db.store, { campaign: 'one', userIds: ['ann'] })
+  await asWorker('-c lock_timeout=50', async (worker) => {
+    await writer?.query('BEGIN; LOCK TABLE delivery_campaign')
+    await expect(settleCampaigns(worker)).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+    await writer?.query('ROLLBACK')
+    await expectExact()
+    expect(await settleCampaigns(worker)).toBe(1)
+    await expectExact()
+  })
 })

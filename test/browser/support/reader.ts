@@ -1,4 +1,4 @@
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { type Browser, type BrowserContextOptions, chromium, type Page, type Request } from 'playwright-core'
 import { expect, inject, onTestFinished } from 'vitest'
 
 export const endpoint = inject('browserEndpoint')
@@ -41,15 +41,13 @@ export async function openReader(base: string, options: BrowserContextOptions = 
  * patience would end before a busy machine answers. Needs `page.clock.install()`.
  */
 export async function letItRefresh(page: Page): Promise<void> {
-  let asked = false
-  page.once('request', () => {
-    asked = true
-  })
+  const asked: Request[] = []
+  page.once('request', (request) => asked.push(request))
   const answered = new Promise<void>((resolve) => {
     page.once('requestfinished', () => resolve())
     page.once('requestfailed', () => resolve())
   })
-  while (!asked) await page.clock.runFor(1_000)
+  while (asked.length === 0) await page.clock.runFor(1_000)
   await answered
 }
 

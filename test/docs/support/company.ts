@@ -10,12 +10,12 @@ const TIMING = timingOf(24)
 
 /**
  * What the sample leaves out: another task of its campaign with a person who is in both, one whom DingTalk lists nowhere and one with an
- * unknown id; a campaign that has expired blind, with people who were refused; a paused app.
+ * unknown id; a campaign that has expired blind, with people who were refused; a task without a campaign that everybody has read; a paused app.
  */
 export async function storeCompany(databaseUrl: string, client: pg.Client): Promise<void> {
   const database = openDatabase(databaseUrl)
   const store = createDeliveryStore(database)
-  const taskAt = async (taskId: string, campaign: string, userIds: readonly string[], hoursAgo: number) => {
+  const taskAt = async (taskId: string, campaign: string | null, userIds: readonly string[], hoursAgo: number) => {
     const key = { app: 'default', taskId }
     const sentAt = new Date(Date.now() - hoursAgo * HOUR_MS)
     await store.track([{ ...key, agentId: '836390886', userIds, campaign, sentAt }])
@@ -47,6 +47,8 @@ export async function storeCompany(databaseUrl: string, client: pg.Client): Prom
     const same = { code: '143106', count: 1, userid: 'frank' }
     await drill.look(1, { errcode: 0, send_result: { unread_user_id_list: ['carol'], forbidden_list: [...refused, same] } })
     await drill.expire()
+    const done = await taskAt('256271667602', null, ['dave'], 50)
+    await done.look(1, { errcode: 0, send_result: { read_user_id_list: ['dave'] } })
     await client.query(
       `INSERT INTO delivery_app (app, calls_month, calls_used, pause_kind, pause_reason, paused_until)
        VALUES ('default', to_char(now() AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM'), 1200, NULL, NULL, NULL),
