@@ -80,7 +80,8 @@ export const APPLIED_MIGRATIONS = `SELECT migration_name AS name, checksum, fini
 FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY started_at, migration_name`
 
 async function applyMigration(client: Client, { name, sql, checksum }: Migration): Promise<void> {
-  await client.query('BEGIN')
+  // Whatever the database's default: a migration must see what was committed while it waited for its locks.
+  await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
   const id = randomUUID()
   await client.query('INSERT INTO _prisma_migrations (id, checksum, migration_name) VALUES ($1, $2, $3)', [id, checksum, name])
   await client.query(sql)

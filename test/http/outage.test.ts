@@ -33,7 +33,7 @@ describe('a database that is gone', () => {
       ask(url, '/v1/tasks/1/recipients?format=csv'),
     ])
     expect(performance.now() - begin).toBeLessThan(5_000)
-    expect(answers.map(({ status, body }) => [status, body])).toEqual(Array(4).fill([503, AWAY]))
+    expect(answers.map(({ status, body }) => [status, body])).toEqual(answers.map(() => [503, AWAY]))
     expect(log.filter((line) => line.includes('gave no answer for 500 ms'))).toHaveLength(4)
     await toDatabase.mode('pass')
     await until(async () => (await send()).status === 202, { what: 'it answers again', timeoutMs: 30_000 })
@@ -68,7 +68,7 @@ test('what nobody expected is told to the log, and not to the caller', async () 
     500,
     { error: { code: 'INTERNAL', message: 'Something went wrong here. The log of the server says what.' } },
   ])
-  const [line = ''] = log.filter((each) => each.includes('a request failed'))
+  const line = log.find((each) => each.includes('a request failed')) ?? ''
   expect(JSON.parse(line)).toMatchObject({
     level: 'error',
     route: '/v1/tasks',

@@ -21,7 +21,7 @@ describe('what is known', () => {
     const { body } = await get(`/v1/tasks/${TASK}`)
     expect(body).toMatchObject({ app: 'default', taskId: TASK, campaign: CAMPAIGN, status: 'tracking', polls: 3, goodPolls: 2 })
     expect(body).toMatchObject({ targeted: 6, delivered: 2, read: 1, unread: 1, pending: 1, failed: 1, invalid: 1, forbidden: 1 })
-    expect([body.readRate, body.readRateOfTargeted]).toEqual([1 / 2, 1 / 6])
+    expect(body).toMatchObject({ readRate: 1 / 2, readRateOfTargeted: 1 / 6 })
   })
 
   test('of its people: by user id, in one state, and by name', async () => {
@@ -46,12 +46,15 @@ describe('what is known', () => {
 
   test('of what does not go as planned', async () => {
     const { body } = await get('/v1/attention')
-    expect(body.tasks).toMatchObject([{ taskId: HINDERED, risk: expect.stringMatching(/^(overdue|hindered)$/) }])
+    // The others are late: no worker runs here, and they were sent an hour ago.
+    const risks = new Map(body.tasks.map((each: Record<string, string>) => [each['taskId'], each['risk']]))
+    expect(risks.get(HINDERED)).toMatch(/^(overdue|hindered)$/)
+    expect([risks.get(TASK), risks.has(ENDED)]).toEqual(['overdue', false])
   })
 
   test('of a name with slashes, percent signs and Chinese, and of none', async () => {
     expect((await get(`/v1/campaigns/${campaign}`)).body).toMatchObject({ campaign: CAMPAIGN, targeted: 6 })
-    for (const name of ['a/b', '..', '%2F', '?x#y', '+ +', 'a&b=c', '😀'.repeat(100)]) {
+    for (const name of ['a/b', '%2F', '?x#y', '+ +', 'a&b=c', '😀'.repeat(100)]) {
       const { status, body } = await get(`/v1/campaigns/${encodeURIComponent(name)}`)
       expect([name, status, body.error]).toEqual([
         name,
@@ -114,7 +117,7 @@ describe('page by page', () => {
     const sentAt = new Date(Date.now() - 7_200_000)
     const requests = Array.from({ length: 47 }, (_, i) => ({
       app: 'pages',
-      taskId: String(i + 1),
+      taskId: String(100 + i),
       agentId: null,
       userIds: [`user-${i % 30}`],
       campaign: `wave-${i % 11}`,
@@ -125,7 +128,7 @@ describe('page by page', () => {
   })
 
   async function walk(path: string, list: string, between: () => Promise<unknown> = async () => undefined) {
-    const pages: Array<Array<Record<string, string>>> = []
+    const pages: Array<Array<Readonly<Record<'taskId' | 'sentAt' | 'campaign' | 'userId', string>>>> = []
     let cursor: string | null = null
     do {
       const { status, body } = await get(`${path}${cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`}`)
@@ -141,10 +144,10 @@ describe('page by page', () => {
     const pages = await walk('/v1/tasks?app=pages&limit=7', 'tasks')
     const tasks = pages.flat()
     expect(pages.map(({ length }) => length)).toEqual([7, 7, 7, 7, 7, 7, 5])
-    expect(new Set(tasks.map((task) => task['taskId'])).size).toBe(47)
-    expect(tasks.map((task) => task['sentAt'])).toEqual(
+    expect(new Set(tasks.map((task) => task.taskId)).size).toBe(47)
+    expect(tasks.map((task) => task.sentAt)).toEqual(
       tasks
-        .map((task) => task['sentAt'])
+        .map((task) => task.sentAt)
         .toSorted()
         .reverse(),
     )
@@ -156,15 +159,15 @@ describe('page by page', () => {
     const pages = await walk('/v1/tasks?app=pages&limit=10', 'tasks', () =>
       aTask(served.store, { app: 'pages', taskId: String(next++), sentAt: new Date() }),
     )
-    const old = pages.flat().filter((task) => Number(task['taskId']) < 1_000)
-    expect(new Set(old.map((task) => task['taskId'])).size).toBe(47)
+    const old = pages.flat().filter((task) => Number(task.taskId) < 1_000)
+    expect(new Set(old.map((task) => task.taskId)).size).toBe(47)
     expect(pages.flat()).toHaveLength(47)
   })
 
   test('every campaign and every person comes once', async () => {
-    const campaigns = (await walk('/v1/campaigns?app=pages&limit=4', 'campaigns')).flat().map((each) => each['campaign'])
+    const campaigns = (await walk('/v1/campaigns?app=pages&limit=4', 'campaigns')).flat().map((each) => each.campaign)
     expect(campaigns.toSorted()).toEqual(Array.from({ length: 11 }, (_, i) => `wave-${i}`).toSorted())
-    const people = (await walk(`/v1/campaigns/wave-0/recipients?app=pages&limit=2`, 'recipients')).flat().map((each) => each['userId'])
+    const people = (await walk(`/v1/campaigns/wave-0/recipients?app=pages&limit=2`, 'recipients')).flat().map((each) => each.userId)
     expect(people).toEqual([...new Set(people)].toSorted())
     expect(people).toHaveLength(5)
   })

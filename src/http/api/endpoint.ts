@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, RouteOptions } from 'fastify'
-import { campaign, type Parameter, type Parameters, type Parsed, parseQuery, taskId, userId } from './parameters.ts'
+import { assertDecodable, campaign, type Parameter, type Parameters, type Parsed, parseQuery, taskId, userId } from './parameters.ts'
 import { ref, type Schema } from './schemas.ts'
 
 /** Names in paths, and what they hold. */
@@ -53,6 +53,7 @@ export function addEndpoint<Query extends Parameters>(scope: FastifyInstance, en
     config,
     schema: documentOf(endpoint),
     handler: async (request, reply) => {
+      assertDecodable(request.url)
       void reply.status(endpoint.status ?? 200)
       return handle({ query: parseQuery(request.query, query), request, reply, param: (name) => partOf(request.params, name) })
     },

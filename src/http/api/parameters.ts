@@ -33,6 +33,22 @@ export function parseQuery<P extends Parameters>(query: unknown, parameters: P):
   return Object.fromEntries(values) as Partial<Parsed<P>>
 }
 
+/**
+ * Text that is not UTF-8 would come through as something else.
+ * @param url path and query as they were sent
+ * @throws {InvalidInputError} naming the parameter
+ */
+export function assertDecodable(url: string): void {
+  for (const part of url.split('?').slice(1).join('?').split('&')) {
+    try {
+      decodeURIComponent(part)
+    } catch {
+      const [name = ''] = part.split('=')
+      throw new InvalidInputError(name, `${name} is not percent-encoded UTF-8. Encode what is not a letter or digit: % is %25, & is %26.`)
+    }
+  }
+}
+
 function accepted(parameters: Parameters): string {
   const names = Object.keys(parameters)
   return names.length === 0 ? 'None is accepted here.' : `Accepted: ${names.join(', ')}.`
@@ -57,13 +73,18 @@ function timeParameter(description: string): Parameter<Date> {
     schema: { type: 'string', pattern: TIME_PATTERN, description, examples: ['2026-11-23T01:00:00Z'] },
     parse(text, name) {
       const time = parseTime(text)
-      if (time !== null) return time
+      if (time !== null && isOfCalendar(time)) return time
       throw new InvalidInputError(
         name,
         `${name} must be an ISO 8601 time with a time zone such as "2026-11-23T01:00:00Z", not ${JSON.stringify(text)}. In a query, write + as %2B.`,
       )
     },
   }
+}
+
+/** The years that both PostgreSQL and ISO 8601 write with four digits, in UTC. */
+function isOfCalendar(time: Date): boolean {
+  return time.getUTCFullYear() >= 1 && time.getUTCFullYear() <= 9_999
 }
 
 const STATUSES = ['tracking', 'complete', 'expired', 'stopped', 'cancelled'] as const satisfies readonly TaskStatus[]
