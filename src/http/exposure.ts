@@ -13,7 +13,7 @@ export function assertGuarded(host: string, apiToken: string | null): void {
   )
 }
 
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   const name = host.toLowerCase()
   if (isIPv4(name)) return name.startsWith('127.')
   return name === '::1' || name === 'localhost' || name.endsWith('.localhost')

@@ -139,7 +139,7 @@ export function lastUnreadOf({ state, last_unread_at, task }: RawPerson): Date |
 const earliest = (times: readonly Date[]): Date => new Date(Math.min(...times.map((time) => time.getTime())))
 
 /** The bracket of one person who was delivered in these tasks, which are one message. */
-export function bracketOf(rows: readonly RawPerson[]): SentBracket {
+function bracketOf(rows: readonly RawPerson[]): SentBracket {
   const sentAt = earliest(rows.map(({ task }) => task.sent_at))
   const first = rows
     .filter(({ task }) => task.sent_at.getTime() === sentAt.getTime())
