@@ -132,6 +132,7 @@ describe('from which page', () => {
     ['', false],
   ])('of origin %s to localhost:8080: %s', (origin, isOwn) => {
     expect(isOwnOrigin(origin, 'localhost:8080')).toBe(isOwn)
+  })
 
   test('a page of another site starts and cancels nothing; one of our own may', async () => {
     const { url, database } = await aServer()
