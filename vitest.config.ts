@@ -31,7 +31,8 @@ export default defineConfig({
       project('deploy'),
     ],
     pool: 'forks',
-    maxWorkers: 2,
+    // More than there are cores to expect: the longest files wait for a simulated day.
+    maxWorkers: 3,
     passWithNoTests: true,
     testTimeout: 60_000,
     hookTimeout: 60_000,

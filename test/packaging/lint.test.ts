@@ -10,7 +10,7 @@ import { type Finding, lintUnderProjectRules, ROOT } from './support/lint.ts'
 
 const ADAPTERS = ['dingtalk', 'queue', 'store', 'http', 'simulator', 'embedded']
 /** Folders of `src/` that are no adapter. Whoever adds a folder decides here what it is, and gives it a rule. */
-const OTHER_FOLDERS = ['cli', 'config', 'core', 'service', 'wiring']
+const OTHER_FOLDERS = ['cli', 'config', 'core', 'rates', 'service', 'wiring']
 
 interface Direction {
   readonly file: string
@@ -66,6 +66,16 @@ const DIRECTIONS: readonly Direction[] = [
       '@prisma/client',
     ],
     allowed: ['./core/errors.ts', './queue/track-queue.ts', './store/track-door.ts'],
+  },
+  {
+    file: 'src/rates.ts',
+    refused: ['./queue/x.ts', './wiring.ts', './config.ts', './http/server.ts', './dingtalk/client.ts', 'bullmq', 'undici'],
+    allowed: ['./core/errors.ts', './store/rate-reader.ts', './rates/questions.ts'],
+  },
+  {
+    file: 'src/rates/a.ts',
+    refused: ['../queue/x.ts', '../wiring.ts', '../service/look.ts', 'bullmq'],
+    allowed: ['../core/errors.ts', '../store/load-tasks.ts', './b.ts'],
   },
   { file: 'src/config.ts', refused: ['./service/look.ts', './wiring.ts', './cli/main.ts'], allowed: ['./core/errors.ts', 'zod'] },
   { file: 'src/config/a.ts', refused: ['../service/look.ts', '../wiring.ts', '../cli/main.ts'], allowed: ['../core/errors.ts', 'zod'] },
