@@ -118,7 +118,8 @@ describe('a task that ended', () => {
     })
     const recent = await anEndedTask('expired', times(6.9))
     await anEndedTask('expired', times(7.1))
-    // One that was sent long ago and ended at once.
+    // One that ended long before its deadline, and one that was sent long ago and ended at once.
+    await anEndedTask('stopped', { sent_at: ago(7.5 * DAY_MS), finished_at: ago(7.4 * DAY_MS) })
     await anEndedTask('expired', { ...times(30), finished_at: ago(MINUTE_MS) })
     expect(await risks()).toEqual([[recent.taskId, 'never_observed']])
   })

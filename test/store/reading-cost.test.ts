@@ -76,6 +76,9 @@ const QUESTIONS: ReadonlyArray<readonly [name: string, most: number, ask: () => 
   ['what was known at a moment', 100, () => rates.stateAt(ref, new Date())],
   ['the time to read of a task', 80, () => rates.timeToRead(ref)],
   ['the time to read of a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.timeToRead(campaign)],
+  // Tasks that ended are not counted; all of these are open.
+  ['what every app does', TASKS + 100, () => rates.apps()],
+  ['what needs attention', 2 * TASKS + 100, () => rates.attention()],
   ['who is forbidden in a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.forbidden(campaign)],
 ]
 

@@ -1,5 +1,6 @@
 import cookie from '@fastify/cookie'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { attachment } from '../attachment.ts'
 import { type Asset, readAssets } from './assets.ts'
 import { frame } from './frame.ts'
 import { safePath } from './links.ts'
@@ -94,7 +95,12 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
       const visit = visitOf(request)
       if (!isWelcome(visit)) return toLogin(request, reply)
       const body = await file(visit)
-      return reply.headers({ 'content-disposition': attachmentOf(visit), 'content-type': 'text/csv; charset=utf-8' }).send(body)
+      return reply
+        .headers({
+          'content-disposition': attachment(`${visit.params['name'] ?? `task-${visit.params['taskId']}`}-people.csv`),
+          'content-type': 'text/csv; charset=utf-8',
+        })
+        .send(body)
     })
   }
   scope.get('/*', HIDDEN, async (request, reply) => {
@@ -127,10 +133,4 @@ function keepPreferences(request: FastifyRequest, reply: FastifyReply): FastifyR
   if (language !== undefined) void reply.setCookie(LANGUAGE_COOKIE, language, options)
   if (theme !== undefined) void reply.setCookie(THEME_COOKIE, theme, options)
   return reply.redirect(safePath(back ?? null), 303)
-}
-
-/** A name that every system takes; the real one for those that know how to ask for it. */
-function attachmentOf({ params: { name, taskId } }: Visit): string {
-  const file = `${name ?? `task-${taskId}`}-people.csv`
-  return `attachment; filename="people.csv"; filename*=UTF-8''${encodeURIComponent(file).replaceAll(/['()*]/g, (character) => `%${character.charCodeAt(0).toString(16)}`)}`
 }

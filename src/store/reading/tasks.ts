@@ -133,7 +133,7 @@ SELECT ${TASK}, risk FROM (
     )
   )
 ) AS at_risk
-ORDER BY status <> 'tracking', CASE WHEN status = 'tracking' THEN deadline_at END, deadline_at DESC, app, task_id
+ORDER BY CASE WHEN status = 'tracking' THEN deadline_at END NULLS LAST, deadline_at DESC, app, task_id
 LIMIT ${MOST_AT_RISK}::integer`)
   return rows.map((row) => ({ ...taskOf(row), risk: oneOf(RISKS, row, 'risk') }))
 }
