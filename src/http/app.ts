@@ -34,7 +34,7 @@ export async function createApp(options: HttpServerOptions): Promise<FastifyInst
     trustProxy: false,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new BrokenAnswers(options),
     loggerInstance: errorsTo(options),
     clientErrorHandler: refuseUnreadable,
     frameworkErrors: (error, _request, reply) => void sendFailure(reply, failureOf(error)),
@@ -140,6 +140,20 @@ function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
   socket.end(
     `HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   )
+}
+
+/** An answer that breaks off in the middle has had its status: only the log can tell. Whoever hangs up breaks nothing. */
+class BrokenAnswers extends LogController {
+  readonly #options: HttpServerOptions
+
+  constructor(options: HttpServerOptions) {
+    super({ disableRequestLogging: true })
+    this.#options = options
+  }
+
+  override streamError(error: NodeJS.ErrnoException, request: FastifyRequest): void {
+    if (error.code !== 'ERR_STREAM_PREMATURE_CLOSE') this.#options.onError?.(error, routeOf(request))
+  }
 }
 
 /** Fastify and the dashboard tell a logger what went wrong; nothing else that they say is of interest. */

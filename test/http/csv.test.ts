@@ -2,7 +2,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { MAX_PAGE, type RateReader } from '../../src/core/rates.ts'
 import { attachment } from '../../src/http/attachment.ts'
 import { aTask, lookAt } from '../store/support/looks.ts'
-import { ask } from './support/ask.ts'
+import { until } from '../support/wait.ts'
+import { aSocket, ask, headersOnly } from './support/ask.ts'
 import { aServer, openServer, type Served } from './support/server.ts'
 
 const HOSTILE = ['=1+1', '+1', '-1', '@SUM(A1)', 'with,comma', 'with"quote', '李伟', '036632523163121146']
@@ -21,6 +22,15 @@ beforeAll(async () => {
 })
 afterAll(() => close())
 
+/** What somebody gives once and somebody else waits for. */
+function signal(): { readonly given: Promise<void>; readonly give: () => void } {
+  let give = (): void => undefined
+  const given = new Promise<void>((resolve) => {
+    give = resolve
+  })
+  return { given, give: () => give() }
+}
+
 /** RFC 4180, as a spreadsheet reads it. */
 function cellsOf(text: string): string[][] {
   return text
@@ -35,7 +45,9 @@ test('a file for Excel: Chinese is legible, ids keep their zeros, and nothing in
   const response = await fetch(`${served.url}/v1/tasks/1/recipients?format=csv`)
   const bytes = new Uint8Array(await response.arrayBuffer())
   expect([...bytes.slice(0, 3)]).toEqual([0xef, 0xbb, 0xbf])
-  const [head = [], ...rows] = cellsOf(new TextDecoder().decode(bytes))
+  const content = new TextDecoder().decode(bytes)
+  expect(content.replaceAll('\r\n', '')).not.toMatch(/[\r\n]/)
+  const [head = [], ...rows] = cellsOf(content)
   expect(head.slice(0, 5)).toEqual(['app', 'task_id', 'campaign', 'user_id', 'state'])
   const column = (name: string) => rows.map((row) => row[head.indexOf(name)])
   expect(column('user_id').toSorted((a = '', b = '') => (a < b ? -1 : 1))).toEqual(
@@ -87,6 +99,45 @@ test('where the database goes away in the middle, the download breaks off: it is
   const response = await fetch(`${broken.url}/v1/campaigns/large/recipients?format=csv`)
   expect(response.status).toBe(200)
   await expect(response.text()).rejects.toThrow()
+  // The caller may hear of it first.
+  const failures = (): string[] => broken.log.filter((each) => each.includes('a request failed'))
+  await until(() => failures().length > 0, { what: 'the log says so' })
+  const [line = '{}', ...more] = failures()
+  expect(JSON.parse(line)).toMatchObject({ route: '/v1/campaigns/:name/recipients', err: { code: 'DATABASE_UNAVAILABLE' } })
+  expect(more).toEqual([])
+})
+
+test('who leaves in the middle of it is no error, whatever the database does then', async () => {
+  const second = signal()
+  const left = signal()
+  const waiting = (rates: RateReader, { toDatabase }: Pick<Served, 'toDatabase'>): RateReader => ({
+    ...rates,
+    async campaignRecipients(ref, filter) {
+      if (filter.cursor === undefined) return rates.campaignRecipients(ref, filter)
+      second.give()
+      await left.given
+      await toDatabase.mode('refuse')
+      try {
+        return await rates.campaignRecipients(ref, filter)
+      } finally {
+        await toDatabase.mode('pass')
+      }
+    },
+  })
+  const kept = await aServer({ reading: waiting })
+  for (let i = 0; i < 11; i++) {
+    await aTask(kept.store, { campaign: 'large', userIds: Array.from({ length: 100 }, (_, j) => `u${i}-${j}`) })
+  }
+  const socket = await aSocket(kept.port)
+  socket.write(headersOnly('/v1/campaigns/large/recipients?format=csv', { host: 'localhost' }))
+  socket.resume()
+  await second.given
+  socket.destroy()
+  // It has seen the end of that connection when it answers on a later one.
+  await ask(kept.url, '/livez')
+  left.give()
+  await until(async () => (await ask(kept.url, '/v1/campaigns/large')).status === 200, { what: 'it answers others' })
+  expect(kept.log.filter((line) => line.includes('/recipients'))).toEqual([])
 })
 
 test.each([
