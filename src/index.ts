@@ -1,4 +1,4 @@
-import { DATABASE_SCHEMES, isAddress, QUEUE_SCHEMES } from './core/address.ts'
+import { assertAddress, DATABASE_SCHEMES, QUEUE_SCHEMES } from './core/address.ts'
 import { TrackerError } from './core/errors.ts'
 import { parseTrackRequest, type TrackInput, type TrackRequest } from './core/track-request.ts'
 
@@ -90,11 +90,11 @@ function doorOf(options: TrackerOptions): () => Promise<Door> {
     )
   }
   if (databaseUrl !== undefined) {
-    checkUrl('databaseUrl', databaseUrl, DATABASE_SCHEMES)
+    assertAddress('databaseUrl', databaseUrl, DATABASE_SCHEMES)
     return async () => (await import('./store/track-door.ts')).openTrackDoor(databaseUrl)
   }
   const url = queueUrl ?? ''
-  checkUrl('queueUrl', url, QUEUE_SCHEMES)
+  assertAddress('queueUrl', url, QUEUE_SCHEMES)
   return async () => {
     const { openTrackQueue } = await import('./queue/track-queue.ts')
     const queue = openTrackQueue({ url, name: options.queueName ?? 'dingtalk-delivery', prefix: options.queuePrefix ?? 'bull' })
@@ -106,14 +106,4 @@ function doorOf(options: TrackerOptions): () => Promise<Door> {
       close: () => queue.close(),
     }
   }
-}
-
-/** The value itself is not shown: it holds a password. */
-function checkUrl(name: string, value: string, schemes: readonly string[]): void {
-  if (URL.canParse(value) && isAddress(value, schemes)) return
-  const path = schemes.includes('redis://') ? '; the path of a Redis URL is a database number' : ''
-  throw new TrackerError(
-    'INVALID_CONFIG',
-    `${name} must be a URL that begins with ${schemes.join(' or ')}${path}. What was given (${value.length} characters) is none.`,
-  )
 }

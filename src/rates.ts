@@ -1,4 +1,4 @@
-import { DATABASE_SCHEMES, isAddress } from './core/address.ts'
+import { assertAddress, DATABASE_SCHEMES } from './core/address.ts'
 import { TrackerError } from './core/errors.ts'
 import type {
   AppUsage,
@@ -171,11 +171,7 @@ function openReader({ databaseUrl, prisma }: RatesOptions): { readonly reader: R
     return { reader: createRateReader({ prisma }), close: () => Promise.resolve() }
   }
   const url = databaseUrl ?? ''
-  if (!URL.canParse(url) || !isAddress(url, DATABASE_SCHEMES)) {
-    // The value itself is not shown: it holds a password.
-    const message = `databaseUrl must be a URL that begins with ${DATABASE_SCHEMES.join(' or ')}. What was given (${url.length} characters) is none.`
-    throw new TrackerError('INVALID_CONFIG', message)
-  }
+  assertAddress('databaseUrl', url, DATABASE_SCHEMES)
   const database = openDatabase(url, { max: 4, applicationName: 'dingtalk-delivery rates' })
   return { reader: createRateReader(database), close: () => database.close() }
 }

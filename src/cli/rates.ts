@@ -1,5 +1,6 @@
 import type { Colors } from 'picocolors/types.js'
 import { type Cell, toCsv } from '../core/csv.ts'
+import { sqlNameOf } from '../core/fields.ts'
 import type { CampaignRates, RateColumns, TaskRates } from '../core/rates.ts'
 import { readBar, SHORT_BAR_WIDTH } from './text/rate.ts'
 import { type Column, plainText, renderTable } from './text/table.ts'
@@ -34,7 +35,7 @@ export function render<Row extends Printable<Row>>(format: Format, rows: readonl
       return JSON.stringify(rows, null, 2)
     case 'csv':
       return toCsv(
-        listing.fields.map(snakeCase),
+        listing.fields.map(sqlNameOf),
         rows.map((row) => listing.fields.map((field): Cell => row[field])),
       )
     case 'table':
@@ -42,10 +43,6 @@ export function render<Row extends Printable<Row>>(format: Format, rows: readonl
     default:
       return format satisfies never
   }
-}
-
-function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }
 
 const COUNTS = [

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config.ts'
 import { TrackerError, type TrackerErrorCode } from '../core/errors.ts'
-import { MAX_PAGE, type Page, type PageFilter, type RateReader } from '../core/rates.ts'
+import type { RateReader } from '../core/rates.ts'
 import type { Context } from './context.ts'
 import { configWithEmbedded, requireDatabase } from './embedded.ts'
 
@@ -19,18 +19,6 @@ export async function withReader<T>(context: Context, work: (reader: RateReader,
   } finally {
     await Promise.race([close().catch(() => undefined), sleep(CLOSING_MS, undefined, { ref: false })])
   }
-}
-
-/** What all pages hold: an export that ends with the first page would be a lie. */
-export async function allPages<Item>(page: (filter: PageFilter) => Promise<Page<Item>>): Promise<Item[]> {
-  const items: Item[] = []
-  let cursor: string | null = null
-  do {
-    const next: Page<Item> = await page({ limit: MAX_PAGE, ...(cursor !== null && { cursor }) })
-    items.push(...next.items)
-    cursor = next.nextCursor
-  } while (cursor !== null)
-  return items
 }
 
 /** Adds what to do about an error of this code. */

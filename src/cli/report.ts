@@ -1,4 +1,5 @@
 import { Option } from 'commander'
+import { everything } from '../core/all-pages.ts'
 import { TrackerError } from '../core/errors.ts'
 import type { CampaignFilter, CampaignRates, RateReader, TaskRates } from '../core/rates.ts'
 import { type CampaignView, describeCampaign, loadCampaign } from './campaign.ts'
@@ -16,7 +17,7 @@ import {
   render,
   taskListing,
 } from './rates.ts'
-import { allPages, unknownCampaign, withReader } from './reads.ts'
+import { unknownCampaign, withReader } from './reads.ts'
 import { percent } from './text/rate.ts'
 import { sparkline } from './text/sparkline.ts'
 import { showTime } from './text/time.ts'
@@ -95,13 +96,13 @@ async function withTimes(reader: RateReader, campaign: CampaignRates): Promise<o
 }
 
 async function campaignsOf(reader: RateReader, filter: Filter): Promise<CampaignRates[]> {
-  const campaigns = await allPages((page) => reader.campaigns({ ...filter, ...page }))
+  const campaigns = await everything((page) => reader.campaigns({ ...filter, ...page }))
   if (campaigns.length === 0) await assertThere(reader, filter)
   return campaigns
 }
 
 async function tasksOf(reader: RateReader, filter: Filter): Promise<TaskRates[]> {
-  const tasks = await allPages((page) => reader.tasks({ ...filter, ...page }))
+  const tasks = await everything((page) => reader.tasks({ ...filter, ...page }))
   if (tasks.length === 0) await assertThere(reader, filter)
   return tasks
 }

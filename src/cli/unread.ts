@@ -1,10 +1,11 @@
 import { InvalidArgumentError } from 'commander'
+import { everything } from '../core/all-pages.ts'
 import type { CampaignRates, CampaignRef, RateReader, RecipientStatus, TaskRates, TaskRef } from '../core/rates.ts'
 import { parseTaskId } from '../core/track-request.ts'
 import type { AddCommand } from './command.ts'
 import { formatOption } from './options.ts'
 import { type Display, type Format, type Listing, render } from './rates.ts'
-import { allPages, severalApps, unknownCampaign, unknownTask, withReader } from './reads.ts'
+import { severalApps, unknownCampaign, unknownTask, withReader } from './reads.ts'
 import { type Column, plainText } from './text/table.ts'
 import { showTime } from './text/time.ts'
 import { wrapTo } from './text/width.ts'
@@ -65,7 +66,7 @@ async function ofTask(reader: RateReader, ref: TaskRef, state: Wanted): Promise<
 
 async function ofCampaign(reader: RateReader, ref: CampaignRef, state: Wanted): Promise<Audience> {
   const campaign = await reader.campaign(ref).catch(unknownCampaign).catch(severalApps)
-  return { of: campaign, people: await allPages((page) => reader.campaignRecipients(campaign, { state, ...page })) }
+  return { of: campaign, people: await everything((page) => reader.campaignRecipients(campaign, { state, ...page })) }
 }
 
 function printed({ of, people }: Audience, wanted: Wanted, format: Format, display: Display): string {

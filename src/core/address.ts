@@ -1,3 +1,5 @@
+import { TrackerError } from './errors.ts'
+
 const POSTGRES_SCHEMES = ['postgres://', 'postgresql://'] as const
 const REDIS_SCHEMES = ['redis://', 'rediss://'] as const
 
@@ -14,4 +16,18 @@ export function isAddress(text: string, schemes: readonly string[]): boolean {
   const authority = /^[a-z]+:\/\/([^/?#]*)(\/[^?#]*)?/i.exec(text)
   if (authority?.[1] === undefined || authority[1] === '') return false
   return !REDIS_SCHEMES.some((scheme) => text.startsWith(scheme)) || /^\/?\d*$/.test(authority[2] ?? '')
+}
+
+/**
+ * The value itself is not shown: it holds a password.
+ * @param name what the caller calls it
+ * @throws {TrackerError} `INVALID_CONFIG`
+ */
+export function assertAddress(name: string, value: string, schemes: readonly string[]): void {
+  if (URL.canParse(value) && isAddress(value, schemes)) return
+  const path = schemes.includes('redis://') ? '; the path of a Redis URL is a database number' : ''
+  throw new TrackerError(
+    'INVALID_CONFIG',
+    `${name} must be a URL that begins with ${schemes.join(' or ')}${path}. What was given (${value.length} characters) is none.`,
+  )
 }

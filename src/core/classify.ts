@@ -111,7 +111,9 @@ export function quotaResetAfter(now: Date): Date {
 
 const CHINA_OFFSET_MS = 8 * 3_600_000
 
-const FORBIDDEN_REASONS: ReadonlyMap<string, string> = new Map([
+export type ForbiddenReason = 'daily_limit' | 'duplicate_content' | 'app_rate_limit' | 'organisation_rate_limit' | 'other'
+
+const FORBIDDEN_REASONS = new Map<string, ForbiddenReason>([
   ['143105', 'daily_limit'],
   ['143205', 'daily_limit'],
   ['143106', 'duplicate_content'],
@@ -123,6 +125,6 @@ const FORBIDDEN_REASONS: ReadonlyMap<string, string> = new Map([
 ])
 
 /** A word for a code in `forbidden_list`; `other` for one that the API page does not name. Source: the API page's table. */
-export function forbiddenReasonOf(code: string | null): string {
+export function forbiddenReasonOf(code: string | null): ForbiddenReason {
   return FORBIDDEN_REASONS.get(code ?? '') ?? 'other'
 }

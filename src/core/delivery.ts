@@ -16,7 +16,8 @@ export interface TaskKey {
   readonly taskId: string
 }
 
-export type StateKind = 'pending' | 'invalid' | 'failed' | 'forbidden' | 'unread' | 'read'
+export const STATES = ['pending', 'invalid', 'failed', 'forbidden', 'unread', 'read'] as const
+export type StateKind = (typeof STATES)[number]
 
 /** What is known about one person in one task. Not listed is `pending`: never delivered, never unread. */
 export type RecipientState =
@@ -58,7 +59,8 @@ export interface Recipient {
   readonly firstSeenAt: Date | null
 }
 
-export type TaskStatus = 'tracking' | 'complete' | 'expired' | 'stopped' | 'cancelled'
+export const STATUSES = ['tracking', 'complete', 'expired', 'stopped', 'cancelled'] as const
+export type TaskStatus = (typeof STATUSES)[number]
 
 /** People by state. `delivered = read + unread`; the targeted are all of them together. */
 export type Counts = Readonly<Record<StateKind, number>>

@@ -31,7 +31,8 @@ type TaskColumn =
   | 'listedFingerprint'
   | 'listedSince'
 
-export type PollOutcome = 'observed' | 'empty' | 'throttled' | 'quota' | 'configuration' | 'task' | 'call_timeout' | 'transient'
+export const OUTCOMES = ['observed', 'empty', 'throttled', 'quota', 'configuration', 'task', 'call_timeout', 'transient'] as const
+export type PollOutcome = (typeof OUTCOMES)[number]
 
 /** One row of `delivery_poll`. */
 export interface Poll {

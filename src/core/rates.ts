@@ -1,3 +1,4 @@
+import type { ForbiddenReason } from './classify.ts'
 import type { StateKind, TaskStatus } from './delivery.ts'
 import type { PollOutcome } from './look-plan.ts'
 import type { TimeToRead } from './time-to-read.ts'
@@ -190,7 +191,7 @@ export interface BandStep {
 export interface ForbiddenCount {
   readonly code: string | null
   /** A word for the code, see `forbiddenReasonOf`. */
-  readonly reason: string
+  readonly reason: ForbiddenReason
   readonly people: number
 }
 
@@ -234,6 +235,10 @@ export interface PersonLook {
   readonly isChange: boolean
 }
 
+/** Why no calls are made for an app. */
+export const PAUSE_KINDS = ['throttled', 'configuration', 'quota'] as const
+export type PauseKind = (typeof PAUSE_KINDS)[number]
+
 export interface AppUsage {
   readonly app: string
   readonly openTasks: number
@@ -241,22 +246,24 @@ export interface AppUsage {
   readonly callsUsed: number
   /** `2026-11` */
   readonly month: string
-  readonly pauseKind: 'throttled' | 'configuration' | 'quota' | null
+  readonly pauseKind: PauseKind | null
   readonly pauseReason: string | null
   readonly pausedUntil: Date | null
 }
 
-export type RiskKind =
+export const RISKS = [
   /** The next look is overdue by more than a minute (of the plan): no worker makes it. */
-  | 'overdue'
+  'overdue',
   /** The last look was put off or failed. */
-  | 'hindered'
+  'hindered',
   /** Ended because DingTalk cannot answer for it. */
-  | 'stopped'
+  'stopped',
   /** The 24 hours passed without one good look. */
-  | 'never_observed'
+  'never_observed',
   /** The last good look was more than an hour (of the plan) before the deadline. */
-  | 'blind'
+  'blind',
+] as const
+export type RiskKind = (typeof RISKS)[number]
 
 export interface TaskAtRisk extends TaskRates {
   readonly risk: RiskKind

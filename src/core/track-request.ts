@@ -125,6 +125,16 @@ export function parseUserId(field: string, value: unknown): string {
   return value
 }
 
+/**
+ * @param values what is accepted
+ * @throws {InvalidInputError}
+ */
+export function parseOneOf<Value extends string>(field: string, values: readonly Value[], value: unknown): Value {
+  const known = values.find((each) => each === value)
+  if (known !== undefined) return known
+  throw new InvalidInputError(field, `${field} must be one of ${values.join(', ')}, not ${JSON.stringify(value)}.`)
+}
+
 function parseCampaign(value: unknown): string | null {
   return isMissing(value) ? null : parseCampaignName(value, 'campaign', ' Leave it out for a task without a campaign.')
 }

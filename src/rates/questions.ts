@@ -1,7 +1,7 @@
+import { STATES, STATUSES } from '../core/delivery.ts'
 import { InvalidInputError } from '../core/errors.ts'
 import type { CampaignFilter, CampaignRef, PageFilter, TaskRef as ReaderTaskRef, RecipientFilter, TaskFilter } from '../core/rates.ts'
-import { parseApp, parseCampaignName, parseTaskId } from '../core/track-request.ts'
-import { STATES, STATUSES } from '../store/load-tasks.ts'
+import { parseApp, parseCampaignName, parseOneOf, parseTaskId } from '../core/track-request.ts'
 
 /** What a program asks becomes a question of the reader here, once: every function throws `InvalidInputError` naming the field. */
 
@@ -59,7 +59,7 @@ export function taskFilter(filter: TaskFilter): TaskFilter {
     ...slice(filter),
     taskId: given(filter.taskId, parseTaskId),
     campaign: given(filter.campaign, (name) => parseCampaignName(name, 'campaign')),
-    status: given(filter.status, (status) => oneOf('status', STATUSES, status)),
+    status: given(filter.status, (status) => parseOneOf('status', STATUSES, status)),
   }
 }
 
@@ -109,18 +109,12 @@ function slice({ limit, cursor }: PageFilter): PageFilter {
 }
 
 function people({ state, search }: RecipientFilter): RecipientFilter {
-  return { state: given(state, (each) => oneOf('state', STATES, each)), search: given(search, text) }
+  return { state: given(state, (each) => parseOneOf('state', STATES, each)), search: given(search, text) }
 }
 
 /** Null is what JSON has for what is not there. */
 function given<Value>(value: unknown, parse: (value: unknown) => Value): Value | undefined {
   return value === undefined || value === null ? undefined : parse(value)
-}
-
-function oneOf<Value extends string>(field: string, values: readonly Value[], value: unknown): Value {
-  const known = values.find((each) => each === value)
-  if (known !== undefined) return known
-  throw new InvalidInputError(field, `${field} must be one of ${values.join(', ')}, not ${JSON.stringify(value)}.`)
 }
 
 function text(value: unknown): string {

@@ -1,11 +1,8 @@
-import type { Recipient, RecipientState, StateKind, TaskKey, TaskStatus } from '../core/delivery.ts'
+import { type Recipient, type RecipientState, STATES, STATUSES, type TaskKey } from '../core/delivery.ts'
 import type { LoadedTask } from '../core/ports.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
 import { flag, millis, number, oneOf, type Row, text, textOrNull, time, timeOrNull, unexpected } from './rows.ts'
-
-export const STATUSES: readonly TaskStatus[] = ['tracking', 'complete', 'expired', 'stopped', 'cancelled']
-export const STATES: readonly StateKind[] = ['pending', 'invalid', 'failed', 'forbidden', 'unread', 'read']
 
 /** Many tasks with their recipients in one query, in the order of the keys; null for those that are not there. */
 export async function loadTasks(prisma: PrismaClient, keys: readonly TaskKey[]): Promise<Array<LoadedTask | null>> {

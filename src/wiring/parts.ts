@@ -1,5 +1,4 @@
 import type { QueueConfig } from '../config.ts'
-import { TrackerError } from '../core/errors.ts'
 import type { DeliveryStore, Journal } from '../core/ports.ts'
 import type { DingTalkApp } from '../dingtalk/app.ts'
 import { createDingTalkApi, type DingTalkApi } from '../dingtalk/client.ts'
@@ -14,7 +13,7 @@ import { createDeliveryStore } from '../store/delivery-store.ts'
 import { readGauges } from '../store/gauges.ts'
 import { type Database, openDatabase } from '../store/prisma.ts'
 import { createJournal } from './journal.ts'
-import { budgetsOf, limitsBy, type Pace, type WorkerConfig } from './settings.ts'
+import { budgetsOf, limitsBy, noDatabase, type Pace, type WorkerConfig } from './settings.ts'
 
 /** What a worker is told from outside. */
 export interface Outside {
@@ -37,10 +36,7 @@ export interface Parts {
 /** @throws {TrackerError} `INVALID_CONFIG` without a database */
 export function openParts(config: WorkerConfig, pace: Pace, { log, metrics, closers }: Outside): Parts {
   const { databaseUrl, queue: queueConfig } = config
-  if (databaseUrl === null || queueConfig === null) {
-    const message = 'DATABASE_URL is not set. Give a postgres:// URL, or use "start", which brings its own PostgreSQL.'
-    throw new TrackerError('INVALID_CONFIG', message)
-  }
+  if (databaseUrl === null || queueConfig === null) throw noDatabase()
   const journal = createJournal(log, metrics)
   const failed = (what: string) => (error: unknown) => journal.failed({ what, error })
   const now = (): Date => new Date()

@@ -11,7 +11,7 @@ import { openDatabase } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
 import { databaseChecks, reportOf } from './health.ts'
 import { createJournal } from './journal.ts'
-import { budgetsOf } from './settings.ts'
+import { budgetsOf, noDatabase } from './settings.ts'
 import { within } from './within.ts'
 
 /** What the HTTP API and the dashboard stand on: the database alone, so they answer whatever the queue does. */
@@ -43,12 +43,7 @@ export function openServing(
   metrics: Metrics | null,
   patienceMs = PATIENCE_MS,
 ): Serving {
-  if (config.databaseUrl === null) {
-    throw new TrackerError(
-      'INVALID_CONFIG',
-      'DATABASE_URL is not set. Give a postgres:// URL, or use "start", which brings its own PostgreSQL.',
-    )
-  }
+  if (config.databaseUrl === null) throw noDatabase()
   const journal = createJournal(log, null)
   const failed = (error: unknown): void => journal.failed({ what: 'database connection', error })
   const database = openDatabase(config.databaseUrl, {

@@ -1,4 +1,5 @@
 import type { Config } from '../config.ts'
+import { TrackerError } from '../core/errors.ts'
 import type { AppLimits } from '../core/ports.ts'
 import { type Timing, timingOf } from '../core/schedule.ts'
 import type { DingTalkApp } from '../dingtalk/app.ts'
@@ -46,6 +47,12 @@ export function paceOf({ pollsPerTask, timeScale }: Pick<WorkerConfig, 'pollsPer
     probeLeaseMs: scaled(60_000, 1_000),
     tokens: { outageRetryMs: scaled(1_000, 50), refusalRetryMs: scaled(5_000, 50) },
   }
+}
+
+/** What is said where there is no database to work on or to serve from. */
+export function noDatabase(): TrackerError {
+  const message = 'DATABASE_URL is not set. Give a postgres:// URL, or use "start", which brings its own PostgreSQL.'
+  return new TrackerError('INVALID_CONFIG', message)
 }
 
 /** For an app that no configuration names: its looks are refused before a call, and its tasks pause as one. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { DATABASE_SCHEMES, isAddress, QUEUE_SCHEMES } from '../../src/core/address.ts'
+import { assertAddress, DATABASE_SCHEMES, isAddress, QUEUE_SCHEMES } from '../../src/core/address.ts'
 
 test.each([
   'postgres://tracker:secret@db:5432/tracker',
@@ -27,4 +27,14 @@ test.each(['redis://redis/nope', 'redis://redis:6379/1a', 'rediss://redis/0/1'])
 test('a database is no Redis', () => {
   expect(isAddress('redis://redis:6379', DATABASE_SCHEMES)).toBe(false)
   expect(isAddress('postgres://db/tracker', DATABASE_SCHEMES)).toBe(true)
+})
+
+test('an address that is none is refused by the name of its option, without what was given', () => {
+  expect(() => assertAddress('queueUrl', 'redis://redis:6379', QUEUE_SCHEMES)).not.toThrow()
+  const message =
+    'queueUrl must be a URL that begins with redis:// or rediss:// or postgres:// or postgresql://; the path of a Redis URL is a database number. What was given (20 characters) is none.'
+  expect(() => assertAddress('queueUrl', 'mysql://u:secret@db/', QUEUE_SCHEMES)).toThrow(
+    expect.objectContaining({ code: 'INVALID_CONFIG', message }),
+  )
+  expect(() => assertAddress('databaseUrl', 'redis://redis', DATABASE_SCHEMES)).toThrow(/^databaseUrl must be .* postgresql:\/\/\. What/)
 })

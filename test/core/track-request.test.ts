@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { InvalidInputError, TrackerError } from '../../src/core/errors.ts'
-import { parseApp, parseTaskId, parseTrackRequest } from '../../src/core/track-request.ts'
+import { parseApp, parseOneOf, parseTaskId, parseTrackRequest } from '../../src/core/track-request.ts'
 import { holds, minutesLater, SENT } from './support.ts'
 
 const NOW = minutesLater(60)
@@ -283,4 +283,11 @@ describe('sentAt', () => {
   test('sent 3 h or 25 h ago is taken as it is', () => {
     expect([180, 1_500].map((ago) => parse({ sentAt: minutesLater(60 - ago) }).sentAt)).toEqual([minutesLater(-120), minutesLater(-1_440)])
   })
+})
+
+test('one of several words, or it is told which there are', () => {
+  expect(parseOneOf('state', ['read', 'unread'], 'read')).toBe('read')
+  expect(() => parseOneOf('state', ['read', 'unread'], 'gone')).toThrow(
+    expect.objectContaining({ field: 'state', message: 'state must be one of read, unread, not "gone".' }),
+  )
 })

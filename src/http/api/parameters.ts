@@ -1,7 +1,7 @@
-import type { StateKind, TaskStatus } from '../../core/delivery.ts'
+import { STATES, STATUSES } from '../../core/delivery.ts'
 import { InvalidInputError } from '../../core/errors.ts'
 import { DEFAULT_PAGE, MAX_PAGE } from '../../core/rates.ts'
-import { parseApp, parseCampaignName, parseTaskId, parseTime, parseUserId } from '../../core/track-request.ts'
+import { parseApp, parseCampaignName, parseOneOf, parseTaskId, parseTime, parseUserId } from '../../core/track-request.ts'
 import { APP_PATTERN, ID_PATTERN, LABEL_PATTERN, MAX_CAMPAIGN, MAX_USER_ID, TIME_PATTERN } from '../../core/track-rules.ts'
 
 /** One value in a path or a query: what the document says of it, and the check that holds it. */
@@ -59,12 +59,7 @@ const label = (maxLength: number) => ({ type: 'string', minLength: 1, maxLength,
 function oneOf<Value extends string>(values: readonly Value[], description: string): Parameter<Value> {
   return {
     schema: { type: 'string', enum: values, description },
-    parse(text, name) {
-      const value = values.find((each) => each === text)
-      if (value === undefined)
-        throw new InvalidInputError(name, `${name} must be one of ${values.join(', ')}, not ${JSON.stringify(text)}.`)
-      return value
-    },
+    parse: (text, name) => parseOneOf(name, values, text),
   }
 }
 
@@ -86,9 +81,6 @@ function timeParameter(description: string): Parameter<Date> {
 function isOfCalendar(time: Date): boolean {
   return time.getUTCFullYear() >= 1 && time.getUTCFullYear() <= 9_999
 }
-
-const STATUSES = ['tracking', 'complete', 'expired', 'stopped', 'cancelled'] as const satisfies readonly TaskStatus[]
-const STATES = ['pending', 'invalid', 'failed', 'forbidden', 'unread', 'read'] as const satisfies readonly StateKind[]
 
 export const taskId: Parameter<string> = {
   schema: { type: 'string', pattern: ID_PATTERN, description: 'The task_id that DingTalk returned.' },

@@ -1,9 +1,10 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
+import { allPages } from '../../core/all-pages.ts'
 import { type Cell, csvHead, csvRows, toCsv } from '../../core/csv.ts'
 import { InvalidInputError } from '../../core/errors.ts'
 import { CAMPAIGN_RECIPIENT_FIELDS, RECIPIENT_FIELDS, sqlNameOf } from '../../core/fields.ts'
-import { type CampaignRef, MAX_PAGE, type PageFilter, type RateReader, type RecipientFilter, type TaskRef } from '../../core/rates.ts'
+import type { CampaignRef, PageFilter, RateReader, RecipientFilter, TaskRef } from '../../core/rates.ts'
 import { attachment } from '../attachment.ts'
 
 /** The list of people as a file: everybody, not a page. */
@@ -37,13 +38,10 @@ export async function sendCampaignCsv(
 
 async function* csvParts(rates: RateReader, ref: CampaignRef, filter: RecipientFilter): AsyncGenerator<string, undefined> {
   let head = csvHead(CAMPAIGN_RECIPIENT_FIELDS.map(sqlNameOf))
-  let cursor: string | undefined
-  do {
-    const page = await rates.campaignRecipients(ref, { ...filter, limit: MAX_PAGE, cursor })
-    yield head + csvRows(page.items.map((person) => CAMPAIGN_RECIPIENT_FIELDS.map((field): Cell => person[field])))
+  for await (const people of allPages((page) => rates.campaignRecipients(ref, { ...filter, ...page }))) {
+    yield head + csvRows(people.map((person) => CAMPAIGN_RECIPIENT_FIELDS.map((field): Cell => person[field])))
     head = ''
-    cursor = page.nextCursor ?? undefined
-  } while (cursor !== undefined)
+  }
 }
 
 async function* joined(first: string, rest: AsyncIterable<string>): AsyncGenerator<string> {

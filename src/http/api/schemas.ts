@@ -1,20 +1,22 @@
 import type { StateKind } from '../../core/delivery.ts'
-import type { PollOutcome } from '../../core/look-plan.ts'
-import type {
-  AppUsage,
-  BandStep,
-  CampaignRates,
-  CampaignRecipient,
-  CurvePoint,
-  ForbiddenCount,
-  KnownState,
-  Look,
-  PersonHistory,
-  PersonLook,
-  RateColumns,
-  RecipientStatus,
-  TaskAtRisk,
-  TaskRates,
+import { OUTCOMES } from '../../core/look-plan.ts'
+import {
+  type AppUsage,
+  type BandStep,
+  type CampaignRates,
+  type CampaignRecipient,
+  type CurvePoint,
+  type ForbiddenCount,
+  type KnownState,
+  type Look,
+  PAUSE_KINDS,
+  type PersonHistory,
+  type PersonLook,
+  type RateColumns,
+  type RecipientStatus,
+  RISKS,
+  type TaskAtRisk,
+  type TaskRates,
 } from '../../core/rates.ts'
 import type { ReadQuantile, ShareBounds, ShareWithin, TimeBounds, TimeToRead } from '../../core/time-to-read.ts'
 import { state, status } from './parameters.ts'
@@ -46,17 +48,6 @@ export const ref = (name: keyof typeof SCHEMAS): Schema => ({ $ref: `${name}#` }
 
 const { description: _status, ...statusSchema } = status.schema
 const { description: _state, ...stateSchema } = state.schema
-
-const OUTCOMES = [
-  'observed',
-  'empty',
-  'throttled',
-  'quota',
-  'configuration',
-  'task',
-  'call_timeout',
-  'transient',
-] as const satisfies readonly PollOutcome[]
 
 const rateColumns: Readonly<Record<keyof RateColumns, Schema>> = {
   targeted: count('All known people: the sum of the six states.'),
@@ -149,7 +140,7 @@ export const SCHEMAS = {
   Task: object<TaskRates>(task),
   TaskAtRisk: object<TaskAtRisk>({
     ...task,
-    risk: oneOf(['overdue', 'hindered', 'stopped', 'never_observed', 'blind'], 'What does not go as planned.'),
+    risk: oneOf(RISKS, 'What does not go as planned.'),
   }),
   Campaign: object<CampaignRates>(
     {
@@ -205,7 +196,7 @@ export const SCHEMAS = {
     openTasks: count(),
     callsUsed: count('In this month, China time.'),
     month: text(),
-    pauseKind: orNull(oneOf(['throttled', 'configuration', 'quota'])),
+    pauseKind: orNull(oneOf(PAUSE_KINDS)),
     pauseReason: orNull(text('What to fix.')),
     pausedUntil: orNull(time()),
     monthlyCallBudget: { ...orNull(count()), description: 'Null: none is configured here.' },

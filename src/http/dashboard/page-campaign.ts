@@ -1,3 +1,4 @@
+import { everything } from '../../core/all-pages.ts'
 import { MINUTE_MS, type StateKind } from '../../core/delivery.ts'
 import type { CampaignRates, CampaignRef, ForbiddenCount, RateColumns } from '../../core/rates.ts'
 import { scaleOf } from './axis.ts'
@@ -7,8 +8,8 @@ import { type Html, html } from './html.ts'
 import { campaignLink, type PeoplePlace, peopleLink, trail, withQuery } from './links.ts'
 import { asOf, openBadge } from './page-overview.ts'
 import { pager } from './pager.ts'
-import { peopleFilterOf, peopleSection, queryOf, reasonOf, STATES } from './people.ts'
-import { allRecipients, peopleCsv } from './people-csv.ts'
+import { peopleFilterOf, peopleSection, queryOf, STATES } from './people.ts'
+import { peopleCsv } from './people-csv.ts'
 import { taskTable } from './task-table.ts'
 import { timeToReadSection } from './time-to-read.ts'
 import { type Content, LIVELY_SECONDS, QUIET_SECONDS, type View, type Visit } from './view.ts'
@@ -56,7 +57,8 @@ export async function campaignCsv({ options: { rates }, params, query }: Visit):
   const ref = refOf(params, query)
   // Also tells a misspelt name from a campaign in which nobody is left.
   const campaign = await rates.campaign(ref)
-  return peopleCsv(await allRecipients(rates, campaign, peopleFilterOf(query)))
+  const { state, search } = peopleFilterOf(query)
+  return peopleCsv(await everything((page) => rates.campaignRecipients(campaign, { state: state ?? undefined, search, ...page })))
 }
 
 function refOf(params: Visit['params'], query: URLSearchParams): CampaignRef {
@@ -111,8 +113,8 @@ function statesSection(view: View, rates: RateColumns): Html {
 export function forbiddenSection({ words, format }: View, forbidden: readonly ForbiddenCount[]): Html | null {
   if (forbidden.length === 0) return null
   return html`<section id="forbidden" aria-labelledby="forbidden-title"><h2 id="forbidden-title">${words.forbidden.title}</h2>
-<ul class="cards">${forbidden.map(({ code, people }) => {
-    const reason = words.forbidden.reasons[reasonOf(code)]
+<ul class="cards">${forbidden.map(({ code, reason: word, people }) => {
+    const reason = words.forbidden.reasons[word]
     return html`<li data-key="${code}"><h3>${reason.name}</h3><p class="headline">${format.number(people)} <small>${words.peopleWord(people)}</small></p>
 <p>${reason.meaning}</p><p>${reason.remedy}</p>${code !== null && html`<p class="quiet">${words.forbidden.code} <code>${code}</code></p>`}</li>`
   })}</ul></section>`

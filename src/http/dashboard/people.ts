@@ -97,7 +97,7 @@ export function known({ words, format }: View, person: RecipientStatus): Html | 
     case 'pending':
       return person.asOf === null ? words.people.neverAsked : words.people.pendingAsOf(format.time(person.asOf))
     case 'forbidden':
-      return html`${words.forbidden.reasons[reasonOf(person.forbiddenCode)].name}${person.forbiddenCode !== null && html` <code>${person.forbiddenCode}</code>`}${person.forbiddenCount !== null && html` (${words.forbidden.limit(person.forbiddenCount)})`}`
+      return html`${words.forbidden.reasons[forbiddenReasonOf(person.forbiddenCode)].name}${person.forbiddenCode !== null && html` <code>${person.forbiddenCode}</code>`}${person.forbiddenCount !== null && html` (${words.forbidden.limit(person.forbiddenCount)})`}`
     case 'failed':
       return words.stateMeaning.failed
     case 'invalid':
@@ -107,14 +107,6 @@ export function known({ words, format }: View, person: RecipientStatus): Html | 
 
 function inTasks({ words }: View, person: RecipientStatus | CampaignRecipient): Html | null {
   return 'tasks' in person && person.tasks > 1 ? html` <span class="quiet">${words.people.inTasks(person.tasks)}</span>` : null
-}
-
-const REASONS = ['daily_limit', 'duplicate_content', 'app_rate_limit', 'organisation_rate_limit'] as const
-export type ForbiddenReason = (typeof REASONS)[number] | 'other'
-
-export function reasonOf(code: string | null): ForbiddenReason {
-  const word = forbiddenReasonOf(code)
-  return REASONS.find((reason) => reason === word) ?? 'other'
 }
 
 /** Where in the window the read lies; for an unread person, how long it is known not to. The column of words says the same. */

@@ -1,4 +1,5 @@
 import { Gauge, type Registry } from 'prom-client'
+import { PAUSE_KINDS } from '../../core/rates.ts'
 import { boundedLabel } from './bounded.ts'
 import { APP_NAME, MAX_APPS, PREFIX } from './events.ts'
 
@@ -28,9 +29,6 @@ export interface GaugeMetrics {
   setHealth(checks: readonly Check[] | null): void
 }
 
-/** Each is shown for every app, so that an end of a pause is a 0 and not a gap. */
-const PAUSE_KINDS = ['configuration', 'quota', 'throttled']
-
 export function createGaugeMetrics(registry: Registry): GaugeMetrics {
   const { tasks, overdue, budget, used, paused, health } = collectorsIn(registry)
   const appOf = boundedLabel(MAX_APPS, APP_NAME)
@@ -46,6 +44,7 @@ export function createGaugeMetrics(registry: Registry): GaugeMetrics {
       for (const { app, remaining } of values.budgets) budget.inc({ app: appOf(app) }, remaining)
       for (const { app, callsUsed, pauseKind } of values.apps) {
         used.inc({ app: appOf(app) }, callsUsed)
+        // Each for every app, so that an end of a pause is a 0 and not a gap.
         for (const kind of PAUSE_KINDS) paused.inc({ app: appOf(app), kind }, kind === pauseKind ? 1 : 0)
       }
     },

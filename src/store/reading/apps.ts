@@ -1,10 +1,8 @@
-import type { AppUsage } from '../../core/rates.ts'
+import { type AppUsage, PAUSE_KINDS } from '../../core/rates.ts'
 import { Prisma } from '../generated/client.ts'
 import { millis, number, oneOf, type Row, text, textOrNull, timeOrNull } from '../rows.ts'
 import type { Source } from './source.ts'
 import { APPS_WITH_TASKS } from './tasks.ts'
-
-const PAUSES = ['throttled', 'configuration', 'quota'] as const
 
 export async function readApps(source: Source): Promise<AppUsage[]> {
   const rows = await source(Prisma.sql`
@@ -25,7 +23,7 @@ function usageOf(row: Row): AppUsage {
     openTasks: number(row, 'open_tasks'),
     callsUsed: number(row, 'calls_used'),
     month: text(row, 'month'),
-    pauseKind: row['pause_kind'] === null ? null : oneOf(PAUSES, row, 'pause_kind'),
+    pauseKind: row['pause_kind'] === null ? null : oneOf(PAUSE_KINDS, row, 'pause_kind'),
     pauseReason: textOrNull(row, 'pause_reason'),
     pausedUntil: timeOrNull(row, 'paused_until_ms'),
   }

@@ -1,15 +1,12 @@
-import type { StateKind, TaskKey } from '../../core/delivery.ts'
-import type { PollOutcome } from '../../core/look-plan.ts'
+import { STATES, type TaskKey } from '../../core/delivery.ts'
+import { OUTCOMES } from '../../core/look-plan.ts'
 import { type StateChange, whatLooksSaid } from '../../core/person-history.ts'
 import type { CurvePoint, Look, PersonHistory } from '../../core/rates.ts'
 import { Prisma } from '../generated/client.ts'
-import { STATES } from '../load-tasks.ts'
 import { millis, number, numberOrNull, oneOf, type Row, text, textOrNull, time, timeOrNull } from '../rows.ts'
 import type { CampaignKey } from './campaigns.ts'
 import { readPerson } from './people.ts'
 import type { Source } from './source.ts'
-
-const OUTCOMES: readonly PollOutcome[] = ['observed', 'empty', 'throttled', 'quota', 'configuration', 'task', 'call_timeout', 'transient']
 
 export async function readLooks(source: Source, { app, taskId }: TaskKey): Promise<Look[]> {
   const rows = await source(Prisma.sql`
@@ -50,7 +47,7 @@ export async function explainPerson(source: Source, key: TaskKey, userId: string
 async function readChanges(source: Source, { app, taskId }: TaskKey, userId: string): Promise<StateChange[]> {
   const rows = await source(Prisma.sql`
 SELECT to_state, poll_no FROM delivery_state_changes WHERE app = ${app}::text AND task_id = ${taskId}::text AND user_id = ${userId}::text`)
-  return rows.map((row) => ({ to: oneOf<StateKind>(STATES, row, 'to_state'), pollNo: number(row, 'poll_no') }))
+  return rows.map((row) => ({ to: oneOf(STATES, row, 'to_state'), pollNo: number(row, 'poll_no') }))
 }
 
 export async function readCurve(source: Source, { app, taskId }: TaskKey): Promise<CurvePoint[]> {

@@ -1,8 +1,7 @@
-import type { TaskKey } from '../../core/delivery.ts'
+import { STATUSES, type TaskKey } from '../../core/delivery.ts'
 import { TrackerError } from '../../core/errors.ts'
-import type { Page, RiskKind, TaskAtRisk, TaskFilter, TaskRates, TaskRef } from '../../core/rates.ts'
+import { type Page, RISKS, type TaskAtRisk, type TaskFilter, type TaskRates, type TaskRef } from '../../core/rates.ts'
 import { Prisma } from '../generated/client.ts'
-import { STATUSES } from '../load-tasks.ts'
 import { flag, millis, number, oneOf, type Row, text, textOrNull, time, timeOrNull } from '../rows.ts'
 import { RATES, ratesOf } from './columns.ts'
 import { isText, isTime, pageOf, sliceOf } from './paging.ts'
@@ -91,8 +90,6 @@ WHERE ${where([
 ORDER BY sent_at DESC, app DESC, task_id DESC LIMIT ${slice.limit + 1}::integer`)
   return pageOf(rows.map(taskOf), slice, 'tasks', (task) => [task.sentAt.toISOString(), task.app, task.taskId])
 }
-
-const RISKS: readonly RiskKind[] = ['overdue', 'hindered', 'stopped', 'never_observed', 'blind']
 
 /** More of them tell a person nothing: something common to all is wrong. */
 const MOST_AT_RISK = 100
