@@ -1,5 +1,6 @@
 import type { JobsOptions } from 'bullmq'
 import type { TaskKey } from '../core/delivery.ts'
+import { passing } from '../core/fail-points.ts'
 import type { Clock, LookTimers, Restored, Timer } from '../core/ports.ts'
 import type { JobQueue, QueuedJob } from './connection.ts'
 import { patiently } from './patience.ts'
@@ -68,6 +69,7 @@ async function restoreOne(queue: JobQueue, timer: Timer, now: Date): Promise<key
     case 'unknown':
       // A finished job that still holds the id swallows a new one without a word.
       await job.remove()
+      await passing('timer.removed')
       return readd(queue, timer, now, 'replaced')
     case 'delayed':
       return moveTo(job, timer, now)

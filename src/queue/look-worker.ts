@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
 import type { TaskKey } from '../core/delivery.ts'
 import { InvalidInputError } from '../core/errors.ts'
+import { passing } from '../core/fail-points.ts'
 import type { Journal, Timer } from '../core/ports.ts'
 import { parseTrackRequest, type TrackRequest } from '../core/track-request.ts'
 import { type JobWorker, type Opened, openWorker, type QueueAddress } from './connection.ts'
@@ -87,8 +88,10 @@ type Outcome = { readonly kind: 'again'; readonly look: Timer['look'] } | { read
 async function run(options: LookWorkerOptions, job: Job, signal: AbortSignal): Promise<Outcome> {
   try {
     if (job.name === LOOK_JOB) return await options.look(keyOf(job.data), signal)
-    if (job.name === TRACK_JOB) await options.track(parseTrackRequest(job.data, options.now(), new Date(job.timestamp)))
-    else throw new InvalidInputError('name', `A job named "${job.name.slice(0, 80)}" is not known here. Accepted: "${TRACK_JOB}".`)
+    if (job.name !== TRACK_JOB)
+      throw new InvalidInputError('name', `A job named "${job.name.slice(0, 80)}" is not known here. Accepted: "${TRACK_JOB}".`)
+    await options.track(parseTrackRequest(job.data, options.now(), new Date(job.timestamp)))
+    await passing('track.stored')
     return { kind: 'done' }
   } catch (error) {
     if (error instanceof InvalidInputError) {
@@ -123,6 +126,7 @@ async function sleepUntil(
     try {
       if (look.last && job.name === LOOK_JOB && job.priority !== priorityOf(look)) await job.changePriority({ priority: priorityOf(look) })
       await job.moveToDelayed(Math.ceil(look.at.getTime()), token)
+      await passing('timer.set')
       break
     } catch (error) {
       if (isAnswer(error) || signal.aborted || Date.now() > giveUpAt) {

@@ -1,3 +1,4 @@
+import { passing } from '../core/fail-points.ts'
 import { planStart } from '../core/plan.ts'
 import type { Clock, DeliveryStore, Journal, LookTimers } from '../core/ports.ts'
 import type { Timing } from '../core/schedule.ts'
@@ -20,6 +21,7 @@ export async function adopt(deps: AdoptDeps): Promise<number> {
   let total = 0
   for (;;) {
     const claimed = await deps.store.adopt((task) => planStart(task, deps.now(), deps.timing), BATCH)
+    if (claimed.length > 0) await passing('adopt.claimed')
     try {
       if (claimed.length > 0) await deps.timers.set(claimed)
     } catch (error) {
@@ -28,6 +30,7 @@ export async function adopt(deps: AdoptDeps): Promise<number> {
       throw error
     }
     total += claimed.length
+    if (claimed.length > 0) await passing('adopt.set')
     if (claimed.length > 0) deps.journal.adopted({ tasks: claimed.length })
     if (claimed.length < BATCH) return total
   }

@@ -1,4 +1,5 @@
 import type { Answer, TaskKey } from '../core/delivery.ts'
+import { passing } from '../core/fail-points.ts'
 import { type AppEffect, isLastLook, isOver, planExpiry, planLook } from '../core/plan.ts'
 import type { AppGate, Clock, DeliveryStore, Journal, LoadedTask, SendResultApi } from '../core/ports.ts'
 import { jitterOf, lastLookAt, nextPlannedLook, type PlannedLook, probeDelayMs, type Timing } from '../core/schedule.ts'
@@ -29,24 +30,29 @@ const EARLY_TOLERANCE_MS = 5
 export async function look(deps: LookDeps, key: TaskKey, signal: AbortSignal): Promise<LookResult> {
   const task = await deps.store.load(key)
   if (task === null || task.status !== 'tracking') return DONE
+  await passing('look.loaded')
   const now = deps.now()
   if (isOver(task, now)) return expire(deps, task)
   if (task.nextPollAt !== null && task.nextPollAt.getTime() > now.getTime() + EARLY_TOLERANCE_MS)
     return againAt(deps, task, task.nextPollAt)
   const permit = await deps.permits.take({ app: key.app, deadlineAt: task.deadlineAt, last: isLastLook(task, now, deps.timing) }, signal)
   if (permit.kind !== 'granted') return putOff(deps, task, permit)
+  await passing('look.permitted')
   if (isOver(task, deps.now())) {
     await deps.gate.refund(key.app)
     return expire(deps, task)
   }
   const answer = await deps.api.sendResult({ ...key, agentId: task.agentId }, signal)
+  await passing('look.answered')
   return record(deps, task, answer, now)
 }
 
 async function record(deps: LookDeps, task: LoadedTask, answer: Answer, startedAt: Date): Promise<LookResult> {
   const plan = planLook(task, answer, deps.now(), deps.timing)
   const stored = await deps.store.apply(plan)
+  await passing('look.stored')
   await carryOut(deps, task.key.app, plan.app)
+  await passing('look.told')
   deps.journal.looked({
     key: task.key,
     plan,
@@ -87,6 +93,7 @@ async function carryOut(deps: LookDeps, app: string, effect: AppEffect): Promise
 async function expire(deps: LookDeps, task: LoadedTask): Promise<LookResult> {
   const update = planExpiry(task, deps.timing, task.hindrance)
   const stored = await deps.store.end(task.key, { pollNo: task.pollNo }, update)
+  await passing('look.ended')
   if (stored === 'stale') return afterOther(deps, task.key)
   deps.journal.ended({ key: task.key, status: update.status, reason: update.reason })
   return DONE

@@ -1,0 +1,25 @@
+/**
+ * Moments between two steps of the work, at which a test ends, holds or blocks the process. They are compiled in, so that what is tested
+ * is what runs, and do nothing unless a test has put a hook on the global object: nothing in the program does.
+ */
+export type FailPoint =
+  | 'look.loaded'
+  | 'look.permitted'
+  | 'look.answered'
+  | 'look.stored'
+  | 'look.told'
+  | 'look.ended'
+  | 'timer.set'
+  | 'timer.removed'
+  | 'track.stored'
+  | 'adopt.claimed'
+  | 'adopt.set'
+
+/** The key of the hook on the global object: a function of the point's name; the step after the point waits for what it returns. */
+export const FAIL_POINT_HOOK: unique symbol = Symbol.for('dingtalk-delivery-tracker.fail-point')
+
+/** The work is between two steps now. */
+export async function passing(point: FailPoint): Promise<void> {
+  const hook: unknown = Reflect.get(globalThis, FAIL_POINT_HOOK)
+  if (typeof hook === 'function') await hook(point)
+}
