@@ -24,6 +24,7 @@ export default defineConfig({
       project('queue', servers),
       project('doors', servers),
       project('process', servers),
+      project('faults', servers),
       project('docs', servers),
       project('packaging'),
       project('browser', { globalSetup: [servers.globalSetup, 'test/browser/support/global-setup.ts'] }),
@@ -33,6 +34,8 @@ export default defineConfig({
     pool: 'forks',
     // More than there are cores to expect: the longest files wait for a simulated day.
     maxWorkers: 3,
+    // Of the tests of one file that are concurrent: they wait for a simulated day, or for an outage to pass.
+    maxConcurrency: 10,
     passWithNoTests: true,
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -21,5 +21,5 @@ export const FAIL_POINT_HOOK: unique symbol = Symbol.for('dingtalk-delivery-trac
 /** The work is between two steps now. */
 export async function passing(point: FailPoint): Promise<void> {
   const hook: unknown = Reflect.get(globalThis, FAIL_POINT_HOOK)
-  if (typeof hook === 'function') await hook(point)
+  if (typeof hook === 'function') await Reflect.apply(hook, undefined, [point])
 }

@@ -2,7 +2,7 @@ import pg from 'pg'
 import { expect } from 'vitest'
 import { type ApiPageServer, hasRead, type Person, type SentTask } from './api-page-server.ts'
 
-interface TaskRow {
+export interface TaskRow {
   readonly task_id: string
   readonly status: string
   readonly reason: string | null
@@ -17,64 +17,93 @@ interface PersonRow {
   readonly state: string
   readonly last_unread_at: Date | null
   readonly first_read_at: Date | null
-  readonly forbidden_code: string | null
+}
+
+/** What the oracle found, in words; empty where all is as it must be. */
+export interface Verdict {
+  /** (a) Tasks that were acknowledged and are not there, or have not ended. */
+  readonly lost: readonly string[]
+  /** (b, c, d) States, counts and brackets that are not what DingTalk's recorded answers say. */
+  readonly wrong: readonly string[]
+  /** (e) Calls whose answer is in no row: what the fault cost. Over all tasks. */
+  readonly extraCalls: number
+  /** Looks that are recorded, over all tasks. */
+  readonly looks: number
+  readonly rows: ReadonlyMap<string, TaskRow>
 }
 
 /**
- * What must hold at the end of every run, whatever went wrong meanwhile: every task has ended once; the rows say what DingTalk's
- * last recorded answer said and never more; every true read time lies inside its bracket; and nothing was counted twice.
+ * What must hold at the end of every run, whatever went wrong meanwhile: every task has ended once; the rows say what DingTalk's last recorded
+ * answer said and never more; who has read stays read; every true read time lies inside its bracket; and nothing was counted twice.
  */
-export async function checkTruth(databaseUrl: string, server: ApiPageServer): Promise<Map<string, TaskRow>> {
+export async function judge(databaseUrl: string, server: ApiPageServer): Promise<Verdict> {
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
   try {
     const tasks = await client.query<TaskRow>('SELECT * FROM delivery_task')
     const people = await client.query<PersonRow>('SELECT * FROM delivery_recipient_status')
-    const wrongCounts = await client.query(WRONG_COUNTS)
-    expect(wrongCounts.rows, 'counts in the task rows equal the rows of its people, looks and transitions').toEqual([])
-    for (const task of server.tasks.values()) {
-      const row = tasks.rows.find((each) => each.task_id === task.taskId)
-      expect(row, `task ${task.taskId} is in the database`).toBeDefined()
-      if (row === undefined) continue
-      expect(row.status, `task ${task.taskId} has ended`).not.toBe('tracking')
-      for (const person of task.people)
-        checkPerson(
-          task,
-          row,
-          person,
-          people.rows.find((each) => each.task_id === task.taskId && each.user_id === person.userId),
-        )
+    const rows = new Map(tasks.rows.map((row) => [row.task_id, row]))
+    const stored = new Map(people.rows.map((row) => [`${row.task_id} ${row.user_id}`, row]))
+    const inconsistent = await Promise.all([WRONG_COUNTS, UNREAD_AGAIN].map((sql) => client.query(sql)))
+    const all = [...server.tasks.values()]
+    return {
+      lost: all.flatMap((task) => lossOf(task, rows.get(task.taskId))),
+      wrong: [
+        ...inconsistent.flatMap(({ rows: found }) => found.map((row) => `inconsistent: ${JSON.stringify(row)}`)),
+        ...all.flatMap((task) => wrongPeopleOf(task, rows.get(task.taskId), stored)),
+      ],
+      looks: sum(tasks.rows.map((row) => row.poll_no)),
+      extraCalls: sum([...server.calls].map(([taskId, calls]) => Math.max(0, calls - (rows.get(taskId)?.poll_no ?? 0)))),
+      rows,
     }
-    return new Map(tasks.rows.map((row) => [row.task_id, row]))
   } finally {
     await client.end()
   }
 }
 
-function checkPerson(task: SentTask, row: TaskRow, person: Person, stored: PersonRow | undefined): void {
-  const who = `${person.userId} of task ${task.taskId}`
-  if (row.last_good_requested_at === null || row.last_observed_at === null) {
-    expect(stored?.state ?? 'pending', `${who}: nothing is known without an answer`).toBe('pending')
-    return
-  }
-  const [asked, answered] = [row.last_good_requested_at.getTime(), row.last_observed_at.getTime()]
-  // Between request and answer either is true.
-  expect(possibleStates(person, asked, answered), who).toContain(stored?.state ?? 'pending')
-  if (stored?.state === 'read' && person.readAt !== null) {
-    const lower = stored.last_unread_at?.getTime() ?? task.sentAt
-    expect(lower, `${who}: the bracket begins before the read`).toBeLessThanOrEqual(person.readAt)
-    expect(stored.first_read_at?.getTime(), `${who}: the bracket ends after the read`).toBeGreaterThanOrEqual(person.readAt)
-  }
+/** The same as an assertion: nothing is lost and nothing wrong. */
+export async function checkTruth(databaseUrl: string, server: ApiPageServer): Promise<ReadonlyMap<string, TaskRow>> {
+  const { lost, wrong, rows } = await judge(databaseUrl, server)
+  expect({ lost, wrong }).toEqual({ lost: [], wrong: [] })
+  return rows
 }
 
-function possibleStates(person: Person, asked: number, answered: number): string[] {
-  return [...new Set([asked, answered].map((at) => stateAt(person, at)))]
+function lossOf({ taskId }: SentTask, row: TaskRow | undefined): string[] {
+  if (row === undefined) return [`task ${taskId} is not in the database`]
+  return row.status === 'tracking' ? [`task ${taskId} has not ended`] : []
+}
+
+function wrongPeopleOf(task: SentTask, row: TaskRow | undefined, stored: ReadonlyMap<string, PersonRow>): string[] {
+  if (row === undefined) return []
+  return task.people.flatMap((person) => wrongsOf(task, row, person, stored.get(`${task.taskId} ${person.userId}`)))
+}
+
+function wrongsOf(task: SentTask, row: TaskRow, person: Person, stored: PersonRow | undefined): string[] {
+  const who = `${person.userId} of task ${task.taskId}`
+  const state = stored?.state ?? 'pending'
+  if (row.last_good_requested_at === null || row.last_observed_at === null) {
+    return state === 'pending' ? [] : [`${who} is ${state}, and there was no answer`]
+  }
+  // Between request and answer either is true.
+  const possible = [row.last_good_requested_at, row.last_observed_at].map((at) => stateAt(person, at.getTime()))
+  if (!possible.includes(state)) return [`${who} is ${state} and must be ${possible.join(' or ')}`]
+  return stored?.state === 'read' && person.readAt !== null ? bracketFaults(who, task, person.readAt, stored) : []
+}
+
+function bracketFaults(who: string, task: SentTask, readAt: number, stored: PersonRow): string[] {
+  const lower = stored.last_unread_at?.getTime() ?? task.sentAt
+  const upper = stored.first_read_at?.getTime() ?? -Infinity
+  return lower <= readAt && readAt <= upper ? [] : [`${who} read at ${readAt}, outside the bracket (${lower}, ${upper}]`]
 }
 
 function stateAt(person: Person, at: number): string {
   if (person.listedAt > at) return 'pending'
   if (person.fate !== 'delivered') return person.fate
   return hasRead(person, at) ? 'read' : 'unread'
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0)
 }
 
 const WRONG_COUNTS = `
@@ -91,3 +120,9 @@ const WRONG_COUNTS = `
   WHERE (t.read, t.unread, t.pending, t.failed, t.forbidden, t.invalid) IS DISTINCT FROM
       (r.r_read, r.r_unread, r.r_pending, r.r_failed, r.r_forbidden, r.r_invalid)
     OR p.looks <> t.poll_no OR c.became_read <> t.read`
+
+/** (c) Nobody goes from read to anything else, in the row or in the history. */
+const UNREAD_AGAIN = `
+  SELECT moved.task_pk, moved.user_id, moved.to_state FROM delivery_transition AS moved
+  JOIN delivery_recipient AS person USING (task_pk, user_id)
+  WHERE moved.from_state = 'read' OR (moved.to_state = 'read' AND person.state <> 'read')`

@@ -1,22 +1,37 @@
+import { fileURLToPath } from 'node:url'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
+import { migrate } from '../../src/store/migrate.ts'
 import { type ApiPageServer, startApiPageServer } from './api-page-server.ts'
 import { createTestDatabase } from './postgres.ts'
+import { type PostgresServer, startPostgresServer } from './postgres-server.ts'
 import { type NodeProcess, startCli } from './process.ts'
-import { redisAvailable, startRedis } from './redis.ts'
+import { type RedisOptions, type RedisServer, redisAvailable, startRedis } from './redis.ts'
 import { startProxy, type TcpProxy } from './tcp-proxy.ts'
 
 export type Backend = 'redis' | 'postgres'
 
 /** A database, a queue and a DingTalk for workers in processes of their own. Closed with the test. */
 export interface World {
+  readonly backend: Backend
   readonly databaseUrl: string
   readonly queueUrl: string
+  /** The same as a worker sees them, behind the proxies. */
+  readonly proxied: { readonly databaseUrl: string; readonly queueUrl: string }
   readonly server: ApiPageServer
   /** Between the workers and their servers; the test itself goes past them. */
   readonly toDatabase: TcpProxy
   readonly toQueue: TcpProxy
+  /** Null where the queue is PostgreSQL. */
+  readonly redis: RedisServer | null
+  /** Null where the database is one of the run's own server, which nobody may stop. */
+  readonly postgres: PostgresServer | null
+  readonly day: Day
+  /** All workers that were started, the dead ones too. */
+  readonly workers: readonly NodeProcess[]
   /** A worker as operators run it. Resolves when it looks. */
-  start(): Promise<NodeProcess>
+  start(env?: Readonly<Record<string, string>>): Promise<NodeProcess>
+  /** The same, not waited for. */
+  launch(env?: Readonly<Record<string, string>>): NodeProcess
 }
 
 export interface Day {
@@ -24,25 +39,69 @@ export interface Day {
   readonly pollsPerTask: number
 }
 
+export interface WorldOptions {
+  /** A PostgreSQL server of its own, which the test may stop. Default: a database of the run's server. */
+  readonly ownPostgres?: boolean
+  readonly redis?: RedisOptions
+  /** More variables for every worker. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** The length of a task's window, in real milliseconds. */
+export function dayMs({ timeScale }: Day): number {
+  return 86_400_000 / timeScale
+}
+
+/** Makes a worker do something at a fail point; see fail-point.mjs. */
+export function atFailPoint(point: string, action: string, nth = 1): Record<string, string> {
+  const preload = fileURLToPath(new URL('./fail-point.mjs', import.meta.url))
+  return { NODE_OPTIONS: `--import=${preload}`, FAIL_POINT: point, FAIL_ACTION: action, FAIL_NTH: String(nth) }
+}
+
 /** The queue's backends that this machine has. Where one is missing, the Redis suites of `queue` say so loudly, and fail in CI. */
 export function backends(): Backend[] {
   return redisAvailable() || process.env['CI'] === 'true' ? ['redis', 'postgres'] : ['postgres']
 }
 
-export async function makeWorld(backend: Backend, day: Day, onTestFinished: (close: () => Promise<void>) => void): Promise<World> {
-  const database = await createTestDatabase({ migrated: true })
-  onTestFinished(() => database.drop())
+export async function makeWorld(
+  backend: Backend,
+  day: Day,
+  onTestFinished: (close: () => Promise<void>) => void,
+  options: WorldOptions = {},
+): Promise<World> {
+  const postgres = options.ownPostgres === true ? await openPostgres(onTestFinished) : null
+  const databaseUrl = postgres?.url ?? (await openDatabase(onTestFinished))
   const server = await startApiPageServer()
   onTestFinished(() => server.close())
-  const queueUrl = backend === 'redis' ? await openRedis(onTestFinished) : database.url
+  const redis = backend === 'redis' ? await openRedis(onTestFinished, options.redis) : null
+  const queueUrl = redis?.url ?? databaseUrl
   if (backend === 'postgres') await migrateQueueSchema(queueUrl)
-  const [toDatabase, toQueue] = await Promise.all([database.url, queueUrl].map((url) => startProxy(Number(new URL(url).port))))
+  const [toDatabase, toQueue] = await Promise.all([databaseUrl, queueUrl].map((url) => startProxy(Number(new URL(url).port))))
   if (toDatabase === undefined || toQueue === undefined) throw new Error('two proxies were started')
   onTestFinished(() => toDatabase.close())
   onTestFinished(() => toQueue.close())
-  const env = {
-    DATABASE_URL: through(toDatabase, database.url),
-    QUEUE_URL: through(toQueue, queueUrl),
+  const proxied = { databaseUrl: through(toDatabase, databaseUrl), queueUrl: through(toQueue, queueUrl) }
+  const env = { ...environmentOf(proxied, server, day), ...options.env }
+  const workers: NodeProcess[] = []
+  const launch = (more: Readonly<Record<string, string>> = {}): NodeProcess => {
+    const worker = startCli(['worker'], { env: { ...env, ...more }, onTestFinished })
+    workers.push(worker)
+    return worker
+  }
+  return {
+    ...{ backend, databaseUrl, queueUrl, proxied, server, toDatabase, toQueue, redis, postgres, day, workers, launch },
+    async start(more) {
+      const worker = launch(more)
+      await worker.waitForLine(/worker ready/, 60_000)
+      return worker
+    },
+  }
+}
+
+function environmentOf(proxied: World['proxied'], server: ApiPageServer, day: Day): Record<string, string> {
+  return {
+    DATABASE_URL: proxied.databaseUrl,
+    QUEUE_URL: proxied.queueUrl,
     DINGTALK_OAPI_URL: server.url,
     DINGTALK_API_URL: server.url,
     DINGTALK_APP_KEY: 'key',
@@ -52,21 +111,25 @@ export async function makeWorld(backend: Backend, day: Day, onTestFinished: (clo
     POLLS_PER_TASK: String(day.pollsPerTask),
     HEALTH_PORT: '0',
   }
-  return {
-    databaseUrl: database.url,
-    ...{ queueUrl, server, toDatabase, toQueue },
-    async start() {
-      const worker = startCli(['worker'], { env, onTestFinished })
-      await worker.waitForLine(/worker ready/)
-      return worker
-    },
-  }
 }
 
-async function openRedis(onTestFinished: (close: () => Promise<void>) => void): Promise<string> {
-  const redis = await startRedis()
+async function openDatabase(onTestFinished: (close: () => Promise<void>) => void): Promise<string> {
+  const database = await createTestDatabase({ migrated: true })
+  onTestFinished(() => database.drop())
+  return database.url
+}
+
+async function openPostgres(onTestFinished: (close: () => Promise<void>) => void): Promise<PostgresServer> {
+  const postgres = await startPostgresServer()
+  onTestFinished(() => postgres.stop())
+  await migrate(postgres.url)
+  return postgres
+}
+
+async function openRedis(onTestFinished: (close: () => Promise<void>) => void, options?: RedisOptions): Promise<RedisServer> {
+  const redis = await startRedis(options)
   onTestFinished(() => redis.stop())
-  return redis.url
+  return redis
 }
 
 function through(proxy: TcpProxy, url: string): string {

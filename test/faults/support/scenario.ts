@@ -1,0 +1,224 @@
+import { appendFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { describe, expect, test } from 'vitest'
+import { createTracker } from '../../../src/index.ts'
+import { chance as draw } from '../../../src/simulator/chance.ts'
+import type { Person, SentTask } from '../../support/api-page-server.ts'
+import { judge, type Verdict } from '../../support/oracle.ts'
+import { until } from '../../support/wait.ts'
+import { type Backend, backends, type Day, dayMs, makeWorld, type World, type WorldOptions } from '../../support/world.ts'
+
+/** One fault of the list, and what is promised about it. */
+export interface FaultScenario extends WorldOptions {
+  /** As in the list of faults, such as `F1`; one fault may have several scenarios. */
+  readonly fault: string
+  /** What happens, as the end of the sentence "nothing is lost when …". */
+  readonly when: string
+  /** Default: all that this machine has. */
+  readonly backends?: readonly Backend[]
+  /** More than one try in the long form, each with its own seed. */
+  readonly manySeeds?: boolean
+  /** Default: a day of 40 s with 24 looks. */
+  readonly day?: Day
+  /** Default 30. */
+  readonly tasks?: number
+  /** Default 1. Null: the strike starts them. */
+  readonly workers?: number | null
+  /**
+   * Does the harm. Resolves when the harm is over: from then on the time to recover is measured. Tasks are being looked at when it begins.
+   * Waits in it belong to the fault (an outage of 20 s) and are no waits of the test.
+   */
+  readonly strike: (world: World, chance: Chance) => Promise<void>
+  /** The first good look comes at most so long after the harm, in milliseconds. Default 5,000; null: not promised. */
+  readonly recoversWithinMs?: number | null
+  /** Calls whose answers are in no row, as a share of the recorded looks. Default 0.05; what is under `extraCalls` is always allowed. */
+  readonly extraShare?: number
+  /** Calls that the fault may cost besides. Default: one look of each concurrent job and worker is lost at most. */
+  readonly extraCalls?: number
+  /** More promises of this fault. Called when all tasks have ended. */
+  readonly afterwards?: (world: World, verdict: Verdict) => Promise<void>
+}
+
+/** Draws that repeat with the seed. */
+export interface Chance {
+  readonly seed: number
+  between(from: number, to: number, about: string): number
+}
+
+/** A fault is over, looked at from outside. */
+interface Measured {
+  readonly fault: string
+  readonly when: string
+  readonly backend: Backend
+  readonly seed: number
+  readonly tasks: number
+  readonly lost: number
+  readonly wrong: number
+  readonly looks: number
+  readonly extraCalls: number
+  readonly recoverMs: number
+}
+
+const DEFAULT_DAY: Day = { timeScale: 2160, pollsPerTask: 24 }
+/** Of tasks that were due long ago when the window ended. */
+const PATIENCE_MS = 60_000
+
+/** One in the short form. In the long form FAULT_SEEDS of them for the scenarios that want many; FAULT_SEED=N repeats one alone. */
+function seedsOf(scenario: FaultScenario): number[] {
+  const only = process.env['FAULT_SEED']
+  if (only !== undefined) return [Number(only)]
+  const count = Number(process.env['FAULT_SEEDS'] ?? 1)
+  return Array.from({ length: scenario.manySeeds === true ? count : 1 }, (_, i) => i + 1)
+}
+
+export function chanceOf(seed: number): Chance {
+  return { seed, between: (from, to, about) => from + (to - from) * draw(seed, about) }
+}
+
+/** Tests of a fault: for each backend and seed a world, a day of work, the harm, and the oracle. */
+export function faultTests(scenarios: readonly FaultScenario[]): void {
+  const available = backends()
+  const runs = scenarios.flatMap((scenario) =>
+    (scenario.backends ?? available)
+      .filter((backend) => available.includes(backend))
+      .flatMap((backend) => seedsOf(scenario).map((seed) => ({ ...scenario, backend, seed }))),
+  )
+  describe.concurrent('nothing is lost', () => {
+    for (const run of runs) {
+      test.concurrent(`${run.fault} on ${run.backend} when ${run.when} (seed ${run.seed})`, { timeout: 240_000 }, async ({
+        onTestFinished,
+      }) => {
+        const { world, verdict, recoverMs } = await runScenario(run, onTestFinished)
+        const replay = `To repeat it: FAULT_SEED=${run.seed} npx vitest run --project faults -t '${run.fault} on ${run.backend}'`
+        expect({ lost: verdict.lost, wrong: verdict.wrong }, replay).toEqual({ lost: [], wrong: [] })
+        expect(verdict.extraCalls, `calls without a recorded look. ${replay}`).toBeLessThanOrEqual(allowedExtra(run, verdict.looks))
+        const { recoversWithinMs = 5_000 } = run
+        if (recoversWithinMs !== null)
+          expect(recoverMs, `to the first look after the fault. ${replay}`).toBeLessThanOrEqual(recoversWithinMs)
+        await run.afterwards?.(world, verdict)
+      })
+    }
+  })
+}
+
+type Run = FaultScenario & { readonly backend: Backend; readonly seed: number }
+
+interface Ran {
+  readonly world: World
+  readonly verdict: Verdict
+  readonly recoverMs: number
+}
+
+async function runScenario(run: Run, onTestFinished: (close: () => Promise<void>) => void): Promise<Ran> {
+  const { fault, when, backend, seed, day = DEFAULT_DAY, workers = 1 } = run
+  const chance = chanceOf(seed)
+  const world = await makeWorld(backend, day, onTestFinished, run)
+  for (let i = 0; i < (workers ?? 0); i++) await world.start()
+  const tasks = seededTasks(chance, run.tasks ?? 30, Date.now(), dayMs(day))
+  await trackAll(world, tasks)
+  if (workers !== null) await looksAreMade(world)
+  await run.strike(world, chance)
+  const recoverMs = await recovered(world, Date.now())
+  const verdict = await end(world)
+  const { looks, extraCalls, lost, wrong } = verdict
+  record({ fault, when, backend, seed, tasks: tasks.length, lost: lost.length, wrong: wrong.length, looks, extraCalls, recoverMs })
+  return { world, verdict, recoverMs }
+}
+
+function allowedExtra({ extraShare = 0.05, extraCalls = 10 }: Run, looks: number): number {
+  return Math.max(extraCalls, looks * extraShare)
+}
+
+/** Tasks whose one to eight people read at any time of the day, or never. */
+export function seededTasks(chance: Chance, count: number, now: number, day: number): SentTask[] {
+  return Array.from({ length: count }, (_, i) => {
+    const people = Array.from({ length: 1 + Math.floor(chance.between(0, 8, `people ${i}`)) }, (__, k) =>
+      seededPerson(chance, `${i} ${k}`, now, day),
+    )
+    // 2^53 is 9007199254740992: these ids need every digit.
+    return { taskId: String(9_007_199_254_740_993_500n + BigInt(i)), agentId: '836390886', sentAt: now, windowMs: day, people }
+  })
+}
+
+function seededPerson(chance: Chance, who: string, now: number, day: number): Person {
+  const fates: ReadonlyArray<Person['fate']> = ['invalid', 'failed', 'forbidden']
+  const lot = chance.between(0, 1, `fate ${who}`)
+  return {
+    userId: `0${who.replace(' ', '-')}`,
+    fate: lot < 0.05 ? (fates[Math.floor(lot * 60)] ?? 'invalid') : 'delivered',
+    listedAt: now + chance.between(0, day / 200, `listed ${who}`),
+    readAt: lot > 0.75 ? null : now + chance.between(day / 100, day * 0.95, `read ${who}`),
+  }
+}
+
+/** Half of them through the database, half through the queue; both are acknowledged when it returns. */
+export async function trackAll(world: World, tasks: readonly SentTask[]): Promise<void> {
+  for (const task of tasks) world.server.add(task)
+  const doors = [createTracker({ databaseUrl: world.databaseUrl }), createTracker({ queueUrl: world.queueUrl })]
+  try {
+    await Promise.all(doors.map((door, i) => door.trackMany(tasks.filter((_, n) => n % doors.length === i).map(requestOf))))
+  } finally {
+    await Promise.all(doors.map((door) => door.close()))
+  }
+}
+
+function requestOf(task: SentTask) {
+  const { taskId, agentId, sentAt } = task
+  return { taskId, agentId, sentAt: new Date(sentAt), campaign: 'faults', userIds: task.people.map((person) => person.userId) }
+}
+
+async function looksAreMade(world: World): Promise<void> {
+  await until(() => [...world.server.calls.values()].some((calls) => calls > 1), { timeoutMs: 60_000, what: 'looks are being made' })
+}
+
+/** From the end of the harm to the first good look after it, in milliseconds; none is needed where every task has ended. */
+async function recovered(world: World, since: number): Promise<number> {
+  const sql = `SELECT
+      (SELECT min(requested_at) FROM delivery_poll WHERE requested_at >= $1 AND outcome = 'observed') AS first,
+      (SELECT count(*)::int FROM delivery_task WHERE status = 'tracking') AS open`
+  return withDatabase(world, async (client) => {
+    for (;;) {
+      const { rows } = await client.query<{ first: Date | null; open: number }>(sql, [new Date(since)])
+      const [row] = rows
+      if (row?.first) return row.first.getTime() - since
+      if (row?.open === 0) return 0
+      if (Date.now() > since + 120_000) throw new Error('no look was made for two minutes after the fault was over')
+      await sleep(50)
+    }
+  })
+}
+
+/** Waits until no task is open, and asks the oracle. */
+export async function end(world: World): Promise<Verdict> {
+  const latest = Math.max(...[...world.server.tasks.values()].map((task) => task.sentAt + task.windowMs))
+  const open = 'SELECT count(*)::int AS open FROM delivery_task WHERE status = $1'
+  await withDatabase(world, async (client) => {
+    const rows = world.server.tasks.size
+    const isOver = async (): Promise<boolean> => {
+      const { rows: stored } = await client.query<{ all: number }>('SELECT count(*)::int AS all FROM delivery_task')
+      return stored[0]?.all === rows && (await client.query<{ open: number }>(open, ['tracking'])).rows[0]?.open === 0
+    }
+    const timeoutMs = Math.max(0, latest - Date.now()) + PATIENCE_MS
+    // What did not end is the oracle's to name.
+    await until(isOver, { timeoutMs, everyMs: 200, what: 'all tasks have ended' }).catch(() => undefined)
+  })
+  return judge(world.databaseUrl, world.server)
+}
+
+export async function withDatabase<T>(world: World, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: world.databaseUrl })
+  client.on('error', () => undefined)
+  await client.connect()
+  try {
+    return await work(client)
+  } finally {
+    await client.end()
+  }
+}
+
+/** A line for the table in the docs, where FAULT_REPORT names a file. */
+function record(measured: Measured): void {
+  const path = process.env['FAULT_REPORT']
+  if (path !== undefined) appendFileSync(path, `${JSON.stringify(measured)}\n`)
+}
