@@ -6,6 +6,7 @@ export interface TaskRow {
   readonly task_id: string
   readonly status: string
   readonly reason: string | null
+  readonly deadline_at: Date
   readonly last_good_requested_at: Date | null
   readonly last_observed_at: Date | null
   readonly poll_no: number

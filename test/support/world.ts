@@ -109,6 +109,8 @@ function environmentOf(proxied: World['proxied'], server: ApiPageServer, day: Da
     DINGTALK_AGENT_ID: '836390886',
     TIME_SCALE: String(day.timeScale),
     POLLS_PER_TASK: String(day.pollsPerTask),
+    // In a compressed day all last looks are due within a moment.
+    MAX_CALLS_PER_SECOND: '200',
     HEALTH_PORT: '0',
   }
 }
