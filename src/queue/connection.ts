@@ -1,4 +1,14 @@
-import { createPostgresBackend, createRedisBackend, type JobsOptions, type Processor, Queue, Worker, type WorkerOptions } from 'bullmq'
+import {
+  type BackendFactory,
+  createPostgresBackend,
+  createRedisBackend,
+  type IQueueBackend,
+  type JobsOptions,
+  type Processor,
+  Queue,
+  Worker,
+  type WorkerOptions,
+} from 'bullmq'
 import { Redis, type RedisOptions } from 'ioredis'
 import { patiently } from './patience.ts'
 
@@ -51,11 +61,23 @@ const RETRIES_WHILE_CLOSING = 5
 /** BullMQ's own namespace in the database. */
 export const POSTGRES_SCHEMA = 'bullmq'
 const CONNECT_TIMEOUT_MS = 2_000
-/** A server that says nothing for this long after a question is gone, and the connection is made anew. A worker blocks for up to 10 s. */
-const SILENCE_MS: Readonly<Record<Role, number>> = { producer: 2_000, consumer: 30_000 }
+/** A server that says nothing for this long after a question is gone, and the connection is made anew. */
+const SILENCE_MS: Readonly<Record<Role, number>> = { producer: 2_000, consumer: 5_000 }
+/**
+ * How long a worker blocks for the next job at most, in seconds: it learns that the connection was cut silently when the time is over.
+ * BullMQ's own limits are 10 s on Redis and an hour on PostgreSQL.
+ */
+export const MAX_BLOCK_SECONDS = 5
+/** On the connection that a worker blocks on. */
+const BLOCKING_SILENCE_MS = MAX_BLOCK_SECONDS * 1_000 + 1_000
 /** Whoever waits for the first connection is told after this long; without it they would pile up while the server is away. */
 const FIRST_CONNECTION_MS = 10_000
 const STATEMENT_TIMEOUT_MS = 30_000
+/**
+ * A network that went silent is noticed after this long. Shorter than a statement may run: BullMQ wakes a backlog of any size in one, and
+ * when nobody waits for it any more it is done all the same.
+ */
+const QUERY_TIMEOUT_MS = 10_000
 const READY_BEFORE_CLOSE_MS = 2_000
 
 export function isPostgres(url: string): boolean {
@@ -82,14 +104,23 @@ export function openWorker(
   const tell = oncePerError(onError)
   if (isPostgres(address.url)) {
     const connection = postgresOf(address.url, 6)
-    const worker = new Worker(address.name, process, { ...options, connection }, createPostgresBackend)
+    const worker = new Worker(address.name, process, { ...options, connection }, blockingBriefly(createPostgresBackend))
     worker.on('error', tell)
     return { it: worker, close: () => closeListening(worker) }
   }
   const link = openRedis(address.url, 'consumer', tell)
-  const worker = new Worker(address.name, process, { ...options, prefix: address.prefix, connection: link.redis }, createRedisBackend)
+  const worker = new Worker(
+    address.name,
+    process,
+    { ...options, prefix: address.prefix, connection: link.redis },
+    blockingBriefly(createRedisBackend),
+  )
   worker.on('error', tell)
   return { it: worker, close: () => link.close(() => worker.close()) }
+}
+
+function blockingBriefly<T extends IQueueBackend, O>(create: BackendFactory<T, O>): BackendFactory<T, O> {
+  return (...given) => Object.defineProperty(create(...given), 'maximumBlockTimeout', { value: MAX_BLOCK_SECONDS })
 }
 
 /**
@@ -198,12 +229,12 @@ function openRedis(url: string, role: Role, onError: (error: unknown) => void): 
   }
 }
 
-/** Knows the client that BullMQ makes for a worker to block on. */
+/** Knows the client that BullMQ makes for a worker to block on, which may be silent for longer. */
 class CountedRedis extends Redis {
   readonly copies: Redis[] = []
 
   override duplicate(options?: Partial<RedisOptions>): Redis {
-    const copy = super.duplicate(options)
+    const copy = super.duplicate({ ...options, socketTimeout: BLOCKING_SILENCE_MS })
     this.copies.push(copy)
     return copy
   }
@@ -235,6 +266,6 @@ function postgresOf(url: string, max: number) {
     keepAlive: true,
     connectionTimeoutMillis: 5_000,
     statement_timeout: STATEMENT_TIMEOUT_MS,
-    query_timeout: STATEMENT_TIMEOUT_MS + 5_000,
+    query_timeout: QUERY_TIMEOUT_MS,
   }
 }

@@ -5,7 +5,7 @@ import { InvalidInputError } from '../core/errors.ts'
 import { passing } from '../core/fail-points.ts'
 import type { Journal, Timer } from '../core/ports.ts'
 import { parseTrackRequest, type TrackRequest } from '../core/track-request.ts'
-import { type JobWorker, type Opened, openWorker, type QueueAddress } from './connection.ts'
+import { type JobWorker, MAX_BLOCK_SECONDS, type Opened, openWorker, type QueueAddress } from './connection.ts'
 import { LOOK_JOB, priorityOf } from './look-timers.ts'
 
 /** The name of the job that any BullMQ client may add, with any id or none. */
@@ -73,8 +73,7 @@ function open(options: LookWorkerOptions, process: (job: Job, token?: string) =>
     stalledInterval: options.lockMs / 2,
     // Counted over the whole life of a job, which is 24 hours and many restarts here: never give up.
     maxStalledCount: 2 ** 31 - 1,
-    // How long an idle worker blocks for the next job, in seconds; also the longest that a silently cut connection goes unnoticed.
-    drainDelay: 5,
+    drainDelay: MAX_BLOCK_SECONDS,
     removeOnComplete: { count: 0 },
     removeOnFail: KEEP_FAILED,
     runRetryDelay: 1_000,

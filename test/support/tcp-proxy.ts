@@ -29,6 +29,8 @@ export interface TcpProxy {
   connections(): number
   /** Resolves when the mode holds. */
   mode(mode: ProxyMode): Promise<void>
+  /** From now on another server is behind it; the connections to the one before are reset. */
+  retarget(port: number): void
   close(): Promise<void>
 }
 
@@ -41,18 +43,23 @@ interface Pair {
 
 interface State {
   mode: ProxyMode
+  targetPort: number
   readonly pairs: Set<Pair>
 }
 
 /** A proxy on 127.0.0.1 before `targetPort` on 127.0.0.1. */
 export async function startProxy(targetPort: number): Promise<TcpProxy> {
-  const state: State = { mode: 'pass', pairs: new Set() }
-  const server = createServer({ allowHalfOpen: true }, (client) => accept(client, targetPort, state))
+  const state: State = { mode: 'pass', targetPort, pairs: new Set() }
+  const server = createServer({ allowHalfOpen: true }, (client) => accept(client, state))
   const port = await listen(server, 0)
   return {
     port,
     connections: () => state.pairs.size,
     mode: (mode) => enter(mode, state, server, port),
+    retarget(next) {
+      state.targetPort = next
+      resetAll(state)
+    },
     close: async () => {
       resetAll(state)
       await stopListening(server)
@@ -74,10 +81,10 @@ function severAll(state: State): void {
   state.mode = 'pass'
 }
 
-function accept(client: Socket, targetPort: number, state: State): void {
+function accept(client: Socket, state: State): void {
   client.on('error', () => undefined)
   if (state.mode === 'reset') return void client.resetAndDestroy()
-  const server = connect({ port: targetPort, host: '127.0.0.1', allowHalfOpen: true })
+  const server = connect({ port: state.targetPort, host: '127.0.0.1', allowHalfOpen: true })
   const pair: Pair = { client, server, severed: false }
   state.pairs.add(pair)
   const [toServer, toClient] = [lane(state), lane(state)]

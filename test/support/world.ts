@@ -32,6 +32,8 @@ export interface World {
   start(env?: Readonly<Record<string, string>>): Promise<NodeProcess>
   /** The same, not waited for. */
   launch(env?: Readonly<Record<string, string>>): NodeProcess
+  /** Done when the test is over. */
+  later(close: () => Promise<void>): void
 }
 
 export interface Day {
@@ -89,7 +91,21 @@ export async function makeWorld(
     return worker
   }
   return {
-    ...{ backend, databaseUrl, queueUrl, proxied, server, toDatabase, toQueue, redis, postgres, day, workers, launch },
+    ...{
+      backend,
+      databaseUrl,
+      queueUrl,
+      proxied,
+      server,
+      toDatabase,
+      toQueue,
+      redis,
+      postgres,
+      day,
+      workers,
+      launch,
+      later: onTestFinished,
+    },
     async start(more) {
       const worker = launch(more)
       await worker.waitForLine(/worker ready/, 60_000)

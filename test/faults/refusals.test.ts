@@ -1,0 +1,128 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Redis } from 'ioredis'
+import { expect } from 'vitest'
+import { createTracker } from '../../src/index.ts'
+import { startRedis } from '../support/redis.ts'
+import { until } from '../support/wait.ts'
+import { atFailPoint, type World } from '../support/world.ts'
+import { probesOf } from './support/health.ts'
+import { redisOf, withRedis } from './support/redis.ts'
+import { chanceOf, type FaultScenario, faultTests, seededTasks } from './support/scenario.ts'
+
+const REDIS_ONLY = { backends: ['redis'] as const }
+const REFUSING_MS = 6_000
+
+/** F6: writes are refused for a while; reads are answered. */
+function refusal(when: string, begin: (redis: Redis) => Promise<unknown>, end: (redis: Redis) => Promise<unknown>): FaultScenario {
+  return {
+    ...REDIS_ONLY,
+    fault: 'F6',
+    when,
+    // BullMQ rests for 5 s after a refusal.
+    recoversWithinMs: 10_000,
+    async strike(world, chance) {
+      await withRedis(world.queueUrl, begin)
+      await queueDoorRefuses(world)
+      await databaseDoorAccepts(world, chance.seed)
+      await sleep(REFUSING_MS)
+      await withRedis(world.queueUrl, end)
+    },
+  }
+}
+
+async function queueDoorRefuses({ queueUrl }: World): Promise<void> {
+  const door = createTracker({ queueUrl })
+  try {
+    await expect(door.track({ taskId: '1' })).rejects.toMatchObject({
+      code: 'QUEUE_UNAVAILABLE',
+      message: expect.stringMatching(/Check QUEUE_URL/),
+    })
+  } finally {
+    await door.close()
+  }
+}
+
+/** Tasks that come in while the queue is away are tracked like all others; the oracle asks for them. */
+async function databaseDoorAccepts(world: World, seed: number): Promise<void> {
+  const [late] = seededTasks(chanceOf(seed + 1_000), 1, Date.now(), 30_000)
+  if (late === undefined) throw new Error('one task was asked for')
+  const task = { ...late, taskId: '9007199254740994999' }
+  world.server.add(task)
+  const door = createTracker({ databaseUrl: world.databaseUrl })
+  try {
+    const { duplicate } = await door.track({ taskId: task.taskId, agentId: task.agentId, userIds: task.people.map(({ userId }) => userId) })
+    expect(duplicate).toBe(false)
+  } finally {
+    await door.close()
+  }
+}
+
+faultTests([
+  refusal(
+    'Redis is out of memory and evicts nothing',
+    async (redis) => redis.config('SET', 'maxmemory', '1'),
+    async (redis) => redis.config('SET', 'maxmemory', '0'),
+  ),
+  refusal(
+    'Redis is a read-only replica for a while',
+    async (redis) => redis.replicaof('127.0.0.1', 1),
+    async (redis) => redis.replicaof('NO', 'ONE'),
+  ),
+  refusal(
+    'Redis takes the right to write away',
+    async (redis) => redis.acl('SETUSER', 'default', '-@write'),
+    async (redis) => redis.acl('SETUSER', 'default', '+@all'),
+  ),
+  {
+    ...REDIS_ONLY,
+    fault: 'F7',
+    when: 'Redis fails over to a replica that is 3 s behind',
+    async strike(world) {
+      const replica = await startRedis()
+      await withRedis(replica.url, async (redis) => {
+        await redis.replicaof('127.0.0.1', redisOf(world).port)
+        await until(async () => /master_link_status:up/.test(await redis.info('replication')), { what: 'the replica is in step' })
+        await redis.replicaof('NO', 'ONE')
+      })
+      await sleep(3_000)
+      await redisOf(world).kill('SIGKILL')
+      world.toQueue.retarget(replica.port)
+      world.later(() => replica.stop())
+    },
+  },
+  {
+    fault: 'F8',
+    when: 'the servers are down when the worker starts',
+    workers: null,
+    ownPostgres: true,
+    async strike(world) {
+      await Promise.all([world.toDatabase.mode('refuse'), world.toQueue.mode('refuse')])
+      const worker = world.launch()
+      const probes = await probesOf(worker)
+      expect(await probes.live(), '/livez while the servers are down').toBe(true)
+      expect((await probes.ready()).ok, '/readyz while the servers are down').toBe(false)
+      await sleep(3_000)
+      expect(await probes.live(), '/livez after 3 s').toBe(true)
+      await world.toDatabase.mode('pass')
+      await sleep(2_000)
+      expect((await probes.ready()).ok, '/readyz without the queue').toBe(false)
+      await world.toQueue.mode('pass')
+      await until(async () => (await probes.ready()).ok, { timeoutMs: 20_000, what: 'it is ready' })
+    },
+  },
+  {
+    fault: 'F30',
+    when: 'a worker takes no job any more, without a word',
+    workers: null,
+    // Each of its jobs is held by it until it is gone.
+    recoversWithinMs: null,
+    async strike(world) {
+      const wedged = await world.start({ ...atFailPoint('look.loaded', 'hang-all', 20), WORKER_CONCURRENCY: '4' })
+      const probes = await probesOf(wedged)
+      const isRed = async (): Promise<boolean> => (await probes.ready()).checks.some(({ name, ok }) => name === 'consumption' && !ok)
+      await until(isRed, { timeoutMs: 60_000, what: '/readyz is red' })
+      wedged.kill('SIGKILL')
+      await world.start()
+    },
+  },
+])
