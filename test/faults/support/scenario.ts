@@ -92,33 +92,41 @@ export function faultTests(scenarios: readonly FaultScenario[]): void {
       test.concurrent(`${run.fault} on ${run.backend} when ${run.when} (seed ${run.seed})`, { timeout: 240_000 }, async ({
         onTestFinished,
       }) => {
-        const { world, verdict, recoverMs } = await runScenario(run, onTestFinished)
+        const ran = await runScenario(run, onTestFinished)
         const replay = `To repeat it: FAULT_SEED=${run.seed} npx vitest run --project faults -t '${run.fault} on ${run.backend}'`
-        expect({ lost: verdict.lost, wrong: verdict.wrong }, replay).toEqual({ lost: [], wrong: [] })
-        expect(verdict.extraCalls, `calls without a recorded look. ${replay}`).toBeLessThanOrEqual(allowedExtra(run, verdict.looks))
-        const promisedMs = promiseOf(run)
-        if (promisedMs !== null) expect(recoverMs, `until every look was made that was due. ${replay}`).toBeLessThanOrEqual(promisedMs * 2)
-        if (run.mayBeBlind !== true)
-          expect(blindMs(verdict), `between the last good look and the deadline. ${replay}`).toBeLessThan(dayMs(world.day) * BLIND_SHARE)
-        await run.afterwards?.(world, verdict)
+        expect(brokenPromises(run, ran), replay).toEqual([])
+        await run.afterwards?.(ran.world, ran.verdict)
       })
     }
   })
 }
 
-type Run = FaultScenario & { readonly backend: Backend; readonly seed: number }
+export type Run = FaultScenario & { readonly backend: Backend; readonly seed: number }
+
+/** In words; empty where all were kept. */
+export function brokenPromises(run: Run, { world, verdict, recoverMs }: Ran): string[] {
+  const { lost, wrong, extraCalls, looks } = verdict
+  const [promisedMs, blind] = [promiseOf(run), blindMs(verdict)]
+  return [
+    ...lost,
+    ...wrong,
+    ...(extraCalls > allowedExtra(run, looks) ? [`${extraCalls} calls are in no row, beside ${looks} looks`] : []),
+    ...(promisedMs !== null && recoverMs > promisedMs * 2 ? [`a look came ${recoverMs} ms late, promised are ${promisedMs} ms`] : []),
+    ...(run.mayBeBlind !== true && blind > dayMs(world.day) * BLIND_SHARE ? [`nothing is known for ${blind} ms before a deadline`] : []),
+  ]
+}
 
 function promiseOf({ recoversWithinMs = 5_000, backend }: Run): number | null {
   return typeof recoversWithinMs === 'object' && recoversWithinMs !== null ? recoversWithinMs[backend] : recoversWithinMs
 }
 
-interface Ran {
+export interface Ran {
   readonly world: World
   readonly verdict: Verdict
   readonly recoverMs: number
 }
 
-async function runScenario(run: Run, onTestFinished: (close: () => Promise<void>) => void): Promise<Ran> {
+export async function runScenario(run: Run, onTestFinished: (close: () => Promise<void>) => void): Promise<Ran> {
   const { fault, when, backend, seed, day = DEFAULT_DAY, workers = 1 } = run
   const chance = chanceOf(seed)
   const world = await makeWorld(backend, day, onTestFinished, run)
