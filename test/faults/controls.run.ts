@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { atSabotage, type Sabotage } from '../support/world.ts'
 import { REDIS_CRASHES } from './scenarios/queue.ts'
 import { brokenPromises, type FaultScenario, type Run, runScenario } from './support/scenario.ts'
 
@@ -12,15 +12,8 @@ import { brokenPromises, type FaultScenario, type Run, runScenario } from './sup
  * another release of BullMQ.
  */
 
-interface Sabotage {
-  readonly edits?: ReadonlyArray<{ readonly file: string; readonly from: string; readonly to: string }>
-  readonly packages?: Readonly<Record<string, string>>
-}
-
-const PRELOAD = fileURLToPath(new URL('../support/sabotage.mjs', import.meta.url))
-
 function without(scenario: FaultScenario, backend: Run['backend'], sabotage: Sabotage): Run {
-  return { ...scenario, backend, seed: 1, env: { NODE_OPTIONS: `--import=${PRELOAD}`, SABOTAGE: JSON.stringify(sabotage) } }
+  return { ...scenario, backend, seed: 1, env: atSabotage(sabotage) }
 }
 
 describe.concurrent('the test of a fault fails', () => {

@@ -7,7 +7,7 @@ import { until } from '../support/wait.ts'
 import { atFailPoint, type World } from '../support/world.ts'
 import { probesOf } from './support/health.ts'
 import { redisOf, withRedis } from './support/redis.ts'
-import { chanceOf, type FaultScenario, faultTests, seededTasks } from './support/scenario.ts'
+import { chanceOf, type FaultScenario, faultTests, seededTasks, theWorker } from './support/scenario.ts'
 
 const REDIS_ONLY = { backends: ['redis'] as const }
 const REFUSING_MS = 6_000
@@ -93,12 +93,13 @@ faultTests([
   {
     fault: 'F8',
     when: 'the servers are down when the worker starts',
-    workers: null,
-    ownPostgres: true,
-    async strike(world) {
+    strikeAtOnce: true,
+    async begin(world) {
       await Promise.all([world.toDatabase.mode('refuse'), world.toQueue.mode('refuse')])
-      const worker = world.launch()
-      const probes = await probesOf(worker)
+      await probesOf(world.launch())
+    },
+    async strike(world) {
+      const probes = await probesOf(theWorker(world))
       expect(await probes.live(), '/livez while the servers are down').toBe(true)
       expect((await probes.ready()).ok, '/readyz while the servers are down').toBe(false)
       await sleep(3_000)
@@ -113,11 +114,11 @@ faultTests([
   {
     fault: 'F30',
     when: 'a worker takes no job any more, without a word',
-    workers: null,
     // Each of its jobs is held by it until it is gone.
     recoversWithinMs: null,
+    begin: (world) => world.start({ ...atFailPoint('look.loaded', 'hang-all', 20), WORKER_CONCURRENCY: '4' }),
     async strike(world) {
-      const wedged = await world.start({ ...atFailPoint('look.loaded', 'hang-all', 20), WORKER_CONCURRENCY: '4' })
+      const wedged = theWorker(world)
       const probes = await probesOf(wedged)
       const isRed = async (): Promise<boolean> => (await probes.ready()).checks.some(({ name, ok }) => name === 'consumption' && !ok)
       await until(isRed, { timeoutMs: 60_000, what: '/readyz is red' })

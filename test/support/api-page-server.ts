@@ -1,5 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
+import { gzipSync } from 'node:zlib'
 
 /**
  * A second, independent stand-in for DingTalk, written from the API page alone: it shares no line with the product's simulator
@@ -15,6 +17,10 @@ export interface ApiPageServer {
   /** getsendresult calls by task id, the refused ones too. */
   readonly calls: ReadonlyMap<string, number>
   readonly tokenCalls: number
+  /** When each getsendresult call arrived, epoch milliseconds, the refused ones too. */
+  readonly arrivals: readonly number[]
+  /** From now on only a token that is fetched anew is good. */
+  revokeToken(): void
   /** Asked before each getsendresult answer; null: answer truly. */
   faults: (taskId: string, call: number) => Fault | null
   /** Awaited before each getsendresult answer is made, so that a test can act while a worker waits for it. */
@@ -53,16 +59,41 @@ export interface GoodAnswer {
   readonly unread: readonly string[]
 }
 
-export type Fault = 'http500' | 'html' | 'truncated' | 'reset' | 'throttle' | 'unknownCode' | 'empty' | 'badToken'
+/** What getsendresult answers instead of a result. */
+export type Fault =
+  | 'http500'
+  | 'html'
+  | 'truncated'
+  | 'reset'
+  | 'throttle'
+  | 'unknownCode'
+  | 'empty'
+  | 'badToken'
+  | 'wrongType'
+  | 'redirect'
+  /** 100 MB. */
+  | 'huge'
+  /** 100 MB of zeros in 100 kB, which the caller had not asked to be compressed. */
+  | 'gzipBomb'
+  /** A byte now and then, for ever. */
+  | 'drip'
+  /** Nothing, ever. */
+  | 'silence'
+  | 'permission'
+  | 'quota'
 
-const TOKEN = 'cfe36token'
+function tokenOf(no: number): string {
+  return `cfe36token${no}`
+}
 
 export async function startApiPageServer(): Promise<ApiPageServer> {
   const tasks = new Map<string, SentTask>()
   const calls = new Map<string, number>()
   const goodAnswers: GoodAnswer[] = []
+  const arrivals: number[] = []
   const state = {
     tokenCalls: 0,
+    tokenNo: 1,
     faults: (_taskId: string, _call: number): Fault | null => null,
     beforeAnswer: async (_taskId: string, _call: number): Promise<void> => {},
     afterAnswer: async (_taskId: string, _call: number): Promise<void> => {},
@@ -73,7 +104,7 @@ export async function startApiPageServer(): Promise<ApiPageServer> {
     const path = request.url?.split('?')[0]
     if (path === '/v1.0/oauth2/accessToken') {
       state.tokenCalls++
-      return json(response, { accessToken: TOKEN, expireIn: 7200 })
+      return json(response, { accessToken: tokenOf(state.tokenNo), expireIn: 7200 })
     }
     if (path !== '/topapi/message/corpconversation/getsendresult' || request.method !== 'POST') {
       response.writeHead(404).end()
@@ -83,7 +114,8 @@ export async function startApiPageServer(): Promise<ApiPageServer> {
     const taskId = form.get('task_id') ?? ''
     const call = (calls.get(taskId) ?? 0) + 1
     calls.set(taskId, call)
-    if (form.get('access_token') !== TOKEN)
+    arrivals.push(Date.now())
+    if (form.get('access_token') !== tokenOf(state.tokenNo))
       return json(response, { errcode: 88, errmsg: 'ding talk error[subcode=40014,submsg=不合法的access_token]' })
     const fault = state.faults(taskId, call)
     if (fault !== null) return misbehave(fault, request, response)
@@ -111,7 +143,11 @@ export async function startApiPageServer(): Promise<ApiPageServer> {
     url: `http://127.0.0.1:${port}`,
     tasks,
     calls,
+    arrivals,
     goodAnswers,
+    revokeToken() {
+      state.tokenNo++
+    },
     add: (task) => void tasks.set(task.taskId, task),
     get tokenCalls() {
       return state.tokenCalls
@@ -195,9 +231,49 @@ function misbehave(fault: Fault, request: IncomingMessage, response: ServerRespo
     case 'badToken':
       json(response, { errcode: 88, sub_code: '42001', errmsg: 'ding talk error[subcode=42001,submsg=access_token超时]' })
       return
+    case 'wrongType':
+      json(response, {
+        errcode: '0',
+        send_result: { read_user_id_list: { a: 1 }, unread_user_id_list: 7, invalid_user_id_list: [null, 1, {}] },
+      })
+      return
+    case 'redirect':
+      response.writeHead(302, { location: `http://${request.headers.host}/elsewhere` }).end()
+      return
+    case 'huge':
+      stream(response)
+      return
+    case 'gzipBomb':
+      response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(GZIP_BOMB)
+      return
+    case 'drip':
+      drip(response)
+      return
+    case 'silence':
+      return
+    case 'permission':
+      json(response, { errcode: 88, sub_code: '60011', errmsg: 'ding talk error[subcode=60011,submsg=应用尚未开通所需的权限]' })
+      return
+    case 'quota':
+      json(response, { errcode: 88, sub_code: '90020', errmsg: 'ding talk error[subcode=90020,submsg=ApiCountLimitForOrg]' })
+      return
     default:
       fault satisfies never
   }
+}
+
+const MEGABYTE = Buffer.alloc(2 ** 20, ' ')
+const GZIP_BOMB = gzipSync(Buffer.alloc(100 * 2 ** 20))
+
+function stream(response: ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'application/json' })
+  Readable.from(Array.from({ length: 100 }, () => MEGABYTE)).pipe(response)
+}
+
+function drip(response: ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'application/json' })
+  const timer = setInterval(() => response.write(' '), 500)
+  response.on('close', () => clearInterval(timer))
 }
 
 function json(response: ServerResponse, value: unknown): void {

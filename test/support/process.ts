@@ -30,6 +30,8 @@ export interface NodeProcess extends AsyncDisposable {
   /** The first line, of either stream, that matches; also one that was there before. Rejects when the process ends without it. */
   waitForLine(pattern: RegExp, timeoutMs?: number): Promise<string>
   kill(signal: NodeJS.Signals): void
+  /** Nobody reads any more what it writes: its next line fails with EPIPE. */
+  closeLogs(): void
 }
 
 /** A file of the build: `builtFile('cli/main.js')`. `npm test` builds first; a single project on its own does not. */
@@ -75,6 +77,10 @@ export function startNode(entry: string, options: ProcessOptions = {}): NodeProc
     stderr,
     waitForLine: (pattern, timeoutMs = 20_000) => waitForLine(pattern, timeoutMs, { child, stdout, stderr }),
     kill: (signal) => void child.kill(signal),
+    closeLogs() {
+      child.stdout.destroy()
+      child.stderr.destroy()
+    },
     [Symbol.asyncDispose]: reap,
   }
 }

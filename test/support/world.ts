@@ -60,6 +60,18 @@ export function atFailPoint(point: string, action: string, nth = 1): Record<stri
   return { NODE_OPTIONS: `--import=${preload}`, FAIL_POINT: point, FAIL_ACTION: action, FAIL_NTH: String(nth) }
 }
 
+/** What is taken away from a worker: texts of the build that are replaced, and packages that are had from another folder. */
+export interface Sabotage {
+  readonly edits?: ReadonlyArray<{ readonly file: string; readonly from: string; readonly to: string }>
+  readonly packages?: Readonly<Record<string, string>>
+}
+
+/** The environment of a sabotaged worker; see sabotage.mjs. */
+export function atSabotage(sabotage: Sabotage): Record<string, string> {
+  const preload = fileURLToPath(new URL('./sabotage.mjs', import.meta.url))
+  return { NODE_OPTIONS: `--import=${preload}`, SABOTAGE: JSON.stringify(sabotage) }
+}
+
 /** The queue's backends that this machine has. Where one is missing, the Redis suites of `queue` say so loudly, and fail in CI. */
 export function backends(): Backend[] {
   return redisAvailable() || process.env['CI'] === 'true' ? ['redis', 'postgres'] : ['postgres']

@@ -5,6 +5,7 @@ import { createTracker, type Tracker } from '../../../src/index.ts'
 import { chance as draw } from '../../../src/simulator/chance.ts'
 import type { Person, SentTask } from '../../support/api-page-server.ts'
 import { judge, type Verdict } from '../../support/oracle.ts'
+import type { NodeProcess } from '../../support/process.ts'
 import { until } from '../../support/wait.ts'
 import { type Backend, backends, type Day, dayMs, makeWorld, type World, type WorldOptions } from '../../support/world.ts'
 
@@ -22,8 +23,10 @@ export interface FaultScenario extends WorldOptions {
   readonly day?: Day
   /** Default 30. */
   readonly tasks?: number
-  /** Default 1. Null: the strike starts them. */
-  readonly workers?: number | null
+  /** Starts the workers, before any task is there. Default: one as it is. */
+  readonly begin?: (world: World, chance: Chance) => Promise<unknown>
+  /** Whether looks are waited for before the strike. Default true. */
+  readonly strikeAtOnce?: boolean
   /**
    * Does the harm. Resolves when the harm is over: from then on looks must be made again. Tasks are being looked at when it begins.
    * Waits in it belong to the fault (an outage of 20 s) and are no waits of the test.
@@ -127,13 +130,13 @@ export interface Ran {
 }
 
 export async function runScenario(run: Run, onTestFinished: (close: () => Promise<void>) => void): Promise<Ran> {
-  const { fault, when, backend, seed, day = DEFAULT_DAY, workers = 1 } = run
+  const { fault, when, backend, seed, day = DEFAULT_DAY, begin = (made) => made.start() } = run
   const chance = chanceOf(seed)
   const world = await makeWorld(backend, day, onTestFinished, run)
-  for (let i = 0; i < (workers ?? 0); i++) await world.start()
+  await begin(world, chance)
   const tasks = seededTasks(chance, run.tasks ?? 30, Date.now(), dayMs(day))
   await trackAll(world, tasks)
-  if (workers !== null) await looksAreMade(world)
+  if (run.strikeAtOnce !== true) await looksAreMade(world)
   const begun = Date.now()
   await run.strike(world, chance)
   const over = Date.now()
@@ -192,6 +195,13 @@ export async function trackAll(world: World, tasks: readonly SentTask[]): Promis
 function requestOf(task: SentTask) {
   const { taskId, agentId, sentAt } = task
   return { taskId, agentId, sentAt: new Date(sentAt), campaign: 'faults', userIds: task.people.map((person) => person.userId) }
+}
+
+/** The first that was started. */
+export function theWorker({ workers }: World): NodeProcess {
+  const [worker] = workers
+  if (worker === undefined) throw new Error('no worker was started')
+  return worker
 }
 
 async function looksAreMade(world: World): Promise<void> {

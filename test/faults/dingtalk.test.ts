@@ -1,0 +1,124 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect } from 'vitest'
+import type { Fault } from '../support/api-page-server.ts'
+import { until } from '../support/wait.ts'
+import type { World } from '../support/world.ts'
+import { faultTests, theWorker, withDatabase } from './support/scenario.ts'
+
+const CAP = 40
+
+const PASSING: readonly Fault[] = [
+  'http500',
+  'html',
+  'truncated',
+  'reset',
+  'throttle',
+  'unknownCode',
+  'empty',
+  'badToken',
+  'wrongType',
+  'redirect',
+  'huge',
+  'gzipBomb',
+  'drip',
+  'silence',
+]
+
+faultTests([
+  {
+    fault: 'F21',
+    when: 'DingTalk misbehaves in every third answer, in fourteen ways',
+    env: { MAX_CALLS_PER_SECOND: String(CAP) },
+    // An answer that drips is waited for until 15 s are over, and the last look may be such a one.
+    mayBeBlind: true,
+    recoversWithinMs: null,
+    async strike(world) {
+      let asked = 0
+      world.server.faults = () => (++asked % 3 === 0 ? (PASSING[(asked / 3) % PASSING.length] ?? null) : null)
+      await sleep(20_000)
+      world.server.faults = () => null
+    },
+    async afterwards(world) {
+      expect(busiestSecond(world), 'calls in a second, at the server').toBeLessThanOrEqual(CAP * 1.25)
+      expect(theWorker(world).stderr()).not.toMatch(/uncaughtException|unhandledRejection/)
+    },
+  },
+  {
+    fault: 'F21',
+    when: 'the app lacks a permission for 5 s',
+    async strike(world) {
+      world.server.faults = () => 'permission'
+      await until(async () => (await pauseOf(world)) === 'configuration', { what: 'the app is paused' })
+      const before = world.server.arrivals.length
+      await sleep(5_000)
+      // One probe at a time, ever more seldom.
+      expect(world.server.arrivals.length - before, 'calls while it is paused').toBeLessThan(40)
+      world.server.faults = () => null
+    },
+    // The waits between probes have grown meanwhile, in a compressed day to 0.4 s.
+  },
+  {
+    fault: 'F21',
+    when: "the organisation's monthly quota is used up",
+    recoversWithinMs: null,
+    mayBeBlind: true,
+    // Of the looks that were under way.
+    extraCalls: 30,
+    async strike(world) {
+      world.server.faults = () => 'quota'
+      await until(async () => (await pauseOf(world)) === 'quota', { what: 'the app is paused' })
+      await sleep(500)
+      const before = world.server.arrivals.length
+      await sleep(3_000)
+      expect(world.server.arrivals.length - before, 'calls while there is no quota').toBe(0)
+    },
+    async afterwards(_world, { rows }) {
+      const reasons = [...rows.values()].filter(({ status }) => status === 'expired').map(({ reason }) => reason)
+      expect(reasons.length).toBeGreaterThan(0)
+      for (const reason of reasons) expect(reason).toMatch(/blind_before_deadline|never_observed|window_over/)
+      expect(reasons.some((reason) => /monthly quota is used up/.test(reason ?? ''))).toBe(true)
+    },
+  },
+  {
+    fault: 'F22',
+    when: 'the token dies under fifty looks at once',
+    tasks: 50,
+    // Each look that had the dead token is made again in the same look.
+    extraCalls: 60,
+    async strike(world) {
+      const worker = theWorker(world)
+      worker.kill('SIGSTOP')
+      // Meanwhile the looks of all tasks come due.
+      await sleep(6_000)
+      const tokenCalls = world.server.tokenCalls
+      world.server.revokeToken()
+      worker.kill('SIGCONT')
+      await until(() => world.server.tokenCalls > tokenCalls, { what: 'a token is fetched' })
+      await sleep(2_000)
+      expect(world.server.tokenCalls - tokenCalls, 'token calls').toBe(1)
+    },
+    async afterwards(world) {
+      const failed = await withDatabase(world, (client) =>
+        client.query("SELECT outcome, code FROM delivery_poll WHERE outcome <> 'observed'"),
+      )
+      expect(failed.rows, 'looks that failed').toEqual([])
+    },
+  },
+])
+
+/** The most calls in any second. */
+function busiestSecond({ server }: World): number {
+  const { arrivals } = server
+  let from = 0
+  return arrivals.reduce((most, at, i) => {
+    while ((arrivals[from] ?? at) <= at - 1_000) from++
+    return Math.max(most, i - from + 1)
+  }, 0)
+}
+
+function pauseOf(world: World): Promise<string | null> {
+  return withDatabase(world, async (client) => {
+    const { rows } = await client.query<{ pause_kind: string | null }>('SELECT pause_kind FROM delivery_app')
+    return rows[0]?.pause_kind ?? null
+  })
+}

@@ -1,0 +1,89 @@
+import { createTracker } from '../../../src/index.ts'
+import { until } from '../../support/wait.ts'
+import { atFailPoint, type World } from '../../support/world.ts'
+import { withQueue } from '../support/queue.ts'
+import { redisOf, withRedis } from '../support/redis.ts'
+import { type Chance, chanceOf, type FaultScenario, seededTasks, theWorker, withDatabase } from '../support/scenario.ts'
+
+/** See src/core/fail-points.ts. `look.ended` comes last: tasks that nobody has read end with their window. */
+const POINTS = [
+  'look.loaded',
+  'look.permitted',
+  'look.answered',
+  'look.stored',
+  'look.told',
+  'timer.set',
+  'timer.removed',
+  'track.stored',
+  'adopt.claimed',
+  'adopt.set',
+] as const
+
+/** A point that is not passed in this time is not passed at all; the worker is killed where it is. */
+const PASSES_WITHIN_MS = 6_000
+
+export const CRASH_BETWEEN_STEPS: FaultScenario = {
+  fault: 'F20',
+  when: 'workers crash between any two steps, one after the other',
+  manySeeds: true,
+  day: { timeScale: 1080, pollsPerTask: 24 },
+  // Of a crash in the middle of thirty looks.
+  extraCalls: 30 * POINTS.length,
+  async strike(world, chance) {
+    const first = theWorker(world)
+    first.kill('SIGKILL')
+    await first.exit
+    const order = POINTS.map((point) => ({ point, lot: chance.between(0, 1, `order ${point}`) })).sort((a, b) => a.lot - b.lot)
+    for (const [i, { point }] of order.entries()) await crashAt(point, i, world, chance)
+    const last = await world.start(atFailPoint('look.ended', 'kill'))
+    // None may end with its window; then nobody passes here.
+    void last.exit.then(() => world.launch())
+  },
+}
+
+async function crashAt(point: (typeof POINTS)[number], i: number, world: World, chance: Chance): Promise<void> {
+  if (point === 'timer.removed') await leaveAFinishedJob(world)
+  const worker = world.launch(atFailPoint(point, 'kill', 1 + Math.floor(chance.between(0, 4, `nth ${point}`))))
+  await worker.waitForLine(/worker ready/, 60_000).catch(() => undefined)
+  // What comes in now has to be stored, claimed and given its timer.
+  await trackMore(world, chance, i)
+  const giveUp = setTimeout(() => worker.kill('SIGKILL'), PASSES_WITHIN_MS)
+  await worker.exit
+  clearTimeout(giveUp)
+}
+
+async function trackMore({ queueUrl, server, day }: World, chance: Chance, i: number): Promise<void> {
+  const more = seededTasks(chanceOf(chance.seed * 1_000 + i + 1), 5, Date.now(), 86_400_000 / day.timeScale).map((task, n) => ({
+    ...task,
+    taskId: String(9_007_199_254_750_000_000n + BigInt(100 * i + n)),
+  }))
+  for (const task of more) server.add(task)
+  const door = createTracker({ queueUrl })
+  const requests = more.map(({ taskId, agentId, sentAt, people }) => ({
+    ...{ taskId, agentId, sentAt: new Date(sentAt) },
+    userIds: people.map(({ userId }) => userId),
+  }))
+  try {
+    await until(() => door.trackMany(requests), { timeoutMs: 30_000, what: 'the tasks are acknowledged' })
+  } finally {
+    await door.close()
+  }
+}
+
+/** A job that has finished and still holds its id, as a BullMQ of another release or a hand may leave it: the reconciler has to remove it. */
+async function leaveAFinishedJob(world: World): Promise<void> {
+  const id = `look.default.${await anOpenTask(world)}`
+  const stored = await withQueue(world.queueUrl, (queue) => queue.getJob(id))
+  if (stored === undefined) return
+  if (world.backend === 'redis') await withRedis(redisOf(world).url, (redis) => redis.zrem('bull:dingtalk-delivery:delayed', id))
+  else await withDatabase(world, (client) => client.query(`UPDATE bullmq.job SET state = 'completed' WHERE id = $1`, [id]))
+}
+
+function anOpenTask(world: World): Promise<string> {
+  return withDatabase(world, async (client) => {
+    const { rows } = await client.query<{ task_id: string }>(
+      "SELECT task_id FROM delivery_task WHERE status = 'tracking' AND adopted_at IS NOT NULL ORDER BY next_poll_at DESC LIMIT 1",
+    )
+    return rows[0]?.task_id ?? 'none'
+  })
+}
