@@ -118,7 +118,7 @@ export async function startApiPageServer(): Promise<ApiPageServer> {
     if (form.get('access_token') !== tokenOf(state.tokenNo))
       return json(response, { errcode: 88, errmsg: 'ding talk error[subcode=40014,submsg=不合法的access_token]' })
     const fault = state.faults(taskId, call)
-    if (fault !== null) return misbehave(fault, request, response)
+    if (fault !== null) return MISBEHAVIOURS[fault](response, request)
     await state.beforeAnswer(taskId, call)
     const task = tasks.get(taskId)
     const now = Date.now()
@@ -200,66 +200,62 @@ export function hasRead(person: Person, now: number): boolean {
   return person.fate === 'delivered' && person.readAt !== null && person.readAt <= now
 }
 
-function misbehave(fault: Fault, request: IncomingMessage, response: ServerResponse): void {
-  switch (fault) {
-    case 'http500':
-      response.writeHead(502, { 'content-type': 'text/plain' }).end('bad gateway')
-      return
-    case 'html':
-      response.writeHead(200, { 'content-type': 'text/html' }).end('<html><body>please wait</body></html>')
-      return
-    case 'truncated':
-      response.writeHead(200, { 'content-type': 'application/json' }).end('{"errcode":0,"send_result":{"read_user_id_li')
-      return
-    case 'reset':
-      request.socket.resetAndDestroy()
-      return
-    case 'throttle':
-      json(response, {
-        errcode: 88,
-        sub_code: '90018',
-        sub_msg: 'too many calls',
-        errmsg: 'ding talk error[subcode=90018,submsg=too many calls]',
-      })
-      return
-    case 'unknownCode':
-      json(response, { errcode: 987654, errmsg: 'nobody knows' })
-      return
-    case 'empty':
-      json(response, { errcode: 0, errmsg: 'ok', send_result: null })
-      return
-    case 'badToken':
-      json(response, { errcode: 88, sub_code: '42001', errmsg: 'ding talk error[subcode=42001,submsg=access_token超时]' })
-      return
-    case 'wrongType':
-      json(response, {
-        errcode: '0',
-        send_result: { read_user_id_list: { a: 1 }, unread_user_id_list: 7, invalid_user_id_list: [null, 1, {}] },
-      })
-      return
-    case 'redirect':
-      response.writeHead(302, { location: `http://${request.headers.host}/elsewhere` }).end()
-      return
-    case 'huge':
-      stream(response)
-      return
-    case 'gzipBomb':
-      response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(GZIP_BOMB)
-      return
-    case 'drip':
-      drip(response)
-      return
-    case 'silence':
-      return
-    case 'permission':
-      json(response, { errcode: 88, sub_code: '60011', errmsg: 'ding talk error[subcode=60011,submsg=应用尚未开通所需的权限]' })
-      return
-    case 'quota':
-      json(response, { errcode: 88, sub_code: '90020', errmsg: 'ding talk error[subcode=90020,submsg=ApiCountLimitForOrg]' })
-      return
-    default:
-      fault satisfies never
-  }
+/** Instead of a result. */
+const MISBEHAVIOURS: Readonly<Record<Fault, (response: ServerResponse, request: IncomingMessage) => void>> = {
+  http500: (response) => {
+    response.writeHead(502, { 'content-type': 'text/plain' }).end('bad gateway')
+  },
+  html: (response) => {
+    response.writeHead(200, { 'content-type': 'text/html' }).end('<html><body>please wait</body></html>')
+  },
+  truncated: (response) => {
+    response.writeHead(200, { 'content-type': 'application/json' }).end('{"errcode":0,"send_result":{"read_user_id_li')
+  },
+  reset: (response, request) => {
+    request.socket.resetAndDestroy()
+  },
+  throttle: (response) => {
+    json(response, {
+      errcode: 88,
+      sub_code: '90018',
+      sub_msg: 'too many calls',
+      errmsg: 'ding talk error[subcode=90018,submsg=too many calls]',
+    })
+  },
+  unknownCode: (response) => {
+    json(response, { errcode: 987654, errmsg: 'nobody knows' })
+  },
+  empty: (response) => {
+    json(response, { errcode: 0, errmsg: 'ok', send_result: null })
+  },
+  badToken: (response) => {
+    json(response, { errcode: 88, sub_code: '42001', errmsg: 'ding talk error[subcode=42001,submsg=access_token超时]' })
+  },
+  wrongType: (response) => {
+    json(response, {
+      errcode: '0',
+      send_result: { read_user_id_list: { a: 1 }, unread_user_id_list: 7, invalid_user_id_list: [null, 1, {}] },
+    })
+  },
+  redirect: (response, request) => {
+    response.writeHead(302, { location: `http://${request.headers.host}/elsewhere` }).end()
+  },
+  huge: (response) => {
+    stream(response)
+  },
+  gzipBomb: (response) => {
+    response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(GZIP_BOMB)
+  },
+  drip: (response) => {
+    drip(response)
+  },
+  silence: () => undefined,
+  permission: (response) => {
+    json(response, { errcode: 88, sub_code: '60011', errmsg: 'ding talk error[subcode=60011,submsg=应用尚未开通所需的权限]' })
+  },
+  quota: (response) => {
+    json(response, { errcode: 88, sub_code: '90020', errmsg: 'ding talk error[subcode=90020,submsg=ApiCountLimitForOrg]' })
+  },
 }
 
 const MEGABYTE = Buffer.alloc(2 ** 20, ' ')
