@@ -211,7 +211,7 @@ const MISBEHAVIOURS: Readonly<Record<Fault, (response: ServerResponse, request: 
   truncated: (response) => {
     response.writeHead(200, { 'content-type': 'application/json' }).end('{"errcode":0,"send_result":{"read_user_id_li')
   },
-  reset: (response, request) => {
+  reset: (_response, request) => {
     request.socket.resetAndDestroy()
   },
   throttle: (response) => {
@@ -234,7 +234,7 @@ const MISBEHAVIOURS: Readonly<Record<Fault, (response: ServerResponse, request: 
   wrongType: (response) => {
     json(response, {
       errcode: '0',
-      send_result: { read_user_id_list: { a: 1 }, unread_user_id_list: 7, invalid_user_id_list: [null, 1, {}] },
+      send_result: { read_user_id_list: { a: 1 }, unread_user_id_list: 7, invalid_user_id_list: [null, {}] },
     })
   },
   redirect: (response, request) => {
@@ -244,7 +244,7 @@ const MISBEHAVIOURS: Readonly<Record<Fault, (response: ServerResponse, request: 
     stream(response)
   },
   gzipBomb: (response) => {
-    response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(GZIP_BOMB)
+    response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(gzipBomb())
   },
   drip: (response) => {
     drip(response)
@@ -259,7 +259,13 @@ const MISBEHAVIOURS: Readonly<Record<Fault, (response: ServerResponse, request: 
 }
 
 const MEGABYTE = Buffer.alloc(2 ** 20, ' ')
-const GZIP_BOMB = gzipSync(Buffer.alloc(100 * 2 ** 20))
+
+let bomb: Buffer | undefined
+
+function gzipBomb(): Buffer {
+  bomb ??= gzipSync(Buffer.alloc(100 * MEGABYTE.length))
+  return bomb
+}
 
 function stream(response: ServerResponse): void {
   response.writeHead(200, { 'content-type': 'application/json' })
