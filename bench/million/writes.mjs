@@ -75,7 +75,7 @@ async function trackSome(tracker, pair) {
     failuresInRow: 0,
     timeoutsInRow: 0,
     listedFingerprint: null,
-    listedSince: null,
+    listedSince: null, erasureNo: 0,
     recipients: [],
   }))
 }

@@ -46,14 +46,16 @@ export function aTask(columns: Partial<LoadedTask> = {}): LoadedTask {
     timeoutsInRow: 0,
     listedFingerprint: null,
     listedSince: null,
+    erasureNo: 0,
     recipients: [{ userId: 'ann', state: { kind: 'pending' }, firstSeenAt: null }],
     hindrance: null,
+    erasures: [],
     ...columns,
   }
 }
 
 /** Rows in a map, with the compare-and-set that the port promises. */
-export interface Rows extends Pick<DeliveryStore, 'load' | 'apply' | 'end' | 'putOff'> {
+export interface Rows extends Pick<DeliveryStore, 'load' | 'apply' | 'end' | 'putOff' | 'rename'> {
   put(task: LoadedTask): void
   row(key?: TaskKey): LoadedTask | undefined
   readonly plans: readonly LookPlan[]
@@ -86,6 +88,7 @@ export function someRows(...tasks: readonly LoadedTask[]): Rows {
     async end(key, believes, update) {
       return change(key, believes.pollNo, (task) => withUpdate(task, update))
     },
+    rename: async () => undefined,
     async putOff(key, believes, nextPollAt, hindrance) {
       return change(key, believes.pollNo, (task) => ({ ...task, nextPollAt, hindrance }))
     },
@@ -152,6 +155,7 @@ export function aScene(task: LoadedTask, given: { readonly now: Date; readonly a
     calls: () => calls,
     deps: {
       store: rows,
+      digest: (salt, name) => `${salt}/${name}`,
       gate,
       timing: TIMING,
       journal,
