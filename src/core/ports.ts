@@ -35,6 +35,16 @@ export interface DeliveryStore {
   overdue(before: Date, limit: number, after: OverdueTask | null): Promise<OverdueTask[]>
 }
 
+/** What is stored of tasks that ended, by its age. */
+export interface OldDetails {
+  /** Replaces the names of people in tasks that ended before `before`, longest ended first. Resolves with how many tasks, at most `limit`. */
+  removeNames(before: Date, limit: number): Promise<number>
+  /** Deletes tasks that ended before `before` and have no names any more. Resolves with how many, at most `limit`. */
+  removeTasks(before: Date, limit: number): Promise<number>
+  /** Forgets the digests of people who were erased before `before`. */
+  forgetErasures(before: Date): Promise<void>
+}
+
 /** Somebody who wants to be forgotten. */
 export interface Person {
   readonly userId: string
@@ -138,6 +148,8 @@ export interface Journal {
   ended(event: { readonly key: TaskKey; readonly status: string; readonly reason: string | null }): void
   putOff(event: { readonly key: TaskKey; readonly until: Date; readonly reason: string }): void
   reconciled(event: { readonly actions: Restored & { readonly ended: number } }): void
+  /** What was older than it may be went. `namesRemoved`: tasks that have no names any more. */
+  retained(event: { readonly namesRemoved: number; readonly tasksRemoved: number }): void
   failed(event: { readonly what: string; readonly key?: TaskKey; readonly error: unknown }): void
 }
 

@@ -23,6 +23,8 @@ test('without any variable the defaults of the contract hold', () => {
     logLevel: 'info',
     logPretty: 'auto',
     shutdownGraceSeconds: 25,
+    retainDetailsDays: 90,
+    retainTotalsDays: null,
   })
 })
 

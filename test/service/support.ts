@@ -110,6 +110,7 @@ export function notes(): Notes {
     ended: ({ status, reason }) => void lines.push(`ended ${status} ${reason?.split(':')[0]}`),
     putOff: ({ reason }) => void lines.push(`put off: ${reason}`),
     reconciled: ({ actions }) => void lines.push(`reconciled ${JSON.stringify(actions)}`),
+    retained: ({ namesRemoved, tasksRemoved }) => void lines.push(`retained ${namesRemoved} ${tasksRemoved}`),
     failed: ({ what }) => void lines.push(`failed: ${what}`),
   }
 }
@@ -211,6 +212,24 @@ export const grantAll = ({ last, ordinary }: { last: number; ordinary: number })
 })
 
 export const NOTHING_RESTORED: Restored = { added: 0, replaced: 0, moved: 0, left: 0 }
+
+/** Nothing is old, or as much as is said: tasks whose names may go, and tasks that may go. */
+export function someOldDetails({ names = 0, tasks = 0 } = {}) {
+  const left = { names, tasks }
+  const asked: Array<{ what: string; before: Date; limit: number }> = []
+  const take = (what: 'names' | 'tasks') => async (before: Date, limit: number) => {
+    asked.push({ what, before, limit })
+    const taken = Math.min(limit, left[what])
+    left[what] -= taken
+    return taken
+  }
+  const store = {
+    removeNames: take('names'),
+    removeTasks: take('tasks'),
+    forgetErasures: async (before: Date) => void asked.push({ what: 'erasures', before, limit: 0 }),
+  }
+  return { asked, left, store, retention: { detailsMs: 90 * 86_400_000, totalsMs: null } }
+}
 
 /** Timers that only note what they were asked for. */
 export function someTimers(): LookTimers & { readonly timers: Timer[]; readonly batches: number[] } {
