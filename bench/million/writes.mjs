@@ -75,7 +75,8 @@ async function trackSome(tracker, pair) {
     failuresInRow: 0,
     timeoutsInRow: 0,
     listedFingerprint: null,
-    listedSince: null, erasureNo: 0,
+    listedSince: null,
+    erasureNo: 0,
     recipients: [],
   }))
 }

@@ -1,4 +1,13 @@
-import { createPostgresBackend, createRedisBackend, type JobsOptions, type JobType, type Processor, Queue, Worker, type WorkerOptions } from 'bullmq'
+import {
+  createPostgresBackend,
+  createRedisBackend,
+  type JobsOptions,
+  type JobType,
+  type Processor,
+  Queue,
+  Worker,
+  type WorkerOptions,
+} from 'bullmq'
 import { Redis, type RedisOptions } from 'ioredis'
 import { patiently } from './patience.ts'
 

@@ -34,15 +34,18 @@ export async function scrubJobs(queue: JobQueue, person: Person, pseudonym: stri
 /** Ids of all jobs but the looks, in batches. */
 async function sendersJobs(queue: JobQueue): Promise<string[][]> {
   const ids = new Set<string>()
-  for (const state of STATES) {
-    for (let start = 0; ; start += PAGE) {
-      const page = await patiently(PATIENCE_MS, queue.getRanges([state], start, start + PAGE - 1))
-      for (const id of page) if (!id.startsWith(`${LOOK_JOB}.`)) ids.add(id)
-      if (page.length < PAGE) break
-    }
-  }
-  const all = [...ids]
+  for (const state of STATES) for (const id of await idsIn(queue, state)) ids.add(id)
+  const all = [...ids].filter((id) => !id.startsWith(`${LOOK_JOB}.`))
   return Array.from({ length: Math.ceil(all.length / WIDTH) }, (_, i) => all.slice(i * WIDTH, (i + 1) * WIDTH))
+}
+
+async function idsIn(queue: JobQueue, state: JobType): Promise<string[]> {
+  const ids: string[] = []
+  for (let start = 0; ; start += PAGE) {
+    const page = await patiently(PATIENCE_MS, queue.getRanges([state], start, start + PAGE - 1))
+    ids.push(...page)
+    if (page.length < PAGE) return ids
+  }
 }
 
 async function scrubAll(queue: JobQueue, ids: readonly string[], person: Person, pseudonym: string): Promise<number> {

@@ -1,7 +1,7 @@
 import { isOver, planExpiry } from '../core/plan.ts'
 import type { Clock, DeliveryStore, Journal, LookTimers, OverdueTask, Restored } from '../core/ports.ts'
 import type { Timing } from '../core/schedule.ts'
-import { retain, type RetainDeps } from './retain.ts'
+import { type RetainDeps, retain } from './retain.ts'
 
 export interface ReconcileDeps {
   readonly store: Pick<DeliveryStore, 'exclusively' | 'overdue' | 'load' | 'end'>

@@ -29,16 +29,20 @@ export async function retain(deps: RetainDeps): Promise<void> {
   const { store, retention, now } = deps
   const startedAt = now().getTime()
   await store.forgetErasures(new Date(startedAt - ERASURES_MS))
-  const inBatches = async (ageMs: number | null, remove: (before: Date, limit: number) => Promise<number>): Promise<number> => {
-    let total = 0
-    for (let i = 0; ageMs !== null && i < MAX_BATCHES && now().getTime() - startedAt < MAX_MS; i++) {
-      const removed = await remove(new Date(startedAt - ageMs), BATCH)
-      total += removed
-      if (removed < BATCH) break
-    }
-    return total
-  }
-  const namesRemoved = await inBatches(retention.detailsMs, store.removeNames)
-  const tasksRemoved = await inBatches(retention.totalsMs, store.removeTasks)
+  const isTimeLeft = (): boolean => now().getTime() - startedAt < MAX_MS
+  const olderThan = (ageMs: number): Date => new Date(startedAt - ageMs)
+  const { detailsMs, totalsMs } = retention
+  const namesRemoved = detailsMs === null ? 0 : await inBatches(() => store.removeNames(olderThan(detailsMs), BATCH), isTimeLeft)
+  const tasksRemoved = totalsMs === null ? 0 : await inBatches(() => store.removeTasks(olderThan(totalsMs), BATCH), isTimeLeft)
   if (namesRemoved + tasksRemoved > 0) deps.journal.retained({ namesRemoved, tasksRemoved })
+}
+
+async function inBatches(remove: () => Promise<number>, isTimeLeft: () => boolean): Promise<number> {
+  let total = 0
+  for (let i = 0; i < MAX_BATCHES && isTimeLeft(); i++) {
+    const removed = await remove()
+    total += removed
+    if (removed < BATCH) break
+  }
+  return total
 }

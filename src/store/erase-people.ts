@@ -9,7 +9,10 @@ import { readCommitted } from './read-committed.ts'
 import { number, type Row, text } from './rows.ts'
 
 /** As the SQL function `delivery_digest` makes it. */
-export const digestOf: Digest = (salt, name) => createHash('sha256').update(salt + name).digest('hex')
+export const digestOf: Digest = (salt, name) =>
+  createHash('sha256')
+    .update(salt + name)
+    .digest('hex')
 
 /** From now on no look writes the person's name into a task whose message was sent before. Doing so again keeps the pseudonym. */
 export async function beginErasure({ pool }: Pick<Database, 'pool'>, { userId, app }: Person): Promise<string> {

@@ -77,7 +77,11 @@ function listOf(row: Row, name: string): Array<readonly unknown[]> {
   const value = row[name]
   if (value === null) return []
   if (!Array.isArray(value)) return unexpected(name, value, 'a list')
-  return value.map((item: unknown) => (Array.isArray(item) ? item : unexpected(name, item, 'lists')))
+  return value.map((item: unknown) => listIn(item, name))
+}
+
+function listIn(item: unknown, name: string): readonly unknown[] {
+  return Array.isArray(item) ? item : unexpected(name, item, 'lists')
 }
 
 function erasureOf([salt, digest, pseudonym]: readonly unknown[]): Erasure {

@@ -24,7 +24,9 @@ WITH old AS MATERIALIZED (
 DELETE FROM delivery_task WHERE id IN (SELECT id FROM locked)`,
       ),
     async forgetErasures(before) {
-      await retrying(() => prisma.$executeRaw`/* forget_erasures */ DELETE FROM delivery_erasure WHERE erased_at < ${iso(before)}::timestamptz`)
+      await retrying(
+        () => prisma.$executeRaw`/* forget_erasures */ DELETE FROM delivery_erasure WHERE erased_at < ${iso(before)}::timestamptz`,
+      )
     },
   }
 }
