@@ -25,22 +25,20 @@ const PAGE = 2_000
 
 /**
  * Replaces the person in all tasks, a bounded part at a time. Safe to run twice, also after a crash in the middle.
- * @returns in how many tasks the person was
+ * @returns in how many tasks the person was replaced since the erasure began
  */
 export async function erasePerson({ pool }: Pick<Database, 'pool'>, { userId, app }: Person, pseudonym: string): Promise<number> {
-  let total = 0
   for (let after = '0'; ; ) {
-    const [row] = await readCommitted(pool, 'SELECT last_id::text, tasks FROM delivery_erase_page($1, $2, $3, $4, $5)', [
-      userId,
-      pseudonym,
-      app,
-      after,
-      PAGE,
-    ])
-    if (row === undefined || row['last_id'] === null) return total
-    total += number(row, 'tasks')
+    const values = [userId, pseudonym, app, after, PAGE]
+    const [row] = await readCommitted(pool, 'SELECT last_id::text FROM delivery_erase_page($1, $2, $3, $4, $5)', values)
+    if (row === undefined || row['last_id'] === null) break
     after = text(row, 'last_id')
   }
+  // A look that came first has replaced the person in its task.
+  const [erasure] = await readCommitted(pool, 'SELECT tasks FROM delivery_erasure WHERE pseudonym = $1 ORDER BY id DESC LIMIT 1', [
+    pseudonym,
+  ])
+  return erasure === undefined ? 0 : number(erasure, 'tasks')
 }
 
 /** In one task, and in the others of its campaign. */

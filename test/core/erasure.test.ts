@@ -1,14 +1,18 @@
 import { expect, test } from 'vitest'
 import { type Digest, type Erasure, stillNamed, withoutErased } from '../../src/core/erasure.ts'
 import { planLook } from '../../src/core/plan.ts'
-import { aTask, answer, minutesLater, person, read, TIMING, unread } from './support.ts'
+import { answer, aTask, minutesLater, person, read, TIMING, unread } from './support.ts'
 
 const digest: Digest = (salt, name) => `${salt}/${name}`
 const erasure = (name: string, pseudonym: string, salt = 'salt'): Erasure => ({ salt, digest: digest(salt, name), pseudonym })
 const BOB = erasure('bob', 'anonymous:1')
 
 test('whom DingTalk names and who was erased is listed under the pseudonym, in the same state', () => {
-  const mapped = withoutErased(answer({ unread: ['ann', 'bob'], read: ['cid'] }), [BOB, erasure('cid', 'anonymous:2', 'other salt')], digest)
+  const mapped = withoutErased(
+    answer({ unread: ['ann', 'bob'], read: ['cid'] }),
+    [BOB, erasure('cid', 'anonymous:2', 'other salt')],
+    digest,
+  )
   expect(mapped).toMatchObject({
     kind: 'observed',
     observation: {

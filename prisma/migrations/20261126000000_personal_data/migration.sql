@@ -12,6 +12,7 @@ CREATE TABLE "delivery_erasure" (
     "digest" TEXT COLLATE "C" NOT NULL,
     "pseudonym" TEXT COLLATE "C" NOT NULL,
     "erased_at" TIMESTAMPTZ(3) NOT NULL,
+    "tasks" INTEGER NOT NULL DEFAULT 0,
 
     CONSTRAINT "delivery_erasure_pkey" PRIMARY KEY ("id")
 );
@@ -88,6 +89,8 @@ AS $$
 DECLARE
     v_ids bigint[];
 BEGIN
+    -- Before any task is locked: a new erasure waits for the looks under way, and one of them may wait for a task.
+    LOCK TABLE delivery_erasure IN ROW EXCLUSIVE MODE;
     SELECT max(id) INTO last_id FROM (SELECT id FROM delivery_task WHERE id > p_after ORDER BY id LIMIT p_tasks) AS page;
     -- LATERAL with LIMIT makes it a look-up by key for each task: no index has the names alone, and a scan would read everybody.
     WITH found AS MATERIALIZED (
@@ -128,6 +131,7 @@ BEGIN
     WHERE task.id = ANY (v_ids) AND change.task_pk = task.id AND change.user_id IN (p_user, delivery_pseudonym(salt.salt, p_user));
     -- Made from the names: of a list of one, the name could be guessed from it.
     UPDATE delivery_task SET listed_fingerprint = NULL, listed_since = NULL WHERE id = ANY (v_ids) AND listed_fingerprint IS NOT NULL;
+    UPDATE delivery_erasure AS erasure SET tasks = erasure.tasks + delivery_erase_page.tasks WHERE erasure.pseudonym = p_pseudonym;
 END
 $$;
 
@@ -307,6 +311,7 @@ COMMENT ON COLUMN "delivery_erasure"."salt" IS 'What the digest is salted with.'
 COMMENT ON COLUMN "delivery_erasure"."digest" IS 'SHA-256 of the salt and the user id, in hex.';
 COMMENT ON COLUMN "delivery_erasure"."pseudonym" IS 'What stands for the person.';
 COMMENT ON COLUMN "delivery_erasure"."erased_at" IS 'When; of a message that is sent later nothing is erased.';
+COMMENT ON COLUMN "delivery_erasure"."tasks" IS 'In how many tasks the person was replaced since, by the command or by a look that came first.';
 COMMENT ON TABLE "delivery_campaign_salt" IS 'For campaigns of which some tasks have names and some no more: what their pseudonyms are made with. Goes with the last name.';
 COMMENT ON COLUMN "delivery_campaign_salt"."app" IS 'Name of the app in the worker''s configuration.';
 COMMENT ON COLUMN "delivery_campaign_salt"."campaign" IS 'Label over tasks that the sender gave.';
