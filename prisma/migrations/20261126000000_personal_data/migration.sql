@@ -115,8 +115,8 @@ BEGIN
             WHERE person.task_pk = task.id AND person.user_id IN (p_user, delivery_pseudonym(salt.salt, p_user)) LIMIT 1
         ) AS listed
     ) AS every;
-    tasks := coalesce(cardinality(v_ids), 0);
-    IF tasks = 0 THEN
+    tasks := 0;
+    IF v_ids IS NULL THEN
         RETURN;
     END IF;
     -- In the order of their keys, as every writer does.
@@ -125,6 +125,8 @@ BEGIN
     FROM delivery_task AS task
     LEFT JOIN delivery_campaign_salt AS salt ON salt.app = task.app AND salt.campaign = task.campaign
     WHERE task.id = ANY (v_ids) AND person.task_pk = task.id AND person.user_id IN (p_user, delivery_pseudonym(salt.salt, p_user));
+    -- Not those that were found: another session may have been first.
+    GET DIAGNOSTICS tasks = ROW_COUNT;
     UPDATE delivery_transition AS change SET user_id = p_pseudonym
     FROM delivery_task AS task
     LEFT JOIN delivery_campaign_salt AS salt ON salt.app = task.app AND salt.campaign = task.campaign
