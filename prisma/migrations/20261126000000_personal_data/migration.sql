@@ -213,25 +213,39 @@ FROM (
 ) AS person
 GROUP BY app, campaign;
 
+-- Most campaigns have all their names or none, and are listed in the order of the names as they stand: a page ends where it is full.
 CREATE OR REPLACE VIEW "delivery_campaign_people" AS
-SELECT DISTINCT ON (app, campaign, person)
-    app, campaign, user_id, state,
-    (count(*) OVER (PARTITION BY app, campaign, person))::integer AS tasks,
-    task_id, sent_at, deadline_at, status, last_observed_at, named, first_seen_at, last_unread_at, first_read_at, read_after, read_before,
-    forbidden_code, forbidden_count, forbidden_reason
-FROM (
-    SELECT known.*, CASE
-        WHEN salt.salt IS NULL OR known.user_id LIKE 'anonymous:%' THEN known.user_id
-        ELSE 'anonymous:' || left(encode(sha256(convert_to(salt.salt || known.user_id, 'UTF8')), 'hex'), 24)
-    END AS person
+SELECT * FROM (
+    SELECT DISTINCT ON (known.app, known.campaign, known.user_id)
+        known.app, known.campaign, known.user_id, known.state,
+        (count(*) OVER (PARTITION BY known.app, known.campaign, known.user_id))::integer AS tasks,
+        task_id, sent_at, deadline_at, status, last_observed_at, named, first_seen_at, last_unread_at, first_read_at, read_after, read_before,
+        forbidden_code, forbidden_count, forbidden_reason
     FROM delivery_recipient_status AS known
     LEFT JOIN delivery_campaign_salt AS salt ON salt.app = known.app AND salt.campaign = known.campaign
-    WHERE known.campaign IS NOT NULL
-) AS each_task
-ORDER BY
-    app, campaign, person,
-    CASE state WHEN 'read' THEN 6 WHEN 'unread' THEN 5 WHEN 'pending' THEN 4 WHEN 'forbidden' THEN 3 WHEN 'failed' THEN 2 ELSE 1 END DESC,
-    sent_at DESC, task_id;
+    WHERE known.campaign IS NOT NULL AND salt.salt IS NULL
+    ORDER BY known.app, known.campaign, known.user_id, CASE state WHEN 'read' THEN 6 WHEN 'unread' THEN 5 WHEN 'pending' THEN 4 WHEN 'forbidden' THEN 3 WHEN 'failed' THEN 2 ELSE 1 END DESC, sent_at DESC, task_id
+) AS of_one_kind
+UNION ALL
+SELECT * FROM (
+    SELECT DISTINCT ON (app, campaign, person)
+        app, campaign, user_id, state,
+        (count(*) OVER (PARTITION BY app, campaign, person))::integer AS tasks,
+        task_id, sent_at, deadline_at, status, last_observed_at, named, first_seen_at, last_unread_at, first_read_at, read_after, read_before,
+        forbidden_code, forbidden_count, forbidden_reason
+    FROM (
+        SELECT known.*, CASE
+            WHEN known.user_id LIKE 'anonymous:%' THEN known.user_id
+            ELSE 'anonymous:' || left(encode(sha256(convert_to(salt.salt || known.user_id, 'UTF8')), 'hex'), 24)
+        END AS person
+        FROM delivery_campaign_salt AS salt
+        -- From the salt to the people: where there is none, nobody is read.
+        CROSS JOIN LATERAL (
+            SELECT * FROM delivery_recipient_status AS status WHERE status.app = salt.app AND status.campaign = salt.campaign OFFSET 0
+        ) AS known
+    ) AS each_task
+    ORDER BY app, campaign, person, CASE state WHEN 'read' THEN 6 WHEN 'unread' THEN 5 WHEN 'pending' THEN 4 WHEN 'forbidden' THEN 3 WHEN 'failed' THEN 2 ELSE 1 END DESC, sent_at DESC, task_id
+) AS mixed;
 
 CREATE OR REPLACE VIEW "delivery_task_rates" AS
 SELECT
