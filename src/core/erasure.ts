@@ -13,7 +13,7 @@ export interface Erasure {
 export type Digest = (salt: string, name: string) => string
 
 /** Those of these names that were erased, with their pseudonyms. */
-export function erasedOf(names: Iterable<string>, erasures: readonly Erasure[], digest: Digest): Map<string, string> {
+function erasedOf(names: Iterable<string>, erasures: readonly Erasure[], digest: Digest): Map<string, string> {
   const erased = new Map<string, string>()
   if (erasures.length === 0) return erased
   const pseudonyms = new Map(erasures.map((erasure) => [erasure.digest, erasure.pseudonym]))

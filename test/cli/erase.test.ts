@@ -19,7 +19,6 @@ const AGENT = '836390886'
 
 describe.concurrent.for(backends())('on %s', (backend) => {
   test('an open task goes on without the person and completes; then the id is nowhere', { timeout: 2 * DAY_MS }, async ({
-    expect,
     onTestFinished,
   }) => {
     const world = await makeWorld(backend, DAY, onTestFinished)

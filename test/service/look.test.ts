@@ -283,18 +283,18 @@ test('a task that nobody has planned yet is looked at all the same', async () =>
 test('somebody is erased while DingTalk is asked: the answer is planned again without the name, and DingTalk is not asked again', async () => {
   const bob = { salt: 's', digest: 's/bob', pseudonym: 'anonymous:1' }
   const scene = aScene(task, { now: due, answer: said({ unread: ['ann', 'bob'] }, due) })
-  let refused = 0
+  let staleWrites = 0
   const store = {
     ...scene.rows,
     async apply(plan: Parameters<typeof scene.rows.apply>[0]) {
       if (plan.believes.erasureNo === 1) return scene.rows.apply(plan)
-      refused++
+      staleWrites++
       scene.rows.put(aTask({ erasureNo: 1, erasures: [bob] }))
       return 'stale' as const
     },
   }
   expect(await look({ ...scene.deps, store }, task.key, SIGNAL)).toMatchObject({ kind: 'again' })
-  expect([scene.calls(), refused]).toEqual([1, 1])
+  expect([scene.calls(), staleWrites]).toEqual([1, 1])
   expect(scene.rows.plans.map((plan) => plan.changed.map(({ userId }) => userId))).toEqual([['ann', 'anonymous:1']])
   expect(scene.notes.lines).toEqual(['looked observed stored'])
 })
