@@ -4,6 +4,7 @@ import {
   address,
   BASE_URL,
   CALLS_PER_SECOND,
+  DAYS,
   decimalNumber,
   HOST_NAMES,
   MONTHLY_CALL_BUDGET,
@@ -59,7 +60,19 @@ function readConfig(variables: Variables, files: (path: string) => string): Conf
     logLevel: variables.read('LOG_LEVEL', oneOf(LOG_LEVELS), 'info'),
     logPretty: variables.read('LOG_PRETTY', SWITCH, 'auto'),
     shutdownGraceSeconds: variables.read('SHUTDOWN_GRACE_SECONDS', decimalNumber(0, 3600), 25),
+    ...readRetention(variables),
   }
+}
+
+/** Totals without their details is what is left for a while; details without totals is nothing that could be left. */
+function readRetention(variables: Variables): Pick<Config, 'retainDetailsDays' | 'retainTotalsDays'> {
+  const retainDetailsDays = variables.read('RETAIN_DETAILS_DAYS', DAYS, 90)
+  const retainTotalsDays = variables.read('RETAIN_TOTALS_DAYS', DAYS, null)
+  if ((retainTotalsDays ?? Infinity) < (retainDetailsDays ?? Infinity)) {
+    const details = retainDetailsDays === null ? 'never' : String(retainDetailsDays)
+    variables.fault(`RETAIN_TOTALS_DAYS (${retainTotalsDays}) is less than RETAIN_DETAILS_DAYS (${details}). Names go first, then totals.`)
+  }
+  return { retainDetailsDays, retainTotalsDays }
 }
 
 function readQueue(variables: Variables, databaseUrl: string | null): QueueConfig | null {

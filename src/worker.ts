@@ -27,6 +27,10 @@ export interface WorkerOptions {
   readonly concurrency?: number
   /** How long `close` lets running looks finish, in seconds. Default 25. */
   readonly shutdownGraceSeconds?: number
+  /** Days from a task's end until the names of its people are replaced by pseudonyms; the figures stay. Null: never. Default 90. */
+  readonly retainDetailsDays?: number | null
+  /** Days from a task's end until it is deleted whole; not less than `retainDetailsDays`. Null: never. Default null. */
+  readonly retainTotalsDays?: number | null
   /** Divides every duration of the tracking plan. For demos and tests. Default 1. */
   readonly timeScale?: number
   /** A pino logger. Default: one that writes JSON lines to stderr. */
@@ -88,8 +92,14 @@ function variablesOf(options: WorkerOptions): Record<string, string | undefined>
     POLLS_PER_TASK: options.pollsPerTask?.toString(),
     WORKER_CONCURRENCY: options.concurrency?.toString(),
     SHUTDOWN_GRACE_SECONDS: options.shutdownGraceSeconds?.toString(),
+    RETAIN_DETAILS_DAYS: daysOf(options.retainDetailsDays),
+    RETAIN_TOTALS_DAYS: daysOf(options.retainTotalsDays),
     TIME_SCALE: options.timeScale?.toString(),
   }
+}
+
+function daysOf(days: number | null | undefined): string | undefined {
+  return days === null ? 'never' : days?.toString()
 }
 
 function appOf(app: WorkerApp): TrackedApp {

@@ -76,6 +76,7 @@ async function trackSome(tracker, pair) {
     timeoutsInRow: 0,
     listedFingerprint: null,
     listedSince: null,
+    erasureNo: 0,
     recipients: [],
   }))
 }

@@ -1,5 +1,5 @@
 import type { CampaignRates, RateReader, TaskRates } from '../core/rates.ts'
-import { type Figures, NAMES_SHOWN, quoted, rateFacts, readCurve, timeFacts, unreadFact } from './figures.ts'
+import { type Figures, NAMES_SHOWN, namesFact, quoted, rateFacts, readCurve, timeFacts, unreadFact } from './figures.ts'
 import { type Display, render, taskListing } from './rates.ts'
 import { type Fact, renderFacts } from './text/facts.ts'
 import { joinSections } from './text/sections.ts'
@@ -57,6 +57,7 @@ function campaignFacts(campaign: CampaignRates, now: Date): Fact[] {
     ['Sent', first === last ? first : `${first} to ${last}`],
     ['Deadline', `${showTime(lastDeadlineAt)}, ${showDistance(lastDeadlineAt, now)}`],
     ['As of', lastObservedAt === null ? 'nothing is known yet' : `${showTime(lastObservedAt)}, ${showDistance(lastObservedAt, now)}`],
+    namesFact(campaign),
   ]
 }
 

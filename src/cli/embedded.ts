@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import type { Config } from '../config.ts'
+import type { Config, QueueConfig } from '../config.ts'
 import { TrackerError } from '../core/errors.ts'
 import type { Context } from './context.ts'
 
@@ -53,4 +53,10 @@ export function requireDatabase(config: Config): string {
   const remedy =
     'Give the address of the PostgreSQL database, such as postgres://host:5432/dingtalk, or run "dingtalk-delivery start" in this directory.'
   throw new TrackerError('INVALID_CONFIG', `DATABASE_URL is not set. ${remedy}`)
+}
+
+/** @throws {TrackerError} `INVALID_CONFIG` where a command cannot do without the queue */
+export function requireQueue(config: Config): QueueConfig {
+  if (config.queue !== null) return config.queue
+  throw new TrackerError('INVALID_CONFIG', 'QUEUE_URL is not set. Give the address of the queue that the worker uses.')
 }

@@ -8,6 +8,7 @@ import { forbiddenInWords, sharesInWords, timeToReadInWords } from './text/readi
 import type { ToldSpan } from './text/sparkline.ts'
 import { statesBar } from './text/states.ts'
 import { plainText } from './text/table.ts'
+import { showTime } from './text/time.ts'
 
 /** What a task and a campaign have to say about their people. */
 export interface Figures {
@@ -38,6 +39,11 @@ export function rateFacts(rates: RateColumns, { colors, width }: Display): Fact[
           ['', states.legend],
         ] satisfies Fact[])),
   ]
+}
+
+/** Names go with time; whoever looks for them must be told. */
+export function namesFact({ namesRemovedAt }: { readonly namesRemovedAt: Date | null }): Fact {
+  return ['Names', namesRemovedAt === null ? null : `removed ${showTime(namesRemovedAt)}; the figures stay`]
 }
 
 /** The curve with its title; null while there is nothing to draw. */

@@ -6,6 +6,7 @@ import type { AddCommand, Run } from './command.ts'
 import { type Context, createContext } from './context.ts'
 import { addDemo } from './demo.ts'
 import { addDoctor } from './doctor.ts'
+import { addErase } from './erase.ts'
 import { addMigrate } from './migrate.ts'
 import { addReport } from './report.ts'
 import { addServe } from './serve.ts'
@@ -33,6 +34,7 @@ const COMMANDS: readonly AddCommand[] = [
   addShow,
   addReport,
   addUnread,
+  addErase,
   addMigrate,
   addDoctor,
   addSimulator,

@@ -1,5 +1,5 @@
 import type { CurvePoint, Look, RateReader, TaskRates, TaskRef } from '../core/rates.ts'
-import { type Figures, NAMES_SHOWN, rateFacts, readCurve, timeFacts, unreadFact } from './figures.ts'
+import { type Figures, NAMES_SHOWN, namesFact, rateFacts, readCurve, timeFacts, unreadFact } from './figures.ts'
 import type { Display } from './rates.ts'
 import { severalApps, unknownTask } from './reads.ts'
 import { type Fact, renderFacts } from './text/facts.ts'
@@ -75,6 +75,7 @@ function taskFacts(task: TaskRates, now: Date): Fact[] {
     ['Sent', `${showTime(task.sentAt)}, ${showDistance(task.sentAt, now)}`],
     ['Deadline', `${showTime(task.deadlineAt)}, ${showDistance(task.deadlineAt, now)}`],
     ['As of', asOfInWords(task, now)],
+    namesFact(task),
   ]
 }
 

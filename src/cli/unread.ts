@@ -109,9 +109,11 @@ function nothingOf({ delivered }: Audience['of'], wanted: Wanted): string {
 /** `3 unread of 10 delivered, as of …`, and what must be known about it. */
 function summaryOf(of: Audience['of'], wanted: Wanted): string {
   const asOf = of.lastObservedAt === null ? 'before the first answer' : `as of ${showTime(of.lastObservedAt)}`
-  if (wanted === 'pending') return `${of.pending} of ${of.targeted} not listed by DingTalk, ${asOf}: not known whether they got it.`
+  const removed = of.namesRemovedAt === null ? '' : ` Names were removed on ${showTime(of.namesRemovedAt)}, long after the end.`
+  if (wanted === 'pending')
+    return `${of.pending} of ${of.targeted} not listed by DingTalk, ${asOf}: not known whether they got it.${removed}`
   const hidden = of.pending === 0 ? '' : ` ${of.pending} more not listed by DingTalk (--pending).`
-  return `${of.unread} unread of ${of.delivered} delivered, ${asOf}.${endOf(of)}${hidden}`
+  return `${of.unread} unread of ${of.delivered} delivered, ${asOf}.${endOf(of)}${hidden}${removed}`
 }
 
 /** "Unread" ends with the last look. Who reads later is not known to anybody. */

@@ -18,6 +18,12 @@ export function wholeNumber(min: number, max: number): Rule<number> {
   }
 }
 
+/** Null: never. */
+export const DAYS: Rule<number | null> = {
+  accepted: 'a whole number of days from 1 to 36500, or never',
+  parse: (text) => (text.toLowerCase() === 'never' ? null : wholeNumber(1, 36_500).parse(text)),
+}
+
 export function decimalNumber(min: number, max: number): Rule<number> {
   return {
     accepted: `a number from ${min} to ${max}`,

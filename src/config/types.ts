@@ -20,6 +20,10 @@ export interface Config {
   /** `auto`: on when the log goes to a terminal. */
   readonly logPretty: boolean | 'auto'
   readonly shutdownGraceSeconds: number
+  /** Days from a task's end until the names of its people go; null: never. */
+  readonly retainDetailsDays: number | null
+  /** Days from a task's end until it goes whole, not less than `retainDetailsDays`; null: never. */
+  readonly retainTotalsDays: number | null
 }
 
 export interface QueueConfig {

@@ -27,6 +27,8 @@ export const VARIABLES = [
   'LOG_PRETTY',
   'SHUTDOWN_GRACE_SECONDS',
   'TIME_SCALE',
+  'RETAIN_DETAILS_DAYS',
+  'RETAIN_TOTALS_DAYS',
 ] as const
 
 /** Shorter names (`PORT`, `HOST`) are near to too many variables of other programs. */

@@ -93,6 +93,8 @@ export interface Task {
   /** Fingerprint of the people listed by the last good look, and the request time of the first look in a row that listed just them. */
   readonly listedFingerprint: string | null
   readonly listedSince: Date | null
+  /** The latest erasure of a person that was known when the task was loaded; 0: none. A write that does not know of a later one changes nothing. */
+  readonly erasureNo: number
   readonly recipients: readonly Recipient[]
 }
 

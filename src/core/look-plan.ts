@@ -1,10 +1,10 @@
 import type { Counts, Recipient, StateKind, Task, TaskKey } from './delivery.ts'
 import type { PlannedLook } from './schedule.ts'
 
-/** What one look leaves behind. The store writes all of it or nothing, and only while `pollNo` is still what `believes` says. */
+/** What one look leaves behind. The store writes all of it or nothing, and only while what `believes` says still holds. */
 export interface LookPlan {
   readonly key: TaskKey
-  readonly believes: { readonly pollNo: number }
+  readonly believes: { readonly pollNo: number; readonly erasureNo: number }
   readonly poll: Poll
   /** Only the people whose row changes. */
   readonly changed: readonly Recipient[]

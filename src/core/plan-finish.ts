@@ -18,7 +18,7 @@ export function finish(task: Task, now: Date, timing: Timing, draft: Draft): Loo
   const look = status === 'tracking' ? followingLook(task, now, timing, draft.retryAt) : null
   return {
     key: task.key,
-    believes: { pollNo: task.pollNo },
+    believes: { pollNo: task.pollNo, erasureNo: task.erasureNo },
     poll: { pollNo: task.pollNo + 1, dueAt: task.nextPollAt, ...draft.poll },
     changed: draft.changed,
     transitions: draft.transitions,

@@ -1,4 +1,5 @@
 import type { Answer, Task, TaskKey } from './delivery.ts'
+import type { Erasure } from './erasure.ts'
 import type { LookPlan, TaskUpdate } from './plan.ts'
 import type { PlannedLook } from './schedule.ts'
 import type { TrackRequest } from './track-request.ts'
@@ -18,18 +19,37 @@ export interface DeliveryStore {
   unadopt(keys: readonly TaskKey[]): Promise<void>
   /** The task with its recipients, or null. Loads of one moment share a query. */
   load(key: TaskKey): Promise<LoadedTask | null>
-  /** Writes a look whole, or nothing (`stale`) where another look was recorded meanwhile. Writes of one moment share a statement. */
+  /** Writes a look whole, or nothing (`stale`) where another look was recorded or somebody erased meanwhile. Writes of one moment share a statement. */
   apply(plan: LookPlan): Promise<'stored' | 'stale'>
   /** Ends a task without a look. */
   end(key: TaskKey, believes: { readonly pollNo: number }, update: TaskUpdate): Promise<'stored' | 'stale'>
   /** Puts a look off without one having been made; `hindrance` says why and is shown until the next good look. */
   putOff(key: TaskKey, believes: { readonly pollNo: number }, nextPollAt: Date, hindrance: string): Promise<'stored' | 'stale'>
+  /** Replaces a person in a task, and in all others of its campaign, by their pseudonym. */
+  rename(key: TaskKey, userId: string, pseudonym: string): Promise<void>
   /**
    * Runs `work` in one worker at a time (advisory lock); `null` when another worker holds the lock.
    */
   exclusively<T>(work: () => Promise<T>): Promise<T | null>
   /** Tasks whose look was due before `before`, nearest deadline first (then by app and task id); the page behind `after`. */
   overdue(before: Date, limit: number, after: OverdueTask | null): Promise<OverdueTask[]>
+}
+
+/** What is stored of tasks that ended, by its age. */
+export interface OldDetails {
+  /** Replaces the names of people in tasks that ended before `before`, longest ended first. Resolves with how many tasks, at most `limit`. */
+  removeNames(before: Date, limit: number): Promise<number>
+  /** Deletes tasks that ended before `before` and have no names any more. Resolves with how many, at most `limit`. */
+  removeTasks(before: Date, limit: number): Promise<number>
+  /** Forgets the digests of people who were erased before `before`. */
+  forgetErasures(before: Date): Promise<void>
+}
+
+/** Somebody who wants to be forgotten. */
+export interface Person {
+  readonly userId: string
+  /** Null: in all apps. One id may be two people in apps of two organisations. */
+  readonly app: string | null
 }
 
 /** What callers of the HTTP API may do to tasks. */
@@ -53,6 +73,8 @@ export interface Unplanned {
 export interface LoadedTask extends Task {
   /** Why the last look was put off; null after a good look. */
   readonly hindrance: string | null
+  /** Who was erased after the message was sent: DingTalk may still name them. */
+  readonly erasures: readonly Erasure[]
 }
 
 export interface OverdueTask extends Timer {
@@ -126,6 +148,8 @@ export interface Journal {
   ended(event: { readonly key: TaskKey; readonly status: string; readonly reason: string | null }): void
   putOff(event: { readonly key: TaskKey; readonly until: Date; readonly reason: string }): void
   reconciled(event: { readonly actions: Restored & { readonly ended: number } }): void
+  /** What was older than it may be went. `namesRemoved`: tasks that have no names any more. */
+  retained(event: { readonly namesRemoved: number; readonly tasksRemoved: number }): void
   failed(event: { readonly what: string; readonly key?: TaskKey; readonly error: unknown }): void
 }
 

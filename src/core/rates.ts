@@ -131,6 +131,8 @@ export interface TaskRates extends RateColumns {
   readonly hindrance: string | null
   /** The sender named the recipients. */
   readonly recipientsKnown: boolean
+  /** When the names of its people were replaced by pseudonyms because it ended long ago; null: they were not. */
+  readonly namesRemovedAt: Date | null
 }
 
 export interface CampaignRates extends RateColumns {
@@ -143,6 +145,8 @@ export interface CampaignRates extends RateColumns {
   readonly lastDeadlineAt: Date
   /** The latest good look of any of its tasks; null before the first. */
   readonly lastObservedAt: Date | null
+  /** When names in one of its tasks were last replaced by pseudonyms; null: in none so far. */
+  readonly namesRemovedAt: Date | null
 }
 
 export interface RecipientStatus {

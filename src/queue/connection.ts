@@ -4,6 +4,7 @@ import {
   createRedisBackend,
   type IQueueBackend,
   type JobsOptions,
+  type JobType,
   type Processor,
   Queue,
   Worker,
@@ -17,6 +18,10 @@ export interface JobQueue {
   add(name: string, data: unknown, options: JobsOptions): Promise<unknown>
   addBulk(jobs: Array<{ name: string; data: unknown; opts: JobsOptions }>): Promise<unknown>
   getJob(id: string): Promise<QueuedJob | undefined>
+  /** Ids of the jobs in a state, from place `start` to place `end`. */
+  getRanges(states: JobType[], start: number, end: number): Promise<string[]>
+  /** Empties the stream of events, where the backend can: the reason of a failed job is in it. */
+  forgetEvents(): Promise<void>
   /** Jobs that wait or sleep. A cheap question to see whether the server answers. */
   count(): Promise<number>
   /** Somebody has stopped all workers through BullMQ. */
@@ -29,6 +34,10 @@ export interface JobWorker {
 }
 
 export interface QueuedJob {
+  readonly name: string
+  readonly data: unknown
+  readonly failedReason: string | undefined
+  updateData(data: unknown): Promise<void>
   getState(): Promise<string>
   remove(): Promise<void>
   changeDelay(delayMs: number): Promise<void>
@@ -88,10 +97,19 @@ export function openQueue(address: QueueAddress, role: Role, onError: (error: un
   const tell = oncePerError(onError)
   const options = { prefix: address.prefix, streams: { events: { maxLen: 100 } } }
   if (isPostgres(address.url)) {
-    return reopened(() => new Queue(address.name, { ...options, connection: postgresOf(address.url, 3) }, createPostgresBackend), tell)
+    // On PostgreSQL BullMQ has no call that empties the events; it keeps the last ones only.
+    return reopened(
+      () => new Queue(address.name, { ...options, connection: postgresOf(address.url, 3) }, createPostgresBackend),
+      async () => undefined,
+      tell,
+    )
   }
   const link = openRedis(address.url, role, tell)
-  const queue = reopened(() => new Queue(address.name, { ...options, connection: link.redis }, createRedisBackend), tell)
+  const queue = reopened(
+    () => new Queue(address.name, { ...options, connection: link.redis }, createRedisBackend),
+    async (made) => void (await made.trimEvents(0)),
+    tell,
+  )
   return { it: queue.it, close: () => link.close(queue.close) }
 }
 
@@ -133,7 +151,7 @@ async function closeListening(worker: { waitUntilReady(): Promise<unknown>; clos
 }
 
 /** A BullMQ queue on either backend. */
-interface Closable extends JobQueue {
+interface Closable extends Omit<JobQueue, 'forgetEvents'> {
   on(event: 'error', listener: (error: Error) => void): unknown
   close(): Promise<void>
 }
@@ -142,8 +160,12 @@ interface Closable extends JobQueue {
  * BullMQ never tries again after a first connection that failed (on PostgreSQL; on Redis when it breaks at once),
  * so a new queue is made until one has connected. Opens nothing before it is used.
  */
-function reopened(create: () => Closable, onError: (error: unknown) => void): Opened<JobQueue> {
-  let current: { readonly queue: Closable; readonly ready: Promise<unknown> } | null = null
+function reopened<Q extends Closable>(
+  create: () => Q,
+  forgetEvents: (queue: Q) => Promise<void>,
+  onError: (error: unknown) => void,
+): Opened<JobQueue> {
+  let current: { readonly queue: Q; readonly ready: Promise<unknown> } | null = null
   let closed = false
 
   function open() {
@@ -153,7 +175,7 @@ function reopened(create: () => Closable, onError: (error: unknown) => void): Op
     return { queue, ready: Promise.race([queue.waitUntilReady(), firstConnectionIsLate()]) }
   }
 
-  async function ready(): Promise<JobQueue> {
+  async function ready(): Promise<Q> {
     const mine = (current ??= open())
     try {
       await mine.ready
@@ -172,6 +194,8 @@ function reopened(create: () => Closable, onError: (error: unknown) => void): Op
       add: async (name, data, options) => (await ready()).add(name, data, options),
       addBulk: async (jobs) => (await ready()).addBulk(jobs),
       getJob: async (id) => (await ready()).getJob(id),
+      getRanges: async (states, start, end) => (await ready()).getRanges(states, start, end),
+      forgetEvents: async () => forgetEvents(await ready()),
       count: async () => (await ready()).count(),
       isPaused: async () => (await ready()).isPaused(),
       waitUntilReady: ready,

@@ -1,12 +1,14 @@
 import type { Answer, TaskKey } from '../core/delivery.ts'
 import { passing } from '../core/fail-points.ts'
+import { type Digest, stillNamed, withoutErased } from '../core/erasure.ts'
 import { type AppEffect, isLastLook, isOver, planExpiry, planLook } from '../core/plan.ts'
 import type { AppGate, Clock, DeliveryStore, Journal, LoadedTask, SendResultApi } from '../core/ports.ts'
 import { jitterOf, lastLookAt, nextPlannedLook, type PlannedLook, probeDelayMs, type Timing } from '../core/schedule.ts'
 import type { Permit, Permits } from './permits.ts'
 
 export interface LookDeps {
-  readonly store: Pick<DeliveryStore, 'load' | 'apply' | 'end' | 'putOff'>
+  readonly store: Pick<DeliveryStore, 'load' | 'apply' | 'end' | 'putOff' | 'rename'>
+  readonly digest: Digest
   readonly api: SendResultApi
   readonly gate: Omit<AppGate, 'reserve'>
   readonly permits: Permits
@@ -28,7 +30,7 @@ const EARLY_TOLERANCE_MS = 5
  * @throws when the store is out of reach, or the signal's reason when aborted; the timer must ring again then
  */
 export async function look(deps: LookDeps, key: TaskKey, signal: AbortSignal): Promise<LookResult> {
-  const task = await deps.store.load(key)
+  const task = await load(deps, key)
   if (task === null || task.status !== 'tracking') return DONE
   await passing('look.loaded')
   const now = deps.now()
@@ -47,10 +49,24 @@ export async function look(deps: LookDeps, key: TaskKey, signal: AbortSignal): P
   return record(deps, task, answer, now)
 }
 
+/** Somebody who was erased, and whom the sender named in a task that came in later, goes before anything else is done with it. */
+async function load(deps: LookDeps, key: TaskKey): Promise<LoadedTask | null> {
+  const task = await deps.store.load(key)
+  const named = task === null ? [] : [...stillNamed(task.recipients, task.erasures, deps.digest)]
+  if (named.length === 0) return task
+  for (const [userId, pseudonym] of named) await deps.store.rename(key, userId, pseudonym)
+  return await deps.store.load(key)
+}
+
 async function record(deps: LookDeps, task: LoadedTask, answer: Answer, startedAt: Date): Promise<LookResult> {
-  const plan = planLook(task, answer, deps.now(), deps.timing)
+  const plan = planLook(task, withoutErased(answer, task.erasures, deps.digest), deps.now(), deps.timing)
   const stored = await deps.store.apply(plan)
   await passing('look.stored')
+  if (stored === 'stale') {
+    const current = await load(deps, task.key)
+    // Nobody looked meanwhile, but somebody was erased: the answer is as good as before, without the name.
+    if (current?.pollNo === task.pollNo && current.erasureNo > task.erasureNo) return record(deps, current, answer, startedAt)
+  }
   await carryOut(deps, task.key.app, plan.app)
   await passing('look.told')
   deps.journal.looked({

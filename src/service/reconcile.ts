@@ -1,9 +1,12 @@
 import { isOver, planExpiry } from '../core/plan.ts'
 import type { Clock, DeliveryStore, Journal, LookTimers, OverdueTask, Restored } from '../core/ports.ts'
 import type { Timing } from '../core/schedule.ts'
+import { type RetainDeps, retain } from './retain.ts'
 
 export interface ReconcileDeps {
   readonly store: Pick<DeliveryStore, 'exclusively' | 'overdue' | 'load' | 'end'>
+  /** What goes by its age. */
+  readonly old: Pick<RetainDeps, 'store' | 'retention'>
   readonly timers: Pick<LookTimers, 'restore'>
   readonly timing: Timing
   /** How late a look may be before its timer is doubted, in milliseconds. */
@@ -20,11 +23,15 @@ const MAX_BATCHES = 100
 
 /**
  * Puts right what a lost, wiped or restarted queue left: every open task whose look is overdue gets its timer back,
- * and every task whose deadline has passed is ended. One worker at a time.
+ * and every task whose deadline has passed is ended; then what is older than it may be goes. One worker at a time.
  * @returns null when another worker is at it
  */
 export async function reconcile(deps: ReconcileDeps): Promise<Reconciled | null> {
-  const actions = await deps.store.exclusively(() => pass(deps))
+  const actions = await deps.store.exclusively(async () => {
+    const done = await pass(deps)
+    await retain({ ...deps.old, now: deps.now, journal: deps.journal })
+    return done
+  })
   if (actions !== null && Object.entries(actions).some(([kind, count]) => kind !== 'left' && count > 0)) {
     deps.journal.reconciled({ actions })
   }

@@ -6,6 +6,7 @@ import { timingOf } from '../core/schedule.ts'
 import { adoptTasks, unadoptTasks } from './adopt-tasks.ts'
 import { createBatcher } from './batcher.ts'
 import { retrying } from './database-errors.ts'
+import { renameIn } from './erase-people.ts'
 import type { PrismaClient } from './generated/client.ts'
 import { loadTasks } from './load-tasks.ts'
 import type { Database } from './prisma.ts'
@@ -59,6 +60,7 @@ export function createDeliveryStore({ prisma, pool }: Pick<Database, 'prisma' | 
     apply,
     end: (key, believes, update) => endTask(prisma, key, believes.pollNo, update),
     putOff: (key, believes, nextPollAt, hindrance) => putOff({ key, pollNo: believes.pollNo, nextPollAt, hindrance }),
+    rename: (key, userId, pseudonym) => renameIn(prisma, key, userId, pseudonym),
     exclusively: (work) => withSessionLock(pool, work),
     overdue: (before, limit, after) => overdueTasks(prisma, before, limit, after),
     cancel: (key) => cancelTask(prisma, key),

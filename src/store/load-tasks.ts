@@ -1,4 +1,5 @@
 import { type Recipient, type RecipientState, STATES, STATUSES, type TaskKey } from '../core/delivery.ts'
+import type { Erasure } from '../core/erasure.ts'
 import type { LoadedTask } from '../core/ports.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
@@ -15,6 +16,11 @@ async function selectTasks(prisma: PrismaClient, keys: readonly TaskKey[]): Prom
   return await prisma.$queryRaw<Row[]>`/* load_tasks */
 SELECT
   wanted.n, task.app, task.task_id, task.agent_id, task.campaign, task.status, task.reason, task.recipients_known, task.poll_no,
+  (SELECT coalesce(max(id), 0) FROM delivery_erasure) AS erasure_no,
+  (
+    SELECT json_agg(json_build_array(erasure.salt, erasure.digest, erasure.pseudonym) ORDER BY erasure.id)
+    FROM delivery_erasure AS erasure WHERE (erasure.app IS NULL OR erasure.app = task.app) AND task.sent_at <= erasure.erased_at
+  ) AS erasures,
   task.good_polls, task.failures_in_row, task.timeouts_in_row, task.listed_fingerprint, task.hindrance,
   ${millis('task.sent_at')} AS sent_at,
   ${millis('task.deadline_at')} AS deadline_at,
@@ -60,19 +66,30 @@ function taskOf(row: Row): LoadedTask {
     listedFingerprint: textOrNull(row, 'listed_fingerprint'),
     listedSince: timeOrNull(row, 'listed_since'),
     hindrance: textOrNull(row, 'hindrance'),
-    recipients: peopleOf(row['people'], lastGoodRequestedAt),
+    erasureNo: number(row, 'erasure_no'),
+    erasures: listOf(row, 'erasures').map(erasureOf),
+    recipients: listOf(row, 'people').map((person) => recipientOf(person, lastGoodRequestedAt)),
   }
 }
 
-function peopleOf(people: unknown, lastGoodRequestedAt: Date | null): Recipient[] {
-  if (people === null) return []
-  if (!Array.isArray(people)) return unexpected('people', people, 'a list')
-  return people.map((person: unknown) => recipientOf(person, lastGoodRequestedAt))
+/** What `json_agg` of lists made; of no rows it makes null. */
+function listOf(row: Row, name: string): Array<readonly unknown[]> {
+  const value = row[name]
+  if (value === null) return []
+  if (!Array.isArray(value)) return unexpected(name, value, 'a list')
+  return value.map((item: unknown) => listIn(item, name))
 }
 
-function recipientOf(person: unknown, lastGoodRequestedAt: Date | null): Recipient {
-  if (!Array.isArray(person)) return unexpected('people', person, 'lists')
-  const columns: readonly unknown[] = person
+function listIn(item: unknown, name: string): readonly unknown[] {
+  return Array.isArray(item) ? item : unexpected(name, item, 'lists')
+}
+
+function erasureOf([salt, digest, pseudonym]: readonly unknown[]): Erasure {
+  const row: Row = { salt, digest, pseudonym }
+  return { salt: text(row, 'salt'), digest: text(row, 'digest'), pseudonym: text(row, 'pseudonym') }
+}
+
+function recipientOf(columns: readonly unknown[], lastGoodRequestedAt: Date | null): Recipient {
   const [user_id, state, first_seen_at, last_unread_at, first_read_at, code, count] = columns
   const row: Row = { user_id, state, first_seen_at, last_unread_at, first_read_at, code, count }
   return { userId: text(row, 'user_id'), firstSeenAt: timeOrNull(row, 'first_seen_at'), state: stateOf(row, lastGoodRequestedAt) }

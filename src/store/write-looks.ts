@@ -25,6 +25,8 @@ export async function writeLooks(prisma: PrismaClient, plans: readonly LookPlan[
 
 /**
  * The fence: only a task that is open and whose `poll_no` is what the plan believes is locked, and all else hangs on it.
+ * Nor does a look that does not heed the latest erasure write anything: it may name who was erased. FOR KEY SHARE is for its lock on the table,
+ * which a new erasure waits for, and which the next statements wait for; it comes before the snapshot, so nobody slips in between.
  * Tasks are locked in the order of their keys (the plans are sorted), people written in the order of theirs, as everywhere.
  * LATERAL with LIMIT makes it a look-up by key for each plan: left to itself the planner reads every open task when its statistics are old.
  */
@@ -39,6 +41,7 @@ WITH look AS (
     ${plans.map((plan) => plan.key.app)}::text[],
     ${plans.map((plan) => plan.key.taskId)}::text[],
     ${plans.map((plan) => plan.believes.pollNo)}::integer[],
+    ${plans.map((plan) => plan.believes.erasureNo)}::bigint[],
     ${tasks.map((task) => task.status)}::text[],
     ${tasks.map((task) => task.reason)}::text[],
     ${tasks.map((task) => iso(task.nextPollAt))}::timestamptz[],
@@ -65,7 +68,7 @@ WITH look AS (
     ${polls.map((poll) => poll.anomalies)}::integer[],
     ${plans.map((plan) => plan.changed.length)}::integer[]
   ) AS given (
-    n, app, task_id, believes,
+    n, app, task_id, believes, heeds,
     status, reason, next_poll_at, last_good_requested_at, last_observed_at, good_polls, failures_in_row, timeouts_in_row, listed_fingerprint, listed_since,
     pending, invalid, failed, forbidden, unread, read,
     due_at, requested_at, responded_at, outcome, code, message, request_id, anomalies, changed
@@ -78,6 +81,7 @@ WITH look AS (
     LIMIT 1 FOR UPDATE
   ) AS task
   WHERE task.poll_no = look.believes AND task.status = 'tracking'
+    AND NOT EXISTS (SELECT FROM delivery_erasure AS erasure WHERE erasure.id > look.heeds FOR KEY SHARE)
 ), updated AS (
   UPDATE delivery_task AS task SET
     poll_no = fenced.believes + 1,

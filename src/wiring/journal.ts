@@ -21,6 +21,10 @@ export function createJournal(log: Logger, metrics: Metrics | null): Journal {
       log.warn(actions, 'reconciled: timers were missing or tasks were past their deadline')
       metrics?.reconciled(actions)
     },
+    retained({ namesRemoved, tasksRemoved }) {
+      log.info({ namesRemoved, tasksRemoved }, 'old details removed')
+      metrics?.reconciled({ names_removed: namesRemoved, tasks_removed: tasksRemoved })
+    },
     failed({ what, key, error }) {
       const unsaid = isNews(`${what} ${error instanceof Error ? error.message : String(error)}`)
       if (unsaid !== null) log.warn({ ...key, err: error, ...(unsaid > 0 && { unsaid }) }, `${what} failed`)

@@ -10,6 +10,7 @@ import { type LookDeps, look } from '../service/look.ts'
 import { createPermits, type Permits } from '../service/permits.ts'
 import { createAppGate } from '../store/app-gate.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
+import { digestOf } from '../store/erase-people.ts'
 import { readGauges } from '../store/gauges.ts'
 import { type Database, openDatabase } from '../store/prisma.ts'
 import { createJournal } from './journal.ts'
@@ -57,7 +58,7 @@ export function openParts(config: WorkerConfig, pace: Pace, { log, metrics, clos
   const permits = createPermits({ gate, limitsOf: limitsBy(config.apps), now, maxWaiting })
   const api = openApi({ config, pace, now, metrics, permits })
   closers.add('DingTalk client', () => api.close())
-  const deps: LookDeps = { store, api, gate, permits, timing: pace.timing, now, journal }
+  const deps: LookDeps = { store, digest: digestOf, api, gate, permits, timing: pace.timing, now, journal }
   return { database, store, queueConfig, queue: queue.it, journal, now, look: (key, signal) => look(deps, key, signal) }
 }
 

@@ -1,9 +1,11 @@
 import type { Config } from '../config.ts'
+import { HOUR_MS } from '../core/delivery.ts'
 import { TrackerError } from '../core/errors.ts'
 import type { AppLimits } from '../core/ports.ts'
 import { type Timing, timingOf } from '../core/schedule.ts'
 import type { DingTalkApp } from '../dingtalk/app.ts'
 import type { TokenTiming } from '../dingtalk/options.ts'
+import type { Retention } from '../service/retain.ts'
 
 /** An app whose tasks are tracked, and how often DingTalk may be asked about them. */
 export interface TrackedApp extends DingTalkApp {
@@ -14,7 +16,17 @@ export interface TrackedApp extends DingTalkApp {
 
 /** What of the configuration a worker needs. */
 export interface WorkerConfig
-  extends Pick<Config, 'databaseUrl' | 'queue' | 'pollsPerTask' | 'timeScale' | 'workerConcurrency' | 'shutdownGraceSeconds'> {
+  extends Pick<
+    Config,
+    | 'databaseUrl'
+    | 'queue'
+    | 'pollsPerTask'
+    | 'timeScale'
+    | 'workerConcurrency'
+    | 'shutdownGraceSeconds'
+    | 'retainDetailsDays'
+    | 'retainTotalsDays'
+  > {
   readonly apps: readonly TrackedApp[]
 }
 
@@ -47,6 +59,12 @@ export function paceOf({ pollsPerTask, timeScale }: Pick<WorkerConfig, 'pollsPer
     probeLeaseMs: scaled(60_000, 1_000),
     tokens: { outageRetryMs: scaled(1_000, 50), refusalRetryMs: scaled(5_000, 50) },
   }
+}
+
+/** In real days, whatever the time scale. */
+export function retentionOf({ retainDetailsDays, retainTotalsDays }: Pick<Config, 'retainDetailsDays' | 'retainTotalsDays'>): Retention {
+  const msOf = (days: number | null): number | null => (days === null ? null : days * 24 * HOUR_MS)
+  return { detailsMs: msOf(retainDetailsDays), totalsMs: msOf(retainTotalsDays) }
 }
 
 /** What is said where there is no database to work on or to serve from. */

@@ -8,12 +8,13 @@ import { type LookWorker, startLookWorker } from '../queue/look-worker.ts'
 import { assertQueueSchema } from '../queue/schema.ts'
 import { adopt } from '../service/adopt.ts'
 import { reconcile } from '../service/reconcile.ts'
+import { createOldDetails } from '../store/old-details.ts'
 import { assertSchemaVersion } from '../store/prisma.ts'
 import { settleCampaigns } from '../store/settle-campaigns.ts'
 import { healthOf } from './health.ts'
 import { startInterval } from './interval.ts'
 import { type Outside, openParts, type Parts } from './parts.ts'
-import { type Pace, paceOf, type WorkerConfig } from './settings.ts'
+import { type Pace, paceOf, retentionOf, type WorkerConfig } from './settings.ts'
 
 export interface RunningWorker {
   /**
@@ -90,7 +91,8 @@ function run(parts: Parts, pace: Pace, config: WorkerConfig, { closers }: Outsid
   const adopter = startInterval(pace.adoptEveryMs, () => adopt(deps), failed('planning new tasks'))
   closers.add('adopter', () => adopter.stop())
   const graceMs = pace.reconcileEveryMs
-  const reconciler = startInterval(pace.reconcileEveryMs, () => reconcile({ ...deps, graceMs }), failed('reconciling'))
+  const old = { store: createOldDetails(parts.database), retention: retentionOf(config) }
+  const reconciler = startInterval(pace.reconcileEveryMs, () => reconcile({ ...deps, old, graceMs }), failed('reconciling'))
   closers.add('reconciler', () => reconciler.stop())
   const settler = startInterval(pace.settleEveryMs, () => settleCampaigns(parts.database), failed('counting campaigns'))
   closers.add('settler', () => settler.stop())

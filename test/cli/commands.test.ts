@@ -7,7 +7,21 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { builtFile, runCli, startNode } from '../support/process.ts'
 
-const COMMANDS = ['worker', 'serve', 'start', 'demo', 'simulator', 'migrate', 'track', 'cancel', 'show', 'report', 'unread', 'doctor']
+const COMMANDS = [
+  'worker',
+  'serve',
+  'start',
+  'demo',
+  'simulator',
+  'migrate',
+  'track',
+  'cancel',
+  'show',
+  'report',
+  'unread',
+  'erase',
+  'doctor',
+]
 const TASK = '9007199254740993123'
 
 let database: TestDatabase

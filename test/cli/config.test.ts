@@ -23,6 +23,8 @@ test('without any variable the defaults of the contract hold', () => {
     logLevel: 'info',
     logPretty: 'auto',
     shutdownGraceSeconds: 25,
+    retainDetailsDays: 90,
+    retainTotalsDays: null,
   })
 })
 
@@ -235,3 +237,18 @@ function refusalOf(env: Record<string, string>, files?: (path: string) => string
   }
   return expect.fail('the configuration was accepted')
 }
+
+test('names go after 90 days and totals never, unless said otherwise; totals do not go before names', () => {
+  const retention = (details: string, totals: string): unknown => {
+    const { retainDetailsDays, retainTotalsDays } = parseConfig({ RETAIN_DETAILS_DAYS: details, RETAIN_TOTALS_DAYS: totals })
+    return [retainDetailsDays, retainTotalsDays]
+  }
+  expect(retention('30', '365')).toEqual([30, 365])
+  expect(retention('30', '30')).toEqual([30, 30])
+  expect(retention('never', 'Never')).toEqual([null, null])
+  const less = 'RETAIN_TOTALS_DAYS (30) is less than RETAIN_DETAILS_DAYS'
+  expect(() => retention('31', '30')).toThrow(`${less} (31)`)
+  expect(() => retention('', '30')).toThrow(`${less} (90)`)
+  expect(() => retention('never', '30')).toThrow(`${less} (never)`)
+  for (const wrong of ['0', '-1', '1.5', '36501', '90d']) expect(() => retention(wrong, '')).toThrow('RETAIN_DETAILS_DAYS')
+})

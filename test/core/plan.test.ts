@@ -129,7 +129,7 @@ describe('what a good look changes', () => {
 
   test('the look is recorded with what it believes, when it was due and what it cost', () => {
     const plan = look(aTask({ ann: unread }), answer({ unread: ['ann'] }))
-    expect(plan.believes).toEqual({ pollNo: 1 })
+    expect(plan.believes).toEqual({ pollNo: 1, erasureNo: 0 })
     expect(plan.poll).toEqual({
       pollNo: 2,
       dueAt: minutesLater(9),

@@ -50,6 +50,7 @@ export function aTask(people: Readonly<Record<string, RecipientState>> = {}, col
     timeoutsInRow: 0,
     listedFingerprint: null,
     listedSince: null,
+    erasureNo: 0,
     recipients: Object.entries(people).map(([userId, state]) => person(userId, state)),
     ...columns,
   }

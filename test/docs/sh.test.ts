@@ -13,13 +13,14 @@ import { type CommandRun, runShell } from './support/shell.ts'
 const README = 'README.md'
 const SIMULATOR = 'docs/simulator.md'
 const PERFORMANCE = 'docs/performance.md'
+const PERSONAL_DATA = 'docs/personal-data.md'
 
 const curl = spawnSync('curl', ['--version']).status === 0
 if (!curl && process.env['CI'] === 'true') throw new Error('curl is not installed, and with CI=true nothing is skipped')
 if (!curl) process.stderr.write('\nTHE LINES WITH curl ARE SKIPPED: it is not installed.\n\n')
 
 test('the pages with commands are those that are run here', () => {
-  expect(PAGES.filter((page) => scriptOf(page) !== '')).toEqual([README, PERFORMANCE, SIMULATOR])
+  expect(PAGES.filter((page) => scriptOf(page) !== '')).toEqual([README, PERFORMANCE, PERSONAL_DATA, SIMULATOR])
 })
 
 test('the commands of the README, one after another', { timeout: 60_000 }, async () => {
@@ -57,6 +58,12 @@ test('the commands of the page on performance, with few tasks', { timeout: 120_0
   const { stdout } = await runShell(script, { DATABASE_URL: inject('postgresUrl') })
   const figures = tableUnder('What was measured', PERFORMANCE).map(([figure = '']) => figure)
   expect(figures.filter((figure) => !stdout.includes(`\n${figure} `))).toEqual([])
+})
+
+test('the commands of the page on personal data', async () => {
+  const database = await aDatabase()
+  const { commands } = await runShell(scriptOf(PERSONAL_DATA), { DATABASE_URL: database, QUEUE_URL: await aQueue(database) })
+  expect(commands.map(({ stdout }) => stdout)).toEqual(['erased in 1 task and 0 jobs of the queue\n', '{"tasks":0,"jobs":0}\n'])
 })
 
 describe.skipIf(!curl)('with curl', () => {

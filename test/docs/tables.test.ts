@@ -29,6 +29,7 @@ const IN_WORDS: Readonly<Record<string, { readonly words: string; readonly holds
 const OTHER: Readonly<Record<string, string>> = {
   DINGTALK_REGION: 'cn',
   LOG_LEVEL: 'debug',
+  RETAIN_TOTALS_DAYS: '400',
   QUEUE_NAME: 'other',
   QUEUE_PREFIX: 'other',
   HOST: '::1',

@@ -6,7 +6,7 @@ import { type LookDeps, look } from '../../src/service/look.ts'
 import { createPermits } from '../../src/service/permits.ts'
 import { reconcile } from '../../src/service/reconcile.ts'
 import { createMemoryGate, createMemoryStore } from '../support/memory-store.ts'
-import { keyOf, minutesLater, notes, SENT, said, someTimers, TIMING } from './support.ts'
+import { keyOf, minutesLater, notes, SENT, said, someOldDetails, someTimers, TIMING } from './support.ts'
 
 const SIGNAL = new AbortController().signal
 /** A minute long after the day. */
@@ -29,6 +29,7 @@ function aWorld(readAtMinute: number) {
     journal,
     now,
     timing: TIMING,
+    digest: (salt, name) => `${salt}/${name}`,
     permits: createPermits({ gate, limitsOf: () => ({ callsPerSecond: 1_000, monthlyBudget: null }), now, maxWaiting: 25 }),
     api: {
       async sendResult() {
@@ -45,7 +46,7 @@ function aWorld(readAtMinute: number) {
     calls,
     deps,
     adopt: () => adopt({ ...deps, store, timers }),
-    reconcile: () => reconcile({ ...deps, store, timers, graceMs: 60_000 }),
+    reconcile: () => reconcile({ ...deps, store, old: someOldDetails(), timers, graceMs: 60_000 }),
   }
 }
 

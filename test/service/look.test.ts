@@ -279,3 +279,37 @@ test('a task that nobody has planned yet is looked at all the same', async () =>
   await look(scene.deps, task.key, SIGNAL)
   expect(scene.rows.row()?.pollNo).toBe(1)
 })
+
+test('somebody is erased while DingTalk is asked: the answer is planned again without the name, and DingTalk is not asked again', async () => {
+  const bob = { salt: 's', digest: 's/bob', pseudonym: 'anonymous:1' }
+  const scene = aScene(task, { now: due, answer: said({ unread: ['ann', 'bob'] }, due) })
+  let staleWrites = 0
+  const store = {
+    ...scene.rows,
+    async apply(plan: Parameters<typeof scene.rows.apply>[0]) {
+      if (plan.believes.erasureNo === 1) return scene.rows.apply(plan)
+      staleWrites++
+      scene.rows.put(aTask({ erasureNo: 1, erasures: [bob] }))
+      return 'stale' as const
+    },
+  }
+  expect(await look({ ...scene.deps, store }, task.key, SIGNAL)).toMatchObject({ kind: 'again' })
+  expect([scene.calls(), staleWrites]).toEqual([1, 1])
+  expect(scene.rows.plans.map((plan) => plan.changed.map(({ userId }) => userId))).toEqual([['ann', 'anonymous:1']])
+  expect(scene.notes.lines).toEqual(['looked observed stored'])
+})
+
+test('somebody who was erased and is named in a task that came in later goes before the look', async () => {
+  const ann = { salt: 's', digest: 's/ann', pseudonym: 'anonymous:1' }
+  const scene = aScene(aTask({ erasureNo: 1, erasures: [ann] }), { now: due })
+  const store = {
+    ...scene.rows,
+    async rename(_key: typeof task.key, userId: string, pseudonym: string) {
+      expect(userId).toBe('ann')
+      const recipients = [{ userId: pseudonym, state: { kind: 'pending' as const }, firstSeenAt: null }]
+      scene.rows.put(aTask({ erasureNo: 1, erasures: [ann], recipients }))
+    },
+  }
+  await look({ ...scene.deps, store }, task.key, SIGNAL)
+  expect(scene.rows.plans.map((plan) => plan.changed.map(({ userId }) => userId))).toEqual([['anonymous:1']])
+})

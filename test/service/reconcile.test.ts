@@ -1,7 +1,18 @@
 import { expect, test } from 'vitest'
 import type { LoadedTask, OverdueTask } from '../../src/core/ports.ts'
 import { reconcile } from '../../src/service/reconcile.ts'
-import { aTask, keyOf, minutesLater, NOTHING_RESTORED, notes, overdueTask, someRows, someTimers, TIMING } from './support.ts'
+import {
+  aTask,
+  keyOf,
+  minutesLater,
+  NOTHING_RESTORED,
+  notes,
+  overdueTask,
+  someOldDetails,
+  someRows,
+  someTimers,
+  TIMING,
+} from './support.ts'
 
 const GRACE_MS = 60_000
 
@@ -23,7 +34,14 @@ function aWorld(tasks: readonly LoadedTask[], now: Date) {
   }
   const timers = someTimers()
   const journal = notes()
-  return { rows, timers, journal, asked, store, deps: { store, timers, timing: TIMING, graceMs: GRACE_MS, now: () => now, journal } }
+  return {
+    rows,
+    timers,
+    journal,
+    asked,
+    store,
+    deps: { store, old: someOldDetails(), timers, timing: TIMING, graceMs: GRACE_MS, now: () => now, journal },
+  }
 }
 
 test('a task whose look is overdue gets its timer back', async () => {

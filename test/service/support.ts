@@ -46,14 +46,16 @@ export function aTask(columns: Partial<LoadedTask> = {}): LoadedTask {
     timeoutsInRow: 0,
     listedFingerprint: null,
     listedSince: null,
+    erasureNo: 0,
     recipients: [{ userId: 'ann', state: { kind: 'pending' }, firstSeenAt: null }],
     hindrance: null,
+    erasures: [],
     ...columns,
   }
 }
 
 /** Rows in a map, with the compare-and-set that the port promises. */
-export interface Rows extends Pick<DeliveryStore, 'load' | 'apply' | 'end' | 'putOff'> {
+export interface Rows extends Pick<DeliveryStore, 'load' | 'apply' | 'end' | 'putOff' | 'rename'> {
   put(task: LoadedTask): void
   row(key?: TaskKey): LoadedTask | undefined
   readonly plans: readonly LookPlan[]
@@ -86,6 +88,7 @@ export function someRows(...tasks: readonly LoadedTask[]): Rows {
     async end(key, believes, update) {
       return change(key, believes.pollNo, (task) => withUpdate(task, update))
     },
+    rename: async () => undefined,
     async putOff(key, believes, nextPollAt, hindrance) {
       return change(key, believes.pollNo, (task) => ({ ...task, nextPollAt, hindrance }))
     },
@@ -107,6 +110,7 @@ export function notes(): Notes {
     ended: ({ status, reason }) => void lines.push(`ended ${status} ${reason?.split(':')[0]}`),
     putOff: ({ reason }) => void lines.push(`put off: ${reason}`),
     reconciled: ({ actions }) => void lines.push(`reconciled ${JSON.stringify(actions)}`),
+    retained: ({ namesRemoved, tasksRemoved }) => void lines.push(`retained ${namesRemoved} ${tasksRemoved}`),
     failed: ({ what }) => void lines.push(`failed: ${what}`),
   }
 }
@@ -152,6 +156,7 @@ export function aScene(task: LoadedTask, given: { readonly now: Date; readonly a
     calls: () => calls,
     deps: {
       store: rows,
+      digest: (salt, name) => `${salt}/${name}`,
       gate,
       timing: TIMING,
       journal,
@@ -207,6 +212,24 @@ export const grantAll = ({ last, ordinary }: { last: number; ordinary: number })
 })
 
 export const NOTHING_RESTORED: Restored = { added: 0, replaced: 0, moved: 0, left: 0 }
+
+/** Nothing is old, or as much as is said: tasks whose names may go, and tasks that may go. */
+export function someOldDetails({ names = 0, tasks = 0 } = {}) {
+  const left = { names, tasks }
+  const asked: Array<{ what: string; before: Date; limit: number }> = []
+  const take = (what: 'names' | 'tasks') => async (before: Date, limit: number) => {
+    asked.push({ what, before, limit })
+    const taken = Math.min(limit, left[what])
+    left[what] -= taken
+    return taken
+  }
+  const store = {
+    removeNames: take('names'),
+    removeTasks: take('tasks'),
+    forgetErasures: async (before: Date) => void asked.push({ what: 'erasures', before, limit: 0 }),
+  }
+  return { asked, left, store, retention: { detailsMs: 90 * 86_400_000, totalsMs: null } }
+}
 
 /** Timers that only note what they were asked for. */
 export function someTimers(): LookTimers & { readonly timers: Timer[]; readonly batches: number[] } {

@@ -221,7 +221,7 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
       test('an ended task takes no look', async () => {
         const task = await aTask(store, { userIds: ['ann'] })
         await lookAt(store, task.key, { read: ['ann'] }, 5)
-        const again = { ...planFor(task, { unread: ['ann'] }, 6), believes: { pollNo: 1 } }
+        const again = { ...planFor(task, { unread: ['ann'] }, 6), believes: { pollNo: 1, erasureNo: 0 } }
         expect(await store.apply(again)).toBe('stale')
       })
 

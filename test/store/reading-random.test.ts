@@ -202,6 +202,7 @@ async function holdCampaign(ref: { readonly app: string; readonly campaign: stri
     lastSentAt: latestOf(tasks.map(({ sent_at }) => sent_at)),
     lastDeadlineAt: latestOf(tasks.map(({ deadline_at }) => deadline_at)),
     lastObservedAt: latestOf(tasks.map(({ last_observed_at }) => last_observed_at)),
+    namesRemovedAt: null,
   })
   const listed = (await pagesOf((page) => db.rates.campaignRecipients(ref, page), 2)).flat()
   expect(listed).toEqual(everybody.flatMap((rows) => (rows[0] === undefined ? [] : [{ ...statusOf(rows[0]), tasks: rows.length }])))

@@ -160,7 +160,7 @@ test('a campaign counts people once, each with the best state', async () => {
   await lookAt(db.store, other.key, { read: ['a'] }, 7)
   expect(await rates.campaign({ campaign: 'many', app: 'default' })).toEqual({
     ...{ app: 'default', campaign: 'many', tasks: 2, openTasks: 2, firstSentAt: SENT, lastSentAt: SENT },
-    ...{ lastDeadlineAt: minutesLater(24 * 60), lastObservedAt: answeredAt(6) },
+    ...{ lastDeadlineAt: minutesLater(24 * 60), lastObservedAt: answeredAt(6), namesRemovedAt: null },
     // a read, g read, b unread, e pending in one of two, c forbidden over failed, d failed over invalid, f invalid
     ...{ targeted: 7, delivered: 3, read: 2, unread: 1, pending: 1, failed: 1, forbidden: 1, invalid: 1 },
     ...{ readRate: 2 / 3, readRateOfTargeted: 2 / 7 },

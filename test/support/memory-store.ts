@@ -39,7 +39,7 @@ export function createMemoryStore(now: Clock): MemoryStore {
           ...{ status: 'tracking', reason: null, hindrance: null, recipientsKnown: request.userIds !== null, recipients: people },
           ...{ deadlineAt: new Date(request.sentAt.getTime() + QUERY_WINDOW_MS), nextPollAt: now(), pollNo: 0, goodPolls: 0 },
           ...{ lastGoodRequestedAt: null, lastObservedAt: null, failuresInRow: 0, timeoutsInRow: 0 },
-          ...{ listedFingerprint: null, listedSince: null },
+          ...{ listedFingerprint: null, listedSince: null, erasureNo: 0, erasures: [] },
         }
         tasks.set(nameOf(key), { task, adopted: false, polls: [], transitions: [] })
         return { key, isNew: true }
@@ -82,6 +82,12 @@ export function createMemoryStore(now: Clock): MemoryStore {
       if (stored === undefined) return 'stale'
       stored.task = { ...stored.task, nextPollAt, hindrance }
       return 'stored'
+    },
+    async rename(key, userId, pseudonym) {
+      const stored = find(key)
+      if (stored === undefined) return
+      const recipients = stored.task.recipients.map((one) => (one.userId === userId ? { ...one, userId: pseudonym } : one))
+      stored.task = { ...stored.task, recipients }
     },
     async exclusively(work) {
       if (locked) return null

@@ -43,6 +43,8 @@ export async function aRunningWorker(queue?: QueueAddress, app: Partial<WorkerAp
     ],
     timeScale: 1_440,
     shutdownGraceSeconds: 5,
+    retainDetailsDays: 90,
+    retainTotalsDays: null,
     logger: createLogger({ level: 'silent', pretty: false }),
   })
   onTestFinished(() => worker.close())

@@ -79,6 +79,7 @@ const task: Readonly<Record<keyof TaskRates, Schema>> = {
   nextPollAt: orNull(time()),
   hindrance: orNull(text('Why the last look was put off; null after a good look.')),
   recipientsKnown: yes('The sender named the recipients.'),
+  namesRemovedAt: orNull(time('The names of its people were replaced by pseudonyms then; null: they were not.')),
   ...rateColumns,
 }
 
@@ -152,6 +153,7 @@ export const SCHEMAS = {
       lastSentAt: time(),
       lastDeadlineAt: time(),
       lastObservedAt: orNull(time('The latest good look of any of its tasks; null before the first.')),
+      namesRemovedAt: orNull(time('Names in one of its tasks were last replaced by pseudonyms then; null: in none so far.')),
       ...rateColumns,
     },
     'People, not rows: one person in several tasks counts once, with the best state.',

@@ -20,7 +20,7 @@ export interface PeopleFilter {
 
 export interface PeopleList extends PeoplePlace {
   readonly filter: PeopleFilter
-  readonly counts: RateColumns
+  readonly counts: RateColumns & { readonly namesRemovedAt: Date | null }
   readonly people: ReadonlyArray<RecipientStatus | CampaignRecipient>
   /** Where the page of the list begins; null: at its beginning. */
   readonly cursor: string | null
@@ -55,6 +55,7 @@ ${stateTabs(view, list)}
 <button type="submit">${words.search}</button>
 ${filter.search !== '' && html`<a href="${withQuery(path, queryOf(app, { ...filter, search: '' }))}#people">${words.showAll}</a>`}
 </form>
+${list.counts.namesRemovedAt !== null && html`<p class="note">${(list.window === null ? words.people.namesRemovedInSome : words.people.namesRemoved)(view.format.time(list.counts.namesRemovedAt))}</p>`}
 <p class="quiet">${words.people.meaning[filter.state ?? 'all']}</p>
 ${list.people.length === 0 ? html`<p class="empty">${words.people.nobody}</p>` : peopleTable(view, list)}
 ${pager(view, words.people.title, { first: cursor === null ? null : page(null), next: nextCursor === null ? null : page(nextCursor) })}

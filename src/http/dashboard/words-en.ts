@@ -252,6 +252,8 @@ export const en = {
     all: 'All',
     searchLabel: 'Find a user id',
     nobody: 'Nobody.',
+    namesRemoved: (time: Html): Html => html`The names were removed on ${time}: the task ended long ago. The figures stay.`,
+    namesRemovedInSome: (time: Html): Html => html`Names in tasks that ended long ago were removed, last on ${time}. The figures stay.`,
     meaning: {
       ...stateMeaning,
       unread: 'Unread as of the time in each row; what happened since is not known.',

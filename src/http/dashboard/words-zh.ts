@@ -214,6 +214,8 @@ export const zh: Words = {
     all: '全部',
     searchLabel: '查找 userid',
     nobody: '没有符合条件的人。',
+    namesRemoved: (time: Html): Html => html`任务早已结束，人员姓名已于 ${time} 移除。统计数字保持不变。`,
+    namesRemovedInSome: (time: Html): Html => html`早已结束的任务中的人员姓名已移除，最近一次为 ${time}。统计数字保持不变。`,
     meaning: {
       ...stateMeaning,
       unread: '截至每行所示时间仍为未读；此后的情况不明。',

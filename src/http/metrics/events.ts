@@ -11,7 +11,7 @@ export interface EventMetrics {
   apiCall(event: { readonly app: string; readonly endpoint: string; readonly code: string; readonly seconds: number }): void
   /** One attempt to get an access token. */
   tokenRefresh(app: string, ok: boolean): void
-  /** What the reconciler did, by kind (`added`, `replaced`, `moved`, `ended`, …). */
+  /** What the reconciler did, by kind (`added`, `replaced`, `moved`, `ended`, `names_removed`, …). */
   reconciled(actions: Readonly<Record<string, number>>): void
   /** One request that our own HTTP API answered. `route`: the pattern that matched (`/v1/tasks/:taskId`), never the path that was asked for. */
   httpRequest(event: { readonly route: string; readonly method: string; readonly status: number; readonly seconds: number }): void
@@ -82,7 +82,7 @@ function collectorsIn(registry: Registry) {
     callSeconds: histogram('api_call_seconds', 'How long HTTP calls to DingTalk took.', CALL_SECONDS),
     tokens: counter('token_refreshes_total', 'Access tokens fetched.', ['app']),
     tokenFailures: counter('token_failures_total', 'Attempts to fetch an access token that brought none.', ['app']),
-    reconciled: counter('reconcile_actions_total', 'What the reconciler did about overdue tasks, by kind.', ['kind']),
+    reconciled: counter('reconcile_actions_total', 'What the reconciler did about overdue and old tasks, by kind.', ['kind']),
     requests: counter('http_requests_total', 'Requests that the HTTP API and the dashboard answered.', ['route', 'method', 'status']),
     requestSeconds: histogram('http_request_seconds', 'How long requests to the HTTP API and the dashboard took.', REQUEST_SECONDS, [
       'route',

@@ -10,7 +10,7 @@ import { severalApps } from './tasks.ts'
 
 const CAMPAIGN = Prisma.sql`app, campaign, tasks, open_tasks, ${RATES}, ${millis('first_sent_at')} AS first_sent_at_ms,
   ${millis('last_sent_at')} AS last_sent_at_ms, ${millis('last_deadline_at')} AS last_deadline_at_ms,
-  ${millis('last_observed_at')} AS last_observed_at_ms`
+  ${millis('last_observed_at')} AS last_observed_at_ms, ${millis('names_removed_at')} AS names_removed_at_ms`
 
 function campaignOf(row: Row): CampaignRates {
   return {
@@ -22,6 +22,7 @@ function campaignOf(row: Row): CampaignRates {
     lastSentAt: time(row, 'last_sent_at_ms'),
     lastDeadlineAt: time(row, 'last_deadline_at_ms'),
     lastObservedAt: timeOrNull(row, 'last_observed_at_ms'),
+    namesRemovedAt: timeOrNull(row, 'names_removed_at_ms'),
     ...ratesOf(row),
   }
 }

@@ -10,7 +10,8 @@ import { during, equals, timestamp, where } from './sql.ts'
 
 const TASK = Prisma.sql`app, task_id, agent_id, campaign, status, reason, polls, good_polls, hindrance, recipients_known, ${RATES},
   ${millis('sent_at')} AS sent_at_ms, ${millis('deadline_at')} AS deadline_at_ms, ${millis('last_observed_at')} AS last_observed_at_ms,
-  ${millis('finished_at')} AS finished_at_ms, ${millis('tracked_at')} AS tracked_at_ms, ${millis('next_poll_at')} AS next_poll_at_ms`
+  ${millis('finished_at')} AS finished_at_ms, ${millis('tracked_at')} AS tracked_at_ms, ${millis('next_poll_at')} AS next_poll_at_ms,
+  ${millis('names_removed_at')} AS names_removed_at_ms`
 
 function taskOf(row: Row): TaskRates {
   return {
@@ -30,6 +31,7 @@ function taskOf(row: Row): TaskRates {
     nextPollAt: timeOrNull(row, 'next_poll_at_ms'),
     hindrance: textOrNull(row, 'hindrance'),
     recipientsKnown: flag(row, 'recipients_known'),
+    namesRemovedAt: timeOrNull(row, 'names_removed_at_ms'),
     ...ratesOf(row),
   }
 }

@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest'
+import { createLookTimers } from '../../src/queue/look-timers.ts'
+import { renamed, scrubJobs } from '../../src/queue/scrub-jobs.ts'
+import { aForeignQueue, aQueue, aWorker, describeQueues, failedJob, latch } from './support.ts'
+
+const ERIN = 'erin-0366325231-zq'
+const PSEUDONYM = 'anonymous:0123'
+const someone = (app: string | null = null) => ({ userId: ERIN, app })
+
+describeQueues((backend) => {
+  test('a person goes from jobs that wait, sleep or failed, and all else stays', async () => {
+    const address = backend.address()
+    const [queue, foreign] = [aQueue(address), aForeignQueue(address)]
+    const worker = aWorker(address)
+    await foreign.add('track', { taskId: 'no number', userIds: [ERIN, 'ann'] }, { jobId: 'wrong-task' })
+    await foreign.add('track', { taskId: '1', userIds: [ERIN, ERIN, 7] }, { jobId: 'wrong-people' })
+    await foreign.add('track', { taskId: '1', userIds: ERIN }, { jobId: 'names-the-person-in-its-reason' })
+    for (const id of ['wrong-task', 'wrong-people', 'names-the-person-in-its-reason']) await failedJob(foreign, id)
+    expect((await foreign.getJob('names-the-person-in-its-reason'))?.failedReason).toContain(ERIN)
+    await worker.close()
+    await foreign.add('track', { taskId: '2', userIds: ['ann', ERIN], campaign: 'one' }, { jobId: 'waits' })
+    await foreign.add('track', { taskId: '3', userIds: [ERIN] }, { jobId: 'sleeps', delay: 3_600_000 })
+    await foreign.add('track', { taskId: '4', userIds: [ERIN] }, { jobId: 'goes-first', priority: 1 })
+    await foreign.add('track', { taskId: '5', userIds: ['ann'] }, { jobId: 'of-others' })
+    const key = { app: 'default', taskId: '6' }
+    await createLookTimers(queue, () => new Date()).set([{ key, look: { at: new Date(Date.now() + 3_600_000), last: false } }])
+
+    expect(await scrubJobs(queue, someone('hr'), PSEUDONYM), 'in another app').toBe(0)
+    expect(await scrubJobs(queue, someone(), PSEUDONYM)).toBe(6)
+    expect(await scrubJobs(queue, someone(), PSEUDONYM), 'again').toBe(0)
+    const data = async (id: string): Promise<unknown> => (await foreign.getJob(id))?.data
+    expect(await data('waits')).toEqual({ taskId: '2', userIds: ['ann', PSEUDONYM], campaign: 'one' })
+    expect(await data('sleeps')).toEqual({ taskId: '3', userIds: [PSEUDONYM] })
+    expect(await data('goes-first')).toEqual({ taskId: '4', userIds: [PSEUDONYM] })
+    expect(await data('wrong-task')).toEqual({ taskId: 'no number', userIds: [PSEUDONYM, 'ann'] })
+    expect(await data('wrong-people')).toEqual({ taskId: '1', userIds: [PSEUDONYM, PSEUDONYM, 7] })
+    expect(await data('of-others')).toEqual({ taskId: '5', userIds: ['ann'] })
+    expect(await foreign.getJob('names-the-person-in-its-reason')).toBeUndefined()
+    expect(await foreign.getJobState('look.default.6')).toBe('delayed')
+  })
+
+  test('a job that runs is found too', async () => {
+    const address = backend.address()
+    const [queue, foreign, started, done] = [aQueue(address), aForeignQueue(address), latch(), latch()]
+    aWorker(address, { track: async () => (started.open(), await done.opened) })
+    await foreign.add('track', { taskId: '1', userIds: [ERIN] }, { jobId: 'runs' })
+    await started.opened
+    expect(await scrubJobs(queue, someone(), PSEUDONYM)).toBe(1)
+    expect((await foreign.getJob('runs'))?.data).toEqual({ taskId: '1', userIds: [PSEUDONYM] })
+    done.open()
+  })
+})
+
+test('a text is replaced wherever it stands as a whole, and what does not have it is the same value', () => {
+  const data = { taskId: '1', userIds: ['a', 'ab'], more: [{ a: 'a' }, null, 1] }
+  expect(renamed(data, 'a', 'x')).toEqual({ taskId: '1', userIds: ['x', 'ab'], more: [{ x: 'x' }, null, 1] })
+  for (const value of [data, null, undefined, 7, 'abc', []]) expect(renamed(value, 'b', 'x')).toBe(value)
+})
