@@ -59,7 +59,7 @@ function refusal(code: string, message: string, requestId: string | null, exchan
 
 /** Text that PostgreSQL can hold: no NUL, no half of a surrogate pair. One such letter would fail the write of everybody's looks. */
 function storable(text: string, maxLength: number): string {
-  return text.replaceAll('\u0000', ' ').slice(0, maxLength).toWellFormed()
+  return text.slice(0, maxLength).replaceAll('\u0000', ' ').toWellFormed()
 }
 
 /** One state a person. Later calls win, so the order below is the precedence read > unread > forbidden > failed > invalid. */

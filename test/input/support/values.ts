@@ -161,4 +161,9 @@ export const anyText: fc.Arbitrary<string> = fc.oneof(
   fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 210 }).map((units) => String.fromCharCode(...units)),
 )
 
-export const anyJson: fc.Arbitrary<unknown> = fc.oneof(anyText, fc.constantFrom(...HOSTILE_JSON), fc.jsonValue({ maxDepth: 3 }))
+/** Without the largest: a property that has them often is about nothing else. */
+export const anyJson: fc.Arbitrary<unknown> = fc.oneof(
+  anyText,
+  fc.constantFrom(...HOSTILE_JSON.filter((value) => !Array.isArray(value) || value.length < 1_000)),
+  fc.jsonValue({ maxDepth: 3 }),
+)
