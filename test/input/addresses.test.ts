@@ -50,6 +50,22 @@ describe('the dashboard', () => {
   })
 })
 
+test.each([
+  ['/campaigns/%00', 400, 'name must have 1 to 200 characters'],
+  ['/campaigns/%00/people.csv', 400, 'name must have 1 to 200 characters'],
+  ['/tasks/%00', 400, 'taskId must be a whole number'],
+  [`/tasks/${TASK}?app=%00`, 400, 'app must be 1 to 64 letters'],
+  [`/tasks/${TASK}/people/%00`, 400, 'userId must have 1 to 128 characters'],
+  ['/campaigns/%3Cscript%3E', 404, '&lt;script&gt;'],
+  ['//', 404, 'href="/"'],
+  ['//[', 404, 'href="/"'],
+  ['/\\', 404, 'href="/"'],
+])('%s is a page with status %i that says so', async (path, status, says) => {
+  const answer = await askRaw(served.port, headersOnly(path, { host: 'localhost', accept: 'text/html' }))
+  expect([answer.status, answer.text]).toEqual([status, expect.stringContaining(says)])
+  expect(answer.text).toContain('content-type: text/html; charset=utf-8')
+})
+
 const HEADERS: ReadonlyArray<Readonly<Record<string, string>>> = [
   { accept: '\u00ff'.repeat(100) },
   { accept: `${'text/html;q=x,'.repeat(300)}` },

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { InvalidInputError } from '../../src/core/errors.ts'
 import { BODY_LIMIT_BYTES } from '../../src/http/body.ts'
-import type { Tracker, TrackInput } from '../../src/index.ts'
+import { createTracker, type Tracker, type TrackInput } from '../../src/index.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
 import { aDatabase, aSession, aTracker, type Sql, taskRows } from '../doors/support.ts'
@@ -197,6 +197,58 @@ function sayableTo(backend: 'redis' | 'postgres'): ReadonlyArray<Case & { readon
       (expected.kind === 'accepted' || /[^\0-\x7f]/.test(expected.message) || i % 4 === 0),
   )
 }
+
+test('a list of requests that is none, and one with a mistake in the middle, track nothing', async () => {
+  const databaseUrl = await aDatabase()
+  const tracker = aTracker({ databaseUrl })
+  const many = async (inputs: unknown) => tracker.trackMany(inputs as TrackInput[])
+  for (const inputs of [null, undefined, 'x', 5, {}, new Map(), { length: 1 }]) {
+    await expect(many(inputs)).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      field: 'inputs',
+      message: expect.stringContaining('takes a list of requests'),
+    })
+  }
+  const hole = [{ taskId: '1' }]
+  hole[2] = { taskId: '3' }
+  for (const inputs of [[{ taskId: '1' }, { taskId: 'x' }, { taskId: '3' }], hole, [null]]) {
+    await expect(many(inputs)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+  }
+  expect(await many([])).toEqual([])
+  expect(await taskRows(await aSession(databaseUrl))).toEqual([])
+})
+
+test('a tracker that cannot be is refused when it is made, and its addresses are not shown', () => {
+  const url = 'postgres://u:cAnArY@127.0.0.1:1/x'
+  for (const text of ['', 'a:b', 'a b', 'x'.repeat(101), 'a\u0000', '\ud800', null, 5, {}]) {
+    for (const name of ['queueName', 'queuePrefix']) {
+      if (name === 'queuePrefix' && text === 'a:b') continue
+      const make = () => createTracker({ queueUrl: url, [name]: text })
+      expect(make).toThrow(
+        expect.objectContaining({
+          code: 'INVALID_CONFIG',
+          message: expect.stringMatching(new RegExp(`^${name} .* is not accepted. Accepted: 1 to`)),
+        }),
+      )
+    }
+  }
+  for (const address of [
+    '',
+    'x',
+    5,
+    {},
+    [],
+    'mysql://u:cAnArY@h',
+    'postgres://u:cAnArY@h:x',
+    'redis://u:cAnArY@h/db',
+    'javascript:alert(1)',
+  ]) {
+    for (const name of ['queueUrl', 'databaseUrl']) {
+      const make = () => createTracker({ [name]: address })
+      expect(make).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.not.stringContaining('cAnArY') }))
+    }
+  }
+})
 
 test('no object of the language has got anything new', () => {
   expect(Object.getOwnPropertyNames(Object.prototype).join()).toBe(PROTOTYPE)
