@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ask, askRaw, headersOnly } from '../http/support/ask.ts'
 import { openServer, type Served } from '../http/support/server.ts'
 import { CAMPAIGN, fillWorld, TASK } from '../http/support/world.ts'
-import { each, HOSTILE_PARTS, IN_PATH, inTurnOf } from './support/parts.ts'
+import { HOSTILE_PARTS, IN_PATH, inTurnOf, inTurns } from './support/parts.ts'
 
 let served: Served
 let close: () => Promise<void>
@@ -42,7 +42,7 @@ describe('the dashboard', () => {
       path.replace('NAME', encodeURIComponent(CAMPAIGN)).replace('TASK', TASK).replace('USER', 'ann'),
     )
     expect(filled.length).toBeGreaterThan(120)
-    await each(filled, async (path) => {
+    await inTurns(filled, async (path) => {
       const { status, text } = await ask(served.url, path, { headers: { accept: 'text/html' } })
       expect([path.slice(0, 200), status]).toEqual([path.slice(0, 200), expect.toBeOneOf([200, 400, 404, 409])])
       expect(text).not.toMatch(/<script>alert|<img src=x/)
@@ -68,8 +68,8 @@ test.each([
 
 const HEADERS: ReadonlyArray<Readonly<Record<string, string>>> = [
   { accept: '\u00ff'.repeat(100) },
-  { accept: `${'text/html;q=x,'.repeat(300)}` },
-  { 'accept-language': `${'zh;q=1e999,'.repeat(300)}` },
+  { accept: 'text/html;q=x,'.repeat(300) },
+  { 'accept-language': 'zh;q=1e999,'.repeat(300) },
   { 'accept-language': '-;q=;;,,;' },
   { 'accept-encoding': 'gzip;q=0, *;q=nonsense' },
   { cookie: 'delivery_session=%; delivery_language=__proto__; =; ;;; delivery_theme="x' },
@@ -146,7 +146,7 @@ test('no address, header or byte brings the server down, and none is its fault',
     ),
     ...WHOLE,
   ]
-  await each(requests, async (request) => {
+  await inTurns(requests, async (request) => {
     const { status, text } = await askRaw(port, Buffer.from(request, 'latin1'))
     const at = request.slice(0, 120)
     // Nothing at all is the answer to what is no request.

@@ -44,7 +44,7 @@ const CODES = [
   43009,
   15,
   500,
-  1e400,
+  Number.POSITIVE_INFINITY,
   1e21,
   2 ** 53 + 2,
   'ApiCountLimitForOrg',
@@ -102,7 +102,7 @@ export function answersOf(seed: number): () => unknown {
 
   /** As `JSON.parse` makes them: `__proto__` is a field like any other. */
   function fieldsOf(entries: ReadonlyArray<readonly [string, unknown]>): unknown {
-    const more = rarely() ? [[String(oneOf(TEXTS)), anything()] as const] : []
+    const more = rarely() ? [[oneOf(TEXTS), anything()] as const] : []
     return Object.fromEntries([...entries, ...more])
   }
   return () => {

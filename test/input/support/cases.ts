@@ -42,7 +42,7 @@ export function everyCase(): Case[] {
   return [...requests, ...bodies.map((value) => caseOf(`the request is ${shown(value)}`, value))]
 }
 
-export function caseOf(name: string, input: unknown): Case {
+function caseOf(name: string, input: unknown): Case {
   return { name, input, json: jsonOf(input), expected: expectedOf(input) }
 }
 

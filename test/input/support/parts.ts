@@ -32,6 +32,6 @@ export function inTurnOf(n: number): <T>(items: readonly T[]) => T[] {
 }
 
 /** Some at a time. */
-export async function each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+export async function inTurns<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   for (let i = 0; i < items.length; i += 16) await Promise.all(items.slice(i, i + 16).map(work))
 }

@@ -7,7 +7,7 @@ import type { LookPlan } from '../../../src/core/plan.ts'
  * What is wrong with a plan: what the core promises, and what the database would refuse. One row that it refuses fails every attempt to
  * store the look, for ever.
  */
-export function faultsOf(task: Task, plan: LookPlan, after: Task): string[] {
+function faultsOf(task: Task, plan: LookPlan, after: Task): string[] {
   return [...faultsOfPeople(task, plan, after), ...faultsOfTimes(task, plan), ...faultsOfTexts(plan), ...faultsOfNumbers(plan)]
 }
 

@@ -154,6 +154,11 @@ export const HOSTILE_VALUES: readonly unknown[] = [
   /x/,
 ]
 
+/** NUL, tabs, line ends, escapes: what would break a line of a log, or be obeyed by a terminal. */
+export function hasControls(text: string): boolean {
+  return Array.from(text).some((letter) => letter < ' ')
+}
+
 /** Any text at all, halves of surrogate pairs and NUL among them. */
 export const anyText: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom(...HOSTILE_TEXTS.filter((text) => text.length < 1_000)),
