@@ -23,6 +23,7 @@ export default defineConfig({
       project('service', servers),
       project('queue', servers),
       project('doors', servers),
+      project('input', servers),
       project('process', servers),
       project('faults', servers),
       project('docs', servers),

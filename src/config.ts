@@ -18,7 +18,7 @@ import {
 import { type AppConfig, type Config, type Credentials, LOG_LEVELS, type QueueConfig } from './config/types.ts'
 import { findTypos } from './config/typos.ts'
 import { type Environment, type Variables, variablesOf } from './config/variables.ts'
-import { DATABASE_SCHEMES, QUEUE_SCHEMES } from './core/address.ts'
+import { DATABASE_SCHEMES, QUEUE_NAME, QUEUE_PREFIX, QUEUE_SCHEMES } from './core/address.ts'
 import { TrackerError } from './core/errors.ts'
 import { hostsOf } from './dingtalk/hosts.ts'
 import { showAddress } from './redact.ts'
@@ -77,13 +77,8 @@ function readRetention(variables: Variables): Pick<Config, 'retainDetailsDays' |
 
 function readQueue(variables: Variables, databaseUrl: string | null): QueueConfig | null {
   const url = variables.read('QUEUE_URL', address(QUEUE_SCHEMES), databaseUrl)
-  const name = variables.read('QUEUE_NAME', matching(/^[\w.-]{1,100}$/, '1 to 100 letters, digits, "_", "-" or "."'), 'dingtalk-delivery')
-  // Braces make a hash tag, which Redis Cluster needs.
-  const prefix = variables.read(
-    'QUEUE_PREFIX',
-    matching(/^[\w.:{}-]{1,64}$/, '1 to 64 letters, digits, "_", "-", ".", ":", "{" or "}"'),
-    'bull',
-  )
+  const name = variables.read('QUEUE_NAME', matching(QUEUE_NAME.pattern, QUEUE_NAME.accepted), 'dingtalk-delivery')
+  const prefix = variables.read('QUEUE_PREFIX', matching(QUEUE_PREFIX.pattern, QUEUE_PREFIX.accepted), 'bull')
   return url === null ? null : { url, backend: url.startsWith('redis') ? 'redis' : 'postgres', name, prefix }
 }
 

@@ -1,5 +1,6 @@
-import { assertAddress, DATABASE_SCHEMES, QUEUE_SCHEMES } from './core/address.ts'
-import { TrackerError } from './core/errors.ts'
+import { assertAddress, assertName, DATABASE_SCHEMES, QUEUE_NAME, QUEUE_PREFIX, QUEUE_SCHEMES } from './core/address.ts'
+import { InvalidInputError, TrackerError } from './core/errors.ts'
+import { show } from './core/show.ts'
 import { parseTrackRequest, type TrackInput, type TrackRequest } from './core/track-request.ts'
 
 export { InvalidInputError, TrackerError, type TrackerErrorCode } from './core/errors.ts'
@@ -45,7 +46,7 @@ interface Door {
 
 /**
  * The door for sending code. Connects when the first task is tracked, and loads neither Prisma nor undici.
- * @throws {TrackerError} `INVALID_CONFIG` when not exactly one URL is given, or one of another kind
+ * @throws {TrackerError} `INVALID_CONFIG` when not exactly one URL is given, or one of another kind, or a name that no queue has
  */
 export function createTracker(options: TrackerOptions): Tracker {
   const open = doorOf(options)
@@ -55,7 +56,9 @@ export function createTracker(options: TrackerOptions): Tracker {
   async function trackMany(inputs: readonly TrackInput[]): Promise<TrackResult[]> {
     if (closed) throw new TrackerError('CLOSED', 'This tracker is closed. Create another one.')
     const now = new Date()
-    const requests = inputs.map((input) => parseTrackRequest(input, now))
+    if (!Array.isArray(inputs)) throw new InvalidInputError('inputs', `trackMany takes a list of requests, not ${show(inputs)}.`)
+    // A hole in a list is a request that is missing.
+    const requests = Array.from(inputs, (input: unknown) => parseTrackRequest(input, now))
     if (requests.length === 0) return []
     door ??= open()
     const isNew = await (await door).add(requests)
@@ -95,9 +98,12 @@ function doorOf(options: TrackerOptions): () => Promise<Door> {
   }
   const url = queueUrl ?? ''
   assertAddress('queueUrl', url, QUEUE_SCHEMES)
+  const { queueName = 'dingtalk-delivery', queuePrefix = 'bull' } = options
+  assertName('queueName', queueName, QUEUE_NAME)
+  assertName('queuePrefix', queuePrefix, QUEUE_PREFIX)
   return async () => {
     const { openTrackQueue } = await import('./queue/track-queue.ts')
-    const queue = openTrackQueue({ url, name: options.queueName ?? 'dingtalk-delivery', prefix: options.queuePrefix ?? 'bull' })
+    const queue = openTrackQueue({ url, name: queueName, prefix: queuePrefix })
     return {
       async add(requests) {
         await queue.add(requests)

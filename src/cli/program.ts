@@ -13,6 +13,7 @@ import { addServe } from './serve.ts'
 import { addShow } from './show.ts'
 import { addSimulator } from './simulator.ts'
 import { addStart } from './start.ts'
+import { plainText } from './text/table.ts'
 import { addTrack } from './track.ts'
 import { addUnread } from './unread.ts'
 import { packageVersion } from './version.ts'
@@ -82,8 +83,16 @@ function explain(error: unknown, context: Context): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? DONE : WRONG_USAGE
   const message = error instanceof Error ? error.message : String(error)
   const text = error instanceof TrackerError ? message : message.replace(/\s*\n\s*/g, ' ')
-  context.note(`error: ${scrubText(text === '' ? nameOf(error) : text)}`)
+  context.note(`error: ${harmless(scrubText(text === '' ? nameOf(error) : text))}`)
   return FAILED
+}
+
+/** What was given is shown, and may be a file's name: control characters in it must not reach the terminal. */
+function harmless(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => plainText(line))
+    .join('\n')
 }
 
 function nameOf(error: unknown): string {

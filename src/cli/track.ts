@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
 import type { Config } from '../config.ts'
 import { TrackerError } from '../core/errors.ts'
 import { createTracker, type Tracker } from '../index.ts'
@@ -64,16 +64,30 @@ async function recipientsOf({ user = [], usersFile }: TrackOptions): Promise<rea
   return user.length + listed.length === 0 ? undefined : [...user, ...listed]
 }
 
+/** A hundred ids of the longest kind are 40 kB; the rest is room for comments, and no more is read of a file that is another one. */
+const MAX_FILE_BYTES = 1_048_576
+
 async function readUsersFile(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
+  const wrong = (what: string): TrackerError =>
+    new TrackerError('INVALID_INPUT', `--users-file ${path} ${what}. Give a text file in UTF-8 with one user id a line.`)
+  const bytes = await beginningOfFile(path, MAX_FILE_BYTES + 1).catch((error: unknown) => {
     const code: unknown = error instanceof Error && 'code' in error ? error.code : 'error'
-    throw new TrackerError(
-      'INVALID_INPUT',
-      `--users-file ${path} cannot be read (${String(code)}). Give a text file with one user id a line.`,
-    )
+    throw wrong(`cannot be read (${String(code)})`)
+  })
+  if (bytes.length > MAX_FILE_BYTES) throw wrong(`is larger than ${MAX_FILE_BYTES / 1_024} kB`)
+  try {
+    // Fatal: a replacement character inside a user id would make a person who does not exist.
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw wrong('is not UTF-8')
   }
+}
+
+async function beginningOfFile(path: string, bytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  const stream: AsyncIterable<Buffer> = createReadStream(path, { end: bytes - 1 })
+  for await (const chunk of stream) chunks.push(chunk)
+  return Buffer.concat(chunks)
 }
 
 /** One user id a line. Files from Windows begin with a byte order mark and end lines with CRLF. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { beginningOf } from '../core/show.ts'
 import { hostsOf } from '../dingtalk/hosts.ts'
 import { AGENT_ID, BASE_URL, CALLS_PER_SECOND, MONTHLY_CALL_BUDGET, REGION, type Rule, SECRET } from './rules.ts'
 import type { AppConfig, Credentials } from './types.ts'
@@ -143,7 +144,7 @@ function pathOf(path: readonly PropertyKey[]): string {
 
 function sentenceOf(issue: z.core.$ZodIssue): string {
   if (issue.code === 'unrecognized_keys')
-    return `has unknown fields: ${issue.keys.join(', ')}. Accepted: ${Object.keys(AppSchema.shape).join(', ')}.`
+    return `has unknown fields: ${beginningOf(issue.keys.join(', '), 200)}. Accepted: ${Object.keys(AppSchema.shape).join(', ')}.`
   if (issue.code === 'invalid_type') return `must be ${issue.expected === 'array' ? 'a list' : `an ${issue.expected}`}.`
   return `${issue.message}${/[.!]$/.test(issue.message) ? '' : '.'}`
 }

@@ -1,3 +1,4 @@
+import { beginningOf } from '../core/show.ts'
 import type { Rule } from './rules.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -52,5 +53,5 @@ const MAX_SHOWN = 60
 
 function showGiven(text: string, secret: boolean): string {
   if (secret) return `a value of ${text.length} characters`
-  return JSON.stringify(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text)
+  return JSON.stringify(text.length > MAX_SHOWN ? `${beginningOf(text, MAX_SHOWN)}…` : text)
 }

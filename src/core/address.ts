@@ -1,7 +1,15 @@
 import { TrackerError } from './errors.ts'
+import { show } from './show.ts'
 
 const POSTGRES_SCHEMES = ['postgres://', 'postgresql://'] as const
 const REDIS_SCHEMES = ['redis://', 'rediss://'] as const
+
+/** Of a queue; BullMQ takes no colon in a name. Braces make a hash tag, which Redis Cluster needs. */
+export const QUEUE_NAME = { pattern: /^[\w.-]{1,100}$/, accepted: '1 to 100 letters, digits, "_", "-" or "."' } as const
+export const QUEUE_PREFIX = {
+  pattern: /^[\w.:{}-]{1,64}$/,
+  accepted: '1 to 64 letters, digits, "_", "-", ".", ":", "{" or "}"',
+} as const
 
 /** What begins a database's or a queue's address. */
 export const DATABASE_SCHEMES: readonly string[] = POSTGRES_SCHEMES
@@ -30,4 +38,13 @@ export function assertAddress(name: string, value: string, schemes: readonly str
     'INVALID_CONFIG',
     `${name} must be a URL that begins with ${schemes.join(' or ')}${path}. What was given (${value.length} characters) is none.`,
   )
+}
+
+/**
+ * @param name what the caller calls it
+ * @throws {TrackerError} `INVALID_CONFIG`
+ */
+export function assertName(name: string, value: unknown, { pattern, accepted }: typeof QUEUE_NAME | typeof QUEUE_PREFIX): void {
+  if (typeof value === 'string' && pattern.test(value)) return
+  throw new TrackerError('INVALID_CONFIG', `${name} ${show(value)} is not accepted. Accepted: ${accepted}.`)
 }

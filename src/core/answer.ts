@@ -1,5 +1,6 @@
 import type { Answer, Forbidden, ListedState, Refusal } from './delivery.ts'
 import { joinForbidden } from './merge.ts'
+import { LABEL_PATTERN, MAX_USER_ID } from './track-rules.ts'
 
 /** When one exchange with DingTalk began and ended. */
 export interface Exchange {
@@ -58,7 +59,7 @@ function refusal(code: string, message: string, requestId: string | null, exchan
 
 /** Text that PostgreSQL can hold: no NUL, no half of a surrogate pair. One such letter would fail the write of everybody's looks. */
 function storable(text: string, maxLength: number): string {
-  return text.replaceAll('\u0000', ' ').slice(0, maxLength).toWellFormed()
+  return text.slice(0, maxLength).replaceAll('\u0000', ' ').toWellFormed()
 }
 
 /** One state a person. Later calls win, so the order below is the precedence read > unread > forbidden > failed > invalid. */
@@ -79,6 +80,8 @@ function readPeople(result: Fields): Map<string, ListedState> {
   return people
 }
 
+const LABEL = new RegExp(LABEL_PATTERN, 'u')
+
 /** Old documents show lists as comma-joined text; some clients as numbers. User ids never hold a comma. */
 function namesOf(list: unknown): string[] {
   const items: readonly unknown[] = Array.isArray(list) ? list : typeof list === 'string' ? list.split(',') : []
@@ -87,8 +90,8 @@ function namesOf(list: unknown): string[] {
 
 function nameOf(item: unknown): string | null {
   const name = textOf(item)?.trim() ?? ''
-  // PostgreSQL text cannot hold NUL, and half a surrogate pair is no character: such an id cannot be anybody's.
-  return name === '' || name.length > 256 || name.includes('\u0000') || !name.isWellFormed() ? null : name
+  // What no door takes cannot be anybody's id: PostgreSQL holds neither NUL nor half a surrogate pair, and no key of this length.
+  return name.length <= MAX_USER_ID && LABEL.test(name) ? name : null
 }
 
 function forbiddenOf(list: unknown): Array<[string, Forbidden]> {

@@ -4,8 +4,11 @@ export type Cell = string | number | boolean | Date | null
 /** Spreadsheets read UTF-8 only with it; without it Chinese names are garbled. */
 const BOM = '\uFEFF'
 
-/** A cell that begins like this is a formula to a spreadsheet: `=HYPERLINK(…)` in a campaign name would run. */
-const FORMULA = /^[=+\-@\t\r]/
+/**
+ * A cell that begins like this is a formula to a spreadsheet: `=HYPERLINK(…)` in a campaign name would run. The wide forms are
+ * the same to one that is set to Chinese or Japanese. Source: OWASP, "CSV Injection".
+ */
+const FORMULA = /^[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]/
 
 /** A table as a file, see {@link csvHead} and {@link csvRows}. */
 export function toCsv(headers: readonly string[], rows: ReadonlyArray<readonly Cell[]>): string {

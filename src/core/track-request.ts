@@ -1,5 +1,6 @@
 import { MAX_RECIPIENTS, MINUTE_MS, type TaskKey } from './delivery.ts'
 import { InvalidInputError } from './errors.ts'
+import { show } from './show.ts'
 import {
   APP_PATTERN,
   EARLIEST_SEND,
@@ -132,7 +133,7 @@ export function parseUserId(field: string, value: unknown): string {
 export function parseOneOf<Value extends string>(field: string, values: readonly Value[], value: unknown): Value {
   const known = values.find((each) => each === value)
   if (known !== undefined) return known
-  throw new InvalidInputError(field, `${field} must be one of ${values.join(', ')}, not ${JSON.stringify(value)}.`)
+  throw new InvalidInputError(field, `${field} must be one of ${values.join(', ')}, not ${show(value)}.`)
 }
 
 function parseCampaign(value: unknown): string | null {
@@ -196,14 +197,4 @@ function isMissing(value: unknown): value is null | undefined {
 /** @param longest UTF-16 code units */
 function isLabel(text: string, longest: number): boolean {
   return text.length <= longest && LABEL.test(text)
-}
-
-/** A value as an error message may show it: short, and on one line. */
-function show(value: unknown): string {
-  if (value === undefined) return 'nothing'
-  if (typeof value === 'bigint') return `${value}`
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'an invalid date' : value.toISOString()
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object'
-  const text = JSON.stringify(value) ?? typeof value
-  return text.length > 80 ? `${text.slice(0, 77)}…` : text
 }

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { show } from '../core/show.ts'
 import { isOurHost, isOwnOrigin, type OwnNames } from './exposure.ts'
 import { Failure, sendFailure } from './failure.ts'
 import { PROBES } from './probes.ts'
@@ -28,11 +29,10 @@ function strangerIn({ headers, method, routeOptions }: FastifyRequest, names: Ow
 }
 
 function unknownHost(host = ''): Failure {
-  const shown = JSON.stringify(host.slice(0, 80))
   return new Failure(
     421,
     'UNKNOWN_HOST',
-    `This server does not go by the name ${shown}. Ask by its address or as localhost, or add the name to ALLOWED_HOSTS on the server.`,
+    `This server does not go by the name ${show(host)}. Ask by its address or as localhost, or add the name to ALLOWED_HOSTS on the server.`,
   )
 }
 

@@ -4,6 +4,7 @@ import type { TaskKey } from '../core/delivery.ts'
 import { InvalidInputError } from '../core/errors.ts'
 import { passing } from '../core/fail-points.ts'
 import type { Journal, Timer } from '../core/ports.ts'
+import { show } from '../core/show.ts'
 import { parseTrackRequest, type TrackRequest } from '../core/track-request.ts'
 import { type JobWorker, MAX_BLOCK_SECONDS, type Opened, openWorker, type QueueAddress } from './connection.ts'
 import { LOOK_JOB, priorityOf } from './look-timers.ts'
@@ -88,7 +89,7 @@ async function run(options: LookWorkerOptions, job: Job, signal: AbortSignal): P
   try {
     if (job.name === LOOK_JOB) return await options.look(keyOf(job.data), signal)
     if (job.name !== TRACK_JOB)
-      throw new InvalidInputError('name', `A job named "${job.name.slice(0, 80)}" is not known here. Accepted: "${TRACK_JOB}".`)
+      throw new InvalidInputError('name', `A job named ${show(job.name)} is not known here. Accepted: "${TRACK_JOB}".`)
     await options.track(parseTrackRequest(job.data, options.now(), new Date(job.timestamp)))
     await passing('track.stored')
     return { kind: 'done' }

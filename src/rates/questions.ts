@@ -1,6 +1,7 @@
 import { STATES, STATUSES } from '../core/delivery.ts'
 import { InvalidInputError } from '../core/errors.ts'
 import type { CampaignFilter, CampaignRef, PageFilter, TaskRef as ReaderTaskRef, RecipientFilter, TaskFilter } from '../core/rates.ts'
+import { show } from '../core/show.ts'
 import { parseApp, parseCampaignName, parseOneOf, parseTaskId } from '../core/track-request.ts'
 
 /** What a program asks becomes a question of the reader here, once: every function throws `InvalidInputError` naming the field. */
@@ -92,7 +93,7 @@ export function moment(field: string, at: unknown): Date {
 function onlyKnown(asked: object, accepted: readonly string[]): void {
   const unknown = Object.keys(asked).find((name) => !accepted.includes(name))
   if (unknown === undefined) return
-  throw new InvalidInputError(unknown, `Unknown field ${JSON.stringify(unknown)}. Accepted: ${accepted.join(', ')}.`)
+  throw new InvalidInputError(unknown, `Unknown field ${show(unknown)}. Accepted: ${accepted.join(', ')}.`)
 }
 
 function sentIn({ app, since, until }: SentIn): SentIn {
@@ -119,5 +120,5 @@ function given<Value>(value: unknown, parse: (value: unknown) => Value): Value |
 
 function text(value: unknown): string {
   if (typeof value === 'string') return value
-  throw new InvalidInputError('search', `search must be a string, not a ${typeof value}.`)
+  throw new InvalidInputError('search', `search must be a string, not ${show(value)}.`)
 }

@@ -148,7 +148,7 @@ test('names of the language are names of people like any other', () => {
 })
 
 test('what cannot be a user id is passed over, and the others stay', () => {
-  const items = [null, undefined, true, {}, [], '', '  ', 'a\u0000b', '\ud800', 'x'.repeat(257), 'ann', 7]
+  const items = [null, undefined, true, {}, [], '', '  ', 'a\u0000b', '\ud800', 'x'.repeat(129), 'a\nb', 'ann', 7]
   expect(Object.keys(peopleIn({ unread_user_id_list: items })).toSorted()).toEqual(['7', 'ann'])
 })
 

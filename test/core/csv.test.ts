@@ -20,9 +20,12 @@ test.each([
   expect(csvRows([[text, 'next']])).toBe(`${cell},next\r\n`)
 })
 
-test.each(['=1+1', '+1', '-1', '@SUM(A1)', '\tx', '=HYPERLINK("http://x","y")'])('%j is text, no formula', (text) => {
-  expect(csvRows([[text]]).replace(/^"/, '')).toMatch(/^'[=+\-@\t]/)
-})
+test.each(['=1+1', '+1', '-1', '@SUM(A1)', '\tx', '\rx', '\nx', '＝1+1', '＋1', '－1', '＠SUM(A1)', '=HYPERLINK("http://x","y")'])(
+  '%j is text, no formula',
+  (text) => {
+    expect(csvRows([[text]]).replace(/^"/, '')).toMatch(/^'[=+\-@\t\r\n＝＋－＠]/)
+  },
+)
 
 test('a number below zero is a number', () => {
   expect(csvRows([[-1]])).toBe('-1\r\n')

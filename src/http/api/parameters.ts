@@ -1,6 +1,7 @@
 import { STATES, STATUSES } from '../../core/delivery.ts'
 import { InvalidInputError } from '../../core/errors.ts'
 import { DEFAULT_PAGE, MAX_PAGE } from '../../core/rates.ts'
+import { show } from '../../core/show.ts'
 import { parseApp, parseCampaignName, parseOneOf, parseTaskId, parseTime, parseUserId } from '../../core/track-request.ts'
 import { APP_PATTERN, ID_PATTERN, LABEL_PATTERN, MAX_CAMPAIGN, MAX_USER_ID, TIME_PATTERN } from '../../core/track-rules.ts'
 
@@ -25,7 +26,7 @@ export function parseQuery<P extends Parameters>(query: unknown, parameters: P):
   for (const [name, text] of Object.entries(query ?? {})) {
     // `constructor` is no parameter, though every object has one.
     const parameter = Object.hasOwn(parameters, name) ? parameters[name] : undefined
-    if (parameter === undefined) throw new InvalidInputError(name, `Unknown parameter ${JSON.stringify(name)}. ${accepted(parameters)}`)
+    if (parameter === undefined) throw new InvalidInputError(name, `Unknown parameter ${show(name)}. ${accepted(parameters)}`)
     if (typeof text !== 'string') throw new InvalidInputError(name, `${name} is there more than once. Give it once.`)
     values.push([name, parameter.parse(text, name)])
   }
@@ -71,7 +72,7 @@ function timeParameter(description: string): Parameter<Date> {
       if (time !== null && isOfCalendar(time)) return time
       throw new InvalidInputError(
         name,
-        `${name} must be an ISO 8601 time with a time zone such as "2026-11-23T01:00:00Z", not ${JSON.stringify(text)}. In a query, write + as %2B.`,
+        `${name} must be an ISO 8601 time with a time zone such as "2026-11-23T01:00:00Z", not ${show(text)}. In a query, write + as %2B.`,
       )
     },
   }
@@ -126,7 +127,7 @@ export const limit: Parameter<number> = {
   parse(text, name) {
     const rows = /^\d{1,9}$/.test(text) ? Number(text) : 0
     if (rows >= 1 && rows <= MAX_PAGE) return rows
-    throw new InvalidInputError(name, `${name} must be a whole number from 1 to ${MAX_PAGE}, not ${JSON.stringify(text)}.`)
+    throw new InvalidInputError(name, `${name} must be a whole number from 1 to ${MAX_PAGE}, not ${show(text)}.`)
   },
 }
 

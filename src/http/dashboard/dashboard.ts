@@ -10,7 +10,7 @@ import { overviewPage } from './page-overview.ts'
 import { personPage } from './page-person.ts'
 import { problemOf, problemPage, STATUS, severalAppsPage } from './page-problem.ts'
 import { taskCsv, taskPage } from './page-task.ts'
-import { HIDDEN, LANGUAGE_COOKIE, PREFERENCE, pathOf, THEME_COOKIE, viewOf } from './request.ts'
+import { HIDDEN, LANGUAGE_COOKIE, PREFERENCE, pathOf, queryOf, THEME_COOKIE, viewOf } from './request.ts'
 import { sessionsOf } from './session.ts'
 import type { Content, DashboardOptions, Page, Visit } from './view.ts'
 
@@ -58,7 +58,7 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
     view: viewOf(request, options.now(), sessions),
     options,
     params: PREFERENCE.params.parse(request.params),
-    query: new URL(request.url, 'http://here.invalid').searchParams,
+    query: queryOf(request),
   })
   const send = (reply: FastifyReply, visit: Visit, content: Content, status = 200): FastifyReply =>
     reply

@@ -1,6 +1,7 @@
 import { everything } from '../../core/all-pages.ts'
 import { MINUTE_MS, type StateKind } from '../../core/delivery.ts'
 import type { CampaignRates, CampaignRef, ForbiddenCount, RateColumns } from '../../core/rates.ts'
+import { parseCampaignName } from '../../core/track-request.ts'
 import { scaleOf } from './axis.ts'
 import { legend, partOf, stateBar, swatch } from './bar.ts'
 import { readCurve } from './curve.ts'
@@ -10,6 +11,7 @@ import { asOf, openBadge } from './page-overview.ts'
 import { pager } from './pager.ts'
 import { peopleFilterOf, peopleSection, queryOf, STATES } from './people.ts'
 import { peopleCsv } from './people-csv.ts'
+import { appOf } from './request.ts'
 import { taskTable } from './task-table.ts'
 import { timeToReadSection } from './time-to-read.ts'
 import { type Content, LIVELY_SECONDS, QUIET_SECONDS, type View, type Visit } from './view.ts'
@@ -62,7 +64,7 @@ export async function campaignCsv({ options: { rates }, params, query }: Visit):
 }
 
 function refOf(params: Visit['params'], query: URLSearchParams): CampaignRef {
-  return { campaign: params['name'] ?? '', app: query.get('app') ?? undefined }
+  return { campaign: parseCampaignName(params['name'], 'name'), app: appOf(query) }
 }
 
 /** Of the window, in its own milliseconds: what lies beyond is still to come. */

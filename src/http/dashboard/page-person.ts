@@ -1,4 +1,5 @@
 import type { PersonHistory, PersonLook } from '../../core/rates.ts'
+import { parseUserId } from '../../core/track-request.ts'
 import { partOf, swatch } from './bar.ts'
 import { type Html, html } from './html.ts'
 import { taskLink, trail } from './links.ts'
@@ -8,7 +9,7 @@ import { type Content, QUIET_SECONDS, type View, type Visit } from './view.ts'
 
 /** Why we say what we say about one person: every look, and what it told. */
 export async function personPage({ view, options: { rates }, params, query }: Visit): Promise<Content> {
-  const userId = params['userId'] ?? ''
+  const userId = parseUserId('userId', params['userId'])
   const history = await rates.explain(refOf(params, query), userId)
   return { title: userId, body: explained(view, history), refreshSeconds: QUIET_SECONDS }
 }

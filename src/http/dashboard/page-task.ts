@@ -1,4 +1,5 @@
 import type { Look, TaskRates, TaskRef } from '../../core/rates.ts'
+import { parseTaskId } from '../../core/track-request.ts'
 import { scaleOf } from './axis.ts'
 import { readCurve } from './curve.ts'
 import { type Html, html } from './html.ts'
@@ -7,6 +8,7 @@ import { forbiddenSection, headline } from './page-campaign.ts'
 import { peopleFilterOf, peopleSection } from './people.ts'
 import { peopleCsv } from './people-csv.ts'
 import { asWritten, endReason, hindrance } from './reasons.ts'
+import { appOf } from './request.ts'
 import { statusBadge } from './task-table.ts'
 import { timeToReadSection } from './time-to-read.ts'
 import { looksAhead, sinceSend, timeline } from './timeline.ts'
@@ -43,7 +45,7 @@ export async function taskCsv({ options: { rates }, params, query }: Visit): Pro
 }
 
 export function refOf(params: Visit['params'], query: URLSearchParams): TaskRef {
-  return { taskId: params['taskId'] ?? '', app: query.get('app') ?? undefined }
+  return { taskId: parseTaskId(params['taskId']), app: appOf(query) }
 }
 
 function taskHead(view: View, task: TaskRates, place: PeoplePlace): Html {

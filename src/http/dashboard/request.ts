@@ -1,6 +1,7 @@
 /// <reference types="@fastify/swagger" /> for `hide`
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { parseApp } from '../../core/track-request.ts'
 import { formatOf, LANGUAGES, type Language } from './format.ts'
 import type { Sessions } from './session.ts'
 import { THEMES, type View } from './view.ts'
@@ -43,6 +44,18 @@ export function viewOf(request: FastifyRequest, now: Date, sessions: Sessions | 
 /** Of a page: its path and query. Of anything else: where a reader would rather be. */
 export function pathOf({ method, url }: FastifyRequest): string {
   return method === 'GET' && !url.startsWith('/login') ? url : '/'
+}
+
+/** Of any address: one such as `//` is none that `new URL` takes. */
+export function queryOf({ url }: FastifyRequest): URLSearchParams {
+  const begin = url.indexOf('?')
+  return new URLSearchParams(begin === -1 ? '' : url.slice(begin))
+}
+
+/** @throws {InvalidInputError} */
+export function appOf(query: URLSearchParams): string | undefined {
+  const app = query.get('app')
+  return app === null ? undefined : parseApp(app)
 }
 
 /** The reader's first choice among ours, as the browser says it: `zh-CN,zh;q=0.9,en;q=0.8`. English where neither is wanted. */

@@ -1,0 +1,122 @@
+import { Redis } from 'ioredis'
+import { expect, onTestFinished, test } from 'vitest'
+import { aForeignQueue, aWorker, describeQueues } from '../queue/support.ts'
+import { until } from '../support/wait.ts'
+import { HOSTILE_TEXTS } from './support/values.ts'
+
+const NAMES = [
+  ...HOSTILE_TEXTS.filter((text) => text.length < 1_000),
+  'Track',
+  'track ',
+  'look.default.1',
+  `${'x'.repeat(79)}😀😀`,
+  `${'x'.repeat(78)}😀😀`,
+]
+/** BullMQ itself takes no id of digits, and none with a colon. */
+const IDS = [
+  '__proto__',
+  'constructor',
+  'a b',
+  '{tag}',
+  '../x',
+  "'; DROP TABLE job; --",
+  '消息😀',
+  'x'.repeat(1_000),
+  'look.default.999',
+  'track.default.999',
+  '%s',
+  '*',
+  'a\nb',
+]
+
+describeQueues((backend) => {
+  test('no name, id or option of a job stops the others', async () => {
+    const address = backend.address()
+    const queue = aForeignQueue(address)
+    const trouble: string[] = []
+    const tracked: string[] = []
+    const looked: string[] = []
+    const worker = aWorker(address, {
+      track: async ({ taskId }) => void tracked.push(taskId),
+      look: async ({ taskId }) => {
+        looked.push(taskId)
+        return { kind: 'done' }
+      },
+      journal: {
+        failed: ({ what, error }) => void (what.startsWith('a job was refused') ? null : trouble.push(`${what}: ${String(error)}`)),
+      },
+    })
+    let refused = 0
+    // What the backend itself does not take, it tells the sender.
+    const add = async (name: string, data: unknown, options: object): Promise<void> => {
+      const isTaken = await queue.add(name, data, options).then(
+        () => true,
+        () => false,
+      )
+      if (isTaken) refused++
+    }
+    await Promise.all(NAMES.map(async (name) => add(name, { taskId: '1' }, {})))
+    await Promise.all(
+      ['look', 'track'].flatMap((name) =>
+        [{}, [], 'x', 5, true, { app: 'default' }, { taskId: {} }].map(async (data) => add(name, data, {})),
+      ),
+    )
+    expect(refused).toBeGreaterThan(60)
+    for (const [i, jobId] of IDS.entries()) await queue.add('track', { taskId: String(1_000 + i) }, { jobId })
+    const odd = [
+      { priority: 2 ** 21 - 1 },
+      { attempts: 1_000, backoff: { type: 'nonsense', delay: 1 } },
+      { timestamp: Date.now() },
+      { lifo: true },
+      { keepLogs: 0 },
+      { stackTraceLimit: 0 },
+    ]
+    for (const [i, options] of odd.entries()) await queue.add('track', { taskId: String(2_000 + i) }, options)
+    for (const timestamp of [-1, 1, 8.64e15]) {
+      refused++
+      await queue.add('track', { taskId: '3000' }, { timestamp })
+    }
+    await queue.add('look', { app: 'default', taskId: '7' })
+
+    const all = [...IDS.map((_, i) => String(1_000 + i)), ...odd.map((_, i) => String(2_000 + i))]
+    await until(async () => tracked.length >= all.length && (await queue.getFailedCount()) === refused, {
+      what: 'each job is done or has failed',
+    })
+    expect([tracked.toSorted(), looked]).toEqual([all.toSorted(), ['7']])
+    const reasons = (await queue.getFailed(0, -1)).map(({ failedReason }) => failedReason)
+    for (const reason of reasons) expect(reason).toMatch(/Accepted: |must |before 2015|minutes in the future/)
+    expect([worker.isRunning(), trouble, await queue.getJobCountByTypes('waiting', 'active', 'delayed', 'prioritized')]).toEqual([
+      true,
+      [],
+      0,
+    ])
+  })
+
+  if (backend.name === 'postgres') return
+  test('what somebody broke inside Redis is told, and the others go on', async () => {
+    const address = backend.address()
+    const queue = aForeignQueue(address)
+    const redis = new Redis(address.url)
+    onTestFinished(() => redis.disconnect())
+    const tracked: string[] = []
+    const trouble: string[] = []
+    await queue.pause()
+    for (const [field, text] of [
+      ['data', 'no JSON'],
+      ['opts', '{'],
+      ['opts', 'null'],
+      ['timestamp', 'x'],
+    ] as const) {
+      const { id } = await queue.add('track', { taskId: '1' })
+      await redis.hset(`${address.prefix}:${address.name}:${id}`, field, text)
+    }
+    await queue.add('track', { taskId: '2' })
+    const worker = aWorker(address, {
+      track: async ({ taskId }) => void tracked.push(taskId),
+      journal: { failed: ({ what, error }) => void trouble.push(`${what}: ${String(error)}`) },
+    })
+    await queue.resume()
+    await until(() => tracked.includes('2'), { what: 'the good job behind the broken ones is done' })
+    expect([worker.isRunning(), trouble.some((line) => line.includes('JSON'))]).toEqual([true, true])
+  })
+})
