@@ -33,6 +33,8 @@ export default defineConfig({
     pool: 'forks',
     // More than there are cores to expect: the longest files wait for a simulated day.
     maxWorkers: 3,
+    // Of tests that are concurrent because they wait.
+    maxConcurrency: 24,
     passWithNoTests: true,
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -1,6 +1,7 @@
 import { createPostgresBackend, createRedisBackend, type JobsOptions, type Processor, Queue, Worker, type WorkerOptions } from 'bullmq'
 import { Redis, type RedisOptions } from 'ioredis'
 import { patiently } from './patience.ts'
+import { openSockets, type Sockets } from './sockets.ts'
 
 /** What we use of a BullMQ queue, whichever backend it has. */
 export interface JobQueue {
@@ -34,8 +35,8 @@ export interface QueueAddress {
   readonly prefix: string
 }
 
-/** `producer`: fails at once while the server is away. `consumer`: waits for it and goes on. */
-export type Role = 'producer' | 'consumer'
+/** `producer`: fails at once while the server is away. `sender`: so does a server that is slow. `consumer`: waits for it and goes on. */
+export type Role = 'producer' | 'sender' | 'consumer'
 
 /** A queue or worker with the connection that was opened for it. */
 export interface Opened<T> {
@@ -44,33 +45,46 @@ export interface Opened<T> {
   close(): Promise<void>
 }
 
+export interface OpenedQueue extends Opened<JobQueue> {
+  /** After a `close` that took too long: whatever is still open ends without a word. */
+  leave(): void
+}
+
 /** Reconnects every two seconds at the latest; BullMQ's own pause grows to 20 s. */
 const retryDelayMs = (times: number): number => Math.min(times * 200, 2_000)
 /** While closing, a server that stays away for longer than these few attempts is given up. */
 const RETRIES_WHILE_CLOSING = 5
 /** BullMQ's own namespace in the database. */
 export const POSTGRES_SCHEMA = 'bullmq'
+/** Of a queue on PostgreSQL, which is no worker's. */
+export const SENDER_CONNECTIONS = 3
 const CONNECT_TIMEOUT_MS = 2_000
 /** A server that says nothing for this long after a question is gone, and the connection is made anew. A worker blocks for up to 10 s. */
-const SILENCE_MS: Readonly<Record<Role, number>> = { producer: 2_000, consumer: 30_000 }
+const SILENCE_MS: Readonly<Record<Role, number>> = { producer: 2_000, sender: 1_500, consumer: 30_000 }
 /** Whoever waits for the first connection is told after this long; without it they would pile up while the server is away. */
 const FIRST_CONNECTION_MS = 10_000
-const STATEMENT_TIMEOUT_MS = 30_000
+/** How long a statement may run in a PostgreSQL queue. For a sender the server gives up before its patience ends, so that given up means not taken. */
+const STATEMENT_TIMEOUT_MS: Readonly<Record<Role, number>> = { producer: 30_000, sender: 1_200, consumer: 30_000 }
+/** When a server that should have given up by then counts as silent. */
+const SILENT_AFTER_MS: Readonly<Record<Role, number>> = { producer: 35_000, sender: 1_700, consumer: 35_000 }
 const READY_BEFORE_CLOSE_MS = 2_000
 
 export function isPostgres(url: string): boolean {
   return /^postgres(ql)?:/.test(url)
 }
 
-export function openQueue(address: QueueAddress, role: Role, onError: (error: unknown) => void): Opened<JobQueue> {
+export function openQueue(address: QueueAddress, role: Role, onError: (error: unknown) => void): OpenedQueue {
   const tell = oncePerError(onError)
   const options = { prefix: address.prefix, streams: { events: { maxLen: 100 } } }
   if (isPostgres(address.url)) {
-    return reopened(() => new Queue(address.name, { ...options, connection: postgresOf(address.url, 3) }, createPostgresBackend), tell)
+    return reopened((sockets) => {
+      const connection = { ...postgresOf(address.url, SENDER_CONNECTIONS, role), stream: sockets.open }
+      return new Queue(address.name, { ...options, connection }, createPostgresBackend)
+    }, tell)
   }
   const link = openRedis(address.url, role, tell)
   const queue = reopened(() => new Queue(address.name, { ...options, connection: link.redis }, createRedisBackend), tell)
-  return { it: queue.it, close: () => link.close(queue.close) }
+  return { it: queue.it, close: () => link.close(queue.close), leave: () => link.redis.disconnect() }
 }
 
 export function openWorker(
@@ -81,7 +95,7 @@ export function openWorker(
 ): Opened<JobWorker> {
   const tell = oncePerError(onError)
   if (isPostgres(address.url)) {
-    const connection = postgresOf(address.url, 6)
+    const connection = postgresOf(address.url, 6, 'consumer')
     const worker = new Worker(address.name, process, { ...options, connection }, createPostgresBackend)
     worker.on('error', tell)
     return { it: worker, close: () => closeListening(worker) }
@@ -109,47 +123,69 @@ interface Closable extends JobQueue {
 
 /**
  * BullMQ never tries again after a first connection that failed (on PostgreSQL; on Redis when it breaks at once),
- * so a new queue is made until one has connected. Opens nothing before it is used.
+ * so a new queue is made until one has connected, and after a connection was silent: the others are as old, and likely as dead.
+ * Opens nothing before it is used.
  */
-function reopened(create: () => Closable, onError: (error: unknown) => void): Opened<JobQueue> {
-  let current: { readonly queue: Closable; readonly ready: Promise<unknown> } | null = null
+function reopened(create: (sockets: Sockets) => Closable, onError: (error: unknown) => void): OpenedQueue {
+  let current: { readonly queue: Closable; readonly ready: Promise<unknown>; readonly sockets: Sockets } | null = null
   let closed = false
 
   function open() {
     if (closed) throw new Error('the queue is closed')
-    const queue = create()
+    const sockets = openSockets()
+    const queue = create(sockets)
     queue.on('error', onError)
-    return { queue, ready: Promise.race([queue.waitUntilReady(), firstConnectionIsLate()]) }
+    return { queue, sockets, ready: Promise.race([queue.waitUntilReady(), firstConnectionIsLate()]) }
   }
 
-  async function ready(): Promise<JobQueue> {
+  function forget(mine: NonNullable<typeof current>): void {
+    if (current !== mine) return
+    current = null
+    mine.sockets.endSoon()
+    mine.queue.close().catch(onError)
+  }
+
+  async function ready() {
     const mine = (current ??= open())
     try {
       await mine.ready
     } catch (error) {
-      if (current === mine) {
-        current = null
-        mine.queue.close().catch(onError)
-      }
+      forget(mine)
       throw error
     }
-    return mine.queue
+    return mine
+  }
+
+  async function ask<T>(question: (queue: Closable) => Promise<T>): Promise<T> {
+    const mine = await ready()
+    try {
+      return await question(mine.queue)
+    } catch (error) {
+      if (isSilence(error)) forget(mine)
+      throw error
+    }
   }
 
   return {
     it: {
-      add: async (name, data, options) => (await ready()).add(name, data, options),
-      addBulk: async (jobs) => (await ready()).addBulk(jobs),
-      getJob: async (id) => (await ready()).getJob(id),
-      count: async () => (await ready()).count(),
-      isPaused: async () => (await ready()).isPaused(),
+      add: (name, data, options) => ask((queue) => queue.add(name, data, options)),
+      addBulk: (jobs) => ask((queue) => queue.addBulk(jobs)),
+      getJob: (id) => ask((queue) => queue.getJob(id)),
+      count: () => ask((queue) => queue.count()),
+      isPaused: () => ask((queue) => queue.isPaused()),
       waitUntilReady: ready,
     },
     async close() {
       closed = true
       await current?.queue.close()
     },
+    leave: () => current?.sockets.end(),
   }
+}
+
+/** What `pg` says of a server that did not answer within `query_timeout`. */
+function isSilence(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Query read timeout'
 }
 
 /** The timer keeps no process alive: whoever waits has a shorter patience of their own. */
@@ -227,14 +263,14 @@ function oncePerError(tell: (error: unknown) => void): (error: unknown) => void 
   }
 }
 
-function postgresOf(url: string, max: number) {
+function postgresOf(url: string, max: number, role: Role) {
   return {
     connectionString: url,
     max,
     schema: POSTGRES_SCHEMA,
     keepAlive: true,
     connectionTimeoutMillis: 5_000,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
-    query_timeout: STATEMENT_TIMEOUT_MS + 5_000,
+    statement_timeout: STATEMENT_TIMEOUT_MS[role],
+    query_timeout: SILENT_AFTER_MS[role],
   }
 }
