@@ -50,6 +50,9 @@ interface Door {
   close(): Promise<void>
 }
 
+/** A machine so busy that our own code takes seconds to load the first time has this much left for the server. */
+const LOADED_LATE_MS = 1_000
+
 /**
  * The door for sending code. Connects when the first task is tracked, and loads neither Prisma nor undici.
  * @throws {TrackerError} `INVALID_CONFIG` when not exactly one URL is given, or one of another kind
@@ -66,7 +69,8 @@ export function createTracker(options: TrackerOptions): Tracker {
     if (requests.length === 0) return []
     const giveUpAt = performance.now() + patienceMsFor(requests)
     door ??= open()
-    const isNew = await (await door).add(requests, giveUpAt)
+    const opened = await door
+    const isNew = await opened.add(requests, Math.max(giveUpAt, performance.now() + LOADED_LATE_MS))
     return requests.map(({ app, taskId }, i) => ({ app, taskId, duplicate: duplicateOf(isNew[i]) }))
   }
 

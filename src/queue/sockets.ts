@@ -5,7 +5,7 @@ export interface Sockets {
   /** For `pg`, as its option `stream`. */
   readonly open: () => Socket
   end(): void
-  /** Once everybody who still waits for one of them has lost patience. */
+  /** Once everybody who still waits for one of them has lost patience. Until then they keep no process alive. */
   endSoon(): void
 }
 
@@ -22,6 +22,9 @@ export function openSockets(): Sockets {
       return socket
     },
     end,
-    endSoon: () => void setTimeout(end, SOON_MS).unref(),
+    endSoon() {
+      for (const socket of open) socket.unref()
+      setTimeout(end, SOON_MS).unref()
+    },
   }
 }

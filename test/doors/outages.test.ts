@@ -148,7 +148,17 @@ interface Outage {
 }
 
 /** A sender's life around one outage: in time always, never wrong, and well again by itself. */
-async function expectSurvived({ door, url, fromTheStart = false, begin, end, remedy = ANY, meanwhile, drain, sql = stored }: Outage): Promise<void> {
+async function expectSurvived({
+  door,
+  url,
+  fromTheStart = false,
+  begin,
+  end,
+  remedy = ANY,
+  meanwhile,
+  drain,
+  sql = stored,
+}: Outage): Promise<void> {
   if (fromTheStart) await begin()
   const sender = await door.open(url)
   const before = fromTheStart ? [] : await healed(sender, [])
