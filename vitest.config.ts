@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
 /** Each project is a folder of `test/` and runs alone: `npx vitest run --project NAME`. */
-const project = (name: string, options: { readonly globalSetup?: string | string[] } = {}) => ({
+const project = (name: string, options: { readonly globalSetup?: string | string[]; readonly maxConcurrency?: number } = {}) => ({
   extends: true as const,
   test: { name, include: [`test/${name}/**/*.test.ts`], ...options },
 })
@@ -22,10 +22,12 @@ export default defineConfig({
       project('embedded', servers),
       project('service', servers),
       project('queue', servers),
-      project('doors', servers),
+      // Its concurrent tests wait, each for an outage.
+      project('doors', { ...servers, maxConcurrency: 16 }),
       project('input', servers),
-      project('process', servers),
-      project('faults', servers),
+      // Its concurrent tests have a worker process each.
+      project('process', { ...servers, maxConcurrency: 6 }),
+      project('faults', { ...servers, maxConcurrency: 6 }),
       project('docs', servers),
       project('packaging'),
       project('browser', { globalSetup: [servers.globalSetup, 'test/browser/support/global-setup.ts'] }),
@@ -35,8 +37,6 @@ export default defineConfig({
     pool: 'forks',
     // More than there are cores to expect: the longest files wait for a simulated day.
     maxWorkers: 3,
-    // Of the tests of one file that are concurrent: they wait for a simulated day, or for an outage to pass.
-    maxConcurrency: 10,
     passWithNoTests: true,
     testTimeout: 60_000,
     hookTimeout: 60_000,

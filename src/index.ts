@@ -1,5 +1,6 @@
 import { assertAddress, assertName, DATABASE_SCHEMES, QUEUE_NAME, QUEUE_PREFIX, QUEUE_SCHEMES } from './core/address.ts'
 import { InvalidInputError, TrackerError } from './core/errors.ts'
+import { patienceMsFor } from './core/patience.ts'
 import { show } from './core/show.ts'
 import { parseTrackRequest, type TrackInput, type TrackRequest } from './core/track-request.ts'
 
@@ -29,20 +30,29 @@ export interface Tracker {
   /**
    * Starts tracking a sent work notification. Idempotent on app and task id: the first request counts.
    * @throws {InvalidInputError} when a field is not what it must be (`INVALID_INPUT`, `TOO_MANY_RECIPIENTS`)
-   * @throws {TrackerError} `QUEUE_UNAVAILABLE` (within 2 s), `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` or `CLOSED`
+   * Answers within two seconds, whatever the server does: taken, or an error. After an error that leaves open whether it was taken,
+   * track the task again; `duplicate` may then be true because of the first attempt.
+   * @throws {TrackerError} `QUEUE_UNAVAILABLE`, `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` or `CLOSED`
    */
   track(input: TrackInput): Promise<TrackResult>
-  /** As `track`, for many at once. All are checked before any is taken; with a database, all are taken or none. */
+  /**
+   * As `track`, for many at once. All are checked before any is taken; with a database, all are taken or none.
+   * With more than 10,000 people altogether it may take a second longer for each 10,000.
+   */
   trackMany(inputs: readonly TrackInput[]): Promise<TrackResult[]>
-  /** Closes the connections. Safe to call twice. */
+  /** Closes the connections, within two seconds. Safe to call twice. */
   close(): Promise<void>
 }
 
 /** Takes checked requests; says for each whether it was there already, where that can be known. */
 interface Door {
-  add(requests: readonly TrackRequest[]): Promise<ReadonlyArray<boolean | null>>
+  /** @param giveUpAt by the clock of `performance` */
+  add(requests: readonly TrackRequest[], giveUpAt: number): Promise<ReadonlyArray<boolean | null>>
   close(): Promise<void>
 }
+
+/** A machine so busy that our own code takes seconds to load the first time has this much left for the server. */
+const LOADED_LATE_MS = 1_000
 
 /**
  * The door for sending code. Connects when the first task is tracked, and loads neither Prisma nor undici.
@@ -60,8 +70,10 @@ export function createTracker(options: TrackerOptions): Tracker {
     // A hole in a list is a request that is missing.
     const requests = Array.from(inputs, (input: unknown) => parseTrackRequest(input, now))
     if (requests.length === 0) return []
+    const giveUpAt = performance.now() + patienceMsFor(requests)
     door ??= open()
-    const isNew = await (await door).add(requests)
+    const opened = await door
+    const isNew = await opened.add(requests, Math.max(giveUpAt, performance.now() + LOADED_LATE_MS))
     return requests.map(({ app, taskId }, i) => ({ app, taskId, duplicate: duplicateOf(isNew[i]) }))
   }
 
@@ -105,8 +117,8 @@ function doorOf(options: TrackerOptions): () => Promise<Door> {
     const { openTrackQueue } = await import('./queue/track-queue.ts')
     const queue = openTrackQueue({ url, name: queueName, prefix: queuePrefix })
     return {
-      async add(requests) {
-        await queue.add(requests)
+      async add(requests, giveUpAt) {
+        await queue.add(requests, giveUpAt)
         return requests.map(() => null)
       },
       close: () => queue.close(),

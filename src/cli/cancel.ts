@@ -15,7 +15,7 @@ export const addCancel: AddCommand = (program, context, run) => {
       run(async (text: string, { app }: { readonly app?: string }) => {
         const taskId = parseTaskId(text)
         await withReader(context, async (reader, config) => {
-          const { cancelTask } = await import('../wiring.ts')
+          const { cancelTask } = await import('../wiring/cancel.ts')
           const task = await reader.task({ taskId, app }).catch(unknownTask(taskId)).catch(severalApps)
           if (await cancelTask(requireDatabase(config), task)) return context.print('cancelled')
           const { status } = await reader.task({ taskId, app: task.app })

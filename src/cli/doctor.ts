@@ -17,7 +17,7 @@ export const addDoctor: AddCommand = (program, context, run) => {
     .addHelpText('after', '\nExample:\n  $ dingtalk-delivery doctor\n\nExits with 1 if anything is wrong.')
     .action(
       run(async ({ json }: { readonly json?: boolean }) => {
-        const { diagnose } = await import('../wiring.ts')
+        const { diagnose } = await import('../wiring/doctor.ts')
         const findings: readonly Finding[] = await diagnose(await configWithEmbedded(context))
         const { colors } = context
         const columns: ReadonlyArray<Column<Finding>> = [

@@ -4,7 +4,7 @@ import { createMetrics, type Metrics } from '../http/metrics.ts'
 import { type HttpServer, startHttpServer } from '../http/server.ts'
 import { type Closers, createClosers, runUntilSignal } from '../lifecycle.ts'
 import { createLogger, type Logger } from '../logger.ts'
-import type { RunningWorker } from '../wiring.ts'
+import type { RunningWorker } from '../wiring/worker.ts'
 import type { Context } from './context.ts'
 import { packageVersion } from './version.ts'
 
@@ -58,7 +58,7 @@ export async function openWorker(
 ): Promise<{ health: HealthServer }> {
   const { log, closers } = service
   sayWhatStarts(context, config, service)
-  const { startWorker } = await import('../wiring.ts')
+  const { startWorker } = await import('../wiring/worker.ts')
   const metrics = createMetrics()
   let worker: RunningWorker | null = null
   const shared: Shared = { metrics, health: async () => worker?.health() ?? STARTING }
@@ -86,7 +86,7 @@ const STARTING: HealthReport = { ok: false, checks: [{ name: 'worker', ok: false
 export async function openServer(config: Config, service: Service, context: Context, shared: Shared | null = null): Promise<HttpServer> {
   const { log, closers } = service
   if (shared === null) sayWhatStarts(context, config, service)
-  const { openServing } = await import('../wiring.ts')
+  const { openServing } = await import('../wiring/serving.ts')
   const metrics = shared?.metrics ?? createMetrics()
   const serving = openServing(config, log, shared === null ? metrics : null)
   closers.add('database of the server', () => serving.close())

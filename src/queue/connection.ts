@@ -12,6 +12,7 @@ import {
 } from 'bullmq'
 import { Redis, type RedisOptions } from 'ioredis'
 import { patiently } from './patience.ts'
+import { openSockets, type Sockets } from './sockets.ts'
 
 /** What we use of a BullMQ queue, whichever backend it has. */
 export interface JobQueue {
@@ -53,8 +54,8 @@ export interface QueueAddress {
   readonly prefix: string
 }
 
-/** `producer`: fails at once while the server is away. `consumer`: waits for it and goes on. */
-export type Role = 'producer' | 'consumer'
+/** `producer`: fails at once while the server is away. `sender`: so does a server that is slow. `consumer`: waits for it and goes on. */
+export type Role = 'producer' | 'sender' | 'consumer'
 
 /** A queue or worker with the connection that was opened for it. */
 export interface Opened<T> {
@@ -63,15 +64,22 @@ export interface Opened<T> {
   close(): Promise<void>
 }
 
+export interface OpenedQueue extends Opened<JobQueue> {
+  /** After a `close` that took too long: whatever is still open ends without a word. */
+  leave(): void
+}
+
 /** Reconnects every two seconds at the latest; BullMQ's own pause grows to 20 s. */
 const retryDelayMs = (times: number): number => Math.min(times * 200, 2_000)
 /** While closing, a server that stays away for longer than these few attempts is given up. */
 const RETRIES_WHILE_CLOSING = 5
 /** BullMQ's own namespace in the database. */
 export const POSTGRES_SCHEMA = 'bullmq'
+/** Of a queue on PostgreSQL, which is no worker's. */
+export const SENDER_CONNECTIONS = 3
 const CONNECT_TIMEOUT_MS = 2_000
 /** A server that says nothing for this long after a question is gone, and the connection is made anew. */
-const SILENCE_MS: Readonly<Record<Role, number>> = { producer: 2_000, consumer: 5_000 }
+const SILENCE_MS: Readonly<Record<Role, number>> = { producer: 2_000, sender: 1_500, consumer: 5_000 }
 /**
  * How long a worker blocks for the next job at most, in seconds: it learns that the connection was cut silently when the time is over.
  * BullMQ's own limits are 10 s on Redis and an hour on PostgreSQL.
@@ -81,25 +89,29 @@ export const MAX_BLOCK_SECONDS = 5
 const BLOCKING_SILENCE_MS = MAX_BLOCK_SECONDS * 1_000 + 1_000
 /** Whoever waits for the first connection is told after this long; without it they would pile up while the server is away. */
 const FIRST_CONNECTION_MS = 10_000
-const STATEMENT_TIMEOUT_MS = 30_000
+/** How long a statement may run in a PostgreSQL queue. For a sender the server gives up before its patience ends, so that given up means not taken. */
+const STATEMENT_TIMEOUT_MS: Readonly<Record<Role, number>> = { producer: 30_000, sender: 1_200, consumer: 30_000 }
 /**
- * A network that went silent is noticed after this long. Shorter than a statement may run: BullMQ wakes a backlog of any size in one, and
- * when nobody waits for it any more it is done all the same.
+ * When a server that has not answered counts as silent. For a worker that is shorter than a statement may run: BullMQ wakes a backlog of any
+ * size in one, and when nobody waits for it any more it is done all the same.
  */
-const QUERY_TIMEOUT_MS = 10_000
+const SILENT_AFTER_MS: Readonly<Record<Role, number>> = { producer: 10_000, sender: 1_700, consumer: 10_000 }
 const READY_BEFORE_CLOSE_MS = 2_000
 
 export function isPostgres(url: string): boolean {
   return /^postgres(ql)?:/.test(url)
 }
 
-export function openQueue(address: QueueAddress, role: Role, onError: (error: unknown) => void): Opened<JobQueue> {
+export function openQueue(address: QueueAddress, role: Role, onError: (error: unknown) => void): OpenedQueue {
   const tell = oncePerError(onError)
   const options = { prefix: address.prefix, streams: { events: { maxLen: 100 } } }
   if (isPostgres(address.url)) {
     // On PostgreSQL BullMQ has no call that empties the events; it keeps the last ones only.
     return reopened(
-      () => new Queue(address.name, { ...options, connection: postgresOf(address.url, 3) }, createPostgresBackend),
+      (sockets) => {
+        const connection = { ...postgresOf(address.url, SENDER_CONNECTIONS, role), stream: sockets.open }
+        return new Queue(address.name, { ...options, connection }, createPostgresBackend)
+      },
       async () => undefined,
       tell,
     )
@@ -110,7 +122,7 @@ export function openQueue(address: QueueAddress, role: Role, onError: (error: un
     async (made) => void (await made.trimEvents(0)),
     tell,
   )
-  return { it: queue.it, close: () => link.close(queue.close) }
+  return { it: queue.it, close: () => link.close(queue.close), leave: () => link.redis.disconnect() }
 }
 
 export function openWorker(
@@ -121,7 +133,7 @@ export function openWorker(
 ): Opened<JobWorker> {
   const tell = oncePerError(onError)
   if (isPostgres(address.url)) {
-    const connection = postgresOf(address.url, 6)
+    const connection = postgresOf(address.url, 6, 'consumer')
     const worker = new Worker(address.name, process, { ...options, connection }, blockingBriefly(createPostgresBackend))
     worker.on('error', tell)
     return { it: worker, close: () => closeListening(worker) }
@@ -158,53 +170,75 @@ interface Closable extends Omit<JobQueue, 'forgetEvents'> {
 
 /**
  * BullMQ never tries again after a first connection that failed (on PostgreSQL; on Redis when it breaks at once),
- * so a new queue is made until one has connected. Opens nothing before it is used.
+ * so a new queue is made until one has connected, and after a connection was silent: the others are as old, and likely as dead.
+ * Opens nothing before it is used.
  */
 function reopened<Q extends Closable>(
-  create: () => Q,
+  create: (sockets: Sockets) => Q,
   forgetEvents: (queue: Q) => Promise<void>,
   onError: (error: unknown) => void,
-): Opened<JobQueue> {
-  let current: { readonly queue: Q; readonly ready: Promise<unknown> } | null = null
+): OpenedQueue {
+  let current: { readonly queue: Q; readonly ready: Promise<unknown>; readonly sockets: Sockets } | null = null
   let closed = false
 
   function open() {
     if (closed) throw new Error('the queue is closed')
-    const queue = create()
+    const sockets = openSockets()
+    const queue = create(sockets)
     queue.on('error', onError)
-    return { queue, ready: Promise.race([queue.waitUntilReady(), firstConnectionIsLate()]) }
+    return { queue, sockets, ready: Promise.race([queue.waitUntilReady(), firstConnectionIsLate()]) }
   }
 
-  async function ready(): Promise<Q> {
+  function forget(mine: NonNullable<typeof current>): void {
+    if (current !== mine) return
+    current = null
+    mine.sockets.endSoon()
+    mine.queue.close().catch(onError)
+  }
+
+  async function ready() {
     const mine = (current ??= open())
     try {
       await mine.ready
     } catch (error) {
-      if (current === mine) {
-        current = null
-        mine.queue.close().catch(onError)
-      }
+      forget(mine)
       throw error
     }
-    return mine.queue
+    return mine
+  }
+
+  async function ask<T>(question: (queue: Q) => Promise<T>): Promise<T> {
+    const mine = await ready()
+    try {
+      return await question(mine.queue)
+    } catch (error) {
+      if (isSilence(error)) forget(mine)
+      throw error
+    }
   }
 
   return {
     it: {
-      add: async (name, data, options) => (await ready()).add(name, data, options),
-      addBulk: async (jobs) => (await ready()).addBulk(jobs),
-      getJob: async (id) => (await ready()).getJob(id),
-      getRanges: async (states, start, end) => (await ready()).getRanges(states, start, end),
-      forgetEvents: async () => forgetEvents(await ready()),
-      count: async () => (await ready()).count(),
-      isPaused: async () => (await ready()).isPaused(),
+      add: (name, data, options) => ask((queue) => queue.add(name, data, options)),
+      addBulk: (jobs) => ask((queue) => queue.addBulk(jobs)),
+      getJob: (id) => ask((queue) => queue.getJob(id)),
+      getRanges: (states, start, end) => ask((queue) => queue.getRanges(states, start, end)),
+      forgetEvents: () => ask(forgetEvents),
+      count: () => ask((queue) => queue.count()),
+      isPaused: () => ask((queue) => queue.isPaused()),
       waitUntilReady: ready,
     },
     async close() {
       closed = true
       await current?.queue.close()
     },
+    leave: () => current?.sockets.end(),
   }
+}
+
+/** What `pg` says of a server that did not answer within `query_timeout`. */
+function isSilence(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Query read timeout'
 }
 
 /** The timer keeps no process alive: whoever waits has a shorter patience of their own. */
@@ -282,14 +316,14 @@ function oncePerError(tell: (error: unknown) => void): (error: unknown) => void 
   }
 }
 
-function postgresOf(url: string, max: number) {
+function postgresOf(url: string, max: number, role: Role) {
   return {
     connectionString: url,
     max,
     schema: POSTGRES_SCHEMA,
     keepAlive: true,
     connectionTimeoutMillis: 5_000,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
-    query_timeout: QUERY_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS[role],
+    query_timeout: SILENT_AFTER_MS[role],
   }
 }

@@ -1,4 +1,5 @@
 import { TrackerError } from '../core/errors.ts'
+import { wordsOf } from '../core/words-of.ts'
 
 /** What went wrong with the queue, with the remedy. Never holds a password. */
 export function queueError(cause: unknown): TrackerError {
@@ -19,8 +20,40 @@ export function schemaError(cause: unknown): TrackerError | null {
   return null
 }
 
+const ACL = 'The ACL of Redis forbids it: give the user of QUEUE_URL all commands on the keys of QUEUE_PREFIX.'
+
+/** What to do, by the word that Redis begins its refusal with, or by PostgreSQL's SQLSTATE or its class. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  OOM: 'Redis is full: give it more memory (maxmemory), and keep maxmemory-policy noeviction.',
+  READONLY: 'QUEUE_URL names a replica: give the primary.',
+  NOPERM: ACL,
+  WRONGPASS: 'Check user and password in QUEUE_URL.',
+  NOAUTH: 'Redis wants a password: give it in QUEUE_URL.',
+  '25006': 'QUEUE_URL names a server that may only be read: give the primary.',
+  '28': 'Check user and password in QUEUE_URL, and pg_hba.conf of the server.',
+  '42501': 'Give its user all rights on the schema "bullmq" and its tables.',
+  '57014': 'The server is overloaded, or somebody has locked its tables.',
+  '3D': 'Check the name of the database in QUEUE_URL, or create it.',
+  '53': 'The server is out of connections, memory or disk: give it more.',
+}
+const REMEDY = 'Check QUEUE_URL and the server; a tracker with databaseUrl needs no queue.'
+
+/** How ioredis says, in terms of its options, that there is no connection. */
+const GONE = /max retries per request limit|Stream isn't writeable|Connection is closed/
+
+export function isOnlyGone(error: unknown): boolean {
+  return error instanceof Error && GONE.test(error.message)
+}
+
 function unavailable(cause: unknown): TrackerError {
-  const said = cause instanceof Error && cause.message !== '' ? ` (${cause.message.replaceAll(/\/\/[^@/\s]*@/g, '//***@')})` : ''
-  const remedy = 'Check QUEUE_URL and the server; a tracker with databaseUrl needs no queue.'
-  return new TrackerError('QUEUE_UNAVAILABLE', `The queue did not do its part${said}. ${remedy}`, { cause })
+  const said = isOnlyGone(cause) ? 'the connection is lost' : wordsOf(cause)
+  const suffix = said === '' ? '' : ` (${said})`
+  return new TrackerError('QUEUE_UNAVAILABLE', `The queue did not do its part${suffix}. ${remedyOf(cause, said)}`, { cause })
+}
+
+function remedyOf(cause: unknown, said: string): string {
+  if (said.includes("executing the script can't run this command")) return ACL
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  const word = /^(?:ReplyError: )?([A-Z]+) /.exec(said)?.[1] ?? code
+  return REMEDIES[word] ?? REMEDIES[code] ?? REMEDIES[code.slice(0, 2)] ?? REMEDY
 }

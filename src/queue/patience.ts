@@ -1,9 +1,9 @@
-import { queueError } from './errors.ts'
+import { isOnlyGone, queueError } from './errors.ts'
 
 /**
  * Stops waiting for the queue after `ms` milliseconds. What goes on then may still succeed, which is harmless everywhere here:
  * a request that is repeated is one task, and a timer that is set twice is one job.
- * @param said what the connection said last, for the message
+ * @param said what the connection said last, for the message: it knows why there is none
  * @throws {TrackerError} `QUEUE_UNAVAILABLE` or `SCHEMA_MISMATCH`, also for what went wrong in time
  */
 export async function patiently<T>(ms: number, work: Promise<T>, said: () => unknown = () => undefined): Promise<T> {
@@ -14,7 +14,7 @@ export async function patiently<T>(ms: number, work: Promise<T>, said: () => unk
   try {
     return await Promise.race([work, timeout])
   } catch (error) {
-    throw queueError(error)
+    throw queueError(isOnlyGone(error) ? (said() ?? error) : error)
   } finally {
     clearTimeout(timer)
   }

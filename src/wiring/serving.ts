@@ -9,6 +9,7 @@ import { createDeliveryStore } from '../store/delivery-store.ts'
 import { readGauges } from '../store/gauges.ts'
 import { openDatabase } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
+import { openTrackDoor } from '../store/track-door.ts'
 import { databaseChecks, reportOf } from './health.ts'
 import { createJournal } from './journal.ts'
 import { budgetsOf, noDatabase } from './settings.ts'
@@ -34,7 +35,7 @@ const PATIENCE_MS = 15_000
 /**
  * Opens the database for the server. Nothing connects yet.
  * @param metrics of a process that serves alone; null where a worker of the same process fills them
- * @param patienceMs how long one answer of the database is waited for
+ * @param patienceMs how long one answer of the database is waited for; a task to track is answered within two seconds
  * @throws {TrackerError} `INVALID_CONFIG` without a database
  */
 export function openServing(
@@ -53,6 +54,8 @@ export function openServing(
     onConnectionError: failed,
   })
   const store = createDeliveryStore(database)
+  // Connections of its own: a task is taken however many pages are being counted, or refused within two seconds.
+  const door = openTrackDoor(config.databaseUrl)
   const inTime = <T>(work: PromiseLike<T>): Promise<T> => within(patienceMs, work, () => noAnswer(patienceMs))
   const budgets = config.apps.length > 0 ? budgetsOf(config.apps) : budgetOfDefault(config.monthlyCallBudget)
   const health = (): Promise<HealthReport> => reportOf(databaseChecks(database))
@@ -65,15 +68,17 @@ export function openServing(
     budgets,
     tracking: {
       async track(request) {
-        const [tracked] = await inTime(store.track([request]))
-        if (tracked === undefined) throw new TypeError('one request gives one result')
-        journal.tracked(tracked)
-        return { isNew: tracked.isNew }
+        const [isNew] = await door.add([request])
+        if (isNew === undefined) throw new TypeError('one request gives one result')
+        journal.tracked({ key: { app: request.app, taskId: request.taskId }, isNew })
+        return { isNew }
       },
       cancel: (key) => inTime(store.cancel(key)),
     },
     health,
-    close: () => database.close(),
+    async close() {
+      await Promise.all([door.close(), database.close()])
+    },
   }
 }
 

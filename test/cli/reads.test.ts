@@ -5,6 +5,7 @@ import { cellsOf } from '../../src/cli/text/width.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
 import { type Database, openDatabase } from '../../src/store/prisma.ts'
 import { adoptAll, aRequest, lookAt } from '../store/support/looks.ts'
+import { type CommandShell, openCommandShell } from '../support/command-shell.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { builtFile, type NodeProcess, runCli, startCli } from '../support/process.ts'
 import { startProxy, type TcpProxy } from '../support/tcp-proxy.ts'
@@ -15,11 +16,13 @@ const CAMPAIGN = '十一月工资单 payroll-11'
 let database: TestDatabase
 let opened: Database
 let taskId: string
-const run = (...args: string[]) => runCli(args, { env: { DATABASE_URL: database.url } })
+let shell: CommandShell
+const run = (...args: string[]) => shell.run(...args)
 
 /** Three tasks of one campaign: one person is in two of them. */
 beforeAll(async () => {
   database = await createTestDatabase({ migrated: true })
+  shell = openCommandShell({ DATABASE_URL: database.url })
   opened = openDatabase(database.url)
   const store = createDeliveryStore(opened)
   const requests = [
@@ -38,12 +41,14 @@ beforeAll(async () => {
   await lookAt(store, third, { unread: ['zoe'] }, 10)
 })
 afterAll(async () => {
+  await shell.close()
   await opened.close()
   await database.drop()
 })
 
 test('a task in full', async () => {
-  const { code, stdout, stderr } = await run('show', taskId)
+  // In a process of its own, as a user runs it; what follows asks in one that is open.
+  const { code, stdout, stderr } = await runCli(['show', taskId], { env: { DATABASE_URL: database.url } })
   expect([code, stderr]).toEqual([0, ''])
   expect(stdout).toMatch(/^Read +1 of 3 delivered +█+░+ +33\.3 %$/m)
   expect(stdout).toMatch(/^Read of all +1 of 5 targeted +20\.0 %$/m)

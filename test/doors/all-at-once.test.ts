@@ -10,8 +10,10 @@ import { adopt } from '../../src/service/adopt.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
 import { startInterval } from '../../src/wiring/interval.ts'
+import { runCli } from '../support/process.ts'
 import { describeRedis } from '../support/redis.ts'
 import { until } from '../support/wait.ts'
+import { DOORS } from './senders.ts'
 import { aDatabase, aRedis, aSession, aTracker, taskRows } from './support.ts'
 
 const TASK = { taskId: '9007199254740993123', agentId: '836390886', userIds: ['036632523163121146', 'b'], campaign: 'payroll-11' }
@@ -42,7 +44,7 @@ function startTaker(databaseUrl: string, address: QueueAddress) {
   const worker = startLookWorker({
     address,
     concurrency: 20,
-    lockMs: 10_000,
+    lockMs: 60_000,
     look: async ({ taskId }) => (looks.push(taskId), { kind: 'done' }),
     async track(request) {
       for (const { isNew } of await store.track([request])) tracked.push(isNew)
@@ -60,7 +62,12 @@ function startTaker(databaseUrl: string, address: QueueAddress) {
   return { set, errors, looks, tracked, queue: queue.it }
 }
 
-/** What became of one task after 100 calls at once, through all the doors in turn. */
+/** A machine that is too busy for it refuses in time; then a sender tries again, which is part of the storm. */
+async function taken(send: () => Promise<unknown>): Promise<void> {
+  await until(() => send().then(() => true), { what: 'the task is taken', timeoutMs: 30_000, everyMs: 200 })
+}
+
+/** What became of one task after 100 calls and two commands at once, through all the doors in turn. */
 async function throughEveryDoor(databaseUrl: string, queueUrl: string) {
   const address = { url: queueUrl, name: 'dingtalk-delivery', prefix: 'bull' }
   const takers = [startTaker(databaseUrl, address), startTaker(databaseUrl, address)]
@@ -71,13 +78,25 @@ async function throughEveryDoor(databaseUrl: string, queueUrl: string) {
     await foreign.close()
     await senders.end()
   })
-  const rounds = Array.from({ length: 25 }, (_, i) => [
-    intoDatabase.track(TASK),
-    intoQueue.track(TASK),
-    foreign.it.add('track', TASK, i % 2 === 0 ? {} : { jobId: `mine-${i}` }),
-    senders.query('SELECT track_delivery($1, $2, $3, $4)', [TASK.taskId, TASK.agentId, TASK.userIds, TASK.campaign]),
+  const api = await DOORS['POST /v1/tasks'].open(databaseUrl)
+  onTestFinished(async () => void (await api.close()))
+  const user = TASK.userIds.flatMap((id) => ['--user', id])
+  const command = async (env: Readonly<Record<string, string>>): Promise<void> => {
+    const { code, stdout, stderr } = await runCli(
+      ['track', TASK.taskId, '--agent-id', TASK.agentId, '--campaign', TASK.campaign, ...user],
+      { env },
+    )
+    expect([code, stdout], stderr).toEqual([0, expect.stringMatching(/^(already tracked|tracking)\n$/)])
+  }
+  const rounds = Array.from({ length: 20 }, (_, i) => [
+    () => intoDatabase.track(TASK),
+    () => intoQueue.track(TASK),
+    () => api.track([TASK]),
+    () => foreign.it.add('track', TASK, i % 2 === 0 ? {} : { jobId: `mine-${i}` }),
+    () => senders.query('SELECT track_delivery($1, $2, $3, $4)', [TASK.taskId, TASK.agentId, TASK.userIds, TASK.campaign]),
   ])
-  await Promise.all(rounds.flat())
+  const commands = [{ DATABASE_URL: databaseUrl }, { QUEUE_URL: queueUrl }].map((env) => () => command(env))
+  await Promise.all([...rounds.flat(), ...commands].map(taken))
   const timer = await until(async () => (await foreign.it.count()) === 1 && foreign.it.getJob(`look.default.${TASK.taskId}`), {
     what: 'one timer is all that is left in the queue',
   })

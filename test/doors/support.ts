@@ -6,6 +6,9 @@ import { createTestDatabase } from '../support/postgres.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
 import { startProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 
+/** Registers what ends with a test. Concurrent tests give that of their own context: the global one takes whichever test is current. */
+export type Finished = (work: () => Promise<void>) => void
+
 /** A tracker that is closed at the end of the test. */
 export function aTracker(options: TrackerOptions): Tracker {
   const tracker = createTracker(options)
@@ -21,23 +24,30 @@ export function someRates(options: RatesOptions): Rates {
 }
 
 /** The URL of a database of the test's own. */
-export async function aDatabase(options: { readonly migrated: boolean } = { migrated: true }): Promise<string> {
+export async function aDatabase(
+  options: { readonly migrated: boolean } = { migrated: true },
+  finished: Finished = onTestFinished,
+): Promise<string> {
   const database = await createTestDatabase(options)
-  onTestFinished(() => database.drop())
+  finished(() => database.drop())
   return database.url
 }
 
-export async function aRedis(): Promise<RedisServer> {
-  const redis = await startRedis()
-  onTestFinished(() => redis.stop())
+export async function aRedis(finished: Finished = onTestFinished): Promise<RedisServer> {
+  // Each write is on disk before it is acknowledged: what a crash may cost otherwise is in the README.
+  const redis = await startRedis({ config: { appendfsync: 'always' } })
+  finished(() => redis.stop())
   return redis
 }
 
 /** The same server behind a proxy, which can fail in every way. */
-export async function proxied(serverUrl: string): Promise<{ readonly url: string; readonly proxy: TcpProxy }> {
+export async function proxied(
+  serverUrl: string,
+  finished: Finished = onTestFinished,
+): Promise<{ readonly url: string; readonly proxy: TcpProxy }> {
   const url = new URL(serverUrl)
   const proxy = await startProxy(Number(url.port))
-  onTestFinished(() => proxy.close())
+  finished(() => proxy.close())
   url.port = String(proxy.port)
   return { url: url.href, proxy }
 }
@@ -47,14 +57,27 @@ export interface Sql {
 }
 
 /** A session of its own, as a sender's program has. */
-export async function aSession(databaseUrl: string): Promise<Sql> {
+export async function aSession(databaseUrl: string, finished: Finished = onTestFinished): Promise<Sql> {
   const client = new pg.Client({ connectionString: databaseUrl })
   client.on('error', () => undefined)
   await client.connect()
-  onTestFinished(() => client.end())
+  finished(() => client.end())
   return {
     async query<T extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<T[]> {
       const { rows } = await client.query<T>(text, [...values])
+      return rows
+    },
+  }
+}
+
+/** For tests that ask at the same time. */
+export function aPool(databaseUrl: string, finished: Finished = onTestFinished): Sql {
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: 5 })
+  pool.on('error', () => undefined)
+  finished(() => pool.end())
+  return {
+    async query<T extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<T[]> {
+      const { rows } = await pool.query<T>(text, [...values])
       return rows
     },
   }

@@ -6,6 +6,7 @@ import { planStart } from '../../src/core/plan.ts'
 import { type LookDeps, look } from '../../src/service/look.ts'
 import { createAppGate } from '../../src/store/app-gate.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
+import { digestOf } from '../../src/store/erase-people.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
 import { aClient, anApi, anApp, look as ask, type Handler, json, RESULT, startServer } from '../dingtalk/support.ts'
 import { aDatabase, aSession, type Sql } from '../doors/support.ts'
@@ -84,7 +85,8 @@ async function aWorker(handler: Handler) {
   const server = await startServer()
   server.on(RESULT, handler)
   const journal = notes()
-  const deps: Omit<LookDeps, 'now' | 'api'> = { store, gate, journal, timing: TIMING, permits: { take: async () => ({ kind: 'granted' }) } }
+  const permits: LookDeps['permits'] = { take: async () => ({ kind: 'granted' }) }
+  const deps: Omit<LookDeps, 'now' | 'api'> = { store, digest: digestOf, gate, journal, timing: TIMING, permits }
 
   /** Every look of a task, to its end. Each has a clock of its own. */
   async function wholeDay(key: TaskKey): Promise<void> {

@@ -76,12 +76,11 @@ const exact = (figures: Figures): Figures => figures
 const WAYS: readonly Compared[] = [
   { name: 'TypeScript', open: openTypescript, as: exact },
   { name: 'HTTP', open: async () => httpOf(at.dashboard), as: exact },
-  { name: 'the command line', open: async () => commandsOf(at.database), as: exact },
+  { name: 'the command line', open: openCommands, as: exact },
   { name: 'the dashboard', open: async () => dashboardOf(at.dashboard), as: inPercent },
 ]
 
-/** The command line is a process for each question. */
-describe.each(WAYS)('$name gives what the views give', { timeout: 180_000 }, ({ open, as }) => {
+describe.each(WAYS)('$name gives what the views give', ({ open, as }) => {
   let way: Way
   beforeAll(async () => {
     way = await open()
@@ -109,6 +108,12 @@ test('Ctrl-C ends the demo, with code 0 and without a trace', async () => {
   demo.kill('SIGINT')
   expect(await demo.exit).toEqual({ code: 0, signal: null })
 })
+
+async function openCommands(): Promise<Way> {
+  const way = commandsOf(at.database)
+  closers.push(way.close)
+  return way
+}
 
 async function openTypescript(): Promise<Way> {
   const way = await typescriptOf(at.database)

@@ -62,7 +62,7 @@ const MOMENTS: readonly Moment[] = [
   },
 ]
 
-describe.concurrent.for(backends())('on %s', (backend) => {
+describe.for(backends())('on %s', { concurrent: true }, (backend) => {
   test.concurrent.for(MOMENTS)(
     'a worker killed $name loses nothing and counts nothing twice',
     TIMEOUT,

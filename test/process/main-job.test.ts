@@ -14,7 +14,7 @@ const DAY_MS = 86_400_000 / TIME_SCALE
 const POLLS_PER_TASK = 24
 const PATIENCE_MS = DAY_MS + 40_000
 
-describe.concurrent.for(backends())('on %s', (backend) => {
+describe.for(backends())('on %s', { concurrent: true }, (backend) => {
   test.concurrent('eighteen tasks through every door end as they should', { timeout: PATIENCE_MS + 30_000 }, async ({ onTestFinished }) => {
     const world = await makeWorld(backend, { timeScale: TIME_SCALE, pollsPerTask: POLLS_PER_TASK }, onTestFinished)
     await world.start()

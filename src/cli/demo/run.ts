@@ -48,7 +48,7 @@ async function runDemo(context: Context, service: Service, exit: boolean): Promi
   const { simulator, sender } = await openSimulator(service)
   const databaseUrl = await openDatabase(service)
   const config = context.config(demoSettings(context, databaseUrl, sender))
-  const { migrateAll, openReads } = await import('../../wiring.ts')
+  const [{ migrateAll }, { openReads }] = await Promise.all([import('../../wiring/migrate.ts'), import('../../wiring/reads.ts')])
   await migrateAll(config)
   let dashboard = ''
   const { health } = await openWorker(context, config, service, async (shared) => {

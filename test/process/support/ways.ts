@@ -1,7 +1,8 @@
 import { pathToFileURL } from 'node:url'
 import type { Client } from 'pg'
 import type * as Rates from '../../../src/rates.ts'
-import { builtFile, runCli } from '../../support/process.ts'
+import { openCommandShell } from '../../support/command-shell.ts'
+import { builtFile } from '../../support/process.ts'
 
 export const STATES = ['read', 'unread', 'pending', 'failed', 'forbidden', 'invalid'] as const
 export type State = (typeof STATES)[number]
@@ -86,9 +87,10 @@ export function httpOf(origin: string): Way {
   }
 }
 
-export function commandsOf(databaseUrl: string): Way {
+export function commandsOf(databaseUrl: string): Way & { close(): Promise<void> } {
+  const shell = openCommandShell({ DATABASE_URL: databaseUrl })
   const ask = async (...args: string[]): Promise<unknown> => {
-    const { code, stdout, stderr } = await runCli(args, { env: { DATABASE_URL: databaseUrl }, onTestFinished: () => undefined })
+    const { code, stdout, stderr } = await shell.run(...args)
     if (code !== 0) throw new Error(`${args.join(' ')}: ${stderr}`)
     return JSON.parse(stdout)
   }
@@ -99,6 +101,7 @@ export function commandsOf(databaseUrl: string): Way {
     campaign: async (name) => figuresOf(((await ask('report', '--campaign', name, '--format', 'json')) as unknown[])[0]),
     unreadOfTask: (taskId) => names(taskId),
     unreadOfCampaign: (name) => names('--campaign', name),
+    close: () => shell.close(),
   }
 }
 

@@ -1,0 +1,51 @@
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { builtFile } from './process.ts'
+
+export interface Said {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface CommandShell {
+  /** One command line to its end; several wait for each other. */
+  run(...args: string[]): Promise<Said>
+  close(): Promise<void>
+}
+
+const SHELL = fileURLToPath(new URL('./command-shell.mjs', import.meta.url))
+
+/**
+ * The built command without its start, which is ten times the work of a question: for tests that ask many.
+ * @param env all that it gets besides PATH
+ */
+export function openCommandShell(env: Readonly<Record<string, string>>): CommandShell {
+  const child = spawn(process.execPath, [SHELL, builtFile('cli/program.js')], {
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const atExit = () => void child.kill('SIGKILL')
+  process.once('exit', atExit)
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  let last: Promise<unknown> = Promise.resolve()
+  return {
+    run(...args) {
+      const answer = last.then(async () => {
+        child.stdin.write(`${JSON.stringify(args)}\n`)
+        const { value } = await answers.next()
+        if (value === undefined) throw new Error(`the shell ended at: ${args.join(' ')}`)
+        return JSON.parse(value) as Said
+      })
+      last = answer.catch(() => undefined)
+      return answer
+    },
+    async close() {
+      child.stdin.end()
+      await ended
+      process.off('exit', atExit)
+    },
+  }
+}
