@@ -126,8 +126,17 @@ export interface Journal {
   ended(event: { readonly key: TaskKey; readonly status: string; readonly reason: string | null }): void
   putOff(event: { readonly key: TaskKey; readonly until: Date; readonly reason: string }): void
   reconciled(event: { readonly actions: Restored & { readonly ended: number } }): void
+  /** A timer rang this long before its look was due: the clocks of workers differ. */
+  early(event: { readonly key: TaskKey; readonly earlyMs: number }): void
+  /**
+   * A job was held for longer than its lock: `lost` by this worker (it was blocked, or cut off from the queue),
+   * or `found` by it, of a worker that died or hangs.
+   */
+  lock(event: { readonly kind: LockKind; readonly jobId: string }): void
   failed(event: { readonly what: string; readonly key?: TaskKey; readonly error: unknown }): void
 }
+
+export type LockKind = 'lost' | 'found'
 
 export interface LookEvent {
   readonly key: TaskKey

@@ -3,7 +3,12 @@ import { Redis, type RedisOptions } from 'ioredis'
 import { patiently } from './patience.ts'
 
 /** What we use of a BullMQ queue, whichever backend it has. */
-export interface JobQueue {
+export interface JobQueue extends BullQueue {
+  /** What Redis says of itself (INFO); null where the queue is in PostgreSQL. */
+  serverInfo(): Promise<string | null>
+}
+
+interface BullQueue {
   add(name: string, data: unknown, options: JobsOptions): Promise<unknown>
   addBulk(jobs: Array<{ name: string; data: unknown; opts: JobsOptions }>): Promise<unknown>
   getJob(id: string): Promise<QueuedJob | undefined>
@@ -16,6 +21,10 @@ export interface JobQueue {
 
 export interface JobWorker {
   isRunning(): boolean
+  /** Locks of jobs of this worker ran out, or were taken by another. Said at each attempt to renew them. */
+  on(event: 'lockRenewalFailed', listener: (jobIds: string[]) => void): unknown
+  /** A job was found whose lock had run out; it waits again. */
+  on(event: 'stalled', listener: (jobId: string) => void): unknown
 }
 
 export interface QueuedJob {
@@ -66,11 +75,15 @@ export function openQueue(address: QueueAddress, role: Role, onError: (error: un
   const tell = oncePerError(onError)
   const options = { prefix: address.prefix, streams: { events: { maxLen: 100 } } }
   if (isPostgres(address.url)) {
-    return reopened(() => new Queue(address.name, { ...options, connection: postgresOf(address.url, 3) }, createPostgresBackend), tell)
+    const queue = reopened(
+      () => new Queue(address.name, { ...options, connection: postgresOf(address.url, 3) }, createPostgresBackend),
+      tell,
+    )
+    return { it: { ...queue.it, serverInfo: async () => null }, close: queue.close }
   }
   const link = openRedis(address.url, role, tell)
   const queue = reopened(() => new Queue(address.name, { ...options, connection: link.redis }, createRedisBackend), tell)
-  return { it: queue.it, close: () => link.close(queue.close) }
+  return { it: { ...queue.it, serverInfo: () => link.redis.info() }, close: () => link.close(queue.close) }
 }
 
 export function openWorker(
@@ -102,7 +115,7 @@ async function closeListening(worker: { waitUntilReady(): Promise<unknown>; clos
 }
 
 /** A BullMQ queue on either backend. */
-interface Closable extends JobQueue {
+interface Closable extends BullQueue {
   on(event: 'error', listener: (error: Error) => void): unknown
   close(): Promise<void>
 }
@@ -111,7 +124,7 @@ interface Closable extends JobQueue {
  * BullMQ never tries again after a first connection that failed (on PostgreSQL; on Redis when it breaks at once),
  * so a new queue is made until one has connected. Opens nothing before it is used.
  */
-function reopened(create: () => Closable, onError: (error: unknown) => void): Opened<JobQueue> {
+function reopened(create: () => Closable, onError: (error: unknown) => void): Opened<BullQueue> {
   let current: { readonly queue: Closable; readonly ready: Promise<unknown> } | null = null
   let closed = false
 
@@ -122,7 +135,7 @@ function reopened(create: () => Closable, onError: (error: unknown) => void): Op
     return { queue, ready: Promise.race([queue.waitUntilReady(), firstConnectionIsLate()]) }
   }
 
-  async function ready(): Promise<JobQueue> {
+  async function ready(): Promise<BullQueue> {
     const mine = (current ??= open())
     try {
       await mine.ready

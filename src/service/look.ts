@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Answer, TaskKey } from '../core/delivery.ts'
 import { type AppEffect, isLastLook, isOver, planExpiry, planLook } from '../core/plan.ts'
 import type { AppGate, Clock, DeliveryStore, Journal, LoadedTask, SendResultApi } from '../core/ports.ts'
@@ -20,6 +21,11 @@ export type LookResult = { readonly kind: 'again'; readonly look: PlannedLook } 
 const DONE: LookResult = { kind: 'done' }
 /** Timers ring a few milliseconds early where clocks differ; that is due. */
 const EARLY_TOLERANCE_MS = 5
+/**
+ * Whose timer rang earlier rests this long at most before it is set again. Where another worker's clock is ahead, it would wake the
+ * timer again at once: without the rest that would go round as fast as the servers can.
+ */
+const EARLY_REST_MS = 250
 
 /**
  * One look, from the ringing timer to the next one. Safe to run twice or at the wrong time:
@@ -31,8 +37,12 @@ export async function look(deps: LookDeps, key: TaskKey, signal: AbortSignal): P
   if (task === null || task.status !== 'tracking') return DONE
   const now = deps.now()
   if (isOver(task, now)) return expire(deps, task)
-  if (task.nextPollAt !== null && task.nextPollAt.getTime() > now.getTime() + EARLY_TOLERANCE_MS)
+  const earlyMs = task.nextPollAt === null ? 0 : task.nextPollAt.getTime() - now.getTime()
+  if (task.nextPollAt !== null && earlyMs > EARLY_TOLERANCE_MS) {
+    deps.journal.early({ key, earlyMs })
+    await rest(Math.min(earlyMs, EARLY_REST_MS), signal)
     return againAt(deps, task, task.nextPollAt)
+  }
   const permit = await deps.permits.take({ app: key.app, deadlineAt: task.deadlineAt, last: isLastLook(task, now, deps.timing) }, signal)
   if (permit.kind !== 'granted') return putOff(deps, task, permit)
   if (isOver(task, deps.now())) {
@@ -41,6 +51,11 @@ export async function look(deps: LookDeps, key: TaskKey, signal: AbortSignal): P
   }
   const answer = await deps.api.sendResult({ ...key, agentId: task.agentId }, signal)
   return record(deps, task, answer, now)
+}
+
+/** Rejects with the signal's reason when aborted. */
+async function rest(ms: number, signal: AbortSignal): Promise<void> {
+  await setTimeout(ms, undefined, { signal }).catch(() => signal.throwIfAborted())
 }
 
 async function record(deps: LookDeps, task: LoadedTask, answer: Answer, startedAt: Date): Promise<LookResult> {

@@ -107,6 +107,8 @@ export function notes(): Notes {
     ended: ({ status, reason }) => void lines.push(`ended ${status} ${reason?.split(':')[0]}`),
     putOff: ({ reason }) => void lines.push(`put off: ${reason}`),
     reconciled: ({ actions }) => void lines.push(`reconciled ${JSON.stringify(actions)}`),
+    early: ({ earlyMs }) => void lines.push(`early by ${earlyMs} ms`),
+    lock: ({ kind }) => void lines.push(`lock ${kind}`),
     failed: ({ what }) => void lines.push(`failed: ${what}`),
   }
 }

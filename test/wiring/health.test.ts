@@ -3,14 +3,27 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import type { HealthReport } from '../../src/http/health.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
 import { withSessionLock } from '../../src/store/session-lock.ts'
-import { databaseChecks, healthOf, reportOf } from '../../src/wiring/health.ts'
+import { createDatabaseClock } from '../../src/wiring/clock.ts'
+import { healthOf, serverHealthOf } from '../../src/wiring/health.ts'
 import { aForeignQueue, aQueue, aWorker, type Backend, describeQueues } from '../queue/support.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { describeRedis, startRedis } from '../support/redis.ts'
 import { until } from '../support/wait.ts'
 import { aRunningWorker } from './support.ts'
 
-const NAMES = ['database', 'schema', 'queue', 'consumption']
+const NAMES = [
+  'database',
+  'schema',
+  'queue',
+  'consumption',
+  'overdue',
+  'blind gaps',
+  'queue memory',
+  'clock',
+  'event loop',
+  'locks',
+  'pool',
+]
 
 describeQueues((backend) => {
   test('a worker with nothing to do is well, and says so', async () => {
@@ -65,12 +78,12 @@ describeQueues((backend) => {
   })
 
   describe('looks that nobody makes', () => {
-    const LATE_MS = 60_000
+    const LIMITS = { overdueMs: 60_000, blindMs: 3_600_000, blockedMs: 60_000 }
 
     test('are told with their number, their age and what to do', async () => {
       const { needs, looks, databaseUrl } = await anIdleWorker(backend, { idleMs: 90_000 })
       await execute(databaseUrl, lateTasks(3, 600))
-      const report = await healthOf(needs, looks, LATE_MS)
+      const report = await healthOf(needs, looks, LIMITS)
       expect(wrongIn(report)).toEqual(['consumption'])
       expect(detailOf(report, 'consumption')).toMatch(
         /^3 looks are overdue, the oldest by 60\d s, and this worker makes none: none was taken off the queue since the start 9\d s ago\. Restart this worker\./,
@@ -80,20 +93,20 @@ describeQueues((backend) => {
     test('are no fault of a worker that has taken one lately, or has just begun', async () => {
       const { needs, looks, databaseUrl } = await anIdleWorker(backend, { idleMs: 30_000 })
       await execute(databaseUrl, lateTasks(3, 600))
-      expect((await healthOf(needs, looks, LATE_MS)).ok).toBe(true)
+      expect((await healthOf(needs, looks, LIMITS)).ok).toBe(true)
     })
 
     test('are no fault as long as they are hardly late', async () => {
       const { needs, looks, databaseUrl } = await anIdleWorker(backend, { idleMs: 90_000 })
       await execute(databaseUrl, lateTasks(3, 20))
-      const report = await healthOf(needs, looks, LATE_MS)
+      const report = await healthOf(needs, looks, LIMITS)
       expect(report.ok).toBe(true)
       expect(detailOf(report, 'consumption')).toMatch(/^no look is due; /)
     })
 
     test('do not hide behind a worker that has not begun', async () => {
       const { needs } = await anIdleWorker(backend, { idleMs: 0 })
-      expect(detailOf(await healthOf(needs, null, LATE_MS), 'consumption')).toMatch(/^No looks are being made: the worker has not begun/)
+      expect(detailOf(await healthOf(needs, null, LIMITS), 'consumption')).toMatch(/^No looks are being made: the worker has not begun/)
     })
   })
 
@@ -131,7 +144,7 @@ describe('the schema', () => {
     url.password = 'hunter2'
     const opened = openDatabase(url.href)
     onTestFinished(() => opened.close())
-    const report = await reportOf(databaseChecks(opened))
+    const report = await serverHealthOf(opened, createDatabaseClock(opened.pool), LATENESS)
     expect(wrongIn(report)).toEqual(['database', 'schema'])
     expect(JSON.stringify(report)).not.toContain('hunter2')
   })
@@ -157,6 +170,8 @@ describeRedis('a Redis that goes away', () => {
   )
 })
 
+const LATENESS = { overdueMs: 60_000, blindMs: 3_600_000 }
+
 /** What the checks ask, around a real worker that has taken nothing for a while by the clock that it is told. */
 async function anIdleWorker(backend: Backend, { idleMs }: { readonly idleMs: number }) {
   const created = await createTestDatabase({ migrated: true })
@@ -167,7 +182,9 @@ async function anIdleWorker(backend: Backend, { idleMs }: { readonly idleMs: num
   const looks = aWorker(address)
   await until(() => looks.isRunning(), { what: 'the worker runs' })
   const now = (): Date => new Date(Date.now() + idleMs)
-  return { needs: { database, queue: aQueue(address), now }, looks, databaseUrl: created.url }
+  const clock = createDatabaseClock(database.pool)
+  await clock.measure()
+  return { needs: { database, queue: aQueue(address), now, clock, eventLoop: { longestMs: () => 0 } }, looks, databaseUrl: created.url }
 }
 
 function lateTasks(count: number, lateSeconds: number): string {
@@ -178,7 +195,8 @@ function lateTasks(count: number, lateSeconds: number): string {
 async function schemaOf(databaseUrl: string) {
   const database = openDatabase(databaseUrl)
   try {
-    return (await reportOf(databaseChecks(database))).checks.find(({ name }) => name === 'schema')
+    const { checks } = await serverHealthOf(database, createDatabaseClock(database.pool), LATENESS)
+    return checks.find(({ name }) => name === 'schema')
   } finally {
     await database.close()
   }
