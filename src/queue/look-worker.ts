@@ -153,8 +153,8 @@ function isAnswer(error: unknown): boolean {
 }
 
 /** `JobLockNotExist` and `JobLockMismatch` of BullMQ's error codes. */
-const LOCK_CODES: readonly unknown[] = [-2, -6]
+const LOCK_CODES: ReadonlySet<unknown> = new Set([-2, -6])
 
 function isLockLost(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && LOCK_CODES.includes(error.code)
+  return error instanceof Error && 'code' in error && LOCK_CODES.has(error.code)
 }

@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises'
 import type { Answer, TaskKey } from '../core/delivery.ts'
 import { type AppEffect, isLastLook, isOver, planExpiry, planLook } from '../core/plan.ts'
 import type { AppGate, Clock, DeliveryStore, Journal, LoadedTask, SendResultApi } from '../core/ports.ts'
@@ -53,9 +52,17 @@ export async function look(deps: LookDeps, key: TaskKey, signal: AbortSignal): P
   return record(deps, task, answer, now)
 }
 
-/** Rejects with the signal's reason when aborted. */
+/** Ends early when aborted: the timer is set all the same. */
 async function rest(ms: number, signal: AbortSignal): Promise<void> {
-  await setTimeout(ms, undefined, { signal }).catch(() => signal.throwIfAborted())
+  let wake = (): void => undefined
+  const rested = new Promise<void>((resolve) => {
+    wake = resolve
+  })
+  const timer = setTimeout(wake, signal.aborted ? 0 : ms)
+  signal.addEventListener('abort', wake)
+  await rested
+  clearTimeout(timer)
+  signal.removeEventListener('abort', wake)
 }
 
 async function record(deps: LookDeps, task: LoadedTask, answer: Answer, startedAt: Date): Promise<LookResult> {

@@ -15,8 +15,8 @@ export interface World {
   /** Between the workers and their servers; the test itself goes past them. */
   readonly toDatabase: TcpProxy
   readonly toQueue: TcpProxy
-  /** A worker as operators run it. Resolves when it looks. */
-  start(): Promise<NodeProcess>
+  /** A worker as operators run it, with more variables. Resolves when it looks. */
+  start(more?: Readonly<Record<string, string>>): Promise<NodeProcess>
 }
 
 export interface Day {
@@ -55,9 +55,10 @@ export async function makeWorld(backend: Backend, day: Day, onTestFinished: (clo
   return {
     databaseUrl: database.url,
     ...{ queueUrl, server, toDatabase, toQueue },
-    async start() {
-      const worker = startCli(['worker'], { env, onTestFinished })
-      await worker.waitForLine(/worker ready/)
+    async start(more = {}) {
+      const worker = startCli(['worker'], { env: { ...env, ...more }, onTestFinished })
+      // On a machine that is busy with other tests this is most of the time.
+      await worker.waitForLine(/worker ready/, 60_000)
       return worker
     },
   }
@@ -74,4 +75,16 @@ function through(proxy: TcpProxy, url: string): string {
   proxied.hostname = '127.0.0.1'
   proxied.port = String(proxy.port)
   return proxied.href
+}
+
+/** Variables that make Node run a file of `test/support` before the program. */
+export function preloaded(file: string): Readonly<Record<string, string>> {
+  return { NODE_OPTIONS: `--import ${new URL(file, import.meta.url).href}` }
+}
+
+/** A page of the health server of a worker that is ready. */
+export async function pageOf(worker: NodeProcess, path: '/readyz' | '/metrics'): Promise<{ status: number; text: string }> {
+  const url = /"health":"([^"]+)"/.exec(worker.stderr())?.[1] ?? ''
+  const response = await fetch(`${url}${path}`)
+  return { status: response.status, text: await response.text() }
 }

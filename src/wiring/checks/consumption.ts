@@ -27,7 +27,8 @@ export function consumptionCheck(needs: ConsumptionNeeds, looks: Looks, overdueM
  * @throws {Unwell} and {@link Stuck} where looks are due and this worker takes none
  */
 export async function assertConsuming(needs: ConsumptionNeeds, looks: Looks, overdueMs: number): Promise<Found> {
-  if (!looks?.isRunning()) throw new Unwell(NOT_RUNNING, 'See the log of this worker.')
+  if (looks === null) throw new Unwell(NOT_RUNNING, 'See the log of this worker.')
+  if (!looks.isRunning()) throw new Stuck(STOPPED)
   const last = looks.lastActiveAt()
   const idleMs = needs.now().getTime() - (last ?? looks.startedAt).getTime()
   const isIdle = idleMs >= overdueMs
@@ -38,7 +39,7 @@ export async function assertConsuming(needs: ConsumptionNeeds, looks: Looks, ove
   ])
   if (isPaused) throw new Unwell(PAUSED, "Resume it with BullMQ's queue.resume(), or in the tool that paused it.")
   const taken = `${last === null ? 'none was taken off the queue since the start' : 'the last one was taken off the queue'} ${seconds(idleMs)} ago`
-  if (overdue.tasks > 0) throw new Stuck(overdue, taken)
+  if (overdue.tasks > 0) throw new Stuck(overdueWords(overdue, taken))
   return { detail: `${isIdle ? 'no look is due' : 'looks are being made'}; ${taken}` }
 }
 
@@ -49,12 +50,15 @@ const PAUSED = "The queue is paused, so no worker makes looks. Resume it with Bu
 const IDLE_REMEDY =
   'Restart this worker. If that does not help, run "dingtalk-delivery doctor", and check that QUEUE_URL, QUEUE_NAME and QUEUE_PREFIX are the same for every worker.'
 
-/** Looks are due, and this worker takes none. */
+const STOPPED = 'This worker takes nothing off the queue: it is not connected to it yet, or has stopped from inside.'
+
+/** This worker takes no looks, though it should. */
 export class Stuck extends Unwell {
-  constructor({ tasks, oldestMs }: typeof NOTHING_OVERDUE, taken: string) {
-    super(
-      `${tasks} looks are overdue, the oldest by ${seconds(oldestMs)}, and this worker makes none: ${taken}. ${IDLE_REMEDY}`,
-      IDLE_REMEDY,
-    )
+  constructor(what: string) {
+    super(`${what} ${IDLE_REMEDY}`, IDLE_REMEDY)
   }
+}
+
+function overdueWords({ tasks, oldestMs }: typeof NOTHING_OVERDUE, taken: string): string {
+  return `${tasks} looks are overdue, the oldest by ${seconds(oldestMs)}, and this worker makes none: ${taken}.`
 }
