@@ -230,6 +230,7 @@ test('no two looks of a task are planned further apart than the longest gap, wha
       const at = plannedLooks(SENT, deadlineOf(SENT, timing), timing, jitter).map((look) => look.at.getTime())
       const gaps = at.map((time, i) => time - (at[i - 1] ?? SENT.getTime()))
       expect(Math.max(...gaps)).toBeLessThanOrEqual(longestGapMs(timing))
-      expect(longestGapMs(timing)).toBeLessThan(Math.max(...gaps) * 2)
+      // With very many looks the spread of the last one is longer than any gap.
+      if (polls <= 24) expect(longestGapMs(timing)).toBeLessThan(Math.max(...gaps) * 1.3)
     }
 })

@@ -164,7 +164,7 @@ describe('what does not stop the work is a warning', () => {
       ['clock', "45 s behind the database's"],
       ['event loop', 'blocked for 9000 ms at most in the last minute'],
       ['locks', '2 were lost since the start, the last one 30 s ago; 1 of other workers were taken over'],
-      ['pool', expect.stringMatching(/^\d+ statements wait for one of 1 connections; the last one that was asked for came after 1200 ms$/)],
+      ['pool', expect.stringMatching(/^\d+ statements wait for one of 1 connections; the latest was had after 1200 ms$/)],
     ])
     for (const { remedy } of warned) expect(remedy).toMatch(/\.$/)
 

@@ -62,7 +62,7 @@ export function poolCheck(pool: Pick<Pool, 'waitingCount' | 'totalCount'>, clock
   return advisory('pool', async () => {
     const waitedMs = clock.waitedMs()
     if (waitedMs === null) throw new Error('no connection was had when one was last asked for.')
-    const detail = `${pool.waitingCount} statements wait for one of ${pool.totalCount} connections; the last one that was asked for came after ${Math.round(waitedMs)} ms`
+    const detail = `${pool.waitingCount} statements wait for one of ${pool.totalCount} connections; the latest was had after ${Math.round(waitedMs)} ms`
     return waitedMs > MAX_WAIT_MS ? { detail, remedy: POOL_REMEDY } : { detail }
   })
 }
