@@ -25,7 +25,7 @@ describe.concurrent('a worker', () => {
     expect(await pageOf(wedged, '/readyz')).toMatchObject({ status: 200 })
     wedged.kill('SIGUSR2')
     const red = await until(() => pageOf(wedged, '/readyz').then((page) => page.status === 503 && page), { ...PATIENCE, what: 'it is red' })
-    expect(JSON.parse(red.text).checks).toContainEqual({
+    expect(checksIn(red.text)).toContainEqual({
       name: 'consumption',
       ok: false,
       detail: expect.stringMatching(/^1 looks are overdue, .* this worker makes none/),
@@ -61,18 +61,25 @@ describe.concurrent('a worker', () => {
       what: 'it is counted',
     })
     const { text } = await pageOf(blocked, '/readyz')
-    for (const name of ['event loop', 'locks'])
-      expect(JSON.parse(text).checks).toContainEqual(expect.objectContaining({ name, warning: true }))
+    for (const name of ['event loop', 'locks']) expect(checksIn(text)).toContainEqual(expect.objectContaining({ name, warning: true }))
     expect((await pageOf(other, '/metrics')).text).toMatch(/locks_lost_total\{kind="found"\} [1-9]/)
     await isTrueAtLast(world)
   })
 })
 
+function checksIn(text: string): readonly unknown[] {
+  return (JSON.parse(text) as { readonly checks: readonly unknown[] }).checks
+}
+
 async function isTrueAtLast({ databaseUrl, server }: World): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
   const ended = async () => (await client.query("SELECT FROM delivery_task WHERE status <> 'tracking'")).rowCount === 1
-  await until(ended, { ...PATIENCE, what: 'the task has ended' }).finally(() => client.end())
+  try {
+    await until(ended, { ...PATIENCE, what: 'the task has ended' })
+  } finally {
+    await client.end()
+  }
   await checkTruth(databaseUrl, server)
 }
 

@@ -86,9 +86,11 @@ function collectorsIn(registry: Registry) {
   return {
     tasks: gauge('tasks', 'Tasks by status.', ['app', 'status']),
     overdue: gauge('tasks_overdue', 'Open tasks whose look was due more than a minute ago and was not made yet.'),
-    blind: gauge('tasks_blind', 'Tasks that were not seen in time: open without a good look for too long, or ended so in the last 24 hours.', [
-      'kind',
-    ]),
+    blind: gauge(
+      'tasks_blind',
+      'Tasks that were not seen in time: open without a good look for too long, or ended so in the last 24 hours.',
+      ['kind'],
+    ),
     budget: gauge('call_budget_remaining', 'Calls left of the monthly budget, for apps that have one.', ['app']),
     used: gauge('api_calls_used', "Calls to getsendresult this month (China's), over all workers.", ['app']),
     paused: gauge('app_paused', '1 while no calls are made for this app, by kind of pause.', ['app', 'kind']),
