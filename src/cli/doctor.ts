@@ -1,27 +1,24 @@
+import type { Finding } from '../core/finding.ts'
 import type { AddCommand } from './command.ts'
 import { configWithEmbedded } from './embedded.ts'
 import { type Column, plainText, renderTable } from './text/table.ts'
 
-interface Finding {
-  readonly name: string
-  readonly ok: boolean
-  readonly detail: string
-  readonly remedy?: string
-}
-
 export const addDoctor: AddCommand = (program, context, run) => {
   program
     .command('doctor')
-    .description('check database, schema, queue, credentials and clock, and say what to fix')
+    .description('check database, schema, queue, credentials, clock and late looks, and say what to fix')
     .option('--json', 'print the findings as JSON')
-    .addHelpText('after', '\nExample:\n  $ dingtalk-delivery doctor\n\nExits with 1 if anything is wrong.')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ dingtalk-delivery doctor\n\nExits with 1 if anything is wrong; ! marks what does not stop the work.',
+    )
     .action(
       run(async ({ json }: { readonly json?: boolean }) => {
         const { diagnose } = await import('../wiring/doctor.ts')
         const findings: readonly Finding[] = await diagnose(await configWithEmbedded(context))
         const { colors } = context
         const columns: ReadonlyArray<Column<Finding>> = [
-          { title: '', show: ({ ok }) => (ok ? colors.green('✓') : colors.red('✗')) },
+          { title: '', show: ({ ok, warning }) => (ok ? colors.green('✓') : warning === true ? colors.yellow('!') : colors.red('✗')) },
           { title: 'Check', show: ({ name }) => plainText(name) },
           { title: 'Finding', show: ({ detail }) => plainText(detail) },
         ]

@@ -49,13 +49,19 @@ interface Shared {
   health(): Promise<HealthReport>
 }
 
+export interface OpenedWorker {
+  readonly health: HealthServer
+  /** Resolves with the exit code when the worker is stuck for good. */
+  readonly wedged: Promise<number>
+}
+
 /** A worker with `/livez`, `/readyz` and `/metrics`, which are up before it and until after it. Waits until looks are being made. */
 export async function openWorker(
   context: Context,
   config: Config,
   service: Service,
   serve: (shared: Shared) => Promise<void> = () => Promise.resolve(),
-): Promise<{ health: HealthServer }> {
+): Promise<OpenedWorker> {
   const { log, closers } = service
   sayWhatStarts(context, config, service)
   const { startWorker } = await import('../wiring/worker.ts')
@@ -71,10 +77,17 @@ export async function openWorker(
   closers.add('health server', () => health.close())
   log.info({ health: health.url }, 'health server is up')
   await serve(shared)
-  worker = startWorker(config, log, { metrics })
-  closers.add('worker', () => worker?.close())
-  await worker.ready
-  return { health }
+  const started = startWorker(config, log, { metrics })
+  worker = started
+  closers.add('worker', () => started.close())
+  await started.ready
+  return { health, wedged: started.wedged.then((detail) => wedged(detail, log)) }
+}
+
+/** A supervisor starts the process again, and a new one is well. */
+function wedged(detail: string, log: Logger): number {
+  log.fatal({ detail }, 'this worker takes no more looks, and ends to be started again')
+  return 1
 }
 
 const STARTING: HealthReport = { ok: false, checks: [{ name: 'worker', ok: false, detail: 'still starting' }] }
@@ -90,11 +103,10 @@ export async function openServer(config: Config, service: Service, context: Cont
   const metrics = shared?.metrics ?? createMetrics()
   const serving = openServing(config, log, shared === null ? metrics : null)
   closers.add('database of the server', () => serving.close())
-  const { rates, tracking, budgets } = serving
+  const { rates, tracking, budgets, now } = serving
   const { host, port, apiToken, allowedHosts, pollsPerTask } = config
   const server = await startHttpServer({
-    ...{ host, port, apiToken, allowedHosts, pollsPerTask, rates, tracking, budgets },
-    now: context.now,
+    ...{ host, port, apiToken, allowedHosts, pollsPerTask, rates, tracking, budgets, now },
     version: packageVersion(),
     checks: () => (shared ?? serving).health(),
     metrics: () => metrics.text(),

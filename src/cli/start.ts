@@ -20,12 +20,12 @@ export const addStart: AddCommand = (program, context, run) => {
           const { migrateAll } = await import('../wiring/migrate.ts')
           const { database } = await migrateAll(config)
           if (database.length > 0) service.log.info({ applied: database }, 'database migrated')
-          const { health } = await openWorker(context, config, service, async (shared) => {
+          const { health, wedged } = await openWorker(context, config, service, async (shared) => {
             const { url } = await openServer(config, service, context, shared)
             context.note(`Dashboard: ${url}/  API: ${url}/v1/openapi.json`)
           })
           context.note(`Working. Health and metrics: ${health.url}/readyz, ${health.url}/metrics. Stop with Ctrl-C.`)
-          return undefined
+          return wedged
         })
       }),
     )

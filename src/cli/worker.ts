@@ -15,8 +15,8 @@ export const addWorker: AddCommand = (program, context, run) => {
         const config = await configWithEmbedded(context)
         requireDatabase(config)
         return runService(context, config, async (service) => {
-          await openWorker(context, config, service)
-          return undefined
+          const { wedged } = await openWorker(context, config, service)
+          return wedged
         })
       }),
     )

@@ -150,8 +150,17 @@ export interface Journal {
   reconciled(event: { readonly actions: Restored & { readonly ended: number } }): void
   /** What was older than it may be went. `namesRemoved`: tasks that have no names any more. */
   retained(event: { readonly namesRemoved: number; readonly tasksRemoved: number }): void
+  /** A timer rang this long before its look was due: the clocks of workers differ. */
+  early(event: { readonly key: TaskKey; readonly earlyMs: number }): void
+  /**
+   * A job was held for longer than its lock: `lost` by this worker (it was blocked, or cut off from the queue),
+   * or `found` by it, of a worker that died or hangs.
+   */
+  lock(event: { readonly kind: LockKind; readonly jobId: string }): void
   failed(event: { readonly what: string; readonly key?: TaskKey; readonly error: unknown }): void
 }
+
+export type LockKind = 'lost' | 'found'
 
 export interface LookEvent {
   readonly key: TaskKey

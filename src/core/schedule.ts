@@ -120,6 +120,13 @@ export function plannedLooks(sentAt: Date, deadlineAt: Date, timing: Timing, jit
   return [...ordinary, { at: lastLookAt(deadlineAt, timing, jitter), last: true }]
 }
 
+/** The longest time between two planned looks of a task, or between the send and the first one. */
+export function longestGapMs({ offsetsMs, windowMs, lastMarginMs }: Timing): number {
+  const at = [0, ...offsetsMs, windowMs - lastMarginMs]
+  // A look may come earlier by its jitter, and the one behind it not.
+  return Math.max(...at.map((offset, i) => offset - (at[i - 1] ?? 0))) * (1 + JITTER_SHARE)
+}
+
 /**
  * The first look of a task that is tracked from `now` on. Whatever was missed collapses into one look at once.
  * Past the deadline it is `now` too: whoever wakes then ends the task without a call.

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { createEventMetrics, type EventMetrics, PREFIX } from './metrics/events.ts'
-import { type Check, createGaugeMetrics, type Gauges } from './metrics/gauges.ts'
+import { type Check, createGaugeMetrics, type Gauges, type ProcessGauges } from './metrics/gauges.ts'
+
+export type { ProcessGauges } from './metrics/gauges.ts'
 
 /** Counts what happens, for Prometheus. Methods never throw. */
 export interface Metrics extends EventMetrics {
@@ -9,6 +11,8 @@ export interface Metrics extends EventMetrics {
   onCollect(read: () => Promise<Gauges>): void
   /** Asked at each scrape: the checks of `/readyz`, for alerts. */
   onHealth(read: () => Promise<readonly Check[]>): void
+  /** Asked at each scrape: what the process knows without asking anybody. */
+  onProcess(read: () => ProcessGauges): void
   /** The page that Prometheus reads. Never waits longer than the patience. */
   text(): Promise<string>
 }
@@ -29,6 +33,7 @@ export function createMetrics({ patienceMs = 2_000 }: MetricsOptions = {}): Metr
   const gauges = createGaugeMetrics(registry)
   let readGauges: () => Promise<Gauges | null> = async () => null
   let readHealth: () => Promise<readonly Check[] | null> = async () => null
+  let readProcess: () => ProcessGauges | null = () => null
 
   return {
     ...createEventMetrics(registry),
@@ -38,10 +43,14 @@ export function createMetrics({ patienceMs = 2_000 }: MetricsOptions = {}): Metr
     onHealth(read) {
       readHealth = onceInTime(read, patienceMs)
     },
+    onProcess(read) {
+      readProcess = read
+    },
     async text() {
       const [values, checks] = await Promise.all([readGauges(), readHealth()])
       gauges.setDatabase(values)
       gauges.setHealth(checks)
+      gauges.setProcess(readProcess())
       return registry.metrics()
     },
   }

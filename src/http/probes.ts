@@ -1,4 +1,4 @@
-/** What a process says about itself. `ok` is true when every check is. */
+/** What a process says about itself. `ok` is true when every check is; a warning does not change it. */
 export interface HealthReport {
   readonly ok: boolean
   readonly checks: readonly HealthCheck[]
@@ -9,6 +9,10 @@ export interface HealthCheck {
   readonly ok: boolean
   /** What is wrong, or what is there: never a secret, never a URL with a query. */
   readonly detail?: string
+  /** The work goes on, but somebody should act: `remedy` says how. Never together with a check that is not `ok`. */
+  readonly warning?: boolean
+  /** What to do where it is not `ok`, or a warning. */
+  readonly remedy?: string
 }
 
 export interface ProbeOptions {

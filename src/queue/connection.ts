@@ -15,7 +15,12 @@ import { patiently } from './patience.ts'
 import { openSockets, type Sockets } from './sockets.ts'
 
 /** What we use of a BullMQ queue, whichever backend it has. */
-export interface JobQueue {
+export interface JobQueue extends BullQueue {
+  /** What Redis says of itself (INFO); null where the queue is in PostgreSQL. */
+  serverInfo(): Promise<string | null>
+}
+
+interface BullQueue {
   add(name: string, data: unknown, options: JobsOptions): Promise<unknown>
   addBulk(jobs: Array<{ name: string; data: unknown; opts: JobsOptions }>): Promise<unknown>
   getJob(id: string): Promise<QueuedJob | undefined>
@@ -32,6 +37,10 @@ export interface JobQueue {
 
 export interface JobWorker {
   isRunning(): boolean
+  /** Locks of jobs of this worker ran out, or were taken by another. Said at each attempt to renew them. */
+  on(event: 'lockRenewalFailed', listener: (jobIds: string[]) => void): unknown
+  /** A job was found whose lock had run out; it waits again. */
+  on(event: 'stalled', listener: (jobId: string) => void): unknown
 }
 
 export interface QueuedJob {
@@ -107,7 +116,7 @@ export function openQueue(address: QueueAddress, role: Role, onError: (error: un
   const options = { prefix: address.prefix, streams: { events: { maxLen: 100 } } }
   if (isPostgres(address.url)) {
     // On PostgreSQL BullMQ has no call that empties the events; it keeps the last ones only.
-    return reopened(
+    const queue = reopened(
       (sockets) => {
         const connection = { ...postgresOf(address.url, SENDER_CONNECTIONS, role), stream: sockets.open }
         return new Queue(address.name, { ...options, connection }, createPostgresBackend)
@@ -115,6 +124,7 @@ export function openQueue(address: QueueAddress, role: Role, onError: (error: un
       async () => undefined,
       tell,
     )
+    return { ...queue, it: { ...queue.it, serverInfo: async () => null } }
   }
   const link = openRedis(address.url, role, tell)
   const queue = reopened(
@@ -122,7 +132,8 @@ export function openQueue(address: QueueAddress, role: Role, onError: (error: un
     async (made) => void (await made.trimEvents(0)),
     tell,
   )
-  return { it: queue.it, close: () => link.close(queue.close), leave: () => link.redis.disconnect() }
+  const it = { ...queue.it, serverInfo: () => link.redis.info() }
+  return { it, close: () => link.close(queue.close), leave: () => link.redis.disconnect() }
 }
 
 export function openWorker(
@@ -163,7 +174,7 @@ async function closeListening(worker: { waitUntilReady(): Promise<unknown>; clos
 }
 
 /** A BullMQ queue on either backend. */
-interface Closable extends Omit<JobQueue, 'forgetEvents'> {
+interface Closable extends Omit<BullQueue, 'forgetEvents'> {
   on(event: 'error', listener: (error: Error) => void): unknown
   close(): Promise<void>
 }
@@ -177,7 +188,7 @@ function reopened<Q extends Closable>(
   create: (sockets: Sockets) => Q,
   forgetEvents: (queue: Q) => Promise<void>,
   onError: (error: unknown) => void,
-): OpenedQueue {
+): Opened<BullQueue> & Pick<OpenedQueue, 'leave'> {
   let current: { readonly queue: Q; readonly ready: Promise<unknown>; readonly sockets: Sockets } | null = null
   let closed = false
 

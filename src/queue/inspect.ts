@@ -1,21 +1,13 @@
 import { Redis } from 'ioredis'
 import { TrackerError } from '../core/errors.ts'
+import type { Finding } from '../core/finding.ts'
 import { isPostgres } from './connection.ts'
 import { assertQueueSchema } from './schema.ts'
-
-/** One thing about the queue's server that can be right or wrong. */
-export interface QueueFinding {
-  readonly name: string
-  readonly ok: boolean
-  readonly detail: string
-  /** What to do where it is not ok. */
-  readonly remedy?: string
-}
 
 const CONNECT_TIMEOUT_MS = 3_000
 
 /** Looks whether the queue's server is fit for jobs that live 24 hours. Never rejects. */
-export async function inspectQueue(url: string): Promise<QueueFinding[]> {
+export async function inspectQueue(url: string): Promise<Finding[]> {
   try {
     return isPostgres(url) ? await inspectPostgres(url) : await inspectRedis(url)
   } catch (error) {
@@ -25,15 +17,17 @@ export async function inspectQueue(url: string): Promise<QueueFinding[]> {
   }
 }
 
-async function inspectPostgres(url: string): Promise<QueueFinding[]> {
+async function inspectPostgres(url: string): Promise<Finding[]> {
   await assertQueueSchema(url)
   return [{ name: 'queue', ok: true, detail: 'PostgreSQL, schema up to date' }]
 }
 
-async function inspectRedis(url: string): Promise<QueueFinding[]> {
+async function inspectRedis(url: string): Promise<Finding[]> {
   const redis = new Redis(url, {
     lazyConnect: true,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    // A server that takes the connection and says nothing.
+    commandTimeout: CONNECT_TIMEOUT_MS,
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
   })
@@ -43,8 +37,10 @@ async function inspectRedis(url: string): Promise<QueueFinding[]> {
   })
   try {
     await redis.connect()
-    const info = infoOf(await redis.info())
-    return [version(info), eviction(info), persistence(info)]
+    const text = await redis.info()
+    const { isReplica, memory } = serverOf(text)
+    const info = infoOf(text)
+    return [isReplica ? { name: 'queue', ok: false, ...REPLICA } : version(info), advice('queue memory', memory), persistence(info)]
   } catch (error) {
     // "Connection is closed." hides what happened; the event before it says it.
     throw said ?? error
@@ -53,37 +49,67 @@ async function inspectRedis(url: string): Promise<QueueFinding[]> {
   }
 }
 
+/** What of Redis decides whether timers are kept. */
+export interface RedisServer {
+  readonly isReplica: boolean
+  /** With a remedy where timers may be lost or refused. */
+  readonly memory: { readonly detail: string; readonly remedy?: string }
+}
+
+/** @param text Redis' answer to INFO; null: the queue is in PostgreSQL */
+export function readServer(text: string | null): RedisServer | null {
+  return text === null ? null : serverOf(text)
+}
+
+function serverOf(text: string): RedisServer {
+  const info = infoOf(text)
+  return { isReplica: info.get('role') === 'slave', memory: memoryOf(info) }
+}
+
+/** Jobs can be read there, and none can be taken or put to sleep. */
+export const REPLICA = {
+  detail: 'Redis is a replica, which takes no writes: no look can be taken or timed.',
+  remedy: 'Point QUEUE_URL at the primary, or promote this server (REPLICAOF NO ONE).',
+}
+
 type Info = ReadonlyMap<string, string>
 
 function infoOf(text: string): Info {
   return new Map(text.split(/\r?\n/).map((line) => [line.split(':', 1)[0] ?? '', line.slice(line.indexOf(':') + 1)]))
 }
 
-function version(info: Info): QueueFinding {
+function version(info: Info): Finding {
   const found = info.get('redis_version') ?? 'unknown'
   const [major = 0, minor = 0] = found.split('.').map(Number)
   const ok = major > 6 || (major === 6 && minor >= 2)
   return { name: 'queue', ok, detail: `Redis ${found}`, ...(!ok && { remedy: 'BullMQ needs Redis 6.2 or newer' }) }
 }
 
-function eviction(info: Info): QueueFinding {
+/** Of maxmemory. Beyond it Redis refuses every timer. */
+const FULL_SHARE = 0.9
+
+function memoryOf(info: Info): RedisServer['memory'] {
   const policy = info.get('maxmemory_policy') ?? 'unknown'
-  const ok = policy === 'noeviction'
-  return {
-    name: 'queue memory',
-    ok,
-    detail: `maxmemory-policy ${policy}`,
-    ...(!ok && { remedy: 'set maxmemory-policy noeviction: an evicted timer wakes nobody until the reconciler comes' }),
-  }
+  const [used, max] = [Number(info.get('used_memory') ?? 0), Number(info.get('maxmemory') ?? 0)]
+  const share = max > 0 ? used / max : 0
+  const detail = `maxmemory-policy ${policy}${max > 0 ? `; ${Math.round(share * 100)} % of maxmemory used` : ''}`
+  if (policy !== 'noeviction')
+    return { detail, remedy: 'set maxmemory-policy noeviction: an evicted timer wakes nobody until the reconciler comes' }
+  if (share > FULL_SHARE)
+    return {
+      detail,
+      remedy: 'raise maxmemory, or find out what else is in this Redis: beyond it every timer is refused, and looks come late',
+    }
+  return { detail }
+}
+
+function advice(name: string, { detail, remedy }: RedisServer['memory']): Finding {
+  return remedy === undefined ? { name, ok: true, detail } : { name, ok: true, warning: true, detail, remedy }
 }
 
 /** Without it a restart loses all timers. The reconciler puts them back, so this is advice more than a fault. */
-function persistence(info: Info): QueueFinding {
+function persistence(info: Info): Finding {
   const ok = info.get('aof_enabled') === '1'
-  return {
-    name: 'queue persistence',
-    ok,
-    detail: ok ? 'append-only file on' : 'append-only file off',
-    ...(!ok && { remedy: 'set appendonly yes: a restart loses every timer, and looks are late until the reconciler has put them back' }),
-  }
+  const remedy = 'set appendonly yes: a restart loses every timer, and looks are late until the reconciler has put them back'
+  return advice('queue persistence', ok ? { detail: 'append-only file on' } : { detail: 'append-only file off', remedy })
 }

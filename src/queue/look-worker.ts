@@ -7,6 +7,7 @@ import type { Journal, Timer } from '../core/ports.ts'
 import { show } from '../core/show.ts'
 import { parseTrackRequest, type TrackRequest } from '../core/track-request.ts'
 import { type JobWorker, MAX_BLOCK_SECONDS, type Opened, openWorker, type QueueAddress } from './connection.ts'
+import { createLockBook, type Locks } from './lock-book.ts'
 import { LOOK_JOB, priorityOf } from './look-timers.ts'
 
 /** The name of the job that any BullMQ client may add, with any id or none. */
@@ -25,7 +26,7 @@ export interface LookWorkerOptions {
   /** Stores what sending code asked for. Rejects when the database is out of reach. */
   readonly track: (request: TrackRequest) => Promise<void>
   readonly now: () => Date
-  readonly journal: Pick<Journal, 'failed'>
+  readonly journal: Pick<Journal, 'failed' | 'lock'>
 }
 
 export interface LookWorker {
@@ -33,6 +34,7 @@ export interface LookWorker {
   isRunning(): boolean
   /** When a job was last taken off the queue, or done; null before the first. */
   lastActiveAt(): Date | null
+  locks(): Locks
   /** Waits for the looks that run; `abort` ends them early. */
   close(): Promise<void>
   abort(): void
@@ -50,17 +52,25 @@ export function startLookWorker(options: LookWorkerOptions): LookWorker {
   setMaxListeners(0, stop.signal)
   const startedAt = options.now()
   let lastActiveAt: Date | null = null
+  const locks = createLockBook(options)
   const process = async (job: Job, token?: string): Promise<void> => {
     lastActiveAt = options.now()
-    const outcome = await run(options, job, stop.signal).finally(() => {
-      lastActiveAt = options.now()
-    })
-    if (outcome.kind === 'again') await sleepUntil(options, job, outcome.look, token, stop.signal)
+    try {
+      const outcome = await run(options, job, stop.signal).finally(() => {
+        lastActiveAt = options.now()
+      })
+      if (outcome.kind === 'again') await sleepUntil({ ...options, onLockLost: locks.lost }, job, outcome.look, token, stop.signal)
+    } finally {
+      locks.done(job.id)
+    }
   }
   const opened = open(options, process)
+  opened.it.on('lockRenewalFailed', (jobIds) => jobIds.forEach(locks.lost))
+  opened.it.on('stalled', locks.found)
   return {
     startedAt,
     lastActiveAt: () => lastActiveAt,
+    locks: locks.read,
     isRunning: () => opened.it.isRunning(),
     close: () => opened.close(),
     abort: () => stop.abort(new Error('the worker is shutting down')),
@@ -87,7 +97,7 @@ type Outcome = { readonly kind: 'again'; readonly look: Timer['look'] } | { read
 /** Whatever the database did, the job must ring again: a failed job would lose its task until the reconciler comes. */
 async function run(options: LookWorkerOptions, job: Job, signal: AbortSignal): Promise<Outcome> {
   try {
-    if (job.name === LOOK_JOB) return await options.look(keyOf(job.data), signal)
+    if (job.name === LOOK_JOB) return await options.look(keyOf(job.data, options.now()), signal)
     if (job.name !== TRACK_JOB)
       throw new InvalidInputError('name', `A job named ${show(job.name)} is not known here. Accepted: "${TRACK_JOB}".`)
     await options.track(parseTrackRequest(job.data, options.now(), new Date(job.timestamp)))
@@ -104,8 +114,8 @@ async function run(options: LookWorkerOptions, job: Job, signal: AbortSignal): P
 }
 
 /** Our own jobs hold what `look-timers` put there; anything else is refused like a malformed request. */
-function keyOf(data: unknown): TaskKey {
-  const { app, taskId } = parseTrackRequest(data, new Date())
+function keyOf(data: unknown, now: Date): TaskKey {
+  const { app, taskId } = parseTrackRequest(data, now)
   return { app, taskId }
 }
 
@@ -115,21 +125,23 @@ function keyOf(data: unknown): TaskKey {
  * the job is left as it is: BullMQ's stalled check or the reconciler rings again, which is harmless. It never fails the job.
  */
 async function sleepUntil(
-  options: LookWorkerOptions,
+  options: LookWorkerOptions & { readonly onLockLost: (jobId: string) => void },
   job: Job,
   look: Timer['look'],
   token: string | undefined,
   signal: AbortSignal,
 ): Promise<never> {
-  const giveUpAt = Date.now() + options.lockMs
+  const giveUpAt = performance.now() + options.lockMs
   for (;;) {
     try {
       if (look.last && job.name === LOOK_JOB && job.priority !== priorityOf(look)) await job.changePriority({ priority: priorityOf(look) })
-      await job.moveToDelayed(Math.ceil(look.at.getTime()), token)
+      // BullMQ reads the system clock, which need not show the same time as ours.
+      await job.moveToDelayed(Math.ceil(Date.now() + look.at.getTime() - options.now().getTime()), token)
       await passing('timer.set')
       break
     } catch (error) {
-      if (isAnswer(error) || signal.aborted || Date.now() > giveUpAt) {
+      if (isLockLost(error)) options.onLockLost(job.id ?? '')
+      if (isAnswer(error) || signal.aborted || performance.now() > giveUpAt) {
         options.journal.failed({ what: 'timer, left to the reconciler', error })
         break
       }
@@ -142,4 +154,11 @@ async function sleepUntil(
 /** BullMQ's own refusals (no lock, not active any more) carry a negative number; asking again would not help. */
 function isAnswer(error: unknown): boolean {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' && error.code < 0
+}
+
+/** `JobLockNotExist` and `JobLockMismatch` of BullMQ's error codes. */
+const LOCK_CODES: ReadonlySet<unknown> = new Set([-2, -6])
+
+function isLockLost(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && LOCK_CODES.has(error.code)
 }

@@ -1,6 +1,6 @@
 import type { Answer, TaskKey } from '../core/delivery.ts'
-import { passing } from '../core/fail-points.ts'
 import { type Digest, stillNamed, withoutErased } from '../core/erasure.ts'
+import { passing } from '../core/fail-points.ts'
 import { type AppEffect, isLastLook, isOver, planExpiry, planLook } from '../core/plan.ts'
 import type { AppGate, Clock, DeliveryStore, Journal, LoadedTask, SendResultApi } from '../core/ports.ts'
 import { jitterOf, lastLookAt, nextPlannedLook, type PlannedLook, probeDelayMs, type Timing } from '../core/schedule.ts'
@@ -23,6 +23,11 @@ export type LookResult = { readonly kind: 'again'; readonly look: PlannedLook } 
 const DONE: LookResult = { kind: 'done' }
 /** Timers ring a few milliseconds early where clocks differ; that is due. */
 const EARLY_TOLERANCE_MS = 5
+/**
+ * Whose timer rang earlier rests this long at most before it is set again. Where another worker's clock is ahead, it would wake the
+ * timer again at once: without the rest that would go round as fast as the servers can.
+ */
+const EARLY_REST_MS = 250
 
 /**
  * One look, from the ringing timer to the next one. Safe to run twice or at the wrong time:
@@ -35,8 +40,12 @@ export async function look(deps: LookDeps, key: TaskKey, signal: AbortSignal): P
   await passing('look.loaded')
   const now = deps.now()
   if (isOver(task, now)) return expire(deps, task)
-  if (task.nextPollAt !== null && task.nextPollAt.getTime() > now.getTime() + EARLY_TOLERANCE_MS)
+  const earlyMs = task.nextPollAt === null ? 0 : task.nextPollAt.getTime() - now.getTime()
+  if (task.nextPollAt !== null && earlyMs > EARLY_TOLERANCE_MS) {
+    deps.journal.early({ key, earlyMs })
+    await rest(Math.min(earlyMs, EARLY_REST_MS), signal)
     return againAt(deps, task, task.nextPollAt)
+  }
   const permit = await deps.permits.take({ app: key.app, deadlineAt: task.deadlineAt, last: isLastLook(task, now, deps.timing) }, signal)
   if (permit.kind !== 'granted') return putOff(deps, task, permit)
   await passing('look.permitted')
@@ -56,6 +65,19 @@ async function load(deps: LookDeps, key: TaskKey): Promise<LoadedTask | null> {
   if (named.length === 0) return task
   for (const [userId, pseudonym] of named) await deps.store.rename(key, userId, pseudonym)
   return await deps.store.load(key)
+}
+
+/** Ends early when aborted: the timer is set all the same. */
+async function rest(ms: number, signal: AbortSignal): Promise<void> {
+  let wake = (): void => undefined
+  const rested = new Promise<void>((resolve) => {
+    wake = resolve
+  })
+  const timer = setTimeout(wake, signal.aborted ? 0 : ms)
+  signal.addEventListener('abort', wake)
+  await rested
+  clearTimeout(timer)
+  signal.removeEventListener('abort', wake)
 }
 
 async function record(deps: LookDeps, task: LoadedTask, answer: Answer, startedAt: Date): Promise<LookResult> {

@@ -1,3 +1,4 @@
+import { type BlindGaps, readBlindGaps } from './blind-gaps.ts'
 import type { Database } from './prisma.ts'
 
 /** What the metrics page shows of the database. */
@@ -5,6 +6,8 @@ export interface Gauges {
   readonly tasks: ReadonlyArray<{ readonly app: string; readonly status: string; readonly count: number }>
   /** Open tasks whose look was due more than a minute ago. */
   readonly overdue: number
+  /** Tasks of which nothing was learned when something could be. */
+  readonly blind: Pick<BlindGaps, 'open' | 'ended'>
   readonly budgets: ReadonlyArray<{ readonly app: string; readonly remaining: number }>
   /** Apps for which calls were made or refused. `callsUsed`: this month; `pauseKind`: null while calls are made. */
   readonly apps: ReadonlyArray<{ readonly app: string; readonly callsUsed: number; readonly pauseKind: string | null }>
@@ -13,21 +16,25 @@ export interface Gauges {
 /**
  * Counts for a scrape.
  * @param budgets monthly call budgets by app; apps without one have no gauge
+ * @param blindMs how long an open task may be without a good look, in milliseconds
  */
-export async function readGauges({ pool }: Pick<Database, 'pool'>, budgets: ReadonlyMap<string, number>): Promise<Gauges> {
-  const [tasks, overdue, known] = await Promise.all([
+export async function readGauges(database: Pick<Database, 'pool'>, budgets: ReadonlyMap<string, number>, blindMs: number): Promise<Gauges> {
+  const { pool } = database
+  const [tasks, overdue, { open, ended }, known] = await Promise.all([
     pool.query<{ app: string; status: string; count: number }>(
       'SELECT app, status, count(*)::int AS count FROM delivery_task GROUP BY app, status',
     ),
     pool.query<{ count: number }>(
       "SELECT count(*)::int AS count FROM delivery_task WHERE status = 'tracking' AND next_poll_at < now() - interval '1 minute'",
     ),
+    readBlindGaps(database, blindMs),
     pool.query<Gauges['apps'][number]>(APPS),
   ])
   const usedBy = new Map(known.rows.map((row) => [row.app, row.callsUsed]))
   return {
     tasks: tasks.rows,
     overdue: overdue.rows[0]?.count ?? 0,
+    blind: { open, ended },
     budgets: [...budgets].map(([app, budget]) => ({ app, remaining: Math.max(0, budget - (usedBy.get(app) ?? 0)) })),
     apps: known.rows,
   }

@@ -1,77 +1,74 @@
 import type { AppConfig, Config } from '../config.ts'
 import { verdictOf } from '../core/classify.ts'
+import type { Finding } from '../core/finding.ts'
 import { createDingTalkApi } from '../dingtalk/client.ts'
 import { inspectQueue } from '../queue/inspect.ts'
-import { assertSchemaVersion, type Database, openDatabase } from '../store/prisma.ts'
+import { openDatabase } from '../store/prisma.ts'
+import { advisory } from './checks/check.ts'
+import { databaseCheck, rightsCheck, schemaCheck } from './checks/database.ts'
+import { blindGapsCheck, overdueCheck } from './checks/looks.ts'
+import { clockFound } from './checks/process.ts'
+import { createDatabaseClock } from './clock.ts'
+import { paceOf } from './settings.ts'
 import { within } from './within.ts'
 
-/** One thing that is right, or wrong with what to do about it. */
-export interface Diagnosis {
-  readonly name: string
-  readonly ok: boolean
-  readonly detail: string
-  readonly remedy?: string
-}
+/** One thing that is right, or wrong with what to do about it. A warning is wrong too, but the work goes on. */
+export type Diagnosis = Finding
 
 const PATIENCE_MS = 8_000
-/** Brackets and deadlines are as good as the clocks: DingTalk's answers are stamped with the worker's. */
-const MAX_CLOCK_DIFFERENCE_MS = 2_000
+const CLOSE_MS = 1_000
+/** The questions of one run are asked side by side. */
+const CONNECTIONS = 6
 
-/** Looks at everything a worker needs. Asks DingTalk for tokens only, which costs no metered call. Never rejects. */
+/** Looks at everything a worker needs. Asks DingTalk for tokens only, which costs no metered call. Never rejects; takes ten seconds at most. */
 export async function diagnose(config: Config): Promise<Diagnosis[]> {
-  const [database, queue, apps] = await Promise.all([
-    diagnoseDatabase(config.databaseUrl),
-    diagnoseQueue(config),
-    diagnoseApps(config.apps),
-  ])
-  return [...database, ...queue, ...apps]
+  const [database, queue, apps] = await Promise.all([diagnoseDatabase(config), diagnoseQueue(config), diagnoseApps(config.apps)])
+  return [...database, ...queue, ...apps].map((finding) => ({ ...finding, ok: finding.ok && finding.warning !== true }))
 }
 
-async function diagnoseDatabase(url: string | null): Promise<Diagnosis[]> {
+async function diagnoseDatabase(config: Config): Promise<Finding[]> {
+  const { databaseUrl: url } = config
   if (url === null)
     return [{ name: 'database', ok: false, detail: 'DATABASE_URL is not set', remedy: 'set DATABASE_URL to a postgres:// address' }]
-  const database = openDatabase(url, { max: 1, connectionTimeoutMs: PATIENCE_MS, applicationName: 'dingtalk-delivery doctor' })
+  const database = openDatabase(url, {
+    max: CONNECTIONS,
+    connectionTimeoutMs: PATIENCE_MS,
+    applicationName: 'dingtalk-delivery doctor',
+  })
+  const asked = { database, patienceMs: PATIENCE_MS }
+  const pace = paceOf(config)
+  const clock = createDatabaseClock(database.pool)
   try {
-    const reached = await attempt('database', 'check DATABASE_URL and the server', () => serverOf(database))
+    const [reached, schema, ...others] = await Promise.all([
+      databaseCheck(asked),
+      schemaCheck(asked),
+      advisory('clock', async () => {
+        await within(PATIENCE_MS, clock.measure())
+        return clockFound(clock.differenceMs() ?? 0)
+      }),
+      rightsCheck(asked),
+      overdueCheck(asked, pace),
+      blindGapsCheck(asked, pace),
+    ])
+    // What cannot be reached has one fault, and not six; what is not migrated has no looks.
     if (!reached.ok) return [reached]
-    const schema = await attempt('schema', 'see the finding', async () => {
-      await assertSchemaVersion(database.prisma)
-      return 'up to date'
-    })
-    return [reached, schema, await clockOf(database)]
+    return schema.ok ? [reached, schema, ...others] : [reached, schema, ...others.slice(0, 1)]
   } finally {
-    await database.close()
+    await within(CLOSE_MS, database.close()).catch(() => undefined)
   }
 }
 
-async function serverOf(database: Database): Promise<string> {
-  const { rows } = await database.pool.query<{ version: string }>("SELECT current_setting('server_version') AS version")
-  return `PostgreSQL ${rows[0]?.version}`
-}
-
-async function clockOf(database: Database): Promise<Diagnosis> {
-  const before = Date.now()
-  const { rows } = await database.pool.query<{ now: string }>('SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint::text AS now')
-  const middle = (before + Date.now()) / 2
-  const difference = Math.round(Number(rows[0]?.now) - middle)
-  const ok = Math.abs(difference) <= MAX_CLOCK_DIFFERENCE_MS
-  return {
-    name: 'clock',
-    ok,
-    detail: `${difference} ms from the database's`,
-    ...(!ok && { remedy: 'synchronise the clocks of both machines (NTP)' }),
-  }
-}
-
-async function diagnoseQueue({ queue }: Config): Promise<Diagnosis[]> {
+async function diagnoseQueue({ queue }: Config): Promise<Finding[]> {
   if (queue === null)
     return [
       { name: 'queue', ok: false, detail: 'neither QUEUE_URL nor DATABASE_URL is set', remedy: 'set QUEUE_URL, or DATABASE_URL for both' },
     ]
-  return inspectQueue(queue.url)
+  return within(PATIENCE_MS, inspectQueue(queue.url)).catch((error: unknown) => [
+    { name: 'queue', ok: false, detail: String(error), remedy: 'check QUEUE_URL and the server' },
+  ])
 }
 
-async function diagnoseApps(apps: readonly AppConfig[]): Promise<Diagnosis[]> {
+async function diagnoseApps(apps: readonly AppConfig[]): Promise<Finding[]> {
   if (apps.length === 0) {
     return [
       {
@@ -101,13 +98,5 @@ async function diagnoseApps(apps: readonly AppConfig[]): Promise<Diagnosis[]> {
     )
   } finally {
     await api.close()
-  }
-}
-
-async function attempt(name: string, remedy: string, work: () => Promise<string>): Promise<Diagnosis> {
-  try {
-    return { name, ok: true, detail: await within(PATIENCE_MS, work()) }
-  } catch (error) {
-    return { name, ok: false, detail: error instanceof Error ? error.message : String(error), remedy }
   }
 }

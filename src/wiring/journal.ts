@@ -25,12 +25,19 @@ export function createJournal(log: Logger, metrics: Metrics | null): Journal {
       log.info({ namesRemoved, tasksRemoved }, 'old details removed')
       metrics?.reconciled({ names_removed: namesRemoved, tasks_removed: tasksRemoved })
     },
+    early: ({ key, earlyMs }) => log.debug({ ...key, earlyMs: Math.round(earlyMs) }, 'timer rang early: the clocks of workers differ'),
+    lock({ kind, jobId }) {
+      log.warn({ jobId }, kind === 'lost' ? 'lock lost: this worker was blocked or cut off for longer than it lasts' : LOCK_FOUND)
+      metrics?.lock(kind)
+    },
     failed({ what, key, error }) {
       const unsaid = isNews(`${what} ${error instanceof Error ? error.message : String(error)}`)
       if (unsaid !== null) log.warn({ ...key, err: error, ...(unsaid > 0 && { unsaid }) }, `${what} failed`)
     },
   }
 }
+
+const LOCK_FOUND = 'a job whose lock had run out is taken over: its worker died, or was blocked'
 
 /** A person must act on a paused app; an ordinary look is not worth a line at `info` when 10,000 tasks have 24 each. */
 function levelOf({ plan, stored }: LookEvent): 'debug' | 'info' | 'warn' {

@@ -2,7 +2,7 @@ import type { QueueConfig } from '../config.ts'
 import type { DeliveryStore, Journal } from '../core/ports.ts'
 import type { DingTalkApp } from '../dingtalk/app.ts'
 import { createDingTalkApi, type DingTalkApi } from '../dingtalk/client.ts'
-import type { Metrics } from '../http/metrics.ts'
+import type { Metrics, ProcessGauges } from '../http/metrics.ts'
 import type { Closers } from '../lifecycle.ts'
 import type { Logger } from '../logger.ts'
 import { type JobQueue, openQueue } from '../queue/connection.ts'
@@ -13,6 +13,7 @@ import { createDeliveryStore } from '../store/delivery-store.ts'
 import { digestOf } from '../store/erase-people.ts'
 import { readGauges } from '../store/gauges.ts'
 import { type Database, openDatabase } from '../store/prisma.ts'
+import { createDatabaseClock, type DatabaseClock } from './clock.ts'
 import { createJournal } from './journal.ts'
 import { budgetsOf, limitsBy, noDatabase, type Pace, type WorkerConfig } from './settings.ts'
 
@@ -30,6 +31,8 @@ export interface Parts {
   readonly queueConfig: QueueConfig
   readonly queue: JobQueue
   readonly journal: Journal
+  readonly clock: DatabaseClock
+  /** The database's time. */
   readonly now: () => Date
   readonly look: (...args: [key: Parameters<typeof look>[1], signal: AbortSignal]) => ReturnType<typeof look>
 }
@@ -40,17 +43,19 @@ export function openParts(config: WorkerConfig, pace: Pace, { log, metrics, clos
   if (databaseUrl === null || queueConfig === null) throw noDatabase()
   const journal = createJournal(log, metrics)
   const failed = (what: string) => (error: unknown) => journal.failed({ what, error })
-  const now = (): Date => new Date()
 
   const database = openDatabase(databaseUrl, {
     onPoolError: failed('database connection'),
     onConnectionError: failed('database connection'),
   })
   closers.add('database', () => database.close())
+  const clock = createDatabaseClock(database.pool, (differenceMs) => log.warn({ differenceMs }, CLOCK_DIFFERS))
+  const { now } = clock
   // Whoever sets timers comes again by itself: commands must fail while the server is away, not pile up.
   const queue = openQueue(queueConfig, 'producer', failed('queue connection'))
   closers.add('queue', () => queue.close())
-  metrics?.onCollect(() => readGauges(database, budgetsOf(config.apps)))
+  metrics?.onCollect(() => readGauges(database, budgetsOf(config.apps), pace.blindMs))
+  metrics?.onProcess(() => processGauges(database, clock))
 
   const store = createDeliveryStore(database)
   const gate = createAppGate(database, { probeLeaseMs: pace.probeLeaseMs })
@@ -59,7 +64,20 @@ export function openParts(config: WorkerConfig, pace: Pace, { log, metrics, clos
   const api = openApi({ config, pace, now, metrics, permits })
   closers.add('DingTalk client', () => api.close())
   const deps: LookDeps = { store, digest: digestOf, api, gate, permits, timing: pace.timing, now, journal }
-  return { database, store, queueConfig, queue: queue.it, journal, now, look: (key, signal) => look(deps, key, signal) }
+  return {
+    ...{ database, store, queueConfig, queue: queue.it, journal, clock, now },
+    async look(key, signal) {
+      await clock.ensure()
+      return look(deps, key, signal)
+    },
+  }
+}
+
+const CLOCK_DIFFERS = `this machine's clock differs from the database's, which is the one that counts: synchronise both (NTP)`
+
+export function processGauges({ pool }: Pick<Database, 'pool'>, clock: DatabaseClock): ProcessGauges {
+  const differenceMs = clock.differenceMs()
+  return { clockDifferenceSeconds: differenceMs === null ? null : differenceMs / 1_000, poolWaiting: pool.waitingCount }
 }
 
 interface ApiNeeds {

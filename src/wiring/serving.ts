@@ -10,9 +10,11 @@ import { readGauges } from '../store/gauges.ts'
 import { openDatabase } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
 import { openTrackDoor } from '../store/track-door.ts'
-import { databaseChecks, reportOf } from './health.ts'
+import { createDatabaseClock, keepMeasuring } from './clock.ts'
+import { serverHealthOf } from './health.ts'
 import { createJournal } from './journal.ts'
-import { budgetsOf, noDatabase } from './settings.ts'
+import { processGauges } from './parts.ts'
+import { budgetsOf, noDatabase, paceOf } from './settings.ts'
 import { within } from './within.ts'
 
 /** What the HTTP API and the dashboard stand on: the database alone, so they answer whatever the queue does. */
@@ -21,7 +23,9 @@ export interface Serving {
   readonly tracking: Tracking
   /** Monthly call budgets by app. */
   readonly budgets: ReadonlyMap<string, number>
-  /** Whether the database answers and is of the right version. */
+  /** The database's time. */
+  readonly now: () => Date
+  /** Whether the database answers and is of the right version, and what of the tracking a server can know. */
   health(): Promise<HealthReport>
   close(): Promise<void>
 }
@@ -33,13 +37,13 @@ const MAX_CONNECTIONS = 8
 const PATIENCE_MS = 15_000
 
 /**
- * Opens the database for the server. Nothing connects yet.
+ * Opens the database for the server, and goes on while it is away.
  * @param metrics of a process that serves alone; null where a worker of the same process fills them
  * @param patienceMs how long one answer of the database is waited for; a task to track is answered within two seconds
  * @throws {TrackerError} `INVALID_CONFIG` without a database
  */
 export function openServing(
-  config: Pick<Config, 'databaseUrl' | 'apps' | 'monthlyCallBudget'>,
+  config: Pick<Config, 'databaseUrl' | 'apps' | 'monthlyCallBudget' | 'pollsPerTask' | 'timeScale'>,
   log: Logger,
   metrics: Metrics | null,
   patienceMs = PATIENCE_MS,
@@ -58,14 +62,19 @@ export function openServing(
   const door = openTrackDoor(config.databaseUrl)
   const inTime = <T>(work: PromiseLike<T>): Promise<T> => within(patienceMs, work, () => noAnswer(patienceMs))
   const budgets = config.apps.length > 0 ? budgetsOf(config.apps) : budgetOfDefault(config.monthlyCallBudget)
-  const health = (): Promise<HealthReport> => reportOf(databaseChecks(database))
-  metrics?.onCollect(() => readGauges(database, budgets))
+  const pace = paceOf(config)
+  const clock = createDatabaseClock(database.pool)
+  const measuring = keepMeasuring(clock)
+  const health = (): Promise<HealthReport> => serverHealthOf(database, clock, pace)
+  metrics?.onCollect(() => readGauges(database, budgets, pace.blindMs))
+  metrics?.onProcess(() => processGauges(database, clock))
   metrics?.onHealth(async () => (await health()).checks)
   return {
     rates: createRateReader({
       prisma: { $queryRawUnsafe: (query, ...values) => inTime(database.prisma.$queryRawUnsafe(query, ...values)) },
     }),
     budgets,
+    now: clock.now,
     tracking: {
       async track(request) {
         const [isNew] = await door.add([request])
@@ -77,6 +86,7 @@ export function openServing(
     },
     health,
     async close() {
+      void measuring.stop()
       await Promise.all([door.close(), database.close()])
     },
   }

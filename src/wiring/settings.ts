@@ -2,7 +2,7 @@ import type { Config } from '../config.ts'
 import { HOUR_MS } from '../core/delivery.ts'
 import { TrackerError } from '../core/errors.ts'
 import type { AppLimits } from '../core/ports.ts'
-import { type Timing, timingOf } from '../core/schedule.ts'
+import { longestGapMs, type Timing, timingOf } from '../core/schedule.ts'
 import type { DingTalkApp } from '../dingtalk/app.ts'
 import type { TokenTiming } from '../dingtalk/options.ts'
 import type { Retention } from '../service/retain.ts'
@@ -38,8 +38,14 @@ export interface Pace {
   readonly reconcileEveryMs: number
   /** Campaigns that changed are counted this often, so that reading them is fast. */
   readonly settleEveryMs: number
-  /** A worker that takes no look off its queue for this long while looks are later than it is not well: the reconciler had its turn. */
+  /** A worker that takes no look off its queue for this long while looks are later than it is not well. A minute after it stopped that shows. */
   readonly overdueMs: number
+  /** An open task without a good look for this long missed one that was planned. */
+  readonly blindMs: number
+  /** A worker that is not well for this long, although database and queue answer, heals no more: lost timers are back long before. */
+  readonly wedgedMs: number
+  /** JavaScript that is blocked for this long at a time comes near to losing its locks. */
+  readonly blockedMs: number
   /** A dead worker's looks wait this long for another one. */
   readonly lockMs: number
   /** How long the one probe of a misconfigured app keeps the others out when its answer never comes. */
@@ -49,13 +55,19 @@ export interface Pace {
 
 export function paceOf({ pollsPerTask, timeScale }: Pick<WorkerConfig, 'pollsPerTask' | 'timeScale'>): Pace {
   const scaled = (ms: number, floorMs: number): number => Math.max(floorMs, ms / timeScale)
+  const timing = timingOf(pollsPerTask, timeScale)
+  const overdueMs = scaled(50_000, 5_000)
+  const lockMs = scaled(30_000, 2_000)
   return {
-    timing: timingOf(pollsPerTask, timeScale),
+    timing,
     adoptEveryMs: scaled(1_000, 100),
     reconcileEveryMs: scaled(60_000, 500),
     settleEveryMs: scaled(5_000, 500),
-    overdueMs: scaled(120_000, 5_000),
-    lockMs: scaled(30_000, 2_000),
+    overdueMs,
+    blindMs: longestGapMs(timing) + overdueMs,
+    wedgedMs: scaled(300_000, 5_000),
+    blockedMs: Math.max(2_000, lockMs / 4),
+    lockMs,
     probeLeaseMs: scaled(60_000, 1_000),
     tokens: { outageRetryMs: scaled(1_000, 50), refusalRetryMs: scaled(5_000, 50) },
   }

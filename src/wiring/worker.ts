@@ -11,10 +11,13 @@ import { reconcile } from '../service/reconcile.ts'
 import { createOldDetails } from '../store/old-details.ts'
 import { assertSchemaVersion } from '../store/prisma.ts'
 import { settleCampaigns } from '../store/settle-campaigns.ts'
+import { keepMeasuring } from './clock.ts'
+import { watchEventLoop } from './event-loop.ts'
 import { healthOf } from './health.ts'
 import { startInterval } from './interval.ts'
 import { type Outside, openParts, type Parts } from './parts.ts'
 import { type Pace, paceOf, retentionOf, type WorkerConfig } from './settings.ts'
+import { watchOver } from './watchdog.ts'
 
 export interface RunningWorker {
   /**
@@ -23,12 +26,19 @@ export interface RunningWorker {
    */
   readonly ready: Promise<void>
   health(): Promise<HealthReport>
+  /**
+   * Resolves, with what is wrong, when looks are due and this worker has taken none for minutes although its servers answer. It does not heal:
+   * a program that runs nothing else should end, and be started again.
+   */
+  readonly wedged: Promise<string>
   /** Lets the looks that run finish, then closes everything, within `shutdownGraceSeconds`. Safe to call twice. */
   close(): Promise<void>
 }
 
 /** Between two attempts to reach a database that is away at the start. */
 const START_RETRY_MS = 1_000
+/** How long the watchdog waits for one answer: a server that is slower is not what it watches for. */
+const WATCH_PATIENCE_MS = 5_000
 /** Of the grace, kept for closing connections after the looks. */
 const CLOSING_SHARE = 0.2
 
@@ -41,6 +51,9 @@ export function startWorker(config: WorkerConfig, log: Logger, options: { readon
   const pace = paceOf(config)
   const outside: Outside = { log, metrics: options.metrics ?? null, closers: createClosers(log) }
   const parts = openParts(config, pace, outside)
+  const eventLoop = watchEventLoop()
+  outside.closers.add('event loop watch', () => eventLoop.stop())
+  const wedged = promised<string>()
   let closing: Promise<void> | null = null
   let looks: LookWorker | null = null
 
@@ -48,10 +61,12 @@ export function startWorker(config: WorkerConfig, log: Logger, options: { readon
     await databaseReady(parts, () => closing !== null)
     if (closing !== null) return
     looks = run(parts, pace, config, outside)
+    const watchdog = watchOver({ ...parts, patienceMs: WATCH_PATIENCE_MS }, looks, pace, wedged.resolve)
+    outside.closers.add('watchdog', () => void watchdog.stop())
     log.info({ queue: parts.queueConfig.backend, concurrency: config.workerConcurrency }, 'worker ready')
   }
 
-  const health = (): Promise<HealthReport> => healthOf(parts, closing === null ? looks : null, pace.overdueMs)
+  const health = (): Promise<HealthReport> => healthOf({ ...parts, eventLoop }, closing === null ? looks : null, pace)
   options.metrics?.onHealth(async () => (await health()).checks)
 
   const ready = begin()
@@ -60,11 +75,21 @@ export function startWorker(config: WorkerConfig, log: Logger, options: { readon
   return {
     ready,
     health,
+    wedged: wedged.promise,
     close() {
       closing ??= outside.closers.close(config.shutdownGraceSeconds * 1_000).then(() => undefined)
       return closing
     },
   }
+}
+
+/** A promise to be kept from outside. */
+function promised<T>(): { readonly promise: Promise<T>; resolve(value: T): void } {
+  let resolve = (_: T): void => undefined
+  const promise = new Promise<T>((keep) => {
+    resolve = keep
+  })
+  return { promise, resolve: (value) => resolve(value) }
 }
 
 /** Waits until both databases answer and fit. */
@@ -74,6 +99,8 @@ async function databaseReady(parts: Parts, isClosing: () => boolean): Promise<vo
     try {
       await assertSchemaVersion(parts.database.prisma)
       if (backend === 'postgres') await assertQueueSchema(url)
+      // Nothing is stamped by a clock that was not measured.
+      await parts.clock.measure()
       return
     } catch (error) {
       if (error instanceof TrackerError && error.code === 'SCHEMA_MISMATCH') throw error
@@ -88,6 +115,8 @@ function run(parts: Parts, pace: Pace, config: WorkerConfig, { closers }: Outsid
   const { store, journal, now } = parts
   const deps = { store, timers: createLookTimers(parts.queue, now), timing: pace.timing, now, journal }
   const failed = (what: string) => (error: unknown) => journal.failed({ what, error })
+  const measuring = keepMeasuring(parts.clock)
+  closers.add('clock', () => void measuring.stop())
   const adopter = startInterval(pace.adoptEveryMs, () => adopt(deps), failed('planning new tasks'))
   closers.add('adopter', () => adopter.stop())
   const graceMs = pace.reconcileEveryMs

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { request } from 'node:http'
 import { createServer } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
+import type { HealthReport } from '../../src/http/health.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { type NodeProcess, runCli, startCli } from '../support/process.ts'
 import { startProxy } from '../support/tcp-proxy.ts'
@@ -50,10 +51,8 @@ test('while the database is away it is up and says so, and SIGTERM ends it with 
   const { server, url } = await aServer({ DATABASE_URL: NOWHERE, SHUTDOWN_GRACE_SECONDS: '5' })
   expect(await get(`${url}/livez`)).toMatchObject({ status: 200 })
   const ready = await get(`${url}/readyz`)
-  expect([ready.status, JSON.parse(ready.body)]).toMatchObject([
-    503,
-    { ok: false, checks: [{ name: 'database', ok: false }, { ok: false }] },
-  ])
+  const { ok, checks } = reportIn(ready.body)
+  expect([ready.status, ok, checks.slice(0, 2)]).toMatchObject([503, false, [{ name: 'database', ok: false }, { ok: false }]])
   expect(await get(`${url}/v1/campaigns`)).toMatchObject({ status: 503, body: expect.stringContaining('DATABASE_UNAVAILABLE') })
   expect(await get(`${url}/`)).toMatchObject({ status: 503, type: 'text/html; charset=utf-8' })
   server.kill('SIGTERM')
@@ -84,9 +83,8 @@ test('a database that is not migrated is said in /readyz, with the remedy', asyn
     return answer.body.includes('"name":"database","ok":true') && answer
   }, PATIENCE)
   expect(status).toBe(503)
-  expect(JSON.parse(body)).toMatchObject({
-    checks: [{}, { name: 'schema', ok: false, detail: expect.stringContaining('dingtalk-delivery migrate') }],
-  })
+  const remedy = expect.stringContaining('dingtalk-delivery migrate')
+  expect(reportIn(body).checks[1]).toMatchObject({ name: 'schema', ok: false, detail: remedy, remedy })
 })
 
 test.each(['serve', 'start', 'demo'])(
@@ -143,4 +141,8 @@ function statusAs(host: string, url: string): Promise<number | undefined> {
     })
     asked.on('error', reject).end()
   })
+}
+
+function reportIn(body: string): HealthReport {
+  return JSON.parse(body) as HealthReport
 }

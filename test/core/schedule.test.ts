@@ -6,6 +6,7 @@ import {
   firstLook,
   jitterOf,
   lastLookAt,
+  longestGapMs,
   nextPlannedLook,
   type PlannedLook,
   plannedLooks,
@@ -220,4 +221,16 @@ test('retries double from 30 seconds to 30 minutes, give or take a quarter', () 
 
 test('a misconfigured app is probed after 1, 2, 4, 8 minutes and then every quarter of an hour', () => {
   expect([0, 1, 2, 3, 4, 5, 5_000].map((probes) => probeDelayMs(probes, TIMING) / MINUTE_MS)).toEqual([1, 2, 4, 8, 15, 15, 15])
+})
+
+test('no two looks of a task are planned further apart than the longest gap, whatever its place in the spread', () => {
+  for (const polls of [1, 2, 12, 24, 500])
+    for (const jitter of [0, 0.5, 0.999]) {
+      const timing = timingOf(polls)
+      const at = plannedLooks(SENT, deadlineOf(SENT, timing), timing, jitter).map((look) => look.at.getTime())
+      const gaps = at.map((time, i) => time - (at[i - 1] ?? SENT.getTime()))
+      expect(Math.max(...gaps)).toBeLessThanOrEqual(longestGapMs(timing))
+      // With very many looks the spread of the last one is longer than any gap.
+      if (polls <= 24) expect(longestGapMs(timing)).toBeLessThan(Math.max(...gaps) * 1.3)
+    }
 })

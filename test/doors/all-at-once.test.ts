@@ -51,7 +51,7 @@ function startTaker(databaseUrl: string, address: QueueAddress) {
       adopter.poke()
     },
     now: () => new Date(),
-    journal: { failed: ({ error }) => void errors.push(error) },
+    journal: { lock: () => undefined, failed: ({ error }) => void errors.push(error) },
   })
   onTestFinished(async () => {
     await worker.close()

@@ -57,7 +57,7 @@ async function askQueue(mistakes: readonly Mistake[]): Promise<Map<string, strin
     look: async () => ({ kind: 'done' }),
     track: async (request) => void touched.push(request),
     now: () => new Date(),
-    journal: { failed: () => undefined },
+    journal: { lock: () => undefined, failed: () => undefined },
   })
   onTestFinished(() => worker.close())
   const sql = await aSession(url)

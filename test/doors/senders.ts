@@ -46,7 +46,11 @@ export type DoorName = keyof typeof DOORS
 /** The server as `serve` puts it together; `start` does it with the same parts. */
 async function openApi(databaseUrl: string): Promise<Sender> {
   const log = createLogger({ level: 'silent', pretty: false, destination: { write: () => undefined } })
-  const { rates, tracking, budgets, health, close } = openServing({ databaseUrl, apps: [], monthlyCallBudget: null }, log, null)
+  const { rates, tracking, budgets, health, close } = openServing(
+    { databaseUrl, apps: [], monthlyCallBudget: null, pollsPerTask: 24, timeScale: 1 },
+    log,
+    null,
+  )
   const server = await startHttpServer({
     ...{ host: '127.0.0.1', port: 0, apiToken: null, allowedHosts: [], pollsPerTask: 24, version: '1.2.3' },
     ...{ rates, tracking, budgets, checks: health },
@@ -83,7 +87,7 @@ export function aTaker(databaseUrl: string, address: QueueAddress, finished: Fin
     look: async () => ({ kind: 'done' }),
     track: async (request) => void (await store.track([request])),
     now: () => new Date(),
-    journal: { failed: () => undefined },
+    journal: { failed: () => undefined, lock: () => undefined },
   })
   finished(async () => {
     await worker.close()

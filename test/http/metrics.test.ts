@@ -15,6 +15,7 @@ test('what happened is on the page under the names of the contract', async () =>
   metrics.onCollect(async () => ({
     tasks: [{ app: 'hr', status: 'tracking', count: 7 }],
     overdue: 1,
+    blind: { open: 2, ended: 3 },
     budgets: [{ app: 'hr', remaining: 4_000 }],
     apps: [{ app: 'hr', callsUsed: 1_000, pauseKind: 'configuration' }],
   }))
@@ -50,7 +51,7 @@ test('values that cannot be read are absent, not old and not zero', async () => 
   let fails = false
   metrics.onCollect(async () => {
     if (fails) throw new Error('database is down')
-    return { tasks: [{ app: 'hr', status: 'tracking', count: 7 }], overdue: 1, budgets: [], apps: [] }
+    return { tasks: [{ app: 'hr', status: 'tracking', count: 7 }], overdue: 1, blind: { open: 0, ended: 0 }, budgets: [], apps: [] }
   })
   expect(await metrics.text()).toMatch(/^dingtalk_delivery_tasks_overdue 1$/m)
   fails = true
@@ -132,4 +133,4 @@ test('the version that runs is on the page', async () => {
   expect(await createMetrics().text()).toContain(`dingtalk_delivery_build_info{version="${version}"} 1\n`)
 })
 
-const NOTHING = { tasks: [], overdue: 0, budgets: [], apps: [] }
+const NOTHING = { tasks: [], overdue: 0, blind: { open: 0, ended: 0 }, budgets: [], apps: [] }

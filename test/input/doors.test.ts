@@ -148,6 +148,7 @@ describeQueues((backend) => {
       concurrency: 50,
       track: async (request) => void (await store.track([request])),
       journal: {
+        lock: () => undefined,
         failed: ({ what, error }) => void trouble.push(...(error instanceof InvalidInputError ? [] : [`${what}: ${String(error)}`])),
       },
     })

@@ -43,6 +43,7 @@ describeQueues((backend) => {
         return { kind: 'done' }
       },
       journal: {
+        lock: () => undefined,
         failed: ({ what, error }) => void (what.startsWith('a job was refused') ? null : trouble.push(`${what}: ${String(error)}`)),
       },
     })
@@ -113,7 +114,7 @@ describeQueues((backend) => {
     await queue.add('track', { taskId: '2' })
     const worker = aWorker(address, {
       track: async ({ taskId }) => void tracked.push(taskId),
-      journal: { failed: ({ what, error }) => void trouble.push(`${what}: ${String(error)}`) },
+      journal: { lock: () => undefined, failed: ({ what, error }) => void trouble.push(`${what}: ${String(error)}`) },
     })
     await queue.resume()
     await until(() => tracked.includes('2'), { what: 'the good job behind the broken ones is done' })

@@ -51,7 +51,7 @@ describeQueues((backend) => {
     const told: unknown[] = []
     let looks = 0
     aWorker(address, {
-      journal: { failed: ({ what }) => void told.push(what) },
+      journal: { lock: () => undefined, failed: ({ what }) => void told.push(what) },
       look: async () => {
         if (++looks < 2) throw new Error('the database is away')
         return { kind: 'again', look: { at: inMs(3_600_000), last: false } }

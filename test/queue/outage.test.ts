@@ -156,16 +156,25 @@ describeRedis('a Redis that goes away', () => {
 
   test('what is wrong with it is found', async () => {
     const { redis, address } = await aRedis()
-    expect((await inspectQueue(address.url)).filter((finding) => !finding.ok)).toEqual([])
+    expect((await inspectQueue(address.url)).filter(({ remedy }) => remedy !== undefined)).toEqual([])
     const client = new Redis(address.url)
     await client.config('SET', 'maxmemory-policy', 'allkeys-lru')
     await client.config('SET', 'appendonly', 'no')
-    client.disconnect()
-    const wrong = (await inspectQueue(address.url)).filter((finding) => !finding.ok)
-    expect(wrong.map(({ name, remedy }) => [name, remedy?.split(':')[0]])).toEqual([
-      ['queue memory', 'set maxmemory-policy noeviction'],
-      ['queue persistence', 'set appendonly yes'],
+    expect(await wrongAt(address.url)).toEqual([
+      ['queue memory', true, 'set maxmemory-policy noeviction'],
+      ['queue persistence', true, 'set appendonly yes'],
     ])
+    await client.config('SET', 'maxmemory-policy', 'noeviction')
+    await client.config('SET', 'appendonly', 'yes')
+    await client.config('SET', 'maxmemory', '1mb')
+    expect(await wrongAt(address.url)).toEqual([['queue memory', true, 'raise maxmemory, or find out what else is in this Redis']])
+    await client.config('SET', 'maxmemory', '0')
+    // Of itself: it takes no writes from then on.
+    await client.replicaof('127.0.0.1', redis.port)
+    expect(await wrongAt(address.url)).toEqual([
+      ['queue', false, 'Point QUEUE_URL at the primary, or promote this server (REPLICAOF NO ONE).'],
+    ])
+    client.disconnect()
     await redis.kill('SIGKILL')
     const [gone] = await inspectQueue(address.url)
     expect(gone).toMatchObject({
@@ -238,3 +247,9 @@ describe('a PostgreSQL that goes away', () => {
     expect(await inspectQueue(database.url)).toEqual([{ name: 'queue', ok: true, detail: 'PostgreSQL, schema up to date' }])
   })
 })
+
+/** Names, whether the work goes on, and what to do. */
+async function wrongAt(url: string): Promise<Array<[string, boolean, string]>> {
+  const findings = await inspectQueue(url)
+  return findings.flatMap(({ name, ok, remedy }) => (remedy === undefined ? [] : [[name, ok, remedy.split(':')[0] ?? '']]))
+}

@@ -83,7 +83,7 @@ export function aForeignQueue(address: QueueAddress): Queue {
   return queue
 }
 
-const QUIET = { failed: () => undefined }
+const QUIET = { failed: () => undefined, lock: () => undefined }
 
 /** A worker that does nothing, but for what the test says. Closed at the end of the test. */
 export function aWorker(address: QueueAddress, options: Partial<LookWorkerOptions> = {}): LookWorker {

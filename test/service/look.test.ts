@@ -34,6 +34,18 @@ test('a timer that rings too early sleeps on until the look is due', async () =>
   expect(scene.calls()).toBe(0)
 })
 
+test('it rests before it is set again, so that a clock that is ahead does not make it go round and round; a closing worker does not wait', async () => {
+  const scene = aScene(task, { now: later(due, -600_000) })
+  const startedMs = performance.now()
+  await look(scene.deps, task.key, SIGNAL)
+  expect(performance.now() - startedMs).toBeGreaterThan(200)
+  expect(scene.notes.lines).toEqual(['early by 600000 ms'])
+  const closing = new AbortController()
+  const resting = look(scene.deps, task.key, closing.signal)
+  closing.abort()
+  expect(await resting).toEqual({ kind: 'again', look: { at: due, last: false } })
+})
+
 test('a few milliseconds early is due', async () => {
   const scene = aScene(task, { now: later(due, -3) })
   await look(scene.deps, task.key, SIGNAL)

@@ -111,6 +111,8 @@ export function notes(): Notes {
     putOff: ({ reason }) => void lines.push(`put off: ${reason}`),
     reconciled: ({ actions }) => void lines.push(`reconciled ${JSON.stringify(actions)}`),
     retained: ({ namesRemoved, tasksRemoved }) => void lines.push(`retained ${namesRemoved} ${tasksRemoved}`),
+    early: ({ earlyMs }) => void lines.push(`early by ${earlyMs} ms`),
+    lock: ({ kind }) => void lines.push(`lock ${kind}`),
     failed: ({ what }) => void lines.push(`failed: ${what}`),
   }
 }

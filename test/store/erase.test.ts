@@ -244,6 +244,8 @@ const nothing = async (): Promise<void> => undefined
 const NO_GATE = { healthy: nothing, throttle: nothing, pause: nothing, quota: nothing, refund: nothing }
 const quiet = (): void => undefined
 const QUIET = {
+  early: quiet,
+  lock: quiet,
   tracked: quiet,
   adopted: quiet,
   looked: quiet,

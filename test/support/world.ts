@@ -168,3 +168,15 @@ function through(proxy: TcpProxy, url: string): string {
   proxied.port = String(proxy.port)
   return proxied.href
 }
+
+/** Variables that make Node run a file of `test/support` before the program. */
+export function preloaded(file: string): Readonly<Record<string, string>> {
+  return { NODE_OPTIONS: `--import ${new URL(file, import.meta.url).href}` }
+}
+
+/** A page of the health server of a worker that is ready. */
+export async function pageOf(worker: NodeProcess, path: '/readyz' | '/metrics'): Promise<{ status: number; text: string }> {
+  const url = /"health":"([^"]+)"/.exec(worker.stderr())?.[1] ?? ''
+  const response = await fetch(`${url}${path}`)
+  return { status: response.status, text: await response.text() }
+}

@@ -1,16 +1,31 @@
 import { Client } from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { HealthReport } from '../../src/http/health.ts'
+import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
 import { withSessionLock } from '../../src/store/session-lock.ts'
-import { databaseChecks, healthOf, reportOf } from '../../src/wiring/health.ts'
+import { databaseCheck } from '../../src/wiring/checks/database.ts'
+import { createDatabaseClock } from '../../src/wiring/clock.ts'
+import { healthOf, serverHealthOf } from '../../src/wiring/health.ts'
 import { aForeignQueue, aQueue, aWorker, type Backend, describeQueues } from '../queue/support.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { describeRedis, startRedis } from '../support/redis.ts'
 import { until } from '../support/wait.ts'
 import { aRunningWorker } from './support.ts'
 
-const NAMES = ['database', 'schema', 'queue', 'consumption']
+const NAMES = [
+  'database',
+  'schema',
+  'queue',
+  'consumption',
+  'overdue',
+  'blind gaps',
+  'queue memory',
+  'clock',
+  'event loop',
+  'locks',
+  'pool',
+]
 
 describeQueues((backend) => {
   test('a worker with nothing to do is well, and says so', async () => {
@@ -65,12 +80,12 @@ describeQueues((backend) => {
   })
 
   describe('looks that nobody makes', () => {
-    const LATE_MS = 60_000
+    const LIMITS = { overdueMs: 60_000, blindMs: 3_600_000, blockedMs: 60_000 }
 
     test('are told with their number, their age and what to do', async () => {
       const { needs, looks, databaseUrl } = await anIdleWorker(backend, { idleMs: 90_000 })
       await execute(databaseUrl, lateTasks(3, 600))
-      const report = await healthOf(needs, looks, LATE_MS)
+      const report = await healthOf(needs, looks, LIMITS)
       expect(wrongIn(report)).toEqual(['consumption'])
       expect(detailOf(report, 'consumption')).toMatch(
         /^3 looks are overdue, the oldest by 60\d s, and this worker makes none: none was taken off the queue since the start 9\d s ago\. Restart this worker\./,
@@ -80,20 +95,26 @@ describeQueues((backend) => {
     test('are no fault of a worker that has taken one lately, or has just begun', async () => {
       const { needs, looks, databaseUrl } = await anIdleWorker(backend, { idleMs: 30_000 })
       await execute(databaseUrl, lateTasks(3, 600))
-      expect((await healthOf(needs, looks, LATE_MS)).ok).toBe(true)
+      expect((await healthOf(needs, looks, LIMITS)).ok).toBe(true)
     })
 
     test('are no fault as long as they are hardly late', async () => {
       const { needs, looks, databaseUrl } = await anIdleWorker(backend, { idleMs: 90_000 })
       await execute(databaseUrl, lateTasks(3, 20))
-      const report = await healthOf(needs, looks, LATE_MS)
+      const report = await healthOf(needs, looks, LIMITS)
       expect(report.ok).toBe(true)
       expect(detailOf(report, 'consumption')).toMatch(/^no look is due; /)
     })
 
     test('do not hide behind a worker that has not begun', async () => {
       const { needs } = await anIdleWorker(backend, { idleMs: 0 })
-      expect(detailOf(await healthOf(needs, null, LATE_MS), 'consumption')).toMatch(/^No looks are being made: the worker has not begun/)
+      expect(detailOf(await healthOf(needs, null, LIMITS), 'consumption')).toMatch(/^No looks are being made: the worker has not begun/)
+    })
+
+    test('do not hide behind a worker whose queue has stopped from inside', async () => {
+      const { needs, looks } = await anIdleWorker(backend, { idleMs: 0 })
+      const stopped = { ...looks, isRunning: () => false }
+      expect(detailOf(await healthOf(needs, stopped, LIMITS), 'consumption')).toMatch(/^This worker takes nothing .*Restart this worker/)
     })
   })
 
@@ -110,6 +131,75 @@ describeQueues((backend) => {
     await until(async () => (await worker.health()).ok, { what: 'ready again', timeoutMs: 30_000 })
   })
 })
+
+describe('what does not stop the work is a warning', () => {
+  const LIMITS = { overdueMs: 60_000, blindMs: 3_600_000, blockedMs: 7_500 }
+
+  test('with what to do, and the worker is ready all the same', async () => {
+    const created = await createTestDatabase({ migrated: true })
+    onTestFinished(() => created.drop())
+    await execute(created.url, `${lateTasks(4, 600)}; ${BLIND}`)
+    const database = openDatabase(created.url, { max: 1 })
+    onTestFinished(() => database.close())
+    const address = { url: created.url, name: 'none', prefix: 'bull' }
+    await migrateQueueSchema(created.url)
+    const now = new Date()
+    const looks = {
+      ...{ isRunning: () => true, startedAt: now, lastActiveAt: () => now },
+      locks: () => ({ lost: 2, found: 1, lastLostAt: new Date(now.getTime() - 30_000) }),
+    }
+    const needs = {
+      ...{ database, queue: aQueue(address), now: () => now, eventLoop: { longestMs: () => 9_000 } },
+      clock: { ...createDatabaseClock(database.pool), differenceMs: () => -45_000, waitedMs: () => 1_200 },
+    }
+    const report = await healthOf(needs, looks, LIMITS)
+    expect(report.ok).toBe(true)
+    const warned = report.checks.filter(({ warning }) => warning === true)
+    expect(warned.map(({ name, detail }) => [name, detail])).toEqual([
+      ['overdue', expect.stringMatching(/^2 looks are overdue, the oldest by 60\d s$/)],
+      [
+        'blind gaps',
+        expect.stringMatching(/^1 tasks ended in the last 24 hours .* at 20\S+Z; 1 open tasks had no good look for more than 3600 s/),
+      ],
+      ['clock', "45 s behind the database's"],
+      ['event loop', 'blocked for 9000 ms at most in the last minute'],
+      ['locks', '2 were lost since the start, the last one 30 s ago; 1 of other workers were taken over'],
+      ['pool', expect.stringMatching(/^\d+ statements wait for one of 1 connections; the latest was had after 1200 ms$/)],
+    ])
+    for (const { remedy } of warned) expect(remedy).toMatch(/\.$/)
+
+    const server = await serverHealthOf(database, needs.clock, LIMITS)
+    expect(server.checks.filter(({ warning }) => warning === true).map(({ name }) => name)).toEqual([
+      'overdue',
+      'blind gaps',
+      'clock',
+      'pool',
+    ])
+  })
+
+  test('a database that takes no writes stops a worker, and a server only reads', async () => {
+    const created = await createTestDatabase({ migrated: true })
+    onTestFinished(() => created.drop())
+    const url = new URL(created.url)
+    url.searchParams.set('options', '-c default_transaction_read_only=on')
+    const database = openDatabase(url.href)
+    onTestFinished(() => database.close())
+    const clock = createDatabaseClock(database.pool)
+    const asked = { database, patienceMs: 5_000 }
+    const readOnly = {
+      name: 'database',
+      detail: expect.stringContaining('takes no writes'),
+      remedy: expect.stringContaining('the primary'),
+    }
+    expect(await databaseCheck(asked)).toEqual({ ...readOnly, ok: false })
+    expect((await serverHealthOf(database, clock, LATENESS)).checks[0]).toEqual({ ...readOnly, ok: true, warning: true })
+  })
+})
+
+/** Of the four: one ended with nothing known, one is open and was not seen for hours; none of the two is late. */
+const BLIND = `
+  UPDATE delivery_task SET status = 'expired', reason = 'never_observed: no look', next_poll_at = NULL, finished_at = now() WHERE task_id = '1';
+  UPDATE delivery_task SET sent_at = now() - interval '5 hours', adopted_at = now() - interval '5 hours', next_poll_at = now() WHERE task_id = '2'`
 
 describe('the schema', () => {
   test('of an older version says what to run, of a newer one that this worker must be upgraded', async () => {
@@ -131,7 +221,7 @@ describe('the schema', () => {
     url.password = 'hunter2'
     const opened = openDatabase(url.href)
     onTestFinished(() => opened.close())
-    const report = await reportOf(databaseChecks(opened))
+    const report = await serverHealthOf(opened, createDatabaseClock(opened.pool), LATENESS)
     expect(wrongIn(report)).toEqual(['database', 'schema'])
     expect(JSON.stringify(report)).not.toContain('hunter2')
   })
@@ -157,6 +247,8 @@ describeRedis('a Redis that goes away', () => {
   )
 })
 
+const LATENESS = { overdueMs: 60_000, blindMs: 3_600_000 }
+
 /** What the checks ask, around a real worker that has taken nothing for a while by the clock that it is told. */
 async function anIdleWorker(backend: Backend, { idleMs }: { readonly idleMs: number }) {
   const created = await createTestDatabase({ migrated: true })
@@ -167,7 +259,9 @@ async function anIdleWorker(backend: Backend, { idleMs }: { readonly idleMs: num
   const looks = aWorker(address)
   await until(() => looks.isRunning(), { what: 'the worker runs' })
   const now = (): Date => new Date(Date.now() + idleMs)
-  return { needs: { database, queue: aQueue(address), now }, looks, databaseUrl: created.url }
+  const clock = createDatabaseClock(database.pool)
+  await clock.measure()
+  return { needs: { database, queue: aQueue(address), now, clock, eventLoop: { longestMs: () => 0 } }, looks, databaseUrl: created.url }
 }
 
 function lateTasks(count: number, lateSeconds: number): string {
@@ -178,7 +272,8 @@ function lateTasks(count: number, lateSeconds: number): string {
 async function schemaOf(databaseUrl: string) {
   const database = openDatabase(databaseUrl)
   try {
-    return (await reportOf(databaseChecks(database))).checks.find(({ name }) => name === 'schema')
+    const { checks } = await serverHealthOf(database, createDatabaseClock(database.pool), LATENESS)
+    return checks.find(({ name }) => name === 'schema')
   } finally {
     await database.close()
   }

@@ -96,7 +96,7 @@ async function gaugesAfter(sql: string) {
   const database = openDatabase(created.url)
   onTestFinished(() => database.close())
   await database.pool.query(sql)
-  return readGauges(database, new Map([['hr', 100]]))
+  return readGauges(database, new Map([['hr', 100]]), 3_600_000)
 }
 
 /** A task of one reader from its first look to its end. */

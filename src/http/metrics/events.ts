@@ -13,6 +13,8 @@ export interface EventMetrics {
   tokenRefresh(app: string, ok: boolean): void
   /** What the reconciler did, by kind (`added`, `replaced`, `moved`, `ended`, `names_removed`, …). */
   reconciled(actions: Readonly<Record<string, number>>): void
+  /** A job was held for longer than its lock: `lost` by this process, or `found` by it. */
+  lock(kind: 'lost' | 'found'): void
   /** One request that our own HTTP API answered. `route`: the pattern that matched (`/v1/tasks/:taskId`), never the path that was asked for. */
   httpRequest(event: { readonly route: string; readonly method: string; readonly status: number; readonly seconds: number }): void
 }
@@ -30,7 +32,7 @@ export const MAX_APPS = 1_000
 export const APP_NAME = /^[\w-]{1,64}$/
 
 export function createEventMetrics(registry: Registry): EventMetrics {
-  const { polls, lag, lastGood, reads, calls, callSeconds, tokens, tokenFailures, reconciled, requests, requestSeconds } =
+  const { polls, lag, lastGood, reads, calls, callSeconds, tokens, tokenFailures, reconciled, locks, requests, requestSeconds } =
     collectorsIn(registry)
   const appOf = boundedLabel(MAX_APPS, APP_NAME)
   const codeOf = boundedLabel(MAX_CODES, /^[\w/.-]{1,64}$/)
@@ -52,6 +54,7 @@ export function createEventMetrics(registry: Registry): EventMetrics {
     reconciled(actions) {
       for (const [kind, count] of Object.entries(actions)) reconciled.inc({ kind }, count)
     },
+    lock: (kind) => locks.inc({ kind }),
     httpRequest({ route, method, status, seconds }) {
       const labels = { route: routeOf(route), method: methodOf(method) }
       requests.inc({ ...labels, status: statusOf(String(status)) })
@@ -83,6 +86,7 @@ function collectorsIn(registry: Registry) {
     tokens: counter('token_refreshes_total', 'Access tokens fetched.', ['app']),
     tokenFailures: counter('token_failures_total', 'Attempts to fetch an access token that brought none.', ['app']),
     reconciled: counter('reconcile_actions_total', 'What the reconciler did about overdue and old tasks, by kind.', ['kind']),
+    locks: counter('locks_lost_total', 'Jobs that were held for longer than their locks: lost by this process, or found by it.', ['kind']),
     requests: counter('http_requests_total', 'Requests that the HTTP API and the dashboard answered.', ['route', 'method', 'status']),
     requestSeconds: histogram('http_request_seconds', 'How long requests to the HTTP API and the dashboard took.', REQUEST_SECONDS, [
       'route',

@@ -7,6 +7,8 @@ import { APP_NAME, MAX_APPS, PREFIX } from './events.ts'
 export interface Gauges {
   readonly tasks: ReadonlyArray<{ readonly app: string; readonly status: string; readonly count: number }>
   readonly overdue: number
+  /** Tasks of which nothing was learned when something could be. */
+  readonly blind: { readonly open: number; readonly ended: number }
   /** Apps with a monthly budget only. */
   readonly budgets: ReadonlyArray<{ readonly app: string; readonly remaining: number }>
   readonly apps: ReadonlyArray<{
@@ -21,26 +23,37 @@ export interface Gauges {
 export interface Check {
   readonly name: string
   readonly ok: boolean
+  readonly warning?: boolean
+}
+
+/** What this process knows of itself. */
+export interface ProcessGauges {
+  /** How far the system clock is ahead of the database's; null: not known. */
+  readonly clockDifferenceSeconds: number | null
+  /** Statements that wait for a connection of the pool. */
+  readonly poolWaiting: number
 }
 
 export interface GaugeMetrics {
   /** Null: not known now, so the gauges are left out. */
   setDatabase(values: Gauges | null): void
   setHealth(checks: readonly Check[] | null): void
+  setProcess(values: ProcessGauges | null): void
 }
 
 export function createGaugeMetrics(registry: Registry): GaugeMetrics {
-  const { tasks, overdue, budget, used, paused, health } = collectorsIn(registry)
+  const { tasks, overdue, blind, budget, used, paused, health, warnings, clock, waiting } = collectorsIn(registry)
   const appOf = boundedLabel(MAX_APPS, APP_NAME)
   return {
     setDatabase(values) {
-      for (const labelled of [tasks, budget, used, paused]) labelled.reset()
+      for (const labelled of [tasks, blind, budget, used, paused]) labelled.reset()
       // A gauge without labels goes back to 0 otherwise, which would be a claim.
       overdue.remove()
       if (values === null) return
       // Added, not set: what is one too many shares a label.
       for (const { app, status, count } of values.tasks) tasks.inc({ app: appOf(app), status }, count)
       overdue.set(values.overdue)
+      for (const [kind, count] of Object.entries(values.blind)) blind.set({ kind }, count)
       for (const { app, remaining } of values.budgets) budget.inc({ app: appOf(app) }, remaining)
       for (const { app, callsUsed, pauseKind } of values.apps) {
         used.inc({ app: appOf(app) }, callsUsed)
@@ -50,7 +63,18 @@ export function createGaugeMetrics(registry: Registry): GaugeMetrics {
     },
     setHealth(checks) {
       health.reset()
-      for (const { name, ok } of checks ?? []) health.set({ check: name }, ok ? 1 : 0)
+      warnings.reset()
+      for (const { name, ok, warning = false } of checks ?? []) {
+        health.set({ check: name }, ok ? 1 : 0)
+        warnings.set({ check: name }, warning ? 1 : 0)
+      }
+    },
+    setProcess(values) {
+      clock.remove()
+      waiting.remove()
+      if (values === null) return
+      waiting.set(values.poolWaiting)
+      if (values.clockDifferenceSeconds !== null) clock.set(values.clockDifferenceSeconds)
     },
   }
 }
@@ -62,9 +86,17 @@ function collectorsIn(registry: Registry) {
   return {
     tasks: gauge('tasks', 'Tasks by status.', ['app', 'status']),
     overdue: gauge('tasks_overdue', 'Open tasks whose look was due more than a minute ago and was not made yet.'),
+    blind: gauge(
+      'tasks_blind',
+      'Tasks that were not seen in time: open without a good look for too long, or ended so in the last 24 hours.',
+      ['kind'],
+    ),
     budget: gauge('call_budget_remaining', 'Calls left of the monthly budget, for apps that have one.', ['app']),
     used: gauge('api_calls_used', "Calls to getsendresult this month (China's), over all workers.", ['app']),
     paused: gauge('app_paused', '1 while no calls are made for this app, by kind of pause.', ['app', 'kind']),
+    warnings: gauge('health_check_warning', '1 for each check of /readyz of this process that somebody should act on, else 0.', ['check']),
+    clock: gauge('clock_difference_seconds', "How far this machine's clock is ahead of the database's."),
+    waiting: gauge('database_pool_waiting', 'Statements of this process that wait for a connection to the database.'),
     health: gauge('health_check_ok', '1 for each check of /readyz of this process that is well, else 0.', ['check']),
   }
 }

@@ -17,7 +17,19 @@ const OUTCOMES: Readonly<Record<PollOutcome, true>> = {
 }
 const STATUSES: Readonly<Record<TaskStatus, true>> = { tracking: true, complete: true, expired: true, stopped: true, cancelled: true }
 const ACTIONS: Restored & { readonly ended: number } = { added: 1, replaced: 1, moved: 1, left: 1, ended: 1 }
-const CHECKS = ['database', 'schema', 'queue', 'consumption']
+const CHECKS = [
+  'database',
+  'schema',
+  'queue',
+  'consumption',
+  'overdue',
+  'blind gaps',
+  'queue memory',
+  'clock',
+  'event loop',
+  'locks',
+  'pool',
+]
 
 /** The page of a process in which everything has happened once. */
 export async function fullPage({ databaseIsAway = false } = {}): Promise<string> {
@@ -28,6 +40,8 @@ export async function fullPage({ databaseIsAway = false } = {}): Promise<string>
   metrics.tokenRefresh('hr', true)
   metrics.tokenRefresh('hr', false)
   metrics.reconciled(ACTIONS)
+  for (const kind of ['lost', 'found'] as const) metrics.lock(kind)
+  metrics.onProcess(() => ({ clockDifferenceSeconds: 0.001, poolWaiting: 0 }))
   for (const [route, status] of [
     ['/v1/tasks/:taskId', 200],
     ['/v1/tasks', 400],
@@ -40,6 +54,7 @@ export async function fullPage({ databaseIsAway = false } = {}): Promise<string>
   metrics.onCollect(async () => ({
     tasks: Object.keys(STATUSES).map((status) => ({ app: 'hr', status, count: 1 })),
     overdue: 0,
+    blind: { open: 0, ended: 0 },
     budgets: [{ app: 'hr', remaining: 100 }],
     apps: [{ app: 'hr', callsUsed: 1, pauseKind: null }],
   }))

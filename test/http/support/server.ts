@@ -60,7 +60,12 @@ export async function openServer(given: ServerOptions): Promise<{ served: Served
   const log: string[] = []
   const logger = createLogger({ level: 'trace', pretty: false, destination: { write: (line) => void log.push(line) } })
   const metrics = createMetrics()
-  const serving = openServing({ databaseUrl: url.href, apps: [], monthlyCallBudget: 4_000 }, logger, metrics, patienceMs)
+  const serving = openServing(
+    { databaseUrl: url.href, apps: [], monthlyCallBudget: 4_000, pollsPerTask: 24, timeScale: 1 },
+    logger,
+    metrics,
+    patienceMs,
+  )
   const database = openDatabase(created.url)
   const events: RequestEvent[] = []
   const all: HttpServerOptions = {
@@ -72,7 +77,7 @@ export async function openServer(given: ServerOptions): Promise<{ served: Served
     tracking: serving.tracking,
     budgets: serving.budgets,
     pollsPerTask: 24,
-    now: () => new Date(),
+    now: serving.now,
     version: '1.2.3',
     checks: () => serving.health(),
     metrics: () => metrics.text(),

@@ -1,0 +1,12 @@
+/** One thing that was looked at: it is right, or it says what to do. */
+export interface Finding {
+  readonly name: string
+  /** False: without it the work cannot be done. */
+  readonly ok: boolean
+  /** The work goes on, but somebody should act. */
+  readonly warning?: true
+  /** What is wrong, or what is there: never a secret, never a URL with a query. */
+  readonly detail: string
+  /** What to do where it is not ok, or a warning. */
+  readonly remedy?: string
+}

@@ -1,0 +1,51 @@
+import { assertConsuming, type ConsumptionNeeds, type Looks, Stuck } from './checks/consumption.ts'
+import { type Interval, startInterval } from './interval.ts'
+import type { Pace } from './settings.ts'
+import { within } from './within.ts'
+
+/** Told once: this worker takes no looks, although they are due and database and queue answer, and has not for too long. */
+export type OnWedged = (detail: string) => void
+
+/**
+ * Watches over a worker from outside of what may be wedged. A process that is started anew is well within a second; one that waits for
+ * somebody to read `/readyz` misses looks.
+ */
+export function watchOver(
+  needs: ConsumptionNeeds & { readonly queue: CountedQueue },
+  looks: Looks,
+  pace: Pace,
+  onWedged: OnWedged,
+): Interval {
+  let sinceMs: number | null = null
+  return startInterval(
+    pace.overdueMs / 4,
+    async () => {
+      const detail = await wedgedBy(needs, looks, pace.overdueMs)
+      sinceMs = detail === null ? null : (sinceMs ?? performance.now())
+      if (detail !== null && sinceMs !== null && performance.now() - sinceMs > pace.wedgedMs) onWedged(detail)
+    },
+    () => undefined,
+  )
+}
+
+interface CountedQueue {
+  count(): Promise<number>
+}
+
+/** Null: not wedged, or not to be known while a server is away. */
+async function wedgedBy(
+  needs: ConsumptionNeeds & { readonly queue: CountedQueue },
+  looks: Looks,
+  overdueMs: number,
+): Promise<string | null> {
+  try {
+    await assertConsuming(needs, looks, overdueMs)
+  } catch (error) {
+    if (!(error instanceof Stuck)) return null
+    return within(needs.patienceMs, needs.queue.count()).then(
+      () => error.message,
+      () => null,
+    )
+  }
+  return null
+}

@@ -1,0 +1,79 @@
+import { Client } from 'pg'
+import { expect, test } from 'vitest'
+import { parseConfig } from '../../src/config.ts'
+import { migrateQueueSchema } from '../../src/queue/schema.ts'
+import { diagnose } from '../../src/wiring/doctor.ts'
+import { createTestDatabase } from '../support/postgres.ts'
+import { startProxy } from '../support/tcp-proxy.ts'
+
+const DATABASE_CHECKS = ['database', 'schema', 'clock', 'rights', 'overdue', 'blind gaps']
+
+test.concurrent('doctor tells what another process can know, and counts a warning as wrong', async ({ onTestFinished }) => {
+  const database = await createTestDatabase({ migrated: true })
+  onTestFinished(() => database.drop())
+  await migrateQueueSchema(database.url)
+  const config = parseConfig({ DATABASE_URL: database.url })
+  const well = await diagnose(config)
+  expect(well.filter(({ ok }) => ok).map(({ name }) => name)).toEqual([...DATABASE_CHECKS, 'queue'])
+
+  await execute(database.url, [
+    'SELECT track_delivery(task_id => n::text) FROM generate_series(1, 2) AS n',
+    "UPDATE delivery_task SET adopted_at = now(), next_poll_at = now() - interval '10 minutes'",
+    `UPDATE delivery_task SET status = 'expired', reason = 'blind_before_deadline: nothing', next_poll_at = NULL, finished_at = now()
+     WHERE task_id = '2'`,
+  ])
+  const wrong = (await diagnose(config)).filter(({ name, ok }) => !ok && DATABASE_CHECKS.includes(name))
+  expect(wrong).toMatchObject([
+    {
+      name: 'overdue',
+      warning: true,
+      detail: expect.stringMatching(/^1 looks are overdue, the oldest by 60\d s/),
+      remedy: expect.any(String),
+    },
+    { name: 'blind gaps', warning: true, detail: expect.stringContaining('1 tasks ended'), remedy: expect.any(String) },
+  ])
+})
+
+test.concurrent('a user who may not do what a worker does is told which rights to grant', async ({ onTestFinished }) => {
+  const database = await createTestDatabase({ migrated: true })
+  onTestFinished(() => database.drop())
+  const role = `reader_${Math.random().toString(36).slice(2)}`
+  await execute(database.url, [`CREATE ROLE ${role} LOGIN PASSWORD 'x'`, `GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${role}`])
+  onTestFinished(() => execute(database.url, [`DROP OWNED BY ${role}`, `DROP ROLE ${role}`]))
+  const url = new URL(database.url)
+  url.username = role
+  url.password = 'x'
+  const rights = (await diagnose(parseConfig({ DATABASE_URL: url.href }))).find(({ name }) => name === 'rights')
+  expect(rights).toMatchObject({
+    ok: false,
+    detail: expect.stringContaining('INSERT on delivery_task'),
+    remedy: expect.stringMatching(/^Grant/),
+  })
+  expect(rights?.detail).not.toContain('SELECT')
+})
+
+test.concurrent('servers that say nothing are told within ten seconds, each once', async ({ onTestFinished }) => {
+  const database = await createTestDatabase()
+  onTestFinished(() => database.drop())
+  const silent = await startProxy(Number(new URL(database.url).port))
+  onTestFinished(() => silent.close())
+  await silent.mode('blackhole')
+  const through = (scheme: string): string => `${scheme}://postgres@127.0.0.1:${silent.port}/0`
+  const startedMs = performance.now()
+  const wrong = await diagnose(parseConfig({ DATABASE_URL: through('postgres'), QUEUE_URL: through('redis') }))
+  expect(performance.now() - startedMs).toBeLessThan(12_000)
+  expect(wrong.slice(0, 2).map(({ name, ok }) => [name, ok])).toEqual([
+    ['database', false],
+    ['queue', false],
+  ])
+})
+
+async function execute(url: string, statements: readonly string[]): Promise<void> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  try {
+    for (const statement of statements) await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}
