@@ -10,7 +10,7 @@ import { until } from '../support/wait.ts'
 import { backends, makeWorld, type World } from '../support/world.ts'
 
 /** Long enough for a slow machine to act in the middle of it; the test ends as soon as everybody has read. */
-const DAY = { timeScale: 1440, pollsPerTask: 200 }
+const DAY = { timeScale: 720, pollsPerTask: 400 }
 const DAY_MS = 86_400_000 / DAY.timeScale
 const PATIENCE = { timeoutMs: DAY_MS }
 /** Unlike anything else in a database, a queue or a log. */

@@ -127,3 +127,9 @@ test('control characters of reasons, names and messages do not reach the termina
   const frame = describeTask({ ...view, unread: ['eve\u001B]0;'] }, NOW, POLLS, displayOf(80))
   expect(frame.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u)
 })
+
+test('where names were removed, it says so and since when', () => {
+  const frame = describeTask(aView(aTask({ namesRemovedAt: hoursLater(24 * 91) })), NOW, POLLS, displayOf(80))
+  expect(frame).toMatch(/^Names {2,}removed 2027-02-22 .*; the figures stay$/m)
+  expect(describeTask(aView(), NOW, POLLS, displayOf(80))).not.toMatch(/^Names/m)
+})

@@ -233,3 +233,16 @@ describe('cancelling', () => {
     expect((await ask(served.url, path, init('{}'))).status).toBe(200)
   })
 })
+
+test('where names were removed because of their age, the answers and both languages of the dashboard say so', async () => {
+  const { key } = await aTask(served.store, { campaign: 'long ago', userIds: ['gone'] })
+  await lookAt(served.store, key, { read: ['gone'] }, 5)
+  await served.database.pool.query("SELECT delivery_remove_names(now() + interval '1 minute', 50)")
+  expect((await get(`/v1/tasks/${key.taskId}`)).body.namesRemovedAt).toMatch(/Z$/)
+  expect((await get('/v1/campaigns/long%20ago')).body).toMatchObject({ targeted: 1, read: 1, namesRemovedAt: expect.stringMatching(/Z$/) })
+  const page = (language: string) => ask(served.url, `/tasks/${key.taskId}?state=all`, { headers: { 'accept-language': language } })
+  expect((await page('en')).text).toMatch(/The names were removed on .*The figures stay/s)
+  expect((await page('zh-CN')).text).toContain('统计数字保持不变')
+  expect((await page('en')).text).not.toContain('gone')
+  expect((await get(`/tasks/${TASK}`)).text).not.toContain('The names were removed')
+})
