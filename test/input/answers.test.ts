@@ -7,11 +7,13 @@ import { answersOf, dice } from './support/answers.ts'
 import { expectSound } from './support/sound.ts'
 import { SEED } from './support/values.ts'
 
-const ANSWERS = 100_000
+/** A hundred thousand in all. */
+const ANSWERS = 20_000
+const SEEDS = [1, 2, 3, 4, 5].map((i) => SEED + i)
 
-test(`${ANSWERS} generated answers: each is read, merged and planned, and what is planned can be stored`, () => {
-  const nextAnswer = answersOf(SEED)
-  const roll = dice(SEED)
+test.each(SEEDS)(`${ANSWERS} answers of seed %i: each is read, merged and planned, and what is planned can be stored`, (seed) => {
+  const nextAnswer = answersOf(seed)
+  const roll = dice(seed)
   const outcomes = new Map<string, number>()
   const ends = new Set<string>()
   let task: Task = aStartedTask({})
@@ -45,6 +47,6 @@ test(`${ANSWERS} generated answers: each is read, merged and planned, and what i
     'throttled',
     'transient',
   ])
-  expect(Math.min(...outcomes.values())).toBeGreaterThan(500)
+  expect(Math.min(...outcomes.values())).toBeGreaterThan(100)
   expect([...ends].toSorted()).toEqual(['complete', 'stopped', 'tracking'])
 })

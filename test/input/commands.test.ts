@@ -17,31 +17,18 @@ test('flags and files are taken as they are, or refused with one clear line, and
   const at = await files({
     'windows.txt': '\ufeffann\r\n# a comment\r\n036  # leading zeros stay\r\n\r\n李雷\r\n',
     'gbk.txt': Buffer.from([0xc0, 0xee, 0xc0, 0xd7, 0x0a]),
-    'utf16.txt': Buffer.from('\ufeffann\nbob\n', 'utf16le'),
-    'binary.txt': Buffer.from(Array.from({ length: 4_096 }, (_, i) => i % 256)),
-    'nul.txt': 'ann\nb\u0000b\n',
     'escape.txt': 'ann\n\u001b[2Jbob\u009b2J\n',
     'huge.txt': Buffer.alloc(5_000_000, 'ann\n'),
-    'many.txt': Array.from({ length: 101 }, (_, i) => `user${i}`).join('\n'),
-    'empty.txt': '\ufeff\r\n# nobody\r\n',
   })
   const refused: ReadonlyArray<readonly [args: readonly string[], says: string]> = [
     [['1', '--users-file', at('gbk.txt')], 'gbk.txt is not UTF-8. Give a text file in UTF-8 with one user id a line.'],
-    [['1', '--users-file', at('utf16.txt')], 'utf16.txt is not UTF-8.'],
-    [['1', '--users-file', at('binary.txt')], 'binary.txt is not UTF-8.'],
-    [['1', '--users-file', at('nul.txt')], 'userIds[1] must have 1 to 128 characters'],
     [['1', '--users-file', at('escape.txt')], 'userIds[1] must have 1 to 128 characters'],
     [['1', '--users-file', at('huge.txt')], 'huge.txt is larger than 1024 kB.'],
-    [['1', '--users-file', at('many.txt')], '101 recipients in one task'],
-    [['1', '--users-file', at('empty.txt')], 'names nobody'],
-    [['1', '--users-file', at('.')], 'cannot be read (EISDIR)'],
     [['1', '--users-file', at('no\u009b2Jwhere.txt')], 'cannot be read (ENOENT)'],
     [
       ['1', '--sent-at', '9'.repeat(400)],
       'sentAt must be an ISO 8601 time with a time zone such as "2026-11-23T09:00:00+08:00", or epoch milliseconds, not Infinity.',
     ],
-    [['1', '--user', ''], 'userIds[0] must have'],
-    [["'; DROP TABLE delivery_task; --"], 'taskId must be a whole number'],
   ]
   const accepted = [
     ['11', '--users-file', at('windows.txt'), '--user', '__proto__'],

@@ -43,7 +43,7 @@ test('whatever is in a cell comes back whole, and as text', () => {
       )
       for (const [a = '', b = ''] of read) expect([a, b].filter((text) => FORMULA.test(text))).toEqual([])
     }),
-    { numRuns: 2_000, seed: SEED },
+    { numRuns: 500, seed: SEED },
   )
 })
 

