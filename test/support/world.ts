@@ -57,7 +57,7 @@ export async function makeWorld(backend: Backend, day: Day, onTestFinished: (clo
     ...{ queueUrl, server, toDatabase, toQueue },
     async start() {
       const worker = startCli(['worker'], { env, onTestFinished })
-      await worker.waitForLine(/worker ready/)
+      await worker.waitForLine(/worker ready/, 60_000)
       return worker
     },
   }
