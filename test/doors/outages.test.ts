@@ -13,7 +13,8 @@ import { aDatabase, aPool, aRedis, aSession, type Finished, proxied, type Sql } 
 const TWO_SECONDS_MS = 2_000
 const TICK_MS = 20
 const SECRET = 'hunter2'
-const ANY = /Check QUEUE_URL|Check DATABASE_URL|Try again/
+/** Some remedy. A server that is slow as well may keep from saying which; what it says in the end is asked for where that is known. */
+const ADVICE = /Check |Give |give |overloaded|forbids|Try again/
 
 let databaseUrl = ''
 let redis: RedisServer
@@ -88,10 +89,10 @@ async function inTwoSeconds<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /** One and many: each is taken, or refused with what to do. Gives those that were taken. */
-async function trying(sender: Sender, door: Door, remedy: RegExp): Promise<readonly Task[]> {
+async function trying(sender: Sender, door: Door): Promise<readonly Task[]> {
   const attempts = [[aTask()], [aTask()], [aTask(), aTask()]]
   const outcomes = await Promise.all(attempts.map((tasks) => inTwoSeconds(() => outcomeOf(sender, tasks))))
-  for (const outcome of outcomes) if (outcome !== 'taken') expectRefusal(outcome, door.unavailable, remedy)
+  for (const outcome of outcomes) if (outcome !== 'taken') expectRefusal(outcome, door.unavailable)
   return attempts.flatMap((tasks, i) => (outcomes[i] === 'taken' ? tasks : []))
 }
 
@@ -101,10 +102,18 @@ const outcomeOf = (sender: Sender, tasks: readonly Task[]): Promise<unknown> =>
     (error: unknown) => error,
   )
 
-function expectRefusal(error: unknown, code: TrackerErrorCode, remedy: RegExp): void {
+function expectRefusal(error: unknown, code: TrackerErrorCode): void {
   expect(error).toBeInstanceOf(TrackerError)
-  expect(error).toMatchObject({ code, message: expect.stringMatching(remedy) })
+  expect(error).toMatchObject({ code, message: expect.stringMatching(ADVICE) })
   expect(String(error)).not.toContain(SECRET)
+}
+
+async function expectSaid(sender: Sender, code: TrackerErrorCode, remedy: RegExp): Promise<void> {
+  const says = async (): Promise<true> => {
+    expect(await inTwoSeconds(() => outcomeOf(sender, [aTask()]))).toMatchObject({ code, message: expect.stringMatching(remedy) })
+    return true
+  }
+  await until(says, { what: `a refusal says ${remedy}`, timeoutMs: 20_000 })
 }
 
 /** All of them, and each once, without anybody's help but the worker's. */
@@ -154,7 +163,7 @@ async function expectSurvived({
   fromTheStart = false,
   begin,
   end,
-  remedy = ANY,
+  remedy,
   meanwhile,
   drain,
   sql = stored,
@@ -163,9 +172,10 @@ async function expectSurvived({
   const sender = await door.open(url)
   const before = fromTheStart ? [] : await healed(sender, [])
   if (!fromTheStart) await begin()
-  const taken = await trying(sender, door, fromTheStart ? remedy : /\S/)
+  const taken = await trying(sender, door)
   await meanwhile?.(sender)
-  const takenLater = await trying(sender, door, remedy)
+  if (remedy !== undefined) await expectSaid(sender, door.unavailable, remedy)
+  const takenLater = await trying(sender, door)
   await end()
   const after = await healed(sender, [])
   await begin()
@@ -372,10 +382,10 @@ describe.for(doors)('%s: an address of', { concurrent: true }, (name) => {
     const wrong = await url(new URL(urlOf(door)), door)
     if (wrong === undefined) return
     const sender = await door.open(wrong)
-    for (let i = 0; i < 2; i++) {
-      const outcome = await inTwoSeconds(() => outcomeOf(sender, [aTask()]))
-      expectRefusal(outcome, code ?? door.unavailable, name === 'POST /v1/tasks' ? /Try again|migrate/ : said)
-    }
+    await expectSaid(sender, code ?? door.unavailable, name === 'POST /v1/tasks' ? /Try again|migrate/ : said)
+    const again = await inTwoSeconds(() => outcomeOf(sender, [aTask()]))
+    expect(again).toBeInstanceOf(TrackerError)
+    expect(String(again)).not.toContain(SECRET)
     await inTwoSeconds(() => sender.close())
   })
 })
