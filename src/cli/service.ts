@@ -79,6 +79,9 @@ export async function openWorker(
 
 const STARTING: HealthReport = { ok: false, checks: [{ name: 'worker', ok: false, detail: 'still starting' }] }
 
+/** Of the grace, for answers that are under way; the rest is for what is closed after them. */
+const ANSWERING_SHARE = 0.5
+
 /**
  * The HTTP API and the dashboard. They are up at once: while the database is away, they say so.
  * @param shared of the worker in the same process, if there is one
@@ -91,9 +94,10 @@ export async function openServer(config: Config, service: Service, context: Cont
   const serving = openServing(config, log, shared === null ? metrics : null)
   closers.add('database of the server', () => serving.close())
   const { rates, tracking, budgets } = serving
-  const { host, port, apiToken, allowedHosts, pollsPerTask } = config
+  const { host, port, apiToken, allowedHosts, pollsPerTask, shutdownGraceSeconds } = config
   const server = await startHttpServer({
     ...{ host, port, apiToken, allowedHosts, pollsPerTask, rates, tracking, budgets },
+    closeGraceMs: shutdownGraceSeconds * 1_000 * ANSWERING_SHARE,
     now: context.now,
     version: packageVersion(),
     checks: () => (shared ?? serving).health(),
