@@ -1,4 +1,4 @@
-import type { AppConfig, Config } from '../config.ts'
+import type { Config } from '../config.ts'
 import { verdictOf } from '../core/classify.ts'
 import { createDingTalkApi } from '../dingtalk/client.ts'
 import { inspectQueue } from '../queue/inspect.ts'
@@ -19,11 +19,7 @@ const MAX_CLOCK_DIFFERENCE_MS = 2_000
 
 /** Looks at everything a worker needs. Asks DingTalk for tokens only, which costs no metered call. Never rejects. */
 export async function diagnose(config: Config): Promise<Diagnosis[]> {
-  const [database, queue, apps] = await Promise.all([
-    diagnoseDatabase(config.databaseUrl),
-    diagnoseQueue(config),
-    diagnoseApps(config.apps),
-  ])
+  const [database, queue, apps] = await Promise.all([diagnoseDatabase(config.databaseUrl), diagnoseQueue(config), diagnoseApps(config)])
   return [...database, ...queue, ...apps]
 }
 
@@ -71,7 +67,7 @@ async function diagnoseQueue({ queue }: Config): Promise<Diagnosis[]> {
   return inspectQueue(queue.url)
 }
 
-async function diagnoseApps(apps: readonly AppConfig[]): Promise<Diagnosis[]> {
+async function diagnoseApps({ apps, privateHosts }: Config): Promise<Diagnosis[]> {
   if (apps.length === 0) {
     return [
       {
@@ -82,7 +78,7 @@ async function diagnoseApps(apps: readonly AppConfig[]): Promise<Diagnosis[]> {
       },
     ]
   }
-  const api = createDingTalkApi(new Map(apps.map((app) => [app.name, app])))
+  const api = createDingTalkApi(new Map(apps.map((app) => [app.name, app])), { privateHosts })
   try {
     return await Promise.all(
       apps.map(async (app) => {

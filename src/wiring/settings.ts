@@ -14,7 +14,10 @@ export interface TrackedApp extends DingTalkApp {
 
 /** What of the configuration a worker needs. */
 export interface WorkerConfig
-  extends Pick<Config, 'databaseUrl' | 'queue' | 'pollsPerTask' | 'timeScale' | 'workerConcurrency' | 'shutdownGraceSeconds'> {
+  extends Pick<
+    Config,
+    'databaseUrl' | 'queue' | 'privateHosts' | 'pollsPerTask' | 'timeScale' | 'workerConcurrency' | 'shutdownGraceSeconds'
+  > {
   readonly apps: readonly TrackedApp[]
 }
 
