@@ -28,7 +28,7 @@ export interface Tracker {
   /**
    * Starts tracking a sent work notification. Idempotent on app and task id: the first request counts.
    * @throws {InvalidInputError} when a field is not what it must be (`INVALID_INPUT`, `TOO_MANY_RECIPIENTS`)
-   * @throws {TrackerError} `QUEUE_UNAVAILABLE` (within 2 s), `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` or `CLOSED`
+   * @throws {TrackerError} `QUEUE_UNAVAILABLE` (within 2 s), `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH`, `NOT_PERMITTED` or `CLOSED`
    */
   track(input: TrackInput): Promise<TrackResult>
   /** As `track`, for many at once. All are checked before any is taken; with a database, all are taken or none. */

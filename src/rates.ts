@@ -83,7 +83,7 @@ export interface RatesOptions {
  * Questions about what became of messages. "Unread" is always as of `lastObservedAt`, `asOf` or `lastUnreadAt`, never "now"; a rate is null
  * where its denominator is 0.
  *
- * All reject with `InvalidInputError`, `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` or `CLOSED`; those about one task or campaign with
+ * All reject with `InvalidInputError`, `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH`, `NOT_PERMITTED` or `CLOSED`; those about one task or campaign with
  * `TASK_NOT_FOUND` or `CAMPAIGN_NOT_FOUND`, or with `SEVERAL_APPS` where several have it and `app` does not say which.
  */
 export interface Rates {

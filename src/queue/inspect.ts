@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis'
 import { TrackerError } from '../core/errors.ts'
-import { isPostgres } from './connection.ts'
+import { isPostgres, type QueueAddress } from './connection.ts'
+import { queueError } from './errors.ts'
 import { assertQueueSchema } from './schema.ts'
 
 /** One thing about the queue's server that can be right or wrong. */
@@ -15,13 +16,13 @@ export interface QueueFinding {
 const CONNECT_TIMEOUT_MS = 3_000
 
 /** Looks whether the queue's server is fit for jobs that live 24 hours. Never rejects. */
-export async function inspectQueue(url: string): Promise<QueueFinding[]> {
+export async function inspectQueue(address: QueueAddress): Promise<QueueFinding[]> {
   try {
-    return isPostgres(url) ? await inspectPostgres(url) : await inspectRedis(url)
+    return isPostgres(address.url) ? await inspectPostgres(address.url) : await inspectRedis(address)
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error)
-    const isSchema = error instanceof TrackerError && error.code === 'SCHEMA_MISMATCH'
-    return [{ name: 'queue', ok: false, detail, remedy: isSchema ? 'see the finding' : 'check QUEUE_URL and the server' }]
+    const isExplained = error instanceof TrackerError && error.code !== 'QUEUE_UNAVAILABLE'
+    return [{ name: 'queue', ok: false, detail, remedy: isExplained ? 'see the finding' : 'check QUEUE_URL and the server' }]
   }
 }
 
@@ -30,8 +31,8 @@ async function inspectPostgres(url: string): Promise<QueueFinding[]> {
   return [{ name: 'queue', ok: true, detail: 'PostgreSQL, schema up to date' }]
 }
 
-async function inspectRedis(url: string): Promise<QueueFinding[]> {
-  const redis = new Redis(url, {
+async function inspectRedis(address: QueueAddress): Promise<QueueFinding[]> {
+  const redis = new Redis(address.url, {
     lazyConnect: true,
     connectTimeout: CONNECT_TIMEOUT_MS,
     maxRetriesPerRequest: 0,
@@ -44,7 +45,7 @@ async function inspectRedis(url: string): Promise<QueueFinding[]> {
   try {
     await redis.connect()
     const info = infoOf(await redis.info())
-    return [version(info), eviction(info), persistence(info)]
+    return [version(info), await rights(redis, address), eviction(info), persistence(info)]
   } catch (error) {
     // "Connection is closed." hides what happened; the event before it says it.
     throw said ?? error
@@ -64,6 +65,16 @@ function version(info: Info): QueueFinding {
   const [major = 0, minor = 0] = found.split('.').map(Number)
   const ok = major > 6 || (major === 6 && minor >= 2)
   return { name: 'queue', ok, detail: `Redis ${found}`, ...(!ok && { remedy: 'BullMQ needs Redis 6.2 or newer' }) }
+}
+
+/** As BullMQ asks: by a script, about a key below the prefix. */
+async function rights(redis: Redis, { prefix, name }: QueueAddress): Promise<QueueFinding> {
+  try {
+    await redis.eval("return redis.call('EXISTS', KEYS[1])", 1, `${prefix}:${name}:meta`)
+    return { name: 'queue rights', ok: true, detail: `may use the keys under "${prefix}:"` }
+  } catch (error) {
+    return { name: 'queue rights', ok: false, detail: queueError(error).message, remedy: 'see the finding' }
+  }
 }
 
 function eviction(info: Info): QueueFinding {

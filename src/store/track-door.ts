@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { TrackerError } from '../core/errors.ts'
+import { notPermitted, roleIn } from '../core/not-permitted.ts'
 import type { TrackRequest } from '../core/track-request.ts'
 
 /** The SQL door for programs: `pg` alone, no Prisma, so that sending code stays light. */
@@ -27,7 +28,7 @@ const TRACK = `
   ) AS tracked
   ORDER BY position`
 
-/** @throws {TrackerError} from its methods: `DATABASE_UNAVAILABLE`, or `SCHEMA_MISMATCH` where `migrate` has not run */
+/** @throws {TrackerError} from its methods: `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` where `migrate` has not run, or `NOT_PERMITTED` */
 export function openTrackDoor(databaseUrl: string): TrackDoor {
   const pool = new pg.Pool({
     connectionString: databaseUrl,
@@ -47,7 +48,7 @@ export function openTrackDoor(databaseUrl: string): TrackDoor {
         const { rows } = await pool.query<{ is_new: boolean }>(TRACK, [JSON.stringify(requests)])
         return rows.map((row) => row.is_new)
       } catch (error) {
-        throw explained(error)
+        throw explained(error, databaseUrl)
       }
     },
     close: () => pool.end(),
@@ -57,7 +58,10 @@ export function openTrackDoor(databaseUrl: string): TrackDoor {
 /** SQLSTATE of a missing function or table. */
 const NOT_MIGRATED = new Set(['42883', '42P01', '3F000'])
 
-function explained(error: unknown): TrackerError {
+/** SQLSTATE of a right that the role lacks. */
+const NOT_PERMITTED = '42501'
+
+function explained(error: unknown, databaseUrl: string): TrackerError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   const said = error instanceof Error ? error.message.replaceAll(/\/\/[^@/\s]*@/g, '//***@') : String(error)
   if (NOT_MIGRATED.has(code)) {
@@ -65,6 +69,7 @@ function explained(error: unknown): TrackerError {
       cause: error,
     })
   }
+  if (code === NOT_PERMITTED) return notPermitted({ said, role: roleIn(databaseUrl), groups: ['delivery_send', 'delivery_worker'] }, error)
   return new TrackerError('DATABASE_UNAVAILABLE', `The database did not take the task (${said}). Check DATABASE_URL and the server.`, {
     cause: error,
   })

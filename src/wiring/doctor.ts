@@ -3,6 +3,7 @@ import { verdictOf } from '../core/classify.ts'
 import { createDingTalkApi } from '../dingtalk/client.ts'
 import { inspectQueue } from '../queue/inspect.ts'
 import { assertSchemaVersion, type Database, openDatabase } from '../store/prisma.ts'
+import { rightsOf } from './rights.ts'
 import { within } from './within.ts'
 
 /** One thing that is right, or wrong with what to do about it. */
@@ -34,7 +35,7 @@ async function diagnoseDatabase(url: string | null): Promise<Diagnosis[]> {
       await assertSchemaVersion(database.prisma)
       return 'up to date'
     })
-    return [reached, schema, await clockOf(database)]
+    return [reached, schema, await rights(database), await clockOf(database)]
   } finally {
     await database.close()
   }
@@ -43,6 +44,13 @@ async function diagnoseDatabase(url: string | null): Promise<Diagnosis[]> {
 async function serverOf(database: Database): Promise<string> {
   const { rows } = await database.pool.query<{ version: string }>("SELECT current_setting('server_version') AS version")
   return `PostgreSQL ${rows[0]?.version}`
+}
+
+async function rights(database: Database): Promise<Diagnosis> {
+  const { role, lacking } = await rightsOf(database)
+  if (lacking === null) return { name: 'rights', ok: true, detail: `the role "${role}" reads and writes the tracker's tables` }
+  const remedy = `run deploy/postgres/roles.sql as the owner of the database, then: GRANT delivery_worker TO "${role}"`
+  return { name: 'rights', ok: false, detail: `the role "${role}" lacks ${lacking}`, remedy }
 }
 
 async function clockOf(database: Database): Promise<Diagnosis> {
@@ -64,7 +72,7 @@ async function diagnoseQueue({ queue }: Config): Promise<Diagnosis[]> {
     return [
       { name: 'queue', ok: false, detail: 'neither QUEUE_URL nor DATABASE_URL is set', remedy: 'set QUEUE_URL, or DATABASE_URL for both' },
     ]
-  return inspectQueue(queue.url)
+  return inspectQueue(queue)
 }
 
 async function diagnoseApps({ apps, privateHosts }: Config): Promise<Diagnosis[]> {

@@ -40,7 +40,9 @@ export function databaseChecks(database: Pick<Database, 'prisma' | 'pool'>): Rea
     }),
     check('schema', async () => {
       await patiently(assertSchemaVersion(database.prisma)).catch((error: unknown) => {
-        throw error instanceof TrackerError && error.code === 'SCHEMA_MISMATCH' ? error : new Error('Not known: the database did not say.')
+        throw error instanceof TrackerError && error.code !== 'DATABASE_UNAVAILABLE'
+          ? error
+          : new Error('Not known: the database did not say.')
       })
       return 'fits this version'
     }),

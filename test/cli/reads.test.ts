@@ -7,6 +7,7 @@ import { type Database, openDatabase } from '../../src/store/prisma.ts'
 import { adoptAll, aRequest, lookAt } from '../store/support/looks.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { builtFile, type NodeProcess, runCli, startCli } from '../support/process.ts'
+import { urlAs } from '../support/roles.ts'
 import { startProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 import { until } from '../support/wait.ts'
 
@@ -15,7 +16,9 @@ const CAMPAIGN = '十一月工资单 payroll-11'
 let database: TestDatabase
 let opened: Database
 let taskId: string
-const run = (...args: string[]) => runCli(args, { env: { DATABASE_URL: database.url } })
+const cancel = (id: string) => runCli(['cancel', id], { env: { DATABASE_URL: urlAs('worker', database.url) } })
+/** The commands that read need the rights of `delivery_read`, and no others. */
+const run = (...args: string[]) => runCli(args, { env: { DATABASE_URL: urlAs('read', database.url) } })
 
 /** Three tasks of one campaign: one person is in two of them. */
 beforeAll(async () => {
@@ -144,10 +147,10 @@ test('a task is cancelled once, and who is unread then is so as of the last look
   const store = createDeliveryStore(opened)
   await store.track([request])
   await lookAt(store, request, { unread: ['gus'] }, 5)
-  expect(await run('cancel', request.taskId)).toMatchObject({ code: 0, stdout: 'cancelled\n' })
-  expect(await run('cancel', request.taskId)).toMatchObject({ code: 0, stdout: 'already cancelled\n' })
+  expect(await cancel(request.taskId)).toMatchObject({ code: 0, stdout: 'cancelled\n' })
+  expect(await cancel(request.taskId)).toMatchObject({ code: 0, stdout: 'already cancelled\n' })
   expect((await run('unread', request.taskId)).stdout).toContain('The task has ended (cancelled); who read it later is not known.')
-  expect(await run('cancel', '98')).toMatchObject({ code: 1, stderr: expect.stringContaining('"dingtalk-delivery track 98" starts it') })
+  expect(await cancel('98')).toMatchObject({ code: 1, stderr: expect.stringContaining('"dingtalk-delivery track 98" starts it') })
 })
 
 test('a task that has ended cannot be cancelled', async () => {
@@ -155,7 +158,7 @@ test('a task that has ended cannot be cancelled', async () => {
   const store = createDeliveryStore(opened)
   await store.track([request])
   await lookAt(store, request, { read: ['hal'] }, 5)
-  expect(await run('cancel', request.taskId)).toMatchObject({ code: 1, stderr: expect.stringContaining('has ended already (complete)') })
+  expect(await cancel(request.taskId)).toMatchObject({ code: 1, stderr: expect.stringContaining('has ended already (complete)') })
 })
 
 test('exports are whole, however many pages they have', async () => {

@@ -156,18 +156,18 @@ describeRedis('a Redis that goes away', () => {
 
   test('what is wrong with it is found', async () => {
     const { redis, address } = await aRedis()
-    expect((await inspectQueue(address.url)).filter((finding) => !finding.ok)).toEqual([])
+    expect((await inspectQueue(address)).filter((finding) => !finding.ok)).toEqual([])
     const client = new Redis(address.url)
     await client.config('SET', 'maxmemory-policy', 'allkeys-lru')
     await client.config('SET', 'appendonly', 'no')
     client.disconnect()
-    const wrong = (await inspectQueue(address.url)).filter((finding) => !finding.ok)
+    const wrong = (await inspectQueue(address)).filter((finding) => !finding.ok)
     expect(wrong.map(({ name, remedy }) => [name, remedy?.split(':')[0]])).toEqual([
       ['queue memory', 'set maxmemory-policy noeviction'],
       ['queue persistence', 'set appendonly yes'],
     ])
     await redis.kill('SIGKILL')
-    const [gone] = await inspectQueue(address.url)
+    const [gone] = await inspectQueue(address)
     expect(gone).toMatchObject({
       name: 'queue',
       ok: false,
@@ -235,6 +235,8 @@ describe('a PostgreSQL that goes away', () => {
     const version = await migrateQueueSchema(database.url)
     expect(await migrateQueueSchema(database.url)).toBe(version)
     await assertQueueSchema(database.url)
-    expect(await inspectQueue(database.url)).toEqual([{ name: 'queue', ok: true, detail: 'PostgreSQL, schema up to date' }])
+    expect(await inspectQueue({ url: database.url, name: 'dingtalk-delivery', prefix: 'bull' })).toEqual([
+      { name: 'queue', ok: true, detail: 'PostgreSQL, schema up to date' },
+    ])
   })
 })

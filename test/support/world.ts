@@ -1,15 +1,21 @@
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { type ApiPageServer, startApiPageServer } from './api-page-server.ts'
+import { CANARIES } from './canaries.ts'
 import { createTestDatabase } from './postgres.ts'
 import { type NodeProcess, startCli } from './process.ts'
 import { redisAvailable, startRedis } from './redis.ts'
+import { giveRights, urlAs } from './roles.ts'
 import { startProxy, type TcpProxy } from './tcp-proxy.ts'
 
 export type Backend = 'redis' | 'postgres'
 
 /** A database, a queue and a DingTalk for workers in processes of their own. Closed with the test. */
 export interface World {
+  /** Of the owner; the workers have the rights of `delivery_worker` alone. */
   readonly databaseUrl: string
+  /** With the rights of `delivery_send` alone. */
+  readonly sendersUrl: string
+  /** With the rights of a worker alone. */
   readonly queueUrl: string
   readonly server: ApiPageServer
   /** Between the workers and their servers; the test itself goes past them. */
@@ -32,21 +38,23 @@ export function backends(): Backend[] {
 export async function makeWorld(backend: Backend, day: Day, onTestFinished: (close: () => Promise<void>) => void): Promise<World> {
   const database = await createTestDatabase({ migrated: true })
   onTestFinished(() => database.drop())
+  await giveRights(database.url)
   const server = await startApiPageServer()
   onTestFinished(() => server.close())
-  const queueUrl = backend === 'redis' ? await openRedis(onTestFinished) : database.url
-  if (backend === 'postgres') await migrateQueueSchema(queueUrl)
-  const [toDatabase, toQueue] = await Promise.all([database.url, queueUrl].map((url) => startProxy(Number(new URL(url).port))))
+  const workersUrl = urlAs('worker', database.url)
+  if (backend === 'postgres') await migrateQueueSchema(urlAs('migrate', database.url), ['dingtalk-delivery'])
+  const queueUrl = backend === 'redis' ? await openRedis(onTestFinished) : workersUrl
+  const [toDatabase, toQueue] = await Promise.all([workersUrl, queueUrl].map((url) => startProxy(Number(new URL(url).port))))
   if (toDatabase === undefined || toQueue === undefined) throw new Error('two proxies were started')
   onTestFinished(() => toDatabase.close())
   onTestFinished(() => toQueue.close())
   const env = {
-    DATABASE_URL: through(toDatabase, database.url),
+    DATABASE_URL: through(toDatabase, workersUrl),
     QUEUE_URL: through(toQueue, queueUrl),
     DINGTALK_OAPI_URL: server.url,
     DINGTALK_API_URL: server.url,
-    DINGTALK_APP_KEY: 'key',
-    DINGTALK_APP_SECRET: 'secret',
+    DINGTALK_APP_KEY: CANARIES.appKey,
+    DINGTALK_APP_SECRET: CANARIES.appSecret,
     DINGTALK_AGENT_ID: '836390886',
     TIME_SCALE: String(day.timeScale),
     POLLS_PER_TASK: String(day.pollsPerTask),
@@ -54,6 +62,7 @@ export async function makeWorld(backend: Backend, day: Day, onTestFinished: (clo
   }
   return {
     databaseUrl: database.url,
+    sendersUrl: urlAs('send', database.url),
     ...{ queueUrl, server, toDatabase, toQueue },
     async start() {
       const worker = startCli(['worker'], { env, onTestFinished })
@@ -64,7 +73,7 @@ export async function makeWorld(backend: Backend, day: Day, onTestFinished: (clo
 }
 
 async function openRedis(onTestFinished: (close: () => Promise<void>) => void): Promise<string> {
-  const redis = await startRedis()
+  const redis = await startRedis({ users: true })
   onTestFinished(() => redis.stop())
   return redis.url
 }
