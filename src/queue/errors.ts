@@ -1,9 +1,10 @@
 import { TrackerError } from '../core/errors.ts'
 import { type Denial, notPermitted } from '../core/not-permitted.ts'
 
-/** What went wrong with the queue, with the remedy. Never holds a password. */
-export function queueError(cause: unknown): TrackerError {
-  if (cause instanceof TrackerError) return cause
+/** What went wrong with the queue, with the remedy. Never holds a password, nor does its cause. */
+export function queueError(error: unknown): TrackerError {
+  if (error instanceof TrackerError) return error
+  const cause = wordsOf(error)
   return (
     schemaError(cause) ?? deniedByPostgres(cause, { role: null, groups: ['delivery_worker'] }) ?? deniedByRedis(cause) ?? unavailable(cause)
   )
@@ -37,6 +38,18 @@ function deniedByRedis(cause: unknown): TrackerError | null {
   const remedy = 'Load deploy/redis/users.acl, and set QUEUE_PREFIX to the one that it names.'
   return new TrackerError('NOT_PERMITTED', `The Redis user of QUEUE_URL lacks a right: ${withoutUserInfo(cause.message)}. ${remedy}`, {
     cause,
+  })
+}
+
+/** Redis' client hangs the command on its errors, and that of a login has the password: what is passed on has words and a code. */
+function wordsOf(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(withoutUserInfo(String(error)))
+  const { name, stack } = error
+  const code = 'code' in error ? { code: error.code } : {}
+  return Object.assign(new Error(withoutUserInfo(error.message)), {
+    name,
+    ...(stack !== undefined && { stack: withoutUserInfo(stack) }),
+    ...code,
   })
 }
 

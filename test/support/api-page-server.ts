@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { CANARIES } from './canaries.ts'
 
 /**
  * A second, independent stand-in for DingTalk, written from the API page alone: it shares no line with the product's simulator
@@ -55,7 +56,7 @@ export interface GoodAnswer {
 
 export type Fault = 'http500' | 'html' | 'truncated' | 'reset' | 'throttle' | 'unknownCode' | 'empty' | 'badToken'
 
-const TOKEN = 'cfe36token'
+const TOKEN = CANARIES.accessToken
 
 export async function startApiPageServer(): Promise<ApiPageServer> {
   const tasks = new Map<string, SentTask>()

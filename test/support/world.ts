@@ -1,6 +1,7 @@
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { type ApiPageServer, startApiPageServer } from './api-page-server.ts'
 import { CANARIES } from './canaries.ts'
+import { assertNoLeakInDatabase, assertNoLeakInProbes, assertNoLeakInRedis } from './leaks.ts'
 import { createTestDatabase } from './postgres.ts'
 import { type NodeProcess, startCli } from './process.ts'
 import { redisAvailable, startRedis } from './redis.ts'
@@ -9,7 +10,10 @@ import { startProxy, type TcpProxy } from './tcp-proxy.ts'
 
 export type Backend = 'redis' | 'postgres'
 
-/** A database, a queue and a DingTalk for workers in processes of their own. Closed with the test. */
+/**
+ * A database, a queue and a DingTalk for workers in processes of their own. Closed with the test, which fails when any of the secrets that
+ * the workers were given can be read in their logs and probes, in the database, or in Redis.
+ */
 export interface World {
   /** Of the owner; the workers have the rights of `delivery_worker` alone. */
   readonly databaseUrl: string
@@ -44,6 +48,7 @@ export async function makeWorld(backend: Backend, day: Day, onTestFinished: (clo
   const workersUrl = urlAs('worker', database.url)
   if (backend === 'postgres') await migrateQueueSchema(urlAs('migrate', database.url), ['dingtalk-delivery'])
   const queueUrl = backend === 'redis' ? await openRedis(onTestFinished) : workersUrl
+  onTestFinished(() => assertNoLeakInDatabase(database.url))
   const [toDatabase, toQueue] = await Promise.all([workersUrl, queueUrl].map((url) => startProxy(Number(new URL(url).port))))
   if (toDatabase === undefined || toQueue === undefined) throw new Error('two proxies were started')
   onTestFinished(() => toDatabase.close())
@@ -66,6 +71,8 @@ export async function makeWorld(backend: Backend, day: Day, onTestFinished: (clo
     ...{ queueUrl, server, toDatabase, toQueue },
     async start() {
       const worker = startCli(['worker'], { env, onTestFinished })
+      // Before it is reaped: what was registered last is done first.
+      onTestFinished(async () => assertNoLeakInProbes(/"health":"([^"]+)"/.exec(worker.stderr())?.[1] ?? ''))
       await worker.waitForLine(/worker ready/)
       return worker
     },
@@ -75,6 +82,7 @@ export async function makeWorld(backend: Backend, day: Day, onTestFinished: (clo
 async function openRedis(onTestFinished: (close: () => Promise<void>) => void): Promise<string> {
   const redis = await startRedis({ users: true })
   onTestFinished(() => redis.stop())
+  onTestFinished(() => assertNoLeakInRedis(redis.adminUrl))
   return redis.url
 }
 
