@@ -24,7 +24,7 @@ import { TrackerError } from './core/errors.ts'
 import { hostsOf } from './dingtalk/hosts.ts'
 import { showAddress } from './redact.ts'
 
-export type { AppConfig, Config, QueueConfig } from './config/types.ts'
+export type { Config, QueueConfig } from './config/types.ts'
 export { findTypos, VARIABLES } from './config/typos.ts'
 
 /** TCP ports; 0 lets the system choose a free one. */

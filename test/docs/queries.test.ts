@@ -61,7 +61,7 @@ describe('as the role of the page', () => {
   })
 
   test('every view of the page can be read, and no other', async () => {
-    const explained = [...textOf(PAGE).matchAll(/^### `(\w+)`$/gm)].map(([, name]) => name).sort()
+    const explained = [...textOf(PAGE).matchAll(/^### `(\w+)`$/gm)].flatMap(([, name = '']) => name).sort()
     const { rows } = await owner.query<{ name: string }>(
       "SELECT DISTINCT table_name AS name FROM information_schema.role_table_grants WHERE grantee = 'delivery_read' ORDER BY name",
     )

@@ -151,7 +151,7 @@ describe('signing in', () => {
     for (const value of [
       `${Number(endsAt) + 1}.${signature}`,
       `${endsAt}.`,
-      `${endsAt}`,
+      endsAt,
       `.${signature}`,
       `${endsAt}.${signature}x`,
       `0${endsAt}.${signature}`,
