@@ -1,8 +1,9 @@
 import { type AppDefaults, readAppsFile } from './config/apps-file.ts'
 import {
   AGENT_ID,
+  API_TOKEN,
   address,
-  BASE_URL,
+  baseUrl,
   CALLS_PER_SECOND,
   DAYS,
   decimalNumber,
@@ -10,6 +11,7 @@ import {
   MONTHLY_CALL_BUDGET,
   matching,
   oneOf,
+  PRIVATE_HOSTS,
   REGION,
   SECRET,
   SWITCH,
@@ -23,7 +25,7 @@ import { TrackerError } from './core/errors.ts'
 import { hostsOf } from './dingtalk/hosts.ts'
 import { showAddress } from './redact.ts'
 
-export type { AppConfig, Config, QueueConfig } from './config/types.ts'
+export type { Config, QueueConfig } from './config/types.ts'
 export { findTypos, VARIABLES } from './config/typos.ts'
 
 /** TCP ports; 0 lets the system choose a free one. */
@@ -43,11 +45,13 @@ export function parseConfig(env: Environment, files: (path: string) => string = 
 
 function readConfig(variables: Variables, files: (path: string) => string): Config {
   const databaseUrl = variables.read('DATABASE_URL', address(DATABASE_SCHEMES), null)
+  const privateHosts = variables.read('DINGTALK_PRIVATE_HOSTS', PRIVATE_HOSTS, [])
   const monthlyCallBudget = variables.read('MONTHLY_CALL_BUDGET', MONTHLY_CALL_BUDGET, null)
   return {
     databaseUrl,
     queue: readQueue(variables, databaseUrl),
-    apps: readApps(variables, files, monthlyCallBudget),
+    apps: readApps(variables, files, { monthlyCallBudget, privateHosts }),
+    privateHosts,
     monthlyCallBudget,
     pollsPerTask: variables.read('POLLS_PER_TASK', wholeNumber(1, 500), 24),
     timeScale: variables.read('TIME_SCALE', decimalNumber(1, 100_000), 1),
@@ -55,7 +59,7 @@ function readConfig(variables: Variables, files: (path: string) => string): Conf
     host: variables.read('HOST', matching(/^[A-Za-z0-9.:_-]{1,253}$/, 'an IP address or a host name'), '127.0.0.1'),
     port: variables.read('PORT', PORT, 8080),
     healthPort: variables.read('HEALTH_PORT', PORT, 9090),
-    apiToken: variables.read('API_TOKEN', SECRET, null),
+    apiToken: variables.read('API_TOKEN', API_TOKEN, null),
     allowedHosts: variables.read('ALLOWED_HOSTS', HOST_NAMES, []),
     logLevel: variables.read('LOG_LEVEL', oneOf(LOG_LEVELS), 'info'),
     logPretty: variables.read('LOG_PRETTY', SWITCH, 'auto'),
@@ -82,16 +86,22 @@ function readQueue(variables: Variables, databaseUrl: string | null): QueueConfi
   return url === null ? null : { url, backend: url.startsWith('redis') ? 'redis' : 'postgres', name, prefix }
 }
 
-function readApps(variables: Variables, files: (path: string) => string, monthlyCallBudget: number | null): AppConfig[] {
+/** What holds for every app. */
+type ForApps = Pick<Config, 'monthlyCallBudget' | 'privateHosts'>
+
+function readApps(variables: Variables, files: (path: string) => string, { monthlyCallBudget, privateHosts }: ForApps): AppConfig[] {
   const region = hostsOf(variables.read('DINGTALK_REGION', REGION, 'intl'))
   const defaults: AppDefaults = {
-    oapiUrl: variables.read('DINGTALK_OAPI_URL', BASE_URL, region.oapiUrl),
-    apiUrl: variables.read('DINGTALK_API_URL', BASE_URL, region.apiUrl),
+    oapiUrl: variables.read('DINGTALK_OAPI_URL', baseUrl(privateHosts), region.oapiUrl),
+    apiUrl: variables.read('DINGTALK_API_URL', baseUrl(privateHosts), region.apiUrl),
     callsPerSecond: variables.read('MAX_CALLS_PER_SECOND', CALLS_PER_SECOND, 15),
     monthlyCallBudget,
   }
   const path = variables.read('DINGTALK_APPS_FILE', matching(/^\P{Cc}+$/u, 'the path of a JSON file'), null)
-  const apps = [...readDefaultApp(variables, defaults), ...(path === null ? [] : readAppsFile(path, files, variables, defaults))]
+  const apps = [
+    ...readDefaultApp(variables, defaults),
+    ...(path === null ? [] : readAppsFile({ path, files, privateHosts }, variables, defaults)),
+  ]
   for (const name of repeated(apps.map((app) => app.name))) variables.fault(nameTwice(name))
   return apps
 }

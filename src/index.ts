@@ -32,7 +32,7 @@ export interface Tracker {
    * @throws {InvalidInputError} when a field is not what it must be (`INVALID_INPUT`, `TOO_MANY_RECIPIENTS`)
    * Answers within two seconds, whatever the server does: taken, or an error. After an error that leaves open whether it was taken,
    * track the task again; `duplicate` may then be true because of the first attempt.
-   * @throws {TrackerError} `QUEUE_UNAVAILABLE`, `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` or `CLOSED`
+   * @throws {TrackerError} `QUEUE_UNAVAILABLE`, `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH`, `NOT_PERMITTED` or `CLOSED`
    */
   track(input: TrackInput): Promise<TrackResult>
   /**

@@ -83,7 +83,7 @@ export interface RatesOptions {
  * Questions about what became of messages. "Unread" is always as of `lastObservedAt`, `asOf` or `lastUnreadAt`, never "now"; a rate is null
  * where its denominator is 0.
  *
- * All reject with `InvalidInputError`, `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` or `CLOSED`; those about one task or campaign with
+ * All reject with `InvalidInputError`, `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH`, `NOT_PERMITTED` or `CLOSED`; those about one task or campaign with
  * `TASK_NOT_FOUND` or `CAMPAIGN_NOT_FOUND`, or with `SEVERAL_APPS` where several have it and `app` does not say which.
  */
 export interface Rates {
@@ -134,7 +134,7 @@ export function createRates(options: RatesOptions): Rates {
   /** What is wrong with a question rejects, as everything else that goes wrong does. */
   const ask = async <Answer>(question: (reader: RateReader) => Promise<Answer>): Promise<Answer> => {
     if (closed !== null) throw new TrackerError('CLOSED', 'These rates are closed. Create others.')
-    const answer = question(reader)
+    const answer = question(reader).catch(withRemedy)
     open.add(answer)
     return await answer.finally(() => open.delete(answer))
   }
@@ -158,6 +158,12 @@ export function createRates(options: RatesOptions): Rates {
     attention: () => ask((rates) => rates.attention()),
     close: () => (closed ??= Promise.allSettled(open).then(close)),
   }
+}
+
+/** How to say which one is this door's to tell: the others have an option or a parameter for it. */
+function withRemedy(error: unknown): never {
+  if (!(error instanceof TrackerError) || error.code !== 'SEVERAL_APPS') throw error
+  throw new TrackerError('SEVERAL_APPS', `${error.message} Say which one in the question, as { app: '…' }.`, { cause: error })
 }
 
 function openReader({ databaseUrl, prisma }: RatesOptions): { readonly reader: RateReader; close(): Promise<void> } {

@@ -22,6 +22,8 @@ export interface WorkerOptions {
   readonly queueName?: string
   readonly queuePrefix?: string
   readonly apps: readonly WorkerApp[]
+  /** Names and addresses in private networks that base URLs may lead to. Default: none but loopback that is written as such. */
+  readonly privateHosts?: readonly string[]
   /** How many looks a task gets in its 24 hours, the last one included; 1 to 500. Default 24. */
   readonly pollsPerTask?: number
   /** Looks under way at once. Default 50. */
@@ -70,7 +72,7 @@ export interface EmbeddedWorker {
  */
 export function createWorker(options: WorkerOptions): EmbeddedWorker {
   const config = parseConfig(variablesOf(options))
-  const apps = options.apps.map(appOf)
+  const apps = options.apps.map((app) => appOf(app, config.privateHosts))
   if (apps.length === 0) throw new TrackerError('INVALID_CONFIG', 'apps is empty: name at least one DingTalk app with its credentials.')
   const metrics = createMetrics()
   const log = options.logger ?? createLogger({ level: 'info', pretty: false })
@@ -90,6 +92,7 @@ function variablesOf(options: WorkerOptions): Record<string, string | undefined>
     QUEUE_URL: options.queueUrl,
     QUEUE_NAME: options.queueName,
     QUEUE_PREFIX: options.queuePrefix,
+    DINGTALK_PRIVATE_HOSTS: options.privateHosts?.join(','),
     POLLS_PER_TASK: options.pollsPerTask?.toString(),
     WORKER_CONCURRENCY: options.concurrency?.toString(),
     SHUTDOWN_GRACE_SECONDS: options.shutdownGraceSeconds?.toString(),
@@ -103,7 +106,7 @@ function daysOf(days: number | null | undefined): string | undefined {
   return days === null ? 'never' : days?.toString()
 }
 
-function appOf(app: WorkerApp): TrackedApp {
+function appOf(app: WorkerApp, privateHosts: readonly string[]): TrackedApp {
   const hosts = hostsOf(app.region ?? 'intl')
   const name = parseApp(app.name)
   const callsPerSecond = app.callsPerSecond ?? 15
@@ -112,10 +115,18 @@ function appOf(app: WorkerApp): TrackedApp {
   return {
     name,
     agentId: app.agentId ?? null,
-    oapiUrl: checkBaseUrl(app.oapiUrl ?? hosts.oapiUrl),
-    apiUrl: checkBaseUrl(app.apiUrl ?? hosts.apiUrl),
+    oapiUrl: baseUrlOf(name, app.oapiUrl ?? hosts.oapiUrl, privateHosts),
+    apiUrl: baseUrlOf(name, app.apiUrl ?? hosts.apiUrl, privateHosts),
     credentials: app.credentials,
     callsPerSecond,
     monthlyCallBudget: app.monthlyCallBudget ?? null,
+  }
+}
+
+function baseUrlOf(app: string, url: string, privateHosts: readonly string[]): string {
+  try {
+    return checkBaseUrl(url, privateHosts)
+  } catch (error) {
+    throw new TrackerError('INVALID_CONFIG', `A base URL of app "${app}": ${error instanceof Error ? error.message : String(error)}`)
   }
 }

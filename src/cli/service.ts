@@ -92,6 +92,9 @@ function wedged(detail: string, log: Logger): number {
 
 const STARTING: HealthReport = { ok: false, checks: [{ name: 'worker', ok: false, detail: 'still starting' }] }
 
+/** Of the grace, for answers that are under way; the rest is for what is closed after them. */
+const ANSWERING_SHARE = 0.5
+
 /**
  * The HTTP API and the dashboard. They are up at once: while the database is away, they say so.
  * @param shared of the worker in the same process, if there is one
@@ -104,9 +107,10 @@ export async function openServer(config: Config, service: Service, context: Cont
   const serving = openServing(config, log, shared === null ? metrics : null)
   closers.add('database of the server', () => serving.close())
   const { rates, tracking, budgets, now } = serving
-  const { host, port, apiToken, allowedHosts, pollsPerTask } = config
+  const { host, port, apiToken, allowedHosts, pollsPerTask, shutdownGraceSeconds } = config
   const server = await startHttpServer({
     ...{ host, port, apiToken, allowedHosts, pollsPerTask, rates, tracking, budgets, now },
+    closeGraceMs: shutdownGraceSeconds * 1_000 * ANSWERING_SHARE,
     version: packageVersion(),
     checks: () => (shared ?? serving).health(),
     metrics: () => metrics.text(),

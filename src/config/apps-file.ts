@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { beginningOf } from '../core/show.ts'
 import { hostsOf } from '../dingtalk/hosts.ts'
-import { AGENT_ID, BASE_URL, CALLS_PER_SECOND, MONTHLY_CALL_BUDGET, REGION, type Rule, SECRET } from './rules.ts'
-import type { AppConfig, Credentials } from './types.ts'
+import { AGENT_ID, baseUrl, CALLS_PER_SECOND, MONTHLY_CALL_BUDGET, REGION, type Rule, SECRET } from './rules.ts'
+import type { AppConfig, Config, Credentials } from './types.ts'
 import { check, type Variables } from './variables.ts'
 
 /** What an app takes from the environment where the file does not say it. */
@@ -29,34 +29,44 @@ const ENDPOINT: Rule<'new' | 'old'> = {
 
 const secret = text(SECRET).optional()
 
-const AppSchema = z.strictObject({
-  name: text(NAME),
-  agentId: text(AGENT_ID).nullish(),
-  region: text(REGION).optional(),
-  oapiUrl: text(BASE_URL).optional(),
-  apiUrl: text(BASE_URL).optional(),
-  appKey: secret,
-  appSecret: secret,
-  tokenEndpoint: text(ENDPOINT).optional(),
-  suiteKey: secret,
-  suiteSecret: secret,
-  authCorpId: secret,
-  suiteTicket: secret,
-  accessToken: secret,
-  maxCallsPerSecond: text(CALLS_PER_SECOND).optional(),
-  monthlyCallBudget: text(MONTHLY_CALL_BUDGET).nullish(),
-})
+const appSchema = (privateHosts: readonly string[]) =>
+  z.strictObject({
+    name: text(NAME),
+    agentId: text(AGENT_ID).nullish(),
+    region: text(REGION).optional(),
+    oapiUrl: text(baseUrl(privateHosts)).optional(),
+    apiUrl: text(baseUrl(privateHosts)).optional(),
+    appKey: secret,
+    appSecret: secret,
+    tokenEndpoint: text(ENDPOINT).optional(),
+    suiteKey: secret,
+    suiteSecret: secret,
+    authCorpId: secret,
+    suiteTicket: secret,
+    accessToken: secret,
+    maxCallsPerSecond: text(CALLS_PER_SECOND).optional(),
+    monthlyCallBudget: text(MONTHLY_CALL_BUDGET).nullish(),
+  })
 
-type AppEntry = z.infer<typeof AppSchema>
+type AppEntry = z.infer<ReturnType<typeof appSchema>>
 
-const FileSchema = z.strictObject({ apps: z.array(AppSchema).min(1, 'must have at least one app') })
+const FIELDS = Object.keys(appSchema([]).shape)
+
+const fileSchema = (privateHosts: readonly string[]) =>
+  z.strictObject({ apps: z.array(appSchema(privateHosts)).min(1, 'must have at least one app') })
+
+/** The file, and what its base URLs may name. */
+interface AppsFile extends Pick<Config, 'privateHosts'> {
+  readonly path: string
+  readonly files: (path: string) => string
+}
 
 /** The apps of DINGTALK_APPS_FILE. What is wrong goes to `variables`, each with its path in the file. */
-export function readAppsFile(path: string, files: (path: string) => string, variables: Variables, defaults: AppDefaults): AppConfig[] {
+export function readAppsFile({ path, files, privateHosts }: AppsFile, variables: Variables, defaults: AppDefaults): AppConfig[] {
   const fault = (message: string): void => variables.fault(`DINGTALK_APPS_FILE: ${message}`)
   const json = parseJson(path, files, fault)
   if (json === undefined) return []
-  const parsed = FileSchema.safeParse(json)
+  const parsed = fileSchema(privateHosts).safeParse(json)
   if (parsed.success) return parsed.data.apps.flatMap((entry, i) => appOf(entry, `apps[${i}]`, defaults, fault))
   for (const issue of parsed.error.issues) fault(`${pathOf(issue.path)} ${sentenceOf(issue)}`)
   return []
@@ -144,7 +154,7 @@ function pathOf(path: readonly PropertyKey[]): string {
 
 function sentenceOf(issue: z.core.$ZodIssue): string {
   if (issue.code === 'unrecognized_keys')
-    return `has unknown fields: ${beginningOf(issue.keys.join(', '), 200)}. Accepted: ${Object.keys(AppSchema.shape).join(', ')}.`
+    return `has unknown fields: ${beginningOf(issue.keys.join(', '), 200)}. Accepted: ${FIELDS.join(', ')}.`
   if (issue.code === 'invalid_type') return `must be ${issue.expected === 'array' ? 'a list' : `an ${issue.expected}`}.`
   return `${issue.message}${/[.!]$/.test(issue.message) ? '' : '.'}`
 }

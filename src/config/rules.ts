@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { isAddress } from '../core/address.ts'
 import { checkBaseUrl } from '../dingtalk/hosts.ts'
 
@@ -54,24 +55,55 @@ export const SECRET: Rule<string> = {
   parse: (text) => (/^[!-~]{1,2048}$/.test(text) ? text : undefined),
 }
 
+/** It can be guessed at from afar, so it must be long: 16 letters and digits at random are 95 bits. */
+export const API_TOKEN: Rule<string> = {
+  accepted: '16 to 2048 printable ASCII characters without spaces, such as the output of: openssl rand -hex 32',
+  secret: true,
+  parse: (text) => (text.length >= 16 ? SECRET.parse(text) : undefined),
+}
+
 /** A positive Java Long in canonical digits. */
 export const AGENT_ID: Rule<string> = {
   accepted: 'a whole number from 1 to 9223372036854775807 in digits, without leading zeros',
   parse: (text) => (/^[1-9]\d{0,18}$/.test(text) && BigInt(text) <= 9_223_372_036_854_775_807n ? text : undefined),
 }
 
+const HOST_NAME = /^[a-z0-9]([a-z0-9._-]{0,251}[a-z0-9])?$/
+
 /** What a browser or a probe calls the server, without a port. */
 export const HOST_NAMES: Rule<readonly string[]> = {
   accepted: 'host names without ports, separated by commas, such as delivery.example.com,delivery',
   parse: (text) => {
     const names = text.split(',').map((name) => name.trim().toLowerCase())
-    return names.every((name) => /^[a-z0-9]([a-z0-9._-]{0,251}[a-z0-9])?$/.test(name)) ? names : undefined
+    return names.every((name) => HOST_NAME.test(name)) ? names : undefined
   },
 }
 
 export const REGION = oneOf(['intl', 'cn'])
 
-export const BASE_URL: Rule<string> = { accepted: 'an https URL, or an http URL on loopback', parse: checkBaseUrl }
+/** @param privateHosts what DINGTALK_PRIVATE_HOSTS names */
+export function baseUrl(privateHosts: readonly string[]): Rule<string> {
+  return { accepted: 'an https URL, or an http URL on loopback', parse: (text) => checkBaseUrl(text, privateHosts) }
+}
+
+/** Names or addresses in a private network, as they stand in a base URL. */
+export const PRIVATE_HOSTS: Rule<readonly string[]> = {
+  accepted: 'host names and IP addresses without ports, separated by commas, such as dingtalk-gateway.example.com,10.1.2.3',
+  parse: (text) => {
+    const hosts = text.split(',').map((host) =>
+      host
+        .trim()
+        .toLowerCase()
+        .replace(/^\[(.*)\]$/, '$1'),
+    )
+    return hosts.every((host) => isIP(host) !== 0 || HOST_NAME.test(host)) ? hosts.map(asInUrls) : undefined
+  },
+}
+
+/** One address has many spellings; a URL has one. */
+function asInUrls(host: string): string {
+  return isIP(host) === 6 ? new URL(`http://[${host}]`).hostname.slice(1, -1) : host
+}
 
 export const SWITCH: Rule<boolean | 'auto'> = {
   accepted: 'true, false or auto',

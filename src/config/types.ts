@@ -5,6 +5,8 @@ export interface Config {
   /** Null when neither QUEUE_URL nor DATABASE_URL is set. */
   readonly queue: QueueConfig | null
   readonly apps: readonly AppConfig[]
+  /** Names and addresses in private networks, in lower case, that an app's base URLs may lead to. */
+  readonly privateHosts: readonly string[]
   /** Of every app that names none of its own. A server that has no credentials, and so no apps, shows it for the app named `default`. */
   readonly monthlyCallBudget: number | null
   readonly pollsPerTask: number

@@ -29,6 +29,9 @@ const BUSY: Verdict = { kind: 'transient', quickRetries: 3 }
 /** An unknown code is retried: giving up wrongly loses data, retrying wrongly costs a call. */
 const UNKNOWN: Verdict = { kind: 'transient', quickRetries: 3 }
 
+/** Our own code: the name of a host leads into a private network. */
+export const PRIVATE_ADDRESS_CODE = 'PRIVATE_ADDRESS'
+
 const configuration = (remedy: string): Verdict => ({ kind: 'configuration', remedy })
 const task = (remedy: string): Verdict => ({ kind: 'task', remedy })
 
@@ -43,6 +46,9 @@ const SUITE = configuration(
 )
 const PATH = configuration('check DINGTALK_OAPI_URL and DINGTALK_REGION: this address does not serve getsendresult')
 const TOKEN_REFUSED = configuration('DingTalk refused a fresh access token: check that app key, secret, region and hosts belong together')
+const PRIVATE_ADDRESS = configuration(
+  'nothing was sent: check the name server and DINGTALK_OAPI_URL, DINGTALK_API_URL; if it is a gateway of your own, set DINGTALK_PRIVATE_HOSTS to its name',
+)
 const PARAMETERS = task(
   'DingTalk refused the parameters: check that task id and agent id belong together and that the task was sent by this app',
 )
@@ -67,6 +73,7 @@ const GROUPS: ReadonlyArray<readonly [Verdict, ReadonlyArray<number | string>]> 
   [TOKEN_REFUSED, ['TOKEN_REFUSED']],
   [configuration('set DINGTALK_AGENT_ID (or "agentId" in DINGTALK_APPS_FILE), or give agentId when you track the task'), ['NO_AGENT_ID']],
   [configuration('add this app to DINGTALK_APPS_FILE of every worker, or track the task under an app that is there'), ['UNKNOWN_APP']],
+  [PRIVATE_ADDRESS, [PRIVATE_ADDRESS_CODE]],
   [PARAMETERS, [40035, 400002, 33012, 40003, 40031, 60121, 40, 41, 40000, 40038, 47001, 44002, 1430000, 1430001, 1430002, 1430004]],
 ]
 

@@ -7,7 +7,7 @@ import type { TimeToRead } from './time-to-read.ts'
  * What can be asked about tasks, campaigns and people. One reader answers the package's `./rates`, the HTTP API, the dashboard
  * and the commands, so all of them give the same figures. Field names are the camelCase of the SQL names.
  *
- * Every method rejects with `DATABASE_UNAVAILABLE` or `SCHEMA_MISMATCH`, and those that name one task or campaign with
+ * Every method rejects with `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` or `NOT_PERMITTED`, and those that name one task or campaign with
  * `TASK_NOT_FOUND` or `CAMPAIGN_NOT_FOUND` (an empty list must mean "nobody", never a misspelt name), or with
  * `SEVERAL_APPS` where several apps have it and none was named.
  */

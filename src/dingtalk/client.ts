@@ -24,7 +24,7 @@ export type DingTalkApi = SendResultApi & {
  */
 export function createDingTalkApi(apps: ReadonlyMap<string, DingTalkApp>, options: DingTalkApiOptions = {}): DingTalkApi {
   const settings = settingsOf(options)
-  const http = createHttp(settings.http)
+  const http = createHttp(settings.http, settings.lookup)
   const closing = new AbortController()
   const callers = new Map([...apps].map(([name, app]) => [name, callerOf(name, app, http, closing.signal, settings)]))
   return {
@@ -56,14 +56,23 @@ interface Caller {
 }
 
 function callerOf(name: string, app: DingTalkApp, http: Http, closing: AbortSignal, settings: Settings): Caller {
-  const checked = { ...app, name, oapiUrl: checkedUrl(name, 'oapiUrl', app.oapiUrl), apiUrl: checkedUrl(name, 'apiUrl', app.apiUrl) }
+  const { privateHosts } = settings
+  const [oapiUrl, apiUrl] = [
+    checkedUrl({ app: name, field: 'oapiUrl' }, app.oapiUrl, privateHosts),
+    checkedUrl({ app: name, field: 'apiUrl' }, app.apiUrl, privateHosts),
+  ]
+  const checked = { ...app, name, oapiUrl, apiUrl }
   const redactor = createRedactor(app.credentials)
   return { app: checked, http, redactor, settings, tokens: tokensOf(checked, http, redactor, closing, settings) }
 }
 
-function checkedUrl(app: string, field: string, url: string): string {
+function checkedUrl(
+  { app, field }: { readonly app: string; readonly field: string },
+  url: string,
+  privateHosts: readonly string[],
+): string {
   try {
-    return checkBaseUrl(url)
+    return checkBaseUrl(url, privateHosts)
   } catch (error) {
     throw new Error(`${field} of app ${JSON.stringify(app)}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
   }

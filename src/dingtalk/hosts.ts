@@ -1,3 +1,5 @@
+import { isLoopback, isUnnamedPrivate } from './private-hosts.ts'
+
 /** The two hosts of one DingTalk region. Source: the API page (`.io`), and DingTalk's documentation for China (`.com`). */
 export interface Hosts {
   /** Serves `/topapi/…` and the old `/gettoken`. */
@@ -22,18 +24,19 @@ export function hostsOf(region: Region): Hosts {
 /**
  * Checks a base URL and gives it back normalised, without a slash at its end: https anywhere, plain http on loopback only,
  * because tokens and secrets travel in the body. A path in front (a gateway's prefix) is kept.
+ * @param privateHosts names and addresses in private networks that are meant, in lower case
  * @throws Error that says what is wrong. It never shows user info or a query: there may be a secret in them.
  */
-export function checkBaseUrl(url: string): string {
+export function checkBaseUrl(url: string, privateHosts: readonly string[] = []): string {
   const parsed = URL.canParse(url) ? new URL(url) : null
   if (parsed === null) throw new Error('not a URL. Give an https URL such as "https://oapi.dingtalk.io".')
   const shown = `"${parsed.protocol}//${parsed.host}"`
-  const fault = faultOf(parsed, url)
+  const fault = faultOf(parsed, url, privateHosts)
   if (fault !== null) throw new Error(`${shown} ${fault}`)
   return `${parsed.origin}${parsed.pathname.replace(/\/+$/, '')}`
 }
 
-function faultOf(parsed: URL, url: string): string | null {
+function faultOf(parsed: URL, url: string, privateHosts: readonly string[]): string | null {
   if (parsed.protocol !== 'https:' && parsed.protocol !== 'http:')
     return 'is not an https URL. Give one such as "https://oapi.dingtalk.io".'
   if (parsed.username !== '' || parsed.password !== '') return 'has a user name or password in it. Leave them out: DingTalk takes none.'
@@ -41,10 +44,8 @@ function faultOf(parsed: URL, url: string): string | null {
   if (parsed.protocol === 'http:' && !isLoopback(parsed.hostname)) {
     return 'sends secrets unencrypted. Use https; plain http is accepted on loopback (127.0.0.1, ::1, localhost) only.'
   }
+  if (isUnnamedPrivate(parsed.hostname, privateHosts)) {
+    return 'is a private address, where DingTalk is not. If it is a gateway of your own, set DINGTALK_PRIVATE_HOSTS to it.'
+  }
   return null
-}
-
-/** The URL parser has already turned every spelling of an IPv4 address (`127.1`, `0x7f000001`) into four decimal numbers. */
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(hostname)
 }

@@ -1,5 +1,8 @@
+import type { LookupFunction } from 'node:net'
 import { Agent, request } from 'undici'
+import { PRIVATE_ADDRESS_CODE } from '../core/classify.ts'
 import { DeadlineError, withDeadline } from './abort.ts'
+import { PrivateAddressError } from './private-hosts.ts'
 
 /** Bounds on one HTTP exchange. All times in milliseconds. */
 export interface HttpLimits {
@@ -43,10 +46,13 @@ export interface Http {
   close(): Promise<void>
 }
 
-/** One pool of kept-alive connections for each host. */
-export function createHttp(limits: HttpLimits): Http {
+/**
+ * One pool of kept-alive connections for each host.
+ * @param lookup resolves the name for each new connection, and may refuse it
+ */
+export function createHttp(limits: HttpLimits, lookup: LookupFunction): Http {
   const agent = new Agent({
-    connect: { timeout: limits.connectTimeoutMs },
+    connect: { timeout: limits.connectTimeoutMs, lookup },
     headersTimeout: limits.headersTimeoutMs,
     bodyTimeout: limits.bodyTimeoutMs,
     maxResponseSize: limits.maxResponseBytes,
@@ -126,6 +132,7 @@ const TOO_LARGE_CODES: ReadonlySet<string> = new Set(['UND_ERR_RES_EXCEEDED_MAX_
 /** Only the code of an error is told: its text may quote the URL. */
 function failureOf(error: unknown, origin: string, limits: HttpLimits): HttpOutcome {
   const code = codeOf(error)
+  if (error instanceof PrivateAddressError) return lost(PRIVATE_ADDRESS_CODE, error.message)
   if (error instanceof DeadlineError) return lost('TIMEOUT', `${origin} did not answer in full within ${limits.deadlineMs} ms`)
   if (TIMEOUT_CODES.has(code)) return lost('TIMEOUT', `${origin} was too slow (${code})`)
   if (TOO_LARGE_CODES.has(code))

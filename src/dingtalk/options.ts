@@ -1,5 +1,7 @@
+import type { LookupFunction } from 'node:net'
 import type { Clock } from '../core/ports.ts'
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './http.ts'
+import { guardedLookup } from './private-hosts.ts'
 
 export type Endpoint = 'getsendresult' | 'accessToken' | 'gettoken' | 'corpAccessToken'
 
@@ -36,6 +38,10 @@ export interface DingTalkApiOptions {
   /** For durations: never steps back. Default: `performance.now`. */
   readonly monotonicMs?: () => number
   readonly http?: Partial<HttpLimits>
+  /** Names and addresses in private networks that base URLs may lead to, in lower case. Default: none but loopback that is written as such. */
+  readonly privateHosts?: readonly string[]
+  /** How names become addresses. Default: the system's resolver. */
+  readonly lookup?: LookupFunction
   readonly tokens?: Partial<TokenTiming>
   /** Asked before the one repeated call after a refused token, which costs a second metered call. Default: always. */
   readonly mayRepeat?: (app: string, signal: AbortSignal) => Promise<boolean>
@@ -50,6 +56,8 @@ export interface Settings {
   readonly now: Clock
   readonly monotonicMs: () => number
   readonly http: HttpLimits
+  readonly privateHosts: readonly string[]
+  readonly lookup: LookupFunction
   readonly tokens: TokenTiming
   readonly mayRepeat: (app: string, signal: AbortSignal) => Promise<boolean>
   readonly onTokenRefresh: (app: string, ok: boolean) => void
@@ -57,10 +65,13 @@ export interface Settings {
 }
 
 export function settingsOf(options: DingTalkApiOptions): Settings {
+  const { privateHosts = [] } = options
   return {
     now: options.now ?? (() => new Date()),
     monotonicMs: options.monotonicMs ?? (() => performance.now()),
     http: { ...DEFAULT_HTTP_LIMITS, ...options.http },
+    privateHosts,
+    lookup: guardedLookup(privateHosts, options.lookup),
     tokens: { ...DEFAULT_TOKEN_TIMING, ...options.tokens },
     mayRepeat: options.mayRepeat ?? (async () => true),
     onTokenRefresh: options.onTokenRefresh ?? (() => {}),

@@ -1,10 +1,14 @@
 import { TrackerError } from '../core/errors.ts'
+import { type Denial, notPermitted } from '../core/not-permitted.ts'
 import { wordsOf } from '../core/words-of.ts'
 
-/** What went wrong with the queue, with the remedy. Never holds a password. */
-export function queueError(cause: unknown): TrackerError {
-  if (cause instanceof TrackerError) return cause
-  return schemaError(cause) ?? unavailable(cause)
+/** What went wrong with the queue, with the remedy. Never holds a password, nor does its cause. */
+export function queueError(error: unknown): TrackerError {
+  if (error instanceof TrackerError) return error
+  const cause = withoutCommand(error)
+  return (
+    schemaError(cause) ?? deniedByPostgres(cause, { role: null, groups: ['delivery_worker'] }) ?? deniedByRedis(cause) ?? unavailable(cause)
+  )
 }
 
 /** `SCHEMA_MISMATCH` where BullMQ's schema in a PostgreSQL queue is missing or of another release; null for any other error. */
@@ -20,18 +24,44 @@ export function schemaError(cause: unknown): TrackerError | null {
   return null
 }
 
-const ACL = 'The ACL of Redis forbids it: give the user of QUEUE_URL all commands on the keys of QUEUE_PREFIX.'
+/** SQLSTATE of a right that the role lacks. */
+const INSUFFICIENT_PRIVILEGE = '42501'
+
+/** `NOT_PERMITTED` where PostgreSQL refuses the role; null for any other error. */
+export function deniedByPostgres(cause: unknown, who: Omit<Denial, 'said'>): TrackerError | null {
+  if (!(cause instanceof Error) || !('code' in cause) || cause.code !== INSUFFICIENT_PRIVILEGE) return null
+  return notPermitted({ ...who, said: cause.message }, cause)
+}
+
+/** The same of Redis, whose users have commands and keys. */
+function deniedByRedis(cause: unknown): TrackerError | null {
+  if (!(cause instanceof Error) || !/\bNOPERM\b|executing the script can't run this command/.test(cause.message)) return null
+  const remedy = 'Load deploy/redis/users.acl, and set QUEUE_PREFIX to the one that it names.'
+  return new TrackerError('NOT_PERMITTED', `The Redis user of QUEUE_URL lacks a right: ${wordsOf(cause)}. ${remedy}`, {
+    cause,
+  })
+}
+
+/** Redis' client hangs the command on its errors, and that of a login has the password: what is passed on has words and a code. */
+function withoutCommand(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(wordsOf(error))
+  const { name, stack } = error
+  const code = 'code' in error ? { code: error.code } : {}
+  return Object.assign(new Error(wordsOf(error)), {
+    name,
+    ...(stack !== undefined && { stack: wordsOf(stack) }),
+    ...code,
+  })
+}
 
 /** What to do, by the word that Redis begins its refusal with, or by PostgreSQL's SQLSTATE or its class. */
 const REMEDIES: Readonly<Record<string, string>> = {
   OOM: 'Redis is full: give it more memory (maxmemory), and keep maxmemory-policy noeviction.',
   READONLY: 'QUEUE_URL names a replica: give the primary.',
-  NOPERM: ACL,
   WRONGPASS: 'Check user and password in QUEUE_URL.',
   NOAUTH: 'Redis wants a password: give it in QUEUE_URL.',
   '25006': 'QUEUE_URL names a server that may only be read: give the primary.',
   '28': 'Check user and password in QUEUE_URL, and pg_hba.conf of the server.',
-  '42501': 'Give its user all rights on the schema "bullmq" and its tables.',
   '57014': 'The server is overloaded, or somebody has locked its tables.',
   '3D': 'Check the name of the database in QUEUE_URL, or create it.',
   '53': 'The server is out of connections, memory or disk: give it more.',
@@ -52,7 +82,6 @@ function unavailable(cause: unknown): TrackerError {
 }
 
 function remedyOf(cause: unknown, said: string): string {
-  if (said.includes("executing the script can't run this command")) return ACL
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
   const word = /^(?:ReplyError: )?([A-Z]+) /.exec(said)?.[1] ?? code
   return REMEDIES[word] ?? REMEDIES[code] ?? REMEDIES[code.slice(0, 2)] ?? REMEDY

@@ -1,19 +1,20 @@
 import { Redis } from 'ioredis'
 import { TrackerError } from '../core/errors.ts'
 import type { Finding } from '../core/finding.ts'
-import { isPostgres } from './connection.ts'
+import { isPostgres, type QueueAddress } from './connection.ts'
+import { queueError } from './errors.ts'
 import { assertQueueSchema } from './schema.ts'
 
 const CONNECT_TIMEOUT_MS = 3_000
 
 /** Looks whether the queue's server is fit for jobs that live 24 hours. Never rejects. */
-export async function inspectQueue(url: string): Promise<Finding[]> {
+export async function inspectQueue(address: QueueAddress): Promise<Finding[]> {
   try {
-    return isPostgres(url) ? await inspectPostgres(url) : await inspectRedis(url)
+    return isPostgres(address.url) ? await inspectPostgres(address.url) : await inspectRedis(address)
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error)
-    const isSchema = error instanceof TrackerError && error.code === 'SCHEMA_MISMATCH'
-    return [{ name: 'queue', ok: false, detail, remedy: isSchema ? 'see the finding' : 'check QUEUE_URL and the server' }]
+    const isExplained = error instanceof TrackerError && error.code !== 'QUEUE_UNAVAILABLE'
+    return [{ name: 'queue', ok: false, detail, remedy: isExplained ? 'see the finding' : 'check QUEUE_URL and the server' }]
   }
 }
 
@@ -22,8 +23,8 @@ async function inspectPostgres(url: string): Promise<Finding[]> {
   return [{ name: 'queue', ok: true, detail: 'PostgreSQL, schema up to date' }]
 }
 
-async function inspectRedis(url: string): Promise<Finding[]> {
-  const redis = new Redis(url, {
+async function inspectRedis(address: QueueAddress): Promise<Finding[]> {
+  const redis = new Redis(address.url, {
     lazyConnect: true,
     connectTimeout: CONNECT_TIMEOUT_MS,
     // A server that takes the connection and says nothing.
@@ -40,7 +41,8 @@ async function inspectRedis(url: string): Promise<Finding[]> {
     const text = await redis.info()
     const { isReplica, memory } = serverOf(text)
     const info = infoOf(text)
-    return [isReplica ? { name: 'queue', ok: false, ...REPLICA } : version(info), advice('queue memory', memory), persistence(info)]
+    const reached = isReplica ? { name: 'queue', ok: false, ...REPLICA } : version(info)
+    return [reached, await rights(redis, address), advice('queue memory', memory), persistence(info)]
   } catch (error) {
     // "Connection is closed." hides what happened; the event before it says it.
     throw said ?? error
@@ -83,6 +85,16 @@ function version(info: Info): Finding {
   const [major = 0, minor = 0] = found.split('.').map(Number)
   const ok = major > 6 || (major === 6 && minor >= 2)
   return { name: 'queue', ok, detail: `Redis ${found}`, ...(!ok && { remedy: 'BullMQ needs Redis 6.2 or newer' }) }
+}
+
+/** As BullMQ asks: by a script, about a key below the prefix. */
+async function rights(redis: Redis, { prefix, name }: QueueAddress): Promise<Finding> {
+  try {
+    await redis.eval("return redis.call('EXISTS', KEYS[1])", 1, `${prefix}:${name}:meta`)
+    return { name: 'queue rights', ok: true, detail: `may use the keys under "${prefix}:"` }
+  } catch (error) {
+    return { name: 'queue rights', ok: false, detail: queueError(error).message, remedy: 'see the finding' }
+  }
 }
 
 /** Of maxmemory. Beyond it Redis refuses every timer. */

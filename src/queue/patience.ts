@@ -4,7 +4,7 @@ import { isOnlyGone, queueError } from './errors.ts'
  * Stops waiting for the queue after `ms` milliseconds. What goes on then may still succeed, which is harmless everywhere here:
  * a request that is repeated is one task, and a timer that is set twice is one job.
  * @param said what the connection said last, for the message: it knows why there is none
- * @throws {TrackerError} `QUEUE_UNAVAILABLE` or `SCHEMA_MISMATCH`, also for what went wrong in time
+ * @throws {TrackerError} `QUEUE_UNAVAILABLE`, `SCHEMA_MISMATCH` or `NOT_PERMITTED`, also for what went wrong in time
  */
 export async function patiently<T>(ms: number, work: Promise<T>, said: () => unknown = () => undefined): Promise<T> {
   let timer: NodeJS.Timeout | undefined

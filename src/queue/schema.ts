@@ -1,14 +1,26 @@
 import { assertSchemaCompatibility, runMigrations } from 'bullmq'
 import pg from 'pg'
+import { roleIn } from '../core/not-permitted.ts'
 import { POSTGRES_SCHEMA } from './connection.ts'
-import { schemaError } from './errors.ts'
+import { deniedByPostgres, schemaError } from './errors.ts'
 
 /**
  * Creates or updates BullMQ's own schema in a PostgreSQL queue. BullMQ takes an advisory lock, so many may do it at once.
+ * @param names the queues that workers will use
  * @returns the schema version
+ * @throws {TrackerError} `NOT_PERMITTED`
  */
-export function migrateQueueSchema(url: string): Promise<number> {
-  return withClient(url, (client) => runMigrations(client, POSTGRES_SCHEMA))
+export async function migrateQueueSchema(url: string, names: readonly string[] = []): Promise<number> {
+  try {
+    return await withClient(url, async (client) => {
+      const version = await runMigrations(client, POSTGRES_SCHEMA)
+      // BullMQ makes a sequence for each queue when the first job is added, and a worker may have no right to make anything.
+      await client.query(`SELECT ${POSTGRES_SCHEMA}.next_job_id(name) FROM unnest($1::text[]) AS name`, [names])
+      return version
+    })
+  } catch (error) {
+    throw deniedByPostgres(error, { role: roleIn(url), groups: ['delivery_migrate'] }) ?? error
+  }
 }
 
 /** @throws {TrackerError} `SCHEMA_MISMATCH` where BullMQ's schema is missing or newer than this build */
@@ -16,7 +28,7 @@ export async function assertQueueSchema(url: string): Promise<void> {
   try {
     await withClient(url, (client) => assertSchemaCompatibility(client, POSTGRES_SCHEMA))
   } catch (error) {
-    throw schemaError(error) ?? error
+    throw schemaError(error) ?? deniedByPostgres(error, { role: roleIn(url), groups: ['delivery_worker'] }) ?? error
   }
 }
 

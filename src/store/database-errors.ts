@@ -1,11 +1,12 @@
 import { TrackerError } from '../core/errors.ts'
+import { notPermitted } from '../core/not-permitted.ts'
 
 /**
  * What to do about a failed statement.
  * `again`: it changed nothing, or repeating it is harmless; `unknown`: the connection went, so it may have been committed;
- * `unavailable`: no use to repeat; `schema`: the tables are not there; `fatal`: the statement itself is wrong.
+ * `unavailable`: no use to repeat; `schema`: the tables are not there; `rights`: the role may not; `fatal`: the statement itself is wrong.
  */
-type Cause = 'again' | 'unknown' | 'unavailable' | 'schema' | 'fatal'
+type Cause = 'again' | 'unknown' | 'unavailable' | 'schema' | 'rights' | 'fatal'
 
 /** By SQLSTATE or its first two characters (its class). Source: PostgreSQL's manual, appendix A. */
 const BY_SQLSTATE: Readonly<Record<string, Cause>> = {
@@ -21,6 +22,7 @@ const BY_SQLSTATE: Readonly<Record<string, Cause>> = {
   '42P01': 'schema', // no such table
   '42703': 'schema', // no such column
   '42883': 'schema', // no such function
+  '42501': 'rights', // insufficient privilege
 }
 
 /** A driver's error without an SQLSTATE comes from the socket or the pool. */
@@ -50,7 +52,8 @@ const RETRY_DELAYS_MS = [25, 100, 400]
 /**
  * Runs a statement, and again after deadlocks and lost connections.
  * @param statement is told whether an earlier attempt may have been committed without our knowing
- * @throws {TrackerError} `DATABASE_UNAVAILABLE` when the database does not answer, `SCHEMA_MISMATCH` when the tables are missing
+ * @throws {TrackerError} `DATABASE_UNAVAILABLE` when the database does not answer, `SCHEMA_MISMATCH` when the tables are missing,
+ * `NOT_PERMITTED` when the role may not
  */
 export async function retrying<T>(statement: (attempt: { readonly maybeCommitted: boolean }) => Promise<T>): Promise<T> {
   let maybeCommitted = false
@@ -69,8 +72,11 @@ export async function retrying<T>(statement: (attempt: { readonly maybeCommitted
   })
 }
 
-/** An error that says what to do, where something can be done. */
-export function explained(error: unknown): unknown {
+/**
+ * An error that says what to do, where something can be done.
+ * @param role who asked, where that is known
+ */
+export function explained(error: unknown, role: string | null = null): unknown {
   switch (causeOf(error)) {
     case 'again':
     case 'unknown':
@@ -86,6 +92,8 @@ export function explained(error: unknown): unknown {
         `The database is not what this version expects: ${lastLineOf(error)}. Run: dingtalk-delivery migrate`,
         { cause: error },
       )
+    case 'rights':
+      return notPermitted({ said: lastLineOf(error), role, groups: ['delivery_worker', 'delivery_read', 'delivery_migrate'] }, error)
     case 'fatal':
       return error
   }

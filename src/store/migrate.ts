@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Client } from 'pg'
 import { TrackerError } from '../core/errors.ts'
+import { roleIn } from '../core/not-permitted.ts'
 import { explained } from './database-errors.ts'
 import { type AppliedMigration, knownMigrations, type Migration, missingMigrations } from './migrations.ts'
 
@@ -48,7 +49,7 @@ export async function migrate(databaseUrl: string, options: MigrateOptions = {})
     for (const migration of missing) await applyMigration(client, migration)
     return missing.map((migration) => migration.name)
   } catch (error) {
-    throw explained(error)
+    throw explained(error, roleIn(databaseUrl))
   } finally {
     // Ending the session gives the lock back.
     await client.end().catch(() => {})

@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { TrackerError } from '../core/errors.ts'
+import { notPermitted, roleIn } from '../core/not-permitted.ts'
 import { patienceMsFor, SENDER_PATIENCE_MS } from '../core/patience.ts'
 import type { TrackRequest } from '../core/track-request.ts'
 import { wordsOf } from '../core/words-of.ts'
@@ -34,15 +35,16 @@ const TRACK = `
 /** Whoever has waited longer for a connection has no time left for a statement, and is told so. */
 const SHORTEST_STATEMENT_MS = 200
 
-/** @throws {TrackerError} from its methods: `DATABASE_UNAVAILABLE`, or `SCHEMA_MISMATCH` where `migrate` has not run */
+/** @throws {TrackerError} from its methods: `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` where `migrate` has not run, or `NOT_PERMITTED` */
 export function openTrackDoor(databaseUrl: string): TrackDoor {
   const pool = createTrackPool(databaseUrl)
+  const role = roleIn(databaseUrl)
 
   async function connected(giveUpAt: number): Promise<pg.PoolClient> {
     try {
       return await pool.connect(giveUpAt - SHORTEST_STATEMENT_MS - performance.now())
     } catch (error) {
-      throw explained(error, 'Nothing was stored')
+      throw explained(error, role, 'Nothing was stored')
     }
   }
 
@@ -63,7 +65,7 @@ export function openTrackDoor(databaseUrl: string): TrackDoor {
         leave(client, !answered)
         // A server that lives would have given up by then.
         if (!answered && giveUpAt - performance.now() <= 0 && patienceMs > STATEMENT_TIMEOUT_MS + longerMs) pool.renew()
-        throw explained(error, answered ? 'Nothing was stored' : 'It may have been stored nevertheless')
+        throw explained(error, role, answered ? 'Nothing was stored' : 'It may have been stored nevertheless')
       }
     },
     close: () => pool.close(),
@@ -87,7 +89,6 @@ const REMEDIES: Readonly<Record<string, string>> = {
   '25006': 'DATABASE_URL names a server that may only be read: give the primary.',
   '28': 'Check user and password in DATABASE_URL, and pg_hba.conf of the server.',
   '3D000': 'Check the name of the database in DATABASE_URL, or create it.',
-  '42501': 'Give its user the right to execute track_delivery and to write the tables that "dingtalk-delivery migrate" made.',
   '53': 'The server is out of connections, memory or disk: give it more.',
   '57014': 'The server is overloaded, or somebody has locked delivery_task.',
 }
@@ -95,8 +96,11 @@ const REMEDIES: Readonly<Record<string, string>> = {
 /** SQLSTATE of a missing function, table or schema. */
 const NOT_MIGRATED = new Set(['42883', '42P01', '3F000'])
 
+/** SQLSTATE of a right that the role lacks. */
+const NOT_PERMITTED = '42501'
+
 /** @param outcome what the sender must know of the tasks */
-function explained(cause: unknown, outcome: string): TrackerError {
+function explained(cause: unknown, role: string | null, outcome: string): TrackerError {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
   const said = wordsOf(cause)
   if (NOT_MIGRATED.has(code)) {
@@ -104,6 +108,7 @@ function explained(cause: unknown, outcome: string): TrackerError {
       cause,
     })
   }
+  if (code === NOT_PERMITTED) return notPermitted({ said, role, groups: ['delivery_send', 'delivery_worker'] }, cause)
   const remedy = REMEDIES[code] ?? REMEDIES[code.slice(0, 2)] ?? 'Check DATABASE_URL and the server.'
   const message = `The database did not take the task (${said}). ${outcome}; tracking it again is safe. ${remedy}`
   return new TrackerError('DATABASE_UNAVAILABLE', message, { cause })

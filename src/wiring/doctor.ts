@@ -1,4 +1,4 @@
-import type { AppConfig, Config } from '../config.ts'
+import type { Config } from '../config.ts'
 import { verdictOf } from '../core/classify.ts'
 import type { Finding } from '../core/finding.ts'
 import { createDingTalkApi } from '../dingtalk/client.ts'
@@ -22,7 +22,7 @@ const CONNECTIONS = 6
 
 /** Looks at everything a worker needs. Asks DingTalk for tokens only, which costs no metered call. Never rejects; takes ten seconds at most. */
 export async function diagnose(config: Config): Promise<Diagnosis[]> {
-  const [database, queue, apps] = await Promise.all([diagnoseDatabase(config), diagnoseQueue(config), diagnoseApps(config.apps)])
+  const [database, queue, apps] = await Promise.all([diagnoseDatabase(config), diagnoseQueue(config), diagnoseApps(config)])
   return [...database, ...queue, ...apps].map((finding) => ({ ...finding, ok: finding.ok && finding.warning !== true }))
 }
 
@@ -63,12 +63,12 @@ async function diagnoseQueue({ queue }: Config): Promise<Finding[]> {
     return [
       { name: 'queue', ok: false, detail: 'neither QUEUE_URL nor DATABASE_URL is set', remedy: 'set QUEUE_URL, or DATABASE_URL for both' },
     ]
-  return within(PATIENCE_MS, inspectQueue(queue.url)).catch((error: unknown) => [
+  return within(PATIENCE_MS, inspectQueue(queue)).catch((error: unknown) => [
     { name: 'queue', ok: false, detail: String(error), remedy: 'check QUEUE_URL and the server' },
   ])
 }
 
-async function diagnoseApps(apps: readonly AppConfig[]): Promise<Finding[]> {
+async function diagnoseApps({ apps, privateHosts }: Config): Promise<Finding[]> {
   if (apps.length === 0) {
     return [
       {
@@ -79,7 +79,7 @@ async function diagnoseApps(apps: readonly AppConfig[]): Promise<Finding[]> {
       },
     ]
   }
-  const api = createDingTalkApi(new Map(apps.map((app) => [app.name, app])))
+  const api = createDingTalkApi(new Map(apps.map((app) => [app.name, app])), { privateHosts })
   try {
     return await Promise.all(
       apps.map(async (app) => {

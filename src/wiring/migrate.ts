@@ -16,7 +16,7 @@ export async function migrateAll(config: Pick<Config, 'databaseUrl' | 'queue'>):
   if (config.databaseUrl === null)
     throw new TrackerError('INVALID_CONFIG', 'DATABASE_URL is not set. Give the postgres:// URL of the database to migrate.')
   const database = await migrate(config.databaseUrl)
-  const queueUrl = config.queue?.url
-  if (queueUrl === undefined || !isPostgres(queueUrl)) return { database, queue: null }
-  return { database, queue: `schema version ${await migrateQueueSchema(queueUrl)}` }
+  const { queue } = config
+  if (queue === null || !isPostgres(queue.url)) return { database, queue: null }
+  return { database, queue: `schema version ${await migrateQueueSchema(queue.url, [queue.name])}` }
 }

@@ -92,6 +92,7 @@ function openApi({ config, pace, now, metrics, permits }: ApiNeeds): DingTalkApi
   const apps = new Map<string, DingTalkApp>(config.apps.map((app) => [app.name, app]))
   return createDingTalkApi(apps, {
     now,
+    privateHosts: config.privateHosts,
     tokens: pace.tokens,
     // Before all others: what it repeats had its turn already.
     mayRepeat: async (app, signal) => (await permits.take({ app, deadlineAt: now(), last: true }, signal)).kind === 'granted',

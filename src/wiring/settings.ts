@@ -20,6 +20,7 @@ export interface WorkerConfig
     Config,
     | 'databaseUrl'
     | 'queue'
+    | 'privateHosts'
     | 'pollsPerTask'
     | 'timeScale'
     | 'workerConcurrency'

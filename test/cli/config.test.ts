@@ -12,6 +12,7 @@ test('without any variable the defaults of the contract hold', () => {
     queue: null,
     apps: [],
     monthlyCallBudget: null,
+    privateHosts: [],
     pollsPerTask: 24,
     timeScale: 1,
     workerConcurrency: 50,
@@ -76,6 +77,13 @@ test('host names are a list in lower case', () => {
   expect(parseConfig({ ALLOWED_HOSTS: 'Delivery.Example.com, delivery' }).allowedHosts).toEqual(['delivery.example.com', 'delivery'])
 })
 
+test('a private address is taken only when it is named', () => {
+  const env = { DINGTALK_OAPI_URL: 'https://10.1.2.3/dingtalk', DINGTALK_ACCESS_TOKEN: TOKEN }
+  expect(refusalOf(env)).toContain('DINGTALK_OAPI_URL: "https://10.1.2.3" is a private address')
+  const { apps, privateHosts } = parseConfig({ ...env, DINGTALK_PRIVATE_HOSTS: 'Gateway.Example, 10.1.2.3, [FD00:0::1]' })
+  expect([apps[0]?.oapiUrl, privateHosts]).toEqual(['https://10.1.2.3/dingtalk', ['gateway.example', '10.1.2.3', 'fd00::1']])
+})
+
 const WRONG: ReadonlyArray<readonly [variable: string, value: string, says: string]> = [
   ['DATABASE_URL', 'mysql://root:pA55word@db/x', 'a value of 26 characters is not accepted. Accepted: a URL that begins with postgres://'],
   ['DATABASE_URL', 'postgres://host:notaport/x', 'Accepted: a URL that begins with postgres://'],
@@ -85,6 +93,7 @@ const WRONG: ReadonlyArray<readonly [variable: string, value: string, says: stri
   ['DINGTALK_REGION', 'us', '"us" is not accepted. Accepted: intl, cn.'],
   ['DINGTALK_OAPI_URL', 'http://oapi.example', 'http'],
   ['DINGTALK_API_URL', 'nonsense', 'URL'],
+  ['DINGTALK_PRIVATE_HOSTS', 'gateway.example:443', 'host names and IP addresses without ports'],
   ['DINGTALK_APP_KEY', 'two words', 'a value of 9 characters is not accepted'],
   ['DINGTALK_APP_SECRET', 'pA55 word', 'a value of 9 characters is not accepted'],
   ['DINGTALK_AGENT_ID', '0836', '"0836" is not accepted'],
@@ -102,6 +111,7 @@ const WRONG: ReadonlyArray<readonly [variable: string, value: string, says: stri
   ['HEALTH_PORT', '0x50', '"0x50" is not accepted'],
   ['HOST', 'a/b', '"a/b" is not accepted'],
   ['API_TOKEN', 'pA55 word', 'a value of 9 characters is not accepted'],
+  ['API_TOKEN', 'pA55word-of-15c', 'a value of 15 characters is not accepted. Accepted: 16 to 2048 printable ASCII characters'],
   ['ALLOWED_HOSTS', 'good.example,bad:80', 'host names without ports'],
   ['LOG_LEVEL', 'loud', 'Accepted: trace, debug, info, warn, error, fatal, silent.'],
   ['LOG_PRETTY', 'maybe', 'Accepted: true, false or auto.'],
@@ -192,6 +202,7 @@ test.each([
   ['a name twice', { apps: [internal, internal] }, 'the name "hr" is there twice'],
   ['a missing name', { apps: [{ appKey: KEY, appSecret: SECRET }] }, 'apps[0].name'],
   ['a wrong secret', { apps: [{ ...internal, appSecret: `${SECRET} x` }] }, 'apps[0].appSecret a value of 19 characters is not accepted'],
+  ['a private host', { apps: [{ ...internal, apiUrl: 'https://10.1.2.3' }] }, 'apps[0].apiUrl "https://10.1.2.3" is a private address'],
   ['a wrong host', { apps: [{ ...internal, oapiUrl: 'http://dingtalk.example' }] }, 'apps[0].oapiUrl'],
   ['an unsafe agent id', { apps: [{ ...internal, agentId: 1.5 }] }, 'apps[0].agentId "1.5" is not accepted'],
   ['no list', { apps: {} }, 'apps must be a list'],

@@ -8,6 +8,7 @@ import { adoptAll, aRequest, lookAt } from '../store/support/looks.ts'
 import { type CommandShell, openCommandShell } from '../support/command-shell.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { builtFile, type NodeProcess, runCli, startCli } from '../support/process.ts'
+import { urlAs } from '../support/roles.ts'
 import { startProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 import { until } from '../support/wait.ts'
 
@@ -17,12 +18,14 @@ let database: TestDatabase
 let opened: Database
 let taskId: string
 let shell: CommandShell
+/** The commands that read need the rights of `delivery_read`, and no others. */
 const run = (...args: string[]) => shell.run(...args)
+const cancel = (id: string) => runCli(['cancel', id], { env: { DATABASE_URL: urlAs('worker', database.url) } })
 
 /** Three tasks of one campaign: one person is in two of them. */
 beforeAll(async () => {
   database = await createTestDatabase({ migrated: true })
-  shell = openCommandShell({ DATABASE_URL: database.url })
+  shell = openCommandShell({ DATABASE_URL: urlAs('read', database.url) })
   opened = openDatabase(database.url)
   const store = createDeliveryStore(opened)
   const requests = [
@@ -48,7 +51,7 @@ afterAll(async () => {
 
 test('a task in full', async () => {
   // In a process of its own, as a user runs it; what follows asks in one that is open.
-  const { code, stdout, stderr } = await runCli(['show', taskId], { env: { DATABASE_URL: database.url } })
+  const { code, stdout, stderr } = await runCli(['show', taskId], { env: { DATABASE_URL: urlAs('read', database.url) } })
   expect([code, stderr]).toEqual([0, ''])
   expect(stdout).toMatch(/^Read +1 of 3 delivered +█+░+ +33\.3 %$/m)
   expect(stdout).toMatch(/^Read of all +1 of 5 targeted +20\.0 %$/m)
@@ -149,10 +152,10 @@ test('a task is cancelled once, and who is unread then is so as of the last look
   const store = createDeliveryStore(opened)
   await store.track([request])
   await lookAt(store, request, { unread: ['gus'] }, 5)
-  expect(await run('cancel', request.taskId)).toMatchObject({ code: 0, stdout: 'cancelled\n' })
-  expect(await run('cancel', request.taskId)).toMatchObject({ code: 0, stdout: 'already cancelled\n' })
+  expect(await cancel(request.taskId)).toMatchObject({ code: 0, stdout: 'cancelled\n' })
+  expect(await cancel(request.taskId)).toMatchObject({ code: 0, stdout: 'already cancelled\n' })
   expect((await run('unread', request.taskId)).stdout).toContain('The task has ended (cancelled); who read it later is not known.')
-  expect(await run('cancel', '98')).toMatchObject({ code: 1, stderr: expect.stringContaining('"dingtalk-delivery track 98" starts it') })
+  expect(await cancel('98')).toMatchObject({ code: 1, stderr: expect.stringContaining('"dingtalk-delivery track 98" starts it') })
 })
 
 test('a task that has ended cannot be cancelled', async () => {
@@ -160,7 +163,7 @@ test('a task that has ended cannot be cancelled', async () => {
   const store = createDeliveryStore(opened)
   await store.track([request])
   await lookAt(store, request, { read: ['hal'] }, 5)
-  expect(await run('cancel', request.taskId)).toMatchObject({ code: 1, stderr: expect.stringContaining('has ended already (complete)') })
+  expect(await cancel(request.taskId)).toMatchObject({ code: 1, stderr: expect.stringContaining('has ended already (complete)') })
 })
 
 test('exports are whole, however many pages they have', async () => {

@@ -76,6 +76,19 @@ test('a database that stops answering does not keep it from ending within the gr
   expect(performance.now() - begin).toBeLessThan(10_000)
 })
 
+test('a client that never ends its request is cut off in time for all else to close within the grace', async () => {
+  const { server, url } = await aServer({ DATABASE_URL: NOWHERE, SHUTDOWN_GRACE_SECONDS: '1' })
+  const asked = request(`${url}/v1/tasks`, { method: 'POST', headers: { 'content-type': 'application/json', 'content-length': '9' } })
+  const cutOff = once(asked, 'error')
+  asked.write('{')
+  // On another connection, later: so the request before it is under way.
+  expect((await get(`${url}/livez`)).status).toBe(200)
+  server.kill('SIGTERM')
+  expect(await server.exit).toEqual({ code: 0, signal: null })
+  await cutOff
+  expect(server.stderr()).not.toContain('did not close in time')
+})
+
 test('a database that is not migrated is said in /readyz, with the remedy', async () => {
   const { url } = await aServer({ DATABASE_URL: await aDatabase({ migrated: false }) })
   const { status, body } = await until(async () => {

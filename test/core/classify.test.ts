@@ -24,7 +24,7 @@ const MEANINGS: ReadonlyArray<readonly [Verdict['kind'], string, ReadonlyArray<n
   ['configuration', 'third-party suite', [...range(40078, 40090), ...range(41021, 41025), 41030, 42009, ...range(853001, 853004)]],
   ['configuration', 'wrong path', [...range(43001, 43009), 22, 404, 'HTTP_404']],
   ['configuration', 'bad credentials at the new token endpoint', ['invalidClientIdOrSecret']],
-  ['configuration', 'what only this worker can know', ['TOKEN_REFUSED', 'NO_AGENT_ID', 'UNKNOWN_APP']],
+  ['configuration', 'what only this worker can know', ['TOKEN_REFUSED', 'NO_AGENT_ID', 'UNKNOWN_APP', 'PRIVATE_ADDRESS']],
   [
     'task',
     "this task's parameters",

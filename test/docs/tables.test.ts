@@ -14,6 +14,7 @@ const IN_WORDS: Readonly<Record<string, { readonly words: string; readonly holds
   QUEUE_URL: { words: '`DATABASE_URL`', holds: plain.queue?.url === BASE.DATABASE_URL },
   DINGTALK_OAPI_URL: { words: 'from the region', holds: app?.oapiUrl === 'https://oapi.dingtalk.io' },
   DINGTALK_API_URL: { words: 'from the region', holds: app?.apiUrl === 'https://api.dingtalk.io' },
+  DINGTALK_PRIVATE_HOSTS: { words: '', holds: plain.privateHosts.length === 0 },
   DINGTALK_APP_KEY: { words: '', holds: parseConfig({}).apps.length === 0 },
   DINGTALK_APP_SECRET: { words: '', holds: parseConfig({}).apps.length === 0 },
   DINGTALK_AGENT_ID: { words: '', holds: app?.agentId === null },

@@ -104,7 +104,8 @@ describe('rates', () => {
       { ...TASK, app: 'sales', userIds: ['ann'] },
     ])
     const rates = someRates({ databaseUrl })
-    await expect(rates.task(TASK.taskId)).rejects.toMatchObject({ code: 'SEVERAL_APPS', message: expect.stringContaining('hr, sales') })
+    const message = `Several apps have task ${TASK.taskId}: hr, sales. Say which one in the question, as { app: '…' }.`
+    await expect(rates.task(TASK.taskId)).rejects.toMatchObject({ code: 'SEVERAL_APPS', message })
     const app = 'sales'
     expect(await rates.task(TASK.taskId, { app })).toMatchObject({ app, targeted: 1 })
     expect(await rates.campaign(TASK.campaign, { app })).toMatchObject({ app, targeted: 1 })

@@ -1,9 +1,10 @@
 import pg from 'pg'
-import { onTestFinished } from 'vitest'
+import { inject, onTestFinished } from 'vitest'
 import { createTracker, type Tracker, type TrackerOptions } from '../../src/index.ts'
 import { createRates, type Rates, type RatesOptions } from '../../src/rates.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
+import { urlAs } from '../support/roles.ts'
 import { startProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 
 /** Registers what ends with a test. Concurrent tests give that of their own context: the global one takes whichever test is current. */
@@ -16,11 +17,17 @@ export function aTracker(options: TrackerOptions): Tracker {
   return tracker
 }
 
-/** Rates that are closed at the end of the test. */
-export function someRates(options: RatesOptions): Rates {
-  const rates = createRates(options)
+/** Rates that are closed at the end of the test. On a database of the tests they have the rights of `delivery_read` alone. */
+export function someRates({ databaseUrl, ...options }: RatesOptions): Rates {
+  const rates = createRates(databaseUrl === undefined ? options : { ...options, databaseUrl: asReader(databaseUrl) })
   onTestFinished(() => rates.close())
   return rates
+}
+
+/** A URL that a test made up stays as it is. */
+function asReader(databaseUrl: string): string {
+  const owner = new URL(inject('postgresUrl')).username
+  return new URL(databaseUrl).username === owner ? urlAs('read', databaseUrl) : databaseUrl
 }
 
 /** The URL of a database of the test's own. */

@@ -7,7 +7,7 @@ import { until } from '../support/wait.ts'
 import { type Backend, backends, dayMs, makeWorld, type World } from '../support/world.ts'
 import { type Probes, probesOf } from './support/health.ts'
 import { mischiefAt, type Victims } from './support/mischief.ts'
-import { withRedis } from './support/redis.ts'
+import { redisOf, withRedis } from './support/redis.ts'
 import { type Chance, chanceOf, end, seededTasks, withDatabase } from './support/scenario.ts'
 
 /** F29. Run by `npm run soak`; see scripts/soak.mjs. */
@@ -66,7 +66,7 @@ interface Going {
 
 /** Tasks come in evenly, through each door in turn, and again while a door refuses. */
 async function send(world: World, chance: Chance, endAt: number): Promise<void> {
-  const doors = [createTracker({ databaseUrl: world.databaseUrl }), createTracker({ queueUrl: world.queueUrl })]
+  const doors = [createTracker({ databaseUrl: world.sendersUrl }), createTracker({ queueUrl: world.queueUrl })]
   const under: Array<Promise<void>> = []
   for (let n = 0; Date.now() < endAt; n++) {
     under.push(sendOne(world, doors[n % doors.length], seededTask(chance, n)))
@@ -128,7 +128,7 @@ async function sampleOf(world: World, pid: number, probes: Probes, atMs: number)
 }
 
 function keysOf(world: World): Promise<number> {
-  if (world.backend === 'redis') return withRedis(world.queueUrl, (redis) => redis.dbsize())
+  if (world.backend === 'redis') return withRedis(redisOf(world).adminUrl, (redis) => redis.dbsize())
   return withDatabase(world, async (client) => {
     const { rows } = await client.query<{ jobs: number }>('SELECT count(*)::int AS jobs FROM bullmq.job')
     return rows[0]?.jobs ?? 0

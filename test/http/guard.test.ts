@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { assertGuarded, isOurHost, isOwnOrigin } from '../../src/http/exposure.ts'
 import { bearerIn, isSameSecret } from '../../src/http/secret.ts'
+import { CANARIES } from '../support/canaries.ts'
 import { ask, askRaw, headersOnly, post } from './support/ask.ts'
 import { aServer } from './support/server.ts'
 
-const TOKEN = 'a-token-that-nobody-guesses-4711'
+const TOKEN = CANARIES.apiToken
 const bearer = (token: string): RequestInit => ({ headers: { authorization: `Bearer ${token}` } })
 const GUARDED = ['/v1/tasks', '/v1/tasks/1', '/v1/campaigns', '/v1/apps', '/v1/attention', '/metrics']
 const OPEN = ['/livez', '/readyz', '/v1/openapi.json']

@@ -20,11 +20,16 @@ const lockfile = z.object({
     }),
   ),
 })
-const manifest = z.object({ allowScripts: z.record(z.string(), z.boolean()), dependencies: versions })
+const manifest = z.object({
+  allowScripts: z.record(z.string(), z.boolean()),
+  dependencies: versions,
+  devDependencies: versions,
+  optionalDependencies: versions,
+})
 
 const read = async (name: string): Promise<unknown> => JSON.parse(await readFile(join(ROOT, name), 'utf8'))
 const { packages } = lockfile.parse(await read('package-lock.json'))
-const { allowScripts, dependencies } = manifest.parse(await read('package.json'))
+const { allowScripts, dependencies, devDependencies, optionalDependencies } = manifest.parse(await read('package.json'))
 
 const nameOf = (path: string) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length)
 
@@ -75,6 +80,15 @@ test('no dependency runs code while it is installed: each one that would is deni
   const scripted = Object.keys(packages).filter((path) => packages[path]?.hasInstallScript)
   expect(scripted).not.toEqual([])
   expect(allowScripts).toEqual(Object.fromEntries(scripted.map((path) => [nameOf(path), false])))
+})
+
+test('nor does it on an npm that does not know of allowScripts yet', async () => {
+  expect(await readFile(join(ROOT, '.npmrc'), 'utf8')).toMatch(/^ignore-scripts=true$/m)
+})
+
+test('a dependency is the version that was looked at, and no later one', () => {
+  const all = Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies })
+  expect(all.filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))).toEqual([])
 })
 
 test('production needs neither the prisma command nor its engines', () => {

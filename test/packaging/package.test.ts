@@ -49,6 +49,7 @@ test('it holds the build, the migrations and the papers, and nothing else', () =
     'LICENSE',
     'CHANGELOG.md',
     'package.json',
+    'SECURITY.md',
   ]
   expect(paths().filter((path) => !homes.some((home) => path.startsWith(home)))).toEqual([])
 })

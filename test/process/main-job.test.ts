@@ -70,12 +70,12 @@ describe.for(backends())('on %s', { concurrent: true }, (backend) => {
 })
 
 async function trackAll(world: World, cases: readonly Case[]): Promise<void> {
-  const toDatabase = createTracker({ databaseUrl: world.databaseUrl })
+  const toDatabase = createTracker({ databaseUrl: world.sendersUrl })
   const toQueue = createTracker({ queueUrl: world.queueUrl })
   const isRedis = world.queueUrl.startsWith('redis')
   const redis = isRedis ? new Redis(world.queueUrl, { maxRetriesPerRequest: null }) : null
   const plain = redis === null ? null : new Queue('dingtalk-delivery', { connection: redis })
-  const sql = new pg.Client({ connectionString: world.databaseUrl })
+  const sql = new pg.Client({ connectionString: world.sendersUrl })
   await sql.connect()
   try {
     for (const { door, task, userIds } of cases) {

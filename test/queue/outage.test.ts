@@ -156,27 +156,25 @@ describeRedis('a Redis that goes away', () => {
 
   test('what is wrong with it is found', async () => {
     const { redis, address } = await aRedis()
-    expect((await inspectQueue(address.url)).filter(({ remedy }) => remedy !== undefined)).toEqual([])
+    expect((await inspectQueue(address)).filter(({ remedy }) => remedy !== undefined)).toEqual([])
     const client = new Redis(address.url)
     await client.config('SET', 'maxmemory-policy', 'allkeys-lru')
     await client.config('SET', 'appendonly', 'no')
-    expect(await wrongAt(address.url)).toEqual([
+    expect(await wrongAt(address)).toEqual([
       ['queue memory', true, 'set maxmemory-policy noeviction'],
       ['queue persistence', true, 'set appendonly yes'],
     ])
     await client.config('SET', 'maxmemory-policy', 'noeviction')
     await client.config('SET', 'appendonly', 'yes')
     await client.config('SET', 'maxmemory', '1mb')
-    expect(await wrongAt(address.url)).toEqual([['queue memory', true, 'raise maxmemory, or find out what else is in this Redis']])
+    expect(await wrongAt(address)).toEqual([['queue memory', true, 'raise maxmemory, or find out what else is in this Redis']])
     await client.config('SET', 'maxmemory', '0')
     // Of itself: it takes no writes from then on.
     await client.replicaof('127.0.0.1', redis.port)
-    expect(await wrongAt(address.url)).toEqual([
-      ['queue', false, 'Point QUEUE_URL at the primary, or promote this server (REPLICAOF NO ONE).'],
-    ])
+    expect(await wrongAt(address)).toEqual([['queue', false, 'Point QUEUE_URL at the primary, or promote this server (REPLICAOF NO ONE).']])
     client.disconnect()
     await redis.kill('SIGKILL')
-    const [gone] = await inspectQueue(address.url)
+    const [gone] = await inspectQueue(address)
     expect(gone).toMatchObject({
       name: 'queue',
       ok: false,
@@ -244,12 +242,14 @@ describe('a PostgreSQL that goes away', () => {
     const version = await migrateQueueSchema(database.url)
     expect(await migrateQueueSchema(database.url)).toBe(version)
     await assertQueueSchema(database.url)
-    expect(await inspectQueue(database.url)).toEqual([{ name: 'queue', ok: true, detail: 'PostgreSQL, schema up to date' }])
+    expect(await inspectQueue({ url: database.url, name: 'dingtalk-delivery', prefix: 'bull' })).toEqual([
+      { name: 'queue', ok: true, detail: 'PostgreSQL, schema up to date' },
+    ])
   })
 })
 
 /** Names, whether the work goes on, and what to do. */
-async function wrongAt(url: string): Promise<Array<[string, boolean, string]>> {
-  const findings = await inspectQueue(url)
+async function wrongAt(address: QueueAddress): Promise<Array<[string, boolean, string]>> {
+  const findings = await inspectQueue(address)
   return findings.flatMap(({ name, ok, remedy }) => (remedy === undefined ? [] : [[name, ok, remedy.split(':')[0] ?? '']]))
 }

@@ -7,6 +7,7 @@ import { type LookWorker, type LookWorkerOptions, startLookWorker } from '../../
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { describeRedis, startRedis } from '../support/redis.ts'
+import { giveRights, urlAs } from '../support/roles.ts'
 import { until } from '../support/wait.ts'
 
 /** Where a suite's queues live. */
@@ -16,28 +17,33 @@ export interface Backend {
   address(): QueueAddress
 }
 
-/** The same suite on both backends. */
+/** Of one suite. Where the queue is in PostgreSQL, those that workers will use are named when it is migrated. */
+const MAX_QUEUES = 60
+
+/** The same suite on both backends, as somebody who has the rights of `delivery_worker` alone. */
 export function describeQueues(suite: (backend: Backend) => void): void {
   describe('on postgres', () => {
     let url = ''
     beforeAll(async () => {
       const database = await createTestDatabase()
       afterAllOf(() => database.drop())
-      await migrateQueueSchema(database.url)
-      url = database.url
+      await giveRights(database.url)
+      await migrateQueueSchema(urlAs('migrate', database.url), names)
+      url = urlAs('worker', database.url)
     })
     const afterAllOf = cleanUp()
-    suite({ name: 'postgres', address: () => ({ url, name: newName(), prefix: 'bull' }) })
+    const names = Array.from({ length: MAX_QUEUES }, newName)
+    suite({ name: 'postgres', address: () => ({ url, name: names.pop() ?? 'MAX_QUEUES is too small', prefix: 'bull' }) })
   })
   describeRedis('on redis', () => {
     let url = ''
     beforeAll(async () => {
-      const redis = await startRedis()
+      const redis = await startRedis({ users: true })
       afterAllOf(() => redis.stop())
       url = redis.url
     })
     const afterAllOf = cleanUp()
-    suite({ name: 'redis', address: () => ({ url, name: newName(), prefix: 'test' }) })
+    suite({ name: 'redis', address: () => ({ url, name: newName(), prefix: 'bull' }) })
   })
 }
 

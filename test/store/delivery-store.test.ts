@@ -3,4 +3,4 @@ import { describeDeliveryStore } from './contract.ts'
 import { openTestStore } from './support/database.ts'
 
 describeDeliveryStore('memory', async () => ({ store: createMemoryStore(() => new Date()), close: async () => {} }))
-describeDeliveryStore('PostgreSQL', openTestStore)
+describeDeliveryStore('PostgreSQL, as delivery_worker', () => openTestStore({ role: 'worker' }))

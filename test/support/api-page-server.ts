@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
+import { CANARIES } from './canaries.ts'
 
 /**
  * A second, independent stand-in for DingTalk, written from the API page alone: it shares no line with the product's simulator
@@ -83,7 +84,7 @@ export type Fault =
   | 'quota'
 
 function tokenOf(no: number): string {
-  return `cfe36token${no}`
+  return no === 1 ? CANARIES.accessToken : `${CANARIES.accessToken}${no}`
 }
 
 export async function startApiPageServer(): Promise<ApiPageServer> {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { Client } from 'pg'
 import { inject } from 'vitest'
+import { giveRights, urlAs } from './roles.ts'
 
 export interface TestDatabase {
   readonly url: string
@@ -16,7 +17,8 @@ const TEMPLATE_LOCK = 4_711
 /**
  * A new database on the server of this run.
  *
- * @param options.migrated true: with the tracker's schema, cloned from a database that is migrated once a run. Default: empty
+ * @param options.migrated true: with the tracker's schema and the rights of every role on it, cloned from a database that is migrated once a
+ * run. Default: empty
  */
 export async function createTestDatabase(options: { readonly migrated?: boolean } = {}): Promise<TestDatabase> {
   const name = `test_${randomBytes(8).toString('hex')}`
@@ -38,12 +40,15 @@ function createMigrated(name: string): Promise<void> {
   })
 }
 
-/** Renamed when it is done, so that a migration that fails leaves no half of it behind for the next test to trust. */
+/** Migrated as operators are told to: by a login that has the rights of `delivery_migrate` alone. Renamed when it is done, so that a migration that fails leaves no half of it behind for the next test to trust. */
 async function createTemplate(client: Client): Promise<void> {
   const unfinished = `unfinished_${randomBytes(8).toString('hex')}`
   await client.query(`CREATE DATABASE ${unfinished}`)
   const { migrate } = await import('../../src/store/migrate.ts')
-  await migrate(urlOf(unfinished))
+  const url = urlOf(unfinished)
+  await giveRights(url)
+  await migrate(urlAs('migrate', url))
+  await giveRights(url)
   await client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [unfinished])
   await client.query(`ALTER DATABASE ${unfinished} RENAME TO ${TEMPLATE}`)
 }

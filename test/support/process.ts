@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
+import { assertNoLeak, LeakError, secretsIn } from './canaries.ts'
 import { until } from './wait.ts'
 
 export interface ProcessOptions {
@@ -12,6 +14,8 @@ export interface ProcessOptions {
   /** Another user; needs root. */
   readonly uid?: number
   readonly gid?: number
+  /** Where a secret that it was given may be read, since that is what it was asked for. Default: nowhere. */
+  readonly mayShowSecrets?: ReadonlyArray<'stdout' | 'stderr'>
   /** That of the test's own context; needed in concurrent tests, where the global one takes whichever test is current. */
   readonly onTestFinished?: (reap: () => Promise<void>) => void
 }
@@ -23,7 +27,7 @@ export interface Exit {
 
 export interface NodeProcess extends AsyncDisposable {
   readonly pid: number
-  /** Resolves when it has ended and all that it wrote has been read. */
+  /** Resolves when it has ended and all that it wrote has been read. Rejects with a {@link LeakError} when a secret can be read in that. */
   readonly exit: Promise<Exit>
   stdout(): string
   stderr(): string
@@ -57,19 +61,24 @@ export async function runCli(
 
 /** Node in a process of its own, running a JavaScript file. Killed at the end of the test that started it, or by `await using`. */
 export function startNode(entry: string, options: ProcessOptions = {}): NodeProcess {
-  const { args = [], env = {}, onTestFinished: register = onTestFinished, ...spawnOptions } = options
+  const { args = [], env = {}, mayShowSecrets = [], onTestFinished: register = onTestFinished, ...spawnOptions } = options
   const child = spawn(process.execPath, [entry, ...args], {
     ...spawnOptions,
     env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  const exit = exitOf(child)
+  const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)]
+  const exit = exitOf(child).then((ended) => {
+    const seen = Object.entries({ stdout, stderr }).filter(([name]) => !mayShowSecrets.some((stream) => stream === name))
+    for (const [name, read] of seen) assertNoLeak(`${name} of ${basename(entry)} ${args.join(' ')}`, read(), secretsIn(env))
+    return ended
+  })
+  exit.catch(() => undefined)
   const reap = async () => {
     child.kill('SIGKILL')
-    await exit.catch(() => undefined)
+    await exit.catch(unlessLeak)
   }
   reapAfterTest(child, reap, register)
-  const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)]
   return {
     pid: child.pid ?? -1,
     exit,
@@ -86,12 +95,15 @@ export function startNode(entry: string, options: ProcessOptions = {}): NodeProc
 }
 
 function exitOf(child: ChildProcess): Promise<Exit> {
-  const exit = new Promise<Exit>((resolve, reject) => {
+  return new Promise<Exit>((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (code, signal) => resolve({ code, signal }))
   })
-  exit.catch(() => undefined)
-  return exit
+}
+
+/** How a process ends is the test's to judge; that it leaks is everybody's. */
+function unlessLeak(error: unknown): void {
+  if (error instanceof LeakError) throw error
 }
 
 /** All that live. One listener for all of them: whatever happens, nothing outlives the test worker. */

@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { describe } from 'vitest'
+import { CANARIES } from './canaries.ts'
 import { until } from './wait.ts'
 
 export interface RedisOptions {
@@ -17,10 +19,14 @@ export interface RedisOptions {
   readonly dir?: string
   /** More settings, as in redis.conf, such as `{ maxmemory: '4mb' }`. */
   readonly config?: Readonly<Record<string, string>>
+  /** With the users of deploy/redis/users.acl; `url` is then that of the worker. Default: everybody may do everything. */
+  readonly users?: boolean
 }
 
 export interface RedisServer {
   readonly url: string
+  /** Of somebody who may do everything. */
+  readonly adminUrl: string
   readonly port: number
   readonly dir: string
   readonly pid: number
@@ -55,11 +61,15 @@ function announceMissing(name: string): void {
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'dingtalk-delivery-redis-')))
   const port = options.port ?? (await freePort())
-  const args = argumentsOf({ ...options, dir, port })
-  let child = await launch(args, port)
+  const users = options.users === true ? await writeUsers(dir) : {}
+  const args = argumentsOf({ ...options, dir, port, config: { ...users, ...options.config } })
+  const as = (user: string): string => `redis://${options.users === true ? `${user}:${CANARIES.redisPassword}@` : ''}127.0.0.1:${port}`
+  const adminUrl = as('delivery_admin')
+  let child = await launch(args, adminUrl)
   const end = () => endProcess(child)
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url: as('delivery_worker'),
+    adminUrl,
     port,
     dir,
     get pid() {
@@ -71,7 +81,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     },
     restart: async () => {
       await end()
-      child = await launch(args, port)
+      child = await launch(args, adminUrl)
     },
     stop: async () => {
       await end()
@@ -92,7 +102,16 @@ function argumentsOf({ appendonly = true, port, dir, config = {} }: RedisOptions
   return Object.entries({ ...fixed, ...config }).flatMap(([name, value]) => [`--${name}`, value])
 }
 
-async function launch(args: readonly string[], port: number): Promise<ChildProcess> {
+/** The file as it is shipped, with a password of this suite for everybody. */
+async function writeUsers(dir: string): Promise<{ aclfile: string }> {
+  const shipped = await readFile(new URL('../../deploy/redis/users.acl', import.meta.url), 'utf8')
+  const hash = createHash('sha256').update(CANARIES.redisPassword).digest('hex')
+  const aclfile = join(dir, 'users.acl')
+  await writeFile(aclfile, shipped.replaceAll(/#SHA256_\w+/g, `#${hash}`))
+  return { aclfile }
+}
+
+async function launch(args: readonly string[], url: string): Promise<ChildProcess> {
   const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'ignore'] })
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -101,7 +120,7 @@ async function launch(args: readonly string[], port: number): Promise<ChildProce
   const atExit = () => void child.kill('SIGKILL')
   process.once('exit', atExit)
   child.once('exit', () => process.off('exit', atExit))
-  const client = new Redis({ port, host: '127.0.0.1', lazyConnect: true, retryStrategy: () => 20, maxRetriesPerRequest: null })
+  const client = new Redis(url, { lazyConnect: true, retryStrategy: () => 20, maxRetriesPerRequest: null })
   client.on('error', () => undefined)
   try {
     await Promise.race([client.ping(), once(child, 'exit').then(() => Promise.reject(new Error(`redis-server ended: ${output}`)))])

@@ -2,18 +2,28 @@ import { fileURLToPath } from 'node:url'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { type ApiPageServer, startApiPageServer } from './api-page-server.ts'
+import { CANARIES } from './canaries.ts'
+import { assertNoLeakInDatabase, assertNoLeakInProbes, assertNoLeakInRedis } from './leaks.ts'
 import { createTestDatabase } from './postgres.ts'
 import { type PostgresServer, startPostgresServer } from './postgres-server.ts'
 import { type NodeProcess, startCli } from './process.ts'
 import { type RedisOptions, type RedisServer, redisAvailable, startRedis } from './redis.ts'
+import { giveRights, urlAs } from './roles.ts'
 import { startProxy, type TcpProxy } from './tcp-proxy.ts'
 
 export type Backend = 'redis' | 'postgres'
 
-/** A database, a queue and a DingTalk for workers in processes of their own. Closed with the test. */
+/**
+ * A database, a queue and a DingTalk for workers in processes of their own. Closed with the test, which fails when any of the secrets that
+ * the workers were given can be read in their logs and probes, in the database, or in Redis.
+ */
 export interface World {
   readonly backend: Backend
+  /** Of the owner; the workers have the rights of `delivery_worker` alone. */
   readonly databaseUrl: string
+  /** With the rights of `delivery_send` alone. */
+  readonly sendersUrl: string
+  /** With the rights of a worker alone. */
   readonly queueUrl: string
   /** The same as a worker sees them, behind the proxies. */
   readonly proxied: { readonly databaseUrl: string; readonly queueUrl: string }
@@ -85,27 +95,33 @@ export async function makeWorld(
 ): Promise<World> {
   const postgres = options.ownPostgres === true ? await openPostgres(onTestFinished) : null
   const databaseUrl = postgres?.url ?? (await openDatabase(onTestFinished))
+  await giveRights(databaseUrl)
   const server = await startApiPageServer()
   onTestFinished(() => server.close())
+  const workersUrl = urlAs('worker', databaseUrl)
+  if (backend === 'postgres') await migrateQueueSchema(urlAs('migrate', databaseUrl), ['dingtalk-delivery'])
   const redis = backend === 'redis' ? await openRedis(onTestFinished, options.redis) : null
-  const queueUrl = redis?.url ?? databaseUrl
-  if (backend === 'postgres') await migrateQueueSchema(queueUrl)
-  const [toDatabase, toQueue] = await Promise.all([databaseUrl, queueUrl].map((url) => startProxy(Number(new URL(url).port))))
+  const queueUrl = redis?.url ?? workersUrl
+  onTestFinished(() => assertNoLeakInDatabase(databaseUrl))
+  const [toDatabase, toQueue] = await Promise.all([workersUrl, queueUrl].map((url) => startProxy(Number(new URL(url).port))))
   if (toDatabase === undefined || toQueue === undefined) throw new Error('two proxies were started')
   onTestFinished(() => toDatabase.close())
   onTestFinished(() => toQueue.close())
-  const proxied = { databaseUrl: through(toDatabase, databaseUrl), queueUrl: through(toQueue, queueUrl) }
+  const proxied = { databaseUrl: through(toDatabase, workersUrl), queueUrl: through(toQueue, queueUrl) }
   const env = { ...environmentOf(proxied, server, day), ...options.env }
   const workers: NodeProcess[] = []
   const launch = (more: Readonly<Record<string, string>> = {}): NodeProcess => {
     const worker = startCli(['worker'], { env: { ...env, ...more }, onTestFinished })
     workers.push(worker)
+    // Before it is reaped: what was registered last is done first.
+    onTestFinished(async () => assertNoLeakInProbes(/"health":"([^"]+)"/.exec(worker.stderr())?.[1] ?? ''))
     return worker
   }
   return {
     ...{
       backend,
       databaseUrl,
+      sendersUrl: urlAs('send', databaseUrl),
       queueUrl,
       proxied,
       server,
@@ -132,8 +148,8 @@ function environmentOf(proxied: World['proxied'], server: ApiPageServer, day: Da
     QUEUE_URL: proxied.queueUrl,
     DINGTALK_OAPI_URL: server.url,
     DINGTALK_API_URL: server.url,
-    DINGTALK_APP_KEY: 'key',
-    DINGTALK_APP_SECRET: 'secret',
+    DINGTALK_APP_KEY: CANARIES.appKey,
+    DINGTALK_APP_SECRET: CANARIES.appSecret,
     DINGTALK_AGENT_ID: '836390886',
     TIME_SCALE: String(day.timeScale),
     POLLS_PER_TASK: String(day.pollsPerTask),
@@ -157,8 +173,9 @@ async function openPostgres(onTestFinished: (close: () => Promise<void>) => void
 }
 
 async function openRedis(onTestFinished: (close: () => Promise<void>) => void, options?: RedisOptions): Promise<RedisServer> {
-  const redis = await startRedis(options)
+  const redis = await startRedis({ users: true, ...options })
   onTestFinished(() => redis.stop())
+  onTestFinished(() => assertNoLeakInRedis(redis.adminUrl))
   return redis
 }
 

@@ -10,7 +10,7 @@ import { overviewPage } from './page-overview.ts'
 import { personPage } from './page-person.ts'
 import { problemOf, problemPage, STATUS, severalAppsPage } from './page-problem.ts'
 import { taskCsv, taskPage } from './page-task.ts'
-import { HIDDEN, LANGUAGE_COOKIE, PREFERENCE, pathOf, queryOf, THEME_COOKIE, viewOf } from './request.ts'
+import { cameOverTls, HIDDEN, LANGUAGE_COOKIE, PREFERENCE, pathOf, queryOf, THEME_COOKIE, viewOf } from './request.ts'
 import { sessionsOf } from './session.ts'
 import type { Content, DashboardOptions, Page, Visit } from './view.ts'
 
@@ -129,7 +129,7 @@ const PREFERENCE_SECONDS = 365 * 24 * 3_600
 
 function keepPreferences(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { language, theme, back } = PREFERENCE.form.parse(request.body ?? {})
-  const options = { path: '/', httpOnly: true, sameSite: 'lax', secure: request.protocol === 'https', maxAge: PREFERENCE_SECONDS } as const
+  const options = { path: '/', httpOnly: true, sameSite: 'lax', secure: cameOverTls(request), maxAge: PREFERENCE_SECONDS } as const
   if (language !== undefined) void reply.setCookie(LANGUAGE_COOKIE, language, options)
   if (theme !== undefined) void reply.setCookie(THEME_COOKIE, theme, options)
   return reply.redirect(safePath(back ?? null), 303)

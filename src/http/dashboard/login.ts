@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { MINUTE_MS, SECOND_MS } from '../../core/delivery.ts'
 import { safePath } from './links.ts'
 import { type LoginProblem, loginPage } from './page-login.ts'
-import { HIDDEN, PREFERENCE, SESSION_COOKIE } from './request.ts'
+import { cameOverTls, HIDDEN, PREFERENCE, SESSION_COOKIE } from './request.ts'
 import { createAttempts, SESSION_MS, type Sessions } from './session.ts'
 import type { Content, Visit } from './view.ts'
 
@@ -22,7 +22,7 @@ export function registerLogin(scope: FastifyInstance, { sessions, now, visitOf, 
     path: '/',
     httpOnly: true,
     sameSite: 'strict',
-    secure: request.protocol === 'https',
+    secure: cameOverTls(request),
   })
   const show = (request: FastifyRequest, reply: FastifyReply, next: string, problem: LoginProblem, status: number): FastifyReply => {
     const visit = visitOf(request)

@@ -41,6 +41,11 @@ export function viewOf(request: FastifyRequest, now: Date, sessions: Sessions | 
   }
 }
 
+/** A proxy that ends TLS is not known here, but the browser says where the page of a form came from; whoever makes that up gets a cookie of his own. */
+export function cameOverTls({ protocol, headers }: FastifyRequest): boolean {
+  return protocol === 'https' || headers.origin?.startsWith('https:') === true
+}
+
 /** Of a page: its path and query. Of anything else: where a reader would rather be. */
 export function pathOf({ method, url }: FastifyRequest): string {
   return method === 'GET' && !url.startsWith('/login') ? url : '/'

@@ -7,7 +7,7 @@ export interface RawClient {
   $queryRawUnsafe<T = unknown>(query: string, ...values: unknown[]): PromiseLike<T>
 }
 
-/** Runs one query on the public views. Rejects with `DATABASE_UNAVAILABLE` or `SCHEMA_MISMATCH`. */
+/** Runs one query on the public views. Rejects with `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` or `NOT_PERMITTED`. */
 export type Source = (query: Prisma.Sql) => Promise<Row[]>
 
 /** Whoever may read the views alone (docs/queries.md has such a role) can be behind it: no query names a table. */

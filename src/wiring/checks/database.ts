@@ -1,6 +1,7 @@
 import { TrackerError } from '../../core/errors.ts'
 import type { Finding } from '../../core/finding.ts'
 import { assertSchemaVersion, type Database } from '../../store/prisma.ts'
+import { rightsOf } from '../rights.ts'
 import { patiently, Unwell, vital } from './check.ts'
 
 export interface DatabaseNeeds {
@@ -39,22 +40,12 @@ export function schemaCheck({ database, patienceMs }: DatabaseNeeds): Promise<Fi
   })
 }
 
-/** The user may do what a worker does. */
+/** The role may do what a worker does. A table that is not there is for the check of the schema to tell. */
 export function rightsCheck({ database, patienceMs }: DatabaseNeeds): Promise<Finding> {
   return vital('rights', REMEDY, async () => {
-    const { rows } = await patiently(database.pool.query<{ missing: string }>(MISSING_RIGHTS), patienceMs)
-    const missing = rows.map((row) => row.missing)
-    if (missing.length === 0) return { detail: 'all that a worker needs' }
-    const remedy = 'Grant them to the user of DATABASE_URL, or use the user that "dingtalk-delivery migrate" runs with.'
-    throw new Unwell(`The user of DATABASE_URL lacks ${missing.join(', ')}.`, remedy)
+    const { role, lacking } = await patiently(rightsOf(database), patienceMs)
+    if (lacking === null) return { detail: `the role "${role}" reads and writes the tracker's tables` }
+    const remedy = `Run deploy/postgres/roles.sql as the owner of the database, then: GRANT delivery_worker TO "${role}"`
+    throw new Unwell(`The role "${role}" lacks ${lacking}.`, remedy)
   })
 }
-
-/** A table that is not there is for the check of the schema to tell. */
-const MISSING_RIGHTS = `
-  SELECT what || ' on ' || name AS missing
-  FROM unnest(ARRAY['delivery_task', 'delivery_recipient', 'delivery_poll', 'delivery_transition', 'delivery_app']) AS name,
-    unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS what
-  WHERE to_regclass(name) IS NOT NULL AND (what <> 'UPDATE' OR name NOT IN ('delivery_poll', 'delivery_transition'))
-    AND NOT has_table_privilege(to_regclass(name), what)
-  ORDER BY 1`

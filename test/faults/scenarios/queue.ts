@@ -64,6 +64,6 @@ export const QUEUE_FAULTS: readonly FaultScenario[] = [
 ]
 
 async function wipe(world: World): Promise<void> {
-  if (world.backend === 'redis') await withRedis(world.queueUrl, (redis) => redis.flushall())
+  if (world.backend === 'redis') await withRedis(redisOf(world).adminUrl, (redis) => redis.flushall())
   else await withDatabase(world, (client) => client.query('DELETE FROM bullmq.job'))
 }

@@ -75,7 +75,7 @@ async function leaveAFinishedJob(world: World): Promise<void> {
   const id = `look.default.${await anOpenTask(world)}`
   const stored = await withQueue(world.queueUrl, (queue) => queue.getJob(id))
   if (stored === undefined) return
-  if (world.backend === 'redis') await withRedis(redisOf(world).url, (redis) => redis.zrem('bull:dingtalk-delivery:delayed', id))
+  if (world.backend === 'redis') await withRedis(redisOf(world).adminUrl, (redis) => redis.zrem('bull:dingtalk-delivery:delayed', id))
   else await withDatabase(world, (client) => client.query(`UPDATE bullmq.job SET state = 'completed' WHERE id = $1`, [id]))
 }
 

@@ -116,7 +116,10 @@ const ON_REDIS: readonly Mischief[] = [
       await redisOf(world).kill('SIGCONT')
     },
   },
-  { name: 'Redis loses everything', harm: async ({ world }) => void (await withRedis(world.queueUrl, (redis) => redis.flushall())) },
+  {
+    name: 'Redis loses everything',
+    harm: async ({ world }) => void (await withRedis(redisOf(world).adminUrl, (redis) => redis.flushall())),
+  },
 ]
 
 const ON_POSTGRES: readonly Mischief[] = [

@@ -182,7 +182,7 @@ function seededPerson(chance: Chance, who: string, now: number, day: number): Pe
 /** Half of them through the database, half through the queue, and again where a door refuses, as senders do. All are acknowledged when it returns. */
 export async function trackAll(world: World, tasks: readonly SentTask[]): Promise<void> {
   for (const task of tasks) world.server.add(task)
-  const doors = [createTracker({ databaseUrl: world.databaseUrl }), createTracker({ queueUrl: world.queueUrl })]
+  const doors = [createTracker({ databaseUrl: world.sendersUrl }), createTracker({ queueUrl: world.queueUrl })]
   const acknowledged = async (door: Tracker, i: number): Promise<unknown> =>
     until(() => door.trackMany(tasks.filter((_, n) => n % doors.length === i).map(requestOf)), { what: 'the tasks are acknowledged' })
   try {

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { assertNoLeak } from '../../support/canaries.ts'
 
 export interface Answer {
   readonly status: number
@@ -15,6 +16,7 @@ export interface Answer {
 export async function ask(url: string, path: string, init: RequestInit = {}): Promise<Answer> {
   const response = await fetch(`${url}${path}`, init)
   const got = await response.text()
+  assertNoLeak(`the answer to ${path}`, `${JSON.stringify([...response.headers])}\n${got}`)
   const type = response.headers.get('content-type') ?? ''
   return {
     status: response.status,
@@ -45,7 +47,13 @@ export async function askRaw(port: number, request: string | Buffer): Promise<{ 
   const socket = await aSocket(port)
   socket.write(request)
   const got = await text(socket)
+  assertNoLeak('an answer', got)
   return { status: Number(/^HTTP\/1\.1 (\d{3})/.exec(got)?.[1]), text: got }
+}
+
+/** Status of each answer on one connection; what follows a refusal is none. */
+export function statusesIn(answers: string): number[] {
+  return [...answers.matchAll(/^HTTP\/1\.1 (\d{3})/gm)].map(([, status]) => Number(status))
 }
 
 /** A request with these headers and nothing else. */

@@ -7,7 +7,9 @@ import { createLogger } from '../../../src/logger.ts'
 import { createDeliveryStore, type PostgresDeliveryStore } from '../../../src/store/delivery-store.ts'
 import { type Database, openDatabase } from '../../../src/store/prisma.ts'
 import { openServing } from '../../../src/wiring/serving.ts'
+import { assertNoLeak } from '../../support/canaries.ts'
 import { createTestDatabase } from '../../support/postgres.ts'
+import { urlAs } from '../../support/roles.ts'
 import { startProxy, type TcpProxy } from '../../support/tcp-proxy.ts'
 
 export interface Served extends HttpServer {
@@ -54,7 +56,8 @@ export async function aServer(options: ServerOptions = {}): Promise<Served> {
 export async function openServer(given: ServerOptions): Promise<{ served: Served; close: () => Promise<void> }> {
   const { migrated = true, patienceMs, reading = (rates) => rates, ...options } = given
   const created = await createTestDatabase({ migrated })
-  const url = new URL(created.url)
+  // As operators run it: with the rights of `delivery_worker` alone.
+  const url = new URL(migrated ? urlAs('worker', created.url) : created.url)
   const toDatabase = await startProxy(Number(url.port))
   url.port = String(toDatabase.port)
   const log: string[] = []
@@ -97,6 +100,7 @@ export async function openServer(given: ServerOptions): Promise<{ served: Served
       await serving.close()
       await database.close()
       await created.drop()
+      assertNoLeak('the log of the server', log.join('\n'))
     },
   }
 }

@@ -3,7 +3,9 @@ import type { TaskKey } from '../../../src/core/delivery.ts'
 import { type Answer, QUERY_WINDOW_MS, type StateKind } from '../../../src/core/delivery.ts'
 import { planExpiry, planLook } from '../../../src/core/plan.ts'
 import type { Page, PageFilter, RateReader } from '../../../src/core/rates.ts'
+import { openDatabase } from '../../../src/store/prisma.ts'
 import { createRateReader } from '../../../src/store/rate-reader.ts'
+import { urlAs } from '../../support/roles.ts'
 import { openTestStore, type TestStore } from './database.ts'
 import { loaded, TIMING } from './looks.ts'
 
@@ -11,9 +13,15 @@ export interface TestReader extends TestStore {
   readonly rates: RateReader
 }
 
+/** The reader has the rights of `delivery_read` alone. */
 export async function openTestReader(): Promise<TestReader> {
   const store = await openTestStore()
-  return { ...store, rates: createRateReader(store) }
+  const reading = openDatabase(urlAs('read', store.url))
+  const close = async (): Promise<void> => {
+    await reading.close()
+    await store.close()
+  }
+  return { ...store, rates: createRateReader(reading), close }
 }
 
 /** A look whose request and answer were at these moments. */

@@ -1,0 +1,163 @@
+-- Who may do what in the tracker's database: four roles without a login, of which your own logins become members.
+--
+--   delivery_migrate  owns the tracker's tables and the queue's, and may change them: dingtalk-delivery migrate, start
+--   delivery_worker   reads and writes their rows, and no more: dingtalk-delivery worker, serve, track, cancel, doctor; createTracker with databaseUrl
+--   delivery_read     the public views and two functions: dingtalk-delivery report, show, unread; createRates; a BI tool
+--   delivery_send     track_delivery and nothing else: your own program, through SQL or createTracker with databaseUrl
+--
+-- Run it as a superuser (or as the owner of the database, with CREATEROLE) before the first migrate, and again after each: what a new
+-- version brings gets its rights then. Running it again does no harm. It belongs in the database that DATABASE_URL names:
+--
+--   psql --single-transaction --set ON_ERROR_STOP=1 --file deploy/postgres/roles.sql postgres://…
+--
+-- Then, with passwords of your own:
+--
+--   CREATE ROLE tracker_migrate LOGIN PASSWORD '…' IN ROLE delivery_migrate;
+--   ALTER ROLE tracker_migrate SET role = delivery_migrate;  -- so that the role owns what it makes, and not the login
+--   CREATE ROLE tracker_worker LOGIN PASSWORD '…' IN ROLE delivery_worker;
+--   CREATE ROLE payroll LOGIN PASSWORD '…' IN ROLE delivery_send;
+
+DO $$
+DECLARE
+    v_role text;
+BEGIN
+    FOREACH v_role IN ARRAY ARRAY['delivery_migrate', 'delivery_worker', 'delivery_read', 'delivery_send'] LOOP
+        BEGIN
+            IF to_regrole(v_role) IS NULL THEN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', v_role);
+            END IF;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            -- Roles are the whole server's: this ran in another of its databases at the same time.
+            NULL;
+        END;
+    END LOOP;
+    -- Only members can hand something over. Superusers are members of everything.
+    IF NOT pg_has_role(current_user, 'delivery_migrate', 'USAGE') THEN
+        EXECUTE format('GRANT delivery_migrate TO %I', current_user);
+    END IF;
+END
+$$;
+
+-- The database and its schema -----------------------------------------------------------------------------------------
+
+DO $$
+BEGIN
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO delivery_migrate, delivery_worker, delivery_read, delivery_send', current_database());
+    -- For the schema "bullmq", where the queue is in PostgreSQL.
+    EXECUTE format('GRANT CREATE ON DATABASE %I TO delivery_migrate', current_database());
+    -- The queue collects what it adds in a temporary table.
+    EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO delivery_worker', current_database());
+END
+$$;
+
+-- As it is from PostgreSQL 15 on: who may make functions there could have the tracker's own call them.
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+GRANT CREATE ON SCHEMA public TO delivery_migrate;
+GRANT USAGE ON SCHEMA public TO delivery_migrate, delivery_worker, delivery_read, delivery_send;
+
+-- What migrations will make -------------------------------------------------------------------------------------------
+
+ALTER DEFAULT PRIVILEGES FOR ROLE delivery_migrate GRANT USAGE ON SCHEMAS TO delivery_worker;
+ALTER DEFAULT PRIVILEGES FOR ROLE delivery_migrate GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO delivery_worker;
+ALTER DEFAULT PRIVILEGES FOR ROLE delivery_migrate GRANT USAGE, SELECT ON SEQUENCES TO delivery_worker;
+ALTER DEFAULT PRIVILEGES FOR ROLE delivery_migrate REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES FOR ROLE delivery_migrate GRANT EXECUTE ON FUNCTIONS TO delivery_worker;
+
+-- What is there -------------------------------------------------------------------------------------------------------
+
+DO $$
+DECLARE
+    -- One statement each, in order.
+    v_statement text;
+BEGIN
+    -- Tables, views and sequences. A sequence that belongs to a column follows its table.
+    FOR v_statement IN
+        SELECT format(part.text, relation.oid::regclass)
+        FROM pg_class AS relation
+        JOIN pg_namespace AS schema ON schema.oid = relation.relnamespace
+        CROSS JOIN LATERAL unnest(CASE
+            WHEN relation.relkind = 'S' THEN ARRAY['ALTER SEQUENCE %s OWNER TO delivery_migrate', 'GRANT USAGE, SELECT ON SEQUENCE %s TO delivery_worker']
+            ELSE ARRAY['ALTER TABLE %s OWNER TO delivery_migrate', 'GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO delivery_worker']
+        END) WITH ORDINALITY AS part (text, place)
+        WHERE ((schema.nspname = 'public' AND relation.relname LIKE 'delivery\_%') OR schema.nspname = 'bullmq')
+            AND relation.relkind IN ('r', 'p', 'v', 'm', 'S')
+            AND NOT EXISTS (
+                SELECT FROM pg_depend AS owned
+                WHERE owned.classid = 'pg_class'::regclass AND owned.objid = relation.oid AND owned.deptype IN ('a', 'i') AND owned.refobjsubid > 0
+                    AND relation.relkind = 'S')
+        ORDER BY relation.oid, part.place
+    LOOP
+        EXECUTE v_statement;
+    END LOOP;
+
+    -- Functions are nobody's but the worker's. Those that bring their own search path look for temporary tables last: else whoever may
+    -- make one could put it in the place of a table, and have the function, which acts as its owner, write there.
+    FOR v_statement IN
+        SELECT format(part.text, routine.oid::regprocedure)
+        FROM pg_proc AS routine
+        JOIN pg_namespace AS schema ON schema.oid = routine.pronamespace
+        CROSS JOIN LATERAL unnest(ARRAY[
+            'ALTER FUNCTION %s OWNER TO delivery_migrate',
+            'REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC',
+            'GRANT EXECUTE ON FUNCTION %s TO delivery_worker',
+            CASE WHEN schema.nspname = 'public' AND routine.proconfig::text LIKE '%search_path=%'
+                THEN 'ALTER FUNCTION %s SET search_path = public, pg_temp' END
+        ]) WITH ORDINALITY AS part (text, place)
+        WHERE (schema.nspname = 'bullmq' OR (schema.nspname = 'public' AND (routine.proname LIKE 'delivery\_%' OR routine.proname = 'track_delivery')))
+            AND part.text IS NOT NULL
+        ORDER BY routine.oid, part.place
+    LOOP
+        EXECUTE v_statement;
+    END LOOP;
+
+    -- The queue's enumerations, and its schema.
+    FOR v_statement IN
+        SELECT format('ALTER TYPE %s OWNER TO delivery_migrate', type.oid::regtype)
+        FROM pg_type AS type
+        JOIN pg_namespace AS schema ON schema.oid = type.typnamespace
+        LEFT JOIN pg_class AS relation ON relation.oid = type.typrelid
+        WHERE schema.nspname = 'bullmq' AND (type.typtype IN ('d', 'e') OR (type.typtype = 'c' AND relation.relkind = 'c'))
+    LOOP
+        EXECUTE v_statement;
+    END LOOP;
+    IF to_regnamespace('bullmq') IS NOT NULL THEN
+        ALTER SCHEMA bullmq OWNER TO delivery_migrate;
+        GRANT USAGE ON SCHEMA bullmq TO delivery_worker;
+    END IF;
+
+    -- The list of migrations may be shared with a program of yours that uses Prisma, so it stays whose it is.
+    IF to_regclass('public._prisma_migrations') IS NOT NULL THEN
+        GRANT SELECT, INSERT, UPDATE ON public._prisma_migrations TO delivery_migrate;
+        REVOKE INSERT, UPDATE, DELETE ON public._prisma_migrations FROM delivery_worker;
+        GRANT SELECT ON public._prisma_migrations TO delivery_worker;
+    END IF;
+
+    IF to_regclass('public.delivery_task') IS NULL THEN
+        RAISE NOTICE 'Nothing is here yet. Run "dingtalk-delivery migrate" as a member of delivery_migrate, and then this again.';
+        RETURN;
+    END IF;
+
+    -- Reading: what docs/queries.md explains.
+    FOR v_statement IN
+        SELECT format('GRANT SELECT ON %s TO delivery_read', to_regclass('public.' || name))
+        FROM unnest(ARRAY[
+            'delivery_task_rates', 'delivery_campaign_rates', 'delivery_recipient_status', 'delivery_campaign_people',
+            'delivery_read_curve', 'delivery_looks', 'delivery_state_changes', 'delivery_app_usage'
+        ]) AS name
+        WHERE to_regclass('public.' || name) IS NOT NULL
+    LOOP
+        EXECUTE v_statement;
+    END LOOP;
+    FOR v_statement IN
+        SELECT format('GRANT EXECUTE ON FUNCTION %s TO delivery_read', to_regprocedure('public.' || signature))
+        FROM unnest(ARRAY['delivery_state_at(text, text, timestamptz)', 'delivery_forbidden_reason(text)']) AS signature
+        WHERE to_regprocedure('public.' || signature) IS NOT NULL
+    LOOP
+        EXECUTE v_statement;
+    END LOOP;
+
+    -- Sending: the function writes as its owner, so whoever sends needs no right on a table, and can write nothing that it would refuse.
+    ALTER FUNCTION public.track_delivery(text, text, text[], text, text, timestamptz) SECURITY DEFINER SET search_path = public, pg_temp;
+    GRANT EXECUTE ON FUNCTION public.track_delivery(text, text, text[], text, text, timestamptz) TO delivery_send;
+END
+$$;
