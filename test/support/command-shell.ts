@@ -35,9 +35,9 @@ export function openCommandShell(env: Readonly<Record<string, string>>): Command
     run(...args) {
       const answer = last.then(async () => {
         child.stdin.write(`${JSON.stringify(args)}\n`)
-        const { value } = await answers.next()
-        if (value === undefined) throw new Error(`the shell ended at: ${args.join(' ')}`)
-        return JSON.parse(value) as Said
+        const next = await answers.next()
+        if (next.done === true) throw new Error(`the shell ended at: ${args.join(' ')}`)
+        return JSON.parse(next.value) as Said
       })
       last = answer.catch(() => undefined)
       return answer

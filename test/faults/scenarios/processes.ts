@@ -119,7 +119,7 @@ async function stoppedInALook({ server }: World, worker: NodeProcess): Promise<v
   })
 }
 
-export function looksOf(world: World): Promise<number> {
+function looksOf(world: World): Promise<number> {
   return withDatabase(world, async (client) => {
     const { rows } = await client.query<{ looks: number }>('SELECT coalesce(sum(poll_no), 0)::int AS looks FROM delivery_task')
     return rows[0]?.looks ?? 0
