@@ -3,7 +3,8 @@ import { expect } from 'vitest'
 import type { Fault } from '../support/api-page-server.ts'
 import { until } from '../support/wait.ts'
 import type { World } from '../support/world.ts'
-import { faultTests, theWorker, withDatabase } from './support/scenario.ts'
+import { faultTests, withDatabase } from './support/scenario.ts'
+import { firstOf } from './support/workers.ts'
 
 const CAP = 40
 
@@ -40,7 +41,7 @@ faultTests([
     },
     async afterwards(world) {
       expect(busiestSecond(world), 'calls in a second, at the server').toBeLessThanOrEqual(CAP * 1.25)
-      expect(theWorker(world).stderr()).not.toMatch(/uncaughtException|unhandledRejection/)
+      expect(firstOf(world.workers).stderr()).not.toMatch(/uncaughtException|unhandledRejection/)
     },
   },
   {
@@ -86,7 +87,7 @@ faultTests([
     // Each look that had the dead token is made again in the same look.
     extraCalls: 60,
     async strike(world) {
-      const worker = theWorker(world)
+      const worker = firstOf(world.workers)
       worker.kill('SIGSTOP')
       // Meanwhile the looks of all tasks come due.
       await sleep(6_000)

@@ -4,7 +4,8 @@ import { expect } from 'vitest'
 import { createTracker } from '../../src/index.ts'
 import { dayMs, type World } from '../support/world.ts'
 import { withQueue } from './support/queue.ts'
-import { faultTests, theWorker, withDatabase } from './support/scenario.ts'
+import { faultTests, withDatabase } from './support/scenario.ts'
+import { firstOf } from './support/workers.ts'
 
 const SCALED_HOUR = 24
 
@@ -18,7 +19,7 @@ faultTests([
       const hourMs = dayMs(world.day) / SCALED_HOUR
       const sentAt = Math.min(...[...world.server.tasks.values()].map((task) => task.sentAt))
       await sleep(sentAt + 23 * hourMs - Date.now())
-      theWorker(world).kill('SIGKILL')
+      firstOf(world.workers).kill('SIGKILL')
       await Promise.all([world.toDatabase.mode('refuse'), world.toQueue.mode('refuse')])
       await sleep(2 * hourMs)
       await Promise.all([world.toDatabase.mode('pass'), world.toQueue.mode('pass')])
@@ -67,7 +68,7 @@ faultTests([
     when: 'nobody reads the log any more',
     env: { LOG_LEVEL: 'debug' },
     async strike(world) {
-      const worker = theWorker(world)
+      const worker = firstOf(world.workers)
       worker.closeLogs()
       await sleep(2_000)
       const before = await cpuSeconds(worker.pid)

@@ -8,7 +8,8 @@ import { until } from '../support/wait.ts'
 import { atFailPoint, type World } from '../support/world.ts'
 import { probesOf } from './support/health.ts'
 import { redisOf, withRedis } from './support/redis.ts'
-import { chanceOf, type FaultScenario, faultTests, seededTasks, theWorker } from './support/scenario.ts'
+import { chanceOf, type FaultScenario, faultTests, seededTasks } from './support/scenario.ts'
+import { firstOf } from './support/workers.ts'
 
 const REDIS_ONLY = { backends: ['redis'] as const }
 const REFUSING_MS = 6_000
@@ -95,13 +96,13 @@ faultTests([
   {
     fault: 'F8',
     when: 'the servers are down when the worker starts',
-    strikeAtOnce: true,
+    workers: null,
     async begin(world) {
       await Promise.all([world.toDatabase.mode('refuse'), world.toQueue.mode('refuse')])
       await probesOf(world.launch())
     },
     async strike(world) {
-      const probes = await probesOf(theWorker(world))
+      const probes = await probesOf(firstOf(world.workers))
       expect(await probes.live(), '/livez while the servers are down').toBe(true)
       expect((await probes.ready()).ok, '/readyz while the servers are down').toBe(false)
       await sleep(3_000)
@@ -120,7 +121,7 @@ faultTests([
     recoversWithinMs: null,
     begin: (world) => world.start({ ...atFailPoint('look.loaded', 'hang-all', 20), WORKER_CONCURRENCY: '4' }),
     async strike(world) {
-      const wedged = theWorker(world)
+      const wedged = firstOf(world.workers)
       const probes = await probesOf(wedged)
       const isRed = async (): Promise<boolean> => (await probes.ready()).checks.some(({ name, ok }) => name === 'consumption' && !ok)
       await until(isRed, { timeoutMs: 60_000, what: '/readyz is red' })

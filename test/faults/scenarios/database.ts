@@ -1,120 +1,217 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
-import { createTracker, TrackerError } from '../../../src/index.ts'
+import { createTracker, type Tracker, TrackerError } from '../../../src/index.ts'
+import type { SentTask } from '../../support/api-page-server.ts'
+import type { PostgresServer } from '../../support/postgres-server.ts'
 import { until } from '../../support/wait.ts'
-import { atSabotage, type World } from '../../support/world.ts'
-import { chanceOf, type FaultScenario, seededTasks, withDatabase } from '../support/scenario.ts'
+import { atSabotage, dayMs, type World } from '../../support/world.ts'
+import { type Chance, chanceOf, type FaultScenario, requestOf, seededTasks, trackAll, withDatabase } from '../support/scenario.ts'
+import { endOf, firstOf } from '../support/workers.ts'
 
-const OUTAGE_MS = 15_000
+const SHORT_DAY = { timeScale: 2880, pollsPerTask: 24 }
+const AWAY_MS = 15_000
+
+export const POSTGRES_STOPS: FaultScenario = {
+  fault: 'F15',
+  when: 'PostgreSQL stops at once and is away for 15 s, while tasks come in',
+  manySeeds: true,
+  ownPostgres: true,
+  day: SHORT_DAY,
+  async strike(world, chance) {
+    const sending = keepSending(world, chance)
+    await sleep(chance.between(0, 4_000, 'begin'))
+    await postgresOf(world).crash()
+    await sleep(AWAY_MS)
+    await postgresOf(world).start()
+    const { refused, slowestMs } = await sending.stop()
+    expect(refused.length, 'tasks that were refused').toBeGreaterThan(0)
+    expect(slowestMs, 'until a sender knows').toBeLessThan(10_000)
+    await trackAll(world, refused)
+  },
+  afterwards: stillRuns,
+}
+
+function postgresOf({ postgres }: World): PostgresServer {
+  if (postgres === null) throw new Error('this world has no PostgreSQL of its own')
+  return postgres
+}
+
+async function stillRuns({ workers }: World): Promise<void> {
+  expect(await endOf(firstOf(workers)), 'the worker runs on').toBe(null)
+}
+
+const SEND_EVERY_MS = 250
+
+interface Sending {
+  /** @returns what was refused with an error that says so; all else was accepted, and the oracle asks for it */
+  stop(): Promise<{ readonly refused: readonly SentTask[]; readonly slowestMs: number }>
+}
+
+/** Sends a task through one door and then the other, again and again. */
+function keepSending(world: World, chance: Chance): Sending {
+  const doors = [createTracker({ databaseUrl: world.sendersUrl }), createTracker({ queueUrl: world.queueUrl })]
+  const refused: SentTask[] = []
+  const underWay: Promise<void>[] = []
+  let slowestMs = 0
+  let count = 0
+  const send = async (door: Tracker, task: SentTask): Promise<void> => {
+    const since = performance.now()
+    await door.track(requestOf(task)).catch((error: unknown) => {
+      if (!(error instanceof TrackerError) || !error.code.endsWith('_UNAVAILABLE')) throw error
+      refused.push(task)
+    })
+    slowestMs = Math.max(slowestMs, performance.now() - since)
+  }
+  const timer = setInterval(() => {
+    const [task] = seededTasks(chanceOf(chance.seed * 1_000 + count), 1, Date.now(), dayMs(world.day))
+    const door = doors[count % doors.length]
+    if (task === undefined || door === undefined) throw new Error('a task and a door were asked for')
+    const sent = { ...task, taskId: `${8_000_000_000 + count}` }
+    world.server.add(sent)
+    underWay.push(send(door, sent))
+    count++
+  }, SEND_EVERY_MS)
+  return {
+    async stop() {
+      clearInterval(timer)
+      await Promise.all(underWay)
+      await Promise.all(doors.map((door) => door.close()))
+      return { refused, slowestMs }
+    },
+  }
+}
+
+const PICKUPS = 5
+
+export const SESSIONS_ARE_KILLED: FaultScenario = {
+  fault: 'F16',
+  when: 'all sessions of the database are ended, again and again',
+  day: SHORT_DAY,
+  async strike(world, chance) {
+    for (let round = 0; round < 3; round++) {
+      await endSessions(world)
+      // The pause of BullMQ's worker after a failure is 1 s.
+      await sleep(1_500)
+      const pickups: number[] = []
+      for (let n = 0; n < PICKUPS; n++) pickups.push(await pickupMs(world, chance, round * PICKUPS + n))
+      expect(median(pickups), `from the commit to the first call, ${pickups.join(', ')} ms`).toBeLessThan(1_000)
+    }
+  },
+  afterwards: stillRuns,
+}
+
+async function endSessions(world: World): Promise<void> {
+  await withDatabase(world, (client) =>
+    client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()'),
+  )
+}
+
+/** From the commit of a task whose first look is due at once to the call, in milliseconds. */
+async function pickupMs(world: World, chance: Chance, n: number): Promise<number> {
+  const day = dayMs(world.day)
+  const [task] = seededTasks(chanceOf(chance.seed * 1_000 + n), 1, Date.now() - day / 20, day)
+  if (task === undefined) throw new Error('one task was asked for')
+  const sent = { ...task, taskId: `${8_000_000_000 + n}` }
+  world.server.add(sent)
+  const door = createTracker({ databaseUrl: world.sendersUrl })
+  await door.track(requestOf(sent))
+  const committedAt = performance.now()
+  await door.close()
+  await until(() => world.server.calls.has(sent.taskId), { everyMs: 2, what: 'the new task is looked at' })
+  return Math.round(performance.now() - committedAt)
+}
+
+function median(numbers: readonly number[]): number {
+  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Infinity
+}
+
+const HANG_MS = 25_000
+const LONG_DAY = { timeScale: 1920, pollsPerTask: 24 }
+
+export const POSTGRES_HANGS: FaultScenario = {
+  fault: 'F17',
+  when: `PostgreSQL hangs for ${HANG_MS / 1_000} s`,
+  day: LONG_DAY,
+  async strike(world) {
+    const proxies = world.backend === 'postgres' ? [world.toDatabase, world.toQueue] : [world.toDatabase]
+    await Promise.all(proxies.map((proxy) => proxy.mode('blackhole')))
+    await sleep(HANG_MS)
+    await Promise.all(proxies.map((proxy) => proxy.mode('pass')))
+  },
+  async afterwards(world) {
+    expect(firstOf(world.workers).stderr(), 'what a statement without an answer ends with').toMatch(/timeout/i)
+    await noSessionIsLeft(world)
+  },
+}
+
+const LOCKED_MS = 20_000
+
+export const TABLE_IS_LOCKED: FaultScenario = {
+  fault: 'F17',
+  when: `the table of the tasks is locked for ${LOCKED_MS / 1_000} s`,
+  day: LONG_DAY,
+  async strike(world) {
+    await locked(world, 'delivery_task', LOCKED_MS)
+  },
+  async afterwards(world) {
+    expect(firstOf(world.workers).stderr(), 'what a statement that waits ends with').toMatch(/statement timeout/i)
+    await noSessionIsLeft(world)
+  },
+}
+
+async function locked(world: World, table: string, ms: number): Promise<void> {
+  await withDatabase(world, async (client) => {
+    await client.query('BEGIN')
+    await client.query(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`)
+    await sleep(ms)
+    await client.query('COMMIT')
+  })
+}
+
+/** Of the worker's pool, which has ten at most. */
+const POOL = 10
+
+async function noSessionIsLeft(world: World): Promise<void> {
+  await stillRuns(world)
+  const sessions = (): Promise<{ all: number; stuck: number }> =>
+    withDatabase(world, async (client) => {
+      const { rows } = await client.query<{ all: number; stuck: number }>(
+        `SELECT count(*) FILTER (WHERE application_name = 'dingtalk-delivery')::int AS all,
+           count(*) FILTER (WHERE state LIKE 'idle in transaction%' OR wait_event_type = 'Lock')::int AS stuck
+         FROM pg_stat_activity WHERE datname = current_database()`,
+      )
+      return rows[0] ?? { all: -1, stuck: -1 }
+    })
+  await until(
+    async () => {
+      const { all, stuck } = await sessions()
+      if (all > POOL || stuck > 0) throw new Error(`${all} sessions, ${stuck} stuck`)
+      return true
+    },
+    { timeoutMs: 10_000, what: 'the sessions of the worker are those of its pool' },
+  )
+}
+
+export const POOL_IS_EXHAUSTED: FaultScenario = {
+  fault: 'F18',
+  when: 'the pool has one connection, and a statement takes 12 s',
+  day: SHORT_DAY,
+  env: atSabotage({ edits: [{ file: 'store/prisma.js', from: 'options.max ?? 10', to: '1' }] }),
+  async strike(world) {
+    await locked(world, 'delivery_app', 12_000)
+  },
+  async afterwards(world) {
+    expect(firstOf(world.workers).stderr(), 'what a statement that gets no connection ends with').toMatch(
+      /timeout exceeded when trying to connect/,
+    )
+    await noSessionIsLeft(world)
+  },
+}
 
 export const DATABASE_FAULTS: readonly FaultScenario[] = [
-  {
-    fault: 'F15',
-    when: 'PostgreSQL is stopped at once and is away for 15 s',
-    manySeeds: true,
-    ownPostgres: true,
-    async strike(world, chance) {
-      await sleep(chance.between(0, 6_000, 'begin'))
-      await world.postgres?.crash()
-      await databaseDoorRefuses(world)
-      await sleep(OUTAGE_MS)
-      await world.postgres?.start()
-    },
-  },
-  {
-    fault: 'F16',
-    when: 'all sessions of the database are ended',
-    async strike(world) {
-      await withDatabase(world, (client) =>
-        client.query(
-          'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
-        ),
-      )
-      await sleep(2_000)
-      expect(await pickupMs(world), 'ms from the enqueue of a task to its first call').toBeLessThan(1_000 * 2)
-    },
-  },
-  {
-    fault: 'F17',
-    when: 'PostgreSQL does not answer for 18 s',
-    async strike(world) {
-      await world.toDatabase.mode('blackhole')
-      await sleep(18_000)
-      await world.toDatabase.mode('pass')
-      await sleep(1_000)
-      await expectNoLeak(world)
-    },
-  },
-  {
-    fault: 'F17',
-    when: 'a table is locked for 18 s',
-    async strike(world) {
-      await withDatabase(world, async (client) => {
-        await client.query('BEGIN; LOCK TABLE delivery_task')
-        await sleep(18_000)
-        await client.query('ROLLBACK')
-      })
-      await sleep(1_000)
-      await expectNoLeak(world)
-    },
-  },
-  {
-    fault: 'F18',
-    when: 'a worker has one connection, and looks are written slowly',
-    tasks: 10,
-    // Each write waits for the ones before.
-    recoversWithinMs: null,
-    begin: (world) => world.start(atSabotage({ edits: [{ file: 'store/prisma.js', from: 'options.max ?? 10', to: '1' }] })),
-    async strike(world) {
-      await withDatabase(world, async (client) => {
-        await client.query(SLOW_WRITES)
-        await sleep(8_000)
-        await client.query('DROP TRIGGER slow ON delivery_poll')
-      })
-    },
-  },
+  POSTGRES_STOPS,
+  SESSIONS_ARE_KILLED,
+  POSTGRES_HANGS,
+  TABLE_IS_LOCKED,
+  POOL_IS_EXHAUSTED,
 ]
-
-const SLOW_WRITES = `
-  CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.7); RETURN NULL; END';
-  CREATE TRIGGER slow AFTER INSERT ON delivery_poll FOR EACH STATEMENT EXECUTE FUNCTION slow()`
-
-async function databaseDoorRefuses({ databaseUrl }: World): Promise<void> {
-  const door = createTracker({ databaseUrl })
-  try {
-    await expect(door.track({ taskId: '1' })).rejects.toBeInstanceOf(TrackerError)
-  } finally {
-    await door.close()
-  }
-}
-
-/** A task that comes in now, through the queue. */
-async function pickupMs(world: World): Promise<number> {
-  const [task] = seededTasks(chanceOf(4_711), 1, Date.now(), 40_000)
-  if (task === undefined) throw new Error('one task was asked for')
-  const late = { ...task, taskId: '9007199254740994998' }
-  world.server.add(late)
-  const door = createTracker({ queueUrl: world.queueUrl })
-  try {
-    const { taskId, agentId, people } = late
-    await door.track({ taskId, agentId, userIds: people.map(({ userId }) => userId) })
-    const tracked = performance.now()
-    await until(() => world.server.calls.has(taskId), { timeoutMs: 30_000, everyMs: 10, what: 'it is asked about' })
-    return performance.now() - tracked
-  } finally {
-    await door.close()
-  }
-}
-
-/** The worker's pools have ten and six connections; none waits in a transaction for something that never comes. */
-async function expectNoLeak(world: World): Promise<void> {
-  const leaks = await withDatabase(world, async (client) => {
-    const { rows } = await client.query<{ all: number; waiting: number }>(
-      `SELECT count(*)::int AS all, (count(*) FILTER (WHERE state LIKE 'idle in transaction%'))::int AS waiting
-       FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`,
-    )
-    return rows[0]
-  })
-  expect(leaks?.waiting, 'sessions that are idle in a transaction').toBe(0)
-  expect(leaks?.all, 'sessions').toBeLessThanOrEqual(25)
-}

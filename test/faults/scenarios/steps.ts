@@ -3,7 +3,8 @@ import { until } from '../../support/wait.ts'
 import { atFailPoint, type World } from '../../support/world.ts'
 import { withQueue } from '../support/queue.ts'
 import { redisOf, withRedis } from '../support/redis.ts'
-import { type Chance, chanceOf, type FaultScenario, seededTasks, theWorker, withDatabase } from '../support/scenario.ts'
+import { type Chance, chanceOf, type FaultScenario, seededTasks, withDatabase } from '../support/scenario.ts'
+import { firstOf } from '../support/workers.ts'
 
 /** See src/core/fail-points.ts. `look.ended` comes last: tasks that nobody has read end with their window. */
 const POINTS = [
@@ -30,7 +31,7 @@ export const CRASH_BETWEEN_STEPS: FaultScenario = {
   // Of a crash in the middle of thirty looks.
   extraCalls: 30 * POINTS.length,
   async strike(world, chance) {
-    const first = theWorker(world)
+    const first = firstOf(world.workers)
     first.kill('SIGKILL')
     await first.exit
     const order = POINTS.map((point) => ({ point, lot: chance.between(0, 1, `order ${point}`) })).sort((a, b) => a.lot - b.lot)

@@ -5,7 +5,6 @@ import { createTracker, type Tracker } from '../../../src/index.ts'
 import { chance as draw } from '../../../src/simulator/chance.ts'
 import type { Person, SentTask } from '../../support/api-page-server.ts'
 import { judge, type Verdict } from '../../support/oracle.ts'
-import type { NodeProcess } from '../../support/process.ts'
 import { until } from '../../support/wait.ts'
 import { type Backend, backends, type Day, dayMs, makeWorld, type World, type WorldOptions } from '../../support/world.ts'
 
@@ -23,10 +22,10 @@ export interface FaultScenario extends WorldOptions {
   readonly day?: Day
   /** Default 30. */
   readonly tasks?: number
-  /** Starts the workers, before any task is there. Default: one as it is. */
-  readonly begin?: (world: World, chance: Chance) => Promise<unknown>
-  /** Whether looks are waited for before the strike. Default true. */
-  readonly strikeAtOnce?: boolean
+  /** How many are started before any task is there. Default 1. Null: the strike starts them, and begins at once. */
+  readonly workers?: number | null
+  /** Starts the workers in another way. */
+  readonly begin?: (world: World) => Promise<unknown>
   /**
    * Does the harm. Resolves when the harm is over: from then on looks must be made again. Tasks are being looked at when it begins.
    * Waits in it belong to the fault (an outage of 20 s) and are no waits of the test.
@@ -61,7 +60,8 @@ interface Measured {
   readonly wrong: number
   readonly looks: number
   readonly extraCalls: number
-  readonly recoverMs: number
+  /** Null: nothing was interrupted. */
+  readonly recoverMs: number | null
 }
 
 const DEFAULT_DAY: Day = { timeScale: 2160, pollsPerTask: 24 }
@@ -130,13 +130,14 @@ export interface Ran {
 }
 
 export async function runScenario(run: Run, onTestFinished: (close: () => Promise<void>) => void): Promise<Ran> {
-  const { fault, when, backend, seed, day = DEFAULT_DAY, begin = (made) => made.start() } = run
+  const { fault, when, backend, seed, day = DEFAULT_DAY, workers = 1 } = run
   const chance = chanceOf(seed)
   const world = await makeWorld(backend, day, onTestFinished, run)
-  await begin(world, chance)
+  if (run.begin === undefined) await Promise.all(Array.from({ length: workers ?? 0 }, () => world.start()))
+  else await run.begin(world)
   const tasks = seededTasks(chance, run.tasks ?? 30, Date.now(), dayMs(day))
   await trackAll(world, tasks)
-  if (run.strikeAtOnce !== true) await looksAreMade(world)
+  if (workers !== null) await looksAreMade(world)
   const begun = Date.now()
   await run.strike(world, chance)
   const over = Date.now()
@@ -192,16 +193,9 @@ export async function trackAll(world: World, tasks: readonly SentTask[]): Promis
   }
 }
 
-function requestOf(task: SentTask) {
+export function requestOf(task: SentTask) {
   const { taskId, agentId, sentAt } = task
   return { taskId, agentId, sentAt: new Date(sentAt), campaign: 'faults', userIds: task.people.map((person) => person.userId) }
-}
-
-/** The first that was started. */
-export function theWorker({ workers }: World): NodeProcess {
-  const [worker] = workers
-  if (worker === undefined) throw new Error('no worker was started')
-  return worker
 }
 
 async function looksAreMade(world: World): Promise<void> {
@@ -252,7 +246,7 @@ export async function withDatabase<T>(world: World, work: (client: pg.Client) =>
 }
 
 /** A line for the table in the docs, where FAULT_REPORT names a file. */
-function record(measured: Measured): void {
+export function record(measured: Measured): void {
   const path = process.env['FAULT_REPORT']
   if (path !== undefined) appendFileSync(path, `${JSON.stringify(measured)}\n`)
 }

@@ -1,0 +1,116 @@
+// All writers of the store at once, on the same tasks, in orders that chance chooses: `node writers.mjs DATABASE_URL ROUNDS`, on the build.
+// It is a process of its own so that a control can take the order of the keys away. Says what went wrong, as JSON.
+import { randomInt } from 'node:crypto'
+import { createDeliveryStore } from '../../../dist/store/delivery-store.js'
+import { openDatabase } from '../../../dist/store/prisma.js'
+import { settleCampaigns } from '../../../dist/store/settle-campaigns.js'
+
+const [url, rounds] = [process.argv[2], Number(process.argv[3])]
+const TASKS = 40
+const WRITERS = 2
+
+const databases = Array.from({ length: WRITERS }, () => openDatabase(url, { max: 4 }))
+const errors = []
+let stored = 0
+
+for (let round = 0; round < rounds; round++) {
+  const work = databases.flatMap((database) => writersOn(database, round))
+  const done = await Promise.allSettled(shuffled(work).map((write) => write()))
+  errors.push(...done.filter(({ status }) => status === 'rejected').map(({ reason }) => String(reason)))
+}
+await Promise.all(databases.map((database) => database.close()))
+process.stdout.write(JSON.stringify({ tasks: TASKS, stored, errors }))
+
+function writersOn(database, round) {
+  const store = createDeliveryStore(database)
+  const keys = Array.from({ length: TASKS }, (_, i) => ({ app: `app${i % 3}`, taskId: `${i}` }))
+  return [
+    () => store.track(shuffled(keys).map((key) => requestOf(key))),
+    () => store.adopt(({ sentAt }) => planOf(sentAt), 500),
+    () => store.unadopt(shuffled(keys)),
+    ...[1, 2].map(() => async () => looks(store, shuffled(keys))),
+    async () => {
+      const loaded = await Promise.all(shuffled(keys).map((key) => store.load(key)))
+      const open = loaded.filter((task) => task !== null && task.status === 'tracking')
+      await Promise.all(shuffled(open).map((task) => store.putOff(task.key, { pollNo: task.pollNo }, new Date(), 'waits')))
+    },
+    () => settleCampaigns(database),
+    () => store.overdue(new Date(), 500, null),
+    () => store.cancel(keys[round % TASKS]),
+    () => erase(database, round),
+  ]
+}
+
+/** As whoever cleans up: some tasks with all that hangs on them, in the order of their keys. */
+async function erase({ pool }, round) {
+  await pool.query(
+    `DELETE FROM delivery_task WHERE id IN (
+       SELECT id FROM delivery_task WHERE task_id::int % 10 = $1 ORDER BY app COLLATE "C", task_id COLLATE "C" FOR UPDATE
+     )`,
+    [round % 10],
+  )
+}
+
+async function looks(store, keys) {
+  const loaded = await Promise.all(keys.map((key) => store.load(key)))
+  const open = loaded.filter((task) => task !== null && task.status === 'tracking')
+  const written = await Promise.all(shuffled(open).map((task) => store.apply(lookAt(task))))
+  stored += written.filter((each) => each === 'stored').length
+}
+
+function requestOf(key) {
+  return { ...key, agentId: null, campaign: `campaign ${randomInt(3)}`, sentAt: new Date(), userIds: shuffled(['a', 'b', 'c', 'd', 'e']) }
+}
+
+function planOf(sentAt) {
+  return { deadlineAt: new Date(sentAt.getTime() + 86_400_000), first: { at: new Date(), last: false } }
+}
+
+/** One more person has read, whoever is first by chance; what else a look changes is written as well. */
+function lookAt(task) {
+  const now = new Date()
+  const [reader, ...others] = shuffled(task.recipients)
+  const state = { kind: 'read', lastUnreadAt: task.sentAt, firstReadAt: now }
+  const changed = [{ ...reader, firstSeenAt: now, state }, ...others.map((each) => ({ ...each, firstSeenAt: now }))]
+  const read = task.recipients.filter((each) => each.state.kind === 'read' || each === reader).length
+  return {
+    key: task.key,
+    believes: { pollNo: task.pollNo },
+    task: {
+      status: 'tracking',
+      reason: null,
+      nextPollAt: now,
+      lastGoodRequestedAt: now,
+      lastObservedAt: now,
+      goodPolls: task.goodPolls + 1,
+      failuresInRow: 0,
+      timeoutsInRow: 0,
+      listedFingerprint: null,
+      listedSince: null,
+      counts: { pending: task.recipients.length - read, invalid: 0, failed: 0, forbidden: 0, unread: 0, read },
+    },
+    poll: {
+      pollNo: task.pollNo + 1,
+      dueAt: now,
+      requestedAt: now,
+      respondedAt: now,
+      outcome: 'observed',
+      code: '0',
+      message: null,
+      requestId: null,
+      anomalies: 0,
+    },
+    changed,
+    transitions:
+      reader?.state.kind === 'read' ? [] : [{ userId: reader.userId, from: 'pending', to: 'read', afterAt: task.sentAt, at: now }],
+    next: { kind: 'again', look: { at: now, last: false } },
+    app: { kind: 'none' },
+  }
+}
+
+function shuffled(items) {
+  return items
+    .map((item) => ({ item, lot: randomInt(2 ** 32) }))
+    .sort((a, b) => a.lot - b.lot)
+    .map(({ item }) => item)
+}

@@ -1,0 +1,44 @@
+import { fileURLToPath } from 'node:url'
+import pg from 'pg'
+import { z } from 'zod'
+import { startNode } from '../../support/process.ts'
+
+const ROUNDS = 8
+
+const report = z.object({ tasks: z.number(), stored: z.number(), errors: z.array(z.string()) })
+
+/** Two processes with all writers, on the same tasks. */
+export async function writeAtOnce(
+  url: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ looks: number; tasks: number; errors: readonly string[]; deadlocks: number }> {
+  const script = fileURLToPath(new URL('./writers.mjs', import.meta.url))
+  const writers = [1, 2].map(() => startNode(script, { args: [url, String(ROUNDS)], env }))
+  const reports = await Promise.all(
+    writers.map(async (writer) => {
+      const { code } = await writer.exit
+      if (code !== 0) throw new Error(writer.stderr())
+      return report.parse(JSON.parse(writer.stdout()))
+    }),
+  )
+  return {
+    looks: reports.reduce((sum, { stored }) => sum + stored, 0),
+    tasks: Math.max(...reports.map(({ tasks }) => tasks)),
+    errors: reports.flatMap(({ errors }) => errors),
+    deadlocks: await deadlocksOf(url),
+  }
+}
+
+/** The server counts them also where a statement was repeated and nobody heard of it. */
+async function deadlocksOf(url: string): Promise<number> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ deadlocks: number }>(
+      'SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()',
+    )
+    return rows[0]?.deadlocks ?? -1
+  } finally {
+    await client.end()
+  }
+}
