@@ -1,13 +1,11 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { z } from 'zod'
 import { builtFile } from './process.ts'
 
-export interface Said {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
+const Said = z.object({ code: z.number(), stdout: z.string(), stderr: z.string() })
+type Said = z.infer<typeof Said>
 
 export interface CommandShell {
   /** One command line to its end; several wait for each other. */
@@ -37,7 +35,7 @@ export function openCommandShell(env: Readonly<Record<string, string>>): Command
         child.stdin.write(`${JSON.stringify(args)}\n`)
         const next = await answers.next()
         if (next.done === true) throw new Error(`the shell ended at: ${args.join(' ')}`)
-        return JSON.parse(next.value) as Said
+        return Said.parse(JSON.parse(next.value))
       })
       last = answer.catch(() => undefined)
       return answer

@@ -19,7 +19,7 @@ for (const stream of ['stdout', 'stderr']) {
     child.kill('SIGTERM')
   })
 }
-const patience = setTimeout(() => child.kill('SIGKILL'), 20_000)
+const patience = setTimeout(() => child.kill('SIGKILL'), 60_000)
 child.on('close', (code) => {
   clearTimeout(patience)
   const good = code === 0 && isStopped === command in UP
