@@ -7,22 +7,29 @@ export type Locks = Readonly<Record<LockKind, number>> & {
 }
 
 export interface LockBook {
-  /** BullMQ says it at each renewal, and again when the job is put to sleep; it counts once. */
+  /** This worker takes a job. */
+  taken(jobId: string | undefined): void
+  /** BullMQ says it at each renewal, and again when the job is put to sleep or ended; it counts once. */
   lost(jobId: string): void
   found(jobId: string): void
-  /** This worker has done with a job. */
-  done(jobId: string | undefined): void
   read(): Locks
 }
 
+/** A job that is over is never taken again. With more, one may be counted twice. */
+const MAX_KNOWN = 10_000
+
 export function createLockBook({ now, journal }: { readonly now: () => Date; readonly journal: Pick<Journal, 'lock'> }): LockBook {
-  const held = new Set<string>()
+  const known = new Set<string>()
   const counts = { lost: 0, found: 0 }
   let lastLostAt: Date | null = null
   return {
+    taken(jobId) {
+      if (jobId !== undefined) known.delete(jobId)
+    },
     lost(jobId) {
-      if (held.has(jobId)) return
-      held.add(jobId)
+      if (known.has(jobId)) return
+      if (known.size >= MAX_KNOWN) known.clear()
+      known.add(jobId)
       counts.lost++
       lastLostAt = now()
       journal.lock({ kind: 'lost', jobId })
@@ -30,9 +37,6 @@ export function createLockBook({ now, journal }: { readonly now: () => Date; rea
     found(jobId) {
       counts.found++
       journal.lock({ kind: 'found', jobId })
-    },
-    done(jobId) {
-      if (jobId !== undefined) held.delete(jobId)
     },
     read: () => ({ ...counts, lastLostAt }),
   }

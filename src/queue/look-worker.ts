@@ -55,16 +55,13 @@ export function startLookWorker(options: LookWorkerOptions): LookWorker {
   const locks = createLockBook(options)
   const process = async (job: Job, token?: string): Promise<void> => {
     lastActiveAt = options.now()
-    try {
-      const outcome = await run(options, job, stop.signal).finally(() => {
-        lastActiveAt = options.now()
-      })
-      if (outcome.kind === 'again') await sleepUntil({ ...options, onLockLost: locks.lost }, job, outcome.look, token, stop.signal)
-    } finally {
-      locks.done(job.id)
-    }
+    locks.taken(job.id)
+    const outcome = await run(options, job, stop.signal).finally(() => {
+      lastActiveAt = options.now()
+    })
+    if (outcome.kind === 'again') await sleepUntil({ ...options, onLockLost: locks.lost }, job, outcome.look, token, stop.signal)
   }
-  const opened = open(options, process)
+  const opened = open(options, process, locks.lost)
   opened.it.on('lockRenewalFailed', (jobIds) => jobIds.forEach(locks.lost))
   opened.it.on('stalled', locks.found)
   return {
@@ -77,7 +74,11 @@ export function startLookWorker(options: LookWorkerOptions): LookWorker {
   }
 }
 
-function open(options: LookWorkerOptions, process: (job: Job, token?: string) => Promise<void>): Opened<JobWorker> {
+function open(
+  options: LookWorkerOptions,
+  process: (job: Job, token?: string) => Promise<void>,
+  onLockLost: (jobId: string) => void,
+): Opened<JobWorker> {
   const workerOptions = {
     concurrency: options.concurrency,
     lockDuration: options.lockMs,
@@ -89,7 +90,10 @@ function open(options: LookWorkerOptions, process: (job: Job, token?: string) =>
     removeOnFail: KEEP_FAILED,
     runRetryDelay: 1_000,
   }
-  return openWorker(options.address, process, workerOptions, (error) => options.journal.failed({ what: 'queue', error }))
+  return openWorker(options.address, process, workerOptions, (error) => {
+    if (isLockLost(error)) onLockLost(jobIdIn(error))
+    options.journal.failed({ what: 'queue', error })
+  })
 }
 
 type Outcome = { readonly kind: 'again'; readonly look: Timer['look'] } | { readonly kind: 'done' }
@@ -159,6 +163,11 @@ function isAnswer(error: unknown): boolean {
 /** `JobLockNotExist` and `JobLockMismatch` of BullMQ's error codes. */
 const LOCK_CODES: ReadonlySet<unknown> = new Set([-2, -6])
 
-function isLockLost(error: unknown): boolean {
+/** "Missing lock for job ID. command", "Lock mismatch for job ID. Cmd …" */
+function jobIdIn(error: Error): string {
+  return / for job (\S+)\. /.exec(error.message)?.[1] ?? ''
+}
+
+function isLockLost(error: unknown): error is Error {
   return error instanceof Error && 'code' in error && LOCK_CODES.has(error.code)
 }

@@ -1,3 +1,5 @@
+import { Redis } from 'ioredis'
+import { Client } from 'pg'
 import { expect, test } from 'vitest'
 import type { TrackRequest } from '../../src/core/track-request.ts'
 import type { QueueAddress } from '../../src/queue/connection.ts'
@@ -183,6 +185,26 @@ describeQueues((backend) => {
     expect(worker.isRunning()).toBe(false)
   })
 
+  test.each([{ kind: 'done' as const }, { kind: 'again' as const, look: { at: inMs(3_600_000), last: false } }])(
+    'a lock that was lost on the way is told once, whatever the look brought ($kind)',
+    async (result) => {
+      const address = backend.address()
+      await aTimer(address)
+      const told: string[] = []
+      const worker = aWorker(address, {
+        journal: { failed: () => undefined, lock: ({ kind, jobId }) => void told.push(`${kind} ${jobId}`) },
+        look: async () => {
+          await takeLock(address)
+          return result
+        },
+      })
+      await until(() => told.length > 0, { what: 'it is told' })
+      await worker.close()
+      expect(told).toEqual([`lost ${ID}`])
+      expect(worker.locks()).toMatchObject({ lost: 1, found: 0, lastLostAt: expect.any(Date) })
+    },
+  )
+
   test('a look that is aborted rings again soon, not only when its lock runs out', async () => {
     const address = backend.address()
     await aTimer(address)
@@ -203,3 +225,16 @@ describeQueues((backend) => {
     expect((await storedJob(queue, ID))?.state).toBe('delayed')
   })
 })
+
+/** As another worker does that finds the lock run out. */
+async function takeLock({ url, name, prefix }: QueueAddress): Promise<void> {
+  if (url.startsWith('redis')) {
+    const redis = new Redis(url)
+    await redis.del(`${prefix}:${name}:${ID}:lock`)
+    return redis.disconnect()
+  }
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  await client.query("UPDATE bullmq.job SET lock_token = 'other' WHERE queue = $1 AND id = $2", [name, ID])
+  await client.end()
+}
