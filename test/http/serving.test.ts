@@ -9,6 +9,8 @@ describe('what the server says of itself', () => {
   test('it is ready; it is not while the database is away, and says so; and it is again', async () => {
     const { url, toDatabase } = await aServer()
     const ready = async () => ask(url, '/readyz')
+    // A check waits 1.5 s for the database, which on a busy machine is not enough for the first connection.
+    await until(async () => (await ready()).status === 200, { timeoutMs: 30_000, what: 'it is ready' })
     expect(await ready()).toMatchObject({
       status: 200,
       body: {
