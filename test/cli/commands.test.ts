@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { builtFile, runCli, startNode } from '../support/process.ts'
+import { urlAs } from '../support/roles.ts'
 
 const COMMANDS = [
   'worker',
@@ -181,6 +182,15 @@ test('migrate says that there is nothing to do, and doctor what is wrong', async
   expect(stdout).toMatch(/✓ +schema/)
   expect(stdout).toMatch(/✗ +credentials +no app is configured/)
   expect(stderr).toContain('set DINGTALK_APP_KEY, DINGTALK_APP_SECRET and DINGTALK_AGENT_ID')
+})
+
+test('doctor says which rights a role lacks, and what gives them', async () => {
+  const { code, stdout, stderr } = await run(['doctor'], { DATABASE_URL: urlAs('read', database.url) })
+  expect(code).toBe(1)
+  expect(stdout).toMatch(
+    /✗ +rights +the role "test_read" lacks DELETE on delivery_app, INSERT on delivery_app, .*UPDATE on delivery_transition/,
+  )
+  expect(stderr).toContain('run deploy/postgres/roles.sql as the owner of the database, then: GRANT delivery_worker TO "test_read"')
 })
 
 test('a reader that closes the pipe early is no failure', async () => {
