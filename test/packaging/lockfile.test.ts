@@ -29,7 +29,7 @@ const manifest = z.object({
 
 const read = async (name: string): Promise<unknown> => JSON.parse(await readFile(join(ROOT, name), 'utf8'))
 const { packages } = lockfile.parse(await read('package-lock.json'))
-const { allowScripts, dependencies, devDependencies, optionalDependencies } = manifest.parse(await read('package.json'))
+const { allowScripts, dependencies, devDependencies, optionalDependencies: optional } = manifest.parse(await read('package.json'))
 
 const nameOf = (path: string) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length)
 
@@ -87,7 +87,7 @@ test('nor does it on an npm that does not know of allowScripts yet', async () =>
 })
 
 test('a dependency is the version that was looked at, and no later one', () => {
-  const all = Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies })
+  const all = Object.entries({ ...dependencies, ...devDependencies, ...optional })
   expect(all.filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))).toEqual([])
 })
 
