@@ -33,9 +33,9 @@ export function openCommandShell(env: Readonly<Record<string, string>>): Command
     run(...args) {
       const answer = last.then(async () => {
         child.stdin.write(`${JSON.stringify(args)}\n`)
-        const { value } = await answers.next()
-        if (value === undefined) throw new Error(`the shell ended at: ${args.join(' ')}`)
-        return Said.parse(JSON.parse(value))
+        const next = await answers.next()
+        if (next.done === true) throw new Error(`the shell ended at: ${args.join(' ')}`)
+        return Said.parse(JSON.parse(next.value))
       })
       last = answer.catch(() => undefined)
       return answer
