@@ -27,7 +27,7 @@ export default defineConfig({
       project('input', servers),
       // Its concurrent tests have a worker process each.
       project('process', { ...servers, maxConcurrency: 6 }),
-      project('faults', { ...servers, maxConcurrency: 6 }),
+      project('faults', { ...servers, maxConcurrency: 4 }),
       project('docs', servers),
       project('packaging'),
       project('browser', { globalSetup: [servers.globalSetup, 'test/browser/support/global-setup.ts'] }),

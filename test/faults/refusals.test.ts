@@ -14,12 +14,15 @@ import { firstOf } from './support/workers.ts'
 const REDIS_ONLY = { backends: ['redis'] as const }
 const REFUSING_MS = 6_000
 
+type Change = (redis: Redis) => Promise<unknown>
+
 /** F6: writes are refused for a while; reads are answered. */
-function refusal(when: string, begin: (redis: Redis) => Promise<unknown>, end: (redis: Redis) => Promise<unknown>): FaultScenario {
+function refusal(when: string, begin: Change, end: Change, onlyLong = true): FaultScenario {
   return {
     ...REDIS_ONLY,
     fault: 'F6',
     when,
+    onlyLong,
     // BullMQ rests for 5 s after a refusal.
     recoversWithinMs: 10_000,
     async strike(world, chance) {
@@ -64,6 +67,7 @@ faultTests([
     'Redis is out of memory and evicts nothing',
     async (redis) => redis.config('SET', 'maxmemory', '1'),
     async (redis) => redis.config('SET', 'maxmemory', '0'),
+    false,
   ),
   refusal(
     'Redis is a read-only replica for a while',
@@ -119,7 +123,7 @@ faultTests([
     when: 'a worker takes no job any more, without a word',
     // Each of its jobs is held by it until it is gone.
     recoversWithinMs: null,
-    begin: (world) => world.start({ ...atFailPoint('look.loaded', 'hang-all', 20), WORKER_CONCURRENCY: '4' }),
+    begin: (world) => world.start({ ...atFailPoint('look.loaded', 'hang-all', 60), WORKER_CONCURRENCY: '4' }),
     async strike(world) {
       const wedged = firstOf(world.workers)
       const probes = await probesOf(wedged)

@@ -62,8 +62,8 @@ test('the lock file names no registry, so that a mirror works as well', () => {
 
 /** npm leaves out what the registry of the moment lacks; `npm ci` then refuses the lock file on every machine, or on the other platforms. */
 test('the lock file holds the optional packages of every platform', () => {
-  const missing = Object.entries(packages).flatMap(([path, { optionalDependencies: optional }]) =>
-    Object.keys(optional).filter((name) => locate(path, name) === undefined),
+  const missing = Object.entries(packages).flatMap(([path, { optionalDependencies }]) =>
+    Object.keys(optionalDependencies).filter((name) => locate(path, name) === undefined),
   )
   expect(missing).toEqual([])
 })

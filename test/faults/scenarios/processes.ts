@@ -22,6 +22,8 @@ export const WORKERS_ARE_KILLED: FaultScenario = {
   day: { timeScale: 2880, pollsPerTask: 8 },
   tasks: 25,
   workers: 3,
+  // A worker that is killed has ten looks under way at most.
+  extraCalls: KILLS * 10,
   // With 8 looks in a day the one before the last is a third of the day earlier, and a last look may be lost with its worker.
   mayBeBlind: true,
   async strike(world, chance) {
@@ -141,6 +143,7 @@ const BRIEF_GRACE = { SHUTDOWN_GRACE_SECONDS: String(GRACE_MS / 1_000) }
 export const TOLD_TO_STOP_IN_VAIN: FaultScenario = {
   fault: 'F12',
   when: 'a worker is told to stop and DingTalk does not answer, and others are told twice',
+  onlyLong: true,
   workers: 3,
   env: { ...BRIEF_GRACE, WORKER_CONCURRENCY: '10' },
   // Whatever waits for an answer is given up.
@@ -212,6 +215,7 @@ const OUTAGES: readonly Outage[] = (['refuse', 'blackhole'] as const).flatMap((m
 export const TOLD_TO_STOP_WHILE_SERVERS_ARE_AWAY: FaultScenario = {
   fault: 'F13',
   when: 'workers are told to stop while the database, the queue or both refuse or swallow everything',
+  onlyLong: true,
   workers: null,
   // Each had looks under way.
   extraCalls: 100,

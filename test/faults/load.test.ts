@@ -1,0 +1,82 @@
+import { readFile } from 'node:fs/promises'
+import { describe, expect, test } from 'vitest'
+import type { SentTask } from '../support/api-page-server.ts'
+import { until } from '../support/wait.ts'
+import { backends, dayMs, makeWorld, type World } from '../support/world.ts'
+import { record, withDatabase } from './support/scenario.ts'
+
+/** F24. In the long form as many as a large company sends on a day; in the short form enough for every line to be long. */
+const TASKS = process.env['FAULT_SEEDS'] === undefined ? 2_000 : 50_000
+const CAP = TASKS / 20
+/** Tasks that came in last and whose last look is due before the others are through: in this day it is 5 to 12 s before the deadline. */
+const LAST = 100
+const LAST_DEADLINE_MS = TASKS > 10_000 ? 60_000 : 14_000
+const DAY = { timeScale: 60, pollsPerTask: 2 }
+const BASE = 9_000_000_000
+const MAX_RSS_MB = 600
+
+describe.concurrent('many tasks are due at once', () => {
+  for (const backend of backends()) {
+    test.concurrent(`F24: ${TASKS} tasks on ${backend}`, { timeout: 300_000 }, async ({ onTestFinished }) => {
+      const world = await makeWorld(backend, DAY, onTestFinished, { env: { MAX_CALLS_PER_SECOND: String(CAP) } })
+      const day = dayMs(DAY)
+      const now = Date.now()
+      await addMany(world, 0, TASKS, now - day / 2)
+      await addMany(world, TASKS, LAST, now - day + LAST_DEADLINE_MS)
+      const worker = await world.start()
+      let rssMb = 0
+      const looked = async (): Promise<boolean> => {
+        rssMb = Math.max(rssMb, await rssOf(worker.pid))
+        return [...world.server.tasks.keys()].every((taskId) => world.server.calls.has(taskId))
+      }
+      await until(looked, { timeoutMs: 240_000, everyMs: 100, what: 'every task was asked about' })
+      const { looks, blind } = await resultsOf(world)
+      // At this rate the others alone take 20 s: without a turn of their own they would be too late.
+      expect(blind, 'tasks without a look before their deadline').toBe(0)
+      expect(busiestSecond(world), 'calls in a second, at the server').toBeLessThanOrEqual(CAP * 1.25)
+      expect(rssMb, 'MB of memory').toBeLessThan(MAX_RSS_MB)
+      const when = `many tasks are due at once (here ${TASKS}; ${CAP} calls a second; memory ${Math.round(rssMb)} MB at most)`
+      record({ fault: 'F24', when, backend, seed: 1, tasks: TASKS + LAST, lost: 0, wrong: 0, looks, extraCalls: 0, recoverMs: null })
+    })
+  }
+})
+
+/** Past the doors: what is tested is what comes then. */
+async function addMany(world: World, from: number, count: number, sentAt: number): Promise<void> {
+  const people = [{ userId: 'ann', fate: 'delivered' as const, listedAt: sentAt, readAt: null }]
+  for (let i = from; i < from + count; i++) world.server.add(taskOf(i, sentAt, dayMs(world.day), people))
+  await withDatabase(world, (client) =>
+    client.query(
+      `INSERT INTO delivery_task (app, task_id, agent_id, sent_at, deadline_at, recipients_known, next_poll_at)
+       SELECT 'default', ($1::bigint + n)::text, '836390886', $2::timestamptz, $2::timestamptz + interval '24 hours', false, now()
+       FROM generate_series($3::bigint, $3::bigint + $4::bigint - 1) AS n`,
+      [BASE, new Date(sentAt), from, count],
+    ),
+  )
+}
+
+function taskOf(i: number, sentAt: number, windowMs: number, people: SentTask['people']): SentTask {
+  return { taskId: String(BASE + i), agentId: '836390886', sentAt, windowMs, people }
+}
+
+async function resultsOf(world: World): Promise<{ looks: number; blind: number }> {
+  return withDatabase(world, async (client) => {
+    const { rows } = await client.query<{ looks: number; blind: number }>(
+      `SELECT sum(poll_no)::int AS looks, (count(*) FILTER (WHERE status = 'expired' AND good_polls = 0))::int AS blind FROM delivery_task`,
+    )
+    return rows[0] ?? { looks: -1, blind: -1 }
+  })
+}
+
+function busiestSecond({ server: { arrivals } }: World): number {
+  let from = 0
+  return arrivals.reduce((most, at, i) => {
+    while ((arrivals[from] ?? at) <= at - 1_000) from++
+    return Math.max(most, i - from + 1)
+  }, 0)
+}
+
+async function rssOf(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1_024
+}
