@@ -192,8 +192,8 @@ async function measure({ client, prisma, pool }, figure) {
 function reading({ read, gauges, statement }, { client, prisma, pool }, recorded) {
   if (statement !== undefined) return async () => (recorded(statement, []), client.query(statement))
   if (gauges) {
-    const query = (sql) => (recorded(sql, []), pool.query(sql))
-    return () => readGauges({ pool: { query } }, new Map())
+    const query = (sql, values = []) => (recorded(sql, values), pool.query(sql, values))
+    return () => readGauges({ pool: { query } }, new Map(), 6 * 3_600_000)
   }
   const $queryRawUnsafe = (query, ...given) => (recorded(query, given), prisma.$queryRawUnsafe(query, ...given))
   const rates = createRates({ prisma: { $queryRawUnsafe } })

@@ -74,7 +74,9 @@ function readRetention(variables: Variables): Pick<Config, 'retainDetailsDays' |
   const retainTotalsDays = variables.read('RETAIN_TOTALS_DAYS', DAYS, null)
   if ((retainTotalsDays ?? Infinity) < (retainDetailsDays ?? Infinity)) {
     const details = retainDetailsDays === null ? 'never' : String(retainDetailsDays)
-    variables.fault(`RETAIN_TOTALS_DAYS (${retainTotalsDays}) is less than RETAIN_DETAILS_DAYS (${details}). Names go first, then totals.`)
+    variables.fault(
+      `RETAIN_TOTALS_DAYS (${retainTotalsDays}) is less than RETAIN_DETAILS_DAYS (${details}). Names go first, then totals: give it as many days or more, or never.`,
+    )
   }
   return { retainDetailsDays, retainTotalsDays }
 }

@@ -81,6 +81,13 @@ function ofTracker(error: TrackerError): Failure {
       return new Failure(503, code, 'The database does not answer. Try again; /readyz and the log of the server say what is wrong.', LATER)
     case 'SCHEMA_MISMATCH':
       return new Failure(503, code, 'The database is not of the version that this server needs. Run: dingtalk-delivery migrate', LATER)
+    case 'NOT_PERMITTED':
+      return new Failure(
+        503,
+        code,
+        'The role of the server lacks a right in the database. Its log says which; deploy/postgres/roles.sql gives it.',
+        LATER,
+      )
     case 'CLOSED':
     case 'QUEUE_UNAVAILABLE':
       return new Failure(503, code, 'The server is stopping, or cannot do this now. Try again.', LATER)

@@ -33,6 +33,8 @@ export interface Serving {
 /** Connections of a server at most; a page asks half a dozen questions at once. */
 const MAX_CONNECTIONS = 8
 
+const GOODBYE_MS = 1_500
+
 /** As long as a statement may run on the server. A network that swallows everything would hold a caller for four attempts of 20 s each. */
 const PATIENCE_MS = 15_000
 
@@ -87,7 +89,8 @@ export function openServing(
     health,
     async close() {
       void measuring.stop()
-      await Promise.all([door.close(), database.close()])
+      // A database that does not answer is not waited for: the process ends without its goodbye.
+      await Promise.all([door.close(), within(GOODBYE_MS, database.close()).catch(() => undefined)])
     },
   }
 }

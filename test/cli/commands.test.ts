@@ -188,9 +188,9 @@ test('doctor says which rights a role lacks, and what gives them', async () => {
   const { code, stdout, stderr } = await run(['doctor'], { DATABASE_URL: urlAs('read', database.url) })
   expect(code).toBe(1)
   expect(stdout).toMatch(
-    /✗ +rights +the role "test_read" lacks DELETE on delivery_app, INSERT on delivery_app, .*UPDATE on delivery_transition/,
+    /✗ +rights +The role "test_read" lacks DELETE on delivery_app, INSERT on delivery_app, .*UPDATE on delivery_transition/,
   )
-  expect(stderr).toContain('run deploy/postgres/roles.sql as the owner of the database, then: GRANT delivery_worker TO "test_read"')
+  expect(stderr).toContain('Run deploy/postgres/roles.sql as the owner of the database, then: GRANT delivery_worker TO "test_read"')
 })
 
 test('a reader that closes the pipe early is no failure', async () => {

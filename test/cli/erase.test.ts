@@ -67,7 +67,7 @@ describe.concurrent.for(backends())('on %s', (backend) => {
     expect(stored).toContain('anonymous:')
     expect(stored).not.toContain(ERIN)
     if (backend === 'redis') {
-      const inRedis = await everythingIn(world.queueUrl)
+      const inRedis = await everythingIn(world.redis?.adminUrl ?? '')
       expect(inRedis).toContain('dingtalk-delivery')
       expect(inRedis).not.toContain(ERIN)
     }

@@ -3,17 +3,45 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { createTestDatabase } from '../support/postgres.ts'
 import { atSabotage, type Sabotage } from '../support/world.ts'
+import { WORKER_WAKES_FROM_THE_DEAD, WORKERS_ARE_KILLED } from './scenarios/processes.ts'
 import { REDIS_CRASHES } from './scenarios/queue.ts'
 import { brokenPromises, type FaultScenario, type Run, runScenario } from './support/scenario.ts'
+import { writeAtOnce } from './support/writers.ts'
 
 /**
  * The controls: each takes a protection away and shows that the test of it then fails. Run by `npm run test:faults`; needs the npm registry for
  * another release of BullMQ.
  */
 
+/** BullMQ gives a job up that stalled more than once in its life, and the reconciler, which would notice, sleeps. */
+const GIVES_UP: Sabotage = {
+  edits: [
+    { file: 'queue/look-worker.js', from: 'maxStalledCount: 2 ** 31 - 1', to: 'maxStalledCount: 1' },
+    { file: 'wiring/settings.js', from: 'reconcileEveryMs: scaled(60_000, 500)', to: 'reconcileEveryMs: 600_000' },
+  ],
+}
+
+/** A look is written to whatever is there, as the next one, like the naive `poll_no = poll_no + 1`. */
+const NO_FENCE: Sabotage = {
+  edits: [
+    { file: 'store/write-looks.js', from: "task.poll_no = look.believes AND task.status = 'tracking'", to: 'true' },
+    { file: 'store/write-looks.js', from: 'SELECT task.id, look.*', to: 'SELECT task.id, task.poll_no AS found, look.*' },
+    { file: 'store/write-looks.js', from: 'poll_no = fenced.believes + 1', to: 'poll_no = fenced.found + 1' },
+    { file: 'store/write-looks.js', from: 'id, believes + 1', to: 'id, found + 1' },
+  ],
+}
+
+const NO_ORDER: Sabotage = {
+  edits: [
+    { file: 'store/write-looks.js', from: 'plans.toSorted((a, b) => byKey(a.key, b.key))', to: '[...plans]' },
+    { file: 'store/delivery-store.js', from: 'given.toSorted((a, b) => byKey(a.key, b.key))', to: '[...given]' },
+  ],
+}
+
 function without(scenario: FaultScenario, backend: Run['backend'], sabotage: Sabotage): Run {
-  return { ...scenario, backend, seed: 1, env: atSabotage(sabotage) }
+  return { ...scenario, backend, seed: 1, env: { ...scenario.env, ...atSabotage(sabotage) } }
 }
 
 describe.concurrent('the test of a fault fails', () => {
@@ -24,6 +52,23 @@ describe.concurrent('the test of a fault fails', () => {
     onTestFinished(() => rm(folder, { recursive: true, force: true }))
     const run = without(REDIS_CRASHES, 'redis', { packages: { bullmq: folder } })
     expect(brokenPromises(run, await runScenario(run, onTestFinished))).not.toEqual([])
+  })
+
+  test.concurrent('F9 where BullMQ gives up a job that stalled twice', { timeout: 300_000 }, async ({ onTestFinished }) => {
+    const run = without(WORKERS_ARE_KILLED, 'postgres', GIVES_UP)
+    expect(brokenPromises(run, await runScenario(run, onTestFinished))).not.toEqual([])
+  })
+
+  test.concurrent('F10 where a write does not say what it believes', { timeout: 300_000 }, async ({ onTestFinished }) => {
+    const run = without(WORKER_WAKES_FROM_THE_DEAD, 'postgres', NO_FENCE)
+    const broken = brokenPromises(run, await runScenario(run, onTestFinished))
+    expect(broken.filter((each) => /bracket|inconsistent|must be/.test(each))).not.toEqual([])
+  })
+
+  test.concurrent('F19 where tasks are written in the order in which they come', { timeout: 120_000 }, async ({ onTestFinished }) => {
+    const database = await createTestDatabase({ migrated: true })
+    onTestFinished(() => database.drop())
+    expect((await writeAtOnce(database.url, atSabotage(NO_ORDER))).deadlocks).toBeGreaterThan(0)
   })
 })
 

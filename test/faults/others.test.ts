@@ -36,6 +36,7 @@ faultTests([
   {
     fault: 'F27',
     when: 'the same task is enqueued 100 times at once, through all doors',
+    onlyLong: true,
     async strike(world) {
       const task = { ...[...world.server.tasks.values()][0], taskId: '9007199254740994997', sentAt: Date.now() }
       const { people = [], windowMs = dayMs(world.day) } = task
@@ -66,6 +67,7 @@ faultTests([
   {
     fault: 'F28',
     when: 'nobody reads the log any more',
+    onlyLong: true,
     env: { LOG_LEVEL: 'debug' },
     async strike(world) {
       const worker = firstOf(world.workers)

@@ -121,6 +121,7 @@ faultTests([
   {
     fault: 'F30',
     when: 'a worker takes no job any more, without a word',
+    onlyLong: true,
     // Each of its jobs is held by it until it is gone.
     recoversWithinMs: null,
     begin: (world) => world.start({ ...atFailPoint('look.loaded', 'hang-all', 60), WORKER_CONCURRENCY: '4' }),

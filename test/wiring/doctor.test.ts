@@ -47,7 +47,7 @@ test.concurrent('a user who may not do what a worker does is told which rights t
   expect(rights).toMatchObject({
     ok: false,
     detail: expect.stringContaining('INSERT on delivery_task'),
-    remedy: expect.stringMatching(/^Grant/),
+    remedy: expect.stringMatching(/^Run deploy/),
   })
   expect(rights?.detail).not.toContain('SELECT')
 })

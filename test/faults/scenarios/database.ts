@@ -11,7 +11,7 @@ import { endOf, firstOf } from '../support/workers.ts'
 const SHORT_DAY = { timeScale: 2880, pollsPerTask: 24 }
 const AWAY_MS = 15_000
 
-export const POSTGRES_STOPS: FaultScenario = {
+const POSTGRES_STOPS: FaultScenario = {
   fault: 'F15',
   when: 'PostgreSQL stops at once and is away for 15 s, while tasks come in',
   manySeeds: true,
@@ -83,7 +83,7 @@ function keepSending(world: World, chance: Chance): Sending {
 
 const PICKUPS = 5
 
-export const SESSIONS_ARE_KILLED: FaultScenario = {
+const SESSIONS_ARE_KILLED: FaultScenario = {
   fault: 'F16',
   when: 'all sessions of the database are ended, again and again',
   day: SHORT_DAY,
@@ -128,9 +128,10 @@ function median(numbers: readonly number[]): number {
 const HANG_MS = 25_000
 const LONG_DAY = { timeScale: 1920, pollsPerTask: 24 }
 
-export const POSTGRES_HANGS: FaultScenario = {
+const POSTGRES_HANGS: FaultScenario = {
   fault: 'F17',
   when: `PostgreSQL hangs for ${HANG_MS / 1_000} s`,
+  onlyLong: true,
   day: LONG_DAY,
   async strike(world) {
     const proxies = world.backend === 'postgres' ? [world.toDatabase, world.toQueue] : [world.toDatabase]
@@ -146,9 +147,10 @@ export const POSTGRES_HANGS: FaultScenario = {
 
 const LOCKED_MS = 20_000
 
-export const TABLE_IS_LOCKED: FaultScenario = {
+const TABLE_IS_LOCKED: FaultScenario = {
   fault: 'F17',
   when: `the table of the tasks is locked for ${LOCKED_MS / 1_000} s`,
+  onlyLong: true,
   day: LONG_DAY,
   async strike(world) {
     await locked(world, 'delivery_task', LOCKED_MS)
@@ -192,7 +194,7 @@ async function noSessionIsLeft(world: World): Promise<void> {
   )
 }
 
-export const POOL_IS_EXHAUSTED: FaultScenario = {
+const POOL_IS_EXHAUSTED: FaultScenario = {
   fault: 'F18',
   when: 'the pool has one connection, and a statement takes 12 s',
   onlyLong: true,

@@ -96,9 +96,10 @@ function looksOf(world: World, taskIds: readonly string[]): Promise<number> {
 
 const BLOCKED_MS = 8_000
 
-export const EVENT_LOOP_IS_BLOCKED: FaultScenario = {
+const EVENT_LOOP_IS_BLOCKED: FaultScenario = {
   fault: 'F11',
   when: `the event loop of a worker is blocked for ${BLOCKED_MS / 1_000} s, longer than its lock`,
+  onlyLong: true,
   extraCalls: 50,
   begin: (world) => Promise.all([world.start(atFailPoint('look.answered', `spin:${BLOCKED_MS}`, 3)), world.start()]),
   async strike(world) {
@@ -113,9 +114,10 @@ export const EVENT_LOOP_IS_BLOCKED: FaultScenario = {
 /** As in production: in this compressed day a busy machine may keep a worker from renewing its locks in time. */
 const LONG_LOCK = atSabotage({ edits: [{ file: 'wiring/settings.js', from: 'scaled(30_000, 2_000)', to: '30_000' }] })
 
-export const TOLD_TO_STOP: FaultScenario = {
+const TOLD_TO_STOP: FaultScenario = {
   fault: 'F12',
   when: 'a worker is told to stop while looks are under way',
+  onlyLong: true,
   env: LONG_LOCK,
   // Another worker has to start meanwhile, which is a large part of this day on a busy machine.
   mayBeBlind: true,
@@ -140,7 +142,7 @@ const GRACE_MS = 3_000
 const AND_A_SECOND_MS = 1_500
 const BRIEF_GRACE = { SHUTDOWN_GRACE_SECONDS: String(GRACE_MS / 1_000) }
 
-export const TOLD_TO_STOP_IN_VAIN: FaultScenario = {
+const TOLD_TO_STOP_IN_VAIN: FaultScenario = {
   fault: 'F12',
   when: 'a worker is told to stop and DingTalk does not answer, and others are told twice',
   onlyLong: true,
@@ -212,7 +214,7 @@ const OUTAGES: readonly Outage[] = (['refuse', 'blackhole'] as const).flatMap((m
   [['database'] as const, ['queue'] as const, ['database', 'queue'] as const].map((of) => ({ of, mode })),
 )
 
-export const TOLD_TO_STOP_WHILE_SERVERS_ARE_AWAY: FaultScenario = {
+const TOLD_TO_STOP_WHILE_SERVERS_ARE_AWAY: FaultScenario = {
   fault: 'F13',
   when: 'workers are told to stop while the database, the queue or both refuse or swallow everything',
   onlyLong: true,

@@ -25,6 +25,7 @@ export const QUEUE_FAULTS: readonly FaultScenario[] = [
     ...REDIS_ONLY,
     fault: 'F2',
     when: 'Redis hangs for 20 s',
+    onlyLong: true,
     async strike(world) {
       await redisOf(world).kill('SIGSTOP')
       await sleep(OUTAGE_MS)
