@@ -91,8 +91,8 @@ faultTests([
     async strike(world) {
       const worker = firstOf(world.workers)
       worker.kill('SIGSTOP')
-      // Meanwhile the looks of all tasks come due.
-      await sleep(6_000)
+      // Meanwhile the looks of all tasks come due. After 5 s the server would end its kept connections.
+      await sleep(3_500)
       const tokenCalls = world.server.tokenCalls
       world.server.revokeToken()
       worker.kill('SIGCONT')
