@@ -36,7 +36,7 @@ export default defineConfig({
     ],
     pool: 'forks',
     // More than there are cores to expect: the longest files wait for a simulated day.
-    maxWorkers: 3,
+    maxWorkers: 4,
     passWithNoTests: true,
     testTimeout: 60_000,
     hookTimeout: 60_000,

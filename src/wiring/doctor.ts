@@ -39,7 +39,7 @@ async function diagnoseDatabase(config: Config): Promise<Finding[]> {
   const pace = paceOf(config)
   const clock = createDatabaseClock(database.pool)
   try {
-    const [reached, schema, ...others] = await Promise.all([
+    const [reached, schema, clockFinding, rights, ...looks] = await Promise.all([
       databaseCheck(asked),
       schemaCheck(asked),
       advisory('clock', async () => {
@@ -52,7 +52,9 @@ async function diagnoseDatabase(config: Config): Promise<Finding[]> {
     ])
     // What cannot be reached has one fault, and not six; what is not migrated has no looks.
     if (!reached.ok) return [reached]
-    return schema.ok ? [reached, schema, ...others] : [reached, schema, ...others.slice(0, 1)]
+    // A role without rights may not even see of which version the schema is.
+    if (!schema.ok) return [reached, schema, clockFinding, ...(rights.ok ? [] : [rights])]
+    return [reached, schema, clockFinding, rights, ...looks]
   } finally {
     await within(CLOSE_MS, database.close()).catch(() => undefined)
   }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { assertAddress, DATABASE_SCHEMES, isAddress, QUEUE_SCHEMES } from '../../src/core/address.ts'
+import { assertAddress, assertName, DATABASE_SCHEMES, isAddress, QUEUE_NAME, QUEUE_SCHEMES } from '../../src/core/address.ts'
 
 test.each([
   'postgres://tracker:secret@db:5432/tracker',
@@ -37,4 +37,10 @@ test('an address that is none is refused by the name of its option, without what
     expect.objectContaining({ code: 'INVALID_CONFIG', message }),
   )
   expect(() => assertAddress('databaseUrl', 'redis://redis', DATABASE_SCHEMES)).toThrow(/^databaseUrl must be .* postgresql:\/\/\. What/)
+})
+
+test('a name that no queue can have is refused with what is accepted', () => {
+  expect(() => assertName('queueName', 'dingtalk-delivery', QUEUE_NAME)).not.toThrow()
+  expect(() => assertName('queueName', 'a:b', QUEUE_NAME)).toThrow(/queueName "a:b" is not accepted\. Accepted: /)
+  expect(() => assertName('queueName', 7, QUEUE_NAME)).toThrow(/queueName 7 is not accepted/)
 })

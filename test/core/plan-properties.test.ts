@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { readAnswer } from '../../src/core/answer.ts'
 import type { Answer, Recipient, RecipientState, Task } from '../../src/core/delivery.ts'
+import { OUTCOMES } from '../../src/core/look-plan.ts'
 import { type LookPlan, planLook } from '../../src/core/plan.ts'
 import { timingOf } from '../../src/core/schedule.ts'
 import {
@@ -315,4 +316,9 @@ test('the same answer stored twice leaves what it left once', () => {
     }),
     2_000,
   )
+})
+
+test('the outcome of a look is one of those that the database knows', () => {
+  const task = aStartedTask({})
+  expect(OUTCOMES).toContain(planLook(task, answer({ unread: ['ann'] }), minutesLater(4), TIMING).poll.outcome)
 })

@@ -6,17 +6,18 @@ import { backends, dayMs, makeWorld, type World } from '../support/world.ts'
 import { record, withDatabase } from './support/scenario.ts'
 
 /** F24. In the long form as many as a large company sends on a day; in the short form enough for every line to be long. */
-const TASKS = process.env['FAULT_SEEDS'] === undefined ? 2_000 : 50_000
+const IS_SHORT = process.env['FAULT_SEEDS'] === undefined
+const TASKS = IS_SHORT ? 1_500 : 50_000
 const CAP = Math.min(1_000, Math.round(TASKS / 30))
 /** Tasks that came in last and whose last look is due before the others are through: in this day it is 5 to 12 s before the deadline. */
 const LAST = 100
-const LAST_DEADLINE_MS = TASKS > 10_000 ? 60_000 : 20_000
+const LAST_DEADLINE_MS = TASKS > 10_000 ? 60_000 : 26_000
 const DAY = { timeScale: 60, pollsPerTask: 2 }
 const BASE = 9_000_000_000
 const MAX_RSS_MB = 600
 
 describe.concurrent('many tasks are due at once', () => {
-  for (const backend of backends()) {
+  for (const backend of IS_SHORT ? backends().slice(0, 1) : backends()) {
     test.concurrent(`F24: ${TASKS} tasks on ${backend}`, { timeout: 300_000 }, async ({ onTestFinished }) => {
       const world = await makeWorld(backend, DAY, onTestFinished, { env: { MAX_CALLS_PER_SECOND: String(CAP) } })
       const day = dayMs(DAY)

@@ -85,6 +85,7 @@ faultTests([
   {
     fault: 'F28',
     when: 'the disk of the database is full for 6 s',
+    onlyLong: true,
     recoversWithinMs: 10_000,
     // A look that cannot be stored is made again.
     extraCalls: 400,

@@ -100,6 +100,7 @@ faultTests([
   {
     fault: 'F8',
     when: 'the servers are down when the worker starts',
+    onlyLong: true,
     workers: null,
     async begin(world) {
       await Promise.all([world.toDatabase.mode('refuse'), world.toQueue.mode('refuse')])

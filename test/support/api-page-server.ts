@@ -137,6 +137,8 @@ export async function startApiPageServer(): Promise<ApiPageServer> {
   const server = createServer((request, response) => {
     handle(request, response).catch(() => response.destroy())
   })
+  // A worker that is stopped for a while finds its kept connections open.
+  server.keepAliveTimeout = 60_000
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   // A TCP server's address is an object.
   const { port } = server.address() as AddressInfo

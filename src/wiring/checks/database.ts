@@ -33,7 +33,7 @@ const SERVER = `SELECT current_setting('transaction_read_only')::boolean AS "rea
 export function schemaCheck({ database, patienceMs }: DatabaseNeeds): Promise<Finding> {
   return vital('schema', SCHEMA_REMEDY, async () => {
     await patiently(assertSchemaVersion(database.prisma), patienceMs).catch((error: unknown) => {
-      const isKnown = error instanceof TrackerError && error.code === 'SCHEMA_MISMATCH'
+      const isKnown = error instanceof TrackerError && error.code !== 'DATABASE_UNAVAILABLE'
       throw isKnown ? error : new Unwell('Not known: the database did not say.', REMEDY)
     })
     return { detail: 'fits this version' }

@@ -86,6 +86,7 @@ const PICKUPS = 5
 const SESSIONS_ARE_KILLED: FaultScenario = {
   fault: 'F16',
   when: 'all sessions of the database are ended, again and again',
+  onlyLong: true,
   day: SHORT_DAY,
   async strike(world, chance) {
     for (let round = 0; round < 3; round++) {
