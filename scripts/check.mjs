@@ -52,8 +52,8 @@ function passes([name, command, ...args]) {
 }
 
 function countTests() {
-  const reports = ['core', 'rest'].map(readReport)
-  const count = (...names) => reports.flatMap((report) => names.map((name) => report[name] ?? 0)).reduce((sum, each) => sum + each, 0)
+  const found = ['core', 'rest'].map(readReport)
+  const count = (...names) => found.flatMap((report) => names.map((name) => report[name] ?? 0)).reduce((sum, each) => sum + each, 0)
   return { passed: count('numPassedTests'), broken: count('numFailedTests'), skipped: count('numPendingTests', 'numTodoTests') }
 }
 
