@@ -29,6 +29,7 @@ faultTests([
   {
     fault: 'F21',
     when: 'DingTalk misbehaves in every third answer, in fourteen ways',
+    onlyLong: true,
     env: { MAX_CALLS_PER_SECOND: String(CAP) },
     // An answer that drips is waited for until 15 s are over, and the last look may be such a one.
     mayBeBlind: true,

@@ -83,6 +83,7 @@ faultTests([
     ...REDIS_ONLY,
     fault: 'F7',
     when: 'Redis fails over to a replica that is 3 s behind',
+    onlyLong: true,
     async strike(world) {
       const login = { masteruser: 'delivery_admin', masterauth: CANARIES.redisPassword }
       const replica = await startRedis({ users: true, config: login })
