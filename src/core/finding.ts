@@ -10,3 +10,11 @@ export interface Finding {
   /** What to do where it is not ok, or a warning. */
   readonly remedy?: string
 }
+
+/** What a look at something showed; with a remedy where somebody should act although the work goes on. */
+export type Found = Pick<Finding, 'detail' | 'remedy'>
+
+/** It is well, or it warns with what to do. */
+export function findingOf(name: string, { detail, remedy }: Found): Finding {
+  return remedy === undefined ? { name, ok: true, detail } : { name, ok: true, warning: true, detail, remedy }
+}

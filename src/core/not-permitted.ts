@@ -1,5 +1,8 @@
 import { TrackerError } from './errors.ts'
 
+/** SQLSTATE of a right that the role lacks. Source: PostgreSQL's manual, appendix A. */
+export const INSUFFICIENT_PRIVILEGE = '42501'
+
 /** Whose rights deploy/postgres/roles.sql gives. */
 type Group = 'delivery_migrate' | 'delivery_worker' | 'delivery_read' | 'delivery_send'
 

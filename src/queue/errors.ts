@@ -1,5 +1,5 @@
 import { TrackerError } from '../core/errors.ts'
-import { type Denial, notPermitted } from '../core/not-permitted.ts'
+import { type Denial, INSUFFICIENT_PRIVILEGE, notPermitted } from '../core/not-permitted.ts'
 import { wordsOf } from '../core/words-of.ts'
 
 /** What went wrong with the queue, with the remedy. Never holds a password, nor does its cause. */
@@ -23,9 +23,6 @@ export function schemaError(cause: unknown): TrackerError | null {
   }
   return null
 }
-
-/** SQLSTATE of a right that the role lacks. */
-const INSUFFICIENT_PRIVILEGE = '42501'
 
 /** `NOT_PERMITTED` where PostgreSQL refuses the role; null for any other error. */
 export function deniedByPostgres(cause: unknown, who: Omit<Denial, 'said'>): TrackerError | null {

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 import { TrackerError } from '../core/errors.ts'
-import type { Finding } from '../core/finding.ts'
+import { type Finding, type Found, findingOf } from '../core/finding.ts'
 import { isPostgres, type QueueAddress } from './connection.ts'
 import { queueError } from './errors.ts'
 import { assertQueueSchema } from './schema.ts'
@@ -42,7 +42,7 @@ async function inspectRedis(address: QueueAddress): Promise<Finding[]> {
     const { isReplica, memory } = serverOf(text)
     const info = infoOf(text)
     const reached = isReplica ? { name: 'queue', ok: false, ...REPLICA } : version(info)
-    return [reached, await rights(redis, address), advice('queue memory', memory), persistence(info)]
+    return [reached, await rights(redis, address), findingOf('queue memory', memory), persistence(info)]
   } catch (error) {
     // "Connection is closed." hides what happened; the event before it says it.
     throw said ?? error
@@ -55,7 +55,7 @@ async function inspectRedis(address: QueueAddress): Promise<Finding[]> {
 export interface RedisServer {
   readonly isReplica: boolean
   /** With a remedy where timers may be lost or refused. */
-  readonly memory: { readonly detail: string; readonly remedy?: string }
+  readonly memory: Found
 }
 
 /** @param text Redis' answer to INFO; null: the queue is in PostgreSQL */
@@ -100,7 +100,7 @@ async function rights(redis: Redis, { prefix, name }: QueueAddress): Promise<Fin
 /** Of maxmemory. Beyond it Redis refuses every timer. */
 const FULL_SHARE = 0.9
 
-function memoryOf(info: Info): RedisServer['memory'] {
+function memoryOf(info: Info): Found {
   const policy = info.get('maxmemory_policy') ?? 'unknown'
   const [used, max] = [Number(info.get('used_memory') ?? 0), Number(info.get('maxmemory') ?? 0)]
   const share = max > 0 ? used / max : 0
@@ -115,13 +115,9 @@ function memoryOf(info: Info): RedisServer['memory'] {
   return { detail }
 }
 
-function advice(name: string, { detail, remedy }: RedisServer['memory']): Finding {
-  return remedy === undefined ? { name, ok: true, detail } : { name, ok: true, warning: true, detail, remedy }
-}
-
 /** Without it a restart loses all timers. The reconciler puts them back, so this is advice more than a fault. */
 function persistence(info: Info): Finding {
   const ok = info.get('aof_enabled') === '1'
   const remedy = 'set appendonly yes: a restart loses every timer, and looks are late until the reconciler has put them back'
-  return advice('queue persistence', ok ? { detail: 'append-only file on' } : { detail: 'append-only file off', remedy })
+  return findingOf('queue persistence', ok ? { detail: 'append-only file on' } : { detail: 'append-only file off', remedy })
 }

@@ -21,17 +21,18 @@ export async function adopt(deps: AdoptDeps): Promise<number> {
   let total = 0
   for (;;) {
     const claimed = await deps.store.adopt((task) => planStart(task, deps.now(), deps.timing), BATCH)
-    if (claimed.length > 0) await passing('adopt.claimed')
+    if (claimed.length === 0) return total
+    await passing('adopt.claimed')
     try {
-      if (claimed.length > 0) await deps.timers.set(claimed)
+      await deps.timers.set(claimed)
     } catch (error) {
       // If that fails as well, the reconciler misses their timers; what the queue said must not be lost over it.
       await deps.store.unadopt(claimed.map((timer) => timer.key)).catch(() => undefined)
       throw error
     }
     total += claimed.length
-    if (claimed.length > 0) await passing('adopt.set')
-    if (claimed.length > 0) deps.journal.adopted({ tasks: claimed.length })
+    await passing('adopt.set')
+    deps.journal.adopted({ tasks: claimed.length })
     if (claimed.length < BATCH) return total
   }
 }

@@ -1,5 +1,5 @@
 import { TrackerError } from '../core/errors.ts'
-import { notPermitted } from '../core/not-permitted.ts'
+import { INSUFFICIENT_PRIVILEGE, notPermitted } from '../core/not-permitted.ts'
 
 /**
  * What to do about a failed statement.
@@ -22,7 +22,7 @@ const BY_SQLSTATE: Readonly<Record<string, Cause>> = {
   '42P01': 'schema', // no such table
   '42703': 'schema', // no such column
   '42883': 'schema', // no such function
-  '42501': 'rights', // insufficient privilege
+  [INSUFFICIENT_PRIVILEGE]: 'rights',
 }
 
 /** A driver's error without an SQLSTATE comes from the socket or the pool. */

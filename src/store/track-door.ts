@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { TrackerError } from '../core/errors.ts'
-import { notPermitted, roleIn } from '../core/not-permitted.ts'
+import { INSUFFICIENT_PRIVILEGE, notPermitted, roleIn } from '../core/not-permitted.ts'
 import { patienceMsFor, SENDER_PATIENCE_MS } from '../core/patience.ts'
 import type { TrackRequest } from '../core/track-request.ts'
 import { wordsOf } from '../core/words-of.ts'
@@ -96,9 +96,6 @@ const REMEDIES: Readonly<Record<string, string>> = {
 /** SQLSTATE of a missing function, table or schema. */
 const NOT_MIGRATED = new Set(['42883', '42P01', '3F000'])
 
-/** SQLSTATE of a right that the role lacks. */
-const NOT_PERMITTED = '42501'
-
 /** @param outcome what the sender must know of the tasks */
 function explained(cause: unknown, role: string | null, outcome: string): TrackerError {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
@@ -108,7 +105,7 @@ function explained(cause: unknown, role: string | null, outcome: string): Tracke
       cause,
     })
   }
-  if (code === NOT_PERMITTED) return notPermitted({ said, role, groups: ['delivery_send', 'delivery_worker'] }, cause)
+  if (code === INSUFFICIENT_PRIVILEGE) return notPermitted({ said, role, groups: ['delivery_send', 'delivery_worker'] }, cause)
   const remedy = REMEDIES[code] ?? REMEDIES[code.slice(0, 2)] ?? 'Check DATABASE_URL and the server.'
   const message = `The database did not take the task (${said}). ${outcome}; tracking it again is safe. ${remedy}`
   return new TrackerError('DATABASE_UNAVAILABLE', message, { cause })

@@ -4,7 +4,7 @@ import type { Fault } from '../support/api-page-server.ts'
 import { until } from '../support/wait.ts'
 import type { World } from '../support/world.ts'
 import { faultTests, withDatabase } from './support/scenario.ts'
-import { firstOf } from './support/workers.ts'
+import { busiestSecond, firstOf } from './support/workers.ts'
 
 const CAP = 40
 
@@ -41,7 +41,7 @@ faultTests([
       world.server.faults = () => null
     },
     async afterwards(world) {
-      expect(busiestSecond(world), 'calls in a second, at the server').toBeLessThanOrEqual(CAP * 1.25)
+      expect(busiestSecond(world.server), 'calls in a second, at the server').toBeLessThanOrEqual(CAP * 1.25)
       expect(firstOf(world.workers).stderr()).not.toMatch(/uncaughtException|unhandledRejection/)
     },
   },
@@ -93,7 +93,7 @@ faultTests([
     async strike(world) {
       const worker = firstOf(world.workers)
       worker.kill('SIGSTOP')
-      // Meanwhile the looks of all tasks come due. After 5 s the server would end its kept connections.
+      // Meanwhile the looks of all tasks come due.
       await sleep(3_500)
       const tokenCalls = world.server.tokenCalls
       world.server.revokeToken()
@@ -110,16 +110,6 @@ faultTests([
     },
   },
 ])
-
-/** The most calls in any second. */
-function busiestSecond({ server }: World): number {
-  const { arrivals } = server
-  let from = 0
-  return arrivals.reduce((most, at, i) => {
-    while ((arrivals[from] ?? at) <= at - 1_000) from++
-    return Math.max(most, i - from + 1)
-  }, 0)
-}
 
 function pauseOf(world: World): Promise<string | null> {
   return withDatabase(world, async (client) => {

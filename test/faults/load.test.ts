@@ -4,6 +4,7 @@ import type { SentTask } from '../support/api-page-server.ts'
 import { until } from '../support/wait.ts'
 import { backends, dayMs, makeWorld, type World } from '../support/world.ts'
 import { record, withDatabase } from './support/scenario.ts'
+import { busiestSecond } from './support/workers.ts'
 
 /** F24. In the long form as many as a large company sends on a day; in the short form enough for every line to be long. */
 const IS_SHORT = process.env['FAULT_SEEDS'] === undefined
@@ -34,7 +35,7 @@ describe.concurrent('many tasks are due at once', () => {
       const { looks, blind } = await resultsOf(world)
       // At this rate the others alone take 30 s: without a turn of their own they would be too late.
       expect(blind, 'tasks without a look before their deadline').toBe(0)
-      expect(busiestSecond(world), 'calls in a second, at the server').toBeLessThanOrEqual(CAP * 1.25)
+      expect(busiestSecond(world.server), 'calls in a second, at the server').toBeLessThanOrEqual(CAP * 1.25)
       expect(rssMb, 'MB of memory').toBeLessThan(MAX_RSS_MB)
       const when = `many tasks are due at once (here ${TASKS}; ${CAP} calls a second; memory ${Math.round(rssMb)} MB at most)`
       record({ fault: 'F24', when, backend, seed: 1, tasks: TASKS + LAST, lost: 0, wrong: 0, looks, extraCalls: 0, recoverMs: null })
@@ -67,14 +68,6 @@ async function resultsOf(world: World): Promise<{ looks: number; blind: number }
     )
     return rows[0] ?? { looks: -1, blind: -1 }
   })
-}
-
-function busiestSecond({ server: { arrivals } }: World): number {
-  let from = 0
-  return arrivals.reduce((most, at, i) => {
-    while ((arrivals[from] ?? at) <= at - 1_000) from++
-    return Math.max(most, i - from + 1)
-  }, 0)
 }
 
 async function rssOf(pid: number): Promise<number> {

@@ -1,11 +1,11 @@
-import pg from 'pg'
+import type pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { ListedState } from '../../src/core/delivery.ts'
 import { type LookDeps, look } from '../../src/service/look.ts'
 import { beginErasure, digestOf, erasePerson } from '../../src/store/erase-people.ts'
 import { settleCampaigns } from '../../src/store/settle-campaigns.ts'
 import { until } from '../support/wait.ts'
-import { openTestStore, type TestStore } from './support/database.ts'
+import { openSession, openTestStore, type TestStore } from './support/database.ts'
 import { answeredAt, aRequest, aTask, loaded, lookAt, minutesLater, planFor, TIMING } from './support/looks.ts'
 import { everything, figures } from './support/personal-data.ts'
 
@@ -22,8 +22,7 @@ afterEach(async () => {
 })
 
 async function aSession(): Promise<pg.Client> {
-  const session = new pg.Client({ connectionString: db.url })
-  await session.connect()
+  const session = await openSession(db.url)
   sessions.push(session)
   return session
 }

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
-import pg from 'pg'
+import type pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { settleCampaigns } from '../../src/store/settle-campaigns.ts'
-import { openTestStore, type TestStore } from './support/database.ts'
+import { openSession, openTestStore, type TestStore } from './support/database.ts'
 import { aTask, lookAt } from './support/looks.ts'
 
 let db: TestStore
@@ -19,8 +19,7 @@ afterEach(async () => {
 
 /** One more user of the database, with transactions of its own. */
 async function aSession(): Promise<pg.Client> {
-  const session = new pg.Client({ connectionString: db.url })
-  await session.connect()
+  const session = await openSession(db.url)
   sessions.push(session)
   return session
 }

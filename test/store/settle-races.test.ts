@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { settleCampaigns } from '../../src/store/settle-campaigns.ts'
-import { openTestStore, type TestStore } from './support/database.ts'
+import { openSession, openTestStore, type TestStore } from './support/database.ts'
 import { aTask } from './support/looks.ts'
 
 /** Two transactions that are open at once, one of which moves the task that the other writes to. */
@@ -12,8 +12,8 @@ let ids: { readonly moving: string; readonly staying: string }
 
 beforeAll(async () => {
   db = await openTestStore()
-  mover = await aSession()
-  writer = await aSession()
+  mover = await openSession(db.url)
+  writer = await openSession(db.url)
 })
 afterAll(async () => {
   await mover?.end()
@@ -24,12 +24,6 @@ afterEach(async () => {
   await db.pool.query('TRUNCATE delivery_task CASCADE')
   await db.pool.query('TRUNCATE delivery_campaign, delivery_campaign_change')
 })
-
-async function aSession(): Promise<pg.Client> {
-  const session = new pg.Client({ connectionString: db.url })
-  await session.connect()
-  return session
-}
 
 /** Two campaigns of one task, counted. */
 async function arrange(): Promise<void> {

@@ -8,31 +8,18 @@ import { databaseCheck } from '../../src/wiring/checks/database.ts'
 import { createDatabaseClock } from '../../src/wiring/clock.ts'
 import { healthOf, serverHealthOf } from '../../src/wiring/health.ts'
 import { aForeignQueue, aQueue, aWorker, type Backend, describeQueues } from '../queue/support.ts'
+import { CHECKS } from '../support/checks.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { describeRedis, startRedis } from '../support/redis.ts'
 import { until } from '../support/wait.ts'
 import { aRunningWorker } from './support.ts'
-
-const NAMES = [
-  'database',
-  'schema',
-  'queue',
-  'consumption',
-  'overdue',
-  'blind gaps',
-  'queue memory',
-  'clock',
-  'event loop',
-  'locks',
-  'pool',
-]
 
 describeQueues((backend) => {
   test('a worker with nothing to do is well, and says so', async () => {
     const { worker } = await aRunningWorker(backend.address())
     // On a machine that is busy with other tests the first check may be late, which is told as a failure.
     const report = await until(async () => worker.health().then((told) => told.ok && told), { what: 'it is well' })
-    expect(report).toMatchObject({ ok: true, checks: NAMES.map((name) => ({ name, ok: true })) })
+    expect(report).toMatchObject({ ok: true, checks: CHECKS.map((name) => ({ name, ok: true })) })
     expect(detailOf(report, 'consumption')).toMatch(/^looks are being made; none was taken off the queue since the start \d+ s ago$/)
   })
 

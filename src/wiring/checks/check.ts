@@ -1,13 +1,7 @@
-import type { Finding } from '../../core/finding.ts'
+import { type Finding, type Found, findingOf } from '../../core/finding.ts'
 import { scrubText } from '../../redact.ts'
 import { explained } from '../../store/database-errors.ts'
 import { within } from '../within.ts'
-
-/** What a check found; with a remedy where somebody should act although the work goes on. */
-export interface Found {
-  readonly detail: string
-  readonly remedy?: string
-}
 
 /** Something is wrong, and what to do about it. */
 export class Unwell extends Error {
@@ -22,7 +16,7 @@ export class Unwell extends Error {
 /** A check that the work stands or falls with. @param remedy for an error that names none */
 export async function vital(name: string, remedy: string, ask: () => Promise<Found>): Promise<Finding> {
   try {
-    return warned(name, await ask())
+    return findingOf(name, await ask())
   } catch (error) {
     return { name, ok: false, detail: wordsOf(error), remedy: error instanceof Unwell ? error.remedy : remedy }
   }
@@ -31,14 +25,10 @@ export async function vital(name: string, remedy: string, ask: () => Promise<Fou
 /** A check that can only warn. What cannot be asked now is for another check to tell. */
 export async function advisory(name: string, ask: () => Promise<Found>): Promise<Finding> {
   try {
-    return warned(name, await ask())
+    return findingOf(name, await ask())
   } catch (error) {
     return { name, ok: true, detail: `Not known: ${wordsOf(error)}` }
   }
-}
-
-function warned(name: string, { detail, remedy }: Found): Finding {
-  return remedy === undefined ? { name, ok: true, detail } : { name, ok: true, warning: true, detail, remedy }
 }
 
 function wordsOf(error: unknown): string {

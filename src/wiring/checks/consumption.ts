@@ -1,10 +1,10 @@
-import type { Finding } from '../../core/finding.ts'
+import type { Finding, Found } from '../../core/finding.ts'
 import type { JobQueue } from '../../queue/connection.ts'
 import type { LookWorker } from '../../queue/look-worker.ts'
 import { readOverdue } from '../../store/gauges.ts'
 import type { Database } from '../../store/prisma.ts'
 import { within } from '../within.ts'
-import { type Found, patiently, seconds, Unwell, vital } from './check.ts'
+import { patiently, seconds, Unwell, vital } from './check.ts'
 
 /** The looks of a worker. Null: they have not begun, or are ending. */
 export type Looks = Pick<LookWorker, 'isRunning' | 'startedAt' | 'lastActiveAt'> | null

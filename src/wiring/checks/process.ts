@@ -1,9 +1,9 @@
 import type { Pool } from 'pg'
-import type { Finding } from '../../core/finding.ts'
+import type { Finding, Found } from '../../core/finding.ts'
 import type { Locks } from '../../queue/lock-book.ts'
 import { type DatabaseClock, MAX_CLOCK_DIFFERENCE_MS } from '../clock.ts'
 import type { EventLoopWatch } from '../event-loop.ts'
-import { advisory, type Found, seconds } from './check.ts'
+import { advisory, seconds } from './check.ts'
 
 const CLOCK_REMEDY =
   'Synchronise the clocks of this machine and of the database (NTP). Times are stamped by the database, so they are right meanwhile; timers of the queue ring early or late.'

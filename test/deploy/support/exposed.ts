@@ -2,6 +2,7 @@ import type { TaskStatus } from '../../../src/core/delivery.ts'
 import type { PollOutcome } from '../../../src/core/look-plan.ts'
 import type { Restored } from '../../../src/core/ports.ts'
 import { createMetrics } from '../../../src/http/metrics.ts'
+import { CHECKS } from '../../support/checks.ts'
 import { type Expression, readExpression, type Selector } from './promql.ts'
 
 /** Each value once; TypeScript misses the one that is forgotten. */
@@ -17,19 +18,6 @@ const OUTCOMES: Readonly<Record<PollOutcome, true>> = {
 }
 const STATUSES: Readonly<Record<TaskStatus, true>> = { tracking: true, complete: true, expired: true, stopped: true, cancelled: true }
 const ACTIONS: Restored & { readonly ended: number } = { added: 1, replaced: 1, moved: 1, left: 1, ended: 1 }
-const CHECKS = [
-  'database',
-  'schema',
-  'queue',
-  'consumption',
-  'overdue',
-  'blind gaps',
-  'queue memory',
-  'clock',
-  'event loop',
-  'locks',
-  'pool',
-]
 
 /** The page of a process in which everything has happened once. */
 export async function fullPage({ databaseIsAway = false } = {}): Promise<string> {

@@ -34,6 +34,15 @@ export function totalCalls({ calls }: ApiPageServer): number {
   return [...calls.values()].reduce((sum, each) => sum + each, 0)
 }
 
+/** The most calls in any second. */
+export function busiestSecond({ arrivals }: ApiPageServer): number {
+  let from = 0
+  return arrivals.reduce((most, at, i) => {
+    while ((arrivals[from] ?? at) <= at - 1_000) from++
+    return Math.max(most, i - from + 1)
+  }, 0)
+}
+
 /** How it ended; null while it runs. */
 export function endOf(worker: NodeProcess): Promise<Exit | null> {
   return Promise.race([worker.exit, Promise.resolve(null)])

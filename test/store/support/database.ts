@@ -30,9 +30,15 @@ export async function openTestStore({ role, ...options }: TestStoreOptions = {})
   return { ...database, url, close, store: createDeliveryStore(database) }
 }
 
+/** One more user of a database, with transactions of its own. Whoever opens it ends it. */
+export async function openSession(url: string): Promise<pg.Client> {
+  const session = new pg.Client({ connectionString: url })
+  await session.connect()
+  return session
+}
+
 async function inChina(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
+  const client = await openSession(url)
   await client.query(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET timezone TO 'Asia/Shanghai'`)
   await client.end()
 }

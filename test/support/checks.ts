@@ -1,0 +1,14 @@
+/** The checks of a worker's `/readyz`, in their order. */
+export const CHECKS = [
+  'database',
+  'schema',
+  'queue',
+  'consumption',
+  'overdue',
+  'blind gaps',
+  'queue memory',
+  'clock',
+  'event loop',
+  'locks',
+  'pool',
+]
