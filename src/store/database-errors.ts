@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel'
 import { TrackerError } from '../core/errors.ts'
 import { INSUFFICIENT_PRIVILEGE, notPermitted } from '../core/not-permitted.ts'
 
@@ -46,6 +47,17 @@ function property(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
 }
 
+/** Carries the error of every statement that is made again: it shows what a slow look waited for. For all databases of the process. */
+const REPEATED = channel('dingtalk-delivery:statement-repeated')
+
+/** @returns what ends it */
+export function onRepeated(listener: (error: unknown) => void): () => void {
+  REPEATED.subscribe(listener)
+  return () => {
+    REPEATED.unsubscribe(listener)
+  }
+}
+
 /** Waits before the second, third and fourth attempt, ± half, so that workers which failed together do not come back together. */
 const RETRY_DELAYS_MS = [25, 100, 400]
 
@@ -64,6 +76,7 @@ export async function retrying<T>(statement: (attempt: { readonly maybeCommitted
       const cause = causeOf(error)
       if (cause !== 'again' && cause !== 'unknown') throw explained(error)
       maybeCommitted ||= cause === 'unknown'
+      REPEATED.publish(error)
       await new Promise((resolve) => setTimeout(resolve, delayMs * (0.5 + Math.random())))
     }
   }

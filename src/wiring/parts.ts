@@ -9,6 +9,7 @@ import { type JobQueue, openQueue } from '../queue/connection.ts'
 import { type LookDeps, look } from '../service/look.ts'
 import { createPermits, type Permits } from '../service/permits.ts'
 import { createAppGate } from '../store/app-gate.ts'
+import { onRepeated } from '../store/database-errors.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { digestOf } from '../store/erase-people.ts'
 import { readGauges } from '../store/gauges.ts'
@@ -48,7 +49,8 @@ export function openParts(config: WorkerConfig, pace: Pace, { log, metrics, clos
     onPoolError: failed('database connection'),
     onConnectionError: failed('database connection'),
   })
-  closers.add('database', () => database.close())
+  const deaf = onRepeated(failed('a statement, which is made again,'))
+  closers.add('database', () => database.close().finally(deaf))
   const clock = createDatabaseClock(database.pool, (differenceMs) => log.warn({ differenceMs }, CLOCK_DIFFERS))
   const { now } = clock
   // Whoever sets timers comes again by itself: commands must fail while the server is away, not pile up.
