@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import type { SentTask } from '../support/api-page-server.ts'
+import { judge } from '../support/oracle.ts'
 import { until } from '../support/wait.ts'
 import { backends, dayMs, makeWorld, type World } from '../support/world.ts'
+import { withQueue } from './support/queue.ts'
 import { record, withDatabase } from './support/scenario.ts'
 import { busiestSecond } from './support/workers.ts'
 
@@ -32,13 +34,30 @@ describe.concurrent('many tasks are due at once', () => {
         return world.server.calls.size >= TASKS + LAST || (await resultsOf(world)).blind > 0
       }
       await until(looked, { timeoutMs: 240_000, everyMs: 200, what: 'every task was asked about' })
-      const { looks, blind } = await resultsOf(world)
+      const { blind } = await resultsOf(world)
+      worker.kill('SIGTERM')
+      expect((await worker.exit).code, 'exit code').toBe(0)
+      const { lost, wrong, looks, extraCalls, rows } = await judge(world.databaseUrl, world.server, 'some are open')
       // At this rate the others alone take 30 s: without a turn of their own they would be too late.
       expect(blind, 'tasks without a look before their deadline').toBe(0)
       expect(busiestSecond(world.server), 'calls in a second, at the server').toBeLessThanOrEqual(CAP * 1.25)
       expect(rssMb, 'MB of memory').toBeLessThan(MAX_RSS_MB)
+      expect({ lost, wrong, extraCalls }).toEqual({ lost: [], wrong: [], extraCalls: 0 })
+      const open = [...rows.values()].filter(({ status }) => status === 'tracking').length
+      expect(await withQueue(world.queueUrl, (queue) => queue.count()), 'timers, and the tasks are still open').toBe(open)
       const when = `many tasks are due at once (here ${TASKS}; ${CAP} calls a second; memory ${Math.round(rssMb)} MB at most)`
-      record({ fault: 'F24', when, backend, seed: 1, tasks: TASKS + LAST, lost: 0, wrong: 0, looks, extraCalls: 0, recoverMs: null })
+      record({
+        fault: 'F24',
+        when,
+        backend,
+        seed: 1,
+        tasks: TASKS + LAST,
+        lost: lost.length,
+        wrong: wrong.length,
+        looks,
+        extraCalls,
+        recoverMs: null,
+      })
     })
   }
 })

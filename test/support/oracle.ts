@@ -10,6 +10,7 @@ export interface TaskRow {
   readonly last_good_requested_at: Date | null
   readonly last_observed_at: Date | null
   readonly poll_no: number
+  readonly next_poll_at: Date | null
 }
 
 interface PersonRow {
@@ -22,7 +23,7 @@ interface PersonRow {
 
 /** What the oracle found, in words; empty where all is as it must be. */
 export interface Verdict {
-  /** (a) Tasks that were acknowledged and are not there, or have not ended. */
+  /** (a) Tasks that were acknowledged and are not there, or are open where none may be, or will not be looked at again. */
   readonly lost: readonly string[]
   /** (b, c, d) States, counts and brackets that are not what DingTalk's recorded answers say. */
   readonly wrong: readonly string[]
@@ -34,10 +35,14 @@ export interface Verdict {
 }
 
 /**
- * What must hold at the end of every run, whatever went wrong meanwhile: every task has ended once; the rows say what DingTalk's last recorded
- * answer said and never more; who has read stays read; every true read time lies inside its bracket; and nothing was counted twice.
+ * What must hold at the end of every run, whatever went wrong meanwhile: every task has ended once (or will be looked at, where `open` allows
+ * it); the rows say what DingTalk's last recorded answer said and never more; who has read stays read; every true read time lies inside its bracket; and nothing was counted twice.
  */
-export async function judge(databaseUrl: string, server: ApiPageServer): Promise<Verdict> {
+export async function judge(
+  databaseUrl: string,
+  server: ApiPageServer,
+  open: 'all have ended' | 'some are open' = 'all have ended',
+): Promise<Verdict> {
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
   try {
@@ -45,14 +50,10 @@ export async function judge(databaseUrl: string, server: ApiPageServer): Promise
     const people = await client.query<PersonRow>('SELECT * FROM delivery_recipient_status')
     const rows = new Map(tasks.rows.map((row) => [row.task_id, row]))
     const stored = new Map(people.rows.map((row) => [`${row.task_id} ${row.user_id}`, row]))
-    const inconsistent = await Promise.all([WRONG_COUNTS, UNREAD_AGAIN].map((sql) => client.query(sql)))
     const all = [...server.tasks.values()]
     return {
-      lost: all.flatMap((task) => lossOf(task, rows.get(task.taskId))),
-      wrong: [
-        ...inconsistent.flatMap(({ rows: found }) => found.map((row) => `inconsistent: ${JSON.stringify(row)}`)),
-        ...all.flatMap((task) => wrongPeopleOf(task, rows.get(task.taskId), stored)),
-      ],
+      lost: all.flatMap((task) => lossOf(task, rows.get(task.taskId), open === 'some are open')),
+      wrong: [...(await inconsistencies(client)), ...all.flatMap((task) => wrongPeopleOf(task, rows.get(task.taskId), stored))],
       looks: sum(tasks.rows.map((row) => row.poll_no)),
       extraCalls: sum([...server.calls].map(([taskId, calls]) => Math.max(0, calls - (rows.get(taskId)?.poll_no ?? 0)))),
       rows,
@@ -62,6 +63,12 @@ export async function judge(databaseUrl: string, server: ApiPageServer): Promise
   }
 }
 
+/** Rows that contradict each other, in words: what can be seen without knowing what DingTalk said. */
+export async function inconsistencies(client: pg.Client): Promise<string[]> {
+  const found = [...(await client.query(WRONG_COUNTS)).rows, ...(await client.query(UNREAD_AGAIN)).rows]
+  return found.map((row) => `inconsistent: ${JSON.stringify(row)}`)
+}
+
 /** The same as an assertion: nothing is lost and nothing wrong. */
 export async function checkTruth(databaseUrl: string, server: ApiPageServer): Promise<ReadonlyMap<string, TaskRow>> {
   const { lost, wrong, rows } = await judge(databaseUrl, server)
@@ -69,9 +76,12 @@ export async function checkTruth(databaseUrl: string, server: ApiPageServer): Pr
   return rows
 }
 
-function lossOf({ taskId }: SentTask, row: TaskRow | undefined): string[] {
+function lossOf({ taskId }: SentTask, row: TaskRow | undefined, mayBeOpen: boolean): string[] {
   if (row === undefined) return [`task ${taskId} is not in the database`]
-  return row.status === 'tracking' ? [`task ${taskId} has not ended`] : []
+  if (row.status !== 'tracking') return []
+  if (!mayBeOpen) return [`task ${taskId} has not ended`]
+  // Without this time the reconciler would not find it.
+  return row.next_poll_at === null ? [`task ${taskId} is open and never due`] : []
 }
 
 function wrongPeopleOf(task: SentTask, row: TaskRow | undefined, stored: ReadonlyMap<string, PersonRow>): string[] {

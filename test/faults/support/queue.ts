@@ -2,7 +2,7 @@ import { createPostgresBackend, createRedisBackend, Queue } from 'bullmq'
 import { Redis } from 'ioredis'
 
 /** What a test asks of it; the two backends give queues of different types. */
-type ForeignQueue = Pick<Queue, 'add' | 'close' | 'getActiveCount' | 'getJob'> & {
+type ForeignQueue = Pick<Queue, 'add' | 'close' | 'count' | 'getActiveCount' | 'getJob'> & {
   on(event: 'error', listener: (error: Error) => void): unknown
 }
 

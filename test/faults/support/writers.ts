@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { z } from 'zod'
+import { inconsistencies } from '../../support/oracle.ts'
 import { startNode } from '../../support/process.ts'
 
 const ROUNDS = 8
@@ -11,7 +12,7 @@ const report = z.object({ tasks: z.number(), stored: z.number(), errors: z.array
 export async function writeAtOnce(
   url: string,
   env: Readonly<Record<string, string>> = {},
-): Promise<{ looks: number; tasks: number; errors: readonly string[]; deadlocks: number }> {
+): Promise<{ looks: number; tasks: number; errors: readonly string[]; deadlocks: number; wrong: readonly string[] }> {
   const script = fileURLToPath(new URL('./writers.mjs', import.meta.url))
   const writers = [1, 2].map(() => startNode(script, { args: [url, String(ROUNDS)], env }))
   const reports = await Promise.all(
@@ -25,20 +26,24 @@ export async function writeAtOnce(
     looks: reports.reduce((sum, { stored }) => sum + stored, 0),
     tasks: Math.max(...reports.map(({ tasks }) => tasks)),
     errors: reports.flatMap(({ errors }) => errors),
-    deadlocks: await deadlocksOf(url),
+    ...(await withClient(url, async (client) => ({ deadlocks: await deadlocksIn(client), wrong: await inconsistencies(client) }))),
+  }
+}
+
+async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    return await work(client)
+  } finally {
+    await client.end()
   }
 }
 
 /** The server counts them also where a statement was repeated and nobody heard of it. */
-async function deadlocksOf(url: string): Promise<number> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    const { rows } = await client.query<{ deadlocks: number }>(
-      'SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()',
-    )
-    return rows[0]?.deadlocks ?? -1
-  } finally {
-    await client.end()
-  }
+async function deadlocksIn(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ deadlocks: number }>(
+    'SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()',
+  )
+  return rows[0]?.deadlocks ?? -1
 }
