@@ -83,7 +83,10 @@ export const WORKER_WAKES_FROM_THE_DEAD: FaultScenario = {
     const isOvertaken = async (): Promise<boolean> => (await looksOf(world, taskIds)) >= looks + taskIds.length
     await until(isOvertaken, { timeoutMs: 30_000, what: 'another worker has looked at all that it held' })
     sleeper.kill('SIGCONT')
-    await sleeper.waitForLine(/look came too late/, 30_000)
+  },
+  // A control takes this away and sees what the rows say then.
+  async afterwards({ workers }) {
+    expect(firstOf(workers).stderr(), 'what it says when it wakes up').toMatch(/look came too late/)
   },
 }
 
