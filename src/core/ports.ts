@@ -32,7 +32,7 @@ export interface DeliveryStore {
    */
   exclusively<T>(work: () => Promise<T>): Promise<T | null>
   /** Tasks whose look was due before `before`, nearest deadline first (then by app and task id); the page behind `after`. */
-  overdue(before: Date, limit: number, after: OverdueTask | null): Promise<OverdueTask[]>
+  overdue(before: Date, limit: number, after: Timer | null): Promise<Timer[]>
 }
 
 /** What is stored of tasks that ended, by its age. */
@@ -77,13 +77,11 @@ export interface LoadedTask extends Task {
   readonly erasures: readonly Erasure[]
 }
 
-export interface OverdueTask extends Timer {
-  readonly deadlineAt: Date
-}
-
 /** One look that is due at a time. */
 export interface Timer {
   readonly key: TaskKey
+  /** Of the task: where many looks are due, the nearest deadline goes first. */
+  readonly deadlineAt: Date
   readonly look: PlannedLook
 }
 

@@ -1,21 +1,29 @@
 import type { JobsOptions } from 'bullmq'
-import type { TaskKey } from '../core/delivery.ts'
+import { MINUTE_MS, type TaskKey } from '../core/delivery.ts'
 import { passing } from '../core/fail-points.ts'
 import type { Clock, LookTimers, Restored, Timer } from '../core/ports.ts'
+import type { PlannedLook } from '../core/schedule.ts'
 import type { JobQueue, QueuedJob } from './connection.ts'
 import { patiently } from './patience.ts'
 
 export const LOOK_JOB = 'look'
 
-/** Ids only: a job holds no names, no tokens and no secrets. */
+/** A job holds no names, no tokens and no secrets. */
 export interface LookJobData {
   readonly app: string
   readonly taskId: string
+  /** Epoch milliseconds. */
+  readonly deadlineAt: number
 }
 
-/** BullMQ serves lower numbers first. */
-export function priorityOf(look: { readonly last: boolean }): number {
-  return look.last ? 1 : 10
+/**
+ * BullMQ serves lower numbers first: the last looks, and then by how much time a task has left when its look is due. Each step halves it, so
+ * that a job changes its priority a dozen times in a day and not with each look.
+ */
+export function priorityOf({ at, last }: PlannedLook, deadlineAt: number): number {
+  if (last) return 1
+  const minutesLeft = Math.max(0, deadlineAt - at.getTime()) / MINUTE_MS
+  return 2 + Math.floor(Math.log2(1 + minutesLeft))
 }
 
 /** One job a task. Neither digits only nor with a colon: BullMQ refuses such ids. */
@@ -49,11 +57,11 @@ export function createLookTimers(queue: JobQueue, now: Clock, patienceMs = PATIE
 function jobOf(timer: Timer, now: Date): { name: string; data: LookJobData; opts: JobsOptions } {
   return {
     name: LOOK_JOB,
-    data: { app: timer.key.app, taskId: timer.key.taskId },
+    data: { app: timer.key.app, taskId: timer.key.taskId, deadlineAt: timer.deadlineAt.getTime() },
     opts: {
       jobId: jobIdOf(timer.key),
       delay: Math.max(0, Math.ceil(timer.look.at.getTime() - now.getTime())),
-      priority: priorityOf(timer.look),
+      priority: priorityOf(timer.look, timer.deadlineAt.getTime()),
       removeOnComplete: true,
       removeOnFail: true,
     },

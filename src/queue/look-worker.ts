@@ -119,8 +119,23 @@ async function run(options: LookWorkerOptions, job: Job, signal: AbortSignal): P
 
 /** Our own jobs hold what `look-timers` put there; anything else is refused like a malformed request. */
 function keyOf(data: unknown, now: Date): TaskKey {
-  const { app, taskId } = parseTrackRequest(data, now)
+  const { app, taskId } = parseTrackRequest(withoutDeadline(data), now)
   return { app, taskId }
+}
+
+function withoutDeadline(data: unknown): unknown {
+  if (typeof data !== 'object' || data === null || !('deadlineAt' in data)) return data
+  const { deadlineAt: _, ...rest } = data
+  return rest
+}
+
+/** Of a look that becomes more urgent. Null: it does not, or its job does not know the deadline. */
+function newPriorityOf(job: Job, look: Timer['look']): number | null {
+  const data: unknown = job.data
+  const deadlineAt = typeof data === 'object' && data !== null && 'deadlineAt' in data ? data.deadlineAt : null
+  if (job.name !== LOOK_JOB || typeof deadlineAt !== 'number') return null
+  const priority = priorityOf(look, deadlineAt)
+  return priority < job.priority ? priority : null
 }
 
 /**
@@ -138,7 +153,8 @@ async function sleepUntil(
   const giveUpAt = performance.now() + options.lockMs
   for (;;) {
     try {
-      if (look.last && job.name === LOOK_JOB && job.priority !== priorityOf(look)) await job.changePriority({ priority: priorityOf(look) })
+      const priority = newPriorityOf(job, look)
+      if (priority !== null) await job.changePriority({ priority })
       // BullMQ reads the system clock, which need not show the same time as ours.
       await job.moveToDelayed(Math.ceil(Date.now() + look.at.getTime() - options.now().getTime()), token)
       await passing('timer.set')

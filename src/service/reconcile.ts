@@ -1,5 +1,5 @@
 import { isOver, planExpiry } from '../core/plan.ts'
-import type { Clock, DeliveryStore, Journal, LookTimers, OverdueTask, Restored } from '../core/ports.ts'
+import type { Clock, DeliveryStore, Journal, LookTimers, Restored, Timer } from '../core/ports.ts'
 import type { Timing } from '../core/schedule.ts'
 import { type RetainDeps, retain } from './retain.ts'
 
@@ -40,9 +40,9 @@ export async function reconcile(deps: ReconcileDeps): Promise<Reconciled | null>
 
 async function pass(deps: ReconcileDeps): Promise<Reconciled> {
   let sum: Reconciled = { added: 0, replaced: 0, moved: 0, left: 0, ended: 0 }
-  let after: OverdueTask | null = null
+  let after: Timer | null = null
   for (let i = 0; i < MAX_BATCHES; i++) {
-    const overdue: OverdueTask[] = await deps.store.overdue(new Date(deps.now().getTime() - deps.graceMs), BATCH, after)
+    const overdue: Timer[] = await deps.store.overdue(new Date(deps.now().getTime() - deps.graceMs), BATCH, after)
     const now = deps.now()
     let ended = 0
     for (const task of overdue.filter((each) => isOver(each, now))) ended += await end(deps, task)
@@ -53,7 +53,7 @@ async function pass(deps: ReconcileDeps): Promise<Reconciled> {
   return sum
 }
 
-async function end(deps: ReconcileDeps, overdue: OverdueTask): Promise<0 | 1> {
+async function end(deps: ReconcileDeps, overdue: Timer): Promise<0 | 1> {
   const task = await deps.store.load(overdue.key)
   if (task === null || task.status !== 'tracking') return 0
   const update = planExpiry(task, deps.timing, task.hindrance)

@@ -27,7 +27,7 @@ export async function adoptTasks(prisma: PrismaClient, plan: PlanStart, limit: n
   if (starts.length === 0) return []
   const claimed = await retrying(() => claim(prisma, starts))
   const mine = chosen(starts, claimed)
-  return starts.filter((start) => mine.has(start)).map(({ key, first }) => ({ key, look: first }))
+  return starts.filter((start) => mine.has(start)).map(({ key, deadlineAt, first }) => ({ key, deadlineAt, look: first }))
 }
 
 async function selectUnadopted(prisma: PrismaClient, limit: number): Promise<Row[]> {

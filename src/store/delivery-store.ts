@@ -1,7 +1,7 @@
 import { QUERY_WINDOW_MS, type TaskKey } from '../core/delivery.ts'
 import { TrackerError } from '../core/errors.ts'
 import { isLastLook, type LookPlan, type TaskUpdate } from '../core/plan.ts'
-import type { DeliveryStore, LoadedTask, OverdueTask } from '../core/ports.ts'
+import type { DeliveryStore, LoadedTask, Timer } from '../core/ports.ts'
 import { timingOf } from '../core/schedule.ts'
 import { adoptTasks, unadoptTasks } from './adopt-tasks.ts'
 import { createBatcher } from './batcher.ts'
@@ -131,7 +131,7 @@ RETURNING fenced.n`,
 }
 
 /** Tasks that no worker has planned yet are left to `adopt`, which gives them their deadline. */
-async function overdueTasks(prisma: PrismaClient, before: Date, limit: number, after: OverdueTask | null): Promise<OverdueTask[]> {
+async function overdueTasks(prisma: PrismaClient, before: Date, limit: number, after: Timer | null): Promise<Timer[]> {
   const rows = await retrying(
     () => prisma.$queryRaw<Row[]>`/* overdue_tasks */
 SELECT app, task_id, ${millis('sent_at')} AS sent_at, ${millis('deadline_at')} AS deadline_at, ${millis('next_poll_at')} AS next_poll_at
@@ -143,7 +143,7 @@ ORDER BY deadline_at, app, task_id LIMIT ${limit}::integer`,
   return rows.map(overdueOf)
 }
 
-function overdueOf(row: Row): OverdueTask {
+function overdueOf(row: Row): Timer {
   const key = { app: text(row, 'app'), taskId: text(row, 'task_id') }
   const [deadlineAt, at] = [time(row, 'deadline_at'), time(row, 'next_poll_at')]
   return { key, deadlineAt, look: { at, last: isLast(key, time(row, 'sent_at'), deadlineAt, at) } }

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Timer } from '../../src/core/ports.ts'
 import type { QueueAddress } from '../../src/queue/connection.ts'
 import { createLookTimers, jobIdOf, LOOK_JOB, priorityOf } from '../../src/queue/look-timers.ts'
@@ -8,8 +8,9 @@ import { addKept, aForeignQueue, aQueue, aWorker, describeQueues, failedJob, lat
 const HOUR_MS = 3_600_000
 const now = (): Date => new Date()
 
-function timer(taskId: string, inMs = HOUR_MS, last = false): Timer {
-  return { key: { app: 'default', taskId }, look: { at: new Date(Date.now() + inMs), last } }
+function timer(taskId: string, inMs = HOUR_MS, last = false, leftMs = HOUR_MS): Timer {
+  const at = new Date(Date.now() + inMs)
+  return { key: { app: 'default', taskId }, deadlineAt: new Date(at.getTime() + leftMs), look: { at, last } }
 }
 
 const idOf = (taskId: string): string => jobIdOf({ app: 'default', taskId })
@@ -37,11 +38,12 @@ describeQueues((backend) => {
     expect(job?.delay).toBeLessThanOrEqual(HOUR_MS)
   })
 
-  test('a job holds the app and the task id and nothing else', async () => {
+  test('a job holds the app, the task id and the deadline, and nothing else', async () => {
     const { queue, timers } = aScene()
-    await timers.set([timer('9007199254740993123')])
+    const given = timer('9007199254740993123')
+    await timers.set([given])
     const stored = await storedJob(queue, idOf('9007199254740993123'))
-    expect(stored?.job.data).toEqual({ app: 'default', taskId: '9007199254740993123' })
+    expect(stored?.job.data).toEqual({ app: 'default', taskId: '9007199254740993123', deadlineAt: given.deadlineAt.getTime() })
     expect(stored?.job.name).toBe(LOOK_JOB)
     expect(stored?.state).toBe('delayed')
   })
@@ -145,8 +147,35 @@ describeQueues((backend) => {
     await until(() => order.length > 5, { what: 'looks' })
     expect(order.slice(0, 3)).toContain('9999')
   })
+
+  test('of many looks that are due the nearest deadline goes first, also where it came near while the job slept', async () => {
+    const { address, timers } = aScene()
+    await timers.set([timer('9998', 0, false, 40 * 60_000)])
+    const at = new Date(Date.now() + 30 * 60_000)
+    const first = aWorker(address, { look: async () => ({ kind: 'again', look: { at, last: false } }) })
+    const queue = aForeignQueue(address)
+    await until(async () => (await storedJob(queue, idOf('9998')))?.state === 'delayed', { what: 'it sleeps' })
+    await first.close()
+    await timers.restore([timer('9998', 0)])
+    await timers.set([...Array.from({ length: 50 }, (_, i) => timer(String(i + 1), 0, false, 20 * HOUR_MS)), timer('9999', 0)])
+    const order: string[] = []
+    aWorker(address, { concurrency: 1, look: async ({ taskId }) => (order.push(taskId), { kind: 'done' }) })
+    await until(() => order.length > 5, { what: 'looks' })
+    expect(order.slice(0, 2)).toEqual(['9998', '9999'])
+  })
 })
 
-test('priorities: the last look first', () => {
-  expect(priorityOf({ last: true })).toBeLessThan(priorityOf({ last: false }))
+describe('priorities', () => {
+  const at = new Date()
+  const priority = (minutesLeft: number, last = false): number => priorityOf({ at, last }, at.getTime() + minutesLeft * 60_000)
+
+  test('a last look goes before all others, however much time is left', () => {
+    expect(priority(12, true)).toBeLessThan(priority(0))
+    expect(priority(12, true)).toBeLessThan(priority(-5))
+  })
+
+  test('the less time a task has left when its look is due, the earlier it goes', () => {
+    const priorities = [0, 1, 3, 7, 15, 60, 120, 360, 720, 1_437].map((minutes) => priority(minutes))
+    expect(priorities).toEqual([2, 3, 4, 5, 6, 7, 8, 10, 11, 12])
+  })
 })

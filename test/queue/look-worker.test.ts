@@ -14,7 +14,9 @@ const inMs = (ms: number): Date => new Date(Date.now() + ms)
 
 describeQueues((backend) => {
   async function aTimer(address: QueueAddress): Promise<void> {
-    await createLookTimers(aQueue(address), () => new Date()).set([{ key: KEY, look: { at: new Date(), last: false } }])
+    await createLookTimers(aQueue(address), () => new Date()).set([
+      { key: KEY, deadlineAt: inMs(3_600_000), look: { at: new Date(), last: false } },
+    ])
   }
 
   test('a job rings again at the time that its look names, as often as it must, and no look is an attempt', async () => {
@@ -138,7 +140,11 @@ describeQueues((backend) => {
     process.on('warning', warn)
     const timers = createLookTimers(aQueue(address), () => new Date())
     await timers.set(
-      Array.from({ length: 40 }, (_, i) => ({ key: { app: 'default', taskId: String(i + 1) }, look: { at: new Date(), last: false } })),
+      Array.from({ length: 40 }, (_, i) => ({
+        key: { app: 'default', taskId: String(i + 1) },
+        deadlineAt: inMs(3_600_000),
+        look: { at: new Date(), last: false },
+      })),
     )
     const held = latch()
     let [running, most] = [0, 0]

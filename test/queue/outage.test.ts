@@ -17,7 +17,7 @@ const KEY = { app: 'default', taskId: '256271667526' }
 const ID = jobIdOf(KEY)
 const CLOSING_WORKER = fileURLToPath(new URL('./closing-worker.mjs', import.meta.url))
 const now = (): Date => new Date()
-const due = () => ({ key: KEY, look: { at: now(), last: false } })
+const due = () => ({ key: KEY, deadlineAt: new Date(Date.now() + 3_600_000), look: { at: now(), last: false } })
 const NO_LOG = { warn: () => undefined, debug: () => undefined }
 const inAnHour = () => ({ kind: 'again' as const, look: { at: new Date(Date.now() + 3_600_000), last: false } })
 

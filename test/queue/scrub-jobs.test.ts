@@ -23,7 +23,9 @@ describeQueues((backend) => {
     await foreign.add('track', { taskId: '4', userIds: [ERIN] }, { jobId: 'goes-first', priority: 1 })
     await foreign.add('track', { taskId: '5', userIds: ['ann'] }, { jobId: 'of-others' })
     const key = { app: 'default', taskId: '6' }
-    await createLookTimers(queue, () => new Date()).set([{ key, look: { at: new Date(Date.now() + 3_600_000), last: false } }])
+    await createLookTimers(queue, () => new Date()).set([
+      { key, deadlineAt: new Date(Date.now() + 3_600_000), look: { at: new Date(Date.now() + 3_600_000), last: false } },
+    ])
 
     expect(await scrubJobs(queue, someone('hr'), PSEUDONYM), 'in another app').toBe(0)
     expect(await scrubJobs(queue, someone(), PSEUDONYM)).toBe(6)

@@ -12,7 +12,10 @@ function newcomers(count: number, sentAt: Date = SENT) {
     async adopt(plan, limit) {
       const claimed = [...unplanned.values()].slice(0, limit)
       for (const { key } of claimed) unplanned.delete(key.taskId)
-      return claimed.map((task): Timer => ({ key: task.key, look: plan(task).first }))
+      return claimed.map((task): Timer => {
+        const { deadlineAt, first } = plan(task)
+        return { key: task.key, deadlineAt, look: first }
+      })
     },
     async unadopt(keys: readonly TaskKey[]) {
       for (const key of keys) unplanned.set(key.taskId, { key, sentAt })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { LoadedTask, OverdueTask } from '../../src/core/ports.ts'
+import type { LoadedTask, Timer } from '../../src/core/ports.ts'
 import { reconcile } from '../../src/service/reconcile.ts'
 import {
   aTask,
@@ -26,7 +26,7 @@ function aWorld(tasks: readonly LoadedTask[], now: Date) {
   const store = {
     ...rows,
     exclusively: <T>(work: () => Promise<T>): Promise<T | null> => work(),
-    async overdue(before: Date, limit: number, after: OverdueTask | null): Promise<OverdueTask[]> {
+    async overdue(before: Date, limit: number, after: Timer | null): Promise<Timer[]> {
       asked.push({ before, limit })
       const from = after === null ? 0 : overdue.findIndex((each) => each.key.taskId === after.key.taskId) + 1
       return overdue.filter((each) => each.look.at < before).slice(from, from + limit)

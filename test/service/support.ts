@@ -9,7 +9,6 @@ import type {
   Journal,
   LoadedTask,
   LookTimers,
-  OverdueTask,
   Reservation,
   Restored,
   Timer,
@@ -252,6 +251,6 @@ export function someTimers(): LookTimers & { readonly timers: Timer[]; readonly 
   }
 }
 
-export function overdueTask(task: LoadedTask): OverdueTask {
+export function overdueTask(task: LoadedTask): Timer {
   return { key: task.key, deadlineAt: task.deadlineAt, look: { at: task.nextPollAt ?? task.deadlineAt, last: false } }
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { HOUR_MS, type TaskKey } from '../../src/core/delivery.ts'
 import { planExpiry } from '../../src/core/plan.ts'
-import type { DeliveryStore, OverdueTask } from '../../src/core/ports.ts'
+import type { DeliveryStore, Timer } from '../../src/core/ports.ts'
 import { adoptAll, answeredAt, aRequest, aTask, loaded, lookAt, minutesLater, planBody, planFor, SENT, TIMING } from './support/looks.ts'
 
 type Store = DeliveryStore & { cancel(key: TaskKey): Promise<boolean> }
@@ -306,7 +306,7 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
         const before = minutesLater(-60 * 24 * 300)
         const first = await store.overdue(before, 2, null)
         const second = await store.overdue(before, 2, first.at(-1) ?? null)
-        expect([...first, ...second].map((task: OverdueTask) => task.key.taskId)).toEqual([1, 2, 0].map((i) => requests[i]?.taskId))
+        expect([...first, ...second].map((task: Timer) => task.key.taskId)).toEqual([1, 2, 0].map((i) => requests[i]?.taskId))
         expect(first[0]).toMatchObject({ look: { last: true }, deadlineAt: new Date(far.getTime() + 25 * HOUR_MS) })
       })
 

@@ -51,7 +51,7 @@ export function createMemoryStore(now: Clock): MemoryStore {
         const { deadlineAt, first } = plan({ key: stored.task.key, sentAt: stored.task.sentAt })
         stored.adopted = true
         stored.task = { ...stored.task, deadlineAt, nextPollAt: first.at }
-        return { key: stored.task.key, look: first }
+        return { key: stored.task.key, deadlineAt, look: first }
       })
     },
     async unadopt(keys) {
