@@ -77,7 +77,7 @@ function number([first]) {
 
 function rowOf(runs) {
   const [{ fault, when, backend }] = runs
-  const total = (name) => runs.reduce((sum, each) => sum + each[name], 0)
+  const total = (name) => (runs[0][name] === null ? '–' : runs.reduce((sum, each) => sum + each[name], 0))
   const recover = runs
     .map((each) => each.recoverMs)
     .filter((ms) => ms !== null)

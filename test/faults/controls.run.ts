@@ -51,7 +51,9 @@ describe.concurrent('the test of a fault fails', () => {
     const folder = await anotherBullmq('6.1.2')
     onTestFinished(() => rm(folder, { recursive: true, force: true }))
     const run = without(REDIS_CRASHES, 'redis', { packages: { bullmq: folder } })
-    expect(brokenPromises(run, await runScenario(run, onTestFinished))).not.toEqual([])
+    // Whether it comes back depends on what it was doing when Redis crashed.
+    const broken = [1, 2, 3, 4].map(async (seed) => brokenPromises(run, await runScenario({ ...run, seed }, onTestFinished)))
+    expect((await Promise.all(broken)).flat()).not.toEqual([])
   })
 
   test.concurrent('F9 where BullMQ gives up a job that stalled twice', { timeout: 300_000 }, async ({ onTestFinished }) => {
@@ -61,14 +63,16 @@ describe.concurrent('the test of a fault fails', () => {
 
   test.concurrent('F10 where a write does not say what it believes', { timeout: 300_000 }, async ({ onTestFinished }) => {
     const run = without(WORKER_WAKES_FROM_THE_DEAD, 'postgres', NO_FENCE)
-    const broken = brokenPromises(run, await runScenario(run, onTestFinished))
-    expect(broken.filter((each) => /bracket|inconsistent|must be/.test(each))).not.toEqual([])
+    await expect(runScenario(run, onTestFinished)).rejects.toThrow(/rows that contradict each other/)
   })
 
-  test.concurrent('F19 where tasks are written in the order in which they come', { timeout: 120_000 }, async ({ onTestFinished }) => {
+  test.concurrent('F19 where tasks are written in the order in which they come', { timeout: 300_000 }, async ({ onTestFinished }) => {
     const database = await createTestDatabase({ migrated: true })
     onTestFinished(() => database.drop())
-    expect((await writeAtOnce(database.url, atSabotage(NO_ORDER))).deadlocks).toBeGreaterThan(0)
+    // Whether two writers cross is chance: of ten times once they do not.
+    let deadlocks = 0
+    for (let i = 0; i < 5 && deadlocks === 0; i++) ({ deadlocks } = await writeAtOnce(database.url, atSabotage(NO_ORDER)))
+    expect(deadlocks).toBeGreaterThan(0)
   })
 })
 

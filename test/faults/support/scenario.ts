@@ -58,8 +58,9 @@ interface Measured {
   readonly backend: Backend
   readonly seed: number
   readonly tasks: number
-  readonly lost: number
-  readonly wrong: number
+  /** Null: not asked, where the fault itself takes tasks away. */
+  readonly lost: number | null
+  readonly wrong: number | null
   readonly looks: number
   readonly extraCalls: number
   /** Null: nothing was interrupted. */
