@@ -6,6 +6,9 @@ const project = (name: string, options: { readonly globalSetup?: string | string
   test: { name, include: [`test/${name}/**/*.test.ts`], ...options },
 })
 
+/** The faults in their long form measure how soon looks are made again: a busy machine would be in the figures. */
+const IS_LONG = process.env['FAULT_SEEDS'] !== undefined
+
 /** One PostgreSQL for the entire run, whichever of these projects are in it. */
 const servers = { globalSetup: 'test/support/global-setup.ts' }
 
@@ -27,7 +30,7 @@ export default defineConfig({
       project('input', servers),
       // Its concurrent tests have a worker process each.
       project('process', { ...servers, maxConcurrency: 6 }),
-      project('faults', { ...servers, maxConcurrency: 4 }),
+      project('faults', { ...servers, maxConcurrency: IS_LONG ? 3 : 4 }),
       project('docs', servers),
       project('packaging'),
       project('browser', { globalSetup: [servers.globalSetup, 'test/browser/support/global-setup.ts'] }),
@@ -36,7 +39,7 @@ export default defineConfig({
     ],
     pool: 'forks',
     // More than there are cores to expect: the longest files wait for a simulated day.
-    maxWorkers: 4,
+    maxWorkers: IS_LONG ? 2 : 4,
     passWithNoTests: true,
     testTimeout: 60_000,
     hookTimeout: 60_000,

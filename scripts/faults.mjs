@@ -24,9 +24,9 @@ function run() {
   const folder = mkdtempSync(join(tmpdir(), 'faults-'))
   const report = join(folder, 'report.jsonl')
   const env = { ...process.env, FAULT_SEEDS: values.seeds, FAULT_REPORT: report }
-  // The load alone: it takes all the cores there are. Of the others so many at once that a short recovery can be told from a busy machine.
+  // The load alone: it takes all the cores there are.
   const load = vitest(['--project', 'faults', 'faults/load.test.ts'], env)
-  const others = vitest(['--project', 'faults', '--exclude', '**/load.test.ts', '--maxWorkers', '2'], env)
+  const others = vitest(['--project', 'faults', '--exclude', '**/load.test.ts'], env)
   const status = load || others
   // Also after a failure: the table shows what was lost.
   writeTable(report)

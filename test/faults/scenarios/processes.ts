@@ -19,7 +19,7 @@ const TASKS_A_KILL = 11
 export const WORKERS_ARE_KILLED: FaultScenario = {
   fault: 'F9',
   when: `workers are killed ${KILLS} times while they look`,
-  manySeeds: true,
+  manySeeds: 'in turn',
   day: { timeScale: 2880, pollsPerTask: 8 },
   tasks: 25,
   workers: 3,

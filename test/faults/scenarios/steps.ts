@@ -31,7 +31,7 @@ const PASSES_WITHIN_MS = 6_000
 export const CRASH_BETWEEN_STEPS: FaultScenario = {
   fault: 'F20',
   when: 'workers crash between any two steps, one after the other',
-  manySeeds: true,
+  manySeeds: 'on each queue',
   day: { timeScale: 1440, pollsPerTask: 24 },
   tasks: 15,
   // Of a crash in the middle of all looks.

@@ -16,8 +16,8 @@ export interface FaultScenario extends WorldOptions {
   readonly when: string
   /** Default: all that this machine has. */
   readonly backends?: readonly Backend[]
-  /** More than one try in the long form, each with its own seed. */
-  readonly manySeeds?: boolean
+  /** More than one try in the long form, each with its own seed: all on each queue, or, where a try costs many processes, on the queues in turn. */
+  readonly manySeeds?: 'on each queue' | 'in turn'
   /** Not in the short form: it costs many processes, or another scenario of the same fault is there. */
   readonly onlyLong?: boolean
   /** Default: a day of 40 s with 24 looks. */
@@ -78,9 +78,10 @@ const { FAULT_SEED: ONLY_SEED, FAULT_SEEDS: SEEDS } = process.env
 const IS_SHORT = ONLY_SEED === undefined && SEEDS === undefined
 
 /** In the long form FAULT_SEEDS of them for the scenarios that want many; FAULT_SEED=N repeats one alone. */
-function seedsOf(scenario: FaultScenario): number[] {
+function seedsOf({ manySeeds }: FaultScenario, queue: number, queues: number): number[] {
   if (ONLY_SEED !== undefined) return [Number(ONLY_SEED)]
-  return Array.from({ length: scenario.manySeeds === true ? Number(SEEDS ?? 1) : 1 }, (_, i) => i + 1)
+  const seeds = Array.from({ length: manySeeds === undefined ? 1 : Number(SEEDS ?? 1) }, (_, i) => i + 1)
+  return manySeeds === 'in turn' && !IS_SHORT ? seeds.filter((seed) => seed % queues === queue) : seeds
 }
 
 /** In the short form the queues take turns. */
@@ -97,7 +98,9 @@ export function chanceOf(seed: number): Chance {
 export function faultTests(scenarios: readonly FaultScenario[]): void {
   const meant = scenarios.filter(({ onlyLong }) => !(IS_SHORT && onlyLong === true))
   const runs = meant.flatMap((scenario, i) =>
-    backendsOf(scenario, i).flatMap((backend) => seedsOf(scenario).map((seed) => ({ ...scenario, backend, seed }))),
+    backendsOf(scenario, i).flatMap((backend, queue, { length }) =>
+      seedsOf(scenario, queue, length).map((seed) => ({ ...scenario, backend, seed })),
+    ),
   )
   describe.concurrent('nothing is lost', () => {
     for (const run of runs) {
