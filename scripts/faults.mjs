@@ -24,10 +24,15 @@ function run() {
   const folder = mkdtempSync(join(tmpdir(), 'faults-'))
   const report = join(folder, 'report.jsonl')
   const env = { ...process.env, FAULT_SEEDS: values.seeds, FAULT_REPORT: report }
-  // The load alone: it takes all the cores there are.
+  // One after the other, so that what keeps the machine busy is not in the figures of the rest. The load takes all the cores there are.
   const load = vitest(['--project', 'faults', 'faults/load.test.ts'], env)
-  const others = vitest(['--project', 'faults', '--exclude', '**/load.test.ts'], env)
-  const status = load || others
+  // Starts hundreds of processes.
+  const processes = vitest(['--project', 'faults', 'faults/processes.test.ts', 'faults/steps.test.ts'], env)
+  const others = vitest(
+    ['--project', 'faults', ...['load', 'processes', 'steps'].flatMap((name) => ['--exclude', `**/${name}.test.ts`])],
+    env,
+  )
+  const status = load || processes || others
   // Also after a failure: the table shows what was lost.
   writeTable(report)
   rmSync(folder, { recursive: true, force: true })

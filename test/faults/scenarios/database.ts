@@ -14,7 +14,7 @@ const AWAY_MS = 15_000
 const POSTGRES_STOPS: FaultScenario = {
   fault: 'F15',
   when: 'PostgreSQL stops at once and is away for 15 s, while tasks come in',
-  manySeeds: 'on each queue',
+  manySeeds: true,
   ownPostgres: true,
   day: SHORT_DAY,
   async strike(world, chance) {

@@ -10,7 +10,7 @@ export const REDIS_CRASHES: FaultScenario = {
   ...REDIS_ONLY,
   fault: 'F1',
   when: 'Redis crashes and is away for 20 s',
-  manySeeds: 'on each queue',
+  manySeeds: true,
   async strike(world, chance) {
     await sleep(chance.between(0, 4_000, 'begin'))
     await redisOf(world).kill('SIGKILL')
@@ -44,7 +44,7 @@ export const QUEUE_FAULTS: readonly FaultScenario[] = [
   {
     fault: 'F4',
     when: 'replies of the queue get lost after it has acted',
-    manySeeds: 'on each queue',
+    manySeeds: true,
     async strike(world, chance) {
       for (let i = 0; i < 12; i++) {
         await sleep(chance.between(50, 900, `pause ${i}`))
@@ -56,7 +56,7 @@ export const QUEUE_FAULTS: readonly FaultScenario[] = [
   {
     fault: 'F5',
     when: 'the queue loses everything',
-    manySeeds: 'on each queue',
+    manySeeds: true,
     async strike(world, chance) {
       await sleep(chance.between(0, 6_000, 'begin'))
       await wipe(world)

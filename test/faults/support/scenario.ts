@@ -16,8 +16,8 @@ export interface FaultScenario extends WorldOptions {
   readonly when: string
   /** Default: all that this machine has. */
   readonly backends?: readonly Backend[]
-  /** More than one try in the long form, each with its own seed: all on each queue, or, where a try costs many processes, on the queues in turn. */
-  readonly manySeeds?: 'on each queue' | 'in turn'
+  /** More than one try in the long form, each with its own seed, on the queues in turn. */
+  readonly manySeeds?: boolean
   /** Not in the short form: it costs many processes, or another scenario of the same fault is there. */
   readonly onlyLong?: boolean
   /** Default: a day of 40 s with 24 looks. */
@@ -79,9 +79,8 @@ const IS_SHORT = ONLY_SEED === undefined && SEEDS === undefined
 
 /** In the long form FAULT_SEEDS of them for the scenarios that want many; FAULT_SEED=N repeats one alone. */
 function seedsOf({ manySeeds }: FaultScenario, queue: number, queues: number): number[] {
-  if (ONLY_SEED !== undefined) return [Number(ONLY_SEED)]
-  const seeds = Array.from({ length: manySeeds === undefined ? 1 : Number(SEEDS ?? 1) }, (_, i) => i + 1)
-  return manySeeds === 'in turn' && !IS_SHORT ? seeds.filter((seed) => seed % queues === queue) : seeds
+  if (ONLY_SEED !== undefined || SEEDS === undefined || manySeeds !== true) return [Number(ONLY_SEED ?? 1)]
+  return Array.from({ length: Number(SEEDS) }, (_, i) => i + 1).filter((seed) => seed % queues === queue)
 }
 
 /** In the short form the queues take turns. */
