@@ -29,6 +29,9 @@ export function mostCertain(first: ClockOffset, ...others: readonly ClockOffset[
  */
 export function corrected(known: ClockOffset | null, measured: ClockOffset): ClockOffset {
   if (known === null) return measured
-  const { offsetMs, uncertaintyMs } = measured
-  return { offsetMs: Math.min(Math.max(known.offsetMs, offsetMs - uncertaintyMs), offsetMs + uncertaintyMs), uncertaintyMs }
+  const offsetMs = Math.min(
+    Math.max(known.offsetMs, measured.offsetMs - measured.uncertaintyMs),
+    measured.offsetMs + measured.uncertaintyMs,
+  )
+  return { offsetMs, uncertaintyMs: measured.uncertaintyMs + Math.abs(offsetMs - measured.offsetMs) }
 }

@@ -157,7 +157,7 @@ async function askOnce(
   signal: AbortSignal,
 ): Promise<Answer> {
   const startedMs = settings.monotonicMs()
-  const requestedAt = settings.now()
+  const requestedAt = new Date(Math.floor(settings.now().getTime() - settings.uncertaintyMs()))
   const outcome = await http.exchange(
     {
       method: 'POST',
@@ -168,7 +168,8 @@ async function askOnce(
     },
     signal,
   )
-  const answer = answerOf(outcome, requestedAt, notBefore(requestedAt, settings.now()), redactor)
+  const respondedAt = new Date(Math.ceil(settings.now().getTime() + settings.uncertaintyMs()))
+  const answer = answerOf(outcome, requestedAt, notBefore(requestedAt, respondedAt), redactor)
   const seconds = (settings.monotonicMs() - startedMs) / 1_000
   settings.onCall({ app: app.name, endpoint: 'getsendresult', code: answer.kind === 'refused' ? answer.code : '0', seconds })
   return answer

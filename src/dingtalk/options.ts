@@ -35,6 +35,11 @@ const DEFAULT_TOKEN_TIMING: TokenTiming = {
 export interface DingTalkApiOptions {
   /** Stamps `requestedAt` and `respondedAt`. Default: the system's clock. */
   readonly now?: Clock
+  /**
+   * How far `now` may be from the truth, in milliseconds. A call is stamped as sent no later, and as answered no earlier, than it was: a read in
+   * between lies inside the bracket. Default: 0.
+   */
+  readonly uncertaintyMs?: () => number
   /** For durations: never steps back. Default: `performance.now`. */
   readonly monotonicMs?: () => number
   readonly http?: Partial<HttpLimits>
@@ -54,6 +59,7 @@ export interface DingTalkApiOptions {
 /** The options with every default filled in. */
 export interface Settings {
   readonly now: Clock
+  readonly uncertaintyMs: () => number
   readonly monotonicMs: () => number
   readonly http: HttpLimits
   readonly privateHosts: readonly string[]
@@ -68,6 +74,7 @@ export function settingsOf(options: DingTalkApiOptions): Settings {
   const { privateHosts = [] } = options
   return {
     now: options.now ?? (() => new Date()),
+    uncertaintyMs: options.uncertaintyMs ?? (() => 0),
     monotonicMs: options.monotonicMs ?? (() => performance.now()),
     http: { ...DEFAULT_HTTP_LIMITS, ...options.http },
     privateHosts,

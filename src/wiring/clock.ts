@@ -13,6 +13,8 @@ export const MAX_CLOCK_DIFFERENCE_MS = 2_000
 export interface DatabaseClock {
   /** Before the first measurement: the system clock. */
   now(): Date
+  /** `now` is the database's time, give or take so many milliseconds; 0 before the first measurement. */
+  uncertaintyMs(): number
   /** How far the system clock is ahead of the database's, in milliseconds; null before the first measurement. */
   differenceMs(): number | null
   /** How long the last measurement waited for a connection of the pool, in milliseconds; null where it got none. */
@@ -25,6 +27,9 @@ export interface DatabaseClock {
    */
   ensure(): Promise<void>
 }
+
+/** A `Date` has whole milliseconds. */
+const DATE_UNIT_MS = 1
 
 /** System and monotonic clock drift apart by far less than this between two measurements. */
 const STEP_MS = 500
@@ -60,6 +65,7 @@ export function createDatabaseClock(pool: Pool, onDifference: (differenceMs: num
 
   return {
     now: () => (known === null ? new Date() : new Date(performance.now() + known.offsetMs)),
+    uncertaintyMs: () => (known === null ? 0 : known.uncertaintyMs + DATE_UNIT_MS),
     differenceMs: () => (known === null ? null : systemOffset() - known.offsetMs),
     waitedMs: () => waitedMs,
     measure: single,

@@ -63,7 +63,7 @@ export function openParts(config: WorkerConfig, pace: Pace, { log, metrics, clos
   const gate = createAppGate(database, { probeLeaseMs: pace.probeLeaseMs })
   const maxWaiting = Math.max(1, Math.floor(config.workerConcurrency / 2))
   const permits = createPermits({ gate, limitsOf: limitsBy(config.apps), now, maxWaiting })
-  const api = openApi({ config, pace, now, metrics, permits })
+  const api = openApi({ config, pace, clock, metrics, permits })
   closers.add('DingTalk client', () => api.close())
   const deps: LookDeps = { store, digest: digestOf, api, gate, permits, timing: pace.timing, now, journal }
   return {
@@ -85,19 +85,20 @@ export function processGauges({ pool }: Pick<Database, 'pool'>, clock: DatabaseC
 interface ApiNeeds {
   readonly config: WorkerConfig
   readonly pace: Pace
-  readonly now: () => Date
+  readonly clock: Pick<DatabaseClock, 'now' | 'uncertaintyMs'>
   readonly metrics: Metrics | null
   readonly permits: Permits
 }
 
-function openApi({ config, pace, now, metrics, permits }: ApiNeeds): DingTalkApi {
+function openApi({ config, pace, clock, metrics, permits }: ApiNeeds): DingTalkApi {
   const apps = new Map<string, DingTalkApp>(config.apps.map((app) => [app.name, app]))
   return createDingTalkApi(apps, {
-    now,
+    now: clock.now,
+    uncertaintyMs: clock.uncertaintyMs,
     privateHosts: config.privateHosts,
     tokens: pace.tokens,
     // Before all others: what it repeats had its turn already.
-    mayRepeat: async (app, signal) => (await permits.take({ app, deadlineAt: now(), last: true }, signal)).kind === 'granted',
+    mayRepeat: async (app, signal) => (await permits.take({ app, deadlineAt: clock.now(), last: true }, signal)).kind === 'granted',
     ...(metrics && { onCall: (call) => metrics.apiCall(call), onTokenRefresh: (app, ok) => metrics.tokenRefresh(app, ok) }),
   })
 }

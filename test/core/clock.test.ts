@@ -31,12 +31,23 @@ test('the first measurement counts as it is', () => {
 })
 
 test.each([
-  ['within the uncertainty: nothing', 12, 12],
-  ['ahead by more: no further back than it must', 99, 15],
-  ['behind by more: no further than it must', -99, 5],
+  ['within the uncertainty: nothing', 12, { offsetMs: 12, uncertaintyMs: 7 }],
+  ['ahead by more: no further back than it must', 99, { offsetMs: 15, uncertaintyMs: 10 }],
+  ['behind by more: no further than it must', -99, { offsetMs: 5, uncertaintyMs: 10 }],
 ])('a correction %s', (_, knownMs, expected) => {
   const known = { offsetMs: knownMs, uncertaintyMs: 1 }
-  expect(corrected(known, { offsetMs: 10, uncertaintyMs: 5 })).toEqual({ offsetMs: expected, uncertaintyMs: 5 })
+  expect(corrected(known, { offsetMs: 10, uncertaintyMs: 5 })).toEqual(expected)
+})
+
+test('after any correction the truth lies within the uncertainty', () => {
+  const someMs = fc.integer({ min: -1_000, max: 1_000 })
+  fc.assert(
+    fc.property(someMs, someMs, fc.nat(100), fc.nat(100), (trueOffset, knownMs, before, after) => {
+      const measured = offsetOf({ askedMs: 0, answeredMs: before + after, shownMs: before + trueOffset })
+      const { offsetMs, uncertaintyMs } = corrected({ offsetMs: knownMs, uncertaintyMs: 0 }, measured)
+      expect(Math.abs(offsetMs - trueOffset)).toBeLessThanOrEqual(uncertaintyMs)
+    }),
+  )
 })
 
 test('whatever is measured of a clock that stands still, what is known comes to the truth and stays there', () => {

@@ -82,6 +82,13 @@ test('the answer is stamped with the time right before the request and the time 
   expect(observed(await look(api))).toMatchObject({ requestedAt: new Date(1_000), respondedAt: new Date(2_000), requestId: 'r1' })
 })
 
+test('a clock that is not quite certain stamps the request no later, and the answer no earlier, than it was', async () => {
+  const times = [1_000, 2_000]
+  const { api } = await aClient(json(READ_BY_ANN), { now: () => new Date(times.shift() ?? 9_999), uncertaintyMs: () => 2.5 })
+
+  expect(observed(await look(api))).toMatchObject({ requestedAt: new Date(997), respondedAt: new Date(2_003) })
+})
+
 test('a look that waits for a token is stamped when getsendresult is asked, not before', async () => {
   const server = await startServer()
   let clock = 1_000
