@@ -12,21 +12,27 @@ import { endOf, firstOf, holdAnswers, totalCalls } from '../support/workers.ts'
 
 /** Of a worker's hold on a job, in this compressed day. */
 const LOCK_MS = 2_000
-/** In the long form 25 over 300 tasks. The start of a worker is a second of a core. */
-const KILLS = process.env['FAULT_SEEDS'] === undefined ? 8 : 25
+/**
+ * In the long form 25 over 300 tasks. The start of a worker is a second of a core: the day must be long enough for looks in between, or there
+ * would be nothing to lose.
+ */
+const [KILLS, TIME_SCALE] = process.env['FAULT_SEEDS'] === undefined ? [8, 2880] : [25, 1440]
 const TASKS_A_KILL = 11
+const TASKS_AT_FIRST = 25
+const LOOKS_A_TASK = 8
 
 export const WORKERS_ARE_KILLED: FaultScenario = {
   fault: 'F9',
   when: `workers are killed ${KILLS} times while they look`,
   manySeeds: true,
-  day: { timeScale: 2880, pollsPerTask: 8 },
-  tasks: 25,
+  day: { timeScale: TIME_SCALE, pollsPerTask: LOOKS_A_TASK },
+  tasks: TASKS_AT_FIRST,
   workers: 3,
   // Starting so many processes is most of the work of a small machine.
   recoversWithinMs: null,
-  // A worker that is killed has ten looks under way at most.
-  extraCalls: KILLS * 10,
+  // 5 % of the plan.
+  extraCalls: 0.05 * (TASKS_AT_FIRST + KILLS * TASKS_A_KILL) * LOOKS_A_TASK,
+  extraShare: 0,
   // With 8 looks in a day the one before the last is a third of the day earlier, and a last look may be lost with its worker.
   mayBeBlind: true,
   async strike(world, chance) {

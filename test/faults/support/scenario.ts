@@ -103,7 +103,7 @@ export function faultTests(scenarios: readonly FaultScenario[]): void {
   )
   describe.concurrent('nothing is lost', () => {
     for (const run of runs) {
-      test.concurrent(`${run.fault} on ${run.backend} when ${run.when} (seed ${run.seed})`, { timeout: 240_000 }, async ({
+      test.concurrent(`${run.fault} on ${run.backend} when ${run.when} (seed ${run.seed})`, { timeout: 300_000 }, async ({
         onTestFinished,
       }) => {
         const ran = await runScenario(run, onTestFinished)
@@ -155,7 +155,18 @@ export async function runScenario(run: Run, onTestFinished: (close: () => Promis
   const verdict = await end(world)
   const recoverMs = await lateness(world, begun, over)
   const { looks, extraCalls, lost, wrong } = verdict
-  record({ fault, when, backend, seed, tasks: tasks.length, lost: lost.length, wrong: wrong.length, looks, extraCalls, recoverMs })
+  record({
+    fault,
+    when,
+    backend,
+    seed,
+    tasks: world.server.tasks.size,
+    lost: lost.length,
+    wrong: wrong.length,
+    looks,
+    extraCalls,
+    recoverMs,
+  })
   return { world, verdict, recoverMs }
 }
 
