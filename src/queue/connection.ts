@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type BackendFactory,
   createPostgresBackend,
@@ -145,7 +146,7 @@ export function openWorker(
   const tell = oncePerError(onError)
   if (isPostgres(address.url)) {
     const connection = postgresOf(address.url, 6, 'consumer')
-    const worker = new Worker(address.name, process, { ...options, connection }, blockingBriefly(createPostgresBackend))
+    const worker = new Worker(address.name, process, { ...options, connection }, blockingBriefly(connectingAgain(createPostgresBackend)))
     worker.on('error', tell)
     return { it: worker, close: () => closeListening(worker) }
   }
@@ -162,6 +163,47 @@ export function openWorker(
 
 function blockingBriefly<T extends IQueueBackend, O>(create: BackendFactory<T, O>): BackendFactory<T, O> {
   return (...given) => Object.defineProperty(create(...given), 'maximumBlockTimeout', { value: MAX_BLOCK_SECONDS })
+}
+
+/**
+ * BullMQ (6.7.0) on PostgreSQL never forgets a first connection that failed. A worker whose server went away in that moment would ask again and
+ * again without a pause, and not even hear that it is told to stop. So here each question makes the first connection anew until one holds.
+ */
+function connectingAgain<T extends IQueueBackend, O>(create: BackendFactory<T, O>): BackendFactory<T, O> {
+  return (...given) => {
+    const backend = create(...given)
+    const connection = firstConnectionOf(backend)
+    const connect = connection.waitUntilReady.bind(connection)
+    connection.waitUntilReady = async () => {
+      try {
+        await connect()
+      } catch (error) {
+        connection.readyPromise = undefined
+        await sleep(RECONNECT_PAUSE_MS)
+        throw error
+      }
+    }
+    return backend
+  }
+}
+
+/** BullMQ itself pauses after a refused connection only, not after one that broke off. */
+const RECONNECT_PAUSE_MS = 200
+
+interface FirstConnection {
+  readyPromise: Promise<void> | undefined
+  waitUntilReady(): Promise<void>
+}
+
+/** @throws {TypeError} where a release of BullMQ has it elsewhere: better at the start than as a worker that spins */
+function firstConnectionOf(backend: object): FirstConnection {
+  const connection: unknown = Reflect.get(backend, 'connection')
+  if (!isFirstConnection(connection)) throw new TypeError('this release of BullMQ connects in another way')
+  return connection
+}
+
+function isFirstConnection(value: unknown): value is FirstConnection {
+  return typeof value === 'object' && value !== null && 'waitUntilReady' in value && typeof value.waitUntilReady === 'function'
 }
 
 /**

@@ -206,6 +206,26 @@ describe('a PostgreSQL that goes away', () => {
     expect((await timers.restore([due()])).left).toBe(1)
   })
 
+  test('a worker whose first connection broke off looks when it is back', async () => {
+    const { proxy, address } = await aServer()
+    await proxy.mode('reset')
+    const [looks, errors]: [string[], unknown[]] = [[], []]
+    aWorker(address, {
+      look: async ({ taskId }) => (looks.push(taskId), { kind: 'done' }),
+      journal: { failed: ({ error }) => void errors.push(error), lock: () => undefined },
+    })
+    await until(() => errors.length > 2, { what: 'it has tried again' })
+    await proxy.mode('pass')
+    await until(
+      () =>
+        createLookTimers(aQueue(address), now)
+          .set([due()])
+          .then(() => true),
+      { what: 'the timer is taken' },
+    )
+    await until(() => looks.length === 1, { what: 'a look' })
+  })
+
   test('a worker goes on by itself when it is back', async () => {
     const { proxy, address } = await aServer()
     const looks: string[] = []
