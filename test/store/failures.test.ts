@@ -130,11 +130,18 @@ test('a full pool says so instead of waiting for ever', async () => {
   const small = openDatabase(db.url, { max: 1, connectionTimeoutMs: 250 })
   const store = createDeliveryStore(small)
   const key = { app: 'default', taskId: '1' }
-  // The lock takes the only connection.
-  const refusal = await store.exclusively(() => store.load(key).catch((error: unknown) => error))
-  expect(refusal).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+  const only = await small.pool.connect()
+  await expect(store.load(key)).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+  only.release()
   expect(await store.load(key)).toBeNull()
   await small.close()
+  await small.close()
+})
+
+test("the lock takes nothing from the pool: what is done under it has the pool's only connection", async () => {
+  const small = openDatabase(db.url, { max: 1, connectionTimeoutMs: 250 })
+  const store = createDeliveryStore(small)
+  expect(await store.exclusively(async () => [await store.load({ app: 'default', taskId: '1' })])).toEqual([null])
   await small.close()
 })
 
