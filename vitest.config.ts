@@ -41,9 +41,9 @@ export default defineConfig({
     // More than there are cores to expect: the longest files wait for a simulated day.
     maxWorkers: IS_LONG ? 2 : 4,
     passWithNoTests: true,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    teardownTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    teardownTimeout: 120_000,
     coverage: {
       provider: 'v8',
       include: ['src/core/**'],

@@ -33,25 +33,26 @@ afterAll(async () => {
 })
 
 describe.skipIf(endpoint === null)('axe finds nothing', () => {
-  test.each(['en-GB', 'zh-CN'])('in the pages, light and dark, %s', async (locale) => {
-    // The script of axe comes from the test and not from the server, which the policy rightly refuses.
-    const page = await openReader(open.url, { locale, bypassCSP: true })
-    for (const [name, path] of Object.entries(PAGES)) {
-      const status = (await page.goto(path))?.status()
-      expect([name, status]).toEqual([name, STATUS[name] ?? 200])
-      await openAll(page)
-      expect([name, await violations(page)]).toEqual([name, []])
-    }
+  test.each(Object.entries(PAGES))('in the %s', async (name, path) => {
+    const page = await openForAxe(open.url)
+    expect((await page.goto(path))?.status()).toBe(STATUS[name] ?? 200)
+    await openAll(page)
+    expect(await violations(page)).toEqual([])
   })
 
-  test.each(['en-GB', 'zh-CN'])('in the login and the first page, light and dark, %s', async (locale) => {
+  test('in the login and the first page', async () => {
     for (const { url } of [locked, fresh]) {
-      const page = await openReader(url, { locale, bypassCSP: true })
+      const page = await openForAxe(url)
       await page.goto('/')
       expect([url, await violations(page)]).toEqual([url, []])
     }
   })
 })
+
+/** The script of axe comes from the test and not from the server, which the policy rightly refuses. */
+function openForAxe(url: string): Promise<Page> {
+  return openReader(url, { bypassCSP: true })
+}
 
 const STATUS: Readonly<Record<string, number>> = { 'several apps': 409, 'not here': 404 }
 
@@ -60,17 +61,25 @@ async function openAll(page: Page): Promise<void> {
   await page.evaluate(`for (const each of document.querySelectorAll('details')) each.open = true`)
 }
 
+/** In English, in Chinese, and in the dark, where nothing is different but the colours. */
 async function violations(page: Page): Promise<string[]> {
   await page.addScriptTag({ content: axe.source })
-  const found: string[] = []
-  for (const colorScheme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme })
-    found.push(...(await violationsNow(page)).map((violation) => `${colorScheme}: ${violation}`))
-  }
-  return found
+  const english = await violationsNow(page)
+  await page.emulateMedia({ colorScheme: 'dark' })
+  const dark = await violationsNow(page, 'color-contrast')
+  await page.emulateMedia({ colorScheme: 'light' })
+  await page.getByRole('button', { name: '中文' }).click()
+  await page.locator('html[lang="zh-CN"]').waitFor()
+  await page.waitForLoadState()
+  await openAll(page)
+  await page.addScriptTag({ content: axe.source })
+  return [...english, ...dark, ...(await violationsNow(page))]
 }
 
-async function violationsNow(page: Page): Promise<string[]> {
-  const found = await page.evaluate<Result[]>('axe.run().then(({ violations }) => violations)')
-  return found.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`))
+async function violationsNow(page: Page, rule?: string): Promise<string[]> {
+  const options = JSON.stringify(rule === undefined ? {} : { runOnly: rule })
+  const [found, where] = await page.evaluate<[Result[], string]>(
+    `axe.run(${options}).then(({ violations }) => [violations, document.documentElement.lang + ' ' + matchMedia('(prefers-color-scheme: dark)').matches])`,
+  )
+  return found.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${where} ${id}: ${html} ${failureSummary}`))
 }

@@ -11,7 +11,7 @@ import { until } from '../support/wait.ts'
 /** Where nothing listens. */
 const NOWHERE = 'postgres://nobody@127.0.0.1:1/nothing'
 /** A check waits 1.5 s for the database, which on a busy machine is not enough for the first connection. */
-const PATIENCE = { timeoutMs: 30_000, what: '/readyz says so' }
+const PATIENCE = { what: '/readyz says so' }
 
 test('serve says where the dashboard is, and serves it, the API and the probes', async () => {
   const { server, url } = await aServer({ DATABASE_URL: await aDatabase() })

@@ -23,7 +23,7 @@ test('the pages with commands are those that are run here', () => {
   expect(PAGES.filter((page) => scriptOf(page) !== '')).toEqual([README, PERFORMANCE, PERSONAL_DATA, SIMULATOR])
 })
 
-test('the commands of the README, one after another', { timeout: 60_000 }, async () => {
+test('the commands of the README, one after another', async () => {
   const app = { appKey: 'dingxxxxxxxx', appSecret: 'xxxxxxxx', agentId: '836390886' }
   const simulator = await aSimulator({ apps: [app] })
   const database = await aDatabase()
@@ -53,7 +53,7 @@ test('the commands of the README, one after another', { timeout: 60_000 }, async
   expect(new Set(commands.map(({ command }) => command)), 'and every other command that it names').toEqual(commandsNamedIn(script))
 })
 
-test('the commands of the page on performance, with few tasks', { timeout: 120_000 }, async () => {
+test('the commands of the page on performance, with few tasks', async () => {
   const script = withReal(scriptOf(PERFORMANCE), { 'node bench/': `node ${ROOT}/bench/`, '--writes': '--writes --tasks 200 --runs 3' })
   const { stdout } = await runShell(script, { DATABASE_URL: inject('postgresUrl') })
   const figures = tableUnder('What was measured', PERFORMANCE).map(([figure = '']) => figure)

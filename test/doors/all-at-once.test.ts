@@ -64,7 +64,7 @@ function startTaker(databaseUrl: string, address: QueueAddress) {
 
 /** A machine that is too busy for it refuses in time; then a sender tries again, which is part of the storm. */
 async function taken(send: () => Promise<unknown>): Promise<void> {
-  await until(() => send().then(() => true), { what: 'the task is taken', timeoutMs: 30_000, everyMs: 200 })
+  await until(() => send().then(() => true), { what: 'the task is taken', everyMs: 200 })
 }
 
 /** What became of one task after 100 calls and two commands at once, through all the doors in turn. */

@@ -55,7 +55,7 @@ test('the command says within a few seconds that it was refused, and what to do'
       expect(ran).toMatchObject(refused(/^error: .*Check user and password in DATABASE_URL.*\n$/))
       return true
     },
-    { what: 'the password is said to be wrong', timeoutMs: 30_000 },
+    { what: 'the password is said to be wrong' },
   )
   await proxy.mode('blackhole')
   const [database, queue] = await Promise.all([
@@ -65,6 +65,6 @@ test('the command says within a few seconds that it was refused, and what to do'
   expect(database).toMatchObject(refused(/^error: The database did not take the task .*Check DATABASE_URL and the server\.\n$/))
   expect(queue).toMatchObject(refused(/^error: The queue did not do its part .*Check QUEUE_URL and the server; .*\n$/))
   await proxy.mode('pass')
-  await until(async () => (await run({ DATABASE_URL: url })).code === 0, { what: 'the task is taken', timeoutMs: 30_000 })
+  await until(async () => (await run({ DATABASE_URL: url })).code === 0, { what: 'the task is taken' })
   expect(await taskRows(await aSession(url))).toHaveLength(1)
 })

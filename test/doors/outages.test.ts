@@ -121,7 +121,7 @@ async function expectSaid(sender: Sender, code: TrackerErrorCode, remedy: RegExp
     })
     return true
   }
-  await until(says, { what: `a refusal says ${remedy}`, timeoutMs: 20_000 })
+  await until(says, { what: `a refusal says ${remedy}` })
 }
 
 /** All of them, and each once, without anybody's help but the worker's. */
@@ -136,14 +136,14 @@ async function expectStored(sql: Sql, tasks: readonly Task[]): Promise<void> {
       )
       return JSON.stringify(rows) === JSON.stringify(ids.map((taskId) => ({ task_id: taskId, people: 2 })))
     },
-    { what: `tasks ${ids.join(', ')} are stored, each once`, timeoutMs: 20_000 },
+    { what: `tasks ${ids.join(', ')} are stored, each once` },
   )
 }
 
 /** Works again, with the same tracker; what is tracked again is still one task. Gives what was taken. */
 async function healed(sender: Sender, again: readonly Task[]): Promise<readonly Task[]> {
   const tasks = [...again, aTask()]
-  await until(async () => (await outcomeOf(sender, tasks)) === 'taken', { what: 'tasks are taken again', timeoutMs: 20_000 })
+  await until(async () => (await outcomeOf(sender, tasks)) === 'taken', { what: 'tasks are taken again' })
   return tasks
 }
 
@@ -207,11 +207,10 @@ const NETWORK: ReadonlyArray<readonly [name: string, mode: ProxyMode, fromTheSta
   ['cuts one reply', { truncateTo: 5 }, false],
   ['is 300 ms away', { latencyMs: 300 }, false],
 ]
-const TIMEOUT = { timeout: 60_000 }
 const doors = (Object.keys(DOORS) as DoorName[]).filter((name) => redisAvailable() || DOORS[name].server === 'postgres')
 
 describe.for(doors)('%s: a network that', { concurrent: true }, (name) => {
-  test.concurrent.for(NETWORK)('%s', TIMEOUT, async ([, mode, fromTheStart], { onTestFinished }) => {
+  test.concurrent.for(NETWORK)('%s', async ([, mode, fromTheStart], { onTestFinished }) => {
     const door = DOORS[name]
     const { url, proxy } = await proxied(urlOf(door), onTestFinished)
     await expectSurvived({ door, url, fromTheStart, begin: () => proxy.mode(mode), end: () => proxy.mode('pass') })
@@ -261,7 +260,7 @@ const REDIS: readonly RedisFault[] = [
 ]
 
 describeRedis('library, queue on Redis: a server that', () => {
-  test.concurrent.for(REDIS)('$name', TIMEOUT, async ({ fromTheStart = false, begin, end, remedy }, { onTestFinished }) => {
+  test.concurrent.for(REDIS)('$name', async ({ fromTheStart = false, begin, end, remedy }, { onTestFinished }) => {
     const server = await aRedis(onTestFinished)
     const admin = new Redis(server.url, { maxRetriesPerRequest: null })
     admin.on('error', () => undefined)
@@ -316,7 +315,7 @@ const POSTGRES: readonly PostgresFault[] = [
 const MANY = 40
 
 describe.for(doors.filter((name) => DOORS[name].server === 'postgres'))('%s: a database that', { concurrent: true }, (name) => {
-  test.concurrent.for(POSTGRES)('$name', TIMEOUT, async ({ begin, end, remedy }, { onTestFinished }) => {
+  test.concurrent.for(POSTGRES)('$name', async ({ begin, end, remedy }, { onTestFinished }) => {
     const url = await aDatabase({ migrated: true }, onTestFinished)
     await migrateQueueSchema(url)
     const session = await aSession(url, onTestFinished)
@@ -386,7 +385,7 @@ const WRONG: readonly Wrong[] = [
 ]
 
 describe.for(doors)('%s: an address of', { concurrent: true }, (name) => {
-  test.concurrent.for(WRONG)('$name', TIMEOUT, async ({ said, code, url }) => {
+  test.concurrent.for(WRONG)('$name', async ({ said, code, url }) => {
     const door = DOORS[name]
     const wrong = await url(new URL(urlOf(door)), door)
     if (wrong === undefined) return

@@ -260,25 +260,21 @@ describe('a database that cannot answer', () => {
     const rates = someRates({ databaseUrl: 'postgres://reader:hunter2@127.0.0.1:1/delivery' })
     const started = performance.now()
     const error = await rates.task('1').catch((reason: unknown) => reason)
-    expect(performance.now() - started).toBeLessThan(2_500)
+    expect(performance.now() - started).toBeLessThan(5_000)
     expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', message: expect.stringContaining('Check that it runs') })
     expect(String(error)).not.toContain('hunter2')
   })
 
-  test.each(['refuse', 'reset', 'blackhole'] as const)(
-    'is told (%s), and asked again when it is back',
-    { timeout: 60_000 },
-    async (mode) => {
-      const { url, proxy } = await proxied(database.url)
-      const rates = someRates({ databaseUrl: url })
-      await proxy.mode(mode)
-      const started = performance.now()
-      await expect(rates.task(TASK.taskId)).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
-      expect(performance.now() - started).toBeLessThan(25_000)
-      await proxy.mode('pass')
-      expect(await rates.task(TASK.taskId)).toMatchObject({ taskId: TASK.taskId })
-    },
-  )
+  test.each(['refuse', 'reset', 'blackhole'] as const)('is told (%s), and asked again when it is back', async (mode) => {
+    const { url, proxy } = await proxied(database.url)
+    const rates = someRates({ databaseUrl: url })
+    await proxy.mode(mode)
+    const started = performance.now()
+    await expect(rates.task(TASK.taskId)).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+    expect(performance.now() - started).toBeLessThan(25_000)
+    await proxy.mode('pass')
+    expect(await rates.task(TASK.taskId)).toMatchObject({ taskId: TASK.taskId })
+  })
 
   test("is told through the caller's own client, too", async () => {
     const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: 'postgres://reader:hunter2@127.0.0.1:1/delivery' }) })

@@ -117,7 +117,7 @@ faultTests([
       await sleep(2_000)
       expect((await probes.ready()).ok, '/readyz without the queue').toBe(false)
       await world.toQueue.mode('pass')
-      await until(async () => (await probes.ready()).ok, { timeoutMs: 20_000, what: 'it is ready' })
+      await until(async () => (await probes.ready()).ok, { what: 'it is ready' })
     },
   },
   {

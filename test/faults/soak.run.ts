@@ -41,7 +41,7 @@ describe.concurrent('a long life', () => {
       await Promise.all([send(world, chance, state.endAt), makeMischief(victims, chance, state)])
       const verdict = await end(world)
       // What is left when nothing is open any more.
-      await until(async () => (await keysOf(world)) <= KEYS_AT_REST, { timeoutMs: 20_000, what: 'the queue is empty' })
+      await until(async () => (await keysOf(world)) <= KEYS_AT_REST, { what: 'the queue is empty' })
       state.endAt = -Infinity
       await watching
       const growth = growthOf(state.samples)

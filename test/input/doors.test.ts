@@ -170,14 +170,14 @@ describeQueues((backend) => {
       CASES.filter(({ expected }) => expected.kind === 'accepted'),
       async (each) => expectTold(each, tracker),
     )
-    await until(isSettled, { what: 'every request of the library is taken', timeoutMs: 45_000 })
+    await until(isSettled, { what: 'every request of the library is taken', timeoutMs: 60_000 })
     await expectStored(sql)
     await sql.query('DELETE FROM delivery_task')
 
     const accepted: StoredTask[] = []
     const jobs = SAYABLE.filter((each) => isSayableTo(backend.name, each))
     await Promise.all(jobs.map(async ({ json }, i) => queue.add('track', JSON.parse(json), { jobId: `job-${i}` })))
-    await until(isSettled, { what: 'every job is done or refused', timeoutMs: 45_000 })
+    await until(isSettled, { what: 'every job is done or refused', timeoutMs: 60_000 })
     for (const [i, { name, expected }] of jobs.entries()) {
       const reason = (await queue.getJob(`job-${i}`))?.failedReason
       expect([name, reason && sameMoment(reason)]).toEqual([name, expected.kind === 'refused' ? expected.message : undefined])

@@ -82,7 +82,7 @@ describeQueues((backend) => {
     const all = [...IDS.map((_, i) => String(1_000 + i)), ...odd.map((_, i) => String(2_000 + i))]
     await until(async () => tracked.length >= all.length && (await queue.getFailedCount()) === refused, {
       what: 'each job is done or has failed',
-      timeoutMs: 45_000,
+      timeoutMs: 60_000,
     })
     expect([tracked.toSorted(), looked]).toEqual([all.toSorted(), ['7']])
     const reasons = (await queue.getFailed(0, -1)).map(({ failedReason }) => failedReason)
@@ -118,7 +118,7 @@ describeQueues((backend) => {
       journal: { lock: () => undefined, failed: ({ what, error }) => void trouble.push(`${what}: ${String(error)}`) },
     })
     await queue.resume()
-    await until(() => tracked.includes('2'), { what: 'the good job behind the broken ones is done', timeoutMs: 45_000 })
+    await until(() => tracked.includes('2'), { what: 'the good job behind the broken ones is done', timeoutMs: 60_000 })
     expect([worker.isRunning(), trouble.some((line) => line.includes('JSON'))]).toEqual([true, true])
   })
 })

@@ -56,7 +56,7 @@ async function trackAll(world: World, cases: readonly Case[]): Promise<void> {
 
 /** A machine that is too busy refuses within two seconds; a sender tries again. */
 async function taken(track: () => Promise<unknown>): Promise<void> {
-  await until(() => track().then(() => true), { what: 'a task is taken', timeoutMs: 30_000 })
+  await until(() => track().then(() => true), { what: 'a task is taken' })
 }
 
 const TRACK_SQL = 'SELECT track_delivery(task_id => $1, agent_id => $2, user_ids => $3, campaign => $4, sent_at => $5)'

@@ -33,7 +33,7 @@ describeQueues((backend) => {
     aWorker(address, { lockMs: 1_000, look: async ({ taskId }) => (looks.push(taskId), inAnHour()) })
     child.kill('SIGKILL')
     await child.exit
-    await until(() => looks.length === 1, { what: 'the other worker looks', timeoutMs: 20_000 })
+    await until(() => looks.length === 1, { what: 'the other worker looks' })
     const queue = aForeignQueue(address)
     await until(async () => (await storedJob(queue, ID))?.state === 'delayed', { what: 'it sleeps' })
     expect((await storedJob(queue, ID))?.job.attemptsMade).toBe(0)
@@ -52,7 +52,7 @@ describeQueues((backend) => {
     }
     const looks: string[] = []
     aWorker(address, { lockMs: 500, look: async ({ taskId }) => (looks.push(taskId), { kind: 'done' }) })
-    await until(() => looks.length === 1, { what: 'the last worker looks', timeoutMs: 20_000 })
+    await until(() => looks.length === 1, { what: 'the last worker looks' })
   })
 })
 
@@ -92,7 +92,7 @@ describeRedis('a Redis that goes away', () => {
     held.open()
     await redis.restart()
     const queue = aForeignQueue(address)
-    await until(async () => (await storedJob(queue, ID))?.state === 'delayed', { what: 'it sleeps', timeoutMs: 20_000 })
+    await until(async () => (await storedJob(queue, ID))?.state === 'delayed', { what: 'it sleeps' })
   })
 
   test.each(['producer', 'consumer'] as const)(
@@ -105,7 +105,7 @@ describeRedis('a Redis that goes away', () => {
       await expect(timers.set([due()])).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' })
       await expect(timers.restore([due()])).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' })
       await redis.restart()
-      await until(() => timers.set([due()]).then(() => true), { what: 'the timer is taken', timeoutMs: 20_000 })
+      await until(() => timers.set([due()]).then(() => true), { what: 'the timer is taken' })
     },
   )
 
@@ -237,7 +237,7 @@ describe('a PostgreSQL that goes away', () => {
     await expect(timers.set([due()])).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' })
     await proxy.mode('pass')
     await until(() => timers.set([due()]).then(() => true), { what: 'the timer is taken' })
-    await until(() => looks.length === 2, { what: 'a look after the outage', timeoutMs: 20_000 })
+    await until(() => looks.length === 2, { what: 'a look after the outage' })
   })
 
   test('an idle worker and a queue close although it is gone, and let the process end by itself', async () => {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface UntilOptions {
-  /** Default 10,000. A limit for what went wrong, never a measure: give it plenty. */
+  /** Default 30,000. A limit for what went wrong, never a measure: give it plenty. */
   readonly timeoutMs?: number
   /** Default 20. */
   readonly everyMs?: number
@@ -16,7 +16,7 @@ type Falsy = false | null | undefined | 0 | ''
  * its last error is the cause when the time is over.
  */
 export async function until<T>(condition: () => T | Falsy | Promise<T | Falsy>, options: UntilOptions): Promise<T> {
-  const { timeoutMs = 10_000, everyMs = 20, what } = options
+  const { timeoutMs = 30_000, everyMs = 20, what } = options
   const deadline = performance.now() + timeoutMs
   let last: unknown
   for (;;) {

@@ -51,12 +51,12 @@ describeQueues((backend) => {
       withSessionLock(database.pool, async () => {
         // This task has no timer.
         await execute(databaseUrl, lateTasks(1, 600))
-        await until(async () => wrongIn(await worker.health()).join() === 'consumption', { what: 'it is red', timeoutMs: 30_000 })
+        await until(async () => wrongIn(await worker.health()).join() === 'consumption', { what: 'it is red' })
         return 'red'
       })
     // The worker itself may hold the lock for a moment.
-    expect(await until(whileNobodyReconciles, { what: 'the lock was ours', timeoutMs: 30_000 })).toBe('red')
-    await until(async () => (await worker.health()).ok, { what: 'it is well', timeoutMs: 30_000 })
+    expect(await until(whileNobodyReconciles, { what: 'the lock was ours' })).toBe('red')
+    await until(async () => (await worker.health()).ok, { what: 'it is well' })
   })
 
   test('a worker that is closing is not ready', async () => {
@@ -115,7 +115,7 @@ describeQueues((backend) => {
     await toDatabase.mode('blackhole')
     await until(async () => detailOf(await worker.health(), 'database').includes('timeout'), { what: 'a database that hangs is told' })
     await toDatabase.mode('pass')
-    await until(async () => (await worker.health()).ok, { what: 'ready again', timeoutMs: 30_000 })
+    await until(async () => (await worker.health()).ok, { what: 'ready again' })
   })
 })
 
@@ -229,7 +229,7 @@ describeRedis('a Redis that goes away', () => {
       expect(detailOf(report, 'queue')).toMatch(/^The queue did not do its part .*Check QUEUE_URL and the server/)
       if (signal === 'SIGKILL') await redis.restart()
       else await redis.kill('SIGCONT')
-      await until(async () => (await worker.health()).ok, { what: 'ready again', timeoutMs: 30_000 })
+      await until(async () => (await worker.health()).ok, { what: 'ready again' })
     },
   )
 })

@@ -90,7 +90,7 @@ export const WORKER_WAKES_FROM_THE_DEAD: FaultScenario = {
     answers.release()
     await Promise.all([world.start(), sleep(3 * LOCK_MS)])
     const isOvertaken = async (): Promise<boolean> => (await looksOf(world, taskIds)) >= looks + taskIds.length
-    await until(isOvertaken, { timeoutMs: 30_000, what: 'another worker has looked at all that it held' })
+    await until(isOvertaken, { what: 'another worker has looked at all that it held' })
     sleeper.kill('SIGCONT')
     expect(await contradictionsUntil(world, () => isTooLate(sleeper)), 'rows that contradict each other').toEqual([])
   },

@@ -78,7 +78,7 @@ async function trackMore({ queueUrl, server, day }: World, chance: Chance, i: nu
     userIds: people.map(({ userId }) => userId),
   }))
   try {
-    await until(() => door.trackMany(requests), { timeoutMs: 30_000, what: 'the tasks are acknowledged' })
+    await until(() => door.trackMany(requests), { what: 'the tasks are acknowledged' })
   } finally {
     await door.close()
   }

@@ -21,7 +21,7 @@ export function holdAnswers(server: ApiPageServer): HeldAnswers {
   return {
     taskIds: () => waiting.map(({ taskId }) => taskId),
     count: async (atLeast) => {
-      await until(() => waiting.length >= atLeast, { timeoutMs: 30_000, everyMs: 5, what: `${atLeast} looks wait for an answer` })
+      await until(() => waiting.length >= atLeast, { everyMs: 5, what: `${atLeast} looks wait for an answer` })
     },
     release() {
       server.beforeAnswer = async () => {}
