@@ -7,7 +7,7 @@ import { createTestDatabase } from '../support/postgres.ts'
 import { atSabotage, type Sabotage } from '../support/world.ts'
 import { WORKER_WAKES_FROM_THE_DEAD, WORKERS_ARE_KILLED } from './scenarios/processes.ts'
 import { REDIS_CRASHES } from './scenarios/queue.ts'
-import { brokenPromises, type FaultScenario, type Run, runScenario } from './support/scenario.ts'
+import { brokenPromises, type FaultScenario, QUIET, type Run, runScenario } from './support/scenario.ts'
 import { writeAtOnce } from './support/writers.ts'
 
 /**
@@ -52,13 +52,13 @@ describe.concurrent('the test of a fault fails', () => {
     onTestFinished(() => rm(folder, { recursive: true, force: true }))
     const run = without(REDIS_CRASHES, 'redis', { packages: { bullmq: folder } })
     // Whether it comes back depends on what it was doing when Redis crashed.
-    const broken = [1, 2, 3, 4].map(async (seed) => brokenPromises(run, await runScenario({ ...run, seed }, onTestFinished)))
+    const broken = [1, 2, 3, 4].map(async (seed) => brokenPromises(run, await runScenario({ ...run, seed }, onTestFinished), QUIET))
     expect((await Promise.all(broken)).flat()).not.toEqual([])
   })
 
   test.concurrent('F9 where BullMQ gives up a job that stalled twice', { timeout: 300_000 }, async ({ onTestFinished }) => {
     const run = without(WORKERS_ARE_KILLED, 'postgres', GIVES_UP)
-    expect(brokenPromises(run, await runScenario(run, onTestFinished))).not.toEqual([])
+    expect(brokenPromises(run, await runScenario(run, onTestFinished), QUIET)).not.toEqual([])
   })
 
   test.concurrent('F10 where a write does not say what it believes', { timeout: 300_000 }, async ({ onTestFinished }) => {

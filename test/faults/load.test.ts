@@ -10,14 +10,15 @@ import { busiestSecond } from './support/workers.ts'
 
 /** F24. In the long form as many as a large company sends on a day; in the short form enough for every line to be long. */
 const IS_SHORT = process.env['FAULT_SEEDS'] === undefined
-const TASKS = IS_SHORT ? 1_500 : 50_000
-const CAP = Math.min(1_000, Math.round(TASKS / 30))
-/** Tasks that came in last and whose last look is due before the others are through: in this day it is 5 to 12 s before the deadline. */
+const [TASKS, CAP] = IS_SHORT ? [1_500, 25] : [50_000, 1_000]
+/** Tasks that come in last and whose last look is due before the others are through: in this day it is 10 to 24 s before the deadline. */
 const LAST = 100
-const LAST_DEADLINE_MS = TASKS > 10_000 ? 60_000 : 26_000
-const DAY = { timeScale: 60, pollsPerTask: 2 }
+const LAST_DEADLINE_MS = TASKS > 10_000 ? 60_000 : 50_000
+const DAY = { timeScale: 30, pollsPerTask: 2 }
 const BASE = 9_000_000_000
 const MAX_RSS_MB = 600
+/** A call whose job's lock ran out on a machine that stood still is made again. */
+const EXTRA_CALLS = TASKS / 100
 
 // One after the other: each wants all the cores.
 describe('many tasks are due at once', () => {
@@ -25,10 +26,15 @@ describe('many tasks are due at once', () => {
     test(`F24: ${TASKS} tasks on ${backend}`, { timeout: 300_000 }, async ({ onTestFinished }) => {
       const world = await makeWorld(backend, DAY, onTestFinished, { env: { MAX_CALLS_PER_SECOND: String(CAP) } })
       const day = dayMs(DAY)
-      const now = Date.now()
-      await addMany(world, 0, TASKS, now - day / 2)
-      await addMany(world, TASKS, LAST, now - day + LAST_DEADLINE_MS)
+      await addMany(world, 0, TASKS, Date.now() - day / 2)
       const worker = await world.start()
+      const inLine = (): Promise<number> => withQueue(world.queueUrl, (queue) => queue.count())
+      await until(async () => (await inLine()) + world.server.calls.size >= TASKS, {
+        timeoutMs: 240_000,
+        everyMs: 200,
+        what: 'all stand in line',
+      })
+      await addMany(world, TASKS, LAST, Date.now() - day + LAST_DEADLINE_MS)
       let rssMb = 0
       const looked = async (): Promise<boolean> => {
         rssMb = Math.max(rssMb, await rssOf(worker.pid))
@@ -39,13 +45,14 @@ describe('many tasks are due at once', () => {
       worker.kill('SIGTERM')
       expect((await worker.exit).code, 'exit code').toBe(0)
       const { lost, wrong, looks, extraCalls, rows } = await judge(world.databaseUrl, world.server, 'some are open')
-      // At this rate the others alone take 30 s: without a turn of their own they would be too late.
+      // At this rate the others alone take a minute: without a turn of their own they would be too late.
       expect(blind, 'tasks without a look before their deadline').toBe(0)
       expect(busiestSecond(world.server), 'calls in a second, at the server').toBeLessThanOrEqual(CAP * 1.25)
       expect(rssMb, 'MB of memory').toBeLessThan(MAX_RSS_MB)
-      expect({ lost, wrong, extraCalls }).toEqual({ lost: [], wrong: [], extraCalls: 0 })
+      expect({ lost, wrong }).toEqual({ lost: [], wrong: [] })
+      expect(extraCalls, 'calls that are in no row').toBeLessThanOrEqual(EXTRA_CALLS)
       const open = [...rows.values()].filter(({ status }) => status === 'tracking').length
-      expect(await withQueue(world.queueUrl, (queue) => queue.count()), 'timers, and the tasks are still open').toBe(open)
+      expect(await inLine(), 'timers, and the tasks are still open').toBe(open)
       const when = `many tasks are due at once (here ${TASKS}; ${CAP} calls a second; memory ${Math.round(rssMb)} MB at most)`
       record({
         fault: 'F24',
