@@ -16,7 +16,7 @@ const LOCK_MS = 2_000
  * In the long form 25 over 300 tasks. The start of a worker is a second of a core: the day must be long enough for looks in between, or there
  * would be nothing to lose.
  */
-const [KILLS, TIME_SCALE] = process.env['FAULT_SEEDS'] === undefined ? [8, 2880] : [25, 1440]
+const [KILLS, TIME_SCALE] = process.env['FAULT_SEEDS'] === undefined ? [6, 2880] : [25, 1440]
 const TASKS_A_KILL = 11
 const TASKS_AT_FIRST = 25
 const LOOKS_A_TASK = 8
