@@ -56,6 +56,12 @@ describeQueues((backend) => {
   })
 })
 
+/** One that is not done yet would still hold the id of the next one, until its lock is over. */
+async function jobIsGone(address: QueueAddress): Promise<void> {
+  const queue = aForeignQueue(address)
+  await until(async () => (await storedJob(queue, ID)) === undefined, { what: 'the job is done' })
+}
+
 describeRedis('a Redis that goes away', () => {
   async function aRedis(): Promise<{ redis: RedisServer; address: QueueAddress }> {
     const redis = await startRedis()
@@ -70,6 +76,7 @@ describeRedis('a Redis that goes away', () => {
     const timers = createLookTimers(aQueue(address, 'consumer'), now)
     await timers.set([due()])
     await until(() => looks.length === 1, { what: 'a look' })
+    await jobIsGone(address)
     await redis.restart()
     await timers.set([due()])
     await until(() => looks.length === 2, { what: 'a look after the outage' })
@@ -233,6 +240,7 @@ describe('a PostgreSQL that goes away', () => {
     const timers = createLookTimers(aQueue(address, 'consumer'), now)
     await timers.set([due()])
     await until(() => looks.length === 1, { what: 'a look' })
+    await jobIsGone(address)
     await proxy.mode('refuse')
     await expect(timers.set([due()])).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' })
     await proxy.mode('pass')
