@@ -15,18 +15,19 @@ const BEAT_MS = 20
  * lasts until then.
  */
 export function watchEventLoop(rememberedMs: number = MINUTE_MS): EventLoopWatch {
-  const partMs = rememberedMs / PARTS
-  let parts = [0]
-  let [lastAt, turnAt] = [performance.now(), performance.now() + partMs]
+  let lastAt = performance.now()
+  let turnAt = lastAt + rememberedMs / PARTS
+  let longest = 0
+  let earlier: readonly number[] = []
   const beat = setInterval(() => {
     const at = performance.now()
-    const [current = 0, ...earlier] = parts
-    parts = [Math.max(current, at - lastAt - BEAT_MS), ...earlier]
+    longest = Math.max(longest, at - lastAt - BEAT_MS)
     lastAt = at
     if (at < turnAt) return
-    turnAt = at + partMs
-    parts = [0, ...parts].slice(0, PARTS)
+    turnAt = at + rememberedMs / PARTS
+    earlier = [longest, ...earlier].slice(0, PARTS)
+    longest = 0
   }, BEAT_MS)
   beat.unref()
-  return { longestMs: () => Math.max(...parts), stop: () => clearInterval(beat) }
+  return { longestMs: () => Math.max(longest, ...earlier), stop: () => clearInterval(beat) }
 }

@@ -11,7 +11,7 @@ import { until } from '../support/wait.ts'
 /** Where nothing listens. */
 const NOWHERE = 'postgres://nobody@127.0.0.1:1/nothing'
 /** A check waits 1.5 s for the database, which on a busy machine is not enough for the first connection. */
-const PATIENCE = { what: '/readyz says so' }
+const SAID = { what: '/readyz says so' }
 
 test('serve says where the dashboard is, and serves it, the API and the probes', async () => {
   const { server, url } = await aServer({ DATABASE_URL: await aDatabase() })
@@ -19,7 +19,7 @@ test('serve says where the dashboard is, and serves it, the API and the probes',
   expect(await get(`${url}/`)).toMatchObject({ status: 200, type: 'text/html; charset=utf-8' })
   expect(await get(`${url}/v1/openapi.json`)).toMatchObject({ status: 200, body: expect.stringContaining('"openapi":"3.1') })
   expect(await get(`${url}/livez`)).toMatchObject({ status: 200, body: '{"ok":true}\n' })
-  await until(async () => (await get(`${url}/readyz`)).status === 200, PATIENCE)
+  await until(async () => (await get(`${url}/readyz`)).status === 200, SAID)
   const tracked = await fetch(`${url}/v1/tasks`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -65,7 +65,7 @@ test('a database that stops answering does not keep it from ending within the gr
   onTestFinished(() => proxy.close())
   database.port = String(proxy.port)
   const { server, url } = await aServer({ DATABASE_URL: database.href, SHUTDOWN_GRACE_SECONDS: '3' })
-  await until(async () => (await get(`${url}/readyz`)).status === 200, PATIENCE)
+  await until(async () => (await get(`${url}/readyz`)).status === 200, SAID)
   await proxy.mode('blackhole')
   // Its question is still open when the signal comes.
   void fetch(`${url}/v1/campaigns`).catch(() => undefined)
@@ -94,7 +94,7 @@ test('a database that is not migrated is said in /readyz, with the remedy', asyn
   const { status, body } = await until(async () => {
     const answer = await get(`${url}/readyz`)
     return answer.body.includes('"name":"database","ok":true') && answer
-  }, PATIENCE)
+  }, SAID)
   expect(status).toBe(503)
   const remedy = expect.stringContaining('dingtalk-delivery migrate')
   expect(reportIn(body).checks[1]).toMatchObject({ name: 'schema', ok: false, detail: remedy, remedy })

@@ -68,6 +68,7 @@ interface Measured {
 }
 
 const DEFAULT_DAY: Day = { timeScale: 2160, pollsPerTask: 24 }
+
 /** What the machine itself may cost. */
 export interface Allowance {
   /** A look may be so many times as late as is promised. */
