@@ -58,13 +58,17 @@ export async function look(deps: LookDeps, key: TaskKey, signal: AbortSignal): P
   return record(deps, task, answer, now)
 }
 
-/** Somebody who was erased, and whom the sender named in a task that came in later, goes before anything else is done with it. */
+/**
+ * Somebody who was erased, and whom the sender named in a task that came in later, goes before anything else is done with it. Until nobody is
+ * left: the next may have been erased meanwhile, and beside their name the pseudonym in the answer would be a second person.
+ */
 async function load(deps: LookDeps, key: TaskKey): Promise<LoadedTask | null> {
-  const task = await deps.store.load(key)
-  const named = task === null ? [] : [...stillNamed(task.recipients, task.erasures, deps.digest)]
-  if (named.length === 0) return task
-  for (const [userId, pseudonym] of named) await deps.store.rename(key, userId, pseudonym)
-  return await deps.store.load(key)
+  for (;;) {
+    const task = await deps.store.load(key)
+    const named = task === null ? [] : [...stillNamed(task.recipients, task.erasures, deps.digest)]
+    if (named.length === 0) return task
+    for (const [userId, pseudonym] of named) await deps.store.rename(key, userId, pseudonym)
+  }
 }
 
 /** Ends early when aborted: the timer is set all the same. */

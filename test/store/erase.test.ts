@@ -127,6 +127,24 @@ test('a task that is handed over later, of a message that was sent before, is ri
   expect(rows).toEqual([{ targeted: 2, pending: 2 }])
 })
 
+test('somebody who is erased while another is taken out of a task for its look goes as well, and stays one person', async () => {
+  const { key } = await aTask(db.store, { userIds: [ERIN, 'ann'] })
+  await beginErasure(db, { userId: ERIN, app: null })
+  // Its pages are looked through only when the look is over.
+  let pseudonym = ''
+  const rename: LookDeps['store']['rename'] = async (...person) => {
+    await db.store.rename(...person)
+    pseudonym ||= await beginErasure(db, { userId: 'ann', app: null })
+  }
+  await lookThrough(key, { read: [ERIN, 'ann'] }, 5, { ...db.store, rename })
+  await erasePerson(db, { userId: 'ann', app: null }, pseudonym)
+  expect(await who(key)).toEqual([expect.stringMatching(/^anonymous:/), expect.stringMatching(/^anonymous:/)])
+  expect(await loaded(db.store, key)).toMatchObject({
+    status: 'complete',
+    recipients: [{ state: { kind: 'read' } }, { state: { kind: 'read' } }],
+  })
+})
+
 test('a look that began before the erasure writes nothing, whether the person was known or is new', async () => {
   for (const task of [await aTask(db.store, { userIds: [ERIN] }), await aTask(db.store)]) {
     const plan = planFor(task, { read: [ERIN] }, 5)
@@ -214,13 +232,18 @@ test('a person is looked for by keys, not by reading everybody', async () => {
 })
 
 /** A look as a worker makes it, with this answer of DingTalk. Resolves with the status of the task after it. */
-async function lookThrough(key: { readonly app: string; readonly taskId: string }, lists: Parameters<typeof planFor>[1], minutes: number) {
+async function lookThrough(
+  key: { readonly app: string; readonly taskId: string },
+  lists: Parameters<typeof planFor>[1],
+  minutes: number,
+  store: LookDeps['store'] = db.store,
+) {
   const people = new Map<string, ListedState>([
     ...(lists.unread ?? []).map((name): [string, ListedState] => [name, { kind: 'unread' }]),
     ...(lists.read ?? []).map((name): [string, ListedState] => [name, { kind: 'read' }]),
   ])
   const deps: LookDeps = {
-    store: db.store,
+    store,
     digest: digestOf,
     api: {
       sendResult: async () => ({
