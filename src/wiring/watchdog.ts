@@ -1,3 +1,4 @@
+import type { WriteBreaker } from '../service/write-breaker.ts'
 import { assertConsuming, type ConsumptionNeeds, type Looks, Stuck } from './checks/consumption.ts'
 import { type Interval, startInterval } from './interval.ts'
 import type { Pace } from './settings.ts'
@@ -11,7 +12,7 @@ export type OnWedged = (detail: string) => void
  * somebody to read `/readyz` misses looks.
  */
 export function watchOver(
-  needs: ConsumptionNeeds & { readonly queue: CountedQueue },
+  needs: WatchNeeds,
   looks: Looks,
   pace: Pace,
   onWedged: OnWedged,
@@ -28,16 +29,19 @@ export function watchOver(
   )
 }
 
-interface CountedQueue {
-  count(): Promise<number>
+interface WatchNeeds extends ConsumptionNeeds {
+  readonly queue: ConsumptionNeeds['queue'] & { count(): Promise<number> }
+  readonly writes: Pick<WriteBreaker, 'failing'>
 }
 
 /** Null: not wedged, or not to be known while a server is away. */
 async function wedgedBy(
-  needs: ConsumptionNeeds & { readonly queue: CountedQueue },
+  needs: WatchNeeds,
   looks: Looks,
   overdueMs: number,
 ): Promise<string | null> {
+  // A worker that keeps answers until they can be stored must live: with it they would be gone, and their calls paid for nothing.
+  if (needs.writes.failing() !== null) return null
   try {
     await assertConsuming(needs, looks, overdueMs)
   } catch (error) {

@@ -61,7 +61,7 @@ function soonInWords(looks: readonly Date[], now: Date): string {
  */
 function looksAhead({ app, taskId, sentAt, deadlineAt }: TaskRates, nextPollAt: Date, pollsPerTask: number, now: Date): Date[] {
   const timing = timingOf(pollsPerTask, scaleOf({ sentAt, deadlineAt }))
-  const planned = plannedLooks(sentAt, deadlineAt, timing, jitterOf({ app, taskId }))
+  const planned = plannedLooks({ key: { app, taskId }, sentAt, sentAtGiven: true, deadlineAt }, timing)
   const isPlanned = planned.some(({ at }) => Math.abs(at.getTime() - nextPollAt.getTime()) <= ROUNDING_MS)
   const from = Math.max(nextPollAt.getTime() + ROUNDING_MS, now.getTime())
   return planned.filter(({ at, last }) => at.getTime() > from && (isPlanned || last)).map(({ at }) => at)
