@@ -1,5 +1,5 @@
 import type { Counts, Recipient, StateKind, Task, TaskKey } from './delivery.ts'
-import type { Problem, ProblemCode, Scope } from './problems.ts'
+import type { PollOutcome, Problem, ProblemCode, Scope } from './problems.ts'
 import type { EndReason } from './reasons.ts'
 import type { PlannedLook } from './schedule.ts'
 
@@ -37,8 +37,7 @@ type TaskColumn =
   | 'listedFingerprint'
   | 'listedSince'
 
-export const OUTCOMES = ['observed', 'empty', 'throttled', 'quota', 'configuration', 'task', 'call_timeout', 'transient'] as const
-export type PollOutcome = (typeof OUTCOMES)[number]
+export { OUTCOMES, type PollOutcome } from './problems.ts'
 
 /** One row of `delivery_poll`. */
 export interface Poll {

@@ -17,16 +17,20 @@ export function planEmpty(task: Task, answer: Extract<Answer, { kind: 'empty' }>
     code: 'no_result',
     detail: { said: '0', message, scope: 'answer', requestId: answer.requestId, agentId: task.scopes.agentId, ip: null },
   }
-  return planProblem(task, { ...answer, code: '0', message }, problem, calls, now, timing)
+  return planProblem(task, { answer: { ...answer, code: '0', message }, problem, calls }, now, timing)
 }
 
 export function planRefused(task: Task, answer: Refusal, calls: number, now: Date, timing: Timing): LookPlan {
-  return planProblem(task, answer, problemOf(answer, task.scopes.agentId), calls, now, timing)
+  return planProblem(task, { answer, problem: problemOf(answer, task.scopes.agentId), calls }, now, timing)
 }
 
-type Failed = Pick<Refusal, 'requestedAt' | 'respondedAt' | 'requestId' | 'code' | 'message'>
+interface Failed {
+  readonly answer: Pick<Refusal, 'requestedAt' | 'respondedAt' | 'requestId' | 'code' | 'message'>
+  readonly problem: Problem
+  readonly calls: number
+}
 
-function planProblem(task: Task, answer: Failed, problem: Problem, calls: number, now: Date, timing: Timing): LookPlan {
+function planProblem(task: Task, { answer, problem, calls }: Failed, now: Date, timing: Timing): LookPlan {
   const { outcome } = PROBLEM_RULES[problem.code]
   const update = withProblem(task, problem, answer.requestedAt)
   return finish(task, now, timing, {
@@ -38,7 +42,7 @@ function planProblem(task: Task, answer: Failed, problem: Problem, calls: number
     changed: [],
     transitions: [],
     task: update,
-    report: reportOf(task, problem, answer, now, timing),
+    report: reportOf(task, problem, answer.requestedAt, { now, timing }),
     following: followingOf(task, update, problem, now, timing),
   })
 }
@@ -55,7 +59,7 @@ export function planUncalled(task: Task, answer: Refusal, now: Date, timing: Tim
   const problem = problemOf(answer, task.scopes.agentId)
   const update = withProblem(task, problem, answer.requestedAt)
   const look = followingLook({ ...task, ...update }, now, timing, followingOf(task, update, problem, now, timing))
-  return { update: { ...update, nextPollAt: look.at }, report: reportOf(task, problem, answer, now, timing), look }
+  return { update: { ...update, nextPollAt: look.at }, report: reportOf(task, problem, answer.requestedAt, { now, timing }), look }
 }
 
 /** A rate limit is not this task's fault: it counts as no failure. */
@@ -66,7 +70,7 @@ function withProblem(task: Task, problem: Problem, requestedAt: Date): TaskUpdat
 
 /** Problems that are followed up alike are counted together: a task that gives now one refusal and now another is not asked more often. */
 function problemAfter(before: TaskProblem | null, problem: Problem, requestedAt: Date): TaskProblem {
-  const isAlike = before !== null && PROBLEM_RULES[before.code].then === PROBLEM_RULES[problem.code].then
+  const isAlike = before !== null && PROBLEM_RULES[before.code].followUp === PROBLEM_RULES[problem.code].followUp
   const since = before?.code === problem.code ? before.since : requestedAt
   return { ...problem, since, polls: isAlike ? before.polls + 1 : 1 }
 }
@@ -76,7 +80,7 @@ function followingOf(task: Task, update: TaskUpdate, problem: Problem, now: Date
   const isFinal = isLastLook(task, now, timing)
   if (rule.scope === 'worker') return { kind: 'retry', at: new Date(now.getTime() + timing.handoverMs) }
   if (!rule.isCounted) return { kind: 'retry', at: penaltyEnd(problem, now, timing) }
-  if (rule.then === 'planned')
+  if (rule.followUp === 'planned')
     return { kind: 'retry', at: isFinal ? null : quickRetryAt(task, update.failuresInRow, rule.quickRetries, now, timing) }
   if (isFinal) return isHopeless(task, problem) ? { kind: 'final' } : { kind: 'retry', at: null }
   return probeOf(task, update.problem?.polls ?? 1, rule.quickRetries, now, timing)
@@ -84,7 +88,7 @@ function followingOf(task: Task, update: TaskUpdate, problem: Problem, now: Date
 
 /** DingTalk never answered for this task, and says that the fault is the task's or its agent id's: its final poll is its last call. */
 function isHopeless(task: Task, problem: Problem): boolean {
-  return task.goodPolls === 0 && PROBLEM_RULES[problem.code].then === 'probes'
+  return task.goodPolls === 0 && PROBLEM_RULES[problem.code].followUp === 'probes'
 }
 
 /**
@@ -126,7 +130,12 @@ function penaltyEnd({ code, detail }: Problem, now: Date, timing: Timing): Date 
   return new Date(Math.min(hint.getTime(), now.getTime() + LONGEST_PENALTY_MS))
 }
 
-function reportOf(task: Task, problem: Problem, answer: Failed, now: Date, timing: Timing): Report {
+function reportOf(
+  task: Task,
+  problem: Problem,
+  requestedAt: Date,
+  { now, timing }: { readonly now: Date; readonly timing: Timing },
+): Report {
   const rule = PROBLEM_RULES[problem.code]
   if (rule.scope === 'worker') return { kind: 'worker', problem }
   if (rule.agreement === null) return { kind: 'none' }
@@ -139,7 +148,7 @@ function reportOf(task: Task, problem: Problem, answer: Failed, now: Date, timin
   return {
     kind,
     problem,
-    requestedAt: answer.requestedAt,
+    requestedAt,
     agreement: rule.agreement,
     probeDelaysMs: minutes.map((each) => (each * MINUTE_MS) / timing.timeScale),
     until: problem.code === 'rate_limit' ? penaltyEnd(problem, now, timing) : null,

@@ -1,4 +1,4 @@
-import { HOUR_MS, MINUTE_MS, QUERY_WINDOW_MS, SECOND_MS, type TaskKey } from './delivery.ts'
+import { MINUTE_MS, QUERY_WINDOW_MS, SECOND_MS, type TaskKey } from './delivery.ts'
 import { unitOf } from './hash.ts'
 
 /** Every duration of the tracking plan, in real milliseconds (already divided by the time scale). */
@@ -155,9 +155,11 @@ export interface Planned {
   readonly deadlineAt: Date
 }
 
-/** All polls of a task, in absolute times: a late one never moves the next (no drift). */
-export function plannedLooks(task: Planned, timing: Timing): PlannedLook[] {
-  const jitter = jitterOf(task.key)
+/**
+ * All polls of a task, in absolute times: a late one never moves the next (no drift).
+ * @param jitter a number in [0, 1)
+ */
+export function plannedLooks(task: Planned, timing: Timing, jitter = jitterOf(task.key)): PlannedLook[] {
   const offsetsMs = task.sentAtGiven ? timing.offsetsMs : timing.assumedOffsetsMs
   const ordinary = offsetsMs.map((offset, i) => {
     const gap = offset - (offsetsMs[i - 1] ?? 0)
@@ -180,17 +182,17 @@ export function longestGapMs({ offsetsMs, assumedOffsetsMs, windowMs, lastMargin
  * The first look of a task that is tracked from `now` on. Whatever was missed collapses into one look at once.
  * Past the deadline it is `now` too: the task is ended then without a call.
  */
-export function firstLook(task: Planned, now: Date, timing: Timing): PlannedLook {
-  const looks = plannedLooks(task, timing)
+export function firstLook(task: Planned, now: Date, timing: Timing, jitter = jitterOf(task.key)): PlannedLook {
+  const looks = plannedLooks(task, timing, jitter)
   const [first] = looks
   if (first !== undefined && first.at > now) return first
   return { at: now, last: looks.some((look) => look.last && look.at <= now) }
 }
 
 /** The next planned look after one made at `now`; null when the last one is behind. */
-export function nextPlannedLook(task: Planned, now: Date, timing: Timing): PlannedLook | null {
+export function nextPlannedLook(task: Planned, now: Date, timing: Timing, jitter = jitterOf(task.key)): PlannedLook | null {
   const earliest = now.getTime() + timing.minGapMs
-  return plannedLooks(task, timing).find((look) => (look.last ? look.at > now : look.at.getTime() > earliest)) ?? null
+  return plannedLooks(task, timing, jitter).find((look) => (look.last ? look.at > now : look.at.getTime() > earliest)) ?? null
 }
 
 /**

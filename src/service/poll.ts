@@ -76,18 +76,18 @@ async function refusalOf(deps: PollDeps, task: LoadedTask, now: Date): Promise<P
   const isFinal = isLastLook(task, now, deps.timing)
   if (isFinal && finalCallsLeft(task, deps.timing) === 0) return againAt(deps, task, task.deadlineAt)
   if (!isFinal && callsLeft(task, deps.timing) === 0)
-    return delay(deps, task, finalAtOf(deps, task), { code: 'calls_used_up', detail: { calls: task.calls } })
+    return delay(deps, task, { at: finalAtOf(deps, task), reason: { code: 'calls_used_up', detail: { calls: task.calls } } })
   const held = deps.worker.hold(app, task.scopes.app.resumedAt)
   if (held !== null) {
     // Another worker may be the next that takes the task.
     if (await deps.worker.isServedByOthers(app)) return againAt(deps, task, new Date(now.getTime() + deps.timing.handoverMs))
-    return delay(deps, task, spread(deps, task, held.until), paused('worker', held.problem, held.until))
+    return delay(deps, task, { at: spread(deps, task, held.until), reason: paused('worker', held.problem, held.until) })
   }
   const { pair, agentId } = task.scopes
   if (pair.pause === null || agentId === null || isForced(deps, task, pair.pause, now)) return null
   if (pair.pause.until <= now && (await deps.scopes.claimProbe(app, agentId))) return null
   const until = pair.pause.until > now ? pair.pause.until : new Date(now.getTime() + deps.timing.throttleMs)
-  return delay(deps, task, probeTurn(deps, task, until), paused('pair', pair.pause.problem, until))
+  return delay(deps, task, { at: probeTurn(deps, task, until), reason: paused('pair', pair.pause.problem, until) })
 }
 
 /**
@@ -180,7 +180,7 @@ async function notCalled(deps: PollDeps, task: LoadedTask, done: Called, signal:
   // What only this worker cannot do is no problem of the task.
   if (isHanded) return againAt(deps, task, plan.look.at)
   const { problem, failuresInRow } = plan.update
-  return delay(deps, task, plan.look.at, null, { problem, failuresInRow }, signal)
+  return delay(deps, task, { at: plan.look.at, reason: null, problem, failuresInRow }, signal)
 }
 
 /** A call that DingTalk did not count, or that was not made, is given back in the month of its permit. */
@@ -242,14 +242,7 @@ async function writeOrSetAside<T>(deps: PollDeps, task: LoadedTask, write: () =>
 /** The task is polled again much later, so that an answer which cannot be stored is not paid for again and again. */
 function setAside(deps: PollDeps, task: LoadedTask, { calls, finalCalls }: TaskUpdate, signal: AbortSignal): Promise<PollResult> {
   const later = new Date(deps.now().getTime() + deps.timing.retryMaxMs)
-  return delay(
-    deps,
-    task,
-    bounded(task, later, deps.now(), deps.timing),
-    { code: 'write_refused', detail: null },
-    { calls, finalCalls },
-    signal,
-  )
+  return delay(deps, task, { at: later, reason: { code: 'write_refused', detail: null }, calls, finalCalls }, signal)
 }
 
 /** Another worker recorded a poll meanwhile: what it decided holds. */
@@ -273,15 +266,15 @@ async function notPermitted(deps: PollDeps, task: LoadedTask, permit: Exclude<Pe
       const until = bounded(task, permit.until, deps.now(), deps.timing)
       // A short wait is not worth a write; a long one must not look like a lost timer to the reconciler.
       const isLong = until.getTime() - deps.now().getTime() > deps.timing.throttleMs / 2
-      return isLong ? delay(deps, task, until, { code: 'call_rate', detail: null }) : againAt(deps, task, until)
+      return isLong ? delay(deps, task, { at: until, reason: { code: 'call_rate', detail: null } }) : againAt(deps, task, until)
     }
     case 'paused':
-      return delay(deps, task, probeTurn(deps, task, permit.until), paused('app', permit.problem, permit.until))
+      return delay(deps, task, { at: probeTurn(deps, task, permit.until), reason: paused('app', permit.problem, permit.until) })
     case 'budget': {
       const { budget, used, reserved, month } = permit
       // The call that is reserved for this task's final poll may still be had then.
       const until = nextPlannedLook(task, deps.now(), deps.timing)?.at ?? permit.until
-      return delay(deps, task, until, { code: 'call_budget', detail: { budget, used, reserved, month } })
+      return delay(deps, task, { at: until, reason: { code: 'call_budget', detail: { budget, used, reserved, month } } })
     }
     default:
       return permit satisfies never
@@ -301,20 +294,19 @@ function spread({ timing }: PollDeps, task: LoadedTask, until: Date): Date {
   return new Date(until.getTime() + (timing.throttleMs / 4) * jitterOf(task.key))
 }
 
-async function delay(
-  deps: PollDeps,
-  task: LoadedTask,
-  at: Date,
-  reason: DelayReason | null,
-  columns: Partial<Omit<Delay, 'nextPollAt' | 'reason'>> = {},
-  signal?: AbortSignal,
-): Promise<PollResult> {
+interface DelayTo extends Partial<Omit<Delay, 'nextPollAt'>> {
+  readonly at: Date
+  readonly reason: DelayReason | null
+}
+
+/** @param signal where the write belongs to a call that was made, so that it is retried until it succeeds */
+async function delay(deps: PollDeps, task: LoadedTask, { at, ...columns }: DelayTo, signal?: AbortSignal): Promise<PollResult> {
   const nextPollAt = bounded(task, at, deps.now(), deps.timing)
   const { problem, failuresInRow, calls, finalCalls } = task
-  const write: Delay = { problem, failuresInRow, calls, finalCalls, ...columns, nextPollAt, reason }
+  const write: Delay = { problem, failuresInRow, calls, finalCalls, ...columns, nextPollAt }
   const store = (): Promise<'stored' | 'stale'> => deps.store.delay(task.key, { pollNo: task.pollNo }, write)
   if ((await (signal === undefined ? store() : deps.writes.write(store, signal))) === 'stale') return afterOther(deps, task.key)
-  deps.journal.delayed({ key: task.key, until: nextPollAt, reason, problem: write.problem })
+  deps.journal.delayed({ key: task.key, until: nextPollAt, reason: write.reason, problem: write.problem })
   return againAt(deps, task, nextPollAt)
 }
 

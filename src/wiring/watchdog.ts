@@ -11,12 +11,7 @@ export type OnWedged = (detail: string) => void
  * Watches over a worker from outside of what may be wedged. A process that is started anew is well within a second; one that waits for
  * somebody to read `/readyz` misses looks.
  */
-export function watchOver(
-  needs: WatchNeeds,
-  looks: Looks,
-  pace: Pace,
-  onWedged: OnWedged,
-): Interval {
+export function watchOver(needs: WatchNeeds, looks: Looks, pace: Pace, onWedged: OnWedged): Interval {
   let sinceMs: number | null = null
   return startInterval(
     pace.overdueMs / 4,
@@ -35,11 +30,7 @@ interface WatchNeeds extends ConsumptionNeeds {
 }
 
 /** Null: not wedged, or not to be known while a server is away. */
-async function wedgedBy(
-  needs: WatchNeeds,
-  looks: Looks,
-  overdueMs: number,
-): Promise<string | null> {
+async function wedgedBy(needs: WatchNeeds, looks: Looks, overdueMs: number): Promise<string | null> {
   // A worker that keeps answers until they can be stored must live: with it they would be gone, and their calls paid for nothing.
   if (needs.writes.failing() !== null) return null
   try {

@@ -1,5 +1,5 @@
 import type { Look, TaskRates } from '../../core/rates.ts'
-import { jitterOf, plannedLooks, timingOf } from '../../core/schedule.ts'
+import { plannedLooks, timingOf } from '../../core/schedule.ts'
 import type { Display } from '../rates.ts'
 import { NO_BREAK } from './facts.ts'
 import { scaleOf } from './sparkline.ts'

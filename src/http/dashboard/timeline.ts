@@ -1,5 +1,5 @@
 import type { Look, TaskRates } from '../../core/rates.ts'
-import { jitterOf, nextPlannedLook, type PlannedLook, plannedLooks, timingOf } from '../../core/schedule.ts'
+import { nextPlannedLook, type PlannedLook, plannedLooks, timingOf } from '../../core/schedule.ts'
 import { percentOf, scaleOf, stretched, stretchedMarks } from './axis.ts'
 import { type Html, html } from './html.ts'
 import type { View } from './view.ts'
