@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { InvalidInputError } from '../core/errors.ts'
+import { appFor } from './control-app.ts'
 import { drawReadingMs, FATES, FORBIDDEN_LISTS, type Person } from './fate.ts'
 import { agentIdText, parseInput, type Settings, taskIdText } from './settings.ts'
 import type { SimulatedTask } from './task.ts'
@@ -46,16 +47,13 @@ const REMEDY = 'docs/simulator.md shows a task'
 export function createTask(world: World, input: unknown, at: number): SimulatedTask {
   const draft = parseInput(TASK, input, REMEDY)
   const { settings } = world
-  const appKey = draft.appKey ?? settings.apps[0]?.appKey ?? ''
-  const app = world.app(appKey)
-  if (app === undefined)
-    throw new InvalidInputError('appKey', `appKey: no app "${appKey}" here; start the simulator with it in "apps", or leave appKey out`)
+  const app = appFor(world, draft.appKey)
   const taskId = draft.taskId ?? world.nextTaskId()
   if (world.task(taskId) !== undefined)
     throw new InvalidInputError('taskId', `taskId: there is a task ${taskId} already; take another id, or leave taskId out`)
   const sentAt = draft.sentAt === undefined ? at : new Date(draft.sentAt).getTime()
   const people = draft.recipients.map((recipient, index) => person(recipient, index, taskId, sentAt, settings))
-  return world.addTask(taskId, { appKey, agentId: draft.agentId ?? app.agentId, sentAt, people })
+  return world.addTask(taskId, { appKey: app.appKey, agentId: draft.agentId ?? app.agentId, sentAt, people })
 }
 
 function person(recipient: RecipientDraft, index: number, taskId: string, sentAt: number, settings: Settings): Person {
