@@ -34,7 +34,7 @@ const TASK = z.strictObject({
   agentId: digits.pipe(agentIdText).optional(),
   /** ISO 8601 or epoch ms. */
   sentAt: z.union([z.iso.datetime({ offset: true }), z.number()], { error: 'expected an ISO 8601 time or epoch ms' }).optional(),
-  recipients: z.array(RECIPIENT).min(1).max(10_000),
+  recipients: z.array(RECIPIENT).min(1).max(10_000).readonly(),
 })
 
 /** A task as a test writes it, person by person; what is left out has a default. */

@@ -34,6 +34,7 @@ const INDEX = {
   'POST /_simulator/faults': FAULT_KINDS,
   'GET /_simulator/faults': 'the faults in force',
   'DELETE /_simulator/faults': 'ends them all',
+  'DELETE /_simulator/faults/:id': 'ends one',
   'POST /_simulator/rotate-secret': 'gives an app a new secret and refuses the old ones',
   'GET /_simulator/quota': 'what is left of the month',
   'POST /_simulator/quota': 'sets what is left, or buys more',
@@ -73,6 +74,7 @@ type Route = (bench: Bench, call: ControlCall) => Reply | undefined
 
 const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['faults', faultsRoute],
+  ['faults/:id', faultRoute],
   ['quota', quotaRoute],
   ['rotate-secret', rotationRoute],
   ['stats', ({ stats }, { method }) => (method === 'GET' ? json(200, stats()) : notAllowed(method, 'GET'))],
@@ -92,6 +94,12 @@ function faultsRoute({ world, faults }: Bench, { method, body, at }: ControlCall
   faults.clear()
   world.limits.unbanAll()
   return json(200, { cleared })
+}
+
+function faultRoute({ faults }: Bench, { method, id }: ControlCall): Reply {
+  if (method !== 'DELETE') return notAllowed(method, 'DELETE')
+  if (faults.remove(Number(id))) return json(200, { cleared: 1 })
+  return failure(404, 'FAULT_NOT_FOUND', `there is no fault ${id.slice(0, 40)} in force; GET /_simulator/faults lists them`)
 }
 
 function quotaRoute({ world }: Bench, { method, body, at }: ControlCall): Reply {

@@ -22,6 +22,8 @@ export interface Arrival {
 interface Entry {
   readonly id: number
   readonly fault: Fault
+  /** `match.taskIds`: there may be thousands, and every call asks. */
+  readonly taskIds: ReadonlySet<string> | undefined
   readonly from: number
   readonly until: number
   left: number
@@ -50,12 +52,28 @@ export class FaultBook {
     this.#added += 1
     const from = fault.fromMs ?? at + (fault.afterMs ?? 0)
     const until = Math.min(fault.untilMs ?? Infinity, from + (fault.forMs ?? Infinity))
-    this.#entries.push({ id: this.#added, fault, from, until, left: fault.times ?? Infinity, met: 0, struck: 0 })
+    this.#entries.push({
+      id: this.#added,
+      fault,
+      taskIds: setOf(fault.match?.taskIds),
+      from,
+      until,
+      left: fault.times ?? Infinity,
+      met: 0,
+      struck: 0,
+    })
     return this.#added
   }
 
   clear(): void {
     this.#entries = []
+  }
+
+  /** @returns whether it was in force */
+  remove(id: number): boolean {
+    const before = this.#entries.length
+    this.#entries = this.#entries.filter((entry) => entry.id !== id)
+    return this.#entries.length < before
   }
 
   list(at: number): FaultState[] {
@@ -84,8 +102,13 @@ export class FaultBook {
   }
 }
 
-function isMet({ fault, from }: Entry, arrival: Arrival): boolean {
-  return arrival.at >= from && isInHours(fault, arrival) && isOfKind(fault.kind, arrival.call) && matches(fault.match ?? {}, arrival)
+function setOf(taskIds: readonly string[] | undefined): ReadonlySet<string> | undefined {
+  return taskIds === undefined ? undefined : new Set(taskIds)
+}
+
+function isMet(entry: Entry, arrival: Arrival): boolean {
+  const { fault, from } = entry
+  return arrival.at >= from && isInHours(fault, arrival) && isOfKind(fault.kind, arrival.call) && matches(entry, arrival)
 }
 
 function isInHours({ fromHour = 0, toHour = Infinity, hoursSince = 'send' }: Fault, { hours }: Arrival): boolean {
@@ -99,22 +122,24 @@ function isOfKind(kind: Fault['kind'], { endpoint }: ApiCall): boolean {
   return !OF_METERED_CALLS.has(kind) || !isTokenEndpoint(endpoint)
 }
 
-type Match = NonNullable<Fault['match']>
+type Match = Omit<NonNullable<Fault['match']>, 'taskIds'> & { readonly taskIds?: ReadonlySet<string> | undefined }
 
 /** Every field that a match has must hold. The table is closed: a new field of `match` does not compile until it is here. */
-function matches(match: Match, arrival: Arrival): boolean {
-  return MATCHERS.every((isMatched) => isMatched(match, arrival))
+function matches({ fault: { match }, taskIds }: Entry, arrival: Arrival): boolean {
+  if (match === undefined) return true
+  const wanted = { ...match, taskIds }
+  return MATCHERS.every((isMatched) => isMatched(wanted, arrival))
 }
 
 const BY_FIELD = {
   endpoint: ({ endpoint }, { call }) => endpoint === undefined || endpoint === call.endpoint,
   taskId: ({ taskId }, { call }) => taskId === undefined || taskId === taskIdOf(call),
-  taskIds: ({ taskIds }, { call }) => taskIds === undefined || taskIds.includes(taskIdOf(call) ?? ''),
+  taskIds: ({ taskIds }, { call }) => taskIds === undefined || taskIds.has(taskIdOf(call) ?? ''),
   agentId: ({ agentId }, { call }) => agentId === undefined || agentId === (agentIdOf(call) ?? null),
   appKey: ({ appKey }, { identity }) => appKey === undefined || appKey === identity.appKey,
   secret: ({ secret }, { identity }) => secret === undefined || secret === identity.secret,
   via: ({ via }, { call }) => via === undefined || via === call.source.via,
   remoteAddress: ({ remoteAddress }, { call }) => remoteAddress === undefined || remoteAddress === call.source.remoteAddress,
-} satisfies Record<keyof Match, (match: Match, arrival: Arrival) => boolean>
+} satisfies Record<keyof NonNullable<Fault['match']>, (match: Match, arrival: Arrival) => boolean>
 
 const MATCHERS: readonly ((match: Match, arrival: Arrival) => boolean)[] = Object.values(BY_FIELD)

@@ -19,7 +19,7 @@ const SHARED = {
       endpoint: z.enum(ENDPOINTS).optional(),
       taskId: taskId.optional(),
       /** Any of these tasks. */
-      taskIds: z.array(taskId).min(1).max(100_000).optional(),
+      taskIds: z.array(taskId).min(1).max(100_000).readonly().optional(),
       /** null: a call that names none. */
       agentId: agentId.pipe(agentIdText).nullable().optional(),
       appKey: z.string().min(1).optional(),

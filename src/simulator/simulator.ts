@@ -31,8 +31,10 @@ export interface Simulator {
   answers(taskId: string): readonly GivenAnswer[]
   /** Makes a task person by person, as `POST /_simulator/tasks`. @throws {InvalidInputError} */
   createTask(input: TaskInput): TaskTruth
-  /** As `POST /_simulator/faults`. @throws {InvalidInputError} */
-  inject(fault: FaultInput): void
+  /** As `POST /_simulator/faults`. @returns the fault's id, for `clearFault`. @throws {InvalidInputError} */
+  inject(fault: FaultInput): number
+  /** Ends one fault; the penalty of a throttle that has struck goes on. @returns whether it was in force */
+  clearFault(id: number): boolean
   /** Ends all faults, a throttle's penalty too. */
   clearFaults(): void
   /** From now on the app accepts this secret only, as `POST /_simulator/rotate-secret`. @throws {InvalidInputError} */
@@ -66,7 +68,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     },
     answers: (taskId) => bench.answers.get(taskId) ?? [],
     createTask: (input) => truthOf(createTask(bench.world, input, now())),
-    inject: (fault) => void bench.faults.add(parseFault(fault), now()),
+    inject: (fault) => bench.faults.add(parseFault(fault), now()),
+    clearFault: (id) => bench.faults.remove(id),
     clearFaults: () => {
       bench.faults.clear()
       bench.world.limits.unbanAll()

@@ -49,8 +49,7 @@ interface Counts {
 }
 
 /** A long-lived simulator does not grow for ever: 10,000 tasks of 100 polls are kept whole. */
-const MAX_TASKS = 100_000
-const MAX_POLLS = 1_000_000
+const LIMITS = { maxTasks: 100_000, maxPolls: 1_000_000 }
 const MAX_NAMES = 1_000
 const MAX_NAME = 100
 
@@ -58,6 +57,11 @@ const MAX_NAME = 100
 export class TaskCallBook {
   readonly #tasks = new Map<string, Counts>()
   #polls = 0
+  readonly #limits: typeof LIMITS
+
+  constructor(limits = LIMITS) {
+    this.#limits = limits
+  }
 
   /** @returns what to call with the answer, and once more if the quota counted the call */
   arrived({ endpoint, taskId, agentId, at }: CallNote): CallProgress {
@@ -90,14 +94,14 @@ export class TaskCallBook {
     // A task id is whatever a client wrote; what cannot be one is no task.
     if (taskId === undefined || taskId.length > 20) return undefined
     const known = this.#tasks.get(taskId)
-    if (known !== undefined || this.#tasks.size >= MAX_TASKS) return known
+    if (known !== undefined || this.#tasks.size >= this.#limits.maxTasks) return known
     const fresh = noCounts()
     this.#tasks.set(taskId, fresh)
     return fresh
   }
 
   #keep(counts: Counts, poll: KeptPoll): KeptPoll | undefined {
-    if (this.#polls >= MAX_POLLS) {
+    if (this.#polls >= this.#limits.maxPolls) {
       counts.pollsNotKept += 1
       return undefined
     }
