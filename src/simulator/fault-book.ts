@@ -135,7 +135,8 @@ const BY_FIELD = {
   endpoint: ({ endpoint }, { call }) => endpoint === undefined || endpoint === call.endpoint,
   taskId: ({ taskId }, { call }) => taskId === undefined || taskId === taskIdOf(call),
   taskIds: ({ taskIds }, { call }) => taskIds === undefined || taskIds.has(taskIdOf(call) ?? ''),
-  agentId: ({ agentId }, { call }) => agentId === undefined || agentId === (agentIdOf(call) ?? null),
+  // Token calls never have one, so that a call without an agent id is one that lacks it.
+  agentId: ({ agentId }, { call }) => agentId === undefined || (!isTokenEndpoint(call.endpoint) && agentId === (agentIdOf(call) ?? null)),
   appKey: ({ appKey }, { identity }) => appKey === undefined || appKey === identity.appKey,
   secret: ({ secret }, { identity }) => secret === undefined || secret === identity.secret,
   via: ({ via }, { call }) => via === undefined || via === call.source.via,

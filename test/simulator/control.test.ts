@@ -86,10 +86,20 @@ test.each([
   [{ recipients: [{ userId: '01' }], taskId: '9223372036854775808' }, 'taskId'],
   [{ recipients: [{ userId: '01' }], taskId: '0' }, 'taskId'],
   [{ recipients: [{ userId: '01' }], sentAt: 'yesterday' }, 'sentAt'],
+  [{ recipients: [{ userId: '01' }], sentHoursAgo: '3' }, 'sentHoursAgo'],
+  [{ recipients: [{ userId: '01' }], sentHoursAgo: 3, sentAt: 1 }, 'sentHoursAgo'],
   [{ recipients: [{ userId: '01' }], appKey: 'nobody' }, 'appKey'],
 ])('the task %j is refused with the field %s', async (task, field) => {
   const { post } = await bench()
   expect(await post('/_simulator/tasks', task)).toMatchObject({ status: 400, json: { error: { field } } })
+})
+
+test.each([
+  [15, '2026-11-23T00:59:22.500Z'],
+  [-24, '2026-11-23T01:01:00.000Z'],
+])('a task that was sent %d simulated hours ago was sent at %s', async (sentHoursAgo, sentAt) => {
+  const { simulator } = await bench({ timeScale: 1440 })
+  expect(simulator.createTask({ sentHoursAgo, recipients: [{ userId: '01' }] }).sentAt).toEqual(new Date(sentAt))
 })
 
 test('a task id cannot be taken twice, by a test or by a send', async () => {

@@ -49,7 +49,7 @@ test.each([
 })
 
 test('a fault on calls without an agent id strikes those only', async () => {
-  const it = await scene({ ...STRUCK, match: { agentId: null, endpoint: 'getsendresult' } })
+  const it = await scene({ ...STRUCK, match: { agentId: null } })
   expect(await it.isStruck('101')).toBe(false)
   expect(await it.isStruck('101', { agent_id: '' })).toBe(true)
 })
