@@ -15,13 +15,29 @@ export interface ApiError {
   readonly status?: number | undefined
 }
 
-/** An error in the style of the address that was called: on `/v1.0/` always as the new API writes it. */
+/** An error in the style of the address that was called: on `/v1.0/` always as the new API writes and names it. */
 export function errorAnswer(error: ApiError, call: ApiCall, appKey: string | undefined): Answer {
   const { code, subCode, form, status } = error
   const message = error.message ?? messageOf(subCode ?? code, call, appKey)
-  if (form === 'new' || call.path.startsWith('/v1.0/')) return newApiError(status ?? 400, subCode ?? code, message)
+  if (form === 'new' || call.path.startsWith('/v1.0/')) return newApiError(status ?? 400, newCodeOf(subCode ?? code), message)
   const answer = subCode === undefined ? OF_OAPI[form](code, message) : subCodeError(code, subCode, message)
   return { ...answer, status: status ?? answer.status }
+}
+
+/** The names that the new API has for codes of the gateway. One fault on a whole worker or app says each in its own words. */
+const NEW_CODES: ReadonlyMap<string, string> = new Map([
+  ['22', 'InvalidAction.NotFound'],
+  ['40014', 'InvalidAuthentication'],
+  ['42001', 'InvalidAuthentication'],
+  ['40096', 'invalidClientIdOrSecret'],
+  ['60020', 'Forbidden.AccessDenied.IpNotInWhiteList'],
+  ['90002', 'Forbidden.AccessDenied.QpsLimitForApi'],
+  ['90018', 'Forbidden.AccessDenied.QpsLimitForAppkeyAndApi'],
+  ['90020', 'Forbidden.AccessDenied.ApiCountLimitForOrg'],
+])
+
+function newCodeOf(code: string): string {
+  return NEW_CODES.get(code) ?? code
 }
 
 const OF_OAPI = { plain: plainError, wrapped: wrappedError, errmsg: hiddenError } satisfies Record<

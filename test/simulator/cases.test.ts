@@ -54,7 +54,7 @@ const EXPECTED: Readonly<Record<string, Expectation>> = {
   'The address of one worker is not on the allow-list': {
     via: '/via/worker-2',
     at: EVERY,
-    seen: { ...tokenError('60020'), victim: wrapped('60020'), healthy: wrapped('60020') },
+    seen: { ...tokenError('Forbidden.AccessDenied.IpNotInWhiteList'), victim: wrapped('60020'), healthy: wrapped('60020') },
   },
   'The agent id of the app is mistyped': { victimAgent: MISTYPED, seen: { victim: code(400002), healthy: OK } },
   'The same, if DingTalk counts it as a missing parameter': { victimAgent: MISTYPED, seen: { victim: code(40), healthy: OK } },

@@ -29,6 +29,20 @@ test.each([
   expect(it.oldToken).toMatchObject({ status: 200, json: { errcode: code } })
 })
 
+test.each([
+  [22, 'InvalidAction.NotFound'],
+  [40014, 'InvalidAuthentication'],
+  [40096, 'invalidClientIdOrSecret'],
+  [60020, 'Forbidden.AccessDenied.IpNotInWhiteList'],
+  [90018, 'Forbidden.AccessDenied.QpsLimitForAppkeyAndApi'],
+  [90020, 'Forbidden.AccessDenied.ApiCountLimitForOrg'],
+  [41011, '41011'],
+])('one fault with the code %d is named %s by the new token endpoint', async (number, name) => {
+  const it = await answers({ code: number, form: 'wrapped' })
+  expect(it.token).toMatchObject({ status: 400, json: { code: name } })
+  expect(it.poll).toMatchObject({ status: 200, json: { errcode: 88, sub_code: String(number) } })
+})
+
 test('a status comes with the error, in every form', async () => {
   const unauthorised = await answers({ code: 'InvalidAuthentication', status: 401 })
   expect(unauthorised.token).toMatchObject({ status: 401, json: { code: 'InvalidAuthentication' } })

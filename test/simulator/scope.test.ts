@@ -65,7 +65,7 @@ test('with a secret for each worker, one of them is refused and the other is not
   expect(await ask(first)).toMatchObject({ errcode: 0 })
   expect(await ask(second)).toMatchObject({ errcode: 88, sub_code: '60020' })
   expect(await fetch(APP.appSecret)).toMatchObject({ status: 200 })
-  expect(await fetch('second-secret')).toMatchObject({ status: 400, json: { code: '60020' } })
+  expect(await fetch('second-secret')).toMatchObject({ status: 400, json: { code: 'Forbidden.AccessDenied.IpNotInWhiteList' } })
 })
 
 test('the tokens of one worker expire, those of the other live on', async () => {
