@@ -171,6 +171,8 @@ const PROBLEMS: ReadonlyMap<string, ProblemCode> = new Map(
  * 远程服务调用超时 ends with the same words, and is the gateway's own timeout.
  */
 const CALL_TIMEOUT = /(?:^|submsg=|\s)(?:call timeout|(?<![\p{L}])调用超时)[\s.。!！]*(?:\]|$|\s(?=调用超时|call timeout))/iu
+/** The sub codes of errcode 15: something behind the gateway failed, such as `isp.top-remote-connection-timeout`. */
+const GATEWAY = /^isp\./
 const AGENT_ID_MISSING = /agent_?id/i
 
 /**
@@ -179,7 +181,8 @@ const AGENT_ID_MISSING = /agent_?id/i
  */
 export function problemCodeOf(code: string, message = ''): ProblemCode | null {
   if (code === '0') return null
-  if (code !== '15' && !/\bisp\./.test(message) && CALL_TIMEOUT.test(message)) return 'call_timeout'
+  if (GATEWAY.test(code)) return 'outage'
+  if (CALL_TIMEOUT.test(message)) return 'call_timeout'
   if (code === '40' && AGENT_ID_MISSING.test(message)) return 'agent_id'
   const known = PROBLEMS.get(code)
   if (known !== undefined) return known
