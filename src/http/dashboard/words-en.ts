@@ -334,7 +334,7 @@ export const en = {
     submit: 'Sign in',
     logout: 'Sign out',
     wrong: 'This is not the token. It is the server’s API_TOKEN.',
-    tooMany: 'Too many wrong attempts. Wait a minute, then try again.',
+    tooMany: 'This is not the token, and there were too many wrong attempts in the last minute. The right token signs you in at once.',
   },
   problems: {
     home: 'To the overview',

@@ -296,7 +296,7 @@ export const zh: Words = {
     submit: '登录',
     logout: '退出',
     wrong: '令牌不正确。它就是服务器的 API_TOKEN。',
-    tooMany: '错误次数过多。请等一分钟再试。',
+    tooMany: '令牌不正确，并且最近一分钟内错误次数过多。正确的令牌可以立即登录。',
   },
   problems: {
     home: '返回总览',
