@@ -41,12 +41,15 @@ export function withQuery(path: string, query: Readonly<Record<string, string | 
 /** Stands for whatever origin the reader has: the server does not know its own behind a proxy. */
 const HERE = 'http://here.invalid'
 
+/** What the URL parser drops, or rewrites as a slash. The address of a page has none of it. */
+const NO_ADDRESS = /[\\\p{Cc}]/u
+
 /**
  * The path, query and fragment to go back to, as a browser would resolve the text on a page of this server. `/` for everything that leads, or could be
  * read to lead, to another origin. Only the result of the URL parser decides, so every spelling that it normalises is covered.
  */
 export function safePath(text: string | null): string {
-  const url = text === null ? null : urlHere(text)
+  const url = text === null || NO_ADDRESS.test(text) ? null : urlHere(text)
   if (url === null) return '/'
   // A proxy may decode a path once before it passes the redirect on.
   return urlHere(decoded(url.pathname)) === null ? '/' : pathIn(url)

@@ -349,6 +349,11 @@ export const en = {
       title: 'The database needs an update',
       text: 'It was made by another version. Run “dingtalk-delivery migrate”, then load this page again.',
     },
+    conflict: { title: 'That is not possible', text: 'What it is about is in another state than this needs.' },
+    notPermitted: {
+      title: 'The server lacks a right in the database',
+      text: 'Nothing is lost. The log of the server says which right; “deploy/postgres/roles.sql” gives it.',
+    },
     failed: { title: 'Something went wrong here', text: 'The log of the server says what. Try again in a moment.' },
   },
 }
