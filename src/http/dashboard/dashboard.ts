@@ -1,6 +1,7 @@
 import cookie from '@fastify/cookie'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { attachment } from '../attachment.ts'
+import { shareReads } from '../shared-reads.ts'
 import { type Asset, readAssets } from './assets.ts'
 import { frame } from './frame.ts'
 import { safePath } from './links.ts'
@@ -54,17 +55,22 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
   const assets = readAssets()
   for (const asset of [assets.style, assets.script]) serveAsset(scope, asset)
   const sessions = options.apiToken === null ? null : sessionsOf(options.apiToken)
-  const visitOf = (request: FastifyRequest): Visit => ({
-    view: viewOf(request, options.now(), sessions),
-    options,
-    params: PREFERENCE.params.parse(request.params),
-    query: queryOf(request),
-  })
+  const reads = options.reads ?? shareReads(options.rates)
+  const visitOf = (request: FastifyRequest): Visit => {
+    const { rates, freshness } = reads.forRequest()
+    return {
+      view: viewOf(request, options.now(), sessions),
+      options: { ...options, rates },
+      freshness,
+      params: PREFERENCE.params.parse(request.params),
+      query: queryOf(request),
+    }
+  }
   const send = (reply: FastifyReply, visit: Visit, content: Content, status = 200): FastifyReply =>
     reply
       .status(status)
       .type('text/html; charset=utf-8')
-      .send(frame(visit.view, content, assets))
+      .send(frame(visit.view, content, visit.freshness(), assets))
 
   scope.setErrorHandler(async (error, request, reply) => {
     const visit = visitOf(request)
