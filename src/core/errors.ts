@@ -2,14 +2,14 @@ export type ErrorStatus = 400 | 404 | 409 | 500 | 503
 
 /** What an error of the package means to each of its faces: the HTTP API and the dashboard, the commands, and programs. */
 interface ErrorFacts {
-  /** HTTP status. 500: a fault of the server's own, about which a caller is told nothing but that. */
+  /** HTTP status. 500: a fault of the server's own, and the answer says nothing else. */
   readonly status: ErrorStatus
   /** Of a command. 2 is wrong usage, which the command line itself finds; everything else that fails is 1. */
   readonly exitCode: 1
-  /** The same call may succeed later although nobody changes the call, the configuration or the database. */
+  /** The same call may succeed later although the call, the configuration and the database stay as they are. */
   readonly retryable: boolean
   /**
-   * What callers over HTTP are told instead of the message. For messages that quote a driver: those name hosts, roles and tables, which are the
+   * What an HTTP answer says instead of the message. For messages that quote a driver: those name hosts, roles and tables, which are the
    * operator's business and stand in the server's log.
    */
   readonly publicMessage?: string
@@ -69,7 +69,7 @@ export class TrackerError extends Error {
     this.code = code
   }
 
-  /** The same call may succeed later although nobody changes the call, the configuration or the database. */
+  /** The same call may succeed later although the call, the configuration and the database stay as they are. */
   get retryable(): boolean {
     return errorFacts(this.code).retryable
   }

@@ -1,6 +1,6 @@
 /** An answer is kept for so many times what it cost: asking for it again and again takes at most a sixth of the time. */
 const REUSE_FACTOR = 5
-/** What costs less is computed for each who asks, so it is never older than the question. */
+/** An answer that costs less is computed for each request, so it is never older than the request. */
 const CHEAP_MS = 250
 /** However long an answer took. */
 const MAX_REUSE_MS = 60_000
@@ -10,7 +10,7 @@ const MAX_ANSWERS = 64
 const MAX_ROWS = 500_000
 
 /**
- * How long an answer serves all who ask the same question, and after how long a page that shows it asks again.
+ * How long an answer is reused for the same question, and after how long a page that shows it asks again.
  * @param costMs from the question to the answer
  * @returns milliseconds, 0 to 60,000
  */
@@ -38,11 +38,11 @@ export interface SharedAnswersOptions<T> {
   readonly rowsOf: ((value: T) => number) | null
 }
 
-/** Gives all who ask the same question at the same time one answer, and keeps what was costly for a while. */
+/** One computation answers all requests that ask the same question at the same time. A costly answer is kept for a while. */
 export interface SharedAnswers<T> {
   /**
-   * An answer that is kept but no longer fresh is given for as long again, while a newer one is computed. So of many readers none waits,
-   * except for the first answer. Rejects as `compute` does; an error is told to all who wait for it, and not kept.
+   * An answer that is kept but no longer fresh is given for as long again, while a newer one is computed. So only
+   * the first answer is waited for. Rejects as `compute` does; an error rejects all requests that wait for it, and is not kept.
    * @param question equal for equal questions
    */
   ask(question: string, compute: () => Promise<T>): Promise<Answer<T>>
@@ -89,7 +89,7 @@ export function shareAnswers<T>({ monotonicMs, rowsOf }: SharedAnswersOptions<T>
     async ask(question, compute) {
       const answer = usable(question)
       if (answer === null) return await (underWay.get(question) ?? begin(question, compute))
-      // What goes wrong here is told to those who ask when this answer is too old to be given.
+      // An error of it rejects no request now: the next one asks again, and waits once this answer is too old to be given.
       if (ageOf(answer, monotonicMs()) >= reuseMsOf(answer.costMs) && !underWay.has(question))
         begin(question, compute).catch(() => undefined)
       return answer

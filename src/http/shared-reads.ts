@@ -21,7 +21,7 @@ export interface SharedReads {
 }
 
 /**
- * Those who ask the same question at the same time share one answer. The answers that cost the most, which are drawn from everybody in a campaign,
+ * Requests that ask the same question at the same time share one answer. The answers that cost the most, which need all people of a campaign,
  * are also kept for a while that grows with their cost. Figures of tasks and campaigns are never kept, so they are never older than the request; nor
  * are lists of people, so that a person who was erased is in no memory.
  * @param monotonicMs a monotonic clock, in milliseconds

@@ -209,7 +209,8 @@ describe('the page of a campaign', () => {
     expect(taken('readTimes')).toBe(0)
     // Too old to be fresh: it is given once more, and a newer one is computed for the next.
     pass(SECOND)
-    expect(bodyOf((await ask(url, path, PAGE)).text)).toContain('data-age="24"')
+    // Which may be done before the page is: it took 4 s.
+    expect(bodyOf((await ask(url, path, PAGE)).text)).toMatch(/data-age="(24|28)"/)
     await until(async () => bodyOf((await ask(url, path, PAGE)).text).includes('data-age="4"'), { what: 'the newer figures are there' })
     expect(taken('readTimes')).toBe(1)
   })

@@ -4,7 +4,7 @@ import type { SharedReads } from '../shared-reads.ts'
 
 /** What routes of campaigns are answered from. */
 export interface CampaignReads {
-  /** Computes each answer for the one who asks. */
+  /** Computes each answer anew. */
   readonly rates: RateReader
   /** Of costly answers, which the pages show too. */
   readonly reads: SharedReads

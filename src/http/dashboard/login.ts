@@ -14,7 +14,7 @@ interface LoginParts {
   readonly send: (reply: FastifyReply, visit: Visit, content: Content, status: number) => FastifyReply
 }
 
-/** Of one address in a minute. Behind a proxy everybody has the proxy's address. */
+/** Of one address in a minute. Behind a proxy all readers have the proxy's address. */
 const MAX_WRONG_ATTEMPTS = 5
 /** How long the answer to a wrong attempt over {@link MAX_WRONG_ATTEMPTS} is held: a program that guesses waits this long for each guess. */
 const HOLD_MS = 1_000
@@ -23,7 +23,7 @@ const MAX_HELD = 100
 
 /**
  * Sign in with the API token, and out again. The cookie never holds the token.
- * The right token always signs in: only wrong ones are counted, because one address may be that of everybody behind a proxy.
+ * The right token always signs in: only wrong ones are counted, because one address may be that of all readers behind a proxy.
  */
 export function registerLogin(scope: FastifyInstance, { sessions, now, visitOf, send }: LoginParts): void {
   const wrongAttempts = countWrongAttempts(MAX_WRONG_ATTEMPTS, MINUTE_MS)

@@ -7,7 +7,7 @@ import type { Words } from './words.ts'
 
 type ProblemKind = Exclude<keyof Words['problems'], 'home'>
 
-/** What a reader is told instead of a page. */
+/** What is shown instead of a page. */
 export interface Problem {
   readonly kind: ProblemKind
   readonly status: number
