@@ -29,6 +29,8 @@ export interface RateReader {
   /** How many had read at a time: at least, and at most. Steps, oldest first. */
   band(of: TaskRef | CampaignRef): Promise<BandStep[]>
   timeToRead(of: Population): Promise<TimeToRead>
+  /** `band` and `timeToRead` of the same people at the same moment, from one reading of their brackets, which is what both cost. */
+  readTimes(of: TaskRef | CampaignRef): Promise<ReadTimes>
   /** Forbidden people by DingTalk's code, most first. */
   forbidden(of: TaskRef | CampaignRef): Promise<ForbiddenCount[]>
   /** What was known about each person at that moment, by user id. */
@@ -190,6 +192,11 @@ export interface BandStep {
   readonly atLeast: number
   /** Not known to have been unread after it. */
   readonly atMost: number
+}
+
+export interface ReadTimes {
+  readonly band: readonly BandStep[]
+  readonly timeToRead: TimeToRead
 }
 
 export interface ForbiddenCount {

@@ -1,11 +1,14 @@
 import type { FastifyInstance } from 'fastify'
-import type { RateReader } from '../../core/rates.ts'
 import { addEndpoint } from './endpoint.ts'
 import { app, since, until } from './parameters.ts'
 import { type AppAnswer, listOf, ref } from './schemas.ts'
+import { answerShared, type CampaignReads } from './shared.ts'
 
 /** What is asked of everything together. */
-export function addOverallRoutes(scope: FastifyInstance, rates: RateReader, budgets: ReadonlyMap<string, number>): void {
+export function addOverallRoutes(
+  scope: FastifyInstance,
+  { rates, reads, budgets }: CampaignReads & { readonly budgets: ReadonlyMap<string, number> },
+): void {
   addEndpoint(scope, {
     method: 'GET',
     path: '/v1/time-to-read',
@@ -14,7 +17,7 @@ export function addOverallRoutes(scope: FastifyInstance, rates: RateReader, budg
     query: { app, since, until },
     answer: ref('TimeToRead'),
     failures: [],
-    handle: ({ query }) => rates.timeToRead(query),
+    handle: ({ query, reply }) => answerShared(reads, reply, (shared) => shared.timeToRead(query)),
   })
   addEndpoint(scope, {
     method: 'GET',
