@@ -52,7 +52,11 @@ function describeAppGate(name: string, gate: () => AppGate & ScopeReports): void
       const limits = { callsPerSecond: 1_000, monthlyBudget: 5 }
       const first = await gate().reserve(app, wanted({ ordinary: 4 }), limits)
       expect(first).toMatchObject({ kind: 'granted', ordinary: 4 })
-      expect(await gate().reserve(app, wanted({ ordinary: 1, reserved: 2 }), limits)).toMatchObject({ kind: 'granted', ordinary: 0, reserved: 1 })
+      expect(await gate().reserve(app, wanted({ ordinary: 1, reserved: 2 }), limits)).toMatchObject({
+        kind: 'granted',
+        ordinary: 0,
+        reserved: 1,
+      })
       const refused = await gate().reserve(app, wanted({ ordinary: 1, reserved: 1 }), limits)
       expect(refused).toMatchObject({ kind: 'budget', used: 5, month: monthOf(first) })
       await gate().refund(app, monthOf(first), 2)
@@ -195,7 +199,8 @@ describe('the budget', () => {
     return ids
   }
 
-  const finalPollMade = (ids: readonly string[]) => db.pool.query('UPDATE delivery_task SET final_calls = 1 WHERE task_id = ANY ($1)', [ids])
+  const finalPollMade = (ids: readonly string[]) =>
+    db.pool.query('UPDATE delivery_task SET final_calls = 1 WHERE task_id = ANY ($1)', [ids])
   const gate = () => createAppGate(db)
   const budgetOf = (monthlyBudget: number) => ({ callsPerSecond: 100_000, monthlyBudget })
 
@@ -219,7 +224,11 @@ describe('the budget', () => {
       expect(await gate().reserve(app, wanted({ reserved: 1 }), budgetOf(20))).toMatchObject({ kind: 'granted', reserved: 1 })
       await finalPollMade([id])
     }
-    expect(await gate().reserve(app, wanted({ ordinary: 1, reserved: 1 }), budgetOf(20))).toMatchObject({ kind: 'budget', used: 20, reserved: 0 })
+    expect(await gate().reserve(app, wanted({ ordinary: 1, reserved: 1 }), budgetOf(20))).toMatchObject({
+      kind: 'budget',
+      used: 20,
+      reserved: 0,
+    })
   })
 
   test.each([

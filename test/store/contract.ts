@@ -3,7 +3,21 @@ import { HOUR_MS, type TaskKey } from '../../src/core/delivery.ts'
 import { planExpiry } from '../../src/core/plan.ts'
 import type { DeliveryStore, Timer } from '../../src/core/ports.ts'
 import type { DelayReason } from '../../src/core/reasons.ts'
-import { aDelay, adoptAll, answeredAt, aRequest, aTask, aTaskProblem, loaded, lookAt, minutesLater, planBody, planFor, SENT, TIMING } from './support/looks.ts'
+import {
+  aDelay,
+  adoptAll,
+  answeredAt,
+  aRequest,
+  aTask,
+  aTaskProblem,
+  loaded,
+  lookAt,
+  minutesLater,
+  planBody,
+  planFor,
+  SENT,
+  TIMING,
+} from './support/looks.ts'
 
 const PAUSED = { said: '41011', message: 'wrong agent id', requestId: 'r', agentId: '836390886', ip: null } as const
 

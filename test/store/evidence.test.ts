@@ -399,7 +399,9 @@ describe('what a lifted pause brings forward', () => {
   }
 
   async function resumed(app: string): Promise<string[]> {
-    const { rows } = await db.pool.query<{ task_id: string }>('SELECT task_id FROM delivery_task WHERE app = $1 AND resumed ORDER BY id', [app])
+    const { rows } = await db.pool.query<{ task_id: string }>('SELECT task_id FROM delivery_task WHERE app = $1 AND resumed ORDER BY id', [
+      app,
+    ])
     return rows.map((row) => row.task_id)
   }
 
@@ -417,7 +419,9 @@ describe('what a lifted pause brings forward', () => {
     await aWaitingTask(app, {})
     await lift(app, code)
     expect(await resumed(app)).toEqual([waiting.taskId, failing.taskId])
-    const { rows } = await db.pool.query('SELECT next_poll_at <= now() AS due, delay_code FROM delivery_task WHERE task_id = $1', [waiting.taskId])
+    const { rows } = await db.pool.query('SELECT next_poll_at <= now() AS due, delay_code FROM delivery_task WHERE task_id = $1', [
+      waiting.taskId,
+    ])
     expect(rows).toEqual([{ due: true, delay_code: null }])
   })
 

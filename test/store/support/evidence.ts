@@ -54,6 +54,8 @@ export async function pairRow({ pool }: TestStore, app: string, agentId: string)
 /** The next probe of every paused scope of the app is due. */
 export async function letProbesBeDue({ pool }: TestStore, app: string): Promise<void> {
   for (const table of ['delivery_app', 'delivery_pair']) {
-    await pool.query(`UPDATE ${table} SET paused_until = clock_timestamp() - interval '1 ms' WHERE app = $1 AND pause_code IS NOT NULL`, [app])
+    await pool.query(`UPDATE ${table} SET paused_until = clock_timestamp() - interval '1 ms' WHERE app = $1 AND pause_code IS NOT NULL`, [
+      app,
+    ])
   }
 }

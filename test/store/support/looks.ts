@@ -2,7 +2,7 @@ import { readAnswer } from '../../../src/core/answer.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS, type TaskProblem } from '../../../src/core/delivery.ts'
 import { type LookPlan, planLook, planStart } from '../../../src/core/plan.ts'
 import type { Delay, DeliveryStore, LoadedTask, Scheduled, Unplanned } from '../../../src/core/ports.ts'
-import { type Problem, PROBLEM_RULES } from '../../../src/core/problems.ts'
+import { PROBLEM_RULES, type Problem } from '../../../src/core/problems.ts'
 import { timingOf } from '../../../src/core/schedule.ts'
 import type { TrackRequest } from '../../../src/core/track-request.ts'
 
