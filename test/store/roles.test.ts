@@ -54,8 +54,6 @@ const TABLES = [
   'delivery_poll',
   'delivery_transition',
   'delivery_app',
-  'delivery_pair',
-  'delivery_worker',
   'delivery_campaign',
   'delivery_campaign_change',
 ]
@@ -68,8 +66,6 @@ const VIEWS = [
   'delivery_looks',
   'delivery_state_changes',
   'delivery_app_usage',
-  'delivery_pair_status',
-  'delivery_worker_status',
 ]
 const WRITES = (table: string): string[] => [`DELETE FROM ${table}`, `INSERT INTO ${table} DEFAULT VALUES`, `TRUNCATE ${table} CASCADE`]
 
