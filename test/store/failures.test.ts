@@ -6,7 +6,7 @@ import { createDeliveryStore, type PostgresDeliveryStore } from '../../src/store
 import { type Database, openDatabase } from '../../src/store/prisma.ts'
 import { startProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
-import { aRequest, aTask, loaded, lookAt, planFor, SENT, TIMING } from './support/looks.ts'
+import { aDelay, aRequest, aTask, loaded, lookAt, planFor, SENT, TIMING } from './support/looks.ts'
 
 let db: TestStore
 beforeAll(async () => {
@@ -61,7 +61,7 @@ describe('a reply that is lost after the commit', () => {
     const task = await aTask(db.store, { userIds: ['ann'] })
     await through.load(task.key)
     await proxy.mode('dropOneReply')
-    expect(await through.end(task.key, { pollNo: 0 }, planExpiry(task, TIMING, null))).toBe('stored')
+    expect(await through.end(task.key, { pollNo: 0 }, planExpiry(task, TIMING))).toBe('stored')
   })
 
   test('a look of another worker that came first stays stale', async () => {
@@ -116,7 +116,7 @@ test('a database that is away is named as such, by every method, within seconds'
       store.load(task.key),
       store.track([aRequest()]),
       store.apply(planFor(task, { read: ['ann'] }, 5)),
-      store.putOff(task.key, { pollNo: 0 }, SENT, 'x'),
+      store.delay(task.key, { pollNo: 0 }, aDelay(SENT)),
       store.overdue(SENT, 1, null),
       store.cancel(task.key),
       store.exclusively(async () => 1),
