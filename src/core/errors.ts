@@ -11,6 +11,7 @@ export type TrackerErrorCode =
   | 'NOT_PERMITTED'
   | 'INVALID_CONFIG'
   | 'TASK_NOT_FOUND'
+  | 'APP_NOT_FOUND'
   | 'CAMPAIGN_NOT_FOUND'
   | 'RECIPIENT_NOT_FOUND'
   | 'SEVERAL_APPS'

@@ -46,10 +46,10 @@ export interface Messages {
   readonly delays: Readonly<Record<DelayCode, Said>>
   /** Continues "this concerns": a noun. */
   readonly scopes: Readonly<Record<Scope, string>>
-  /** What DingTalk answered, as it did. */
-  readonly answered: (answer: string) => string
-  /** What happened to the call, where DingTalk did not answer. */
-  readonly happened: (answer: string) => string
+  /** Before what DingTalk answered. */
+  readonly answered: string
+  /** Before what happened to the call, where DingTalk did not answer. */
+  readonly happened: string
   /** A code of a newer version. */
   readonly unknown: (code: string) => string
   /** Between two sentences. */

@@ -129,8 +129,8 @@ export const en: Messages = {
     app: 'the whole app',
     dingtalk: 'DingTalk as a whole',
   },
-  answered: (answer) => `DingTalk answered: ${answer}`,
-  happened: (answer) => `What happened: ${answer}`,
+  answered: 'DingTalk answered: ',
+  happened: 'What happened: ',
   unknown: (code) => `${code} (a code of a newer version)`,
   gap: ' ',
 }

@@ -123,8 +123,8 @@ export const zh: Messages = {
     app: '整个应用',
     dingtalk: '整个钉钉',
   },
-  answered: (answer) => `钉钉返回：${answer}`,
-  happened: (answer) => `发生的情况：${answer}`,
+  answered: '钉钉返回：',
+  happened: '发生的情况：',
   unknown: (code) => `${code}（更新版本的代码）`,
   gap: '',
 }

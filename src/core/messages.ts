@@ -1,6 +1,7 @@
 import type { Detail, Fields, Language, Messages, Stored, Text } from './message-parts.ts'
 import { en } from './messages-en.ts'
 import { zh } from './messages-zh.ts'
+import { PROBLEM_CODES } from './problems.ts'
 
 export { type Detail, LANGUAGES, type Language, type Stored, type Text } from './message-parts.ts'
 
@@ -10,6 +11,10 @@ export { type Detail, LANGUAGES, type Language, type Stored, type Text } from '.
  */
 
 const MESSAGES: Readonly<Record<Language, Messages>> = { en, zh }
+
+/** Every code of an end, and of a delay. */
+export const END_CODES: readonly string[] = [...Object.keys(en.ends), ...PROBLEM_CODES]
+export const DELAY_CODES: readonly string[] = Object.keys(en.delays)
 
 /** Writes a time; the default is UTC to the minute. */
 export type ShowTime = (at: Date) => string
@@ -25,16 +30,19 @@ export function problemRemedy(problem: Stored, language: Language): string {
   return isKey(problems, problem.code) ? joined(problems[problem.code].remedy(fieldsOf(problem.detail, language))) : ''
 }
 
-/**
- * The code and the words of the failed poll. Null where none are stored.
- * @param problem or a delay, whose details hold the same
- */
-export function answerText({ detail }: Pick<Stored, 'detail'>, language: Language): string | null {
+/** The code and the words of the failed poll. Null where none are stored. */
+export function answerText(problem: Stored, language: Language): string | null {
+  const quote = answerQuote(problem, language)
+  return quote === null ? null : `${quote.introduction}${quote.answer}`
+}
+
+/** {@link answerText} in two parts: ours, and what was answered in whatever language. */
+export function answerQuote({ detail }: Stored, language: Language): { readonly introduction: string; readonly answer: string } | null {
   const fields = fieldsOf(detail, language)
   const said = fields.text('said')
   if (said === null) return null
   const answer = `${said} ${fields.text('message') ?? ''}`.trim()
-  return isOwnCode(said) ? MESSAGES[language].happened(answer) : MESSAGES[language].answered(answer)
+  return { introduction: isOwnCode(said) ? MESSAGES[language].happened : MESSAGES[language].answered, answer }
 }
 
 /** Why a task ended. */
@@ -139,7 +147,7 @@ function isKey<Key extends string>(record: Readonly<Record<Key, unknown>>, key: 
 }
 
 /** Our own codes for what DingTalk did not answer: TIMEOUT, NETWORK, HTTP_502, NO_AGENT_ID. */
-export function isOwnCode(code: string): boolean {
+function isOwnCode(code: string): boolean {
   return /^[A-Z][A-Z0-9_]*$/.test(code)
 }
 

@@ -82,7 +82,7 @@ async function addApi(app: FastifyInstance, options: HttpServerOptions): Promise
       addProbe(guarded, '/metrics', probes)
       addTaskRoutes(guarded, { rates, tracking, now, enqueuesPerSecond })
       addCampaignRoutes(guarded, rates)
-      addOverallRoutes(guarded, rates, budgets)
+      addOverallRoutes(guarded, { rates, tracking, budgets })
       refuseOthers()
     })
   })

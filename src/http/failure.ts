@@ -70,6 +70,7 @@ function ofTracker(error: TrackerError): Failure {
     case 'TOO_MANY_RECIPIENTS':
       return new Failure(400, code, message, { field: error instanceof InvalidInputError ? error.field : undefined })
     case 'TASK_NOT_FOUND':
+    case 'APP_NOT_FOUND':
     case 'CAMPAIGN_NOT_FOUND':
     case 'RECIPIENT_NOT_FOUND':
       return new Failure(404, code, message)

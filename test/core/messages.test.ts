@@ -170,8 +170,8 @@ test('an answer is quoted as it came; a call that got none is not said to have b
   expect(answerText(refused('41011', 'agentid does not exist'), 'en')).toBe('DingTalk answered: 41011 agentid does not exist')
   expect(answerText(refused('41011', ''), 'zh')).toBe('钉钉返回：41011')
   expect(answerText(refused('TIMEOUT', 'no answer within 10 s'), 'en')).toBe('What happened: TIMEOUT no answer within 10 s')
-  expect(answerText({ detail: { said: 'NETWORK' } }, 'zh')).toBe('发生的情况：NETWORK')
-  expect(answerText({ detail: null }, 'en')).toBeNull()
+  expect(answerText({ code: 'outage', detail: { said: 'NETWORK' } }, 'zh')).toBe('发生的情况：NETWORK')
+  expect(answerText({ code: 'outage', detail: null }, 'en')).toBeNull()
 })
 
 test('times stay times, for a face to show in its own way', () => {

@@ -2,11 +2,13 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { BandStep } from '../../src/core/rates.ts'
 import { readBandOf } from '../../src/core/read-band.ts'
-import type { ReadBracket } from '../../src/core/read-bracket.ts'
+import type { SentBracket } from '../../src/core/read-bracket.ts'
 import { observedTasks } from './brackets.ts'
 import { after, holds, hoursLater, minutesLater, SENT } from './support.ts'
 
-const between = (afterMinute: number, beforeMinute: number | null): ReadBracket => ({
+const WINDOW = { sentAt: SENT, deadlineAt: hoursLater(24) }
+const between = (afterMinute: number, beforeMinute: number | null): SentBracket => ({
+  ...WINDOW,
   afterAt: minutesLater(afterMinute),
   beforeAt: beforeMinute === null ? null : minutesLater(beforeMinute),
 })
@@ -44,6 +46,7 @@ test('the truth lies in the band at every time, and the band is where the people
     fc.property(observedTasks, someTimes, (people, times) => {
       const band = readBandOf(
         people.map(({ bracket: { afterMs, beforeMs } }) => ({
+          ...WINDOW,
           afterAt: after(SENT, afterMs),
           beforeAt: beforeMs === null ? null : after(SENT, beforeMs),
         })),

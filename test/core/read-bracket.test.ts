@@ -7,6 +7,7 @@ import { after, holds, hoursLater, minutesLater, SENT } from './support.ts'
 /** An unread person whom no look ever listed so, in a task of 24 hours, if not said otherwise. */
 const row = (columns: Partial<DeliveredRow> = {}): DeliveredRow => ({
   sentAt: SENT,
+  sentAtGiven: true,
   deadlineAt: hoursLater(24),
   lastUnreadAt: null,
   firstReadAt: null,
@@ -87,7 +88,7 @@ test('the true first read of several tasks lies in the bracket, whatever the ord
     fc.property(rows, ([first, ...others]) => {
       const bracket = campaignBracketOf([first.row, ...others.map((other) => other.row)])
       const truth = Math.min(...[first, ...others].map(({ readMinute }) => readMinute))
-      expect(minutesLater(Math.min(truth, 10_000)).getTime()).toBeGreaterThan(bracket.afterAt.getTime())
+      expect(minutesLater(Math.min(truth, 10_000)).getTime()).toBeGreaterThan(bracket.afterAt!.getTime())
       if (bracket.beforeAt !== null) expect(minutesLater(truth).getTime()).toBeLessThanOrEqual(bracket.beforeAt.getTime())
       const [last, ...before] = [first, ...others].map((each) => each.row).toReversed()
       expect(campaignBracketOf([last!, ...before])).toEqual(bracket)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { forbiddenReasonOf } from '../../src/core/classify.ts'
+import { forbiddenReasonOf } from '../../src/core/problems.ts'
 import { MINUTE_MS, SECOND_MS } from '../../src/core/delivery.ts'
 import { elapsedOf } from '../../src/core/read-bracket.ts'
 import { timeToReadOfTask, timeToReadPooled } from '../../src/core/time-to-read.ts'

@@ -1,11 +1,21 @@
 import type { FastifyInstance } from 'fastify'
+import type { Tracking } from '../../core/ports.ts'
 import type { RateReader } from '../../core/rates.ts'
+import { resumeApp } from '../../core/resume.ts'
 import { addEndpoint } from './endpoint.ts'
 import { app, since, until } from './parameters.ts'
 import { type AppAnswer, listOf, ref } from './schemas.ts'
+import { assertNoBody } from './tasks.ts'
 
 /** What is asked of everything together. */
-export function addOverallRoutes(scope: FastifyInstance, rates: RateReader, budgets: ReadonlyMap<string, number>): void {
+export interface OverallRoutes {
+  readonly rates: RateReader
+  readonly tracking: Tracking
+  /** Monthly call budgets by app. */
+  readonly budgets: ReadonlyMap<string, number>
+}
+
+export function addOverallRoutes(scope: FastifyInstance, { rates, tracking, budgets }: OverallRoutes): void {
   addEndpoint(scope, {
     method: 'GET',
     path: '/v1/time-to-read',
@@ -27,6 +37,20 @@ export function addOverallRoutes(scope: FastifyInstance, rates: RateReader, budg
     async handle() {
       const apps = await rates.apps()
       return { apps: apps.map((each): AppAnswer => ({ ...each, monthlyCallBudget: budgets.get(each.app) ?? null })) }
+    },
+  })
+  addEndpoint(scope, {
+    method: 'POST',
+    path: '/v1/apps/:app/resume',
+    id: 'resumeApp',
+    summary:
+      'Lifts all pauses of an app, a used-up quota included, and polls its delayed tasks at once. The rate limit and the monthly call budget are not lifted',
+    query: {},
+    answer: ref('ResumedApp'),
+    failures: [404, 415],
+    handle({ param, request }) {
+      assertNoBody(request.body)
+      return resumeApp(rates, tracking.resuming, param('app'))
     },
   })
   addEndpoint(scope, {

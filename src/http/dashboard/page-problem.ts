@@ -1,14 +1,15 @@
 import { TrackerError } from '../../core/errors.ts'
+import { asWritten } from './causes.ts'
 import { html } from './html.ts'
 import { campaignLink, taskLink } from './links.ts'
-import { asWritten } from './reasons.ts'
 import type { Content, View, Visit } from './view.ts'
 
-export type ProblemKind = 'notFound' | 'severalApps' | 'badRequest' | 'unavailable' | 'outdated' | 'failed'
+export type ProblemKind = 'notFound' | 'severalApps' | 'taskEnded' | 'badRequest' | 'unavailable' | 'outdated' | 'failed'
 
 export const STATUS: Readonly<Record<ProblemKind, number>> = {
   notFound: 404,
   severalApps: 409,
+  taskEnded: 409,
   badRequest: 400,
   unavailable: 503,
   outdated: 503,
@@ -19,11 +20,14 @@ export function problemOf(error: unknown): ProblemKind {
   if (!(error instanceof TrackerError)) return isRequestsFault(error) ? 'badRequest' : 'failed'
   switch (error.code) {
     case 'TASK_NOT_FOUND':
+    case 'APP_NOT_FOUND':
     case 'CAMPAIGN_NOT_FOUND':
     case 'RECIPIENT_NOT_FOUND':
       return 'notFound'
     case 'SEVERAL_APPS':
       return 'severalApps'
+    case 'TASK_ENDED':
+      return 'taskEnded'
     case 'INVALID_INPUT':
       return 'badRequest'
     case 'SCHEMA_MISMATCH':

@@ -1,3 +1,4 @@
+import type { Resuming } from '../../core/ports.ts'
 import type { RateReader } from '../../core/rates.ts'
 import type { Format, Language } from './format.ts'
 import type { Html } from './html.ts'
@@ -5,6 +6,7 @@ import type { Words } from './words.ts'
 
 export interface DashboardOptions {
   readonly rates: RateReader
+  readonly tracking: { readonly resuming: Resuming }
   readonly now: () => Date
   /** Null: everybody may look, which is for loopback only. */
   readonly apiToken: string | null

@@ -1,6 +1,6 @@
-import { forbiddenReasonOf } from '../../core/classify.ts'
 import { STATES, type TaskKey } from '../../core/delivery.ts'
 import { TrackerError } from '../../core/errors.ts'
+import { forbiddenReasonOf } from '../../core/problems.ts'
 import type { CampaignRecipient, ForbiddenCount, KnownState, Page, PageFilter, RecipientFilter, RecipientStatus } from '../../core/rates.ts'
 import { Prisma } from '../generated/client.ts'
 import { flag, millis, number, numberOrNull, oneOf, type Row, text, textOrNull, time, timeOrNull } from '../rows.ts'
@@ -14,21 +14,23 @@ const PERSON = Prisma.sql`app, task_id, campaign, user_id, state, forbidden_code
   ${millis('read_after')} AS read_after_ms, ${millis('read_before')} AS read_before_ms, ${millis('last_observed_at')} AS as_of_ms`
 
 function personOf(row: Row): RecipientStatus {
+  const [state, lastUnreadAt] = [oneOf(STATES, row, 'state'), timeOrNull(row, 'last_unread_at_ms')]
   return {
     app: text(row, 'app'),
     taskId: text(row, 'task_id'),
     campaign: textOrNull(row, 'campaign'),
     userId: text(row, 'user_id'),
-    state: oneOf(STATES, row, 'state'),
+    state,
     firstSeenAt: timeOrNull(row, 'first_seen_at_ms'),
-    lastUnreadAt: timeOrNull(row, 'last_unread_at_ms'),
+    lastUnreadAt,
     firstReadAt: timeOrNull(row, 'first_read_at_ms'),
     forbiddenCode: textOrNull(row, 'forbidden_code'),
     forbiddenCount: numberOrNull(row, 'forbidden_count'),
     readAfter: timeOrNull(row, 'read_after_ms'),
     readBefore: timeOrNull(row, 'read_before_ms'),
     named: flag(row, 'named'),
-    asOf: timeOrNull(row, 'as_of_ms'),
+    // A later poll that left an unread person out says nothing about them.
+    asOf: state === 'unread' ? lastUnreadAt : timeOrNull(row, 'as_of_ms'),
   }
 }
 
@@ -69,11 +71,21 @@ ORDER BY user_id LIMIT ${slice.limit + 1}::integer`)
   return pageOf(people, slice, 'people', (person) => [person.userId])
 }
 
+/** Each of them once. */
+function peopleOf(key: TaskKey | CampaignKey): Prisma.Sql {
+  return 'taskId' in key
+    ? Prisma.sql`delivery_recipient_status WHERE ${ofTask(key)}`
+    : Prisma.sql`delivery_campaign_people WHERE ${ofCampaign(key)}`
+}
+
+export async function readUnreadAsOf(source: Source, key: TaskKey | CampaignKey): Promise<Date | null> {
+  const [row] = await source(Prisma.sql`SELECT ${millis('min(last_unread_at)')} AS as_of_ms FROM ${peopleOf(key)} AND state = 'unread'`)
+  return row === undefined ? null : timeOrNull(row, 'as_of_ms')
+}
+
 export async function readForbidden(source: Source, key: TaskKey | CampaignKey): Promise<ForbiddenCount[]> {
   const rows = await source(Prisma.sql`
-SELECT forbidden_code AS code, count(*) AS people
-FROM ${'taskId' in key ? Prisma.sql`delivery_recipient_status WHERE ${ofTask(key)}` : Prisma.sql`delivery_campaign_people WHERE ${ofCampaign(key)}`}
-  AND state = 'forbidden'
+SELECT forbidden_code AS code, count(*) AS people FROM ${peopleOf(key)} AND state = 'forbidden'
 GROUP BY forbidden_code ORDER BY people DESC, forbidden_code`)
   return rows.map((row) => {
     const code = textOrNull(row, 'code')

@@ -3,6 +3,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { registerDashboard } from '../../../src/http/dashboard/dashboard.ts'
 import { openDatabase } from '../../../src/store/prisma.ts'
 import { createRateReader } from '../../../src/store/rate-reader.ts'
+import { createResuming } from '../../../src/store/resume.ts'
 
 export interface DashboardServer {
   readonly url: string
@@ -25,6 +26,7 @@ export async function startDashboard({ databaseUrl, apiToken, now = () => new Da
     const app = Fastify({ routerOptions: { maxParamLength: 2_000 }, forceCloseConnections: true })
     registerDashboard(app, {
       rates: createRateReader(database),
+      tracking: { resuming: createResuming(database.prisma) },
       now,
       apiToken: apiToken ?? null,
       pollsPerTask: 24,
