@@ -73,7 +73,11 @@ function printed({ of, people }: Audience, wanted: Wanted, format: Format, displ
   const text = render(format, people, { ...listingOf('taskId' in of, wanted), nothing: nothingOf(of, wanted) }, display)
   return format !== 'table'
     ? text
-    : [text, ...(people.length === 0 ? [] : ['']), ...wrapTo(summaryOf(of, wanted, earliestOf(of, people)), display.width)].join('\n')
+    : [
+        text,
+        ...(people.length === 0 ? [] : ['']),
+        ...wrapTo(summaryOf(of, wanted, earliestOf({ of, people }, wanted)), display.width),
+      ].join('\n')
 }
 
 function listingOf(isOneTask: boolean, wanted: Wanted): Omit<Listing<RecipientStatus>, 'nothing'> {
@@ -107,8 +111,8 @@ function nothingOf({ delivered }: Audience['of'], wanted: Wanted): string {
 }
 
 /** As of when the people shown are known to be in their state: the earliest of them. Null: of one of them nothing is known. */
-function earliestOf({ lastObservedAt }: Audience['of'], people: readonly RecipientStatus[]): Date | null {
-  const times = [lastObservedAt, ...people.map(({ asOf }) => asOf)]
+function earliestOf({ of, people }: Audience, wanted: Wanted): Date | null {
+  const times = [of.lastObservedAt, ...people.map(({ asOf, lastUnreadAt }) => (wanted === 'unread' ? lastUnreadAt : asOf))]
   const known = times.filter((at) => at !== null)
   return known.length < times.length ? null : known.reduce((earliest, at) => (at < earliest ? at : earliest))
 }

@@ -190,8 +190,8 @@ export interface RecipientStatus {
   /** The sender named the person. */
   readonly named: boolean
   /**
-   * The state is as of then: of an unread person `lastUnreadAt`, of all others the last successful poll of the task that listed anybody. Null
-   * before the first.
+   * The last successful poll of the task that listed anybody; null before the first. The state is as of then, but for "unread": an answer may
+   * leave an unread person out, so that is as of `lastUnreadAt`.
    */
   readonly asOf: Date | null
 }

@@ -33,7 +33,7 @@ const RATES = { readRate: 66 / 87, readRateOfTargeted: 66 / 97 }
 /** Half past seven in the evening of a task that was sent at nine in the morning, China time. */
 export function aTask(fields: Partial<TaskRates> = {}): TaskRates {
   const key = { app: 'default', taskId: '256271667526' }
-  const planned = plannedLooks(SENT, hoursLater(24), timingOf(POLLS), jitterOf(key))
+  const planned = plannedLooks({ key, sentAt: SENT, deadlineAt: hoursLater(24), sentAtGiven: true }, timingOf(POLLS), jitterOf(key))
   return {
     ...key,
     agentId: null,
@@ -142,6 +142,7 @@ export function aView(task: TaskRates = aTask()): TaskView {
       { code: '143106', reason: 'duplicate_content', people: 1 },
     ],
     unread: ['036632523163121146', '0366325231631211', '李伟.00012', 'manager4220', 'zhang.00044'],
+    unreadAsOf: hoursLater(10),
   }
 }
 

@@ -122,7 +122,7 @@ const recipient: Readonly<Record<keyof RecipientStatus, Schema>> = {
   ),
   readBefore: orNull(time('And not later than this.')),
   named: yes('The sender named the person.'),
-  asOf: orNull(time('The state is as of then; of an unread person the same as `lastUnreadAt`.')),
+  asOf: orNull(time('The state is as of then, but for unread, which is as of `lastUnreadAt`.')),
 }
 
 const lookCounts: Readonly<Record<StateKind, Schema>> = {

@@ -14,23 +14,21 @@ const PERSON = Prisma.sql`app, task_id, campaign, user_id, state, forbidden_code
   ${millis('read_after')} AS read_after_ms, ${millis('read_before')} AS read_before_ms, ${millis('last_observed_at')} AS as_of_ms`
 
 function personOf(row: Row): RecipientStatus {
-  const [state, lastUnreadAt] = [oneOf(STATES, row, 'state'), timeOrNull(row, 'last_unread_at_ms')]
   return {
     app: text(row, 'app'),
     taskId: text(row, 'task_id'),
     campaign: textOrNull(row, 'campaign'),
     userId: text(row, 'user_id'),
-    state,
+    state: oneOf(STATES, row, 'state'),
     firstSeenAt: timeOrNull(row, 'first_seen_at_ms'),
-    lastUnreadAt,
+    lastUnreadAt: timeOrNull(row, 'last_unread_at_ms'),
     firstReadAt: timeOrNull(row, 'first_read_at_ms'),
     forbiddenCode: textOrNull(row, 'forbidden_code'),
     forbiddenCount: numberOrNull(row, 'forbidden_count'),
     readAfter: timeOrNull(row, 'read_after_ms'),
     readBefore: timeOrNull(row, 'read_before_ms'),
     named: flag(row, 'named'),
-    // A later poll that left an unread person out says nothing about them.
-    asOf: state === 'unread' ? lastUnreadAt : timeOrNull(row, 'as_of_ms'),
+    asOf: timeOrNull(row, 'as_of_ms'),
   }
 }
 

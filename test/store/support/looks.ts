@@ -2,6 +2,7 @@ import { readAnswer } from '../../../src/core/answer.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../src/core/delivery.ts'
 import { type LookPlan, planLook, planStart } from '../../../src/core/plan.ts'
 import type { DeliveryStore, LoadedTask, Timer, Unplanned } from '../../../src/core/ports.ts'
+import type { DelayReason } from '../../../src/core/reasons.ts'
 import { timingOf } from '../../../src/core/schedule.ts'
 import type { TrackRequest } from '../../../src/core/track-request.ts'
 
@@ -47,7 +48,7 @@ export function planFor(task: LoadedTask, lists: Lists, minutes: number): LookPl
 /** The plan for any answer. */
 export function planBody(task: LoadedTask, body: unknown, minutes: number): LookPlan {
   const answer = readAnswer(body, { requestedAt: minutesLater(minutes), respondedAt: answeredAt(minutes) })
-  return planLook(task, answer, answeredAt(minutes), TIMING)
+  return planLook(task, answer, 1, answeredAt(minutes), TIMING)
 }
 
 export async function loaded(store: DeliveryStore, key: LoadedTask['key']): Promise<LoadedTask> {
@@ -71,4 +72,11 @@ export async function lookAt(store: DeliveryStore, key: LoadedTask['key'], lists
 
 export function adoptAll(store: DeliveryStore, limit = 1_000): Promise<Timer[]> {
   return store.adopt((task: Unplanned) => planStart(task, SENT, TIMING), limit)
+}
+
+/** The next poll is due then, for this reason. */
+export async function delay(store: DeliveryStore, key: LoadedTask['key'], nextPollAt: Date, reason: DelayReason): Promise<void> {
+  const { pollNo, problem, failuresInRow, calls, finalCalls } = await loaded(store, key)
+  const stored = await store.delay(key, { pollNo }, { nextPollAt, reason, problem, failuresInRow, calls, finalCalls })
+  if (stored !== 'stored') throw new Error(`the delay was ${stored}`)
 }
