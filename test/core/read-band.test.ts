@@ -36,6 +36,11 @@ test('whoever is unread may have read right after the last look', () => {
   expect(readBandOf([between(3, 9), between(60, null)])).toEqual([step(3, 0, 1), step(9, 1, 1), step(60, 1, 2)])
 })
 
+test('a person without a lower end may have read since the enqueue, before which nothing is known', () => {
+  expect(readBandOf([{ ...between(0, 9), sentAt: minutesLater(2), afterAt: null }])).toEqual([step(2, 0, 1), step(9, 1, 1)])
+  expect(readBandOf([{ ...between(0, null), sentAt: minutesLater(2), afterAt: null }])).toEqual([step(2, 0, 1)])
+})
+
 test('a bracket that contradicts itself counts from its upper end on', () => {
   expect(readBandOf([between(9, 3)])).toEqual([step(3, 1, 1)])
 })

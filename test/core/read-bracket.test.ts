@@ -30,6 +30,22 @@ test('who was never seen unread may have read since the send', () => {
   expect(taskBracketOf(row({ firstReadAt: minutesLater(9) }))).toMatchObject({ afterAt: SENT, beforeAt: minutesLater(9) })
 })
 
+test('an assumed send time is no lower end, and "unread" is one whatever the send time', () => {
+  const assumed = { sentAtGiven: false, firstReadAt: minutesLater(9) }
+  expect(taskBracketOf(row(assumed))).toMatchObject({ afterAt: null, beforeAt: minutesLater(9) })
+  expect(taskBracketOf(row({ ...assumed, lastUnreadAt: minutesLater(3) }))).toMatchObject({ afterAt: minutesLater(3) })
+})
+
+test('the first read of several tasks has no lower end where one of them has none', () => {
+  const [assumed, given] = [row({ sentAtGiven: false, firstReadAt: minutesLater(9) }), row({ lastUnreadAt: minutesLater(3) })]
+  expect(campaignBracketOf([assumed, given])).toMatchObject({ afterAt: null, beforeAt: minutesLater(9) })
+  expect(campaignBracketOf([given, assumed])).toMatchObject({ afterAt: null, beforeAt: minutesLater(9) })
+})
+
+test('without a lower end the time to read begins at the enqueue', () => {
+  expect(elapsedOf(taskBracketOf(row({ sentAtGiven: false, firstReadAt: minutesLater(9) })))).toEqual({ afterMs: 0, beforeMs: 9 * 60_000 })
+})
+
 test('who was not seen as read has no upper end', () => {
   expect(taskBracketOf(row({ lastUnreadAt: hoursLater(20) }))).toMatchObject({ afterAt: hoursLater(20), beforeAt: null })
 })
