@@ -9,6 +9,7 @@ import { addDoctor } from './doctor.ts'
 import { addErase } from './erase.ts'
 import { addMigrate } from './migrate.ts'
 import { addReport } from './report.ts'
+import { addResume } from './resume.ts'
 import { addServe } from './serve.ts'
 import { addShow } from './show.ts'
 import { addSimulator } from './simulator.ts'
@@ -32,6 +33,7 @@ const COMMANDS: readonly AddCommand[] = [
   addServe,
   addTrack,
   addCancel,
+  addResume,
   addShow,
   addReport,
   addUnread,

@@ -25,6 +25,7 @@ export const TRACKER_ERRORS = {
   INVALID_INPUT: { status: 400, exitCode: 1, retryable: false },
   TOO_MANY_RECIPIENTS: { status: 400, exitCode: 1, retryable: false },
   TASK_NOT_FOUND: { status: 404, exitCode: 1, retryable: false },
+  APP_NOT_FOUND: { status: 404, exitCode: 1, retryable: false },
   CAMPAIGN_NOT_FOUND: { status: 404, exitCode: 1, retryable: false },
   RECIPIENT_NOT_FOUND: { status: 404, exitCode: 1, retryable: false },
   SEVERAL_APPS: { status: 409, exitCode: 1, retryable: false },

@@ -60,6 +60,28 @@ export interface Tracking {
   track(request: TrackRequest): Promise<{ readonly isNew: boolean }>
   /** Ends a task as `cancelled`; false when it had ended before, or is not there. */
   cancel(key: TaskKey): Promise<boolean>
+  readonly resuming: Resuming
+}
+
+/** Polls at once what was delayed, and lifts pauses. The rate limit and the monthly call budget are not lifted. */
+export interface Resuming {
+  /** One task. Pauses around it become due, so its poll is their probe. Null: it has ended, or is not there. */
+  task(key: TaskKey): Promise<ResumedTask | null>
+  /** An app: its pause and those of its agent ids, and every task that was delayed or has a problem. Null: no such app is known. */
+  app(app: string): Promise<ResumedApp | null>
+}
+
+export interface ResumedTask {
+  /** Its poll was delayed by the monthly call budget, and will be again while that is used up. */
+  readonly isWithoutBudget: boolean
+}
+
+export interface ResumedApp {
+  readonly app: string
+  /** How many tasks were brought forward. */
+  readonly tasks: number
+  /** Of these: how many were delayed by the monthly call budget, and will be again while that is used up. */
+  readonly tasksWithoutBudget: number
 }
 
 export interface Tracked {

@@ -84,7 +84,7 @@ async function addApi(app: FastifyInstance, options: HttpServerOptions, reads: S
       addProbe(guarded, '/metrics', probes)
       addTaskRoutes(guarded, { rates, tracking, now, enqueuesPerSecond })
       addCampaignRoutes(guarded, { rates, reads })
-      addOverallRoutes(guarded, { rates, reads, budgets })
+      addOverallRoutes(guarded, { rates, reads, tracking, budgets })
       refuseOthers()
     })
   })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { forbiddenReasonOf } from '../../src/core/classify.ts'
 import { MINUTE_MS, SECOND_MS } from '../../src/core/delivery.ts'
+import { forbiddenReasonOf } from '../../src/core/problems.ts'
 import { elapsedOf } from '../../src/core/read-bracket.ts'
 import { timeToReadOfTask, timeToReadPooled } from '../../src/core/time-to-read.ts'
 import { aRequest, type Lists, minutesLater, SENT } from './support/looks.ts'

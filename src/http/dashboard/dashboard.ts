@@ -12,6 +12,7 @@ import { personPage } from './page-person.ts'
 import { NOT_FOUND, problemOf, problemPage, severalAppsPage } from './page-problem.ts'
 import { taskCsv, taskPage } from './page-task.ts'
 import { cameOverTls, HIDDEN, LANGUAGE_COOKIE, PREFERENCE, pathOf, queryOf, THEME_COOKIE, viewOf } from './request.ts'
+import { resumeAppAction, resumeTaskAction } from './resume.ts'
 import { sessionsOf } from './session.ts'
 import type { Content, DashboardOptions, Page, Visit } from './view.ts'
 
@@ -31,6 +32,12 @@ const PAGES: ReadonlyArray<readonly [string, Page]> = [
 const FILES: ReadonlyArray<readonly [string, (visit: Visit) => Promise<string>]> = [
   ['/campaigns/:name/people.csv', campaignCsv],
   ['/tasks/:taskId/people.csv', taskCsv],
+]
+
+/** What a button of a page does. Each resolves with the page to show then. */
+const ACTIONS: ReadonlyArray<readonly [string, (visit: Visit) => Promise<string>]> = [
+  ['/tasks/:taskId/resume', resumeTaskAction],
+  ['/apps/:app/resume', resumeAppAction],
 ]
 
 /** The pages for people, at `/`. They have their own headers, cookies and error pages; nothing of it reaches the routes beside. */
@@ -89,6 +96,12 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
     scope.get(path, HIDDEN, async (request, reply) => {
       const visit = visitOf(request)
       return isWelcome(visit) ? send(reply, visit, await page(visit)) : toLogin(request, reply)
+    })
+  }
+  for (const [path, act] of ACTIONS) {
+    scope.post(path, HIDDEN, async (request, reply) => {
+      const visit = visitOf(request)
+      return isWelcome(visit) ? reply.redirect(await act(visit), 303) : toLogin(request, reply)
     })
   }
   for (const [path, file] of FILES) {

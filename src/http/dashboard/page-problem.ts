@@ -1,7 +1,7 @@
 import { type ErrorStatus, errorFacts, publicMessage, TrackerError, type TrackerErrorCode } from '../../core/errors.ts'
+import { asWritten } from './causes.ts'
 import { html } from './html.ts'
 import { campaignLink, taskLink } from './links.ts'
-import { asWritten } from './reasons.ts'
 import type { Content, View, Visit } from './view.ts'
 import type { Words } from './words.ts'
 
@@ -29,6 +29,7 @@ const KINDS = {
 /** Codes of which the pages say more than of their status. */
 const KINDS_BY_CODE: Readonly<Partial<Record<TrackerErrorCode, ProblemKind>>> = {
   SEVERAL_APPS: 'severalApps',
+  TASK_ENDED: 'taskEnded',
   SCHEMA_MISMATCH: 'outdated',
   NOT_PERMITTED: 'notPermitted',
 }

@@ -1,3 +1,4 @@
+import type { Resuming } from '../../core/ports.ts'
 import type { RateReader } from '../../core/rates.ts'
 import type { Freshness, SharedReads } from '../shared-reads.ts'
 import type { Format, Language } from './format.ts'
@@ -8,6 +9,7 @@ export interface DashboardOptions {
   readonly rates: RateReader
   /** Shared with the API, so that both show the same figures. Default: the pages share `rates` among themselves. */
   readonly reads?: SharedReads
+  readonly tracking: { readonly resuming: Resuming }
   readonly now: () => Date
   /** Null: everybody may look, which is for loopback only. */
   readonly apiToken: string | null

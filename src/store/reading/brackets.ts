@@ -19,19 +19,24 @@ export async function readBand(source: Source, of: TaskKey | CampaignKey): Promi
 
 export async function readTimeToRead(source: Source, of: Known): Promise<TimeToRead> {
   // In this order: a look that is stored between the two makes the figures newer than they say, never older.
-  const asOf = await readAsOf(source, of)
-  return timeToReadIn(of, await readBrackets(source, of), asOf)
+  const { asOf, assumedSendTimes } = await readTasksOf(source, of)
+  return timeToReadIn(of, await readBrackets(source, of), { asOf, assumedSendTimes })
 }
 
 export async function readReadTimes(source: Source, of: TaskKey | CampaignKey): Promise<ReadTimes> {
-  const asOf = await readAsOf(source, of)
+  const tasks = await readTasksOf(source, of)
   const brackets = await readBrackets(source, of)
-  return { band: readBandOf(brackets), timeToRead: timeToReadIn(of, brackets, asOf) }
+  return { band: readBandOf(brackets), timeToRead: timeToReadIn(of, brackets, tasks) }
 }
 
-function timeToReadIn(of: Known, brackets: readonly SentBracket[], asOf: Date | null): TimeToRead {
+function timeToReadIn(
+  of: Known,
+  brackets: readonly SentBracket[],
+  { asOf, assumedSendTimes }: { readonly asOf: Date | null; readonly assumedSendTimes: number },
+): TimeToRead {
   const people = brackets.map(elapsedOf)
-  return 'taskId' in of ? timeToReadOfTask(people, asOf) : timeToReadPooled(people, asOf)
+  const timeToRead = 'taskId' in of ? timeToReadOfTask : timeToReadPooled
+  return timeToRead(people, asOf, assumedSendTimes)
 }
 
 /**
@@ -41,7 +46,7 @@ function timeToReadIn(of: Known, brackets: readonly SentBracket[], asOf: Date | 
 async function readBrackets(source: Source, of: Known): Promise<SentBracket[]> {
   const rows = await source(Prisma.sql`
 SELECT deliveries::text AS deliveries, count(*) AS people FROM (
-  SELECT jsonb_agg(jsonb_build_array(${ms('sent_at')}, ${ms('deadline_at')}, ${ms('last_unread_at')}, ${ms('first_read_at')})
+  SELECT jsonb_agg(jsonb_build_array(${ms('sent_at')}, sent_at_given, ${ms('deadline_at')}, ${ms('last_unread_at')}, ${ms('first_read_at')})
     ORDER BY sent_at, task_id) AS deliveries
   FROM delivery_recipient_status
   WHERE state IN ('read', 'unread') AND ${conditionOf(of)}
@@ -58,16 +63,22 @@ function ms(column: string): Prisma.Sql {
 }
 
 const Time = z.int().transform((epochMs) => new Date(epochMs))
-const Delivery = z
-  .tuple([Time, Time, Time.nullable(), Time.nullable()])
-  .transform(([sentAt, deadlineAt, lastUnreadAt, firstReadAt]): DeliveredRow => ({ sentAt, deadlineAt, lastUnreadAt, firstReadAt }))
+const Delivery = z.tuple([Time, z.boolean(), Time, Time.nullable(), Time.nullable()]).transform(
+  ([sentAt, sentAtGiven, deadlineAt, lastUnreadAt, firstReadAt]): DeliveredRow => ({
+    ...{ sentAt, sentAtGiven, deadlineAt },
+    ...{ lastUnreadAt, firstReadAt },
+  }),
+)
 const Deliveries = z.tuple([Delivery], Delivery)
 
-/** The latest good look. */
-async function readAsOf(source: Source, of: Known): Promise<Date | null> {
+/** The latest successful poll, and the tasks with delivered people whose send time was not given. */
+async function readTasksOf(source: Source, of: Known): Promise<Pick<TimeToRead, 'asOf' | 'assumedSendTimes'>> {
   const [row] = await source(Prisma.sql`
-SELECT ${millis('max(last_observed_at)')} AS as_of_ms FROM delivery_task_rates WHERE ${conditionOf(of)}`)
-  return row === undefined ? null : timeOrNull(row, 'as_of_ms')
+SELECT ${millis('max(last_observed_at)')} AS as_of_ms, count(*) FILTER (WHERE NOT sent_at_given AND delivered > 0) AS assumed
+FROM delivery_task_rates WHERE ${conditionOf(of)}`)
+  return row === undefined
+    ? { asOf: null, assumedSendTimes: 0 }
+    : { asOf: timeOrNull(row, 'as_of_ms'), assumedSendTimes: number(row, 'assumed') }
 }
 
 function conditionOf(of: Known): Prisma.Sql {

@@ -5,6 +5,7 @@ import { registerDashboard } from '../../../src/http/dashboard/dashboard.ts'
 import { shareReads } from '../../../src/http/shared-reads.ts'
 import { openDatabase } from '../../../src/store/prisma.ts'
 import { createRateReader } from '../../../src/store/rate-reader.ts'
+import { createResuming } from '../../../src/store/resume.ts'
 
 export interface DashboardServer {
   readonly url: string
@@ -33,6 +34,7 @@ export async function startDashboard(options: ServerOptions): Promise<DashboardS
     registerDashboard(app, {
       rates,
       reads: shareReads(rates, monotonicMs),
+      tracking: { resuming: createResuming(database.prisma) },
       now,
       apiToken: apiToken ?? null,
       pollsPerTask: 24,
