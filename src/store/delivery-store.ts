@@ -8,10 +8,10 @@ import { createBatcher } from './batcher.ts'
 import { retrying } from './database-errors.ts'
 import { renameIn } from './erase-people.ts'
 import type { PrismaClient } from './generated/client.ts'
+import { withLease } from './lease.ts'
 import { loadTasks } from './load-tasks.ts'
 import type { Database } from './prisma.ts'
 import { chosen, iso, millis, type Row, text, time } from './rows.ts'
-import { withSessionLock } from './session-lock.ts'
 import { byKey, nameOf, trackTasks } from './track-tasks.ts'
 import { type Written, writeLooks } from './write-looks.ts'
 
@@ -33,8 +33,16 @@ const GAP_MS = 10
 /** One statement at a time, so that what comes meanwhile shares the next. */
 const WRITES = { maxItems: MAX_LOOKS, parallel: 1, gapMs: GAP_MS, mayBePoisoned }
 
+export interface DeliveryStoreOptions {
+  /** How long a worker that died while it held the lease of {@link DeliveryStore.exclusively} keeps the others out. Default: 30,000 ms. */
+  readonly leaseMs?: number
+}
+
 /** The store on PostgreSQL. Every write to an open task names the `poll_no` it believes. */
-export function createDeliveryStore({ prisma, pool }: Pick<Database, 'prisma' | 'pool'>): PostgresDeliveryStore {
+export function createDeliveryStore(
+  { prisma, pool }: Pick<Database, 'prisma' | 'pool'>,
+  { leaseMs = 30_000 }: DeliveryStoreOptions = {},
+): PostgresDeliveryStore {
   const load = createBatcher<TaskKey, LoadedTask | null>({
     run: (keys) => loadTasks(prisma, keys),
     maxItems: MAX_LOADS,
@@ -61,7 +69,7 @@ export function createDeliveryStore({ prisma, pool }: Pick<Database, 'prisma' | 
     end: (key, believes, update) => endTask(prisma, key, believes.pollNo, update),
     putOff: (key, believes, nextPollAt, hindrance) => putOff({ key, pollNo: believes.pollNo, nextPollAt, hindrance }),
     rename: (key, userId, pseudonym) => renameIn(prisma, key, userId, pseudonym),
-    exclusively: (work) => withSessionLock(pool, work),
+    exclusively: (work) => withLease({ pool }, { name: 'reconcile', leaseMs }, work),
     overdue: (before, limit, after) => overdueTasks(prisma, before, limit, after),
     cancel: (key) => cancelTask(prisma, key),
   }

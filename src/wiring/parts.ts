@@ -59,7 +59,7 @@ export function openParts(config: WorkerConfig, pace: Pace, { log, metrics, clos
   metrics?.onCollect(() => readGauges(database, budgetsOf(config.apps), pace.blindMs))
   metrics?.onProcess(() => processGauges(database, clock))
 
-  const store = createDeliveryStore(database)
+  const store = createDeliveryStore(database, { leaseMs: pace.lockMs })
   const gate = createAppGate(database, { probeLeaseMs: pace.probeLeaseMs })
   const maxWaiting = Math.max(1, Math.floor(config.workerConcurrency / 2))
   const permits = createPermits({ gate, limitsOf: limitsBy(config.apps), now, maxWaiting })

@@ -47,7 +47,7 @@ export interface Pace {
   readonly wedgedMs: number
   /** JavaScript that is blocked for this long at a time comes near to losing its locks. */
   readonly blockedMs: number
-  /** A dead worker's looks wait this long for another one. */
+  /** A dead worker's looks, and its lease on reconciling, wait this long for another one. */
   readonly lockMs: number
   /** How long the one probe of a misconfigured app keeps the others out when its answer never comes. */
   readonly probeLeaseMs: number
