@@ -3,7 +3,7 @@ import type { HealthReport } from '../http/health.ts'
 import type { LookWorker } from '../queue/look-worker.ts'
 import type { Database } from '../store/prisma.ts'
 import { consumptionCheck } from './checks/consumption.ts'
-import { databaseCheck, schemaCheck } from './checks/database.ts'
+import { databaseCheck, rightsCheck, schemaCheck } from './checks/database.ts'
 import { blindGapsCheck, type Lateness, overdueCheck } from './checks/looks.ts'
 import { clockCheck, eventLoopCheck, locksCheck, poolCheck } from './checks/process.ts'
 import { queueChecks } from './checks/queue.ts'
@@ -33,6 +33,7 @@ export async function healthOf(needs: Needs, looks: Looks, limits: Limits): Prom
     schemaCheck(asked),
     queue,
     consumptionCheck(asked, looks, limits.overdueMs),
+    rightsCheck(asked),
     overdueCheck(asked, limits),
     blindGapsCheck(asked, limits),
     queueMemory,
