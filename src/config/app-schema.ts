@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { beginningOf, show } from '../core/show.ts'
+import { beginningOf, kindOf, show } from '../core/show.ts'
 import { hostsOf } from '../dingtalk/hosts.ts'
 import { AGENT_ID, baseUrl, MONTHLY_CALL_BUDGET, type NumberRule, REGION, type Rule } from './rules.ts'
 import type { AppConfig, QueueConfig } from './types.ts'
@@ -151,18 +151,4 @@ function wrongType(type: string, rule: Rule<unknown>, value: unknown): { readonl
 /** A value that is no secret. What is in an object is not shown: there may be one. */
 export function given(value: unknown): string {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint' ? show(value) : kindOf(value)
-}
-
-/** What a value is, without what it holds. */
-export function kindOf(value: unknown): string {
-  switch (typeof value) {
-    case 'undefined':
-      return 'nothing'
-    case 'string':
-      return value === '' ? 'an empty text' : 'a text'
-    case 'object':
-      return value instanceof Date ? 'a date' : show(value)
-    default:
-      return typeof value === 'boolean' ? String(value) : `a ${typeof value}`
-  }
 }

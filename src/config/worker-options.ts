@@ -1,21 +1,10 @@
 import { z } from 'zod'
 import { DATABASE_SCHEMES, QUEUE_NAME, QUEUE_PREFIX, QUEUE_SCHEMES } from '../core/address.ts'
 import { TrackerError } from '../core/errors.ts'
+import { kindOf } from '../core/show.ts'
 import type { Credentials } from '../dingtalk/app.ts'
 import { hostsOf } from '../dingtalk/hosts.ts'
-import {
-  appFields,
-  completeApp,
-  exactly,
-  faultsOf,
-  given,
-  IN_CODE,
-  kindOf,
-  listOf,
-  nameTwice,
-  queueConfig,
-  repeatedNames,
-} from './app-schema.ts'
+import { appFields, completeApp, exactly, faultsOf, given, IN_CODE, listOf, nameTwice, queueConfig, repeatedNames } from './app-schema.ts'
 import {
   APP_NAME,
   address,
