@@ -36,7 +36,7 @@ export const DAYS: Rule<number | null> = {
   parse: (text) => (text.toLowerCase() === 'never' ? null : WHOLE_DAYS.parse(text)),
 }
 
-export function decimalNumber(min: number, max: number): NumberRule {
+function decimalNumber(min: number, max: number): NumberRule {
   return {
     accepted: `a number from ${min} to ${max}`,
     parse: (text) => (/^\d{1,15}(\.\d{1,15})?$/.test(text) ? within(Number(text), min, max) : undefined),
