@@ -30,11 +30,18 @@ export interface DeliveryStore {
   /** Replaces a person in a task, and in all others of its campaign, by their pseudonym. */
   rename(key: TaskKey, userId: string, pseudonym: string): Promise<void>
   /**
-   * Runs `work` in one worker at a time (advisory lock); `null` when another worker holds the lock.
+   * Runs `work` in one worker at a time; `null` when another worker holds the lease. `work` should end when `isHeld` is false: then another
+   * worker may do the same.
    */
-  exclusively<T>(work: () => Promise<T>): Promise<T | null>
+  exclusively<T>(work: (lease: Lease) => Promise<T>): Promise<T | null>
   /** Tasks whose look was due before `before`, nearest deadline first (then by app and task id); the page behind `after`. */
   overdue(before: Date, limit: number, after: Timer | null): Promise<Timer[]>
+}
+
+/** The right to do what one worker at a time may do, for a limited time that is extended while the work runs. */
+export interface Lease {
+  /** False once the lease may be another worker's. */
+  isHeld(): boolean
 }
 
 /** What is stored of tasks that ended, by its age. */

@@ -56,6 +56,9 @@ const TABLES = [
   'delivery_app',
   'delivery_campaign',
   'delivery_campaign_change',
+  'delivery_campaign_salt',
+  'delivery_erasure',
+  'delivery_lease',
   'delivery_pair',
   'delivery_worker',
 ]
