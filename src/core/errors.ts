@@ -1,3 +1,5 @@
+import type { TrackResult } from './track-outcome.ts'
+
 /**
  * Errors that cross the package's border. Each has a stable `code`: switch on it, not on the message.
  * The message holds the values and the remedy, and never a secret.
@@ -21,6 +23,8 @@ export type TrackerErrorCode =
 export class TrackerError extends Error {
   override readonly name: string = 'TrackerError'
   readonly code: TrackerErrorCode
+  /** Of `trackMany` only: what became of the requests that were taken before it failed. Tracking all of them again is safe. */
+  declare readonly taken?: readonly TrackResult[]
 
   constructor(code: TrackerErrorCode, message: string, options?: ErrorOptions) {
     super(message, options)

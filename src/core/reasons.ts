@@ -36,7 +36,10 @@ export type Because = { readonly problem: Problem } | { readonly delay: DelayRea
 export type DelayReason =
   /** The poll waits for MAX_CALLS_PER_SECOND. */
   | { readonly code: 'call_rate'; readonly detail: null }
-  | { readonly code: 'call_budget'; readonly detail: { readonly budget: number; readonly used: number; readonly reserved: number; readonly month: string } }
+  | {
+      readonly code: 'call_budget'
+      readonly detail: { readonly budget: number; readonly used: number; readonly reserved: number; readonly month: string }
+    }
   /** A scope around the task is paused. `until`: its next probe, ISO 8601. */
   | { readonly code: 'paused'; readonly detail: PauseDetail }
   /** The task used up its calls but for those of its final poll. */
