@@ -17,6 +17,7 @@ export type TrackerErrorCode =
   | 'RECIPIENT_NOT_FOUND'
   | 'SEVERAL_APPS'
   | 'TASK_ENDED'
+  | 'CONFLICT'
   | 'EMBEDDED_UNAVAILABLE'
   | 'CLOSED'
 

@@ -134,8 +134,11 @@ const FAULTS: ReadonlyArray<readonly [pattern: RegExp, advice: string]> = [
   ],
 ]
 
-/** @throws {InvalidInputError} that says what was probably meant, where that can be told */
-function parseRecipient(field: string, value: unknown): string {
+/**
+ * Somebody whom a message was sent to.
+ * @throws {InvalidInputError} that says what was probably meant, where that can be told
+ */
+export function parseRecipient(field: string, value: unknown): string {
   if (typeof value === 'string' && !isUserId(value)) {
     const advice = FAULTS.find(([pattern]) => pattern.test(value))?.[1]
     if (advice !== undefined) throw new InvalidInputError(field, `${field} ${show(value)} ${advice}`)

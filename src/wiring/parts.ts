@@ -58,6 +58,7 @@ export function openParts(config: WorkerConfig, pace: Pace, { log, metrics, clos
   closers.add('queue', () => queue.close())
   metrics?.onCollect(() => readGauges(database, budgetsOf(config.apps), pace.blindMs))
   metrics?.onProcess(() => processGauges(database, clock))
+  metrics?.onRefusedJobs(() => queue.it.getFailedCount())
 
   const store = createDeliveryStore(database)
   const gate = createAppGate(database, { probeLeaseMs: pace.probeLeaseMs })

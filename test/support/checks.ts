@@ -7,6 +7,7 @@ export const CHECKS = [
   'overdue',
   'blind gaps',
   'queue memory',
+  'refused jobs',
   'clock',
   'event loop',
   'locks',
