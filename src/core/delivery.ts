@@ -1,3 +1,6 @@
+import type { Problem } from './problems.ts'
+import type { DelayReason } from './reasons.ts'
+
 /** The words of the domain. Everything here is data; what may be done with it is in the files beside. */
 
 export const SECOND_MS = 1_000
@@ -46,7 +49,7 @@ export interface Unread {
 
 export interface Read {
   readonly kind: 'read'
-  /** Lower end of the bracket, exclusive: the last request that was answered with "unread". Null: never seen unread, so the send is the bound. */
+  /** Lower end of the bracket, exclusive: the last request that was answered with "unread". Null: never seen unread, so the send is the bound, if its time is known. */
   readonly lastUnreadAt: Date | null
   /** Upper end of the bracket, inclusive: the arrival of the first answer that listed the person as read. */
   readonly firstReadAt: Date
@@ -65,37 +68,77 @@ export type TaskStatus = (typeof STATUSES)[number]
 /** People by state. `delivered = read + unread`; the targeted are all of them together. */
 export type Counts = Readonly<Record<StateKind, number>>
 
-/** A task as the store holds it between two looks. */
+/** A task as the store holds it between two polls. */
 export interface Task {
   readonly key: TaskKey
   /** Null: the app's own agent id is used. */
   readonly agentId: string | null
   readonly campaign: string | null
   readonly status: TaskStatus
-  readonly reason: string | null
   readonly sentAt: Date
+  /** False: the sender left `sentAt` out, and the time of the enqueue stands for it. It bounds no bracket then. */
+  readonly sentAtGiven: boolean
   /** `sentAt` + {@link QUERY_WINDOW_MS} (divided by the time scale). */
   readonly deadlineAt: Date
   /** The sender named the recipients, so every one of them must be accounted for. */
   readonly recipientsKnown: boolean
-  /** How many looks were recorded. A write names the number it believes; another number means that it came too late. */
+  /** How many polls were recorded. A write names the number it expects; another number means that it came too late. */
   readonly pollNo: number
   readonly nextPollAt: Date | null
-  /** When the request of the last good look was sent, and when its answer arrived. */
+  /** When the request of the last successful poll that listed anybody was sent, and when its answer arrived. */
   readonly lastGoodRequestedAt: Date | null
   readonly lastObservedAt: Date | null
-  /** Good looks so far. */
+  /** Successful polls so far. */
   readonly goodPolls: number
-  /** Failed looks since the last good one; rate limits are not counted, they are not the task's fault. */
+  /** Failed polls since the last successful one; rate limits are not counted, they are not the task's fault. */
   readonly failuresInRow: number
-  /** "Call timeout" answers in a row. */
-  readonly timeoutsInRow: number
-  /** Fingerprint of the people listed by the last good look, and the request time of the first look in a row that listed just them. */
+  /** Calls of getsendresult so far, and those of the final poll among them. */
+  readonly calls: number
+  readonly finalCalls: number
+  /** Why the task cannot be polled now; null after a successful poll. */
+  readonly problem: TaskProblem | null
+  /** Why the next poll is later than planned; null where it is not. */
+  readonly delay: DelayReason | null
+  /** Fingerprint of the people listed by the last successful poll, and the request time of the first poll in a row that listed just them. */
   readonly listedFingerprint: string | null
   readonly listedSince: Date | null
   /** The latest erasure of a person that was known when the task was loaded; 0: none. A write that does not know of a later one changes nothing. */
   readonly erasureNo: number
   readonly recipients: readonly Recipient[]
+  readonly scopes: TaskScopes
+}
+
+export interface TaskProblem extends Problem {
+  /** When the request of the first failed poll with this problem was sent. */
+  readonly since: Date
+  /** Failed polls in a row with a problem of this kind. */
+  readonly polls: number
+}
+
+/** What is known about the scopes around a task, as of when it was loaded. */
+export interface TaskScopes {
+  /** The agent id that the task is polled with; null: neither the task nor its app has one. */
+  readonly agentId: string | null
+  readonly app: ScopeState & {
+    /** When somebody last lifted all pauses of the app; null: never. */
+    readonly resumedAt: Date | null
+  }
+  /** The app with this agent id. */
+  readonly pair: ScopeState
+}
+
+export interface ScopeState {
+  /** When the request of a successful poll in the scope was sent, the latest within a minute; null: none was. */
+  readonly lastGoodAt: Date | null
+  readonly pause: ScopePause | null
+  /** Failed polls since the last success may show the scope to be paused. */
+  readonly hasWitness: boolean
+}
+
+export interface ScopePause {
+  readonly problem: Problem
+  /** When the next probe is due. */
+  readonly until: Date
 }
 
 /** One good answer: who DingTalk lists, and when it was asked. */

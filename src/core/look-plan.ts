@@ -1,4 +1,6 @@
 import type { Counts, Recipient, StateKind, Task, TaskKey } from './delivery.ts'
+import type { PollOutcome, Problem, ProblemCode, Scope } from './problems.ts'
+import type { EndReason } from './reasons.ts'
 import type { PlannedLook } from './schedule.ts'
 
 /** What one look leaves behind. The store writes all of it or nothing, and only while what `believes` says still holds. */
@@ -10,29 +12,32 @@ export interface LookPlan {
   readonly changed: readonly Recipient[]
   readonly transitions: readonly Transition[]
   readonly task: TaskUpdate
-  readonly app: AppEffect
+  readonly report: Report
   readonly next: Next
 }
 
 /** The task's columns after the look. */
 export interface TaskUpdate extends Pick<Task, TaskColumn> {
+  /** Why it ended; null while it is tracked. */
+  readonly reason: EndReason | null
   readonly counts: Counts
 }
 
 type TaskColumn =
   | 'status'
-  | 'reason'
   | 'nextPollAt'
   | 'lastGoodRequestedAt'
   | 'lastObservedAt'
   | 'goodPolls'
   | 'failuresInRow'
-  | 'timeoutsInRow'
+  | 'calls'
+  | 'finalCalls'
+  | 'problem'
+  | 'delay'
   | 'listedFingerprint'
   | 'listedSince'
 
-export const OUTCOMES = ['observed', 'empty', 'throttled', 'quota', 'configuration', 'task', 'call_timeout', 'transient'] as const
-export type PollOutcome = (typeof OUTCOMES)[number]
+export { OUTCOMES, type PollOutcome } from './problems.ts'
 
 /** One row of `delivery_poll`. */
 export interface Poll {
@@ -45,23 +50,43 @@ export interface Poll {
   readonly message: string | null
   readonly requestId: string | null
   readonly anomalies: number
+  /** What a failed poll means, and what it says something about; null after a successful one. */
+  readonly problemCode: ProblemCode | null
+  readonly scope: Scope | null
+  /** Calls of getsendresult that it took. */
+  readonly calls: number
 }
 
-/** A change of one person's state. `afterAt` and `at` are the bracket of the change. */
+/** A change of one person's state. `afterAt` and `at` are the bracket of the change; null: nothing bounds it from below. */
 export interface Transition {
   readonly userId: string
   readonly from: StateKind
   readonly to: StateKind
-  readonly afterAt: Date
+  readonly afterAt: Date | null
   readonly at: Date
 }
 
-/** What the answer says about the app as a whole. */
-export type AppEffect =
-  | { readonly kind: 'healthy' }
+/** What a poll says about the scopes around its task. */
+export type Report =
+  /** It succeeded: that refutes every problem of the app and of the pair. */
+  | { readonly kind: 'good'; readonly requestedAt: Date }
+  /** Nothing beyond the task. */
   | { readonly kind: 'none' }
-  | { readonly kind: 'throttle'; readonly until: Date; readonly reason: string }
-  | { readonly kind: 'pause'; readonly reason: string }
-  | { readonly kind: 'quota'; readonly until: Date; readonly reason: string }
+  /** This worker cannot poll the app; another may. */
+  | { readonly kind: 'worker'; readonly problem: Problem }
+  | ScopeReport
+
+/** A failed poll that may mean that its pair or its app cannot be polled. */
+export interface ScopeReport {
+  readonly kind: 'app' | 'pair'
+  readonly problem: Problem
+  readonly requestedAt: Date
+  /** Failed polls, of at least so many tasks, that pause the scope. */
+  readonly agreement: { readonly polls: number; readonly tasks: number }
+  /** Waits before the first probe, the second, and so on, in milliseconds; the last one repeats. */
+  readonly probeDelaysMs: readonly number[]
+  /** The end of the pause where the answer names it. */
+  readonly until: Date | null
+}
 
 export type Next = { readonly kind: 'again'; readonly look: PlannedLook } | { readonly kind: 'done' }

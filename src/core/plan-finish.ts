@@ -1,42 +1,91 @@
 import type { Counts, Recipient, StateKind, Task } from './delivery.ts'
-import type { AppEffect, LookPlan, Poll, TaskUpdate, Transition } from './look-plan.ts'
+import type { LookPlan, Poll, Report, TaskUpdate, Transition } from './look-plan.ts'
 import { jitterOf, lastLookAt, nextPlannedLook, type PlannedLook, type Timing } from './schedule.ts'
 
-/** What one kind of answer decides; {@link finish} adds what every look ends with. */
+/** What one kind of answer decides; {@link finish} adds what every poll ends with. */
 export interface Draft {
   readonly poll: Omit<Poll, 'pollNo' | 'dueAt'>
   readonly changed: readonly Recipient[]
   readonly transitions: readonly Transition[]
   readonly task: TaskUpdate
-  readonly app: AppEffect
-  /** Instead of the next planned look; null: the plan decides. */
-  readonly retryAt: Date | null
+  readonly report: Report
+  readonly following: Following
 }
 
+/** What comes after a poll. */
+export type Following =
+  /** The next planned poll; after the final one the deadline. */
+  | { readonly kind: 'planned' }
+  /** The final poll, and after it the deadline. */
+  | { readonly kind: 'final' }
+  /** At this time, or at that of the final poll where it is sooner. Null: the next planned poll; the retries of the final one are spread over the time left. */
+  | { readonly kind: 'retry'; readonly at: Date | null }
+
 export function finish(task: Task, now: Date, timing: Timing, draft: Draft): LookPlan {
-  const { status, reason } = task.status === 'tracking' ? draft.task : task
-  const look = status === 'tracking' ? followingLook(task, now, timing, draft.retryAt) : null
+  const isOpen = task.status === 'tracking'
+  const isFinal = isLastLook(task, now, timing)
+  const counted: TaskUpdate = {
+    ...draft.task,
+    calls: task.calls + draft.poll.calls,
+    finalCalls: task.finalCalls + (isFinal ? draft.poll.calls : 0),
+  }
+  const goesOn = isOpen && counted.status === 'tracking'
+  const look = goesOn ? followingLook({ ...task, ...counted }, now, timing, draft.following) : null
   return {
     key: task.key,
     believes: { pollNo: task.pollNo, erasureNo: task.erasureNo },
     poll: { pollNo: task.pollNo + 1, dueAt: task.nextPollAt, ...draft.poll },
     changed: draft.changed,
     transitions: draft.transitions,
-    task: { ...draft.task, status, reason, nextPollAt: look?.at ?? null },
-    app: draft.app,
+    task: {
+      ...counted,
+      ...(isOpen ? {} : { status: task.status, reason: null }),
+      ...(goesOn && !isFinal && callsLeft({ ...task, ...counted }, timing) === 0 ? { delay: usedUp(counted.calls) } : {}),
+      nextPollAt: look?.at ?? null,
+    },
+    report: draft.report,
     next: look === null ? { kind: 'done' } : { kind: 'again', look },
   }
 }
 
-/** The retry or the next planned look; after the last one the deadline itself, where the task is ended. Never past the deadline. */
-function followingLook(task: Task, now: Date, timing: Timing, retryAt: Date | null): PlannedLook {
-  const planned = nextPlannedLook(task, now, timing, jitterOf(task.key))
-  const at = retryAt ?? planned?.at ?? task.deadlineAt
+function usedUp(calls: number): TaskUpdate['delay'] {
+  return { code: 'calls_used_up', detail: { calls } }
+}
+
+/** Calls that a task may still make before its final poll, which keeps its own. */
+export function callsLeft(task: Pick<Task, 'calls'>, timing: Timing): number {
+  return Math.max(0, timing.maxCalls - timing.finalCalls - task.calls)
+}
+
+/** Calls of the final poll that are left. */
+export function finalCallsLeft(task: Pick<Task, 'calls' | 'finalCalls'>, timing: Timing): number {
+  return Math.max(0, Math.min(timing.finalCalls - task.finalCalls, timing.maxCalls - task.calls))
+}
+
+/** The poll after one made at `now`; after the last one the deadline itself, where the task is ended. Never past the deadline. */
+export function followingLook(task: Task, now: Date, timing: Timing, following: Following): PlannedLook {
+  const finalAt = lastLookAt(task.deadlineAt, timing, jitterOf(task.key))
+  const at = now >= finalAt ? afterFinal(task, now, timing, following) : beforeFinal(task, finalAt, now, timing, following)
   const bounded = at < task.deadlineAt ? at : task.deadlineAt
   return { at: bounded, last: isLastLook(task, bounded, timing) }
 }
 
-/** True while a look must not be missed: from the time of the guaranteed last look on. */
+function beforeFinal(task: Task, finalAt: Date, now: Date, timing: Timing, following: Following): Date {
+  if (following.kind === 'final' || callsLeft(task, timing) === 0) return finalAt
+  const wanted = (following.kind === 'retry' ? following.at : null) ?? nextPlannedLook(task, now, timing)?.at ?? finalAt
+  return wanted < finalAt ? wanted : finalAt
+}
+
+function afterFinal(task: Task, now: Date, timing: Timing, following: Following): Date {
+  const left = finalCallsLeft(task, timing)
+  if (left === 0 || following.kind !== 'retry') return task.deadlineAt
+  const leftMs = task.deadlineAt.getTime() - now.getTime()
+  const spread = new Date(now.getTime() + leftMs / (left + 1))
+  // A wait that the answer names is kept as far as there is time.
+  return following.at !== null && following.at < task.deadlineAt ? following.at : spread
+}
+
+/** True while a poll must not be missed: from the time of the guaranteed final poll on. */
 export function isLastLook(task: Pick<Task, 'key' | 'deadlineAt'>, now: Date, timing: Timing): boolean {
   return now >= lastLookAt(task.deadlineAt, timing, jitterOf(task.key))
 }
@@ -45,13 +94,16 @@ export function isLastLook(task: Pick<Task, 'key' | 'deadlineAt'>, now: Date, ti
 export function unchanged(task: Task): TaskUpdate {
   return {
     status: task.status,
-    reason: task.reason,
+    reason: null,
     nextPollAt: task.nextPollAt,
     lastGoodRequestedAt: task.lastGoodRequestedAt,
     lastObservedAt: task.lastObservedAt,
     goodPolls: task.goodPolls,
     failuresInRow: task.failuresInRow,
-    timeoutsInRow: task.timeoutsInRow,
+    calls: task.calls,
+    finalCalls: task.finalCalls,
+    problem: task.problem,
+    delay: task.delay,
     listedFingerprint: task.listedFingerprint,
     listedSince: task.listedSince,
     counts: countsOf(task.recipients),

@@ -3,6 +3,7 @@ import { fingerprintOf } from './hash.ts'
 import type { LookPlan, Poll, TaskUpdate, Transition } from './look-plan.ts'
 import { mergeRecipient } from './merge.ts'
 import { countsOf, exchangeOf, finish, unchanged } from './plan-finish.ts'
+import type { EndReason } from './reasons.ts'
 import type { Timing } from './schedule.ts'
 
 /** One person before and after a good look. */
@@ -14,21 +15,26 @@ interface Person {
 }
 
 /** What an answer with lists changes. */
-export function planObserved(task: Task, seen: Observation, now: Date, timing: Timing): LookPlan {
+export function planObserved(task: Task, seen: Observation, calls: number, now: Date, timing: Timing): LookPlan {
   const newest = task.lastGoodRequestedAt === null || seen.requestedAt >= task.lastGoodRequestedAt
   const people = mergePeople(task, seen, newest)
   const changed = people.filter(isChanged)
   const update: TaskUpdate = { ...updateOf(task, seen, newest), counts: countsOf(people.map((person) => person.after)) }
   // A late answer says nothing about what came after it, so its changes are known since the send only.
-  const since = (newest ? task.lastGoodRequestedAt : null) ?? task.sentAt
+  const since = (newest ? task.lastGoodRequestedAt : null) ?? sendBound(task)
   return finish(task, now, timing, {
-    poll: pollOf(seen, people),
+    poll: pollOf(seen, people, calls),
     changed: changed.map((person) => person.after),
-    transitions: changed.flatMap((person) => transitionOf(person, task.sentAt, since, seen)),
+    transitions: changed.flatMap((person) => transitionOf(person, sendBound(task), since, seen)),
     task: { ...update, ...endingOf(task.recipientsKnown, update, seen, timing) },
-    app: { kind: 'healthy' },
-    retryAt: null,
+    report: { kind: 'good', requestedAt: seen.requestedAt },
+    following: { kind: 'planned' },
   })
+}
+
+/** What bounds a change from below before any poll does: the send, where its time is known. An assumed send time bounds nothing. */
+function sendBound(task: Task): Date | null {
+  return task.sentAtGiven ? task.sentAt : null
 }
 
 /** Everybody who is known or named, sorted. */
@@ -50,15 +56,19 @@ function byCodeUnits(a: string, b: string): number {
   return a < b ? -1 : 1
 }
 
-function pollOf(seen: Observation, people: readonly Person[]): Omit<Poll, 'pollNo' | 'dueAt'> {
+function pollOf(seen: Observation, people: readonly Person[], calls: number): Omit<Poll, 'pollNo' | 'dueAt'> {
   const anomalies = people.filter((person) => person.anomaly).length
-  return { ...exchangeOf(seen), outcome: 'observed', code: '0', message: null, anomalies }
+  return { ...exchangeOf(seen), outcome: 'observed', code: '0', message: null, anomalies, problemCode: null, scope: null, calls }
 }
 
-/** Only an answer that is not older than the last good one moves what is known of the task as a whole. */
+/**
+ * Only an answer that is not older than the last good one moves what is known of the task as a whole. One that lists nobody although
+ * somebody was unread is no witness that they still are: "unread as of" must not move with it.
+ */
 function updateOf(task: Task, seen: Observation, newest: boolean): Omit<TaskUpdate, 'counts'> {
-  const good = { ...unchanged(task), goodPolls: task.goodPolls + 1, failuresInRow: 0, timeoutsInRow: 0 }
+  const good = { ...unchanged(task), goodPolls: task.goodPolls + 1, failuresInRow: 0, problem: null, delay: null }
   if (!newest) return good
+  if (seen.people.size === 0 && task.recipients.some(({ state }) => state.kind === 'unread')) return { ...good, ...listedRun(task, seen) }
   return { ...good, lastGoodRequestedAt: seen.requestedAt, lastObservedAt: seen.respondedAt, ...listedRun(task, seen) }
 }
 
@@ -89,11 +99,11 @@ function timeOf(at: Date | null): number | null {
 }
 
 /** @param since after when a change other than a read must have happened */
-function transitionOf({ before, after }: Person, sentAt: Date, since: Date, seen: Observation): Transition[] {
+function transitionOf({ before, after }: Person, sent: Date | null, since: Date | null, seen: Observation): Transition[] {
   const from = before?.state.kind ?? 'pending'
   const to = after.state.kind
   if (from === to) return []
-  const afterAt = after.state.kind === 'read' ? (after.state.lastUnreadAt ?? sentAt) : since
+  const afterAt = after.state.kind === 'read' ? (after.state.lastUnreadAt ?? sent) : since
   return [{ userId: after.userId, from, to, afterAt, at: seen.respondedAt }]
 }
 
@@ -114,9 +124,7 @@ function isSettled({ listedSince }: TaskUpdate, seen: Observation, timing: Timin
   return listedSince !== null && seen.requestedAt.getTime() - listedSince.getTime() >= timing.settleMs
 }
 
-function completeReason(counts: Counts): string {
+function completeReason(counts: Counts): EndReason {
   const unreachable = counts.failed + counts.forbidden + counts.invalid
-  return unreachable === 0
-    ? 'all_read: every recipient has read'
-    : `all_accounted_for: ${counts.read} read, ${unreachable} could not be reached`
+  return unreachable === 0 ? { code: 'all_read', detail: null } : { code: 'all_accounted_for', detail: { read: counts.read, unreachable } }
 }

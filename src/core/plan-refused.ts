@@ -1,142 +1,156 @@
-import { penaltyEndOf, quotaResetAfter, type Verdict, verdictOf } from './classify.ts'
-import type { Answer, Refusal, Task } from './delivery.ts'
+import { type Answer, MINUTE_MS, type Refusal, SECOND_MS, type Task, type TaskProblem } from './delivery.ts'
 import { unitOf } from './hash.ts'
-import type { LookPlan, PollOutcome, TaskUpdate } from './look-plan.ts'
-import { type Draft, exchangeOf, finish, unchanged } from './plan-finish.ts'
-import { jitterOf, nextPlannedLook, retryDelayMs, type Timing } from './schedule.ts'
+import type { LookPlan, Report, TaskUpdate } from './look-plan.ts'
+import { exchangeOf, type Following, finish, followingLook, isLastLook, unchanged } from './plan-finish.ts'
+import { isQpsLimit, PROBLEM_RULES, type Problem, penaltyEndOf, problemOf, SLOW_PROBE_MINUTES } from './problems.ts'
+import { type PlannedLook, retryDelayMs, type Timing } from './schedule.ts'
 
-/** "Call timeout" answers in a row, with no good answer ever, that show a task to be untrackable. */
-const MAX_CALL_TIMEOUTS = 3
-
-const TRANSIENT_RETRIES = 6
-
-/** What a failed look is judged by. */
-interface Failure {
-  readonly task: Task
-  readonly now: Date
-  readonly timing: Timing
-  /** Code and message, as a reason may quote them. */
-  readonly said: string
-  /** The task's columns with this failure counted. */
-  readonly counted: TaskUpdate
-}
-
-/** What a look changes beyond its own row. */
-type Reaction = Pick<Draft, 'task' | 'app' | 'retryAt'>
+/** A date in a rate-limit message is believed no further away than this without a probe. */
+const LONGEST_PENALTY_MS = 10 * MINUTE_MS
+/** After a success a task is asked again soon: one stray answer must not cost hours. */
+const WARM_TASK_MINUTES = [1, ...SLOW_PROBE_MINUTES] as const
 
 /** errcode 0 without lists: it says nothing about the people, so it is followed up like a failure. */
-export function planEmpty(task: Task, answer: Extract<Answer, { kind: 'empty' }>, now: Date, timing: Timing): LookPlan {
+export function planEmpty(task: Task, answer: Extract<Answer, { kind: 'empty' }>, calls: number, now: Date, timing: Timing): LookPlan {
+  const message = 'errcode 0 without send_result'
+  const problem: Problem = {
+    code: 'no_result',
+    detail: { said: '0', message, scope: 'answer', requestId: answer.requestId, agentId: task.scopes.agentId, ip: null },
+  }
+  return planProblem(task, { answer: { ...answer, code: '0', message }, problem, calls }, now, timing)
+}
+
+export function planRefused(task: Task, answer: Refusal, calls: number, now: Date, timing: Timing): LookPlan {
+  return planProblem(task, { answer, problem: problemOf(answer, task.scopes.agentId), calls }, now, timing)
+}
+
+interface Failed {
+  readonly answer: Pick<Refusal, 'requestedAt' | 'respondedAt' | 'requestId' | 'code' | 'message'>
+  readonly problem: Problem
+  readonly calls: number
+}
+
+function planProblem(task: Task, { answer, problem, calls }: Failed, now: Date, timing: Timing): LookPlan {
+  const { outcome } = PROBLEM_RULES[problem.code]
+  const update = withProblem(task, problem, answer.requestedAt)
   return finish(task, now, timing, {
-    poll: { ...exchangeOf(answer), outcome: 'empty', code: '0', message: 'errcode 0 without send_result: no information', anomalies: 0 },
+    poll: {
+      ...exchangeOf(answer),
+      ...{ outcome, code: answer.code, message: answer.message, anomalies: 0 },
+      ...{ problemCode: problem.code, scope: problem.detail.scope, calls },
+    },
     changed: [],
     transitions: [],
-    task: { ...unchanged(task), failuresInRow: task.failuresInRow + 1, timeoutsInRow: 0 },
-    app: { kind: 'healthy' },
-    retryAt: retryAtOf(task, now, timing, TRANSIENT_RETRIES),
+    task: update,
+    report: reportOf(task, problem, answer.requestedAt, { now, timing }),
+    following: followingOf(task, update, problem, now, timing),
   })
 }
 
-export function planRefused(task: Task, answer: Refusal, now: Date, timing: Timing): LookPlan {
-  const verdict = verdictOf(answer.code, answer.message)
-  const counted: TaskUpdate = {
-    ...unchanged(task),
-    failuresInRow: task.failuresInRow + 1,
-    timeoutsInRow: verdict.kind === 'callTimeout' ? task.timeoutsInRow + 1 : 0,
+/** What is stored where no call could be made: nothing was polled, so there is no poll, and the reserved call is given back. */
+export interface UncalledPlan {
+  readonly update: TaskUpdate
+  readonly report: Report
+  readonly look: PlannedLook
+}
+
+/** The same for an attempt that ended before getsendresult was called: no token, no agent id, no such app. */
+export function planUncalled(task: Task, answer: Refusal, now: Date, timing: Timing): UncalledPlan {
+  const problem = problemOf(answer, task.scopes.agentId)
+  const update = withProblem(task, problem, answer.requestedAt)
+  const look = followingLook({ ...task, ...update }, now, timing, followingOf(task, update, problem, now, timing))
+  return { update: { ...update, nextPollAt: look.at }, report: reportOf(task, problem, answer.requestedAt, { now, timing }), look }
+}
+
+/** A rate limit is not this task's fault: it counts as no failure. */
+function withProblem(task: Task, problem: Problem, requestedAt: Date): TaskUpdate {
+  const failuresInRow = problem.code === 'rate_limit' ? task.failuresInRow : task.failuresInRow + 1
+  return { ...unchanged(task), failuresInRow, problem: problemAfter(task.problem, problem, requestedAt), delay: null }
+}
+
+/** Problems that are followed up alike are counted together: a task that gives now one refusal and now another is not asked more often. */
+function problemAfter(before: TaskProblem | null, problem: Problem, requestedAt: Date): TaskProblem {
+  const isAlike = before !== null && PROBLEM_RULES[before.code].followUp === PROBLEM_RULES[problem.code].followUp
+  const since = before?.code === problem.code ? before.since : requestedAt
+  return { ...problem, since, polls: isAlike ? before.polls + 1 : 1 }
+}
+
+function followingOf(task: Task, update: TaskUpdate, problem: Problem, now: Date, timing: Timing): Following {
+  const rule = PROBLEM_RULES[problem.code]
+  const isFinal = isLastLook(task, now, timing)
+  if (rule.scope === 'worker') return { kind: 'retry', at: new Date(now.getTime() + timing.handoverMs) }
+  if (!rule.isCounted) return { kind: 'retry', at: penaltyEnd(problem, now, timing) }
+  if (rule.followUp === 'planned')
+    return { kind: 'retry', at: isFinal ? null : quickRetryAt(task, update.failuresInRow, rule.quickRetries, now, timing) }
+  if (isFinal) return isHopeless(task, problem) ? { kind: 'final' } : { kind: 'retry', at: null }
+  return probeOf(task, update.problem?.polls ?? 1, rule.quickRetries, now, timing)
+}
+
+/** DingTalk never answered for this task, and says that the fault is the task's or its agent id's: its final poll is its last call. */
+function isHopeless(task: Task, problem: Problem): boolean {
+  return task.goodPolls === 0 && PROBLEM_RULES[problem.code].followUp === 'probes'
+}
+
+/**
+ * A refused task is probed with growing pauses. One that never had a successful poll gets five calls in all: the first, three probes and the
+ * final poll. For one that had, quick retries and a probe after a minute come first.
+ * @param polls failed polls of this kind in a row, this one included
+ */
+function probeOf(task: Task, polls: number, quickRetries: number, now: Date, timing: Timing): Following {
+  if (task.goodPolls === 0) {
+    const minutes = SLOW_PROBE_MINUTES[polls - 1]
+    return minutes === undefined ? { kind: 'final' } : { kind: 'retry', at: minutesLater(minutes, now, timing) }
   }
-  const said = `${answer.code} ${answer.message}`.trim()
-  return finish(task, now, timing, {
-    poll: { ...exchangeOf(answer), outcome: outcomeOf(verdict), code: answer.code, message: answer.message, anomalies: 0 },
-    changed: [],
-    transitions: [],
-    ...react({ task, now, timing, said, counted }, verdict, answer.message),
-  })
+  if (polls <= quickRetries) return { kind: 'retry', at: new Date(now.getTime() + retryDelayMs(polls, timing, jitterOfPoll(task))) }
+  const minutes = WARM_TASK_MINUTES[Math.min(polls - quickRetries, WARM_TASK_MINUTES.length) - 1] ?? 1
+  return { kind: 'retry', at: minutesLater(minutes, now, timing) }
 }
 
-function react(failure: Failure, verdict: Verdict, message: string): Reaction {
-  switch (verdict.kind) {
-    case 'throttled':
-      return slowDown(failure, message)
-    case 'quota':
-      return waitForQuota(failure)
-    case 'token':
-      return pauseApp(failure, 'check the app key and app secret')
-    case 'configuration':
-      return pauseApp(failure, verdict.remedy)
-    case 'task':
-      return stop(failure, `refused: ${verdict.remedy} (DingTalk said: ${failure.said})`)
-    case 'callTimeout':
-      return isProbablyTooLarge(failure) ? stop(failure, TOO_MANY) : tryLater(failure, TRANSIENT_RETRIES)
-    case 'transient':
-      return tryLater(failure, verdict.quickRetries)
-    // A refusal with the code of success cannot come from readAnswer; treat it as noise.
-    case 'ok':
-      return tryLater(failure, TRANSIENT_RETRIES)
-  }
+function minutesLater(minutes: number, now: Date, timing: Timing): Date {
+  return new Date(now.getTime() + (minutes * MINUTE_MS) / timing.timeScale)
 }
 
-/** A rate limit is not this task's fault: it counts as no attempt. */
-function slowDown({ task, now, timing, said }: Failure, message: string): Reaction {
-  const until = penaltyEnd(message, now, timing)
-  return { task: unchanged(task), app: { kind: 'throttle', until, reason: said }, retryAt: until }
+/** Soon, while quick retries are left and the planned poll is later; else (null) when the next poll is planned. */
+function quickRetryAt(task: Task, failures: number, quickRetries: number, now: Date, timing: Timing): Date | null {
+  if (failures > quickRetries) return null
+  const retryAt = new Date(now.getTime() + retryDelayMs(failures, timing, jitterOfPoll(task)))
+  const planned = followingLook(task, now, timing, { kind: 'planned' })
+  return retryAt < planned.at ? retryAt : null
 }
 
-/** The end that the message names. One further away than a task lives is not believed whole: a wrong date must not silence an app for good. */
-function penaltyEnd(message: string, now: Date, timing: Timing): Date {
-  const hint = penaltyEndOf(message)
+function jitterOfPoll({ key, pollNo }: Task): number {
+  return unitOf(`${key.app} ${key.taskId} ${pollNo}`)
+}
+
+/** The end that the message names, as far as it is believed; a minute where it names none. */
+function penaltyEnd({ code, detail }: Problem, now: Date, timing: Timing): Date {
+  if (isQpsLimit(detail.said)) return new Date(now.getTime() + 2 * SECOND_MS)
+  const hint = code === 'rate_limit' ? penaltyEndOf(detail.message) : null
   if (hint === null || hint <= now) return new Date(now.getTime() + timing.throttleMs)
-  return new Date(Math.min(hint.getTime(), now.getTime() + timing.windowMs))
+  return new Date(Math.min(hint.getTime(), now.getTime() + LONGEST_PENALTY_MS))
 }
 
-function waitForQuota({ task, now, said }: Failure): Reaction {
-  const until = quotaResetAfter(now)
-  const reason = `the organisation's monthly quota is used up (${said})`
-  return { task: unchanged(task), app: { kind: 'quota', until, reason }, retryAt: until }
-}
-
-function pauseApp({ now, timing, said, counted }: Failure, remedy: string): Reaction {
-  const retryAt = new Date(now.getTime() + timing.probeBaseMs)
-  return { task: counted, app: { kind: 'pause', reason: `${remedy} (DingTalk said: ${said})` }, retryAt }
-}
-
-function stop({ counted }: Failure, reason: string): Reaction {
-  return { task: { ...counted, status: 'stopped', reason }, app: { kind: 'none' }, retryAt: null }
-}
-
-const TOO_MANY = `probably_too_many_recipients: DingTalk answered "Call timeout" ${MAX_CALL_TIMEOUTS} times and never gave a result; it reports at most 100 recipients a task. Send in batches of 100`
-
-function isProbablyTooLarge({ task, counted }: Failure): boolean {
-  return task.goodPolls === 0 && counted.timeoutsInRow >= MAX_CALL_TIMEOUTS
-}
-
-function tryLater({ task, now, timing, counted }: Failure, quickRetries: number): Reaction {
-  return { task: counted, app: { kind: 'none' }, retryAt: retryAtOf(task, now, timing, quickRetries) }
-}
-
-function outcomeOf(verdict: Verdict): PollOutcome {
-  switch (verdict.kind) {
-    case 'callTimeout':
-      return 'call_timeout'
-    case 'token':
-      return 'configuration'
-    case 'ok':
-      return 'transient'
-    default:
-      return verdict.kind
+function reportOf(
+  task: Task,
+  problem: Problem,
+  requestedAt: Date,
+  { now, timing }: { readonly now: Date; readonly timing: Timing },
+): Report {
+  const rule = PROBLEM_RULES[problem.code]
+  if (rule.scope === 'worker') return { kind: 'worker', problem }
+  if (rule.agreement === null) return { kind: 'none' }
+  const kind = rule.scope === 'pair' || rule.scope === 'task' ? 'pair' : 'app'
+  const { lastGoodAt } = task.scopes[kind]
+  // Parameters may mean the agent id only as long as it never worked; later they are the task's.
+  if (rule.scope === 'task' && lastGoodAt !== null) return { kind: 'none' }
+  if (kind === 'pair' && task.scopes.agentId === null) return { kind: 'none' }
+  const minutes = lastGoodAt === null ? rule.firstProbeMinutes : rule.probeMinutes
+  return {
+    kind,
+    problem,
+    requestedAt,
+    agreement: rule.agreement,
+    probeDelaysMs: minutes.map((each) => (each * MINUTE_MS) / timing.timeScale),
+    until: problem.code === 'rate_limit' ? penaltyEnd(problem, now, timing) : null,
   }
-}
-
-/** After a failure: soon, while quick retries are left or the last look is at stake; else (null) when the next look is planned. */
-function retryAtOf(task: Task, now: Date, timing: Timing, quickRetries: number): Date | null {
-  const failures = task.failuresInRow + 1
-  const delayMs = retryDelayMs(failures, timing, unitOf(`${task.key.app} ${task.key.taskId} ${task.pollNo}`))
-  const planned = nextPlannedLook(task, now, timing, jitterOf(task.key))
-  if (planned === null) return new Date(now.getTime() + lastRetryDelayMs(task, now, timing, delayMs))
-  const retryAt = new Date(now.getTime() + delayMs)
-  return failures <= quickRetries && retryAt < planned.at ? retryAt : null
-}
-
-/** The last look failed: it is retried ever faster until the deadline, at most a tenth of the time left away. */
-function lastRetryDelayMs(task: Task, now: Date, timing: Timing, delayMs: number): number {
-  const leftMs = task.deadlineAt.getTime() - now.getTime()
-  return Math.min(delayMs, Math.max(leftMs / 10, timing.retryBaseMs / 6))
 }

@@ -1,6 +1,8 @@
 import type { Answer, Task, TaskKey } from './delivery.ts'
 import type { Erasure } from './erasure.ts'
-import type { LookPlan, TaskUpdate } from './plan.ts'
+import type { LookPlan, ScopeReport, TaskUpdate } from './plan.ts'
+import type { Problem } from './problems.ts'
+import type { DelayReason, EndReason } from './reasons.ts'
 import type { PlannedLook } from './schedule.ts'
 import type { TrackOutcome } from './track-outcome.ts'
 import type { TrackRequest } from './track-request.ts'
@@ -12,10 +14,10 @@ export interface DeliveryStore {
   /** Stores what is new, and what is newer where a task may take it, see {@link Tracked}. Results in the order of the requests. */
   track(requests: readonly TrackRequest[]): Promise<Tracked[]>
   /**
-   * Claims up to `limit` tasks that no worker has planned yet (they came through the SQL door or from `track`), so that no other worker gets them.
-   * `plan` gives each its deadline and first look, which are stored with the claim.
+   * Claims up to `limit` tasks that no worker has scheduled yet (they were enqueued) or that were brought forward (resumed, healed), so that no other
+   * worker gets them. `plan` gives each its deadline and first poll, which are stored with the claim.
    */
-  adopt(plan: (task: Unplanned) => { readonly deadlineAt: Date; readonly first: PlannedLook }, limit: number): Promise<Timer[]>
+  adopt(plan: (task: Unplanned) => { readonly deadlineAt: Date; readonly first: PlannedLook }, limit: number): Promise<Scheduled[]>
   /** Gives claimed tasks back: the queue could not take their timers. */
   unadopt(keys: readonly TaskKey[]): Promise<void>
   /** The task with its recipients, or null. Loads of one moment share a query. */
@@ -24,8 +26,8 @@ export interface DeliveryStore {
   apply(plan: LookPlan): Promise<'stored' | 'stale'>
   /** Ends a task without a look. */
   end(key: TaskKey, believes: { readonly pollNo: number }, update: TaskUpdate): Promise<'stored' | 'stale'>
-  /** Puts a look off without one having been made; `hindrance` says why and is shown until the next good look. */
-  putOff(key: TaskKey, believes: { readonly pollNo: number }, nextPollAt: Date, hindrance: string): Promise<'stored' | 'stale'>
+  /** Sets when the next poll is due, and why it is later than planned, without a poll having been made. */
+  delay(key: TaskKey, expected: { readonly pollNo: number }, delay: Delay): Promise<'stored' | 'stale'>
   /** Replaces a person in a task, and in all others of its campaign, by their pseudonym. */
   rename(key: TaskKey, userId: string, pseudonym: string): Promise<void>
   /**
@@ -68,11 +70,24 @@ export interface Tracked extends TrackOutcome {
 export interface Unplanned {
   readonly key: TaskKey
   readonly sentAt: Date
+  readonly sentAtGiven: boolean
+  /** The task was scheduled before, and is to be polled at once. */
+  readonly resumed: boolean
+}
+
+export interface Scheduled extends Timer {
+  /** It may have a timer already, which is to be moved. */
+  readonly resumed: boolean
+}
+
+/** What `delay` writes: these columns of the task and no others. */
+export interface Delay extends Pick<TaskUpdate, 'problem' | 'failuresInRow' | 'calls' | 'finalCalls'> {
+  readonly nextPollAt: Date
+  /** Null: the poll is due as planned. */
+  readonly reason: DelayReason | null
 }
 
 export interface LoadedTask extends Task {
-  /** Why the last look was put off; null after a good look. */
-  readonly hindrance: string | null
   /** Who was erased after the message was sent: DingTalk may still name them. */
   readonly erasures: readonly Erasure[]
 }
@@ -97,28 +112,38 @@ export type Restored = Readonly<Record<'added' | 'replaced' | 'moved' | 'left', 
 
 /** DingTalk's getsendresult. Never rejects for what DingTalk or the network did: that is an {@link Answer}. Rejects only when aborted. */
 export interface SendResultApi {
-  sendResult(query: SendResultQuery, signal: AbortSignal): Promise<Answer>
+  sendResult(query: SendResultQuery, signal: AbortSignal): Promise<SendResult>
 }
 
 export interface SendResultQuery extends TaskKey {
   readonly agentId: string | null
+  /** Asked before a call is repeated with a fresh token: each call needs a permit of its own. */
+  readonly mayRepeat: (signal: AbortSignal) => Promise<boolean>
 }
 
-/** Guards an app's rate, its monthly budget and its pauses, over all workers together. */
+export interface SendResult {
+  readonly answer: Answer
+  /** Calls of getsendresult that were sent: 0 where no token was to be had, 2 where the first token was refused. */
+  readonly calls: number
+}
+
+/** Guards an app's rate, its monthly budget and its pause, over all workers together. */
 export interface AppGate {
   /**
-   * Reserves up to `wanted` calls. Calls are spaced evenly: call i may start `firstInMs + i * everyMs` from now.
-   * The budget that the last looks of open tasks need is kept back from ordinary looks.
+   * Reserves up to the wanted calls. Calls are spaced evenly: call i may start `firstInMs + i * everyMs` from now.
+   * One call for the final poll of each open task is kept back from ordinary calls.
    */
-  reserve(app: string, wanted: { readonly ordinary: number; readonly last: number }, limits: AppLimits): Promise<Reservation>
-  /** The app answered: lifts a pause. */
-  healthy(app: string): Promise<void>
-  throttle(app: string, until: Date, reason: string): Promise<void>
-  /** Pauses a misconfigured app; `probeDelayMs` gives the wait before the next probe from the number of probes that failed. */
-  pause(app: string, reason: string, now: Date, probeDelayMs: (probes: number) => number): Promise<void>
-  quota(app: string, until: Date, reason: string): Promise<void>
-  /** Gives back a reserved call that DingTalk did not count. */
-  refund(app: string): Promise<void>
+  reserve(app: string, wanted: WantedCalls, limits: AppLimits): Promise<Reservation>
+  /** Gives back calls that were not made, or that DingTalk does not count. @param month in which they were reserved, as in {@link Reservation} */
+  refund(app: string, month: string, calls: number): Promise<void>
+}
+
+export interface WantedCalls {
+  readonly ordinary: number
+  /** First calls of final polls: one is reserved for each open task. */
+  readonly reserved: number
+  /** How many of the reserved ones pass a pause: for them there is no later. */
+  readonly forced: number
 }
 
 export interface AppLimits {
@@ -127,13 +152,57 @@ export interface AppLimits {
 }
 
 export type Reservation =
-  | { readonly kind: 'granted'; readonly last: number; readonly ordinary: number; readonly firstInMs: number; readonly everyMs: number }
+  | {
+      readonly kind: 'granted'
+      readonly reserved: number
+      readonly ordinary: number
+      readonly firstInMs: number
+      readonly everyMs: number
+      /** The month in China time in which the calls count: `2026-11`. */
+      readonly month: string
+    }
   /** The rate is taken by other calls for this long. */
   | { readonly kind: 'busy'; readonly forMs: number }
-  /** Nobody may call before `until`. */
-  | { readonly kind: 'paused'; readonly until: Date; readonly reason: string }
+  /** The app is paused; the next probe is due at `until`. */
+  | { readonly kind: 'paused'; readonly until: Date; readonly problem: Problem }
   /** No budget for the calls asked for until the month ends at `until`. */
-  | { readonly kind: 'budget'; readonly until: Date; readonly reason: string }
+  | { readonly kind: 'budget'; readonly until: Date; readonly used: number; readonly reserved: number; readonly month: string }
+
+/** Evidence about apps and pairs of app and agent id. */
+export interface ScopeReports {
+  /** Counts a failed poll as evidence. Resolves with whether the scope is paused. */
+  failed(key: TaskKey, agentId: string | null, report: ScopeReport): Promise<boolean>
+  /** A poll succeeded: lifts what is paused around it, and brings forward the tasks that waited for it. Resolves with whether a pause was lifted. */
+  good(key: TaskKey, agentId: string | null, requestedAt: Date): Promise<boolean>
+  /** Takes the one probe of a paused pair that is due; false: another worker has it. */
+  claimProbe(app: string, agentId: string): Promise<boolean>
+}
+
+/** What workers tell each other: which run, and which apps one of them cannot poll. */
+export interface WorkerBook {
+  /** Says that this worker runs, for `forMs`. */
+  seen(worker: WorkerState, forMs: number): Promise<void>
+  /** Does another running worker poll this app? */
+  isServedByOthers(workerId: string, app: string): Promise<boolean>
+  /** Brings forward the tasks of an app that waited for a worker that can poll it. */
+  recovered(app: string): Promise<void>
+  /** A worker started, with a configuration that may have been repaired: what it may have repaired is probed at once. */
+  repaired(apps: readonly WorkerApp[]): Promise<void>
+  gone(workerId: string): Promise<void>
+}
+
+export interface WorkerApp {
+  readonly name: string
+  /** For tasks that do not bring their own. */
+  readonly agentId: string | null
+}
+
+export interface WorkerState {
+  readonly workerId: string
+  readonly startedAt: Date
+  readonly apps: readonly string[]
+  readonly problems: Readonly<Record<string, Problem & { readonly since: string }>>
+}
 
 export type Clock = () => Date
 
@@ -143,8 +212,17 @@ export interface Journal {
   /** Tasks got their plan and their timer. */
   adopted(event: { readonly tasks: number }): void
   looked(event: LookEvent): void
-  ended(event: { readonly key: TaskKey; readonly status: string; readonly reason: string | null }): void
-  putOff(event: { readonly key: TaskKey; readonly until: Date; readonly reason: string }): void
+  ended(event: { readonly key: TaskKey; readonly status: string; readonly reason: EndReason | null }): void
+  delayed(event: {
+    readonly key: TaskKey
+    readonly until: Date
+    readonly reason: DelayReason | null
+    readonly problem: Problem | null
+  }): void
+  /** A pair or an app is paused, or this worker leaves an app to others. */
+  paused(event: { readonly app: string; readonly problem: Problem }): void
+  /** A poll succeeded where polls were paused. */
+  recovered(event: { readonly app: string }): void
   reconciled(event: { readonly actions: Restored & { readonly ended: number } }): void
   /** What was older than it may be went. `namesRemoved`: tasks that have no names any more. */
   retained(event: { readonly namesRemoved: number; readonly tasksRemoved: number }): void

@@ -1,5 +1,3 @@
-import type { PollOutcome } from './look-plan.ts'
-
 /**
  * What a failed poll means. Every code that getsendresult and the gateway before it are known to answer has one problem, and every problem
  * has the narrowest scope that it can be about. A wider verdict needs different tasks that agree, and any success inside the scope refutes it.
@@ -50,6 +48,10 @@ export interface ProblemDetail {
   readonly ip: string | null
 }
 
+/** What `delivery_poll` says about a poll: a successful one, or a word for its problem. */
+export const OUTCOMES = ['observed', 'empty', 'throttled', 'quota', 'configuration', 'task', 'call_timeout', 'transient'] as const
+export type PollOutcome = (typeof OUTCOMES)[number]
+
 export interface ProblemRule {
   readonly scope: Scope
   readonly outcome: PollOutcome
@@ -64,7 +66,7 @@ export interface ProblemRule {
   /** Quick retries of the task, before its planned polls or its probes go on. */
   readonly quickRetries: number
   /** After the quick retries the task is polled as planned, or probed with growing pauses. */
-  readonly then: 'planned' | 'probes'
+  readonly followUp: 'planned' | 'probes'
 }
 
 /** About 15 minutes, 1 hour, 4 hours: what stays wrong for an hour is repaired by a person. */
@@ -74,17 +76,17 @@ const NONE = { probeMinutes: [], firstProbeMinutes: [] } as const
 const TWO_TASKS = { polls: 2, tasks: 2 } as const
 
 const WORKER: ProblemRule = {
-  ...{ scope: 'worker', outcome: 'configuration', isCounted: true, agreement: null, quickRetries: 0, then: 'probes' },
+  ...{ scope: 'worker', outcome: 'configuration', isCounted: true, agreement: null, quickRetries: 0, followUp: 'probes' },
   ...{ probeMinutes: WARM_PROBE_MINUTES, firstProbeMinutes: WARM_PROBE_MINUTES },
 }
 const APP: ProblemRule = {
-  ...{ scope: 'app', outcome: 'configuration', isCounted: true, agreement: TWO_TASKS, quickRetries: 0, then: 'probes' },
+  ...{ scope: 'app', outcome: 'configuration', isCounted: true, agreement: TWO_TASKS, quickRetries: 0, followUp: 'probes' },
   ...{ probeMinutes: WARM_PROBE_MINUTES, firstProbeMinutes: SLOW_PROBE_MINUTES },
 }
-const TASK: ProblemRule = { ...NONE, scope: 'task', outcome: 'task', isCounted: true, agreement: null, quickRetries: 0, then: 'probes' }
+const TASK: ProblemRule = { ...NONE, scope: 'task', outcome: 'task', isCounted: true, agreement: null, quickRetries: 0, followUp: 'probes' }
 
 export const PROBLEM_RULES: Readonly<Record<ProblemCode, ProblemRule>> = {
-  no_result: { ...TASK, scope: 'answer', outcome: 'empty', quickRetries: 6, then: 'planned' },
+  no_result: { ...TASK, scope: 'answer', outcome: 'empty', quickRetries: 6, followUp: 'planned' },
   /** Retried: giving up wrongly loses data, retrying wrongly costs a call. What stays unknown is probed slowly. */
   unknown_code: { ...TASK, scope: 'answer', outcome: 'transient', quickRetries: 3 },
   parameters: { ...TASK, agreement: TWO_TASKS, firstProbeMinutes: SLOW_PROBE_MINUTES },
@@ -111,7 +113,14 @@ export const PROBLEM_RULES: Readonly<Record<ProblemCode, ProblemRule>> = {
     ...{ probeMinutes: [1, 60], firstProbeMinutes: [1, 60] },
   },
   outage: {
-    ...{ scope: 'dingtalk', outcome: 'transient', isCounted: true, agreement: { polls: 5, tasks: 2 }, quickRetries: 6, then: 'planned' },
+    ...{
+      scope: 'dingtalk',
+      outcome: 'transient',
+      isCounted: true,
+      agreement: { polls: 5, tasks: 2 },
+      quickRetries: 6,
+      followUp: 'planned',
+    },
     ...{ probeMinutes: [0.1, 0.25, 0.5, 1, 2, 5], firstProbeMinutes: [0.1, 0.25, 0.5, 1, 2, 5] },
   },
 }

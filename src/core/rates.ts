@@ -1,6 +1,6 @@
-import type { ForbiddenReason } from './classify.ts'
 import type { StateKind, TaskStatus } from './delivery.ts'
 import type { PollOutcome } from './look-plan.ts'
+import type { ForbiddenReason } from './problems.ts'
 import type { TimeToRead } from './time-to-read.ts'
 
 /**

@@ -1,12 +1,20 @@
-import { HOUR_MS, MINUTE_MS, QUERY_WINDOW_MS, SECOND_MS, type TaskKey } from './delivery.ts'
+import { MINUTE_MS, QUERY_WINDOW_MS, SECOND_MS, type TaskKey } from './delivery.ts'
 import { unitOf } from './hash.ts'
 
 /** Every duration of the tracking plan, in real milliseconds (already divided by the time scale). */
 export interface Timing {
   /** Stored as the task's deadline: `sentAt` + this. */
   readonly windowMs: number
+  /** What every duration of the plan was divided by. */
+  readonly timeScale: number
   /** Offsets of the ordinary looks from the send, ascending, before jitter; the last look is not among them. */
   readonly offsetsMs: readonly number[]
+  /** The same where the send time was assumed: the window may end sooner than the deadline, so more of them are near it. */
+  readonly assumedOffsetsMs: readonly number[]
+  /** Calls of getsendresult for one task at most, failed ones and repeated ones included. */
+  readonly maxCalls: number
+  /** How many of them are kept for the final poll. */
+  readonly finalCalls: number
   /** The last look is due this long before the deadline at the latest, and `lastSpreadMs` earlier at the earliest. */
   readonly lastMarginMs: number
   readonly lastSpreadMs: number
@@ -19,15 +27,24 @@ export interface Timing {
   readonly retryMaxMs: number
   /** How long an app rests after a rate limit that named no end. */
   readonly throttleMs: number
-  /** First probe of a misconfigured app; doubles up to `probeMaxMs`. */
-  readonly probeBaseMs: number
-  readonly probeMaxMs: number
+  /** A worker that cannot poll an app hands its tasks to others after this. */
+  readonly handoverMs: number
 }
 
 export interface PlannedLook {
   readonly at: Date
   /** The guaranteed last look, or a time after it: it goes before all other work. */
   readonly last: boolean
+}
+
+/** Of the calls of a task, those kept for the final poll. */
+const FINAL_CALLS = 3
+/** A server is given this long at least before it is asked again. */
+const SHORTEST_HANDOVER_MS = 50
+
+/** The cap of calls for one task: its polls, and at most a quarter of them again (three at least) for what fails. */
+export function maxCallsOf(pollsPerTask: number): number {
+  return pollsPerTask + Math.max(FINAL_CALLS, Math.floor(pollsPerTask / 4))
 }
 
 /** First look after the send. Sending is asynchronous; an earlier look lists hardly anybody. */
@@ -47,7 +64,11 @@ export function timingOf(pollsPerTask: number, timeScale = 1): Timing {
   const lastOffsetMs = QUERY_WINDOW_MS - lastMarginMs - lastSpreadMs
   return {
     windowMs: scaled(QUERY_WINDOW_MS),
+    timeScale,
     offsetsMs: growingOffsets(pollsPerTask, lastOffsetMs, FIRST_LOOK_MS).slice(0, -1).map(scaled),
+    assumedOffsetsMs: assumedOffsets(pollsPerTask - 1, lastOffsetMs).map(scaled),
+    maxCalls: maxCallsOf(pollsPerTask),
+    finalCalls: FINAL_CALLS,
     lastMarginMs: scaled(lastMarginMs),
     lastSpreadMs: scaled(lastSpreadMs),
     minGapMs: scaled(30 * SECOND_MS),
@@ -55,9 +76,27 @@ export function timingOf(pollsPerTask: number, timeScale = 1): Timing {
     retryBaseMs: scaled(30 * SECOND_MS),
     retryMaxMs: scaled(30 * MINUTE_MS),
     throttleMs: scaled(MINUTE_MS),
-    probeBaseMs: scaled(MINUTE_MS),
-    probeMaxMs: scaled(HOUR_MS / 4),
+    handoverMs: Math.max(SHORTEST_HANDOVER_MS, scaled(SECOND_MS)),
   }
+}
+
+/** The last ordinary poll before an end that comes sooner than the deadline is about this long before it at first; the gaps grow backwards. */
+const FIRST_BACKWARD_GAP_MS = 12 * MINUTE_MS
+
+/**
+ * Offsets for a send time that was assumed: the message was sent earlier, by minutes or by hours, and DingTalk forgets it as much earlier.
+ * Two fifths grow from the enqueue as always, two fifths grow backwards from the deadline, so that an end that comes a quarter of an hour early
+ * loses minutes; the rest is even, so that one that comes many hours early loses no more than a gap.
+ * @param count how many
+ * @param totalMs the final poll's offset
+ */
+function assumedOffsets(count: number, totalMs: number): number[] {
+  const edge = Math.round(count * 0.4)
+  const forward = growingOffsets(edge + 1, totalMs, FIRST_LOOK_MS).slice(0, edge)
+  const backward = growingOffsets(edge + 1, totalMs, FIRST_BACKWARD_GAP_MS).slice(0, edge)
+  const evenCount = count - forward.length - backward.length
+  const even = Array.from({ length: evenCount }, (_, i) => (totalMs * (i + 1)) / (evenCount + 1))
+  return [...forward, ...even, ...backward.map((offset) => totalMs - offset)].sort((a, b) => a - b)
 }
 
 /**
@@ -108,46 +147,52 @@ export function lastLookAt(deadlineAt: Date, timing: Timing, jitter: number): Da
   return new Date(deadlineAt.getTime() - timing.lastMarginMs - timing.lastSpreadMs * jitter)
 }
 
+/** What the poll plan of a task is made from. */
+export interface Planned {
+  readonly key: TaskKey
+  readonly sentAt: Date
+  readonly sentAtGiven: boolean
+  readonly deadlineAt: Date
+}
+
 /**
- * All looks of a task, in absolute times: a late one never moves the next (no drift).
- * @param jitter a number in [0, 1), from {@link jitterOf}
+ * All polls of a task, in absolute times: a late one never moves the next (no drift).
+ * @param jitter a number in [0, 1)
  */
-export function plannedLooks(sentAt: Date, deadlineAt: Date, timing: Timing, jitter: number): PlannedLook[] {
-  const ordinary = timing.offsetsMs.map((offset, i) => {
-    const gap = offset - (timing.offsetsMs[i - 1] ?? 0)
-    return { at: new Date(sentAt.getTime() + offset - gap * JITTER_SHARE * jitter), last: false }
+export function plannedLooks(task: Planned, timing: Timing, jitter = jitterOf(task.key)): PlannedLook[] {
+  const offsetsMs = task.sentAtGiven ? timing.offsetsMs : timing.assumedOffsetsMs
+  const ordinary = offsetsMs.map((offset, i) => {
+    const gap = offset - (offsetsMs[i - 1] ?? 0)
+    return { at: new Date(task.sentAt.getTime() + offset - gap * JITTER_SHARE * jitter), last: false }
   })
-  return [...ordinary, { at: lastLookAt(deadlineAt, timing, jitter), last: true }]
+  return [...ordinary, { at: lastLookAt(task.deadlineAt, timing, jitter), last: true }]
 }
 
 /** The longest time between two planned looks of a task, or between the send and the first one. */
-export function longestGapMs({ offsetsMs, windowMs, lastMarginMs }: Timing): number {
-  const at = [0, ...offsetsMs, windowMs - lastMarginMs]
+export function longestGapMs({ offsetsMs, assumedOffsetsMs, windowMs, lastMarginMs }: Timing): number {
+  const gapsOf = (offsets: readonly number[]): number[] => {
+    const at = [0, ...offsets, windowMs - lastMarginMs]
+    return at.map((offset, i) => offset - (at[i - 1] ?? 0))
+  }
   // A look may come earlier by its jitter, and the one behind it not.
-  return Math.max(...at.map((offset, i) => offset - (at[i - 1] ?? 0))) * (1 + JITTER_SHARE)
+  return Math.max(...gapsOf(offsetsMs), ...gapsOf(assumedOffsetsMs)) * (1 + JITTER_SHARE)
 }
 
 /**
  * The first look of a task that is tracked from `now` on. Whatever was missed collapses into one look at once.
- * Past the deadline it is `now` too: whoever wakes then ends the task without a call.
+ * Past the deadline it is `now` too: the task is ended then without a call.
  */
-export function firstLook(sentAt: Date, deadlineAt: Date, now: Date, timing: Timing, jitter: number): PlannedLook {
-  const looks = plannedLooks(sentAt, deadlineAt, timing, jitter)
+export function firstLook(task: Planned, now: Date, timing: Timing, jitter = jitterOf(task.key)): PlannedLook {
+  const looks = plannedLooks(task, timing, jitter)
   const [first] = looks
   if (first !== undefined && first.at > now) return first
   return { at: now, last: looks.some((look) => look.last && look.at <= now) }
 }
 
 /** The next planned look after one made at `now`; null when the last one is behind. */
-export function nextPlannedLook(
-  task: { readonly sentAt: Date; readonly deadlineAt: Date },
-  now: Date,
-  timing: Timing,
-  jitter: number,
-): PlannedLook | null {
+export function nextPlannedLook(task: Planned, now: Date, timing: Timing, jitter = jitterOf(task.key)): PlannedLook | null {
   const earliest = now.getTime() + timing.minGapMs
-  const looks = plannedLooks(task.sentAt, task.deadlineAt, timing, jitter)
-  return looks.find((look) => (look.last ? look.at > now : look.at.getTime() > earliest)) ?? null
+  return plannedLooks(task, timing, jitter).find((look) => (look.last ? look.at > now : look.at.getTime() > earliest)) ?? null
 }
 
 /**
@@ -158,9 +203,4 @@ export function nextPlannedLook(
 export function retryDelayMs(failuresInRow: number, timing: Timing, jitter: number): number {
   const grown = Math.min(timing.retryBaseMs * 2 ** (failuresInRow - 1), timing.retryMaxMs)
   return grown * (0.75 + jitter / 2)
-}
-
-/** When a misconfigured app is asked again. @param probes how many probes failed already */
-export function probeDelayMs(probes: number, timing: Timing): number {
-  return Math.min(timing.probeBaseMs * 2 ** probes, timing.probeMaxMs)
 }

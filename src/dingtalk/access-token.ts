@@ -1,4 +1,4 @@
-import { TOKEN_REFUSED_CODE, verdictOf } from '../core/classify.ts'
+import { problemCodeOf, TOKEN_REFUSED_CODE } from '../core/problems.ts'
 import { unlessAborted } from './abort.ts'
 import type { TokenTiming } from './options.ts'
 import type { Fetched, FetchedToken, TokenFailure } from './token-call.ts'
@@ -107,7 +107,7 @@ function leaseOf({ token, lifetimeSeconds }: FetchedToken, startedMs: number, ti
 }
 
 function retryMsOf({ code, message }: TokenFailure, timing: TokenTiming): number {
-  return verdictOf(code, message).kind === 'transient' ? timing.outageRetryMs : timing.refusalRetryMs
+  return problemCodeOf(code, message) === 'outage' ? timing.outageRetryMs : timing.refusalRetryMs
 }
 
 /** A fetch rejects when the client is closed while it runs. Told, not thrown: nobody may be waiting. */

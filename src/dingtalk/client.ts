@@ -1,6 +1,6 @@
-import { verdictOf } from '../core/classify.ts'
 import type { Answer, Refusal } from '../core/delivery.ts'
-import type { SendResultApi, SendResultQuery } from '../core/ports.ts'
+import type { SendResult, SendResultApi, SendResultQuery } from '../core/ports.ts'
+import { NO_AGENT_ID_CODE, problemCodeOf, TOKEN_REFUSED_CODE, UNKNOWN_APP_CODE } from '../core/problems.ts'
 import { createTokenSource, fixedTokenSource, type Lease, type TokenSource, tokenRefused } from './access-token.ts'
 import type { DingTalkApp } from './app.ts'
 import { checkBaseUrl } from './hosts.ts'
@@ -31,7 +31,7 @@ export function createDingTalkApi(apps: ReadonlyMap<string, DingTalkApp>, option
     async sendResult(query, signal) {
       signal.throwIfAborted()
       const caller = callers.get(query.app)
-      return caller === undefined ? unknownApp(query.app, settings.now()) : look(caller, query, signal)
+      return caller === undefined ? { answer: unknownApp(query.app, settings.now()), calls: 0 } : look(caller, query, signal)
     },
     async checkToken(app, signal) {
       const caller = callers.get(app)
@@ -94,42 +94,48 @@ function tokensOf(app: DingTalkApp, http: Http, redactor: Redactor, closing: Abo
 }
 
 function unknownApp(app: string, now: Date): Refusal {
-  return refusalOf({ code: 'UNKNOWN_APP', message: `there is no app named ${JSON.stringify(app)}`, requestedAt: now, respondedAt: null })
+  return refusalOf({ code: UNKNOWN_APP_CODE, message: `there is no app named ${JSON.stringify(app)}`, requestedAt: now, respondedAt: null })
 }
 
-async function look(caller: Caller, query: SendResultQuery, signal: AbortSignal): Promise<Answer> {
+async function look(caller: Caller, query: SendResultQuery, signal: AbortSignal): Promise<SendResult> {
   const agentId = query.agentId ?? caller.app.agentId
   if (agentId === null) {
     const message = `neither the task nor the app ${JSON.stringify(query.app)} has an agent id`
-    return withoutCall(caller, { kind: 'failed', code: 'NO_AGENT_ID', message })
+    return { answer: withoutCall(caller, { kind: 'failed', code: NO_AGENT_ID_CODE, message }), calls: 0 }
   }
-  return askWithToken(caller, (lease) => askOnce(caller, { taskId: query.taskId, agentId, token: lease.token }, signal), signal)
+  const ask = (lease: Lease): Promise<Answer> => askOnce(caller, { taskId: query.taskId, agentId, token: lease.token }, signal)
+  return askWithToken(caller, ask, query.mayRepeat, signal)
 }
 
 type Ask = (lease: Lease) => Promise<Answer>
 
-/** Not the app's fault and not the task's: the next look has the new token. */
+/** Asks, and once more with another token where the first was refused. */
+async function askWithToken(caller: Caller, ask: Ask, mayRepeat: SendResultQuery['mayRepeat'], signal: AbortSignal): Promise<SendResult> {
+  const lease = await caller.tokens.get(signal)
+  if (lease.kind === 'failed') return { answer: withoutCall(caller, lease), calls: 0 }
+  const answer = await ask(lease)
+  if (!isTokenRefused(answer)) return { answer, calls: 1 }
+  if (!caller.tokens.renewable) return { answer: asTokenRefused(caller, answer), calls: 1 }
+  caller.tokens.drop(lease)
+  // The token first: without one the permit for a second call would be for nothing.
+  const fresh = await caller.tokens.get(signal)
+  if (fresh.kind === 'failed') return { answer: failedAfterCall(answer, caller, fresh), calls: 1 }
+  if (!(await mayRepeat(signal))) return { answer: failedAfterCall(answer, caller, NOT_REPEATED), calls: 1 }
+  return { answer: await askWithFreshToken(caller, fresh, ask), calls: 2 }
+}
+
+/** Not the app's fault and not the task's: the next poll has the new token. */
 const NOT_REPEATED: TokenFailure = {
   kind: 'failed',
   code: 'NOT_REPEATED',
-  message: 'DingTalk refused the token, and the rate or the budget leaves no second call now',
+  message: 'DingTalk refused the token, and the rate, the budget or the cap of the task leaves no second call now',
 }
 
-/** Asks, and once more with another token where the first was refused. */
-async function askWithToken(caller: Caller, ask: Ask, signal: AbortSignal): Promise<Answer> {
-  const lease = await caller.tokens.get(signal)
-  if (lease.kind === 'failed') return withoutCall(caller, lease)
-  const answer = await ask(lease)
-  if (!isTokenRefused(answer)) return answer
-  if (!caller.tokens.renewable) return asTokenRefused(caller, answer)
-  caller.tokens.drop(lease)
-  if (!(await caller.settings.mayRepeat(caller.app.name, signal))) return withoutCall(caller, NOT_REPEATED)
-  return askWithFreshToken(caller, ask, signal)
+function failedAfterCall({ requestedAt, respondedAt, requestId }: Refusal, { redactor }: Caller, { code, message }: TokenFailure): Refusal {
+  return refusalOf({ code: redactor.redact(code), message: redactor.redact(message), requestedAt, respondedAt, requestId })
 }
 
-async function askWithFreshToken(caller: Caller, ask: Ask, signal: AbortSignal): Promise<Answer> {
-  const lease = await caller.tokens.get(signal)
-  if (lease.kind === 'failed') return withoutCall(caller, lease)
+async function askWithFreshToken(caller: Caller, lease: Lease, ask: Ask): Promise<Answer> {
   const answer = await ask(lease)
   if (!isTokenRefused(answer)) return answer
   const refused = asTokenRefused(caller, answer)
@@ -138,7 +144,7 @@ async function askWithFreshToken(caller: Caller, ask: Ask, signal: AbortSignal):
 }
 
 function isTokenRefused(answer: Answer): answer is Refusal {
-  return answer.kind === 'refused' && verdictOf(answer.code, answer.message).kind === 'token'
+  return answer.kind === 'refused' && answer.code !== TOKEN_REFUSED_CODE && problemCodeOf(answer.code, answer.message) === 'token_refused'
 }
 
 function asTokenRefused({ tokens }: Caller, answer: Refusal): Refusal {

@@ -1,6 +1,6 @@
 import type { LookupFunction } from 'node:net'
 import { Agent, request } from 'undici'
-import { PRIVATE_ADDRESS_CODE } from '../core/classify.ts'
+import { PRIVATE_ADDRESS_CODE } from '../core/problems.ts'
 import { DeadlineError, withDeadline } from './abort.ts'
 import { PrivateAddressError } from './private-hosts.ts'
 

@@ -48,8 +48,6 @@ export interface DingTalkApiOptions {
   /** How names become addresses. Default: the system's resolver. */
   readonly lookup?: LookupFunction
   readonly tokens?: Partial<TokenTiming>
-  /** Asked before the one repeated call after a refused token, which costs a second metered call. Default: always. */
-  readonly mayRepeat?: (app: string, signal: AbortSignal) => Promise<boolean>
   /** After each attempt to get a token, `ok` or not. Must not throw. */
   readonly onTokenRefresh?: (app: string, ok: boolean) => void
   /** After each HTTP exchange. Must not throw. */
@@ -65,7 +63,6 @@ export interface Settings {
   readonly privateHosts: readonly string[]
   readonly lookup: LookupFunction
   readonly tokens: TokenTiming
-  readonly mayRepeat: (app: string, signal: AbortSignal) => Promise<boolean>
   readonly onTokenRefresh: (app: string, ok: boolean) => void
   readonly onCall: CallHook
 }
@@ -80,7 +77,6 @@ export function settingsOf(options: DingTalkApiOptions): Settings {
     privateHosts,
     lookup: guardedLookup(privateHosts, options.lookup),
     tokens: { ...DEFAULT_TOKEN_TIMING, ...options.tokens },
-    mayRepeat: options.mayRepeat ?? (async () => true),
     onTokenRefresh: options.onTokenRefresh ?? (() => {}),
     onCall: options.onCall ?? (() => {}),
   }

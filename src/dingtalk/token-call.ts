@@ -1,5 +1,5 @@
 import { effectiveCode } from '../core/answer.ts'
-import { TOKEN_REFUSED_CODE, verdictOf } from '../core/classify.ts'
+import { PROBLEM_RULES, problemCodeOf, TOKEN_REFUSED_CODE } from '../core/problems.ts'
 import { DeadlineError, unlessAborted, withDeadline } from './abort.ts'
 import type { Credentials, DingTalkApp, FixedToken, InternalCredentials, ThirdPartyCredentials, TokenFunction } from './app.ts'
 import { type Fields, fieldsOf, newStyleCode, textOf } from './fields.ts'
@@ -150,19 +150,16 @@ function tokenOf(token: unknown, lifetime: unknown): FetchedToken | null {
 }
 
 /**
- * What goes wrong with a token is never one task's fault, so a code that stands for a task's parameters, a token or a call timeout
- * when getsendresult gives it must not end a task when a token endpoint does.
+ * What goes wrong with a token is never about a task, an agent id or one answer: what such a code means at getsendresult is at a token
+ * endpoint that these credentials were refused. Limits, permissions, addresses and outages mean the same at both.
  */
 function aboutTheApp({ code, message }: TokenFailure, endpoint: Endpoint): TokenFailure {
-  switch (verdictOf(code, message).kind) {
-    case 'task':
-    case 'token':
-      return failed(TOKEN_REFUSED_CODE, `${endpoint} answered ${code}: ${message}`)
-    case 'callTimeout':
-      return failed('TIMEOUT', `${endpoint} answered ${code}: DingTalk timed out`)
-    default:
-      return failed(code, `${endpoint}: ${message}`)
-  }
+  const problem = problemCodeOf(code, message) ?? 'unknown_code'
+  if (problem === 'call_timeout') return failed('TIMEOUT', `${endpoint} answered ${code}: DingTalk timed out`)
+  const isAboutCredentials = ['answer', 'task', 'pair'].includes(PROBLEM_RULES[problem].scope) || problem === 'token_refused'
+  return isAboutCredentials
+    ? failed(TOKEN_REFUSED_CODE, `${endpoint} answered ${code}: ${message}`)
+    : failed(code, `${endpoint}: ${message}`)
 }
 
 function messageOf(fields: Fields): string {

@@ -1,11 +1,11 @@
 import { passing } from '../core/fail-points.ts'
-import { planStart } from '../core/plan.ts'
-import type { Clock, DeliveryStore, Journal, LookTimers } from '../core/ports.ts'
+import { isLastLook, planStart } from '../core/plan.ts'
+import type { Clock, DeliveryStore, Journal, LookTimers, Unplanned } from '../core/ports.ts'
 import type { Timing } from '../core/schedule.ts'
 
 export interface AdoptDeps {
   readonly store: Pick<DeliveryStore, 'adopt' | 'unadopt'>
-  readonly timers: Pick<LookTimers, 'set'>
+  readonly timers: Pick<LookTimers, 'set' | 'restore'>
   readonly timing: Timing
   readonly now: Clock
   readonly journal: Pick<Journal, 'adopted'>
@@ -20,11 +20,13 @@ const BATCH = 500
 export async function adopt(deps: AdoptDeps): Promise<number> {
   let total = 0
   for (;;) {
-    const claimed = await deps.store.adopt((task) => planStart(task, deps.now(), deps.timing), BATCH)
+    const claimed = await deps.store.adopt((task) => planAgain(task, deps), BATCH)
     if (claimed.length === 0) return total
     await passing('adopt.claimed')
     try {
-      await deps.timers.set(claimed)
+      // Restoring asks the queue for each job; a new task has none.
+      await deps.timers.set(claimed.filter((timer) => !timer.resumed))
+      await deps.timers.restore(claimed.filter((timer) => timer.resumed))
     } catch (error) {
       // If that fails as well, the reconciler misses their timers; what the queue said must not be lost over it.
       await deps.store.unadopt(claimed.map((timer) => timer.key)).catch(() => undefined)
@@ -35,4 +37,11 @@ export async function adopt(deps: AdoptDeps): Promise<number> {
     deps.journal.adopted({ tasks: claimed.length })
     if (claimed.length < BATCH) return total
   }
+}
+
+/** A task that was brought forward is polled at once, whatever its plan says. */
+function planAgain(task: Unplanned, { now, timing }: Pick<AdoptDeps, 'now' | 'timing'>): ReturnType<typeof planStart> {
+  const start = planStart(task, now(), timing)
+  if (!task.resumed) return start
+  return { ...start, first: { at: now(), last: isLastLook({ key: task.key, deadlineAt: start.deadlineAt }, now(), timing) } }
 }

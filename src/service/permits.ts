@@ -1,20 +1,32 @@
 import type { AppGate, AppLimits, Clock, Reservation } from '../core/ports.ts'
+import type { Problem } from '../core/problems.ts'
 
 /** Leave to make one call to DingTalk, or when to come back for it. */
 export type Permit =
-  | { readonly kind: 'granted' }
-  /** Too many looks of the app wait in this worker already: come back, and leave the worker to other apps meanwhile. */
+  | { readonly kind: 'granted' /** In which the call counts; a call that is not made is given back there. */; readonly month: string }
+  /** Too many polls of the app wait in this worker already: come back, and leave the worker to other apps meanwhile. */
   | { readonly kind: 'backlog'; readonly until: Date }
-  /** The app as a whole must not be asked before `until`. */
-  | { readonly kind: 'paused'; readonly until: Date; readonly reason: string }
-  /** The month's budget is used up but for what is kept back for last looks. */
-  | { readonly kind: 'budget'; readonly until: Date; readonly reason: string }
+  /** The app as a whole must not be called before `until`. */
+  | { readonly kind: 'paused'; readonly until: Date; readonly problem: Problem }
+  /** The month's budget is used up but for what is reserved for final polls. */
+  | {
+      readonly kind: 'budget'
+      readonly until: Date
+      readonly budget: number
+      readonly used: number
+      readonly reserved: number
+      readonly month: string
+    }
 
 export interface PermitRequest {
   readonly app: string
   readonly deadlineAt: Date
-  /** The guaranteed last look of a task goes before all other work. */
+  /** The guaranteed final poll of a task, and its retries, go before all other work. */
   readonly last: boolean
+  /** It takes the call that is reserved for the task: the first one of its final poll. */
+  readonly reserved: boolean
+  /** It passes a pause of the app. Only a reserved call may. */
+  readonly forced: boolean
 }
 
 export interface Permits {
@@ -23,11 +35,13 @@ export interface Permits {
 }
 
 export interface PermitsOptions {
-  readonly gate: Pick<AppGate, 'reserve'>
+  readonly gate: AppGate
   readonly limitsOf: (app: string) => AppLimits
   readonly now: Clock
-  /** How many looks of one app may wait in this worker at once; the others come back later. */
+  /** How many polls of one app may wait in this worker at once; the others come back later. */
   readonly maxWaiting: number
+  /** Calls that could not be given back count in the month all the same. */
+  readonly onRefundFailed: (error: unknown) => void
 }
 
 /**
@@ -49,6 +63,9 @@ export function createPermits(options: PermitsOptions): Permits {
     },
   }
 }
+
+/** The longest wait for the rate before the database is asked again, in milliseconds. */
+const LONGEST_BUSY_MS = 1_000
 
 /** From one reservation to the next, in milliseconds: each is a write to the app's one row, and looks that come in between share it. */
 const ROUND_MS = 10
@@ -147,18 +164,25 @@ class WaitingLine {
   }
 
   async #round(): Promise<void> {
-    const last = this.#waiting.filter((waiter) => waiter.last).length
-    const reservation = await this.#options.gate.reserve(this.#app, { last, ordinary: this.#waiting.length - last }, this.#limits)
+    const asked = [...this.#waiting]
+    const count = (is: (waiter: Waiter) => boolean): number => asked.filter(is).length
+    const reserved = count((waiter) => waiter.reserved)
+    const wanted = { reserved, ordinary: asked.length - reserved, forced: count((waiter) => waiter.reserved && waiter.forced) }
+    const reservation = await this.#options.gate.reserve(this.#app, wanted, this.#limits)
     switch (reservation.kind) {
       case 'granted':
         return this.#handOut(reservation)
       case 'busy':
-        return this.#wait(reservation.forMs)
+        // The row may be put right meanwhile, and the database's clock with it.
+        return this.#wait(Math.min(reservation.forMs, LONGEST_BUSY_MS))
       case 'paused':
-        return this.#refuse(reservation, () => true)
-      case 'budget':
-        // Nothing was asked for a last look that came meanwhile, and what is kept back for it may be there.
-        return this.#refuse(reservation, (waiter) => last > 0 || !waiter.last)
+        // Nothing was asked for one that came meanwhile and passes the pause.
+        return this.#refuse(reservation, (waiter) => wanted.forced > 0 || !waiter.forced)
+      case 'budget': {
+        const { until, used, reserved: kept, month } = reservation
+        const refusal = { kind: 'budget', until, used, month, reserved: kept, budget: this.#limits.monthlyBudget ?? 0 } as const
+        return this.#refuse(refusal, (waiter) => reserved > 0 || !waiter.reserved)
+      }
       default:
         return reservation satisfies never
     }
@@ -171,19 +195,23 @@ class WaitingLine {
   }
 
   async #handOut(granted: Extract<Reservation, { kind: 'granted' }>): Promise<void> {
+    const { month } = granted
     const startMs = performance.now() + granted.firstInMs
-    let ordinaryLeft = granted.ordinary
-    for (let i = 0; i < granted.last + granted.ordinary; i++) {
+    const left = { reserved: granted.reserved, ordinary: granted.ordinary }
+    for (let i = 0; i < granted.reserved + granted.ordinary && this.#waiting.length > 0; i++) {
       await this.#wait(startMs + i * granted.everyMs - performance.now())
-      const next = this.#waiting[0]
-      // Whoever waited has been told to stop.
-      if (next === undefined) return
-      // Budget that was granted for last looks is not for ordinary ones.
-      if (!next.last && ordinaryLeft === 0) continue
-      if (!next.last) ordinaryLeft--
-      this.#waiting.shift()
-      next.resolve({ kind: 'granted' })
+      // A call that was granted for reserved calls is not for ordinary ones; the other way round nobody is wronged.
+      const next = this.#waiting.findIndex((waiter) => left.ordinary > 0 || (waiter.reserved && left.reserved > 0))
+      if (next === -1) break
+      const [waiter] = this.#waiting.splice(next, 1)
+      if (waiter === undefined) break
+      if (waiter.reserved && left.reserved > 0) left.reserved--
+      else left.ordinary--
+      waiter.resolve({ kind: 'granted', month })
     }
+    // Those that waited were told to stop, or went elsewhere.
+    const unused = left.reserved + left.ordinary
+    if (unused > 0) await this.#options.gate.refund(this.#app, month, unused).catch(this.#options.onRefundFailed)
   }
 
   /** Ends early when nobody waits any more. Timers of under a millisecond would cost more than the precision is worth. */

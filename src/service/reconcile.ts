@@ -56,7 +56,7 @@ async function pass(deps: ReconcileDeps): Promise<Reconciled> {
 async function end(deps: ReconcileDeps, overdue: Timer): Promise<0 | 1> {
   const task = await deps.store.load(overdue.key)
   if (task === null || task.status !== 'tracking') return 0
-  const update = planExpiry(task, deps.timing, task.hindrance)
+  const update = planExpiry(task, deps.timing)
   if ((await deps.store.end(task.key, { pollNo: task.pollNo }, update)) === 'stale') return 0
   deps.journal.ended({ key: task.key, status: update.status, reason: update.reason })
   return 1

@@ -1,15 +1,14 @@
 import type { TaskKey } from '../core/delivery.ts'
-import type { Timer, Unplanned } from '../core/ports.ts'
+import type { Scheduled, Unplanned } from '../core/ports.ts'
 import type { PlannedLook } from '../core/schedule.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
-import { chosen, iso, millis, type Row, text, time } from './rows.ts'
+import { chosen, flag, iso, millis, type Row, text, time } from './rows.ts'
 import { byKey } from './track-tasks.ts'
 
 type PlanStart = (task: Unplanned) => { readonly deadlineAt: Date; readonly first: PlannedLook }
 
-interface Start {
-  readonly key: TaskKey
+interface Start extends Unplanned {
   readonly deadlineAt: Date
   readonly first: PlannedLook
 }
@@ -18,21 +17,26 @@ interface Start {
  * Reads what nobody has claimed, plans it, and claims it with the plan in one statement. Of two workers that read the same tasks
  * one gets each; the other gets fewer. Nothing is claimed without its plan, so a crash in between loses nothing.
  */
-export async function adoptTasks(prisma: PrismaClient, plan: PlanStart, limit: number): Promise<Timer[]> {
+export async function adoptTasks(prisma: PrismaClient, plan: PlanStart, limit: number): Promise<Scheduled[]> {
   const rows = await retrying(() => selectUnadopted(prisma, limit))
   const starts = rows.map((row): Start => {
-    const key = { app: text(row, 'app'), taskId: text(row, 'task_id') }
-    return { key, ...plan({ key, sentAt: time(row, 'sent_at') }) }
+    const task: Unplanned = {
+      key: { app: text(row, 'app'), taskId: text(row, 'task_id') },
+      sentAt: time(row, 'sent_at'),
+      sentAtGiven: flag(row, 'sent_at_given'),
+      resumed: flag(row, 'resumed'),
+    }
+    return { ...task, ...plan(task) }
   })
   if (starts.length === 0) return []
   const claimed = await retrying(() => claim(prisma, starts))
   const mine = chosen(starts, claimed)
-  return starts.filter((start) => mine.has(start)).map(({ key, deadlineAt, first }) => ({ key, deadlineAt, look: first }))
+  return starts.filter((start) => mine.has(start)).map(({ key, deadlineAt, first, resumed }) => ({ key, deadlineAt, resumed, look: first }))
 }
 
 async function selectUnadopted(prisma: PrismaClient, limit: number): Promise<Row[]> {
   return await prisma.$queryRaw<Row[]>`/* select_unadopted */
-SELECT app, task_id, ${millis('sent_at')} AS sent_at
+SELECT app, task_id, ${millis('sent_at')} AS sent_at, sent_at_given, resumed
 FROM delivery_task WHERE adopted_at IS NULL AND status = 'tracking'
 ORDER BY id LIMIT ${limit}::integer`
 }
@@ -54,12 +58,12 @@ WITH open AS MATERIALIZED (
   ) AS task
   WHERE task.adopted_at IS NULL AND task.status = 'tracking'
 )
-UPDATE delivery_task AS task SET adopted_at = now(), deadline_at = open.deadline_at, next_poll_at = open.next_poll_at
+UPDATE delivery_task AS task SET adopted_at = now(), resumed = false, deadline_at = open.deadline_at, next_poll_at = open.next_poll_at
 FROM open WHERE task.id = open.id
 RETURNING open.n`
 }
 
-/** Only tasks that no look was recorded for: the others have a timer, or the reconciler finds them. */
+/** Tasks that no poll was recorded for; the timers of others are put right by the reconciler. */
 export async function unadoptTasks(prisma: PrismaClient, keys: readonly TaskKey[]): Promise<void> {
   if (keys.length === 0) return
   const sorted = keys.toSorted(byKey)

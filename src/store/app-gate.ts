@@ -1,51 +1,64 @@
-import type { AppGate, AppLimits, Reservation } from '../core/ports.ts'
+import type { AppGate, AppLimits, Reservation, ScopeReports, WantedCalls } from '../core/ports.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
 import type { Database } from './prisma.ts'
-import { iso, millis, number, oneOf, type Row, text, textOrNull, time } from './rows.ts'
+import { problemFrom } from './problem-rows.ts'
+import { resumeTasks } from './resume-tasks.ts'
+import { flag, iso, millis, number, oneOf, type Row, text, time } from './rows.ts'
 
 export interface AppGateOptions {
   /** Calls are reserved at most this far ahead, so that a worker which dies takes few with it. Default: 500 ms. */
   readonly horizonMs?: number
-  /** How long the one probe of a misconfigured app keeps the others out when its answer never comes. Default: 60,000 ms. */
+  /** How long the one probe of a paused scope keeps the others out when its answer never comes. Default: 60,000 ms. */
   readonly probeLeaseMs?: number
+  /** The agent id for tasks of an app that do not bring their own. Default: none. */
+  readonly agentIdOf?: (app: string) => string | null
 }
 
-/** Waits for probes up to this many failures are handed to the database, which knows the number; they have long stopped growing. */
-const MAX_PROBES = 16
-
-/** Rate, budget and pauses in the row of `delivery_app`, by the database's clock: all workers agree without agreeing on the time. */
-export function createAppGate({ prisma }: Pick<Database, 'prisma'>, options: AppGateOptions = {}): AppGate {
-  const settings = { horizonMs: 500, probeLeaseMs: 60_000, ...options }
-  /** Apps that this process has seen paused. Only these are worth a statement when a call succeeds. */
-  const suspects = new Set<string>()
+/**
+ * Rate, budget and pauses in rows of `delivery_app` and `delivery_pair`, by the database's clock: all workers agree without agreeing on the time.
+ * Each verb is one call of an SQL function, which locks the row for no longer than the statement.
+ */
+export function createAppGate({ prisma }: Pick<Database, 'prisma'>, options: AppGateOptions = {}): AppGate & ScopeReports {
+  const { horizonMs = 500, probeLeaseMs = 60_000, agentIdOf = () => null } = options
   return {
-    async reserve(app, wanted, limits) {
-      const { reservation, probe } = await retrying(() => reserveCalls(prisma, app, wanted, limits, settings))
-      if (probe || reservation.kind === 'paused') suspects.add(app)
-      return reservation
+    reserve: (app, wanted, limits) => retrying(() => reserveCalls(prisma, app, wanted, limits, { horizonMs, probeLeaseMs })),
+    async refund(app, month, calls) {
+      await retrying(() => prisma.$executeRaw`SELECT delivery_refund_calls(${app}::text, ${month}::text, ${calls}::integer)`)
     },
-    async healthy(app) {
-      // Whoever paused the app, or got its probe, is the one whose next good answer lifts the pause.
-      if (!suspects.delete(app)) return
-      await retrying(() => liftPause(prisma, app))
-    },
-    async throttle(app, until, reason) {
-      await retrying(() => throttleApp(prisma, app, until, reason))
-    },
-    async pause(app, reason, _now, probeDelayMs) {
-      suspects.add(app)
-      const delays = Array.from({ length: MAX_PROBES + 1 }, (_, probes) => probeDelayMs(probes))
-      await retrying(() => pauseApp(prisma, app, reason, delays))
-    },
-    async quota(app, until, reason) {
-      await retrying(() => exhaustApp(prisma, app, until, reason))
-    },
-    async refund(app) {
-      await retrying(
-        () => prisma.$executeRaw`/* refund_call */
-UPDATE delivery_app SET calls_used = calls_used - 1 WHERE app = ${app}::text AND calls_used > 0`,
+    async failed(key, agentId, { kind, problem, requestedAt, agreement, probeDelaysMs, until }) {
+      const detail = JSON.stringify(problem.detail)
+      const rows = await retrying(() =>
+        kind === 'app'
+          ? prisma.$queryRaw<Row[]>`/* report_app */
+SELECT delivery_report_app(
+  ${key.app}::text, ${agentIdOf(key.app)}::text, ${key.taskId}::text, ${problem.code}::text, ${detail}::jsonb, ${iso(requestedAt)}::timestamptz,
+  ${agreement.polls}::integer, ${agreement.tasks}::integer, ${probeDelaysMs}::double precision[], ${iso(until)}::timestamptz
+) AS paused`
+          : prisma.$queryRaw<Row[]>`/* report_pair */
+SELECT delivery_report_pair(
+  ${key.app}::text, ${agentId}::text, ${agentIdOf(key.app)}::text, ${key.taskId}::text, ${problem.code}::text, ${detail}::jsonb,
+  ${iso(requestedAt)}::timestamptz, ${agreement.polls}::integer, ${agreement.tasks}::integer, ${probeDelaysMs}::double precision[],
+  ${iso(until)}::timestamptz
+) AS paused`,
       )
+      return rows.some((row) => flag(row, 'paused'))
+    },
+    async good(key, agentId, requestedAt) {
+      const rows = await retrying(
+        () => prisma.$queryRaw<Row[]>`/* report_good */
+SELECT delivery_report_good(${key.app}::text, ${agentId}::text, ${iso(requestedAt)}::timestamptz) AS lifted`,
+      )
+      if (!rows.some((row) => flag(row, 'lifted'))) return false
+      await resumeTasks(prisma, { app: key.app, scopes: ['pair', 'app', 'dingtalk'] })
+      return true
+    },
+    async claimProbe(app, agentId) {
+      const rows = await retrying(
+        () => prisma.$queryRaw<Row[]>`/* claim_probe */
+SELECT delivery_claim_probe(${app}::text, ${agentId}::text, ${probeLeaseMs}::double precision) AS claimed`,
+      )
+      return rows.some((row) => flag(row, 'claimed'))
     },
   }
 }
@@ -53,18 +66,17 @@ UPDATE delivery_app SET calls_used = calls_used - 1 WHERE app = ${app}::text AND
 async function reserveCalls(
   prisma: PrismaClient,
   app: string,
-  wanted: { readonly ordinary: number; readonly last: number },
+  wanted: WantedCalls,
   limits: AppLimits,
-  { horizonMs, probeLeaseMs }: Required<AppGateOptions>,
-): Promise<{ reservation: Reservation; probe: boolean }> {
+  { horizonMs, probeLeaseMs }: { readonly horizonMs: number; readonly probeLeaseMs: number },
+): Promise<Reservation> {
   const rows = await prisma.$queryRaw<Row[]>`/* reserve_calls */
-SELECT kind, ordinary, last, first_in_ms, every_ms, ${millis('until')} AS until, reason
+SELECT kind, ordinary, reserved, first_in_ms, every_ms, month, ${millis('until')} AS until, pause_code, pause_detail, calls_used, calls_reserved
 FROM delivery_reserve_calls(
-  ${app}::text, ${wanted.ordinary}::integer, ${wanted.last}::integer, ${limits.callsPerSecond}::double precision, ${limits.monthlyBudget}::integer,
-  ${horizonMs}::double precision, ${probeLeaseMs}::double precision
+  ${app}::text, ${wanted.ordinary}::integer, ${wanted.reserved}::integer, ${wanted.forced}::integer, ${limits.callsPerSecond}::double precision,
+  ${limits.monthlyBudget}::integer, ${horizonMs}::double precision, ${probeLeaseMs}::double precision
 )`
-  const row = rows[0] ?? {}
-  return { reservation: reservationOf(row), probe: row['kind'] === 'granted' && textOrNull(row, 'reason') !== null }
+  return reservationOf(rows[0] ?? {})
 }
 
 function reservationOf(row: Row): Reservation {
@@ -73,61 +85,23 @@ function reservationOf(row: Row): Reservation {
     case 'granted':
       return {
         kind,
-        last: number(row, 'last'),
+        reserved: number(row, 'reserved'),
         ordinary: number(row, 'ordinary'),
         firstInMs: number(row, 'first_in_ms'),
         everyMs: number(row, 'every_ms'),
+        month: text(row, 'month'),
       }
     case 'busy':
       return { kind, forMs: Math.max(1, Math.ceil(number(row, 'first_in_ms'))) }
-    default:
-      return { kind, until: time(row, 'until'), reason: text(row, 'reason') }
+    case 'paused':
+      return { kind, until: time(row, 'until'), problem: problemFrom(text(row, 'pause_code'), row['pause_detail']) }
+    case 'budget':
+      return {
+        kind,
+        until: time(row, 'until'),
+        used: number(row, 'calls_used'),
+        reserved: number(row, 'calls_reserved'),
+        month: text(row, 'month'),
+      }
   }
-}
-
-/**
- * Only a configuration error is disproved by one good answer. A rate limit or a used-up quota has its own end:
- * answers to calls that were under way when it began must not lift it.
- */
-async function liftPause(prisma: PrismaClient, app: string): Promise<void> {
-  await prisma.$executeRaw`/* lift_pause */
-UPDATE delivery_app SET pause_kind = NULL, pause_reason = NULL, paused_until = NULL, probing = false, probes = 0, updated_at = clock_timestamp()
-WHERE app = ${app}::text AND pause_kind = 'configuration'`
-}
-
-/** A longer pause stays. */
-async function throttleApp(prisma: PrismaClient, app: string, until: Date, reason: string): Promise<void> {
-  await prisma.$executeRaw`/* throttle_app */
-INSERT INTO delivery_app AS known (app, pause_kind, pause_reason, paused_until) VALUES (${app}::text, 'throttled', ${reason}::text, ${iso(until)}::timestamptz)
-ON CONFLICT (app) DO UPDATE SET
-  pause_kind = excluded.pause_kind, pause_reason = excluded.pause_reason, paused_until = excluded.paused_until, probing = false, updated_at = clock_timestamp()
-WHERE known.pause_kind IS NULL OR (known.pause_kind <> 'configuration' AND known.paused_until < excluded.paused_until)`
-}
-
-async function exhaustApp(prisma: PrismaClient, app: string, until: Date, reason: string): Promise<void> {
-  await prisma.$executeRaw`/* exhaust_app */
-INSERT INTO delivery_app (app, pause_kind, pause_reason, paused_until) VALUES (${app}::text, 'quota', ${reason}::text, ${iso(until)}::timestamptz)
-ON CONFLICT (app) DO UPDATE SET
-  pause_kind = excluded.pause_kind, pause_reason = excluded.pause_reason, paused_until = excluded.paused_until, probing = false, probes = 0,
-  updated_at = clock_timestamp()`
-}
-
-/**
- * Of the many calls that are under way when an app breaks, the first pauses it; the others change nothing.
- * A failure while a probe is out is the probe's: the wait grows. A used-up quota stays until its end.
- */
-async function pauseApp(prisma: PrismaClient, app: string, reason: string, delays: readonly number[]): Promise<void> {
-  await prisma.$executeRaw`/* pause_app */
-INSERT INTO delivery_app AS known (app, pause_kind, pause_reason, paused_until, probes)
-VALUES (
-  ${app}::text, 'configuration', ${reason}::text, clock_timestamp() + make_interval(secs => (${delays}::double precision[])[1] / 1000), 1
-)
-ON CONFLICT (app) DO UPDATE SET
-  pause_kind = excluded.pause_kind,
-  pause_reason = excluded.pause_reason,
-  paused_until = clock_timestamp() + make_interval(secs => (${delays}::double precision[])[1 + least(known.probes, ${MAX_PROBES}::integer)] / 1000),
-  probing = false,
-  probes = known.probes + 1,
-  updated_at = clock_timestamp()
-WHERE known.pause_kind IS NULL OR known.probing OR known.paused_until <= clock_timestamp() OR known.pause_kind = 'throttled'`
 }

@@ -18,6 +18,10 @@ const BY_SQLSTATE: Readonly<Record<string, Cause>> = {
   '53': 'unknown', // too many connections, out of memory, disk full
   '08': 'unknown', // connection exception
   '57': 'unknown', // shutdown, crash, starting up
+  '58': 'unknown', // the server's own input and output failed
+  XX: 'unknown', // internal error, damaged page
+  '25006': 'unavailable', // a replica, or set read-only
+  '54': 'unavailable', // a limit of the server
   '28': 'unavailable', // wrong password
   '3D': 'unavailable', // no such database
   '42P01': 'schema', // no such table

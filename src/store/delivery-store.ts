@@ -1,14 +1,14 @@
 import { QUERY_WINDOW_MS, type TaskKey } from '../core/delivery.ts'
 import { TrackerError } from '../core/errors.ts'
 import { isLastLook, type LookPlan, type TaskUpdate } from '../core/plan.ts'
-import type { DeliveryStore, LoadedTask, Timer } from '../core/ports.ts'
+import type { Delay, DeliveryStore, LoadedTask, Timer } from '../core/ports.ts'
 import { timingOf } from '../core/schedule.ts'
 import { adoptTasks, unadoptTasks } from './adopt-tasks.ts'
 import { createBatcher } from './batcher.ts'
 import { retrying } from './database-errors.ts'
 import { renameIn } from './erase-people.ts'
 import type { PrismaClient } from './generated/client.ts'
-import { loadTasks } from './load-tasks.ts'
+import { type AgentIdOf, loadTasks } from './load-tasks.ts'
 import type { Database } from './prisma.ts'
 import { chosen, iso, millis, type Row, text, time } from './rows.ts'
 import { withSessionLock } from './session-lock.ts'
@@ -34,9 +34,13 @@ const GAP_MS = 10
 const WRITES = { maxItems: MAX_LOOKS, parallel: 1, gapMs: GAP_MS, mayBePoisoned }
 
 /** The store on PostgreSQL. Every write to an open task names the `poll_no` it believes. */
-export function createDeliveryStore({ prisma, pool }: Pick<Database, 'prisma' | 'pool'>): PostgresDeliveryStore {
+export function createDeliveryStore(
+  { prisma, pool }: Pick<Database, 'prisma' | 'pool'>,
+  /** Of the worker's configuration. */
+  agentIdOf: AgentIdOf = () => null,
+): PostgresDeliveryStore {
   const load = createBatcher<TaskKey, LoadedTask | null>({
-    run: (keys) => loadTasks(prisma, keys),
+    run: (keys) => loadTasks(prisma, keys, agentIdOf),
     maxItems: MAX_LOADS,
     parallel: 2,
     gapMs: GAP_MS,
@@ -47,8 +51,8 @@ export function createDeliveryStore({ prisma, pool }: Pick<Database, 'prisma' | 
     ...WRITES,
     keyOf: (plan) => nameOf(plan.key),
   })
-  const putOff = createBatcher<PutOff, Written>({
-    run: (items) => putOffLooks(prisma, items),
+  const delay = createBatcher<Delayed, Written>({
+    run: (items) => delayPolls(prisma, items),
     ...WRITES,
     keyOf: (item) => nameOf(item.key),
   })
@@ -59,7 +63,7 @@ export function createDeliveryStore({ prisma, pool }: Pick<Database, 'prisma' | 
     load,
     apply,
     end: (key, believes, update) => endTask(prisma, key, believes.pollNo, update),
-    putOff: (key, believes, nextPollAt, hindrance) => putOff({ key, pollNo: believes.pollNo, nextPollAt, hindrance }),
+    delay: (key, expected, columns) => delay({ ...columns, key, pollNo: expected.pollNo }),
     rename: (key, userId, pseudonym) => renameIn(prisma, key, userId, pseudonym),
     exclusively: (work) => withSessionLock(pool, work),
     overdue: (before, limit, after) => overdueTasks(prisma, before, limit, after),
@@ -69,16 +73,19 @@ export function createDeliveryStore({ prisma, pool }: Pick<Database, 'prisma' | 
 
 /** Nobody's state changes without a look, so only the task's own end is written. */
 async function endTask(prisma: PrismaClient, key: TaskKey, pollNo: number, { status, reason }: TaskUpdate): Promise<Written> {
+  const detail = reason === null || reason.detail === null ? null : JSON.stringify(reason.detail)
   return await retrying(async ({ maybeCommitted }) => {
     const written = await prisma.$executeRaw`/* end_task */
-UPDATE delivery_task SET status = ${status}::text, reason = ${reason}::text, next_poll_at = NULL, finished_at = clock_timestamp()
+UPDATE delivery_task SET
+  status = ${status}::text, reason_code = ${reason?.code ?? null}::text, reason_detail = ${detail}::jsonb, next_poll_at = NULL,
+  finished_at = clock_timestamp()
 WHERE app = ${key.app}::text AND task_id = ${key.taskId}::text AND poll_no = ${pollNo}::integer AND status = 'tracking'`
     if (written > 0 || !maybeCommitted) return written > 0 ? 'stored' : 'stale'
     // The reply to an earlier attempt was lost: is the end that we find ours?
     const ended = await prisma.$queryRaw<Row[]>`/* find_end */
 SELECT 1 AS found FROM delivery_task
 WHERE app = ${key.app}::text AND task_id = ${key.taskId}::text AND poll_no = ${pollNo}::integer AND status = ${status}::text
-  AND reason IS NOT DISTINCT FROM ${reason}::text`
+  AND reason_code IS NOT DISTINCT FROM ${reason?.code ?? null}::text`
     return ended.length > 0 ? 'stored' : 'stale'
   })
 }
@@ -88,41 +95,54 @@ async function cancelTask(prisma: PrismaClient, key: TaskKey): Promise<boolean> 
   const cancelled = await retrying(
     () => prisma.$executeRaw`/* cancel_task */
 UPDATE delivery_task
-SET status = 'cancelled', reason = 'cancelled: tracking was ended on request', next_poll_at = NULL, finished_at = clock_timestamp()
+SET status = 'cancelled', reason_code = 'cancelled', reason_detail = NULL, next_poll_at = NULL, finished_at = clock_timestamp()
 WHERE app = ${key.app}::text AND task_id = ${key.taskId}::text AND status = 'tracking'`,
   )
   return cancelled > 0
 }
 
-interface PutOff {
+interface Delayed extends Delay {
   readonly key: TaskKey
   readonly pollNo: number
-  readonly nextPollAt: Date
-  readonly hindrance: string
 }
 
-/** A paused app puts off all its tasks at once. Repeating it is harmless: `poll_no` stays. */
-async function putOffLooks(prisma: PrismaClient, given: readonly PutOff[]): Promise<Written[]> {
+/** A paused app delays all its tasks at once. Repeating it is harmless: `poll_no` stays. */
+async function delayPolls(prisma: PrismaClient, given: readonly Delayed[]): Promise<Written[]> {
   const items = given.toSorted((a, b) => byKey(a.key, b.key))
   const rows = await retrying(
-    () => prisma.$queryRaw<Row[]>`/* put_off_looks */
+    () => prisma.$queryRaw<Row[]>`/* delay_polls */
 WITH fenced AS MATERIALIZED (
-  SELECT task.id, given.n, given.next_poll_at, given.hindrance
+  SELECT task.id, given.*
   FROM unnest(
     ${items.map((_, n) => n)}::integer[],
     ${items.map((item) => item.key.app)}::text[],
     ${items.map((item) => item.key.taskId)}::text[],
     ${items.map((item) => item.pollNo)}::integer[],
     ${items.map((item) => iso(item.nextPollAt))}::timestamptz[],
-    ${items.map((item) => item.hindrance)}::text[]
-  ) AS given (n, app, task_id, poll_no, next_poll_at, hindrance)
+    ${items.map((item) => item.reason?.code ?? null)}::text[],
+    ${items.map((item) => (item.reason === null || item.reason.detail === null ? null : JSON.stringify(item.reason.detail)))}::jsonb[],
+    ${items.map((item) => item.problem?.code ?? null)}::text[],
+    ${items.map((item) => (item.problem === null ? null : JSON.stringify(item.problem.detail)))}::jsonb[],
+    ${items.map((item) => iso(item.problem?.since ?? null))}::timestamptz[],
+    ${items.map((item) => item.problem?.polls ?? 0)}::integer[],
+    ${items.map((item) => item.failuresInRow)}::integer[],
+    ${items.map((item) => item.calls)}::integer[],
+    ${items.map((item) => item.finalCalls)}::integer[]
+  ) AS given (
+    n, app, task_id, poll_no, next_poll_at, delay_code, delay_detail, problem_code, problem_detail, problem_since, problem_polls,
+    failures_in_row, calls, final_calls
+  )
   CROSS JOIN LATERAL (
-    SELECT id, poll_no, status FROM delivery_task AS stored WHERE stored.app = given.app AND stored.task_id = given.task_id
+    SELECT id, poll_no, status, resumed FROM delivery_task AS stored WHERE stored.app = given.app AND stored.task_id = given.task_id
     LIMIT 1 FOR UPDATE
   ) AS task
-  WHERE task.poll_no = given.poll_no AND task.status = 'tracking'
+  -- A task that was brought forward meanwhile is polled anyway, and keeps its new time.
+  WHERE task.poll_no = given.poll_no AND task.status = 'tracking' AND NOT task.resumed
 )
-UPDATE delivery_task AS task SET next_poll_at = fenced.next_poll_at, hindrance = fenced.hindrance
+UPDATE delivery_task AS task SET
+  next_poll_at = fenced.next_poll_at, delay_code = fenced.delay_code, delay_detail = fenced.delay_detail,
+  problem_code = fenced.problem_code, problem_detail = fenced.problem_detail, problem_since = fenced.problem_since,
+  problem_polls = fenced.problem_polls, failures_in_row = fenced.failures_in_row, calls = fenced.calls, final_calls = fenced.final_calls
 FROM fenced WHERE task.id = fenced.id
 RETURNING fenced.n`,
   )

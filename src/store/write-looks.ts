@@ -43,13 +43,21 @@ WITH look AS (
     ${plans.map((plan) => plan.believes.pollNo)}::integer[],
     ${plans.map((plan) => plan.believes.erasureNo)}::bigint[],
     ${tasks.map((task) => task.status)}::text[],
-    ${tasks.map((task) => task.reason)}::text[],
+    ${tasks.map((task) => task.reason?.code ?? null)}::text[],
+    ${tasks.map((task) => json(task.reason?.detail))}::jsonb[],
     ${tasks.map((task) => iso(task.nextPollAt))}::timestamptz[],
     ${tasks.map((task) => iso(task.lastGoodRequestedAt))}::timestamptz[],
     ${tasks.map((task) => iso(task.lastObservedAt))}::timestamptz[],
     ${tasks.map((task) => task.goodPolls)}::integer[],
     ${tasks.map((task) => task.failuresInRow)}::integer[],
-    ${tasks.map((task) => task.timeoutsInRow)}::integer[],
+    ${tasks.map((task) => task.calls)}::integer[],
+    ${tasks.map((task) => task.finalCalls)}::integer[],
+    ${tasks.map((task) => task.problem?.code ?? null)}::text[],
+    ${tasks.map((task) => json(task.problem?.detail))}::jsonb[],
+    ${tasks.map((task) => iso(task.problem?.since ?? null))}::timestamptz[],
+    ${tasks.map((task) => task.problem?.polls ?? 0)}::integer[],
+    ${tasks.map((task) => task.delay?.code ?? null)}::text[],
+    ${tasks.map((task) => json(task.delay?.detail))}::jsonb[],
     ${tasks.map((task) => task.listedFingerprint)}::text[],
     ${tasks.map((task) => iso(task.listedSince))}::timestamptz[],
     ${tasks.map((task) => task.counts.pending)}::integer[],
@@ -66,12 +74,16 @@ WITH look AS (
     ${polls.map((poll) => poll.message)}::text[],
     ${polls.map((poll) => poll.requestId)}::text[],
     ${polls.map((poll) => poll.anomalies)}::integer[],
+    ${polls.map((poll) => poll.problemCode)}::text[],
+    ${polls.map((poll) => poll.scope)}::text[],
+    ${polls.map((poll) => poll.calls)}::integer[],
     ${plans.map((plan) => plan.changed.length)}::integer[]
   ) AS given (
     n, app, task_id, believes, heeds,
-    status, reason, next_poll_at, last_good_requested_at, last_observed_at, good_polls, failures_in_row, timeouts_in_row, listed_fingerprint, listed_since,
+    status, reason_code, reason_detail, next_poll_at, last_good_requested_at, last_observed_at, good_polls, failures_in_row, calls, final_calls,
+    problem_code, problem_detail, problem_since, problem_polls, delay_code, delay_detail, listed_fingerprint, listed_since,
     pending, invalid, failed, forbidden, unread, read,
-    due_at, requested_at, responded_at, outcome, code, message, request_id, anomalies, changed
+    due_at, requested_at, responded_at, outcome, code, message, request_id, anomalies, poll_problem_code, poll_scope, poll_calls, changed
   )
 ), fenced AS MATERIALIZED (
   SELECT task.id, look.*
@@ -86,16 +98,23 @@ WITH look AS (
   UPDATE delivery_task AS task SET
     poll_no = fenced.believes + 1,
     status = fenced.status,
-    reason = fenced.reason,
+    reason_code = fenced.reason_code,
+    reason_detail = fenced.reason_detail,
     next_poll_at = fenced.next_poll_at,
     last_good_requested_at = fenced.last_good_requested_at,
     last_observed_at = fenced.last_observed_at,
     good_polls = fenced.good_polls,
     failures_in_row = fenced.failures_in_row,
-    timeouts_in_row = fenced.timeouts_in_row,
+    calls = fenced.calls,
+    final_calls = fenced.final_calls,
+    problem_code = fenced.problem_code,
+    problem_detail = fenced.problem_detail,
+    problem_since = fenced.problem_since,
+    problem_polls = fenced.problem_polls,
+    delay_code = fenced.delay_code,
+    delay_detail = fenced.delay_detail,
     listed_fingerprint = fenced.listed_fingerprint,
     listed_since = fenced.listed_since,
-    hindrance = CASE WHEN fenced.outcome = 'observed' THEN NULL ELSE task.hindrance END,
     finished_at = CASE WHEN fenced.status <> 'tracking' THEN clock_timestamp() END,
     pending = fenced.pending, invalid = fenced.invalid, failed = fenced.failed, forbidden = fenced.forbidden, unread = fenced.unread, read = fenced.read
   FROM fenced
@@ -103,14 +122,14 @@ WITH look AS (
 ), poll AS (
   INSERT INTO delivery_poll (
     task_pk, poll_no, due_at, requested_at, responded_at, outcome, code, message, request_id,
-    pending, invalid, failed, forbidden, unread, read, changed, anomalies
+    pending, invalid, failed, forbidden, unread, read, changed, anomalies, problem_code, scope, calls
   )
   SELECT
     id, believes + 1, due_at, requested_at, responded_at, outcome, code, message, request_id,
     CASE WHEN outcome = 'observed' THEN pending END, CASE WHEN outcome = 'observed' THEN invalid END,
     CASE WHEN outcome = 'observed' THEN failed END, CASE WHEN outcome = 'observed' THEN forbidden END,
     CASE WHEN outcome = 'observed' THEN unread END, CASE WHEN outcome = 'observed' THEN read END,
-    changed, anomalies
+    changed, anomalies, poll_problem_code, poll_scope, poll_calls
   FROM fenced
   ORDER BY id
 ), person AS (
@@ -172,6 +191,11 @@ FROM unnest(
 JOIN delivery_task AS task ON task.app = given.app AND task.task_id = given.task_id
 JOIN delivery_poll AS poll ON poll.task_pk = task.id AND poll.poll_no = given.poll_no
 WHERE poll.requested_at = given.requested_at AND poll.responded_at IS NOT DISTINCT FROM given.responded_at`
+}
+
+/** As a parameter of the type `jsonb`; no details are SQL's NULL. */
+function json(detail: object | null | undefined): string | null {
+  return detail === null || detail === undefined ? null : JSON.stringify(detail)
 }
 
 function recipientRow(n: number, { userId, firstSeenAt, state }: Recipient) {

@@ -1,5 +1,4 @@
 import type { Config, QueueConfig } from '../config.ts'
-import { verdictOf } from '../core/classify.ts'
 import type { Finding } from '../core/finding.ts'
 import { createDingTalkApi } from '../dingtalk/client.ts'
 import { openQueue } from '../queue/connection.ts'
@@ -102,12 +101,11 @@ async function diagnoseApps({ apps, privateHosts }: Config): Promise<Finding[]> 
         const name = `credentials of "${app.name}"`
         if (failure === null)
           return { name, ok: true, detail: app.credentials.kind === 'fixed' ? 'a fixed token, not checked' : `a token from ${app.apiUrl}` }
-        const verdict = verdictOf(failure.code, failure.message)
         return {
           name,
           ok: false,
           detail: `${failure.code} ${failure.message}`.trim(),
-          remedy: 'remedy' in verdict ? verdict.remedy : `check that ${app.apiUrl} can be reached from here`,
+          remedy: `check the credentials, and that ${app.apiUrl} can be reached from here`,
         }
       }),
     )

@@ -5,6 +5,7 @@ import type { Database } from '../store/prisma.ts'
 import { consumptionCheck } from './checks/consumption.ts'
 import { databaseCheck, schemaCheck } from './checks/database.ts'
 import { blindGapsCheck, type Lateness, overdueCheck } from './checks/looks.ts'
+import { appsCheck, writesCheck } from './checks/polls.ts'
 import { clockCheck, eventLoopCheck, locksCheck, poolCheck } from './checks/process.ts'
 import { queueChecks, refusedJobsCheck } from './checks/queue.ts'
 import type { DatabaseClock } from './clock.ts'
@@ -18,7 +19,9 @@ const PROBE_PATIENCE_MS = 1_500
 /** The looks of a worker. Null: they have not begun, or are ending. */
 type Looks = Pick<LookWorker, 'isRunning' | 'startedAt' | 'lastActiveAt' | 'locks'> | null
 
-type Needs = Pick<Parts, 'database' | 'queue' | 'now' | 'clock'> & { readonly eventLoop: Pick<EventLoopWatch, 'longestMs'> }
+type Needs = Pick<Parts, 'database' | 'queue' | 'now' | 'clock' | 'writes' | 'worker'> & {
+  readonly eventLoop: Pick<EventLoopWatch, 'longestMs'>
+}
 
 type Limits = Lateness & Pick<Pace, 'blockedMs'>
 
@@ -33,6 +36,8 @@ export async function healthOf(needs: Needs, looks: Looks, limits: Limits): Prom
     schemaCheck(asked),
     queue,
     consumptionCheck(asked, looks, limits.overdueMs),
+    writesCheck(needs.writes, needs.now()),
+    appsCheck(needs.worker),
     overdueCheck(asked, limits),
     blindGapsCheck(asked, limits),
     queueMemory,

@@ -23,8 +23,13 @@ export function createJournal(log: Logger, metrics: Metrics | null): Journal {
       metrics.look({ app: key.app, outcome: plan.poll.outcome, lagMs, good: plan.poll.outcome === 'observed' })
       if (event.stored === 'stored') metrics.recipientsRead(key.app, plan.transitions.filter((each) => each.to === 'read').length)
     },
-    ended: ({ key, status, reason }) => log.info({ ...key, status, reason }, 'task ended'),
-    putOff: ({ key, until, reason }) => log.debug({ ...key, until: until.toISOString(), reason }, 'look put off'),
+    ended: ({ key, status, reason }) => log.info({ ...key, status, reason: reason?.code }, 'task ended'),
+    delayed: ({ key, until, reason, problem }) =>
+      log.debug({ ...key, until: until.toISOString(), reason: reason?.code, problem: problem?.code }, 'poll delayed'),
+    paused({ app, problem: { code, detail } }) {
+      log.warn({ app, problem: code, ...detail }, 'polls paused')
+    },
+    recovered: ({ app }) => log.info({ app }, 'polls go on'),
     reconciled({ actions }) {
       log.warn(actions, 'reconciled: timers were missing or tasks were past their deadline')
       metrics?.reconciled(actions)
@@ -47,16 +52,15 @@ export function createJournal(log: Logger, metrics: Metrics | null): Journal {
 
 const LOCK_FOUND = 'a job whose lock had run out is taken over: its worker died, or was blocked'
 
-/** A person must act on a paused app; an ordinary look is not worth a line at `info` when 10,000 tasks have 24 each. */
-function levelOf({ plan, stored }: LookEvent): 'debug' | 'info' | 'warn' {
+/** An ordinary poll is not worth a line at `info` when 10,000 tasks have 24 each. */
+function levelOf({ plan, stored }: LookEvent): 'debug' | 'info' {
   if (stored === 'stale') return 'info'
-  if (plan.app.kind === 'pause' || plan.app.kind === 'quota') return 'warn'
   return plan.poll.outcome === 'observed' ? 'debug' : 'info'
 }
 
 function fieldsOf({ key, plan, lagMs }: LookEvent): Record<string, unknown> {
-  const { outcome, code, message, requestId, pollNo, anomalies } = plan.poll
-  const trouble = outcome === 'observed' ? {} : { code, message }
+  const { outcome, code, message, requestId, pollNo, anomalies, problemCode, scope } = plan.poll
+  const trouble = outcome === 'observed' ? {} : { code, message, problem: problemCode, scope }
   const { read, unread, pending } = plan.task.counts
   const nextPollAt = plan.task.nextPollAt?.toISOString() ?? null
   return {
@@ -72,12 +76,7 @@ function fieldsOf({ key, plan, lagMs }: LookEvent): Record<string, unknown> {
     anomalies,
     lagMs,
     nextPollAt,
-    ...effectOf(plan.app),
   }
-}
-
-function effectOf(app: LookEvent['plan']['app']): Record<string, unknown> {
-  return 'reason' in app ? { appState: app.kind, remedy: app.reason } : {}
 }
 
 /** A server that is away is tried again every second; its absence is one line in ten. */

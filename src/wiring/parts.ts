@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { QueueConfig } from '../config.ts'
 import type { DeliveryStore, Journal } from '../core/ports.ts'
 import type { DingTalkApp } from '../dingtalk/app.ts'
@@ -6,14 +7,17 @@ import type { Metrics, ProcessGauges } from '../http/metrics.ts'
 import type { Closers } from '../lifecycle.ts'
 import type { Logger } from '../logger.ts'
 import { type JobQueue, openQueue } from '../queue/connection.ts'
-import { type LookDeps, look } from '../service/look.ts'
-import { createPermits, type Permits } from '../service/permits.ts'
+import { createPermits } from '../service/permits.ts'
+import { type PollDeps, poll } from '../service/poll.ts'
+import { createWorkerScope, type WorkerScope } from '../service/worker-scope.ts'
+import { createWriteBreaker, type WriteBreaker } from '../service/write-breaker.ts'
 import { createAppGate } from '../store/app-gate.ts'
 import { onRepeated } from '../store/database-errors.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { digestOf } from '../store/erase-people.ts'
 import { readGauges } from '../store/gauges.ts'
 import { type Database, openDatabase } from '../store/prisma.ts'
+import { createWorkerBook } from '../store/worker-book.ts'
 import { createDatabaseClock, type DatabaseClock } from './clock.ts'
 import { createJournal } from './journal.ts'
 import { budgetsOf, limitsBy, noDatabase, type Pace, type WorkerConfig } from './settings.ts'
@@ -35,7 +39,13 @@ export interface Parts {
   readonly clock: DatabaseClock
   /** The database's time. */
   readonly now: () => Date
-  readonly look: (...args: [key: Parameters<typeof look>[1], signal: AbortSignal]) => ReturnType<typeof look>
+  /** What this worker cannot poll. */
+  readonly worker: WorkerScope
+  /** Whether what polls bring is stored. */
+  readonly writes: WriteBreaker
+  /** Probes what a new configuration may have repaired. */
+  repaired(): Promise<void>
+  readonly look: (...args: [key: Parameters<typeof poll>[1], signal: AbortSignal]) => ReturnType<typeof poll>
 }
 
 /** @throws {TrackerError} `INVALID_CONFIG` without a database */
@@ -60,18 +70,28 @@ export function openParts(config: WorkerConfig, pace: Pace, { log, metrics, clos
   metrics?.onProcess(() => processGauges(database, clock))
   metrics?.onRefusedJobs(() => queue.it.getFailedCount())
 
-  const store = createDeliveryStore(database)
-  const gate = createAppGate(database, { probeLeaseMs: pace.probeLeaseMs })
+  const agentIds = new Map(config.apps.map(({ name, agentId }) => [name, agentId]))
+  const agentIdOf = (app: string): string | null => agentIds.get(app) ?? null
+  const store = createDeliveryStore(database, agentIdOf)
+  const gate = createAppGate(database, { probeLeaseMs: pace.probeLeaseMs, agentIdOf })
   const maxWaiting = Math.max(1, Math.floor(config.workerConcurrency / 2))
-  const permits = createPermits({ gate, limitsOf: limitsBy(config.apps), now, maxWaiting })
-  const api = openApi({ config, pace, clock, metrics, permits })
+  const onRefundFailed = failed('giving unused calls back')
+  const permits = createPermits({ gate, limitsOf: limitsBy(config.apps), now, maxWaiting, onRefundFailed })
+  const book = createWorkerBook(database)
+  const worker = createWorkerScope({
+    ...{ workerId: randomUUID(), apps: [...agentIds.keys()], book, timing: pace.timing, now, journal },
+    ...{ beatEveryMs: pace.beatEveryMs, probeLeaseMs: pace.probeLeaseMs },
+  })
+  const writes = createWriteBreaker({ now, onFailed: failed('storing what a poll brought, which will be tried again,') })
+  const api = openApi({ config, pace, clock, metrics })
   closers.add('DingTalk client', () => api.close())
-  const deps: LookDeps = { store, digest: digestOf, api, gate, permits, timing: pace.timing, now, journal }
+  const deps: PollDeps = { store, digest: digestOf, api, gate, permits, scopes: gate, worker, writes, timing: pace.timing, now, journal }
   return {
-    ...{ database, store, queueConfig, queue: queue.it, journal, clock, now },
+    ...{ database, store, queueConfig, queue: queue.it, journal, clock, now, worker, writes },
+    repaired: () => book.repaired(config.apps.map(({ name, agentId }) => ({ name, agentId }))),
     async look(key, signal) {
       await clock.ensure()
-      return look(deps, key, signal)
+      return poll(deps, key, signal)
     },
   }
 }
@@ -88,18 +108,15 @@ interface ApiNeeds {
   readonly pace: Pace
   readonly clock: Pick<DatabaseClock, 'now' | 'uncertaintyMs'>
   readonly metrics: Metrics | null
-  readonly permits: Permits
 }
 
-function openApi({ config, pace, clock, metrics, permits }: ApiNeeds): DingTalkApi {
+function openApi({ config, pace, clock, metrics }: ApiNeeds): DingTalkApi {
   const apps = new Map<string, DingTalkApp>(config.apps.map((app) => [app.name, app]))
   return createDingTalkApi(apps, {
     now: clock.now,
     uncertaintyMs: clock.uncertaintyMs,
     privateHosts: config.privateHosts,
     tokens: pace.tokens,
-    // Before all others: what it repeats had its turn already.
-    mayRepeat: async (app, signal) => (await permits.take({ app, deadlineAt: clock.now(), last: true }, signal)).kind === 'granted',
     ...(metrics && { onCall: (call) => metrics.apiCall(call), onTokenRefresh: (app, ok) => metrics.tokenRefresh(app, ok) }),
   })
 }

@@ -49,7 +49,9 @@ export interface Pace {
   readonly blockedMs: number
   /** A dead worker's looks wait this long for another one. */
   readonly lockMs: number
-  /** How long the one probe of a misconfigured app keeps the others out when its answer never comes. */
+  /** Workers say to each other that they run this often. */
+  readonly beatEveryMs: number
+  /** How long the one probe of a paused app keeps the others out when its answer never comes. */
   readonly probeLeaseMs: number
   readonly tokens: Pick<TokenTiming, 'outageRetryMs' | 'refusalRetryMs'>
 }
@@ -69,6 +71,7 @@ export function paceOf({ pollsPerTask, timeScale }: Pick<WorkerConfig, 'pollsPer
     wedgedMs: scaled(300_000, 5_000),
     blockedMs: Math.max(2_000, lockMs / 4),
     lockMs,
+    beatEveryMs: scaled(10_000, 500),
     probeLeaseMs: scaled(60_000, 1_000),
     tokens: { outageRetryMs: scaled(1_000, 50), refusalRetryMs: scaled(5_000, 50) },
   }

@@ -1,3 +1,4 @@
+import type { WriteBreaker } from '../service/write-breaker.ts'
 import { assertConsuming, type ConsumptionNeeds, type Looks, Stuck } from './checks/consumption.ts'
 import { type Interval, startInterval } from './interval.ts'
 import type { Pace } from './settings.ts'
@@ -10,12 +11,7 @@ export type OnWedged = (detail: string) => void
  * Watches over a worker from outside of what may be wedged. A process that is started anew is well within a second; one that waits for
  * somebody to read `/readyz` misses looks.
  */
-export function watchOver(
-  needs: ConsumptionNeeds & { readonly queue: CountedQueue },
-  looks: Looks,
-  pace: Pace,
-  onWedged: OnWedged,
-): Interval {
+export function watchOver(needs: WatchNeeds, looks: Looks, pace: Pace, onWedged: OnWedged): Interval {
   let sinceMs: number | null = null
   return startInterval(
     pace.overdueMs / 4,
@@ -28,16 +24,15 @@ export function watchOver(
   )
 }
 
-interface CountedQueue {
-  count(): Promise<number>
+interface WatchNeeds extends ConsumptionNeeds {
+  readonly queue: ConsumptionNeeds['queue'] & { count(): Promise<number> }
+  readonly writes: Pick<WriteBreaker, 'failing'>
 }
 
 /** Null: not wedged, or not to be known while a server is away. */
-async function wedgedBy(
-  needs: ConsumptionNeeds & { readonly queue: CountedQueue },
-  looks: Looks,
-  overdueMs: number,
-): Promise<string | null> {
+async function wedgedBy(needs: WatchNeeds, looks: Looks, overdueMs: number): Promise<string | null> {
+  // A worker that keeps answers until they can be stored must live: with it they would be gone, and their calls paid for nothing.
+  if (needs.writes.failing() !== null) return null
   try {
     await assertConsuming(needs, looks, overdueMs)
   } catch (error) {

@@ -1,5 +1,5 @@
 import type { Look, TaskRates } from '../../core/rates.ts'
-import { jitterOf, plannedLooks, timingOf } from '../../core/schedule.ts'
+import { plannedLooks, timingOf } from '../../core/schedule.ts'
 import type { Display } from '../rates.ts'
 import { NO_BREAK } from './facts.ts'
 import { scaleOf } from './sparkline.ts'
@@ -61,7 +61,7 @@ function soonInWords(looks: readonly Date[], now: Date): string {
  */
 function looksAhead({ app, taskId, sentAt, deadlineAt }: TaskRates, nextPollAt: Date, pollsPerTask: number, now: Date): Date[] {
   const timing = timingOf(pollsPerTask, scaleOf({ sentAt, deadlineAt }))
-  const planned = plannedLooks(sentAt, deadlineAt, timing, jitterOf({ app, taskId }))
+  const planned = plannedLooks({ key: { app, taskId }, sentAt, sentAtGiven: true, deadlineAt }, timing)
   const isPlanned = planned.some(({ at }) => Math.abs(at.getTime() - nextPollAt.getTime()) <= ROUNDING_MS)
   const from = Math.max(nextPollAt.getTime() + ROUNDING_MS, now.getTime())
   return planned.filter(({ at, last }) => at.getTime() > from && (isPlanned || last)).map(({ at }) => at)

@@ -1,5 +1,5 @@
-import { forbiddenReasonOf } from '../../core/classify.ts'
 import { toCsv } from '../../core/csv.ts'
+import { forbiddenReasonOf } from '../../core/problems.ts'
 import type { CampaignRecipient, RecipientStatus } from '../../core/rates.ts'
 
 /** The list of a page as a file, with the column names of the SQL views. */

@@ -1,5 +1,5 @@
-import { forbiddenReasonOf } from '../../core/classify.ts'
 import type { StateKind } from '../../core/delivery.ts'
+import { forbiddenReasonOf } from '../../core/problems.ts'
 import type { CampaignRecipient, RateColumns, RecipientStatus } from '../../core/rates.ts'
 import { percentOf, stretched } from './axis.ts'
 import { partOf, swatch } from './bar.ts'

@@ -1,4 +1,4 @@
-import { verdictOf } from '../../core/classify.ts'
+import { problemCodeOf as verdictOf } from '../../core/problems.ts'
 import { type Html, html } from './html.ts'
 import type { View } from './view.ts'
 
@@ -36,7 +36,7 @@ export function whatWasSaid({ words }: View, reason: string): Html {
 
 export type Remedy = 'permission' | 'address' | 'credentials' | 'agent' | 'suite' | 'path' | 'other'
 
-/** One code of each group of the table in core/classify.ts: codes with the same verdict have the same remedy. */
+/** One code of each group of the table in core/problems.ts: codes with the same verdict have the same remedy. */
 const EXAMPLES: ReadonlyArray<readonly [Remedy, string]> = [
   ['permission', '60011'],
   ['address', '60020'],

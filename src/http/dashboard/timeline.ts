@@ -1,5 +1,5 @@
 import type { Look, TaskRates } from '../../core/rates.ts'
-import { jitterOf, nextPlannedLook, type PlannedLook, plannedLooks, timingOf } from '../../core/schedule.ts'
+import { nextPlannedLook, type PlannedLook, plannedLooks, timingOf } from '../../core/schedule.ts'
 import { percentOf, scaleOf, stretched, stretchedMarks } from './axis.ts'
 import { type Html, html } from './html.ts'
 import type { View } from './view.ts'
@@ -38,10 +38,10 @@ ${ahead.length > 0 && html`<li>${key(html`<circle class="planned" cx="6" cy="6" 
 export function looksAhead(task: TaskRates, now: Date, pollsPerTask: number): PlannedLook[] {
   if (task.status !== 'tracking' || task.nextPollAt === null) return []
   const timing = timingOf(pollsPerTask, scaleOf(task))
-  const jitter = jitterOf(task)
+  const plan = { ...task, key: task, sentAtGiven: true }
   const next = task.nextPollAt
-  const after = nextPlannedLook(task, next > now ? next : now, timing, jitter)
-  const later = after === null ? [] : plannedLooks(task.sentAt, task.deadlineAt, timing, jitter).filter(({ at }) => at >= after.at)
+  const after = nextPlannedLook(plan, next > now ? next : now, timing)
+  const later = after === null ? [] : plannedLooks(plan, timing).filter(({ at }) => at >= after.at)
   return [{ at: next, last: after === null }, ...later]
 }
 

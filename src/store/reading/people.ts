@@ -1,6 +1,6 @@
-import { forbiddenReasonOf } from '../../core/classify.ts'
 import { STATES, type TaskKey } from '../../core/delivery.ts'
 import { TrackerError } from '../../core/errors.ts'
+import { forbiddenReasonOf } from '../../core/problems.ts'
 import type { CampaignRecipient, ForbiddenCount, KnownState, Page, PageFilter, RecipientFilter, RecipientStatus } from '../../core/rates.ts'
 import { Prisma } from '../generated/client.ts'
 import { flag, millis, number, numberOrNull, oneOf, type Row, text, textOrNull, time, timeOrNull } from '../rows.ts'
