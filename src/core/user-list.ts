@@ -64,7 +64,7 @@ interface Row {
   readonly cells: readonly string[]
 }
 
-const QUOTED = /"((?:[^"]|"")*)"/y
+const QUOTED = / *"((?:[^"]|"")*)"/y
 
 /** RFC 4180: a cell in quotation marks may hold delimiters, line ends, and quotation marks twice. Rows without anything are left out. */
 function rowsIn(text: string, delimiter: string): Row[] {
