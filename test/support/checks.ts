@@ -8,6 +8,7 @@ export const CHECKS = [
   'overdue',
   'blind gaps',
   'queue memory',
+  'refused jobs',
   'clock',
   'event loop',
   'locks',
