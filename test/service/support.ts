@@ -307,7 +307,12 @@ export function aGate(...answers: ReadonlyArray<Reservation | Error | ((wanted: 
 }
 
 /** The call i may start at `firstInMs + i * 100` from now. */
-export const granted = (calls: { readonly reserved?: number; readonly ordinary?: number; readonly firstInMs?: number }): Reservation => ({
+export const granted = (calls: {
+  readonly reserved?: number
+  readonly ordinary?: number
+  readonly firstInMs?: number
+  readonly month?: string
+}): Reservation => ({
   ...{ kind: 'granted', reserved: 0, ordinary: 0, firstInMs: 0, everyMs: 100, month: '2026-11' },
   ...calls,
 })
