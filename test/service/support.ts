@@ -241,16 +241,22 @@ export function aScene(task: StoredTask, given: Given): Scene {
   const book = aBook({ served: given.served ?? false })
   const requests: PermitRequest[] = []
   let calls = 0
-  const now = (): Date => scene.now
+  const clock = { now: given.now }
+  const now = (): Date => clock.now
   const worker = createWorkerScope({
-    ...{ workerId: 'w1', apps: ['default'], book, timing: TIMING, now: () => scene?.now ?? given.now, journal },
+    ...{ workerId: 'w1', apps: ['default'], book, timing: TIMING, now, journal },
     ...{ beatEveryMs: 10_000, probeLeaseMs: 60_000 },
   })
   const writes = createWriteBreaker({ now, pauseMs: 1, maxPauseMs: 5, onFailed: () => undefined })
   const scene: Scene = {
     ...{ rows, scopes, book, worker, writes, requests },
     notes: journal,
-    now: given.now,
+    get now() {
+      return clock.now
+    },
+    set now(at) {
+      clock.now = at
+    },
     calls: () => calls,
     deps: {
       ...{ store: rows, gate: scopes, scopes, worker, writes, timing: TIMING, journal, now },
@@ -264,7 +270,7 @@ export function aScene(task: StoredTask, given: Given): Scene {
       api: {
         async sendResult() {
           calls++
-          return { answer: given.answer ?? said({ unread: ['ann'] }, scene.now), calls: given.calls ?? 1 }
+          return { answer: given.answer ?? said({ unread: ['ann'] }, now()), calls: given.calls ?? 1 }
         },
       },
     },
