@@ -1,5 +1,6 @@
 import { assertAddress, assertName, DATABASE_SCHEMES, QUEUE_NAME, QUEUE_PREFIX, QUEUE_SCHEMES } from './core/address.ts'
 import { InvalidInputError, TrackerError } from './core/errors.ts'
+import { assertOptions } from './core/options.ts'
 import { patienceMsFor } from './core/patience.ts'
 import { show } from './core/show.ts'
 import { parseTrackRequest, type TrackInput, type TrackRequest } from './core/track-request.ts'
@@ -59,6 +60,7 @@ const LOADED_LATE_MS = 1_000
  * @throws {TrackerError} `INVALID_CONFIG` when not exactly one URL is given, or one of another kind, or a name that no queue has
  */
 export function createTracker(options: TrackerOptions): Tracker {
+  assertOptions('createTracker', options, ['queueUrl', 'databaseUrl', 'queueName', 'queuePrefix'])
   const open = doorOf(options)
   let door: Promise<Door> | null = null
   let closed = false

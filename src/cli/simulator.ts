@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from 'commander'
 import type { AddCommand } from './command.ts'
 import { numberOf, portOf } from './options.ts'
 
@@ -8,7 +9,20 @@ interface SimulatorOptions {
   readonly callsPerSecond: number
   /** 0: none. */
   readonly monthlyQuota: number
+  readonly app: readonly App[]
+  readonly wrongAgentCode?: string
+  readonly foreignAgentCode?: string
+  readonly unknownTaskCode?: string
+  readonly expiredTaskCode?: string
 }
+
+interface App {
+  readonly appKey: string
+  readonly appSecret: string
+  readonly agentId: string
+}
+
+const DEFAULT_APP: App = { appKey: 'sim-app-key', appSecret: 'sim-app-secret', agentId: '836390886' }
 
 const EXAMPLES = `
 Example, in two terminals:
@@ -30,21 +44,48 @@ export const addSimulator: AddCommand = (program, context, run) => {
       20,
     )
     .option('--monthly-quota <n>', 'calls of all apps a month; 0 is none', (text) => numberOf(text, 0, 1_000_000_000, true), 5_000)
+    .option('--app <key:secret:agent>', 'an app with its credentials and agent id; can be given several times', addApp, [])
+    .option('--wrong-agent-code <code>', 'answer for an agent id that no app has (default 400002)', codeOf)
+    .option('--foreign-agent-code <code>', "answer for another app's agent id (default 41020)", codeOf)
+    .option('--unknown-task-code <code>', 'answer for a task that never was (default 400002)', codeOf)
+    .option('--expired-task-code <code>', 'answer for a task after its 24 hours (default: as for an unknown one)', codeOf)
     .addHelpText('after', EXAMPLES)
     .action(
-      run(async ({ monthlyQuota, ...options }: SimulatorOptions) => {
+      run(async ({ monthlyQuota, app, ...options }: SimulatorOptions) => {
         const { runService } = await import('./service.ts')
         return runService(context, context.config(), async ({ closers }) => {
           const { startSimulator } = await import('../simulator/simulator.ts')
-          const settings = { ...options, monthlyQuota: monthlyQuota === 0 ? null : monthlyQuota }
+          const apps = app.length === 0 ? [DEFAULT_APP] : app
+          const settings = { ...options, apps, monthlyQuota: monthlyQuota === 0 ? null : monthlyQuota }
           const simulator = await startSimulator(settings).catch((error: unknown) => Promise.reject(explained(error, options.port)))
           closers.add('simulator', () => simulator.close())
           context.print(simulator.url)
-          context.note('App key sim-app-key, app secret sim-app-secret, agent id 836390886. Stop with Ctrl-C.')
+          context.note(`${apps.map(described).join(' ')} Stop with Ctrl-C.`)
           return undefined
         })
       }),
     )
+}
+
+/** The secret of the default app is no secret; one that somebody chose may be. */
+function described({ appKey, appSecret, agentId }: App): string {
+  const secret = appSecret === DEFAULT_APP.appSecret ? ` app secret ${appSecret},` : ''
+  return `App key ${appKey},${secret} agent id ${agentId}.`
+}
+
+/** @throws InvalidArgumentError, which is wrong usage */
+function addApp(text: string, apps: readonly App[]): App[] {
+  const [, appKey, appSecret, agentId] = /^([^:\s]+):([^:\s]+):(\d{1,19})$/.exec(text) ?? []
+  if (appKey === undefined || appSecret === undefined || agentId === undefined)
+    throw new InvalidArgumentError('Accepted: KEY:SECRET:AGENT_ID, such as other-key:other-secret:836390887.')
+  if (apps.some((app) => app.appKey === appKey)) throw new InvalidArgumentError(`There is an app ${appKey} already.`)
+  return [...apps, { appKey, appSecret, agentId }]
+}
+
+/** @throws InvalidArgumentError, which is wrong usage */
+function codeOf(text: string): string {
+  if (/^[\w.-]{1,100}$/.test(text)) return text
+  throw new InvalidArgumentError('Accepted: a code such as 41011, 400002 or InvalidAuthentication.')
 }
 
 /** The system's own words name no remedy. */

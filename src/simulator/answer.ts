@@ -5,6 +5,8 @@ export interface Answer {
   readonly code: string
   /** A bigint is written as exact digits, as DingTalk writes a task id. */
   readonly fields: Readonly<Record<string, unknown>>
+  /** Counted for the monthly quota. */
+  readonly metered?: true
 }
 
 export function success(fields: Readonly<Record<string, unknown>>): Answer {
@@ -28,6 +30,13 @@ export function wrappedError(code: string, message: string): Answer {
 /** As `wrappedError`, where only the text carries the code. */
 export function hiddenError(code: string, message: string): Answer {
   return { status: 200, code, fields: { errcode: 88, errmsg: `ding talk error[subcode=${code},submsg=${message}]` } }
+}
+
+/** An error of a service behind the gateway, as of its own timeout: `{"errcode":15,"sub_code":"isp.…"}`. */
+export function subCodeError(code: string, subCode: string, message: string): Answer {
+  const outer = code === '88' ? 'ding talk error' : 'Remote service error'
+  const errmsg = `${outer}[subcode=${subCode},submsg=${message}]`
+  return { status: 200, code: subCode, fields: { errcode: numberIfDigits(code), sub_code: subCode, sub_msg: message, errmsg } }
 }
 
 /** An error of the new API (`api.dingtalk.*`), which does use the HTTP status. */

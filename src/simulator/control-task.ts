@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { InvalidInputError } from '../core/errors.ts'
+import { appFor } from './control-app.ts'
 import { drawReadingMs, FATES, FORBIDDEN_LISTS, type Person } from './fate.ts'
 import { agentIdText, parseInput, type Settings, taskIdText } from './settings.ts'
 import type { SimulatedTask } from './task.ts'
@@ -27,18 +28,27 @@ const RECIPIENT = z.strictObject({
     .optional(),
 })
 
-const TASK = z.strictObject({
+const TASK_FIELDS = z.strictObject({
   taskId: digits.pipe(taskIdText).optional(),
   appKey: z.string().min(1).optional(),
   agentId: digits.pipe(agentIdText).optional(),
   /** ISO 8601 or epoch ms. */
   sentAt: z.union([z.iso.datetime({ offset: true }), z.number()], { error: 'expected an ISO 8601 time or epoch ms' }).optional(),
-  recipients: z.array(RECIPIENT).min(1).max(10_000),
+  /** Hours of the simulated day before now, instead of `sentAt`. Negative: in the future. */
+  sentHoursAgo: z.number().min(-10_000).max(10_000).optional(),
+  recipients: z.array(RECIPIENT).min(1).max(10_000).readonly(),
+})
+
+const TASK = TASK_FIELDS.refine(({ sentAt, sentHoursAgo }) => sentAt === undefined || sentHoursAgo === undefined, {
+  path: ['sentHoursAgo'],
+  error: 'expected sentAt or sentHoursAgo, not both',
 })
 
 /** A task as a test writes it, person by person; what is left out has a default. */
 export type TaskInput = z.input<typeof TASK>
 type RecipientDraft = z.output<typeof RECIPIENT>
+
+const HOUR_MS = 3_600_000
 
 const REMEDY = 'docs/simulator.md shows a task'
 
@@ -46,16 +56,17 @@ const REMEDY = 'docs/simulator.md shows a task'
 export function createTask(world: World, input: unknown, at: number): SimulatedTask {
   const draft = parseInput(TASK, input, REMEDY)
   const { settings } = world
-  const appKey = draft.appKey ?? settings.apps[0]?.appKey ?? ''
-  const app = world.app(appKey)
-  if (app === undefined)
-    throw new InvalidInputError('appKey', `appKey: no app "${appKey}" here; start the simulator with it in "apps", or leave appKey out`)
+  const app = appFor(world, draft.appKey)
   const taskId = draft.taskId ?? world.nextTaskId()
   if (world.task(taskId) !== undefined)
     throw new InvalidInputError('taskId', `taskId: there is a task ${taskId} already; take another id, or leave taskId out`)
-  const sentAt = draft.sentAt === undefined ? at : new Date(draft.sentAt).getTime()
+  const sentAt = sentAtOf(draft, settings.timeScale, at)
   const people = draft.recipients.map((recipient, index) => person(recipient, index, taskId, sentAt, settings))
-  return world.addTask(taskId, { appKey, agentId: draft.agentId ?? app.agentId, sentAt, people })
+  return world.addTask(taskId, { appKey: app.appKey, agentId: draft.agentId ?? app.agentId, sentAt, people })
+}
+
+function sentAtOf({ sentAt, sentHoursAgo = 0 }: z.output<typeof TASK>, timeScale: number, at: number): number {
+  return sentAt === undefined ? at - (sentHoursAgo * HOUR_MS) / timeScale : new Date(sentAt).getTime()
 }
 
 function person(recipient: RecipientDraft, index: number, taskId: string, sentAt: number, settings: Settings): Person {

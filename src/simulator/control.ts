@@ -1,4 +1,5 @@
 import { InvalidInputError } from '../core/errors.ts'
+import { rotateSecret, setQuota } from './control-app.ts'
 import { createTask } from './control-task.ts'
 import { FAULT_KINDS, parseFault } from './fault.ts'
 import type { FaultBook } from './fault-book.ts'
@@ -29,10 +30,16 @@ const INDEX = {
   'GET /_simulator/tasks': 'all tasks',
   'GET /_simulator/tasks/:taskId': 'the truth about one task',
   'GET /_simulator/tasks/:taskId/answers': 'the good answers it was given (started with keepAnswers)',
+  'GET /_simulator/tasks/:taskId/calls': 'the calls that named it, each poll with its time',
   'POST /_simulator/faults': FAULT_KINDS,
   'GET /_simulator/faults': 'the faults in force',
   'DELETE /_simulator/faults': 'ends them all',
-  'GET /_simulator/stats': 'calls by endpoint, code and app',
+  'DELETE /_simulator/faults/:id': 'ends one',
+  'POST /_simulator/rotate-secret': 'gives an app a new secret and refuses the old ones',
+  'GET /_simulator/quota': 'what is left of the month',
+  'POST /_simulator/quota': 'sets what is left, or buys more',
+  'GET /_simulator/stats': 'calls by endpoint, code, app, agent id and way',
+  'GET /_simulator/stats/tasks': 'the calls of every task',
 }
 
 /** Answers the control routes. Errors have the shape of the tracker's own HTTP API. */
@@ -45,18 +52,38 @@ export function control(bench: Bench, request: RawRequest, at: number): Reply {
   }
 }
 
-function route(bench: Bench, { method, path, body }: RawRequest, at: number): Reply {
-  const [, , area = '', id, part] = path.split('/')
-  if (path === REDIRECT_TARGET) return redirected(bench)
+function route(bench: Bench, request: RawRequest, at: number): Reply {
+  const [, , area = '', id, part] = request.path.split('/')
+  if (request.path === REDIRECT_TARGET) return redirected(bench)
   if (area === '') return json(200, INDEX)
-  if (area === 'faults' && id === undefined) return faultsRoute(bench, method, body, at)
-  if (area === 'stats' && id === undefined && method === 'GET') return json(200, bench.stats())
-  if (area === 'tasks' && id === undefined) return tasksRoute(bench, method, body, at)
-  if (area === 'tasks' && id !== undefined && method === 'GET') return taskRoute(bench, id, part)
-  return failure(404, 'NOT_FOUND', `there is no ${method} ${path}; GET /_simulator lists what there is`)
+  const answer = ROUTES.get(id === undefined ? area : `${area}/:id`)
+  const { method, body } = request
+  const reply = answer?.(bench, { method, body, at, id: id ?? '', part })
+  return reply ?? failure(404, 'NOT_FOUND', `there is no ${method} ${request.path}; GET /_simulator lists what there is`)
 }
 
-function faultsRoute({ world, faults }: Bench, method: string, body: string, at: number): Reply {
+interface ControlCall {
+  readonly method: string
+  readonly body: string
+  readonly at: number
+  readonly id: string
+  readonly part: string | undefined
+}
+/** Undefined: there is no such address after all. */
+type Route = (bench: Bench, call: ControlCall) => Reply | undefined
+
+const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
+  ['faults', faultsRoute],
+  ['faults/:id', faultRoute],
+  ['quota', quotaRoute],
+  ['rotate-secret', rotationRoute],
+  ['stats', ({ stats }, { method }) => (method === 'GET' ? json(200, stats()) : notAllowed(method, 'GET'))],
+  ['stats/:id', ({ counter }, { id }) => (id === 'tasks' ? json(200, { tasks: counter.tasks.list() }) : undefined)],
+  ['tasks', tasksRoute],
+  ['tasks/:id', taskRoute],
+])
+
+function faultsRoute({ world, faults }: Bench, { method, body, at }: ControlCall): Reply {
   if (method === 'GET') return json(200, { faults: faults.list(at) })
   if (method === 'POST') {
     const fault = parseFault(jsonOf(body))
@@ -69,7 +96,22 @@ function faultsRoute({ world, faults }: Bench, method: string, body: string, at:
   return json(200, { cleared })
 }
 
-function tasksRoute({ world }: Bench, method: string, body: string, at: number): Reply {
+function faultRoute({ faults }: Bench, { method, id }: ControlCall): Reply {
+  if (method !== 'DELETE') return notAllowed(method, 'DELETE')
+  if (faults.remove(Number(id))) return json(200, { cleared: 1 })
+  return failure(404, 'FAULT_NOT_FOUND', `there is no fault ${id.slice(0, 40)} in force; GET /_simulator/faults lists them`)
+}
+
+function quotaRoute({ world }: Bench, { method, body, at }: ControlCall): Reply {
+  if (method === 'GET') return json(200, world.quotaOf(world.settings.apps[0]?.appKey).stateAt(at))
+  return method === 'POST' ? json(200, setQuota(world, jsonOf(body), at)) : notAllowed(method, 'GET, POST')
+}
+
+function rotationRoute({ world }: Bench, { method, body, at }: ControlCall): Reply {
+  return method === 'POST' ? json(200, rotateSecret(world, jsonOf(body), at)) : notAllowed(method, 'POST')
+}
+
+function tasksRoute({ world }: Bench, { method, body, at }: ControlCall): Reply {
   if (method === 'POST') return json(201, truthOf(createTask(world, jsonOf(body), at)))
   if (method !== 'GET') return notAllowed(method, 'GET, POST')
   const tasks = [...world.tasks()].map(({ taskId, appKey, agentId, sentAt, deadline, people }) => ({
@@ -92,11 +134,14 @@ function jsonOf(body: string): unknown {
   }
 }
 
-function taskRoute({ world, answers }: Bench, taskId: string, part: string | undefined): Reply {
+function taskRoute({ world, answers, counter }: Bench, { method, id: taskId, part }: ControlCall): Reply {
+  if (method !== 'GET') return notAllowed(method, 'GET')
+  // Calls that name a task which never was are counted like any other.
+  if (part === 'calls') return json(200, counter.tasks.find(taskId))
   const task = world.task(taskId)
   if (task === undefined) return failure(404, 'TASK_NOT_FOUND', `there is no task ${taskId.slice(0, 40)}; GET /_simulator/tasks lists them`)
   if (part === undefined) return json(200, truthOf(task))
-  if (part !== 'answers') return failure(404, 'NOT_FOUND', 'of a task there is only /answers')
+  if (part !== 'answers') return failure(404, 'NOT_FOUND', 'of a task there are only /answers and /calls')
   if (!world.settings.keepAnswers) return failure(409, 'NOT_KEPT', 'answers are not kept; start the simulator with keepAnswers: true')
   return json(200, { answers: answers.get(taskId) ?? [] })
 }

@@ -1,7 +1,7 @@
+import type { Identity } from './apps.ts'
 import { chance } from './chance.ts'
 import type { Fault } from './fault.ts'
-import type { ApiCall } from './request.ts'
-import { isTokenEndpoint, textField } from './request.ts'
+import { type ApiCall, agentIdOf, isTokenEndpoint, taskIdOf } from './request.ts'
 
 /** These change the lists of getsendresult: they strike no other call. */
 const OF_SEND_RESULT: ReadonlySet<Fault['kind']> = new Set(['empty', 'wrong-types', 'read-then-unread', 'unlisted', 'two-lists'])
@@ -9,9 +9,22 @@ const OF_SEND_RESULT: ReadonlySet<Fault['kind']> = new Set(['empty', 'wrong-type
 /** Token calls are not metered and carry no token: these strike every other call. */
 const OF_METERED_CALLS: ReadonlySet<Fault['kind']> = new Set(['throttle', 'expired-token'])
 
+/** A call with all that a fault can match. */
+export interface Arrival {
+  readonly call: ApiCall
+  readonly identity: Partial<Identity>
+  /** Epoch ms. */
+  readonly at: number
+  /** Hours of the simulated day, from either beginning. */
+  readonly hours: Readonly<Record<NonNullable<Fault['hoursSince']>, number>>
+}
+
 interface Entry {
   readonly id: number
   readonly fault: Fault
+  /** `match.taskIds`: there may be thousands, and every call asks. */
+  readonly taskIds: ReadonlySet<string> | undefined
+  readonly from: number
   readonly until: number
   left: number
   met: number
@@ -37,13 +50,30 @@ export class FaultBook {
 
   add(fault: Fault, at: number): number {
     this.#added += 1
-    const until = Math.min(fault.untilMs ?? Infinity, at + (fault.forMs ?? Infinity))
-    this.#entries.push({ id: this.#added, fault, until, left: fault.times ?? Infinity, met: 0, struck: 0 })
+    const from = fault.fromMs ?? at + (fault.afterMs ?? 0)
+    const until = Math.min(fault.untilMs ?? Infinity, from + (fault.forMs ?? Infinity))
+    this.#entries.push({
+      id: this.#added,
+      fault,
+      taskIds: setOf(fault.match?.taskIds),
+      from,
+      until,
+      left: fault.times ?? Infinity,
+      met: 0,
+      struck: 0,
+    })
     return this.#added
   }
 
   clear(): void {
     this.#entries = []
+  }
+
+  /** @returns whether it was in force */
+  remove(id: number): boolean {
+    const before = this.#entries.length
+    this.#entries = this.#entries.filter((entry) => entry.id !== id)
+    return this.#entries.length < before
   }
 
   list(at: number): FaultState[] {
@@ -52,10 +82,10 @@ export class FaultBook {
   }
 
   /** The fault that strikes this call, if any. A fault with a probability is decided by the seed and by how many calls it has met. */
-  take(call: ApiCall, appKey: string | undefined, at: number): Fault | undefined {
+  take(arrival: Arrival): Fault | undefined {
     if (this.#entries.length === 0) return undefined
-    this.#dropOver(at)
-    const entry = this.#entries.find((candidate) => matches(candidate.fault, call, appKey) && this.#strikes(candidate))
+    this.#dropOver(arrival.at)
+    const entry = this.#entries.find((candidate) => isMet(candidate, arrival) && this.#strikes(candidate))
     if (entry === undefined) return undefined
     entry.left -= 1
     entry.struck += 1
@@ -72,11 +102,45 @@ export class FaultBook {
   }
 }
 
-function matches({ kind, match }: Fault, call: ApiCall, appKey: string | undefined): boolean {
-  if (OF_SEND_RESULT.has(kind) && call.endpoint !== 'getsendresult') return false
-  if (OF_METERED_CALLS.has(kind) && isTokenEndpoint(call.endpoint)) return false
-  if (match?.endpoint !== undefined && match.endpoint !== call.endpoint) return false
-  if (match?.appKey !== undefined && match.appKey !== appKey) return false
-  if (match?.taskId === undefined) return true
-  return match.taskId === (textField(call.fields, 'task_id') ?? textField(call.fields, 'msg_task_id'))
+function setOf(taskIds: readonly string[] | undefined): ReadonlySet<string> | undefined {
+  return taskIds === undefined ? undefined : new Set(taskIds)
 }
+
+function isMet(entry: Entry, arrival: Arrival): boolean {
+  const { fault, from } = entry
+  return arrival.at >= from && isInHours(fault, arrival) && isOfKind(fault.kind, arrival.call) && matches(entry, arrival)
+}
+
+function isInHours({ fromHour = 0, toHour = Infinity, hoursSince = 'send' }: Fault, { hours }: Arrival): boolean {
+  // A task may have been sent in the future, by the clock of a test: without hours every call is met.
+  if (fromHour === 0 && toHour === Infinity) return true
+  return hours[hoursSince] >= fromHour && hours[hoursSince] < toHour
+}
+
+function isOfKind(kind: Fault['kind'], { endpoint }: ApiCall): boolean {
+  if (OF_SEND_RESULT.has(kind)) return endpoint === 'getsendresult'
+  return !OF_METERED_CALLS.has(kind) || !isTokenEndpoint(endpoint)
+}
+
+type Match = Omit<NonNullable<Fault['match']>, 'taskIds'> & { readonly taskIds?: ReadonlySet<string> | undefined }
+
+/** Every field that a match has must hold. The table is closed: a new field of `match` does not compile until it is here. */
+function matches({ fault: { match }, taskIds }: Entry, arrival: Arrival): boolean {
+  if (match === undefined) return true
+  const wanted = { ...match, taskIds }
+  return MATCHERS.every((isMatched) => isMatched(wanted, arrival))
+}
+
+const BY_FIELD = {
+  endpoint: ({ endpoint }, { call }) => endpoint === undefined || endpoint === call.endpoint,
+  taskId: ({ taskId }, { call }) => taskId === undefined || taskId === taskIdOf(call),
+  taskIds: ({ taskIds }, { call }) => taskIds === undefined || taskIds.has(taskIdOf(call) ?? ''),
+  // Token calls never have one, so that a call without an agent id is one that lacks it.
+  agentId: ({ agentId }, { call }) => agentId === undefined || (!isTokenEndpoint(call.endpoint) && agentId === (agentIdOf(call) ?? null)),
+  appKey: ({ appKey }, { identity }) => appKey === undefined || appKey === identity.appKey,
+  secret: ({ secret }, { identity }) => secret === undefined || secret === identity.secret,
+  via: ({ via }, { call }) => via === undefined || via === call.source.via,
+  remoteAddress: ({ remoteAddress }, { call }) => remoteAddress === undefined || remoteAddress === call.source.remoteAddress,
+} satisfies Record<keyof NonNullable<Fault['match']>, (match: Match, arrival: Arrival) => boolean>
+
+const MATCHERS: readonly ((match: Match, arrival: Arrival) => boolean)[] = Object.values(BY_FIELD)

@@ -76,9 +76,16 @@ export function nextFullSecond(at: number): number {
   return Math.ceil(at / SECOND_MS) * SECOND_MS
 }
 
+/** What is left of a month's quota; null: there is no limit. */
+export interface QuotaState {
+  readonly limit: number | null
+  readonly used: number
+  readonly left: number | null
+}
+
 /** The calls of one organisation in one month of China's calendar. */
 export class MonthlyQuota {
-  readonly limit: number | null
+  limit: number | null
   #month = ''
   #used = 0
 
@@ -96,6 +103,24 @@ export class MonthlyQuota {
 
   usedAt(at: number): number {
     return monthOf(at) === this.#month ? this.#used : 0
+  }
+
+  /** As if so many calls had been made this month that `left` are left. A quota without a limit gets one. */
+  leave(left: number, at: number): void {
+    this.limit ??= this.usedAt(at) + left
+    this.limit = Math.max(this.limit, left)
+    this.#used = this.limit - left
+    this.#month = monthOf(at)
+  }
+
+  /** More calls for this month and every later one. */
+  buy(calls: number): void {
+    if (this.limit !== null) this.limit += calls
+  }
+
+  stateAt(at: number): QuotaState {
+    const used = this.usedAt(at)
+    return { limit: this.limit, used, left: this.limit === null ? null : Math.max(0, this.limit - used) }
   }
 }
 

@@ -1,4 +1,5 @@
-import { type Answer, encode, hiddenError, newApiError, plainError, rateLimited, wrappedError } from './answer.ts'
+import { type Answer, encode, rateLimited } from './answer.ts'
+import { errorAnswer } from './api-error.ts'
 import { distort } from './distort.ts'
 import type { Fault } from './fault.ts'
 import { nextFullSecond } from './limits.ts'
@@ -12,6 +13,8 @@ export interface Reply {
   readonly body: string
   /** For the counters: the effective code, or `fault:KIND` where there is none. */
   readonly code: string
+  /** Counted for the monthly quota. */
+  readonly metered?: true
   /** The lists that the client is told, when this is a good getsendresult answer. */
   readonly sendResult?: unknown
 }
@@ -36,7 +39,7 @@ export function replyTo(world: World, call: ApiCall, fault: Fault | undefined, a
     case 'redirect':
       return { status: fault.status, headers: { location: REDIRECT_TARGET }, body: '', code: 'fault:redirect' }
     case 'code':
-      return jsonReply(faultCode(call, fault))
+      return jsonReply(faultCode(world, call, fault, at))
     case 'throttle':
       return jsonReply(throttle(world, call, fault, at))
     case 'reset':
@@ -44,15 +47,15 @@ export function replyTo(world: World, call: ApiCall, fault: Fault | undefined, a
     case 'truncated':
       return { ...jsonReply(world.answer(call, at)), code: 'fault:truncated' }
     case 'expired-token':
-      world.tokens.expire(world.appKeyOf(call), at)
+      world.tokens.expire(world.identityOf(call).appKey, at, fault.match?.secret)
       return jsonReply(world.answer(call, at))
     default:
       return goodReply(distort(world.answer(call, at), fault), call)
   }
 }
 
-function jsonReply({ status, code, fields }: Answer): Reply {
-  return { status, headers: { 'content-type': JSON_TYPE }, body: encode(fields), code }
+function jsonReply({ status, code, fields, metered }: Answer): Reply {
+  return { status, headers: { 'content-type': JSON_TYPE }, body: encode(fields), code, ...(metered && { metered }) }
 }
 
 function goodReply(answer: Answer, call: ApiCall): Reply {
@@ -60,16 +63,16 @@ function goodReply(answer: Answer, call: ApiCall): Reply {
   return isGood ? { ...jsonReply(answer), sendResult: answer.fields['send_result'] } : jsonReply(answer)
 }
 
-function faultCode(call: ApiCall, fault: Extract<Fault, { kind: 'code' }>): Answer {
-  if (call.path.startsWith('/v1.0/')) return newApiError(400, fault.code, fault.message)
-  const form = { plain: plainError, wrapped: wrappedError, errmsg: hiddenError }[fault.form]
-  return form(fault.code, fault.message)
+/** A metered error comes from behind the gateway: what the gateway itself refuses (token, rate, quota) never gets there. */
+function faultCode(world: World, call: ApiCall, fault: Extract<Fault, { kind: 'code' }>, at: number): Answer {
+  const error = errorAnswer(fault, call, world.identityOf(call).appKey)
+  return fault.metered ? world.answerInstead(error, call, at) : error
 }
 
 /** The whole app is refused until the end that the message names, as after a real excess. */
 function throttle(world: World, call: ApiCall, fault: Extract<Fault, { kind: 'throttle' }>, at: number): Answer {
   const until = nextFullSecond(at + fault.seconds * 1_000)
-  const appKey = world.appKeyOf(call)
+  const { appKey } = world.identityOf(call)
   if (appKey !== undefined) world.limits.ban(appKey, until)
   return rateLimited(fault.code, until)
 }

@@ -12,9 +12,19 @@ export const ENDPOINTS = [
 ] as const
 export type Endpoint = (typeof ENDPOINTS)[number]
 
+/** Where a call came from: what tells one worker from another. */
+export interface Source {
+  /** The name in a `/via/NAME` in front of the path: a base URL of `http://127.0.0.1:8090/via/worker-2` names a worker. */
+  readonly via: string | undefined
+  /** The client's address; IPv4 without the `::ffff:` of a socket that serves both families. */
+  readonly remoteAddress: string
+}
+
 export interface RawRequest {
   readonly method: string
+  /** Without the `/via/NAME`. */
   readonly path: string
+  readonly source: Source
   readonly query: URLSearchParams
   readonly contentType: string
   readonly body: string
@@ -26,6 +36,7 @@ export interface ApiCall {
   readonly endpoint: Endpoint
   readonly method: string
   readonly path: string
+  readonly source: Source
   readonly fields: Fields
   /** From the query or a form body. DingTalk reads no token from a header or from a JSON body. */
   readonly token: string | undefined
@@ -56,10 +67,26 @@ export function parseCall(request: RawRequest): ApiCall {
     endpoint: PATHS.get(request.path) ?? 'unknown',
     method: request.method,
     path: request.path,
+    source: request.source,
     fields: new Map<string, unknown>([...request.query, ...(body ?? [])]),
     token: request.query.get('access_token') ?? formToken,
     malformed: body === undefined,
   }
+}
+
+/** The task that a call names, in whichever field its endpoint has for it. */
+export function taskIdOf({ fields }: ApiCall): string | undefined {
+  return textField(fields, 'task_id') ?? textField(fields, 'msg_task_id')
+}
+
+export function agentIdOf({ fields }: ApiCall): string | undefined {
+  return textField(fields, 'agent_id')
+}
+
+/** Takes a `/via/NAME` off the front of a path. */
+export function splitVia(path: string): { readonly via: string | undefined; readonly path: string } {
+  const match = /^\/via\/([^/]{1,64})(\/.*)$/.exec(path)
+  return { via: match?.[1], path: match?.[2] ?? path }
 }
 
 /** A text field: DingTalk takes ids as JSON numbers and as strings. */

@@ -4,7 +4,9 @@ import { type Bench, control, failure } from './control.ts'
 import { deliver, type Exchange, send } from './deliver.ts'
 import type { Fault } from './fault.ts'
 import { type Reply, replyTo } from './reply.ts'
-import { type ApiCall, parseCall, type RawRequest, textField } from './request.ts'
+import { type ApiCall, agentIdOf, parseCall, type RawRequest, splitVia, taskIdOf } from './request.ts'
+import type { ArrivedCall } from './stats.ts'
+import type { World } from './world.ts'
 
 const MAX_BODY_BYTES = 1_048_576
 const MAX_READ_BYTES = 64 * MAX_BODY_BYTES
@@ -59,16 +61,35 @@ async function serve(bench: Bench, now: () => number, exchange: Exchange): Promi
 
 async function answerCall(bench: Bench, now: () => number, exchange: Exchange, call: ApiCall): Promise<void> {
   const { world, faults, counter } = bench
-  const appKey = world.appKeyOf(call)
+  const identity = world.identityOf(call)
   const at = now()
-  counter.arrived(call.endpoint, world.app(appKey ?? '') === undefined ? undefined : appKey, at)
-  const fault = faults.take(call, appKey, at)
+  const counted = counter.arrived(arrivedCall(world, call, identity.appKey, at))
+  const fault = faults.take({ call, identity, at, hours: world.hoursOf(call, at) })
   if (fault !== undefined) counter.struck(fault.kind)
-  const decide = (moment: number) => replyTo(world, call, fault, moment)
-  const reply = fault?.kind === 'slow' ? await slowReply(fault, exchange, at, now, decide) : decide(at)
-  counter.answered(call.endpoint, reply?.code ?? `fault:${fault?.kind ?? 'none'}`)
+  const decide = (moment: number) => {
+    const decided = replyTo(world, call, fault, moment)
+    if (decided?.metered) counted.metered()
+    return decided
+  }
+  let reply: Reply | undefined
+  try {
+    reply = fault?.kind === 'slow' ? await slowReply(fault, exchange, at, now, decide) : decide(at)
+  } finally {
+    counted.answered(reply?.code ?? `fault:${fault?.kind ?? 'none'}`)
+  }
   await deliver(exchange, reply, fault)
   if (reply !== undefined && fault?.kind !== 'huge') keepAnswer(bench, call, reply, now())
+}
+
+function arrivedCall(world: World, call: ApiCall, appKey: string | undefined, at: number): ArrivedCall {
+  return {
+    endpoint: call.endpoint,
+    appKey: world.app(appKey ?? '')?.appKey,
+    agentId: agentIdOf(call),
+    taskId: taskIdOf(call),
+    via: call.source.via,
+    at,
+  }
 }
 
 /** A late answer is still the one of its call, unless the fault wants it decided at the end of the delay. */
@@ -79,7 +100,7 @@ async function slowReply(fault: Slow, exchange: Exchange, at: number, now: () =>
 }
 
 function keepAnswer({ world, answers }: Bench, call: ApiCall, reply: Reply, at: number): void {
-  const taskId = textField(call.fields, 'task_id')
+  const taskId = taskIdOf(call)
   if (!world.settings.keepAnswers || taskId === undefined || reply.sendResult === undefined) return
   const given = answers.get(taskId) ?? []
   given.push({ at: new Date(at), sendResult: reply.sendResult })
@@ -97,10 +118,12 @@ async function readRequest(request: IncomingMessage): Promise<RawRequest | undef
     if (size > MAX_READ_BYTES) throw new Error('more than the simulator is ready to read')
   }
   if (size > MAX_BODY_BYTES) return undefined
-  const [path = '/', query = ''] = (request.url ?? '/').split('?', 2)
+  const [url = '/', query = ''] = (request.url ?? '/').split('?', 2)
+  const { via, path } = splitVia(url)
   return {
     method: request.method ?? 'GET',
     path,
+    source: { via, remoteAddress: (request.socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '') },
     query: new URLSearchParams(query),
     contentType: request.headers['content-type'] ?? '',
     body: Buffer.concat(chunks).toString('utf8'),

@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { InvalidInputError } from '../core/errors.ts'
+import { beginningOf, show } from '../core/show.ts'
+import { ERROR_FORMS } from './api-error.ts'
+import { type AppCredentials, DEFAULT_CORP_ID } from './apps.ts'
 import { DEFAULT_LAWS, type Laws } from './fate.ts'
-import type { AppCredentials } from './tokens.ts'
 
 export interface SimulatorOptions {
   /** 0, the default, takes a free one. */
@@ -23,6 +25,14 @@ export interface SimulatorOptions {
   readonly tokenSeconds?: number | undefined
   /** Default: one app with key `sim-app-key`, secret `sim-app-secret`, agent id `836390886`. For a third-party app, suite key and suite secret. */
   readonly apps?: readonly AppCredentials[] | undefined
+  /** What an agent id is answered that no app has. Not documented by DingTalk for getsendresult. Default 400002. */
+  readonly wrongAgentCode?: RefusalInput | undefined
+  /** What an agent id of another app than the token's is answered. Default 41020. */
+  readonly foreignAgentCode?: RefusalInput | undefined
+  /** What a task is answered that never was, or that another app or agent sent. Not documented by DingTalk. Default 400002. */
+  readonly unknownTaskCode?: RefusalInput | undefined
+  /** What a task is answered after its 24 hours. Not documented by DingTalk. Default: as `unknownTaskCode`. */
+  readonly expiredTaskCode?: RefusalInput | undefined
   /** The first task id that asyncsend_v2 gives out, later ones follow it. Default `256271667526`. */
   readonly firstTaskId?: string | undefined
   readonly laws?: Partial<Laws> | undefined
@@ -30,9 +40,12 @@ export interface SimulatorOptions {
   readonly keepAnswers?: boolean | undefined
 }
 
+/** A code alone, or with its words and its form. */
+export type RefusalInput = z.input<typeof REFUSAL>
+
 export type Settings = z.output<typeof SETTINGS>
 
-const DEFAULT_APP: AppCredentials = { appKey: 'sim-app-key', appSecret: 'sim-app-secret', agentId: '836390886' }
+const DEFAULT_APP = { appKey: 'sim-app-key', appSecret: 'sim-app-secret', agentId: '836390886', corpId: DEFAULT_CORP_ID }
 
 const share = z.number().min(0).max(1)
 const duration = z.number().positive()
@@ -62,7 +75,33 @@ const LAWS = z.strictObject({
   processingMaxMs: duration.default(DEFAULT_LAWS.processingMaxMs),
 })
 
-const APP = z.strictObject({ appKey: z.string().min(1), appSecret: z.string().min(1), agentId: agentIdText })
+const APP = z.strictObject({
+  appKey: z.string().min(1),
+  appSecret: z.string().min(1),
+  agentId: agentIdText,
+  otherSecrets: z.array(z.string().min(1)).optional(),
+  otherAgentIds: z.array(agentIdText).optional(),
+  corpId: z.string().min(1).default(DEFAULT_CORP_ID),
+})
+
+export const codeText = z
+  .union([z.int(), z.string().min(1)], { error: 'expected an errcode, as a number or as text' })
+  .transform((value) => String(value))
+
+const REFUSAL = z.union(
+  [
+    codeText.transform((code) => ({ code, form: 'plain' as const })),
+    z.strictObject({
+      code: codeText,
+      subCode: codeText.optional(),
+      message: z.string().optional(),
+      form: z.enum(ERROR_FORMS).default('plain'),
+      status: z.int().min(200).max(599).optional(),
+    }),
+  ],
+  { error: 'expected an errcode such as 400002, or { code, subCode, message, form, status }' },
+)
+const refusal = (code: string) => REFUSAL.default({ code, form: 'plain' })
 
 const SETTINGS = z.strictObject({
   port: z.int().min(0).max(65_535).default(0),
@@ -73,30 +112,50 @@ const SETTINGS = z.strictObject({
   penaltySeconds: z.number().min(0).max(86_400).default(1),
   monthlyQuota: z.int().min(0).nullable().default(5_000),
   tokenSeconds: z.number().positive().default(7_200),
-  apps: z.array(APP).min(1).default([DEFAULT_APP]),
+  apps: z
+    .array(APP)
+    .min(1)
+    .refine((apps) => new Set(apps.map(({ appKey }) => appKey)).size === apps.length, { error: 'two apps have the same appKey' })
+    .default([DEFAULT_APP]),
+  wrongAgentCode: refusal('400002'),
+  foreignAgentCode: refusal('41020'),
+  unknownTaskCode: refusal('400002'),
+  expiredTaskCode: REFUSAL.optional(),
   firstTaskId: taskIdText.default('256271667526'),
   laws: LAWS.default(DEFAULT_LAWS),
   keepAnswers: z.boolean().default(false),
 })
 
 /** @throws {InvalidInputError} that names the option, the value and what is accepted */
-export function settingsOf({ now: _now, ...options }: SimulatorOptions): Settings {
-  return parseInput(SETTINGS, options, 'see SimulatorOptions for what each option accepts')
+export function settingsOf(given: SimulatorOptions): Settings {
+  const { now, ...options } = optionsIn(given)
+  if (now !== undefined && typeof now !== 'function') {
+    throw new InvalidInputError('now', `now: expected a function that returns a Date; given ${describe(now)}; ${SEE_OPTIONS}`)
+  }
+  return parseInput(SETTINGS, options, SEE_OPTIONS)
+}
+
+const SEE_OPTIONS = 'see SimulatorOptions for what each option accepts'
+
+/** The types do not hold for a program in JavaScript. */
+function optionsIn(given: unknown): { readonly [name: string]: unknown; readonly now?: unknown } {
+  if (typeof given === 'object' && given !== null && !Array.isArray(given)) return { ...given }
+  throw new InvalidInputError('options', `options: expected an object; given ${describe(given)}; ${SEE_OPTIONS}`)
 }
 
 /** @throws {InvalidInputError} for the first field that is not what it must be; `remedy` ends the message */
 export function parseInput<T>(schema: z.ZodType<T>, input: unknown, remedy: string): T {
   const parsed = schema.safeParse(input)
   if (parsed.success) return parsed.data
-  throw refusal(parsed.error.issues[0], input, remedy)
+  throw inputError(parsed.error.issues[0], input, remedy)
 }
 
-function refusal(issue: z.core.$ZodIssue | undefined, input: unknown, remedy: string): InvalidInputError {
+function inputError(issue: z.core.$ZodIssue | undefined, input: unknown, remedy: string): InvalidInputError {
   const path = issue?.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0] ?? ''] : (issue?.path ?? [])
   const field = path.join('.') || 'body'
   const message = issue?.code === 'unrecognized_keys' ? 'there is no such field' : (issue?.message ?? 'not accepted')
-  // Apps hold secrets, which no message may repeat.
-  const given = path[0] === 'apps' ? '' : `; given ${describe(valueAt(input, path))}`
+  // Apps and rotations hold secrets, which no message may repeat.
+  const given = path[0] === 'apps' || path.at(-1) === 'appSecret' ? '' : `; given ${describe(valueAt(input, path))}`
   return new InvalidInputError(field, `${field}: ${message}${given}; ${remedy}`)
 }
 
@@ -105,6 +164,12 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 function describe(value: unknown): string {
-  const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? typeof value)
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text
+  if (typeof value !== 'object') return show(value)
+  try {
+    const text = JSON.stringify(value)
+    return text.length > 80 ? `${beginningOf(text, 80)}…` : text
+  } catch {
+    // What JSON has no words for, such as a bigint in it.
+    return show(value)
+  }
 }

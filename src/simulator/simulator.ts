@@ -1,21 +1,26 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { type Bench, type GivenAnswer, type GivenAnswers } from './control.ts'
+import { type QuotaChange, rotateSecret, type SecretRotation, setQuota } from './control-app.ts'
 import { createTask, type TaskInput } from './control-task.ts'
 import { type FaultInput, parseFault } from './fault.ts'
 import { FaultBook } from './fault-book.ts'
+import type { QuotaState } from './limits.ts'
 import { createDoor } from './server.ts'
 import { type SimulatorOptions, settingsOf } from './settings.ts'
 import { CallCounter, type SimulatorStats } from './stats.ts'
 import { type TaskTruth, truthOf } from './task.ts'
+import type { TaskCalls } from './task-calls.ts'
 import { World } from './world.ts'
 
 export type { GivenAnswer } from './control.ts'
+export type { QuotaChange, SecretRotation } from './control-app.ts'
 export type { TaskInput } from './control-task.ts'
 export type { FaultInput } from './fault.ts'
 export type { SimulatorOptions } from './settings.ts'
 export type { SimulatorStats } from './stats.ts'
 export type { TaskTruth } from './task.ts'
+export type { TaskCalls } from './task-calls.ts'
 
 export interface Simulator {
   /** For `DINGTALK_OAPI_URL` and `DINGTALK_API_URL` alike, without a slash at the end. */
@@ -26,11 +31,21 @@ export interface Simulator {
   answers(taskId: string): readonly GivenAnswer[]
   /** Makes a task person by person, as `POST /_simulator/tasks`. @throws {InvalidInputError} */
   createTask(input: TaskInput): TaskTruth
-  /** As `POST /_simulator/faults`. @throws {InvalidInputError} */
-  inject(fault: FaultInput): void
+  /** As `POST /_simulator/faults`. @returns the fault's id, for `clearFault`. @throws {InvalidInputError} */
+  inject(fault: FaultInput): number
+  /** Ends one fault; the penalty of a throttle that has struck goes on. @returns whether it was in force */
+  clearFault(id: number): boolean
   /** Ends all faults, a throttle's penalty too. */
   clearFaults(): void
+  /** From now on the app accepts this secret only, as `POST /_simulator/rotate-secret`. @throws {InvalidInputError} */
+  rotateSecret(rotation: SecretRotation): void
+  /** Sets what is left of a month's calls, or buys more, as `POST /_simulator/quota`. @throws {InvalidInputError} */
+  setQuota(change: QuotaChange): QuotaState
   stats(): SimulatorStats
+  /** The calls that named a task, each poll with its time; zero calls for a task that was never named. */
+  taskCalls(taskId: string): TaskCalls
+  /** As `taskCalls`, for every task that a call has named. */
+  allTaskCalls(): TaskCalls[]
   /** Quick, whatever hangs; safe to call twice. */
   close(): Promise<void>
 }
@@ -42,7 +57,7 @@ export interface Simulator {
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const settings = settingsOf(options)
   const now = () => (options.now?.() ?? new Date()).getTime()
-  const bench = createBench(new World(settings), new FaultBook(settings.seed), now)
+  const bench = createBench(new World(settings, now()), new FaultBook(settings.seed), now)
   const door = createDoor(bench, now)
   await listen(door.server, settings.port, settings.host)
   return {
@@ -53,12 +68,17 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     },
     answers: (taskId) => bench.answers.get(taskId) ?? [],
     createTask: (input) => truthOf(createTask(bench.world, input, now())),
-    inject: (fault) => void bench.faults.add(parseFault(fault), now()),
+    inject: (fault) => bench.faults.add(parseFault(fault), now()),
+    clearFault: (id) => bench.faults.remove(id),
     clearFaults: () => {
       bench.faults.clear()
       bench.world.limits.unbanAll()
     },
+    rotateSecret: (rotation) => void rotateSecret(bench.world, rotation, now()),
+    setQuota: (change) => setQuota(bench.world, change, now()),
     stats: bench.stats,
+    taskCalls: (taskId) => bench.counter.tasks.find(taskId),
+    allTaskCalls: () => bench.counter.tasks.list(),
     close: () => door.close(),
   }
 }
@@ -66,7 +86,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 function createBench(world: World, faults: FaultBook, now: () => number): Bench {
   const counter = new CallCounter()
   const answers: GivenAnswers = new Map()
-  const stats = () => counter.snapshot({ limit: world.quota.limit, used: world.quota.usedAt(now()) })
+  const stats = () => counter.snapshot(world.quotaOf(world.settings.apps[0]?.appKey).stateAt(now()))
   return { world, faults, counter, answers, stats }
 }
 

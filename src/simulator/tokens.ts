@@ -1,14 +1,11 @@
+import type { Identity } from './apps.ts'
 import { randomText } from './chance.ts'
-
-export interface AppCredentials {
-  readonly appKey: string
-  readonly appSecret: string
-  readonly agentId: string
-}
 
 export interface Token {
   readonly text: string
   readonly appKey: string
+  /** Which of the app's secrets it was issued for, from 0. */
+  readonly secret: number
   readonly kind: 'internal' | 'third-party'
   /** Epoch ms. */
   readonly expiresAt: number
@@ -31,23 +28,26 @@ export class TokenBook {
     return text === undefined ? undefined : this.#tokens.get(text)
   }
 
-  /** Asked again within its life, the same token comes back with a new life; later there is a new one. */
-  internal(appKey: string, at: number): Token {
-    const current = this.find(this.#internal.get(appKey))
+  /** Requested again within its life, the same token comes back with a new life; later there is a new one. Each secret has its own. */
+  internal({ appKey, secret }: Identity, at: number): Token {
+    const holder = `${secret}\u0000${appKey}`
+    const current = this.find(this.#internal.get(holder))
     const text = current !== undefined && current.expiresAt > at ? current.text : this.#newText(appKey, at)
-    this.#internal.set(appKey, text)
-    return this.#store({ text, appKey, kind: 'internal', expiresAt: at + this.#lifeMs })
+    this.#internal.set(holder, text)
+    return this.#store({ text, appKey, secret, kind: 'internal', expiresAt: at + this.#lifeMs })
   }
 
   /** Each fetch gives a new token; the ones before live on until their own end. */
-  thirdParty(appKey: string, at: number): Token {
-    return this.#store({ text: this.#newText(appKey, at), appKey, kind: 'third-party', expiresAt: at + this.#lifeMs })
+  thirdParty({ appKey, secret }: Identity, at: number): Token {
+    return this.#store({ text: this.#newText(appKey, at), appKey, secret, kind: 'third-party', expiresAt: at + this.#lifeMs })
   }
 
-  /** Ends all living tokens of an app, or of every app. */
-  expire(appKey: string | undefined, at: number): void {
+  /** Ends the living tokens of an app, or of every app; with `secret`, only those that were issued for it. */
+  expire(appKey: string | undefined, at: number, secret?: number): void {
     for (const token of this.#tokens.values()) {
-      if (appKey === undefined || token.appKey === appKey) this.#store({ ...token, expiresAt: Math.min(token.expiresAt, at) })
+      if (appKey !== undefined && token.appKey !== appKey) continue
+      if (secret !== undefined && token.secret !== secret) continue
+      this.#store({ ...token, expiresAt: Math.min(token.expiresAt, at) })
     }
   }
 

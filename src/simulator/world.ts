@@ -1,13 +1,15 @@
 import { type Answer, encode, newApiError, plainError, rateLimited, success, wrappedError } from './answer.ts'
+import { type ApiError, errorAnswer } from './api-error.ts'
+import { AppBook, type AppCredentials, DEFAULT_CORP_ID, type Identity } from './apps.ts'
 import { hash53, randomText } from './chance.ts'
 import { drawPerson, type Person } from './fate.ts'
 import { MonthlyQuota, RateLimits } from './limits.ts'
-import { type ApiCall, isTokenEndpoint, textField } from './request.ts'
+import { type ApiCall, agentIdOf, isTokenEndpoint, taskIdOf, textField } from './request.ts'
 import { audienceOf, SendHistory } from './sending.ts'
 import type { Settings } from './settings.ts'
 import { DAY_MS, MAX_RECIPIENTS, progressAt, recalled, type SimulatedTask, sendResultAt } from './task.ts'
 import { answerTokenCall } from './token-call.ts'
-import { type AppCredentials, type Token, TokenBook } from './tokens.ts'
+import { type Token, TokenBook } from './tokens.ts'
 
 /** Which code carries "Call timeout" is not known: each task has one of the candidates, so that no client relies on the number. */
 const CALL_TIMEOUTS = [
@@ -30,32 +32,61 @@ export class World {
   readonly settings: Settings
   readonly tokens: TokenBook
   readonly limits: RateLimits
-  readonly quota: MonthlyQuota
-  readonly #apps: ReadonlyMap<string, AppCredentials>
+  readonly apps: AppBook
+  /** By organisation. */
+  readonly #quotas = new Map<string, MonthlyQuota>()
   readonly #tasks = new Map<string, SimulatedTask>()
   readonly #history: SendHistory
+  readonly #startedAt: number
   #nextTaskId: bigint
   #calls = 0
 
-  constructor(settings: Settings) {
+  /** @param startedAt epoch ms */
+  constructor(settings: Settings, startedAt: number) {
     this.settings = settings
+    this.#startedAt = startedAt
     this.tokens = new TokenBook(settings.seed, settings.tokenSeconds)
     this.limits = new RateLimits(settings.callsPerSecond, settings.penaltySeconds)
-    this.quota = new MonthlyQuota(settings.monthlyQuota)
-    this.#apps = new Map(settings.apps.map((app) => [app.appKey, app]))
+    this.apps = new AppBook(settings.apps)
     this.#history = new SendHistory(settings.timeScale)
     this.#nextTaskId = BigInt(settings.firstTaskId)
   }
 
-  /** Whose call it is, as far as it says. */
-  appKeyOf(call: ApiCall): string | undefined {
-    const claimed = ['appKey', 'suiteKey', 'appkey'].map((name) => textField(call.fields, name)).find((key) => key !== undefined)
-    return isTokenEndpoint(call.endpoint) ? claimed : this.tokens.find(call.token)?.appKey
+  /** Whose call it is, as far as it says: a token call by its key and secret, any other by its token, expired or not. */
+  identityOf(call: ApiCall): Partial<Identity> {
+    if (!isTokenEndpoint(call.endpoint)) return this.tokens.find(call.token) ?? {}
+    const claimed = (names: readonly string[]) => names.map((name) => textField(call.fields, name)).find((text) => text !== undefined)
+    const appKey = claimed(['appKey', 'suiteKey', 'appkey'])
+    if (appKey === undefined) return {}
+    return this.apps.identify(appKey, claimed(['appSecret', 'suiteSecret', 'appsecret'])) ?? { appKey }
   }
 
   answer(call: ApiCall, at: number): Answer {
+    return this.#answerWith(call, at, (token) => this.#answerApi(call, token, at))
+  }
+
+  /** As `answer`, where the API behind the gateway says `answer` whatever it was asked. */
+  answerInstead(answer: Answer, call: ApiCall, at: number): Answer {
+    return isTokenEndpoint(call.endpoint) ? answer : this.#answerWith(call, at, () => answer)
+  }
+
+  /** Which hour of the simulated day it is: since the send of the task that the call names, if there is one, and since the start. */
+  hoursOf(call: ApiCall, at: number): { readonly send: number; readonly start: number } {
+    const hoursSince = (begin: number) => ((at - begin) * this.settings.timeScale) / HOUR_MS
+    return { send: hoursSince(this.task(taskIdOf(call) ?? '')?.sentAt ?? this.#startedAt), start: hoursSince(this.#startedAt) }
+  }
+
+  /** The quota of the organisation that an app belongs to. */
+  quotaOf(appKey: string | undefined): MonthlyQuota {
+    const corpId = this.app(appKey ?? '')?.corpId ?? DEFAULT_CORP_ID
+    const quota = this.#quotas.get(corpId) ?? new MonthlyQuota(this.settings.monthlyQuota)
+    this.#quotas.set(corpId, quota)
+    return quota
+  }
+
+  #answerWith(call: ApiCall, at: number, api: (token: Token) => Answer): Answer {
     this.#calls += 1
-    const answer = this.#decide(call, at)
+    const answer = this.#decide(call, at, api)
     if (call.path.startsWith('/v1.0/')) return answer
     return { ...answer, fields: { ...answer.fields, request_id: randomText(13, this.settings.seed, 'request', this.#calls) } }
   }
@@ -69,7 +100,7 @@ export class World {
   }
 
   app(appKey: string): AppCredentials | undefined {
-    return this.#apps.get(appKey)
+    return this.apps.find(appKey)
   }
 
   nextTaskId(): string {
@@ -81,20 +112,23 @@ export class World {
     const deadline = task.sentAt + DAY_MS / this.settings.timeScale
     const added = { invalidDepartments: [], ...task, taskId, deadline, recalledAt: null }
     this.#tasks.set(taskId, added)
+    this.apps.addAgentId(task.appKey, task.agentId)
     return added
   }
 
-  #decide(call: ApiCall, at: number): Answer {
+  #decide(call: ApiCall, at: number, api: (token: Token) => Answer): Answer {
     if (call.endpoint === 'unknown') return unknownPath(call.path)
-    if (isTokenEndpoint(call.endpoint)) return answerTokenCall(call, this.#apps, this.tokens, at)
+    if (isTokenEndpoint(call.endpoint)) return answerTokenCall(call, this.apps, this.tokens, at)
     if (call.method !== 'POST') return plainError('43002', '需要POST请求')
     const token = this.tokens.find(call.token)
     if (token === undefined) return call.token === undefined ? MISSING_TOKEN : INVALID_TOKEN
     if (token.expiresAt <= at) return EXPIRED_TOKEN
     const refusedUntil = this.limits.refusal(token.appKey, call.endpoint, at)
     if (refusedUntil !== undefined) return rateLimited('90018', refusedUntil)
-    if (token.kind === 'internal' && !this.quota.take(at)) return QUOTA_USED_UP
-    return call.malformed ? plainError('47001', '解析JSON内容错误') : this.#answerApi(call, token, at)
+    const metered = token.kind === 'internal'
+    if (metered && !this.quotaOf(token.appKey).take(at)) return QUOTA_USED_UP
+    const answer = call.malformed ? plainError('47001', '解析JSON内容错误') : api(token)
+    return metered ? { ...answer, metered } : answer
   }
 
   #answerApi(call: ApiCall, token: Token, at: number): Answer {
@@ -104,16 +138,29 @@ export class World {
     if (missing !== undefined) return plainError('40', `Missing required arguments:${missing}`)
     if (call.endpoint === 'asyncsend_v2') return this.#send(call, token, at)
 
-    const task = this.task(textField(call.fields, taskField) ?? '')
-    if (task === undefined || !isAskedByItsSender(task, call, token) || at >= task.deadline) return UNKNOWN_TASK
+    const task = this.task(taskIdOf(call) ?? '')
+    const refusal = this.#refusalOf(task, call, token, at)
+    if (task === undefined || refusal !== undefined) return errorAnswer(refusal ?? this.settings.unknownTaskCode, call, token.appKey)
     if (call.endpoint === 'recall') return this.#recall(task, at)
     if (call.endpoint === 'getsendprogress') return success({ progress: progressAt(task, at) })
     return task.people.length > MAX_RECIPIENTS ? callTimeout(task) : success({ send_result: sendResultAt(task, at) })
   }
 
+  /** The agent id is checked before the task: DingTalk's page on recall says "agentId or taskId invalid" without an order. */
+  #refusalOf(task: SimulatedTask | undefined, call: ApiCall, token: Token, at: number): ApiError | undefined {
+    const { wrongAgentCode, foreignAgentCode, unknownTaskCode, expiredTaskCode } = this.settings
+    const agentId = agentIdOf(call) ?? ''
+    const owner = this.apps.ownerOfAgent(agentId, token.appKey)
+    if (owner !== 'own') return owner === 'other' ? foreignAgentCode : wrongAgentCode
+    if (task?.appKey !== token.appKey || task.agentId !== agentId) return unknownTaskCode
+    return at >= task.deadline ? (expiredTaskCode ?? unknownTaskCode) : undefined
+  }
+
   #send(call: ApiCall, token: Token, at: number): Answer {
-    const agentId = textField(call.fields, 'agent_id') ?? ''
-    if (agentId !== this.app(token.appKey)?.agentId) return plainError('40056', '不合法的agentid')
+    const agentId = agentIdOf(call) ?? ''
+    const owner = this.apps.ownerOfAgent(agentId, token.appKey)
+    if (owner === 'other') return errorAnswer(this.settings.foreignAgentCode, call, token.appKey)
+    if (owner === 'none') return plainError('40056', '不合法的agentid')
     const { userIds, invalidDepartments } = audienceOf(call.fields)
     if (userIds.length + invalidDepartments.length === 0) return plainError('1430000', 'The recipient is empty.')
     this.#history.forget(at)
@@ -139,12 +186,12 @@ export class World {
   }
 }
 
+const HOUR_MS = 3_600_000
+
 const MISSING_TOKEN = wrappedError('41001', '缺少access_token参数')
 const INVALID_TOKEN = wrappedError('40014', '不合法的access_token')
 const EXPIRED_TOKEN = wrappedError('42001', 'access_token已过期')
 const QUOTA_USED_UP = wrappedError('90020', '组织的API调用量已达到本月上限')
-/** The code is not confirmed; its siblings answer so. An unknown task, somebody else's and a forgotten one look the same. */
-const UNKNOWN_TASK = plainError('400002', '无效的参数: task_id')
 
 function unknownPath(path: string): Answer {
   if (path.startsWith('/v1.0/'))
@@ -157,10 +204,6 @@ function unknownPath(path: string): Answer {
 function hasField(call: ApiCall, name: string): boolean {
   const value = call.fields.get(name)
   return value !== undefined && value !== null && value !== ''
-}
-
-function isAskedByItsSender(task: SimulatedTask, call: ApiCall, token: Token): boolean {
-  return task.appKey === token.appKey && task.agentId === textField(call.fields, 'agent_id')
 }
 
 function callTimeout(task: SimulatedTask): Answer {

@@ -22,6 +22,22 @@ test.each([
   [{ kind: 'html', probability: 2 }, 'probability', /<=1.*given 2/],
   [{ kind: 'html', match: { endpoint: 'sendresult' } }, 'match.endpoint', /getsendresult.*given "sendresult"/],
   [{ kind: 'html', match: { taskId: 'x' } }, 'match.taskId', /decimal digits.*given "x"/],
+  [{ kind: 'html', match: { taskIds: [] } }, 'match.taskIds', /given \[\]/],
+  [{ kind: 'html', match: { taskIds: ['1', 'x'] } }, 'match.taskIds.1', /decimal digits.*given "x"/],
+  [{ kind: 'html', match: { agentId: 'abc' } }, 'match.agentId', /decimal digits.*given "abc"/],
+  [{ kind: 'html', match: { secret: 'old' } }, 'match.secret', /expected number.*given "old"/],
+  [{ kind: 'html', match: { worker: 2 } }, 'match.worker', /there is no such field/],
+  [{ kind: 'html', afterMs: 1, fromMs: 1 }, 'afterMs', /not both.*given 1/],
+  [{ kind: 'html', fromMs: 2, untilMs: 1 }, 'untilMs', /after fromMs.*given 1/],
+  [{ kind: 'html', fromHour: 3, toHour: 3 }, 'toHour', /after fromHour.*given 3/],
+  [{ kind: 'html', toHour: 0 }, 'toHour', /after fromHour.*given 0/],
+  [{ kind: 'html', fromHour: -1 }, 'fromHour', />=0.*given -1/],
+  [{ kind: 'html', hoursSince: 'start' }, 'hoursSince', /together with fromHour or toHour/],
+  [{ kind: 'html', fromHour: 1, hoursSince: 'noon' }, 'hoursSince', /given "noon"/],
+  [{ kind: 'code', code: 1, form: 'json' }, 'form', /given "json"/],
+  [{ kind: 'code', code: 1, status: 99 }, 'status', /given 99/],
+  [{ kind: 'code' }, 'code', /expected an errcode.*given nothing/],
+  [{ kind: 'code', code: 15, subCode: null }, 'subCode', /expected an errcode.*given null/],
   [[], 'body', /expected object/],
   ['{', 'body', /not JSON/],
 ])('the fault %j is refused with 400 that names the field and the remedy', async (fault, field, message) => {
@@ -70,10 +86,20 @@ test.each([
   [{ recipients: [{ userId: '01' }], taskId: '9223372036854775808' }, 'taskId'],
   [{ recipients: [{ userId: '01' }], taskId: '0' }, 'taskId'],
   [{ recipients: [{ userId: '01' }], sentAt: 'yesterday' }, 'sentAt'],
+  [{ recipients: [{ userId: '01' }], sentHoursAgo: '3' }, 'sentHoursAgo'],
+  [{ recipients: [{ userId: '01' }], sentHoursAgo: 3, sentAt: 1 }, 'sentHoursAgo'],
   [{ recipients: [{ userId: '01' }], appKey: 'nobody' }, 'appKey'],
 ])('the task %j is refused with the field %s', async (task, field) => {
   const { post } = await bench()
   expect(await post('/_simulator/tasks', task)).toMatchObject({ status: 400, json: { error: { field } } })
+})
+
+test.each([
+  [15, '2026-11-23T00:59:22.500Z'],
+  [-24, '2026-11-23T01:01:00.000Z'],
+])('a task that was sent %d simulated hours ago was sent at %s', async (sentHoursAgo, sentAt) => {
+  const { simulator } = await bench({ timeScale: 1440 })
+  expect(simulator.createTask({ sentHoursAgo, recipients: [{ userId: '01' }] }).sentAt).toEqual(new Date(sentAt))
 })
 
 test('a task id cannot be taken twice, by a test or by a send', async () => {

@@ -54,6 +54,16 @@ export async function bench(options: SimulatorOptions = {}): Promise<Bench> {
   }
 }
 
+/** A token by key and secret, through a base URL of the simulator. */
+export async function tokenOf(url: string, appSecret: string, appKey = APP.appKey): Promise<Reply> {
+  return fetchReply(`${url}/v1.0/oauth2/accessToken`, jsonBody({ appKey, appSecret }))
+}
+
+/** One getsendresult call, as the tracker makes it: a form with everything in its body. */
+export async function poll(url: string, fields: Readonly<Record<string, string>>): Promise<Reply> {
+  return fetchReply(`${url}/topapi/message/corpconversation/getsendresult`, formBody({ agent_id: APP.agentId, ...fields }))
+}
+
 export async function fetchReply(url: string, init?: RequestInit): Promise<Reply> {
   const response = await fetch(url, { redirect: 'manual', ...init })
   const body = await response.text()

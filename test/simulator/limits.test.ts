@@ -40,7 +40,7 @@ test('the month ends with 90020, does not count what the rate limit refused, and
   expect(await ask()).toMatchObject({ sub_code: '90018' })
   pass(2 * SECOND)
   expect(await ask()).toMatchObject({ errcode: 400002 })
-  expect(simulator.stats().monthlyQuota).toEqual({ limit: 2, used: 2 })
+  expect(simulator.stats().monthlyQuota).toEqual({ limit: 2, used: 2, left: 0 })
   pass(2 * SECOND)
   expect(await ask()).toMatchObject({ errcode: 88, sub_code: '90020' })
   pass(new Date('2026-11-30T15:59:59Z').getTime() - SENT_AT.getTime() - 4 * SECOND)
@@ -69,13 +69,17 @@ test('the counters tell calls by endpoint, code and app, and the most in any sli
   const { json } = await call('/_simulator/stats')
   expect(json).toEqual({
     calls: 7,
+    metered: 4,
     byEndpoint: {
       accessToken: { calls: 1, byCode: { '0': 1 } },
       getsendresult: { calls: 6, byCode: { '400002': 4, '90018': 2 } },
     },
-    byApp: { 'sim-app-key': { calls: 6, maxCallsInOneSecond: 5, maxCallsInOneSecondByEndpoint: { getsendresult: 5 } } },
+    byApp: { 'sim-app-key': { calls: 6, metered: 4, maxCallsInOneSecond: 5, maxCallsInOneSecondByEndpoint: { getsendresult: 5 } } },
+    byAgent: { '836390886': { calls: 6, byCode: { '400002': 4, '90018': 2 } } },
+    byVia: {},
+    byCode: { '0': 1, '400002': 4, '90018': 2 },
     faults: {},
-    monthlyQuota: { limit: 5_000, used: 4 },
+    monthlyQuota: { limit: 5_000, used: 4, left: 4_996 },
     redirectsFollowed: 0,
   })
 })

@@ -84,7 +84,7 @@ test('a form with everything in its body is answered, a token in a header or in 
   })
 })
 
-test('an unknown task, another agent, another app and a task after its window are parameter errors with HTTP 200', async () => {
+test('an unknown task, an agent id of nobody, a task of another app and one after its window are parameter errors with HTTP 200', async () => {
   const other = { appKey: 'other', appSecret: 'secret', agentId: '2' }
   const { simulator, api, pass } = await bench({ apps: [APP, other] })
   const recipients = [{ userId: '01' }]
@@ -96,8 +96,8 @@ test('an unknown task, another agent, another app and a task after its window ar
     codes.push(reply.status, reply.json['errcode'])
   }
   await ask({ task_id: '77' })
-  await ask({ task_id: mine.taskId, agent_id: '2' })
-  await ask({ task_id: theirs.taskId, agent_id: '2' })
+  await ask({ task_id: mine.taskId, agent_id: '3' })
+  await ask({ task_id: theirs.taskId })
   pass(24 * HOUR - 1)
   await ask({ task_id: mine.taskId })
   pass(1)

@@ -327,7 +327,7 @@ describe('a successful poll', () => {
   test('is loaded with its tasks, and so are pauses and witnesses', async () => {
     const app = anApp()
     const { createDeliveryStore } = await import('../../src/store/delivery-store.ts')
-    const store = createDeliveryStore(db, () => DEFAULT_AGENT)
+    const store = createDeliveryStore(db, { agentIdOf: () => DEFAULT_AGENT })
     const [own, other] = [await aTask(store, { app }), await aTask(store, { app, agentId: '666' })]
     const unknown = { lastGoodAt: null, pause: null, hasWitness: false }
     expect(own.scopes).toEqual({ agentId: DEFAULT_AGENT, app: { ...unknown, resumedAt: null }, pair: unknown })

@@ -138,14 +138,14 @@ test('a full pool says so instead of waiting for ever', async () => {
   await small.close()
 })
 
-test("the lock takes nothing from the pool: what is done under it has the pool's only connection", async () => {
+test("the lease keeps no connection: what is done under it has the pool's only one", async () => {
   const small = openDatabase(db.url, { max: 1, connectionTimeoutMs: 250 })
   const store = createDeliveryStore(small)
   expect(await store.exclusively(async () => [await store.load({ app: 'default', taskId: '1' })])).toEqual([null])
   await small.close()
 })
 
-test('the lock of a worker whose connection broke is free again', async () => {
+test('a worker whose connections broke keeps its lease, and gives it back', async () => {
   const rival = createDeliveryStore(openRival())
   const result = await db.store.exclusively(async () => {
     expect(await rival.exclusively(async () => 'never')).toBeNull()

@@ -97,7 +97,7 @@ describe('a task that ended', () => {
 })
 
 describe('an open task', () => {
-  const store = () => createDeliveryStore(database, () => '836390886')
+  const store = () => createDeliveryStore(database, { agentIdOf: () => '836390886' })
 
   test('goes on where it was: its polls were its calls, its send time counts as given, and it has no problem', async () => {
     expect(await store().load({ app: 'default', taskId: 'open' })).toMatchObject({

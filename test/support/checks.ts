@@ -6,6 +6,7 @@ export const CHECKS = [
   'consumption',
   'writes',
   'apps',
+  'rights',
   'overdue',
   'blind gaps',
   'queue memory',

@@ -3,6 +3,7 @@ import { HOUR_MS, MINUTE_MS, SECOND_MS, type TaskProblem } from '../../../src/co
 import { type LookPlan, planLook, planStart } from '../../../src/core/plan.ts'
 import type { Delay, DeliveryStore, LoadedTask, Scheduled, Unplanned } from '../../../src/core/ports.ts'
 import { PROBLEM_RULES, type Problem } from '../../../src/core/problems.ts'
+import type { DelayReason } from '../../../src/core/reasons.ts'
 import { timingOf } from '../../../src/core/schedule.ts'
 import type { TrackRequest } from '../../../src/core/track-request.ts'
 
@@ -91,4 +92,11 @@ export function aTaskProblem(
   { since = minutesLater(1), polls = 1, ...detail }: Partial<Problem['detail'] & Pick<TaskProblem, 'since' | 'polls'>> = {},
 ): TaskProblem {
   return { ...aProblem(code, detail), since, polls }
+}
+
+/** The next poll is due then, for this reason. */
+export async function delay(store: DeliveryStore, key: LoadedTask['key'], nextPollAt: Date, reason: DelayReason): Promise<void> {
+  const { pollNo, problem, failuresInRow, calls, finalCalls } = await loaded(store, key)
+  const stored = await store.delay(key, { pollNo }, { nextPollAt, reason, problem, failuresInRow, calls, finalCalls })
+  if (stored !== 'stored') throw new Error(`the delay was ${stored}`)
 }

@@ -1,0 +1,83 @@
+/** An app as a test declares it. */
+export interface AppCredentials {
+  readonly appKey: string
+  /** Secret 0. */
+  readonly appSecret: string
+  readonly agentId: string
+  /** Secrets 1, 2, …, accepted as well: with one for each worker, `match.secret` of a fault strikes a single worker. */
+  readonly otherSecrets?: readonly string[] | undefined
+  /** Further agent ids of the app. Those of tasks that a test makes are added by themselves. */
+  readonly otherAgentIds?: readonly string[] | undefined
+  /** The organisation, whose internal apps share one monthly quota. Default `sim-corp`. */
+  readonly corpId?: string | undefined
+}
+
+export const DEFAULT_CORP_ID = 'sim-corp'
+
+/** Whose call it is: the app, and the number of the secret that it holds. */
+export interface Identity {
+  readonly appKey: string
+  readonly secret: number
+}
+
+interface KnownApp {
+  readonly credentials: AppCredentials
+  readonly secrets: { readonly text: string; accepted: boolean }[]
+  readonly agentIds: Set<string>
+}
+
+/** The apps with their secrets over time and their agent ids. */
+export class AppBook {
+  readonly #apps: ReadonlyMap<string, KnownApp>
+
+  constructor(apps: readonly AppCredentials[]) {
+    this.#apps = new Map(apps.map((app) => [app.appKey, knownApp(app)]))
+  }
+
+  find(appKey: string | undefined): AppCredentials | undefined {
+    return appKey === undefined ? undefined : this.#apps.get(appKey)?.credentials
+  }
+
+  /** Undefined for an unknown app, and for a secret that is wrong or was rotated away. */
+  authenticate(appKey: string | undefined, secret: string | undefined): Identity | undefined {
+    const identity = this.identify(appKey, secret)
+    return identity !== undefined && this.#secret(identity)?.accepted === true ? identity : undefined
+  }
+
+  /** As `authenticate`, for rotated secrets too: a fault may match the worker that still has one. */
+  identify(appKey: string | undefined, secret: string | undefined): Identity | undefined {
+    const index = this.#apps.get(appKey ?? '')?.secrets.findIndex(({ text }) => text === secret) ?? -1
+    return appKey === undefined || index < 0 ? undefined : { appKey, secret: index }
+  }
+
+  /** From now on `secret` is the only one that is accepted. One that the app had before keeps its number. @returns the number */
+  rotateSecret(appKey: string, secret: string): number {
+    const secrets = this.#apps.get(appKey)?.secrets ?? []
+    for (const known of secrets) known.accepted = known.text === secret
+    const index = secrets.findIndex(({ text }) => text === secret)
+    return index < 0 ? secrets.push({ text: secret, accepted: true }) - 1 : index
+  }
+
+  addAgentId(appKey: string, agentId: string): void {
+    this.#apps.get(appKey)?.agentIds.add(agentId)
+  }
+
+  /** Whose agent id it is, as seen by an app: its own, that of another app, or nobody's. */
+  ownerOfAgent(agentId: string, appKey: string): 'own' | 'other' | 'none' {
+    if (this.#apps.get(appKey)?.agentIds.has(agentId) === true) return 'own'
+    return [...this.#apps.values()].some(({ agentIds }) => agentIds.has(agentId)) ? 'other' : 'none'
+  }
+
+  #secret({ appKey, secret }: Identity): { readonly accepted: boolean } | undefined {
+    return this.#apps.get(appKey)?.secrets[secret]
+  }
+}
+
+function knownApp(credentials: AppCredentials): KnownApp {
+  const { appSecret, otherSecrets = [], agentId, otherAgentIds = [] } = credentials
+  return {
+    credentials,
+    secrets: [appSecret, ...otherSecrets].map((text) => ({ text, accepted: true })),
+    agentIds: new Set([agentId, ...otherAgentIds]),
+  }
+}
