@@ -1,3 +1,5 @@
+import type { TrackResult } from './track-outcome.ts'
+
 export type ErrorStatus = 400 | 404 | 409 | 500 | 503
 
 /** What an error of the package means to each of its faces: the HTTP API and the dashboard, the commands, and programs. */
@@ -30,6 +32,7 @@ export const TRACKER_ERRORS = {
   RECIPIENT_NOT_FOUND: { status: 404, exitCode: 1, retryable: false },
   SEVERAL_APPS: { status: 409, exitCode: 1, retryable: false },
   TASK_ENDED: { status: 409, exitCode: 1, retryable: false },
+  CONFLICT: { status: 409, exitCode: 1, retryable: false },
   INVALID_CONFIG: { status: 500, exitCode: 1, retryable: false },
   EMBEDDED_UNAVAILABLE: { status: 500, exitCode: 1, retryable: false },
   QUEUE_UNAVAILABLE: {
@@ -64,6 +67,8 @@ export type TrackerErrorCode = keyof typeof TRACKER_ERRORS
 export class TrackerError extends Error {
   override readonly name: string = 'TrackerError'
   readonly code: TrackerErrorCode
+  /** Of `trackMany` only: what became of the requests that were taken before it failed. Tracking all of them again is safe. */
+  declare readonly taken?: readonly TrackResult[]
 
   constructor(code: TrackerErrorCode, message: string, options?: ErrorOptions) {
     super(message, options)

@@ -4,13 +4,14 @@ import type { LookPlan, ScopeReport, TaskUpdate } from './plan.ts'
 import type { Problem } from './problems.ts'
 import type { DelayReason, EndReason } from './reasons.ts'
 import type { PlannedLook } from './schedule.ts'
+import type { TrackOutcome } from './track-outcome.ts'
 import type { TrackRequest } from './track-request.ts'
 
 /** What the use cases in `service/` need from the world. Each port is a small object of verbs; adapters implement them. */
 
 /** PostgreSQL is the truth. */
 export interface DeliveryStore {
-  /** Inserts what is new, in one statement; a task that is there already is left as it is. Results in the order of the requests. */
+  /** Stores what is new, and what is newer where a task may take it, see {@link Tracked}. Results in the order of the requests. */
   track(requests: readonly TrackRequest[]): Promise<Tracked[]>
   /**
    * Claims up to `limit` tasks that no worker has scheduled yet (they were enqueued) or that were brought forward (resumed, healed), so that no other
@@ -63,8 +64,8 @@ export interface Person {
 
 /** What callers of the HTTP API may do to tasks. */
 export interface Tracking {
-  /** Committed before it resolves. `isNew` is false for a task that is there already, which is left as it is. */
-  track(request: TrackRequest): Promise<{ readonly isNew: boolean }>
+  /** Committed before it resolves. */
+  track(request: TrackRequest): Promise<TrackOutcome>
   /** Ends a task as `cancelled`; false when it had ended before, or is not there. */
   cancel(key: TaskKey): Promise<boolean>
   readonly resuming: Resuming
@@ -91,9 +92,8 @@ export interface ResumedApp {
   readonly tasksWithoutBudget: number
 }
 
-export interface Tracked {
+export interface Tracked extends TrackOutcome {
   readonly key: TaskKey
-  readonly isNew: boolean
 }
 
 export interface Unplanned {
@@ -237,7 +237,7 @@ export type Clock = () => Date
 
 /** What happened, for logs and metrics. Implementations must not throw. */
 export interface Journal {
-  tracked(event: { readonly key: TaskKey; readonly isNew: boolean }): void
+  tracked(event: Tracked): void
   /** Tasks got their plan and their timer. */
   adopted(event: { readonly tasks: number }): void
   looked(event: LookEvent): void

@@ -7,7 +7,7 @@ import { databaseCheck, rightsCheck, schemaCheck } from './checks/database.ts'
 import { blindGapsCheck, type Lateness, overdueCheck } from './checks/looks.ts'
 import { appsCheck, writesCheck } from './checks/polls.ts'
 import { clockCheck, eventLoopCheck, locksCheck, poolCheck } from './checks/process.ts'
-import { queueChecks } from './checks/queue.ts'
+import { queueChecks, refusedJobsCheck } from './checks/queue.ts'
 import type { DatabaseClock } from './clock.ts'
 import type { EventLoopWatch } from './event-loop.ts'
 import type { Parts } from './parts.ts'
@@ -44,6 +44,7 @@ export async function healthOf(needs: Needs, looks: Looks, limits: Limits): Prom
     overdueCheck(asked, limits),
     blindGapsCheck(asked, limits),
     queueMemory,
+    refusedJobsCheck(asked, false),
     clockCheck(needs.clock),
     eventLoopCheck(needs.eventLoop, limits.blockedMs),
     locksCheck(looks?.locks() ?? null, needs.now()),

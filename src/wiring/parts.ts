@@ -68,6 +68,7 @@ export function openParts(config: WorkerConfig, pace: Pace, { log, metrics, clos
   closers.add('queue', () => queue.close())
   metrics?.onCollect(() => readGauges(database, budgetsOf(config.apps), pace.blindMs))
   metrics?.onProcess(() => processGauges(database, clock))
+  metrics?.onRefusedJobs(() => queue.it.getFailedCount())
 
   const agentIds = new Map(config.apps.map(({ name, agentId }) => [name, agentId]))
   const agentIdOf = (app: string): string | null => agentIds.get(app) ?? null

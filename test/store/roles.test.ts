@@ -178,7 +178,7 @@ describe('whoever lacks a right is told which one, and what gives it', () => {
     await expect(tracker.track({ taskId: '9' })).rejects.toMatchObject({
       code: 'NOT_PERMITTED',
       message:
-        'The role "test_read" lacks a right in the database: permission denied for function track_delivery. Run deploy/postgres/roles.sql as the owner of the database, and make the role a member of delivery_send or delivery_worker.',
+        'The role "test_read" lacks a right in the database: permission denied for function delivery_track. Run deploy/postgres/roles.sql as the owner of the database, and make the role a member of delivery_send or delivery_worker.',
     })
   })
 

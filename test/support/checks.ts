@@ -10,6 +10,7 @@ export const CHECKS = [
   'overdue',
   'blind gaps',
   'queue memory',
+  'refused jobs',
   'clock',
   'event loop',
   'locks',
