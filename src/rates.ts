@@ -1,5 +1,6 @@
 import { assertAddress, DATABASE_SCHEMES } from './core/address.ts'
 import { TrackerError } from './core/errors.ts'
+import { assertOptions } from './core/options.ts'
 import type {
   AppUsage,
   BandStep,
@@ -133,6 +134,7 @@ export interface Rates {
  * @throws {TrackerError} `INVALID_CONFIG` when not exactly one of `databaseUrl` and `prisma` is given, or the URL is none
  */
 export function createRates(options: RatesOptions): Rates {
+  assertOptions('createRates', options, ['databaseUrl', 'prisma'])
   const { reader, close } = openReader(options)
   const open = new Set<Promise<unknown>>()
   let closed: Promise<void> | null = null

@@ -3,7 +3,7 @@
 --   delivery_migrate  owns the tracker's tables and the queue's, and may change them: dingtalk-delivery migrate, start
 --   delivery_worker   reads and writes their rows, and no more: dingtalk-delivery worker, serve, track, cancel, doctor; createTracker with databaseUrl
 --   delivery_read     the public views and two functions: dingtalk-delivery report, show, unread; createRates; a BI tool
---   delivery_send     track_delivery and nothing else: your own program, through SQL or createTracker with databaseUrl
+--   delivery_send     track_delivery (and delivery_track, which does the same for many) and nothing else: your own program, through SQL or createTracker with databaseUrl
 --
 -- Run it as a superuser (or as the owner of the database, with CREATEROLE) before the first migrate, and again after each: what a new
 -- version brings gets its rights then. Running it again does no harm. It belongs in the database that DATABASE_URL names:
@@ -157,8 +157,17 @@ BEGIN
         EXECUTE v_statement;
     END LOOP;
 
-    -- Sending: the function writes as its owner, so whoever sends needs no right on a table, and can write nothing that it would refuse.
-    ALTER FUNCTION public.track_delivery(text, text, text[], text, text, timestamptz) SECURITY DEFINER SET search_path = public, pg_temp;
-    GRANT EXECUTE ON FUNCTION public.track_delivery(text, text, text[], text, text, timestamptz) TO delivery_send;
+    -- Sending: the two functions write as their owner, so a sender needs no right on a table, and can write nothing that they would refuse.
+    FOR v_statement IN
+        SELECT format(part.text, to_regprocedure('public.' || signature))
+        FROM unnest(ARRAY['track_delivery(text, text, text[], text, text, timestamptz)', 'delivery_track(jsonb)']) AS signature
+        CROSS JOIN LATERAL unnest(ARRAY[
+            'ALTER FUNCTION %s SECURITY DEFINER SET search_path = public, pg_temp',
+            'GRANT EXECUTE ON FUNCTION %s TO delivery_send'
+        ]) AS part (text)
+        WHERE to_regprocedure('public.' || signature) IS NOT NULL
+    LOOP
+        EXECUTE v_statement;
+    END LOOP;
 END
 $$;

@@ -1,7 +1,11 @@
 import { createReadStream } from 'node:fs'
 import type { Config } from '../config.ts'
-import { TrackerError } from '../core/errors.ts'
-import { createTracker, type Tracker } from '../index.ts'
+import { InvalidInputError, TrackerError } from '../core/errors.ts'
+import { show } from '../core/show.ts'
+import type { ComparedField, StoredFields } from '../core/track-outcome.ts'
+import { parseRecipient } from '../core/track-request.ts'
+import { readUserList, type UserLine } from '../core/user-list.ts'
+import { type OpenTracker, openTracker, type Taken } from '../tracker.ts'
 import type { AddCommand } from './command.ts'
 import { configWithEmbedded } from './embedded.ts'
 
@@ -16,32 +20,37 @@ interface TrackOptions {
 
 const EXAMPLES = `
 Examples:
-  $ dingtalk-delivery track 256271667526 --campaign payroll-11 --user 036632523163121146 --user 0366325231
-  $ dingtalk-delivery track 256271667526 --users-file recipients.txt --sent-at 2026-11-23T09:00:00+08:00`
+  $ dingtalk-delivery track 256271667526 --sent-at 2026-11-23T09:00:00+08:00 --campaign payroll-11 --user 036632523163121146 --user 0366325231
+  $ dingtalk-delivery track 256271667526 --sent-at 2026-11-23T09:00:00+08:00 --users-file recipients.csv`
 
 export const addTrack: AddCommand = (program, context, run) => {
   program
     .command('track')
-    .description('start tracking a sent work notification; doing so twice is one task')
+    .description('start tracking a sent work notification; retrying is safe, and corrects a task that could not be polled yet')
     .argument('<task-id>', 'the task_id that DingTalk returned')
     .option('--agent-id <id>', "the agent id the message was sent with (default: the app's)")
     .option('--user <id>', 'a recipient; repeat it for each (at most 100)', (id: string, ids: readonly string[] | undefined) => [
       ...(ids ?? []),
       id,
     ])
-    .option('--users-file <file>', 'recipients, one user id a line; "#" begins a comment')
-    .option('--sent-at <time>', 'when it was sent, ISO 8601 with time zone or epoch milliseconds (default: now)')
+    .option('--users-file <file>', 'recipients: one user id a line, "#" begins a comment; or a CSV file with a column user_id')
+    .option(
+      '--sent-at <time>',
+      'when it was sent, ISO 8601 with time zone or epoch milliseconds; should be given (left out: now is assumed, and nothing about reading times relies on it)',
+    )
     .option('--campaign <name>', 'a label over tasks')
     .option('--app <name>', "the app in the worker's configuration (default: default)")
     .addHelpText('after', EXAMPLES)
     .action(
       run(async (taskId: string, options: TrackOptions) => {
         const userIds = await recipientsOf(options)
-        const tracker = openTracker(await configWithEmbedded(context))
+        const tracker = trackerFor(await configWithEmbedded(context))
         try {
           const { agentId, campaign, app, sentAt } = options
-          const result = await tracker.track({ taskId, agentId, campaign, app, userIds, sentAt: timeOf(sentAt) })
-          context.print(result.duplicate === true ? 'already tracked' : 'tracking')
+          const [taken] = await tracker.trackMany([{ taskId, agentId, campaign, app, userIds, sentAt: timeOf(sentAt) }])
+          if (taken === undefined) throw new TypeError('one request gives one result')
+          assertNoConflict(taken, { ...options, userIds })
+          context.print(saidOf(taken))
         } finally {
           await tracker.close()
         }
@@ -50,14 +59,47 @@ export const addTrack: AddCommand = (program, context, run) => {
 }
 
 /** The database answers at once whether the task is new, so it goes before the queue. */
-function openTracker({ databaseUrl, queue }: Config): Tracker {
-  if (databaseUrl !== null) return createTracker({ databaseUrl })
-  if (queue !== null) return createTracker({ queueUrl: queue.url, queueName: queue.name, queuePrefix: queue.prefix })
+function trackerFor({ databaseUrl, queue }: Config): OpenTracker {
+  if (databaseUrl !== null) return openTracker({ databaseUrl })
+  if (queue !== null) return openTracker({ queueUrl: queue.url, queueName: queue.name, queuePrefix: queue.prefix })
   throw new TrackerError('INVALID_CONFIG', 'Neither DATABASE_URL nor QUEUE_URL is set. Give the one that the worker uses.')
 }
 
+function saidOf({ outcome }: Taken): string {
+  if (outcome === null || outcome.isNew) return 'tracking'
+  return outcome.updated.length === 0 ? 'already tracked' : `already tracked, ${outcome.updated.join(', ')} updated; it is polled at once`
+}
+
+type Given = Pick<TrackOptions, 'agentId' | 'campaign' | 'sentAt'> & { readonly userIds: readonly string[] | undefined }
+
+/** @throws {TrackerError} `CONFLICT` naming what is stored and what was given; people are counted, not named */
+function assertNoConflict({ result, outcome }: Taken, given: Given): void {
+  if (outcome === null || outcome.conflict.length === 0) return
+  const { stored } = outcome
+  const differences = outcome.conflict.map((field) => `${field} is ${storedText(field, stored)}, not ${givenText(field, given)}`)
+  const why = outcome.status === 'tracking' ? 'polls with it have succeeded' : `it has ended (${outcome.status})`
+  throw new TrackerError(
+    'CONFLICT',
+    `Task ${result.taskId} is tracked already, with other data: ${differences.join('; ')}. Nothing was changed, since ${why}. Check which of the two is right.`,
+  )
+}
+
+function storedText(field: ComparedField, stored: StoredFields | null): string {
+  if (field === 'userIds') return people(stored?.userIds ?? 0)
+  const value = stored?.[field] ?? null
+  return value === null ? 'not given' : show(value)
+}
+
+function givenText(field: ComparedField, given: Given): string {
+  return field === 'userIds' ? people(new Set(given.userIds).size, 'other ') : show(given[field])
+}
+
+function people(count: number, which = ''): string {
+  return `${count} ${which}${count === 1 ? 'person' : 'people'}`
+}
+
 async function recipientsOf({ user = [], usersFile }: TrackOptions): Promise<readonly string[] | undefined> {
-  const listed = usersFile === undefined ? [] : parseUsers(await readUsersFile(usersFile))
+  const listed = usersFile === undefined ? [] : usersIn(usersFile, await readUsersFile(usersFile))
   if (usersFile !== undefined && listed.length === 0) {
     throw new TrackerError('INVALID_INPUT', `--users-file ${usersFile} names nobody. Give one user id a line, or leave it out.`)
   }
@@ -90,13 +132,35 @@ async function beginningOfFile(path: string, bytes: number): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-/** One user id a line. Files from Windows begin with a byte order mark and end lines with CRLF. */
+/** @throws {TrackerError} naming the file, the line and the value */
+function usersIn(path: string, text: string): string[] {
+  try {
+    return parseUsers(text)
+  } catch (error) {
+    if (!(error instanceof RangeError || error instanceof InvalidInputError)) throw error
+    throw new TrackerError('INVALID_INPUT', `--users-file ${path}: ${error.message}`)
+  }
+}
+
+/** What a spreadsheet makes of a long number. */
+const ROUNDED = /^\d([.,]\d+)?E\+\d+$/i
+
+/** @throws {InvalidInputError | RangeError} naming the line and the value */
 export function parseUsers(text: string): string[] {
-  return text
-    .replace(/^\uFEFF/, '')
-    .split(/\r\n|\n|\r/)
-    .map((line) => line.replace(/(^|\s)#.*$/, '').trim())
-    .filter((line) => line !== '')
+  return readUserList(text).map((entry, i) => userAt(entry, `userIds[${i}]`))
+}
+
+function userAt({ line, value }: UserLine, field: string): string {
+  if (ROUNDED.test(value)) {
+    throw new RangeError(`line ${line}: ${show(value)} is a number that a spreadsheet has rounded. Export the column of ids as text.`)
+  }
+  try {
+    return parseRecipient(field, value)
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error
+    const several = value.includes(',') ? ' A CSV file needs a header row with the column user_id.' : ''
+    throw new RangeError(`line ${line}: ${error.message}${several}`, { cause: error })
+  }
 }
 
 /** Digits alone are epoch milliseconds; everything else is checked where all doors check it. */

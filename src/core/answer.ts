@@ -1,6 +1,6 @@
 import type { Answer, Forbidden, ListedState, Refusal } from './delivery.ts'
 import { joinForbidden } from './merge.ts'
-import { LABEL_PATTERN, MAX_USER_ID } from './track-rules.ts'
+import { isUserId, LABEL_PATTERN, MAX_USER_ID } from './track-rules.ts'
 
 /** When one exchange with DingTalk began and ended. */
 export interface Exchange {
@@ -80,27 +80,32 @@ function readPeople(result: Fields): Map<string, ListedState> {
   return people
 }
 
-const LABEL = new RegExp(LABEL_PATTERN, 'u')
-
 /** Old documents show lists as comma-joined text; some clients as numbers. User ids never hold a comma. */
 function namesOf(list: unknown): string[] {
-  const items: readonly unknown[] = Array.isArray(list) ? list : typeof list === 'string' ? list.split(',') : []
-  return items.map(nameOf).filter((name) => name !== null)
+  const items: readonly unknown[] = Array.isArray(list) || typeof list === 'string' ? [list].flat() : []
+  return items.flatMap((item) => (typeof item === 'string' ? item.split(',') : [item])).flatMap((item) => userIdOf(item) ?? [])
 }
 
-function nameOf(item: unknown): string | null {
-  const name = textOf(item)?.trim() ?? ''
-  // What no door takes cannot be anybody's id: PostgreSQL holds neither NUL nor half a surrogate pair, and no key of this length.
-  return name.length <= MAX_USER_ID && LABEL.test(name) ? name : null
+/** Null for what no request may name either: it cannot be anybody's id, and PostgreSQL holds neither NUL nor half a surrogate pair. */
+function userIdOf(item: unknown): string | null {
+  const userId = textOf(item)?.trim() ?? ''
+  return isUserId(userId) ? userId : null
+}
+
+const LABEL = new RegExp(LABEL_PATTERN, 'u')
+
+function labelOf(item: unknown): string | null {
+  const label = textOf(item)?.trim() ?? ''
+  return label.length <= MAX_USER_ID && LABEL.test(label) ? label : null
 }
 
 function forbiddenOf(list: unknown): Array<[string, Forbidden]> {
   if (!Array.isArray(list)) return []
   return list.flatMap((item: unknown): Array<[string, Forbidden]> => {
     const fields = fieldsOf(item)
-    const userId = fields === null ? null : nameOf(fields['userid'])
+    const userId = fields === null ? null : userIdOf(fields['userid'])
     if (fields === null || userId === null) return []
-    return [[userId, { kind: 'forbidden', code: nameOf(fields['code']), count: countOf(fields['count']) }]]
+    return [[userId, { kind: 'forbidden', code: labelOf(fields['code']), count: countOf(fields['count']) }]]
   })
 }
 

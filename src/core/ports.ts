@@ -4,13 +4,14 @@ import type { LookPlan, ScopeReport, TaskUpdate } from './plan.ts'
 import type { Problem } from './problems.ts'
 import type { DelayReason, EndReason } from './reasons.ts'
 import type { PlannedLook } from './schedule.ts'
+import type { TrackOutcome } from './track-outcome.ts'
 import type { TrackRequest } from './track-request.ts'
 
 /** What the use cases in `service/` need from the world. Each port is a small object of verbs; adapters implement them. */
 
 /** PostgreSQL is the truth. */
 export interface DeliveryStore {
-  /** Inserts what is new, in one statement; a task that is there already is left as it is. Results in the order of the requests. */
+  /** Stores what is new, and what is newer where a task may take it, see {@link Tracked}. Results in the order of the requests. */
   track(requests: readonly TrackRequest[]): Promise<Tracked[]>
   /**
    * Claims up to `limit` tasks that no worker has scheduled yet (they were enqueued) or that were brought forward (resumed, healed), so that no other
@@ -30,11 +31,18 @@ export interface DeliveryStore {
   /** Replaces a person in a task, and in all others of its campaign, by their pseudonym. */
   rename(key: TaskKey, userId: string, pseudonym: string): Promise<void>
   /**
-   * Runs `work` in one worker at a time (advisory lock); `null` when another worker holds the lock.
+   * Runs `work` in one worker at a time; `null` when another worker holds the lease. `work` should end when `isHeld` is false: then another
+   * worker may do the same.
    */
-  exclusively<T>(work: () => Promise<T>): Promise<T | null>
+  exclusively<T>(work: (lease: Lease) => Promise<T>): Promise<T | null>
   /** Tasks whose look was due before `before`, nearest deadline first (then by app and task id); the page behind `after`. */
   overdue(before: Date, limit: number, after: Timer | null): Promise<Timer[]>
+}
+
+/** The right to do what one worker at a time may do, for a limited time that is extended while the work runs. */
+export interface Lease {
+  /** False once the lease may be another worker's. */
+  isHeld(): boolean
 }
 
 /** What is stored of tasks that ended, by its age. */
@@ -56,8 +64,8 @@ export interface Person {
 
 /** What callers of the HTTP API may do to tasks. */
 export interface Tracking {
-  /** Committed before it resolves. `isNew` is false for a task that is there already, which is left as it is. */
-  track(request: TrackRequest): Promise<{ readonly isNew: boolean }>
+  /** Committed before it resolves. */
+  track(request: TrackRequest): Promise<TrackOutcome>
   /** Ends a task as `cancelled`; false when it had ended before, or is not there. */
   cancel(key: TaskKey): Promise<boolean>
   readonly resuming: Resuming
@@ -84,9 +92,8 @@ export interface ResumedApp {
   readonly tasksWithoutBudget: number
 }
 
-export interface Tracked {
+export interface Tracked extends TrackOutcome {
   readonly key: TaskKey
-  readonly isNew: boolean
 }
 
 export interface Unplanned {
@@ -230,7 +237,7 @@ export type Clock = () => Date
 
 /** What happened, for logs and metrics. Implementations must not throw. */
 export interface Journal {
-  tracked(event: { readonly key: TaskKey; readonly isNew: boolean }): void
+  tracked(event: Tracked): void
   /** Tasks got their plan and their timer. */
   adopted(event: { readonly tasks: number }): void
   looked(event: LookEvent): void

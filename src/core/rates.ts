@@ -30,6 +30,8 @@ export interface RateReader {
   /** How many had read at a time: at least, and at most. Steps, oldest first. */
   band(of: TaskRef | CampaignRef): Promise<BandStep[]>
   timeToRead(of: Population): Promise<TimeToRead>
+  /** `band` and `timeToRead` of the same people at the same moment, from one reading of their brackets, which is what both cost. */
+  readTimes(of: TaskRef | CampaignRef): Promise<ReadTimes>
   /** Everybody who is unread is so as of this time at least: the earliest `lastUnreadAt` of them. Null where nobody is unread. */
   unreadAsOf(of: TaskRef | CampaignRef): Promise<Date | null>
   /** Forbidden people by DingTalk's code, most first. */
@@ -219,6 +221,11 @@ export interface BandStep {
   readonly atLeast: number
   /** Not known to have been unread after it. */
   readonly atMost: number
+}
+
+export interface ReadTimes {
+  readonly band: readonly BandStep[]
+  readonly timeToRead: TimeToRead
 }
 
 export interface ForbiddenCount {

@@ -3,15 +3,18 @@ import { InvalidInputError } from './errors.ts'
 import { show } from './show.ts'
 import {
   APP_PATTERN,
+  CLOCK_SKEW_MS,
   EARLIEST_SEND,
   FUTURE_TOLERANCE_MS,
   ID_PATTERN,
+  isUserId,
   LABEL_PATTERN,
   MAX_CAMPAIGN,
   MAX_LONG,
   MAX_USER_ID,
   TIME_PATTERN,
   TRACK_FIELDS,
+  USER_ID_FAULTS,
 } from './track-rules.ts'
 
 /** What sending code may say about a sent work notification. The same at every door. */
@@ -26,7 +29,10 @@ export interface TrackInput {
   readonly userIds?: readonly string[] | null | undefined
   /** A label over tasks: one message to 3,000 people is 30 tasks of one campaign. */
   readonly campaign?: string | null | undefined
-  /** When the message was sent: a Date, an ISO 8601 text with a time zone, or epoch milliseconds. Default: now. */
+  /**
+   * When the message was sent: a Date, an ISO 8601 text with a time zone, or epoch milliseconds. Should be given: left out, the time at which the
+   * request is stored is assumed, and nothing that is said about when people read relies on it.
+   */
   readonly sentAt?: Date | string | number | null | undefined
 }
 
@@ -35,7 +41,10 @@ export interface TrackRequest extends TaskKey {
   readonly agentId: string | null
   readonly userIds: readonly string[] | null
   readonly campaign: string | null
-  readonly sentAt: Date
+  /** Null: not given, or stamped by a clock that is wrong. Then {@link assumedSentAt} stands for it. */
+  readonly sentAt: Date | null
+  /** Of use where `sentAt` is null. Left out: the time at which the request is stored. */
+  readonly assumedSentAt?: Date
 }
 
 const FIELDS = new Set<string>(TRACK_FIELDS)
@@ -45,11 +54,11 @@ const LABEL = new RegExp(LABEL_PATTERN, 'u')
 const TIME = new RegExp(TIME_PATTERN, 'u')
 
 /**
- * Checks what came in at a door.
- * @param defaultSentAt the time that stands for a missing `sentAt`
+ * Checks a request to track.
+ * @param now by the clock that decides how far ahead `sentAt` may be
  * @throws {InvalidInputError} naming the field, the value and the remedy; code `TOO_MANY_RECIPIENTS` for more than 100 users
  */
-export function parseTrackRequest(input: unknown, now: Date, defaultSentAt: Date = now): TrackRequest {
+export function parseTrackRequest(input: unknown, now: Date): TrackRequest {
   if (typeof input !== 'object' || input === null || Array.isArray(input)) {
     throw new InvalidInputError('body', `A request to track must be an object with at least "taskId", not ${show(input)}.`)
   }
@@ -65,7 +74,7 @@ export function parseTrackRequest(input: unknown, now: Date, defaultSentAt: Date
       : parseId('agentId', fields.get('agentId'), 'the agent id of the app that sent the message'),
     userIds: parseUserIds(fields.get('userIds')),
     campaign: parseCampaign(fields.get('campaign')),
-    sentAt: parseSentAt(fields.get('sentAt'), now, defaultSentAt),
+    sentAt: parseSentAt(fields.get('sentAt'), now),
   }
 }
 
@@ -105,7 +114,7 @@ function parseUserIds(value: unknown): readonly string[] | null {
   if (!Array.isArray(value)) throw new InvalidInputError('userIds', `userIds must be a list of strings, not ${show(value)}.`)
   if (value.length === 0) throw new InvalidInputError('userIds', 'userIds is empty. Leave it out if the recipients are not known.')
   const names = new Set<string>()
-  for (const [i, item] of value.entries()) names.add(parseUserId(`userIds[${i}]`, item))
+  for (const [i, item] of value.entries()) names.add(parseRecipient(`userIds[${i}]`, item))
   if (names.size > MAX_RECIPIENTS) {
     const message = `${names.size} recipients in one task: DingTalk reports at most ${MAX_RECIPIENTS}. Send in batches of ${MAX_RECIPIENTS} and track each task id under one campaign.`
     throw new InvalidInputError('userIds', message, 'TOO_MANY_RECIPIENTS')
@@ -113,7 +122,34 @@ function parseUserIds(value: unknown): readonly string[] | null {
   return [...names].sort()
 }
 
-/** @throws {InvalidInputError} */
+const FAULTS: ReadonlyArray<readonly [pattern: RegExp, advice: string]> = [
+  [
+    new RegExp(USER_ID_FAULTS.several, 'u'),
+    'looks like several ids in one, joined by commas, semicolons, tabs or line ends. Give each id as an item of its own.',
+  ],
+  [new RegExp(USER_ID_FAULTS.quoted, 'u'), 'has quotation marks or brackets, which no id has. Give the id without them.'],
+  [
+    new RegExp(USER_ID_FAULTS.invisible, 'u'),
+    'has an invisible character, such as a zero-width space, which no id has. Give the id without it.',
+  ],
+]
+
+/**
+ * Somebody whom a message was sent to.
+ * @throws {InvalidInputError} that says what was probably meant, where that can be told
+ */
+export function parseRecipient(field: string, value: unknown): string {
+  if (typeof value === 'string' && !isUserId(value)) {
+    const advice = FAULTS.find(([pattern]) => pattern.test(value))?.[1]
+    if (advice !== undefined) throw new InvalidInputError(field, `${field} ${show(value)} ${advice}`)
+  }
+  return parseUserId(field, value)
+}
+
+/**
+ * A user id to look up. Earlier versions took more for one than {@link isUserId} does, and what they stored can still be found.
+ * @throws {InvalidInputError}
+ */
 export function parseUserId(field: string, value: unknown): string {
   if (typeof value !== 'string')
     throw new InvalidInputError(field, `${field} must be a string, not ${show(value)}: a number loses leading zeros.`)
@@ -152,8 +188,10 @@ export function parseCampaignName(value: unknown, field: string, remedy = ''): s
   )
 }
 
-function parseSentAt(value: unknown, now: Date, defaultSentAt: Date): Date {
-  const given = isMissing(value) ? defaultSentAt : dateOf(value)
+/** Null: not given, or so far ahead of `now` that the clock which stamped it is wrong; the true time is not known then. */
+function parseSentAt(value: unknown, now: Date): Date | null {
+  if (isMissing(value)) return null
+  const given = dateOf(value)
   if (given === null || Number.isNaN(given.getTime())) {
     throw new InvalidInputError(
       'sentAt',
@@ -170,6 +208,7 @@ function parseSentAt(value: unknown, now: Date, defaultSentAt: Date): Date {
       `sentAt ${given.toISOString()} is ${Math.round(ahead / MINUTE_MS)} minutes in the future. Check the clock and the time zone of the sender.`,
     )
   }
+  if (ahead > CLOCK_SKEW_MS) return null
   return ahead > 0 ? now : given
 }
 

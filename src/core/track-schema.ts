@@ -8,6 +8,7 @@ import {
   MAX_USER_ID,
   TIME_PATTERN,
   type TRACK_FIELDS,
+  USER_ID_PATTERN,
 } from './track-rules.ts'
 
 const ID = [
@@ -30,9 +31,9 @@ const properties = {
     anyOf: [{ type: 'string', pattern: APP_PATTERN }, NOTHING],
   },
   userIds: {
-    description: `Everybody the message was sent to, at most ${MAX_RECIPIENTS} different ids. Left out: whoever DingTalk lists. Characters beyond the Basic Multilingual Plane count twice.`,
+    description: `Everybody the message was sent to, at most ${MAX_RECIPIENTS} different ids. Left out: whoever DingTalk lists. One id an item, without quotation marks. Characters beyond the Basic Multilingual Plane count twice.`,
     anyOf: [
-      { type: 'array', minItems: 1, items: { type: 'string', minLength: 1, maxLength: MAX_USER_ID, pattern: LABEL_PATTERN } },
+      { type: 'array', minItems: 1, items: { type: 'string', minLength: 1, maxLength: MAX_USER_ID, pattern: USER_ID_PATTERN } },
       NOTHING,
     ],
   },
@@ -42,7 +43,7 @@ const properties = {
   },
   sentAt: {
     description:
-      'When the message was sent: ISO 8601 with a time zone, or epoch milliseconds; not before 2015 and not more than 15 minutes ahead. Default: now.',
+      'When the message was sent: ISO 8601 with a time zone, or epoch milliseconds; not before 2015 and not more than 15 minutes ahead. Should be given: without it the time at which the request is stored is assumed, and no bracket of a read relies on it.',
     anyOf: [{ type: 'string', pattern: TIME_PATTERN }, { type: 'number', minimum: EARLIEST_SEND, maximum: LAST_MOMENT }, NOTHING],
   },
 } as const satisfies Readonly<Record<(typeof TRACK_FIELDS)[number], object>>

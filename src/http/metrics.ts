@@ -13,6 +13,8 @@ export interface Metrics extends EventMetrics {
   onHealth(read: () => Promise<readonly Check[]>): void
   /** Asked at each scrape: what the process knows without asking anybody. */
   onProcess(read: () => ProcessGauges): void
+  /** Asked at each scrape: how many jobs of senders the queue keeps as refused. */
+  onRefusedJobs(read: () => Promise<number>): void
   /** The page that Prometheus reads. Never waits longer than the patience. */
   text(): Promise<string>
 }
@@ -34,6 +36,7 @@ export function createMetrics({ patienceMs = 2_000 }: MetricsOptions = {}): Metr
   let readGauges: () => Promise<Gauges | null> = async () => null
   let readHealth: () => Promise<readonly Check[] | null> = async () => null
   let readProcess: () => ProcessGauges | null = () => null
+  let readRefused: () => Promise<number | null> = async () => null
 
   return {
     ...createEventMetrics(registry),
@@ -46,11 +49,15 @@ export function createMetrics({ patienceMs = 2_000 }: MetricsOptions = {}): Metr
     onProcess(read) {
       readProcess = read
     },
+    onRefusedJobs(read) {
+      readRefused = onceInTime(read, patienceMs)
+    },
     async text() {
-      const [values, checks] = await Promise.all([readGauges(), readHealth()])
+      const [values, checks, refused] = await Promise.all([readGauges(), readHealth(), readRefused()])
       gauges.setDatabase(values)
       gauges.setHealth(checks)
       gauges.setProcess(readProcess())
+      gauges.setRefusedJobs(refused)
       return registry.metrics()
     },
   }

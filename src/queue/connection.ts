@@ -31,6 +31,8 @@ interface BullQueue {
   forgetEvents(): Promise<void>
   /** Jobs that wait or sleep. A cheap question to see whether the server answers. */
   count(): Promise<number>
+  /** Jobs that were refused: our own jobs never fail otherwise. */
+  getFailedCount(): Promise<number>
   /** Somebody has stopped all workers through BullMQ. */
   isPaused(): Promise<boolean>
   waitUntilReady(): Promise<unknown>
@@ -278,6 +280,7 @@ function reopened<Q extends Closable>(
       getRanges: (states, start, end) => ask((queue) => queue.getRanges(states, start, end)),
       forgetEvents: () => ask(forgetEvents),
       count: () => ask((queue) => queue.count()),
+      getFailedCount: () => ask((queue) => queue.getFailedCount()),
       isPaused: () => ask((queue) => queue.isPaused()),
       waitUntilReady: ready,
     },

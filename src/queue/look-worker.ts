@@ -5,6 +5,7 @@ import { InvalidInputError } from '../core/errors.ts'
 import { passing } from '../core/fail-points.ts'
 import type { Journal, Timer } from '../core/ports.ts'
 import { show } from '../core/show.ts'
+import { parseTrackJob } from '../core/track-job.ts'
 import { parseTrackRequest, type TrackRequest } from '../core/track-request.ts'
 import { type JobWorker, MAX_BLOCK_SECONDS, type Opened, openWorker, type QueueAddress } from './connection.ts'
 import { createLockBook, type Locks } from './lock-book.ts'
@@ -43,8 +44,8 @@ export interface LookWorker {
 /** After a failure of the database or the queue, in milliseconds; spread so that not all come back at once. */
 const RETRY_MS = 1_000
 const RETRY_SPREAD_MS = 2_000
-/** Finished jobs that others added are kept a while, for whoever looks for a mistake. */
-const KEEP_FAILED = { age: 7 * 24 * 3_600, count: 1_000 }
+/** Refused jobs are kept for a week, a thousand at most, so that a mistake can be found and its task tracked again. In seconds, as BullMQ counts. */
+export const KEEP_FAILED = { age: 7 * 24 * 3_600, count: 1_000 }
 
 export function startLookWorker(options: LookWorkerOptions): LookWorker {
   const stop = new AbortController()
@@ -104,7 +105,7 @@ async function run(options: LookWorkerOptions, job: Job, signal: AbortSignal): P
     if (job.name === LOOK_JOB) return await options.look(keyOf(job.data, options.now()), signal)
     if (job.name !== TRACK_JOB)
       throw new InvalidInputError('name', `A job named ${show(job.name)} is not known here. Accepted: "${TRACK_JOB}".`)
-    await options.track(parseTrackRequest(job.data, options.now(), new Date(job.timestamp)))
+    await options.track(parseTrackJob(job, options.now()))
     await passing('track.stored')
     return { kind: 'done' }
   } catch (error) {

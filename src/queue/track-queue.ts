@@ -1,8 +1,11 @@
+import { createHash } from 'node:crypto'
+import type { JobsOptions } from 'bullmq'
 import { TrackerError } from '../core/errors.ts'
 import type { TrackRequest } from '../core/track-request.ts'
-import { isPostgres, openQueue, type QueueAddress, SENDER_CONNECTIONS } from './connection.ts'
+import { SAME_SEND_MS } from '../core/track-rules.ts'
+import { isPostgres, type JobQueue, openQueue, type QueueAddress, SENDER_CONNECTIONS } from './connection.ts'
 import { isOnlyGone } from './errors.ts'
-import { TRACK_JOB } from './look-worker.ts'
+import { KEEP_FAILED, TRACK_JOB } from './look-worker.ts'
 import { patiently } from './patience.ts'
 import { createTurns } from './turns.ts'
 
@@ -10,9 +13,10 @@ import { createTurns } from './turns.ts'
 export interface TrackQueue {
   /**
    * @param giveUpAt by the clock of `performance`
+   * @param onTaken is told of each request that the queue has taken
    * @throws {TrackerError} by then, when the queue does not take them: `QUEUE_UNAVAILABLE`, or `SCHEMA_MISMATCH` where `migrate` has not run
    */
-  add(requests: readonly TrackRequest[], giveUpAt: number): Promise<void>
+  add(requests: readonly TrackRequest[], giveUpAt: number, onTaken?: (place: number) => void): Promise<void>
   /** Bounded: a server that does not say goodbye is left. */
   close(): Promise<void>
 }
@@ -28,14 +32,15 @@ export function openTrackQueue(address: QueueAddress): TrackQueue {
   })
   const inTurn = createTurns(isPostgres(address.url) ? SENDER_CONNECTIONS : Number.POSITIVE_INFINITY)
   return {
-    async add(requests, giveUpAt) {
+    async add(requests, giveUpAt, onTaken) {
       const isOver = (): boolean => performance.now() >= giveUpAt
       const inTime = (work: Promise<unknown>) => patiently(giveUpAt - performance.now(), work, () => lastError)
       await inTime(queue.it.waitUntilReady()).catch(adding('Nothing was taken'))
       // Not begun at all once the sender was told that it failed: nothing piles up while the queue is away.
       for (let i = 0; i < requests.length; i += JOBS_AT_ONCE) {
         const jobs = requests.slice(i, i + JOBS_AT_ONCE).map(jobOf)
-        await inTime(inTurn(isOver, () => queue.it.addBulk(jobs))).catch(adding('It may have been taken nevertheless'))
+        await inTime(inTurn(isOver, () => addAll(queue.it, jobs))).catch(adding('It may have been taken nevertheless'))
+        for (const place of jobs.keys()) onTaken?.(i + place)
       }
       lastError = undefined
     },
@@ -54,19 +59,48 @@ function adding(outcome: string): (error: unknown) => never {
   }
 }
 
-function jobOf(request: TrackRequest) {
+interface TrackJob {
+  name: string
+  data: object
+  opts: JobsOptions & { readonly jobId: string }
+}
+
+/** BullMQ takes a job whose id is taken for the one that has it, also when that one was refused long ago: such a one makes room. */
+async function addAll(queue: JobQueue, jobs: TrackJob[]): Promise<void> {
+  await queue.addBulk(jobs)
+  const refused = new Set(await queue.getRanges(['failed'], 0, KEEP_FAILED.count))
+  const swallowed = jobs.filter(({ opts }) => refused.has(opts.jobId))
+  if (swallowed.length === 0) return
+  // Refused again, it is back where it was.
+  for (const { opts } of swallowed) await (await queue.getJob(opts.jobId))?.remove()
+  await queue.addBulk(swallowed)
+}
+
+function jobOf(request: TrackRequest): TrackJob {
   const { app, taskId, agentId, userIds, campaign, sentAt } = request
   return {
     name: TRACK_JOB,
     data: {
       app,
       taskId,
-      sentAt: sentAt.toISOString(),
+      // Left out where it was not given: the clock of the worker decides then, and not the sender's.
+      ...(sentAt && { sentAt: sentAt.toISOString() }),
       ...(agentId && { agentId }),
       ...(userIds && { userIds }),
       ...(campaign && { campaign }),
     },
-    // The same task enqueued again while it waits is the same job. Kept when finished, it would swallow a later one.
-    opts: { jobId: `track.${app}.${taskId}`, removeOnComplete: true, removeOnFail: true },
+    opts: { jobId: jobIdOf(request), removeOnComplete: true, removeOnFail: KEEP_FAILED },
   }
+}
+
+/**
+ * The same request enqueued again while it waits is the same job. With other data it is another one, so that the worker learns of it.
+ * Neither digits only nor with a colon: BullMQ refuses such ids.
+ */
+function jobIdOf({ app, taskId, agentId, userIds, campaign, sentAt }: TrackRequest): string {
+  const moment = sentAt === null ? null : Math.floor(sentAt.getTime() / SAME_SEND_MS)
+  const digest = createHash('sha256')
+    .update(JSON.stringify([agentId, userIds, campaign, moment]))
+    .digest('hex')
+  return `track.${app}.${taskId}.${digest.slice(0, 16)}`
 }

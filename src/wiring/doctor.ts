@@ -1,12 +1,14 @@
-import type { Config } from '../config.ts'
+import type { Config, QueueConfig } from '../config.ts'
 import type { Finding } from '../core/finding.ts'
 import { createDingTalkApi } from '../dingtalk/client.ts'
+import { openQueue } from '../queue/connection.ts'
 import { inspectQueue } from '../queue/inspect.ts'
 import { openDatabase } from '../store/prisma.ts'
 import { advisory } from './checks/check.ts'
 import { databaseCheck, rightsCheck, schemaCheck } from './checks/database.ts'
 import { blindGapsCheck, overdueCheck } from './checks/looks.ts'
 import { clockFound } from './checks/process.ts'
+import { refusedJobsCheck } from './checks/queue.ts'
 import { createDatabaseClock } from './clock.ts'
 import { paceOf } from './settings.ts'
 import { within } from './within.ts'
@@ -64,9 +66,20 @@ async function diagnoseQueue({ queue }: Config): Promise<Finding[]> {
     return [
       { name: 'queue', ok: false, detail: 'neither QUEUE_URL nor DATABASE_URL is set', remedy: 'set QUEUE_URL, or DATABASE_URL for both' },
     ]
-  return within(PATIENCE_MS, inspectQueue(queue)).catch((error: unknown) => [
+  const findings = await within(PATIENCE_MS, inspectQueue(queue)).catch((error: unknown): Finding[] => [
     { name: 'queue', ok: false, detail: String(error), remedy: 'check QUEUE_URL and the server' },
   ])
+  return findings.every(({ ok }) => ok) ? [...findings, await diagnoseRefused(queue)] : findings
+}
+
+async function diagnoseRefused(address: QueueConfig): Promise<Finding> {
+  const queue = openQueue(address, 'producer', () => undefined)
+  try {
+    return await refusedJobsCheck({ queue: queue.it, patienceMs: PATIENCE_MS }, true)
+  } finally {
+    await within(CLOSE_MS, queue.close()).catch(() => undefined)
+    queue.leave()
+  }
 }
 
 async function diagnoseApps({ apps, privateHosts }: Config): Promise<Finding[]> {

@@ -3,11 +3,11 @@ import type { HealthReport } from '../http/health.ts'
 import type { LookWorker } from '../queue/look-worker.ts'
 import type { Database } from '../store/prisma.ts'
 import { consumptionCheck } from './checks/consumption.ts'
-import { databaseCheck, schemaCheck } from './checks/database.ts'
+import { databaseCheck, rightsCheck, schemaCheck } from './checks/database.ts'
 import { blindGapsCheck, type Lateness, overdueCheck } from './checks/looks.ts'
 import { appsCheck, writesCheck } from './checks/polls.ts'
 import { clockCheck, eventLoopCheck, locksCheck, poolCheck } from './checks/process.ts'
-import { queueChecks } from './checks/queue.ts'
+import { queueChecks, refusedJobsCheck } from './checks/queue.ts'
 import type { DatabaseClock } from './clock.ts'
 import type { EventLoopWatch } from './event-loop.ts'
 import type { Parts } from './parts.ts'
@@ -38,9 +38,11 @@ export async function healthOf(needs: Needs, looks: Looks, limits: Limits): Prom
     consumptionCheck(asked, looks, limits.overdueMs),
     writesCheck(needs.writes, needs.now()),
     appsCheck(needs.worker),
+    rightsCheck(asked),
     overdueCheck(asked, limits),
     blindGapsCheck(asked, limits),
     queueMemory,
+    refusedJobsCheck(asked, false),
     clockCheck(needs.clock),
     eventLoopCheck(needs.eventLoop, limits.blockedMs),
     locksCheck(looks?.locks() ?? null, needs.now()),

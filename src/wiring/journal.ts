@@ -6,7 +6,15 @@ import type { Logger } from '../logger.ts'
 export function createJournal(log: Logger, metrics: Metrics | null): Journal {
   const isNews = createNewsSense()
   return {
-    tracked: ({ key, isNew }) => log.info(key, isNew ? 'task tracked' : 'task already tracked'),
+    tracked({ key, isNew, conflict, updated }) {
+      if (isNew) log.info(key, 'task tracked')
+      else if (updated.length > 0) log.info({ ...key, updated }, 'task already tracked; newer data was taken, and it is polled at once')
+      else if (conflict.length === 0) log.info(key, 'task already tracked')
+      else {
+        log.warn({ ...key, conflict }, 'task already tracked with other data, which was kept: it has been polled, or it has ended')
+        metrics?.trackConflict(key.app)
+      }
+    },
     adopted: ({ tasks }) => log.info({ tasks }, 'tasks planned'),
     looked(event) {
       log[levelOf(event)](fieldsOf(event), event.stored === 'stored' ? 'look stored' : 'look came too late, another one was stored')

@@ -68,10 +68,11 @@ export function openParts(config: WorkerConfig, pace: Pace, { log, metrics, clos
   closers.add('queue', () => queue.close())
   metrics?.onCollect(() => readGauges(database, budgetsOf(config.apps), pace.blindMs))
   metrics?.onProcess(() => processGauges(database, clock))
+  metrics?.onRefusedJobs(() => queue.it.getFailedCount())
 
   const agentIds = new Map(config.apps.map(({ name, agentId }) => [name, agentId]))
   const agentIdOf = (app: string): string | null => agentIds.get(app) ?? null
-  const store = createDeliveryStore(database, agentIdOf)
+  const store = createDeliveryStore(database, { leaseMs: pace.lockMs, agentIdOf })
   const gate = createAppGate(database, { probeLeaseMs: pace.probeLeaseMs, agentIdOf })
   const maxWaiting = Math.max(1, Math.floor(config.workerConcurrency / 2))
   const onRefundFailed = failed('giving unused calls back')

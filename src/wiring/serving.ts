@@ -81,10 +81,10 @@ export function openServing(
     now: clock.now,
     tracking: {
       async track(request) {
-        const [isNew] = await door.add([request])
-        if (isNew === undefined) throw new TypeError('one request gives one result')
-        journal.tracked({ key: { app: request.app, taskId: request.taskId }, isNew })
-        return { isNew }
+        const [outcome] = await door.add([request])
+        if (outcome === undefined) throw new TypeError('one request gives one result')
+        journal.tracked({ key: { app: request.app, taskId: request.taskId }, ...outcome })
+        return outcome
       },
       cancel: (key) => inTime(store.cancel(key)),
       resuming: { task: (key) => inTime(resuming.task(key)), app: (app) => inTime(resuming.app(app)) },

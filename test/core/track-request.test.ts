@@ -29,7 +29,7 @@ describe('a request', () => {
       agentId: null,
       userIds: null,
       campaign: null,
-      sentAt: NOW,
+      sentAt: null,
     })
   })
 
@@ -238,9 +238,9 @@ describe('sentAt', () => {
     for (const sentAt of forms) expect(parse({ sentAt }).sentAt).toEqual(SENT)
   })
 
-  test('defaults to now, or to what the door gives', () => {
-    expect(parseTrackRequest({ taskId: '1' }, NOW).sentAt).toEqual(NOW)
-    expect(parseTrackRequest({ taskId: '1' }, NOW, SENT).sentAt).toEqual(SENT)
+  test('left out stays left out: the clock of whoever stores it decides', () => {
+    expect(parse({}).sentAt).toBeNull()
+    expect(parse({ sentAt: null }).sentAt).toBeNull()
   })
 
   test('a local time is refused: it would be off by hours without anybody noticing', () => {
@@ -269,8 +269,12 @@ describe('sentAt', () => {
     expect(refusedField({ sentAt: SENT.getTime() / 1_000 }).message).toContain('is before 2015. Epoch times are milliseconds, not seconds.')
   })
 
-  test('sent in the future (clock difference) within 15 minutes is now', () => {
-    expect(parse({ sentAt: minutesLater(60 + 15) }).sentAt).toEqual(NOW)
+  test('ahead by what synchronised clocks differ is now', () => {
+    for (const aheadMs of [1, 2_000]) expect(parse({ sentAt: NOW.getTime() + aheadMs }).sentAt).toEqual(NOW)
+  })
+
+  test('ahead by more, up to 15 minutes, was stamped by a wrong clock: when it was sent is not known', () => {
+    for (const aheadMs of [2_001, 15 * 60_000]) expect(parse({ sentAt: NOW.getTime() + aheadMs }).sentAt).toBeNull()
   })
 
   test('sent further in the future is a mistake', () => {

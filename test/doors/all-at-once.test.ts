@@ -33,6 +33,7 @@ function startTaker(databaseUrl: string, address: QueueAddress) {
       set.push(...given)
       await timers.set(given)
     },
+    restore: timers.restore,
   }
   const journal = { adopted: () => undefined }
   const deps = { store, timers: noting, timing: timingOf(24), now: () => new Date(), journal }

@@ -66,8 +66,8 @@ test('a tracker with a database loads pg, not BullMQ, Prisma or undici, and lets
   const sent = await send({ databaseUrl: await aDatabase() }, '1', '1')
   expect(sent).toMatchObject({ code: 0, stderr: '' })
   expect(sent.said).toEqual([
-    '{"app":"default","taskId":"1","duplicate":false}',
-    '{"app":"default","taskId":"1","duplicate":true}',
+    '{"app":"default","taskId":"1","duplicate":false,"conflict":[],"updated":[]}',
+    '{"app":"default","taskId":"1","duplicate":true,"conflict":[],"updated":[]}',
     'closed',
   ])
   expect(packagesOf(sent)).toContain('pg')
@@ -119,7 +119,11 @@ describeRedis('with a queue on Redis', () => {
   test('a tracker loads BullMQ, not Prisma or undici, and lets the process end', async () => {
     const redis = await aRedis()
     const sent = await send({ queueUrl: redis.url }, '1')
-    expect(sent).toMatchObject({ code: 0, stderr: '', said: ['{"app":"default","taskId":"1","duplicate":null}', 'closed'] })
+    expect(sent).toMatchObject({
+      code: 0,
+      stderr: '',
+      said: ['{"app":"default","taskId":"1","duplicate":null,"conflict":null,"updated":null}', 'closed'],
+    })
     expect(packagesOf(sent)).toContain('bullmq')
     expect(packagesOf(sent).filter((name) => /^(undici|prisma|@prisma\/.*)$/.test(name))).toEqual([])
   })

@@ -15,7 +15,7 @@ describe('the library with a database', () => {
       campaign: 'payroll-11',
       sentAt: SENT_AT,
     }
-    expect(await tracker.track(input)).toEqual({ app: 'default', taskId: '256271667526', duplicate: false })
+    expect(await tracker.track(input)).toEqual({ app: 'default', taskId: '256271667526', duplicate: false, conflict: [], updated: [] })
     const rows = await taskRows(await aSession(databaseUrl))
     expect(rows).toEqual([
       {
@@ -27,8 +27,8 @@ describe('the library with a database', () => {
         users: ['036632523163121146', '李雷'],
       },
     ])
-    expect(await tracker.track({ ...input, campaign: 'another' })).toMatchObject({ duplicate: true })
-    expect((await taskRows(await aSession(databaseUrl)))[0]?.campaign).toBe('payroll-11')
+    expect(await tracker.track(input)).toEqual({ app: 'default', taskId: '256271667526', duplicate: true, conflict: [], updated: [] })
+    expect(await taskRows(await aSession(databaseUrl))).toEqual(rows)
   })
 
   test.each<[string, string | bigint]>([
@@ -56,11 +56,11 @@ describe('the library with a database', () => {
       { taskId: '1' },
     ])
     expect(results).toEqual([
-      { app: 'default', taskId: '3', duplicate: false },
-      { app: 'default', taskId: '2', duplicate: true },
-      { app: 'hr', taskId: '1', duplicate: false },
-      { app: 'default', taskId: '3', duplicate: true },
-      { app: 'default', taskId: '1', duplicate: false },
+      { app: 'default', taskId: '3', duplicate: false, conflict: [], updated: [] },
+      { app: 'default', taskId: '2', duplicate: true, conflict: [], updated: [] },
+      { app: 'hr', taskId: '1', duplicate: false, conflict: [], updated: [] },
+      { app: 'default', taskId: '3', duplicate: true, conflict: [], updated: [] },
+      { app: 'default', taskId: '1', duplicate: false, conflict: [], updated: [] },
     ])
     expect(await taskRows(await aSession(databaseUrl))).toHaveLength(4)
   })

@@ -35,6 +35,7 @@ const INPUT = {
   campaign: 'payroll-11',
   sentAt: '2026-11-23T09:00:00+08:00',
 } as const
+const HANDED_OVER = { app: 'default', taskId: INPUT.taskId, duplicate: null, conflict: null, updated: null }
 const JOB = {
   name: 'track',
   data: {
@@ -51,7 +52,7 @@ describeRedis('the library with a queue on Redis', () => {
   test('a task is a job of the default queue, and the same task twice is one job', async () => {
     const redis = await aRedis()
     const tracker = aTracker({ queueUrl: redis.url })
-    expect(await tracker.track(INPUT)).toEqual({ app: 'default', taskId: INPUT.taskId, duplicate: null })
+    expect(await tracker.track(INPUT)).toEqual(HANDED_OVER)
     await tracker.trackMany([INPUT, { taskId: '1' }])
     const client = new Redis(redis.url, { maxRetriesPerRequest: null })
     const queue = new Queue('dingtalk-delivery', { connection: client, prefix: 'bull' }, createRedisBackend)
@@ -144,7 +145,7 @@ describe('the library with a queue on PostgreSQL', () => {
   test('a task is a job of the default queue, and the same task twice is one job', async () => {
     const queueUrl = await aQueueDatabase()
     const tracker = aTracker({ queueUrl })
-    expect(await tracker.track(INPUT)).toEqual({ app: 'default', taskId: INPUT.taskId, duplicate: null })
+    expect(await tracker.track(INPUT)).toEqual(HANDED_OVER)
     await tracker.trackMany([INPUT, { taskId: '1' }])
     const queue = new Queue(
       'dingtalk-delivery',

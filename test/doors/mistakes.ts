@@ -53,6 +53,20 @@ export const MISTAKES: readonly Mistake[] = [
     { taskId: '1', campaign: '消'.repeat(201) },
     { task_id: '1', campaign: '消'.repeat(201) },
   ),
+  ...[
+    ['two ids joined by a comma', '0366,manager4220'],
+    ['two ids joined by a wide comma', '0366，manager4220'],
+    ['two ids joined by a tab', '0366\tmanager4220'],
+    ['two ids joined by a semicolon', '0366;manager4220'],
+    ['an id in quotation marks', '"0366"'],
+    ['an id in Chinese quotation marks', '“0366”'],
+    ['an id in apostrophes', "'0366'"],
+    ['an id with the apostrophe of our CSV files', "'-0366"],
+    ['an id in brackets', '[0366]'],
+    ['an id with a zero-width space', '0366\u200b'],
+  ].map(([name = '', userId]) =>
+    invalid(name, 'userIds[1]', { taskId: '1', userIds: ['ann', userId] }, { task_id: '1', user_ids: ['ann', userId] }),
+  ),
   invalid('a campaign with a tab', 'campaign', { taskId: '1', campaign: 'a\tb' }, { task_id: '1', campaign: 'a\tb' }),
   invalid('seconds for milliseconds', 'sentAt', { taskId: '1', sentAt: 1_763_859_600 }, { task_id: '1', sent_at: new Date(1_763_859_600) }),
   invalid(

@@ -13,7 +13,10 @@ async function planned(databaseUrl: string): Promise<string[]> {
   const timers: Timer[] = []
   const deps = {
     store: createDeliveryStore(database),
-    timers: { set: async (given: readonly Timer[]) => void timers.push(...given) },
+    timers: {
+      set: async (given: readonly Timer[]) => void timers.push(...given),
+      restore: async (given: readonly Timer[]) => ({ added: given.length, replaced: 0, moved: 0, left: 0 }),
+    },
     timing: timingOf(24),
     now: () => new Date(),
     journal: { adopted: () => undefined },

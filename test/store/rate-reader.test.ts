@@ -171,6 +171,7 @@ describe('what cannot be told', () => {
       db.rates.curve(ref),
       db.rates.band(ref),
       db.rates.timeToRead(ref),
+      db.rates.readTimes(ref),
       db.rates.forbidden(ref),
       db.rates.stateAt(ref, SENT),
       db.rates.looks(ref),
@@ -183,6 +184,7 @@ describe('what cannot be told', () => {
       db.rates.campaignCurve(ref),
       db.rates.band(ref),
       db.rates.timeToRead(ref),
+      db.rates.readTimes(ref),
       db.rates.forbidden(ref),
     ].map((answer) => answer.catch((error: unknown) => error))
 

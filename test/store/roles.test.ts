@@ -56,6 +56,9 @@ const TABLES = [
   'delivery_app',
   'delivery_campaign',
   'delivery_campaign_change',
+  'delivery_campaign_salt',
+  'delivery_erasure',
+  'delivery_lease',
   'delivery_pair',
   'delivery_worker',
 ]
@@ -175,7 +178,7 @@ describe('whoever lacks a right is told which one, and what gives it', () => {
     await expect(tracker.track({ taskId: '9' })).rejects.toMatchObject({
       code: 'NOT_PERMITTED',
       message:
-        'The role "test_read" lacks a right in the database: permission denied for function track_delivery. Run deploy/postgres/roles.sql as the owner of the database, and make the role a member of delivery_send or delivery_worker.',
+        'The role "test_read" lacks a right in the database: permission denied for function delivery_track. Run deploy/postgres/roles.sql as the owner of the database, and make the role a member of delivery_send or delivery_worker.',
     })
   })
 

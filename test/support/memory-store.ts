@@ -3,6 +3,8 @@ import { QUERY_WINDOW_MS } from '../../src/core/delivery.ts'
 import { isLastLook, type LookPlan, type Poll, type TaskUpdate, type Transition } from '../../src/core/plan.ts'
 import type { AppGate, AppLimits, Clock, DeliveryStore, LoadedTask, Reservation } from '../../src/core/ports.ts'
 import { timingOf } from '../../src/core/schedule.ts'
+import { COMPARED_FIELDS, type TrackOutcome } from '../../src/core/track-outcome.ts'
+import type { TrackRequest } from '../../src/core/track-request.ts'
 
 export interface MemoryStore extends DeliveryStore {
   cancel(key: TaskKey): Promise<boolean>
@@ -32,17 +34,24 @@ export function createMemoryStore(now: Clock): MemoryStore {
     async track(requests) {
       return requests.map((request) => {
         const key = { app: request.app, taskId: request.taskId }
-        if (find(key) !== undefined) return { key, isNew: false }
-        const people = (request.userIds ?? []).map((userId): Recipient => ({ userId, firstSeenAt: null, state: { kind: 'pending' } }))
+        const known = find(key)
+        if (known !== undefined) return { key, ...again(known, request) }
+        const sentAt = request.sentAt ?? request.assumedSentAt ?? now()
         const task: LoadedTask = {
-          ...{ key, agentId: request.agentId, campaign: request.campaign, sentAt: request.sentAt },
-          ...{ status: 'tracking', reason: null, hindrance: null, recipientsKnown: request.userIds !== null, recipients: people },
-          ...{ deadlineAt: new Date(request.sentAt.getTime() + QUERY_WINDOW_MS), nextPollAt: now(), pollNo: 0, goodPolls: 0 },
+          ...{ key, agentId: request.agentId, campaign: request.campaign, sentAt },
+          ...{
+            status: 'tracking',
+            reason: null,
+            hindrance: null,
+            recipientsKnown: request.userIds !== null,
+            recipients: peopleOf(request),
+          },
+          ...{ deadlineAt: new Date(sentAt.getTime() + QUERY_WINDOW_MS), nextPollAt: now(), pollNo: 0, goodPolls: 0 },
           ...{ lastGoodRequestedAt: null, lastObservedAt: null, failuresInRow: 0, timeoutsInRow: 0 },
           ...{ listedFingerprint: null, listedSince: null, erasureNo: 0, erasures: [] },
         }
         tasks.set(nameOf(key), { task, adopted: false, polls: [], transitions: [] })
-        return { key, isNew: true }
+        return { key, isNew: true, status: 'tracking', conflict: [], updated: [], stored: null }
       })
     },
     async adopt(plan, limit) {
@@ -93,7 +102,7 @@ export function createMemoryStore(now: Clock): MemoryStore {
       if (locked) return null
       locked = true
       try {
-        return await work()
+        return await work({ isHeld: () => true })
       } finally {
         locked = false
       }
@@ -117,6 +126,30 @@ export function createMemoryStore(now: Clock): MemoryStore {
     transitionsOf: (key) => find(key)?.transitions ?? [],
     keys: () => [...tasks.values()].map((stored) => stored.task.key),
   }
+}
+
+function peopleOf({ userIds }: TrackRequest): Recipient[] {
+  return (userIds ?? []).map((userId) => ({ userId, firstSeenAt: null, state: { kind: 'pending' } }))
+}
+
+/** A second request: taken while no poll has succeeded. Send times are not compared here. */
+function again(known: Stored, { agentId, campaign, ...request }: TrackRequest): TrackOutcome {
+  const { task } = known
+  const hasOthers = request.userIds !== null && request.userIds.join() !== task.recipients.map(({ userId }) => userId).join()
+  const differing = COMPARED_FIELDS.filter(
+    (field) =>
+      (field === 'agentId' && agentId !== null && agentId !== task.agentId) ||
+      (field === 'userIds' && hasOthers) ||
+      (field === 'campaign' && campaign !== null && campaign !== task.campaign),
+  )
+  const outcome = { isNew: false, status: task.status, stored: null }
+  if (task.status !== 'tracking' || task.goodPolls > 0) return { ...outcome, conflict: differing, updated: [] }
+  if (differing.length > 0) {
+    const people = hasOthers ? { recipients: peopleOf({ agentId, campaign, ...request }), recipientsKnown: true } : {}
+    known.task = { ...task, ...people, agentId: agentId ?? task.agentId, campaign: campaign ?? task.campaign }
+    known.adopted = false
+  }
+  return { ...outcome, conflict: [], updated: differing }
 }
 
 function nameOf(key: TaskKey): string {

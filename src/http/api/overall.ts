@@ -1,21 +1,20 @@
 import type { FastifyInstance } from 'fastify'
 import type { Tracking } from '../../core/ports.ts'
-import type { RateReader } from '../../core/rates.ts'
 import { resumeApp } from '../../core/resume.ts'
 import { addEndpoint } from './endpoint.ts'
 import { app, since, until } from './parameters.ts'
 import { type AppAnswer, listOf, ref } from './schemas.ts'
+import { answerShared, type CampaignReads } from './shared.ts'
 import { assertNoBody } from './tasks.ts'
 
 /** What is asked of everything together. */
-export interface OverallRoutes {
-  readonly rates: RateReader
+export interface OverallRoutes extends CampaignReads {
   readonly tracking: Tracking
   /** Monthly call budgets by app. */
   readonly budgets: ReadonlyMap<string, number>
 }
 
-export function addOverallRoutes(scope: FastifyInstance, { rates, tracking, budgets }: OverallRoutes): void {
+export function addOverallRoutes(scope: FastifyInstance, { rates, reads, tracking, budgets }: OverallRoutes): void {
   addEndpoint(scope, {
     method: 'GET',
     path: '/v1/time-to-read',
@@ -24,7 +23,7 @@ export function addOverallRoutes(scope: FastifyInstance, { rates, tracking, budg
     query: { app, since, until },
     answer: ref('TimeToRead'),
     failures: [],
-    handle: ({ query }) => rates.timeToRead(query),
+    handle: ({ query, reply }) => answerShared(reads, reply, (shared) => shared.timeToRead(query)),
   })
   addEndpoint(scope, {
     method: 'GET',

@@ -26,6 +26,7 @@ import {
 } from '../../core/rates.ts'
 import type { ResumedTaskRates } from '../../core/resume.ts'
 import type { ReadQuantile, ShareBounds, ShareWithin, TimeBounds, TimeToRead } from '../../core/time-to-read.ts'
+import { COMPARED_FIELDS, type ComparedField } from '../../core/track-outcome.ts'
 import { state, status } from './parameters.ts'
 
 /** JSON Schemas of the answers, each under the name that the document gives it. A field of a type that is missing here does not compile. */
@@ -163,6 +164,8 @@ export interface TrackAnswer {
   readonly taskId: string
   readonly status: TaskRates['status']
   readonly duplicate: boolean
+  readonly conflict: readonly ComparedField[]
+  readonly updated: readonly ComparedField[]
 }
 
 /** An app as this server knows it. */
@@ -270,7 +273,11 @@ export const SCHEMAS = {
     app: text(),
     taskId: text(),
     status: statusSchema,
-    duplicate: yes('It was tracked already; nothing was changed.'),
+    duplicate: yes('It was tracked already.'),
+    conflict: list(
+      oneOf(COMPARED_FIELDS, 'Fields that differ from what is stored and were not taken: it was polled with success, or has ended.'),
+    ),
+    updated: list(oneOf(COMPARED_FIELDS, 'Fields that differed and were taken; it is polled at once.')),
   }),
   Error: object<{ error: unknown }>({
     error: {

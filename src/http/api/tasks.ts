@@ -29,7 +29,8 @@ function addTracking(scope: FastifyInstance, { rates, tracking, now, enqueuesPer
     method: 'POST',
     path: '/v1/tasks',
     id: 'trackTask',
-    summary: 'Starts tracking a sent work notification. Doing so twice is one task; the first request counts',
+    summary:
+      'Starts tracking a sent work notification. Retrying is safe; what a second request says otherwise is taken until a poll has succeeded',
     query: {},
     body: TRACK_SCHEMA,
     status: 202,
@@ -38,10 +39,10 @@ function addTracking(scope: FastifyInstance, { rates, tracking, now, enqueuesPer
     config: { rateLimit: { max: enqueuesPerSecond, timeWindow: 1_000 } },
     async handle({ request, reply }): Promise<TrackAnswer> {
       const asked = parseTrackRequest(request.body, now())
-      const { isNew } = await tracking.track(asked)
+      const { isNew, status, conflict, updated } = await tracking.track(asked)
       const key = { app: asked.app, taskId: asked.taskId }
       void reply.header('location', `/v1/tasks/${key.taskId}?app=${encodeURIComponent(key.app)}`)
-      return { ...key, status: isNew ? 'tracking' : (await rates.task(key)).status, duplicate: !isNew }
+      return { ...key, status, duplicate: !isNew, conflict, updated }
     },
   })
   addEndpoint(scope, {

@@ -24,10 +24,9 @@ export async function campaignPage({ view, options: { rates }, params, query }: 
   const ref: CampaignRef = campaign
   const filter = peopleFilterOf(query)
   const cursors = { cursor: query.get('cursor'), tasks: query.get('tasks') }
-  const [points, band, time, forbidden, tasks, people, unreadAsOf] = await Promise.all([
+  const [points, { band, timeToRead: time }, forbidden, tasks, people, unreadAsOf] = await Promise.all([
     rates.campaignCurve(ref),
-    rates.band(ref),
-    rates.timeToRead(ref),
+    rates.readTimes(ref),
     rates.forbidden(ref),
     rates.tasks({ ...ref, limit: TASKS, cursor: cursors.tasks ?? undefined }),
     rates.campaignRecipients(ref, {

@@ -17,11 +17,10 @@ import { type Content, LIVELY_SECONDS, QUIET_SECONDS, type View, type Visit } fr
 export async function taskPage({ view, options: { rates, pollsPerTask }, params, query }: Visit): Promise<Content> {
   const task = await rates.task(refOf(params, query))
   const filter = peopleFilterOf(query)
-  const [looks, points, band, time, forbidden, people, unreadAsOf] = await Promise.all([
+  const [looks, points, { band, timeToRead: time }, forbidden, people, unreadAsOf] = await Promise.all([
     rates.looks(task),
     rates.curve(task),
-    rates.band(task),
-    rates.timeToRead(task),
+    rates.readTimes(task),
     rates.forbidden(task),
     rates.recipients(task, { state: filter.state ?? undefined, search: filter.search }),
     rates.unreadAsOf(task),

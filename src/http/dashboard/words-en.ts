@@ -320,7 +320,7 @@ export const en = {
     submit: 'Sign in',
     logout: 'Sign out',
     wrong: 'This is not the token. It is the server’s API_TOKEN.',
-    tooMany: 'Too many wrong attempts. Wait a minute, then try again.',
+    tooMany: 'This is not the token, and there were too many wrong attempts in the last minute. The right token signs you in at once.',
   },
   problems: {
     home: 'To the overview',
@@ -335,6 +335,11 @@ export const en = {
     outdated: {
       title: 'The database needs an update',
       text: 'It was made by another version. Run “dingtalk-delivery migrate”, then load this page again.',
+    },
+    conflict: { title: 'That is not possible', text: 'What it is about is in another state than this needs.' },
+    notPermitted: {
+      title: 'The server lacks a right in the database',
+      text: 'Nothing is lost. The log of the server says which right; “deploy/postgres/roles.sql” gives it.',
     },
     failed: { title: 'Something went wrong here', text: 'The log of the server says what. Try again in a moment.' },
   },

@@ -285,7 +285,7 @@ export const zh: Words = {
     submit: '登录',
     logout: '退出',
     wrong: '令牌不正确。它就是服务器的 API_TOKEN。',
-    tooMany: '错误次数过多。请等一分钟再试。',
+    tooMany: '令牌不正确，并且最近一分钟内错误次数过多。正确的令牌可以立即登录。',
   },
   problems: {
     home: '返回总览',
@@ -295,6 +295,11 @@ export const zh: Words = {
     badRequest: { title: '地址不正确', text: '地址中有一处内容不符合要求。' },
     unavailable: { title: '数据库没有响应', text: '数据没有丢失，数据库恢复后即可看到。请稍后再试。' },
     outdated: { title: '数据库需要更新', text: '它由另一个版本创建。请运行 dingtalk-delivery migrate，然后重新打开本页。' },
+    conflict: { title: '现在无法执行', text: '所涉及的内容处于其他状态。' },
+    notPermitted: {
+      title: '服务器缺少数据库权限',
+      text: '数据没有丢失。服务器日志写明了缺少的权限，运行 deploy/postgres/roles.sql 即可授予。',
+    },
     failed: { title: '这里出错了', text: '服务器日志中有详细信息。请稍后再试。' },
   },
 }

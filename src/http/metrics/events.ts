@@ -15,6 +15,8 @@ export interface EventMetrics {
   reconciled(actions: Readonly<Record<string, number>>): void
   /** A job was held for longer than its lock: `lost` by this process, or `found` by it. */
   lock(kind: 'lost' | 'found'): void
+  /** A request to track a task that is known with other data, which were kept. */
+  trackConflict(app: string): void
   /** One request that our own HTTP API answered. `route`: the pattern that matched (`/v1/tasks/:taskId`), never the path that was asked for. */
   httpRequest(event: { readonly route: string; readonly method: string; readonly status: number; readonly seconds: number }): void
 }
@@ -32,7 +34,7 @@ export const MAX_APPS = 1_000
 export const APP_NAME = /^[\w-]{1,64}$/
 
 export function createEventMetrics(registry: Registry): EventMetrics {
-  const { polls, lag, lastGood, reads, calls, callSeconds, tokens, tokenFailures, reconciled, locks, requests, requestSeconds } =
+  const { polls, lag, lastGood, reads, calls, callSeconds, tokens, tokenFailures, reconciled, locks, conflicts, requests, requestSeconds } =
     collectorsIn(registry)
   const appOf = boundedLabel(MAX_APPS, APP_NAME)
   const codeOf = boundedLabel(MAX_CODES, /^[\w/.-]{1,64}$/)
@@ -55,6 +57,7 @@ export function createEventMetrics(registry: Registry): EventMetrics {
       for (const [kind, count] of Object.entries(actions)) reconciled.inc({ kind }, count)
     },
     lock: (kind) => locks.inc({ kind }),
+    trackConflict: (app) => conflicts.inc({ app: appOf(app) }),
     httpRequest({ route, method, status, seconds }) {
       const labels = { route: routeOf(route), method: methodOf(method) }
       requests.inc({ ...labels, status: statusOf(String(status)) })
@@ -87,6 +90,7 @@ function collectorsIn(registry: Registry) {
     tokenFailures: counter('token_failures_total', 'Attempts to fetch an access token that brought none.', ['app']),
     reconciled: counter('reconcile_actions_total', 'What the reconciler did about overdue and old tasks, by kind.', ['kind']),
     locks: counter('locks_lost_total', 'Jobs that were held for longer than their locks: lost by this process, or found by it.', ['kind']),
+    conflicts: counter('track_conflicts_total', 'Requests from the queue for known tasks with other data, which was not taken.', ['app']),
     requests: counter('http_requests_total', 'Requests that the HTTP API and the dashboard answered.', ['route', 'method', 'status']),
     requestSeconds: histogram('http_request_seconds', 'How long requests to the HTTP API and the dashboard took.', REQUEST_SECONDS, [
       'route',

@@ -43,10 +43,12 @@ export interface GaugeMetrics {
   setDatabase(values: Gauges | null): void
   setHealth(checks: readonly Check[] | null): void
   setProcess(values: ProcessGauges | null): void
+  setRefusedJobs(count: number | null): void
 }
 
 export function createGaugeMetrics(registry: Registry): GaugeMetrics {
-  const { tasks, overdue, blind, budget, used, paused, problems, scopes, health, warnings, clock, waiting } = collectorsIn(registry)
+  const { tasks, overdue, blind, budget, used, paused, problems, scopes, health, warnings, clock, waiting, refused } =
+    collectorsIn(registry)
   const appOf = boundedLabel(MAX_APPS, APP_NAME)
   return {
     setDatabase(values) {
@@ -85,6 +87,10 @@ export function createGaugeMetrics(registry: Registry): GaugeMetrics {
       waiting.set(values.poolWaiting)
       if (values.clockDifferenceSeconds !== null) clock.set(values.clockDifferenceSeconds)
     },
+    setRefusedJobs(count) {
+      refused.remove()
+      if (count !== null) refused.set(count)
+    },
   }
 }
 
@@ -112,6 +118,7 @@ function collectorsIn(registry: Registry) {
     warnings: gauge('health_check_warning', '1 for each check of /readyz of this process that somebody should act on, else 0.', ['check']),
     clock: gauge('clock_difference_seconds', "How far this machine's clock is ahead of the database's."),
     waiting: gauge('database_pool_waiting', 'Statements of this process that wait for a connection to the database.'),
+    refused: gauge('refused_jobs', 'Jobs of senders that were refused and are kept in the queue with their reason.'),
     health: gauge('health_check_ok', '1 for each check of /readyz of this process that is well, else 0.', ['check']),
   }
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { TaskKey } from '../../core/delivery.ts'
-import type { BandStep, Population } from '../../core/rates.ts'
+import type { BandStep, Population, ReadTimes } from '../../core/rates.ts'
 import { readBandOf } from '../../core/read-band.ts'
 import { campaignBracketOf, type DeliveredRow, elapsedOf, type SentBracket } from '../../core/read-bracket.ts'
 import { type TimeToRead, timeToReadOfTask, timeToReadPooled } from '../../core/time-to-read.ts'
@@ -20,7 +20,21 @@ export async function readBand(source: Source, of: TaskKey | CampaignKey): Promi
 export async function readTimeToRead(source: Source, of: Known): Promise<TimeToRead> {
   // In this order: a look that is stored between the two makes the figures newer than they say, never older.
   const { asOf, assumedSendTimes } = await readTasksOf(source, of)
-  const people = (await readBrackets(source, of)).map(elapsedOf)
+  return timeToReadIn(of, await readBrackets(source, of), { asOf, assumedSendTimes })
+}
+
+export async function readReadTimes(source: Source, of: TaskKey | CampaignKey): Promise<ReadTimes> {
+  const tasks = await readTasksOf(source, of)
+  const brackets = await readBrackets(source, of)
+  return { band: readBandOf(brackets), timeToRead: timeToReadIn(of, brackets, tasks) }
+}
+
+function timeToReadIn(
+  of: Known,
+  brackets: readonly SentBracket[],
+  { asOf, assumedSendTimes }: { readonly asOf: Date | null; readonly assumedSendTimes: number },
+): TimeToRead {
+  const people = brackets.map(elapsedOf)
   const timeToRead = 'taskId' in of ? timeToReadOfTask : timeToReadPooled
   return timeToRead(people, asOf, assumedSendTimes)
 }

@@ -2,6 +2,7 @@ import type { Finding } from '../../core/finding.ts'
 import type { JobQueue } from '../../queue/connection.ts'
 import { queueError } from '../../queue/errors.ts'
 import { REPLICA, type RedisServer, readServer } from '../../queue/inspect.ts'
+import { latestRefused } from '../../queue/refused-jobs.ts'
 import { within } from '../within.ts'
 import { advisory, Unwell, vital } from './check.ts'
 
@@ -30,6 +31,32 @@ function queueCheck(queue: QueueNeeds['queue'], asked: Asked, patienceMs: number
     const server = await asked.catch(() => null)
     if (server?.isReplica === true) throw new Unwell(REPLICA.detail, REPLICA.remedy)
     return { detail: `answers; ${waiting} jobs wait or sleep` }
+  })
+}
+
+const REFUSED_REMEDY =
+  'Correct what sends them and track their tasks again. They go by themselves after a week, or with queue.clean(0, 0, "failed") of BullMQ.'
+
+/**
+ * Jobs that senders added and no worker can take: their tasks are not tracked.
+ * @param showsReason false: a prober is anybody, and a reason shows the value that was wrong
+ */
+export function refusedJobsCheck(
+  { queue, patienceMs }: { readonly queue: Pick<JobQueue, 'getFailedCount' | 'getRanges' | 'getJob'>; readonly patienceMs: number },
+  showsReason: boolean,
+): Promise<Finding> {
+  return advisory('refused jobs', async () => {
+    const ask = <T>(question: Promise<T>): Promise<T> =>
+      within(patienceMs, question).catch((error: unknown) => {
+        throw queueError(error)
+      })
+    const count = await ask(queue.getFailedCount())
+    if (count === 0) return { detail: 'none' }
+    const detail = `${count} jobs were refused, so their tasks are not tracked`
+    if (!showsReason) return { detail, remedy: `"dingtalk-delivery doctor" says why. ${REFUSED_REMEDY}` }
+    const latest = await ask(latestRefused(queue))
+    const example = latest === null ? '' : `. The latest, ${latest.id}: ${latest.reason}`
+    return { detail: `${detail}${example}`, remedy: `They are in the state "failed" of the queue, each with its reason. ${REFUSED_REMEDY}` }
   })
 }
 
