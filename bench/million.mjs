@@ -23,8 +23,8 @@ import { CAMPAIGN_PREFIX, campaignName, numberOf, seed, settle, TASKS_PER_CAMPAI
 import { measureWrites } from './million/writes.mjs'
 
 const DATABASE = 'dingtalk_delivery_million'
-const flag = { type: 'boolean', default: false }
-const text = { type: 'string' }
+const flag = /** @type {const} */ ({ type: 'boolean', default: false })
+const text = /** @type {const} */ ({ type: 'string' })
 const { values: options } = parseArgs({ options: { tasks: text, runs: text, plans: flag, writes: flag, keep: flag } })
 const tasks = Math.max(4, Math.ceil(Number(options.tasks ?? 10_000) / TASKS_PER_CAMPAIGN)) * TASKS_PER_CAMPAIGN
 const runs = Number(options.runs ?? 31)
@@ -193,7 +193,8 @@ function reading({ read, gauges, statement }, { client, prisma, pool }, recorded
   if (statement !== undefined) return async () => (recorded(statement, []), client.query(statement))
   if (gauges) {
     const query = (sql, values = []) => (recorded(sql, values), pool.query(sql, values))
-    return () => readGauges({ pool: { query } }, new Map(), 6 * 3_600_000)
+    const recording = Object.assign(Object.create(pool), { query })
+    return () => readGauges({ pool: recording }, new Map(), 6 * 3_600_000)
   }
   const $queryRawUnsafe = (query, ...given) => (recorded(query, given), prisma.$queryRawUnsafe(query, ...given))
   const rates = createRates({ prisma: { $queryRawUnsafe } })

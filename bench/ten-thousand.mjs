@@ -1,7 +1,7 @@
 /**
  * Tracks 10,000 tasks at once with one worker: a simulated day in ten minutes. Needs `npm run build` and redis-server.
  *
- *   node bench/ten-thousand.mjs [--tasks 10000] [--people 10] [--scale 144] [--send-seconds 240] [--rate 2000] [--queue redis|postgres]
+ *   node bench/ten-thousand.mjs [--tasks 10000] [--people 10] [--scale 144] [--send-seconds 240] [--rate 1000] [--queue redis|postgres]
  *
  * Prints how late the looks were, and what worker, Redis and PostgreSQL used. Everything runs on this machine, the simulator in this
  * process; the figures are an upper bound for a worker that has its processors for itself.
@@ -17,16 +17,16 @@ import pg from 'pg'
 import { startEmbeddedPostgres } from '../dist/embedded/postgres.js'
 import { createTracker } from '../dist/index.js'
 import { startSimulator } from '../dist/simulator/simulator.js'
-import { migrateAll } from '../dist/wiring.js'
+import { migrateAll } from '../dist/wiring/migrate.js'
 
-const text = { type: 'string' }
+const text = /** @type {const} */ ({ type: 'string' })
 const { values } = parseArgs({ options: { tasks: text, people: text, scale: text, 'send-seconds': text, rate: text, queue: text } })
 const tasks = Number(values.tasks ?? 10_000)
 const people = Number(values.people ?? 10)
 const timeScale = Number(values.scale ?? 144)
 const sendSeconds = Number(values['send-seconds'] ?? 240)
-const rate = values.rate ?? '2000'
-const queueKind = values.queue ?? 'redis'
+const rate = String(values.rate ?? 1_000)
+const queueKind = values.queue === 'postgres' ? 'postgres' : 'redis'
 const dayMs = 86_400_000 / timeScale
 
 const directory = await mkdtemp(join(tmpdir(), 'ten-thousand-'))
@@ -90,7 +90,7 @@ async function sendOne(simulatorUrl, n) {
       recipients: userIds.map((userId, i) => (i === 0 ? { userId, fate: 'never' } : { userId })),
     }),
   })
-  const { taskId } = await answer.json()
+  const { taskId } = JSON.parse(await answer.text())
   if (taskId === undefined) throw new Error(`the simulator took no task: ${answer.status}`)
   return { taskId: String(taskId), userIds, campaign: `bench-${n % 200}`, sentAt: new Date() }
 }
@@ -182,6 +182,7 @@ function startWorker(databaseUrl, queueUrl, simulatorUrl) {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   const exited = new Promise((resolve) => child.on('exit', resolve))
+  /** @type {Promise<void>} */
   const ready = new Promise((resolve, reject) => {
     let log = ''
     child.stderr.on('data', (part) => {
@@ -197,8 +198,8 @@ function startWorker(databaseUrl, queueUrl, simulatorUrl) {
 function freePort() {
   return new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address()
-      server.close(() => resolve(port))
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' ? address.port : 0))
     })
   })
 }

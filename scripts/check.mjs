@@ -9,11 +9,13 @@ const root = join(import.meta.dirname, '..')
 const reports = mkdtempSync(join(tmpdir(), 'check-'))
 const reportOf = (name) => join(reports, `${name}.json`)
 
+/** @returns {[string, ...string[]]} */
 function vitest(name, ...args) {
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportOf(name)}`]
   return ['npm', 'exec', '--no', '--', 'vitest', 'run', ...args, ...reporters]
 }
 
+/** @type {Array<[string, string, ...string[]]>} */
 const STEPS = [
   // First, since the others need the generated client, and the tests start what was built.
   ['build', 'npm', 'run', '--silent', 'build'],

@@ -143,7 +143,7 @@ async function takePictures(url, campaign) {
     ['overview', '/', '#calls'],
     ['campaign', `/campaigns/${encodeURIComponent(campaign)}`, '#people tbody tr:nth-child(4)'],
   ]
-  for (const colorScheme of ['light', 'dark']) {
+  for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     for (const [name, path, last] of pages) {
       const page = await browser.newPage({
         viewport: { width: WIDTH, height: 900 },

@@ -1,4 +1,5 @@
-import { type AppDefaults, readAppsFile } from './config/apps-file.ts'
+import { type AppDefaults, nameTwice, queueConfig, repeatedNames } from './config/app-schema.ts'
+import { readAppsFile } from './config/apps-file.ts'
 import {
   AGENT_ID,
   API_TOKEN,
@@ -6,15 +7,19 @@ import {
   baseUrl,
   CALLS_PER_SECOND,
   DAYS,
-  decimalNumber,
+  DEFAULT_CALLS_PER_SECOND,
+  DEFAULT_QUEUE,
   HOST_NAMES,
   MONTHLY_CALL_BUDGET,
   matching,
   oneOf,
   PRIVATE_HOSTS,
   REGION,
+  RETENTION_DAYS,
+  retentionFault,
   SECRET,
   SWITCH,
+  WORKER_SETTINGS,
   wholeNumber,
 } from './config/rules.ts'
 import { type AppConfig, type Config, type Credentials, LOG_LEVELS, type QueueConfig } from './config/types.ts'
@@ -47,15 +52,16 @@ function readConfig(variables: Variables, files: (path: string) => string): Conf
   const databaseUrl = variables.read('DATABASE_URL', address(DATABASE_SCHEMES), null)
   const privateHosts = variables.read('DINGTALK_PRIVATE_HOSTS', PRIVATE_HOSTS, [])
   const monthlyCallBudget = variables.read('MONTHLY_CALL_BUDGET', MONTHLY_CALL_BUDGET, null)
+  const { pollsPerTask, timeScale, concurrency, shutdownGrace } = WORKER_SETTINGS
   return {
     databaseUrl,
     queue: readQueue(variables, databaseUrl),
     apps: readApps(variables, files, { monthlyCallBudget, privateHosts }),
     privateHosts,
     monthlyCallBudget,
-    pollsPerTask: variables.read('POLLS_PER_TASK', wholeNumber(1, 500), 24),
-    timeScale: variables.read('TIME_SCALE', decimalNumber(1, 100_000), 1),
-    workerConcurrency: variables.read('WORKER_CONCURRENCY', wholeNumber(1, 10_000), 50),
+    pollsPerTask: variables.read('POLLS_PER_TASK', pollsPerTask.rule, pollsPerTask.fallback),
+    timeScale: variables.read('TIME_SCALE', timeScale.rule, timeScale.fallback),
+    workerConcurrency: variables.read('WORKER_CONCURRENCY', concurrency.rule, concurrency.fallback),
     host: variables.read('HOST', matching(/^[A-Za-z0-9.:_-]{1,253}$/, 'an IP address or a host name'), '127.0.0.1'),
     port: variables.read('PORT', PORT, 8080),
     healthPort: variables.read('HEALTH_PORT', PORT, 9090),
@@ -63,29 +69,28 @@ function readConfig(variables: Variables, files: (path: string) => string): Conf
     allowedHosts: variables.read('ALLOWED_HOSTS', HOST_NAMES, []),
     logLevel: variables.read('LOG_LEVEL', oneOf(LOG_LEVELS), 'info'),
     logPretty: variables.read('LOG_PRETTY', SWITCH, 'auto'),
-    shutdownGraceSeconds: variables.read('SHUTDOWN_GRACE_SECONDS', decimalNumber(0, 3600), 25),
+    shutdownGraceSeconds: variables.read('SHUTDOWN_GRACE_SECONDS', shutdownGrace.rule, shutdownGrace.fallback),
     ...readRetention(variables),
   }
 }
 
 /** Totals without their details is what is left for a while; details without totals is nothing that could be left. */
 function readRetention(variables: Variables): Pick<Config, 'retainDetailsDays' | 'retainTotalsDays'> {
-  const retainDetailsDays = variables.read('RETAIN_DETAILS_DAYS', DAYS, 90)
-  const retainTotalsDays = variables.read('RETAIN_TOTALS_DAYS', DAYS, null)
-  if ((retainTotalsDays ?? Infinity) < (retainDetailsDays ?? Infinity)) {
-    const details = retainDetailsDays === null ? 'never' : String(retainDetailsDays)
-    variables.fault(
-      `RETAIN_TOTALS_DAYS (${retainTotalsDays}) is less than RETAIN_DETAILS_DAYS (${details}). Names go first, then totals: give it as many days or more, or never.`,
-    )
-  }
+  const retainDetailsDays = variables.read('RETAIN_DETAILS_DAYS', DAYS, RETENTION_DAYS.details)
+  const retainTotalsDays = variables.read('RETAIN_TOTALS_DAYS', DAYS, RETENTION_DAYS.totals)
+  const fault = retentionFault(
+    { name: 'RETAIN_DETAILS_DAYS', days: retainDetailsDays },
+    { name: 'RETAIN_TOTALS_DAYS', days: retainTotalsDays },
+  )
+  if (fault !== null) variables.fault(fault)
   return { retainDetailsDays, retainTotalsDays }
 }
 
 function readQueue(variables: Variables, databaseUrl: string | null): QueueConfig | null {
   const url = variables.read('QUEUE_URL', address(QUEUE_SCHEMES), databaseUrl)
-  const name = variables.read('QUEUE_NAME', matching(QUEUE_NAME.pattern, QUEUE_NAME.accepted), 'dingtalk-delivery')
-  const prefix = variables.read('QUEUE_PREFIX', matching(QUEUE_PREFIX.pattern, QUEUE_PREFIX.accepted), 'bull')
-  return url === null ? null : { url, backend: url.startsWith('redis') ? 'redis' : 'postgres', name, prefix }
+  const name = variables.read('QUEUE_NAME', matching(QUEUE_NAME.pattern, QUEUE_NAME.accepted), DEFAULT_QUEUE.name)
+  const prefix = variables.read('QUEUE_PREFIX', matching(QUEUE_PREFIX.pattern, QUEUE_PREFIX.accepted), DEFAULT_QUEUE.prefix)
+  return url === null ? null : queueConfig(url, name, prefix)
 }
 
 /** What holds for every app. */
@@ -96,7 +101,7 @@ function readApps(variables: Variables, files: (path: string) => string, { month
   const defaults: AppDefaults = {
     oapiUrl: variables.read('DINGTALK_OAPI_URL', baseUrl(privateHosts), region.oapiUrl),
     apiUrl: variables.read('DINGTALK_API_URL', baseUrl(privateHosts), region.apiUrl),
-    callsPerSecond: variables.read('MAX_CALLS_PER_SECOND', CALLS_PER_SECOND, 15),
+    callsPerSecond: variables.read('MAX_CALLS_PER_SECOND', CALLS_PER_SECOND, DEFAULT_CALLS_PER_SECOND),
     monthlyCallBudget,
   }
   const path = variables.read('DINGTALK_APPS_FILE', matching(/^\P{Cc}+$/u, 'the path of a JSON file'), null)
@@ -104,17 +109,11 @@ function readApps(variables: Variables, files: (path: string) => string, { month
     ...readDefaultApp(variables, defaults),
     ...(path === null ? [] : readAppsFile({ path, files, privateHosts }, variables, defaults)),
   ]
-  for (const name of repeated(apps.map((app) => app.name))) variables.fault(nameTwice(name))
+  for (const name of repeatedNames(apps)) {
+    const because = name === 'default' ? ' (DINGTALK_APP_KEY or DINGTALK_ACCESS_TOKEN make the app named "default")' : ''
+    variables.fault(`DINGTALK_APPS_FILE: ${nameTwice(name, because)}`)
+  }
   return apps
-}
-
-function nameTwice(name: string): string {
-  const because = name === 'default' ? ' (DINGTALK_APP_KEY or DINGTALK_ACCESS_TOKEN make the app named "default")' : ''
-  return `DINGTALK_APPS_FILE: the name "${name}" is there twice${because}. Give each app a name of its own.`
-}
-
-function repeated(names: readonly string[]): Set<string> {
-  return new Set(names.filter((name, i) => names.indexOf(name) !== i))
 }
 
 function readDefaultApp(variables: Variables, defaults: AppDefaults): AppConfig[] {

@@ -1,3 +1,4 @@
+import { assertOptions } from './core/options.ts'
 import type { TrackResult } from './core/track-outcome.ts'
 import type { TrackInput } from './core/track-request.ts'
 import { openTracker, type TrackerOptions } from './tracker.ts'
@@ -33,6 +34,7 @@ export interface Tracker {
  * @throws {TrackerError} `INVALID_CONFIG` when not exactly one URL is given, or one of another kind, or a name that no queue has
  */
 export function createTracker(options: TrackerOptions): Tracker {
+  assertOptions('createTracker', options, ['queueUrl', 'databaseUrl', 'queueName', 'queuePrefix'])
   const tracker = openTracker(options)
   const trackMany = async (inputs: readonly TrackInput[]): Promise<TrackResult[]> =>
     (await tracker.trackMany(inputs)).map(({ result }) => result)

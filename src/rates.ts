@@ -1,5 +1,6 @@
 import { assertAddress, DATABASE_SCHEMES } from './core/address.ts'
 import { TrackerError } from './core/errors.ts'
+import { assertOptions } from './core/options.ts'
 import type {
   AppUsage,
   BandStep,
@@ -57,6 +58,8 @@ export type {
   Look,
   Page,
   PageFilter,
+  PairStatus,
+  Pause,
   PersonHistory,
   PersonLook,
   RateColumns,
@@ -66,6 +69,7 @@ export type {
   TaskAtRisk,
   TaskFilter,
   TaskRates,
+  WorkerProblem,
 } from './core/rates.ts'
 export type { ReadQuantile, ShareBounds, ShareWithin, TimeBounds, TimeToRead } from './core/time-to-read.ts'
 export type { OfApp, Population, SentIn, TaskId, TaskRef } from './rates/questions.ts'
@@ -80,7 +84,7 @@ export interface RatesOptions {
 }
 
 /**
- * Questions about what became of messages. "Unread" is always as of `lastObservedAt`, `asOf` or `lastUnreadAt`, never "now"; a rate is null
+ * Questions about what became of messages. "Unread" is always as of `lastUnreadAt` of a person, or `unreadAsOf` of all, never "now"; a rate is null
  * where its denominator is 0.
  *
  * All reject with `InvalidInputError`, `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH`, `NOT_PERMITTED` or `CLOSED`; those about one task or campaign with
@@ -107,6 +111,8 @@ export interface Rates {
   band(of: TaskRef | CampaignRef): Promise<BandStep[]>
   /** When people read: quantiles and shares, each with its bounds. Of a task, a campaign, or everything sent in a time. */
   timeToRead(of: Population): Promise<TimeToRead>
+  /** Everybody who is unread is so as of this time at least: the earliest `lastUnreadAt` of them. Null where nobody is unread. */
+  unreadAsOf(of: TaskRef | CampaignRef): Promise<Date | null>
   /** Forbidden people by DingTalk's code, most first. */
   forbidden(of: TaskRef | CampaignRef): Promise<ForbiddenCount[]>
   /** What was known about each person at that moment, by user id. */
@@ -128,6 +134,7 @@ export interface Rates {
  * @throws {TrackerError} `INVALID_CONFIG` when not exactly one of `databaseUrl` and `prisma` is given, or the URL is none
  */
 export function createRates(options: RatesOptions): Rates {
+  assertOptions('createRates', options, ['databaseUrl', 'prisma'])
   const { reader, close } = openReader(options)
   const open = new Set<Promise<unknown>>()
   let closed: Promise<void> | null = null
@@ -150,6 +157,7 @@ export function createRates(options: RatesOptions): Rates {
     campaignCurve: (name, of) => ask((rates) => rates.campaignCurve(campaignRef(name, of))),
     band: (of) => ask((rates) => rates.band(oneRef(of))),
     timeToRead: (of) => ask((rates) => rates.timeToRead(population(of))),
+    unreadAsOf: (of) => ask((rates) => rates.unreadAsOf(oneRef(of))),
     forbidden: (of) => ask((rates) => rates.forbidden(oneRef(of))),
     stateAt: (taskId, at, of) => ask((rates) => rates.stateAt(taskRef(taskId, of), moment('at', at))),
     looks: (taskId, of) => ask((rates) => rates.looks(taskRef(taskId, of))),

@@ -1,12 +1,8 @@
-import { parseConfig } from './config.ts'
-import { TrackerError } from './core/errors.ts'
-import { parseApp } from './core/track-request.ts'
+import { parseWorkerOptions } from './config/worker-options.ts'
 import type { Credentials } from './dingtalk/app.ts'
-import { checkBaseUrl, hostsOf } from './dingtalk/hosts.ts'
 import type { HealthReport } from './http/health.ts'
 import { createMetrics } from './http/metrics.ts'
 import { createLogger, type Logger } from './logger.ts'
-import type { TrackedApp } from './wiring/settings.ts'
 import { startWorker } from './wiring/worker.ts'
 
 export { TrackerError, type TrackerErrorCode } from './core/errors.ts'
@@ -68,65 +64,17 @@ export interface EmbeddedWorker {
 
 /**
  * Starts a worker in this process.
- * @throws {TrackerError} `INVALID_CONFIG` that names what is wrong, by the environment variable of the same meaning
+ * @throws {TrackerError} `INVALID_CONFIG` with a line for each wrong option: its path, what was given and what is accepted, never a secret
  */
 export function createWorker(options: WorkerOptions): EmbeddedWorker {
-  const config = parseConfig(variablesOf(options))
-  const apps = options.apps.map((app) => appOf(app, config.privateHosts))
-  if (apps.length === 0) throw new TrackerError('INVALID_CONFIG', 'apps is empty: name at least one DingTalk app with its credentials.')
+  const config = parseWorkerOptions(options)
   const metrics = createMetrics()
   const log = options.logger ?? createLogger({ level: 'info', pretty: false })
-  const running = startWorker({ ...config, apps }, log, { metrics })
+  const running = startWorker(config, log, { metrics })
   return {
     ready: running.ready,
     health: () => running.health(),
     metrics: () => metrics.text(),
     close: () => running.close(),
-  }
-}
-
-/** One validation for both ways to say it. */
-function variablesOf(options: WorkerOptions): Record<string, string | undefined> {
-  return {
-    DATABASE_URL: options.databaseUrl,
-    QUEUE_URL: options.queueUrl,
-    QUEUE_NAME: options.queueName,
-    QUEUE_PREFIX: options.queuePrefix,
-    DINGTALK_PRIVATE_HOSTS: options.privateHosts?.join(','),
-    POLLS_PER_TASK: options.pollsPerTask?.toString(),
-    WORKER_CONCURRENCY: options.concurrency?.toString(),
-    SHUTDOWN_GRACE_SECONDS: options.shutdownGraceSeconds?.toString(),
-    RETAIN_DETAILS_DAYS: daysOf(options.retainDetailsDays),
-    RETAIN_TOTALS_DAYS: daysOf(options.retainTotalsDays),
-    TIME_SCALE: options.timeScale?.toString(),
-  }
-}
-
-function daysOf(days: number | null | undefined): string | undefined {
-  return days === null ? 'never' : days?.toString()
-}
-
-function appOf(app: WorkerApp, privateHosts: readonly string[]): TrackedApp {
-  const hosts = hostsOf(app.region ?? 'intl')
-  const name = parseApp(app.name)
-  const callsPerSecond = app.callsPerSecond ?? 15
-  if (!(callsPerSecond > 0))
-    throw new TrackerError('INVALID_CONFIG', `callsPerSecond of app "${name}" must be more than 0, not ${callsPerSecond}.`)
-  return {
-    name,
-    agentId: app.agentId ?? null,
-    oapiUrl: baseUrlOf(name, app.oapiUrl ?? hosts.oapiUrl, privateHosts),
-    apiUrl: baseUrlOf(name, app.apiUrl ?? hosts.apiUrl, privateHosts),
-    credentials: app.credentials,
-    callsPerSecond,
-    monthlyCallBudget: app.monthlyCallBudget ?? null,
-  }
-}
-
-function baseUrlOf(app: string, url: string, privateHosts: readonly string[]): string {
-  try {
-    return checkBaseUrl(url, privateHosts)
-  } catch (error) {
-    throw new TrackerError('INVALID_CONFIG', `A base URL of app "${app}": ${error instanceof Error ? error.message : String(error)}`)
   }
 }

@@ -41,7 +41,10 @@ export async function seed(database, tasks, onProgress) {
   await database.query('VACUUM ANALYZE')
 }
 
-/** In steps, as the worker does: none of them takes long. */
+/**
+ * In steps, as the worker does: none of them takes long.
+ * @param {(what: string, done: number, all: number) => void} [onProgress]
+ */
 export async function settle(database, onProgress = () => undefined) {
   const marked = await numberOf(database, 'SELECT count(DISTINCT (app, campaign))::int AS n FROM delivery_campaign_change')
   for (let done = 0; done < marked; onProgress('campaigns settled', done, marked)) {

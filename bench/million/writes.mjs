@@ -94,11 +94,13 @@ async function writeThree(prisma, tasks) {
   return times
 }
 
+/** @returns {import('../../dist/core/delivery.js').Answer} */
 function answer({ key, sentAt }, read, number) {
   const requestedAt = new Date(sentAt.getTime() + (number + 1) * 60_000)
-  const people = Array.from({ length: PEOPLE_PER_TASK }, (_, i) => [`${key.taskId}-${i}`, { kind: i < read ? 'read' : 'unread' }])
+  /** @type {Map<string, { kind: 'read' | 'unread' }>} */
+  const people = new Map(Array.from({ length: PEOPLE_PER_TASK }, (_, i) => [`${key.taskId}-${i}`, { kind: i < read ? 'read' : 'unread' }]))
   const respondedAt = new Date(requestedAt.getTime() + 180)
-  return { kind: 'observed', observation: { requestedAt, respondedAt, requestId: 'bench', people: new Map(people) } }
+  return { kind: 'observed', observation: { requestedAt, respondedAt, requestId: 'bench', people } }
 }
 
 /** As it would be loaded before the next look. */

@@ -19,14 +19,15 @@ const TASKS_SHOWN = 20
 
 export async function loadCampaign(reader: RateReader, campaign: CampaignRates): Promise<CampaignView> {
   const ref = { campaign: campaign.campaign, app: campaign.app }
-  const [band, timeToRead, forbidden, unread, tasks] = await Promise.all([
+  const [band, timeToRead, forbidden, unread, tasks, unreadAsOf] = await Promise.all([
     reader.band(ref),
     reader.timeToRead(ref),
     reader.forbidden(ref),
     reader.campaignRecipients(ref, { state: 'unread', limit: NAMES_SHOWN }),
     reader.tasks({ ...ref, limit: TASKS_SHOWN }),
+    reader.unreadAsOf(ref),
   ])
-  return { campaign, band, timeToRead, forbidden, unread: unread.items.map(({ userId }) => userId), tasks: tasks.items }
+  return { campaign, band, timeToRead, forbidden, unread: unread.items.map(({ userId }) => userId), unreadAsOf, tasks: tasks.items }
 }
 
 export function describeCampaign(view: CampaignView, now: Date, display: Display): string {
@@ -36,7 +37,7 @@ export function describeCampaign(view: CampaignView, now: Date, display: Display
   const span = { from: campaign.firstSentAt, until: campaign.lastDeadlineAt, now, scale, ends }
   const command = `dingtalk-delivery unread --campaign ${quoted(campaign.campaign)}`
   const facts = renderFacts([...campaignFacts(campaign, now), ...rateFacts(campaign, display)], display)
-  const reading = renderFacts([...timeFacts(view, span), unreadFact(campaign, view, showTime(campaign.lastObservedAt), command)], display)
+  const reading = renderFacts([...timeFacts(view, span), unreadFact(campaign, view, command)], display)
   return joinSections(
     [
       { text: facts, spare: 0 },

@@ -1,4 +1,4 @@
-import { TrackerError } from '../core/errors.ts'
+import { taskEnded } from '../core/resume.ts'
 import { parseTaskId } from '../core/track-request.ts'
 import type { AddCommand } from './command.ts'
 import { requireDatabase } from './embedded.ts'
@@ -18,12 +18,9 @@ export const addCancel: AddCommand = (program, context, run) => {
           const { cancelTask } = await import('../wiring/cancel.ts')
           const task = await reader.task({ taskId, app }).catch(unknownTask(taskId)).catch(severalApps)
           if (await cancelTask(requireDatabase(config), task)) return context.print('cancelled')
-          const { status } = await reader.task({ taskId, app: task.app })
-          if (status === 'cancelled') return context.print('already cancelled')
-          throw new TrackerError(
-            'TASK_ENDED',
-            `Task ${taskId} has ended already (${status}). Only a task that is tracked can be cancelled.`,
-          )
+          const after = await reader.task({ taskId, app: task.app })
+          if (after.status === 'cancelled') return context.print('already cancelled')
+          throw taskEnded(after, 'cancelled')
         })
       }),
     )

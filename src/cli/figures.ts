@@ -17,6 +17,8 @@ export interface Figures {
   readonly forbidden: readonly ForbiddenCount[]
   /** The first few of those who were delivered to and have not read. */
   readonly unread: readonly string[]
+  /** Everybody who is unread is so as of then at least; null where nobody is. */
+  readonly unreadAsOf: Date | null
 }
 
 /** So many names are read; all of them are what `unread` is for. */
@@ -62,12 +64,12 @@ export function timeFacts({ timeToRead, forbidden }: Figures, { scale }: Pick<To
 }
 
 /** Who has not read: some names, as of when, and how to get all. */
-export function unreadFact({ unread }: RateColumns, { unread: names }: Figures, asOf: string, command: string): Fact {
+export function unreadFact({ unread }: RateColumns, { unread: names, unreadAsOf }: Figures, command: string): Fact {
   if (unread === 0) return ['Unread', null]
   const more = unread > names.length ? ` and ${unread - names.length} more` : ''
   return [
     'Unread',
-    `${unread} as of ${asOf}: ${names.map((name) => plainText(name)).join(', ')}${more}\nall of them: ${command.replaceAll(' ', NO_BREAK)}`,
+    `${unread} as of ${showTime(unreadAsOf)}: ${names.map((name) => plainText(name)).join(', ')}${more}\nall of them: ${command.replaceAll(' ', NO_BREAK)}`,
   ]
 }
 

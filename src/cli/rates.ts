@@ -1,6 +1,7 @@
 import type { Colors } from 'picocolors/types.js'
 import { type Cell, toCsv } from '../core/csv.ts'
 import { sqlNameOf } from '../core/fields.ts'
+import type { Detail } from '../core/messages.ts'
 import type { CampaignRates, RateColumns, TaskRates } from '../core/rates.ts'
 import { readBar, SHORT_BAR_WIDTH } from './text/rate.ts'
 import { type Column, plainText, renderTable } from './text/table.ts'
@@ -19,7 +20,7 @@ export interface Listing<Row> {
 }
 
 /** Rows whose fields can all be printed. */
-export type Printable<Row> = { readonly [Field in keyof Row]: Cell }
+export type Printable<Row> = { readonly [Field in keyof Row]: Cell | Detail }
 
 /** What is printed on. */
 export interface Display {
@@ -36,13 +37,18 @@ export function render<Row extends Printable<Row>>(format: Format, rows: readonl
     case 'csv':
       return toCsv(
         listing.fields.map(sqlNameOf),
-        rows.map((row) => listing.fields.map((field): Cell => row[field])),
+        rows.map((row) => listing.fields.map((field): Cell => cellOf(row[field]))),
       )
     case 'table':
       return rows.length === 0 ? listing.nothing : renderTable(listing.columns, rows, display.colors, display.width)
     default:
       return format satisfies never
   }
+}
+
+/** Details of a code are JSON in a cell. */
+function cellOf(value: Cell | Detail): Cell {
+  return typeof value === 'object' && value !== null && !(value instanceof Date) ? JSON.stringify(value) : value
 }
 
 const COUNTS = [
@@ -127,6 +133,7 @@ const TASK_FIELDS = [
     'polls',
   ] as const),
   ...COUNTS,
+  ...(['reasonCode', 'reasonDetail', 'problemCode', 'problemDetail', 'problemSince', 'sentAtGiven', 'calls'] as const),
 ]
 
 export function taskListing(options: ListingOptions<TaskRates>): Listing<TaskRates> {

@@ -87,12 +87,13 @@ async function exported(reader: RateReader, { by, format, ...filter }: ReportOpt
 }
 
 async function withTimes(reader: RateReader, campaign: CampaignRates): Promise<object> {
-  const [timeToRead, curve, forbiddenReasons] = await Promise.all([
+  const [timeToRead, curve, forbiddenReasons, unreadAsOf] = await Promise.all([
     reader.timeToRead({ campaign: campaign.campaign, app: campaign.app }),
     reader.campaignCurve(campaign),
     reader.forbidden({ campaign: campaign.campaign, app: campaign.app }),
+    reader.unreadAsOf({ campaign: campaign.campaign, app: campaign.app }),
   ])
-  return { ...campaign, timeToRead, curve, forbiddenReasons }
+  return { ...campaign, unreadAsOf, timeToRead, curve, forbiddenReasons }
 }
 
 async function campaignsOf(reader: RateReader, filter: Filter): Promise<CampaignRates[]> {

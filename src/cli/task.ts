@@ -1,3 +1,4 @@
+import { answerText, delayText, endReasonText, problemOfDelay, problemRemedy, problemText, type Stored } from '../core/messages.ts'
 import type { CurvePoint, Look, RateReader, TaskRates, TaskRef } from '../core/rates.ts'
 import { type Figures, NAMES_SHOWN, namesFact, rateFacts, readCurve, timeFacts, unreadFact } from './figures.ts'
 import type { Display } from './rates.ts'
@@ -22,19 +23,21 @@ const LOOKS_SHOWN = 6
 export async function loadTask(reader: RateReader, ref: TaskRef): Promise<TaskView> {
   const task = await reader.task(ref).catch(unknownTask(ref.taskId)).catch(severalApps)
   const key = { taskId: task.taskId, app: task.app }
-  const [looks, curve, band, timeToRead, forbidden, unread] = await Promise.all([
+  const [looks, curve, band, timeToRead, forbidden, unread, unreadAsOf] = await Promise.all([
     reader.looks(key),
     reader.curve(key),
     reader.band(key),
     reader.timeToRead(key),
     reader.forbidden(key),
     reader.recipients(key, { state: 'unread' }),
+    reader.unreadAsOf(key),
   ])
-  return { task, looks, curve, band, timeToRead, forbidden, unread: unread.slice(0, NAMES_SHOWN).map(({ userId }) => userId) }
+  const names = unread.slice(0, NAMES_SHOWN).map(({ userId }) => userId)
+  return { task, looks, curve, band, timeToRead, forbidden, unread: names, unreadAsOf }
 }
 
-export function taskAsJson({ task, looks, curve, timeToRead, forbidden }: TaskView): string {
-  return JSON.stringify({ ...task, timeToRead, curve, forbiddenReasons: forbidden, looks }, null, 2)
+export function taskAsJson({ task, looks, curve, timeToRead, forbidden, unreadAsOf }: TaskView): string {
+  return JSON.stringify({ ...task, unreadAsOf, timeToRead, curve, forbiddenReasons: forbidden, looks }, null, 2)
 }
 
 /** @param pollsPerTask of this command's settings, for the looks that are planned */
@@ -43,7 +46,7 @@ export function describeTask(view: TaskView, now: Date, pollsPerTask: number, di
   const span = { from: task.sentAt, until: task.deadlineAt, now, scale: scaleOf(task), ends: { from: 'sent', until: 'deadline' } }
   const command = `dingtalk-delivery unread ${task.taskId}`
   const facts = renderFacts([...taskFacts(task, now), ...rateFacts(task, display)], display)
-  const reading = renderFacts([...timeFacts(view, span), unreadFact(task, view, showTime(task.lastObservedAt), command)], display)
+  const reading = renderFacts([...timeFacts(view, span), unreadFact(task, view, command)], display)
   const table = looks.length === 0 ? null : looksTable(looks.slice(-LOOKS_SHOWN), now, display)
   return joinSections(
     [
@@ -70,13 +73,49 @@ function taskFacts(task: TaskRates, now: Date): Fact[] {
     ['Task', `${plainText(task.taskId)} of app ${plainText(task.app)}`],
     ['Campaign', task.campaign === null ? null : plainText(task.campaign)],
     ['Status', task.status],
-    ['Reason', task.reason === null ? null : plainText(task.reason)],
-    ['Put off', task.hindrance === null ? null : plainText(task.hindrance)],
-    ['Sent', `${showTime(task.sentAt)}, ${showDistance(task.sentAt, now)}`],
+    ['Reason', reasonInWords(task)],
+    ...problemFacts(task, now),
+    ['Sent', sentInWords(task, now)],
     ['Deadline', `${showTime(task.deadlineAt)}, ${showDistance(task.deadlineAt, now)}`],
     ['As of', asOfInWords(task, now)],
     namesFact(task),
   ]
+}
+
+function reasonInWords({ reasonCode, reasonDetail }: TaskRates): string | null {
+  return reasonCode === null ? null : plainText(endReasonText({ code: reasonCode, detail: reasonDetail }, 'en', showTime))
+}
+
+/** Why an open task cannot be polled now, or is polled later than planned. */
+function problemFacts({ status, problemCode, problemDetail, problemSince, delayCode, delayDetail }: TaskRates, now: Date): Fact[] {
+  if (status !== 'tracking') return []
+  const delay = delayCode === null ? null : { code: delayCode, detail: delayDetail }
+  return [
+    ...(problemCode === null ? [] : factsOfProblem('Problem', { code: problemCode, detail: problemDetail }, problemSince, now)),
+    ['Delayed', delay === null ? null : plainText(delayText(delay, 'en', showTime))],
+    ['', delay === null ? null : remedyInWords(problemOfDelay(delay))],
+  ]
+}
+
+/** What is wrong, since when, what was answered, and what to do. */
+export function factsOfProblem(name: string, problem: Stored, since: Date | null, now: Date): Fact[] {
+  const answer = answerText(problem, 'en')
+  return [
+    [name, plainText(problemText(problem, 'en'))],
+    ['', since === null ? null : `since ${showTime(since)}, ${showDistance(since, now)}`],
+    ['', answer === null ? null : plainText(answer)],
+    ['', remedyInWords(problem)],
+  ]
+}
+
+function remedyInWords(problem: Stored | null): string | null {
+  const remedy = problem === null ? '' : problemRemedy(problem, 'en')
+  return remedy === '' ? null : plainText(remedy)
+}
+
+function sentInWords({ sentAt, sentAtGiven }: TaskRates, now: Date): string {
+  const sent = `${showTime(sentAt)}, ${showDistance(sentAt, now)}`
+  return sentAtGiven ? sent : `${sent} (assumed: the time of the enqueue, since the send time was not given)`
 }
 
 /** All figures are as of the last good look; of a task that has ended nothing newer will ever be known. */
@@ -86,6 +125,7 @@ function asOfInWords({ lastObservedAt, status }: TaskRates, now: Date): string {
   return status === 'expired' || status === 'stopped' || status === 'cancelled' ? `${shown}; who read later is not known` : shown
 }
 
-function looksInWords({ polls, goodPolls }: TaskRates): string {
-  return polls === goodPolls ? `${polls}` : `${polls}, of which ${goodPolls} brought an answer`
+function looksInWords({ polls, goodPolls, calls }: TaskRates): string {
+  const made = polls === goodPolls ? `${polls}` : `${polls}, of which ${goodPolls} brought an answer`
+  return calls === polls ? made : `${made}; ${calls} calls`
 }

@@ -73,7 +73,11 @@ function printed({ of, people }: Audience, wanted: Wanted, format: Format, displ
   const text = render(format, people, { ...listingOf('taskId' in of, wanted), nothing: nothingOf(of, wanted) }, display)
   return format !== 'table'
     ? text
-    : [text, ...(people.length === 0 ? [] : ['']), ...wrapTo(summaryOf(of, wanted), display.width)].join('\n')
+    : [
+        text,
+        ...(people.length === 0 ? [] : ['']),
+        ...wrapTo(summaryOf(of, wanted, earliestOf({ of, people }, wanted)), display.width),
+      ].join('\n')
 }
 
 function listingOf(isOneTask: boolean, wanted: Wanted): Omit<Listing<RecipientStatus>, 'nothing'> {
@@ -106,9 +110,16 @@ function nothingOf({ delivered }: Audience['of'], wanted: Wanted): string {
   return delivered > 0 ? ALL_READ : NONE_DELIVERED
 }
 
+/** As of when the people shown are known to be in their state: the earliest of them. Null: of one of them nothing is known. */
+function earliestOf({ of, people }: Audience, wanted: Wanted): Date | null {
+  const times = [of.lastObservedAt, ...people.map(({ asOf, lastUnreadAt }) => (wanted === 'unread' ? lastUnreadAt : asOf))]
+  const known = times.filter((at) => at !== null)
+  return known.length < times.length ? null : known.reduce((earliest, at) => (at < earliest ? at : earliest))
+}
+
 /** `3 unread of 10 delivered, as of …`, and what must be known about it. */
-function summaryOf(of: Audience['of'], wanted: Wanted): string {
-  const asOf = of.lastObservedAt === null ? 'before the first answer' : `as of ${showTime(of.lastObservedAt)}`
+function summaryOf(of: Audience['of'], wanted: Wanted, at: Date | null): string {
+  const asOf = at === null ? 'before the first answer' : `as of ${showTime(at)}`
   const removed = of.namesRemovedAt === null ? '' : ` Names were removed on ${showTime(of.namesRemovedAt)}, long after the end.`
   if (wanted === 'pending')
     return `${of.pending} of ${of.targeted} not listed by DingTalk, ${asOf}: not known whether they got it.${removed}`

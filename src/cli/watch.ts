@@ -82,7 +82,7 @@ async function refreshed<Data>(
   try {
     return { data: await orStopped(load(), signal), at: now(), trouble: null }
   } catch (error) {
-    if (error instanceof TrackerError && error.code === 'DATABASE_UNAVAILABLE') return { ...known, trouble: error.message }
+    if (error instanceof TrackerError && error.retryable) return { ...known, trouble: error.message }
     throw error
   } finally {
     clearTimeout(silence)

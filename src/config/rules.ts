@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { isAddress } from '../core/address.ts'
+import { APP_PATTERN } from '../core/track-rules.ts'
 import { checkBaseUrl } from '../dingtalk/hosts.ts'
 
 /** How the text of one variable becomes a value. */
@@ -12,33 +13,54 @@ export interface Rule<T> {
   readonly parse: (text: string) => T | undefined
 }
 
-export function wholeNumber(min: number, max: number): Rule<number> {
+/** A value that a program or JSON may also give as a number. */
+export interface NumberRule extends Rule<number> {
+  /** `undefined` where the number is not accepted, NaN and the infinities among them. */
+  readonly parseNumber: (value: number) => number | undefined
+}
+
+export function wholeNumber(min: number, max: number): NumberRule {
   return {
     accepted: `a whole number from ${min} to ${max}`,
     parse: (text) => (/^\d{1,15}$/.test(text) ? within(Number(text), min, max) : undefined),
+    parseNumber: (value) => (Number.isSafeInteger(value) ? within(value, min, max) : undefined),
   }
 }
+
+/** Of a century at most. */
+export const WHOLE_DAYS = wholeNumber(1, 36_500)
 
 /** Null: never. */
 export const DAYS: Rule<number | null> = {
   accepted: 'a whole number of days from 1 to 36500, or never',
-  parse: (text) => (text.toLowerCase() === 'never' ? null : wholeNumber(1, 36_500).parse(text)),
+  parse: (text) => (text.toLowerCase() === 'never' ? null : WHOLE_DAYS.parse(text)),
 }
 
-export function decimalNumber(min: number, max: number): Rule<number> {
+function decimalNumber(min: number, max: number): NumberRule {
   return {
     accepted: `a number from ${min} to ${max}`,
     parse: (text) => (/^\d{1,15}(\.\d{1,15})?$/.test(text) ? within(Number(text), min, max) : undefined),
+    parseNumber: (value) => within(value, min, max),
   }
 }
 
 /** More than 0: half a call a second is a rate, none is not. */
-export const CALLS_PER_SECOND: Rule<number> = {
-  accepted: 'a number from 0.01 to 1000',
-  parse: decimalNumber(0.01, 1000).parse,
-}
+export const CALLS_PER_SECOND = decimalNumber(0.01, 1000)
+export const DEFAULT_CALLS_PER_SECOND = 15
 
 export const MONTHLY_CALL_BUDGET = wholeNumber(1, 1_000_000_000)
+
+/** What a worker is set up with, from the environment or by a program; each with what holds where it is left out. */
+export const WORKER_SETTINGS = {
+  pollsPerTask: { rule: wholeNumber(1, 500), fallback: 24 },
+  timeScale: { rule: decimalNumber(1, 100_000), fallback: 1 },
+  concurrency: { rule: wholeNumber(1, 10_000), fallback: 50 },
+  /** In seconds. */
+  shutdownGrace: { rule: decimalNumber(0, 3600), fallback: 25 },
+} as const
+/** Null: never. */
+export const RETENTION_DAYS = { details: 90, totals: null } as const
+export const DEFAULT_QUEUE = { name: 'dingtalk-delivery', prefix: 'bull' } as const
 
 export function oneOf<T extends string>(words: readonly T[]): Rule<T> {
   return { accepted: words.join(', '), parse: (text) => words.find((word) => word === text) }
@@ -60,6 +82,18 @@ export const API_TOKEN: Rule<string> = {
   accepted: '16 to 2048 printable ASCII characters without spaces, such as the output of: openssl rand -hex 32',
   secret: true,
   parse: (text) => (text.length >= 16 ? SECRET.parse(text) : undefined),
+}
+
+/** What `track` calls an app. */
+export const APP_NAME: Rule<string> = {
+  accepted: '1 to 64 letters, digits, "_" or "-", beginning with a letter or digit',
+  parse: (text) => (APP.test(text) ? text : undefined),
+}
+const APP = new RegExp(APP_PATTERN, 'u')
+
+export const TOKEN_ENDPOINT: Rule<'new' | 'old'> = {
+  accepted: '"new" (/v1.0/oauth2/accessToken) or "old" (/gettoken)',
+  parse: (text) => (text === 'new' || text === 'old' ? text : undefined),
 }
 
 /** A positive Java Long in canonical digits. */
@@ -86,17 +120,23 @@ export function baseUrl(privateHosts: readonly string[]): Rule<string> {
   return { accepted: 'an https URL, or an http URL on loopback', parse: (text) => checkBaseUrl(text, privateHosts) }
 }
 
-/** Names or addresses in a private network, as they stand in a base URL. */
+/** A name or an address in a private network, as it stands in a base URL. */
+export const PRIVATE_HOST: Rule<string> = {
+  accepted: 'a host name or an IP address without a port, such as dingtalk-gateway.example.com or 10.1.2.3',
+  parse: (text) => {
+    const host = text
+      .trim()
+      .toLowerCase()
+      .replace(/^\[(.*)\]$/, '$1')
+    return isIP(host) !== 0 || HOST_NAME.test(host) ? asInUrls(host) : undefined
+  },
+}
+
 export const PRIVATE_HOSTS: Rule<readonly string[]> = {
   accepted: 'host names and IP addresses without ports, separated by commas, such as dingtalk-gateway.example.com,10.1.2.3',
   parse: (text) => {
-    const hosts = text.split(',').map((host) =>
-      host
-        .trim()
-        .toLowerCase()
-        .replace(/^\[(.*)\]$/, '$1'),
-    )
-    return hosts.every((host) => isIP(host) !== 0 || HOST_NAME.test(host)) ? hosts.map(asInUrls) : undefined
+    const hosts = text.split(',').map((host) => PRIVATE_HOST.parse(host))
+    return hosts.every((host) => host !== undefined) ? hosts : undefined
   },
 }
 
@@ -129,6 +169,15 @@ export function address(schemes: readonly string[]): Rule<string> {
     secret: true,
     parse: (text) => (URL.canParse(text) && isAddress(text, schemes) ? text : undefined),
   }
+}
+
+/** That details do not outlive their totals; null where it is right. */
+export function retentionFault(
+  details: { readonly name: string; readonly days: number | null },
+  totals: { readonly name: string; readonly days: number | null },
+): string | null {
+  if ((totals.days ?? Infinity) >= (details.days ?? Infinity)) return null
+  return `${totals.name} (${totals.days}) is less than ${details.name} (${details.days ?? 'never'}). Names go first, then totals: give it as many days or more, or never.`
 }
 
 function within(value: number, min: number, max: number): number | undefined {

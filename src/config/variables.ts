@@ -35,7 +35,7 @@ export function variablesOf(env: Environment): Variables {
   }
 }
 
-type Checked<T> = { readonly value: T } | { readonly fault: string }
+export type Checked<T> = { readonly value: T } | { readonly fault: string }
 
 /** The value, or a sentence that says what was given and what is accepted. */
 export function check<T>(rule: Rule<T>, text: string): Checked<T> {

@@ -1,5 +1,5 @@
 import { TrackerError } from './errors.ts'
-import { show } from './show.ts'
+import { kindOf, show } from './show.ts'
 
 const POSTGRES_SCHEMES = ['postgres://', 'postgresql://'] as const
 const REDIS_SCHEMES = ['redis://', 'rediss://'] as const
@@ -31,12 +31,12 @@ export function isAddress(text: string, schemes: readonly string[]): boolean {
  * @param name what the caller calls it
  * @throws {TrackerError} `INVALID_CONFIG`
  */
-export function assertAddress(name: string, value: string, schemes: readonly string[]): void {
-  if (URL.canParse(value) && isAddress(value, schemes)) return
+export function assertAddress(name: string, value: unknown, schemes: readonly string[]): asserts value is string {
+  if (typeof value === 'string' && URL.canParse(value) && isAddress(value, schemes)) return
   const path = schemes.includes('redis://') ? '; the path of a Redis URL is a database number' : ''
   throw new TrackerError(
     'INVALID_CONFIG',
-    `${name} must be a URL that begins with ${schemes.join(' or ')}${path}. What was given (${value.length} characters) is none.`,
+    `${name} must be a URL that begins with ${schemes.join(' or ')}${path}. What was given (${typeof value === 'string' ? `${value.length} characters` : kindOf(value)}) is none.`,
   )
 }
 

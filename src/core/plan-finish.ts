@@ -80,7 +80,8 @@ function afterFinal(task: Task, now: Date, timing: Timing, following: Following)
   const left = finalCallsLeft(task, timing)
   if (left === 0 || following.kind !== 'retry') return task.deadlineAt
   const leftMs = task.deadlineAt.getTime() - now.getTime()
-  const spread = new Date(now.getTime() + leftMs / (left + 1))
+  // Attempts that make no call leave as many calls as before: without a shortest gap they would follow each other ever faster.
+  const spread = new Date(now.getTime() + Math.max(leftMs / (left + 1), timing.handoverMs))
   // A wait that the answer names is kept as far as there is time.
   return following.at !== null && following.at < task.deadlineAt ? following.at : spread
 }

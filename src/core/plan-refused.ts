@@ -43,7 +43,7 @@ function planProblem(task: Task, { answer, problem, calls }: Failed, now: Date, 
     transitions: [],
     task: update,
     report: reportOf(task, problem, answer.requestedAt, { now, timing }),
-    following: followingOf(task, update, problem, now, timing),
+    following: followingOf(task, update, now, timing),
   })
 }
 
@@ -58,37 +58,45 @@ export interface UncalledPlan {
 export function planUncalled(task: Task, answer: Refusal, now: Date, timing: Timing): UncalledPlan {
   const problem = problemOf(answer, task.scopes.agentId)
   const update = withProblem(task, problem, answer.requestedAt)
-  const look = followingLook({ ...task, ...update }, now, timing, followingOf(task, update, problem, now, timing))
+  const look = followingLook({ ...task, ...update }, now, timing, followingOf(task, update, now, timing))
   return { update: { ...update, nextPollAt: look.at }, report: reportOf(task, problem, answer.requestedAt, { now, timing }), look }
 }
 
-/** A rate limit is not this task's fault: it counts as no failure. */
-function withProblem(task: Task, problem: Problem, requestedAt: Date): TaskUpdate {
-  const failuresInRow = problem.code === 'rate_limit' ? task.failuresInRow : task.failuresInRow + 1
+interface Refused extends TaskUpdate {
+  readonly problem: TaskProblem
+}
+
+/** What DingTalk's own limits refuse is not this task's fault: it counts as no failure. */
+function withProblem(task: Task, problem: Problem, requestedAt: Date): Refused {
+  const failuresInRow = task.failuresInRow + (PROBLEM_RULES[problem.code].isCounted ? 1 : 0)
   return { ...unchanged(task), failuresInRow, problem: problemAfter(task.problem, problem, requestedAt), delay: null }
 }
 
-/** Problems that are followed up alike are counted together: a task that gives now one refusal and now another is not asked more often. */
+/**
+ * Refusals that are followed up with probes are counted together, whatever comes between them: a task that gives now one refusal and now another
+ * is not polled more often, and what is not the task's fault brings none of its probes forward or back.
+ */
 function problemAfter(before: TaskProblem | null, problem: Problem, requestedAt: Date): TaskProblem {
-  const isAlike = before !== null && PROBLEM_RULES[before.code].followUp === PROBLEM_RULES[problem.code].followUp
   const since = before?.code === problem.code ? before.since : requestedAt
-  return { ...problem, since, polls: isAlike ? before.polls + 1 : 1 }
+  return { ...problem, since, polls: (before?.polls ?? 0) + (isProbed(problem) ? 1 : 0) }
 }
 
-function followingOf(task: Task, update: TaskUpdate, problem: Problem, now: Date, timing: Timing): Following {
+/** The task itself is probed: not this worker, not when a limit ends. */
+function isProbed({ code }: Problem): boolean {
+  const { scope, isCounted, followUp } = PROBLEM_RULES[code]
+  return scope !== 'worker' && isCounted && followUp === 'probes'
+}
+
+function followingOf(task: Task, { problem, failuresInRow }: Refused, now: Date, timing: Timing): Following {
   const rule = PROBLEM_RULES[problem.code]
   const isFinal = isLastLook(task, now, timing)
   if (rule.scope === 'worker') return { kind: 'retry', at: new Date(now.getTime() + timing.handoverMs) }
-  if (!rule.isCounted) return { kind: 'retry', at: penaltyEnd(problem, now, timing) }
+  if (!rule.isCounted) return { kind: 'retry', at: namedEnd(problem, now) ?? (isFinal ? null : throttleEnd(now, timing)) }
   if (rule.followUp === 'planned')
-    return { kind: 'retry', at: isFinal ? null : quickRetryAt(task, update.failuresInRow, rule.quickRetries, now, timing) }
-  if (isFinal) return isHopeless(task, problem) ? { kind: 'final' } : { kind: 'retry', at: null }
-  return probeOf(task, update.problem?.polls ?? 1, rule.quickRetries, now, timing)
-}
-
-/** DingTalk never answered for this task, and says that the fault is the task's or its agent id's: its final poll is its last call. */
-function isHopeless(task: Task, problem: Problem): boolean {
-  return task.goodPolls === 0 && PROBLEM_RULES[problem.code].followUp === 'probes'
+    return { kind: 'retry', at: isFinal ? null : quickRetryAt(task, failuresInRow, rule.quickRetries, now, timing) }
+  // DingTalk never answered for this task, and says that the fault is the task's or its agent id's: its final poll is its last call.
+  if (isFinal) return task.goodPolls === 0 ? { kind: 'final' } : { kind: 'retry', at: null }
+  return probeOf(task, problem.polls, rule.quickRetries, now, timing)
 }
 
 /**
@@ -122,12 +130,16 @@ function jitterOfPoll({ key, pollNo }: Task): number {
   return unitOf(`${key.app} ${key.taskId} ${pollNo}`)
 }
 
-/** The end that the message names, as far as it is believed; a minute where it names none. */
-function penaltyEnd({ code, detail }: Problem, now: Date, timing: Timing): Date {
+/** The end of a rate limit that the answer names, as far as it is believed; null where it names none. */
+function namedEnd({ code, detail }: Problem, now: Date): Date | null {
   if (isQpsLimit(detail.said)) return new Date(now.getTime() + 2 * SECOND_MS)
   const hint = code === 'rate_limit' ? penaltyEndOf(detail.message) : null
-  if (hint === null || hint <= now) return new Date(now.getTime() + timing.throttleMs)
+  if (hint === null || hint <= now) return null
   return new Date(Math.min(hint.getTime(), now.getTime() + LONGEST_PENALTY_MS))
+}
+
+function throttleEnd(now: Date, timing: Timing): Date {
+  return new Date(now.getTime() + timing.throttleMs)
 }
 
 function reportOf(
@@ -151,6 +163,6 @@ function reportOf(
     requestedAt,
     agreement: rule.agreement,
     probeDelaysMs: minutes.map((each) => (each * MINUTE_MS) / timing.timeScale),
-    until: problem.code === 'rate_limit' ? penaltyEnd(problem, now, timing) : null,
+    until: problem.code === 'rate_limit' ? (namedEnd(problem, now) ?? throttleEnd(now, timing)) : null,
   }
 }

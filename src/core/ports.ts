@@ -31,11 +31,18 @@ export interface DeliveryStore {
   /** Replaces a person in a task, and in all others of its campaign, by their pseudonym. */
   rename(key: TaskKey, userId: string, pseudonym: string): Promise<void>
   /**
-   * Runs `work` in one worker at a time (advisory lock); `null` when another worker holds the lock.
+   * Runs `work` in one worker at a time; `null` when another worker holds the lease. `work` should end when `isHeld` is false: then another
+   * worker may do the same.
    */
-  exclusively<T>(work: () => Promise<T>): Promise<T | null>
+  exclusively<T>(work: (lease: Lease) => Promise<T>): Promise<T | null>
   /** Tasks whose look was due before `before`, nearest deadline first (then by app and task id); the page behind `after`. */
   overdue(before: Date, limit: number, after: Timer | null): Promise<Timer[]>
+}
+
+/** The right to do what one worker at a time may do, for a limited time that is extended while the work runs. */
+export interface Lease {
+  /** False once the lease may be another worker's. */
+  isHeld(): boolean
 }
 
 /** What is stored of tasks that ended, by its age. */
@@ -61,6 +68,28 @@ export interface Tracking {
   track(request: TrackRequest): Promise<TrackOutcome>
   /** Ends a task as `cancelled`; false when it had ended before, or is not there. */
   cancel(key: TaskKey): Promise<boolean>
+  readonly resuming: Resuming
+}
+
+/** Polls at once what was delayed, and lifts pauses. The rate limit and the monthly call budget are not lifted. */
+export interface Resuming {
+  /** One task. Pauses around it become due, so its poll is their probe. Null: it has ended, or is not there. */
+  task(key: TaskKey): Promise<ResumedTask | null>
+  /** An app: its pause and those of its agent ids, and every task that was delayed or has a problem. Null: no such app is known. */
+  app(app: string): Promise<ResumedApp | null>
+}
+
+export interface ResumedTask {
+  /** Its poll was delayed by the monthly call budget, and will be again while that is used up. */
+  readonly isWithoutBudget: boolean
+}
+
+export interface ResumedApp {
+  readonly app: string
+  /** How many tasks were brought forward. */
+  readonly tasks: number
+  /** Of these: how many were delayed by the monthly call budget, and will be again while that is used up. */
+  readonly tasksWithoutBudget: number
 }
 
 export interface Tracked extends TrackOutcome {

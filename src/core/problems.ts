@@ -167,10 +167,14 @@ const PROBLEMS: ReadonlyMap<string, ProblemCode> = new Map(
 )
 
 /**
- * "Call timeout" as the whole message, bare or wrapped by the gateway: which code carries it is not known, so the words decide.
- * 远程服务调用超时 ends with the same words, and is the gateway's own timeout.
+ * "Call timeout" as the whole message, bare, wrapped by the gateway, or both: which code carries it is not known, so the words decide.
+ * 远程服务调用超时 and "Remote service call timeout" end with the same words, and are the gateway's own timeout.
  */
-const CALL_TIMEOUT = /(?:^|submsg=|\s)(?:call timeout|(?<![\p{L}])调用超时)[\s.。!！]*(?:\]|$|\s(?=调用超时|call timeout))/iu
+const CALL_TIMEOUT = /^(?:(?:call timeout|调用超时)[.。!！]?\s*)+$/iu
+/** "ding talk error[subcode=15,submsg=Call timeout]" */
+const WRAPPED_MESSAGE = /[^[\]]*\[[^[\]]*submsg=([^,[\]]*)[^[\]]*\]/g
+/** Names of the gateway's own faults, as `sub_code` or in the words of code 15. Source: the error codes of the Taobao Open Platform. */
+const GATEWAY_FAULT = /\bisp\./i
 const AGENT_ID_MISSING = /agent_?id/i
 
 /**
@@ -179,7 +183,8 @@ const AGENT_ID_MISSING = /agent_?id/i
  */
 export function problemCodeOf(code: string, message = ''): ProblemCode | null {
   if (code === '0') return null
-  if (code !== '15' && !/\bisp\./.test(message) && CALL_TIMEOUT.test(message)) return 'call_timeout'
+  if (GATEWAY_FAULT.test(code)) return 'outage'
+  if (CALL_TIMEOUT.test(message.replaceAll(WRAPPED_MESSAGE, '$1 ').trim())) return 'call_timeout'
   if (code === '40' && AGENT_ID_MISSING.test(message)) return 'agent_id'
   const known = PROBLEMS.get(code)
   if (known !== undefined) return known

@@ -1,5 +1,6 @@
 import type { StateKind, TaskStatus } from './delivery.ts'
 import type { PollOutcome } from './look-plan.ts'
+import type { Detail } from './message-parts.ts'
 import type { ForbiddenReason } from './problems.ts'
 import type { TimeToRead } from './time-to-read.ts'
 
@@ -29,6 +30,10 @@ export interface RateReader {
   /** How many had read at a time: at least, and at most. Steps, oldest first. */
   band(of: TaskRef | CampaignRef): Promise<BandStep[]>
   timeToRead(of: Population): Promise<TimeToRead>
+  /** `band` and `timeToRead` of the same people at the same moment, from one reading of their brackets, which is what both cost. */
+  readTimes(of: TaskRef | CampaignRef): Promise<ReadTimes>
+  /** Everybody who is unread is so as of this time at least: the earliest `lastUnreadAt` of them. Null where nobody is unread. */
+  unreadAsOf(of: TaskRef | CampaignRef): Promise<Date | null>
   /** Forbidden people by DingTalk's code, most first. */
   forbidden(of: TaskRef | CampaignRef): Promise<ForbiddenCount[]>
   /** What was known about each person at that moment, by user id. */
@@ -117,8 +122,20 @@ export interface TaskRates extends RateColumns {
   readonly agentId: string | null
   readonly campaign: string | null
   readonly status: TaskStatus
+  /** Why it ended: `reasonCode`, or the text that 0.1.0 stored; null while it is tracked. `endReasonText` makes a sentence of code and detail. */
   readonly reason: string | null
+  /** A code of `EndReason`; one of a newer version is kept as it is. */
+  readonly reasonCode: string | null
+  readonly reasonDetail: Detail | null
+  /** Why it cannot be polled now, a `ProblemCode`; null: its last poll succeeded, or none was made. */
+  readonly problemCode: string | null
+  /** What DingTalk or the network answered, see `ProblemDetail`. */
+  readonly problemDetail: Detail | null
+  /** When the request of the first failed poll with this problem was sent. */
+  readonly problemSince: Date | null
+  /** When the message was sent. Where `sentAtGiven` is false, when it was enqueued: the message was sent before. */
   readonly sentAt: Date
+  readonly sentAtGiven: boolean
   readonly deadlineAt: Date
   /** The figures are as of then; null before the first good look. */
   readonly lastObservedAt: Date | null
@@ -127,8 +144,13 @@ export interface TaskRates extends RateColumns {
   readonly goodPolls: number
   readonly trackedAt: Date
   readonly nextPollAt: Date | null
-  /** Why the last look was put off; null after a good look. */
+  /** Calls of getsendresult that were made for it. */
+  readonly calls: number
+  /** The same as `delayCode`. */
   readonly hindrance: string | null
+  /** Why its next poll is later than planned, a code of `DelayReason`; null: it is not. */
+  readonly delayCode: string | null
+  readonly delayDetail: Detail | null
   /** The sender named the recipients. */
   readonly recipientsKnown: boolean
   /** When the names of its people were replaced by pseudonyms because it ended long ago; null: they were not. */
@@ -156,17 +178,23 @@ export interface RecipientStatus {
   readonly userId: string
   readonly state: StateKind
   readonly firstSeenAt: Date | null
-  /** When the last answer that listed the person as unread was asked for. "Unread" is as of then, never "now". */
+  /** When the request of the last poll that listed the person as unread was sent. "Unread" is as of then, never "now". */
   readonly lastUnreadAt: Date | null
   readonly firstReadAt: Date | null
   readonly forbiddenCode: string | null
   readonly forbiddenCount: number | null
-  /** A person who has read did so after `readAfter` and not later than `readBefore`; null for all others. */
+  /**
+   * A person who has read did so after `readAfter` and not later than `readBefore`; null for all others. `readAfter` is also null where no
+   * poll saw the person unread and the send time was not given: not known.
+   */
   readonly readAfter: Date | null
   readonly readBefore: Date | null
   /** The sender named the person. */
   readonly named: boolean
-  /** The last good look of the task: the state is as of then. Null before the first. */
+  /**
+   * The last successful poll of the task that listed anybody; null before the first. The state is as of then, but for "unread": an answer may
+   * leave an unread person out, so that is as of `lastUnreadAt`.
+   */
   readonly asOf: Date | null
 }
 
@@ -183,13 +211,21 @@ export interface CurvePoint {
   readonly readRate: number | null
 }
 
-/** From `at` on, until the next step: how many had read. */
+/**
+ * From `at` on, until the next step: how many had read. Before the first step it was nobody; where a send time was not given, nothing is known
+ * of the time before the enqueue.
+ */
 export interface BandStep {
   readonly at: Date
   /** Known to have read by then. */
   readonly atLeast: number
   /** Not known to have been unread after it. */
   readonly atMost: number
+}
+
+export interface ReadTimes {
+  readonly band: readonly BandStep[]
+  readonly timeToRead: TimeToRead
 }
 
 export interface ForbiddenCount {
@@ -215,6 +251,12 @@ export interface Look extends Readonly<Record<StateKind, number | null>> {
   readonly code: string
   readonly message: string | null
   readonly requestId: string | null
+  /** What the failed poll means, a `ProblemCode`; null after a successful one, and after one that 0.1.0 made. */
+  readonly problemCode: string | null
+  /** What it says something about, a `Scope`. */
+  readonly scope: string | null
+  /** Calls of getsendresult that it took: 2 where the first token was refused. */
+  readonly calls: number
   /** People whose row changed. */
   readonly changed: number
   readonly anomalies: number
@@ -239,28 +281,66 @@ export interface PersonLook {
   readonly isChange: boolean
 }
 
-/** Why no calls are made for an app. */
-export const PAUSE_KINDS = ['throttled', 'configuration', 'quota'] as const
+/** Why no calls are made for an app, in four groups of `ProblemCode`. */
+export const PAUSE_KINDS = ['throttled', 'configuration', 'quota', 'outage'] as const
 export type PauseKind = (typeof PAUSE_KINDS)[number]
 
-export interface AppUsage {
+/** Whether a scope is paused: nothing in it is polled, but for one probe at a time. */
+export interface Pause {
+  /** A `ProblemCode`; null: it is not paused. */
+  readonly pauseCode: string | null
+  /** What DingTalk or the network answered, see `ProblemDetail`. */
+  readonly pauseDetail: Detail | null
+  /** When the request of the first failed poll with this problem was sent. */
+  readonly pauseSince: Date | null
+  /** When the next probe is due. */
+  readonly pausedUntil: Date | null
+  /** When the request of the latest successful poll was sent, to a minute; null: none succeeded. */
+  readonly lastGoodAt: Date | null
+}
+
+export interface AppUsage extends Pause {
   readonly app: string
   readonly openTasks: number
+  /** Open tasks with a problem of their own. */
+  readonly tasksWithProblem: number
+  /** Open tasks whose next poll is later than planned. */
+  readonly tasksDelayed: number
   /** Calls counted in this month, China time. */
   readonly callsUsed: number
   /** `2026-11` */
   readonly month: string
   readonly pauseKind: PauseKind | null
+  /** The same as `pauseCode`. */
   readonly pauseReason: string | null
-  readonly pausedUntil: Date | null
+  /** Each agent id that it was polled with, by agent id. */
+  readonly pairs: readonly PairStatus[]
+  /** Workers that run and cannot poll it, the latest start first. */
+  readonly workerProblems: readonly WorkerProblem[]
+}
+
+/** An app with one agent id. */
+export interface PairStatus extends Pause {
+  readonly agentId: string
+}
+
+/** A running worker that cannot poll an app: its credentials, its way out of the network, or an app that it does not know. */
+export interface WorkerProblem {
+  readonly workerId: string
+  readonly startedAt: Date
+  readonly problemCode: string
+  readonly problemDetail: Detail | null
+  readonly problemSince: Date | null
 }
 
 export const RISKS = [
   /** The next look is overdue by more than a minute (of the plan): no worker makes it. */
   'overdue',
-  /** The last look was put off or failed. */
+  /** It cannot be polled now: `problemCode` says why. */
+  'problem',
+  /** Its poll was delayed, or the last one failed. */
   'hindered',
-  /** Ended because DingTalk cannot answer for it. */
+  /** DingTalk refused every poll until the deadline. */
   'stopped',
   /** The 24 hours passed without one good look. */
   'never_observed',

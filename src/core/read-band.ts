@@ -1,14 +1,15 @@
 import type { BandStep } from './rates.ts'
-import type { ReadBracket } from './read-bracket.ts'
+import type { SentBracket } from './read-bracket.ts'
 
 /**
  * How many had read at a time: those whose bracket has ended by then for sure, and at most those whose bracket has begun. Nobody before
  * the first step; a step where a number changes. A step holds from its time on, and right after the last "unread" the person may have
  * read: so the upper number rises at the lower end itself. Whoever is still unread is in the upper number from their last look on, so it
- * ends at everybody: after the last look nobody can say.
+ * ends at everybody: after the last look nobody can say. A person without a lower end is in the upper number from the enqueue on: before it
+ * nothing is known, and no step is there.
  */
-export function readBandOf(brackets: readonly ReadBracket[]): BandStep[] {
-  const begun = sortedTimes(brackets.map(({ afterAt, beforeAt }) => Math.min(afterAt.getTime(), endOf(beforeAt))))
+export function readBandOf(brackets: readonly SentBracket[]): BandStep[] {
+  const begun = sortedTimes(brackets.map(({ afterAt, beforeAt, sentAt }) => Math.min((afterAt ?? sentAt).getTime(), endOf(beforeAt))))
   const ended = sortedTimes(brackets.map(({ beforeAt }) => endOf(beforeAt)).filter(Number.isFinite))
   const steps: BandStep[] = []
   let atLeast = 0

@@ -2,13 +2,16 @@ import { QUERY_WINDOW_MS } from './delivery.ts'
 
 /** What is known about when one delivered person read: after `afterAt` and not later than `beforeAt`. */
 export interface ReadBracket {
-  /** The last request that was answered with "unread"; the send where there was none. */
-  readonly afterAt: Date
+  /**
+   * The last request that was answered with "unread"; where there was none, the send. Null: the send time was not given, and it was before
+   * the assumed one, so nothing bounds the read from below.
+   */
+  readonly afterAt: Date | null
   /** The arrival of the first answer that listed the person as read. Null: not seen as read, so it is after `afterAt`, or never. */
   readonly beforeAt: Date | null
 }
 
-/** The bracket and the send from which the time to read counts. */
+/** The bracket and the send from which the time to read counts. Where the send time was not given it is the enqueue. */
 export interface SentBracket extends ReadBracket {
   readonly sentAt: Date
   readonly deadlineAt: Date
@@ -23,6 +26,8 @@ export interface ElapsedBracket {
 /** A row of a delivered person, who is `read` or `unread` in one task. */
 export interface DeliveredRow {
   readonly sentAt: Date
+  /** The sender gave the send time. False: it is the time of the enqueue. */
+  readonly sentAtGiven: boolean
   readonly deadlineAt: Date
   /** Null: nobody ever saw the person unread. */
   readonly lastUnreadAt: Date | null
@@ -31,8 +36,8 @@ export interface DeliveredRow {
 }
 
 /** The bracket of a person in one task. */
-export function taskBracketOf({ sentAt, deadlineAt, lastUnreadAt, firstReadAt }: DeliveredRow): SentBracket {
-  return { sentAt, deadlineAt, afterAt: lastUnreadAt ?? sentAt, beforeAt: firstReadAt }
+export function taskBracketOf({ sentAt, sentAtGiven, deadlineAt, lastUnreadAt, firstReadAt }: DeliveredRow): SentBracket {
+  return { sentAt, deadlineAt, afterAt: lastUnreadAt ?? (sentAtGiven ? sentAt : null), beforeAt: firstReadAt }
 }
 
 /**
@@ -48,7 +53,12 @@ export function campaignBracketOf(rows: readonly [DeliveredRow, ...DeliveredRow[
 
 function firstRead(a: SentBracket, b: SentBracket): SentBracket {
   const { sentAt, deadlineAt } = b.sentAt < a.sentAt ? b : a
-  return { sentAt, deadlineAt, afterAt: b.afterAt < a.afterAt ? b.afterAt : a.afterAt, beforeAt: earliest(a.beforeAt, b.beforeAt) }
+  return { sentAt, deadlineAt, afterAt: earlierLowerEnd(a.afterAt, b.afterAt), beforeAt: earliest(a.beforeAt, b.beforeAt) }
+}
+
+function earlierLowerEnd(a: Date | null, b: Date | null): Date | null {
+  if (a === null || b === null) return null
+  return b < a ? b : a
 }
 
 function earliest(a: Date | null, b: Date | null): Date | null {
@@ -58,10 +68,11 @@ function earliest(a: Date | null, b: Date | null): Date | null {
 
 /**
  * Durations since the send, of the 24-hour window. A read that is seen at or before the send, which only clocks that differ can do,
- * counts as read in the first millisecond.
+ * counts as read in the first millisecond. Where the send time was not given they count from the enqueue: a bracket without a lower end
+ * begins there, which also stands for all the time before, so each statement "read by" and "not read by" holds as counted from the enqueue.
  */
 export function elapsedOf(bracket: SentBracket): ElapsedBracket {
-  const afterMs = Math.max(0, trackedMs(bracket.afterAt, bracket))
+  const afterMs = bracket.afterAt === null ? 0 : Math.max(0, trackedMs(bracket.afterAt, bracket))
   if (bracket.beforeAt === null) return { afterMs, beforeMs: null }
   const beforeMs = Math.max(1, trackedMs(bracket.beforeAt, bracket))
   return { afterMs: Math.min(afterMs, beforeMs - 1), beforeMs }

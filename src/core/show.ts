@@ -24,6 +24,20 @@ function showObject(value: object | null): string {
   return Array.isArray(value) ? 'a list' : 'an object'
 }
 
+/** What a value is, without what it holds. */
+export function kindOf(value: unknown): string {
+  switch (typeof value) {
+    case 'undefined':
+      return 'nothing'
+    case 'string':
+      return value === '' ? 'an empty text' : 'a text'
+    case 'object':
+      return value instanceof Date ? 'a date' : show(value)
+    default:
+      return typeof value === 'boolean' ? String(value) : `a ${typeof value}`
+  }
+}
+
 function shortened(text: string): string {
   return text.length > MAX_SHOWN ? `${beginningOf(text, MAX_SHOWN - 3)}…` : text
 }

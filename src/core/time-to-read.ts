@@ -3,7 +3,7 @@ import type { ElapsedBracket } from './read-bracket.ts'
 import { at, indexOfFirst } from './sorted.ts'
 import { type Part, turnbullEstimate } from './turnbull.ts'
 
-/** When people read, as far as looks can tell: never a point, always a bracket. Durations are counted from the send. */
+/** When people read, as far as looks can tell: never a point, always a bracket. Durations are counted from the send; where that was not given, from the enqueue. */
 export interface TimeToRead {
   /** Delivered people: the denominator of every share. */
   readonly people: number
@@ -12,6 +12,11 @@ export interface TimeToRead {
   readonly method: 'looks' | 'turnbull'
   /** The latest good look that went into it; null where there is none. */
   readonly asOf: Date | null
+  /**
+   * Tasks in it whose send time was not given. The times of their people count from the enqueue, which was after the send: from the send they
+   * took longer.
+   */
+  readonly assumedSendTimes: number
   /** For 25, 50, 75 and 90 % of the delivered people. Empty where nobody was delivered. */
   readonly quantiles: readonly ReadQuantile[]
   /** Within 1, 4, 8 and 24 hours. Empty where nobody was delivered. */
@@ -53,11 +58,12 @@ export interface ShareBounds {
 const SHARES = [0.25, 0.5, 0.75, 0.9]
 const HOURS = [1, 4, 8, 24]
 
-/** The people of one task, whose looks were the same for all. */
-export function timeToReadOfTask(people: readonly ElapsedBracket[], asOf: Date | null): TimeToRead {
+/** The people of one task, whose looks were the same for all. @param assumedSendTimes see {@link TimeToRead} */
+export function timeToReadOfTask(people: readonly ElapsedBracket[], asOf: Date | null, assumedSendTimes = 0): TimeToRead {
   const ends = sortedEnds(people)
   return {
-    ...headOf(people, asOf),
+    ...headOf(people),
+    ...{ asOf, assumedSendTimes },
     method: 'looks',
     quantiles: forEach(people, SHARES, (share) => ({ share, ...orderStatistic(share, ends), certain: orderStatistic(share, ends) })),
     within: forEach(people, HOURS, (hours) => ({ hours, ...shareSeen(hours, ends), certain: shareSeen(hours, ends) })),
@@ -68,19 +74,20 @@ export function timeToReadOfTask(people: readonly ElapsedBracket[], asOf: Date |
  * People of several tasks, whose looks were at different times: Turnbull's estimate, see {@link turnbullEstimate}. Its bounds are
  * those of the innermost interval in which the estimate changes, which can be seconds wide; they are no margin of error.
  */
-export function timeToReadPooled(people: readonly ElapsedBracket[], asOf: Date | null): TimeToRead {
+export function timeToReadPooled(people: readonly ElapsedBracket[], asOf: Date | null, assumedSendTimes = 0): TimeToRead {
   const ends = sortedEnds(people)
   const { parts } = turnbullEstimate(people)
   return {
-    ...headOf(people, asOf),
+    ...headOf(people),
+    ...{ asOf, assumedSendTimes },
     method: 'turnbull',
     quantiles: forEach(people, SHARES, (share) => ({ share, ...crossing(share, parts), certain: orderStatistic(share, ends) })),
     within: forEach(people, HOURS, (hours) => ({ hours, ...massWithin(hours, parts), certain: shareSeen(hours, ends) })),
   }
 }
 
-function headOf(people: readonly ElapsedBracket[], asOf: Date | null): Pick<TimeToRead, 'people' | 'read' | 'asOf'> {
-  return { people: people.length, read: people.filter(({ beforeMs }) => beforeMs !== null).length, asOf }
+function headOf(people: readonly ElapsedBracket[]): Pick<TimeToRead, 'people' | 'read'> {
+  return { people: people.length, read: people.filter(({ beforeMs }) => beforeMs !== null).length }
 }
 
 /** Of nobody nothing can be said. */

@@ -12,6 +12,7 @@ import { Failure, failureOf, sendFailure } from './failure.ts'
 import { addBorder, addOtherMethods, addTokenGuard } from './guard.ts'
 import type { HttpServerOptions } from './options.ts'
 import { type Probes, probesOf } from './probes.ts'
+import { type SharedReads, shareReads } from './shared-reads.ts'
 
 /** A UTF-16 code unit is three bytes of UTF-8 at most, and each byte is `%XX`. */
 const MAX_PARAM_LENGTH = MAX_CAMPAIGN * 3 * 3
@@ -53,13 +54,14 @@ export async function createApp(options: HttpServerOptions): Promise<FastifyInst
   countRequests(app, options)
   endConnectionsOnClose(app)
   addBorder(app, options)
-  await addApi(app, options)
-  registerDashboard(app, options)
+  const reads = shareReads(options.rates, options.monotonicMs)
+  await addApi(app, options, reads)
+  registerDashboard(app, { ...options, reads })
   await app.ready()
   return app
 }
 
-async function addApi(app: FastifyInstance, options: HttpServerOptions): Promise<void> {
+async function addApi(app: FastifyInstance, options: HttpServerOptions, reads: SharedReads): Promise<void> {
   const { rates, tracking, now, apiToken, budgets, version, enqueuesPerSecond = ENQUEUES_PER_SECOND } = options
   const probes = probesOf(options)
   await app.register(async (open) => {
@@ -81,8 +83,8 @@ async function addApi(app: FastifyInstance, options: HttpServerOptions): Promise
       const refuseOthers = addOtherMethods(guarded)
       addProbe(guarded, '/metrics', probes)
       addTaskRoutes(guarded, { rates, tracking, now, enqueuesPerSecond })
-      addCampaignRoutes(guarded, rates)
-      addOverallRoutes(guarded, rates, budgets)
+      addCampaignRoutes(guarded, { rates, reads })
+      addOverallRoutes(guarded, { rates, reads, tracking, budgets })
       refuseOthers()
     })
   })

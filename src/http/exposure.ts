@@ -43,15 +43,38 @@ function nameIn(header: string): string {
   return address ?? name.replace(/\.$/, '')
 }
 
+/** What a browser says of the page that sent a request. */
+export interface Sender {
+  /** The Origin header, which every browser sends with a request that changes something. */
+  readonly origin: string | undefined
+  /** The Host header: what the browser asked for, or what a proxy made of it. */
+  readonly host: string | undefined
+  /** The Sec-Fetch-Site header: how the page's origin relates to the address asked for. Browsers send it over https and to loopback, and no page can set it. */
+  readonly fetchSite: string | undefined
+}
+
 /**
  * Whether a request that changes something comes from a page of this server, or from no page at all.
- * @param origin the Origin header, which every browser sends with such requests
+ *
+ * The page's origin must be the host asked for, or a name of this server that the operator gave. The second is for proxies that put the
+ * upstream's name into the Host header, as nginx does by default. A name says nothing about the port, so there the browser's own word
+ * counts, where it gives one: another port of the same name is `same-site`.
  */
-export function isOwnOrigin(origin: string | undefined, hostHeader: string | undefined): boolean {
+export function isOwnOrigin({ origin, host = '', fetchSite = 'none' }: Sender, names: OwnNames): boolean {
   if (origin === undefined) return true
   // `null` is the origin of files and sandboxed frames.
   if (!URL.canParse(origin)) return false
-  const { protocol, host } = new URL(origin)
-  const own = `${protocol}//${hostHeader ?? ''}`
-  return URL.canParse(own) && new URL(own).host === host
+  const page = new URL(origin)
+  const own = `${page.protocol}//${host}`
+  if (URL.canParse(own) && new URL(own).host === page.host) return true
+  return NO_OTHER_SITE.has(fetchSite) && isNamed(nameIn(page.host), names)
+}
+
+/** `none` is the reader's own doing, such as a reload. */
+const NO_OTHER_SITE: ReadonlySet<string> = new Set(['same-origin', 'none'])
+
+/** An address that the server is bound to is no name: other servers of the same machine have it too. */
+function isNamed(name: string, { host, allowedHosts }: OwnNames): boolean {
+  const isAddress = isIPv4(name) || isIPv6(name) || isLoopback(name)
+  return allowedHosts.includes(name) || (name === host.toLowerCase() && !isAddress)
 }

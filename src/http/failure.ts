@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify'
-import { InvalidInputError, TrackerError, type TrackerErrorCode } from '../core/errors.ts'
+import { errorFacts, InvalidInputError, publicMessage, TrackerError, type TrackerErrorCode } from '../core/errors.ts'
 
 /** Codes of what only HTTP can do wrong; the rest are those of {@link TrackerError}. */
 export type FailureCode =
@@ -54,46 +54,26 @@ export function sendFailure(reply: FastifyReply, failure: Failure): FastifyReply
 
 /** Seconds after which a caller may hope for more. */
 const RETRY_SECONDS = '5'
-const LATER = { headers: { 'retry-after': RETRY_SECONDS } }
+const RETRY_LATER = { headers: { 'retry-after': RETRY_SECONDS } }
 
 /** What the caller is told about an error. What is nobody's business becomes `INTERNAL`. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof Failure) return error
   if (error instanceof TrackerError) return ofTracker(error)
-  return ofFramework(error) ?? new Failure(500, 'INTERNAL', 'Something went wrong here. The log of the server says what.')
+  return ofFramework(error) ?? internal()
 }
 
 function ofTracker(error: TrackerError): Failure {
-  const { code, message } = error
-  switch (code) {
-    case 'INVALID_INPUT':
-    case 'TOO_MANY_RECIPIENTS':
-      return new Failure(400, code, message, { field: error instanceof InvalidInputError ? error.field : undefined })
-    case 'TASK_NOT_FOUND':
-    case 'CAMPAIGN_NOT_FOUND':
-    case 'RECIPIENT_NOT_FOUND':
-      return new Failure(404, code, message)
-    case 'SEVERAL_APPS':
-      return new Failure(409, code, `${message} Add ?app= with its name.`)
-    case 'TASK_ENDED':
-      return new Failure(409, code, message)
-    case 'DATABASE_UNAVAILABLE':
-      return new Failure(503, code, 'The database does not answer. Try again; /readyz and the log of the server say what is wrong.', LATER)
-    case 'SCHEMA_MISMATCH':
-      return new Failure(503, code, 'The database is not of the version that this server needs. Run: dingtalk-delivery migrate', LATER)
-    case 'NOT_PERMITTED':
-      return new Failure(
-        503,
-        code,
-        'The role of the server lacks a right in the database. Its log says which; deploy/postgres/roles.sql gives it.',
-        LATER,
-      )
-    case 'CLOSED':
-    case 'QUEUE_UNAVAILABLE':
-      return new Failure(503, code, 'The server is stopping, or cannot do this now. Try again.', LATER)
-    default:
-      return new Failure(500, 'INTERNAL', 'Something went wrong here. The log of the server says what.')
-  }
+  const { code } = error
+  const { status } = errorFacts(code)
+  if (status === 500) return internal()
+  const field = error instanceof InvalidInputError ? error.field : undefined
+  const message = `${publicMessage(error)}${code === 'SEVERAL_APPS' ? ' Add ?app= with its name.' : ''}`
+  return new Failure(status, code, message, { field, ...(status === 503 && RETRY_LATER) })
+}
+
+function internal(): Failure {
+  return new Failure(500, 'INTERNAL', 'Something went wrong here. The log of the server says what.')
 }
 
 /** Fastify's own refusals, by its codes. */

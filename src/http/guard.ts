@@ -20,11 +20,16 @@ export function addBorder(scope: FastifyInstance, names: OwnNames): void {
 
 function strangerIn({ headers, method, routeOptions }: FastifyRequest, names: OwnNames): Failure | null {
   if (!OPEN_PATHS.has(routeOptions.url) && !isOurHost(headers.host, names)) return unknownHost(headers.host)
-  if (SAFE_METHODS.has(method) || isOwnOrigin(headers.origin, headers.host)) return null
+  const { origin, host, 'sec-fetch-site': site } = headers
+  if (SAFE_METHODS.has(method) || isOwnOrigin({ origin, host, fetchSite: typeof site === 'string' ? site : undefined }, names)) return null
+  return crossOrigin(origin, host)
+}
+
+function crossOrigin(origin = '', host = ''): Failure {
   return new Failure(
     403,
     'CROSS_ORIGIN',
-    'A page of another site sent this request. Only pages of this server, and programs that are no browser, may.',
+    `A page of ${show(origin)} sent this request to ${show(host)}. Only pages of this server, and programs that are no browser, may. If a proxy in front of the server has that address, add its name to ALLOWED_HOSTS on the server, or let the proxy pass the Host header of the browser on.`,
   )
 }
 

@@ -3,7 +3,7 @@ import { TrackerError } from '../core/errors.ts'
 import { type Finding, type Found, findingOf } from '../core/finding.ts'
 import { isPostgres, type QueueAddress } from './connection.ts'
 import { queueError } from './errors.ts'
-import { assertQueueSchema } from './schema.ts'
+import { assertQueueSchema, isPooled } from './schema.ts'
 
 const CONNECT_TIMEOUT_MS = 3_000
 
@@ -20,7 +20,12 @@ export async function inspectQueue(address: QueueAddress): Promise<Finding[]> {
 
 async function inspectPostgres(url: string): Promise<Finding[]> {
   await assertQueueSchema(url)
-  return [{ name: 'queue', ok: true, detail: 'PostgreSQL, schema up to date' }]
+  return [findingOf('queue', (await isPooled(url)) ? POOLED : { detail: 'PostgreSQL, schema up to date' })]
+}
+
+const POOLED: Found = {
+  detail: 'PostgreSQL behind a pooler: in transaction mode no worker hears of a job that is due, and no session keeps its settings',
+  remedy: 'set QUEUE_URL to the address of PostgreSQL itself, or to Redis; DATABASE_URL may stay with the pooler',
 }
 
 async function inspectRedis(address: QueueAddress): Promise<Finding[]> {

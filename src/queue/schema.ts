@@ -32,6 +32,16 @@ export async function assertQueueSchema(url: string): Promise<void> {
   }
 }
 
+/** Whether a pooler stands between: then another process answers than the one that the connection was said to be with. */
+export function isPooled(url: string): Promise<boolean> {
+  return withClient(url, async (client) => {
+    // The types of `pg` do not know of it.
+    const processId: unknown = Reflect.get(client, 'processID')
+    const { rows } = await client.query<{ id: number }>('SELECT pg_backend_pid() AS id')
+    return rows[0]?.id !== processId
+  })
+}
+
 async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({
     connectionString: url,

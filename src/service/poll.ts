@@ -1,4 +1,4 @@
-import type { TaskKey } from '../core/delivery.ts'
+import type { ScopePause, TaskKey } from '../core/delivery.ts'
 import { type Digest, stillNamed, withoutErased } from '../core/erasure.ts'
 import { passing } from '../core/fail-points.ts'
 import { isLastLook, isOver, planExpiry, planLook, planUncalled, type Report, type TaskUpdate } from '../core/plan.ts'
@@ -8,7 +8,7 @@ import { PROBLEM_RULES, type Problem, problemCodeOf } from '../core/problems.ts'
 import type { DelayReason, PauseDetail } from '../core/reasons.ts'
 import { jitterOf, lastLookAt, nextPlannedLook, type PlannedLook, type Timing } from '../core/schedule.ts'
 import type { Permit, PermitRequest, Permits } from './permits.ts'
-import type { WorkerScope } from './worker-scope.ts'
+import type { Held, PollWish, WorkerScope } from './worker-scope.ts'
 import type { WriteBreaker } from './write-breaker.ts'
 
 export interface PollDeps {
@@ -58,43 +58,73 @@ export async function poll(deps: PollDeps, key: TaskKey, signal: AbortSignal): P
     await rest(Math.min(earlyMs, EARLY_WAIT_MS), signal)
     return againAt(deps, task, task.nextPollAt)
   }
-  const refusal = await refusalOf(deps, task, now)
-  if (refusal !== null) return refusal
-  if (!deps.writes.mayCall()) {
+  const wait = await waitOf(deps, task, now)
+  if (wait !== null) return wait
+  const leave = deps.writes.enter()
+  if (leave === null) {
     return againAt(deps, task, new Date(now.getTime() + (deps.writes.failing() === null ? UNPROVED_MS : WRITES_FAIL_MS)))
   }
   try {
-    return await called(deps, task, now, signal)
+    // Only now, since a probe that is claimed and not made keeps the others out for as long.
+    return (await probeTaken(deps, task, now)) ?? (await called(deps, task, now, signal))
   } finally {
-    deps.writes.done()
+    leave()
   }
 }
 
-/** What keeps a task from being polled before a permit is asked for; null: nothing. */
-async function refusalOf(deps: PollDeps, task: LoadedTask, now: Date): Promise<PollResult | null> {
-  const { app } = task.key
+/** What keeps a task from being polled now, as far as is known without claiming anything; null: nothing. */
+async function waitOf(deps: PollDeps, task: LoadedTask, now: Date): Promise<PollResult | null> {
   const isFinal = isLastLook(task, now, deps.timing)
   if (isFinal && finalCallsLeft(task, deps.timing) === 0) return againAt(deps, task, task.deadlineAt)
   if (!isFinal && callsLeft(task, deps.timing) === 0)
     return delay(deps, task, { at: finalAtOf(deps, task), reason: { code: 'calls_used_up', detail: { calls: task.calls } } })
-  const held = deps.worker.hold(app, task.scopes.app.resumedAt)
-  if (held !== null) {
-    // Another worker may be the next that takes the task.
-    if (await deps.worker.isServedByOthers(app)) return againAt(deps, task, new Date(now.getTime() + deps.timing.handoverMs))
-    return delay(deps, task, { at: spread(deps, task, held.until), reason: paused('worker', held.problem, held.until) })
-  }
+  const held = deps.worker.hold(task.key.app, wishOf(deps, task, now))
+  if (held !== null && !held.isDue) return heldUp(deps, task, held, now)
+  const pause = pairPauseOf(deps, task, now)
+  return pause !== null && pause.until > now ? pairPaused(deps, task, pause, pause.until) : null
+}
+
+/** Where a probe is due one poll makes it; what the others do meanwhile. Null: this poll makes it, or none is needed. */
+async function probeTaken(deps: PollDeps, task: LoadedTask, now: Date): Promise<PollResult | null> {
+  const { app } = task.key
+  const wish = wishOf(deps, task, now)
+  const held = deps.worker.hold(app, wish)
+  if (held !== null && !deps.worker.claimProbe(app, wish)) return heldUp(deps, task, held, now)
+  const pause = pairPauseOf(deps, task, now)
+  if (pause === null || (await deps.scopes.claimProbe(app, pause.agentId))) return null
+  return pairPaused(deps, task, pause, new Date(now.getTime() + deps.timing.throttleMs))
+}
+
+function wishOf({ timing }: PollDeps, task: LoadedTask, now: Date): PollWish {
+  return { resumedAt: task.scopes.app.resumedAt, isFinal: isLastLook(task, now, timing) }
+}
+
+/** This worker cannot poll the app. Another may be the next that takes the task. */
+async function heldUp(deps: PollDeps, task: LoadedTask, held: Held, now: Date): Promise<PollResult> {
+  if (await deps.worker.isServedByOthers(task.key.app)) return againAt(deps, task, new Date(now.getTime() + deps.timing.handoverMs))
+  return delay(deps, task, { at: spread(deps, task, held.until), reason: paused('worker', held.problem, held.until) })
+}
+
+interface PairPause extends ScopePause {
+  readonly agentId: string
+}
+
+/** The pause of the task's pair, if it has one that this poll does not pass. */
+function pairPauseOf(deps: PollDeps, task: LoadedTask, now: Date): PairPause | null {
   const { pair, agentId } = task.scopes
   if (pair.pause === null || agentId === null || isForced(deps, task, pair.pause, now)) return null
-  if (pair.pause.until <= now && (await deps.scopes.claimProbe(app, agentId))) return null
-  const until = pair.pause.until > now ? pair.pause.until : new Date(now.getTime() + deps.timing.throttleMs)
-  return delay(deps, task, { at: probeTurn(deps, task, until), reason: paused('pair', pair.pause.problem, until) })
+  return { ...pair.pause, agentId }
+}
+
+function pairPaused(deps: PollDeps, task: LoadedTask, { problem }: PairPause, until: Date): Promise<PollResult> {
+  return delay(deps, task, { at: probeTurn(deps, task, until), reason: paused('pair', problem, until) })
 }
 
 /**
  * The first call of a final poll passes a pause: later there is nothing to be had. A rate limit that ends in time is waited for, since a call
  * before its end is refused for certain.
  */
-function isForced(deps: PollDeps, task: LoadedTask, pause: { readonly problem: Problem; readonly until: Date } | null, now: Date): boolean {
+function isForced(deps: PollDeps, task: LoadedTask, pause: ScopePause | null, now: Date): boolean {
   if (task.finalCalls > 0 || !isLastLook(task, now, deps.timing)) return false
   if (pause?.problem.code !== 'rate_limit') return true
   return pause.until.getTime() > task.deadlineAt.getTime() - deps.timing.throttleMs
@@ -231,7 +261,7 @@ function isNews({ timing, now }: PollDeps, { scopes }: LoadedTask): boolean {
 /** Null: the database refuses this very answer, whatever else it takes. */
 async function writeOrSetAside<T>(deps: PollDeps, task: LoadedTask, write: () => Promise<T>, signal: AbortSignal): Promise<T | null> {
   try {
-    return await deps.writes.write(write, signal)
+    return await deps.writes.answer(write, signal)
   } catch (error) {
     if (signal.aborted) throw error
     deps.journal.failed({ what: 'storing an answer, which is given up,', key: task.key, error })
@@ -253,7 +283,7 @@ async function afterOther(deps: PollDeps, key: TaskKey): Promise<PollResult> {
 
 async function expire(deps: PollDeps, task: LoadedTask, signal: AbortSignal): Promise<PollResult> {
   const update = planExpiry(task, deps.timing)
-  const stored = await deps.writes.write(() => deps.store.end(task.key, { pollNo: task.pollNo }, update), signal)
+  const stored = await deps.writes.other(() => deps.store.end(task.key, { pollNo: task.pollNo }, update), signal)
   await passing('look.ended')
   if (stored === 'stale') return afterOther(deps, task.key)
   deps.journal.ended({ key: task.key, status: update.status, reason: update.reason })
@@ -305,7 +335,7 @@ async function delay(deps: PollDeps, task: LoadedTask, { at, ...columns }: Delay
   const { problem, failuresInRow, calls, finalCalls } = task
   const write: Delay = { problem, failuresInRow, calls, finalCalls, ...columns, nextPollAt }
   const store = (): Promise<'stored' | 'stale'> => deps.store.delay(task.key, { pollNo: task.pollNo }, write)
-  if ((await (signal === undefined ? store() : deps.writes.write(store, signal))) === 'stale') return afterOther(deps, task.key)
+  if ((await (signal === undefined ? store() : deps.writes.other(store, signal))) === 'stale') return afterOther(deps, task.key)
   deps.journal.delayed({ key: task.key, until: nextPollAt, reason: write.reason, problem: write.problem })
   return againAt(deps, task, nextPollAt)
 }

@@ -1,5 +1,5 @@
 import { isOver, planExpiry } from '../core/plan.ts'
-import type { Clock, DeliveryStore, Journal, LookTimers, Restored, Timer } from '../core/ports.ts'
+import type { Clock, DeliveryStore, Journal, Lease, LookTimers, Restored, Timer } from '../core/ports.ts'
 import type { Timing } from '../core/schedule.ts'
 import { type RetainDeps, retain } from './retain.ts'
 
@@ -27,9 +27,9 @@ const MAX_BATCHES = 100
  * @returns null when another worker is at it
  */
 export async function reconcile(deps: ReconcileDeps): Promise<Reconciled | null> {
-  const actions = await deps.store.exclusively(async () => {
-    const done = await pass(deps)
-    await retain({ ...deps.old, now: deps.now, journal: deps.journal })
+  const actions = await deps.store.exclusively(async (lease) => {
+    const done = await pass(deps, lease)
+    if (lease.isHeld()) await retain({ ...deps.old, now: deps.now, journal: deps.journal })
     return done
   })
   if (actions !== null && Object.entries(actions).some(([kind, count]) => kind !== 'left' && count > 0)) {
@@ -38,10 +38,10 @@ export async function reconcile(deps: ReconcileDeps): Promise<Reconciled | null>
   return actions
 }
 
-async function pass(deps: ReconcileDeps): Promise<Reconciled> {
+async function pass(deps: ReconcileDeps, lease: Lease): Promise<Reconciled> {
   let sum: Reconciled = { added: 0, replaced: 0, moved: 0, left: 0, ended: 0 }
   let after: Timer | null = null
-  for (let i = 0; i < MAX_BATCHES; i++) {
+  for (let i = 0; i < MAX_BATCHES && lease.isHeld(); i++) {
     const overdue: Timer[] = await deps.store.overdue(new Date(deps.now().getTime() - deps.graceMs), BATCH, after)
     const now = deps.now()
     let ended = 0

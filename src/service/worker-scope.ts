@@ -5,12 +5,10 @@ import type { Timing } from '../core/schedule.ts'
 
 /** What this worker cannot poll: its credentials, its way out of the network, an app that only it does not know. Other workers may be able to. */
 export interface WorkerScope {
-  /**
-   * Why this worker must not poll an app now; null: it may. Where a probe is due the answer is null once, and for all others until it is over
-   * the problem stays.
-   * @param resumedAt when somebody last lifted the pauses of the app
-   */
-  hold(app: string, resumedAt: Date | null): Held | null
+  /** Why this worker cannot poll an app; null: it can, as far as is known. */
+  hold(app: string, wish: PollWish): Held | null
+  /** Takes the one probe that is due; false: another poll of this worker has it, or none is due. True too where nothing is wrong any more. */
+  claimProbe(app: string, wish: PollWish): boolean
   /** A poll showed that this worker cannot poll the app. */
   failed(app: string, problem: Problem): Promise<void>
   /** A poll of the app succeeded. */
@@ -23,10 +21,19 @@ export interface WorkerScope {
   leave(): Promise<void>
 }
 
+export interface PollWish {
+  /** When somebody last lifted the pauses of the app. */
+  readonly resumedAt: Date | null
+  /** A final poll does not wait for a probe that is far away: it may find the app repaired, once a minute. */
+  readonly isFinal: boolean
+}
+
 export interface Held {
   readonly problem: Problem
   /** When this worker probes the app again. */
   readonly until: Date
+  /** A probe may be claimed now. */
+  readonly isDue: boolean
 }
 
 export interface WorkerScopeOptions {
@@ -47,7 +54,7 @@ interface Entry {
   readonly since: Date
   readonly setAt: Date
   readonly failures: number
-  until: Date
+  readonly until: Date
 }
 
 export function createWorkerScope(options: WorkerScopeOptions): WorkerScope {
@@ -60,18 +67,23 @@ export function createWorkerScope(options: WorkerScopeOptions): WorkerScope {
     Object.fromEntries([...entries].map(([app, { problem, since }]) => [app, { ...problem, since: since.toISOString() }]))
   const beat = (): Promise<void> => book.seen({ workerId, startedAt, apps, problems: problems() }, 3 * options.beatEveryMs)
 
+  const isDue = ({ until, setAt }: Entry, { resumedAt, isFinal }: PollWish): boolean =>
+    now() >= until || (resumedAt !== null && resumedAt > setAt) || (isFinal && now().getTime() - setAt.getTime() >= timing.throttleMs)
+
   return {
     problems,
     beat,
     leave: () => book.gone(workerId),
-    hold(app, resumedAt) {
+    hold(app, wish) {
       const entry = entries.get(app)
-      if (entry === undefined) return null
-      const isDue = now() >= entry.until || (resumedAt !== null && resumedAt > entry.setAt)
-      if (!isDue) return { problem: entry.problem, until: entry.until }
-      // The one that sees this makes the probe.
+      return entry === undefined ? null : { problem: entry.problem, until: entry.until, isDue: isDue(entry, wish) }
+    },
+    claimProbe(app, wish) {
+      const entry = entries.get(app)
+      if (entry === undefined) return true
+      if (!isDue(entry, wish)) return false
       entries.set(app, { ...entry, setAt: now(), until: new Date(now().getTime() + options.probeLeaseMs) })
-      return null
+      return true
     },
     async failed(app, problem) {
       const before = entries.get(app)

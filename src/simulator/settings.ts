@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { InvalidInputError } from '../core/errors.ts'
+import { beginningOf, show } from '../core/show.ts'
 import { ERROR_FORMS } from './api-error.ts'
 import { type AppCredentials, DEFAULT_CORP_ID } from './apps.ts'
 import { DEFAULT_LAWS, type Laws } from './fate.ts'
@@ -126,8 +127,20 @@ const SETTINGS = z.strictObject({
 })
 
 /** @throws {InvalidInputError} that names the option, the value and what is accepted */
-export function settingsOf({ now: _now, ...options }: SimulatorOptions): Settings {
-  return parseInput(SETTINGS, options, 'see SimulatorOptions for what each option accepts')
+export function settingsOf(given: SimulatorOptions): Settings {
+  const { now, ...options } = optionsIn(given)
+  if (now !== undefined && typeof now !== 'function') {
+    throw new InvalidInputError('now', `now: expected a function that returns a Date; given ${describe(now)}; ${SEE_OPTIONS}`)
+  }
+  return parseInput(SETTINGS, options, SEE_OPTIONS)
+}
+
+const SEE_OPTIONS = 'see SimulatorOptions for what each option accepts'
+
+/** The types do not hold for a program in JavaScript. */
+function optionsIn(given: unknown): { readonly [name: string]: unknown; readonly now?: unknown } {
+  if (typeof given === 'object' && given !== null && !Array.isArray(given)) return { ...given }
+  throw new InvalidInputError('options', `options: expected an object; given ${describe(given)}; ${SEE_OPTIONS}`)
 }
 
 /** @throws {InvalidInputError} for the first field that is not what it must be; `remedy` ends the message */
@@ -151,6 +164,12 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 function describe(value: unknown): string {
-  const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? typeof value)
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text
+  if (typeof value !== 'object') return show(value)
+  try {
+    const text = JSON.stringify(value)
+    return text.length > 80 ? `${beginningOf(text, 80)}…` : text
+  } catch {
+    // What JSON has no words for, such as a bigint in it.
+    return show(value)
+  }
 }

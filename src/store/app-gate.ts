@@ -1,4 +1,5 @@
 import type { AppGate, AppLimits, Reservation, ScopeReports, WantedCalls } from '../core/ports.ts'
+import { PROBLEM_CODES } from '../core/problems.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
 import type { Database } from './prisma.ts'
@@ -47,11 +48,13 @@ SELECT delivery_report_pair(
     async good(key, agentId, requestedAt) {
       const rows = await retrying(
         () => prisma.$queryRaw<Row[]>`/* report_good */
-SELECT delivery_report_good(${key.app}::text, ${agentId}::text, ${iso(requestedAt)}::timestamptz) AS lifted`,
+SELECT scope, problem_code FROM delivery_report_good(${key.app}::text, ${agentId}::text, ${iso(requestedAt)}::timestamptz)`,
       )
-      if (!rows.some((row) => flag(row, 'lifted'))) return false
-      await resumeTasks(prisma, { app: key.app, scopes: ['pair', 'app', 'dingtalk'] })
-      return true
+      for (const row of rows) {
+        const [scope, problem] = [oneOf(['app', 'pair'] as const, row, 'scope'), oneOf(PROBLEM_CODES, row, 'problem_code')]
+        await resumeTasks(prisma, { app: key.app, scope, problems: [problem], agentId: scope === 'pair' ? agentId : null })
+      }
+      return rows.length > 0
     },
     async claimProbe(app, agentId) {
       const rows = await retrying(

@@ -25,7 +25,7 @@ const BLIND_GAPS = `
     SELECT count(*)::int AS tasks, to_char(max(finished_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS latest
     FROM delivery_task
     WHERE sent_at > now() - interval '3 days' AND finished_at > now() - interval '24 hours' AND status = 'expired'
-      AND (reason LIKE 'blind_before_deadline%' OR reason LIKE 'never_observed%')
+      AND reason_code IN ('blind_before_deadline', 'never_observed')
   ) AS ended, (
     SELECT count(*)::int AS tasks FROM delivery_task
     WHERE status = 'tracking' AND adopted_at IS NOT NULL

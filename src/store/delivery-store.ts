@@ -8,10 +8,10 @@ import { createBatcher } from './batcher.ts'
 import { retrying } from './database-errors.ts'
 import { renameIn } from './erase-people.ts'
 import type { PrismaClient } from './generated/client.ts'
+import { withLease } from './lease.ts'
 import { type AgentIdOf, loadTasks } from './load-tasks.ts'
 import type { Database } from './prisma.ts'
 import { chosen, iso, millis, type Row, text, time } from './rows.ts'
-import { withSessionLock } from './session-lock.ts'
 import { byKey, nameOf, trackTasks } from './track-tasks.ts'
 import { type Written, writeLooks } from './write-looks.ts'
 
@@ -33,11 +33,17 @@ const GAP_MS = 10
 /** One statement at a time, so that what comes meanwhile shares the next. */
 const WRITES = { maxItems: MAX_LOOKS, parallel: 1, gapMs: GAP_MS, mayBePoisoned }
 
+export interface DeliveryStoreOptions {
+  /** How long a worker that died while it held the lease of {@link DeliveryStore.exclusively} keeps the others out. Default: 30,000 ms. */
+  readonly leaseMs?: number
+  /** The agent id for tasks of an app that do not bring their own: that of the worker's configuration. Default: none. */
+  readonly agentIdOf?: AgentIdOf
+}
+
 /** The store on PostgreSQL. Every write to an open task names the `poll_no` it believes. */
 export function createDeliveryStore(
   { prisma, pool }: Pick<Database, 'prisma' | 'pool'>,
-  /** Of the worker's configuration. */
-  agentIdOf: AgentIdOf = () => null,
+  { leaseMs = 30_000, agentIdOf = () => null }: DeliveryStoreOptions = {},
 ): PostgresDeliveryStore {
   const load = createBatcher<TaskKey, LoadedTask | null>({
     run: (keys) => loadTasks(prisma, keys, agentIdOf),
@@ -65,7 +71,7 @@ export function createDeliveryStore(
     end: (key, believes, update) => endTask(prisma, key, believes.pollNo, update),
     delay: (key, expected, columns) => delay({ ...columns, key, pollNo: expected.pollNo }),
     rename: (key, userId, pseudonym) => renameIn(prisma, key, userId, pseudonym),
-    exclusively: (work) => withSessionLock(pool, work),
+    exclusively: (work) => withLease({ pool }, { name: 'reconcile', leaseMs }, work),
     overdue: (before, limit, after) => overdueTasks(prisma, before, limit, after),
     cancel: (key) => cancelTask(prisma, key),
   }

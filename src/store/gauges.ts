@@ -11,6 +11,10 @@ export interface Gauges {
   readonly budgets: ReadonlyArray<{ readonly app: string; readonly remaining: number }>
   /** Apps for which calls were made or refused. `callsUsed`: this month; `pauseKind`: null while calls are made. */
   readonly apps: ReadonlyArray<{ readonly app: string; readonly callsUsed: number; readonly pauseKind: string | null }>
+  /** Open tasks by what keeps them from being polled. */
+  readonly problems: ReadonlyArray<{ readonly app: string; readonly problem: string; readonly count: number }>
+  /** Agent ids that are paused, and running workers that cannot poll the app: 0 for each app where there is none. */
+  readonly pausedScopes: ReadonlyArray<{ readonly app: string; readonly pairs: number; readonly workers: number }>
 }
 
 /**
@@ -20,7 +24,7 @@ export interface Gauges {
  */
 export async function readGauges(database: Pick<Database, 'pool'>, budgets: ReadonlyMap<string, number>, blindMs: number): Promise<Gauges> {
   const { pool } = database
-  const [tasks, overdue, { open, ended }, known] = await Promise.all([
+  const [tasks, overdue, { open, ended }, known, problems, pausedScopes] = await Promise.all([
     pool.query<{ app: string; status: string; count: number }>(
       'SELECT app, status, count(*)::int AS count FROM delivery_task GROUP BY app, status',
     ),
@@ -29,6 +33,8 @@ export async function readGauges(database: Pick<Database, 'pool'>, budgets: Read
     ),
     readBlindGaps(database, blindMs),
     pool.query<Gauges['apps'][number]>(APPS),
+    pool.query<Gauges['problems'][number]>(PROBLEMS),
+    pool.query<Gauges['pausedScopes'][number]>(PAUSED_SCOPES),
   ])
   const usedBy = new Map(known.rows.map((row) => [row.app, row.callsUsed]))
   return {
@@ -37,8 +43,20 @@ export async function readGauges(database: Pick<Database, 'pool'>, budgets: Read
     blind: { open, ended },
     budgets: [...budgets].map(([app, budget]) => ({ app, remaining: Math.max(0, budget - (usedBy.get(app) ?? 0)) })),
     apps: known.rows,
+    problems: problems.rows,
+    pausedScopes: pausedScopes.rows,
   }
 }
+
+const PROBLEMS = `
+  SELECT app, problem_code AS problem, count(*)::int AS count FROM delivery_task
+  WHERE status = 'tracking' AND problem_code IS NOT NULL GROUP BY app, problem_code`
+
+const PAUSED_SCOPES = `
+  SELECT app.app,
+    (SELECT count(*)::int FROM delivery_pair AS pair WHERE pair.app = app.app AND pair.pause_code IS NOT NULL) AS pairs,
+    (SELECT count(*)::int FROM delivery_worker AS worker WHERE worker.expires_at >= now() AND worker.problems ? app.app) AS workers
+  FROM delivery_app AS app`
 
 const APPS = 'SELECT app, calls_used AS "callsUsed", pause_kind AS "pauseKind" FROM delivery_app_usage'
 

@@ -11,7 +11,7 @@ export interface MigrateOptions {
   readonly connectionTimeoutMs?: number
 }
 
-/** The lock that `prisma migrate` takes, so that the two exclude each other. Source: prisma-engines, sql-schema-connector. */
+/** The key of the lock that `prisma migrate` takes, so that the two exclude each other. Source: prisma-engines, sql-schema-connector. */
 const PRISMA_LOCK = 72_707_369
 
 /** As Prisma makes it. Source: prisma-engines, sql-schema-connector, `create_migrations_table`. */
@@ -28,7 +28,8 @@ const MIGRATIONS_TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
 
 /**
  * Brings the database up to date, as `prisma migrate deploy` would, without Prisma's engine. Safe to run twice and from many machines at once.
- * Each migration is one transaction with its row in `_prisma_migrations`: a crash leaves none half-applied.
+ * All that is missing is one transaction with its rows in `_prisma_migrations`: a crash, or a migration that fails, leaves the database as it
+ * was. The lock is of that transaction too, so that it is given back behind a pooler in transaction mode, where a session's lock would stay.
  * @returns the names of the migrations applied now
  * @throws {TrackerError} `DATABASE_UNAVAILABLE`, or `SCHEMA_MISMATCH` when the database is newer than this build or was changed by hand
  */
@@ -42,24 +43,34 @@ export async function migrate(databaseUrl: string, options: MigrateOptions = {})
   client.on('error', () => {})
   try {
     await client.connect()
+    // Whatever the database's default: a migration must see what was committed while it waited for its locks.
+    await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
     await lock(client, options.lockTimeoutMs ?? 60_000)
-    await assertUnicode(client)
-    await client.query(MIGRATIONS_TABLE)
-    const missing = missingMigrations(knownMigrations(), await appliedMigrations(client))
-    for (const migration of missing) await applyMigration(client, migration)
-    return missing.map((migration) => migration.name)
+    const applied = await applyMissing(client)
+    await client.query('COMMIT')
+    return applied
   } catch (error) {
     throw explained(error, roleIn(databaseUrl))
   } finally {
-    // Ending the session gives the lock back.
+    // The end of the connection also ends a transaction that failed.
     await client.end().catch(() => {})
   }
 }
 
 async function lock(client: Client, timeoutMs: number): Promise<void> {
-  await client.query(`SET lock_timeout = ${Math.max(1, Math.round(timeoutMs))}`)
-  await client.query('SELECT pg_advisory_lock($1)', [PRISMA_LOCK])
-  await client.query('RESET lock_timeout')
+  // A limit that the role has for its ordinary statements is none for waiting here, nor for building an index.
+  await client.query('SET LOCAL statement_timeout = 0')
+  await client.query(`SET LOCAL lock_timeout = ${Math.max(1, Math.round(timeoutMs))}`)
+  await client.query('SELECT pg_advisory_xact_lock($1)', [PRISMA_LOCK])
+  await client.query('SET LOCAL lock_timeout TO DEFAULT')
+}
+
+async function applyMissing(client: Client): Promise<string[]> {
+  await assertUnicode(client)
+  await client.query(MIGRATIONS_TABLE)
+  const missing = missingMigrations(knownMigrations(), await appliedMigrations(client))
+  for (const migration of missing) await applyMigration(client, migration)
+  return missing.map((migration) => migration.name)
 }
 
 async function assertUnicode(client: Client): Promise<void> {
@@ -81,11 +92,13 @@ export const APPLIED_MIGRATIONS = `SELECT migration_name AS name, checksum, fini
 FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY started_at, migration_name`
 
 async function applyMigration(client: Client, { name, sql, checksum }: Migration): Promise<void> {
-  // Whatever the database's default: a migration must see what was committed while it waited for its locks.
-  await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
   const id = randomUUID()
-  await client.query('INSERT INTO _prisma_migrations (id, checksum, migration_name) VALUES ($1, $2, $3)', [id, checksum, name])
+  // The column's default is the time at which the transaction began, which is the same for all.
+  await client.query('INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at) VALUES ($1, $2, $3, clock_timestamp())', [
+    id,
+    checksum,
+    name,
+  ])
   await client.query(sql)
   await client.query('UPDATE _prisma_migrations SET applied_steps_count = 1, finished_at = clock_timestamp() WHERE id = $1', [id])
-  await client.query('COMMIT')
 }

@@ -5,6 +5,7 @@ import { explained, sqlStateOf } from './database-errors.ts'
 import { PrismaClient } from './generated/client.ts'
 import { APPLIED_MIGRATIONS } from './migrate.ts'
 import { type AppliedMigration, knownMigrations, missingMigrations } from './migrations.ts'
+import { setUpSession } from './session-settings.ts'
 
 export interface DatabaseOptions {
   /** Connections of this process at most. Default: 10. */
@@ -36,14 +37,12 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
     connectionString: url,
     max: options.max ?? 10,
     connectionTimeoutMillis: options.connectionTimeoutMs ?? 5_000,
-    statement_timeout: statementTimeoutMs,
     // The server's own timeout comes first; this one is for a network that went silent.
     query_timeout: statementTimeoutMs + 5_000,
     keepAlive: true,
     application_name: options.applicationName ?? 'dingtalk-delivery',
-    // Prisma's adapter reads and writes times without their zone: any session zone but UTC would shift them by hours.
     // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for the promise; its types do not say so
-    onConnect: (client) => client.query("SET timezone TO 'UTC'"),
+    onConnect: (client) => setUpSession(client, { statementTimeoutMs }),
   })
   // Without a listener an error of a connection at rest would end the process.
   pool.on('error', (error) => options.onPoolError?.(error))

@@ -1,9 +1,9 @@
 import type { RateReader, TaskRef } from '../core/rates.ts'
 import { readApps } from './reading/apps.ts'
-import { type Known, readBand, readTimeToRead } from './reading/brackets.ts'
+import { type Known, readBand, readReadTimes, readTimeToRead } from './reading/brackets.ts'
 import { campaignKeyOf, readCampaign, readCampaigns } from './reading/campaigns.ts'
 import { explainPerson, readCampaignCurve, readCurve, readLooks } from './reading/looks.ts'
-import { readCampaignRecipients, readForbidden, readRecipients, readStateAt } from './reading/people.ts'
+import { readCampaignRecipients, readForbidden, readRecipients, readStateAt, readUnreadAsOf } from './reading/people.ts'
 import { type RawClient, sourceOf } from './reading/source.ts'
 import { keyOf, readAttention, readTask, readTasks } from './reading/tasks.ts'
 
@@ -29,6 +29,8 @@ export function createRateReader({ prisma }: { readonly prisma: RawClient }): Ra
     campaignCurve: async (ref) => readCampaignCurve(source, await campaignKeyOf(source, ref)),
     band: async (of) => readBand(source, await resolvedOne(of)),
     timeToRead: async (of) => readTimeToRead(source, await resolved(of)),
+    readTimes: async (of) => readReadTimes(source, await resolvedOne(of)),
+    unreadAsOf: async (of) => readUnreadAsOf(source, await resolvedOne(of)),
     forbidden: async (of) => readForbidden(source, await resolvedOne(of)),
     stateAt: async (ref, at) => readStateAt(source, await key(ref), at),
     looks: async (ref) => readLooks(source, await key(ref)),

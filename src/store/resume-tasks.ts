@@ -1,4 +1,5 @@
-import { PROBLEM_CODES, PROBLEM_RULES, type Scope } from '../core/problems.ts'
+import type { ProblemCode } from '../core/problems.ts'
+import type { PauseDetail } from '../core/reasons.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
 
@@ -7,24 +8,34 @@ const BATCH = 1_000
 /** Bounds one call; what is left is polled when its own time comes. */
 const MAX_BATCHES = 100
 
+/** What is over: the pause of a scope, and the problems that the scope had. */
+export interface Resumed {
+  readonly app: string
+  readonly scope: PauseDetail['scope']
+  readonly problems: readonly ProblemCode[]
+  /** Of a pair: the agent id. Null: whatever the agent id. */
+  readonly agentId: string | null
+}
+
 /**
- * Brings forward the open tasks of an app that wait because of a problem of these scopes. They are scheduled anew, so that their timers move.
- * A row that another statement holds is skipped: it is being polled.
+ * Brings forward the open tasks that a pause delayed, and those that had its problem themselves. They are scheduled anew, so that their timers
+ * move. Tasks with another problem are left alone: each of their polls is a call. A row that another statement holds is skipped: it is being polled.
  * @returns how many
  */
-export async function resumeTasks(
-  prisma: PrismaClient,
-  wanted: { readonly app: string; readonly scopes: readonly Scope[] },
-): Promise<number> {
-  const problems = PROBLEM_CODES.filter((code) => wanted.scopes.includes(PROBLEM_RULES[code].scope))
+export async function resumeTasks(prisma: PrismaClient, { app, scope, problems, agentId }: Resumed): Promise<number> {
   let total = 0
   for (let i = 0; i < MAX_BATCHES; i++) {
     const resumed = await retrying(
       () => prisma.$executeRaw`/* resume_tasks */
 WITH waiting AS MATERIALIZED (
   SELECT id FROM delivery_task
-  WHERE app = ${wanted.app}::text AND status = 'tracking' AND next_poll_at > clock_timestamp() AND adopted_at IS NOT NULL AND (
-    (delay_code = 'paused' AND delay_detail ->> 'problem' = ANY (${problems}::text[])) OR problem_code = ANY (${problems}::text[])
+  WHERE app = ${app}::text AND status = 'tracking' AND next_poll_at > clock_timestamp() AND adopted_at IS NOT NULL AND (
+    (
+      delay_code = 'paused' AND delay_detail ->> 'scope' = ${scope}::text
+      AND (${agentId}::text IS NULL OR delay_detail ->> 'agentId' = ${agentId}::text)
+    ) OR (
+      problem_code = ANY (${[...problems]}::text[]) AND (${agentId}::text IS NULL OR problem_detail ->> 'agentId' = ${agentId}::text)
+    )
   )
   ORDER BY app, task_id LIMIT ${BATCH}::integer
   FOR UPDATE SKIP LOCKED

@@ -1,3 +1,5 @@
+import { z } from 'zod'
+import type { Detail } from '../core/message-parts.ts'
 import { Prisma } from './generated/client.ts'
 
 /** A row as it comes from a raw query: anything, until a reader below has looked at it. */
@@ -48,6 +50,13 @@ export function time(row: Row, name: string): Date {
 
 export function timeOrNull(row: Row, name: string): Date | null {
   return row[name] === null ? null : time(row, name)
+}
+
+const JsonObject = z.record(z.string(), z.unknown())
+
+/** A column of type jsonb with the details of a code. What is no object is none: a newer version may store other things. */
+export function detailOrNull(row: Row, name: string): Detail | null {
+  return JsonObject.safeParse(row[name]).data ?? null
 }
 
 export function oneOf<T extends string>(values: readonly T[], row: Row, name: string): T {

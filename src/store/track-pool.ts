@@ -1,5 +1,6 @@
 import { Socket } from 'node:net'
 import pg from 'pg'
+import { setUpSession } from './session-settings.ts'
 
 /** Connections of a sender, which never make it wait for longer than it will. */
 export interface TrackPool {
@@ -41,9 +42,10 @@ function open(connectionString: string): OpenPool {
     connectionString,
     max: MAX_CONNECTIONS,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
     keepAlive: true,
     application_name: 'dingtalk-delivery sender',
+    // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for the promise; its types do not say so
+    onConnect: (client) => setUpSession(client, { statementTimeoutMs: STATEMENT_TIMEOUT_MS }),
     allowExitOnIdle: true,
     stream() {
       const socket = new Socket()

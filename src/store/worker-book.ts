@@ -2,13 +2,20 @@ import type { WorkerApp, WorkerBook } from '../core/ports.ts'
 import { PROBLEM_CODES, PROBLEM_RULES } from '../core/problems.ts'
 import { retrying } from './database-errors.ts'
 import type { Database } from './prisma.ts'
-import { resumeTasks } from './resume-tasks.ts'
+import { type Resumed, resumeTasks } from './resume-tasks.ts'
 import { flag, iso, type Row } from './rows.ts'
 
 /** Rows of workers that ended without a word are kept this long, for whoever looks for a mistake. */
 const KEEP_GONE = '1 hour'
 /** What a person repairs in the configuration of a worker, or meanwhile at DingTalk. */
 const REPAIRABLE = PROBLEM_CODES.filter((code) => PROBLEM_RULES[code].outcome === 'configuration' || code === 'parameters')
+
+/** What only one worker cannot do. */
+const WORKERS = PROBLEM_CODES.filter((code) => PROBLEM_RULES[code].scope === 'worker')
+
+function waitingForWorker(app: string): Resumed {
+  return { app, scope: 'worker', problems: WORKERS, agentId: null }
+}
 
 /** The rows of `delivery_worker`, by the database's clock. */
 export function createWorkerBook({ prisma }: Pick<Database, 'prisma'>): WorkerBook {
@@ -38,7 +45,7 @@ SELECT EXISTS (
       return rows.some((row) => flag(row, 'served'))
     },
     async recovered(app) {
-      await resumeTasks(prisma, { app, scopes: ['worker'] })
+      await resumeTasks(prisma, waitingForWorker(app))
     },
     async repaired(apps) {
       for (const app of apps) await probeRepaired(prisma, app)
@@ -54,7 +61,7 @@ SELECT EXISTS (
  * one, or that were refused with another agent id than the one that this worker would use now.
  */
 async function probeRepaired(prisma: Database['prisma'], { name, agentId }: WorkerApp): Promise<void> {
-  await resumeTasks(prisma, { app: name, scopes: ['worker'] })
+  await resumeTasks(prisma, waitingForWorker(name))
   await retrying(
     () => prisma.$executeRaw`/* pauses_due */
 WITH app_due AS (

@@ -3,7 +3,7 @@ import type { HealthReport } from '../http/health.ts'
 import type { LookWorker } from '../queue/look-worker.ts'
 import type { Database } from '../store/prisma.ts'
 import { consumptionCheck } from './checks/consumption.ts'
-import { databaseCheck, schemaCheck } from './checks/database.ts'
+import { databaseCheck, rightsCheck, schemaCheck } from './checks/database.ts'
 import { blindGapsCheck, type Lateness, overdueCheck } from './checks/looks.ts'
 import { appsCheck, writesCheck } from './checks/polls.ts'
 import { clockCheck, eventLoopCheck, locksCheck, poolCheck } from './checks/process.ts'
@@ -38,6 +38,7 @@ export async function healthOf(needs: Needs, looks: Looks, limits: Limits): Prom
     consumptionCheck(asked, looks, limits.overdueMs),
     writesCheck(needs.writes, needs.now()),
     appsCheck(needs.worker),
+    rightsCheck(asked),
     overdueCheck(asked, limits),
     blindGapsCheck(asked, limits),
     queueMemory,

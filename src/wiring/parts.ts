@@ -72,7 +72,7 @@ export function openParts(config: WorkerConfig, pace: Pace, { log, metrics, clos
 
   const agentIds = new Map(config.apps.map(({ name, agentId }) => [name, agentId]))
   const agentIdOf = (app: string): string | null => agentIds.get(app) ?? null
-  const store = createDeliveryStore(database, agentIdOf)
+  const store = createDeliveryStore(database, { leaseMs: pace.lockMs, agentIdOf })
   const gate = createAppGate(database, { probeLeaseMs: pace.probeLeaseMs, agentIdOf })
   const maxWaiting = Math.max(1, Math.floor(config.workerConcurrency / 2))
   const onRefundFailed = failed('giving unused calls back')

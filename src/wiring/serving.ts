@@ -9,6 +9,7 @@ import { createDeliveryStore } from '../store/delivery-store.ts'
 import { readGauges } from '../store/gauges.ts'
 import { openDatabase } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
+import { createResuming } from '../store/resume.ts'
 import { openTrackDoor } from '../store/track-door.ts'
 import { createDatabaseClock, keepMeasuring } from './clock.ts'
 import { serverHealthOf } from './health.ts'
@@ -60,6 +61,7 @@ export function openServing(
     onConnectionError: failed,
   })
   const store = createDeliveryStore(database)
+  const resuming = createResuming(database.prisma)
   // Connections of its own: a task is taken however many pages are being counted, or refused within two seconds.
   const door = openTrackDoor(config.databaseUrl)
   const inTime = <T>(work: PromiseLike<T>): Promise<T> => within(patienceMs, work, () => noAnswer(patienceMs))
@@ -85,6 +87,7 @@ export function openServing(
         return outcome
       },
       cancel: (key) => inTime(store.cancel(key)),
+      resuming: { task: (key) => inTime(resuming.task(key)), app: (app) => inTime(resuming.app(app)) },
     },
     health,
     async close() {

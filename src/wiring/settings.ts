@@ -47,7 +47,7 @@ export interface Pace {
   readonly wedgedMs: number
   /** JavaScript that is blocked for this long at a time comes near to losing its locks. */
   readonly blockedMs: number
-  /** A dead worker's looks wait this long for another one. */
+  /** A dead worker's looks, and its lease on reconciling, wait this long for another one. */
   readonly lockMs: number
   /** Workers say to each other that they run this often. */
   readonly beatEveryMs: number

@@ -51,7 +51,7 @@ describe.skipIf(endpoint === null)('signing in', () => {
     expect(new URL(page.url()).pathname).toBe('/login')
   })
 
-  test('with a wrong token does not, and many wrong ones must wait', async () => {
+  test('with a wrong token does not, and many wrong ones keep the right one out no more than one does', async () => {
     const page = await openReader(server.url)
     const enter = async (token: string): Promise<string> => {
       await page.goto('/login')
@@ -60,8 +60,7 @@ describe.skipIf(endpoint === null)('signing in', () => {
       return textOf(page, '[role=alert]')
     }
     for (let i = 0; i < 5; i++) expect(await enter(`wrong ${i}`)).toContain('This is not the token')
-    expect(await enter(TOKEN)).toContain('Too many wrong attempts')
-    aheadMs = 61_000
+    expect(await enter('wrong again')).toContain('too many wrong attempts in the last minute')
     await page.getByLabel('API token').fill(TOKEN)
     await page.getByRole('button', { name: 'Sign in' }).click()
     await page.waitForURL(`${server.url}/`)
@@ -100,7 +99,14 @@ describe.skipIf(endpoint === null)('signing in', () => {
 
   test('never leads to another site', async () => {
     const page = await openReader(server.url)
-    for (const next of ['https://evil.example/', '//evil.example', '/\\evil.example', 'javascript:alert(1)', '/\t/evil.example']) {
+    for (const next of [
+      'https://evil.example/',
+      '//evil.example',
+      '/\\evil.example',
+      'javascript:alert(1)',
+      '/\t/evil.example',
+      '/.//evil.example',
+    ]) {
       await page.goto(`/login?next=${encodeURIComponent(next)}`)
       expect([next, await page.locator('input[name=next]').inputValue()]).toEqual([next, '/'])
     }

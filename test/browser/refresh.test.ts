@@ -94,6 +94,38 @@ describe.skipIf(endpoint === null)('a page that is open', () => {
     expect(await page.locator('#away').isVisible()).toBe(false)
   })
 
+  test('that is costly says how old its figures are, and asks again after five times what they cost', async () => {
+    let nowMs = 0
+    const costly = await startDashboard({
+      databaseUrl: database.url,
+      monotonicMs: () => nowMs,
+      reading: (rates) => ({
+        ...rates,
+        readTimes: async (of) => {
+          nowMs += 12_000
+          return await rates.readTimes(of)
+        },
+      }),
+    })
+    try {
+      const page = await openReader(costly.url)
+      await page.clock.install()
+      await page.goto('/campaigns/news')
+      expect(await textOf(page, '#updated')).toMatch(/^Updated 1\d seconds ago$/)
+      const asked: string[] = []
+      page.on('request', (request) => asked.push(request.url()))
+      await page.clock.runFor(50_000)
+      expect(asked).toEqual([])
+      await letItRefresh(page)
+      // They were kept meanwhile, on the clock of the server, which stands still.
+      await until(async () => /^Updated [12]\d seconds ago$/.test(await textOf(page, '#updated')), {
+        what: 'the age is that of the figures',
+      })
+    } finally {
+      await costly.close()
+    }
+  })
+
   test('asks for nothing while nobody looks at it', async () => {
     const page = await openReader(server.url)
     await page.clock.install()

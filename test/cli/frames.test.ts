@@ -86,8 +86,13 @@ test('whoever is unread when a task has ended is so as of the last answer, and n
 test('before the first answer nothing is said of reads', () => {
   const nobody = { read: 0, unread: 0, delivered: 0, readRate: null, failed: 0, forbidden: 0, pending: 97, readRateOfTargeted: 0 }
   const task = aTask({ ...nobody, lastObservedAt: null, polls: 0, goodPolls: 0 })
-  const timeToRead = { people: 0, read: 0, method: 'looks', asOf: null, quantiles: [], within: [] } as const
-  const frame = describeTask({ task, timeToRead, looks: [], curve: [], band: [], forbidden: [], unread: [] }, NOW, POLLS, displayOf(80))
+  const timeToRead = { people: 0, read: 0, method: 'looks', asOf: null, assumedSendTimes: 0, quantiles: [], within: [] } as const
+  const frame = describeTask(
+    { task, timeToRead, looks: [], curve: [], band: [], forbidden: [], unread: [], unreadAsOf: null },
+    NOW,
+    POLLS,
+    displayOf(80),
+  )
   expect(frame).toMatch(/^As of +nothing is known yet$/m)
   expect(frame).toMatch(/^Read +0 of 0 delivered .* –$/m)
   expect(frame).toMatch(/^Time to read nobody was delivered to so far$/m)

@@ -33,22 +33,31 @@ const RATES = { readRate: 66 / 87, readRateOfTargeted: 66 / 97 }
 /** Half past seven in the evening of a task that was sent at nine in the morning, China time. */
 export function aTask(fields: Partial<TaskRates> = {}): TaskRates {
   const key = { app: 'default', taskId: '256271667526' }
-  const planned = plannedLooks(SENT, hoursLater(24), timingOf(POLLS), jitterOf(key))
+  const planned = plannedLooks({ key, sentAt: SENT, deadlineAt: hoursLater(24), sentAtGiven: true }, timingOf(POLLS), jitterOf(key))
   return {
     ...key,
     agentId: null,
     campaign: '十一月工资单 payroll-11',
     status: 'tracking',
     reason: null,
+    reasonCode: null,
+    reasonDetail: null,
+    problemCode: null,
+    problemDetail: null,
+    problemSince: null,
     sentAt: SENT,
+    sentAtGiven: true,
     deadlineAt: hoursLater(24),
     lastObservedAt: hoursLater(10),
     finishedAt: null,
     polls: 17,
+    calls: 17,
     goodPolls: 16,
     trackedAt: SENT,
     nextPollAt: planned.find(({ at }) => at > NOW)?.at ?? null,
     hindrance: null,
+    delayCode: null,
+    delayDetail: null,
     recipientsKnown: true,
     namesRemovedAt: null,
     ...COUNTS,
@@ -89,7 +98,7 @@ const STEPS: ReadonlyArray<readonly [hours: number, atLeast: number, atMost: num
 export const BAND: readonly BandStep[] = STEPS.map(([hours, atLeast, atMost]) => ({ at: hoursLater(hours), atLeast, atMost }))
 
 function aLook(fields: Partial<Look> = {}): Look {
-  const answered = { outcome: 'observed', code: '0', message: null, requestId: 'r1' } as const
+  const answered = { outcome: 'observed', code: '0', message: null, requestId: 'r1', problemCode: null, scope: null, calls: 1 } as const
   const people = { pending: 5, invalid: 0, failed: 1, forbidden: 4, unread: 21, read: 66 }
   const times = { dueAt: hoursLater(10), requestedAt: hoursLater(10), respondedAt: hoursLater(10) }
   return { pollNo: 17, ...answered, ...people, ...times, changed: 6, anomalies: 0, ...fields }
@@ -119,6 +128,7 @@ export function aView(task: TaskRates = aTask()): TaskView {
       read: 66,
       method: 'looks',
       asOf: hoursLater(10),
+      assumedSendTimes: 0,
       quantiles: [
         aQuantile(0.25, { afterMs: 3 * MINUTE_MS, beforeMs: 12 * MINUTE_MS }),
         aQuantile(0.5, { afterMs: 12 * MINUTE_MS, beforeMs: 20 * MINUTE_MS }),
@@ -132,6 +142,7 @@ export function aView(task: TaskRates = aTask()): TaskView {
       { code: '143106', reason: 'duplicate_content', people: 1 },
     ],
     unread: ['036632523163121146', '0366325231631211', '李伟.00012', 'manager4220', 'zhang.00044'],
+    unreadAsOf: hoursLater(10),
   }
 }
 

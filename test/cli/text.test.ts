@@ -182,7 +182,7 @@ test('when people read is told as brackets', () => {
     aQuantile(0.5, { afterMs: 12 * MINUTE_MS, beforeMs: 20 * MINUTE_MS }),
     aQuantile(0.9, { afterMs: 10 * HOUR_MS, beforeMs: null }),
   ]
-  const words = timeToReadInWords({ people: 9, read: 5, method: 'looks', asOf: NOW, quantiles, within: [] })
+  const words = timeToReadInWords({ people: 9, read: 5, method: 'looks', asOf: NOW, assumedSendTimes: 0, quantiles, within: [] })
   expect(words.split('\n')).toEqual([
     'a quarter had read within 3 min after the send',
     'half had read between 12 min and 20 min',
@@ -192,7 +192,7 @@ test('when people read is told as brackets', () => {
 
 test('a day that passes in a minute is told as a day, and it says so', () => {
   const quantiles = [aQuantile(0.5, { afterMs: 12 * MINUTE_MS, beforeMs: 18 * MINUTE_MS })]
-  const words = timeToReadInWords({ people: 9, read: 5, method: 'looks', asOf: NOW, quantiles, within: [] }, 1_440)
+  const words = timeToReadInWords({ people: 9, read: 5, method: 'looks', asOf: NOW, assumedSendTimes: 0, quantiles, within: [] }, 1_440)
   expect(words.split('\n')).toEqual(['half had read between 12 min and 18 min after the send', expect.stringContaining('faster')])
   const chart = readChart(
     BAND,
@@ -227,7 +227,7 @@ test('an estimate is called so, and stands behind what is certain', () => {
     aQuantile(0.75, minutes(50, 70), minutes(59.9, 60)),
     aQuantile(0.9, minutes(600, null), minutes(610, 620)),
   ]
-  const words = timeToReadInWords({ people: 9, read: 5, method: 'turnbull', asOf: NOW, quantiles, within: [] })
+  const words = timeToReadInWords({ people: 9, read: 5, method: 'turnbull', asOf: NOW, assumedSendTimes: 0, quantiles, within: [] })
   expect(words.split('\n')).toEqual([
     'a quarter had read within 9 min after the send',
     'half had read between 6 min and 40 min, most likely 14 min to 16 min',

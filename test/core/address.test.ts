@@ -37,6 +37,9 @@ test('an address that is none is refused by the name of its option, without what
     expect.objectContaining({ code: 'INVALID_CONFIG', message }),
   )
   expect(() => assertAddress('databaseUrl', 'redis://redis', DATABASE_SCHEMES)).toThrow(/^databaseUrl must be .* postgresql:\/\/\. What/)
+  for (const value of [null, 5, Number.NaN, 7n, {}, [], Symbol('x'), () => 'postgres://u:secret@db/x', Object.create(null)]) {
+    expect(() => assertAddress('databaseUrl', value, DATABASE_SCHEMES)).toThrow(/What was given \((null|an? [a-z]+)\) is none\.$/)
+  }
 })
 
 test('a name that no queue can have is refused with what is accepted', () => {

@@ -39,7 +39,7 @@ test('an answer without lists is left as it is', () => {
 
 test('a plan made of it goes on with the person of before, and names nobody else', () => {
   const task = aTask({ ann: unread, 'anonymous:1': unread }, { erasureNo: 7 })
-  const plan = planLook(task, withoutErased(answer({ unread: ['ann'], read: ['bob'] }), [BOB], digest), minutesLater(5), TIMING)
+  const plan = planLook(task, withoutErased(answer({ unread: ['ann'], read: ['bob'] }), [BOB], digest), 1, minutesLater(5), TIMING)
   expect(plan.changed.map(({ userId, state }) => [userId, state.kind])).toEqual([['anonymous:1', 'read']])
   expect(plan.transitions).toMatchObject([{ userId: 'anonymous:1', from: 'unread', to: 'read' }])
   expect(plan.task.counts).toMatchObject({ read: 1, unread: 1, pending: 0 })

@@ -8,7 +8,16 @@ const nothing = { pending: null, invalid: null, failed: null, forbidden: null, u
 
 function aLook(pollNo: number, outcome: PollOutcome = 'observed'): Look {
   const requestedAt = minutesLater(3 * pollNo)
-  const said = { respondedAt: arrivalOf(requestedAt), outcome, code: '0', message: null, requestId: null }
+  const said = {
+    respondedAt: arrivalOf(requestedAt),
+    outcome,
+    code: '0',
+    message: null,
+    requestId: null,
+    problemCode: null,
+    scope: null,
+    calls: 1,
+  }
   return { ...nothing, pollNo, dueAt: requestedAt, requestedAt, ...said, changed: 0, anomalies: 0 }
 }
 

@@ -4,7 +4,7 @@ import { readAnswer } from '../../src/core/answer.ts'
 import type { Answer, Recipient, RecipientState, Task } from '../../src/core/delivery.ts'
 import { OUTCOMES } from '../../src/core/look-plan.ts'
 import { type LookPlan, planLook } from '../../src/core/plan.ts'
-import { timingOf } from '../../src/core/schedule.ts'
+import { jitterOf, lastLookAt, type Timing, timingOf } from '../../src/core/schedule.ts'
 import {
   after,
   afterLooks,
@@ -19,6 +19,7 @@ import {
   minutesLater,
   rowsOf,
   SENT,
+  type StoredTask,
   someFates,
   TIMING,
   truthAt,
@@ -68,8 +69,8 @@ const anExchange: fc.Arbitrary<Exchange> = fc.record({
 
 test('the true read time lies inside the stored bracket for every person who read; so do all other changes', () => {
   holds(
-    fc.property(someFates(), fc.array(anExchange, { minLength: 1, maxLength: 12 }), (fates, exchanges) => {
-      let task = aStartedTask({ userIds: Object.keys(fates) })
+    fc.property(someFates(), fc.array(anExchange, { minLength: 1, maxLength: 12 }), fc.boolean(), (fates, exchanges, sentAtGiven) => {
+      let task = aStartedTask({ userIds: Object.keys(fates), sentAtGiven })
       let requestedAt = SENT
       for (const { gapMinutes, outwardMs, homewardMs, fails } of exchanges) {
         requestedAt = after(requestedAt, gapMinutes * 60_000)
@@ -77,11 +78,12 @@ test('the true read time lies inside the stored bracket for every person who rea
         const plan = planLook(
           task,
           honestAnswer(fates, requestedAt, after(requestedAt, outwardMs), respondedAt, fails),
+          1,
           respondedAt,
           TIMING,
         )
         task = afterwards(task, plan)
-        expect(plan.transitions.filter((change) => !isTrue(fates, change))).toEqual([])
+        expect(plan.transitions.filter((change) => !isTrue(fates, change, sentAtGiven))).toEqual([])
         expect(plan.poll.anomalies).toBe(0)
         requestedAt = respondedAt
       }
@@ -104,9 +106,11 @@ function isTrueBracket(fates: Fates, { userId, state }: Recipient): boolean {
   return (state.lastUnreadAt === null ? readAt >= SENT : readAt > state.lastUnreadAt) && readAt <= state.firstReadAt
 }
 
-function isTrue(fates: Fates, { userId, to, afterAt, at }: LookPlan['transitions'][number]): boolean {
+/** Only an assumed send time leaves a change without a lower bound. */
+function isTrue(fates: Fates, { userId, to, afterAt, at }: LookPlan['transitions'][number], sentAtGiven: boolean): boolean {
   const fate = fates[userId]!
   const changedAt = minutesLater(to === 'read' ? fate.readAt : fate.listedAt)
+  if (afterAt === null) return !sentAtGiven && changedAt <= at
   return changedAt >= afterAt && changedAt <= at && afterAt < at
 }
 
@@ -147,7 +151,29 @@ const aSendResult = fc.record(
   },
   { requiredKeys: [] },
 )
-const aCode = fc.constantFrom<unknown>(0, 0, 0, 0, '0', 88, -1, 15, 500, 40014, 90018, 90020, 60011, 12345678, null, {}, 'HTTP_502', 40035)
+const aCode = fc.constantFrom<unknown>(
+  0,
+  0,
+  0,
+  0,
+  '0',
+  88,
+  -1,
+  15,
+  500,
+  40014,
+  90018,
+  90020,
+  60011,
+  41011,
+  40096,
+  12345678,
+  null,
+  {},
+  'HTTP_502',
+  40035,
+  400002,
+)
 const aMessage = fc.constantFrom(
   '',
   'ok',
@@ -182,22 +208,23 @@ const aHistory = fc.record({
   userIds: fc.constantFrom(undefined, ['ann'], ['ann', 'bob', 'zed']),
   pollsPerTask: fc.constantFrom(1, 2, 24),
   timeScale: fc.constantFrom(1, 144, 1440),
+  sentAtGiven: fc.boolean(),
 })
 
 // Five seconds of work; a busy machine may take its time.
 test('100,000 answers of any kind: a plan for each, and no rule broken', { timeout: 300_000 }, () => {
   let answers = 0
   holds(
-    fc.property(aHistory, ({ steps, userIds, pollsPerTask, timeScale }) => {
+    fc.property(aHistory, ({ steps, userIds, pollsPerTask, timeScale, sentAtGiven }) => {
       const timing = timingOf(pollsPerTask, timeScale)
-      let task = aStartedTask({ ...(userIds === undefined ? {} : { userIds }), timing })
+      let task = aStartedTask({ ...(userIds === undefined ? {} : { userIds }), timing, sentAtGiven })
       let now = SENT
       for (const { body, minutes } of steps) {
         now = new Date(Math.max(SENT.getTime(), after(now, (minutes * 60_000) / timeScale).getTime()))
         const said = readAnswer(body, exchangeAt(now))
-        const plan = planLook(task, said, arrivalOf(now), timing)
+        const plan = planLook(task, said, 1, arrivalOf(now), timing)
         const next = afterwards(task, plan)
-        const broken = brokenRules({ task, said, now: arrivalOf(now), plan, next, settleMs: timing.settleMs })
+        const broken = brokenRules({ task, said, now: arrivalOf(now), plan, next, timing })
         if (broken.length > 0) throw new Error(broken.join('; '))
         task = next
         answers++
@@ -209,12 +236,12 @@ test('100,000 answers of any kind: a plan for each, and no rule broken', { timeo
 })
 
 interface Case {
-  readonly task: Task
+  readonly task: StoredTask
   readonly said: Answer
   readonly now: Date
   readonly plan: LookPlan
-  readonly next: Task
-  readonly settleMs: number
+  readonly next: StoredTask
+  readonly timing: Timing
 }
 
 /** Names of the rules that a plan breaks. Plain comparisons: a hundred thousand times `expect` would take a minute. */
@@ -245,7 +272,11 @@ const RULES: ReadonlyArray<readonly [string, (c: Case) => boolean]> = [
   ],
   ['transitions are of people who change', ({ plan }) => ids(plan.transitions).every((userId) => ids(plan.changed).includes(userId))],
   ['a transition changes the kind', ({ plan }) => plan.transitions.every(({ from, to }) => from !== to)],
-  ['a change happens in time', ({ plan }) => plan.transitions.every(({ afterAt, at }) => afterAt < at)],
+  ['a change happens in time', ({ plan }) => plan.transitions.every(({ afterAt, at }) => afterAt === null || afterAt < at)],
+  [
+    'only an assumed send time leaves a change without a lower bound',
+    ({ task, plan }) => !task.sentAtGiven || plan.transitions.every(({ afterAt }) => afterAt !== null),
+  ],
   [
     'whoever is written is written once, sorted',
     ({ plan }) => ids(plan.changed).every((userId, i, all) => i === 0 || all[i - 1]! < userId),
@@ -276,17 +307,48 @@ const RULES: ReadonlyArray<readonly [string, (c: Case) => boolean]> = [
   ['not complete with nobody', ({ plan }) => plan.task.status !== 'complete' || sum(plan) > 0],
   [
     'with unknown recipients not complete before the list has settled',
-    ({ task, plan, settleMs }) =>
+    ({ task, plan, timing }) =>
       isEnded(task) ||
       task.recipientsKnown ||
       plan.task.status !== 'complete' ||
       (task.listedSince !== null &&
-        plan.poll.requestedAt.getTime() - task.listedSince.getTime() >= settleMs &&
+        plan.poll.requestedAt.getTime() - task.listedSince.getTime() >= timing.settleMs &&
         task.listedFingerprint === plan.task.listedFingerprint),
   ],
   ['an ended task stays as it ended', ({ task, next }) => !isEnded(task) || (next.status === task.status && next.reason === task.reason)],
-  ['an end has a reason', ({ next }) => !isEnded(next) || (next.reason ?? '') !== ''],
+  ['an end has a reason, and nothing else has', ({ next }) => isEnded(next) === (next.reason !== null)],
+  [
+    'inside its window an answer ends a task only because everybody is accounted for',
+    ({ next }) => !isEnded(next) || next.status === 'complete',
+  ],
+  ['a failed look ends nothing', ({ said, task, next }) => said.kind === 'observed' || next.status === task.status],
+  ['a failed look leaves a problem, a successful one none', ({ said, next }) => (next.problem === null) === (said.kind === 'observed')],
+  ['the call is counted', ({ task, plan }) => plan.task.calls === task.calls + 1],
+  [
+    'a task that has used up its calls is not polled before its final poll',
+    ({ task, now, plan, timing }) =>
+      plan.next.kind === 'done' ||
+      plan.task.calls < timing.maxCalls - timing.finalCalls ||
+      plan.next.look.at >= finalAtOf(task, timing) ||
+      now >= finalAtOf(task, timing),
+  ],
+  [
+    'nothing delays a task past its final poll',
+    ({ task, now, plan, timing }) =>
+      plan.next.kind === 'done' || now >= finalAtOf(task, timing) || plan.next.look.at <= finalAtOf(task, timing),
+  ],
+  [
+    'no scope beyond the task is reported without the agreement of two tasks, but limits that DingTalk states',
+    ({ plan: { report } }) =>
+      (report.kind !== 'app' && report.kind !== 'pair') ||
+      report.agreement.tasks >= 2 ||
+      ['rate_limit', 'quota'].includes(report.problem.code),
+  ],
 ]
+
+function finalAtOf({ key, deadlineAt }: Task, timing: Timing): Date {
+  return lastLookAt(deadlineAt, timing, jitterOf(key))
+}
 
 function sum(plan: LookPlan): number {
   return Object.values(plan.task.counts).reduce((total, count) => total + count, 0)
@@ -320,5 +382,5 @@ test('the same answer stored twice leaves what it left once', () => {
 
 test('the outcome of a look is one of those that the database knows', () => {
   const task = aStartedTask({})
-  expect(OUTCOMES).toContain(planLook(task, answer({ unread: ['ann'] }), minutesLater(4), TIMING).poll.outcome)
+  expect(OUTCOMES).toContain(planLook(task, answer({ unread: ['ann'] }), 1, minutesLater(4), TIMING).poll.outcome)
 })

@@ -2,11 +2,13 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { BandStep } from '../../src/core/rates.ts'
 import { readBandOf } from '../../src/core/read-band.ts'
-import type { ReadBracket } from '../../src/core/read-bracket.ts'
+import type { SentBracket } from '../../src/core/read-bracket.ts'
 import { observedTasks } from './brackets.ts'
 import { after, holds, hoursLater, minutesLater, SENT } from './support.ts'
 
-const between = (afterMinute: number, beforeMinute: number | null): ReadBracket => ({
+const WINDOW = { sentAt: SENT, deadlineAt: hoursLater(24) }
+const between = (afterMinute: number, beforeMinute: number | null): SentBracket => ({
+  ...WINDOW,
   afterAt: minutesLater(afterMinute),
   beforeAt: beforeMinute === null ? null : minutesLater(beforeMinute),
 })
@@ -34,6 +36,11 @@ test('whoever is unread may have read right after the last look', () => {
   expect(readBandOf([between(3, 9), between(60, null)])).toEqual([step(3, 0, 1), step(9, 1, 1), step(60, 1, 2)])
 })
 
+test('a person without a lower end may have read since the enqueue, before which nothing is known', () => {
+  expect(readBandOf([{ ...between(0, 9), sentAt: minutesLater(2), afterAt: null }])).toEqual([step(2, 0, 1), step(9, 1, 1)])
+  expect(readBandOf([{ ...between(0, null), sentAt: minutesLater(2), afterAt: null }])).toEqual([step(2, 0, 1)])
+})
+
 test('a bracket that contradicts itself counts from its upper end on', () => {
   expect(readBandOf([between(9, 3)])).toEqual([step(3, 1, 1)])
 })
@@ -44,6 +51,7 @@ test('the truth lies in the band at every time, and the band is where the people
     fc.property(observedTasks, someTimes, (people, times) => {
       const band = readBandOf(
         people.map(({ bracket: { afterMs, beforeMs } }) => ({
+          ...WINDOW,
           afterAt: after(SENT, afterMs),
           beforeAt: beforeMs === null ? null : after(SENT, beforeMs),
         })),

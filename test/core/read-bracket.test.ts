@@ -7,6 +7,7 @@ import { after, holds, hoursLater, minutesLater, SENT } from './support.ts'
 /** An unread person whom no look ever listed so, in a task of 24 hours, if not said otherwise. */
 const row = (columns: Partial<DeliveredRow> = {}): DeliveredRow => ({
   sentAt: SENT,
+  sentAtGiven: true,
   deadlineAt: hoursLater(24),
   lastUnreadAt: null,
   firstReadAt: null,
@@ -27,6 +28,22 @@ test('a read lies after the last "unread" and not later than the first "read"', 
 
 test('who was never seen unread may have read since the send', () => {
   expect(taskBracketOf(row({ firstReadAt: minutesLater(9) }))).toMatchObject({ afterAt: SENT, beforeAt: minutesLater(9) })
+})
+
+test('an assumed send time is no lower end, and "unread" is one whatever the send time', () => {
+  const assumed = { sentAtGiven: false, firstReadAt: minutesLater(9) }
+  expect(taskBracketOf(row(assumed))).toMatchObject({ afterAt: null, beforeAt: minutesLater(9) })
+  expect(taskBracketOf(row({ ...assumed, lastUnreadAt: minutesLater(3) }))).toMatchObject({ afterAt: minutesLater(3) })
+})
+
+test('the first read of several tasks has no lower end where one of them has none', () => {
+  const [assumed, given] = [row({ sentAtGiven: false, firstReadAt: minutesLater(9) }), row({ lastUnreadAt: minutesLater(3) })]
+  expect(campaignBracketOf([assumed, given])).toMatchObject({ afterAt: null, beforeAt: minutesLater(9) })
+  expect(campaignBracketOf([given, assumed])).toMatchObject({ afterAt: null, beforeAt: minutesLater(9) })
+})
+
+test('without a lower end the time to read begins at the enqueue', () => {
+  expect(elapsedOf(taskBracketOf(row({ sentAtGiven: false, firstReadAt: minutesLater(9) })))).toEqual({ afterMs: 0, beforeMs: 9 * 60_000 })
 })
 
 test('who was not seen as read has no upper end', () => {
@@ -87,7 +104,7 @@ test('the true first read of several tasks lies in the bracket, whatever the ord
     fc.property(rows, ([first, ...others]) => {
       const bracket = campaignBracketOf([first.row, ...others.map((other) => other.row)])
       const truth = Math.min(...[first, ...others].map(({ readMinute }) => readMinute))
-      expect(minutesLater(Math.min(truth, 10_000)).getTime()).toBeGreaterThan(bracket.afterAt.getTime())
+      expect(minutesLater(Math.min(truth, 10_000)).getTime()).toBeGreaterThan(bracket.afterAt!.getTime())
       if (bracket.beforeAt !== null) expect(minutesLater(truth).getTime()).toBeLessThanOrEqual(bracket.beforeAt.getTime())
       const [last, ...before] = [first, ...others].map((each) => each.row).toReversed()
       expect(campaignBracketOf([last!, ...before])).toEqual(bracket)

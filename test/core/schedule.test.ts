@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { HOUR_MS, MINUTE_MS, QUERY_WINDOW_MS } from '../../src/core/delivery.ts'
 import {
   deadlineOf,
@@ -7,10 +7,11 @@ import {
   jitterOf,
   lastLookAt,
   longestGapMs,
+  maxCallsOf,
   nextPlannedLook,
+  type Planned,
   type PlannedLook,
   plannedLooks,
-  probeDelayMs,
   retryDelayMs,
   type Timing,
   timingOf,
@@ -18,24 +19,27 @@ import {
 import { after, holds, hoursLater, KEY, minutesLater, SENT, TIMING } from './support.ts'
 
 const DEADLINE = hoursLater(24)
-const TASK = { sentAt: SENT, deadlineAt: DEADLINE }
+const TASK: Planned = { key: KEY, sentAt: SENT, sentAtGiven: true, deadlineAt: DEADLINE }
+/** The sender left the send time out. */
+const ASSUMED: Planned = { ...TASK, sentAtGiven: false }
 const COUNTS = [1, 2, 24, 500]
 
 const aJitter = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
 const someLooks = fc.oneof(fc.constantFrom(...COUNTS), fc.integer({ min: 1, max: 500 }))
 const aMoment = fc.integer({ min: 0, max: QUERY_WINDOW_MS }).map((ms) => after(SENT, ms))
 
-const looksOf = (timing: Timing, jitter = 0): PlannedLook[] => plannedLooks(SENT, deadlineOf(SENT, timing), timing, jitter)
+const looksOf = (timing: Timing, jitter = 0, task = TASK): PlannedLook[] =>
+  plannedLooks({ ...task, deadlineAt: deadlineOf(SENT, timing) }, timing, jitter)
 const minuteOf = (look: PlannedLook): number => (look.at.getTime() - SENT.getTime()) / MINUTE_MS
 
 /** The looks of a task whose every look is made when it is due, `lateMs` later. */
-function looksMade(timing: Timing, jitter: number, from: Date, lateMs: (n: number) => number): Date[] {
+function looksMade(timing: Timing, jitter: number, from: Date, lateMs: (n: number) => number, task = TASK): Date[] {
   const made: Date[] = []
-  let next: PlannedLook | null = firstLook(SENT, deadlineOf(SENT, timing), from, timing, jitter)
+  let next: PlannedLook | null = firstLook(task, from, timing, jitter)
   while (next !== null) {
     const at: Date = after(next.at, lateMs(made.length))
     made.push(at)
-    next = nextPlannedLook(TASK, at, timing, jitter)
+    next = nextPlannedLook(task, at, timing, jitter)
   }
   return made
 }
@@ -167,35 +171,39 @@ test('after the last planned look there is none', () => {
 })
 
 test('enqueued at once: the first look is the first planned one', () => {
-  expect(firstLook(SENT, DEADLINE, SENT, TIMING, 0.4)).toEqual(looksOf(TIMING, 0.4)[0])
+  expect(firstLook(TASK, SENT, TIMING, 0.4)).toEqual(looksOf(TIMING, 0.4)[0])
 })
 
 test('enqueued 3 h after the send: one look at once, then the plan', () => {
   const now = hoursLater(3)
-  expect(firstLook(SENT, DEADLINE, now, TIMING, 0.4)).toEqual({ at: now, last: false })
+  expect(firstLook(TASK, now, TIMING, 0.4)).toEqual({ at: now, last: false })
   expect(nextPlannedLook(TASK, now, TIMING, 0.4)).toEqual(looksOf(TIMING, 0.4).find((look) => look.at > now))
 })
 
 test('enqueued in the last minutes: one look at once, which is the last', () => {
   const now = minutesLater(24 * 60 - 4)
-  expect(firstLook(SENT, DEADLINE, now, TIMING, 0.4)).toEqual({ at: now, last: true })
+  expect(firstLook(TASK, now, TIMING, 0.4)).toEqual({ at: now, last: true })
 })
 
 test('enqueued after 24 h: wakes up now, to be ended', () => {
   const now = hoursLater(25)
-  expect(firstLook(SENT, DEADLINE, now, TIMING, 0.4)).toEqual({ at: now, last: true })
+  expect(firstLook(TASK, now, TIMING, 0.4)).toEqual({ at: now, last: true })
 })
 
-test('timeScale divides everything', () => {
+const DURATIONS = [
+  ...(['windowMs', 'lastMarginMs', 'lastSpreadMs', 'minGapMs', 'settleMs', 'retryBaseMs', 'retryMaxMs', 'throttleMs'] as const),
+]
+
+test('timeScale divides every duration and no number of calls', () => {
   holds(
     fc.property(someLooks, fc.constantFrom(10, 144, 1440, 7.5), (count, scale) => {
       const [real, fast] = [timingOf(count), timingOf(count, scale)]
-      const { offsetsMs, ...durations } = real
-      expect(fast.offsetsMs.length).toBe(offsetsMs.length)
-      for (const [i, offset] of fast.offsetsMs.entries()) expect(offset * scale).toBeCloseTo(offsetsMs[i]!, 3)
-      for (const [name, ms] of Object.entries(fast)) {
-        if (typeof ms === 'number') expect(ms * scale).toBeCloseTo(Object.entries(durations).find(([other]) => other === name)![1], 3)
+      for (const offsets of ['offsetsMs', 'assumedOffsetsMs'] as const) {
+        expect(fast[offsets].length).toBe(real[offsets].length)
+        for (const [i, offset] of fast[offsets].entries()) expect(offset * scale).toBeCloseTo(real[offsets][i]!, 3)
       }
+      for (const duration of DURATIONS) expect(fast[duration] * scale).toBeCloseTo(real[duration], 3)
+      expect([fast.maxCalls, fast.finalCalls]).toEqual([real.maxCalls, real.finalCalls])
     }),
     100,
   )
@@ -219,18 +227,72 @@ test('retries double from 30 seconds to 30 minutes, give or take a quarter', () 
   )
 })
 
-test('a misconfigured app is probed after 1, 2, 4, 8 minutes and then every quarter of an hour', () => {
-  expect([0, 1, 2, 3, 4, 5, 5_000].map((probes) => probeDelayMs(probes, TIMING) / MINUTE_MS)).toEqual([1, 2, 4, 8, 15, 15, 15])
+test('a worker gives another one a second to take its task over, and never less than a server needs', () => {
+  expect([1, 2, 1440].map((scale) => timingOf(24, scale).handoverMs)).toEqual([1_000, 500, 50])
+})
+
+test('the calls of a task are capped: its polls and a quarter of them again, three at least; the final poll keeps three', () => {
+  expect([1, 2, 8, 12, 16, 24, 100, 500].map(maxCallsOf)).toEqual([4, 5, 11, 15, 20, 30, 125, 625])
+  for (const count of COUNTS) expect(timingOf(count)).toMatchObject({ maxCalls: maxCallsOf(count), finalCalls: 3 })
 })
 
 test('no two looks of a task are planned further apart than the longest gap, whatever its place in the spread', () => {
   for (const polls of [1, 2, 12, 24, 500])
-    for (const jitter of [0, 0.5, 0.999]) {
-      const timing = timingOf(polls)
-      const at = plannedLooks(SENT, deadlineOf(SENT, timing), timing, jitter).map((look) => look.at.getTime())
-      const gaps = at.map((time, i) => time - (at[i - 1] ?? SENT.getTime()))
-      expect(Math.max(...gaps)).toBeLessThanOrEqual(longestGapMs(timing))
-      // With very many looks the spread of the last one is longer than any gap.
-      if (polls <= 24) expect(longestGapMs(timing)).toBeLessThan(Math.max(...gaps) * 1.3)
-    }
+    for (const jitter of [0, 0.5, 0.999])
+      for (const task of [TASK, ASSUMED]) {
+        const timing = timingOf(polls)
+        const at = looksOf(timing, jitter, task).map((look) => look.at.getTime())
+        const gaps = at.map((time, i) => time - (at[i - 1] ?? SENT.getTime()))
+        expect(Math.max(...gaps)).toBeLessThanOrEqual(longestGapMs(timing))
+        // With very many looks the spread of the last one is longer than any gap, and the two plans differ.
+        if (polls <= 24 && task === TASK) expect(longestGapMs(timing)).toBeLessThan(Math.max(...gaps) * 1.3)
+      }
+})
+
+describe('an assumed send time: the window ends sooner than the deadline', () => {
+  /** The longest time before a true end in which nothing is planned. `lateMinutes`: how long after the send tracking began. */
+  const blindMinutes = (lateMinutes: number, jitter: number, count = 24): number => {
+    const endMs = DEADLINE.getTime() - lateMinutes * MINUTE_MS
+    const before = looksOf(timingOf(count), jitter, ASSUMED).filter((look) => look.at.getTime() < endMs)
+    return (endMs - (before.at(-1)?.at.getTime() ?? SENT.getTime())) / MINUTE_MS
+  }
+
+  test('as many polls as ever, ascending, the guaranteed final one included', () => {
+    holds(
+      fc.property(someLooks, aJitter, (count, jitter) => {
+        const looks = looksOf(timingOf(count), jitter, ASSUMED)
+        const times = looks.map((look) => look.at.getTime())
+        expect(looks.map((look) => look.last)).toEqual(looks.map((_, i) => i === count - 1))
+        expect(times.every((at, i) => at >= (times[i - 1] ?? SENT.getTime() + 1))).toBe(true)
+        expect(looks.at(-1)?.at).toEqual(lastLookAt(DEADLINE, TIMING, jitter))
+      }),
+      200,
+    )
+  })
+
+  test('the first poll is as soon as ever', () => {
+    expect(minuteOf(looksOf(TIMING, 0, ASSUMED)[0]!)).toBeCloseTo(3, 5)
+  })
+
+  test('tracked up to half an hour late: the last poll is made within 25 minutes of the true end', () => {
+    holds(
+      fc.property(fc.integer({ min: 0, max: 30 }), aJitter, (late, jitter) => {
+        expect(blindMinutes(late, jitter)).toBeLessThanOrEqual(25)
+      }),
+    )
+  })
+
+  test('tracked however late: no more than a gap is lost, and no gap is longer than the longest of a known send time', () => {
+    holds(
+      fc.property(fc.integer({ min: 0, max: 23 * 60 }), aJitter, (late, jitter) => {
+        expect(blindMinutes(late, jitter) * MINUTE_MS).toBeLessThanOrEqual(longestGapMs(TIMING))
+      }),
+    )
+    expect(blindMinutes(15 * 60, 0)).toBeLessThan(3 * 60)
+  })
+
+  test('with every poll in time there are no more calls than polls', () => {
+    for (const count of [1, 2, 3, 10, 24, 100])
+      expect(looksMade(timingOf(count), 0.4, SENT, () => 0, ASSUMED).length).toBeLessThanOrEqual(count)
+  })
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { beginningOf, show } from '../../src/core/show.ts'
+import { beginningOf, kindOf, show } from '../../src/core/show.ts'
 import { holds } from './support.ts'
 
 test.each([
@@ -36,3 +36,18 @@ test('any value is shown on one line of at most 80 characters that every store c
     }),
   )
 })
+
+test.each<[unknown, string]>([
+  [undefined, 'nothing'],
+  [null, 'null'],
+  ['', 'an empty text'],
+  ['secret', 'a text'],
+  [4711, 'a number'],
+  [4711n, 'a bigint'],
+  [false, 'false'],
+  [Symbol('secret'), 'a symbol'],
+  [() => 'secret', 'a function'],
+  [['secret'], 'a list'],
+  [{ secret: 1 }, 'an object'],
+  [new Date(0), 'a date'],
+])('the kind of %o tells nothing of what it holds', (value, kind) => expect(kindOf(value)).toBe(kind))

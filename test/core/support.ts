@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { readAnswer } from '../../src/core/answer.ts'
 import type { Answer, ListedState, Observation, Recipient, RecipientState, Refusal, StateKind, Task } from '../../src/core/delivery.ts'
-import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/core/delivery.ts'
+import { HOUR_MS, MINUTE_MS, SECOND_MS, type TaskProblem, type TaskScopes } from '../../src/core/delivery.ts'
 import { type LookPlan, planLook, planStart } from '../../src/core/plan.ts'
+import { problemOf } from '../../src/core/problems.ts'
+import type { EndReason } from '../../src/core/reasons.ts'
 import { type Timing, timingOf } from '../../src/core/schedule.ts'
 
 /** Every message of these tests was sent at 09:00 in China. */
@@ -29,8 +31,25 @@ export function person(userId: string, state: RecipientState = pending): Recipie
   return { userId, state, firstSeenAt: state.kind === 'pending' ? null : arrivalOf(EARLIER) }
 }
 
+/** A task and why it ended, as a store keeps both. */
+export interface StoredTask extends Task {
+  readonly reason: EndReason | null
+}
+
+/** Polls succeed with the agent id and in the app, since before the send if not said otherwise. */
+export function someScopes(goodAt: { readonly app?: Date | null; readonly pair?: Date | null } = {}): TaskScopes {
+  const { app = minutesLater(-60), pair = minutesLater(-60) } = goodAt
+  const calm = { pause: null, hasWitness: false }
+  return { agentId: '836390886', app: { ...calm, lastGoodAt: app, resumedAt: null }, pair: { ...calm, lastGoodAt: pair } }
+}
+
+/** A problem that a task has, as it is stored. */
+export function aProblem(code: string | number, message = '', stored: Partial<TaskProblem> = {}): TaskProblem {
+  return { ...problemOf({ code: String(code), message, requestId: null }, '836390886'), since: minutesLater(4), polls: 1, ...stored }
+}
+
 /** A task whose recipients the sender named. It was looked at once, three minutes after the send, if anybody is more than pending. */
-export function aTask(people: Readonly<Record<string, RecipientState>> = {}, columns: Partial<Task> = {}): Task {
+export function aTask(people: Readonly<Record<string, RecipientState>> = {}, columns: Partial<StoredTask> = {}): StoredTask {
   const looked = Object.values(people).some((state) => state.kind !== 'pending')
   return {
     key: KEY,
@@ -39,6 +58,7 @@ export function aTask(people: Readonly<Record<string, RecipientState>> = {}, col
     status: 'tracking',
     reason: null,
     sentAt: SENT,
+    sentAtGiven: true,
     deadlineAt: hoursLater(24),
     recipientsKnown: true,
     pollNo: looked ? 1 : 0,
@@ -47,7 +67,11 @@ export function aTask(people: Readonly<Record<string, RecipientState>> = {}, col
     lastObservedAt: looked ? arrivalOf(EARLIER) : null,
     goodPolls: looked ? 1 : 0,
     failuresInRow: 0,
-    timeoutsInRow: 0,
+    calls: looked ? 1 : 0,
+    finalCalls: 0,
+    problem: null,
+    delay: null,
+    scopes: someScopes(),
     listedFingerprint: null,
     listedSince: null,
     erasureNo: 0,
@@ -57,7 +81,7 @@ export function aTask(people: Readonly<Record<string, RecipientState>> = {}, col
 }
 
 /** A task of which the sender named nobody. */
-export const anOpenTask = (people: Readonly<Record<string, RecipientState>> = {}, columns: Partial<Task> = {}): Task =>
+export const anOpenTask = (people: Readonly<Record<string, RecipientState>> = {}, columns: Partial<StoredTask> = {}): StoredTask =>
   aTask(people, { recipientsKnown: false, ...columns })
 
 /** Who is in which list of an answer. */
@@ -96,17 +120,18 @@ export function refused(code: string | number, message = '', requestedAt: Date =
 }
 
 /** One look whose answer arrives a second after the request, and what it leaves behind. */
-export function look(task: Task, said: Answer, timing: Timing = TIMING): LookPlan {
+export function look(task: Task, said: Answer, timing: Timing = TIMING, calls = 1): LookPlan {
   const { requestedAt } = said.kind === 'observed' ? said.observation : said
-  return planLook(task, said, arrivalOf(requestedAt), timing)
+  return planLook(task, said, calls, arrivalOf(requestedAt), timing)
 }
 
 /** The task as it comes from the store again after a look: what a store of any kind has to do with a plan. */
-export function afterwards(task: Task, plan: LookPlan): Task {
+export function afterwards(task: Task & Partial<StoredTask>, plan: LookPlan): StoredTask {
   const { counts: _, ...columns } = plan.task
+  const reason = task.status === 'tracking' ? columns.reason : (task.reason ?? null)
   const rows = new Map([...task.recipients, ...plan.changed].map((recipient) => [recipient.userId, recipient]))
   const recipients = [...rows.values()].map((recipient) => asOf(recipient, columns.lastGoodRequestedAt))
-  return { ...task, ...columns, pollNo: plan.poll.pollNo, recipients }
+  return { ...task, ...columns, reason, pollNo: plan.poll.pollNo, recipients }
 }
 
 /** "Listed as unread by the last good look" is stored as that, so the time is the last good look's. */
@@ -117,7 +142,7 @@ function asOf(recipient: Recipient, lastGoodRequestedAt: Date | null): Recipient
 }
 
 /** The task after some looks in a row. */
-export const afterLooks = (task: Task, answers: readonly Answer[]): Task =>
+export const afterLooks = (task: StoredTask, answers: readonly Answer[]): StoredTask =>
   answers.reduce((before, said) => afterwards(before, look(before, said)), task)
 
 /** A task as `planStart` begins it, tracked from the moment of the send on if not said otherwise. */
@@ -126,11 +151,13 @@ export function aStartedTask(options: {
   readonly userIds?: readonly string[]
   readonly from?: Date
   readonly timing?: Timing
-}): Task {
+  readonly sentAtGiven?: boolean
+}): StoredTask {
   const key = { ...KEY, taskId: options.taskId ?? KEY.taskId }
-  const { deadlineAt, first } = planStart({ key, sentAt: SENT }, options.from ?? SENT, options.timing ?? TIMING)
+  const { sentAtGiven = true } = options
+  const { deadlineAt, first } = planStart({ key, sentAt: SENT, sentAtGiven }, options.from ?? SENT, options.timing ?? TIMING)
   const recipients = (options.userIds ?? []).map((userId) => person(userId))
-  return aTask({}, { key, deadlineAt, nextPollAt: first.at, recipients, recipientsKnown: options.userIds !== undefined })
+  return aTask({}, { key, sentAtGiven, deadlineAt, nextPollAt: first.at, recipients, recipientsKnown: options.userIds !== undefined })
 }
 
 export function stateOf(task: Task, userId: string): RecipientState | undefined {

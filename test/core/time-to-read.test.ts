@@ -27,7 +27,7 @@ const times = (count: number, of: ElapsedBracket): ElapsedBracket[] => Array.fro
 // ---- by hand
 
 test.each(METHODS)('%s: of nobody nothing can be said', (method, timeToRead) => {
-  expect(timeToRead([], null)).toEqual({ people: 0, read: 0, method, asOf: null, quantiles: [], within: [] })
+  expect(timeToRead([], null)).toEqual({ people: 0, read: 0, method, asOf: null, assumedSendTimes: 0, quantiles: [], within: [] })
 })
 
 test.each(METHODS)('%s: four people, one look after the other', (method, timeToRead) => {
@@ -39,6 +39,7 @@ test.each(METHODS)('%s: four people, one look after the other', (method, timeToR
     read: 3,
     method,
     asOf: hoursLater(23),
+    assumedSendTimes: 0,
     quantiles: [quantile(0.25, hours(0, 1)), quantile(0.5, hours(1, 4)), quantile(0.75, hours(5, 8)), quantile(0.9, hours(23, null))],
     within: [
       within(1, { atLeast: 0.25, atMost: 0.25 }),

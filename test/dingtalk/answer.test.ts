@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { expect, onTestFinished, test } from 'vitest'
-import { verdictOf } from '../../src/core/classify.ts'
+import { problemCodeOf } from '../../src/core/problems.ts'
 import { aClient, anApi, anApp, type Handler, json, look, observed, READ_BY_ANN, RESULT, refused, respond, wrapped } from './support.ts'
 
 test('lists become people', async () => {
@@ -74,7 +74,7 @@ test.each(ANSWERS)('%s is refused as %s', async (_, code, handler) => {
 test('an outage never reads as too many recipients, whatever the page says', async () => {
   const { api } = await aClient(respond(504, 'text/html', 'Call timeout'))
   const { code, message } = refused(await look(api))
-  expect(verdictOf(code, message).kind).toBe('transient')
+  expect(problemCodeOf(code, message)).toBe('outage')
 })
 
 test.each([301, 302, 303, 307, 308])('HTTP %i is not followed', async (status) => {
@@ -197,7 +197,7 @@ test('a body that drips for ever is a timeout, although no single piece is late'
   const answer = refused(await look(api))
 
   expect(answer).toMatchObject({ code: 'TIMEOUT', respondedAt: null })
-  expect(verdictOf(answer.code, answer.message).kind).toBe('transient')
+  expect(problemCodeOf(answer.code, answer.message)).toBe('outage')
 })
 
 test('texts that PostgreSQL cannot hold do not leave the client', async () => {

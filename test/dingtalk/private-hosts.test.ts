@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type LookupFunction } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { verdictOf } from '../../src/core/classify.ts'
+import { problemCodeOf } from '../../src/core/problems.ts'
 import { checkBaseUrl } from '../../src/dingtalk/hosts.ts'
 import { ACCESS_TOKEN, anApi, anApp, INTERNAL, json, look, numberedTokens, READ_BY_ANN, RESULT, refused, startServer } from './support.ts'
 
@@ -89,7 +89,7 @@ describe('a name in a base URL', () => {
     const refusal = refused(await look(anApiAt(port, answering(addresses))))
     expect(refusal).toMatchObject({ code: 'PRIVATE_ADDRESS', respondedAt: null })
     expect(refusal.message).toContain(`gateway.example is the private address ${addresses.at(-1)}`)
-    expect(verdictOf(refusal.code)).toEqual({ kind: 'configuration', remedy: expect.stringContaining('set DINGTALK_PRIVATE_HOSTS') })
+    expect(problemCodeOf(refusal.code, refusal.message)).toBe('private_address')
     expect(connections()).toBe(0)
   })
 

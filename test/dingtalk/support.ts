@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { finished } from 'node:stream/promises'
 import { onTestFinished } from 'vitest'
 import type { Answer, Observation, Refusal } from '../../src/core/delivery.ts'
-import type { SendResultQuery } from '../../src/core/ports.ts'
+import type { SendResult, SendResultQuery } from '../../src/core/ports.ts'
 import type { Credentials, DingTalkApp } from '../../src/dingtalk/app.ts'
 import { createDingTalkApi, type DingTalkApi } from '../../src/dingtalk/client.ts'
 import type { DingTalkApiOptions } from '../../src/dingtalk/options.ts'
@@ -138,9 +138,18 @@ export function anApi(app: DingTalkApp, options: DingTalkApiOptions = {}): DingT
   return api
 }
 
-const QUERY: SendResultQuery = { app: 'default', taskId: '256271667526', agentId: null }
+const QUERY: SendResultQuery = { app: 'default', taskId: '256271667526', agentId: null, mayRepeat: async () => true }
 
-export function look(api: DingTalkApi, query: Partial<SendResultQuery> = {}, signal = new AbortController().signal): Promise<Answer> {
+export async function look(api: DingTalkApi, query: Partial<SendResultQuery> = {}, signal = new AbortController().signal): Promise<Answer> {
+  return (await counted(api, query, signal)).answer
+}
+
+/** The same with the number of calls that it took. */
+export function counted(
+  api: DingTalkApi,
+  query: Partial<SendResultQuery> = {},
+  signal = new AbortController().signal,
+): Promise<SendResult> {
   return api.sendResult({ ...QUERY, ...query }, signal)
 }
 

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
-import { TOKEN_REFUSED_CODE, verdictOf } from '../../src/core/classify.ts'
+import { PROBLEM_RULES, problemCodeOf, TOKEN_REFUSED_CODE } from '../../src/core/problems.ts'
 import type { Credentials } from '../../src/dingtalk/app.ts'
 import { createDingTalkApi } from '../../src/dingtalk/client.ts'
 import {
@@ -221,26 +221,28 @@ test.each([40014, 42001, 40001, 33001])('after %i the token is fetched anew and 
     json(request.token === 'token-2' ? READ_BY_ANN : wrapped(code))(request, response),
   )
 
-  expect((await look(api)).kind).toBe('observed')
+  expect(await counted(api)).toMatchObject({ answer: { kind: 'observed' }, calls: 2 })
   expect(server.received(RESULT).map((call) => call.token)).toEqual(['token-1', 'token-2'])
 })
 
 test('a refused look is not repeated where rate or budget leave no second call, and the next one has the new token', async () => {
   const asked: string[] = []
-  const { server, api } = await aClient(acceptingOnly('token-2'), {
-    mayRepeat: async (app) => {
-      asked.push(app)
-      return false
-    },
-  })
+  const { server, api } = await aClient(acceptingOnly('token-2'))
+  const mayRepeat = async (): Promise<boolean> => {
+    asked.push(`with ${server.received(ACCESS_TOKEN).length} tokens`)
+    return false
+  }
 
-  const first = await look(api)
+  const { answer, calls } = await counted(api, { mayRepeat })
 
-  expect(first).toMatchObject({ kind: 'refused', code: 'NOT_REPEATED' })
-  expect(first.kind === 'refused' && verdictOf(first.code, first.message).kind).toBe('transient')
-  expect(asked).toEqual(['default'])
+  const first = refused(answer)
+  expect([first.code, calls]).toEqual(['NOT_REPEATED', 1])
+  // The one call has a time, so that its poll is recorded.
+  expect(first.respondedAt).not.toBeNull()
+  expect(problemCodeOf(first.code, first.message)).toBe('outage')
+  expect(asked).toEqual(['with 2 tokens'])
   expect(server.received(RESULT)).toHaveLength(1)
-  expect((await look(api)).kind).toBe('observed')
+  expect(await counted(api)).toMatchObject({ answer: { kind: 'observed' }, calls: 1 })
 })
 
 test('a refused token that only errmsg tells of is recognised', async () => {
@@ -308,7 +310,7 @@ test('a fresh token that is refused too ends the look, and for five seconds nobo
   expect(answer).toMatchObject({ code: TOKEN_REFUSED_CODE, requestId: 'r-88' })
   expect(answer.message).toContain('40014')
   expect(answer.respondedAt).not.toBeNull()
-  expect(verdictOf(answer.code, answer.message).kind).toBe('configuration')
+  expect(problemCodeOf(answer.code, answer.message)).toBe('token_refused')
   expect([server.received(RESULT).length, server.received(ACCESS_TOKEN).length]).toEqual([2, 2])
 
   nowMs = 4 * SECOND
@@ -345,28 +347,29 @@ test('where the retry cannot be made for want of a token, that is what the look 
 const OLD: Credentials = { kind: 'internal', appKey: 'dingkey', appSecret: 'secret-of-app', endpoint: 'old' }
 
 test.each<readonly [string, Credentials, Handler, string, string]>([
-  ['bad credentials', INTERNAL, json({ code: 'invalidClientIdOrSecret', message: 'bad' }, 400), 'invalidClientIdOrSecret', 'configuration'],
-  ['bad credentials at the old endpoint', OLD, json({ errcode: 40096, errmsg: 'bad' }), '40096', 'configuration'],
-  ['a wrong secret, told as a bad token', OLD, json({ errcode: 40001, errmsg: 'bad' }), TOKEN_REFUSED_CODE, 'configuration'],
-  ['wrong parameters', OLD, json({ errcode: 40035, errmsg: 'bad' }), TOKEN_REFUSED_CODE, 'configuration'],
-  ['an IP that is not allowed', OLD, json(wrapped(60020)), '60020', 'configuration'],
-  ['a rate limit', OLD, json(wrapped(90018)), '90018', 'throttled'],
-  ['a call timeout', OLD, json({ errcode: 15, errmsg: 'Call timeout' }), 'TIMEOUT', 'transient'],
-  ['a wrong address', INTERNAL, respond(404, 'text/html', '<html>'), 'HTTP_404', 'configuration'],
-  ['an outage', INTERNAL, respond(503, 'text/html', '<html>'), 'HTTP_503', 'transient'],
-  ['an HTTP error with JSON', INTERNAL, json({ accessToken: 'token', expireIn: 7200 }, 500), 'HTTP_500', 'transient'],
-  ['HTML with status 200', INTERNAL, respond(200, 'text/html', '<html>'), 'NOT_JSON', 'transient'],
-  ['the names of the other endpoint', INTERNAL, json({ access_token: 'token', expires_in: 7200 }), 'BAD_TOKEN_ANSWER', 'transient'],
-  ['a token that is no text', INTERNAL, json({ accessToken: 5, expireIn: 7200 }), 'BAD_TOKEN_ANSWER', 'transient'],
-  ['an empty token', OLD, json({ errcode: 0, access_token: '', expires_in: 7200 }), 'BAD_TOKEN_ANSWER', 'transient'],
-  ['a list', INTERNAL, json([]), 'BAD_TOKEN_ANSWER', 'transient'],
-])('%s: the look is refused without a call to getsendresult', async (_, credentials, handler, code, verdict) => {
+  ['bad credentials', INTERNAL, json({ code: 'invalidClientIdOrSecret', message: 'bad' }, 400), 'invalidClientIdOrSecret', 'credentials'],
+  ['bad credentials at the old endpoint', OLD, json({ errcode: 40096, errmsg: 'bad' }), '40096', 'credentials'],
+  ['a wrong secret, told as a bad token', OLD, json({ errcode: 40001, errmsg: 'bad' }), TOKEN_REFUSED_CODE, 'token_refused'],
+  ['wrong parameters', OLD, json({ errcode: 40035, errmsg: 'bad' }), TOKEN_REFUSED_CODE, 'token_refused'],
+  ['an IP that is not allowed', OLD, json(wrapped(60020)), '60020', 'ip_not_allowed'],
+  ['a rate limit', OLD, json(wrapped(90018)), '90018', 'rate_limit'],
+  ['a call timeout', OLD, json({ errcode: 15, errmsg: 'Call timeout' }), 'TIMEOUT', 'outage'],
+  ['a wrong address', INTERNAL, respond(404, 'text/html', '<html>'), 'HTTP_404', 'wrong_path'],
+  ['an outage', INTERNAL, respond(503, 'text/html', '<html>'), 'HTTP_503', 'outage'],
+  ['an HTTP error with JSON', INTERNAL, json({ accessToken: 'token', expireIn: 7200 }, 500), 'HTTP_500', 'outage'],
+  ['HTML with status 200', INTERNAL, respond(200, 'text/html', '<html>'), 'NOT_JSON', 'outage'],
+  ['the names of the other endpoint', INTERNAL, json({ access_token: 'token', expires_in: 7200 }), 'BAD_TOKEN_ANSWER', 'outage'],
+  ['a token that is no text', INTERNAL, json({ accessToken: 5, expireIn: 7200 }), 'BAD_TOKEN_ANSWER', 'outage'],
+  ['an empty token', OLD, json({ errcode: 0, access_token: '', expires_in: 7200 }), 'BAD_TOKEN_ANSWER', 'outage'],
+  ['a list', INTERNAL, json([]), 'BAD_TOKEN_ANSWER', 'outage'],
+])('%s: the look is refused without a call to getsendresult', async (_, credentials, handler, code, problem) => {
   const server = await startServer()
   for (const path of [ACCESS_TOKEN, OLD_TOKEN]) server.on(path, handler)
-  const answer = refused(await look(anApi(anApp(server, credentials))))
+  const { answer: given, calls } = await counted(anApi(anApp(server, credentials)))
+  const answer = refused(given)
 
   expect(answer).toMatchObject({ code, respondedAt: null })
-  expect(verdictOf(answer.code, answer.message).kind).toBe(verdict)
+  expect([calls, problemCodeOf(answer.code, answer.message)]).toEqual([0, problem])
   expect(server.received(RESULT)).toEqual([])
 })
 
@@ -417,7 +420,7 @@ test.each<readonly [string, Credentials, string]>([
 
   expect(answer.code).toBe(code)
   expect(answer.message).not.toContain('canary')
-  expect(verdictOf(answer.code, answer.message).kind).toBe('transient')
+  expect(problemCodeOf(answer.code, answer.message)).toBe('outage')
 })
 
 test.each<readonly [string, () => string | Promise<string>, string]>([

@@ -20,7 +20,7 @@ async function untilRefused(tracker) {
       await tracker.track({ taskId })
       await new Promise((resolve) => setTimeout(resolve, 50))
     } catch (error) {
-      return error.code
+      return /** @type {{ code?: string }} */ (error).code
     }
   }
 }

@@ -187,7 +187,7 @@ describe('signing in', () => {
     const statuses: number[] = []
     for (let i = 0; i < 7; i++) statuses.push((await guess(i)).status)
     expect(statuses).toEqual([401, 401, 401, 401, 401, 429, 429])
-    expect((await submit('/login', { token: CANARIES.apiToken })).status).toBe(429)
+    expect((await submit('/login', { token: CANARIES.apiToken })).status, 'the right token').toBe(303)
     expect((await get('/v1/tasks', bearer)).status, 'programs that have the token are not locked out').toBe(200)
     aheadMs += 61_000
     expect((await submit('/login', { token: CANARIES.apiToken })).status).toBe(303)

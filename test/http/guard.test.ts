@@ -122,6 +122,8 @@ describe('by which name', () => {
 })
 
 describe('from which page', () => {
+  const names = { host: 'delivery.internal', allowedHosts: ['tracker.example'] }
+
   test.each([
     [undefined, true],
     ['http://localhost:8080', true],
@@ -132,7 +134,43 @@ describe('from which page', () => {
     ['null', false],
     ['', false],
   ])('of origin %s to localhost:8080: %s', (origin, isOwn) => {
-    expect(isOwnOrigin(origin, 'localhost:8080')).toBe(isOwn)
+    expect(isOwnOrigin({ origin, host: 'localhost:8080', fetchSite: undefined }, names)).toBe(isOwn)
+  })
+
+  test.each([
+    // nginx's default: the Host header is the upstream's.
+    ['https://tracker.example', '127.0.0.1:8080', undefined, true],
+    ['https://tracker.example', '127.0.0.1:8080', 'same-origin', true],
+    ['https://tracker.example', '127.0.0.1:8080', 'none', true],
+    ['http://tracker.example', 'localhost:8080', undefined, true],
+    ['https://Tracker.Example.', '127.0.0.1:8080', undefined, true],
+    ['http://delivery.internal', '10.1.2.3:8080', undefined, true],
+    // `proxy_set_header Host $host` leaves the port out.
+    ['https://tracker.example:8443', 'tracker.example', 'same-origin', true],
+    ['https://tracker.example:8443', '[::1]:8080', undefined, true],
+    // Another server under the same name, and a page that asks for it from elsewhere.
+    ['https://tracker.example:9443', '127.0.0.1:8080', 'same-site', false],
+    ['http://tracker.example', '127.0.0.1:8080', 'cross-site', false],
+    ['https://tracker.example', '127.0.0.1:8080', 'whatever', false],
+    ['https://evil.example', '127.0.0.1:8080', 'same-origin', false],
+    ['https://tracker.example.evil.example', '127.0.0.1:8080', 'same-origin', false],
+    ['https://evil.example/tracker.example', '127.0.0.1:8080', undefined, false],
+    ['https://tracker.example@evil.example', '127.0.0.1:8080', undefined, false],
+    ['null', '127.0.0.1:8080', 'same-origin', false],
+    // Not named, so each of them may be anybody's.
+    ['http://127.0.0.1:3000', '127.0.0.1:8080', 'same-origin', false],
+    ['http://localhost', '127.0.0.1:8080', 'same-origin', false],
+    ['http://10.1.2.3', '127.0.0.1:8080', undefined, false],
+  ])('of origin %s to %s, which the browser calls %s: %s', (origin, host, fetchSite, isOwn) => {
+    expect(isOwnOrigin({ origin, host, fetchSite }, names)).toBe(isOwn)
+  })
+
+  test('an address that the server is bound to is no name of a page', () => {
+    for (const host of ['0.0.0.0', '10.1.2.3', '127.0.0.1', 'localhost']) {
+      const sender = { origin: `http://${host}:3000`, host: `${host}:8080`, fetchSite: undefined }
+      expect([host, isOwnOrigin(sender, { host, allowedHosts: [] })]).toEqual([host, false])
+      expect([host, isOwnOrigin(sender, { host, allowedHosts: [host] })]).toEqual([host, true])
+    }
   })
 
   test('a page of another site starts and cancels nothing; one of our own may', async () => {

@@ -1,6 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
+import type { Gauges } from '../../src/http/metrics/gauges.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
+
+const NOTHING: Gauges = {
+  ...{ tasks: [], overdue: 0, blind: { open: 0, ended: 0 }, budgets: [], apps: [], problems: [], pausedScopes: [] },
+}
 
 test('what happened is on the page under the names of the contract', async () => {
   const metrics = createMetrics()
@@ -18,6 +23,8 @@ test('what happened is on the page under the names of the contract', async () =>
     blind: { open: 2, ended: 3 },
     budgets: [{ app: 'hr', remaining: 4_000 }],
     apps: [{ app: 'hr', callsUsed: 1_000, pauseKind: 'configuration' }],
+    problems: [{ app: 'hr', problem: 'agent_id', count: 5 }],
+    pausedScopes: [{ app: 'hr', pairs: 2, workers: 1 }],
   }))
   const lines = (await metrics.text()).split('\n')
   for (const line of [
@@ -39,6 +46,10 @@ test('what happened is on the page under the names of the contract', async () =>
     'dingtalk_delivery_api_calls_used{app="hr"} 1000',
     'dingtalk_delivery_app_paused{app="hr",kind="configuration"} 1',
     'dingtalk_delivery_app_paused{app="hr",kind="quota"} 0',
+    'dingtalk_delivery_app_paused{app="hr",kind="outage"} 0',
+    'dingtalk_delivery_tasks_with_problem{app="hr",problem="agent_id"} 5',
+    'dingtalk_delivery_paused_scopes{app="hr",scope="pair"} 2',
+    'dingtalk_delivery_paused_scopes{app="hr",scope="worker"} 1',
   ]) {
     expect(lines).toContain(line)
   }
@@ -51,7 +62,7 @@ test('values that cannot be read are absent, not old and not zero', async () => 
   let fails = false
   metrics.onCollect(async () => {
     if (fails) throw new Error('database is down')
-    return { tasks: [{ app: 'hr', status: 'tracking', count: 7 }], overdue: 1, blind: { open: 0, ended: 0 }, budgets: [], apps: [] }
+    return { ...NOTHING, tasks: [{ app: 'hr', status: 'tracking', count: 7 }], overdue: 1 }
   })
   expect(await metrics.text()).toMatch(/^dingtalk_delivery_tasks_overdue 1$/m)
   fails = true
@@ -132,5 +143,3 @@ test('the version that runs is on the page', async () => {
   const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'))
   expect(await createMetrics().text()).toContain(`dingtalk_delivery_build_info{version="${version}"} 1\n`)
 })
-
-const NOTHING = { tasks: [], overdue: 0, blind: { open: 0, ended: 0 }, budgets: [], apps: [] }

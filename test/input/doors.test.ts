@@ -2,6 +2,8 @@ import { expect, onTestFinished, test } from 'vitest'
 import { InvalidInputError, TrackerError } from '../../src/core/errors.ts'
 import { BODY_LIMIT_BYTES } from '../../src/http/body.ts'
 import { createTracker, type Tracker, type TrackInput } from '../../src/index.ts'
+import { createRates } from '../../src/rates.ts'
+import { type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
 import { aDatabase, aSession, aTracker, type Sql, taskRows } from '../doors/support.ts'
@@ -10,7 +12,7 @@ import { aServer } from '../http/support/server.ts'
 import { aForeignQueue, aWorker, describeQueues } from '../queue/support.ts'
 import { until } from '../support/wait.ts'
 import { type Case, type Expected, everyCase, SENT_AT, type StoredTask, sameMoment } from './support/cases.ts'
-import { hasControls } from './support/values.ts'
+import { HOSTILE_JSON, HOSTILE_TEXTS, HOSTILE_VALUES, hasControls } from './support/values.ts'
 
 const CASES = everyCase()
 const ACCEPTED = CASES.flatMap(({ expected }) => (expected.kind === 'accepted' ? [expected.row] : []))
@@ -238,6 +240,12 @@ test('a tracker that cannot be is refused when it is made, and its addresses are
     '',
     'x',
     5,
+    7n,
+    Number.NaN,
+    null,
+    Symbol('cAnArY'),
+    () => 'cAnArY',
+    Object.create(null),
     {},
     [],
     'mysql://u:cAnArY@h',
@@ -250,6 +258,66 @@ test('a tracker that cannot be is refused when it is made, and its addresses are
       expect(make).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.not.stringContaining('cAnArY') }))
     }
   }
+})
+
+test.each<[string, (options: never) => unknown]>([
+  ['createTracker', createTracker],
+  ['createRates', createRates],
+])('%s refuses what is no object with options, and names that have no effect', (name, create) => {
+  const make = (options: unknown) => () => create(options as never)
+  for (const options of [undefined, null, 5, Number.NaN, 7n, 'postgres://u:cAnArY@127.0.0.1:1/x', [], () => 1, Symbol('x')]) {
+    expect(make(options)).toThrow(
+      expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.stringMatching(`^${name} takes an object with options, not `) }),
+    )
+  }
+  for (const misspelt of ['queueurl', 'databaseURL', 'queue', 'schema', 'a\nb']) {
+    expect(make({ databaseUrl: 'postgres://u:cAnArY@127.0.0.1:1/x', [misspelt]: 'cAnArY' })).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_CONFIG',
+        message: expect.stringMatching(`^${name} has no options .* Accepted: [a-zA-Z, ]+\\.$`),
+      }),
+    )
+  }
+})
+
+const SIMULATOR_OPTIONS = [
+  'port',
+  'host',
+  'timeScale',
+  'seed',
+  'now',
+  'callsPerSecond',
+  'penaltySeconds',
+  'monthlyQuota',
+  'tokenSeconds',
+  'apps',
+  'firstTaskId',
+  'laws',
+  'keepAnswers',
+]
+
+test.each(SIMULATOR_OPTIONS)('startSimulator refuses what cannot be as %s, by its name', async (name) => {
+  const values: unknown[] = [...HOSTILE_JSON, ...HOSTILE_VALUES, ...HOSTILE_TEXTS.filter((text) => text.length < 1_000)]
+  let refused = 0
+  for (const value of name === 'host' || name === 'port' ? values.filter((each) => typeof each !== 'string' && each !== 1) : values) {
+    const started = startSimulator({ [name]: value })
+    const error: unknown = await started.then(
+      (simulator) => simulator.close(),
+      (thrown: unknown) => thrown,
+    )
+    if (error === undefined) continue
+    refused += 1
+    expect(error).toBeInstanceOf(InvalidInputError)
+    expect(error).toMatchObject({ code: 'INVALID_INPUT', message: expect.stringMatching(`^${name}[.:]`) })
+  }
+  expect(refused).toBeGreaterThan(20)
+})
+
+test('startSimulator refuses what is no object with options', async () => {
+  for (const options of [null, 5, 'x', [], () => 1]) {
+    await expect(startSimulator(options as SimulatorOptions)).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'options' })
+  }
+  await expect(startSimulator({ prot: 1 } as SimulatorOptions)).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'prot' })
 })
 
 test('no object of the language has got anything new', () => {

@@ -50,7 +50,7 @@ const DIRECTIONS: readonly Direction[] = [
   {
     file: 'src/store/track-door.ts',
     refused: ['./delivery-store.ts', './generated/client.ts', '../queue/x.ts', '@prisma/client', '@prisma/adapter-pg', 'undici', 'bullmq'],
-    allowed: ['pg', '../core/errors.ts'],
+    allowed: ['pg', '../core/errors.ts', './session-settings.ts'],
   },
   { file: 'src/store/b.ts', refused: [], allowed: ['@prisma/client', './generated/client.ts'] },
   { file: 'src/dingtalk/b.ts', refused: [], allowed: ['undici'] },

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
-import type { LoadedTask, Timer } from '../../src/core/ports.ts'
+import type { Lease, LoadedTask, Timer } from '../../src/core/ports.ts'
 import { reconcile } from '../../src/service/reconcile.ts'
 import {
   aTask,
+  exclusively,
   keyOf,
   minutesLater,
   NOTHING_RESTORED,
@@ -25,7 +26,7 @@ function aWorld(tasks: readonly LoadedTask[], now: Date) {
   const asked: Array<{ before: Date; limit: number }> = []
   const store = {
     ...rows,
-    exclusively: <T>(work: () => Promise<T>): Promise<T | null> => work(),
+    exclusively,
     async overdue(before: Date, limit: number, after: Timer | null): Promise<Timer[]> {
       asked.push({ before, limit })
       const from = after === null ? 0 : overdue.findIndex((each) => each.key.taskId === after.key.taskId) + 1
@@ -123,6 +124,20 @@ test('a pass is bounded even when there is no end to what is overdue', async () 
   const store = { ...world.store, overdue: async () => (pages++, page) }
   await reconcile({ ...world.deps, store })
   expect(pages).toBe(100)
+})
+
+test('a worker that lost its lease ends its pass: another one is at it', async () => {
+  const page = Array.from({ length: 500 }, () => overdueTask(aTask()))
+  const world = aWorld([], minutesLater(30))
+  let pages = 0
+  const store = {
+    ...world.store,
+    overdue: async () => (pages++, page),
+    exclusively: <T>(work: (lease: Lease) => Promise<T>): Promise<T | null> => work({ isHeld: () => pages < 3 }),
+  }
+  const old = someOldDetails({ names: 3 })
+  await reconcile({ ...world.deps, store, old })
+  expect([pages, old.left.names]).toEqual([3, 3])
 })
 
 test('while another worker is at it, nothing happens', async () => {

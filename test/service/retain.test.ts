@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { reconcile } from '../../src/service/reconcile.ts'
 import { type Retention, retain } from '../../src/service/retain.ts'
-import { NOTHING_RESTORED, notes, SENT, someOldDetails, someRows, someTimers, TIMING } from './support.ts'
+import { exclusively, NOTHING_RESTORED, notes, SENT, someOldDetails, someRows, someTimers, TIMING } from './support.ts'
 
 const DAY_MS = 86_400_000
 const daysBefore = (days: number): Date => new Date(SENT.getTime() - days * DAY_MS)
@@ -53,7 +53,7 @@ test('a pass ends after a few seconds, however slow the database is', async () =
 test('the reconciler does it, after what is due, and only the worker that reconciles', async () => {
   const old = someOldDetails({ names: 3 })
   const journal = notes()
-  const store = { ...someRows(), overdue: async () => [], exclusively: <T>(work: () => Promise<T>): Promise<T | null> => work() }
+  const store = { ...someRows(), overdue: async () => [], exclusively }
   const deps = { store, old, timers: someTimers(), timing: TIMING, graceMs: 60_000, now: () => SENT, journal }
   await reconcile({ ...deps, store: { ...store, exclusively: async () => null } })
   expect(old.left.names).toBe(3)

@@ -7,6 +7,7 @@ import type {
   AppLimits,
   DeliveryStore,
   Journal,
+  Lease,
   LoadedTask,
   LookTimers,
   Reservation,
@@ -52,6 +53,9 @@ export function aTask(columns: Partial<LoadedTask> = {}): LoadedTask {
     ...columns,
   }
 }
+
+/** A lease that no other worker wants. */
+export const exclusively = <T>(work: (lease: Lease) => Promise<T>): Promise<T | null> => work({ isHeld: () => true })
 
 /** Rows in a map, with the compare-and-set that the port promises. */
 export interface Rows extends Pick<DeliveryStore, 'load' | 'apply' | 'end' | 'putOff' | 'rename'> {

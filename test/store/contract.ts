@@ -2,7 +2,36 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { HOUR_MS, type TaskKey } from '../../src/core/delivery.ts'
 import { planExpiry } from '../../src/core/plan.ts'
 import type { DeliveryStore, Timer } from '../../src/core/ports.ts'
-import { adoptAll, answeredAt, aRequest, aTask, loaded, lookAt, minutesLater, planBody, planFor, SENT, TIMING } from './support/looks.ts'
+import type { DelayReason } from '../../src/core/reasons.ts'
+import {
+  aDelay,
+  adoptAll,
+  answeredAt,
+  aRequest,
+  aTask,
+  aTaskProblem,
+  loaded,
+  lookAt,
+  minutesLater,
+  planBody,
+  planFor,
+  SENT,
+  TIMING,
+} from './support/looks.ts'
+
+const PAUSED = { said: '41011', message: 'wrong agent id', requestId: 'r', agentId: '836390886', ip: null } as const
+
+/** Each reason for which a poll can be delayed. */
+const DELAYS: readonly DelayReason[] = [
+  { code: 'call_rate', detail: null },
+  { code: 'call_budget', detail: { budget: 5_000, used: 4_990, reserved: 10, month: '2026-11' } },
+  { code: 'paused', detail: { ...PAUSED, scope: 'pair', problem: 'agent_id', until: '2026-11-30T08:15:00.000Z' } },
+  { code: 'paused', detail: { ...PAUSED, scope: 'app', problem: 'quota', until: '2026-11-30T08:15:00.000Z' } },
+  { code: 'paused', detail: { ...PAUSED, scope: 'worker', problem: 'credentials', until: '2026-11-30T08:15:00.000Z' } },
+  { code: 'calls_used_up', detail: { calls: 27 } },
+  { code: 'write_refused', detail: null },
+  { code: 'earlier_version', detail: { text: 'the app is paused: grant qyapi_base' } },
+]
 
 type Store = DeliveryStore & { cancel(key: TaskKey): Promise<boolean> }
 
@@ -22,7 +51,8 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
         expect(await store.track([request])).toEqual([{ key: { app: 'default', taskId: request.taskId }, isNew: true }])
         expect(await store.load(request)).toMatchObject({
           ...{ key: { app: 'default', taskId: request.taskId }, agentId: '836390886', campaign: 'payroll-11', status: 'tracking' },
-          ...{ sentAt: SENT, deadlineAt: minutesLater(24 * 60), recipientsKnown: true, pollNo: 0, hindrance: null },
+          ...{ sentAt: SENT, deadlineAt: minutesLater(24 * 60), recipientsKnown: true, pollNo: 0, calls: 0, finalCalls: 0 },
+          ...{ problem: null, delay: null, sentAtGiven: true },
           recipients: [
             { userId: '036632523163121146', firstSeenAt: null, state: { kind: 'pending' } },
             { userId: 'ann', firstSeenAt: null, state: { kind: 'pending' } },
@@ -215,7 +245,6 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
         const { key } = await aTask(store, { userIds: ['ann', 'bob'] })
         const task = await lookAt(store, key, { read: ['ann'], failed: ['bob'] }, 5)
         expect(task).toMatchObject({ status: 'complete', nextPollAt: null })
-        expect(task.reason).toMatch(/^all_accounted_for/)
       })
 
       test('an ended task takes no look', async () => {
@@ -235,6 +264,29 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
         })
       })
 
+      test('a failed poll leaves its problem, which the next one counts on and a successful one clears', async () => {
+        const { key } = await aTask(store, { userIds: ['ann'] })
+        const refusal = { errcode: 40035, errmsg: 'bad parameter, request ip=203.0.113.7', request_id: 'r-1' }
+        for (const minutes of [5, 20]) await store.apply(planBody(await loaded(store, key), refusal, minutes))
+        const failing = await loaded(store, key)
+        expect(failing).toMatchObject({ pollNo: 2, goodPolls: 0, failuresInRow: 2, calls: 2, finalCalls: 0 })
+        expect(failing.problem).toEqual(
+          aTaskProblem('parameters', {
+            ...{ said: '40035', message: refusal.errmsg, requestId: 'r-1', ip: '203.0.113.7', since: minutesLater(5), polls: 2 },
+          }),
+        )
+        expect(await lookAt(store, key, { unread: ['ann'] }, 40)).toMatchObject({ problem: null, failuresInRow: 0, goodPolls: 1, calls: 3 })
+      })
+
+      test('calls are counted as many as a poll took, and those of the final poll apart', async () => {
+        const { key } = await aTask(store, { userIds: ['ann'] })
+        const twice = planFor(await loaded(store, key), { unread: ['ann'] }, 5, 2)
+        await store.apply(twice)
+        expect(await store.load(key)).toMatchObject({ pollNo: 1, calls: 2, finalCalls: 0 })
+        const final = await lookAt(store, key, { unread: ['ann'] }, 24 * 60 - 4)
+        expect(final).toMatchObject({ pollNo: 2, calls: 3, finalCalls: 1 })
+      })
+
       test('one look that cannot be stored does not take the others with it', async () => {
         const [good, bad, fine] = [await aTask(store), await aTask(store), await aTask(store)]
         const poison = planFor(bad, { read: ['ann'] }, 5)
@@ -251,14 +303,14 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
       })
     })
 
-    describe('ending and putting off', () => {
+    describe('ending and delaying', () => {
       test('an expired task keeps its people as of the last good look', async () => {
         const { key } = await aTask(store, { userIds: ['ann', 'bob'] })
         const before = await lookAt(store, key, { unread: ['ann'] }, 5)
-        const update = planExpiry(before, TIMING, null)
+        const update = planExpiry(before, TIMING)
         expect(await store.end(key, { pollNo: before.pollNo }, update)).toBe('stored')
         expect(await store.load(key)).toMatchObject({
-          ...{ status: 'expired', reason: update.reason, nextPollAt: null },
+          ...{ status: 'expired', nextPollAt: null },
           recipients: before.recipients,
         })
         expect(await store.end(key, { pollNo: before.pollNo }, update)).toBe('stale')
@@ -267,18 +319,47 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
       test('an end that believes another number of looks is stale', async () => {
         const task = await aTask(store, { userIds: ['ann'] })
         await lookAt(store, task.key, { unread: ['ann'] }, 5)
-        expect(await store.end(task.key, { pollNo: 0 }, planExpiry(task, TIMING, null))).toBe('stale')
+        expect(await store.end(task.key, { pollNo: 0 }, planExpiry(task, TIMING))).toBe('stale')
         expect((await loaded(store, task.key)).status).toBe('tracking')
       })
 
-      test('a look is put off with its reason, until the next good look', async () => {
+      test.each(DELAYS)('a poll is delayed for $code, and the reason is gone with the next poll', async (reason) => {
         const task = await aTask(store, { userIds: ['ann'] })
-        expect(await store.putOff(task.key, { pollNo: 0 }, minutesLater(30), 'the app is paused')).toBe('stored')
-        expect(await store.load(task.key)).toMatchObject({ pollNo: 0, nextPollAt: minutesLater(30), hindrance: 'the app is paused' })
-        await store.apply(planBody(await loaded(store, task.key), { errcode: -1 }, 31))
-        expect((await loaded(store, task.key)).hindrance).toBe('the app is paused')
-        expect((await lookAt(store, task.key, { unread: ['ann'] }, 32)).hindrance).toBeNull()
-        expect(await store.putOff(task.key, { pollNo: 0 }, minutesLater(40), 'late')).toBe('stale')
+        expect(await store.delay(task.key, { pollNo: 0 }, aDelay(minutesLater(30), { reason }))).toBe('stored')
+        const delayed = await loaded(store, task.key)
+        expect(delayed).toEqual({ ...task, nextPollAt: minutesLater(30), delay: reason })
+        expect((await lookAt(store, task.key, { unread: ['ann'] }, 32)).delay).toBeNull()
+        expect(await store.delay(task.key, { pollNo: 0 }, aDelay(minutesLater(40), { reason }))).toBe('stale')
+      })
+
+      test('a delay without a reason keeps the poll due as planned, and takes an earlier reason away', async () => {
+        const { key } = await aTask(store)
+        await store.delay(key, { pollNo: 0 }, aDelay(minutesLater(30)))
+        await store.delay(key, { pollNo: 0 }, aDelay(minutesLater(31), { reason: null }))
+        expect(await store.load(key)).toMatchObject({ nextPollAt: minutesLater(31), delay: null })
+      })
+
+      test('an attempt without a call leaves its problem, its failures and its calls, and no poll', async () => {
+        const { key } = await aTask(store, { userIds: ['ann'] })
+        const problem = aTaskProblem('credentials', { said: '40096', scope: 'worker', requestId: null, ip: '203.0.113.7' })
+        await store.delay(key, { pollNo: 0 }, aDelay(minutesLater(2), { problem, reason: null, failuresInRow: 3, calls: 5, finalCalls: 1 }))
+        expect(await store.load(key)).toMatchObject({ pollNo: 0, goodPolls: 0, problem, failuresInRow: 3, calls: 5, finalCalls: 1 })
+      })
+
+      test('many tasks are delayed at once, each until its own time', async () => {
+        const requests = Array.from({ length: 250 }, () => aRequest())
+        await store.track(requests)
+        const results = await Promise.all(requests.map((request, i) => store.delay(request, { pollNo: 0 }, aDelay(minutesLater(i + 1)))))
+        expect(new Set(results)).toEqual(new Set(['stored']))
+        const after = await Promise.all(requests.map((request) => loaded(store, request)))
+        expect(after.map(({ nextPollAt }) => nextPollAt)).toEqual(requests.map((_, i) => minutesLater(i + 1)))
+      })
+
+      test('a task that has ended is not delayed', async () => {
+        const { key } = await aTask(store)
+        await store.cancel(key)
+        expect(await store.delay(key, { pollNo: 0 }, aDelay(minutesLater(30)))).toBe('stale')
+        expect(await store.load(key)).toMatchObject({ status: 'cancelled', nextPollAt: null, delay: null })
       })
 
       test('a task is cancelled once, and takes no look afterwards', async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openTestStore, type TestStore } from './support/database.ts'
-import { adoptAll, aRequest, loaded, minutesLater, planFor } from './support/looks.ts'
+import { aDelay, adoptAll, aRequest, loaded, minutesLater, planFor } from './support/looks.ts'
 
 const TASKS = 1_500
 const requests = Array.from({ length: TASKS }, () => aRequest())
@@ -40,13 +40,12 @@ test('a batch of looks reads its own tasks, and not every open one', async () =>
   expect(cost / some.length).toBeLessThanOrEqual(30)
 })
 
-test('so do loading, putting off and ending', async () => {
+test('so do loading, delaying and ending', async () => {
   const some = requests.slice(200, 300)
   const loading = await readsOf(() => Promise.all(some.map((request) => db.store.load(request))))
-  const later = minutesLater(30)
-  const puttingOff = await readsOf(() => Promise.all(some.map((request) => db.store.putOff(request, { pollNo: 0 }, later, 'paused'))))
+  const delaying = await readsOf(() => Promise.all(some.map((request) => db.store.delay(request, { pollNo: 0 }, aDelay(minutesLater(30))))))
   const cancelling = await readsOf(() => db.store.cancel(requests[300] ?? aRequest()))
   expect(loading / some.length).toBeLessThanOrEqual(10)
-  expect(puttingOff / some.length).toBeLessThanOrEqual(10)
+  expect(delaying / some.length).toBeLessThanOrEqual(10)
   expect(cancelling).toBeLessThanOrEqual(10)
 })

@@ -1,7 +1,8 @@
 import type pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { ListedState } from '../../src/core/delivery.ts'
-import { type LookDeps, look } from '../../src/service/look.ts'
+import { type PollDeps, poll } from '../../src/service/poll.ts'
+import { createWriteBreaker } from '../../src/service/write-breaker.ts'
 import { beginErasure, digestOf, erasePerson } from '../../src/store/erase-people.ts'
 import { settleCampaigns } from '../../src/store/settle-campaigns.ts'
 import { until } from '../support/wait.ts'
@@ -132,7 +133,7 @@ test('somebody who is erased while another is taken out of a task for its look g
   await beginErasure(db, { userId: ERIN, app: null })
   // Its pages are looked through only when the look is over.
   let pseudonym = ''
-  const rename: LookDeps['store']['rename'] = async (...person) => {
+  const rename: PollDeps['store']['rename'] = async (...person) => {
     await db.store.rename(...person)
     pseudonym ||= await beginErasure(db, { userId: 'ann', app: null })
   }
@@ -236,34 +237,40 @@ async function lookThrough(
   key: { readonly app: string; readonly taskId: string },
   lists: Parameters<typeof planFor>[1],
   minutes: number,
-  store: LookDeps['store'] = db.store,
+  store: PollDeps['store'] = db.store,
 ) {
   const people = new Map<string, ListedState>([
     ...(lists.unread ?? []).map((name): [string, ListedState] => [name, { kind: 'unread' }]),
     ...(lists.read ?? []).map((name): [string, ListedState] => [name, { kind: 'read' }]),
   ])
-  const deps: LookDeps = {
+  const deps: PollDeps = {
     store,
     digest: digestOf,
     api: {
       sendResult: async () => ({
-        kind: 'observed',
-        observation: { requestedAt: minutesLater(minutes), respondedAt: answeredAt(minutes), requestId: null, people },
+        calls: 1,
+        answer: {
+          kind: 'observed',
+          observation: { requestedAt: minutesLater(minutes), respondedAt: answeredAt(minutes), requestId: null, people },
+        },
       }),
     },
-    gate: NO_GATE,
-    permits: { take: async () => ({ kind: 'granted' }) },
+    gate: { refund: nothing },
+    permits: { take: async () => ({ kind: 'granted', month: '2026-11' }) },
+    scopes: { failed: no, good: no, claimProbe: no },
+    worker: WELL,
+    writes: createWriteBreaker({ now: () => new Date(), onFailed: quiet }),
     timing: TIMING,
     now: () => new Date(),
     journal: QUIET,
   }
   await db.pool.query('UPDATE delivery_task SET next_poll_at = now() WHERE task_id = $1 AND status = $2', [key.taskId, 'tracking'])
-  await look(deps, key, new AbortController().signal)
+  await poll(deps, key, new AbortController().signal)
   return (await loaded(db.store, key)).status
 }
 
 const nothing = async (): Promise<void> => undefined
-const NO_GATE = { healthy: nothing, throttle: nothing, pause: nothing, quota: nothing, refund: nothing }
+const no = async (): Promise<boolean> => false
 const quiet = (): void => undefined
 const QUIET = {
   early: quiet,
@@ -272,10 +279,23 @@ const QUIET = {
   adopted: quiet,
   looked: quiet,
   ended: quiet,
-  putOff: quiet,
+  delayed: quiet,
+  paused: quiet,
+  recovered: quiet,
   reconciled: quiet,
   retained: quiet,
   failed: quiet,
+}
+
+/** A worker that can poll every app. */
+const WELL = {
+  hold: () => null,
+  failed: nothing,
+  succeeded: nothing,
+  isServedByOthers: no,
+  beat: nothing,
+  problems: () => ({}),
+  leave: nothing,
 }
 
 /** Until so many sessions wait for a lock. */

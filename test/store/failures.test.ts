@@ -6,7 +6,7 @@ import { createDeliveryStore, type PostgresDeliveryStore } from '../../src/store
 import { type Database, openDatabase } from '../../src/store/prisma.ts'
 import { startProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
-import { aRequest, aTask, loaded, lookAt, planFor, SENT, TIMING } from './support/looks.ts'
+import { aDelay, aRequest, aTask, loaded, lookAt, planFor, SENT, TIMING } from './support/looks.ts'
 
 let db: TestStore
 beforeAll(async () => {
@@ -61,7 +61,7 @@ describe('a reply that is lost after the commit', () => {
     const task = await aTask(db.store, { userIds: ['ann'] })
     await through.load(task.key)
     await proxy.mode('dropOneReply')
-    expect(await through.end(task.key, { pollNo: 0 }, planExpiry(task, TIMING, null))).toBe('stored')
+    expect(await through.end(task.key, { pollNo: 0 }, planExpiry(task, TIMING))).toBe('stored')
   })
 
   test('a look of another worker that came first stays stale', async () => {
@@ -116,7 +116,7 @@ test('a database that is away is named as such, by every method, within seconds'
       store.load(task.key),
       store.track([aRequest()]),
       store.apply(planFor(task, { read: ['ann'] }, 5)),
-      store.putOff(task.key, { pollNo: 0 }, SENT, 'x'),
+      store.delay(task.key, { pollNo: 0 }, aDelay(SENT)),
       store.overdue(SENT, 1, null),
       store.cancel(task.key),
       store.exclusively(async () => 1),
@@ -138,14 +138,14 @@ test('a full pool says so instead of waiting for ever', async () => {
   await small.close()
 })
 
-test("the lock takes nothing from the pool: what is done under it has the pool's only connection", async () => {
+test("the lease keeps no connection: what is done under it has the pool's only one", async () => {
   const small = openDatabase(db.url, { max: 1, connectionTimeoutMs: 250 })
   const store = createDeliveryStore(small)
   expect(await store.exclusively(async () => [await store.load({ app: 'default', taskId: '1' })])).toEqual([null])
   await small.close()
 })
 
-test('the lock of a worker whose connection broke is free again', async () => {
+test('a worker whose connections broke keeps its lease, and gives it back', async () => {
   const rival = createDeliveryStore(openRival())
   const result = await db.store.exclusively(async () => {
     expect(await rival.exclusively(async () => 'never')).toBeNull()

@@ -68,7 +68,7 @@ async function rowsAfter(answers: readonly Said[], userIds: readonly string[] | 
     [key.taskId],
   )
   const { rows: task } = await opened.pool.query(
-    `SELECT status, reason, last_good_requested_at, last_observed_at, pending, invalid, failed, forbidden, unread, read
+    `SELECT status, reason_code, last_good_requested_at, last_observed_at, pending, invalid, failed, forbidden, unread, read
      FROM delivery_task WHERE task_id = $1`,
     [key.taskId],
   )

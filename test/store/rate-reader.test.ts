@@ -4,7 +4,7 @@ import { PrismaClient } from '../../src/store/generated/client.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
 import { createRateReader } from '../../src/store/rate-reader.ts'
 import { createTestDatabase } from '../support/postgres.ts'
-import { answeredAt, aTask, lookAt, minutesLater, SENT } from './support/looks.ts'
+import { answeredAt, aTask, delay, lookAt, minutesLater, SENT } from './support/looks.ts'
 import { lookInVain, openTestReader, set, type TestReader } from './support/reader.ts'
 
 let db: TestReader
@@ -45,14 +45,17 @@ describe('a task', () => {
     await lookAt(db.store, key, { read: ['ann'], unread: ['bob'] }, 5)
     const known = await db.rates.task(key)
     await lookInVain(db, key, minutesLater(9))
-    expect(await db.rates.task(key)).toEqual({ ...known, polls: 2, nextPollAt: expect.any(Date) })
+    const problem = { problemCode: 'outage', problemDetail: expect.objectContaining({ said: 'TIMEOUT' }), problemSince: minutesLater(9) }
+    expect(await db.rates.task(key)).toEqual({ ...known, ...problem, polls: 2, calls: 2, nextPollAt: expect.any(Date) })
     expect(known.lastObservedAt).toEqual(answeredAt(5))
   })
 
-  test('put off says why', async () => {
+  test('delayed says why', async () => {
     const { key } = await aTask(db.store)
-    await db.store.putOff(key, { pollNo: 0 }, minutesLater(90), 'the app is paused')
-    expect(await db.rates.task(key)).toMatchObject({ hindrance: 'the app is paused', nextPollAt: minutesLater(90), polls: 0 })
+    const detail = { budget: 20, used: 15, reserved: 5, month: '2026-11' }
+    await delay(db.store, key, minutesLater(90), { code: 'call_budget', detail })
+    const delayed = { hindrance: 'call_budget', delayCode: 'call_budget', delayDetail: detail }
+    expect(await db.rates.task(key)).toMatchObject({ ...delayed, nextPollAt: minutesLater(90), polls: 0 })
   })
 
   test('and a campaign are the sum of their parts', async () => {
@@ -168,6 +171,7 @@ describe('what cannot be told', () => {
       db.rates.curve(ref),
       db.rates.band(ref),
       db.rates.timeToRead(ref),
+      db.rates.readTimes(ref),
       db.rates.forbidden(ref),
       db.rates.stateAt(ref, SENT),
       db.rates.looks(ref),
@@ -180,6 +184,7 @@ describe('what cannot be told', () => {
       db.rates.campaignCurve(ref),
       db.rates.band(ref),
       db.rates.timeToRead(ref),
+      db.rates.readTimes(ref),
       db.rates.forbidden(ref),
     ].map((answer) => answer.catch((error: unknown) => error))
 

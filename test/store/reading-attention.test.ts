@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { HOUR_MS, MINUTE_MS, type TaskKey } from '../../src/core/delivery.ts'
-import { aRequest, aTask, lookAt } from './support/looks.ts'
+import { aRequest, aTask, delay, lookAt } from './support/looks.ts'
 import { lookBetween, lookInVain, openTestReader, scaledDeadline, set, type TestReader } from './support/reader.ts'
 
 let db: TestReader
@@ -53,28 +53,28 @@ describe('an open task', () => {
 
   test('is hindered when its look was put off', async () => {
     const key = await aHealthyTask()
-    await db.store.putOff(key, { pollNo: 0 }, ahead(HOUR_MS), 'the app is paused')
+    await delay(db.store, key, ahead(HOUR_MS), { code: 'call_rate', detail: null })
     const [task] = await db.rates.attention()
     expect(task).toEqual({ ...(await db.rates.task(key)), risk: 'hindered' })
-    expect(task).toMatchObject({ hindrance: 'the app is paused' })
+    expect(task).toMatchObject({ hindrance: 'call_rate' })
   })
 
   test.each([
     ['failed', (key: TaskKey) => lookInVain(db, key, ago(MINUTE_MS))],
     ['said nothing', (key: TaskKey) => lookBetween(db, key, { errcode: 0 }, ago(MINUTE_MS), ago(59_000))],
-  ])('is hindered while its last look %s, until one is good', async (_what, fail) => {
+  ])('has a problem while its last look %s, until one is good', async (_what, fail) => {
     const key = await aHealthyTask()
     await lookAt(db.store, key, { unread: ['ann'] }, 5)
     await fail(key)
     await set(db, key, { next_poll_at: ahead(MINUTE_MS) })
-    expect(await risks()).toEqual([[key.taskId, 'hindered']])
+    expect(await risks()).toEqual([[key.taskId, 'problem']])
     await lookAt(db.store, key, { unread: ['ann'] }, 59)
     await set(db, key, { next_poll_at: ahead(MINUTE_MS) })
     expect(await risks()).toEqual([])
   })
 
-  test('is overdue rather than hindered: the reason why may have gone', async () => {
-    const key = await aHealthyTask({ hindrance: 'the app is paused', next_poll_at: ago(5 * MINUTE_MS) })
+  test('is overdue rather than delayed: the reason why may have gone', async () => {
+    const key = await aHealthyTask({ delay_code: 'call_rate', next_poll_at: ago(5 * MINUTE_MS) })
     expect(await risks()).toEqual([[key.taskId, 'overdue']])
   })
 })
@@ -86,8 +86,8 @@ describe('a task that ended', () => {
   })
 
   test('because DingTalk cannot answer for it is stopped', async () => {
-    const key = await anEndedTask('stopped', { last_observed_at: ago(2 * HOUR_MS), reason: 'refused' })
-    expect(await db.rates.attention()).toMatchObject([{ ...key, risk: 'stopped', reason: 'refused' }])
+    const key = await anEndedTask('stopped', { last_observed_at: ago(2 * HOUR_MS), reason_code: 'parameters' })
+    expect(await db.rates.attention()).toMatchObject([{ ...key, risk: 'stopped', reason: 'parameters' }])
   })
 
   test('with its window without one good look was never observed', async () => {
@@ -98,6 +98,16 @@ describe('a task that ended', () => {
   test('whose last good look was more than an hour before the deadline is blind', async () => {
     const blind = await anEndedTask('expired', { last_observed_at: ago(2 * HOUR_MS + MINUTE_MS) })
     await anEndedTask('expired', { last_observed_at: ago(2 * HOUR_MS - MINUTE_MS) })
+    expect(await risks()).toEqual([[blind.taskId, 'blind']])
+  })
+
+  test('whose window closed early is blind only where it was not seen for an hour before that', async () => {
+    const closed = (refusedSince: Date) => ({
+      ...{ last_observed_at: ago(10 * HOUR_MS), reason_code: 'window_closed_early' },
+      reason_detail: JSON.stringify({ refusedSince: refusedSince.toISOString() }),
+    })
+    await anEndedTask('expired', closed(ago(9.5 * HOUR_MS)))
+    const blind = await anEndedTask('expired', closed(ago(8.5 * HOUR_MS)))
     expect(await risks()).toEqual([[blind.taskId, 'blind']])
   })
 

@@ -76,6 +76,7 @@ const QUESTIONS: ReadonlyArray<readonly [name: string, most: number, ask: () => 
   ['what was known at a moment', 100, () => rates.stateAt(ref, new Date())],
   ['the time to read of a task', 80, () => rates.timeToRead(ref)],
   ['the time to read of a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.timeToRead(campaign)],
+  ['the same with its band', 10 * CAMPAIGN_PEOPLE, () => rates.readTimes(campaign)],
   // Tasks that ended are not counted; all of these are open.
   ['what every app does', TASKS + 100, () => rates.apps()],
   ['what needs attention', 2 * TASKS + 100, () => rates.attention()],
@@ -84,4 +85,18 @@ const QUESTIONS: ReadonlyArray<readonly [name: string, most: number, ask: () => 
 
 test.each(QUESTIONS)('%s reads at most %i rows', async (_name, most, ask) => {
   expect(await readsOf(ask)).toBeLessThanOrEqual(most)
+})
+
+test('the band and the time to read together take the people from the database once', async () => {
+  const statements: string[] = []
+  const counting = createRateReader({
+    prisma: {
+      $queryRawUnsafe: (query, ...values) => {
+        statements.push(query)
+        return db.prisma.$queryRawUnsafe(query, ...values)
+      },
+    },
+  })
+  await counting.readTimes(campaign)
+  expect(statements.filter((query) => query.includes('delivery_recipient_status'))).toHaveLength(1)
 })

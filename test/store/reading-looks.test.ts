@@ -35,7 +35,16 @@ describe('looks at a task', () => {
     ])
     expect(looks[1]).toEqual({
       ...{ pollNo: 2, requestedAt: minutesLater(7), respondedAt: answeredAt(7), dueAt: expect.any(Date), outcome: 'transient' },
-      ...{ code: 'isv.busy', message: 'later', requestId: 'r', changed: 0, anomalies: 0 },
+      ...{
+        code: 'isv.busy',
+        problemCode: 'unknown_code',
+        scope: 'answer',
+        calls: 1,
+        message: 'later',
+        requestId: 'r',
+        changed: 0,
+        anomalies: 0,
+      },
       ...{ pending: null, invalid: null, failed: null, forbidden: null, unread: null, read: null },
     })
     expect(looks[2]).toMatchObject({ respondedAt: null, message: 'no answer', requestId: null })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { forbiddenReasonOf } from '../../src/core/classify.ts'
 import { MINUTE_MS, SECOND_MS } from '../../src/core/delivery.ts'
+import { forbiddenReasonOf } from '../../src/core/problems.ts'
 import { elapsedOf } from '../../src/core/read-bracket.ts'
 import { timeToReadOfTask, timeToReadPooled } from '../../src/core/time-to-read.ts'
 import { aRequest, type Lists, minutesLater, SENT } from './support/looks.ts'
@@ -142,6 +142,7 @@ async function holdTask(tables: Tables, task: RawTask): Promise<void> {
   const brackets = bracketsOf(people)
   expect(await db.rates.band(key)).toEqual(bandOf(brackets))
   expect(await db.rates.timeToRead(key)).toEqual(timeToReadOfTask(brackets.map(elapsedOf), task.last_observed_at))
+  expect(await db.rates.readTimes(key)).toEqual({ band: await db.rates.band(key), timeToRead: await db.rates.timeToRead(key) })
   for (const at of momentsOf(tables, task)) expect(await db.rates.stateAt(key, at)).toEqual(knownAt(tables, at))
   const [first] = people
   if (first === undefined) return
@@ -215,6 +216,7 @@ async function holdCampaign(ref: { readonly app: string; readonly campaign: stri
   const brackets = bracketsOf(people)
   expect(await db.rates.band(ref)).toEqual(bandOf(brackets))
   expectTimes(await db.rates.timeToRead(ref), timeToReadPooled(brackets.map(elapsedOf), rates.lastObservedAt))
+  expect(await db.rates.readTimes(ref)).toEqual({ band: await db.rates.band(ref), timeToRead: await db.rates.timeToRead(ref) })
 }
 
 async function holdPopulation(app: string, tables: Tables): Promise<void> {

@@ -52,7 +52,15 @@ describe('the time to read of one task', () => {
 
   test('of nobody is nothing', async () => {
     const { key } = await aTask(db.store, { userIds: ['ann'] })
-    expect(await db.rates.timeToRead(key)).toEqual({ people: 0, read: 0, method: 'looks', asOf: null, quantiles: [], within: [] })
+    expect(await db.rates.timeToRead(key)).toEqual({
+      people: 0,
+      read: 0,
+      assumedSendTimes: 0,
+      method: 'looks',
+      asOf: null,
+      quantiles: [],
+      within: [],
+    })
     expect(await db.rates.band(key)).toEqual([])
   })
 

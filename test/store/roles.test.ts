@@ -56,6 +56,11 @@ const TABLES = [
   'delivery_app',
   'delivery_campaign',
   'delivery_campaign_change',
+  'delivery_campaign_salt',
+  'delivery_erasure',
+  'delivery_lease',
+  'delivery_pair',
+  'delivery_worker',
 ]
 const VIEWS = [
   'delivery_task_rates',
@@ -66,6 +71,8 @@ const VIEWS = [
   'delivery_looks',
   'delivery_state_changes',
   'delivery_app_usage',
+  'delivery_pair_status',
+  'delivery_worker_status',
 ]
 const WRITES = (table: string): string[] => [`DELETE FROM ${table}`, `INSERT INTO ${table} DEFAULT VALUES`, `TRUNCATE ${table} CASCADE`]
 

@@ -131,9 +131,15 @@ describe('one task', () => {
 
   test('the end keeps who is unread as of the last good look, with the time of the end', async () => {
     const task = await loaded(db.store, key)
-    await db.store.end(key, { pollNo: task.pollNo }, planExpiry(task, TIMING, 'the app was paused'))
+    await db.store.end(key, { pollNo: task.pollNo }, planExpiry(task, TIMING))
     const ended = await rates.task(key)
-    expect(ended).toMatchObject({ status: 'expired', reason: expect.stringContaining('the app was paused'), polls: 5, nextPollAt: null })
+    expect(ended).toMatchObject({
+      status: 'expired',
+      reason: 'blind_before_deadline',
+      reasonCode: 'blind_before_deadline',
+      polls: 5,
+      nextPollAt: null,
+    })
     expect(ended.finishedAt).toBeInstanceOf(Date)
     expect(await rates.recipients(key, { state: 'unread' })).toMatchObject([
       { userId: 'ann', lastUnreadAt: minutesLater(20), asOf: answeredAt(20) },

@@ -4,6 +4,7 @@ export const CHECKS = [
   'schema',
   'queue',
   'consumption',
+  'rights',
   'overdue',
   'blind gaps',
   'queue memory',

@@ -7,6 +7,6 @@ const { BLOCKED_UNTIL } = process.env
 const hang = () => new Promise(() => undefined)
 
 process.on('SIGUSR2', () => {
-  if (BLOCKED_UNTIL === undefined) Worker.prototype._getNextJob = hang
+  if (BLOCKED_UNTIL === undefined) Reflect.set(Worker.prototype, '_getNextJob', hang)
   else while (!existsSync(BLOCKED_UNTIL)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
 })

@@ -102,7 +102,7 @@ export function createMemoryStore(now: Clock): MemoryStore {
       if (locked) return null
       locked = true
       try {
-        return await work()
+        return await work({ isHeld: () => true })
       } finally {
         locked = false
       }

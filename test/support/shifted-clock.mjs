@@ -3,15 +3,16 @@ const { SHIFT_MS = '0', STEP_MS } = process.env
 const System = globalThis.Date
 let shiftMs = Number(SHIFT_MS)
 
-globalThis.Date = class Date extends System {
+class Date extends System {
   constructor(...given) {
-    super(...(given.length === 0 ? [System.now() + shiftMs] : given))
+    super(.../** @type {[number]} */ (given.length === 0 ? [System.now() + shiftMs] : given))
   }
 
   static now() {
     return System.now() + shiftMs
   }
 }
+Reflect.set(globalThis, 'Date', Date)
 
 if (STEP_MS !== undefined) {
   process.on('SIGUSR2', () => {

@@ -2,8 +2,8 @@ import { Client } from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { HealthReport } from '../../src/http/health.ts'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
+import { createDeliveryStore } from '../../src/store/delivery-store.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
-import { withSessionLock } from '../../src/store/session-lock.ts'
 import { databaseCheck } from '../../src/wiring/checks/database.ts'
 import { createDatabaseClock } from '../../src/wiring/clock.ts'
 import { healthOf, serverHealthOf } from '../../src/wiring/health.ts'
@@ -48,14 +48,14 @@ describeQueues((backend) => {
     const database = openDatabase(databaseUrl)
     onTestFinished(() => database.close())
     const whileNobodyReconciles = () =>
-      withSessionLock(database.pool, async () => {
+      createDeliveryStore(database).exclusively(async () => {
         // This task has no timer.
         await execute(databaseUrl, lateTasks(1, 600))
         await until(async () => wrongIn(await worker.health()).join() === 'consumption', { what: 'it is red' })
         return 'red'
       })
-    // The worker itself may hold the lock for a moment.
-    expect(await until(whileNobodyReconciles, { what: 'the lock was ours' })).toBe('red')
+    // The worker itself may hold the lease for a moment.
+    expect(await until(whileNobodyReconciles, { what: 'the lease was ours' })).toBe('red')
     await until(async () => (await worker.health()).ok, { what: 'it is well' })
   })
 

@@ -53,21 +53,16 @@ describe('the page of a worker', () => {
 })
 
 describe('the gauges', () => {
-  const NOW_PAUSED = { pause_kind: 'quota', paused_until: "now() + interval '1 hour'" }
-
   test.each([
-    ['nothing was refused', { pause_kind: null, paused_until: 'NULL' }, null],
-    ['the quota is used up', NOW_PAUSED, 'quota'],
-    ['a rate limit is over', { pause_kind: 'throttled', paused_until: "now() - interval '1 second'" }, null],
-    [
-      'a misconfigured app waits for its probe',
-      { pause_kind: 'configuration', paused_until: "now() - interval '1 second'" },
-      'configuration',
-    ],
-  ])('the pause of an app when %s', async (_, { pause_kind, paused_until }, expected) => {
+    ['nothing was refused', null, "'1 hour'", null],
+    ['the quota is used up', 'quota', "'1 hour'", 'quota'],
+    ['a rate limit waits for its probe', 'rate_limit', "'-1 second'", 'throttled'],
+    ['DingTalk is out of order', 'outage', "'1 minute'", 'outage'],
+    ['a misconfigured app waits for its probe', 'permission', "'-1 second'", 'configuration'],
+  ])('the pause of an app when %s', async (_, code, wait, expected) => {
+    const paused = code === null ? 'NULL, NULL' : `'${code}', now() + interval ${wait}`
     const gauges = await gaugesAfter(
-      `INSERT INTO delivery_app (app, calls_month, calls_used, pause_kind, paused_until)
-       VALUES ('hr', '2001-01', 7, ${pause_kind === null ? 'NULL' : `'${pause_kind}'`}, ${paused_until})`,
+      `INSERT INTO delivery_app (app, calls_month, calls_used, pause_code, paused_until) VALUES ('hr', '2001-01', 7, ${paused})`,
     )
     expect(gauges.apps).toEqual([{ app: 'hr', callsUsed: 0, pauseKind: expected }])
     expect(gauges.budgets).toEqual([{ app: 'hr', remaining: 100 }])
@@ -78,6 +73,36 @@ describe('the gauges', () => {
       `INSERT INTO delivery_app (app, calls_month, calls_used) VALUES ('hr', to_char(now() AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM'), 700)`,
     )
     expect(gauges).toMatchObject({ apps: [{ callsUsed: 700 }], budgets: [{ app: 'hr', remaining: 0 }] })
+  })
+
+  test('open tasks are counted by problem, and agent ids and workers by app', async () => {
+    const gauges = await gaugesAfter(
+      `SELECT track_delivery(task_id => n::text, app => CASE WHEN n < 4 THEN 'hr' ELSE 'it' END) FROM generate_series(1, 5) AS n;
+       UPDATE delivery_task SET problem_code = CASE task_id WHEN '3' THEN 'permission' ELSE 'agent_id' END WHERE task_id <> '5';
+       UPDATE delivery_task SET status = 'cancelled', next_poll_at = NULL, finished_at = now() WHERE task_id = '4';
+       INSERT INTO delivery_app (app) VALUES ('hr'), ('it');
+       INSERT INTO delivery_pair (app, agent_id, pause_code, paused_until) VALUES ('hr', '1', 'agent_id', now()), ('hr', '2', NULL, NULL);
+       INSERT INTO delivery_worker (worker_id, started_at, seen_at, expires_at, apps, problems) VALUES
+         ('runs', now(), now(), now() + interval '1 minute', '{hr,it}', '{"it": {"code": "credentials"}}'),
+         ('gone', now(), now(), now() - interval '1 minute', '{hr,it}', '{"it": {"code": "credentials"}}')`,
+    )
+    expect(gauges.problems.toSorted((a, b) => (a.problem < b.problem ? -1 : 1))).toEqual([
+      { app: 'hr', problem: 'agent_id', count: 2 },
+      { app: 'hr', problem: 'permission', count: 1 },
+    ])
+    expect(gauges.pausedScopes.toSorted((a, b) => (a.app < b.app ? -1 : 1))).toEqual([
+      { app: 'hr', pairs: 1, workers: 0 },
+      { app: 'it', pairs: 0, workers: 1 },
+    ])
+  })
+
+  test('a task that ended blind is counted by its code, and one whose window closed early is not', async () => {
+    const gauges = await gaugesAfter(
+      `SELECT track_delivery(task_id => n::text) FROM generate_series(1, 4) AS n;
+       UPDATE delivery_task SET status = 'expired', next_poll_at = NULL, finished_at = now(), reason_code = (ARRAY['blind_before_deadline',
+         'never_observed', 'window_closed_early', 'window_over'])[task_id::integer]`,
+    )
+    expect(gauges.blind).toMatchObject({ ended: 2 })
   })
 
   test('a task is overdue a minute after its look was due', async () => {

@@ -119,7 +119,7 @@ SELECT
     read::double precision / nullif(read + unread, 0) AS read_rate,
     read::double precision / nullif(read + unread + pending + failed + forbidden + invalid, 0) AS read_rate_of_targeted,
     tracked_at, next_poll_at,
-    delay_code AS hindrance,
+    coalesce(delay_detail ->> 'text', delay_code) AS hindrance,
     good_polls, recipients_known, names_removed_at,
     reason_code, reason_detail, problem_code, problem_detail, problem_since, sent_at_given, calls, delay_code, delay_detail
 FROM delivery_task;
@@ -253,8 +253,8 @@ BEGIN
         END IF;
     END IF;
 
-    -- Nothing reserves further ahead than this, so what lies further ahead was written before the clock stepped back.
-    v_first := greatest(least(coalesce(a.next_call_at, v_now), v_now + make_interval(secs => (p_horizon_ms + v_every_ms) / 1000)), v_now);
+    -- Nothing reserves further ahead than this, so what lies further ahead was written before the clock stepped back: it means nothing any more.
+    v_first := CASE WHEN a.next_call_at <= v_now + make_interval(secs => (p_horizon_ms + v_every_ms) / 1000) THEN greatest(a.next_call_at, v_now) ELSE v_now END;
     v_ahead_ms := extract(epoch FROM v_first - v_now) * 1000;
     IF v_ahead_ms > p_horizon_ms THEN
         -- Until half of the horizon is free again, so that the next answer grants a batch and not a single call.
@@ -377,16 +377,19 @@ END
 $migration$;
 
 -- A poll succeeded: it lifts what is paused around it, and no earlier failed poll is a witness any more. A rate limit and a used-up quota are
--- not refuted by the answer to a call that was under way when they began.
-CREATE FUNCTION "delivery_report_good"(p_app text, p_agent_id text, p_requested_at timestamptz) RETURNS boolean
+-- not refuted by the answer to a call that was under way when they began. Returns the scopes whose pause it lifted, each with the problem.
+CREATE FUNCTION "delivery_report_good"(p_app text, p_agent_id text, p_requested_at timestamptz) RETURNS TABLE (scope text, problem_code text)
 LANGUAGE plpgsql SET search_path FROM CURRENT
 AS $$
+#variable_conflict use_column
 DECLARE
     v_app_paused boolean;
+    v_app_code text;
     v_pair_paused boolean;
+    v_pair_code text;
 BEGIN
-    SELECT pause_code IS NOT NULL AND (probing OR p_requested_at >= CASE WHEN pause_code IN ('rate_limit', 'quota') THEN pause_set_at ELSE pause_since END)
-    INTO v_app_paused FROM delivery_app WHERE app = p_app FOR UPDATE;
+    SELECT pause_code IS NOT NULL AND (probing OR p_requested_at >= CASE WHEN pause_code IN ('rate_limit', 'quota') THEN pause_set_at ELSE pause_since END), pause_code
+    INTO v_app_paused, v_app_code FROM delivery_app WHERE app = p_app FOR UPDATE;
     UPDATE delivery_app SET
         last_good_at = greatest(last_good_at, p_requested_at),
         pause_code = CASE WHEN v_app_paused THEN NULL ELSE pause_code END,
@@ -400,8 +403,8 @@ BEGIN
         updated_at = clock_timestamp()
     WHERE app = p_app;
 
-    SELECT pause_code IS NOT NULL AND (probing OR p_requested_at >= pause_since)
-    INTO v_pair_paused FROM delivery_pair WHERE app = p_app AND agent_id = p_agent_id FOR UPDATE;
+    SELECT pause_code IS NOT NULL AND (probing OR p_requested_at >= pause_since), pause_code
+    INTO v_pair_paused, v_pair_code FROM delivery_pair WHERE app = p_app AND agent_id = p_agent_id FOR UPDATE;
     IF FOUND THEN
         UPDATE delivery_pair SET
             last_good_at = greatest(last_good_at, p_requested_at),
@@ -419,7 +422,7 @@ BEGIN
         INSERT INTO delivery_pair AS known (app, agent_id, last_good_at) VALUES (p_app, p_agent_id, p_requested_at)
         ON CONFLICT (app, agent_id) DO UPDATE SET last_good_at = greatest(known.last_good_at, excluded.last_good_at);
     END IF;
-    RETURN coalesce(v_app_paused, false) OR coalesce(v_pair_paused, false);
+    RETURN QUERY SELECT 'app', v_app_code WHERE v_app_paused UNION ALL SELECT 'pair', v_pair_code WHERE v_pair_paused;
 END
 $$;
 
@@ -461,7 +464,7 @@ COMMENT ON COLUMN "delivery_task"."problem_polls" IS 'Failed polls in a row with
 COMMENT ON COLUMN "delivery_task"."final_calls" IS 'Calls of the final poll, its retries included. From the first one on no call is reserved for the task.';
 COMMENT ON COLUMN "delivery_task"."resumed" IS 'The next poll was brought forward: the job of the task is to be moved.';
 COMMENT ON COLUMN "delivery_task_rates"."reason" IS 'Why the task ended: reason_code, or the text that an earlier version stored; NULL while it is tracked.';
-COMMENT ON COLUMN "delivery_task_rates"."hindrance" IS 'The same as delay_code.';
+COMMENT ON COLUMN "delivery_task_rates"."hindrance" IS 'Why the next poll is later than planned: delay_code, or the text that an earlier version stored; NULL: it is not.';
 COMMENT ON COLUMN "delivery_recipient_status"."sent_at_given" IS 'The sender gave sent_at. False: it is the time at which the task was enqueued, and no bracket relies on it.';
 COMMENT ON COLUMN "delivery_poll"."problem_code" IS 'What the failed poll means, as a code; NULL after a successful one.';
 COMMENT ON COLUMN "delivery_looks"."problem_code" IS 'What the failed poll means, as a code; NULL after a successful one.';
@@ -535,5 +538,5 @@ COMMENT ON FUNCTION "delivery_reserve_calls"(text, integer, integer, integer, do
 COMMENT ON FUNCTION "delivery_refund_calls"(text, text, integer) IS 'Internal: gives calls back that were not made, in the month in which they were reserved.';
 COMMENT ON FUNCTION "delivery_report_app"(text, text, text, text, jsonb, timestamptz, integer, integer, double precision[], timestamptz) IS 'Internal: a failed poll that may mean that the whole app cannot be polled. Returns whether it is paused.';
 COMMENT ON FUNCTION "delivery_report_pair"(text, text, text, text, text, jsonb, timestamptz, integer, integer, double precision[], timestamptz) IS 'Internal: a failed poll that may mean that the app cannot be polled with this agent id. Returns whether the pair is paused.';
-COMMENT ON FUNCTION "delivery_report_good"(text, text, timestamptz) IS 'Internal: a successful poll. Returns whether it lifted a pause.';
+COMMENT ON FUNCTION "delivery_report_good"(text, text, timestamptz) IS 'Internal: a successful poll. Returns the scopes whose pause it lifted.';
 COMMENT ON FUNCTION "delivery_claim_probe"(text, text, double precision) IS 'Internal: takes the one probe of a paused pair that is due.';

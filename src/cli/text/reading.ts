@@ -16,10 +16,24 @@ const SHARES: ReadonlyMap<number, string> = new Map([
  * When people read, a sentence a line. Never a point: looks tell brackets, and an estimate over several tasks is called so.
  * @param scale see `scaleOf`. Times to read are those of a day of 24 hours whatever it is, which is to be said where it is not 1
  */
-export function timeToReadInWords({ people, quantiles, method }: TimeToRead, scale = 1): string {
+export function timeToReadInWords({ people, quantiles, method, assumedSendTimes }: TimeToRead, scale = 1): string {
   if (people === 0) return 'nobody was delivered to so far'
-  const lines = quantiles.map((quantile, i) => `${quantileInWords(quantile, i === 0)}${method === 'looks' ? '' : likelyInWords(quantile)}`)
-  return [...lines, ...(method === 'looks' ? [] : [POOLED]), ...(isAsInLife(scale) ? [] : [FASTER])].join('\n')
+  const since = assumedSendTimes === 0 ? 'send' : 'send or enqueue'
+  const lines = quantiles.map(
+    (quantile, i) =>
+      `${quantileInWords(quantile, i === 0 ? ` after the ${since}` : '')}${method === 'looks' ? '' : likelyInWords(quantile)}`,
+  )
+  return [
+    ...lines,
+    ...(assumedSendTimes === 0 ? [] : [assumedInWords(assumedSendTimes)]),
+    ...(method === 'looks' ? [] : [POOLED]),
+    ...(isAsInLife(scale) ? [] : [FASTER]),
+  ].join('\n')
+}
+
+/** What an assumed send time means for the figures. */
+function assumedInWords(tasks: number): string {
+  return `(the send time of ${tasks === 1 ? '1 task' : `${tasks} tasks`} was not given: times of its people count from the enqueue, so from the send they are longer)`
 }
 
 const FASTER = '(times are told as those of a day of 24 hours, which passes faster here)'
@@ -30,10 +44,10 @@ function isAsInLife(scale: number): boolean {
 
 const POOLED = "(most likely: Turnbull's estimate over tasks whose looks came at different times)"
 
-function quantileInWords({ share, certain }: ReadQuantile, isFirst: boolean): string {
+function quantileInWords({ share, certain }: ReadQuantile, since: string): string {
   const who = SHARES.get(share) ?? percent(share)
   if (certain.beforeMs === null) return `${who}: not yet at ${showDuration(certain.afterMs)}, and no more is known for sure`
-  return `${who} had read ${bracketInWords(certain.afterMs, certain.beforeMs)}${isFirst ? ' after the send' : ''}`
+  return `${who} had read ${bracketInWords(certain.afterMs, certain.beforeMs)}${since}`
 }
 
 function bracketInWords(afterMs: number, beforeMs: number): string {

@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
-import type { RateReader } from '../../core/rates.ts'
 import { addEndpoint } from './endpoint.ts'
 import { app, campaign, cursor, format, limit, search, since, state, until } from './parameters.ts'
 import { sendCampaignCsv } from './people.ts'
 import { CURVE, listOf, pageOf, ref } from './schemas.ts'
+import { answerShared, type CampaignReads, withApp } from './shared.ts'
 
-export function addCampaignRoutes(scope: FastifyInstance, rates: RateReader): void {
+export function addCampaignRoutes(scope: FastifyInstance, { rates, reads }: CampaignReads): void {
   addEndpoint(scope, {
     method: 'GET',
     path: '/v1/campaigns',
@@ -54,11 +54,12 @@ export function addCampaignRoutes(scope: FastifyInstance, rates: RateReader): vo
     query: { app },
     answer: CURVE,
     failures: [404, 409],
-    async handle({ param, query }) {
-      const asked = { campaign: param('name'), ...query }
-      const [curve, band] = await Promise.all([rates.campaignCurve(asked), rates.band(asked)])
-      return { curve, band }
-    },
+    handle: ({ param, query, reply }) =>
+      answerShared(reads, reply, async (shared) => {
+        const asked = await withApp(shared, { campaign: param('name'), ...query })
+        const [curve, { band }] = await Promise.all([shared.campaignCurve(asked), shared.readTimes(asked)])
+        return { curve, band }
+      }),
   })
   addEndpoint(scope, {
     method: 'GET',
@@ -68,7 +69,11 @@ export function addCampaignRoutes(scope: FastifyInstance, rates: RateReader): vo
     query: { app },
     answer: ref('TimeToRead'),
     failures: [404, 409],
-    handle: ({ param, query }) => rates.timeToRead({ campaign: param('name'), ...query }),
+    handle: ({ param, query, reply }) =>
+      answerShared(reads, reply, async (shared) => {
+        const { timeToRead } = await shared.readTimes(await withApp(shared, { campaign: param('name'), ...query }))
+        return timeToRead
+      }),
   })
   addEndpoint(scope, {
     method: 'GET',
@@ -78,6 +83,9 @@ export function addCampaignRoutes(scope: FastifyInstance, rates: RateReader): vo
     query: { app },
     answer: listOf('forbidden', 'ForbiddenCount'),
     failures: [404, 409],
-    handle: async ({ param, query }) => ({ forbidden: await rates.forbidden({ campaign: param('name'), ...query }) }),
+    handle: ({ param, query, reply }) =>
+      answerShared(reads, reply, async (shared) => ({
+        forbidden: await shared.forbidden(await withApp(shared, { campaign: param('name'), ...query })),
+      })),
   })
 }

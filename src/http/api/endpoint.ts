@@ -1,16 +1,21 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, RouteOptions } from 'fastify'
-import { assertDecodable, campaign, type Parameter, type Parameters, type Parsed, parseQuery, taskId, userId } from './parameters.ts'
+import { app, assertDecodable, campaign, type Parameter, type Parameters, type Parsed, parseQuery, taskId, userId } from './parameters.ts'
 import { ref, type Schema } from './schemas.ts'
 
 /** Names in paths, and what they hold. */
-const IN_PATH: Readonly<Record<string, Parameter<string>>> = { taskId, name: campaign, userId }
+const IN_PATH: Readonly<Record<string, Parameter<string>>> = {
+  taskId,
+  name: campaign,
+  userId,
+  app: { ...app, schema: { ...app.schema, description: 'The name of an app.' } },
+}
 
 export interface Asked<Query extends Parameters> {
   readonly query: Partial<Parsed<Query>>
   readonly request: FastifyRequest
   readonly reply: FastifyReply
   /** A checked part of the path. */
-  param(name: 'taskId' | 'name' | 'userId'): string
+  param(name: 'taskId' | 'name' | 'userId' | 'app'): string
 }
 
 /** One route: everything that the document says of it, and what answers. */

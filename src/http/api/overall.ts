@@ -1,11 +1,20 @@
 import type { FastifyInstance } from 'fastify'
-import type { RateReader } from '../../core/rates.ts'
+import type { Tracking } from '../../core/ports.ts'
+import { resumeApp } from '../../core/resume.ts'
 import { addEndpoint } from './endpoint.ts'
 import { app, since, until } from './parameters.ts'
 import { type AppAnswer, listOf, ref } from './schemas.ts'
+import { answerShared, type CampaignReads } from './shared.ts'
+import { assertNoBody } from './tasks.ts'
 
 /** What is asked of everything together. */
-export function addOverallRoutes(scope: FastifyInstance, rates: RateReader, budgets: ReadonlyMap<string, number>): void {
+export interface OverallRoutes extends CampaignReads {
+  readonly tracking: Tracking
+  /** Monthly call budgets by app. */
+  readonly budgets: ReadonlyMap<string, number>
+}
+
+export function addOverallRoutes(scope: FastifyInstance, { rates, reads, tracking, budgets }: OverallRoutes): void {
   addEndpoint(scope, {
     method: 'GET',
     path: '/v1/time-to-read',
@@ -14,7 +23,7 @@ export function addOverallRoutes(scope: FastifyInstance, rates: RateReader, budg
     query: { app, since, until },
     answer: ref('TimeToRead'),
     failures: [],
-    handle: ({ query }) => rates.timeToRead(query),
+    handle: ({ query, reply }) => answerShared(reads, reply, (shared) => shared.timeToRead(query)),
   })
   addEndpoint(scope, {
     method: 'GET',
@@ -27,6 +36,20 @@ export function addOverallRoutes(scope: FastifyInstance, rates: RateReader, budg
     async handle() {
       const apps = await rates.apps()
       return { apps: apps.map((each): AppAnswer => ({ ...each, monthlyCallBudget: budgets.get(each.app) ?? null })) }
+    },
+  })
+  addEndpoint(scope, {
+    method: 'POST',
+    path: '/v1/apps/:app/resume',
+    id: 'resumeApp',
+    summary:
+      'Lifts all pauses of an app, a used-up quota included, and polls its delayed tasks at once. The rate limit and the monthly call budget are not lifted',
+    query: {},
+    answer: ref('ResumedApp'),
+    failures: [404, 415],
+    handle({ param, request }) {
+      assertNoBody(request.body)
+      return resumeApp(rates, tracking.resuming, param('app'))
     },
   })
   addEndpoint(scope, {

@@ -1,5 +1,8 @@
 import type { StateKind } from '../../core/delivery.ts'
 import { OUTCOMES } from '../../core/look-plan.ts'
+import { DELAY_CODES, END_CODES } from '../../core/messages.ts'
+import type { ResumedApp } from '../../core/ports.ts'
+import { PROBLEM_CODES, SCOPES } from '../../core/problems.ts'
 import {
   type AppUsage,
   type BandStep,
@@ -10,6 +13,8 @@ import {
   type KnownState,
   type Look,
   PAUSE_KINDS,
+  type PairStatus,
+  type Pause,
   type PersonHistory,
   type PersonLook,
   type RateColumns,
@@ -17,7 +22,9 @@ import {
   RISKS,
   type TaskAtRisk,
   type TaskRates,
+  type WorkerProblem,
 } from '../../core/rates.ts'
+import type { ResumedTaskRates } from '../../core/resume.ts'
 import type { ReadQuantile, ShareBounds, ShareWithin, TimeBounds, TimeToRead } from '../../core/time-to-read.ts'
 import { COMPARED_FIELDS, type ComparedField } from '../../core/track-outcome.ts'
 import { state, status } from './parameters.ts'
@@ -33,6 +40,11 @@ const yes = (description: string): Schema => ({ type: 'boolean', description })
 const share: Schema = { type: 'number', minimum: 0, maximum: 1 }
 const ms: Schema = { type: 'number', minimum: 0, description: 'Milliseconds after the send.' }
 const oneOf = (values: readonly string[], description?: string): Schema => ({ ...text(description), enum: values })
+/** Codes that are known here. A newer version may store others, so the document does not close the list. */
+const openList = (values: readonly string[], description: string): Schema => ({ ...text(description), examples: values })
+const detail = (description: string): Schema => ({ type: ['object', 'null'], description, additionalProperties: true })
+const problemDetail = (): Schema =>
+  detail('What DingTalk or the network answered: said (the effective code), message, scope, requestId, agentId, ip.')
 const list = (items: Schema): Schema => ({ type: 'array', items })
 
 function orNull({ type, ...rest }: Schema): Schema {
@@ -54,7 +66,7 @@ const rateColumns: Readonly<Record<keyof RateColumns, Schema>> = {
   targeted: count('All known people: the sum of the six states.'),
   delivered: count('read + unread'),
   read: count(),
-  unread: count('As of `lastObservedAt`, never "now".'),
+  unread: count('Each as of their `lastUnreadAt`, never "now".'),
   pending: count('Listed nowhere by DingTalk so far: neither delivered nor unread.'),
   failed: count(),
   forbidden: count(),
@@ -69,8 +81,14 @@ const task: Readonly<Record<keyof TaskRates, Schema>> = {
   agentId: orNull(text()),
   campaign: orNull(text()),
   status: statusSchema,
-  reason: orNull(text('Why it ended.')),
-  sentAt: time(),
+  reason: orNull(text('Why it ended: `reasonCode`, or the text that 0.1.0 stored; null while it is tracked.')),
+  reasonCode: orNull(openList(END_CODES, 'Why it ended.')),
+  reasonDetail: detail('Details of `reasonCode`.'),
+  problemCode: orNull(openList(PROBLEM_CODES, 'Why it cannot be polled now. Null: its last poll succeeded, or none was made.')),
+  problemDetail: problemDetail(),
+  problemSince: orNull(time('When the request of the first failed poll with this problem was sent.')),
+  sentAt: time('Where `sentAtGiven` is false, when it was enqueued: the message was sent before.'),
+  sentAtGiven: yes('The sender gave the send time. False: no bracket relies on `sentAt`.'),
   deadlineAt: time('DingTalk forgets then.'),
   lastObservedAt: orNull(time('The figures are as of then; null before the first good look.')),
   finishedAt: orNull(time()),
@@ -78,7 +96,10 @@ const task: Readonly<Record<keyof TaskRates, Schema>> = {
   goodPolls: count('Looks that brought lists.'),
   trackedAt: time(),
   nextPollAt: orNull(time()),
-  hindrance: orNull(text('Why the last look was put off; null after a good look.')),
+  calls: count('Calls of getsendresult that were made for it.'),
+  hindrance: orNull(text('The same as `delayCode`.')),
+  delayCode: orNull(openList(DELAY_CODES, 'Why its next poll is later than planned. Null: it is not.')),
+  delayDetail: detail('Details of `delayCode`.'),
   recipientsKnown: yes('The sender named the recipients.'),
   namesRemovedAt: orNull(time('The names of its people were replaced by pseudonyms then; null: they were not.')),
   ...rateColumns,
@@ -91,14 +112,18 @@ const recipient: Readonly<Record<keyof RecipientStatus, Schema>> = {
   userId: text(),
   state: stateSchema,
   firstSeenAt: orNull(time()),
-  lastUnreadAt: orNull(time('When the last answer that listed the person as unread was asked for.')),
+  lastUnreadAt: orNull(time('When the request of the last poll that listed the person as unread was sent.')),
   firstReadAt: orNull(time()),
   forbiddenCode: orNull(text()),
   forbiddenCount: orNull(count()),
-  readAfter: orNull(time('A person who has read did so after this; null for all others.')),
+  readAfter: orNull(
+    time(
+      'A person who has read did so after this; null for all others, and where no poll saw the person unread and the send time was not given.',
+    ),
+  ),
   readBefore: orNull(time('And not later than this.')),
   named: yes('The sender named the person.'),
-  asOf: orNull(time('The state is as of then.')),
+  asOf: orNull(time('The state is as of then, but for unread, which is as of `lastUnreadAt`.')),
 }
 
 const lookCounts: Readonly<Record<StateKind, Schema>> = {
@@ -117,6 +142,14 @@ const lookFields = {
   outcome: oneOf(OUTCOMES),
   code: text(),
   message: orNull(text()),
+}
+
+const pause: Readonly<Record<keyof Pause, Schema>> = {
+  pauseCode: orNull(openList(PROBLEM_CODES, 'Why nothing in it is polled, but for one probe at a time. Null: it is not paused.')),
+  pauseDetail: problemDetail(),
+  pauseSince: orNull(time('When the request of the first failed poll with this problem was sent.')),
+  pausedUntil: orNull(time('When the next probe is due.')),
+  lastGoodAt: orNull(time('When the request of the latest successful poll was sent, to a minute; null: none succeeded.')),
 }
 
 const timeBounds: Readonly<Record<keyof TimeBounds, Schema>> = {
@@ -171,6 +204,9 @@ export const SCHEMAS = {
     ...lookFields,
     dueAt: orNull(time()),
     requestId: orNull(text()),
+    problemCode: orNull(openList(PROBLEM_CODES, 'What the failed poll means; null after a successful one.')),
+    scope: orNull(openList(SCOPES, 'What the failed poll says something about.')),
+    calls: count('Calls of getsendresult that it took: 2 where the first token was refused.'),
     changed: count('People whose row changed.'),
     anomalies: count(),
     ...lookCounts,
@@ -180,6 +216,9 @@ export const SCHEMAS = {
   TimeToRead: object<TimeToRead>({
     people: count('Delivered people.'),
     read: count(),
+    assumedSendTimes: count(
+      'Tasks whose send time was not given. The times of their people count from the enqueue, so from the send they are longer.',
+    ),
     method: oneOf(
       ['looks', 'turnbull'],
       'looks: straight from the looks of one task. turnbull: estimated over tasks with different looks.',
@@ -196,14 +235,38 @@ export const SCHEMAS = {
       }),
     ),
   }),
+  ResumedTask: object<ResumedTaskRates>({
+    ...task,
+    isWithoutBudget: yes('It was delayed by the monthly call budget, which is not lifted: it will be delayed again while no call is left.'),
+  }),
+  ResumedApp: object<ResumedApp>({
+    app: text(),
+    tasks: count('Tasks that were brought forward.'),
+    tasksWithoutBudget: count('Of these: delayed by the monthly call budget, which is not lifted.'),
+  }),
+  Pair: object<PairStatus>({ agentId: text(), ...pause }, 'An app with one agent id.'),
+  WorkerProblem: object<WorkerProblem>(
+    {
+      workerId: text('Random for each start of a worker.'),
+      startedAt: time(),
+      problemCode: openList(PROBLEM_CODES, 'Why this worker cannot poll the app.'),
+      problemDetail: problemDetail(),
+      problemSince: orNull(time()),
+    },
+    'A running worker that cannot poll the app; others may.',
+  ),
   App: object<AppAnswer>({
     app: text(),
     openTasks: count(),
+    tasksWithProblem: count('Open tasks with a problem of their own.'),
+    tasksDelayed: count('Open tasks whose next poll is later than planned.'),
     callsUsed: count('In this month, China time.'),
     month: text(),
     pauseKind: orNull(oneOf(PAUSE_KINDS)),
-    pauseReason: orNull(text('What to fix.')),
-    pausedUntil: orNull(time()),
+    pauseReason: orNull(text('The same as `pauseCode`.')),
+    ...pause,
+    pairs: list({ $ref: 'Pair#' }),
+    workerProblems: list({ $ref: 'WorkerProblem#' }),
     monthlyCallBudget: { ...orNull(count()), description: 'Null: none is configured here.' },
   }),
   Tracked: object<TrackAnswer>({

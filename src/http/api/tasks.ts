@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify'
-import { InvalidInputError, TrackerError } from '../../core/errors.ts'
+import { InvalidInputError } from '../../core/errors.ts'
 import type { Tracking } from '../../core/ports.ts'
 import type { RateReader, TaskRates } from '../../core/rates.ts'
+import { resumeTask, taskEnded } from '../../core/resume.ts'
 import { parseTrackRequest } from '../../core/track-request.ts'
 import { TRACK_SCHEMA } from '../../core/track-schema.ts'
 import { addEndpoint } from './endpoint.ts'
@@ -58,16 +59,26 @@ function addTracking(scope: FastifyInstance, { rates, tracking, now, enqueuesPer
       const isCancelled = await tracking.cancel(task)
       const after = await rates.task({ app: task.app, taskId: task.taskId })
       if (isCancelled || after.status === 'cancelled') return after
-      throw new TrackerError(
-        'TASK_ENDED',
-        `Task ${task.taskId} has ended already (${after.status}). Only a task that is tracked can be cancelled.`,
-      )
+      throw taskEnded(after, 'cancelled')
+    },
+  })
+  addEndpoint(scope, {
+    method: 'POST',
+    path: '/v1/tasks/:taskId/resume',
+    id: 'resumeTask',
+    summary: 'Polls a task at once, whatever delayed it. The rate limit and the monthly call budget are not lifted',
+    query: { app },
+    answer: ref('ResumedTask'),
+    failures: [404, 409, 415],
+    handle({ param, query, request }) {
+      assertNoBody(request.body)
+      return resumeTask(rates, tracking.resuming, { taskId: param('taskId'), ...query })
     },
   })
 }
 
-/** What somebody says there would not be heard. */
-function assertNoBody(body: unknown): void {
+/** A body would be ignored. */
+export function assertNoBody(body: unknown): void {
   if (body === undefined || body === null || (typeof body === 'object' && Object.keys(body).length === 0)) return
   throw new InvalidInputError('body', 'This request takes no body. Name the app in the query: ?app=')
 }

@@ -1,6 +1,7 @@
 import cookie from '@fastify/cookie'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { attachment } from '../attachment.ts'
+import { shareReads } from '../shared-reads.ts'
 import { type Asset, readAssets } from './assets.ts'
 import { frame } from './frame.ts'
 import { safePath } from './links.ts'
@@ -8,9 +9,10 @@ import { registerLogin } from './login.ts'
 import { campaignCsv, campaignPage } from './page-campaign.ts'
 import { overviewPage } from './page-overview.ts'
 import { personPage } from './page-person.ts'
-import { problemOf, problemPage, STATUS, severalAppsPage } from './page-problem.ts'
+import { NOT_FOUND, problemOf, problemPage, severalAppsPage } from './page-problem.ts'
 import { taskCsv, taskPage } from './page-task.ts'
 import { cameOverTls, HIDDEN, LANGUAGE_COOKIE, PREFERENCE, pathOf, queryOf, THEME_COOKIE, viewOf } from './request.ts'
+import { resumeAppAction, resumeTaskAction } from './resume.ts'
 import { sessionsOf } from './session.ts'
 import type { Content, DashboardOptions, Page, Visit } from './view.ts'
 
@@ -30,6 +32,12 @@ const PAGES: ReadonlyArray<readonly [string, Page]> = [
 const FILES: ReadonlyArray<readonly [string, (visit: Visit) => Promise<string>]> = [
   ['/campaigns/:name/people.csv', campaignCsv],
   ['/tasks/:taskId/people.csv', taskCsv],
+]
+
+/** What a button of a page does. Each resolves with the page to show then. */
+const ACTIONS: ReadonlyArray<readonly [string, (visit: Visit) => Promise<string>]> = [
+  ['/tasks/:taskId/resume', resumeTaskAction],
+  ['/apps/:app/resume', resumeAppAction],
 ]
 
 /** The pages for people, at `/`. They have their own headers, cookies and error pages; nothing of it reaches the routes beside. */
@@ -54,29 +62,29 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
   const assets = readAssets()
   for (const asset of [assets.style, assets.script]) serveAsset(scope, asset)
   const sessions = options.apiToken === null ? null : sessionsOf(options.apiToken)
-  const visitOf = (request: FastifyRequest): Visit => ({
-    view: viewOf(request, options.now(), sessions),
-    options,
-    params: PREFERENCE.params.parse(request.params),
-    query: queryOf(request),
-  })
+  const reads = options.reads ?? shareReads(options.rates)
+  const visitOf = (request: FastifyRequest): Visit => {
+    const { rates, freshness } = reads.forRequest()
+    return {
+      view: viewOf(request, options.now(), sessions),
+      options: { ...options, rates },
+      freshness,
+      params: PREFERENCE.params.parse(request.params),
+      query: queryOf(request),
+    }
+  }
   const send = (reply: FastifyReply, visit: Visit, content: Content, status = 200): FastifyReply =>
     reply
       .status(status)
       .type('text/html; charset=utf-8')
-      .send(frame(visit.view, content, assets))
+      .send(frame(visit.view, content, visit.freshness(), assets))
 
   scope.setErrorHandler(async (error, request, reply) => {
     const visit = visitOf(request)
-    const kind = problemOf(error)
-    if (STATUS[kind] >= 500) request.log.error({ err: error }, 'a page of the dashboard failed')
-    if (kind === 'severalApps') return send(reply, visit, await severalAppsPage(visit), STATUS[kind])
-    return send(
-      reply,
-      visit,
-      problemPage(visit.view, kind, kind === 'failed' || !(error instanceof Error) ? null : error.message),
-      STATUS[kind],
-    )
+    const problem = problemOf(error)
+    const { status } = problem
+    if (status >= 500) request.log.error({ err: error }, 'a page of the dashboard failed')
+    return send(reply, visit, problem.kind === 'severalApps' ? await severalAppsPage(visit) : problemPage(visit.view, problem), status)
   })
   if (sessions !== null) registerLogin(scope, { sessions, now: options.now, send, visitOf })
   scope.post('/preferences', HIDDEN, async (request, reply) => keepPreferences(request, reply))
@@ -88,6 +96,12 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
     scope.get(path, HIDDEN, async (request, reply) => {
       const visit = visitOf(request)
       return isWelcome(visit) ? send(reply, visit, await page(visit)) : toLogin(request, reply)
+    })
+  }
+  for (const [path, act] of ACTIONS) {
+    scope.post(path, HIDDEN, async (request, reply) => {
+      const visit = visitOf(request)
+      return isWelcome(visit) ? reply.redirect(await act(visit), 303) : toLogin(request, reply)
     })
   }
   for (const [path, file] of FILES) {
@@ -107,7 +121,7 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
     const visit = visitOf(request)
     // Programs that miss a route of the API get its answer, not a page.
     if (request.url.startsWith('/v1/') || !(request.headers.accept ?? '').includes('text/html')) return reply.callNotFound()
-    return isWelcome(visit) ? send(reply, visit, problemPage(visit.view, 'notFound', null), STATUS.notFound) : toLogin(request, reply)
+    return isWelcome(visit) ? send(reply, visit, problemPage(visit.view, NOT_FOUND), NOT_FOUND.status) : toLogin(request, reply)
   })
 }
 

@@ -1,8 +1,8 @@
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../core/delivery.ts'
+import type { Language } from '../../core/messages.ts'
 import { type Html, html } from './html.ts'
 
-export const LANGUAGES = ['en', 'zh'] as const
-export type Language = (typeof LANGUAGES)[number]
+export { LANGUAGES, type Language } from '../../core/messages.ts'
 
 /** English of the whole world: 24 hours, and days before months. */
 export const LOCALES: Readonly<Record<Language, string>> = { en: 'en-GB', zh: 'zh-CN' }

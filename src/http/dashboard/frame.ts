@@ -1,3 +1,5 @@
+import { SECOND_MS } from '../../core/delivery.ts'
+import type { Freshness } from '../shared-reads.ts'
 import type { Assets } from './assets.ts'
 import { PATTERNS } from './bar.ts'
 import { LANGUAGES, LOCALES } from './format.ts'
@@ -12,8 +14,10 @@ const ICON =
   "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E%3Crect width='32' height='32' rx='8' fill='%230f766e'/%3E%3Cpath d='M7 17l5 5 7-11M17 21l1 1 7-11' fill='none' stroke='white' stroke-width='3' stroke-linecap='round' stroke-linejoin='round'/%3E%3C/svg%3E"
 
 /** The whole document around a page. */
-export function frame(view: View, content: Content, assets: Assets): string {
+export function frame(view: View, content: Content, freshness: Freshness, assets: Assets): string {
   const { words, language, theme, format, now } = view
+  const asOf = new Date(now.getTime() - freshness.ageMs)
+  const refreshSeconds = refreshSecondsOf(content, freshness)
   const { markup } = html`<!doctype html>
 <html lang="${language === 'zh' ? 'zh-CN' : 'en'}" data-theme="${theme}" data-locale="${LOCALES[language]}">
 <head>
@@ -25,9 +29,9 @@ export function frame(view: View, content: Content, assets: Assets): string {
 <link rel="icon" href="${ICON}">
 <link rel="stylesheet" href="${assets.style.path}">
 <script src="${assets.script.path}" defer></script>
-${content.refreshSeconds !== null && html`<noscript><meta http-equiv="refresh" content="${NOSCRIPT_REFRESH_SECONDS}"></noscript>`}
+${refreshSeconds !== null && html`<noscript><meta http-equiv="refresh" content="${Math.max(NOSCRIPT_REFRESH_SECONDS, refreshSeconds)}"></noscript>`}
 </head>
-<body${content.refreshSeconds !== null && html` data-refresh="${content.refreshSeconds}"`}>
+<body${refreshSeconds !== null && html` data-refresh="${refreshSeconds}" data-age="${Math.floor(freshness.ageMs / SECOND_MS)}"`}>
 <a class="skip" href="#main">${words.skip}</a>
 ${PATTERNS}
 <header class="top"><div class="inner">
@@ -36,7 +40,7 @@ ${PATTERNS}
 </div></header>
 <main id="main" tabindex="-1">${content.body}</main>
 <footer class="bottom"><div class="inner">
-<p data-updated="${words.updated('{0}')}" data-away="${words.away('{0}')}" id="updated" class="sentence">${words.asOf(format.time(now))}</p>
+<p data-updated="${words.updated('{0}')}" data-away="${words.away('{0}')}" id="updated" class="sentence">${words.asOf(format.time(asOf))}</p>
 <p data-zone="${words.yourZone('{0}')}" id="zone">${words.serverZone(format.zone(now))}</p>
 </div></footer>
 <div id="away" class="away" role="status" hidden></div>
@@ -44,6 +48,11 @@ ${PATTERNS}
 </html>
 `
   return markup
+}
+
+/** A page asks no sooner than there is something newer than the oldest answer that it shows. */
+function refreshSecondsOf({ refreshSeconds }: Content, { reuseMs }: Freshness): number | null {
+  return refreshSeconds === null ? null : Math.max(refreshSeconds, Math.ceil(reuseMs / SECOND_MS))
 }
 
 function mark(): Html {

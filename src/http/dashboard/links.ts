@@ -38,10 +38,40 @@ export function withQuery(path: string, query: Readonly<Record<string, string | 
   return entries.length === 0 ? path : `${path}?${new URLSearchParams(entries).toString()}`
 }
 
-/** Where to go back to: a path of this server and nothing else, whatever the query or form said. */
+/** Stands for whatever origin the reader has: the server does not know its own behind a proxy. */
+const HERE = 'http://here.invalid'
+
+/** What the URL parser drops, or rewrites as a slash. The address of a page has none of it. */
+const NO_ADDRESS = /[\\\p{Cc}]/u
+
+/**
+ * The path, query and fragment to go back to, as a browser would resolve the text on a page of this server. `/` for everything that leads, or could be
+ * read to lead, to another origin. Only the result of the URL parser decides, so every spelling that it normalises is covered.
+ */
 export function safePath(text: string | null): string {
-  if (text === null || !text.startsWith('/') || /[\\\p{Cc}]/u.test(text)) return '/'
-  const here = 'http://here.invalid'
-  const url = URL.canParse(text, here) ? new URL(text, here) : null
-  return url?.origin === here && !text.startsWith('//') ? `${url.pathname}${url.search}${url.hash}` : '/'
+  const url = text === null || NO_ADDRESS.test(text) ? null : urlHere(text)
+  if (url === null) return '/'
+  // A proxy may decode a path once before it passes the redirect on.
+  return urlHere(decoded(url.pathname)) === null ? '/' : pathIn(url)
+}
+
+/** Null for another origin, and for what would be another URL when the browser resolves the serialised path again: `/.//host` becomes `//host`. */
+function urlHere(text: string): URL | null {
+  if (!text.startsWith('/') || !URL.canParse(text, HERE)) return null
+  const url = new URL(text, HERE)
+  const path = pathIn(url)
+  return URL.canParse(path, HERE) && new URL(path, HERE).href === url.href ? url : null
+}
+
+function pathIn({ pathname, search, hash }: URL): string {
+  return `${pathname}${search}${hash}`
+}
+
+/** Empty where it is not percent-encoded UTF-8, which no page's path is. */
+function decoded(pathname: string): string {
+  try {
+    return decodeURIComponent(pathname)
+  } catch {
+    return ''
+  }
 }

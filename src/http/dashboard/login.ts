@@ -1,9 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { MINUTE_MS, SECOND_MS } from '../../core/delivery.ts'
 import { safePath } from './links.ts'
 import { type LoginProblem, loginPage } from './page-login.ts'
 import { cameOverTls, HIDDEN, PREFERENCE, SESSION_COOKIE } from './request.ts'
-import { createAttempts, SESSION_MS, type Sessions } from './session.ts'
+import { countWrongAttempts, SESSION_MS, type Sessions } from './session.ts'
 import type { Content, Visit } from './view.ts'
 
 interface LoginParts {
@@ -13,11 +14,20 @@ interface LoginParts {
   readonly send: (reply: FastifyReply, visit: Visit, content: Content, status: number) => FastifyReply
 }
 
-const MAX_ATTEMPTS = 5
+/** Of one address in a minute. Behind a proxy all readers have the proxy's address. */
+const MAX_WRONG_ATTEMPTS = 5
+/** How long the answer to a wrong attempt over {@link MAX_WRONG_ATTEMPTS} is held: a program that guesses waits this long for each guess. */
+const HOLD_MS = 1_000
+/** Held answers at once. What is over it is refused without a delay, so that guesses cannot use up the connections of the server. */
+const MAX_HELD = 100
 
-/** Sign in with the API token, and out again. The cookie never holds the token. */
+/**
+ * Sign in with the API token, and out again. The cookie never holds the token.
+ * The right token always signs in: only wrong ones are counted, because one address may be that of all readers behind a proxy.
+ */
 export function registerLogin(scope: FastifyInstance, { sessions, now, visitOf, send }: LoginParts): void {
-  const attempts = createAttempts(MAX_ATTEMPTS, MINUTE_MS)
+  const wrongAttempts = countWrongAttempts(MAX_WRONG_ATTEMPTS, MINUTE_MS)
+  const hold = createHold(HOLD_MS, MAX_HELD)
   const cookieOf = (request: FastifyRequest): { path: string; httpOnly: true; sameSite: 'strict'; secure: boolean } => ({
     path: '/',
     httpOnly: true,
@@ -38,14 +48,29 @@ export function registerLogin(scope: FastifyInstance, { sessions, now, visitOf, 
   scope.post('/login', HIDDEN, async (request, reply) => {
     const { token, next: wanted } = PREFERENCE.login.parse(request.body ?? {})
     const next = safePath(wanted ?? null)
-    if (!attempts.mayTry(request.ip, now())) return show(request, reply, next, 'tooMany', 429)
     if (!sessions.isToken(token)) {
-      attempts.failed(request.ip, now())
-      return show(request, reply, next, 'wrong', 401)
+      if (wrongAttempts.count(request.ip, now())) return show(request, reply, next, 'wrong', 401)
+      await hold()
+      void reply.header('retry-after', MINUTE_MS / SECOND_MS)
+      return show(request, reply, next, 'tooMany', 429)
     }
     const maxAge = SESSION_MS / SECOND_MS
     return reply.setCookie(SESSION_COOKIE, sessions.begin(now()), { ...cookieOf(request), maxAge }).redirect(next, 303)
   })
 
   scope.post('/logout', HIDDEN, async (request, reply) => reply.clearCookie(SESSION_COOKIE, cookieOf(request)).redirect('/login', 303))
+}
+
+/** @param max calls that wait at once; those over it return at once */
+function createHold(ms: number, max: number): () => Promise<void> {
+  let held = 0
+  return async () => {
+    if (held >= max) return
+    held += 1
+    try {
+      await delay(ms)
+    } finally {
+      held -= 1
+    }
+  }
 }

@@ -24,10 +24,9 @@ export async function campaignPage({ view, options: { rates }, params, query }: 
   const ref: CampaignRef = campaign
   const filter = peopleFilterOf(query)
   const cursors = { cursor: query.get('cursor'), tasks: query.get('tasks') }
-  const [points, band, time, forbidden, tasks, people] = await Promise.all([
+  const [points, { band, timeToRead: time }, forbidden, tasks, people, unreadAsOf] = await Promise.all([
     rates.campaignCurve(ref),
-    rates.band(ref),
-    rates.timeToRead(ref),
+    rates.readTimes(ref),
     rates.forbidden(ref),
     rates.tasks({ ...ref, limit: TASKS, cursor: cursors.tasks ?? undefined }),
     rates.campaignRecipients(ref, {
@@ -36,13 +35,14 @@ export async function campaignPage({ view, options: { rates }, params, query }: 
       limit: PEOPLE,
       cursor: cursors.cursor ?? undefined,
     }),
+    rates.unreadAsOf(ref),
   ])
   const { words } = view
   const place: PeoplePlace = { path: campaignLink({ campaign: campaign.campaign }), app: campaign.app }
   const scale = tasks.items.map(scaleOf)[0] ?? 1
   const page = (tasksCursor: string | null): string =>
     `${withQuery(place.path, { ...queryOf(place.app, filter), ...cursors, tasks: tasksCursor })}#tasks`
-  const body = html`${campaignHead(view, campaign, place)}
+  const body = html`${campaignHead(view, campaign, { ...place, unreadAsOf })}
 <section id="curve" aria-labelledby="curve-title"><h2 id="curve-title">${words.curve.title}</h2>
 ${readCurve(view, { points, band, sentAt: campaign.firstSentAt, deadlineAt: campaign.lastDeadlineAt, scale })}</section>
 ${peopleSection(view, { ...place, filter, counts: campaign, people: people.items, cursor: cursors.cursor, nextCursor: people.nextCursor, window: null })}
@@ -72,7 +72,7 @@ function elapsedMs({ now }: View, { firstSentAt, lastDeadlineAt }: CampaignRates
   return (Math.min(now.getTime(), lastDeadlineAt.getTime()) - firstSentAt.getTime()) * scale
 }
 
-function campaignHead(view: View, campaign: CampaignRates, place: PeoplePlace): Html {
+function campaignHead(view: View, campaign: CampaignRates, place: PeoplePlace & Headed): Html {
   const { words, format, now } = view
   const { firstSentAt, lastSentAt } = campaign
   const severalSends = lastSentAt.getTime() - firstSentAt.getTime() >= MINUTE_MS
@@ -86,8 +86,14 @@ ${headline(view, campaign, place)}
 </dl>`
 }
 
+/** What a headline says besides the rates. */
+export interface Headed {
+  /** Everybody who is unread is so as of then at least; null where nobody is. */
+  readonly unreadAsOf: Date | null
+}
+
 /** The figures that people come for, each with its denominator in words. */
-export function headline(view: View, rates: RateColumns & { readonly lastObservedAt: Date | null }, place: PeoplePlace): Html {
+export function headline(view: View, rates: RateColumns & { readonly lastObservedAt: Date | null }, place: PeoplePlace & Headed): Html {
   const { words, format } = view
   return html`<section class="headline" aria-label="${words.readRate}">
 <div class="heading">
@@ -95,7 +101,7 @@ export function headline(view: View, rates: RateColumns & { readonly lastObserve
 ${rates.unread > 0 && html`<a class="button primary" href="${peopleLink(place, 'unread')}">${words.whoHasNotRead(format.number(rates.unread))}</a>`}
 </div>
 ${stateBar(view, rates)}${legend(view, rates, place)}
-<p class="quiet sentence">${asOf(view, rates.lastObservedAt)} · ${words.ofTargetedHaveRead(format.number(rates.read), format.number(rates.targeted), format.percent(rates.readRateOfTargeted))}</p>
+<p class="quiet sentence">${asOf(view, rates.lastObservedAt)} · ${place.unreadAsOf !== null && html`${words.people.unreadAsOf(format.time(place.unreadAsOf))} · `}${words.ofTargetedHaveRead(format.number(rates.read), format.number(rates.targeted), format.percent(rates.readRateOfTargeted))}</p>
 </section>`
 }
 

@@ -1,10 +1,10 @@
-import type { AppUsage, CampaignRates, Page as Paged, TaskAtRisk, TaskRates } from '../../core/rates.ts'
+import type { AppUsage, CampaignRates, Page as Paged, PairStatus, Pause, TaskAtRisk, TaskRates } from '../../core/rates.ts'
 import { budgetBar, legend, stateBar } from './bar.ts'
+import { delayReason, endReason, problemLines, problemOfTask, resumeButton } from './causes.ts'
 import { emptyState } from './empty.ts'
 import { type Html, html } from './html.ts'
 import { campaignLink, taskLink, withQuery } from './links.ts'
 import { pager } from './pager.ts'
-import { endReason, hindrance, pauseRemedy, whatWasSaid } from './reasons.ts'
 import { taskTable } from './task-table.ts'
 import { type Content, LIVELY_SECONDS, QUIET_SECONDS, type View, type Visit } from './view.ts'
 
@@ -77,7 +77,7 @@ function attentionSection(view: View, { apps, attention, budgets }: Overview): H
   const isOneOfFew = ({ risk }: TaskAtRisk, i: number): boolean =>
     attention.slice(0, i).filter((before) => before.risk === risk).length < TASKS_AT_RISK
   const alerts = [
-    ...apps.map((app) => pausedApp(view, app)),
+    ...apps.flatMap((app) => [pausedApp(view, app), ...pausedPairs(view, app), ...workerProblems(view, app)]),
     ...apps.map((app) => budgetAlmostSpent(view, app, budgets.get(app.app))),
     ...attention.filter(isOneOfFew).map((task) => taskAtRisk(view, task)),
   ].filter((alert) => alert !== null)
@@ -99,24 +99,57 @@ function budgetAlmostSpent(
 ): Html | null {
   if (budget === undefined || callsUsed < budget * ALMOST_SPENT || pauseKind === 'quota') return null
   return html`<li data-key="budget ${app}"><h3>${words.attention.budget(app)}</h3>
-<p>${words.calls.usedOf(format.number(callsUsed), format.number(budget), format.month(month))}${words.gap}${words.pauses.quota.remedy}</p></li>`
+<p>${words.calls.usedOf(format.number(callsUsed), format.number(budget), format.month(month))}${words.gap}${words.attention.budgetRemedy}</p></li>`
 }
 
-function pausedApp(view: View, { app, pauseKind, pauseReason, pausedUntil }: AppUsage): Html | null {
-  if (pauseKind === null) return null
+function pausedApp(view: View, usage: AppUsage): Html | null {
+  const { app } = usage
+  return pauseAlert(view, { key: `app ${app}`, title: view.words.attention.paused(app), app }, usage)
+}
+
+function pausedPairs(view: View, { app, pairs }: AppUsage): Array<Html | null> {
+  const titled = ({ agentId }: PairStatus) => ({ key: `pair ${app} ${agentId}`, title: view.words.attention.pairPaused(app, agentId), app })
+  return pairs.map((pair) => pauseAlert(view, titled(pair), pair))
+}
+
+function pauseAlert(
+  view: View,
+  { key, title, app }: { readonly key: string; readonly title: string; readonly app: string },
+  { pauseCode, pauseDetail, pauseSince, pausedUntil }: Pause,
+): Html | null {
+  if (pauseCode === null) return null
   const { words, format, now } = view
-  return html`<li data-key="app ${app}"><h3>${words.attention.paused(app, words.pauses[pauseKind].name)}</h3>
-<p>${pauseRemedy(view, pauseKind, pauseReason)}</p>
-${pauseReason !== null && html`<p class="quiet">${whatWasSaid(view, pauseReason)}</p>`}
-${pausedUntil !== null && html`<p class="quiet">${words.attention.again(format.time(pausedUntil), format.distance(pausedUntil, now))}</p>`}</li>`
+  return html`<li data-key="${key}"><h3>${title}</h3>
+${problemLines(view, { code: pauseCode, detail: pauseDetail }, pauseSince)}
+${pausedUntil !== null && html`<p class="quiet">${words.attention.again(format.time(pausedUntil), format.distance(pausedUntil, now))}</p>`}
+${resumeButton(view, appPath(app), null)}</li>`
+}
+
+function workerProblems(view: View, { app, workerProblems: problems }: AppUsage): Html[] {
+  const { words } = view
+  return problems.map(
+    ({
+      workerId,
+      problemCode,
+      problemDetail,
+      problemSince,
+    }) => html`<li data-key="worker ${workerId} ${app}"><h3>${words.attention.worker(app)}</h3>
+${problemLines(view, { code: problemCode, detail: problemDetail }, problemSince)}<p class="quiet">${words.attention.workerId} <code>${workerId}</code></p></li>`,
+  )
+}
+
+function appPath(app: string): string {
+  return `/apps/${encodeURIComponent(app)}`
 }
 
 function taskAtRisk(view: View, task: TaskAtRisk): Html {
   const { words, format, now } = view
   const link = html`<a href="${taskLink(task)}">${words.taskTitle(task.taskId)}</a>`
+  const problem = task.status === 'tracking' ? problemOfTask(task) : null
+  const delay = task.status === 'tracking' ? delayReason(view, task) : null
   return html`<li data-key="task ${task.app} ${task.taskId}"><h3>${words.attention.task(link, words.risks[task.risk].name)}</h3>
-<p>${task.reason === null ? words.risks[task.risk].meaning : endReason(view, task.reason)}</p>
-${task.hindrance !== null && html`<p class="quiet">${hindrance(view, task.hindrance)}</p>`}
+${problem === null ? html`<p>${endReason(view, task) ?? words.risks[task.risk].meaning}</p>` : problemLines(view, problem, task.problemSince)}
+${delay !== null && html`<p class="quiet">${words.problem.delayed(delay)}</p>`}
 <p class="quiet sentence">${asOf(view, task.lastObservedAt)} · ${words.attention.deadline(format.time(task.deadlineAt), format.distance(task.deadlineAt, now))}${task.campaign !== null && html` · <span class="name">${task.campaign}</span>`} · ${task.app}</p></li>`
 }
 
@@ -127,13 +160,21 @@ function callsSection(view: View, { apps, budgets }: Overview): Html | null {
 <ul class="cards">${apps.map((app) => appCalls(view, app, budgets.get(app.app)))}</ul></section>`
 }
 
-function appCalls({ words, format }: View, { app, callsUsed, month, openTasks }: AppUsage, budget: number | undefined): Html {
+/** There is something that `resume` changes. */
+function isHeldBack({ pauseCode, pairs, workerProblems: problems, tasksWithProblem, tasksDelayed }: AppUsage): boolean {
+  return pauseCode !== null || pairs.some((pair) => pair.pauseCode !== null) || problems.length + tasksWithProblem + tasksDelayed > 0
+}
+
+function appCalls(view: View, usage: AppUsage, budget: number | undefined): Html {
+  const { words, format } = view
+  const { app, callsUsed, month, openTasks, tasksWithProblem } = usage
   const [used, of] = [format.number(callsUsed), format.number(budget ?? STANDARD_CALLS)]
   return html`<li data-key="${app}"><h3>${app}</h3>
 <p class="headline">${used}${budget !== undefined && html` <small>/ ${of}</small>`}</p>
 ${budgetBar(words.calls.usedOf(used, of, format.month(month)), callsUsed, budget ?? STANDARD_CALLS)}
 <p>${words.calls.used(format.month(month))}${words.gap}${budget === undefined ? words.calls.noBudget(of) : words.calls.left(format.number(Math.max(0, budget - callsUsed)))}</p>
-<p class="quiet">${words.calls.openTasks(openTasks)}</p></li>`
+<p class="quiet">${words.calls.openTasks(openTasks)}${tasksWithProblem > 0 && html`${words.gap}${words.calls.withProblem(tasksWithProblem)}`}</p>
+${isHeldBack(usage) && resumeButton(view, appPath(app), null)}</li>`
 }
 
 function campaignsSection(view: View, overview: Overview): Html {

@@ -1,54 +1,58 @@
-import { TrackerError } from '../../core/errors.ts'
+import { type ErrorStatus, errorFacts, publicMessage, TrackerError, type TrackerErrorCode } from '../../core/errors.ts'
+import { asWritten } from './causes.ts'
 import { html } from './html.ts'
 import { campaignLink, taskLink } from './links.ts'
-import { asWritten } from './reasons.ts'
 import type { Content, View, Visit } from './view.ts'
+import type { Words } from './words.ts'
 
-export type ProblemKind = 'notFound' | 'severalApps' | 'badRequest' | 'unavailable' | 'outdated' | 'failed'
+type ProblemKind = Exclude<keyof Words['problems'], 'home'>
 
-export const STATUS: Readonly<Record<ProblemKind, number>> = {
-  notFound: 404,
-  severalApps: 409,
-  badRequest: 400,
-  unavailable: 503,
-  outdated: 503,
-  failed: 500,
+/** What is shown instead of a page. */
+export interface Problem {
+  readonly kind: ProblemKind
+  readonly status: number
+  /** The message for callers: it names the value and the remedy, never a secret. Null where the server's log alone says more. */
+  readonly detail: string | null
 }
 
-export function problemOf(error: unknown): ProblemKind {
-  if (!(error instanceof TrackerError)) return isRequestsFault(error) ? 'badRequest' : 'failed'
-  switch (error.code) {
-    case 'TASK_NOT_FOUND':
-    case 'CAMPAIGN_NOT_FOUND':
-    case 'RECIPIENT_NOT_FOUND':
-      return 'notFound'
-    case 'SEVERAL_APPS':
-      return 'severalApps'
-    case 'INVALID_INPUT':
-      return 'badRequest'
-    case 'SCHEMA_MISMATCH':
-      return 'outdated'
-    case 'DATABASE_UNAVAILABLE':
-    case 'CLOSED':
-      return 'unavailable'
-    default:
-      return 'failed'
-  }
+export const NOT_FOUND: Problem = { kind: 'notFound', status: 404, detail: null }
+
+/** What is said of a status, where nothing is known of the code. */
+const KINDS = {
+  400: 'badRequest',
+  404: 'notFound',
+  409: 'conflict',
+  500: 'failed',
+  503: 'unavailable',
+} as const satisfies Readonly<Record<ErrorStatus, ProblemKind>>
+
+/** Codes of which the pages say more than of their status. */
+const KINDS_BY_CODE: Readonly<Partial<Record<TrackerErrorCode, ProblemKind>>> = {
+  SEVERAL_APPS: 'severalApps',
+  TASK_ENDED: 'taskEnded',
+  SCHEMA_MISMATCH: 'outdated',
+  NOT_PERMITTED: 'notPermitted',
+}
+
+export function problemOf(error: unknown): Problem {
+  if (!(error instanceof TrackerError)) return refusalOf(error) ?? { kind: 'failed', status: 500, detail: null }
+  const { status } = errorFacts(error.code)
+  return { kind: KINDS_BY_CODE[error.code] ?? KINDS[status], status, detail: status === 500 ? null : publicMessage(error) }
 }
 
 /** Fastify's own refusals, such as a body that is too large. */
-function isRequestsFault(error: unknown): boolean {
+function refusalOf(error: unknown): Problem | null {
   const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500
-  return status >= 400 && status < 500
+  if (!(error instanceof Error) || !(status >= 400 && status < 500)) return null
+  return { kind: status === 404 ? 'notFound' : 'badRequest', status, detail: error.message }
 }
 
-/** @param detail text for people, such as the message of a {@link TrackerError}: it names the value and the remedy, never a secret */
-export function problemPage({ words }: View, kind: ProblemKind, detail: string | null): Content {
+export function problemPage({ words }: View, { kind, status, detail }: Problem): Content {
   const { title, text } = words.problems[kind]
   return {
     title,
     refreshSeconds: null,
-    body: html`<section class="problem-page"><p class="code" aria-hidden="true">${STATUS[kind]}</p><h1>${title}</h1><p>${text}</p>
+    body: html`<section class="problem-page"><p class="code" aria-hidden="true">${status}</p><h1>${title}</h1><p>${text}</p>
 ${detail !== null && html`<p class="quiet">${asWritten(detail)}</p>`}
 <p><a class="button" href="/">${words.problems.home}</a></p></section>`,
   }

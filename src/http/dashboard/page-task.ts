@@ -1,13 +1,13 @@
 import type { Look, TaskRates, TaskRef } from '../../core/rates.ts'
 import { parseTaskId } from '../../core/track-request.ts'
 import { scaleOf } from './axis.ts'
+import { asWritten, delayReason, endReason, problemLines, problemOfTask, resumeButton } from './causes.ts'
 import { readCurve } from './curve.ts'
 import { type Html, html } from './html.ts'
 import { campaignLink, type PeoplePlace, taskLink, trail } from './links.ts'
-import { forbiddenSection, headline } from './page-campaign.ts'
+import { forbiddenSection, type Headed, headline } from './page-campaign.ts'
 import { peopleFilterOf, peopleSection } from './people.ts'
 import { peopleCsv } from './people-csv.ts'
-import { asWritten, endReason, hindrance } from './reasons.ts'
 import { appOf } from './request.ts'
 import { statusBadge } from './task-table.ts'
 import { timeToReadSection } from './time-to-read.ts'
@@ -17,18 +17,18 @@ import { type Content, LIVELY_SECONDS, QUIET_SECONDS, type View, type Visit } fr
 export async function taskPage({ view, options: { rates, pollsPerTask }, params, query }: Visit): Promise<Content> {
   const task = await rates.task(refOf(params, query))
   const filter = peopleFilterOf(query)
-  const [looks, points, band, time, forbidden, people] = await Promise.all([
+  const [looks, points, { band, timeToRead: time }, forbidden, people, unreadAsOf] = await Promise.all([
     rates.looks(task),
     rates.curve(task),
-    rates.band(task),
-    rates.timeToRead(task),
+    rates.readTimes(task),
     rates.forbidden(task),
     rates.recipients(task, { state: filter.state ?? undefined, search: filter.search }),
+    rates.unreadAsOf(task),
   ])
   const { words } = view
   const place: PeoplePlace = { path: taskLink({ taskId: task.taskId }), app: task.app }
   const elapsedMs = sinceSend(task, view.now < task.deadlineAt ? view.now : task.deadlineAt)
-  const body = html`${taskHead(view, task, place)}
+  const body = html`${taskHead(view, task, { ...place, unreadAsOf })}
 <section id="looks" aria-labelledby="looks-title"><h2 id="looks-title">${words.timeline.title}</h2>
 ${timeline(view, task, looks, pollsPerTask)}${lookTable(view, task, looks, pollsPerTask)}</section>
 <section id="curve" aria-labelledby="curve-title"><h2 id="curve-title">${words.curve.title}</h2>
@@ -48,21 +48,34 @@ export function refOf(params: Visit['params'], query: URLSearchParams): TaskRef 
   return { taskId: parseTaskId(params['taskId']), app: appOf(query) }
 }
 
-function taskHead(view: View, task: TaskRates, place: PeoplePlace): Html {
+function taskHead(view: View, task: TaskRates, place: PeoplePlace & Headed): Html {
   const { words, format, now } = view
   return html`${trail(view, ...campaignStep(task))}
 <div class="heading"><h1>${words.taskTitle(task.taskId)}</h1>${statusBadge(view, task.status)}</div>
-<p class="lead">${words.statusMeaning[task.status]}${task.reason !== null && html`${words.gap}${endReason(view, task.reason)}`}</p>
-${task.hindrance !== null && html`<p class="note">${hindrance(view, task.hindrance)}</p>`}
+<p class="lead">${words.statusMeaning[task.status]}${task.reasonCode !== null && html`${words.gap}${endReason(view, task)}`}</p>
+${problemSection(view, task, place.path)}
 ${headline(view, task, place)}
 <dl class="facts">
-<div><dt>${words.facts.sent}</dt><dd>${format.time(task.sentAt)}</dd></div>
+<div><dt>${words.facts.sent}</dt><dd>${format.time(task.sentAt)}${!task.sentAtGiven && html` <span class="quiet">${words.sentAtAssumed}</span>`}</dd></div>
 <div><dt>${words.facts.deadline}</dt><dd>${format.time(task.deadlineAt)} <span class="quiet">${format.distance(task.deadlineAt, now)}</span></dd></div>
 ${task.nextPollAt !== null && html`<div><dt>${words.facts.next}</dt><dd>${format.time(task.nextPollAt)} <span class="quiet">${format.distance(task.nextPollAt, now)}</span></dd></div>`}
-<div><dt>${words.facts.looks}</dt><dd>${words.goodOf(format.number(task.goodPolls), format.number(task.polls))}</dd></div>
+<div><dt>${words.facts.looks}</dt><dd>${words.goodOf(format.number(task.goodPolls), format.number(task.polls))} <span class="quiet">${words.calls.made(task.calls)}</span></dd></div>
 <div><dt>${words.facts.app}</dt><dd>${task.app}</dd></div>
 <div><dt>${words.facts.recipients}</dt><dd>${task.recipientsKnown ? words.recipientsNamed : words.recipientsListed}</dd></div>
 </dl>`
+}
+
+/** Why an open task cannot be polled now, or is polled later than planned. */
+function problemSection(view: View, task: TaskRates, path: string): Html | null {
+  const { words, format, now } = view
+  const problem = problemOfTask(task)
+  const delay = delayReason(view, task)
+  if (task.status !== 'tracking' || (problem === null && delay === null)) return null
+  return html`<section id="problem" class="attention" aria-labelledby="problem-title"><h2 id="problem-title">${words.problem.title}</h2>
+${problem !== null && problemLines(view, problem, task.problemSince)}
+${delay !== null && html`<p>${words.problem.delayed(delay)}</p>`}
+${task.nextPollAt !== null && html`<p class="quiet sentence">${words.problem.next(format.time(task.nextPollAt), format.distance(task.nextPollAt, now))}</p>`}
+${resumeButton(view, path, task.app)}${task.delayCode === 'call_budget' && html`<p class="quiet">${words.problem.budgetStays}</p>`}</section>`
 }
 
 /** The campaign of a task in the way back up, if it has one. */

@@ -1,5 +1,6 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import { HOUR_MS } from '../../core/delivery.ts'
+import { isSameSecret } from '../secret.ts'
 
 export const SESSION_MS = 12 * HOUR_MS
 
@@ -15,40 +16,33 @@ export function sessionsOf(apiToken: string): Sessions {
   const key = createHmac('sha256', apiToken).update('dashboard session, version 1').digest()
   const signed = (endsAt: string): string => `${endsAt}.${createHmac('sha256', key).update(endsAt).digest('base64url')}`
   return {
-    isToken: (given) => isSame(given, apiToken),
+    isToken: (given) => isSameSecret(given, apiToken),
     begin: (now) => signed(String(now.getTime() + SESSION_MS)),
     isOpen: (cookie = '', now) => {
       const endsAt = cookie.slice(0, Math.max(0, cookie.indexOf('.')))
-      return isSame(cookie, signed(endsAt)) && now.getTime() < Number(endsAt)
+      return isSameSecret(cookie, signed(endsAt)) && now.getTime() < Number(endsAt)
     },
   }
 }
 
-/** Takes as long for a near miss as for a wild guess; hashed first, so that it also tells nothing about the length. */
-function isSame(given: string, right: string): boolean {
-  return timingSafeEqual(digest(given), digest(right))
+/** Wrong attempts of one window. An attempt that is right is never counted, and nothing here is asked about it. */
+export interface WrongAttempts {
+  /** Counts a wrong attempt. False: this address, or all addresses together, made too many in the window. */
+  count(address: string, now: Date): boolean
 }
 
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
-}
-
-export interface Attempts {
-  /** False: too many wrong ones lately, so this one is not looked at. */
-  mayTry(who: string, now: Date): boolean
-  failed(who: string, now: Date): void
-}
-
-/** @param max wrong attempts in `windowMs`: of one address, and ten times as many of all together */
-export function createAttempts(max: number, windowMs: number): Attempts {
-  let failures: readonly { readonly who: string; readonly at: number }[] = []
+/**
+ * Holds at most `10 * max` attempts, however many are made.
+ * @param max wrong attempts in `windowMs` of one address; all together may make ten times as many
+ */
+export function countWrongAttempts(max: number, windowMs: number): WrongAttempts {
+  let counted: ReadonlyArray<{ readonly address: string; readonly at: number }> = []
   return {
-    mayTry: (who, now) => {
-      failures = failures.filter(({ at }) => at > now.getTime() - windowMs)
-      return failures.length < max * 10 && failures.filter((failure) => failure.who === who).length < max
-    },
-    failed: (who, now) => {
-      failures = [...failures, { who, at: now.getTime() }]
+    count(address, now) {
+      counted = counted.filter(({ at }) => at > now.getTime() - windowMs)
+      if (counted.length >= max * 10 || counted.filter((attempt) => attempt.address === address).length >= max) return false
+      counted = [...counted, { address, at: now.getTime() }]
+      return true
     },
   }
 }

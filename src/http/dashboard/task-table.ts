@@ -18,7 +18,7 @@ export function taskTable(view: View, tasks: readonly TaskRates[], label: string
       task,
     ) => html`<tr data-key="${task.app} ${task.taskId}"><th scope="row"><a href="${taskLink(task)}">${task.taskId}</a>${severalApps && html`<p class="quiet name">${task.app}</p>`}</th>
 ${campaigns && html`<td class="spare name">${task.campaign === null ? '–' : html`<a class="clamped" href="${campaignLink({ campaign: task.campaign, app: task.app })}">${task.campaign}</a>`}</td>`}
-<td class="spare">${format.time(task.sentAt)}</td><td>${statusBadge(view, task.status)}</td>
+<td class="spare">${format.time(task.sentAt)}</td><td>${statusBadge(view, task.status)}${task.status === 'tracking' && task.problemCode !== null && html` <span class="badge problem">${words.problem.badge}</span>`}</td>
 <td class="wide">${stateBar(view, task)}</td><td class="figure">${words.outOf(format.number(task.read), format.number(task.delivered))}</td>
 <td class="figure">${format.percent(task.readRate)}</td><td class="spare">${format.time(task.lastObservedAt)}</td></tr>`,
   )}</tbody></table></div>`

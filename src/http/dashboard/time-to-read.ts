@@ -17,6 +17,7 @@ ${
 <ul class="quantiles">${told(time.quantiles).map((quantile) => html`<li>${inWords(view, quantile, time.method)}</li>`)}</ul>
 ${withinTable(view, time, elapsedMs)}
 </div>
+${time.assumedSendTimes > 0 && html`<p class="note">${words.timeToRead.assumed(time.assumedSendTimes)}</p>`}
 <p class="quiet">${words.timeToRead.method[time.method]}</p>`
 }
 </section>`

@@ -1,10 +1,15 @@
+import type { Resuming } from '../../core/ports.ts'
 import type { RateReader } from '../../core/rates.ts'
+import type { Freshness, SharedReads } from '../shared-reads.ts'
 import type { Format, Language } from './format.ts'
 import type { Html } from './html.ts'
 import type { Words } from './words.ts'
 
 export interface DashboardOptions {
   readonly rates: RateReader
+  /** Shared with the API, so that both show the same figures. Default: the pages share `rates` among themselves. */
+  readonly reads?: SharedReads
+  readonly tracking: { readonly resuming: Resuming }
   readonly now: () => Date
   /** Null: everybody may look, which is for loopback only. */
   readonly apiToken: string | null
@@ -34,14 +39,16 @@ export interface View {
 export interface Content {
   readonly title: string
   readonly body: Html
-  /** The page's script asks again this often; null: never. */
+  /** The page's script asks again this often, or less often where the figures are costly; null: never. */
   readonly refreshSeconds: number | null
 }
 
 /** One request to a page, with everything that a page may need. */
 export interface Visit {
   readonly view: View
+  /** `rates` is the reader of this request: it notes how old and how costly its answers are. */
   readonly options: DashboardOptions
+  readonly freshness: () => Freshness
   readonly params: Readonly<Record<string, string | undefined>>
   readonly query: URLSearchParams
 }

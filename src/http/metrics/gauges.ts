@@ -17,6 +17,10 @@ export interface Gauges {
     /** Null: not paused. */
     readonly pauseKind: string | null
   }>
+  /** Open tasks by what keeps them from being polled. */
+  readonly problems: ReadonlyArray<{ readonly app: string; readonly problem: string; readonly count: number }>
+  /** Agent ids that are paused, and running workers that cannot poll the app. */
+  readonly pausedScopes: ReadonlyArray<{ readonly app: string; readonly pairs: number; readonly workers: number }>
 }
 
 /** One line of the health report. */
@@ -43,11 +47,12 @@ export interface GaugeMetrics {
 }
 
 export function createGaugeMetrics(registry: Registry): GaugeMetrics {
-  const { tasks, overdue, blind, budget, used, paused, health, warnings, clock, waiting, refused } = collectorsIn(registry)
+  const { tasks, overdue, blind, budget, used, paused, problems, scopes, health, warnings, clock, waiting, refused } =
+    collectorsIn(registry)
   const appOf = boundedLabel(MAX_APPS, APP_NAME)
   return {
     setDatabase(values) {
-      for (const labelled of [tasks, blind, budget, used, paused]) labelled.reset()
+      for (const labelled of [tasks, blind, budget, used, paused, problems, scopes]) labelled.reset()
       // A gauge without labels goes back to 0 otherwise, which would be a claim.
       overdue.remove()
       if (values === null) return
@@ -60,6 +65,11 @@ export function createGaugeMetrics(registry: Registry): GaugeMetrics {
         used.inc({ app: appOf(app) }, callsUsed)
         // Each for every app, so that an end of a pause is a 0 and not a gap.
         for (const kind of PAUSE_KINDS) paused.inc({ app: appOf(app), kind }, kind === pauseKind ? 1 : 0)
+      }
+      for (const { app, problem, count } of values.problems) problems.inc({ app: appOf(app), problem }, count)
+      for (const { app, pairs, workers } of values.pausedScopes) {
+        scopes.inc({ app: appOf(app), scope: 'pair' }, pairs)
+        scopes.inc({ app: appOf(app), scope: 'worker' }, workers)
       }
     },
     setHealth(checks) {
@@ -99,6 +109,12 @@ function collectorsIn(registry: Registry) {
     budget: gauge('call_budget_remaining', 'Calls left of the monthly budget, for apps that have one.', ['app']),
     used: gauge('api_calls_used', "Calls to getsendresult this month (China's), over all workers.", ['app']),
     paused: gauge('app_paused', '1 while no calls are made for this app, by kind of pause.', ['app', 'kind']),
+    problems: gauge('tasks_with_problem', 'Open tasks that cannot be polled now, by problem.', ['app', 'problem']),
+    scopes: gauge(
+      'paused_scopes',
+      'Agent ids of the app that are paused (scope "pair"), and running workers that cannot poll it (scope "worker"). The app itself: app_paused.',
+      ['app', 'scope'],
+    ),
     warnings: gauge('health_check_warning', '1 for each check of /readyz of this process that somebody should act on, else 0.', ['check']),
     clock: gauge('clock_difference_seconds', "How far this machine's clock is ahead of the database's."),
     waiting: gauge('database_pool_waiting', 'Statements of this process that wait for a connection to the database.'),

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { TaskKey } from '../../core/delivery.ts'
-import type { BandStep, Population } from '../../core/rates.ts'
+import type { BandStep, Population, ReadTimes } from '../../core/rates.ts'
 import { readBandOf } from '../../core/read-band.ts'
 import { campaignBracketOf, type DeliveredRow, elapsedOf, type SentBracket } from '../../core/read-bracket.ts'
 import { type TimeToRead, timeToReadOfTask, timeToReadPooled } from '../../core/time-to-read.ts'
@@ -19,9 +19,24 @@ export async function readBand(source: Source, of: TaskKey | CampaignKey): Promi
 
 export async function readTimeToRead(source: Source, of: Known): Promise<TimeToRead> {
   // In this order: a look that is stored between the two makes the figures newer than they say, never older.
-  const asOf = await readAsOf(source, of)
-  const people = (await readBrackets(source, of)).map(elapsedOf)
-  return 'taskId' in of ? timeToReadOfTask(people, asOf) : timeToReadPooled(people, asOf)
+  const { asOf, assumedSendTimes } = await readTasksOf(source, of)
+  return timeToReadIn(of, await readBrackets(source, of), { asOf, assumedSendTimes })
+}
+
+export async function readReadTimes(source: Source, of: TaskKey | CampaignKey): Promise<ReadTimes> {
+  const tasks = await readTasksOf(source, of)
+  const brackets = await readBrackets(source, of)
+  return { band: readBandOf(brackets), timeToRead: timeToReadIn(of, brackets, tasks) }
+}
+
+function timeToReadIn(
+  of: Known,
+  brackets: readonly SentBracket[],
+  { asOf, assumedSendTimes }: { readonly asOf: Date | null; readonly assumedSendTimes: number },
+): TimeToRead {
+  const people = brackets.map(elapsedOf)
+  const timeToRead = 'taskId' in of ? timeToReadOfTask : timeToReadPooled
+  return timeToRead(people, asOf, assumedSendTimes)
 }
 
 /**
@@ -31,7 +46,7 @@ export async function readTimeToRead(source: Source, of: Known): Promise<TimeToR
 async function readBrackets(source: Source, of: Known): Promise<SentBracket[]> {
   const rows = await source(Prisma.sql`
 SELECT deliveries::text AS deliveries, count(*) AS people FROM (
-  SELECT jsonb_agg(jsonb_build_array(${ms('sent_at')}, ${ms('deadline_at')}, ${ms('last_unread_at')}, ${ms('first_read_at')})
+  SELECT jsonb_agg(jsonb_build_array(${ms('sent_at')}, sent_at_given, ${ms('deadline_at')}, ${ms('last_unread_at')}, ${ms('first_read_at')})
     ORDER BY sent_at, task_id) AS deliveries
   FROM delivery_recipient_status
   WHERE state IN ('read', 'unread') AND ${conditionOf(of)}
@@ -48,16 +63,22 @@ function ms(column: string): Prisma.Sql {
 }
 
 const Time = z.int().transform((epochMs) => new Date(epochMs))
-const Delivery = z
-  .tuple([Time, Time, Time.nullable(), Time.nullable()])
-  .transform(([sentAt, deadlineAt, lastUnreadAt, firstReadAt]): DeliveredRow => ({ sentAt, deadlineAt, lastUnreadAt, firstReadAt }))
+const Delivery = z.tuple([Time, z.boolean(), Time, Time.nullable(), Time.nullable()]).transform(
+  ([sentAt, sentAtGiven, deadlineAt, lastUnreadAt, firstReadAt]): DeliveredRow => ({
+    ...{ sentAt, sentAtGiven, deadlineAt },
+    ...{ lastUnreadAt, firstReadAt },
+  }),
+)
 const Deliveries = z.tuple([Delivery], Delivery)
 
-/** The latest good look. */
-async function readAsOf(source: Source, of: Known): Promise<Date | null> {
+/** The latest successful poll, and the tasks with delivered people whose send time was not given. */
+async function readTasksOf(source: Source, of: Known): Promise<Pick<TimeToRead, 'asOf' | 'assumedSendTimes'>> {
   const [row] = await source(Prisma.sql`
-SELECT ${millis('max(last_observed_at)')} AS as_of_ms FROM delivery_task_rates WHERE ${conditionOf(of)}`)
-  return row === undefined ? null : timeOrNull(row, 'as_of_ms')
+SELECT ${millis('max(last_observed_at)')} AS as_of_ms, count(*) FILTER (WHERE NOT sent_at_given AND delivered > 0) AS assumed
+FROM delivery_task_rates WHERE ${conditionOf(of)}`)
+  return row === undefined
+    ? { asOf: null, assumedSendTimes: 0 }
+    : { asOf: timeOrNull(row, 'as_of_ms'), assumedSendTimes: number(row, 'assumed') }
 }
 
 function conditionOf(of: Known): Prisma.Sql {

@@ -10,7 +10,7 @@ import type { Source } from './source.ts'
 
 export async function readLooks(source: Source, { app, taskId }: TaskKey): Promise<Look[]> {
   const rows = await source(Prisma.sql`
-SELECT poll_no, outcome, code, message, request_id, changed, anomalies, ${Prisma.raw(STATES.join(', '))},
+SELECT poll_no, outcome, code, message, request_id, problem_code, scope, calls, changed, anomalies, ${Prisma.raw(STATES.join(', '))},
   ${millis('due_at')} AS due_at_ms, ${millis('requested_at')} AS requested_at_ms, ${millis('responded_at')} AS responded_at_ms
 FROM delivery_looks WHERE app = ${app}::text AND task_id = ${taskId}::text ORDER BY poll_no`)
   return rows.map(lookOf)
@@ -26,6 +26,9 @@ function lookOf(row: Row): Look {
     code: text(row, 'code'),
     message: textOrNull(row, 'message'),
     requestId: textOrNull(row, 'request_id'),
+    problemCode: textOrNull(row, 'problem_code'),
+    scope: textOrNull(row, 'scope'),
+    calls: number(row, 'calls'),
     changed: number(row, 'changed'),
     anomalies: number(row, 'anomalies'),
     pending: numberOrNull(row, 'pending'),

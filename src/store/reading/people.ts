@@ -69,11 +69,21 @@ ORDER BY user_id LIMIT ${slice.limit + 1}::integer`)
   return pageOf(people, slice, 'people', (person) => [person.userId])
 }
 
+/** Each of them once. */
+function peopleOf(key: TaskKey | CampaignKey): Prisma.Sql {
+  return 'taskId' in key
+    ? Prisma.sql`delivery_recipient_status WHERE ${ofTask(key)}`
+    : Prisma.sql`delivery_campaign_people WHERE ${ofCampaign(key)}`
+}
+
+export async function readUnreadAsOf(source: Source, key: TaskKey | CampaignKey): Promise<Date | null> {
+  const [row] = await source(Prisma.sql`SELECT ${millis('min(last_unread_at)')} AS as_of_ms FROM ${peopleOf(key)} AND state = 'unread'`)
+  return row === undefined ? null : timeOrNull(row, 'as_of_ms')
+}
+
 export async function readForbidden(source: Source, key: TaskKey | CampaignKey): Promise<ForbiddenCount[]> {
   const rows = await source(Prisma.sql`
-SELECT forbidden_code AS code, count(*) AS people
-FROM ${'taskId' in key ? Prisma.sql`delivery_recipient_status WHERE ${ofTask(key)}` : Prisma.sql`delivery_campaign_people WHERE ${ofCampaign(key)}`}
-  AND state = 'forbidden'
+SELECT forbidden_code AS code, count(*) AS people FROM ${peopleOf(key)} AND state = 'forbidden'
 GROUP BY forbidden_code ORDER BY people DESC, forbidden_code`)
   return rows.map((row) => {
     const code = textOrNull(row, 'code')

@@ -2,13 +2,14 @@ import { STATUSES, type TaskKey } from '../../core/delivery.ts'
 import { TrackerError } from '../../core/errors.ts'
 import { type Page, RISKS, type TaskAtRisk, type TaskFilter, type TaskRates, type TaskRef } from '../../core/rates.ts'
 import { Prisma } from '../generated/client.ts'
-import { flag, millis, number, oneOf, type Row, text, textOrNull, time, timeOrNull } from '../rows.ts'
+import { detailOrNull, flag, millis, number, oneOf, type Row, text, textOrNull, time, timeOrNull } from '../rows.ts'
 import { RATES, ratesOf } from './columns.ts'
 import { isText, isTime, pageOf, sliceOf } from './paging.ts'
 import type { Source } from './source.ts'
 import { during, equals, timestamp, where } from './sql.ts'
 
-const TASK = Prisma.sql`app, task_id, agent_id, campaign, status, reason, polls, good_polls, hindrance, recipients_known, ${RATES},
+const TASK = Prisma.sql`app, task_id, agent_id, campaign, status, reason, reason_code, reason_detail, problem_code, problem_detail, sent_at_given,
+  polls, good_polls, calls, hindrance, delay_code, delay_detail, recipients_known, ${RATES}, ${millis('problem_since')} AS problem_since_ms,
   ${millis('sent_at')} AS sent_at_ms, ${millis('deadline_at')} AS deadline_at_ms, ${millis('last_observed_at')} AS last_observed_at_ms,
   ${millis('finished_at')} AS finished_at_ms, ${millis('tracked_at')} AS tracked_at_ms, ${millis('next_poll_at')} AS next_poll_at_ms,
   ${millis('names_removed_at')} AS names_removed_at_ms`
@@ -21,7 +22,13 @@ function taskOf(row: Row): TaskRates {
     campaign: textOrNull(row, 'campaign'),
     status: oneOf(STATUSES, row, 'status'),
     reason: textOrNull(row, 'reason'),
+    reasonCode: textOrNull(row, 'reason_code'),
+    reasonDetail: detailOrNull(row, 'reason_detail'),
+    problemCode: textOrNull(row, 'problem_code'),
+    problemDetail: detailOrNull(row, 'problem_detail'),
+    problemSince: timeOrNull(row, 'problem_since_ms'),
     sentAt: time(row, 'sent_at_ms'),
+    sentAtGiven: flag(row, 'sent_at_given'),
     deadlineAt: time(row, 'deadline_at_ms'),
     lastObservedAt: timeOrNull(row, 'last_observed_at_ms'),
     finishedAt: timeOrNull(row, 'finished_at_ms'),
@@ -29,7 +36,10 @@ function taskOf(row: Row): TaskRates {
     goodPolls: number(row, 'good_polls'),
     trackedAt: time(row, 'tracked_at_ms'),
     nextPollAt: timeOrNull(row, 'next_poll_at_ms'),
+    calls: number(row, 'calls'),
     hindrance: textOrNull(row, 'hindrance'),
+    delayCode: textOrNull(row, 'delay_code'),
+    delayDetail: detailOrNull(row, 'delay_detail'),
     recipientsKnown: flag(row, 'recipients_known'),
     namesRemovedAt: timeOrNull(row, 'names_removed_at_ms'),
     ...ratesOf(row),
@@ -99,6 +109,11 @@ const MOST_AT_RISK = 100
 /** What ended longer ago is history. A task ends within a day of its send. */
 const LATELY = Prisma.raw("interval '7 days'")
 
+/** When DingTalk stopped to answer: the deadline, or earlier where the message was sent before the assumed send time. */
+const WINDOW_END = Prisma.raw(
+  "CASE WHEN task.reason_code = 'window_closed_early' THEN (task.reason_detail ->> 'refusedSince')::timestamptz ELSE task.deadline_at END",
+)
+
 /**
  * `overdue` and `blind` count in hours of the plan, which `TIME_SCALE` shortens: the window is a day of it.
  * The first matching risk is told: what can still be helped goes before what cannot.
@@ -108,12 +123,15 @@ export async function readAttention(source: Source): Promise<TaskAtRisk[]> {
   const rows = await source(Prisma.sql`
 SELECT ${TASK}, risk FROM (
   SELECT task.*, CASE
-    WHEN task.next_poll_at < now() - (task.deadline_at - task.sent_at) / 1440 THEN 'overdue' ELSE 'hindered'
+    WHEN task.next_poll_at < now() - (task.deadline_at - task.sent_at) / 1440 THEN 'overdue'
+    WHEN task.problem_code IS NOT NULL THEN 'problem'
+    ELSE 'hindered'
   END AS risk
   FROM delivery_task_rates AS task
   WHERE task.status = 'tracking' AND (
     task.next_poll_at < now() - (task.deadline_at - task.sent_at) / 1440
-    OR task.hindrance IS NOT NULL
+    OR task.problem_code IS NOT NULL
+    OR task.delay_code IS NOT NULL
     OR task.polls > task.good_polls AND 'observed' <> (
       SELECT outcome FROM delivery_looks AS look WHERE look.app = task.app AND look.task_id = task.task_id AND look.poll_no = task.polls
     )
@@ -128,7 +146,7 @@ SELECT ${TASK}, risk FROM (
   WHERE task.sent_at > now() - ${LATELY} - interval '1 day' AND task.finished_at > now() - ${LATELY} AND (
     task.status = 'stopped'
     OR task.status = 'expired' AND (
-      task.last_observed_at IS NULL OR task.last_observed_at < task.deadline_at - (task.deadline_at - task.sent_at) / 24
+      task.last_observed_at IS NULL OR task.last_observed_at < ${WINDOW_END} - (task.deadline_at - task.sent_at) / 24
     )
   )
 ) AS at_risk

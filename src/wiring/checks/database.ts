@@ -40,10 +40,12 @@ export function schemaCheck({ database, patienceMs }: DatabaseNeeds): Promise<Fi
   })
 }
 
-/** The role may do what a worker does. A table that is not there is for the check of the schema to tell. */
+/** The role may do what a worker does. A table that is not there is for the check of the schema to tell, a database that is away for its own. */
 export function rightsCheck({ database, patienceMs }: DatabaseNeeds): Promise<Finding> {
   return vital('rights', REMEDY, async () => {
-    const { role, lacking } = await patiently(rightsOf(database), patienceMs)
+    const rights = await patiently(rightsOf(database), patienceMs).catch(() => null)
+    if (rights === null) return { detail: 'Not known: the database did not say.' }
+    const { role, lacking } = rights
     if (lacking === null) return { detail: `the role "${role}" reads and writes the tracker's tables` }
     const remedy = `Run deploy/postgres/roles.sql as the owner of the database, then: GRANT delivery_worker TO "${role}"`
     throw new Unwell(`The role "${role}" lacks ${lacking}.`, remedy)

@@ -25,7 +25,7 @@ export function overdueCheck({ database, patienceMs }: DatabaseNeeds, { overdueM
 }
 
 const BLIND_REMEDY =
-  'Column reason of delivery_task, and delivery_looks, say for each why: an app that was paused, a budget that was used up, DingTalk or the workers away. What passed unseen cannot be had again; remove the cause before the next deadline.'
+  'Columns reason_code and reason_detail of delivery_task_rates, and delivery_looks, say for each why: an app that was paused, a budget that was used up, DingTalk or the workers away. What passed unseen cannot be had again; remove the cause before the next deadline.'
 
 /** Tasks of which nothing was learned when something could be. */
 export function blindGapsCheck({ database, patienceMs }: DatabaseNeeds, { blindMs }: Lateness): Promise<Finding> {

@@ -53,11 +53,11 @@ export function openCompany(databaseUrl: string): Company {
       const task = await load(taskId)
       const requestedAt = new Date(task.sentAt.getTime() + minutes * MINUTE_MS)
       const respondedAt = new Date(requestedAt.getTime() + SECOND_MS)
-      await store.apply(planLook(task, readAnswer(bodyOf(answer), { requestedAt, respondedAt }), respondedAt, TIMING))
+      await store.apply(planLook(task, readAnswer(bodyOf(answer), { requestedAt, respondedAt }), 1, respondedAt, TIMING))
     },
     async expire(taskId) {
       const task = await load(taskId)
-      await store.end(task.key, { pollNo: task.pollNo }, planExpiry(task, TIMING, null))
+      await store.end(task.key, { pollNo: task.pollNo }, planExpiry(task, TIMING))
     },
     async sql(text, values = []) {
       await database.pool.query(text, [...values])

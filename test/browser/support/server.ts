@@ -1,8 +1,11 @@
 import type { AddressInfo } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
+import type { RateReader } from '../../../src/core/rates.ts'
 import { registerDashboard } from '../../../src/http/dashboard/dashboard.ts'
+import { shareReads } from '../../../src/http/shared-reads.ts'
 import { openDatabase } from '../../../src/store/prisma.ts'
 import { createRateReader } from '../../../src/store/rate-reader.ts'
+import { createResuming } from '../../../src/store/resume.ts'
 
 export interface DashboardServer {
   readonly url: string
@@ -16,15 +19,22 @@ export interface ServerOptions {
   readonly databaseUrl: string
   readonly apiToken?: string
   readonly now?: () => Date
+  readonly monotonicMs?: () => number
+  /** What stands between the pages and their reader. */
+  readonly reading?: (rates: RateReader) => RateReader
 }
 
 /** The dashboard on the real reader of a real database. */
-export async function startDashboard({ databaseUrl, apiToken, now = () => new Date() }: ServerOptions): Promise<DashboardServer> {
+export async function startDashboard(options: ServerOptions): Promise<DashboardServer> {
+  const { databaseUrl, apiToken, now = () => new Date(), monotonicMs, reading = (rates) => rates } = options
   const database = openDatabase(databaseUrl)
+  const rates = reading(createRateReader(database))
   const open = async (port: number): Promise<FastifyInstance> => {
     const app = Fastify({ routerOptions: { maxParamLength: 2_000 }, forceCloseConnections: true })
     registerDashboard(app, {
-      rates: createRateReader(database),
+      rates,
+      reads: shareReads(rates, monotonicMs),
+      tracking: { resuming: createResuming(database.prisma) },
       now,
       apiToken: apiToken ?? null,
       pollsPerTask: 24,

@@ -1,6 +1,7 @@
 import type { TaskStatus } from '../../../src/core/delivery.ts'
 import type { PollOutcome } from '../../../src/core/look-plan.ts'
 import type { Restored } from '../../../src/core/ports.ts'
+import { PROBLEM_CODES } from '../../../src/core/problems.ts'
 import { createMetrics } from '../../../src/http/metrics.ts'
 import { CHECKS } from '../../support/checks.ts'
 import { type Expression, readExpression, type Selector } from './promql.ts'
@@ -45,6 +46,8 @@ export async function fullPage({ databaseIsAway = false } = {}): Promise<string>
     blind: { open: 0, ended: 0 },
     budgets: [{ app: 'hr', remaining: 100 }],
     apps: [{ app: 'hr', callsUsed: 1, pauseKind: null }],
+    problems: PROBLEM_CODES.map((problem) => ({ app: 'hr', problem, count: 1 })),
+    pausedScopes: [{ app: 'hr', pairs: 0, workers: 0 }],
   }))
   return metrics.text()
 }

@@ -30,11 +30,11 @@ export async function storeCompany(databaseUrl: string, client: pg.Client): Prom
       async look(hours: number, body: unknown) {
         const requestedAt = new Date(sentAt.getTime() + hours * HOUR_MS)
         const respondedAt = new Date(requestedAt.getTime() + SECOND_MS)
-        await store.apply(planLook(await load(), readAnswer(body, { requestedAt, respondedAt }), respondedAt, TIMING))
+        await store.apply(planLook(await load(), readAnswer(body, { requestedAt, respondedAt }), 1, respondedAt, TIMING))
       },
       async expire() {
         const task = await load()
-        await store.end(key, { pollNo: task.pollNo }, planExpiry(task, TIMING, null))
+        await store.end(key, { pollNo: task.pollNo }, planExpiry(task, TIMING))
       },
     }
   }

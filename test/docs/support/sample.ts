@@ -37,5 +37,5 @@ async function look(
   const body = { errcode: 0, send_result: { read_user_id_list: read, unread_user_id_list: unread } }
   const task = await store.load(TASK)
   if (task === null) throw new Error('the sample was not stored')
-  await store.apply(planLook(task, readAnswer(body, { requestedAt, respondedAt }), respondedAt, TIMING))
+  await store.apply(planLook(task, readAnswer(body, { requestedAt, respondedAt }), 1, respondedAt, TIMING))
 }

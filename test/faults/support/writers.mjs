@@ -16,7 +16,7 @@ let stored = 0
 for (let round = 0; round < rounds; round++) {
   const work = databases.flatMap((database) => writersOn(database, round))
   const done = await Promise.allSettled(shuffled(work).map((write) => write()))
-  errors.push(...done.filter(({ status }) => status === 'rejected').map(({ reason }) => String(reason)))
+  errors.push(...done.flatMap((each) => (each.status === 'rejected' ? [String(each.reason)] : [])))
 }
 await Promise.all(databases.map((database) => database.close()))
 process.stdout.write(JSON.stringify({ tasks: TASKS, stored, errors }))

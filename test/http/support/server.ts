@@ -41,6 +41,7 @@ const SETTABLE = [
   'closeGraceMs',
   'timeouts',
   'now',
+  'monotonicMs',
   'checks',
   'tracking',
 ] as const satisfies ReadonlyArray<keyof HttpServerOptions>

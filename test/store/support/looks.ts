@@ -1,7 +1,9 @@
 import { readAnswer } from '../../../src/core/answer.ts'
-import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../src/core/delivery.ts'
+import { HOUR_MS, MINUTE_MS, SECOND_MS, type TaskProblem } from '../../../src/core/delivery.ts'
 import { type LookPlan, planLook, planStart } from '../../../src/core/plan.ts'
-import type { DeliveryStore, LoadedTask, Timer, Unplanned } from '../../../src/core/ports.ts'
+import type { Delay, DeliveryStore, LoadedTask, Scheduled, Unplanned } from '../../../src/core/ports.ts'
+import { PROBLEM_RULES, type Problem } from '../../../src/core/problems.ts'
+import type { DelayReason } from '../../../src/core/reasons.ts'
 import { timingOf } from '../../../src/core/schedule.ts'
 import type { TrackRequest } from '../../../src/core/track-request.ts'
 
@@ -29,7 +31,7 @@ export interface Lists {
 }
 
 /** The plan for a good answer to a request that was sent so many minutes after the message. */
-export function planFor(task: LoadedTask, lists: Lists, minutes: number): LookPlan {
+export function planFor(task: LoadedTask, lists: Lists, minutes: number, calls = 1): LookPlan {
   const body = {
     errcode: 0,
     request_id: `r${minutes}`,
@@ -41,13 +43,13 @@ export function planFor(task: LoadedTask, lists: Lists, minutes: number): LookPl
       forbidden_list: lists.forbidden?.map((userid) => ({ code: '143105', count: 500, userid })),
     },
   }
-  return planBody(task, body, minutes)
+  return planBody(task, body, minutes, calls)
 }
 
-/** The plan for any answer. */
-export function planBody(task: LoadedTask, body: unknown, minutes: number): LookPlan {
+/** The plan for any answer. @param calls of getsendresult that it took */
+export function planBody(task: LoadedTask, body: unknown, minutes: number, calls = 1): LookPlan {
   const answer = readAnswer(body, { requestedAt: minutesLater(minutes), respondedAt: answeredAt(minutes) })
-  return planLook(task, answer, answeredAt(minutes), TIMING)
+  return planLook(task, answer, calls, answeredAt(minutes), TIMING)
 }
 
 export async function loaded(store: DeliveryStore, key: LoadedTask['key']): Promise<LoadedTask> {
@@ -69,6 +71,32 @@ export async function lookAt(store: DeliveryStore, key: LoadedTask['key'], lists
   return await loaded(store, key)
 }
 
-export function adoptAll(store: DeliveryStore, limit = 1_000): Promise<Timer[]> {
+export function adoptAll(store: DeliveryStore, limit = 1_000): Promise<Scheduled[]> {
   return store.adopt((task: Unplanned) => planStart(task, SENT, TIMING), limit)
+}
+
+/** What `delay` writes for a task without a problem: by default its poll waits for the call rate. */
+export function aDelay(nextPollAt: Date, fields: Partial<Delay> = {}): Delay {
+  return { nextPollAt, reason: { code: 'call_rate', detail: null }, problem: null, failuresInRow: 0, calls: 0, finalCalls: 0, ...fields }
+}
+
+/** A problem, with the details of an answer that says little. */
+export function aProblem(code: Problem['code'], detail: Partial<Problem['detail']> = {}): Problem {
+  const { scope } = PROBLEM_RULES[code]
+  return { code, detail: { said: code, message: `it is ${code}`, scope, requestId: null, agentId: null, ip: null, ...detail } }
+}
+
+/** The same of a task: from its first poll, unless said otherwise. */
+export function aTaskProblem(
+  code: Problem['code'],
+  { since = minutesLater(1), polls = 1, ...detail }: Partial<Problem['detail'] & Pick<TaskProblem, 'since' | 'polls'>> = {},
+): TaskProblem {
+  return { ...aProblem(code, detail), since, polls }
+}
+
+/** The next poll is due then, for this reason. */
+export async function delay(store: DeliveryStore, key: LoadedTask['key'], nextPollAt: Date, reason: DelayReason): Promise<void> {
+  const { pollNo, problem, failuresInRow, calls, finalCalls } = await loaded(store, key)
+  const stored = await store.delay(key, { pollNo }, { nextPollAt, reason, problem, failuresInRow, calls, finalCalls })
+  if (stored !== 'stored') throw new Error(`the delay was ${stored}`)
 }

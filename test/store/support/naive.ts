@@ -13,6 +13,7 @@ export interface RawTask {
   readonly campaign: string | null
   readonly status: string
   readonly sent_at: Date
+  readonly sent_at_given: boolean
   readonly deadline_at: Date
   readonly tracked_at: Date
   readonly last_good_requested_at: Date | null
@@ -138,6 +139,12 @@ export function lastUnreadOf({ state, last_unread_at, task }: RawPerson): Date |
 
 const earliest = (times: readonly Date[]): Date => new Date(Math.min(...times.map((time) => time.getTime())))
 
+/** Null where one of them is not known: it may have been before all others. */
+const earliestOrNull = (times: ReadonlyArray<Date | null>): Date | null => {
+  const known = times.filter((time) => time !== null)
+  return known.length < times.length ? null : earliest(known)
+}
+
 /** The bracket of one person who was delivered in these tasks, which are one message. */
 function bracketOf(rows: readonly RawPerson[]): SentBracket {
   const sentAt = earliest(rows.map(({ task }) => task.sent_at))
@@ -148,7 +155,7 @@ function bracketOf(rows: readonly RawPerson[]): SentBracket {
   return {
     sentAt,
     deadlineAt: first?.task.deadline_at ?? sentAt,
-    afterAt: earliest(rows.map((row) => lastUnreadOf(row) ?? row.task.sent_at)),
+    afterAt: earliestOrNull(rows.map((row) => lastUnreadOf(row) ?? (row.task.sent_at_given ? row.task.sent_at : null))),
     beforeAt: reads.length === 0 ? null : earliest(reads),
   }
 }
@@ -167,10 +174,7 @@ export function bracketsOf(people: readonly RawPerson[]): SentBracket[] {
 
 /** At every end of a bracket, counted anew. */
 export function bandOf(brackets: readonly SentBracket[]) {
-  const ends = brackets.flatMap(({ afterAt, beforeAt }) => [
-    begin({ afterAt, beforeAt }),
-    ...(beforeAt === null ? [] : [beforeAt.getTime()]),
-  ])
+  const ends = brackets.flatMap((bracket) => [begin(bracket), ...(bracket.beforeAt === null ? [] : [bracket.beforeAt.getTime()])])
   return [...new Set(ends)]
     .sort((a, b) => a - b)
     .map((at) => ({
@@ -180,8 +184,8 @@ export function bandOf(brackets: readonly SentBracket[]) {
     }))
 }
 
-const begin = ({ afterAt, beforeAt }: Pick<SentBracket, 'afterAt' | 'beforeAt'>): number =>
-  Math.min(afterAt.getTime(), beforeAt?.getTime() ?? Infinity)
+const begin = ({ sentAt, afterAt, beforeAt }: SentBracket): number =>
+  Math.min((afterAt ?? sentAt).getTime(), beforeAt?.getTime() ?? Infinity)
 
 /** Who was delivered, and who had read, at each moment at which anybody's state changed to one of the two. */
 export function campaignCurveOf(changes: readonly RawChange[]) {

@@ -36,13 +36,13 @@ export async function lookInVain(db: TestStore, key: TaskKey, requestedAt: Date)
 }
 
 async function apply(db: TestStore, key: TaskKey, answer: Answer, now: Date): Promise<void> {
-  const stored = await db.store.apply(planLook(await loaded(db.store, key), answer, now, TIMING))
+  const stored = await db.store.apply(planLook(await loaded(db.store, key), answer, 1, now, TIMING))
   if (stored !== 'stored') throw new Error(`the look was ${stored}`)
 }
 
 export async function expire(db: TestStore, key: TaskKey): Promise<void> {
   const task = await loaded(db.store, key)
-  await db.store.end(key, { pollNo: task.pollNo }, planExpiry(task, TIMING, null))
+  await db.store.end(key, { pollNo: task.pollNo }, planExpiry(task, TIMING))
 }
 
 /** Columns as only time or a worker would change them. */

@@ -102,12 +102,26 @@ function keyOf(node) {
 const MAX_WAIT_MS = 60_000
 const away = document.getElementById('away')
 const updated = document.getElementById('updated')
-let updatedAt = new Date()
+let updatedAt = figuresOf(document)
 let failures = 0
 let timer = null
 
+/** When the oldest figures of a page were known: the server shares costly answers between readers, and says how many seconds old they are. */
+function figuresOf(page) {
+  return new Date(Date.now() - Number(page.body.dataset.age ?? 0) * 1_000)
+}
+
+/** What takes long is asked for seldom, so the page's own interval is time enough for an answer. */
+function timeoutMs() {
+  return Math.max(10_000, Number(document.body.dataset.refresh) * 1_000)
+}
+
 async function refresh() {
-  const response = await fetch(location.href, { headers: { accept: 'text/html' }, cache: 'no-store', signal: AbortSignal.timeout(10_000) })
+  const response = await fetch(location.href, {
+    headers: { accept: 'text/html' },
+    cache: 'no-store',
+    signal: AbortSignal.timeout(timeoutMs()),
+  })
   // The session is over; or what was here is gone, and the page that says so is the right one.
   if (response.redirected) return location.assign(response.url)
   if (response.status >= 400 && response.status < 500) return location.reload()
@@ -117,6 +131,7 @@ async function refresh() {
   update(document.querySelector('main'), fresh.querySelector('main'))
   document.title = fresh.title
   document.body.dataset.refresh = fresh.body.dataset.refresh ?? ''
+  updatedAt = figuresOf(fresh)
 }
 
 async function keepUp() {
@@ -125,7 +140,6 @@ async function keepUp() {
   try {
     await refresh()
     failures = 0
-    updatedAt = new Date()
   } catch {
     failures += 1
   }

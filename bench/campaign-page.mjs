@@ -1,0 +1,144 @@
+/**
+ * What the page of one large campaign costs its readers: 60,000 people in 600 tasks, half a day after the send, six readers at once.
+ * Needs `npm run build`.
+ *
+ *   node bench/campaign-page.mjs [--people 60000] [--viewers 6] [--rounds 5] [--keep]
+ *
+ * Without DATABASE_URL it brings its own PostgreSQL. With it, everything is done in a database of its own on that server,
+ * dingtalk_delivery_campaign_page, which `--keep` leaves for the next run. No figure fails the command.
+ */
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import pg from 'pg'
+import { startEmbeddedPostgres } from '../dist/embedded/postgres.js'
+import { startHttpServer } from '../dist/http/server.js'
+import { createLogger } from '../dist/logger.js'
+import { migrate } from '../dist/store/migrate.js'
+import { openServing } from '../dist/wiring/serving.js'
+import { CAMPAIGN, seed } from './campaign-page/seed.mjs'
+
+const DATABASE = 'dingtalk_delivery_campaign_page'
+const text = { type: 'string' }
+const { values: options } = parseArgs({
+  options: { people: text, viewers: text, rounds: text, keep: { type: 'boolean', default: false } },
+})
+const people = Number(options.people ?? 60_000)
+const viewers = Number(options.viewers ?? 6)
+const rounds = Number(options.rounds ?? 5)
+
+/** What the API is asked about the same campaign. */
+const QUESTIONS = ['', '/recipients?limit=25', '/curve', '/time-to-read', '/forbidden'].map((rest) => `/v1/campaigns/${CAMPAIGN}${rest}`)
+
+const closers = []
+try {
+  await main()
+} finally {
+  for (const close of closers.reverse()) await close()
+}
+
+async function main() {
+  const server = process.env.DATABASE_URL ?? (await startPostgres())
+  const url = await ownDatabase(server)
+  await fill(url)
+  const served = await serve(url)
+  const page = `${served.url}/campaigns/${CAMPAIGN}`
+
+  const alone = await timed(() => load(page))
+  console.log(`the first page, one reader: ${ms(alone.ms)}, refreshed every ${alone.result} s`)
+  for (const path of QUESTIONS) console.log(`  ${path}: ${ms((await timed(() => load(`${served.url}${path}`))).ms)}`)
+
+  const together = []
+  for (let round = 0; round < rounds; round += 1) {
+    const took = await Promise.all(Array.from({ length: viewers }, () => timed(() => load(page))))
+    together.push(...took.map((each) => each.ms))
+    await sleep(1_000)
+  }
+  printTimes(`${viewers} readers at once, ${rounds} times, a second apart`, together)
+
+  const filtered = []
+  for (const state of ['read', 'unread', 'pending', 'forbidden', 'failed', 'invalid'].slice(0, viewers)) {
+    filtered.push(timed(() => load(`${page}?state=${state}`)))
+  }
+  printTimes(
+    'as many at once, each with people in another state',
+    (await Promise.all(filtered)).map((each) => each.ms),
+  )
+}
+
+async function startPostgres() {
+  const directory = await mkdtemp(join(tmpdir(), 'campaign-page-'))
+  // As root, PostgreSQL runs as another user, who must get in here.
+  await chmod(directory, 0o711)
+  closers.push(() => rm(directory, { recursive: true, force: true }))
+  const postgres = await startEmbeddedPostgres({ directory: join(directory, 'postgres') })
+  closers.push(() => postgres.close())
+  return postgres.url
+}
+
+/** Never in the server's own tables. */
+async function ownDatabase(server) {
+  const client = new pg.Client({ connectionString: server })
+  await client.connect()
+  const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE])
+  if (rowCount === 0) await client.query(`CREATE DATABASE ${DATABASE} ENCODING 'UTF8' TEMPLATE template0`)
+  closers.push(async () => {
+    if (!options.keep) await client.query(`DROP DATABASE ${DATABASE} WITH (FORCE)`)
+    await client.end()
+  })
+  return Object.assign(new URL(server), { pathname: `/${DATABASE}` }).href
+}
+
+async function fill(url) {
+  await migrate(url)
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    const started = performance.now()
+    if (await seed(client, people)) console.log(`a campaign of ${people} people seeded in ${ms(performance.now() - started)}`)
+    else console.log(`${DATABASE} is filled already, and is measured as it is`)
+  } finally {
+    await client.end()
+  }
+}
+
+/** As `dingtalk-delivery serve` puts it together. */
+async function serve(databaseUrl) {
+  const log = createLogger({ level: 'error', pretty: false })
+  const serving = openServing({ databaseUrl, apps: [], monthlyCallBudget: null, pollsPerTask: 24, timeScale: 1 }, log, null)
+  closers.push(() => serving.close())
+  const { rates, tracking, budgets, now } = serving
+  const server = await startHttpServer({
+    ...{ host: '127.0.0.1', port: 0, apiToken: null, allowedHosts: [], pollsPerTask: 24, version: 'bench', rates, tracking, budgets, now },
+    checks: () => serving.health(),
+    metrics: () => Promise.resolve(''),
+    onError: (error) => console.error(error),
+  })
+  closers.push(() => server.close())
+  return server
+}
+
+/** @returns the page's own interval, in seconds */
+async function load(url) {
+  const response = await fetch(url, { headers: { accept: 'text/html, application/json' } })
+  const body = await response.text()
+  if (!response.ok) throw new Error(`${url} answered ${response.status}`)
+  return /data-refresh="(\d+)"/.exec(body)?.[1] ?? null
+}
+
+async function timed(work) {
+  const started = performance.now()
+  const result = await work()
+  return { ms: performance.now() - started, result }
+}
+
+function printTimes(what, times) {
+  const sorted = [...times].sort((a, b) => a - b)
+  console.log(`${what}: median ${ms(sorted[Math.floor(sorted.length / 2)])}, longest ${ms(sorted.at(-1))}`)
+}
+
+function ms(time) {
+  return `${time.toFixed(0)} ms`
+}

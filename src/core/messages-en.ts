@@ -1,0 +1,144 @@
+import { both, type Fields, isUnanswered, type Messages, permissionIn, say, type Text, when } from './message-parts.ts'
+
+const AGAIN = 'It is polled again by itself.'
+const RESUME = 'then poll at once with "dingtalk-delivery resume", or wait for the next probe.'
+
+const problems = {
+  no_result: {
+    title: () => say`DingTalk answered without any result.`,
+    remedy: () => say`Nothing to do: DingTalk may still be sending the message. ${AGAIN}`,
+  },
+  unknown_code: {
+    title: (problem) => say`DingTalk answered with a code that is not known here${when(problem.text('said'), (said) => say`: ${said}`)}.`,
+    remedy: () => say`Look the code up in DingTalk's documentation, or ask their support with the request id. ${AGAIN}`,
+  },
+  parameters: {
+    title: (problem) => say`DingTalk refuses task id or agent id${agentOf(problem)}.`,
+    remedy: () =>
+      say`Check that task id and agent id belong together and that this app sent the task. Track the task again with the right agent id, or repair DINGTALK_AGENT_ID and restart the workers; ${RESUME}`,
+  },
+  call_timeout: {
+    title: () => say`DingTalk answers "Call timeout" for this task.`,
+    remedy: () =>
+      say`DingTalk reports on at most 100 recipients a task. If it has more, send in batches of 100 and track each task id under one campaign. ${AGAIN}`,
+  },
+  agent_id: {
+    title: (problem) => say`DingTalk does not accept the agent id${agentOf(problem)} with this app.`,
+    remedy: (problem) =>
+      say`Check the agent id${agentOf(problem)} (DINGTALK_AGENT_ID, "agentId" in DINGTALK_APPS_FILE, or agentId of the task) against the app that sent the message. Track the task again with the right one, or repair the configuration and restart the workers; ${RESUME}`,
+  },
+  no_agent_id: {
+    title: () => say`Neither the task nor the app has an agent id, so no call was made.`,
+    remedy: () =>
+      say`Set DINGTALK_AGENT_ID (or "agentId" in DINGTALK_APPS_FILE) and restart the workers, or track the task again with its agentId.`,
+  },
+  token_refused: {
+    title: () => say`DingTalk refuses a fresh access token.`,
+    remedy: () =>
+      say`Check that app key, app secret, DINGTALK_REGION and the hosts belong together, or replace DINGTALK_ACCESS_TOKEN; restart the worker.`,
+  },
+  credentials: {
+    title: () => say`DingTalk refuses the credentials of the app.`,
+    remedy: () =>
+      say`Check the app key and app secret (DINGTALK_APP_KEY, DINGTALK_APP_SECRET, or DINGTALK_APPS_FILE) of this worker against the developer console; restart the worker.`,
+  },
+  third_party: {
+    title: () => say`DingTalk refuses the third-party app.`,
+    remedy: () => say`Check suite key, suite secret and suite ticket, and that the organisation still authorises the app.`,
+  },
+  ip_not_allowed: {
+    title: (problem) => say`DingTalk does not allow calls from ${problem.text('ip') ?? "this worker's address"}.`,
+    remedy: (problem) =>
+      say`Add ${problem.text('ip') ?? "the outgoing IP address of this worker's network"} to the app's IP allow-list in the developer console; ${RESUME}`,
+  },
+  private_address: {
+    title: () => say`The name of DingTalk's host leads into a private network, so nothing was sent.`,
+    remedy: () =>
+      say`Check the name server and DINGTALK_OAPI_URL, DINGTALK_API_URL. If it is a gateway of your own, set DINGTALK_PRIVATE_HOSTS to its name; restart the worker.`,
+  },
+  unknown_app: {
+    title: () => say`A worker does not know this app, so it made no call.`,
+    remedy: () => say`Add the app to DINGTALK_APPS_FILE of every worker and restart them, or track the task under an app that is there.`,
+  },
+  permission: {
+    title: (problem) => say`The app lacks the permission ${permissionIn(problem)}.`,
+    remedy: (problem) => say`Grant the app the permission ${permissionIn(problem)} in the developer console; ${RESUME}`,
+  },
+  wrong_path: {
+    title: () => say`The configured address does not serve getsendresult.`,
+    remedy: () => say`Check DINGTALK_OAPI_URL and DINGTALK_REGION: they name the host of getsendresult. Restart the workers.`,
+  },
+  rate_limit: {
+    title: () => say`DingTalk wants fewer calls.`,
+    remedy: () => say`Nothing to do: it goes on by itself. If it happens often, lower MAX_CALLS_PER_SECOND.`,
+  },
+  quota: {
+    title: () => say`The organisation's monthly quota of calls is used up.`,
+    remedy: () =>
+      say`Buy calls from DingTalk, then run "dingtalk-delivery resume --app NAME"; or wait for the next month. One call an hour finds out by itself. Fewer polls a task (POLLS_PER_TASK) cost fewer calls.`,
+  },
+  outage: {
+    title: (problem) =>
+      isUnanswered(problem) ? say`DingTalk could not be reached.` : say`DingTalk, or something on the way to it, gives no usable answer.`,
+    remedy: (problem) =>
+      isUnanswered(problem)
+        ? say`Check that DingTalk's host can be reached from the worker: name server, firewall, HTTPS_PROXY. ${AGAIN}`
+        : say`Nothing to do if DingTalk is out of order. If it lasts, check what answers in its place, such as a proxy. ${AGAIN}`,
+  },
+} satisfies Messages['problems']
+
+const ends = {
+  all_read: () => say`Every recipient has read.`,
+  all_accounted_for: (end) =>
+    say`Everybody who could be reached has read${when(both(end.number('read'), end.number('unreachable')), ([read, not]) => say`: ${read} read, ${not} not reached`)}.`,
+  cancelled: () => say`Tracking was ended on request.`,
+  window_over: () => say`The 24 hours are over. Who is unread is unread as of the last successful poll.`,
+  window_closed_early: (end) =>
+    say`DingTalk no longer answers for the task${when(end.time('refusedSince'), (at) => say` since ${at}`)}, before its deadline here: its 24 hours are over.${when(both(end.time('sentAfter'), end.time('sentBefore')), ([after, before]) => say` So the message was sent after ${after} and not later than ${before}.`)} Who is unread is unread as of the last successful poll.`,
+  blind_before_deadline: (end) =>
+    say`Nothing is known about the time between the last successful poll${when(end.time('lastObservedAt'), (at) => say` (${at})`)} and the deadline.${reason(end)}`,
+  never_observed: (end) => say`No poll succeeded before the deadline.${reason(end)}`,
+  sent_too_long_ago: () =>
+    say`The message was sent more than 24 hours before tracking began, so DingTalk no longer answers; no call was made.`,
+  probably_too_many_recipients: () =>
+    say`Probably more than 100 recipients: DingTalk answered "Call timeout" until the deadline. It reports on at most 100 a task. Send in batches of 100 and track each task id under one campaign.`,
+} satisfies Messages['ends']
+
+const delays = {
+  call_rate: () => say`The poll waits for its turn: MAX_CALLS_PER_SECOND is reached.`,
+  call_budget: (delay) =>
+    say`MONTHLY_CALL_BUDGET${when(delay.number('budget'), (budget) => say` (${budget} calls)`)} leaves no call for it${when(delay.text('month'), (month) => say` in ${month}`)}${when(both(delay.number('used'), delay.number('reserved')), ([calls, reserved]) => say`: ${calls} are used, ${reserved} are reserved for final polls`)}. Raise it and restart the workers, or wait for the next month.`,
+  paused: (delay) =>
+    say`Paused. ${delay.problem() ?? 'The reason is not stored.'}${when(delay.time('until'), (at) => say` The next probe is due at ${at}.`)}`,
+  calls_used_up: (delay) =>
+    say`The task has used its calls${when(delay.number('calls'), (calls) => say` (${calls})`)} but for those of its final poll.`,
+  write_refused: () => say`The database refused what a poll brought. It is written again; no call is lost.`,
+  earlier_version: () => say`Delayed by an earlier version.`,
+} satisfies Messages['delays']
+
+export const en: Messages = {
+  problems,
+  ends,
+  refused: (problem) => say`DingTalk refused every poll until the deadline. ${problem}`,
+  delays,
+  scopes: {
+    answer: 'this one answer',
+    task: 'this task',
+    pair: 'all tasks of the app with this agent id',
+    worker: 'one worker',
+    app: 'the whole app',
+    dingtalk: 'DingTalk as a whole',
+  },
+  answered: 'DingTalk answered: ',
+  happened: 'What happened: ',
+  unknown: (code) => `${code} (a code of a newer version)`,
+  gap: ' ',
+}
+
+function agentOf(problem: Fields): Text {
+  return when(problem.text('agentId'), (agentId) => say` ${agentId}`)
+}
+
+function reason(end: Fields): Text {
+  return when(end.because(), (because) => say` Reason: ${because}`)
+}

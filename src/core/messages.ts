@@ -1,0 +1,160 @@
+import type { Detail, Fields, Language, Messages, Stored, Text } from './message-parts.ts'
+import { en } from './messages-en.ts'
+import { zh } from './messages-zh.ts'
+import { PROBLEM_CODES } from './problems.ts'
+
+export { type Detail, LANGUAGES, type Language, type Stored, type Text } from './message-parts.ts'
+
+/**
+ * The texts of everything that is stored as a code with details: problems, ends, delays, scopes. One table for each language, and no other
+ * place has such a text. A code without a text in each language does not compile.
+ */
+
+const MESSAGES: Readonly<Record<Language, Messages>> = { en, zh }
+
+/** Every code of an end, and of a delay. */
+export const END_CODES: readonly string[] = [...Object.keys(en.ends), ...PROBLEM_CODES]
+export const DELAY_CODES: readonly string[] = Object.keys(en.delays)
+
+/** Writes a time; the default is UTC to the minute. */
+export type ShowTime = (at: Date) => string
+
+/** What is wrong, one sentence. Total: a code of a newer version is named. */
+export function problemText(problem: Stored, language: Language): string {
+  return joined(problemParts(problem, language))
+}
+
+/** What to do about a problem. Empty for a code of a newer version. */
+export function problemRemedy(problem: Stored, language: Language): string {
+  const { problems } = MESSAGES[language]
+  return isKey(problems, problem.code) ? joined(problems[problem.code].remedy(fieldsOf(problem.detail, language))) : ''
+}
+
+/** The code and the words of the failed poll. Null where none are stored. */
+export function answerText(problem: Stored, language: Language): string | null {
+  const quote = answerQuote(problem, language)
+  return quote === null ? null : `${quote.introduction}${quote.answer}`
+}
+
+/** {@link answerText} in two parts: ours, and what was answered in whatever language. */
+export function answerQuote({ detail }: Stored, language: Language): { readonly introduction: string; readonly answer: string } | null {
+  const fields = fieldsOf(detail, language)
+  const said = fields.text('said')
+  if (said === null) return null
+  const answer = `${said} ${fields.text('message') ?? ''}`.trim()
+  return { introduction: isOwnCode(said) ? MESSAGES[language].happened : MESSAGES[language].answered, answer }
+}
+
+/** Why a task ended. */
+export function endReasonText(reason: Stored, language: Language, showTime?: ShowTime): string {
+  return joined(endReasonParts(reason, language), showTime)
+}
+
+/** {@link endReasonText} with its times apart. */
+export function endReasonParts(reason: Stored, language: Language): Text {
+  const { ends, problems, refused } = MESSAGES[language]
+  const earlier = textOf(reason.detail, 'text')
+  if (earlier !== null) return [earlier]
+  if (isKey(ends, reason.code)) return ends[reason.code](fieldsOf(reason.detail, language))
+  if (isKey(problems, reason.code)) return refused(problemParts(reason, language))
+  return [MESSAGES[language].unknown(reason.code)]
+}
+
+/** Why the next poll is later than planned. */
+export function delayText(delay: Stored, language: Language, showTime?: ShowTime): string {
+  return joined(delayParts(delay, language), showTime)
+}
+
+/** {@link delayText} with its times apart. */
+export function delayParts(delay: Stored, language: Language): Text {
+  const { delays } = MESSAGES[language]
+  const earlier = textOf(delay.detail, 'text')
+  if (earlier !== null) return [earlier]
+  if (isKey(delays, delay.code)) return delays[delay.code](fieldsOf(delay.detail, language))
+  return [MESSAGES[language].unknown(delay.code)]
+}
+
+/** The problem that a delay by a pause is about, or null. */
+export function problemOfDelay(delay: Stored): Stored | null {
+  const code = delay.code === 'paused' ? textOf(delay.detail, 'problem') : null
+  return code === null ? null : { code, detail: delay.detail }
+}
+
+/** What a problem is about, such as "this task". A scope of a newer version is named as it is. */
+export function scopeText(scope: string, language: Language): string {
+  const { scopes } = MESSAGES[language]
+  return isKey(scopes, scope) ? scopes[scope] : scope
+}
+
+function problemParts({ code, detail }: Stored, language: Language): Text {
+  const { problems, unknown } = MESSAGES[language]
+  const earlier = textOf(detail, 'text')
+  if (earlier !== null) return [earlier]
+  return isKey(problems, code) ? problems[code].title(fieldsOf(detail, language)) : [unknown(code)]
+}
+
+function fieldsOf(detail: Detail | null, language: Language): Fields {
+  return {
+    text: (name) => textOf(detail, name),
+    number: (name) => numberOf(detail, name),
+    time: (name) => timeOf(textOf(detail, name)),
+    because: () => becauseParts(detail, language),
+    problem() {
+      const code = textOf(detail, 'problem')
+      return code === null ? null : problemParts({ code, detail }, language)
+    },
+  }
+}
+
+const BECAUSE = ['problem', 'delay'] as const
+
+function becauseParts(detail: Detail | null, language: Language): Text | null {
+  const because = objectIn(detail?.['because'])
+  for (const kind of BECAUSE) {
+    const stored = storedIn(because?.[kind])
+    if (stored !== null) return kind === 'problem' ? problemParts(stored, language) : delayParts(stored, language)
+  }
+  return null
+}
+
+function storedIn(value: unknown): Stored | null {
+  const object = objectIn(value)
+  const code = textOf(object, 'code')
+  return code === null ? null : { code, detail: objectIn(object?.['detail']) }
+}
+
+function objectIn(value: unknown): Detail | null {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : null
+}
+
+function textOf(detail: Detail | null, name: string): string | null {
+  const value = detail?.[name]
+  return typeof value === 'string' && value !== '' ? value : null
+}
+
+function numberOf(detail: Detail | null, name: string): number | null {
+  const value = detail?.[name]
+  return typeof value === 'number' ? value : null
+}
+
+function timeOf(text: string | null): Date | null {
+  const time = text === null ? null : new Date(text)
+  return time === null || Number.isNaN(time.getTime()) ? null : time
+}
+
+function isKey<Key extends string>(record: Readonly<Record<Key, unknown>>, key: string): key is Key {
+  return Object.hasOwn(record, key)
+}
+
+/** Our own codes for what DingTalk did not answer: TIMEOUT, NETWORK, HTTP_502, NO_AGENT_ID. */
+function isOwnCode(code: string): boolean {
+  return /^[A-Z][A-Z0-9_]*$/.test(code)
+}
+
+function joined(text: Text, showTime: ShowTime = inUtc): string {
+  return text.map((part) => (part instanceof Date ? showTime(part) : part)).join('')
+}
+
+function inUtc(at: Date): string {
+  return `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`
+}

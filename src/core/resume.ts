@@ -1,0 +1,46 @@
+import { TrackerError } from './errors.ts'
+import { endReasonText, type ShowTime } from './messages.ts'
+import type { ResumedApp, Resuming } from './ports.ts'
+import type { RateReader, TaskRates, TaskRef } from './rates.ts'
+import { show } from './show.ts'
+
+/** One use case for all faces, so that they refuse the same things in the same words. */
+
+export interface ResumedTaskRates extends TaskRates {
+  /** Its poll was delayed by MONTHLY_CALL_BUDGET, which is not lifted: it will be delayed again while no call is left. */
+  readonly isWithoutBudget: boolean
+}
+
+/**
+ * Polls a task at once, whatever delayed it.
+ * @throws {TrackerError} `TASK_NOT_FOUND`, `SEVERAL_APPS`, `TASK_ENDED`
+ */
+export async function resumeTask(rates: Pick<RateReader, 'task'>, resuming: Resuming, ref: TaskRef): Promise<ResumedTaskRates> {
+  const task = await rates.task(ref)
+  const resumed = await resuming.task(task)
+  const after = await rates.task({ app: task.app, taskId: task.taskId })
+  if (resumed === null) throw taskEnded(after, 'polled')
+  return { ...after, ...resumed }
+}
+
+/**
+ * Lifts all pauses of an app, and polls its delayed tasks at once.
+ * @throws {TrackerError} `APP_NOT_FOUND`
+ */
+export async function resumeApp(rates: Pick<RateReader, 'apps'>, resuming: Resuming, app: string): Promise<ResumedApp> {
+  const resumed = await resuming.app(app)
+  if (resumed !== null) return resumed
+  const known = (await rates.apps()).map((each) => each.app)
+  throw new TrackerError(
+    'APP_NOT_FOUND',
+    `No app ${show(app)} has a task or has made a call. ${known.length === 0 ? 'No app has so far.' : `Known: ${known.join(', ')}.`}`,
+  )
+}
+
+/** @param what can no longer be done with it @param showTime default: UTC to the minute */
+export function taskEnded(task: TaskRates, what: 'polled' | 'cancelled', showTime?: ShowTime): TrackerError {
+  const { taskId, status, finishedAt, reasonCode, reasonDetail } = task
+  const when = finishedAt === null ? '' : ` at ${showTime?.(finishedAt) ?? finishedAt.toISOString()}`
+  const why = reasonCode === null ? '' : ` ${endReasonText({ code: reasonCode, detail: reasonDetail }, 'en', showTime)}`
+  return new TrackerError('TASK_ENDED', `Task ${taskId} ended${when} (${status}) and cannot be ${what} any more.${why}`)
+}

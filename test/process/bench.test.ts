@@ -1,0 +1,39 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { describeRedis } from '../support/redis.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/** A day of ten seconds for a dozen tasks: whether it runs, not how fast. */
+const TINY = ['--tasks', '12', '--people', '2', '--scale', '8640', '--send-seconds', '1']
+
+async function run(...args: string[]): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
+  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] })
+  const said = { stdout: '', stderr: '' }
+  for (const stream of ['stdout', 'stderr'] as const) child[stream].setEncoding('utf8').on('data', (text: string) => (said[stream] += text))
+  await once(child, 'close')
+  return { code: child.exitCode, ...said }
+}
+
+async function expectFigures(queue: string): Promise<void> {
+  const { code, stdout, stderr } = await run('bench/ten-thousand.mjs', ...TINY, '--queue', queue)
+  expect([code, stderr]).toEqual([0, ''])
+  expect(stdout).toMatch(/^12 tasks of 2 people sent in \d/)
+  const figures = JSON.parse(stdout.slice(stdout.indexOf('{'), stdout.indexOf('\n}') + 2)) as Figures
+  expect(figures.ends.reduce((sum, { tasks }) => sum + tasks, 0)).toBe(12)
+  expect(figures.looks).toBeGreaterThanOrEqual(12)
+}
+
+interface Figures {
+  readonly looks: number
+  readonly ends: ReadonlyArray<{ readonly tasks: number }>
+}
+
+describe('bench/ten-thousand.mjs runs to its end', () => {
+  test('with the queue in PostgreSQL', () => expectFigures('postgres'))
+  describeRedis('with Redis', () => {
+    test('as it is by default', () => expectFigures('redis'))
+  })
+})

@@ -1,0 +1,333 @@
+import { describe, expect, test } from 'vitest'
+import { runCli } from '../support/process.ts'
+import { until } from '../support/wait.ts'
+import { backends, pageOf } from '../support/world.ts'
+import { AGENT_ID, type FaultyWorld, MAX_CALLS, makeFaultyWorld, POLLS_PER_TASK } from './support/faulty-world.ts'
+
+/** What people get wrong, and what DingTalk, databases and clocks do: each from outside, with workers as processes. */
+const [backend = 'postgres' as const] = backends()
+/** A day of four minutes: its first hours are ten seconds each. */
+const SLOW_DAY = 360
+/** A day of a minute and a half, for what is seen at its end. */
+const SHORT_DAY = 960
+const LIMIT = { timeout: 400_000 }
+
+const sendAll = async (world: FaultyWorld, count: number, more: { readonly agentId?: string } = {}): Promise<string[]> => {
+  const sentAt = new Date()
+  const taskIds = Array.from({ length: count }, () => world.send({ sentAt }))
+  for (const taskId of taskIds) await world.track({ taskId, userIds: ['0123'], sentAt, ...more })
+  return taskIds
+}
+
+describe('agent ids', { concurrent: true }, () => {
+  test.concurrent(
+    'one task with a wrong agent id of its own: twelve healthy tasks lose nothing, and it costs five calls',
+    LIMIT,
+    async ({ onTestFinished }) => {
+      const world = await makeFaultyWorld(backend, { timeScale: SHORT_DAY, simulator: { wrongAgentCode: 41_011 } }, onTestFinished)
+      await world.start()
+      const healthy = await sendAll(world, 12)
+      const [culprit = ''] = await sendAll(world, 1, { agentId: '999' })
+      const seen = await world.untilRow(culprit, 'the problem is stored', ({ problem_code }) => problem_code !== null)
+      expect(seen).toMatchObject({
+        status: 'tracking',
+        problem_code: 'agent_id',
+        problem_detail: { said: '41011', scope: 'pair', agentId: '999' },
+      })
+      const rows = await world.allEnded()
+      for (const row of rows.filter(({ task_id }) => healthy.includes(task_id)))
+        expect(row).toMatchObject({ status: 'expired', reason_code: 'window_over', good_polls: row.polls })
+      expect(await world.row(culprit)).toMatchObject({ status: 'stopped', reason_code: 'agent_id', reason_detail: { said: '41011' } })
+      expect(world.calls(culprit)).toBeLessThanOrEqual(5)
+    },
+  )
+
+  test.concurrent(
+    'one task without an agent id in an app that has none: the others use their own, and it costs no call',
+    LIMIT,
+    async ({ onTestFinished }) => {
+      const options = { timeScale: SHORT_DAY, env: { DINGTALK_AGENT_ID: '', MONTHLY_CALL_BUDGET: '1000' } }
+      const world = await makeFaultyWorld(backend, options, onTestFinished)
+      await world.start()
+      const healthy = await sendAll(world, 12, { agentId: AGENT_ID })
+      const [culprit = ''] = await sendAll(world, 1)
+      expect(await world.untilRow(culprit, 'the problem is stored', ({ problem_code }) => problem_code !== null)).toMatchObject({
+        ...{ status: 'tracking', problem_code: 'no_agent_id', polls: 0 },
+      })
+      const rows = await world.allEnded()
+      for (const row of rows.filter(({ task_id }) => healthy.includes(task_id))) expect(row).toMatchObject({ reason_code: 'window_over' })
+      expect(await world.row(culprit)).toMatchObject({ status: 'expired', reason_code: 'never_observed', calls: 0 })
+      const [usage] = await world.sql<{ calls_used: number }>('SELECT calls_used FROM delivery_app_usage')
+      expect(usage?.calls_used).toBe(world.simulator.stats().metered)
+    },
+  )
+
+  test.concurrent(
+    'a mistyped DINGTALK_AGENT_ID stops nothing, costs little, and heals with the restart',
+    LIMIT,
+    async ({ onTestFinished }) => {
+      const world = await makeFaultyWorld(backend, { timeScale: SLOW_DAY }, onTestFinished)
+      const wrong = await world.start({ DINGTALK_AGENT_ID: '836390887' })
+      const taskIds = await sendAll(world, 10)
+      await until(
+        async () => (await world.rows()).every(({ problem_code, delay_code }) => problem_code !== null || delay_code === 'paused'),
+        {
+          ...{ timeoutMs: 60_000, what: 'every task knows that it cannot be polled' },
+        },
+      )
+      expect((await world.rows()).map(({ status }) => status)).toEqual(taskIds.map(() => 'tracking'))
+      expect(world.simulator.stats().metered, 'one probe stands for all').toBeLessThanOrEqual(10 + 5)
+      wrong.kill('SIGTERM')
+      await wrong.exit
+      await world.start()
+      await until(async () => (await world.rows()).every(({ good_polls, problem_code }) => good_polls > 0 && problem_code === null), {
+        ...{ timeoutMs: 60_000, what: 'every task was polled with the right agent id' },
+      })
+    },
+  )
+
+  test.concurrent('tracking a task again with the right agent id heals it, without a restart', LIMIT, async ({ onTestFinished }) => {
+    const world = await makeFaultyWorld(backend, { timeScale: SLOW_DAY }, onTestFinished)
+    await world.start()
+    const [taskId = ''] = await sendAll(world, 1, { agentId: '999' })
+    await world.untilRow(taskId, 'it was refused', ({ problem_code }) => problem_code === 'parameters')
+    await world.track({ taskId, userIds: ['0123'], agentId: AGENT_ID })
+    expect(await world.untilRow(taskId, 'it is polled', ({ good_polls }) => good_polls > 0)).toMatchObject({ problem_code: null })
+  })
+})
+
+describe('stray and late answers', { concurrent: true }, () => {
+  test.concurrent('three "Call timeout" do not stop a task of one named recipient', LIMIT, async ({ onTestFinished }) => {
+    const world = await makeFaultyWorld(backend, { timeScale: SHORT_DAY }, onTestFinished)
+    await world.start()
+    const [taskId = ''] = await sendAll(world, 1)
+    world.simulator.inject({ kind: 'code', code: 15, message: 'Call timeout', times: 3, match: { taskId } })
+    expect(await world.untilRow(taskId, 'it is polled', ({ good_polls }) => good_polls > 0)).toMatchObject({ status: 'tracking' })
+  })
+
+  test.concurrent('远程服务调用超时 is an outage of the gateway', LIMIT, async ({ onTestFinished }) => {
+    const world = await makeFaultyWorld(backend, { timeScale: SLOW_DAY }, onTestFinished)
+    await world.start()
+    world.simulator.inject({ kind: 'code', code: 15, subCode: 'isp.top-remote-connection-timeout', message: '远程服务调用超时' })
+    const [taskId = ''] = await sendAll(world, 1)
+    expect(await world.untilRow(taskId, 'it failed', ({ problem_code }) => problem_code !== null)).toMatchObject({ problem_code: 'outage' })
+    world.simulator.clearFaults()
+    await world.untilRow(taskId, 'it is polled', ({ good_polls }) => good_polls > 0)
+  })
+
+  test.concurrent('one stray 40035 in hour 3 costs no task its day', LIMIT, async ({ onTestFinished }) => {
+    const world = await makeFaultyWorld(backend, { timeScale: SHORT_DAY }, onTestFinished)
+    await world.start()
+    const [taskId = ''] = await sendAll(world, 1)
+    world.simulator.inject({ kind: 'code', code: 40_035, times: 1, fromHour: 3, match: { taskId } })
+    await world.allEnded()
+    expect(world.simulator.taskCalls(taskId).byCode['40035']).toBe(1)
+    expect(await world.row(taskId)).toMatchObject({ status: 'expired', reason_code: 'window_over' })
+  })
+
+  test.concurrent(
+    "a poll that is answered after the end of DingTalk's window leaves an observed task expired",
+    LIMIT,
+    async ({ onTestFinished }) => {
+      const world = await makeFaultyWorld(backend, { timeScale: SHORT_DAY }, onTestFinished)
+      await world.start()
+      const [taskId = ''] = await sendAll(world, 1)
+      world.simulator.inject({ kind: 'slow', delayMs: 600, decided: 'on-answer', fromHour: 23.75, match: { taskId } })
+      const [row] = await world.allEnded()
+      expect(row).toMatchObject({ status: 'expired' })
+      expect(row?.good_polls).toBeGreaterThan(0)
+    },
+  )
+})
+
+describe('a send time that was not given', { concurrent: true }, () => {
+  test.concurrent.for([
+    ['400002, as for an unknown task', 400_002],
+    ['a code that nothing knows', 99_999],
+  ] as const)('tracking begins 15 hours after the send, and DingTalk forgets with %s', LIMIT, async ([, code], { onTestFinished }) => {
+    const world = await makeFaultyWorld(backend, { timeScale: SHORT_DAY, simulator: { expiredTaskCode: code } }, onTestFinished)
+    await world.start()
+    const sentAt = new Date(Date.now() - (15 / 24) * world.dayMs)
+    const taskId = world.send({ sentAt, readAfterHours: 2 })
+    const stays = world.simulator.createTask({
+      sentAt: sentAt.getTime(),
+      recipients: [
+        { userId: '0123', readAfterMs: 0 },
+        { userId: '0456', fate: 'never' },
+      ],
+    }).taskId
+    for (const each of [taskId, stays]) await world.track({ taskId: each })
+    await world.allEnded()
+    const row = await world.row(stays)
+    expect(row).toMatchObject({ status: 'expired', reason_code: 'window_closed_early', sent_at_given: false })
+    const { sentAfter, sentBefore } = row.reason_detail ?? {}
+    // What it tells about the send time, which the sender did not.
+    expect(new Date(String(sentAfter)).getTime()).toBeLessThanOrEqual(sentAt.getTime() + 50)
+    expect(new Date(String(sentBefore)).getTime()).toBeGreaterThanOrEqual(sentAt.getTime() - 50)
+    expect(world.calls(stays)).toBeLessThanOrEqual(MAX_CALLS)
+    const people = await world.sql<{ read_after: Date | null }>(
+      "SELECT read_after FROM delivery_recipient_status WHERE state = 'read' AND last_unread_at IS NULL",
+    )
+    expect(people.length).toBeGreaterThan(0)
+    expect(people.every(({ read_after }) => read_after === null)).toBe(true)
+  })
+
+  test.concurrent('15 minutes late: the last successful poll is minutes before DingTalk forgets', LIMIT, async ({ onTestFinished }) => {
+    const world = await makeFaultyWorld(backend, { timeScale: SHORT_DAY }, onTestFinished)
+    await world.start()
+    const sentAt = new Date(Date.now() - world.dayMs / 96)
+    const taskIds = Array.from({ length: 8 }, () => world.send({ sentAt }))
+    for (const taskId of taskIds) await world.track({ taskId, userIds: ['0123'] })
+    const rows = await world.allEnded()
+    const trueEnd = sentAt.getTime() + world.dayMs
+    const hoursBlind = rows.map(({ last_observed_at }) => ((trueEnd - (last_observed_at?.getTime() ?? 0)) / world.dayMs) * 24)
+    // A busy machine makes polls late; a plan that ignores the end is four hours off.
+    expect(Math.max(...hoursBlind)).toBeLessThan(1.5)
+  })
+})
+
+describe('what is stored and counted', { concurrent: true }, () => {
+  test.concurrent(
+    'a write that the database refuses: the answers are kept, no call is made, and /readyz says so',
+    LIMIT,
+    async ({ onTestFinished }) => {
+      const world = await makeFaultyWorld(backend, { timeScale: SLOW_DAY }, onTestFinished)
+      await world.sql('REVOKE INSERT ON delivery_transition FROM delivery_worker')
+      const worker = await world.start()
+      const taskIds = await sendAll(world, 5)
+      await until(async () => (await pageOf(worker, '/readyz')).text.includes('refused what polls brought'), {
+        timeoutMs: 60_000,
+        what: '/readyz is red',
+      })
+      const page = await pageOf(worker, '/readyz')
+      expect(page.status).toBe(503)
+      const before = world.simulator.stats().metered
+      expect(before).toBeLessThanOrEqual(2)
+      // Several planned polls are due meanwhile.
+      await until(async () => ((await pageOf(worker, '/readyz')).text.match(/for (\d+) s/)?.[1] ?? '0') >= '5', {
+        timeoutMs: 60_000,
+        what: 'some time has passed',
+      })
+      expect(world.simulator.stats().metered).toBe(before)
+      await world.sql('GRANT INSERT ON delivery_transition TO delivery_worker')
+      await until(async () => (await world.rows()).filter(({ good_polls }) => good_polls > 0).length === taskIds.length, {
+        ...{ timeoutMs: 90_000, what: 'the answers are stored and the others polled' },
+      })
+      await until(async () => (await pageOf(worker, '/readyz')).status === 200, { timeoutMs: 60_000, what: '/readyz is green' })
+      expect((await world.rows()).reduce((sum, { calls }) => sum + calls, 0)).toBe(world.simulator.stats().metered)
+    },
+  )
+
+  test.concurrent(
+    'a final poll that fails takes one call of the reserve: every other task has its own',
+    LIMIT,
+    async ({ onTestFinished }) => {
+      const options = { timeScale: SHORT_DAY, env: { MONTHLY_CALL_BUDGET: '20' } }
+      const world = await makeFaultyWorld(backend, options, onTestFinished)
+      await world.start()
+      const taskIds = await sendAll(world, 20)
+      const [culprit = '', ...others] = taskIds
+      world.simulator.inject({ kind: 'http-status', status: 500, match: { taskId: culprit } })
+      await world.allEnded()
+      expect(world.calls(culprit)).toBe(1)
+      expect(others.map((taskId) => world.calls(taskId))).toEqual(others.map(() => 1))
+      const rows = await world.rows()
+      expect(rows.filter(({ reason_code }) => reason_code === 'window_over').length).toBe(19)
+      expect(world.simulator.stats().metered).toBe(20)
+    },
+  )
+
+  test.concurrent('a task that fails all day costs no more than its cap', LIMIT, async ({ onTestFinished }) => {
+    const world = await makeFaultyWorld(backend, { timeScale: SHORT_DAY }, onTestFinished)
+    await world.start()
+    world.simulator.inject({ kind: 'http-status', status: 502, match: { endpoint: 'getsendresult' } })
+    const [taskId = ''] = await sendAll(world, 1)
+    await world.allEnded()
+    expect(world.calls(taskId)).toBeGreaterThan(3)
+    expect(world.calls(taskId)).toBeLessThanOrEqual(MAX_CALLS)
+    expect(await world.row(taskId)).toMatchObject({ status: 'expired', reason_code: 'never_observed', calls: world.calls(taskId) })
+  })
+
+  test.concurrent('calls that are not made are not counted: no token is to be had', LIMIT, async ({ onTestFinished }) => {
+    const world = await makeFaultyWorld(backend, { timeScale: SLOW_DAY, env: { MONTHLY_CALL_BUDGET: '100' } }, onTestFinished)
+    world.simulator.inject({ kind: 'http-status', status: 503, match: { endpoint: 'accessToken' } })
+    await world.start()
+    const taskIds = await sendAll(world, 5)
+    await until(
+      async () => (await world.rows()).every(({ problem_code, delay_code }) => problem_code === 'outage' || delay_code === 'paused'),
+      {
+        ...{ timeoutMs: 60_000, what: 'every task knows of the outage' },
+      },
+    )
+    const used = (): Promise<Array<{ calls_used: number }>> => world.sql('SELECT calls_used FROM delivery_app_usage')
+    expect([await used(), world.simulator.stats().metered]).toEqual([[{ calls_used: 0 }], 0])
+    world.simulator.clearFaults()
+    await until(async () => (await world.rows()).every(({ good_polls }) => good_polls > 0), { timeoutMs: 90_000, what: 'all are polled' })
+    await until(async () => (await used())[0]?.calls_used === world.simulator.stats().metered, { what: 'calls counted are calls received' })
+    expect(taskIds.every((taskId) => world.calls(taskId) > 0)).toBe(true)
+  })
+})
+
+describe('limits', { concurrent: true }, () => {
+  test.concurrent('a used-up quota is probed, and resume goes on at once when calls were bought', LIMIT, async ({ onTestFinished }) => {
+    const world = await makeFaultyWorld(backend, { timeScale: SLOW_DAY, simulator: { monthlyQuota: 1_000 } }, onTestFinished)
+    world.simulator.setQuota({ left: 0 })
+    await world.start()
+    await sendAll(world, 6)
+    await until(async () => (await world.sql("SELECT FROM delivery_app_usage WHERE pause_code = 'quota'")).length === 1, {
+      timeoutMs: 60_000,
+      what: 'the app is paused',
+    })
+    expect((await world.rows()).every(({ status }) => status === 'tracking')).toBe(true)
+    world.simulator.setQuota({ bought: 1_000 })
+    const resumed = await runCli(['resume', '--app', 'default'], { env: { DATABASE_URL: world.databaseUrl }, onTestFinished })
+    expect(resumed).toMatchObject({ code: 0 })
+    await until(async () => (await world.rows()).every(({ good_polls }) => good_polls > 0), { timeoutMs: 60_000, what: 'all are polled' })
+  })
+
+  test.concurrent('a quota that is used up until the last hour costs no task its final poll', LIMIT, async ({ onTestFinished }) => {
+    const world = await makeFaultyWorld(backend, { timeScale: SHORT_DAY }, onTestFinished)
+    await world.start()
+    const fault = { kind: 'code', code: 90_020, form: 'wrapped', fromHour: 2, toHour: 23.5, match: { endpoint: 'getsendresult' } } as const
+    world.simulator.inject(fault)
+    await sendAll(world, 6)
+    const rows = await world.allEnded()
+    expect(rows.map(({ reason_code }) => reason_code)).toEqual(rows.map(() => 'window_over'))
+  })
+
+  test.concurrent("the database's clock steps back ten minutes: calls go on", LIMIT, async ({ onTestFinished }) => {
+    const world = await makeFaultyWorld(backend, { timeScale: SLOW_DAY }, onTestFinished)
+    await world.start()
+    const [first = ''] = await sendAll(world, 1)
+    await world.untilRow(first, 'it is polled', ({ good_polls }) => good_polls > 0)
+    // What the row looks like after such a step.
+    await world.sql("UPDATE delivery_app SET next_call_at = clock_timestamp() + interval '10 minutes'")
+    const [second = ''] = await sendAll(world, 1)
+    await world.untilRow(second, 'it is polled', ({ good_polls }) => good_polls > 0)
+  })
+})
+
+describe('what a token endpoint answers', { concurrent: true }, () => {
+  test.concurrent.for([
+    ['Forbidden.AccessDenied.IpNotInWhiteList', 'ip_not_allowed', 'accessToken'],
+    ['Forbidden.AccessDenied.QpsLimitForAppkeyAndApi', 'rate_limit', 'accessToken'],
+    ['Forbidden.AccessDenied.QpsLimitForApi', 'rate_limit', 'accessToken'],
+    ['Forbidden.AccessDenied.ApiCountLimitForOrg', 'quota', 'accessToken'],
+    ['InvalidAction.NotFound', 'wrong_path', 'accessToken'],
+    ['InvalidAuthentication', 'token_refused', 'accessToken'],
+    ['41020', 'agent_id', 'getsendresult'],
+    ['60011', 'permission', 'getsendresult'],
+  ] as const)('%s means %s', LIMIT, async ([code, problem, endpoint], { onTestFinished }) => {
+    const world = await makeFaultyWorld(backend, { timeScale: SLOW_DAY }, onTestFinished)
+    world.simulator.inject({ kind: 'code', code, match: { endpoint } })
+    await world.start()
+    const [taskId = ''] = await sendAll(world, 1)
+    const isIt = `coalesce(problem_code, delay_detail ->> 'problem') = '${problem}'`
+    await until(async () => (await world.sql(`SELECT FROM delivery_task_rates WHERE ${isIt}`)).length === 1, {
+      timeoutMs: 60_000,
+      what: `the problem is ${problem}`,
+    })
+    expect(await world.row(taskId)).toMatchObject({ status: 'tracking' })
+    expect(world.calls(taskId)).toBeLessThanOrEqual(POLLS_PER_TASK)
+  })
+})
