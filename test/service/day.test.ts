@@ -167,10 +167,38 @@ function permitsWithoutWaiting(tally: { calls: number }) {
   }
 }
 
-/** A whole day of some tasks, sent a minute apart: each timer fires when it is due. */
-async function aDay(server: Server, requests: readonly TrackRequest[] = HEALTHY.map((id) => aRequest(id))) {
+/** Another worker on the same queue and store that cannot poll the app: what DingTalk answers to it, and how many calls that takes. */
+interface BadWorker {
+  readonly code: string
+  readonly calls: 0 | 1
+}
+
+function badWorkerOf({ deps }: ReturnType<typeof aWorldOf>, { code, calls }: BadWorker) {
+  let attempts = 0
+  const worker = createWorkerScope({
+    ...{
+      workerId: 'w2',
+      apps: ['default'],
+      timing: TIMING,
+      now: deps.now,
+      journal: deps.journal,
+      beatEveryMs: 10_000,
+      probeLeaseMs: 60_000,
+    },
+    book: aBook({ served: true }),
+  })
+  const sendResult: PollDeps['api']['sendResult'] = async () => {
+    attempts++
+    return { answer: refused(code, deps.now()), calls }
+  }
+  return { deps: { ...deps, worker, api: { sendResult } }, attempts: () => attempts }
+}
+
+/** A whole day of some tasks, sent a minute apart: each timer fires when it is due. With a bad worker every second one fires there. */
+async function aDay(server: Server, requests: readonly TrackRequest[] = HEALTHY.map((id) => aRequest(id)), isBad?: BadWorker) {
   const tally = { calls: 0 }
   const world = aWorldOf(server, permitsWithoutWaiting(tally))
+  const bad = isBad === undefined ? null : badWorkerOf(world, isBad)
   const due = new Map<string, { readonly key: TaskKey; readonly at: Date }>()
   const set = (timers: readonly Timer[]): void => timers.forEach(({ key, look }) => void due.set(key.taskId, { key, at: look.at }))
   const timers = {
@@ -184,13 +212,19 @@ async function aDay(server: Server, requests: readonly TrackRequest[] = HEALTHY.
     const [next] = [...due.values()].toSorted((a, b) => a.at.getTime() - b.at.getTime())
     if (next === undefined) break
     world.clock.now = new Date(Math.max(world.clock.now.getTime(), next.at.getTime()))
-    const result = await poll(world.deps, next.key, SIGNAL)
+    const result = await poll(bad !== null && fired % 2 === 0 ? bad.deps : world.deps, next.key, SIGNAL)
     if (result.kind === 'again') due.set(next.key.taskId, { key: next.key, at: result.look.at })
     else due.delete(next.key.taskId)
     await world.adopt(timers)
   }
   const of = (taskId: number | string): Call[] => world.calls.filter((call) => call.taskId === String(taskId))
-  return { ...world, of, counted: () => tally.calls, task: (taskId: number | string) => world.store.load(keyOf(taskId)) }
+  return {
+    ...world,
+    of,
+    counted: () => tally.calls,
+    attemptsOfBad: () => bad?.attempts() ?? 0,
+    task: (taskId: number | string) => world.store.load(keyOf(taskId)),
+  }
 }
 
 const aRequest = (id: number, columns: Partial<TrackRequest> = {}): TrackRequest =>
@@ -242,6 +276,8 @@ describe.each(BEGINNINGS)('a fault that begins in hour %s', (from) => {
     ['a missing permission', '60011', 20],
     ['a wrong path', 'HTTP_404', 20],
     ['a wrong agent id of the app', '41011', 20],
+    ["this worker's address", '60020', 16],
+    ["this worker's credentials", '40096', 16],
     ['an outage', 'HTTP_502', 6],
     ['a rate limit', '90018', 11],
     ['a QPS limit', 'Forbidden.AccessDenied.QpsLimitForApi', 11],
@@ -295,4 +331,27 @@ test('a wrong agent id of the app, from the first poll on: its pair is paused, n
   for (const id of HEALTHY) expect(await day.task(id)).toMatchObject({ status: 'expired', reason: { code: 'window_over' } })
   expect(day.calls.filter(({ isGood }) => !isGood).length).toBeLessThanOrEqual(HEALTHY.length + 5)
   expect(day.journal.lines.filter((line) => line.startsWith('paused'))).toEqual(['paused default: parameters'])
+})
+
+test.each(['40096', 'invalidClientIdOrSecret', 'UNKNOWN_APP', 'PRIVATE_ADDRESS'])(
+  'a second worker that cannot poll the app (%s) costs no task a poll and no call',
+  async (code) => {
+    const day = await aDay((_query, at) => good(at), undefined, { code, calls: 0 })
+    await expectUndisturbed(day)
+    // It tries again by itself, every quarter of an hour at last.
+    expect(day.attemptsOfBad()).toBeGreaterThan(10)
+    expect(day.attemptsOfBad()).toBeLessThan(110)
+    expect(day.counted()).toBe(day.calls.length)
+  },
+)
+
+test('a second worker whose address is not allowed costs calls, but no task its final poll', async () => {
+  const day = await aDay((_query, at) => good(at), undefined, { code: '60020', calls: 1 })
+  for (const id of HEALTHY) {
+    const task = await day.task(id)
+    expect(task).toMatchObject({ status: 'expired', reason: { code: 'window_over' } })
+    expect(task?.calls).toBeLessThanOrEqual(30)
+    expect(day.of(id).some((call) => isFinalCall(call, task?.deadlineAt))).toBe(true)
+  }
+  expect(day.counted()).toBe(day.calls.length + day.attemptsOfBad())
 })
