@@ -43,16 +43,16 @@ const INVISIBLE = String.raw`[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\
  */
 export const USER_ID_FAULTS = {
   several: String.raw`${JOINED}|[^\t\r\n][\t\r\n]+[^\t\r\n]`,
-  quoted: `${QUOTE}|^(?:${WRAPPED})`,
+  quoted: `^${QUOTE}|${QUOTE}$|^(?:${WRAPPED})`,
   invisible: INVISIBLE,
 } as const
 
 /** A label with none of the {@link USER_ID_FAULTS}. One rule for what is accepted, and for what an answer of DingTalk is read for. */
-export const USER_ID_PATTERN = String.raw`^(?!\s)(?![^\n]*(?:${JOINED}|${QUOTE}|${INVISIBLE}))(?!${WRAPPED})[^\p{Cc}\p{Cs}]+(?<!\s)$`
+export const USER_ID_PATTERN = String.raw`^(?!\s)(?![^\n]*(?:${JOINED}|${INVISIBLE}|${QUOTE}$))(?!${QUOTE}|${WRAPPED})[^\p{Cc}\p{Cs}]+(?<!\s)$`
 
 const USER_ID = new RegExp(USER_ID_PATTERN, 'u')
 
-/** What nearly every id is. Recognised in a twentieth of the time, of which there is a million in ten thousand tasks. */
+/** What nearly every id is. It is tried first, since it takes a twentieth of the time, and ten thousand tasks have a million ids. */
 const PLAIN_ID = new RegExp(`^[A-Za-z0-9_.@-]{1,${MAX_USER_ID}}$`)
 
 export function isUserId(text: string): boolean {

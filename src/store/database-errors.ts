@@ -47,6 +47,17 @@ export function sqlStateOf(error: unknown): string | null {
   return typeof state === 'string' ? state : null
 }
 
+/** PostgreSQL's own fields of an error that came through Prisma. */
+export function driverErrorOf(error: unknown): { readonly message: string; readonly column: unknown; readonly detail: unknown } {
+  const cause = property(property(property(error, 'meta'), 'driverAdapterError'), 'cause')
+  const message = property(cause, 'message') ?? property(cause, 'originalMessage')
+  return {
+    message: typeof message === 'string' ? message : lastLineOf(error),
+    column: property(cause, 'column'),
+    detail: property(cause, 'detail'),
+  }
+}
+
 function property(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
 }

@@ -1,18 +1,23 @@
 import type { TaskKey } from '../core/delivery.ts'
 import type { Tracked } from '../core/ports.ts'
 import type { TrackRequest } from '../core/track-request.ts'
-import { retrying } from './database-errors.ts'
+import { driverErrorOf, retrying, sqlStateOf } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
-import { outcomeOf, requestsAsJson, type TrackRow } from './track-rows.ts'
+import { outcomeOf, REFUSED, refusedInput, requestsAsJson, type TrackRow } from './track-rows.ts'
 
 export { byKey } from './track-rows.ts'
 
-/** Stores requests through the SQL function `delivery_track`, in one statement. */
+/**
+ * Stores requests through the SQL function `delivery_track`, in one statement.
+ * @throws {InvalidInputError} where the function refuses one: then nothing is stored
+ */
 export async function trackTasks(prisma: PrismaClient, requests: readonly TrackRequest[]): Promise<Tracked[]> {
   const rows = await retrying(
     () => prisma.$queryRaw<TrackRow[]>`/* track_tasks */
 SELECT is_new, status, conflict, updated, stored FROM delivery_track(${requestsAsJson(requests)}::jsonb) ORDER BY place`,
-  )
+  ).catch((error: unknown) => {
+    throw sqlStateOf(error) === REFUSED ? refusedInput(driverErrorOf(error)) : error
+  })
   return rows.flatMap((row, i) => {
     const request = requests[i]
     return request === undefined ? [] : [{ key: { app: request.app, taskId: request.taskId }, ...outcomeOf(row) }]

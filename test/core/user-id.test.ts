@@ -99,6 +99,7 @@ describe('a refusal says what was probably meant', () => {
   test.each([
     '"0366"',
     '0366"',
+    '"0366',
     '“0366”',
     '「0366」',
     "'0366'",
@@ -140,6 +141,8 @@ test('what ids of organisations look like is accepted', () => {
     "O'Brien",
     'a;',
     'a/b',
+    'a"b',
+    '=HYPERLINK("x")',
     '(a)',
     '#1',
   ]

@@ -26,18 +26,29 @@ describe('a task that is sent', () => {
   test('is accepted, and the second time it is a duplicate', async () => {
     const body = { taskId: '256271667526', agentId: '836390886', userIds: ['ann'], campaign: 'payroll-11', sentAt: Date.now() }
     const first = await track(body)
-    expect([first.status, first.body]).toEqual([202, { app: 'default', taskId: '256271667526', status: 'tracking', duplicate: false }])
+    const answer = { app: 'default', taskId: '256271667526', status: 'tracking', conflict: [], updated: [] }
+    expect([first.status, first.body]).toEqual([202, { ...answer, duplicate: false }])
     expect(first.headers.get('location')).toBe('/v1/tasks/256271667526?app=default')
-    const again = await track({ ...body, campaign: 'other' })
-    expect([again.status, again.body]).toEqual([202, { app: 'default', taskId: '256271667526', status: 'tracking', duplicate: true }])
+    const again = await track(body)
+    expect([again.status, again.body]).toEqual([202, { ...answer, duplicate: true }])
     const { body: stored } = await ask(served.url, first.headers.get('location') ?? '')
     expect(stored).toMatchObject({ agentId: '836390886', campaign: 'payroll-11', targeted: 1, sentAt: new Date(body.sentAt).toISOString() })
   })
 
-  test('and has ended answers with its status', async () => {
+  test('and that no poll has shown takes what is newer', async () => {
+    await track({ taskId: '15', agentId: '1', userIds: ['ann', 'bob'], sentAt: Date.now() })
+    const { status, body } = await track({ taskId: '15', agentId: '836390886', userIds: ['ann'] })
+    expect([status, body]).toMatchObject([202, { status: 'tracking', duplicate: true, conflict: [], updated: ['agentId', 'userIds'] }])
+    expect((await ask(served.url, '/v1/tasks/15')).body).toMatchObject({ agentId: '836390886', targeted: 1 })
+  })
+
+  test('and has ended answers with its status, and names what differs', async () => {
     await track({ taskId: '12', userIds: ['ann'], sentAt: Date.now() - 3_600_000 })
     await lookAt(served.store, { app: 'default', taskId: '12' }, { read: ['ann'] }, 5)
-    expect((await track({ taskId: '12' })).body).toEqual({ app: 'default', taskId: '12', status: 'complete', duplicate: true })
+    const answer = { app: 'default', taskId: '12', status: 'complete', duplicate: true, updated: [] }
+    expect((await track({ taskId: '12' })).body).toEqual({ ...answer, conflict: [] })
+    const other = { agentId: '836390886', userIds: ['bob'], campaign: 'other', sentAt: Date.now() }
+    expect((await track({ taskId: '12', ...other })).body).toEqual({ ...answer, conflict: ['agentId', 'userIds', 'campaign', 'sentAt'] })
   })
 
   test('is one task, however many say so at once', async () => {

@@ -73,20 +73,20 @@ describeQueues((backend) => {
       { stackTraceLimit: 0 },
     ]
     for (const [i, options] of odd.entries()) await queue.add('track', { taskId: String(2_000 + i) }, options)
-    for (const timestamp of [-1, 1, 8.64e15]) {
-      refused++
-      await queue.add('track', { taskId: '3000' }, { timestamp })
-    }
+    // No clock refuses what was acknowledged.
+    const times = [-1, 1, 8.64e15]
+    for (const [i, timestamp] of times.entries()) await queue.add('track', { taskId: String(3_000 + i) }, { timestamp })
     await queue.add('look', { app: 'default', taskId: '7' })
 
-    const all = [...IDS.map((_, i) => String(1_000 + i)), ...odd.map((_, i) => String(2_000 + i))]
+    const numbered = (list: readonly unknown[], from: number): string[] => list.map((_, i) => String(from + i))
+    const all = [...numbered(IDS, 1_000), ...numbered(odd, 2_000), ...numbered(times, 3_000)]
     await until(async () => tracked.length >= all.length && (await queue.getFailedCount()) === refused, {
       what: 'each job is done or has failed',
       timeoutMs: 60_000,
     })
     expect([tracked.toSorted(), looked]).toEqual([all.toSorted(), ['7']])
     const reasons = (await queue.getFailed(0, -1)).map(({ failedReason }) => failedReason)
-    for (const reason of reasons) expect(reason).toMatch(/Accepted: |must |before 2015|minutes in the future/)
+    for (const reason of reasons) expect(reason).toMatch(/Accepted: |must /)
     expect([worker.isRunning(), trouble, await queue.getJobCountByTypes('waiting', 'active', 'delayed', 'prioritized')]).toEqual([
       true,
       [],

@@ -28,7 +28,6 @@ const ALLOWED: ReadonlyArray<readonly [file: string, text: RegExp]> = [
   ['store/migrate.ts', /client\.query\(sql\)|\.query\(sql\)/],
   // A statement that a module of the store hands over whole, beside its parameters; a whole number and the name of a schema of the program's own.
   ['store/read-committed.ts', /\.query<Row>\(statement, \[\.\.\.values\]\)/],
-  ['store/track-door.ts', /`SET statement_timeout = \$\{Math\.ceil\(/],
   ['queue/schema.ts', /`SELECT \$\{POSTGRES_SCHEMA\}\.next_job_id\(name\)/],
   ['embedded/postgres.ts', /`CREATE DATABASE \$\{EMBEDDED_DATABASE\}`/],
 ]

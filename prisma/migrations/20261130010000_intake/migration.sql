@@ -52,7 +52,7 @@ BEGIN
             SELECT CASE
                 WHEN text.name ~ ('[,\u060c\u3001\ufe50\uff0c\uff64]|' || v_word || ' *[;|\uff1b\uff5c] *' || v_word || '|[^\t\r\n][\t\r\n]+[^\t\r\n]')
                     THEN 'looks like several ids in one, joined by commas, semicolons, tabs or line ends. Give each id as an item of its own.'
-                WHEN text.name ~ '["\u00ab\u00bb\u201c-\u201f\u300c-\u300f\uff02]|^(?:[''\u0060\u2018\u2019\uff07][^\n]*[''\u0060\u2018\u2019\uff07]$|\[[^\n]*\]$|\{[^\n]*\}$|''[=+@\uff0b\uff0d\uff1d\uff20-])'
+                WHEN text.name ~ '^["\u00ab\u00bb\u201c-\u201f\u300c-\u300f\uff02]|["\u00ab\u00bb\u201c-\u201f\u300c-\u300f\uff02]$|^(?:[''\u0060\u2018\u2019\uff07][^\n]*[''\u0060\u2018\u2019\uff07]$|\[[^\n]*\]$|\{[^\n]*\}$|''[=+@\uff0b\uff0d\uff1d\uff20-])'
                     THEN 'has quotation marks or brackets, which no id has. Give the id without them.'
                 WHEN text.name ~ '[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]'
                     THEN 'has an invisible character, such as a zero-width space, which no id has. Give the id without it.'
