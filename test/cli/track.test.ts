@@ -85,7 +85,9 @@ test('a file of users is our own export as it is, or a list in quotation marks',
   await writeFile(join(directory, 'quoted.txt'), '\uFEFF"user_id"\r\n"0366"\r\n\r\n"0377"\r\n')
   expect(await track('3', '--sent-at', SENT, '--users-file', 'export.csv')).toMatchObject({ code: 0, stderr: '' })
   expect(await track('4', '--sent-at', SENT, '--users-file', 'quoted.txt', '--user', 'ann')).toMatchObject({ code: 0, stderr: '' })
-  const rows = await sql.query(`SELECT user_id FROM delivery_recipient_status WHERE task_id IN ('3', '4') ORDER BY task_id, user_id`)
+  const rows = await sql.query<{ user_id: string }>(
+    `SELECT user_id FROM delivery_recipient_status WHERE task_id IN ('3', '4') ORDER BY task_id, user_id`,
+  )
   expect(rows.map(({ user_id }) => user_id)).toEqual(
     ['-li.wei', '036632523163121146', '0366', '0377', 'ann'].toSorted((a, b) => Number(a === 'ann') - Number(b === 'ann')),
   )
