@@ -1,4 +1,4 @@
-import { taskEnded } from '../core/resume.ts'
+import { TrackerError } from '../core/errors.ts'
 import { parseTaskId } from '../core/track-request.ts'
 import type { AddCommand } from './command.ts'
 import { requireDatabase } from './embedded.ts'
@@ -20,7 +20,10 @@ export const addCancel: AddCommand = (program, context, run) => {
           if (await cancelTask(requireDatabase(config), task)) return context.print('cancelled')
           const after = await reader.task({ taskId, app: task.app })
           if (after.status === 'cancelled') return context.print('already cancelled')
-          throw taskEnded(after, 'cancelled')
+          throw new TrackerError(
+            'TASK_ENDED',
+            `Task ${taskId} has ended already (${after.status}). Only a task that is tracked can be cancelled.`,
+          )
         })
       }),
     )

@@ -72,8 +72,9 @@ export function followingLook(task: Task, now: Date, timing: Timing, following: 
 
 function beforeFinal(task: Task, finalAt: Date, now: Date, timing: Timing, following: Following): Date {
   if (following.kind === 'final' || callsLeft(task, timing) === 0) return finalAt
-  const wanted = (following.kind === 'retry' ? following.at : null) ?? nextPlannedLook(task, now, timing)?.at ?? finalAt
-  return wanted < finalAt ? wanted : finalAt
+  const retryAt = following.kind === 'retry' ? following.at : null
+  const wanted = retryAt ?? nextPlannedLook(task, now, timing)?.at
+  return wanted === undefined || wanted > finalAt ? finalAt : wanted
 }
 
 function afterFinal(task: Task, now: Date, timing: Timing, following: Following): Date {

@@ -110,7 +110,7 @@ function probeOf(task: Task, polls: number, quickRetries: number, now: Date, tim
     return minutes === undefined ? { kind: 'final' } : { kind: 'retry', at: minutesLater(minutes, now, timing) }
   }
   if (polls <= quickRetries) return { kind: 'retry', at: new Date(now.getTime() + retryDelayMs(polls, timing, jitterOfPoll(task))) }
-  const minutes = WARM_TASK_MINUTES[Math.min(polls - quickRetries, WARM_TASK_MINUTES.length) - 1] ?? 1
+  const minutes = WARM_TASK_MINUTES[polls - quickRetries - 1] ?? WARM_TASK_MINUTES[3]
   return { kind: 'retry', at: minutesLater(minutes, now, timing) }
 }
 

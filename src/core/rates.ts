@@ -336,9 +336,7 @@ export interface WorkerProblem {
 export const RISKS = [
   /** The next look is overdue by more than a minute (of the plan): no worker makes it. */
   'overdue',
-  /** It cannot be polled now: `problemCode` says why. */
-  'problem',
-  /** Its poll was delayed, or the last one failed. */
+  /** Its last poll failed, or the next one is later than planned: `problemCode` and `delayCode` say why. */
   'hindered',
   /** DingTalk refused every poll until the deadline. */
   'stopped',

@@ -1,5 +1,5 @@
 import { TrackerError } from './errors.ts'
-import { endReasonText, type ShowTime } from './messages.ts'
+import { endReasonText } from './messages.ts'
 import type { ResumedApp, Resuming } from './ports.ts'
 import type { RateReader, TaskRates, TaskRef } from './rates.ts'
 import { show } from './show.ts'
@@ -19,7 +19,7 @@ export async function resumeTask(rates: Pick<RateReader, 'task'>, resuming: Resu
   const task = await rates.task(ref)
   const resumed = await resuming.task(task)
   const after = await rates.task({ app: task.app, taskId: task.taskId })
-  if (resumed === null) throw taskEnded(after, 'polled')
+  if (resumed === null) throw taskEnded(after)
   return { ...after, ...resumed }
 }
 
@@ -37,10 +37,9 @@ export async function resumeApp(rates: Pick<RateReader, 'apps'>, resuming: Resum
   )
 }
 
-/** @param what can no longer be done with it @param showTime default: UTC to the minute */
-export function taskEnded(task: TaskRates, what: 'polled' | 'cancelled', showTime?: ShowTime): TrackerError {
+function taskEnded(task: TaskRates): TrackerError {
   const { taskId, status, finishedAt, reasonCode, reasonDetail } = task
-  const when = finishedAt === null ? '' : ` at ${showTime?.(finishedAt) ?? finishedAt.toISOString()}`
-  const why = reasonCode === null ? '' : ` ${endReasonText({ code: reasonCode, detail: reasonDetail }, 'en', showTime)}`
-  return new TrackerError('TASK_ENDED', `Task ${taskId} ended${when} (${status}) and cannot be ${what} any more.${why}`)
+  const when = finishedAt === null ? '' : ` at ${finishedAt.toISOString()}`
+  const why = reasonCode === null ? '' : ` ${endReasonText({ code: reasonCode, detail: reasonDetail }, 'en')}`
+  return new TrackerError('TASK_ENDED', `Task ${taskId} has ended already (${status})${when}.${why} Only a task that is tracked can be polled.`)
 }

@@ -1,3 +1,5 @@
+import { problemCodeOf } from '../core/problems.ts'
+
 /** Fields that a JSON object may have; anything may be in them. */
 export type Fields = Readonly<Record<string, unknown>>
 
@@ -15,4 +17,14 @@ export function textOf(value: unknown): string | null {
 export function newStyleCode(fields: Fields): string | null {
   const code = textOf(fields['code'])
   return code === '0' ? null : code
+}
+
+/**
+ * A code that no table knows says less than an HTTP status that means something by itself: 401, 429 and all from 500 on. "ServiceUnavailable"
+ * under HTTP 503 is an outage, and no sign that anybody's credentials are wrong.
+ */
+export function codeUnder(status: number, { code, message }: { readonly code: string; readonly message: string }) {
+  const speaks = status === 401 || status === 429 || status >= 500
+  if (!speaks || problemCodeOf(code, message) !== 'unknown_code') return { code, message }
+  return { code: `HTTP_${status}`, message: `${code} ${message}`.trim() }
 }

@@ -1,6 +1,6 @@
 import { readAnswer } from '../core/answer.ts'
 import type { Answer, Refusal } from '../core/delivery.ts'
-import { type Fields, fieldsOf, newStyleCode, textOf } from './fields.ts'
+import { codeUnder, type Fields, fieldsOf, newStyleCode, textOf } from './fields.ts'
 import type { HttpOutcome } from './http.ts'
 import type { Redactor } from './redact.ts'
 
@@ -47,7 +47,8 @@ function foreignRefusal(status: number, body: unknown, requestedAt: Date, respon
   if (errcode !== null && (status === 200 || errcode !== '0')) return null
   const code = errcode === null ? newStyleCode(fields) : null
   if (code !== null) {
-    return refusalOf({ code, message: textOf(fields['message']) ?? '', requestId: textOf(fields['requestid']), requestedAt, respondedAt })
+    const said = codeUnder(status, { code, message: textOf(fields['message']) ?? '' })
+    return refusalOf({ ...said, requestId: textOf(fields['requestid']), requestedAt, respondedAt })
   }
   return status === 200
     ? null

@@ -2,7 +2,7 @@ import { effectiveCode } from '../core/answer.ts'
 import { PROBLEM_RULES, problemCodeOf, TOKEN_REFUSED_CODE } from '../core/problems.ts'
 import { DeadlineError, unlessAborted, withDeadline } from './abort.ts'
 import type { Credentials, DingTalkApp, FixedToken, InternalCredentials, ThirdPartyCredentials, TokenFunction } from './app.ts'
-import { type Fields, fieldsOf, newStyleCode, textOf } from './fields.ts'
+import { codeUnder, type Fields, fieldsOf, newStyleCode, textOf } from './fields.ts'
 import type { Http, HttpOutcome, HttpRequest } from './http.ts'
 import type { CallHook, Endpoint } from './options.ts'
 import type { Redactor } from './redact.ts'
@@ -138,7 +138,7 @@ function readTokenAnswer(outcome: HttpOutcome, names: TokenCall['names']): Fetch
   const token = outcome.status === 200 ? tokenOf(fields[names.token], fields[names.lifetime]) : null
   if (token !== null) return token
   const newStyle = newStyleCode(fields)
-  if (newStyle !== null) return failed(newStyle, messageOf(fields))
+  if (newStyle !== null) return { kind: 'failed', ...codeUnder(outcome.status, { code: newStyle, message: messageOf(fields) }) }
   if (outcome.status !== 200) return failed(`HTTP_${outcome.status}`, 'the answer has neither a token nor an error code')
   return failed('BAD_TOKEN_ANSWER', `the answer has no ${names.token}`)
 }

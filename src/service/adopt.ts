@@ -1,6 +1,6 @@
 import { passing } from '../core/fail-points.ts'
 import { isLastLook, planStart } from '../core/plan.ts'
-import type { Clock, DeliveryStore, Journal, LookTimers, Unplanned } from '../core/ports.ts'
+import type { Clock, DeliveryStore, Journal, LookTimers, Scheduled, Unplanned } from '../core/ports.ts'
 import type { Timing } from '../core/schedule.ts'
 
 export interface AdoptDeps {
@@ -24,9 +24,7 @@ export async function adopt(deps: AdoptDeps): Promise<number> {
     if (claimed.length === 0) return total
     await passing('adopt.claimed')
     try {
-      // Restoring asks the queue for each job; a new task has none.
-      await deps.timers.set(claimed.filter((timer) => !timer.resumed))
-      await deps.timers.restore(claimed.filter((timer) => timer.resumed))
+      await setTimers(deps.timers, claimed)
     } catch (error) {
       // If that fails as well, the reconciler misses their timers; what the queue said must not be lost over it.
       await deps.store.unadopt(claimed.map((timer) => timer.key)).catch(() => undefined)
@@ -37,6 +35,13 @@ export async function adopt(deps: AdoptDeps): Promise<number> {
     deps.journal.adopted({ tasks: claimed.length })
     if (claimed.length < BATCH) return total
   }
+}
+
+/** Restoring asks the queue for each job; a new task has none. */
+async function setTimers(timers: AdoptDeps['timers'], claimed: readonly Scheduled[]): Promise<void> {
+  const [fresh, resumed] = [claimed.filter((timer) => !timer.resumed), claimed.filter((timer) => timer.resumed)]
+  if (fresh.length > 0) await timers.set(fresh)
+  if (resumed.length > 0) await timers.restore(resumed)
 }
 
 /** A task that was brought forward is polled at once, whatever its plan says. */

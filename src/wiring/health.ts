@@ -19,7 +19,9 @@ const PROBE_PATIENCE_MS = 1_500
 /** The looks of a worker. Null: they have not begun, or are ending. */
 type Looks = Pick<LookWorker, 'isRunning' | 'startedAt' | 'lastActiveAt' | 'locks'> | null
 
-type Needs = Pick<Parts, 'database' | 'queue' | 'now' | 'clock' | 'writes' | 'worker'> & {
+type Needs = Pick<Parts, 'database' | 'queue' | 'now' | 'clock'> & {
+  readonly writes: Pick<Parts['writes'], 'failing'>
+  readonly worker: Pick<Parts['worker'], 'problems'>
   readonly eventLoop: Pick<EventLoopWatch, 'longestMs'>
 }
 

@@ -5,6 +5,7 @@ import {
   aClient,
   anApi,
   anApp,
+  counted,
   INTERNAL,
   json,
   look,
@@ -112,9 +113,10 @@ test('a clock that steps back during the call makes no bracket that ends before 
 test('an app that is not configured is refused without a call', async () => {
   const { server, api } = await aClient(json(READ_BY_ANN))
 
-  const answer = refused(await look(api, { app: 'payroll' }))
+  const { answer: given, calls } = await counted(api, { app: 'payroll' })
+  const answer = refused(given)
 
-  expect(answer).toMatchObject({ code: 'UNKNOWN_APP', respondedAt: null })
+  expect([answer.code, answer.respondedAt, calls]).toEqual(['UNKNOWN_APP', null, 0])
   expect(answer.message).toContain('"payroll"')
   expect([...server.received(RESULT), ...server.received(ACCESS_TOKEN)]).toEqual([])
 })
@@ -123,7 +125,8 @@ test('a task without any agent id is refused without a call', async () => {
   const server = await startServer()
   const api = anApi(anApp(server, INTERNAL, null))
 
-  expect(refused(await look(api))).toMatchObject({ code: 'NO_AGENT_ID', respondedAt: null })
+  const { answer, calls } = await counted(api)
+  expect([refused(answer).code, refused(answer).respondedAt, calls]).toEqual(['NO_AGENT_ID', null, 0])
   expect([...server.received(RESULT), ...server.received(ACCESS_TOKEN)]).toEqual([])
 })
 

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
-import { PROBLEM_RULES, problemCodeOf, TOKEN_REFUSED_CODE } from '../../src/core/problems.ts'
+import { problemCodeOf, TOKEN_REFUSED_CODE } from '../../src/core/problems.ts'
 import type { Credentials } from '../../src/dingtalk/app.ts'
 import { createDingTalkApi } from '../../src/dingtalk/client.ts'
 import {
@@ -9,6 +9,7 @@ import {
   anApi,
   anApp,
   CORP_TOKEN,
+  counted,
   type Handler,
   INTERNAL,
   json,
@@ -216,13 +217,26 @@ test('a token that lives for seconds is used for most of them', async () => {
 
 // ---- refused tokens
 
-test.each([40014, 42001, 40001, 33001])('after %i the token is fetched anew and the call made once more', async (code) => {
+test.each([40014, 42001, 40001, 33001])('after %s the token is fetched anew and the call made once more', async (code) => {
   const { server, api } = await aClient((request, response) =>
     json(request.token === 'token-2' ? READ_BY_ANN : wrapped(code))(request, response),
   )
 
   expect(await counted(api)).toMatchObject({ answer: { kind: 'observed' }, calls: 2 })
   expect(server.received(RESULT).map((call) => call.token)).toEqual(['token-1', 'token-2'])
+})
+
+test.each([
+  ['HTTP 401', json({}, 401)],
+  ['a new-style refusal', json({ code: 'InvalidAuthentication', message: 'no' }, 400)],
+  ['HTTP 401 with a code that nobody knows', json({ code: 'Unheard', message: 'no' }, 401)],
+])('after %s the token is fetched anew and the call made once more', async (_, refusal) => {
+  const { server, api } = await aClient((request, response) =>
+    (request.token === 'token-2' ? json(READ_BY_ANN) : refusal)(request, response),
+  )
+
+  expect(await counted(api)).toMatchObject({ answer: { kind: 'observed' }, calls: 2 })
+  expect(server.received(ACCESS_TOKEN)).toHaveLength(2)
 })
 
 test('a refused look is not repeated where rate or budget leave no second call, and the next one has the new token', async () => {
@@ -306,8 +320,10 @@ test('a fresh token that is refused too ends the look, and for five seconds nobo
   let nowMs = 0
   const { server, api } = await aClient(json(wrapped(40014, 'no such token')), { monotonicMs: () => nowMs })
 
-  const answer = refused(await look(api))
+  const { answer: first, calls } = await counted(api)
+  const answer = refused(first)
   expect(answer).toMatchObject({ code: TOKEN_REFUSED_CODE, requestId: 'r-88' })
+  expect(calls).toBe(2)
   expect(answer.message).toContain('40014')
   expect(answer.respondedAt).not.toBeNull()
   expect(problemCodeOf(answer.code, answer.message)).toBe('token_refused')
@@ -327,9 +343,10 @@ test('a fixed token that is refused ends the look at once', async () => {
   server.on(RESULT, json(wrapped(42001)))
   const api = anApi(anApp(server, { kind: 'fixed', accessToken: 'fixed-token' }))
 
-  const answer = refused(await look(api))
+  const { answer: given, calls } = await counted(api)
+  const answer = refused(given)
 
-  expect(answer.code).toBe(TOKEN_REFUSED_CODE)
+  expect([answer.code, calls]).toEqual([TOKEN_REFUSED_CODE, 1])
   expect(answer.message).toMatch(/fixed access token.*42001/)
   expect(server.received(RESULT)).toHaveLength(1)
 })
@@ -339,7 +356,15 @@ test('where the retry cannot be made for want of a token, that is what the look 
   server.on(ACCESS_TOKEN, (request, response) => (request.nth === 1 ? numberedTokens : json({}, 502))(request, response))
   server.on(RESULT, json(wrapped(40014)))
 
-  expect(refused(await look(anApi(anApp(server))))).toMatchObject({ code: 'HTTP_502', respondedAt: null })
+  let asked = 0
+  const mayRepeat = async (): Promise<boolean> => {
+    asked++
+    return true
+  }
+  const { answer, calls } = await counted(anApi(anApp(server)), { mayRepeat })
+  // Its one call was made, so it has a time; and no permit was taken for a second one that could not be made.
+  expect(refused(answer)).toMatchObject({ code: 'HTTP_502', respondedAt: expect.any(Date) })
+  expect([calls, asked]).toEqual([1, 0])
 })
 
 // ---- token calls that fail
@@ -362,6 +387,30 @@ test.each<readonly [string, Credentials, Handler, string, string]>([
   ['a token that is no text', INTERNAL, json({ accessToken: 5, expireIn: 7200 }), 'BAD_TOKEN_ANSWER', 'outage'],
   ['an empty token', OLD, json({ errcode: 0, access_token: '', expires_in: 7200 }), 'BAD_TOKEN_ANSWER', 'outage'],
   ['a list', INTERNAL, json([]), 'BAD_TOKEN_ANSWER', 'outage'],
+  ...(
+    [
+      ['Forbidden.AccessDenied.IpNotInWhiteList', 403, 'ip_not_allowed'],
+      ['Forbidden.AccessDenied.QpsLimitForAppkeyAndApi', 403, 'rate_limit'],
+      ['Forbidden.AccessDenied.QpsLimitForApi', 429, 'rate_limit'],
+      ['Forbidden.AccessDenied.ApiCountLimitForOrg', 403, 'quota'],
+      ['ApiCountLimitForOrg', 403, 'quota'],
+      ['InvalidAction.NotFound', 404, 'wrong_path'],
+    ] as const
+  ).map(([code, status, problem]) => [`${code} of the gateway`, INTERNAL, json({ code, message: 'no' }, status), code, problem] as const),
+  ['HTTP 401 without a code', INTERNAL, json({}, 401), TOKEN_REFUSED_CODE, 'token_refused'],
+  ['a token that the gateway refuses', INTERNAL, json({ code: 'InvalidAuthentication' }, 401), TOKEN_REFUSED_CODE, 'token_refused'],
+  [
+    'a code of the gateway that nobody knows',
+    INTERNAL,
+    json({ code: 'Forbidden.Unheard', message: 'no' }, 403),
+    TOKEN_REFUSED_CODE,
+    'token_refused',
+  ],
+  ['an unknown code under HTTP 503', INTERNAL, json({ code: 'ServiceUnavailable', message: 'later' }, 503), 'HTTP_503', 'outage'],
+  ['an unknown code under HTTP 500', INTERNAL, json({ code: 'InternalError', message: 'oops' }, 500), 'HTTP_500', 'outage'],
+  ['an unknown code under HTTP 429', INTERNAL, json({ code: 'Throttling.Api', message: 'slow down' }, 429), 'HTTP_429', 'outage'],
+  ['an agent id of another app', OLD, json({ errcode: 41020, errmsg: 'agentId does not match' }), TOKEN_REFUSED_CODE, 'token_refused'],
+  ['the timeout of the gateway', OLD, json({ errcode: 15, errmsg: '远程服务调用超时' }), '15', 'outage'],
 ])('%s: the look is refused without a call to getsendresult', async (_, credentials, handler, code, problem) => {
   const server = await startServer()
   for (const path of [ACCESS_TOKEN, OLD_TOKEN]) server.on(path, handler)

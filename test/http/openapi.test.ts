@@ -66,8 +66,8 @@ test('what is served under /v1 is in the document, and no other method of it', a
 })
 
 const WITH_TOKEN = { authorization: `Bearer ${TOKEN}` }
-const KNOWN = { taskId: TASK, name: CAMPAIGN, userId: 'ann' }
-const UNKNOWN = { taskId: '404', name: 'nobody', userId: 'ann' }
+const KNOWN = { taskId: TASK, name: CAMPAIGN, userId: 'ann', app: 'hr' }
+const UNKNOWN = { taskId: '404', name: 'nobody', userId: 'ann', app: 'nobody' }
 const IN_TWO_APPS = { taskId: TWIN, name: 'twin', userId: 'ann' }
 /** What a route cannot do without. */
 const REQUIRED: Readonly<Record<string, string>> = { at: '2026-11-23T01:00:00Z' }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { aTask, lookAt } from '../store/support/looks.ts'
+import { adoptAll, aTask, loaded, lookAt, planBody } from '../store/support/looks.ts'
 import { ask } from './support/ask.ts'
 import { openServer, type Served } from './support/server.ts'
 import { CAMPAIGN, ENDED, fillWorld, HINDERED, TASK, TWIN } from './support/world.ts'
@@ -245,4 +245,72 @@ test('where names were removed because of their age, the answers and both langua
   expect((await page('zh-CN')).text).toContain('统计数字保持不变')
   expect((await page('en')).text).not.toContain('gone')
   expect((await get(`/tasks/${TASK}`)).text).not.toContain('The names were removed')
+})
+
+describe('resuming', () => {
+  const resume = (path: string, init: RequestInit = {}) => ask(served.url, `/v1/${path}/resume`, { method: 'POST', ...init })
+  const refused = async (fields: Parameters<typeof aTask>[1] = {}) => {
+    const { key } = await aTask(served.store, { agentId: '836390886', ...fields })
+    await adoptAll(served.store)
+    await served.store.apply(planBody(await loaded(served.store, key), { errcode: 41011, errmsg: 'invalid agent' }, 5))
+    await served.database.pool.query("UPDATE delivery_task SET next_poll_at = now() + interval '4 hours' WHERE task_id = $1", [key.taskId])
+    return key
+  }
+  const isDue = (body: { readonly nextPollAt: string }): boolean => Date.parse(body.nextPollAt) <= Date.now() + 60_000
+
+  test('a task is polled at once; what is wrong with it is told until a poll succeeds', async () => {
+    const { taskId } = await refused()
+    const before = (await get(`/v1/tasks/${taskId}`)).body
+    expect(before).toMatchObject({
+      ...{ status: 'tracking', problemCode: 'agent_id', calls: 1, sentAtGiven: true, reasonCode: null },
+      problemDetail: { said: '41011', message: 'invalid agent', agentId: '836390886', scope: 'pair' },
+    })
+    expect(isDue(before)).toBe(false)
+    const { status, body } = await resume(`tasks/${taskId}`)
+    expect([status, body]).toEqual([
+      200,
+      expect.objectContaining({ taskId, problemCode: 'agent_id', delayCode: null, isWithoutBudget: false }),
+    ])
+    expect(isDue(body)).toBe(true)
+  })
+
+  test('a task that has ended is refused with why and when, as is one of several apps and one that is not there', async () => {
+    expect(await resume(`tasks/${ENDED}`)).toMatchObject({
+      status: 409,
+      body: { error: { code: 'TASK_ENDED', message: expect.stringMatching(/\(complete\) at \d{4}-.*Every recipient has read/) } },
+    })
+    expect(await resume(`tasks/${TWIN}`)).toMatchObject({ status: 409, body: { error: { code: 'SEVERAL_APPS' } } })
+    expect(await resume('tasks/404')).toMatchObject({ status: 404, body: { error: { code: 'TASK_NOT_FOUND' } } })
+    expect(await resume('tasks/x')).toMatchObject({ status: 400, body: { error: { code: 'INVALID_INPUT', field: 'taskId' } } })
+  })
+
+  test('an app loses its pauses, which are told with it, and its delayed tasks are polled at once', async () => {
+    await refused({ app: 'resumed' })
+    const { taskId } = await refused({ app: 'resumed' })
+    const paused = "pause_code, pause_detail, pause_since, paused_until) VALUES ('resumed', "
+    const values = `'quota', '{"said": "90020", "message": "used up"}', now(), now() + interval '1 hour')`
+    await served.database.pool.query(`INSERT INTO delivery_app (app, ${paused} ${values}`)
+    await served.database.pool.query(`INSERT INTO delivery_pair (app, agent_id, ${paused} '836390886', ${values}`)
+    const one = async () => (await get('/v1/apps')).body.apps.find(({ app }: { readonly app: string }) => app === 'resumed')
+    const pause = { pauseCode: 'quota', pauseDetail: { said: '90020', message: 'used up' }, pausedUntil: expect.any(String) }
+    expect(await one()).toMatchObject({ ...pause, pauseKind: 'quota', tasksWithProblem: 2, pairs: [{ agentId: '836390886', ...pause }] })
+    expect(await resume('apps/resumed')).toMatchObject({ status: 200, body: { app: 'resumed', tasks: 2, tasksWithoutBudget: 0 } })
+    expect(await one()).toMatchObject({ pauseCode: null, pausedUntil: null, pairs: [{ pauseCode: null }] })
+    expect(isDue((await get(`/v1/tasks/${taskId}?app=resumed`)).body)).toBe(true)
+  })
+
+  test('an app that has nothing is refused with those that have', async () => {
+    const { status, body } = await resume('apps/nobody')
+    expect([status, body.error]).toEqual([404, { code: 'APP_NOT_FOUND', message: expect.stringMatching(/"nobody".*default/) }])
+    expect(await resume('apps/a%20b')).toMatchObject({ status: 400, body: { error: { code: 'INVALID_INPUT', field: 'app' } } })
+  })
+
+  test.each(['tasks/1', 'apps/default'])('of %s takes no body, and no page of another site may ask for it', async (path) => {
+    const headers = { 'content-type': 'application/json' }
+    expect(await resume(path, { headers, body: '{"app":"hr"}' })).toMatchObject({ status: 400, body: { error: { field: 'body' } } })
+    expect(await resume(path, { headers: { origin: 'https://evil.example' } })).toMatchObject({
+      status: 403,
+      body: { error: { code: 'CROSS_ORIGIN' } },
+    })
+  })
 })

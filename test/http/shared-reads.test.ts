@@ -35,6 +35,7 @@ function counted(rates: RateReader, cost: (method: string) => number = () => 0) 
     band: count('band', rates.band),
     timeToRead: count('timeToRead', rates.timeToRead),
     readTimes: count('readTimes', rates.readTimes),
+    unreadAsOf: count('unreadAsOf', rates.unreadAsOf),
     forbidden: count('forbidden', rates.forbidden),
     stateAt: count('stateAt', rates.stateAt),
     looks: count('looks', rates.looks),

@@ -25,8 +25,10 @@ describe.for(backends())('on %s', { concurrent: true }, (backend) => {
     const rows = await checkTruth(world.databaseUrl, world.server)
     for (const each of cases) {
       const row = rows.get(each.task.taskId)
-      expect([row?.status, row?.reason], each.name).toEqual([each.status, expect.stringMatching(each.reason)])
-      expect(world.server.calls.get(each.task.taskId) ?? 0, `calls for ${each.name}`).toBeLessThanOrEqual(each.maxCalls)
+      expect([row?.status, row?.reason_code], each.name).toEqual([each.status, expect.stringMatching(each.reason)])
+      const calls = world.server.calls.get(each.task.taskId) ?? 0
+      expect(calls, `calls for ${each.name}`).toBeLessThanOrEqual(each.maxCalls)
+      expect(row?.calls, `calls that are counted for ${each.name}`).toBe(calls)
     }
     expect(world.server.tokenCalls, 'one token serves all looks').toBe(1)
     expectLateLastLooks(cases, rows)

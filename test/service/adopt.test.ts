@@ -1,24 +1,26 @@
 import { expect, test } from 'vitest'
 import type { TaskKey } from '../../src/core/delivery.ts'
-import type { DeliveryStore, Timer, Unplanned } from '../../src/core/ports.ts'
+import type { DeliveryStore, Scheduled, Unplanned } from '../../src/core/ports.ts'
+import { timingOf } from '../../src/core/schedule.ts'
 import { adopt } from '../../src/service/adopt.ts'
-import { keyOf, notes, SENT, someTimers, TIMING } from './support.ts'
+import { keyOf, minutesLater, notes, SENT, someTimers, TIMING } from './support.ts'
 
 /** Tasks that came in through the doors and that no worker has planned yet. */
-function newcomers(count: number, sentAt: Date = SENT) {
+function newcomers(count: number, columns: Partial<Unplanned> = {}) {
   const unplanned = new Map<string, Unplanned>()
-  for (let i = 1; i <= count; i++) unplanned.set(String(i), { key: keyOf(i), sentAt })
+  const task = (key: TaskKey): Unplanned => ({ key, sentAt: SENT, sentAtGiven: true, resumed: false, ...columns })
+  for (let i = 1; i <= count; i++) unplanned.set(String(i), task(keyOf(i)))
   const store: Pick<DeliveryStore, 'adopt' | 'unadopt'> = {
     async adopt(plan, limit) {
       const claimed = [...unplanned.values()].slice(0, limit)
       for (const { key } of claimed) unplanned.delete(key.taskId)
-      return claimed.map((task): Timer => {
-        const { deadlineAt, first } = plan(task)
-        return { key: task.key, deadlineAt, look: first }
+      return claimed.map((each): Scheduled => {
+        const { deadlineAt, first } = plan(each)
+        return { key: each.key, deadlineAt, look: first, resumed: each.resumed }
       })
     },
     async unadopt(keys: readonly TaskKey[]) {
-      for (const key of keys) unplanned.set(key.taskId, { key, sentAt })
+      for (const key of keys) unplanned.set(key.taskId, task(key))
     },
   }
   return { store, left: () => unplanned.size }
@@ -47,7 +49,7 @@ test('a queue that refuses gives the tasks back, and the next call takes them', 
   const { store, left } = newcomers(700)
   const timers = someTimers()
   const deps = { store, timing: TIMING, now: () => SENT, journal: notes() }
-  const refusing = { set: () => Promise.reject(new Error('no queue')) }
+  const refusing = { ...timers, set: () => Promise.reject(new Error('no queue')) }
   await expect(adopt({ ...deps, timers: refusing })).rejects.toThrow('no queue')
   expect(left()).toBe(700)
   expect(await adopt({ ...deps, timers })).toBe(700)
@@ -58,7 +60,7 @@ test('why the queue refused is told even when the tasks cannot be given back', a
   const { store } = newcomers(1)
   const deps = { timing: TIMING, now: () => SENT, journal: notes() }
   const broken = { ...store, unadopt: () => Promise.reject(new Error('no database either')) }
-  const refusal = adopt({ ...deps, store: broken, timers: { set: () => Promise.reject(new Error('no queue')) } })
+  const refusal = adopt({ ...deps, store: broken, timers: { ...someTimers(), set: () => Promise.reject(new Error('no queue')) } })
   await expect(refusal).rejects.toThrow('no queue')
 })
 
@@ -68,3 +70,40 @@ test('a task that is sent too long ago rings at once, and is ended then', async 
   await adopt({ store: newcomers(1).store, timers, timing: TIMING, now: () => now, journal: notes() })
   expect(timers.timers[0]?.look.at).toEqual(now)
 })
+
+test('a task that was brought forward is polled at once, whatever its plan says, and its timer is moved rather than set', async () => {
+  const now = minutesLater(60)
+  const timers = someTimers()
+  await adopt({ store: newcomers(2, { resumed: true }).store, timers, timing: TIMING, now: () => now, journal: notes() })
+  expect(timers.moved.map(({ key, look }) => [key.taskId, look])).toEqual([
+    ['1', { at: now, last: false }],
+    ['2', { at: now, last: false }],
+  ])
+  expect(timers.batches).toEqual([2])
+})
+
+test('in the last minutes that poll is the final one', async () => {
+  const now = minutesLater(24 * 60 - 4)
+  const timers = someTimers()
+  await adopt({ store: newcomers(1, { resumed: true }).store, timers, timing: TIMING, now: () => now, journal: notes() })
+  expect(timers.moved[0]?.look).toEqual({ at: now, last: true })
+})
+
+test('a queue that cannot move the timers is told, and the tasks are given back', async () => {
+  const { store, left } = newcomers(3, { resumed: true })
+  const timers = { ...someTimers(), restore: () => Promise.reject(new Error('no queue')) }
+  await expect(adopt({ store, timers, timing: TIMING, now: () => SENT, journal: notes() })).rejects.toThrow('no queue')
+  expect(left()).toBe(3)
+})
+
+test('a task whose send time was assumed is planned for that', async () => {
+  const plan = async (sentAtGiven: boolean): Promise<Date | undefined> => {
+    const timers = someTimers()
+    await adopt({ store: newcomers(1, { sentAtGiven }).store, timers, timing: ASSUMED_DIFFERS, now: () => SENT, journal: notes() })
+    return timers.timers[0]?.look.at
+  }
+  expect(await plan(true)).not.toEqual(await plan(false))
+})
+
+/** With two polls the first one is soon where the send time is known, and in the middle of the window where it was assumed. */
+const ASSUMED_DIFFERS = timingOf(2)

@@ -1,8 +1,8 @@
 import { getEventListeners, setMaxListeners } from 'node:events'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { AppLimits } from '../../src/core/ports.ts'
+import type { AppLimits, WantedCalls } from '../../src/core/ports.ts'
 import { createPermits, type Permit, type PermitsOptions } from '../../src/service/permits.ts'
-import { aGate, grantAll } from './support.ts'
+import { aGate, aProblem, grantAll, granted } from './support.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -16,11 +16,16 @@ const NEVER = new AbortController().signal
 // As the worker does with its own: every look that runs listens.
 setMaxListeners(0, NEVER)
 const deadline = (minute: number): Date => new Date(minute * 60_000)
-const ordinary = { app: 'default', deadlineAt: deadline(0), last: false }
-const last = (minute = 0) => ({ app: 'default', deadlineAt: deadline(minute), last: true })
+const ordinary = { app: 'default', deadlineAt: deadline(0), last: false, reserved: false, forced: false }
+/** The first call of a final poll. */
+const last = (minute = 0) => ({ ...ordinary, deadlineAt: deadline(minute), last: true, reserved: true })
+/** A retry of a final poll: it goes first, and is an ordinary call. */
+const retry = (minute = 0) => ({ ...last(minute), reserved: false })
+const forced = (minute = 0) => ({ ...last(minute), forced: true })
 
 function permitsWith(gate: PermitsOptions['gate'], options: Partial<PermitsOptions> = {}) {
-  return createPermits({ gate, limitsOf: () => TEN_A_SECOND, now: () => new Date(), maxWaiting: 25, ...options })
+  const onRefundFailed = (error: unknown): void => expect.fail(`a refund failed: ${String(error)}`)
+  return createPermits({ gate, limitsOf: () => TEN_A_SECOND, now: () => new Date(), maxWaiting: 25, onRefundFailed, ...options })
 }
 
 /** Who was granted when: `name@milliseconds`. */
@@ -40,11 +45,11 @@ test('calls are as far apart as the gate says, and looks of one tick share a res
   for (const name of ['a', 'b', 'c']) void note(name, permits.take(ordinary, NEVER))
   await vi.advanceTimersByTimeAsync(1_000)
   expect(order).toEqual(['a@0 granted', 'b@100 granted', 'c@200 granted'])
-  expect(gate.asked).toEqual([{ app: 'default', last: 0, ordinary: 3 }])
+  expect(gate.asked).toEqual([{ app: 'default', reserved: 0, ordinary: 3, forced: 0 }])
 })
 
 test('the first call waits for as long as the gate says', async () => {
-  const permits = permitsWith(aGate({ kind: 'granted', last: 0, ordinary: 1, firstInMs: 350, everyMs: 100 }))
+  const permits = permitsWith(aGate(granted({ ordinary: 1, firstInMs: 350 })))
   const { order, note } = grants()
   void note('a', permits.take(ordinary, NEVER))
   await vi.advanceTimersByTimeAsync(1_000)
@@ -71,7 +76,7 @@ test('last looks go first, nearest deadline first, and then the others in the or
 })
 
 test('a last look that comes late takes the next free call of those that wait', async () => {
-  const permits = permitsWith(aGate(grantAll, { kind: 'granted', last: 0, ordinary: 1, firstInMs: 100, everyMs: 100 }))
+  const permits = permitsWith(aGate(grantAll, granted({ ordinary: 1, firstInMs: 100 })))
   const { order, note } = grants()
   for (const name of ['a', 'b']) void note(name, permits.take(ordinary, NEVER))
   await vi.advanceTimersByTimeAsync(50)
@@ -124,42 +129,134 @@ test('of too many last looks the one with the farthest deadline is sent away', a
   expect((await far).kind).toBe('backlog')
 })
 
-test.each([
-  { kind: 'paused', until: new Date(1), reason: 'check the app key' },
-  { kind: 'budget', until: new Date(2), reason: 'the month is used up' },
-] as const)('$kind reaches everybody who waits', async (refusal) => {
-  const permits = permitsWith(aGate(refusal))
-  const permitsTaken = [permits.take(ordinary, NEVER), permits.take(last(), NEVER), permits.take(ordinary, NEVER)]
-  expect(await Promise.all(permitsTaken)).toEqual([refusal, refusal, refusal])
+const PAUSED = { kind: 'paused', until: new Date(1), problem: aProblem('60011') } as const
+const BUDGET = { kind: 'budget', until: new Date(2), used: 100, reserved: 7, month: '2026-11' } as const
+
+test('a pause reaches everybody who waits', async () => {
+  const permits = permitsWith(aGate(PAUSED))
+  const permitsTaken = [permits.take(ordinary, NEVER), permits.take(last(), NEVER), permits.take(retry(), NEVER)]
+  expect(await Promise.all(permitsTaken)).toEqual([PAUSED, PAUSED, PAUSED])
 })
 
-test('budget that is granted for last looks is not handed to ordinary ones', async () => {
-  const until = new Date(2)
-  const gate = aGate({ kind: 'granted', last: 1, ordinary: 0, firstInMs: 0, everyMs: 100 }, { kind: 'budget', until, reason: 'used up' })
+test('a used-up budget reaches everybody who waits, with what was used and kept', async () => {
+  const permits = permitsWith(aGate(BUDGET), { limitsOf: () => ({ callsPerSecond: 10, monthlyBudget: 107 }) })
+  const refusal = { ...BUDGET, budget: 107 }
+  expect(await Promise.all([permits.take(ordinary, NEVER), permits.take(last(), NEVER)])).toEqual([refusal, refusal])
+})
+
+test('the granted call says in which month it counts', async () => {
+  const permits = permitsWith(aGate(granted({ ordinary: 1, month: '2026-12' })))
+  const permit = permits.take(ordinary, NEVER)
+  await vi.advanceTimersByTimeAsync(10)
+  expect(await permit).toEqual({ kind: 'granted', month: '2026-12' })
+})
+
+test('only the first call of a final poll is asked for as a reserved one: its retries, and a repeated call, are ordinary', async () => {
+  const gate = aGate(grantAll)
   const permits = permitsWith(gate)
   const { order, note } = grants()
   void note('ordinary', permits.take(ordinary, NEVER))
-  void note('last', permits.take(last(), NEVER))
+  void note('retry', permits.take(retry(3), NEVER))
+  void note('final', permits.take(last(9), NEVER))
   await vi.advanceTimersByTimeAsync(1_000)
-  expect(order).toEqual(['last@0 granted', 'ordinary@10 budget'])
+  expect(gate.asked[0]).toEqual({ app: 'default', reserved: 1, ordinary: 2, forced: 0 })
+  expect(order.map((each) => each.split('@')[0])).toEqual(['retry', 'final', 'ordinary'])
+})
+
+test('budget that is granted for reserved calls is handed neither to ordinary ones nor to retries', async () => {
+  const gate = aGate(granted({ reserved: 1 }), BUDGET)
+  const permits = permitsWith(gate)
+  const { order, note } = grants()
+  void note('ordinary', permits.take(ordinary, NEVER))
+  void note('retry', permits.take(retry(), NEVER))
+  void note('final', permits.take(last(5), NEVER))
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(order).toEqual(['final@0 granted', 'retry@10 budget', 'ordinary@10 budget'])
   expect(gate.asked).toEqual([
-    { app: 'default', last: 1, ordinary: 1 },
-    { app: 'default', last: 0, ordinary: 1 },
+    { app: 'default', reserved: 1, ordinary: 2, forced: 0 },
+    { app: 'default', reserved: 0, ordinary: 2, forced: 0 },
   ])
 })
 
-test('a last look that comes while ordinary ones are refused for the budget is not refused with them', async () => {
-  const gate = aGate(({ last: wanted }) =>
-    wanted > 0 ? grantAll({ last: wanted, ordinary: 0 }) : { kind: 'budget', until: new Date(2), reason: 'kept back' },
-  )
-  const reserve = gate.reserve
-  // The answer is under way when the last look comes.
-  gate.reserve = async (...args) => {
-    const answer = await reserve(...args)
-    await new Promise((resolve) => setTimeout(resolve, 50))
-    return answer
-  }
+test('the first call of a final poll passes a pause: the others are told of it', async () => {
+  const gate = aGate((wanted) => (wanted.forced > 0 ? granted({ reserved: wanted.forced }) : PAUSED))
   const permits = permitsWith(gate)
+  const { order, note } = grants()
+  void note('ordinary', permits.take(ordinary, NEVER))
+  void note('forced', permits.take(forced(), NEVER))
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(gate.asked[0]).toEqual({ app: 'default', reserved: 1, ordinary: 1, forced: 1 })
+  expect(order).toEqual(['forced@0 granted', 'ordinary@10 paused'])
+})
+
+test('one that passes the pause and comes while the others are refused is not refused with them', async () => {
+  const gate = aGate((wanted) => (wanted.forced > 0 ? granted({ reserved: wanted.forced }) : PAUSED))
+  const permits = permitsWith(slow(gate))
+  const { order, note } = grants()
+  void note('ordinary', permits.take(ordinary, NEVER))
+  await vi.advanceTimersByTimeAsync(10)
+  void note('forced', permits.take(forced(), NEVER))
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(order).toEqual(['ordinary@50 paused', 'forced@100 granted'])
+})
+
+test('a busy app is asked again after a second at most: the row, or the clock that it was written by, may be put right meanwhile', async () => {
+  const gate = aGate({ kind: 'busy', forMs: 600_000 }, { kind: 'busy', forMs: 600_000 }, grantAll)
+  const { order, note } = grants()
+  void note('a', permitsWith(gate).take(ordinary, NEVER))
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(order).toEqual(['a@2000 granted'])
+})
+
+test('calls that nobody takes any more are given back, in the month in which they were reserved', async () => {
+  const gate = aGate(granted({ ordinary: 3, month: '2026-12' }))
+  const permits = permitsWith(gate)
+  const stop = new AbortController()
+  const taken = Promise.allSettled([permits.take(ordinary, NEVER), ...[1, 2].map(() => permits.take(ordinary, stop.signal))])
+  await vi.advanceTimersByTimeAsync(50)
+  stop.abort(new Error('shutting down'))
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect((await taken).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected'])
+  expect(gate.refunds).toEqual(['default 2026-12 2'])
+})
+
+test('calls that are all taken are not given back', async () => {
+  const gate = aGate(grantAll)
+  const permits = permitsWith(gate)
+  const taken = Promise.all([ordinary, last(), forced()].map((request) => permits.take(request, NEVER)))
+  await vi.advanceTimersByTimeAsync(1_000)
+  await taken
+  expect(gate.refunds).toEqual([])
+})
+
+test('a refund that fails is told, and the line goes on', async () => {
+  const failures: unknown[] = []
+  const gate = { ...aGate(granted({ ordinary: 2 }), grantAll), refund: () => Promise.reject(new Error('database away')) }
+  const permits = permitsWith(gate, { onRefundFailed: (error) => failures.push(error) })
+  const first = permits.take(ordinary, NEVER)
+  await vi.advanceTimersByTimeAsync(1_000)
+  const second = permits.take(ordinary, NEVER)
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect([(await first).kind, (await second).kind]).toEqual(['granted', 'granted'])
+  expect(failures.map(String)).toEqual(['Error: database away'])
+})
+
+/** The answer is under way for a while. */
+function slow<Gate extends PermitsOptions['gate']>(gate: Gate): Gate {
+  const { reserve } = gate
+  return {
+    ...gate,
+    async reserve(...args: Parameters<typeof reserve>) {
+      const answer = await reserve(...args)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      return answer
+    },
+  }
+}
+
+test('a last look that comes while ordinary ones are refused for the budget is not refused with them', async () => {
+  const gate = aGate((wanted) => (wanted.reserved > 0 ? granted({ reserved: wanted.reserved }) : BUDGET))
+  const permits = permitsWith(slow(gate))
   const { order, note } = grants()
   void note('ordinary', permits.take(ordinary, NEVER))
   await vi.advanceTimersByTimeAsync(10)
@@ -191,7 +288,7 @@ test('an aborted signal takes nothing', async () => {
 
 test('no listener stays on the signal, however a look left the line', async () => {
   const stop = new AbortController()
-  const gate = aGate(grantAll, new Error('away'), { kind: 'paused', until: new Date(1), reason: 'r' })
+  const gate = aGate(grantAll, new Error('away'), PAUSED)
   const permits = permitsWith(gate, { maxWaiting: 2 })
   const outcomes = Promise.allSettled([1, 2, 3].map(() => permits.take(ordinary, stop.signal)))
   expect(getEventListeners(stop.signal, 'abort')).toHaveLength(2)
@@ -244,8 +341,8 @@ test('a gate that fails rejects everybody who waits, and the line works again af
 
 test("one app's line does not hold up another's", async () => {
   const gate = {
-    reserve: async (app: string, wanted: { last: number; ordinary: number }) =>
-      app === 'slow' ? ({ kind: 'busy', forMs: 600_000 } as const) : grantAll(wanted),
+    ...aGate(grantAll),
+    reserve: async (app: string, wanted: WantedCalls) => (app === 'slow' ? ({ kind: 'busy', forMs: 600_000 } as const) : grantAll(wanted)),
   }
   const permits = permitsWith(gate)
   const { order, note } = grants()

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
-import type { Lease, LoadedTask, Timer } from '../../src/core/ports.ts'
+import type { Lease, Timer } from '../../src/core/ports.ts'
 import { reconcile } from '../../src/service/reconcile.ts'
 import {
+  aProblem,
   aTask,
   exclusively,
   keyOf,
@@ -9,6 +10,7 @@ import {
   NOTHING_RESTORED,
   notes,
   overdueTask,
+  type StoredTask,
   someOldDetails,
   someRows,
   someTimers,
@@ -18,7 +20,7 @@ import {
 const GRACE_MS = 60_000
 
 /** Tasks that are overdue, in the pages in which the store gives them. */
-function aWorld(tasks: readonly LoadedTask[], now: Date) {
+function aWorld(tasks: readonly StoredTask[], now: Date) {
   const rows = someRows(...tasks)
   const overdue = tasks
     .map(overdueTask)
@@ -68,13 +70,14 @@ test('a timer that waits already is nothing to tell', async () => {
 })
 
 test('a task past its deadline is ended with the reason, and gets no timer', async () => {
-  const task = aTask({ hindrance: 'check the app key' })
+  const problem = { ...aProblem('HTTP_502'), since: minutesLater(3), polls: 1 }
+  const task = aTask({ pollNo: 24, problem })
   const world = aWorld([task], task.deadlineAt)
   expect(await reconcile(world.deps)).toEqual({ ...NOTHING_RESTORED, ended: 1 })
   expect(world.timers.timers).toEqual([])
   expect(world.rows.row()).toMatchObject({
     status: 'expired',
-    reason: expect.stringMatching(/^never_observed.*check the app key$/),
+    reason: { code: 'never_observed', detail: { because: { problem: { code: 'outage', detail: { said: 'HTTP_502' } } } } },
     nextPollAt: null,
   })
   expect(world.journal.lines).toContain('ended expired never_observed')
@@ -145,4 +148,20 @@ test('while another worker is at it, nothing happens', async () => {
   expect(await reconcile({ ...world.deps, store: { ...world.store, exclusively: async () => null } })).toBeNull()
   expect(world.asked).toEqual([])
   expect(world.journal.lines).toEqual([])
+})
+
+test('a task whose every poll was refused until its deadline is stopped, with the refusal', async () => {
+  const problem = { ...aProblem('400002'), since: minutesLater(3), polls: 4 }
+  const task = aTask({ pollNo: 4, problem })
+  const world = aWorld([task], task.deadlineAt)
+  expect(await reconcile(world.deps)).toEqual({ ...NOTHING_RESTORED, ended: 1 })
+  expect(world.rows.row()).toMatchObject({ status: 'stopped', reason: aProblem('400002') })
+  expect(world.journal.lines).toContain('ended stopped parameters')
+})
+
+test('a task that DingTalk refuses is not ended before its deadline', async () => {
+  const problem = { ...aProblem('400002'), since: minutesLater(3), polls: 4 }
+  const world = aWorld([aTask({ pollNo: 4, problem })], minutesLater(24 * 60 - 1))
+  expect(await reconcile(world.deps)).toMatchObject({ ended: 0, added: 1 })
+  expect(world.rows.row()?.status).toBe('tracking')
 })

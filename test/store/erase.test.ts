@@ -288,8 +288,9 @@ const QUIET = {
 }
 
 /** A worker that can poll every app. */
-const WELL = {
+const WELL: PollDeps['worker'] = {
   hold: () => null,
+  claimProbe: () => true,
   failed: nothing,
   succeeded: nothing,
   isServedByOthers: no,

@@ -62,12 +62,12 @@ describe('an open task', () => {
   test.each([
     ['failed', (key: TaskKey) => lookInVain(db, key, ago(MINUTE_MS))],
     ['said nothing', (key: TaskKey) => lookBetween(db, key, { errcode: 0 }, ago(MINUTE_MS), ago(59_000))],
-  ])('has a problem while its last look %s, until one is good', async (_what, fail) => {
+  ])('is hindered while its last look %s, until one is good', async (_what, fail) => {
     const key = await aHealthyTask()
     await lookAt(db.store, key, { unread: ['ann'] }, 5)
     await fail(key)
     await set(db, key, { next_poll_at: ahead(MINUTE_MS) })
-    expect(await risks()).toEqual([[key.taskId, 'problem']])
+    expect(await risks()).toEqual([[key.taskId, 'hindered']])
     await lookAt(db.store, key, { unread: ['ann'] }, 59)
     await set(db, key, { next_poll_at: ahead(MINUTE_MS) })
     expect(await risks()).toEqual([])

@@ -4,6 +4,8 @@ export const CHECKS = [
   'schema',
   'queue',
   'consumption',
+  'writes',
+  'apps',
   'rights',
   'overdue',
   'blind gaps',

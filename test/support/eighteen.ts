@@ -7,6 +7,7 @@ export interface Case {
   readonly door: 'library to the database' | 'library to the queue' | 'plain BullMQ job' | 'SQL'
   readonly userIds: readonly string[] | null
   readonly status: 'complete' | 'expired' | 'stopped'
+  /** Of the code. */
   readonly reason: RegExp
   /** How many calls the task may cost at most without faults; null: not looked at. */
   readonly maxCalls: number
@@ -14,6 +15,8 @@ export interface Case {
 
 const DOORS: ReadonlyArray<Case['door']> = ['library to the database', 'library to the queue', 'plain BullMQ job', 'SQL']
 const AGENT_ID = '836390886'
+/** A task that never has a successful poll costs so many calls at most: the first, three probes and the final poll. */
+const CALLS_WITHOUT_SUCCESS = 5
 
 interface Plan {
   readonly name: string
@@ -134,16 +137,16 @@ export function eighteenCases(
       status: 'stopped',
       reason: /^probably_too_many/,
       task: { refusal: { errcode: 15, errmsg: 'Call timeout' } },
-      maxCalls: 3,
+      maxCalls: CALLS_WITHOUT_SUCCESS,
     },
     {
       name: 'parameters that DingTalk refuses',
       people: [],
       named: false,
       status: 'stopped',
-      reason: /^refused/,
+      reason: /^parameters/,
       task: { refusal: { errcode: 40035, errmsg: '不合法的参数' } },
-      maxCalls: 1,
+      maxCalls: CALLS_WITHOUT_SUCCESS,
     },
     {
       name: 'tracked three hours after the send',

@@ -1,12 +1,22 @@
-import type { Recipient, TaskKey } from '../../src/core/delivery.ts'
+import type { Recipient, ScopeState, TaskKey, TaskScopes } from '../../src/core/delivery.ts'
 import { QUERY_WINDOW_MS } from '../../src/core/delivery.ts'
-import { isLastLook, type LookPlan, type Poll, type TaskUpdate, type Transition } from '../../src/core/plan.ts'
-import type { AppGate, AppLimits, Clock, DeliveryStore, LoadedTask, Reservation } from '../../src/core/ports.ts'
+import { isLastLook, type LookPlan, type Poll, type ScopeReport, type TaskUpdate, type Transition } from '../../src/core/plan.ts'
+import type { AppGate, AppLimits, Clock, DeliveryStore, LoadedTask, Reservation, ScopeReports, WantedCalls } from '../../src/core/ports.ts'
+import type { Problem, ProblemCode } from '../../src/core/problems.ts'
+import type { EndReason } from '../../src/core/reasons.ts'
 import { timingOf } from '../../src/core/schedule.ts'
 import { COMPARED_FIELDS, type TrackOutcome } from '../../src/core/track-outcome.ts'
 import type { TrackRequest } from '../../src/core/track-request.ts'
 
+/** A task and why it ended. */
+export interface StoredTask extends LoadedTask {
+  readonly reason: EndReason | null
+}
+
 export interface MemoryStore extends DeliveryStore {
+  load(key: TaskKey): Promise<StoredTask | null>
+  /** Brings forward the open tasks of an app that wait for something. */
+  resume(app: string): void
   cancel(key: TaskKey): Promise<boolean>
   /** What was recorded, oldest first. */
   looksOf(key: TaskKey): readonly Poll[]
@@ -15,14 +25,26 @@ export interface MemoryStore extends DeliveryStore {
 }
 
 interface Stored {
-  task: LoadedTask
+  task: StoredTask
   adopted: boolean
+  /** The next poll was brought forward. */
+  resumed: boolean
   readonly polls: Poll[]
   readonly transitions: Transition[]
 }
 
-/** A store for tests of use cases. The same contract suite runs on it and on PostgreSQL. */
-export function createMemoryStore(now: Clock): MemoryStore {
+const NOTHING_KNOWN: ScopeState = { lastGoodAt: null, pause: null, hasWitness: false }
+const noScopes = (_app: string, agentId: string | null): TaskScopes => ({
+  agentId,
+  app: { ...NOTHING_KNOWN, resumedAt: null },
+  pair: NOTHING_KNOWN,
+})
+
+/**
+ * A store for tests of use cases. The same contract suite runs on it and on PostgreSQL.
+ * @param scopesOf what is known about the scopes around a task; see {@link MemoryGate}
+ */
+export function createMemoryStore(now: Clock, scopesOf: MemoryGate['scopesOf'] = noScopes): MemoryStore {
   const tasks = new Map<string, Stored>()
   let locked = false
   const find = (key: TaskKey): Stored | undefined => tasks.get(nameOf(key))
@@ -37,30 +59,26 @@ export function createMemoryStore(now: Clock): MemoryStore {
         const known = find(key)
         if (known !== undefined) return { key, ...again(known, request) }
         const sentAt = request.sentAt ?? request.assumedSentAt ?? now()
-        const task: LoadedTask = {
-          ...{ key, agentId: request.agentId, campaign: request.campaign, sentAt },
-          ...{
-            status: 'tracking',
-            reason: null,
-            hindrance: null,
-            recipientsKnown: request.userIds !== null,
-            recipients: peopleOf(request),
-          },
+        const task: StoredTask = {
+          ...{ key, agentId: request.agentId, campaign: request.campaign, sentAt, sentAtGiven: request.sentAt !== null },
+          ...{ status: 'tracking', reason: null, recipientsKnown: request.userIds !== null, recipients: peopleOf(request) },
           ...{ deadlineAt: new Date(sentAt.getTime() + QUERY_WINDOW_MS), nextPollAt: now(), pollNo: 0, goodPolls: 0 },
-          ...{ lastGoodRequestedAt: null, lastObservedAt: null, failuresInRow: 0, timeoutsInRow: 0 },
+          ...{ lastGoodRequestedAt: null, lastObservedAt: null, failuresInRow: 0, calls: 0, finalCalls: 0, problem: null, delay: null },
+          scopes: scopesOf(key.app, request.agentId),
           ...{ listedFingerprint: null, listedSince: null, erasureNo: 0, erasures: [] },
         }
-        tasks.set(nameOf(key), { task, adopted: false, polls: [], transitions: [] })
+        tasks.set(nameOf(key), { task, adopted: false, resumed: false, polls: [], transitions: [] })
         return { key, isNew: true, status: 'tracking', conflict: [], updated: [], stored: null }
       })
     },
     async adopt(plan, limit) {
       const unplanned = [...tasks.values()].filter((stored) => !stored.adopted && stored.task.status === 'tracking').slice(0, limit)
       return unplanned.map((stored) => {
-        const { deadlineAt, first } = plan({ key: stored.task.key, sentAt: stored.task.sentAt })
-        stored.adopted = true
-        stored.task = { ...stored.task, deadlineAt, nextPollAt: first.at }
-        return { key: stored.task.key, deadlineAt, look: first }
+        const { resumed, task } = stored
+        const { deadlineAt, first } = plan({ key: task.key, sentAt: task.sentAt, sentAtGiven: task.sentAtGiven, resumed })
+        Object.assign(stored, { adopted: true, resumed: false })
+        stored.task = { ...task, deadlineAt, nextPollAt: first.at }
+        return { key: task.key, deadlineAt, look: first, resumed }
       })
     },
     async unadopt(keys) {
@@ -70,7 +88,8 @@ export function createMemoryStore(now: Clock): MemoryStore {
       }
     },
     async load(key) {
-      return find(key)?.task ?? null
+      const task = find(key)?.task
+      return task === undefined ? null : { ...task, scopes: scopesOf(key.app, task.agentId) }
     },
     async apply(plan) {
       const stored = open(plan.key, plan.believes.pollNo)
@@ -86,11 +105,20 @@ export function createMemoryStore(now: Clock): MemoryStore {
       stored.task = ended(stored.task, update)
       return 'stored'
     },
-    async putOff(key, believes, nextPollAt, hindrance) {
-      const stored = open(key, believes.pollNo)
-      if (stored === undefined) return 'stale'
-      stored.task = { ...stored.task, nextPollAt, hindrance }
+    async delay(key, expected, { reason: delay, ...columns }) {
+      const stored = open(key, expected.pollNo)
+      // A task that was brought forward meanwhile is polled anyway, and keeps its new time.
+      if (stored === undefined || stored.resumed) return 'stale'
+      stored.task = { ...stored.task, ...columns, delay }
       return 'stored'
+    },
+    resume(app) {
+      for (const stored of tasks.values()) {
+        const { key, status, delay, problem } = stored.task
+        if (key.app !== app || status !== 'tracking' || (delay === null && problem === null)) continue
+        Object.assign(stored, { adopted: false, resumed: true })
+        stored.task = { ...stored.task, nextPollAt: now(), delay: null }
+      }
     },
     async rename(key, userId, pseudonym) {
       const stored = find(key)
@@ -119,7 +147,7 @@ export function createMemoryStore(now: Clock): MemoryStore {
     async cancel(key) {
       const stored = find(key)
       if (stored?.task.status !== 'tracking') return false
-      stored.task = { ...stored.task, status: 'cancelled', reason: 'cancelled: tracking was ended on request', nextPollAt: null }
+      stored.task = { ...stored.task, status: 'cancelled', reason: { code: 'cancelled', detail: null }, nextPollAt: null }
       return true
     },
     looksOf: (key) => find(key)?.polls ?? [],
@@ -167,7 +195,7 @@ function nextLookOf(task: LoadedTask) {
   return { at, last: isLastLook(task, at, timingOf(1, scale)) }
 }
 
-function looked(task: LoadedTask, plan: LookPlan): LoadedTask {
+function looked(task: StoredTask, plan: LookPlan): StoredTask {
   const { counts: _, ...columns } = plan.task
   const recipients = new Map(task.recipients.map((recipient) => [recipient.userId, recipient]))
   for (const recipient of plan.changed) recipients.set(recipient.userId, recipient)
@@ -175,7 +203,6 @@ function looked(task: LoadedTask, plan: LookPlan): LoadedTask {
     ...task,
     ...columns,
     pollNo: plan.believes.pollNo + 1,
-    hindrance: plan.poll.outcome === 'observed' ? null : task.hindrance,
     recipients: [...recipients.values()].map((one) => asOfLastLook(one, plan.task)).sort((a, b) => (a.userId < b.userId ? -1 : 1)),
   }
 }
@@ -187,95 +214,163 @@ function asOfLastLook(recipient: Recipient, { lastGoodRequestedAt }: TaskUpdate)
   return { ...recipient, state: { ...state, lastUnreadAt: lastGoodRequestedAt } }
 }
 
-function ended(task: LoadedTask, { status, reason }: TaskUpdate): LoadedTask {
+function ended(task: StoredTask, { status, reason }: TaskUpdate): StoredTask {
   return { ...task, status, reason, nextPollAt: null }
 }
 
-interface AppRow {
+/** The columns of a scope that can be paused. */
+interface ScopeRow {
+  lastGoodAt: Date | null
+  pause: { problem: Problem; until: number; since: Date; setAt: number; probing: boolean; probes: number } | null
+  witness: { code: ProblemCode; taskId: string; since: Date; polls: number; agrees: boolean } | null
+}
+
+interface AppRow extends ScopeRow {
   nextCallAt: number
   month: string
   used: number
-  pause: { kind: 'throttled' | 'configuration' | 'quota'; until: number; reason: string; probing: boolean; probes: number } | null
+}
+
+export interface MemoryGate extends AppGate, ScopeReports {
+  /** What a store gives a task along when it is loaded. */
+  scopesOf(app: string, agentId: string | null): TaskScopes
+}
+
+export interface MemoryGateOptions {
+  /** How many tasks of an app are open and have not begun their final poll: one call is kept back for each. Default: 0. */
+  readonly openTasks?: (app: string) => number
+  /** A pause of the app was lifted: the tasks that waited for it are brought forward. */
+  readonly resume?: (app: string) => void
 }
 
 const HORIZON_MS = 500
 const PROBE_LEASE_MS = 60_000
 const CHINA_OFFSET_MS = 8 * 3_600_000
 
-/**
- * A gate for tests of use cases, with the rules of the real one.
- * @param openTasks how many tasks of an app are open: one call is kept back for each
- */
-export function createMemoryGate(now: Clock, openTasks: (app: string) => number = () => 0): AppGate {
-  const rows = new Map<string, AppRow>()
-  const rowOf = (app: string): AppRow => {
-    const row = rows.get(app) ?? { nextCallAt: 0, month: '', used: 0, pause: null }
-    rows.set(app, row)
-    return row
-  }
+/** A gate for tests of use cases, with the rules of the real one. */
+export function createMemoryGate(now: Clock, { openTasks = () => 0, resume = () => undefined }: MemoryGateOptions = {}): MemoryGate {
+  const apps = new Map<string, AppRow>()
+  const pairs = new Map<string, ScopeRow>()
+  const aRow = (): ScopeRow => ({ lastGoodAt: null, pause: null, witness: null })
+  const appRow = (app: string): AppRow => rowIn(apps, app, () => ({ ...aRow(), nextCallAt: 0, month: '', used: 0 }))
+  const pairRow = (app: string, agentId: string | null): ScopeRow => rowIn(pairs, `${app} ${agentId}`, aRow)
   return {
     async reserve(app, wanted, limits) {
-      return reserve(rowOf(app), wanted, limits, now().getTime(), openTasks(app))
+      return reserve(appRow(app), wanted, limits, now().getTime(), openTasks(app))
     },
-    async healthy(app) {
-      const row = rowOf(app)
-      if (row.pause?.kind === 'configuration') row.pause = null
+    async refund(app, month, calls) {
+      const row = appRow(app)
+      if (row.month === month) row.used = Math.max(0, row.used - calls)
     },
-    async throttle(app, until, reason) {
-      const row = rowOf(app)
-      const stays = row.pause !== null && (row.pause.kind === 'configuration' || row.pause.until >= until.getTime())
-      if (!stays) row.pause = { kind: 'throttled', until: until.getTime(), reason, probing: false, probes: 0 }
+    async failed({ app, taskId }, agentId, report) {
+      return countFailure(report.kind === 'app' ? appRow(app) : pairRow(app, agentId), taskId, report, now().getTime())
     },
-    async pause(app, reason, at, probeDelayMs) {
-      const row = rowOf(app)
-      const { pause } = row
-      const counts = pause === null || pause.probing || pause.until <= at.getTime() || pause.kind === 'throttled'
-      const probes = pause?.probes ?? 0
-      if (counts)
-        row.pause = { kind: 'configuration', until: at.getTime() + probeDelayMs(probes), reason, probing: false, probes: probes + 1 }
+    async good({ app }, agentId, requestedAt) {
+      const rows = [appRow(app), ...(agentId === null ? [] : [pairRow(app, agentId)])]
+      const isLifted = rows.map((row) => countSuccess(row, requestedAt)).includes(true)
+      if (isLifted) resume(app)
+      return isLifted
     },
-    async quota(app, until, reason) {
-      rowOf(app).pause = { kind: 'quota', until: until.getTime(), reason, probing: false, probes: 0 }
+    async claimProbe(app, agentId) {
+      const { pause } = pairRow(app, agentId)
+      const at = now().getTime()
+      if (pause === null || (pause.until > at && pause.setAt <= at + 1_000)) return false
+      Object.assign(pause, { probing: true, setAt: at, until: at + PROBE_LEASE_MS })
+      return true
     },
-    async refund(app) {
-      const row = rowOf(app)
-      row.used = Math.max(0, row.used - 1)
-    },
+    scopesOf: (app, agentId) => ({ agentId, app: { ...stateOf(appRow(app)), resumedAt: null }, pair: stateOf(pairRow(app, agentId)) }),
   }
 }
 
-function reserve(
-  row: AppRow,
-  wanted: { readonly ordinary: number; readonly last: number },
-  { callsPerSecond, monthlyBudget }: AppLimits,
-  now: number,
-  openTasks: number,
-): Reservation {
-  if (row.pause !== null && row.pause.until > now) return { kind: 'paused', until: new Date(row.pause.until), reason: row.pause.reason }
-  const probe = row.pause?.kind === 'configuration'
+function rowIn<Row>(rows: Map<string, Row>, key: string, fresh: () => Row): Row {
+  const row = rows.get(key) ?? fresh()
+  rows.set(key, row)
+  return row
+}
+
+function stateOf({ lastGoodAt, pause, witness }: ScopeRow): ScopeState {
+  return {
+    lastGoodAt,
+    pause: pause === null ? null : { problem: pause.problem, until: new Date(pause.until) },
+    hasWitness: witness !== null,
+  }
+}
+
+/** @returns whether the scope is paused */
+function countFailure(row: ScopeRow, taskId: string, report: ScopeReport, now: number): boolean {
+  const { problem, requestedAt, agreement, probeDelaysMs, until } = report
+  const delayMs = (probes: number): number => probeDelaysMs[Math.min(probes, probeDelaysMs.length) - 1] ?? 0
+  const { pause } = row
+  if (pause !== null) {
+    const isProbe = pause.probing || pause.until <= now
+    if (!isProbe && (until === null || until.getTime() <= pause.until)) return true
+    const isSame = pause.problem.code === problem.code
+    const probes = isSame ? pause.probes + 1 : 1
+    row.pause = {
+      ...{ problem, probes, since: isSame ? pause.since : requestedAt, setAt: now, probing: false },
+      until: until?.getTime() ?? now + delayMs(probes),
+    }
+    return true
+  }
+  const isRefuted = row.witness !== null && row.lastGoodAt !== null && row.lastGoodAt > row.witness.since
+  const witness =
+    row.witness === null || row.witness.code !== problem.code || isRefuted
+      ? { code: problem.code, taskId, since: requestedAt, polls: 0, agrees: agreement.tasks <= 1 }
+      : row.witness
+  witness.polls++
+  witness.agrees ||= witness.taskId !== taskId
+  row.witness = witness
+  if (witness.polls < agreement.polls || !witness.agrees) return false
+  row.pause = { problem, since: witness.since, setAt: now, probing: false, probes: 1, until: until?.getTime() ?? now + delayMs(1) }
+  row.witness = null
+  return true
+}
+
+/** Limits are not refuted by the answer to a call that was under way when they began. */
+const LIMITS: readonly ProblemCode[] = ['rate_limit', 'quota']
+
+/** @returns whether it lifted a pause */
+function countSuccess(row: ScopeRow, requestedAt: Date): boolean {
+  const { pause, witness } = row
+  if (row.lastGoodAt === null || requestedAt > row.lastGoodAt) row.lastGoodAt = requestedAt
+  if (witness !== null && witness.since < requestedAt) row.witness = null
+  if (pause === null) return false
+  const begunAt = LIMITS.includes(pause.problem.code) ? pause.setAt : pause.since.getTime()
+  if (!pause.probing && requestedAt.getTime() < begunAt) return false
+  row.pause = null
+  return true
+}
+
+function reserve(row: AppRow, wanted: WantedCalls, limits: AppLimits, now: number, openTasks: number): Reservation {
+  const { pause } = row
+  const isPaused = pause !== null && pause.until > now && pause.setAt <= now + 1_000
+  let ordinary = isPaused ? 0 : wanted.ordinary
+  let reserved = isPaused ? Math.min(wanted.forced, wanted.reserved) : wanted.reserved
+  if (isPaused && reserved === 0) return { kind: 'paused', until: new Date(pause.until), problem: pause.problem }
+  const isProbe = pause !== null && !isPaused
   const china = new Date(now + CHINA_OFFSET_MS)
   const month = china.toISOString().slice(0, 7)
   if (row.month !== month) Object.assign(row, { month, used: 0 })
-  let { last, ordinary } = wanted
-  if (monthlyBudget !== null) {
-    const left = Math.max(0, monthlyBudget - row.used)
-    last = Math.min(last, left)
-    ordinary = Math.min(ordinary, left - Math.max(Math.min(openTasks, left), last))
-    if (last + ordinary === 0 && wanted.last + wanted.ordinary > 0) {
+  if (limits.monthlyBudget !== null) {
+    const left = Math.max(0, limits.monthlyBudget - row.used)
+    const kept = ordinary > 0 ? Math.min(openTasks, left) : 0
+    reserved = Math.min(reserved, left)
+    ordinary = Math.max(0, Math.min(ordinary, left - Math.max(kept, reserved)))
+    if (reserved + ordinary === 0 && wanted.reserved + wanted.ordinary > 0) {
       const until = new Date(Date.UTC(china.getUTCFullYear(), china.getUTCMonth() + 1, 1) - CHINA_OFFSET_MS)
-      return { kind: 'budget', until, reason: `the monthly budget of ${monthlyBudget} calls leaves none for this` }
+      return { kind: 'budget', until, used: row.used, reserved: kept, month }
     }
   }
-  const everyMs = 1_000 / callsPerSecond
-  const first = Math.max(row.nextCallAt, now)
+  const everyMs = 1_000 / limits.callsPerSecond
+  // What lies further ahead than anything reserves was written before the clock stepped back.
+  const first = Math.max(Math.min(row.nextCallAt, now + HORIZON_MS + everyMs), now)
   const aheadMs = first - now
   if (aheadMs > HORIZON_MS) return { kind: 'busy', forMs: Math.max(1, Math.ceil(aheadMs - HORIZON_MS / 2)) }
-  const room = probe ? 1 : Math.floor((HORIZON_MS - aheadMs) / everyMs) + 1
-  last = Math.min(last, room)
-  ordinary = Math.min(ordinary, room - last)
-  row.nextCallAt = first + (last + ordinary) * everyMs
-  row.used += last + ordinary
-  if (probe && row.pause !== null) Object.assign(row.pause, { probing: true, until: now + PROBE_LEASE_MS })
-  else row.pause = null
-  return { kind: 'granted', last, ordinary, firstInMs: aheadMs, everyMs }
+  const room = isProbe ? 1 : Math.floor((HORIZON_MS - aheadMs) / everyMs) + 1
+  reserved = Math.min(reserved, room)
+  ordinary = Math.min(ordinary, room - reserved)
+  row.nextCallAt = first + (reserved + ordinary) * everyMs
+  row.used += reserved + ordinary
+  if (isProbe) Object.assign(pause, { probing: true, setAt: now, until: now + PROBE_LEASE_MS })
+  return { kind: 'granted', reserved, ordinary, firstInMs: aheadMs, everyMs, month }
 }

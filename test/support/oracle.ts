@@ -5,11 +5,13 @@ import { type ApiPageServer, hasRead, type Person, type SentTask } from './api-p
 export interface TaskRow {
   readonly task_id: string
   readonly status: string
-  readonly reason: string | null
+  readonly reason_code: string | null
+  readonly reason_detail: Readonly<Record<string, unknown>> | null
   readonly deadline_at: Date
   readonly last_good_requested_at: Date | null
   readonly last_observed_at: Date | null
   readonly poll_no: number
+  readonly calls: number
   readonly next_poll_at: Date | null
 }
 
@@ -27,7 +29,7 @@ export interface Verdict {
   readonly lost: readonly string[]
   /** (b, c, d) States, counts and brackets that are not what DingTalk's recorded answers say. */
   readonly wrong: readonly string[]
-  /** (e) Calls whose answer is in no row: what the fault cost. Over all tasks. */
+  /** (e) Calls that are counted in no row: what the fault cost. Over all tasks. */
   readonly extraCalls: number
   /** Looks that are recorded, over all tasks. */
   readonly looks: number
@@ -55,7 +57,7 @@ export async function judge(
       lost: all.flatMap((task) => lossOf(task, rows.get(task.taskId), open === 'some are open')),
       wrong: [...(await inconsistencies(client)), ...all.flatMap((task) => wrongPeopleOf(task, rows.get(task.taskId), stored))],
       looks: sum(tasks.rows.map((row) => row.poll_no)),
-      extraCalls: sum([...server.calls].map(([taskId, calls]) => Math.max(0, calls - (rows.get(taskId)?.poll_no ?? 0)))),
+      extraCalls: sum([...server.calls].map(([taskId, calls]) => Math.max(0, calls - (rows.get(taskId)?.calls ?? 0)))),
       rows,
     }
   } finally {
@@ -118,7 +120,7 @@ function sum(numbers: readonly number[]): number {
 }
 
 const WRONG_COUNTS = `
-  SELECT t.task_id, t.read, t.unread, t.pending, t.failed, t.forbidden, t.invalid, t.poll_no, r.*, p.*, c.*
+  SELECT t.task_id, t.read, t.unread, t.pending, t.failed, t.forbidden, t.invalid, t.poll_no, t.calls, r.*, p.*, c.*
   FROM delivery_task t
   CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE state = 'read') AS r_read, count(*) FILTER (WHERE state = 'unread') AS r_unread,
@@ -126,11 +128,11 @@ const WRONG_COUNTS = `
       count(*) FILTER (WHERE state = 'forbidden') AS r_forbidden, count(*) FILTER (WHERE state = 'invalid') AS r_invalid
     FROM delivery_recipient WHERE task_pk = t.id
   ) r
-  CROSS JOIN LATERAL (SELECT count(*) AS looks FROM delivery_poll WHERE task_pk = t.id) p
+  CROSS JOIN LATERAL (SELECT count(*) AS looks, coalesce(sum(calls), 0) AS poll_calls FROM delivery_poll WHERE task_pk = t.id) p
   CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE to_state = 'read') AS became_read FROM delivery_transition WHERE task_pk = t.id) c
   WHERE (t.read, t.unread, t.pending, t.failed, t.forbidden, t.invalid) IS DISTINCT FROM
       (r.r_read, r.r_unread, r.r_pending, r.r_failed, r.r_forbidden, r.r_invalid)
-    OR p.looks <> t.poll_no OR c.became_read <> t.read`
+    OR p.looks <> t.poll_no OR p.poll_calls > t.calls OR t.final_calls > t.calls OR c.became_read <> t.read`
 
 /** (c) Nobody goes from read to anything else, in the row or in the history. */
 const UNREAD_AGAIN = `

@@ -19,7 +19,7 @@ test.concurrent('doctor tells what another process can know, and counts a warnin
   await execute(database.url, [
     'SELECT track_delivery(task_id => n::text) FROM generate_series(1, 2) AS n',
     "UPDATE delivery_task SET adopted_at = now(), next_poll_at = now() - interval '10 minutes'",
-    `UPDATE delivery_task SET status = 'expired', reason = 'blind_before_deadline: nothing', next_poll_at = NULL, finished_at = now()
+    `UPDATE delivery_task SET status = 'expired', reason_code = 'blind_before_deadline', next_poll_at = NULL, finished_at = now()
      WHERE task_id = '2'`,
   ])
   const wrong = (await diagnose(config)).filter(({ name, ok }) => !ok && DATABASE_CHECKS.includes(name))

@@ -1,5 +1,6 @@
 import { Client } from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { TrackerError } from '../../src/core/errors.ts'
 import type { HealthReport } from '../../src/http/health.ts'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
@@ -8,6 +9,7 @@ import { databaseCheck } from '../../src/wiring/checks/database.ts'
 import { createDatabaseClock } from '../../src/wiring/clock.ts'
 import { healthOf, serverHealthOf } from '../../src/wiring/health.ts'
 import { aForeignQueue, aQueue, aWorker, type Backend, describeQueues } from '../queue/support.ts'
+import { aProblem } from '../store/support/looks.ts'
 import { CHECKS } from '../support/checks.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { describeRedis, startRedis } from '../support/redis.ts'
@@ -98,6 +100,18 @@ describeQueues((backend) => {
       expect(detailOf(await healthOf(needs, null, LIMITS), 'consumption')).toMatch(/^No looks are being made: the worker has not begun/)
     })
 
+    test('are no fault of a worker that cannot store what polls bring: that is the fault, with what to do', async () => {
+      const { needs, looks } = await anIdleWorker(backend, { idleMs: 0 })
+      const error = new TrackerError('NOT_PERMITTED', 'permission denied for table delivery_poll at postgres://worker:hunter2@db/x')
+      const writes = { failing: () => ({ since: new Date(Date.now() - 90_000), error }) }
+      const report = await healthOf({ ...needs, writes }, looks, LIMITS)
+      expect(report.ok).toBe(false)
+      expect(wrongIn(report)).toEqual(['writes'])
+      expect(detailOf(report, 'writes')).toMatch(/^The database has refused what polls brought for 9\d s: permission denied for table/)
+      expect(report.checks.find(({ name }) => name === 'writes')?.remedy).toMatch(/rights.*disk.*No call is made until a write succeeds/)
+      expect(JSON.stringify(report)).not.toContain('hunter2')
+    })
+
     test('do not hide behind a worker whose queue has stopped from inside', async () => {
       const { needs, looks } = await anIdleWorker(backend, { idleMs: 0 })
       const stopped = { ...looks, isRunning: () => false }
@@ -136,13 +150,14 @@ describe('what does not stop the work is a warning', () => {
       locks: () => ({ lost: 2, found: 1, lastLostAt: new Date(now.getTime() - 30_000) }),
     }
     const needs = {
-      ...{ database, queue: aQueue(address), now: () => now, eventLoop: { longestMs: () => 9_000 } },
+      ...{ database, queue: aQueue(address), now: () => now, eventLoop: { longestMs: () => 9_000 }, ...WELL, worker: REFUSED },
       clock: { ...createDatabaseClock(database.pool), differenceMs: () => -45_000, waitedMs: () => 1_200 },
     }
     const report = await healthOf(needs, looks, LIMITS)
     expect(report.ok).toBe(true)
     const warned = report.checks.filter(({ warning }) => warning === true)
     expect(warned.map(({ name, detail }) => [name, detail])).toEqual([
+      ['apps', 'This worker leaves apps to others: hr: credentials (40096 it is credentials)'],
       ['overdue', expect.stringMatching(/^2 looks are overdue, the oldest by 60\d s$/)],
       [
         'blind gaps',
@@ -185,7 +200,7 @@ describe('what does not stop the work is a warning', () => {
 
 /** Of the four: one ended with nothing known, one is open and was not seen for hours; none of the two is late. */
 const BLIND = `
-  UPDATE delivery_task SET status = 'expired', reason = 'never_observed: no look', next_poll_at = NULL, finished_at = now() WHERE task_id = '1';
+  UPDATE delivery_task SET status = 'expired', reason_code = 'never_observed', next_poll_at = NULL, finished_at = now() WHERE task_id = '1';
   UPDATE delivery_task SET sent_at = now() - interval '5 hours', adopted_at = now() - interval '5 hours', next_poll_at = now() WHERE task_id = '2'`
 
 describe('the schema', () => {
@@ -234,6 +249,10 @@ describeRedis('a Redis that goes away', () => {
   )
 })
 
+/** What polls bring is stored, and this worker can poll all its apps. */
+const WELL = { writes: { failing: () => null }, worker: { problems: () => ({}) } }
+const REFUSED = { problems: () => ({ hr: { ...aProblem('credentials', { said: '40096' }), since: new Date(0).toISOString() } }) }
+
 const LATENESS = { overdueMs: 60_000, blindMs: 3_600_000 }
 
 /** What the checks ask, around a real worker that has taken nothing for a while by the clock that it is told. */
@@ -248,7 +267,8 @@ async function anIdleWorker(backend: Backend, { idleMs }: { readonly idleMs: num
   const now = (): Date => new Date(Date.now() + idleMs)
   const clock = createDatabaseClock(database.pool)
   await clock.measure()
-  return { needs: { database, queue: aQueue(address), now, clock, eventLoop: { longestMs: () => 0 } }, looks, databaseUrl: created.url }
+  const needs = { database, queue: aQueue(address), now, clock, eventLoop: { longestMs: () => 0 }, ...WELL }
+  return { needs, looks, databaseUrl: created.url }
 }
 
 function lateTasks(count: number, lateSeconds: number): string {

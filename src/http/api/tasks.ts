@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
-import { InvalidInputError } from '../../core/errors.ts'
+import { InvalidInputError, TrackerError } from '../../core/errors.ts'
 import type { Tracking } from '../../core/ports.ts'
 import type { RateReader, TaskRates } from '../../core/rates.ts'
-import { resumeTask, taskEnded } from '../../core/resume.ts'
+import { resumeTask } from '../../core/resume.ts'
 import { parseTrackRequest } from '../../core/track-request.ts'
 import { TRACK_SCHEMA } from '../../core/track-schema.ts'
 import { addEndpoint } from './endpoint.ts'
@@ -47,6 +47,19 @@ function addTracking(scope: FastifyInstance, { rates, tracking, now, enqueuesPer
   })
   addEndpoint(scope, {
     method: 'POST',
+    path: '/v1/tasks/:taskId/resume',
+    id: 'resumeTask',
+    summary: 'Polls a task at once, whatever delayed it. The rate limit and the monthly call budget are not lifted',
+    query: { app },
+    answer: ref('ResumedTask'),
+    failures: [404, 409, 415],
+    handle({ param, query, request }) {
+      assertNoBody(request.body)
+      return resumeTask(rates, tracking.resuming, { taskId: param('taskId'), ...query })
+    },
+  })
+  addEndpoint(scope, {
+    method: 'POST',
     path: '/v1/tasks/:taskId/cancel',
     id: 'cancelTask',
     summary: 'Stops tracking a task; what is known of it stays. Doing so twice is no mistake',
@@ -59,20 +72,10 @@ function addTracking(scope: FastifyInstance, { rates, tracking, now, enqueuesPer
       const isCancelled = await tracking.cancel(task)
       const after = await rates.task({ app: task.app, taskId: task.taskId })
       if (isCancelled || after.status === 'cancelled') return after
-      throw taskEnded(after, 'cancelled')
-    },
-  })
-  addEndpoint(scope, {
-    method: 'POST',
-    path: '/v1/tasks/:taskId/resume',
-    id: 'resumeTask',
-    summary: 'Polls a task at once, whatever delayed it. The rate limit and the monthly call budget are not lifted',
-    query: { app },
-    answer: ref('ResumedTask'),
-    failures: [404, 409, 415],
-    handle({ param, query, request }) {
-      assertNoBody(request.body)
-      return resumeTask(rates, tracking.resuming, { taskId: param('taskId'), ...query })
+      throw new TrackerError(
+        'TASK_ENDED',
+        `Task ${task.taskId} has ended already (${after.status}). Only a task that is tracked can be cancelled.`,
+      )
     },
   })
 }

@@ -49,8 +49,7 @@ const risks: Readonly<Record<RiskKind, { readonly name: string; readonly meaning
     name: 'its next look is overdue',
     meaning: 'No worker makes it. Start a worker, or see why the running one does not get to it.',
   },
-  problem: { name: 'it cannot be polled now', meaning: 'It is polled again by itself.' },
-  hindered: { name: 'its poll was delayed, or did not succeed', meaning: 'It is polled again by itself.' },
+  hindered: { name: 'it cannot be polled as planned', meaning: 'It is polled again by itself.' },
   stopped: { name: 'stopped', meaning: 'DingTalk refused every poll until the deadline.' },
   never_observed: {
     name: 'nothing is known',

@@ -130,8 +130,7 @@ export const zh: Words = {
   },
   risks: {
     overdue: { name: '下次查询已逾期', meaning: '没有 worker 执行它。请启动 worker，或查看运行中的 worker 为何没有处理。' },
-    problem: { name: '目前无法查询', meaning: '系统会自动再次查询。' },
-    hindered: { name: '查询被推迟或没有成功', meaning: '系统会自动再次查询。' },
+    hindered: { name: '无法按计划查询', meaning: '系统会自动再次查询。' },
     stopped: { name: '已停止', meaning: '钉钉直到截止都拒绝查询。' },
     never_observed: { name: '没有任何数据', meaning: '24 小时内没有一次有效查询，钉钉现已不再保留结果。' },
     blind: { name: '最后阶段情况不明', meaning: '最后一次有效查询距截止时间较久，此后的已读没有记录。' },

@@ -109,10 +109,10 @@ function collectorsIn(registry: Registry) {
     budget: gauge('call_budget_remaining', 'Calls left of the monthly budget, for apps that have one.', ['app']),
     used: gauge('api_calls_used', "Calls to getsendresult this month (China's), over all workers.", ['app']),
     paused: gauge('app_paused', '1 while no calls are made for this app, by kind of pause.', ['app', 'kind']),
-    problems: gauge('tasks_with_problem', 'Open tasks that cannot be polled now, by problem.', ['app', 'problem']),
+    problems: gauge('tasks_with_problem', 'Open tasks that are not polled as planned, by problem.', ['app', 'problem']),
     scopes: gauge(
       'paused_scopes',
-      'Agent ids of the app that are paused (scope "pair"), and running workers that cannot poll it (scope "worker"). The app itself: app_paused.',
+      'Agent ids of the app that are paused (scope "pair"), and running workers that leave it to others (scope "worker"). The app itself: app_paused.',
       ['app', 'scope'],
     ),
     warnings: gauge('health_check_warning', '1 for each check of /readyz of this process that somebody should act on, else 0.', ['check']),

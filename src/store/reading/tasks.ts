@@ -124,7 +124,6 @@ export async function readAttention(source: Source): Promise<TaskAtRisk[]> {
 SELECT ${TASK}, risk FROM (
   SELECT task.*, CASE
     WHEN task.next_poll_at < now() - (task.deadline_at - task.sent_at) / 1440 THEN 'overdue'
-    WHEN task.problem_code IS NOT NULL THEN 'problem'
     ELSE 'hindered'
   END AS risk
   FROM delivery_task_rates AS task

@@ -32,7 +32,7 @@ function writersOn(database, round) {
     async () => {
       const loaded = await Promise.all(shuffled(keys).map((key) => store.load(key)))
       const open = loaded.filter((task) => task !== null && task.status === 'tracking')
-      await Promise.all(shuffled(open).map((task) => store.putOff(task.key, { pollNo: task.pollNo }, new Date(), 'waits')))
+      await Promise.all(shuffled(open).map((task) => store.delay(task.key, { pollNo: task.pollNo }, delayOf(task))))
     },
     () => settleCampaigns(database),
     () => store.overdue(new Date(), 500, null),
@@ -66,6 +66,10 @@ function planOf(sentAt) {
   return { deadlineAt: new Date(sentAt.getTime() + 86_400_000), first: { at: new Date(), last: false } }
 }
 
+function delayOf({ problem, failuresInRow, calls, finalCalls }) {
+  return { nextPollAt: new Date(), reason: { code: 'call_rate', detail: null }, problem, failuresInRow, calls, finalCalls }
+}
+
 /** One more person has read, whoever is first by chance; what else a look changes is written as well. */
 function lookAt(task) {
   const now = new Date()
@@ -84,7 +88,10 @@ function lookAt(task) {
       lastObservedAt: now,
       goodPolls: task.goodPolls + 1,
       failuresInRow: 0,
-      timeoutsInRow: 0,
+      calls: task.calls + 1,
+      finalCalls: task.finalCalls,
+      problem: null,
+      delay: null,
       listedFingerprint: null,
       listedSince: null,
       counts: { pending: task.recipients.length - read, invalid: 0, failed: 0, forbidden: 0, unread: 0, read },
@@ -99,12 +106,15 @@ function lookAt(task) {
       message: null,
       requestId: null,
       anomalies: 0,
+      problemCode: null,
+      scope: null,
+      calls: 1,
     },
     changed,
     transitions:
       reader?.state.kind === 'read' ? [] : [{ userId: reader.userId, from: 'pending', to: 'read', afterAt: task.sentAt, at: now }],
     next: { kind: 'again', look: { at: now, last: false } },
-    app: { kind: 'none' },
+    report: { kind: 'none' },
   }
 }
 

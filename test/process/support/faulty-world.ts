@@ -83,7 +83,8 @@ export async function makeFaultyWorld(backend: Backend, options: FaultyWorldOpti
   onTestFinished(() => tracker.close())
   const dayMs = 86_400_000 / timeScale
 
-  const sql: FaultyWorld['sql'] = async (text, values = []) => (await pool.query(text, [...values])).rows
+  const sql = async <Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> =>
+    (await pool.query<Row>(text, [...values])).rows
   const rows = (): Promise<TaskRow[]> => sql<TaskRow & pg.QueryResultRow>('SELECT * FROM delivery_task_rates ORDER BY app, task_id')
   const row = async (taskId: string): Promise<TaskRow> => {
     const found = (await rows()).find((each) => each.task_id === taskId)
