@@ -394,7 +394,7 @@ describe('what a failed look says about the scopes around its task', () => {
       problem: { code: 'parameters' },
       requestedAt: minutesLater(4),
       agreement: { polls: 2, tasks: 2 },
-      probeDelaysMs: [15, 60, 240].map((minutes) => minutes * 60_000),
+      probeDelaysMs: [1, 15, 60, 240].map((minutes) => minutes * 60_000),
       until: null,
     })
   })
@@ -405,7 +405,7 @@ describe('what a failed look says about the scopes around its task', () => {
       agreement: { polls: 2, tasks: 2 },
       probeDelaysMs: [1, 5, 15].map((minutes) => minutes * 60_000),
     })
-    expect(reportOf(41011, neverGood)).toMatchObject({ kind: 'pair', probeDelaysMs: [15, 60, 240].map((minutes) => minutes * 60_000) })
+    expect(reportOf(41011, neverGood)).toMatchObject({ kind: 'pair', probeDelaysMs: [1, 15, 60, 240].map((minutes) => minutes * 60_000) })
   })
 
   test('without an agent id there is no pair', () => {
