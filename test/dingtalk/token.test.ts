@@ -1,7 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
 import { problemCodeOf, TOKEN_REFUSED_CODE } from '../../src/core/problems.ts'
-import type { Credentials } from '../../src/dingtalk/app.ts'
 import { createDingTalkApi } from '../../src/dingtalk/client.ts'
 import {
   ACCESS_TOKEN,
@@ -11,7 +10,6 @@ import {
   CORP_TOKEN,
   counted,
   type Handler,
-  INTERNAL,
   json,
   look,
   numberedTokens,
@@ -19,7 +17,6 @@ import {
   READ_BY_ANN,
   RESULT,
   refused,
-  respond,
   startServer,
   wrapped,
 } from './support.ts'
