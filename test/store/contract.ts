@@ -48,7 +48,9 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
     describe('tracking', () => {
       test('a new task is loaded as it was given, with its named people pending', async () => {
         const request = aRequest({ agentId: '836390886', userIds: ['036632523163121146', 'ann'], campaign: 'payroll-11' })
-        expect(await store.track([request])).toEqual([{ key: { app: 'default', taskId: request.taskId }, isNew: true }])
+        expect(await store.track([request])).toMatchObject([
+          { key: { app: 'default', taskId: request.taskId }, isNew: true, conflict: [], updated: [] },
+        ])
         expect(await store.load(request)).toMatchObject({
           ...{ key: { app: 'default', taskId: request.taskId }, agentId: '836390886', campaign: 'payroll-11', status: 'tracking' },
           ...{ sentAt: SENT, deadlineAt: minutesLater(24 * 60), recipientsKnown: true, pollNo: 0, calls: 0, finalCalls: 0 },
@@ -60,15 +62,23 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
         })
       })
 
-      test('a task that is there already stays as it is', async () => {
+      test('a task that had a successful poll stays as it is, and the answer names what differs', async () => {
         const request = aRequest({ userIds: ['ann'], campaign: 'first' })
         await store.track([request])
+        await lookAt(store, (await loaded(store, request)).key, { unread: ['ann'] }, 5)
         const again = { ...request, userIds: ['bob'], campaign: 'second' }
-        expect(await store.track([again])).toMatchObject([{ isNew: false }])
+        expect(await store.track([again])).toMatchObject([{ isNew: false, conflict: ['userIds', 'campaign'], updated: [] }])
         expect(await store.load(request)).toMatchObject({ campaign: 'first', recipients: [{ userId: 'ann' }] })
       })
 
-      test('of equal requests at once the first is new; results keep their order', async () => {
+      test('a task that never had a successful poll takes the newer recipients', async () => {
+        const request = aRequest({ userIds: ['ann'] })
+        await store.track([request])
+        expect(await store.track([{ ...request, userIds: ['bob'] }])).toMatchObject([{ isNew: false, conflict: [], updated: ['userIds'] }])
+        expect(await store.load(request)).toMatchObject({ recipients: [{ userId: 'bob' }] })
+      })
+
+      test('of equal requests at once the first is new, the later one is as if it came later, and results keep their order', async () => {
         const [b, a] = [aRequest({ userIds: ['bob'] }), aRequest()]
         const twin = { ...b, userIds: ['other'] }
         const results = await store.track([b, a, twin])
@@ -77,7 +87,7 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
           [a.taskId, true],
           [b.taskId, false],
         ])
-        expect(await store.load(b)).toMatchObject({ recipients: [{ userId: 'bob' }] })
+        expect(await store.load(b)).toMatchObject({ recipients: [{ userId: 'other' }] })
       })
 
       test('apps have their own task ids', async () => {
