@@ -14,7 +14,7 @@ test.concurrent('doctor tells what another process can know, and counts a warnin
   await migrateQueueSchema(database.url)
   const config = parseConfig({ DATABASE_URL: database.url })
   const well = await diagnose(config)
-  expect(well.filter(({ ok }) => ok).map(({ name }) => name)).toEqual([...DATABASE_CHECKS, 'queue'])
+  expect(well.filter(({ ok }) => ok).map(({ name }) => name)).toEqual([...DATABASE_CHECKS, 'queue', 'refused jobs'])
 
   await execute(database.url, [
     'SELECT track_delivery(task_id => n::text) FROM generate_series(1, 2) AS n',
