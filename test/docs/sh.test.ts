@@ -37,7 +37,7 @@ test('the commands of the README, one after another', async () => {
     { DINGTALK_OAPI_URL: simulator.url, DINGTALK_API_URL: simulator.url, PORT: '0', HEALTH_PORT: '0' },
   )
   if (curl) {
-    expect(stdout).toContain('{"app":"default","taskId":"256271667530","status":"tracking","duplicate":false}')
+    expect(stdout).toContain('{"app":"default","taskId":"256271667530","status":"tracking","duplicate":false,"conflict":[],"updated":[]}')
     expect(stdout).toContain('"campaign":"payroll-11"')
     expect(stdout).toMatch(/,payroll-11,carol,unread,.*\r\n.*,late-reader,unread,/)
   }
