@@ -127,15 +127,15 @@ DELETE FROM look USING (
 
   () => `
 INSERT INTO delivery_task (
-  id, app, task_id, agent_id, campaign, status, reason, sent_at, deadline_at, tracked_at, adopted_at, recipients_known, poll_no, next_poll_at,
-  last_good_requested_at, last_observed_at, good_polls, hindrance, finished_at, pending, invalid, failed, forbidden, unread, read
+  id, app, task_id, agent_id, campaign, status, reason_code, sent_at, deadline_at, tracked_at, adopted_at, recipients_known, poll_no, next_poll_at,
+  last_good_requested_at, last_observed_at, good_polls, delay_code, finished_at, pending, invalid, failed, forbidden, unread, read
 )
 SELECT
   id, app, task_id, '836390886', campaign, status,
-  CASE status WHEN 'complete' THEN 'everybody_accounted_for' WHEN 'stopped' THEN 'unknown_task: DingTalk does not know it' WHEN 'expired' THEN 'window_over' END,
+  CASE status WHEN 'complete' THEN 'all_accounted_for' WHEN 'stopped' THEN 'parameters' WHEN 'expired' THEN 'window_over' END,
   sent_at, sent_at + interval '24 hours', sent_at, sent_at + interval '1 second', true, looks,
   CASE WHEN status = 'tracking' THEN coalesce(next_at, now() + interval '1 minute') END,
-  last_good_requested_at, last_observed_at, good_looks, CASE WHEN status = 'tracking' AND id % 37 = 0 THEN 'throttled: 88/90018' END,
+  last_good_requested_at, last_observed_at, good_looks, CASE WHEN status = 'tracking' AND id % 37 = 0 THEN 'call_rate' END,
   CASE status WHEN 'tracking' THEN NULL WHEN 'expired' THEN sent_at + interval '24 hours' ELSE last_look_at END,
   pending, invalid, failed, forbidden, unread, read
 FROM (

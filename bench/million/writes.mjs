@@ -50,6 +50,9 @@ export async function measureWrites({ client, url, pairs }) {
   await client.query('VACUUM ANALYZE')
 }
 
+const FREE = { lastGoodAt: null, pause: null, hasWitness: false }
+const SCOPES = { agentId: null, app: { ...FREE, resumedAt: null }, pair: FREE }
+
 async function trackSome(tracker, pair) {
   const sentAt = new Date(Date.now() - 10 * 60_000)
   const tasks = Array.from({ length: GROUP }, (_, i) => ({
@@ -63,8 +66,8 @@ async function trackSome(tracker, pair) {
     agentId: null,
     campaign,
     status: 'tracking',
-    reason: null,
     sentAt,
+    sentAtGiven: true,
     deadlineAt: new Date(sentAt.getTime() + timing.windowMs),
     recipientsKnown: false,
     pollNo: 0,
@@ -73,18 +76,22 @@ async function trackSome(tracker, pair) {
     lastObservedAt: null,
     goodPolls: 0,
     failuresInRow: 0,
-    timeoutsInRow: 0,
+    calls: 0,
+    finalCalls: 0,
+    problem: null,
+    delay: null,
     listedFingerprint: null,
     listedSince: null,
     erasureNo: 0,
     recipients: [],
+    scopes: SCOPES,
   }))
 }
 
 async function writeThree(prisma, tasks) {
   const times = []
   for (const read of [0, NEWLY_READ, NEWLY_READ]) {
-    const plans = tasks.map((task) => planLook(task, answer(task, read, times.length), new Date(), timing))
+    const plans = tasks.map((task) => planLook(task, answer(task, read, times.length), 1, new Date(), timing))
     const started = performance.now()
     const written = await writeLooks(prisma, plans)
     times.push(performance.now() - started)

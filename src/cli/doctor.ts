@@ -1,21 +1,33 @@
+import { InvalidArgumentError } from 'commander'
 import type { Finding } from '../core/finding.ts'
+import { parseApp, parseTaskId } from '../core/track-request.ts'
 import type { AddCommand } from './command.ts'
 import { configWithEmbedded } from './embedded.ts'
 import { type Column, plainText, renderTable } from './text/table.ts'
 
+interface DoctorOptions {
+  readonly json?: boolean
+  readonly task?: string
+  readonly app?: string
+}
+
 export const addDoctor: AddCommand = (program, context, run) => {
   program
     .command('doctor')
-    .description('check database, schema, queue, credentials, clock and late looks, and say what to fix')
+    .description('check database, schema, queue, credentials, clock, late looks and problems, and say what to fix')
+    .option('--task <id>', 'look at this task as well: why it cannot be polled, or why it ended')
+    .option('--app <name>', 'the app, where several have a task of this id')
     .option('--json', 'print the findings as JSON')
     .addHelpText(
       'after',
-      '\nExample:\n  $ dingtalk-delivery doctor\n\nExits with 1 if anything is wrong; ! marks what does not stop the work.',
+      '\nExamples:\n  $ dingtalk-delivery doctor\n  $ dingtalk-delivery doctor --task 256271667526\n\nExits with 1 if anything is wrong; ! marks what does not stop the work.',
     )
     .action(
-      run(async ({ json }: { readonly json?: boolean }) => {
+      run(async ({ json, task, app }: DoctorOptions) => {
+        if (task === undefined && app !== undefined) throw new InvalidArgumentError('Give --app with --task only.')
+        const ref = task === undefined ? null : { taskId: parseTaskId(task), app: app === undefined ? undefined : parseApp(app) }
         const { diagnose } = await import('../wiring/doctor.ts')
-        const findings: readonly Finding[] = await diagnose(await configWithEmbedded(context))
+        const findings: readonly Finding[] = await diagnose(await configWithEmbedded(context), ref)
         const { colors } = context
         const columns: ReadonlyArray<Column<Finding>> = [
           { title: '', show: ({ ok, warning }) => (ok ? colors.green('✓') : warning === true ? colors.yellow('!') : colors.red('✗')) },

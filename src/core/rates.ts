@@ -146,7 +146,7 @@ export interface TaskRates extends RateColumns {
   readonly nextPollAt: Date | null
   /** Calls of getsendresult that were made for it. */
   readonly calls: number
-  /** The same as `delayCode`. */
+  /** `delayCode`, or the text that 0.1.0 stored. */
   readonly hindrance: string | null
   /** Why its next poll is later than planned, a code of `DelayReason`; null: it is not. */
   readonly delayCode: string | null

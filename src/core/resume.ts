@@ -41,5 +41,8 @@ function taskEnded(task: TaskRates): TrackerError {
   const { taskId, status, finishedAt, reasonCode, reasonDetail } = task
   const when = finishedAt === null ? '' : ` at ${finishedAt.toISOString()}`
   const why = reasonCode === null ? '' : ` ${endReasonText({ code: reasonCode, detail: reasonDetail }, 'en')}`
-  return new TrackerError('TASK_ENDED', `Task ${taskId} has ended already (${status})${when}.${why} Only a task that is tracked can be polled.`)
+  return new TrackerError(
+    'TASK_ENDED',
+    `Task ${taskId} has ended already (${status})${when}.${why} Only a task that is tracked can be polled.`,
+  )
 }

@@ -1,5 +1,8 @@
 import type { Config, QueueConfig } from '../config.ts'
 import type { Finding } from '../core/finding.ts'
+import { problemRemedy } from '../core/messages.ts'
+import { problemOf } from '../core/problems.ts'
+import type { TaskRef } from '../core/rates.ts'
 import { createDingTalkApi } from '../dingtalk/client.ts'
 import { openQueue } from '../queue/connection.ts'
 import { inspectQueue } from '../queue/inspect.ts'
@@ -7,6 +10,7 @@ import { openDatabase } from '../store/prisma.ts'
 import { advisory } from './checks/check.ts'
 import { databaseCheck, rightsCheck, schemaCheck } from './checks/database.ts'
 import { blindGapsCheck, overdueCheck } from './checks/looks.ts'
+import { problemFindings, taskFinding } from './checks/problems.ts'
 import { clockFound } from './checks/process.ts'
 import { refusedJobsCheck } from './checks/queue.ts'
 import { createDatabaseClock } from './clock.ts'
@@ -21,13 +25,13 @@ const CLOSE_MS = 1_000
 /** The questions of one run are asked side by side. */
 const CONNECTIONS = 6
 
-/** Looks at everything a worker needs. Asks DingTalk for tokens only, which costs no metered call. Never rejects; takes ten seconds at most. */
-export async function diagnose(config: Config): Promise<Diagnosis[]> {
-  const [database, queue, apps] = await Promise.all([diagnoseDatabase(config), diagnoseQueue(config), diagnoseApps(config)])
+/** Looks at everything a worker needs. Asks DingTalk for tokens only, which costs no metered call. Never rejects; takes ten seconds at most. @param task to be looked at besides */
+export async function diagnose(config: Config, task: TaskRef | null = null): Promise<Diagnosis[]> {
+  const [database, queue, apps] = await Promise.all([diagnoseDatabase(config, task), diagnoseQueue(config), diagnoseApps(config)])
   return [...database, ...queue, ...apps].map((finding) => ({ ...finding, ok: finding.ok && finding.warning !== true }))
 }
 
-async function diagnoseDatabase(config: Config): Promise<Finding[]> {
+async function diagnoseDatabase(config: Config, task: TaskRef | null): Promise<Finding[]> {
   const { databaseUrl: url } = config
   if (url === null)
     return [{ name: 'database', ok: false, detail: 'DATABASE_URL is not set', remedy: 'set DATABASE_URL to a postgres:// address' }]
@@ -40,7 +44,7 @@ async function diagnoseDatabase(config: Config): Promise<Finding[]> {
   const pace = paceOf(config)
   const clock = createDatabaseClock(database.pool)
   try {
-    const [reached, schema, clockFinding, rights, ...looks] = await Promise.all([
+    const [reached, schema, clockFinding, rights, overdue, blind, problems, ofTask] = await Promise.all([
       databaseCheck(asked),
       schemaCheck(asked),
       advisory('clock', async () => {
@@ -50,12 +54,14 @@ async function diagnoseDatabase(config: Config): Promise<Finding[]> {
       rightsCheck(asked),
       overdueCheck(asked, pace),
       blindGapsCheck(asked, pace),
+      problemFindings(asked),
+      task === null ? null : taskFinding(asked, task),
     ])
     // What cannot be reached has one fault, and not six; what is not migrated has no looks.
     if (!reached.ok) return [reached]
     // A role without rights may not even see of which version the schema is.
     if (!schema.ok) return [reached, schema, clockFinding, ...(rights.ok ? [] : [rights])]
-    return [reached, schema, clockFinding, rights, ...looks]
+    return [reached, schema, clockFinding, rights, overdue, blind, ...problems, ...(ofTask === null ? [] : [ofTask])]
   } finally {
     await within(CLOSE_MS, database.close()).catch(() => undefined)
   }
@@ -101,12 +107,9 @@ async function diagnoseApps({ apps, privateHosts }: Config): Promise<Finding[]> 
         const name = `credentials of "${app.name}"`
         if (failure === null)
           return { name, ok: true, detail: app.credentials.kind === 'fixed' ? 'a fixed token, not checked' : `a token from ${app.apiUrl}` }
-        return {
-          name,
-          ok: false,
-          detail: `${failure.code} ${failure.message}`.trim(),
-          remedy: `check the credentials, and that ${app.apiUrl} can be reached from here`,
-        }
+        const { code, detail } = problemOf({ ...failure, requestId: null }, app.agentId)
+        const remedy = problemRemedy({ code, detail: { ...detail } }, 'en')
+        return { name, ok: false, detail: `${failure.code} ${failure.message}`.trim(), remedy: `${remedy} The host is ${app.apiUrl}.` }
       }),
     )
   } finally {

@@ -21,7 +21,10 @@ test('a task that is resumed comes as it is then', async () => {
 })
 
 test.each([
-  [{ status: 'complete', reasonCode: 'all_read' }, /has ended already \(complete\) at 2026-11-23T10:00:00\.000Z\. Every recipient has read\. Only/],
+  [
+    { status: 'complete', reasonCode: 'all_read' },
+    /has ended already \(complete\) at 2026-11-23T10:00:00\.000Z\. Every recipient has read\. Only/,
+  ],
   [{ status: 'cancelled', reasonCode: 'cancelled' }, /\(cancelled\).*Tracking was ended on request\./],
   [{ status: 'expired', reasonCode: 'parameters', reasonDetail: { text: 'as 0.1.0 said it' } }, / as 0\.1\.0 said it Only/],
   [{ status: 'stopped', reasonCode: null, finishedAt: null }, /already \(stopped\)\. Only/],

@@ -183,8 +183,10 @@ describe('the answers are right', () => {
     ])
   })
 
-  test('open tasks are told of only where their look is late or was put off', async () => {
-    expect((await answer('next_poll_at, hindrance')).map((row) => row['task_id'])).toEqual(['256271667600'])
+  test('open tasks are told of only where they cannot be polled as planned, with what was answered', async () => {
+    expect(await answer('next_poll_at, delay_code')).toMatchObject([
+      { task_id: '256271667600', problem_code: 'outage', said: '-1', message: 'system busy' },
+    ])
   })
 
   test('the slowest reader comes first, with both bounds', async () => {
@@ -208,10 +210,24 @@ describe('the answers are right', () => {
     expect(await answer("status IN ('expired', 'stopped')")).toMatchObject([{ task_id: '256271667601', status: 'expired' }])
   })
 
+  test('agent ids and workers that cannot poll an app', async () => {
+    expect(await answer('delivery_pair_status')).toMatchObject([
+      { app: 'hr', agent_id: '836390887', worker_id: null, problem: 'agent_id', message: 'invalid agent id' },
+      { app: 'hr', agent_id: null, worker_id: 'w1', problem: 'unknown_app', message: 'no such app' },
+    ])
+  })
+
   test('calls of this month only, and pauses that last', async () => {
     expect(await answer('left_of_5000')).toEqual([
-      { app: 'default', calls_used: 1200, left_of_5000: '3800', pause_kind: null, pause_reason: null },
-      { app: 'hr', calls_used: 0, left_of_5000: '3800', pause_kind: 'configuration', pause_reason: 'grant the permission' },
+      { app: 'default', calls_used: 1200, left_of_5000: '3800', pause_code: null, pause_since: null, paused_until: null },
+      {
+        app: 'hr',
+        calls_used: 0,
+        left_of_5000: '3800',
+        pause_code: 'permission',
+        pause_since: expect.any(Date),
+        paused_until: expect.any(Date),
+      },
     ])
   })
 

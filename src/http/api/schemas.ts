@@ -97,7 +97,7 @@ const task: Readonly<Record<keyof TaskRates, Schema>> = {
   trackedAt: time(),
   nextPollAt: orNull(time()),
   calls: count('Calls of getsendresult that were made for it.'),
-  hindrance: orNull(text('The same as `delayCode`.')),
+  hindrance: orNull(text('`delayCode`, or the text that 0.1.0 stored.')),
   delayCode: orNull(openList(DELAY_CODES, 'Why its next poll is later than planned. Null: it is not.')),
   delayDetail: detail('Details of `delayCode`.'),
   recipientsKnown: yes('The sender named the recipients.'),

@@ -50,9 +50,14 @@ export async function storeCompany(databaseUrl: string, client: pg.Client): Prom
     const done = await taskAt('256271667602', null, ['dave'], 50)
     await done.look(1, { errcode: 0, send_result: { read_user_id_list: ['dave'] } })
     await client.query(
-      `INSERT INTO delivery_app (app, calls_month, calls_used, pause_kind, pause_reason, paused_until)
+      `INSERT INTO delivery_app (app, calls_month, calls_used, pause_code, pause_since, paused_until)
        VALUES ('default', to_char(now() AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM'), 1200, NULL, NULL, NULL),
-              ('hr', '2020-01', 900, 'configuration', 'grant the permission', now() - interval '1 minute')`,
+              ('hr', '2020-01', 900, 'permission', now() - interval '1 hour', now() - interval '1 minute')
+       ON CONFLICT (app) DO UPDATE SET calls_month = excluded.calls_month, calls_used = excluded.calls_used;
+       INSERT INTO delivery_pair (app, agent_id, pause_code, pause_detail, paused_until)
+       VALUES ('hr', '836390887', 'agent_id', '{"message": "invalid agent id"}', now() + interval '1 hour');
+       INSERT INTO delivery_worker (worker_id, started_at, seen_at, expires_at, apps, problems)
+       VALUES ('w1', now(), now(), now() + interval '1 hour', '{default}', '{"hr": {"code": "unknown_app", "detail": {"message": "no such app"}}}')`,
     )
   } finally {
     await database.close()
