@@ -48,9 +48,8 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
     describe('tracking', () => {
       test('a new task is loaded as it was given, with its named people pending', async () => {
         const request = aRequest({ agentId: '836390886', userIds: ['036632523163121146', 'ann'], campaign: 'payroll-11' })
-        expect(await store.track([request])).toMatchObject([
-          { key: { app: 'default', taskId: request.taskId }, isNew: true, conflict: [], updated: [] },
-        ])
+        const outcome = { isNew: true, status: 'tracking', conflict: [], updated: [], stored: null }
+        expect(await store.track([request])).toEqual([{ key: { app: 'default', taskId: request.taskId }, ...outcome }])
         expect(await store.load(request)).toMatchObject({
           ...{ key: { app: 'default', taskId: request.taskId }, agentId: '836390886', campaign: 'payroll-11', status: 'tracking' },
           ...{ sentAt: SENT, deadlineAt: minutesLater(24 * 60), recipientsKnown: true, pollNo: 0, calls: 0, finalCalls: 0 },
@@ -62,13 +61,30 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
         })
       })
 
-      test('a task that had a successful poll stays as it is, and the answer names what differs', async () => {
+      test('a task that no poll has shown takes what is newer, and is to be polled at once', async () => {
         const request = aRequest({ userIds: ['ann'], campaign: 'first' })
         await store.track([request])
-        await lookAt(store, (await loaded(store, request)).key, { unread: ['ann'] }, 5)
-        const again = { ...request, userIds: ['bob'], campaign: 'second' }
-        expect(await store.track([again])).toMatchObject([{ isNew: false, conflict: ['userIds', 'campaign'], updated: [] }])
-        expect(await store.load(request)).toMatchObject({ campaign: 'first', recipients: [{ userId: 'ann' }] })
+        expect(await store.track([request])).toMatchObject([{ isNew: false, conflict: [], updated: [] }])
+        const again = { ...request, userIds: ['bob'], campaign: 'second', agentId: '2' }
+        const updated = ['agentId', 'userIds', 'campaign']
+        expect(await store.track([again])).toMatchObject([{ isNew: false, status: 'tracking', conflict: [], updated }])
+        expect(await store.load(request)).toMatchObject({ campaign: 'second', agentId: '2', recipients: [{ userId: 'bob' }] })
+      })
+
+      test('a task that was polled with success keeps what it has, and says what differs', async () => {
+        const task = await aTask(store, { userIds: ['ann'], campaign: 'first' })
+        await lookAt(store, task.key, { unread: ['ann'] }, 5)
+        const again = { ...aRequest({ userIds: ['ann', 'bob'], campaign: 'second' }), ...task.key }
+        const conflict = ['userIds', 'campaign']
+        expect(await store.track([again])).toMatchObject([{ isNew: false, status: 'tracking', conflict, updated: [] }])
+        expect(await store.load(task.key)).toMatchObject({ campaign: 'first', recipients: [{ userId: 'ann' }] })
+      })
+
+      test('a send time that was not given is assumed', async () => {
+        const [now, then] = [aRequest({ sentAt: null }), aRequest({ sentAt: null, assumedSentAt: SENT })]
+        await store.track([now, then])
+        expect(await store.load(now)).toMatchObject({ sentAtGiven: false })
+        expect(await store.load(then)).toMatchObject({ sentAtGiven: false, sentAt: SENT })
       })
 
       test('a task that never had a successful poll takes the newer recipients', async () => {
