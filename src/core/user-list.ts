@@ -19,11 +19,13 @@ const HEADERS = /^(?:user[ _-]?ids?|staff[ _-]?id|员工\s?user[ _-]?id|用户\s
 const TABLE_HEADERS = /^(?:user|person|recipient|人员|用户|员工|接收人|收件人)$/iu
 const DELIMITERS = [',', ';', '\t'] as const
 
+const NO_ROW: Row = { line: 1, cells: [] }
+
 /** Null: the first line is no header row of a table. */
 function readTable(text: string): UserLine[] | null {
   for (const delimiter of DELIMITERS) {
-    const [header, ...rows] = rowsIn(text, delimiter)
-    const names = header?.cells.map((cell) => cell.trim()) ?? []
+    const [header = NO_ROW, ...rows] = rowsIn(text, delimiter)
+    const names = header.cells.map((cell) => cell.trim())
     if (names.length < 2) continue
     const exact = names.findIndex((name) => HEADERS.test(name))
     const column = exact >= 0 ? exact : names.findIndex((name) => TABLE_HEADERS.test(name))

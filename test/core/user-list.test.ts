@@ -17,6 +17,10 @@ test('one id a line, with empty lines, comments and the line ends of every syste
   ])
 })
 
+test('an empty file, or one of empty lines and comments, has nobody', () => {
+  expect([valuesIn(''), valuesIn('\uFEFF\n\n'), valuesIn('# nobody')]).toEqual([[], [], []])
+})
+
 test('a list in quotation marks, with or without a header', () => {
   expect(valuesIn('"user_id"\r\n"0366"\r\n"li.wei"\r\n')).toEqual(['0366', 'li.wei'])
   expect(valuesIn('userid\n0366')).toEqual(['0366'])

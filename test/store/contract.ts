@@ -298,7 +298,7 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
         expect(failing).toMatchObject({ pollNo: 2, goodPolls: 0, failuresInRow: 2, calls: 2, finalCalls: 0 })
         expect(failing.problem).toEqual(
           aTaskProblem('parameters', {
-            ...{ said: '40035', message: refusal.errmsg, requestId: 'r-1', ip: '203.0.113.7', since: minutesLater(5), polls: 2 },
+            ...{ said: '40035', message: refusal.errmsg, requestId: 'r-1', ip: '203.0.113.7', since: answeredAt(5), polls: 2 },
           }),
         )
         expect(await lookAt(store, key, { unread: ['ann'] }, 40)).toMatchObject({ problem: null, failuresInRow: 0, goodPolls: 1, calls: 3 })
