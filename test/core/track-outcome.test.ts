@@ -1,19 +1,14 @@
 import { expect, test } from 'vitest'
-import { COMPARED_FIELDS, trackResult } from '../../src/core/track-outcome.ts'
-import { TRACK_FIELDS } from '../../src/core/track-rules.ts'
+import { trackResult } from '../../src/core/track-outcome.ts'
+import { KEY } from './support.ts'
 
-const KEY = { app: 'hr', taskId: '1' }
-
-test('a result says what became of a request, without what is stored', () => {
-  const outcome = { isNew: false, status: 'tracking', conflict: ['agentId'], updated: [], stored: null } as const
-  expect(trackResult(KEY, outcome)).toEqual({ ...KEY, duplicate: true, conflict: ['agentId'], updated: [] })
-  expect(trackResult(KEY, { ...outcome, isNew: true, conflict: [] })).toEqual({ ...KEY, duplicate: false, conflict: [], updated: [] })
-})
-
-test('of a request that a queue has taken nothing is known', () => {
+test('through a queue only the worker can know what became of a request', () => {
   expect(trackResult(KEY, null)).toEqual({ ...KEY, duplicate: null, conflict: null, updated: null })
 })
 
-test('every field but the key is compared', () => {
-  expect(new Set([...COMPARED_FIELDS, 'app', 'taskId'])).toEqual(new Set(TRACK_FIELDS))
+test('a task that was there already is a duplicate, with what differs and what was taken', () => {
+  const stored = { agentId: null, campaign: null, sentAt: '2026-11-23T01:00:00.000Z', userIds: 3 }
+  const outcome = { isNew: false, status: 'tracking', conflict: ['userIds'], updated: [], stored } as const
+  expect(trackResult(KEY, outcome)).toEqual({ ...KEY, duplicate: true, conflict: ['userIds'], updated: [] })
+  expect(trackResult(KEY, { ...outcome, isNew: true, conflict: [], stored: null })).toMatchObject({ duplicate: false, conflict: [] })
 })

@@ -87,7 +87,14 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
         expect(await store.load(then)).toMatchObject({ sentAtGiven: false, sentAt: SENT })
       })
 
-      test('of equal requests at once the first is new; results keep their order', async () => {
+      test('a task that never had a successful poll takes the newer recipients', async () => {
+        const request = aRequest({ userIds: ['ann'] })
+        await store.track([request])
+        expect(await store.track([{ ...request, userIds: ['bob'] }])).toMatchObject([{ isNew: false, conflict: [], updated: ['userIds'] }])
+        expect(await store.load(request)).toMatchObject({ recipients: [{ userId: 'bob' }] })
+      })
+
+      test('of equal requests at once the first is new, the later one is as if it came later, and results keep their order', async () => {
         const [b, a] = [aRequest({ userIds: ['bob'] }), aRequest()]
         const twin = { ...b, userIds: ['other'] }
         const results = await store.track([b, a, twin])
