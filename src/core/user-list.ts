@@ -32,7 +32,7 @@ function readTable(text: string): UserLine[] | null {
     if (column < 0) continue
     return rows.map(({ line, cells }) => {
       const value = plain(cells[column] ?? '')
-      if (value === '') throw new RangeError(`line ${line} has nothing in the column ${names[column] ?? ''}`)
+      if (value === '') throw new RangeError(`line ${line} has nothing in the column of the user ids, ${column + 1} from the left`)
       return { line, value }
     })
   }

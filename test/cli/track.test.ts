@@ -96,7 +96,11 @@ test('a file of users is our own export as it is, or a list in quotation marks',
 test.each([
   ['ids on one line', 'ann\n0366,manager4220\n', 'line 2: userIds[1] "0366,manager4220" looks like several ids in one'],
   ['a table without a header', 'default,0366,unread\r\n', 'A CSV file needs a header row with the column user_id.'],
-  ['a row without an id', 'app,user_id\r\ndefault,0366\r\ndefault,\r\n', 'line 3 has nothing in the column user_id'],
+  [
+    'a row without an id',
+    'app,user_id\r\ndefault,0366\r\ndefault,\r\n',
+    'line 3 has nothing in the column of the user ids, 2 from the left',
+  ],
   ['an id with an invisible character', 'ann\n\n0366\u200b\n', 'line 3: userIds[1] "0366\u200b" has an invisible character'],
   [
     'a number that a spreadsheet rounded',

@@ -59,7 +59,9 @@ test.each([
 })
 
 test('a row without an id is named', () => {
-  expect(() => readUserList('app,user_id\ndefault,0366\ndefault\n')).toThrow('line 3 has nothing in the column user_id')
+  expect(() => readUserList('app,user_id\ndefault,0366\ndefault\n')).toThrow(
+    'line 3 has nothing in the column of the user ids, 2 from the left',
+  )
 })
 
 test('a table without a header row, or with another one, is a list: each line is told where it is checked', () => {
@@ -97,7 +99,7 @@ test('any text is a list, or names a line', () => {
         try {
           for (const { line, value } of readUserList(text)) expect([line > 0, value.trim()]).toEqual([true, value])
         } catch (error) {
-          expect(String(error)).toMatch(/^RangeError: line \d+ has nothing in the column /)
+          expect(String(error)).toMatch(/^RangeError: line \d+ has nothing in the column of the user ids, /)
         }
       },
     ),
