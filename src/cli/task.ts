@@ -98,7 +98,7 @@ function problemFacts({ status, problemCode, problemDetail, problemSince, delayC
 }
 
 /** What is wrong, since when, what was answered, and what to do. */
-export function factsOfProblem(name: string, problem: Stored, since: Date | null, now: Date): Fact[] {
+function factsOfProblem(name: string, problem: Stored, since: Date | null, now: Date): Fact[] {
   const answer = answerText(problem, 'en')
   return [
     [name, plainText(problemText(problem, 'en'))],
