@@ -16,7 +16,7 @@ import { createTracker } from '../dist/index.js'
 import { migrate } from '../dist/store/migrate.js'
 
 const DATABASE = 'dingtalk_delivery_track_many'
-const text = { type: 'string' }
+const text = /** @type {const} */ ({ type: 'string' })
 const { values: options } = parseArgs({
   options: { tasks: text, people: text, senders: text, again: { type: 'boolean', default: false } },
 })
@@ -52,7 +52,7 @@ function requestsOf(app) {
     agentId: '836390886',
     campaign: `campaign-${Math.floor(task / 50)}`,
     sentAt,
-    userIds: Array.from({ length: people }, (_, person) => `0366${String(task % 50).padStart(3, '0')}${String(person).padStart(4, '0')}`),
+    userIds: Array.from({ length: people }, (__, person) => `0366${String(task % 50).padStart(3, '0')}${String(person).padStart(4, '0')}`),
   }))
 }
 

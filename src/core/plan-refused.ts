@@ -7,6 +7,8 @@ import { type PlannedLook, retryDelayMs, type Timing } from './schedule.ts'
 
 /** A date in a rate-limit message is believed no further away than this without a probe. */
 const LONGEST_PENALTY_MS = 10 * MINUTE_MS
+/** Both QPS limits last one second. Where another program uses them up again and again, the probes are further apart. */
+const QPS_PROBES_MS = [2 * SECOND_MS, 10 * SECOND_MS] as const
 /** After a success a task is asked again soon: one stray answer must not cost hours. */
 const WARM_TASK_MINUTES = [1, ...SLOW_PROBE_MINUTES] as const
 
@@ -132,7 +134,7 @@ function jitterOfPoll({ key, pollNo }: Task): number {
 
 /** The end of a rate limit that the answer names, as far as it is believed; null where it names none. */
 function namedEnd({ code, detail }: Problem, now: Date): Date | null {
-  if (isQpsLimit(detail.said)) return new Date(now.getTime() + 2 * SECOND_MS)
+  if (isQpsLimit(detail.said)) return new Date(now.getTime() + QPS_PROBES_MS[0])
   const hint = code === 'rate_limit' ? penaltyEndOf(detail.message) : null
   if (hint === null || hint <= now) return null
   return new Date(Math.min(hint.getTime(), now.getTime() + LONGEST_PENALTY_MS))
@@ -156,13 +158,15 @@ function reportOf(
   // Parameters may mean the agent id only as long as it never worked; later they are the task's.
   if (rule.scope === 'task' && lastGoodAt !== null) return { kind: 'none' }
   if (kind === 'pair' && task.scopes.agentId === null) return { kind: 'none' }
-  const minutes = lastGoodAt === null ? rule.firstProbeMinutes : rule.probeMinutes
+  const delaysMs = (lastGoodAt === null ? rule.firstProbeMinutes : rule.probeMinutes).map((each) => (each * MINUTE_MS) / timing.timeScale)
+  const isQps = isQpsLimit(problem.detail.said)
   return {
     kind,
     problem,
     requestedAt,
     agreement: rule.agreement,
-    probeDelaysMs: minutes.map((each) => (each * MINUTE_MS) / timing.timeScale),
-    until: problem.code === 'rate_limit' ? (namedEnd(problem, now) ?? throttleEnd(now, timing)) : null,
+    probeDelaysMs: isQps ? [...QPS_PROBES_MS, ...delaysMs] : delaysMs,
+    // An end that every answer names anew would be probed each time it comes, without growing pauses.
+    until: isQps ? null : namedEnd(problem, now),
   }
 }

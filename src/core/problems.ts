@@ -72,6 +72,8 @@ export interface ProblemRule {
 /** About 15 minutes, 1 hour, 4 hours: what stays wrong for an hour is repaired by a person. */
 export const SLOW_PROBE_MINUTES = [15, 60, 240] as const
 const WARM_PROBE_MINUTES = [1, 5, 15] as const
+/** The first comes after a minute: two tasks with a fault of their own may be the first that are polled, and healthy ones wait beside them. */
+const COLD_PROBE_MINUTES = [1, ...SLOW_PROBE_MINUTES] as const
 const NONE = { probeMinutes: [], firstProbeMinutes: [] } as const
 const TWO_TASKS = { polls: 2, tasks: 2 } as const
 
@@ -81,7 +83,7 @@ const WORKER: ProblemRule = {
 }
 const APP: ProblemRule = {
   ...{ scope: 'app', outcome: 'configuration', isCounted: true, agreement: TWO_TASKS, quickRetries: 0, followUp: 'probes' },
-  ...{ probeMinutes: WARM_PROBE_MINUTES, firstProbeMinutes: SLOW_PROBE_MINUTES },
+  ...{ probeMinutes: WARM_PROBE_MINUTES, firstProbeMinutes: COLD_PROBE_MINUTES },
 }
 const TASK: ProblemRule = { ...NONE, scope: 'task', outcome: 'task', isCounted: true, agreement: null, quickRetries: 0, followUp: 'probes' }
 
@@ -89,7 +91,7 @@ export const PROBLEM_RULES: Readonly<Record<ProblemCode, ProblemRule>> = {
   no_result: { ...TASK, scope: 'answer', outcome: 'empty', quickRetries: 6, followUp: 'planned' },
   /** Retried: giving up wrongly loses data, retrying wrongly costs a call. What stays unknown is probed slowly. */
   unknown_code: { ...TASK, scope: 'answer', outcome: 'transient', quickRetries: 3 },
-  parameters: { ...TASK, agreement: TWO_TASKS, firstProbeMinutes: SLOW_PROBE_MINUTES },
+  parameters: { ...TASK, agreement: TWO_TASKS, firstProbeMinutes: COLD_PROBE_MINUTES },
   call_timeout: { ...TASK, outcome: 'call_timeout' },
   agent_id: { ...APP, scope: 'pair' },
   no_agent_id: { ...WORKER, scope: 'task' },

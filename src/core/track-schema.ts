@@ -52,4 +52,18 @@ const properties = {
  * What `parseTrackRequest` accepts in JSON, as JSON Schema (2020-12). Four rules it has no words for, and the door alone applies them:
  * at most 100 *different* user ids, lengths in UTF-16 code units, and the earliest and latest `sentAt` given as text.
  */
-export const TRACK_SCHEMA = { type: 'object', additionalProperties: false, required: ['taskId'], properties } as const
+export const TRACK_SCHEMA = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['taskId'],
+  properties,
+  examples: [
+    {
+      taskId: '256271667526',
+      agentId: '836390886',
+      userIds: ['036632523163121146', 'manager4220'],
+      campaign: 'payroll-11',
+      sentAt: '2026-11-23T09:00:00+08:00',
+    },
+  ],
+} as const

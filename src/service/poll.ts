@@ -78,7 +78,7 @@ async function waitOf(deps: PollDeps, task: LoadedTask, now: Date): Promise<Poll
   if (isFinal && finalCallsLeft(task, deps.timing) === 0) return againAt(deps, task, task.deadlineAt)
   if (!isFinal && callsLeft(task, deps.timing) === 0)
     return delay(deps, task, { at: finalAtOf(deps, task), reason: { code: 'calls_used_up', detail: { calls: task.calls } } })
-  const held = deps.worker.hold(task.key.app, wishOf(deps, task, now))
+  const held = deps.worker.hold(task.key.app, await wishOf(deps, task, now))
   if (held !== null && !held.isDue) return heldUp(deps, task, held, now)
   const pause = pairPauseOf(deps, task, now)
   return pause !== null && pause.until > now ? pairPaused(deps, task, pause, pause.until) : null
@@ -87,7 +87,7 @@ async function waitOf(deps: PollDeps, task: LoadedTask, now: Date): Promise<Poll
 /** Where a probe is due one poll makes it; what the others do meanwhile. Null: this poll makes it, or none is needed. */
 async function probeTaken(deps: PollDeps, task: LoadedTask, now: Date): Promise<PollResult | null> {
   const { app } = task.key
-  const wish = wishOf(deps, task, now)
+  const wish = await wishOf(deps, task, now)
   const held = deps.worker.hold(app, wish)
   if (held !== null && !deps.worker.claimProbe(app, wish)) return heldUp(deps, task, held, now)
   const pause = pairPauseOf(deps, task, now)
@@ -95,8 +95,11 @@ async function probeTaken(deps: PollDeps, task: LoadedTask, now: Date): Promise<
   return pairPaused(deps, task, pause, new Date(now.getTime() + deps.timing.throttleMs))
 }
 
-function wishOf({ timing }: PollDeps, task: LoadedTask, now: Date): PollWish {
-  return { resumedAt: task.scopes.app.resumedAt, isFinal: isLastLook(task, now, timing) }
+/** Where another worker polls the app, a final poll is handed to it rather than risked here. */
+async function wishOf({ timing, worker }: PollDeps, task: LoadedTask, now: Date): Promise<PollWish> {
+  const ordinary: PollWish = { resumedAt: task.scopes.app.resumedAt, isFinal: false }
+  if (!isLastLook(task, now, timing) || worker.hold(task.key.app, ordinary) === null) return ordinary
+  return { ...ordinary, isFinal: !(await worker.isServedByOthers(task.key.app)) }
 }
 
 /** This worker cannot poll the app. Another may be the next that takes the task. */

@@ -62,14 +62,20 @@ SELECT EXISTS (
  */
 async function probeRepaired(prisma: Database['prisma'], { name, agentId }: WorkerApp): Promise<void> {
   await resumeTasks(prisma, waitingForWorker(name))
+  // Two statements: in one the order of its locks would not be that of the others, which lock an app before its pairs.
   await retrying(
-    () => prisma.$executeRaw`/* pauses_due */
-WITH app_due AS (
-  UPDATE delivery_app SET paused_until = clock_timestamp(), probing = false
-  WHERE app = ${name}::text AND pause_code = ANY (${REPAIRABLE}::text[])
-)
-UPDATE delivery_pair SET paused_until = clock_timestamp(), probing = false
+    () => prisma.$executeRaw`/* app_due */
+UPDATE delivery_app SET paused_until = clock_timestamp(), probing = false
 WHERE app = ${name}::text AND pause_code = ANY (${REPAIRABLE}::text[])`,
+  )
+  await retrying(
+    () => prisma.$executeRaw`/* pairs_due */
+WITH paused AS MATERIALIZED (
+  SELECT app, agent_id FROM delivery_pair WHERE app = ${name}::text AND pause_code = ANY (${REPAIRABLE}::text[])
+  ORDER BY app, agent_id FOR UPDATE
+)
+UPDATE delivery_pair AS pair SET paused_until = clock_timestamp(), probing = false
+FROM paused WHERE pair.app = paused.app AND pair.agent_id = paused.agent_id`,
   )
   await retrying(
     () => prisma.$executeRaw`/* probe_repaired */

@@ -394,7 +394,7 @@ describe('what a failed look says about the scopes around its task', () => {
       problem: { code: 'parameters' },
       requestedAt: minutesLater(4),
       agreement: { polls: 2, tasks: 2 },
-      probeDelaysMs: [15, 60, 240].map((minutes) => minutes * 60_000),
+      probeDelaysMs: [1, 15, 60, 240].map((minutes) => minutes * 60_000),
       until: null,
     })
   })
@@ -405,7 +405,7 @@ describe('what a failed look says about the scopes around its task', () => {
       agreement: { polls: 2, tasks: 2 },
       probeDelaysMs: [1, 5, 15].map((minutes) => minutes * 60_000),
     })
-    expect(reportOf(41011, neverGood)).toMatchObject({ kind: 'pair', probeDelaysMs: [15, 60, 240].map((minutes) => minutes * 60_000) })
+    expect(reportOf(41011, neverGood)).toMatchObject({ kind: 'pair', probeDelaysMs: [1, 15, 60, 240].map((minutes) => minutes * 60_000) })
   })
 
   test('without an agent id there is no pair', () => {
@@ -442,9 +442,12 @@ describe('what a failed look says about the scopes around its task', () => {
       expect(untilOf('限制将在 2026-11-23 09:12:00 结束.')).toMatchObject({ until: minutesLater(12) })
     })
 
-    test('that names no end, or one that is past, lasts a minute', () => {
-      for (const message of ['', '限制将在 2026-11-23 09:00:00 结束.'])
-        expect(untilOf(message)).toMatchObject({ until: after(arrived, 60_000) })
+    const MINUTES = [1, 2, 5, 10].map((minutes) => minutes * 60_000)
+
+    test('that names no end, or one that is past, is probed after 1, 2, 5 and 10 minutes', () => {
+      for (const message of ['', '限制将在 2026-11-23 09:00:00 结束.']) {
+        expect(untilOf(message)).toMatchObject({ until: null, probeDelaysMs: MINUTES })
+      }
     })
 
     test('that names an end in hours or in years is believed for ten minutes, and then probed', () => {
@@ -453,9 +456,10 @@ describe('what a failed look says about the scopes around its task', () => {
       }
     })
 
-    test('of a QPS limit lasts two seconds, one more than DingTalk says', () => {
+    test('of a QPS limit is probed after two seconds, one more than DingTalk says; if it stays, ever later', () => {
       for (const name of ['QpsLimitForApi', 'QpsLimitForAppkeyAndApi']) {
-        expect(untilOf('', `Forbidden.AccessDenied.${name}`)).toMatchObject({ until: after(arrived, 2_000) })
+        expect(untilOf('', `Forbidden.AccessDenied.${name}`)).toMatchObject({ until: null, probeDelaysMs: [2_000, 10_000, ...MINUTES] })
+        expect(look(aTask(), refused(`Forbidden.AccessDenied.${name}`)).next).toMatchObject({ look: { at: after(arrived, 2_000) } })
       }
     })
   })

@@ -29,7 +29,7 @@ function readIds(list: unknown): string[] {
 const text = fc.oneof(
   fc.string({
     unit: fc.constantFrom(
-      ...'a0李😀 ,;|"\'`“”’[]{}()<>=+-_@.:/\\\t\r\n',
+      ...Array.from('a0李😀 ,;|"\'`“”’[]{}()<>=+-_@.:/\\\t\r\n'),
       '\u00ad',
       '\u200b',
       '\u200d',

@@ -14,13 +14,14 @@ const README = 'README.md'
 const SIMULATOR = 'docs/simulator.md'
 const PERFORMANCE = 'docs/performance.md'
 const PERSONAL_DATA = 'docs/personal-data.md'
+const PROBLEMS = 'docs/problems.md'
 
 const curl = spawnSync('curl', ['--version']).status === 0
 if (!curl && process.env['CI'] === 'true') throw new Error('curl is not installed, and with CI=true nothing is skipped')
 if (!curl) process.stderr.write('\nTHE LINES WITH curl ARE SKIPPED: it is not installed.\n\n')
 
 test('the pages with commands are those that are run here', () => {
-  expect(PAGES.filter((page) => scriptOf(page) !== '')).toEqual([README, PERFORMANCE, PERSONAL_DATA, SIMULATOR])
+  expect(PAGES.filter((page) => scriptOf(page) !== '')).toEqual([README, PERFORMANCE, PERSONAL_DATA, PROBLEMS, SIMULATOR])
 })
 
 test('the commands of the README, one after another', async () => {
@@ -68,6 +69,11 @@ test('the commands of the page on personal data', async () => {
   const database = await aDatabase()
   const { commands } = await runShell(scriptOf(PERSONAL_DATA), { DATABASE_URL: database, QUEUE_URL: await aQueue(database) })
   expect(commands.map(({ stdout }) => stdout)).toEqual(['erased in 1 task and 0 jobs of the queue\n', '{"tasks":0,"jobs":0}\n'])
+})
+
+test('the commands of the page on problems', async () => {
+  const { commands } = await runShell(scriptOf(PROBLEMS), { DATABASE_URL: await aDatabase() })
+  expect(commands.map(({ stdout }) => stdout)).toEqual(['resumed; it is polled now\n', expect.stringMatching(/^resumed app default; /)])
 })
 
 describe.skipIf(!curl)('with curl', () => {

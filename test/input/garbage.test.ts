@@ -3,14 +3,17 @@ import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Answer, TaskKey } from '../../src/core/delivery.ts'
 import { planStart } from '../../src/core/plan.ts'
-import { type LookDeps, look } from '../../src/service/look.ts'
+import { type PollDeps, poll } from '../../src/service/poll.ts'
+import { createWorkerScope } from '../../src/service/worker-scope.ts'
+import { createWriteBreaker } from '../../src/service/write-breaker.ts'
 import { createAppGate } from '../../src/store/app-gate.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
 import { digestOf } from '../../src/store/erase-people.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
+import { createWorkerBook } from '../../src/store/worker-book.ts'
 import { aClient, anApi, anApp, look as ask, type Handler, json, RESULT, startServer } from '../dingtalk/support.ts'
 import { aDatabase, aSession, type Sql } from '../doors/support.ts'
-import { notes, SENT, TIMING } from '../service/support.ts'
+import { GRANTED, notes, SENT, TIMING } from '../service/support.ts'
 
 import { answersOf, dice } from './support/answers.ts'
 import { anyText, SEED } from './support/values.ts'
@@ -85,18 +88,25 @@ async function aWorker(handler: Handler) {
   const server = await startServer()
   server.on(RESULT, handler)
   const journal = notes()
-  const permits: LookDeps['permits'] = { take: async () => ({ kind: 'granted' }) }
-  const deps: Omit<LookDeps, 'now' | 'api'> = { store, digest: digestOf, gate, journal, timing: TIMING, permits }
+  const permits: PollDeps['permits'] = { take: async () => GRANTED }
+  const deps: Omit<PollDeps, 'now' | 'api' | 'worker' | 'writes'> = {
+    ...{ store, digest: digestOf, gate, scopes: gate, journal, timing: TIMING, permits },
+  }
 
   /** Every look of a task, to its end. Each has a clock of its own. */
   async function wholeDay(key: TaskKey): Promise<void> {
     const clock = { now: SENT }
     const now = (): Date => clock.now
     const api = anApi(anApp(server, { kind: 'fixed', accessToken: 'token' }), { now, http: { deadlineMs: 2_000 } })
+    const book = createWorkerBook(database)
+    const worker = createWorkerScope({
+      ...{ workerId: key.taskId, apps: ['default'], book, timing: TIMING, now, journal, beatEveryMs: 1_000, probeLeaseMs: 1_000 },
+    })
+    const writes = createWriteBreaker({ now, onFailed: () => undefined })
     let at: Date | null = SENT
     while (at !== null) {
       clock.now = at
-      const result = await look({ ...deps, now, api }, key, new AbortController().signal)
+      const result = await poll({ ...deps, now, api, worker, writes }, key, new AbortController().signal)
       at = result.kind === 'again' ? result.look.at : null
     }
   }

@@ -386,6 +386,14 @@ describe('what only this worker cannot do', () => {
     expect(scene.calls()).toBe(1)
   })
 
+  test('a final poll is handed to another worker rather than risked here', async () => {
+    const scene = aScene(aTask({ nextPollAt: lastAt }), { now: later(lastAt, -120_000), served: true })
+    for (let i = 0; i < 3; i++) await scene.worker.failed('default', aProblem('40096'))
+    scene.now = lastAt
+    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', look: { at: later(lastAt, 1_000), last: true } })
+    expect(scene.calls()).toBe(0)
+  })
+
   test('a poll that may not call claims no probe, which would keep the others out', async () => {
     const scene = aScene(task, { now: due })
     await scene.worker.failed('default', aProblem('40096'))

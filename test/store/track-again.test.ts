@@ -36,8 +36,14 @@ const schedule = () => set(`adopted_at = now(), next_poll_at = now() + interval 
 const fail = () => set(`poll_no = 3, calls = 3, problem_code = 'agent_id', problem_detail = '{}', problem_since = now(), problem_polls = 3`)
 const succeed = () => set(`poll_no = 1, good_polls = 1, last_good_requested_at = now(), last_observed_at = now()`)
 
-async function row() {
-  const { rows } = await db.pool.query(
+interface Stored {
+  readonly users: readonly string[]
+  readonly poll_no: number
+  readonly sent_at: Date
+}
+
+async function row(): Promise<Stored> {
+  const { rows } = await db.pool.query<Stored>(
     `SELECT status, agent_id, campaign, sent_at, sent_at_given, deadline_at, deadline_at - sent_at = interval '24 hours' AS is_day, pending,
        recipients_known, next_poll_at <= now() AS is_due, adopted_at IS NULL AS is_unscheduled, resumed, poll_no, problem_polls, delay_code, reason_code, finished_at,
        (SELECT array_agg(user_id ORDER BY user_id) FROM delivery_recipient WHERE task_pk = task.id AND named) AS users,
@@ -45,6 +51,7 @@ async function row() {
      FROM delivery_task AS task WHERE task_id = $1`,
     [taskId],
   )
+  if (rows[0] === undefined) throw new Error(`there is no task ${taskId}`)
   return rows[0]
 }
 
@@ -329,7 +336,7 @@ describe('many requests in one statement', () => {
       field: 'sentAt',
       message: expect.stringContaining('60 minutes in the future'),
     })
-    expect(await row()).toBeUndefined()
+    await expect(row()).rejects.toThrow('there is no task')
   })
 
   test('many that change the same tasks at once, in any order, wait for no other in a circle', async () => {

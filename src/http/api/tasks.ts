@@ -39,10 +39,10 @@ function addTracking(scope: FastifyInstance, { rates, tracking, now, enqueuesPer
     config: { rateLimit: { max: enqueuesPerSecond, timeWindow: 1_000 } },
     async handle({ request, reply }): Promise<TrackAnswer> {
       const asked = parseTrackRequest(request.body, now())
-      const { isNew, status, conflict, updated } = await tracking.track(asked)
+      const outcome = await tracking.track(asked)
       const key = { app: asked.app, taskId: asked.taskId }
       void reply.header('location', `/v1/tasks/${key.taskId}?app=${encodeURIComponent(key.app)}`)
-      return { ...key, status, duplicate: !isNew, conflict, updated }
+      return { ...key, status: outcome.status, duplicate: !outcome.isNew, conflict: outcome.conflict, updated: outcome.updated }
     },
   })
   addEndpoint(scope, {

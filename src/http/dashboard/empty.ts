@@ -10,6 +10,7 @@ await tracker.track({
   taskId: '${EXAMPLE.taskId}',
   userIds: ['${EXAMPLE.userId}'],
   campaign: '${EXAMPLE.campaign}',
+  sentAt: new Date(),
 })
 await tracker.close()`
 
@@ -17,16 +18,19 @@ const QUEUE = `await queue.add('track', {
   taskId: '${EXAMPLE.taskId}',
   userIds: ['${EXAMPLE.userId}'],
   campaign: '${EXAMPLE.campaign}',
+  sentAt: Date.now(),
 })`
 
 const SQL = `SELECT track_delivery(
   task_id => '${EXAMPLE.taskId}',
   user_ids => ARRAY['${EXAMPLE.userId}'],
-  campaign => '${EXAMPLE.campaign}');`
+  campaign => '${EXAMPLE.campaign}',
+  sent_at => now());`
 
 const SHELL = `npx dingtalk-delivery track ${EXAMPLE.taskId} \\
   --user ${EXAMPLE.userId} \\
-  --campaign ${EXAMPLE.campaign}`
+  --campaign ${EXAMPLE.campaign} \\
+  --sent-at "$(date +%s000)"`
 
 /** Nothing is tracked yet: how to begin, with code to copy. */
 export function emptyState({ words }: View): Html {

@@ -30,6 +30,8 @@ export async function fullPage({ databaseIsAway = false } = {}): Promise<string>
   metrics.tokenRefresh('hr', false)
   metrics.reconciled(ACTIONS)
   for (const kind of ['lost', 'found'] as const) metrics.lock(kind)
+  metrics.trackConflict('hr')
+  metrics.onRefusedJobs(async () => 0)
   metrics.onProcess(() => ({ clockDifferenceSeconds: 0.001, poolWaiting: 0 }))
   for (const [route, status] of [
     ['/v1/tasks/:taskId', 200],

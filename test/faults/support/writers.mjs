@@ -1,13 +1,16 @@
 // All writers of the store at once, on the same tasks, in orders that chance chooses: `node writers.mjs DATABASE_URL ROUNDS`, on the build.
 // It is a process of its own so that a control can take the order of the keys away. Says what went wrong, as JSON.
 import { randomInt } from 'node:crypto'
+import { createAppGate } from '../../../dist/store/app-gate.js'
 import { createDeliveryStore } from '../../../dist/store/delivery-store.js'
 import { openDatabase } from '../../../dist/store/prisma.js'
 import { settleCampaigns } from '../../../dist/store/settle-campaigns.js'
+import { createWorkerBook } from '../../../dist/store/worker-book.js'
 
 const [url, rounds] = [process.argv[2], Number(process.argv[3])]
 const TASKS = 40
 const WRITERS = 2
+const AGENT_ID = '100'
 
 const databases = Array.from({ length: WRITERS }, () => openDatabase(url, { max: 4 }))
 const errors = []
@@ -23,7 +26,9 @@ process.stdout.write(JSON.stringify({ tasks: TASKS, stored, errors }))
 
 function writersOn(database, round) {
   const store = createDeliveryStore(database)
-  const keys = Array.from({ length: TASKS }, (_, i) => ({ app: `app${i % 3}`, taskId: `${i}` }))
+  const gate = createAppGate(database, { agentIdOf: () => AGENT_ID })
+  const book = createWorkerBook(database)
+  const keys = Array.from({ length: TASKS }, (_, i) => ({ app: `app${i % 3}`, taskId: `${i + 1}` }))
   return [
     () => store.track(shuffled(keys).map((key) => requestOf(key))),
     () => store.adopt(({ sentAt }) => planOf(sentAt), 500),
@@ -34,6 +39,18 @@ function writersOn(database, round) {
       const open = loaded.filter((task) => task !== null && task.status === 'tracking')
       await Promise.all(shuffled(open).map((task) => store.delay(task.key, { pollNo: task.pollNo }, delayOf(task))))
     },
+    // Pauses begin and end, and bring tasks forward.
+    ...shuffled(keys)
+      .slice(0, 6)
+      .map((key, i) => () => gate.failed(key, AGENT_ID, pauseOf(i % 2 === 0 ? 'app' : 'pair'))),
+    ...shuffled(keys)
+      .slice(0, 6)
+      .map((key) => () => gate.good(key, AGENT_ID, new Date())),
+    () => gate.claimProbe('app0', AGENT_ID),
+    () => gate.reserve('app0', { ordinary: 3, reserved: 1, forced: 1 }, { callsPerSecond: 100, monthlyBudget: 1_000_000 }),
+    () => book.repaired(shuffled(['app0', 'app1', 'app2']).map((name) => ({ name, agentId: AGENT_ID }))),
+    () =>
+      book.seen({ workerId: `w${round % 3}`, startedAt: new Date(), apps: ['app0'], problems: {} }, round % 2 === 0 ? 1_000 : -7_200_000),
     () => settleCampaigns(database),
     () => store.overdue(new Date(), 500, null),
     () => store.cancel(keys[round % TASKS]),
@@ -66,8 +83,25 @@ function planOf(sentAt) {
   return { deadlineAt: new Date(sentAt.getTime() + 86_400_000), first: { at: new Date(), last: false } }
 }
 
-function delayOf({ problem, failuresInRow, calls, finalCalls }) {
-  return { nextPollAt: new Date(), reason: { code: 'call_rate', detail: null }, problem, failuresInRow, calls, finalCalls }
+/** One failed poll that is enough. */
+function pauseOf(kind) {
+  const code = kind === 'app' ? 'permission' : 'agent_id'
+  const detail = { said: '1', message: 'no', scope: kind, requestId: null, agentId: AGENT_ID, ip: null }
+  const problem = { code, detail }
+  return { kind, problem, requestedAt: new Date(), agreement: { polls: 1, tasks: 1 }, probeDelaysMs: [60_000], until: null }
+}
+
+function delayOf(task) {
+  const { problem, failuresInRow, calls, finalCalls } = task
+  return { nextPollAt: new Date(Date.now() + 60_000), reason: pausedReason(task), problem, failuresInRow, calls, finalCalls }
+}
+
+/** Some wait for what may be lifted meanwhile. */
+function pausedReason({ key }) {
+  if (Number(key.taskId) % 2 === 0) return { code: 'call_rate', detail: null }
+  const [scope, problem] = Number(key.taskId) % 3 === 0 ? ['app', 'permission'] : ['pair', 'agent_id']
+  const detail = { said: '1', message: 'no', requestId: null, agentId: AGENT_ID, ip: null, until: new Date().toISOString() }
+  return { code: 'paused', detail: { ...detail, scope, problem } }
 }
 
 /** One more person has read, whoever is first by chance; what else a look changes is written as well. */
@@ -79,7 +113,7 @@ function lookAt(task) {
   const read = task.recipients.filter((each) => each.state.kind === 'read' || each === reader).length
   return {
     key: task.key,
-    believes: { pollNo: task.pollNo },
+    believes: { pollNo: task.pollNo, erasureNo: task.erasureNo },
     task: {
       status: 'tracking',
       reason: null,

@@ -29,7 +29,7 @@ function rankOf(recipient: Recipient | undefined): number {
   return recipient === undefined ? -1 : RANK[recipient.state.kind]
 }
 
-function faultsOfTimes(task: Task, { poll, changed, transitions, task: update, app, next }: LookPlan): string[] {
+function faultsOfTimes(task: Task, { poll, changed, transitions, task: update, report, next }: LookPlan): string[] {
   const isOpen = update.status === 'tracking'
   const brackets = changed.flatMap(({ state }) => (state.kind === 'read' ? [state] : []))
   const times = [
@@ -39,7 +39,8 @@ function faultsOfTimes(task: Task, { poll, changed, transitions, task: update, a
     update.lastGoodRequestedAt,
     update.lastObservedAt,
     update.listedSince,
-    'until' in app ? app.until : null,
+    update.problem?.since ?? null,
+    'until' in report ? report.until : null,
     ...transitions.flatMap(({ afterAt, at }) => [afterAt, at]),
     ...changed.flatMap(({ firstSeenAt }) => [firstSeenAt]),
     ...brackets.flatMap(({ lastUnreadAt, firstReadAt }) => [lastUnreadAt, firstReadAt]),
@@ -62,14 +63,13 @@ function isStorable(at: Date): boolean {
 /** A key of an index takes 2,704 bytes at most; a letter is three of UTF-8, and an emoji, which is two units, four. */
 const MAX_KEY_UNITS = 256
 
-function faultsOfTexts({ poll, changed, transitions, task, app }: LookPlan): string[] {
+function faultsOfTexts({ poll, changed, transitions, task }: LookPlan): string[] {
   const texts: ReadonlyArray<readonly [text: string | null, longest: number]> = [
     [poll.code, 64],
     [poll.message, 300],
     [poll.requestId, 64],
-    [task.reason, 1_000],
+    ...Object.values(task.problem?.detail ?? {}).map((text) => [text, 300] as const),
     [task.listedFingerprint, 64],
-    ['reason' in app ? app.reason : null, 1_000],
     ...transitions.map(({ userId }) => [userId, MAX_KEY_UNITS] as const),
     ...changed.map(({ userId }) => [userId, MAX_KEY_UNITS] as const),
     ...changed.map(({ state }) => [state.kind === 'forbidden' ? state.code : null, MAX_KEY_UNITS] as const),
@@ -85,7 +85,9 @@ function faultsOfNumbers({ poll, changed, task }: LookPlan): string[] {
     poll.anomalies,
     task.goodPolls,
     task.failuresInRow,
-    task.timeoutsInRow,
+    task.calls,
+    task.finalCalls,
+    task.problem?.polls ?? 0,
     ...Object.values(task.counts),
     ...changed.map(({ state }) => (state.kind === 'forbidden' ? (state.count ?? 0) : 0)),
   ]
