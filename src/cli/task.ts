@@ -83,7 +83,10 @@ function taskFacts(task: TaskRates, now: Date): Fact[] {
 }
 
 function reasonInWords({ reasonCode, reasonDetail }: TaskRates): string | null {
-  return reasonCode === null ? null : plainText(endReasonText({ code: reasonCode, detail: reasonDetail }, 'en', showTime))
+  if (reasonCode === null) return null
+  const reason = { code: reasonCode, detail: reasonDetail }
+  const answer = answerText(reason, 'en')
+  return plainText(`${endReasonText(reason, 'en', showTime)}${answer === null ? '' : ` ${answer}`}`)
 }
 
 /** Why an open task cannot be polled now, or is polled later than planned. */
