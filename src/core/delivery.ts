@@ -109,7 +109,7 @@ export interface Task {
 }
 
 export interface TaskProblem extends Problem {
-  /** When the request of the first failed poll with this problem was sent. */
+  /** When the answer of the first failed poll with this problem arrived; where none did, when its request was sent. */
   readonly since: Date
   /** Failed polls in a row with a problem of this kind. */
   readonly polls: number

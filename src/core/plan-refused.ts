@@ -34,7 +34,7 @@ interface Failed {
 
 function planProblem(task: Task, { answer, problem, calls }: Failed, now: Date, timing: Timing): LookPlan {
   const { outcome } = PROBLEM_RULES[problem.code]
-  const update = withProblem(task, problem, answer.requestedAt)
+  const update = withProblem(task, problem, answer)
   return finish(task, now, timing, {
     poll: {
       ...exchangeOf(answer),
@@ -59,7 +59,7 @@ export interface UncalledPlan {
 /** The same for an attempt that ended before getsendresult was called: no token, no agent id, no such app. */
 export function planUncalled(task: Task, answer: Refusal, now: Date, timing: Timing): UncalledPlan {
   const problem = problemOf(answer, task.scopes.agentId)
-  const update = withProblem(task, problem, answer.requestedAt)
+  const update = withProblem(task, problem, answer)
   const look = followingLook({ ...task, ...update }, now, timing, followingOf(task, update, now, timing))
   return { update: { ...update, nextPollAt: look.at }, report: reportOf(task, problem, answer.requestedAt, { now, timing }), look }
 }
@@ -69,17 +69,22 @@ interface Refused extends TaskUpdate {
 }
 
 /** What DingTalk's own limits refuse is not this task's fault: it counts as no failure. */
-function withProblem(task: Task, problem: Problem, requestedAt: Date): Refused {
+function withProblem(task: Task, problem: Problem, answer: Pick<Refusal, 'requestedAt' | 'respondedAt'>): Refused {
   const failuresInRow = task.failuresInRow + (PROBLEM_RULES[problem.code].isCounted ? 1 : 0)
-  return { ...unchanged(task), failuresInRow, problem: problemAfter(task.problem, problem, requestedAt), delay: null }
+  return {
+    ...unchanged(task),
+    failuresInRow,
+    problem: problemAfter(task.problem, problem, answer.respondedAt ?? answer.requestedAt),
+    delay: null,
+  }
 }
 
 /**
  * Refusals that are followed up with probes are counted together, whatever comes between them: a task that gives now one refusal and now another
  * is not polled more often, and what is not the task's fault brings none of its probes forward or back.
  */
-function problemAfter(before: TaskProblem | null, problem: Problem, requestedAt: Date): TaskProblem {
-  const since = before?.code === problem.code ? before.since : requestedAt
+function problemAfter(before: TaskProblem | null, problem: Problem, at: Date): TaskProblem {
+  const since = before?.code === problem.code ? before.since : at
   return { ...problem, since, polls: (before?.polls ?? 0) + (isProbed(problem) ? 1 : 0) }
 }
 

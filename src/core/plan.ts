@@ -7,7 +7,7 @@ import { deadlineOf, firstLook, type Planned, type PlannedLook, type Timing } fr
 export type { LookPlan, Poll, Report, ScopeReport, TaskUpdate, Transition } from './look-plan.ts'
 export { planExpiry } from './plan-end.ts'
 export { countsOf, isLastLook, unchanged } from './plan-finish.ts'
-export { planUncalled, type UncalledPlan } from './plan-refused.ts'
+export { planUncalled } from './plan-refused.ts'
 
 /** What tracking a task begins with. Deadline and first poll depend on the worker's time scale, so a worker sets them. */
 export function planStart(task: Omit<Planned, 'deadlineAt'>, now: Date, timing: Timing): { deadlineAt: Date; first: PlannedLook } {

@@ -82,7 +82,10 @@ export function openParts(config: WorkerConfig, pace: Pace, { log, metrics, clos
     ...{ workerId: randomUUID(), apps: [...agentIds.keys()], book, timing: pace.timing, now, journal },
     ...{ beatEveryMs: pace.beatEveryMs, probeLeaseMs: pace.probeLeaseMs },
   })
-  const writes = createWriteBreaker({ now, onFailed: failed('storing what a poll brought, which will be tried again,') })
+  const writes = createWriteBreaker({
+    ...{ now, maxPauseMs: pace.writeRetryMaxMs },
+    onFailed: failed('storing what a poll brought, which will be tried again,'),
+  })
   const api = openApi({ config, pace, clock, metrics })
   closers.add('DingTalk client', () => api.close())
   const deps: PollDeps = { store, digest: digestOf, api, gate, permits, scopes: gate, worker, writes, timing: pace.timing, now, journal }

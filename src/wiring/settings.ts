@@ -53,6 +53,8 @@ export interface Pace {
   readonly beatEveryMs: number
   /** How long the one probe of a paused app keeps the others out when its answer never comes. */
   readonly probeLeaseMs: number
+  /** The longest pause before an answer that could not be stored is written again. */
+  readonly writeRetryMaxMs: number
   readonly tokens: Pick<TokenTiming, 'outageRetryMs' | 'refusalRetryMs'>
 }
 
@@ -73,6 +75,7 @@ export function paceOf({ pollsPerTask, timeScale }: Pick<WorkerConfig, 'pollsPer
     lockMs,
     beatEveryMs: scaled(10_000, 500),
     probeLeaseMs: scaled(60_000, 1_000),
+    writeRetryMaxMs: scaled(15_000, 1_000),
     tokens: { outageRetryMs: scaled(1_000, 50), refusalRetryMs: scaled(5_000, 50) },
   }
 }

@@ -237,16 +237,16 @@ test('the calls of a task are capped: its polls and a quarter of them again, thr
 })
 
 test('no two looks of a task are planned further apart than the longest gap, whatever its place in the spread', () => {
-  for (const polls of [1, 2, 12, 24, 500])
-    for (const jitter of [0, 0.5, 0.999])
-      for (const task of [TASK, ASSUMED]) {
-        const timing = timingOf(polls)
-        const at = looksOf(timing, jitter, task).map((look) => look.at.getTime())
-        const gaps = at.map((time, i) => time - (at[i - 1] ?? SENT.getTime()))
-        expect(Math.max(...gaps)).toBeLessThanOrEqual(longestGapMs(timing))
-        // With very many looks the spread of the last one is longer than any gap, and the two plans differ.
-        if (polls <= 24 && task === TASK) expect(longestGapMs(timing)).toBeLessThan(Math.max(...gaps) * 1.3)
-      }
+  for (const polls of [1, 2, 12, 24, 500]) {
+    for (const [jitter, task] of [0, 0.5, 0.999].flatMap((each) => [[each, TASK] as const, [each, ASSUMED] as const])) {
+      const timing = timingOf(polls)
+      const at = looksOf(timing, jitter, task).map((look) => look.at.getTime())
+      const gaps = at.map((time, i) => time - (at[i - 1] ?? SENT.getTime()))
+      expect(Math.max(...gaps)).toBeLessThanOrEqual(longestGapMs(timing))
+      // With very many looks the spread of the last one is longer than any gap, and the two plans differ.
+      if (polls <= 24 && task === TASK) expect(longestGapMs(timing)).toBeLessThan(Math.max(...gaps) * 1.3)
+    }
+  }
 })
 
 describe('an assumed send time: the window ends sooner than the deadline', () => {

@@ -47,14 +47,13 @@ test('whatever is in a cell comes back whole, and as text', () => {
   )
 })
 
-const NEUTRAL = ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'＝1", "'quoted", '"x",y', '036']
+const NEUTRAL = ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'＝1", "'quoted", 'x"y', '036']
 
 test('every way to get a file with names gives the same harmless cells', async () => {
-  const users = ['=1+1', '+1', '-1', '@SUM(A1)', '＝1', "'quoted", '"x",y', '036']
+  const users = ['=1+1', '+1', '-1', '@SUM(A1)', '＝1', "'quoted", 'x"y', '036']
   const campaign = '=HYPERLINK("http://evil.example","工资")'
   const { url, store, options, database } = await aServer()
-  // The last but one is no id that a sender may name, and is listed all the same.
-  const { key } = await aTask(store, { campaign, userIds: users.filter((user) => !user.includes(',')) })
+  const { key } = await aTask(store, { campaign, userIds: users })
   await lookAt(store, key, { unread: users }, 5)
   const name = encodeURIComponent(campaign)
   const DATABASE_URL = String(database.pool.options.connectionString)

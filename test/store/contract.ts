@@ -48,7 +48,8 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
     describe('tracking', () => {
       test('a new task is loaded as it was given, with its named people pending', async () => {
         const request = aRequest({ agentId: '836390886', userIds: ['036632523163121146', 'ann'], campaign: 'payroll-11' })
-        expect(await store.track([request])).toEqual([{ key: { app: 'default', taskId: request.taskId }, isNew: true }])
+        const outcome = { isNew: true, status: 'tracking', conflict: [], updated: [], stored: null }
+        expect(await store.track([request])).toEqual([{ key: { app: 'default', taskId: request.taskId }, ...outcome }])
         expect(await store.load(request)).toMatchObject({
           ...{ key: { app: 'default', taskId: request.taskId }, agentId: '836390886', campaign: 'payroll-11', status: 'tracking' },
           ...{ sentAt: SENT, deadlineAt: minutesLater(24 * 60), recipientsKnown: true, pollNo: 0, calls: 0, finalCalls: 0 },
@@ -60,15 +61,40 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
         })
       })
 
-      test('a task that is there already stays as it is', async () => {
+      test('a task that no poll has shown takes what is newer, and is to be polled at once', async () => {
         const request = aRequest({ userIds: ['ann'], campaign: 'first' })
         await store.track([request])
-        const again = { ...request, userIds: ['bob'], campaign: 'second' }
-        expect(await store.track([again])).toMatchObject([{ isNew: false }])
-        expect(await store.load(request)).toMatchObject({ campaign: 'first', recipients: [{ userId: 'ann' }] })
+        expect(await store.track([request])).toMatchObject([{ isNew: false, conflict: [], updated: [] }])
+        const again = { ...request, userIds: ['bob'], campaign: 'second', agentId: '2' }
+        const updated = ['agentId', 'userIds', 'campaign']
+        expect(await store.track([again])).toMatchObject([{ isNew: false, status: 'tracking', conflict: [], updated }])
+        expect(await store.load(request)).toMatchObject({ campaign: 'second', agentId: '2', recipients: [{ userId: 'bob' }] })
       })
 
-      test('of equal requests at once the first is new; results keep their order', async () => {
+      test('a task that was polled with success keeps what it has, and says what differs', async () => {
+        const task = await aTask(store, { userIds: ['ann'], campaign: 'first' })
+        await lookAt(store, task.key, { unread: ['ann'] }, 5)
+        const again = { ...aRequest({ userIds: ['ann', 'bob'], campaign: 'second' }), ...task.key }
+        const conflict = ['userIds', 'campaign']
+        expect(await store.track([again])).toMatchObject([{ isNew: false, status: 'tracking', conflict, updated: [] }])
+        expect(await store.load(task.key)).toMatchObject({ campaign: 'first', recipients: [{ userId: 'ann' }] })
+      })
+
+      test('a send time that was not given is assumed', async () => {
+        const [now, then] = [aRequest({ sentAt: null }), aRequest({ sentAt: null, assumedSentAt: SENT })]
+        await store.track([now, then])
+        expect(await store.load(now)).toMatchObject({ sentAtGiven: false })
+        expect(await store.load(then)).toMatchObject({ sentAtGiven: false, sentAt: SENT })
+      })
+
+      test('a task that never had a successful poll takes the newer recipients', async () => {
+        const request = aRequest({ userIds: ['ann'] })
+        await store.track([request])
+        expect(await store.track([{ ...request, userIds: ['bob'] }])).toMatchObject([{ isNew: false, conflict: [], updated: ['userIds'] }])
+        expect(await store.load(request)).toMatchObject({ recipients: [{ userId: 'bob' }] })
+      })
+
+      test('of equal requests at once the first is new, the later one is as if it came later, and results keep their order', async () => {
         const [b, a] = [aRequest({ userIds: ['bob'] }), aRequest()]
         const twin = { ...b, userIds: ['other'] }
         const results = await store.track([b, a, twin])
@@ -77,7 +103,7 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
           [a.taskId, true],
           [b.taskId, false],
         ])
-        expect(await store.load(b)).toMatchObject({ recipients: [{ userId: 'bob' }] })
+        expect(await store.load(b)).toMatchObject({ recipients: [{ userId: 'other' }] })
       })
 
       test('apps have their own task ids', async () => {

@@ -40,7 +40,7 @@ const fail = (key: TaskKey, code: ProblemCode, fields: Partial<ScopeReport> = {}
 const scopeRow = (app: string, code: ProblemCode): Promise<ScopeRow | null> =>
   aReport(code).kind === 'pair' ? pairRow(db, app, DEFAULT_AGENT) : appRow(db, app)
 
-const isPaused = async (app: string, code: ProblemCode): Promise<boolean> => (await scopeRow(app, code))?.pause_code != null
+const isPaused = async (app: string, code: ProblemCode): Promise<boolean> => ((await scopeRow(app, code))?.pause_code ?? null) !== null
 
 /** Enough failed polls of two tasks, the first at this time. */
 async function agree(app: string, code: ProblemCode, requestedAt: Date = at(1)): Promise<boolean> {

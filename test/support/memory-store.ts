@@ -274,7 +274,7 @@ export function createMemoryGate(now: Clock, { openTasks = () => 0, resume = () 
     async claimProbe(app, agentId) {
       const { pause } = pairRow(app, agentId)
       const at = now().getTime()
-      if (pause === null || (pause.until > at && pause.setAt <= at + 1_000)) return false
+      if (pause === null || holds(pause, at)) return false
       Object.assign(pause, { probing: true, setAt: at, until: at + PROBE_LEASE_MS })
       return true
     },
@@ -296,38 +296,46 @@ function stateOf({ lastGoodAt, pause, witness }: ScopeRow): ScopeState {
   }
 }
 
+type Pause = NonNullable<ScopeRow['pause']>
+
 /** @returns whether the scope is paused */
 function countFailure(row: ScopeRow, taskId: string, report: ScopeReport, now: number): boolean {
-  const { problem, requestedAt, agreement, probeDelaysMs, until } = report
-  const delayMs = (probes: number): number => probeDelaysMs[Math.min(probes, probeDelaysMs.length) - 1] ?? 0
-  const { pause } = row
-  if (pause !== null) {
-    const isProbe = pause.probing || pause.until <= now
-    if (!isProbe && (until === null || until.getTime() <= pause.until)) return true
-    const isSame = pause.problem.code === problem.code
-    const probes = isSame ? pause.probes + 1 : 1
-    row.pause = {
-      ...{ problem, probes, since: isSame ? pause.since : requestedAt, setAt: now, probing: false },
-      until: until?.getTime() ?? now + delayMs(probes),
-    }
+  if (row.pause !== null) {
+    row.pause = pauseAfter(row.pause, report, now)
     return true
   }
-  const isRefuted = row.witness !== null && row.lastGoodAt !== null && row.lastGoodAt > row.witness.since
-  const witness =
-    row.witness === null || row.witness.code !== problem.code || isRefuted
-      ? { code: problem.code, taskId, since: requestedAt, polls: 0, agrees: agreement.tasks <= 1 }
-      : row.witness
+  const witness = witnessOf(row, taskId, report)
   witness.polls++
   witness.agrees ||= witness.taskId !== taskId
   row.witness = witness
-  if (witness.polls < agreement.polls || !witness.agrees) return false
-  row.pause = { problem, since: witness.since, setAt: now, probing: false, probes: 1, until: until?.getTime() ?? now + delayMs(1) }
+  if (witness.polls < report.agreement.polls || !witness.agrees) return false
+  row.pause = aPause(report, { since: witness.since, probes: 1 }, now)
   row.witness = null
   return true
 }
 
+function aPause({ problem, probeDelaysMs, until }: ScopeReport, { since, probes }: Pick<Pause, 'since' | 'probes'>, now: number): Pause {
+  const delayMs = probeDelaysMs[Math.min(probes, probeDelaysMs.length) - 1] ?? 0
+  return { problem, since, probes, setAt: now, probing: false, until: until?.getTime() ?? now + delayMs }
+}
+
+/** In a paused scope only the answer to a probe counts, or an end that lies further away. */
+function pauseAfter(pause: Pause, report: ScopeReport, now: number): Pause {
+  const isProbe = pause.probing || pause.until <= now
+  if (!isProbe && (report.until === null || report.until.getTime() <= pause.until)) return pause
+  const isSame = pause.problem.code === report.problem.code
+  return aPause(report, isSame ? { since: pause.since, probes: pause.probes + 1 } : { since: report.requestedAt, probes: 1 }, now)
+}
+
+/** The one that is there, unless it speaks for another problem or a success has refuted it. */
+function witnessOf({ witness, lastGoodAt }: ScopeRow, taskId: string, report: ScopeReport): NonNullable<ScopeRow['witness']> {
+  const isRefuted = witness !== null && lastGoodAt !== null && lastGoodAt > witness.since
+  if (witness !== null && witness.code === report.problem.code && !isRefuted) return witness
+  return { code: report.problem.code, taskId, since: report.requestedAt, polls: 0, agrees: report.agreement.tasks <= 1 }
+}
+
 /** Limits are not refuted by the answer to a call that was under way when they began. */
-const LIMITS: readonly ProblemCode[] = ['rate_limit', 'quota']
+const LIMITS: ReadonlySet<ProblemCode> = new Set(['rate_limit', 'quota'])
 
 /** @returns whether it lifted a pause */
 function countSuccess(row: ScopeRow, requestedAt: Date): boolean {
@@ -335,15 +343,20 @@ function countSuccess(row: ScopeRow, requestedAt: Date): boolean {
   if (row.lastGoodAt === null || requestedAt > row.lastGoodAt) row.lastGoodAt = requestedAt
   if (witness !== null && witness.since < requestedAt) row.witness = null
   if (pause === null) return false
-  const begunAt = LIMITS.includes(pause.problem.code) ? pause.setAt : pause.since.getTime()
+  const begunAt = LIMITS.has(pause.problem.code) ? pause.setAt : pause.since.getTime()
   if (!pause.probing && requestedAt.getTime() < begunAt) return false
   row.pause = null
   return true
 }
 
+/** A pause that was set in the future was set before the clock stepped back. */
+function holds({ until, setAt }: Pause, now: number): boolean {
+  return until > now && setAt <= now + 1_000
+}
+
 function reserve(row: AppRow, wanted: WantedCalls, limits: AppLimits, now: number, openTasks: number): Reservation {
   const { pause } = row
-  const isPaused = pause !== null && pause.until > now && pause.setAt <= now + 1_000
+  const isPaused = pause !== null && holds(pause, now)
   let ordinary = isPaused ? 0 : wanted.ordinary
   let reserved = isPaused ? Math.min(wanted.forced, wanted.reserved) : wanted.reserved
   if (isPaused && reserved === 0) return { kind: 'paused', until: new Date(pause.until), problem: pause.problem }

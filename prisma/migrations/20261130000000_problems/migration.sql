@@ -452,8 +452,8 @@ COMMENT ON COLUMN "delivery_task"."problem_code" IS 'Why the task cannot be poll
 COMMENT ON COLUMN "delivery_task_rates"."problem_code" IS 'Why the task cannot be polled now, as a code; NULL: the last poll succeeded, or none was made.';
 COMMENT ON COLUMN "delivery_task"."problem_detail" IS 'What DingTalk or the network answered: said (the effective code), message, scope, requestId, agentId, ip.';
 COMMENT ON COLUMN "delivery_task_rates"."problem_detail" IS 'What DingTalk or the network answered: said (the effective code), message, scope, requestId, agentId, ip.';
-COMMENT ON COLUMN "delivery_task"."problem_since" IS 'When the request of the first failed poll with this problem was sent.';
-COMMENT ON COLUMN "delivery_task_rates"."problem_since" IS 'When the request of the first failed poll with this problem was sent.';
+COMMENT ON COLUMN "delivery_task"."problem_since" IS 'When the answer of the first failed poll with this problem arrived; where none did, when its request was sent.';
+COMMENT ON COLUMN "delivery_task_rates"."problem_since" IS 'When the answer of the first failed poll with this problem arrived; where none did, when its request was sent.';
 COMMENT ON COLUMN "delivery_task"."delay_code" IS 'Why the next poll is later than planned, as a code; NULL: it is not.';
 COMMENT ON COLUMN "delivery_task_rates"."delay_code" IS 'Why the next poll is later than planned, as a code; NULL: it is not.';
 COMMENT ON COLUMN "delivery_task"."delay_detail" IS 'Details of delay_code.';
