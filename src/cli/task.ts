@@ -83,7 +83,10 @@ function taskFacts(task: TaskRates, now: Date): Fact[] {
 }
 
 function reasonInWords({ reasonCode, reasonDetail }: TaskRates): string | null {
-  return reasonCode === null ? null : plainText(endReasonText({ code: reasonCode, detail: reasonDetail }, 'en', showTime))
+  if (reasonCode === null) return null
+  const reason = { code: reasonCode, detail: reasonDetail }
+  const answer = answerText(reason, 'en')
+  return plainText(`${endReasonText(reason, 'en', showTime)}${answer === null ? '' : ` ${answer}`}`)
 }
 
 /** Why an open task cannot be polled now, or is polled later than planned. */
@@ -98,7 +101,7 @@ function problemFacts({ status, problemCode, problemDetail, problemSince, delayC
 }
 
 /** What is wrong, since when, what was answered, and what to do. */
-export function factsOfProblem(name: string, problem: Stored, since: Date | null, now: Date): Fact[] {
+function factsOfProblem(name: string, problem: Stored, since: Date | null, now: Date): Fact[] {
   const answer = answerText(problem, 'en')
   return [
     [name, plainText(problemText(problem, 'en'))],

@@ -30,7 +30,7 @@ describe.skipIf(endpoint === null)('the pages', () => {
     await page.goto('/')
     expect(await page.locator('main h2').allInnerTexts()).toEqual(['Needs attention', 'Campaigns', 'Calls to DingTalk', 'Tasks'])
     const attention = await textOf(page, '#attention')
-    expect(attention).toContain('App hr is paused: it is not set up right')
+    expect(attention).toContain('App hr is paused The app lacks the permission qyapi_base.')
     expect(attention).toContain('Grant the app the permission qyapi_base')
     expect(attention).toContain('Task 3001: stopped')
     expect(attention).toContain('More tasks: 1')

@@ -139,8 +139,7 @@ describe('the page of a task', () => {
     await lookAt(served.store, key, { unread: ['bob'] }, 50)
     for (const path of [`/tasks/${key.taskId}`, '/campaigns/left%20out']) {
       const { text } = await ask(served.url, path, { headers: { accept: 'text/html' } })
-      const [headline] = /<section class="headline".*?<\/section>/s.exec(text) ?? []
-      expect(headline).toContain(`unread as of <time datetime="${minutesLater(5).toISOString()}"`)
+      expect(text).toContain(`<dt>Unread as of</dt><dd><time datetime="${minutesLater(5).toISOString()}"`)
       const timeOf = (name: string) => new RegExp(`<tr data-key="${name}">.*?datetime="([^"]+)"`, 's').exec(text)?.[1]
       expect([timeOf('ann'), timeOf('bob')]).toEqual([minutesLater(5).toISOString(), minutesLater(50).toISOString()])
     }

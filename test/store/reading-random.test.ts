@@ -45,6 +45,7 @@ const aLook = fc.record({
 const aTask = fc.record({
   campaign: fc.constantFrom('one', 'one', 'two', null),
   sentMinutes: fc.constantFrom(0, 0, 3, 10),
+  sentAtGiven: fc.constantFrom(true, true, false),
   named: fc.option(fc.subarray([...PEOPLE], { minLength: 1 })),
   looks: fc.array(aLook, { maxLength: 5 }),
   end: fc.constantFrom('no', 'no', 'expired', 'cancelled'),
@@ -71,11 +72,11 @@ function bodyOf({ listed, code, kind }: SomeLook): unknown {
   }
 }
 
-async function play(app: string, { campaign, sentMinutes, named, looks, end, timeScale }: SomeTask): Promise<void> {
+async function play(app: string, { campaign, sentMinutes, sentAtGiven, named, looks, end, timeScale }: SomeTask): Promise<void> {
   const sentAt = minutesLater(sentMinutes)
   const request = aRequest({ app, campaign, sentAt, userIds: named })
   await db.store.track([request])
-  await set(db, request, { tracked_at: sentAt, deadline_at: scaledDeadline(sentAt, timeScale) })
+  await set(db, request, { tracked_at: sentAt, sent_at_given: sentAtGiven, deadline_at: scaledDeadline(sentAt, timeScale) })
   let minutes = 0
   for (const look of looks) {
     minutes += look.gap
@@ -116,6 +117,11 @@ test('every figure is what the tables say', { timeout: 240_000 }, async () => {
   await fc.assert(property, { numRuns: 25, seed: 20_261_123 })
 })
 
+/** Tasks with delivered people whose send time was not given. */
+const assumedIn = (people: readonly RawPerson[]): number =>
+  new Set(people.filter(({ state, task }) => (state === 'read' || state === 'unread') && !task.sent_at_given).map(({ task }) => task.id))
+    .size
+
 const keyOf = ({ app, task_id }: RawTask) => ({ app, taskId: task_id })
 const before = (a: RawTask, b: RawTask): number => b.sent_at.getTime() - a.sent_at.getTime() || (b.task_id < a.task_id ? -1 : 1)
 
@@ -141,7 +147,7 @@ async function holdTask(tables: Tables, task: RawTask): Promise<void> {
   if (curve.length > 0) expect(curve.at(-1)).toMatchObject({ at: rates.lastObservedAt, read: rates.read, readRate: rates.readRate })
   const brackets = bracketsOf(people)
   expect(await db.rates.band(key)).toEqual(bandOf(brackets))
-  expect(await db.rates.timeToRead(key)).toEqual(timeToReadOfTask(brackets.map(elapsedOf), task.last_observed_at))
+  expect(await db.rates.timeToRead(key)).toEqual(timeToReadOfTask(brackets.map(elapsedOf), task.last_observed_at, assumedIn(people)))
   expect(await db.rates.readTimes(key)).toEqual({ band: await db.rates.band(key), timeToRead: await db.rates.timeToRead(key) })
   for (const at of momentsOf(tables, task)) expect(await db.rates.stateAt(key, at)).toEqual(knownAt(tables, at))
   const [first] = people
@@ -167,7 +173,7 @@ function statusOf(person: RawPerson) {
   return {
     ...{ app: task.app, taskId: task.task_id, campaign: task.campaign, userId: user_id, state, named, lastUnreadAt },
     ...{ firstSeenAt: first_seen_at, firstReadAt: first_read_at, forbiddenCode: forbidden_code, forbiddenCount: forbidden_count },
-    readAfter: state === 'read' ? (lastUnreadAt ?? task.sent_at) : null,
+    readAfter: state === 'read' ? (lastUnreadAt ?? (task.sent_at_given ? task.sent_at : null)) : null,
     readBefore: state === 'read' ? first_read_at : null,
     asOf: task.last_observed_at,
   }
@@ -215,7 +221,7 @@ async function holdCampaign(ref: { readonly app: string; readonly campaign: stri
   })
   const brackets = bracketsOf(people)
   expect(await db.rates.band(ref)).toEqual(bandOf(brackets))
-  expectTimes(await db.rates.timeToRead(ref), timeToReadPooled(brackets.map(elapsedOf), rates.lastObservedAt))
+  expectTimes(await db.rates.timeToRead(ref), timeToReadPooled(brackets.map(elapsedOf), rates.lastObservedAt, assumedIn(people)))
   expect(await db.rates.readTimes(ref)).toEqual({ band: await db.rates.band(ref), timeToRead: await db.rates.timeToRead(ref) })
 }
 
@@ -228,7 +234,7 @@ async function holdPopulation(app: string, tables: Tables): Promise<void> {
       ({ sent_at }) => (since === undefined || sent_at >= since) && (until === undefined || sent_at < until),
     )
     const asOf = latestOf(tasks.map(({ last_observed_at }) => last_observed_at))
-    expectTimes(await db.rates.timeToRead({ app, ...period }), timeToReadPooled(bracketsOf(people).map(elapsedOf), asOf))
+    expectTimes(await db.rates.timeToRead({ app, ...period }), timeToReadPooled(bracketsOf(people).map(elapsedOf), asOf, assumedIn(people)))
     expect((await db.rates.tasks({ app, ...period })).items).toHaveLength(tasks.length)
     const campaigns = new Set(tasks.flatMap(({ campaign }) => campaign ?? []))
     expect(new Set((await db.rates.campaigns({ app, ...period })).items.map(({ campaign }) => campaign))).toEqual(campaigns)

@@ -15,11 +15,13 @@ import { type Html, html } from './html.ts'
 import { withQuery } from './links.ts'
 import type { View } from './view.ts'
 
-/** Why a task ended; nothing while it is tracked. */
+/** Why a task ended, with what DingTalk answered where it refused; nothing while it is tracked. */
 export function endReason(view: View, { reasonCode, reasonDetail }: Pick<TaskRates, 'reasonCode' | 'reasonDetail'>): Html | null {
   if (reasonCode === null) return null
   const stored = { code: reasonCode, detail: reasonDetail }
-  return isEarlierText(stored) ? asWritten(plain(endReasonParts(stored, 'en'))) : timed(view, endReasonParts(stored, view.language))
+  if (isEarlierText(stored)) return asWritten(plain(endReasonParts(stored, 'en')))
+  const quote = answerQuote(stored, view.language)
+  return html`${timed(view, endReasonParts(stored, view.language))}${quote !== null && html`${view.words.gap}${quote.introduction}${asWritten(quote.answer)}`}`
 }
 
 /** Why the next poll is later than planned; nothing where it is not. */

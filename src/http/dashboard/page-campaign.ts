@@ -82,18 +82,22 @@ ${headline(view, campaign, place)}
 <dl class="facts">
 <div><dt>${words.facts.sent}</dt><dd>${format.time(firstSentAt)}${severalSends && html` – ${format.time(lastSentAt)}`}</dd></div>
 <div><dt>${words.facts.deadline}</dt><dd>${format.time(campaign.lastDeadlineAt)} <span class="quiet">${format.distance(campaign.lastDeadlineAt, now)}</span></dd></div>
-<div><dt>${words.facts.app}</dt><dd>${campaign.app}</dd></div>
+${unreadFact(view, place)}<div><dt>${words.facts.app}</dt><dd>${campaign.app}</dd></div>
 </dl>`
 }
 
-/** What a headline says besides the rates. */
+/** What the head of a page says besides the rates. */
 export interface Headed {
   /** Everybody who is unread is so as of then at least; null where nobody is. */
   readonly unreadAsOf: Date | null
 }
 
+export function unreadFact({ words, format }: View, { unreadAsOf }: Headed): Html | null {
+  return unreadAsOf === null ? null : html`<div><dt>${words.facts.unreadAsOf}</dt><dd>${format.time(unreadAsOf)}</dd></div>`
+}
+
 /** The figures that people come for, each with its denominator in words. */
-export function headline(view: View, rates: RateColumns & { readonly lastObservedAt: Date | null }, place: PeoplePlace & Headed): Html {
+export function headline(view: View, rates: RateColumns & { readonly lastObservedAt: Date | null }, place: PeoplePlace): Html {
   const { words, format } = view
   return html`<section class="headline" aria-label="${words.readRate}">
 <div class="heading">
@@ -101,7 +105,7 @@ export function headline(view: View, rates: RateColumns & { readonly lastObserve
 ${rates.unread > 0 && html`<a class="button primary" href="${peopleLink(place, 'unread')}">${words.whoHasNotRead(format.number(rates.unread))}</a>`}
 </div>
 ${stateBar(view, rates)}${legend(view, rates, place)}
-<p class="quiet sentence">${asOf(view, rates.lastObservedAt)} · ${place.unreadAsOf !== null && html`${words.people.unreadAsOf(format.time(place.unreadAsOf))} · `}${words.ofTargetedHaveRead(format.number(rates.read), format.number(rates.targeted), format.percent(rates.readRateOfTargeted))}</p>
+<p class="quiet sentence">${asOf(view, rates.lastObservedAt)} · ${words.ofTargetedHaveRead(format.number(rates.read), format.number(rates.targeted), format.percent(rates.readRateOfTargeted))}</p>
 </section>`
 }
 

@@ -5,7 +5,7 @@ import { asWritten, delayReason, endReason, problemLines, problemOfTask, resumeB
 import { readCurve } from './curve.ts'
 import { type Html, html } from './html.ts'
 import { campaignLink, type PeoplePlace, taskLink, trail } from './links.ts'
-import { forbiddenSection, type Headed, headline } from './page-campaign.ts'
+import { forbiddenSection, type Headed, headline, unreadFact } from './page-campaign.ts'
 import { peopleFilterOf, peopleSection } from './people.ts'
 import { peopleCsv } from './people-csv.ts'
 import { appOf } from './request.ts'
@@ -60,7 +60,7 @@ ${headline(view, task, place)}
 <div><dt>${words.facts.deadline}</dt><dd>${format.time(task.deadlineAt)} <span class="quiet">${format.distance(task.deadlineAt, now)}</span></dd></div>
 ${task.nextPollAt !== null && html`<div><dt>${words.facts.next}</dt><dd>${format.time(task.nextPollAt)} <span class="quiet">${format.distance(task.nextPollAt, now)}</span></dd></div>`}
 <div><dt>${words.facts.looks}</dt><dd>${words.goodOf(format.number(task.goodPolls), format.number(task.polls))} <span class="quiet">${words.calls.made(task.calls)}</span></dd></div>
-<div><dt>${words.facts.app}</dt><dd>${task.app}</dd></div>
+${unreadFact(view, place)}<div><dt>${words.facts.app}</dt><dd>${task.app}</dd></div>
 <div><dt>${words.facts.recipients}</dt><dd>${task.recipientsKnown ? words.recipientsNamed : words.recipientsListed}</dd></div>
 </dl>`
 }

@@ -129,6 +129,7 @@ export const en = {
     looks: 'Looks',
     app: 'App',
     recipients: 'Recipients',
+    unreadAsOf: 'Unread as of',
   },
   columns: {
     task: 'Task',

@@ -82,6 +82,7 @@ export const zh: Words = {
     looks: '查询次数',
     app: '应用',
     recipients: '收件人',
+    unreadAsOf: '未读截至',
   },
   columns: {
     task: '任务',

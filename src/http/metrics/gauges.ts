@@ -109,7 +109,7 @@ function collectorsIn(registry: Registry) {
     budget: gauge('call_budget_remaining', 'Calls left of the monthly budget, for apps that have one.', ['app']),
     used: gauge('api_calls_used', "Calls to getsendresult this month (China's), over all workers.", ['app']),
     paused: gauge('app_paused', '1 while no calls are made for this app, by kind of pause.', ['app', 'kind']),
-    problems: gauge('tasks_with_problem', 'Open tasks that are not polled as planned, by problem.', ['app', 'problem']),
+    problems: gauge('tasks_with_problem', 'Open tasks with a problem, by problem: polls of them fail.', ['app', 'problem']),
     scopes: gauge(
       'paused_scopes',
       'Agent ids of the app that are paused (scope "pair"), and running workers that leave it to others (scope "worker"). The app itself: app_paused.',

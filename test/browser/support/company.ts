@@ -108,18 +108,25 @@ export async function fillCompany(company: Company): Promise<void> {
   await company.look('2001', 1430, { read: ['ann'], unread: ['bob'] })
   await company.expire('2001')
 
-  await company.track({ taskId: '3001', campaign: HOSTILE.campaign, userIds: [HOSTILE.userId], hoursAgo: 1 })
-  await company.look('3001', 5, { unread: [HOSTILE.userId] })
+  await company.track({ taskId: '3001', campaign: HOSTILE.campaign, userIds: ['hostile'], hoursAgo: 1 })
+  await company.look('3001', 5, { unread: ['hostile'] })
   await company.look('3001', 10, { code: 40035, message: HOSTILE.message })
+  // No way to enqueue takes such an id, and an answer with it is refused.
+  await company.sql("UPDATE delivery_recipient SET user_id = $1 WHERE user_id = 'hostile'", [HOSTILE.userId])
+  await company.sql("UPDATE delivery_transition SET user_id = $1 WHERE user_id = 'hostile'", [HOSTILE.userId])
+  await company.sql(
+    `UPDATE delivery_task SET status = 'stopped', reason_code = problem_code, reason_detail = problem_detail, next_poll_at = NULL, finished_at = now()
+     WHERE task_id = '3001'`,
+  )
 
   for (const app of ['hr', 'it']) await company.track({ app, taskId: '4001', campaign: 'shared', userIds: ['ann'], hoursAgo: 2 })
   await company.sql(
-    `INSERT INTO delivery_app (app, calls_month, calls_used, pause_kind, pause_reason, paused_until)
+    `INSERT INTO delivery_app (app, calls_month, calls_used, pause_code, pause_detail, paused_until)
      VALUES ('default', to_char(now() AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM'), 4200, NULL, NULL, NULL),
-            ('hr', to_char(now() AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM'), 17, 'configuration',
-             'grant the app the permission qyapi_base (DingTalk said: 60011 no permission)', now() + interval '9 minutes')
+            ('hr', to_char(now() AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM'), 17, 'permission',
+             '{"said": "60011", "message": "no permission", "scope": "app"}', now() + interval '9 minutes')
      ON CONFLICT (app) DO UPDATE SET calls_month = excluded.calls_month, calls_used = excluded.calls_used,
-       pause_kind = excluded.pause_kind, pause_reason = excluded.pause_reason, paused_until = excluded.paused_until`,
+       pause_code = excluded.pause_code, pause_detail = excluded.pause_detail, paused_until = excluded.paused_until`,
   )
 }
 
