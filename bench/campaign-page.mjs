@@ -21,7 +21,7 @@ import { openServing } from '../dist/wiring/serving.js'
 import { CAMPAIGN, seed } from './campaign-page/seed.mjs'
 
 const DATABASE = 'dingtalk_delivery_campaign_page'
-const text = { type: 'string' }
+const text = { type: /** @type {const} */ ('string') }
 const { values: options } = parseArgs({
   options: { people: text, viewers: text, rounds: text, keep: { type: 'boolean', default: false } },
 })

@@ -138,6 +138,16 @@ export function settingsOf(given: SimulatorOptions): Settings {
 const SEE_OPTIONS = 'see SimulatorOptions for what each option accepts'
 
 /** The types do not hold for a program in JavaScript. */
+/** The simulator's clock, in epoch ms. @throws {InvalidInputError} from each reading that is no time */
+export function clockOf(now: SimulatorOptions['now']): () => number {
+  if (now === undefined) return Date.now
+  return () => {
+    const at: unknown = now()
+    if (at instanceof Date && !Number.isNaN(at.getTime())) return at.getTime()
+    throw new InvalidInputError('now', `now: expected a function that returns a Date; it returned ${describe(at)}; ${SEE_OPTIONS}`)
+  }
+}
+
 function optionsIn(given: unknown): { readonly [name: string]: unknown; readonly now?: unknown } {
   if (typeof given === 'object' && given !== null && !Array.isArray(given)) return { ...given }
   throw new InvalidInputError('options', `options: expected an object; given ${describe(given)}; ${SEE_OPTIONS}`)

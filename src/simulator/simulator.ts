@@ -7,7 +7,7 @@ import { type FaultInput, parseFault } from './fault.ts'
 import { FaultBook } from './fault-book.ts'
 import type { QuotaState } from './limits.ts'
 import { createDoor } from './server.ts'
-import { type SimulatorOptions, settingsOf } from './settings.ts'
+import { clockOf, type SimulatorOptions, settingsOf } from './settings.ts'
 import { CallCounter, type SimulatorStats } from './stats.ts'
 import { type TaskTruth, truthOf } from './task.ts'
 import type { TaskCalls } from './task-calls.ts'
@@ -56,7 +56,7 @@ export interface Simulator {
  */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const settings = settingsOf(options)
-  const now = () => (options.now?.() ?? new Date()).getTime()
+  const now = clockOf(options.now)
   const bench = createBench(new World(settings, now()), new FaultBook(settings.seed), now)
   const door = createDoor(bench, now)
   await listen(door.server, settings.port, settings.host)

@@ -33,13 +33,13 @@ WITH place AS (
   WHERE (proname ^@ 'delivery_' OR proname = 'track_delivery') AND prorettype <> 'trigger'::regtype
 )
 SELECT current_user AS role,
-  string_agg(privilege || ' on ' || object, ', ' ORDER BY part, object COLLATE "C", privilege COLLATE "C") FILTER (WHERE NOT granted) AS lacking
+  coalesce(array_agg(privilege || ' on ' || object ORDER BY part, object COLLATE "C", privilege COLLATE "C") FILTER (WHERE NOT granted), '{}') AS lacking
 FROM needed`
 
 export interface Rights {
   readonly role: string
-  /** `INSERT on delivery_task, …`; null where the role may do all that a worker does, and where there are no tables yet. */
-  readonly lacking: string | null
+  /** Each as `INSERT on delivery_task`. Empty where the role may do all that a worker does, and where there are no tables yet. */
+  readonly lacking: readonly string[]
 }
 
 /** What the role of the connection may not do of what a worker does. */

@@ -24,10 +24,12 @@ const ALLOWED: ReadonlyArray<readonly [file: string, text: RegExp]> = [
   ['store/reading/looks.ts', /Prisma\.raw\(STATES\.join\(', '\)\)/],
   ['store/prisma.ts', /\$queryRawUnsafe<AppliedMigration\[\]>\(APPLIED_MIGRATIONS\)/],
   // A whole number that the program chose, the file of a migration, and a constant: none of the three can be a parameter.
-  ['store/migrate.ts', /`SET lock_timeout = \$\{Math\.max\(1, Math\.round\(timeoutMs\)\)\}`/],
+  ['store/migrate.ts', /`SET LOCAL lock_timeout = \$\{Math\.max\(1, Math\.round\(timeoutMs\)\)\}`/],
   ['store/migrate.ts', /client\.query\(sql\)|\.query\(sql\)/],
   // A statement that a module of the store hands over whole, beside its parameters; a whole number and the name of a schema of the program's own.
   ['store/read-committed.ts', /\.query<Row>\(statement, \[\.\.\.values\]\)/],
+  ['store/lease.ts', /\.query<QueryResultRow>\(statement, values\)/],
+  ['store/session-settings.ts', /\.query\(bounded\(SET_UP, \[/],
   ['queue/schema.ts', /`SELECT \$\{POSTGRES_SCHEMA\}\.next_job_id\(name\)/],
   ['embedded/postgres.ts', /`CREATE DATABASE \$\{EMBEDDED_DATABASE\}`/],
 ]

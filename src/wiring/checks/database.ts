@@ -46,8 +46,16 @@ export function rightsCheck({ database, patienceMs }: DatabaseNeeds): Promise<Fi
     const rights = await patiently(rightsOf(database), patienceMs).catch(() => null)
     if (rights === null) return { detail: 'Not known: the database did not say.' }
     const { role, lacking } = rights
-    if (lacking === null) return { detail: `the role "${role}" reads and writes the tracker's tables` }
+    if (lacking.length === 0) return { detail: `the role "${role}" reads and writes the tracker's tables` }
     const remedy = `Run deploy/postgres/roles.sql as the owner of the database, then: GRANT delivery_worker TO "${role}"`
-    throw new Unwell(`The role "${role}" lacks ${lacking}.`, remedy)
+    throw new Unwell(`The role "${role}" lacks ${beginningOf(lacking)}.`, remedy)
   })
+}
+
+/** A role that was given nothing lacks some sixty rights: the first ones say as much. */
+const RIGHTS_SHOWN = 6
+
+function beginningOf(rights: readonly string[]): string {
+  const more = rights.length - RIGHTS_SHOWN
+  return `${rights.slice(0, RIGHTS_SHOWN).join(', ')}${more > 0 ? `, and ${more} ${more === 1 ? 'right' : 'rights'} more` : ''}`
 }

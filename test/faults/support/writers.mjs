@@ -83,7 +83,10 @@ function planOf(sentAt) {
   return { deadlineAt: new Date(sentAt.getTime() + 86_400_000), first: { at: new Date(), last: false } }
 }
 
-/** One failed poll that is enough. */
+/**
+ * One failed poll that is enough.
+ * @returns {import('../../../dist/core/plan.js').ScopeReport}
+ */
 function pauseOf(kind) {
   const code = kind === 'app' ? 'permission' : 'agent_id'
   const detail = { said: '1', message: 'no', scope: kind, requestId: null, agentId: AGENT_ID, ip: null }
@@ -91,17 +94,21 @@ function pauseOf(kind) {
   return { kind, problem, requestedAt: new Date(), agreement: { polls: 1, tasks: 1 }, probeDelaysMs: [60_000], until: null }
 }
 
+/** @returns {import('../../../dist/core/ports.js').Delay} */
 function delayOf(task) {
   const { problem, failuresInRow, calls, finalCalls } = task
   return { nextPollAt: new Date(Date.now() + 60_000), reason: pausedReason(task), problem, failuresInRow, calls, finalCalls }
 }
 
-/** Some wait for what may be lifted meanwhile. */
+/**
+ * Some wait for what may be lifted meanwhile.
+ * @returns {import('../../../dist/core/reasons.js').DelayReason}
+ */
 function pausedReason({ key }) {
   if (Number(key.taskId) % 2 === 0) return { code: 'call_rate', detail: null }
-  const [scope, problem] = Number(key.taskId) % 3 === 0 ? ['app', 'permission'] : ['pair', 'agent_id']
   const detail = { said: '1', message: 'no', requestId: null, agentId: AGENT_ID, ip: null, until: new Date().toISOString() }
-  return { code: 'paused', detail: { ...detail, scope, problem } }
+  const isApp = Number(key.taskId) % 3 === 0
+  return { code: 'paused', detail: { ...detail, scope: isApp ? 'app' : 'pair', problem: isApp ? 'permission' : 'agent_id' } }
 }
 
 /** One more person has read, whoever is first by chance; what else a look changes is written as well. */
