@@ -88,9 +88,9 @@ function planOf(sentAt) {
  * @returns {import('../../../dist/core/plan.js').ScopeReport}
  */
 function pauseOf(kind) {
-  const code = kind === 'app' ? 'permission' : 'agent_id'
   const detail = { said: '1', message: 'no', scope: kind, requestId: null, agentId: AGENT_ID, ip: null }
-  const problem = { code, detail }
+  /** @type {import('../../../dist/core/problems.js').Problem} */
+  const problem = { code: kind === 'app' ? 'permission' : 'agent_id', detail }
   return { kind, problem, requestedAt: new Date(), agreement: { polls: 1, tasks: 1 }, probeDelaysMs: [60_000], until: null }
 }
 
