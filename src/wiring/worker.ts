@@ -59,8 +59,6 @@ export function startWorker(config: WorkerConfig, log: Logger, options: { readon
 
   async function begin(): Promise<void> {
     await databaseReady(parts, () => closing !== null)
-    await parts.worker.beat()
-    await parts.repaired()
     if (closing !== null) return
     looks = run(parts, pace, config, outside)
     const watchdog = watchOver({ ...parts, patienceMs: WATCH_PATIENCE_MS }, looks, pace, wedged.resolve)
@@ -117,7 +115,17 @@ function run(parts: Parts, pace: Pace, config: WorkerConfig, { closers }: Outsid
   const { store, journal, now } = parts
   const deps = { store, timers: createLookTimers(parts.queue, now), timing: pace.timing, now, journal }
   const failed = (what: string) => (error: unknown) => journal.failed({ what, error })
-  const beat = startInterval(pace.beatEveryMs, () => parts.worker.beat(), failed('saying that this worker runs'))
+  let isRepaired = false
+  const beat = startInterval(
+    pace.beatEveryMs,
+    async () => {
+      await parts.worker.beat()
+      // Once for each start, when the database answers: the configuration may be another than before.
+      if (!isRepaired) await parts.repaired()
+      isRepaired = true
+    },
+    failed('saying that this worker runs'),
+  )
   closers.add('sign of life', async () => {
     await beat.stop()
     await parts.worker.leave()
