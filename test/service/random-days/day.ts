@@ -1,0 +1,213 @@
+import fc from 'fast-check'
+import type { TaskKey } from '../../../src/core/delivery.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../src/core/delivery.ts'
+
+/** A day of some tasks with faults of every scope. All times are minutes after the day's begin; nothing else is random but what `seed` decides. */
+export interface Day {
+  /** Decides which worker takes a timer, and how long answers take. */
+  readonly seed: number
+  readonly startAt: Date
+  readonly workers: number
+  readonly apps: readonly AppSpec[]
+  readonly tasks: readonly TaskSpec[]
+  readonly faults: readonly Fault[]
+}
+
+export interface AppSpec {
+  readonly name: string
+  /** For tasks that do not bring their own; null: the app has none. */
+  readonly agentId: string | null
+  readonly monthlyBudget: number | null
+  readonly callsPerSecond: number
+}
+
+export interface TaskSpec {
+  readonly key: TaskKey
+  /** The task's own; null: that of the app. */
+  readonly agentId: string | null
+  readonly sentMinute: number
+  /** From the send to the enqueue. */
+  readonly enqueuedAfter: number
+  readonly sentAtGiven: boolean
+  /** The sender named the recipients. */
+  readonly isNamed: boolean
+  readonly people: readonly PersonSpec[]
+  readonly cancelledMinute: number | null
+  /** What DingTalk answers 24 hours after the send and later. */
+  readonly forgottenCode: string
+}
+
+export interface PersonSpec {
+  readonly userId: string
+  /** Minutes from the send to the first list that names the person. */
+  readonly listedAfter: number
+  readonly end: 'reads' | 'never reads' | 'failed' | 'invalid' | 'forbidden'
+  /** Minutes from being listed to the read. */
+  readonly readAfter: number
+}
+
+/** What DingTalk or the network answers, and how many calls of getsendresult it takes before the answer. */
+export interface Said {
+  readonly code: string
+  readonly message: string
+}
+
+interface During {
+  readonly begin: number
+  /** Exclusive. */
+  readonly end: number
+}
+
+export type Fault = During &
+  (
+    | { readonly scope: 'task' | 'answer'; readonly key: TaskKey; readonly said: Said }
+    | { readonly scope: 'pair'; readonly app: string; readonly agentId: string; readonly said: Said }
+    /** Its way out of the network: each call is refused. */
+    | { readonly scope: 'worker'; readonly kind: 'address'; readonly app: string; readonly worker: number; readonly said: Said }
+    /** Its credentials: no token is to be had, so no call is made. */
+    | { readonly scope: 'worker'; readonly kind: 'credentials'; readonly app: string; readonly worker: number; readonly said: Said }
+    /** Its token is refused, and so is the next one. */
+    | { readonly scope: 'worker'; readonly kind: 'token'; readonly app: string; readonly worker: number; readonly said: Said }
+    | { readonly scope: 'app'; readonly app: string; readonly said: Said; readonly endIsNamed: boolean }
+    | { readonly scope: 'outage'; readonly said: Said }
+    /** The token endpoint is down, so no call is made. */
+    | { readonly scope: 'token outage'; readonly said: Said }
+  )
+
+/** An agent id that is no app's. */
+export const WRONG_AGENT = '666'
+const OWN_AGENT = '555'
+
+const said = (code: string, message = 'no'): Said => ({ code, message })
+
+const TASK_REFUSALS = [said('400002'), said('40035'), said('33012'), said('15', 'Call timeout'), said('50', '调用超时')]
+const STRAY_ANSWERS = [said('987654'), said('0', 'empty')]
+const PAIR_REFUSALS = [said('41011'), said('41020'), said('40', 'Missing required arguments:agent_id')]
+const ADDRESS_REFUSALS = [said('60020', 'request ip=203.0.113.7 is not allowed'), said('Forbidden.AccessDenied.IpNotInWhiteList')]
+const CREDENTIALS = [said('invalidClientIdOrSecret'), said('40096'), said('UNKNOWN_APP'), said('PRIVATE_ADDRESS')]
+const TOKEN_REFUSALS = [said('40014'), said('42001'), said('HTTP_401')]
+const PERMISSIONS = [said('60011'), said('88/40000'), said('48002'), said('22'), said('InvalidAction.NotFound')]
+export const RATE_LIMITS = [said('90018', 'too fast'), said('90002', 'too fast')]
+/** They last a second. */
+export const QPS_LIMITS = [said('Forbidden.AccessDenied.QpsLimitForApi'), said('Forbidden.AccessDenied.QpsLimitForAppkeyAndApi')]
+export const QUOTAS = [said('90020'), said('Forbidden.AccessDenied.ApiCountLimitForOrg')]
+const OUTAGES = [
+  said('TIMEOUT'),
+  said('HTTP_502'),
+  said('NOT_JSON'),
+  said('-1'),
+  said('15', 'isp.top-remote-connection-timeout 远程服务调用超时'),
+]
+const TOKEN_OUTAGES = [said('TIMEOUT'), said('HTTP_503')]
+
+/** The day and half of the next one: every task that is sent in the first half of the day ends in it. */
+const LAST_MINUTE = 36 * 60
+
+const aTime = (maxLength = LAST_MINUTE): fc.Arbitrary<During> =>
+  fc
+    .record({
+      begin: fc.integer({ min: -10, max: LAST_MINUTE }),
+      length: fc.oneof(fc.integer({ min: 1, max: 90 }), fc.integer({ min: 1, max: maxLength })),
+    })
+    .map(({ begin, length }) => ({ begin, end: begin + Math.min(length, maxLength) }))
+
+const PERSON_ENDS = ['reads', 'reads', 'never reads', 'never reads', 'failed', 'invalid', 'forbidden'] as const
+
+const somePeople: fc.Arbitrary<PersonSpec[]> = fc
+  .array(
+    fc.record({
+      listedAfter: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 90 })),
+      end: fc.constantFrom<PersonSpec['end']>(...PERSON_ENDS),
+      readAfter: fc.double({ min: 0.01, max: 1_500, noNaN: true }),
+    }),
+    { minLength: 1, maxLength: 4 },
+  )
+  .map((people) => people.map((person, i) => ({ ...person, userId: `p${i}` })))
+
+const someApps: fc.Arbitrary<AppSpec[]> = fc
+  .array(
+    fc.record({
+      hasAgentId: fc.integer({ min: 0, max: 9 }).map((n) => n > 0),
+      monthlyBudget: fc.oneof({ weight: 2, arbitrary: fc.constant(null) }, fc.integer({ min: 0, max: 90 })),
+      callsPerSecond: fc.constantFrom(1, 5, 15),
+    }),
+    { minLength: 1, maxLength: 3 },
+  )
+  .map((apps) => apps.map(({ hasAgentId, ...app }, i) => ({ ...app, name: `app${i}`, agentId: hasAgentId ? `10${i}` : null })))
+
+const aTaskOf = (apps: readonly AppSpec[]): fc.Arbitrary<Omit<TaskSpec, 'key'> & { readonly app: string }> =>
+  fc.record({
+    app: fc.constantFrom(...apps.map(({ name }) => name)),
+    agentId: fc.oneof({ weight: 8, arbitrary: fc.constant(null) }, fc.constantFrom(OWN_AGENT, WRONG_AGENT)),
+    sentMinute: fc.integer({ min: 0, max: 12 * 60 }),
+    enqueuedAfter: fc.oneof(
+      { weight: 4, arbitrary: fc.constant(0) },
+      fc.integer({ min: 0, max: 60 }),
+      fc.integer({ min: 0, max: 25 * 60 }),
+    ),
+    sentAtGiven: fc.integer({ min: 0, max: 3 }).map((n) => n > 0),
+    isNamed: fc.boolean(),
+    people: somePeople,
+    cancelledMinute: fc.oneof({ weight: 9, arbitrary: fc.constant(null) }, fc.integer({ min: 0, max: LAST_MINUTE })),
+    forgottenCode: fc.constantFrom('400002', '40035', '987654', '1430004'),
+  })
+
+const aFault = (apps: readonly AppSpec[], tasks: readonly TaskSpec[], workers: number): fc.Arbitrary<Fault> => {
+  const app = fc.constantFrom(...apps.map(({ name }) => name))
+  const key = fc.constantFrom(...tasks.map((task) => task.key))
+  const worker = fc.integer({ min: 0, max: workers - 1 })
+  const [one, all] = [<T>(list: readonly T[]) => fc.constantFrom(...list), fc.tuple]
+  const of = <T extends object>(rest: fc.Arbitrary<T>, maxLength?: number): fc.Arbitrary<T & During> =>
+    all(rest, aTime(maxLength)).map(([fields, during]) => ({ ...fields, ...during }))
+  const k = <const S extends string>(value: S) => fc.constant(value)
+  return fc.oneof(
+    of(fc.record({ scope: k('task'), key, said: one(TASK_REFUSALS) })),
+    of(fc.record({ scope: k('answer'), key, said: one(STRAY_ANSWERS) })),
+    of(
+      fc.record({
+        scope: k('pair'),
+        app,
+        agentId: fc.constantFrom(OWN_AGENT, ...apps.flatMap((each) => each.agentId ?? [])),
+        said: one(PAIR_REFUSALS),
+      }),
+    ),
+    of(fc.record({ scope: k('worker'), kind: k('address'), app, worker, said: one(ADDRESS_REFUSALS) })),
+    of(fc.record({ scope: k('worker'), kind: k('credentials'), app, worker, said: one(CREDENTIALS) })),
+    of(fc.record({ scope: k('worker'), kind: k('token'), app, worker, said: one(TOKEN_REFUSALS) })),
+    of(fc.record({ scope: k('app'), app, said: one(PERMISSIONS), endIsNamed: k_false })),
+    of(fc.record({ scope: k('app'), app, said: one(RATE_LIMITS), endIsNamed: fc.boolean() }), 120),
+    of(fc.record({ scope: k('app'), app, said: one(QPS_LIMITS), endIsNamed: k_false }), 2),
+    of(fc.record({ scope: k('app'), app, said: one(QUOTAS), endIsNamed: k_false })),
+    of(fc.record({ scope: k('outage'), said: one(OUTAGES) })),
+    of(fc.record({ scope: k('token outage'), said: one(TOKEN_OUTAGES) })),
+  )
+}
+
+const k_false = fc.constant(false)
+
+/** The second begin has a turn of the month, in China's time, eight hours later. */
+const BEGINS = [new Date('2026-11-23T01:00:00Z'), new Date('2026-11-30T08:00:00Z')]
+
+/** @param limits how large a day may be */
+export const aDay = (limits: { readonly tasks: number; readonly faults: number } = { tasks: 10, faults: 4 }): fc.Arbitrary<Day> =>
+  fc
+    .record({ seed: fc.nat(), startAt: fc.constantFrom(...BEGINS), workers: fc.integer({ min: 1, max: 3 }), apps: someApps })
+    .chain((day) =>
+      fc
+        .array(aTaskOf(day.apps), { minLength: 1, maxLength: limits.tasks })
+        .map((tasks) => ({ ...day, tasks: tasks.map(({ app, ...task }, i): TaskSpec => ({ ...task, key: { app, taskId: `7000${i}` } })) })),
+    )
+    .chain((day) => fc.array(aFault(day.apps, day.tasks, day.workers), { maxLength: limits.faults }).map((faults) => ({ ...day, faults })))
+
+export function atMinute({ startAt }: Pick<Day, 'startAt'>, minute: number): Date {
+  return new Date(startAt.getTime() + minute * MINUTE_MS)
+}
+
+/** When DingTalk forgets the task: its own clock counts from the true send. */
+export function forgottenAt(day: Day, { sentMinute }: TaskSpec): Date {
+  return new Date(atMinute(day, sentMinute).getTime() + 24 * HOUR_MS)
+}
+
+export function agentIdOf({ apps }: Day, { key, agentId }: Pick<TaskSpec, 'key' | 'agentId'>): string | null {
+  return agentId ?? apps.find(({ name }) => name === key.app)?.agentId ?? null
+}

@@ -1,0 +1,311 @@
+import { HOUR_MS, MINUTE_MS, type RecipientState, SECOND_MS } from '../../../src/core/delivery.ts'
+import { PROBLEM_RULES, problemCodeOf } from '../../../src/core/problems.ts'
+import { jitterOf, lastLookAt, plannedLooks } from '../../../src/core/schedule.ts'
+import { agentIdOf, atMinute, type Day, type Fault, forgottenAt, type PersonSpec, WRONG_AGENT } from './day.ts'
+import { isDuring, type Received, saidAt, tokenFaultAt } from './dingtalk.ts'
+import { type FaultEnd, monthOf, nameOf, type Outcome, type TaskOutcome, TIMING } from './simulation.ts'
+
+/** What a day must hold, by name; each says what broke it. */
+export const RULES: Readonly<Record<string, (outcome: Outcome) => readonly string[]>> = {
+  'no poll rejects': ({ errors }) => errors.map((error) => (error instanceof Error ? (error.stack ?? error.message) : String(error))),
+  'a task ends inside its window only when everybody is accounted for or it is cancelled, and at the deadline it ends': endsInTime,
+  'the reason of an end fits what happened': reasonsFit,
+  'never more calls count than the budget has': ({ ledger }) => ledger.overspent,
+  'the calls that count are those that DingTalk received and counts': countedAsReceived,
+  'the calls of a task are those that DingTalk received for it, and not more than its cap': callsOfTasks,
+  'a task that never had a successful poll, and was refused for its own sake, is polled five times at most': fiveCallsAtMost,
+  'every task for which there was budget has its final poll': finalPolls,
+  'a task outside every fault loses no poll': healthyTasksLoseNothing,
+  'what a fault kept from being polled is polled soon after its end': heals,
+  'nobody leaves "read", and a true read lies in its bracket': bracketsHold,
+}
+
+/** By rule: what broke it; nothing where all hold. */
+export function broken(outcome: Outcome): Record<string, readonly string[]> {
+  const results = Object.entries(RULES).map(([name, rule]) => [name, rule(outcome)] as const)
+  return Object.fromEntries(results.filter(([, problems]) => problems.length > 0))
+}
+
+const iso = (time: Date | null): string => time?.toISOString() ?? 'never'
+const later = (time: Date, ms: number): Date => new Date(time.getTime() + ms)
+const about = (tasks: readonly TaskOutcome[], rule: (task: TaskOutcome) => readonly string[]): string[] =>
+  tasks.flatMap((task) => rule(task).map((text) => `${nameOf(task.spec.key)}: ${text}`))
+
+const finalAt = ({ stored }: TaskOutcome): Date => lastLookAt(stored.deadlineAt, TIMING, jitterOf(stored.key))
+const receivedFor = ({ received }: Outcome, { spec }: TaskOutcome): Received[] =>
+  received.filter(({ key }) => nameOf(key) === nameOf(spec.key))
+const problemsOf = (calls: readonly Received[]): string[] => calls.flatMap(({ code, message }) => problemCodeOf(code, message) ?? [])
+const successes = ({ polls }: TaskOutcome): Date[] =>
+  polls.filter(({ outcome }) => outcome === 'observed').map(({ requestedAt }) => requestedAt)
+
+function endsInTime({ tasks }: Outcome): string[] {
+  return about(tasks, ({ stored, endedAt, enqueuedAt }) => {
+    const { status, deadlineAt } = stored
+    if (endedAt === null) return [`is still ${status}`]
+    const latest = later(deadlineAt > enqueuedAt ? deadlineAt : enqueuedAt, 30 * SECOND_MS)
+    if (endedAt > latest) return [`ended at ${iso(endedAt)}, its deadline was ${iso(deadlineAt)}`]
+    const isEarly = endedAt < deadlineAt && status !== 'complete' && status !== 'cancelled'
+    return isEarly ? [`is ${status} since ${iso(endedAt)}, its deadline is ${iso(deadlineAt)}`] : []
+  })
+}
+
+function reasonsFit(outcome: Outcome): string[] {
+  return about(outcome.tasks, (task) => {
+    const { status, reason, goodPolls, lastObservedAt, counts } = { ...task.stored, counts: countKinds(task) }
+    const calls = receivedFor(outcome, task)
+    const isFit = ((): boolean => {
+      switch (reason?.code) {
+        case 'all_read':
+          return status === 'complete' && Object.keys(counts).join() === 'read'
+        case 'all_accounted_for':
+          return status === 'complete' && counts['pending'] === undefined && counts['unread'] === undefined
+        case 'cancelled':
+          return status === 'cancelled'
+        case 'window_over':
+          return status === 'expired' && lastObservedAt !== null && lastObservedAt >= later(task.stored.deadlineAt, -12 * MINUTE_MS)
+        case 'window_closed_early': {
+          const { refusedSince, said } = reason.detail
+          return (
+            status === 'expired' && goodPolls > 0 && calls.some((call) => call.code === said && call.requestedAt >= new Date(refusedSince))
+          )
+        }
+        case 'blind_before_deadline':
+          return status === 'expired' && goodPolls > 0
+        case 'never_observed':
+          return status === 'expired' && successes(task).length === 0
+        case 'sent_too_long_ago':
+          return status === 'expired' && calls.length === 0
+        default:
+          return status === 'stopped' && goodPolls === 0 && isRefusal(outcome, task)
+      }
+    })()
+    return isFit
+      ? []
+      : [`${status} with ${JSON.stringify(reason)}, ${goodPolls} successful polls, calls ${calls.map(({ code }) => code).join()}`]
+  })
+}
+
+/** The worker had an answer of DingTalk, for the task or for a token, that says what the reason says. */
+function isRefusal(outcome: Outcome, task: TaskOutcome): boolean {
+  const { reason } = task.stored
+  if (reason === null) return false
+  if (problemsOf(receivedFor(outcome, task)).includes(reason.code === 'probably_too_many_recipients' ? 'call_timeout' : reason.code))
+    return true
+  return outcome.day.faults.some(({ said }) => problemCodeOf(said.code, said.message) === reason.code)
+}
+
+function countKinds({ stored }: TaskOutcome): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { state } of stored.recipients) counts[state.kind] = (counts[state.kind] ?? 0) + 1
+  return counts
+}
+
+function countedAsReceived({ day, received, ledger }: Outcome): string[] {
+  return day.apps.flatMap(({ name }) => {
+    const calls = received.filter(({ key, isCounted }) => key.app === name && isCounted)
+    const counted = [...(ledger.counted.get(name)?.values() ?? [])]
+    const sum = counted.reduce((total, each) => total + each, 0)
+    return sum === calls.length ? monthsDiffer(name, calls, ledger) : [`${name}: ${sum} count, ${calls.length} were received`]
+  })
+}
+
+/** A call that was granted within moments of the turn of a month may be received in the other one. */
+function monthsDiffer(app: string, calls: readonly Received[], { counted }: Outcome['ledger']): string[] {
+  return [...(counted.get(app) ?? [])].flatMap(([month, sum]) => {
+    const slack = 5 * SECOND_MS
+    const surely = calls.filter((call) => [-slack, slack].every((ms) => monthOf(later(call.requestedAt, ms)) === month)).length
+    const perhaps = calls.filter((call) => [-slack, slack].some((ms) => monthOf(later(call.requestedAt, ms)) === month)).length
+    return sum >= surely && sum <= perhaps ? [] : [`${app} in ${month}: ${sum} count, ${surely} to ${perhaps} were received`]
+  })
+}
+
+function callsOfTasks(outcome: Outcome): string[] {
+  return about(outcome.tasks, (task) => {
+    const { length } = receivedFor(outcome, task)
+    if (task.stored.calls !== length) return [`${task.stored.calls} calls stored, ${length} received`]
+    const recorded = task.polls.reduce((sum, { calls }) => sum + calls, 0)
+    if (recorded !== length) return [`${recorded} calls recorded with its polls, ${length} received`]
+    return length > TIMING.maxCalls ? [`${length} calls, the cap is ${TIMING.maxCalls}`] : []
+  })
+}
+
+function fiveCallsAtMost(outcome: Outcome): string[] {
+  return about(outcome.tasks, (task) => {
+    const calls = receivedFor(outcome, task)
+    const isOwn = ({ code, message }: Received): boolean => {
+      const problem = problemCodeOf(code, message)
+      return problem !== null && ['task', 'pair'].includes(PROBLEM_RULES[problem].scope)
+    }
+    return calls.length > 5 && calls.every(isOwn) ? [`${calls.length} calls at ${calls.map((call) => iso(call.requestedAt)).join()}`] : []
+  })
+}
+
+/** As long as this one worker must be able to call before the deadline, so that a final poll is expected. */
+const REACHABLE_MS = 90 * SECOND_MS
+
+function finalPolls(outcome: Outcome): string[] {
+  const { day, ledger, tasks } = outcome
+  return day.apps.flatMap(({ name }) => {
+    const missing = tasks.filter((task) => task.spec.key.app === name && hadToHaveFinalPoll(day, task) && !hasFinalCall(outcome, task))
+    const excused = ledger.withoutBudget.get(name) ?? 0
+    return missing.length <= excused
+      ? []
+      : [`${missing.map(({ spec }) => nameOf(spec.key)).join()} have no final poll, ${excused} had no budget`]
+  })
+}
+
+function hasFinalCall(outcome: Outcome, task: TaskOutcome): boolean {
+  return receivedFor(outcome, task).some(({ requestedAt }) => requestedAt >= finalAt(task))
+}
+
+function hadToHaveFinalPoll(day: Day, task: TaskOutcome): boolean {
+  const { stored, endedAt, enqueuedAt } = task
+  if (agentIdOf(day, task.spec) === null || endedAt === null || endedAt < stored.deadlineAt) return false
+  const from = later(enqueuedAt, 5 * SECOND_MS) > finalAt(task) ? later(enqueuedAt, 5 * SECOND_MS) : finalAt(task)
+  return isReachable(day, stored.key.app, from, stored.deadlineAt)
+}
+
+/** Some worker has a token for {@link REACHABLE_MS} at a stretch. */
+function isReachable(day: Day, app: string, from: Date, until: Date): boolean {
+  return Array.from({ length: day.workers }, (_, worker) => worker).some((worker) => {
+    let since: Date | null = null
+    for (let time = from; time < until; time = later(time, SECOND_MS)) {
+      since = tokenFaultAt(day, worker, app, time) === null ? (since ?? time) : null
+      if (since !== null && time.getTime() - since.getTime() >= REACHABLE_MS) return true
+    }
+    return false
+  })
+}
+
+/** Until a poll that was handed from a worker that cannot make it to one that can is made. */
+const HANDOVER_MS = 45 * SECOND_MS
+
+function healthyTasksLoseNothing(outcome: Outcome): string[] {
+  return about(
+    outcome.tasks.filter((task) => isOutsideEveryFault(outcome, task)),
+    (task) => {
+      const { stored, enqueuedAt, endedAt } = task
+      const good = successes(task)
+      const planned = plannedLooks(stored, TIMING).map((look) => look.at)
+      const lost = planned.filter((time, i) => {
+        if (time <= enqueuedAt || endedAt === null || endedAt <= later(time, HANDOVER_MS)) return false
+        // A planned poll that comes shortly after another is skipped.
+        const previous = planned[i - 1]
+        const from = previous === undefined ? time : later(time, -TIMING.minGapMs)
+        return !good.some((at) => at >= from && at <= later(time, HANDOVER_MS))
+      })
+      return lost.map((time) => `the poll of ${iso(time)} was not made`)
+    },
+  )
+}
+
+/** No fault reaches it: not by itself, its pair, its app or DingTalk; and there is always a worker that can poll it. */
+function isOutsideEveryFault({ day, tasks }: Outcome, { spec, stored }: TaskOutcome): boolean {
+  const app = day.apps.find(({ name }) => name === spec.key.app)
+  const agentId = agentIdOf(day, spec)
+  if (app === undefined || agentId === null || agentId === WRONG_AGENT) return false
+  if (app.monthlyBudget !== null && app.monthlyBudget < tasks.filter(({ spec: { key } }) => key.app === app.name).length * TIMING.maxCalls)
+    return false
+  if (forgottenAt(day, spec) < stored.deadlineAt) return false
+  const broken = new Set(day.faults.flatMap((fault) => (fault.scope === 'worker' && fault.app === app.name ? [fault.worker] : [])))
+  return broken.size < day.workers && !day.faults.some((fault) => fault.scope !== 'worker' && affects(day, fault, spec))
+}
+
+function affects(day: Day, fault: Fault, spec: TaskOutcome['spec']): boolean {
+  switch (fault.scope) {
+    case 'task':
+    case 'answer':
+      return nameOf(fault.key) === nameOf(spec.key)
+    case 'pair':
+      return fault.app === spec.key.app && fault.agentId === agentIdOf(day, spec)
+    case 'worker':
+    case 'app':
+      return fault.app === spec.key.app
+    case 'outage':
+    case 'token outage':
+      return true
+    default:
+      return fault satisfies never
+  }
+}
+
+/** From the end of a fault to a success: the longest documented pause of a problem, and what comes on top of it (lease, spread, hand-over). */
+const LONGEST_PROBE_MS = 4 * HOUR_MS
+const ON_TOP_MS = 3 * MINUTE_MS
+
+function heals(outcome: Outcome): string[] {
+  return outcome.ends.flatMap((end) => end.tasks.flatMap(({ task, pauses }) => healed(outcome, end, task.key, { task, pauses })))
+}
+
+function healed(outcome: Outcome, { fault, at }: FaultEnd, key: TaskOutcome['spec']['key'], then: FaultEnd['tasks'][number]): string[] {
+  const { day } = outcome
+  const task = outcome.tasks.find(({ spec }) => nameOf(spec.key) === nameOf(key))
+  if (task === undefined || !affects(day, fault, task.spec)) return []
+  const due = later(at, boundOf(task, at, then))
+  const isByFinal = due > finalAt(task)
+  const until = isByFinal ? task.stored.deadlineAt : due
+  // Near the deadline there is no time left; other faults go on; what the budget does not allow is another rule's.
+  if (later(at, 10 * MINUTE_MS) > task.stored.deadlineAt || !isAllWell(outcome, task, at, until)) return []
+  const ended = task.endedAt !== null && task.endedAt < until
+  if (ended || successes(task).some((time) => time >= later(at, -5 * SECOND_MS) && time <= until)) return []
+  return [`${nameOf(key)}: no success from ${iso(at)}, when ${JSON.stringify(fault)} ended, to ${iso(until)}`]
+}
+
+/** Longer than any window. */
+const NEVER_MS = 48 * HOUR_MS
+
+/** How soon a task has to be polled again. */
+function boundOf(task: TaskOutcome, at: Date, { task: before, pauses }: FaultEnd['tasks'][number]): number {
+  const next = plannedLooks(task.stored, TIMING).find((look) => look.at > later(at, TIMING.minGapMs))
+  const plannedMs = next === undefined ? NEVER_MS : next.at.getTime() - at.getTime()
+  const isUsedUp = before.calls >= TIMING.maxCalls - TIMING.finalCalls
+  if (isUsedUp) return NEVER_MS
+  const [pause] = pauses
+  // A pause is lifted by whichever task probes it, and that brings the others forward.
+  if (pause !== undefined && before.problem === null) {
+    const { probeMinutes, firstProbeMinutes } = PROBLEM_RULES[pause]
+    return Math.max(...probeMinutes, ...firstProbeMinutes) * MINUTE_MS + ON_TOP_MS
+  }
+  return before.goodPolls === 0 ? NEVER_MS : Math.max(LONGEST_PROBE_MS, plannedMs) + ON_TOP_MS
+}
+
+/** From `from` to `until` nothing else keeps the task from being polled. */
+function isAllWell({ day, tasks }: Outcome, { spec, stored }: TaskOutcome, from: Date, until: Date): boolean {
+  const agentId = agentIdOf(day, spec)
+  const app = day.apps.find(({ name }) => name === spec.key.app)
+  if (agentId === null || agentId === WRONG_AGENT || app === undefined || forgottenAt(day, spec) < until) return false
+  if (app.monthlyBudget !== null && app.monthlyBudget < tasks.filter(({ spec: { key } }) => key.app === app.name).length * TIMING.maxCalls)
+    return false
+  return (
+    !day.faults.some((fault) => affects(day, fault, spec) && atMinute(day, fault.begin) < until && atMinute(day, fault.end) > from) &&
+    stored.deadlineAt > from
+  )
+}
+
+function bracketsHold(outcome: Outcome): string[] {
+  const { day } = outcome
+  return about(outcome.tasks, (task) => [
+    ...task.transitions.filter(({ from }) => from === 'read').map(({ userId, to }) => `${userId} went from read to ${to}`),
+    ...task.stored.recipients.flatMap(({ userId, state }) => {
+      const person = task.spec.people.find((each) => each.userId === userId)
+      if (person === undefined) return [`${userId} is nobody`]
+      const readAt = person.end === 'reads' ? atMinute(day, task.spec.sentMinute + person.listedAfter + person.readAfter) : null
+      return isTrue(state, person, readAt, task) ? [] : [`${userId} is ${JSON.stringify(state)}, the read was at ${iso(readAt)}`]
+    }),
+  ])
+}
+
+function isTrue(state: RecipientState, person: PersonSpec, readAt: Date | null, { stored }: TaskOutcome): boolean {
+  switch (state.kind) {
+    case 'read': {
+      const from = state.lastUnreadAt ?? (stored.sentAtGiven ? stored.sentAt : null)
+      return readAt !== null && (from === null || from < readAt) && readAt <= state.firstReadAt
+    }
+    case 'unread':
+      return person.end === 'never reads' || (readAt !== null && state.lastUnreadAt < readAt)
+    case 'pending':
+      return true
+    default:
+      return person.end === state.kind
+  }
+}
