@@ -1,6 +1,7 @@
 import { HOUR_MS, MINUTE_MS, type RecipientState, SECOND_MS } from '../../../src/core/delivery.ts'
 import { PROBLEM_RULES, problemCodeOf } from '../../../src/core/problems.ts'
 import { jitterOf, lastLookAt, plannedLooks } from '../../../src/core/schedule.ts'
+import type { StoredTask } from '../../support/memory-store.ts'
 import { agentIdOf, atMinute, type Day, type Fault, forgottenAt, type PersonSpec, WRONG_AGENT } from './day.ts'
 import { isDuring, type Received, saidAt, tokenFaultAt } from './dingtalk.ts'
 import { type FaultEnd, monthOf, nameOf, type Outcome, type TaskOutcome, TIMING } from './simulation.ts'
@@ -187,12 +188,10 @@ function healthyTasksLoseNothing(outcome: Outcome): string[] {
       const { stored, enqueuedAt, endedAt } = task
       const good = successes(task)
       const planned = plannedLooks(stored, TIMING).map((look) => look.at)
-      const lost = planned.filter((time, i) => {
+      const lost = planned.filter((time) => {
         if (time <= enqueuedAt || endedAt === null || endedAt <= later(time, HANDOVER_MS)) return false
         // A planned poll that comes shortly after another is skipped.
-        const previous = planned[i - 1]
-        const from = previous === undefined ? time : later(time, -TIMING.minGapMs)
-        return !good.some((at) => at >= from && at <= later(time, HANDOVER_MS))
+        return !good.some((at) => at >= later(time, -TIMING.minGapMs - 5 * SECOND_MS) && at <= later(time, HANDOVER_MS))
       })
       return lost.map((time) => `the poll of ${iso(time)} was not made`)
     },
@@ -234,38 +233,38 @@ const LONGEST_PROBE_MS = 4 * HOUR_MS
 const ON_TOP_MS = 3 * MINUTE_MS
 
 function heals(outcome: Outcome): string[] {
-  return outcome.ends.flatMap((end) => end.tasks.flatMap(({ task, pauses }) => healed(outcome, end, task.key, { task, pauses })))
+  return outcome.ends.flatMap((end) => end.tasks.flatMap((before) => healed(outcome, end, before)))
 }
 
-function healed(outcome: Outcome, { fault, at }: FaultEnd, key: TaskOutcome['spec']['key'], then: FaultEnd['tasks'][number]): string[] {
+function healed(outcome: Outcome, { fault, at }: FaultEnd, before: StoredTask): string[] {
   const { day } = outcome
-  const task = outcome.tasks.find(({ spec }) => nameOf(spec.key) === nameOf(key))
+  const task = outcome.tasks.find(({ spec }) => nameOf(spec.key) === nameOf(before.key))
   if (task === undefined || !affects(day, fault, task.spec)) return []
-  const due = later(at, boundOf(task, at, then))
+  const due = later(at, boundOf(task, at, before))
   const isByFinal = due > finalAt(task)
   const until = isByFinal ? task.stored.deadlineAt : due
   // Near the deadline there is no time left; other faults go on; what the budget does not allow is another rule's.
   if (later(at, 10 * MINUTE_MS) > task.stored.deadlineAt || !isAllWell(outcome, task, at, until)) return []
   const ended = task.endedAt !== null && task.endedAt < until
   if (ended || successes(task).some((time) => time >= later(at, -5 * SECOND_MS) && time <= until)) return []
-  return [`${nameOf(key)}: no success from ${iso(at)}, when ${JSON.stringify(fault)} ended, to ${iso(until)}`]
+  return [`${nameOf(before.key)}: no success from ${iso(at)}, when ${JSON.stringify(fault)} ended, to ${iso(until)}`]
 }
 
 /** Longer than any window. */
 const NEVER_MS = 48 * HOUR_MS
 
 /** How soon a task has to be polled again. */
-function boundOf(task: TaskOutcome, at: Date, { task: before, pauses }: FaultEnd['tasks'][number]): number {
+function boundOf(task: TaskOutcome, at: Date, before: StoredTask): number {
   const next = plannedLooks(task.stored, TIMING).find((look) => look.at > later(at, TIMING.minGapMs))
   const plannedMs = next === undefined ? NEVER_MS : next.at.getTime() - at.getTime()
   const isUsedUp = before.calls >= TIMING.maxCalls - TIMING.finalCalls
   if (isUsedUp) return NEVER_MS
-  const [pause] = pauses
-  // A pause is lifted by whichever task probes it, and that brings the others forward.
-  if (pause !== undefined && before.problem === null) {
-    const { probeMinutes, firstProbeMinutes } = PROBLEM_RULES[pause]
+  // A pause is lifted by whichever task probes it, and that brings forward those that it delayed.
+  if (before.delay?.code === 'paused' && before.problem === null) {
+    const { probeMinutes, firstProbeMinutes } = PROBLEM_RULES[before.delay.detail.problem]
     return Math.max(...probeMinutes, ...firstProbeMinutes) * MINUTE_MS + ON_TOP_MS
   }
+  if (before.problem === null && before.delay === null) return plannedMs + ON_TOP_MS
   return before.goodPolls === 0 ? NEVER_MS : Math.max(LONGEST_PROBE_MS, plannedMs) + ON_TOP_MS
 }
 

@@ -3,7 +3,7 @@ import type { TaskKey } from '../../../src/core/delivery.ts'
 import { MINUTE_MS } from '../../../src/core/delivery.ts'
 import type { Poll, Transition } from '../../../src/core/plan.ts'
 import type { AppGate, AppLimits, LookTimers, Timer, WorkerBook, WorkerState } from '../../../src/core/ports.ts'
-import { PROBLEM_CODES, PROBLEM_RULES, type ProblemCode } from '../../../src/core/problems.ts'
+import { PROBLEM_CODES, PROBLEM_RULES } from '../../../src/core/problems.ts'
 import { type PlannedLook, timingOf } from '../../../src/core/schedule.ts'
 import { adopt } from '../../../src/service/adopt.ts'
 import { createPermits } from '../../../src/service/permits.ts'
@@ -45,11 +45,11 @@ export interface TaskOutcome {
   readonly transitions: readonly Transition[]
 }
 
-/** The state of the scopes around the open tasks when a fault ends. */
+/** The open tasks when a fault ends. */
 export interface FaultEnd {
   readonly fault: Fault
   readonly at: Date
-  readonly tasks: ReadonlyArray<{ readonly task: StoredTask; readonly pauses: readonly ProblemCode[] }>
+  readonly tasks: readonly StoredTask[]
 }
 
 /** Calls as the gate counts them, by app and month. */
@@ -157,12 +157,7 @@ function createWorld(day: Day) {
   for (const fault of day.faults) {
     const endAt = atMinute(day, fault.end)
     at(endAt, () => {
-      const open = store.rows().filter(({ status }) => status === 'tracking')
-      ends.push({
-        fault,
-        at: endAt,
-        tasks: open.map((task) => ({ task, pauses: pausesOf(gate, task, agentOf(task.key.app, task.agentId)) })),
-      })
+      ends.push({ fault, at: endAt, tasks: store.rows().filter(({ status }) => status === 'tracking') })
     })
   }
 
@@ -200,11 +195,6 @@ async function enqueue(day: Day, store: MemoryStore, spec: TaskSpec): Promise<vo
       sentAt: sentAtGiven ? atMinute(day, spec.sentMinute) : null,
     },
   ])
-}
-
-function pausesOf(gate: MemoryGate, { key }: StoredTask, agentId: string | null): ProblemCode[] {
-  const { app, pair } = gate.scopesOf(key.app, agentId)
-  return [app.pause, pair.pause].flatMap((pause) => pause?.problem.code ?? [])
 }
 
 /** Open tasks that keep a call back until a month ends: their final poll was not made and may be due before. */
