@@ -135,16 +135,30 @@ const someApps: fc.Arbitrary<AppSpec[]> = fc
   )
   .map((apps) => apps.map(({ hasAgentId, ...app }, i) => ({ ...app, name: `app${i}`, agentId: hasAgentId ? `10${i}` : null })))
 
+/** When a task is sent and enqueued. The last of these are forgotten before they are enqueued. */
+const someTimes = fc.oneof(
+  { weight: 4, arbitrary: timesIn([0, 12], [0, 0]) },
+  { weight: 1, arbitrary: timesIn([0, 12], [0, 1]) },
+  { weight: 1, arbitrary: timesIn([0, 12], [0, 25]) },
+  { weight: 1, arbitrary: timesIn([-1, 0], [24, 26]) },
+  { weight: 1, arbitrary: timesIn([-24.5, -23.5], [25, 27]) },
+)
+
+/** @param sent hours of the day @param after hours from the send to the enqueue */
+function timesIn(sent: readonly [number, number], after: readonly [number, number]) {
+  const minutes = ([min, max]: readonly [number, number]) => fc.integer({ min: min * 60, max: max * 60 })
+  return fc.record({ sentMinute: minutes(sent), enqueuedAfter: minutes(after) })
+}
+
 const aTaskOf = (apps: readonly AppSpec[]): fc.Arbitrary<Omit<TaskSpec, 'key'> & { readonly app: string }> =>
+  fc.tuple(aTaskAt(apps), someTimes).map(([task, times]) => ({ ...task, ...times }))
+
+const aTaskAt = (
+  apps: readonly AppSpec[],
+): fc.Arbitrary<Omit<TaskSpec, 'key' | 'sentMinute' | 'enqueuedAfter'> & { readonly app: string }> =>
   fc.record({
     app: fc.constantFrom(...apps.map(({ name }) => name)),
     agentId: fc.oneof({ weight: 8, arbitrary: fc.constant(null) }, fc.constantFrom(OWN_AGENT, WRONG_AGENT)),
-    sentMinute: fc.integer({ min: 0, max: 12 * 60 }),
-    enqueuedAfter: fc.oneof(
-      { weight: 4, arbitrary: fc.constant(0) },
-      fc.integer({ min: 0, max: 60 }),
-      fc.integer({ min: 0, max: 25 * 60 }),
-    ),
     sentAtGiven: fc.integer({ min: 0, max: 3 }).map((n) => n > 0),
     isNamed: fc.boolean(),
     people: somePeople,

@@ -1,9 +1,10 @@
 import { HOUR_MS, MINUTE_MS, type RecipientState, SECOND_MS } from '../../../src/core/delivery.ts'
-import { PROBLEM_RULES, problemCodeOf } from '../../../src/core/problems.ts'
+import { PROBLEM_RULES, type ProblemCode, problemCodeOf } from '../../../src/core/problems.ts'
+import type { EndCode } from '../../../src/core/reasons.ts'
 import { jitterOf, lastLookAt, plannedLooks } from '../../../src/core/schedule.ts'
 import type { StoredTask } from '../../support/memory-store.ts'
-import { agentIdOf, atMinute, type Day, type Fault, forgottenAt, type PersonSpec, WRONG_AGENT } from './day.ts'
-import { isDuring, type Received, saidAt, tokenFaultAt } from './dingtalk.ts'
+import { type AppSpec, agentIdOf, atMinute, type Day, type Fault, forgottenAt, type PersonSpec, WRONG_AGENT } from './day.ts'
+import { type Received, tokenFaultAt } from './dingtalk.ts'
 import { type FaultEnd, monthOf, nameOf, type Outcome, type TaskOutcome, TIMING } from './simulation.ts'
 
 /** What a day must hold, by name; each says what broke it. */
@@ -22,7 +23,7 @@ export const RULES: Readonly<Record<string, (outcome: Outcome) => readonly strin
 }
 
 /** By rule: what broke it; nothing where all hold. */
-export function broken(outcome: Outcome): Record<string, readonly string[]> {
+export function brokenRules(outcome: Outcome): Record<string, readonly string[]> {
   const results = Object.entries(RULES).map(([name, rule]) => [name, rule(outcome)] as const)
   return Object.fromEntries(results.filter(([, problems]) => problems.length > 0))
 }
@@ -35,7 +36,6 @@ const about = (tasks: readonly TaskOutcome[], rule: (task: TaskOutcome) => reado
 const finalAt = ({ stored }: TaskOutcome): Date => lastLookAt(stored.deadlineAt, TIMING, jitterOf(stored.key))
 const receivedFor = ({ received }: Outcome, { spec }: TaskOutcome): Received[] =>
   received.filter(({ key }) => nameOf(key) === nameOf(spec.key))
-const problemsOf = (calls: readonly Received[]): string[] => calls.flatMap(({ code, message }) => problemCodeOf(code, message) ?? [])
 const successes = ({ polls }: TaskOutcome): Date[] =>
   polls.filter(({ outcome }) => outcome === 'observed').map(({ requestedAt }) => requestedAt)
 
@@ -52,53 +52,57 @@ function endsInTime({ tasks }: Outcome): string[] {
 
 function reasonsFit(outcome: Outcome): string[] {
   return about(outcome.tasks, (task) => {
-    const { status, reason, goodPolls, lastObservedAt, counts } = { ...task.stored, counts: countKinds(task) }
-    const calls = receivedFor(outcome, task)
-    const isFit = ((): boolean => {
-      switch (reason?.code) {
-        case 'all_read':
-          return status === 'complete' && Object.keys(counts).join() === 'read'
-        case 'all_accounted_for':
-          return status === 'complete' && counts['pending'] === undefined && counts['unread'] === undefined
-        case 'cancelled':
-          return status === 'cancelled'
-        case 'window_over':
-          return status === 'expired' && lastObservedAt !== null && lastObservedAt >= later(task.stored.deadlineAt, -12 * MINUTE_MS)
-        case 'window_closed_early': {
-          const { refusedSince, said } = reason.detail
-          return (
-            status === 'expired' && goodPolls > 0 && calls.some((call) => call.code === said && call.requestedAt >= new Date(refusedSince))
-          )
-        }
-        case 'blind_before_deadline':
-          return status === 'expired' && goodPolls > 0
-        case 'never_observed':
-          return status === 'expired' && successes(task).length === 0
-        case 'sent_too_long_ago':
-          return status === 'expired' && calls.length === 0
-        default:
-          return status === 'stopped' && goodPolls === 0 && isRefusal(outcome, task)
-      }
-    })()
-    return isFit
-      ? []
-      : [`${status} with ${JSON.stringify(reason)}, ${goodPolls} successful polls, calls ${calls.map(({ code }) => code).join()}`]
+    const { status, reason, goodPolls } = task.stored
+    if (reason === null) return ['ended without a reason']
+    const end = ENDS.get(reason.code) ?? REFUSED
+    if (status === end.status && end.fits(task, receivedFor(outcome, task), outcome)) return []
+    const codes = receivedFor(outcome, task).map(({ code }) => code)
+    return [`${status} with ${JSON.stringify(reason)}, ${goodPolls} successful polls, calls ${codes.join()}`]
   })
 }
 
-/** The worker had an answer of DingTalk, for the task or for a token, that says what the reason says. */
-function isRefusal(outcome: Outcome, task: TaskOutcome): boolean {
-  const { reason } = task.stored
-  if (reason === null) return false
-  if (problemsOf(receivedFor(outcome, task)).includes(reason.code === 'probably_too_many_recipients' ? 'call_timeout' : reason.code))
-    return true
-  return outcome.day.faults.some(({ said }) => problemCodeOf(said.code, said.message) === reason.code)
+interface End {
+  readonly status: StoredTask['status']
+  fits(task: TaskOutcome, calls: readonly Received[], outcome: Outcome): boolean
 }
 
-function countKinds({ stored }: TaskOutcome): Record<string, number> {
-  const counts: Record<string, number> = {}
-  for (const { state } of stored.recipients) counts[state.kind] = (counts[state.kind] ?? 0) + 1
-  return counts
+/** No poll succeeded, and the worker had an answer of DingTalk, for the task or for a token, that says what the reason says. */
+const REFUSED: End = {
+  status: 'stopped',
+  fits({ stored: { reason, goodPolls } }, calls, { day }) {
+    const code = reason?.code === 'probably_too_many_recipients' ? 'call_timeout' : reason?.code
+    const said = [...calls, ...day.faults.map((fault) => fault.said)].flatMap(
+      ({ code: each, message }) => problemCodeOf(each, message) ?? [],
+    )
+    return goodPolls === 0 && said.some((each) => each === code)
+  },
+}
+
+const kindsOf = ({ stored }: TaskOutcome): ReadonlySet<string> => new Set(stored.recipients.map(({ state }) => state.kind))
+
+/** By reason, other than a refusal: the status, and what must have happened. */
+const ENDS: ReadonlyMap<string, End> = new Map<Exclude<EndCode, ProblemCode>, End>([
+  ['all_read', { status: 'complete', fits: (task) => [...kindsOf(task)].join() === 'read' }],
+  ['all_accounted_for', { status: 'complete', fits: (task) => !kindsOf(task).has('pending') && !kindsOf(task).has('unread') }],
+  ['cancelled', { status: 'cancelled', fits: ({ spec }) => spec.cancelledMinute !== null }],
+  [
+    'window_over',
+    {
+      status: 'expired',
+      fits: ({ stored }) => stored.lastObservedAt !== null && stored.lastObservedAt >= later(stored.deadlineAt, -12 * MINUTE_MS),
+    },
+  ],
+  ['window_closed_early', { status: 'expired', fits: (task, calls) => successes(task).length > 0 && wasRefusedAsSaid(task, calls) }],
+  ['blind_before_deadline', { status: 'expired', fits: (task) => successes(task).length > 0 }],
+  ['never_observed', { status: 'expired', fits: (task) => successes(task).length === 0 }],
+  ['sent_too_long_ago', { status: 'expired', fits: (_, calls) => calls.length === 0 }],
+  ['probably_too_many_recipients', REFUSED],
+])
+
+function wasRefusedAsSaid({ stored: { reason } }: TaskOutcome, calls: readonly Received[]): boolean {
+  if (reason?.code !== 'window_closed_early') return false
+  const { refusedSince, said } = reason.detail
+  return calls.some(({ code, requestedAt }) => code === said && requestedAt >= new Date(refusedSince))
 }
 
 function countedAsReceived({ day, received, ledger }: Outcome): string[] {
@@ -155,8 +159,9 @@ function finalPolls(outcome: Outcome): string[] {
   })
 }
 
+/** A poll that is answered after the time of the final one is the final one. */
 function hasFinalCall(outcome: Outcome, task: TaskOutcome): boolean {
-  return receivedFor(outcome, task).some(({ requestedAt }) => requestedAt >= finalAt(task))
+  return receivedFor(outcome, task).some(({ requestedAt }) => requestedAt >= later(finalAt(task), -10 * SECOND_MS))
 }
 
 function hadToHaveFinalPoll(day: Day, task: TaskOutcome): boolean {
@@ -191,11 +196,31 @@ function healthyTasksLoseNothing(outcome: Outcome): string[] {
       const lost = planned.filter((time) => {
         if (time <= enqueuedAt || endedAt === null || endedAt <= later(time, HANDOVER_MS)) return false
         // A planned poll that comes shortly after another is skipped.
-        return !good.some((at) => at >= later(time, -TIMING.minGapMs - 5 * SECOND_MS) && at <= later(time, HANDOVER_MS))
+        const latest = later(time, isSuspect(outcome, task, time) ? FIRST_PROBE_MS : HANDOVER_MS)
+        return !good.some((at) => at >= later(time, -TIMING.minGapMs - 5 * SECOND_MS) && at <= latest)
       })
       return lost.map((time) => `the poll of ${iso(time)} was not made`)
     },
   )
+}
+
+/** The first probe of a pair that no poll succeeded with, and what comes on top of it. */
+const FIRST_PROBE_MS = 18 * MINUTE_MS
+
+/** Two tasks were refused with parameters, of which the agent id is one, before any poll with it succeeded: the pair waits for its first probe. */
+function isSuspect({ day, received, tasks }: Outcome, { spec }: TaskOutcome, time: Date): boolean {
+  const agentId = agentIdOf(day, spec)
+  const siblings = tasks.filter((other) => other.spec.key.app === spec.key.app && agentIdOf(day, other.spec) === agentId)
+  const names = new Set(siblings.map((other) => nameOf(other.spec.key)))
+  const calls = received.filter(({ key, requestedAt }) => names.has(nameOf(key)) && requestedAt < later(time, HANDOVER_MS))
+  const firstGood = calls.find(({ code }) => code === '0')
+  const refusedFirst = calls.filter(
+    ({ code, message, requestedAt }) =>
+      problemCodeOf(code, message) === 'parameters' &&
+      (firstGood === undefined || requestedAt < later(firstGood.requestedAt, 5 * SECOND_MS)),
+  )
+  const isNew = firstGood === undefined || firstGood.requestedAt >= later(time, -HANDOVER_MS)
+  return isNew && new Set(refusedFirst.map(({ key }) => nameOf(key))).size > 1
 }
 
 /** No fault reaches it: not by itself, its pair, its app or DingTalk; and there is always a worker that can poll it. */
@@ -203,11 +228,16 @@ function isOutsideEveryFault({ day, tasks }: Outcome, { spec, stored }: TaskOutc
   const app = day.apps.find(({ name }) => name === spec.key.app)
   const agentId = agentIdOf(day, spec)
   if (app === undefined || agentId === null || agentId === WRONG_AGENT) return false
-  if (app.monthlyBudget !== null && app.monthlyBudget < tasks.filter(({ spec: { key } }) => key.app === app.name).length * TIMING.maxCalls)
-    return false
+  if (!isBudgetAmple(app, tasks)) return false
   if (forgottenAt(day, spec) < stored.deadlineAt) return false
-  const broken = new Set(day.faults.flatMap((fault) => (fault.scope === 'worker' && fault.app === app.name ? [fault.worker] : [])))
-  return broken.size < day.workers && !day.faults.some((fault) => fault.scope !== 'worker' && affects(day, fault, spec))
+  const faulty = new Set(day.faults.flatMap((fault) => (fault.scope === 'worker' && fault.app === app.name ? [fault.worker] : [])))
+  return faulty.size < day.workers && !day.faults.some((fault) => fault.scope !== 'worker' && affects(day, fault, spec))
+}
+
+/** Enough for all that its tasks may call. */
+function isBudgetAmple({ name, monthlyBudget }: AppSpec, tasks: readonly TaskOutcome[]): boolean {
+  const most = tasks.filter(({ spec: { key } }) => key.app === name).length * TIMING.maxCalls
+  return monthlyBudget === null || monthlyBudget >= most
 }
 
 function affects(day: Day, fault: Fault, spec: TaskOutcome['spec']): boolean {
@@ -236,11 +266,12 @@ function heals(outcome: Outcome): string[] {
   return outcome.ends.flatMap((end) => end.tasks.flatMap((before) => healed(outcome, end, before)))
 }
 
-function healed(outcome: Outcome, { fault, at }: FaultEnd, before: StoredTask): string[] {
+function healed(outcome: Outcome, end: FaultEnd, before: StoredTask): string[] {
+  const { fault, at } = end
   const { day } = outcome
   const task = outcome.tasks.find(({ spec }) => nameOf(spec.key) === nameOf(before.key))
   if (task === undefined || !affects(day, fault, task.spec)) return []
-  const due = later(at, boundOf(task, at, before))
+  const due = later(at, boundOf(task, end, before))
   const isByFinal = due > finalAt(task)
   const until = isByFinal ? task.stored.deadlineAt : due
   // Near the deadline there is no time left; other faults go on; what the budget does not allow is another rule's.
@@ -253,18 +284,22 @@ function healed(outcome: Outcome, { fault, at }: FaultEnd, before: StoredTask): 
 /** Longer than any window. */
 const NEVER_MS = 48 * HOUR_MS
 
+function longestProbeMs(problem: ProblemCode | null): number {
+  const { probeMinutes, firstProbeMinutes } = PROBLEM_RULES[problem ?? 'unknown_code']
+  return Math.max(0, ...probeMinutes, ...firstProbeMinutes) * MINUTE_MS
+}
+
 /** How soon a task has to be polled again. */
-function boundOf(task: TaskOutcome, at: Date, before: StoredTask): number {
+function boundOf(task: TaskOutcome, { fault, at }: FaultEnd, before: StoredTask): number {
   const next = plannedLooks(task.stored, TIMING).find((look) => look.at > later(at, TIMING.minGapMs))
   const plannedMs = next === undefined ? NEVER_MS : next.at.getTime() - at.getTime()
   const isUsedUp = before.calls >= TIMING.maxCalls - TIMING.finalCalls
   if (isUsedUp) return NEVER_MS
   // A pause is lifted by whichever task probes it, and that brings forward those that it delayed.
-  if (before.delay?.code === 'paused' && before.problem === null) {
-    const { probeMinutes, firstProbeMinutes } = PROBLEM_RULES[before.delay.detail.problem]
-    return Math.max(...probeMinutes, ...firstProbeMinutes) * MINUTE_MS + ON_TOP_MS
-  }
-  if (before.problem === null && before.delay === null) return plannedMs + ON_TOP_MS
+  if (before.delay?.code === 'paused' && before.problem === null) return longestProbeMs(before.delay.detail.problem) + ON_TOP_MS
+  // The pause may outlast the fault until its next probe.
+  if (before.problem === null && before.delay === null)
+    return plannedMs + longestProbeMs(problemCodeOf(fault.said.code, fault.said.message)) + ON_TOP_MS
   return before.goodPolls === 0 ? NEVER_MS : Math.max(LONGEST_PROBE_MS, plannedMs) + ON_TOP_MS
 }
 
@@ -273,8 +308,7 @@ function isAllWell({ day, tasks }: Outcome, { spec, stored }: TaskOutcome, from:
   const agentId = agentIdOf(day, spec)
   const app = day.apps.find(({ name }) => name === spec.key.app)
   if (agentId === null || agentId === WRONG_AGENT || app === undefined || forgottenAt(day, spec) < until) return false
-  if (app.monthlyBudget !== null && app.monthlyBudget < tasks.filter(({ spec: { key } }) => key.app === app.name).length * TIMING.maxCalls)
-    return false
+  if (!isBudgetAmple(app, tasks)) return false
   return (
     !day.faults.some((fault) => affects(day, fault, spec) && atMinute(day, fault.begin) < until && atMinute(day, fault.end) > from) &&
     stored.deadlineAt > from
