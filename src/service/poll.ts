@@ -120,8 +120,16 @@ interface PairPause extends ScopePause {
 /** The pause of the task's pair, if it has one that this poll does not pass. */
 function pairPauseOf(deps: PollDeps, task: LoadedTask, now: Date): PairPause | null {
   const { pair, agentId } = task.scopes
-  if (pair.pause === null || agentId === null || isForced(deps, task, pair.pause, now)) return null
+  if (pair.pause === null || agentId === null || isOfOthers(task, pair.pause) || isForced(deps, task, pair.pause, now)) return null
   return { ...pair.pause, agentId }
+}
+
+/**
+ * A problem that each task may have for itself pauses the pair for those that have it. A task that was not refused with it is polled as planned:
+ * the others may be too old or mistyped, and a success shows that the agent id is right.
+ */
+function isOfOthers({ problem }: LoadedTask, pause: ScopePause): boolean {
+  return PROBLEM_RULES[pause.problem.code].scope === 'task' && problem?.code !== pause.problem.code
 }
 
 function pairPaused(deps: PollDeps, task: LoadedTask, { problem }: PairPause, until: Date): Promise<PollResult> {

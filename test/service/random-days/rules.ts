@@ -134,6 +134,7 @@ function callsOfTasks(outcome: Outcome): string[] {
   })
 }
 
+/** That a poll succeeded where polls were paused is news: it brings forward what was refused before, which costs a call each time. */
 function fiveCallsAtMost(outcome: Outcome): string[] {
   return about(outcome.tasks, (task) => {
     const calls = receivedFor(outcome, task)
@@ -141,7 +142,10 @@ function fiveCallsAtMost(outcome: Outcome): string[] {
       const problem = problemCodeOf(code, message)
       return problem !== null && ['task', 'pair'].includes(PROBLEM_RULES[problem].scope)
     }
-    return calls.length > 5 && calls.every(isOwn) ? [`${calls.length} calls at ${calls.map((call) => iso(call.requestedAt)).join()}`] : []
+    const most = 5 + outcome.recoveries.filter((app) => app === task.spec.key.app).length
+    return calls.length > most && calls.every(isOwn)
+      ? [`${calls.length} calls at ${calls.map((call) => iso(call.requestedAt)).join()}`]
+      : []
   })
 }
 
@@ -196,31 +200,11 @@ function healthyTasksLoseNothing(outcome: Outcome): string[] {
       const lost = planned.filter((time) => {
         if (time <= enqueuedAt || endedAt === null || endedAt <= later(time, HANDOVER_MS)) return false
         // A planned poll that comes shortly after another is skipped.
-        const latest = later(time, isSuspect(outcome, task, time) ? FIRST_PROBE_MS : HANDOVER_MS)
-        return !good.some((at) => at >= later(time, -TIMING.minGapMs - 5 * SECOND_MS) && at <= latest)
+        return !good.some((at) => at >= later(time, -TIMING.minGapMs - 5 * SECOND_MS) && at <= later(time, HANDOVER_MS))
       })
       return lost.map((time) => `the poll of ${iso(time)} was not made`)
     },
   )
-}
-
-/** The first probe of a pair that no poll succeeded with, and what comes on top of it. */
-const FIRST_PROBE_MS = 18 * MINUTE_MS
-
-/** Two tasks were refused with parameters, of which the agent id is one, before any poll with it succeeded: the pair waits for its first probe. */
-function isSuspect({ day, received, tasks }: Outcome, { spec }: TaskOutcome, time: Date): boolean {
-  const agentId = agentIdOf(day, spec)
-  const siblings = tasks.filter((other) => other.spec.key.app === spec.key.app && agentIdOf(day, other.spec) === agentId)
-  const names = new Set(siblings.map((other) => nameOf(other.spec.key)))
-  const calls = received.filter(({ key, requestedAt }) => names.has(nameOf(key)) && requestedAt < later(time, HANDOVER_MS))
-  const firstGood = calls.find(({ code }) => code === '0')
-  const refusedFirst = calls.filter(
-    ({ code, message, requestedAt }) =>
-      problemCodeOf(code, message) === 'parameters' &&
-      (firstGood === undefined || requestedAt < later(firstGood.requestedAt, 5 * SECOND_MS)),
-  )
-  const isNew = firstGood === undefined || firstGood.requestedAt >= later(time, -HANDOVER_MS)
-  return isNew && new Set(refusedFirst.map(({ key }) => nameOf(key))).size > 1
 }
 
 /** No fault reaches it: not by itself, its pair, its app or DingTalk; and there is always a worker that can poll it. */

@@ -31,6 +31,8 @@ export interface Outcome {
   readonly tasks: readonly TaskOutcome[]
   readonly ledger: Ledger
   readonly ends: readonly FaultEnd[]
+  /** The apps in which a poll succeeded where polls were paused, each time. */
+  readonly recoveries: readonly string[]
   /** What no poll may do: reject. */
   readonly errors: readonly unknown[]
 }
@@ -107,8 +109,13 @@ function createWorld(day: Day) {
   const ledger = createLedger(day, gate, store)
   const dingtalk = createDingTalk(day, now, random)
   const errors: unknown[] = []
+  const recoveries: string[] = []
   const endedAt = new Map<string, Date>()
-  const journal = { ...notes(), ended: ({ key }: { readonly key: TaskKey }) => void endedAt.set(nameOf(key), now()) }
+  const journal = {
+    ...notes(),
+    recovered: ({ app }: { readonly app: string }) => void recoveries.push(app),
+    ended: ({ key }: { readonly key: TaskKey }) => void endedAt.set(nameOf(key), now()),
+  }
   const book = createBook(day, (app) => resume({ app, scope: 'worker', problems: WORKER_PROBLEMS, agentId: null }))
   const workers = Array.from(
     { length: day.workers },
@@ -163,7 +170,7 @@ function createWorld(day: Day) {
 
   return {
     outcome: (): Outcome => ({
-      ...{ day, received: dingtalk.received, ledger, ends, errors },
+      ...{ day, received: dingtalk.received, ledger, ends, recoveries, errors },
       tasks: day.tasks.map((spec): TaskOutcome => {
         const stored = store.rows().find(({ key }) => nameOf(key) === nameOf(spec.key))
         if (stored === undefined) throw new Error(`task ${spec.key.taskId} was not enqueued`)
