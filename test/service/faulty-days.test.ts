@@ -56,13 +56,22 @@ test('the same for a worker whose token is refused, which takes two calls each t
 
 test('tasks that DingTalk has forgotten do not hold up a healthy one with the same agent id, although no poll with it has succeeded', async () => {
   const forgotten = { sentMinute: -DAY_END, enqueuedAfter: DAY_END + 1, sentAtGiven: false }
-  const tasks = [aTask('1', forgotten), aTask('2', forgotten), aTask('3', { sentMinute: 120 }), aTask('4', { sentMinute: 0 })]
+  const tasks = [aTask('1', forgotten), aTask('2', forgotten), aTask('3', { sentMinute: 120 }), aTask('4', { sentMinute: 30 })]
   const { outcome, of } = await lived({ tasks })
   expect(brokenRules(outcome)).toEqual({})
   expect([successesOf(of('3')).length, successesOf(of('4')).length]).toEqual([24, 24])
   // The success of the others refutes the pause, so the two are polled once more than five times at most.
   expect(of('1').stored).toMatchObject({ status: 'stopped', reason: { code: 'parameters' }, goodPolls: 0 })
   expect(of('1').stored.calls).toBeLessThanOrEqual(6)
+})
+
+test('a final poll that fails takes no call that is reserved for another', async () => {
+  const tasks = ['1', '2', '3', '4', '5'].map((taskId, i) => aTask(taskId, { sentMinute: 60 * i - 300, enqueuedAfter: 301 - 60 * i }))
+  const said = { code: 'TIMEOUT', message: 'no answer' }
+  const faults: Fault[] = [{ scope: 'answer', key: { app: 'app0', taskId: '1' }, said, begin: 0, end: 2 * DAY_END }]
+  const { outcome } = await lived({ apps: [{ ...APP, monthlyBudget: 5 }], tasks, faults })
+  expect(brokenRules(outcome)).toEqual({})
+  expect(outcome.tasks.map(({ stored }) => stored.calls)).toEqual([1, 1, 1, 1, 1])
 })
 
 // ---- a fault of each scope, from different hours on

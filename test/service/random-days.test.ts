@@ -4,14 +4,16 @@ import { aDay } from './random-days/day.ts'
 import { brokenRules } from './random-days/rules.ts'
 import { live } from './random-days/simulation.ts'
 
+/** One seed, so that a red day is red again; on failure fast-check prints the smallest day. */
 const SEED = 20_261_130
-const RUNS = Number(process.env['DAYS'] ?? 200)
+/** Some ten seconds. */
+const DAYS = 250
 
-test('random days: whatever fails, for however long and for whom, every rule holds', async () => {
+test('random days: whatever fails, for whom and for however long, every rule holds', async () => {
   await fc.assert(
     fc.asyncProperty(aDay(), async (day) => {
       expect(brokenRules(await live(day))).toEqual({})
     }),
-    { numRuns: RUNS, seed: Number(process.env['SEED'] ?? SEED) },
+    { numRuns: DAYS, seed: SEED, interruptAfterTimeLimit: 100_000, markInterruptAsFailure: true },
   )
 })

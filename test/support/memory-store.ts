@@ -334,37 +334,49 @@ function stateOf({ lastGoodAt, pause, witness }: ScopeRow): ScopeState {
  * @returns whether the scope is paused
  */
 function countFailure(row: ScopeRow, taskId: string, report: ScopeReport, now: number, goodAt: Date | null): boolean {
-  const { problem, requestedAt, agreement, probeDelaysMs, until } = report
-  const delayMs = (probes: number): number => probeDelaysMs[Math.min(probes, probeDelaysMs.length) - 1] ?? 0
-  const { pause } = row
-  if (pause !== null) {
-    const isProbe = pause.probing || pause.until <= now
-    if (!isProbe && (until === null || until.getTime() <= pause.until)) return true
-    const isSame = pause.problem.code === problem.code
-    const probes = isSame ? pause.probes + 1 : 1
-    row.pause = {
-      ...{ problem, probes, since: isSame ? pause.since : requestedAt, setAt: now, probing: false },
-      until: until?.getTime() ?? now + delayMs(probes),
-    }
+  if (row.pause !== null) {
+    row.pause = pausedAgain(row.pause, report, now)
     return true
   }
-  const { witness: before } = row
-  const isRefuted = before !== null && [row.lastGoodAt, goodAt].some((at) => at !== null && at > before.since)
-  const witness =
-    before === null || before.code !== problem.code || isRefuted
-      ? { code: problem.code, taskId, since: requestedAt, polls: 0, agrees: agreement.tasks <= 1 }
-      : before
+  const { problem, agreement } = report
+  const witness = row.witness === null || isRefuted(row, row.witness, report, goodAt) ? aWitness(taskId, report) : row.witness
   witness.polls++
   witness.agrees ||= witness.taskId !== taskId
   row.witness = witness
   if (witness.polls < agreement.polls || !witness.agrees) return false
-  row.pause = { problem, since: witness.since, setAt: now, probing: false, probes: 1, until: until?.getTime() ?? now + delayMs(1) }
+  row.pause = { problem, since: witness.since, setAt: now, probing: false, probes: 1, until: pauseEnd(report, 1, now) }
   row.witness = null
   return true
 }
 
+type Pause = NonNullable<ScopeRow['pause']>
+type Witness = NonNullable<ScopeRow['witness']>
+
+/** In a paused scope only the answer to a probe counts, and a later end that an answer names. */
+function pausedAgain(pause: Pause, report: ScopeReport, now: number): Pause {
+  const { problem, requestedAt, until } = report
+  const isProbe = pause.probing || pause.until <= now
+  if (!isProbe && (until === null || until.getTime() <= pause.until)) return pause
+  const isSame = pause.problem.code === problem.code
+  const probes = isSame ? pause.probes + 1 : 1
+  return { problem, probes, since: isSame ? pause.since : requestedAt, setAt: now, probing: false, until: pauseEnd(report, probes, now) }
+}
+
+function pauseEnd({ until, probeDelaysMs }: ScopeReport, probes: number, now: number): number {
+  return until?.getTime() ?? now + (probeDelaysMs[Math.min(probes, probeDelaysMs.length) - 1] ?? 0)
+}
+
+function aWitness(taskId: string, { problem, requestedAt, agreement }: ScopeReport): Witness {
+  return { code: problem.code, taskId, since: requestedAt, polls: 0, agrees: agreement.tasks <= 1 }
+}
+
+/** Another problem, or a success since. */
+function isRefuted({ lastGoodAt }: ScopeRow, { code, since }: Witness, { problem }: ScopeReport, goodAt: Date | null): boolean {
+  return code !== problem.code || [lastGoodAt, goodAt].some((at) => at !== null && at > since)
+}
+
 /** Limits are not refuted by the answer to a call that was under way when they began. */
-const LIMITS: readonly ProblemCode[] = ['rate_limit', 'quota']
+const LIMITS: ReadonlySet<ProblemCode> = new Set(['rate_limit', 'quota'])
 
 /** @returns the problem whose pause it lifted */
 function countSuccess(row: ScopeRow, requestedAt: Date): ProblemCode | null {
@@ -372,15 +384,24 @@ function countSuccess(row: ScopeRow, requestedAt: Date): ProblemCode | null {
   if (row.lastGoodAt === null || requestedAt > row.lastGoodAt) row.lastGoodAt = requestedAt
   if (witness !== null && witness.since < requestedAt) row.witness = null
   if (pause === null) return null
-  const begunAt = LIMITS.includes(pause.problem.code) ? pause.setAt : pause.since.getTime()
+  const begunAt = LIMITS.has(pause.problem.code) ? pause.setAt : pause.since.getTime()
   if (!pause.probing && requestedAt.getTime() < begunAt) return null
   row.pause = null
   return pause.problem.code
 }
 
+function monthEndOf(china: Date): Date {
+  return new Date(Date.UTC(china.getUTCFullYear(), china.getUTCMonth() + 1, 1) - CHINA_OFFSET_MS)
+}
+
+/** A pause that was set in the future was set before the clock stepped back. */
+function isOngoing({ until, setAt }: Pause, now: number): boolean {
+  return until > now && setAt <= now + 1_000
+}
+
 function reserve(row: AppRow, wanted: WantedCalls, limits: AppLimits, now: number, openTasks: (monthEnd: Date) => number): Reservation {
   const { pause } = row
-  const isPaused = pause !== null && pause.until > now && pause.setAt <= now + 1_000
+  const isPaused = pause !== null && isOngoing(pause, now)
   let ordinary = isPaused ? 0 : wanted.ordinary
   let reserved = isPaused ? Math.min(wanted.forced, wanted.reserved) : wanted.reserved
   if (isPaused && reserved === 0) return { kind: 'paused', until: new Date(pause.until), problem: pause.problem }
@@ -389,7 +410,7 @@ function reserve(row: AppRow, wanted: WantedCalls, limits: AppLimits, now: numbe
   const month = china.toISOString().slice(0, 7)
   if (row.month !== month) Object.assign(row, { month, used: 0 })
   if (limits.monthlyBudget !== null) {
-    const until = new Date(Date.UTC(china.getUTCFullYear(), china.getUTCMonth() + 1, 1) - CHINA_OFFSET_MS)
+    const until = monthEndOf(china)
     const left = Math.max(0, limits.monthlyBudget - row.used)
     const kept = ordinary > 0 ? Math.min(openTasks(until), left) : 0
     reserved = Math.min(reserved, left)

@@ -81,7 +81,8 @@ const OWN_AGENT = '555'
 const said = (code: string, message = 'no'): Said => ({ code, message })
 
 const TASK_REFUSALS = [said('400002'), said('40035'), said('33012'), said('15', 'Call timeout'), said('50', '调用超时')]
-const STRAY_ANSWERS = [said('987654'), said('0', 'empty')]
+/** Whatever code it is, a stray answer is no evidence about more than its task. */
+const STRAY_ANSWERS = [said('987654'), said('0', 'empty'), said('60011'), said('41011'), said('TIMEOUT')]
 const PAIR_REFUSALS = [said('41011'), said('41020'), said('40', 'Missing required arguments:agent_id')]
 const ADDRESS_REFUSALS = [said('60020', 'request ip=203.0.113.7 is not allowed'), said('Forbidden.AccessDenied.IpNotInWhiteList')]
 const CREDENTIALS = [said('invalidClientIdOrSecret'), said('40096'), said('UNKNOWN_APP'), said('PRIVATE_ADDRESS')]

@@ -214,6 +214,9 @@ function isOutsideEveryFault({ day, tasks }: Outcome, { spec, stored }: TaskOutc
   if (app === undefined || agentId === null || agentId === WRONG_AGENT) return false
   if (!isBudgetAmple(app, tasks)) return false
   if (forgottenAt(day, spec) < stored.deadlineAt) return false
+  // Stray answers to two tasks may agree.
+  const strays = day.faults.flatMap((fault) => (fault.scope === 'answer' && fault.key.app === app.name ? nameOf(fault.key) : []))
+  if (new Set(strays).size > 1) return false
   const faulty = new Set(day.faults.flatMap((fault) => (fault.scope === 'worker' && fault.app === app.name ? [fault.worker] : [])))
   return faulty.size < day.workers && !day.faults.some((fault) => fault.scope !== 'worker' && affects(day, fault, spec))
 }
@@ -277,7 +280,8 @@ function longestProbeMs(problem: ProblemCode | null): number {
 function boundOf(task: TaskOutcome, { fault, at }: FaultEnd, before: StoredTask): number {
   const next = plannedLooks(task.stored, TIMING).find((look) => look.at > later(at, TIMING.minGapMs))
   const plannedMs = next === undefined ? NEVER_MS : next.at.getTime() - at.getTime()
-  const isUsedUp = before.calls >= TIMING.maxCalls - TIMING.finalCalls
+  // A poll that is under way takes two calls at most.
+  const isUsedUp = before.calls + 2 >= TIMING.maxCalls - TIMING.finalCalls
   if (isUsedUp) return NEVER_MS
   // A pause is lifted by whichever task probes it, and that brings forward those that it delayed.
   if (before.delay?.code === 'paused' && before.problem === null) return longestProbeMs(before.delay.detail.problem) + ON_TOP_MS
@@ -303,13 +307,26 @@ function bracketsHold(outcome: Outcome): string[] {
   const { day } = outcome
   return about(outcome.tasks, (task) => [
     ...task.transitions.filter(({ from }) => from === 'read').map(({ userId, to }) => `${userId} went from read to ${to}`),
+    ...task.transitions.filter((each) => !isTrueTransition(each, day, task)).map((each) => `a transition: ${JSON.stringify(each)}`),
     ...task.stored.recipients.flatMap(({ userId, state }) => {
       const person = task.spec.people.find((each) => each.userId === userId)
       if (person === undefined) return [`${userId} is nobody`]
-      const readAt = person.end === 'reads' ? atMinute(day, task.spec.sentMinute + person.listedAfter + person.readAfter) : null
+      const readAt = readAtOf(day, task, person)
       return isTrue(state, person, readAt, task) ? [] : [`${userId} is ${JSON.stringify(state)}, the read was at ${iso(readAt)}`]
     }),
   ])
+}
+
+function readAtOf(day: Day, { spec }: TaskOutcome, { end, listedAfter, readAfter }: PersonSpec): Date | null {
+  return end === 'reads' ? atMinute(day, spec.sentMinute + listedAfter + readAfter) : null
+}
+
+/** The true read lies in (afterAt, at]. */
+function isTrueTransition({ userId, to, afterAt, at }: TaskOutcome['transitions'][number], day: Day, task: TaskOutcome): boolean {
+  const person = task.spec.people.find((each) => each.userId === userId)
+  if (to !== 'read' || person === undefined) return person !== undefined
+  const readAt = readAtOf(day, task, person)
+  return readAt !== null && (afterAt === null || afterAt < readAt) && readAt <= at
 }
 
 function isTrue(state: RecipientState, person: PersonSpec, readAt: Date | null, { stored }: TaskOutcome): boolean {
