@@ -75,7 +75,7 @@ function answered(said: Said, requestedAt: Date, at: Date): Answer {
   return said.code === '0' ? readAnswer({ errcode: 0, send_result: null }, exchange(requestedAt, at)) : refused(said, requestedAt, at)
 }
 
-export function isDuring(day: Day, { begin, end }: Fault, at: Date): boolean {
+function isDuring(day: Day, { begin, end }: Fault, at: Date): boolean {
   return at >= atMinute(day, begin) && at < atMinute(day, end)
 }
 
@@ -108,7 +108,7 @@ const isOfTask = (fault: Fault, { task }: Call): boolean =>
   (fault.scope === 'task' || fault.scope === 'answer') && fault.key.app === task.key.app && fault.key.taskId === task.key.taskId
 
 /** What the server refuses a call with; null: it answers. */
-export function saidAt(day: Day, call: Call, at: Date): Said | null {
+function saidAt(day: Day, call: Call, at: Date): Said | null {
   const now = day.faults.filter((fault) => isDuring(day, fault, at))
   const wide = ORDER.flatMap((matches) => now.find((fault) => matches(fault, call)) ?? [])[0]
   if (wide !== undefined) return { code: wide.said.code, message: messageOf(day, wide) }

@@ -8,7 +8,7 @@ import { type Received, tokenFaultAt } from './dingtalk.ts'
 import { type FaultEnd, monthOf, nameOf, type Outcome, type TaskOutcome, TIMING } from './simulation.ts'
 
 /** What a day must hold, by name; each says what broke it. */
-export const RULES: Readonly<Record<string, (outcome: Outcome) => readonly string[]>> = {
+const RULES: Readonly<Record<string, (outcome: Outcome) => readonly string[]>> = {
   'no poll rejects': ({ errors }) => errors.map((error) => (error instanceof Error ? (error.stack ?? error.message) : String(error))),
   'a task ends inside its window only when everybody is accounted for or it is cancelled, and at the deadline it ends': endsInTime,
   'the reason of an end fits what happened': reasonsFit,
