@@ -4,7 +4,7 @@ import { aDay } from './random-days/day.ts'
 import { brokenRules } from './random-days/rules.ts'
 import { live } from './random-days/simulation.ts'
 
-/** One seed, so that a red day is red again; on failure fast-check prints the smallest day. */
+/** One seed, so that a red day is red again. */
 const SEED = 20_261_130
 /** Some ten seconds. */
 const DAYS = 250
@@ -14,6 +14,7 @@ test('random days: whatever fails, for whom and for however long, every rule hol
     fc.asyncProperty(aDay(), async (day) => {
       expect(brokenRules(await live(day))).toEqual({})
     }),
-    { numRuns: DAYS, seed: SEED, interruptAfterTimeLimit: 100_000, markInterruptAsFailure: true },
+    // The first red day is printed as it is: to find the smallest one takes hundreds of days more.
+    { numRuns: DAYS, seed: SEED, endOnFailure: true },
   )
-})
+}, 600_000)
