@@ -33,7 +33,7 @@ function endAfterSuccess(task: Task, timing: Timing): EndReason {
   const { lastObservedAt, lastGoodRequestedAt, problem } = task
   if (lastObservedAt === null || lastGoodRequestedAt === null) return { code: 'never_observed', detail: { because: becauseOf(task) } }
   if (lastObservedAt >= lastLookAt(task.deadlineAt, timing, 1)) return { code: 'window_over', detail: null }
-  if (problem === null || !FORGOTTEN.has(problem.code)) {
+  if (problem === null || !FORGOTTEN.has(problem.code) || problem.polls < SURELY_FORGOTTEN) {
     return { code: 'blind_before_deadline', detail: { lastObservedAt: lastObservedAt.toISOString(), because: becauseOf(task) } }
   }
   const windowMs = task.deadlineAt.getTime() - task.sentAt.getTime()
@@ -49,6 +49,9 @@ function endAfterSuccess(task: Task, timing: Timing): EndReason {
     },
   }
 }
+
+/** One stray answer says nothing about the send time: so many polls in a row must have been refused. */
+const SURELY_FORGOTTEN = 2
 
 /** What getsendresult may answer for a task that it no longer knows. Which code it is is not known, so an unknown one counts too. */
 const FORGOTTEN: ReadonlySet<ProblemCode> = new Set(['parameters', 'agent_id', 'unknown_code', 'call_timeout'])

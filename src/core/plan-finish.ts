@@ -1,6 +1,6 @@
 import type { Counts, Recipient, StateKind, Task } from './delivery.ts'
 import type { LookPlan, Poll, Report, TaskUpdate, Transition } from './look-plan.ts'
-import { jitterOf, lastLookAt, nextPlannedLook, type PlannedLook, type Timing } from './schedule.ts'
+import { jitterOf, lastLookAt, nextPlannedLook, type PlannedLook, plannedLooks, type Timing } from './schedule.ts'
 
 /** What one kind of answer decides; {@link finish} adds what every poll ends with. */
 export interface Draft {
@@ -60,6 +60,14 @@ export function callsLeft(task: Pick<Task, 'calls'>, timing: Timing): number {
 /** Calls of the final poll that are left. */
 export function finalCallsLeft(task: Pick<Task, 'calls' | 'finalCalls'>, timing: Timing): number {
   return Math.max(0, Math.min(timing.finalCalls - task.finalCalls, timing.maxCalls - task.calls))
+}
+
+/** Calls that a task may lose at `now` and still make all its planned polls. The final poll has none to lose. */
+export function callsToSpare(task: Task, now: Date, timing: Timing): number {
+  if (isLastLook(task, now, timing)) return 0
+  const planned = plannedLooks(task, timing).filter((look) => look.at > now && !look.last).length
+  const thisOne = 1
+  return Math.max(0, callsLeft(task, timing) - planned - thisOne)
 }
 
 /** The poll after one made at `now`; after the last one the deadline itself, where the task is ended. Never past the deadline. */

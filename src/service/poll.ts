@@ -2,7 +2,7 @@ import type { ScopePause, TaskKey } from '../core/delivery.ts'
 import { type Digest, stillNamed, withoutErased } from '../core/erasure.ts'
 import { passing } from '../core/fail-points.ts'
 import { isLastLook, isOver, planExpiry, planLook, planUncalled, type Report, type TaskUpdate } from '../core/plan.ts'
-import { callsLeft, finalCallsLeft } from '../core/plan-finish.ts'
+import { callsLeft, callsToSpare, finalCallsLeft } from '../core/plan-finish.ts'
 import type { AppGate, Clock, Delay, DeliveryStore, Journal, LoadedTask, ScopeReports, SendResult, SendResultApi } from '../core/ports.ts'
 import { PROBLEM_RULES, type Problem, problemCodeOf } from '../core/problems.ts'
 import type { DelayReason, PauseDetail } from '../core/reasons.ts'
@@ -79,9 +79,17 @@ async function waitOf(deps: PollDeps, task: LoadedTask, now: Date): Promise<Poll
   if (!isFinal && callsLeft(task, deps.timing) === 0)
     return delay(deps, task, { at: finalAtOf(deps, task), reason: { code: 'calls_used_up', detail: { calls: task.calls } } })
   const held = deps.worker.hold(task.key.app, await wishOf(deps, task, now))
-  if (held !== null && !held.isDue) return heldUp(deps, task, held, now)
+  if (held !== null && !(held.isDue && (await mayProbe(deps, task, now)))) return heldUp(deps, task, held, now)
   const pause = pairPauseOf(deps, task, now)
   return pause !== null && pause.until > now ? pairPaused(deps, task, pause, pause.until) : null
+}
+
+/** A token that is refused takes two calls. */
+const PROBE_CALLS = 2
+
+/** Where other workers can poll the task, a probe of this one must cost it neither a planned poll nor its final one. */
+async function mayProbe(deps: PollDeps, task: LoadedTask, now: Date): Promise<boolean> {
+  return callsToSpare(task, now, deps.timing) >= PROBE_CALLS || !(await deps.worker.isServedByOthers(task.key.app))
 }
 
 /** Where a probe is due one poll makes it; what the others do meanwhile. Null: this poll makes it, or none is needed. */
@@ -115,8 +123,16 @@ interface PairPause extends ScopePause {
 /** The pause of the task's pair, if it has one that this poll does not pass. */
 function pairPauseOf(deps: PollDeps, task: LoadedTask, now: Date): PairPause | null {
   const { pair, agentId } = task.scopes
-  if (pair.pause === null || agentId === null || isForced(deps, task, pair.pause, now)) return null
+  if (pair.pause === null || agentId === null || isOfOthers(task, pair.pause) || isForced(deps, task, pair.pause, now)) return null
   return { ...pair.pause, agentId }
+}
+
+/**
+ * A problem that each task may have for itself pauses the pair for those that have it. A task that was not refused with it is polled as planned:
+ * the others may be too old or mistyped, and a success shows that the agent id is right.
+ */
+function isOfOthers({ problem }: LoadedTask, pause: ScopePause): boolean {
+  return PROBLEM_RULES[pause.problem.code].scope === 'task' && problem?.code !== pause.problem.code
 }
 
 function pairPaused(deps: PollDeps, task: LoadedTask, { problem }: PairPause, until: Date): Promise<PollResult> {

@@ -125,7 +125,7 @@ describe('the end of the window', () => {
 
   test('refused for itself after answers: DingTalk has forgotten the task, which bounds when it was sent', () => {
     for (const code of ['40035', '400002', '41011', '12345678']) {
-      const problem = aProblem(code, '', { since: hoursLater(9.5) })
+      const problem = aProblem(code, '', { since: hoursLater(9.5), polls: 2 })
       expect(endOf({ goodPolls: 9, lastGoodRequestedAt: hoursLater(9), lastObservedAt: arrivalOf(hoursLater(9)), problem })).toEqual(
         expired({
           code: 'window_closed_early',
@@ -139,9 +139,14 @@ describe('the end of the window', () => {
         }),
       )
     }
-    expect(endOf({ goodPolls: 9, lastObservedAt: hoursLater(9), problem: aProblem(15, 'Call timeout') }).reason?.code).toBe(
+    expect(endOf({ goodPolls: 9, lastObservedAt: hoursLater(9), problem: aProblem(15, 'Call timeout', { polls: 2 }) }).reason?.code).toBe(
       'window_closed_early',
     )
+  })
+
+  test('one refusal after answers may be a stray one, and bounds nothing', () => {
+    const problem = aProblem('40035', '', { since: hoursLater(23.9), polls: 1 })
+    expect(endOf({ goodPolls: 9, lastObservedAt: hoursLater(20), problem }).reason?.code).toBe('blind_before_deadline')
   })
 
   const never = { lastObservedAt: null, lastGoodRequestedAt: null, goodPolls: 0 }

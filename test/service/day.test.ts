@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Answer, TaskKey } from '../../src/core/delivery.ts'
 import type { AppGate, LookTimers, Timer } from '../../src/core/ports.ts'
+import { PROBLEM_CODES, PROBLEM_RULES } from '../../src/core/problems.ts'
 import type { TrackRequest } from '../../src/core/track-request.ts'
 import { adopt } from '../../src/service/adopt.ts'
 import { createPermits, type Permits } from '../../src/service/permits.ts'
@@ -44,11 +45,13 @@ interface Call {
 /** What DingTalk answers for a task that is polled with an agent id. */
 type Server = (query: { readonly taskId: string; readonly agentId: string }, at: Date) => Answer
 
+const WORKER_PROBLEMS = PROBLEM_CODES.filter((code) => PROBLEM_RULES[code].scope === 'worker')
+
 /** A worker in memory: the use cases, a store, a gate and a clock that the test moves. */
 function aWorldOf(server: Server, permitsOf: (gate: AppGate) => Permits | null = () => null) {
   const clock = { now: SENT }
   const now = (): Date => clock.now
-  const gate = createMemoryGate(now, { resume: (app) => store.resume(app) })
+  const gate = createMemoryGate(now, { resume: (lifted) => void store.resume(lifted) })
   const store: MemoryStore = createMemoryStore(now, (app, agentId) => gate.scopesOf(app, agentId ?? AGENT_ID))
   const journal = notes()
   const timers = someTimers()
@@ -56,7 +59,10 @@ function aWorldOf(server: Server, permitsOf: (gate: AppGate) => Permits | null =
   const onRefundFailed = (error: unknown): void => expect.fail(`a refund failed: ${String(error)}`)
   const worker = createWorkerScope({
     ...{ workerId: 'w1', apps: ['default'], timing: TIMING, now, journal, beatEveryMs: 10_000, probeLeaseMs: 60_000 },
-    book: { ...aBook(), recovered: async (app) => store.resume(app) },
+    book: {
+      ...aBook(),
+      recovered: async (app) => void store.resume({ app, scope: 'worker', problems: WORKER_PROBLEMS, agentId: null }),
+    },
   })
   const deps: PollDeps = {
     ...{ store, gate, scopes: gate, journal, now, worker, timing: TIMING },

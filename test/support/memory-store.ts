@@ -3,7 +3,7 @@ import { QUERY_WINDOW_MS } from '../../src/core/delivery.ts'
 import { isLastLook, type LookPlan, type Poll, type ScopeReport, type TaskUpdate, type Transition } from '../../src/core/plan.ts'
 import type { AppGate, AppLimits, Clock, DeliveryStore, LoadedTask, Reservation, ScopeReports, WantedCalls } from '../../src/core/ports.ts'
 import type { Problem, ProblemCode } from '../../src/core/problems.ts'
-import type { EndReason } from '../../src/core/reasons.ts'
+import type { EndReason, PauseDetail } from '../../src/core/reasons.ts'
 import { timingOf } from '../../src/core/schedule.ts'
 import { COMPARED_FIELDS, type TrackOutcome } from '../../src/core/track-outcome.ts'
 import type { TrackRequest } from '../../src/core/track-request.ts'
@@ -15,13 +15,23 @@ export interface StoredTask extends LoadedTask {
 
 export interface MemoryStore extends DeliveryStore {
   load(key: TaskKey): Promise<StoredTask | null>
-  /** Brings forward the open tasks of an app that wait for something. */
-  resume(app: string): void
+  /** Brings forward the open tasks that a pause delayed, and those that had its problem themselves. @returns how many */
+  resume(lifted: Lifted): number
   cancel(key: TaskKey): Promise<boolean>
   /** What was recorded, oldest first. */
   looksOf(key: TaskKey): readonly Poll[]
   transitionsOf(key: TaskKey): readonly Transition[]
   keys(): TaskKey[]
+  rows(): StoredTask[]
+}
+
+/** A pause that is over, and whose tasks are due. */
+export interface Lifted {
+  readonly app: string
+  readonly scope: PauseDetail['scope']
+  readonly problems: readonly ProblemCode[]
+  /** Of a pair: the agent id. Null: whatever the agent id. */
+  readonly agentId: string | null
 }
 
 interface Stored {
@@ -112,13 +122,13 @@ export function createMemoryStore(now: Clock, scopesOf: MemoryGate['scopesOf'] =
       stored.task = { ...stored.task, ...columns, delay }
       return 'stored'
     },
-    resume(app) {
-      for (const stored of tasks.values()) {
-        const { key, status, delay, problem } = stored.task
-        if (key.app !== app || status !== 'tracking' || (delay === null && problem === null)) continue
+    resume(lifted) {
+      const waiting = [...tasks.values()].filter((stored) => stored.adopted && isWaitingFor(lifted, stored.task, now()))
+      for (const stored of waiting) {
         Object.assign(stored, { adopted: false, resumed: true })
         stored.task = { ...stored.task, nextPollAt: now(), delay: null }
       }
+      return waiting.length
     },
     async rename(key, userId, pseudonym) {
       const stored = find(key)
@@ -153,6 +163,7 @@ export function createMemoryStore(now: Clock, scopesOf: MemoryGate['scopesOf'] =
     looksOf: (key) => find(key)?.polls ?? [],
     transitionsOf: (key) => find(key)?.transitions ?? [],
     keys: () => [...tasks.values()].map((stored) => stored.task.key),
+    rows: () => [...tasks.values()].map((stored) => stored.task),
   }
 }
 
@@ -178,6 +189,18 @@ function again(known: Stored, { agentId, campaign, ...request }: TrackRequest): 
     known.adopted = false
   }
   return { ...outcome, conflict: [], updated: differing }
+}
+
+function isWaitingFor(
+  { app, scope, problems, agentId }: Lifted,
+  { key, status, nextPollAt, delay, problem }: StoredTask,
+  now: Date,
+): boolean {
+  // A task that is due already is being polled.
+  if (key.app !== app || status !== 'tracking' || nextPollAt === null || nextPollAt <= now) return false
+  const isIn = (detail: { readonly agentId: string | null }): boolean => agentId === null || detail.agentId === agentId
+  const isDelayed = delay?.code === 'paused' && delay.detail.scope === scope && isIn(delay.detail)
+  return isDelayed || (problem !== null && problems.includes(problem.code) && isIn(problem.detail))
 }
 
 function nameOf(key: TaskKey): string {
@@ -237,10 +260,15 @@ export interface MemoryGate extends AppGate, ScopeReports {
 }
 
 export interface MemoryGateOptions {
-  /** How many tasks of an app are open and have not begun their final poll: one call is kept back for each. Default: 0. */
-  readonly openTasks?: (app: string) => number
-  /** A pause of the app was lifted: the tasks that waited for it are brought forward. */
-  readonly resume?: (app: string) => void
+  /**
+   * How many tasks of an app are open, have not begun their final poll, and have it in the month that ends at `monthEnd`: one call is kept back
+   * for each. Default: 0.
+   */
+  readonly openTasks?: (app: string, monthEnd: Date) => number
+  /** A pause was lifted: the tasks that waited for it are brought forward. */
+  readonly resume?: (lifted: Lifted) => void
+  /** When the last successful poll of any task of a scope was requested; agent id undefined: of the app. Default: what was reported. */
+  readonly lastGoodOf?: (app: string, agentId?: string | null) => Date | null
 }
 
 const HORIZON_MS = 500
@@ -248,7 +276,10 @@ const PROBE_LEASE_MS = 60_000
 const CHINA_OFFSET_MS = 8 * 3_600_000
 
 /** A gate for tests of use cases, with the rules of the real one. */
-export function createMemoryGate(now: Clock, { openTasks = () => 0, resume = () => undefined }: MemoryGateOptions = {}): MemoryGate {
+export function createMemoryGate(
+  now: Clock,
+  { openTasks = () => 0, resume = () => undefined, lastGoodOf = () => null }: MemoryGateOptions = {},
+): MemoryGate {
   const apps = new Map<string, AppRow>()
   const pairs = new Map<string, ScopeRow>()
   const aRow = (): ScopeRow => ({ lastGoodAt: null, pause: null, witness: null })
@@ -256,25 +287,27 @@ export function createMemoryGate(now: Clock, { openTasks = () => 0, resume = () 
   const pairRow = (app: string, agentId: string | null): ScopeRow => rowIn(pairs, `${app} ${agentId}`, aRow)
   return {
     async reserve(app, wanted, limits) {
-      return reserve(appRow(app), wanted, limits, now().getTime(), openTasks(app))
+      return reserve(appRow(app), wanted, limits, now().getTime(), (monthEnd) => openTasks(app, monthEnd))
     },
     async refund(app, month, calls) {
       const row = appRow(app)
       if (row.month === month) row.used = Math.max(0, row.used - calls)
     },
     async failed({ app, taskId }, agentId, report) {
-      return countFailure(report.kind === 'app' ? appRow(app) : pairRow(app, agentId), taskId, report, now().getTime())
+      const [row, goodAt] = report.kind === 'app' ? [appRow(app), lastGoodOf(app)] : [pairRow(app, agentId), lastGoodOf(app, agentId)]
+      return countFailure(row, taskId, report, now().getTime(), goodAt)
     },
     async good({ app }, agentId, requestedAt) {
-      const rows = [appRow(app), ...(agentId === null ? [] : [pairRow(app, agentId)])]
-      const isLifted = rows.map((row) => countSuccess(row, requestedAt)).includes(true)
-      if (isLifted) resume(app)
-      return isLifted
+      const appProblem = countSuccess(appRow(app), requestedAt)
+      const pairProblem = agentId === null ? null : countSuccess(pairRow(app, agentId), requestedAt)
+      if (appProblem !== null) resume({ app, scope: 'app', problems: [appProblem], agentId: null })
+      if (pairProblem !== null) resume({ app, scope: 'pair', problems: [pairProblem], agentId })
+      return appProblem !== null || pairProblem !== null
     },
     async claimProbe(app, agentId) {
       const { pause } = pairRow(app, agentId)
       const at = now().getTime()
-      if (pause === null || holds(pause, at)) return false
+      if (pause === null || isOngoing(pause, at)) return false
       Object.assign(pause, { probing: true, setAt: at, until: at + PROBE_LEASE_MS })
       return true
     },
@@ -296,67 +329,79 @@ function stateOf({ lastGoodAt, pause, witness }: ScopeRow): ScopeState {
   }
 }
 
-type Pause = NonNullable<ScopeRow['pause']>
-
-/** @returns whether the scope is paused */
-function countFailure(row: ScopeRow, taskId: string, report: ScopeReport, now: number): boolean {
+/**
+ * @param goodAt of the tasks in the scope, which is newer than what was reported of them
+ * @returns whether the scope is paused
+ */
+function countFailure(row: ScopeRow, taskId: string, report: ScopeReport, now: number, goodAt: Date | null): boolean {
   if (row.pause !== null) {
-    row.pause = pauseAfter(row.pause, report, now)
+    row.pause = pausedAgain(row.pause, report, now)
     return true
   }
-  const witness = witnessOf(row, taskId, report)
+  const { problem, agreement } = report
+  const witness = row.witness === null || isRefuted(row, row.witness, report, goodAt) ? aWitness(taskId, report) : row.witness
   witness.polls++
   witness.agrees ||= witness.taskId !== taskId
   row.witness = witness
-  if (witness.polls < report.agreement.polls || !witness.agrees) return false
-  row.pause = aPause(report, { since: witness.since, probes: 1 }, now)
+  if (witness.polls < agreement.polls || !witness.agrees) return false
+  row.pause = { problem, since: witness.since, setAt: now, probing: false, probes: 1, until: pauseEnd(report, 1, now) }
   row.witness = null
   return true
 }
 
-function aPause({ problem, probeDelaysMs, until }: ScopeReport, { since, probes }: Pick<Pause, 'since' | 'probes'>, now: number): Pause {
-  const delayMs = probeDelaysMs[Math.min(probes, probeDelaysMs.length) - 1] ?? 0
-  return { problem, since, probes, setAt: now, probing: false, until: until?.getTime() ?? now + delayMs }
-}
+type Pause = NonNullable<ScopeRow['pause']>
+type Witness = NonNullable<ScopeRow['witness']>
 
-/** In a paused scope only the answer to a probe counts, or an end that lies further away. */
-function pauseAfter(pause: Pause, report: ScopeReport, now: number): Pause {
+/** In a paused scope only the answer to a probe counts, and a later end that an answer names. */
+function pausedAgain(pause: Pause, report: ScopeReport, now: number): Pause {
+  const { problem, requestedAt, until } = report
   const isProbe = pause.probing || pause.until <= now
-  if (!isProbe && (report.until === null || report.until.getTime() <= pause.until)) return pause
-  const isSame = pause.problem.code === report.problem.code
-  return aPause(report, isSame ? { since: pause.since, probes: pause.probes + 1 } : { since: report.requestedAt, probes: 1 }, now)
+  if (!isProbe && (until === null || until.getTime() <= pause.until)) return pause
+  const isSame = pause.problem.code === problem.code
+  const probes = isSame ? pause.probes + 1 : 1
+  return { problem, probes, since: isSame ? pause.since : requestedAt, setAt: now, probing: false, until: pauseEnd(report, probes, now) }
 }
 
-/** The one that is there, unless it speaks for another problem or a success has refuted it. */
-function witnessOf({ witness, lastGoodAt }: ScopeRow, taskId: string, report: ScopeReport): NonNullable<ScopeRow['witness']> {
-  const isRefuted = witness !== null && lastGoodAt !== null && lastGoodAt > witness.since
-  if (witness !== null && witness.code === report.problem.code && !isRefuted) return witness
-  return { code: report.problem.code, taskId, since: report.requestedAt, polls: 0, agrees: report.agreement.tasks <= 1 }
+function pauseEnd({ until, probeDelaysMs }: ScopeReport, probes: number, now: number): number {
+  return until?.getTime() ?? now + (probeDelaysMs[Math.min(probes, probeDelaysMs.length) - 1] ?? 0)
+}
+
+function aWitness(taskId: string, { problem, requestedAt, agreement }: ScopeReport): Witness {
+  return { code: problem.code, taskId, since: requestedAt, polls: 0, agrees: agreement.tasks <= 1 }
+}
+
+/** Another problem, or a success since. */
+function isRefuted({ lastGoodAt }: ScopeRow, { code, since }: Witness, { problem }: ScopeReport, goodAt: Date | null): boolean {
+  return code !== problem.code || [lastGoodAt, goodAt].some((at) => at !== null && at > since)
 }
 
 /** Limits are not refuted by the answer to a call that was under way when they began. */
 const LIMITS: ReadonlySet<ProblemCode> = new Set(['rate_limit', 'quota'])
 
-/** @returns whether it lifted a pause */
-function countSuccess(row: ScopeRow, requestedAt: Date): boolean {
+/** @returns the problem whose pause it lifted */
+function countSuccess(row: ScopeRow, requestedAt: Date): ProblemCode | null {
   const { pause, witness } = row
   if (row.lastGoodAt === null || requestedAt > row.lastGoodAt) row.lastGoodAt = requestedAt
   if (witness !== null && witness.since < requestedAt) row.witness = null
-  if (pause === null) return false
+  if (pause === null) return null
   const begunAt = LIMITS.has(pause.problem.code) ? pause.setAt : pause.since.getTime()
-  if (!pause.probing && requestedAt.getTime() < begunAt) return false
+  if (!pause.probing && requestedAt.getTime() < begunAt) return null
   row.pause = null
-  return true
+  return pause.problem.code
+}
+
+function monthEndOf(china: Date): Date {
+  return new Date(Date.UTC(china.getUTCFullYear(), china.getUTCMonth() + 1, 1) - CHINA_OFFSET_MS)
 }
 
 /** A pause that was set in the future was set before the clock stepped back. */
-function holds({ until, setAt }: Pause, now: number): boolean {
+function isOngoing({ until, setAt }: Pause, now: number): boolean {
   return until > now && setAt <= now + 1_000
 }
 
-function reserve(row: AppRow, wanted: WantedCalls, limits: AppLimits, now: number, openTasks: number): Reservation {
+function reserve(row: AppRow, wanted: WantedCalls, limits: AppLimits, now: number, openTasks: (monthEnd: Date) => number): Reservation {
   const { pause } = row
-  const isPaused = pause !== null && holds(pause, now)
+  const isPaused = pause !== null && isOngoing(pause, now)
   let ordinary = isPaused ? 0 : wanted.ordinary
   let reserved = isPaused ? Math.min(wanted.forced, wanted.reserved) : wanted.reserved
   if (isPaused && reserved === 0) return { kind: 'paused', until: new Date(pause.until), problem: pause.problem }
@@ -365,14 +410,13 @@ function reserve(row: AppRow, wanted: WantedCalls, limits: AppLimits, now: numbe
   const month = china.toISOString().slice(0, 7)
   if (row.month !== month) Object.assign(row, { month, used: 0 })
   if (limits.monthlyBudget !== null) {
+    const until = monthEndOf(china)
     const left = Math.max(0, limits.monthlyBudget - row.used)
-    const kept = ordinary > 0 ? Math.min(openTasks, left) : 0
+    const kept = ordinary > 0 ? Math.min(openTasks(until), left) : 0
     reserved = Math.min(reserved, left)
     ordinary = Math.max(0, Math.min(ordinary, left - Math.max(kept, reserved)))
-    if (reserved + ordinary === 0 && wanted.reserved + wanted.ordinary > 0) {
-      const until = new Date(Date.UTC(china.getUTCFullYear(), china.getUTCMonth() + 1, 1) - CHINA_OFFSET_MS)
+    if (reserved + ordinary === 0 && wanted.reserved + wanted.ordinary > 0)
       return { kind: 'budget', until, used: row.used, reserved: kept, month }
-    }
   }
   const everyMs = 1_000 / limits.callsPerSecond
   // What lies further ahead than anything reserves was written before the clock stepped back.
