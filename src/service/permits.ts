@@ -64,6 +64,9 @@ export function createPermits(options: PermitsOptions): Permits {
   }
 }
 
+/** Of the time between two calls, how much is kept when they are late: a process that was blocked makes a quarter more calls for a while. */
+const SHORTEST_SPACING = 0.8
+
 /** The longest wait for the rate before the database is asked again, in milliseconds. */
 const LONGEST_BUSY_MS = 1_000
 
@@ -84,6 +87,8 @@ class WaitingLine {
   readonly #waiting: Waiter[] = []
   #serving = false
   #nextRoundAt = -Infinity
+  /** When a call was last handed out, by the clock of `performance`. */
+  #givenAt = -Infinity
   #wake: () => void = () => undefined
   /** Where the lines of those who were sent away end, so that they do not all come back at once. */
   #lastBacklogEnd = 0
@@ -199,7 +204,10 @@ class WaitingLine {
     const startMs = performance.now() + granted.firstInMs
     const left = { reserved: granted.reserved, ordinary: granted.ordinary }
     for (let i = 0; i < granted.reserved + granted.ordinary && this.#waiting.length > 0; i++) {
-      await this.#wait(startMs + i * granted.everyMs - performance.now())
+      // After a time in which nothing ran, the calls that are late must not go out all at once.
+      const earliestMs = this.#givenAt + granted.everyMs * SHORTEST_SPACING
+      await this.#wait(Math.max(startMs + i * granted.everyMs, earliestMs) - performance.now())
+      this.#givenAt = performance.now()
       // A call that was granted for reserved calls is not for ordinary ones; the other way round nobody is wronged.
       const next = this.#waiting.findIndex((waiter) => left.ordinary > 0 || (waiter.reserved && left.reserved > 0))
       if (next === -1) break

@@ -168,8 +168,8 @@ describe('agent ids', () => {
 
   test('an app without the permission is probed by one task for all, and says so at the end', () => {
     expect(rowsOf('permission').map(({ status, reason_code }) => `${status} ${reason_code}`)).toEqual(Array(8).fill('stopped permission'))
-    // Two that agree, a probe after a quarter of an hour, an hour and then every four, and the final poll of each.
-    expect(callsOf('permission').reduce((sum, calls) => sum + calls, 0)).toBeLessThanOrEqual(2 + 9 + 8 + 4)
+    // Two that agree, a probe after a minute, a quarter of an hour, an hour and then every four, and the final poll of each.
+    expect(callsOf('permission').reduce((sum, calls) => sum + calls, 0)).toBeLessThanOrEqual(2 + 10 + 8 + 6)
   })
 })
 

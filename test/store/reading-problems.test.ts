@@ -22,7 +22,7 @@ describe('the problem of a task', () => {
     expect(await db.rates.task(key)).toMatchObject({
       problemCode: 'permission',
       problemDetail: detail,
-      problemSince: minutesLater(5),
+      problemSince: answeredAt(5),
       calls: 2,
     })
     expect((await db.rates.looks(key)).map(({ problemCode, scope, calls }) => [problemCode, scope, calls])).toEqual([

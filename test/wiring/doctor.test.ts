@@ -95,7 +95,7 @@ test.concurrent('a user who may not do what a worker does is told which rights t
   const rights = (await diagnose(parseConfig({ DATABASE_URL: url.href }))).find(({ name }) => name === 'rights')
   expect(rights).toMatchObject({
     ok: false,
-    detail: expect.stringContaining('INSERT on delivery_task'),
+    detail: expect.stringContaining('INSERT on delivery_app'),
     remedy: expect.stringMatching(/^Run deploy/),
   })
   expect(rights?.detail).not.toContain('SELECT')
