@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { runCli } from '../support/process.ts'
 import { until } from '../support/wait.ts'
 import { backends, pageOf } from '../support/world.ts'
-import { AGENT_ID, type FaultyWorld, makeFaultyWorld, POLLS_PER_TASK } from './support/faulty-world.ts'
+import { AGENT_ID, appsFile, type FaultyWorld, makeFaultyWorld, POLLS_PER_TASK } from './support/faulty-world.ts'
 
 /** What people get wrong, and what DingTalk, databases and clocks do: each from outside, with workers as processes. */
 const [backend = 'postgres' as const] = backends()
@@ -69,6 +69,23 @@ describe('stray and late answers', { concurrent: true }, () => {
     expect(await world.untilRow(taskId, 'it failed', ({ problem_code }) => problem_code !== null)).toMatchObject({ problem_code: 'outage' })
     world.simulator.clearFaults()
     await world.untilRow(taskId, 'it is polled', ({ good_polls }) => good_polls > 0)
+  })
+})
+
+describe('several workers', { concurrent: true }, () => {
+  test.concurrent('a worker that does not know the app leaves its tasks to one that does', LIMIT, async ({ onTestFinished }) => {
+    const world = await makeFaultyWorld(backend, { timeScale: SLOW_DAY }, onTestFinished)
+    const other = await appsFile([{ name: 'other', appKey: 'k', appSecret: 'other-secret', agentId: '1' }])
+    await world.start({ DINGTALK_APPS_FILE: other, DINGTALK_APP_KEY: '', DINGTALK_APP_SECRET: '', DINGTALK_AGENT_ID: '' })
+    const taskIds = await sendAll(world, 6)
+    await until(async () => (await world.rows()).some(({ problem_code }) => problem_code === 'unknown_app'), {
+      ...{ timeoutMs: 60_000, what: 'a task waits for a worker that knows its app' },
+    })
+    await world.start()
+    await until(async () => (await world.rows()).every(({ good_polls, problem_code }) => good_polls > 0 && problem_code === null), {
+      ...{ timeoutMs: 60_000, what: 'all are polled' },
+    })
+    expect(taskIds.every((taskId) => world.calls(taskId) > 0)).toBe(true)
   })
 })
 
