@@ -208,7 +208,7 @@ class WaitingLine {
       const earliestMs = this.#givenAt + granted.everyMs * SHORTEST_SPACING
       await this.#wait(Math.max(startMs + i * granted.everyMs, earliestMs) - performance.now())
       this.#givenAt = performance.now()
-      // A call that was granted for reserved calls is not for ordinary ones; the other way round nobody is wronged.
+      // A call that was granted for reserved calls is not for ordinary ones; the other way round it may be used.
       const next = this.#waiting.findIndex((waiter) => left.ordinary > 0 || (waiter.reserved && left.reserved > 0))
       if (next === -1) break
       const [waiter] = this.#waiting.splice(next, 1)

@@ -5,7 +5,7 @@ import type { Database } from './prisma.ts'
 import { type Resumed, resumeTasks } from './resume-tasks.ts'
 import { flag, iso, type Row } from './rows.ts'
 
-/** Rows of workers that ended without a word are kept this long, for whoever looks for a mistake. */
+/** Rows of workers that crashed are kept this long: they may explain a mistake. */
 const KEEP_GONE = '1 hour'
 /** What a person repairs in the configuration of a worker, or meanwhile at DingTalk. */
 const REPAIRABLE = PROBLEM_CODES.filter((code) => PROBLEM_RULES[code].outcome === 'configuration' || code === 'parameters')

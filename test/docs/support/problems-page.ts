@@ -87,9 +87,15 @@ function taskEffectOf(problem: ProblemCode): string {
   return followUp === 'planned' ? 'then the planned polls go on' : 'the task is probed with growing pauses'
 }
 
+const PAUSED_WHAT: Readonly<Partial<Record<(typeof SCOPES)[number], string>>> = {
+  // A task that was not refused so is polled as planned: the others may be mistyped or too old.
+  task: 'the tasks of the app and agent id that were refused so are',
+  pair: 'app and agent id are',
+}
+
 function pauseOf(problem: ProblemCode, { polls, tasks }: { readonly polls: number; readonly tasks: number }): string {
   const { scope, probeMinutes, firstProbeMinutes } = PROBLEM_RULES[problem]
-  const what = scope === 'task' || scope === 'pair' ? 'app and agent id are' : 'the app is'
+  const what = PAUSED_WHAT[scope] ?? 'the app is'
   const onlyAtFirst = scope === 'task' ? ' while no poll with this agent id ever succeeded' : ''
   const witnesses = polls === 1 ? 'at once' : `when ${polls} failed polls of ${tasks} tasks agree`
   const probes = scope === 'task' ? firstProbeMinutes : probeMinutes
