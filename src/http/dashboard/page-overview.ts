@@ -118,11 +118,14 @@ function pauseAlert(
   { pauseCode, pauseDetail, pauseSince, pausedUntil }: Pause,
 ): Html | null {
   if (pauseCode === null) return null
-  const { words, format, now } = view
   return html`<li data-key="${key}"><h3>${title}</h3>
 ${problemLines(view, { code: pauseCode, detail: pauseDetail }, pauseSince)}
-${pausedUntil !== null && html`<p class="quiet">${words.attention.again(format.time(pausedUntil), format.distance(pausedUntil, now))}</p>`}
+${pausedUntil !== null && html`<p class="quiet">${nextProbe(view, pausedUntil)}</p>`}
 ${resumeButton(view, appPath(app), null)}</li>`
+}
+
+function nextProbe({ words, format, now }: View, dueAt: Date): Html | string {
+  return dueAt > now ? words.attention.again(format.time(dueAt), format.distance(dueAt, now)) : words.attention.againWithNext
 }
 
 function workerProblems(view: View, { app, workerProblems: problems }: AppUsage): Html[] {

@@ -173,6 +173,8 @@ export const en = {
     task: (task: Html, risk: string): Html => html`${task}: ${risk}`,
     budget: (app: string): string => `App ${app} has used most of its calls`,
     budgetRemedy: 'Raise MONTHLY_CALL_BUDGET, or wait for the next month. Fewer polls a task (POLLS_PER_TASK) cost fewer calls.',
+    /** The time of the probe is over, and each task of the scope has its own time. */
+    againWithNext: 'The next poll is the probe. A success ends the pause.',
     again: (time: Html, distance: Html): Html => html`The next probe is due ${distance}, at ${time}. A success ends the pause.`,
     deadline: (time: Html, distance: Html): Html => html`deadline ${time}, ${distance}`,
   },

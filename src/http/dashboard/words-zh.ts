@@ -126,6 +126,7 @@ export const zh: Words = {
     task: (task: Html, risk: string): Html => html`${task}：${risk}`,
     budget: (app: string): string => `应用 ${app} 的调用次数所剩不多`,
     budgetRemedy: '请调高 MONTHLY_CALL_BUDGET，或等到下个月。减少每个任务的查询次数（POLLS_PER_TASK）可以节省调用。',
+    againWithNext: '下一次查询即为探测。探测成功即结束暂停。',
     again: (time: Html, distance: Html): Html => html`下一次探测：${distance}（${time}）。探测成功即结束暂停。`,
     deadline: (time: Html, distance: Html): Html => html`查询截止 ${time}，${distance}`,
   },
