@@ -12,6 +12,8 @@ export interface LeaseOptions {
 
 /** No lease is longer. One that ends later than this from now was taken before the database's clock stepped back, and is void. */
 export const MAX_LEASE_MS = 60_000
+/** The column holds whole milliseconds: a lease of the greatest length, just taken, may end up to half a millisecond later than it can. */
+const ROUNDED_MS = 1_000
 /** One renewal may fail, and another one be late, before the lease is over. */
 const RENEWALS_PER_LEASE = 3
 
@@ -31,7 +33,7 @@ export async function withLease<T>(
   /** Takes the lease, or renews it; when it was, as a moment of the monotonic clock until which it surely is held. */
   const take = async (): Promise<number | null> => {
     const askedMs = performance.now()
-    return (await affects(pool, TAKE, [name, holder, leaseMs, MAX_LEASE_MS])) ? askedMs + leaseMs : null
+    return (await affects(pool, TAKE, [name, holder, leaseMs, MAX_LEASE_MS + ROUNDED_MS])) ? askedMs + leaseMs : null
   }
   let heldUntilMs = await retrying(take)
   if (heldUntilMs === null) return null
@@ -49,7 +51,7 @@ export async function withLease<T>(
 }
 
 /**
- * $1 name, $2 holder, $3 length and $4 longest length of a lease in milliseconds. One statement, so that of two callers one has it; the
+ * $1 name, $2 holder, $3 length and $4 how far ahead a lease can end, in milliseconds. One statement, so that of two callers one has it; the
  * conditions are read after the row is locked. Repeating it is harmless.
  */
 const TAKE = `/* take_lease */
