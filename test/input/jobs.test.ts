@@ -82,7 +82,8 @@ describeQueues((backend) => {
     const all = [...numbered(IDS, 1_000), ...numbered(odd, 2_000), ...numbered(times, 3_000)]
     const waiting = (): Promise<number> => queue.getJobCountByTypes('waiting', 'active', 'delayed', 'prioritized')
     await until(
-      async () => tracked.length >= all.length && looked.length > 0 && (await queue.getFailedCount()) === refused && (await waiting()) === 0,
+      async () =>
+        tracked.length >= all.length && looked.length > 0 && (await queue.getFailedCount()) === refused && (await waiting()) === 0,
       { what: 'each job is done or has failed', timeoutMs: 60_000 },
     )
     expect([tracked.toSorted(), looked]).toEqual([all.toSorted(), ['7']])

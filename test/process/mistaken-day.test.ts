@@ -87,10 +87,10 @@ beforeAll(
       for (const taskId of taskIds) await world.track({ app, taskId, userIds: ['0123'], ...more })
     }
 
-    // 8. Before anything else: with the budget of 20 calls every task has its own reserve, and none an ordinary poll.
+    // 8. All at one moment: with the budget of 20 calls every task has its own reserve, and none an ordinary poll.
     const reserve = send('reserve', 'reserve', 20)
     simulator.inject({ kind: 'http-status', status: 500, match: { taskId: reserve[0] ?? '' } })
-    await Promise.all(reserve.map((taskId) => world.track({ app: 'reserve', taskId, userIds: ['0123'], sentAt })))
+    await world.track(...reserve.map((taskId) => ({ app: 'reserve' as const, taskId, userIds: ['0123'], sentAt })))
     // 1
     await track('wrongAgent', send('beside a wrong agent id', 'wrongAgent', 12))
     await track('wrongAgent', send('wrong agent id', 'wrongAgent', 1), { sentAt, agentId: '999' })

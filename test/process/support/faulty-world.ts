@@ -36,8 +36,8 @@ export interface FaultyWorld extends World {
   readonly simulator: Simulator
   readonly dayMs: number
   sql<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]>
-  /** Tells the tracker of a task that the simulator has. */
-  track(input: TrackInput): Promise<void>
+  /** Tells the tracker of tasks that the simulator has, at one moment. */
+  track(...inputs: readonly TrackInput[]): Promise<void>
   /** A task of one person who reads after some hours; the tracker knows it where `input` is not null. */
   send(task: {
     readonly agentId?: string
@@ -98,9 +98,9 @@ export async function makeFaultyWorld(backend: Backend, options: FaultyWorldOpti
     sql,
     rows,
     row,
-    async track(input) {
+    async track(...inputs) {
       // A machine that is too busy refuses within two seconds; a sender tries again.
-      await until(() => tracker.track(input).then(() => true), { what: 'a task is taken' })
+      await until(() => tracker.trackMany(inputs).then(() => true), { what: 'tasks are taken' })
     },
     send({ readAfterHours = null, sentAt, ...task }) {
       const person = {
