@@ -7,18 +7,15 @@
  * Without DATABASE_URL it brings its own PostgreSQL. With it, everything is done in a database of its own on that server,
  * dingtalk_delivery_campaign_page, which `--keep` leaves for the next run. No figure fails the command.
  */
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
-import { startEmbeddedPostgres } from '../dist/embedded/postgres.js'
 import { startHttpServer } from '../dist/http/server.js'
 import { createLogger } from '../dist/logger.js'
 import { migrate } from '../dist/store/migrate.js'
 import { openServing } from '../dist/wiring/serving.js'
 import { CAMPAIGN, seed } from './campaign-page/seed.mjs'
+import { ownDatabase, startPostgres } from './support/database.mjs'
 
 const DATABASE = 'dingtalk_delivery_campaign_page'
 const text = { type: /** @type {const} */ ('string') }
@@ -40,8 +37,8 @@ try {
 }
 
 async function main() {
-  const server = process.env.DATABASE_URL ?? (await startPostgres())
-  const url = await ownDatabase(server)
+  const server = process.env.DATABASE_URL ?? (await startPostgres(closers))
+  const url = await ownDatabase(closers, server, DATABASE, options)
   await fill(url)
   const served = await serve(url)
   const page = `${served.url}/campaigns/${CAMPAIGN}`
@@ -66,29 +63,6 @@ async function main() {
     'as many at once, each with people in another state',
     (await Promise.all(filtered)).map((each) => each.ms),
   )
-}
-
-async function startPostgres() {
-  const directory = await mkdtemp(join(tmpdir(), 'campaign-page-'))
-  // As root, PostgreSQL runs as another user, who must get in here.
-  await chmod(directory, 0o711)
-  closers.push(() => rm(directory, { recursive: true, force: true }))
-  const postgres = await startEmbeddedPostgres({ directory: join(directory, 'postgres') })
-  closers.push(() => postgres.close())
-  return postgres.url
-}
-
-/** Never in the server's own tables. */
-async function ownDatabase(server) {
-  const client = new pg.Client({ connectionString: server })
-  await client.connect()
-  const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE])
-  if (rowCount === 0) await client.query(`CREATE DATABASE ${DATABASE} ENCODING 'UTF8' TEMPLATE template0`)
-  closers.push(async () => {
-    if (!options.keep) await client.query(`DROP DATABASE ${DATABASE} WITH (FORCE)`)
-    await client.end()
-  })
-  return Object.assign(new URL(server), { pathname: `/${DATABASE}` }).href
 }
 
 async function fill(url) {

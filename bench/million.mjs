@@ -8,12 +8,8 @@
  * `--keep` leaves the database (and the server, until Ctrl-C): the next run with DATABASE_URL measures what is there. `--plans` prints the plans,
  * `--writes` also measures what the marks of campaigns and the indexes cost a write. Each figure is a median; none of them fails the command.
  */
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
-import { startEmbeddedPostgres } from '../dist/embedded/postgres.js'
 import { createRates } from '../dist/rates.js'
 import { readGauges } from '../dist/store/gauges.js'
 import { migrate } from '../dist/store/migrate.js'
@@ -21,11 +17,14 @@ import { openDatabase } from '../dist/store/prisma.js'
 import { median, medianOf, planOf, shapeOf, spentAtDatabase } from './million/measure.mjs'
 import { CAMPAIGN_PREFIX, campaignName, numberOf, seed, settle, TASKS_PER_CAMPAIGN } from './million/seed.mjs'
 import { measureWrites } from './million/writes.mjs'
+import { ownDatabase, startPostgres } from './support/database.mjs'
 
 const DATABASE = 'dingtalk_delivery_million'
 const flag = /** @type {const} */ ({ type: 'boolean', default: false })
 const text = /** @type {const} */ ({ type: 'string' })
-const { values: options } = parseArgs({ options: { tasks: text, runs: text, plans: flag, writes: flag, keep: flag } })
+const { values: options } = parseArgs({
+  options: { tasks: text, runs: text, plans: flag, writes: flag, keep: { type: 'boolean', default: false } },
+})
 const tasks = Math.max(4, Math.ceil(Number(options.tasks ?? 10_000) / TASKS_PER_CAMPAIGN)) * TASKS_PER_CAMPAIGN
 const runs = Number(options.runs ?? 31)
 
@@ -37,8 +36,8 @@ try {
 }
 
 async function main() {
-  const server = process.env.DATABASE_URL ?? (await startPostgres())
-  const url = await ownDatabase(server)
+  const server = process.env.DATABASE_URL ?? (await startPostgres(closers))
+  const url = await ownDatabase(closers, server, DATABASE, options)
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   closers.push(() => client.end())
@@ -55,31 +54,6 @@ async function main() {
   printTable(rows)
   if (options.writes) await measureWrites({ client, url, pairs: Math.ceil(runs / 4) })
   if (options.keep && process.env.DATABASE_URL === undefined) await stayUp(server)
-}
-
-async function startPostgres() {
-  const directory = await mkdtemp(join(tmpdir(), 'million-'))
-  // As root, PostgreSQL runs as another user, who must get in here.
-  await chmod(directory, 0o711)
-  closers.push(() => rm(directory, { recursive: true, force: true }))
-  const postgres = await startEmbeddedPostgres({ directory: join(directory, 'postgres') })
-  closers.push(() => postgres.close())
-  return postgres.url
-}
-
-/** Never in the server's own tables. */
-async function ownDatabase(server) {
-  const client = new pg.Client({ connectionString: server })
-  await client.connect()
-  const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE])
-  if (rowCount === 0) await client.query(`CREATE DATABASE ${DATABASE} ENCODING 'UTF8' TEMPLATE template0`)
-  closers.push(async () => {
-    if (!options.keep) await client.query(`DROP DATABASE ${DATABASE} WITH (FORCE)`)
-    await client.end()
-  })
-  const url = new URL(server)
-  url.pathname = `/${DATABASE}`
-  return url.href
 }
 
 async function fill(client, url) {

@@ -7,17 +7,16 @@
  * process; the figures are an upper bound for a worker that has its processors for itself.
  */
 import { spawn } from 'node:child_process'
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Redis } from 'ioredis'
 import pg from 'pg'
-import { startEmbeddedPostgres } from '../dist/embedded/postgres.js'
 import { createTracker } from '../dist/index.js'
 import { startSimulator } from '../dist/simulator/simulator.js'
 import { migrateAll } from '../dist/wiring/migrate.js'
+import { ownDirectory, startPostgres } from './support/database.mjs'
 
 const text = /** @type {const} */ ({ type: 'string' })
 const { values } = parseArgs({ options: { tasks: text, people: text, scale: text, 'send-seconds': text, rate: text, queue: text } })
@@ -29,10 +28,7 @@ const rate = String(values.rate ?? 1_000)
 const queueKind = values.queue === 'postgres' ? 'postgres' : 'redis'
 const dayMs = 86_400_000 / timeScale
 
-const directory = await mkdtemp(join(tmpdir(), 'ten-thousand-'))
-// As root, PostgreSQL runs as another user, who must get in here.
-await chmod(directory, 0o711)
-const closers = [() => rm(directory, { recursive: true, force: true })]
+const closers = []
 try {
   await main()
 } finally {
@@ -40,25 +36,24 @@ try {
 }
 
 async function main() {
-  const postgres = await startEmbeddedPostgres({ directory: join(directory, 'postgres') })
-  closers.push(() => postgres.close())
+  const databaseUrl = await startPostgres(closers)
   const redis = queueKind === 'redis' ? await startRedis() : null
-  const queueUrl = redis?.url ?? postgres.url
-  await migrateAll({ databaseUrl: postgres.url, queue: { url: queueUrl, backend: queueKind, name: 'dingtalk-delivery', prefix: 'bull' } })
+  const queueUrl = redis?.url ?? databaseUrl
+  await migrateAll({ databaseUrl, queue: { url: queueUrl, backend: queueKind, name: 'dingtalk-delivery', prefix: 'bull' } })
   const simulator = await startSimulator({ timeScale, seed: 7, callsPerSecond: 1_000_000, monthlyQuota: null })
   closers.push(() => simulator.close())
-  const worker = startWorker(postgres.url, queueUrl, simulator.url)
+  const worker = startWorker(databaseUrl, queueUrl, simulator.url)
   closers.push(() => worker.stop())
   await worker.ready
 
-  const database = new pg.Client({ connectionString: postgres.url })
+  const database = new pg.Client({ connectionString: databaseUrl })
   await database.connect()
   closers.push(() => database.end())
 
   const samples = []
   const sampler = setInterval(() => void sample(worker.child.pid, redis, samples), 5_000)
   const started = Date.now()
-  await send(postgres.url, simulator.url)
+  await send(databaseUrl, simulator.url)
   console.log(`${tasks} tasks of ${people} people sent in ${seconds(Date.now() - started)} s`)
   await ended(database)
   clearInterval(sampler)
@@ -145,6 +140,7 @@ async function sample(pid, redis, samples) {
 }
 
 async function startRedis() {
+  const directory = await ownDirectory(closers)
   const port = await freePort()
   const child = spawn(
     'redis-server',
@@ -156,7 +152,9 @@ async function startRedis() {
   await client.ping()
   closers.push(async () => {
     client.disconnect()
+    const exit = once(child, 'exit')
     child.kill('SIGTERM')
+    await exit
   })
   return { url: `redis://127.0.0.1:${port}`, client }
 }

@@ -6,14 +6,11 @@
  * Without DATABASE_URL it brings its own PostgreSQL, durable as in production. With it, everything is done in a database of its own on that
  * server, dingtalk_delivery_track_many. `--again` tracks everything a second time, which changes nothing. Fails when a task is not stored.
  */
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
-import { startEmbeddedPostgres } from '../dist/embedded/postgres.js'
 import { createTracker } from '../dist/index.js'
 import { migrate } from '../dist/store/migrate.js'
+import { ownDatabase, startPostgres } from './support/database.mjs'
 
 const DATABASE = 'dingtalk_delivery_track_many'
 const text = /** @type {const} */ ({ type: 'string' })
@@ -32,7 +29,9 @@ try {
 }
 
 async function main() {
-  const url = await ownDatabase(process.env.DATABASE_URL ?? (await startPostgres()))
+  const server = process.env.DATABASE_URL ?? (await startPostgres(closers))
+  const url = await ownDatabase(closers, server, DATABASE, { anew: true })
+  await migrate(url)
   const alone = requestsOf('alone')
   await measure(`one sender, ${tasks} tasks of ${people}`, () => send(url, alone))
   if (options.again) await measure('the same again', () => send(url, alone))
@@ -69,26 +68,6 @@ async function measure(name, work) {
   const startedAt = performance.now()
   await work()
   process.stdout.write(`${name}: ${((performance.now() - startedAt) / 1_000).toFixed(1)} s\n`)
-}
-
-async function startPostgres() {
-  const directory = await mkdtemp(join(tmpdir(), 'dingtalk-delivery-track-many-'))
-  // As root, PostgreSQL runs as another user.
-  await chmod(directory, 0o711)
-  closers.push(() => rm(directory, { recursive: true, force: true }))
-  const server = await startEmbeddedPostgres({ directory: join(directory, 'postgres') })
-  closers.push(() => server.close())
-  return server.url
-}
-
-async function ownDatabase(server) {
-  await ask(server, `DROP DATABASE IF EXISTS ${DATABASE} WITH (FORCE)`)
-  await ask(server, `CREATE DATABASE ${DATABASE}`)
-  closers.push(() => ask(server, `DROP DATABASE IF EXISTS ${DATABASE} WITH (FORCE)`))
-  const url = new URL(server)
-  url.pathname = `/${DATABASE}`
-  await migrate(url.href)
-  return url.href
 }
 
 async function ask(url, query) {

@@ -1,0 +1,50 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { startEmbeddedPostgres } from '../../dist/embedded/postgres.js'
+
+/** @typedef {Array<() => unknown>} Closers What is to be closed at the end, the last one first. */
+
+/**
+ * A directory for a server's files.
+ * @param {Closers} closers
+ */
+export async function ownDirectory(closers) {
+  const directory = await mkdtemp(join(tmpdir(), 'dingtalk-delivery-bench-'))
+  closers.push(() => rm(directory, { recursive: true, force: true }))
+  // As root, PostgreSQL runs as another user, who must get in here.
+  await chmod(directory, 0o711)
+  return directory
+}
+
+/**
+ * A PostgreSQL of its own, durable as in production.
+ * @param {Closers} closers
+ * @returns its URL
+ */
+export async function startPostgres(closers) {
+  const postgres = await startEmbeddedPostgres({ directory: join(await ownDirectory(closers), 'postgres') })
+  closers.push(() => postgres.close())
+  return postgres.url
+}
+
+/**
+ * A database on that server: never in the server's own tables. One that an earlier run kept is used as it is.
+ * @param {Closers} closers
+ * @param {string} server
+ * @param {string} name
+ * @param {{ keep?: boolean, anew?: boolean }} options whether it stays, and whether one that stayed goes first
+ * @returns its URL
+ */
+export async function ownDatabase(closers, server, name, { keep = false, anew = false } = {}) {
+  const client = new pg.Client({ connectionString: server })
+  await client.connect()
+  closers.push(() => client.end())
+  const drop = () => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
+  if (anew) await drop()
+  const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [name])
+  if (rowCount === 0) await client.query(`CREATE DATABASE ${name} ENCODING 'UTF8' TEMPLATE template0`)
+  if (!keep) closers.push(drop)
+  return Object.assign(new URL(server), { pathname: `/${name}` }).href
+}
