@@ -19,9 +19,8 @@ const TASKS_SHOWN = 20
 
 export async function loadCampaign(reader: RateReader, campaign: CampaignRates): Promise<CampaignView> {
   const ref = { campaign: campaign.campaign, app: campaign.app }
-  const [band, timeToRead, forbidden, unread, tasks, unreadAsOf] = await Promise.all([
-    reader.band(ref),
-    reader.timeToRead(ref),
+  const [{ band, timeToRead }, forbidden, unread, tasks, unreadAsOf] = await Promise.all([
+    reader.readTimes(ref),
     reader.forbidden(ref),
     reader.campaignRecipients(ref, { state: 'unread', limit: NAMES_SHOWN }),
     reader.tasks({ ...ref, limit: TASKS_SHOWN }),

@@ -23,11 +23,10 @@ const LOOKS_SHOWN = 6
 export async function loadTask(reader: RateReader, ref: TaskRef): Promise<TaskView> {
   const task = await reader.task(ref).catch(unknownTask(ref.taskId)).catch(severalApps)
   const key = { taskId: task.taskId, app: task.app }
-  const [looks, curve, band, timeToRead, forbidden, unread, unreadAsOf] = await Promise.all([
+  const [looks, curve, { band, timeToRead }, forbidden, unread, unreadAsOf] = await Promise.all([
     reader.looks(key),
     reader.curve(key),
-    reader.band(key),
-    reader.timeToRead(key),
+    reader.readTimes(key),
     reader.forbidden(key),
     reader.recipients(key, { state: 'unread' }),
     reader.unreadAsOf(key),

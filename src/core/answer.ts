@@ -1,6 +1,6 @@
 import type { Answer, Forbidden, ListedState, Refusal } from './delivery.ts'
 import { joinForbidden } from './merge.ts'
-import { isUserId, LABEL_PATTERN, MAX_USER_ID } from './track-rules.ts'
+import { isLabel, isUserId, MAX_USER_ID } from './track-rules.ts'
 
 /** When one exchange with DingTalk began and ended. */
 export interface Exchange {
@@ -92,11 +92,9 @@ function userIdOf(item: unknown): string | null {
   return isUserId(userId) ? userId : null
 }
 
-const LABEL = new RegExp(LABEL_PATTERN, 'u')
-
 function labelOf(item: unknown): string | null {
   const label = textOf(item)?.trim() ?? ''
-  return label.length <= MAX_USER_ID && LABEL.test(label) ? label : null
+  return isLabel(label, MAX_USER_ID) ? label : null
 }
 
 function forbiddenOf(list: unknown): Array<[string, Forbidden]> {

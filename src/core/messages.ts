@@ -1,7 +1,7 @@
 import type { Detail, Fields, Language, Messages, Stored, Text } from './message-parts.ts'
 import { en } from './messages-en.ts'
 import { zh } from './messages-zh.ts'
-import { PROBLEM_CODES } from './problems.ts'
+import { isOwnCode, PROBLEM_CODES } from './problems.ts'
 
 export { type Detail, LANGUAGES, type Language, type Stored, type Text } from './message-parts.ts'
 
@@ -144,11 +144,6 @@ function timeOf(text: string | null): Date | null {
 
 function isKey<Key extends string>(record: Readonly<Record<Key, unknown>>, key: string): key is Key {
   return Object.hasOwn(record, key)
-}
-
-/** Our own codes for what DingTalk did not answer: TIMEOUT, NETWORK, HTTP_502, NO_AGENT_ID. */
-function isOwnCode(code: string): boolean {
-  return /^[A-Z][A-Z0-9_]*$/.test(code)
 }
 
 function joined(text: Text, showTime: ShowTime = inUtc): string {

@@ -1,6 +1,7 @@
 import type { Counts, Recipient, StateKind, Task } from './delivery.ts'
 import type { LookPlan, Poll, Report, TaskUpdate, Transition } from './look-plan.ts'
-import { jitterOf, lastLookAt, nextPlannedLook, type PlannedLook, plannedLooks, type Timing } from './schedule.ts'
+import type { DelayReason } from './reasons.ts'
+import { finalPollAt, nextPlannedLook, type PlannedLook, plannedLooks, type Timing } from './schedule.ts'
 
 /** What one kind of answer decides; {@link finish} adds what every poll ends with. */
 export interface Draft {
@@ -48,7 +49,7 @@ export function finish(task: Task, now: Date, timing: Timing, draft: Draft): Loo
   }
 }
 
-function usedUp(calls: number): TaskUpdate['delay'] {
+export function usedUp(calls: number): DelayReason {
   return { code: 'calls_used_up', detail: { calls } }
 }
 
@@ -72,7 +73,7 @@ export function callsToSpare(task: Task, now: Date, timing: Timing): number {
 
 /** The poll after one made at `now`; after the last one the deadline itself, where the task is ended. Never past the deadline. */
 export function followingLook(task: Task, now: Date, timing: Timing, following: Following): PlannedLook {
-  const finalAt = lastLookAt(task.deadlineAt, timing, jitterOf(task.key))
+  const finalAt = finalPollAt(task, timing)
   const at = now >= finalAt ? afterFinal(task, now, timing, following) : beforeFinal(task, finalAt, now, timing, following)
   const bounded = at < task.deadlineAt ? at : task.deadlineAt
   return { at: bounded, last: isLastLook(task, bounded, timing) }
@@ -97,7 +98,7 @@ function afterFinal(task: Task, now: Date, timing: Timing, following: Following)
 
 /** True while a poll must not be missed: from the time of the guaranteed final poll on. */
 export function isLastLook(task: Pick<Task, 'key' | 'deadlineAt'>, now: Date, timing: Timing): boolean {
-  return now >= lastLookAt(task.deadlineAt, timing, jitterOf(task.key))
+  return now >= finalPollAt(task, timing)
 }
 
 /** A task's columns as they are. */

@@ -190,8 +190,12 @@ export function problemCodeOf(code: string, message = ''): ProblemCode | null {
   if (code === '40' && AGENT_ID_MISSING.test(message)) return 'agent_id'
   const known = PROBLEMS.get(code)
   if (known !== undefined) return known
-  // Our own codes for a failed transport: HTTP_5xx, HTTP_429, TIMEOUT, NETWORK, NOT_JSON, TOO_LARGE, …
-  return /^[A-Z][A-Z0-9_]*$/.test(code) ? 'outage' : 'unknown_code'
+  return isOwnCode(code) ? 'outage' : 'unknown_code'
+}
+
+/** Our own codes for what DingTalk did not answer: HTTP_5xx, HTTP_429, TIMEOUT, NETWORK, NOT_JSON, TOO_LARGE, NO_AGENT_ID, … */
+export function isOwnCode(code: string): boolean {
+  return /^[A-Z][A-Z0-9_]*$/.test(code)
 }
 
 /** What a failed poll says. @param answer its effective code and words @param agentId that it was polled with */

@@ -155,6 +155,10 @@ export interface Planned {
   readonly deadlineAt: Date
 }
 
+export function finalPollAt({ key, deadlineAt }: Pick<Planned, 'key' | 'deadlineAt'>, timing: Timing): Date {
+  return lastLookAt(deadlineAt, timing, jitterOf(key))
+}
+
 /**
  * All polls of a task, in absolute times: a late one never moves the next (no drift).
  * @param jitter a number in [0, 1)

@@ -7,8 +7,8 @@ import {
   EARLIEST_SEND,
   FUTURE_TOLERANCE_MS,
   ID_PATTERN,
+  isLabel,
   isUserId,
-  LABEL_PATTERN,
   MAX_CAMPAIGN,
   MAX_LONG,
   MAX_USER_ID,
@@ -50,7 +50,6 @@ export interface TrackRequest extends TaskKey {
 const FIELDS = new Set<string>(TRACK_FIELDS)
 const APP = new RegExp(APP_PATTERN, 'u')
 const ID = new RegExp(ID_PATTERN, 'u')
-const LABEL = new RegExp(LABEL_PATTERN, 'u')
 const TIME = new RegExp(TIME_PATTERN, 'u')
 
 /**
@@ -68,7 +67,7 @@ export function parseTrackRequest(input: unknown, now: Date): TrackRequest {
   }
   return {
     app: parseApp(fields.get('app')),
-    taskId: parseId('taskId', fields.get('taskId'), 'the task_id that DingTalk returned when the message was sent'),
+    taskId: parseTaskId(fields.get('taskId')),
     agentId: isMissing(fields.get('agentId'))
       ? null
       : parseId('agentId', fields.get('agentId'), 'the agent id of the app that sent the message'),
@@ -231,9 +230,4 @@ export function parseTime(text: string): Date | null {
 
 function isMissing(value: unknown): value is null | undefined {
   return value === null || value === undefined
-}
-
-/** @param longest UTF-16 code units */
-function isLabel(text: string, longest: number): boolean {
-  return text.length <= longest && LABEL.test(text)
 }

@@ -24,6 +24,13 @@ export const APP_PATTERN = '^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$'
 /** Text on one line without spaces around it. PostgreSQL cannot hold NUL, and half a surrogate pair is no character; other control characters are mistakes. */
 export const LABEL_PATTERN = String.raw`^(?!\s)[^\p{Cc}\p{Cs}]+(?<!\s)$`
 
+const LABEL = new RegExp(LABEL_PATTERN, 'u')
+
+/** @param longest UTF-16 code units */
+export function isLabel(text: string, longest: number): boolean {
+  return text.length <= longest && LABEL.test(text)
+}
+
 /** Joins ids in lists. DingTalk joins them by the ASCII comma, so no id holds one; keyboards for Chinese have the others. */
 const COMMA = String.raw`[,\u060c\u3001\ufe50\uff0c\uff64]`
 /** Letters and digits, and every character beyond ASCII. */

@@ -28,7 +28,6 @@ export interface Answer<T> {
 
 interface Kept<T> extends Answer<T> {
   readonly rows: number
-  readonly answeredAtMs: number
 }
 
 export interface SharedAnswersOptions<T> {
@@ -58,7 +57,7 @@ export function shareAnswers<T>({ monotonicMs, rowsOf }: SharedAnswersOptions<T>
     const rows = rowsOf?.(answer.value) ?? 0
     // What has no row would hide the first one.
     if (rows === 0 || rows > MAX_ROWS || reuseMsOf(answer.costMs) === 0) return
-    kept.set(question, { ...answer, rows, answeredAtMs: answer.askedAtMs + answer.costMs })
+    kept.set(question, { ...answer, rows })
     for (const oldest of kept.keys()) {
       if (kept.size <= MAX_ANSWERS && rowsIn(kept.values()) <= MAX_ROWS) break
       kept.delete(oldest)
@@ -104,8 +103,8 @@ async function answered<T>(compute: () => Promise<T>, monotonicMs: () => number)
 }
 
 /** Since the answer came: what it took to compute is no reason to use it for a shorter time. */
-function ageOf({ answeredAtMs }: Kept<unknown>, nowMs: number): number {
-  return nowMs - answeredAtMs
+function ageOf({ askedAtMs, costMs }: Answer<unknown>, nowMs: number): number {
+  return nowMs - askedAtMs - costMs
 }
 
 function rowsIn(answers: Iterable<Kept<unknown>>): number {

@@ -1,12 +1,13 @@
-import type { ScopePause, TaskKey } from '../core/delivery.ts'
+import type { Refusal, ScopePause, TaskKey } from '../core/delivery.ts'
 import { type Digest, stillNamed, withoutErased } from '../core/erasure.ts'
 import { passing } from '../core/fail-points.ts'
+import type { Next } from '../core/look-plan.ts'
 import { isLastLook, isOver, planExpiry, planLook, planUncalled, type Report, type TaskUpdate } from '../core/plan.ts'
-import { callsLeft, callsToSpare, finalCallsLeft } from '../core/plan-finish.ts'
+import { callsLeft, callsToSpare, finalCallsLeft, usedUp } from '../core/plan-finish.ts'
 import type { AppGate, Clock, Delay, DeliveryStore, Journal, LoadedTask, ScopeReports, SendResult, SendResultApi } from '../core/ports.ts'
-import { PROBLEM_RULES, type Problem, problemCodeOf } from '../core/problems.ts'
+import { PROBLEM_RULES, type Problem, type ProblemCode } from '../core/problems.ts'
 import type { DelayReason, PauseDetail } from '../core/reasons.ts'
-import { jitterOf, lastLookAt, nextPlannedLook, type PlannedLook, type Timing } from '../core/schedule.ts'
+import { finalPollAt, jitterOf, nextPlannedLook, type Timing } from '../core/schedule.ts'
 import type { Permit, PermitRequest, Permits } from './permits.ts'
 import type { Held, PollWish, WorkerScope } from './worker-scope.ts'
 import type { WriteBreaker } from './write-breaker.ts'
@@ -26,7 +27,7 @@ export interface PollDeps {
 }
 
 /** When the task's timer fires again, if it does. Not yet is not a failure. */
-export type PollResult = { readonly kind: 'again'; readonly look: PlannedLook } | { readonly kind: 'done' }
+export type PollResult = Next
 
 const DONE: PollResult = { kind: 'done' }
 /** Timers fire a few milliseconds early where clocks differ; that is due. */
@@ -77,7 +78,7 @@ async function waitOf(deps: PollDeps, task: LoadedTask, now: Date): Promise<Poll
   const isFinal = isLastLook(task, now, deps.timing)
   if (isFinal && finalCallsLeft(task, deps.timing) === 0) return againAt(deps, task, task.deadlineAt)
   if (!isFinal && callsLeft(task, deps.timing) === 0)
-    return delay(deps, task, { at: finalAtOf(deps, task), reason: { code: 'calls_used_up', detail: { calls: task.calls } } })
+    return delay(deps, task, { at: finalPollAt(task, deps.timing), reason: usedUp(task.calls) })
   const held = deps.worker.hold(task.key.app, await wishOf(deps, task, now))
   if (held !== null && !(held.isDue && (await mayProbe(deps, task, now)))) return heldUp(deps, task, held, now)
   const pause = pairPauseOf(deps, task, now)
@@ -158,7 +159,7 @@ async function called(deps: PollDeps, task: LoadedTask, startedAt: Date, signal:
   const reserved = isFinal && task.finalCalls === 0
   const request: PermitRequest = {
     ...{ app: task.key.app, deadlineAt: task.deadlineAt, last: isFinal, reserved },
-    forced: reserved && isForced(deps, task, task.scopes.app.pause, startedAt),
+    forced: isForced(deps, task, task.scopes.app.pause, startedAt),
   }
   const permit = await deps.permits.take(request, signal)
   if (permit.kind !== 'granted') return notPermitted(deps, task, permit)
@@ -194,8 +195,9 @@ interface Called extends SendResult {
 }
 
 async function record(deps: PollDeps, task: LoadedTask, done: Called, signal: AbortSignal): Promise<PollResult> {
-  if (done.calls === 0 && done.answer.kind === 'refused') return notCalled(deps, task, done, signal)
-  const plan = planLook(task, withoutErased(done.answer, task.erasures, deps.digest), done.calls, deps.now(), deps.timing)
+  const { answer, months } = done
+  if (done.calls === 0 && answer.kind === 'refused') return notCalled(deps, task, { answer, months }, signal)
+  const plan = planLook(task, withoutErased(answer, task.erasures, deps.digest), done.calls, deps.now(), deps.timing)
   const stored = await writeOrSetAside(deps, task, () => deps.store.apply(plan), signal)
   if (stored === null) return setAside(deps, task, plan.task, signal)
   await passing('look.stored')
@@ -204,7 +206,7 @@ async function record(deps: PollDeps, task: LoadedTask, done: Called, signal: Ab
     // Nothing was polled meanwhile, but a person was erased: the answer is as good as before, without the name.
     if (current?.pollNo === task.pollNo && current.erasureNo > task.erasureNo) return record(deps, current, done, signal)
   }
-  await giveBack(deps, task, done)
+  await giveBack(deps, task, plan.poll.problemCode, done)
   await tell(deps, task, plan.report)
   await passing('look.told')
   deps.journal.looked({
@@ -219,11 +221,14 @@ async function record(deps: PollDeps, task: LoadedTask, done: Called, signal: Ab
 }
 
 /** No token, no agent id, no such app: nothing was polled, so no poll is recorded and the call is given back. */
-async function notCalled(deps: PollDeps, task: LoadedTask, done: Called, signal: AbortSignal): Promise<PollResult> {
-  const { answer } = done
-  if (answer.kind !== 'refused') throw new TypeError('an answer without a call is a refusal')
+async function notCalled(
+  deps: PollDeps,
+  task: LoadedTask,
+  { answer, months }: { readonly answer: Refusal; readonly months: readonly string[] },
+  signal: AbortSignal,
+): Promise<PollResult> {
   const plan = planUncalled(task, answer, deps.now(), deps.timing)
-  await refund(deps, task, done.months)
+  await refund(deps, task, months)
   await tell(deps, task, plan.report)
   const isHanded = plan.report.kind === 'worker' && (await deps.worker.isServedByOthers(task.key.app))
   // What only this worker cannot do is no problem of the task.
@@ -233,14 +238,9 @@ async function notCalled(deps: PollDeps, task: LoadedTask, done: Called, signal:
 }
 
 /** A call that DingTalk did not count, or that was not made, is given back in the month of its permit. */
-async function giveBack(deps: PollDeps, task: LoadedTask, { answer, calls, months }: Called): Promise<void> {
-  const refused = answer.kind === 'refused' ? planRule(answer) : null
-  const counted = refused?.isCounted === false ? calls - 1 : calls
-  await refund(deps, task, months.slice(Math.max(0, counted)))
-}
-
-function planRule(answer: Extract<SendResult['answer'], { kind: 'refused' }>) {
-  return PROBLEM_RULES[problemCodeOf(answer.code, answer.message) ?? 'unknown_code']
+async function giveBack(deps: PollDeps, task: LoadedTask, problem: ProblemCode | null, { calls, months }: Called): Promise<void> {
+  const isCounted = problem === null || PROBLEM_RULES[problem].isCounted
+  await refund(deps, task, months.slice(Math.max(0, isCounted ? calls : calls - 1)))
 }
 
 async function refund(deps: PollDeps, { key }: LoadedTask, months: readonly string[]): Promise<void> {
@@ -364,15 +364,11 @@ async function delay(deps: PollDeps, task: LoadedTask, { at, ...columns }: Delay
  * half of the time left is over, and at the deadline the task is ended.
  */
 function bounded(task: LoadedTask, at: Date, now: Date, timing: Timing): Date {
-  const finalAt = lastLookAt(task.deadlineAt, timing, jitterOf(task.key))
+  const finalAt = finalPollAt(task, timing)
   if (now < finalAt) return at < finalAt ? at : finalAt
   const halfLeftMs = (task.deadlineAt.getTime() - now.getTime()) / 2
   const latest = halfLeftMs < timing.minGapMs ? task.deadlineAt : new Date(now.getTime() + halfLeftMs)
   return at < latest ? at : latest
-}
-
-function finalAtOf(deps: PollDeps, task: LoadedTask): Date {
-  return lastLookAt(task.deadlineAt, deps.timing, jitterOf(task.key))
 }
 
 function againAt(deps: PollDeps, task: LoadedTask, at: Date): PollResult {

@@ -91,9 +91,14 @@ function faultsRoute({ world, faults }: Bench, { method, body, at }: ControlCall
   }
   if (method !== 'DELETE') return notAllowed(method, 'GET, POST, DELETE')
   const cleared = faults.list(at).length
+  clearFaults({ world, faults })
+  return json(200, { cleared })
+}
+
+/** Ends all faults, and what they left behind. */
+export function clearFaults({ world, faults }: Pick<Bench, 'world' | 'faults'>): void {
   faults.clear()
   world.limits.unbanAll()
-  return json(200, { cleared })
 }
 
 function faultRoute({ faults }: Bench, { method, id }: ControlCall): Reply {

@@ -22,8 +22,7 @@ export interface Arrival {
 interface Entry {
   readonly id: number
   readonly fault: Fault
-  /** `match.taskIds`: there may be thousands, and every call asks. */
-  readonly taskIds: ReadonlySet<string> | undefined
+  readonly match: Match | undefined
   readonly from: number
   readonly until: number
   left: number
@@ -55,7 +54,7 @@ export class FaultBook {
     this.#entries.push({
       id: this.#added,
       fault,
-      taskIds: setOf(fault.match?.taskIds),
+      match: fault.match && { ...fault.match, taskIds: setOf(fault.match.taskIds) },
       from,
       until,
       left: fault.times ?? Infinity,
@@ -122,13 +121,12 @@ function isOfKind(kind: Fault['kind'], { endpoint }: ApiCall): boolean {
   return !OF_METERED_CALLS.has(kind) || !isTokenEndpoint(endpoint)
 }
 
+/** There may be thousands of task ids, and every call asks. */
 type Match = Omit<NonNullable<Fault['match']>, 'taskIds'> & { readonly taskIds?: ReadonlySet<string> | undefined }
 
 /** Every field that a match has must hold. The table is closed: a new field of `match` does not compile until it is here. */
-function matches({ fault: { match }, taskIds }: Entry, arrival: Arrival): boolean {
-  if (match === undefined) return true
-  const wanted = { ...match, taskIds }
-  return MATCHERS.every((isMatched) => isMatched(wanted, arrival))
+function matches({ match }: Entry, arrival: Arrival): boolean {
+  return match === undefined || MATCHERS.every((isMatched) => isMatched(match, arrival))
 }
 
 const BY_FIELD = {

@@ -137,7 +137,6 @@ export function settingsOf(given: SimulatorOptions): Settings {
 
 const SEE_OPTIONS = 'see SimulatorOptions for what each option accepts'
 
-/** The types do not hold for a program in JavaScript. */
 /** The simulator's clock, in epoch ms. @throws {InvalidInputError} from each reading that is no time */
 export function clockOf(now: SimulatorOptions['now']): () => number {
   if (now === undefined) return Date.now
@@ -148,6 +147,7 @@ export function clockOf(now: SimulatorOptions['now']): () => number {
   }
 }
 
+/** The types do not hold for a program in JavaScript. */
 function optionsIn(given: unknown): { readonly [name: string]: unknown; readonly now?: unknown } {
   if (typeof given === 'object' && given !== null && !Array.isArray(given)) return { ...given }
   throw new InvalidInputError('options', `options: expected an object; given ${describe(given)}; ${SEE_OPTIONS}`)

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
-import { type Bench, type GivenAnswer, type GivenAnswers } from './control.ts'
+import { type Bench, clearFaults, type GivenAnswer, type GivenAnswers } from './control.ts'
 import { type QuotaChange, rotateSecret, type SecretRotation, setQuota } from './control-app.ts'
 import { createTask, type TaskInput } from './control-task.ts'
 import { type FaultInput, parseFault } from './fault.ts'
@@ -70,10 +70,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     createTask: (input) => truthOf(createTask(bench.world, input, now())),
     inject: (fault) => bench.faults.add(parseFault(fault), now()),
     clearFault: (id) => bench.faults.remove(id),
-    clearFaults: () => {
-      bench.faults.clear()
-      bench.world.limits.unbanAll()
-    },
+    clearFaults: () => clearFaults(bench),
     rotateSecret: (rotation) => void rotateSecret(bench.world, rotation, now()),
     setQuota: (change) => setQuota(bench.world, change, now()),
     stats: bench.stats,

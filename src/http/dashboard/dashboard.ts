@@ -1,7 +1,6 @@
 import cookie from '@fastify/cookie'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { attachment } from '../attachment.ts'
-import { shareReads } from '../shared-reads.ts'
 import { type Asset, readAssets } from './assets.ts'
 import { frame } from './frame.ts'
 import { safePath } from './links.ts'
@@ -62,7 +61,7 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
   const assets = readAssets()
   for (const asset of [assets.style, assets.script]) serveAsset(scope, asset)
   const sessions = options.apiToken === null ? null : sessionsOf(options.apiToken)
-  const reads = options.reads ?? shareReads(options.rates)
+  const reads = options.reads
   const visitOf = (request: FastifyRequest): Visit => {
     const { rates, freshness } = reads.forRequest()
     return {

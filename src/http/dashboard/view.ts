@@ -7,8 +7,8 @@ import type { Words } from './words.ts'
 
 export interface DashboardOptions {
   readonly rates: RateReader
-  /** Shared with the API, so that both show the same figures. Default: the pages share `rates` among themselves. */
-  readonly reads?: SharedReads
+  /** Shared with the API, so that both show the same figures. */
+  readonly reads: SharedReads
   readonly tracking: { readonly resuming: Resuming }
   readonly now: () => Date
   /** Null: everybody may look, which is for loopback only. */
