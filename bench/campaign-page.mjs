@@ -10,10 +10,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
-import { startHttpServer } from '../dist/http/server.js'
-import { createLogger } from '../dist/logger.js'
+import { startHttpServer } from '../dist/web/server.js'
+import { createLogger } from '../dist/ops/logger.js'
 import { migrate } from '../dist/store/migrate.js'
-import { openServing } from '../dist/wiring/serving.js'
+import { openServing } from '../dist/app/server-deps.js'
 import { CAMPAIGN, seed } from './campaign-page/seed.mjs'
 import { ownDatabase, startPostgres } from './support/database.mjs'
 

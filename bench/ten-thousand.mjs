@@ -15,7 +15,7 @@ import { Redis } from 'ioredis'
 import pg from 'pg'
 import { createTracker } from '../dist/index.js'
 import { startSimulator } from '../dist/simulator/simulator.js'
-import { migrateAll } from '../dist/wiring/migrate.js'
+import { migrateAll } from '../dist/app/migrate.js'
 import { ownDirectory, startPostgres } from './support/database.mjs'
 
 const text = /** @type {const} */ ({ type: 'string' })

@@ -20,7 +20,7 @@ const [{ startEmbeddedPostgres }, { migrate }, { openDatabase }, { createDeliver
   dist('store/migrate.js'),
   dist('store/prisma.js'),
   dist('store/delivery-store.js'),
-  Promise.all(['core/plan.js', 'core/answer.js', 'core/schedule.js', 'simulator/fate.js', 'cli/demo/scenario.js'].map(dist)).then(
+  Promise.all(['domain/plan.js', 'domain/answer.js', 'domain/poll-times.js', 'simulator/fate.js', 'cli/demo/scenario.js'].map(dist)).then(
     (modules) => Object.assign({}, ...modules),
   ),
 ])

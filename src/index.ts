@@ -1,12 +1,12 @@
-import { assertOptions } from './core/options.ts'
-import type { TrackResult } from './core/track-outcome.ts'
-import type { TrackInput } from './core/track-request.ts'
-import { openTracker, type TrackerOptions } from './tracker.ts'
+import { assertOptions } from './lib/options.ts'
+import type { TrackResult } from './domain/track-outcome.ts'
+import type { TrackInput } from './intake/track-request.ts'
+import { openTracker, type TrackerOptions } from './intake/tracker.ts'
 
-export { InvalidInputError, TrackerError, type TrackerErrorCode } from './core/errors.ts'
-export type { TrackResult } from './core/track-outcome.ts'
-export type { TrackInput } from './core/track-request.ts'
-export type { TrackerOptions } from './tracker.ts'
+export { InvalidInputError, TrackerError, type TrackerErrorCode } from './domain/errors.ts'
+export type { TrackResult } from './domain/track-outcome.ts'
+export type { TrackInput } from './intake/track-request.ts'
+export type { TrackerOptions } from './intake/tracker.ts'
 
 export interface Tracker {
   /**

@@ -1,6 +1,6 @@
-import { assertAddress, DATABASE_SCHEMES } from './core/address.ts'
-import { TrackerError } from './core/errors.ts'
-import { assertOptions } from './core/options.ts'
+import { assertAddress, DATABASE_SCHEMES } from './lib/address.ts'
+import { TrackerError } from './domain/errors.ts'
+import { assertOptions } from './lib/options.ts'
 import type {
   AppUsage,
   BandStep,
@@ -21,9 +21,9 @@ import type {
   TaskAtRisk,
   TaskFilter,
   TaskRates,
-} from './core/rates.ts'
-import type { TimeToRead } from './core/time-to-read.ts'
-import { parseUserId } from './core/track-request.ts'
+} from './report/rates.ts'
+import type { TimeToRead } from './report/time-to-read.ts'
+import { parseUserId } from './intake/track-request.ts'
 import {
   campaignFilter,
   campaignRecipientFilter,
@@ -38,13 +38,13 @@ import {
   type TaskRef,
   taskFilter,
   taskRef,
-} from './rates/questions.ts'
+} from './report/questions.ts'
 import { openDatabase } from './store/prisma.ts'
 import { createRateReader, type RawClient } from './store/rate-reader.ts'
 
-export type { StateKind, TaskStatus } from './core/delivery.ts'
-export { InvalidInputError, TrackerError, type TrackerErrorCode } from './core/errors.ts'
-export type { PollOutcome } from './core/look-plan.ts'
+export type { StateKind, TaskStatus } from './domain/delivery.ts'
+export { InvalidInputError, TrackerError, type TrackerErrorCode } from './domain/errors.ts'
+export type { PollOutcome } from './domain/plan-types.ts'
 export type {
   AppUsage,
   BandStep,
@@ -70,9 +70,9 @@ export type {
   TaskFilter,
   TaskRates,
   WorkerProblem,
-} from './core/rates.ts'
-export type { ReadQuantile, ShareBounds, ShareWithin, TimeBounds, TimeToRead } from './core/time-to-read.ts'
-export type { OfApp, Population, SentIn, TaskId, TaskRef } from './rates/questions.ts'
+} from './report/rates.ts'
+export type { ReadQuantile, ShareBounds, ShareWithin, TimeBounds, TimeToRead } from './report/time-to-read.ts'
+export type { OfApp, Population, SentIn, TaskId, TaskRef } from './report/questions.ts'
 export type { RawClient } from './store/rate-reader.ts'
 
 /** Exactly one of `databaseUrl` and `prisma`. */

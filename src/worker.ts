@@ -1,13 +1,13 @@
-import { parseWorkerOptions } from './config/worker-options.ts'
+import { parseWorkerOptions } from './app/config/worker-options.ts'
 import type { Credentials } from './dingtalk/app.ts'
-import type { HealthReport } from './http/health.ts'
-import { createMetrics } from './http/metrics.ts'
-import { createLogger, type Logger } from './logger.ts'
-import { startWorker } from './wiring/worker.ts'
+import type { HealthReport } from './web/health.ts'
+import { createMetrics } from './ops/metrics.ts'
+import { createLogger, type Logger } from './ops/logger.ts'
+import { startWorker } from './app/worker.ts'
 
-export { TrackerError, type TrackerErrorCode } from './core/errors.ts'
+export { TrackerError, type TrackerErrorCode } from './domain/errors.ts'
 export type { Credentials } from './dingtalk/app.ts'
-export type { HealthCheck, HealthReport } from './http/health.ts'
+export type { HealthCheck, HealthReport } from './web/health.ts'
 
 /** A worker inside another program. What is left out has the default of the environment variable of the same meaning. */
 export interface WorkerOptions {

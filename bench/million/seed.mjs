@@ -2,7 +2,7 @@
  * Fills a migrated database as three months of tracking would have: people are added as pending, then change as looks find out,
  * rows of looks and changes lie in the order of their time, and all goes through the triggers.
  */
-import { timingOf } from '../../dist/core/schedule.js'
+import { timingOf } from '../../dist/domain/poll-times.js'
 
 export const PEOPLE_PER_TASK = 100
 export const TASKS_PER_CAMPAIGN = 50

@@ -1,8 +1,8 @@
-import { planLook } from '../../dist/core/plan.js'
-import { timingOf } from '../../dist/core/schedule.js'
+import { planLook } from '../../dist/domain/plan.js'
+import { timingOf } from '../../dist/domain/poll-times.js'
 import { createTracker } from '../../dist/index.js'
 import { openDatabase } from '../../dist/store/prisma.js'
-import { writeLooks } from '../../dist/store/write-looks.js'
+import { writeLooks } from '../../dist/store/write-polls.js'
 import { median } from './measure.mjs'
 import { numberOf, PEOPLE_PER_TASK, settle, TASKS_PER_CAMPAIGN } from './seed.mjs'
 
@@ -101,7 +101,7 @@ async function writeThree(prisma, tasks) {
   return times
 }
 
-/** @returns {import('../../dist/core/delivery.js').Answer} */
+/** @returns {import('../../dist/domain/delivery.js').Answer} */
 function answer({ key, sentAt }, read, number) {
   const requestedAt = new Date(sentAt.getTime() + (number + 1) * 60_000)
   /** @type {Map<string, { kind: 'read' | 'unread' }>} */

@@ -1,4 +1,4 @@
-import type { CampaignRates, RateReader, TaskRates } from '../core/rates.ts'
+import type { CampaignRates, RateReader, TaskRates } from '../report/rates.ts'
 import { type Figures, NAMES_SHOWN, namesFact, quoted, rateFacts, readCurve, timeFacts, unreadFact } from './figures.ts'
 import { type Display, render, taskListing } from './rates.ts'
 import { type Fact, renderFacts } from './text/facts.ts'

@@ -1,5 +1,5 @@
-import { TrackerError } from '../core/errors.ts'
-import { parseTaskId } from '../core/track-request.ts'
+import { TrackerError } from '../domain/errors.ts'
+import { parseTaskId } from '../intake/track-request.ts'
 import type { AddCommand } from './command.ts'
 import { requireDatabase } from './embedded.ts'
 import { severalApps, unknownTask, withReader } from './reads.ts'
@@ -15,7 +15,7 @@ export const addCancel: AddCommand = (program, context, run) => {
       run(async (text: string, { app }: { readonly app?: string }) => {
         const taskId = parseTaskId(text)
         await withReader(context, async (reader, config) => {
-          const { cancelTask } = await import('../wiring/cancel.ts')
+          const { cancelTask } = await import('../app/cancel.ts')
           const task = await reader.task({ taskId, app }).catch(unknownTask(taskId)).catch(severalApps)
           if (await cancelTask(requireDatabase(config), task)) return context.print('cancelled')
           const after = await reader.task({ taskId, app: task.app })

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander'
-import type { Finding } from '../core/finding.ts'
-import { parseApp, parseTaskId } from '../core/track-request.ts'
+import type { Finding } from '../lib/finding.ts'
+import { parseApp, parseTaskId } from '../intake/track-request.ts'
 import type { AddCommand } from './command.ts'
 import { configWithEmbedded } from './embedded.ts'
 import { type Column, plainText, renderTable } from './text/table.ts'
@@ -26,7 +26,7 @@ export const addDoctor: AddCommand = (program, context, run) => {
       run(async ({ json, task, app }: DoctorOptions) => {
         if (task === undefined && app !== undefined) throw new InvalidArgumentError('Give --app with --task only.')
         const ref = task === undefined ? null : { taskId: parseTaskId(task), app: app === undefined ? undefined : parseApp(app) }
-        const { diagnose } = await import('../wiring/doctor.ts')
+        const { diagnose } = await import('../ops/doctor.ts')
         const findings: readonly Finding[] = await diagnose(await configWithEmbedded(context), ref)
         const { colors } = context
         const columns: ReadonlyArray<Column<Finding>> = [

@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
-import type { Config, QueueConfig } from '../config.ts'
-import { TrackerError } from '../core/errors.ts'
+import type { Config, QueueConfig } from '../app/config/config.ts'
+import { TrackerError } from '../domain/errors.ts'
 import type { Context } from './context.ts'
 
 /** Where `start` keeps its own PostgreSQL, from the working directory. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import picocolors from 'picocolors'
 import type { Colors } from 'picocolors/types.js'
-import { type Config, findTypos, parseConfig } from '../config.ts'
+import { type Config, findTypos, parseConfig } from '../app/config/config.ts'
 import { createScreen, type Screen, widthOf } from './screen.ts'
 
 /** The only place that reads `process.env`. */

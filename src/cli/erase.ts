@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander'
-import { parseApp } from '../core/track-request.ts'
+import { parseApp } from '../intake/track-request.ts'
 import type { AddCommand } from './command.ts'
 import { configWithEmbedded, requireDatabase, requireQueue } from './embedded.ts'
 
@@ -28,7 +28,7 @@ export const addErase: AddCommand = (program, context, run) => {
       run(async ({ user, app, json = false }: EraseOptions) => {
         const person = { userId: user, app: app === undefined ? null : parseApp(app) }
         const config = await configWithEmbedded(context)
-        const { erasePersonEverywhere } = await import('../wiring/erase.ts')
+        const { erasePersonEverywhere } = await import('../app/erase.ts')
         const { tasks, jobs } = await erasePersonEverywhere(requireDatabase(config), requireQueue(config), person)
         if (json) return context.print(JSON.stringify({ tasks, jobs }))
         // Never the id itself: what a command prints ends up in logs.

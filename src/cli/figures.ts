@@ -1,5 +1,5 @@
-import type { BandStep, ForbiddenCount, RateColumns } from '../core/rates.ts'
-import type { TimeToRead } from '../core/time-to-read.ts'
+import type { BandStep, ForbiddenCount, RateColumns } from '../report/rates.ts'
+import type { TimeToRead } from '../report/time-to-read.ts'
 import type { Display } from './rates.ts'
 import { readChart } from './text/chart.ts'
 import { type Fact, NO_BREAK } from './text/facts.ts'

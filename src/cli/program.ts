@@ -1,6 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { errorFacts, TrackerError } from '../core/errors.ts'
-import { scrubText } from '../redact.ts'
+import { errorFacts, TrackerError } from '../domain/errors.ts'
+import { scrubText } from '../lib/redact.ts'
 import { addCancel } from './cancel.ts'
 import type { AddCommand, Run } from './command.ts'
 import { type Context, createContext } from './context.ts'

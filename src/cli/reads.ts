@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Config } from '../config.ts'
-import { TrackerError, type TrackerErrorCode } from '../core/errors.ts'
-import type { RateReader } from '../core/rates.ts'
+import type { Config } from '../app/config/config.ts'
+import { TrackerError, type TrackerErrorCode } from '../domain/errors.ts'
+import type { RateReader } from '../report/rates.ts'
 import type { Context } from './context.ts'
 import { configWithEmbedded, requireDatabase } from './embedded.ts'
 
@@ -12,7 +12,7 @@ const CLOSING_MS = 1_000
 export async function withReader<T>(context: Context, work: (reader: RateReader, config: Config) => Promise<T>): Promise<T> {
   const config = await configWithEmbedded(context)
   const databaseUrl = requireDatabase(config)
-  const { openReads } = await import('../wiring/reads.ts')
+  const { openReads } = await import('../app/reads.ts')
   const { reader, close } = openReads(databaseUrl)
   try {
     return await work(reader, config)

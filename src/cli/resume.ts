@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander'
-import { resumeApp, resumeTask } from '../core/resume.ts'
-import { parseApp, parseTaskId } from '../core/track-request.ts'
+import { resumeApp, resumeTask } from '../polling/resume-use.ts'
+import { parseApp, parseTaskId } from '../intake/track-request.ts'
 import type { AddCommand } from './command.ts'
 import { requireDatabase } from './embedded.ts'
 import { severalApps, unknownTask, withReader } from './reads.ts'
@@ -30,7 +30,7 @@ export const addResume: AddCommand = (program, context, run) => {
       run(async (taskId: string | undefined, { app, json = false }: ResumeOptions) => {
         if (taskId === undefined && app === undefined) throw new InvalidArgumentError('Give a task id, or --app with its name.')
         await withReader(context, async (reader, config) => {
-          const { withResuming } = await import('../wiring/resume.ts')
+          const { withResuming } = await import('../app/resume.ts')
           await withResuming(requireDatabase(config), async (resuming) => {
             if (taskId === undefined) {
               const resumed = await resumeApp(reader, resuming, parseApp(app))

@@ -1,4 +1,4 @@
-import { assertGuarded } from '../http/exposure.ts'
+import { assertGuarded } from '../web/exposure.ts'
 import type { AddCommand } from './command.ts'
 import { configWithEmbedded, requireDatabase } from './embedded.ts'
 

@@ -1,10 +1,10 @@
-import { type Config, describeConfig } from '../config.ts'
-import { type HealthReport, type HealthServer, startHealthServer } from '../http/health.ts'
-import { createMetrics, type Metrics } from '../http/metrics.ts'
-import { type HttpServer, startHttpServer } from '../http/server.ts'
-import { type Closers, createClosers, runUntilSignal } from '../lifecycle.ts'
-import { createLogger, type Logger } from '../logger.ts'
-import type { RunningWorker } from '../wiring/worker.ts'
+import { type Config, describeConfig } from '../app/config/config.ts'
+import { type HealthReport, type HealthServer, startHealthServer } from '../web/health.ts'
+import { createMetrics, type Metrics } from '../ops/metrics.ts'
+import { type HttpServer, startHttpServer } from '../web/server.ts'
+import { type Closers, createClosers, runUntilSignal } from '../app/lifecycle.ts'
+import { createLogger, type Logger } from '../ops/logger.ts'
+import type { RunningWorker } from '../app/worker.ts'
 import type { Context } from './context.ts'
 import { packageVersion } from './version.ts'
 
@@ -64,7 +64,7 @@ export async function openWorker(
 ): Promise<OpenedWorker> {
   const { log, closers } = service
   sayWhatStarts(context, config, service)
-  const { startWorker } = await import('../wiring/worker.ts')
+  const { startWorker } = await import('../app/worker.ts')
   const metrics = createMetrics()
   let worker: RunningWorker | null = null
   const shared: Shared = { metrics, health: async () => worker?.health() ?? STARTING }
@@ -102,7 +102,7 @@ const ANSWERING_SHARE = 0.5
 export async function openServer(config: Config, service: Service, context: Context, shared: Shared | null = null): Promise<HttpServer> {
   const { log, closers } = service
   if (shared === null) sayWhatStarts(context, config, service)
-  const { openServing } = await import('../wiring/serving.ts')
+  const { openServing } = await import('../app/server-deps.ts')
   const metrics = shared?.metrics ?? createMetrics()
   const serving = openServing(config, log, shared === null ? metrics : null)
   closers.add('database of the server', () => serving.close())

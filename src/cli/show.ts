@@ -1,4 +1,4 @@
-import { parseTaskId } from '../core/track-request.ts'
+import { parseTaskId } from '../intake/track-request.ts'
 import type { AddCommand } from './command.ts'
 import type { Display } from './rates.ts'
 import { withReader } from './reads.ts'

@@ -1,5 +1,5 @@
-import type { Config } from '../config.ts'
-import { assertGuarded } from '../http/exposure.ts'
+import type { Config } from '../app/config/config.ts'
+import { assertGuarded } from '../web/exposure.ts'
 import type { AddCommand } from './command.ts'
 import type { Context } from './context.ts'
 import { EMBEDDED_DIRECTORY } from './embedded.ts'
@@ -17,7 +17,7 @@ export const addStart: AddCommand = (program, context, run) => {
         assertGuarded(settings.host, settings.apiToken)
         return runService(context, settings, async (service) => {
           const config = settings.databaseUrl === null ? await withEmbedded(context, service) : settings
-          const { migrateAll } = await import('../wiring/migrate.ts')
+          const { migrateAll } = await import('../app/migrate.ts')
           const { database } = await migrateAll(config)
           if (database.length > 0) service.log.info({ applied: database }, 'database migrated')
           const { health, wedged } = await openWorker(context, config, service, async (shared) => {

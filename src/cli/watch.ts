@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { InvalidArgumentError, Option } from 'commander'
-import { TrackerError } from '../core/errors.ts'
+import { TrackerError } from '../domain/errors.ts'
 import type { Context } from './context.ts'
 import { numberOf } from './options.ts'
 import type { Display } from './rates.ts'

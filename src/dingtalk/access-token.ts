@@ -1,5 +1,5 @@
-import { problemCodeOf, TOKEN_REFUSED_CODE } from '../core/problems.ts'
-import { unlessAborted } from './abort.ts'
+import { problemCodeOf, TOKEN_REFUSED_CODE } from '../domain/problems.ts'
+import { unlessAborted } from '../lib/abort.ts'
 import type { TokenTiming } from './options.ts'
 import type { Fetched, FetchedToken, TokenFailure } from './token-call.ts'
 

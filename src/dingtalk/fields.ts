@@ -1,4 +1,4 @@
-import { problemCodeOf } from '../core/problems.ts'
+import { problemCodeOf } from '../domain/problems.ts'
 
 /** Fields that a JSON object may have; anything may be in them. */
 export type Fields = Readonly<Record<string, unknown>>

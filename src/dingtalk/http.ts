@@ -1,7 +1,7 @@
 import type { LookupFunction } from 'node:net'
 import { Agent, request } from 'undici'
-import { PRIVATE_ADDRESS_CODE } from '../core/problems.ts'
-import { DeadlineError, withDeadline } from './abort.ts'
+import { PRIVATE_ADDRESS_CODE } from '../domain/problems.ts'
+import { DeadlineError, withDeadline } from '../lib/abort.ts'
 import { PrivateAddressError } from './private-hosts.ts'
 
 /** Bounds on one HTTP exchange. All times in milliseconds. */

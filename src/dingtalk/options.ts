@@ -1,5 +1,5 @@
 import type { LookupFunction } from 'node:net'
-import type { Clock } from '../core/ports.ts'
+import type { Clock } from '../polling/ports.ts'
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './http.ts'
 import { guardedLookup } from './private-hosts.ts'
 

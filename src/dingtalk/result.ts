@@ -1,5 +1,5 @@
-import { readAnswer } from '../core/answer.ts'
-import type { Answer, Refusal } from '../core/delivery.ts'
+import { readAnswer } from '../domain/answer.ts'
+import type { Answer, Refusal } from '../domain/delivery.ts'
 import { codeUnder, type Fields, fieldsOf, newStyleCode, textOf } from './fields.ts'
 import type { HttpOutcome } from './http.ts'
 import type { Redactor } from './redact.ts'

@@ -1,4 +1,4 @@
-import { TrackerError } from '../core/errors.ts'
+import { TrackerError } from '../domain/errors.ts'
 
 const OWN_SERVER = 'Or set DATABASE_URL to a PostgreSQL server of your own.'
 

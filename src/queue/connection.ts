@@ -12,7 +12,7 @@ import {
   type WorkerOptions,
 } from 'bullmq'
 import { Redis, type RedisOptions } from 'ioredis'
-import { patiently } from './patience.ts'
+import { patiently } from './timeout.ts'
 import { openSockets, type Sockets } from './sockets.ts'
 
 /** What we use of a BullMQ queue, whichever backend it has. */

@@ -1,6 +1,6 @@
-import { TrackerError } from '../core/errors.ts'
-import { type Denial, INSUFFICIENT_PRIVILEGE, notPermitted } from '../core/not-permitted.ts'
-import { wordsOf } from '../core/words-of.ts'
+import { TrackerError } from '../domain/errors.ts'
+import { type Denial, INSUFFICIENT_PRIVILEGE, notPermitted } from '../lib/not-permitted.ts'
+import { wordsOf } from '../lib/error-text.ts'
 
 /** What went wrong with the queue, with the remedy. Never holds a password, nor does its cause. */
 export function queueError(error: unknown): TrackerError {

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
-import { TrackerError } from '../core/errors.ts'
-import { type Finding, type Found, findingOf } from '../core/finding.ts'
+import { TrackerError } from '../domain/errors.ts'
+import { type Finding, type Found, findingOf } from '../lib/finding.ts'
 import { isPostgres, type QueueAddress } from './connection.ts'
 import { queueError } from './errors.ts'
 import { assertQueueSchema, isPooled } from './schema.ts'

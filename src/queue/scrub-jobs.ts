@@ -1,8 +1,8 @@
 import type { JobType } from 'bullmq'
-import type { Person } from '../core/ports.ts'
+import type { Person } from '../polling/ports.ts'
 import type { JobQueue } from './connection.ts'
-import { LOOK_JOB } from './look-timers.ts'
-import { patiently } from './patience.ts'
+import { LOOK_JOB } from './timers.ts'
+import { patiently } from './timeout.ts'
 
 /** In the direction in which a job goes, so that one that goes on meanwhile is met again. */
 const STATES: readonly JobType[] = ['waiting-children', 'delayed', 'prioritized', 'waiting', 'active', 'failed', 'completed']

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { InvalidInputError } from '../core/errors.ts'
+import { InvalidInputError } from '../domain/errors.ts'
 import type { AppCredentials } from './apps.ts'
 import type { QuotaState } from './limits.ts'
 import { parseInput } from './settings.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { InvalidInputError } from '../core/errors.ts'
+import { InvalidInputError } from '../domain/errors.ts'
 import { appFor } from './control-app.ts'
 import { drawReadingMs, FATES, FORBIDDEN_LISTS, type Person } from './fate.ts'
 import { agentIdText, parseInput, type Settings, taskIdText } from './settings.ts'

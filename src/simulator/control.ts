@@ -1,4 +1,4 @@
-import { InvalidInputError } from '../core/errors.ts'
+import { InvalidInputError } from '../domain/errors.ts'
 import { rotateSecret, setQuota } from './control-app.ts'
 import { createTask } from './control-task.ts'
 import { FAULT_KINDS, parseFault } from './fault.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { InvalidInputError } from '../core/errors.ts'
-import { beginningOf, show } from '../core/show.ts'
+import { InvalidInputError } from '../domain/errors.ts'
+import { beginningOf, show } from '../domain/quote.ts'
 import { ERROR_FORMS } from './api-error.ts'
 import { type AppCredentials, DEFAULT_CORP_ID } from './apps.ts'
 import { DEFAULT_LAWS, type Laws } from './fate.ts'

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg'
-import { type ClockOffset, mostCertain, offsetOf } from '../core/clock.ts'
+import { type ClockOffset, mostCertain, offsetOf } from '../lib/clock-offset.ts'
 
 /** A round trip takes a millisecond or so; of three one is hardly ever held up. */
 const SAMPLES = 3

@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
-import { TrackerError } from '../core/errors.ts'
-import { INSUFFICIENT_PRIVILEGE, notPermitted } from '../core/not-permitted.ts'
+import { TrackerError } from '../domain/errors.ts'
+import { INSUFFICIENT_PRIVILEGE, notPermitted } from '../lib/not-permitted.ts'
 
 /**
  * What to do about a failed statement.

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Pool, QueryResultRow } from 'pg'
-import type { Lease } from '../core/ports.ts'
+import type { Lease } from '../polling/ports.ts'
 import { retrying } from './database-errors.ts'
 
 export interface LeaseOptions {

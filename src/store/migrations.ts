@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { TrackerError } from '../core/errors.ts'
+import { TrackerError } from '../domain/errors.ts'
 
 /** One folder of prisma/migrations. */
 export interface Migration {

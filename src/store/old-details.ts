@@ -1,4 +1,4 @@
-import type { OldDetails } from '../core/ports.ts'
+import type { OldDetails } from '../polling/ports.ts'
 import { retrying } from './database-errors.ts'
 import type { Database } from './prisma.ts'
 import { readCommitted } from './read-committed.ts'

@@ -1,6 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import { Pool } from 'pg'
-import { TrackerError } from '../core/errors.ts'
+import { TrackerError } from '../domain/errors.ts'
 import { explained, sqlStateOf } from './database-errors.ts'
 import { PrismaClient } from './generated/client.ts'
 import { APPLIED_MIGRATIONS } from './migrate.ts'

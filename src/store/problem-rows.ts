@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { PROBLEM_CODES, type Problem, type ProblemCode, SCOPES } from '../core/problems.ts'
-import type { DelayReason } from '../core/reasons.ts'
+import { PROBLEM_CODES, type Problem, type ProblemCode, SCOPES } from '../domain/problems.ts'
+import type { DelayReason } from '../domain/reasons.ts'
 import { unexpected } from './rows.ts'
 
 /** A `…_code` and its `…_detail` as the closed unions of the core: parsed where the row enters. */

@@ -1,5 +1,5 @@
-import type { ProblemCode } from '../core/problems.ts'
-import type { PauseDetail } from '../core/reasons.ts'
+import type { ProblemCode } from '../domain/problems.ts'
+import type { PauseDetail } from '../domain/reasons.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
 

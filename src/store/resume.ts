@@ -1,5 +1,5 @@
-import type { TaskKey } from '../core/delivery.ts'
-import type { ResumedApp, ResumedTask, Resuming } from '../core/ports.ts'
+import type { TaskKey } from '../domain/delivery.ts'
+import type { ResumedApp, ResumedTask, Resuming } from '../polling/ports.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
 import { flag, number, type Row, text } from './rows.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Detail } from '../core/message-parts.ts'
+import type { Detail } from '../domain/message-parts.ts'
 import { Prisma } from './generated/client.ts'
 
 /** A row as it comes from a raw query: anything, until a reader below has looked at it. */

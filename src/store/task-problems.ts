@@ -1,4 +1,4 @@
-import type { Stored } from '../core/messages.ts'
+import type { Stored } from '../domain/messages.ts'
 import type { Database } from './prisma.ts'
 import { detailOrNull, number, type Row, text } from './rows.ts'
 

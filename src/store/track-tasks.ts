@@ -1,11 +1,11 @@
-import type { TaskKey } from '../core/delivery.ts'
-import type { Tracked } from '../core/ports.ts'
-import type { TrackRequest } from '../core/track-request.ts'
+import type { TaskKey } from '../domain/delivery.ts'
+import type { Tracked } from '../polling/ports.ts'
+import type { TrackRequest } from '../intake/track-request.ts'
 import { driverErrorOf, retrying, sqlStateOf } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
-import { outcomeOf, REFUSED, refusedInput, requestsAsJson, type TrackRow } from './track-rows.ts'
+import { outcomeOf, REFUSED, refusedInput, requestsAsJson, type TrackRow } from '../intake/track-rows.ts'
 
-export { byKey } from './track-rows.ts'
+export { byKey } from '../intake/track-rows.ts'
 
 /**
  * Stores requests through the SQL function `delivery_track`, in one statement.

@@ -1,5 +1,5 @@
-import type { WorkerApp, WorkerBook } from '../core/ports.ts'
-import { PROBLEM_CODES, PROBLEM_RULES } from '../core/problems.ts'
+import type { WorkerApp, WorkerBook } from '../polling/ports.ts'
+import { PROBLEM_CODES, PROBLEM_RULES } from '../domain/problems.ts'
 import { retrying } from './database-errors.ts'
 import type { Database } from './prisma.ts'
 import { type Resumed, resumeTasks } from './resume-tasks.ts'

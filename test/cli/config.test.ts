@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { describeConfig, findTypos, parseConfig } from '../../src/config.ts'
+import { describeConfig, findTypos, parseConfig } from '../../src/app/config/config.ts'
 
 const KEY = 'dingsecretkey0001'
 const SECRET = 'sEcReT-value-0002'

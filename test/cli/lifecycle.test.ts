@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { expect, test } from 'vitest'
-import { createClosers, type HostProcess, runUntilSignal } from '../../src/lifecycle.ts'
+import { createClosers, type HostProcess, runUntilSignal } from '../../src/app/lifecycle.ts'
 
 const quiet = { warn: () => {}, debug: () => {}, fatal: () => {} }
 const never = (): Promise<void> => new Promise(() => {})

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createLogger, type Logger } from '../../src/logger.ts'
+import { createLogger, type Logger } from '../../src/ops/logger.ts'
 
 const SECRET = 'hUnTeR2-hUnTeR2'
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { TaskKey } from '../../src/core/delivery.ts'
-import type { TrackRequest } from '../../src/core/track-request.ts'
+import type { TaskKey } from '../../src/domain/delivery.ts'
+import type { TrackRequest } from '../../src/intake/track-request.ts'
 import { openTestStore, type TestStore } from '../store/support/database.ts'
 import { adoptAll, aTask, delay, loaded, lookAt, planBody } from '../store/support/looks.ts'
 import { set } from '../store/support/reader.ts'

@@ -2,10 +2,10 @@ import picocolors from 'picocolors'
 import type { Display } from '../../src/cli/rates.ts'
 import type { TaskView } from '../../src/cli/task.ts'
 import { cellsOf } from '../../src/cli/text/width.ts'
-import { HOUR_MS, MINUTE_MS } from '../../src/core/delivery.ts'
-import type { BandStep, CampaignRates, Look, TaskRates } from '../../src/core/rates.ts'
-import { jitterOf, plannedLooks, timingOf } from '../../src/core/schedule.ts'
-import type { ReadQuantile, ShareWithin, TimeBounds } from '../../src/core/time-to-read.ts'
+import { HOUR_MS, MINUTE_MS } from '../../src/domain/delivery.ts'
+import type { BandStep, CampaignRates, Look, TaskRates } from '../../src/report/rates.ts'
+import { jitterOf, plannedLooks, timingOf } from '../../src/domain/poll-times.ts'
+import type { ReadQuantile, ShareWithin, TimeBounds } from '../../src/report/time-to-read.ts'
 
 export const plain = picocolors.createColors(false)
 export const coloured = picocolors.createColors(true)

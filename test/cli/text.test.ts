@@ -10,8 +10,8 @@ import { plainText, renderTable } from '../../src/cli/text/table.ts'
 import { parseSince, showDistance, showDuration, showShortTime, showTime } from '../../src/cli/text/time.ts'
 import { cellsOf, cutTo, wrapTo } from '../../src/cli/text/width.ts'
 import { parseUsers } from '../../src/cli/track.ts'
-import { toCsv } from '../../src/core/csv.ts'
-import { HOUR_MS, MINUTE_MS } from '../../src/core/delivery.ts'
+import { toCsv } from '../../src/report/csv.ts'
+import { HOUR_MS, MINUTE_MS } from '../../src/domain/delivery.ts'
 import { aQuantile, aShare, BAND, coloured, hoursLater, plain, SENT } from './support.ts'
 
 const NOW = new Date('2026-11-23T12:00:00Z')

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parseUsers } from '../../src/cli/track.ts'
-import { toCsv } from '../../src/core/csv.ts'
-import { aDatabase, aSession, type Sql, taskRows } from '../doors/support.ts'
+import { toCsv } from '../../src/report/csv.ts'
+import { aDatabase, aSession, type Sql, taskRows } from '../intake/support.ts'
 import { runCli } from '../support/process.ts'
 
 let databaseUrl: string

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Context } from '../../src/cli/context.ts'
 import { type Watched, watch } from '../../src/cli/watch.ts'
-import { TrackerError } from '../../src/core/errors.ts'
+import { TrackerError } from '../../src/domain/errors.ts'
 import { until } from '../support/wait.ts'
 import { NOW, plain } from './support.ts'
 

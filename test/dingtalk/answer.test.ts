@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { expect, onTestFinished, test } from 'vitest'
-import { problemCodeOf } from '../../src/core/problems.ts'
+import { problemCodeOf } from '../../src/domain/problems.ts'
 import { aClient, anApi, anApp, type Handler, json, look, observed, READ_BY_ANN, RESULT, refused, respond, wrapped } from './support.ts'
 
 test('lists become people', async () => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type LookupFunction } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { problemCodeOf } from '../../src/core/problems.ts'
+import { problemCodeOf } from '../../src/domain/problems.ts'
 import { checkBaseUrl } from '../../src/dingtalk/hosts.ts'
 import { ACCESS_TOKEN, anApi, anApp, INTERNAL, json, look, numberedTokens, READ_BY_ANN, RESULT, refused, startServer } from './support.ts'
 

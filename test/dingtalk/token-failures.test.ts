@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { problemCodeOf, TOKEN_REFUSED_CODE } from '../../src/core/problems.ts'
+import { problemCodeOf, TOKEN_REFUSED_CODE } from '../../src/domain/problems.ts'
 import type { Credentials } from '../../src/dingtalk/app.ts'
 import {
   ACCESS_TOKEN,

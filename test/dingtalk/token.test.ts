@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
-import { problemCodeOf, TOKEN_REFUSED_CODE } from '../../src/core/problems.ts'
+import { problemCodeOf, TOKEN_REFUSED_CODE } from '../../src/domain/problems.ts'
 import { createDingTalkApi } from '../../src/dingtalk/client.ts'
 import {
   ACCESS_TOKEN,

@@ -1,10 +1,10 @@
 import { Client } from 'pg'
 import { expect, test } from 'vitest'
-import { parseConfig } from '../../src/config.ts'
+import { parseConfig } from '../../src/app/config/config.ts'
 import { startSimulator } from '../../src/simulator/simulator.ts'
 import { aForeignQueue } from '../queue/support.ts'
 import { until } from '../support/wait.ts'
-import { aRunningWorker } from '../wiring/support.ts'
+import { aRunningWorker } from '../ops/support.ts'
 import { type Block, blocksIn } from './support/pages.ts'
 
 const KINDS: ReadonlyArray<{ readonly has: string; readonly check: (block: Block) => Promise<void> }> = [

@@ -1,7 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { HOUR_MS } from '../../src/core/delivery.ts'
+import { HOUR_MS } from '../../src/domain/delivery.ts'
 import { PrismaClient } from '../../src/store/generated/client.ts'
 import { createRateReader } from '../../src/store/rate-reader.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'

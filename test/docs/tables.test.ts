@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Config, parseConfig, VARIABLES } from '../../src/config.ts'
+import { type Config, parseConfig, VARIABLES } from '../../src/app/config/config.ts'
 import { runCli } from '../support/process.ts'
 import { codeIn, tableUnder } from './support/pages.ts'
 

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { parseConfig } from '../../src/config.ts'
-import { startHealthServer } from '../../src/http/health.ts'
+import { parseConfig } from '../../src/app/config/config.ts'
+import { startHealthServer } from '../../src/web/health.ts'
 import { type Block, blocksIn, ROOT } from './support/pages.ts'
 
 const KINDS: ReadonlyArray<{ readonly has: string; readonly check: (block: Block) => Promise<void> }> = [

@@ -18,24 +18,24 @@ import { writeAtOnce } from './support/writers.ts'
 /** BullMQ gives a job up that stalled more than once in its life, and the reconciler, which would notice, sleeps. */
 const GIVES_UP: Sabotage = {
   edits: [
-    { file: 'queue/look-worker.js', from: 'maxStalledCount: 2 ** 31 - 1', to: 'maxStalledCount: 1' },
-    { file: 'wiring/settings.js', from: 'reconcileEveryMs: scaled(60_000, 500)', to: 'reconcileEveryMs: 600_000' },
+    { file: 'queue/worker.js', from: 'maxStalledCount: 2 ** 31 - 1', to: 'maxStalledCount: 1' },
+    { file: 'app/settings.js', from: 'reconcileEveryMs: scaled(60_000, 500)', to: 'reconcileEveryMs: 600_000' },
   ],
 }
 
 /** A look is written to whatever is there, as the next one, like the naive `poll_no = poll_no + 1`. */
 const NO_FENCE: Sabotage = {
   edits: [
-    { file: 'store/write-looks.js', from: "task.poll_no = look.believes AND task.status = 'tracking'", to: 'true' },
-    { file: 'store/write-looks.js', from: 'SELECT task.id, look.*', to: 'SELECT task.id, task.poll_no AS found, look.*' },
-    { file: 'store/write-looks.js', from: 'poll_no = fenced.believes + 1', to: 'poll_no = fenced.found + 1' },
-    { file: 'store/write-looks.js', from: 'id, believes + 1', to: 'id, found + 1' },
+    { file: 'store/write-polls.js', from: "task.poll_no = look.believes AND task.status = 'tracking'", to: 'true' },
+    { file: 'store/write-polls.js', from: 'SELECT task.id, look.*', to: 'SELECT task.id, task.poll_no AS found, look.*' },
+    { file: 'store/write-polls.js', from: 'poll_no = fenced.believes + 1', to: 'poll_no = fenced.found + 1' },
+    { file: 'store/write-polls.js', from: 'id, believes + 1', to: 'id, found + 1' },
   ],
 }
 
 const NO_ORDER: Sabotage = {
   edits: [
-    { file: 'store/write-looks.js', from: 'plans.toSorted((a, b) => byKey(a.key, b.key))', to: '[...plans]' },
+    { file: 'store/write-polls.js', from: 'plans.toSorted((a, b) => byKey(a.key, b.key))', to: '[...plans]' },
     { file: 'store/delivery-store.js', from: 'given.toSorted((a, b) => byKey(a.key, b.key))', to: '[...given]' },
   ],
 }

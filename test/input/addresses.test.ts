@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ask, askRaw, headersOnly } from '../http/support/ask.ts'
-import { openServer, type Served } from '../http/support/server.ts'
-import { CAMPAIGN, fillWorld, TASK } from '../http/support/world.ts'
+import { ask, askRaw, headersOnly } from '../web/support/ask.ts'
+import { openServer, type Served } from '../web/support/server.ts'
+import { CAMPAIGN, fillWorld, TASK } from '../web/support/world.ts'
 import { HOSTILE_PARTS, IN_PATH, inTurnOf, inTurns } from './support/parts.ts'
 
 let served: Served

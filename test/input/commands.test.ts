@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { aDatabase, aSession, taskRows } from '../doors/support.ts'
+import { aDatabase, aSession, taskRows } from '../intake/support.ts'
 import { runCli } from '../support/process.ts'
 
 async function files(contents: Readonly<Record<string, string | Buffer>>): Promise<(name: string) => string> {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { parseConfig, VARIABLES } from '../../src/config.ts'
+import { parseConfig, VARIABLES } from '../../src/app/config/config.ts'
 import { runCli } from '../support/process.ts'
 import { anyJson, anyText, HOSTILE_JSON, HOSTILE_TEXTS, hasControls, SEED } from './support/values.ts'
 

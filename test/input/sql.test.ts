@@ -14,14 +14,14 @@ const ALLOWED: ReadonlyArray<readonly [file: string, text: RegExp]> = [
   // The texts of Prisma.sql, which are written in src/store/reading, beside their parameters.
   ['store/reading/source.ts', /\$queryRawUnsafe<T = unknown>\(query: string, \.\.\.values/],
   ['store/reading/source.ts', /\$queryRawUnsafe<Row\[\]>\(text, \.\.\.values\)/],
-  ['wiring/serving.ts', /\$queryRawUnsafe: |\$queryRawUnsafe\(query, \.\.\.values\)/],
+  ['app/server-deps.ts', /\$queryRawUnsafe: |\$queryRawUnsafe\(query, \.\.\.values\)/],
   // It looks whether a client of the caller's has such a function.
   ['rates.ts', /\$queryRawUnsafe (!==|=== )|\$queryRawUnsafe\.'/],
   // Names of columns, written in the calls of these helpers.
   ['store/reading/sql.ts', /Prisma\.raw\((column\)|`lower\(\$\{column\})/],
   ['store/reading/brackets.ts', /Prisma\.raw\(`round\(extract\(epoch FROM \$\{column\}\)/],
   ['store/rows.ts', /Prisma\.raw\(`\(extract\(epoch FROM \$\{expression\}\)/],
-  ['store/reading/looks.ts', /Prisma\.raw\(STATES\.join\(', '\)\)/],
+  ['store/reading/polls.ts', /Prisma\.raw\(STATES\.join\(', '\)\)/],
   ['store/prisma.ts', /\$queryRawUnsafe<AppliedMigration\[\]>\(APPLIED_MIGRATIONS\)/],
   // A whole number that the program chose, the file of a migration, and a constant: none of the three can be a parameter.
   ['store/migrate.ts', /`SET LOCAL lock_timeout = \$\{Math\.max\(1, Math\.round\(timeoutMs\)\)\}`/],

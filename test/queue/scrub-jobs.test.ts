@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createLookTimers } from '../../src/queue/look-timers.ts'
+import { createLookTimers } from '../../src/queue/timers.ts'
 import { renamed, scrubJobs } from '../../src/queue/scrub-jobs.ts'
 import { aForeignQueue, aQueue, aWorker, describeQueues, failedJob, latch } from './support.ts'
 

@@ -3,7 +3,7 @@ import { createPostgresBackend, createRedisBackend, type JobsOptions, Queue } fr
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, onTestFinished } from 'vitest'
 import { isPostgres, type JobQueue, openQueue, POSTGRES_SCHEMA, type QueueAddress, type Role } from '../../src/queue/connection.ts'
-import { type LookWorker, type LookWorkerOptions, startLookWorker } from '../../src/queue/look-worker.ts'
+import { type LookWorker, type LookWorkerOptions, startLookWorker } from '../../src/queue/worker.ts'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { describeRedis, startRedis } from '../support/redis.ts'

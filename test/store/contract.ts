@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { HOUR_MS, type TaskKey } from '../../src/core/delivery.ts'
-import { planExpiry } from '../../src/core/plan.ts'
-import type { DeliveryStore, Timer } from '../../src/core/ports.ts'
-import type { DelayReason } from '../../src/core/reasons.ts'
+import { HOUR_MS, type TaskKey } from '../../src/domain/delivery.ts'
+import { planExpiry } from '../../src/domain/plan.ts'
+import type { DeliveryStore, Timer } from '../../src/polling/ports.ts'
+import type { DelayReason } from '../../src/domain/reasons.ts'
 import {
   aDelay,
   adoptAll,

@@ -1,6 +1,6 @@
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { planExpiry, planStart } from '../../src/core/plan.ts'
+import { planExpiry, planStart } from '../../src/domain/plan.ts'
 import { retrying, sqlStateOf } from '../../src/store/database-errors.ts'
 import { createDeliveryStore, type PostgresDeliveryStore } from '../../src/store/delivery-store.ts'
 import { type Database, openDatabase } from '../../src/store/prisma.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { minutesLater, someFates, truthAt } from '../core/support.ts'
+import { minutesLater, someFates, truthAt } from '../domain/support.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
 import { aTask, type Lists, lookAt } from './support/looks.ts'
 

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { MINUTE_MS } from '../../src/core/delivery.ts'
-import type { AppGate, ScopeReports } from '../../src/core/ports.ts'
-import { PROBLEM_RULES, problemOf } from '../../src/core/problems.ts'
-import { createAppGate } from '../../src/store/app-gate.ts'
+import { MINUTE_MS } from '../../src/domain/delivery.ts'
+import type { AppGate, ScopeReports } from '../../src/polling/ports.ts'
+import { PROBLEM_RULES, problemOf } from '../../src/domain/problems.ts'
+import { createAppGate } from '../../src/store/rate-limiter.ts'
 import { aTask, delay, lookAt, planBody } from './support/looks.ts'
 import { openTestReader, type TestReader } from './support/reader.ts'
 

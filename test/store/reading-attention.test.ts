@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { HOUR_MS, MINUTE_MS, type TaskKey } from '../../src/core/delivery.ts'
+import { HOUR_MS, MINUTE_MS, type TaskKey } from '../../src/domain/delivery.ts'
 import { aRequest, aTask, delay, lookAt } from './support/looks.ts'
 import { lookBetween, lookInVain, openTestReader, scaledDeadline, set, type TestReader } from './support/reader.ts'
 

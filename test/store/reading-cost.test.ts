@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { RateReader } from '../../src/core/rates.ts'
+import type { RateReader } from '../../src/report/rates.ts'
 import { createRateReader } from '../../src/store/rate-reader.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
 import { aRequest, minutesLater } from './support/looks.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Page, PageFilter } from '../../src/core/rates.ts'
+import type { Page, PageFilter } from '../../src/report/rates.ts'
 import { aRequest, minutesLater } from './support/looks.ts'
 import { openTestReader, pagesOf, type TestReader } from './support/reader.ts'
 

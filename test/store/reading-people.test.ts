@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { TaskKey } from '../../src/core/delivery.ts'
-import { forbiddenReasonOf } from '../../src/core/problems.ts'
+import type { TaskKey } from '../../src/domain/delivery.ts'
+import { forbiddenReasonOf } from '../../src/domain/problems.ts'
 import { answeredAt, aTask, lookAt, minutesLater, SENT } from './support/looks.ts'
 import { expire, lookBetween, openTestReader, set, states, type TestReader } from './support/reader.ts'
 

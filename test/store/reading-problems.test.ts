@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { TaskKey } from '../../src/core/delivery.ts'
+import type { TaskKey } from '../../src/domain/delivery.ts'
 import { answeredAt, aTask, loaded, lookAt, minutesLater, planBody } from './support/looks.ts'
 import { lookBetween, openTestReader, set, type TestReader } from './support/reader.ts'
 

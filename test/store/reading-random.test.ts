@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { MINUTE_MS, SECOND_MS } from '../../src/core/delivery.ts'
-import { forbiddenReasonOf } from '../../src/core/problems.ts'
-import { elapsedOf } from '../../src/core/read-bracket.ts'
-import { timeToReadOfTask, timeToReadPooled } from '../../src/core/time-to-read.ts'
+import { MINUTE_MS, SECOND_MS } from '../../src/domain/delivery.ts'
+import { forbiddenReasonOf } from '../../src/domain/problems.ts'
+import { elapsedOf } from '../../src/report/read-bracket.ts'
+import { timeToReadOfTask, timeToReadPooled } from '../../src/report/time-to-read.ts'
 import { aRequest, type Lists, minutesLater, SENT } from './support/looks.ts'
 import {
   bandOf,

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { HOUR_MS, MINUTE_MS, type TaskKey } from '../../src/core/delivery.ts'
-import type { Resuming } from '../../src/core/ports.ts'
+import { HOUR_MS, MINUTE_MS, type TaskKey } from '../../src/domain/delivery.ts'
+import type { Resuming } from '../../src/polling/ports.ts'
 import { createResuming } from '../../src/store/resume.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
 import { adoptAll, aTask, delay, loaded, planBody } from './support/looks.ts'

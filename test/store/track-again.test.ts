@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { HOUR_MS, MINUTE_MS } from '../../src/core/delivery.ts'
-import type { TrackOutcome } from '../../src/core/track-outcome.ts'
-import { parseTrackRequest, type TrackInput } from '../../src/core/track-request.ts'
+import { HOUR_MS, MINUTE_MS } from '../../src/domain/delivery.ts'
+import type { TrackOutcome } from '../../src/domain/track-outcome.ts'
+import { parseTrackRequest, type TrackInput } from '../../src/intake/track-request.ts'
 import { beginErasure, erasePerson } from '../../src/store/erase-people.ts'
 import { openSession, openTestStore, type TestStore } from './support/database.ts'
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { HOUR_MS } from '../../src/core/delivery.ts'
-import { InvalidInputError } from '../../src/core/errors.ts'
-import { parseTrackRequest } from '../../src/core/track-request.ts'
+import { HOUR_MS } from '../../src/domain/delivery.ts'
+import { InvalidInputError } from '../../src/domain/errors.ts'
+import { parseTrackRequest } from '../../src/intake/track-request.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
 
 let db: TestStore

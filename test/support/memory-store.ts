@@ -1,12 +1,12 @@
-import type { Recipient, ScopeState, TaskKey, TaskScopes } from '../../src/core/delivery.ts'
-import { QUERY_WINDOW_MS } from '../../src/core/delivery.ts'
-import { isLastLook, type LookPlan, type Poll, type ScopeReport, type TaskUpdate, type Transition } from '../../src/core/plan.ts'
-import type { AppGate, AppLimits, Clock, DeliveryStore, LoadedTask, Reservation, ScopeReports, WantedCalls } from '../../src/core/ports.ts'
-import type { Problem, ProblemCode } from '../../src/core/problems.ts'
-import type { EndReason, PauseDetail } from '../../src/core/reasons.ts'
-import { timingOf } from '../../src/core/schedule.ts'
-import { COMPARED_FIELDS, type TrackOutcome } from '../../src/core/track-outcome.ts'
-import type { TrackRequest } from '../../src/core/track-request.ts'
+import type { Recipient, ScopeState, TaskKey, TaskScopes } from '../../src/domain/delivery.ts'
+import { QUERY_WINDOW_MS } from '../../src/domain/delivery.ts'
+import { isLastLook, type LookPlan, type Poll, type ScopeReport, type TaskUpdate, type Transition } from '../../src/domain/plan.ts'
+import type { AppGate, AppLimits, Clock, DeliveryStore, LoadedTask, Reservation, ScopeReports, WantedCalls } from '../../src/polling/ports.ts'
+import type { Problem, ProblemCode } from '../../src/domain/problems.ts'
+import type { EndReason, PauseDetail } from '../../src/domain/reasons.ts'
+import { timingOf } from '../../src/domain/poll-times.ts'
+import { COMPARED_FIELDS, type TrackOutcome } from '../../src/domain/track-outcome.ts'
+import type { TrackRequest } from '../../src/intake/track-request.ts'
 
 /** A task and why it ended. */
 export interface StoredTask extends LoadedTask {

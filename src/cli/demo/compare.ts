@@ -1,4 +1,4 @@
-import type { RateReader, RecipientStatus } from '../../core/rates.ts'
+import type { RateReader, RecipientStatus } from '../../report/rates.ts'
 import type { Simulator } from '../../simulator/simulator.ts'
 import type { Sent } from './send.ts'
 

@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { VARIABLES } from '../../config.ts'
-import type { RateReader } from '../../core/rates.ts'
-import { assertGuarded } from '../../http/exposure.ts'
+import { VARIABLES } from '../../app/config/config.ts'
+import type { RateReader } from '../../report/rates.ts'
+import { assertGuarded } from '../../web/exposure.ts'
 import { createTracker } from '../../index.ts'
 import type { Simulator } from '../../simulator/simulator.ts'
 import type { Context } from '../context.ts'
@@ -48,7 +48,7 @@ async function runDemo(context: Context, service: Service, exit: boolean): Promi
   const { simulator, sender } = await openSimulator(service)
   const databaseUrl = await openDatabase(service)
   const config = context.config(demoSettings(context, databaseUrl, sender))
-  const [{ migrateAll }, { openReads }] = await Promise.all([import('../../wiring/migrate.ts'), import('../../wiring/reads.ts')])
+  const [{ migrateAll }, { openReads }] = await Promise.all([import('../../app/migrate.ts'), import('../../app/reads.ts')])
   await migrateAll(config)
   let dashboard = ''
   const { health } = await openWorker(context, config, service, async (shared) => {

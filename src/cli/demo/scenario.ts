@@ -1,4 +1,4 @@
-import { MAX_RECIPIENTS } from '../../core/delivery.ts'
+import { MAX_RECIPIENTS } from '../../domain/delivery.ts'
 
 /** One work notification of the demo: at most 100 recipients, as DingTalk wants it. */
 export interface Notification {

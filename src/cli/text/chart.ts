@@ -1,6 +1,6 @@
 import type { Colors } from 'picocolors/types.js'
-import { HOUR_MS } from '../../core/delivery.ts'
-import type { BandStep } from '../../core/rates.ts'
+import { HOUR_MS } from '../../domain/delivery.ts'
+import type { BandStep } from '../../report/rates.ts'
 import { EIGHTHS, momentOf, type Span, stepAt, type ToldSpan } from './sparkline.ts'
 import { showDuration } from './time.ts'
 import { cellsOf } from './width.ts'

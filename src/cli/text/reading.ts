@@ -1,5 +1,5 @@
-import type { ForbiddenCount } from '../../core/rates.ts'
-import type { ReadQuantile, ShareBounds, ShareWithin, TimeToRead } from '../../core/time-to-read.ts'
+import type { ForbiddenCount } from '../../report/rates.ts'
+import type { ReadQuantile, ShareBounds, ShareWithin, TimeToRead } from '../../report/time-to-read.ts'
 import { NO_BREAK } from './facts.ts'
 import { percent } from './rate.ts'
 import { plainText } from './table.ts'

@@ -1,5 +1,5 @@
-import { QUERY_WINDOW_MS } from '../../core/delivery.ts'
-import type { BandStep, CurvePoint, TaskRates } from '../../core/rates.ts'
+import { QUERY_WINDOW_MS } from '../../domain/delivery.ts'
+import type { BandStep, CurvePoint, TaskRates } from '../../report/rates.ts'
 
 /** Eighths of a line's height. */
 export const EIGHTHS = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'] as const

@@ -1,5 +1,5 @@
 import type { Colors } from 'picocolors/types.js'
-import type { StateKind } from '../../core/delivery.ts'
+import type { StateKind } from '../../domain/delivery.ts'
 import { NO_BREAK } from './facts.ts'
 
 /** How a state is drawn: told apart without colours too. */

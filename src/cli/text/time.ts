@@ -1,4 +1,4 @@
-import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../core/delivery.ts'
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../domain/delivery.ts'
 
 /** Local time with its offset, so that it can be copied into a mail: `2026-11-23 09:00:05 +08:00`. */
 export function showTime(time: Date | null): string {

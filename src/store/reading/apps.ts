@@ -1,4 +1,4 @@
-import { type AppUsage, PAUSE_KINDS, type PairStatus, type Pause, type WorkerProblem } from '../../core/rates.ts'
+import { type AppUsage, PAUSE_KINDS, type PairStatus, type Pause, type WorkerProblem } from '../../report/rates.ts'
 import { Prisma } from '../generated/client.ts'
 import { detailOrNull, millis, number, oneOf, type Row, text, textOrNull, time, timeOrNull } from '../rows.ts'
 import type { Source } from './source.ts'

@@ -1,5 +1,5 @@
-import { TrackerError } from '../../core/errors.ts'
-import type { CampaignFilter, CampaignRates, CampaignRef, Page } from '../../core/rates.ts'
+import { TrackerError } from '../../domain/errors.ts'
+import type { CampaignFilter, CampaignRates, CampaignRef, Page } from '../../report/rates.ts'
 import { Prisma } from '../generated/client.ts'
 import { millis, number, type Row, text, time, timeOrNull } from '../rows.ts'
 import { RATES, ratesOf } from './columns.ts'

@@ -1,4 +1,4 @@
-import type { RateColumns } from '../../core/rates.ts'
+import type { RateColumns } from '../../report/rates.ts'
 import { Prisma } from '../generated/client.ts'
 import { number, numberOrNull, type Row } from '../rows.ts'
 

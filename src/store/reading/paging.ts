@@ -1,5 +1,5 @@
-import { InvalidInputError } from '../../core/errors.ts'
-import { DEFAULT_PAGE, MAX_PAGE, type Page, type PageFilter } from '../../core/rates.ts'
+import { InvalidInputError } from '../../domain/errors.ts'
+import { DEFAULT_PAGE, MAX_PAGE, type Page, type PageFilter } from '../../report/rates.ts'
 
 /** Rows of a page and one more, which says whether there is another page. */
 export interface Slice {

@@ -1,8 +1,8 @@
-import type { TaskStatus } from '../../../src/core/delivery.ts'
-import type { PollOutcome } from '../../../src/core/look-plan.ts'
-import type { Restored } from '../../../src/core/ports.ts'
-import { PROBLEM_CODES } from '../../../src/core/problems.ts'
-import { createMetrics } from '../../../src/http/metrics.ts'
+import type { TaskStatus } from '../../../src/domain/delivery.ts'
+import type { PollOutcome } from '../../../src/domain/plan-types.ts'
+import type { Restored } from '../../../src/polling/ports.ts'
+import { PROBLEM_CODES } from '../../../src/domain/problems.ts'
+import { createMetrics } from '../../../src/ops/metrics.ts'
 import { CHECKS } from '../../support/checks.ts'
 import { type Expression, readExpression, type Selector } from './promql.ts'
 

@@ -1,8 +1,8 @@
 import type pg from 'pg'
-import { readAnswer } from '../../../src/core/answer.ts'
-import { HOUR_MS, SECOND_MS } from '../../../src/core/delivery.ts'
-import { planExpiry, planLook, planStart } from '../../../src/core/plan.ts'
-import { timingOf } from '../../../src/core/schedule.ts'
+import { readAnswer } from '../../../src/domain/answer.ts'
+import { HOUR_MS, SECOND_MS } from '../../../src/domain/delivery.ts'
+import { planExpiry, planLook, planStart } from '../../../src/domain/plan.ts'
+import { timingOf } from '../../../src/domain/poll-times.ts'
 import { createDeliveryStore } from '../../../src/store/delivery-store.ts'
 import { openDatabase } from '../../../src/store/prisma.ts'
 

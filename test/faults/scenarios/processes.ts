@@ -141,7 +141,7 @@ const EVENT_LOOP_IS_BLOCKED: FaultScenario = {
 }
 
 /** As in production: in this compressed day a busy machine may keep a worker from renewing its locks in time. */
-const LONG_LOCK = atSabotage({ edits: [{ file: 'wiring/settings.js', from: 'scaled(30_000, 2_000)', to: '30_000' }] })
+const LONG_LOCK = atSabotage({ edits: [{ file: 'app/settings.js', from: 'scaled(30_000, 2_000)', to: '30_000' }] })
 
 const TOLD_TO_STOP: FaultScenario = {
   fault: 'F12',

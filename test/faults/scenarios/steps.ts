@@ -6,7 +6,7 @@ import { redisOf, withRedis } from '../support/redis.ts'
 import { type Chance, chanceOf, type FaultScenario, seededTasks, withDatabase } from '../support/scenario.ts'
 import { firstOf } from '../support/workers.ts'
 
-/** See src/core/fail-points.ts. `look.ended` comes last: tasks that nobody has read end with their window. */
+/** See src/lib/fail-points.ts. `look.ended` comes last: tasks that nobody has read end with their window. */
 const POINTS = [
   'look.loaded',
   'look.permitted',

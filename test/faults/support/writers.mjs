@@ -1,10 +1,10 @@
 // All writers of the store at once, on the same tasks, in orders that chance chooses: `node writers.mjs DATABASE_URL ROUNDS`, on the build.
 // It is a process of its own so that a control can take the order of the keys away. Says what went wrong, as JSON.
 import { randomInt } from 'node:crypto'
-import { createAppGate } from '../../../dist/store/app-gate.js'
+import { createAppGate } from '../../../dist/store/rate-limiter.js'
 import { createDeliveryStore } from '../../../dist/store/delivery-store.js'
 import { openDatabase } from '../../../dist/store/prisma.js'
-import { settleCampaigns } from '../../../dist/store/settle-campaigns.js'
+import { settleCampaigns } from '../../../dist/store/recount-campaigns.js'
 import { createWorkerBook } from '../../../dist/store/worker-book.js'
 
 const [url, rounds] = [process.argv[2], Number(process.argv[3])]
@@ -85,16 +85,16 @@ function planOf(sentAt) {
 
 /**
  * One failed poll that is enough.
- * @returns {import('../../../dist/core/plan.js').ScopeReport}
+ * @returns {import('../../../dist/domain/plan.js').ScopeReport}
  */
 function pauseOf(kind) {
   const detail = { said: '1', message: 'no', scope: kind, requestId: null, agentId: AGENT_ID, ip: null }
-  /** @type {import('../../../dist/core/problems.js').Problem} */
+  /** @type {import('../../../dist/domain/problems.js').Problem} */
   const problem = { code: kind === 'app' ? 'permission' : 'agent_id', detail }
   return { kind, problem, requestedAt: new Date(), agreement: { polls: 1, tasks: 1 }, probeDelaysMs: [60_000], until: null }
 }
 
-/** @returns {import('../../../dist/core/ports.js').Delay} */
+/** @returns {import('../../../dist/polling/ports.js').Delay} */
 function delayOf(task) {
   const { problem, failuresInRow, calls, finalCalls } = task
   return { nextPollAt: new Date(Date.now() + 60_000), reason: pausedReason(task), problem, failuresInRow, calls, finalCalls }
@@ -102,7 +102,7 @@ function delayOf(task) {
 
 /**
  * Some wait for what may be lifted meanwhile.
- * @returns {import('../../../dist/core/reasons.js').DelayReason}
+ * @returns {import('../../../dist/domain/reasons.js').DelayReason}
  */
 function pausedReason({ key }) {
   if (Number(key.taskId) % 2 === 0) return { code: 'call_rate', detail: null }

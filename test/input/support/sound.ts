@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
-import { type Recipient, STATES, type Task } from '../../../src/core/delivery.ts'
-import { RANK } from '../../../src/core/merge.ts'
-import type { LookPlan } from '../../../src/core/plan.ts'
+import { type Recipient, STATES, type Task } from '../../../src/domain/delivery.ts'
+import { RANK } from '../../../src/domain/merge.ts'
+import type { LookPlan } from '../../../src/domain/plan.ts'
 
 /**
  * What is wrong with a plan: what the core promises, and what the database would refuse. One row that it refuses fails every attempt to

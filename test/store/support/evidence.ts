@@ -1,5 +1,5 @@
-import type { ScopeReport } from '../../../src/core/plan.ts'
-import { PROBLEM_RULES, type ProblemCode } from '../../../src/core/problems.ts'
+import type { ScopeReport } from '../../../src/domain/plan.ts'
+import { PROBLEM_RULES, type ProblemCode } from '../../../src/domain/problems.ts'
 import type { TestStore } from './database.ts'
 import { aProblem } from './looks.ts'
 

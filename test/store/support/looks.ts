@@ -1,11 +1,11 @@
-import { readAnswer } from '../../../src/core/answer.ts'
-import { HOUR_MS, MINUTE_MS, SECOND_MS, type TaskProblem } from '../../../src/core/delivery.ts'
-import { type LookPlan, planLook, planStart } from '../../../src/core/plan.ts'
-import type { Delay, DeliveryStore, LoadedTask, Scheduled, Unplanned } from '../../../src/core/ports.ts'
-import { PROBLEM_RULES, type Problem } from '../../../src/core/problems.ts'
-import type { DelayReason } from '../../../src/core/reasons.ts'
-import { timingOf } from '../../../src/core/schedule.ts'
-import type { TrackRequest } from '../../../src/core/track-request.ts'
+import { readAnswer } from '../../../src/domain/answer.ts'
+import { HOUR_MS, MINUTE_MS, SECOND_MS, type TaskProblem } from '../../../src/domain/delivery.ts'
+import { type LookPlan, planLook, planStart } from '../../../src/domain/plan.ts'
+import type { Delay, DeliveryStore, LoadedTask, Scheduled, Unplanned } from '../../../src/polling/ports.ts'
+import { PROBLEM_RULES, type Problem } from '../../../src/domain/problems.ts'
+import type { DelayReason } from '../../../src/domain/reasons.ts'
+import { timingOf } from '../../../src/domain/poll-times.ts'
+import type { TrackRequest } from '../../../src/intake/track-request.ts'
 
 export const TIMING = timingOf(24)
 /** Every message of these tests was sent an hour before they ran. */

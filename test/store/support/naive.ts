@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
-import type { StateKind } from '../../../src/core/delivery.ts'
-import type { SentBracket } from '../../../src/core/read-bracket.ts'
+import type { StateKind } from '../../../src/domain/delivery.ts'
+import type { SentBracket } from '../../../src/report/read-bracket.ts'
 
 /**
  * The figures of the reader, recomputed from the tables in the most obvious way: no view, no SQL but SELECT, no code of the reader.

@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto'
+import type { QueueConfig } from './config/config.ts'
+import type { DeliveryStore, Journal } from '../polling/ports.ts'
+import type { DingTalkApp } from '../dingtalk/app.ts'
+import { createDingTalkApi, type DingTalkApi } from '../dingtalk/client.ts'
+import type { Metrics, ProcessGauges } from '../ops/metrics.ts'
+import type { Closers } from './lifecycle.ts'
+import type { Logger } from '../ops/logger.ts'
+import { type JobQueue, openQueue } from '../queue/connection.ts'
+import { createPermits } from '../polling/permits.ts'
+import { type PollDeps, poll } from '../polling/poll.ts'
+import { createWorkerScope, type WorkerScope } from '../polling/worker-scope.ts'
+import { createWriteBreaker, type WriteBreaker } from '../polling/write-breaker.ts'
+import { createAppGate } from '../store/rate-limiter.ts'
+import { onRepeated } from '../store/database-errors.ts'
+import { createDeliveryStore } from '../store/delivery-store.ts'
+import { digestOf } from '../store/erase-people.ts'
+import { readGauges } from '../store/gauges.ts'
+import { type Database, openDatabase } from '../store/prisma.ts'
+import { createWorkerBook } from '../store/worker-book.ts'
+import { createDatabaseClock, type DatabaseClock } from '../ops/clock.ts'
+import { createJournal } from '../ops/event-log.ts'
+import { budgetsOf, limitsBy, noDatabase, type Pace, type WorkerConfig } from './settings.ts'
+
+/** What a worker is told from outside. */
+export interface Outside {
+  readonly log: Logger
+  readonly metrics: Metrics | null
+  readonly closers: Closers
+}
+
+/** What a worker is made of. Nothing has connected yet. */
+export interface Parts {
+  readonly database: Database
+  readonly store: DeliveryStore
+  readonly queueConfig: QueueConfig
+  readonly queue: JobQueue
+  readonly journal: Journal
+  readonly clock: DatabaseClock
+  /** The database's time. */
+  readonly now: () => Date
+  /** What this worker cannot poll. */
+  readonly worker: WorkerScope
+  /** Whether what polls bring is stored. */
+  readonly writes: WriteBreaker
+  /** Probes what a new configuration may have repaired. */
+  repaired(): Promise<void>
+  readonly look: (...args: [key: Parameters<typeof poll>[1], signal: AbortSignal]) => ReturnType<typeof poll>
+}
+
+/** @throws {TrackerError} `INVALID_CONFIG` without a database */
+export function openParts(config: WorkerConfig, pace: Pace, { log, metrics, closers }: Outside): Parts {
+  const { databaseUrl, queue: queueConfig } = config
+  if (databaseUrl === null || queueConfig === null) throw noDatabase()
+  const journal = createJournal(log, metrics)
+  const failed = (what: string) => (error: unknown) => journal.failed({ what, error })
+
+  const database = openDatabase(databaseUrl, {
+    onPoolError: failed('database connection'),
+    onConnectionError: failed('database connection'),
+  })
+  const deaf = onRepeated(failed('a statement, which is made again,'))
+  closers.add('database', () => database.close().finally(deaf))
+  const clock = createDatabaseClock(database.pool, (differenceMs) => log.warn({ differenceMs }, CLOCK_DIFFERS))
+  const { now } = clock
+  // Whoever sets timers comes again by itself: commands must fail while the server is away, not pile up.
+  const queue = openQueue(queueConfig, 'producer', failed('queue connection'))
+  closers.add('queue', () => queue.close())
+  metrics?.onCollect(() => readGauges(database, budgetsOf(config.apps), pace.blindMs))
+  metrics?.onProcess(() => processGauges(database, clock))
+  metrics?.onRefusedJobs(() => queue.it.getFailedCount())
+
+  const agentIds = new Map(config.apps.map(({ name, agentId }) => [name, agentId]))
+  const agentIdOf = (app: string): string | null => agentIds.get(app) ?? null
+  const store = createDeliveryStore(database, { leaseMs: pace.lockMs, agentIdOf })
+  const gate = createAppGate(database, { probeLeaseMs: pace.probeLeaseMs, agentIdOf })
+  const maxWaiting = Math.max(1, Math.floor(config.workerConcurrency / 2))
+  const onRefundFailed = failed('giving unused calls back')
+  const permits = createPermits({ gate, limitsOf: limitsBy(config.apps), now, maxWaiting, onRefundFailed })
+  const book = createWorkerBook(database)
+  const worker = createWorkerScope({
+    ...{ workerId: randomUUID(), apps: [...agentIds.keys()], book, timing: pace.timing, now, journal },
+    ...{ beatEveryMs: pace.beatEveryMs, probeLeaseMs: pace.probeLeaseMs },
+  })
+  const writes = createWriteBreaker({
+    ...{ now, maxPauseMs: pace.writeRetryMaxMs },
+    onFailed: failed('storing what a poll brought, which will be tried again,'),
+  })
+  const api = openApi({ config, pace, clock, metrics })
+  closers.add('DingTalk client', () => api.close())
+  const deps: PollDeps = { store, digest: digestOf, api, gate, permits, scopes: gate, worker, writes, timing: pace.timing, now, journal }
+  return {
+    ...{ database, store, queueConfig, queue: queue.it, journal, clock, now, worker, writes },
+    repaired: () => book.repaired(config.apps.map(({ name, agentId }) => ({ name, agentId }))),
+    async look(key, signal) {
+      await clock.ensure()
+      return poll(deps, key, signal)
+    },
+  }
+}
+
+const CLOCK_DIFFERS = `this machine's clock differs from the database's, which is the one that counts: synchronise both (NTP)`
+
+export function processGauges({ pool }: Pick<Database, 'pool'>, clock: DatabaseClock): ProcessGauges {
+  const differenceMs = clock.differenceMs()
+  return { clockDifferenceSeconds: differenceMs === null ? null : differenceMs / 1_000, poolWaiting: pool.waitingCount }
+}
+
+interface ApiNeeds {
+  readonly config: WorkerConfig
+  readonly pace: Pace
+  readonly clock: Pick<DatabaseClock, 'now' | 'uncertaintyMs'>
+  readonly metrics: Metrics | null
+}
+
+function openApi({ config, pace, clock, metrics }: ApiNeeds): DingTalkApi {
+  const apps = new Map<string, DingTalkApp>(config.apps.map((app) => [app.name, app]))
+  return createDingTalkApi(apps, {
+    now: clock.now,
+    uncertaintyMs: clock.uncertaintyMs,
+    privateHosts: config.privateHosts,
+    tokens: pace.tokens,
+    ...(metrics && { onCall: (call) => metrics.apiCall(call), onTokenRefresh: (app, ok) => metrics.tokenRefresh(app, ok) }),
+  })
+}

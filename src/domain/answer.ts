@@ -1,0 +1,124 @@
+import type { Answer, Forbidden, ListedState, Refusal } from './delivery.ts'
+import { joinForbidden } from './merge.ts'
+import { isLabel, isUserId, MAX_USER_ID } from './field-rules.ts'
+
+/** When one exchange with DingTalk began and ended. */
+export interface Exchange {
+  readonly requestedAt: Date
+  readonly respondedAt: Date
+}
+
+/** Fields that a JSON object may have; anything may be in them. */
+type Fields = Readonly<Record<string, unknown>>
+
+/**
+ * Reads the JSON of a getsendresult answer. Total: any value gives an answer, and nothing throws.
+ * Tolerates what the gateway is known to send: missing lists, codes as text, lists as comma-joined text, unknown keys.
+ */
+export function readAnswer(body: unknown, exchange: Exchange): Answer {
+  const fields = fieldsOf(body)
+  if (fields === null) return refusal('NOT_JSON', 'the answer is not a JSON object', null, exchange)
+  const requestId = requestIdOf(fields)
+  const code = effectiveCode(fields)
+  if (code === null) return refusal('NO_CODE', 'the answer has no errcode: a gateway or ban page, not a result', requestId, exchange)
+  if (code !== '0') return refusal(code, messageOf(fields), requestId, exchange)
+  const result = fieldsOf(fields['send_result'])
+  if (result === null || Object.keys(result).length === 0) return { kind: 'empty', requestId, ...exchange }
+  return { kind: 'observed', observation: { ...exchange, requestId, people: readPeople(result) } }
+}
+
+/**
+ * `sub_code`, else `subcode=` in `errmsg`, else `errcode`: gateway errors come wrapped in errcode 88.
+ * 88 with sub code 40000 is a missing permission, not a bad parameter. An inner 0 inside an error is no code: taking a success
+ * for a failure costs a call, the other way round costs the truth. Null when there is no code at all.
+ */
+export function effectiveCode(fields: Fields): string | null {
+  const outer = textOf(fields['errcode'])
+  const inner = textOf(fields['sub_code']) ?? /subcode=([^,\]\s]+)/i.exec(textOf(fields['errmsg']) ?? '')?.[1] ?? null
+  // errcode 0 is success whatever its message says: an "ok" must not be undone by a stray word.
+  if (outer === '0' || inner === null || inner === '0') return outer
+  return outer === '88' && inner === '40000' ? '88/40000' : inner
+}
+
+function requestIdOf(fields: Fields): string | null {
+  const requestId = textOf(fields['request_id'])
+  return requestId === null ? null : storable(requestId, MAX_ID)
+}
+
+function messageOf(fields: Fields): string {
+  const message = [textOf(fields['errmsg']), textOf(fields['sub_msg'])].filter((part) => part !== null)
+  return message.join(' ')
+}
+
+const MAX_MESSAGE = 300
+const MAX_ID = 64
+
+function refusal(code: string, message: string, requestId: string | null, exchange: Exchange): Refusal {
+  return { kind: 'refused', code: storable(code, MAX_ID), message: storable(message, MAX_MESSAGE), requestId, ...exchange }
+}
+
+/** Text that PostgreSQL can hold: no NUL, no half of a surrogate pair. One such letter would fail the write of everybody's looks. */
+function storable(text: string, maxLength: number): string {
+  return text.slice(0, maxLength).replaceAll('\u0000', ' ').toWellFormed()
+}
+
+/** One state a person. Later calls win, so the order below is the precedence read > unread > forbidden > failed > invalid. */
+function readPeople(result: Fields): Map<string, ListedState> {
+  const people = new Map<string, ListedState>()
+  const put = (list: unknown, state: ListedState): void => {
+    for (const userId of namesOf(list)) people.set(userId, state)
+  }
+  put(result['invalid_user_id_list'], { kind: 'invalid' })
+  put(result['failed_user_id_list'], { kind: 'failed' })
+  put(result['forbidden_user_id_list'], { kind: 'forbidden', code: null, count: null })
+  for (const [userId, reason] of forbiddenOf(result['forbidden_list'])) {
+    const before = people.get(userId)
+    people.set(userId, before?.kind === 'forbidden' ? joinForbidden(before, reason) : reason)
+  }
+  put(result['unread_user_id_list'], { kind: 'unread' })
+  put(result['read_user_id_list'], { kind: 'read' })
+  return people
+}
+
+/** Old documents show lists as comma-joined text; some clients as numbers. User ids never hold a comma. */
+function namesOf(list: unknown): string[] {
+  const items: readonly unknown[] = Array.isArray(list) || typeof list === 'string' ? [list].flat() : []
+  return items.flatMap((item) => (typeof item === 'string' ? item.split(',') : [item])).flatMap((item) => userIdOf(item) ?? [])
+}
+
+/** Null for what no request may name either: it cannot be anybody's id, and PostgreSQL holds neither NUL nor half a surrogate pair. */
+function userIdOf(item: unknown): string | null {
+  const userId = textOf(item)?.trim() ?? ''
+  return isUserId(userId) ? userId : null
+}
+
+function labelOf(item: unknown): string | null {
+  const label = textOf(item)?.trim() ?? ''
+  return isLabel(label, MAX_USER_ID) ? label : null
+}
+
+function forbiddenOf(list: unknown): Array<[string, Forbidden]> {
+  if (!Array.isArray(list)) return []
+  return list.flatMap((item: unknown): Array<[string, Forbidden]> => {
+    const fields = fieldsOf(item)
+    const userId = fields === null ? null : userIdOf(fields['userid'])
+    if (fields === null || userId === null) return []
+    return [[userId, { kind: 'forbidden', code: labelOf(fields['code']), count: countOf(fields['count']) }]]
+  })
+}
+
+/** A whole number that PostgreSQL's `integer` holds. */
+function countOf(value: unknown): number | null {
+  const count = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
+  return typeof count === 'number' && Number.isInteger(count) && count >= 0 && count < 2 ** 31 ? count : null
+}
+
+function fieldsOf(value: unknown): Fields | null {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : null
+}
+
+/** Codes and ids come as text or as numbers. */
+function textOf(value: unknown): string | null {
+  if (typeof value === 'string') return value === '' ? null : value
+  return typeof value === 'number' || typeof value === 'bigint' ? String(value) : null
+}

@@ -1,0 +1,201 @@
+import type pg from 'pg'
+import { TrackerError } from '../domain/errors.ts'
+import { INSUFFICIENT_PRIVILEGE, notPermitted, roleIn } from '../lib/not-permitted.ts'
+import { SENDER_PATIENCE_MS } from './timeout.ts'
+import type { TrackOutcome } from '../domain/track-outcome.ts'
+import type { TrackRequest } from './track-request.ts'
+import { wordsOf } from '../lib/error-text.ts'
+import { createTrackPool, inTime, STATEMENT_TIMEOUT_MS } from './pool.ts'
+import { byKey, outcomeOf, REFUSED, refusedInput, requestsAsJson, type TrackRow } from './track-rows.ts'
+
+/** Hands requests to the database: `pg` alone, no Prisma, so that sending code stays light. */
+export interface TrackDoor {
+  /**
+   * Stores requests in parts of bounded size, each committed before the next. One part takes two seconds at most, each of several ten.
+   * @returns what became of each request, in their order
+   */
+  add(requests: readonly TrackRequest[], options?: AddOptions): Promise<TrackOutcome[]>
+  close(): Promise<void>
+}
+
+export interface AddOptions {
+  /** For requests that are one part: by the clock of `performance`. Default: two seconds from now. */
+  readonly giveUpAt?: number
+  /** Is told what became of a request when its part is committed. */
+  readonly onTaken?: (place: number, outcome: TrackOutcome) => void
+}
+
+const TRACK = 'SELECT is_new, status, conflict, updated, stored FROM delivery_track($1::jsonb) ORDER BY place'
+
+/** Some 0.1 s of the server's time, so that six senders at once, or a sender of one task beside one of ten thousand, do not wait long. */
+const MAX_TASKS = 500
+const MAX_PEOPLE = 10_000
+/** PostgreSQL takes one part on one core. */
+const PARALLEL_PARTS = 2
+/** For each of several parts. Longer than one may take alone, because the servers of such senders are busy with the senders. */
+const PART_TIMEOUT_MS = 10_000
+/** The server gives up so much before we do, so that given up means not stored. */
+const SERVER_FIRST_MS = SENDER_PATIENCE_MS - STATEMENT_TIMEOUT_MS
+
+/** A sender that has waited longer for a connection has no time left for a statement. */
+const SHORTEST_STATEMENT_MS = 200
+
+/**
+ * @throws {TrackerError} from its methods: `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` where `migrate` has not run, `NOT_PERMITTED`, or
+ * `INVALID_INPUT` where the database's clock refuses a send time
+ */
+export function openTrackDoor(databaseUrl: string): TrackDoor {
+  const pool = createTrackPool(databaseUrl)
+  const role = roleIn(databaseUrl)
+
+  async function connected(timeoutMs: number): Promise<pg.PoolClient> {
+    try {
+      return await pool.connect(timeoutMs - SHORTEST_STATEMENT_MS)
+    } catch (error) {
+      throw explained(error, role, 'Nothing was stored')
+    }
+  }
+
+  async function addPart(requests: readonly TrackRequest[], timeoutMs: number): Promise<TrackOutcome[]> {
+    const giveUpAt = performance.now() + timeoutMs
+    const client = await connected(timeoutMs)
+    // While it is ours nobody else listens, and an error that nobody hears ends the process. The statement fails as well.
+    client.on('error', ignore)
+    const leftMs = giveUpAt - performance.now()
+    const isLong = timeoutMs > SENDER_PATIENCE_MS
+    try {
+      const { rows } = await inTime(leftMs, isLong ? trackSlowly(client, requests, leftMs) : track(client, requests))
+      leave(client, false)
+      return rows.map(outcomeOf)
+    } catch (error) {
+      const answered = isAnswer(error)
+      leave(client, !answered || isLong)
+      // A server that lives would have given up by then.
+      if (!answered && giveUpAt - performance.now() <= 0 && leftMs > timeoutMs - SERVER_FIRST_MS) pool.renew()
+      throw explained(error, role, answered ? 'Nothing was stored' : 'It may have been stored nevertheless')
+    }
+  }
+
+  return {
+    async add(requests, { giveUpAt = performance.now() + SENDER_PATIENCE_MS, onTaken } = {}) {
+      const parts = partsOf(requests)
+      const outcomes: TrackOutcome[] = []
+      await forEach(parts, PARALLEL_PARTS, async (part) => {
+        const timeoutMs = parts.length === 1 ? giveUpAt - performance.now() : PART_TIMEOUT_MS
+        const done = await addPart(
+          part.map(({ request }) => request),
+          timeoutMs,
+        )
+        for (const [i, { place }] of part.entries()) {
+          const outcome = done[i]
+          if (outcome === undefined) throw new TypeError('one request gives one result')
+          outcomes[place] = outcome
+          onTaken?.(place, outcome)
+        }
+      })
+      return outcomes
+    },
+    close: () => pool.close(),
+  }
+}
+
+/** Does `work` for every item, some at once. After a failure no other is begun, and it rejects when those that run are done. */
+async function forEach<Item>(items: readonly Item[], atOnce: number, work: (item: Item) => Promise<void>): Promise<void> {
+  const waiting = items.values()
+  let hasFailed = false
+  const lane = async (): Promise<void> => {
+    for (const item of waiting) {
+      if (hasFailed) return
+      await work(item).catch((error: unknown) => {
+        hasFailed = true
+        throw error
+      })
+    }
+  }
+  const done = await Promise.allSettled(Array.from({ length: atOnce }, lane))
+  for (const each of done) if (each.status === 'rejected') throw each.reason
+}
+
+interface Placed {
+  readonly request: TrackRequest
+  readonly place: number
+}
+
+/** In the order in which every writer takes tasks, and of bounded size. Requests for one task are never in two parts, since two run at once. */
+function partsOf(requests: readonly TrackRequest[]): Placed[][] {
+  const sorted = requests.map((request, place) => ({ request, place })).sort((a, b) => byKey(a.request, b.request))
+  const parts: Placed[][] = []
+  let people = 0
+  for (const each of sorted) {
+    const more = each.request.userIds?.length ?? 0
+    const part = parts.at(-1)
+    const before = part?.at(-1)
+    const isFull = people + more > MAX_PEOPLE || (part?.length ?? 0) >= MAX_TASKS
+    if (before === undefined || (isFull && byKey(before.request, each.request) !== 0)) {
+      parts.push([])
+      people = 0
+    }
+    people += more
+    parts.at(-1)?.push(each)
+  }
+  return parts
+}
+
+type Tracking = Promise<pg.QueryResult<TrackRow>>
+
+function track(client: pg.PoolClient, requests: readonly TrackRequest[]): Tracking {
+  return client.query<TrackRow>(TRACK, [requestsAsJson(requests)])
+}
+
+/** In a transaction of its own, so that the longer limit ends with it, also where connections of a pooler are shared. */
+async function trackSlowly(client: pg.PoolClient, requests: readonly TrackRequest[], timeoutMs: number): Tracking {
+  await client.query('BEGIN')
+  await client.query("SELECT set_config('statement_timeout', $1, true)", [
+    String(Math.max(SHORTEST_STATEMENT_MS, Math.ceil(timeoutMs - SERVER_FIRST_MS))),
+  ])
+  const result = await track(client, requests)
+  await client.query('COMMIT')
+  return result
+}
+
+const ignore = (): void => undefined
+
+function leave(client: pg.PoolClient, forGood: boolean): void {
+  client.off('error', ignore)
+  client.release(forGood)
+}
+
+/** The server refused the statement, so nothing of it is there. With a broken connection nobody can say. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof Error && 'severity' in error && error.severity === 'ERROR'
+}
+
+/** What to do, by SQLSTATE or its class. Source: PostgreSQL's manual, appendix A. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  '25006': 'DATABASE_URL names a server that may only be read: give the primary.',
+  '28': 'Check user and password in DATABASE_URL, and pg_hba.conf of the server.',
+  '3D000': 'Check the name of the database in DATABASE_URL, or create it.',
+  '53': 'The server is out of connections, memory or disk: give it more.',
+  '57014': 'The server is overloaded, or somebody has locked delivery_task.',
+}
+
+/** SQLSTATE of a missing function, table or schema. */
+const NOT_MIGRATED = new Set(['42883', '42P01', '3F000'])
+
+/** @param outcome what the sender must know of the tasks */
+function explained(cause: unknown, role: string | null, outcome: string): TrackerError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  const said = wordsOf(cause)
+  if (cause instanceof Error && code === REFUSED) {
+    return refusedInput({ message: cause.message, column: Reflect.get(cause, 'column'), detail: Reflect.get(cause, 'detail') })
+  }
+  if (NOT_MIGRATED.has(code)) {
+    return new TrackerError('SCHEMA_MISMATCH', `The database has no tables for tracking (${said}). Run: dingtalk-delivery migrate`, {
+      cause,
+    })
+  }
+  if (code === INSUFFICIENT_PRIVILEGE) return notPermitted({ said, role, groups: ['delivery_send', 'delivery_worker'] }, cause)
+  const remedy = REMEDIES[code] ?? REMEDIES[code.slice(0, 2)] ?? 'Check DATABASE_URL and the server.'
+  const message = `The database did not take the task (${said}). ${outcome}; tracking it again is safe. ${remedy}`
+  return new TrackerError('DATABASE_UNAVAILABLE', message, { cause })
+}

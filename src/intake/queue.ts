@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto'
+import type { JobsOptions } from 'bullmq'
+import { TrackerError } from '../domain/errors.ts'
+import type { TrackRequest } from './track-request.ts'
+import { SAME_SEND_MS } from '../domain/field-rules.ts'
+import { isPostgres, type JobQueue, openQueue, type QueueAddress, SENDER_CONNECTIONS } from '../queue/connection.ts'
+import { isOnlyGone } from '../queue/errors.ts'
+import { KEEP_FAILED, TRACK_JOB } from '../queue/worker.ts'
+import { patiently } from '../queue/timeout.ts'
+import { createTurns } from '../lib/semaphore.ts'
+
+/** Hands requests to the queue. */
+export interface TrackQueue {
+  /**
+   * @param giveUpAt by the clock of `performance`
+   * @param onTaken is told of each request that the queue has taken
+   * @throws {TrackerError} by then, when the queue does not take them: `QUEUE_UNAVAILABLE`, or `SCHEMA_MISMATCH` where `migrate` has not run
+   */
+  add(requests: readonly TrackRequest[], giveUpAt: number, onTaken?: (place: number) => void): Promise<void>
+  /** Bounded: a server that does not say goodbye is left. */
+  close(): Promise<void>
+}
+
+/** Jobs in one command: some 0.2 s of the server's time when each has a hundred people. */
+const JOBS_AT_ONCE = 500
+const GOODBYE_MS = 1_500
+
+export function openTrackQueue(address: QueueAddress): TrackQueue {
+  let lastError: unknown
+  const queue = openQueue(address, 'sender', (error) => {
+    if (!isOnlyGone(error)) lastError = error
+  })
+  const inTurn = createTurns(isPostgres(address.url) ? SENDER_CONNECTIONS : Number.POSITIVE_INFINITY)
+  return {
+    async add(requests, giveUpAt, onTaken) {
+      const isOver = (): boolean => performance.now() >= giveUpAt
+      const inTime = (work: Promise<unknown>) => patiently(giveUpAt - performance.now(), work, () => lastError)
+      await inTime(queue.it.waitUntilReady()).catch(adding('Nothing was taken'))
+      // Not begun at all once the sender was told that it failed: nothing piles up while the queue is away.
+      for (let i = 0; i < requests.length; i += JOBS_AT_ONCE) {
+        const jobs = requests.slice(i, i + JOBS_AT_ONCE).map(jobOf)
+        await inTime(inTurn(isOver, () => addAll(queue.it, jobs))).catch(adding('It may have been taken nevertheless'))
+        for (const place of jobs.keys()) onTaken?.(i + place)
+      }
+      lastError = undefined
+    },
+    async close() {
+      await patiently(GOODBYE_MS, queue.close()).catch(() => undefined)
+      queue.leave()
+    },
+  }
+}
+
+/** @param outcome what the sender must know of the tasks */
+function adding(outcome: string): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof TrackerError) || error.code !== 'QUEUE_UNAVAILABLE') throw error
+    throw new TrackerError(error.code, `${error.message} ${outcome}; tracking it again is safe.`, { cause: error.cause })
+  }
+}
+
+interface TrackJob {
+  name: string
+  data: object
+  opts: JobsOptions & { readonly jobId: string }
+}
+
+/** BullMQ takes a job whose id is taken for the one that has it, also when that one was refused long ago: such a one makes room. */
+async function addAll(queue: JobQueue, jobs: TrackJob[]): Promise<void> {
+  await queue.addBulk(jobs)
+  const refused = new Set(await queue.getRanges(['failed'], 0, KEEP_FAILED.count))
+  const swallowed = jobs.filter(({ opts }) => refused.has(opts.jobId))
+  if (swallowed.length === 0) return
+  // Refused again, it is back where it was.
+  for (const { opts } of swallowed) await (await queue.getJob(opts.jobId))?.remove()
+  await queue.addBulk(swallowed)
+}
+
+function jobOf(request: TrackRequest): TrackJob {
+  const { app, taskId, agentId, userIds, campaign, sentAt } = request
+  return {
+    name: TRACK_JOB,
+    data: {
+      app,
+      taskId,
+      // Left out where it was not given: the clock of the worker decides then, and not the sender's.
+      ...(sentAt && { sentAt: sentAt.toISOString() }),
+      ...(agentId && { agentId }),
+      ...(userIds && { userIds }),
+      ...(campaign && { campaign }),
+    },
+    opts: { jobId: jobIdOf(request), removeOnComplete: true, removeOnFail: KEEP_FAILED },
+  }
+}
+
+/**
+ * The same request enqueued again while it waits is the same job. With other data it is another one, so that the worker learns of it.
+ * Neither digits only nor with a colon: BullMQ refuses such ids.
+ */
+function jobIdOf({ app, taskId, agentId, userIds, campaign, sentAt }: TrackRequest): string {
+  const moment = sentAt === null ? null : Math.floor(sentAt.getTime() / SAME_SEND_MS)
+  const digest = createHash('sha256')
+    .update(JSON.stringify([agentId, userIds, campaign, moment]))
+    .digest('hex')
+  return `track.${app}.${taskId}.${digest.slice(0, 16)}`
+}

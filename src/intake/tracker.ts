@@ -1,0 +1,125 @@
+import { assertAddress, assertName, DATABASE_SCHEMES, QUEUE_NAME, QUEUE_PREFIX, QUEUE_SCHEMES } from '../lib/address.ts'
+import { InvalidInputError, TrackerError } from '../domain/errors.ts'
+import { patienceMsFor } from './timeout.ts'
+import { show } from '../domain/quote.ts'
+import { type TrackOutcome, type TrackResult, trackResult } from '../domain/track-outcome.ts'
+import { parseTrackRequest, type TrackInput, type TrackRequest } from './track-request.ts'
+
+/** Exactly one of `queueUrl` and `databaseUrl`. */
+export interface TrackerOptions {
+  /** `redis://`, `rediss://` or `postgres://`: the task is handed to the queue, and a worker stores it. */
+  readonly queueUrl?: string | undefined
+  /** `postgres://`: the task is committed to the database before `track` returns, queue or no queue. */
+  readonly databaseUrl?: string | undefined
+  /** Default `dingtalk-delivery`; must be the worker's `QUEUE_NAME`. */
+  readonly queueName?: string | undefined
+  /** Default `bull`; must be the worker's `QUEUE_PREFIX`. */
+  readonly queuePrefix?: string | undefined
+}
+
+/** What the package shows (`result`), and what the command `track` says besides (`outcome`; null through a queue). */
+export interface Taken {
+  readonly result: TrackResult
+  readonly outcome: TrackOutcome | null
+}
+
+export interface OpenTracker {
+  /** @throws {TrackerError} see `Tracker` in `index.ts` */
+  trackMany(inputs: readonly TrackInput[]): Promise<Taken[]>
+  close(): Promise<void>
+}
+
+/** Takes checked requests. */
+interface Intake {
+  /**
+   * @param giveUpAt by the clock of `performance`
+   * @param onTaken is told of each request that is taken, and what became of it where that can be known
+   */
+  add(requests: readonly TrackRequest[], giveUpAt: number, onTaken: (place: number, outcome: TrackOutcome | null) => void): Promise<void>
+  close(): Promise<void>
+}
+
+/** A machine so busy that our own code takes seconds to load the first time has this much left for the server. */
+const LOADED_LATE_MS = 1_000
+
+/** @throws {TrackerError} `INVALID_CONFIG` */
+export function openTracker(options: TrackerOptions): OpenTracker {
+  const open = intakeFor(options)
+  let intake: Promise<Intake> | null = null
+  let closed = false
+  return {
+    async trackMany(inputs) {
+      if (closed) throw new TrackerError('CLOSED', 'This tracker is closed. Create another one.')
+      const requests = parseAll(inputs)
+      if (requests.length === 0) return []
+      const giveUpAt = performance.now() + patienceMsFor(requests)
+      intake ??= open()
+      const opened = await intake
+      const taken: Taken[] = []
+      try {
+        await opened.add(requests, Math.max(giveUpAt, performance.now() + LOADED_LATE_MS), (place, outcome) => {
+          const request = requests[place]
+          if (request !== undefined) taken[place] = { result: trackResult(request, outcome), outcome }
+        })
+      } catch (error) {
+        throw requests.length > 1 ? withTaken(error, taken, requests.length) : error
+      }
+      return taken
+    },
+    async close() {
+      if (closed) return
+      closed = true
+      if (intake !== null) await (await intake).close()
+    },
+  }
+}
+
+/** @throws {InvalidInputError} */
+function parseAll(inputs: readonly TrackInput[]): TrackRequest[] {
+  if (!Array.isArray(inputs)) throw new InvalidInputError('inputs', `trackMany takes a list of requests, not ${show(inputs)}.`)
+  const now = new Date()
+  // A hole in a list is a request that is missing.
+  return Array.from(inputs, (input: unknown) => parseTrackRequest(input, now))
+}
+
+/** @param taken with holes where a request was not taken */
+function withTaken(error: unknown, taken: readonly Taken[], requests: number): unknown {
+  if (!(error instanceof TrackerError)) return error
+  const results = taken.flatMap(({ result }) => [result])
+  if (results.length > 0) error.message += ` ${results.length} of ${requests} were taken; tracking all again is safe.`
+  return Object.assign(error, { taken: results })
+}
+
+function intakeFor(options: TrackerOptions): () => Promise<Intake> {
+  const { queueUrl, databaseUrl } = options
+  if ((queueUrl === undefined) === (databaseUrl === undefined)) {
+    throw new TrackerError(
+      'INVALID_CONFIG',
+      'createTracker needs exactly one of queueUrl and databaseUrl. Is the environment variable set?',
+    )
+  }
+  if (databaseUrl !== undefined) {
+    assertAddress('databaseUrl', databaseUrl, DATABASE_SCHEMES)
+    return async () => {
+      const { openTrackDoor } = await import('./database.ts')
+      const door = openTrackDoor(databaseUrl)
+      return {
+        add: async (requests, giveUpAt, onTaken) => void (await door.add(requests, { giveUpAt, onTaken })),
+        close: () => door.close(),
+      }
+    }
+  }
+  const url = queueUrl ?? ''
+  assertAddress('queueUrl', url, QUEUE_SCHEMES)
+  const { queueName = 'dingtalk-delivery', queuePrefix = 'bull' } = options
+  assertName('queueName', queueName, QUEUE_NAME)
+  assertName('queuePrefix', queuePrefix, QUEUE_PREFIX)
+  return async () => {
+    const { openTrackQueue } = await import('./queue.ts')
+    const queue = openTrackQueue({ url, name: queueName, prefix: queuePrefix })
+    return {
+      add: (requests, giveUpAt, onTaken) => queue.add(requests, giveUpAt, (place) => onTaken(place, null)),
+      close: () => queue.close(),
+    }
+  }
+}

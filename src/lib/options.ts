@@ -1,0 +1,19 @@
+import { TrackerError } from '../domain/errors.ts'
+import { beginningOf, show } from '../domain/quote.ts'
+
+/**
+ * What a program gave as options is an object with no other names: a misspelt one would have no effect, and nobody would hear of it.
+ * @param of the function that was called
+ * @throws {TrackerError} `INVALID_CONFIG`
+ */
+export function assertOptions(of: string, options: unknown, names: readonly string[]): void {
+  const accepted = `Accepted: ${names.join(', ')}.`
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new TrackerError('INVALID_CONFIG', `${of} takes an object with options, not ${show(options)}. ${accepted}`)
+  }
+  const unknown = Object.keys(options).filter((name) => !names.includes(name))
+  if (unknown.length === 0) return
+  // A name may be any text.
+  const shown = beginningOf(unknown.join(', '), 200).replace(/\p{Cc}/gu, '\uFFFD')
+  throw new TrackerError('INVALID_CONFIG', `${of} has no options ${shown}. ${accepted}`)
+}

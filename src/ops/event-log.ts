@@ -1,0 +1,101 @@
+import type { Journal, LookEvent } from '../polling/ports.ts'
+import type { Metrics } from './metrics.ts'
+import type { Logger } from './logger.ts'
+
+/** What happened becomes one log line and the metrics that count it. */
+export function createJournal(log: Logger, metrics: Metrics | null): Journal {
+  const isNews = createNewsSense()
+  return {
+    tracked({ key, isNew, conflict, updated }) {
+      if (isNew) log.info(key, 'task tracked')
+      else if (updated.length > 0) log.info({ ...key, updated }, 'task already tracked; newer data was taken, and it is polled at once')
+      else if (conflict.length === 0) log.info(key, 'task already tracked')
+      else {
+        log.warn({ ...key, conflict }, 'task already tracked with other data, which was kept: it has been polled, or it has ended')
+        metrics?.trackConflict(key.app)
+      }
+    },
+    adopted: ({ tasks }) => log.info({ tasks }, 'tasks planned'),
+    looked(event) {
+      log[levelOf(event)](fieldsOf(event), event.stored === 'stored' ? 'look stored' : 'look came too late, another one was stored')
+      if (metrics === null) return
+      const { plan, key, lagMs } = event
+      metrics.look({ app: key.app, outcome: plan.poll.outcome, lagMs, good: plan.poll.outcome === 'observed' })
+      if (event.stored === 'stored') metrics.recipientsRead(key.app, plan.transitions.filter((each) => each.to === 'read').length)
+    },
+    ended: ({ key, status, reason }) => log.info({ ...key, status, reason: reason?.code }, 'task ended'),
+    delayed: ({ key, until, reason, problem }) =>
+      log.debug({ ...key, until: until.toISOString(), reason: reason?.code, problem: problem?.code }, 'poll delayed'),
+    paused({ app, problem: { code, detail } }) {
+      log.warn({ app, problem: code, ...detail }, 'polls paused')
+    },
+    recovered: ({ app }) => log.info({ app }, 'polls go on'),
+    reconciled({ actions }) {
+      log.warn(actions, 'reconciled: timers were missing or tasks were past their deadline')
+      metrics?.reconciled(actions)
+    },
+    retained({ namesRemoved, tasksRemoved }) {
+      log.info({ namesRemoved, tasksRemoved }, 'old details removed')
+      metrics?.reconciled({ names_removed: namesRemoved, tasks_removed: tasksRemoved })
+    },
+    early: ({ key, earlyMs }) => log.debug({ ...key, earlyMs: Math.round(earlyMs) }, 'timer rang early: the clocks of workers differ'),
+    lock({ kind, jobId }) {
+      log.warn({ jobId }, kind === 'lost' ? 'lock lost: this worker was blocked or cut off for longer than it lasts' : LOCK_FOUND)
+      metrics?.lock(kind)
+    },
+    failed({ what, key, error }) {
+      const unsaid = isNews(`${what} ${error instanceof Error ? error.message : String(error)}`)
+      if (unsaid !== null) log.warn({ ...key, err: error, ...(unsaid > 0 && { unsaid }) }, `${what} failed`)
+    },
+  }
+}
+
+const LOCK_FOUND = 'a job whose lock had run out is taken over: its worker died, or was blocked'
+
+/** An ordinary poll is not worth a line at `info` when 10,000 tasks have 24 each. */
+function levelOf({ plan, stored }: LookEvent): 'debug' | 'info' {
+  if (stored === 'stale') return 'info'
+  return plan.poll.outcome === 'observed' ? 'debug' : 'info'
+}
+
+function fieldsOf({ key, plan, lagMs }: LookEvent): Record<string, unknown> {
+  const { outcome, code, message, requestId, pollNo, anomalies, problemCode, scope } = plan.poll
+  const trouble = outcome === 'observed' ? {} : { code, message, problem: problemCode, scope }
+  const { read, unread, pending } = plan.task.counts
+  const nextPollAt = plan.task.nextPollAt?.toISOString() ?? null
+  return {
+    ...key,
+    pollNo,
+    outcome,
+    ...trouble,
+    requestId,
+    changed: plan.transitions.length,
+    read,
+    unread,
+    pending,
+    anomalies,
+    lagMs,
+    nextPollAt,
+  }
+}
+
+/** A server that is away is tried again every second; its absence is one line in ten. */
+const QUIET_MS = 10_000
+/** Different failures at once that are remembered; with more, some are said again sooner. */
+const MAX_REMEMBERED = 100
+
+/** Says of a failure how often it was kept quiet since it was last said, or null where it is to be kept quiet now. */
+function createNewsSense(): (failure: string) => number | null {
+  const known = new Map<string, { saidAt: number; unsaid: number }>()
+  return (failure) => {
+    const last = known.get(failure)
+    const now = performance.now()
+    if (last !== undefined && now - last.saidAt < QUIET_MS) {
+      last.unsaid++
+      return null
+    }
+    if (known.size >= MAX_REMEMBERED) known.clear()
+    known.set(failure, { saidAt: now, unsaid: 0 })
+    return last?.unsaid ?? 0
+  }
+}

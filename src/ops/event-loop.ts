@@ -1,0 +1,33 @@
+import { MINUTE_MS } from '../domain/delivery.ts'
+
+export interface EventLoopWatch {
+  /** The longest time for which JavaScript was blocked in the last minute, in milliseconds. */
+  longestMs(): number
+  stop(): void
+}
+
+/** The minute is in so many parts: each is forgotten as a whole. */
+const PARTS = 6
+const BEAT_MS = 20
+
+/**
+ * Measures how late a beat comes. Not with `monitorEventLoopDelay`: its `reset` also forgets when it last measured, so that a block is lost which
+ * lasts until then.
+ */
+export function watchEventLoop(rememberedMs: number = MINUTE_MS): EventLoopWatch {
+  let lastAt = performance.now()
+  let turnAt = lastAt + rememberedMs / PARTS
+  let longest = 0
+  let earlier: readonly number[] = []
+  const beat = setInterval(() => {
+    const at = performance.now()
+    longest = Math.max(longest, at - lastAt - BEAT_MS)
+    lastAt = at
+    if (at < turnAt) return
+    turnAt = at + rememberedMs / PARTS
+    earlier = [longest, ...earlier].slice(0, PARTS)
+    longest = 0
+  }, BEAT_MS)
+  beat.unref()
+  return { longestMs: () => Math.max(longest, ...earlier), stop: () => clearInterval(beat) }
+}

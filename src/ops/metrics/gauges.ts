@@ -1,0 +1,124 @@
+import { Gauge, type Registry } from 'prom-client'
+import { PAUSE_KINDS } from '../../report/rates.ts'
+import { boundedLabel } from './bounded.ts'
+import { APP_NAME, MAX_APPS, PREFIX } from './events.ts'
+
+/** What the database says when somebody asks. It is the same from every process. */
+export interface Gauges {
+  readonly tasks: ReadonlyArray<{ readonly app: string; readonly status: string; readonly count: number }>
+  readonly overdue: number
+  /** Tasks of which nothing was learned when something could be. */
+  readonly blind: { readonly open: number; readonly ended: number }
+  /** Apps with a monthly budget only. */
+  readonly budgets: ReadonlyArray<{ readonly app: string; readonly remaining: number }>
+  readonly apps: ReadonlyArray<{
+    readonly app: string
+    readonly callsUsed: number
+    /** Null: not paused. */
+    readonly pauseKind: string | null
+  }>
+  /** Open tasks by what keeps them from being polled. */
+  readonly problems: ReadonlyArray<{ readonly app: string; readonly problem: string; readonly count: number }>
+  /** Agent ids that are paused, and running workers that cannot poll the app. */
+  readonly pausedScopes: ReadonlyArray<{ readonly app: string; readonly pairs: number; readonly workers: number }>
+}
+
+/** One line of the health report. */
+export interface Check {
+  readonly name: string
+  readonly ok: boolean
+  readonly warning?: boolean
+}
+
+/** What this process knows of itself. */
+export interface ProcessGauges {
+  /** How far the system clock is ahead of the database's; null: not known. */
+  readonly clockDifferenceSeconds: number | null
+  /** Statements that wait for a connection of the pool. */
+  readonly poolWaiting: number
+}
+
+export interface GaugeMetrics {
+  /** Null: not known now, so the gauges are left out. */
+  setDatabase(values: Gauges | null): void
+  setHealth(checks: readonly Check[] | null): void
+  setProcess(values: ProcessGauges | null): void
+  setRefusedJobs(count: number | null): void
+}
+
+export function createGaugeMetrics(registry: Registry): GaugeMetrics {
+  const { tasks, overdue, blind, budget, used, paused, problems, scopes, health, warnings, clock, waiting, refused } =
+    collectorsIn(registry)
+  const appOf = boundedLabel(MAX_APPS, APP_NAME)
+  return {
+    setDatabase(values) {
+      for (const labelled of [tasks, blind, budget, used, paused, problems, scopes]) labelled.reset()
+      // A gauge without labels goes back to 0 otherwise, which would be a claim.
+      overdue.remove()
+      if (values === null) return
+      // Added, not set: what is one too many shares a label.
+      for (const { app, status, count } of values.tasks) tasks.inc({ app: appOf(app), status }, count)
+      overdue.set(values.overdue)
+      for (const [kind, count] of Object.entries(values.blind)) blind.set({ kind }, count)
+      for (const { app, remaining } of values.budgets) budget.inc({ app: appOf(app) }, remaining)
+      for (const { app, callsUsed, pauseKind } of values.apps) {
+        used.inc({ app: appOf(app) }, callsUsed)
+        // Each for every app, so that an end of a pause is a 0 and not a gap.
+        for (const kind of PAUSE_KINDS) paused.inc({ app: appOf(app), kind }, kind === pauseKind ? 1 : 0)
+      }
+      for (const { app, problem, count } of values.problems) problems.inc({ app: appOf(app), problem }, count)
+      for (const { app, pairs, workers } of values.pausedScopes) {
+        scopes.inc({ app: appOf(app), scope: 'pair' }, pairs)
+        scopes.inc({ app: appOf(app), scope: 'worker' }, workers)
+      }
+    },
+    setHealth(checks) {
+      health.reset()
+      warnings.reset()
+      for (const { name, ok, warning = false } of checks ?? []) {
+        health.set({ check: name }, ok ? 1 : 0)
+        warnings.set({ check: name }, warning ? 1 : 0)
+      }
+    },
+    setProcess(values) {
+      clock.remove()
+      waiting.remove()
+      if (values === null) return
+      waiting.set(values.poolWaiting)
+      if (values.clockDifferenceSeconds !== null) clock.set(values.clockDifferenceSeconds)
+    },
+    setRefusedJobs(count) {
+      refused.remove()
+      if (count !== null) refused.set(count)
+    },
+  }
+}
+
+function collectorsIn(registry: Registry) {
+  const registers = [registry]
+  const gauge = <T extends string>(name: string, help: string, labelNames: readonly T[] = []) =>
+    new Gauge({ name: `${PREFIX}${name}`, help, labelNames, registers })
+  return {
+    tasks: gauge('tasks', 'Tasks by status.', ['app', 'status']),
+    overdue: gauge('tasks_overdue', 'Open tasks whose look was due more than a minute ago and was not made yet.'),
+    blind: gauge(
+      'tasks_blind',
+      'Tasks that were not seen in time: open without a good look for too long, or ended so in the last 24 hours.',
+      ['kind'],
+    ),
+    budget: gauge('call_budget_remaining', 'Calls left of the monthly budget, for apps that have one.', ['app']),
+    used: gauge('api_calls_used', "Calls to getsendresult this month (China's), over all workers.", ['app']),
+    paused: gauge('app_paused', '1 while no calls are made for this app, by kind of pause.', ['app', 'kind']),
+    problems: gauge('tasks_with_problem', 'Open tasks with a problem, by problem: polls of them fail.', ['app', 'problem']),
+    scopes: gauge(
+      'paused_scopes',
+      'Agent ids of the app that are paused (scope "pair"), and running workers that leave it to others (scope "worker"). The app itself: app_paused.',
+      ['app', 'scope'],
+    ),
+    warnings: gauge('health_check_warning', '1 for each check of /readyz of this process that somebody should act on, else 0.', ['check']),
+    clock: gauge('clock_difference_seconds', "How far this machine's clock is ahead of the database's."),
+    waiting: gauge('database_pool_waiting', 'Statements of this process that wait for a connection to the database.'),
+    refused: gauge('refused_jobs', 'Jobs of senders that were refused and are kept in the queue with their reason.'),
+    health: gauge('health_check_ok', '1 for each check of /readyz of this process that is well, else 0.', ['check']),
+  }
+}

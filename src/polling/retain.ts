@@ -1,0 +1,48 @@
+import type { Clock, Journal, OldDetails } from './ports.ts'
+
+/** How long what is stored about an ended task is kept, in milliseconds from its end; null: for ever. Never divided by a time scale. */
+export interface Retention {
+  /** Then the names of its people go, and the figures stay. */
+  readonly detailsMs: number | null
+  /** Then the task goes with all its rows. Not less than `detailsMs`. */
+  readonly totalsMs: number | null
+}
+
+export interface RetainDeps {
+  readonly store: OldDetails
+  readonly retention: Retention
+  readonly now: Clock
+  readonly journal: Pick<Journal, 'retained'>
+}
+
+/** Tasks in one transaction: at a hundred people each some 0.3 s of the database's time. */
+const BATCH = 50
+/** Bounds one pass; a backlog is worked off over many. */
+const MAX_BATCHES = 40
+const MAX_MS = 5_000
+
+/** DingTalk names nobody 24 hours after the send; an hour more for an answer that was under way. */
+const ERASURES_MS = 25 * 3_600_000
+
+/** Removes what is older than it may be, longest ended first, and never more than a pass may take. Safe to run from many workers at once. */
+export async function retain(deps: RetainDeps): Promise<void> {
+  const { store, retention, now } = deps
+  const startedAt = now().getTime()
+  await store.forgetErasures(new Date(startedAt - ERASURES_MS))
+  const isTimeLeft = (): boolean => now().getTime() - startedAt < MAX_MS
+  const olderThan = (ageMs: number): Date => new Date(startedAt - ageMs)
+  const { detailsMs, totalsMs } = retention
+  const namesRemoved = detailsMs === null ? 0 : await inBatches(() => store.removeNames(olderThan(detailsMs), BATCH), isTimeLeft)
+  const tasksRemoved = totalsMs === null ? 0 : await inBatches(() => store.removeTasks(olderThan(totalsMs), BATCH), isTimeLeft)
+  if (namesRemoved + tasksRemoved > 0) deps.journal.retained({ namesRemoved, tasksRemoved })
+}
+
+async function inBatches(remove: () => Promise<number>, isTimeLeft: () => boolean): Promise<number> {
+  let total = 0
+  for (let i = 0; i < MAX_BATCHES && isTimeLeft(); i++) {
+    const removed = await remove()
+    total += removed
+    if (removed < BATCH) break
+  }
+  return total
+}

@@ -1,0 +1,155 @@
+import { HOUR_MS } from '../domain/delivery.ts'
+import type { ElapsedBracket } from './read-bracket.ts'
+import { at, indexOfFirst } from './sorted.ts'
+import { type Part, turnbullEstimate } from './turnbull.ts'
+
+/** When people read, as far as looks can tell: never a point, always a bracket. Durations are counted from the send; where that was not given, from the enqueue. */
+export interface TimeToRead {
+  /** Delivered people: the denominator of every share. */
+  readonly people: number
+  readonly read: number
+  /** `looks`: one task, straight from its looks. `turnbull`: pooled over tasks with different looks, Turnbull's nonparametric estimate. */
+  readonly method: 'looks' | 'turnbull'
+  /** The latest good look that went into it; null where there is none. */
+  readonly asOf: Date | null
+  /**
+   * Tasks in it whose send time was not given. The times of their people count from the enqueue, which was after the send: from the send they
+   * took longer.
+   */
+  readonly assumedSendTimes: number
+  /** For 25, 50, 75 and 90 % of the delivered people. Empty where nobody was delivered. */
+  readonly quantiles: readonly ReadQuantile[]
+  /** Within 1, 4, 8 and 24 hours. Empty where nobody was delivered. */
+  readonly within: readonly ShareWithin[]
+}
+
+/**
+ * The time by which `share` of the delivered people had read lies in (afterMs, beforeMs]: for certain by the method `looks`, most
+ * likely by the method `turnbull`.
+ */
+export interface ReadQuantile extends TimeBounds {
+  readonly share: number
+  /** What holds for these people without any estimate. The same as above by the method `looks`. */
+  readonly certain: TimeBounds
+}
+
+export interface TimeBounds {
+  readonly afterMs: number
+  /** Null: not reached as far as is known; it may have been after the last look, or never. */
+  readonly beforeMs: number | null
+}
+
+/**
+ * The share of the delivered people who had read within `hours` of the send lies in [atLeast, atMost]: for certain by the method
+ * `looks`, most likely by the method `turnbull`. `atMost` is 1 once the last looks are over, so always within 24 hours if anybody is
+ * unread: the last look is minutes before the deadline, and who read after it nobody can say. Show that as "at least".
+ */
+export interface ShareWithin extends ShareBounds {
+  readonly hours: number
+  /** What holds for these people without any estimate. The same as above by the method `looks`. */
+  readonly certain: ShareBounds
+}
+
+export interface ShareBounds {
+  readonly atLeast: number
+  readonly atMost: number
+}
+
+const SHARES = [0.25, 0.5, 0.75, 0.9]
+const HOURS = [1, 4, 8, 24]
+
+/** The people of one task, whose looks were the same for all. @param assumedSendTimes see {@link TimeToRead} */
+export function timeToReadOfTask(people: readonly ElapsedBracket[], asOf: Date | null, assumedSendTimes = 0): TimeToRead {
+  const ends = sortedEnds(people)
+  return {
+    ...headOf(people),
+    ...{ asOf, assumedSendTimes },
+    method: 'looks',
+    quantiles: forEach(people, SHARES, (share) => ({ share, ...orderStatistic(share, ends), certain: orderStatistic(share, ends) })),
+    within: forEach(people, HOURS, (hours) => ({ hours, ...shareSeen(hours, ends), certain: shareSeen(hours, ends) })),
+  }
+}
+
+/**
+ * People of several tasks, whose looks were at different times: Turnbull's estimate, see {@link turnbullEstimate}. Its bounds are
+ * those of the innermost interval in which the estimate changes, which can be seconds wide; they are no margin of error.
+ */
+export function timeToReadPooled(people: readonly ElapsedBracket[], asOf: Date | null, assumedSendTimes = 0): TimeToRead {
+  const ends = sortedEnds(people)
+  const { parts } = turnbullEstimate(people)
+  return {
+    ...headOf(people),
+    ...{ asOf, assumedSendTimes },
+    method: 'turnbull',
+    quantiles: forEach(people, SHARES, (share) => ({ share, ...crossing(share, parts), certain: orderStatistic(share, ends) })),
+    within: forEach(people, HOURS, (hours) => ({ hours, ...massWithin(hours, parts), certain: shareSeen(hours, ends) })),
+  }
+}
+
+function headOf(people: readonly ElapsedBracket[]): Pick<TimeToRead, 'people' | 'read'> {
+  return { people: people.length, read: people.filter(({ beforeMs }) => beforeMs !== null).length }
+}
+
+/** Of nobody nothing can be said. */
+function forEach<Figure>(people: readonly ElapsedBracket[], wanted: readonly number[], figureOf: (wanted: number) => Figure): Figure[] {
+  return people.length === 0 ? [] : wanted.map(figureOf)
+}
+
+/** All lower and all upper ends, each ascending; the upper end of an unread person is ∞. */
+interface Ends {
+  readonly after: Float64Array
+  readonly before: Float64Array
+}
+
+function sortedEnds(people: readonly ElapsedBracket[]): Ends {
+  return { after: Float64Array.from(people, ({ afterMs }) => afterMs).sort(), before: Float64Array.from(people, endOf).sort() }
+}
+
+function endOf({ beforeMs }: TimeBounds): number {
+  return beforeMs ?? Infinity
+}
+
+/**
+ * The k-th reader of n, k the first number with k/n ≥ share. However the times lie in their brackets, the k-th smallest time is
+ * after the k-th smallest lower end, and not after the k-th smallest upper end.
+ */
+function orderStatistic(share: number, { after, before }: Ends): TimeBounds {
+  const k = Math.ceil(share * after.length - ROUNDING)
+  return { afterMs: at(after, k - 1), beforeMs: finiteOrNull(at(before, k - 1)) }
+}
+
+/** Whose bracket has ended by then, and whose has begun: a read is after its lower end, and at its upper end at the latest. */
+function shareSeen(hours: number, { after, before }: Ends): ShareBounds {
+  const ms = hours * HOUR_MS
+  const ended = indexOfFirst(before, (time) => time > ms)
+  const begun = indexOfFirst(after, (time) => time >= ms)
+  return { atLeast: ended / after.length, atMost: begun / after.length }
+}
+
+/**
+ * The part of the estimate in which it reaches the share. Where that is just at the end of the part it is still this one: it is about
+ * the same reader as {@link orderStatistic}, so it never leaves the bounds that are certain.
+ */
+function crossing(share: number, parts: readonly Part[]): TimeBounds {
+  const after = Float64Array.from(parts, ({ afterMs }) => afterMs)
+  const before = Float64Array.from(parts, endOf)
+  const upTo = Float64Array.from(parts, (part) => part.upTo)
+  const reached = indexOfFirst(upTo, (mass) => mass >= share - ROUNDING)
+  return { afterMs: at(after, reached), beforeMs: finiteOrNull(at(before, reached)) }
+}
+
+/** The mass of the parts that end by then, and of those that begin before. */
+function massWithin(hours: number, parts: readonly Part[]): ShareBounds {
+  const ms = hours * HOUR_MS
+  return {
+    atLeast: parts.findLast((part) => endOf(part) <= ms)?.upTo ?? 0,
+    atMost: parts.findLast((part) => part.afterMs < ms)?.upTo ?? 0,
+  }
+}
+
+function finiteOrNull(ms: number): number | null {
+  return ms === Infinity ? null : ms
+}
+
+/** Shares are sums of floating point numbers: what is nearer than this is equal. */
+const ROUNDING = 1e-7

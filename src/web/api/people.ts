@@ -1,0 +1,57 @@
+import { Readable } from 'node:stream'
+import type { FastifyReply } from 'fastify'
+import { allPages } from '../../report/all-pages.ts'
+import { type Cell, csvHead, csvRows, toCsv } from '../../report/csv.ts'
+import { InvalidInputError } from '../../domain/errors.ts'
+import { CAMPAIGN_RECIPIENT_FIELDS, RECIPIENT_FIELDS, sqlNameOf } from '../../report/fields.ts'
+import type { CampaignRef, PageFilter, RateReader, RecipientFilter, TaskRef } from '../../report/rates.ts'
+import { attachment } from '../attachment.ts'
+
+/** The list of people as a file: everybody, not a page. */
+
+export async function sendTaskCsv(reply: FastifyReply, rates: RateReader, ref: TaskRef, filter: RecipientFilter): Promise<string> {
+  const people = await rates.recipients(ref, filter)
+  asFile(reply, `task-${ref.taskId}`, filter)
+  return toCsv(
+    RECIPIENT_FIELDS.map(sqlNameOf),
+    people.map((person) => RECIPIENT_FIELDS.map((field): Cell => person[field])),
+  )
+}
+
+/** @param page must be empty: a file that is one page of the list would be taken for the list */
+export async function sendCampaignCsv(
+  reply: FastifyReply,
+  rates: RateReader,
+  ref: CampaignRef,
+  filter: RecipientFilter,
+  page: PageFilter,
+): Promise<Readable> {
+  for (const name of ['limit', 'cursor'] as const) {
+    if (page[name] !== undefined) throw new InvalidInputError(name, `${name} is for JSON: a CSV file has everybody. Leave it out.`)
+  }
+  const parts = csvParts(rates, ref, filter)
+  // Before anything is sent, so that what is wrong still has a status of its own.
+  const first = await parts.next()
+  asFile(reply, ref.campaign, filter)
+  return Readable.from(joined(first.value ?? '', parts), { objectMode: false })
+}
+
+async function* csvParts(rates: RateReader, ref: CampaignRef, filter: RecipientFilter): AsyncGenerator<string, undefined> {
+  let head = csvHead(CAMPAIGN_RECIPIENT_FIELDS.map(sqlNameOf))
+  for await (const people of allPages((page) => rates.campaignRecipients(ref, { ...filter, ...page }))) {
+    yield head + csvRows(people.map((person) => CAMPAIGN_RECIPIENT_FIELDS.map((field): Cell => person[field])))
+    head = ''
+  }
+}
+
+async function* joined(first: string, rest: AsyncIterable<string>): AsyncGenerator<string> {
+  yield first
+  yield* rest
+}
+
+function asFile(reply: FastifyReply, name: string, { state }: RecipientFilter): void {
+  void reply.headers({
+    'content-type': 'text/csv; charset=utf-8',
+    'content-disposition': attachment(`${name}-${state ?? 'recipients'}.csv`),
+  })
+}

@@ -1,0 +1,40 @@
+import { HOUR_MS, MINUTE_MS, QUERY_WINDOW_MS, SECOND_MS } from '../../../domain/delivery.ts'
+
+/** Distances between two marks of a time axis that people find natural. */
+const STEPS_MS = [1, 2, 5, 10, 15, 30]
+  .map((count) => count * SECOND_MS)
+  .concat(
+    [1, 2, 5, 10, 15, 30].map((count) => count * MINUTE_MS),
+    [1, 2, 3, 4, 6, 12, 24, 48, 168, 720].map((count) => count * HOUR_MS),
+  )
+
+/** Marks from 0 to `spanMs`, about `count` of them. */
+export function timeMarks(spanMs: number, count: number): number[] {
+  const step = STEPS_MS.find((ms) => spanMs / ms <= count) ?? spanMs
+  return Array.from({ length: Math.floor(spanMs / step) + 1 }, (_, i) => i * step)
+}
+
+/** Marks of an axis that is stretched at its beginning, see {@link stretched}: as shares of the span. */
+export function stretchedMarks(spanMs: number): number[] {
+  return [0, 1 / 96, 1 / 24, 1 / 8, 1 / 4, 1 / 2, 1].map((share) => share * spanMs)
+}
+
+/** Looks come close together at first and far apart later; on this axis they stand evenly enough to be told apart. */
+export function stretched(ms: number, spanMs: number): number {
+  return Math.sqrt(shareOf(ms, spanMs))
+}
+
+/** How far along the span, between 0 and 1. */
+export function shareOf(ms: number, spanMs: number): number {
+  return spanMs <= 0 ? 0 : Math.min(1, Math.max(0, ms / spanMs))
+}
+
+/** A percentage for an SVG attribute. */
+export function percentOf(share: number): string {
+  return `${Math.round(share * 10_000) / 100}%`
+}
+
+/** Milliseconds of the 24-hour window in one real one. In a demo a day lasts a minute, and its times are told as those of a day. */
+export function scaleOf({ sentAt, deadlineAt }: { readonly sentAt: Date; readonly deadlineAt: Date }): number {
+  return QUERY_WINDOW_MS / Math.max(1, deadlineAt.getTime() - sentAt.getTime())
+}

@@ -1,0 +1,79 @@
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../domain/delivery.ts'
+import type { Language } from '../../../domain/messages.ts'
+import { type Html, html } from './html.ts'
+
+export { LANGUAGES, type Language } from '../../../domain/messages.ts'
+
+/** English of the whole world: 24 hours, and days before months. */
+export const LOCALES: Readonly<Record<Language, string>> = { en: 'en-GB', zh: 'zh-CN' }
+
+/** Values in the words of a language. */
+export interface Format {
+  number(value: number): string
+  /** `99.9%` at most while somebody is missing, `0.1%` at least where somebody is there; null is a dash. */
+  percent(rate: number | null): string
+  /** At most two units: `42 min`, `1 hr 5 min`. */
+  duration(ms: number): string
+  /** In the server's zone; the page's script puts it into the reader's. */
+  time(at: Date | null): Html
+  /** `5 minutes ago`, `in 3 hours`; kept up to date by the page's script. */
+  distance(at: Date, now: Date): Html
+  /** `2026-11` as `November 2026`. */
+  month(month: string): string
+  /** The zone that {@link time} writes, such as `Asia/Shanghai (GMT+8)`. */
+  zone(now: Date): string
+}
+
+export function formatOf(language: Language): Format {
+  const locale = LOCALES[language]
+  const numbers = new Intl.NumberFormat(locale)
+  const percents = new Intl.NumberFormat(locale, { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 })
+  const times = new Intl.DateTimeFormat(locale, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
+  const months = new Intl.DateTimeFormat(locale, { year: 'numeric', month: 'long', timeZone: 'UTC' })
+  const distances = new Intl.RelativeTimeFormat(locale)
+  return {
+    number: (value) => numbers.format(value),
+    percent: (rate) => (rate === null ? '–' : percents.format(honest(rate))),
+    duration: durationsOf(locale),
+    time: (at) => (at === null ? html`–` : html`<time datetime="${at.toISOString()}" data-show="time">${times.format(at)}</time>`),
+    distance: (at, now) =>
+      html`<time datetime="${at.toISOString()}" data-show="distance">${distances.format(...distanceOf(at.getTime() - now.getTime()))}</time>`,
+    month: (month) => months.format(new Date(`${month}-01T00:00:00Z`)),
+    zone: (now) => `${times.resolvedOptions().timeZone} (${offsetOf(locale, now)})`,
+  }
+}
+
+/** Only everybody is 100 %, and only nobody is 0 %. */
+function honest(rate: number): number {
+  if (rate <= 0 || rate >= 1) return rate
+  return Math.min(0.999, Math.max(0.001, rate))
+}
+
+function durationsOf(locale: string): (ms: number) => string {
+  const unit = (name: string): ((count: number) => string) => {
+    const format = new Intl.NumberFormat(locale, { style: 'unit', unit: name, unitDisplay: 'short', maximumFractionDigits: 0 })
+    return (count) => format.format(count)
+  }
+  const [hours, minutes, seconds] = [unit('hour'), unit('minute'), unit('second')]
+  const space = locale === LOCALES.zh ? '' : ' '
+  return (ms) => {
+    if (ms < MINUTE_MS) return seconds(Math.round(ms / SECOND_MS))
+    const whole = Math.round(ms / MINUTE_MS)
+    const rest = whole % 60
+    if (whole < 60) return minutes(whole)
+    return rest === 0 ? hours(whole / 60) : [hours(Math.floor(whole / 60)), minutes(rest)].join(space)
+  }
+}
+
+function distanceOf(ms: number): [number, Intl.RelativeTimeFormatUnit] {
+  const length = Math.abs(ms)
+  if (length < MINUTE_MS) return [Math.round(ms / SECOND_MS) || -0, 'second']
+  if (length < HOUR_MS) return [Math.round(ms / MINUTE_MS), 'minute']
+  if (length < 48 * HOUR_MS) return [Math.round(ms / HOUR_MS), 'hour']
+  return [Math.round(ms / (24 * HOUR_MS)), 'day']
+}
+
+function offsetOf(locale: string, now: Date): string {
+  const parts = new Intl.DateTimeFormat(locale, { timeZoneName: 'shortOffset' }).formatToParts(now)
+  return parts.find(({ type }) => type === 'timeZoneName')?.value ?? 'UTC'
+}

@@ -1,0 +1,123 @@
+import type { StateKind } from '../../../domain/delivery.ts'
+import { forbiddenReasonOf } from '../../../domain/problems.ts'
+import type { CampaignRecipient, RateColumns, RecipientStatus } from '../../../report/rates.ts'
+import { percentOf, stretched } from './axis.ts'
+import { partOf, swatch } from './bar.ts'
+import { type Html, html } from './html.ts'
+import { type PeoplePlace, personLink, withQuery } from '../links.ts'
+import { pager } from './pager.ts'
+import type { View } from '../view.ts'
+
+/** In the order in which people are asked for. */
+export const STATES: readonly StateKind[] = ['unread', 'pending', 'read', 'forbidden', 'failed', 'invalid']
+
+/** Which people a page shows. */
+export interface PeopleFilter {
+  /** Null: whatever their state. */
+  readonly state: StateKind | null
+  readonly search: string
+}
+
+export interface PeopleList extends PeoplePlace {
+  readonly filter: PeopleFilter
+  readonly counts: RateColumns & { readonly namesRemovedAt: Date | null }
+  readonly people: ReadonlyArray<RecipientStatus | CampaignRecipient>
+  /** Where the page of the list begins; null: at its beginning. */
+  readonly cursor: string | null
+  readonly nextCursor: string | null
+  /** The window in which reads are drawn; null where the people are of several tasks. */
+  readonly window: { readonly sentAt: Date; readonly deadlineAt: Date } | null
+}
+
+/** Unread is what people come for. */
+export function peopleFilterOf(query: URLSearchParams): PeopleFilter {
+  const given = query.get('state')
+  return { state: given === 'all' ? null : (STATES.find((state) => state === given) ?? 'unread'), search: (query.get('q') ?? '').trim() }
+}
+
+/** The filter as a query; the default needs none. */
+export function queryOf(app: string, { state, search }: PeopleFilter): Record<string, string> {
+  return { app, state: state ?? 'all', q: search }
+}
+
+export function peopleSection(view: View, list: PeopleList): Html {
+  const { words } = view
+  const { path, app, filter, cursor, nextCursor } = list
+  const page = (next: string | null): string => `${withQuery(path, { ...queryOf(app, filter), cursor: next })}#people`
+  return html`<section id="people" aria-labelledby="people-title">
+<div class="heading"><h2 id="people-title">${words.people.title}</h2>
+<a class="button" href="${withQuery(`${path}/people.csv`, queryOf(app, filter))}" download>${words.people.csv}</a></div>
+${stateTabs(view, list)}
+<form class="search" method="get" action="${path}#people" role="search">
+<input type="hidden" name="app" value="${app}"><input type="hidden" name="state" value="${filter.state ?? 'all'}">
+<label for="people-search">${words.people.searchLabel}</label>
+<input id="people-search" type="search" name="q" value="${filter.search}" autocomplete="off" spellcheck="false" maxlength="128">
+<button type="submit">${words.search}</button>
+${filter.search !== '' && html`<a href="${withQuery(path, queryOf(app, { ...filter, search: '' }))}#people">${words.showAll}</a>`}
+</form>
+${list.counts.namesRemovedAt !== null && html`<p class="note">${(list.window === null ? words.people.namesRemovedInSome : words.people.namesRemoved)(view.format.time(list.counts.namesRemovedAt))}</p>`}
+<p class="quiet">${words.people.meaning[filter.state ?? 'all']}</p>
+${list.people.length === 0 ? html`<p class="empty">${words.people.nobody}</p>` : peopleTable(view, list)}
+${pager(view, words.people.title, { first: cursor === null ? null : page(null), next: nextCursor === null ? null : page(nextCursor) })}
+</section>`
+}
+
+function stateTabs({ words, format }: View, { path, app, filter, counts }: PeopleList): Html {
+  const tab = (state: StateKind | null, name: string, people: number): Html =>
+    html`<li><a href="${withQuery(path, queryOf(app, { ...filter, state }))}#people"${filter.state === state && html` aria-current="true"`}>${name} <span>${format.number(people)}</span></a></li>`
+  const shown = STATES.filter((state) => counts[state] > 0 || state === 'unread' || state === filter.state)
+  return html`<ul class="tabs" aria-label="${words.people.byState}">${shown.map((state) => tab(state, words.states[state], counts[state]))}${tab(null, words.people.all, counts.targeted)}</ul>`
+}
+
+/** The state has a column only where it differs. */
+function peopleTable(view: View, { people, window, filter }: PeopleList): Html {
+  const { words } = view
+  const mixed = filter.state === null
+  return html`<div class="table" role="group" aria-labelledby="people-title" tabindex="0"><table class="people${mixed && ' mixed'}">
+<thead><tr><th scope="col">${words.columns.person}</th>${mixed && html`<th scope="col">${words.columns.state}</th>`}<th scope="col">${words.columns.known}</th>
+${window !== null && html`<th scope="col" class="spare">${words.columns.bracket}</th>`}</tr></thead>
+<tbody>${people.map(
+    (
+      person,
+    ) => html`<tr data-key="${person.userId}"><th scope="row"><a href="${personLink(person, person.userId)}">${person.userId}</a></th>
+${mixed && html`<td class="state">${swatch(partOf(person.state))} ${words.states[person.state]}</td>`}
+<td>${known(view, person)}${inTasks(view, person)}</td>
+${window !== null && html`<td class="spare">${bracket(person, window)}</td>`}</tr>`,
+  )}</tbody></table></div>`
+}
+
+/** What is known about a person, in words. Unread is always as of a time. */
+export function known({ words, format }: View, person: RecipientStatus): Html | string {
+  switch (person.state) {
+    case 'read':
+      return person.lastUnreadAt === null
+        ? words.people.readBefore(format.time(person.readBefore))
+        : words.people.readBetween(format.time(person.readAfter), format.time(person.readBefore))
+    case 'unread':
+      return words.people.unreadAsOf(format.time(person.lastUnreadAt))
+    case 'pending':
+      return person.asOf === null ? words.people.neverAsked : words.people.pendingAsOf(format.time(person.asOf))
+    case 'forbidden':
+      return html`${words.forbidden.reasons[forbiddenReasonOf(person.forbiddenCode)].name}${person.forbiddenCode !== null && html` <code>${person.forbiddenCode}</code>`}${person.forbiddenCount !== null && html` (${words.forbidden.limit(person.forbiddenCount)})`}`
+    case 'failed':
+      return words.stateMeaning.failed
+    case 'invalid':
+      return words.stateMeaning.invalid
+  }
+}
+
+function inTasks({ words }: View, person: RecipientStatus | CampaignRecipient): Html | null {
+  return 'tasks' in person && person.tasks > 1 ? html` <span class="quiet">${words.people.inTasks(person.tasks)}</span>` : null
+}
+
+/** Where in the window the read lies; for an unread person, how long it is known not to. The column of words says the same. */
+function bracket(person: RecipientStatus, { sentAt, deadlineAt }: { readonly sentAt: Date; readonly deadlineAt: Date }): Html | null {
+  const x = (at: Date | null): string =>
+    percentOf(stretched((at ?? sentAt).getTime() - sentAt.getTime(), deadlineAt.getTime() - sentAt.getTime()))
+  if (person.state !== 'read' && person.state !== 'unread') return null
+  const piece =
+    person.state === 'read'
+      ? html`<line class="read" x1="${x(person.readAfter)}" x2="${x(person.readBefore)}" y1="7" y2="7"/>`
+      : html`<line class="unread" x1="0" x2="${x(person.lastUnreadAt)}" y1="7" y2="7"/>`
+  return html`<svg class="bracket" height="14" aria-hidden="true" focusable="false"><line class="axis" x1="0" x2="100%" y1="7" y2="7"/>${piece}</svg>`
+}

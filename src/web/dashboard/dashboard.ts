@@ -1,0 +1,149 @@
+import cookie from '@fastify/cookie'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { attachment } from '../attachment.ts'
+import { type Asset, readAssets } from './assets.ts'
+import { frame } from './components/frame.ts'
+import { safePath } from './links.ts'
+import { registerLogin } from './login.ts'
+import { campaignCsv, campaignPage } from './pages/campaign.ts'
+import { overviewPage } from './pages/overview.ts'
+import { personPage } from './pages/person.ts'
+import { NOT_FOUND, problemOf, problemPage, severalAppsPage } from './pages/problem.ts'
+import { taskCsv, taskPage } from './pages/task.ts'
+import { cameOverTls, HIDDEN, LANGUAGE_COOKIE, PREFERENCE, pathOf, queryOf, THEME_COOKIE, viewOf } from './request.ts'
+import { resumeAppAction, resumeTaskAction } from './resume.ts'
+import { sessionsOf } from './session.ts'
+import type { Content, DashboardOptions, Page, Visit } from './view.ts'
+
+export type { DashboardOptions } from './view.ts'
+
+/** Nothing but what this server sends, nothing inline, nobody's frame. */
+const POLICY =
+  "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+const PAGES: ReadonlyArray<readonly [string, Page]> = [
+  ['/', overviewPage],
+  ['/campaigns/:name', campaignPage],
+  ['/tasks/:taskId', taskPage],
+  ['/tasks/:taskId/people/:userId', personPage],
+]
+
+const FILES: ReadonlyArray<readonly [string, (visit: Visit) => Promise<string>]> = [
+  ['/campaigns/:name/people.csv', campaignCsv],
+  ['/tasks/:taskId/people.csv', taskCsv],
+]
+
+/** What a button of a page does. Each resolves with the page to show then. */
+const ACTIONS: ReadonlyArray<readonly [string, (visit: Visit) => Promise<string>]> = [
+  ['/tasks/:taskId/resume', resumeTaskAction],
+  ['/apps/:app/resume', resumeAppAction],
+]
+
+/** The pages for people, at `/`. They have their own headers, cookies and error pages; nothing of it reaches the routes beside. */
+export function registerDashboard(app: FastifyInstance, options: DashboardOptions): void {
+  void app.register(async (scope) => {
+    await scope.register(cookie)
+    acceptForms(scope)
+    scope.addHook('onRequest', async (_request, reply) => {
+      void reply.headers({
+        'content-security-policy': POLICY,
+        'x-content-type-options': 'nosniff',
+        'referrer-policy': 'same-origin',
+        'cross-origin-opener-policy': 'same-origin',
+        'cache-control': 'no-store',
+      })
+    })
+    registerPages(scope, options)
+  })
+}
+
+function registerPages(scope: FastifyInstance, options: DashboardOptions): void {
+  const assets = readAssets()
+  for (const asset of [assets.style, assets.script]) serveAsset(scope, asset)
+  const sessions = options.apiToken === null ? null : sessionsOf(options.apiToken)
+  const reads = options.reads
+  const visitOf = (request: FastifyRequest): Visit => {
+    const { rates, freshness } = reads.forRequest()
+    return {
+      view: viewOf(request, options.now(), sessions),
+      options: { ...options, rates },
+      freshness,
+      params: PREFERENCE.params.parse(request.params),
+      query: queryOf(request),
+    }
+  }
+  const send = (reply: FastifyReply, visit: Visit, content: Content, status = 200): FastifyReply =>
+    reply
+      .status(status)
+      .type('text/html; charset=utf-8')
+      .send(frame(visit.view, content, visit.freshness(), assets))
+
+  scope.setErrorHandler(async (error, request, reply) => {
+    const visit = visitOf(request)
+    const problem = problemOf(error)
+    const { status } = problem
+    if (status >= 500) request.log.error({ err: error }, 'a page of the dashboard failed')
+    return send(reply, visit, problem.kind === 'severalApps' ? await severalAppsPage(visit) : problemPage(visit.view, problem), status)
+  })
+  if (sessions !== null) registerLogin(scope, { sessions, now: options.now, send, visitOf })
+  scope.post('/preferences', HIDDEN, async (request, reply) => keepPreferences(request, reply))
+
+  const isWelcome = (visit: Visit): boolean => sessions === null || visit.view.session
+  const toLogin = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
+    reply.redirect(`/login?next=${encodeURIComponent(pathOf(request))}`, 303)
+  for (const [path, page] of PAGES) {
+    scope.get(path, HIDDEN, async (request, reply) => {
+      const visit = visitOf(request)
+      return isWelcome(visit) ? send(reply, visit, await page(visit)) : toLogin(request, reply)
+    })
+  }
+  for (const [path, act] of ACTIONS) {
+    scope.post(path, HIDDEN, async (request, reply) => {
+      const visit = visitOf(request)
+      return isWelcome(visit) ? reply.redirect(await act(visit), 303) : toLogin(request, reply)
+    })
+  }
+  for (const [path, file] of FILES) {
+    scope.get(path, HIDDEN, async (request, reply) => {
+      const visit = visitOf(request)
+      if (!isWelcome(visit)) return toLogin(request, reply)
+      const body = await file(visit)
+      return reply
+        .headers({
+          'content-disposition': attachment(`${visit.params['name'] ?? `task-${visit.params['taskId']}`}-people.csv`),
+          'content-type': 'text/csv; charset=utf-8',
+        })
+        .send(body)
+    })
+  }
+  scope.get('/*', HIDDEN, async (request, reply) => {
+    const visit = visitOf(request)
+    // Programs that miss a route of the API get its answer, not a page.
+    if (request.url.startsWith('/v1/') || !(request.headers.accept ?? '').includes('text/html')) return reply.callNotFound()
+    return isWelcome(visit) ? send(reply, visit, problemPage(visit.view, NOT_FOUND), NOT_FOUND.status) : toLogin(request, reply)
+  })
+}
+
+function serveAsset(scope: FastifyInstance, { path, type, body }: Asset): void {
+  scope.get(path, HIDDEN, async (_request, reply) =>
+    reply.headers({ 'cache-control': 'public, max-age=31536000, immutable', 'content-type': type }).send(body),
+  )
+}
+
+/** What a form of a page sends. */
+function acceptForms(scope: FastifyInstance): void {
+  scope.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string', bodyLimit: 16_384 }, (_request, body, done) =>
+    done(null, Object.fromEntries(new URLSearchParams(String(body)))),
+  )
+}
+
+/** A year: nobody wants to choose a language twice. */
+const PREFERENCE_SECONDS = 365 * 24 * 3_600
+
+function keepPreferences(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { language, theme, back } = PREFERENCE.form.parse(request.body ?? {})
+  const options = { path: '/', httpOnly: true, sameSite: 'lax', secure: cameOverTls(request), maxAge: PREFERENCE_SECONDS } as const
+  if (language !== undefined) void reply.setCookie(LANGUAGE_COOKIE, language, options)
+  if (theme !== undefined) void reply.setCookie(THEME_COOKIE, theme, options)
+  return reply.redirect(safePath(back ?? null), 303)
+}

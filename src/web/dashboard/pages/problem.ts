@@ -1,0 +1,77 @@
+import { type ErrorStatus, errorFacts, publicMessage, TrackerError, type TrackerErrorCode } from '../../../domain/errors.ts'
+import { asWritten } from '../components/causes.ts'
+import { html } from '../components/html.ts'
+import { campaignLink, taskLink } from '../links.ts'
+import type { Content, View, Visit } from '../view.ts'
+import type { Words } from '../locales/index.ts'
+
+type ProblemKind = Exclude<keyof Words['problems'], 'home'>
+
+/** What is shown instead of a page. */
+export interface Problem {
+  readonly kind: ProblemKind
+  readonly status: number
+  /** The message for callers: it names the value and the remedy, never a secret. Null where the server's log alone says more. */
+  readonly detail: string | null
+}
+
+export const NOT_FOUND: Problem = { kind: 'notFound', status: 404, detail: null }
+
+/** What is said of a status, where nothing is known of the code. */
+const KINDS = {
+  400: 'badRequest',
+  404: 'notFound',
+  409: 'conflict',
+  500: 'failed',
+  503: 'unavailable',
+} as const satisfies Readonly<Record<ErrorStatus, ProblemKind>>
+
+/** Codes of which the pages say more than of their status. */
+const KINDS_BY_CODE: Readonly<Partial<Record<TrackerErrorCode, ProblemKind>>> = {
+  SEVERAL_APPS: 'severalApps',
+  TASK_ENDED: 'taskEnded',
+  SCHEMA_MISMATCH: 'outdated',
+  NOT_PERMITTED: 'notPermitted',
+}
+
+export function problemOf(error: unknown): Problem {
+  if (!(error instanceof TrackerError)) return refusalOf(error) ?? { kind: 'failed', status: 500, detail: null }
+  const { status } = errorFacts(error.code)
+  return { kind: KINDS_BY_CODE[error.code] ?? KINDS[status], status, detail: status === 500 ? null : publicMessage(error) }
+}
+
+/** Fastify's own refusals, such as a body that is too large. */
+function refusalOf(error: unknown): Problem | null {
+  const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500
+  if (!(error instanceof Error) || !(status >= 400 && status < 500)) return null
+  return { kind: status === 404 ? 'notFound' : 'badRequest', status, detail: error.message }
+}
+
+export function problemPage({ words }: View, { kind, status, detail }: Problem): Content {
+  const { title, text } = words.problems[kind]
+  return {
+    title,
+    refreshSeconds: null,
+    body: html`<section class="problem-page"><p class="code" aria-hidden="true">${status}</p><h1>${title}</h1><p>${text}</p>
+${detail !== null && html`<p class="quiet">${asWritten(detail)}</p>`}
+<p><a class="button" href="/">${words.problems.home}</a></p></section>`,
+  }
+}
+
+/** The same name in several apps: a link to each. */
+export async function severalAppsPage({ view, options: { rates }, params }: Visit): Promise<Content> {
+  const { words } = view
+  const { name, taskId } = params
+  const found =
+    taskId === undefined
+      ? (await rates.campaigns({ campaign: name })).items.map(({ app }) => ({ app, link: campaignLink({ campaign: name ?? '', app }) }))
+      : (await rates.tasks({ taskId })).items.map(({ app }) => ({ app, link: taskLink({ taskId, app }) }))
+  const { title, text } = words.problems.severalApps
+  return {
+    title,
+    refreshSeconds: null,
+    body: html`<section class="problem-page"><h1>${title}</h1><p>${text}</p>
+<ul class="choices">${found.map(({ app, link }) => html`<li><a class="button" href="${link}">${app}</a></li>`)}</ul>
+<p><a href="/">${words.problems.home}</a></p></section>`,
+  }
+}

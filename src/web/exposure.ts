@@ -1,0 +1,80 @@
+import { isIPv4, isIPv6 } from 'node:net'
+import { TrackerError } from '../domain/errors.ts'
+
+/**
+ * Who may look without a token is whoever can reach the address, so that must be this machine alone.
+ * @throws {TrackerError} `INVALID_CONFIG` where others could reach it
+ */
+export function assertGuarded(host: string, apiToken: string | null): void {
+  if (apiToken !== null || isLoopback(host)) return
+  throw new TrackerError(
+    'INVALID_CONFIG',
+    `HOST is ${host}, which other machines reach, and API_TOKEN is not set: anybody there could see who has read what. Set API_TOKEN to a long random text, or HOST to 127.0.0.1.`,
+  )
+}
+
+function isLoopback(host: string): boolean {
+  const name = host.toLowerCase()
+  if (isIPv4(name)) return name.startsWith('127.')
+  return name === '::1' || name === 'localhost' || name.endsWith('.localhost')
+}
+
+/**
+ * Names by which this server may be asked. A page of a stranger can have its own name resolve to this machine's address ("DNS
+ * rebinding"), and then read what a browser here may read; its name is in the request. What is an address needs no name to resolve.
+ * @param header the Host header: a name or an address, with or without a port
+ */
+export function isOurHost(header: string | undefined, { host, allowedHosts }: OwnNames): boolean {
+  const name = nameIn(header ?? '')
+  if (isIPv4(name) || isIPv6(name)) return true
+  return isLoopback(name) || name === host.toLowerCase() || allowedHosts.includes(name)
+}
+
+export interface OwnNames {
+  /** What the server is bound to. */
+  readonly host: string
+  /** In lower case. */
+  readonly allowedHosts: readonly string[]
+}
+
+/** Without port, brackets and the dot that a full name may end with. */
+function nameIn(header: string): string {
+  const [, address, name = ''] = /^(?:\[([^\]]*)\]|([^:]*))(?::\d*)?$/.exec(header.toLowerCase()) ?? []
+  return address ?? name.replace(/\.$/, '')
+}
+
+/** What a browser says of the page that sent a request. */
+export interface Sender {
+  /** The Origin header, which every browser sends with a request that changes something. */
+  readonly origin: string | undefined
+  /** The Host header: what the browser asked for, or what a proxy made of it. */
+  readonly host: string | undefined
+  /** The Sec-Fetch-Site header: how the page's origin relates to the address asked for. Browsers send it over https and to loopback, and no page can set it. */
+  readonly fetchSite: string | undefined
+}
+
+/**
+ * Whether a request that changes something comes from a page of this server, or from no page at all.
+ *
+ * The page's origin must be the host asked for, or a name of this server that the operator gave. The second is for proxies that put the
+ * upstream's name into the Host header, as nginx does by default. A name says nothing about the port, so there the browser's own word
+ * counts, where it gives one: another port of the same name is `same-site`.
+ */
+export function isOwnOrigin({ origin, host = '', fetchSite = 'none' }: Sender, names: OwnNames): boolean {
+  if (origin === undefined) return true
+  // `null` is the origin of files and sandboxed frames.
+  if (!URL.canParse(origin)) return false
+  const page = new URL(origin)
+  const own = `${page.protocol}//${host}`
+  if (URL.canParse(own) && new URL(own).host === page.host) return true
+  return NO_OTHER_SITE.has(fetchSite) && isNamed(nameIn(page.host), names)
+}
+
+/** `none` is the reader's own doing, such as a reload. */
+const NO_OTHER_SITE: ReadonlySet<string> = new Set(['same-origin', 'none'])
+
+/** An address that the server is bound to is no name: other servers of the same machine have it too. */
+function isNamed(name: string, { host, allowedHosts }: OwnNames): boolean {
+  const isAddress = isIPv4(name) || isIPv6(name) || isLoopback(name)
+  return allowedHosts.includes(name) || (name === host.toLowerCase() && !isAddress)
+}

@@ -1,0 +1,133 @@
+import pg from 'pg'
+import { expect, onTestFinished, test } from 'vitest'
+import type { Timer } from '../../src/polling/ports.ts'
+import { timingOf } from '../../src/domain/poll-times.ts'
+import { openQueue, type QueueAddress } from '../../src/queue/connection.ts'
+import { createLookTimers } from '../../src/queue/timers.ts'
+import { startLookWorker } from '../../src/queue/worker.ts'
+import { migrateQueueSchema } from '../../src/queue/schema.ts'
+import { adopt } from '../../src/polling/schedule-tasks.ts'
+import { createDeliveryStore } from '../../src/store/delivery-store.ts'
+import { openDatabase } from '../../src/store/prisma.ts'
+import { startInterval } from '../../src/lib/interval.ts'
+import { runCli } from '../support/process.ts'
+import { describeRedis } from '../support/redis.ts'
+import { until } from '../support/wait.ts'
+import { DOORS } from './senders.ts'
+import { aDatabase, aRedis, aSession, aTracker, taskRows } from './support.ts'
+
+const TASK = { taskId: '9007199254740993123', agentId: '836390886', userIds: ['036632523163121146', 'b'], campaign: 'payroll-11' }
+
+/** Two of these are two worker processes, but for the looks. */
+function startTaker(databaseUrl: string, address: QueueAddress) {
+  const database = openDatabase(databaseUrl)
+  const store = createDeliveryStore(database)
+  const queue = openQueue(address, 'consumer', () => undefined)
+  const timers = createLookTimers(queue.it, () => new Date())
+  const set: Timer[] = []
+  const errors: unknown[] = []
+  const looks: string[] = []
+  const tracked: boolean[] = []
+  const noting = {
+    set: async (given: readonly Timer[]) => {
+      set.push(...given)
+      await timers.set(given)
+    },
+    restore: timers.restore,
+  }
+  const journal = { adopted: () => undefined }
+  const deps = { store, timers: noting, timing: timingOf(24), now: () => new Date(), journal }
+  const adopter = startInterval(
+    20,
+    () => adopt(deps),
+    (error) => void errors.push(error),
+  )
+  const worker = startLookWorker({
+    address,
+    concurrency: 20,
+    lockMs: 60_000,
+    look: async ({ taskId }) => (looks.push(taskId), { kind: 'done' }),
+    async track(request) {
+      for (const { isNew } of await store.track([request])) tracked.push(isNew)
+      adopter.poke()
+    },
+    now: () => new Date(),
+    journal: { lock: () => undefined, failed: ({ error }) => void errors.push(error) },
+  })
+  onTestFinished(async () => {
+    await worker.close()
+    await adopter.stop()
+    await queue.close()
+    await database.close()
+  })
+  return { set, errors, looks, tracked, queue: queue.it }
+}
+
+/** A machine that is too busy for it refuses in time; then a sender tries again, which is part of the storm. */
+async function taken(send: () => Promise<unknown>): Promise<void> {
+  await until(() => send().then(() => true), { what: 'the task is taken', everyMs: 200 })
+}
+
+/** What became of one task after 100 calls and two commands at once, through all the doors in turn. */
+async function throughEveryDoor(databaseUrl: string, queueUrl: string) {
+  const address = { url: queueUrl, name: 'dingtalk-delivery', prefix: 'bull' }
+  const takers = [startTaker(databaseUrl, address), startTaker(databaseUrl, address)]
+  const [intoDatabase, intoQueue] = [aTracker({ databaseUrl }), aTracker({ queueUrl })]
+  const foreign = openQueue(address, 'producer', () => undefined)
+  const senders = new pg.Pool({ connectionString: databaseUrl, max: 10 })
+  onTestFinished(async () => {
+    await foreign.close()
+    await senders.end()
+  })
+  const api = await DOORS['POST /v1/tasks'].open(databaseUrl)
+  onTestFinished(async () => void (await api.close()))
+  const user = TASK.userIds.flatMap((id) => ['--user', id])
+  const command = async (env: Readonly<Record<string, string>>): Promise<void> => {
+    const { code, stdout, stderr } = await runCli(
+      ['track', TASK.taskId, '--agent-id', TASK.agentId, '--campaign', TASK.campaign, ...user],
+      { env },
+    )
+    expect([code, stdout], stderr).toEqual([0, expect.stringMatching(/^(already tracked|tracking)\n$/)])
+  }
+  const rounds = Array.from({ length: 20 }, (_, i) => [
+    () => intoDatabase.track(TASK),
+    () => intoQueue.track(TASK),
+    () => api.track([TASK]),
+    () => foreign.it.add('track', TASK, i % 2 === 0 ? {} : { jobId: `mine-${i}` }),
+    () => senders.query('SELECT track_delivery($1, $2, $3, $4)', [TASK.taskId, TASK.agentId, TASK.userIds, TASK.campaign]),
+  ])
+  const commands = [{ DATABASE_URL: databaseUrl }, { QUEUE_URL: queueUrl }].map((env) => () => command(env))
+  await Promise.all([...rounds.flat(), ...commands].map(taken))
+  const timer = await until(async () => (await foreign.it.count()) === 1 && foreign.it.getJob(`look.default.${TASK.taskId}`), {
+    what: 'one timer is all that is left in the queue',
+  })
+  return {
+    rows: await taskRows(await aSession(databaseUrl)),
+    planned: takers.flatMap((taker) => taker.set).map(({ key }) => key.taskId),
+    newByQueue: takers.flatMap((taker) => taker.tracked).filter((isNew) => isNew).length,
+    timer: await timer.getState(),
+    looksAndErrors: takers.flatMap((taker) => [...taker.looks, ...taker.errors]),
+  }
+}
+
+const ONCE = {
+  rows: [
+    expect.objectContaining({ app: 'default', task_id: TASK.taskId, agent_id: TASK.agentId, campaign: TASK.campaign, users: TASK.userIds }),
+  ],
+  planned: [TASK.taskId],
+  newByQueue: expect.toSatisfy((count: number) => count <= 1),
+  timer: 'delayed',
+  looksAndErrors: [],
+}
+
+test('the same task through all doors at once, 100 times, is one row, one timer and one plan (queue on PostgreSQL)', async () => {
+  const databaseUrl = await aDatabase()
+  await migrateQueueSchema(databaseUrl)
+  expect(await throughEveryDoor(databaseUrl, databaseUrl)).toEqual(ONCE)
+})
+
+describeRedis('with Redis', () => {
+  test('the same task through all doors at once, 100 times, is one row, one timer and one plan (queue on Redis)', async () => {
+    expect(await throughEveryDoor(await aDatabase(), (await aRedis()).url)).toEqual(ONCE)
+  })
+})

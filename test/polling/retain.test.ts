@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest'
+import { reconcile } from '../../src/polling/reconcile.ts'
+import { type Retention, retain } from '../../src/polling/retain.ts'
+import { exclusively, NOTHING_RESTORED, notes, SENT, someOldDetails, someRows, someTimers, TIMING } from './support.ts'
+
+const DAY_MS = 86_400_000
+const daysBefore = (days: number): Date => new Date(SENT.getTime() - days * DAY_MS)
+
+async function retained(old: ReturnType<typeof someOldDetails>, retention: Partial<Retention>, now = () => SENT) {
+  const journal = notes()
+  await retain({ store: old.store, retention: { ...old.retention, ...retention }, now, journal })
+  return journal.lines
+}
+
+test('names go by the age of the task, totals later, digests after a day', async () => {
+  const old = someOldDetails({ names: 3, tasks: 2 })
+  expect(await retained(old, { totalsMs: 400 * DAY_MS })).toEqual(['retained 3 2'])
+  expect(old.asked.map(({ what, before }) => [what, before])).toEqual([
+    ['erasures', new Date(SENT.getTime() - 25 * 3_600_000)],
+    ['names', daysBefore(90)],
+    ['tasks', daysBefore(400)],
+  ])
+})
+
+test('where nothing is old there is nothing to tell', async () => {
+  expect(await retained(someOldDetails(), { totalsMs: 400 * DAY_MS })).toEqual([])
+})
+
+test('what is kept for ever is not asked for', async () => {
+  const old = someOldDetails({ names: 3, tasks: 3 })
+  await retained(old, { detailsMs: null, totalsMs: null })
+  expect(old.asked.map(({ what }) => what)).toEqual(['erasures'])
+})
+
+test('a backlog is worked off over many passes: each has so many batches, and none is large', async () => {
+  const old = someOldDetails({ names: 100_000 })
+  let passes = 0
+  while (old.left.names > 0) {
+    await retained(old, {})
+    passes++
+  }
+  expect(passes).toBe(50)
+  expect(Math.max(...old.asked.map(({ limit }) => limit))).toBe(50)
+})
+
+test('a pass ends after a few seconds, however slow the database is', async () => {
+  const old = someOldDetails({ names: 100_000 })
+  let now = SENT.getTime()
+  await retained(old, {}, () => new Date((now += 500)))
+  expect(old.asked.length).toBeLessThan(15)
+})
+
+test('the reconciler does it, after what is due, and only the worker that reconciles', async () => {
+  const old = someOldDetails({ names: 3 })
+  const journal = notes()
+  const store = { ...someRows(), overdue: async () => [], exclusively }
+  const deps = { store, old, timers: someTimers(), timing: TIMING, graceMs: 60_000, now: () => SENT, journal }
+  await reconcile({ ...deps, store: { ...store, exclusively: async () => null } })
+  expect(old.left.names).toBe(3)
+  expect(await reconcile(deps)).toEqual({ ...NOTHING_RESTORED, ended: 0 })
+  expect([old.left.names, journal.lines]).toEqual([0, ['retained 3 0']])
+})

@@ -1,0 +1,379 @@
+import { readAnswer } from '../../src/domain/answer.ts'
+import type { Answer, Refusal, TaskKey, TaskScopes } from '../../src/domain/delivery.ts'
+import type { ScopeReport, TaskUpdate } from '../../src/domain/plan.ts'
+import { type LookPlan, planStart } from '../../src/domain/plan.ts'
+import type {
+  AppGate,
+  AppLimits,
+  DeliveryStore,
+  Journal,
+  Lease,
+  LoadedTask,
+  LookTimers,
+  Reservation,
+  Restored,
+  ScopeReports,
+  Timer,
+  WantedCalls,
+} from '../../src/polling/ports.ts'
+import { type Problem, problemOf } from '../../src/domain/problems.ts'
+import type { EndReason } from '../../src/domain/reasons.ts'
+import { timingOf } from '../../src/domain/poll-times.ts'
+import type { Permit, PermitRequest } from '../../src/polling/permits.ts'
+import type { PollDeps } from '../../src/polling/poll.ts'
+import { createWorkerScope, type WorkerScope } from '../../src/polling/worker-scope.ts'
+import { createWriteBreaker, type WriteBreaker } from '../../src/polling/write-breaker.ts'
+
+export const SENT = new Date('2026-11-23T01:00:00.000Z')
+export const TIMING = timingOf(24)
+export const minutesLater = (minutes: number): Date => new Date(SENT.getTime() + minutes * 60_000)
+export const keyOf = (taskId: number | string): TaskKey => ({ app: 'default', taskId: String(taskId) })
+
+/** A task and why it ended, as a store keeps both. */
+export interface StoredTask extends LoadedTask {
+  readonly reason: EndReason | null
+}
+
+export const AGENT_ID = '836390886'
+
+/** Polls have succeeded in both scopes just now, so that a further success is no news. */
+export function someScopes(
+  at: Date,
+  { app = {}, pair = {} }: { app?: Partial<TaskScopes['app']>; pair?: Partial<TaskScopes['pair']> } = {},
+): TaskScopes {
+  const calm = { pause: null, hasWitness: false, lastGoodAt: at }
+  return { agentId: AGENT_ID, app: { ...calm, resumedAt: null, ...app }, pair: { ...calm, ...pair } }
+}
+
+export const aProblem = (code: string, message = 'no'): Problem => problemOf({ code, message, requestId: null }, AGENT_ID)
+
+/** A task of one named person, planned at the moment of the send. */
+export function aTask(columns: Partial<StoredTask> = {}): StoredTask {
+  const key = columns.key ?? keyOf('256271667526')
+  const sentAt = columns.sentAt ?? SENT
+  const { deadlineAt, first } = planStart({ key, sentAt, sentAtGiven: true }, sentAt, TIMING)
+  return {
+    key,
+    agentId: null,
+    campaign: null,
+    status: 'tracking',
+    reason: null,
+    sentAt,
+    sentAtGiven: true,
+    deadlineAt,
+    recipientsKnown: true,
+    pollNo: 0,
+    nextPollAt: first.at,
+    lastGoodRequestedAt: null,
+    lastObservedAt: null,
+    goodPolls: 0,
+    failuresInRow: 0,
+    calls: 0,
+    finalCalls: 0,
+    problem: null,
+    delay: null,
+    scopes: someScopes(first.at),
+    listedFingerprint: null,
+    listedSince: null,
+    erasureNo: 0,
+    recipients: [{ userId: 'ann', state: { kind: 'pending' }, firstSeenAt: null }],
+    erasures: [],
+    ...columns,
+  }
+}
+
+/** A lease that no other worker wants. */
+export const exclusively = <T>(work: (lease: Lease) => Promise<T>): Promise<T | null> => work({ isHeld: () => true })
+
+/** Rows in a map, with the compare-and-set that the port promises. */
+export interface Rows extends Pick<DeliveryStore, 'load' | 'apply' | 'end' | 'delay' | 'rename'> {
+  put(task: StoredTask): void
+  row(key?: TaskKey): StoredTask | undefined
+  readonly plans: readonly LookPlan[]
+}
+
+const idOf = ({ app, taskId }: TaskKey): string => `${app}/${taskId}`
+
+export function someRows(...tasks: readonly StoredTask[]): Rows {
+  const rows = new Map(tasks.map((task) => [idOf(task.key), task]))
+  const plans: LookPlan[] = []
+  function change(key: TaskKey, pollNo: number, update: (task: StoredTask) => StoredTask): 'stored' | 'stale' {
+    const task = rows.get(idOf(key))
+    if (task === undefined || task.status !== 'tracking' || task.pollNo !== pollNo) return 'stale'
+    rows.set(idOf(key), update(task))
+    return 'stored'
+  }
+  const withUpdate = (task: StoredTask, { counts: _, ...columns }: TaskUpdate): StoredTask => ({ ...task, ...columns })
+  return {
+    plans,
+    put: (task) => void rows.set(idOf(task.key), task),
+    row: (key = tasks[0]?.key ?? keyOf(0)) => rows.get(idOf(key)),
+    async load(key) {
+      return rows.get(idOf(key)) ?? null
+    },
+    async apply(plan) {
+      const stored = change(plan.key, plan.believes.pollNo, (task) => ({ ...withUpdate(task, plan.task), pollNo: plan.poll.pollNo }))
+      if (stored === 'stored') plans.push(plan)
+      return stored
+    },
+    async end(key, believes, update) {
+      return change(key, believes.pollNo, (task) => withUpdate(task, update))
+    },
+    rename: async () => undefined,
+    async delay(key, expected, { reason: delay, ...columns }) {
+      return change(key, expected.pollNo, (task) => ({ ...task, ...columns, delay }))
+    },
+  }
+}
+
+/** What was journaled, one text a line. */
+export interface Notes extends Journal {
+  readonly lines: readonly string[]
+}
+
+export function notes(): Notes {
+  const lines: string[] = []
+  return {
+    lines,
+    tracked: ({ key, isNew }) => void lines.push(`tracked ${key.taskId} ${isNew}`),
+    adopted: ({ tasks }) => void lines.push(`adopted ${tasks}`),
+    looked: ({ plan, stored }) => void lines.push(`looked ${plan.poll.outcome} ${stored}`),
+    ended: ({ status, reason }) => void lines.push(`ended ${status} ${reason?.code}`),
+    delayed: ({ reason, problem }) =>
+      void lines.push(`delayed: ${[reason?.code, problem?.code].filter((code) => code !== undefined).join(', ')}`),
+    paused: ({ app, problem }) => void lines.push(`paused ${app}: ${problem.code}`),
+    recovered: ({ app }) => void lines.push(`recovered ${app}`),
+    reconciled: ({ actions }) => void lines.push(`reconciled ${JSON.stringify(actions)}`),
+    retained: ({ namesRemoved, tasksRemoved }) => void lines.push(`retained ${namesRemoved} ${tasksRemoved}`),
+    early: ({ earlyMs }) => void lines.push(`early by ${earlyMs} ms`),
+    lock: ({ kind }) => void lines.push(`lock ${kind}`),
+    failed: ({ what }) => void lines.push(`failed: ${what}`),
+  }
+}
+
+/** What was told about scopes, and what was given back, as texts. */
+export interface ScopeCalls extends Pick<AppGate, 'refund'>, ScopeReports {
+  readonly calls: readonly string[]
+  readonly reports: readonly ScopeReport[]
+}
+
+/** @param answers whether a report paused its scope, a success lifted a pause, a probe could be claimed */
+export function someScopeCalls(
+  answers: { readonly paused?: boolean; readonly lifted?: boolean; readonly claimed?: boolean } = {},
+): ScopeCalls {
+  const calls: string[] = []
+  const reports: ScopeReport[] = []
+  return {
+    calls,
+    reports,
+    async refund(app, month, count) {
+      calls.push(`refund ${app} ${month} ${count}`)
+    },
+    async failed(key, agentId, report) {
+      reports.push(report)
+      calls.push(`failed ${report.kind} ${key.app}/${agentId}: ${report.problem.code}`)
+      return answers.paused ?? false
+    },
+    async good(key, agentId) {
+      calls.push(`good ${key.app}/${agentId}`)
+      return answers.lifted ?? false
+    },
+    async claimProbe(app, agentId) {
+      calls.push(`claim ${app}/${agentId}`)
+      return answers.claimed ?? true
+    },
+  }
+}
+
+/** What this worker wrote into the book, as texts. */
+export function aBook({ served = false } = {}) {
+  const calls: string[] = []
+  return {
+    calls,
+    served,
+    async seen({ problems }: { readonly problems: object }, forMs: number) {
+      calls.push(`seen ${Object.keys(problems).join()} for ${forMs}`)
+    },
+    async isServedByOthers(_workerId: string, app: string) {
+      calls.push(`served ${app}?`)
+      return this.served
+    },
+    async recovered(app: string) {
+      calls.push(`recovered ${app}`)
+    },
+    async repaired() {
+      calls.push('repaired')
+    },
+    async gone(workerId: string) {
+      calls.push(`gone ${workerId}`)
+    },
+  }
+}
+
+/** Everything a poll needs, with the answer that DingTalk gives and the permit that the app's line gives. */
+export interface Scene {
+  readonly deps: PollDeps
+  readonly rows: Rows
+  readonly scopes: ScopeCalls
+  readonly book: ReturnType<typeof aBook>
+  readonly worker: WorkerScope
+  readonly writes: WriteBreaker
+  readonly notes: Notes
+  /** The permits that were asked for. */
+  readonly requests: readonly PermitRequest[]
+  /** How many polls asked DingTalk. */
+  calls(): number
+  now: Date
+}
+
+export interface Given {
+  readonly now: Date
+  readonly answer?: Answer
+  /** Calls of getsendresult that one poll takes. Default: 1. */
+  readonly calls?: number
+  readonly permit?: Permit
+  readonly served?: boolean
+  readonly scopes?: Parameters<typeof someScopeCalls>[0]
+}
+
+export const GRANTED: Permit = { kind: 'granted', month: '2026-11' }
+
+export function aScene(task: StoredTask, given: Given): Scene {
+  const rows = someRows(task)
+  const scopes = someScopeCalls(given.scopes)
+  const journal = notes()
+  const book = aBook({ served: given.served ?? false })
+  const requests: PermitRequest[] = []
+  let calls = 0
+  const clock = { now: given.now }
+  const now = (): Date => clock.now
+  const worker = createWorkerScope({
+    ...{ workerId: 'w1', apps: ['default'], book, timing: TIMING, now, journal },
+    ...{ beatEveryMs: 10_000, probeLeaseMs: 60_000 },
+  })
+  const writes = createWriteBreaker({ now, pauseMs: 1, maxPauseMs: 5, onFailed: () => undefined })
+  const scene: Scene = {
+    ...{ rows, scopes, book, worker, writes, requests },
+    notes: journal,
+    get now() {
+      return clock.now
+    },
+    set now(at) {
+      clock.now = at
+    },
+    calls: () => calls,
+    deps: {
+      ...{ store: rows, gate: scopes, scopes, worker, writes, timing: TIMING, journal, now },
+      digest: (salt, name) => `${salt}/${name}`,
+      permits: {
+        async take(request) {
+          requests.push(request)
+          return given.permit ?? GRANTED
+        },
+      },
+      api: {
+        async sendResult() {
+          calls++
+          return { answer: given.answer ?? said({ unread: ['ann'] }, now()), calls: given.calls ?? 1 }
+        },
+      },
+    },
+  }
+  return scene
+}
+
+/** A good answer that came a second after it was asked for. */
+export function said(lists: { readonly read?: readonly string[]; readonly unread?: readonly string[] }, requestedAt: Date): Answer {
+  const body = {
+    errcode: 0,
+    send_result: { read_user_id_list: lists.read ?? [], unread_user_id_list: lists.unread ?? [] },
+    request_id: 'r',
+  }
+  return readAnswer(body, { requestedAt, respondedAt: new Date(requestedAt.getTime() + 1_000) })
+}
+
+export function refused(code: string, requestedAt: Date, message = 'no'): Refusal {
+  return { kind: 'refused', code, message, requestId: null, requestedAt, respondedAt: requestedAt }
+}
+
+/** A gate that answers as it is told to, one reservation after the other; the last one for ever. */
+export function aGate(...answers: ReadonlyArray<Reservation | Error | ((wanted: WantedCalls) => Reservation)>) {
+  const asked: Array<WantedCalls & { readonly app: string }> = []
+  const refunds: string[] = []
+  return {
+    asked,
+    refunds,
+    async reserve(app: string, wanted: WantedCalls, _limits: AppLimits): Promise<Reservation> {
+      const answer = answers[Math.min(asked.length, answers.length - 1)]
+      asked.push({ app, ...wanted })
+      if (answer instanceof Error) throw answer
+      if (answer === undefined) throw new Error('the gate was asked, but was told no answer')
+      return typeof answer === 'function' ? answer({ ...wanted }) : answer
+    },
+    async refund(app: string, month: string, calls: number) {
+      refunds.push(`${app} ${month} ${calls}`)
+    },
+  }
+}
+
+/** The call i may start at `firstInMs + i * 100` from now. */
+export const granted = (calls: {
+  readonly reserved?: number
+  readonly ordinary?: number
+  readonly firstInMs?: number
+  readonly month?: string
+}): Reservation => ({
+  ...{ kind: 'granted', reserved: 0, ordinary: 0, firstInMs: 0, everyMs: 100, month: '2026-11' },
+  ...calls,
+})
+
+/** Grants whatever is wanted, at 10 calls a second. */
+export const grantAll = ({ reserved, ordinary }: WantedCalls): Reservation => granted({ reserved, ordinary })
+
+export const NOTHING_RESTORED: Restored = { added: 0, replaced: 0, moved: 0, left: 0 }
+
+/** Nothing is old, or as much as is said: tasks whose names may go, and tasks that may go. */
+export function someOldDetails({ names = 0, tasks = 0 } = {}) {
+  const left = { names, tasks }
+  const asked: Array<{ what: string; before: Date; limit: number }> = []
+  const take = (what: 'names' | 'tasks') => async (before: Date, limit: number) => {
+    asked.push({ what, before, limit })
+    const taken = Math.min(limit, left[what])
+    left[what] -= taken
+    return taken
+  }
+  const store = {
+    removeNames: take('names'),
+    removeTasks: take('tasks'),
+    forgetErasures: async (before: Date) => void asked.push({ what: 'erasures', before, limit: 0 }),
+  }
+  return { asked, left, store, retention: { detailsMs: 90 * 86_400_000, totalsMs: null } }
+}
+
+/** Timers that only note what they were asked for. `moved`: those that were put right rather than set. */
+export function someTimers(): LookTimers & { readonly timers: Timer[]; readonly batches: number[]; readonly moved: Timer[] } {
+  const timers: Timer[] = []
+  const batches: number[] = []
+  const moved: Timer[] = []
+  const note = (given: readonly Timer[]): void => {
+    if (given.length > 0) batches.push(given.length)
+    timers.push(...given)
+  }
+  return {
+    timers,
+    batches,
+    moved,
+    async set(given) {
+      note(given)
+    },
+    async restore(given) {
+      note(given)
+      moved.push(...given)
+      return { ...NOTHING_RESTORED, added: given.length }
+    },
+  }
+}
+
+export function overdueTask(task: LoadedTask): Timer {
+  return { key: task.key, deadlineAt: task.deadlineAt, look: { at: task.nextPollAt ?? task.deadlineAt, last: false } }
+}

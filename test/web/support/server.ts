@@ -1,0 +1,107 @@
+import { onTestFinished } from 'vitest'
+import type { RateReader } from '../../../src/report/rates.ts'
+import { createMetrics } from '../../../src/ops/metrics.ts'
+import type { HttpServerOptions, RequestEvent } from '../../../src/web/options.ts'
+import { type HttpServer, startHttpServer } from '../../../src/web/server.ts'
+import { createLogger } from '../../../src/ops/logger.ts'
+import { createDeliveryStore, type PostgresDeliveryStore } from '../../../src/store/delivery-store.ts'
+import { type Database, openDatabase } from '../../../src/store/prisma.ts'
+import { openServing } from '../../../src/app/server-deps.ts'
+import { assertNoLeak } from '../../support/canaries.ts'
+import { createTestDatabase } from '../../support/postgres.ts'
+import { urlAs } from '../../support/roles.ts'
+import { startProxy, type TcpProxy } from '../../support/tcp-proxy.ts'
+
+export interface Served extends HttpServer {
+  /** What it was started with. */
+  readonly options: HttpServerOptions
+  /** Fails as the test wants, between the server and its database. */
+  readonly toDatabase: TcpProxy
+  /** The same database, past the proxy. */
+  readonly database: Database
+  readonly store: PostgresDeliveryStore
+  readonly events: readonly RequestEvent[]
+  /** The lines of its log. */
+  readonly log: readonly string[]
+}
+
+export interface ServerOptions extends Partial<Pick<HttpServerOptions, (typeof SETTABLE)[number]>> {
+  readonly migrated?: boolean
+  /** How long one answer of the database is waited for. */
+  readonly patienceMs?: number
+  /** What stands between the server and its reader. */
+  readonly reading?: (rates: RateReader, served: Pick<Served, 'toDatabase'>) => RateReader
+}
+
+const SETTABLE = [
+  'host',
+  'apiToken',
+  'allowedHosts',
+  'enqueuesPerSecond',
+  'closeGraceMs',
+  'timeouts',
+  'now',
+  'monotonicMs',
+  'checks',
+  'tracking',
+] as const satisfies ReadonlyArray<keyof HttpServerOptions>
+
+/** The server on a socket, as `serve` puts it together, with a database of its own. Closed with the test. */
+export async function aServer(options: ServerOptions = {}): Promise<Served> {
+  const { served, close } = await openServer(options)
+  onTestFinished(close)
+  return served
+}
+
+/** For what many tests share; the caller closes it. */
+export async function openServer(given: ServerOptions): Promise<{ served: Served; close: () => Promise<void> }> {
+  const { migrated = true, patienceMs, reading = (rates) => rates, ...options } = given
+  const created = await createTestDatabase({ migrated })
+  // As operators run it: with the rights of `delivery_worker` alone.
+  const url = new URL(migrated ? urlAs('worker', created.url) : created.url)
+  const toDatabase = await startProxy(Number(url.port))
+  url.port = String(toDatabase.port)
+  const log: string[] = []
+  const logger = createLogger({ level: 'trace', pretty: false, destination: { write: (line) => void log.push(line) } })
+  const metrics = createMetrics()
+  const serving = openServing(
+    { databaseUrl: url.href, apps: [], monthlyCallBudget: 4_000, pollsPerTask: 24, timeScale: 1 },
+    logger,
+    metrics,
+    patienceMs,
+  )
+  const database = openDatabase(created.url)
+  const events: RequestEvent[] = []
+  const all: HttpServerOptions = {
+    host: '127.0.0.1',
+    port: 0,
+    apiToken: null,
+    allowedHosts: [],
+    rates: reading(serving.rates, { toDatabase }),
+    tracking: serving.tracking,
+    budgets: serving.budgets,
+    pollsPerTask: 24,
+    now: serving.now,
+    version: '1.2.3',
+    checks: () => serving.health(),
+    metrics: () => metrics.text(),
+    onRequest(event) {
+      metrics.httpRequest(event)
+      events.push(event)
+    },
+    onError: (error, route) => logger.error({ err: error, route }, 'a request failed'),
+    ...options,
+  }
+  const server = await startHttpServer(all)
+  return {
+    served: { ...server, options: all, toDatabase, database, store: createDeliveryStore(database), events, log },
+    async close() {
+      await server.close()
+      await toDatabase.close()
+      await serving.close()
+      await database.close()
+      await created.drop()
+      assertNoLeak('the log of the server', log.join('\n'))
+    },
+  }
+}
