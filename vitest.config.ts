@@ -6,7 +6,7 @@ const project = (name: string, options: { readonly globalSetup?: string | string
   test: { name, include: [`test/${name}/**/*.test.ts`], ...options },
 })
 
-/** The faults in their long form measure how soon looks are made again: a busy machine would be in the figures. */
+/** The faults in their long form measure how soon polls are made again: a busy machine would be in the figures. */
 const IS_LONG = process.env['FAULT_SEEDS'] !== undefined
 
 /** One PostgreSQL for the entire run, whichever of these projects are in it. */
@@ -26,7 +26,7 @@ export default defineConfig({
       project('service', servers),
       project('queue', servers),
       // Its concurrent tests wait, each for an outage.
-      project('doors', { ...servers, maxConcurrency: 16 }),
+      project('ways to enqueue', { ...servers, maxConcurrency: 16 }),
       project('input', servers),
       // Its concurrent tests have a worker process each.
       project('process', { ...servers, maxConcurrency: 6 }),

@@ -10,10 +10,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
-import { startHttpServer } from '../dist/web/server.js'
+import { openServerDeps } from '../dist/app/server-deps.js'
 import { createLogger } from '../dist/ops/logger.js'
 import { migrate } from '../dist/store/migrate.js'
-import { openServing } from '../dist/app/server-deps.js'
+import { startHttpServer } from '../dist/web/server.js'
 import { CAMPAIGN, seed } from './campaign-page/seed.mjs'
 import { ownDatabase, startPostgres } from './support/database.mjs'
 
@@ -81,7 +81,7 @@ async function fill(url) {
 /** As `dingtalk-delivery serve` puts it together. */
 async function serve(databaseUrl) {
   const log = createLogger({ level: 'error', pretty: false })
-  const serving = openServing({ databaseUrl, apps: [], monthlyCallBudget: null, pollsPerTask: 24, timeScale: 1 }, log, null)
+  const serving = openServerDeps({ databaseUrl, apps: [], monthlyCallBudget: null, pollsPerTask: 24, timeScale: 1 }, log, null)
   closers.push(() => serving.close())
   const { rates, tracking, budgets, now } = serving
   const server = await startHttpServer({

@@ -105,7 +105,7 @@ function figuresOf({ app, campaign, taskId, since, until, personId }, client) {
     { name: 'a task', budgetMs: 5, read: (rates) => rates.task(taskId, { app }) },
     { name: 'a task, its app not named', budgetMs: 5, read: (rates) => rates.task(taskId) },
     { name: 'the people of a task', read: (rates) => rates.recipients(taskId, { app }) },
-    { name: 'the looks of a task', read: (rates) => rates.looks(taskId, { app }) },
+    { name: 'the polls of a task', read: (rates) => rates.polls(taskId, { app }) },
     { name: 'one person explained', read: (rates) => rates.explain(taskId, personId, { app }) },
     { name: 'a task as it was known at a time', read: (rates) => rates.stateAt(taskId, until, { app }) },
     { name: 'the last 100 tasks', read: (rates) => rates.tasks() },

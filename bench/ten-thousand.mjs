@@ -3,7 +3,7 @@
  *
  *   node bench/ten-thousand.mjs [--tasks 10000] [--people 10] [--scale 144] [--send-seconds 240] [--rate 1000] [--queue redis|postgres]
  *
- * Prints how late the looks were, and what worker, Redis and PostgreSQL used. Everything runs on this machine, the simulator in this
+ * Prints how late the polls were, and what worker, Redis and PostgreSQL used. Everything runs on this machine, the simulator in this
  * process; the figures are an upper bound for a worker that has its processors for itself.
  */
 import { spawn } from 'node:child_process'
@@ -13,9 +13,9 @@ import { createServer } from 'node:net'
 import { parseArgs } from 'node:util'
 import { Redis } from 'ioredis'
 import pg from 'pg'
+import { migrateAll } from '../dist/app/migrate.js'
 import { createTracker } from '../dist/index.js'
 import { startSimulator } from '../dist/simulator/simulator.js'
-import { migrateAll } from '../dist/app/migrate.js'
 import { ownDirectory, startPostgres } from './support/database.mjs'
 
 const text = /** @type {const} */ ({ type: 'string' })
@@ -100,7 +100,7 @@ async function ended(database) {
 
 async function report(database, samples, elapsedMs) {
   const { rows: lags } = await database.query(`
-    SELECT count(*)::int AS looks, count(*) FILTER (WHERE outcome <> 'observed')::int AS failed,
+    SELECT count(*)::int AS polls, count(*) FILTER (WHERE outcome <> 'observed')::int AS failed,
       round((extract(epoch FROM max(requested_at - due_at)) * 1000)::numeric) AS max_ms,
       round((percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM requested_at - due_at)) * 1000)::numeric) AS p50_ms,
       round((percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM requested_at - due_at)) * 1000)::numeric) AS p99_ms,

@@ -54,7 +54,7 @@ function writeTable(report) {
   const groups = grouped(lines.map((line) => JSON.parse(line)))
   const rows = [...groups.values()].sort((a, b) => number(a) - number(b) || (keyOf(a[0]) < keyOf(b[0]) ? -1 : 1)).map(rowOf)
   const table = [
-    '| fault | nothing is lost when | queue | seeds | tasks | lost | wrong states | looks | extra calls | back after: median, worst |',
+    '| fault | nothing is lost when | queue | seeds | tasks | lost | wrong states | polls | extra calls | back after: median, worst |',
     '|---|---|---|--:|--:|--:|--:|--:|--:|--:|',
     ...rows,
   ].join('\n')
@@ -88,7 +88,7 @@ function rowOf(runs) {
     .filter((ms) => ms !== null)
     .sort((a, b) => a - b)
   const back = recover.length === 0 ? '–' : `${seconds(recover[Math.floor(recover.length / 2)])}, ${seconds(recover.at(-1))}`
-  const counts = ['tasks', 'lost', 'wrong', 'looks', 'extraCalls'].map(total)
+  const counts = ['tasks', 'lost', 'wrong', 'polls', 'extraCalls'].map(total)
   return `| ${[fault, when, backend === 'redis' ? 'Redis' : 'PostgreSQL', runs.length, ...counts, back].join(' | ')} |`
 }
 

@@ -7,7 +7,7 @@ const require = createRequire(import.meta.url)
 const manifest = require.resolve('prisma/package.json')
 const cli = join(dirname(manifest), require(manifest).bin.prisma)
 
-// `generate` only looks whether the schema engine is there and never starts it: any file that exists saves the download.
+// `generate` only polls whether the schema engine is there and never starts it: any file that exists saves the download.
 const { status } = spawnSync(process.execPath, [cli, 'generate', '--no-hints'], {
   cwd: join(import.meta.dirname, '..'),
   env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: 'package.json', CHECKPOINT_DISABLE: '1' },

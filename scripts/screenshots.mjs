@@ -40,7 +40,7 @@ try {
   rmSync(directory, { recursive: true, force: true })
 }
 
-/** Every look of every task until now, through the real plan and store; people behave as the simulator's do. Returns the campaign that is in its morning. */
+/** Every poll of every task until now, through the real plan and store; people behave as the simulator's do. Returns the campaign that is in its morning. */
 async function fill(databaseUrl) {
   const database = openDatabase(databaseUrl)
   const store = createDeliveryStore(database)
@@ -67,7 +67,7 @@ async function live(store, database, { taskId, campaign, userIds, recipientsKnow
   const people = userIds.map((userId) => core.drawPerson({ ...draft, userId }))
   await store.track([{ ...key, agentId: '836390886', userIds: recipientsKnown ? userIds : null, campaign, sentAt }])
   await database.pool.query('UPDATE delivery_task SET tracked_at = sent_at WHERE task_id = $1', [taskId])
-  await store.adopt((task) => core.planStart(task, sentAt, timing), 1)
+  await store.schedule((task) => core.planStart(task, sentAt, timing), 1)
   for (;;) {
     const task = await store.load(key)
     if (task === null || task.status !== 'tracking' || task.nextPollAt.getTime() > now) return
@@ -77,10 +77,10 @@ async function live(store, database, { taskId, campaign, userIds, recipientsKnow
       await store.end(key, { pollNo: task.pollNo }, core.planExpiry(task, timing, null))
       return
     }
-    // Some looks fail, as they do.
+    // Some polls fail, as they do.
     const body =
       (Number(taskId) + task.pollNo * 17) % 31 === 3 ? { errcode: -1, errmsg: '系统繁忙' } : answerOf(people, requestedAt.getTime())
-    await store.apply(core.planLook(task, core.readAnswer(body, { requestedAt, respondedAt }), respondedAt, timing))
+    await store.apply(core.planPoll(task, core.readAnswer(body, { requestedAt, respondedAt }), respondedAt, timing))
   }
 }
 
@@ -164,7 +164,7 @@ async function takePictures(url, campaign) {
   await browser.close()
 }
 
-/** A zone in which it is about four in the afternoon: the looks of the pictures are then made by day, whenever they are taken. */
+/** A zone in which it is about four in the afternoon: the polls of the pictures are then made by day, whenever they are taken. */
 function afternoonZone() {
   const ahead = ((16 - new Date().getUTCHours() + 36) % 24) - 12
   return `Etc/GMT${ahead > 0 ? '-' : '+'}${Math.abs(ahead)}`

@@ -1,7 +1,7 @@
-import { assertOptions } from './lib/options.ts'
 import type { TrackResult } from './domain/track-outcome.ts'
 import type { TrackInput } from './intake/track-request.ts'
 import { openTracker, type TrackerOptions } from './intake/tracker.ts'
+import { assertOptions } from './lib/options.ts'
 
 export { InvalidInputError, TrackerError, type TrackerErrorCode } from './domain/errors.ts'
 export type { TrackResult } from './domain/track-outcome.ts'

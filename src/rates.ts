@@ -1,29 +1,7 @@
-import { assertAddress, DATABASE_SCHEMES } from './lib/address.ts'
 import { TrackerError } from './domain/errors.ts'
-import { assertOptions } from './lib/options.ts'
-import type {
-  AppUsage,
-  BandStep,
-  CampaignFilter,
-  CampaignRates,
-  CampaignRecipient,
-  CampaignRef,
-  CurvePoint,
-  ForbiddenCount,
-  KnownState,
-  Look,
-  Page,
-  PageFilter,
-  PersonHistory,
-  RateReader,
-  RecipientFilter,
-  RecipientStatus,
-  TaskAtRisk,
-  TaskFilter,
-  TaskRates,
-} from './report/rates.ts'
-import type { TimeToRead } from './report/time-to-read.ts'
 import { parseUserId } from './intake/track-request.ts'
+import { assertAddress, DATABASE_SCHEMES } from './lib/address.ts'
+import { assertOptions } from './lib/options.ts'
 import {
   campaignFilter,
   campaignRecipientFilter,
@@ -39,12 +17,35 @@ import {
   taskFilter,
   taskRef,
 } from './report/questions.ts'
+import type {
+  AppUsage,
+  BandStep,
+  CampaignFilter,
+  CampaignRates,
+  CampaignRecipient,
+  CampaignRef,
+  CurvePoint,
+  ForbiddenCount,
+  KnownState,
+  Page,
+  PageFilter,
+  PersonHistory,
+  Poll,
+  RateReader,
+  RecipientFilter,
+  RecipientStatus,
+  TaskAtRisk,
+  TaskFilter,
+  TaskRates,
+} from './report/rates.ts'
+import type { TimeToRead } from './report/time-to-read.ts'
 import { openDatabase } from './store/prisma.ts'
 import { createRateReader, type RawClient } from './store/rate-reader.ts'
 
 export type { StateKind, TaskStatus } from './domain/delivery.ts'
 export { InvalidInputError, TrackerError, type TrackerErrorCode } from './domain/errors.ts'
 export type { PollOutcome } from './domain/plan-types.ts'
+export type { OfApp, Population, SentIn, TaskId, TaskRef } from './report/questions.ts'
 export type {
   AppUsage,
   BandStep,
@@ -55,13 +56,13 @@ export type {
   CurvePoint,
   ForbiddenCount,
   KnownState,
-  Look,
   Page,
   PageFilter,
   PairStatus,
   Pause,
   PersonHistory,
-  PersonLook,
+  PersonPoll,
+  Poll,
   RateColumns,
   RecipientFilter,
   RecipientStatus,
@@ -72,7 +73,6 @@ export type {
   WorkerProblem,
 } from './report/rates.ts'
 export type { ReadQuantile, ShareBounds, ShareWithin, TimeBounds, TimeToRead } from './report/time-to-read.ts'
-export type { OfApp, Population, SentIn, TaskId, TaskRef } from './report/questions.ts'
 export type { RawClient } from './store/rate-reader.ts'
 
 /** Exactly one of `databaseUrl` and `prisma`. */
@@ -103,7 +103,7 @@ export interface Rates {
   recipients(taskId: TaskId, filter?: RecipientFilter & OfApp): Promise<RecipientStatus[]>
   /** Everybody in a campaign by user id, each once, a page at a time. */
   campaignRecipients(name: string, filter?: RecipientFilter & PageFilter & OfApp): Promise<Page<CampaignRecipient>>
-  /** A point for each good look, oldest first. */
+  /** A point for each successful poll, oldest first. */
   curve(taskId: TaskId, of?: OfApp): Promise<CurvePoint[]>
   /** A point for each moment at which something became known about anybody, oldest first. */
   campaignCurve(name: string, of?: OfApp): Promise<CurvePoint[]>
@@ -118,8 +118,8 @@ export interface Rates {
   /** What was known about each person at that moment, by user id. */
   stateAt(taskId: TaskId, at: Date, of?: OfApp): Promise<KnownState[]>
   /** Every look at a task, good or failed, oldest first. */
-  looks(taskId: TaskId, of?: OfApp): Promise<Look[]>
-  /** What each look said about one person. `RECIPIENT_NOT_FOUND` where the task has no such person. */
+  polls(taskId: TaskId, of?: OfApp): Promise<Poll[]>
+  /** What each poll said about one person. `RECIPIENT_NOT_FOUND` where the task has no such person. */
   explain(taskId: TaskId, userId: string, of?: OfApp): Promise<PersonHistory>
   /** Calls used this month and pauses, by app. */
   apps(): Promise<AppUsage[]>
@@ -160,7 +160,7 @@ export function createRates(options: RatesOptions): Rates {
     unreadAsOf: (of) => ask((rates) => rates.unreadAsOf(oneRef(of))),
     forbidden: (of) => ask((rates) => rates.forbidden(oneRef(of))),
     stateAt: (taskId, at, of) => ask((rates) => rates.stateAt(taskRef(taskId, of), moment('at', at))),
-    looks: (taskId, of) => ask((rates) => rates.looks(taskRef(taskId, of))),
+    polls: (taskId, of) => ask((rates) => rates.polls(taskRef(taskId, of))),
     explain: (taskId, userId, of) => ask((rates) => rates.explain(taskRef(taskId, of), parseUserId('userId', userId))),
     apps: () => ask((rates) => rates.apps()),
     attention: () => ask((rates) => rates.attention()),

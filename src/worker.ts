@@ -1,12 +1,12 @@
 import { parseWorkerOptions } from './app/config/worker-options.ts'
-import type { Credentials } from './dingtalk/app.ts'
-import type { HealthReport } from './web/health.ts'
-import { createMetrics } from './ops/metrics.ts'
-import { createLogger, type Logger } from './ops/logger.ts'
 import { startWorker } from './app/worker.ts'
+import type { Credentials } from './dingtalk/app.ts'
+import { createLogger, type Logger } from './ops/logger.ts'
+import { createMetrics } from './ops/metrics.ts'
+import type { HealthReport } from './web/health.ts'
 
-export { TrackerError, type TrackerErrorCode } from './domain/errors.ts'
 export type { Credentials } from './dingtalk/app.ts'
+export { TrackerError, type TrackerErrorCode } from './domain/errors.ts'
 export type { HealthCheck, HealthReport } from './web/health.ts'
 
 /** A worker inside another program. What is left out has the default of the environment variable of the same meaning. */
@@ -20,11 +20,11 @@ export interface WorkerOptions {
   readonly apps: readonly WorkerApp[]
   /** Names and addresses in private networks that base URLs may lead to. Default: none but loopback that is written as such. */
   readonly privateHosts?: readonly string[]
-  /** How many looks a task gets in its 24 hours, the last one included; 1 to 500. Default 24. */
+  /** How many polls a task gets in its 24 hours, the last one included; 1 to 500. Default 24. */
   readonly pollsPerTask?: number
-  /** Looks under way at once. Default 50. */
+  /** Polls under way at once. Default 50. */
   readonly concurrency?: number
-  /** How long `close` lets running looks finish, in seconds. Default 25. */
+  /** How long `close` lets running polls finish, in seconds. Default 25. */
   readonly shutdownGraceSeconds?: number
   /** Days from a task's end until the names of its people are replaced by pseudonyms; the figures stay. Null: never. Default 90. */
   readonly retainDetailsDays?: number | null
@@ -54,7 +54,7 @@ export interface WorkerApp {
 }
 
 export interface EmbeddedWorker {
-  /** Resolves when looks are being made; rejects with `SCHEMA_MISMATCH` when the database needs `dingtalk-delivery migrate`. */
+  /** Resolves when polls are being made; rejects with `SCHEMA_MISMATCH` when the database needs `dingtalk-delivery migrate`. */
   readonly ready: Promise<void>
   health(): Promise<HealthReport>
   /** The metrics in Prometheus' text format. */

@@ -27,7 +27,7 @@ const AT = (poll) => `(sent_at + ${poll} * interval '1 hour' + (id % 3600) * int
 const STATEMENTS = [
   (tasks) => `
 INSERT INTO delivery_task (
-  app, task_id, agent_id, campaign, status, sent_at, deadline_at, tracked_at, adopted_at, recipients_known, poll_no, good_polls, next_poll_at,
+  app, task_id, agent_id, campaign, status, sent_at, deadline_at, tracked_at, scheduled_at, recipients_known, poll_no, good_polls, next_poll_at,
   last_good_requested_at, last_observed_at
 )
 SELECT 'default', (256271667526 + k)::text, '836390886', '${CAMPAIGN}', 'tracking', sent_at, sent_at + interval '24 hours', sent_at, sent_at, true,

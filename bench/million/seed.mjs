@@ -1,6 +1,6 @@
 /**
- * Fills a migrated database as three months of tracking would have: people are added as pending, then change as looks find out,
- * rows of looks and changes lie in the order of their time, and all goes through the triggers.
+ * Fills a migrated database as three months of tracking would have: people are added as pending, then change as polls find out,
+ * rows of polls and changes lie in the order of their time, and all goes through the triggers.
  */
 import { timingOf } from '../../dist/domain/poll-times.js'
 
@@ -73,9 +73,9 @@ SELECT
   CASE WHEN (c * ${TASKS_PER_CAMPAIGN} + k) % 400 = 7 THEN 'stopped' WHEN k % 20 = 3 THEN 'all read' ELSE 'some never read' END AS fate
 FROM generate_series(${first}, ${last}) AS c, generate_series(0, ${TASKS_PER_CAMPAIGN - 1}) AS k`,
 
-  // Every fiftieth look fails; the last one never, and the first three of a stopped task do.
+  // Every fiftieth poll fails; the last one never, and the first three of a stopped task do.
   () => `
-CREATE TEMP TABLE look ON COMMIT DROP AS
+CREATE TEMP TABLE poll ON COMMIT DROP AS
 SELECT id, poll_no, due_at, due_at + lag AS requested_at, due_at + lag + interval '180 ms' AS responded_at,
   fate <> 'stopped' AND (poll_no = ${LOOKS_PER_TASK} OR random() > 0.02) AS good
 FROM (
@@ -84,8 +84,8 @@ FROM (
   WHERE fate <> 'stopped' OR poll_no <= 3
 ) AS planned
 WHERE due_at < now()`,
-  () => 'CREATE INDEX ON look (id, requested_at) WHERE good',
-  () => 'ANALYZE look',
+  () => 'CREATE INDEX ON poll (id, requested_at) WHERE good',
+  () => 'ANALYZE poll',
 
   // Half of them within an hour and a half, the last ones after days.
   () => `
@@ -107,33 +107,33 @@ FROM (
   FROM (SELECT *, random() AS luck FROM task, generate_series(0, ${PEOPLE_PER_TASK - 1}) AS i) AS drawn
 ) AS given
 LEFT JOIN LATERAL (
-  SELECT * FROM look WHERE look.id = given.id AND good AND given.fate <> 'pending' ORDER BY requested_at LIMIT 1
+  SELECT * FROM poll WHERE poll.id = given.id AND good AND given.fate <> 'pending' ORDER BY requested_at LIMIT 1
 ) AS at_first ON true
 LEFT JOIN LATERAL (
-  SELECT * FROM look WHERE look.id = given.id AND good AND given.fate = 'read' AND requested_at > given.read_at ORDER BY requested_at LIMIT 1
+  SELECT * FROM poll WHERE poll.id = given.id AND good AND given.fate = 'read' AND requested_at > given.read_at ORDER BY requested_at LIMIT 1
 ) AS at_read ON true
 LEFT JOIN LATERAL (
-  SELECT * FROM look WHERE look.id = given.id AND good AND requested_at < at_read.requested_at ORDER BY requested_at DESC LIMIT 1
+  SELECT * FROM poll WHERE poll.id = given.id AND good AND requested_at < at_read.requested_at ORDER BY requested_at DESC LIMIT 1
 ) AS before ON true`,
   () => 'CREATE INDEX ON person (id)',
   () => 'ANALYZE person',
 
   // Whoever is finished is not looked at again.
   () => `
-DELETE FROM look USING (
+DELETE FROM poll USING (
   SELECT task.id, max(read_poll_no) AS last_poll_no FROM task JOIN person USING (id)
   WHERE task.fate = 'all read' GROUP BY task.id HAVING bool_and(person.fate <> 'read' OR read_poll_no IS NOT NULL)
-) AS complete WHERE look.id = complete.id AND poll_no > last_poll_no`,
+) AS complete WHERE poll.id = complete.id AND poll_no > last_poll_no`,
 
   () => `
 INSERT INTO delivery_task (
-  id, app, task_id, agent_id, campaign, status, reason_code, sent_at, deadline_at, tracked_at, adopted_at, recipients_known, poll_no, next_poll_at,
+  id, app, task_id, agent_id, campaign, status, reason_code, sent_at, deadline_at, tracked_at, scheduled_at, recipients_known, poll_no, next_poll_at,
   last_good_requested_at, last_observed_at, good_polls, delay_code, finished_at, pending, invalid, failed, forbidden, unread, read
 )
 SELECT
   id, app, task_id, '836390886', campaign, status,
   CASE status WHEN 'complete' THEN 'all_accounted_for' WHEN 'stopped' THEN 'parameters' WHEN 'expired' THEN 'window_over' END,
-  sent_at, sent_at + interval '24 hours', sent_at, sent_at + interval '1 second', true, looks,
+  sent_at, sent_at + interval '24 hours', sent_at, sent_at + interval '1 second', true, polls,
   CASE WHEN status = 'tracking' THEN coalesce(next_at, now() + interval '1 minute') END,
   last_good_requested_at, last_observed_at, good_looks, CASE WHEN status = 'tracking' AND id % 37 = 0 THEN 'call_rate' END,
   CASE status WHEN 'tracking' THEN NULL WHEN 'expired' THEN sent_at + interval '24 hours' ELSE last_look_at END,
@@ -146,9 +146,9 @@ FROM (
     END AS status
   FROM task
   JOIN (
-    SELECT id, count(*) AS looks, count(*) FILTER (WHERE good) AS good_looks, max(responded_at) AS last_look_at,
+    SELECT id, count(*) AS polls, count(*) FILTER (WHERE good) AS good_looks, max(responded_at) AS last_look_at,
       max(requested_at) FILTER (WHERE good) AS last_good_requested_at, max(responded_at) FILTER (WHERE good) AS last_observed_at
-    FROM look GROUP BY id
+    FROM poll GROUP BY id
   ) AS looked USING (id)
   JOIN (
     SELECT id,
@@ -200,8 +200,8 @@ SELECT
   CASE WHEN good THEN known.forbidden END, CASE WHEN good THEN known.unread + known.read - have_read END, CASE WHEN good THEN have_read END,
   coalesce(changed, 0), 0
 FROM (
-  SELECT look.*, task.fate, changed, coalesce(sum(newly_read) OVER (PARTITION BY id ORDER BY poll_no), 0) AS have_read
-  FROM look JOIN task USING (id)
+  SELECT poll.*, task.fate, changed, coalesce(sum(newly_read) OVER (PARTITION BY id ORDER BY poll_no), 0) AS have_read
+  FROM poll JOIN task USING (id)
   LEFT JOIN (
     SELECT id, poll_no, count(*) FILTER (WHERE is_read) AS newly_read, count(DISTINCT user_id) AS changed
     FROM (

@@ -1,19 +1,19 @@
-import { planLook } from '../../dist/domain/plan.js'
+import { planPoll } from '../../dist/domain/plan.js'
 import { timingOf } from '../../dist/domain/poll-times.js'
 import { createTracker } from '../../dist/index.js'
 import { openDatabase } from '../../dist/store/prisma.js'
-import { writeLooks } from '../../dist/store/write-polls.js'
+import { writePolls } from '../../dist/store/write-polls.js'
 import { median } from './measure.mjs'
 import { numberOf, PEOPLE_PER_TASK, settle, TASKS_PER_CAMPAIGN } from './seed.mjs'
 
-/** So many looks are written together when many tasks are due. */
+/** So many polls are written together when many tasks are due. */
 const GROUP = 200
 const NEWLY_READ = 4
 const timing = timingOf(24)
 
 /**
  * What marking changed campaigns costs: the same writes with the triggers and without, in turn.
- * First looks that add a hundred people each, then looks that find four more who have read, then looks that find nothing new.
+ * First polls that add a hundred people each, then polls that find four more who have read, then polls that find nothing new.
  */
 export async function measureWrites({ client, url, pairs }) {
   const tracker = createTracker({ databaseUrl: url })
@@ -33,9 +33,9 @@ export async function measureWrites({ client, url, pairs }) {
   await tracker.close()
   await close()
   const kinds = [
-    `${GROUP} first looks, ${PEOPLE_PER_TASK} new people each`,
-    `${GROUP} looks, ${NEWLY_READ} newly read each`,
-    `${GROUP} looks, nothing new`,
+    `${GROUP} first polls, ${PEOPLE_PER_TASK} new people each`,
+    `${GROUP} polls, ${NEWLY_READ} newly read each`,
+    `${GROUP} polls, nothing new`,
   ]
   console.log(`\nmedians of ${pairs} group writes each, marking campaigns or not`)
   kinds.forEach((kind, i) => {
@@ -91,11 +91,11 @@ async function trackSome(tracker, pair) {
 async function writeThree(prisma, tasks) {
   const times = []
   for (const read of [0, NEWLY_READ, NEWLY_READ]) {
-    const plans = tasks.map((task) => planLook(task, answer(task, read, times.length), 1, new Date(), timing))
+    const plans = tasks.map((task) => planPoll(task, answer(task, read, times.length), 1, new Date(), timing))
     const started = performance.now()
-    const written = await writeLooks(prisma, plans)
+    const written = await writePolls(prisma, plans)
     times.push(performance.now() - started)
-    if (written.some((each) => each !== 'stored')) throw new Error('a look was not stored')
+    if (written.some((each) => each !== 'stored')) throw new Error('a poll was not stored')
     plans.forEach((plan, i) => advance(tasks[i], plan))
   }
   return times
@@ -110,11 +110,11 @@ function answer({ key, sentAt }, read, number) {
   return { kind: 'observed', observation: { requestedAt, respondedAt, requestId: 'bench', people } }
 }
 
-/** As it would be loaded before the next look. */
+/** As it would be loaded before the next poll. */
 function advance(task, { changed, task: update, poll }) {
   const known = new Map(task.recipients.map((person) => [person.userId, person]))
   for (const person of changed) known.set(person.userId, person)
-  // An unread person whom the last good look listed was unread when it was asked for.
+  // An unread person whom the last successful poll listed was unread when it was asked for.
   const recipients = [...known.values()].map((person) =>
     person.state.kind === 'unread' && person.state.listed
       ? { ...person, state: { ...person.state, lastUnreadAt: update.lastGoodRequestedAt } }

@@ -142,7 +142,7 @@ BEGIN
         SELECT format('GRANT SELECT ON %s TO delivery_read', to_regclass('public.' || name))
         FROM unnest(ARRAY[
             'delivery_task_rates', 'delivery_campaign_rates', 'delivery_recipient_status', 'delivery_campaign_people',
-            'delivery_read_curve', 'delivery_looks', 'delivery_state_changes', 'delivery_app_usage', 'delivery_pair_status',
+            'delivery_read_curve', 'delivery_poll_history', 'delivery_looks', 'delivery_state_changes', 'delivery_app_usage', 'delivery_pair_status',
             'delivery_worker_status'
         ]) AS name
         WHERE to_regclass('public.' || name) IS NOT NULL

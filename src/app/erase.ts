@@ -1,11 +1,11 @@
-import type { QueueConfig } from './config/config.ts'
+import { type Erased, erase } from '../polling/erase.ts'
 import type { Person } from '../polling/ports.ts'
 import { openQueue } from '../queue/connection.ts'
-import { patiently } from '../queue/timeout.ts'
 import { scrubJobs } from '../queue/scrub-jobs.ts'
-import { type Erased, erase } from '../polling/erase.ts'
+import { withQueueTimeout } from '../queue/timeout.ts'
 import { beginErasure, erasePerson } from '../store/erase-people.ts'
 import { assertSchemaVersion, openDatabase } from '../store/prisma.ts'
+import type { QueueConfig } from './config/config.ts'
 
 export type { Erased } from '../polling/erase.ts'
 
@@ -24,7 +24,7 @@ export async function erasePersonEverywhere(databaseUrl: string, queueConfig: Qu
   try {
     // Nothing is begun while one of the two is away.
     await assertSchemaVersion(database.prisma)
-    await patiently(QUEUE_PATIENCE_MS, queue.it.waitUntilReady(), () => said)
+    await withQueueTimeout(QUEUE_PATIENCE_MS, queue.it.waitUntilReady(), () => said)
     return await erase(
       {
         store: {

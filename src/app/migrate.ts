@@ -1,8 +1,8 @@
-import type { Config } from './config/config.ts'
 import { TrackerError } from '../domain/errors.ts'
 import { isPostgres } from '../queue/connection.ts'
 import { migrateQueueSchema } from '../queue/schema.ts'
 import { migrate } from '../store/migrate.ts'
+import type { Config } from './config/config.ts'
 
 export interface Migrated {
   /** The migrations that were applied now, in order; empty when the database was up to date. */

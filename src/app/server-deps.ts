@@ -1,25 +1,25 @@
-import type { Config } from './config/config.ts'
 import { TrackerError } from '../domain/errors.ts'
+import { openIntakeDatabase } from '../intake/database.ts'
+import { within } from '../lib/timeout.ts'
+import { createDatabaseClock, keepMeasuring } from '../ops/clock.ts'
+import { createEventLog } from '../ops/event-log.ts'
+import { serverHealthOf } from '../ops/health.ts'
+import type { Logger } from '../ops/logger.ts'
+import type { Metrics } from '../ops/metrics.ts'
 import type { Tracking } from '../polling/ports.ts'
 import type { RateReader } from '../report/rates.ts'
-import type { HealthReport } from '../web/health.ts'
-import type { Metrics } from '../ops/metrics.ts'
-import type { Logger } from '../ops/logger.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { readGauges } from '../store/gauges.ts'
 import { openDatabase } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
 import { createResuming } from '../store/resume.ts'
-import { openTrackDoor } from '../intake/database.ts'
-import { createDatabaseClock, keepMeasuring } from '../ops/clock.ts'
-import { serverHealthOf } from '../ops/health.ts'
-import { createJournal } from '../ops/event-log.ts'
+import type { HealthReport } from '../web/health.ts'
+import type { Config } from './config/config.ts'
+import { budgetsOf, noDatabase, workerTiming } from './settings.ts'
 import { processGauges } from './worker-deps.ts'
-import { budgetsOf, noDatabase, paceOf } from './settings.ts'
-import { within } from '../lib/timeout.ts'
 
 /** What the HTTP API and the dashboard stand on: the database alone, so they answer whatever the queue does. */
-export interface Serving {
+export interface ServerDeps {
   readonly rates: RateReader
   readonly tracking: Tracking
   /** Monthly call budgets by app. */
@@ -34,7 +34,7 @@ export interface Serving {
 /** Connections of a server at most; a page asks half a dozen questions at once. */
 const MAX_CONNECTIONS = 8
 
-const GOODBYE_MS = 1_500
+const CLOSE_TIMEOUT_MS = 1_500
 
 /** As long as a statement may run on the server. A network that swallows everything would hold a caller for four attempts of 20 s each. */
 const PATIENCE_MS = 15_000
@@ -42,18 +42,18 @@ const PATIENCE_MS = 15_000
 /**
  * Opens the database for the server, and goes on while it is away.
  * @param metrics of a process that serves alone; null where a worker of the same process fills them
- * @param patienceMs how long one answer of the database is waited for; a task to track is answered within two seconds
+ * @param timeoutMs how long one answer of the database is waited for; a task to track is answered within two seconds
  * @throws {TrackerError} `INVALID_CONFIG` without a database
  */
-export function openServing(
+export function openServerDeps(
   config: Pick<Config, 'databaseUrl' | 'apps' | 'monthlyCallBudget' | 'pollsPerTask' | 'timeScale'>,
   log: Logger,
   metrics: Metrics | null,
-  patienceMs = PATIENCE_MS,
-): Serving {
+  timeoutMs = PATIENCE_MS,
+): ServerDeps {
   if (config.databaseUrl === null) throw noDatabase()
-  const journal = createJournal(log, null)
-  const failed = (error: unknown): void => journal.failed({ what: 'database connection', error })
+  const events = createEventLog(log, null)
+  const failed = (error: unknown): void => events.failed({ what: 'database connection', error })
   const database = openDatabase(config.databaseUrl, {
     max: MAX_CONNECTIONS,
     applicationName: 'dingtalk-delivery serve',
@@ -63,10 +63,10 @@ export function openServing(
   const store = createDeliveryStore(database)
   const resuming = createResuming(database.prisma)
   // Connections of its own: a task is taken however many pages are being counted, or refused within two seconds.
-  const door = openTrackDoor(config.databaseUrl)
-  const inTime = <T>(work: PromiseLike<T>): Promise<T> => within(patienceMs, work, () => noAnswer(patienceMs))
+  const door = openIntakeDatabase(config.databaseUrl)
+  const inTime = <T>(work: PromiseLike<T>): Promise<T> => within(timeoutMs, work, () => noAnswer(timeoutMs))
   const budgets = config.apps.length > 0 ? budgetsOf(config.apps) : budgetOfDefault(config.monthlyCallBudget)
-  const pace = paceOf(config)
+  const pace = workerTiming(config)
   const clock = createDatabaseClock(database.pool)
   const measuring = keepMeasuring(clock)
   const health = (): Promise<HealthReport> => serverHealthOf(database, clock, pace)
@@ -83,7 +83,7 @@ export function openServing(
       async track(request) {
         const [outcome] = await door.add([request])
         if (outcome === undefined) throw new TypeError('one request gives one result')
-        journal.tracked({ key: { app: request.app, taskId: request.taskId }, ...outcome })
+        events.tracked({ key: { app: request.app, taskId: request.taskId }, ...outcome })
         return outcome
       },
       cancel: (key) => inTime(store.cancel(key)),
@@ -93,7 +93,7 @@ export function openServing(
     async close() {
       void measuring.stop()
       // A database that does not answer is not waited for: the process ends without its goodbye.
-      await Promise.all([door.close(), within(GOODBYE_MS, database.close()).catch(() => undefined)])
+      await Promise.all([door.close(), within(CLOSE_TIMEOUT_MS, database.close()).catch(() => undefined)])
     },
   }
 }

@@ -1,11 +1,11 @@
-import type { Config } from './config/config.ts'
-import { HOUR_MS } from '../domain/delivery.ts'
-import { TrackerError } from '../domain/errors.ts'
-import type { AppLimits } from '../polling/ports.ts'
-import { longestGapMs, type Timing, timingOf } from '../domain/poll-times.ts'
 import type { DingTalkApp } from '../dingtalk/app.ts'
 import type { TokenTiming } from '../dingtalk/options.ts'
+import { HOUR_MS } from '../domain/delivery.ts'
+import { TrackerError } from '../domain/errors.ts'
+import { longestGapMs, type Timing, timingOf } from '../domain/poll-times.ts'
+import type { AppLimits } from '../polling/ports.ts'
 import type { Retention } from '../polling/retain.ts'
+import type { Config } from './config/config.ts'
 
 /** An app whose tasks are tracked, and how often DingTalk may be asked about them. */
 export interface TrackedApp extends DingTalkApp {
@@ -32,22 +32,22 @@ export interface WorkerConfig
 }
 
 /** Everything that the time scale divides, in real milliseconds. What guards processes and servers has a floor. */
-export interface Pace {
+export interface WorkerTiming {
   readonly timing: Timing
   /** New tasks are looked for this often. They are promised to start within 5 s of the sender's commit. */
-  readonly adoptEveryMs: number
+  readonly scheduleEveryMs: number
   readonly reconcileEveryMs: number
   /** Campaigns that changed are counted this often, so that reading them is fast. */
-  readonly settleEveryMs: number
-  /** A worker that takes no look off its queue for this long while looks are later than it is not well. A minute after it stopped that shows. */
+  readonly recountEveryMs: number
+  /** A worker that takes no poll off its queue for this long while polls are later than it is not well. A minute after it stopped that shows. */
   readonly overdueMs: number
-  /** An open task without a good look for this long missed one that was planned. */
+  /** An open task without a successful poll for this long missed one that was planned. */
   readonly blindMs: number
   /** A worker that is not well for this long, although database and queue answer, heals no more: lost timers are back long before. */
   readonly wedgedMs: number
   /** JavaScript that is blocked for this long at a time comes near to losing its locks. */
   readonly blockedMs: number
-  /** A dead worker's looks, and its lease on reconciling, wait this long for another one. */
+  /** A dead worker's polls, and its lease on reconciling, wait this long for another one. */
   readonly lockMs: number
   /** Workers say to each other that they run this often. */
   readonly beatEveryMs: number
@@ -58,16 +58,16 @@ export interface Pace {
   readonly tokens: Pick<TokenTiming, 'outageRetryMs' | 'refusalRetryMs'>
 }
 
-export function paceOf({ pollsPerTask, timeScale }: Pick<WorkerConfig, 'pollsPerTask' | 'timeScale'>): Pace {
+export function workerTiming({ pollsPerTask, timeScale }: Pick<WorkerConfig, 'pollsPerTask' | 'timeScale'>): WorkerTiming {
   const scaled = (ms: number, floorMs: number): number => Math.max(floorMs, ms / timeScale)
   const timing = timingOf(pollsPerTask, timeScale)
   const overdueMs = scaled(50_000, 5_000)
   const lockMs = scaled(30_000, 2_000)
   return {
     timing,
-    adoptEveryMs: scaled(1_000, 100),
+    scheduleEveryMs: scaled(1_000, 100),
     reconcileEveryMs: scaled(60_000, 500),
-    settleEveryMs: scaled(5_000, 500),
+    recountEveryMs: scaled(5_000, 500),
     overdueMs,
     blindMs: longestGapMs(timing) + overdueMs,
     wedgedMs: scaled(300_000, 5_000),
@@ -92,7 +92,7 @@ export function noDatabase(): TrackerError {
   return new TrackerError('INVALID_CONFIG', message)
 }
 
-/** For an app that no configuration names: its looks are refused before a call, and its tasks pause as one. */
+/** For an app that no configuration names: its polls are refused before a call, and its tasks pause as one. */
 const DEFAULT_LIMITS: AppLimits = { callsPerSecond: 15, monthlyBudget: null }
 
 export function limitsBy(apps: readonly TrackedApp[]): (app: string) => AppLimits {

@@ -1,29 +1,29 @@
 import { randomUUID } from 'node:crypto'
-import type { QueueConfig } from './config/config.ts'
-import type { DeliveryStore, Journal } from '../polling/ports.ts'
 import type { DingTalkApp } from '../dingtalk/app.ts'
 import { createDingTalkApi, type DingTalkApi } from '../dingtalk/client.ts'
-import type { Metrics, ProcessGauges } from '../ops/metrics.ts'
-import type { Closers } from './lifecycle.ts'
+import { createDatabaseClock, type DatabaseClock } from '../ops/clock.ts'
+import { createEventLog } from '../ops/event-log.ts'
 import type { Logger } from '../ops/logger.ts'
-import { type JobQueue, openQueue } from '../queue/connection.ts'
+import type { Metrics, ProcessGauges } from '../ops/metrics.ts'
 import { createPermits } from '../polling/permits.ts'
 import { type PollDeps, poll } from '../polling/poll.ts'
+import type { DeliveryStore, EventLog } from '../polling/ports.ts'
 import { createWorkerScope, type WorkerScope } from '../polling/worker-scope.ts'
 import { createWriteBreaker, type WriteBreaker } from '../polling/write-breaker.ts'
-import { createAppGate } from '../store/rate-limiter.ts'
+import { type JobQueue, openQueue } from '../queue/connection.ts'
 import { onRepeated } from '../store/database-errors.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { digestOf } from '../store/erase-people.ts'
 import { readGauges } from '../store/gauges.ts'
 import { type Database, openDatabase } from '../store/prisma.ts'
+import { createRateLimiter } from '../store/rate-limiter.ts'
 import { createWorkerBook } from '../store/worker-book.ts'
-import { createDatabaseClock, type DatabaseClock } from '../ops/clock.ts'
-import { createJournal } from '../ops/event-log.ts'
-import { budgetsOf, limitsBy, noDatabase, type Pace, type WorkerConfig } from './settings.ts'
+import type { QueueConfig } from './config/config.ts'
+import type { Closers } from './lifecycle.ts'
+import { budgetsOf, limitsBy, noDatabase, type WorkerConfig, type WorkerTiming } from './settings.ts'
 
 /** What a worker is told from outside. */
-export interface Outside {
+export interface HostDeps {
   readonly log: Logger
   readonly metrics: Metrics | null
   readonly closers: Closers
@@ -35,7 +35,7 @@ export interface Parts {
   readonly store: DeliveryStore
   readonly queueConfig: QueueConfig
   readonly queue: JobQueue
-  readonly journal: Journal
+  readonly events: EventLog
   readonly clock: DatabaseClock
   /** The database's time. */
   readonly now: () => Date
@@ -45,15 +45,15 @@ export interface Parts {
   readonly writes: WriteBreaker
   /** Probes what a new configuration may have repaired. */
   repaired(): Promise<void>
-  readonly look: (...args: [key: Parameters<typeof poll>[1], signal: AbortSignal]) => ReturnType<typeof poll>
+  readonly poll: (...args: [key: Parameters<typeof poll>[1], signal: AbortSignal]) => ReturnType<typeof poll>
 }
 
 /** @throws {TrackerError} `INVALID_CONFIG` without a database */
-export function openParts(config: WorkerConfig, pace: Pace, { log, metrics, closers }: Outside): Parts {
+export function openWorkerDeps(config: WorkerConfig, pace: WorkerTiming, { log, metrics, closers }: HostDeps): Parts {
   const { databaseUrl, queue: queueConfig } = config
   if (databaseUrl === null || queueConfig === null) throw noDatabase()
-  const journal = createJournal(log, metrics)
-  const failed = (what: string) => (error: unknown) => journal.failed({ what, error })
+  const events = createEventLog(log, metrics)
+  const failed = (what: string) => (error: unknown) => events.failed({ what, error })
 
   const database = openDatabase(databaseUrl, {
     onPoolError: failed('database connection'),
@@ -73,13 +73,13 @@ export function openParts(config: WorkerConfig, pace: Pace, { log, metrics, clos
   const agentIds = new Map(config.apps.map(({ name, agentId }) => [name, agentId]))
   const agentIdOf = (app: string): string | null => agentIds.get(app) ?? null
   const store = createDeliveryStore(database, { leaseMs: pace.lockMs, agentIdOf })
-  const gate = createAppGate(database, { probeLeaseMs: pace.probeLeaseMs, agentIdOf })
+  const gate = createRateLimiter(database, { probeLeaseMs: pace.probeLeaseMs, agentIdOf })
   const maxWaiting = Math.max(1, Math.floor(config.workerConcurrency / 2))
   const onRefundFailed = failed('giving unused calls back')
   const permits = createPermits({ gate, limitsOf: limitsBy(config.apps), now, maxWaiting, onRefundFailed })
   const book = createWorkerBook(database)
   const worker = createWorkerScope({
-    ...{ workerId: randomUUID(), apps: [...agentIds.keys()], book, timing: pace.timing, now, journal },
+    ...{ workerId: randomUUID(), apps: [...agentIds.keys()], book, timing: pace.timing, now, events },
     ...{ beatEveryMs: pace.beatEveryMs, probeLeaseMs: pace.probeLeaseMs },
   })
   const writes = createWriteBreaker({
@@ -88,11 +88,11 @@ export function openParts(config: WorkerConfig, pace: Pace, { log, metrics, clos
   })
   const api = openApi({ config, pace, clock, metrics })
   closers.add('DingTalk client', () => api.close())
-  const deps: PollDeps = { store, digest: digestOf, api, gate, permits, scopes: gate, worker, writes, timing: pace.timing, now, journal }
+  const deps: PollDeps = { store, digest: digestOf, api, gate, permits, scopes: gate, worker, writes, timing: pace.timing, now, events }
   return {
-    ...{ database, store, queueConfig, queue: queue.it, journal, clock, now, worker, writes },
+    ...{ database, store, queueConfig, queue: queue.it, events, clock, now, worker, writes },
     repaired: () => book.repaired(config.apps.map(({ name, agentId }) => ({ name, agentId }))),
-    async look(key, signal) {
+    async poll(key, signal) {
       await clock.ensure()
       return poll(deps, key, signal)
     },
@@ -108,7 +108,7 @@ export function processGauges({ pool }: Pick<Database, 'pool'>, clock: DatabaseC
 
 interface ApiNeeds {
   readonly config: WorkerConfig
-  readonly pace: Pace
+  readonly pace: WorkerTiming
   readonly clock: Pick<DatabaseClock, 'now' | 'uncertaintyMs'>
   readonly metrics: Metrics | null
 }

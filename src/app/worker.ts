@@ -1,45 +1,45 @@
 import { TrackerError } from '../domain/errors.ts'
-import type { HealthReport } from '../web/health.ts'
-import type { Metrics } from '../ops/metrics.ts'
-import { createClosers } from './lifecycle.ts'
-import type { Logger } from '../ops/logger.ts'
-import { createLookTimers } from '../queue/timers.ts'
-import { type LookWorker, startLookWorker } from '../queue/worker.ts'
-import { assertQueueSchema } from '../queue/schema.ts'
-import { adopt } from '../polling/schedule-tasks.ts'
-import { reconcile } from '../polling/reconcile.ts'
-import { createOldDetails } from '../store/old-details.ts'
-import { assertSchemaVersion } from '../store/prisma.ts'
-import { settleCampaigns } from '../store/recount-campaigns.ts'
+import { startInterval } from '../lib/interval.ts'
 import { keepMeasuring } from '../ops/clock.ts'
 import { watchEventLoop } from '../ops/event-loop.ts'
 import { healthOf } from '../ops/health.ts'
-import { startInterval } from '../lib/interval.ts'
-import { type Outside, openParts, type Parts } from './worker-deps.ts'
-import { type Pace, paceOf, retentionOf, type WorkerConfig } from './settings.ts'
+import type { Logger } from '../ops/logger.ts'
+import type { Metrics } from '../ops/metrics.ts'
 import { watchOver } from '../ops/watchdog.ts'
+import { reconcile } from '../polling/reconcile.ts'
+import { schedule } from '../polling/schedule-tasks.ts'
+import { assertQueueSchema } from '../queue/schema.ts'
+import { createPollTimers } from '../queue/timers.ts'
+import { type PollWorker, startPollWorker } from '../queue/worker.ts'
+import { createOldDetails } from '../store/old-details.ts'
+import { assertSchemaVersion } from '../store/prisma.ts'
+import { recountCampaigns } from '../store/recount-campaigns.ts'
+import type { HealthReport } from '../web/health.ts'
+import { createClosers } from './lifecycle.ts'
+import { retentionOf, type WorkerConfig, type WorkerTiming, workerTiming } from './settings.ts'
+import { type HostDeps, openWorkerDeps, type Parts } from './worker-deps.ts'
 
 export interface RunningWorker {
   /**
-   * Resolves when looks are being made. Waits for a database that is away.
+   * Resolves when polls are being made. Waits for a database that is away.
    * Rejects with `SCHEMA_MISMATCH` when the database is of another version: starting would write half-truths.
    */
   readonly ready: Promise<void>
   health(): Promise<HealthReport>
   /**
-   * Resolves, with what is wrong, when looks are due and this worker has taken none for minutes although its servers answer. It does not heal:
+   * Resolves, with what is wrong, when polls are due and this worker has taken none for minutes although its servers answer. It does not heal:
    * a program that runs nothing else should end, and be started again.
    */
   readonly wedged: Promise<string>
-  /** Lets the looks that run finish, then closes everything, within `shutdownGraceSeconds`. Safe to call twice. */
+  /** Lets the polls that run finish, then closes everything, within `shutdownGraceSeconds`. Safe to call twice. */
   close(): Promise<void>
 }
 
 /** Between two attempts to reach a database that is away at the start. */
 const START_RETRY_MS = 1_000
 /** How long the watchdog waits for one answer: a server that is slower is not what it watches for. */
-const WATCH_PATIENCE_MS = 5_000
-/** Of the grace, kept for closing connections after the looks. */
+const WATCH_TIMEOUT_MS = 5_000
+/** Of the grace, kept for closing connections after the polls. */
 const CLOSING_SHARE = 0.2
 
 /**
@@ -48,25 +48,25 @@ const CLOSING_SHARE = 0.2
  */
 export function startWorker(config: WorkerConfig, log: Logger, options: { readonly metrics?: Metrics } = {}): RunningWorker {
   warnAbout(config, log)
-  const pace = paceOf(config)
-  const outside: Outside = { log, metrics: options.metrics ?? null, closers: createClosers(log) }
-  const parts = openParts(config, pace, outside)
+  const pace = workerTiming(config)
+  const outside: HostDeps = { log, metrics: options.metrics ?? null, closers: createClosers(log) }
+  const parts = openWorkerDeps(config, pace, outside)
   const eventLoop = watchEventLoop()
   outside.closers.add('event loop watch', () => eventLoop.stop())
   const wedged = promised<string>()
   let closing: Promise<void> | null = null
-  let looks: LookWorker | null = null
+  let polls: PollWorker | null = null
 
   async function begin(): Promise<void> {
     await databaseReady(parts, () => closing !== null)
     if (closing !== null) return
-    looks = run(parts, pace, config, outside)
-    const watchdog = watchOver({ ...parts, patienceMs: WATCH_PATIENCE_MS }, looks, pace, wedged.resolve)
+    polls = run(parts, pace, config, outside)
+    const watchdog = watchOver({ ...parts, timeoutMs: WATCH_TIMEOUT_MS }, polls, pace, wedged.resolve)
     outside.closers.add('watchdog', () => void watchdog.stop())
     log.info({ queue: parts.queueConfig.backend, concurrency: config.workerConcurrency }, 'worker ready')
   }
 
-  const health = (): Promise<HealthReport> => healthOf({ ...parts, eventLoop }, closing === null ? looks : null, pace)
+  const health = (): Promise<HealthReport> => healthOf({ ...parts, eventLoop }, closing === null ? polls : null, pace)
   options.metrics?.onHealth(async () => (await health()).checks)
 
   const ready = begin()
@@ -104,17 +104,17 @@ async function databaseReady(parts: Parts, isClosing: () => boolean): Promise<vo
       return
     } catch (error) {
       if (error instanceof TrackerError && error.code === 'SCHEMA_MISMATCH') throw error
-      parts.journal.failed({ what: 'reaching the database, which will be tried again,', error })
+      parts.events.failed({ what: 'reaching the database, which will be tried again,', error })
       await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS))
     }
   }
 }
 
-/** Adopter, reconciler, settler and looks; closed in reverse. */
-function run(parts: Parts, pace: Pace, config: WorkerConfig, { closers }: Outside): LookWorker {
-  const { store, journal, now } = parts
-  const deps = { store, timers: createLookTimers(parts.queue, now), timing: pace.timing, now, journal }
-  const failed = (what: string) => (error: unknown) => journal.failed({ what, error })
+/** Scheduler, reconciler, recounter and polls; closed in reverse. */
+function run(parts: Parts, pace: WorkerTiming, config: WorkerConfig, { closers }: HostDeps): PollWorker {
+  const { store, events, now } = parts
+  const deps = { store, timers: createPollTimers(parts.queue, now), timing: pace.timing, now, events }
+  const failed = (what: string) => (error: unknown) => events.failed({ what, error })
   let isRepaired = false
   const beat = startInterval(
     pace.beatEveryMs,
@@ -132,36 +132,36 @@ function run(parts: Parts, pace: Pace, config: WorkerConfig, { closers }: Outsid
   })
   const measuring = keepMeasuring(parts.clock)
   closers.add('clock', () => void measuring.stop())
-  const adopter = startInterval(pace.adoptEveryMs, () => adopt(deps), failed('planning new tasks'))
-  closers.add('adopter', () => adopter.stop())
+  const scheduler = startInterval(pace.scheduleEveryMs, () => schedule(deps), failed('planning new tasks'))
+  closers.add('scheduler', () => scheduler.stop())
   const graceMs = pace.reconcileEveryMs
   const old = { store: createOldDetails(parts.database), retention: retentionOf(config) }
   const reconciler = startInterval(pace.reconcileEveryMs, () => reconcile({ ...deps, old, graceMs }), failed('reconciling'))
   closers.add('reconciler', () => reconciler.stop())
-  const settler = startInterval(pace.settleEveryMs, () => settleCampaigns(parts.database), failed('counting campaigns'))
-  closers.add('settler', () => settler.stop())
+  const recounter = startInterval(pace.recountEveryMs, () => recountCampaigns(parts.database), failed('counting campaigns'))
+  closers.add('recounter', () => recounter.stop())
 
-  const looks = startLookWorker({
+  const polls = startPollWorker({
     address: parts.queueConfig,
     concurrency: config.workerConcurrency,
     lockMs: pace.lockMs,
-    look: parts.look,
+    poll: parts.poll,
     async track(request) {
-      for (const tracked of await store.track([request])) journal.tracked(tracked)
-      adopter.poke()
+      for (const tracked of await store.track([request])) events.tracked(tracked)
+      scheduler.runNow()
     },
     now,
-    journal,
+    events,
   })
-  closers.add('looks', () => finish(looks, config.shutdownGraceSeconds * 1_000))
-  return looks
+  closers.add('polls', () => finish(polls, config.shutdownGraceSeconds * 1_000))
+  return polls
 }
 
-/** Looks that run may finish; those that cannot (DingTalk does not answer) are given up in time to close the rest. */
-async function finish(looks: LookWorker, graceMs: number): Promise<void> {
-  const patience = setTimeout(() => looks.abort(), graceMs * (1 - CLOSING_SHARE))
+/** Polls that run may finish; those that cannot (DingTalk does not answer) are given up in time to close the rest. */
+async function finish(polls: PollWorker, graceMs: number): Promise<void> {
+  const patience = setTimeout(() => polls.abort(), graceMs * (1 - CLOSING_SHARE))
   try {
-    await looks.close()
+    await polls.close()
   } finally {
     clearTimeout(patience)
   }

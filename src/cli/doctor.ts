@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander'
-import type { Finding } from '../lib/finding.ts'
 import { parseApp, parseTaskId } from '../intake/track-request.ts'
+import type { Finding } from '../lib/finding.ts'
 import type { AddCommand } from './command.ts'
 import { configWithEmbedded } from './embedded.ts'
 import { type Column, plainText, renderTable } from './text/table.ts'
@@ -14,7 +14,7 @@ interface DoctorOptions {
 export const addDoctor: AddCommand = (program, context, run) => {
   program
     .command('doctor')
-    .description('check database, schema, queue, credentials, clock, late looks and problems, and say what to fix')
+    .description('check database, schema, queue, credentials, clock, late polls and problems, and say what to fix')
     .option('--task <id>', 'look at this task as well: why it cannot be polled, or why it ended')
     .option('--app <name>', 'the app, where several have a task of this id')
     .option('--json', 'print the findings as JSON')

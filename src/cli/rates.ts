@@ -1,7 +1,7 @@
 import type { Colors } from 'picocolors/types.js'
+import type { Detail } from '../domain/messages.ts'
 import { type Cell, toCsv } from '../report/csv.ts'
 import { sqlNameOf } from '../report/fields.ts'
-import type { Detail } from '../domain/messages.ts'
 import type { CampaignRates, RateColumns, TaskRates } from '../report/rates.ts'
 import { readBar, SHORT_BAR_WIDTH } from './text/rate.ts'
 import { type Column, plainText, renderTable } from './text/table.ts'

@@ -1,6 +1,6 @@
 import { Option } from 'commander'
-import { everything } from '../report/all-pages.ts'
 import { TrackerError } from '../domain/errors.ts'
+import { everything } from '../report/all-pages.ts'
 import type { CampaignFilter, CampaignRates, RateReader, TaskRates } from '../report/rates.ts'
 import { type CampaignView, describeCampaign, loadCampaign } from './campaign.ts'
 import type { AddCommand } from './command.ts'
@@ -168,7 +168,7 @@ function tabled<Row extends Printable<Row> & Observed>(
   }
 }
 
-const LEGEND = '"Read" is of those it was delivered to, as of the last look.'
+const LEGEND = '"Read" is of those it was delivered to, as of the final poll.'
 
 function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`

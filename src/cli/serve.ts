@@ -5,7 +5,7 @@ import { configWithEmbedded, requireDatabase } from './embedded.ts'
 export const addServe: AddCommand = (program, context, run) => {
   program
     .command('serve')
-    .description('the HTTP API and the dashboard on PORT; a worker elsewhere makes the looks')
+    .description('the HTTP API and the dashboard on PORT; a worker elsewhere makes the polls')
     .addHelpText('after', '\nExample:\n  $ DATABASE_URL=postgres://… dingtalk-delivery serve')
     .action(
       run(async () => {

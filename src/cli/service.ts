@@ -1,10 +1,10 @@
 import { type Config, describeConfig } from '../app/config/config.ts'
-import { type HealthReport, type HealthServer, startHealthServer } from '../web/health.ts'
-import { createMetrics, type Metrics } from '../ops/metrics.ts'
-import { type HttpServer, startHttpServer } from '../web/server.ts'
 import { type Closers, createClosers, runUntilSignal } from '../app/lifecycle.ts'
-import { createLogger, type Logger } from '../ops/logger.ts'
 import type { RunningWorker } from '../app/worker.ts'
+import { createLogger, type Logger } from '../ops/logger.ts'
+import { createMetrics, type Metrics } from '../ops/metrics.ts'
+import { type HealthReport, type HealthServer, startHealthServer } from '../web/health.ts'
+import { type HttpServer, startHttpServer } from '../web/server.ts'
 import type { Context } from './context.ts'
 import { packageVersion } from './version.ts'
 
@@ -55,7 +55,7 @@ export interface OpenedWorker {
   readonly wedged: Promise<number>
 }
 
-/** A worker with `/livez`, `/readyz` and `/metrics`, which are up before it and until after it. Waits until looks are being made. */
+/** A worker with `/livez`, `/readyz` and `/metrics`, which are up before it and until after it. Waits until polls are being made. */
 export async function openWorker(
   context: Context,
   config: Config,
@@ -86,7 +86,7 @@ export async function openWorker(
 
 /** A supervisor starts the process again, and a new one is well. */
 function wedged(detail: string, log: Logger): number {
-  log.fatal({ detail }, 'this worker takes no more looks, and ends to be started again')
+  log.fatal({ detail }, 'this worker takes no more polls, and ends to be started again')
   return 1
 }
 
@@ -102,9 +102,9 @@ const ANSWERING_SHARE = 0.5
 export async function openServer(config: Config, service: Service, context: Context, shared: Shared | null = null): Promise<HttpServer> {
   const { log, closers } = service
   if (shared === null) sayWhatStarts(context, config, service)
-  const { openServing } = await import('../app/server-deps.ts')
+  const { openServerDeps } = await import('../app/server-deps.ts')
   const metrics = shared?.metrics ?? createMetrics()
-  const serving = openServing(config, log, shared === null ? metrics : null)
+  const serving = openServerDeps(config, log, shared === null ? metrics : null)
   closers.add('database of the server', () => serving.close())
   const { rates, tracking, budgets, now } = serving
   const { host, port, apiToken, allowedHosts, pollsPerTask, shutdownGraceSeconds } = config

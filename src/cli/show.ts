@@ -19,7 +19,7 @@ Examples:
 export const addShow: AddCommand = (program, context, run) => {
   program
     .command('show')
-    .description('one task: status, read rate and curve, time to read, who has not read, looks')
+    .description('one task: status, read rate and curve, time to read, who has not read, polls')
     .argument('<task-id>', 'the task')
     .option('--app <name>', 'the app, where several have a task of this id')
     .option('--json', 'print the task, its curve, time to read and all its looks as JSON')

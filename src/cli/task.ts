@@ -1,10 +1,10 @@
 import { answerText, delayText, endReasonText, problemOfDelay, problemRemedy, problemText, type Stored } from '../domain/messages.ts'
-import type { CurvePoint, Look, RateReader, TaskRates, TaskRef } from '../report/rates.ts'
+import type { CurvePoint, Poll, RateReader, TaskRates, TaskRef } from '../report/rates.ts'
 import { type Figures, NAMES_SHOWN, namesFact, rateFacts, readCurve, timeFacts, unreadFact } from './figures.ts'
 import type { Display } from './rates.ts'
 import { severalApps, unknownTask } from './reads.ts'
 import { type Fact, renderFacts } from './text/facts.ts'
-import { looksTable, nextLooksInWords } from './text/polls.ts'
+import { describeNextPolls, pollsTable } from './text/polls.ts'
 import { joinSections } from './text/sections.ts'
 import { scaleOf } from './text/sparkline.ts'
 import { plainText } from './text/table.ts'
@@ -13,18 +13,18 @@ import { showDistance, showTime } from './text/time.ts'
 /** One task in full. */
 export interface TaskView extends Figures {
   readonly task: TaskRates
-  readonly looks: readonly Look[]
+  readonly polls: readonly Poll[]
   readonly curve: readonly CurvePoint[]
 }
 
-/** The latest looks tell how it goes; all of them are in the table delivery_poll. */
+/** The latest polls tell how it goes; all of them are in the table delivery_poll. */
 const LOOKS_SHOWN = 6
 
 export async function loadTask(reader: RateReader, ref: TaskRef): Promise<TaskView> {
   const task = await reader.task(ref).catch(unknownTask(ref.taskId)).catch(severalApps)
   const key = { taskId: task.taskId, app: task.app }
-  const [looks, curve, { band, timeToRead }, forbidden, unread, unreadAsOf] = await Promise.all([
-    reader.looks(key),
+  const [polls, curve, { band, timeToRead }, forbidden, unread, unreadAsOf] = await Promise.all([
+    reader.polls(key),
     reader.curve(key),
     reader.readTimes(key),
     reader.forbidden(key),
@@ -32,37 +32,37 @@ export async function loadTask(reader: RateReader, ref: TaskRef): Promise<TaskVi
     reader.unreadAsOf(key),
   ])
   const names = unread.slice(0, NAMES_SHOWN).map(({ userId }) => userId)
-  return { task, looks, curve, band, timeToRead, forbidden, unread: names, unreadAsOf }
+  return { task, polls, curve, band, timeToRead, forbidden, unread: names, unreadAsOf }
 }
 
-export function taskAsJson({ task, looks, curve, timeToRead, forbidden, unreadAsOf }: TaskView): string {
-  return JSON.stringify({ ...task, unreadAsOf, timeToRead, curve, forbiddenReasons: forbidden, looks }, null, 2)
+export function taskAsJson({ task, polls, curve, timeToRead, forbidden, unreadAsOf }: TaskView): string {
+  return JSON.stringify({ ...task, unreadAsOf, timeToRead, curve, forbiddenReasons: forbidden, polls }, null, 2)
 }
 
-/** @param pollsPerTask of this command's settings, for the looks that are planned */
+/** @param pollsPerTask of this command's settings, for the polls that are planned */
 export function describeTask(view: TaskView, now: Date, pollsPerTask: number, display: Display): string {
-  const { task, looks } = view
+  const { task, polls } = view
   const span = { from: task.sentAt, until: task.deadlineAt, now, scale: scaleOf(task), ends: { from: 'sent', until: 'deadline' } }
   const command = `dingtalk-delivery unread ${task.taskId}`
   const facts = renderFacts([...taskFacts(task, now), ...rateFacts(task, display)], display)
   const reading = renderFacts([...timeFacts(view, span), unreadFact(task, view, command)], display)
-  const table = looks.length === 0 ? null : looksTable(looks.slice(-LOOKS_SHOWN), now, display)
+  const table = polls.length === 0 ? null : pollsTable(polls.slice(-LOOKS_SHOWN), now, display)
   return joinSections(
     [
       { text: facts, spare: 0 },
       { text: readCurve(task, view, span, display), spare: 1 },
       { text: reading, spare: 2 },
       { text: table, spare: 4 },
-      { text: looksFacts(task, pollsPerTask, now, display), spare: 3 },
+      { text: pollFacts(task, pollsPerTask, now, display), spare: 3 },
     ],
     display.height,
   )
 }
 
-function looksFacts(task: TaskRates, pollsPerTask: number, now: Date, display: Display): string {
+function pollFacts(task: TaskRates, pollsPerTask: number, now: Date, display: Display): string {
   const facts: Fact[] = [
-    ['Looks', looksInWords(task)],
-    ['Next looks', nextLooksInWords(task, pollsPerTask, now)],
+    ['Polls', describePolls(task)],
+    ['Next polls', describeNextPolls(task, pollsPerTask, now)],
   ]
   return renderFacts(facts, display)
 }
@@ -120,14 +120,14 @@ function sentInWords({ sentAt, sentAtGiven }: TaskRates, now: Date): string {
   return sentAtGiven ? sent : `${sent} (assumed: the time of the enqueue, since the send time was not given)`
 }
 
-/** All figures are as of the last good look; of a task that has ended nothing newer will ever be known. */
+/** All figures are as of the last successful poll; of a task that has ended nothing newer will ever be known. */
 function asOfInWords({ lastObservedAt, status }: TaskRates, now: Date): string {
   if (lastObservedAt === null) return status === 'tracking' ? 'nothing is known yet' : 'nothing was ever known'
   const shown = `${showTime(lastObservedAt)}, ${showDistance(lastObservedAt, now)}`
   return status === 'expired' || status === 'stopped' || status === 'cancelled' ? `${shown}; who read later is not known` : shown
 }
 
-function looksInWords({ polls, goodPolls, calls }: TaskRates): string {
+function describePolls({ polls, goodPolls, calls }: TaskRates): string {
   const made = polls === goodPolls ? `${polls}` : `${polls}, of which ${goodPolls} brought an answer`
   return calls === polls ? made : `${made}; ${calls} calls`
 }

@@ -4,8 +4,8 @@ import { InvalidInputError, TrackerError } from '../domain/errors.ts'
 import { show } from '../domain/quote.ts'
 import type { ComparedField, StoredFields } from '../domain/track-outcome.ts'
 import { parseRecipient } from '../intake/track-request.ts'
-import { readUserList, type UserLine } from '../intake/user-list.ts'
 import { type OpenTracker, openTracker, type Taken } from '../intake/tracker.ts'
+import { readUserList, type UserLine } from '../intake/user-list.ts'
 import type { AddCommand } from './command.ts'
 import { configWithEmbedded } from './embedded.ts'
 
@@ -163,7 +163,7 @@ function userAt({ line, value }: UserLine, field: string): string {
   }
 }
 
-/** Digits alone are epoch milliseconds; everything else is checked where all doors check it. */
+/** Digits alone are epoch milliseconds; everything else is checked where all ways to enqueue check it. */
 function timeOf(text: string | undefined): string | number | undefined {
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : text
 }

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander'
+import { parseTaskId } from '../intake/track-request.ts'
 import { everything } from '../report/all-pages.ts'
 import type { CampaignRates, CampaignRef, RateReader, RecipientStatus, TaskRates, TaskRef } from '../report/rates.ts'
-import { parseTaskId } from '../intake/track-request.ts'
 import type { AddCommand } from './command.ts'
 import { formatOption } from './options.ts'
 import { type Display, type Format, type Listing, render } from './rates.ts'
@@ -127,7 +127,7 @@ function summaryOf(of: Audience['of'], wanted: Wanted, at: Date | null): string 
   return `${of.unread} unread of ${of.delivered} delivered, ${asOf}.${endOf(of)}${hidden}${removed}`
 }
 
-/** "Unread" ends with the last look. Who reads later is not known to anybody. */
+/** "Unread" ends with the final poll. Who reads later is not known to anybody. */
 function endOf(of: Audience['of']): string {
   const isOver = 'status' in of ? of.status !== 'tracking' && of.status !== 'complete' : of.openTasks === 0 && of.unread > 0
   if (!isOver) return ''

@@ -120,7 +120,7 @@ function failureOf(error: unknown, closing: AbortSignal): TokenFailure {
   }
 }
 
-/** What a look reports when a token was refused and another one does not help, or cannot be had. */
+/** What a poll reports when a token was refused and another one does not help, or cannot be had. */
 export function tokenRefused(code: string, message: string, renewable: boolean): TokenFailure {
   const what = renewable
     ? 'DingTalk refused a fresh access token'

@@ -1,6 +1,6 @@
 import type { Answer, Refusal } from '../domain/delivery.ts'
-import type { SendResult, SendResultApi, SendResultQuery } from '../polling/ports.ts'
 import { NO_AGENT_ID_CODE, problemCodeOf, TOKEN_REFUSED_CODE, UNKNOWN_APP_CODE } from '../domain/problems.ts'
+import type { SendResult, SendResultApi, SendResultQuery } from '../polling/ports.ts'
 import { createTokenSource, fixedTokenSource, type Lease, type TokenSource, tokenRefused } from './access-token.ts'
 import type { DingTalkApp } from './app.ts'
 import { checkBaseUrl } from './hosts.ts'
@@ -18,8 +18,8 @@ export type DingTalkApi = SendResultApi & {
 }
 
 /**
- * DingTalk's getsendresult for a set of apps, each with its own token. Makes no call before the first look.
- * One look makes at most two getsendresult and two token calls, each bounded by `http.deadlineMs`.
+ * DingTalk's getsendresult for a set of apps, each with its own token. Makes no call before the first poll.
+ * One poll makes at most two getsendresult and two token calls, each bounded by `http.deadlineMs`.
  * @throws Error where a base URL of an app is not acceptable, see `checkBaseUrl`
  */
 export function createDingTalkApi(apps: ReadonlyMap<string, DingTalkApp>, options: DingTalkApiOptions = {}): DingTalkApi {
@@ -31,7 +31,7 @@ export function createDingTalkApi(apps: ReadonlyMap<string, DingTalkApp>, option
     async sendResult(query, signal) {
       signal.throwIfAborted()
       const caller = callers.get(query.app)
-      return caller === undefined ? { answer: unknownApp(query.app, settings.now()), calls: 0 } : look(caller, query, signal)
+      return caller === undefined ? { answer: unknownApp(query.app, settings.now()), calls: 0 } : poll(caller, query, signal)
     },
     async checkToken(app, signal) {
       const caller = callers.get(app)
@@ -46,7 +46,7 @@ export function createDingTalkApi(apps: ReadonlyMap<string, DingTalkApp>, option
   }
 }
 
-/** What the looks of one app share. */
+/** What the polls of one app share. */
 interface Caller {
   readonly app: DingTalkApp
   readonly http: Http
@@ -97,7 +97,7 @@ function unknownApp(app: string, now: Date): Refusal {
   return refusalOf({ code: UNKNOWN_APP_CODE, message: `there is no app named ${JSON.stringify(app)}`, requestedAt: now, respondedAt: null })
 }
 
-async function look(caller: Caller, query: SendResultQuery, signal: AbortSignal): Promise<SendResult> {
+async function poll(caller: Caller, query: SendResultQuery, signal: AbortSignal): Promise<SendResult> {
   const agentId = query.agentId ?? caller.app.agentId
   if (agentId === null) {
     const message = `neither the task nor the app ${JSON.stringify(query.app)} has an agent id`

@@ -1,6 +1,6 @@
 import type { Answer, Forbidden, ListedState, Refusal } from './delivery.ts'
-import { joinForbidden } from './merge.ts'
 import { isLabel, isUserId, MAX_USER_ID } from './field-rules.ts'
+import { joinForbidden } from './merge.ts'
 
 /** When one exchange with DingTalk began and ended. */
 export interface Exchange {
@@ -57,7 +57,7 @@ function refusal(code: string, message: string, requestId: string | null, exchan
   return { kind: 'refused', code: storable(code, MAX_ID), message: storable(message, MAX_MESSAGE), requestId, ...exchange }
 }
 
-/** Text that PostgreSQL can hold: no NUL, no half of a surrogate pair. One such letter would fail the write of everybody's looks. */
+/** Text that PostgreSQL can hold: no NUL, no half of a surrogate pair. One such letter would fail the write of everybody's polls. */
 function storable(text: string, maxLength: number): string {
   return text.slice(0, maxLength).replaceAll('\u0000', ' ').toWellFormed()
 }

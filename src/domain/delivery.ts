@@ -41,9 +41,9 @@ export interface Forbidden {
 
 export interface Unread {
   readonly kind: 'unread'
-  /** When the request of the last good look that listed the person as unread was sent. */
+  /** When the request of the last successful poll that listed the person as unread was sent. */
   readonly lastUnreadAt: Date
-  /** The task's last good look listed the person as unread; false once an answer left them out. */
+  /** The task's last successful poll listed the person as unread; false once an answer left them out. */
   readonly listed: boolean
 }
 
@@ -158,14 +158,14 @@ export type ListedState =
   | { readonly kind: 'failed' }
   | { readonly kind: 'invalid' }
 
-/** What came back from DingTalk for one look. */
+/** What came back from DingTalk for one poll. */
 export type Answer =
   | { readonly kind: 'observed'; readonly observation: Observation }
   /** errcode 0 but no lists (`send_result` missing, null or empty): no information, no failure. */
   | { readonly kind: 'empty'; readonly requestedAt: Date; readonly respondedAt: Date; readonly requestId: string | null }
   | Refusal
 
-/** A look that brought no lists. */
+/** A poll that brought no lists. */
 export interface Refusal {
   readonly kind: 'refused'
   readonly requestedAt: Date

@@ -1,6 +1,6 @@
 import { MINUTE_MS } from './delivery.ts'
 
-/** What a request to track may hold: the check at the doors (`track-request.ts`) and its schema (`track-schema.ts`) are both made of these. */
+/** What a request to track may hold: the check at the ways to enqueue (`track-request.ts`) and its schema (`track-schema.ts`) are both made of these. */
 
 export const TRACK_FIELDS = ['taskId', 'agentId', 'app', 'userIds', 'campaign', 'sentAt'] as const
 

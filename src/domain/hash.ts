@@ -1,5 +1,5 @@
 /**
- * 53-bit FNV-style hash (cyrb53 by bryc, public domain). Not for secrets: it spreads looks and compares sets of names,
+ * 53-bit FNV-style hash (cyrb53 by bryc, public domain). Not for secrets: it spreads polls and compares sets of names,
  * and it gives the same number on every machine and in every release.
  */
 export function hash53(text: string): number {

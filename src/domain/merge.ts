@@ -16,33 +16,33 @@ export interface Merged {
 /**
  * Joins what an observation says about one person into what is known.
  * @param listed null when no list of the answer names the person
- * @param newest no later good look of the task is known; an answer that comes late is no witness for "still unread"
+ * @param newest no later successful poll of the task is known; an answer that comes late is no witness for "still unread"
  */
-export function mergeRecipient(known: Recipient, listed: ListedState | null, look: Observation, newest: boolean): Merged {
+export function mergeRecipient(known: Recipient, listed: ListedState | null, poll: Observation, newest: boolean): Merged {
   if (listed === null) {
     const { state } = known
     // Not named any more: keep what was seen, and when; the bracket must not move on without a witness.
-    const kept = state.kind === 'unread' && state.listed && look.requestedAt > state.lastUnreadAt
+    const kept = state.kind === 'unread' && state.listed && poll.requestedAt > state.lastUnreadAt
     return { recipient: kept ? { ...known, state: { ...state, listed: false } } : known, anomaly: false }
   }
   return {
     recipient: {
       userId: known.userId,
-      firstSeenAt: earliest(known.firstSeenAt, look.respondedAt),
-      state: join(known.state, stateOf(listed, look, newest)),
+      firstSeenAt: earliest(known.firstSeenAt, poll.respondedAt),
+      state: join(known.state, stateOf(listed, poll, newest)),
     },
-    anomaly: RANK[listed.kind] < RANK[known.state.kind] && isContradiction(known.state, look),
+    anomaly: RANK[listed.kind] < RANK[known.state.kind] && isContradiction(known.state, poll),
   }
 }
 
 /** An answer that is older than what is known does not contradict it. */
-function isContradiction(known: RecipientState, look: Observation): boolean {
-  return known.kind !== 'read' || look.requestedAt >= known.firstReadAt
+function isContradiction(known: RecipientState, poll: Observation): boolean {
+  return known.kind !== 'read' || poll.requestedAt >= known.firstReadAt
 }
 
-function stateOf(listed: ListedState, look: Observation, newest: boolean): RecipientState {
-  if (listed.kind === 'unread') return { kind: 'unread', lastUnreadAt: look.requestedAt, listed: newest }
-  if (listed.kind === 'read') return { kind: 'read', lastUnreadAt: null, firstReadAt: look.respondedAt }
+function stateOf(listed: ListedState, poll: Observation, newest: boolean): RecipientState {
+  if (listed.kind === 'unread') return { kind: 'unread', lastUnreadAt: poll.requestedAt, listed: newest }
+  if (listed.kind === 'read') return { kind: 'read', lastUnreadAt: null, firstReadAt: poll.respondedAt }
   return listed
 }
 

@@ -10,7 +10,7 @@ const problems = {
   },
   unknown_code: {
     title: (problem) => say`DingTalk answered with a code that is not known here${when(problem.text('said'), (said) => say`: ${said}`)}.`,
-    remedy: () => say`Look the code up in DingTalk's documentation, or ask their support with the request id. ${AGAIN}`,
+    remedy: () => say`Poll the code up in DingTalk's documentation, or ask their support with the request id. ${AGAIN}`,
   },
   parameters: {
     title: (problem) => say`DingTalk refuses task id or agent id${agentOf(problem)}.`,

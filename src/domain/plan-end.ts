@@ -1,9 +1,9 @@
 import type { Task } from './delivery.ts'
-import type { TaskUpdate } from './plan-types.ts'
 import { unchanged } from './plan-finish.ts'
+import type { TaskUpdate } from './plan-types.ts'
+import { finalPollTime, type Timing } from './poll-times.ts'
 import type { ProblemCode } from './problems.ts'
 import type { Because, EndReason } from './reasons.ts'
-import { lastLookAt, type Timing } from './poll-times.ts'
 
 /**
  * What the end of the window changes: nothing about the people, whose states stay as of the last successful poll.
@@ -32,7 +32,7 @@ function expired(reason: EndReason): End {
 function endAfterSuccess(task: Task, timing: Timing): EndReason {
   const { lastObservedAt, lastGoodRequestedAt, problem } = task
   if (lastObservedAt === null || lastGoodRequestedAt === null) return { code: 'never_observed', detail: { because: becauseOf(task) } }
-  if (lastObservedAt >= lastLookAt(task.deadlineAt, timing, 1)) return { code: 'window_over', detail: null }
+  if (lastObservedAt >= finalPollTime(task.deadlineAt, timing, 1)) return { code: 'window_over', detail: null }
   if (problem === null || !FORGOTTEN.has(problem.code) || problem.polls < SURELY_FORGOTTEN) {
     return { code: 'blind_before_deadline', detail: { lastObservedAt: lastObservedAt.toISOString(), because: becauseOf(task) } }
   }

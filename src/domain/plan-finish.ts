@@ -1,7 +1,7 @@
 import type { Counts, Recipient, StateKind, Task } from './delivery.ts'
-import type { LookPlan, Poll, Report, TaskUpdate, Transition } from './plan-types.ts'
+import type { Poll, Report, TaskUpdate, Transition, WritePlan } from './plan-types.ts'
+import { finalPollAt, nextPlannedPoll, type PlannedPoll, pollTimes, type Timing } from './poll-times.ts'
 import type { DelayReason } from './reasons.ts'
-import { finalPollAt, nextPlannedLook, type PlannedLook, plannedLooks, type Timing } from './poll-times.ts'
 
 /** What one kind of answer decides; {@link finish} adds what every poll ends with. */
 export interface Draft {
@@ -22,19 +22,19 @@ export type Following =
   /** At this time, or at that of the final poll where it is sooner. Null: the next planned poll; the retries of the final one are spread over the time left. */
   | { readonly kind: 'retry'; readonly at: Date | null }
 
-export function finish(task: Task, now: Date, timing: Timing, draft: Draft): LookPlan {
+export function finish(task: Task, now: Date, timing: Timing, draft: Draft): WritePlan {
   const isOpen = task.status === 'tracking'
-  const isFinal = isLastLook(task, now, timing)
+  const isFinal = isFinalPoll(task, now, timing)
   const counted: TaskUpdate = {
     ...draft.task,
     calls: task.calls + draft.poll.calls,
     finalCalls: task.finalCalls + (isFinal ? draft.poll.calls : 0),
   }
   const goesOn = isOpen && counted.status === 'tracking'
-  const look = goesOn ? followingLook({ ...task, ...counted }, now, timing, draft.following) : null
+  const poll = goesOn ? followingPoll({ ...task, ...counted }, now, timing, draft.following) : null
   return {
     key: task.key,
-    believes: { pollNo: task.pollNo, erasureNo: task.erasureNo },
+    expected: { pollNo: task.pollNo, erasureNo: task.erasureNo },
     poll: { pollNo: task.pollNo + 1, dueAt: task.nextPollAt, ...draft.poll },
     changed: draft.changed,
     transitions: draft.transitions,
@@ -42,10 +42,10 @@ export function finish(task: Task, now: Date, timing: Timing, draft: Draft): Loo
       ...counted,
       ...(isOpen ? {} : { status: task.status, reason: null }),
       ...(goesOn && !isFinal && callsLeft({ ...task, ...counted }, timing) === 0 ? { delay: usedUp(counted.calls) } : {}),
-      nextPollAt: look?.at ?? null,
+      nextPollAt: poll?.at ?? null,
     },
     report: draft.report,
-    next: look === null ? { kind: 'done' } : { kind: 'again', look },
+    next: poll === null ? { kind: 'done' } : { kind: 'again', poll },
   }
 }
 
@@ -65,24 +65,24 @@ export function finalCallsLeft(task: Pick<Task, 'calls' | 'finalCalls'>, timing:
 
 /** Calls that a task may lose at `now` and still make all its planned polls. The final poll has none to lose. */
 export function callsToSpare(task: Task, now: Date, timing: Timing): number {
-  if (isLastLook(task, now, timing)) return 0
-  const planned = plannedLooks(task, timing).filter((look) => look.at > now && !look.last).length
+  if (isFinalPoll(task, now, timing)) return 0
+  const planned = pollTimes(task, timing).filter((poll) => poll.at > now && !poll.last).length
   const thisOne = 1
   return Math.max(0, callsLeft(task, timing) - planned - thisOne)
 }
 
 /** The poll after one made at `now`; after the last one the deadline itself, where the task is ended. Never past the deadline. */
-export function followingLook(task: Task, now: Date, timing: Timing, following: Following): PlannedLook {
+export function followingPoll(task: Task, now: Date, timing: Timing, following: Following): PlannedPoll {
   const finalAt = finalPollAt(task, timing)
   const at = now >= finalAt ? afterFinal(task, now, timing, following) : beforeFinal(task, finalAt, now, timing, following)
   const bounded = at < task.deadlineAt ? at : task.deadlineAt
-  return { at: bounded, last: isLastLook(task, bounded, timing) }
+  return { at: bounded, last: isFinalPoll(task, bounded, timing) }
 }
 
 function beforeFinal(task: Task, finalAt: Date, now: Date, timing: Timing, following: Following): Date {
   if (following.kind === 'final' || callsLeft(task, timing) === 0) return finalAt
   const retryAt = following.kind === 'retry' ? following.at : null
-  const wanted = retryAt ?? nextPlannedLook(task, now, timing)?.at
+  const wanted = retryAt ?? nextPlannedPoll(task, now, timing)?.at
   return wanted === undefined || wanted > finalAt ? finalAt : wanted
 }
 
@@ -97,7 +97,7 @@ function afterFinal(task: Task, now: Date, timing: Timing, following: Following)
 }
 
 /** True while a poll must not be missed: from the time of the guaranteed final poll on. */
-export function isLastLook(task: Pick<Task, 'key' | 'deadlineAt'>, now: Date, timing: Timing): boolean {
+export function isFinalPoll(task: Pick<Task, 'key' | 'deadlineAt'>, now: Date, timing: Timing): boolean {
   return now >= finalPollAt(task, timing)
 }
 
@@ -128,10 +128,10 @@ export function countsOf(recipients: readonly Recipient[]): Counts {
 }
 
 /** The three columns that any exchange leaves in `delivery_poll`. */
-export function exchangeOf(look: {
+export function exchangeOf(poll: {
   readonly requestedAt: Date
   readonly respondedAt: Date | null
   readonly requestId: string | null
 }): Pick<Poll, 'requestedAt' | 'respondedAt' | 'requestId'> {
-  return { requestedAt: look.requestedAt, respondedAt: look.respondedAt, requestId: look.requestId }
+  return { requestedAt: poll.requestedAt, respondedAt: poll.respondedAt, requestId: poll.requestId }
 }

@@ -1,12 +1,12 @@
 import type { Counts, Observation, Recipient, Task } from './delivery.ts'
 import { fingerprintOf } from './hash.ts'
-import type { LookPlan, Poll, TaskUpdate, Transition } from './plan-types.ts'
 import { mergeRecipient } from './merge.ts'
 import { countsOf, exchangeOf, finish, unchanged } from './plan-finish.ts'
-import type { EndReason } from './reasons.ts'
+import type { Poll, TaskUpdate, Transition, WritePlan } from './plan-types.ts'
 import type { Timing } from './poll-times.ts'
+import type { EndReason } from './reasons.ts'
 
-/** One person before and after a good look. */
+/** One person before and after a successful poll. */
 interface Person {
   /** Undefined: this answer is the first that names the person. */
   readonly before: Recipient | undefined
@@ -15,7 +15,7 @@ interface Person {
 }
 
 /** What an answer with lists changes. */
-export function planObserved(task: Task, seen: Observation, calls: number, now: Date, timing: Timing): LookPlan {
+export function planObserved(task: Task, seen: Observation, calls: number, now: Date, timing: Timing): WritePlan {
   const newest = task.lastGoodRequestedAt === null || seen.requestedAt >= task.lastGoodRequestedAt
   const people = mergePeople(task, seen, newest)
   const changed = people.filter(isChanged)
@@ -80,7 +80,7 @@ function listedRun(task: Task, seen: Observation): Pick<TaskUpdate, 'listedFinge
   return { listedFingerprint, listedSince: same ? task.listedSince : seen.requestedAt }
 }
 
-/** Does the stored row change? An unread person listed again does not: the task's last good look says as of when. */
+/** Does the stored row change? An unread person listed again does not: the task's last successful poll says as of when. */
 function isChanged({ before, after }: Person): boolean {
   if (before === undefined || timeOf(before.firstSeenAt) !== timeOf(after.firstSeenAt)) return true
   const [was, is] = [before.state, after.state]

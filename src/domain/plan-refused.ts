@@ -1,11 +1,11 @@
 import { type Answer, MINUTE_MS, type Refusal, SECOND_MS, type Task, type TaskProblem } from './delivery.ts'
 import { unitOf } from './hash.ts'
-import type { LookPlan, Report, TaskUpdate } from './plan-types.ts'
-import { exchangeOf, type Following, finish, followingLook, isLastLook, unchanged } from './plan-finish.ts'
+import { exchangeOf, type Following, finish, followingPoll, isFinalPoll, unchanged } from './plan-finish.ts'
+import type { Report, TaskUpdate, WritePlan } from './plan-types.ts'
+import { type PlannedPoll, retryDelayMs, type Timing } from './poll-times.ts'
 import { isQpsLimit, PROBLEM_RULES, type Problem, penaltyEndOf, problemOf, SLOW_PROBE_MINUTES } from './problems.ts'
-import { type PlannedLook, retryDelayMs, type Timing } from './poll-times.ts'
 
-/** A date in a rate-limit message is believed no further away than this without a probe. */
+/** A date in a rate-limit message is expected no further away than this without a probe. */
 const LONGEST_PENALTY_MS = 10 * MINUTE_MS
 /** Both QPS limits last one second. Where another program uses them up again and again, the probes are further apart. */
 const QPS_PROBES_MS = [2 * SECOND_MS, 10 * SECOND_MS] as const
@@ -13,7 +13,7 @@ const QPS_PROBES_MS = [2 * SECOND_MS, 10 * SECOND_MS] as const
 const WARM_TASK_MINUTES = [1, ...SLOW_PROBE_MINUTES] as const
 
 /** errcode 0 without lists: it says nothing about the people, so it is followed up like a failure. */
-export function planEmpty(task: Task, answer: Extract<Answer, { kind: 'empty' }>, calls: number, now: Date, timing: Timing): LookPlan {
+export function planEmpty(task: Task, answer: Extract<Answer, { kind: 'empty' }>, calls: number, now: Date, timing: Timing): WritePlan {
   const message = 'errcode 0 without send_result'
   const problem: Problem = {
     code: 'no_result',
@@ -22,7 +22,7 @@ export function planEmpty(task: Task, answer: Extract<Answer, { kind: 'empty' }>
   return planProblem(task, { answer: { ...answer, code: '0', message }, problem, calls }, now, timing)
 }
 
-export function planRefused(task: Task, answer: Refusal, calls: number, now: Date, timing: Timing): LookPlan {
+export function planRefused(task: Task, answer: Refusal, calls: number, now: Date, timing: Timing): WritePlan {
   return planProblem(task, { answer, problem: problemOf(answer, task.scopes.agentId), calls }, now, timing)
 }
 
@@ -32,7 +32,7 @@ interface Failed {
   readonly calls: number
 }
 
-function planProblem(task: Task, { answer, problem, calls }: Failed, now: Date, timing: Timing): LookPlan {
+function planProblem(task: Task, { answer, problem, calls }: Failed, now: Date, timing: Timing): WritePlan {
   const { outcome } = PROBLEM_RULES[problem.code]
   const update = withProblem(task, problem, answer)
   return finish(task, now, timing, {
@@ -53,15 +53,15 @@ function planProblem(task: Task, { answer, problem, calls }: Failed, now: Date, 
 export interface UncalledPlan {
   readonly update: TaskUpdate
   readonly report: Report
-  readonly look: PlannedLook
+  readonly poll: PlannedPoll
 }
 
 /** The same for an attempt that ended before getsendresult was called: no token, no agent id, no such app. */
 export function planUncalled(task: Task, answer: Refusal, now: Date, timing: Timing): UncalledPlan {
   const problem = problemOf(answer, task.scopes.agentId)
   const update = withProblem(task, problem, answer)
-  const look = followingLook({ ...task, ...update }, now, timing, followingOf(task, update, now, timing))
-  return { update: { ...update, nextPollAt: look.at }, report: reportOf(task, problem, answer.requestedAt, { now, timing }), look }
+  const poll = followingPoll({ ...task, ...update }, now, timing, followingOf(task, update, now, timing))
+  return { update: { ...update, nextPollAt: poll.at }, report: reportOf(task, problem, answer.requestedAt, { now, timing }), poll }
 }
 
 interface Refused extends TaskUpdate {
@@ -96,7 +96,7 @@ function isProbed({ code }: Problem): boolean {
 
 function followingOf(task: Task, { problem, failuresInRow }: Refused, now: Date, timing: Timing): Following {
   const rule = PROBLEM_RULES[problem.code]
-  const isFinal = isLastLook(task, now, timing)
+  const isFinal = isFinalPoll(task, now, timing)
   if (rule.scope === 'worker') return { kind: 'retry', at: new Date(now.getTime() + timing.handoverMs) }
   if (!rule.isCounted) return { kind: 'retry', at: namedEnd(problem, now) ?? (isFinal ? null : throttleEnd(now, timing)) }
   if (rule.followUp === 'planned')
@@ -129,7 +129,7 @@ function minutesLater(minutes: number, now: Date, timing: Timing): Date {
 function quickRetryAt(task: Task, failures: number, quickRetries: number, now: Date, timing: Timing): Date | null {
   if (failures > quickRetries) return null
   const retryAt = new Date(now.getTime() + retryDelayMs(failures, timing, jitterOfPoll(task)))
-  const planned = followingLook(task, now, timing, { kind: 'planned' })
+  const planned = followingPoll(task, now, timing, { kind: 'planned' })
   return retryAt < planned.at ? retryAt : null
 }
 
@@ -137,7 +137,7 @@ function jitterOfPoll({ key, pollNo }: Task): number {
   return unitOf(`${key.app} ${key.taskId} ${pollNo}`)
 }
 
-/** The end of a rate limit that the answer names, as far as it is believed; null where it names none. */
+/** The end of a rate limit that the answer names, as far as it is expected; null where it names none. */
 function namedEnd({ code, detail }: Problem, now: Date): Date | null {
   if (isQpsLimit(detail.said)) return new Date(now.getTime() + QPS_PROBES_MS[0])
   const hint = code === 'rate_limit' ? penaltyEndOf(detail.message) : null

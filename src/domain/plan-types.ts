@@ -1,12 +1,12 @@
 import type { Counts, Recipient, StateKind, Task, TaskKey } from './delivery.ts'
+import type { PlannedPoll } from './poll-times.ts'
 import type { PollOutcome, Problem, ProblemCode, Scope } from './problems.ts'
 import type { EndReason } from './reasons.ts'
-import type { PlannedLook } from './poll-times.ts'
 
-/** What one look leaves behind. The store writes all of it or nothing, and only while what `believes` says still holds. */
-export interface LookPlan {
+/** What one poll leaves behind. The store writes all of it or nothing, and only while what `expected` says still holds. */
+export interface WritePlan {
   readonly key: TaskKey
-  readonly believes: { readonly pollNo: number; readonly erasureNo: number }
+  readonly expected: { readonly pollNo: number; readonly erasureNo: number }
   readonly poll: Poll
   /** Only the people whose row changes. */
   readonly changed: readonly Recipient[]
@@ -16,7 +16,7 @@ export interface LookPlan {
   readonly next: Next
 }
 
-/** The task's columns after the look. */
+/** The task's columns after the poll. */
 export interface TaskUpdate extends Pick<Task, TaskColumn> {
   /** Why it ended; null while it is tracked. */
   readonly reason: EndReason | null
@@ -89,4 +89,4 @@ export interface ScopeReport {
   readonly until: Date | null
 }
 
-export type Next = { readonly kind: 'again'; readonly look: PlannedLook } | { readonly kind: 'done' }
+export type Next = { readonly kind: 'again'; readonly poll: PlannedPoll } | { readonly kind: 'done' }

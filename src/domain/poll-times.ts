@@ -7,7 +7,7 @@ export interface Timing {
   readonly windowMs: number
   /** What every duration of the plan was divided by. */
   readonly timeScale: number
-  /** Offsets of the ordinary looks from the send, ascending, before jitter; the last look is not among them. */
+  /** Offsets of the ordinary polls from the send, ascending, before jitter; the final poll is not among them. */
   readonly offsetsMs: readonly number[]
   /** The same where the send time was assumed: the window may end sooner than the deadline, so more of them are near it. */
   readonly assumedOffsetsMs: readonly number[]
@@ -15,14 +15,14 @@ export interface Timing {
   readonly maxCalls: number
   /** How many of them are kept for the final poll. */
   readonly finalCalls: number
-  /** The last look is due this long before the deadline at the latest, and `lastSpreadMs` earlier at the earliest. */
-  readonly lastMarginMs: number
-  readonly lastSpreadMs: number
-  /** A planned look nearer than this to the one just made is skipped: it would cost a call and tell nothing. */
+  /** The final poll is due this long before the deadline at the latest, and `finalSpreadMs` earlier at the earliest. */
+  readonly finalMarginMs: number
+  readonly finalSpreadMs: number
+  /** A planned poll nearer than this to the one just made is skipped: it would cost a call and tell nothing. */
   readonly minGapMs: number
-  /** Two good looks at least this far apart must list the same people before a task with unnamed recipients is complete. */
+  /** Two successful polls at least this far apart must list the same people before a task with unnamed recipients is complete. */
   readonly settleMs: number
-  /** First retry after a failed look; doubles with each further failure up to `retryMaxMs`. */
+  /** First retry after a failed poll; doubles with each further failure up to `retryMaxMs`. */
   readonly retryBaseMs: number
   readonly retryMaxMs: number
   /** How long an app rests after a rate limit that named no end. */
@@ -31,9 +31,9 @@ export interface Timing {
   readonly handoverMs: number
 }
 
-export interface PlannedLook {
+export interface PlannedPoll {
   readonly at: Date
-  /** The guaranteed last look, or a time after it: it goes before all other work. */
+  /** The guaranteed final poll, or a time after it: it goes before all other work. */
   readonly last: boolean
 }
 
@@ -47,30 +47,30 @@ export function maxCallsOf(pollsPerTask: number): number {
   return pollsPerTask + Math.max(FINAL_CALLS, Math.floor(pollsPerTask / 4))
 }
 
-/** First look after the send. Sending is asynchronous; an earlier look lists hardly anybody. */
-const FIRST_LOOK_MS = 3 * MINUTE_MS
-/** Within the gap before it, so that the order of the looks stays. */
+/** First look after the send. Sending is asynchronous; an earlier poll lists hardly anybody. */
+const FIRST_POLL_MS = 3 * MINUTE_MS
+/** Within the gap before it, so that the order of the polls stays. */
 const JITTER_SHARE = 0.2
 
 /**
  * The timing of a tracking plan.
- * @param pollsPerTask how many looks a task gets in its window, the last one included; at least 1
+ * @param pollsPerTask how many polls a task gets in its window, the last one included; at least 1
  * @param timeScale every duration is divided by it
  */
 export function timingOf(pollsPerTask: number, timeScale = 1): Timing {
   const scaled = (ms: number): number => ms / timeScale
-  const lastMarginMs = 5 * MINUTE_MS
-  const lastSpreadMs = 7 * MINUTE_MS
-  const lastOffsetMs = QUERY_WINDOW_MS - lastMarginMs - lastSpreadMs
+  const finalMarginMs = 5 * MINUTE_MS
+  const finalSpreadMs = 7 * MINUTE_MS
+  const lastOffsetMs = QUERY_WINDOW_MS - finalMarginMs - finalSpreadMs
   return {
     windowMs: scaled(QUERY_WINDOW_MS),
     timeScale,
-    offsetsMs: growingOffsets(pollsPerTask, lastOffsetMs, FIRST_LOOK_MS).slice(0, -1).map(scaled),
+    offsetsMs: growingOffsets(pollsPerTask, lastOffsetMs, FIRST_POLL_MS).slice(0, -1).map(scaled),
     assumedOffsetsMs: assumedOffsets(pollsPerTask - 1, lastOffsetMs).map(scaled),
     maxCalls: maxCallsOf(pollsPerTask),
     finalCalls: FINAL_CALLS,
-    lastMarginMs: scaled(lastMarginMs),
-    lastSpreadMs: scaled(lastSpreadMs),
+    finalMarginMs: scaled(finalMarginMs),
+    finalSpreadMs: scaled(finalSpreadMs),
     minGapMs: scaled(30 * SECOND_MS),
     settleMs: scaled(2 * MINUTE_MS),
     retryBaseMs: scaled(30 * SECOND_MS),
@@ -92,7 +92,7 @@ const FIRST_BACKWARD_GAP_MS = 12 * MINUTE_MS
  */
 function assumedOffsets(count: number, totalMs: number): number[] {
   const edge = Math.round(count * 0.4)
-  const forward = growingOffsets(edge + 1, totalMs, FIRST_LOOK_MS).slice(0, edge)
+  const forward = growingOffsets(edge + 1, totalMs, FIRST_POLL_MS).slice(0, edge)
   const backward = growingOffsets(edge + 1, totalMs, FIRST_BACKWARD_GAP_MS).slice(0, edge)
   const evenCount = count - forward.length - backward.length
   const even = Array.from({ length: evenCount }, (_, i) => (totalMs * (i + 1)) / (evenCount + 1))
@@ -101,7 +101,7 @@ function assumedOffsets(count: number, totalMs: number): number[] {
 
 /**
  * `count` offsets whose gaps grow by a constant factor from `firstMs` so that the last offset is `totalMs`.
- * People read soon or late: early looks close together keep the brackets of most reads narrow.
+ * People read soon or late: early polls close together keep the brackets of most reads narrow.
  */
 function growingOffsets(count: number, totalMs: number, firstMs: number): number[] {
   const first = Math.min(firstMs, totalMs / count)
@@ -142,9 +142,9 @@ export function deadlineOf(sentAt: Date, timing: Timing): Date {
   return new Date(sentAt.getTime() + timing.windowMs)
 }
 
-/** When the guaranteed last look is due. Ten thousand tasks sent at 09:00 do not finish in the same second. */
-export function lastLookAt(deadlineAt: Date, timing: Timing, jitter: number): Date {
-  return new Date(deadlineAt.getTime() - timing.lastMarginMs - timing.lastSpreadMs * jitter)
+/** When the guaranteed final poll is due. Ten thousand tasks sent at 09:00 do not finish in the same second. */
+export function finalPollTime(deadlineAt: Date, timing: Timing, jitter: number): Date {
+  return new Date(deadlineAt.getTime() - timing.finalMarginMs - timing.finalSpreadMs * jitter)
 }
 
 /** What the poll plan of a task is made from. */
@@ -156,51 +156,51 @@ export interface Planned {
 }
 
 export function finalPollAt({ key, deadlineAt }: Pick<Planned, 'key' | 'deadlineAt'>, timing: Timing): Date {
-  return lastLookAt(deadlineAt, timing, jitterOf(key))
+  return finalPollTime(deadlineAt, timing, jitterOf(key))
 }
 
 /**
  * All polls of a task, in absolute times: a late one never moves the next (no drift).
  * @param jitter a number in [0, 1)
  */
-export function plannedLooks(task: Planned, timing: Timing, jitter = jitterOf(task.key)): PlannedLook[] {
+export function pollTimes(task: Planned, timing: Timing, jitter = jitterOf(task.key)): PlannedPoll[] {
   const offsetsMs = task.sentAtGiven ? timing.offsetsMs : timing.assumedOffsetsMs
   const ordinary = offsetsMs.map((offset, i) => {
     const gap = offset - (offsetsMs[i - 1] ?? 0)
     return { at: new Date(task.sentAt.getTime() + offset - gap * JITTER_SHARE * jitter), last: false }
   })
-  return [...ordinary, { at: lastLookAt(task.deadlineAt, timing, jitter), last: true }]
+  return [...ordinary, { at: finalPollTime(task.deadlineAt, timing, jitter), last: true }]
 }
 
-/** The longest time between two planned looks of a task, or between the send and the first one. */
-export function longestGapMs({ offsetsMs, assumedOffsetsMs, windowMs, lastMarginMs }: Timing): number {
+/** The longest time between two planned polls of a task, or between the send and the first one. */
+export function longestGapMs({ offsetsMs, assumedOffsetsMs, windowMs, finalMarginMs }: Timing): number {
   const gapsOf = (offsets: readonly number[]): number[] => {
-    const at = [0, ...offsets, windowMs - lastMarginMs]
+    const at = [0, ...offsets, windowMs - finalMarginMs]
     return at.map((offset, i) => offset - (at[i - 1] ?? 0))
   }
-  // A look may come earlier by its jitter, and the one behind it not.
+  // A poll may come earlier by its jitter, and the one behind it not.
   return Math.max(...gapsOf(offsetsMs), ...gapsOf(assumedOffsetsMs)) * (1 + JITTER_SHARE)
 }
 
 /**
- * The first look of a task that is tracked from `now` on. Whatever was missed collapses into one look at once.
+ * The first poll of a task that is tracked from `now` on. Whatever was missed collapses into one look at once.
  * Past the deadline it is `now` too: the task is ended then without a call.
  */
-export function firstLook(task: Planned, now: Date, timing: Timing, jitter = jitterOf(task.key)): PlannedLook {
-  const looks = plannedLooks(task, timing, jitter)
-  const [first] = looks
+export function firstPoll(task: Planned, now: Date, timing: Timing, jitter = jitterOf(task.key)): PlannedPoll {
+  const polls = pollTimes(task, timing, jitter)
+  const [first] = polls
   if (first !== undefined && first.at > now) return first
-  return { at: now, last: looks.some((look) => look.last && look.at <= now) }
+  return { at: now, last: polls.some((poll) => poll.last && poll.at <= now) }
 }
 
 /** The next planned look after one made at `now`; null when the last one is behind. */
-export function nextPlannedLook(task: Planned, now: Date, timing: Timing, jitter = jitterOf(task.key)): PlannedLook | null {
+export function nextPlannedPoll(task: Planned, now: Date, timing: Timing, jitter = jitterOf(task.key)): PlannedPoll | null {
   const earliest = now.getTime() + timing.minGapMs
-  return plannedLooks(task, timing, jitter).find((look) => (look.last ? look.at > now : look.at.getTime() > earliest)) ?? null
+  return pollTimes(task, timing, jitter).find((poll) => (poll.last ? poll.at > now : poll.at.getTime() > earliest)) ?? null
 }
 
 /**
- * When to try again after failed looks.
+ * When to try again after failed polls.
  * @param failuresInRow 1 for the first failure
  * @param jitter a number in [0, 1): ±25 %, so that tasks which failed together do not come back together
  */

@@ -126,14 +126,14 @@ function ignorePortTaken(error: unknown): undefined {
 async function startOnPort(options: EmbeddedPostgresOptions, { home, binaries, log }: Startable, port: number) {
   const settings = { ...(options.durable === false ? NOT_DURABLE : {}), ...options.settings }
   const startWithinMs = options.startWithinMs ?? 120_000
-  const server = await startPatiently({ home, binaries, log, port, settings, startWithinMs }).catch((error: unknown) => {
+  const server = await startWithTimeout({ home, binaries, log, port, settings, startWithinMs }).catch((error: unknown) => {
     throw explain(error, home, port)
   })
   return { server, port }
 }
 
 /** Sessions of a server that was killed notice it within moments, and have its shared memory until then. */
-async function startPatiently(options: Parameters<typeof startServer>[0]): Promise<Server> {
+async function startWithTimeout(options: Parameters<typeof startServer>[0]): Promise<Server> {
   const deadline = performance.now() + 15_000
   for (;;) {
     try {

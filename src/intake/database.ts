@@ -1,15 +1,15 @@
 import type pg from 'pg'
 import { TrackerError } from '../domain/errors.ts'
-import { INSUFFICIENT_PRIVILEGE, notPermitted, roleIn } from '../lib/not-permitted.ts'
-import { SENDER_PATIENCE_MS } from './timeout.ts'
 import type { TrackOutcome } from '../domain/track-outcome.ts'
-import type { TrackRequest } from './track-request.ts'
-import { wordsOf } from '../lib/error-text.ts'
+import { errorText } from '../lib/error-text.ts'
+import { INSUFFICIENT_PRIVILEGE, notPermitted, roleIn } from '../lib/not-permitted.ts'
 import { createTrackPool, inTime, STATEMENT_TIMEOUT_MS } from './pool.ts'
+import { SENDER_TIMEOUT_MS } from './timeout.ts'
+import type { TrackRequest } from './track-request.ts'
 import { byKey, outcomeOf, REFUSED, refusedInput, requestsAsJson, type TrackRow } from './track-rows.ts'
 
 /** Hands requests to the database: `pg` alone, no Prisma, so that sending code stays light. */
-export interface TrackDoor {
+export interface IntakeDatabase {
   /**
    * Stores requests in parts of bounded size, each committed before the next. One part takes two seconds at most, each of several ten.
    * @returns what became of each request, in their order
@@ -35,7 +35,7 @@ const PARALLEL_PARTS = 2
 /** For each of several parts. Longer than one may take alone, because the servers of such senders are busy with the senders. */
 const PART_TIMEOUT_MS = 10_000
 /** The server gives up so much before we do, so that given up means not stored. */
-const SERVER_FIRST_MS = SENDER_PATIENCE_MS - STATEMENT_TIMEOUT_MS
+const SERVER_FIRST_MS = SENDER_TIMEOUT_MS - STATEMENT_TIMEOUT_MS
 
 /** A sender that has waited longer for a connection has no time left for a statement. */
 const SHORTEST_STATEMENT_MS = 200
@@ -44,7 +44,7 @@ const SHORTEST_STATEMENT_MS = 200
  * @throws {TrackerError} from its methods: `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` where `migrate` has not run, `NOT_PERMITTED`, or
  * `INVALID_INPUT` where the database's clock refuses a send time
  */
-export function openTrackDoor(databaseUrl: string): TrackDoor {
+export function openIntakeDatabase(databaseUrl: string): IntakeDatabase {
   const pool = createTrackPool(databaseUrl)
   const role = roleIn(databaseUrl)
 
@@ -62,7 +62,7 @@ export function openTrackDoor(databaseUrl: string): TrackDoor {
     // While it is ours nobody else listens, and an error that nobody hears ends the process. The statement fails as well.
     client.on('error', ignore)
     const leftMs = giveUpAt - performance.now()
-    const isLong = timeoutMs > SENDER_PATIENCE_MS
+    const isLong = timeoutMs > SENDER_TIMEOUT_MS
     try {
       const { rows } = await inTime(leftMs, isLong ? trackSlowly(client, requests, leftMs) : track(client, requests))
       leave(client, false)
@@ -77,7 +77,7 @@ export function openTrackDoor(databaseUrl: string): TrackDoor {
   }
 
   return {
-    async add(requests, { giveUpAt = performance.now() + SENDER_PATIENCE_MS, onTaken } = {}) {
+    async add(requests, { giveUpAt = performance.now() + SENDER_TIMEOUT_MS, onTaken } = {}) {
       const parts = partsOf(requests)
       const outcomes: TrackOutcome[] = []
       await forEach(parts, PARALLEL_PARTS, async (part) => {
@@ -185,7 +185,7 @@ const NOT_MIGRATED = new Set(['42883', '42P01', '3F000'])
 /** @param outcome what the sender must know of the tasks */
 function explained(cause: unknown, role: string | null, outcome: string): TrackerError {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
-  const said = wordsOf(cause)
+  const said = errorText(cause)
   if (cause instanceof Error && code === REFUSED) {
     return refusedInput({ message: cause.message, column: Reflect.get(cause, 'column'), detail: Reflect.get(cause, 'detail') })
   }

@@ -17,7 +17,7 @@ const MAX_CONNECTIONS = 4
 const CONNECT_TIMEOUT_MS = 5_000
 /** The server gives up before we do, so that given up means not stored. */
 export const STATEMENT_TIMEOUT_MS = 1_200
-const GOODBYE_MS = 1_500
+const CLOSE_TIMEOUT_MS = 1_500
 
 export function createTrackPool(databaseUrl: string): TrackPool {
   let current = open(databaseUrl)
@@ -60,7 +60,7 @@ function open(connectionString: string): OpenPool {
 }
 
 async function leave({ pool, sockets }: OpenPool): Promise<void> {
-  await inTime(GOODBYE_MS, pool.end()).catch(() => undefined)
+  await inTime(CLOSE_TIMEOUT_MS, pool.end()).catch(() => undefined)
   for (const socket of sockets) socket.destroy()
 }
 

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { JobsOptions } from 'bullmq'
 import { TrackerError } from '../domain/errors.ts'
-import type { TrackRequest } from './track-request.ts'
 import { SAME_SEND_MS } from '../domain/field-rules.ts'
+import { createSemaphore } from '../lib/semaphore.ts'
 import { isPostgres, type JobQueue, openQueue, type QueueAddress, SENDER_CONNECTIONS } from '../queue/connection.ts'
 import { isOnlyGone } from '../queue/errors.ts'
+import { withQueueTimeout } from '../queue/timeout.ts'
 import { KEEP_FAILED, TRACK_JOB } from '../queue/worker.ts'
-import { patiently } from '../queue/timeout.ts'
-import { createTurns } from '../lib/semaphore.ts'
+import type { TrackRequest } from './track-request.ts'
 
 /** Hands requests to the queue. */
 export interface TrackQueue {
@@ -23,18 +23,18 @@ export interface TrackQueue {
 
 /** Jobs in one command: some 0.2 s of the server's time when each has a hundred people. */
 const JOBS_AT_ONCE = 500
-const GOODBYE_MS = 1_500
+const CLOSE_TIMEOUT_MS = 1_500
 
 export function openTrackQueue(address: QueueAddress): TrackQueue {
   let lastError: unknown
   const queue = openQueue(address, 'sender', (error) => {
     if (!isOnlyGone(error)) lastError = error
   })
-  const inTurn = createTurns(isPostgres(address.url) ? SENDER_CONNECTIONS : Number.POSITIVE_INFINITY)
+  const inTurn = createSemaphore(isPostgres(address.url) ? SENDER_CONNECTIONS : Number.POSITIVE_INFINITY)
   return {
     async add(requests, giveUpAt, onTaken) {
       const isOver = (): boolean => performance.now() >= giveUpAt
-      const inTime = (work: Promise<unknown>) => patiently(giveUpAt - performance.now(), work, () => lastError)
+      const inTime = (work: Promise<unknown>) => withQueueTimeout(giveUpAt - performance.now(), work, () => lastError)
       await inTime(queue.it.waitUntilReady()).catch(adding('Nothing was taken'))
       // Not begun at all once the sender was told that it failed: nothing piles up while the queue is away.
       for (let i = 0; i < requests.length; i += JOBS_AT_ONCE) {
@@ -45,7 +45,7 @@ export function openTrackQueue(address: QueueAddress): TrackQueue {
       lastError = undefined
     },
     async close() {
-      await patiently(GOODBYE_MS, queue.close()).catch(() => undefined)
+      await withQueueTimeout(CLOSE_TIMEOUT_MS, queue.close()).catch(() => undefined)
       queue.leave()
     },
   }

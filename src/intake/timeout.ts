@@ -1,7 +1,7 @@
 import type { TrackRequest } from './track-request.ts'
 
 /** How long sending code waits at any door. What is promised are two seconds; the rest is for the way of the answer. */
-export const SENDER_PATIENCE_MS = 1_800
+export const SENDER_TIMEOUT_MS = 1_800
 
 /** Tasks and people that a server takes in that time when it is well, by far: 10,000 were stored in 0.3 s here. */
 const PROMPT_ROWS = 10_000
@@ -9,7 +9,7 @@ const PROMPT_ROWS = 10_000
 const MS_PER_ROW = 0.1
 
 /** Milliseconds until sending code is answered: two seconds, and a second more for each 10,000 people beyond the first 10,000. */
-export function patienceMsFor(requests: ReadonlyArray<Pick<TrackRequest, 'userIds'>>): number {
+export function sendTimeoutMs(requests: ReadonlyArray<Pick<TrackRequest, 'userIds'>>): number {
   const rows = requests.reduce((sum, { userIds }) => sum + 1 + (userIds?.length ?? 0), 0)
-  return SENDER_PATIENCE_MS + Math.max(0, rows - PROMPT_ROWS) * MS_PER_ROW
+  return SENDER_TIMEOUT_MS + Math.max(0, rows - PROMPT_ROWS) * MS_PER_ROW
 }

@@ -1,6 +1,6 @@
 import { QUERY_WINDOW_MS } from '../domain/delivery.ts'
-import { parseTrackRequest, type TrackRequest } from './track-request.ts'
 import { CLOCK_SKEW_MS, EARLIEST_SEND } from '../domain/field-rules.ts'
+import { parseTrackRequest, type TrackRequest } from './track-request.ts'
 
 /**
  * The request of a job. Its sender was told that it is taken, so no clock that differs may refuse it now: a send time is judged by the clock

@@ -1,6 +1,5 @@
 import { MAX_RECIPIENTS, MINUTE_MS, type TaskKey } from '../domain/delivery.ts'
 import { InvalidInputError } from '../domain/errors.ts'
-import { show } from '../domain/quote.ts'
 import {
   APP_PATTERN,
   CLOCK_SKEW_MS,
@@ -16,6 +15,7 @@ import {
   TRACK_FIELDS,
   USER_ID_FAULTS,
 } from '../domain/field-rules.ts'
+import { show } from '../domain/quote.ts'
 
 /** What sending code may say about a sent work notification. The same at every door. */
 export interface TrackInput {

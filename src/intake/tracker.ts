@@ -1,8 +1,8 @@
-import { assertAddress, assertName, DATABASE_SCHEMES, QUEUE_NAME, QUEUE_PREFIX, QUEUE_SCHEMES } from '../lib/address.ts'
 import { InvalidInputError, TrackerError } from '../domain/errors.ts'
-import { patienceMsFor } from './timeout.ts'
 import { show } from '../domain/quote.ts'
 import { type TrackOutcome, type TrackResult, trackResult } from '../domain/track-outcome.ts'
+import { assertAddress, assertName, DATABASE_SCHEMES, QUEUE_NAME, QUEUE_PREFIX, QUEUE_SCHEMES } from '../lib/address.ts'
+import { sendTimeoutMs } from './timeout.ts'
 import { parseTrackRequest, type TrackInput, type TrackRequest } from './track-request.ts'
 
 /** Exactly one of `queueUrl` and `databaseUrl`. */
@@ -52,7 +52,7 @@ export function openTracker(options: TrackerOptions): OpenTracker {
       if (closed) throw new TrackerError('CLOSED', 'This tracker is closed. Create another one.')
       const requests = parseAll(inputs)
       if (requests.length === 0) return []
-      const giveUpAt = performance.now() + patienceMsFor(requests)
+      const giveUpAt = performance.now() + sendTimeoutMs(requests)
       intake ??= open()
       const opened = await intake
       const taken: Taken[] = []
@@ -101,8 +101,8 @@ function intakeFor(options: TrackerOptions): () => Promise<Intake> {
   if (databaseUrl !== undefined) {
     assertAddress('databaseUrl', databaseUrl, DATABASE_SCHEMES)
     return async () => {
-      const { openTrackDoor } = await import('./database.ts')
-      const door = openTrackDoor(databaseUrl)
+      const { openIntakeDatabase } = await import('./database.ts')
+      const door = openIntakeDatabase(databaseUrl)
       return {
         add: async (requests, giveUpAt, onTaken) => void (await door.add(requests, { giveUpAt, onTaken })),
         close: () => door.close(),

@@ -41,7 +41,7 @@ function onAbort(signal: AbortSignal, listener: () => void): () => void {
     listener()
     return () => {}
   }
-  // All looks of a worker share one signal: many listeners are right here, not the leak that Node would warn of.
+  // All polls of a worker share one signal: many listeners are right here, not the leak that Node would warn of.
   setMaxListeners(0, signal)
   signal.addEventListener('abort', listener, { once: true })
   return () => signal.removeEventListener('abort', listener)

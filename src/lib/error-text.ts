@@ -1,5 +1,5 @@
 /** What an error of a driver says, without user and password of an address in it. '' where it says nothing. */
-export function wordsOf(error: unknown): string {
+export function errorText(error: unknown): string {
   return said(error).replaceAll(/\/\/[^@/\s]*@/g, '//***@')
 }
 

@@ -3,23 +3,23 @@
  * is what runs, and do nothing unless a test has put a hook on the global object: nothing in the program does.
  */
 export type FailPoint =
-  | 'look.loaded'
-  | 'look.permitted'
-  | 'look.answered'
-  | 'look.stored'
-  | 'look.told'
-  | 'look.ended'
+  | 'poll.loaded'
+  | 'poll.permitted'
+  | 'poll.answered'
+  | 'poll.stored'
+  | 'poll.reported'
+  | 'poll.ended'
   | 'timer.set'
   | 'timer.removed'
   | 'track.stored'
-  | 'adopt.claimed'
-  | 'adopt.set'
+  | 'schedule.claimed'
+  | 'schedule.set'
 
 /** The key of the hook on the global object: a function of the point's name; the step after the point waits for what it returns. */
 export const FAIL_POINT_HOOK: unique symbol = Symbol.for('dingtalk-delivery-tracker.fail-point')
 
 /** The work is between two steps now. */
-export async function passing(point: FailPoint): Promise<void> {
+export async function failPoint(point: FailPoint): Promise<void> {
   const hook: unknown = Reflect.get(globalThis, FAIL_POINT_HOOK)
   if (typeof hook === 'function') await Reflect.apply(hook, undefined, [point])
 }

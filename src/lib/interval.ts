@@ -1,7 +1,7 @@
 /** Work that is done again and again, never twice at once. */
 export interface Interval {
   /** Does the work now, or once more right after the run that is under way. */
-  poke(): void
+  runNow(): void
   /** Waits for the run that is under way. */
   stop(): Promise<void>
 }
@@ -13,7 +13,7 @@ export interface Interval {
 export function startInterval(everyMs: number, work: () => Promise<unknown>, onError: (error: unknown) => void): Interval {
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> | null = null
-  let poked = false
+  let isRunAgain = false
   let stopped = false
 
   async function run(): Promise<void> {
@@ -23,8 +23,8 @@ export function startInterval(everyMs: number, work: () => Promise<unknown>, onE
       onError(error)
     }
     running = null
-    if (!stopped) schedule(poked ? 0 : everyMs)
-    poked = false
+    if (!stopped) schedule(isRunAgain ? 0 : everyMs)
+    isRunAgain = false
   }
 
   function schedule(ms: number): void {
@@ -36,10 +36,10 @@ export function startInterval(everyMs: number, work: () => Promise<unknown>, onE
 
   schedule(0)
   return {
-    poke() {
+    runNow() {
       if (stopped) return
       if (running === null) schedule(0)
-      else poked = true
+      else isRunAgain = true
     },
     async stop() {
       stopped = true

@@ -1,8 +1,8 @@
 /** Does `work` when there is a turn for it, and not at all if it is over by then. */
-export type InTurn = <T>(isOver: () => boolean, work: () => Promise<T>) => Promise<T>
+export type Semaphore = <T>(isOver: () => boolean, work: () => Promise<T>) => Promise<T>
 
 /** At most `max` at once, the others in line. Whoever has given up while waiting never begins, so a line of the impatient is gone at once. */
-export function createTurns(max: number): InTurn {
+export function createSemaphore(max: number): Semaphore {
   const line: Array<() => void> = []
   let free = max
   return async (isOver, work) => {

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import { type ClockOffset, corrected } from '../lib/clock-offset.ts'
-import { measureDatabaseClock } from '../store/database-clock.ts'
 import { type Interval, startInterval } from '../lib/interval.ts'
+import { measureDatabaseClock } from '../store/database-clock.ts'
 
 /** A clock that is further from the database's than this is not kept by NTP, which keeps milliseconds. */
 export const MAX_CLOCK_DIFFERENCE_MS = 2_000

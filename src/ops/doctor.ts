@@ -1,21 +1,21 @@
 import type { Config, QueueConfig } from '../app/config/config.ts'
-import type { Finding } from '../lib/finding.ts'
+import { workerTiming } from '../app/settings.ts'
+import { createDingTalkApi } from '../dingtalk/client.ts'
 import { problemRemedy } from '../domain/messages.ts'
 import { problemOf } from '../domain/problems.ts'
-import type { TaskRef } from '../report/rates.ts'
-import { createDingTalkApi } from '../dingtalk/client.ts'
+import type { Finding } from '../lib/finding.ts'
+import { within } from '../lib/timeout.ts'
 import { openQueue } from '../queue/connection.ts'
 import { inspectQueue } from '../queue/inspect.ts'
+import type { TaskRef } from '../report/rates.ts'
 import { openDatabase } from '../store/prisma.ts'
+import { blindGapsCheck, overdueCheck } from './checks/blind-gaps.ts'
 import { advisory } from './checks/check.ts'
 import { databaseCheck, rightsCheck, schemaCheck } from './checks/database.ts'
-import { blindGapsCheck, overdueCheck } from './checks/blind-gaps.ts'
 import { problemFindings, taskFinding } from './checks/problems.ts'
 import { clockFound } from './checks/process.ts'
 import { refusedJobsCheck } from './checks/queue.ts'
 import { createDatabaseClock } from './clock.ts'
-import { paceOf } from '../app/settings.ts'
-import { within } from '../lib/timeout.ts'
 
 /** One thing that is right, or wrong with what to do about it. A warning is wrong too, but the work goes on. */
 export type Diagnosis = Finding
@@ -25,7 +25,7 @@ const CLOSE_MS = 1_000
 /** The questions of one run are asked side by side. */
 const CONNECTIONS = 6
 
-/** Looks at everything a worker needs. Asks DingTalk for tokens only, which costs no metered call. Never rejects; takes ten seconds at most. @param task to be looked at besides */
+/** checks everything a worker needs. Asks DingTalk for tokens only, which costs no metered call. Never rejects; takes ten seconds at most. @param task to be looked at besides */
 export async function diagnose(config: Config, task: TaskRef | null = null): Promise<Diagnosis[]> {
   const [database, queue, apps] = await Promise.all([diagnoseDatabase(config, task), diagnoseQueue(config), diagnoseApps(config)])
   return [...database, ...queue, ...apps].map((finding) => ({ ...finding, ok: finding.ok && finding.warning !== true }))
@@ -40,8 +40,8 @@ async function diagnoseDatabase(config: Config, task: TaskRef | null): Promise<F
     connectionTimeoutMs: PATIENCE_MS,
     applicationName: 'dingtalk-delivery doctor',
   })
-  const asked = { database, patienceMs: PATIENCE_MS }
-  const pace = paceOf(config)
+  const asked = { database, timeoutMs: PATIENCE_MS }
+  const pace = workerTiming(config)
   const clock = createDatabaseClock(database.pool)
   try {
     const [reached, schema, clockFinding, rights, overdue, blind, problems, ofTask] = await Promise.all([
@@ -57,7 +57,7 @@ async function diagnoseDatabase(config: Config, task: TaskRef | null): Promise<F
       problemFindings(asked),
       task === null ? null : taskFinding(asked, task),
     ])
-    // What cannot be reached has one fault, and not six; what is not migrated has no looks.
+    // What cannot be reached has one fault, and not six; what is not migrated has no polls.
     if (!reached.ok) return [reached]
     // A role without rights may not even see of which version the schema is.
     if (!schema.ok) return [reached, schema, clockFinding, ...(rights.ok ? [] : [rights])]
@@ -81,7 +81,7 @@ async function diagnoseQueue({ queue }: Config): Promise<Finding[]> {
 async function diagnoseRefused(address: QueueConfig): Promise<Finding> {
   const queue = openQueue(address, 'producer', () => undefined)
   try {
-    return await refusedJobsCheck({ queue: queue.it, patienceMs: PATIENCE_MS }, true)
+    return await refusedJobsCheck({ queue: queue.it, timeoutMs: PATIENCE_MS }, true)
   } finally {
     await within(CLOSE_MS, queue.close()).catch(() => undefined)
     queue.leave()

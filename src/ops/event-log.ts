@@ -1,10 +1,10 @@
-import type { Journal, LookEvent } from '../polling/ports.ts'
-import type { Metrics } from './metrics.ts'
+import type { EventLog, PollEvent } from '../polling/ports.ts'
 import type { Logger } from './logger.ts'
+import type { Metrics } from './metrics.ts'
 
 /** What happened becomes one log line and the metrics that count it. */
-export function createJournal(log: Logger, metrics: Metrics | null): Journal {
-  const isNews = createNewsSense()
+export function createEventLog(log: Logger, metrics: Metrics | null): EventLog {
+  const isNews = createLogThrottle()
   return {
     tracked({ key, isNew, conflict, updated }) {
       if (isNew) log.info(key, 'task tracked')
@@ -15,12 +15,12 @@ export function createJournal(log: Logger, metrics: Metrics | null): Journal {
         metrics?.trackConflict(key.app)
       }
     },
-    adopted: ({ tasks }) => log.info({ tasks }, 'tasks planned'),
-    looked(event) {
-      log[levelOf(event)](fieldsOf(event), event.stored === 'stored' ? 'look stored' : 'look came too late, another one was stored')
+    scheduled: ({ tasks }) => log.info({ tasks }, 'tasks planned'),
+    polled(event) {
+      log[levelOf(event)](fieldsOf(event), event.stored === 'stored' ? 'poll stored' : 'poll came too late, another one was stored')
       if (metrics === null) return
       const { plan, key, lagMs } = event
-      metrics.look({ app: key.app, outcome: plan.poll.outcome, lagMs, good: plan.poll.outcome === 'observed' })
+      metrics.poll({ app: key.app, outcome: plan.poll.outcome, lagMs, good: plan.poll.outcome === 'observed' })
       if (event.stored === 'stored') metrics.recipientsRead(key.app, plan.transitions.filter((each) => each.to === 'read').length)
     },
     ended: ({ key, status, reason }) => log.info({ ...key, status, reason: reason?.code }, 'task ended'),
@@ -38,7 +38,7 @@ export function createJournal(log: Logger, metrics: Metrics | null): Journal {
       log.info({ namesRemoved, tasksRemoved }, 'old details removed')
       metrics?.reconciled({ names_removed: namesRemoved, tasks_removed: tasksRemoved })
     },
-    early: ({ key, earlyMs }) => log.debug({ ...key, earlyMs: Math.round(earlyMs) }, 'timer rang early: the clocks of workers differ'),
+    early: ({ key, earlyMs }) => log.debug({ ...key, earlyMs: Math.round(earlyMs) }, 'timer fired early: the clocks of workers differ'),
     lock({ kind, jobId }) {
       log.warn({ jobId }, kind === 'lost' ? 'lock lost: this worker was blocked or cut off for longer than it lasts' : LOCK_FOUND)
       metrics?.lock(kind)
@@ -53,12 +53,12 @@ export function createJournal(log: Logger, metrics: Metrics | null): Journal {
 const LOCK_FOUND = 'a job whose lock had run out is taken over: its worker died, or was blocked'
 
 /** An ordinary poll is not worth a line at `info` when 10,000 tasks have 24 each. */
-function levelOf({ plan, stored }: LookEvent): 'debug' | 'info' {
+function levelOf({ plan, stored }: PollEvent): 'debug' | 'info' {
   if (stored === 'stale') return 'info'
   return plan.poll.outcome === 'observed' ? 'debug' : 'info'
 }
 
-function fieldsOf({ key, plan, lagMs }: LookEvent): Record<string, unknown> {
+function fieldsOf({ key, plan, lagMs }: PollEvent): Record<string, unknown> {
   const { outcome, code, message, requestId, pollNo, anomalies, problemCode, scope } = plan.poll
   const trouble = outcome === 'observed' ? {} : { code, message, problem: problemCode, scope }
   const { read, unread, pending } = plan.task.counts
@@ -85,7 +85,7 @@ const QUIET_MS = 10_000
 const MAX_REMEMBERED = 100
 
 /** Says of a failure how often it was kept quiet since it was last said, or null where it is to be kept quiet now. */
-function createNewsSense(): (failure: string) => number | null {
+function createLogThrottle(): (failure: string) => number | null {
   const known = new Map<string, { saidAt: number; unsaid: number }>()
   return (failure) => {
     const last = known.get(failure)

@@ -1,23 +1,23 @@
+import type { WorkerTiming } from '../app/settings.ts'
+import type { Parts } from '../app/worker-deps.ts'
 import type { Finding } from '../lib/finding.ts'
-import type { HealthReport } from '../web/health.ts'
-import type { LookWorker } from '../queue/worker.ts'
+import type { PollWorker } from '../queue/worker.ts'
 import type { Database } from '../store/prisma.ts'
+import type { HealthReport } from '../web/health.ts'
+import { blindGapsCheck, type Lateness, overdueCheck } from './checks/blind-gaps.ts'
 import { consumptionCheck } from './checks/consumption.ts'
 import { databaseCheck, rightsCheck, schemaCheck } from './checks/database.ts'
-import { blindGapsCheck, type Lateness, overdueCheck } from './checks/blind-gaps.ts'
 import { appsCheck, writesCheck } from './checks/polls.ts'
 import { clockCheck, eventLoopCheck, locksCheck, poolCheck } from './checks/process.ts'
 import { queueChecks, refusedJobsCheck } from './checks/queue.ts'
 import type { DatabaseClock } from './clock.ts'
 import type { EventLoopWatch } from './event-loop.ts'
-import type { Parts } from '../app/worker-deps.ts'
-import type { Pace } from '../app/settings.ts'
 
 /** A prober waits a second or some more. */
 const PROBE_PATIENCE_MS = 1_500
 
-/** The looks of a worker. Null: they have not begun, or are ending. */
-type Looks = Pick<LookWorker, 'isRunning' | 'startedAt' | 'lastActiveAt' | 'locks'> | null
+/** The polls of a worker. Null: they have not begun, or are ending. */
+type Polls = Pick<PollWorker, 'isRunning' | 'startedAt' | 'lastActiveAt' | 'locks'> | null
 
 type Needs = Pick<Parts, 'database' | 'queue' | 'now' | 'clock'> & {
   readonly writes: Pick<Parts['writes'], 'failing'>
@@ -25,19 +25,19 @@ type Needs = Pick<Parts, 'database' | 'queue' | 'now' | 'clock'> & {
   readonly eventLoop: Pick<EventLoopWatch, 'longestMs'>
 }
 
-type Limits = Lateness & Pick<Pace, 'blockedMs'>
+type Limits = Lateness & Pick<WorkerTiming, 'blockedMs'>
 
 /**
  * Whether a worker can do its work, and does it. Each check is bounded in time, says what to do where it is not ok, and holds no secret.
  */
-export async function healthOf(needs: Needs, looks: Looks, limits: Limits): Promise<HealthReport> {
-  const asked = { ...needs, patienceMs: PROBE_PATIENCE_MS }
+export async function healthOf(needs: Needs, polls: Polls, limits: Limits): Promise<HealthReport> {
+  const asked = { ...needs, timeoutMs: PROBE_PATIENCE_MS }
   const [queue, queueMemory] = queueChecks(asked)
   return reportOf([
     databaseCheck(asked),
     schemaCheck(asked),
     queue,
-    consumptionCheck(asked, looks, limits.overdueMs),
+    consumptionCheck(asked, polls, limits.overdueMs),
     writesCheck(needs.writes, needs.now()),
     appsCheck(needs.worker),
     rightsCheck(asked),
@@ -47,7 +47,7 @@ export async function healthOf(needs: Needs, looks: Looks, limits: Limits): Prom
     refusedJobsCheck(asked, false),
     clockCheck(needs.clock),
     eventLoopCheck(needs.eventLoop, limits.blockedMs),
-    locksCheck(looks?.locks() ?? null, needs.now()),
+    locksCheck(polls?.locks() ?? null, needs.now()),
     poolCheck(needs.database.pool, needs.clock),
   ])
 }
@@ -60,7 +60,7 @@ async function reportOf(checks: ReadonlyArray<Promise<Finding>>): Promise<Health
 
 /** What a server can know: it needs the database alone. */
 export async function serverHealthOf(database: Database, clock: DatabaseClock, lateness: Lateness): Promise<HealthReport> {
-  const asked = { database, patienceMs: PROBE_PATIENCE_MS, readsOnly: true }
+  const asked = { database, timeoutMs: PROBE_PATIENCE_MS, readsOnly: true }
   return reportOf([
     databaseCheck(asked),
     schemaCheck(asked),

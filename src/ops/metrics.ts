@@ -21,13 +21,13 @@ export interface Metrics extends EventMetrics {
 
 export interface MetricsOptions {
   /** How long a scrape waits for the database, in milliseconds. Default 2,000: Prometheus itself gives up after 10 s. */
-  readonly patienceMs?: number
+  readonly timeoutMs?: number
 }
 
 /** Gauges that prom-client names like counters; Prometheus' own checker refuses such names, and each is the sum of a labelled gauge. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
 
-export function createMetrics({ patienceMs = 2_000 }: MetricsOptions = {}): Metrics {
+export function createMetrics({ timeoutMs = 2_000 }: MetricsOptions = {}): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   for (const name of MISNAMED) registry.removeSingleMetric(name)
@@ -41,16 +41,16 @@ export function createMetrics({ patienceMs = 2_000 }: MetricsOptions = {}): Metr
   return {
     ...createEventMetrics(registry),
     onCollect(read) {
-      readGauges = onceInTime(read, patienceMs)
+      readGauges = onceInTime(read, timeoutMs)
     },
     onHealth(read) {
-      readHealth = onceInTime(read, patienceMs)
+      readHealth = onceInTime(read, timeoutMs)
     },
     onProcess(read) {
       readProcess = read
     },
     onRefusedJobs(read) {
-      readRefused = onceInTime(read, patienceMs)
+      readRefused = onceInTime(read, timeoutMs)
     },
     async text() {
       const [values, checks, refused] = await Promise.all([readGauges(), readHealth(), readRefused()])
@@ -64,7 +64,7 @@ export function createMetrics({ patienceMs = 2_000 }: MetricsOptions = {}): Metr
 }
 
 /** Null where it fails or takes too long. A run that hangs is not joined by a second one. */
-function onceInTime<T>(read: () => Promise<T>, patienceMs: number): () => Promise<T | null> {
+function onceInTime<T>(read: () => Promise<T>, timeoutMs: number): () => Promise<T | null> {
   let running: Promise<T | null> | null = null
   return async () => {
     running ??= read()
@@ -74,7 +74,7 @@ function onceInTime<T>(read: () => Promise<T>, patienceMs: number): () => Promis
       })
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<null>((resolve) => {
-      timer = setTimeout(() => resolve(null), patienceMs)
+      timer = setTimeout(() => resolve(null), timeoutMs)
     })
     return Promise.race([running, late]).finally(() => clearTimeout(timer))
   }

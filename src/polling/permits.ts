@@ -1,5 +1,5 @@
-import type { AppGate, AppLimits, Clock, Reservation } from './ports.ts'
 import type { Problem } from '../domain/problems.ts'
+import type { AppLimits, Clock, RateLimiter, Reservation } from './ports.ts'
 
 /** Leave to make one call to DingTalk, or when to come back for it. */
 export type Permit =
@@ -35,7 +35,7 @@ export interface Permits {
 }
 
 export interface PermitsOptions {
-  readonly gate: AppGate
+  readonly gate: RateLimiter
   readonly limitsOf: (app: string) => AppLimits
   readonly now: Clock
   /** How many polls of one app may wait in this worker at once; the others come back later. */
@@ -45,9 +45,9 @@ export interface PermitsOptions {
 }
 
 /**
- * Reserves calls for all looks that wait in this worker in one go and hands them out as their times come,
- * last looks first, nearest deadline first. A reservation belongs to the worker, not to a look:
- * a last look that arrives late still takes the next free call.
+ * Reserves calls for all polls that wait in this worker in one go and hands them out as their times come,
+ * final polls first, nearest deadline first. A reservation belongs to the worker, not to a poll:
+ * a final poll that arrives late still takes the next free call.
  */
 export function createPermits(options: PermitsOptions): Permits {
   const lines = new Map<string, WaitingLine>()
@@ -70,7 +70,7 @@ const SHORTEST_SPACING = 0.8
 /** The longest wait for the rate before the database is asked again, in milliseconds. */
 const LONGEST_BUSY_MS = 1_000
 
-/** From one reservation to the next, in milliseconds: each is a write to the app's one row, and looks that come in between share it. */
+/** From one reservation to the next, in milliseconds: each is a write to the app's one row, and polls that come in between share it. */
 const ROUND_MS = 10
 
 interface Waiter extends PermitRequest {
@@ -78,7 +78,7 @@ interface Waiter extends PermitRequest {
   readonly reject: (reason: unknown) => void
 }
 
-/** The looks of one app that wait in this worker. */
+/** The polls of one app that wait in this worker. */
 class WaitingLine {
   readonly #app: string
   readonly #limits: AppLimits
@@ -123,7 +123,7 @@ class WaitingLine {
     this.#waiting.splice(behind === -1 ? this.#waiting.length : behind, 0, waiter)
   }
 
-  /** Ordinary looks may wait for about a second; last looks may fill the worker's share, and push ordinary ones out of it. */
+  /** Ordinary polls may wait for about a second; final polls may fill the worker's share, and push ordinary ones out of it. */
   #sendExcessAway(): void {
     const aSecond = Math.max(1, Math.ceil(this.#limits.callsPerSecond))
     const room = (last: boolean): number => (last ? this.#options.maxWaiting : Math.min(this.#options.maxWaiting, aSecond))
@@ -133,7 +133,7 @@ class WaitingLine {
     }
   }
 
-  /** Last looks have a line of their own: behind thousands of ordinary ones they would miss their deadline. */
+  /** Final polls have a line of their own: behind thousands of ordinary ones they would miss their deadline. */
   #sendAway({ last }: Waiter): Permit {
     const callMs = 1_000 / this.#limits.callsPerSecond
     const lineEnd = this.#options.now().getTime() + this.#waiting.length * callMs
@@ -154,7 +154,7 @@ class WaitingLine {
   async #serve(): Promise<void> {
     this.#serving = true
     try {
-      // Looks that arrive in the same tick share the reservation.
+      // Polls that arrive in the same tick share the reservation.
       await Promise.resolve()
       while (this.#waiting.length > 0) {
         await this.#wait(this.#nextRoundAt - performance.now())

@@ -1,14 +1,14 @@
 import type { Refusal, ScopePause, TaskKey } from '../domain/delivery.ts'
 import { type Digest, stillNamed, withoutErased } from '../domain/erasure.ts'
-import { passing } from '../lib/fail-points.ts'
-import type { Next } from '../domain/plan-types.ts'
-import { isLastLook, isOver, planExpiry, planLook, planUncalled, type Report, type TaskUpdate } from '../domain/plan.ts'
+import { isFinalPoll, isOver, planExpiry, planPoll, planUncalled, type Report, type TaskUpdate } from '../domain/plan.ts'
 import { callsLeft, callsToSpare, finalCallsLeft, usedUp } from '../domain/plan-finish.ts'
-import type { AppGate, Clock, Delay, DeliveryStore, Journal, LoadedTask, ScopeReports, SendResult, SendResultApi } from './ports.ts'
+import type { Next } from '../domain/plan-types.ts'
+import { finalPollAt, jitterOf, nextPlannedPoll, type Timing } from '../domain/poll-times.ts'
 import { PROBLEM_RULES, type Problem, type ProblemCode } from '../domain/problems.ts'
 import type { DelayReason, PauseDetail } from '../domain/reasons.ts'
-import { finalPollAt, jitterOf, nextPlannedLook, type Timing } from '../domain/poll-times.ts'
+import { failPoint } from '../lib/fail-points.ts'
 import type { Permit, PermitRequest, Permits } from './permits.ts'
+import type { Clock, Delay, DeliveryStore, EventLog, LoadedTask, RateLimiter, ScopeReports, SendResult, SendResultApi } from './ports.ts'
 import type { Held, PollWish, WorkerScope } from './worker-scope.ts'
 import type { WriteBreaker } from './write-breaker.ts'
 
@@ -16,14 +16,14 @@ export interface PollDeps {
   readonly store: Pick<DeliveryStore, 'load' | 'apply' | 'end' | 'delay' | 'rename'>
   readonly digest: Digest
   readonly api: SendResultApi
-  readonly gate: Pick<AppGate, 'refund'>
+  readonly gate: Pick<RateLimiter, 'refund'>
   readonly permits: Permits
   readonly scopes: ScopeReports
   readonly worker: WorkerScope
   readonly writes: WriteBreaker
   readonly timing: Timing
   readonly now: Clock
-  readonly journal: Journal
+  readonly events: EventLog
 }
 
 /** When the task's timer fires again, if it does. Not yet is not a failure. */
@@ -50,12 +50,12 @@ const UNPROVED_MS = 100
 export async function poll(deps: PollDeps, key: TaskKey, signal: AbortSignal): Promise<PollResult> {
   const task = await load(deps, key)
   if (task === null || task.status !== 'tracking') return DONE
-  await passing('look.loaded')
+  await failPoint('poll.loaded')
   const now = deps.now()
   if (isOver(task, now)) return expire(deps, task, signal)
   const earlyMs = task.nextPollAt === null ? 0 : task.nextPollAt.getTime() - now.getTime()
   if (task.nextPollAt !== null && earlyMs > EARLY_TOLERANCE_MS) {
-    deps.journal.early({ key, earlyMs })
+    deps.events.early({ key, earlyMs })
     await rest(Math.min(earlyMs, EARLY_WAIT_MS), signal)
     return againAt(deps, task, task.nextPollAt)
   }
@@ -75,7 +75,7 @@ export async function poll(deps: PollDeps, key: TaskKey, signal: AbortSignal): P
 
 /** What keeps a task from being polled now, as far as is known without claiming anything; null: nothing. */
 async function waitOf(deps: PollDeps, task: LoadedTask, now: Date): Promise<PollResult | null> {
-  const isFinal = isLastLook(task, now, deps.timing)
+  const isFinal = isFinalPoll(task, now, deps.timing)
   if (isFinal && finalCallsLeft(task, deps.timing) === 0) return againAt(deps, task, task.deadlineAt)
   if (!isFinal && callsLeft(task, deps.timing) === 0)
     return delay(deps, task, { at: finalPollAt(task, deps.timing), reason: usedUp(task.calls) })
@@ -107,7 +107,7 @@ async function probeTaken(deps: PollDeps, task: LoadedTask, now: Date): Promise<
 /** Where another worker polls the app, a final poll is handed to it rather than risked here. */
 async function wishOf({ timing, worker }: PollDeps, task: LoadedTask, now: Date): Promise<PollWish> {
   const ordinary: PollWish = { resumedAt: task.scopes.app.resumedAt, isFinal: false }
-  if (!isLastLook(task, now, timing) || worker.hold(task.key.app, ordinary) === null) return ordinary
+  if (!isFinalPoll(task, now, timing) || worker.hold(task.key.app, ordinary) === null) return ordinary
   return { ...ordinary, isFinal: !(await worker.isServedByOthers(task.key.app)) }
 }
 
@@ -145,7 +145,7 @@ function pairPaused(deps: PollDeps, task: LoadedTask, { problem }: PairPause, un
  * before its end is refused for certain.
  */
 function isForced(deps: PollDeps, task: LoadedTask, pause: ScopePause | null, now: Date): boolean {
-  if (task.finalCalls > 0 || !isLastLook(task, now, deps.timing)) return false
+  if (task.finalCalls > 0 || !isFinalPoll(task, now, deps.timing)) return false
   if (pause?.problem.code !== 'rate_limit') return true
   return pause.until.getTime() > task.deadlineAt.getTime() - deps.timing.throttleMs
 }
@@ -155,7 +155,7 @@ function paused(scope: PauseDetail['scope'], { code, detail }: Problem, until: D
 }
 
 async function called(deps: PollDeps, task: LoadedTask, startedAt: Date, signal: AbortSignal): Promise<PollResult> {
-  const isFinal = isLastLook(task, startedAt, deps.timing)
+  const isFinal = isFinalPoll(task, startedAt, deps.timing)
   const reserved = isFinal && task.finalCalls === 0
   const request: PermitRequest = {
     ...{ app: task.key.app, deadlineAt: task.deadlineAt, last: isFinal, reserved },
@@ -163,7 +163,7 @@ async function called(deps: PollDeps, task: LoadedTask, startedAt: Date, signal:
   }
   const permit = await deps.permits.take(request, signal)
   if (permit.kind !== 'granted') return notPermitted(deps, task, permit)
-  await passing('look.permitted')
+  await failPoint('poll.permitted')
   if (isOver(task, deps.now())) {
     await refund(deps, task, [permit.month])
     return expire(deps, task, signal)
@@ -184,7 +184,7 @@ async function called(deps: PollDeps, task: LoadedTask, startedAt: Date, signal:
     },
     signal,
   )
-  await passing('look.answered')
+  await failPoint('poll.answered')
   return record(deps, task, { answer, calls, months, startedAt }, signal)
 }
 
@@ -197,10 +197,10 @@ interface Called extends SendResult {
 async function record(deps: PollDeps, task: LoadedTask, done: Called, signal: AbortSignal): Promise<PollResult> {
   const { answer, months } = done
   if (done.calls === 0 && answer.kind === 'refused') return notCalled(deps, task, { answer, months }, signal)
-  const plan = planLook(task, withoutErased(answer, task.erasures, deps.digest), done.calls, deps.now(), deps.timing)
+  const plan = planPoll(task, withoutErased(answer, task.erasures, deps.digest), done.calls, deps.now(), deps.timing)
   const stored = await writeOrSetAside(deps, task, () => deps.store.apply(plan), signal)
   if (stored === null) return setAside(deps, task, plan.task, signal)
-  await passing('look.stored')
+  await failPoint('poll.stored')
   if (stored === 'stale') {
     const current = await load(deps, task.key)
     // Nothing was polled meanwhile, but a person was erased: the answer is as good as before, without the name.
@@ -208,15 +208,15 @@ async function record(deps: PollDeps, task: LoadedTask, done: Called, signal: Ab
   }
   await giveBack(deps, task, plan.poll.problemCode, done)
   await tell(deps, task, plan.report)
-  await passing('look.told')
-  deps.journal.looked({
+  await failPoint('poll.reported')
+  deps.events.polled({
     key: task.key,
     plan,
     stored,
     lagMs: task.nextPollAt === null ? null : done.startedAt.getTime() - task.nextPollAt.getTime(),
   })
   if (stored === 'stale') return afterOther(deps, task.key)
-  if (plan.next.kind === 'done') deps.journal.ended({ key: task.key, status: plan.task.status, reason: plan.task.reason })
+  if (plan.next.kind === 'done') deps.events.ended({ key: task.key, status: plan.task.status, reason: plan.task.reason })
   return plan.next
 }
 
@@ -232,9 +232,9 @@ async function notCalled(
   await tell(deps, task, plan.report)
   const isHanded = plan.report.kind === 'worker' && (await deps.worker.isServedByOthers(task.key.app))
   // What only this worker cannot do is no problem of the task.
-  if (isHanded) return againAt(deps, task, plan.look.at)
+  if (isHanded) return againAt(deps, task, plan.poll.at)
   const { problem, failuresInRow } = plan.update
-  return delay(deps, task, { at: plan.look.at, reason: null, problem, failuresInRow }, signal)
+  return delay(deps, task, { at: plan.poll.at, reason: null, problem, failuresInRow }, signal)
 }
 
 /** A call that DingTalk did not count, or that was not made, is given back in the month of its permit. */
@@ -255,14 +255,14 @@ async function tell(deps: PollDeps, task: LoadedTask, report: Report): Promise<v
       return
     case 'good':
       await deps.worker.succeeded(key.app)
-      if (isNews(deps, task) && (await deps.scopes.good(key, scopes.agentId, report.requestedAt))) deps.journal.recovered({ app: key.app })
+      if (isNews(deps, task) && (await deps.scopes.good(key, scopes.agentId, report.requestedAt))) deps.events.recovered({ app: key.app })
       return
     case 'worker':
       return deps.worker.failed(key.app, report.problem)
     case 'app':
     case 'pair':
       if ((await deps.scopes.failed(key, scopes.agentId, report)) && scopes[report.kind].pause === null) {
-        deps.journal.paused({ app: key.app, problem: report.problem })
+        deps.events.paused({ app: key.app, problem: report.problem })
       }
       return
     default:
@@ -283,7 +283,7 @@ async function writeOrSetAside<T>(deps: PollDeps, task: LoadedTask, write: () =>
     return await deps.writes.answer(write, signal)
   } catch (error) {
     if (signal.aborted) throw error
-    deps.journal.failed({ what: 'storing an answer, which is given up,', key: task.key, error })
+    deps.events.failed({ what: 'storing an answer, which is given up,', key: task.key, error })
     return null
   }
 }
@@ -303,9 +303,9 @@ async function afterOther(deps: PollDeps, key: TaskKey): Promise<PollResult> {
 async function expire(deps: PollDeps, task: LoadedTask, signal: AbortSignal): Promise<PollResult> {
   const update = planExpiry(task, deps.timing)
   const stored = await deps.writes.other(() => deps.store.end(task.key, { pollNo: task.pollNo }, update), signal)
-  await passing('look.ended')
+  await failPoint('poll.ended')
   if (stored === 'stale') return afterOther(deps, task.key)
-  deps.journal.ended({ key: task.key, status: update.status, reason: update.reason })
+  deps.events.ended({ key: task.key, status: update.status, reason: update.reason })
   return DONE
 }
 
@@ -322,7 +322,7 @@ async function notPermitted(deps: PollDeps, task: LoadedTask, permit: Exclude<Pe
     case 'budget': {
       const { budget, used, reserved, month } = permit
       // The call that is reserved for this task's final poll may still be had then.
-      const until = nextPlannedLook(task, deps.now(), deps.timing)?.at ?? permit.until
+      const until = nextPlannedPoll(task, deps.now(), deps.timing)?.at ?? permit.until
       return delay(deps, task, { at: until, reason: { code: 'call_budget', detail: { budget, used, reserved, month } } })
     }
     default:
@@ -355,7 +355,7 @@ async function delay(deps: PollDeps, task: LoadedTask, { at, ...columns }: Delay
   const write: Delay = { problem, failuresInRow, calls, finalCalls, ...columns, nextPollAt }
   const store = (): Promise<'stored' | 'stale'> => deps.store.delay(task.key, { pollNo: task.pollNo }, write)
   if ((await (signal === undefined ? store() : deps.writes.other(store, signal))) === 'stale') return afterOther(deps, task.key)
-  deps.journal.delayed({ key: task.key, until: nextPollAt, reason: write.reason, problem: write.problem })
+  deps.events.delayed({ key: task.key, until: nextPollAt, reason: write.reason, problem: write.problem })
   return againAt(deps, task, nextPollAt)
 }
 
@@ -372,7 +372,7 @@ function bounded(task: LoadedTask, at: Date, now: Date, timing: Timing): Date {
 }
 
 function againAt(deps: PollDeps, task: LoadedTask, at: Date): PollResult {
-  return { kind: 'again', look: { at, last: isLastLook(task, at, deps.timing) } }
+  return { kind: 'again', poll: { at, last: isFinalPoll(task, at, deps.timing) } }
 }
 
 /**

@@ -1,9 +1,9 @@
 import type { Answer, Task, TaskKey } from '../domain/delivery.ts'
 import type { Erasure } from '../domain/erasure.ts'
-import type { LookPlan, ScopeReport, TaskUpdate } from '../domain/plan.ts'
+import type { ScopeReport, TaskUpdate, WritePlan } from '../domain/plan.ts'
+import type { PlannedPoll } from '../domain/poll-times.ts'
 import type { Problem } from '../domain/problems.ts'
 import type { DelayReason, EndReason } from '../domain/reasons.ts'
-import type { PlannedLook } from '../domain/poll-times.ts'
 import type { TrackOutcome } from '../domain/track-outcome.ts'
 import type { TrackRequest } from '../intake/track-request.ts'
 
@@ -17,15 +17,15 @@ export interface DeliveryStore {
    * Claims up to `limit` tasks that no worker has scheduled yet (they were enqueued) or that were brought forward (resumed, healed), so that no other
    * worker gets them. `plan` gives each its deadline and first poll, which are stored with the claim.
    */
-  adopt(plan: (task: Unplanned) => { readonly deadlineAt: Date; readonly first: PlannedLook }, limit: number): Promise<Scheduled[]>
+  schedule(plan: (task: Unplanned) => { readonly deadlineAt: Date; readonly first: PlannedPoll }, limit: number): Promise<Scheduled[]>
   /** Gives claimed tasks back: the queue could not take their timers. */
-  unadopt(keys: readonly TaskKey[]): Promise<void>
+  unschedule(keys: readonly TaskKey[]): Promise<void>
   /** The task with its recipients, or null. Loads of one moment share a query. */
   load(key: TaskKey): Promise<LoadedTask | null>
-  /** Writes a look whole, or nothing (`stale`) where another look was recorded or somebody erased meanwhile. Writes of one moment share a statement. */
-  apply(plan: LookPlan): Promise<'stored' | 'stale'>
-  /** Ends a task without a look. */
-  end(key: TaskKey, believes: { readonly pollNo: number }, update: TaskUpdate): Promise<'stored' | 'stale'>
+  /** Writes a poll whole, or nothing (`stale`) where another poll was recorded or somebody erased meanwhile. Writes of one moment share a statement. */
+  apply(plan: WritePlan): Promise<'stored' | 'stale'>
+  /** Ends a task without a poll. */
+  end(key: TaskKey, expected: { readonly pollNo: number }, update: TaskUpdate): Promise<'stored' | 'stale'>
   /** Sets when the next poll is due, and why it is later than planned, without a poll having been made. */
   delay(key: TaskKey, expected: { readonly pollNo: number }, delay: Delay): Promise<'stored' | 'stale'>
   /** Replaces a person in a task, and in all others of its campaign, by their pseudonym. */
@@ -35,7 +35,7 @@ export interface DeliveryStore {
    * worker may do the same.
    */
   exclusively<T>(work: (lease: Lease) => Promise<T>): Promise<T | null>
-  /** Tasks whose look was due before `before`, nearest deadline first (then by app and task id); the page behind `after`. */
+  /** Tasks whose poll was due before `before`, nearest deadline first (then by app and task id); the page behind `after`. */
   overdue(before: Date, limit: number, after: Timer | null): Promise<Timer[]>
 }
 
@@ -121,19 +121,19 @@ export interface LoadedTask extends Task {
   readonly erasures: readonly Erasure[]
 }
 
-/** One look that is due at a time. */
+/** One poll that is due at a time. */
 export interface Timer {
   readonly key: TaskKey
-  /** Of the task: where many looks are due, the nearest deadline goes first. */
+  /** Of the task: where many polls are due, the nearest deadline goes first. */
   readonly deadlineAt: Date
-  readonly look: PlannedLook
+  readonly poll: PlannedPoll
 }
 
 /** BullMQ is the alarm clock: one timer a task. */
-export interface LookTimers {
+export interface PollTimers {
   /** Sets a timer for each task that has none; one that is there already is left alone. */
   set(timers: readonly Timer[]): Promise<void>
-  /** Puts right what a lost or wiped queue left: missing → set; a finished leftover → removed and set; later than `look.at` → moved there; waiting or running → left. */
+  /** Puts right what a lost or wiped queue left: missing → set; a finished leftover → removed and set; later than `poll.at` → moved there; waiting or running → left. */
   restore(timers: readonly Timer[]): Promise<Restored>
 }
 
@@ -157,7 +157,7 @@ export interface SendResult {
 }
 
 /** Guards an app's rate, its monthly budget and its pause, over all workers together. */
-export interface AppGate {
+export interface RateLimiter {
   /**
    * Reserves up to the wanted calls. Calls are spaced evenly: call i may start `firstInMs + i * everyMs` from now.
    * One call for the final poll of each open task is kept back from ordinary calls.
@@ -236,11 +236,11 @@ export interface WorkerState {
 export type Clock = () => Date
 
 /** What happened, for logs and metrics. Implementations must not throw. */
-export interface Journal {
+export interface EventLog {
   tracked(event: Tracked): void
   /** Tasks got their plan and their timer. */
-  adopted(event: { readonly tasks: number }): void
-  looked(event: LookEvent): void
+  scheduled(event: { readonly tasks: number }): void
+  polled(event: PollEvent): void
   ended(event: { readonly key: TaskKey; readonly status: string; readonly reason: EndReason | null }): void
   delayed(event: {
     readonly key: TaskKey
@@ -255,7 +255,7 @@ export interface Journal {
   reconciled(event: { readonly actions: Restored & { readonly ended: number } }): void
   /** What was older than it may be went. `namesRemoved`: tasks that have no names any more. */
   retained(event: { readonly namesRemoved: number; readonly tasksRemoved: number }): void
-  /** A timer rang this long before its look was due: the clocks of workers differ. */
+  /** A timer fired this long before its poll was due: the clocks of workers differ. */
   early(event: { readonly key: TaskKey; readonly earlyMs: number }): void
   /**
    * A job was held for longer than its lock: `lost` by this worker (it was blocked, or cut off from the queue),
@@ -267,10 +267,10 @@ export interface Journal {
 
 export type LockKind = 'lost' | 'found'
 
-export interface LookEvent {
+export interface PollEvent {
   readonly key: TaskKey
-  readonly plan: LookPlan
+  readonly plan: WritePlan
   readonly stored: 'stored' | 'stale'
-  /** Start of the look minus when it was due; null when it was not due at a time. */
+  /** Start of the poll minus when it was due; null when it was not due at a time. */
   readonly lagMs: number | null
 }

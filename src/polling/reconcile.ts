@@ -1,18 +1,18 @@
 import { isOver, planExpiry } from '../domain/plan.ts'
-import type { Clock, DeliveryStore, Journal, Lease, LookTimers, Restored, Timer } from './ports.ts'
 import type { Timing } from '../domain/poll-times.ts'
+import type { Clock, DeliveryStore, EventLog, Lease, PollTimers, Restored, Timer } from './ports.ts'
 import { type RetainDeps, retain } from './retain.ts'
 
 export interface ReconcileDeps {
   readonly store: Pick<DeliveryStore, 'exclusively' | 'overdue' | 'load' | 'end'>
   /** What goes by its age. */
   readonly old: Pick<RetainDeps, 'store' | 'retention'>
-  readonly timers: Pick<LookTimers, 'restore'>
+  readonly timers: Pick<PollTimers, 'restore'>
   readonly timing: Timing
-  /** How late a look may be before its timer is doubted, in milliseconds. */
+  /** How late a poll may be before its timer is doubted, in milliseconds. */
   readonly graceMs: number
   readonly now: Clock
-  readonly journal: Journal
+  readonly events: EventLog
 }
 
 export type Reconciled = Restored & { readonly ended: number }
@@ -22,18 +22,18 @@ const BATCH = 500
 const MAX_BATCHES = 100
 
 /**
- * Puts right what a lost, wiped or restarted queue left: every open task whose look is overdue gets its timer back,
+ * Puts right what a lost, wiped or restarted queue left: every open task whose poll is overdue gets its timer back,
  * and every task whose deadline has passed is ended; then what is older than it may be goes. One worker at a time.
  * @returns null when another worker is at it
  */
 export async function reconcile(deps: ReconcileDeps): Promise<Reconciled | null> {
   const actions = await deps.store.exclusively(async (lease) => {
     const done = await pass(deps, lease)
-    if (lease.isHeld()) await retain({ ...deps.old, now: deps.now, journal: deps.journal })
+    if (lease.isHeld()) await retain({ ...deps.old, now: deps.now, events: deps.events })
     return done
   })
   if (actions !== null && Object.entries(actions).some(([kind, count]) => kind !== 'left' && count > 0)) {
-    deps.journal.reconciled({ actions })
+    deps.events.reconciled({ actions })
   }
   return actions
 }
@@ -58,7 +58,7 @@ async function end(deps: ReconcileDeps, overdue: Timer): Promise<0 | 1> {
   if (task === null || task.status !== 'tracking') return 0
   const update = planExpiry(task, deps.timing)
   if ((await deps.store.end(task.key, { pollNo: task.pollNo }, update)) === 'stale') return 0
-  deps.journal.ended({ key: task.key, status: update.status, reason: update.reason })
+  deps.events.ended({ key: task.key, status: update.status, reason: update.reason })
   return 1
 }
 

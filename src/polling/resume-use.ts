@@ -1,8 +1,8 @@
 import { TrackerError } from '../domain/errors.ts'
 import { endReasonText } from '../domain/messages.ts'
-import type { ResumedApp, Resuming } from './ports.ts'
-import type { RateReader, TaskRates, TaskRef } from '../report/rates.ts'
 import { show } from '../domain/quote.ts'
+import type { RateReader, TaskRates, TaskRef } from '../report/rates.ts'
+import type { ResumedApp, Resuming } from './ports.ts'
 
 /** One use case for all faces, so that they refuse the same things in the same words. */
 

@@ -1,4 +1,4 @@
-import type { Clock, Journal, OldDetails } from './ports.ts'
+import type { Clock, EventLog, OldDetails } from './ports.ts'
 
 /** How long what is stored about an ended task is kept, in milliseconds from its end; null: for ever. Never divided by a time scale. */
 export interface Retention {
@@ -12,7 +12,7 @@ export interface RetainDeps {
   readonly store: OldDetails
   readonly retention: Retention
   readonly now: Clock
-  readonly journal: Pick<Journal, 'retained'>
+  readonly events: Pick<EventLog, 'retained'>
 }
 
 /** Tasks in one transaction: at a hundred people each some 0.3 s of the database's time. */
@@ -34,7 +34,7 @@ export async function retain(deps: RetainDeps): Promise<void> {
   const { detailsMs, totalsMs } = retention
   const namesRemoved = detailsMs === null ? 0 : await inBatches(() => store.removeNames(olderThan(detailsMs), BATCH), isTimeLeft)
   const tasksRemoved = totalsMs === null ? 0 : await inBatches(() => store.removeTasks(olderThan(totalsMs), BATCH), isTimeLeft)
-  if (namesRemoved + tasksRemoved > 0) deps.journal.retained({ namesRemoved, tasksRemoved })
+  if (namesRemoved + tasksRemoved > 0) deps.events.retained({ namesRemoved, tasksRemoved })
 }
 
 async function inBatches(remove: () => Promise<number>, isTimeLeft: () => boolean): Promise<number> {

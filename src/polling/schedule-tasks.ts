@@ -1,52 +1,52 @@
-import { passing } from '../lib/fail-points.ts'
-import { isLastLook, planStart } from '../domain/plan.ts'
-import type { Clock, DeliveryStore, Journal, LookTimers, Scheduled, Unplanned } from './ports.ts'
+import { isFinalPoll, planStart } from '../domain/plan.ts'
 import type { Timing } from '../domain/poll-times.ts'
+import { failPoint } from '../lib/fail-points.ts'
+import type { Clock, DeliveryStore, EventLog, PollTimers, Scheduled, Unplanned } from './ports.ts'
 
-export interface AdoptDeps {
-  readonly store: Pick<DeliveryStore, 'adopt' | 'unadopt'>
-  readonly timers: Pick<LookTimers, 'set' | 'restore'>
+export interface ScheduleDeps {
+  readonly store: Pick<DeliveryStore, 'schedule' | 'unschedule'>
+  readonly timers: Pick<PollTimers, 'set' | 'restore'>
   readonly timing: Timing
   readonly now: Clock
-  readonly journal: Pick<Journal, 'adopted'>
+  readonly events: Pick<EventLog, 'scheduled'>
 }
 
 const BATCH = 500
 
 /**
- * Gives every task that came in through a door its plan and its timer.
+ * Gives every task that came in through a way to enqueue its plan and its timer.
  * @returns how many; rejects when the store or the queue is out of reach, and then the tasks wait for the next call
  */
-export async function adopt(deps: AdoptDeps): Promise<number> {
+export async function schedule(deps: ScheduleDeps): Promise<number> {
   let total = 0
   for (;;) {
-    const claimed = await deps.store.adopt((task) => planAgain(task, deps), BATCH)
+    const claimed = await deps.store.schedule((task) => planAgain(task, deps), BATCH)
     if (claimed.length === 0) return total
-    await passing('adopt.claimed')
+    await failPoint('schedule.claimed')
     try {
       await setTimers(deps.timers, claimed)
     } catch (error) {
       // If that fails as well, the reconciler misses their timers; what the queue said must not be lost over it.
-      await deps.store.unadopt(claimed.map((timer) => timer.key)).catch(() => undefined)
+      await deps.store.unschedule(claimed.map((timer) => timer.key)).catch(() => undefined)
       throw error
     }
     total += claimed.length
-    await passing('adopt.set')
-    deps.journal.adopted({ tasks: claimed.length })
+    await failPoint('schedule.set')
+    deps.events.scheduled({ tasks: claimed.length })
     if (claimed.length < BATCH) return total
   }
 }
 
 /** Restoring asks the queue for each job; a new task has none. */
-async function setTimers(timers: AdoptDeps['timers'], claimed: readonly Scheduled[]): Promise<void> {
+async function setTimers(timers: ScheduleDeps['timers'], claimed: readonly Scheduled[]): Promise<void> {
   const [fresh, resumed] = [claimed.filter((timer) => !timer.resumed), claimed.filter((timer) => timer.resumed)]
   if (fresh.length > 0) await timers.set(fresh)
   if (resumed.length > 0) await timers.restore(resumed)
 }
 
 /** A task that was brought forward is polled at once, whatever its plan says. */
-function planAgain(task: Unplanned, { now, timing }: Pick<AdoptDeps, 'now' | 'timing'>): ReturnType<typeof planStart> {
+function planAgain(task: Unplanned, { now, timing }: Pick<ScheduleDeps, 'now' | 'timing'>): ReturnType<typeof planStart> {
   const start = planStart(task, now(), timing)
   if (!task.resumed) return start
-  return { ...start, first: { at: now(), last: isLastLook({ key: task.key, deadlineAt: start.deadlineAt }, now(), timing) } }
+  return { ...start, first: { at: now(), last: isFinalPoll({ key: task.key, deadlineAt: start.deadlineAt }, now(), timing) } }
 }

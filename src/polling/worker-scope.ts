@@ -1,7 +1,7 @@
 import { MINUTE_MS } from '../domain/delivery.ts'
-import type { Clock, Journal, WorkerBook, WorkerState } from './ports.ts'
-import { PROBLEM_RULES, type Problem } from '../domain/problems.ts'
 import type { Timing } from '../domain/poll-times.ts'
+import { PROBLEM_RULES, type Problem } from '../domain/problems.ts'
+import type { Clock, EventLog, WorkerBook, WorkerState } from './ports.ts'
 
 /** What this worker cannot poll: its credentials, its way out of the network, an app that only it does not know. Other workers may be able to. */
 export interface WorkerScope {
@@ -46,7 +46,7 @@ export interface WorkerScopeOptions {
   readonly beatEveryMs: number
   /** How long the one probe keeps the others out when its answer never comes, in milliseconds. */
   readonly probeLeaseMs: number
-  readonly journal: Pick<Journal, 'paused' | 'recovered'>
+  readonly events: Pick<EventLog, 'paused' | 'recovered'>
 }
 
 interface Entry {
@@ -58,7 +58,7 @@ interface Entry {
 }
 
 export function createWorkerScope(options: WorkerScopeOptions): WorkerScope {
-  const { workerId, apps, book, timing, now, journal } = options
+  const { workerId, apps, book, timing, now, events } = options
   const startedAt = now()
   const entries = new Map<string, Entry>()
   const served = new Map<string, { readonly at: number; readonly answer: Promise<boolean> }>()
@@ -92,12 +92,12 @@ export function createWorkerScope(options: WorkerScopeOptions): WorkerScope {
       const delayMs = ((minutes[Math.min(failures, minutes.length) - 1] ?? 1) * MINUTE_MS) / timing.timeScale
       const until = new Date(now().getTime() + delayMs)
       entries.set(app, { problem, since: before?.since ?? now(), setAt: now(), failures, until })
-      if (before?.problem.code !== problem.code) journal.paused({ app, problem })
+      if (before?.problem.code !== problem.code) events.paused({ app, problem })
       await beat()
     },
     async succeeded(app) {
       if (!entries.delete(app)) return
-      journal.recovered({ app })
+      events.recovered({ app })
       await beat()
       await book.recovered(app)
     },

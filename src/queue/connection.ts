@@ -12,8 +12,8 @@ import {
   type WorkerOptions,
 } from 'bullmq'
 import { Redis, type RedisOptions } from 'ioredis'
-import { patiently } from './timeout.ts'
 import { openSockets, type Sockets } from './sockets.ts'
+import { withQueueTimeout } from './timeout.ts'
 
 /** What we use of a BullMQ queue, whichever backend it has. */
 export interface JobQueue extends BullQueue {
@@ -213,7 +213,7 @@ function isFirstConnection(value: unknown): value is FirstConnection {
  * so wait until it is made, but not for a server that is away.
  */
 async function closeListening(worker: { waitUntilReady(): Promise<unknown>; close(): Promise<void> }): Promise<void> {
-  await patiently(READY_BEFORE_CLOSE_MS, worker.waitUntilReady()).catch(() => undefined)
+  await withQueueTimeout(READY_BEFORE_CLOSE_MS, worker.waitUntilReady()).catch(() => undefined)
   await worker.close()
 }
 
@@ -323,7 +323,7 @@ function openRedis(url: string, role: Role, onError: (error: unknown) => void): 
     retryStrategy: (times) => (closing && times > RETRIES_WHILE_CLOSING ? null : retryDelayMs(times)),
   })
   redis.on('error', (error) => {
-    // A database number that the server does not have. The client would go on in database 0, where no worker looks.
+    // A database number that the server does not have. The client would go on in database 0, where no worker polls.
     if (/DB index/i.test(error.message)) redis.disconnect()
     onError(error)
   })

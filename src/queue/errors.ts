@@ -1,6 +1,6 @@
 import { TrackerError } from '../domain/errors.ts'
+import { errorText } from '../lib/error-text.ts'
 import { type Denial, INSUFFICIENT_PRIVILEGE, notPermitted } from '../lib/not-permitted.ts'
-import { wordsOf } from '../lib/error-text.ts'
 
 /** What went wrong with the queue, with the remedy. Never holds a password, nor does its cause. */
 export function queueError(error: unknown): TrackerError {
@@ -34,19 +34,19 @@ export function deniedByPostgres(cause: unknown, who: Omit<Denial, 'said'>): Tra
 function deniedByRedis(cause: unknown): TrackerError | null {
   if (!(cause instanceof Error) || !/\bNOPERM\b|executing the script can't run this command/.test(cause.message)) return null
   const remedy = 'Load deploy/redis/users.acl, and set QUEUE_PREFIX to the one that it names.'
-  return new TrackerError('NOT_PERMITTED', `The Redis user of QUEUE_URL lacks a right: ${wordsOf(cause)}. ${remedy}`, {
+  return new TrackerError('NOT_PERMITTED', `The Redis user of QUEUE_URL lacks a right: ${errorText(cause)}. ${remedy}`, {
     cause,
   })
 }
 
 /** Redis' client hangs the command on its errors, and that of a login has the password: what is passed on has words and a code. */
 function withoutCommand(error: unknown): Error {
-  if (!(error instanceof Error)) return new Error(wordsOf(error))
+  if (!(error instanceof Error)) return new Error(errorText(error))
   const { name, stack } = error
   const code = 'code' in error ? { code: error.code } : {}
-  return Object.assign(new Error(wordsOf(error)), {
+  return Object.assign(new Error(errorText(error)), {
     name,
-    ...(stack !== undefined && { stack: wordsOf(stack) }),
+    ...(stack !== undefined && { stack: errorText(stack) }),
     ...code,
   })
 }
@@ -73,7 +73,7 @@ export function isOnlyGone(error: unknown): boolean {
 }
 
 function unavailable(cause: unknown): TrackerError {
-  const said = isOnlyGone(cause) ? 'the connection is lost' : wordsOf(cause)
+  const said = isOnlyGone(cause) ? 'the connection is lost' : errorText(cause)
   const suffix = said === '' ? '' : ` (${said})`
   return new TrackerError('QUEUE_UNAVAILABLE', `The queue did not do its part${suffix}. ${remedyOf(cause, said)}`, { cause })
 }

@@ -7,7 +7,7 @@ import { assertQueueSchema, isPooled } from './schema.ts'
 
 const CONNECT_TIMEOUT_MS = 3_000
 
-/** Looks whether the queue's server is fit for jobs that live 24 hours. Never rejects. */
+/** Polls whether the queue's server is fit for jobs that live 24 hours. Never rejects. */
 export async function inspectQueue(address: QueueAddress): Promise<Finding[]> {
   try {
     return isPostgres(address.url) ? await inspectPostgres(address.url) : await inspectRedis(address)
@@ -75,7 +75,7 @@ function serverOf(text: string): RedisServer {
 
 /** Jobs can be read there, and none can be taken or put to sleep. */
 export const REPLICA = {
-  detail: 'Redis is a replica, which takes no writes: no look can be taken or timed.',
+  detail: 'Redis is a replica, which takes no writes: no poll can be taken or timed.',
   remedy: 'Point QUEUE_URL at the primary, or promote this server (REPLICAOF NO ONE).',
 }
 
@@ -115,7 +115,7 @@ function memoryOf(info: Info): Found {
   if (share > FULL_SHARE)
     return {
       detail,
-      remedy: 'raise maxmemory, or find out what else is in this Redis: beyond it every timer is refused, and looks come late',
+      remedy: 'raise maxmemory, or find out what else is in this Redis: beyond it every timer is refused, and polls come late',
     }
   return { detail }
 }
@@ -123,6 +123,6 @@ function memoryOf(info: Info): Found {
 /** Without it a restart loses all timers. The reconciler puts them back, so this is advice more than a fault. */
 function persistence(info: Info): Finding {
   const ok = info.get('aof_enabled') === '1'
-  const remedy = 'set appendonly yes: a restart loses every timer, and looks are late until the reconciler has put them back'
+  const remedy = 'set appendonly yes: a restart loses every timer, and polls are late until the reconciler has put them back'
   return findingOf('queue persistence', ok ? { detail: 'append-only file on' } : { detail: 'append-only file off', remedy })
 }

@@ -1,4 +1,4 @@
-import type { Journal, LockKind } from '../polling/ports.ts'
+import type { EventLog, LockKind } from '../polling/ports.ts'
 
 /** Jobs that were held for longer than their locks, since the start. */
 export type Locks = Readonly<Record<LockKind, number>> & {
@@ -6,7 +6,7 @@ export type Locks = Readonly<Record<LockKind, number>> & {
   readonly lastLostAt: Date | null
 }
 
-export interface LockBook {
+export interface LockTracker {
   /** This worker takes a job. */
   taken(jobId: string | undefined): void
   /** BullMQ says it at each renewal, and again when the job is put to sleep or ended; it counts once. */
@@ -18,7 +18,7 @@ export interface LockBook {
 /** A job that is over is never taken again. With more, one may be counted twice. */
 const MAX_KNOWN = 10_000
 
-export function createLockBook({ now, journal }: { readonly now: () => Date; readonly journal: Pick<Journal, 'lock'> }): LockBook {
+export function createLockTracker({ now, events }: { readonly now: () => Date; readonly events: Pick<EventLog, 'lock'> }): LockTracker {
   const known = new Set<string>()
   const counts = { lost: 0, found: 0 }
   let lastLostAt: Date | null = null
@@ -32,11 +32,11 @@ export function createLockBook({ now, journal }: { readonly now: () => Date; rea
       known.add(jobId)
       counts.lost++
       lastLostAt = now()
-      journal.lock({ kind: 'lost', jobId })
+      events.lock({ kind: 'lost', jobId })
     },
     found(jobId) {
       counts.found++
-      journal.lock({ kind: 'found', jobId })
+      events.lock({ kind: 'found', jobId })
     },
     read: () => ({ ...counts, lastLostAt }),
   }

@@ -1,8 +1,8 @@
 import type { JobType } from 'bullmq'
 import type { Person } from '../polling/ports.ts'
 import type { JobQueue } from './connection.ts'
+import { withQueueTimeout } from './timeout.ts'
 import { LOOK_JOB } from './timers.ts'
-import { patiently } from './timeout.ts'
 
 /** In the direction in which a job goes, so that one that goes on meanwhile is met again. */
 const STATES: readonly JobType[] = ['waiting-children', 'delayed', 'prioritized', 'waiting', 'active', 'failed', 'completed']
@@ -15,7 +15,7 @@ const PATIENCE_MS = 10_000
 const MAX_PASSES = 5
 
 /**
- * Replaces a person in the jobs that senders added, whether they wait, run or failed. Looks hold ids of tasks only.
+ * Replaces a person in the jobs that senders added, whether they wait, run or failed. Polls hold ids of tasks only.
  * A job that runs later tracks its task with the pseudonym.
  * @returns how many jobs were changed
  * @throws {TrackerError} `QUEUE_UNAVAILABLE` when the queue does not answer
@@ -31,7 +31,7 @@ export async function scrubJobs(queue: JobQueue, person: Person, pseudonym: stri
   return total
 }
 
-/** Ids of all jobs but the looks, in batches. */
+/** Ids of all jobs but the polls, in batches. */
 async function sendersJobs(queue: JobQueue): Promise<string[][]> {
   const ids = new Set<string>()
   for (const state of STATES) for (const id of await idsIn(queue, state)) ids.add(id)
@@ -42,14 +42,14 @@ async function sendersJobs(queue: JobQueue): Promise<string[][]> {
 async function idsIn(queue: JobQueue, state: JobType): Promise<string[]> {
   const ids: string[] = []
   for (let start = 0; ; start += PAGE) {
-    const page = await patiently(PATIENCE_MS, queue.getRanges([state], start, start + PAGE - 1))
+    const page = await withQueueTimeout(PATIENCE_MS, queue.getRanges([state], start, start + PAGE - 1))
     ids.push(...page)
     if (page.length < PAGE) return ids
   }
 }
 
 async function scrubAll(queue: JobQueue, ids: readonly string[], person: Person, pseudonym: string): Promise<number> {
-  const done = await patiently(PATIENCE_MS, Promise.all(ids.map((id) => scrub(queue, id, person, pseudonym))))
+  const done = await withQueueTimeout(PATIENCE_MS, Promise.all(ids.map((id) => scrub(queue, id, person, pseudonym))))
   return done.filter((changed) => changed).length
 }
 

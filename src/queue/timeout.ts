@@ -6,7 +6,7 @@ import { isOnlyGone, queueError } from './errors.ts'
  * @param said what the connection said last, for the message: it knows why there is none
  * @throws {TrackerError} `QUEUE_UNAVAILABLE`, `SCHEMA_MISMATCH` or `NOT_PERMITTED`, also for what went wrong in time
  */
-export async function patiently<T>(ms: number, work: Promise<T>, said: () => unknown = () => undefined): Promise<T> {
+export async function withQueueTimeout<T>(ms: number, work: Promise<T>, said: () => unknown = () => undefined): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(queueError(said() ?? new Error(`no answer within ${Math.round(ms)} ms`))), ms)

@@ -1,15 +1,15 @@
 import type { JobsOptions } from 'bullmq'
 import { MINUTE_MS, type TaskKey } from '../domain/delivery.ts'
-import { passing } from '../lib/fail-points.ts'
-import type { Clock, LookTimers, Restored, Timer } from '../polling/ports.ts'
-import type { PlannedLook } from '../domain/poll-times.ts'
+import type { PlannedPoll } from '../domain/poll-times.ts'
+import { failPoint } from '../lib/fail-points.ts'
+import type { Clock, PollTimers, Restored, Timer } from '../polling/ports.ts'
 import type { JobQueue, QueuedJob } from './connection.ts'
-import { patiently } from './timeout.ts'
+import { withQueueTimeout } from './timeout.ts'
 
-export const LOOK_JOB = 'look'
+export const LOOK_JOB = 'poll'
 
 /** A job holds no names, no tokens and no secrets. */
-export interface LookJobData {
+export interface PollJobData {
   readonly app: string
   readonly taskId: string
   /** Epoch milliseconds. */
@@ -17,10 +17,10 @@ export interface LookJobData {
 }
 
 /**
- * BullMQ serves lower numbers first: the last looks, and then by how much time a task has left when its look is due. Each step halves it, so
- * that a job changes its priority a dozen times in a day and not with each look.
+ * BullMQ serves lower numbers first: the final polls, and then by how much time a task has left when its poll is due. Each step halves it, so
+ * that a job changes its priority a dozen times in a day and not with each poll.
  */
-export function priorityOf({ at, last }: PlannedLook, deadlineAt: number): number {
+export function priorityOf({ at, last }: PlannedPoll, deadlineAt: number): number {
   if (last) return 1
   const minutesLeft = Math.max(0, deadlineAt - at.getTime()) / MINUTE_MS
   return 2 + Math.floor(Math.log2(1 + minutesLeft))
@@ -28,7 +28,7 @@ export function priorityOf({ at, last }: PlannedLook, deadlineAt: number): numbe
 
 /** One job a task. Neither digits only nor with a colon: BullMQ refuses such ids. */
 export function jobIdOf(key: TaskKey): string {
-  return `look.${key.app}.${key.taskId}`
+  return `poll.${key.app}.${key.taskId}`
 }
 
 /** How many jobs are looked at side by side. */
@@ -36,17 +36,17 @@ const WIDTH = 50
 /** A queue that does not answer must hold up neither new tasks nor the end of old ones: the caller comes again. */
 const PATIENCE_MS = 10_000
 
-/** @param patienceMs how long the queue may take for one batch, in milliseconds */
-export function createLookTimers(queue: JobQueue, now: Clock, patienceMs = PATIENCE_MS): LookTimers {
+/** @param timeoutMs how long the queue may take for one batch, in milliseconds */
+export function createPollTimers(queue: JobQueue, now: Clock, timeoutMs = PATIENCE_MS): PollTimers {
   return {
     async set(timers) {
-      await patiently(patienceMs, queue.addBulk(timers.map((timer) => jobOf(timer, now()))))
+      await withQueueTimeout(timeoutMs, queue.addBulk(timers.map((timer) => jobOf(timer, now()))))
     },
     async restore(timers) {
       const counts = { added: 0, replaced: 0, moved: 0, left: 0 }
       for (let i = 0; i < timers.length; i += WIDTH) {
         const some = timers.slice(i, i + WIDTH).map((timer) => restoreOne(queue, timer, now()))
-        const done = await patiently(patienceMs, Promise.all(some))
+        const done = await withQueueTimeout(timeoutMs, Promise.all(some))
         for (const kind of done) counts[kind]++
       }
       return counts
@@ -54,14 +54,14 @@ export function createLookTimers(queue: JobQueue, now: Clock, patienceMs = PATIE
   }
 }
 
-function jobOf(timer: Timer, now: Date): { name: string; data: LookJobData; opts: JobsOptions } {
+function jobOf(timer: Timer, now: Date): { name: string; data: PollJobData; opts: JobsOptions } {
   return {
     name: LOOK_JOB,
     data: { app: timer.key.app, taskId: timer.key.taskId, deadlineAt: timer.deadlineAt.getTime() },
     opts: {
       jobId: jobIdOf(timer.key),
-      delay: Math.max(0, Math.ceil(timer.look.at.getTime() - now.getTime())),
-      priority: priorityOf(timer.look, timer.deadlineAt.getTime()),
+      delay: Math.max(0, Math.ceil(timer.poll.at.getTime() - now.getTime())),
+      priority: priorityOf(timer.poll, timer.deadlineAt.getTime()),
       removeOnComplete: true,
       removeOnFail: true,
     },
@@ -77,7 +77,7 @@ async function restoreOne(queue: JobQueue, timer: Timer, now: Date): Promise<key
     case 'unknown':
       // A finished job that still holds the id swallows a new one without a word.
       await job.remove()
-      await passing('timer.removed')
+      await failPoint('timer.removed')
       return readd(queue, timer, now, 'replaced')
     case 'delayed':
       return moveTo(job, timer, now)
@@ -95,7 +95,7 @@ async function readd(queue: JobQueue, timer: Timer, now: Date, as: 'added' | 're
 /** The row is overdue and its job still sleeps: the job is later than the row says. */
 async function moveTo(job: QueuedJob, timer: Timer, now: Date): Promise<'moved' | 'left'> {
   try {
-    await job.changeDelay(Math.max(0, timer.look.at.getTime() - now.getTime()))
+    await job.changeDelay(Math.max(0, timer.poll.at.getTime() - now.getTime()))
     return 'moved'
   } catch (error) {
     // It woke up meanwhile, which is what was wanted.

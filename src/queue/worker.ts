@@ -2,41 +2,41 @@ import { setMaxListeners } from 'node:events'
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
 import type { TaskKey } from '../domain/delivery.ts'
 import { InvalidInputError } from '../domain/errors.ts'
-import { passing } from '../lib/fail-points.ts'
-import type { Journal, Timer } from '../polling/ports.ts'
 import { show } from '../domain/quote.ts'
 import { parseTrackJob } from '../intake/track-job.ts'
 import { parseTrackRequest, type TrackRequest } from '../intake/track-request.ts'
+import { failPoint } from '../lib/fail-points.ts'
+import type { EventLog, Timer } from '../polling/ports.ts'
 import { type JobWorker, MAX_BLOCK_SECONDS, type Opened, openWorker, type QueueAddress } from './connection.ts'
-import { createLockBook, type Locks } from './lock-tracker.ts'
+import { createLockTracker, type Locks } from './lock-tracker.ts'
 import { LOOK_JOB, priorityOf } from './timers.ts'
 
 /** The name of the job that any BullMQ client may add, with any id or none. */
 export const TRACK_JOB = 'track'
 
-export interface LookWorkerOptions {
+export interface PollWorkerOptions {
   readonly address: QueueAddress
   readonly concurrency: number
   /** How long a dead worker's jobs wait for another one, in milliseconds. A living worker renews its lock at half of it. */
   readonly lockMs: number
-  /** One look; says when the timer rings again. Rejects when the database is out of reach. */
-  readonly look: (
+  /** One poll; says when the timer fires again. Rejects when the database is out of reach. */
+  readonly poll: (
     key: TaskKey,
     signal: AbortSignal,
-  ) => Promise<{ readonly kind: 'again'; readonly look: Timer['look'] } | { readonly kind: 'done' }>
+  ) => Promise<{ readonly kind: 'again'; readonly poll: Timer['poll'] } | { readonly kind: 'done' }>
   /** Stores what sending code asked for. Rejects when the database is out of reach. */
   readonly track: (request: TrackRequest) => Promise<void>
   readonly now: () => Date
-  readonly journal: Pick<Journal, 'failed' | 'lock'>
+  readonly events: Pick<EventLog, 'failed' | 'lock'>
 }
 
-export interface LookWorker {
+export interface PollWorker {
   readonly startedAt: Date
   isRunning(): boolean
   /** When a job was last taken off the queue, or done; null before the first. */
   lastActiveAt(): Date | null
   locks(): Locks
-  /** Waits for the looks that run; `abort` ends them early. */
+  /** Waits for the polls that run; `abort` ends them early. */
   close(): Promise<void>
   abort(): void
 }
@@ -47,20 +47,20 @@ const RETRY_SPREAD_MS = 2_000
 /** Refused jobs are kept for a week, a thousand at most, so that a mistake can be found and its task tracked again. In seconds, as BullMQ counts. */
 export const KEEP_FAILED = { age: 7 * 24 * 3_600, count: 1_000 }
 
-export function startLookWorker(options: LookWorkerOptions): LookWorker {
+export function startPollWorker(options: PollWorkerOptions): PollWorker {
   const stop = new AbortController()
-  // Every look that runs listens: as many as there are is no leak.
+  // Every poll that runs listens: as many as there are is no leak.
   setMaxListeners(0, stop.signal)
   const startedAt = options.now()
   let lastActiveAt: Date | null = null
-  const locks = createLockBook(options)
+  const locks = createLockTracker(options)
   const process = async (job: Job, token?: string): Promise<void> => {
     lastActiveAt = options.now()
     locks.taken(job.id)
     const outcome = await run(options, job, stop.signal).finally(() => {
       lastActiveAt = options.now()
     })
-    if (outcome.kind === 'again') await sleepUntil({ ...options, onLockLost: locks.lost }, job, outcome.look, token, stop.signal)
+    if (outcome.kind === 'again') await sleepUntil({ ...options, onLockLost: locks.lost }, job, outcome.poll, token, stop.signal)
   }
   const opened = open(options, process, locks.lost)
   opened.it.on('lockRenewalFailed', (jobIds) => jobIds.forEach(locks.lost))
@@ -76,7 +76,7 @@ export function startLookWorker(options: LookWorkerOptions): LookWorker {
 }
 
 function open(
-  options: LookWorkerOptions,
+  options: PollWorkerOptions,
   process: (job: Job, token?: string) => Promise<void>,
   onLockLost: (jobId: string) => void,
 ): Opened<JobWorker> {
@@ -93,32 +93,32 @@ function open(
   }
   return openWorker(options.address, process, workerOptions, (error) => {
     if (isLockLost(error)) onLockLost(jobIdIn(error))
-    options.journal.failed({ what: 'queue', error })
+    options.events.failed({ what: 'queue', error })
   })
 }
 
-type Outcome = { readonly kind: 'again'; readonly look: Timer['look'] } | { readonly kind: 'done' }
+type Outcome = { readonly kind: 'again'; readonly poll: Timer['poll'] } | { readonly kind: 'done' }
 
 /** Whatever the database did, the job must ring again: a failed job would lose its task until the reconciler comes. */
-async function run(options: LookWorkerOptions, job: Job, signal: AbortSignal): Promise<Outcome> {
+async function run(options: PollWorkerOptions, job: Job, signal: AbortSignal): Promise<Outcome> {
   try {
-    if (job.name === LOOK_JOB) return await options.look(keyOf(job.data, options.now()), signal)
+    if (job.name === LOOK_JOB) return await options.poll(keyOf(job.data, options.now()), signal)
     if (job.name !== TRACK_JOB)
       throw new InvalidInputError('name', `A job named ${show(job.name)} is not known here. Accepted: "${TRACK_JOB}".`)
     await options.track(parseTrackJob(job, options.now()))
-    await passing('track.stored')
+    await failPoint('track.stored')
     return { kind: 'done' }
   } catch (error) {
     if (error instanceof InvalidInputError) {
-      options.journal.failed({ what: 'a job was refused: it', error })
+      options.events.failed({ what: 'a job was refused: it', error })
       throw new UnrecoverableError(error.message)
     }
-    if (!signal.aborted) options.journal.failed({ what: `job "${job.name}", will be retried`, error })
-    return { kind: 'again', look: { at: new Date(options.now().getTime() + RETRY_MS + RETRY_SPREAD_MS * Math.random()), last: false } }
+    if (!signal.aborted) options.events.failed({ what: `job "${job.name}", will be retried`, error })
+    return { kind: 'again', poll: { at: new Date(options.now().getTime() + RETRY_MS + RETRY_SPREAD_MS * Math.random()), last: false } }
   }
 }
 
-/** Our own jobs hold what `look-timers` put there; anything else is refused like a malformed request. */
+/** Our own jobs hold what `poll-timers` put there; anything else is refused like a malformed request. */
 function keyOf(data: unknown, now: Date): TaskKey {
   const { app, taskId } = parseTrackRequest(withoutDeadline(data), now)
   return { app, taskId }
@@ -130,40 +130,40 @@ function withoutDeadline(data: unknown): unknown {
   return rest
 }
 
-/** Of a look that becomes more urgent. Null: it does not, or its job does not know the deadline. */
-function newPriorityOf(job: Job, look: Timer['look']): number | null {
+/** Of a poll that becomes more urgent. Null: it does not, or its job does not know the deadline. */
+function newPriorityOf(job: Job, poll: Timer['poll']): number | null {
   const data: unknown = job.data
   const deadlineAt = typeof data === 'object' && data !== null && 'deadlineAt' in data ? data.deadlineAt : null
   if (job.name !== LOOK_JOB || typeof deadlineAt !== 'number') return null
-  const priority = priorityOf(look, deadlineAt)
+  const priority = priorityOf(poll, deadlineAt)
   return priority < job.priority ? priority : null
 }
 
 /**
  * Snoozing is not failing: it costs no attempt. It comes last, after everything is committed. A server that does not answer is
  * asked again while the job's lock may still be ours; where the outcome stays unknown (the reply was lost, the lock is gone)
- * the job is left as it is: BullMQ's stalled check or the reconciler rings again, which is harmless. It never fails the job.
+ * the job is left as it is: BullMQ's stalled check or the reconciler fires again, which is harmless. It never fails the job.
  */
 async function sleepUntil(
-  options: LookWorkerOptions & { readonly onLockLost: (jobId: string) => void },
+  options: PollWorkerOptions & { readonly onLockLost: (jobId: string) => void },
   job: Job,
-  look: Timer['look'],
+  poll: Timer['poll'],
   token: string | undefined,
   signal: AbortSignal,
 ): Promise<never> {
   const giveUpAt = performance.now() + options.lockMs
   for (;;) {
     try {
-      const priority = newPriorityOf(job, look)
+      const priority = newPriorityOf(job, poll)
       if (priority !== null) await job.changePriority({ priority })
       // BullMQ reads the system clock, which need not show the same time as ours.
-      await job.moveToDelayed(Math.ceil(Date.now() + look.at.getTime() - options.now().getTime()), token)
-      await passing('timer.set')
+      await job.moveToDelayed(Math.ceil(Date.now() + poll.at.getTime() - options.now().getTime()), token)
+      await failPoint('timer.set')
       break
     } catch (error) {
       if (isLockLost(error)) options.onLockLost(job.id ?? '')
       if (isAnswer(error) || signal.aborted || performance.now() > giveUpAt) {
-        options.journal.failed({ what: 'timer, left to the reconciler', error })
+        options.events.failed({ what: 'timer, left to the reconciler', error })
         break
       }
       await new Promise((resolve) => setTimeout(resolve, 500))

@@ -1,8 +1,8 @@
 import { STATES, STATUSES } from '../domain/delivery.ts'
 import { InvalidInputError } from '../domain/errors.ts'
-import type { CampaignFilter, CampaignRef, PageFilter, TaskRef as ReaderTaskRef, RecipientFilter, TaskFilter } from './rates.ts'
 import { show } from '../domain/quote.ts'
 import { parseApp, parseCampaignName, parseOneOf, parseTaskId } from '../intake/track-request.ts'
+import type { CampaignFilter, CampaignRef, PageFilter, TaskRef as ReaderTaskRef, RecipientFilter, TaskFilter } from './rates.ts'
 
 /** What a program asks becomes a question of the reader here, once: every function throws `InvalidInputError` naming the field. */
 

@@ -1,6 +1,6 @@
 import type { StateKind, TaskStatus } from '../domain/delivery.ts'
-import type { PollOutcome } from '../domain/plan-types.ts'
 import type { Detail } from '../domain/message-parts.ts'
+import type { PollOutcome } from '../domain/plan-types.ts'
 import type { ForbiddenReason } from '../domain/problems.ts'
 import type { TimeToRead } from './time-to-read.ts'
 
@@ -23,7 +23,7 @@ export interface RateReader {
   recipients(ref: TaskRef, filter: RecipientFilter): Promise<RecipientStatus[]>
   /** Everybody in a campaign by user id, each once, with the best state (read > unread > pending > forbidden > failed > invalid). */
   campaignRecipients(ref: CampaignRef, filter: RecipientFilter & PageFilter): Promise<Page<CampaignRecipient>>
-  /** A point for each good look, oldest first. */
+  /** A point for each successful poll, oldest first. */
   curve(ref: TaskRef): Promise<CurvePoint[]>
   /** A point for each moment at which something became known about anybody, oldest first. */
   campaignCurve(ref: CampaignRef): Promise<CurvePoint[]>
@@ -39,7 +39,7 @@ export interface RateReader {
   /** What was known about each person at that moment, by user id. */
   stateAt(ref: TaskRef, at: Date): Promise<KnownState[]>
   /** Every look at a task, oldest first. */
-  looks(ref: TaskRef): Promise<Look[]>
+  polls(ref: TaskRef): Promise<Poll[]>
   /** Every look at a task, and what was known about one person after it. `RECIPIENT_NOT_FOUND` where the task has no such person. */
   explain(ref: TaskRef, userId: string): Promise<PersonHistory>
   /** Every app that has a task or ever called, by name. */
@@ -137,7 +137,7 @@ export interface TaskRates extends RateColumns {
   readonly sentAt: Date
   readonly sentAtGiven: boolean
   readonly deadlineAt: Date
-  /** The figures are as of then; null before the first good look. */
+  /** The figures are as of then; null before the first successful poll. */
   readonly lastObservedAt: Date | null
   readonly finishedAt: Date | null
   readonly polls: number
@@ -147,7 +147,7 @@ export interface TaskRates extends RateColumns {
   /** Calls of getsendresult that were made for it. */
   readonly calls: number
   /** `delayCode`, or the text that 0.1.0 stored. */
-  readonly hindrance: string | null
+  readonly delayReason: string | null
   /** Why its next poll is later than planned, a code of `DelayReason`; null: it is not. */
   readonly delayCode: string | null
   readonly delayDetail: Detail | null
@@ -165,7 +165,7 @@ export interface CampaignRates extends RateColumns {
   readonly firstSentAt: Date
   readonly lastSentAt: Date
   readonly lastDeadlineAt: Date
-  /** The latest good look of any of its tasks; null before the first. */
+  /** The latest successful poll of any of its tasks; null before the first. */
   readonly lastObservedAt: Date | null
   /** When names in one of its tasks were last replaced by pseudonyms; null: in none so far. */
   readonly namesRemovedAt: Date | null
@@ -242,7 +242,7 @@ export interface KnownState {
 }
 
 /** One look as it was recorded; the counts are null after a failed one. */
-export interface Look extends Readonly<Record<StateKind, number | null>> {
+export interface Poll extends Readonly<Record<StateKind, number | null>> {
   readonly pollNo: number
   readonly dueAt: Date | null
   readonly requestedAt: Date
@@ -264,20 +264,20 @@ export interface Look extends Readonly<Record<StateKind, number | null>> {
 
 export interface PersonHistory {
   readonly person: RecipientStatus
-  readonly looks: readonly PersonLook[]
+  readonly polls: readonly PersonPoll[]
 }
 
-/** What one look said about one person. */
-export interface PersonLook {
+/** What one poll said about one person. */
+export interface PersonPoll {
   readonly pollNo: number
   readonly requestedAt: Date
   readonly respondedAt: Date | null
   readonly outcome: PollOutcome
   readonly code: string
   readonly message: string | null
-  /** What is known after it. A failed look tells nothing, and leaves it as it was; pending before the first good look that listed the person. */
+  /** What is known after it. A failed poll tells nothing, and leaves it as it was; pending before the first successful poll that listed the person. */
   readonly state: StateKind
-  /** The look changed what was known. */
+  /** The poll changed what was known. */
   readonly isChange: boolean
 }
 
@@ -334,15 +334,15 @@ export interface WorkerProblem {
 }
 
 export const RISKS = [
-  /** The next look is overdue by more than a minute (of the plan): no worker makes it. */
+  /** The next poll is overdue by more than a minute (of the plan): no worker makes it. */
   'overdue',
   /** Its last poll failed, or the next one is later than planned: `problemCode` and `delayCode` say why. */
   'hindered',
   /** DingTalk refused every poll until the deadline. */
   'stopped',
-  /** The 24 hours passed without one good look. */
+  /** The 24 hours passed without one successful poll. */
   'never_observed',
-  /** The last good look was more than an hour (of the plan) before the deadline. */
+  /** The last successful poll was more than an hour (of the plan) before the deadline. */
   'blind',
 ] as const
 export type RiskKind = (typeof RISKS)[number]

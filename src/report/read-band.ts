@@ -4,8 +4,8 @@ import type { SentBracket } from './read-bracket.ts'
 /**
  * How many had read at a time: those whose bracket has ended by then for sure, and at most those whose bracket has begun. Nobody before
  * the first step; a step where a number changes. A step holds from its time on, and right after the last "unread" the person may have
- * read: so the upper number rises at the lower end itself. Whoever is still unread is in the upper number from their last look on, so it
- * ends at everybody: after the last look nobody can say. A person without a lower end is in the upper number from the enqueue on: before it
+ * read: so the upper number rises at the lower end itself. Whoever is still unread is in the upper number from their final poll on, so it
+ * ends at everybody: after the final poll nobody can say. A person without a lower end is in the upper number from the enqueue on: before it
  * nothing is known, and no step is there.
  */
 export function readBandOf(brackets: readonly SentBracket[]): BandStep[] {

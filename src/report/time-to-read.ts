@@ -3,14 +3,14 @@ import type { ElapsedBracket } from './read-bracket.ts'
 import { at, indexOfFirst } from './sorted.ts'
 import { type Part, turnbullEstimate } from './turnbull.ts'
 
-/** When people read, as far as looks can tell: never a point, always a bracket. Durations are counted from the send; where that was not given, from the enqueue. */
+/** When people read, as far as polls can tell: never a point, always a bracket. Durations are counted from the send; where that was not given, from the enqueue. */
 export interface TimeToRead {
   /** Delivered people: the denominator of every share. */
   readonly people: number
   readonly read: number
-  /** `looks`: one task, straight from its looks. `turnbull`: pooled over tasks with different looks, Turnbull's nonparametric estimate. */
-  readonly method: 'looks' | 'turnbull'
-  /** The latest good look that went into it; null where there is none. */
+  /** `polls`: one task, straight from its polls. `turnbull`: pooled over tasks with different polls, Turnbull's nonparametric estimate. */
+  readonly method: 'polls' | 'turnbull'
+  /** The latest successful poll that went into it; null where there is none. */
   readonly asOf: Date | null
   /**
    * Tasks in it whose send time was not given. The times of their people count from the enqueue, which was after the send: from the send they
@@ -24,29 +24,29 @@ export interface TimeToRead {
 }
 
 /**
- * The time by which `share` of the delivered people had read lies in (afterMs, beforeMs]: for certain by the method `looks`, most
+ * The time by which `share` of the delivered people had read lies in (afterMs, beforeMs]: for certain by the method `polls`, most
  * likely by the method `turnbull`.
  */
 export interface ReadQuantile extends TimeBounds {
   readonly share: number
-  /** What holds for these people without any estimate. The same as above by the method `looks`. */
+  /** What holds for these people without any estimate. The same as above by the method `polls`. */
   readonly certain: TimeBounds
 }
 
 export interface TimeBounds {
   readonly afterMs: number
-  /** Null: not reached as far as is known; it may have been after the last look, or never. */
+  /** Null: not reached as far as is known; it may have been after the final poll, or never. */
   readonly beforeMs: number | null
 }
 
 /**
  * The share of the delivered people who had read within `hours` of the send lies in [atLeast, atMost]: for certain by the method
- * `looks`, most likely by the method `turnbull`. `atMost` is 1 once the last looks are over, so always within 24 hours if anybody is
- * unread: the last look is minutes before the deadline, and who read after it nobody can say. Show that as "at least".
+ * `polls`, most likely by the method `turnbull`. `atMost` is 1 once the final polls are over, so always within 24 hours if anybody is
+ * unread: the final poll is minutes before the deadline, and who read after it nobody can say. Show that as "at least".
  */
 export interface ShareWithin extends ShareBounds {
   readonly hours: number
-  /** What holds for these people without any estimate. The same as above by the method `looks`. */
+  /** What holds for these people without any estimate. The same as above by the method `polls`. */
   readonly certain: ShareBounds
 }
 
@@ -58,20 +58,20 @@ export interface ShareBounds {
 const SHARES = [0.25, 0.5, 0.75, 0.9]
 const HOURS = [1, 4, 8, 24]
 
-/** The people of one task, whose looks were the same for all. @param assumedSendTimes see {@link TimeToRead} */
+/** The people of one task, whose polls were the same for all. @param assumedSendTimes see {@link TimeToRead} */
 export function timeToReadOfTask(people: readonly ElapsedBracket[], asOf: Date | null, assumedSendTimes = 0): TimeToRead {
   const ends = sortedEnds(people)
   return {
     ...headOf(people),
     ...{ asOf, assumedSendTimes },
-    method: 'looks',
+    method: 'polls',
     quantiles: forEach(people, SHARES, (share) => ({ share, ...orderStatistic(share, ends), certain: orderStatistic(share, ends) })),
     within: forEach(people, HOURS, (hours) => ({ hours, ...shareSeen(hours, ends), certain: shareSeen(hours, ends) })),
   }
 }
 
 /**
- * People of several tasks, whose looks were at different times: Turnbull's estimate, see {@link turnbullEstimate}. Its bounds are
+ * People of several tasks, whose polls were at different times: Turnbull's estimate, see {@link turnbullEstimate}. Its bounds are
  * those of the innermost interval in which the estimate changes, which can be seconds wide; they are no margin of error.
  */
 export function timeToReadPooled(people: readonly ElapsedBracket[], asOf: Date | null, assumedSendTimes = 0): TimeToRead {

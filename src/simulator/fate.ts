@@ -62,8 +62,8 @@ export const DEFAULT_LAWS: Laws = {
   processingMaxMs: 90_000,
 }
 
-type Pace = 'fast' | 'slow'
-type Draw = { readonly fate: Exclude<Fate, 'read'> } | { readonly fate: 'read'; readonly pace: Pace; readonly forced: boolean }
+type WorkerTiming = 'fast' | 'slow'
+type Draw = { readonly fate: Exclude<Fate, 'read'> } | { readonly fate: 'read'; readonly pace: WorkerTiming; readonly forced: boolean }
 
 /** A user id that contains one of these words has that fate, so that a test needs no control call. The first match wins. */
 const FORCED: ReadonlyArray<readonly [string, Draw]> = [
@@ -128,7 +128,7 @@ function processingMs({ seed, taskId, userId, laws }: Draft): number {
 }
 
 /** Whoever must read (by a forced fate) does so inside the window; a law's slow reader may be too late for it. */
-function readingMs({ seed, taskId, userId, laws }: Draft, pace: Pace, forced: boolean): number {
+function readingMs({ seed, taskId, userId, laws }: Draft, pace: WorkerTiming, forced: boolean): number {
   const median = pace === 'fast' ? laws.fastMedianMs : laws.slowMedianMs
   const spread = pace === 'fast' ? laws.fastSpread : laws.slowSpread
   const drawn = logNormal(median, spread, seed, taskId, userId, 'reading')

@@ -18,7 +18,7 @@ const KEEP_ALIVE_MS = 65_000
 /** How long a close waits for answers that are being written. */
 const CLOSE_GRACE_MS = 200
 
-export interface HttpDoor {
+export interface HttpIntake {
   readonly server: Server
   close(): Promise<void>
 }
@@ -26,7 +26,7 @@ export interface HttpDoor {
 type Slow = Extract<Fault, { kind: 'slow' }>
 
 /** The thin layer: bytes in, a decision from elsewhere, bytes out. Faults of the transport happen here. */
-export function createDoor(bench: Bench, now: () => number): HttpDoor {
+export function createIntake(bench: Bench, now: () => number): HttpIntake {
   const closing = new AbortController()
   const server = createServer((request, response) => {
     const signal = () => endOf(response, closing.signal)

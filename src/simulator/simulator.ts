@@ -6,7 +6,7 @@ import { createTask, type TaskInput } from './control-task.ts'
 import { type FaultInput, parseFault } from './fault.ts'
 import { FaultBook } from './fault-book.ts'
 import type { QuotaState } from './limits.ts'
-import { createDoor } from './server.ts'
+import { createIntake } from './server.ts'
 import { clockOf, type SimulatorOptions, settingsOf } from './settings.ts'
 import { CallCounter, type SimulatorStats } from './stats.ts'
 import { type TaskTruth, truthOf } from './task.ts'
@@ -58,7 +58,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const settings = settingsOf(options)
   const now = clockOf(options.now)
   const bench = createBench(new World(settings, now()), new FaultBook(settings.seed), now)
-  const door = createDoor(bench, now)
+  const door = createIntake(bench, now)
   await listen(door.server, settings.port, settings.host)
   return {
     url: urlOf(door.server, settings.host),

@@ -5,13 +5,13 @@ export interface BlindGaps {
   readonly ended: number
   /** When the latest of them did, ISO 8601; null where there is none. */
   readonly latest: string | null
-  /** Open tasks without a good look for longer than asked for. */
+  /** Open tasks without a successful poll for longer than asked for. */
   readonly open: number
 }
 
 /**
  * Where nobody saw what DingTalk would have told.
- * @param blindMs how long an open task may be without a good look, in milliseconds
+ * @param blindMs how long an open task may be without a successful poll, in milliseconds
  */
 export async function readBlindGaps({ pool }: Pick<Database, 'pool'>, blindMs: number): Promise<BlindGaps> {
   const { rows } = await pool.query<BlindGaps>(BLIND_GAPS, [blindMs])
@@ -28,6 +28,6 @@ const BLIND_GAPS = `
       AND reason_code IN ('blind_before_deadline', 'never_observed')
   ) AS ended, (
     SELECT count(*)::int AS tasks FROM delivery_task
-    WHERE status = 'tracking' AND adopted_at IS NOT NULL
-      AND greatest(last_observed_at, sent_at, adopted_at) < now() - make_interval(secs => $1::double precision / 1000)
+    WHERE status = 'tracking' AND scheduled_at IS NOT NULL
+      AND greatest(last_observed_at, sent_at, scheduled_at) < now() - make_interval(secs => $1::double precision / 1000)
   ) AS open`

@@ -62,7 +62,7 @@ function property(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
 }
 
-/** Carries the error of every statement that is made again: it shows what a slow look waited for. For all databases of the process. */
+/** Carries the error of every statement that is made again: it shows what a slow poll waited for. For all databases of the process. */
 const REPEATED = channel('dingtalk-delivery:statement-repeated')
 
 /** @returns what ends it */

@@ -1,9 +1,8 @@
 import { QUERY_WINDOW_MS, type TaskKey } from '../domain/delivery.ts'
 import { TrackerError } from '../domain/errors.ts'
-import { isLastLook, type LookPlan, type TaskUpdate } from '../domain/plan.ts'
-import type { Delay, DeliveryStore, LoadedTask, Timer } from '../polling/ports.ts'
+import { isFinalPoll, type TaskUpdate, type WritePlan } from '../domain/plan.ts'
 import { timingOf } from '../domain/poll-times.ts'
-import { adoptTasks, unadoptTasks } from './schedule-tasks.ts'
+import type { Delay, DeliveryStore, LoadedTask, Timer } from '../polling/ports.ts'
 import { createBatcher } from './batcher.ts'
 import { retrying } from './database-errors.ts'
 import { renameIn } from './erase-people.ts'
@@ -12,22 +11,23 @@ import { withLease } from './lease.ts'
 import { type AgentIdOf, loadTasks } from './load-tasks.ts'
 import type { Database } from './prisma.ts'
 import { chosen, iso, millis, type Row, text, time } from './rows.ts'
+import { claimUnscheduled, unscheduleTasks } from './schedule-tasks.ts'
 import { byKey, nameOf, trackTasks } from './track-tasks.ts'
-import { type Written, writeLooks } from './write-polls.ts'
+import { type Written, writePolls } from './write-polls.ts'
 
 export interface PostgresDeliveryStore extends DeliveryStore {
   /** Ends a task as `cancelled`; false when it had ended before, or is not there. */
   cancel(key: TaskKey): Promise<boolean>
 }
 
-/** Looks in one statement at most: some 0.1 s of the database's time when each has a hundred new people. */
+/** Polls in one statement at most: some 0.1 s of the database's time when each has a hundred new people. */
 const MAX_LOOKS = 200
 const MAX_LOADS = 100
 
 /** One failing row fails its whole statement; a database that does not answer fails every row alike. */
 const mayBePoisoned = (error: unknown): boolean => !(error instanceof TrackerError)
 
-/** A look takes longer than this by far, and nobody waits for it. */
+/** A poll takes longer than this by far, and nobody waits for it. */
 const GAP_MS = 10
 
 /** One statement at a time, so that what comes meanwhile shares the next. */
@@ -40,7 +40,7 @@ export interface DeliveryStoreOptions {
   readonly agentIdOf?: AgentIdOf
 }
 
-/** The store on PostgreSQL. Every write to an open task names the `poll_no` it believes. */
+/** The store on PostgreSQL. Every write to an open task names the `poll_no` it expected. */
 export function createDeliveryStore(
   { prisma, pool }: Pick<Database, 'prisma' | 'pool'>,
   { leaseMs = 30_000, agentIdOf = () => null }: DeliveryStoreOptions = {},
@@ -52,8 +52,8 @@ export function createDeliveryStore(
     gapMs: GAP_MS,
     mayBePoisoned,
   })
-  const apply = createBatcher<LookPlan, Written>({
-    run: (plans) => writeLooks(prisma, plans),
+  const apply = createBatcher<WritePlan, Written>({
+    run: (plans) => writePolls(prisma, plans),
     ...WRITES,
     keyOf: (plan) => nameOf(plan.key),
   })
@@ -64,11 +64,11 @@ export function createDeliveryStore(
   })
   return {
     track: async (requests) => (requests.length === 0 ? [] : await trackTasks(prisma, requests)),
-    adopt: (plan, limit) => adoptTasks(prisma, plan, limit),
-    unadopt: (keys) => unadoptTasks(prisma, keys),
+    schedule: (plan, limit) => claimUnscheduled(prisma, plan, limit),
+    unschedule: (keys) => unscheduleTasks(prisma, keys),
     load,
     apply,
-    end: (key, believes, update) => endTask(prisma, key, believes.pollNo, update),
+    end: (key, expected, update) => endTask(prisma, key, expected.pollNo, update),
     delay: (key, expected, columns) => delay({ ...columns, key, pollNo: expected.pollNo }),
     rename: (key, userId, pseudonym) => renameIn(prisma, key, userId, pseudonym),
     exclusively: (work) => withLease({ pool }, { name: 'reconcile', leaseMs }, work),
@@ -77,7 +77,7 @@ export function createDeliveryStore(
   }
 }
 
-/** Nobody's state changes without a look, so only the task's own end is written. */
+/** Nobody's state changes without a poll, so only the task's own end is written. */
 async function endTask(prisma: PrismaClient, key: TaskKey, pollNo: number, { status, reason }: TaskUpdate): Promise<Written> {
   const detail = reason === null || reason.detail === null ? null : JSON.stringify(reason.detail)
   return await retrying(async ({ maybeCommitted }) => {
@@ -96,7 +96,7 @@ WHERE app = ${key.app}::text AND task_id = ${key.taskId}::text AND poll_no = ${p
   })
 }
 
-/** `poll_no` stays the number of looks: that the task is over is fence enough, for it never opens again. */
+/** `poll_no` stays the number of polls: that the task is over is fence enough, for it never opens again. */
 async function cancelTask(prisma: PrismaClient, key: TaskKey): Promise<boolean> {
   const cancelled = await retrying(
     () => prisma.$executeRaw`/* cancel_task */
@@ -156,13 +156,13 @@ RETURNING fenced.n`,
   return given.map((item) => (stored.has(item) ? 'stored' : 'stale'))
 }
 
-/** Tasks that no worker has planned yet are left to `adopt`, which gives them their deadline. */
+/** Tasks that no worker has planned yet are left to `schedule`, which gives them their deadline. */
 async function overdueTasks(prisma: PrismaClient, before: Date, limit: number, after: Timer | null): Promise<Timer[]> {
   const rows = await retrying(
     () => prisma.$queryRaw<Row[]>`/* overdue_tasks */
 SELECT app, task_id, ${millis('sent_at')} AS sent_at, ${millis('deadline_at')} AS deadline_at, ${millis('next_poll_at')} AS next_poll_at
 FROM delivery_task
-WHERE status = 'tracking' AND next_poll_at < ${iso(before)}::timestamptz AND adopted_at IS NOT NULL
+WHERE status = 'tracking' AND next_poll_at < ${iso(before)}::timestamptz AND scheduled_at IS NOT NULL
   AND (deadline_at, app, task_id) > (coalesce(${iso(after?.deadlineAt ?? null)}::timestamptz, '-infinity'), ${after?.key.app ?? ''}::text, ${after?.key.taskId ?? ''}::text)
 ORDER BY deadline_at, app, task_id LIMIT ${limit}::integer`,
   )
@@ -172,11 +172,11 @@ ORDER BY deadline_at, app, task_id LIMIT ${limit}::integer`,
 function overdueOf(row: Row): Timer {
   const key = { app: text(row, 'app'), taskId: text(row, 'task_id') }
   const [deadlineAt, at] = [time(row, 'deadline_at'), time(row, 'next_poll_at')]
-  return { key, deadlineAt, look: { at, last: isLast(key, time(row, 'sent_at'), deadlineAt, at) } }
+  return { key, deadlineAt, poll: { at, last: isLast(key, time(row, 'sent_at'), deadlineAt, at) } }
 }
 
-/** The time scale that a task was planned with is in its window; the number of its looks does not move the last one. */
+/** The time scale that a task was planned with is in its window; the number of its polls does not move the last one. */
 function isLast(key: TaskKey, sentAt: Date, deadlineAt: Date, at: Date): boolean {
   const windowMs = deadlineAt.getTime() - sentAt.getTime()
-  return windowMs <= 0 || isLastLook({ key, deadlineAt }, at, timingOf(1, QUERY_WINDOW_MS / windowMs))
+  return windowMs <= 0 || isFinalPoll({ key, deadlineAt }, at, timingOf(1, QUERY_WINDOW_MS / windowMs))
 }

@@ -14,7 +14,7 @@ export const digestOf: Digest = (salt, name) =>
     .update(salt + name)
     .digest('hex')
 
-/** From now on no look writes the person's name into a task whose message was sent before. Doing so again keeps the pseudonym. */
+/** From now on no poll writes the person's name into a task whose message was sent before. Doing so again keeps the pseudonym. */
 export async function beginErasure({ pool }: Pick<Database, 'pool'>, { userId, app }: Person): Promise<string> {
   const [row] = await readCommitted(pool, 'SELECT delivery_begin_erasure($1, $2) AS pseudonym', [userId, app])
   return text(row ?? {}, 'pseudonym')
@@ -34,7 +34,7 @@ export async function erasePerson({ pool }: Pick<Database, 'pool'>, { userId, ap
     if (row === undefined || row['last_id'] === null) break
     after = text(row, 'last_id')
   }
-  // A look that came first has replaced the person in its task.
+  // A poll that came first has replaced the person in its task.
   const [erasure] = await readCommitted(pool, 'SELECT tasks FROM delivery_erasure WHERE pseudonym = $1 ORDER BY id DESC LIMIT 1', [
     pseudonym,
   ])

@@ -4,7 +4,7 @@ import type { Database } from './prisma.ts'
 /** What the metrics page shows of the database. */
 export interface Gauges {
   readonly tasks: ReadonlyArray<{ readonly app: string; readonly status: string; readonly count: number }>
-  /** Open tasks whose look was due more than a minute ago. */
+  /** Open tasks whose poll was due more than a minute ago. */
   readonly overdue: number
   /** Tasks of which nothing was learned when something could be. */
   readonly blind: Pick<BlindGaps, 'open' | 'ended'>
@@ -20,7 +20,7 @@ export interface Gauges {
 /**
  * Counts for a scrape.
  * @param budgets monthly call budgets by app; apps without one have no gauge
- * @param blindMs how long an open task may be without a good look, in milliseconds
+ * @param blindMs how long an open task may be without a successful poll, in milliseconds
  */
 export async function readGauges(database: Pick<Database, 'pool'>, budgets: ReadonlyMap<string, number>, blindMs: number): Promise<Gauges> {
   const { pool } = database
@@ -61,7 +61,7 @@ const PAUSED_SCOPES = `
 const APPS = 'SELECT app, calls_used AS "callsUsed", pause_kind AS "pauseKind" FROM delivery_app_usage'
 
 /**
- * How many open tasks wait for a look that was due more than `lateMs` ago, by the database's clock, and how late the oldest is.
+ * How many open tasks wait for a poll that was due more than `lateMs` ago, by the database's clock, and how late the oldest is.
  * @param lateMs milliseconds
  */
 export async function readOverdue({ pool }: Pick<Database, 'pool'>, lateMs: number): Promise<{ tasks: number; oldestMs: number }> {

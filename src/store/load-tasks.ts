@@ -1,4 +1,12 @@
-import { type Recipient, type RecipientState, type ScopeState, STATES, STATUSES, type TaskKey, type TaskProblem } from '../domain/delivery.ts'
+import {
+  type Recipient,
+  type RecipientState,
+  type ScopeState,
+  STATES,
+  STATUSES,
+  type TaskKey,
+  type TaskProblem,
+} from '../domain/delivery.ts'
 import type { Erasure } from '../domain/erasure.ts'
 import type { LoadedTask } from '../polling/ports.ts'
 import { retrying } from './database-errors.ts'

@@ -11,7 +11,7 @@ export function createOldDetails({ prisma, pool }: Pick<Database, 'prisma' | 'po
       const [row] = await readCommitted(pool, 'SELECT delivery_remove_names($1, $2) AS tasks', [iso(before), limit])
       return row === undefined ? 0 : number(row, 'tasks')
     },
-    // Their people, looks and changes go with them, and their campaigns are counted again.
+    // Their people, polls and changes go with them, and their campaigns are counted again.
     removeTasks: (before, limit) =>
       retrying(
         () => prisma.$executeRaw`/* remove_tasks */

@@ -1,5 +1,5 @@
-import type { AppGate, AppLimits, Reservation, ScopeReports, WantedCalls } from '../polling/ports.ts'
 import { PROBLEM_CODES } from '../domain/problems.ts'
+import type { AppLimits, RateLimiter, Reservation, ScopeReports, WantedCalls } from '../polling/ports.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
 import type { Database } from './prisma.ts'
@@ -7,7 +7,7 @@ import { problemFrom } from './problem-rows.ts'
 import { resumeTasks } from './resume-tasks.ts'
 import { flag, iso, millis, number, oneOf, type Row, text, time } from './rows.ts'
 
-export interface AppGateOptions {
+export interface RateLimiterOptions {
   /** Calls are reserved at most this far ahead, so that a worker which dies takes few with it. Default: 500 ms. */
   readonly horizonMs?: number
   /** How long the one probe of a paused scope keeps the others out when its answer never comes. Default: 60,000 ms. */
@@ -20,7 +20,7 @@ export interface AppGateOptions {
  * Rate, budget and pauses in rows of `delivery_app` and `delivery_pair`, by the database's clock: all workers agree without agreeing on the time.
  * Each verb is one call of an SQL function, which locks the row for no longer than the statement.
  */
-export function createAppGate({ prisma }: Pick<Database, 'prisma'>, options: AppGateOptions = {}): AppGate & ScopeReports {
+export function createRateLimiter({ prisma }: Pick<Database, 'prisma'>, options: RateLimiterOptions = {}): RateLimiter & ScopeReports {
   const { horizonMs = 500, probeLeaseMs = 60_000, agentIdOf = () => null } = options
   return {
     reserve: (app, wanted, limits) => retrying(() => reserveCalls(prisma, app, wanted, limits, { horizonMs, probeLeaseMs })),

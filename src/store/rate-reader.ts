@@ -2,8 +2,8 @@ import type { RateReader, TaskRef } from '../report/rates.ts'
 import { readApps } from './reading/apps.ts'
 import { type Known, readBand, readReadTimes, readTimeToRead } from './reading/brackets.ts'
 import { campaignKeyOf, readCampaign, readCampaigns } from './reading/campaigns.ts'
-import { explainPerson, readCampaignCurve, readCurve, readLooks } from './reading/polls.ts'
 import { readCampaignRecipients, readForbidden, readRecipients, readStateAt, readUnreadAsOf } from './reading/people.ts'
+import { explainPerson, readCampaignCurve, readCurve, readPolls } from './reading/polls.ts'
 import { type RawClient, sourceOf } from './reading/source.ts'
 import { keyOf, readAttention, readTask, readTasks } from './reading/tasks.ts'
 
@@ -33,7 +33,7 @@ export function createRateReader({ prisma }: { readonly prisma: RawClient }): Ra
     unreadAsOf: async (of) => readUnreadAsOf(source, await resolvedOne(of)),
     forbidden: async (of) => readForbidden(source, await resolvedOne(of)),
     stateAt: async (ref, at) => readStateAt(source, await key(ref), at),
-    looks: async (ref) => readLooks(source, await key(ref)),
+    polls: async (ref) => readPolls(source, await key(ref)),
     explain: async (ref, userId) => explainPerson(source, await key(ref), userId),
     apps: () => readApps(source),
     attention: () => readAttention(source),

@@ -20,7 +20,7 @@ const SETTLE = `
  * not settled is counted by whoever reads it. Safe to run from many workers at once; one works, the others do nothing.
  * @returns how many campaigns were counted
  */
-export async function settleCampaigns({ pool }: Pick<Database, 'pool'>): Promise<number> {
+export async function recountCampaigns({ pool }: Pick<Database, 'pool'>): Promise<number> {
   // More than one statement in a query gives a list of results; the types know of one. Only the second has a row.
   const answers = [await retrying(() => pool.query<Row>(SETTLE))].flat()
   const [settled] = answers.flatMap(({ rows }) => rows.map((row) => number(row, 'settled')))

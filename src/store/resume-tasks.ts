@@ -29,7 +29,7 @@ export async function resumeTasks(prisma: PrismaClient, { app, scope, problems, 
       () => prisma.$executeRaw`/* resume_tasks */
 WITH waiting AS MATERIALIZED (
   SELECT id FROM delivery_task
-  WHERE app = ${app}::text AND status = 'tracking' AND next_poll_at > clock_timestamp() AND adopted_at IS NOT NULL AND (
+  WHERE app = ${app}::text AND status = 'tracking' AND next_poll_at > clock_timestamp() AND scheduled_at IS NOT NULL AND (
     (
       delay_code = 'paused' AND delay_detail ->> 'scope' = ${scope}::text
       AND (${agentId}::text IS NULL OR delay_detail ->> 'agentId' = ${agentId}::text)
@@ -40,7 +40,7 @@ WITH waiting AS MATERIALIZED (
   ORDER BY app, task_id LIMIT ${BATCH}::integer
   FOR UPDATE SKIP LOCKED
 )
-UPDATE delivery_task AS task SET next_poll_at = clock_timestamp(), adopted_at = NULL, resumed = true, delay_code = NULL, delay_detail = NULL
+UPDATE delivery_task AS task SET next_poll_at = clock_timestamp(), scheduled_at = NULL, resumed = true, delay_code = NULL, delay_detail = NULL
 FROM waiting WHERE task.id = waiting.id`,
     )
     total += resumed

@@ -77,7 +77,7 @@ WITH task AS MATERIALIZED (
 )
 UPDATE delivery_task AS resumed SET
   status = 'tracking', finished_at = NULL, reason_code = NULL, reason_detail = NULL,
-  next_poll_at = clock_timestamp(), resumed = resumed.resumed OR resumed.adopted_at IS NOT NULL, adopted_at = NULL,
+  next_poll_at = clock_timestamp(), resumed = resumed.resumed OR resumed.scheduled_at IS NOT NULL, scheduled_at = NULL,
   delay_code = NULL, delay_detail = NULL, problem_polls = 0, failures_in_row = 0, timeouts_in_row = 0
 FROM task WHERE resumed.id = task.id
 RETURNING coalesce(task.delay_code = 'call_budget', false) AS without_budget`
@@ -132,7 +132,7 @@ WITH part AS MATERIALIZED (
   ORDER BY app, task_id LIMIT ${MAX_TASKS}::integer FOR UPDATE
 ), resumed AS (
   UPDATE delivery_task AS task SET
-    next_poll_at = clock_timestamp(), resumed = task.resumed OR task.adopted_at IS NOT NULL, adopted_at = NULL,
+    next_poll_at = clock_timestamp(), resumed = task.resumed OR task.scheduled_at IS NOT NULL, scheduled_at = NULL,
     delay_code = NULL, delay_detail = NULL, problem_polls = 0, failures_in_row = 0, timeouts_in_row = 0
   FROM part WHERE task.id = part.id
   RETURNING part.task_id, part.delay_code

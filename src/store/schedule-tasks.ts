@@ -1,24 +1,24 @@
 import type { TaskKey } from '../domain/delivery.ts'
+import type { PlannedPoll } from '../domain/poll-times.ts'
 import type { Scheduled, Unplanned } from '../polling/ports.ts'
-import type { PlannedLook } from '../domain/poll-times.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
 import { chosen, flag, iso, millis, type Row, text, time } from './rows.ts'
 import { byKey } from './track-tasks.ts'
 
-type PlanStart = (task: Unplanned) => { readonly deadlineAt: Date; readonly first: PlannedLook }
+type PlanStart = (task: Unplanned) => { readonly deadlineAt: Date; readonly first: PlannedPoll }
 
 interface Start extends Unplanned {
   readonly deadlineAt: Date
-  readonly first: PlannedLook
+  readonly first: PlannedPoll
 }
 
 /**
  * Reads what nobody has claimed, plans it, and claims it with the plan in one statement. Of two workers that read the same tasks
  * one gets each; the other gets fewer. Nothing is claimed without its plan, so a crash in between loses nothing.
  */
-export async function adoptTasks(prisma: PrismaClient, plan: PlanStart, limit: number): Promise<Scheduled[]> {
-  const rows = await retrying(() => selectUnadopted(prisma, limit))
+export async function claimUnscheduled(prisma: PrismaClient, plan: PlanStart, limit: number): Promise<Scheduled[]> {
+  const rows = await retrying(() => selectUnscheduled(prisma, limit))
   const starts = rows.map((row): Start => {
     const task: Unplanned = {
       key: { app: text(row, 'app'), taskId: text(row, 'task_id') },
@@ -31,13 +31,13 @@ export async function adoptTasks(prisma: PrismaClient, plan: PlanStart, limit: n
   if (starts.length === 0) return []
   const claimed = await retrying(() => claim(prisma, starts))
   const mine = chosen(starts, claimed)
-  return starts.filter((start) => mine.has(start)).map(({ key, deadlineAt, first, resumed }) => ({ key, deadlineAt, resumed, look: first }))
+  return starts.filter((start) => mine.has(start)).map(({ key, deadlineAt, first, resumed }) => ({ key, deadlineAt, resumed, poll: first }))
 }
 
-async function selectUnadopted(prisma: PrismaClient, limit: number): Promise<Row[]> {
+async function selectUnscheduled(prisma: PrismaClient, limit: number): Promise<Row[]> {
   return await prisma.$queryRaw<Row[]>`/* select_unadopted */
 SELECT app, task_id, ${millis('sent_at')} AS sent_at, sent_at_given, resumed
-FROM delivery_task WHERE adopted_at IS NULL AND status = 'tracking'
+FROM delivery_task WHERE scheduled_at IS NULL AND status = 'tracking'
 ORDER BY id LIMIT ${limit}::integer`
 }
 
@@ -53,18 +53,18 @@ WITH open AS MATERIALIZED (
     ${starts.map((start) => iso(start.first.at))}::timestamptz[]
   ) AS start (n, app, task_id, deadline_at, next_poll_at)
   CROSS JOIN LATERAL (
-    SELECT id, adopted_at, status FROM delivery_task AS stored WHERE stored.app = start.app AND stored.task_id = start.task_id
+    SELECT id, scheduled_at, status FROM delivery_task AS stored WHERE stored.app = start.app AND stored.task_id = start.task_id
     LIMIT 1 FOR UPDATE SKIP LOCKED
   ) AS task
-  WHERE task.adopted_at IS NULL AND task.status = 'tracking'
+  WHERE task.scheduled_at IS NULL AND task.status = 'tracking'
 )
-UPDATE delivery_task AS task SET adopted_at = now(), resumed = false, deadline_at = open.deadline_at, next_poll_at = open.next_poll_at
+UPDATE delivery_task AS task SET scheduled_at = now(), resumed = false, deadline_at = open.deadline_at, next_poll_at = open.next_poll_at
 FROM open WHERE task.id = open.id
 RETURNING open.n`
 }
 
 /** Tasks that no poll was recorded for; the timers of others are put right by the reconciler. */
-export async function unadoptTasks(prisma: PrismaClient, keys: readonly TaskKey[]): Promise<void> {
+export async function unscheduleTasks(prisma: PrismaClient, keys: readonly TaskKey[]): Promise<void> {
   if (keys.length === 0) return
   const sorted = keys.toSorted(byKey)
   await retrying(
@@ -78,6 +78,6 @@ WITH mine AS MATERIALIZED (
   ) AS task
   WHERE task.status = 'tracking' AND task.poll_no = 0
 )
-UPDATE delivery_task AS task SET adopted_at = NULL FROM mine WHERE task.id = mine.id`,
+UPDATE delivery_task AS task SET scheduled_at = NULL FROM mine WHERE task.id = mine.id`,
   )
 }

@@ -1,9 +1,9 @@
 import type { TaskKey } from '../domain/delivery.ts'
-import type { Tracked } from '../polling/ports.ts'
 import type { TrackRequest } from '../intake/track-request.ts'
+import { outcomeOf, REFUSED, refusedInput, requestsAsJson, type TrackRow } from '../intake/track-rows.ts'
+import type { Tracked } from '../polling/ports.ts'
 import { driverErrorOf, retrying, sqlStateOf } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
-import { outcomeOf, REFUSED, refusedInput, requestsAsJson, type TrackRow } from '../intake/track-rows.ts'
 
 export { byKey } from '../intake/track-rows.ts'
 

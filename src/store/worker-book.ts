@@ -1,5 +1,5 @@
-import type { WorkerApp, WorkerBook } from '../polling/ports.ts'
 import { PROBLEM_CODES, PROBLEM_RULES } from '../domain/problems.ts'
+import type { WorkerApp, WorkerBook } from '../polling/ports.ts'
 import { retrying } from './database-errors.ts'
 import type { Database } from './prisma.ts'
 import { type Resumed, resumeTasks } from './resume-tasks.ts'
@@ -86,7 +86,7 @@ WITH waiting AS MATERIALIZED (
       PARTITION BY agent_id, coalesce(problem_code, delay_detail ->> 'problem') ORDER BY (good_polls > 0) DESC, deadline_at, task_id
     ) AS place
   FROM delivery_task
-  WHERE app = ${name}::text AND status = 'tracking' AND adopted_at IS NOT NULL
+  WHERE app = ${name}::text AND status = 'tracking' AND scheduled_at IS NOT NULL
     AND coalesce(problem_code, delay_detail ->> 'problem') = ANY (${REPAIRABLE}::text[])
 ), mine AS MATERIALIZED (
   SELECT task.id FROM delivery_task AS task JOIN waiting ON waiting.id = task.id
@@ -95,7 +95,7 @@ WITH waiting AS MATERIALIZED (
   FOR UPDATE OF task SKIP LOCKED
 )
 UPDATE delivery_task AS task
-SET next_poll_at = clock_timestamp(), adopted_at = NULL, resumed = true, delay_code = NULL, delay_detail = NULL,
+SET next_poll_at = clock_timestamp(), scheduled_at = NULL, resumed = true, delay_code = NULL, delay_detail = NULL,
   problem_polls = CASE WHEN waiting.is_repaired THEN 0 ELSE task.problem_polls END
 FROM mine JOIN waiting USING (id) WHERE task.id = mine.id`,
   )

@@ -1,5 +1,5 @@
 import type { Recipient, RecipientState } from '../domain/delivery.ts'
-import type { LookPlan } from '../domain/plan.ts'
+import type { WritePlan } from '../domain/plan.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
 import { chosen, iso, type Row } from './rows.ts'
@@ -8,40 +8,40 @@ import { byKey } from './track-tasks.ts'
 export type Written = 'stored' | 'stale'
 
 /**
- * Writes looks, each whole or not at all, in one statement. No two of them may be of one task.
+ * Writes polls, each whole or not at all, in one statement. No two of them may be of one task.
  * @returns for each plan, in their order, whether it was stored
  */
-export async function writeLooks(prisma: PrismaClient, plans: readonly LookPlan[]): Promise<Written[]> {
+export async function writePolls(prisma: PrismaClient, plans: readonly WritePlan[]): Promise<Written[]> {
   const sorted = plans.toSorted((a, b) => byKey(a.key, b.key))
   return await retrying(async ({ maybeCommitted }) => {
-    const stored = chosen(sorted, await insertLooks(prisma, sorted))
-    // The reply to an earlier attempt was lost. What looks stale now may be our own look.
+    const stored = chosen(sorted, await insertPolls(prisma, sorted))
+    // The reply to an earlier attempt was lost. What polls stale now may be our own poll.
     if (maybeCommitted && stored.size < plans.length) {
-      for (const plan of chosen(sorted, await findLooks(prisma, sorted))) stored.add(plan)
+      for (const plan of chosen(sorted, await findPolls(prisma, sorted))) stored.add(plan)
     }
     return plans.map((plan) => (stored.has(plan) ? 'stored' : 'stale'))
   })
 }
 
 /**
- * The fence: only a task that is open and whose `poll_no` is what the plan believes is locked, and all else hangs on it.
- * Nor does a look that does not heed the latest erasure write anything: it may name who was erased. FOR KEY SHARE is for its lock on the table,
+ * The fence: only a task that is open and whose `poll_no` is what the plan expected is locked, and all else hangs on it.
+ * Nor does a poll that does not heed the latest erasure write anything: it may name who was erased. FOR KEY SHARE is for its lock on the table,
  * which a new erasure waits for, and which the next statements wait for; it comes before the snapshot, so nobody slips in between.
  * Tasks are locked in the order of their keys (the plans are sorted), people written in the order of theirs, as everywhere.
- * LATERAL with LIMIT makes it a look-up by key for each plan: left to itself the planner reads every open task when its statistics are old.
+ * LATERAL with LIMIT makes it a poll-up by key for each plan: left to itself the planner reads every open task when its statistics are old.
  */
-async function insertLooks(prisma: PrismaClient, plans: readonly LookPlan[]): Promise<Row[]> {
+async function insertPolls(prisma: PrismaClient, plans: readonly WritePlan[]): Promise<Row[]> {
   const [tasks, polls] = [plans.map((plan) => plan.task), plans.map((plan) => plan.poll)]
   const people = plans.flatMap((plan, n) => plan.changed.map((recipient) => recipientRow(n, recipient)))
   const moves = plans.flatMap((plan, n) => plan.transitions.map((transition) => ({ n, ...transition })))
   return await prisma.$queryRaw<Row[]>`/* write_looks */
-WITH look AS (
+WITH poll AS (
   SELECT * FROM unnest(
     ${plans.map((_, n) => n)}::integer[],
     ${plans.map((plan) => plan.key.app)}::text[],
     ${plans.map((plan) => plan.key.taskId)}::text[],
-    ${plans.map((plan) => plan.believes.pollNo)}::integer[],
-    ${plans.map((plan) => plan.believes.erasureNo)}::bigint[],
+    ${plans.map((plan) => plan.expected.pollNo)}::integer[],
+    ${plans.map((plan) => plan.expected.erasureNo)}::bigint[],
     ${tasks.map((task) => task.status)}::text[],
     ${tasks.map((task) => task.reason?.code ?? null)}::text[],
     ${tasks.map((task) => json(task.reason?.detail))}::jsonb[],
@@ -79,24 +79,24 @@ WITH look AS (
     ${polls.map((poll) => poll.calls)}::integer[],
     ${plans.map((plan) => plan.changed.length)}::integer[]
   ) AS given (
-    n, app, task_id, believes, heeds,
+    n, app, task_id, expected, heeds,
     status, reason_code, reason_detail, next_poll_at, last_good_requested_at, last_observed_at, good_polls, failures_in_row, calls, final_calls,
     problem_code, problem_detail, problem_since, problem_polls, delay_code, delay_detail, listed_fingerprint, listed_since,
     pending, invalid, failed, forbidden, unread, read,
     due_at, requested_at, responded_at, outcome, code, message, request_id, anomalies, poll_problem_code, poll_scope, poll_calls, changed
   )
 ), fenced AS MATERIALIZED (
-  SELECT task.id, look.*
-  FROM look
+  SELECT task.id, poll.*
+  FROM poll
   CROSS JOIN LATERAL (
-    SELECT id, poll_no, status FROM delivery_task AS stored WHERE stored.app = look.app AND stored.task_id = look.task_id
+    SELECT id, poll_no, status FROM delivery_task AS stored WHERE stored.app = poll.app AND stored.task_id = poll.task_id
     LIMIT 1 FOR UPDATE
   ) AS task
-  WHERE task.poll_no = look.believes AND task.status = 'tracking'
-    AND NOT EXISTS (SELECT FROM delivery_erasure AS erasure WHERE erasure.id > look.heeds FOR KEY SHARE)
+  WHERE task.poll_no = poll.expected AND task.status = 'tracking'
+    AND NOT EXISTS (SELECT FROM delivery_erasure AS erasure WHERE erasure.id > poll.heeds FOR KEY SHARE)
 ), updated AS (
   UPDATE delivery_task AS task SET
-    poll_no = fenced.believes + 1,
+    poll_no = fenced.expected + 1,
     status = fenced.status,
     reason_code = fenced.reason_code,
     reason_detail = fenced.reason_detail,
@@ -125,7 +125,7 @@ WITH look AS (
     pending, invalid, failed, forbidden, unread, read, changed, anomalies, problem_code, scope, calls
   )
   SELECT
-    id, believes + 1, due_at, requested_at, responded_at, outcome, code, message, request_id,
+    id, expected + 1, due_at, requested_at, responded_at, outcome, code, message, request_id,
     CASE WHEN outcome = 'observed' THEN pending END, CASE WHEN outcome = 'observed' THEN invalid END,
     CASE WHEN outcome = 'observed' THEN failed END, CASE WHEN outcome = 'observed' THEN forbidden END,
     CASE WHEN outcome = 'observed' THEN unread END, CASE WHEN outcome = 'observed' THEN read END,
@@ -160,7 +160,7 @@ WITH look AS (
     IS DISTINCT FROM (excluded.state, excluded.first_seen_at, excluded.last_unread_at, excluded.first_read_at, excluded.forbidden_code, excluded.forbidden_count)
 ), move AS (
   INSERT INTO delivery_transition (task_pk, user_id, to_state, from_state, after_at, at, poll_no)
-  SELECT fenced.id, given.user_id, given.to_state, given.from_state, given.after_at, given.at, fenced.believes + 1
+  SELECT fenced.id, given.user_id, given.to_state, given.from_state, given.after_at, given.at, fenced.expected + 1
   FROM unnest(
     ${moves.map((move) => move.n)}::integer[],
     ${moves.map((move) => move.userId)}::text[],
@@ -176,8 +176,8 @@ WITH look AS (
 SELECT n FROM fenced`
 }
 
-/** Looks that are recorded as these plans say: two workers do not send their requests in the same millisecond for the same number. */
-async function findLooks(prisma: PrismaClient, plans: readonly LookPlan[]): Promise<Row[]> {
+/** Polls that are recorded as these plans say: two workers do not send their requests in the same millisecond for the same number. */
+async function findPolls(prisma: PrismaClient, plans: readonly WritePlan[]): Promise<Row[]> {
   return await prisma.$queryRaw<Row[]>`/* find_looks */
 SELECT given.n
 FROM unnest(
@@ -211,7 +211,7 @@ function recipientRow(n: number, { userId, firstSeenAt, state }: Recipient) {
   }
 }
 
-/** Null for whom the last good look listed as unread: the task's row says when that was, so that an unchanged look writes no person. */
+/** Null for whom the last successful poll listed as unread: the task's row says when that was, so that an unchanged poll writes no person. */
 function storedLastUnread(state: RecipientState): string | null {
   if (state.kind === 'unread') return state.listed ? null : iso(state.lastUnreadAt)
   return state.kind === 'read' ? iso(state.lastUnreadAt) : null

@@ -9,7 +9,7 @@ import { addTaskRoutes } from './api/tasks.ts'
 import { acceptJson, BODY_LIMIT_BYTES, drain } from './body.ts'
 import { registerDashboard } from './dashboard/dashboard.ts'
 import { Failure, failureOf, sendFailure } from './failure.ts'
-import { addBorder, addOtherMethods, addTokenGuard } from './guard.ts'
+import { addHostGuard, addOtherMethods, addTokenGuard } from './guard.ts'
 import type { HttpServerOptions } from './options.ts'
 import { type Probes, probesOf } from './probes.ts'
 import { type SharedReads, shareReads } from './shared-reads.ts'
@@ -31,7 +31,7 @@ export async function createApp(options: HttpServerOptions): Promise<FastifyInst
     connectionTimeout: idle,
     keepAliveTimeout: 5_000,
     bodyLimit: BODY_LIMIT_BYTES,
-    // Who sits in front of it is not known, so nobody is believed about who asked.
+    // Who sits in front of it is not known, so nobody is expected about who asked.
     trustProxy: false,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
@@ -53,7 +53,7 @@ export async function createApp(options: HttpServerOptions): Promise<FastifyInst
   )
   countRequests(app, options)
   endConnectionsOnClose(app)
-  addBorder(app, options)
+  addHostGuard(app, options)
   const reads = shareReads(options.rates, options.monotonicMs)
   await addApi(app, options, reads)
   registerDashboard(app, { ...options, reads })

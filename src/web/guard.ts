@@ -9,16 +9,16 @@ const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 /** Probers ask by whatever name or address they have. */
 const OPEN_PATHS = new Set<string | undefined>(PROBES.filter((path) => path !== '/metrics'))
 
-/** Keeps strangers' pages out, for every route that is added after it. Answers at once: whose page it is has no say in how a refusal looks. */
-export function addBorder(scope: FastifyInstance, names: OwnNames): void {
+/** Keeps strangers' pages out, for every route that is added after it. Answers at once: whose page it is has no say in how a refusal polls. */
+export function addHostGuard(scope: FastifyInstance, names: OwnNames): void {
   scope.addHook('onRequest', async (request, reply) => {
     void reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'referrer-policy': 'same-origin' })
-    const failure = strangerIn(request, names)
+    const failure = rejectForeignOrigin(request, names)
     return failure === null ? undefined : sendFailure(reply, failure)
   })
 }
 
-function strangerIn({ headers, method, routeOptions }: FastifyRequest, names: OwnNames): Failure | null {
+function rejectForeignOrigin({ headers, method, routeOptions }: FastifyRequest, names: OwnNames): Failure | null {
   if (!OPEN_PATHS.has(routeOptions.url) && !isOurHost(headers.host, names)) return unknownHost(headers.host)
   const { origin, host, 'sec-fetch-site': site } = headers
   if (SAFE_METHODS.has(method) || isOwnOrigin({ origin, host, fetchSite: typeof site === 'string' ? site : undefined }, names)) return null

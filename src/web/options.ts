@@ -15,7 +15,7 @@ export interface HttpServerOptions extends ProbeOptions {
   readonly now: () => Date
   /** Milliseconds that only go forward: it measures what answers cost and how old they are. Default: the process's. */
   readonly monotonicMs?: () => number
-  /** How many looks a task gets, for the planned ones ahead. */
+  /** How many polls a task gets, for the planned ones ahead. */
   readonly pollsPerTask: number
   /** Calls a month by app; an app that is not in it has no budget. */
   readonly budgets: ReadonlyMap<string, number>

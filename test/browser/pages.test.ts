@@ -142,25 +142,25 @@ describe.skipIf(endpoint === null)('the pages', () => {
     await page.waitForURL(`${server.url}/`)
   })
 
-  test('a task shows its looks, good, failed and planned, and the bracket of each read', async () => {
+  test('a task shows its polls, good, failed and planned, and the bracket of each read', async () => {
     const page = await openReader(server.url)
     await page.goto('/tasks/1001?state=all')
     expect(await textOf(page, '.badge')).toBe('Tracking')
-    expect(await page.locator('svg.line').getAttribute('aria-label')).toMatch(/3 good looks, 1 failed, \d+ planned/)
+    expect(await page.locator('svg.line').getAttribute('aria-label')).toMatch(/3 successful polls, 1 failed, \d+ planned/)
     expect(await page.locator('svg.line title').allTextContents()).toEqual(
       expect.arrayContaining([
-        'Look 1, 5 mins after the send: 0 of 70 had read',
-        'Look 2, 20 mins after the send: No usable answer (-1)',
-        expect.stringMatching(/^Last look, planned 23 hrs (4|5)\d mins after the send$/),
+        'Poll 1, 5 mins after the send: 0 of 70 had read',
+        'Poll 2, 20 mins after the send: No usable answer (-1)',
+        expect.stringMatching(/^Final poll, planned 23 hrs (4|5)\d mins after the send$/),
       ]),
     )
-    await page.locator('#looks summary').click()
-    expect(await textOf(page, '#looks tbody tr:nth-child(2)')).toMatch(/^2 .* 20 mins No usable answer -1 system busy – 0$/)
+    await page.locator('#polls summary').click()
+    expect(await textOf(page, '#polls tbody tr:nth-child(2)')).toMatch(/^2 .* 20 mins No usable answer -1 system busy – 0$/)
     expect(await textOf(page, '#people tr:has-text("user-015")')).toMatch(/Read read between .+ and .+/)
     expect(await page.locator('#people tr:has-text("user-015") line.read').count()).toBe(1)
   })
 
-  test('one person is explained look by look', async () => {
+  test('one person is explained poll by poll', async () => {
     const page = await openReader(server.url)
     await page.goto('/tasks/1001?state=all')
     await page.getByRole('link', { name: 'user-015' }).click()
@@ -174,7 +174,7 @@ describe.skipIf(endpoint === null)('the pages', () => {
     ])
   })
 
-  test('what ended is told as of its last look, and never as now', async () => {
+  test('what ended is told as of its final poll, and never as now', async () => {
     const page = await openReader(server.url)
     await page.goto('/tasks/2001?state=all')
     expect(await textOf(page, '.lead')).toContain('The 24 hours in which DingTalk answers are over.')

@@ -109,7 +109,7 @@ test('a task is tracked once, with users from a file and from options, and then 
     targeted: 3,
     pending: 3,
     readRate: null,
-    looks: [],
+    polls: [],
   })
   expect((await withDatabase('show', TASK)).stdout).toMatch(/^Status +tracking$/m)
 

@@ -59,13 +59,13 @@ Unread       21 as of 2026-11-23 19:00:00 +08:00: 036632523163121146,
              0366325231631211, 李伟.00012, manager4220, zhang.00044 and 16 more
              all of them: dingtalk-delivery unread 256271667526
 
-Look  At        Outcome            Read  Unread  Pending  Changed
+Poll  At        Outcome            Read  Unread  Pending  Changed
   15  16:00:00  answered             60      27        5        5
   16  17:00:00  transient TIMEOUT     –       –        –        0
   17  19:00:00  answered             66      21        5        6
 
-Looks        17, of which 16 brought an answer
-Next looks   in 19 min, in 2 h 39 min, in 5 h 30 min, … 5 in all
+Polls        17, of which 16 brought an answer
+Next polls   in 19 min, in 2 h 39 min, in 5 h 30 min, … 5 in all
              the last in 13 h 24 min, 2026-11-24 08:53:43 +08:00
 `.trim(),
   )
@@ -80,15 +80,15 @@ test('whoever is unread when a task has ended is so as of the last answer, and n
   )
   expect(frame).toContain('As of        2026-11-23 19:00:00 +08:00, 30 h ago; who read later is not known')
   expect(frame).toContain('Unread       21 as of 2026-11-23 19:00:00 +08:00:')
-  expect(frame).not.toContain('Next looks')
+  expect(frame).not.toContain('Next polls')
 })
 
 test('before the first answer nothing is said of reads', () => {
   const nobody = { read: 0, unread: 0, delivered: 0, readRate: null, failed: 0, forbidden: 0, pending: 97, readRateOfTargeted: 0 }
   const task = aTask({ ...nobody, lastObservedAt: null, polls: 0, goodPolls: 0 })
-  const timeToRead = { people: 0, read: 0, method: 'looks', asOf: null, assumedSendTimes: 0, quantiles: [], within: [] } as const
+  const timeToRead = { people: 0, read: 0, method: 'polls', asOf: null, assumedSendTimes: 0, quantiles: [], within: [] } as const
   const frame = describeTask(
-    { task, timeToRead, looks: [], curve: [], band: [], forbidden: [], unread: [], unreadAsOf: null },
+    { task, timeToRead, polls: [], curve: [], band: [], forbidden: [], unread: [], unreadAsOf: null },
     NOW,
     POLLS,
     displayOf(80),
@@ -99,25 +99,25 @@ test('before the first answer nothing is said of reads', () => {
   expect(frame).not.toMatch(/^Unread|Read by then/m)
 })
 
-test('of looks that are not planned as this command would, only the next and the last are told', () => {
+test('of polls that are not planned as this command would, only the next and the last are told', () => {
   const frame = describeTask(aView(aTask({ nextPollAt: hoursLater(11) })), NOW, POLLS, displayOf(80))
-  expect(frame).toMatch(/^Next looks +in 30 min, in 13 h 24 min\n +the last in 13 h 24 min, /m)
+  expect(frame).toMatch(/^Next polls +in 30 min, in 13 h 24 min\n +the last in 13 h 24 min, /m)
 })
 
-test('a look that is long overdue asks for the worker', () => {
+test('a poll that is long overdue asks for the worker', () => {
   const frame = describeTask(aView(aTask({ nextPollAt: hoursLater(10) })), NOW, POLLS, displayOf(80))
-  expect(frame).toMatch(/^Next looks +overdue for 30 min: is a worker running\?\n +the last in 13 h 24 min, /m)
+  expect(frame).toMatch(/^Next polls +overdue for 30 min: is a worker running\?\n +the last in 13 h 24 min, /m)
 })
 
 test.each([
   [24, ['Task ', 'Read by then']],
   [34, ['Task ', 'Read by then', 'Time to read']],
-  [38, ['Task ', 'Read by then', 'Time to read', 'Next looks']],
-  [43, ['Task ', 'Read by then', 'Time to read', 'Look  At', 'Next looks']],
+  [38, ['Task ', 'Read by then', 'Time to read', 'Next polls']],
+  [43, ['Task ', 'Read by then', 'Time to read', 'Poll  At', 'Next polls']],
 ])('on a terminal of %i lines a task shows what matters most: %j', (height, shown) => {
   const frame = describeTask(aView(), NOW, POLLS, { ...displayOf(80), height })
   expect(frame.split('\n').length).toBeLessThanOrEqual(height)
-  const all = ['Task ', 'Read by then', 'Time to read', 'Look  At', 'Next looks']
+  const all = ['Task ', 'Read by then', 'Time to read', 'Poll  At', 'Next polls']
   expect(all.filter((begin) => frame.split('\n').some((line) => line.startsWith(begin)))).toEqual(shown)
 })
 
@@ -128,7 +128,7 @@ test('a campaign names its people with a command that a shell understands, and h
 })
 
 test('control characters of reasons, names and messages do not reach the terminal', () => {
-  const view = aView(aTask({ reason: 'a\u001B[2Jb', campaign: 'x\u0007', hindrance: '\u009B1m' }))
+  const view = aView(aTask({ reason: 'a\u001B[2Jb', campaign: 'x\u0007', delayReason: '\u009B1m' }))
   const frame = describeTask({ ...view, unread: ['eve\u001B]0;'] }, NOW, POLLS, displayOf(80))
   expect(frame.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u)
 })

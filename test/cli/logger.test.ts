@@ -31,10 +31,10 @@ test.each(LEAKS)('%s does not reach the log', (_, write) => {
 
 test('an event is one line of JSON with its level, time and fields', () => {
   const { lines, log } = capture()
-  log.info({ taskId: '9007199254740993123', changed: 3, tokens: 2 }, 'look stored')
+  log.info({ taskId: '9007199254740993123', changed: 3, tokens: 2 }, 'poll stored')
   expect(JSON.parse(lines[0] ?? '')).toMatchObject({
     level: 'info',
-    msg: 'look stored',
+    msg: 'poll stored',
     taskId: '9007199254740993123',
     changed: 3,
     tokens: 2,

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { cellsOf } from '../../src/cli/text/width.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
 import { type Database, openDatabase } from '../../src/store/prisma.ts'
-import { adoptAll, aRequest, lookAt } from '../store/support/looks.ts'
+import { adoptAll, aRequest, lookAt } from '../store/support/polls.ts'
 import { type CommandShell, openCommandShell } from '../support/command-shell.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { builtFile, type NodeProcess, runCli, startCli } from '../support/process.ts'
@@ -61,10 +61,10 @@ test('a task in full', async () => {
   expect(stdout).toMatch(/^Time to read .* after the send$/m)
   expect(stdout).toMatch(/^ +2 +\d\S+(?: \S+)? +answered +1 +2 +1 +1$/m)
   // No worker runs here, and the look at half an hour is behind.
-  expect(stdout).toMatch(/^Next looks +overdue for .*: is a worker running\?\n +the last in 2\d h/m)
+  expect(stdout).toMatch(/^Next polls +overdue for .*: is a worker running\?\n +the last in 2\d h/m)
 })
 
-test('a task as JSON: its figures, curve, time to read and looks', async () => {
+test('a task as JSON: its figures, curve, time to read and polls', async () => {
   const task: unknown = JSON.parse((await run('show', taskId, '--json')).stdout)
   expect(task).toMatchObject({
     taskId,
@@ -74,13 +74,13 @@ test('a task as JSON: its figures, curve, time to read and looks', async () => {
     pending: 1,
     forbidden: 1,
     readRate: 1 / 3,
-    timeToRead: { people: 3, read: 1, method: 'looks', quantiles: expect.any(Array), within: expect.any(Array) },
+    timeToRead: { people: 3, read: 1, method: 'polls', quantiles: expect.any(Array), within: expect.any(Array) },
     curve: [
       { delivered: 3, read: 0, readRate: 0 },
       { delivered: 3, read: 1, readRate: 1 / 3 },
     ],
     forbiddenReasons: [{ code: '143105', reason: 'daily_limit', people: 1 }],
-    looks: [
+    polls: [
       { pollNo: 1, outcome: 'observed', unread: 3 },
       { pollNo: 2, outcome: 'observed', read: 1 },
     ],
@@ -147,7 +147,7 @@ test('who was never listed is a list of its own', async () => {
   expect(stdout).toMatch(/^1 of 5 not listed by DingTalk, as of \d{4}-/m)
 })
 
-test('a task is cancelled once, and who is unread then is so as of the last look', async () => {
+test('a task is cancelled once, and who is unread then is so as of the final poll', async () => {
   const request = aRequest()
   const store = createDeliveryStore(opened)
   await store.track([request])
@@ -213,7 +213,7 @@ describe('--watch', () => {
   test('a database that says nothing at all is said so, and does not keep Ctrl-C', async () => {
     const proxy = await aProxy()
     const watching = startCli(['show', taskId, '--watch', '0.2'], { env: { DATABASE_URL: through(proxy) } })
-    await until(() => watching.stdout().includes('Next looks'), { what: 'a frame is there' })
+    await until(() => watching.stdout().includes('Next polls'), { what: 'a frame is there' })
     await proxy.mode('blackhole')
     await until(() => watching.stdout().includes('The database does not answer.'), { what: 'the silence is said' })
     watching.kill('SIGINT')
@@ -249,7 +249,7 @@ describe('--watch', () => {
     expect(lines.filter((line) => cellsOf(line) > 80)).toEqual([])
     expect(frame).toMatch(/^\S*Task .*100 % ┤/ms)
     expect(shown).toContain('\u001B[?25h')
-    expect(after).toMatch(/Next looks/)
+    expect(after).toMatch(/Next polls/)
   })
 })
 

@@ -3,8 +3,8 @@ import type { Display } from '../../src/cli/rates.ts'
 import type { TaskView } from '../../src/cli/task.ts'
 import { cellsOf } from '../../src/cli/text/width.ts'
 import { HOUR_MS, MINUTE_MS } from '../../src/domain/delivery.ts'
-import type { BandStep, CampaignRates, Look, TaskRates } from '../../src/report/rates.ts'
-import { jitterOf, plannedLooks, timingOf } from '../../src/domain/poll-times.ts'
+import { jitterOf, pollTimes, timingOf } from '../../src/domain/poll-times.ts'
+import type { BandStep, CampaignRates, Poll, TaskRates } from '../../src/report/rates.ts'
 import type { ReadQuantile, ShareWithin, TimeBounds } from '../../src/report/time-to-read.ts'
 
 export const plain = picocolors.createColors(false)
@@ -33,7 +33,7 @@ const RATES = { readRate: 66 / 87, readRateOfTargeted: 66 / 97 }
 /** Half past seven in the evening of a task that was sent at nine in the morning, China time. */
 export function aTask(fields: Partial<TaskRates> = {}): TaskRates {
   const key = { app: 'default', taskId: '256271667526' }
-  const planned = plannedLooks({ key, sentAt: SENT, deadlineAt: hoursLater(24), sentAtGiven: true }, timingOf(POLLS), jitterOf(key))
+  const planned = pollTimes({ key, sentAt: SENT, deadlineAt: hoursLater(24), sentAtGiven: true }, timingOf(POLLS), jitterOf(key))
   return {
     ...key,
     agentId: null,
@@ -55,7 +55,7 @@ export function aTask(fields: Partial<TaskRates> = {}): TaskRates {
     goodPolls: 16,
     trackedAt: SENT,
     nextPollAt: planned.find(({ at }) => at > NOW)?.at ?? null,
-    hindrance: null,
+    delayReason: null,
     delayCode: null,
     delayDetail: null,
     recipientsKnown: true,
@@ -97,7 +97,7 @@ const STEPS: ReadonlyArray<readonly [hours: number, atLeast: number, atMost: num
 
 export const BAND: readonly BandStep[] = STEPS.map(([hours, atLeast, atMost]) => ({ at: hoursLater(hours), atLeast, atMost }))
 
-function aLook(fields: Partial<Look> = {}): Look {
+function aLook(fields: Partial<Poll> = {}): Poll {
   const answered = { outcome: 'observed', code: '0', message: null, requestId: 'r1', problemCode: null, scope: null, calls: 1 } as const
   const people = { pending: 5, invalid: 0, failed: 1, forbidden: 4, unread: 21, read: 66 }
   const times = { dueAt: hoursLater(10), requestedAt: hoursLater(10), respondedAt: hoursLater(10) }
@@ -108,7 +108,7 @@ export function aView(task: TaskRates = aTask()): TaskView {
   const nobody = { pending: null, invalid: null, failed: null, forbidden: null, unread: null, read: null }
   return {
     task,
-    looks: [
+    polls: [
       aLook({ pollNo: 15, requestedAt: hoursLater(7), unread: 27, read: 60, changed: 5 }),
       aLook({
         pollNo: 16,
@@ -126,7 +126,7 @@ export function aView(task: TaskRates = aTask()): TaskView {
     timeToRead: {
       people: 87,
       read: 66,
-      method: 'looks',
+      method: 'polls',
       asOf: hoursLater(10),
       assumedSendTimes: 0,
       quantiles: [

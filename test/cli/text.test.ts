@@ -10,8 +10,8 @@ import { plainText, renderTable } from '../../src/cli/text/table.ts'
 import { parseSince, showDistance, showDuration, showShortTime, showTime } from '../../src/cli/text/time.ts'
 import { cellsOf, cutTo, wrapTo } from '../../src/cli/text/width.ts'
 import { parseUsers } from '../../src/cli/track.ts'
-import { toCsv } from '../../src/report/csv.ts'
 import { HOUR_MS, MINUTE_MS } from '../../src/domain/delivery.ts'
+import { toCsv } from '../../src/report/csv.ts'
 import { aQuantile, aShare, BAND, coloured, hoursLater, plain, SENT } from './support.ts'
 
 const NOW = new Date('2026-11-23T12:00:00Z')
@@ -124,13 +124,13 @@ test('facts go on below their value, and a number stays with its unit', () => {
     [
       ['Deadline', '2026-11-24 09:00:00 +08:00, in 13 h 30 min'],
       ['Reason', null],
-      ['Looks', 'one\ntwo'],
+      ['Polls', 'one\ntwo'],
     ],
     { colors: plain, width: 42 },
   )
   expect(facts).toBe(`Deadline     2026-11-24 09:00:00 +08:00,
              in 13 h 30 min
-Looks        one
+Polls        one
              two`)
 })
 
@@ -182,7 +182,7 @@ test('when people read is told as brackets', () => {
     aQuantile(0.5, { afterMs: 12 * MINUTE_MS, beforeMs: 20 * MINUTE_MS }),
     aQuantile(0.9, { afterMs: 10 * HOUR_MS, beforeMs: null }),
   ]
-  const words = timeToReadInWords({ people: 9, read: 5, method: 'looks', asOf: NOW, assumedSendTimes: 0, quantiles, within: [] })
+  const words = timeToReadInWords({ people: 9, read: 5, method: 'polls', asOf: NOW, assumedSendTimes: 0, quantiles, within: [] })
   expect(words.split('\n')).toEqual([
     'a quarter had read within 3 min after the send',
     'half had read between 12 min and 20 min',
@@ -192,7 +192,7 @@ test('when people read is told as brackets', () => {
 
 test('a day that passes in a minute is told as a day, and it says so', () => {
   const quantiles = [aQuantile(0.5, { afterMs: 12 * MINUTE_MS, beforeMs: 18 * MINUTE_MS })]
-  const words = timeToReadInWords({ people: 9, read: 5, method: 'looks', asOf: NOW, assumedSendTimes: 0, quantiles, within: [] }, 1_440)
+  const words = timeToReadInWords({ people: 9, read: 5, method: 'polls', asOf: NOW, assumedSendTimes: 0, quantiles, within: [] }, 1_440)
   expect(words.split('\n')).toEqual(['half had read between 12 min and 18 min after the send', expect.stringContaining('faster')])
   const chart = readChart(
     BAND,

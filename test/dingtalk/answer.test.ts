@@ -3,7 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { expect, onTestFinished, test } from 'vitest'
 import { problemCodeOf } from '../../src/domain/problems.ts'
-import { aClient, anApi, anApp, type Handler, json, look, observed, READ_BY_ANN, RESULT, refused, respond, wrapped } from './support.ts'
+import { aClient, anApi, anApp, type Handler, json, observed, poll, READ_BY_ANN, RESULT, refused, respond, wrapped } from './support.ts'
 
 test('lists become people', async () => {
   const { api } = await aClient(
@@ -17,7 +17,7 @@ test('lists become people', async () => {
     }),
   )
 
-  expect([...observed(await look(api)).people]).toEqual([
+  expect([...observed(await poll(api)).people]).toEqual([
     ['eve', { kind: 'forbidden', code: '143105', count: 500 }],
     ['0', { kind: 'unread' }],
     ['036632523163121146', { kind: 'read' }],
@@ -26,7 +26,7 @@ test('lists become people', async () => {
 
 test('success without lists is empty, not a refusal', async () => {
   const { api } = await aClient(json({ errcode: 0, send_result: {}, request_id: 'r2' }))
-  expect(await look(api)).toMatchObject({ kind: 'empty', requestId: 'r2' })
+  expect(await poll(api)).toMatchObject({ kind: 'empty', requestId: 'r2' })
 })
 
 const ANSWERS: ReadonlyArray<readonly [string, string, Handler]> = [
@@ -66,7 +66,7 @@ const ANSWERS: ReadonlyArray<readonly [string, string, Handler]> = [
 test.each(ANSWERS)('%s is refused as %s', async (_, code, handler) => {
   const { server, api } = await aClient(handler)
 
-  const answer = refused(await look(api))
+  const answer = refused(await poll(api))
 
   expect(answer.code).toBe(code)
   expect(answer.respondedAt).not.toBeNull()
@@ -76,7 +76,7 @@ test.each(ANSWERS)('%s is refused as %s', async (_, code, handler) => {
 
 test('an outage never reads as too many recipients, whatever the page says', async () => {
   const { api } = await aClient(respond(504, 'text/html', 'Call timeout'))
-  const { code, message } = refused(await look(api))
+  const { code, message } = refused(await poll(api))
   expect(problemCodeOf(code, message)).toBe('outage')
 })
 
@@ -85,19 +85,19 @@ test.each([301, 302, 303, 307, 308])('HTTP %i is not followed', async (status) =
     response.writeHead(status, { location: `http://${request.headers.host}/elsewhere` }).end('moved'),
   )
 
-  expect(refused(await look(api)).code).toBe(`HTTP_${status}`)
+  expect(refused(await poll(api)).code).toBe(`HTTP_${status}`)
   expect(server.received('/elsewhere')).toEqual([])
 })
 
 test('a gzip bomb is not unpacked', async () => {
   const bomb = gzipSync(Buffer.alloc(50_000_000))
   const { api } = await aClient(respond(200, 'application/json', bomb, { 'content-encoding': 'gzip' }))
-  expect(refused(await look(api)).code).toBe('NOT_JSON')
+  expect(refused(await poll(api)).code).toBe('NOT_JSON')
 })
 
 test('a gzip bomb that does not say so is not unpacked either', async () => {
   const { api } = await aClient(respond(200, 'application/json', gzipSync(Buffer.alloc(50_000_000))))
-  expect(refused(await look(api)).code).toBe('NOT_JSON')
+  expect(refused(await poll(api)).code).toBe('NOT_JSON')
 })
 
 test('a body of 100 MB is broken off at the cap', async () => {
@@ -115,18 +115,18 @@ test('a body of 100 MB is broken off at the cap', async () => {
     more()
   })
 
-  expect(refused(await look(api))).toMatchObject({ code: 'TOO_LARGE', respondedAt: null })
+  expect(refused(await poll(api))).toMatchObject({ code: 'TOO_LARGE', respondedAt: null })
   expect(sent).toBeLessThan(50_000_000)
 })
 
-test('a connection reset in the middle of the body is a network failure, and the next look works', async () => {
+test('a connection reset in the middle of the body is a network failure, and the next poll works', async () => {
   const { api } = await aClient((request, response) => {
     if (request.nth > 1) json(READ_BY_ANN)(request, response)
     else response.writeHead(200, { 'content-length': '500' }).write('{"errcode":0,', () => response.socket?.resetAndDestroy())
   })
 
-  expect(refused(await look(api))).toMatchObject({ code: 'NETWORK', respondedAt: null })
-  expect((await look(api)).kind).toBe('observed')
+  expect(refused(await poll(api))).toMatchObject({ code: 'NETWORK', respondedAt: null })
+  expect((await poll(api)).kind).toBe('observed')
 })
 
 test('a connection that is closed before the promised length is a network failure', async () => {
@@ -134,29 +134,29 @@ test('a connection that is closed before the promised length is a network failur
     response.writeHead(200, { 'content-length': '500' })
     response.write('{"errcode":0}', () => response.socket?.end())
   })
-  expect(refused(await look(api)).code).toBe('NETWORK')
+  expect(refused(await poll(api)).code).toBe('NETWORK')
 })
 
 test('a server that nobody runs is a network failure that names the host', async () => {
   const url = 'http://127.0.0.1:1'
   const api = anApi(anApp({ url }, { kind: 'fixed', accessToken: 'token' }))
 
-  expect(refused(await look(api))).toMatchObject({ code: 'NETWORK', message: `no answer from ${url} (ECONNREFUSED)`, respondedAt: null })
+  expect(refused(await poll(api))).toMatchObject({ code: 'NETWORK', message: `no answer from ${url} (ECONNREFUSED)`, respondedAt: null })
 })
 
 test('what is no HTTP is a network failure', async () => {
   const api = await anApiFor('http', (socket) => socket.end('220 mail.example ESMTP\r\n'))
-  expect(refused(await look(api)).code).toBe('NETWORK')
+  expect(refused(await poll(api)).code).toBe('NETWORK')
 })
 
 test('endless headers are too large', async () => {
   const api = await anApiFor('http', (socket) => socket.write(`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(200_000)}\r\n\r\n`))
-  expect(refused(await look(api)).code).toBe('TOO_LARGE')
+  expect(refused(await poll(api)).code).toBe('TOO_LARGE')
 })
 
 test('a handshake that never ends is a timeout', async () => {
   const api = await anApiFor('https', () => {})
-  expect(refused(await look(api))).toMatchObject({ code: 'TIMEOUT', respondedAt: null })
+  expect(refused(await poll(api))).toMatchObject({ code: 'TIMEOUT', respondedAt: null })
 })
 
 async function anApiFor(scheme: 'http' | 'https', onConnection: (socket: Socket) => void): Promise<ReturnType<typeof anApi>> {
@@ -179,12 +179,12 @@ function portOf(server: Server): number {
 
 test('headers that never come are a timeout', async () => {
   const { api } = await aClient(() => {}, { http: { headersTimeoutMs: 200 } })
-  expect(refused(await look(api))).toMatchObject({ code: 'TIMEOUT', respondedAt: null })
+  expect(refused(await poll(api))).toMatchObject({ code: 'TIMEOUT', respondedAt: null })
 })
 
 test('a body that stops in the middle is a timeout', async () => {
   const { api } = await aClient((_, response) => response.writeHead(200).write('{"errcode"'), { http: { bodyTimeoutMs: 200 } })
-  expect(refused(await look(api))).toMatchObject({ code: 'TIMEOUT', respondedAt: null })
+  expect(refused(await poll(api))).toMatchObject({ code: 'TIMEOUT', respondedAt: null })
 })
 
 test('a body that drips for ever is a timeout, although no single piece is late', async () => {
@@ -197,7 +197,7 @@ test('a body that drips for ever is a timeout, although no single piece is late'
     { http: { deadlineMs: 300 } },
   )
 
-  const answer = refused(await look(api))
+  const answer = refused(await poll(api))
 
   expect(answer).toMatchObject({ code: 'TIMEOUT', respondedAt: null })
   expect(problemCodeOf(answer.code, answer.message)).toBe('outage')
@@ -208,7 +208,7 @@ test('texts that PostgreSQL cannot hold do not leave the client', async () => {
     json({ errcode: 60020, errmsg: `a\u0000b\nc\ud800${'😀'.repeat(200)}`, request_id: `r\u0000${'9'.repeat(999)}` }),
   )
 
-  const { message, requestId } = refused(await look(api))
+  const { message, requestId } = refused(await poll(api))
 
   expect(message).toMatch(/^a b\sc\ufffd/)
   expect(message.length).toBeLessThanOrEqual(300)
@@ -218,5 +218,5 @@ test('texts that PostgreSQL cannot hold do not leave the client', async () => {
 
 test('a request id of a good answer is tidied too', async () => {
   const { api } = await aClient(json({ ...READ_BY_ANN, request_id: 'r\u00001' }))
-  expect(observed(await look(api)).requestId).toBe('r 1')
+  expect(observed(await poll(api)).requestId).toBe('r 1')
 })

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type LookupFunction } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { problemCodeOf } from '../../src/domain/problems.ts'
 import { checkBaseUrl } from '../../src/dingtalk/hosts.ts'
-import { ACCESS_TOKEN, anApi, anApp, INTERNAL, json, look, numberedTokens, READ_BY_ANN, RESULT, refused, startServer } from './support.ts'
+import { problemCodeOf } from '../../src/domain/problems.ts'
+import { ACCESS_TOKEN, anApi, anApp, INTERNAL, json, numberedTokens, poll, READ_BY_ANN, RESULT, refused, startServer } from './support.ts'
 
 describe('an address in a base URL', () => {
   const PRIVATE = [
@@ -86,7 +86,7 @@ describe('a name in a base URL', () => {
     ['a link-local address of a network card', ['fe80::1%eth0']],
   ])('that leads to %s is refused before anything is sent, and says what to do', async (_, addresses) => {
     const { port, connections } = await aListener()
-    const refusal = refused(await look(anApiAt(port, answering(addresses))))
+    const refusal = refused(await poll(anApiAt(port, answering(addresses))))
     expect(refusal).toMatchObject({ code: 'PRIVATE_ADDRESS', respondedAt: null })
     expect(refusal.message).toContain(`gateway.example is the private address ${addresses.at(-1)}`)
     expect(problemCodeOf(refusal.code, refusal.message)).toBe('private_address')
@@ -98,7 +98,7 @@ describe('a name in a base URL', () => {
     ['address', '127.0.0.1'],
   ])('is connected to when its %s is named', async (_, named) => {
     const { port, connections } = await aListener()
-    expect(refused(await look(anApiAt(port, answering(['127.0.0.1']), [named]))).code).toBe('NETWORK')
+    expect(refused(await poll(anApiAt(port, answering(['127.0.0.1']), [named]))).code).toBe('NETWORK')
     expect(connections()).toBe(1)
   })
 
@@ -106,8 +106,8 @@ describe('a name in a base URL', () => {
     const { port, connections } = await aListener()
     const lookup = answering(['127.0.0.1'], ['127.0.0.2'])
     const api = anApiAt(port, lookup, ['127.0.0.1'])
-    expect(refused(await look(api)).code).toBe('NETWORK')
-    expect(refused(await look(api)).code).toBe('PRIVATE_ADDRESS')
+    expect(refused(await poll(api)).code).toBe('NETWORK')
+    expect(refused(await poll(api)).code).toBe('PRIVATE_ADDRESS')
     expect(connections()).toBe(1)
   })
 
@@ -116,7 +116,7 @@ describe('a name in a base URL', () => {
     server.on(ACCESS_TOKEN, numberedTokens)
     server.on(RESULT, json(READ_BY_ANN))
     const url = server.url.replace('127.0.0.1', 'localhost')
-    expect((await look(anApi(anApp({ url }, INTERNAL)))).kind).toBe('observed')
-    expect(refused(await look(anApi(anApp({ url }), { lookup: answering(['10.1.2.3']) }))).code).toBe('PRIVATE_ADDRESS')
+    expect((await poll(anApi(anApp({ url }, INTERNAL)))).kind).toBe('observed')
+    expect(refused(await poll(anApi(anApp({ url }), { lookup: answering(['10.1.2.3']) }))).code).toBe('PRIVATE_ADDRESS')
   })
 })

@@ -9,8 +9,8 @@ import {
   CORP_TOKEN,
   type Handler,
   json,
-  look,
   OLD_TOKEN,
+  poll,
   RESULT,
   respond,
   type ScriptedServer,
@@ -60,7 +60,7 @@ function giveTokens(server: ScriptedServer): void {
 async function toldBy(server: ScriptedServer, credentials: Credentials): Promise<string> {
   const told: unknown[] = []
   const api = anApi(anApp(server, credentials), { onCall: (call) => told.push(call), http: { deadlineMs: 2_000 } })
-  told.push(await look(api))
+  told.push(await poll(api))
   await api.close()
   return JSON.stringify(told, (_, value: unknown) => (value instanceof Map ? [...value] : value))
 }

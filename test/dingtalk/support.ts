@@ -3,11 +3,11 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { finished } from 'node:stream/promises'
 import { onTestFinished } from 'vitest'
-import type { Answer, Observation, Refusal } from '../../src/domain/delivery.ts'
-import type { SendResult, SendResultQuery } from '../../src/polling/ports.ts'
 import type { Credentials, DingTalkApp } from '../../src/dingtalk/app.ts'
 import { createDingTalkApi, type DingTalkApi } from '../../src/dingtalk/client.ts'
 import type { DingTalkApiOptions } from '../../src/dingtalk/options.ts'
+import type { Answer, Observation, Refusal } from '../../src/domain/delivery.ts'
+import type { SendResult, SendResultQuery } from '../../src/polling/ports.ts'
 
 export const RESULT = '/topapi/message/corpconversation/getsendresult'
 export const ACCESS_TOKEN = '/v1.0/oauth2/accessToken'
@@ -140,7 +140,7 @@ export function anApi(app: DingTalkApp, options: DingTalkApiOptions = {}): DingT
 
 const QUERY: SendResultQuery = { app: 'default', taskId: '256271667526', agentId: null, mayRepeat: async () => true }
 
-export async function look(api: DingTalkApi, query: Partial<SendResultQuery> = {}, signal = new AbortController().signal): Promise<Answer> {
+export async function poll(api: DingTalkApi, query: Partial<SendResultQuery> = {}, signal = new AbortController().signal): Promise<Answer> {
   return (await counted(api, query, signal)).answer
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { problemCodeOf, TOKEN_REFUSED_CODE } from '../../src/domain/problems.ts'
 import type { Credentials } from '../../src/dingtalk/app.ts'
+import { problemCodeOf, TOKEN_REFUSED_CODE } from '../../src/domain/problems.ts'
 import {
   ACCESS_TOKEN,
   anApi,
@@ -10,9 +10,9 @@ import {
   type Handler,
   INTERNAL,
   json,
-  look,
   numberedTokens,
   OLD_TOKEN,
+  poll,
   READ_BY_ANN,
   RESULT,
   refused,
@@ -67,7 +67,7 @@ test.each<readonly [string, Credentials, Handler, string, string]>([
   ['an unknown code under HTTP 429', INTERNAL, json({ code: 'Throttling.Api', message: 'slow down' }, 429), 'HTTP_429', 'outage'],
   ['an agent id of another app', OLD, json({ errcode: 41020, errmsg: 'agentId does not match' }), TOKEN_REFUSED_CODE, 'token_refused'],
   ['the timeout of the gateway', OLD, json({ errcode: 15, errmsg: '远程服务调用超时' }), '15', 'outage'],
-])('%s: the look is refused without a call to getsendresult', async (_, credentials, handler, code, problem) => {
+])('%s: the poll is refused without a call to getsendresult', async (_, credentials, handler, code, problem) => {
   const server = await startServer()
   for (const path of [ACCESS_TOKEN, OLD_TOKEN]) server.on(path, handler)
   const { answer: given, calls } = await counted(anApi(anApp(server, credentials)))
@@ -88,12 +88,12 @@ test.each([
   server.on(ACCESS_TOKEN, handler)
   const api = anApi(anApp(server), { monotonicMs: () => nowMs, onTokenRefresh: (app, ok) => refreshes.push(`${app} ${ok}`) })
 
-  const first = refused(await look(api))
+  const first = refused(await poll(api))
   nowMs = (seconds - 0.1) * SECOND
-  expect(refused(await look(api)).code).toBe(first.code)
+  expect(refused(await poll(api)).code).toBe(first.code)
   expect(server.received(ACCESS_TOKEN)).toHaveLength(1)
   nowMs = seconds * SECOND
-  await look(api)
+  await poll(api)
 
   expect(server.received(ACCESS_TOKEN)).toHaveLength(2)
   expect(refreshes).toEqual(['default false', 'default false'])
@@ -105,8 +105,8 @@ test('the pause after a failure can be set', async () => {
   server.on(RESULT, json(READ_BY_ANN))
   const api = anApi(anApp(server), { tokens: { outageRetryMs: 0 } })
 
-  expect((await look(api)).kind).toBe('refused')
-  expect((await look(api)).kind).toBe('observed')
+  expect((await poll(api)).kind).toBe('refused')
+  expect((await poll(api)).kind).toBe('observed')
 })
 
 test.each<readonly [string, Credentials, string]>([
@@ -121,7 +121,7 @@ test.each<readonly [string, Credentials, string]>([
   ['never comes back', { kind: 'function', getToken: () => new Promise(() => {}) }, 'TIMEOUT'],
 ])('a token function that %s is a transient refusal', async (_, credentials, code) => {
   const server = await startServer()
-  const answer = refused(await look(anApi(anApp(server, credentials), { http: { deadlineMs: 200 } })))
+  const answer = refused(await poll(anApi(anApp(server, credentials), { http: { deadlineMs: 200 } })))
 
   expect(answer.code).toBe(code)
   expect(answer.message).not.toContain('canary')
@@ -141,6 +141,6 @@ test.each<readonly [string, () => string | Promise<string>, string]>([
   const server = await startServer()
   const credentials: Credentials = { kind: 'thirdParty', suiteKey: 'suite1', suiteSecret: 'ssecret', authCorpId: 'dingcorp', suiteTicket }
 
-  expect(refused(await look(anApi(anApp(server, credentials)))).code).toBe(code)
+  expect(refused(await poll(anApi(anApp(server, credentials)))).code).toBe(code)
   expect(server.received(CORP_TOKEN)).toEqual([])
 })

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
-import { problemCodeOf, TOKEN_REFUSED_CODE } from '../../src/domain/problems.ts'
 import { createDingTalkApi } from '../../src/dingtalk/client.ts'
+import { problemCodeOf, TOKEN_REFUSED_CODE } from '../../src/domain/problems.ts'
 import {
   ACCESS_TOKEN,
   aClient,
@@ -11,9 +11,9 @@ import {
   counted,
   type Handler,
   json,
-  look,
   numberedTokens,
   OLD_TOKEN,
+  poll,
   READ_BY_ANN,
   RESULT,
   refused,
@@ -34,7 +34,7 @@ const MINUTE = 60 * SECOND
 test('an internal app asks the new endpoint with key and secret in the body', async () => {
   const { server, api } = await aClient(json(READ_BY_ANN))
 
-  expect((await look(api)).kind).toBe('observed')
+  expect((await poll(api)).kind).toBe('observed')
 
   const [call] = server.received(ACCESS_TOKEN)
   expect(call).toMatchObject({ method: 'POST', query: new URLSearchParams() })
@@ -48,7 +48,7 @@ test('an internal app may ask the old endpoint', async () => {
   server.on(RESULT, acceptingOnly('old-token'))
   const api = anApi(anApp(server, { kind: 'internal', appKey: 'k&y', appSecret: 's=cret', endpoint: 'old' }))
 
-  expect((await look(api)).kind).toBe('observed')
+  expect((await poll(api)).kind).toBe('observed')
 
   const [call] = server.received(OLD_TOKEN)
   expect(call?.method).toBe('GET')
@@ -73,7 +73,7 @@ test('a third-party app asks with the latest suite ticket', async () => {
     }),
   )
 
-  expect((await look(api)).kind).toBe('observed')
+  expect((await poll(api)).kind).toBe('observed')
 
   expect(server.received(CORP_TOKEN).map((call): unknown => JSON.parse(call.body))).toEqual([
     { suiteKey: 'suite1', suiteSecret: 'ssecret', authCorpId: 'dingcorp', suiteTicket: 'ticket-1' },
@@ -85,7 +85,7 @@ test('a fixed token is used as it is', async () => {
   const server = await startServer()
   server.on(RESULT, acceptingOnly('fixed-token'))
   const api = anApi(anApp(server, { kind: 'fixed', accessToken: 'fixed-token' }))
-  expect((await look(api)).kind).toBe('observed')
+  expect((await poll(api)).kind).toBe('observed')
 })
 
 test('a function gets the name of the app and is asked again after a minute, or shortly before its token expires', async () => {
@@ -102,13 +102,13 @@ test('a function gets the name of the app and is asked again after a minute, or 
 
   for (const at of [0, 59 * SECOND, 2 * MINUTE, 100 * MINUTE, 200 * MINUTE]) {
     nowMs = at
-    await look(api)
-    // An early fetch runs beside the look; here it ends before the next one.
+    await poll(api)
+    // An early fetch runs beside the poll; here it ends before the next one.
     await new Promise((resolve) => setImmediate(resolve))
   }
 
   expect(asked).toEqual(['default', 'default', 'default'])
-  // At 59 s the early fetch of "b" began; the look did not wait for it.
+  // At 59 s the early fetch of "b" began; the poll did not wait for it.
   expect(server.received(RESULT).map((call) => call.token)).toEqual(['a', 'a', 'b', 'b', 'c'])
 })
 
@@ -117,7 +117,7 @@ test('a function gets the name of the app and is asked again after a minute, or 
 test('fifty looks at once make one token call', async () => {
   const { server, api } = await aClient(json(READ_BY_ANN))
 
-  const answers = await Promise.all(Array.from({ length: 50 }, () => look(api)))
+  const answers = await Promise.all(Array.from({ length: 50 }, () => poll(api)))
 
   expect(answers.every((answer) => answer.kind === 'observed')).toBe(true)
   expect(server.received(ACCESS_TOKEN)).toHaveLength(1)
@@ -136,7 +136,7 @@ test('each app has a token of its own', async () => {
     ]),
   )
 
-  const answers = await Promise.all([look(api, { app: 'hr' }), look(api, { app: 'it' })])
+  const answers = await Promise.all([poll(api, { app: 'hr' }), poll(api, { app: 'it' })])
   await api.close()
 
   expect(answers.map((answer) => answer.kind)).toEqual(['observed', 'observed'])
@@ -147,7 +147,7 @@ test('a token is fetched anew five minutes before it expires, and nobody waits f
   const { server, api } = await aClient(json(READ_BY_ANN), { monotonicMs: () => nowMs })
   const tokensAt = async (minutes: number): Promise<string | undefined> => {
     nowMs = minutes * MINUTE
-    await look(api)
+    await poll(api)
     return server.received(RESULT).at(-1)?.token
   }
 
@@ -168,17 +168,17 @@ test('a failed early fetch leaves the old token in use and is not repeated in a 
   server.on(ACCESS_TOKEN, (request, response) => (request.nth === 2 ? json({}, 503) : numberedTokens)(request, response))
   server.on(RESULT, json(READ_BY_ANN))
   const api = anApi(anApp(server), { monotonicMs: () => nowMs, onTokenRefresh: (_, ok) => refreshes.push(ok) })
-  await look(api)
+  await poll(api)
 
   nowMs = 116 * MINUTE
-  await look(api)
+  await poll(api)
   await expect.poll(() => refreshes).toEqual([true, false])
   nowMs += 29 * SECOND
-  expect((await look(api)).kind).toBe('observed')
+  expect((await poll(api)).kind).toBe('observed')
   expect(server.received(ACCESS_TOKEN)).toHaveLength(2)
 
   nowMs += 2 * SECOND
-  expect((await look(api)).kind).toBe('observed')
+  expect((await poll(api)).kind).toBe('observed')
   await expect.poll(() => refreshes).toEqual([true, false, true])
   expect(server.received(RESULT).map((call) => call.token)).toEqual(Array(4).fill('token-1'))
 })
@@ -189,11 +189,11 @@ test('an expired token is not used, even when it cannot be replaced', async () =
   server.on(ACCESS_TOKEN, (request, response) => (request.nth === 1 ? numberedTokens : json({}, 503))(request, response))
   server.on(RESULT, json(READ_BY_ANN))
   const api = anApi(anApp(server), { monotonicMs: () => nowMs })
-  await look(api)
+  await poll(api)
 
   nowMs = 120 * MINUTE
 
-  expect(refused(await look(api)).code).toBe('HTTP_503')
+  expect(refused(await poll(api)).code).toBe('HTTP_503')
   expect(server.received(RESULT)).toHaveLength(1)
 })
 
@@ -206,7 +206,7 @@ test('a token that lives for seconds is used for most of them', async () => {
 
   for (const at of [0, 1, 2.9, 4.1]) {
     nowMs = at * SECOND
-    await look(api)
+    await poll(api)
   }
 
   expect(server.received(RESULT).map((call) => call.token)).toEqual(['token-1', 'token-1', 'token-1', 'token-2'])
@@ -236,7 +236,7 @@ test.each([
   expect(server.received(ACCESS_TOKEN)).toHaveLength(2)
 })
 
-test('a refused look is not repeated where rate or budget leave no second call, and the next one has the new token', async () => {
+test('a refused poll is not repeated where rate or budget leave no second call, and the next one has the new token', async () => {
   const asked: string[] = []
   const { server, api } = await aClient(acceptingOnly('token-2'))
   const mayRepeat = async (): Promise<boolean> => {
@@ -261,7 +261,7 @@ test('a refused token that only errmsg tells of is recognised', async () => {
     json(request.nth > 1 ? READ_BY_ANN : { errcode: 88, errmsg: 'ding talk error[subcode=42001,submsg=expired]' })(request, response),
   )
 
-  expect((await look(api)).kind).toBe('observed')
+  expect((await poll(api)).kind).toBe('observed')
   expect(server.received(ACCESS_TOKEN)).toHaveLength(2)
 })
 
@@ -269,7 +269,7 @@ test('the retry is stamped with its own time', async () => {
   const times = [1_000, 2_000, 3_000, 4_000]
   const { api } = await aClient(acceptingOnly('token-2'), { now: () => new Date(times.shift() ?? 9_999) })
 
-  expect(await look(api)).toMatchObject({ observation: { requestedAt: new Date(3_000), respondedAt: new Date(4_000) } })
+  expect(await poll(api)).toMatchObject({ observation: { requestedAt: new Date(3_000), respondedAt: new Date(4_000) } })
 })
 
 test('a token that dies under fifty looks at once costs one token call and one retry each', async () => {
@@ -284,7 +284,7 @@ test('a token that dies under fifty looks at once costs one token call and one r
   })
   const shared = new AbortController().signal
 
-  const answers = await Promise.all(Array.from({ length: 50 }, () => look(api, {}, shared)))
+  const answers = await Promise.all(Array.from({ length: 50 }, () => poll(api, {}, shared)))
   process.off('warning', warn)
 
   expect(answers.every((answer) => answer.kind === 'observed')).toBe(true)
@@ -303,9 +303,9 @@ test('a late refusal of the old token does not drop the new one, even where both
   })
   const api = anApi(anApp(server))
 
-  const slow = look(api)
+  const slow = poll(api)
   await server.arrival(RESULT, 1)
-  expect((await look(api)).kind).toBe('observed')
+  expect((await poll(api)).kind).toBe('observed')
   expect(server.received(ACCESS_TOKEN)).toHaveLength(2)
   late[0]?.()
 
@@ -313,7 +313,7 @@ test('a late refusal of the old token does not drop the new one, even where both
   expect(server.received(ACCESS_TOKEN)).toHaveLength(2)
 })
 
-test('a fresh token that is refused too ends the look, and for five seconds nobody asks', async () => {
+test('a fresh token that is refused too ends the poll, and for five seconds nobody asks', async () => {
   let nowMs = 0
   const { server, api } = await aClient(json(wrapped(40014, 'no such token')), { monotonicMs: () => nowMs })
 
@@ -327,12 +327,12 @@ test('a fresh token that is refused too ends the look, and for five seconds nobo
   expect([server.received(RESULT).length, server.received(ACCESS_TOKEN).length]).toEqual([2, 2])
 
   nowMs = 4 * SECOND
-  expect(refused(await look(api))).toMatchObject({ code: TOKEN_REFUSED_CODE, respondedAt: null })
+  expect(refused(await poll(api))).toMatchObject({ code: TOKEN_REFUSED_CODE, respondedAt: null })
   expect([server.received(RESULT).length, server.received(ACCESS_TOKEN).length]).toEqual([2, 2])
 
   nowMs = 6 * SECOND
   server.on(RESULT, json(READ_BY_ANN))
-  expect((await look(api)).kind).toBe('observed')
+  expect((await poll(api)).kind).toBe('observed')
 })
 
 test('a fixed token that is refused ends the look at once', async () => {
@@ -348,7 +348,7 @@ test('a fixed token that is refused ends the look at once', async () => {
   expect(server.received(RESULT)).toHaveLength(1)
 })
 
-test('where the retry cannot be made for want of a token, that is what the look says', async () => {
+test('where the retry cannot be made for want of a token, that is what the poll says', async () => {
   const server = await startServer()
   server.on(ACCESS_TOKEN, (request, response) => (request.nth === 1 ? numberedTokens : json({}, 502))(request, response))
   server.on(RESULT, json(wrapped(40014)))
@@ -366,7 +366,7 @@ test('where the retry cannot be made for want of a token, that is what the look 
 
 // ---- abort and close
 
-test('a look that gives up waiting for a token leaves the fetch to the others', async () => {
+test('a poll that gives up waiting for a token leaves the fetch to the others', async () => {
   const held: ServerResponse[] = []
   const server = await startServer()
   server.on(ACCESS_TOKEN, (_, response) => held.push(response))
@@ -374,8 +374,8 @@ test('a look that gives up waiting for a token leaves the fetch to the others', 
   const api = anApi(anApp(server))
   const impatient = new AbortController()
 
-  const first = look(api, {}, impatient.signal)
-  const second = look(api)
+  const first = poll(api, {}, impatient.signal)
+  const second = poll(api)
   await server.arrival(ACCESS_TOKEN, 1)
   impatient.abort(new Error('worker stops'))
   await expect(first).rejects.toThrow('worker stops')
@@ -394,7 +394,7 @@ test('an abort during the call rejects with its reason and breaks the connection
   })
   const controller = new AbortController()
 
-  const answer = look(api, {}, controller.signal)
+  const answer = poll(api, {}, controller.signal)
   await server.arrival(RESULT, 1)
   controller.abort(new Error('worker stops'))
 
@@ -405,32 +405,32 @@ test('an abort during the call rejects with its reason and breaks the connection
 test('an abort in the middle of the body rejects with its reason', async () => {
   const controller = new AbortController()
   const { api } = await aClient((_, response) => response.writeHead(200).write('{', () => controller.abort(new Error('worker stops'))))
-  await expect(look(api, {}, controller.signal)).rejects.toThrow('worker stops')
+  await expect(poll(api, {}, controller.signal)).rejects.toThrow('worker stops')
 })
 
 test('a signal that is aborted already rejects without a call', async () => {
   const { server, api } = await aClient(json(READ_BY_ANN))
-  await expect(look(api, {}, AbortSignal.abort(new Error('worker stops')))).rejects.toThrow('worker stops')
+  await expect(poll(api, {}, AbortSignal.abort(new Error('worker stops')))).rejects.toThrow('worker stops')
   expect(server.received(ACCESS_TOKEN)).toEqual([])
 })
 
 test('closing answers what is under way with a refusal, and so it does what comes later', async () => {
   const { server, api } = await aClient(() => {})
-  const waitingForResult = look(api)
+  const waitingForResult = poll(api)
   await server.arrival(RESULT, 1)
 
   await api.close()
   await api.close()
 
   expect(refused(await waitingForResult).code).toBe('NETWORK')
-  expect(refused(await look(api)).code).toBe('NETWORK')
+  expect(refused(await poll(api)).code).toBe('NETWORK')
 })
 
 test('closing answers who waits for a token with a refusal', async () => {
   const server = await startServer()
   server.on(ACCESS_TOKEN, () => {})
   const api = anApi(anApp(server))
-  const waiting = look(api)
+  const waiting = poll(api)
   await server.arrival(ACCESS_TOKEN, 1)
 
   await api.close()

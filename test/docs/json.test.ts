@@ -2,9 +2,9 @@ import { Client } from 'pg'
 import { expect, test } from 'vitest'
 import { parseConfig } from '../../src/app/config/config.ts'
 import { startSimulator } from '../../src/simulator/simulator.ts'
+import { aRunningWorker } from '../ops/support.ts'
 import { aForeignQueue } from '../queue/support.ts'
 import { until } from '../support/wait.ts'
-import { aRunningWorker } from '../ops/support.ts'
 import { type Block, blocksIn } from './support/pages.ts'
 
 const KINDS: ReadonlyArray<{ readonly has: string; readonly check: (block: Block) => Promise<void> }> = [
@@ -44,7 +44,7 @@ async function isTruth({ text }: Block): Promise<void> {
 async function isHealth({ text }: Block): Promise<void> {
   const { worker, databaseUrl } = await aRunningWorker()
   await query(databaseUrl, "SELECT track_delivery(task_id => '256271667526')")
-  await until(async () => JSON.stringify(await worker.health()).includes('the last one'), { what: 'a look was taken' })
+  await until(async () => JSON.stringify(await worker.health()).includes('the last one'), { what: 'a poll was taken' })
   const queue = aForeignQueue({ url: databaseUrl, name: 'dingtalk-delivery', prefix: 'bull' })
   if (text.includes('paused')) await queue.pause()
   expect(withoutNumbers(JSON.parse(text))).toEqual(withoutNumbers(await worker.health()))

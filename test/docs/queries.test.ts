@@ -88,7 +88,7 @@ describe('as the role of the page', () => {
         rates.timeToRead({}),
         rates.forbidden({ campaign: 'fire-drill' }),
         rates.stateAt(task, new Date()),
-        rates.looks(task),
+        rates.polls(task),
         rates.explain(task, 'carol'),
         rates.apps(),
         rates.attention(),
@@ -231,7 +231,7 @@ describe('the answers are right', () => {
     ])
   })
 
-  test('the change of a person leads to the look', async () => {
+  test('the change of a person leads to the poll', async () => {
     expect(await answer('USING (app, task_id, poll_no)')).toMatchObject([
       { from_state: 'pending', to_state: 'unread', poll_no: 1 },
       { from_state: 'unread', to_state: 'read', poll_no: 2 },

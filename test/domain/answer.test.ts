@@ -242,7 +242,7 @@ test('missing errmsg: the refusal has no message', () => {
   expect(read({ errcode: 40035 })).toMatchObject({ kind: 'refused', code: '40035', message: '' })
 })
 
-test("code, message and request id are kept short and storable: one NUL would fail the write of everybody's looks", () => {
+test("code, message and request id are kept short and storable: one NUL would fail the write of everybody's polls", () => {
   const long = `\u0000${'😀'.repeat(400)}`
   const answer = read({ errcode: long, errmsg: long, request_id: long })
   if (answer.kind !== 'refused') throw new Error('a refusal was expected')

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { type Digest, type Erasure, stillNamed, withoutErased } from '../../src/domain/erasure.ts'
-import { planLook } from '../../src/domain/plan.ts'
+import { planPoll } from '../../src/domain/plan.ts'
 import { answer, aTask, minutesLater, person, read, TIMING, unread } from './support.ts'
 
 const digest: Digest = (salt, name) => `${salt}/${name}`
@@ -39,11 +39,11 @@ test('an answer without lists is left as it is', () => {
 
 test('a plan made of it goes on with the person of before, and names nobody else', () => {
   const task = aTask({ ann: unread, 'anonymous:1': unread }, { erasureNo: 7 })
-  const plan = planLook(task, withoutErased(answer({ unread: ['ann'], read: ['bob'] }), [BOB], digest), 1, minutesLater(5), TIMING)
+  const plan = planPoll(task, withoutErased(answer({ unread: ['ann'], read: ['bob'] }), [BOB], digest), 1, minutesLater(5), TIMING)
   expect(plan.changed.map(({ userId, state }) => [userId, state.kind])).toEqual([['anonymous:1', 'read']])
   expect(plan.transitions).toMatchObject([{ userId: 'anonymous:1', from: 'unread', to: 'read' }])
   expect(plan.task.counts).toMatchObject({ read: 1, unread: 1, pending: 0 })
-  expect([plan.poll.anomalies, plan.believes]).toEqual([0, { pollNo: 1, erasureNo: 7 }])
+  expect([plan.poll.anomalies, plan.expected]).toEqual([0, { pollNo: 1, erasureNo: 7 }])
 })
 
 test('known people who were erased and still have their names are found', () => {

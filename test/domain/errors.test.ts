@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest'
-import { errorFacts, InvalidInputError, publicMessage, TRACKER_ERRORS, TrackerError, type TrackerErrorCode } from '../../src/domain/errors.ts'
+import {
+  errorFacts,
+  InvalidInputError,
+  publicMessage,
+  TRACKER_ERRORS,
+  TrackerError,
+  type TrackerErrorCode,
+} from '../../src/domain/errors.ts'
 
 /** Without a cast: `Object.keys` knows only text. */
 const isCode = (text: string): text is TrackerErrorCode => Object.hasOwn(TRACKER_ERRORS, text)

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Answer, QUERY_WINDOW_MS, type TaskScopes } from '../../src/domain/delivery.ts'
-import { isOver, planExpiry, planLook } from '../../src/domain/plan.ts'
+import { isOver, planExpiry, planPoll } from '../../src/domain/plan.ts'
 import { longestGapMs, type Timing, timingOf } from '../../src/domain/poll-times.ts'
 import {
   after,
@@ -41,12 +41,12 @@ interface Options {
   readonly taskId?: string
   readonly sentAtGiven?: boolean
   readonly scopes?: TaskScopes
-  /** How much later than due the n-th look is made. */
+  /** How much later than due the n-th poll is made. */
   readonly lateMs?: (n: number) => number
 }
 
 const ANSWER_MS = 300
-/** More looks than any life may have: a task that never ends must fail the test, not hang it. */
+/** More polls than any life may have: a task that never ends must fail the test, not hang it. */
 const MAX_LOOKS = 5_000
 
 function live({ fates, server, named = true, from = SENT, timing = timingOf(24), lateMs = () => 0, ...rest }: Options): Life {
@@ -69,24 +69,24 @@ function live({ fates, server, named = true, from = SENT, timing = timingOf(24),
     requests.push(now)
     if (said.kind === 'observed') goodRequests.push(now)
     now = after(now, ANSWER_MS)
-    task = afterwards(task, planLook(task, said, 1, now, timing))
+    task = afterwards(task, planPoll(task, said, 1, now, timing))
   }
   return { task, endedAt: now, requests, goodRequests }
 }
 
 const expired = (task: StoredTask, timing: Timing): StoredTask => ({ ...task, ...planExpiry(task, timing) })
 
-const honest =
+const clampPercent =
   (fates: Fates): Server =>
   (requestedAt) =>
     answer(truthAt(fates, requestedAt), requestedAt)
 
-/** An honest server behind faults: the n-th code stands for the n-th request, null for a good answer. */
+/** An clampPercent server behind faults: the n-th code stands for the n-th request, null for a good answer. */
 const faulty =
   (fates: Fates, codes: ReadonlyArray<string | null>): Server =>
   (requestedAt, n) => {
     const code = codes[n] ?? null
-    return code === null ? honest(fates)(requestedAt, n) : refused(code, '', requestedAt)
+    return code === null ? clampPercent(fates)(requestedAt, n) : refused(code, '', requestedAt)
   }
 
 /** Codes of every scope, and those that our own client gives. */
@@ -100,10 +100,10 @@ const unfinished = someFates().map((fates): Fates => ({ ...fates, zed: { listedA
 
 const isInLastPercent = (at: Date): boolean => hoursLater(24).getTime() - at.getTime() <= QUERY_WINDOW_MS / 100
 
-test('without faults a task that expires gets exactly POLLS_PER_TASK looks, the last of them in the last 1 % of the window', () => {
+test('without faults a task that expires gets exactly POLLS_PER_TASK polls, the last of them in the last 1 % of the window', () => {
   holds(
     fc.property(unfinished, pollsPerTask, aTaskId, fc.boolean(), (fates, polls, taskId, named) => {
-      const life = live({ fates, server: honest(fates), timing: timingOf(polls), taskId, named })
+      const life = live({ fates, server: clampPercent(fates), timing: timingOf(polls), taskId, named })
       expect(life.task).toMatchObject({ status: 'expired', reason: { code: 'window_over', detail: null } })
       expect(life.endedAt).toEqual(life.task.deadlineAt)
       expect(life.requests.length).toBe(polls)
@@ -153,7 +153,7 @@ test('one stray answer of any kind costs a task no more than a call: the plan go
   )
 })
 
-test('what the task ends with is what an honest server last said', () => {
+test('what the task ends with is what an clampPercent server last said', () => {
   holds(
     fc.property(someFates(), someFaults, aTaskId, (fates, faults, taskId) => {
       const { task, goodRequests } = live({ fates, server: faulty(fates, faults), taskId })
@@ -169,7 +169,7 @@ test('what the task ends with is what an honest server last said', () => {
   )
 })
 
-test('a task whose people have all read is complete at the next good look, not before', () => {
+test('a task whose people have all read is complete at the next successful poll, not before', () => {
   holds(
     fc.property(someFates(20 * 60), someFaults, aTaskId, (fates, faults, taskId) => {
       const everybodyReads: Fates = Object.fromEntries(Object.entries(fates).map(([userId, fate]) => [userId, { ...fate, end: 'reads' }]))
@@ -182,7 +182,7 @@ test('a task whose people have all read is complete at the next good look, not b
   )
 })
 
-test('an outage that ends five minutes before the deadline does not cost the last look', () => {
+test('an outage that ends five minutes before the deadline does not cost the final poll', () => {
   const outage = fc.record({
     fromMinute: fc.integer({ min: 0, max: 1_435 }),
     untilMinute: fc.integer({ min: 0, max: 1_435 }),
@@ -191,7 +191,7 @@ test('an outage that ends five minutes before the deadline does not cost the las
   holds(
     fc.property(unfinished, outage, pollsPerTask, aTaskId, (fates, { fromMinute, untilMinute, code }, polls, taskId) => {
       const isDown = (at: Date): boolean => at >= minutesLater(fromMinute) && at < minutesLater(untilMinute)
-      const server: Server = (at, n) => (isDown(at) ? refused(code, '', at) : honest(fates)(at, n))
+      const server: Server = (at, n) => (isDown(at) ? refused(code, '', at) : clampPercent(fates)(at, n))
       const life = live({ fates, server, timing: timingOf(polls), taskId })
       expect(isInLastPercent(life.goodRequests.at(-1)!)).toBe(true)
       expect(life.task.reason?.code).toBe('window_over')
@@ -200,7 +200,7 @@ test('an outage that ends five minutes before the deadline does not cost the las
   )
 })
 
-test('when any look of the last phase succeeds, it is the last good look that the row names', () => {
+test('when any poll of the last phase succeeds, it is the last successful poll that the row names', () => {
   holds(
     fc.property(unfinished, someFaults, aTaskId, (fates, faults, taskId) => {
       const { task, goodRequests } = live({ fates, server: faulty(fates, faults), taskId })
@@ -229,7 +229,7 @@ test.each([
   ['throttled', 90018, 'expired', 'never_observed'],
   ['out of quota', 90020, 'stopped', 'quota'],
 ])(
-  'an app that is %s all day: the calls of a task stay within its cap, and no look is counted as a failure',
+  'an app that is %s all day: the calls of a task stay within its cap, and no poll is counted as a failure',
   (_name, code, status, reason) => {
     const fates: Fates = { ann: { listedAt: 0, end: 'reads', readAt: 5 } }
     const life = live({ fates, server: (at) => refused(code, '', at) })
@@ -298,7 +298,7 @@ describe('the sender left the send time out, and tracking began late', () => {
   const forgetting =
     (fates: Fates, sentAt: Date, code: string): Server =>
     (at, n) =>
-      at.getTime() - sentAt.getTime() < QUERY_WINDOW_MS ? honest(fates)(at, n) : refused(code, '', at)
+      at.getTime() - sentAt.getTime() < QUERY_WINDOW_MS ? clampPercent(fates)(at, n) : refused(code, '', at)
 
   const aForgottenTask = fc.record({
     fates: unfinished,
@@ -347,11 +347,11 @@ describe('the sender left the send time out, and tracking began late', () => {
   })
 })
 
-test('however late each look is made, the calls stay within the plan and the end at the deadline', () => {
+test('however late each poll is made, the calls stay within the plan and the end at the deadline', () => {
   const lateness = fc.array(fc.integer({ min: 0, max: 6 * 3_600_000 }), { maxLength: 30 })
   holds(
     fc.property(unfinished, lateness, fc.integer({ min: 0, max: 30 * 60 }), aTaskId, (fates, late, fromMinute, taskId) => {
-      const life = live({ fates, server: honest(fates), from: minutesLater(fromMinute), taskId, lateMs: (n) => late[n] ?? 0 })
+      const life = live({ fates, server: clampPercent(fates), from: minutesLater(fromMinute), taskId, lateMs: (n) => late[n] ?? 0 })
       expect(life.task.status).toBe('expired')
       expect(life.requests.length).toBeLessThanOrEqual(24)
       expect(life.endedAt).toEqual(minutesLater(Math.max(24 * 60, fromMinute)))
@@ -362,7 +362,7 @@ test('however late each look is made, the calls stay within the plan and the end
 
 test('tracked 3 h late: one look at once, the rest of the plan, and reads from before it lie after the send', () => {
   const fates: Fates = { ann: { listedAt: 0, end: 'reads', readAt: 60 }, bob: { listedAt: 0, end: 'never reads', readAt: 0 } }
-  const life = live({ fates, server: honest(fates), from: hoursLater(3) })
+  const life = live({ fates, server: clampPercent(fates), from: hoursLater(3) })
   expect(life.requests[0]).toEqual(hoursLater(3))
   expect(life.requests.length).toBeLessThan(24)
   expect(life.task.recipients.find(({ userId }) => userId === 'ann')?.state).toEqual({
@@ -373,7 +373,7 @@ test('tracked 3 h late: one look at once, the rest of the plan, and reads from b
 })
 
 test('tracked after 24 h: no call, and the reason is given', () => {
-  const life = live({ fates: { ann: { listedAt: 0, end: 'reads', readAt: 1 } }, server: honest({}), from: hoursLater(25) })
+  const life = live({ fates: { ann: { listedAt: 0, end: 'reads', readAt: 1 } }, server: clampPercent({}), from: hoursLater(25) })
   expect(life.requests).toEqual([])
   expect(life.task).toMatchObject({ status: 'expired', reason: { code: 'sent_too_long_ago' } })
 })

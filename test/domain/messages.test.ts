@@ -122,7 +122,7 @@ describe.each(LANGUAGES)('in %s', (language) => {
   })
 
   test('what 0.1.0 stored as text is shown as that text', () => {
-    const detail = { text: 'blind_before_deadline: the last good look was at 9' }
+    const detail = { text: 'blind_before_deadline: the last successful poll was at 9' }
     expect(endReasonText({ code: 'blind_before_deadline', detail }, language)).toBe(detail.text)
     expect(endReasonText({ code: 'parameters', detail }, language)).toBe(detail.text)
     expect(delayText({ code: 'earlier_version', detail }, language)).toBe(detail.text)

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import type { Answer, Task, TaskProblem } from '../../src/domain/delivery.ts'
 import { planExpiry, unchanged } from '../../src/domain/plan.ts'
+import { finalPollTime, jitterOf } from '../../src/domain/poll-times.ts'
 import type { Problem } from '../../src/domain/problems.ts'
 import type { Because, DelayReason, EndReason } from '../../src/domain/reasons.ts'
-import { jitterOf, lastLookAt } from '../../src/domain/poll-times.ts'
 import {
   after,
   afterLooks,
@@ -16,23 +16,23 @@ import {
   empty,
   hoursLater,
   KEY,
-  look,
   minutesLater,
   pending,
+  poll,
   refused,
   someScopes,
   TIMING,
   unread,
 } from './support.ts'
 
-const LAST_LOOK = lastLookAt(hoursLater(24), TIMING, jitterOf(KEY))
+const LAST_LOOK = finalPollTime(hoursLater(24), TIMING, jitterOf(KEY))
 
 describe('the end of the window', () => {
   const deadline = hoursLater(24)
 
-  test('after a good last look only the deadline is left', () => {
-    const plan = look(aTask({ ann: unread }), answer({ unread: ['ann'] }, LAST_LOOK))
-    expect(plan.next).toEqual({ kind: 'again', look: { at: deadline, last: true } })
+  test('after a good final poll only the deadline is left', () => {
+    const plan = poll(aTask({ ann: unread }), answer({ unread: ['ann'] }, LAST_LOOK))
+    expect(plan.next).toEqual({ kind: 'again', poll: { at: deadline, last: true } })
   })
 
   /** When the polls from the final one on are made, in seconds before the deadline, if all of them fail. */
@@ -40,7 +40,7 @@ describe('the end of the window', () => {
     const times: number[] = []
     for (let task = start, at = LAST_LOOK; at < deadline; ) {
       times.push((deadline.getTime() - at.getTime()) / 1_000)
-      const plan = look(task, said(at))
+      const plan = poll(task, said(at))
       task = afterwards(task, plan)
       at = plan.task.nextPollAt ?? deadline
     }
@@ -73,22 +73,22 @@ describe('the end of the window', () => {
   })
 
   test('a limit whose end lies before the deadline is waited for', () => {
-    const plan = look(aTask(), refused(90018, '限制将在 2026-11-24 08:57:30 结束.', LAST_LOOK))
-    expect(plan.next).toEqual({ kind: 'again', look: { at: minutesLater(24 * 60 - 2.5), last: true } })
+    const plan = poll(aTask(), refused(90018, '限制将在 2026-11-24 08:57:30 结束.', LAST_LOOK))
+    expect(plan.next).toEqual({ kind: 'again', poll: { at: minutesLater(24 * 60 - 2.5), last: true } })
   })
 
-  test('no look is planned past the deadline, whatever the hint says', () => {
-    const plan = look(aTask({}, { finalCalls: 2, calls: 2 }), refused(90018, '限制将在 2026-11-24 12:00:00 结束.', LAST_LOOK))
-    expect(plan.next).toEqual({ kind: 'again', look: { at: deadline, last: true } })
+  test('no poll is planned past the deadline, whatever the hint says', () => {
+    const plan = poll(aTask({}, { finalCalls: 2, calls: 2 }), refused(90018, '限制将在 2026-11-24 12:00:00 结束.', LAST_LOOK))
+    expect(plan.next).toEqual({ kind: 'again', poll: { at: deadline, last: true } })
   })
 
   test('an answer that arrives after the deadline counts, and the task is ended next', () => {
-    const plan = look(aTask({ ann: unread, bob: unread }), answer({ read: ['ann'], unread: ['bob'] }, after(deadline, -100)))
+    const plan = poll(aTask({ ann: unread, bob: unread }), answer({ read: ['ann'], unread: ['bob'] }, after(deadline, -100)))
     expect(plan.transitions.map(({ userId }) => userId)).toEqual(['ann'])
-    expect(plan.next).toEqual({ kind: 'again', look: { at: deadline, last: true } })
+    expect(plan.next).toEqual({ kind: 'again', poll: { at: deadline, last: true } })
   })
 
-  test('whoever is unread stays unread as of the last good look, whoever was never listed stays pending', () => {
+  test('whoever is unread stays unread as of the last successful poll, whoever was never listed stays pending', () => {
     const task = aTask({ ann: unread, bob: pending })
     expect(planExpiry(task, TIMING)).toEqual({ ...unchanged(task), status: 'expired', reason: expect.any(Object), nextPollAt: null })
   })
@@ -104,7 +104,7 @@ describe('the end of the window', () => {
   }
   const withoutTimes = ({ code, detail }: TaskProblem): Problem => ({ code, detail })
 
-  test('expired after a look in the last minutes: the window is over, whatever came afterwards', () => {
+  test('expired after a poll in the last minutes: the window is over, whatever came afterwards', () => {
     const over = expired({ code: 'window_over', detail: null })
     expect(endOf({ lastObservedAt: LAST_LOOK })).toEqual(over)
     expect(endOf({ lastObservedAt: minutesLater(24 * 60 - 12), delay: PAUSED })).toEqual(over)
@@ -170,7 +170,7 @@ describe('the end of the window', () => {
     )
   })
 
-  test("never observed: a look was due inside the window and everything was down, which is not the sender's delay", () => {
+  test("never observed: a poll was due inside the window and everything was down, which is not the sender's delay", () => {
     const bare = expired({ code: 'never_observed', detail: { because: null } })
     expect(endOf({ ...never, pollNo: 0, nextPollAt: minutesLater(3) })).toEqual(bare)
     expect(endOf({ ...never, pollNo: 30, nextPollAt: deadline })).toEqual(bare)
@@ -179,7 +179,7 @@ describe('the end of the window', () => {
     expect(endOf({ ...never, goodPolls: 3, pollNo: 3 })).toEqual(bare)
   })
 
-  test('sent too long ago: no look was ever due inside the window', () => {
+  test('sent too long ago: no poll was ever due inside the window', () => {
     const late = expired({ code: 'sent_too_long_ago', detail: null })
     expect(endOf({ ...never, pollNo: 0, nextPollAt: null })).toEqual(late)
     expect(endOf({ ...never, pollNo: 0, nextPollAt: deadline })).toEqual(late)

@@ -2,9 +2,9 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { readAnswer } from '../../src/domain/answer.ts'
 import type { Answer, Recipient, RecipientState, Task } from '../../src/domain/delivery.ts'
+import { planPoll, type WritePlan } from '../../src/domain/plan.ts'
 import { OUTCOMES } from '../../src/domain/plan-types.ts'
-import { type LookPlan, planLook } from '../../src/domain/plan.ts'
-import { jitterOf, lastLookAt, type Timing, timingOf } from '../../src/domain/poll-times.ts'
+import { finalPollTime, jitterOf, type Timing, timingOf } from '../../src/domain/poll-times.ts'
 import {
   after,
   afterLooks,
@@ -15,8 +15,8 @@ import {
   exchangeAt,
   type Fates,
   holds,
-  look,
   minutesLater,
+  poll,
   rowsOf,
   SENT,
   type StoredTask,
@@ -25,7 +25,7 @@ import {
   truthAt,
 } from './support.ts'
 
-// ---- an honest server
+// ---- an clampPercent server
 
 const fewMinutes = fc.uniqueArray(fc.integer({ min: 0, max: 1_430 }), { minLength: 1, maxLength: 8 })
 
@@ -35,7 +35,7 @@ const shuffledWithRepetitions = (answers: readonly Answer[]): fc.Arbitrary<Answe
     .tuple(fc.shuffledSubarray([...answers], { minLength: answers.length }), fc.array(fc.constantFrom(...answers), { maxLength: 4 }))
     .chain(([all, again]) => fc.shuffledSubarray([...all, ...again], { minLength: all.length + again.length }))
 
-test('any order and repetition of the good answers of an honest server gives the same people, brackets and counts', () => {
+test('any order and repetition of the good answers of an clampPercent server gives the same people, brackets and counts', () => {
   const histories = fc.tuple(someFates(), fewMinutes, fc.boolean()).chain(([fates, minutes, named]) => {
     const inOrder = minutes.toSorted((a, b) => a - b).map((minute) => answer(truthAt(fates, minutesLater(minute)), minutesLater(minute)))
     return fc.record({
@@ -75,7 +75,7 @@ test('the true read time lies inside the stored bracket for every person who rea
       for (const { gapMinutes, outwardMs, homewardMs, fails } of exchanges) {
         requestedAt = after(requestedAt, gapMinutes * 60_000)
         const respondedAt = after(requestedAt, outwardMs + homewardMs)
-        const plan = planLook(
+        const plan = planPoll(
           task,
           honestAnswer(fates, requestedAt, after(requestedAt, outwardMs), respondedAt, fails),
           1,
@@ -93,7 +93,7 @@ test('the true read time lies inside the stored bracket for every person who rea
   )
 })
 
-/** What an honest server says that handles the request some time after it was sent, and whose answer takes some time to arrive. */
+/** What an clampPercent server says that handles the request some time after it was sent, and whose answer takes some time to arrive. */
 function honestAnswer(fates: Fates, requestedAt: Date, handledAt: Date, respondedAt: Date, fails: boolean): Answer {
   if (fails) return { kind: 'refused', code: 'HTTP_502', message: '', requestId: null, requestedAt, respondedAt }
   const said = answer(truthAt(fates, handledAt), requestedAt)
@@ -107,7 +107,7 @@ function isTrueBracket(fates: Fates, { userId, state }: Recipient): boolean {
 }
 
 /** Only an assumed send time leaves a change without a lower bound. */
-function isTrue(fates: Fates, { userId, to, afterAt, at }: LookPlan['transitions'][number], sentAtGiven: boolean): boolean {
+function isTrue(fates: Fates, { userId, to, afterAt, at }: WritePlan['transitions'][number], sentAtGiven: boolean): boolean {
   const fate = fates[userId]!
   const changedAt = minutesLater(to === 'read' ? fate.readAt : fate.listedAt)
   if (afterAt === null) return !sentAtGiven && changedAt <= at
@@ -222,7 +222,7 @@ test('100,000 answers of any kind: a plan for each, and no rule broken', { timeo
       for (const { body, minutes } of steps) {
         now = new Date(Math.max(SENT.getTime(), after(now, (minutes * 60_000) / timeScale).getTime()))
         const said = readAnswer(body, exchangeAt(now))
-        const plan = planLook(task, said, 1, arrivalOf(now), timing)
+        const plan = planPoll(task, said, 1, arrivalOf(now), timing)
         const next = afterwards(task, plan)
         const broken = brokenRules({ task, said, now: arrivalOf(now), plan, next, timing })
         if (broken.length > 0) throw new Error(broken.join('; '))
@@ -239,7 +239,7 @@ interface Case {
   readonly task: StoredTask
   readonly said: Answer
   readonly now: Date
-  readonly plan: LookPlan
+  readonly plan: WritePlan
   readonly next: StoredTask
   readonly timing: Timing
 }
@@ -258,9 +258,9 @@ function before({ task }: Case, userId: string): RecipientState {
 }
 
 const RULES: ReadonlyArray<readonly [string, (c: Case) => boolean]> = [
-  ['a failed look changes no person', ({ said, plan }) => said.kind === 'observed' || plan.changed.length + plan.transitions.length === 0],
+  ['a failed poll changes no person', ({ said, plan }) => said.kind === 'observed' || plan.changed.length + plan.transitions.length === 0],
   [
-    'a failed look moves no bracket',
+    'a failed poll moves no bracket',
     ({ said, task, next }) =>
       said.kind === 'observed' ||
       (next.lastGoodRequestedAt === task.lastGoodRequestedAt && JSON.stringify(next.recipients) === JSON.stringify(task.recipients)),
@@ -290,15 +290,15 @@ const RULES: ReadonlyArray<readonly [string, (c: Case) => boolean]> = [
     'the lower end of a bracket is below the upper',
     ({ next }) => next.recipients.every(({ state }) => state.kind !== 'read' || (state.lastUnreadAt ?? SENT) < state.firstReadAt),
   ],
-  ['the look is the next one', ({ task, plan }) => plan.believes.pollNo === task.pollNo && plan.poll.pollNo === task.pollNo + 1],
+  ['the poll is the next one', ({ task, plan }) => plan.expected.pollNo === task.pollNo && plan.poll.pollNo === task.pollNo + 1],
   ['the task ends or goes on', ({ plan, next }) => (plan.next.kind === 'done') === isEnded(next)],
-  ['the row knows the next look', ({ plan }) => plan.task.nextPollAt === (plan.next.kind === 'done' ? null : plan.next.look.at)],
+  ['the row knows the next poll', ({ plan }) => plan.task.nextPollAt === (plan.next.kind === 'done' ? null : plan.next.poll.at)],
   [
-    'the next look lies ahead, at the deadline at the latest',
+    'the next poll lies ahead, at the deadline at the latest',
     ({ plan, task, now }) =>
       plan.next.kind === 'done' ||
-      plan.next.look.at.getTime() === task.deadlineAt.getTime() ||
-      (plan.next.look.at > now && plan.next.look.at < task.deadlineAt),
+      plan.next.poll.at.getTime() === task.deadlineAt.getTime() ||
+      (plan.next.poll.at > now && plan.next.poll.at < task.deadlineAt),
   ],
   [
     'not complete with anybody pending or unread',
@@ -321,21 +321,21 @@ const RULES: ReadonlyArray<readonly [string, (c: Case) => boolean]> = [
     'inside its window an answer ends a task only because everybody is accounted for',
     ({ next }) => !isEnded(next) || next.status === 'complete',
   ],
-  ['a failed look ends nothing', ({ said, task, next }) => said.kind === 'observed' || next.status === task.status],
-  ['a failed look leaves a problem, a successful one none', ({ said, next }) => (next.problem === null) === (said.kind === 'observed')],
+  ['a failed poll ends nothing', ({ said, task, next }) => said.kind === 'observed' || next.status === task.status],
+  ['a failed poll leaves a problem, a successful one none', ({ said, next }) => (next.problem === null) === (said.kind === 'observed')],
   ['the call is counted', ({ task, plan }) => plan.task.calls === task.calls + 1],
   [
     'a task that has used up its calls is not polled before its final poll',
     ({ task, now, plan, timing }) =>
       plan.next.kind === 'done' ||
       plan.task.calls < timing.maxCalls - timing.finalCalls ||
-      plan.next.look.at >= finalAtOf(task, timing) ||
+      plan.next.poll.at >= finalAtOf(task, timing) ||
       now >= finalAtOf(task, timing),
   ],
   [
     'nothing delays a task past its final poll',
     ({ task, now, plan, timing }) =>
-      plan.next.kind === 'done' || now >= finalAtOf(task, timing) || plan.next.look.at <= finalAtOf(task, timing),
+      plan.next.kind === 'done' || now >= finalAtOf(task, timing) || plan.next.poll.at <= finalAtOf(task, timing),
   ],
   [
     'no scope beyond the task is reported without the agreement of two tasks, but limits that DingTalk states',
@@ -347,14 +347,14 @@ const RULES: ReadonlyArray<readonly [string, (c: Case) => boolean]> = [
 ]
 
 function finalAtOf({ key, deadlineAt }: Task, timing: Timing): Date {
-  return lastLookAt(deadlineAt, timing, jitterOf(key))
+  return finalPollTime(deadlineAt, timing, jitterOf(key))
 }
 
-function sum(plan: LookPlan): number {
+function sum(plan: WritePlan): number {
   return Object.values(plan.task.counts).reduce((total, count) => total + count, 0)
 }
 
-test('an unchanged look changes no person: the same lists later leave nothing to write', () => {
+test('an unchanged poll changes no person: the same lists later leave nothing to write', () => {
   holds(
     fc.property(fc.array(aStep, { maxLength: 6 }), aSendResult, fc.integer({ min: 1, max: 100 }), (steps, sendResult, wait) => {
       const bodies = [...steps.map(({ body }) => body), { errcode: 0, send_result: { ...sendResult, seen: true } }]
@@ -362,7 +362,7 @@ test('an unchanged look changes no person: the same lists later leave nothing to
         aStartedTask({}),
         bodies.map((body, i) => readAnswer(body, exchangeAt(minutesLater(i)))),
       )
-      const again = look(task, readAnswer(bodies.at(-1), exchangeAt(minutesLater(bodies.length + wait))))
+      const again = poll(task, readAnswer(bodies.at(-1), exchangeAt(minutesLater(bodies.length + wait))))
       expect([again.changed, again.transitions]).toEqual([[], []])
     }),
     2_000,
@@ -380,7 +380,7 @@ test('the same answer stored twice leaves what it left once', () => {
   )
 })
 
-test('the outcome of a look is one of those that the database knows', () => {
+test('the outcome of a poll is one of those that the database knows', () => {
   const task = aStartedTask({})
-  expect(OUTCOMES).toContain(planLook(task, answer({ unread: ['ann'] }), 1, minutesLater(4), TIMING).poll.outcome)
+  expect(OUTCOMES).toContain(planPoll(task, answer({ unread: ['ann'] }), 1, minutesLater(4), TIMING).poll.outcome)
 })

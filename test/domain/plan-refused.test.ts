@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Answer, Task, TaskScopes } from '../../src/domain/delivery.ts'
-import { countsOf, type LookPlan, planLook, planUncalled } from '../../src/domain/plan.ts'
-import { jitterOf, lastLookAt, nextPlannedLook, timingOf } from '../../src/domain/poll-times.ts'
+import { countsOf, planPoll, planUncalled, type WritePlan } from '../../src/domain/plan.ts'
+import { finalPollTime, jitterOf, nextPlannedPoll, timingOf } from '../../src/domain/poll-times.ts'
 import {
   after,
   afterLooks,
@@ -13,9 +13,9 @@ import {
   empty,
   hoursLater,
   KEY,
-  look,
   minutesLater,
   pending,
+  poll,
   read,
   refused,
   SENT,
@@ -24,14 +24,14 @@ import {
   unread,
 } from './support.ts'
 
-const LAST_LOOK = lastLookAt(hoursLater(24), TIMING, jitterOf(KEY))
-const plannedAfter = (task: Task, requestedAt: Date) => nextPlannedLook(task, arrivalOf(requestedAt), TIMING)
+const LAST_LOOK = finalPollTime(hoursLater(24), TIMING, jitterOf(KEY))
+const plannedAfter = (task: Task, requestedAt: Date) => nextPlannedPoll(task, arrivalOf(requestedAt), TIMING)
 
-describe('what a failed look changes', () => {
+describe('what a failed poll changes', () => {
   const untouched = aTask({ ann: unread, bob: pending, cy: read })
 
   test('send_result null or {}: no person, no bracket; asked again soon', () => {
-    const plan = look(untouched, empty())
+    const plan = poll(untouched, empty())
     expect([plan.changed, plan.transitions, plan.poll.outcome]).toEqual([[], [], 'empty'])
     expect(plan.task).toMatchObject({
       goodPolls: 1,
@@ -45,7 +45,7 @@ describe('what a failed look changes', () => {
 
   test('each kind of refusal changes no person and no bracket, ends nothing, and is recorded with its problem and scope', () => {
     for (const [code, problemCode, scope, outcome] of A_REFUSAL_OF_EACH_KIND) {
-      const plan = look(untouched, refused(code, 'a message'))
+      const plan = poll(untouched, refused(code, 'a message'))
       expect([plan.changed, plan.transitions]).toEqual([[], []])
       expect(plan.poll).toMatchObject({ outcome, code, message: 'a message', pollNo: 2, problemCode, scope, calls: 1 })
       expect(plan.task).toMatchObject({ counts: countsOf(untouched.recipients), lastObservedAt: untouched.lastObservedAt, goodPolls: 1 })
@@ -58,9 +58,9 @@ describe('what a failed look changes', () => {
     }
   })
 
-  test('a look that brought no answer at all is recorded without an arrival', () => {
+  test('a poll that brought no answer at all is recorded without an arrival', () => {
     const silence: Answer = { ...refused('TIMEOUT', 'no answer within 10 s'), respondedAt: null }
-    expect(planLook(untouched, silence, 1, minutesLater(5), TIMING).poll).toMatchObject({
+    expect(planPoll(untouched, silence, 1, minutesLater(5), TIMING).poll).toMatchObject({
       respondedAt: null,
       code: 'TIMEOUT',
       outcome: 'transient',
@@ -101,16 +101,16 @@ const A_REFUSAL_OF_EACH_KIND = [
   ['HTTP_502', 'outage', 'dingtalk', 'transient'],
 ] as const
 
-function delaySecondsOf(plan: LookPlan): number {
-  if (plan.next.kind === 'done' || plan.poll.respondedAt === null) throw new Error('no look follows')
-  return (plan.next.look.at.getTime() - plan.poll.respondedAt.getTime()) / 1_000
+function delaySecondsOf(plan: WritePlan): number {
+  if (plan.next.kind === 'done' || plan.poll.respondedAt === null) throw new Error('no poll follows')
+  return (plan.next.poll.at.getTime() - plan.poll.respondedAt.getTime()) / 1_000
 }
 
-const delayMinutesOf = (plan: LookPlan): number => delaySecondsOf(plan) / 60
+const delayMinutesOf = (plan: WritePlan): number => delaySecondsOf(plan) / 60
 
-describe('what a failed look says about the scopes around its task', () => {
+describe('what a failed poll says about the scopes around its task', () => {
   const reportOf = (code: string | number, scopes: TaskScopes = someScopes(), message = '') =>
-    look(aTask({ ann: unread }, { scopes }), refused(code, message)).report
+    poll(aTask({ ann: unread }, { scopes }), refused(code, message)).report
   const neverGood = someScopes({ app: null, pair: null })
 
   test('nothing beyond the task: its parameters where the pair has worked, a call timeout, a code that stands nowhere', () => {
@@ -158,7 +158,7 @@ describe('what a failed look says about the scopes around its task', () => {
   })
 
   test('the time scale divides the waits of probes', () => {
-    const plan = look(aTask({ ann: unread }), refused(60011), timingOf(24, 60))
+    const plan = poll(aTask({ ann: unread }), refused(60011), timingOf(24, 60))
     expect(plan.report).toMatchObject({ probeDelaysMs: [1_000, 5_000, 15_000] })
   })
 
@@ -182,7 +182,7 @@ describe('what a failed look says about the scopes around its task', () => {
       }
     })
 
-    test('that names an end in hours or in years is believed for ten minutes, and then probed', () => {
+    test('that names an end in hours or in years is expected for ten minutes, and then probed', () => {
       for (const message of ['限制将在 2026-11-23 19:00:00 结束.', '限制将在 2999-01-01 00:00:00 结束.']) {
         expect(untilOf(message)).toMatchObject({ until: after(arrived, 600_000) })
       }
@@ -191,32 +191,32 @@ describe('what a failed look says about the scopes around its task', () => {
     test('of a QPS limit is probed after two seconds, one more than DingTalk says; if it stays, ever later', () => {
       for (const name of ['QpsLimitForApi', 'QpsLimitForAppkeyAndApi']) {
         expect(untilOf('', `Forbidden.AccessDenied.${name}`)).toMatchObject({ until: null, probeDelaysMs: [2_000, 10_000, ...MINUTES] })
-        expect(look(aTask(), refused(`Forbidden.AccessDenied.${name}`)).next).toMatchObject({ look: { at: after(arrived, 2_000) } })
+        expect(poll(aTask(), refused(`Forbidden.AccessDenied.${name}`)).next).toMatchObject({ poll: { at: after(arrived, 2_000) } })
       }
     })
   })
 })
 
-describe('when a task is polled again after a failed look', () => {
-  test('retries of an outage wait twice as long each time, give or take a quarter, and no longer than until the next planned look', () => {
-    const delays = [0, 1, 2, 3].map((failuresInRow) => delaySecondsOf(look(aTask({}, { failuresInRow }), refused(500, '', hoursLater(12)))))
+describe('when a task is polled again after a failed poll', () => {
+  test('retries of an outage wait twice as long each time, give or take a quarter, and no longer than until the next planned poll', () => {
+    const delays = [0, 1, 2, 3].map((failuresInRow) => delaySecondsOf(poll(aTask({}, { failuresInRow }), refused(500, '', hoursLater(12)))))
     for (const [i, delay] of delays.entries()) {
       expect(delay).toBeGreaterThanOrEqual(30 * 2 ** i * 0.75)
       expect(delay).toBeLessThanOrEqual(30 * 2 ** i * 1.25)
     }
   })
 
-  test('a retry that would come after the next planned look is not made: the plan goes on', () => {
+  test('a retry that would come after the next planned poll is not made: the plan goes on', () => {
     const requestedAt = minutesLater(4)
-    const plan = look(aTask({}, { failuresInRow: 5 }), refused(500, '', requestedAt))
-    expect(plan.next).toEqual({ kind: 'again', look: plannedAfter(aTask(), requestedAt) })
+    const plan = poll(aTask({}, { failuresInRow: 5 }), refused(500, '', requestedAt))
+    expect(plan.next).toEqual({ kind: 'again', poll: plannedAfter(aTask(), requestedAt) })
   })
 
-  test('an outage and an answer without lists are retried quickly six times; then only the planned looks are made', () => {
+  test('an outage and an answer without lists are retried quickly six times; then only the planned polls are made', () => {
     const requestedAt = hoursLater(12)
     const planned = plannedAfter(aTask(), requestedAt)
     const isQuick = (said: Answer, failuresInRow: number): boolean => {
-      const { nextPollAt } = look(aTask({}, { failuresInRow }), said).task
+      const { nextPollAt } = poll(aTask({}, { failuresInRow }), said).task
       return nextPollAt !== null && planned !== null && nextPollAt < planned.at
     }
     for (const said of [refused(500, '', requestedAt), refused('HTTP_502', '', requestedAt), refused(-1, '', requestedAt)]) {
@@ -228,27 +228,27 @@ describe('when a task is polled again after a failed look', () => {
   test("what DingTalk's own limits refuse is not this task's fault: it counts as no failure and no probe, and the end is waited for", () => {
     const task = aTask({}, { failuresInRow: 2, problem: aProblem(40035, '', { polls: 2 }) })
     for (const code of [90018, 90020]) {
-      const plan = look(task, refused(code))
+      const plan = poll(task, refused(code))
       expect(plan.task).toMatchObject({ failuresInRow: 2, problem: { polls: 2 } })
       expect(delayMinutesOf(plan)).toBe(1)
     }
-    expect(look(task, refused(90018, '限制将在 2026-11-23 09:12:00 结束.')).next).toEqual({
+    expect(poll(task, refused(90018, '限制将在 2026-11-23 09:12:00 结束.')).next).toEqual({
       kind: 'again',
-      look: { at: minutesLater(12), last: false },
+      poll: { at: minutesLater(12), last: false },
     })
   })
 
   test('what only this worker cannot do is tried again at once, where another worker may take it', () => {
-    for (const code of [40096, 60020, 40014]) expect(delaySecondsOf(look(aTask({ ann: unread }), refused(code)))).toBe(1)
+    for (const code of [40096, 60020, 40014]) expect(delaySecondsOf(poll(aTask({ ann: unread }), refused(code)))).toBe(1)
   })
 
   test('a task that gave an answer before is asked again after a minute: one stray refusal must not cost hours', () => {
     for (const code of ['40035', '400002', '41011', '60011', 'HTTP_404']) {
       const task = aTask({ ann: unread })
-      expect([code, delayMinutesOf(look(task, refused(code, '', hoursLater(3))))]).toEqual([code, 1])
+      expect([code, delayMinutesOf(poll(task, refused(code, '', hoursLater(3))))]).toEqual([code, 1])
       const later = [15, 60, 240, 240].map((_, i) => {
         const again = { ...task, problem: aProblem(code, '', { polls: i + 1 }) }
-        return delayMinutesOf(look(again, refused(code, '', hoursLater(3))))
+        return delayMinutesOf(poll(again, refused(code, '', hoursLater(3))))
       })
       expect([code, later]).toEqual([code, [15, 60, 240, 240]])
     }
@@ -257,7 +257,7 @@ describe('when a task is polled again after a failed look', () => {
   test('a code that stands nowhere gets three quick retries first', () => {
     const delayAfter = (polls: number): number => {
       const problem = polls === 0 ? null : aProblem(12345678, '', { polls })
-      return delayMinutesOf(look(aTask({ ann: unread }, { problem }), refused(12345678, '', hoursLater(3))))
+      return delayMinutesOf(poll(aTask({ ann: unread }, { problem }), refused(12345678, '', hoursLater(3))))
     }
     expect([0, 1, 2].map(delayAfter).every((minutes, i) => minutes > 0.3 * 2 ** i && minutes < 0.7 * 2 ** i)).toBe(true)
     expect([3, 4, 5, 6, 9].map(delayAfter)).toEqual([1, 15, 60, 240, 240])
@@ -265,19 +265,19 @@ describe('when a task is polled again after a failed look', () => {
 
   test('a task that never gave an answer is probed after 15 minutes, one hour and four hours, and by its final poll', () => {
     const delayAfter = (polls: number) =>
-      look(anOpenTask({}, { problem: polls === 0 ? null : aProblem(40035, '', { polls }) }), refused(400002))
+      poll(anOpenTask({}, { problem: polls === 0 ? null : aProblem(40035, '', { polls }) }), refused(400002))
     expect([0, 1, 2].map((polls) => delayMinutesOf(delayAfter(polls)))).toEqual([15, 60, 240])
-    expect(delayAfter(3).next).toEqual({ kind: 'again', look: { at: LAST_LOOK, last: true } })
-    expect(delayAfter(99).next).toEqual({ kind: 'again', look: { at: LAST_LOOK, last: true } })
+    expect(delayAfter(3).next).toEqual({ kind: 'again', poll: { at: LAST_LOOK, last: true } })
+    expect(delayAfter(99).next).toEqual({ kind: 'again', poll: { at: LAST_LOOK, last: true } })
   })
 
   test('nothing delays a task past its final poll', () => {
     const shortly = after(LAST_LOOK, -2_000)
     for (const [code] of A_REFUSAL_OF_EACH_KIND) {
       for (const task of [aTask({ ann: unread }), anOpenTask({}, { problem: aProblem(code) })]) {
-        expect([code, look(task, refused(code, '限制将在 2026-11-24 12:00:00 结束.', shortly)).next]).toEqual([
+        expect([code, poll(task, refused(code, '限制将在 2026-11-24 12:00:00 结束.', shortly)).next]).toEqual([
           code,
-          { kind: 'again', look: { at: LAST_LOOK, last: true } },
+          { kind: 'again', poll: { at: LAST_LOOK, last: true } },
         ])
       }
     }
@@ -286,10 +286,10 @@ describe('when a task is polled again after a failed look', () => {
   test('a task that has used up its calls keeps three for its final poll, and says so', () => {
     const used = aTask({ ann: unread }, { calls: TIMING.maxCalls - TIMING.finalCalls - 1 })
     for (const said of [answer({ unread: ['ann'] }), refused(500), refused(40035), refused(90018)]) {
-      const plan = look(used, said)
+      const plan = poll(used, said)
       expect(plan.task).toMatchObject({ calls: 27, nextPollAt: LAST_LOOK, delay: { code: 'calls_used_up', detail: { calls: 27 } } })
     }
-    expect(look({ ...used, calls: used.calls - 1 }, answer({ unread: ['ann'] })).task.delay).toBeNull()
+    expect(poll({ ...used, calls: used.calls - 1 }, answer({ unread: ['ann'] })).task.delay).toBeNull()
   })
 })
 
@@ -298,7 +298,7 @@ describe('an attempt that made no call', () => {
     planUncalled(task, refused(code, message, at), arrivalOf(at), TIMING)
 
   test('leaves no poll and counts no call, but the problem', () => {
-    const { update, look: next } = uncalled('invalidClientIdOrSecret')
+    const { update, poll: next } = uncalled('invalidClientIdOrSecret')
     expect(update).toMatchObject({ calls: 1, finalCalls: 0, goodPolls: 1, failuresInRow: 1, status: 'tracking', delay: null })
     expect(update.problem).toMatchObject({ code: 'credentials', polls: 0, since: arrivalOf(minutesLater(4)) })
     expect(next).toEqual({ at: after(arrivalOf(minutesLater(4)), 1_000), last: false })
@@ -320,7 +320,7 @@ describe('an attempt that made no call', () => {
 
   test('a task without an agent id is tried again like a refused one', () => {
     const task = anOpenTask()
-    expect(uncalled('NO_AGENT_ID', task).look.at).toEqual(after(arrivalOf(minutesLater(4)), 15 * 60_000))
+    expect(uncalled('NO_AGENT_ID', task).poll.at).toEqual(after(arrivalOf(minutesLater(4)), 15 * 60_000))
   })
 
   test('in the last minutes it is tried again until the deadline, in a number of attempts that can be counted', () => {
@@ -329,7 +329,7 @@ describe('an attempt that made no call', () => {
       let at = LAST_LOOK
       let attempts = 0
       while (at < hoursLater(24)) {
-        const { update, look: next } = planUncalled(task, refused(code, '', at), at, TIMING)
+        const { update, poll: next } = planUncalled(task, refused(code, '', at), at, TIMING)
         Object.assign(task, update)
         expect(next.at.getTime() - at.getTime()).toBeGreaterThanOrEqual(Math.min(1_000, hoursLater(24).getTime() - at.getTime()))
         at = next.at

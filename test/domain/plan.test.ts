@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { RecipientState, TaskStatus } from '../../src/domain/delivery.ts'
-import { isLastLook, isOver, planExpiry, planStart, unchanged } from '../../src/domain/plan.ts'
-import { jitterOf, lastLookAt, plannedLooks } from '../../src/domain/poll-times.ts'
+import { isFinalPoll, isOver, planExpiry, planStart, unchanged } from '../../src/domain/plan.ts'
+import { finalPollTime, jitterOf, pollTimes } from '../../src/domain/poll-times.ts'
 import {
   after,
   afterLooks,
@@ -18,9 +18,9 @@ import {
   invalid,
   KEY,
   kindsOf,
-  look,
   minutesLater,
   pending,
+  poll,
   read,
   refused,
   SENT,
@@ -30,13 +30,13 @@ import {
   unread,
 } from './support.ts'
 
-const LAST_LOOK = lastLookAt(hoursLater(24), TIMING, jitterOf(KEY))
+const LAST_LOOK = finalPollTime(hoursLater(24), TIMING, jitterOf(KEY))
 const START = { key: KEY, sentAt: SENT, sentAtGiven: true }
 
 describe('beginning', () => {
-  test('a task begins with its deadline 24 h after the send and the first planned look', () => {
-    const looks = plannedLooks({ ...START, deadlineAt: hoursLater(24) }, TIMING)
-    expect(planStart(START, SENT, TIMING)).toEqual({ deadlineAt: hoursLater(24), first: looks[0] })
+  test('a task begins with its deadline 24 h after the send and the first planned poll', () => {
+    const polls = pollTimes({ ...START, deadlineAt: hoursLater(24) }, TIMING)
+    expect(planStart(START, SENT, TIMING)).toEqual({ deadlineAt: hoursLater(24), first: polls[0] })
   })
 
   test('enqueued 3 h after the send: looked at once', () => {
@@ -54,22 +54,22 @@ describe('beginning', () => {
     })
   })
 
-  test('a task is over from its deadline on, and its last look is due from the time in the plan on', () => {
+  test('a task is over from its deadline on, and its final poll is due from the time in the plan on', () => {
     const task = aTask()
     expect([isOver(task, after(hoursLater(24), -1)), isOver(task, hoursLater(24))]).toEqual([false, true])
-    expect([isLastLook(task, after(LAST_LOOK, -1), TIMING), isLastLook(task, LAST_LOOK, TIMING)]).toEqual([false, true])
+    expect([isFinalPoll(task, after(LAST_LOOK, -1), TIMING), isFinalPoll(task, LAST_LOOK, TIMING)]).toEqual([false, true])
   })
 })
 
-describe('what a good look changes', () => {
+describe('what a successful poll changes', () => {
   test('read followed by unread from the server: nothing changes, and the contradiction is counted', () => {
-    const plan = look(aTask({ ann: read, bob: unread }), answer({ unread: ['ann', 'bob'] }))
+    const plan = poll(aTask({ ann: read, bob: unread }), answer({ unread: ['ann', 'bob'] }))
     expect([plan.changed, plan.transitions, plan.poll.anomalies]).toEqual([[], [], 1])
     expect(plan.task.counts).toMatchObject({ read: 1, unread: 1 })
   })
 
-  test('a read closes the bracket that the last good look opened', () => {
-    const plan = look(aTask({ ann: unread }), answer({ read: ['ann'] }))
+  test('a read closes the bracket that the last successful poll opened', () => {
+    const plan = poll(aTask({ ann: unread }), answer({ read: ['ann'] }))
     expect(plan.changed.map((recipient) => recipient.state)).toEqual([
       { kind: 'read', lastUnreadAt: minutesLater(3), firstReadAt: arrivalOf(minutesLater(4)) },
     ])
@@ -78,14 +78,14 @@ describe('what a good look changes', () => {
     ])
   })
 
-  test('a read first seen at the first look of a late-tracked task lies somewhere after the send', () => {
-    const plan = look(aTask({ ann: pending }), answer({ read: ['ann'] }, hoursLater(3)))
+  test('a read first seen at the first poll of a late-tracked task lies somewhere after the send', () => {
+    const plan = poll(aTask({ ann: pending }), answer({ read: ['ann'] }, hoursLater(3)))
     expect(plan.changed[0]?.state).toEqual({ kind: 'read', lastUnreadAt: null, firstReadAt: arrivalOf(hoursLater(3)) })
     expect(plan.transitions[0]).toMatchObject({ from: 'pending', to: 'read', afterAt: SENT })
   })
 
-  test('an unchanged look touches no person and says as of when they are unread', () => {
-    const plan = look(aTask({ ann: unread, bob: forbidden, cy: pending }), answer({ unread: ['ann'], forbidden: ['bob'] }))
+  test('an unchanged poll touches no person and says as of when they are unread', () => {
+    const plan = poll(aTask({ ann: unread, bob: forbidden, cy: pending }), answer({ unread: ['ann'], forbidden: ['bob'] }))
     expect([plan.changed, plan.transitions]).toEqual([[], []])
     expect(plan.task).toMatchObject({ goodPolls: 2, lastGoodRequestedAt: minutesLater(4), lastObservedAt: arrivalOf(minutesLater(4)) })
   })
@@ -102,36 +102,36 @@ describe('what a good look changes', () => {
     expect(stateOf(reads, 'bob')).toMatchObject({ lastUnreadAt: minutesLater(20) })
   })
 
-  test('a person of whom nothing was said for some looks is written when their time moves', () => {
+  test('a person of whom nothing was said for some polls is written when their time moves', () => {
     const unlisted: RecipientState = { kind: 'unread', lastUnreadAt: minutesLater(1), listed: false }
-    const late = look(aTask({ ann: unlisted }), answer({ unread: ['ann'] }, minutesLater(2)))
+    const late = poll(aTask({ ann: unlisted }), answer({ unread: ['ann'] }, minutesLater(2)))
     expect(late.changed.map((recipient) => recipient.state)).toEqual([{ ...unlisted, lastUnreadAt: minutesLater(2) }])
-    const newer = look(aTask({ ann: unlisted }), answer({ unread: ['ann'] }))
+    const newer = poll(aTask({ ann: unlisted }), answer({ unread: ['ann'] }))
     expect(newer.changed.map((recipient) => recipient.state)).toEqual([{ kind: 'unread', lastUnreadAt: minutesLater(4), listed: true }])
   })
 
   test('a reason that comes later is written to the forbidden person, without a transition', () => {
-    const plan = look(aTask({ ann: { kind: 'forbidden', code: null, count: null } }), answer({ forbidden: ['ann'] }))
+    const plan = poll(aTask({ ann: { kind: 'forbidden', code: null, count: null } }), answer({ forbidden: ['ann'] }))
     expect([plan.changed.map((recipient) => recipient.state), plan.transitions]).toEqual([[forbidden], []])
   })
 
   test('people whom the sender did not name are added; changes are sorted by user id, by code unit', () => {
-    const plan = look(aTask({ bob: pending }), answer({ unread: ['李雷', 'bob', 'Zoe', 'ann', '036'] }))
+    const plan = poll(aTask({ bob: pending }), answer({ unread: ['李雷', 'bob', 'Zoe', 'ann', '036'] }))
     expect(plan.changed.map((recipient) => recipient.userId)).toEqual(['036', 'Zoe', 'ann', 'bob', '李雷'])
     expect(plan.transitions.every(({ from, to }) => from === 'pending' && to === 'unread')).toBe(true)
     expect(plan.task.counts).toMatchObject({ unread: 5, pending: 0 })
   })
 
-  test('the bracket of any other change begins with the last good look', () => {
-    const plan = look(aTask({ ann: unread, bob: pending }), answer({ unread: ['ann'], failed: ['bob'] }))
+  test('the bracket of any other change begins with the last successful poll', () => {
+    const plan = poll(aTask({ ann: unread, bob: pending }), answer({ unread: ['ann'], failed: ['bob'] }))
     expect(plan.transitions).toEqual([
       { userId: 'bob', from: 'pending', to: 'failed', afterAt: minutesLater(3), at: arrivalOf(minutesLater(4)) },
     ])
   })
 
-  test('the look is recorded with what it believes, when it was due and what it cost', () => {
-    const plan = look(aTask({ ann: unread }), answer({ unread: ['ann'] }))
-    expect(plan.believes).toEqual({ pollNo: 1, erasureNo: 0 })
+  test('the poll is recorded with what it expected, when it was due and what it cost', () => {
+    const plan = poll(aTask({ ann: unread }), answer({ unread: ['ann'] }))
+    expect(plan.expected).toEqual({ pollNo: 1, erasureNo: 0 })
     expect(plan.poll).toEqual({
       pollNo: 2,
       dueAt: minutesLater(9),
@@ -149,27 +149,27 @@ describe('what a good look changes', () => {
     expect(plan.report).toEqual({ kind: 'good', requestedAt: minutesLater(4) })
   })
 
-  test('a look in the same millisecond as the last good one is not a late one', () => {
-    const plan = look(aTask({ ann: unread }), answer({ unread: ['ann', 'bob'] }, minutesLater(3)))
+  test('a poll in the same millisecond as the last good one is not a late one', () => {
+    const plan = poll(aTask({ ann: unread }), answer({ unread: ['ann', 'bob'] }, minutesLater(3)))
     expect(plan.changed.map((recipient) => recipient.state)).toEqual([unread])
   })
 
-  test('a good look ends a row of failures, the problem and what delayed the task', () => {
+  test('a successful poll ends a row of failures, the problem and what delayed the task', () => {
     const task = aTask({ ann: unread }, { failuresInRow: 5, problem: aProblem(40035), delay: { code: 'call_rate', detail: null } })
-    expect(look(task, answer({ unread: ['ann'] })).task).toMatchObject({ failuresInRow: 0, problem: null, delay: null })
+    expect(poll(task, answer({ unread: ['ann'] })).task).toMatchObject({ failuresInRow: 0, problem: null, delay: null })
   })
 
   test('calls are counted, those of a repeated call and of a failed poll too', () => {
-    expect(look(aTask({ ann: unread }), answer({ unread: ['ann'] }), TIMING, 2)).toMatchObject({
+    expect(poll(aTask({ ann: unread }), answer({ unread: ['ann'] }), TIMING, 2)).toMatchObject({
       poll: { calls: 2 },
       task: { calls: 3, finalCalls: 0 },
     })
-    expect(look(aTask({ ann: unread }), refused(500)).task).toMatchObject({ calls: 2, finalCalls: 0 })
-    expect(look(aTask({ ann: unread }), answer({ unread: ['ann'] }, LAST_LOOK), TIMING, 2).task).toMatchObject({ calls: 3, finalCalls: 2 })
+    expect(poll(aTask({ ann: unread }), refused(500)).task).toMatchObject({ calls: 2, finalCalls: 0 })
+    expect(poll(aTask({ ann: unread }), answer({ unread: ['ann'] }, LAST_LOOK), TIMING, 2).task).toMatchObject({ calls: 3, finalCalls: 2 })
   })
 
   test('"unread as of" does not move on with an answer that lists nobody while somebody is unread', () => {
-    const plan = look(aTask({ ann: unread, bob: read }), answer({}, minutesLater(9)))
+    const plan = poll(aTask({ ann: unread, bob: read }), answer({}, minutesLater(9)))
     expect(plan.task).toMatchObject({
       goodPolls: 2,
       lastGoodRequestedAt: minutesLater(3),
@@ -185,7 +185,7 @@ describe('what a good look changes', () => {
 
   test('with nobody unread an answer that lists nobody says as of when', () => {
     for (const people of [{}, { ann: pending }, { ann: read, bob: failed }]) {
-      expect(look(aTask(people), answer({}, minutesLater(9))).task).toMatchObject({ lastObservedAt: arrivalOf(minutesLater(9)) })
+      expect(poll(aTask(people), answer({}, minutesLater(9))).task).toMatchObject({ lastObservedAt: arrivalOf(minutesLater(9)) })
     }
   })
 
@@ -194,7 +194,7 @@ describe('what a good look changes', () => {
       answer({ unread: ['ann', 'bob'] }, minutesLater(9)),
       answer({ read: ['ann'], unread: ['bob'] }, minutesLater(20)),
     ])
-    const plan = look(before, answer({ read: ['ann'], failed: ['cy'] }, minutesLater(15)))
+    const plan = poll(before, answer({ read: ['ann'], failed: ['cy'] }, minutesLater(15)))
     expect(plan.task).toMatchObject({
       lastGoodRequestedAt: minutesLater(20),
       lastObservedAt: arrivalOf(minutesLater(20)),
@@ -211,23 +211,23 @@ describe('what a good look changes', () => {
 
 describe('complete', () => {
   test('everybody whom the sender named has read', () => {
-    const plan = look(aTask({ ann: read, bob: unread }), answer({ read: ['ann', 'bob'] }))
+    const plan = poll(aTask({ ann: read, bob: unread }), answer({ read: ['ann', 'bob'] }))
     expect(plan.task).toMatchObject({ status: 'complete', reason: { code: 'all_read', detail: null }, nextPollAt: null })
     expect(plan.next).toEqual({ kind: 'done' })
   })
 
   test('everybody is accounted for, some were not reached', () => {
-    const plan = look(aTask({ ann: pending, bob: invalid, cy: failed, dee: forbidden }), answer({ read: ['ann'] }))
+    const plan = poll(aTask({ ann: pending, bob: invalid, cy: failed, dee: forbidden }), answer({ read: ['ann'] }))
     expect(plan.task).toMatchObject({ status: 'complete', reason: { code: 'all_accounted_for', detail: { read: 1, unreachable: 3 } } })
   })
 
   test('not while somebody is unread', () => {
-    expect(look(aTask({ ann: read, bob: pending }), answer({ unread: ['bob'] })).task.status).toBe('tracking')
+    expect(poll(aTask({ ann: read, bob: pending }), answer({ unread: ['bob'] })).task.status).toBe('tracking')
   })
 
   test('not while somebody whom the sender named was never listed, however long', () => {
-    const looks = [4, 60, 600, 1_430].map((minute) => answer({ read: ['ann'] }, minutesLater(minute)))
-    const task = afterLooks(aTask({ ann: pending, bob: pending }), looks)
+    const polls = [4, 60, 600, 1_430].map((minute) => answer({ read: ['ann'] }, minutesLater(minute)))
+    const task = afterLooks(aTask({ ann: pending, bob: pending }), polls)
     expect([task.status, kindsOf(task)]).toEqual(['tracking', { ann: 'read', bob: 'pending' }])
   })
 
@@ -239,47 +239,47 @@ describe('complete', () => {
 
   test('the first answers after a send list only some people, or nobody: with unknown recipients a task does not complete on them', () => {
     const statuses = [[], ['ann'], ['ann', 'bob'], ['ann', 'bob', 'cy']].map(
-      (names) => look(anOpenTask(), answer({ read: names })).task.status,
+      (names) => poll(anOpenTask(), answer({ read: names })).task.status,
     )
     expect(statuses).toEqual(['tracking', 'tracking', 'tracking', 'tracking'])
   })
 
-  test('with unknown recipients two good looks two minutes apart must list the same people', () => {
+  test('with unknown recipients two successful polls two minutes apart must list the same people', () => {
     const task = afterLooks(anOpenTask(), [answer({ read: ['ann', 'bob'] }, minutesLater(3))])
-    expect(look(task, answer({ read: ['bob', 'ann'] }, after(minutesLater(5), -1))).task.status).toBe('tracking')
-    expect(look(task, answer({ read: ['bob', 'ann'] }, minutesLater(5))).task.status).toBe('complete')
+    expect(poll(task, answer({ read: ['bob', 'ann'] }, after(minutesLater(5), -1))).task.status).toBe('tracking')
+    expect(poll(task, answer({ read: ['bob', 'ann'] }, minutesLater(5))).task.status).toBe('complete')
   })
 
   test('a list that grew must stay the same anew', () => {
     const grown = afterLooks(anOpenTask(), [answer({ read: ['ann'] }, minutesLater(3)), answer({ read: ['ann', 'bob'] }, minutesLater(30))])
     expect(grown).toMatchObject({ status: 'tracking', listedSince: minutesLater(30) })
-    expect(look(grown, answer({ read: ['ann', 'bob'] }, minutesLater(60))).task.status).toBe('complete')
+    expect(poll(grown, answer({ read: ['ann', 'bob'] }, minutesLater(60))).task.status).toBe('complete')
   })
 
-  test('a failed look between the two does not matter', () => {
+  test('a failed poll between the two does not matter', () => {
     const task = afterLooks(anOpenTask(), [
       answer({ read: ['ann'] }, minutesLater(3)),
       refused(-1, '', minutesLater(4)),
       empty(minutesLater(5)),
     ])
-    expect(look(task, answer({ read: ['ann'] }, minutesLater(6))).task.status).toBe('complete')
+    expect(poll(task, answer({ read: ['ann'] }, minutesLater(6))).task.status).toBe('complete')
   })
 
   test('an answer that lists nobody begins the wait anew', () => {
     const task = afterLooks(anOpenTask(), [answer({ read: ['ann'] }, minutesLater(3)), answer({}, minutesLater(10))])
     expect(task.listedSince).toBeNull()
-    expect(look(task, answer({ read: ['ann'] }, minutesLater(20))).task.status).toBe('tracking')
+    expect(poll(task, answer({ read: ['ann'] }, minutesLater(20))).task.status).toBe('tracking')
   })
 
   test('never on an empty list', () => {
-    const looks = [3, 60, 600].map((minute) => answer({}, minutesLater(minute)))
-    expect(afterLooks(anOpenTask(), looks)).toMatchObject({ status: 'tracking', goodPolls: 3 })
-    expect(afterLooks(aTask(), looks).status).toBe('tracking')
+    const polls = [3, 60, 600].map((minute) => answer({}, minutesLater(minute)))
+    expect(afterLooks(anOpenTask(), polls)).toMatchObject({ status: 'tracking', goodPolls: 3 })
+    expect(afterLooks(aTask(), polls).status).toBe('tracking')
   })
 
   test('an older answer does not count as one that lists the same people', () => {
     const task = afterLooks(anOpenTask(), [answer({ read: ['ann', 'bob'] }, minutesLater(10)), answer({ read: ['ann'] }, minutesLater(5))])
-    expect(look(task, answer({ read: ['ann'] }, minutesLater(11))).task).toMatchObject({
+    expect(poll(task, answer({ read: ['ann'] }, minutesLater(11))).task).toMatchObject({
       status: 'tracking',
       listedSince: minutesLater(11),
     })
@@ -290,7 +290,7 @@ describe('an assumed send time bounds nothing', () => {
   const assumed = (people: Readonly<Record<string, RecipientState>>) => aTask(people, { sentAtGiven: false })
 
   test('what the first answers show happened after a time that is not known', () => {
-    const plan = look(assumed({ ann: pending, bob: pending, cy: pending }), answer({ read: ['ann'], unread: ['bob'], failed: ['cy'] }))
+    const plan = poll(assumed({ ann: pending, bob: pending, cy: pending }), answer({ read: ['ann'], unread: ['bob'], failed: ['cy'] }))
     expect(plan.transitions.map(({ userId, afterAt }) => [userId, afterAt])).toEqual([
       ['ann', null],
       ['bob', null],
@@ -300,12 +300,12 @@ describe('an assumed send time bounds nothing', () => {
   })
 
   test('a poll that listed the person as unread bounds as ever, and so does a successful one', () => {
-    const plan = look(assumed({ ann: unread, bob: pending }), answer({ read: ['ann'], failed: ['bob'] }))
+    const plan = poll(assumed({ ann: unread, bob: pending }), answer({ read: ['ann'], failed: ['bob'] }))
     expect(plan.transitions.map(({ afterAt }) => afterAt)).toEqual([minutesLater(3), minutesLater(3)])
   })
 
   test('a late answer to an earlier request has no bound', () => {
-    const plan = look(assumed({ ann: unread, bob: pending }), answer({ unread: ['ann'], failed: ['bob'] }, minutesLater(2)))
+    const plan = poll(assumed({ ann: unread, bob: pending }), answer({ unread: ['ann'], failed: ['bob'] }, minutesLater(2)))
     expect(plan.transitions.map(({ afterAt }) => afterAt)).toEqual([null])
   })
 })
@@ -314,11 +314,11 @@ describe('a task ends once, for one reason', () => {
   const ends: readonly TaskStatus[] = ['complete', 'expired', 'stopped', 'cancelled']
   const ended = (status: TaskStatus): StoredTask => aTask({ ann: unread }, { status, nextPollAt: null })
 
-  test('an answer that comes afterwards changes the status no more, and no look follows', () => {
+  test('an answer that comes afterwards changes the status no more, and no poll follows', () => {
     const answers = [answer({ read: ['ann'] }), answer({ unread: ['ann'] }), empty(), refused(40035), refused(60011), refused(-1)]
     for (const status of ends) {
       for (const said of answers) {
-        const plan = look(ended(status), said)
+        const plan = poll(ended(status), said)
         expect(plan.task).toMatchObject({ status, reason: null, nextPollAt: null })
         expect(plan.next).toEqual({ kind: 'done' })
       }

@@ -3,15 +3,15 @@ import { describe, expect, test } from 'vitest'
 import { HOUR_MS, MINUTE_MS, QUERY_WINDOW_MS } from '../../src/domain/delivery.ts'
 import {
   deadlineOf,
-  firstLook,
+  finalPollTime,
+  firstPoll,
   jitterOf,
-  lastLookAt,
   longestGapMs,
   maxCallsOf,
-  nextPlannedLook,
+  nextPlannedPoll,
   type Planned,
-  type PlannedLook,
-  plannedLooks,
+  type PlannedPoll,
+  pollTimes,
   retryDelayMs,
   type Timing,
   timingOf,
@@ -28,23 +28,23 @@ const aJitter = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
 const someLooks = fc.oneof(fc.constantFrom(...COUNTS), fc.integer({ min: 1, max: 500 }))
 const aMoment = fc.integer({ min: 0, max: QUERY_WINDOW_MS }).map((ms) => after(SENT, ms))
 
-const looksOf = (timing: Timing, jitter = 0, task = TASK): PlannedLook[] =>
-  plannedLooks({ ...task, deadlineAt: deadlineOf(SENT, timing) }, timing, jitter)
-const minuteOf = (look: PlannedLook): number => (look.at.getTime() - SENT.getTime()) / MINUTE_MS
+const looksOf = (timing: Timing, jitter = 0, task = TASK): PlannedPoll[] =>
+  pollTimes({ ...task, deadlineAt: deadlineOf(SENT, timing) }, timing, jitter)
+const minuteOf = (poll: PlannedPoll): number => (poll.at.getTime() - SENT.getTime()) / MINUTE_MS
 
-/** The looks of a task whose every look is made when it is due, `lateMs` later. */
+/** The polls of a task whose every poll is made when it is due, `lateMs` later. */
 function looksMade(timing: Timing, jitter: number, from: Date, lateMs: (n: number) => number, task = TASK): Date[] {
   const made: Date[] = []
-  let next: PlannedLook | null = firstLook(task, from, timing, jitter)
+  let next: PlannedPoll | null = firstPoll(task, from, timing, jitter)
   while (next !== null) {
     const at: Date = after(next.at, lateMs(made.length))
     made.push(at)
-    next = nextPlannedLook(task, at, timing, jitter)
+    next = nextPlannedPoll(task, at, timing, jitter)
   }
   return made
 }
 
-test('24 looks: the first after three minutes, the last twelve minutes before the end, hours apart in between', () => {
+test('24 polls: the first after three minutes, the last twelve minutes before the end, hours apart in between', () => {
   const minutes = looksOf(TIMING).map(minuteOf)
   expect(minutes[0]).toBeCloseTo(3, 5)
   expect(minutes.at(-1)).toBe(24 * 60 - 5)
@@ -52,19 +52,19 @@ test('24 looks: the first after three minutes, the last twelve minutes before th
   expect(minutes[22]! - minutes[21]!).toBeGreaterThan(60)
 })
 
-test('POLLS_PER_TASK looks in the window, the last one included and marked', () => {
+test('POLLS_PER_TASK polls in the window, the last one included and marked', () => {
   for (const count of COUNTS) {
-    const looks = looksOf(timingOf(count))
-    expect(looks.length).toBe(count)
-    expect(looks.map((look) => look.last)).toEqual(looks.map((_, i) => i === count - 1))
+    const polls = looksOf(timingOf(count))
+    expect(polls.length).toBe(count)
+    expect(polls.map((poll) => poll.last)).toEqual(polls.map((_, i) => i === count - 1))
   }
 })
 
-test('a task that gets one look gets the last one', () => {
-  expect(looksOf(timingOf(1), 0.5)).toEqual([{ at: lastLookAt(DEADLINE, TIMING, 0.5), last: true }])
+test('a task that gets one poll gets the last one', () => {
+  expect(looksOf(timingOf(1), 0.5)).toEqual([{ at: finalPollTime(DEADLINE, TIMING, 0.5), last: true }])
 })
 
-test('looks ascend and their gaps never shrink', () => {
+test('polls ascend and their gaps never shrink', () => {
   holds(
     fc.property(someLooks, (count) => {
       const { offsetsMs } = timingOf(count)
@@ -77,10 +77,10 @@ test('looks ascend and their gaps never shrink', () => {
   )
 })
 
-test('whatever the jitter, the looks ascend and lie inside the window', () => {
+test('whatever the jitter, the polls ascend and lie inside the window', () => {
   holds(
     fc.property(someLooks, aJitter, (count, jitter) => {
-      const times = looksOf(timingOf(count), jitter).map((look) => look.at.getTime())
+      const times = looksOf(timingOf(count), jitter).map((poll) => poll.at.getTime())
       expect(times.every((at, i) => at > (times[i - 1] ?? SENT.getTime()))).toBe(true)
       expect(times.at(-1)).toBeLessThan(DEADLINE.getTime())
     }),
@@ -88,7 +88,7 @@ test('whatever the jitter, the looks ascend and lie inside the window', () => {
   )
 })
 
-test('the last look lies within the last 1 % of the window, five minutes before its end at the latest, for every jitter', () => {
+test('the final poll lies within the last 1 % of the window, five minutes before its end at the latest, for every jitter', () => {
   holds(
     fc.property(someLooks, aJitter, (count, jitter) => {
       const timing = timingOf(count)
@@ -103,7 +103,7 @@ test('the last look lies within the last 1 % of the window, five minutes before 
 test('ten thousand tasks sent at 09:00 do not finish in the same second', () => {
   const seconds = new Map<number, number>()
   for (let id = 0; id < 10_000; id++) {
-    const at = lastLookAt(DEADLINE, TIMING, jitterOf({ ...KEY, taskId: String(256271667526 + id) }))
+    const at = finalPollTime(DEADLINE, TIMING, jitterOf({ ...KEY, taskId: String(256271667526 + id) }))
     const second = Math.floor(at.getTime() / 1_000)
     seconds.set(second, (seconds.get(second) ?? 0) + 1)
   }
@@ -115,13 +115,13 @@ test('the same task has the same jitter on every machine, and other tasks anothe
   expect(jitterOf({ app: 'default', taskId: '1' })).not.toBe(jitterOf({ app: 'other', taskId: '1' }))
 })
 
-test('no drift: late looks do not move later ones', () => {
-  const looks = looksOf(TIMING, 0.3)
+test('no drift: late polls do not move later ones', () => {
+  const polls = looksOf(TIMING, 0.3)
   const late = looksMade(TIMING, 0.3, SENT, () => MINUTE_MS)
-  expect(late).toEqual(looks.map((look) => after(look.at, MINUTE_MS)))
+  expect(late).toEqual(polls.map((poll) => after(poll.at, MINUTE_MS)))
 })
 
-test('with every look in time or a little late there are exactly POLLS_PER_TASK of them', () => {
+test('with every poll in time or a little late there are exactly POLLS_PER_TASK of them', () => {
   holds(
     fc.property(fc.constantFrom(1, 2, 10, 24, 100), aJitter, fc.array(fc.integer({ min: 0, max: 20_000 })), (count, jitter, late) => {
       const made = looksMade(timingOf(count), jitter, SENT, (n) => late[n] ?? 0)
@@ -131,7 +131,7 @@ test('with every look in time or a little late there are exactly POLLS_PER_TASK 
   )
 })
 
-test('however late the looks are, there are never more than POLLS_PER_TASK', () => {
+test('however late the polls are, there are never more than POLLS_PER_TASK', () => {
   const lateness = fc.array(fc.integer({ min: 0, max: 8 * HOUR_MS }))
   holds(
     fc.property(someLooks, aJitter, aMoment, lateness, (count, jitter, from, late) => {
@@ -141,57 +141,57 @@ test('however late the looks are, there are never more than POLLS_PER_TASK', () 
   )
 })
 
-test('missed looks collapse into one: after five hours of downtime the next is a planned one ahead', () => {
-  const looks = looksOf(TIMING, 0)
+test('missed polls collapse into one: after five hours of downtime the next is a planned one ahead', () => {
+  const polls = looksOf(TIMING, 0)
   const now = minutesLater(300)
-  const next = nextPlannedLook(TASK, now, TIMING, 0)
-  expect(next).toEqual(looks.find((look) => look.at > now))
+  const next = nextPlannedPoll(TASK, now, TIMING, 0)
+  expect(next).toEqual(polls.find((poll) => poll.at > now))
 })
 
-test('the next planned look lies ahead, by 30 seconds at least if it is not the last', () => {
+test('the next planned poll lies ahead, by 30 seconds at least if it is not the last', () => {
   holds(
     fc.property(someLooks, aJitter, aMoment, (count, jitter, now) => {
-      const next = nextPlannedLook(TASK, now, timingOf(count), jitter)
-      if (next === null) expect(now >= lastLookAt(DEADLINE, TIMING, jitter)).toBe(true)
+      const next = nextPlannedPoll(TASK, now, timingOf(count), jitter)
+      if (next === null) expect(now >= finalPollTime(DEADLINE, TIMING, jitter)).toBe(true)
       else expect(next.at.getTime() - now.getTime()).toBeGreaterThan(next.last ? 0 : 30_000)
     }),
   )
 })
 
-test('a planned look less than 30 seconds away is skipped, but never the last', () => {
+test('a planned poll less than 30 seconds away is skipped, but never the last', () => {
   const [first, second] = looksOf(TIMING, 0)
-  expect(nextPlannedLook(TASK, after(first!.at, -29_000), TIMING, 0)).toEqual(second)
-  expect(nextPlannedLook(TASK, after(first!.at, -31_000), TIMING, 0)).toEqual(first)
-  const last = lastLookAt(DEADLINE, TIMING, 0)
-  expect(nextPlannedLook(TASK, after(last, -1), TIMING, 0)).toEqual({ at: last, last: true })
+  expect(nextPlannedPoll(TASK, after(first!.at, -29_000), TIMING, 0)).toEqual(second)
+  expect(nextPlannedPoll(TASK, after(first!.at, -31_000), TIMING, 0)).toEqual(first)
+  const last = finalPollTime(DEADLINE, TIMING, 0)
+  expect(nextPlannedPoll(TASK, after(last, -1), TIMING, 0)).toEqual({ at: last, last: true })
 })
 
-test('after the last planned look there is none', () => {
-  expect(nextPlannedLook(TASK, lastLookAt(DEADLINE, TIMING, 0.7), TIMING, 0.7)).toBeNull()
+test('after the last planned poll there is none', () => {
+  expect(nextPlannedPoll(TASK, finalPollTime(DEADLINE, TIMING, 0.7), TIMING, 0.7)).toBeNull()
 })
 
-test('enqueued at once: the first look is the first planned one', () => {
-  expect(firstLook(TASK, SENT, TIMING, 0.4)).toEqual(looksOf(TIMING, 0.4)[0])
+test('enqueued at once: the first poll is the first planned one', () => {
+  expect(firstPoll(TASK, SENT, TIMING, 0.4)).toEqual(looksOf(TIMING, 0.4)[0])
 })
 
 test('enqueued 3 h after the send: one look at once, then the plan', () => {
   const now = hoursLater(3)
-  expect(firstLook(TASK, now, TIMING, 0.4)).toEqual({ at: now, last: false })
-  expect(nextPlannedLook(TASK, now, TIMING, 0.4)).toEqual(looksOf(TIMING, 0.4).find((look) => look.at > now))
+  expect(firstPoll(TASK, now, TIMING, 0.4)).toEqual({ at: now, last: false })
+  expect(nextPlannedPoll(TASK, now, TIMING, 0.4)).toEqual(looksOf(TIMING, 0.4).find((poll) => poll.at > now))
 })
 
 test('enqueued in the last minutes: one look at once, which is the last', () => {
   const now = minutesLater(24 * 60 - 4)
-  expect(firstLook(TASK, now, TIMING, 0.4)).toEqual({ at: now, last: true })
+  expect(firstPoll(TASK, now, TIMING, 0.4)).toEqual({ at: now, last: true })
 })
 
 test('enqueued after 24 h: wakes up now, to be ended', () => {
   const now = hoursLater(25)
-  expect(firstLook(TASK, now, TIMING, 0.4)).toEqual({ at: now, last: true })
+  expect(firstPoll(TASK, now, TIMING, 0.4)).toEqual({ at: now, last: true })
 })
 
 const DURATIONS = [
-  ...(['windowMs', 'lastMarginMs', 'lastSpreadMs', 'minGapMs', 'settleMs', 'retryBaseMs', 'retryMaxMs', 'throttleMs'] as const),
+  ...(['windowMs', 'finalMarginMs', 'finalSpreadMs', 'minGapMs', 'settleMs', 'retryBaseMs', 'retryMaxMs', 'throttleMs'] as const),
 ]
 
 test('timeScale divides every duration and no number of calls', () => {
@@ -236,14 +236,14 @@ test('the calls of a task are capped: its polls and a quarter of them again, thr
   for (const count of COUNTS) expect(timingOf(count)).toMatchObject({ maxCalls: maxCallsOf(count), finalCalls: 3 })
 })
 
-test('no two looks of a task are planned further apart than the longest gap, whatever its place in the spread', () => {
+test('no two polls of a task are planned further apart than the longest gap, whatever its place in the spread', () => {
   for (const polls of [1, 2, 12, 24, 500]) {
     for (const [jitter, task] of [0, 0.5, 0.999].flatMap((each) => [[each, TASK] as const, [each, ASSUMED] as const])) {
       const timing = timingOf(polls)
-      const at = looksOf(timing, jitter, task).map((look) => look.at.getTime())
+      const at = looksOf(timing, jitter, task).map((poll) => poll.at.getTime())
       const gaps = at.map((time, i) => time - (at[i - 1] ?? SENT.getTime()))
       expect(Math.max(...gaps)).toBeLessThanOrEqual(longestGapMs(timing))
-      // With very many looks the spread of the last one is longer than any gap, and the two plans differ.
+      // With very many polls the spread of the last one is longer than any gap, and the two plans differ.
       if (polls <= 24 && task === TASK) expect(longestGapMs(timing)).toBeLessThan(Math.max(...gaps) * 1.3)
     }
   }
@@ -253,18 +253,18 @@ describe('an assumed send time: the window ends sooner than the deadline', () =>
   /** The longest time before a true end in which nothing is planned. `lateMinutes`: how long after the send tracking began. */
   const blindMinutes = (lateMinutes: number, jitter: number, count = 24): number => {
     const endMs = DEADLINE.getTime() - lateMinutes * MINUTE_MS
-    const before = looksOf(timingOf(count), jitter, ASSUMED).filter((look) => look.at.getTime() < endMs)
+    const before = looksOf(timingOf(count), jitter, ASSUMED).filter((poll) => poll.at.getTime() < endMs)
     return (endMs - (before.at(-1)?.at.getTime() ?? SENT.getTime())) / MINUTE_MS
   }
 
   test('as many polls as ever, ascending, the guaranteed final one included', () => {
     holds(
       fc.property(someLooks, aJitter, (count, jitter) => {
-        const looks = looksOf(timingOf(count), jitter, ASSUMED)
-        const times = looks.map((look) => look.at.getTime())
-        expect(looks.map((look) => look.last)).toEqual(looks.map((_, i) => i === count - 1))
+        const polls = looksOf(timingOf(count), jitter, ASSUMED)
+        const times = polls.map((poll) => poll.at.getTime())
+        expect(polls.map((poll) => poll.last)).toEqual(polls.map((_, i) => i === count - 1))
         expect(times.every((at, i) => at >= (times[i - 1] ?? SENT.getTime() + 1))).toBe(true)
-        expect(looks.at(-1)?.at).toEqual(lastLookAt(DEADLINE, TIMING, jitter))
+        expect(polls.at(-1)?.at).toEqual(finalPollTime(DEADLINE, TIMING, jitter))
       }),
       200,
     )

@@ -2,10 +2,10 @@ import fc from 'fast-check'
 import { readAnswer } from '../../src/domain/answer.ts'
 import type { Answer, ListedState, Observation, Recipient, RecipientState, Refusal, StateKind, Task } from '../../src/domain/delivery.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS, type TaskProblem, type TaskScopes } from '../../src/domain/delivery.ts'
-import { type LookPlan, planLook, planStart } from '../../src/domain/plan.ts'
+import { planPoll, planStart, type WritePlan } from '../../src/domain/plan.ts'
+import { type Timing, timingOf } from '../../src/domain/poll-times.ts'
 import { problemOf } from '../../src/domain/problems.ts'
 import type { EndReason } from '../../src/domain/reasons.ts'
-import { type Timing, timingOf } from '../../src/domain/poll-times.ts'
 
 /** Every message of these tests was sent at 09:00 in China. */
 export const SENT = new Date('2026-11-23T01:00:00.000Z')
@@ -18,7 +18,7 @@ export const after = (at: Date, ms: number): Date => new Date(at.getTime() + ms)
 /** An answer takes a second in these tests. */
 export const arrivalOf = (requestedAt: Date): Date => after(requestedAt, SECOND_MS)
 
-/** A look that was made three minutes after the send is what the states below come from. */
+/** A poll that was made three minutes after the send is what the states below come from. */
 const EARLIER = minutesLater(3)
 export const pending: RecipientState = { kind: 'pending' }
 export const invalid: RecipientState = { kind: 'invalid' }
@@ -119,14 +119,14 @@ export function refused(code: string | number, message = '', requestedAt: Date =
   return { kind: 'refused', code: String(code), message, requestId: null, requestedAt, respondedAt: arrivalOf(requestedAt) }
 }
 
-/** One look whose answer arrives a second after the request, and what it leaves behind. */
-export function look(task: Task, said: Answer, timing: Timing = TIMING, calls = 1): LookPlan {
+/** One poll whose answer arrives a second after the request, and what it leaves behind. */
+export function poll(task: Task, said: Answer, timing: Timing = TIMING, calls = 1): WritePlan {
   const { requestedAt } = said.kind === 'observed' ? said.observation : said
-  return planLook(task, said, calls, arrivalOf(requestedAt), timing)
+  return planPoll(task, said, calls, arrivalOf(requestedAt), timing)
 }
 
-/** The task as it comes from the store again after a look: what a store of any kind has to do with a plan. */
-export function afterwards(task: Task & Partial<StoredTask>, plan: LookPlan): StoredTask {
+/** The task as it comes from the store again after a poll: what a store of any kind has to do with a plan. */
+export function afterwards(task: Task & Partial<StoredTask>, plan: WritePlan): StoredTask {
   const { counts: _, ...columns } = plan.task
   const reason = task.status === 'tracking' ? columns.reason : (task.reason ?? null)
   const rows = new Map([...task.recipients, ...plan.changed].map((recipient) => [recipient.userId, recipient]))
@@ -134,16 +134,16 @@ export function afterwards(task: Task & Partial<StoredTask>, plan: LookPlan): St
   return { ...task, ...columns, reason, pollNo: plan.poll.pollNo, recipients }
 }
 
-/** "Listed as unread by the last good look" is stored as that, so the time is the last good look's. */
+/** "Listed as unread by the last successful poll" is stored as that, so the time is the last successful poll's. */
 function asOf(recipient: Recipient, lastGoodRequestedAt: Date | null): Recipient {
   const { state } = recipient
   if (state.kind !== 'unread' || !state.listed || lastGoodRequestedAt === null) return recipient
   return { ...recipient, state: { ...state, lastUnreadAt: lastGoodRequestedAt } }
 }
 
-/** The task after some looks in a row. */
+/** The task after some polls in a row. */
 export const afterLooks = (task: StoredTask, answers: readonly Answer[]): StoredTask =>
-  answers.reduce((before, said) => afterwards(before, look(before, said)), task)
+  answers.reduce((before, said) => afterwards(before, poll(before, said)), task)
 
 /** A task as `planStart` begins it, tracked from the moment of the send on if not said otherwise. */
 export function aStartedTask(options: {
@@ -173,7 +173,7 @@ export function rowsOf(task: Task): readonly Recipient[] {
   return task.recipients.toSorted((a, b) => (a.userId < b.userId ? -1 : 1))
 }
 
-// ---- an honest DingTalk
+// ---- an clampPercent DingTalk
 
 /** What really happens to one person. Minutes after the send. */
 export interface Fate {
@@ -186,7 +186,7 @@ export interface Fate {
 
 export type Fates = Readonly<Record<string, Fate>>
 
-/** Whom an honest server lists where at a moment: pending, then unread, then read for ever; or one of the other lists for ever. */
+/** Whom an clampPercent server lists where at a moment: pending, then unread, then read for ever; or one of the other lists for ever. */
 export function truthAt(fates: Fates, at: Date): Lists {
   const lists: Record<keyof Lists, string[]> = { read: [], unread: [], failed: [], invalid: [], forbidden: [] }
   for (const [userId, fate] of Object.entries(fates)) {

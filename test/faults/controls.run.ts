@@ -23,13 +23,13 @@ const GIVES_UP: Sabotage = {
   ],
 }
 
-/** A look is written to whatever is there, as the next one, like the naive `poll_no = poll_no + 1`. */
+/** A poll is written to whatever is there, as the next one, like the naive `poll_no = poll_no + 1`. */
 const NO_FENCE: Sabotage = {
   edits: [
-    { file: 'store/write-polls.js', from: "task.poll_no = look.believes AND task.status = 'tracking'", to: 'true' },
-    { file: 'store/write-polls.js', from: 'SELECT task.id, look.*', to: 'SELECT task.id, task.poll_no AS found, look.*' },
-    { file: 'store/write-polls.js', from: 'poll_no = fenced.believes + 1', to: 'poll_no = fenced.found + 1' },
-    { file: 'store/write-polls.js', from: 'id, believes + 1', to: 'id, found + 1' },
+    { file: 'store/write-polls.js', from: "task.poll_no = poll.expected AND task.status = 'tracking'", to: 'true' },
+    { file: 'store/write-polls.js', from: 'SELECT task.id, poll.*', to: 'SELECT task.id, task.poll_no AS found, poll.*' },
+    { file: 'store/write-polls.js', from: 'poll_no = fenced.expected + 1', to: 'poll_no = fenced.found + 1' },
+    { file: 'store/write-polls.js', from: 'id, expected + 1', to: 'id, found + 1' },
   ],
 }
 
@@ -57,12 +57,12 @@ describe.concurrent('the test of a fault fails', () => {
   })
 
   test.concurrent('F9 where BullMQ gives up a job that stalled twice', { timeout: 300_000 }, async ({ onTestFinished }) => {
-    // The more looks die with each worker, the more of them twice.
+    // The more polls die with each worker, the more of them twice.
     const run = without({ ...WORKERS_ARE_KILLED, env: { WORKER_CONCURRENCY: '50' } }, 'postgres', GIVES_UP)
     expect(brokenPromises(run, await runScenario(run, onTestFinished), QUIET)).not.toEqual([])
   })
 
-  test.concurrent('F10 where a write does not say what it believes', { timeout: 300_000 }, async ({ onTestFinished }) => {
+  test.concurrent('F10 where a write does not say what it expected', { timeout: 300_000 }, async ({ onTestFinished }) => {
     const run = without(WORKER_WAKES_FROM_THE_DEAD, 'postgres', NO_FENCE)
     await expect(runScenario(run, onTestFinished)).rejects.toThrow(/rows that contradict each other/)
   })

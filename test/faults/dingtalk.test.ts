@@ -31,7 +31,7 @@ faultTests([
     when: 'DingTalk misbehaves in every third answer, in fourteen ways',
     onlyLong: true,
     env: { MAX_CALLS_PER_SECOND: String(CAP) },
-    // An answer that drips is waited for until 15 s are over, and the last look may be such a one.
+    // An answer that drips is waited for until 15 s are over, and the final poll may be such a one.
     mayBeBlind: true,
     recoversWithinMs: null,
     async strike(world) {
@@ -49,7 +49,7 @@ faultTests([
     fault: 'F21',
     when: 'the app lacks a permission for 5 s',
     onlyLong: true,
-    // Looks that were under way when the app was paused, and refused ones that a probe repeats.
+    // Polls that were under way when the app was paused, and refused ones that a probe repeats.
     extraCalls: 40,
     async strike(world) {
       world.server.faults = () => 'permission'
@@ -97,7 +97,7 @@ faultTests([
     async strike(world) {
       const worker = firstOf(world.workers)
       worker.kill('SIGSTOP')
-      // Meanwhile the looks of all tasks come due.
+      // Meanwhile the polls of all tasks come due.
       await sleep(3_500)
       const tokenCalls = world.server.tokenCalls
       world.server.revokeToken()
@@ -110,7 +110,7 @@ faultTests([
       const failed = await withDatabase(world, (client) =>
         client.query("SELECT outcome, code FROM delivery_poll WHERE outcome NOT IN ('observed', 'task')"),
       )
-      expect(failed.rows, 'looks that failed, but for the ones that came after the deadline').toEqual([])
+      expect(failed.rows, 'polls that failed, but for the ones that came after the deadline').toEqual([])
     },
   },
 ])

@@ -11,7 +11,7 @@ import { busiestSecond } from './support/workers.ts'
 /** F24. In the long form as many as a large company sends on a day; in the short form enough for every line to be long. */
 const IS_SHORT = process.env['FAULT_SEEDS'] === undefined
 const [TASKS, CAP] = IS_SHORT ? [1_500, 25] : [50_000, 1_000]
-/** Tasks that come in last and whose last look is due before the others are through: in this day it is 10 to 24 s before the deadline. */
+/** Tasks that come in last and whose final poll is due before the others are through: in this day it is 10 to 24 s before the deadline. */
 const LAST = 100
 const LAST_DEADLINE_MS = IS_SHORT ? 50_000 : 60_000
 const DAY = { timeScale: 30, pollsPerTask: 2 }
@@ -36,17 +36,17 @@ describe('many tasks are due at once', () => {
       })
       await addMany(world, TASKS, LAST, Date.now() - day + LAST_DEADLINE_MS)
       let rssMb = 0
-      const looked = async (): Promise<boolean> => {
+      const polled = async (): Promise<boolean> => {
         rssMb = Math.max(rssMb, await rssOf(worker.pid))
         return world.server.calls.size >= TASKS + LAST || (await resultsOf(world)).blind > 0
       }
-      await until(looked, { timeoutMs: 240_000, everyMs: 1_000, what: 'every task was asked about' })
+      await until(polled, { timeoutMs: 240_000, everyMs: 1_000, what: 'every task was asked about' })
       const { blind } = await resultsOf(world)
       worker.kill('SIGTERM')
       expect((await worker.exit).code, 'exit code').toBe(0)
-      const { lost, wrong, looks, extraCalls, rows } = await judge(world.databaseUrl, world.server, 'some are open')
+      const { lost, wrong, polls, extraCalls, rows } = await judge(world.databaseUrl, world.server, 'some are open')
       // At this rate the others alone take a minute: without a turn of their own they would be too late.
-      expect(blind, 'tasks without a look before their deadline').toBe(0)
+      expect(blind, 'tasks without a poll before their deadline').toBe(0)
       expect(busiestSecond(world.server), 'calls in a second, at the server').toBeLessThanOrEqual(CAP * 1.25)
       expect(rssMb, 'MB of memory').toBeLessThan(MAX_RSS_MB)
       expect({ lost, wrong }).toEqual({ lost: [], wrong: [] })
@@ -62,7 +62,7 @@ describe('many tasks are due at once', () => {
         tasks: TASKS + LAST,
         lost: lost.length,
         wrong: wrong.length,
-        looks,
+        polls,
         extraCalls,
         recoverMs: null,
       })
@@ -70,7 +70,7 @@ describe('many tasks are due at once', () => {
   }
 })
 
-/** Past the doors: what is tested is what comes then. */
+/** Past the ways to enqueue: what is tested is what comes then. */
 async function addMany(world: World, from: number, count: number, sentAt: number): Promise<void> {
   const people = [{ userId: 'ann', fate: 'delivered' as const, listedAt: sentAt, readAt: null }]
   for (let i = from; i < from + count; i++) world.server.add(taskOf(i, sentAt, dayMs(world.day), people))
@@ -88,12 +88,12 @@ function taskOf(i: number, sentAt: number, windowMs: number, people: SentTask['p
   return { taskId: String(BASE + i), agentId: '836390886', sentAt, windowMs, people }
 }
 
-async function resultsOf(world: World): Promise<{ looks: number; blind: number }> {
+async function resultsOf(world: World): Promise<{ polls: number; blind: number }> {
   return withDatabase(world, async (client) => {
-    const { rows } = await client.query<{ looks: number; blind: number }>(
-      `SELECT sum(poll_no)::int AS looks, (count(*) FILTER (WHERE status = 'expired' AND good_polls = 0))::int AS blind FROM delivery_task`,
+    const { rows } = await client.query<{ polls: number; blind: number }>(
+      `SELECT sum(poll_no)::int AS polls, (count(*) FILTER (WHERE status = 'expired' AND good_polls = 0))::int AS blind FROM delivery_task`,
     )
-    return rows[0] ?? { looks: -1, blind: -1 }
+    return rows[0] ?? { polls: -1, blind: -1 }
   })
 }
 

@@ -35,7 +35,7 @@ faultTests([
   },
   {
     fault: 'F27',
-    when: 'the same task is enqueued 100 times at once, through all doors',
+    when: 'the same task is enqueued 100 times at once, through all ways to enqueue',
     onlyLong: true,
     async strike(world) {
       const task = { ...[...world.server.tasks.values()][0], taskId: '9007199254740994997', sentAt: Date.now() }

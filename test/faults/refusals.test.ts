@@ -126,7 +126,7 @@ faultTests([
     onlyLong: true,
     // Each of its jobs is held by it until it is gone.
     recoversWithinMs: null,
-    begin: (world) => world.start({ ...atFailPoint('look.loaded', 'hang-all', 60), WORKER_CONCURRENCY: '4' }),
+    begin: (world) => world.start({ ...atFailPoint('poll.loaded', 'hang-all', 60), WORKER_CONCURRENCY: '4' }),
     async strike(world) {
       const wedged = firstOf(world.workers)
       const probes = await probesOf(wedged)

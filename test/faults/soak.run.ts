@@ -47,7 +47,7 @@ describe.concurrent('a long life', () => {
       const growth = growthOf(state.samples)
       await report(backend, { tasks: world.server.tasks.size, ...summary(verdict), harms: Object.fromEntries(state.harms), ...growth })
       expect({ lost: verdict.lost, wrong: verdict.wrong }).toEqual({ lost: [], wrong: [] })
-      expect(verdict.extraCalls).toBeLessThan(verdict.looks * 0.1)
+      expect(verdict.extraCalls).toBeLessThan(verdict.polls * 0.1)
       expect(victims.veteran.stderr()).not.toMatch(/unhandledRejection|uncaughtException/)
       expect(growth.heapMb.last, 'heap, MB, its floor in the last third').toBeLessThan(growth.heapMb.first * 1.25 + 5)
       expect(growth.descriptors.last, 'file descriptors in the last third').toBeLessThan(growth.descriptors.first * 1.25 + 5)
@@ -66,14 +66,14 @@ interface Going {
 
 /** Tasks come in evenly, through each door in turn, and again while a door refuses. */
 async function send(world: World, chance: Chance, endAt: number): Promise<void> {
-  const doors = [createTracker({ databaseUrl: world.sendersUrl }), createTracker({ queueUrl: world.queueUrl })]
+  const intakes = [createTracker({ databaseUrl: world.sendersUrl }), createTracker({ queueUrl: world.queueUrl })]
   const under: Array<Promise<void>> = []
   for (let n = 0; Date.now() < endAt; n++) {
-    under.push(sendOne(world, doors[n % doors.length], seededTask(chance, n)))
+    under.push(sendOne(world, intakes[n % intakes.length], seededTask(chance, n)))
     await sleep(SEND_EVERY_MS)
   }
   await Promise.all(under)
-  await Promise.all(doors.map((door) => door.close()))
+  await Promise.all(intakes.map((door) => door.close()))
 }
 
 function seededTask(chance: Chance, n: number): SentTask {
@@ -161,15 +161,15 @@ function median(values: readonly number[]): number {
 function summary({
   lost,
   wrong,
-  looks,
+  polls,
   extraCalls,
 }: {
   lost: readonly string[]
   wrong: readonly string[]
-  looks: number
+  polls: number
   extraCalls: number
 }) {
-  return { lost: lost.length, wrong: wrong.length, looks, extraCalls }
+  return { lost: lost.length, wrong: wrong.length, polls, extraCalls }
 }
 
 async function report(backend: Backend, findings: Record<string, unknown>): Promise<void> {

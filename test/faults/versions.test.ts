@@ -43,7 +43,7 @@ test.concurrent.for(CASES)('F26: a worker refuses when $when', { timeout: 120_00
   expect(code).toBe(1)
   expect(stderr).toMatch(says)
   expect(await contentOf(client), 'what is in the database').toEqual(before)
-  record({ fault: 'F26', when, backend: 'postgres', seed: 1, tasks: 1, lost: 0, wrong: 0, looks: 0, extraCalls: 0, recoverMs: null })
+  record({ fault: 'F26', when, backend: 'postgres', seed: 1, tasks: 1, lost: 0, wrong: 0, polls: 0, extraCalls: 0, recoverMs: null })
 })
 
 /** Null where there are no tables. */

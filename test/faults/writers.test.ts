@@ -8,9 +8,9 @@ const WHEN = 'all writers write the same tasks at once, in any order'
 test(`F19: no deadlock when ${WHEN}`, { timeout: 120_000 }, async ({ onTestFinished }) => {
   const database = await createTestDatabase({ migrated: true })
   onTestFinished(() => database.drop())
-  const { looks, tasks, errors, deadlocks } = await writeAtOnce(database.url)
+  const { polls, tasks, errors, deadlocks } = await writeAtOnce(database.url)
   expect(errors).toEqual([])
-  expect(looks).toBeGreaterThan(100)
+  expect(polls).toBeGreaterThan(100)
   expect(deadlocks).toBe(0)
   record({
     fault: 'F19',
@@ -20,7 +20,7 @@ test(`F19: no deadlock when ${WHEN}`, { timeout: 120_000 }, async ({ onTestFinis
     tasks,
     lost: null,
     wrong: null,
-    looks,
+    polls,
     extraCalls: 0,
     recoverMs: null,
   })

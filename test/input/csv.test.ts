@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { toCsv } from '../../src/report/csv.ts'
+import { aTask, lookAt } from '../store/support/polls.ts'
+import { runCli } from '../support/process.ts'
 import { ask } from '../web/support/ask.ts'
 import { aServer } from '../web/support/server.ts'
-import { aTask, lookAt } from '../store/support/looks.ts'
-import { runCli } from '../support/process.ts'
 import { anyText, SEED } from './support/values.ts'
 
 /** What a spreadsheet takes for a formula. */

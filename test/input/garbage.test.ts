@@ -6,12 +6,12 @@ import { planStart } from '../../src/domain/plan.ts'
 import { type PollDeps, poll } from '../../src/polling/poll.ts'
 import { createWorkerScope } from '../../src/polling/worker-scope.ts'
 import { createWriteBreaker } from '../../src/polling/write-breaker.ts'
-import { createAppGate } from '../../src/store/rate-limiter.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
 import { digestOf } from '../../src/store/erase-people.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
+import { createRateLimiter } from '../../src/store/rate-limiter.ts'
 import { createWorkerBook } from '../../src/store/worker-book.ts'
-import { aClient, anApi, anApp, look as ask, type Handler, json, RESULT, startServer } from '../dingtalk/support.ts'
+import { aClient, anApi, anApp, poll as ask, type Handler, json, RESULT, startServer } from '../dingtalk/support.ts'
 import { aDatabase, aSession, type Sql } from '../intake/support.ts'
 import { GRANTED, notes, SENT, TIMING } from '../polling/support.ts'
 
@@ -78,39 +78,39 @@ test('whatever bytes come, the client has an answer, and its texts can be stored
   expect([...kinds]).toEqual(expect.arrayContaining(['NETWORK', 'NOT_JSON', 'NO_CODE', 'HTTP', 'empty']))
 })
 
-/** The worker's use case on the real database and client; the day passes as fast as the looks are made. */
+/** The worker's use case on the real database and client; the day passes as fast as the polls are made. */
 async function aWorker(handler: Handler) {
   const databaseUrl = await aDatabase()
   const database = openDatabase(databaseUrl)
   onTestFinished(() => database.close())
   const store = createDeliveryStore(database)
-  const gate = createAppGate(database)
+  const gate = createRateLimiter(database)
   const server = await startServer()
   server.on(RESULT, handler)
-  const journal = notes()
+  const events = notes()
   const permits: PollDeps['permits'] = { take: async () => GRANTED }
   const deps: Omit<PollDeps, 'now' | 'api' | 'worker' | 'writes'> = {
-    ...{ store, digest: digestOf, gate, scopes: gate, journal, timing: TIMING, permits },
+    ...{ store, digest: digestOf, gate, scopes: gate, events, timing: TIMING, permits },
   }
 
-  /** Every look of a task, to its end. Each has a clock of its own. */
+  /** Every poll of a task, to its end. Each has a clock of its own. */
   async function wholeDay(key: TaskKey): Promise<void> {
     const clock = { now: SENT }
     const now = (): Date => clock.now
     const api = anApi(anApp(server, { kind: 'fixed', accessToken: 'token' }), { now, http: { deadlineMs: 2_000 } })
     const book = createWorkerBook(database)
     const worker = createWorkerScope({
-      ...{ workerId: key.taskId, apps: ['default'], book, timing: TIMING, now, journal, beatEveryMs: 1_000, probeLeaseMs: 1_000 },
+      ...{ workerId: key.taskId, apps: ['default'], book, timing: TIMING, now, events, beatEveryMs: 1_000, probeLeaseMs: 1_000 },
     })
     const writes = createWriteBreaker({ now, onFailed: () => undefined })
     let at: Date | null = SENT
     while (at !== null) {
       clock.now = at
       const result = await poll({ ...deps, now, api, worker, writes }, key, new AbortController().signal)
-      at = result.kind === 'again' ? result.look.at : null
+      at = result.kind === 'again' ? result.poll.at : null
     }
   }
-  return { store, server, journal, wholeDay, sql: await aSession(databaseUrl) }
+  return { store, server, events, wholeDay, sql: await aSession(databaseUrl) }
 }
 
 const USERS = ['ann', '036', '__proto__']
@@ -119,18 +119,18 @@ const USERS = ['ann', '036', '__proto__']
 async function tracked(store: Awaited<ReturnType<typeof aWorker>>['store'], count: number): Promise<TaskKey[]> {
   const keys = Array.from({ length: count }, (_, i) => ({ app: 'default', taskId: String(i + 1) }))
   await store.track(keys.map((key, i) => ({ ...key, agentId: '1', campaign: null, sentAt: SENT, userIds: i % 2 === 0 ? USERS : null })))
-  await store.adopt((task) => planStart(task, SENT, TIMING), count)
+  await store.schedule((task) => planStart(task, SENT, TIMING), count)
   return keys
 }
 
 const GOOD = { errcode: 0, send_result: { read_user_id_list: USERS } }
 
-test('a day of garbage is a day of failed looks, and one good answer still ends a task', async () => {
+test('a day of garbage is a day of failed polls, and one good answer still ends a task', async () => {
   const roll = dice(SEED)
   // What could be taken for an answer is no garbage.
   const garbage = REPLIES.filter(({ body }) => !Buffer.from(body).includes('errcode'))
   const looksAt = new Map<string, number>()
-  const { store, server, sql, journal, wholeDay } = await aWorker((request, response) => {
+  const { store, server, sql, events, wholeDay } = await aWorker((request, response) => {
     const taskId = new URLSearchParams(request.body).get('task_id') ?? ''
     const nth = (looksAt.get(taskId) ?? 0) + 1
     looksAt.set(taskId, nth)
@@ -149,7 +149,7 @@ test('a day of garbage is a day of failed looks, and one good answer still ends 
     { expired: false, state: 'read' },
   ])
   await expectRecorded(sql, server.received(RESULT).length)
-  expect(journal.lines.filter((line) => line.startsWith('failed') || line.includes('stale'))).toEqual([])
+  expect(events.lines.filter((line) => line.startsWith('failed') || line.includes('stale'))).toEqual([])
 })
 
 test('a day of answers that are wrong anywhere is stored whole, and every task ends', async () => {
@@ -160,10 +160,10 @@ test('a day of answers that are wrong anywhere is stored whole, and every task e
   await expectRecorded(sql, server.received(RESULT).length)
 })
 
-/** Each look has its row, good or failed; the figures of a task are those of its people; states are entered upwards. */
-async function expectRecorded(sql: Sql, looks: number): Promise<void> {
-  expect(looks).toBeGreaterThan(100)
-  expect(await sql.query('SELECT count(*)::integer AS looks FROM delivery_poll')).toEqual([{ looks }])
+/** Each poll has its row, good or failed; the figures of a task are those of its people; states are entered upwards. */
+async function expectRecorded(sql: Sql, polls: number): Promise<void> {
+  expect(polls).toBeGreaterThan(100)
+  expect(await sql.query('SELECT count(*)::integer AS polls FROM delivery_poll')).toEqual([{ polls }])
   const wrong = await sql.query(`
     SELECT task.task_id FROM delivery_task AS task
     WHERE poll_no <> (SELECT count(*) FROM delivery_poll WHERE task_pk = task.id)

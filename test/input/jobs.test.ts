@@ -8,7 +8,7 @@ const NAMES = [
   ...HOSTILE_TEXTS.filter((text) => text.length < 1_000),
   'Track',
   'track ',
-  'look.default.1',
+  'poll.default.1',
   `${'x'.repeat(79)}😀😀`,
   `${'x'.repeat(78)}😀😀`,
 ]
@@ -22,7 +22,7 @@ const IDS = [
   "'; DROP TABLE job; --",
   '消息😀',
   'x'.repeat(1_000),
-  'look.default.999',
+  'poll.default.999',
   'track.default.999',
   '%s',
   '*',
@@ -35,14 +35,14 @@ describeQueues((backend) => {
     const queue = aForeignQueue(address)
     const trouble: string[] = []
     const tracked: string[] = []
-    const looked: string[] = []
+    const polled: string[] = []
     const worker = aWorker(address, {
       track: async ({ taskId }) => void tracked.push(taskId),
-      look: async ({ taskId }) => {
-        looked.push(taskId)
+      poll: async ({ taskId }) => {
+        polled.push(taskId)
         return { kind: 'done' }
       },
-      journal: {
+      events: {
         lock: () => undefined,
         failed: ({ what, error }) => void (what.startsWith('a job was refused') ? null : trouble.push(`${what}: ${String(error)}`)),
       },
@@ -58,7 +58,7 @@ describeQueues((backend) => {
     }
     await Promise.all(NAMES.map(async (name) => add(name, { taskId: '1' }, {})))
     await Promise.all(
-      ['look', 'track'].flatMap((name) =>
+      ['poll', 'track'].flatMap((name) =>
         [{}, [], 'x', 5, true, { app: 'default' }, { taskId: {} }].map(async (data) => add(name, data, {})),
       ),
     )
@@ -76,17 +76,17 @@ describeQueues((backend) => {
     // No clock refuses what was acknowledged.
     const times = [-1, 1, 8.64e15]
     for (const [i, timestamp] of times.entries()) await queue.add('track', { taskId: String(3_000 + i) }, { timestamp })
-    await queue.add('look', { app: 'default', taskId: '7' })
+    await queue.add('poll', { app: 'default', taskId: '7' })
 
     const numbered = (list: readonly unknown[], from: number): string[] => list.map((_, i) => String(from + i))
     const all = [...numbered(IDS, 1_000), ...numbered(odd, 2_000), ...numbered(times, 3_000)]
     const waiting = (): Promise<number> => queue.getJobCountByTypes('waiting', 'active', 'delayed', 'prioritized')
     await until(
       async () =>
-        tracked.length >= all.length && looked.length > 0 && (await queue.getFailedCount()) === refused && (await waiting()) === 0,
+        tracked.length >= all.length && polled.length > 0 && (await queue.getFailedCount()) === refused && (await waiting()) === 0,
       { what: 'each job is done or has failed', timeoutMs: 60_000 },
     )
-    expect([tracked.toSorted(), looked]).toEqual([all.toSorted(), ['7']])
+    expect([tracked.toSorted(), polled]).toEqual([all.toSorted(), ['7']])
     const reasons = (await queue.getFailed(0, -1)).map(({ failedReason }) => failedReason)
     for (const reason of reasons) expect(reason).toMatch(/Accepted: |must /)
     expect([worker.isRunning(), trouble]).toEqual([true, []])
@@ -113,7 +113,7 @@ describeQueues((backend) => {
     await queue.add('track', { taskId: '2' })
     const worker = aWorker(address, {
       track: async ({ taskId }) => void tracked.push(taskId),
-      journal: { lock: () => undefined, failed: ({ what, error }) => void trouble.push(`${what}: ${String(error)}`) },
+      events: { lock: () => undefined, failed: ({ what, error }) => void trouble.push(`${what}: ${String(error)}`) },
     })
     await queue.resume()
     await until(() => tracked.includes('2'), { what: 'the good job behind the broken ones is done', timeoutMs: 60_000 })

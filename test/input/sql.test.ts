@@ -15,7 +15,7 @@ const ALLOWED: ReadonlyArray<readonly [file: string, text: RegExp]> = [
   ['store/reading/source.ts', /\$queryRawUnsafe<T = unknown>\(query: string, \.\.\.values/],
   ['store/reading/source.ts', /\$queryRawUnsafe<Row\[\]>\(text, \.\.\.values\)/],
   ['app/server-deps.ts', /\$queryRawUnsafe: |\$queryRawUnsafe\(query, \.\.\.values\)/],
-  // It looks whether a client of the caller's has such a function.
+  // It polls whether a client of the caller's has such a function.
   ['rates.ts', /\$queryRawUnsafe (!==|=== )|\$queryRawUnsafe\.'/],
   // Names of columns, written in the calls of these helpers.
   ['store/reading/sql.ts', /Prisma\.raw\((column\)|`lower\(\$\{column\})/],

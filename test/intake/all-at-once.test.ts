@@ -1,15 +1,15 @@
 import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
-import type { Timer } from '../../src/polling/ports.ts'
 import { timingOf } from '../../src/domain/poll-times.ts'
+import { startInterval } from '../../src/lib/interval.ts'
+import type { Timer } from '../../src/polling/ports.ts'
+import { schedule } from '../../src/polling/schedule-tasks.ts'
 import { openQueue, type QueueAddress } from '../../src/queue/connection.ts'
-import { createLookTimers } from '../../src/queue/timers.ts'
-import { startLookWorker } from '../../src/queue/worker.ts'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
-import { adopt } from '../../src/polling/schedule-tasks.ts'
+import { createPollTimers } from '../../src/queue/timers.ts'
+import { startPollWorker } from '../../src/queue/worker.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
-import { startInterval } from '../../src/lib/interval.ts'
 import { runCli } from '../support/process.ts'
 import { describeRedis } from '../support/redis.ts'
 import { until } from '../support/wait.ts'
@@ -18,15 +18,15 @@ import { aDatabase, aRedis, aSession, aTracker, taskRows } from './support.ts'
 
 const TASK = { taskId: '9007199254740993123', agentId: '836390886', userIds: ['036632523163121146', 'b'], campaign: 'payroll-11' }
 
-/** Two of these are two worker processes, but for the looks. */
+/** Two of these are two worker processes, but for the polls. */
 function startTaker(databaseUrl: string, address: QueueAddress) {
   const database = openDatabase(databaseUrl)
   const store = createDeliveryStore(database)
   const queue = openQueue(address, 'consumer', () => undefined)
-  const timers = createLookTimers(queue.it, () => new Date())
+  const timers = createPollTimers(queue.it, () => new Date())
   const set: Timer[] = []
   const errors: unknown[] = []
-  const looks: string[] = []
+  const polls: string[] = []
   const tracked: boolean[] = []
   const noting = {
     set: async (given: readonly Timer[]) => {
@@ -35,32 +35,32 @@ function startTaker(databaseUrl: string, address: QueueAddress) {
     },
     restore: timers.restore,
   }
-  const journal = { adopted: () => undefined }
-  const deps = { store, timers: noting, timing: timingOf(24), now: () => new Date(), journal }
-  const adopter = startInterval(
+  const events = { scheduled: () => undefined }
+  const deps = { store, timers: noting, timing: timingOf(24), now: () => new Date(), events }
+  const scheduler = startInterval(
     20,
-    () => adopt(deps),
+    () => schedule(deps),
     (error) => void errors.push(error),
   )
-  const worker = startLookWorker({
+  const worker = startPollWorker({
     address,
     concurrency: 20,
     lockMs: 60_000,
-    look: async ({ taskId }) => (looks.push(taskId), { kind: 'done' }),
+    poll: async ({ taskId }) => (polls.push(taskId), { kind: 'done' }),
     async track(request) {
       for (const { isNew } of await store.track([request])) tracked.push(isNew)
-      adopter.poke()
+      scheduler.runNow()
     },
     now: () => new Date(),
-    journal: { lock: () => undefined, failed: ({ error }) => void errors.push(error) },
+    events: { lock: () => undefined, failed: ({ error }) => void errors.push(error) },
   })
   onTestFinished(async () => {
     await worker.close()
-    await adopter.stop()
+    await scheduler.stop()
     await queue.close()
     await database.close()
   })
-  return { set, errors, looks, tracked, queue: queue.it }
+  return { set, errors, polls, tracked, queue: queue.it }
 }
 
 /** A machine that is too busy for it refuses in time; then a sender tries again, which is part of the storm. */
@@ -68,7 +68,7 @@ async function taken(send: () => Promise<unknown>): Promise<void> {
   await until(() => send().then(() => true), { what: 'the task is taken', everyMs: 200 })
 }
 
-/** What became of one task after 100 calls and two commands at once, through all the doors in turn. */
+/** What became of one task after 100 calls and two commands at once, through all the ways to enqueue in turn. */
 async function throughEveryDoor(databaseUrl: string, queueUrl: string) {
   const address = { url: queueUrl, name: 'dingtalk-delivery', prefix: 'bull' }
   const takers = [startTaker(databaseUrl, address), startTaker(databaseUrl, address)]
@@ -98,7 +98,7 @@ async function throughEveryDoor(databaseUrl: string, queueUrl: string) {
   ])
   const commands = [{ DATABASE_URL: databaseUrl }, { QUEUE_URL: queueUrl }].map((env) => () => command(env))
   await Promise.all([...rounds.flat(), ...commands].map(taken))
-  const timer = await until(async () => (await foreign.it.count()) === 1 && foreign.it.getJob(`look.default.${TASK.taskId}`), {
+  const timer = await until(async () => (await foreign.it.count()) === 1 && foreign.it.getJob(`poll.default.${TASK.taskId}`), {
     what: 'one timer is all that is left in the queue',
   })
   return {
@@ -106,7 +106,7 @@ async function throughEveryDoor(databaseUrl: string, queueUrl: string) {
     planned: takers.flatMap((taker) => taker.set).map(({ key }) => key.taskId),
     newByQueue: takers.flatMap((taker) => taker.tracked).filter((isNew) => isNew).length,
     timer: await timer.getState(),
-    looksAndErrors: takers.flatMap((taker) => [...taker.looks, ...taker.errors]),
+    looksAndErrors: takers.flatMap((taker) => [...taker.polls, ...taker.errors]),
   }
 }
 
@@ -120,14 +120,14 @@ const ONCE = {
   looksAndErrors: [],
 }
 
-test('the same task through all doors at once, 100 times, is one row, one timer and one plan (queue on PostgreSQL)', async () => {
+test('the same task through all ways to enqueue at once, 100 times, is one row, one timer and one plan (queue on PostgreSQL)', async () => {
   const databaseUrl = await aDatabase()
   await migrateQueueSchema(databaseUrl)
   expect(await throughEveryDoor(databaseUrl, databaseUrl)).toEqual(ONCE)
 })
 
 describeRedis('with Redis', () => {
-  test('the same task through all doors at once, 100 times, is one row, one timer and one plan (queue on Redis)', async () => {
+  test('the same task through all ways to enqueue at once, 100 times, is one row, one timer and one plan (queue on Redis)', async () => {
     expect(await throughEveryDoor(await aDatabase(), (await aRedis()).url)).toEqual(ONCE)
   })
 })

@@ -207,9 +207,9 @@ const NETWORK: ReadonlyArray<readonly [name: string, mode: ProxyMode, fromTheSta
   ['cuts one reply', { truncateTo: 5 }, false],
   ['is 300 ms away', { latencyMs: 300 }, false],
 ]
-const doors = (Object.keys(DOORS) as DoorName[]).filter((name) => redisAvailable() || DOORS[name].server === 'postgres')
+const intakes = (Object.keys(DOORS) as DoorName[]).filter((name) => redisAvailable() || DOORS[name].server === 'postgres')
 
-describe.for(doors)('%s: a network that', { concurrent: true }, (name) => {
+describe.for(intakes)('%s: a network that', { concurrent: true }, (name) => {
   test.concurrent.for(NETWORK)('%s', async ([, mode, fromTheStart], { onTestFinished }) => {
     const door = DOORS[name]
     const { url, proxy } = await proxied(urlOf(door), onTestFinished)
@@ -314,7 +314,7 @@ const POSTGRES: readonly PostgresFault[] = [
 ]
 const MANY = 40
 
-describe.for(doors.filter((name) => DOORS[name].server === 'postgres'))('%s: a database that', { concurrent: true }, (name) => {
+describe.for(intakes.filter((name) => DOORS[name].server === 'postgres'))('%s: a database that', { concurrent: true }, (name) => {
   test.concurrent.for(POSTGRES)('$name', async ({ begin, end, remedy }, { onTestFinished }) => {
     const url = await aDatabase({ migrated: true }, onTestFinished)
     await migrateQueueSchema(url)
@@ -384,7 +384,7 @@ const WRONG: readonly Wrong[] = [
   },
 ]
 
-describe.for(doors)('%s: an address of', { concurrent: true }, (name) => {
+describe.for(intakes)('%s: an address of', { concurrent: true }, (name) => {
   test.concurrent.for(WRONG)('$name', async ({ said, code, url }) => {
     const door = DOORS[name]
     const wrong = await url(new URL(urlOf(door)), door)

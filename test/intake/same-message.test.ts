@@ -1,8 +1,8 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { TrackInput } from '../../src/index.ts'
 import { openQueue } from '../../src/queue/connection.ts'
-import { startLookWorker } from '../../src/queue/worker.ts'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
+import { startPollWorker } from '../../src/queue/worker.ts'
 import { until } from '../support/wait.ts'
 import { MISTAKES, type Mistake } from './mistakes.ts'
 import { aDatabase, aSession, aTracker, type Sql, taskRows } from './support.ts'
@@ -50,14 +50,14 @@ async function askQueue(mistakes: readonly Mistake[]): Promise<Map<string, strin
   onTestFinished(() => queue.close())
   for (const mistake of mistakes) await queue.it.add('track', mistake.input, { jobId: mistake.name })
   const touched: unknown[] = []
-  const worker = startLookWorker({
+  const worker = startPollWorker({
     address,
     concurrency: 10,
     lockMs: 5_000,
-    look: async () => ({ kind: 'done' }),
+    poll: async () => ({ kind: 'done' }),
     track: async (request) => void touched.push(request),
     now: () => new Date(),
-    journal: { lock: () => undefined, failed: () => undefined },
+    events: { lock: () => undefined, failed: () => undefined },
   })
   onTestFinished(() => worker.close())
   const sql = await aSession(url)

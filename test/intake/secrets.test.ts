@@ -67,13 +67,13 @@ describe('a password of PostgreSQL is in no error', () => {
   test.each([`mysql://tracker:${databasePassword}@db/x`, `postgres://tracker:${databasePassword}@db:port/x`, databasePassword])(
     'where the URL is none (%#)',
     async (databaseUrl) => {
-      const doors = [
+      const intakes = [
         () => createTracker({ databaseUrl }),
         () => createTracker({ queueUrl: databaseUrl }),
         () => createRates({ databaseUrl }),
         () => createWorker({ databaseUrl, apps: [{ credentials: { kind: 'fixed', accessToken: CANARIES.accessToken } }] }),
       ]
-      for (const door of doors) assertNoLeakInError(await errorOf(door))
+      for (const door of intakes) assertNoLeakInError(await errorOf(door))
     },
   )
 })

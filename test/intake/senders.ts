@@ -1,15 +1,15 @@
-import { createMetrics } from '../../src/ops/metrics.ts'
-import { startHttpServer } from '../../src/web/server.ts'
+import { openServerDeps } from '../../src/app/server-deps.ts'
 import { createTracker, TrackerError, type TrackerErrorCode, type TrackInput } from '../../src/index.ts'
 import { createLogger } from '../../src/ops/logger.ts'
+import { createMetrics } from '../../src/ops/metrics.ts'
 import type { QueueAddress } from '../../src/queue/connection.ts'
-import { startLookWorker } from '../../src/queue/worker.ts'
+import { startPollWorker } from '../../src/queue/worker.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
-import { openServing } from '../../src/app/server-deps.ts'
+import { startHttpServer } from '../../src/web/server.ts'
 import type { Finished } from './support.ts'
 
-/** Sending code at one of the doors. */
+/** Sending code at one of the ways to enqueue. */
 export interface Sender {
   /** Rejects with a {@link TrackerError} at every door. */
   track(inputs: readonly TrackInput[]): Promise<unknown>
@@ -46,7 +46,7 @@ export type DoorName = keyof typeof DOORS
 /** The server as `serve` puts it together; `start` does it with the same parts. */
 async function openApi(databaseUrl: string): Promise<Sender> {
   const log = createLogger({ level: 'silent', pretty: false, destination: { write: () => undefined } })
-  const { rates, tracking, budgets, health, close } = openServing(
+  const { rates, tracking, budgets, health, close } = openServerDeps(
     { databaseUrl, apps: [], monthlyCallBudget: null, pollsPerTask: 24, timeScale: 1 },
     log,
     null,
@@ -80,14 +80,14 @@ async function post(url: string, input: TrackInput): Promise<void> {
 export function aTaker(databaseUrl: string, address: QueueAddress, finished: Finished): void {
   const database = openDatabase(databaseUrl)
   const store = createDeliveryStore(database)
-  const worker = startLookWorker({
+  const worker = startPollWorker({
     address,
     concurrency: 20,
     lockMs: 10_000,
-    look: async () => ({ kind: 'done' }),
+    poll: async () => ({ kind: 'done' }),
     track: async (request) => void (await store.track([request])),
     now: () => new Date(),
-    journal: { failed: () => undefined, lock: () => undefined },
+    events: { failed: () => undefined, lock: () => undefined },
   })
   finished(async () => {
     await worker.close()

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest'
-import type { Timer } from '../../src/polling/ports.ts'
 import { timingOf } from '../../src/domain/poll-times.ts'
-import { adopt } from '../../src/polling/schedule-tasks.ts'
+import type { Timer } from '../../src/polling/ports.ts'
+import { schedule } from '../../src/polling/schedule-tasks.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
 import { aDatabase, aSession, taskRows } from './support.ts'
@@ -19,9 +19,9 @@ async function planned(databaseUrl: string): Promise<string[]> {
     },
     timing: timingOf(24),
     now: () => new Date(),
-    journal: { adopted: () => undefined },
+    events: { scheduled: () => undefined },
   }
-  await adopt(deps)
+  await schedule(deps)
   return timers.map((timer) => timer.key.taskId)
 }
 

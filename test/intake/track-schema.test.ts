@@ -2,8 +2,8 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { InvalidInputError } from '../../src/domain/errors.ts'
-import { parseTime, parseTrackRequest } from '../../src/intake/track-request.ts'
 import { ID_PATTERN, MAX_CAMPAIGN, MAX_USER_ID, TIME_PATTERN } from '../../src/domain/field-rules.ts'
+import { parseTime, parseTrackRequest } from '../../src/intake/track-request.ts'
 import { TRACK_SCHEMA } from '../../src/intake/track-schema.ts'
 import { holds, SENT } from '../domain/support.ts'
 
@@ -98,7 +98,7 @@ const single = fc
   .tuple(request, fc.constantFrom('agentId', 'app', 'userIds', 'campaign', 'sentAt'))
   .map(([input, name]) => ({ taskId: '1', [name]: Reflect.get(input, name) ?? null }))
 
-test('the schema and the doors take the same requests', () => {
+test('the schema and the ways to enqueue take the same requests', () => {
   holds(
     fc.property(fc.oneof(request, single, anything), (input) => {
       expect(isSchemaContent(input) && !isBeyondSchema(input)).toBe(isTaken(input))
@@ -107,7 +107,7 @@ test('the schema and the doors take the same requests', () => {
   )
 })
 
-test('the rules that the schema cannot say are the doors’ own', () => {
+test('the rules that the schema cannot say are the ways to enqueue’ own', () => {
   const beyond = [
     { taskId: '1', userIds: Array.from({ length: 101 }, (_, i) => `user${i}`) },
     { taskId: '1', userIds: ['😀'.repeat(65)] },

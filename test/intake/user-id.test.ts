@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { readAnswer } from '../../src/domain/answer.ts'
 import { InvalidInputError } from '../../src/domain/errors.ts'
-import { parseTrackRequest, parseUserId } from '../../src/intake/track-request.ts'
 import { isUserId } from '../../src/domain/field-rules.ts'
+import { parseTrackRequest, parseUserId } from '../../src/intake/track-request.ts'
 import { holds, minutesLater } from '../domain/support.ts'
 
 const NOW = minutesLater(60)

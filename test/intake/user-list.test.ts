@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { toCsv } from '../../src/report/csv.ts'
 import { isUserId } from '../../src/domain/field-rules.ts'
 import { readUserList } from '../../src/intake/user-list.ts'
+import { toCsv } from '../../src/report/csv.ts'
 import { holds } from '../domain/support.ts'
 
 const valuesIn = (text: string): string[] => readUserList(text).map(({ value }) => value)

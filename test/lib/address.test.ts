@@ -18,7 +18,7 @@ test.each(['mysql://db/x', 'http://redis:6379', 'redis', 'redis:6379', 'redis://
 })
 
 test.each(['redis://redis/nope', 'redis://redis:6379/1a', 'rediss://redis/0/1'])(
-  '%s is none: the client would go on in database 0, where no worker looks',
+  '%s is none: the client would go on in database 0, where no worker polls',
   (url) => {
     expect(isAddress(url, QUEUE_SCHEMES)).toBe(false)
   },

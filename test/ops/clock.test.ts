@@ -1,6 +1,6 @@
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
-import { openDatabase } from '../../src/store/prisma.ts'
 import { createDatabaseClock } from '../../src/ops/clock.ts'
+import { openDatabase } from '../../src/store/prisma.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { startProxy } from '../support/tcp-proxy.ts'
 
@@ -31,7 +31,7 @@ test("the database's time counts, however far the system clock is away or steps;
   await expect(clock.measure()).rejects.toThrow()
   expect(clock.waitedMs()).toBeNull()
   expect(near(clock.now().getTime(), really())).toBe(true)
-  // Its look must not fail over it.
+  // Its poll must not fail over it.
   await clock.ensure()
 
   await toDatabase.mode('pass')
@@ -42,7 +42,7 @@ test("the database's time counts, however far the system clock is away or steps;
   expect(told, 'told again after it was right in between').toHaveLength(2)
 })
 
-test('a clock that was not set in between is not measured for each look', async () => {
+test('a clock that was not set in between is not measured for each poll', async () => {
   const { pool } = await aDatabase()
   const clock = createDatabaseClock(pool)
   await clock.measure()

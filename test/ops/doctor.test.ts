@@ -1,8 +1,8 @@
 import { Client } from 'pg'
 import { expect, test } from 'vitest'
 import { parseConfig } from '../../src/app/config/config.ts'
-import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { diagnose } from '../../src/ops/doctor.ts'
+import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { startProxy } from '../support/tcp-proxy.ts'
 
@@ -18,7 +18,7 @@ test.concurrent('doctor tells what another process can know, and counts a warnin
 
   await execute(database.url, [
     'SELECT track_delivery(task_id => n::text) FROM generate_series(1, 2) AS n',
-    "UPDATE delivery_task SET adopted_at = now(), next_poll_at = now() - interval '10 minutes'",
+    "UPDATE delivery_task SET scheduled_at = now(), next_poll_at = now() - interval '10 minutes'",
     `UPDATE delivery_task SET status = 'expired', reason_code = 'blind_before_deadline', next_poll_at = NULL, finished_at = now()
      WHERE task_id = '2'`,
   ])
@@ -27,7 +27,7 @@ test.concurrent('doctor tells what another process can know, and counts a warnin
     {
       name: 'overdue',
       warning: true,
-      detail: expect.stringMatching(/^1 looks are overdue, the oldest by 60\d s/),
+      detail: expect.stringMatching(/^1 polls are overdue, the oldest by 60\d s/),
       remedy: expect.any(String),
     },
     { name: 'blind gaps', warning: true, detail: expect.stringContaining('1 tasks ended'), remedy: expect.any(String) },

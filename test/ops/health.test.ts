@@ -1,15 +1,15 @@
 import { Client } from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { TrackerError } from '../../src/domain/errors.ts'
-import type { HealthReport } from '../../src/web/health.ts'
-import { migrateQueueSchema } from '../../src/queue/schema.ts'
-import { createDeliveryStore } from '../../src/store/delivery-store.ts'
-import { openDatabase } from '../../src/store/prisma.ts'
 import { databaseCheck } from '../../src/ops/checks/database.ts'
 import { createDatabaseClock } from '../../src/ops/clock.ts'
 import { healthOf, serverHealthOf } from '../../src/ops/health.ts'
+import { migrateQueueSchema } from '../../src/queue/schema.ts'
+import { createDeliveryStore } from '../../src/store/delivery-store.ts'
+import { openDatabase } from '../../src/store/prisma.ts'
+import type { HealthReport } from '../../src/web/health.ts'
 import { aForeignQueue, aQueue, aWorker, type Backend, describeQueues } from '../queue/support.ts'
-import { aProblem } from '../store/support/looks.ts'
+import { aProblem } from '../store/support/polls.ts'
 import { CHECKS } from '../support/checks.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { describeRedis, startRedis } from '../support/redis.ts'
@@ -22,14 +22,14 @@ describeQueues((backend) => {
     // On a machine that is busy with other tests the first check may be late, which is told as a failure.
     const report = await until(async () => worker.health().then((told) => told.ok && told), { what: 'it is well' })
     expect(report).toMatchObject({ ok: true, checks: CHECKS.map((name) => ({ name, ok: true })) })
-    expect(detailOf(report, 'consumption')).toMatch(/^looks are being made; none was taken off the queue since the start \d+ s ago$/)
+    expect(detailOf(report, 'consumption')).toMatch(/^polls are being made; none was taken off the queue since the start \d+ s ago$/)
   })
 
-  test('after a look it says when the last one was', async () => {
+  test('after a poll it says when the last one was', async () => {
     const { worker, databaseUrl } = await aRunningWorker(backend.address())
     await execute(databaseUrl, "SELECT track_delivery(task_id => '256271667526', agent_id => '836390886')")
     await until(async () => /; the last one was taken off the queue \d+ s ago$/.test(detailOf(await worker.health(), 'consumption')), {
-      what: 'a look was taken',
+      what: 'a poll was taken',
     })
   })
 
@@ -40,12 +40,12 @@ describeQueues((backend) => {
     await queue.pause()
     const paused = await worker.health()
     expect(wrongIn(paused)).toEqual(['consumption'])
-    expect(detailOf(paused, 'consumption')).toContain('The queue is paused, so no worker makes looks. Resume it')
+    expect(detailOf(paused, 'consumption')).toContain('The queue is paused, so no worker makes polls. Resume it')
     await queue.resume()
     expect((await worker.health()).ok).toBe(true)
   })
 
-  test('looks that stay undone turn a running worker red, and it is well again when their timers are put back', async () => {
+  test('polls that stay undone turn a running worker red, and it is well again when their timers are put back', async () => {
     const { worker, databaseUrl } = await aRunningWorker(backend.address())
     const database = openDatabase(databaseUrl)
     onTestFinished(() => database.close())
@@ -68,43 +68,43 @@ describeQueues((backend) => {
     await closed
   })
 
-  describe('looks that nobody makes', () => {
+  describe('polls that nobody makes', () => {
     const LIMITS = { overdueMs: 60_000, blindMs: 3_600_000, blockedMs: 60_000 }
 
     test('are told with their number, their age and what to do', async () => {
-      const { needs, looks, databaseUrl } = await anIdleWorker(backend, { idleMs: 90_000 })
+      const { needs, polls, databaseUrl } = await anIdleWorker(backend, { idleMs: 90_000 })
       await execute(databaseUrl, lateTasks(3, 600))
-      const report = await healthOf(needs, looks, LIMITS)
+      const report = await healthOf(needs, polls, LIMITS)
       expect(wrongIn(report)).toEqual(['consumption'])
       expect(detailOf(report, 'consumption')).toMatch(
-        /^3 looks are overdue, the oldest by 60\d s, and this worker makes none: none was taken off the queue since the start 9\d s ago\. Restart this worker\./,
+        /^3 polls are overdue, the oldest by 60\d s, and this worker makes none: none was taken off the queue since the start 9\d s ago\. Restart this worker\./,
       )
     })
 
     test('are no fault of a worker that has taken one lately, or has just begun', async () => {
-      const { needs, looks, databaseUrl } = await anIdleWorker(backend, { idleMs: 30_000 })
+      const { needs, polls, databaseUrl } = await anIdleWorker(backend, { idleMs: 30_000 })
       await execute(databaseUrl, lateTasks(3, 600))
-      expect((await healthOf(needs, looks, LIMITS)).ok).toBe(true)
+      expect((await healthOf(needs, polls, LIMITS)).ok).toBe(true)
     })
 
     test('are no fault as long as they are hardly late', async () => {
-      const { needs, looks, databaseUrl } = await anIdleWorker(backend, { idleMs: 90_000 })
+      const { needs, polls, databaseUrl } = await anIdleWorker(backend, { idleMs: 90_000 })
       await execute(databaseUrl, lateTasks(3, 20))
-      const report = await healthOf(needs, looks, LIMITS)
+      const report = await healthOf(needs, polls, LIMITS)
       expect(report.ok).toBe(true)
-      expect(detailOf(report, 'consumption')).toMatch(/^no look is due; /)
+      expect(detailOf(report, 'consumption')).toMatch(/^no poll is due; /)
     })
 
     test('do not hide behind a worker that has not begun', async () => {
       const { needs } = await anIdleWorker(backend, { idleMs: 0 })
-      expect(detailOf(await healthOf(needs, null, LIMITS), 'consumption')).toMatch(/^No looks are being made: the worker has not begun/)
+      expect(detailOf(await healthOf(needs, null, LIMITS), 'consumption')).toMatch(/^No polls are being made: the worker has not begun/)
     })
 
     test('are no fault of a worker that cannot store what polls bring: that is the fault, with what to do', async () => {
-      const { needs, looks } = await anIdleWorker(backend, { idleMs: 0 })
+      const { needs, polls } = await anIdleWorker(backend, { idleMs: 0 })
       const error = new TrackerError('NOT_PERMITTED', 'permission denied for table delivery_poll at postgres://worker:hunter2@db/x')
       const writes = { failing: () => ({ since: new Date(Date.now() - 90_000), error }) }
-      const report = await healthOf({ ...needs, writes }, looks, LIMITS)
+      const report = await healthOf({ ...needs, writes }, polls, LIMITS)
       expect(report.ok).toBe(false)
       expect(wrongIn(report)).toEqual(['writes'])
       expect(detailOf(report, 'writes')).toMatch(/^The database has refused what polls brought for 9\d s: permission denied for table/)
@@ -113,8 +113,8 @@ describeQueues((backend) => {
     })
 
     test('do not hide behind a worker whose queue has stopped from inside', async () => {
-      const { needs, looks } = await anIdleWorker(backend, { idleMs: 0 })
-      const stopped = { ...looks, isRunning: () => false }
+      const { needs, polls } = await anIdleWorker(backend, { idleMs: 0 })
+      const stopped = { ...polls, isRunning: () => false }
       expect(detailOf(await healthOf(needs, stopped, LIMITS), 'consumption')).toMatch(/^This worker takes nothing .*Restart this worker/)
     })
   })
@@ -145,7 +145,7 @@ describe('what does not stop the work is a warning', () => {
     const address = { url: created.url, name: 'none', prefix: 'bull' }
     await migrateQueueSchema(created.url)
     const now = new Date()
-    const looks = {
+    const polls = {
       ...{ isRunning: () => true, startedAt: now, lastActiveAt: () => now },
       locks: () => ({ lost: 2, found: 1, lastLostAt: new Date(now.getTime() - 30_000) }),
     }
@@ -153,15 +153,15 @@ describe('what does not stop the work is a warning', () => {
       ...{ database, queue: aQueue(address), now: () => now, eventLoop: { longestMs: () => 9_000 }, ...WELL, worker: REFUSED },
       clock: { ...createDatabaseClock(database.pool), differenceMs: () => -45_000, waitedMs: () => 1_200 },
     }
-    const report = await healthOf(needs, looks, LIMITS)
+    const report = await healthOf(needs, polls, LIMITS)
     expect(report.ok).toBe(true)
     const warned = report.checks.filter(({ warning }) => warning === true)
     expect(warned.map(({ name, detail }) => [name, detail])).toEqual([
       ['apps', 'This worker leaves apps to others: hr: credentials (40096 it is credentials)'],
-      ['overdue', expect.stringMatching(/^2 looks are overdue, the oldest by 60\d s$/)],
+      ['overdue', expect.stringMatching(/^2 polls are overdue, the oldest by 60\d s$/)],
       [
         'blind gaps',
-        expect.stringMatching(/^1 tasks ended in the last 24 hours .* at 20\S+Z; 1 open tasks had no good look for more than 3600 s/),
+        expect.stringMatching(/^1 tasks ended in the last 24 hours .* at 20\S+Z; 1 open tasks had no successful poll for more than 3600 s/),
       ],
       ['clock', "45 s behind the database's"],
       ['event loop', 'blocked for 9000 ms at most in the last minute'],
@@ -187,7 +187,7 @@ describe('what does not stop the work is a warning', () => {
     const database = openDatabase(url.href)
     onTestFinished(() => database.close())
     const clock = createDatabaseClock(database.pool)
-    const asked = { database, patienceMs: 5_000 }
+    const asked = { database, timeoutMs: 5_000 }
     const readOnly = {
       name: 'database',
       detail: expect.stringContaining('takes no writes'),
@@ -201,7 +201,7 @@ describe('what does not stop the work is a warning', () => {
 /** Of the four: one ended with nothing known, one is open and was not seen for hours; none of the two is late. */
 const BLIND = `
   UPDATE delivery_task SET status = 'expired', reason_code = 'never_observed', next_poll_at = NULL, finished_at = now() WHERE task_id = '1';
-  UPDATE delivery_task SET sent_at = now() - interval '5 hours', adopted_at = now() - interval '5 hours', next_poll_at = now() WHERE task_id = '2'`
+  UPDATE delivery_task SET sent_at = now() - interval '5 hours', scheduled_at = now() - interval '5 hours', next_poll_at = now() WHERE task_id = '2'`
 
 describe('the schema', () => {
   test('of an older version says what to run, of a newer one that this worker must be upgraded', async () => {
@@ -262,18 +262,18 @@ async function anIdleWorker(backend: Backend, { idleMs }: { readonly idleMs: num
   const database = openDatabase(created.url)
   onTestFinished(() => database.close())
   const address = backend.address()
-  const looks = aWorker(address)
-  await until(() => looks.isRunning(), { what: 'the worker runs' })
+  const polls = aWorker(address)
+  await until(() => polls.isRunning(), { what: 'the worker runs' })
   const now = (): Date => new Date(Date.now() + idleMs)
   const clock = createDatabaseClock(database.pool)
   await clock.measure()
   const needs = { database, queue: aQueue(address), now, clock, eventLoop: { longestMs: () => 0 }, ...WELL }
-  return { needs, looks, databaseUrl: created.url }
+  return { needs, polls, databaseUrl: created.url }
 }
 
 function lateTasks(count: number, lateSeconds: number): string {
   return `SELECT track_delivery(task_id => n::text) FROM generate_series(1, ${count}) AS n;
-    UPDATE delivery_task SET adopted_at = now(), next_poll_at = now() - make_interval(secs => ${lateSeconds})`
+    UPDATE delivery_task SET scheduled_at = now(), next_poll_at = now() - make_interval(secs => ${lateSeconds})`
 }
 
 async function schemaOf(databaseUrl: string) {

@@ -8,17 +8,17 @@ import { until } from '../support/wait.ts'
 import { aRunningWorker, type Running } from './support.ts'
 
 describePromtool("the page of a worker, by Prometheus' own checker", () => {
-  test('is clean after real looks', async () => {
+  test('is clean after real polls', async () => {
     const { page } = await afterLooks()
     expect(promtool(['check', 'metrics'], { input: page })).toEqual({ status: 0, output: '' })
   })
 
   test.each([
-    ['a counter without _total', '# HELP looks Looks.\n# TYPE looks counter\nlooks 1\n'],
+    ['a counter without _total', '# HELP polls Polls.\n# TYPE polls counter\nlooks 1\n'],
     ['a metric without help', '# TYPE looks_total counter\nlooks_total 1\n'],
     ['a unit that is abbreviated', '# HELP lag_ms Lag.\n# TYPE lag_ms gauge\nlag_ms 1\n'],
   ])('%s would be found', (_, page) => {
-    expect(promtool(['check', 'metrics'], { input: page })).toMatchObject({ status: 3, output: expect.stringMatching(/^(looks|lag)/) })
+    expect(promtool(['check', 'metrics'], { input: page })).toMatchObject({ status: 3, output: expect.stringMatching(/^(polls|lag)/) })
   })
 })
 
@@ -105,7 +105,7 @@ describe('the gauges', () => {
     expect(gauges.blind).toMatchObject({ ended: 2 })
   })
 
-  test('a task is overdue a minute after its look was due', async () => {
+  test('a task is overdue a minute after its poll was due', async () => {
     const gauges = await gaugesAfter(
       `SELECT track_delivery(task_id => n::text) FROM generate_series(1, 3) AS n;
        UPDATE delivery_task SET next_poll_at = now() - make_interval(secs => task_id::integer * 30)`,
@@ -124,7 +124,7 @@ async function gaugesAfter(sql: string) {
   return readGauges(database, new Map([['hr', 100]]), 3_600_000)
 }
 
-/** A task of one reader from its first look to its end. */
+/** A task of one reader from its first poll to its end. */
 async function afterLooks(): Promise<{ page: string; running: Running }> {
   const running = await aRunningWorker(undefined, { monthlyCallBudget: 4_000 })
   const sentAt = Date.now()
@@ -145,7 +145,7 @@ async function afterLooks(): Promise<{ page: string; running: Running }> {
   const page = await until(
     async () => {
       const now = await running.worker.metrics()
-      // The row is written before its look is counted.
+      // The row is written before its poll is counted.
       return /status="complete"} 1$/m.test(now) && /^dingtalk_delivery_recipients_read_total/m.test(now) && now
     },
     { what: 'the task has ended' },

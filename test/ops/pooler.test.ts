@@ -2,12 +2,12 @@ import { Client } from 'pg'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { parseConfig } from '../../src/app/config/config.ts'
 import { createTracker } from '../../src/index.ts'
+import { diagnose } from '../../src/ops/doctor.ts'
 import { createLogger } from '../../src/ops/logger.ts'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { knownMigrations } from '../../src/store/migrations.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
-import { diagnose } from '../../src/ops/doctor.ts'
 import { createWorker } from '../../src/worker.ts'
 import { type ApiPageServer, startApiPageServer } from '../support/api-page-server.ts'
 import { describePgBouncer, type PgBouncer, startPgBouncer } from '../support/pgbouncer.ts'
@@ -63,7 +63,7 @@ describePgBouncer('behind PgBouncer in transaction mode, with its defaults', () 
       await execute(ownersUrl, 'DELETE FROM bullmq.job')
       await execute(
         ownersUrl,
-        "UPDATE delivery_task SET next_poll_at = clock_timestamp() - interval '1 hour' WHERE status = 'tracking' AND adopted_at IS NOT NULL",
+        "UPDATE delivery_task SET next_poll_at = clock_timestamp() - interval '1 hour' WHERE status = 'tracking' AND scheduled_at IS NOT NULL",
       )
       const polledAgain = (): boolean => [...server.tasks.keys()].every((id) => (server.calls.get(id) ?? 0) > (callsBefore.get(id) ?? 0))
       await until(polledAgain, { what: `all are polled after the queue was wiped for time ${round}` })

@@ -1,9 +1,9 @@
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseConfig } from '../../src/app/config/config.ts'
-import { type Database, openDatabase } from '../../src/store/prisma.ts'
 import { rightsCheck } from '../../src/ops/checks/database.ts'
 import { diagnose } from '../../src/ops/doctor.ts'
+import { type Database, openDatabase } from '../../src/store/prisma.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { giveRights, urlAs } from '../support/roles.ts'
 import { until } from '../support/wait.ts'
@@ -26,7 +26,7 @@ afterAll(async () => {
   await created.drop()
 })
 
-const check = () => rightsCheck({ database: worker, patienceMs: 10_000 })
+const check = () => rightsCheck({ database: worker, timeoutMs: 10_000 })
 
 /** What `delivery_worker` was given, as PostgreSQL keeps it: `INSERT ON TABLE delivery_task`. */
 const GIVEN = `

@@ -37,7 +37,7 @@ const ofAdapter = (adapter: string): Direction[] => {
 const DIRECTIONS: readonly Direction[] = [
   {
     file: 'src/core/a.ts',
-    refused: ['../service/look.ts', '../config.ts', '../store/x.ts', 'node:fs', 'fs', 'zod'],
+    refused: ['../service/poll.ts', '../config.ts', '../store/x.ts', 'node:fs', 'fs', 'zod'],
     allowed: ['./plan.ts'],
   },
   {
@@ -74,13 +74,17 @@ const DIRECTIONS: readonly Direction[] = [
   },
   {
     file: 'src/rates/a.ts',
-    refused: ['../queue/x.ts', '../wiring.ts', '../service/look.ts', 'bullmq'],
+    refused: ['../queue/x.ts', '../wiring.ts', '../service/poll.ts', 'bullmq'],
     allowed: ['../core/errors.ts', '../store/load-tasks.ts', './b.ts'],
   },
-  { file: 'src/app/config/config.ts', refused: ['./service/look.ts', './wiring.ts', './cli/main.ts'], allowed: ['./core/errors.ts', 'zod'] },
-  { file: 'src/config/a.ts', refused: ['../service/look.ts', '../wiring.ts', '../cli/main.ts'], allowed: ['../core/errors.ts', 'zod'] },
-  { file: 'src/wiring.ts', refused: ['./cli/main.ts'], allowed: ['./service/look.ts', './store/x.ts', './wiring/journal.ts'] },
-  { file: 'src/wiring/a.ts', refused: ['../cli/main.ts'], allowed: ['../service/look.ts', '../queue/x.ts', '../logger.ts'] },
+  {
+    file: 'src/app/config/config.ts',
+    refused: ['./service/poll.ts', './wiring.ts', './cli/main.ts'],
+    allowed: ['./core/errors.ts', 'zod'],
+  },
+  { file: 'src/config/a.ts', refused: ['../service/poll.ts', '../wiring.ts', '../cli/main.ts'], allowed: ['../core/errors.ts', 'zod'] },
+  { file: 'src/wiring.ts', refused: ['./cli/main.ts'], allowed: ['./service/poll.ts', './store/x.ts', './wiring/events.ts'] },
+  { file: 'src/wiring/a.ts', refused: ['../cli/main.ts'], allowed: ['../service/poll.ts', '../queue/x.ts', '../logger.ts'] },
   {
     file: 'src/cli/a.ts',
     refused: ['../service/x.ts'],
@@ -91,7 +95,7 @@ const DIRECTIONS: readonly Direction[] = [
     refused: ['../../service/x.ts'],
     allowed: ['../../wiring.ts', '../b.ts'],
   },
-  { file: 'test/a.ts', refused: [], allowed: ['../src/store/x.ts', '../src/service/look.ts', '../src/cli/main.ts', 'undici'] },
+  { file: 'test/a.ts', refused: [], allowed: ['../src/store/x.ts', '../src/service/poll.ts', '../src/cli/main.ts', 'undici'] },
 ]
 
 interface Offence {
@@ -103,9 +107,9 @@ interface Offence {
 const IMPORTS = 'eslint(no-restricted-imports)'
 
 const OFFENCES: readonly Offence[] = [
-  { file: 'src/http/type-import.ts', code: "import type { Look } from '../service/look.ts'\nexport type A = Look", rule: IMPORTS },
-  { file: 'src/http/lazy-import.ts', code: "export const load = () => import('../service/look.ts')", rule: IMPORTS },
-  { file: 'src/http/bare-import.ts', code: "import '../service/look.ts'", rule: IMPORTS },
+  { file: 'src/http/type-import.ts', code: "import type { Poll } from '../service/poll.ts'\nexport type A = Poll", rule: IMPORTS },
+  { file: 'src/http/lazy-import.ts', code: "export const load = () => import('../service/poll.ts')", rule: IMPORTS },
+  { file: 'src/http/bare-import.ts', code: "import '../service/poll.ts'", rule: IMPORTS },
 
   { file: 'src/http/env.ts', code: "export const port = process.env['PORT']", rule: 'eslint(no-restricted-properties)' },
   { file: 'src/wiring/env.ts', code: 'const { env } = process\nexport const all = env', rule: 'eslint(no-restricted-properties)' },

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import type { Answer, TaskKey } from '../../src/domain/delivery.ts'
-import type { AppGate, LookTimers, Timer } from '../../src/polling/ports.ts'
 import { PROBLEM_CODES, PROBLEM_RULES } from '../../src/domain/problems.ts'
 import type { TrackRequest } from '../../src/intake/track-request.ts'
-import { adopt } from '../../src/polling/schedule-tasks.ts'
 import { createPermits, type Permits } from '../../src/polling/permits.ts'
 import { type PollDeps, poll } from '../../src/polling/poll.ts'
+import type { PollTimers, RateLimiter, Timer } from '../../src/polling/ports.ts'
 import { reconcile } from '../../src/polling/reconcile.ts'
+import { schedule } from '../../src/polling/schedule-tasks.ts'
 import { createWorkerScope } from '../../src/polling/worker-scope.ts'
 import { createWriteBreaker } from '../../src/polling/write-breaker.ts'
 import { createMemoryGate, createMemoryStore, type MemoryStore } from '../support/memory-store.ts'
@@ -48,24 +48,24 @@ type Server = (query: { readonly taskId: string; readonly agentId: string }, at:
 const WORKER_PROBLEMS = PROBLEM_CODES.filter((code) => PROBLEM_RULES[code].scope === 'worker')
 
 /** A worker in memory: the use cases, a store, a gate and a clock that the test moves. */
-function aWorldOf(server: Server, permitsOf: (gate: AppGate) => Permits | null = () => null) {
+function aWorldOf(server: Server, permitsOf: (gate: RateLimiter) => Permits | null = () => null) {
   const clock = { now: SENT }
   const now = (): Date => clock.now
   const gate = createMemoryGate(now, { resume: (lifted) => void store.resume(lifted) })
   const store: MemoryStore = createMemoryStore(now, (app, agentId) => gate.scopesOf(app, agentId ?? AGENT_ID))
-  const journal = notes()
+  const events = notes()
   const timers = someTimers()
   const calls: Call[] = []
   const onRefundFailed = (error: unknown): void => expect.fail(`a refund failed: ${String(error)}`)
   const worker = createWorkerScope({
-    ...{ workerId: 'w1', apps: ['default'], timing: TIMING, now, journal, beatEveryMs: 10_000, probeLeaseMs: 60_000 },
+    ...{ workerId: 'w1', apps: ['default'], timing: TIMING, now, events, beatEveryMs: 10_000, probeLeaseMs: 60_000 },
     book: {
       ...aBook(),
       recovered: async (app) => void store.resume({ app, scope: 'worker', problems: WORKER_PROBLEMS, agentId: null }),
     },
   })
   const deps: PollDeps = {
-    ...{ store, gate, scopes: gate, journal, now, worker, timing: TIMING },
+    ...{ store, gate, scopes: gate, events, now, worker, timing: TIMING },
     writes: createWriteBreaker({ now, onFailed: (error) => expect.fail(`a write failed: ${String(error)}`) }),
     digest: (salt, name) => `${salt}/${name}`,
     permits: permitsOf(gate) ?? createPermits({ gate, limitsOf: () => LIMITS, now, maxWaiting: 25, onRefundFailed }),
@@ -78,8 +78,8 @@ function aWorldOf(server: Server, permitsOf: (gate: AppGate) => Permits | null =
     },
   }
   return {
-    ...{ clock, store, journal, timers, calls, deps, worker },
-    adopt: (given: Pick<LookTimers, 'set' | 'restore'> = timers) => adopt({ ...deps, store, timers: given }),
+    ...{ clock, store, events, timers, calls, deps, worker },
+    schedule: (given: Pick<PollTimers, 'set' | 'restore'> = timers) => schedule({ ...deps, store, timers: given }),
     reconcile: () => reconcile({ ...deps, store, old: someOldDetails(), timers, graceMs: 60_000 }),
   }
 }
@@ -89,24 +89,24 @@ const aWorld = (readAtMinute: number) =>
 
 /** Lets the timer ring until the task is over. */
 async function ringOn(world: ReturnType<typeof aWorld>, first: Timer): Promise<void> {
-  let at: Date | null = first.look.at
+  let at: Date | null = first.poll.at
   while (at !== null) {
     world.clock.now = at
     const result = await poll(world.deps, first.key, SIGNAL)
-    at = result.kind === 'again' ? result.look.at : null
+    at = result.kind === 'again' ? result.poll.at : null
   }
 }
 
 async function aTrackedTask(readAtMinute: number) {
   const world = aWorld(readAtMinute)
   await world.store.track([request(1)])
-  await world.adopt()
+  await world.schedule()
   const [first] = world.timers.timers
   if (first === undefined) throw new Error('no timer was set')
   return { world, first }
 }
 
-test('a task that nobody reads gets all its looks, the last one in the last percent of the day, and expires', async () => {
+test('a task that nobody reads gets all its polls, the last one in the last percent of the day, and expires', async () => {
   const { world, first } = await aTrackedTask(NEVER)
   await ringOn(world, first)
   expect(await world.store.load(keyOf(1))).toMatchObject({ status: 'expired', reason: { code: 'window_over' } })
@@ -114,7 +114,7 @@ test('a task that nobody reads gets all its looks, the last one in the last perc
   expect(world.calls.at(-1)?.at.getTime()).toBeGreaterThan(minutesLater(24 * 60 * 0.99).getTime())
 })
 
-test('a task whose only person reads completes with the look that sees it', async () => {
+test('a task whose only person reads completes with the poll that sees it', async () => {
   const { world, first } = await aTrackedTask(300)
   await ringOn(world, first)
   expect(await world.store.load(keyOf(1))).toMatchObject({ status: 'complete' })
@@ -125,15 +125,15 @@ test('a task whose only person reads completes with the look that sees it', asyn
 
 test('one look at a time is recorded, however many ring at once', async () => {
   const { world, first } = await aTrackedTask(NEVER)
-  world.clock.now = first.look.at
+  world.clock.now = first.poll.at
   await world.deps.writes.answer(async () => 'stored', SIGNAL)
   const results = await Promise.all(Array.from({ length: 10 }, () => poll(world.deps, first.key, SIGNAL)))
   expect(world.store.looksOf(first.key)).toHaveLength(1)
   expect(new Set(results.map((result) => JSON.stringify(result))).size).toBe(1)
-  expect(world.journal.lines.filter((line) => line.endsWith('stored'))).toHaveLength(1)
+  expect(world.events.lines.filter((line) => line.endsWith('stored'))).toHaveLength(1)
 })
 
-test('after an outage of half a day the missed looks are one, and after a longer one the task is ended', async () => {
+test('after an outage of half a day the missed polls are one, and after a longer one the task is ended', async () => {
   const { world } = await aTrackedTask(NEVER)
   world.clock.now = minutesLater(12 * 60)
   expect(await world.reconcile()).toMatchObject({ added: 1, ended: 0 })
@@ -154,7 +154,7 @@ const BEGINNINGS = [0, 3, 12, 23.5]
 
 /** Takes a call when it is free, without waiting for real time. Notes what is granted and given back. */
 function permitsWithoutWaiting(tally: { calls: number }) {
-  return (gate: AppGate): Permits => {
+  return (gate: RateLimiter): Permits => {
     const { refund } = gate
     gate.refund = async (app, month, calls) => {
       tally.calls -= calls
@@ -187,7 +187,7 @@ function badWorkerOf({ deps }: ReturnType<typeof aWorldOf>, { code, calls }: Bad
       apps: ['default'],
       timing: TIMING,
       now: deps.now,
-      journal: deps.journal,
+      events: deps.events,
       beatEveryMs: 10_000,
       probeLeaseMs: 60_000,
     },
@@ -206,22 +206,22 @@ async function aDay(server: Server, requests: readonly TrackRequest[] = HEALTHY.
   const world = aWorldOf(server, permitsWithoutWaiting(tally))
   const bad = isBad === undefined ? null : badWorkerOf(world, isBad)
   const due = new Map<string, { readonly key: TaskKey; readonly at: Date }>()
-  const set = (timers: readonly Timer[]): void => timers.forEach(({ key, look }) => void due.set(key.taskId, { key, at: look.at }))
+  const set = (timers: readonly Timer[]): void => timers.forEach(({ key, poll }) => void due.set(key.taskId, { key, at: poll.at }))
   const timers = {
     set: async (given: readonly Timer[]) => set(given),
     restore: async (given: readonly Timer[]) => (set(given), NOTHING_RESTORED),
   }
   await world.store.track(requests)
-  await world.adopt(timers)
+  await world.schedule(timers)
   for (let fired = 0; due.size > 0; fired++) {
     if (fired > 20_000) expect.fail('the day does not end')
     const [next] = [...due.values()].toSorted((a, b) => a.at.getTime() - b.at.getTime())
     if (next === undefined) break
     world.clock.now = new Date(Math.max(world.clock.now.getTime(), next.at.getTime()))
     const result = await poll(bad !== null && fired % 2 === 0 ? bad.deps : world.deps, next.key, SIGNAL)
-    if (result.kind === 'again') due.set(next.key.taskId, { key: next.key, at: result.look.at })
+    if (result.kind === 'again') due.set(next.key.taskId, { key: next.key, at: result.poll.at })
     else due.delete(next.key.taskId)
-    await world.adopt(timers)
+    await world.schedule(timers)
   }
   const of = (taskId: number | string): Call[] => world.calls.filter((call) => call.taskId === String(taskId))
   return {
@@ -336,7 +336,7 @@ test('a wrong agent id of the app, from the first poll on: its pair is paused, n
   const day = await aDay((_query, at) => (at < hour(6) ? refused('400002', at) : good(at)))
   for (const id of HEALTHY) expect(await day.task(id)).toMatchObject({ status: 'expired', reason: { code: 'window_over' } })
   expect(day.calls.filter(({ isGood }) => !isGood).length).toBeLessThanOrEqual(HEALTHY.length + 5)
-  expect(day.journal.lines.filter((line) => line.startsWith('paused'))).toEqual(['paused default: parameters'])
+  expect(day.events.lines.filter((line) => line.startsWith('paused'))).toEqual(['paused default: parameters'])
 })
 
 test.each(['40096', 'invalidClientIdOrSecret', 'UNKNOWN_APP', 'PRIVATE_ADDRESS'])(

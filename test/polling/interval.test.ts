@@ -41,7 +41,7 @@ test('work that takes longer than the pause never runs twice at once', async () 
   const { starts, state, work, onError } = someWork(3_000)
   const interval = startInterval(1_000, work, onError)
   for (let i = 0; i < 50; i++) {
-    interval.poke()
+    interval.runNow()
     await vi.advanceTimersByTimeAsync(100)
   }
   expect(state.most).toBe(1)
@@ -61,11 +61,11 @@ test('a failure is told and does not end it', async () => {
   await interval.stop()
 })
 
-test('a poke does not wait for the pause to end, and many are one', async () => {
+test('a runNow does not wait for the pause to end, and many are one', async () => {
   const { starts, work, onError } = someWork()
   const interval = startInterval(1_000, work, onError)
   await vi.advanceTimersByTimeAsync(200)
-  for (let i = 0; i < 10; i++) interval.poke()
+  for (let i = 0; i < 10; i++) interval.runNow()
   await vi.advanceTimersByTimeAsync(900)
   expect(starts).toEqual([0, 200])
   await vi.advanceTimersByTimeAsync(200)
@@ -77,9 +77,9 @@ test('stopping waits for the run that is under way, and nothing runs afterwards'
   const { starts, state, work, onError } = someWork(500)
   const interval = startInterval(100, work, onError)
   await vi.advanceTimersByTimeAsync(100)
-  interval.poke()
+  interval.runNow()
   const stopped = interval.stop()
-  interval.poke()
+  interval.runNow()
   expect(state.running).toBe(1)
   await vi.advanceTimersByTimeAsync(500)
   await stopped

@@ -1,7 +1,7 @@
 import { getEventListeners, setMaxListeners } from 'node:events'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { AppLimits, WantedCalls } from '../../src/polling/ports.ts'
 import { createPermits, type Permit, type PermitsOptions } from '../../src/polling/permits.ts'
+import type { AppLimits, WantedCalls } from '../../src/polling/ports.ts'
 import { aGate, aProblem, grantAll, granted } from './support.ts'
 
 beforeEach(() => {
@@ -13,7 +13,7 @@ afterEach(() => {
 
 const TEN_A_SECOND: AppLimits = { callsPerSecond: 10, monthlyBudget: null }
 const NEVER = new AbortController().signal
-// As the worker does with its own: every look that runs listens.
+// As the worker does with its own: every poll that runs listens.
 setMaxListeners(0, NEVER)
 const deadline = (minute: number): Date => new Date(minute * 60_000)
 const ordinary = { app: 'default', deadlineAt: deadline(0), last: false, reserved: false, forced: false }
@@ -38,7 +38,7 @@ function grants() {
   }
 }
 
-test('calls are as far apart as the gate says, and looks of one tick share a reservation', async () => {
+test('calls are as far apart as the gate says, and polls of one tick share a reservation', async () => {
   const gate = aGate(grantAll)
   const permits = permitsWith(gate)
   const { order, note } = grants()
@@ -64,7 +64,7 @@ test('a busy app is asked for again after the time that the gate names', async (
   expect(order).toEqual(['a@400 granted'])
 })
 
-test('last looks go first, nearest deadline first, and then the others in the order of their coming', async () => {
+test('final polls go first, nearest deadline first, and then the others in the order of their coming', async () => {
   const permits = permitsWith(aGate(grantAll))
   const { order, note } = grants()
   void note('first', permits.take(ordinary, NEVER))
@@ -75,7 +75,7 @@ test('last looks go first, nearest deadline first, and then the others in the or
   expect(order.map((each) => each.split('@')[0])).toEqual(['nearer deadline', 'later deadline', 'first', 'second'])
 })
 
-test('a last look that comes late takes the next free call of those that wait', async () => {
+test('a final poll that comes late takes the next free call of those that wait', async () => {
   const permits = permitsWith(aGate(grantAll, granted({ ordinary: 1, firstInMs: 100 })))
   const { order, note } = grants()
   for (const name of ['a', 'b']) void note(name, permits.take(ordinary, NEVER))
@@ -85,7 +85,7 @@ test('a last look that comes late takes the next free call of those that wait', 
   expect(order).toEqual(['a@0 granted', 'last@100 granted', 'b@200 granted'])
 })
 
-test('a second of ordinary looks may wait; the others are sent away to times one call apart', async () => {
+test('a second of ordinary polls may wait; the others are sent away to times one call apart', async () => {
   const permits = permitsWith(aGate({ kind: 'busy', forMs: 60_000 }))
   const from = Date.now()
   const taken = Array.from({ length: 14 }, () => permits.take(ordinary, NEVER))
@@ -104,7 +104,7 @@ test('times of the backlog begin anew once it is over', async () => {
   expect(permit).toEqual({ kind: 'backlog', until: new Date(Date.now() + 1_000) })
 })
 
-test('a last look is not sent away while ordinary ones fill the line: one of those makes room', async () => {
+test('a final poll is not sent away while ordinary ones fill the line: one of those makes room', async () => {
   const permits = permitsWith(aGate({ kind: 'busy', forMs: 500 }, grantAll), { maxWaiting: 3 })
   const { order, note } = grants()
   for (const name of ['a', 'b', 'c']) void note(name, permits.take(ordinary, NEVER))
@@ -113,7 +113,7 @@ test('a last look is not sent away while ordinary ones fill the line: one of tho
   expect(order).toEqual(['c@0 backlog', 'last@500 granted', 'a@600 granted', 'b@700 granted'])
 })
 
-test('last looks beyond the share of the worker do not queue up behind the ordinary ones that were sent away', async () => {
+test('final polls beyond the share of the worker do not queue up behind the ordinary ones that were sent away', async () => {
   const permits = permitsWith(aGate({ kind: 'busy', forMs: 600_000 }), { maxWaiting: 2 })
   const from = Date.now()
   for (let i = 0; i < 1_000; i++) void permits.take(ordinary, NEVER)
@@ -122,7 +122,7 @@ test('last looks beyond the share of the worker do not queue up behind the ordin
   expect(permit).toEqual({ kind: 'backlog', until: new Date(from + 200) })
 })
 
-test('of too many last looks the one with the farthest deadline is sent away', async () => {
+test('of too many final polls the one with the farthest deadline is sent away', async () => {
   const permits = permitsWith(aGate({ kind: 'busy', forMs: 600_000 }), { maxWaiting: 1 })
   const far = permits.take(last(9), NEVER)
   void permits.take(last(1), NEVER)
@@ -254,7 +254,7 @@ function slow<Gate extends PermitsOptions['gate']>(gate: Gate): Gate {
   }
 }
 
-test('a last look that comes while ordinary ones are refused for the budget is not refused with them', async () => {
+test('a final poll that comes while ordinary ones are refused for the budget is not refused with them', async () => {
   const gate = aGate((wanted) => (wanted.reserved > 0 ? granted({ reserved: wanted.reserved }) : BUDGET))
   const permits = permitsWith(slow(gate))
   const { order, note } = grants()
@@ -286,7 +286,7 @@ test('an aborted signal takes nothing', async () => {
   expect(gate.asked).toEqual([])
 })
 
-test('no listener stays on the signal, however a look left the line', async () => {
+test('no listener stays on the signal, however a poll left the line', async () => {
   const stop = new AbortController()
   const gate = aGate(grantAll, new Error('away'), PAUSED)
   const permits = permitsWith(gate, { maxWaiting: 2 })

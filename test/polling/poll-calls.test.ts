@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Answer } from '../../src/domain/delivery.ts'
-import { jitterOf, lastLookAt } from '../../src/domain/poll-times.ts'
+import { finalPollTime, jitterOf } from '../../src/domain/poll-times.ts'
 import type { Permit } from '../../src/polling/permits.ts'
 import { poll } from '../../src/polling/poll.ts'
 import { aProblem, aScene, aTask, type Given, GRANTED, refused, SENT, type StoredTask, said, someScopes, TIMING } from './support.ts'
@@ -8,7 +8,7 @@ import { aProblem, aScene, aTask, type Given, GRANTED, refused, SENT, type Store
 const SIGNAL = new AbortController().signal
 const task = aTask()
 const due = task.nextPollAt ?? SENT
-const lastAt = lastLookAt(task.deadlineAt, TIMING, jitterOf(task.key))
+const lastAt = finalPollTime(task.deadlineAt, TIMING, jitterOf(task.key))
 const later = (at: Date, ms: number): Date => new Date(at.getTime() + ms)
 const PERMISSION = aProblem('60011')
 const paused = (until: Date): Permit => ({ kind: 'paused', until, problem: PERMISSION })
@@ -150,13 +150,13 @@ describe('permits', () => {
 
   test('a final poll has three calls, and the deadline ends the task', async () => {
     const scene = aScene(aTask({ nextPollAt: lastAt, finalCalls: 3, calls: 3 }), { now: lastAt })
-    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', look: { at: task.deadlineAt, last: true } })
+    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: task.deadlineAt, last: true } })
     expect([scene.calls(), scene.requests]).toEqual([0, []])
   })
 
   test('a task that has used up its calls waits for its final poll, which keeps its own', async () => {
     const scene = aScene(aTask({ calls: 27 }), { now: due })
-    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', look: { at: lastAt, last: true } })
+    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: lastAt, last: true } })
     expect(scene.rows.row()).toMatchObject({ nextPollAt: lastAt, delay: { code: 'calls_used_up', detail: { calls: 27 } } })
     scene.now = lastAt
     await poll(scene.deps, task.key, SIGNAL)
@@ -178,7 +178,7 @@ describe('an attempt that made no call', () => {
 
   test('without an agent id the task waits a quarter of an hour, alone', async () => {
     const scene = uncalled('NO_AGENT_ID', { scopes: { ...someScopes(due), agentId: null } })
-    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', look: { at: later(due, 15 * 60_000), last: false } })
+    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: later(due, 15 * 60_000), last: false } })
     expect(scene.scopes.calls).toEqual(['refund default 2026-11 1'])
     expect(scene.rows.row()?.problem?.code).toBe('no_agent_id')
   })

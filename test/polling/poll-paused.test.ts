@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import type { Answer } from '../../src/domain/delivery.ts'
+import { finalPollTime, jitterOf } from '../../src/domain/poll-times.ts'
 import type { Problem } from '../../src/domain/problems.ts'
 import type { DelayReason } from '../../src/domain/reasons.ts'
-import { jitterOf, lastLookAt } from '../../src/domain/poll-times.ts'
 import { poll } from '../../src/polling/poll.ts'
 import { aProblem, aScene, aTask, keyOf, refused, SENT, type StoredTask, someScopes, TIMING } from './support.ts'
 
 const SIGNAL = new AbortController().signal
 const task = aTask()
 const due = task.nextPollAt ?? SENT
-const lastAt = lastLookAt(task.deadlineAt, TIMING, jitterOf(task.key))
+const lastAt = finalPollTime(task.deadlineAt, TIMING, jitterOf(task.key))
 const later = (at: Date, ms: number): Date => new Date(at.getTime() + ms)
 const pausedBy = (scope: 'app' | 'pair' | 'worker', { code, detail }: Problem, until: Date): DelayReason => ({
   code: 'paused',
@@ -22,11 +22,11 @@ describe('what only this worker cannot do', () => {
 
   test('is handed to another worker within a second, and leaves nothing with the task', async () => {
     const scene = aScene(task, { now: due, answer: refusal(due), calls: 0, served: true })
-    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', look: { at: later(due, 1_000), last: false } })
+    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: later(due, 1_000), last: false } })
     expect(scene.rows.row()).toEqual(task)
     expect(scene.worker.problems()).toMatchObject({ default: { code: 'credentials' } })
     // The tasks that come to it next are handed on without an attempt.
-    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', look: { at: later(due, 1_000), last: false } })
+    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: later(due, 1_000), last: false } })
     expect([scene.calls(), scene.rows.row()]).toEqual([1, task])
   })
 
@@ -36,7 +36,7 @@ describe('what only this worker cannot do', () => {
     expect(scene.rows.row()?.problem?.code).toBe('credentials')
     scene.now = later(due, 1_000)
     const at = later(due, 60_000 + 15_000 * jitterOf(task.key))
-    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', look: { at, last: false } })
+    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at, last: false } })
     expect(scene.rows.row()?.delay).toEqual(pausedBy('worker', aProblem('invalidClientIdOrSecret'), later(due, 60_000)))
     expect(scene.calls()).toBe(1)
   })
@@ -76,7 +76,7 @@ describe('what only this worker cannot do', () => {
     const scene = aScene(aTask({ nextPollAt: lastAt }), { now: later(lastAt, -120_000), served: true })
     for (let i = 0; i < 3; i++) await scene.worker.failed('default', aProblem('40096'))
     scene.now = lastAt
-    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', look: { at: later(lastAt, 1_000), last: true } })
+    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: later(lastAt, 1_000), last: true } })
     expect(scene.calls()).toBe(0)
   })
 
@@ -85,7 +85,7 @@ describe('what only this worker cannot do', () => {
     await scene.worker.failed('default', aProblem('40096'))
     scene.now = later(due, 60_000)
     const leave = scene.writes.enter()
-    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', look: { at: later(scene.now, 100), last: false } })
+    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: later(scene.now, 100), last: false } })
     leave?.()
     await poll(scene.deps, task.key, SIGNAL)
     expect(scene.calls()).toBe(1)
@@ -105,7 +105,7 @@ describe('a paused pair of app and agent id', () => {
     ] as const) {
       const scene = aScene(inPause(until, { goodPolls }), { now: due })
       const at = later(until, behindMs + 15_000 * jitterOf(task.key))
-      expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', look: { at, last: false } })
+      expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at, last: false } })
       expect(scene.rows.row()?.delay).toEqual(pausedBy('pair', AGENT, until))
       expect([scene.calls(), scene.scopes.calls]).toEqual([0, []])
     }

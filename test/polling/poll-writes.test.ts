@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { TrackerError } from '../../src/domain/errors.ts'
-import type { LookPlan } from '../../src/domain/plan.ts'
+import type { WritePlan } from '../../src/domain/plan.ts'
 import { poll } from '../../src/polling/poll.ts'
 import { aScene, aTask, keyOf, type Rows, refused, SENT } from './support.ts'
 
@@ -15,7 +15,7 @@ describe('a database that refuses writes', () => {
   test('the answer is kept and stored later, and DingTalk is not asked again', async () => {
     const scene = aScene(task, { now: due })
     let attempts = 0
-    const store = { ...scene.rows, apply: (plan: LookPlan) => (++attempts < 4 ? away() : scene.rows.apply(plan)) }
+    const store = { ...scene.rows, apply: (plan: WritePlan) => (++attempts < 4 ? away() : scene.rows.apply(plan)) }
     expect(await poll({ ...scene.deps, store }, task.key, SIGNAL)).toMatchObject({ kind: 'again' })
     expect([scene.calls(), attempts, scene.rows.row()?.goodPolls]).toEqual([1, 4, 1])
   })
@@ -29,7 +29,7 @@ describe('a database that refuses writes', () => {
       first.failed = resolve
     })
     let isDown = true
-    const store = { ...scene.rows, apply: (plan: LookPlan) => (isDown ? (first.failed(), away()) : scene.rows.apply(plan)) }
+    const store = { ...scene.rows, apply: (plan: WritePlan) => (isDown ? (first.failed(), away()) : scene.rows.apply(plan)) }
     const kept = poll({ ...scene.deps, store }, task.key, SIGNAL)
     await hasFailed
     await Promise.resolve()
@@ -47,7 +47,7 @@ describe('a database that refuses writes', () => {
     for (const other of others) scene.rows.put(other)
     const results = await Promise.all([task, ...others].map(({ key }) => poll(scene.deps, key, SIGNAL)))
     expect(scene.calls()).toBe(1)
-    expect(results.slice(1)).toEqual(others.map(() => ({ kind: 'again', look: { at: later(due, 100), last: false } })))
+    expect(results.slice(1)).toEqual(others.map(() => ({ kind: 'again', poll: { at: later(due, 100), last: false } })))
     await Promise.all(others.map(({ key }) => poll(scene.deps, key, SIGNAL)))
     expect(scene.calls()).toBe(4)
   })
@@ -80,10 +80,10 @@ describe('a database that refuses writes', () => {
     const other = aTask({ key: keyOf(2) })
     const scene = aScene(task, { now: due })
     scene.rows.put(other)
-    const poison = (plan: LookPlan) =>
+    const poison = (plan: WritePlan) =>
       plan.key.taskId === '2' ? scene.rows.apply(plan) : Promise.reject(new RangeError('value out of range'))
     const deps = { ...scene.deps, store: { ...scene.rows, apply: poison } }
-    expect(await poll(deps, task.key, SIGNAL)).toEqual({ kind: 'again', look: { at: later(due, 30 * 60_000), last: false } })
+    expect(await poll(deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: later(due, 30 * 60_000), last: false } })
     expect(scene.rows.row()).toMatchObject({ pollNo: 0, calls: 1, delay: { code: 'write_refused', detail: null } })
     expect(scene.notes.lines).toEqual(['failed: storing an answer, which is given up,', 'delayed: write_refused'])
     await poll(deps, other.key, SIGNAL)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
+import { finalPollTime, jitterOf } from '../../src/domain/poll-times.ts'
 import type { Problem } from '../../src/domain/problems.ts'
 import type { DelayReason } from '../../src/domain/reasons.ts'
-import { jitterOf, lastLookAt } from '../../src/domain/poll-times.ts'
 import type { Permit } from '../../src/polling/permits.ts'
 import { poll } from '../../src/polling/poll.ts'
 import { aProblem, aScene, aTask, GRANTED, keyOf, minutesLater, refused, SENT, said, someRows, TIMING } from './support.ts'
@@ -9,7 +9,7 @@ import { aProblem, aScene, aTask, GRANTED, keyOf, minutesLater, refused, SENT, s
 const SIGNAL = new AbortController().signal
 const task = aTask()
 const due = task.nextPollAt ?? SENT
-const lastAt = lastLookAt(task.deadlineAt, TIMING, jitterOf(task.key))
+const lastAt = finalPollTime(task.deadlineAt, TIMING, jitterOf(task.key))
 const later = (at: Date, ms: number): Date => new Date(at.getTime() + ms)
 const backlog = (until: Date): Permit => ({ kind: 'backlog', until })
 const PERMISSION = aProblem('60011')
@@ -36,9 +36,9 @@ test.each(['complete', 'expired', 'stopped', 'cancelled'] as const)('a task that
   expect(scene.rows.row()).toMatchObject({ status, reason: AS_IT_WAS })
 })
 
-test('a timer that rings too early sleeps on until the look is due', async () => {
+test('a timer that fires too early sleeps on until the poll is due', async () => {
   const scene = aScene(task, { now: later(due, -1_000) })
-  expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', look: { at: due, last: false } })
+  expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: due, last: false } })
   expect(scene.calls()).toBe(0)
 })
 
@@ -51,7 +51,7 @@ test('it rests before it is set again, so that a clock that is ahead does not ma
   const closing = new AbortController()
   const resting = poll(scene.deps, task.key, closing.signal)
   closing.abort()
-  expect(await resting).toEqual({ kind: 'again', look: { at: due, last: false } })
+  expect(await resting).toEqual({ kind: 'again', poll: { at: due, last: false } })
 })
 
 test('a few milliseconds early is due', async () => {
@@ -113,16 +113,16 @@ test('a good answer is stored, costs no statement for what is known already, and
   const result = await poll(scene.deps, task.key, SIGNAL)
   const row = scene.rows.row()
   expect(row).toMatchObject({ pollNo: 1, goodPolls: 1, status: 'tracking' })
-  expect(result).toEqual({ kind: 'again', look: { at: row?.nextPollAt, last: false } })
+  expect(result).toEqual({ kind: 'again', poll: { at: row?.nextPollAt, last: false } })
   expect([scene.scopes.calls, scene.book.calls]).toEqual([[], []])
-  expect(scene.notes.lines).toEqual(['looked observed stored'])
+  expect(scene.notes.lines).toEqual(['polled observed stored'])
 })
 
 test('the answer that accounts for everybody completes the task', async () => {
   const scene = aScene(task, { now: due, answer: said({ read: ['ann'] }, due) })
   expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'done' })
   expect(scene.rows.row()).toMatchObject({ status: 'complete', nextPollAt: null })
-  expect(scene.notes.lines).toEqual(['looked observed stored', 'ended complete all_read'])
+  expect(scene.notes.lines).toEqual(['polled observed stored', 'ended complete all_read'])
 })
 
 test('the agent id of the task is asked with', async () => {
@@ -140,10 +140,10 @@ test('of two looks at once one is recorded, and the other takes over what that o
   const results = await Promise.all([poll(scene.deps, task.key, SIGNAL), poll(scene.deps, task.key, SIGNAL)])
   expect(scene.rows.plans).toHaveLength(1)
   expect(results[1]).toEqual(results[0])
-  expect(scene.notes.lines).toEqual(['looked observed stored', 'looked observed stale'])
+  expect(scene.notes.lines).toEqual(['polled observed stored', 'polled observed stale'])
 })
 
-test('a look that comes late after another one ended the task is over', async () => {
+test('a poll that comes late after another one ended the task is over', async () => {
   const scene = aScene(task, { now: due })
   const api: typeof scene.deps.api = {
     async sendResult() {
@@ -155,20 +155,20 @@ test('a look that comes late after another one ended the task is over', async ()
   expect(scene.rows.row()).toMatchObject({ status: 'complete', pollNo: 1 })
 })
 
-test('a paused app puts the look off with the reason, a little spread', async () => {
+test('a paused app puts the poll off with the reason, a little spread', async () => {
   const until = later(due, 600_000)
   const scene = aScene(task, { now: due, permit: paused(until) })
   const at = later(until, 15_000 + 15_000 * jitterOf(task.key))
-  expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', look: { at, last: false } })
+  expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at, last: false } })
   expect(scene.rows.row()).toMatchObject({ nextPollAt: at, delay: pausedBy('app', PERMISSION, until), pollNo: 0 })
   expect(scene.notes.lines).toEqual(['delayed: paused'])
   expect(scene.calls()).toBe(0)
 })
 
-test('without budget the look waits for the next planned one', async () => {
+test('without budget the poll waits for the next planned one', async () => {
   const scene = aScene(task, { now: due, permit: budget(NEXT_MONTH) })
   const result = await poll(scene.deps, task.key, SIGNAL)
-  expect(result).toMatchObject({ kind: 'again', look: { last: false } })
+  expect(result).toMatchObject({ kind: 'again', poll: { last: false } })
   const row = scene.rows.row()
   expect(row?.delay).toEqual({ code: 'call_budget', detail: BUDGET })
   expect(row?.nextPollAt?.getTime()).toBeGreaterThan(due.getTime())
@@ -178,18 +178,18 @@ test('without budget the look waits for the next planned one', async () => {
 test('a short wait in line is not written down', async () => {
   const until = later(due, 2_000)
   const scene = aScene(task, { now: due, permit: backlog(until) })
-  expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', look: { at: until, last: false } })
+  expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: until, last: false } })
   expect(scene.rows.row()).toEqual(task)
 })
 
 test('a long wait in line is written down, so that it does not look like a lost timer', async () => {
   const until = later(due, 120_000)
   const scene = aScene(task, { now: due, permit: backlog(until) })
-  expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', look: { at: until, last: false } })
+  expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: until, last: false } })
   expect(scene.rows.row()).toMatchObject({ nextPollAt: until, delay: { code: 'call_rate', detail: null } })
 })
 
-test('a look that is put off too late sleeps as the other one decided', async () => {
+test('a poll that is put off too late sleeps as the other one decided', async () => {
   const scene = aScene(task, { now: due, permit: paused(later(due, 600_000)) })
   const elsewhere = later(due, 300_000)
   const permits: typeof scene.deps.permits = {
@@ -198,7 +198,7 @@ test('a look that is put off too late sleeps as the other one decided', async ()
       return paused(later(due, 600_000))
     },
   }
-  expect(await poll({ ...scene.deps, permits }, task.key, SIGNAL)).toEqual({ kind: 'again', look: { at: elsewhere, last: false } })
+  expect(await poll({ ...scene.deps, permits }, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: elsewhere, last: false } })
   expect(scene.notes.lines).toEqual([])
 })
 
@@ -208,18 +208,18 @@ const hindrances: ReadonlyArray<[string, (until: Date) => Permit]> = [
   ['a used-up budget', budget],
 ]
 
-test.each(hindrances)('%s never puts a task off past its guaranteed last look', async (_name, permit) => {
+test.each(hindrances)('%s never puts a task off past its guaranteed final poll', async (_name, permit) => {
   const now = later(lastAt, -1_000)
   const scene = aScene(aTask({ nextPollAt: now }), { now, permit: permit(NEXT_MONTH) })
-  expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', look: { at: lastAt, last: true } })
+  expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: lastAt, last: true } })
 })
 
-test.each(hindrances)('%s does not stop the last look from being tried again until the deadline', async (_name, permit) => {
+test.each(hindrances)('%s does not stop the final poll from being tried again until the deadline', async (_name, permit) => {
   const scene = aScene(aTask({ nextPollAt: lastAt }), { now: lastAt, permit: permit(NEXT_MONTH) })
   const tries: number[] = []
   for (let result = await poll(scene.deps, task.key, SIGNAL); result.kind === 'again'; result = await poll(scene.deps, task.key, SIGNAL)) {
-    expect(result.look.last).toBe(true)
-    scene.now = result.look.at
+    expect(result.poll.last).toBe(true)
+    scene.now = result.poll.at
     tries.push(task.deadlineAt.getTime() - scene.now.getTime())
   }
   expect(tries.at(-1)).toBe(0)
@@ -233,14 +233,14 @@ test.each([
   ['a good answer', (now: Date) => said({ unread: ['ann'] }, now)],
   ['a penalty until the week after', (now: Date) => refused('90018', now, '限制将在 2026-12-03 00:01:03 结束')],
   ['an outage', (now: Date) => refused('HTTP_502', now)],
-])('after %s in the last minutes the timer rings at the deadline at the latest', async (_name, answerAt) => {
+])('after %s in the last minutes the timer fires at the deadline at the latest', async (_name, answerAt) => {
   const now = later(task.deadlineAt, -2_000)
   const scene = aScene(aTask({ nextPollAt: now, pollNo: 23, goodPolls: 23 }), { now, answer: answerAt(now) })
   const result = await poll(scene.deps, task.key, SIGNAL)
-  expect(result.kind === 'again' ? result.look.at.getTime() : Number.NaN).toBeLessThanOrEqual(task.deadlineAt.getTime())
+  expect(result.kind === 'again' ? result.poll.at.getTime() : Number.NaN).toBeLessThanOrEqual(task.deadlineAt.getTime())
 })
 
-test('a database that is away rejects, so that the timer rings again', async () => {
+test('a database that is away rejects, so that the timer fires again', async () => {
   const scene = aScene(task, { now: due })
   const store = { ...someRows(task), load: () => Promise.reject(new Error('no database')) }
   await expect(poll({ ...scene.deps, store }, task.key, SIGNAL)).rejects.toThrow('no database')
@@ -260,7 +260,7 @@ test('an abort rejects and records nothing', async () => {
   expect(scene.rows.row()).toEqual(task)
 })
 
-test('a task that nobody has planned yet is looked at all the same', async () => {
+test('a task that nobody has planned yet is polled at all the same', async () => {
   const scene = aScene(aTask({ nextPollAt: null }), { now: minutesLater(1) })
   await poll(scene.deps, task.key, SIGNAL)
   expect(scene.rows.row()?.pollNo).toBe(1)
@@ -273,7 +273,7 @@ test('somebody is erased while DingTalk is asked: the answer is planned again wi
   const store = {
     ...scene.rows,
     async apply(plan: Parameters<typeof scene.rows.apply>[0]) {
-      if (plan.believes.erasureNo === 1) return scene.rows.apply(plan)
+      if (plan.expected.erasureNo === 1) return scene.rows.apply(plan)
       staleWrites++
       scene.rows.put(aTask({ erasureNo: 1, erasures: [bob] }))
       return 'stale' as const
@@ -282,10 +282,10 @@ test('somebody is erased while DingTalk is asked: the answer is planned again wi
   expect(await poll({ ...scene.deps, store }, task.key, SIGNAL)).toMatchObject({ kind: 'again' })
   expect([scene.calls(), staleWrites]).toEqual([1, 1])
   expect(scene.rows.plans.map((plan) => plan.changed.map(({ userId }) => userId))).toEqual([['ann', 'anonymous:1']])
-  expect(scene.notes.lines).toEqual(['looked observed stored'])
+  expect(scene.notes.lines).toEqual(['polled observed stored'])
 })
 
-test('somebody who was erased and is named in a task that came in later goes before the look', async () => {
+test('somebody who was erased and is named in a task that came in later goes before the poll', async () => {
   const ann = { salt: 's', digest: 's/ann', pseudonym: 'anonymous:1' }
   const scene = aScene(aTask({ erasureNo: 1, erasures: [ann] }), { now: due })
   const store = {

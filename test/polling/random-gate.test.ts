@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ScopeReport } from '../../src/domain/plan.ts'
-import type { AppGate, ScopeReports } from '../../src/polling/ports.ts'
 import { problemOf } from '../../src/domain/problems.ts'
-import { createAppGate } from '../../src/store/rate-limiter.ts'
+import type { RateLimiter, ScopeReports } from '../../src/polling/ports.ts'
+import { createRateLimiter } from '../../src/store/rate-limiter.ts'
 import { openTestStore, type TestStore } from '../store/support/database.ts'
 import { createMemoryGate } from '../support/memory-store.ts'
 
@@ -63,7 +63,7 @@ const aStep: fc.Arbitrary<Step> = fc.oneof(
 )
 
 /** What a gate decides, without the times that it names. */
-async function decided(gate: AppGate & ScopeReports, app: string, step: Step, requestedAt: Date): Promise<unknown> {
+async function decided(gate: RateLimiter & ScopeReports, app: string, step: Step, requestedAt: Date): Promise<unknown> {
   switch (step.does) {
     case 'fail': {
       const problem = problemOf({ code: step.code, message: 'no', requestId: null }, AGENT_ID)
@@ -86,7 +86,7 @@ async function decided(gate: AppGate & ScopeReports, app: string, step: Step, re
 }
 
 test('the gate in memory decides as the one on PostgreSQL, whatever comes in which order', async () => {
-  const [memory, postgres] = [createMemoryGate(() => new Date()), createAppGate(db)]
+  const [memory, postgres] = [createMemoryGate(() => new Date()), createRateLimiter(db)]
   let day = 0
   await fc.assert(
     fc.asyncProperty(fc.array(aStep, { minLength: 1, maxLength: 14 }), async (steps) => {

@@ -32,29 +32,29 @@ function aWorld(tasks: readonly StoredTask[], now: Date) {
     async overdue(before: Date, limit: number, after: Timer | null): Promise<Timer[]> {
       asked.push({ before, limit })
       const from = after === null ? 0 : overdue.findIndex((each) => each.key.taskId === after.key.taskId) + 1
-      return overdue.filter((each) => each.look.at < before).slice(from, from + limit)
+      return overdue.filter((each) => each.poll.at < before).slice(from, from + limit)
     },
   }
   const timers = someTimers()
-  const journal = notes()
+  const events = notes()
   return {
     rows,
     timers,
-    journal,
+    events,
     asked,
     store,
-    deps: { store, old: someOldDetails(), timers, timing: TIMING, graceMs: GRACE_MS, now: () => now, journal },
+    deps: { store, old: someOldDetails(), timers, timing: TIMING, graceMs: GRACE_MS, now: () => now, events },
   }
 }
 
-test('a task whose look is overdue gets its timer back', async () => {
+test('a task whose poll is overdue gets its timer back', async () => {
   const world = aWorld([aTask()], minutesLater(30))
   expect(await reconcile(world.deps)).toEqual({ ...NOTHING_RESTORED, added: 1, ended: 0 })
   expect(world.timers.timers.map((timer) => timer.key)).toEqual([aTask().key])
-  expect(world.journal.lines).toEqual(['reconciled {"added":1,"replaced":0,"moved":0,"left":0,"ended":0}'])
+  expect(world.events.lines).toEqual(['reconciled {"added":1,"replaced":0,"moved":0,"left":0,"ended":0}'])
 })
 
-test('a look is given the grace before its timer is doubted', async () => {
+test('a poll is given the grace before its timer is doubted', async () => {
   const task = aTask({ nextPollAt: minutesLater(10) })
   const world = aWorld([task], minutesLater(11))
   await reconcile(world.deps)
@@ -66,7 +66,7 @@ test('a timer that waits already is nothing to tell', async () => {
   const world = aWorld([aTask()], minutesLater(30))
   const timers = { restore: async () => ({ ...NOTHING_RESTORED, left: 1 }) }
   expect(await reconcile({ ...world.deps, timers })).toEqual({ ...NOTHING_RESTORED, left: 1, ended: 0 })
-  expect(world.journal.lines).toEqual([])
+  expect(world.events.lines).toEqual([])
 })
 
 test('a task past its deadline is ended with the reason, and gets no timer', async () => {
@@ -80,7 +80,7 @@ test('a task past its deadline is ended with the reason, and gets no timer', asy
     reason: { code: 'never_observed', detail: { because: { problem: { code: 'outage', detail: { said: 'HTTP_502' } } } } },
     nextPollAt: null,
   })
-  expect(world.journal.lines).toContain('ended expired never_observed')
+  expect(world.events.lines).toContain('ended expired never_observed')
 })
 
 test('tasks past their deadline are ended also while the queue is away', async () => {
@@ -95,7 +95,7 @@ test('tasks past their deadline are ended also while the queue is away', async (
   expect(over.map(({ key }) => world.rows.row(key)?.status)).toEqual(over.map(() => 'expired'))
 })
 
-test('what ended or was looked at meanwhile is left as it is', async () => {
+test('what ended or was polled at meanwhile is left as it is', async () => {
   const [gone, ended] = [aTask({ key: keyOf(1) }), aTask({ key: keyOf(2) })]
   const world = aWorld([gone, ended], gone.deadlineAt)
   world.rows.put(aTask({ key: keyOf(2), status: 'complete', nextPollAt: null }))
@@ -104,12 +104,12 @@ test('what ended or was looked at meanwhile is left as it is', async () => {
   expect(world.rows.row(keyOf(2))?.status).toBe('complete')
 })
 
-test('a late look that another worker records meanwhile wins over the end', async () => {
+test('a late poll that another worker records meanwhile wins over the end', async () => {
   const task = aTask()
   const world = aWorld([task], task.deadlineAt)
   const store = { ...world.store, end: async () => 'stale' as const }
   expect(await reconcile({ ...world.deps, store })).toEqual({ ...NOTHING_RESTORED, ended: 0 })
-  expect(world.journal.lines).toEqual([])
+  expect(world.events.lines).toEqual([])
 })
 
 test('a backlog is worked off in bounded pages, each task once', async () => {
@@ -147,7 +147,7 @@ test('while another worker is at it, nothing happens', async () => {
   const world = aWorld([aTask()], minutesLater(30))
   expect(await reconcile({ ...world.deps, store: { ...world.store, exclusively: async () => null } })).toBeNull()
   expect(world.asked).toEqual([])
-  expect(world.journal.lines).toEqual([])
+  expect(world.events.lines).toEqual([])
 })
 
 test('a task whose every poll was refused until its deadline is stopped, with the refusal', async () => {
@@ -156,7 +156,7 @@ test('a task whose every poll was refused until its deadline is stopped, with th
   const world = aWorld([task], task.deadlineAt)
   expect(await reconcile(world.deps)).toEqual({ ...NOTHING_RESTORED, ended: 1 })
   expect(world.rows.row()).toMatchObject({ status: 'stopped', reason: aProblem('400002') })
-  expect(world.journal.lines).toContain('ended stopped parameters')
+  expect(world.events.lines).toContain('ended stopped parameters')
 })
 
 test('a task that DingTalk refuses is not ended before its deadline', async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { ResumedTask, Resuming } from '../../src/polling/ports.ts'
-import type { TaskRates } from '../../src/report/rates.ts'
 import { resumeApp, resumeTask } from '../../src/polling/resume-use.ts'
+import type { TaskRates } from '../../src/report/rates.ts'
 import { aTask } from '../cli/support.ts'
 
 const task = aTask()

@@ -7,9 +7,9 @@ const DAY_MS = 86_400_000
 const daysBefore = (days: number): Date => new Date(SENT.getTime() - days * DAY_MS)
 
 async function retained(old: ReturnType<typeof someOldDetails>, retention: Partial<Retention>, now = () => SENT) {
-  const journal = notes()
-  await retain({ store: old.store, retention: { ...old.retention, ...retention }, now, journal })
-  return journal.lines
+  const events = notes()
+  await retain({ store: old.store, retention: { ...old.retention, ...retention }, now, events })
+  return events.lines
 }
 
 test('names go by the age of the task, totals later, digests after a day', async () => {
@@ -52,11 +52,11 @@ test('a pass ends after a few seconds, however slow the database is', async () =
 
 test('the reconciler does it, after what is due, and only the worker that reconciles', async () => {
   const old = someOldDetails({ names: 3 })
-  const journal = notes()
+  const events = notes()
   const store = { ...someRows(), overdue: async () => [], exclusively }
-  const deps = { store, old, timers: someTimers(), timing: TIMING, graceMs: 60_000, now: () => SENT, journal }
+  const deps = { store, old, timers: someTimers(), timing: TIMING, graceMs: 60_000, now: () => SENT, events }
   await reconcile({ ...deps, store: { ...store, exclusively: async () => null } })
   expect(old.left.names).toBe(3)
   expect(await reconcile(deps)).toEqual({ ...NOTHING_RESTORED, ended: 0 })
-  expect([old.left.names, journal.lines]).toEqual([0, ['retained 3 0']])
+  expect([old.left.names, events.lines]).toEqual([0, ['retained 3 0']])
 })

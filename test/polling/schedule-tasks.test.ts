@@ -1,25 +1,25 @@
 import { expect, test } from 'vitest'
 import type { TaskKey } from '../../src/domain/delivery.ts'
-import type { DeliveryStore, Scheduled, Unplanned } from '../../src/polling/ports.ts'
 import { timingOf } from '../../src/domain/poll-times.ts'
-import { adopt } from '../../src/polling/schedule-tasks.ts'
+import type { DeliveryStore, Scheduled, Unplanned } from '../../src/polling/ports.ts'
+import { schedule } from '../../src/polling/schedule-tasks.ts'
 import { keyOf, minutesLater, notes, SENT, someTimers, TIMING } from './support.ts'
 
-/** Tasks that came in through the doors and that no worker has planned yet. */
+/** Tasks that came in through the ways to enqueue and that no worker has planned yet. */
 function newcomers(count: number, columns: Partial<Unplanned> = {}) {
   const unplanned = new Map<string, Unplanned>()
   const task = (key: TaskKey): Unplanned => ({ key, sentAt: SENT, sentAtGiven: true, resumed: false, ...columns })
   for (let i = 1; i <= count; i++) unplanned.set(String(i), task(keyOf(i)))
-  const store: Pick<DeliveryStore, 'adopt' | 'unadopt'> = {
-    async adopt(plan, limit) {
+  const store: Pick<DeliveryStore, 'schedule' | 'unschedule'> = {
+    async schedule(plan, limit) {
       const claimed = [...unplanned.values()].slice(0, limit)
       for (const { key } of claimed) unplanned.delete(key.taskId)
       return claimed.map((each): Scheduled => {
         const { deadlineAt, first } = plan(each)
-        return { key: each.key, deadlineAt, look: first, resumed: each.resumed }
+        return { key: each.key, deadlineAt, poll: first, resumed: each.resumed }
       })
     },
-    async unadopt(keys: readonly TaskKey[]) {
+    async unschedule(keys: readonly TaskKey[]) {
       for (const key of keys) unplanned.set(key.taskId, task(key))
     },
   }
@@ -29,53 +29,53 @@ function newcomers(count: number, columns: Partial<Unplanned> = {}) {
 test('every new task gets one timer, in bounded batches', async () => {
   const { store, left } = newcomers(1_200)
   const timers = someTimers()
-  const journal = notes()
-  expect(await adopt({ store, timers, timing: TIMING, now: () => SENT, journal })).toBe(1_200)
+  const events = notes()
+  expect(await schedule({ store, timers, timing: TIMING, now: () => SENT, events })).toBe(1_200)
   expect(timers.batches).toEqual([500, 500, 200])
   expect(new Set(timers.timers.map((timer) => timer.key.taskId)).size).toBe(1_200)
   expect(left()).toBe(0)
-  expect(journal.lines).toEqual(['adopted 500', 'adopted 500', 'adopted 200'])
+  expect(events.lines).toEqual(['scheduled 500', 'scheduled 500', 'scheduled 200'])
 })
 
 test('nothing new is nothing to do', async () => {
   const timers = someTimers()
-  const journal = notes()
-  expect(await adopt({ store: newcomers(0).store, timers, timing: TIMING, now: () => SENT, journal })).toBe(0)
+  const events = notes()
+  expect(await schedule({ store: newcomers(0).store, timers, timing: TIMING, now: () => SENT, events })).toBe(0)
   expect(timers.batches).toEqual([])
-  expect(journal.lines).toEqual([])
+  expect(events.lines).toEqual([])
 })
 
 test('a queue that refuses gives the tasks back, and the next call takes them', async () => {
   const { store, left } = newcomers(700)
   const timers = someTimers()
-  const deps = { store, timing: TIMING, now: () => SENT, journal: notes() }
+  const deps = { store, timing: TIMING, now: () => SENT, events: notes() }
   const refusing = { ...timers, set: () => Promise.reject(new Error('no queue')) }
-  await expect(adopt({ ...deps, timers: refusing })).rejects.toThrow('no queue')
+  await expect(schedule({ ...deps, timers: refusing })).rejects.toThrow('no queue')
   expect(left()).toBe(700)
-  expect(await adopt({ ...deps, timers })).toBe(700)
+  expect(await schedule({ ...deps, timers })).toBe(700)
   expect(new Set(timers.timers.map((timer) => timer.key.taskId)).size).toBe(700)
 })
 
 test('why the queue refused is told even when the tasks cannot be given back', async () => {
   const { store } = newcomers(1)
-  const deps = { timing: TIMING, now: () => SENT, journal: notes() }
-  const broken = { ...store, unadopt: () => Promise.reject(new Error('no database either')) }
-  const refusal = adopt({ ...deps, store: broken, timers: { ...someTimers(), set: () => Promise.reject(new Error('no queue')) } })
+  const deps = { timing: TIMING, now: () => SENT, events: notes() }
+  const broken = { ...store, unschedule: () => Promise.reject(new Error('no database either')) }
+  const refusal = schedule({ ...deps, store: broken, timers: { ...someTimers(), set: () => Promise.reject(new Error('no queue')) } })
   await expect(refusal).rejects.toThrow('no queue')
 })
 
-test('a task that is sent too long ago rings at once, and is ended then', async () => {
+test('a task that is sent too long ago fires at once, and is ended then', async () => {
   const now = new Date(SENT.getTime() + 30 * 3_600_000)
   const timers = someTimers()
-  await adopt({ store: newcomers(1).store, timers, timing: TIMING, now: () => now, journal: notes() })
-  expect(timers.timers[0]?.look.at).toEqual(now)
+  await schedule({ store: newcomers(1).store, timers, timing: TIMING, now: () => now, events: notes() })
+  expect(timers.timers[0]?.poll.at).toEqual(now)
 })
 
 test('a task that was brought forward is polled at once, whatever its plan says, and its timer is moved rather than set', async () => {
   const now = minutesLater(60)
   const timers = someTimers()
-  await adopt({ store: newcomers(2, { resumed: true }).store, timers, timing: TIMING, now: () => now, journal: notes() })
-  expect(timers.moved.map(({ key, look }) => [key.taskId, look])).toEqual([
+  await schedule({ store: newcomers(2, { resumed: true }).store, timers, timing: TIMING, now: () => now, events: notes() })
+  expect(timers.moved.map(({ key, poll }) => [key.taskId, poll])).toEqual([
     ['1', { at: now, last: false }],
     ['2', { at: now, last: false }],
   ])
@@ -85,22 +85,22 @@ test('a task that was brought forward is polled at once, whatever its plan says,
 test('in the last minutes that poll is the final one', async () => {
   const now = minutesLater(24 * 60 - 4)
   const timers = someTimers()
-  await adopt({ store: newcomers(1, { resumed: true }).store, timers, timing: TIMING, now: () => now, journal: notes() })
-  expect(timers.moved[0]?.look).toEqual({ at: now, last: true })
+  await schedule({ store: newcomers(1, { resumed: true }).store, timers, timing: TIMING, now: () => now, events: notes() })
+  expect(timers.moved[0]?.poll).toEqual({ at: now, last: true })
 })
 
 test('a queue that cannot move the timers is told, and the tasks are given back', async () => {
   const { store, left } = newcomers(3, { resumed: true })
   const timers = { ...someTimers(), restore: () => Promise.reject(new Error('no queue')) }
-  await expect(adopt({ store, timers, timing: TIMING, now: () => SENT, journal: notes() })).rejects.toThrow('no queue')
+  await expect(schedule({ store, timers, timing: TIMING, now: () => SENT, events: notes() })).rejects.toThrow('no queue')
   expect(left()).toBe(3)
 })
 
 test('a task whose send time was assumed is planned for that', async () => {
   const plan = async (sentAtGiven: boolean): Promise<Date | undefined> => {
     const timers = someTimers()
-    await adopt({ store: newcomers(1, { sentAtGiven }).store, timers, timing: ASSUMED_DIFFERS, now: () => SENT, journal: notes() })
-    return timers.timers[0]?.look.at
+    await schedule({ store: newcomers(1, { sentAtGiven }).store, timers, timing: ASSUMED_DIFFERS, now: () => SENT, events: notes() })
+    return timers.timers[0]?.poll.at
   }
   expect(await plan(true)).not.toEqual(await plan(false))
 })

@@ -1,26 +1,26 @@
 import { readAnswer } from '../../src/domain/answer.ts'
 import type { Answer, Refusal, TaskKey, TaskScopes } from '../../src/domain/delivery.ts'
 import type { ScopeReport, TaskUpdate } from '../../src/domain/plan.ts'
-import { type LookPlan, planStart } from '../../src/domain/plan.ts'
+import { planStart, type WritePlan } from '../../src/domain/plan.ts'
+import { timingOf } from '../../src/domain/poll-times.ts'
+import { type Problem, problemOf } from '../../src/domain/problems.ts'
+import type { EndReason } from '../../src/domain/reasons.ts'
+import type { Permit, PermitRequest } from '../../src/polling/permits.ts'
+import type { PollDeps } from '../../src/polling/poll.ts'
 import type {
-  AppGate,
   AppLimits,
   DeliveryStore,
-  Journal,
+  EventLog,
   Lease,
   LoadedTask,
-  LookTimers,
+  PollTimers,
+  RateLimiter,
   Reservation,
   Restored,
   ScopeReports,
   Timer,
   WantedCalls,
 } from '../../src/polling/ports.ts'
-import { type Problem, problemOf } from '../../src/domain/problems.ts'
-import type { EndReason } from '../../src/domain/reasons.ts'
-import { timingOf } from '../../src/domain/poll-times.ts'
-import type { Permit, PermitRequest } from '../../src/polling/permits.ts'
-import type { PollDeps } from '../../src/polling/poll.ts'
 import { createWorkerScope, type WorkerScope } from '../../src/polling/worker-scope.ts'
 import { createWriteBreaker, type WriteBreaker } from '../../src/polling/write-breaker.ts'
 
@@ -89,14 +89,14 @@ export const exclusively = <T>(work: (lease: Lease) => Promise<T>): Promise<T | 
 export interface Rows extends Pick<DeliveryStore, 'load' | 'apply' | 'end' | 'delay' | 'rename'> {
   put(task: StoredTask): void
   row(key?: TaskKey): StoredTask | undefined
-  readonly plans: readonly LookPlan[]
+  readonly plans: readonly WritePlan[]
 }
 
 const idOf = ({ app, taskId }: TaskKey): string => `${app}/${taskId}`
 
 export function someRows(...tasks: readonly StoredTask[]): Rows {
   const rows = new Map(tasks.map((task) => [idOf(task.key), task]))
-  const plans: LookPlan[] = []
+  const plans: WritePlan[] = []
   function change(key: TaskKey, pollNo: number, update: (task: StoredTask) => StoredTask): 'stored' | 'stale' {
     const task = rows.get(idOf(key))
     if (task === undefined || task.status !== 'tracking' || task.pollNo !== pollNo) return 'stale'
@@ -112,12 +112,12 @@ export function someRows(...tasks: readonly StoredTask[]): Rows {
       return rows.get(idOf(key)) ?? null
     },
     async apply(plan) {
-      const stored = change(plan.key, plan.believes.pollNo, (task) => ({ ...withUpdate(task, plan.task), pollNo: plan.poll.pollNo }))
+      const stored = change(plan.key, plan.expected.pollNo, (task) => ({ ...withUpdate(task, plan.task), pollNo: plan.poll.pollNo }))
       if (stored === 'stored') plans.push(plan)
       return stored
     },
-    async end(key, believes, update) {
-      return change(key, believes.pollNo, (task) => withUpdate(task, update))
+    async end(key, expected, update) {
+      return change(key, expected.pollNo, (task) => withUpdate(task, update))
     },
     rename: async () => undefined,
     async delay(key, expected, { reason: delay, ...columns }) {
@@ -127,7 +127,7 @@ export function someRows(...tasks: readonly StoredTask[]): Rows {
 }
 
 /** What was journaled, one text a line. */
-export interface Notes extends Journal {
+export interface Notes extends EventLog {
   readonly lines: readonly string[]
 }
 
@@ -136,8 +136,8 @@ export function notes(): Notes {
   return {
     lines,
     tracked: ({ key, isNew }) => void lines.push(`tracked ${key.taskId} ${isNew}`),
-    adopted: ({ tasks }) => void lines.push(`adopted ${tasks}`),
-    looked: ({ plan, stored }) => void lines.push(`looked ${plan.poll.outcome} ${stored}`),
+    scheduled: ({ tasks }) => void lines.push(`scheduled ${tasks}`),
+    polled: ({ plan, stored }) => void lines.push(`polled ${plan.poll.outcome} ${stored}`),
     ended: ({ status, reason }) => void lines.push(`ended ${status} ${reason?.code}`),
     delayed: ({ reason, problem }) =>
       void lines.push(`delayed: ${[reason?.code, problem?.code].filter((code) => code !== undefined).join(', ')}`),
@@ -152,7 +152,7 @@ export function notes(): Notes {
 }
 
 /** What was told about scopes, and what was given back, as texts. */
-export interface ScopeCalls extends Pick<AppGate, 'refund'>, ScopeReports {
+export interface ScopeCalls extends Pick<RateLimiter, 'refund'>, ScopeReports {
   readonly calls: readonly string[]
   readonly reports: readonly ScopeReport[]
 }
@@ -241,20 +241,20 @@ export const GRANTED: Permit = { kind: 'granted', month: '2026-11' }
 export function aScene(task: StoredTask, given: Given): Scene {
   const rows = someRows(task)
   const scopes = someScopeCalls(given.scopes)
-  const journal = notes()
+  const events = notes()
   const book = aBook({ served: given.served ?? false })
   const requests: PermitRequest[] = []
   let calls = 0
   const clock = { now: given.now }
   const now = (): Date => clock.now
   const worker = createWorkerScope({
-    ...{ workerId: 'w1', apps: ['default'], book, timing: TIMING, now, journal },
+    ...{ workerId: 'w1', apps: ['default'], book, timing: TIMING, now, events },
     ...{ beatEveryMs: 10_000, probeLeaseMs: 60_000 },
   })
   const writes = createWriteBreaker({ now, pauseMs: 1, maxPauseMs: 5, onFailed: () => undefined })
   const scene: Scene = {
     ...{ rows, scopes, book, worker, writes, requests },
-    notes: journal,
+    notes: events,
     get now() {
       return clock.now
     },
@@ -263,7 +263,7 @@ export function aScene(task: StoredTask, given: Given): Scene {
     },
     calls: () => calls,
     deps: {
-      ...{ store: rows, gate: scopes, scopes, worker, writes, timing: TIMING, journal, now },
+      ...{ store: rows, gate: scopes, scopes, worker, writes, timing: TIMING, events, now },
       digest: (salt, name) => `${salt}/${name}`,
       permits: {
         async take(request) {
@@ -351,7 +351,7 @@ export function someOldDetails({ names = 0, tasks = 0 } = {}) {
 }
 
 /** Timers that only note what they were asked for. `moved`: those that were put right rather than set. */
-export function someTimers(): LookTimers & { readonly timers: Timer[]; readonly batches: number[]; readonly moved: Timer[] } {
+export function someTimers(): PollTimers & { readonly timers: Timer[]; readonly batches: number[]; readonly moved: Timer[] } {
   const timers: Timer[] = []
   const batches: number[] = []
   const moved: Timer[] = []
@@ -375,5 +375,5 @@ export function someTimers(): LookTimers & { readonly timers: Timer[]; readonly 
 }
 
 export function overdueTask(task: LoadedTask): Timer {
-  return { key: task.key, deadlineAt: task.deadlineAt, look: { at: task.nextPollAt ?? task.deadlineAt, last: false } }
+  return { key: task.key, deadlineAt: task.deadlineAt, poll: { at: task.nextPollAt ?? task.deadlineAt, last: false } }
 }

@@ -9,15 +9,15 @@ const REFUSED = aProblem('60020', 'request ip=203.0.113.7')
 function aWorker({ served = false } = {}) {
   const clock = { now: SENT }
   const book = aBook({ served })
-  const journal = notes()
+  const events = notes()
   const worker = createWorkerScope({
-    ...{ workerId: 'w1', apps: ['default', 'other'], book, timing: TIMING, now: () => clock.now, journal },
+    ...{ workerId: 'w1', apps: ['default', 'other'], book, timing: TIMING, now: () => clock.now, events },
     ...{ beatEveryMs: 10_000, probeLeaseMs: 60_000 },
   })
   const at = (minutes: number): void => {
     clock.now = minutesLater(minutes)
   }
-  return { worker, book, journal, at }
+  return { worker, book, events, at }
 }
 
 test('a worker polls every app until a poll shows that it cannot', async () => {
@@ -86,13 +86,13 @@ test('after somebody has lifted the pauses of the app it is probed at once, once
 })
 
 test('a success lifts it, brings the waiting tasks of the app forward, and is said once', async () => {
-  const { worker, book, journal } = aWorker()
+  const { worker, book, events } = aWorker()
   await worker.failed('default', REFUSED)
   await worker.succeeded('default')
   await worker.succeeded('default')
   expect(worker.hold('default', ORDINARY)).toBeNull()
   expect(book.calls).toEqual(['seen default for 30000', 'seen  for 30000', 'recovered default'])
-  expect(journal.lines).toEqual(['paused default: ip_not_allowed', 'recovered default'])
+  expect(events.lines).toEqual(['paused default: ip_not_allowed', 'recovered default'])
 })
 
 test('where nothing was wrong a success costs no statement', async () => {
@@ -102,13 +102,13 @@ test('where nothing was wrong a success costs no statement', async () => {
 })
 
 test('the same problem is said once, another one again; it counts from the first', async () => {
-  const { worker, journal, at } = aWorker()
+  const { worker, events, at } = aWorker()
   await worker.failed('default', REFUSED)
   at(1)
   await worker.failed('default', REFUSED)
   at(6)
   await worker.failed('default', aProblem('40096'))
-  expect(journal.lines).toEqual(['paused default: ip_not_allowed', 'paused default: credentials'])
+  expect(events.lines).toEqual(['paused default: ip_not_allowed', 'paused default: credentials'])
   expect(worker.problems()).toEqual({ default: { ...aProblem('40096'), since: SENT.toISOString() } })
 })
 

@@ -23,11 +23,11 @@ async function expectFigures(queue: string): Promise<void> {
   expect(stdout).toMatch(/^12 tasks of 2 people sent in \d/)
   const figures = JSON.parse(stdout.slice(stdout.indexOf('{'), stdout.indexOf('\n}') + 2)) as Figures
   expect(figures.ends.reduce((sum, { tasks }) => sum + tasks, 0)).toBe(12)
-  expect(figures.looks).toBeGreaterThanOrEqual(12)
+  expect(figures.polls).toBeGreaterThanOrEqual(12)
 }
 
 interface Figures {
-  readonly looks: number
+  readonly polls: number
   readonly ends: ReadonlyArray<{ readonly tasks: number }>
 }
 

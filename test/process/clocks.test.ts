@@ -27,7 +27,7 @@ test.concurrent.for(backends())(
     }
     const workers = await Promise.all(AHEAD[backend].map(start))
     await trackSome(world)
-    await until(() => world.server.goodAnswers.length >= TASKS, { what: 'some looks are made', timeoutMs: DAY_MS })
+    await until(() => world.server.goodAnswers.length >= TASKS, { what: 'some polls are made', timeoutMs: DAY_MS })
     workers.at(-1)?.kill('SIGUSR2')
     const ended = async () => (await checkTruth(world.databaseUrl, world.server)).size === TASKS
     await until(ended, { what: 'all tasks have ended as it was', timeoutMs: DAY_MS + 60_000, everyMs: 500 })
@@ -43,7 +43,7 @@ test.concurrent.for(backends())(
     const calls = [...world.server.calls.values()]
     expect(Math.max(...calls)).toBeLessThanOrEqual(DAY.pollsPerTask + 2)
     // Timers that ring early are put back, and do not go round and round until they are due.
-    const early = workers.flatMap((worker) => linesOf(worker, 'timer rang early')).length
+    const early = workers.flatMap((worker) => linesOf(worker, 'timer fired early')).length
     expect(early).toBeLessThan(calls.reduce((sum, each) => sum + each, 0))
   },
 )

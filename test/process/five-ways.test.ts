@@ -4,7 +4,7 @@ import { type NodeProcess, startCli } from '../support/process.ts'
 import { holdAgainstTruth } from './support/truth.ts'
 import { commandsOf, dashboardOf, type Figures, httpOf, inPercent, STATES, typescriptOf, viewsOf, type Way } from './support/ways.ts'
 
-/** A day of the demo, its last looks, and a slow machine. */
+/** A day of the demo, its final polls, and a slow machine. */
 const DAY_MS = 150_000
 
 let demo: NodeProcess
@@ -46,7 +46,7 @@ test('the address of the dashboard is the first thing that the demo says, and it
   for (const name of campaigns) expect(demo.stdout()).toMatch(new RegExp(`^${name} .*\\d+ of \\d+ .*\\d\\d\\.\\d %`, 'm'))
 })
 
-test('everybody is stored as what they truly were at the last look', async () => {
+test('everybody is stored as what they truly were at the final poll', async () => {
   for (const taskId of tasks) {
     const people = await holdAgainstTruth(sql, at.simulator, taskId)
     expect(people.filter((person) => !(person.true as readonly string[]).includes(person.stored))).toEqual([])

@@ -17,22 +17,22 @@ const TIMEOUT = { timeout: DAY_MS + 100_000 }
 describe.concurrent('a worker', () => {
   const [backend = 'postgres'] = backends()
 
-  test.concurrent('that stops taking looks without a word is not ready, and ends', TIMEOUT, async ({ onTestFinished }) => {
+  test.concurrent('that stops taking polls without a word is not ready, and ends', TIMEOUT, async ({ onTestFinished }) => {
     const world = await makeWorld(backend, DAY, onTestFinished)
     const wedged = await world.start(preloaded('from-inside.mjs'))
     await trackOne(world)
-    await until(() => world.server.goodAnswers.length > 0, { ...PATIENCE, what: 'a look is made' })
+    await until(() => world.server.goodAnswers.length > 0, { ...PATIENCE, what: 'a poll is made' })
     await until(async () => (await pageOf(wedged, '/readyz')).status === 200, { ...PATIENCE, what: 'it is well' })
     wedged.kill('SIGUSR2')
     const red = await until(() => pageOf(wedged, '/readyz').then((page) => page.status === 503 && page), { ...PATIENCE, what: 'it is red' })
     expect(checksIn(red.text)).toContainEqual({
       name: 'consumption',
       ok: false,
-      detail: expect.stringMatching(/^1 looks are overdue, .* this worker makes none/),
+      detail: expect.stringMatching(/^1 polls are overdue, .* this worker makes none/),
       remedy: expect.stringMatching(/^Restart this worker\./),
     })
     expect((await wedged.exit).code).toBe(1)
-    expect(wedged.stderr()).toContain('this worker takes no more looks, and ends to be started again')
+    expect(wedged.stderr()).toContain('this worker takes no more polls, and ends to be started again')
     await world.start()
     await isTrueAtLast(world)
   })
@@ -56,7 +56,7 @@ describe.concurrent('a worker', () => {
     const other = await world.start()
     await until(() => world.server.goodAnswers.length > answers + 1, { ...PATIENCE, what: 'the other worker has looked' })
     await writeFile(released, '')
-    await until(() => blocked.stderr().includes('look came too late'), { ...PATIENCE, what: 'the late write is refused' })
+    await until(() => blocked.stderr().includes('poll came too late'), { ...PATIENCE, what: 'the late write is refused' })
     const isCounted = async () => /locks_lost_total\{kind="lost"\} [1-9]/.test((await pageOf(blocked, '/metrics')).text)
     await until(isCounted, { ...PATIENCE, what: 'it is counted' })
     const { text } = await pageOf(blocked, '/readyz')

@@ -8,7 +8,7 @@ import { checkTruth } from '../support/oracle.ts'
 import { until } from '../support/wait.ts'
 import { backends, makeWorld, type World } from '../support/world.ts'
 
-/** Three minutes: the last looks have then two seconds before the deadline, and all of them must be made within that on a busy machine. */
+/** Three minutes: the final polls have then two seconds before the deadline, and all of them must be made within that on a busy machine. */
 const TIME_SCALE = 480
 const DAY_MS = 86_400_000 / TIME_SCALE
 const POLLS_PER_TASK = 24
@@ -30,7 +30,7 @@ describe.for(backends())('on %s', { concurrent: true }, (backend) => {
       expect(calls, `calls for ${each.name}`).toBeLessThanOrEqual(each.maxCalls)
       expect(row?.calls, `calls that are counted for ${each.name}`).toBe(calls)
     }
-    expect(world.server.tokenCalls, 'one token serves all looks').toBe(1)
+    expect(world.server.tokenCalls, 'one token serves all polls').toBe(1)
     expectLateLastLooks(cases, rows)
   })
 })
@@ -82,6 +82,6 @@ async function allEnded(databaseUrl: string, count: number): Promise<void> {
 function expectLateLastLooks(cases: readonly Case[], rows: Awaited<ReturnType<typeof checkTruth>>): void {
   for (const each of cases.filter((one) => one.reason.test('window_over'))) {
     const seen = rows.get(each.task.taskId)?.last_observed_at?.getTime() ?? 0
-    expect(seen, `last good look of ${each.name}`).toBeGreaterThan(each.task.sentAt + DAY_MS * 0.99)
+    expect(seen, `last successful poll of ${each.name}`).toBeGreaterThan(each.task.sentAt + DAY_MS * 0.99)
   }
 }

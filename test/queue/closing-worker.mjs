@@ -1,17 +1,17 @@
 // A worker and a queue that are closed on SIGTERM; then nothing may keep the process alive.
-// Arguments: the built look-worker.js and connection.js, the queue's address as JSON.
+// Arguments: the built poll-worker.js and connection.js, the queue's address as JSON.
 const [workerPath, connectionPath, address] = process.argv.slice(2)
-const { startLookWorker } = await import(workerPath)
+const { startPollWorker } = await import(workerPath)
 const { openQueue } = await import(connectionPath)
 
-const worker = startLookWorker({
+const worker = startPollWorker({
   address: JSON.parse(address),
   concurrency: 5,
   lockMs: 30_000,
-  look: async () => ({ kind: 'done' }),
+  poll: async () => ({ kind: 'done' }),
   track: async () => process.stdout.write('ready\n'),
   now: () => new Date(),
-  journal: { failed: () => undefined },
+  events: { failed: () => undefined },
 })
 const queue = openQueue(JSON.parse(address), 'consumer', () => undefined)
 process.once('SIGTERM', () => {

@@ -4,8 +4,8 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { createClosers } from '../../src/app/lifecycle.ts'
 import { openQueue, type QueueAddress } from '../../src/queue/connection.ts'
 import { inspectQueue } from '../../src/queue/inspect.ts'
-import { createLookTimers, jobIdOf } from '../../src/queue/timers.ts'
 import { assertQueueSchema, migrateQueueSchema } from '../../src/queue/schema.ts'
+import { createPollTimers, jobIdOf } from '../../src/queue/timers.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { builtFile, startNode } from '../support/process.ts'
 import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts'
@@ -17,31 +17,31 @@ const KEY = { app: 'default', taskId: '256271667526' }
 const ID = jobIdOf(KEY)
 const CLOSING_WORKER = fileURLToPath(new URL('./closing-worker.mjs', import.meta.url))
 const now = (): Date => new Date()
-const due = () => ({ key: KEY, deadlineAt: new Date(Date.now() + 3_600_000), look: { at: now(), last: false } })
+const due = () => ({ key: KEY, deadlineAt: new Date(Date.now() + 3_600_000), poll: { at: now(), last: false } })
 const NO_LOG = { warn: () => undefined, debug: () => undefined }
-const inAnHour = () => ({ kind: 'again' as const, look: { at: new Date(Date.now() + 3_600_000), last: false } })
+const inAnHour = () => ({ kind: 'again' as const, poll: { at: new Date(Date.now() + 3_600_000), last: false } })
 
 describeQueues((backend) => {
-  test('the look of a worker that is killed is made by another one after the lock', async () => {
+  test('the poll of a worker that is killed is made by another one after the lock', async () => {
     const address = backend.address()
-    await createLookTimers(aQueue(address), now).set([due()])
+    await createPollTimers(aQueue(address), now).set([due()])
     const child = startNode(fileURLToPath(new URL('./slow-worker.mjs', import.meta.url)), {
       args: [builtFile('queue/worker.js'), JSON.stringify(address), '1000'],
     })
     await child.waitForLine(/^looking/)
-    const looks: string[] = []
-    aWorker(address, { lockMs: 1_000, look: async ({ taskId }) => (looks.push(taskId), inAnHour()) })
+    const polls: string[] = []
+    aWorker(address, { lockMs: 1_000, poll: async ({ taskId }) => (polls.push(taskId), inAnHour()) })
     child.kill('SIGKILL')
     await child.exit
-    await until(() => looks.length === 1, { what: 'the other worker looks' })
+    await until(() => polls.length === 1, { what: 'the other worker polls' })
     const queue = aForeignQueue(address)
     await until(async () => (await storedJob(queue, ID))?.state === 'delayed', { what: 'it sleeps' })
     expect((await storedJob(queue, ID))?.job.attemptsMade).toBe(0)
   })
 
-  test('a worker that dies in every look loses no task', async () => {
+  test('a worker that dies in every poll loses no task', async () => {
     const address = backend.address()
-    await createLookTimers(aQueue(address), now).set([due()])
+    await createPollTimers(aQueue(address), now).set([due()])
     for (let kill = 1; kill <= 3; kill++) {
       const child = startNode(fileURLToPath(new URL('./slow-worker.mjs', import.meta.url)), {
         args: [builtFile('queue/worker.js'), JSON.stringify(address), '500'],
@@ -50,9 +50,9 @@ describeQueues((backend) => {
       child.kill('SIGKILL')
       await child.exit
     }
-    const looks: string[] = []
-    aWorker(address, { lockMs: 500, look: async ({ taskId }) => (looks.push(taskId), { kind: 'done' }) })
-    await until(() => looks.length === 1, { what: 'the last worker looks' })
+    const polls: string[] = []
+    aWorker(address, { lockMs: 500, poll: async ({ taskId }) => (polls.push(taskId), { kind: 'done' }) })
+    await until(() => polls.length === 1, { what: 'the last worker polls' })
   })
 })
 
@@ -71,24 +71,24 @@ describeRedis('a Redis that goes away', () => {
 
   test('a worker goes on by itself when it is back', async () => {
     const { redis, address } = await aRedis()
-    const looks: string[] = []
-    aWorker(address, { look: async ({ taskId }) => (looks.push(taskId), { kind: 'done' }) })
-    const timers = createLookTimers(aQueue(address, 'consumer'), now)
+    const polls: string[] = []
+    aWorker(address, { poll: async ({ taskId }) => (polls.push(taskId), { kind: 'done' }) })
+    const timers = createPollTimers(aQueue(address, 'consumer'), now)
     await timers.set([due()])
-    await until(() => looks.length === 1, { what: 'a look' })
+    await until(() => polls.length === 1, { what: 'a poll' })
     await jobIsGone(address)
     await redis.restart()
     await timers.set([due()])
-    await until(() => looks.length === 2, { what: 'a look after the outage' })
+    await until(() => polls.length === 2, { what: 'a look after the outage' })
   })
 
-  test('a look that ends while it is away sleeps as it should when it is back', async () => {
+  test('a poll that ends while it is away sleeps as it should when it is back', async () => {
     const { redis, address } = await aRedis()
-    await createLookTimers(aQueue(address), now).set([due()])
+    await createPollTimers(aQueue(address), now).set([due()])
     const [begun, held] = [latch(), latch()]
     aWorker(address, {
       lockMs: 20_000,
-      look: async () => {
+      poll: async () => {
         begun.open()
         await held.opened
         return inAnHour()
@@ -106,7 +106,7 @@ describeRedis('a Redis that goes away', () => {
     'a timer that it does not take is refused, not waited for without end (%s)',
     async (role) => {
       const { redis, address } = await aRedis()
-      const timers = createLookTimers(aQueue(address, role), now, 1_000)
+      const timers = createPollTimers(aQueue(address, role), now, 1_000)
       await timers.set([due()])
       await redis.kill('SIGKILL')
       await expect(timers.set([due()])).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' })
@@ -116,12 +116,12 @@ describeRedis('a Redis that goes away', () => {
     },
   )
 
-  test('a worker closes soon although it is gone, with a look under way', async () => {
+  test('a worker closes soon although it is gone, with a poll under way', async () => {
     const { redis, address } = await aRedis()
-    await createLookTimers(aQueue(address), now).set([due()])
+    await createPollTimers(aQueue(address), now).set([due()])
     const begun = latch()
     const worker = aWorker(address, {
-      look: (_key, signal) =>
+      poll: (_key, signal) =>
         new Promise((_, reject) => {
           signal.addEventListener('abort', () => reject(signal.reason))
           begun.open()
@@ -130,7 +130,7 @@ describeRedis('a Redis that goes away', () => {
     await begun.opened
     await redis.kill('SIGKILL')
     const closers = createClosers(NO_LOG)
-    closers.add('looks', () => {
+    closers.add('polls', () => {
       worker.abort()
       return worker.close()
     })
@@ -206,46 +206,46 @@ describe('a PostgreSQL that goes away', () => {
   test('a queue that was opened while it was away works when it is back', async () => {
     const { proxy, address } = await aServer()
     await proxy.mode('refuse')
-    const timers = createLookTimers(aQueue(address, 'consumer'), now)
+    const timers = createPollTimers(aQueue(address, 'consumer'), now)
     await expect(timers.set([due()])).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' })
     await proxy.mode('pass')
     await timers.set([due()])
     expect((await timers.restore([due()])).left).toBe(1)
   })
 
-  test('a worker whose first connection broke off looks when it is back', async () => {
+  test('a worker whose first connection broke off polls when it is back', async () => {
     const { proxy, address } = await aServer()
     await proxy.mode('reset')
-    const [looks, errors]: [string[], unknown[]] = [[], []]
+    const [polls, errors]: [string[], unknown[]] = [[], []]
     aWorker(address, {
-      look: async ({ taskId }) => (looks.push(taskId), { kind: 'done' }),
-      journal: { failed: ({ error }) => void errors.push(error), lock: () => undefined },
+      poll: async ({ taskId }) => (polls.push(taskId), { kind: 'done' }),
+      events: { failed: ({ error }) => void errors.push(error), lock: () => undefined },
     })
     await until(() => errors.length > 2, { what: 'it has tried again' })
     await proxy.mode('pass')
     await until(
       () =>
-        createLookTimers(aQueue(address), now)
+        createPollTimers(aQueue(address), now)
           .set([due()])
           .then(() => true),
       { what: 'the timer is taken' },
     )
-    await until(() => looks.length === 1, { what: 'a look' })
+    await until(() => polls.length === 1, { what: 'a poll' })
   })
 
   test('a worker goes on by itself when it is back', async () => {
     const { proxy, address } = await aServer()
-    const looks: string[] = []
-    aWorker(address, { look: async ({ taskId }) => (looks.push(taskId), { kind: 'done' }) })
-    const timers = createLookTimers(aQueue(address, 'consumer'), now)
+    const polls: string[] = []
+    aWorker(address, { poll: async ({ taskId }) => (polls.push(taskId), { kind: 'done' }) })
+    const timers = createPollTimers(aQueue(address, 'consumer'), now)
     await timers.set([due()])
-    await until(() => looks.length === 1, { what: 'a look' })
+    await until(() => polls.length === 1, { what: 'a poll' })
     await jobIsGone(address)
     await proxy.mode('refuse')
     await expect(timers.set([due()])).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' })
     await proxy.mode('pass')
     await until(() => timers.set([due()]).then(() => true), { what: 'the timer is taken' })
-    await until(() => looks.length === 2, { what: 'a look after the outage' })
+    await until(() => polls.length === 2, { what: 'a look after the outage' })
   })
 
   test('an idle worker and a queue close although it is gone, and let the process end by itself', async () => {

@@ -1,9 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest'
-import type { TrackRequest } from '../../src/intake/track-request.ts'
 import { createTracker, type Tracker } from '../../src/index.ts'
+import type { TrackRequest } from '../../src/intake/track-request.ts'
+import { refusedJobsCheck } from '../../src/ops/checks/queue.ts'
 import type { QueueAddress } from '../../src/queue/connection.ts'
 import { latestRefused } from '../../src/queue/refused-jobs.ts'
-import { refusedJobsCheck } from '../../src/ops/checks/queue.ts'
 import { until } from '../support/wait.ts'
 import { aForeignQueue, aQueue, aWorker, describeQueues } from './support.ts'
 
@@ -84,7 +84,7 @@ describeQueues((backend) => {
   test('they are counted for /readyz without a value, and told with the last reason to an operator', async () => {
     const address = backend.address()
     const [foreign, queue] = [aForeignQueue(address), aQueue(address)]
-    const asked = { queue, patienceMs: 5_000 }
+    const asked = { queue, timeoutMs: 5_000 }
     expect(await refusedJobsCheck(asked, true)).toEqual({ name: 'refused jobs', ok: true, detail: 'none' })
     expect(await latestRefused(queue)).toBeNull()
     aTaker(address)

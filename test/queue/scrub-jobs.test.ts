@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { createLookTimers } from '../../src/queue/timers.ts'
 import { renamed, scrubJobs } from '../../src/queue/scrub-jobs.ts'
+import { createPollTimers } from '../../src/queue/timers.ts'
 import { aForeignQueue, aQueue, aWorker, describeQueues, failedJob, latch } from './support.ts'
 
 const ERIN = 'erin-0366325231-zq'
@@ -23,8 +23,8 @@ describeQueues((backend) => {
     await foreign.add('track', { taskId: '4', userIds: [ERIN] }, { jobId: 'goes-first', priority: 1 })
     await foreign.add('track', { taskId: '5', userIds: ['ann'] }, { jobId: 'of-others' })
     const key = { app: 'default', taskId: '6' }
-    await createLookTimers(queue, () => new Date()).set([
-      { key, deadlineAt: new Date(Date.now() + 3_600_000), look: { at: new Date(Date.now() + 3_600_000), last: false } },
+    await createPollTimers(queue, () => new Date()).set([
+      { key, deadlineAt: new Date(Date.now() + 3_600_000), poll: { at: new Date(Date.now() + 3_600_000), last: false } },
     ])
 
     expect(await scrubJobs(queue, someone('hr'), PSEUDONYM), 'in another app').toBe(0)
@@ -38,7 +38,7 @@ describeQueues((backend) => {
     expect(await data('wrong-people')).toEqual({ taskId: '1', userIds: [PSEUDONYM, PSEUDONYM, 7] })
     expect(await data('of-others')).toEqual({ taskId: '5', userIds: ['ann'] })
     expect(await foreign.getJob('names-the-person-in-its-reason')).toBeUndefined()
-    expect(await foreign.getJobState('look.default.6')).toBe('delayed')
+    expect(await foreign.getJobState('poll.default.6')).toBe('delayed')
   })
 
   test('a job that runs is found too', async () => {

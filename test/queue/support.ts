@@ -3,8 +3,8 @@ import { createPostgresBackend, createRedisBackend, type JobsOptions, Queue } fr
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, onTestFinished } from 'vitest'
 import { isPostgres, type JobQueue, openQueue, POSTGRES_SCHEMA, type QueueAddress, type Role } from '../../src/queue/connection.ts'
-import { type LookWorker, type LookWorkerOptions, startLookWorker } from '../../src/queue/worker.ts'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
+import { type PollWorker, type PollWorkerOptions, startPollWorker } from '../../src/queue/worker.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { describeRedis, startRedis } from '../support/redis.ts'
 import { giveRights, urlAs } from '../support/roles.ts'
@@ -92,15 +92,15 @@ export function aForeignQueue(address: QueueAddress): Queue {
 const QUIET = { failed: () => undefined, lock: () => undefined }
 
 /** A worker that does nothing, but for what the test says. Closed at the end of the test. */
-export function aWorker(address: QueueAddress, options: Partial<LookWorkerOptions> = {}): LookWorker {
-  const worker = startLookWorker({
+export function aWorker(address: QueueAddress, options: Partial<PollWorkerOptions> = {}): PollWorker {
+  const worker = startPollWorker({
     address,
     concurrency: 5,
     lockMs: 5_000,
-    look: async () => ({ kind: 'done' }),
+    poll: async () => ({ kind: 'done' }),
     track: async () => undefined,
     now: () => new Date(),
-    journal: QUIET,
+    events: QUIET,
     ...options,
   })
   onTestFinished(async () => {

@@ -15,7 +15,7 @@ export const someBrackets: fc.Arbitrary<ElapsedBracket[]> = fc.constantFrom(4, 1
 /** The upper end as a number: ∞ for a person who was not seen as read. */
 export const endOf = ({ beforeMs }: Pick<ElapsedBracket, 'beforeMs'>): number => beforeMs ?? Infinity
 
-/** One person's true time to read, ∞ for never, and what the looks could tell of it. */
+/** One person's true time to read, ∞ for never, and what the polls could tell of it. */
 export interface Observed {
   readonly readMs: number
   readonly bracket: ElapsedBracket
@@ -27,8 +27,8 @@ const someReads = fc.array(fc.oneof({ weight: 4, arbitrary: fc.nat({ max: 30 * H
 
 /** People of one task: they read when they want, and looks at random minutes, whose answers take a while, tell what they can. */
 export const observedTask = (latencyMs: fc.Arbitrary<number> = fc.nat({ max: MINUTE_MS - 1 })): fc.Arbitrary<Observed[]> =>
-  fc.record({ looks: someLooks, reads: someReads, latencyMs }).map(({ looks, reads, latencyMs: latency }) => {
-    const askedMs = looks.map((minute) => minute * MINUTE_MS).toSorted((a, b) => a - b)
+  fc.record({ polls: someLooks, reads: someReads, latencyMs }).map(({ polls, reads, latencyMs: latency }) => {
+    const askedMs = polls.map((minute) => minute * MINUTE_MS).toSorted((a, b) => a - b)
     return reads.map((readMs) => ({ readMs, bracket: lookedAt(readMs, askedMs, latency) }))
   })
 

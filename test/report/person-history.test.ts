@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
 import type { PollOutcome } from '../../src/domain/plan-types.ts'
-import { whatLooksSaid } from '../../src/report/person-history.ts'
-import { DEFAULT_PAGE, type Look, MAX_PAGE } from '../../src/report/rates.ts'
+import { whatPollsSaid } from '../../src/report/person-history.ts'
+import { DEFAULT_PAGE, MAX_PAGE, type Poll } from '../../src/report/rates.ts'
 import { arrivalOf, minutesLater } from '../domain/support.ts'
 
 const nothing = { pending: null, invalid: null, failed: null, forbidden: null, unread: null, read: null }
 
-function aLook(pollNo: number, outcome: PollOutcome = 'observed'): Look {
+function aLook(pollNo: number, outcome: PollOutcome = 'observed'): Poll {
   const requestedAt = minutesLater(3 * pollNo)
   const said = {
     respondedAt: arrivalOf(requestedAt),
@@ -21,9 +21,9 @@ function aLook(pollNo: number, outcome: PollOutcome = 'observed'): Look {
   return { ...nothing, pollNo, dueAt: requestedAt, requestedAt, ...said, changed: 0, anomalies: 0 }
 }
 
-const statesOf = (...said: Parameters<typeof whatLooksSaid>) => whatLooksSaid(...said).map(({ state, isChange }) => [state, isChange])
+const statesOf = (...said: Parameters<typeof whatPollsSaid>) => whatPollsSaid(...said).map(({ state, isChange }) => [state, isChange])
 
-test('a person is pending until a look lists them, and then what the last change made of them', () => {
+test('a person is pending until a poll lists them, and then what the last change made of them', () => {
   const changes = [
     { to: 'unread', pollNo: 2 },
     { to: 'read', pollNo: 4 },
@@ -48,9 +48,9 @@ test('the order of the changes does not matter: states only climb', () => {
   ])
 })
 
-test('a failed look is told as it was, and leaves the person as they were', () => {
+test('a failed poll is told as it was, and leaves the person as they were', () => {
   const failed = { ...aLook(2, 'transient'), respondedAt: null, code: 'TIMEOUT', message: 'no answer in 10 s' }
-  expect(whatLooksSaid([aLook(1), failed], [{ to: 'unread', pollNo: 1 }])[1]).toEqual({
+  expect(whatPollsSaid([aLook(1), failed], [{ to: 'unread', pollNo: 1 }])[1]).toEqual({
     pollNo: 2,
     requestedAt: minutesLater(6),
     respondedAt: null,
@@ -62,8 +62,8 @@ test('a failed look is told as it was, and leaves the person as they were', () =
   })
 })
 
-test('a task without looks has no history', () => {
-  expect(whatLooksSaid([], [])).toEqual([])
+test('a task without polls has no history', () => {
+  expect(whatPollsSaid([], [])).toEqual([])
 })
 
 test('a page has 100 rows if not said otherwise, and 1,000 at most', () => {

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest'
 import type { BandStep } from '../../src/report/rates.ts'
 import { readBandOf } from '../../src/report/read-band.ts'
 import type { SentBracket } from '../../src/report/read-bracket.ts'
-import { observedTasks } from './brackets.ts'
 import { after, holds, hoursLater, minutesLater, SENT } from '../domain/support.ts'
+import { observedTasks } from './brackets.ts'
 
 const WINDOW = { sentAt: SENT, deadlineAt: hoursLater(24) }
 const between = (afterMinute: number, beforeMinute: number | null): SentBracket => ({
@@ -32,7 +32,7 @@ test('brackets that overlap: a step where a number changes, one for all that hap
   ])
 })
 
-test('whoever is unread may have read right after the last look', () => {
+test('whoever is unread may have read right after the final poll', () => {
   expect(readBandOf([between(3, 9), between(60, null)])).toEqual([step(3, 0, 1), step(9, 1, 1), step(60, 1, 2)])
 })
 

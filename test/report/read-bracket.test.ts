@@ -4,7 +4,7 @@ import { QUERY_WINDOW_MS } from '../../src/domain/delivery.ts'
 import { campaignBracketOf, type DeliveredRow, elapsedOf, taskBracketOf, trackedMs } from '../../src/report/read-bracket.ts'
 import { after, holds, hoursLater, minutesLater, SENT } from '../domain/support.ts'
 
-/** An unread person whom no look ever listed so, in a task of 24 hours, if not said otherwise. */
+/** An unread person whom no poll ever listed so, in a task of 24 hours, if not said otherwise. */
 const row = (columns: Partial<DeliveredRow> = {}): DeliveredRow => ({
   sentAt: SENT,
   sentAtGiven: true,
@@ -86,11 +86,11 @@ const aRow: fc.Arbitrary<{ readonly readMinute: number; readonly row: DeliveredR
   .record({
     sentMinute: fc.nat({ max: 300 }),
     readAfter: fc.option(fc.nat({ max: 300 })),
-    looks: fc.array(fc.integer({ min: 1, max: 400 }), { maxLength: 6 }),
+    polls: fc.array(fc.integer({ min: 1, max: 400 }), { maxLength: 6 }),
   })
-  .map(({ sentMinute, readAfter, looks }) => {
+  .map(({ sentMinute, readAfter, polls }) => {
     const readMinute = readAfter === null ? Infinity : sentMinute + readAfter + 0.5
-    const minutes = looks.map((minute) => sentMinute + minute).toSorted((a, b) => a - b)
+    const minutes = polls.map((minute) => sentMinute + minute).toSorted((a, b) => a - b)
     const at = (minute: number | undefined) => (minute === undefined ? null : minutesLater(minute))
     const lastUnreadAt = at(minutes.findLast((minute) => minute < readMinute))
     const firstReadAt = at(minutes.find((minute) => minute >= readMinute))

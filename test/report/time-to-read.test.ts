@@ -10,11 +10,11 @@ import {
   timeToReadOfTask,
   timeToReadPooled,
 } from '../../src/report/time-to-read.ts'
-import { endOf, type Observed, observedTask, observedTasks, someBrackets } from './brackets.ts'
 import { holds, hoursLater } from '../domain/support.ts'
+import { endOf, type Observed, observedTask, observedTasks, someBrackets } from './brackets.ts'
 
 const METHODS = [
-  ['looks', timeToReadOfTask],
+  ['polls', timeToReadOfTask],
   ['turnbull', timeToReadPooled],
 ] as const
 
@@ -62,7 +62,7 @@ test.each(METHODS)('%s: nobody read, so no share is reached', (_, timeToRead) =>
   ])
 })
 
-test.each(METHODS)('%s: everybody read by the first look', (_, timeToRead) => {
+test.each(METHODS)('%s: everybody read by the first poll', (_, timeToRead) => {
   const { read, quantiles, within } = timeToRead(times(3, hours(0, 2)), hoursLater(2))
   expect(read).toBe(3)
   expect(quantiles.map(({ afterMs, beforeMs }) => ({ afterMs, beforeMs }))).toEqual(times(4, hours(0, 2)))
@@ -85,7 +85,7 @@ test.each(METHODS)('%s: a read is after its lower end, and at its upper end at t
   expect(inFour).toMatchObject({ hours: 4, atLeast: 1, atMost: 1 })
 })
 
-test('two tasks with other looks: what is certain is wide, what is most likely is where the brackets agree', () => {
+test('two tasks with other polls: what is certain is wide, what is most likely is where the brackets agree', () => {
   const { quantiles, within } = timeToReadPooled([hours(0, 3), hours(2, 5), hours(6, 9), hours(7, 20)], hoursLater(20))
   expect(quantiles[1]).toEqual({ share: 0.5, ...hours(2, 3), certain: hours(2, 5) })
   expect(within[2]).toMatchObject({ hours: 8, certain: { atLeast: 0.5, atMost: 1 } })
@@ -93,7 +93,7 @@ test('two tasks with other looks: what is certain is wide, what is most likely i
   expect(within[2]?.atMost).toBe(1)
 })
 
-// ---- whatever people do and whenever somebody looks
+// ---- whatever people do and whenever somebody polls
 
 test('one task: the true quantiles and shares lie in the brackets', () => {
   holds(fc.property(observedTask(), (people) => expectTruth(people, timeToReadOfTask(bracketsOf(people), null))))
@@ -123,9 +123,9 @@ test('the estimate stays inside what is certain', () => {
 test('one task whose answers take no time: both methods say the same', () => {
   holds(
     fc.property(observedTask(fc.constant(0)), (people) => {
-      const [looks, pooled] = [timeToReadOfTask(bracketsOf(people), null), timeToReadPooled(bracketsOf(people), null)]
-      expect(pooled.quantiles).toEqual(looks.quantiles)
-      for (const [i, { atLeast, atMost }] of looks.within.entries()) {
+      const [polls, pooled] = [timeToReadOfTask(bracketsOf(people), null), timeToReadPooled(bracketsOf(people), null)]
+      expect(pooled.quantiles).toEqual(polls.quantiles)
+      for (const [i, { atLeast, atMost }] of polls.within.entries()) {
         expect(pooled.within[i]?.atLeast).toBeCloseTo(atLeast, 9)
         expect(pooled.within[i]?.atMost).toBeCloseTo(atMost, 9)
       }

@@ -92,7 +92,7 @@ const maintained: Example = {
 }
 
 /**
- * 120 people in four tasks like ours, in minutes: looks with growing gaps, at other times in each task, the third tracked two hours
+ * 120 people in four tasks like ours, in minutes: polls with growing gaps, at other times in each task, the third tracked two hours
  * late. Drawn in R with `set.seed(20261123)`: `rlnorm(30, log(90), 1.5)` for each task, of which 15 % never read.
  */
 const fourTasks: Example = {
@@ -132,5 +132,5 @@ export const EXAMPLES: ReadonlyArray<readonly [name: string, example: Example]> 
   ['breast cosmesis, radiotherapy', radiotherapy],
   ['breast cosmesis, with chemotherapy', chemotherapy],
   ['right-censored weeks (aml)', maintained],
-  ['four tasks with different looks', fourTasks],
+  ['four tasks with different polls', fourTasks],
 ]

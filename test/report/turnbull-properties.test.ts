@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { ElapsedBracket } from '../../src/report/read-bracket.ts'
 import { type Part, turnbullEstimate } from '../../src/report/turnbull.ts'
-import { endOf, someBrackets } from './brackets.ts'
 import { holds } from '../domain/support.ts'
+import { endOf, someBrackets } from './brackets.ts'
 
 interface Mass extends Part {
   readonly mass: number
@@ -100,13 +100,13 @@ test('for people who were looked at once each it is the isotonic regression of w
   // M. Ayer and others, Ann. Math. Statist. 26, 1955, 641–647: the greatest, over where to begin, of the least mean, over where to end.
   const aLook = fc.record({ at: fc.integer({ min: 1, max: 10 }), hadRead: fc.boolean() })
   holds(
-    fc.property(fc.array(aLook, { minLength: 1, maxLength: 30 }), (looks) => {
+    fc.property(fc.array(aLook, { minLength: 1, maxLength: 30 }), (polls) => {
       const { parts } = turnbullEstimate(
-        looks.map(({ at, hadRead }) => (hadRead ? { afterMs: 0, beforeMs: at } : { afterMs: at, beforeMs: null })),
+        polls.map(({ at, hadRead }) => (hadRead ? { afterMs: 0, beforeMs: at } : { afterMs: at, beforeMs: null })),
       )
-      const atTimes = [...new Set(looks.map(({ at }) => at))].toSorted((a, b) => a - b)
+      const atTimes = [...new Set(polls.map(({ at }) => at))].toSorted((a, b) => a - b)
       const meanOf = (from: number, to: number): number => {
-        const between = looks.filter(({ at }) => at >= from && at <= to)
+        const between = polls.filter(({ at }) => at >= from && at <= to)
         return between.filter(({ hadRead }) => hadRead).length / between.length
       }
       for (const now of atTimes) {

@@ -26,12 +26,12 @@ test('one person is the whole distribution', () => {
   expect(turnbullEstimate([bracket(3, 9)])).toEqual({ parts: [{ afterMs: 3, beforeMs: 9, upTo: 1 }], gap: 0 })
 })
 
-test('nobody read: everything lies after the last of the last looks', () => {
+test('nobody read: everything lies after the last of the final polls', () => {
   const people = [bracket(80, null), bracket(86, null), bracket(82, null)]
   expect(turnbullEstimate(people).parts).toEqual([{ afterMs: 86, beforeMs: null, upTo: 1 }])
 })
 
-test('all read at the first looks: in what the first looks have in common', () => {
+test('all read at the first polls: in what the first polls have in common', () => {
   const people = [...times(7, bracket(0, 5)), ...times(2, bracket(0, 3))]
   expect(turnbullEstimate(people).parts).toEqual([{ afterMs: 0, beforeMs: 3, upTo: 1 }])
 })

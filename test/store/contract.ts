@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { HOUR_MS, type TaskKey } from '../../src/domain/delivery.ts'
 import { planExpiry } from '../../src/domain/plan.ts'
-import type { DeliveryStore, Timer } from '../../src/polling/ports.ts'
 import type { DelayReason } from '../../src/domain/reasons.ts'
+import type { DeliveryStore, Timer } from '../../src/polling/ports.ts'
 import {
   aDelay,
   adoptAll,
@@ -17,7 +17,7 @@ import {
   planFor,
   SENT,
   TIMING,
-} from './support/looks.ts'
+} from './support/polls.ts'
 
 const PAUSED = { said: '41011', message: 'wrong agent id', requestId: 'r', agentId: '836390886', ip: null } as const
 
@@ -131,21 +131,21 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
       })
     })
 
-    describe('adopting', () => {
-      test('every task is adopted once, with the plan that it was given', async () => {
+    describe('scheduling', () => {
+      test('every task is scheduled once, with the plan that it was given', async () => {
         await adoptAll(store)
         const task = await aTask(store)
         const [timer, ...others] = await adoptAll(store)
         expect(others).toEqual([])
-        expect(timer).toMatchObject({ key: task.key, look: { last: false } })
-        expect((await loaded(store, task.key)).nextPollAt).toEqual(timer?.look.at)
+        expect(timer).toMatchObject({ key: task.key, poll: { last: false } })
+        expect((await loaded(store, task.key)).nextPollAt).toEqual(timer?.poll.at)
         expect(await adoptAll(store)).toEqual([])
       })
 
       test('the plan sets the deadline', async () => {
         const task = await aTask(store)
         const deadlineAt = minutesLater(7)
-        await store.adopt(() => ({ deadlineAt, first: { at: minutesLater(1), last: false } }), 1_000)
+        await store.schedule(() => ({ deadlineAt, first: { at: minutesLater(1), last: false } }), 1_000)
         expect(await store.load(task.key)).toMatchObject({ deadlineAt, nextPollAt: minutesLater(1) })
       })
 
@@ -157,25 +157,25 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
         expect((await adoptAll(store, 2)).map((timer) => timer.key.taskId)).toEqual(requests.slice(2).map((request) => request.taskId))
       })
 
-      test('workers that adopt at once share the tasks', async () => {
+      test('workers that schedule at once share the tasks', async () => {
         await adoptAll(store)
         const requests = Array.from({ length: 60 }, () => aRequest())
         await store.track(requests)
-        const adopted = (await Promise.all([1, 2, 3, 4].map(() => adoptAll(store)))).flat()
-        const ids = [...adopted, ...(await adoptAll(store))].map((timer) => timer.key.taskId)
+        const scheduled = (await Promise.all([1, 2, 3, 4].map(() => adoptAll(store)))).flat()
+        const ids = [...scheduled, ...(await adoptAll(store))].map((timer) => timer.key.taskId)
         expect(ids.sort()).toEqual(requests.map((request) => request.taskId).sort())
       })
 
-      test('what is given back is adopted again, unless a look was recorded', async () => {
+      test('what is given back is scheduled again, unless a poll was recorded', async () => {
         await adoptAll(store)
         const [idle, looked] = [await aTask(store), await aTask(store)]
         await adoptAll(store)
         await lookAt(store, looked.key, { unread: ['ann'] }, 5)
-        await store.unadopt([idle.key, looked.key])
+        await store.unschedule([idle.key, looked.key])
         expect((await adoptAll(store)).map((timer) => timer.key)).toEqual([idle.key])
       })
 
-      test('a cancelled task is not adopted', async () => {
+      test('a cancelled task is not scheduled', async () => {
         await adoptAll(store)
         const task = await aTask(store)
         await store.cancel(task.key)
@@ -183,7 +183,7 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
       })
     })
 
-    describe('looks', () => {
+    describe('polls', () => {
       test('people climb from pending to unread to read, and the brackets come back as they were planned', async () => {
         const { key } = await aTask(store, { userIds: ['ann', 'bob', 'cid'] })
         await lookAt(store, key, { unread: ['ann', 'bob'] }, 5)
@@ -229,7 +229,7 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
         ])
       })
 
-      test('a look of a worker that comes late changes nothing', async () => {
+      test('a poll of a worker that comes late changes nothing', async () => {
         const { key } = await aTask(store, { userIds: ['ann'] })
         const old = await loaded(store, key)
         const late = planFor(old, { read: ['ann'] }, 4)
@@ -238,7 +238,7 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
         expect(await store.load(key)).toEqual(now)
       })
 
-      test('the same look twice is stored once', async () => {
+      test('the same poll twice is stored once', async () => {
         const task = await aTask(store, { userIds: ['ann'] })
         const plan = planFor(task, { read: ['ann'] }, 5)
         expect(await store.apply(plan)).toBe('stored')
@@ -273,14 +273,14 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
         expect(task).toMatchObject({ status: 'complete', nextPollAt: null })
       })
 
-      test('an ended task takes no look', async () => {
+      test('an ended task takes no poll', async () => {
         const task = await aTask(store, { userIds: ['ann'] })
         await lookAt(store, task.key, { read: ['ann'] }, 5)
-        const again = { ...planFor(task, { unread: ['ann'] }, 6), believes: { pollNo: 1, erasureNo: 0 } }
+        const again = { ...planFor(task, { unread: ['ann'] }, 6), expected: { pollNo: 1, erasureNo: 0 } }
         expect(await store.apply(again)).toBe('stale')
       })
 
-      test('a failed look moves no state and no bracket, but is counted', async () => {
+      test('a failed poll moves no state and no bracket, but is counted', async () => {
         const { key } = await aTask(store, { userIds: ['ann'] })
         const before = await lookAt(store, key, { unread: ['ann'] }, 5)
         expect(await store.apply(planBody(before, { errcode: -1, errmsg: 'busy' }, 9))).toBe('stored')
@@ -313,7 +313,7 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
         expect(final).toMatchObject({ pollNo: 2, calls: 3, finalCalls: 1 })
       })
 
-      test('one look that cannot be stored does not take the others with it', async () => {
+      test('one poll that cannot be stored does not take the others with it', async () => {
         const [good, bad, fine] = [await aTask(store), await aTask(store), await aTask(store)]
         const poison = planFor(bad, { read: ['ann'] }, 5)
         const results = await Promise.allSettled([
@@ -330,7 +330,7 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
     })
 
     describe('ending and delaying', () => {
-      test('an expired task keeps its people as of the last good look', async () => {
+      test('an expired task keeps its people as of the last successful poll', async () => {
         const { key } = await aTask(store, { userIds: ['ann', 'bob'] })
         const before = await lookAt(store, key, { unread: ['ann'] }, 5)
         const update = planExpiry(before, TIMING)
@@ -342,7 +342,7 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
         expect(await store.end(key, { pollNo: before.pollNo }, update)).toBe('stale')
       })
 
-      test('an end that believes another number of looks is stale', async () => {
+      test('an end that expected another number of polls is stale', async () => {
         const task = await aTask(store, { userIds: ['ann'] })
         await lookAt(store, task.key, { unread: ['ann'] }, 5)
         expect(await store.end(task.key, { pollNo: 0 }, planExpiry(task, TIMING))).toBe('stale')
@@ -388,7 +388,7 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
         expect(await store.load(key)).toMatchObject({ status: 'cancelled', nextPollAt: null, delay: null })
       })
 
-      test('a task is cancelled once, and takes no look afterwards', async () => {
+      test('a task is cancelled once, and takes no poll afterwards', async () => {
         const task = await aTask(store, { userIds: ['ann'] })
         expect(await store.cancel(task.key)).toBe(true)
         expect(await store.cancel(task.key)).toBe(false)
@@ -399,14 +399,14 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
     })
 
     describe('what is overdue', () => {
-      test('open tasks whose look was due, nearest deadline first, page by page', async () => {
+      test('open tasks whose poll was due, nearest deadline first, page by page', async () => {
         const far = minutesLater(-60 * 24 * 365)
         const requests = [3, 1, 2].map((hours) => aRequest({ sentAt: new Date(far.getTime() + hours * HOUR_MS) }))
         await adoptAll(store)
         await store.track(requests)
         const notYetAdopted = await store.overdue(minutesLater(-60 * 24 * 300), 10, null)
         expect(notYetAdopted).toEqual([])
-        await store.adopt(({ sentAt }) => {
+        await store.schedule(({ sentAt }) => {
           const deadlineAt = new Date(sentAt.getTime() + 24 * HOUR_MS)
           return { deadlineAt, first: { at: new Date(deadlineAt.getTime() - 60_000), last: true } }
         }, 10)
@@ -414,18 +414,18 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
         const first = await store.overdue(before, 2, null)
         const second = await store.overdue(before, 2, first.at(-1) ?? null)
         expect([...first, ...second].map((task: Timer) => task.key.taskId)).toEqual([1, 2, 0].map((i) => requests[i]?.taskId))
-        expect(first[0]).toMatchObject({ look: { last: true }, deadlineAt: new Date(far.getTime() + 25 * HOUR_MS) })
+        expect(first[0]).toMatchObject({ poll: { last: true }, deadlineAt: new Date(far.getTime() + 25 * HOUR_MS) })
       })
 
-      test('a look long before the deadline is not a last one', async () => {
+      test('a poll long before the deadline is not a last one', async () => {
         await adoptAll(store)
         const sentAt = minutesLater(-60 * 24 * 500)
         await store.track([aRequest({ sentAt })])
-        await store.adopt(() => {
+        await store.schedule(() => {
           return { deadlineAt: new Date(sentAt.getTime() + 24 * HOUR_MS), first: { at: new Date(sentAt.getTime() + HOUR_MS), last: false } }
         }, 10)
         const [task] = await store.overdue(new Date(sentAt.getTime() + 2 * HOUR_MS), 1, null)
-        expect(task?.look).toEqual({ at: new Date(sentAt.getTime() + HOUR_MS), last: false })
+        expect(task?.poll).toEqual({ at: new Date(sentAt.getTime() + HOUR_MS), last: false })
       })
     })
 

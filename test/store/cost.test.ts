@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openTestStore, type TestStore } from './support/database.ts'
-import { aDelay, adoptAll, aRequest, loaded, minutesLater, planFor } from './support/looks.ts'
+import { aDelay, adoptAll, aRequest, loaded, minutesLater, planFor } from './support/polls.ts'
 
 const TASKS = 1_500
 const requests = Array.from({ length: TASKS }, () => aRequest())
@@ -31,7 +31,7 @@ async function readsOf(work: () => Promise<unknown>): Promise<number> {
   return (await reads()) - before
 }
 
-test('a batch of looks reads its own tasks, and not every open one', async () => {
+test('a batch of polls reads its own tasks, and not every open one', async () => {
   const some = requests.slice(0, 100)
   const tasks = await Promise.all(some.map((request) => loaded(db.store, request)))
   const plans = tasks.map((task) => planFor(task, { unread: ['ann', 'bob'] }, 5))

@@ -4,11 +4,11 @@ import type { ListedState } from '../../src/domain/delivery.ts'
 import { type PollDeps, poll } from '../../src/polling/poll.ts'
 import { createWriteBreaker } from '../../src/polling/write-breaker.ts'
 import { beginErasure, digestOf, erasePerson } from '../../src/store/erase-people.ts'
-import { settleCampaigns } from '../../src/store/recount-campaigns.ts'
+import { recountCampaigns } from '../../src/store/recount-campaigns.ts'
 import { until } from '../support/wait.ts'
 import { openSession, openTestStore, type TestStore } from './support/database.ts'
-import { answeredAt, aRequest, aTask, loaded, lookAt, minutesLater, planFor, TIMING } from './support/looks.ts'
 import { everything, figures } from './support/personal-data.ts'
+import { answeredAt, aRequest, aTask, loaded, lookAt, minutesLater, planFor, TIMING } from './support/polls.ts'
 
 let db: TestStore
 const sessions: pg.Client[] = []
@@ -50,7 +50,7 @@ test('every figure stays, one person in several tasks stays one, and nothing nam
   const alone = await aTask(db.store, { userIds: [ERIN] })
   for (const { key } of [first, second, alone]) await lookAt(db.store, key, { unread: [ERIN] }, 5)
   await lookAt(db.store, first.key, { read: [ERIN], unread: ['ann'] }, 9)
-  await settleCampaigns(db)
+  await recountCampaigns(db)
   const before = await figures(db.pool)
   expect(await everything(db.pool)).toContain(ERIN)
 
@@ -60,7 +60,7 @@ test('every figure stays, one person in several tasks stays one, and nothing nam
   expect(await who(first.key)).toEqual(['ann', pseudonym])
   expect(await everything(db.pool)).not.toContain(ERIN)
   expect(await figures(db.pool)).toEqual(before)
-  await settleCampaigns(db)
+  await recountCampaigns(db)
   expect(await figures(db.pool), 'settled').toEqual(before)
 })
 
@@ -119,7 +119,7 @@ test('what is sent later is new: who is messaged again is stored again', async (
   expect((await lookAt(db.store, later.key, { read: [ERIN] }, 5)).recipients.map(({ userId }) => userId)).toEqual([ERIN])
 })
 
-test('a task that is handed over later, of a message that was sent before, is rid of the name at its first look', async () => {
+test('a task that is handed over later, of a message that was sent before, is rid of the name at its first poll', async () => {
   const pseudonym = await beginErasure(db, { userId: ERIN, app: null })
   const { key } = await aTask(db.store, { userIds: [ERIN, 'ann'], campaign: 'one' })
   await lookThrough(key, {}, 5)
@@ -128,10 +128,10 @@ test('a task that is handed over later, of a message that was sent before, is ri
   expect(rows).toEqual([{ targeted: 2, pending: 2 }])
 })
 
-test('somebody who is erased while another is taken out of a task for its look goes as well, and stays one person', async () => {
+test('somebody who is erased while another is taken out of a task for its poll goes as well, and stays one person', async () => {
   const { key } = await aTask(db.store, { userIds: [ERIN, 'ann'] })
   await beginErasure(db, { userId: ERIN, app: null })
-  // Its pages are looked through only when the look is over.
+  // Its pages are looked through only when the poll is over.
   let pseudonym = ''
   const rename: PollDeps['store']['rename'] = async (...person) => {
     await db.store.rename(...person)
@@ -146,7 +146,7 @@ test('somebody who is erased while another is taken out of a task for its look g
   })
 })
 
-test('a look that began before the erasure writes nothing, whether the person was known or is new', async () => {
+test('a poll that began before the erasure writes nothing, whether the person was known or is new', async () => {
   for (const task of [await aTask(db.store, { userIds: [ERIN] }), await aTask(db.store)]) {
     const plan = planFor(task, { read: [ERIN] }, 5)
     const { pseudonym } = await erase(ERIN)
@@ -157,9 +157,9 @@ test('a look that began before the erasure writes nothing, whether the person wa
   }
 })
 
-test('a look that is being written while the erasure begins is waited for, and what it wrote is found', async () => {
+test('a poll that is being written while the erasure begins is waited for, and what it wrote is found', async () => {
   const { key } = await aTask(db.store)
-  // Holds the task, so that the look has begun to write and cannot go on.
+  // Holds the task, so that the poll has begun to write and cannot go on.
   const holder = await aSession()
   await holder.query('BEGIN')
   await holder.query('SELECT FROM delivery_task WHERE task_id = $1 FOR UPDATE', [key.taskId])
@@ -172,7 +172,7 @@ test('a look that is being written while the erasure begins is waited for, and w
   expect(await everything(db.pool)).not.toContain(ERIN)
 })
 
-test('a look that begins to write while the erasure begins waits, and then writes nothing', async () => {
+test('a poll that begins to write while the erasure begins waits, and then writes nothing', async () => {
   const { key } = await aTask(db.store)
   const plan = planFor(await loaded(db.store, key), { unread: [ERIN] }, 5)
   const eraser = await aSession()
@@ -193,7 +193,7 @@ test('a backup holds up no erasure', async () => {
   expect((await erase(ERIN)).tasks).toBe(1)
 })
 
-test('looks and erasures in any order end each other in no deadlock, and the figures stay exact', async () => {
+test('polls and erasures in any order end each other in no deadlock, and the figures stay exact', async () => {
   const tasks = await Promise.all(
     Array.from({ length: 30 }, (_, i) => aTask(db.store, { campaign: `c${i % 3}`, userIds: [ERIN, 'ann', 'bob'] })),
   )
@@ -201,7 +201,7 @@ test('looks and erasures in any order end each other in no deadlock, and the fig
     ...tasks.map(({ key }) => lookThrough(key, { unread: [ERIN, 'ann'], read: ['bob'] }, 5)),
     erase(ERIN),
     erase('ann'),
-    settleCampaigns(db),
+    recountCampaigns(db),
   ])
   await Promise.all(tasks.map(({ key }) => lookThrough(key, { read: [ERIN, 'ann', 'bob'] }, 9)))
   const everywhere = await everything(db.pool)
@@ -262,7 +262,7 @@ async function lookThrough(
     writes: createWriteBreaker({ now: () => new Date(), onFailed: quiet }),
     timing: TIMING,
     now: () => new Date(),
-    journal: QUIET,
+    events: QUIET,
   }
   await db.pool.query('UPDATE delivery_task SET next_poll_at = now() WHERE task_id = $1 AND status = $2', [key.taskId, 'tracking'])
   await poll(deps, key, new AbortController().signal)
@@ -276,8 +276,8 @@ const QUIET = {
   early: quiet,
   lock: quiet,
   tracked: quiet,
-  adopted: quiet,
-  looked: quiet,
+  scheduled: quiet,
+  polled: quiet,
   ended: quiet,
   delayed: quiet,
   paused: quiet,

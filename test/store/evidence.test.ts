@@ -1,20 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { TaskKey } from '../../src/domain/delivery.ts'
 import type { ScopeReport } from '../../src/domain/plan.ts'
-import type { AppGate, ScopeReports } from '../../src/polling/ports.ts'
 import { PROBLEM_CODES, PROBLEM_RULES, type ProblemCode } from '../../src/domain/problems.ts'
-import { createAppGate } from '../../src/store/rate-limiter.ts'
+import type { RateLimiter, ScopeReports } from '../../src/polling/ports.ts'
+import { createRateLimiter } from '../../src/store/rate-limiter.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
 import { aPause, appRow, aReport, inMs, letProbesBeDue, pairRow, type ScopeRow } from './support/evidence.ts'
-import { aDelay, adoptAll, aProblem, aTask, aTaskProblem, lookAt, minutesLater } from './support/looks.ts'
+import { aDelay, adoptAll, aProblem, aTask, aTaskProblem, lookAt, minutesLater } from './support/polls.ts'
 
 /** What failed polls say about an app, or an app with one agent id, on PostgreSQL: when it is paused, and what lifts the pause. */
 
 let db: TestStore
-let gate: AppGate & ScopeReports
+let gate: RateLimiter & ScopeReports
 beforeAll(async () => {
   db = await openTestStore({ role: 'worker', max: 20 })
-  gate = createAppGate(db, { agentIdOf: () => DEFAULT_AGENT })
+  gate = createRateLimiter(db, { agentIdOf: () => DEFAULT_AGENT })
 })
 afterAll(() => db.close())
 
@@ -454,7 +454,7 @@ describe('what a lifted pause brings forward', () => {
   test('thousands of tasks', async () => {
     const app = anApp()
     await db.pool.query(
-      `INSERT INTO delivery_task (app, task_id, sent_at, deadline_at, adopted_at, recipients_known, next_poll_at, delay_code, delay_detail)
+      `INSERT INTO delivery_task (app, task_id, sent_at, deadline_at, scheduled_at, recipients_known, next_poll_at, delay_code, delay_detail)
        SELECT $1, n::text, now(), now() + interval '1 day', now(), false, now() + interval '1 hour', 'paused', '{"scope": "app", "problem": "quota"}'
        FROM generate_series(1, 2500) AS n`,
       [app],
@@ -489,11 +489,11 @@ describe('what a lifted pause brings forward', () => {
       deadlineAt: minutesLater(24 * 60),
       first: { at: isResumed ? now : FAR, last: false },
     })
-    expect(await db.store.adopt(plan, 10)).toEqual([
-      { key, deadlineAt: minutesLater(24 * 60), resumed: true, look: { at: now, last: false } },
+    expect(await db.store.schedule(plan, 10)).toEqual([
+      { key, deadlineAt: minutesLater(24 * 60), resumed: true, poll: { at: now, last: false } },
     ])
     expect(await db.store.load(key)).toMatchObject({ nextPollAt: now, delay: null })
-    expect(await db.store.adopt(plan, 10)).toEqual([])
+    expect(await db.store.schedule(plan, 10)).toEqual([])
     expect(await resumed(app)).toEqual([])
     expect(await db.store.delay(key, { pollNo: 0 }, aDelay(FAR))).toBe('stored')
   })

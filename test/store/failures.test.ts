@@ -6,7 +6,7 @@ import { createDeliveryStore, type PostgresDeliveryStore } from '../../src/store
 import { type Database, openDatabase } from '../../src/store/prisma.ts'
 import { startProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
-import { aDelay, aRequest, aTask, loaded, lookAt, planFor, SENT, TIMING } from './support/looks.ts'
+import { aDelay, aRequest, aTask, loaded, lookAt, planFor, SENT, TIMING } from './support/polls.ts'
 
 let db: TestStore
 beforeAll(async () => {
@@ -49,7 +49,7 @@ describe('a reply that is lost after the commit', () => {
     await proxy.close()
   })
 
-  test('a look is stored, not stale', async () => {
+  test('a poll is stored, not stale', async () => {
     const task = await aTask(db.store, { userIds: ['ann'] })
     await through.load(task.key)
     await proxy.mode('dropOneReply')
@@ -64,7 +64,7 @@ describe('a reply that is lost after the commit', () => {
     expect(await through.end(task.key, { pollNo: 0 }, planExpiry(task, TIMING))).toBe('stored')
   })
 
-  test('a look of another worker that came first stays stale', async () => {
+  test('a poll of another worker that came first stays stale', async () => {
     const task = await aTask(db.store, { userIds: ['ann'] })
     await through.load(task.key)
     await lookAt(db.store, task.key, { unread: ['ann'] }, 4)
@@ -73,7 +73,7 @@ describe('a reply that is lost after the commit', () => {
   })
 })
 
-test('looks and other writers that lock in any order do not fail each other', async () => {
+test('polls and other writers that lock in any order do not fail each other', async () => {
   const requests = Array.from({ length: 40 }, () => aRequest({ userIds: ['ann', 'bob'] }))
   await db.store.track(requests)
   const rival = createDeliveryStore(openRival())
@@ -81,7 +81,7 @@ test('looks and other writers that lock in any order do not fail each other', as
   const results = await Promise.all([
     ...tasks.map((task) => db.store.apply(planFor(task, { unread: ['ann'] }, 5))),
     ...tasks.toReversed().map((task) => rival.apply(planFor(task, { unread: ['bob'] }, 6))),
-    ...[1, 2, 3].map(() => rival.adopt((task) => planStart(task, SENT, TIMING), 100).then(() => 'adopted')),
+    ...[1, 2, 3].map(() => rival.schedule((task) => planStart(task, SENT, TIMING), 100).then(() => 'scheduled')),
   ])
   expect(results.filter((result) => result === 'stored')).toHaveLength(40)
   expect(results.filter((result) => result === 'stale')).toHaveLength(40)
@@ -156,7 +156,7 @@ test('a worker whose connections broke keeps its lease, and gives it back', asyn
   await expect.poll(() => rival.exclusively(async () => 'mine')).toBe('mine')
 })
 
-test('the repeated look of a poisoned batch is not counted twice', async () => {
+test('the repeated poll of a poisoned batch is not counted twice', async () => {
   const [good, bad] = [await aTask(db.store), await aTask(db.store)]
   const poison = planFor(bad, { read: ['ann'] }, 5)
   const [stored, refused] = await Promise.allSettled([

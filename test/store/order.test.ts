@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { minutesLater, someFates, truthAt } from '../domain/support.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
-import { aTask, type Lists, lookAt } from './support/looks.ts'
+import { aTask, type Lists, lookAt } from './support/polls.ts'
 
 /** F23, on the real database: what is stored does not depend on the order of the answers, nor on how often each one comes. */
 
@@ -56,7 +56,7 @@ test('F23: answers that are repeated, reordered and partial leave the same rows'
   )
 })
 
-/** A task of its own, whose looks are made one after the other. */
+/** A task of its own, whose polls are made one after the other. */
 async function rowsAfter(answers: readonly Said[], userIds: readonly string[] | null): Promise<unknown> {
   const { key } = await aTask(opened.store, { userIds: userIds === null ? null : [...userIds] })
   for (const { lists, minute } of answers) await lookAt(opened.store, key, lists, minute)

@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import type { AppGate, Reservation, ScopeReports, WantedCalls } from '../../src/polling/ports.ts'
-import { createAppGate } from '../../src/store/rate-limiter.ts'
+import type { RateLimiter, Reservation, ScopeReports, WantedCalls } from '../../src/polling/ports.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
+import { createRateLimiter } from '../../src/store/rate-limiter.ts'
 import { createMemoryGate } from '../support/memory-store.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
 import { aPause, inMs, letProbesBeDue } from './support/evidence.ts'
-import { aProblem, aRequest } from './support/looks.ts'
+import { aProblem, aRequest } from './support/polls.ts'
 
 const FAST = { callsPerSecond: 1_000, monthlyBudget: null }
 const HOUR = 3_600_000
@@ -26,7 +26,7 @@ function wanted(calls: Partial<WantedCalls>): WantedCalls {
   return { ordinary: 0, reserved: 0, forced: 0, ...calls }
 }
 
-function describeAppGate(name: string, gate: () => AppGate & ScopeReports): void {
+function describeAppGate(name: string, gate: () => RateLimiter & ScopeReports): void {
   describe(`the gate of an app: ${name}`, () => {
     test('calls are granted evenly spaced, reserved ones first, and not far ahead', async () => {
       const app = anApp()
@@ -132,8 +132,8 @@ function monthOf(answer: Reservation): string {
 
 describeAppGate('memory', () => memory)
 const memory = createMemoryGate(() => new Date())
-let shared: (AppGate & ScopeReports) | undefined
-describeAppGate('PostgreSQL', () => (shared ??= createAppGate(db)))
+let shared: (RateLimiter & ScopeReports) | undefined
+describeAppGate('PostgreSQL', () => (shared ??= createRateLimiter(db)))
 
 const more: Array<{ close(): Promise<void> }> = []
 afterEach(async () => {
@@ -141,10 +141,10 @@ afterEach(async () => {
 })
 
 /** A gate of another worker: its own connections, and a memory of its own. */
-function anotherGate(): AppGate & ScopeReports {
+function anotherGate(): RateLimiter & ScopeReports {
   const database = openDatabase(db.url, { max: 4 })
   more.push(database)
-  return createAppGate(database)
+  return createRateLimiter(database)
 }
 
 test('three workers together never make more calls in any second than the app may', async () => {
@@ -152,7 +152,7 @@ test('three workers together never make more calls in any second than the app ma
   await db.pool.query(RECORDER)
   const gates = [anotherGate(), anotherGate(), anotherGate()]
   const end = performance.now() + 2_000
-  const work = async (gate: AppGate): Promise<number> => {
+  const work = async (gate: RateLimiter): Promise<number> => {
     let calls = 0
     while (performance.now() < end) {
       const answer = await gate.reserve(app, wanted({ ordinary: 7, reserved: 1 }), { callsPerSecond: 50, monthlyBudget: null })
@@ -201,7 +201,7 @@ describe('the budget', () => {
 
   const finalPollMade = (ids: readonly string[]) =>
     db.pool.query('UPDATE delivery_task SET final_calls = 1 WHERE task_id = ANY ($1)', [ids])
-  const gate = () => createAppGate(db)
+  const gate = () => createRateLimiter(db)
   const budgetOf = (monthlyBudget: number) => ({ callsPerSecond: 100_000, monthlyBudget })
 
   test('keeps one call for the final poll of every open task', async () => {
@@ -313,7 +313,7 @@ describe('a clock of the database that steps back by ten minutes', () => {
 
   test.each([0.1, 1, 20, 1_000])('does not hold up calls at %d a second', async (callsPerSecond) => {
     const app = anApp()
-    const gate = createAppGate(db)
+    const gate = createRateLimiter(db)
     const limits = { callsPerSecond, monthlyBudget: null }
     await gate.reserve(app, wanted({ ordinary: 99 }), limits)
     await stepBack(app)
@@ -326,7 +326,7 @@ describe('a clock of the database that steps back by ten minutes', () => {
 
   test.each(['rate_limit', 'permission', 'outage'] as const)('does not prolong a pause (%s): its probe is due', async (code) => {
     const app = anApp()
-    const gate = createAppGate(db)
+    const gate = createRateLimiter(db)
     await gate.failed(aKey(app), null, aPause(code, { probeDelaysMs: [60_000], until: code === 'rate_limit' ? inMs(60_000) : null }))
     await stepBack(app)
     expect(await gate.reserve(app, wanted({ ordinary: 5 }), FAST)).toMatchObject({ kind: 'granted', ordinary: 1 })
@@ -348,7 +348,7 @@ test('another worker lifts the pause when its probe is answered', async () => {
 
 test('a probe whose worker died is followed by another', async () => {
   const app = anApp()
-  const gate = createAppGate(db)
+  const gate = createRateLimiter(db)
   await gate.failed(aKey(app), null, aPause('permission', { probeDelaysMs: [OVER] }))
   expect(await gate.reserve(app, wanted({ ordinary: 1 }), FAST)).toMatchObject({ kind: 'granted', ordinary: 1 })
   expect(await gate.reserve(app, wanted({ ordinary: 1 }), FAST)).toMatchObject({ kind: 'paused' })

@@ -4,7 +4,7 @@ import { PrismaClient } from '../../src/store/generated/client.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
 import { createRateReader } from '../../src/store/rate-reader.ts'
 import { createTestDatabase } from '../support/postgres.ts'
-import { answeredAt, aTask, delay, lookAt, minutesLater, SENT } from './support/looks.ts'
+import { answeredAt, aTask, delay, lookAt, minutesLater, SENT } from './support/polls.ts'
 import { lookInVain, openTestReader, set, type TestReader } from './support/reader.ts'
 
 let db: TestReader
@@ -25,7 +25,7 @@ describe('a task', () => {
         goodPolls: 0,
         lastObservedAt: null,
         finishedAt: null,
-        hindrance: null,
+        delayReason: null,
         recipientsKnown: true,
         campaign: null,
         agentId: null,
@@ -40,7 +40,7 @@ describe('a task', () => {
     expect(await db.rates.task(key)).toMatchObject({ recipientsKnown: false, targeted: 0, readRate: null, readRateOfTargeted: null })
   })
 
-  test('tells as of when its figures are: a failed look moves nothing', async () => {
+  test('tells as of when its figures are: a failed poll moves nothing', async () => {
     const { key } = await aTask(db.store, { userIds: ['ann', 'bob'] })
     await lookAt(db.store, key, { read: ['ann'], unread: ['bob'] }, 5)
     const known = await db.rates.task(key)
@@ -54,7 +54,7 @@ describe('a task', () => {
     const { key } = await aTask(db.store)
     const detail = { budget: 20, used: 15, reserved: 5, month: '2026-11' }
     await delay(db.store, key, minutesLater(90), { code: 'call_budget', detail })
-    const delayed = { hindrance: 'call_budget', delayCode: 'call_budget', delayDetail: detail }
+    const delayed = { delayReason: 'call_budget', delayCode: 'call_budget', delayDetail: detail }
     expect(await db.rates.task(key)).toMatchObject({ ...delayed, nextPollAt: minutesLater(90), polls: 0 })
   })
 
@@ -174,7 +174,7 @@ describe('what cannot be told', () => {
       db.rates.readTimes(ref),
       db.rates.forbidden(ref),
       db.rates.stateAt(ref, SENT),
-      db.rates.looks(ref),
+      db.rates.polls(ref),
       db.rates.explain(ref, 'ann'),
     ].map((answer) => answer.catch((error: unknown) => error))
   const asCampaign = (ref: { readonly campaign: string; readonly app?: string }) =>
@@ -259,7 +259,7 @@ test("a program's own client in another time zone reads the same, of whatever sc
     await rates.timeToRead(key),
     await rates.timeToRead({ since: SENT }),
     await rates.stateAt(key, answeredAt(5)),
-    await rates.looks(key),
+    await rates.polls(key),
     await rates.explain(key, 'ann'),
   ]
   const read = await everythingOf(theirs)

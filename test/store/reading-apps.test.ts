@@ -1,16 +1,16 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { MINUTE_MS } from '../../src/domain/delivery.ts'
-import type { AppGate, ScopeReports } from '../../src/polling/ports.ts'
 import { PROBLEM_RULES, problemOf } from '../../src/domain/problems.ts'
-import { createAppGate } from '../../src/store/rate-limiter.ts'
-import { aTask, delay, lookAt, planBody } from './support/looks.ts'
+import type { RateLimiter, ScopeReports } from '../../src/polling/ports.ts'
+import { createRateLimiter } from '../../src/store/rate-limiter.ts'
+import { aTask, delay, lookAt, planBody } from './support/polls.ts'
 import { openTestReader, type TestReader } from './support/reader.ts'
 
 let db: TestReader
-let gate: AppGate & ScopeReports
+let gate: RateLimiter & ScopeReports
 beforeAll(async () => {
   db = await openTestReader()
-  gate = createAppGate(db)
+  gate = createRateLimiter(db)
 })
 afterAll(() => db.close())
 afterEach(() => db.pool.query('TRUNCATE delivery_task, delivery_app, delivery_pair CASCADE'))

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { HOUR_MS, MINUTE_MS, type TaskKey } from '../../src/domain/delivery.ts'
-import { aRequest, aTask, delay, lookAt } from './support/looks.ts'
+import { aRequest, aTask, delay, lookAt } from './support/polls.ts'
 import { lookBetween, lookInVain, openTestReader, scaledDeadline, set, type TestReader } from './support/reader.ts'
 
 let db: TestReader
@@ -14,7 +14,7 @@ const ago = (ms: number): Date => new Date(Date.now() - ms)
 const ahead = (ms: number): Date => ago(-ms)
 const DAY_MS = 24 * HOUR_MS
 
-/** An open task whose next look is in a while. */
+/** An open task whose next poll is in a while. */
 async function aHealthyTask(columns: Readonly<Record<string, unknown>> = {}): Promise<TaskKey> {
   const { key } = await aTask(db.store, { userIds: ['ann'] })
   await set(db, key, { next_poll_at: ahead(10 * MINUTE_MS), ...columns })
@@ -37,7 +37,7 @@ describe('an open task', () => {
     expect(await risks()).toEqual([])
   })
 
-  test('is overdue when its next look is late by more than a minute', async () => {
+  test('is overdue when its next poll is late by more than a minute', async () => {
     const late = await aHealthyTask({ next_poll_at: ago(90_000) })
     await aHealthyTask({ next_poll_at: ago(30_000) })
     expect(await risks()).toEqual([[late.taskId, 'overdue']])
@@ -51,18 +51,18 @@ describe('an open task', () => {
     expect(await risks()).toEqual([[late.taskId, 'overdue']])
   })
 
-  test('is hindered when its look was put off', async () => {
+  test('is hindered when its poll was put off', async () => {
     const key = await aHealthyTask()
     await delay(db.store, key, ahead(HOUR_MS), { code: 'call_rate', detail: null })
     const [task] = await db.rates.attention()
     expect(task).toEqual({ ...(await db.rates.task(key)), risk: 'hindered' })
-    expect(task).toMatchObject({ hindrance: 'call_rate' })
+    expect(task).toMatchObject({ delayReason: 'call_rate' })
   })
 
   test.each([
     ['failed', (key: TaskKey) => lookInVain(db, key, ago(MINUTE_MS))],
     ['said nothing', (key: TaskKey) => lookBetween(db, key, { errcode: 0 }, ago(MINUTE_MS), ago(59_000))],
-  ])('is hindered while its last look %s, until one is good', async (_what, fail) => {
+  ])('is hindered while its final poll %s, until one is good', async (_what, fail) => {
     const key = await aHealthyTask()
     await lookAt(db.store, key, { unread: ['ann'] }, 5)
     await fail(key)
@@ -90,12 +90,12 @@ describe('a task that ended', () => {
     expect(await db.rates.attention()).toMatchObject([{ ...key, risk: 'stopped', reason: 'parameters' }])
   })
 
-  test('with its window without one good look was never observed', async () => {
+  test('with its window without one successful poll was never observed', async () => {
     const key = await anEndedTask('expired')
     expect(await risks()).toEqual([[key.taskId, 'never_observed']])
   })
 
-  test('whose last good look was more than an hour before the deadline is blind', async () => {
+  test('whose last successful poll was more than an hour before the deadline is blind', async () => {
     const blind = await anEndedTask('expired', { last_observed_at: ago(2 * HOUR_MS + MINUTE_MS) })
     await anEndedTask('expired', { last_observed_at: ago(2 * HOUR_MS - MINUTE_MS) })
     expect(await risks()).toEqual([[blind.taskId, 'blind']])

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { RateReader } from '../../src/report/rates.ts'
 import { createRateReader } from '../../src/store/rate-reader.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
-import { aRequest, minutesLater } from './support/looks.ts'
+import { aRequest, minutesLater } from './support/polls.ts'
 
 /** A campaign is one message to 40 people, a task to 4 of them; three apps, one of which has a single task. */
 const TASKS = 4_000
@@ -71,7 +71,7 @@ const QUESTIONS: ReadonlyArray<readonly [name: string, most: number, ask: () => 
   ['the people of a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.campaignRecipients(campaign, {})],
   ['the curve of a task', 50, () => rates.curve(ref)],
   ['the curve of a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.campaignCurve(campaign)],
-  ['the looks at a task', 50, () => rates.looks(ref)],
+  ['the looks at a task', 50, () => rates.polls(ref)],
   ['the history of a person', 80, () => rates.explain(ref, 'user8000')],
   ['what was known at a moment', 100, () => rates.stateAt(ref, new Date())],
   ['the time to read of a task', 80, () => rates.timeToRead(ref)],

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Page, PageFilter } from '../../src/report/rates.ts'
-import { aRequest, minutesLater } from './support/looks.ts'
+import { aRequest, minutesLater } from './support/polls.ts'
 import { openTestReader, pagesOf, type TestReader } from './support/reader.ts'
 
 const NAMES = Array.from({ length: 23 }, (_, i) => `user${i}`)

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { TaskKey } from '../../src/domain/delivery.ts'
 import { forbiddenReasonOf } from '../../src/domain/problems.ts'
-import { answeredAt, aTask, lookAt, minutesLater, SENT } from './support/looks.ts'
+import { answeredAt, aTask, lookAt, minutesLater, SENT } from './support/polls.ts'
 import { expire, lookBetween, openTestReader, set, states, type TestReader } from './support/reader.ts'
 
 let db: TestReader
@@ -30,12 +30,12 @@ describe('people of a task', () => {
     for (const { asOf } of await db.rates.recipients(key, {})) expect(asOf).toEqual(answeredAt(14))
   })
 
-  test('are unread as of the last answer that listed them, not as of the last look', async () => {
+  test('are unread as of the last answer that listed them, not as of the final poll', async () => {
     expect(await one('new')).toMatchObject({ lastUnreadAt: minutesLater(14), asOf: answeredAt(14) })
     expect(await one('bob')).toMatchObject({ state: 'unread', lastUnreadAt: minutesLater(9), asOf: answeredAt(14) })
   })
 
-  test('are unread as of the last look even when the task has long expired', async () => {
+  test('are unread as of the final poll even when the task has long expired', async () => {
     const { key: old } = await aTask(db.store, { userIds: ['ann'] })
     await lookAt(db.store, old, { unread: ['ann'] }, 5)
     await expire(db, old)
@@ -65,7 +65,7 @@ describe('people of a task', () => {
     })
   })
 
-  test('before the first good look are as of nothing', async () => {
+  test('before the first successful poll are as of nothing', async () => {
     const { key: fresh } = await aTask(db.store, { userIds: ['ann'] })
     expect(await db.rates.recipients(fresh, {})).toMatchObject([{ state: 'pending', asOf: null }])
   })

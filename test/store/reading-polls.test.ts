@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { TaskKey } from '../../src/domain/delivery.ts'
-import { answeredAt, aTask, lookAt, minutesLater } from './support/looks.ts'
+import { answeredAt, aTask, lookAt, minutesLater } from './support/polls.ts'
 import { lookBetween, lookInVain, openTestReader, type TestReader } from './support/reader.ts'
 
 let db: TestReader
@@ -22,8 +22,8 @@ describe('looks at a task', () => {
   })
 
   test('are all there, good or failed, oldest first, with what was said', async () => {
-    const looks = await db.rates.looks(key)
-    expect(looks.map(({ pollNo, outcome, code }) => [pollNo, outcome, code])).toEqual([
+    const polls = await db.rates.polls(key)
+    expect(polls.map(({ pollNo, outcome, code }) => [pollNo, outcome, code])).toEqual([
       ...[
         [1, 'observed', '0'],
         [2, 'transient', 'isv.busy'],
@@ -33,7 +33,7 @@ describe('looks at a task', () => {
         [6, 'observed', '0'],
       ],
     ])
-    expect(looks[1]).toEqual({
+    expect(polls[1]).toEqual({
       ...{ pollNo: 2, requestedAt: minutesLater(7), respondedAt: answeredAt(7), dueAt: expect.any(Date), outcome: 'transient' },
       ...{
         code: 'isv.busy',
@@ -47,20 +47,20 @@ describe('looks at a task', () => {
       },
       ...{ pending: null, invalid: null, failed: null, forbidden: null, unread: null, read: null },
     })
-    expect(looks[2]).toMatchObject({ respondedAt: null, message: 'no answer', requestId: null })
+    expect(polls[2]).toMatchObject({ respondedAt: null, message: 'no answer', requestId: null })
   })
 
   test('have their counts, who changed, and what contradicted what was known', async () => {
-    const looks = await db.rates.looks(key)
+    const polls = await db.rates.polls(key)
     const nobody = { pending: 0, invalid: 0, failed: 0, forbidden: 0 }
-    expect(looks[4]).toMatchObject({ ...nobody, unread: 1, read: 1, changed: 1, anomalies: 0, message: null })
-    expect(looks[5]).toMatchObject({ ...nobody, unread: 1, read: 1, changed: 0, anomalies: 1 })
+    expect(polls[4]).toMatchObject({ ...nobody, unread: 1, read: 1, changed: 1, anomalies: 0, message: null })
+    expect(polls[5]).toMatchObject({ ...nobody, unread: 1, read: 1, changed: 0, anomalies: 1 })
   })
 
   test('are explained for one person: what each said, and what is known after it', async () => {
-    const { person, looks } = await db.rates.explain(key, 'ann')
+    const { person, polls } = await db.rates.explain(key, 'ann')
     expect(person).toEqual((await db.rates.recipients(key, {}))[0])
-    expect(looks.map(({ state, isChange }) => [state, isChange])).toEqual([
+    expect(polls.map(({ state, isChange }) => [state, isChange])).toEqual([
       ...[
         ['unread', true],
         ['unread', false],
@@ -70,21 +70,21 @@ describe('looks at a task', () => {
         ['read', false],
       ],
     ])
-    const { outcome, code, message, requestedAt, respondedAt, pollNo } = (await db.rates.looks(key))[1] ?? {}
-    expect(looks[1]).toEqual({ outcome, code, message, requestedAt, respondedAt, pollNo, state: 'unread', isChange: false })
+    const { outcome, code, message, requestedAt, respondedAt, pollNo } = (await db.rates.polls(key))[1] ?? {}
+    expect(polls[1]).toEqual({ outcome, code, message, requestedAt, respondedAt, pollNo, state: 'unread', isChange: false })
   })
 
   test('are explained for a person whom none of them listed', async () => {
     const { key: other } = await aTask(db.store, { userIds: ['ann', 'bob'] })
     await lookAt(db.store, other, { unread: ['ann'] }, 5)
-    expect((await db.rates.explain(other, 'bob')).looks).toMatchObject([{ state: 'pending', isChange: false }])
+    expect((await db.rates.explain(other, 'bob')).polls).toMatchObject([{ state: 'pending', isChange: false }])
   })
 
   test('are none before the first', async () => {
     const { key: fresh } = await aTask(db.store, { userIds: ['ann'] })
-    expect(await db.rates.looks(fresh)).toEqual([])
+    expect(await db.rates.polls(fresh)).toEqual([])
     expect(await db.rates.curve(fresh)).toEqual([])
-    expect((await db.rates.explain(fresh, 'ann')).looks).toEqual([])
+    expect((await db.rates.explain(fresh, 'ann')).polls).toEqual([])
   })
 
   test('make a curve: a point for each good one, the last of which is the rate of the task', async () => {

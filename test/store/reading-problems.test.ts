@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { TaskKey } from '../../src/domain/delivery.ts'
-import { answeredAt, aTask, loaded, lookAt, minutesLater, planBody } from './support/looks.ts'
+import { answeredAt, aTask, loaded, lookAt, minutesLater, planBody } from './support/polls.ts'
 import { lookBetween, openTestReader, set, type TestReader } from './support/reader.ts'
 
 let db: TestReader
@@ -25,7 +25,7 @@ describe('the problem of a task', () => {
       problemSince: answeredAt(5),
       calls: 2,
     })
-    expect((await db.rates.looks(key)).map(({ problemCode, scope, calls }) => [problemCode, scope, calls])).toEqual([
+    expect((await db.rates.polls(key)).map(({ problemCode, scope, calls }) => [problemCode, scope, calls])).toEqual([
       ['permission', 'app', 1],
       ['permission', 'app', 1],
     ])
@@ -53,7 +53,7 @@ describe('the problem of a task', () => {
       problemCode: code,
       problemDetail: shown,
       delayCode: code,
-      hindrance: code,
+      delayReason: code,
       delayDetail: shown,
       reasonCode: code,
       reasonDetail: shown,
@@ -66,7 +66,7 @@ describe('the problem of a task', () => {
 
 test('what an earlier version stored as text is the reason', async () => {
   const { key } = await aTask(db.store)
-  const text = 'blind_before_deadline: the last good look was long before'
+  const text = 'blind_before_deadline: the last successful poll was long before'
   const end = { status: 'expired', next_poll_at: null, finished_at: new Date() }
   await set(db, key, { ...end, reason_code: 'blind_before_deadline', reason_detail: JSON.stringify({ text }) })
   expect(await db.rates.task(key)).toMatchObject({ reason: text, reasonCode: 'blind_before_deadline', reasonDetail: { text } })

@@ -4,7 +4,6 @@ import { MINUTE_MS, SECOND_MS } from '../../src/domain/delivery.ts'
 import { forbiddenReasonOf } from '../../src/domain/problems.ts'
 import { elapsedOf } from '../../src/report/read-bracket.ts'
 import { timeToReadOfTask, timeToReadPooled } from '../../src/report/time-to-read.ts'
-import { aRequest, type Lists, minutesLater, SENT } from './support/looks.ts'
 import {
   bandOf,
   bracketsOf,
@@ -21,9 +20,10 @@ import {
   readTables,
   type Tables,
 } from './support/naive.ts'
+import { aRequest, type Lists, minutesLater, SENT } from './support/polls.ts'
 import { expire, lookBetween, lookInVain, openTestReader, pagesOf, scaledDeadline, set, type TestReader } from './support/reader.ts'
 
-/** Random sends and looks go through the real store; then everything that can be asked is compared with the tables. */
+/** Random sends and polls go through the real store; then everything that can be asked is compared with the tables. */
 
 let db: TestReader
 beforeAll(async () => {
@@ -36,7 +36,7 @@ const CODES = ['143105', '143106', '143104', '999'] as const
 
 const aListing = fc.constantFrom('read', 'unread', 'failed', 'invalid', 'forbidden', 'reasonless', 'nowhere', 'nowhere')
 const aLook = fc.record({
-  /** Minutes since the look before; 0 looks of several tasks at one moment. */
+  /** Minutes since the poll before; 0 polls of several tasks at one moment. */
   gap: fc.constantFrom(1, 2, 7),
   listed: fc.array(aListing, { minLength: PEOPLE.length, maxLength: PEOPLE.length }),
   code: fc.constantFrom(...CODES),
@@ -47,12 +47,12 @@ const aTask = fc.record({
   sentMinutes: fc.constantFrom(0, 0, 3, 10),
   sentAtGiven: fc.constantFrom(true, true, false),
   named: fc.option(fc.subarray([...PEOPLE], { minLength: 1 })),
-  looks: fc.array(aLook, { maxLength: 5 }),
+  polls: fc.array(aLook, { maxLength: 5 }),
   end: fc.constantFrom('no', 'no', 'expired', 'cancelled'),
   timeScale: fc.constantFrom(1, 1, 60),
 })
 type SomeTask = typeof aTask extends fc.Arbitrary<infer T> ? T : never
-type SomeLook = SomeTask['looks'][number]
+type SomeLook = SomeTask['polls'][number]
 
 function bodyOf({ listed, code, kind }: SomeLook): unknown {
   if (kind === 'empty') return { errcode: 0 }
@@ -72,19 +72,19 @@ function bodyOf({ listed, code, kind }: SomeLook): unknown {
   }
 }
 
-async function play(app: string, { campaign, sentMinutes, sentAtGiven, named, looks, end, timeScale }: SomeTask): Promise<void> {
+async function play(app: string, { campaign, sentMinutes, sentAtGiven, named, polls, end, timeScale }: SomeTask): Promise<void> {
   const sentAt = minutesLater(sentMinutes)
   const request = aRequest({ app, campaign, sentAt, userIds: named })
   await db.store.track([request])
   await set(db, request, { tracked_at: sentAt, sent_at_given: sentAtGiven, deadline_at: scaledDeadline(sentAt, timeScale) })
   let minutes = 0
-  for (const look of looks) {
-    minutes += look.gap
+  for (const poll of polls) {
+    minutes += poll.gap
     const requestedAt = new Date(sentAt.getTime() + (minutes * MINUTE_MS) / timeScale)
     const open = (await db.rates.task(request)).status === 'tracking'
     if (!open) return
-    if (look.kind === 'in vain') await lookInVain(db, request, requestedAt)
-    else await lookBetween(db, request, bodyOf(look), requestedAt, new Date(requestedAt.getTime() + SECOND_MS))
+    if (poll.kind === 'in vain') await lookInVain(db, request, requestedAt)
+    else await lookBetween(db, request, bodyOf(poll), requestedAt, new Date(requestedAt.getTime() + SECOND_MS))
   }
   if (end === 'expired') await expire(db, request)
   if (end === 'cancelled') await db.store.cancel(request)
@@ -133,13 +133,13 @@ async function holdTasks(app: string, { tasks }: Tables): Promise<void> {
 
 async function holdTask(tables: Tables, task: RawTask): Promise<void> {
   const key = keyOf(task)
-  const { people, looks, changes } = tables
+  const { people, polls, changes } = tables
   const rates = await db.rates.task(key)
   const figures = figuresOf(people.map(({ state }) => state))
-  expect(rates).toMatchObject({ ...figures, lastObservedAt: task.last_observed_at, polls: looks.length, status: task.status })
+  expect(rates).toMatchObject({ ...figures, lastObservedAt: task.last_observed_at, polls: polls.length, status: task.status })
   expect(await db.rates.recipients(key, {})).toEqual(people.toSorted(byName).map(statusOf))
   expect(await db.rates.forbidden(key)).toEqual(reasonsOf(people))
-  const good = looks.filter(({ outcome }) => outcome === 'observed').sort((a, b) => a.poll_no - b.poll_no)
+  const good = polls.filter(({ outcome }) => outcome === 'observed').sort((a, b) => a.poll_no - b.poll_no)
   const curve = await db.rates.curve(key)
   expect(curve.map(({ at, delivered, read }) => [at, delivered, read])).toEqual(
     good.map(({ responded_at, read, unread }) => [responded_at, (read ?? 0) + (unread ?? 0), read]),
@@ -152,9 +152,9 @@ async function holdTask(tables: Tables, task: RawTask): Promise<void> {
   for (const at of momentsOf(tables, task)) expect(await db.rates.stateAt(key, at)).toEqual(knownAt(tables, at))
   const [first] = people
   if (first === undefined) return
-  const { person, looks: said } = await db.rates.explain(key, first.user_id)
+  const { person, polls: said } = await db.rates.explain(key, first.user_id)
   expect(person).toEqual(statusOf(first))
-  expect(said.map(({ pollNo }) => pollNo)).toEqual(looks.map(({ poll_no }) => poll_no).sort((a, b) => a - b))
+  expect(said.map(({ pollNo }) => pollNo)).toEqual(polls.map(({ poll_no }) => poll_no).sort((a, b) => a - b))
   const own = changes.filter(({ user_id }) => user_id === first.user_id)
   expect(said.filter(({ isChange }) => isChange).map(({ pollNo, state }) => [pollNo, state])).toEqual(
     own.sort((a, b) => a.poll_no - b.poll_no).map(({ poll_no, to_state }) => [poll_no, to_state]),
@@ -162,8 +162,8 @@ async function holdTask(tables: Tables, task: RawTask): Promise<void> {
   expect(said.at(-1)?.state ?? 'pending').toBe(first.state)
 }
 
-function momentsOf({ looks }: Tables, { sent_at }: RawTask): Date[] {
-  const answers = looks.flatMap(({ responded_at }) => responded_at ?? [])
+function momentsOf({ polls }: Tables, { sent_at }: RawTask): Date[] {
+  const answers = polls.flatMap(({ responded_at }) => responded_at ?? [])
   return [new Date(sent_at.getTime() - 1), sent_at, ...answers, ...answers.map((at) => new Date(at.getTime() - 1)), new Date()]
 }
 

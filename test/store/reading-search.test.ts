@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { aTask } from './support/looks.ts'
+import { aTask } from './support/polls.ts'
 import { openTestReader, type TestReader } from './support/reader.ts'
 
 const NAMES = [

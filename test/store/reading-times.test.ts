@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/domain/delivery.ts'
 import { elapsedOf } from '../../src/report/read-bracket.ts'
 import { timeToReadOfTask, timeToReadPooled } from '../../src/report/time-to-read.ts'
-import { answeredAt, aTask, lookAt, minutesLater, SENT } from './support/looks.ts'
 import { bracketsOf, only, type RawPerson, readTables } from './support/naive.ts'
+import { answeredAt, aTask, lookAt, minutesLater, SENT } from './support/polls.ts'
 import { expire, lookBetween, openTestReader, scaledDeadline, set, type TestReader } from './support/reader.ts'
 
 let db: TestReader
@@ -23,12 +23,12 @@ describe('the time to read of one task', () => {
     await lookAt(db.store, key, { read: ['a'], unread: ['b', 'c', 'd'] }, 9)
     await lookAt(db.store, key, { read: ['a', 'b', 'c'], unread: ['d'] }, 20)
     const times = await db.rates.timeToRead(key)
-    expect(times).toMatchObject({ people: 4, read: 3, method: 'looks', asOf: answeredAt(20) })
+    expect(times).toMatchObject({ people: 4, read: 3, method: 'polls', asOf: answeredAt(20) })
     expect(times.quantiles.map(({ share, afterMs, beforeMs }) => [share, afterMs, beforeMs])).toEqual([
       [0.25, minutes(3), minutes(9) + SECOND_MS],
       [0.5, minutes(9), minutes(20) + SECOND_MS],
       [0.75, minutes(9), minutes(20) + SECOND_MS],
-      // Whoever is still unread at the last look may read after it, or never.
+      // Whoever is still unread at the final poll may read after it, or never.
       [0.9, minutes(20), null],
     ])
     expect(times.within.map(({ hours, atLeast, atMost }) => [hours, atLeast, atMost])).toEqual([
@@ -37,7 +37,7 @@ describe('the time to read of one task', () => {
     expect(times).toEqual(timeToReadOfTask(bracketsOf(await peopleOf('one')).map(elapsedOf), answeredAt(20)))
   })
 
-  test('ends at the last look where the window ended since: unread is not never', async () => {
+  test('ends at the final poll where the window ended since: unread is not never', async () => {
     const { key } = await aTask(db.store, { userIds: ['ann'] })
     await lookAt(db.store, key, { unread: ['ann'] }, 3)
     await expire(db, key)
@@ -56,7 +56,7 @@ describe('the time to read of one task', () => {
       people: 0,
       read: 0,
       assumedSendTimes: 0,
-      method: 'looks',
+      method: 'polls',
       asOf: null,
       quantiles: [],
       within: [],
@@ -140,7 +140,7 @@ describe('the time to read of what was sent in a time', () => {
     expect(await db.rates.timeToRead({ app: 'day' })).toMatchObject({ people: 6, read: 3, method: 'turnbull', asOf: answeredAt(11) })
   })
 
-  test('is of what was sent from since on and before until, as of its own last look', async () => {
+  test('is of what was sent from since on and before until, as of its own final poll', async () => {
     const half = { app: 'day', since: minutesLater(-60), until: minutesLater(0) }
     const { people } = only(await readTables(db.pool, 'day'), ({ sent_at }) => sent_at < SENT)
     expect(await db.rates.timeToRead(half)).toEqual(timeToReadPooled(bracketsOf(people).map(elapsedOf), answeredAt(10)))

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import type pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { settleCampaigns } from '../../src/store/recount-campaigns.ts'
+import { recountCampaigns } from '../../src/store/recount-campaigns.ts'
 import { openSession, openTestStore, type TestStore } from './support/database.ts'
-import { aTask, lookAt } from './support/looks.ts'
+import { aTask, lookAt } from './support/polls.ts'
 
 let db: TestStore
 const sessions: pg.Client[] = []
@@ -52,44 +52,44 @@ async function kept(): Promise<string[]> {
   return rows.map(({ campaign }) => campaign)
 }
 
-test('figures are exact before they are settled, settled, and after the next look', async () => {
+test('figures are exact before they are settled, settled, and after the next poll', async () => {
   const { key } = await aTask(db.store, { campaign: 'one', userIds: ['ann', 'bob'] })
   await expectExact()
-  expect(await settleCampaigns(db)).toBe(1)
+  expect(await recountCampaigns(db)).toBe(1)
   expect([await kept(), await marks()]).toEqual([['one'], 0])
   await expectExact()
   await lookAt(db.store, key, { read: ['ann'], unread: ['bob'] }, 5)
   expect(await marks()).toBeGreaterThan(0)
   await expectExact()
-  expect(await settleCampaigns(db)).toBe(1)
+  expect(await recountCampaigns(db)).toBe(1)
   await expectExact()
 })
 
-test('a look that changes nobody leaves no mark, and there is nothing to settle', async () => {
+test('a poll that changes nobody leaves no mark, and there is nothing to settle', async () => {
   const { key } = await aTask(db.store, { campaign: 'one', userIds: ['ann'] })
   await lookAt(db.store, key, { unread: ['ann'] }, 5)
-  await settleCampaigns(db)
+  await recountCampaigns(db)
   await lookAt(db.store, key, { unread: ['ann'] }, 9)
-  expect([await marks(), await settleCampaigns(db)]).toEqual([0, 0])
+  expect([await marks(), await recountCampaigns(db)]).toEqual([0, 0])
 })
 
 test('what an open transaction changed is nobody else’s, and a mark that was not seen outlives the settling', async () => {
   await aTask(db.store, { campaign: 'one', userIds: ['ann'] })
-  await settleCampaigns(db)
+  await recountCampaigns(db)
   const writer = await aSession()
   await writer.query("BEGIN; UPDATE delivery_recipient SET state = 'unread'")
   await expectExact(writer)
   await expectExact()
-  expect(await settleCampaigns(db)).toBe(0)
+  expect(await recountCampaigns(db)).toBe(0)
   await writer.query('COMMIT')
   await expectExact()
-  expect(await settleCampaigns(db)).toBe(1)
+  expect(await recountCampaigns(db)).toBe(1)
   await expectExact()
 })
 
 test('what is rolled back leaves no mark', async () => {
   await aTask(db.store, { campaign: 'one', userIds: ['ann'] })
-  await settleCampaigns(db)
+  await recountCampaigns(db)
   const writer = await aSession()
   await writer.query("BEGIN; UPDATE delivery_recipient SET state = 'unread'; ROLLBACK")
   expect(await marks()).toBe(0)
@@ -101,7 +101,7 @@ test('two settle at once: one works, the other does nothing', async () => {
   const other = await aSession()
   await other.query('BEGIN')
   expect((await other.query('SELECT delivery_settle_campaigns(10, 1) AS settled')).rows).toEqual([{ settled: 1 }])
-  expect(await settleCampaigns(db)).toBe(0)
+  expect(await recountCampaigns(db)).toBe(0)
   await other.query('COMMIT')
   await expectExact()
 })
@@ -129,10 +129,10 @@ test.each([
 ])('%s: exact at once, and when settled', async (_, change) => {
   await aTask(db.store, { campaign: 'one', userIds: ['ann', 'bob'] })
   await aTask(db.store, { campaign: 'two', userIds: ['ann'] })
-  await settleCampaigns(db)
+  await recountCampaigns(db)
   await db.pool.query(change)
   await expectExact()
-  await settleCampaigns(db)
+  await recountCampaigns(db)
   expect(await marks()).toBe(0)
   await expectExact()
 })
@@ -140,7 +140,7 @@ test.each([
 test('a campaign whose tasks have nobody is there with zeros, and without rates', async () => {
   await aTask(db.store, { campaign: 'nobody' })
   for (const settled of [false, true]) {
-    if (settled) await settleCampaigns(db)
+    if (settled) await recountCampaigns(db)
     const { rows } = await db.pool.query(`SELECT tasks, targeted, read, read_rate, read_rate_of_targeted FROM delivery_campaign_rates`)
     expect(rows).toEqual([{ tasks: 1, targeted: 0, read: 0, read_rate: null, read_rate_of_targeted: null }])
   }
@@ -170,7 +170,7 @@ test('whatever two sessions do, each sees exact figures at every moment', { time
         const id = rows[(task & 2) | s]?.id
         if (what === 'settle') {
           if (isOpen[s]) continue
-          await settleCampaigns(db)
+          await recountCampaigns(db)
         } else if (what === 'commit' || what === 'rollback') {
           await session.query(what)
           isOpen[s] = false

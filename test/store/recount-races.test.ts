@@ -1,8 +1,8 @@
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { settleCampaigns } from '../../src/store/recount-campaigns.ts'
+import { recountCampaigns } from '../../src/store/recount-campaigns.ts'
 import { openSession, openTestStore, type TestStore } from './support/database.ts'
-import { aTask } from './support/looks.ts'
+import { aTask } from './support/polls.ts'
 
 /** Two transactions that are open at once, one of which moves the task that the other writes to. */
 
@@ -29,7 +29,7 @@ afterEach(async () => {
 async function arrange(): Promise<void> {
   await aTask(db.store, { campaign: 'from', userIds: ['ann', 'bob'] })
   await aTask(db.store, { campaign: 'to', userIds: ['ann'] })
-  await settleCampaigns(db)
+  await recountCampaigns(db)
   const { rows } = await db.pool.query<{ id: string }>('SELECT id FROM delivery_task ORDER BY id')
   ids = { moving: rows[0]?.id ?? '', staying: rows[1]?.id ?? '' }
 }
@@ -70,10 +70,10 @@ test.each(WRITES)('%s in a task that is being moved marks the campaign that the 
   const writing = writer?.query(write())
   await isWaiting(writer)
   await mover?.query('COMMIT')
-  await settleCampaigns(db)
+  await recountCampaigns(db)
   await writing
   await expectExact()
-  await settleCampaigns(db)
+  await recountCampaigns(db)
   await expectExact()
 })
 
@@ -83,26 +83,26 @@ test.each(WRITES)('a task is not moved before the transaction with %s is over', 
   await writer?.query(write())
   const moving = mover?.query(move())
   await isWaiting(mover)
-  await settleCampaigns(db)
+  await recountCampaigns(db)
   await writer?.query('COMMIT')
   await moving
   await expectExact()
-  await settleCampaigns(db)
+  await recountCampaigns(db)
   await expectExact()
 })
 
-test('a sender whose transaction stays open holds up no move, no look and no settling of others', async () => {
+test('a sender whose transaction stays open holds up no move, no poll and no settling of others', async () => {
   await arrange()
   await writer?.query('BEGIN')
   await writer?.query("SELECT track_delivery('77', user_ids => ARRAY['zoe'], campaign => 'to')")
   await mover?.query("SET lock_timeout TO '2s'")
   await mover?.query(move())
   await expectExact()
-  expect(await settleCampaigns(db)).toBe(2)
+  expect(await recountCampaigns(db)).toBe(2)
   await expectExact()
   await writer?.query('COMMIT')
   await expectExact()
-  expect(await settleCampaigns(db)).toBe(1)
+  expect(await recountCampaigns(db)).toBe(1)
   await expectExact()
 })
 
@@ -126,7 +126,7 @@ async function asWorker<T>(settings: string, work: (worker: { readonly pool: pg.
 
 test("campaigns are settled whatever the database's default isolation is", async () => {
   await aTask(db.store, { campaign: 'one', userIds: ['ann'] })
-  expect(await asWorker('-c default_transaction_isolation=serializable', settleCampaigns)).toBe(1)
+  expect(await asWorker('-c default_transaction_isolation=serializable', recountCampaigns)).toBe(1)
   await expectExact()
 })
 
@@ -134,10 +134,10 @@ test('a settling that fails says so, and leaves nothing open behind', async () =
   await aTask(db.store, { campaign: 'one', userIds: ['ann'] })
   await asWorker('-c lock_timeout=50', async (worker) => {
     await writer?.query('BEGIN; LOCK TABLE delivery_campaign')
-    await expect(settleCampaigns(worker)).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+    await expect(recountCampaigns(worker)).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
     await writer?.query('ROLLBACK')
     await expectExact()
-    expect(await settleCampaigns(worker)).toBe(1)
+    expect(await recountCampaigns(worker)).toBe(1)
     await expectExact()
   })
 })

@@ -3,7 +3,7 @@ import { HOUR_MS, MINUTE_MS, type TaskKey } from '../../src/domain/delivery.ts'
 import type { Resuming } from '../../src/polling/ports.ts'
 import { createResuming } from '../../src/store/resume.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
-import { adoptAll, aTask, delay, loaded, planBody } from './support/looks.ts'
+import { adoptAll, aTask, delay, loaded, planBody } from './support/polls.ts'
 import { set } from './support/reader.ts'
 
 let db: TestStore
@@ -24,7 +24,7 @@ interface Row {
   readonly status: string
   readonly next_poll_at: Date | null
   readonly is_due: boolean
-  readonly adopted_at: Date | null
+  readonly scheduled_at: Date | null
   readonly resumed: boolean
   readonly delay_code: string | null
   readonly problem_code: string | null
@@ -86,7 +86,7 @@ describe('a task', () => {
       await refuse(key, code)
       expect(await resuming.task(key)).toEqual({ isWithoutBudget: false })
       expect(await rowOf(key)).toMatchObject({
-        ...{ status: 'tracking', is_due: true, adopted_at: null, resumed: true },
+        ...{ status: 'tracking', is_due: true, scheduled_at: null, resumed: true },
         ...{ delay_code: null, problem_polls: 0, failures_in_row: 0 },
       })
     },
@@ -103,13 +103,13 @@ describe('a task', () => {
     const key = await aScheduledTask()
     await resuming.task(key)
     expect(await adoptAll(db.store)).toMatchObject([{ key, resumed: true }])
-    expect(await rowOf(key)).toMatchObject({ is_due: true, resumed: false, adopted_at: expect.any(Date) })
+    expect(await rowOf(key)).toMatchObject({ is_due: true, resumed: false, scheduled_at: expect.any(Date) })
   })
 
   test('that no worker has scheduled yet has no job to be moved', async () => {
     const { key } = await aTask(db.store)
     await resuming.task(key)
-    expect(await rowOf(key)).toMatchObject({ is_due: true, adopted_at: null, resumed: false })
+    expect(await rowOf(key)).toMatchObject({ is_due: true, scheduled_at: null, resumed: false })
   })
 
   test('that the call budget delayed says so', async () => {
@@ -192,7 +192,7 @@ describe('an app', () => {
     await pause('other', '7')
     expect(await resuming.app('default')).toEqual({ app: 'default', tasks: 2, tasksWithoutBudget: 0 })
     for (const key of [refused, waiting])
-      expect(await rowOf(key)).toMatchObject({ is_due: true, adopted_at: null, resumed: true, delay_code: null, problem_polls: 0 })
+      expect(await rowOf(key)).toMatchObject({ is_due: true, scheduled_at: null, resumed: true, delay_code: null, problem_polls: 0 })
     for (const key of [planned, elsewhere]) expect(await rowOf(key)).toMatchObject({ is_due: false, resumed: false })
     expect(await pausesOf('default')).toEqual([
       [null, null, null],
@@ -210,7 +210,7 @@ describe('an app', () => {
 
   test('brings forward more tasks than one statement takes, and ended ones never', async () => {
     await db.pool.query(
-      `INSERT INTO delivery_task (app, task_id, status, sent_at, deadline_at, adopted_at, next_poll_at, finished_at, recipients_known, delay_code)
+      `INSERT INTO delivery_task (app, task_id, status, sent_at, deadline_at, scheduled_at, next_poll_at, finished_at, recipients_known, delay_code)
        SELECT 'default', n::text, CASE WHEN n % 2 = 0 THEN 'tracking' ELSE 'expired' END, now(), now() + interval '1 day', now(),
          CASE WHEN n % 2 = 0 THEN now() + interval '1 hour' END, CASE WHEN n % 2 = 1 THEN now() END, false, 'call_rate'
        FROM generate_series(1, 2200) AS n`,

@@ -6,7 +6,7 @@ import { migrate } from '../../src/store/migrate.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { type DatabaseRole, giveRights, ROLES, urlAs } from '../support/roles.ts'
 
-/** The suites of the store, the queue and the doors run as these roles; here is what each of them must not do. */
+/** The suites of the store, the queue and the ways to enqueue run as these roles; here is what each of them must not do. */
 let database: TestDatabase
 const as = new Map<DatabaseRole, pg.Client>()
 let owner: pg.Client

@@ -32,7 +32,7 @@ async function set(columns: string): Promise<void> {
 }
 
 /** Scheduled an hour ahead, as by a worker. */
-const schedule = () => set(`adopted_at = now(), next_poll_at = now() + interval '1 hour', resumed = false`)
+const schedule = () => set(`scheduled_at = now(), next_poll_at = now() + interval '1 hour', resumed = false`)
 const fail = () => set(`poll_no = 3, calls = 3, problem_code = 'agent_id', problem_detail = '{}', problem_since = now(), problem_polls = 3`)
 const succeed = () => set(`poll_no = 1, good_polls = 1, last_good_requested_at = now(), last_observed_at = now()`)
 
@@ -45,7 +45,7 @@ interface Stored {
 async function row(): Promise<Stored> {
   const { rows } = await db.pool.query<Stored>(
     `SELECT status, agent_id, campaign, sent_at, sent_at_given, deadline_at, deadline_at - sent_at = interval '24 hours' AS is_day, pending,
-       recipients_known, next_poll_at <= now() AS is_due, adopted_at IS NULL AS is_unscheduled, resumed, poll_no, problem_polls, delay_code, reason_code, finished_at,
+       recipients_known, next_poll_at <= now() AS is_due, scheduled_at IS NULL AS is_unscheduled, resumed, poll_no, problem_polls, delay_code, reason_code, finished_at,
        (SELECT array_agg(user_id ORDER BY user_id) FROM delivery_recipient WHERE task_pk = task.id AND named) AS users,
        (SELECT count(*)::int FROM delivery_recipient WHERE task_pk = task.id AND state = 'pending') AS counted
      FROM delivery_task AS task WHERE task_id = $1`,

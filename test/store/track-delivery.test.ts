@@ -104,7 +104,7 @@ const BAD: Readonly<Record<string, Arguments>> = {
   'several mistakes in people and time': { userIds: ['', ' '], sentAt: '2014-01-01T00:00:00Z' },
 }
 
-test.each(Object.entries(BAD))('%s is refused in the same words as at the other doors', async (_, given) => {
+test.each(Object.entries(BAD))('%s is refused in the same words as at the other ways to enqueue', async (_, given) => {
   const inCore = refusalInCore(given)
   expect(inCore).not.toBe('accepted')
   expect(await refusalInSql(given)).toEqual(inCore)
@@ -155,7 +155,7 @@ const GOOD: Readonly<Record<string, Arguments>> = {
   'a send 23 hours ago': { taskId: '106', sentAt: new Date(Date.now() - 23 * HOUR_MS).toISOString() },
 }
 
-test.each(Object.entries(GOOD))('%s is stored as the other doors store it', async (_, given) => {
+test.each(Object.entries(GOOD))('%s is stored as the other ways to enqueue store it', async (_, given) => {
   const request = parseTrackRequest({ taskId: '1', ...given }, new Date())
   expect(await track(given)).toBe(true)
   expect(await track(given)).toBe(false)

@@ -43,7 +43,7 @@ const REASONS: ReadonlyArray<readonly [string, string, string]> = [
     'blind_before_deadline: nothing is known after 2026-11-20T08:15:00.000Z (the app is paused: grant it)',
     'blind_before_deadline',
   ],
-  ['expired', 'never_observed: no look brought a result before the deadline (60020 IP)', 'never_observed'],
+  ['expired', 'never_observed: no poll brought a result before the deadline (60020 IP)', 'never_observed'],
   ['expired', 'sent_too_long_ago: tracking began after the 24 hours in which DingTalk answers; no call was made', 'sent_too_long_ago'],
   [
     'stopped',
@@ -117,7 +117,7 @@ describe('an open task', () => {
 
   test('that no worker has planned is planned as a new one', async () => {
     const plan = () => ({ deadlineAt: new Date(), first: { at: new Date(), last: false } })
-    expect(await store().adopt(plan, 10)).toMatchObject([{ key: { taskId: 'not planned' }, resumed: false }])
+    expect(await store().schedule(plan, 10)).toMatchObject([{ key: { taskId: 'not planned' }, resumed: false }])
   })
 
   test('has its polls and its changes as they were', async () => {

@@ -4,7 +4,7 @@ import { planExpiry } from '../../src/domain/plan.ts'
 import type { RateReader } from '../../src/report/rates.ts'
 import { createRateReader } from '../../src/store/rate-reader.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
-import { answeredAt, aTask, loaded, lookAt, minutesLater, planBody, SENT, TIMING } from './support/looks.ts'
+import { answeredAt, aTask, loaded, lookAt, minutesLater, planBody, SENT, TIMING } from './support/polls.ts'
 
 let db: TestStore
 let rates: RateReader
@@ -70,7 +70,7 @@ describe('one task', () => {
     })
   })
 
-  test('its people, with the time of the last good look for who is unread', async () => {
+  test('its people, with the time of the last successful poll for who is unread', async () => {
     const people = await rates.recipients(key, {})
     expect(people.map(({ userId, state }) => `${userId} ${state}`)).toEqual([
       ...['ann unread', 'bob read', 'cid failed', 'dan invalid', 'eve forbidden', 'fay pending'],
@@ -86,8 +86,8 @@ describe('one task', () => {
     expect(await rates.recipients(key, { state: 'unread' })).toEqual([people[0]])
   })
 
-  test('its looks, good and failed', async () => {
-    expect(await rates.looks(key)).toMatchObject([
+  test('its polls, good and failed', async () => {
+    expect(await rates.polls(key)).toMatchObject([
       { pollNo: 1, outcome: 'observed', changed: 2, unread: 2, pending: 4, requestId: 'r5' },
       { pollNo: 2, outcome: 'observed', changed: 4, read: 1, failed: 1, invalid: 1, forbidden: 1 },
       { pollNo: 3, outcome: 'transient', code: 'x', changed: 0, read: null, unread: null },
@@ -95,7 +95,7 @@ describe('one task', () => {
     ])
   })
 
-  test('its curve has a point for each good look', async () => {
+  test('its curve has a point for each successful poll', async () => {
     expect(await rates.curve(key)).toEqual([
       { at: answeredAt(5), delivered: 2, read: 0, readRate: 0 },
       { at: answeredAt(9), delivered: 2, read: 1, readRate: 0.5 },
@@ -120,7 +120,7 @@ describe('one task', () => {
     )
   })
 
-  test('an unchanged look writes no person', async () => {
+  test('an unchanged poll writes no person', async () => {
     const versions = async (): Promise<unknown> =>
       (await db.pool.query('SELECT user_id, xmin::text FROM delivery_recipient ORDER BY task_pk, user_id')).rows
     const before = await versions()
@@ -129,7 +129,7 @@ describe('one task', () => {
     expect(await rates.recipients(key, { state: 'unread' })).toMatchObject([{ userId: 'ann', lastUnreadAt: minutesLater(20) }])
   })
 
-  test('the end keeps who is unread as of the last good look, with the time of the end', async () => {
+  test('the end keeps who is unread as of the last successful poll, with the time of the end', async () => {
     const task = await loaded(db.store, key)
     await db.store.end(key, { pollNo: task.pollNo }, planExpiry(task, TIMING))
     const ended = await rates.task(key)

@@ -1,12 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { TaskKey } from '../../src/domain/delivery.ts'
-import type { Delay, WorkerBook } from '../../src/polling/ports.ts'
 import { PROBLEM_CODES, PROBLEM_RULES, type ProblemCode } from '../../src/domain/problems.ts'
-import { createAppGate } from '../../src/store/rate-limiter.ts'
+import type { Delay, WorkerBook } from '../../src/polling/ports.ts'
+import { createRateLimiter } from '../../src/store/rate-limiter.ts'
 import { createWorkerBook } from '../../src/store/worker-book.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
 import { aPause, appRow, inMs, pairRow } from './support/evidence.ts'
-import { aDelay, adoptAll, aProblem, aTask, aTaskProblem, loaded, lookAt, minutesLater } from './support/looks.ts'
+import { aDelay, adoptAll, aProblem, aTask, aTaskProblem, loaded, lookAt, minutesLater } from './support/polls.ts'
 
 let db: TestStore
 let book: WorkerBook
@@ -214,7 +214,7 @@ describe('a worker that starts, perhaps with a repaired configuration', () => {
   })
 
   test('has the probes of paused scopes due at once, and those of a limit when they are due', async () => {
-    const gate = createAppGate(db)
+    const gate = createRateLimiter(db)
     const until = inMs(3_600_000)
     for (const [app, code] of [
       ['hr', 'permission'],

@@ -166,7 +166,7 @@ export function eighteenCases(
       maxCalls: 0,
     },
     {
-      name: 'everybody reads before the first look',
+      name: 'everybody reads before the first poll',
       people: [person('x', 1), person('y', 2)],
       named: true,
       status: 'complete',

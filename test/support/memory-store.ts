@@ -1,12 +1,21 @@
 import type { Recipient, ScopeState, TaskKey, TaskScopes } from '../../src/domain/delivery.ts'
 import { QUERY_WINDOW_MS } from '../../src/domain/delivery.ts'
-import { isLastLook, type LookPlan, type Poll, type ScopeReport, type TaskUpdate, type Transition } from '../../src/domain/plan.ts'
-import type { AppGate, AppLimits, Clock, DeliveryStore, LoadedTask, Reservation, ScopeReports, WantedCalls } from '../../src/polling/ports.ts'
+import { isFinalPoll, type Poll, type ScopeReport, type TaskUpdate, type Transition, type WritePlan } from '../../src/domain/plan.ts'
+import { timingOf } from '../../src/domain/poll-times.ts'
 import type { Problem, ProblemCode } from '../../src/domain/problems.ts'
 import type { EndReason, PauseDetail } from '../../src/domain/reasons.ts'
-import { timingOf } from '../../src/domain/poll-times.ts'
 import { COMPARED_FIELDS, type TrackOutcome } from '../../src/domain/track-outcome.ts'
 import type { TrackRequest } from '../../src/intake/track-request.ts'
+import type {
+  AppLimits,
+  Clock,
+  DeliveryStore,
+  LoadedTask,
+  RateLimiter,
+  Reservation,
+  ScopeReports,
+  WantedCalls,
+} from '../../src/polling/ports.ts'
 
 /** A task and why it ended. */
 export interface StoredTask extends LoadedTask {
@@ -36,7 +45,7 @@ export interface Lifted {
 
 interface Stored {
   task: StoredTask
-  adopted: boolean
+  scheduled: boolean
   /** The next poll was brought forward. */
   resumed: boolean
   readonly polls: Poll[]
@@ -77,24 +86,24 @@ export function createMemoryStore(now: Clock, scopesOf: MemoryGate['scopesOf'] =
           scopes: scopesOf(key.app, request.agentId),
           ...{ listedFingerprint: null, listedSince: null, erasureNo: 0, erasures: [] },
         }
-        tasks.set(nameOf(key), { task, adopted: false, resumed: false, polls: [], transitions: [] })
+        tasks.set(nameOf(key), { task, scheduled: false, resumed: false, polls: [], transitions: [] })
         return { key, isNew: true, status: 'tracking', conflict: [], updated: [], stored: null }
       })
     },
-    async adopt(plan, limit) {
-      const unplanned = [...tasks.values()].filter((stored) => !stored.adopted && stored.task.status === 'tracking').slice(0, limit)
+    async schedule(plan, limit) {
+      const unplanned = [...tasks.values()].filter((stored) => !stored.scheduled && stored.task.status === 'tracking').slice(0, limit)
       return unplanned.map((stored) => {
         const { resumed, task } = stored
         const { deadlineAt, first } = plan({ key: task.key, sentAt: task.sentAt, sentAtGiven: task.sentAtGiven, resumed })
-        Object.assign(stored, { adopted: true, resumed: false })
+        Object.assign(stored, { scheduled: true, resumed: false })
         stored.task = { ...task, deadlineAt, nextPollAt: first.at }
-        return { key: task.key, deadlineAt, look: first, resumed }
+        return { key: task.key, deadlineAt, poll: first, resumed }
       })
     },
-    async unadopt(keys) {
+    async unschedule(keys) {
       for (const key of keys) {
         const stored = open(key, 0)
-        if (stored !== undefined) stored.adopted = false
+        if (stored !== undefined) stored.scheduled = false
       }
     },
     async load(key) {
@@ -102,15 +111,15 @@ export function createMemoryStore(now: Clock, scopesOf: MemoryGate['scopesOf'] =
       return task === undefined ? null : { ...task, scopes: scopesOf(key.app, task.agentId) }
     },
     async apply(plan) {
-      const stored = open(plan.key, plan.believes.pollNo)
+      const stored = open(plan.key, plan.expected.pollNo)
       if (stored === undefined) return 'stale'
       stored.polls.push(plan.poll)
       stored.transitions.push(...plan.transitions)
-      stored.task = looked(stored.task, plan)
+      stored.task = polled(stored.task, plan)
       return 'stored'
     },
-    async end(key, believes, update) {
-      const stored = open(key, believes.pollNo)
+    async end(key, expected, update) {
+      const stored = open(key, expected.pollNo)
       if (stored === undefined) return 'stale'
       stored.task = ended(stored.task, update)
       return 'stored'
@@ -123,9 +132,9 @@ export function createMemoryStore(now: Clock, scopesOf: MemoryGate['scopesOf'] =
       return 'stored'
     },
     resume(lifted) {
-      const waiting = [...tasks.values()].filter((stored) => stored.adopted && isWaitingFor(lifted, stored.task, now()))
+      const waiting = [...tasks.values()].filter((stored) => stored.scheduled && isWaitingFor(lifted, stored.task, now()))
       for (const stored of waiting) {
-        Object.assign(stored, { adopted: false, resumed: true })
+        Object.assign(stored, { scheduled: false, resumed: true })
         stored.task = { ...stored.task, nextPollAt: now(), delay: null }
       }
       return waiting.length
@@ -147,12 +156,12 @@ export function createMemoryStore(now: Clock, scopesOf: MemoryGate['scopesOf'] =
     },
     async overdue(before, limit, after) {
       return [...tasks.values()]
-        .filter((stored) => stored.adopted && stored.task.nextPollAt !== null && stored.task.nextPollAt < before)
+        .filter((stored) => stored.scheduled && stored.task.nextPollAt !== null && stored.task.nextPollAt < before)
         .map(({ task }) => task)
         .sort(byDeadline)
         .filter((task) => after === null || byDeadline(task, after) > 0)
         .slice(0, limit)
-        .map((task) => ({ key: task.key, deadlineAt: task.deadlineAt, look: nextLookOf(task) }))
+        .map((task) => ({ key: task.key, deadlineAt: task.deadlineAt, poll: nextLookOf(task) }))
     },
     async cancel(key) {
       const stored = find(key)
@@ -186,7 +195,7 @@ function again(known: Stored, { agentId, campaign, ...request }: TrackRequest): 
   if (differing.length > 0) {
     const people = hasOthers ? { recipients: peopleOf({ agentId, campaign, ...request }), recipientsKnown: true } : {}
     known.task = { ...task, ...people, agentId: agentId ?? task.agentId, campaign: campaign ?? task.campaign }
-    known.adopted = false
+    known.scheduled = false
   }
   return { ...outcome, conflict: [], updated: differing }
 }
@@ -215,22 +224,22 @@ function byDeadline(a: Pick<LoadedTask, 'key' | 'deadlineAt'>, b: Pick<LoadedTas
 function nextLookOf(task: LoadedTask) {
   const at = task.nextPollAt ?? task.deadlineAt
   const scale = QUERY_WINDOW_MS / (task.deadlineAt.getTime() - task.sentAt.getTime())
-  return { at, last: isLastLook(task, at, timingOf(1, scale)) }
+  return { at, last: isFinalPoll(task, at, timingOf(1, scale)) }
 }
 
-function looked(task: StoredTask, plan: LookPlan): StoredTask {
+function polled(task: StoredTask, plan: WritePlan): StoredTask {
   const { counts: _, ...columns } = plan.task
   const recipients = new Map(task.recipients.map((recipient) => [recipient.userId, recipient]))
   for (const recipient of plan.changed) recipients.set(recipient.userId, recipient)
   return {
     ...task,
     ...columns,
-    pollNo: plan.believes.pollNo + 1,
+    pollNo: plan.expected.pollNo + 1,
     recipients: [...recipients.values()].map((one) => asOfLastLook(one, plan.task)).sort((a, b) => (a.userId < b.userId ? -1 : 1)),
   }
 }
 
-/** An unchanged look writes no person: whoever is listed as unread was so at the task's last good look. */
+/** An unchanged poll writes no person: whoever is listed as unread was so at the task's last successful poll. */
 function asOfLastLook(recipient: Recipient, { lastGoodRequestedAt }: TaskUpdate): Recipient {
   const { state } = recipient
   if (state.kind !== 'unread' || !state.listed || lastGoodRequestedAt === null) return recipient
@@ -254,7 +263,7 @@ interface AppRow extends ScopeRow {
   used: number
 }
 
-export interface MemoryGate extends AppGate, ScopeReports {
+export interface MemoryGate extends RateLimiter, ScopeReports {
   /** What a store gives a task along when it is loaded. */
   scopesOf(app: string, agentId: string | null): TaskScopes
 }

@@ -31,8 +31,8 @@ export interface Verdict {
   readonly wrong: readonly string[]
   /** (e) Calls that are counted in no row: what the fault cost. Over all tasks. */
   readonly extraCalls: number
-  /** Looks that are recorded, over all tasks. */
-  readonly looks: number
+  /** Polls that are recorded, over all tasks. */
+  readonly polls: number
   readonly rows: ReadonlyMap<string, TaskRow>
 }
 
@@ -56,7 +56,7 @@ export async function judge(
     return {
       lost: all.flatMap((task) => lossOf(task, rows.get(task.taskId), open === 'some are open')),
       wrong: [...(await inconsistencies(client)), ...all.flatMap((task) => wrongPeopleOf(task, rows.get(task.taskId), stored))],
-      looks: sum(tasks.rows.map((row) => row.poll_no)),
+      polls: sum(tasks.rows.map((row) => row.poll_no)),
       extraCalls: sum([...server.calls].map(([taskId, calls]) => Math.max(0, calls - (rows.get(taskId)?.calls ?? 0)))),
       rows,
     }
@@ -128,11 +128,11 @@ const WRONG_COUNTS = `
       count(*) FILTER (WHERE state = 'forbidden') AS r_forbidden, count(*) FILTER (WHERE state = 'invalid') AS r_invalid
     FROM delivery_recipient WHERE task_pk = t.id
   ) r
-  CROSS JOIN LATERAL (SELECT count(*) AS looks, coalesce(sum(calls), 0) AS poll_calls FROM delivery_poll WHERE task_pk = t.id) p
+  CROSS JOIN LATERAL (SELECT count(*) AS polls, coalesce(sum(calls), 0) AS poll_calls FROM delivery_poll WHERE task_pk = t.id) p
   CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE to_state = 'read') AS became_read FROM delivery_transition WHERE task_pk = t.id) c
   WHERE (t.read, t.unread, t.pending, t.failed, t.forbidden, t.invalid) IS DISTINCT FROM
       (r.r_read, r.r_unread, r.r_pending, r.r_failed, r.r_forbidden, r.r_invalid)
-    OR p.looks <> t.poll_no OR p.poll_calls > t.calls OR t.final_calls > t.calls OR c.became_read <> t.read`
+    OR p.polls <> t.poll_no OR p.poll_calls > t.calls OR t.final_calls > t.calls OR c.became_read <> t.read`
 
 /** (c) Nobody goes from read to anything else, in the row or in the history. */
 const UNREAD_AGAIN = `

@@ -110,7 +110,7 @@ function unlessLeak(error: unknown): void {
 const alive = new Set<ChildProcess>()
 let isListening = false
 
-/** Outside a test, as in `beforeAll`, there is nothing to register with: the end of the test worker reaps it, if the caller does not. */
+/** HostDeps a test, as in `beforeAll`, there is nothing to register with: the end of the test worker reaps it, if the caller does not. */
 function reapAfterTest(child: ChildProcess, reap: () => Promise<void>, register: (reap: () => Promise<void>) => void): void {
   alive.add(child)
   child.once('close', () => alive.delete(child))

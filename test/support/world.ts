@@ -38,7 +38,7 @@ export interface World {
   readonly day: Day
   /** All workers that were started, the dead ones too. */
   readonly workers: readonly NodeProcess[]
-  /** A worker as operators run it. Resolves when it looks. */
+  /** A worker as operators run it. Resolves when it polls. */
   start(env?: Readonly<Record<string, string>>): Promise<NodeProcess>
   /** The same, not waited for. */
   launch(env?: Readonly<Record<string, string>>): NodeProcess
@@ -153,7 +153,7 @@ function environmentOf(proxied: World['proxied'], server: ApiPageServer, day: Da
     DINGTALK_AGENT_ID: '836390886',
     TIME_SCALE: String(day.timeScale),
     POLLS_PER_TASK: String(day.pollsPerTask),
-    // In a compressed day all last looks are due within a moment.
+    // In a compressed day all final polls are due within a moment.
     MAX_CALLS_PER_SECOND: '200',
     HEALTH_PORT: '0',
   }

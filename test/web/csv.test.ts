@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { MAX_PAGE, type RateReader } from '../../src/report/rates.ts'
 import { attachment } from '../../src/web/attachment.ts'
-import { aTask, lookAt } from '../store/support/looks.ts'
+import { aTask, lookAt } from '../store/support/polls.ts'
 import { until } from '../support/wait.ts'
 import { aSocket, ask, headersOnly } from './support/ask.ts'
 import { aServer, openServer, type Served } from './support/server.ts'

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { TaskKey } from '../../src/domain/delivery.ts'
 import type { TrackRequest } from '../../src/intake/track-request.ts'
-import { adoptAll, aTask, delay, loaded, lookAt, minutesLater, planBody } from '../store/support/looks.ts'
+import { adoptAll, aTask, delay, loaded, lookAt, minutesLater, planBody } from '../store/support/polls.ts'
 import { set } from '../store/support/reader.ts'
 import { ask } from './support/ask.ts'
 import { aServer, openServer, type Served } from './support/server.ts'
@@ -108,7 +108,7 @@ describe('the page of a task', () => {
       { lastObservedAt: '2026-11-23T10:00:00Z', because: { problem: { code: 'permission', detail: {} } } },
       /Nothing is known about the time.*Reason: The app lacks the permission qyapi_base/,
     ],
-    ['never_observed', { text: 'never_observed: no look brought a result' }, /never_observed: no look brought a result/],
+    ['never_observed', { text: 'never_observed: no poll brought a result' }, /never_observed: no poll brought a result/],
   ])('tells an end: %s', async (code, detail, text) => {
     const { key } = await aTask(served.store)
     const ended = {

@@ -9,8 +9,8 @@ const NOTHING: Gauges = {
 
 test('what happened is on the page under the names of the contract', async () => {
   const metrics = createMetrics()
-  metrics.look({ app: 'hr', outcome: 'observed', lagMs: 250, good: true })
-  metrics.look({ app: 'hr', outcome: 'transient', lagMs: null, good: false })
+  metrics.poll({ app: 'hr', outcome: 'observed', lagMs: 250, good: true })
+  metrics.poll({ app: 'hr', outcome: 'transient', lagMs: null, good: false })
   metrics.recipientsRead('hr', 3)
   metrics.apiCall({ app: 'hr', endpoint: 'getsendresult', code: '0', seconds: 0.2 })
   metrics.tokenRefresh('hr', true)
@@ -114,7 +114,7 @@ test('what the database counts under too many names is added up, so that the sum
 })
 
 test('a database that hangs costs its gauges, not the page, and is not asked twice at once', async () => {
-  const metrics = createMetrics({ patienceMs: 20 })
+  const metrics = createMetrics({ timeoutMs: 20 })
   let asked = 0
   let answer: (gauges: typeof NOTHING) => void = () => undefined
   metrics.onCollect(() => {

@@ -21,7 +21,7 @@ describe('a database that is gone', () => {
   })
 
   test('and swallows everything is said when the patience is over, not after four attempts', async () => {
-    const { url, toDatabase, log } = await aServer({ patienceMs: 500 })
+    const { url, toDatabase, log } = await aServer({ timeoutMs: 500 })
     const send = async () => ask(url, '/v1/tasks', post({ taskId: '1' }))
     await send()
     await toDatabase.mode('blackhole')

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { adoptAll, aTask, loaded, lookAt, planBody } from '../store/support/looks.ts'
+import { adoptAll, aTask, loaded, lookAt, planBody } from '../store/support/polls.ts'
 import { ask } from './support/ask.ts'
 import { openServer, type Served } from './support/server.ts'
 import { CAMPAIGN, ENDED, fillWorld, HINDERED, TASK, TWIN } from './support/world.ts'
@@ -17,7 +17,7 @@ const cancel = (taskId: string, query = '') => ask(served.url, `/v1/tasks/${task
 const campaign = encodeURIComponent(CAMPAIGN)
 
 describe('what is known', () => {
-  test('of a task: its counts and rates, which looks gave', async () => {
+  test('of a task: its counts and rates, which polls gave', async () => {
     const { body } = await get(`/v1/tasks/${TASK}`)
     expect(body).toMatchObject({ app: 'default', taskId: TASK, campaign: CAMPAIGN, status: 'tracking', polls: 3, goodPolls: 2 })
     expect(body).toMatchObject({ targeted: 6, delivered: 2, read: 1, unread: 1, pending: 1, failed: 1, invalid: 1, forbidden: 1 })
@@ -34,9 +34,9 @@ describe('what is known', () => {
     expect(await states('?search=A&state=failed')).toEqual(['cai failed'])
   })
 
-  test('of one person: what each look said', async () => {
+  test('of one person: what each poll said', async () => {
     const { body } = await get(`/v1/tasks/${TASK}/people/ann`)
-    expect(body.looks.map((each: Record<string, unknown>) => [each['outcome'], each['state'], each['isChange']])).toEqual([
+    expect(body.polls.map((each: Record<string, unknown>) => [each['outcome'], each['state'], each['isChange']])).toEqual([
       ['observed', 'unread', true],
       ['transient', 'unread', false],
       ['observed', 'read', true],

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { RateReader } from '../../src/report/rates.ts'
 import { shareReads } from '../../src/web/shared-reads.ts'
-import { lookAt } from '../store/support/looks.ts'
+import { lookAt } from '../store/support/polls.ts'
 import { until } from '../support/wait.ts'
 import { ask } from './support/ask.ts'
 import { aServer, openServer, type Served } from './support/server.ts'
@@ -38,7 +38,7 @@ function counted(rates: RateReader, cost: (method: string) => number = () => 0) 
     unreadAsOf: count('unreadAsOf', rates.unreadAsOf),
     forbidden: count('forbidden', rates.forbidden),
     stateAt: count('stateAt', rates.stateAt),
-    looks: count('looks', rates.looks),
+    polls: count('polls', rates.polls),
     explain: count('explain', rates.explain),
     apps: count('apps', rates.apps),
     attention: count('attention', rates.attention),
@@ -104,7 +104,7 @@ describe('every question', () => {
     ['forbidden of a campaign', (rates) => rates.forbidden({ campaign: CAMPAIGN })],
     ['state at', (rates) => rates.stateAt(task, at)],
     ['state at another time', (rates) => rates.stateAt(task, new Date(0))],
-    ['looks', (rates) => rates.looks(task)],
+    ['polls', (rates) => rates.polls(task)],
     ['explain', (rates) => rates.explain(task, 'ann')],
     ['explain another', (rates) => rates.explain(task, 'ben')],
     ['apps', (rates) => rates.apps()],

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { BODY_LIMIT_BYTES } from '../../src/web/body.ts'
 import { MISTAKES } from '../intake/mistakes.ts'
 import { aTracker } from '../intake/support.ts'
-import { lookAt } from '../store/support/looks.ts'
+import { lookAt } from '../store/support/polls.ts'
 import { until } from '../support/wait.ts'
 import { aSocket, ask, askRaw, post } from './support/ask.ts'
 import { aServer, openServer, type Served } from './support/server.ts'
@@ -92,7 +92,7 @@ describe('a task that is sent', () => {
   })
 })
 
-describe('a mistake is told in the words of the other doors', () => {
+describe('a mistake is told in the words of the other ways to enqueue', () => {
   /** Minutes until a far date differ by the moment at which each door was asked. */
   const sameMoment = (message: string): string => message.replace(/is \d+ minutes in the future/, 'is N minutes in the future')
 

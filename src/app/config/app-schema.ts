@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { beginningOf, kindOf, show } from '../../domain/quote.ts'
 import { hostsOf } from '../../dingtalk/hosts.ts'
+import { beginningOf, kindOf, show } from '../../domain/quote.ts'
 import { AGENT_ID, baseUrl, MONTHLY_CALL_BUDGET, type NumberRule, REGION, type Rule } from './rules.ts'
 import type { AppConfig, QueueConfig } from './types.ts'
 import { type Checked, check } from './variables.ts'

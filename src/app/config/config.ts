@@ -1,3 +1,7 @@
+import { hostsOf } from '../../dingtalk/hosts.ts'
+import { TrackerError } from '../../domain/errors.ts'
+import { DATABASE_SCHEMES, QUEUE_NAME, QUEUE_PREFIX, QUEUE_SCHEMES } from '../../lib/address.ts'
+import { showAddress } from '../../lib/redact.ts'
 import { type AppDefaults, nameTwice, queueConfig, repeatedNames } from './app-schema.ts'
 import { readAppsFile } from './apps-file.ts'
 import {
@@ -25,10 +29,6 @@ import {
 import { type AppConfig, type Config, type Credentials, LOG_LEVELS, type QueueConfig } from './types.ts'
 import { findTypos } from './typos.ts'
 import { type Environment, type Variables, variablesOf } from './variables.ts'
-import { DATABASE_SCHEMES, QUEUE_NAME, QUEUE_PREFIX, QUEUE_SCHEMES } from '../../lib/address.ts'
-import { TrackerError } from '../../domain/errors.ts'
-import { hostsOf } from '../../dingtalk/hosts.ts'
-import { showAddress } from '../../lib/redact.ts'
 
 export type { Config, QueueConfig } from './types.ts'
 export { findTypos, VARIABLES } from './typos.ts'

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
-import { isAddress } from '../../lib/address.ts'
-import { APP_PATTERN } from '../../domain/field-rules.ts'
 import { checkBaseUrl } from '../../dingtalk/hosts.ts'
+import { APP_PATTERN } from '../../domain/field-rules.ts'
+import { isAddress } from '../../lib/address.ts'
 
 /** How the text of one variable becomes a value. */
 export interface Rule<T> {

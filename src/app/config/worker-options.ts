@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { DATABASE_SCHEMES, QUEUE_NAME, QUEUE_PREFIX, QUEUE_SCHEMES } from '../../lib/address.ts'
-import { TrackerError } from '../../domain/errors.ts'
-import { kindOf } from '../../domain/quote.ts'
 import type { Credentials } from '../../dingtalk/app.ts'
 import { hostsOf } from '../../dingtalk/hosts.ts'
+import { TrackerError } from '../../domain/errors.ts'
+import { kindOf } from '../../domain/quote.ts'
+import { DATABASE_SCHEMES, QUEUE_NAME, QUEUE_PREFIX, QUEUE_SCHEMES } from '../../lib/address.ts'
 import { appFields, completeApp, exactly, faultsOf, given, IN_CODE, listOf, nameTwice, queueConfig, repeatedNames } from './app-schema.ts'
 import {
   APP_NAME,

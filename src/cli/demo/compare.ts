@@ -6,7 +6,7 @@ import type { Sent } from './send.ts'
 export interface Comparison {
   readonly campaign: string
   readonly people: number
-  /** Whose stored state is the true one, as of the last look. */
+  /** Whose stored state is the true one, as of the final poll. */
   readonly agree: number
   /** Of those who read: whose true read time lies inside the stored bracket. */
   readonly readers: number
@@ -49,7 +49,7 @@ async function readStored(reader: RateReader, sent: readonly Sent[]): Promise<Ma
   return new Map(people.flat().map((person) => [`${person.taskId} ${person.userId}`, person]))
 }
 
-/** A tracker knows the world as of its looks: who read after the last one is rightly still unread. */
+/** A tracker knows the world as of its polls: who read after the last one is rightly still unread. */
 function agrees(row: RecipientStatus, truth: Truth): boolean {
   switch (row.state) {
     case 'read':

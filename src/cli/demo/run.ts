@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { VARIABLES } from '../../app/config/config.ts'
-import type { RateReader } from '../../report/rates.ts'
-import { assertGuarded } from '../../web/exposure.ts'
 import { createTracker } from '../../index.ts'
+import type { RateReader } from '../../report/rates.ts'
 import type { Simulator } from '../../simulator/simulator.ts'
+import { assertGuarded } from '../../web/exposure.ts'
 import type { Context } from '../context.ts'
 import { quoted } from '../figures.ts'
 import { campaignTable } from '../report.ts'
@@ -19,7 +19,7 @@ import { type Sender, type Sent, sendAll } from './send.ts'
 
 /** A day in a minute. */
 const TIME_SCALE = 1_440
-/** Windows, last looks and a slow machine: after this the demo has failed. */
+/** Windows, final polls and a slow machine: after this the demo has failed. */
 const PATIENCE_MS = 120_000
 const REFRESH_MS = 250
 /** What of the environment the demo heeds. */
@@ -92,7 +92,7 @@ function demoSettings(context: Context, databaseUrl: string | null = null, sende
     DINGTALK_APP_KEY: sender?.appKey ?? null,
     DINGTALK_APP_SECRET: sender?.appSecret ?? null,
     DINGTALK_AGENT_ID: sender?.agentId ?? null,
-    // A minute has the last looks of a whole day, all within its last half second.
+    // A minute has the final polls of a whole day, all within its last half second.
     MAX_CALLS_PER_SECOND: '200',
     TIME_SCALE: String(TIME_SCALE),
     ...Object.fromEntries(Object.entries(DEFAULTS).filter(([name]) => !context.has(name))),

@@ -13,7 +13,7 @@ const SHARES: ReadonlyMap<number, string> = new Map([
 ])
 
 /**
- * When people read, a sentence a line. Never a point: looks tell brackets, and an estimate over several tasks is called so.
+ * When people read, a sentence a line. Never a point: polls tell brackets, and an estimate over several tasks is called so.
  * @param scale see `scaleOf`. Times to read are those of a day of 24 hours whatever it is, which is to be said where it is not 1
  */
 export function timeToReadInWords({ people, quantiles, method, assumedSendTimes }: TimeToRead, scale = 1): string {
@@ -21,12 +21,12 @@ export function timeToReadInWords({ people, quantiles, method, assumedSendTimes 
   const since = assumedSendTimes === 0 ? 'send' : 'send or enqueue'
   const lines = quantiles.map(
     (quantile, i) =>
-      `${quantileInWords(quantile, i === 0 ? ` after the ${since}` : '')}${method === 'looks' ? '' : likelyInWords(quantile)}`,
+      `${quantileInWords(quantile, i === 0 ? ` after the ${since}` : '')}${method === 'polls' ? '' : likelyInWords(quantile)}`,
   )
   return [
     ...lines,
     ...(assumedSendTimes === 0 ? [] : [assumedInWords(assumedSendTimes)]),
-    ...(method === 'looks' ? [] : [POOLED]),
+    ...(method === 'polls' ? [] : [POOLED]),
     ...(isAsInLife(scale) ? [] : [FASTER]),
   ].join('\n')
 }
@@ -42,7 +42,7 @@ function isAsInLife(scale: number): boolean {
   return Math.abs(scale - 1) < 0.01
 }
 
-const POOLED = "(most likely: Turnbull's estimate over tasks whose looks came at different times)"
+const POOLED = "(most likely: Turnbull's estimate over tasks whose polls came at different times)"
 
 function quantileInWords({ share, certain }: ReadQuantile, since: string): string {
   const who = SHARES.get(share) ?? percent(share)
@@ -67,7 +67,7 @@ export function sharesInWords(within: readonly ShareWithin[]): string | null {
   return within.map(({ hours, certain }) => `${hours} h: ${boundsInWords(certain)}`.replaceAll(' ', NO_BREAK)).join('  ')
 }
 
-/** Up to everybody is no bound: who reads after the last look nobody can say. */
+/** Up to everybody is no bound: who reads after the final poll nobody can say. */
 function boundsInWords({ atLeast, atMost }: ShareBounds): string {
   const [least, most] = [percent(atLeast), percent(atMost)]
   if (least === most) return least

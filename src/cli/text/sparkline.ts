@@ -37,7 +37,7 @@ export function stepAt<Step extends Pick<BandStep | CurvePoint, 'at'>>(steps: re
   return steps.findLast(({ at }) => at.getTime() <= moment) ?? null
 }
 
-/** How many of `people` had read, as far as the looks showed, in one line: `▁▃▅▆▇▇▇·····`. Dots lie ahead. */
+/** How many of `people` had read, as far as the polls showed, in one line: `▁▃▅▆▇▇▇·····`. Dots lie ahead. */
 export function sparkline(points: readonly CurvePoint[], people: number, span: Span, width: number): string {
   return Array.from({ length: width }, (_, i) => {
     const moment = momentOf(span, i, width)

@@ -1,10 +1,10 @@
 import { type Finding, type Found, findingOf } from '../../lib/finding.ts'
 import { scrubText } from '../../lib/redact.ts'
-import { explained } from '../../store/database-errors.ts'
 import { within } from '../../lib/timeout.ts'
+import { explained } from '../../store/database-errors.ts'
 
 /** Something is wrong, and what to do about it. */
-export class Unwell extends Error {
+export class CheckFailed extends Error {
   readonly remedy: string
 
   constructor(message: string, remedy: string) {
@@ -18,7 +18,7 @@ export async function vital(name: string, remedy: string, ask: () => Promise<Fou
   try {
     return findingOf(name, await ask())
   } catch (error) {
-    return { name, ok: false, detail: wordsOf(error), remedy: error instanceof Unwell ? error.remedy : remedy }
+    return { name, ok: false, detail: errorText(error), remedy: error instanceof CheckFailed ? error.remedy : remedy }
   }
 }
 
@@ -27,16 +27,16 @@ export async function advisory(name: string, ask: () => Promise<Found>): Promise
   try {
     return findingOf(name, await ask())
   } catch (error) {
-    return { name, ok: true, detail: `Not known: ${wordsOf(error)}` }
+    return { name, ok: true, detail: `Not known: ${errorText(error)}` }
   }
 }
 
-function wordsOf(error: unknown): string {
+function errorText(error: unknown): string {
   return scrubText(error instanceof Error ? error.message : String(error))
 }
 
 /** A question to the database. @param ms a prober waits a second or some more, a person longer */
-export async function patiently<T>(work: PromiseLike<T>, ms: number): Promise<T> {
+export async function withQueueTimeout<T>(work: PromiseLike<T>, ms: number): Promise<T> {
   try {
     return await within(ms, work)
   } catch (error) {

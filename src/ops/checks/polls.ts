@@ -1,7 +1,7 @@
 import type { Finding } from '../../lib/finding.ts'
 import type { WorkerScope } from '../../polling/worker-scope.ts'
 import type { WriteBreaker } from '../../polling/write-breaker.ts'
-import { advisory, seconds, Unwell, vital } from './check.ts'
+import { advisory, CheckFailed, seconds, vital } from './check.ts'
 
 const WRITES_REMEDY =
   'See the role\'s rights ("dingtalk-delivery doctor"), the disk and the logs of PostgreSQL. No call is made until a write succeeds; the answers at hand are stored then.'
@@ -12,7 +12,7 @@ export function writesCheck(writes: Pick<WriteBreaker, 'failing'>, now: Date): P
     const failing = writes.failing()
     if (failing === null) return { detail: 'what polls bring is stored' }
     const said = failing.error instanceof Error ? failing.error.message : String(failing.error)
-    throw new Unwell(
+    throw new CheckFailed(
       `The database has refused what polls brought for ${seconds(now.getTime() - failing.since.getTime())}: ${said}`,
       WRITES_REMEDY,
     )

@@ -1,20 +1,20 @@
 import { TrackerError } from '../../domain/errors.ts'
-import type { Finding } from '../../lib/finding.ts'
 import { answerText, delayText, endReasonText, problemOfDelay, problemRemedy, problemText, type Stored } from '../../domain/messages.ts'
 import { PROBLEM_RULES } from '../../domain/problems.ts'
+import type { Finding } from '../../lib/finding.ts'
 import type { AppUsage, Pause, TaskRates, TaskRef } from '../../report/rates.ts'
 import { createRateReader } from '../../store/rate-reader.ts'
 import { readTaskProblems } from '../../store/task-problems.ts'
-import { patiently } from './check.ts'
+import { withQueueTimeout } from './check.ts'
 import type { DatabaseNeeds } from './database.ts'
 
 /**
  * What keeps tasks from being polled, a finding for each app, agent id, worker and kind of problem. Empty: nothing does, or the database does not
  * say, which is for its own check to tell.
  */
-export async function problemFindings({ database, patienceMs }: DatabaseNeeds): Promise<Finding[]> {
+export async function problemFindings({ database, timeoutMs }: DatabaseNeeds): Promise<Finding[]> {
   const reader = createRateReader(database)
-  const asked = patiently(Promise.all([reader.apps(), readTaskProblems(database)]), patienceMs)
+  const asked = withQueueTimeout(Promise.all([reader.apps(), readTaskProblems(database)]), timeoutMs)
   const [apps, tasks] = await asked.catch(() => [[], []] as const)
   return [
     ...apps.flatMap(findingsOfApp),
@@ -27,10 +27,10 @@ export async function problemFindings({ database, patienceMs }: DatabaseNeeds): 
 }
 
 /** One task: whether it can be polled, or why it ended. @param ref as the command was given it */
-export async function taskFinding({ database, patienceMs }: DatabaseNeeds, ref: TaskRef): Promise<Finding> {
+export async function taskFinding({ database, timeoutMs }: DatabaseNeeds, ref: TaskRef): Promise<Finding> {
   const name = `task ${ref.taskId}`
   try {
-    return findingOfTask(name, await patiently(createRateReader(database).task(ref), patienceMs))
+    return findingOfTask(name, await withQueueTimeout(createRateReader(database).task(ref), timeoutMs))
   } catch (error) {
     if (!(error instanceof TrackerError)) throw error
     return { name, ok: false, detail: error.message, remedy: REMEDIES[error.code] ?? 'see the check "database"' }

@@ -24,7 +24,7 @@ export function clockCheck(clock: Pick<DatabaseClock, 'differenceMs'>): Promise<
 }
 
 const EVENT_LOOP_REMEDY =
-  'Give the process more CPU, or lower WORKER_CONCURRENCY and start more workers. One that is blocked for longer than its locks hands its looks to others.'
+  'Give the process more CPU, or lower WORKER_CONCURRENCY and start more workers. One that is blocked for longer than its locks hands its polls to others.'
 
 /** How long JavaScript was blocked at a time, in the last minute. @param limitMs a good part of the lock */
 export function eventLoopCheck(watch: Pick<EventLoopWatch, 'longestMs'>, limitMs: number): Promise<Finding> {
@@ -40,7 +40,7 @@ const LOCKS_REMEDY =
 /** How long a lost lock is worth acting on. */
 const LOCKS_MS = 3_600_000
 
-/** Looks that another worker took over while this one was at them. Null: the worker does not run. */
+/** Polls that another worker took over while this one was at them. Null: the worker does not run. */
 export function locksCheck(locks: Locks | null, now: Date): Promise<Finding> {
   return advisory('locks', async () => {
     if (locks === null) throw new Error('the worker does not run.')

@@ -1,35 +1,35 @@
 import type { Finding } from '../../lib/finding.ts'
+import { within } from '../../lib/timeout.ts'
 import type { JobQueue } from '../../queue/connection.ts'
 import { queueError } from '../../queue/errors.ts'
 import { REPLICA, type RedisServer, readServer } from '../../queue/inspect.ts'
 import { latestRefused } from '../../queue/refused-jobs.ts'
-import { within } from '../../lib/timeout.ts'
-import { advisory, Unwell, vital } from './check.ts'
+import { advisory, CheckFailed, vital } from './check.ts'
 
 const REMEDY = 'Check QUEUE_URL and the server.'
 
 export interface QueueNeeds {
   readonly queue: Pick<JobQueue, 'count' | 'serverInfo'>
-  readonly patienceMs: number
+  readonly timeoutMs: number
 }
 
 /** `queue`: it answers and takes writes. `queue memory`: it forgets no timer. Both from one answer of the server. */
-export function queueChecks({ queue, patienceMs }: QueueNeeds): readonly [Promise<Finding>, Promise<Finding>] {
-  const asked = within(patienceMs, queue.serverInfo()).then(readServer)
+export function queueChecks({ queue, timeoutMs }: QueueNeeds): readonly [Promise<Finding>, Promise<Finding>] {
+  const asked = within(timeoutMs, queue.serverInfo()).then(readServer)
   // Each of the two says by itself what went wrong.
   asked.catch(() => undefined)
-  return [queueCheck(queue, asked, patienceMs), memoryCheck(asked)]
+  return [queueCheck(queue, asked, timeoutMs), memoryCheck(asked)]
 }
 
 type Asked = Promise<RedisServer | null>
 
-function queueCheck(queue: QueueNeeds['queue'], asked: Asked, patienceMs: number): Promise<Finding> {
+function queueCheck(queue: QueueNeeds['queue'], asked: Asked, timeoutMs: number): Promise<Finding> {
   return vital('queue', REMEDY, async () => {
-    const waiting = await within(patienceMs, queue.count()).catch((error: unknown) => {
+    const waiting = await within(timeoutMs, queue.count()).catch((error: unknown) => {
       throw queueError(error)
     })
     const server = await asked.catch(() => null)
-    if (server?.isReplica === true) throw new Unwell(REPLICA.detail, REPLICA.remedy)
+    if (server?.isReplica === true) throw new CheckFailed(REPLICA.detail, REPLICA.remedy)
     return { detail: `answers; ${waiting} jobs wait or sleep` }
   })
 }
@@ -42,12 +42,12 @@ const REFUSED_REMEDY =
  * @param showsReason false: a prober is anybody, and a reason shows the value that was wrong
  */
 export function refusedJobsCheck(
-  { queue, patienceMs }: { readonly queue: Pick<JobQueue, 'getFailedCount' | 'getRanges' | 'getJob'>; readonly patienceMs: number },
+  { queue, timeoutMs }: { readonly queue: Pick<JobQueue, 'getFailedCount' | 'getRanges' | 'getJob'>; readonly timeoutMs: number },
   showsReason: boolean,
 ): Promise<Finding> {
   return advisory('refused jobs', async () => {
     const ask = <T>(question: Promise<T>): Promise<T> =>
-      within(patienceMs, question).catch((error: unknown) => {
+      within(timeoutMs, question).catch((error: unknown) => {
         throw queueError(error)
       })
     const count = await ask(queue.getFailedCount())

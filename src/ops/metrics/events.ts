@@ -3,8 +3,8 @@ import { boundedLabel } from './bounded.ts'
 
 /** What is counted as it happens. Methods never throw. */
 export interface EventMetrics {
-  /** One recorded look. `lagMs`: its start minus when it was due; null when it was not due at a time. `good`: it brought lists. */
-  look(event: { readonly app: string; readonly outcome: string; readonly lagMs: number | null; readonly good: boolean }): void
+  /** One recorded poll. `lagMs`: its start minus when it was due; null when it was not due at a time. `good`: it brought lists. */
+  poll(event: { readonly app: string; readonly outcome: string; readonly lagMs: number | null; readonly good: boolean }): void
   /** People who were seen as read for the first time. */
   recipientsRead(app: string, people: number): void
   /** One HTTP call to DingTalk. `code`: the effective code of the answer, `0` for success. */
@@ -42,7 +42,7 @@ export function createEventMetrics(registry: Registry): EventMetrics {
   const methodOf = boundedLabel(10, METHODS)
   const statusOf = boundedLabel(100, /^[1-5]\d\d$/)
   return {
-    look({ app, outcome, lagMs, good }) {
+    poll({ app, outcome, lagMs, good }) {
       polls.inc({ app: appOf(app), outcome })
       if (lagMs !== null) lag.observe(Math.max(0, lagMs) / 1_000)
       if (good) lastGood.setToCurrentTime()
@@ -81,8 +81,8 @@ function collectorsIn(registry: Registry) {
   lastGood.remove()
   return {
     lastGood,
-    polls: counter('polls_total', 'Recorded looks by outcome.', ['app', 'outcome']),
-    lag: histogram('poll_lag_seconds', 'Start of a look minus when it was due.', LAG_SECONDS),
+    polls: counter('polls_total', 'Recorded polls by outcome.', ['app', 'outcome']),
+    lag: histogram('poll_lag_seconds', 'Start of a poll minus when it was due.', LAG_SECONDS),
     reads: counter('recipients_read_total', 'People who were seen as read for the first time.', ['app']),
     calls: counter('api_calls_total', 'HTTP calls to DingTalk by endpoint and effective code; 0 is success.', ['app', 'endpoint', 'code']),
     callSeconds: histogram('api_call_seconds', 'How long HTTP calls to DingTalk took.', CALL_SECONDS),

@@ -100,10 +100,10 @@ function collectorsIn(registry: Registry) {
     new Gauge({ name: `${PREFIX}${name}`, help, labelNames, registers })
   return {
     tasks: gauge('tasks', 'Tasks by status.', ['app', 'status']),
-    overdue: gauge('tasks_overdue', 'Open tasks whose look was due more than a minute ago and was not made yet.'),
+    overdue: gauge('tasks_overdue', 'Open tasks whose poll was due more than a minute ago and was not made yet.'),
     blind: gauge(
       'tasks_blind',
-      'Tasks that were not seen in time: open without a good look for too long, or ended so in the last 24 hours.',
+      'Tasks that were not seen in time: open without a successful poll for too long, or ended so in the last 24 hours.',
       ['kind'],
     ),
     budget: gauge('call_budget_remaining', 'Calls left of the monthly budget, for apps that have one.', ['app']),

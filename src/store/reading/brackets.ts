@@ -18,7 +18,7 @@ export async function readBand(source: Source, of: TaskKey | CampaignKey): Promi
 }
 
 export async function readTimeToRead(source: Source, of: Known): Promise<TimeToRead> {
-  // In this order: a look that is stored between the two makes the figures newer than they say, never older.
+  // In this order: a poll that is stored between the two makes the figures newer than they say, never older.
   const { asOf, assumedSendTimes } = await readTasksOf(source, of)
   return timeToReadIn(of, await readBrackets(source, of), { asOf, assumedSendTimes })
 }

@@ -1,7 +1,15 @@
 import { STATES, type TaskKey } from '../../domain/delivery.ts'
 import { TrackerError } from '../../domain/errors.ts'
 import { forbiddenReasonOf } from '../../domain/problems.ts'
-import type { CampaignRecipient, ForbiddenCount, KnownState, Page, PageFilter, RecipientFilter, RecipientStatus } from '../../report/rates.ts'
+import type {
+  CampaignRecipient,
+  ForbiddenCount,
+  KnownState,
+  Page,
+  PageFilter,
+  RecipientFilter,
+  RecipientStatus,
+} from '../../report/rates.ts'
 import { Prisma } from '../generated/client.ts'
 import { flag, millis, number, numberOrNull, oneOf, type Row, text, textOrNull, time, timeOrNull } from '../rows.ts'
 import type { CampaignKey } from './campaigns.ts'

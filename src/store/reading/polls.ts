@@ -1,22 +1,22 @@
 import { STATES, type TaskKey } from '../../domain/delivery.ts'
 import { OUTCOMES } from '../../domain/plan-types.ts'
-import { type StateChange, whatLooksSaid } from '../../report/person-history.ts'
-import type { CurvePoint, Look, PersonHistory } from '../../report/rates.ts'
+import { type StateChange, whatPollsSaid } from '../../report/person-history.ts'
+import type { CurvePoint, PersonHistory, Poll } from '../../report/rates.ts'
 import { Prisma } from '../generated/client.ts'
 import { millis, number, numberOrNull, oneOf, type Row, text, textOrNull, time, timeOrNull } from '../rows.ts'
 import type { CampaignKey } from './campaigns.ts'
 import { readPerson } from './people.ts'
 import type { Source } from './source.ts'
 
-export async function readLooks(source: Source, { app, taskId }: TaskKey): Promise<Look[]> {
+export async function readPolls(source: Source, { app, taskId }: TaskKey): Promise<Poll[]> {
   const rows = await source(Prisma.sql`
 SELECT poll_no, outcome, code, message, request_id, problem_code, scope, calls, changed, anomalies, ${Prisma.raw(STATES.join(', '))},
   ${millis('due_at')} AS due_at_ms, ${millis('requested_at')} AS requested_at_ms, ${millis('responded_at')} AS responded_at_ms
-FROM delivery_looks WHERE app = ${app}::text AND task_id = ${taskId}::text ORDER BY poll_no`)
-  return rows.map(lookOf)
+FROM delivery_poll_history WHERE app = ${app}::text AND task_id = ${taskId}::text ORDER BY poll_no`)
+  return rows.map(pollRecordOf)
 }
 
-function lookOf(row: Row): Look {
+function pollRecordOf(row: Row): Poll {
   return {
     pollNo: number(row, 'poll_no'),
     dueAt: timeOrNull(row, 'due_at_ms'),
@@ -43,8 +43,8 @@ function lookOf(row: Row): Look {
 /** @throws {TrackerError} `RECIPIENT_NOT_FOUND` */
 export async function explainPerson(source: Source, key: TaskKey, userId: string): Promise<PersonHistory> {
   const person = await readPerson(source, key, userId)
-  const [looks, changes] = [await readLooks(source, key), await readChanges(source, key, userId)]
-  return { person, looks: whatLooksSaid(looks, changes) }
+  const [polls, changes] = [await readPolls(source, key), await readChanges(source, key, userId)]
+  return { person, polls: whatPollsSaid(polls, changes) }
 }
 
 async function readChanges(source: Source, { app, taskId }: TaskKey, userId: string): Promise<StateChange[]> {
@@ -62,7 +62,7 @@ WHERE app = ${app}::text AND task_id = ${taskId}::text ORDER BY poll_no`)
 
 /**
  * A person is delivered when the first of the campaign's tasks is, and has read when the first of them is read.
- * Which states count is said behind FILTER: behind WHERE, PostgreSQL 18 sees the key's last column in it, thinks a look-up by key a hundred
+ * Which states count is said behind FILTER: behind WHERE, PostgreSQL 18 sees the key's last column in it, thinks a poll-up by key a hundred
  * times dearer than it is, and reads the changes of all tasks.
  */
 export async function readCampaignCurve(source: Source, { app, campaign }: CampaignKey): Promise<CurvePoint[]> {

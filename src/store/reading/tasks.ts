@@ -9,7 +9,7 @@ import type { Source } from './source.ts'
 import { during, equals, timestamp, where } from './sql.ts'
 
 const TASK = Prisma.sql`app, task_id, agent_id, campaign, status, reason, reason_code, reason_detail, problem_code, problem_detail, sent_at_given,
-  polls, good_polls, calls, hindrance, delay_code, delay_detail, recipients_known, ${RATES}, ${millis('problem_since')} AS problem_since_ms,
+  polls, good_polls, calls, delay_reason, delay_code, delay_detail, recipients_known, ${RATES}, ${millis('problem_since')} AS problem_since_ms,
   ${millis('sent_at')} AS sent_at_ms, ${millis('deadline_at')} AS deadline_at_ms, ${millis('last_observed_at')} AS last_observed_at_ms,
   ${millis('finished_at')} AS finished_at_ms, ${millis('tracked_at')} AS tracked_at_ms, ${millis('next_poll_at')} AS next_poll_at_ms,
   ${millis('names_removed_at')} AS names_removed_at_ms`
@@ -37,7 +37,7 @@ function taskOf(row: Row): TaskRates {
     trackedAt: time(row, 'tracked_at_ms'),
     nextPollAt: timeOrNull(row, 'next_poll_at_ms'),
     calls: number(row, 'calls'),
-    hindrance: textOrNull(row, 'hindrance'),
+    delayReason: textOrNull(row, 'delay_reason'),
     delayCode: textOrNull(row, 'delay_code'),
     delayDetail: detailOrNull(row, 'delay_detail'),
     recipientsKnown: flag(row, 'recipients_known'),
@@ -117,7 +117,7 @@ const WINDOW_END = Prisma.raw(
 /**
  * `overdue` and `blind` count in hours of the plan, which `TIME_SCALE` shortens: the window is a day of it.
  * The first matching risk is told: what can still be helped goes before what cannot.
- * The last look is asked for as a value: of an EXISTS the planner may make a hash of all failed looks there ever were.
+ * The final poll is asked for as a value: of an EXISTS the planner may make a hash of all failed polls there ever were.
  */
 export async function readAttention(source: Source): Promise<TaskAtRisk[]> {
   const rows = await source(Prisma.sql`
@@ -132,7 +132,7 @@ SELECT ${TASK}, risk FROM (
     OR task.problem_code IS NOT NULL
     OR task.delay_code IS NOT NULL
     OR task.polls > task.good_polls AND 'observed' <> (
-      SELECT outcome FROM delivery_looks AS look WHERE look.app = task.app AND look.task_id = task.task_id AND look.poll_no = task.polls
+      SELECT outcome FROM delivery_poll_history AS poll WHERE poll.app = task.app AND poll.task_id = task.task_id AND poll.poll_no = task.polls
     )
   )
   UNION ALL

@@ -1,9 +1,9 @@
 import { STATES, STATUSES } from '../../domain/delivery.ts'
 import { InvalidInputError } from '../../domain/errors.ts'
-import { DEFAULT_PAGE, MAX_PAGE } from '../../report/rates.ts'
+import { APP_PATTERN, ID_PATTERN, LABEL_PATTERN, MAX_CAMPAIGN, MAX_USER_ID, TIME_PATTERN } from '../../domain/field-rules.ts'
 import { show } from '../../domain/quote.ts'
 import { parseApp, parseCampaignName, parseOneOf, parseTaskId, parseTime, parseUserId } from '../../intake/track-request.ts'
-import { APP_PATTERN, ID_PATTERN, LABEL_PATTERN, MAX_CAMPAIGN, MAX_USER_ID, TIME_PATTERN } from '../../domain/field-rules.ts'
+import { DEFAULT_PAGE, MAX_PAGE } from '../../report/rates.ts'
 
 /** One value in a path or a query: what the document says of it, and the check that holds it. */
 export interface Parameter<Value> {

@@ -1,8 +1,10 @@
 import type { StateKind } from '../../domain/delivery.ts'
-import { OUTCOMES } from '../../domain/plan-types.ts'
 import { DELAY_CODES, END_CODES } from '../../domain/messages.ts'
-import type { ResumedApp } from '../../polling/ports.ts'
+import { OUTCOMES } from '../../domain/plan-types.ts'
 import { PROBLEM_CODES, SCOPES } from '../../domain/problems.ts'
+import { COMPARED_FIELDS, type ComparedField } from '../../domain/track-outcome.ts'
+import type { ResumedApp } from '../../polling/ports.ts'
+import type { ResumedTaskRates } from '../../polling/resume-use.ts'
 import {
   type AppUsage,
   type BandStep,
@@ -11,12 +13,12 @@ import {
   type CurvePoint,
   type ForbiddenCount,
   type KnownState,
-  type Look,
   PAUSE_KINDS,
   type PairStatus,
   type Pause,
   type PersonHistory,
-  type PersonLook,
+  type PersonPoll,
+  type Poll,
   type RateColumns,
   type RecipientStatus,
   RISKS,
@@ -24,9 +26,7 @@ import {
   type TaskRates,
   type WorkerProblem,
 } from '../../report/rates.ts'
-import type { ResumedTaskRates } from '../../polling/resume-use.ts'
 import type { ReadQuantile, ShareBounds, ShareWithin, TimeBounds, TimeToRead } from '../../report/time-to-read.ts'
-import { COMPARED_FIELDS, type ComparedField } from '../../domain/track-outcome.ts'
 import { state, status } from './parameters.ts'
 
 /** JSON Schemas of the answers, each under the name that the document gives it. A field of a type that is missing here does not compile. */
@@ -90,14 +90,14 @@ const task: Readonly<Record<keyof TaskRates, Schema>> = {
   sentAt: time('Where `sentAtGiven` is false, when it was enqueued: the message was sent before.'),
   sentAtGiven: yes('The sender gave the send time. False: no bracket relies on `sentAt`.'),
   deadlineAt: time('DingTalk forgets then.'),
-  lastObservedAt: orNull(time('The figures are as of then; null before the first good look.')),
+  lastObservedAt: orNull(time('The figures are as of then; null before the first successful poll.')),
   finishedAt: orNull(time()),
-  polls: count('Looks so far.'),
-  goodPolls: count('Looks that brought lists.'),
+  polls: count('Polls so far.'),
+  goodPolls: count('Polls that brought lists.'),
   trackedAt: time(),
   nextPollAt: orNull(time()),
   calls: count('Calls of getsendresult that were made for it.'),
-  hindrance: orNull(text('`delayCode`, or the text that 0.1.0 stored.')),
+  delayReason: orNull(text('`delayCode`, or the text that 0.1.0 stored.')),
   delayCode: orNull(openList(DELAY_CODES, 'Why its next poll is later than planned. Null: it is not.')),
   delayDetail: detail('Details of `delayCode`.'),
   recipientsKnown: yes('The sender named the recipients.'),
@@ -126,7 +126,7 @@ const recipient: Readonly<Record<keyof RecipientStatus, Schema>> = {
   asOf: orNull(time('The state is as of then, but for unread, which is as of `lastUnreadAt`.')),
 }
 
-const lookCounts: Readonly<Record<StateKind, Schema>> = {
+const pollCounts: Readonly<Record<StateKind, Schema>> = {
   pending: orNull(count()),
   invalid: orNull(count()),
   failed: orNull(count()),
@@ -135,7 +135,7 @@ const lookCounts: Readonly<Record<StateKind, Schema>> = {
   read: orNull(count()),
 }
 
-const lookFields = {
+const pollFields = {
   pollNo: count(),
   requestedAt: time(),
   respondedAt: orNull(time()),
@@ -188,7 +188,7 @@ export const SCHEMAS = {
       firstSentAt: time(),
       lastSentAt: time(),
       lastDeadlineAt: time(),
-      lastObservedAt: orNull(time('The latest good look of any of its tasks; null before the first.')),
+      lastObservedAt: orNull(time('The latest successful poll of any of its tasks; null before the first.')),
       namesRemovedAt: orNull(time('Names in one of its tasks were last replaced by pseudonyms then; null: in none so far.')),
       ...rateColumns,
     },
@@ -200,8 +200,8 @@ export const SCHEMAS = {
   BandStep: object<BandStep>({ at: time(), atLeast: count('Known to have read by then.'), atMost: count() }, 'Holds until the next step.'),
   ForbiddenCount: object<ForbiddenCount>({ code: orNull(text()), reason: text(), people: count() }),
   KnownState: object<KnownState>({ userId: text(), state: stateSchema, since: time() }),
-  Look: object<Look>({
-    ...lookFields,
+  Poll: object<Poll>({
+    ...pollFields,
     dueAt: orNull(time()),
     requestId: orNull(text()),
     problemCode: orNull(openList(PROBLEM_CODES, 'What the failed poll means; null after a successful one.')),
@@ -209,10 +209,10 @@ export const SCHEMAS = {
     calls: count('Calls of getsendresult that it took: 2 where the first token was refused.'),
     changed: count('People whose row changed.'),
     anomalies: count(),
-    ...lookCounts,
+    ...pollCounts,
   }),
-  PersonLook: object<PersonLook>({ ...lookFields, state: stateSchema, isChange: yes('The look changed what was known.') }),
-  PersonHistory: object<PersonHistory>({ person: { $ref: 'Recipient#' }, looks: list({ $ref: 'PersonLook#' }) }),
+  PersonPoll: object<PersonPoll>({ ...pollFields, state: stateSchema, isChange: yes('The poll changed what was known.') }),
+  PersonHistory: object<PersonHistory>({ person: { $ref: 'Recipient#' }, polls: list({ $ref: 'PersonPoll#' }) }),
   TimeToRead: object<TimeToRead>({
     people: count('Delivered people.'),
     read: count(),
@@ -220,8 +220,8 @@ export const SCHEMAS = {
       'Tasks whose send time was not given. The times of their people count from the enqueue, so from the send they are longer.',
     ),
     method: oneOf(
-      ['looks', 'turnbull'],
-      'looks: straight from the looks of one task. turnbull: estimated over tasks with different looks.',
+      ['polls', 'turnbull'],
+      'polls: straight from the polls of one task. turnbull: estimated over tasks with different polls.',
     ),
     asOf: orNull(time()),
     quantiles: list(

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import { InvalidInputError, TrackerError } from '../../domain/errors.ts'
-import type { Tracking } from '../../polling/ports.ts'
-import type { RateReader, TaskRates } from '../../report/rates.ts'
-import { resumeTask } from '../../polling/resume-use.ts'
 import { parseTrackRequest } from '../../intake/track-request.ts'
 import { TRACK_SCHEMA } from '../../intake/track-schema.ts'
+import type { Tracking } from '../../polling/ports.ts'
+import { resumeTask } from '../../polling/resume-use.ts'
+import type { RateReader, TaskRates } from '../../report/rates.ts'
 import { addEndpoint } from './endpoint.ts'
 import { app, at, campaign, cursor, format, limit, search, since, state, status, taskId, until } from './parameters.ts'
 import { sendTaskCsv } from './people.ts'
@@ -128,7 +128,7 @@ function addTaskReads(scope: FastifyInstance, rates: RateReader): void {
     method: 'GET',
     path: '/v1/tasks/:taskId/curve',
     id: 'getTaskCurve',
-    summary: 'How many had read by when: a point for each good look, and the band of what is possible between them',
+    summary: 'How many had read by when: a point for each successful poll, and the band of what is possible between them',
     query: { app },
     answer: CURVE,
     failures: [404, 409],
@@ -163,19 +163,19 @@ function addTaskReads(scope: FastifyInstance, rates: RateReader): void {
 function addTaskHistory(scope: FastifyInstance, rates: RateReader): void {
   addEndpoint(scope, {
     method: 'GET',
-    path: '/v1/tasks/:taskId/looks',
-    id: 'listLooks',
+    path: '/v1/tasks/:taskId/polls',
+    id: 'listPolls',
     summary: 'Every look at a task, good or failed, oldest first',
     query: { app },
-    answer: listOf('looks', 'Look'),
+    answer: listOf('polls', 'Poll'),
     failures: [404, 409],
-    handle: async ({ param, query }) => ({ looks: await rates.looks({ taskId: param('taskId'), ...query }) }),
+    handle: async ({ param, query }) => ({ polls: await rates.polls({ taskId: param('taskId'), ...query }) }),
   })
   addEndpoint(scope, {
     method: 'GET',
     path: '/v1/tasks/:taskId/people/:userId',
     id: 'explainPerson',
-    summary: 'One person in a task, and what each look said about them',
+    summary: 'One person in a task, and what each poll said about them',
     query: { app },
     answer: ref('PersonHistory'),
     failures: [404, 409],

@@ -13,7 +13,7 @@ import { taskCsv, taskPage } from './pages/task.ts'
 import { cameOverTls, HIDDEN, LANGUAGE_COOKIE, PREFERENCE, pathOf, queryOf, THEME_COOKIE, viewOf } from './request.ts'
 import { resumeAppAction, resumeTaskAction } from './resume.ts'
 import { sessionsOf } from './session.ts'
-import type { Content, DashboardOptions, Page, Visit } from './view.ts'
+import type { Content, DashboardOptions, Page, PageRequest } from './view.ts'
 
 export type { DashboardOptions } from './view.ts'
 
@@ -28,13 +28,13 @@ const PAGES: ReadonlyArray<readonly [string, Page]> = [
   ['/tasks/:taskId/people/:userId', personPage],
 ]
 
-const FILES: ReadonlyArray<readonly [string, (visit: Visit) => Promise<string>]> = [
+const FILES: ReadonlyArray<readonly [string, (visit: PageRequest) => Promise<string>]> = [
   ['/campaigns/:name/people.csv', campaignCsv],
   ['/tasks/:taskId/people.csv', taskCsv],
 ]
 
 /** What a button of a page does. Each resolves with the page to show then. */
-const ACTIONS: ReadonlyArray<readonly [string, (visit: Visit) => Promise<string>]> = [
+const ACTIONS: ReadonlyArray<readonly [string, (visit: PageRequest) => Promise<string>]> = [
   ['/tasks/:taskId/resume', resumeTaskAction],
   ['/apps/:app/resume', resumeAppAction],
 ]
@@ -62,7 +62,7 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
   for (const asset of [assets.style, assets.script]) serveAsset(scope, asset)
   const sessions = options.apiToken === null ? null : sessionsOf(options.apiToken)
   const reads = options.reads
-  const visitOf = (request: FastifyRequest): Visit => {
+  const pageRequestOf = (request: FastifyRequest): PageRequest => {
     const { rates, freshness } = reads.forRequest()
     return {
       view: viewOf(request, options.now(), sessions),
@@ -72,40 +72,40 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
       query: queryOf(request),
     }
   }
-  const send = (reply: FastifyReply, visit: Visit, content: Content, status = 200): FastifyReply =>
+  const send = (reply: FastifyReply, visit: PageRequest, content: Content, status = 200): FastifyReply =>
     reply
       .status(status)
       .type('text/html; charset=utf-8')
       .send(frame(visit.view, content, visit.freshness(), assets))
 
   scope.setErrorHandler(async (error, request, reply) => {
-    const visit = visitOf(request)
+    const visit = pageRequestOf(request)
     const problem = problemOf(error)
     const { status } = problem
     if (status >= 500) request.log.error({ err: error }, 'a page of the dashboard failed')
     return send(reply, visit, problem.kind === 'severalApps' ? await severalAppsPage(visit) : problemPage(visit.view, problem), status)
   })
-  if (sessions !== null) registerLogin(scope, { sessions, now: options.now, send, visitOf })
+  if (sessions !== null) registerLogin(scope, { sessions, now: options.now, send, pageRequestOf })
   scope.post('/preferences', HIDDEN, async (request, reply) => keepPreferences(request, reply))
 
-  const isWelcome = (visit: Visit): boolean => sessions === null || visit.view.session
+  const isWelcome = (visit: PageRequest): boolean => sessions === null || visit.view.session
   const toLogin = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
     reply.redirect(`/login?next=${encodeURIComponent(pathOf(request))}`, 303)
   for (const [path, page] of PAGES) {
     scope.get(path, HIDDEN, async (request, reply) => {
-      const visit = visitOf(request)
+      const visit = pageRequestOf(request)
       return isWelcome(visit) ? send(reply, visit, await page(visit)) : toLogin(request, reply)
     })
   }
   for (const [path, act] of ACTIONS) {
     scope.post(path, HIDDEN, async (request, reply) => {
-      const visit = visitOf(request)
+      const visit = pageRequestOf(request)
       return isWelcome(visit) ? reply.redirect(await act(visit), 303) : toLogin(request, reply)
     })
   }
   for (const [path, file] of FILES) {
     scope.get(path, HIDDEN, async (request, reply) => {
-      const visit = visitOf(request)
+      const visit = pageRequestOf(request)
       if (!isWelcome(visit)) return toLogin(request, reply)
       const body = await file(visit)
       return reply
@@ -117,7 +117,7 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
     })
   }
   scope.get('/*', HIDDEN, async (request, reply) => {
-    const visit = visitOf(request)
+    const visit = pageRequestOf(request)
     // Programs that miss a route of the API get its answer, not a page.
     if (request.url.startsWith('/v1/') || !(request.headers.accept ?? '').includes('text/html')) return reply.callNotFound()
     return isWelcome(visit) ? send(reply, visit, problemPage(visit.view, NOT_FOUND), NOT_FOUND.status) : toLogin(request, reply)

@@ -5,13 +5,13 @@ import { safePath } from './links.ts'
 import { type LoginProblem, loginPage } from './pages/login.ts'
 import { cameOverTls, HIDDEN, PREFERENCE, SESSION_COOKIE } from './request.ts'
 import { countWrongAttempts, SESSION_MS, type Sessions } from './session.ts'
-import type { Content, Visit } from './view.ts'
+import type { Content, PageRequest } from './view.ts'
 
 interface LoginParts {
   readonly sessions: Sessions
   readonly now: () => Date
-  readonly visitOf: (request: FastifyRequest) => Visit
-  readonly send: (reply: FastifyReply, visit: Visit, content: Content, status: number) => FastifyReply
+  readonly pageRequestOf: (request: FastifyRequest) => PageRequest
+  readonly send: (reply: FastifyReply, visit: PageRequest, content: Content, status: number) => FastifyReply
 }
 
 /** Of one address in a minute. Behind a proxy all readers have the proxy's address. */
@@ -25,7 +25,7 @@ const MAX_HELD = 100
  * Sign in with the API token, and out again. The cookie never holds the token.
  * The right token always signs in: only wrong ones are counted, because one address may be that of all readers behind a proxy.
  */
-export function registerLogin(scope: FastifyInstance, { sessions, now, visitOf, send }: LoginParts): void {
+export function registerLogin(scope: FastifyInstance, { sessions, now, pageRequestOf, send }: LoginParts): void {
   const wrongAttempts = countWrongAttempts(MAX_WRONG_ATTEMPTS, MINUTE_MS)
   const hold = createHold(HOLD_MS, MAX_HELD)
   const cookieOf = (request: FastifyRequest): { path: string; httpOnly: true; sameSite: 'strict'; secure: boolean } => ({
@@ -35,12 +35,12 @@ export function registerLogin(scope: FastifyInstance, { sessions, now, visitOf, 
     secure: cameOverTls(request),
   })
   const show = (request: FastifyRequest, reply: FastifyReply, next: string, problem: LoginProblem, status: number): FastifyReply => {
-    const visit = visitOf(request)
+    const visit = pageRequestOf(request)
     return send(reply, visit, loginPage(visit.view, next, problem), status)
   }
 
   scope.get('/login', HIDDEN, async (request, reply) => {
-    const visit = visitOf(request)
+    const visit = pageRequestOf(request)
     const next = safePath(visit.query.get('next'))
     return visit.view.session ? reply.redirect(next, 303) : show(request, reply, next, null, 200)
   })

@@ -1,5 +1,5 @@
-import { toCsv } from '../../report/csv.ts'
 import { forbiddenReasonOf } from '../../domain/problems.ts'
+import { toCsv } from '../../report/csv.ts'
 import type { CampaignRecipient, RecipientStatus } from '../../report/rates.ts'
 
 /** The list of a page as a file, with the column names of the SQL views. */

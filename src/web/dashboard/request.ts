@@ -3,9 +3,9 @@ import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { parseApp } from '../../intake/track-request.ts'
 import { formatOf, LANGUAGES, type Language } from './components/format.ts'
+import { WORDS } from './locales/index.ts'
 import type { Sessions } from './session.ts'
 import { THEMES, type View } from './view.ts'
-import { WORDS } from './locales/index.ts'
 
 /** Pages are for people: the document of the API does not list them. */
 export const HIDDEN = { schema: { hide: true } } as const

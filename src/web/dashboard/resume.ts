@@ -1,16 +1,16 @@
-import { resumeApp, resumeTask } from '../../polling/resume-use.ts'
 import { parseApp } from '../../intake/track-request.ts'
+import { resumeApp, resumeTask } from '../../polling/resume-use.ts'
 import { taskLink } from './links.ts'
 import { refOf } from './pages/task.ts'
-import type { Visit } from './view.ts'
+import type { PageRequest } from './view.ts'
 
 /** Polls a task at once. Resolves with the page to show then. */
-export async function resumeTaskAction({ options: { rates, tracking }, params, query }: Visit): Promise<string> {
+export async function resumeTaskAction({ options: { rates, tracking }, params, query }: PageRequest): Promise<string> {
   return taskLink(await resumeTask(rates, tracking.resuming, refOf(params, query)))
 }
 
 /** Lifts all pauses of an app, and polls its delayed tasks at once. Resolves with the page to show then. */
-export async function resumeAppAction({ options: { rates, tracking }, params }: Visit): Promise<string> {
+export async function resumeAppAction({ options: { rates, tracking }, params }: PageRequest): Promise<string> {
   await resumeApp(rates, tracking.resuming, parseApp(params['app']))
   return '/'
 }

@@ -13,7 +13,7 @@ export interface DashboardOptions {
   readonly now: () => Date
   /** Null: everybody may look, which is for loopback only. */
   readonly apiToken: string | null
-  /** How many looks a task gets, for the planned ones ahead. */
+  /** How many polls a task gets, for the planned ones ahead. */
   readonly pollsPerTask: number
   /** Calls a month by app; an app that is not in it has no budget. */
   readonly budgets: ReadonlyMap<string, number>
@@ -44,7 +44,7 @@ export interface Content {
 }
 
 /** One request to a page, with everything that a page may need. */
-export interface Visit {
+export interface PageRequest {
   readonly view: View
   /** `rates` is the reader of this request: it notes how old and how costly its answers are. */
   readonly options: DashboardOptions
@@ -53,8 +53,8 @@ export interface Visit {
   readonly query: URLSearchParams
 }
 
-export type Page = (visit: Visit) => Promise<Content>
+export type Page = (visit: PageRequest) => Promise<Content>
 
 /** While tasks are open; what has ended changes no more, but may get company. */
-export const LIVELY_SECONDS = 5
+export const ACTIVE_REFRESH_SECONDS = 5
 export const QUIET_SECONDS = 60

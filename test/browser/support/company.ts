@@ -1,6 +1,6 @@
 import { readAnswer } from '../../../src/domain/answer.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../src/domain/delivery.ts'
-import { planExpiry, planLook, planStart } from '../../../src/domain/plan.ts'
+import { planExpiry, planPoll, planStart } from '../../../src/domain/plan.ts'
 import { timingOf } from '../../../src/domain/poll-times.ts'
 import { createDeliveryStore, type PostgresDeliveryStore } from '../../../src/store/delivery-store.ts'
 import { type Database, openDatabase } from '../../../src/store/prisma.ts'
@@ -22,11 +22,11 @@ interface SentTask {
   readonly hoursAgo: number
 }
 
-/** A database as workers fill it, look by look, through the real plan and the real store. */
+/** A database as workers fill it, poll by poll, through the real plan and the real store. */
 export interface Company {
   track(task: SentTask): Promise<void>
-  /** A look so long after the send: its lists, or the code and message of a refusal. */
-  look(taskId: string, minutes: number, answer: Lists | { readonly code: number; readonly message: string }): Promise<void>
+  /** A poll so long after the send: its lists, or the code and message of a refusal. */
+  poll(taskId: string, minutes: number, answer: Lists | { readonly code: number; readonly message: string }): Promise<void>
   expire(taskId: string): Promise<void>
   sql(text: string, values?: readonly unknown[]): Promise<void>
   close(): Promise<void>
@@ -46,14 +46,14 @@ export function openCompany(databaseUrl: string): Company {
       const sentAt = new Date(Date.now() - hoursAgo * HOUR_MS)
       await store.track([{ app, taskId, agentId: '836390886', userIds, campaign, sentAt }])
       await database.pool.query('UPDATE delivery_task SET tracked_at = sent_at')
-      await store.adopt((task) => planStart(task, sentAt, TIMING), 10)
+      await store.schedule((task) => planStart(task, sentAt, TIMING), 10)
       if (!apps.has(taskId)) apps.set(taskId, app)
     },
-    async look(taskId, minutes, answer) {
+    async poll(taskId, minutes, answer) {
       const task = await load(taskId)
       const requestedAt = new Date(task.sentAt.getTime() + minutes * MINUTE_MS)
       const respondedAt = new Date(requestedAt.getTime() + SECOND_MS)
-      await store.apply(planLook(task, readAnswer(bodyOf(answer), { requestedAt, respondedAt }), 1, respondedAt, TIMING))
+      await store.apply(planPoll(task, readAnswer(bodyOf(answer), { requestedAt, respondedAt }), 1, respondedAt, TIMING))
     },
     async expire(taskId) {
       const task = await load(taskId)
@@ -66,7 +66,7 @@ export function openCompany(databaseUrl: string): Company {
   }
 }
 
-function bodyOf(answer: Parameters<Company['look']>[2]): unknown {
+function bodyOf(answer: Parameters<Company['poll']>[2]): unknown {
   if ('code' in answer) return { errcode: answer.code, errmsg: answer.message }
   const { read = [], unread = [], forbidden = [] } = answer
   return {
@@ -95,22 +95,22 @@ const staff = (from: number, to: number): string[] =>
  */
 export async function fillCompany(company: Company): Promise<void> {
   await company.track({ taskId: '1001', campaign: 'payroll-11', userIds: [...staff(1, 70), 'waiting', 'over-limit'], hoursAgo: 5 })
-  await company.look('1001', 5, { unread: staff(1, 70), forbidden: ['over-limit'] })
-  await company.look('1001', 20, { code: -1, message: 'system busy' })
-  await company.look('1001', 40, { read: staff(1, 10), unread: staff(11, 70), forbidden: ['over-limit'] })
-  await company.look('1001', 170, { read: staff(1, 28), unread: staff(29, 70), forbidden: ['over-limit'] })
+  await company.poll('1001', 5, { unread: staff(1, 70), forbidden: ['over-limit'] })
+  await company.poll('1001', 20, { code: -1, message: 'system busy' })
+  await company.poll('1001', 40, { read: staff(1, 10), unread: staff(11, 70), forbidden: ['over-limit'] })
+  await company.poll('1001', 170, { read: staff(1, 28), unread: staff(29, 70), forbidden: ['over-limit'] })
   await company.track({ taskId: '1002', campaign: 'payroll-11', userIds: ['user-001', ...staff(71, 78)], hoursAgo: 5 })
-  await company.look('1002', 30, { unread: ['user-001', ...staff(71, 78)] })
-  await company.look('1002', 200, { read: staff(71, 72), unread: ['user-001', ...staff(73, 78)] })
+  await company.poll('1002', 30, { unread: ['user-001', ...staff(71, 78)] })
+  await company.poll('1002', 200, { read: staff(71, 72), unread: ['user-001', ...staff(73, 78)] })
 
   await company.track({ taskId: '2001', campaign: 'fire-drill', userIds: ['ann', 'bob', 'carol'], hoursAgo: 26 })
-  await company.look('2001', 5, { unread: ['ann', 'bob'] })
-  await company.look('2001', 1430, { read: ['ann'], unread: ['bob'] })
+  await company.poll('2001', 5, { unread: ['ann', 'bob'] })
+  await company.poll('2001', 1430, { read: ['ann'], unread: ['bob'] })
   await company.expire('2001')
 
   await company.track({ taskId: '3001', campaign: HOSTILE.campaign, userIds: ['hostile'], hoursAgo: 1 })
-  await company.look('3001', 5, { unread: ['hostile'] })
-  await company.look('3001', 10, { code: 40035, message: HOSTILE.message })
+  await company.poll('3001', 5, { unread: ['hostile'] })
+  await company.poll('3001', 10, { code: 40035, message: HOSTILE.message })
   // No way to enqueue takes such an id, and an answer with it is refused.
   await company.sql("UPDATE delivery_recipient SET user_id = $1 WHERE user_id = 'hostile'", [HOSTILE.userId])
   await company.sql("UPDATE delivery_transition SET user_id = $1 WHERE user_id = 'hostile'", [HOSTILE.userId])

@@ -1,11 +1,11 @@
 import type { AddressInfo } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { RateReader } from '../../../src/report/rates.ts'
-import { registerDashboard } from '../../../src/web/dashboard/dashboard.ts'
-import { shareReads } from '../../../src/web/shared-reads.ts'
 import { openDatabase } from '../../../src/store/prisma.ts'
 import { createRateReader } from '../../../src/store/rate-reader.ts'
 import { createResuming } from '../../../src/store/resume.ts'
+import { registerDashboard } from '../../../src/web/dashboard/dashboard.ts'
+import { shareReads } from '../../../src/web/shared-reads.ts'
 
 export interface DashboardServer {
   readonly url: string

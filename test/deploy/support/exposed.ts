@@ -1,8 +1,8 @@
 import type { TaskStatus } from '../../../src/domain/delivery.ts'
 import type { PollOutcome } from '../../../src/domain/plan-types.ts'
-import type { Restored } from '../../../src/polling/ports.ts'
 import { PROBLEM_CODES } from '../../../src/domain/problems.ts'
 import { createMetrics } from '../../../src/ops/metrics.ts'
+import type { Restored } from '../../../src/polling/ports.ts'
 import { CHECKS } from '../../support/checks.ts'
 import { type Expression, readExpression, type Selector } from './promql.ts'
 
@@ -23,7 +23,7 @@ const ACTIONS: Restored & { readonly ended: number } = { added: 1, replaced: 1, 
 /** The page of a process in which everything has happened once. */
 export async function fullPage({ databaseIsAway = false } = {}): Promise<string> {
   const metrics = createMetrics()
-  for (const outcome of Object.keys(OUTCOMES)) metrics.look({ app: 'hr', outcome, lagMs: 5, good: outcome === 'observed' })
+  for (const outcome of Object.keys(OUTCOMES)) metrics.poll({ app: 'hr', outcome, lagMs: 5, good: outcome === 'observed' })
   for (const code of ['0', '90018']) metrics.apiCall({ app: 'hr', endpoint: 'getsendresult', code, seconds: 0.1 })
   metrics.recipientsRead('hr', 1)
   metrics.tokenRefresh('hr', true)

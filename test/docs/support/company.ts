@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { readAnswer } from '../../../src/domain/answer.ts'
 import { HOUR_MS, SECOND_MS } from '../../../src/domain/delivery.ts'
-import { planExpiry, planLook, planStart } from '../../../src/domain/plan.ts'
+import { planExpiry, planPoll, planStart } from '../../../src/domain/plan.ts'
 import { timingOf } from '../../../src/domain/poll-times.ts'
 import { createDeliveryStore } from '../../../src/store/delivery-store.ts'
 import { openDatabase } from '../../../src/store/prisma.ts'
@@ -20,17 +20,17 @@ export async function storeCompany(databaseUrl: string, client: pg.Client): Prom
     const sentAt = new Date(Date.now() - hoursAgo * HOUR_MS)
     await store.track([{ ...key, agentId: '836390886', userIds, campaign, sentAt }])
     await client.query('UPDATE delivery_task SET tracked_at = sent_at WHERE task_id = $1', [taskId])
-    await store.adopt((task) => planStart(task, sentAt, TIMING), 10)
+    await store.schedule((task) => planStart(task, sentAt, TIMING), 10)
     const load = async () => {
       const task = await store.load(key)
       if (task === null) throw new Error(`task ${taskId} was not stored`)
       return task
     }
     return {
-      async look(hours: number, body: unknown) {
+      async poll(hours: number, body: unknown) {
         const requestedAt = new Date(sentAt.getTime() + hours * HOUR_MS)
         const respondedAt = new Date(requestedAt.getTime() + SECOND_MS)
-        await store.apply(planLook(await load(), readAnswer(body, { requestedAt, respondedAt }), 1, respondedAt, TIMING))
+        await store.apply(planPoll(await load(), readAnswer(body, { requestedAt, respondedAt }), 1, respondedAt, TIMING))
       },
       async expire() {
         const task = await load()
@@ -40,15 +40,15 @@ export async function storeCompany(databaseUrl: string, client: pg.Client): Prom
   }
   try {
     const second = await taskAt('256271667600', 'payroll-11', ['manager4220', 'waiting', 'gone'], 3)
-    await second.look(1, { errcode: 0, send_result: { unread_user_id_list: ['manager4220'], invalid_user_id_list: ['gone'] } })
-    await second.look(2, { errcode: -1, errmsg: 'system busy' })
+    await second.poll(1, { errcode: 0, send_result: { unread_user_id_list: ['manager4220'], invalid_user_id_list: ['gone'] } })
+    await second.poll(2, { errcode: -1, errmsg: 'system busy' })
     const drill = await taskAt('256271667601', 'fire-drill', ['carol', 'dave', 'erin', 'frank'], 26)
     const refused = ['dave', 'erin'].map((userid) => ({ code: '143105', count: 500, userid }))
     const same = { code: '143106', count: 1, userid: 'frank' }
-    await drill.look(1, { errcode: 0, send_result: { unread_user_id_list: ['carol'], forbidden_list: [...refused, same] } })
+    await drill.poll(1, { errcode: 0, send_result: { unread_user_id_list: ['carol'], forbidden_list: [...refused, same] } })
     await drill.expire()
     const done = await taskAt('256271667602', null, ['dave'], 50)
-    await done.look(1, { errcode: 0, send_result: { read_user_id_list: ['dave'] } })
+    await done.poll(1, { errcode: 0, send_result: { read_user_id_list: ['dave'] } })
     await client.query(
       `INSERT INTO delivery_app (app, calls_month, calls_used, pause_code, pause_since, paused_until)
        VALUES ('default', to_char(now() AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM'), 1200, NULL, NULL, NULL),

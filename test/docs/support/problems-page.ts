@@ -1,6 +1,13 @@
 import { endReasonText, problemRemedy, scopeText } from '../../../src/domain/messages.ts'
-import { CODES_BY_PROBLEM, PROBLEM_CODES, PROBLEM_RULES, type ProblemCode, SCOPES, SLOW_PROBE_MINUTES } from '../../../src/domain/problems.ts'
 import { maxCallsOf } from '../../../src/domain/poll-times.ts'
+import {
+  CODES_BY_PROBLEM,
+  PROBLEM_CODES,
+  PROBLEM_RULES,
+  type ProblemCode,
+  SCOPES,
+  SLOW_PROBE_MINUTES,
+} from '../../../src/domain/problems.ts'
 
 /** The page docs/problems.md, whole: its tables are made from the tables that the program decides by. */
 export function problemsPage(): string {

@@ -1,6 +1,6 @@
 import { readAnswer } from '../../../src/domain/answer.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../src/domain/delivery.ts'
-import { planLook, planStart } from '../../../src/domain/plan.ts'
+import { planPoll, planStart } from '../../../src/domain/plan.ts'
 import { timingOf } from '../../../src/domain/poll-times.ts'
 import { createDeliveryStore, type PostgresDeliveryStore } from '../../../src/store/delivery-store.ts'
 import { openDatabase } from '../../../src/store/prisma.ts'
@@ -18,16 +18,16 @@ export async function storeSample(databaseUrl: string): Promise<void> {
     const store = createDeliveryStore(database)
     await store.track([{ ...TASK, agentId: '836390886', userIds: PEOPLE, campaign: 'payroll-11', sentAt: SENT_AT }])
     await database.pool.query('UPDATE delivery_task SET tracked_at = sent_at')
-    await store.adopt((task) => planStart(task, SENT_AT, TIMING), 10)
-    await look(store, 5, { unread: PEOPLE })
-    await look(store, 40, { read: ['manager4220'], unread: PEOPLE.slice(0, 3) })
-    await look(store, 170, { read: ['036632523163121146', 'manager4220'], unread: ['carol', 'late-reader'] })
+    await store.schedule((task) => planStart(task, SENT_AT, TIMING), 10)
+    await poll(store, 5, { unread: PEOPLE })
+    await poll(store, 40, { read: ['manager4220'], unread: PEOPLE.slice(0, 3) })
+    await poll(store, 170, { read: ['036632523163121146', 'manager4220'], unread: ['carol', 'late-reader'] })
   } finally {
     await database.close()
   }
 }
 
-async function look(
+async function poll(
   store: PostgresDeliveryStore,
   minutes: number,
   { read = [], unread }: { readonly read?: readonly string[]; readonly unread: readonly string[] },
@@ -37,5 +37,5 @@ async function look(
   const body = { errcode: 0, send_result: { read_user_id_list: read, unread_user_id_list: unread } }
   const task = await store.load(TASK)
   if (task === null) throw new Error('the sample was not stored')
-  await store.apply(planLook(task, readAnswer(body, { requestedAt, respondedAt }), 1, respondedAt, TIMING))
+  await store.apply(planPoll(task, readAnswer(body, { requestedAt, respondedAt }), 1, respondedAt, TIMING))
 }

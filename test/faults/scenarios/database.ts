@@ -49,7 +49,7 @@ interface Sending {
 
 /** Sends a task through one door and then the other, again and again. */
 function keepSending(world: World, chance: Chance): Sending {
-  const doors = [createTracker({ databaseUrl: world.sendersUrl }), createTracker({ queueUrl: world.queueUrl })]
+  const intakes = [createTracker({ databaseUrl: world.sendersUrl }), createTracker({ queueUrl: world.queueUrl })]
   const refused: SentTask[] = []
   const underWay: Promise<void>[] = []
   let slowestMs = 0
@@ -64,7 +64,7 @@ function keepSending(world: World, chance: Chance): Sending {
   }
   const timer = setInterval(() => {
     const [task] = seededTasks(chanceOf(chance.seed * 1_000 + count), 1, Date.now(), dayMs(world.day))
-    const door = doors[count % doors.length]
+    const door = intakes[count % intakes.length]
     if (task === undefined || door === undefined) throw new Error('a task and a door were asked for')
     const sent = { ...task, taskId: `${8_000_000_000 + count}` }
     world.server.add(sent)
@@ -75,7 +75,7 @@ function keepSending(world: World, chance: Chance): Sending {
     async stop() {
       clearInterval(timer)
       await Promise.all(underWay)
-      await Promise.all(doors.map((door) => door.close()))
+      await Promise.all(intakes.map((door) => door.close()))
       return { refused, slowestMs }
     },
   }
@@ -107,7 +107,7 @@ async function endSessions(world: World): Promise<void> {
   )
 }
 
-/** From the commit of a task whose first look is due at once to the call, in milliseconds. */
+/** From the commit of a task whose first poll is due at once to the call, in milliseconds. */
 async function pickupMs(world: World, chance: Chance, n: number): Promise<number> {
   const day = dayMs(world.day)
   const [task] = seededTasks(chanceOf(chance.seed * 1_000 + n), 1, Date.now() - day / 20, day)

@@ -13,7 +13,7 @@ import { endOf, firstOf, holdAnswers, totalCalls } from '../support/workers.ts'
 /** Of a worker's hold on a job, in this compressed day. */
 const LOCK_MS = 2_000
 /**
- * In the long form 25 over 300 tasks. The start of a worker is a second of a core: the day must be long enough for looks in between, or there
+ * In the long form 25 over 300 tasks. The start of a worker is a second of a core: the day must be long enough for polls in between, or there
  * would be nothing to lose.
  */
 const [KILLS, TIME_SCALE, CONCURRENCY] = process.env['FAULT_SEEDS'] === undefined ? [6, 2880, 5] : [25, 1440, 50]
@@ -23,22 +23,22 @@ const LOOKS_A_TASK = 8
 
 export const WORKERS_ARE_KILLED: FaultScenario = {
   fault: 'F9',
-  when: `workers are killed ${KILLS} times while they look`,
+  when: `workers are killed ${KILLS} times while they poll`,
   manySeeds: true,
   day: { timeScale: TIME_SCALE, pollsPerTask: LOOKS_A_TASK },
   tasks: TASKS_AT_FIRST,
   workers: 3,
-  // With all other tests beside it every task is overdue, and a worker that dies takes as many looks with it as it may have under way.
+  // With all other tests beside it every task is overdue, and a worker that dies takes as many polls with it as it may have under way.
   env: { WORKER_CONCURRENCY: `${CONCURRENCY}` },
   // Starting so many processes is most of the work of a small machine.
   recoversWithinMs: null,
   // 5 % of the plan.
   extraCalls: 0.05 * (TASKS_AT_FIRST + KILLS * TASKS_A_KILL) * LOOKS_A_TASK,
   extraShare: 0,
-  // With 8 looks in a day the one before the last is a third of the day earlier, and a last look may be lost with its worker.
+  // With 8 polls in a day the one before the last is a third of the day earlier, and a final poll may be lost with its worker.
   mayBeBlind: true,
   async strike(world, chance) {
-    // As long as DingTalk takes: a worker that is killed has looks under way.
+    // As long as DingTalk takes: a worker that is killed has polls under way.
     world.server.beforeAnswer = () => sleep(20)
     for (let kill = 0; kill < KILLS; kill++) {
       await trackAll(world, moreTasks(world, chance, kill))
@@ -59,16 +59,16 @@ async function untilReady({ workers }: World): Promise<NodeProcess[]> {
     const ends = await Promise.all(workers.map(endOf))
     return workers.filter((worker, i) => ends[i] === null && worker.stderr().includes('worker ready'))
   }
-  return until(async () => ((await ready()).length > 0 ? ready() : null), { timeoutMs: 120_000, what: 'a worker looks' })
+  return until(async () => ((await ready()).length > 0 ? ready() : null), { timeoutMs: 120_000, what: 'a worker polls' })
 }
 
-/** Sending code goes on while the workers die: so they have looks of every age to make. */
+/** Sending code goes on while the workers die: so they have polls of every age to make. */
 function moreTasks(world: World, chance: Chance, kill: number) {
   const tasks = seededTasks(chanceOf(chance.seed * 1_000 + kill), TASKS_A_KILL, Date.now(), dayMs(world.day))
   return tasks.map((task, i) => ({ ...task, taskId: `${8_000_000_000 + kill * TASKS_A_KILL + i}` }))
 }
 
-/** In the gap between two looks of all tasks a worker is killed asleep. */
+/** In the gap between two polls of all tasks a worker is killed asleep. */
 async function callsAreMade({ server }: World, count: number): Promise<void> {
   const before = totalCalls(server)
   await until(() => totalCalls(server) >= before + count, { timeoutMs: 2_000, everyMs: 2, what: `${count} calls are made` }).catch(() => {})
@@ -78,7 +78,7 @@ const HELD = 10
 
 export const WORKER_WAKES_FROM_THE_DEAD: FaultScenario = {
   fault: 'F10',
-  when: 'a worker is stopped for longer than its lock in the middle of its looks, and goes on',
+  when: 'a worker is stopped for longer than its lock in the middle of its polls, and goes on',
   // All that it had under way is asked for again.
   extraCalls: 50,
   async strike(world) {
@@ -87,25 +87,25 @@ export const WORKER_WAKES_FROM_THE_DEAD: FaultScenario = {
     await answers.count(HELD)
     sleeper.kill('SIGSTOP')
     const taskIds = answers.taskIds()
-    const looks = await looksOf(world, taskIds)
+    const polls = await looksOf(world, taskIds)
     // The answers lie in its sockets until it wakes up.
     answers.release()
     await Promise.all([world.start(), sleep(3 * LOCK_MS)])
-    const isOvertaken = async (): Promise<boolean> => (await looksOf(world, taskIds)) >= looks + taskIds.length
+    const isOvertaken = async (): Promise<boolean> => (await looksOf(world, taskIds)) >= polls + taskIds.length
     await until(isOvertaken, { what: 'another worker has looked at all that it held' })
     sleeper.kill('SIGCONT')
     expect(await contradictionsUntil(world, () => isTooLate(sleeper)), 'rows that contradict each other').toEqual([])
   },
   async afterwards({ workers }) {
-    expect(isTooLate(firstOf(workers)), 'it says that its looks came too late').toBe(true)
+    expect(isTooLate(firstOf(workers)), 'it says that its polls came too late').toBe(true)
   },
 }
 
 function isTooLate(worker: NodeProcess): boolean {
-  return worker.stderr().includes('look came too late')
+  return worker.stderr().includes('poll came too late')
 }
 
-/** The first ones. Later looks would put them right: whoever asks at the end of the day finds nothing. */
+/** The first ones. Later polls would put them right: whoever asks at the end of the day finds nothing. */
 async function contradictionsUntil(world: World, isOver: () => boolean): Promise<readonly string[]> {
   const found = async (): Promise<readonly string[] | null> => {
     const over = isOver()
@@ -113,13 +113,13 @@ async function contradictionsUntil(world: World, isOver: () => boolean): Promise
     return rows.length > 0 || over ? rows : null
   }
   // A control takes away what makes it end.
-  return until(found, { what: 'its looks come too late' }).catch(() => [])
+  return until(found, { what: 'its polls come too late' }).catch(() => [])
 }
 
 function looksOf(world: World, taskIds: readonly string[]): Promise<number> {
   return withDatabase(world, async (client) => {
-    const sql = 'SELECT sum(poll_no)::int AS looks FROM delivery_task WHERE task_id = ANY ($1)'
-    return (await client.query<{ looks: number }>(sql, [taskIds])).rows[0]?.looks ?? 0
+    const sql = 'SELECT sum(poll_no)::int AS polls FROM delivery_task WHERE task_id = ANY ($1)'
+    return (await client.query<{ polls: number }>(sql, [taskIds])).rows[0]?.polls ?? 0
   })
 }
 
@@ -130,11 +130,11 @@ const EVENT_LOOP_IS_BLOCKED: FaultScenario = {
   when: `the event loop of a worker is blocked for ${BLOCKED_MS / 1_000} s, longer than its lock`,
   onlyLong: true,
   extraCalls: 50,
-  begin: (world) => Promise.all([world.start(atFailPoint('look.answered', `spin:${BLOCKED_MS}`, 3)), world.start()]),
+  begin: (world) => Promise.all([world.start(atFailPoint('poll.answered', `spin:${BLOCKED_MS}`, 3)), world.start()]),
   async strike(world) {
     const blocked = firstOf(world.workers)
     const probes = await probesOf(blocked)
-    await blocked.waitForLine(/look came too late/, 60_000)
+    await blocked.waitForLine(/poll came too late/, 60_000)
     const [, seconds] = /^nodejs_eventloop_lag_max_seconds ([\d.]+)$/m.exec(await probes.metrics()) ?? []
     expect(Number(seconds), 'nodejs_eventloop_lag_max_seconds').toBeGreaterThan(LOCK_MS / 1_000)
   },
@@ -145,7 +145,7 @@ const LONG_LOCK = atSabotage({ edits: [{ file: 'app/settings.js', from: 'scaled(
 
 const TOLD_TO_STOP: FaultScenario = {
   fault: 'F12',
-  when: 'a worker is told to stop while looks are under way',
+  when: 'a worker is told to stop while polls are under way',
   onlyLong: true,
   env: LONG_LOCK,
   // Another worker has to start meanwhile, which is a large part of this day on a busy machine.
@@ -159,7 +159,7 @@ const TOLD_TO_STOP: FaultScenario = {
     const ended = stopped(worker, 'SIGTERM')
     await worker.waitForLine(/stopping/)
     answers.release()
-    // All of its grace is 25 s; this is for the looks and the connections.
+    // All of its grace is 25 s; this is for the polls and the connections.
     expect(await ended).toEqual({ code: 0, signal: null, withinMs: below(10_000) })
     expect(await jobsLeftBehind(world)).toEqual({ active: 0, stalled: 0 })
     await world.start()
@@ -182,7 +182,7 @@ const TOLD_TO_STOP_IN_VAIN: FaultScenario = {
   mayBeBlind: true,
   async strike(world) {
     const answers = holdAnswers(world.server)
-    // More than two workers can have under way: each of the three has looks.
+    // More than two workers can have under way: each of the three has polls.
     await answers.count(21)
     const [patient, terminated, interrupted] = world.workers
     if (patient === undefined || terminated === undefined || interrupted === undefined) throw new Error('three workers were started')
@@ -198,11 +198,11 @@ const TOLD_TO_STOP_IN_VAIN: FaultScenario = {
   },
 }
 
-/** It waits for its looks; then it is told again. */
+/** It waits for its polls; then it is told again. */
 async function stoppedAtOnce(worker: NodeProcess, signal: NodeJS.Signals): Promise<Stopped> {
   worker.kill(signal)
   await worker.waitForLine(/stopping/)
-  expect(await endOf(worker), 'it waits for its looks').toBe(null)
+  expect(await endOf(worker), 'it waits for its polls').toBe(null)
   return stopped(worker, signal)
 }
 
@@ -248,11 +248,11 @@ const TOLD_TO_STOP_WHILE_SERVERS_ARE_AWAY: FaultScenario = {
   when: 'workers are told to stop while the database, the queue or both refuse or swallow everything',
   onlyLong: true,
   workers: null,
-  // Each had looks under way.
+  // Each had polls under way.
   extraCalls: 100,
   mayBeBlind: true,
   async strike(world) {
-    // So that whoever got jobs has looks under way.
+    // So that whoever got jobs has polls under way.
     const answers = holdAnswers(world.server)
     await Promise.all(OUTAGES.map((outage) => stopDuring(outage, world)))
     answers.release()

@@ -6,18 +6,18 @@ import { redisOf, withRedis } from '../support/redis.ts'
 import { type Chance, chanceOf, type FaultScenario, seededTasks, withDatabase } from '../support/scenario.ts'
 import { firstOf } from '../support/workers.ts'
 
-/** See src/lib/fail-points.ts. `look.ended` comes last: tasks that nobody has read end with their window. */
+/** See src/lib/fail-points.ts. `poll.ended` comes last: tasks that nobody has read end with their window. */
 const POINTS = [
-  'look.loaded',
-  'look.permitted',
-  'look.answered',
-  'look.stored',
-  'look.told',
+  'poll.loaded',
+  'poll.permitted',
+  'poll.answered',
+  'poll.stored',
+  'poll.reported',
   'timer.set',
   'timer.removed',
   'track.stored',
-  'adopt.claimed',
-  'adopt.set',
+  'schedule.claimed',
+  'schedule.set',
 ] as const
 
 type Point = (typeof POINTS)[number]
@@ -34,7 +34,7 @@ export const CRASH_BETWEEN_STEPS: FaultScenario = {
   manySeeds: true,
   day: { timeScale: 1440, pollsPerTask: 24 },
   tasks: 15,
-  // Of a crash in the middle of all looks.
+  // Of a crash in the middle of all polls.
   extraCalls: 20 * POINTS_A_RUN,
   // A worker that ends with the first task that nobody read to the end is replaced by another one, which has to start.
   recoversWithinMs: 10_000,
@@ -44,7 +44,7 @@ export const CRASH_BETWEEN_STEPS: FaultScenario = {
     first.kill('SIGKILL')
     await first.exit
     for (const [i, point] of pointsOf(world, chance).entries()) await crashAt(point, i, world, chance)
-    const last = await world.start(atFailPoint('look.ended', 'kill'))
+    const last = await world.start(atFailPoint('poll.ended', 'kill'))
     // None may end with its window; then nobody passes here.
     void last.exit.then(() => world.launch())
   },
@@ -86,7 +86,7 @@ async function trackMore({ queueUrl, server, day }: World, chance: Chance, i: nu
 
 /** A job that has finished and still holds its id, as a BullMQ of another release or a hand may leave it: the reconciler has to remove it. */
 async function leaveAFinishedJob(world: World): Promise<void> {
-  const id = `look.default.${await anOpenTask(world)}`
+  const id = `poll.default.${await anOpenTask(world)}`
   const stored = await withQueue(world.queueUrl, (queue) => queue.getJob(id))
   if (stored === undefined) return
   if (world.backend === 'redis') await withRedis(redisOf(world).adminUrl, (redis) => redis.zrem('bull:dingtalk-delivery:delayed', id))
@@ -96,7 +96,7 @@ async function leaveAFinishedJob(world: World): Promise<void> {
 function anOpenTask(world: World): Promise<string> {
   return withDatabase(world, async (client) => {
     const { rows } = await client.query<{ task_id: string }>(
-      "SELECT task_id FROM delivery_task WHERE status = 'tracking' AND adopted_at IS NOT NULL ORDER BY next_poll_at DESC LIMIT 1",
+      "SELECT task_id FROM delivery_task WHERE status = 'tracking' AND scheduled_at IS NOT NULL ORDER BY next_poll_at DESC LIMIT 1",
     )
     return rows[0]?.task_id ?? 'none'
   })

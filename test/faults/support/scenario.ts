@@ -20,7 +20,7 @@ export interface FaultScenario extends WorldOptions {
   readonly manySeeds?: boolean
   /** Not in the short form: it costs many processes, or another scenario of the same fault is there. */
   readonly onlyLong?: boolean
-  /** Default: a day of 40 s with 24 looks. */
+  /** Default: a day of 40 s with 24 polls. */
   readonly day?: Day
   /** Default 30, in the short form 12. */
   readonly tasks?: number
@@ -29,17 +29,17 @@ export interface FaultScenario extends WorldOptions {
   /** Starts the workers in another way. */
   readonly begin?: (world: World) => Promise<unknown>
   /**
-   * Does the harm. Resolves when the harm is over: from then on looks must be made again. Tasks are being looked at when it begins.
+   * Does the harm. Resolves when the harm is over: from then on polls must be made again. Tasks are being looked at when it begins.
    * Waits in it belong to the fault (an outage of 20 s) and are no waits of the test.
    */
   readonly strike: (world: World, chance: Chance) => Promise<void>
-  /** Every look is made at most so long after it was due, or after the harm if it was due before, in milliseconds. Default 5,000; null: not promised. The table has what was measured; for what the test allows, see `Allowance`. */
+  /** Every poll is made at most so long after it was due, or after the harm if it was due before, in milliseconds. Default 5,000; null: not promised. The table has what was measured; for what the test allows, see `Allowance`. */
   readonly recoversWithinMs?: number | null | Readonly<Record<Backend, number>>
-  /** Calls whose answers are in no row, as a share of the recorded looks. Default 0.05; what is under `extraCalls` is always allowed. */
+  /** Calls whose answers are in no row, as a share of the recorded polls. Default 0.05; what is under `extraCalls` is always allowed. */
   readonly extraShare?: number
-  /** Calls that the fault may cost besides. Default: one look of each concurrent job and worker is lost at most. */
+  /** Calls that the fault may cost besides. Default: one poll of each concurrent job and worker is lost at most. */
   readonly extraCalls?: number
-  /** The harm may last over the last look of a task, whose end is then not known. */
+  /** The harm may last over the final poll of a task, whose end is then not known. */
   readonly mayBeBlind?: boolean
   /** More promises of this fault. Called when all tasks have ended. */
   readonly afterwards?: (world: World, verdict: Verdict) => Promise<void>
@@ -61,7 +61,7 @@ interface Measured {
   /** Null: not asked, where the fault itself takes tasks away. */
   readonly lost: number | null
   readonly wrong: number | null
-  readonly looks: number
+  readonly polls: number
   readonly extraCalls: number
   /** Null: nothing was interrupted. */
   readonly recoverMs: number | null
@@ -71,10 +71,10 @@ const DEFAULT_DAY: Day = { timeScale: 2160, pollsPerTask: 24 }
 
 /** What the machine itself may cost. */
 export interface Allowance {
-  /** A look may be so many times as late as is promised. */
+  /** A poll may be so many times as late as is promised. */
   readonly late: number
   /**
-   * The share of a day for which nothing may be known before a deadline. In a day of 40 s the last look is a tenth of a second before the deadline
+   * The share of a day for which nothing may be known before a deadline. In a day of 40 s the final poll is a tenth of a second before the deadline
    * and may miss it; the one before it is a fifth of the day earlier.
    */
   readonly blindShare: number
@@ -82,7 +82,7 @@ export interface Allowance {
 
 /** In the long form little else runs. */
 export const QUIET: Allowance = { late: 2, blindShare: 0.3 }
-/** In the short form all other tests run beside it: a look may be late, as long as it is made. */
+/** In the short form all other tests run beside it: a poll may be late, as long as it is made. */
 const BUSY: Allowance = { late: 6, blindShare: 0.8 }
 
 /** Of tasks that were due long ago when the window ended. */
@@ -134,14 +134,14 @@ export type Run = FaultScenario & { readonly backend: Backend; readonly seed: nu
 
 /** In words; empty where all were kept. */
 export function brokenPromises(run: Run, { world, verdict, recoverMs }: Ran, allowed: Allowance = IS_SHORT ? BUSY : QUIET): string[] {
-  const { lost, wrong, extraCalls, looks } = verdict
+  const { lost, wrong, extraCalls, polls } = verdict
   const [promisedMs, blind] = [promiseOf(run), blindMs(verdict)]
   return [
     ...lost,
     ...wrong,
-    ...(extraCalls > allowedExtra(run, looks) ? [`${extraCalls} calls are in no row, beside ${looks} looks`] : []),
+    ...(extraCalls > allowedExtra(run, polls) ? [`${extraCalls} calls are in no row, beside ${polls} polls`] : []),
     ...(promisedMs !== null && recoverMs > promisedMs * allowed.late
-      ? [`a look came ${recoverMs} ms late, promised are ${promisedMs} ms`]
+      ? [`a poll came ${recoverMs} ms late, promised are ${promisedMs} ms`]
       : []),
     ...(run.mayBeBlind !== true && blind > dayMs(world.day) * allowed.blindShare
       ? [`nothing is known for ${blind} ms before a deadline`]
@@ -173,7 +173,7 @@ export async function runScenario(run: Run, onTestFinished: (close: () => Promis
   const over = Date.now()
   const verdict = await end(world)
   const recoverMs = await lateness(world, begun, over)
-  const { looks, extraCalls, lost, wrong } = verdict
+  const { polls, extraCalls, lost, wrong } = verdict
   record({
     fault,
     when,
@@ -182,7 +182,7 @@ export async function runScenario(run: Run, onTestFinished: (close: () => Promis
     tasks: world.server.tasks.size,
     lost: lost.length,
     wrong: wrong.length,
-    looks,
+    polls,
     extraCalls,
     recoverMs,
   })
@@ -195,8 +195,8 @@ function blindMs({ rows }: Verdict): number {
   return Math.max(0, ...expired.map((row) => row.deadline_at.getTime() - (row.last_observed_at?.getTime() ?? -Infinity)))
 }
 
-function allowedExtra({ extraShare = 0.05, extraCalls = 10 }: Run, looks: number): number {
-  return Math.max(extraCalls, looks * extraShare)
+function allowedExtra({ extraShare = 0.05, extraCalls = 10 }: Run, polls: number): number {
+  return Math.max(extraCalls, polls * extraShare)
 }
 
 /** Tasks whose one to eight people read at any time of the day, or never. */
@@ -224,13 +224,13 @@ function seededPerson(chance: Chance, who: string, now: number, day: number): Pe
 /** Half of them through the database, half through the queue, and again where a door refuses, as senders do. All are acknowledged when it returns. */
 export async function trackAll(world: World, tasks: readonly SentTask[]): Promise<void> {
   for (const task of tasks) world.server.add(task)
-  const doors = [createTracker({ databaseUrl: world.sendersUrl }), createTracker({ queueUrl: world.queueUrl })]
+  const intakes = [createTracker({ databaseUrl: world.sendersUrl }), createTracker({ queueUrl: world.queueUrl })]
   const acknowledged = async (door: Tracker, i: number): Promise<unknown> =>
-    until(() => door.trackMany(tasks.filter((_, n) => n % doors.length === i).map(requestOf)), { what: 'the tasks are acknowledged' })
+    until(() => door.trackMany(tasks.filter((_, n) => n % intakes.length === i).map(requestOf)), { what: 'the tasks are acknowledged' })
   try {
-    await Promise.all(doors.map(acknowledged))
+    await Promise.all(intakes.map(acknowledged))
   } finally {
-    await Promise.all(doors.map((door) => door.close()))
+    await Promise.all(intakes.map((door) => door.close()))
   }
 }
 
@@ -240,11 +240,11 @@ export function requestOf(task: SentTask) {
 }
 
 async function looksAreMade(world: World): Promise<void> {
-  await until(() => [...world.server.calls.values()].some((calls) => calls > 1), { timeoutMs: 60_000, what: 'looks are being made' })
+  await until(() => [...world.server.calls.values()].some((calls) => calls > 1), { timeoutMs: 60_000, what: 'polls are being made' })
 }
 
 /**
- * How late the latest look was that was made since the harm began: after it was due, or where that was earlier after the harm was over, in
+ * How late the latest poll was that was made since the harm began: after it was due, or where that was earlier after the harm was over, in
  * milliseconds. So a single task that was forgotten for a while shows.
  */
 function lateness(world: World, begun: number, over: number): Promise<number> {

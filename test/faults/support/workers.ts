@@ -2,9 +2,9 @@ import type { ApiPageServer } from '../../support/api-page-server.ts'
 import type { Exit, NodeProcess } from '../../support/process.ts'
 import { until } from '../../support/wait.ts'
 
-/** Answers of DingTalk that a test holds back, so that looks are under way for as long as it wants. */
+/** Answers of DingTalk that a test holds back, so that polls are under way for as long as it wants. */
 export interface HeldAnswers {
-  /** The tasks whose looks wait for an answer. */
+  /** The tasks whose polls wait for an answer. */
   taskIds(): readonly string[]
   /** Resolves when so many wait. */
   count(atLeast: number): Promise<void>
@@ -21,7 +21,7 @@ export function holdAnswers(server: ApiPageServer): HeldAnswers {
   return {
     taskIds: () => waiting.map(({ taskId }) => taskId),
     count: async (atLeast) => {
-      await until(() => waiting.length >= atLeast, { everyMs: 5, what: `${atLeast} looks wait for an answer` })
+      await until(() => waiting.length >= atLeast, { everyMs: 5, what: `${atLeast} polls wait for an answer` })
     },
     release() {
       server.beforeAnswer = async () => {}

@@ -1,10 +1,10 @@
 // All writers of the store at once, on the same tasks, in orders that chance chooses: `node writers.mjs DATABASE_URL ROUNDS`, on the build.
 // It is a process of its own so that a control can take the order of the keys away. Says what went wrong, as JSON.
 import { randomInt } from 'node:crypto'
-import { createAppGate } from '../../../dist/store/rate-limiter.js'
 import { createDeliveryStore } from '../../../dist/store/delivery-store.js'
 import { openDatabase } from '../../../dist/store/prisma.js'
-import { settleCampaigns } from '../../../dist/store/recount-campaigns.js'
+import { createRateLimiter } from '../../../dist/store/rate-limiter.js'
+import { recountCampaigns } from '../../../dist/store/recount-campaigns.js'
 import { createWorkerBook } from '../../../dist/store/worker-book.js'
 
 const [url, rounds] = [process.argv[2], Number(process.argv[3])]
@@ -26,14 +26,14 @@ process.stdout.write(JSON.stringify({ tasks: TASKS, stored, errors }))
 
 function writersOn(database, round) {
   const store = createDeliveryStore(database)
-  const gate = createAppGate(database, { agentIdOf: () => AGENT_ID })
+  const gate = createRateLimiter(database, { agentIdOf: () => AGENT_ID })
   const book = createWorkerBook(database)
   const keys = Array.from({ length: TASKS }, (_, i) => ({ app: `app${i % 3}`, taskId: `${i + 1}` }))
   return [
     () => store.track(shuffled(keys).map((key) => requestOf(key))),
-    () => store.adopt(({ sentAt }) => planOf(sentAt), 500),
-    () => store.unadopt(shuffled(keys)),
-    ...[1, 2].map(() => async () => looks(store, shuffled(keys))),
+    () => store.schedule(({ sentAt }) => planOf(sentAt), 500),
+    () => store.unschedule(shuffled(keys)),
+    ...[1, 2].map(() => async () => polls(store, shuffled(keys))),
     async () => {
       const loaded = await Promise.all(shuffled(keys).map((key) => store.load(key)))
       const open = loaded.filter((task) => task !== null && task.status === 'tracking')
@@ -51,7 +51,7 @@ function writersOn(database, round) {
     () => book.repaired(shuffled(['app0', 'app1', 'app2']).map((name) => ({ name, agentId: AGENT_ID }))),
     () =>
       book.seen({ workerId: `w${round % 3}`, startedAt: new Date(), apps: ['app0'], problems: {} }, round % 2 === 0 ? 1_000 : -7_200_000),
-    () => settleCampaigns(database),
+    () => recountCampaigns(database),
     () => store.overdue(new Date(), 500, null),
     () => store.cancel(keys[round % TASKS]),
     () => erase(database, round),
@@ -68,7 +68,7 @@ async function erase({ pool }, round) {
   )
 }
 
-async function looks(store, keys) {
+async function polls(store, keys) {
   const loaded = await Promise.all(keys.map((key) => store.load(key)))
   const open = loaded.filter((task) => task !== null && task.status === 'tracking')
   const written = await Promise.all(shuffled(open).map((task) => store.apply(lookAt(task))))
@@ -111,7 +111,7 @@ function pausedReason({ key }) {
   return { code: 'paused', detail: { ...detail, scope: isApp ? 'app' : 'pair', problem: isApp ? 'permission' : 'agent_id' } }
 }
 
-/** One more person has read, whoever is first by chance; what else a look changes is written as well. */
+/** One more person has read, whoever is first by chance; what else a poll changes is written as well. */
 function lookAt(task) {
   const now = new Date()
   const [reader, ...others] = shuffled(task.recipients)
@@ -120,7 +120,7 @@ function lookAt(task) {
   const read = task.recipients.filter((each) => each.state.kind === 'read' || each === reader).length
   return {
     key: task.key,
-    believes: { pollNo: task.pollNo, erasureNo: task.erasureNo },
+    expected: { pollNo: task.pollNo, erasureNo: task.erasureNo },
     task: {
       status: 'tracking',
       reason: null,
@@ -154,7 +154,7 @@ function lookAt(task) {
     changed,
     transitions:
       reader?.state.kind === 'read' ? [] : [{ userId: reader.userId, from: 'pending', to: 'read', afterAt: task.sentAt, at: now }],
-    next: { kind: 'again', look: { at: now, last: false } },
+    next: { kind: 'again', poll: { at: now, last: false } },
     report: { kind: 'none' },
   }
 }

@@ -12,7 +12,7 @@ const report = z.object({ tasks: z.number(), stored: z.number(), errors: z.array
 export async function writeAtOnce(
   url: string,
   env: Readonly<Record<string, string>> = {},
-): Promise<{ looks: number; tasks: number; errors: readonly string[]; deadlocks: number }> {
+): Promise<{ polls: number; tasks: number; errors: readonly string[]; deadlocks: number }> {
   const script = fileURLToPath(new URL('./writers.mjs', import.meta.url))
   const writers = [1, 2].map(() => startNode(script, { args: [url, String(ROUNDS)], env }))
   const reports = await Promise.all(
@@ -23,7 +23,7 @@ export async function writeAtOnce(
     }),
   )
   return {
-    looks: reports.reduce((sum, { stored }) => sum + stored, 0),
+    polls: reports.reduce((sum, { stored }) => sum + stored, 0),
     tasks: Math.max(...reports.map(({ tasks }) => tasks)),
     errors: reports.flatMap(({ errors }) => errors),
     ...(await withClient(url, async (client) => ({ deadlocks: await deadlocksIn(client) }))),

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { InvalidInputError } from '../../../src/domain/errors.ts'
-import { parseTrackRequest } from '../../../src/intake/track-request.ts'
 import { TRACK_FIELDS } from '../../../src/domain/field-rules.ts'
+import { parseTrackRequest } from '../../../src/intake/track-request.ts'
 import { HOSTILE_JSON, HOSTILE_TEXTS, HOSTILE_VALUES } from './values.ts'
 
 /** One thing that a sender may say, and what becomes of it. */

@@ -1,17 +1,17 @@
 import { expect } from 'vitest'
 import { type Recipient, STATES, type Task } from '../../../src/domain/delivery.ts'
 import { RANK } from '../../../src/domain/merge.ts'
-import type { LookPlan } from '../../../src/domain/plan.ts'
+import type { WritePlan } from '../../../src/domain/plan.ts'
 
 /**
  * What is wrong with a plan: what the core promises, and what the database would refuse. One row that it refuses fails every attempt to
- * store the look, for ever.
+ * store the poll, for ever.
  */
-function faultsOf(task: Task, plan: LookPlan, after: Task): string[] {
+function faultsOf(task: Task, plan: WritePlan, after: Task): string[] {
   return [...faultsOfPeople(task, plan, after), ...faultsOfTimes(task, plan), ...faultsOfTexts(plan), ...faultsOfNumbers(plan)]
 }
 
-function faultsOfPeople(task: Task, plan: LookPlan, after: Task): string[] {
+function faultsOfPeople(task: Task, plan: WritePlan, after: Task): string[] {
   const now = new Map(after.recipients.map((each) => [each.userId, each]))
   const entered = plan.transitions.map(({ userId, to }) => `${userId} ${to}`)
   return [
@@ -29,7 +29,7 @@ function rankOf(recipient: Recipient | undefined): number {
   return recipient === undefined ? -1 : RANK[recipient.state.kind]
 }
 
-function faultsOfTimes(task: Task, { poll, changed, transitions, task: update, report, next }: LookPlan): string[] {
+function faultsOfTimes(task: Task, { poll, changed, transitions, task: update, report, next }: WritePlan): string[] {
   const isOpen = update.status === 'tracking'
   const brackets = changed.flatMap(({ state }) => (state.kind === 'read' ? [state] : []))
   const times = [
@@ -46,8 +46,8 @@ function faultsOfTimes(task: Task, { poll, changed, transitions, task: update, r
     ...brackets.flatMap(({ lastUnreadAt, firstReadAt }) => [lastUnreadAt, firstReadAt]),
   ]
   return [
-    ...(isOpen === (update.nextPollAt !== null) && isOpen === (next.kind === 'again') ? [] : ['open, and no next look; or the reverse']),
-    ...(update.nextPollAt !== null && update.nextPollAt > task.deadlineAt ? ['the next look is after the deadline'] : []),
+    ...(isOpen === (update.nextPollAt !== null) && isOpen === (next.kind === 'again') ? [] : ['open, and no next poll; or the reverse']),
+    ...(update.nextPollAt !== null && update.nextPollAt > task.deadlineAt ? ['the next poll is after the deadline'] : []),
     ...brackets
       .filter(({ lastUnreadAt, firstReadAt }) => lastUnreadAt !== null && lastUnreadAt >= firstReadAt)
       .map(() => 'a bracket ends before it begins'),
@@ -63,7 +63,7 @@ function isStorable(at: Date): boolean {
 /** A key of an index takes 2,704 bytes at most; a letter is three of UTF-8, and an emoji, which is two units, four. */
 const MAX_KEY_UNITS = 256
 
-function faultsOfTexts({ poll, changed, transitions, task }: LookPlan): string[] {
+function faultsOfTexts({ poll, changed, transitions, task }: WritePlan): string[] {
   const texts: ReadonlyArray<readonly [text: string | null, longest: number]> = [
     [poll.code, 64],
     [poll.message, 300],
@@ -79,7 +79,7 @@ function faultsOfTexts({ poll, changed, transitions, task }: LookPlan): string[]
     .map(([text]) => `PostgreSQL takes no ${JSON.stringify(text)?.slice(0, 60)}`)
 }
 
-function faultsOfNumbers({ poll, changed, task }: LookPlan): string[] {
+function faultsOfNumbers({ poll, changed, task }: WritePlan): string[] {
   const numbers = [
     poll.pollNo,
     poll.anomalies,
@@ -94,7 +94,7 @@ function faultsOfNumbers({ poll, changed, task }: LookPlan): string[] {
   return numbers.filter((each) => !Number.isInteger(each) || each < 0 || each >= 2 ** 31).map((each) => `${each} is no count`)
 }
 
-export function expectSound(task: Task, plan: LookPlan, after: Task, said: unknown): void {
+export function expectSound(task: Task, plan: WritePlan, after: Task, said: unknown): void {
   const faults = faultsOf(task, plan, after)
   if (faults.length > 0) expect.fail(`${faults.join('; ')}, after the answer ${JSON.stringify(said)?.slice(0, 2_000)}`)
 }

@@ -1,8 +1,8 @@
 import { readAnswer } from '../../../src/domain/answer.ts'
 import type { Answer, Refusal, TaskKey } from '../../../src/domain/delivery.ts'
 import { MINUTE_MS } from '../../../src/domain/delivery.ts'
-import type { SendResult, SendResultApi, SendResultQuery } from '../../../src/polling/ports.ts'
 import { NO_AGENT_ID_CODE, PROBLEM_RULES, problemCodeOf, TOKEN_REFUSED_CODE } from '../../../src/domain/problems.ts'
+import type { SendResult, SendResultApi, SendResultQuery } from '../../../src/polling/ports.ts'
 import { agentIdOf, atMinute, type Day, type Fault, forgottenAt, type Said, type TaskSpec, WRONG_AGENT } from './day.ts'
 
 /** One call of getsendresult that arrived at the server. */
@@ -96,7 +96,7 @@ interface Call {
   readonly agentId: string
 }
 
-/** The order in which DingTalk looks: can it be reached, the token, the limits, the permission, the parameters. */
+/** The order in which DingTalk polls: can it be reached, the token, the limits, the permission, the parameters. */
 const ORDER: ReadonlyArray<(fault: Fault, call: Call) => boolean> = [
   (fault) => fault.scope === 'outage',
   (fault, { worker, task }) =>

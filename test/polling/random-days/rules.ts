@@ -1,7 +1,7 @@
 import { HOUR_MS, MINUTE_MS, type RecipientState, SECOND_MS } from '../../../src/domain/delivery.ts'
+import { finalPollTime, jitterOf, pollTimes } from '../../../src/domain/poll-times.ts'
 import { PROBLEM_RULES, type ProblemCode, problemCodeOf } from '../../../src/domain/problems.ts'
 import type { EndCode } from '../../../src/domain/reasons.ts'
-import { jitterOf, lastLookAt, plannedLooks } from '../../../src/domain/poll-times.ts'
 import type { StoredTask } from '../../support/memory-store.ts'
 import { type AppSpec, agentIdOf, atMinute, type Day, type Fault, forgottenAt, type PersonSpec, WRONG_AGENT } from './day.ts'
 import { type Received, tokenFaultAt } from './dingtalk.ts'
@@ -33,7 +33,7 @@ const later = (time: Date, ms: number): Date => new Date(time.getTime() + ms)
 const about = (tasks: readonly TaskOutcome[], rule: (task: TaskOutcome) => readonly string[]): string[] =>
   tasks.flatMap((task) => rule(task).map((text) => `${nameOf(task.spec.key)}: ${text}`))
 
-const finalAt = ({ stored }: TaskOutcome): Date => lastLookAt(stored.deadlineAt, TIMING, jitterOf(stored.key))
+const finalAt = ({ stored }: TaskOutcome): Date => finalPollTime(stored.deadlineAt, TIMING, jitterOf(stored.key))
 const receivedFor = ({ received }: Outcome, { spec }: TaskOutcome): Received[] =>
   received.filter(({ key }) => nameOf(key) === nameOf(spec.key))
 const successes = ({ polls }: TaskOutcome): Date[] =>
@@ -196,7 +196,7 @@ function healthyTasksLoseNothing(outcome: Outcome): string[] {
     (task) => {
       const { stored, enqueuedAt, endedAt } = task
       const good = successes(task)
-      const planned = plannedLooks(stored, TIMING).map((look) => look.at)
+      const planned = pollTimes(stored, TIMING).map((poll) => poll.at)
       const lost = planned.filter((time) => {
         if (time <= enqueuedAt || endedAt === null || endedAt <= later(time, HANDOVER_MS)) return false
         // A planned poll that comes shortly after another is skipped.
@@ -278,7 +278,7 @@ function longestProbeMs(problem: ProblemCode | null): number {
 
 /** How soon a task has to be polled again. */
 function boundOf(task: TaskOutcome, { fault, at }: FaultEnd, before: StoredTask): number {
-  const next = plannedLooks(task.stored, TIMING).find((look) => look.at > later(at, TIMING.minGapMs))
+  const next = pollTimes(task.stored, TIMING).find((poll) => poll.at > later(at, TIMING.minGapMs))
   const plannedMs = next === undefined ? NEVER_MS : next.at.getTime() - at.getTime()
   // A poll that is under way takes two calls at most.
   const isUsedUp = before.calls + 2 >= TIMING.maxCalls - TIMING.finalCalls

@@ -2,12 +2,12 @@ import { vi } from 'vitest'
 import type { TaskKey } from '../../../src/domain/delivery.ts'
 import { MINUTE_MS } from '../../../src/domain/delivery.ts'
 import type { Poll, Transition } from '../../../src/domain/plan.ts'
-import type { AppGate, AppLimits, LookTimers, Timer, WorkerBook, WorkerState } from '../../../src/polling/ports.ts'
+import { type PlannedPoll, timingOf } from '../../../src/domain/poll-times.ts'
 import { PROBLEM_CODES, PROBLEM_RULES } from '../../../src/domain/problems.ts'
-import { type PlannedLook, timingOf } from '../../../src/domain/poll-times.ts'
-import { adopt } from '../../../src/polling/schedule-tasks.ts'
 import { createPermits } from '../../../src/polling/permits.ts'
 import { type PollDeps, poll } from '../../../src/polling/poll.ts'
+import type { AppLimits, PollTimers, RateLimiter, Timer, WorkerBook, WorkerState } from '../../../src/polling/ports.ts'
+import { schedule } from '../../../src/polling/schedule-tasks.ts'
 import { createWorkerScope } from '../../../src/polling/worker-scope.ts'
 import { createWriteBreaker } from '../../../src/polling/write-breaker.ts'
 import {
@@ -111,7 +111,7 @@ function createWorld(day: Day) {
   const errors: unknown[] = []
   const recoveries: string[] = []
   const endedAt = new Map<string, Date>()
-  const journal = {
+  const events = {
     ...notes(),
     recovered: ({ app }: { readonly app: string }) => void recoveries.push(app),
     ended: ({ key }: { readonly key: TaskKey }) => void endedAt.set(nameOf(key), now()),
@@ -120,7 +120,7 @@ function createWorld(day: Day) {
   const workers = Array.from(
     { length: day.workers },
     (_, n): PollDeps => ({
-      ...{ store, gate: ledger.gate, scopes: gate, timing: TIMING, now, journal },
+      ...{ store, gate: ledger.gate, scopes: gate, timing: TIMING, now, events },
       digest: (salt, name) => `${salt}/${name}`,
       api: dingtalk.apiOf(n),
       permits: createPermits({
@@ -128,7 +128,7 @@ function createWorld(day: Day) {
         onRefundFailed: (error) => void errors.push(error),
       }),
       worker: createWorkerScope({
-        ...{ workerId: `w${n}`, apps: day.apps.map(({ name }) => name), book, timing: TIMING, now, journal },
+        ...{ workerId: `w${n}`, apps: day.apps.map(({ name }) => name), book, timing: TIMING, now, events },
         ...{ beatEveryMs: 10_000, probeLeaseMs: MINUTE_MS },
       }),
       writes: createWriteBreaker({ now, onFailed: (error) => void errors.push(error) }),
@@ -139,13 +139,13 @@ function createWorld(day: Day) {
     const deps = workers[Math.floor(random() * workers.length)]
     if (deps === undefined) throw new Error('there is no worker')
     const result = await poll(deps, key, signal)
-    return result.kind === 'again' ? result.look : null
+    return result.kind === 'again' ? result.poll : null
   }, errors)
 
-  /** As the adopter of a worker: within a second. */
+  /** As the scheduler of a worker: within a second. */
   function adoptSoon(): void {
     setTimeout(() => {
-      adopt({ store, timers, timing: TIMING, now, journal }).catch((error: unknown) => errors.push(error))
+      schedule({ store, timers, timing: TIMING, now, events }).catch((error: unknown) => errors.push(error))
     }, random() * 1_000)
   }
   function resume(lifted: Lifted): void {
@@ -222,16 +222,16 @@ function lastGoodOf(store: MemoryStore, isMeant: (task: StoredTask) => boolean):
 // ---- the queue
 
 /** One job a task: fires at its time, and again when its poll says so. */
-function createTimers(fire: (key: TaskKey) => Promise<PlannedLook | null>, errors: unknown[]): Pick<LookTimers, 'set' | 'restore'> {
+function createTimers(fire: (key: TaskKey) => Promise<PlannedPoll | null>, errors: unknown[]): Pick<PollTimers, 'set' | 'restore'> {
   const jobs = new Map<string, { readonly at: Date; readonly handle: NodeJS.Timeout } | 'running'>()
-  function schedule({ key, look }: Pick<Timer, 'key' | 'look'>): void {
-    const handle = setTimeout(() => void run(key), Math.max(0, look.at.getTime() - Date.now()))
-    jobs.set(nameOf(key), { at: look.at, handle })
+  function schedule({ key, poll }: Pick<Timer, 'key' | 'poll'>): void {
+    const handle = setTimeout(() => void run(key), Math.max(0, poll.at.getTime() - Date.now()))
+    jobs.set(nameOf(key), { at: poll.at, handle })
   }
   async function run(key: TaskKey): Promise<void> {
     jobs.set(nameOf(key), 'running')
     const next = await fire(key).catch((error: unknown) => void errors.push(error))
-    if (next) schedule({ key, look: next })
+    if (next) schedule({ key, poll: next })
     else jobs.delete(nameOf(key))
   }
   return {
@@ -241,7 +241,7 @@ function createTimers(fire: (key: TaskKey) => Promise<PlannedLook | null>, error
     async restore(timers) {
       for (const timer of timers) {
         const job = jobs.get(nameOf(timer.key))
-        if (job === 'running' || (job !== undefined && job.at <= timer.look.at)) continue
+        if (job === 'running' || (job !== undefined && job.at <= timer.poll.at)) continue
         if (job !== undefined) clearTimeout(job.handle)
         schedule(timer)
       }
@@ -289,7 +289,7 @@ export function monthOf(time: Date): string {
 }
 
 /** Writes down beside the gate what it grants and takes back, and for whom it had nothing. */
-function createLedger(day: Day, gate: AppGate, store: MemoryStore) {
+function createLedger(day: Day, gate: RateLimiter, store: MemoryStore) {
   const counted = new Map(day.apps.map(({ name }) => [name, new Map<string, number>()]))
   const overspent: string[] = []
   const withoutBudget = new Map<string, number>()
@@ -316,12 +316,12 @@ function createLedger(day: Day, gate: AppGate, store: MemoryStore) {
     withoutBudget,
     enqueued: (app: string) => lack(app, Math.min(1, missing(app))),
     gate: {
-      async reserve(...[app, wanted, limits]: Parameters<AppGate['reserve']>) {
+      async reserve(...[app, wanted, limits]: Parameters<RateLimiter['reserve']>) {
         const reservation = await gate.reserve(app, wanted, limits)
         if (reservation.kind === 'granted') add(app, reservation.month, reservation.reserved + reservation.ordinary)
         return reservation
       },
-      async refund(...[app, month, calls]: Parameters<AppGate['refund']>) {
+      async refund(...[app, month, calls]: Parameters<RateLimiter['refund']>) {
         await gate.refund(app, month, calls)
         add(app, month, -calls)
       },

@@ -1,7 +1,7 @@
 import type { ScopeReport } from '../../../src/domain/plan.ts'
 import { PROBLEM_RULES, type ProblemCode } from '../../../src/domain/problems.ts'
 import type { TestStore } from './database.ts'
-import { aProblem } from './looks.ts'
+import { aProblem } from './polls.ts'
 
 /** A time relative to that of this test. */
 export const inMs = (ms: number): Date => new Date(Date.now() + ms)

@@ -57,7 +57,7 @@ export interface RawChange {
 export interface Tables {
   readonly tasks: readonly RawTask[]
   readonly people: readonly RawPerson[]
-  readonly looks: readonly RawLook[]
+  readonly polls: readonly RawLook[]
   readonly changes: readonly RawChange[]
 }
 
@@ -75,15 +75,15 @@ export async function readTables(pool: Pool, app: string): Promise<Tables> {
   return {
     tasks,
     people: await of<Omit<RawPerson, 'task'>>('delivery_recipient'),
-    looks: await of<Omit<RawLook, 'task'>>('delivery_poll'),
+    polls: await of<Omit<RawLook, 'task'>>('delivery_poll'),
     changes: await of<Omit<RawChange, 'task'>>('delivery_transition'),
   }
 }
 
 /** What the tables say of the tasks that are wanted. */
-export function only({ tasks, people, looks, changes }: Tables, wanted: (task: RawTask) => boolean): Tables {
+export function only({ tasks, people, polls, changes }: Tables, wanted: (task: RawTask) => boolean): Tables {
   const has = ({ task }: { readonly task: RawTask }): boolean => wanted(task)
-  return { tasks: tasks.filter(wanted), people: people.filter(has), looks: looks.filter(has), changes: changes.filter(has) }
+  return { tasks: tasks.filter(wanted), people: people.filter(has), polls: polls.filter(has), changes: changes.filter(has) }
 }
 
 const BEST_FIRST: readonly StateKind[] = ['read', 'unread', 'pending', 'forbidden', 'failed', 'invalid']
@@ -132,7 +132,7 @@ export function figuresOf(states: readonly StateKind[]) {
 export const latestOf = (times: ReadonlyArray<Date | null>): Date | null =>
   times.reduce((latest, time) => (time !== null && (latest === null || time > latest) ? time : latest), null)
 
-/** An unread person whom the last good look listed has no time of their own. */
+/** An unread person whom the last successful poll listed has no time of their own. */
 export function lastUnreadOf({ state, last_unread_at, task }: RawPerson): Date | null {
   return state === 'unread' ? (last_unread_at ?? task.last_good_requested_at) : last_unread_at
 }

@@ -1,13 +1,13 @@
 import { readAnswer } from '../../../src/domain/answer.ts'
 import type { TaskKey } from '../../../src/domain/delivery.ts'
 import { type Answer, QUERY_WINDOW_MS, type StateKind } from '../../../src/domain/delivery.ts'
-import { planExpiry, planLook } from '../../../src/domain/plan.ts'
+import { planExpiry, planPoll } from '../../../src/domain/plan.ts'
 import type { Page, PageFilter, RateReader } from '../../../src/report/rates.ts'
 import { openDatabase } from '../../../src/store/prisma.ts'
 import { createRateReader } from '../../../src/store/rate-reader.ts'
 import { urlAs } from '../../support/roles.ts'
 import { openTestStore, type TestStore } from './database.ts'
-import { loaded, TIMING } from './looks.ts'
+import { loaded, TIMING } from './polls.ts'
 
 export interface TestReader extends TestStore {
   readonly rates: RateReader
@@ -24,20 +24,20 @@ export async function openTestReader(): Promise<TestReader> {
   return { ...store, rates: createRateReader(reading), close }
 }
 
-/** A look whose request and answer were at these moments. */
+/** A poll whose request and answer were at these moments. */
 export async function lookBetween(db: TestStore, key: TaskKey, body: unknown, requestedAt: Date, respondedAt: Date): Promise<void> {
   await apply(db, key, readAnswer(body, { requestedAt, respondedAt }), respondedAt)
 }
 
-/** A look that no answer came to. */
+/** A poll that no answer came to. */
 export async function lookInVain(db: TestStore, key: TaskKey, requestedAt: Date): Promise<void> {
   const answer = { kind: 'refused', requestedAt, respondedAt: null, code: 'TIMEOUT', message: 'no answer', requestId: null } as const
   await apply(db, key, answer, requestedAt)
 }
 
 async function apply(db: TestStore, key: TaskKey, answer: Answer, now: Date): Promise<void> {
-  const stored = await db.store.apply(planLook(await loaded(db.store, key), answer, 1, now, TIMING))
-  if (stored !== 'stored') throw new Error(`the look was ${stored}`)
+  const stored = await db.store.apply(planPoll(await loaded(db.store, key), answer, 1, now, TIMING))
+  if (stored !== 'stored') throw new Error(`the poll was ${stored}`)
 }
 
 export async function expire(db: TestStore, key: TaskKey): Promise<void> {
@@ -55,7 +55,7 @@ export async function set(db: TestStore, { app, taskId }: TaskKey, columns: Read
   ])
 }
 
-/** As a worker with this `TIME_SCALE` adopts it: its day is as much shorter. */
+/** As a worker with this `TIME_SCALE` schedules it: its day is as much shorter. */
 export const scaledDeadline = (sentAt: Date, timeScale: number): Date => new Date(sentAt.getTime() + QUERY_WINDOW_MS / timeScale)
 
 /** Every page from the first to the last. */

@@ -1,12 +1,12 @@
 import { onTestFinished } from 'vitest'
-import type { RateReader } from '../../../src/report/rates.ts'
-import { createMetrics } from '../../../src/ops/metrics.ts'
-import type { HttpServerOptions, RequestEvent } from '../../../src/web/options.ts'
-import { type HttpServer, startHttpServer } from '../../../src/web/server.ts'
+import { openServerDeps } from '../../../src/app/server-deps.ts'
 import { createLogger } from '../../../src/ops/logger.ts'
+import { createMetrics } from '../../../src/ops/metrics.ts'
+import type { RateReader } from '../../../src/report/rates.ts'
 import { createDeliveryStore, type PostgresDeliveryStore } from '../../../src/store/delivery-store.ts'
 import { type Database, openDatabase } from '../../../src/store/prisma.ts'
-import { openServing } from '../../../src/app/server-deps.ts'
+import type { HttpServerOptions, RequestEvent } from '../../../src/web/options.ts'
+import { type HttpServer, startHttpServer } from '../../../src/web/server.ts'
 import { assertNoLeak } from '../../support/canaries.ts'
 import { createTestDatabase } from '../../support/postgres.ts'
 import { urlAs } from '../../support/roles.ts'
@@ -28,7 +28,7 @@ export interface Served extends HttpServer {
 export interface ServerOptions extends Partial<Pick<HttpServerOptions, (typeof SETTABLE)[number]>> {
   readonly migrated?: boolean
   /** How long one answer of the database is waited for. */
-  readonly patienceMs?: number
+  readonly timeoutMs?: number
   /** What stands between the server and its reader. */
   readonly reading?: (rates: RateReader, served: Pick<Served, 'toDatabase'>) => RateReader
 }
@@ -55,7 +55,7 @@ export async function aServer(options: ServerOptions = {}): Promise<Served> {
 
 /** For what many tests share; the caller closes it. */
 export async function openServer(given: ServerOptions): Promise<{ served: Served; close: () => Promise<void> }> {
-  const { migrated = true, patienceMs, reading = (rates) => rates, ...options } = given
+  const { migrated = true, timeoutMs, reading = (rates) => rates, ...options } = given
   const created = await createTestDatabase({ migrated })
   // As operators run it: with the rights of `delivery_worker` alone.
   const url = new URL(migrated ? urlAs('worker', created.url) : created.url)
@@ -64,11 +64,11 @@ export async function openServer(given: ServerOptions): Promise<{ served: Served
   const log: string[] = []
   const logger = createLogger({ level: 'trace', pretty: false, destination: { write: (line) => void log.push(line) } })
   const metrics = createMetrics()
-  const serving = openServing(
+  const serving = openServerDeps(
     { databaseUrl: url.href, apps: [], monthlyCallBudget: 4_000, pollsPerTask: 24, timeScale: 1 },
     logger,
     metrics,
-    patienceMs,
+    timeoutMs,
   )
   const database = openDatabase(created.url)
   const events: RequestEvent[] = []

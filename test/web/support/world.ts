@@ -1,5 +1,5 @@
 import type { PostgresDeliveryStore } from '../../../src/store/delivery-store.ts'
-import { adoptAll, aTask, loaded, lookAt, planBody } from '../../store/support/looks.ts'
+import { adoptAll, aTask, loaded, lookAt, planBody } from '../../store/support/polls.ts'
 
 /** One more than a JavaScript number can hold. */
 export const TASK = '9007199254740993'
@@ -8,7 +8,7 @@ export const CAMPAIGN = '工资 11/100%'
 export const TWIN = '7'
 /** Has ended. */
 export const ENDED = '8'
-/** Its only look failed. */
+/** Its only poll failed. */
 export const HINDERED = '9'
 
 /** One of everything that can be asked for. */

@@ -19,7 +19,7 @@ export function stretchedMarks(spanMs: number): number[] {
   return [0, 1 / 96, 1 / 24, 1 / 8, 1 / 4, 1 / 2, 1].map((share) => share * spanMs)
 }
 
-/** Looks come close together at first and far apart later; on this axis they stand evenly enough to be told apart. */
+/** Polls come close together at first and far apart later; on this axis they stand evenly enough to be told apart. */
 export function stretched(ms: number, spanMs: number): number {
   return Math.sqrt(shareOf(ms, spanMs))
 }

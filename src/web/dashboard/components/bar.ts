@@ -1,9 +1,9 @@
 import type { StateKind } from '../../../domain/delivery.ts'
 import type { RateColumns } from '../../../report/rates.ts'
 import type { ShareBounds } from '../../../report/time-to-read.ts'
-import { type Html, html } from './html.ts'
 import { type PeoplePlace, peopleLink } from '../links.ts'
 import type { View } from '../view.ts'
+import { type Html, html } from './html.ts'
 
 /** What a bar is made of. Each part has a pattern of its own beside its colour: colour is never the only sign. */
 export type Part = 'read' | 'unread' | 'pending' | 'not-sent'

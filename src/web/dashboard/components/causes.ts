@@ -11,9 +11,9 @@ import {
   type Text,
 } from '../../../domain/messages.ts'
 import type { TaskRates } from '../../../report/rates.ts'
-import { type Html, html } from './html.ts'
 import { withQuery } from '../links.ts'
 import type { View } from '../view.ts'
+import { type Html, html } from './html.ts'
 
 /** Why a task ended, with what DingTalk answered where it refused; nothing while it is tracked. */
 export function endReason(view: View, { reasonCode, reasonDetail }: Pick<TaskRates, 'reasonCode' | 'reasonDetail'>): Html | null {

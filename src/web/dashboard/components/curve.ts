@@ -1,7 +1,7 @@
 import type { BandStep, CurvePoint } from '../../../report/rates.ts'
+import type { View } from '../view.ts'
 import { percentOf, shareOf, timeMarks } from './axis.ts'
 import { type Html, html } from './html.ts'
-import type { View } from '../view.ts'
 
 export interface Curve {
   readonly points: readonly CurvePoint[]
@@ -29,7 +29,7 @@ interface Plot {
 const SQUARE = 1_000
 /** While a task is open, this much of the plot lies ahead of now. */
 const AHEAD = 0.15
-/** More rows than anybody reads; a campaign has a point for each look of each task. */
+/** More rows than anybody reads; a campaign has a point for each poll of each task. */
 const MAX_ROWS = 24
 
 /** How many had read, over the time since the send. The band is what cannot be known: DingTalk gives no read time. */
@@ -91,7 +91,7 @@ function nowLine({ words }: View, { nowX }: Plot): Html | null {
   return html`<line class="now" x1="${x}" x2="${x}" y1="0" y2="100%"/><text class="now" x="${x}" y="0" dy="-6">${words.now}</text>`
 }
 
-/** Begins at the first look: what was before it is not known, and not 0. What is known stays known. */
+/** Begins at the first poll: what was before it is not known, and not 0. What is known stays known. */
 function stepPath(points: readonly CurvePoint[], { x, y, endX }: Plot, of: (point: CurvePoint) => number): string {
   const corners = visible(points.map((point) => ({ x: x(point.at), y: y(of(point)) })))
   return `${corners.map((corner, i) => (i === 0 ? `M${corner.x} ${corner.y}` : `H${corner.x}V${corner.y}`)).join('')}H${endX}`

@@ -1,5 +1,5 @@
-import { type Html, html } from './html.ts'
 import type { View } from '../view.ts'
+import { type Html, html } from './html.ts'
 
 const EXAMPLE = { taskId: '256271667526', userId: '036632523163121146', campaign: 'payroll-11' }
 
@@ -39,7 +39,7 @@ export function emptyState({ words }: View): Html {
 <p>${text}</p><pre tabindex="0" role="group" aria-label="${title}"><code>${code}</code></pre></li>`
   return html`<h1>${words.empty.title}</h1>
 <p class="lead">${words.empty.lead}</p>
-<ol class="doors">
+<ol class="ways">
 ${door(words.empty.typescript, words.empty.typescriptText, TYPESCRIPT)}
 ${door(words.empty.queue, words.empty.queueText, QUEUE)}
 ${door(words.empty.sql, words.empty.sqlText, SQL)}

@@ -33,7 +33,7 @@ export function formatOf(language: Language): Format {
   const distances = new Intl.RelativeTimeFormat(locale)
   return {
     number: (value) => numbers.format(value),
-    percent: (rate) => (rate === null ? '–' : percents.format(honest(rate))),
+    percent: (rate) => (rate === null ? '–' : percents.format(clampPercent(rate))),
     duration: durationsOf(locale),
     time: (at) => (at === null ? html`–` : html`<time datetime="${at.toISOString()}" data-show="time">${times.format(at)}</time>`),
     distance: (at, now) =>
@@ -44,7 +44,7 @@ export function formatOf(language: Language): Format {
 }
 
 /** Only everybody is 100 %, and only nobody is 0 %. */
-function honest(rate: number): number {
+function clampPercent(rate: number): number {
   if (rate <= 0 || rate >= 1) return rate
   return Math.min(0.999, Math.max(0.001, rate))
 }

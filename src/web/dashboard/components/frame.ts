@@ -1,10 +1,10 @@
 import { SECOND_MS } from '../../../domain/delivery.ts'
 import type { Freshness } from '../../shared-reads.ts'
 import type { Assets } from '../assets.ts'
+import { type Content, THEMES, type View } from '../view.ts'
 import { PATTERNS } from './bar.ts'
 import { LANGUAGES, LOCALES } from './format.ts'
 import { type Html, html } from './html.ts'
-import { type Content, THEMES, type View } from '../view.ts'
 
 /** Without a script the page asks the browser to come back; not so soon that a reader is disturbed. */
 const NOSCRIPT_REFRESH_SECONDS = 60

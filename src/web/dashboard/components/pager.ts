@@ -1,5 +1,5 @@
-import { type Html, html } from './html.ts'
 import type { View } from '../view.ts'
+import { type Html, html } from './html.ts'
 
 interface Pages {
   /** Null: this is the first one. */

@@ -1,12 +1,12 @@
 import type { StateKind } from '../../../domain/delivery.ts'
 import { forbiddenReasonOf } from '../../../domain/problems.ts'
 import type { CampaignRecipient, RateColumns, RecipientStatus } from '../../../report/rates.ts'
+import { type PeoplePlace, personLink, withQuery } from '../links.ts'
+import type { View } from '../view.ts'
 import { percentOf, stretched } from './axis.ts'
 import { partOf, swatch } from './bar.ts'
 import { type Html, html } from './html.ts'
-import { type PeoplePlace, personLink, withQuery } from '../links.ts'
 import { pager } from './pager.ts'
-import type { View } from '../view.ts'
 
 /** In the order in which people are asked for. */
 export const STATES: readonly StateKind[] = ['unread', 'pending', 'read', 'forbidden', 'failed', 'invalid']

@@ -1,8 +1,8 @@
 import type { TaskRates } from '../../../report/rates.ts'
-import { stateBar } from './bar.ts'
-import { type Html, html } from './html.ts'
 import { campaignLink, taskLink } from '../links.ts'
 import type { View } from '../view.ts'
+import { stateBar } from './bar.ts'
+import { type Html, html } from './html.ts'
 
 /** Tasks with a bar each. @param label the id of the heading above; @param campaigns with a column for the campaign */
 export function taskTable(view: View, tasks: readonly TaskRates[], label: string, campaigns: boolean): Html {

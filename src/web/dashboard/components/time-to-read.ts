@@ -1,8 +1,8 @@
 import { HOUR_MS } from '../../../domain/delivery.ts'
 import type { ReadQuantile, ShareBounds, ShareWithin, TimeBounds, TimeToRead } from '../../../report/time-to-read.ts'
+import type { View } from '../view.ts'
 import { rangeBar } from './bar.ts'
 import { type Html, html } from './html.ts'
-import type { View } from '../view.ts'
 
 /** How long people took: what is certain, as brackets; and beside it what is most likely, where that is an estimate. @param elapsedMs since the send */
 export function timeToReadSection(view: View, time: TimeToRead, elapsedMs: number): Html {

@@ -1,33 +1,33 @@
-import type { Look, TaskRates } from '../../../report/rates.ts'
-import { nextPlannedLook, type PlannedLook, plannedLooks, timingOf } from '../../../domain/poll-times.ts'
+import { nextPlannedPoll, type PlannedPoll, pollTimes, timingOf } from '../../../domain/poll-times.ts'
+import type { Poll, TaskRates } from '../../../report/rates.ts'
+import type { View } from '../view.ts'
 import { percentOf, scaleOf, stretched, stretchedMarks } from './axis.ts'
 import { type Html, html } from './html.ts'
-import type { View } from '../view.ts'
 
 /** Heights in the plot, in pixels. */
 const MIDDLE = 34
-/** Failed looks stand above the line, so that the good ones around do not hide them. */
+/** Failed polls stand above the line, so that the good ones around do not hide them. */
 const ABOVE = 20
 const HEIGHT = 68
 
-/** A task's looks from the send to the deadline: those that were made, and those that are planned. */
-export function timeline(view: View, task: TaskRates, looks: readonly Look[], pollsPerTask: number): Html {
+/** A task's polls from the send to the deadline: those that were made, and those that are planned. */
+export function timeline(view: View, task: TaskRates, polls: readonly Poll[], pollsPerTask: number): Html {
   const { words } = view
-  const ahead = looksAhead(task, view.now, pollsPerTask)
-  const good = looks.filter(({ outcome }) => outcome === 'observed').length
+  const ahead = pollsAhead(task, view.now, pollsPerTask)
+  const good = polls.filter(({ outcome }) => outcome === 'observed').length
   const at = (time: Date): string => percentOf(stretched(time.getTime() - task.sentAt.getTime(), spanOf(task)))
   return html`<figure class="timeline">
-<svg class="line" height="${HEIGHT}" role="img" aria-label="${words.timeline.summary(good, looks.length - good, ahead.length)}">
+<svg class="line" height="${HEIGHT}" role="img" aria-label="${words.timeline.summary(good, polls.length - good, ahead.length)}">
 <line class="axis" x1="0" x2="100%" y1="${MIDDLE}" y2="${MIDDLE}"/>
 ${marks(view, task)}
 ${view.now < task.deadlineAt && html`<line class="now" x1="${at(view.now)}" x2="${at(view.now)}" y1="10" y2="${HEIGHT - 10}"/><text class="now" x="${at(view.now)}" y="6">${words.now}</text>`}
 <line class="deadline" x1="100%" x2="100%" y1="14" y2="${HEIGHT - 14}"/>
-${ahead.map((look) => plannedMark(view, task, look, at(look.at)))}
-${looks.map((look) => madeMark(view, task, look, at(look.requestedAt)))}
+${ahead.map((poll) => plannedMark(view, task, poll, at(poll.at)))}
+${polls.map((poll) => madeMark(view, task, poll, at(poll.requestedAt)))}
 </svg>
 <figcaption><ul class="legend">
 <li>${key(html`<circle class="good" cx="6" cy="6" r="5"/>`)} ${words.timeline.good}</li>
-${good < looks.length && html`<li>${key(html`<path class="bad" d="M2 2l8 8M10 2l-8 8"/>`)} ${words.timeline.failed}</li>`}
+${good < polls.length && html`<li>${key(html`<path class="bad" d="M2 2l8 8M10 2l-8 8"/>`)} ${words.timeline.failed}</li>`}
 ${ahead.length > 1 && html`<li>${key(html`<circle class="planned" cx="6" cy="6" r="4"/>`)} ${words.timeline.planned}</li>`}
 ${ahead.length > 0 && html`<li>${key(html`<circle class="planned" cx="6" cy="6" r="5"/><circle class="planned" cx="6" cy="6" r="2"/>`)} ${words.timeline.last}</li>`}
 </ul><p class="quiet">${words.timeline.stretched}</p></figcaption>
@@ -35,13 +35,13 @@ ${ahead.length > 0 && html`<li>${key(html`<circle class="planned" cx="6" cy="6" 
 }
 
 /** The next look as it is due, and those that the plan has after it. The worker of a demo runs faster: the task's own window tells how much. */
-export function looksAhead(task: TaskRates, now: Date, pollsPerTask: number): PlannedLook[] {
+export function pollsAhead(task: TaskRates, now: Date, pollsPerTask: number): PlannedPoll[] {
   if (task.status !== 'tracking' || task.nextPollAt === null) return []
   const timing = timingOf(pollsPerTask, scaleOf(task))
   const plan = { ...task, key: task, sentAtGiven: true }
   const next = task.nextPollAt
-  const after = nextPlannedLook(plan, next > now ? next : now, timing)
-  const later = after === null ? [] : plannedLooks(plan, timing).filter(({ at }) => at >= after.at)
+  const after = nextPlannedPoll(plan, next > now ? next : now, timing)
+  const later = after === null ? [] : pollTimes(plan, timing).filter(({ at }) => at >= after.at)
   return [{ at: next, last: after === null }, ...later]
 }
 
@@ -63,20 +63,20 @@ function marks({ format }: View, task: TaskRates): Html[] {
   })
 }
 
-function madeMark({ words, format }: View, task: TaskRates, look: Look, x: string): Html {
-  const when = format.duration(sinceSend(task, look.requestedAt))
+function madeMark({ words, format }: View, task: TaskRates, poll: Poll, x: string): Html {
+  const when = format.duration(sinceSend(task, poll.requestedAt))
   const title =
-    look.outcome === 'observed'
-      ? words.timeline.saw(look.pollNo, when, format.number(look.read ?? 0), format.number((look.read ?? 0) + (look.unread ?? 0)))
-      : words.timeline.failedWith(look.pollNo, when, words.outcomes[look.outcome], look.code)
+    poll.outcome === 'observed'
+      ? words.timeline.saw(poll.pollNo, when, format.number(poll.read ?? 0), format.number((poll.read ?? 0) + (poll.unread ?? 0)))
+      : words.timeline.failedWith(poll.pollNo, when, words.outcomes[poll.outcome], poll.code)
   const shape =
-    look.outcome === 'observed'
+    poll.outcome === 'observed'
       ? html`<circle class="good" cx="${x}" cy="${MIDDLE}" r="5"/>`
       : html`<svg class="cross" x="${x}" y="${ABOVE}"><path class="bad" d="M-5 -5l10 10M5 -5l-10 10"/></svg>`
   return html`<g><title>${title}</title>${shape}</g>`
 }
 
-function plannedMark({ words, format }: View, task: TaskRates, { at, last }: PlannedLook, x: string): Html {
+function plannedMark({ words, format }: View, task: TaskRates, { at, last }: PlannedPoll, x: string): Html {
   const title = words.timeline.plannedAt(format.duration(sinceSend(task, at)), last)
   return html`<g><title>${title}</title><circle class="planned" cx="${x}" cy="${MIDDLE}" r="${last ? 5 : 4}"/>${last && html`<circle class="planned" cx="${x}" cy="${MIDDLE}" r="2"/>`}</g>`
 }

@@ -8,7 +8,7 @@ const people = (count: number): string => (count === 1 ? 'person' : 'people')
 const share = (percent: number): string => (percent === 50 ? 'half' : `${percent}%`)
 
 const outcomes: Readonly<Record<PollOutcome, string>> = {
-  observed: 'Good look',
+  observed: 'Successful poll',
   empty: 'DingTalk answered without any lists',
   throttled: 'Refused: too many calls',
   quota: 'Refused: the monthly quota is used up',
@@ -29,7 +29,7 @@ const states: Readonly<Record<StateKind, string>> = {
 
 const stateMeaning: Readonly<Record<StateKind, string>> = {
   read: 'DingTalk listed them as read. Once read is read for ever.',
-  unread: 'Delivered, and listed as unread by the last good look that listed them.',
+  unread: 'Delivered, and listed as unread by the last successful poll that listed them.',
   pending: 'DingTalk has listed them nowhere: neither delivered nor unread.',
   forbidden: 'DingTalk withheld the message because of one of its limits.',
   failed: 'DingTalk could not deliver it.',
@@ -46,16 +46,16 @@ const statuses: Readonly<Record<TaskStatus, string>> = {
 
 const risks: Readonly<Record<RiskKind, { readonly name: string; readonly meaning: string }>> = {
   overdue: {
-    name: 'its next look is overdue',
+    name: 'its next poll is overdue',
     meaning: 'No worker makes it. Start a worker, or see why the running one does not get to it.',
   },
   hindered: { name: 'it cannot be polled as planned', meaning: 'It is polled again by itself.' },
   stopped: { name: 'stopped', meaning: 'DingTalk refused every poll until the deadline.' },
   never_observed: {
     name: 'nothing is known',
-    meaning: 'The 24 hours passed without one good look, and DingTalk has forgotten the answer.',
+    meaning: 'The 24 hours passed without one successful poll, and DingTalk has forgotten the answer.',
   },
-  blind: { name: 'the end is not known', meaning: 'The last good look was long before the deadline. Reads after it are missing.' },
+  blind: { name: 'the end is not known', meaning: 'The last successful poll was long before the deadline. Reads after it are missing.' },
 }
 
 export const en = {
@@ -115,7 +115,7 @@ export const en = {
   stateMeaning,
   statuses,
   statusMeaning: {
-    tracking: 'Looks are being made until everybody is accounted for, or the 24 hours are over.',
+    tracking: 'Polls are being made until everybody is accounted for, or the 24 hours are over.',
     complete: 'Everybody is accounted for.',
     expired: 'The 24 hours in which DingTalk answers are over.',
     stopped: 'DingTalk refused every poll until the deadline.',
@@ -125,8 +125,8 @@ export const en = {
   facts: {
     sent: 'Sent',
     deadline: 'Deadline',
-    next: 'Next look',
-    looks: 'Looks',
+    next: 'Next poll',
+    polls: 'Polls',
     app: 'App',
     recipients: 'Recipients',
     unreadAsOf: 'Unread as of',
@@ -146,7 +146,7 @@ export const en = {
     bracket: 'When, from the send to the deadline',
     shareOfAll: 'Of all',
     share: 'Share',
-    look: 'Look',
+    poll: 'Poll',
     at: 'At',
     sinceSend: 'Since the send',
     outcome: 'Outcome',
@@ -164,7 +164,7 @@ export const en = {
   },
   attention: {
     title: 'Needs attention',
-    nothing: 'Nothing: all looks are on plan.',
+    nothing: 'Nothing: all polls are on plan.',
     more: (tasks: string): string => `More tasks: ${tasks}`,
     paused: (app: string): string => `App ${app} is paused`,
     pairPaused: (app: string, agentId: string): string => `App ${app} with agent id ${agentId} is paused`,
@@ -191,9 +191,9 @@ export const en = {
   },
   curve: {
     title: 'Read over time',
-    nothingYet: 'No good look yet, so nothing is known.',
+    nothingYet: 'No successful poll yet, so nothing is known.',
     known: 'known to have read',
-    band: 'may have read: between two looks nobody can tell',
+    band: 'may have read: between two polls nobody can tell',
     delivered: 'delivered',
     summary: (read: string, delivered: string, rate: string): string => `${read} of ${delivered} delivered are known to have read: ${rate}`,
   },
@@ -213,25 +213,25 @@ export const en = {
     within: 'Share who had read',
     after: 'Within',
     method: {
-      looks: 'Straight from the looks. DingTalk gives no read time, so every figure is a bracket.',
+      polls: 'Straight from the polls. DingTalk gives no read time, so every figure is a bracket.',
       turnbull:
-        'DingTalk gives no read time, so every figure is a bracket. Most likely, and the mark in a bar: the Turnbull estimate over tasks with different looks.',
+        'DingTalk gives no read time, so every figure is a bracket. Most likely, and the mark in a bar: the Turnbull estimate over tasks with different polls.',
     },
   },
   timeline: {
-    title: 'Looks',
-    good: 'good look',
-    failed: 'failed look',
-    planned: 'planned look',
-    last: 'guaranteed last look',
-    stretched: 'The first hours are drawn wider: that is when people read, and when most looks are made.',
+    title: 'Polls',
+    good: 'successful poll',
+    failed: 'failed poll',
+    planned: 'planned poll',
+    last: 'guaranteed final poll',
+    stretched: 'The first hours are drawn wider: that is when people read, and when most polls are made.',
     summary: (good: number, failed: number, planned: number): string =>
-      `Time line from the send to the deadline: ${good} good looks, ${failed} failed, ${planned} planned`,
+      `Time line from the send to the deadline: ${good} successful polls, ${failed} failed, ${planned} planned`,
     saw: (no: number, when: string, read: string, delivered: string): string =>
-      `Look ${no}, ${when} after the send: ${read} of ${delivered} had read`,
+      `Poll ${no}, ${when} after the send: ${read} of ${delivered} had read`,
     failedWith: (no: number, when: string, outcome: string, code: string): string =>
-      `Look ${no}, ${when} after the send: ${outcome} (${code})`,
-    plannedAt: (when: string, last: boolean): string => `${last ? 'Last look, planned' : 'Planned'} ${when} after the send`,
+      `Poll ${no}, ${when} after the send: ${outcome} (${code})`,
+    plannedAt: (when: string, last: boolean): string => `${last ? 'Final poll, planned' : 'Planned'} ${when} after the send`,
   },
   outcomes,
   people: {
@@ -249,10 +249,10 @@ export const en = {
       all: 'Everybody known, each once.',
     },
     readBetween: (after: Html, before: Html): Html => html`read between ${after} and ${before}`,
-    readBefore: (before: Html): Html => html`read by ${before}; no look saw it unread`,
+    readBefore: (before: Html): Html => html`read by ${before}; no poll saw it unread`,
     unreadAsOf: (time: Html): Html => html`unread as of ${time}`,
     pendingAsOf: (time: Html): Html => html`DingTalk has listed them nowhere, as of ${time}`,
-    neverAsked: 'no good look yet',
+    neverAsked: 'no successful poll yet',
     inTasks: (count: number): string => `in ${count} tasks`,
   },
   forbidden: {
@@ -283,15 +283,15 @@ export const en = {
       other: {
         name: 'Another limit',
         meaning: 'DingTalk gave no reason, or one that its documentation does not name.',
-        remedy: 'Look the code up in DingTalk’s documentation, or ask their support.',
+        remedy: 'Poll the code up in DingTalk’s documentation, or ask their support.',
       },
     },
   },
   explain: {
-    title: 'Every look, and what was known after it',
+    title: 'Every poll, and what was known after it',
     named: 'The sender named this person.',
     listed: 'The sender did not name this person; DingTalk listed them.',
-    look: (no: number): string => `Look ${no}`,
+    poll: (no: number): string => `Poll ${no}`,
     change: 'New',
     failed: (outcome: Html, state: string): Html => html`${outcome}. It tells nothing; still known: ${state}.`,
     said: {
@@ -305,7 +305,7 @@ export const en = {
   },
   empty: {
     title: 'Track your first task',
-    lead: 'After each send, hand over the task id that DingTalk returned. Looks begin within seconds, and this page fills by itself.',
+    lead: 'After each send, hand over the task id that DingTalk returned. Polls begin within seconds, and this page fills by itself.',
     typescript: 'TypeScript or JavaScript',
     typescriptText: 'Committed to the database before it returns.',
     queue: 'Any BullMQ client',
@@ -314,7 +314,7 @@ export const en = {
     sqlText: 'Inside your own transaction: rolled back, and there is nothing to track.',
     shell: 'A shell',
     shellText: 'To try it with a task that was sent in the last 24 hours.',
-    waiting: 'This page looks again by itself.',
+    waiting: 'This page polls again by itself.',
   },
   login: {
     title: 'Sign in',

@@ -1,25 +1,25 @@
-import { everything } from '../../../report/all-pages.ts'
 import { MINUTE_MS, type StateKind } from '../../../domain/delivery.ts'
-import type { CampaignRates, CampaignRef, ForbiddenCount, RateColumns } from '../../../report/rates.ts'
 import { parseCampaignName } from '../../../intake/track-request.ts'
+import { everything } from '../../../report/all-pages.ts'
+import type { CampaignRates, CampaignRef, ForbiddenCount, RateColumns } from '../../../report/rates.ts'
 import { scaleOf } from '../components/axis.ts'
 import { legend, partOf, stateBar, swatch } from '../components/bar.ts'
 import { readCurve } from '../components/curve.ts'
 import { type Html, html } from '../components/html.ts'
-import { campaignLink, type PeoplePlace, peopleLink, trail, withQuery } from '../links.ts'
-import { asOf, openBadge } from './overview.ts'
 import { pager } from '../components/pager.ts'
 import { peopleFilterOf, peopleSection, queryOf, STATES } from '../components/people.ts'
-import { peopleCsv } from '../people-csv.ts'
-import { appOf } from '../request.ts'
 import { taskTable } from '../components/task-table.ts'
 import { timeToReadSection } from '../components/time-to-read.ts'
-import { type Content, LIVELY_SECONDS, QUIET_SECONDS, type View, type Visit } from '../view.ts'
+import { campaignLink, type PeoplePlace, peopleLink, trail, withQuery } from '../links.ts'
+import { peopleCsv } from '../people-csv.ts'
+import { appOf } from '../request.ts'
+import { ACTIVE_REFRESH_SECONDS, type Content, type PageRequest, QUIET_SECONDS, type View } from '../view.ts'
+import { asOf, openBadge } from './overview.ts'
 
 const PEOPLE = 25
 const TASKS = 20
 
-export async function campaignPage({ view, options: { rates }, params, query }: Visit): Promise<Content> {
+export async function campaignPage({ view, options: { rates }, params, query }: PageRequest): Promise<Content> {
   const campaign = await rates.campaign(refOf(params, query))
   const ref: CampaignRef = campaign
   const filter = peopleFilterOf(query)
@@ -52,10 +52,10 @@ ${forbiddenSection(view, forbidden)}
 <section id="tasks" aria-labelledby="tasks-title"><h2 id="tasks-title">${words.overview.tasks}</h2>
 ${taskTable(view, tasks.items, 'tasks-title', false)}
 ${pager(view, words.overview.tasks, { first: cursors.tasks === null ? null : page(null), next: tasks.nextCursor === null ? null : page(tasks.nextCursor) })}</section>`
-  return { title: campaign.campaign, body, refreshSeconds: campaign.openTasks > 0 ? LIVELY_SECONDS : QUIET_SECONDS }
+  return { title: campaign.campaign, body, refreshSeconds: campaign.openTasks > 0 ? ACTIVE_REFRESH_SECONDS : QUIET_SECONDS }
 }
 
-export async function campaignCsv({ options: { rates }, params, query }: Visit): Promise<string> {
+export async function campaignCsv({ options: { rates }, params, query }: PageRequest): Promise<string> {
   const ref = refOf(params, query)
   // Also tells a misspelt name from a campaign in which nobody is left.
   const campaign = await rates.campaign(ref)
@@ -63,7 +63,7 @@ export async function campaignCsv({ options: { rates }, params, query }: Visit):
   return peopleCsv(await everything((page) => rates.campaignRecipients(campaign, { state: state ?? undefined, search, ...page })))
 }
 
-function refOf(params: Visit['params'], query: URLSearchParams): CampaignRef {
+function refOf(params: PageRequest['params'], query: URLSearchParams): CampaignRef {
   return { campaign: parseCampaignName(params['name'], 'name'), app: appOf(query) }
 }
 

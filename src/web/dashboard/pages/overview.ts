@@ -3,10 +3,10 @@ import { budgetBar, legend, stateBar } from '../components/bar.ts'
 import { delayReason, endReason, problemLines, problemOfTask, resumeButton } from '../components/causes.ts'
 import { emptyState } from '../components/empty.ts'
 import { type Html, html } from '../components/html.ts'
-import { campaignLink, taskLink, withQuery } from '../links.ts'
 import { pager } from '../components/pager.ts'
 import { taskTable } from '../components/task-table.ts'
-import { type Content, LIVELY_SECONDS, QUIET_SECONDS, type View, type Visit } from '../view.ts'
+import { campaignLink, taskLink, withQuery } from '../links.ts'
+import { ACTIVE_REFRESH_SECONDS, type Content, type PageRequest, QUIET_SECONDS, type View } from '../view.ts'
 
 const CAMPAIGNS = 10
 const TASKS = 20
@@ -26,7 +26,7 @@ interface Overview {
   readonly cursors: { readonly campaigns: string | null; readonly tasks: string | null }
 }
 
-export async function overviewPage({ view, options, query }: Visit): Promise<Content> {
+export async function overviewPage({ view, options, query }: PageRequest): Promise<Content> {
   const overview = await load(options.rates, query, options.budgets)
   const { attention, campaigns, tasks } = overview
   const open = [
@@ -36,11 +36,11 @@ export async function overviewPage({ view, options, query }: Visit): Promise<Con
   return {
     title: view.words.overview.title,
     body: isEmpty(overview) ? emptyState(view) : filled(view, overview),
-    refreshSeconds: open.some(Boolean) || attention.length > 0 || isEmpty(overview) ? LIVELY_SECONDS : QUIET_SECONDS,
+    refreshSeconds: open.some(Boolean) || attention.length > 0 || isEmpty(overview) ? ACTIVE_REFRESH_SECONDS : QUIET_SECONDS,
   }
 }
 
-async function load(rates: Visit['options']['rates'], query: URLSearchParams, budgets: Overview['budgets']): Promise<Overview> {
+async function load(rates: PageRequest['options']['rates'], query: URLSearchParams, budgets: Overview['budgets']): Promise<Overview> {
   const search = (query.get('q') ?? '').trim()
   const isId = /^\d+$/.test(search)
   const cursors = { campaigns: query.get('campaigns'), tasks: query.get('tasks') }

@@ -2,8 +2,8 @@ import { type ErrorStatus, errorFacts, publicMessage, TrackerError, type Tracker
 import { asWritten } from '../components/causes.ts'
 import { html } from '../components/html.ts'
 import { campaignLink, taskLink } from '../links.ts'
-import type { Content, View, Visit } from '../view.ts'
 import type { Words } from '../locales/index.ts'
+import type { Content, PageRequest, View } from '../view.ts'
 
 type ProblemKind = Exclude<keyof Words['problems'], 'home'>
 
@@ -59,7 +59,7 @@ ${detail !== null && html`<p class="quiet">${asWritten(detail)}</p>`}
 }
 
 /** The same name in several apps: a link to each. */
-export async function severalAppsPage({ view, options: { rates }, params }: Visit): Promise<Content> {
+export async function severalAppsPage({ view, options: { rates }, params }: PageRequest): Promise<Content> {
   const { words } = view
   const { name, taskId } = params
   const found =

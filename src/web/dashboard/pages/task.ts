@@ -1,24 +1,24 @@
-import type { Look, TaskRates, TaskRef } from '../../../report/rates.ts'
 import { parseTaskId } from '../../../intake/track-request.ts'
+import type { Poll, TaskRates, TaskRef } from '../../../report/rates.ts'
 import { scaleOf } from '../components/axis.ts'
 import { asWritten, delayReason, endReason, problemLines, problemOfTask, resumeButton } from '../components/causes.ts'
 import { readCurve } from '../components/curve.ts'
 import { type Html, html } from '../components/html.ts'
-import { campaignLink, type PeoplePlace, taskLink, trail } from '../links.ts'
-import { forbiddenSection, type Headed, headline, unreadFact } from './campaign.ts'
 import { peopleFilterOf, peopleSection } from '../components/people.ts'
-import { peopleCsv } from '../people-csv.ts'
-import { appOf } from '../request.ts'
 import { statusBadge } from '../components/task-table.ts'
 import { timeToReadSection } from '../components/time-to-read.ts'
-import { looksAhead, sinceSend, timeline } from '../components/timeline.ts'
-import { type Content, LIVELY_SECONDS, QUIET_SECONDS, type View, type Visit } from '../view.ts'
+import { pollsAhead, sinceSend, timeline } from '../components/timeline.ts'
+import { campaignLink, type PeoplePlace, taskLink, trail } from '../links.ts'
+import { peopleCsv } from '../people-csv.ts'
+import { appOf } from '../request.ts'
+import { ACTIVE_REFRESH_SECONDS, type Content, type PageRequest, QUIET_SECONDS, type View } from '../view.ts'
+import { forbiddenSection, type Headed, headline, unreadFact } from './campaign.ts'
 
-export async function taskPage({ view, options: { rates, pollsPerTask }, params, query }: Visit): Promise<Content> {
+export async function taskPage({ view, options: { rates, pollsPerTask }, params, query }: PageRequest): Promise<Content> {
   const task = await rates.task(refOf(params, query))
   const filter = peopleFilterOf(query)
-  const [looks, points, { band, timeToRead: time }, forbidden, people, unreadAsOf] = await Promise.all([
-    rates.looks(task),
+  const [polls, points, { band, timeToRead: time }, forbidden, people, unreadAsOf] = await Promise.all([
+    rates.polls(task),
     rates.curve(task),
     rates.readTimes(task),
     rates.forbidden(task),
@@ -29,22 +29,22 @@ export async function taskPage({ view, options: { rates, pollsPerTask }, params,
   const place: PeoplePlace = { path: taskLink({ taskId: task.taskId }), app: task.app }
   const elapsedMs = sinceSend(task, view.now < task.deadlineAt ? view.now : task.deadlineAt)
   const body = html`${taskHead(view, task, { ...place, unreadAsOf })}
-<section id="looks" aria-labelledby="looks-title"><h2 id="looks-title">${words.timeline.title}</h2>
-${timeline(view, task, looks, pollsPerTask)}${lookTable(view, task, looks, pollsPerTask)}</section>
+<section id="polls" aria-labelledby="polls-title"><h2 id="polls-title">${words.timeline.title}</h2>
+${timeline(view, task, polls, pollsPerTask)}${pollTable(view, task, polls, pollsPerTask)}</section>
 <section id="curve" aria-labelledby="curve-title"><h2 id="curve-title">${words.curve.title}</h2>
 ${readCurve(view, { points, band, sentAt: task.sentAt, deadlineAt: task.deadlineAt, scale: scaleOf(task) })}</section>
 ${peopleSection(view, { ...place, filter, counts: task, people, cursor: null, nextCursor: null, window: task })}
 ${timeToReadSection(view, time, elapsedMs)}
 ${forbiddenSection(view, forbidden)}`
-  return { title: words.taskTitle(task.taskId), body, refreshSeconds: task.status === 'tracking' ? LIVELY_SECONDS : QUIET_SECONDS }
+  return { title: words.taskTitle(task.taskId), body, refreshSeconds: task.status === 'tracking' ? ACTIVE_REFRESH_SECONDS : QUIET_SECONDS }
 }
 
-export async function taskCsv({ options: { rates }, params, query }: Visit): Promise<string> {
+export async function taskCsv({ options: { rates }, params, query }: PageRequest): Promise<string> {
   const { state, search } = peopleFilterOf(query)
   return peopleCsv(await rates.recipients(refOf(params, query), { state: state ?? undefined, search }))
 }
 
-export function refOf(params: Visit['params'], query: URLSearchParams): TaskRef {
+export function refOf(params: PageRequest['params'], query: URLSearchParams): TaskRef {
   return { taskId: parseTaskId(params['taskId']), app: appOf(query) }
 }
 
@@ -59,7 +59,7 @@ ${headline(view, task, place)}
 <div><dt>${words.facts.sent}</dt><dd>${format.time(task.sentAt)}${!task.sentAtGiven && html` <span class="quiet">${words.sentAtAssumed}</span>`}</dd></div>
 <div><dt>${words.facts.deadline}</dt><dd>${format.time(task.deadlineAt)} <span class="quiet">${format.distance(task.deadlineAt, now)}</span></dd></div>
 ${task.nextPollAt !== null && html`<div><dt>${words.facts.next}</dt><dd>${format.time(task.nextPollAt)} <span class="quiet">${format.distance(task.nextPollAt, now)}</span></dd></div>`}
-<div><dt>${words.facts.looks}</dt><dd>${words.goodOf(format.number(task.goodPolls), format.number(task.polls))} <span class="quiet">${words.calls.made(task.calls)}</span></dd></div>
+<div><dt>${words.facts.polls}</dt><dd>${words.goodOf(format.number(task.goodPolls), format.number(task.polls))} <span class="quiet">${words.calls.made(task.calls)}</span></dd></div>
 ${unreadFact(view, place)}<div><dt>${words.facts.app}</dt><dd>${task.app}</dd></div>
 <div><dt>${words.facts.recipients}</dt><dd>${task.recipientsKnown ? words.recipientsNamed : words.recipientsListed}</dd></div>
 </dl>`
@@ -83,28 +83,28 @@ export function campaignStep({ campaign, app }: Pick<TaskRates, 'campaign' | 'ap
   return campaign === null ? [] : [html`<a class="name" href="${campaignLink({ campaign, app })}">${campaign}</a>`]
 }
 
-function lookTable(view: View, task: TaskRates, looks: readonly Look[], pollsPerTask: number): Html {
+function pollTable(view: View, task: TaskRates, polls: readonly Poll[], pollsPerTask: number): Html {
   const { words, format } = view
-  const ahead = looksAhead(task, view.now, pollsPerTask)
-  return html`<details id="looks-table"><summary>${words.asTable}</summary>
-<div class="table" role="group" aria-labelledby="looks-title" tabindex="0"><table>
-<thead><tr><th scope="col" class="figure">${words.columns.look}</th><th scope="col" class="spare">${words.columns.at}</th><th scope="col" class="figure">${words.columns.sinceSend}</th>
+  const ahead = pollsAhead(task, view.now, pollsPerTask)
+  return html`<details id="polls-table"><summary>${words.asTable}</summary>
+<div class="table" role="group" aria-labelledby="polls-title" tabindex="0"><table>
+<thead><tr><th scope="col" class="figure">${words.columns.poll}</th><th scope="col" class="spare">${words.columns.at}</th><th scope="col" class="figure">${words.columns.sinceSend}</th>
 <th scope="col" class="prose">${words.columns.outcome}</th><th scope="col" class="figure">${words.columns.readOfDelivered}</th><th scope="col" class="figure">${words.columns.changed}</th></tr></thead>
-<tbody>${looks.map((look) => lookRow(view, task, look))}
+<tbody>${polls.map((poll) => pollRow(view, task, poll))}
 ${ahead.map(({ at, last }) => html`<tr class="quiet"><td class="figure">–</td><td class="spare">${format.time(at)}</td><td class="figure">${format.duration(sinceSend(task, at))}</td><td>${last ? words.timeline.last : words.timeline.planned}</td><td class="figure">–</td><td class="figure">–</td></tr>`)}
 </tbody></table></div></details>`
 }
 
-function lookRow({ words, format }: View, task: TaskRates, look: Look): Html {
-  const delivered = look.read === null || look.unread === null ? null : look.read + look.unread
-  return html`<tr><td class="figure">${look.pollNo}</td><td class="spare">${format.time(look.requestedAt)}</td><td class="figure">${format.duration(sinceSend(task, look.requestedAt))}</td>
-<td>${outcomeText(words, look)}</td>
-<td class="figure">${delivered === null || look.read === null ? '–' : words.outOf(format.number(look.read), format.number(delivered))}</td><td class="figure">${format.number(look.changed)}</td></tr>`
+function pollRow({ words, format }: View, task: TaskRates, poll: Poll): Html {
+  const delivered = poll.read === null || poll.unread === null ? null : poll.read + poll.unread
+  return html`<tr><td class="figure">${poll.pollNo}</td><td class="spare">${format.time(poll.requestedAt)}</td><td class="figure">${format.duration(sinceSend(task, poll.requestedAt))}</td>
+<td>${outcomeText(words, poll)}</td>
+<td class="figure">${delivered === null || poll.read === null ? '–' : words.outOf(format.number(poll.read), format.number(delivered))}</td><td class="figure">${format.number(poll.changed)}</td></tr>`
 }
 
-/** What a look brought; DingTalk's own words behind a failure. */
-export function outcomeText(words: View['words'], look: Pick<Look, 'outcome' | 'code' | 'message'>): Html {
+/** What a poll brought; DingTalk's own words behind a failure. */
+export function outcomeText(words: View['words'], poll: Pick<Poll, 'outcome' | 'code' | 'message'>): Html {
   const failure =
-    look.outcome !== 'observed' && html` <code>${look.code}</code>${look.message !== null && html` ${asWritten(look.message)}`}`
-  return html`${words.outcomes[look.outcome]}${failure}`
+    poll.outcome !== 'observed' && html` <code>${poll.code}</code>${poll.message !== null && html` ${asWritten(poll.message)}`}`
+  return html`${words.outcomes[poll.outcome]}${failure}`
 }

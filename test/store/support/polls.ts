@@ -1,11 +1,11 @@
 import { readAnswer } from '../../../src/domain/answer.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS, type TaskProblem } from '../../../src/domain/delivery.ts'
-import { type LookPlan, planLook, planStart } from '../../../src/domain/plan.ts'
-import type { Delay, DeliveryStore, LoadedTask, Scheduled, Unplanned } from '../../../src/polling/ports.ts'
+import { planPoll, planStart, type WritePlan } from '../../../src/domain/plan.ts'
+import { timingOf } from '../../../src/domain/poll-times.ts'
 import { PROBLEM_RULES, type Problem } from '../../../src/domain/problems.ts'
 import type { DelayReason } from '../../../src/domain/reasons.ts'
-import { timingOf } from '../../../src/domain/poll-times.ts'
 import type { TrackRequest } from '../../../src/intake/track-request.ts'
+import type { Delay, DeliveryStore, LoadedTask, Scheduled, Unplanned } from '../../../src/polling/ports.ts'
 
 export const TIMING = timingOf(24)
 /** Every message of these tests was sent an hour before they ran. */
@@ -31,7 +31,7 @@ export interface Lists {
 }
 
 /** The plan for a good answer to a request that was sent so many minutes after the message. */
-export function planFor(task: LoadedTask, lists: Lists, minutes: number, calls = 1): LookPlan {
+export function planFor(task: LoadedTask, lists: Lists, minutes: number, calls = 1): WritePlan {
   const body = {
     errcode: 0,
     request_id: `r${minutes}`,
@@ -47,9 +47,9 @@ export function planFor(task: LoadedTask, lists: Lists, minutes: number, calls =
 }
 
 /** The plan for any answer. @param calls of getsendresult that it took */
-export function planBody(task: LoadedTask, body: unknown, minutes: number, calls = 1): LookPlan {
+export function planBody(task: LoadedTask, body: unknown, minutes: number, calls = 1): WritePlan {
   const answer = readAnswer(body, { requestedAt: minutesLater(minutes), respondedAt: answeredAt(minutes) })
-  return planLook(task, answer, calls, answeredAt(minutes), TIMING)
+  return planPoll(task, answer, calls, answeredAt(minutes), TIMING)
 }
 
 export async function loaded(store: DeliveryStore, key: LoadedTask['key']): Promise<LoadedTask> {
@@ -64,15 +64,15 @@ export async function aTask(store: DeliveryStore, fields: Partial<TrackRequest> 
   return await loaded(store, request)
 }
 
-/** One look, whole: load, plan, apply. */
+/** One poll, whole: load, plan, apply. */
 export async function lookAt(store: DeliveryStore, key: LoadedTask['key'], lists: Lists, minutes: number): Promise<LoadedTask> {
   const stored = await store.apply(planFor(await loaded(store, key), lists, minutes))
-  if (stored !== 'stored') throw new Error(`the look ${minutes} minutes after the send was ${stored}`)
+  if (stored !== 'stored') throw new Error(`the poll ${minutes} minutes after the send was ${stored}`)
   return await loaded(store, key)
 }
 
 export function adoptAll(store: DeliveryStore, limit = 1_000): Promise<Scheduled[]> {
-  return store.adopt((task: Unplanned) => planStart(task, SENT, TIMING), limit)
+  return store.schedule((task: Unplanned) => planStart(task, SENT, TIMING), limit)
 }
 
 /** What `delay` writes for a task without a problem: by default its poll waits for the call rate. */

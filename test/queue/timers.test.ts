@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Timer } from '../../src/polling/ports.ts'
 import type { QueueAddress } from '../../src/queue/connection.ts'
-import { createLookTimers, jobIdOf, LOOK_JOB, priorityOf } from '../../src/queue/timers.ts'
+import { createPollTimers, jobIdOf, LOOK_JOB, priorityOf } from '../../src/queue/timers.ts'
 import { until } from '../support/wait.ts'
 import { addKept, aForeignQueue, aQueue, aWorker, describeQueues, failedJob, latch, storedJob } from './support.ts'
 
@@ -10,7 +10,7 @@ const now = (): Date => new Date()
 
 function timer(taskId: string, inMs = HOUR_MS, last = false, leftMs = HOUR_MS): Timer {
   const at = new Date(Date.now() + inMs)
-  return { key: { app: 'default', taskId }, deadlineAt: new Date(at.getTime() + leftMs), look: { at, last } }
+  return { key: { app: 'default', taskId }, deadlineAt: new Date(at.getTime() + leftMs), poll: { at, last } }
 }
 
 const idOf = (taskId: string): string => jobIdOf({ app: 'default', taskId })
@@ -25,7 +25,7 @@ test('tasks of different apps have different job ids', () => {
 
 describeQueues((backend) => {
   function aScene(address: QueueAddress = backend.address()) {
-    return { address, queue: aForeignQueue(address), timers: createLookTimers(aQueue(address), now) }
+    return { address, queue: aForeignQueue(address), timers: createPollTimers(aQueue(address), now) }
   }
 
   test('a timer that is set twice is one job, and the first stays', async () => {
@@ -55,7 +55,7 @@ describeQueues((backend) => {
     expect(await queue.getJobCountByTypes('delayed', 'waiting', 'prioritized')).toBe(0)
   })
 
-  test('a look that is due waits at once', async () => {
+  test('a poll that is due waits at once', async () => {
     const { queue, timers } = aScene()
     await timers.set([timer('1', -HOUR_MS)])
     expect((await storedJob(queue, idOf('1')))?.state).toMatch(/waiting|prioritized/)
@@ -98,8 +98,8 @@ describeQueues((backend) => {
     const moved = await storedJob(queue, idOf('2'))
     expect(moved?.job.delay).toBeLessThanOrEqual(HOUR_MS)
     const rung: string[] = []
-    aWorker(address, { look: async ({ taskId }) => (rung.push(taskId), { kind: 'done' }) })
-    await until(() => rung.includes('1'), { what: 'the moved job rings' })
+    aWorker(address, { poll: async ({ taskId }) => (rung.push(taskId), { kind: 'done' }) })
+    await until(() => rung.includes('1'), { what: 'the moved job fires' })
     expect(rung).toEqual(['1'])
   })
 
@@ -114,28 +114,28 @@ describeQueues((backend) => {
     const { address, timers } = aScene()
     await timers.set([timer('1', 0)])
     const held = latch()
-    let looks = 0
-    aWorker(address, { look: async () => (looks++, await held.opened, { kind: 'done' }) })
-    await until(() => looks === 1, { what: 'the look runs' })
+    let polls = 0
+    aWorker(address, { poll: async () => (polls++, await held.opened, { kind: 'done' }) })
+    await until(() => polls === 1, { what: 'the poll runs' })
     expect(await timers.restore([timer('1', -1_000)])).toMatchObject({ left: 1 })
     held.open()
   })
 
-  test('a last look overtakes 500 ordinary ones that wait', async () => {
+  test('a final poll overtakes 500 ordinary ones that wait', async () => {
     const { address, timers } = aScene()
     await timers.set(Array.from({ length: 500 }, (_, i) => timer(String(i + 1), 0)))
     await timers.set([timer('9999', 0, true)])
     const order: string[] = []
-    aWorker(address, { concurrency: 1, look: async ({ taskId }) => (order.push(taskId), { kind: 'done' }) })
-    await until(() => order.length > 0, { what: 'a look' })
+    aWorker(address, { concurrency: 1, poll: async ({ taskId }) => (order.push(taskId), { kind: 'done' }) })
+    await until(() => order.length > 0, { what: 'a poll' })
     expect(order[0]).toBe('9999')
   })
 
-  test('a look that becomes the last one while it sleeps overtakes the others too', async () => {
+  test('a poll that becomes the last one while it sleeps overtakes the others too', async () => {
     const { address, timers } = aScene()
     await timers.set([timer('9999', 0)])
     const at = new Date(Date.now() + 50)
-    const first = aWorker(address, { look: async () => ({ kind: 'again', look: { at, last: true } }) })
+    const first = aWorker(address, { poll: async () => ({ kind: 'again', poll: { at, last: true } }) })
     const queue = aForeignQueue(address)
     await until(async () => (await storedJob(queue, idOf('9999')))?.state === 'delayed', { what: 'it sleeps' })
     await first.close()
@@ -143,24 +143,24 @@ describeQueues((backend) => {
     await timers.set(Array.from({ length: 50 }, (_, i) => timer(String(i + 1), 0)))
     // Asleep and due: the worker wakes it up before it takes the next job, or right after the first.
     const order: string[] = []
-    aWorker(address, { concurrency: 1, look: async ({ taskId }) => (order.push(taskId), { kind: 'done' }) })
-    await until(() => order.length > 5, { what: 'looks' })
+    aWorker(address, { concurrency: 1, poll: async ({ taskId }) => (order.push(taskId), { kind: 'done' }) })
+    await until(() => order.length > 5, { what: 'polls' })
     expect(order.slice(0, 3)).toContain('9999')
   })
 
-  test('of many looks that are due the nearest deadline goes first, also where it came near while the job slept', async () => {
+  test('of many polls that are due the nearest deadline goes first, also where it came near while the job slept', async () => {
     const { address, timers } = aScene()
     await timers.set([timer('9998', 0, false, 40 * 60_000)])
     const at = new Date(Date.now() + 30 * 60_000)
-    const first = aWorker(address, { look: async () => ({ kind: 'again', look: { at, last: false } }) })
+    const first = aWorker(address, { poll: async () => ({ kind: 'again', poll: { at, last: false } }) })
     const queue = aForeignQueue(address)
     await until(async () => (await storedJob(queue, idOf('9998')))?.state === 'delayed', { what: 'it sleeps' })
     await first.close()
     await timers.restore([timer('9998', 0)])
     await timers.set([...Array.from({ length: 50 }, (_, i) => timer(String(i + 1), 0, false, 20 * HOUR_MS)), timer('9999', 0)])
     const order: string[] = []
-    aWorker(address, { concurrency: 1, look: async ({ taskId }) => (order.push(taskId), { kind: 'done' }) })
-    await until(() => order.length > 5, { what: 'looks' })
+    aWorker(address, { concurrency: 1, poll: async ({ taskId }) => (order.push(taskId), { kind: 'done' }) })
+    await until(() => order.length > 5, { what: 'polls' })
     expect(order.slice(0, 2)).toEqual(['9998', '9999'])
   })
 })
@@ -169,12 +169,12 @@ describe('priorities', () => {
   const at = new Date()
   const priority = (minutesLeft: number, last = false): number => priorityOf({ at, last }, at.getTime() + minutesLeft * 60_000)
 
-  test('a last look goes before all others, however much time is left', () => {
+  test('a final poll goes before all others, however much time is left', () => {
     expect(priority(12, true)).toBeLessThan(priority(0))
     expect(priority(12, true)).toBeLessThan(priority(-5))
   })
 
-  test('the less time a task has left when its look is due, the earlier it goes', () => {
+  test('the less time a task has left when its poll is due, the earlier it goes', () => {
     const priorities = [0, 1, 3, 7, 15, 60, 120, 360, 720, 1_437].map((minutes) => priority(minutes))
     expect(priorities).toEqual([2, 3, 4, 5, 6, 7, 8, 10, 11, 12])
   })

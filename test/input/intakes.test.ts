@@ -1,16 +1,16 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { InvalidInputError, TrackerError } from '../../src/domain/errors.ts'
-import { BODY_LIMIT_BYTES } from '../../src/web/body.ts'
 import { createTracker, type Tracker, type TrackInput } from '../../src/index.ts'
 import { createRates } from '../../src/rates.ts'
 import { type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
+import { BODY_LIMIT_BYTES } from '../../src/web/body.ts'
 import { aDatabase, aSession, aTracker, type Sql, taskRows } from '../intake/support.ts'
-import { ask, post } from '../web/support/ask.ts'
-import { aServer } from '../web/support/server.ts'
 import { aForeignQueue, aWorker, describeQueues } from '../queue/support.ts'
 import { until } from '../support/wait.ts'
+import { ask, post } from '../web/support/ask.ts'
+import { aServer } from '../web/support/server.ts'
 import { type Case, type Expected, everyCase, SENT_AT, type StoredTask, sameMoment } from './support/cases.ts'
 import { HOSTILE_JSON, HOSTILE_TEXTS, HOSTILE_VALUES, hasControls } from './support/values.ts'
 
@@ -158,7 +158,7 @@ describeQueues((backend) => {
     const worker = aWorker(address, {
       concurrency: 50,
       track: async (request) => void (await store.track([request])),
-      journal: {
+      events: {
         lock: () => undefined,
         failed: ({ what, error }) => void trouble.push(...(error instanceof InvalidInputError ? [] : [`${what}: ${String(error)}`])),
       },

@@ -3,7 +3,7 @@ import { Client } from 'pg'
 import { expect, test } from 'vitest'
 import type { TrackRequest } from '../../src/intake/track-request.ts'
 import type { QueueAddress } from '../../src/queue/connection.ts'
-import { createLookTimers, jobIdOf } from '../../src/queue/timers.ts'
+import { createPollTimers, jobIdOf } from '../../src/queue/timers.ts'
 import { TRACK_JOB } from '../../src/queue/worker.ts'
 import { until } from '../support/wait.ts'
 import { addKept, aForeignQueue, aQueue, aWorker, describeQueues, failedJob, latch, storedJob } from './support.ts'
@@ -14,26 +14,26 @@ const inMs = (ms: number): Date => new Date(Date.now() + ms)
 
 describeQueues((backend) => {
   async function aTimer(address: QueueAddress): Promise<void> {
-    await createLookTimers(aQueue(address), () => new Date()).set([
-      { key: KEY, deadlineAt: inMs(3_600_000), look: { at: new Date(), last: false } },
+    await createPollTimers(aQueue(address), () => new Date()).set([
+      { key: KEY, deadlineAt: inMs(3_600_000), poll: { at: new Date(), last: false } },
     ])
   }
 
-  test('a job rings again at the time that its look names, as often as it must, and no look is an attempt', async () => {
+  test('a job fires again at the time that its poll names, as often as it must, and no poll is an attempt', async () => {
     const address = backend.address()
     await aTimer(address)
     const queue = aForeignQueue(address)
-    const looks: Array<{ taskId: string; early: boolean }> = []
+    const polls: Array<{ taskId: string; early: boolean }> = []
     let due = new Date(0)
     aWorker(address, {
-      look: async ({ taskId }) => {
-        looks.push({ taskId, early: Date.now() < due.getTime() - 1 })
-        due = inMs(looks.length < 12 ? 20 : 3_600_000)
-        return { kind: 'again', look: { at: due, last: false } }
+      poll: async ({ taskId }) => {
+        polls.push({ taskId, early: Date.now() < due.getTime() - 1 })
+        due = inMs(polls.length < 12 ? 20 : 3_600_000)
+        return { kind: 'again', poll: { at: due, last: false } }
       },
     })
-    await until(async () => looks.length === 12 && (await storedJob(queue, ID))?.state === 'delayed', { what: '12 looks' })
-    expect(looks).toEqual(looks.map(() => ({ taskId: KEY.taskId, early: false })))
+    await until(async () => polls.length === 12 && (await storedJob(queue, ID))?.state === 'delayed', { what: '12 polls' })
+    expect(polls).toEqual(polls.map(() => ({ taskId: KEY.taskId, early: false })))
     const stored = await storedJob(queue, ID)
     expect(stored?.job.attemptsMade).toBe(0)
     expect(stored?.job.delay).toBeGreaterThan(3_500_000)
@@ -48,22 +48,22 @@ describeQueues((backend) => {
     expect(await queue.getJobCountByTypes('completed', 'failed', 'delayed', 'waiting', 'prioritized', 'active')).toBe(0)
   })
 
-  test('a look that fails is made again after a while, and the job never fails', async () => {
+  test('a poll that fails is made again after a while, and the job never fails', async () => {
     const address = backend.address()
     await aTimer(address)
     const queue = aForeignQueue(address)
     const told: unknown[] = []
-    let looks = 0
+    let polls = 0
     aWorker(address, {
-      journal: { lock: () => undefined, failed: ({ what }) => void told.push(what) },
-      look: async () => {
-        if (++looks < 2) throw new Error('the database is away')
-        return { kind: 'again', look: { at: inMs(3_600_000), last: false } }
+      events: { lock: () => undefined, failed: ({ what }) => void told.push(what) },
+      poll: async () => {
+        if (++polls < 2) throw new Error('the database is away')
+        return { kind: 'again', poll: { at: inMs(3_600_000), last: false } }
       },
     })
-    await until(() => looks === 2, { what: 'the second look' })
+    await until(() => polls === 2, { what: 'the second poll' })
     await until(async () => (await storedJob(queue, ID))?.state === 'delayed', { what: 'it sleeps' })
-    expect(told).toEqual(['job "look", will be retried'])
+    expect(told).toEqual(['job "poll", will be retried'])
     expect((await storedJob(queue, ID))?.job.attemptsMade).toBe(0)
     expect(await queue.getJobCountByTypes('failed')).toBe(0)
   })
@@ -120,13 +120,13 @@ describeQueues((backend) => {
     ['no object', TRACK_JOB, 'hello', /^A request to track must be an object/],
     ['101 users', TRACK_JOB, { taskId: '1', userIds: Array.from({ length: 101 }, (_, i) => `u${i}`) }, /^101 recipients in one task/],
     ['unknown name', 'trakc', { taskId: '1' }, /^A job named "trakc" is not known here/],
-    ['look without a task', 'look', {}, /^taskId must be/],
+    ['poll without a task', 'poll', {}, /^taskId must be/],
   ])('a job with a mistake (%s) fails at once with its name and touches nothing', async (_name, name, data, reason) => {
     const address = backend.address()
     const queue = aForeignQueue(address)
     const touched: unknown[] = []
     await queue.add(name, data, { jobId: 'mine', attempts: 5 })
-    aWorker(address, { look: async (key) => (touched.push(key), { kind: 'done' }), track: async (request) => void touched.push(request) })
+    aWorker(address, { poll: async (key) => (touched.push(key), { kind: 'done' }), track: async (request) => void touched.push(request) })
     const job = await failedJob(queue, 'mine')
     expect(job.failedReason).toMatch(reason)
     expect(job.attemptsMade).toBe(1)
@@ -138,19 +138,19 @@ describeQueues((backend) => {
     const warnings: string[] = []
     const warn = (warning: Error): void => void warnings.push(String(warning))
     process.on('warning', warn)
-    const timers = createLookTimers(aQueue(address), () => new Date())
+    const timers = createPollTimers(aQueue(address), () => new Date())
     await timers.set(
       Array.from({ length: 40 }, (_, i) => ({
         key: { app: 'default', taskId: String(i + 1) },
         deadlineAt: inMs(3_600_000),
-        look: { at: new Date(), last: false },
+        poll: { at: new Date(), last: false },
       })),
     )
     const held = latch()
     let [running, most] = [0, 0]
     aWorker(address, {
       concurrency: 30,
-      look: async (_key, signal) => {
+      poll: async (_key, signal) => {
         signal.addEventListener('abort', () => undefined)
         most = Math.max(most, ++running)
         await held.opened
@@ -158,7 +158,7 @@ describeQueues((backend) => {
         return { kind: 'done' }
       },
     })
-    await until(() => running === 30, { what: '30 looks run' })
+    await until(() => running === 30, { what: '30 polls run' })
     held.open()
     await until(() => running === 0, { what: 'they end' })
     process.off('warning', warn)
@@ -166,16 +166,16 @@ describeQueues((backend) => {
     expect(warnings).toEqual([])
   })
 
-  test('closing waits for the look that runs, and the timer is set before it ends', async () => {
+  test('closing waits for the poll that runs, and the timer is set before it ends', async () => {
     const address = backend.address()
     await aTimer(address)
     const queue = aForeignQueue(address)
     const [begun, held] = [latch(), latch()]
     const worker = aWorker(address, {
-      look: async () => {
+      poll: async () => {
         begun.open()
         await held.opened
-        return { kind: 'again', look: { at: inMs(3_600_000), last: false } }
+        return { kind: 'again', poll: { at: inMs(3_600_000), last: false } }
       },
     })
     await begun.opened
@@ -191,15 +191,15 @@ describeQueues((backend) => {
     expect(worker.isRunning()).toBe(false)
   })
 
-  test.each([{ kind: 'done' as const }, { kind: 'again' as const, look: { at: inMs(3_600_000), last: false } }])(
-    'a lock that was lost on the way is told once, whatever the look brought ($kind)',
+  test.each([{ kind: 'done' as const }, { kind: 'again' as const, poll: { at: inMs(3_600_000), last: false } }])(
+    'a lock that was lost on the way is told once, whatever the poll brought ($kind)',
     async (result) => {
       const address = backend.address()
       await aTimer(address)
       const told: string[] = []
       const worker = aWorker(address, {
-        journal: { failed: () => undefined, lock: ({ kind, jobId }) => void told.push(`${kind} ${jobId}`) },
-        look: async () => {
+        events: { failed: () => undefined, lock: ({ kind, jobId }) => void told.push(`${kind} ${jobId}`) },
+        poll: async () => {
           await takeLock(address)
           return result
         },
@@ -211,14 +211,14 @@ describeQueues((backend) => {
     },
   )
 
-  test('a look that is aborted rings again soon, not only when its lock runs out', async () => {
+  test('a poll that is aborted fires again soon, not only when its lock runs out', async () => {
     const address = backend.address()
     await aTimer(address)
     const queue = aForeignQueue(address)
     const begun = latch()
     const worker = aWorker(address, {
       lockMs: 60_000,
-      look: (_key, signal) =>
+      poll: (_key, signal) =>
         new Promise((_, reject) => {
           signal.addEventListener('abort', () => reject(signal.reason))
           begun.open()
