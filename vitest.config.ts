@@ -15,18 +15,20 @@ const servers = { globalSetup: 'test/support/global-setup.ts' }
 export default defineConfig({
   test: {
     projects: [
-      project('core'),
+      project('domain'),
+      project('report'),
+      project('lib'),
       project('simulator'),
       project('cli', servers),
-      project('http', servers),
+      project('web', servers),
       project('dingtalk'),
       project('support'),
       project('store', servers),
       project('embedded', servers),
-      project('service', servers),
+      project('polling', servers),
       project('queue', servers),
       // Its concurrent tests wait, each for an outage.
-      project('ways to enqueue', { ...servers, maxConcurrency: 16 }),
+      project('intake', { ...servers, maxConcurrency: 16 }),
       project('input', servers),
       // Its concurrent tests have a worker process each.
       project('process', { ...servers, maxConcurrency: 6 }),
@@ -34,7 +36,7 @@ export default defineConfig({
       project('docs', servers),
       project('packaging'),
       project('browser', { globalSetup: [servers.globalSetup, 'test/browser/support/global-setup.ts'] }),
-      project('wiring', servers),
+      project('ops', servers),
       project('deploy'),
     ],
     pool: 'forks',
@@ -48,9 +50,9 @@ export default defineConfig({
     teardownTimeout: 120_000,
     coverage: {
       provider: 'v8',
-      include: ['src/core/**'],
+      include: ['src/domain/**', 'src/report/**'],
       reporter: ['text', 'html'],
-      thresholds: { 'src/core/**': { statements: 100, branches: 100, functions: 100, lines: 100 } },
+      thresholds: { 'src/{domain,report}/**': { statements: 100, branches: 100, functions: 100, lines: 100 } },
     },
   },
 })

@@ -153,7 +153,7 @@ test('one stray answer of any kind costs a task no more than a call: the plan go
   )
 })
 
-test('what the task ends with is what an clampPercent server last said', () => {
+test('what the task ends with is what a truthful server last said', () => {
   holds(
     fc.property(someFates(), someFaults, aTaskId, (fates, faults, taskId) => {
       const { task, goodRequests } = live({ fates, server: faulty(fates, faults), taskId })

@@ -25,7 +25,7 @@ import {
   truthAt,
 } from './support.ts'
 
-// ---- an clampPercent server
+// ---- a truthful server
 
 const fewMinutes = fc.uniqueArray(fc.integer({ min: 0, max: 1_430 }), { minLength: 1, maxLength: 8 })
 
@@ -35,7 +35,7 @@ const shuffledWithRepetitions = (answers: readonly Answer[]): fc.Arbitrary<Answe
     .tuple(fc.shuffledSubarray([...answers], { minLength: answers.length }), fc.array(fc.constantFrom(...answers), { maxLength: 4 }))
     .chain(([all, again]) => fc.shuffledSubarray([...all, ...again], { minLength: all.length + again.length }))
 
-test('any order and repetition of the good answers of an clampPercent server gives the same people, brackets and counts', () => {
+test('any order and repetition of the good answers of a truthful server gives the same people, brackets and counts', () => {
   const histories = fc.tuple(someFates(), fewMinutes, fc.boolean()).chain(([fates, minutes, named]) => {
     const inOrder = minutes.toSorted((a, b) => a - b).map((minute) => answer(truthAt(fates, minutesLater(minute)), minutesLater(minute)))
     return fc.record({
@@ -93,7 +93,7 @@ test('the true read time lies inside the stored bracket for every person who rea
   )
 })
 
-/** What an clampPercent server says that handles the request some time after it was sent, and whose answer takes some time to arrive. */
+/** What a truthful server says that handles the request some time after it was sent, and whose answer takes some time to arrive. */
 function honestAnswer(fates: Fates, requestedAt: Date, handledAt: Date, respondedAt: Date, fails: boolean): Answer {
   if (fails) return { kind: 'refused', code: 'HTTP_502', message: '', requestId: null, requestedAt, respondedAt }
   const said = answer(truthAt(fates, handledAt), requestedAt)

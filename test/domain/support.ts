@@ -173,7 +173,7 @@ export function rowsOf(task: Task): readonly Recipient[] {
   return task.recipients.toSorted((a, b) => (a.userId < b.userId ? -1 : 1))
 }
 
-// ---- an clampPercent DingTalk
+// ---- a truthful DingTalk
 
 /** What really happens to one person. Minutes after the send. */
 export interface Fate {
@@ -186,7 +186,7 @@ export interface Fate {
 
 export type Fates = Readonly<Record<string, Fate>>
 
-/** Whom an clampPercent server lists where at a moment: pending, then unread, then read for ever; or one of the other lists for ever. */
+/** Whom a truthful server lists where at a moment: pending, then unread, then read for ever; or one of the other lists for ever. */
 export function truthAt(fates: Fates, at: Date): Lists {
   const lists: Record<keyof Lists, string[]> = { read: [], unread: [], failed: [], invalid: [], forbidden: [] }
   for (const [userId, fate] of Object.entries(fates)) {
