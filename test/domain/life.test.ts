@@ -76,17 +76,17 @@ function live({ fates, server, named = true, from = SENT, timing = timingOf(24),
 
 const expired = (task: StoredTask, timing: Timing): StoredTask => ({ ...task, ...planExpiry(task, timing) })
 
-const clampPercent =
+const truthful =
   (fates: Fates): Server =>
   (requestedAt) =>
     answer(truthAt(fates, requestedAt), requestedAt)
 
-/** An clampPercent server behind faults: the n-th code stands for the n-th request, null for a good answer. */
+/** A truthful server behind faults: the n-th code stands for the n-th request, null for a good answer. */
 const faulty =
   (fates: Fates, codes: ReadonlyArray<string | null>): Server =>
   (requestedAt, n) => {
     const code = codes[n] ?? null
-    return code === null ? clampPercent(fates)(requestedAt, n) : refused(code, '', requestedAt)
+    return code === null ? truthful(fates)(requestedAt, n) : refused(code, '', requestedAt)
   }
 
 /** Codes of every scope, and those that our own client gives. */
@@ -103,7 +103,7 @@ const isInLastPercent = (at: Date): boolean => hoursLater(24).getTime() - at.get
 test('without faults a task that expires gets exactly POLLS_PER_TASK polls, the last of them in the last 1 % of the window', () => {
   holds(
     fc.property(unfinished, pollsPerTask, aTaskId, fc.boolean(), (fates, polls, taskId, named) => {
-      const life = live({ fates, server: clampPercent(fates), timing: timingOf(polls), taskId, named })
+      const life = live({ fates, server: truthful(fates), timing: timingOf(polls), taskId, named })
       expect(life.task).toMatchObject({ status: 'expired', reason: { code: 'window_over', detail: null } })
       expect(life.endedAt).toEqual(life.task.deadlineAt)
       expect(life.requests.length).toBe(polls)
@@ -191,7 +191,7 @@ test('an outage that ends five minutes before the deadline does not cost the fin
   holds(
     fc.property(unfinished, outage, pollsPerTask, aTaskId, (fates, { fromMinute, untilMinute, code }, polls, taskId) => {
       const isDown = (at: Date): boolean => at >= minutesLater(fromMinute) && at < minutesLater(untilMinute)
-      const server: Server = (at, n) => (isDown(at) ? refused(code, '', at) : clampPercent(fates)(at, n))
+      const server: Server = (at, n) => (isDown(at) ? refused(code, '', at) : truthful(fates)(at, n))
       const life = live({ fates, server, timing: timingOf(polls), taskId })
       expect(isInLastPercent(life.goodRequests.at(-1)!)).toBe(true)
       expect(life.task.reason?.code).toBe('window_over')
@@ -298,7 +298,7 @@ describe('the sender left the send time out, and tracking began late', () => {
   const forgetting =
     (fates: Fates, sentAt: Date, code: string): Server =>
     (at, n) =>
-      at.getTime() - sentAt.getTime() < QUERY_WINDOW_MS ? clampPercent(fates)(at, n) : refused(code, '', at)
+      at.getTime() - sentAt.getTime() < QUERY_WINDOW_MS ? truthful(fates)(at, n) : refused(code, '', at)
 
   const aForgottenTask = fc.record({
     fates: unfinished,
@@ -351,7 +351,7 @@ test('however late each poll is made, the calls stay within the plan and the end
   const lateness = fc.array(fc.integer({ min: 0, max: 6 * 3_600_000 }), { maxLength: 30 })
   holds(
     fc.property(unfinished, lateness, fc.integer({ min: 0, max: 30 * 60 }), aTaskId, (fates, late, fromMinute, taskId) => {
-      const life = live({ fates, server: clampPercent(fates), from: minutesLater(fromMinute), taskId, lateMs: (n) => late[n] ?? 0 })
+      const life = live({ fates, server: truthful(fates), from: minutesLater(fromMinute), taskId, lateMs: (n) => late[n] ?? 0 })
       expect(life.task.status).toBe('expired')
       expect(life.requests.length).toBeLessThanOrEqual(24)
       expect(life.endedAt).toEqual(minutesLater(Math.max(24 * 60, fromMinute)))
@@ -362,7 +362,7 @@ test('however late each poll is made, the calls stay within the plan and the end
 
 test('tracked 3 h late: one look at once, the rest of the plan, and reads from before it lie after the send', () => {
   const fates: Fates = { ann: { listedAt: 0, end: 'reads', readAt: 60 }, bob: { listedAt: 0, end: 'never reads', readAt: 0 } }
-  const life = live({ fates, server: clampPercent(fates), from: hoursLater(3) })
+  const life = live({ fates, server: truthful(fates), from: hoursLater(3) })
   expect(life.requests[0]).toEqual(hoursLater(3))
   expect(life.requests.length).toBeLessThan(24)
   expect(life.task.recipients.find(({ userId }) => userId === 'ann')?.state).toEqual({
@@ -373,7 +373,7 @@ test('tracked 3 h late: one look at once, the rest of the plan, and reads from b
 })
 
 test('tracked after 24 h: no call, and the reason is given', () => {
-  const life = live({ fates: { ann: { listedAt: 0, end: 'reads', readAt: 1 } }, server: clampPercent({}), from: hoursLater(25) })
+  const life = live({ fates: { ann: { listedAt: 0, end: 'reads', readAt: 1 } }, server: truthful({}), from: hoursLater(25) })
   expect(life.requests).toEqual([])
   expect(life.task).toMatchObject({ status: 'expired', reason: { code: 'sent_too_long_ago' } })
 })
