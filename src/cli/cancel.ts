@@ -16,7 +16,7 @@ export const addCancel: AddCommand = (program, context, run) => {
         const taskId = parseTaskId(text)
         await withReader(context, async (reader, config) => {
           const { cancelTask } = await import('../app/cancel.ts')
-          const task = await reader.task({ taskId, app }).catch(unknownTask(taskId)).catch(severalApps)
+          const task = await reader.task({ taskId, app }).catch(unknownTask).catch(severalApps)
           if (await cancelTask(requireDatabase(config), task)) return context.print('cancelled')
           const after = await reader.task({ taskId, app: task.app })
           if (after.status === 'cancelled') return context.print('already cancelled')

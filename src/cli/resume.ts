@@ -38,7 +38,7 @@ export const addResume: AddCommand = (program, context, run) => {
               return
             }
             const ref = { taskId: parseTaskId(taskId), app: app === undefined ? undefined : parseApp(app) }
-            const resumed = await resumeTask(reader, resuming, ref).catch(unknownTask(ref.taskId)).catch(severalApps)
+            const resumed = await resumeTask(reader, resuming, ref).catch(unknownTask).catch(severalApps)
             context.print(json ? JSON.stringify(resumed, null, 2) : taskInWords(resumed))
           })
         })
