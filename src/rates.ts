@@ -44,7 +44,7 @@ import { createRateReader, type RawClient } from './store/rate-reader.ts'
 
 export type { StateKind, TaskStatus } from './domain/delivery.ts'
 export { InvalidInputError, TrackerError, type TrackerErrorCode } from './domain/errors.ts'
-export type { PollOutcome } from './domain/plan-types.ts'
+export type { PollOutcome } from './domain/problems.ts'
 export type { OfApp, Population, SentIn, TaskId, TaskRef } from './report/questions.ts'
 export type {
   AppUsage,

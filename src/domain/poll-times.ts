@@ -1,4 +1,4 @@
-import { MINUTE_MS, QUERY_WINDOW_MS, SECOND_MS, type TaskKey } from './delivery.ts'
+import { MINUTE_MS, QUERY_WINDOW_MS, SECOND_MS, type Task, type TaskKey } from './delivery.ts'
 import { unitOf } from './hash.ts'
 
 /** Every duration of the tracking plan, in real milliseconds (already divided by the time scale). */
@@ -197,6 +197,63 @@ export function firstPoll(task: Planned, now: Date, timing: Timing, jitter = jit
 export function nextPlannedPoll(task: Planned, now: Date, timing: Timing, jitter = jitterOf(task.key)): PlannedPoll | null {
   const earliest = now.getTime() + timing.minGapMs
   return pollTimes(task, timing, jitter).find((poll) => (poll.last ? poll.at > now : poll.at.getTime() > earliest)) ?? null
+}
+
+/** True while a poll must not be missed: from the time of the guaranteed final poll on. */
+export function isFinalPoll(task: Pick<Planned, 'key' | 'deadlineAt'>, now: Date, timing: Timing): boolean {
+  return now >= finalPollAt(task, timing)
+}
+
+/** Calls that a task may still make before its final poll, which keeps its own. */
+export function callsLeft(task: Pick<Task, 'calls'>, timing: Timing): number {
+  return Math.max(0, timing.maxCalls - timing.finalCalls - task.calls)
+}
+
+/** Calls of the final poll that are left. */
+export function finalCallsLeft(task: Pick<Task, 'calls' | 'finalCalls'>, timing: Timing): number {
+  return Math.max(0, Math.min(timing.finalCalls - task.finalCalls, timing.maxCalls - task.calls))
+}
+
+/** Calls that a task may lose at `now` and still make all its planned polls. The final poll has none to lose. */
+export function callsToSpare(task: Task, now: Date, timing: Timing): number {
+  if (isFinalPoll(task, now, timing)) return 0
+  const planned = pollTimes(task, timing).filter((poll) => poll.at > now && !poll.last).length
+  const thisOne = 1
+  return Math.max(0, callsLeft(task, timing) - planned - thisOne)
+}
+
+/** What comes after a poll. */
+export type Following =
+  /** The next planned poll; after the final one the deadline. */
+  | { readonly kind: 'planned' }
+  /** The final poll, and after it the deadline. */
+  | { readonly kind: 'final' }
+  /** At this time, or at that of the final poll where it is sooner. Null: the next planned poll; the retries of the final one are spread over the time left. */
+  | { readonly kind: 'retry'; readonly at: Date | null }
+
+/** The poll after one made at `now`; after the final one the deadline itself, where the task is ended. Never past the deadline. */
+export function followingPoll(task: Task, now: Date, timing: Timing, following: Following): PlannedPoll {
+  const finalAt = finalPollAt(task, timing)
+  const at = now >= finalAt ? afterFinal(task, now, timing, following) : beforeFinal(task, finalAt, now, timing, following)
+  const bounded = at < task.deadlineAt ? at : task.deadlineAt
+  return { at: bounded, last: isFinalPoll(task, bounded, timing) }
+}
+
+function beforeFinal(task: Task, finalAt: Date, now: Date, timing: Timing, following: Following): Date {
+  if (following.kind === 'final' || callsLeft(task, timing) === 0) return finalAt
+  const retryAt = following.kind === 'retry' ? following.at : null
+  const wanted = retryAt ?? nextPlannedPoll(task, now, timing)?.at
+  return wanted === undefined || wanted > finalAt ? finalAt : wanted
+}
+
+function afterFinal(task: Task, now: Date, timing: Timing, following: Following): Date {
+  const left = finalCallsLeft(task, timing)
+  if (left === 0 || following.kind !== 'retry') return task.deadlineAt
+  const leftMs = task.deadlineAt.getTime() - now.getTime()
+  // Attempts that make no call leave as many calls as before: without a shortest gap they would follow each other ever faster.
+  const spread = new Date(now.getTime() + Math.max(leftMs / (left + 1), timing.handoverMs))
+  // A wait that the answer names is kept as far as there is time.
+  return following.at !== null && following.at < task.deadlineAt ? following.at : spread
 }
 
 /**

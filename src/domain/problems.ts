@@ -73,7 +73,7 @@ export interface ProblemRule {
 export const SLOW_PROBE_MINUTES = [15, 60, 240] as const
 const WARM_PROBE_MINUTES = [1, 5, 15] as const
 /** The first comes after a minute: two tasks with a fault of their own may be the first that are polled, and healthy ones wait beside them. */
-const COLD_PROBE_MINUTES = [1, ...SLOW_PROBE_MINUTES] as const
+export const COLD_PROBE_MINUTES = [1, ...SLOW_PROBE_MINUTES] as const
 const NONE = { probeMinutes: [], firstProbeMinutes: [] } as const
 const TWO_TASKS = { polls: 2, tasks: 2 } as const
 
@@ -198,13 +198,16 @@ export function isOwnCode(code: string): boolean {
   return /^[A-Z][A-Z0-9_]*$/.test(code)
 }
 
-/** What a failed poll says. @param answer its effective code and words @param agentId that it was polled with */
+/**
+ * The problem that a failed poll shows.
+ * @param answer its effective code and message; the code of success stands for an answer without lists
+ * @param agentId that it was polled with
+ */
 export function problemOf(
   answer: { readonly code: string; readonly message: string; readonly requestId: string | null },
   agentId: string | null,
 ): Problem {
-  // A refusal with the code of success cannot come from readAnswer; it is noise.
-  const code = problemCodeOf(answer.code, answer.message) ?? 'unknown_code'
+  const code = problemCodeOf(answer.code, answer.message) ?? 'no_result'
   return {
     code,
     detail: {

@@ -56,3 +56,7 @@ export interface PauseDetail extends Omit<Problem['detail'], 'scope'> {
 }
 
 export type DelayCode = DelayReason['code']
+
+export function callsUsedUp(calls: number): DelayReason {
+  return { code: 'calls_used_up', detail: { calls } }
+}

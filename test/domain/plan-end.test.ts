@@ -32,7 +32,7 @@ describe('the end of the window', () => {
 
   test('after a good final poll only the deadline is left', () => {
     const plan = poll(aTask({ ann: unread }), answer({ unread: ['ann'] }, LAST_LOOK))
-    expect(plan.next).toEqual({ kind: 'again', poll: { at: deadline, last: true } })
+    expect(plan.next).toEqual({ kind: 'snooze', until: { at: deadline, last: true } })
   })
 
   /** When the polls from the final one on are made, in seconds before the deadline, if all of them fail. */
@@ -74,18 +74,18 @@ describe('the end of the window', () => {
 
   test('a limit whose end lies before the deadline is waited for', () => {
     const plan = poll(aTask(), refused(90018, '限制将在 2026-11-24 08:57:30 结束.', LAST_LOOK))
-    expect(plan.next).toEqual({ kind: 'again', poll: { at: minutesLater(24 * 60 - 2.5), last: true } })
+    expect(plan.next).toEqual({ kind: 'snooze', until: { at: minutesLater(24 * 60 - 2.5), last: true } })
   })
 
   test('no poll is planned past the deadline, whatever the hint says', () => {
     const plan = poll(aTask({}, { finalCalls: 2, calls: 2 }), refused(90018, '限制将在 2026-11-24 12:00:00 结束.', LAST_LOOK))
-    expect(plan.next).toEqual({ kind: 'again', poll: { at: deadline, last: true } })
+    expect(plan.next).toEqual({ kind: 'snooze', until: { at: deadline, last: true } })
   })
 
   test('an answer that arrives after the deadline counts, and the task is ended next', () => {
     const plan = poll(aTask({ ann: unread, bob: unread }), answer({ read: ['ann'], unread: ['bob'] }, after(deadline, -100)))
     expect(plan.transitions.map(({ userId }) => userId)).toEqual(['ann'])
-    expect(plan.next).toEqual({ kind: 'again', poll: { at: deadline, last: true } })
+    expect(plan.next).toEqual({ kind: 'snooze', until: { at: deadline, last: true } })
   })
 
   test('whoever is unread stays unread as of the last successful poll, whoever was never listed stays pending', () => {

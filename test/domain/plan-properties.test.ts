@@ -3,8 +3,8 @@ import { expect, test } from 'vitest'
 import { readAnswer } from '../../src/domain/answer.ts'
 import type { Answer, Recipient, RecipientState, Task } from '../../src/domain/delivery.ts'
 import { planPoll, type WritePlan } from '../../src/domain/plan.ts'
-import { OUTCOMES } from '../../src/domain/plan-types.ts'
 import { finalPollTime, jitterOf, type Timing, timingOf } from '../../src/domain/poll-times.ts'
+import { OUTCOMES } from '../../src/domain/problems.ts'
 import {
   after,
   afterLooks,
@@ -292,13 +292,13 @@ const RULES: ReadonlyArray<readonly [string, (c: Case) => boolean]> = [
   ],
   ['the poll is the next one', ({ task, plan }) => plan.expected.pollNo === task.pollNo && plan.poll.pollNo === task.pollNo + 1],
   ['the task ends or goes on', ({ plan, next }) => (plan.next.kind === 'done') === isEnded(next)],
-  ['the row knows the next poll', ({ plan }) => plan.task.nextPollAt === (plan.next.kind === 'done' ? null : plan.next.poll.at)],
+  ['the row knows the next poll', ({ plan }) => plan.task.nextPollAt === (plan.next.kind === 'done' ? null : plan.next.until.at)],
   [
     'the next poll lies ahead, at the deadline at the latest',
     ({ plan, task, now }) =>
       plan.next.kind === 'done' ||
-      plan.next.poll.at.getTime() === task.deadlineAt.getTime() ||
-      (plan.next.poll.at > now && plan.next.poll.at < task.deadlineAt),
+      plan.next.until.at.getTime() === task.deadlineAt.getTime() ||
+      (plan.next.until.at > now && plan.next.until.at < task.deadlineAt),
   ],
   [
     'not complete with anybody pending or unread',
@@ -329,20 +329,20 @@ const RULES: ReadonlyArray<readonly [string, (c: Case) => boolean]> = [
     ({ task, now, plan, timing }) =>
       plan.next.kind === 'done' ||
       plan.task.calls < timing.maxCalls - timing.finalCalls ||
-      plan.next.poll.at >= finalAtOf(task, timing) ||
+      plan.next.until.at >= finalAtOf(task, timing) ||
       now >= finalAtOf(task, timing),
   ],
   [
     'nothing delays a task past its final poll',
     ({ task, now, plan, timing }) =>
-      plan.next.kind === 'done' || now >= finalAtOf(task, timing) || plan.next.poll.at <= finalAtOf(task, timing),
+      plan.next.kind === 'done' || now >= finalAtOf(task, timing) || plan.next.until.at <= finalAtOf(task, timing),
   ],
   [
     'no scope beyond the task is reported without the agreement of two tasks, but limits that DingTalk states',
-    ({ plan: { report } }) =>
-      (report.kind !== 'app' && report.kind !== 'pair') ||
-      report.agreement.tasks >= 2 ||
-      ['rate_limit', 'quota'].includes(report.problem.code),
+    ({ plan: { evidence } }) =>
+      (evidence.kind !== 'app' && evidence.kind !== 'pair') ||
+      evidence.agreement.tasks >= 2 ||
+      ['rate_limit', 'quota'].includes(evidence.problem.code),
   ],
 ]
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { RecipientState, TaskStatus } from '../../src/domain/delivery.ts'
-import { isFinalPoll, isOver, planExpiry, planStart, unchanged } from '../../src/domain/plan.ts'
-import { finalPollTime, jitterOf, pollTimes } from '../../src/domain/poll-times.ts'
+import { isOver, planExpiry, planStart, unchanged } from '../../src/domain/plan.ts'
+import { finalPollTime, isFinalPoll, jitterOf, pollTimes } from '../../src/domain/poll-times.ts'
 import {
   after,
   afterLooks,
@@ -146,7 +146,7 @@ describe('what a successful poll changes', () => {
       scope: null,
       calls: 1,
     })
-    expect(plan.report).toEqual({ kind: 'good', requestedAt: minutesLater(4) })
+    expect(plan.evidence).toEqual({ kind: 'success', requestedAt: minutesLater(4) })
   })
 
   test('a poll in the same millisecond as the last good one is not a late one', () => {
@@ -176,7 +176,7 @@ describe('what a successful poll changes', () => {
       lastObservedAt: arrivalOf(minutesLater(3)),
       problem: null,
     })
-    expect(plan.report).toEqual({ kind: 'good', requestedAt: minutesLater(9) })
+    expect(plan.evidence).toEqual({ kind: 'success', requestedAt: minutesLater(9) })
     const next = afterwards(aTask({ ann: unread, bob: read }), plan)
     expect(stateOf(next, 'ann')).toMatchObject({ kind: 'unread', lastUnreadAt: minutesLater(3) })
     // Whoever is read next was last seen unread three minutes after the send.

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { HOUR_MS, MINUTE_MS, QUERY_WINDOW_MS } from '../../src/domain/delivery.ts'
 import {
+  callsToSpare,
   deadlineOf,
   finalPollTime,
   firstPoll,
@@ -16,7 +17,7 @@ import {
   type Timing,
   timingOf,
 } from '../../src/domain/poll-times.ts'
-import { after, holds, hoursLater, KEY, minutesLater, SENT, TIMING } from './support.ts'
+import { after, aTask, holds, hoursLater, KEY, minutesLater, SENT, TIMING } from './support.ts'
 
 const DEADLINE = hoursLater(24)
 const TASK: Planned = { key: KEY, sentAt: SENT, sentAtGiven: true, deadlineAt: DEADLINE }
@@ -295,4 +296,20 @@ describe('an assumed send time: the window ends sooner than the deadline', () =>
     for (const count of [1, 2, 3, 10, 24, 100])
       expect(looksMade(timingOf(count), 0.4, SENT, () => 0, ASSUMED).length).toBeLessThanOrEqual(count)
   })
+})
+
+test('a task that made its planned polls and no others has the calls beyond its plan to spare, but for those of the final poll', () => {
+  const planned = TIMING.offsetsMs.length
+  expect(callsToSpare(aTask(), minutesLater(0), TIMING)).toBe(TIMING.maxCalls - TIMING.finalCalls - planned - 1)
+})
+
+test('calls beyond the plan leave less, and never less than none', () => {
+  const at = minutesLater(0)
+  const free = callsToSpare(aTask(), at, TIMING)
+  expect(callsToSpare(aTask({}, { calls: 2 }), at, TIMING)).toBe(free - 2)
+  expect(callsToSpare(aTask({}, { calls: TIMING.maxCalls }), at, TIMING)).toBe(0)
+})
+
+test('the final poll has no call to spare', () => {
+  expect(callsToSpare(aTask(), hoursLater(24), TIMING)).toBe(0)
 })

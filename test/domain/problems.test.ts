@@ -196,8 +196,8 @@ describe('what is stored of a refusal', () => {
     expect([ipIn('not in whitelist'), ipIn('request ip=unknown'), ipIn('')]).toEqual([null, null, null])
   })
 
-  test('a refusal with the code of success is noise', () => {
-    expect(stored('0', 'ok')).toMatchObject({ code: 'unknown_code', detail: { scope: 'answer' } })
+  test('the code of success stands for an answer without lists', () => {
+    expect(stored('0', 'ok')).toMatchObject({ code: 'no_result', detail: { scope: 'answer' } })
   })
 })
 

@@ -5,7 +5,7 @@ import { timingOf } from '../../../src/domain/poll-times.ts'
 import { PROBLEM_RULES, type Problem } from '../../../src/domain/problems.ts'
 import type { DelayReason } from '../../../src/domain/reasons.ts'
 import type { TrackRequest } from '../../../src/intake/track-request.ts'
-import type { Delay, DeliveryStore, LoadedTask, Scheduled, Unplanned } from '../../../src/polling/ports.ts'
+import type { Delay, DeliveryStore, LoadedTask, Scheduled, UnscheduledTask } from '../../../src/polling/ports.ts'
 
 export const TIMING = timingOf(24)
 /** Every message of these tests was sent an hour before they ran. */
@@ -72,7 +72,7 @@ export async function lookAt(store: DeliveryStore, key: LoadedTask['key'], lists
 }
 
 export function adoptAll(store: DeliveryStore, limit = 1_000): Promise<Scheduled[]> {
-  return store.schedule((task: Unplanned) => planStart(task, SENT, TIMING), limit)
+  return store.schedule((task: UnscheduledTask) => planStart(task, SENT, TIMING), limit)
 }
 
 /** What `delay` writes for a task without a problem: by default its poll waits for the call rate. */
