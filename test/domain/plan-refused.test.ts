@@ -84,7 +84,7 @@ describe('what a failed poll changes', () => {
 /** One code of each problem that an answer can show: what it means, for which scope, and what the poll is called. */
 const A_REFUSAL_OF_EACH_KIND = [
   ['12345678', 'unknown_code', 'answer', 'transient'],
-  ['0', 'unknown_code', 'answer', 'transient'],
+  ['0', 'no_result', 'answer', 'empty'],
   ['40035', 'parameters', 'task', 'task'],
   ['400002', 'parameters', 'task', 'task'],
   ['41011', 'agent_id', 'pair', 'configuration'],
