@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander'
 import { parseApp, parseTaskId } from '../intake/track-request.ts'
-import { resumeApp, resumeTask } from '../polling/resume-use.ts'
+import { resumeApp, resumeTask } from '../polling/task-commands.ts'
 import type { AddCommand } from './command.ts'
 import { requireDatabase } from './embedded.ts'
 import { severalApps, unknownTask, withReader } from './reads.ts'

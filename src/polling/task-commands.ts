@@ -16,7 +16,11 @@ export interface CancelledTask {
  * Stops tracking a task. Its data stays.
  * @throws {TrackerError} `TASK_NOT_FOUND`, `SEVERAL_APPS`, `TASK_ENDED` where it ended for another reason
  */
-export async function cancelTask(rates: Pick<RateReader, 'task'>, tracking: Pick<Tracking, 'cancel'>, ref: TaskRef): Promise<CancelledTask> {
+export async function cancelTask(
+  rates: Pick<RateReader, 'task'>,
+  tracking: Pick<Tracking, 'cancel'>,
+  ref: TaskRef,
+): Promise<CancelledTask> {
   const { app, taskId } = await rates.task(ref)
   const isNew = await tracking.cancel({ app, taskId })
   const task = await rates.task({ app, taskId })
