@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Refusal, TaskKey } from '../domain/delivery.ts'
-import { stillNamed, withoutErased } from '../domain/erasure.ts'
+import { findErased, replaceErased } from '../domain/erasure.ts'
 import { isOver, type Next, planExpiry, planPoll, planUncalled, type TaskUpdate } from '../domain/plan.ts'
 import type { Evidence } from '../domain/plan-failed.ts'
 import { callsLeft, finalCallsLeft, isFinalPoll } from '../domain/poll-times.ts'
@@ -66,7 +66,7 @@ export async function poll(deps: PollDeps, key: TaskKey, signal: AbortSignal): P
 async function load(deps: PollDeps, key: TaskKey): Promise<LoadedTask | null> {
   for (;;) {
     const task = await deps.store.load(key)
-    const named = task === null ? [] : [...stillNamed(task.recipients, task.erasures, deps.digest)]
+    const named = task === null ? [] : [...findErased(task.recipients, task.erasures, deps.digest)]
     if (named.length === 0) return task
     for (const [userId, pseudonym] of named) await deps.store.rename(key, userId, pseudonym)
   }
@@ -117,7 +117,7 @@ interface Called extends SendResult {
 
 async function storeAnswer(attempt: Attempt, called: Called): Promise<Next> {
   const { deps, task, startedAt } = attempt
-  const plan = planPoll(task, withoutErased(called.answer, task.erasures, deps.digest), called.calls, deps.now(), deps.timing)
+  const plan = planPoll(task, replaceErased(called.answer, task.erasures, deps.digest), called.calls, deps.now(), deps.timing)
   const stored = await storeOrGiveUp(attempt, () => deps.store.apply(plan))
   if (stored === null) return delayRefusedWrite(attempt, plan.task)
   await failPoint('poll.stored')

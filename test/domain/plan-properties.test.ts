@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readAnswer } from '../../src/domain/answer.ts'
+import { parseAnswer } from '../../src/domain/answer.ts'
 import type { Answer, Recipient, RecipientState, Task } from '../../src/domain/delivery.ts'
 import { planPoll, type WritePlan } from '../../src/domain/plan.ts'
 import { finalPollTime, jitterOf, type Timing, timingOf } from '../../src/domain/poll-times.ts'
@@ -221,7 +221,7 @@ test('100,000 answers of any kind: a plan for each, and no rule broken', { timeo
       let now = SENT
       for (const { body, minutes } of steps) {
         now = new Date(Math.max(SENT.getTime(), after(now, (minutes * 60_000) / timeScale).getTime()))
-        const said = readAnswer(body, exchangeAt(now))
+        const said = parseAnswer(body, exchangeAt(now))
         const plan = planPoll(task, said, 1, arrivalOf(now), timing)
         const next = afterwards(task, plan)
         const broken = brokenRules({ task, said, now: arrivalOf(now), plan, next, timing })
@@ -360,9 +360,9 @@ test('an unchanged poll changes no person: the same lists later leave nothing to
       const bodies = [...steps.map(({ body }) => body), { errcode: 0, send_result: { ...sendResult, seen: true } }]
       const task = afterLooks(
         aStartedTask({}),
-        bodies.map((body, i) => readAnswer(body, exchangeAt(minutesLater(i)))),
+        bodies.map((body, i) => parseAnswer(body, exchangeAt(minutesLater(i)))),
       )
-      const again = poll(task, readAnswer(bodies.at(-1), exchangeAt(minutesLater(bodies.length + wait))))
+      const again = poll(task, parseAnswer(bodies.at(-1), exchangeAt(minutesLater(bodies.length + wait))))
       expect([again.changed, again.transitions]).toEqual([[], []])
     }),
     2_000,
@@ -372,7 +372,7 @@ test('an unchanged poll changes no person: the same lists later leave nothing to
 test('the same answer stored twice leaves what it left once', () => {
   holds(
     fc.property(fc.array(aStep, { minLength: 1, maxLength: 6 }), (steps) => {
-      const answers = steps.map(({ body }, i) => readAnswer(body, exchangeAt(minutesLater(i))))
+      const answers = steps.map(({ body }, i) => parseAnswer(body, exchangeAt(minutesLater(i))))
       const once = afterLooks(aStartedTask({}), answers)
       expect(rowsOf(afterLooks(once, answers.slice(-1)))).toEqual(rowsOf(once))
     }),

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { readAnswer } from '../../src/domain/answer.ts'
+import { parseAnswer } from '../../src/domain/answer.ts'
 import type { Answer, ListedState, Observation, Recipient, RecipientState, Refusal, StateKind, Task } from '../../src/domain/delivery.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS, type TaskProblem, type TaskScopes } from '../../src/domain/delivery.ts'
 import { planPoll, planStart, type WritePlan } from '../../src/domain/plan.ts'
@@ -111,9 +111,10 @@ export function wire(lists: Lists): Record<string, unknown> {
 export const exchangeAt = (requestedAt: Date) => ({ requestedAt, respondedAt: arrivalOf(requestedAt) })
 
 /** What DingTalk answers to a request that was sent four minutes after the message, if not said otherwise. */
-export const answer = (lists: Lists, requestedAt: Date = minutesLater(4)): Answer => readAnswer(wire(lists), exchangeAt(requestedAt))
+export const answer = (lists: Lists, requestedAt: Date = minutesLater(4)): Answer => parseAnswer(wire(lists), exchangeAt(requestedAt))
 
-export const empty = (requestedAt: Date = minutesLater(4)): Answer => readAnswer({ errcode: 0, send_result: null }, exchangeAt(requestedAt))
+export const empty = (requestedAt: Date = minutesLater(4)): Answer =>
+  parseAnswer({ errcode: 0, send_result: null }, exchangeAt(requestedAt))
 
 export function refused(code: string | number, message = '', requestedAt: Date = minutesLater(4)): Refusal {
   return { kind: 'refused', code: String(code), message, requestId: null, requestedAt, respondedAt: arrivalOf(requestedAt) }

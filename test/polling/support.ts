@@ -1,4 +1,4 @@
-import { readAnswer } from '../../src/domain/answer.ts'
+import { parseAnswer } from '../../src/domain/answer.ts'
 import type { Answer, Refusal, TaskKey, TaskScopes } from '../../src/domain/delivery.ts'
 import { planStart, type TaskUpdate, type WritePlan } from '../../src/domain/plan.ts'
 import type { ScopeFailure } from '../../src/domain/plan-failed.ts'
@@ -289,7 +289,7 @@ export function said(lists: { readonly read?: readonly string[]; readonly unread
     send_result: { read_user_id_list: lists.read ?? [], unread_user_id_list: lists.unread ?? [] },
     request_id: 'r',
   }
-  return readAnswer(body, { requestedAt, respondedAt: new Date(requestedAt.getTime() + 1_000) })
+  return parseAnswer(body, { requestedAt, respondedAt: new Date(requestedAt.getTime() + 1_000) })
 }
 
 export function refused(code: string, requestedAt: Date, message = 'no'): Refusal {

@@ -1,5 +1,5 @@
 import type { TaskStatus } from '../../../src/domain/delivery.ts'
-import { PROBLEM_CODES, type PollOutcome } from '../../../src/domain/problems.ts'
+import { type PollOutcome, PROBLEM_CODES } from '../../../src/domain/problems.ts'
 import { createMetrics } from '../../../src/ops/metrics.ts'
 import type { Restored } from '../../../src/polling/ports.ts'
 import { CHECKS } from '../../support/checks.ts'

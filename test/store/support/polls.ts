@@ -1,4 +1,4 @@
-import { readAnswer } from '../../../src/domain/answer.ts'
+import { parseAnswer } from '../../../src/domain/answer.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS, type TaskProblem } from '../../../src/domain/delivery.ts'
 import { planPoll, planStart, type WritePlan } from '../../../src/domain/plan.ts'
 import { timingOf } from '../../../src/domain/poll-times.ts'
@@ -48,7 +48,7 @@ export function planFor(task: LoadedTask, lists: Lists, minutes: number, calls =
 
 /** The plan for any answer. @param calls of getsendresult that it took */
 export function planBody(task: LoadedTask, body: unknown, minutes: number, calls = 1): WritePlan {
-  const answer = readAnswer(body, { requestedAt: minutesLater(minutes), respondedAt: answeredAt(minutes) })
+  const answer = parseAnswer(body, { requestedAt: minutesLater(minutes), respondedAt: answeredAt(minutes) })
   return planPoll(task, answer, calls, answeredAt(minutes), TIMING)
 }
 
