@@ -21,8 +21,8 @@ export type Permit =
 export interface PermitRequest {
   readonly app: string
   readonly deadlineAt: Date
-  /** The guaranteed final poll of a task, and its retries, go before all other work. */
-  readonly last: boolean
+  /** Goes before all other requests: the guaranteed final poll of a task, its retries, and the repetition of a call. */
+  readonly urgent: boolean
   /** It takes the call that is reserved for the task: the first one of its final poll. */
   readonly reserved: boolean
   /** It passes a pause of the app. Only a reserved call may. */
@@ -88,7 +88,7 @@ class PermitQueue {
   #grantedAt = -Infinity
   #stopWaiting: () => void = () => undefined
   /** Where the backlog of refused polls ends, so that they do not all come back at once. */
-  #finalBacklogEnd = 0
+  #urgentBacklogEnd = 0
   #ordinaryBacklogEnd = 0
 
   constructor(app: string, limits: AppLimits, options: PermitsOptions) {
@@ -123,19 +123,19 @@ class PermitQueue {
   /** Ordinary polls may wait for about a second; final polls may fill the worker's share, and push ordinary ones out of it. */
   #refuseExcess(): void {
     const aSecond = Math.max(1, Math.ceil(this.#limits.callsPerSecond))
-    const room = (last: boolean): number => (last ? this.#options.maxWaiting : Math.min(this.#options.maxWaiting, aSecond))
-    for (let end = this.#waiting.at(-1); end !== undefined && this.#waiting.length > room(end.last); end = this.#waiting.at(-1)) {
+    const room = (urgent: boolean): number => (urgent ? this.#options.maxWaiting : Math.min(this.#options.maxWaiting, aSecond))
+    for (let end = this.#waiting.at(-1); end !== undefined && this.#waiting.length > room(end.urgent); end = this.#waiting.at(-1)) {
       this.#waiting.pop()
       end.resolve(this.#addToBacklog(end))
     }
   }
 
   /** Final polls have a backlog of their own: behind thousands of ordinary polls they would miss their deadline. */
-  #addToBacklog({ last }: Waiter): Permit {
+  #addToBacklog({ urgent }: Waiter): Permit {
     const callMs = 1_000 / this.#limits.callsPerSecond
     const queueEnd = this.#options.now().getTime() + this.#waiting.length * callMs
-    const end = Math.max((last ? this.#finalBacklogEnd : this.#ordinaryBacklogEnd) + callMs, queueEnd)
-    if (last) this.#finalBacklogEnd = end
+    const end = Math.max((urgent ? this.#urgentBacklogEnd : this.#ordinaryBacklogEnd) + callMs, queueEnd)
+    if (urgent) this.#urgentBacklogEnd = end
     else this.#ordinaryBacklogEnd = end
     return { kind: 'backlog', until: new Date(end) }
   }
@@ -230,6 +230,6 @@ class PermitQueue {
 }
 
 function goesBefore(a: Waiter, b: Waiter): boolean {
-  if (a.last !== b.last) return a.last
-  return a.last && a.deadlineAt < b.deadlineAt
+  if (a.urgent !== b.urgent) return a.urgent
+  return a.urgent && a.deadlineAt < b.deadlineAt
 }

@@ -85,7 +85,7 @@ async function snoozeIfEarly(attempt: Attempt): Promise<Next | null> {
 async function callAndStore(attempt: Attempt): Promise<Next> {
   const { deps, task, isFinal, signal } = attempt
   const request: PermitRequest = {
-    ...{ app: task.key.app, deadlineAt: task.deadlineAt, last: isFinal, reserved: isFinal && task.finalCalls === 0 },
+    ...{ app: task.key.app, deadlineAt: task.deadlineAt, urgent: isFinal, reserved: isFinal && task.finalCalls === 0 },
     forced: passesPause(attempt, task.scopes.app.pause),
   }
   const permit = await deps.permits.take(request, signal)
@@ -100,7 +100,7 @@ async function callAndStore(attempt: Attempt): Promise<Next> {
     const left = isFinal ? finalCallsLeft(task, deps.timing) : callsLeft(task, deps.timing)
     if (left < 2) return false
     // A repeated call is an ordinary one, but it goes first: the call that it repeats has waited already.
-    const second = await deps.permits.take({ ...request, last: true, reserved: false, forced: false }, repeatSignal)
+    const second = await deps.permits.take({ ...request, urgent: true, reserved: false, forced: false }, repeatSignal)
     if (second.kind === 'granted') months.push(second.month)
     return second.kind === 'granted'
   }

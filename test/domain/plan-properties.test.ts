@@ -7,7 +7,7 @@ import { finalPollTime, jitterOf, type Timing, timingOf } from '../../src/domain
 import { OUTCOMES } from '../../src/domain/problems.ts'
 import {
   after,
-  afterLooks,
+  afterPolls,
   afterwards,
   answer,
   arrivalOf,
@@ -47,7 +47,7 @@ test('any order and repetition of the good answers of a truthful server gives th
   holds(
     fc.property(histories, ({ inOrder, shuffled, userIds }) => {
       const start = aStartedTask(userIds.length > 0 ? { userIds } : {})
-      expect(rowsOf(afterLooks(start, shuffled))).toEqual(rowsOf(afterLooks(start, inOrder)))
+      expect(rowsOf(afterPolls(start, shuffled))).toEqual(rowsOf(afterPolls(start, inOrder)))
     }),
     1_500,
   )
@@ -318,7 +318,7 @@ const RULES: ReadonlyArray<readonly [string, (c: Case) => boolean]> = [
   ['an ended task stays as it ended', ({ task, next }) => !isEnded(task) || (next.status === task.status && next.reason === task.reason)],
   ['an end has a reason, and nothing else has', ({ next }) => isEnded(next) === (next.reason !== null)],
   [
-    'inside its window an answer ends a task only because everybody is accounted for',
+    'inside its window an answer ends a task only because all recipients are accounted for',
     ({ next }) => !isEnded(next) || next.status === 'complete',
   ],
   ['a failed poll ends nothing', ({ said, task, next }) => said.kind === 'observed' || next.status === task.status],
@@ -358,7 +358,7 @@ test('an unchanged poll changes no person: the same lists later leave nothing to
   holds(
     fc.property(fc.array(aStep, { maxLength: 6 }), aSendResult, fc.integer({ min: 1, max: 100 }), (steps, sendResult, wait) => {
       const bodies = [...steps.map(({ body }) => body), { errcode: 0, send_result: { ...sendResult, seen: true } }]
-      const task = afterLooks(
+      const task = afterPolls(
         aStartedTask({}),
         bodies.map((body, i) => parseAnswer(body, exchangeAt(minutesLater(i)))),
       )
@@ -373,8 +373,8 @@ test('the same answer stored twice leaves what it left once', () => {
   holds(
     fc.property(fc.array(aStep, { minLength: 1, maxLength: 6 }), (steps) => {
       const answers = steps.map(({ body }, i) => parseAnswer(body, exchangeAt(minutesLater(i))))
-      const once = afterLooks(aStartedTask({}), answers)
-      expect(rowsOf(afterLooks(once, answers.slice(-1)))).toEqual(rowsOf(once))
+      const once = afterPolls(aStartedTask({}), answers)
+      expect(rowsOf(afterPolls(once, answers.slice(-1)))).toEqual(rowsOf(once))
     }),
     2_000,
   )

@@ -4,7 +4,7 @@ import { countStates, planPoll, planUncalled, type WritePlan } from '../../src/d
 import { finalPollTime, jitterOf, nextPlannedPoll, timingOf } from '../../src/domain/poll-times.ts'
 import {
   after,
-  afterLooks,
+  afterPolls,
   anOpenTask,
   answer,
   aProblem,
@@ -24,7 +24,7 @@ import {
   unread,
 } from './support.ts'
 
-const LAST_LOOK = finalPollTime(hoursLater(24), TIMING, jitterOf(KEY))
+const FINAL_POLL_AT = finalPollTime(hoursLater(24), TIMING, jitterOf(KEY))
 const plannedAfter = (task: Task, requestedAt: Date) => nextPlannedPoll(task, arrivalOf(requestedAt), TIMING)
 
 describe('what a failed poll changes', () => {
@@ -68,13 +68,13 @@ describe('what a failed poll changes', () => {
   })
 
   test('a problem that stays keeps its beginning; another one has its own', () => {
-    const task = afterLooks(aTask({ ann: unread }), [
+    const task = afterPolls(aTask({ ann: unread }), [
       refused(40035),
       refused(40035, '', minutesLater(6)),
       refused(400002, '', minutesLater(70)),
     ])
     expect(task.problem).toMatchObject({ code: 'parameters', since: arrivalOf(minutesLater(4)), detail: { said: '400002' }, polls: 3 })
-    expect(afterLooks(task, [refused(500, '', minutesLater(140))]).problem).toMatchObject({
+    expect(afterPolls(task, [refused(500, '', minutesLater(140))]).problem).toMatchObject({
       code: 'outage',
       since: arrivalOf(minutesLater(140)),
     })
@@ -267,17 +267,17 @@ describe('when a task is polled again after a failed poll', () => {
     const delayAfter = (polls: number) =>
       poll(anOpenTask({}, { problem: polls === 0 ? null : aProblem(40035, '', { polls }) }), refused(400002))
     expect([0, 1, 2].map((polls) => delayMinutesOf(delayAfter(polls)))).toEqual([15, 60, 240])
-    expect(delayAfter(3).next).toEqual({ kind: 'snooze', until: { at: LAST_LOOK, last: true } })
-    expect(delayAfter(99).next).toEqual({ kind: 'snooze', until: { at: LAST_LOOK, last: true } })
+    expect(delayAfter(3).next).toEqual({ kind: 'snooze', until: { at: FINAL_POLL_AT, last: true } })
+    expect(delayAfter(99).next).toEqual({ kind: 'snooze', until: { at: FINAL_POLL_AT, last: true } })
   })
 
   test('nothing delays a task past its final poll', () => {
-    const shortly = after(LAST_LOOK, -2_000)
+    const shortly = after(FINAL_POLL_AT, -2_000)
     for (const [code] of A_REFUSAL_OF_EACH_KIND) {
       for (const task of [aTask({ ann: unread }), anOpenTask({}, { problem: aProblem(code) })]) {
         expect([code, poll(task, refused(code, '限制将在 2026-11-24 12:00:00 结束.', shortly)).next]).toEqual([
           code,
-          { kind: 'snooze', until: { at: LAST_LOOK, last: true } },
+          { kind: 'snooze', until: { at: FINAL_POLL_AT, last: true } },
         ])
       }
     }
@@ -287,7 +287,7 @@ describe('when a task is polled again after a failed poll', () => {
     const used = aTask({ ann: unread }, { calls: TIMING.maxCalls - TIMING.finalCalls - 1 })
     for (const said of [answer({ unread: ['ann'] }), refused(500), refused(40035), refused(90018)]) {
       const plan = poll(used, said)
-      expect(plan.task).toMatchObject({ calls: 27, nextPollAt: LAST_LOOK, delay: { code: 'calls_used_up', detail: { calls: 27 } } })
+      expect(plan.task).toMatchObject({ calls: 27, nextPollAt: FINAL_POLL_AT, delay: { code: 'calls_used_up', detail: { calls: 27 } } })
     }
     expect(poll({ ...used, calls: used.calls - 1 }, answer({ unread: ['ann'] })).task.delay).toBeNull()
   })
@@ -326,7 +326,7 @@ describe('an attempt that made no call', () => {
   test('in the last minutes it is tried again until the deadline, in a number of attempts that can be counted', () => {
     for (const code of ['HTTP_503', 'NETWORK', 'Forbidden.AccessDenied.ApiCountLimitForOrg']) {
       const task: Task = aTask({ ann: unread })
-      let at = LAST_LOOK
+      let at = FINAL_POLL_AT
       let attempts = 0
       while (at < hoursLater(24)) {
         const { update, poll: next } = planUncalled(task, refused(code, '', at), at, TIMING)

@@ -107,7 +107,7 @@ async function aTrackedTask(readAtMinute: number) {
   return { world, first }
 }
 
-test('a task that nobody reads gets all its polls, the last one in the last percent of the day, and expires', async () => {
+test('a task that no recipient reads gets all its polls, the last one in the last percent of the day, and expires', async () => {
   const { world, first } = await aTrackedTask(NEVER)
   await ringOn(world, first)
   expect(await world.store.load(keyOf(1))).toMatchObject({ status: 'expired', reason: { code: 'window_over' } })
@@ -124,7 +124,7 @@ test('a task whose only person reads completes with the poll that sees it', asyn
   expect(seen?.at.getTime()).toBeGreaterThanOrEqual(minutesLater(300).getTime())
 })
 
-test('one look at a time is recorded, however many ring at once', async () => {
+test('one poll at a time is recorded, however many ring at once', async () => {
   const { world, first } = await aTrackedTask(NEVER)
   world.clock.now = first.poll.at
   await world.deps.writes.answer(async () => 'stored', SIGNAL)

@@ -16,12 +16,12 @@ const NEVER = new AbortController().signal
 // As the worker does with its own: every poll that runs listens.
 setMaxListeners(0, NEVER)
 const deadline = (minute: number): Date => new Date(minute * 60_000)
-const ordinary = { app: 'default', deadlineAt: deadline(0), last: false, reserved: false, forced: false }
+const ordinary = { app: 'default', deadlineAt: deadline(0), urgent: false, reserved: false, forced: false }
 /** The first call of a final poll. */
-const last = (minute = 0) => ({ ...ordinary, deadlineAt: deadline(minute), last: true, reserved: true })
+const final = (minute = 0) => ({ ...ordinary, deadlineAt: deadline(minute), urgent: true, reserved: true })
 /** A retry of a final poll: it goes first, and is an ordinary call. */
-const retry = (minute = 0) => ({ ...last(minute), reserved: false })
-const forced = (minute = 0) => ({ ...last(minute), forced: true })
+const retry = (minute = 0) => ({ ...final(minute), reserved: false })
+const forced = (minute = 0) => ({ ...final(minute), forced: true })
 
 function permitsWith(limiter: PermitsOptions['limiter'], options: Partial<PermitsOptions> = {}) {
   const onRefundFailed = (error: unknown): void => expect.fail(`a refund failed: ${String(error)}`)
@@ -69,8 +69,8 @@ test('final polls go first, nearest deadline first, and then the others in the o
   const { order, note } = grants()
   void note('first', permits.take(ordinary, NEVER))
   void note('second', permits.take(ordinary, NEVER))
-  void note('later deadline', permits.take(last(9), NEVER))
-  void note('nearer deadline', permits.take(last(3), NEVER))
+  void note('later deadline', permits.take(final(9), NEVER))
+  void note('nearer deadline', permits.take(final(3), NEVER))
   await vi.advanceTimersByTimeAsync(1_000)
   expect(order.map((each) => each.split('@')[0])).toEqual(['nearer deadline', 'later deadline', 'first', 'second'])
 })
@@ -80,7 +80,7 @@ test('a final poll that comes late takes the next free call of those that wait',
   const { order, note } = grants()
   for (const name of ['a', 'b']) void note(name, permits.take(ordinary, NEVER))
   await vi.advanceTimersByTimeAsync(50)
-  void note('last', permits.take(last(), NEVER))
+  void note('last', permits.take(final(), NEVER))
   await vi.advanceTimersByTimeAsync(1_000)
   expect(order).toEqual(['a@0 granted', 'last@100 granted', 'b@200 granted'])
 })
@@ -108,7 +108,7 @@ test('a final poll is not sent away while ordinary ones fill the line: one of th
   const permits = permitsWith(aLimiter({ kind: 'busy', forMs: 500 }, grantAll), { maxWaiting: 3 })
   const { order, note } = grants()
   for (const name of ['a', 'b', 'c']) void note(name, permits.take(ordinary, NEVER))
-  void note('last', permits.take(last(), NEVER))
+  void note('last', permits.take(final(), NEVER))
   await vi.advanceTimersByTimeAsync(2_000)
   expect(order).toEqual(['c@0 backlog', 'last@500 granted', 'a@600 granted', 'b@700 granted'])
 })
@@ -117,15 +117,15 @@ test('final polls beyond the share of the worker do not queue up behind the ordi
   const permits = permitsWith(aLimiter({ kind: 'busy', forMs: 600_000 }), { maxWaiting: 2 })
   const from = Date.now()
   for (let i = 0; i < 1_000; i++) void permits.take(ordinary, NEVER)
-  for (let i = 0; i < 2; i++) void permits.take(last(1), NEVER)
-  const permit = await permits.take(last(2), NEVER)
+  for (let i = 0; i < 2; i++) void permits.take(final(1), NEVER)
+  const permit = await permits.take(final(2), NEVER)
   expect(permit).toEqual({ kind: 'backlog', until: new Date(from + 200) })
 })
 
 test('of too many final polls the one with the farthest deadline is sent away', async () => {
   const permits = permitsWith(aLimiter({ kind: 'busy', forMs: 600_000 }), { maxWaiting: 1 })
-  const far = permits.take(last(9), NEVER)
-  void permits.take(last(1), NEVER)
+  const far = permits.take(final(9), NEVER)
+  void permits.take(final(1), NEVER)
   expect((await far).kind).toBe('backlog')
 })
 
@@ -134,14 +134,14 @@ const BUDGET = { kind: 'budget', until: new Date(2), used: 100, reserved: 7, mon
 
 test('a pause reaches everybody who waits', async () => {
   const permits = permitsWith(aLimiter(PAUSED))
-  const permitsTaken = [permits.take(ordinary, NEVER), permits.take(last(), NEVER), permits.take(retry(), NEVER)]
+  const permitsTaken = [permits.take(ordinary, NEVER), permits.take(final(), NEVER), permits.take(retry(), NEVER)]
   expect(await Promise.all(permitsTaken)).toEqual([PAUSED, PAUSED, PAUSED])
 })
 
 test('a used-up budget reaches everybody who waits, with what was used and kept', async () => {
   const permits = permitsWith(aLimiter(BUDGET), { limitsOf: () => ({ callsPerSecond: 10, monthlyBudget: 107 }) })
   const refusal = { ...BUDGET, budget: 107 }
-  expect(await Promise.all([permits.take(ordinary, NEVER), permits.take(last(), NEVER)])).toEqual([refusal, refusal])
+  expect(await Promise.all([permits.take(ordinary, NEVER), permits.take(final(), NEVER)])).toEqual([refusal, refusal])
 })
 
 test('the granted call says in which month it counts', async () => {
@@ -157,7 +157,7 @@ test('only the first call of a final poll is asked for as a reserved one: its re
   const { order, note } = grants()
   void note('ordinary', permits.take(ordinary, NEVER))
   void note('retry', permits.take(retry(3), NEVER))
-  void note('final', permits.take(last(9), NEVER))
+  void note('final', permits.take(final(9), NEVER))
   await vi.advanceTimersByTimeAsync(1_000)
   expect(limiter.asked[0]).toEqual({ app: 'default', reserved: 1, ordinary: 2, forced: 0 })
   expect(order.map((each) => each.split('@')[0])).toEqual(['retry', 'final', 'ordinary'])
@@ -169,7 +169,7 @@ test('budget that is granted for reserved calls is handed neither to ordinary on
   const { order, note } = grants()
   void note('ordinary', permits.take(ordinary, NEVER))
   void note('retry', permits.take(retry(), NEVER))
-  void note('final', permits.take(last(5), NEVER))
+  void note('final', permits.take(final(5), NEVER))
   await vi.advanceTimersByTimeAsync(1_000)
   expect(order).toEqual(['final@0 granted', 'retry@10 budget', 'ordinary@10 budget'])
   expect(limiter.asked).toEqual([
@@ -223,7 +223,7 @@ test('calls that nobody takes any more are given back, in the month in which the
 test('calls that are all taken are not given back', async () => {
   const limiter = aLimiter(grantAll)
   const permits = permitsWith(limiter)
-  const taken = Promise.all([ordinary, last(), forced()].map((request) => permits.take(request, NEVER)))
+  const taken = Promise.all([ordinary, final(), forced()].map((request) => permits.take(request, NEVER)))
   await vi.advanceTimersByTimeAsync(1_000)
   await taken
   expect(limiter.refunds).toEqual([])
@@ -260,7 +260,7 @@ test('a final poll that comes while ordinary ones are refused for the budget is 
   const { order, note } = grants()
   void note('ordinary', permits.take(ordinary, NEVER))
   await vi.advanceTimersByTimeAsync(10)
-  void note('last', permits.take(last(), NEVER))
+  void note('last', permits.take(final(), NEVER))
   await vi.advanceTimersByTimeAsync(1_000)
   expect(order).toEqual(['ordinary@50 budget', 'last@100 granted'])
 })
@@ -329,7 +329,7 @@ test('after an abort of everybody the line serves the next one', async () => {
 
 test('a limiter that fails rejects everybody who waits, and the line works again afterwards', async () => {
   const permits = permitsWith(aLimiter(new Error('database away'), grantAll))
-  const outcomes = await Promise.allSettled([permits.take(ordinary, NEVER), permits.take(last(), NEVER)])
+  const outcomes = await Promise.allSettled([permits.take(ordinary, NEVER), permits.take(final(), NEVER)])
   expect(outcomes.map((each) => (each.status === 'rejected' ? String(each.reason) : each.value))).toEqual([
     'Error: database away',
     'Error: database away',

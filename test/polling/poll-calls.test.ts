@@ -121,8 +121,8 @@ describe('permits', () => {
         },
       }
       await poll({ ...scene.deps, api }, task.key, SIGNAL)
-      const request = { app: 'default', deadlineAt: task.deadlineAt, last: false, reserved: false, forced: false }
-      expect(scene.requests).toEqual(allowed ? [request, { ...request, last: true }] : [request])
+      const request = { app: 'default', deadlineAt: task.deadlineAt, urgent: false, reserved: false, forced: false }
+      expect(scene.requests).toEqual(allowed ? [request, { ...request, urgent: true }] : [request])
     }
   })
 
@@ -144,7 +144,7 @@ describe('permits', () => {
       const scene = aScene(aTask({ nextPollAt: lastAt, finalCalls, calls: finalCalls }), { now: lastAt })
       await poll(scene.deps, task.key, SIGNAL)
       const isFirst = finalCalls === 0
-      expect(scene.requests).toEqual([{ app: 'default', deadlineAt: task.deadlineAt, last: true, reserved: isFirst, forced: isFirst }])
+      expect(scene.requests).toEqual([{ app: 'default', deadlineAt: task.deadlineAt, urgent: true, reserved: isFirst, forced: isFirst }])
     }
   })
 

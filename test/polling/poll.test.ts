@@ -134,7 +134,7 @@ test('the agent id of the task is asked with', async () => {
   expect(queries).toMatchObject([{ app: 'default', taskId: task.key.taskId, agentId: '836390886' }])
 })
 
-test('of two looks at once one is recorded, and the other takes over what that one decided', async () => {
+test('of two polls at once one is recorded, and the other takes over what that one decided', async () => {
   const scene = aScene(task, { now: due })
   await scene.writes.answer(async () => 'stored', SIGNAL)
   const results = await Promise.all([poll(scene.deps, task.key, SIGNAL), poll(scene.deps, task.key, SIGNAL)])

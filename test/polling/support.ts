@@ -126,7 +126,7 @@ export function someRows(...tasks: readonly StoredTask[]): Rows {
   }
 }
 
-/** What was journaled, one text a line. */
+/** What was logged, one text a line. */
 export interface Notes extends EventLog {
   readonly lines: readonly string[]
 }

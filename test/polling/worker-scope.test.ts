@@ -112,7 +112,7 @@ test('the same problem is said once, another one again; it counts from the first
   expect(worker.problems()).toEqual({ default: { ...aProblem('40096'), since: SENT.toISOString() } })
 })
 
-test('other workers are told of the problem with the next sign of life, and of the end', async () => {
+test('other workers are told of the problem with the next heartbeat, and of the end', async () => {
   const { worker, registry } = aWorker()
   await worker.heartbeat()
   await worker.recordFailure('other', REFUSED)

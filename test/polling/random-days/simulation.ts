@@ -144,19 +144,19 @@ function createWorld(day: Day) {
   }, errors)
 
   /** As the scheduler of a worker: within a second. */
-  function adoptSoon(): void {
+  function scheduleSoon(): void {
     setTimeout(() => {
       schedule({ store, timers, timing: TIMING, now, events }).catch((error: unknown) => errors.push(error))
     }, random() * 1_000)
   }
   function resume(lifted: Lifted): void {
-    if (store.resume(lifted) > 0) adoptSoon()
+    if (store.resume(lifted) > 0) scheduleSoon()
   }
 
   for (const deps of workers) void deps.worker.heartbeat()
   const enqueuedAt = (spec: TaskSpec): Date => atMinute(day, spec.sentMinute + spec.enqueuedAfter)
   for (const spec of day.tasks)
-    at(enqueuedAt(spec), () => void enqueue(day, store, spec).then(() => (ledger.enqueued(spec.key.app), adoptSoon())))
+    at(enqueuedAt(spec), () => void enqueue(day, store, spec).then(() => (ledger.enqueued(spec.key.app), scheduleSoon())))
   for (const { key, cancelledMinute } of day.tasks) {
     if (cancelledMinute !== null)
       at(atMinute(day, cancelledMinute), () => void store.cancel(key).then((did) => did && endedAt.set(nameOf(key), now())))
