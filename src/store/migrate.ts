@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Client } from 'pg'
 import { TrackerError } from '../domain/errors.ts'
-import { roleIn } from '../lib/not-permitted.ts'
+import { roleIn } from '../lib/postgres-errors.ts'
 import { explained } from './database-errors.ts'
 import { type AppliedMigration, knownMigrations, type Migration, missingMigrations } from './migrations.ts'
 
