@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { recountCampaigns } from '../../src/store/recount-campaigns.ts'
+import { recountCampaigns } from '../../src/store/maintenance.ts'
 import { openSession, openTestStore, type TestStore } from './support/database.ts'
 import { aTask, lookAt } from './support/polls.ts'
 
