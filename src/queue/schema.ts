@@ -1,6 +1,6 @@
 import { assertSchemaCompatibility, runMigrations } from 'bullmq'
 import pg from 'pg'
-import { roleIn } from '../lib/not-permitted.ts'
+import { roleIn } from '../lib/postgres-errors.ts'
 import { POSTGRES_SCHEMA } from './connection.ts'
 import { deniedByPostgres, schemaError } from './errors.ts'
 

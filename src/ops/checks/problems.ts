@@ -3,8 +3,8 @@ import { answerText, delayText, endReasonText, problemOfDelay, problemRemedy, pr
 import { PROBLEM_RULES } from '../../domain/problems.ts'
 import type { Finding } from '../../lib/finding.ts'
 import type { AppUsage, Pause, TaskRates, TaskRef } from '../../report/rates.ts'
+import { readTaskProblems } from '../../store/gauges.ts'
 import { createRateReader } from '../../store/rate-reader.ts'
-import { readTaskProblems } from '../../store/task-problems.ts'
 import { withQueueTimeout } from './check.ts'
 import type { DatabaseNeeds } from './database.ts'
 
