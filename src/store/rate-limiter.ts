@@ -1,5 +1,5 @@
 import { PROBLEM_CODES } from '../domain/problems.ts'
-import type { AppLimits, RateLimiter, Reservation, ScopeReports, WantedCalls } from '../polling/ports.ts'
+import type { AppLimits, RateLimiter, Reservation, ScopeEvidence, WantedCalls } from '../polling/ports.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
 import { Prisma } from './generated/client.ts'
@@ -38,7 +38,7 @@ export function createRateLimiter({ prisma }: Pick<Database, 'prisma'>, options:
     async refund(app, month, calls) {
       await retrying(() => prisma.$executeRaw`SELECT delivery_refund_calls(${app}::text, ${month}::text, ${calls}::integer)`)
     },
-    failed(key, agentId, { kind, problem, requestedAt, agreement, probeDelaysMs, until }) {
+    recordFailure(key, agentId, { kind, problem, requestedAt, agreement, probeDelaysMs, until }) {
       const report = Prisma.sql`${key.taskId}::text, ${problem.code}::text, ${JSON.stringify(problem.detail)}::jsonb,
   ${requestedAt.toISOString()}::timestamptz, ${agreement.polls}::integer, ${agreement.tasks}::integer, ${probeDelaysMs}::double precision[],
   ${until?.toISOString() ?? null}::timestamptz`

@@ -1,5 +1,5 @@
 import { PROBLEM_CODES, PROBLEM_RULES } from '../domain/problems.ts'
-import type { WorkerBook } from '../polling/ports.ts'
+import type { WorkerRegistry } from '../polling/ports.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
 import type { Database } from './prisma.ts'
@@ -21,7 +21,7 @@ function waitingForWorker(app: string): Resumed {
 const SERVED = { isServed: column.flag('is_served') }
 
 /** The rows of `delivery_worker`. Raw where the database's clock says who is alive. */
-export function createWorkerBook({ prisma }: Pick<Database, 'prisma'>): WorkerBook {
+export function createWorkerRegistry({ prisma }: Pick<Database, 'prisma'>): WorkerRegistry {
   return {
     async heartbeat({ workerId, startedAt, apps, problems }, forMs) {
       await retrying(
@@ -50,13 +50,13 @@ SELECT EXISTS (
     async resumeWaiting(app) {
       await resumeTasks(prisma, waitingForWorker(app))
     },
-    async repaired(apps) {
+    async probeRepaired(apps) {
       for (const app of apps) {
         await resumeTasks(prisma, waitingForWorker(app.name))
         await probeRepaired(prisma, app, REPAIRABLE)
       }
     },
-    async gone(workerId) {
+    async remove(workerId) {
       await prisma.worker.deleteMany({ where: { workerId } })
     },
   }
