@@ -57,7 +57,7 @@ BEGIN
             (5, 'delivery_track', 'v_turn integer := 1;', 'v_turn integer := 1; v_turns integer;'),
             (6, 'delivery_track', $$FROM fresh)
         INTO v_all, v_new;$$, $$FROM fresh),
-            (SELECT max(given.turn) FROM delivery_requests(p_requests, v_now) AS given)
+            coalesce(v_turns, (SELECT max(given.turn) FROM delivery_requests(p_requests, v_now) AS given))
         INTO v_all, v_new, v_turns;$$),
             (7, 'delivery_track', 'v_turn := v_turn + 1;', $$EXIT WHEN v_turn = v_turns;
         v_turn := v_turn + 1;$$)
