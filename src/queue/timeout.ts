@@ -1,4 +1,4 @@
-import { within } from '../lib/timeout.ts'
+import { withTimeout } from '../lib/timeout.ts'
 import { isOnlyGone, queueError } from './errors.ts'
 
 /**
@@ -9,7 +9,7 @@ import { isOnlyGone, queueError } from './errors.ts'
  */
 export async function withQueueTimeout<T>(ms: number, work: Promise<T>, lastError: () => unknown = () => undefined): Promise<T> {
   try {
-    return await within(ms, work, () => queueError(lastError() ?? new Error(`no answer within ${Math.round(ms)} ms`)))
+    return await withTimeout(ms, work, () => queueError(lastError() ?? new Error(`no answer within ${Math.round(ms)} ms`)))
   } catch (error) {
     throw queueError(isOnlyGone(error) ? (lastError() ?? error) : error)
   }
