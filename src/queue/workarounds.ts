@@ -51,7 +51,7 @@ interface FirstConnection {
 }
 
 /** @throws {TypeError} where a release of BullMQ has no such private field: an error at the start, not a worker in a loop */
-function firstConnectionOf(backend: object): FirstConnection {
+export function firstConnectionOf(backend: object): FirstConnection {
   const connection: unknown = Reflect.get(backend, 'connection')
   if (!isFirstConnection(connection)) throw new TypeError('this release of BullMQ connects in another way')
   return connection
