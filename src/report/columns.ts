@@ -1,6 +1,6 @@
 import type { StateKind } from '../domain/delivery.ts'
 import { forbiddenReasonOf } from '../domain/problems.ts'
-import { type Cell, csvHead, csvRows } from './csv.ts'
+import { type Cell, csvHead, csvRows, toCsv } from './csv.ts'
 import type { CampaignRates, CampaignRecipient, RecipientStatus, TaskRates } from './rates.ts'
 
 /** The columns of every exported file, in their order. A column has the name of its field in SQL, see {@link sqlNameOf}. */
@@ -28,10 +28,8 @@ const PERSON_COLUMNS = {
   forbiddenReason: ({ state, forbiddenCode }) => (state === 'forbidden' ? forbiddenReasonOf(forbiddenCode) : null),
 } as const satisfies Record<keyof CampaignRecipient | 'forbiddenReason', (person: PersonRow) => Cell>
 
-export const PERSON_FIELDS = Object.keys(PERSON_COLUMNS)
-
 export function peopleCsvHead(): string {
-  return csvHead(PERSON_FIELDS.map(sqlNameOf))
+  return csvHead(Object.keys(PERSON_COLUMNS).map(sqlNameOf))
 }
 
 export function peopleCsvRows(people: readonly PersonRow[]): string {
@@ -84,7 +82,10 @@ export function rowsCsv<Field extends string>(
   fields: readonly Field[],
   rows: ReadonlyArray<Readonly<Record<Field, Cell | object>>>,
 ): string {
-  return `${csvHead(fields.map(sqlNameOf))}${csvRows(rows.map((row) => fields.map((field) => cellIn(row[field]))))}`
+  return toCsv(
+    fields.map(sqlNameOf),
+    rows.map((row) => fields.map((field) => cellIn(row[field]))),
+  )
 }
 
 function cellIn(value: Cell | object): Cell {

@@ -9,6 +9,11 @@ const BOM = '\uFEFF'
  */
 const FORMULA = /^[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]/
 
+/** A whole file. */
+export function toCsv(headers: readonly string[], rows: ReadonlyArray<readonly Cell[]>): string {
+  return `${csvHead(headers)}${csvRows(rows)}`
+}
+
 /** The begin of a file; rows may follow in several parts. */
 export function csvHead(headers: readonly string[]): string {
   return `${BOM}${csvRows([headers])}`
