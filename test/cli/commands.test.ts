@@ -127,7 +127,7 @@ test('a task is tracked once, with users from a file and from options, and then 
   expect(await withDatabase('unread', TASK)).toMatchObject({
     code: 0,
     stdout:
-      'Nobody so far: DingTalk has listed nobody who got it.\n0 unread of 0 delivered, before the first answer. 3 more not listed by DingTalk (--pending).\n',
+      'No unread recipient so far: DingTalk has listed no person as delivered.\n0 unread of 0 delivered, before the first successful poll. 3 more not listed by DingTalk (--pending).\n',
   })
   expect(await withDatabase('unread', '--campaign', 'payrol')).toMatchObject({
     code: 1,

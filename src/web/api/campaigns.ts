@@ -50,15 +50,15 @@ export function addCampaignRoutes(scope: FastifyInstance, { rates, reads }: Camp
     method: 'GET',
     path: '/v1/campaigns/:name/curve',
     id: 'getCampaignCurve',
-    summary: 'How many people had read by when, and the band of what is possible',
+    summary: 'How many people had read by when, and its bounds',
     query: { app },
     answer: CURVE,
     failures: [404, 409],
     handle: ({ param, query, reply }) =>
       answerShared(reads, reply, async (shared) => {
         const asked = await withApp(shared, { campaign: param('name'), ...query })
-        const [curve, { band }] = await Promise.all([shared.campaignCurve(asked), shared.readTimes(asked)])
-        return { curve, band }
+        const [curve, { bounds }] = await Promise.all([shared.campaignCurve(asked), shared.readTimes(asked)])
+        return { curve, bounds }
       }),
   })
   addEndpoint(scope, {
@@ -84,8 +84,9 @@ export function addCampaignRoutes(scope: FastifyInstance, { rates, reads }: Camp
     answer: listOf('forbidden', 'ForbiddenCount'),
     failures: [404, 409],
     handle: ({ param, query, reply }) =>
-      answerShared(reads, reply, async (shared) => ({
-        forbidden: await shared.forbidden(await withApp(shared, { campaign: param('name'), ...query })),
-      })),
+      answerShared(reads, reply, async (shared) => {
+        const { forbidden } = await shared.stateDetails(await withApp(shared, { campaign: param('name'), ...query }))
+        return { forbidden }
+      }),
   })
 }

@@ -2,8 +2,7 @@ import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import { InvalidInputError } from '../../domain/errors.ts'
 import { allPages } from '../../report/all-pages.ts'
-import { type Cell, csvHead, csvRows, toCsv } from '../../report/csv.ts'
-import { CAMPAIGN_RECIPIENT_FIELDS, RECIPIENT_FIELDS, sqlNameOf } from '../../report/fields.ts'
+import { peopleCsv, peopleCsvHead, peopleCsvRows } from '../../report/columns.ts'
 import type { CampaignRef, PageFilter, RateReader, RecipientFilter, TaskRef } from '../../report/rates.ts'
 import { attachment } from '../attachment.ts'
 
@@ -12,10 +11,7 @@ import { attachment } from '../attachment.ts'
 export async function sendTaskCsv(reply: FastifyReply, rates: RateReader, ref: TaskRef, filter: RecipientFilter): Promise<string> {
   const people = await rates.recipients(ref, filter)
   asFile(reply, `task-${ref.taskId}`, filter)
-  return toCsv(
-    RECIPIENT_FIELDS.map(sqlNameOf),
-    people.map((person) => RECIPIENT_FIELDS.map((field): Cell => person[field])),
-  )
+  return peopleCsv(people)
 }
 
 /** @param page must be empty: a file that is one page of the list would be taken for the list */
@@ -37,9 +33,9 @@ export async function sendCampaignCsv(
 }
 
 async function* csvParts(rates: RateReader, ref: CampaignRef, filter: RecipientFilter): AsyncGenerator<string, undefined> {
-  let head = csvHead(CAMPAIGN_RECIPIENT_FIELDS.map(sqlNameOf))
+  let head = peopleCsvHead()
   for await (const people of allPages((page) => rates.campaignRecipients(ref, { ...filter, ...page }))) {
-    yield head + csvRows(people.map((person) => CAMPAIGN_RECIPIENT_FIELDS.map((field): Cell => person[field])))
+    yield head + peopleCsvRows(people)
     head = ''
   }
 }

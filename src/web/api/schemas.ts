@@ -6,7 +6,7 @@ import type { ResumedApp } from '../../polling/ports.ts'
 import type { ResumedTaskRates } from '../../polling/task-commands.ts'
 import {
   type AppUsage,
-  type BandStep,
+  type BoundsStep,
   type CampaignRates,
   type CampaignRecipient,
   type CurvePoint,
@@ -85,7 +85,7 @@ const task: Readonly<Record<keyof TaskRates, Schema>> = {
   reasonDetail: detail('Details of `reasonCode`.'),
   problemCode: orNull(openList(PROBLEM_CODES, 'Why it cannot be polled now. Null: its last poll succeeded, or none was made.')),
   problemDetail: problemDetail(),
-  problemSince: orNull(time('When the request of the first failed poll with this problem was sent.')),
+  problemSince: orNull(time('When the answer of the first failed poll with this problem arrived.')),
   sentAt: time('Where `sentAtGiven` is false, when it was enqueued: the message was sent before.'),
   sentAtGiven: yes('The sender gave the send time. False: no bracket relies on `sentAt`.'),
   deadlineAt: time('DingTalk forgets then.'),
@@ -196,7 +196,10 @@ export const SCHEMAS = {
   Recipient: object<RecipientStatus>(recipient),
   CampaignRecipient: object<CampaignRecipient>({ ...recipient, tasks: count('In how many tasks of the campaign the person is.') }),
   CurvePoint: object<CurvePoint>({ at: time(), delivered: count(), read: count(), readRate: orNull(share) }),
-  BandStep: object<BandStep>({ at: time(), atLeast: count('Known to have read by then.'), atMost: count() }, 'Holds until the next step.'),
+  BoundsStep: object<BoundsStep>(
+    { at: time(), atLeast: count('Known to have read by then.'), atMost: count() },
+    'Holds until the next step.',
+  ),
   ForbiddenCount: object<ForbiddenCount>({ code: orNull(text()), reason: text(), people: count() }),
   KnownState: object<KnownState>({ userId: text(), state: stateSchema, since: time() }),
   Poll: object<Poll>({
@@ -303,6 +306,6 @@ export function listOf(name: string, items: keyof typeof SCHEMAS): Schema {
   return object<Record<string, unknown>>({ [name]: list(ref(items)) })
 }
 
-export const CURVE = object<{ curve: unknown; band: unknown }>({ curve: list(ref('CurvePoint')), band: list(ref('BandStep')) })
+export const CURVE = object<{ curve: unknown; bounds: unknown }>({ curve: list(ref('CurvePoint')), bounds: list(ref('BoundsStep')) })
 
 export const STATE_AT = object<{ at: unknown; recipients: unknown }>({ at: time(), recipients: list(ref('KnownState')) })

@@ -121,14 +121,14 @@ function addTaskReads(scope: FastifyInstance, rates: RateReader): void {
     method: 'GET',
     path: '/v1/tasks/:taskId/curve',
     id: 'getTaskCurve',
-    summary: 'How many had read by when: a point for each successful poll, and the band of what is possible between them',
+    summary: 'How many had read by when: a point for each successful poll, and the bounds between them',
     query: { app },
     answer: CURVE,
     failures: [404, 409],
     async handle({ param, query }) {
       const task = { taskId: param('taskId'), ...query }
-      const [curve, band] = await Promise.all([rates.curve(task), rates.band(task)])
-      return { curve, band }
+      const [curve, { bounds }] = await Promise.all([rates.curve(task), rates.readTimes(task)])
+      return { curve, bounds }
     },
   })
   addEndpoint(scope, {
@@ -149,7 +149,10 @@ function addTaskReads(scope: FastifyInstance, rates: RateReader): void {
     query: { app },
     answer: listOf('forbidden', 'ForbiddenCount'),
     failures: [404, 409],
-    handle: async ({ param, query }) => ({ forbidden: await rates.forbidden({ taskId: param('taskId'), ...query }) }),
+    handle: async ({ param, query }) => {
+      const { forbidden } = await rates.stateDetails({ taskId: param('taskId'), ...query })
+      return { forbidden }
+    },
   })
 }
 
