@@ -1,10 +1,13 @@
 import type { Socket } from 'node:net'
 import rateLimit from '@fastify/rate-limit'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { MAX_CAMPAIGN } from '../domain/field-rules.ts'
 import { addCampaignRoutes } from './api/campaigns.ts'
-import { addDocument } from './api/document.ts'
+import { addDocument } from './api/openapi.ts'
 import { addOverallRoutes } from './api/overall.ts'
+import { assertDecodable } from './api/parameters.ts'
+import type { Api, ApiDeps } from './api/route.ts'
 import { addTaskRoutes } from './api/tasks.ts'
 import { acceptJson, BODY_LIMIT_BYTES, drain } from './body.ts'
 import { registerDashboard } from './dashboard/dashboard.ts'
@@ -70,21 +73,20 @@ async function addApi(app: FastifyInstance, options: HttpServerOptions, reads: S
     addProbe(open, '/readyz', probes)
     refuseOthers()
   })
-  await app.register(async (api) => {
-    // Values are checked where they become types; the schemas of routes are for the document. In the scope that has the schemas:
-    // Fastify gives such a scope its own compilers again.
-    api.setValidatorCompiler(() => () => true)
-    api.setSerializerCompiler(() => JSON.stringify)
+  await app.register(async (scope) => {
+    const api = scope.withTypeProvider<ZodTypeProvider>()
     await addDocument(api, version, apiToken !== null)
-    await api.register(async (guarded) => {
+    await api.register(async (guarded: Api) => {
       addTokenGuard(guarded, apiToken)
+      guarded.addHook('preValidation', async ({ url }) => assertDecodable(url))
       await guarded.register(rateLimit, { global: false, errorResponseBuilder: (_request, { ttl }) => tooMany(ttl) })
       acceptJson(guarded)
       const refuseOthers = addOtherMethods(guarded)
       addProbe(guarded, '/metrics', probes)
-      addTaskRoutes(guarded, { rates, tracking, now, enqueuesPerSecond })
-      addCampaignRoutes(guarded, { rates, reads })
-      addOverallRoutes(guarded, { rates, reads, tracking, budgets })
+      const deps: ApiDeps = { rates, reads, tracking, now, budgets, enqueuesPerSecond }
+      addTaskRoutes(guarded, deps)
+      addCampaignRoutes(guarded, deps)
+      addOverallRoutes(guarded, deps)
       refuseOthers()
     })
   })

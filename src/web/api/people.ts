@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
+import { z } from 'zod'
 import { InvalidInputError } from '../../domain/errors.ts'
 import { allPages } from '../../report/all-pages.ts'
 import { type Cell, csvHead, csvRows, toCsv } from '../../report/csv.ts'
@@ -8,6 +9,7 @@ import type { CampaignRef, PageFilter, RateReader, RecipientFilter, TaskRef } fr
 import { attachment } from '../attachment.ts'
 
 /** The list of people as a file: everybody, not a page. */
+export const CSV = z.custom<string | Readable>().meta({ type: 'string' })
 
 export async function sendTaskCsv(reply: FastifyReply, rates: RateReader, ref: TaskRef, filter: RecipientFilter): Promise<string> {
   const people = await rates.recipients(ref, filter)
