@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { app, campaign, campaignName, cursor, format, limit, query, search, since, state, until } from './parameters.ts'
+import { app, campaign, campaignName, cursor, format, limit, search, since, state, strictQuery, until } from './parameters.ts'
 import { CSV, sendCampaignCsv } from './people.ts'
 import { type Api, type ApiDeps, answerShared, failures, ok, okOrCsv, withApp } from './route.ts'
 import { Campaign, Curve, Forbidden, InCampaign, list, page, TimesToRead } from './schemas.ts'
 
-const ONE_CAMPAIGN = { params: z.object({ name: campaignName }), querystring: query({ app }) }
+const ONE_CAMPAIGN = { params: z.object({ name: campaignName }), querystring: strictQuery({ app }) }
 
 export function addCampaignRoutes(api: Api, { rates, reads }: ApiDeps): void {
   api.get(
@@ -13,7 +13,7 @@ export function addCampaignRoutes(api: Api, { rates, reads }: ApiDeps): void {
       schema: {
         operationId: 'listCampaigns',
         summary: 'Campaigns with their figures, latest sent first. People in several tasks count once',
-        querystring: query({ app, campaign, search, since, until, limit, cursor }),
+        querystring: strictQuery({ app, campaign, search, since, until, limit, cursor }),
         response: { 200: ok(page({ campaigns: list(Campaign) })), ...failures() },
       },
     },
@@ -41,14 +41,14 @@ export function addCampaignRoutes(api: Api, { rates, reads }: ApiDeps): void {
         ...ONE_CAMPAIGN,
         operationId: 'listCampaignRecipients',
         summary: 'Everybody in a campaign by user id, each once, with the best state',
-        querystring: query({ app, state, search, limit, cursor, format }),
+        querystring: strictQuery({ app, state, search, limit, cursor, format }),
         response: { 200: okOrCsv(page({ recipients: list(InCampaign) }), CSV), ...failures(404, 409) },
       },
     },
-    async ({ params, query: { app, format, limit, cursor, ...filter } }, reply) => {
-      const ref = { campaign: params.name, app }
-      if (format === 'csv') return sendCampaignCsv(reply, rates, ref, filter, { limit, cursor })
-      const { items, nextCursor } = await rates.campaignRecipients(ref, { ...filter, limit, cursor })
+    async ({ params, query: { app: named, format: wanted, ...filter } }, reply) => {
+      const ref = { campaign: params.name, app: named }
+      if (wanted === 'csv') return sendCampaignCsv(reply, rates, ref, filter)
+      const { items, nextCursor } = await rates.campaignRecipients(ref, filter)
       return { recipients: items, nextCursor }
     },
   )

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { resumeApp } from '../../polling/resume-use.ts'
-import { app, appName, query, since, until } from './parameters.ts'
+import { app, appName, since, strictQuery, until } from './parameters.ts'
 import { type Api, type ApiDeps, answerShared, failures, ok, rejectBody } from './route.ts'
 import { App, AtRisk, list, Resumed, TimesToRead } from './schemas.ts'
 
@@ -12,7 +12,7 @@ export function addOverallRoutes(api: Api, { rates, reads, tracking, budgets }: 
       schema: {
         operationId: 'getTimeToRead',
         summary: 'When people read, over everything that an app (or all apps) sent in a time',
-        querystring: query({ app, since, until }),
+        querystring: strictQuery({ app, since, until }),
         response: { 200: ok(TimesToRead), ...failures() },
       },
     },
@@ -24,7 +24,7 @@ export function addOverallRoutes(api: Api, { rates, reads, tracking, budgets }: 
       schema: {
         operationId: 'listApps',
         summary: 'Apps: calls used, budget, pauses and what to fix',
-        querystring: query({}),
+        querystring: strictQuery({}),
         response: { 200: ok(z.object({ apps: list(App) })), ...failures() },
       },
     },
@@ -39,7 +39,7 @@ export function addOverallRoutes(api: Api, { rates, reads, tracking, budgets }: 
         summary:
           'Lifts all pauses of an app, a used-up quota included, and polls its delayed tasks at once. The rate limit and the monthly call budget are not lifted',
         params: z.object({ app: appName }),
-        querystring: query({}),
+        querystring: strictQuery({}),
         response: { 200: ok(Resumed), ...failures(404, 415) },
       },
     },
@@ -51,7 +51,7 @@ export function addOverallRoutes(api: Api, { rates, reads, tracking, budgets }: 
       schema: {
         operationId: 'listAttention',
         summary: 'Tasks that do not go as planned, nearest deadline first',
-        querystring: query({}),
+        querystring: strictQuery({}),
         response: { 200: ok(z.object({ tasks: list(AtRisk) })), ...failures() },
       },
     },

@@ -36,7 +36,7 @@ function parameter<Value>(name: string, parse: (text: string, name: string) => V
 }
 
 /** Refuses an unknown parameter: a filter with a misspelt name would otherwise filter nothing. */
-export function query<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
+export function strictQuery<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
   const names = Object.keys(shape)
   const accepted = names.length === 0 ? 'None is accepted here.' : `Accepted: ${names.join(', ')}.`
   return z.strictObject(shape, {
@@ -47,8 +47,9 @@ export function query<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Sh
 /** Fastify's `schemaErrorFormatter`: the first issue, as the error that all ways to enqueue throw. */
 export function parameterError(issues: readonly FastifySchemaValidationError[]): InvalidInputError {
   const [issue] = issues
-  const [unknown] = [issue?.params['keys'] ?? []].flat()
-  return new InvalidInputError(String(unknown ?? issue?.instancePath.slice(1)), issue?.message ?? 'A parameter is not accepted.')
+  const unknown: unknown = [issue?.params['keys']].flat()[0]
+  const field = typeof unknown === 'string' ? unknown : (issue?.instancePath.slice(1) ?? '')
+  return new InvalidInputError(field, issue?.message ?? 'A parameter is not accepted.')
 }
 
 /**

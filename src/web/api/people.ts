@@ -20,16 +20,15 @@ export async function sendTaskCsv(reply: FastifyReply, rates: RateReader, ref: T
   )
 }
 
-/** @param page must be empty: a file that is one page of the list would be taken for the list */
+/** Refuses a page: a file with one page of the list would be taken for the list. */
 export async function sendCampaignCsv(
   reply: FastifyReply,
   rates: RateReader,
   ref: CampaignRef,
-  filter: RecipientFilter,
-  page: PageFilter,
+  { limit, cursor, ...filter }: RecipientFilter & PageFilter,
 ): Promise<Readable> {
-  for (const name of ['limit', 'cursor'] as const) {
-    if (page[name] !== undefined) throw new InvalidInputError(name, `${name} is for JSON: a CSV file has everybody. Leave it out.`)
+  for (const [name, value] of Object.entries({ limit, cursor })) {
+    if (value !== undefined) throw new InvalidInputError(name, `${name} is for JSON: a CSV file has everybody. Leave it out.`)
   }
   const parts = csvParts(rates, ref, filter)
   // Before anything is sent, so that what is wrong still has a status of its own.

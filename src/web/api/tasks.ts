@@ -3,12 +3,12 @@ import { TrackerError } from '../../domain/errors.ts'
 import { parseTrackRequest } from '../../intake/track-request.ts'
 import { TRACK_SCHEMA } from '../../intake/track-schema.ts'
 import { resumeTask } from '../../polling/resume-use.ts'
-import { app, at, campaign, cursor, format, limit, query, search, since, state, status, taskId, until, userId } from './parameters.ts'
+import { app, at, campaign, cursor, format, limit, search, since, state, status, strictQuery, taskId, until, userId } from './parameters.ts'
 import { CSV, sendTaskCsv } from './people.ts'
 import { type Api, type ApiDeps, failures, ok, okOrCsv, rejectBody } from './route.ts'
 import { Curve, Forbidden, History, list, page, Recipient, ResumedTask, State, Task, TaskPoll, TimesToRead, Tracked } from './schemas.ts'
 
-const ONE_TASK = { params: z.object({ taskId }), querystring: query({ app }) }
+const ONE_TASK = { params: z.object({ taskId }), querystring: strictQuery({ app }) }
 
 export function addTaskRoutes(api: Api, deps: ApiDeps): void {
   addTracking(api, deps)
@@ -29,7 +29,7 @@ function addTracking(api: Api, { rates, tracking, now, enqueuesPerSecond }: ApiD
         operationId: 'trackTask',
         summary:
           'Starts tracking a sent work notification. Retrying is safe; values that differ in a second request are taken until a poll has succeeded',
-        querystring: query({}),
+        querystring: strictQuery({}),
         // `parseTrackRequest` checks it, as for all ways to enqueue.
         body: z.unknown().meta({ ...TRACK_SCHEMA, examples: [...TRACK_SCHEMA.examples] }),
         response: { 202: ok(Tracked), ...failures(413, 415, 429) },
@@ -37,9 +37,9 @@ function addTracking(api: Api, { rates, tracking, now, enqueuesPerSecond }: ApiD
     },
     async ({ body }, reply) => {
       const request = parseTrackRequest(body, now())
-      const { status, isNew, conflict, updated } = await tracking.track(request)
+      const { isNew, status: stored, conflict, updated } = await tracking.track(request)
       void reply.status(202).header('location', `/v1/tasks/${request.taskId}?app=${encodeURIComponent(request.app)}`)
-      return { app: request.app, taskId: request.taskId, status, duplicate: !isNew, conflict, updated }
+      return { app: request.app, taskId: request.taskId, status: stored, duplicate: !isNew, conflict, updated }
     },
   )
   api.post(
@@ -86,7 +86,7 @@ function addTaskReads(api: Api, { rates }: ApiDeps): void {
       schema: {
         operationId: 'listTasks',
         summary: 'Tasks with their figures, latest sent first',
-        querystring: query({ app, campaign, taskId: taskId.optional(), status, since, until, limit, cursor }),
+        querystring: strictQuery({ app, campaign, taskId: taskId.optional(), status, since, until, limit, cursor }),
         response: { 200: ok(page({ tasks: list(Task) })), ...failures() },
       },
     },
@@ -114,13 +114,13 @@ function addTaskReads(api: Api, { rates }: ApiDeps): void {
         ...ONE_TASK,
         operationId: 'listTaskRecipients',
         summary: 'Everybody in a task, by user id',
-        querystring: query({ app, state, search, format }),
+        querystring: strictQuery({ app, state, search, format }),
         response: { 200: okOrCsv(z.object({ recipients: list(Recipient) }), CSV), ...failures(404, 409) },
       },
     },
-    async ({ params, query: { app, format, ...filter } }, reply) => {
-      const task = { ...params, app }
-      return format === 'csv' ? sendTaskCsv(reply, rates, task, filter) : { recipients: await rates.recipients(task, filter) }
+    async ({ params, query: { app: named, format: wanted, ...filter } }, reply) => {
+      const task = { ...params, app: named }
+      return wanted === 'csv' ? sendTaskCsv(reply, rates, task, filter) : { recipients: await rates.recipients(task, filter) }
     },
   )
   api.get(
@@ -202,7 +202,7 @@ function addTaskHistory(api: Api, { rates }: ApiDeps): void {
         response: { 200: ok(History), ...failures(404, 409) },
       },
     },
-    ({ params: { taskId, userId }, query }) => rates.explain({ taskId, ...query }, userId),
+    ({ params, query }) => rates.explain({ taskId: params.taskId, ...query }, params.userId),
   )
   api.get(
     '/v1/tasks/:taskId/state-at',
@@ -211,10 +211,10 @@ function addTaskHistory(api: Api, { rates }: ApiDeps): void {
         ...ONE_TASK,
         operationId: 'getStateAt',
         summary: 'What was known about each person at a moment',
-        querystring: query({ app, at }),
+        querystring: strictQuery({ app, at }),
         response: { 200: ok(z.object({ at: z.date(), recipients: list(State) })), ...failures(404, 409) },
       },
     },
-    async ({ params, query: { app, at } }) => ({ at, recipients: await rates.stateAt({ ...params, app }, at) }),
+    async ({ params, query: { at: moment, ...ref } }) => ({ at: moment, recipients: await rates.stateAt({ ...params, ...ref }, moment) }),
   )
 }
