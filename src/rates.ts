@@ -1,25 +1,12 @@
-import { TrackerError } from './domain/errors.ts'
-import { parseUserId } from './intake/track-request.ts'
+import { STATES, STATUSES } from './domain/delivery.ts'
+import { InvalidInputError, TrackerError } from './domain/errors.ts'
+import { show as quote } from './domain/quote.ts'
+import { parseApp, parseCampaignName, parseOneOf, parseTaskId, parseUserId } from './intake/track-request.ts'
 import { assertAddress, DATABASE_SCHEMES } from './lib/address.ts'
 import { assertOptions } from './lib/options.ts'
-import {
-  campaignFilter,
-  campaignRecipientFilter,
-  campaignRef,
-  moment,
-  type OfApp,
-  oneRef,
-  type Population,
-  population,
-  recipientFilter,
-  type TaskId,
-  type TaskRef,
-  taskFilter,
-  taskRef,
-} from './report/questions.ts'
 import type {
   AppUsage,
-  BandStep,
+  BoundsStep,
   CampaignFilter,
   CampaignRates,
   CampaignRecipient,
@@ -34,6 +21,7 @@ import type {
   RateReader,
   RecipientFilter,
   RecipientStatus,
+  TaskRef as ReportTaskRef,
   TaskAtRisk,
   TaskFilter,
   TaskRates,
@@ -45,10 +33,9 @@ import { createRateReader, type RawClient } from './store/rate-reader.ts'
 export type { StateKind, TaskStatus } from './domain/delivery.ts'
 export { InvalidInputError, TrackerError, type TrackerErrorCode } from './domain/errors.ts'
 export type { PollOutcome } from './domain/plan-types.ts'
-export type { OfApp, Population, SentIn, TaskId, TaskRef } from './report/questions.ts'
 export type {
   AppUsage,
-  BandStep,
+  BoundsStep,
   CampaignFilter,
   CampaignRates,
   CampaignRecipient,
@@ -75,19 +62,41 @@ export type {
 export type { ReadQuantile, ShareBounds, ShareWithin, TimeBounds, TimeToRead } from './report/time-to-read.ts'
 export type { RawClient } from './store/rate-reader.ts'
 
+/** As it came back from `asyncsend_v2`: digits in a string, a safe integer or a bigint. */
+export type TaskId = string | number | bigint
+
+/** Where several apps have a task or campaign of the same name, says which is meant. */
+export interface OfApp {
+  readonly app?: string | undefined
+}
+
+/** A task by its id. Without `app`, the only app that has it. */
+export interface TaskRef extends OfApp {
+  readonly taskId: TaskId
+}
+
+/** Everything that an app (or all apps) sent at `since` or later, and before `until`. */
+export interface SentIn extends OfApp {
+  readonly since?: Date | undefined
+  readonly until?: Date | undefined
+}
+
+/** Whose time to read. */
+export type Population = TaskRef | CampaignRef | SentIn
+
 /** Exactly one of `databaseUrl` and `prisma`. */
 export interface RatesOptions {
   /** `postgres://`. The role needs to read the views only. */
   readonly databaseUrl?: string | undefined
-  /** A Prisma 7 client of the caller's, of whatever schema, on a database with our views. It stays the caller's: `close` leaves it open. */
+  /** A Prisma 7 client of the caller, of any schema, on a database with our views. `close` leaves it open. */
   readonly prisma?: RawClient | undefined
 }
 
 /**
- * Questions about what became of messages. "Unread" is always as of `lastUnreadAt` of a person, or `unreadAsOf` of all, never "now"; a rate is null
- * where its denominator is 0.
+ * Reads the figures of tasks, campaigns and people. "Unread" is always as of `lastUnreadAt` of a person, or `unreadAsOf` of all, never "now"; a rate
+ * is null where its denominator is 0.
  *
- * All reject with `InvalidInputError`, `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH`, `NOT_PERMITTED` or `CLOSED`; those about one task or campaign with
+ * All methods reject with `InvalidInputError`, `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH`, `NOT_PERMITTED` or `CLOSED`; those for one task or campaign with
  * `TASK_NOT_FOUND` or `CAMPAIGN_NOT_FOUND`, or with `SEVERAL_APPS` where several have it and `app` does not say which.
  */
 export interface Rates {
@@ -99,38 +108,38 @@ export interface Rates {
   campaign(name: string, of?: OfApp): Promise<CampaignRates>
   /** Latest sent first. */
   campaigns(filter?: CampaignFilter): Promise<Page<CampaignRates>>
-  /** Everybody in a task by user id; with `state`, only those in it. */
+  /** The recipients of a task by user id; with `state`, only those in it. */
   recipients(taskId: TaskId, filter?: RecipientFilter & OfApp): Promise<RecipientStatus[]>
-  /** Everybody in a campaign by user id, each once, a page at a time. */
+  /** The people of a campaign by user id, each once, a page at a time. */
   campaignRecipients(name: string, filter?: RecipientFilter & PageFilter & OfApp): Promise<Page<CampaignRecipient>>
   /** A point for each successful poll, oldest first. */
   curve(taskId: TaskId, of?: OfApp): Promise<CurvePoint[]>
-  /** A point for each moment at which something became known about anybody, oldest first. */
+  /** A point for each time at which a count changed, oldest first. */
   campaignCurve(name: string, of?: OfApp): Promise<CurvePoint[]>
-  /** How many had read at a time: at least, and at most. */
-  band(of: TaskRef | CampaignRef): Promise<BandStep[]>
+  /** The bounds of the read curve: at least and at most how many had read at a time. */
+  bounds(of: TaskRef | CampaignRef): Promise<readonly BoundsStep[]>
   /** When people read: quantiles and shares, each with its bounds. Of a task, a campaign, or everything sent in a time. */
   timeToRead(of: Population): Promise<TimeToRead>
-  /** Everybody who is unread is so as of this time at least: the earliest `lastUnreadAt` of them. Null where nobody is unread. */
+  /** The earliest `lastUnreadAt` of the unread people: all of them are unread as of this time at least. Null: no person is unread. */
   unreadAsOf(of: TaskRef | CampaignRef): Promise<Date | null>
   /** Forbidden people by DingTalk's code, most first. */
-  forbidden(of: TaskRef | CampaignRef): Promise<ForbiddenCount[]>
-  /** What was known about each person at that moment, by user id. */
+  forbidden(of: TaskRef | CampaignRef): Promise<readonly ForbiddenCount[]>
+  /** The state of each recipient at that time as the polls until then showed it, by user id. */
   stateAt(taskId: TaskId, at: Date, of?: OfApp): Promise<KnownState[]>
-  /** Every look at a task, good or failed, oldest first. */
+  /** Every poll of a task, successful or failed, oldest first. */
   polls(taskId: TaskId, of?: OfApp): Promise<Poll[]>
-  /** What each poll said about one person. `RECIPIENT_NOT_FOUND` where the task has no such person. */
+  /** Every poll of a task, and the state of one recipient after it. `RECIPIENT_NOT_FOUND` where the task has no such recipient. */
   explain(taskId: TaskId, userId: string, of?: OfApp): Promise<PersonHistory>
   /** Calls used this month and pauses, by app. */
   apps(): Promise<AppUsage[]>
   /** Tasks that do not go as planned. */
   attention(): Promise<TaskAtRisk[]>
-  /** Waits for the questions that were asked before, and closes the connections that were opened here. Safe to call twice. */
+  /** Waits for the open calls, and closes the connections that were opened here. Safe to call twice. */
   close(): Promise<void>
 }
 
 /**
- * The door for whoever asks about read rates. Connects with the first question, and loads no queue.
+ * Reads rates from a program. Connects with the first call, and loads no queue.
  * @throws {TrackerError} `INVALID_CONFIG` when not exactly one of `databaseUrl` and `prisma` is given, or the URL is none
  */
 export function createRates(options: RatesOptions): Rates {
@@ -138,7 +147,6 @@ export function createRates(options: RatesOptions): Rates {
   const { reader, close } = openReader(options)
   const open = new Set<Promise<unknown>>()
   let closed: Promise<void> | null = null
-  /** What is wrong with a question rejects, as everything else that goes wrong does. */
   const ask = async <Answer>(question: (reader: RateReader) => Promise<Answer>): Promise<Answer> => {
     if (closed !== null) throw new TrackerError('CLOSED', 'These rates are closed. Create others.')
     const answer = question(reader).catch(withRemedy)
@@ -155,10 +163,10 @@ export function createRates(options: RatesOptions): Rates {
       ask((rates) => rates.campaignRecipients(campaignRef(name, appOf(filter)), campaignRecipientFilter(filter))),
     curve: (taskId, of) => ask((rates) => rates.curve(taskRef(taskId, of))),
     campaignCurve: (name, of) => ask((rates) => rates.campaignCurve(campaignRef(name, of))),
-    band: (of) => ask((rates) => rates.band(oneRef(of))),
+    bounds: (of) => ask(async (rates) => (await rates.readTimes(oneRef(of))).bounds),
     timeToRead: (of) => ask((rates) => rates.timeToRead(population(of))),
-    unreadAsOf: (of) => ask((rates) => rates.unreadAsOf(oneRef(of))),
-    forbidden: (of) => ask((rates) => rates.forbidden(oneRef(of))),
+    unreadAsOf: (of) => ask(async (rates) => (await rates.stateDetails(oneRef(of))).unreadAsOf),
+    forbidden: (of) => ask(async (rates) => (await rates.stateDetails(oneRef(of))).forbidden),
     stateAt: (taskId, at, of) => ask((rates) => rates.stateAt(taskRef(taskId, of), moment('at', at))),
     polls: (taskId, of) => ask((rates) => rates.polls(taskRef(taskId, of))),
     explain: (taskId, userId, of) => ask((rates) => rates.explain(taskRef(taskId, of), parseUserId('userId', userId))),
@@ -168,7 +176,7 @@ export function createRates(options: RatesOptions): Rates {
   }
 }
 
-/** How to say which one is this door's to tell: the others have an option or a parameter for it. */
+/** The remedy of this way to ask: the commands have an option, HTTP has a parameter. */
 function withRemedy(error: unknown): never {
   if (!(error instanceof TrackerError) || error.code !== 'SEVERAL_APPS') throw error
   throw new TrackerError('SEVERAL_APPS', `${error.message} Say which one in the question, as { app: '…' }.`, { cause: error })
@@ -192,4 +200,99 @@ function openReader({ databaseUrl, prisma }: RatesOptions): { readonly reader: R
 
 function appOf({ app }: OfApp): OfApp {
   return { app }
+}
+
+function taskRef(taskId: unknown, of: OfApp = {}): ReportTaskRef {
+  onlyKnown(of, ['app'])
+  return { taskId: parseTaskId(taskId), app: given(of.app, parseApp) }
+}
+
+function campaignRef(name: unknown, of: OfApp = {}): CampaignRef {
+  onlyKnown(of, ['app'])
+  return { campaign: parseCampaignName(name, 'campaign'), app: given(of.app, parseApp) }
+}
+
+function oneRef(of: TaskRef | CampaignRef): ReportTaskRef | CampaignRef {
+  if (!('taskId' in of)) {
+    const { campaign, ...app } = of
+    return campaignRef(campaign, app)
+  }
+  const { taskId, ...app } = of
+  return taskRef(taskId, app)
+}
+
+function population(of: Population): ReportTaskRef | CampaignRef | SentIn {
+  if ('taskId' in of || 'campaign' in of) return oneRef(of)
+  onlyKnown(of, ['app', 'since', 'until'])
+  return sentIn(of)
+}
+
+function taskFilter(filter: TaskFilter): TaskFilter {
+  onlyKnown(filter, ['app', 'taskId', 'campaign', 'status', 'since', 'until', 'limit', 'cursor'])
+  return {
+    ...sentIn(filter),
+    ...slice(filter),
+    taskId: given(filter.taskId, parseTaskId),
+    campaign: given(filter.campaign, (name) => parseCampaignName(name, 'campaign')),
+    status: given(filter.status, (status) => parseOneOf('status', STATUSES, status)),
+  }
+}
+
+function campaignFilter(filter: CampaignFilter): CampaignFilter {
+  onlyKnown(filter, ['app', 'campaign', 'search', 'since', 'until', 'limit', 'cursor'])
+  return {
+    ...sentIn(filter),
+    ...slice(filter),
+    campaign: given(filter.campaign, (name) => parseCampaignName(name, 'campaign')),
+    search: given(filter.search, text),
+  }
+}
+
+function recipientFilter(filter: RecipientFilter & OfApp): RecipientFilter {
+  onlyKnown(filter, ['app', 'state', 'search'])
+  return people(filter)
+}
+
+function campaignRecipientFilter(filter: RecipientFilter & PageFilter & OfApp): RecipientFilter & PageFilter {
+  onlyKnown(filter, ['app', 'state', 'search', 'limit', 'cursor'])
+  return { ...people(filter), ...slice(filter) }
+}
+
+function moment(field: string, at: unknown): Date {
+  if (at instanceof Date && !Number.isNaN(at.getTime())) return at
+  throw new InvalidInputError(field, `${field} must be a Date, and a valid one. A text becomes one by new Date("2026-11-23T01:00:00Z").`)
+}
+
+/** Rejects unknown fields: a misspelt filter such as `{ status: 'unread' }` would select all people. */
+function onlyKnown(asked: object, accepted: readonly string[]): void {
+  const unknown = Object.keys(asked).find((name) => !accepted.includes(name))
+  if (unknown === undefined) return
+  throw new InvalidInputError(unknown, `Unknown field ${quote(unknown)}. Accepted: ${accepted.join(', ')}.`)
+}
+
+function sentIn({ app, since, until }: SentIn): SentIn {
+  return {
+    app: given(app, parseApp),
+    since: given(since, (at) => moment('since', at)),
+    until: given(until, (at) => moment('until', at)),
+  }
+}
+
+/** The reader checks both itself, for every caller. */
+function slice({ limit, cursor }: PageFilter): PageFilter {
+  return { limit: limit ?? undefined, cursor: cursor ?? undefined }
+}
+
+function people({ state, search }: RecipientFilter): RecipientFilter {
+  return { state: given(state, (each) => parseOneOf('state', STATES, each)), search: given(search, text) }
+}
+
+/** Null counts as not given, as in JSON. */
+function given<Value>(value: unknown, parse: (value: unknown) => Value): Value | undefined {
+  return value === undefined || value === null ? undefined : parse(value)
+}
+
+function text(value: unknown): string {
+  if (typeof value === 'string') return value
+  throw new InvalidInputError('search', `search must be a string, not ${quote(value)}.`)
 }

@@ -1,44 +1,35 @@
 import type { Colors } from 'picocolors/types.js'
-import type { Detail } from '../domain/messages.ts'
-import { type Cell, toCsv } from '../report/csv.ts'
-import { sqlNameOf } from '../report/fields.ts'
+import { CAMPAIGN_FIELDS, rowsCsv, TASK_FIELDS } from '../report/columns.ts'
 import type { CampaignRates, RateColumns, TaskRates } from '../report/rates.ts'
-import { readBar, SHORT_BAR_WIDTH } from './text/rate.ts'
+import { readBar, SHORT_BAR_WIDTH } from './text/bars.ts'
 import { type Column, plainText, renderTable } from './text/table.ts'
 import { showShortTime } from './text/time.ts'
 
-/** How rows are printed: for people, for programs, for spreadsheets. */
 export const FORMATS = ['table', 'json', 'csv'] as const
 export type Format = (typeof FORMATS)[number]
 
-/** What is printed of a row: in JSON its fields in camelCase, in CSV these fields under the names of the SQL views, in a table what fits. */
+/** How rows are printed. JSON has all fields of a row. */
 export interface Listing<Row> {
-  readonly fields: ReadonlyArray<keyof Row & string>
+  readonly csv: (rows: readonly Row[]) => string
   readonly columns: ReadonlyArray<Column<Row>>
-  /** What to say instead of an empty table. */
+  /** Printed instead of an empty table. */
   readonly nothing: string
 }
 
-/** Rows whose fields can all be printed. */
-export type Printable<Row> = { readonly [Field in keyof Row]: Cell | Detail }
-
-/** What is printed on. */
+/** Where text is printed. */
 export interface Display {
   readonly colors: Colors
   readonly width: number
-  /** Lines that there is room for; none given is no end. */
+  /** Lines that fit. Default: no limit. */
   readonly height?: number
 }
 
-export function render<Row extends Printable<Row>>(format: Format, rows: readonly Row[], listing: Listing<Row>, display: Display): string {
+export function render<Row>(format: Format, rows: readonly Row[], listing: Listing<Row>, display: Display): string {
   switch (format) {
     case 'json':
       return JSON.stringify(rows, null, 2)
     case 'csv':
-      return toCsv(
-        listing.fields.map(sqlNameOf),
-        rows.map((row) => listing.fields.map((field): Cell => cellOf(row[field]))),
-      )
+      return listing.csv(rows)
     case 'table':
       return rows.length === 0 ? listing.nothing : renderTable(listing.columns, rows, display.colors, display.width)
     default:
@@ -46,25 +37,7 @@ export function render<Row extends Printable<Row>>(format: Format, rows: readonl
   }
 }
 
-/** Details of a code are JSON in a cell. */
-function cellOf(value: Cell | Detail): Cell {
-  return typeof value === 'object' && value !== null && !(value instanceof Date) ? JSON.stringify(value) : value
-}
-
-const COUNTS = [
-  'targeted',
-  'delivered',
-  'read',
-  'unread',
-  'pending',
-  'failed',
-  'forbidden',
-  'invalid',
-  'readRate',
-  'readRateOfTargeted',
-] as const
-
-/** Columns that campaigns and tasks share. The table must fit a terminal: JSON and CSV have more of them, and all apart. */
+/** Columns that campaigns and tasks share. The table must fit a terminal; JSON and CSV have all of them. */
 function countColumns<Row extends RateColumns>(colors: Colors): Array<Column<Row>> {
   const number = (title: string, spare: number, count: (row: Row) => number): Column<Row> => ({
     title,
@@ -86,7 +59,6 @@ function asOfColumn<Row extends { readonly lastObservedAt: Date | null }>(now: D
   return { title: 'As of', show: ({ lastObservedAt }) => showShortTime(lastObservedAt, now) }
 }
 
-/** What else a line may say. */
 export interface ListingOptions<Row> {
   readonly colors: Colors
   readonly now: Date
@@ -104,7 +76,7 @@ const NAME_WIDTH = 24
 
 export function campaignListing(options: ListingOptions<CampaignRates>): Listing<CampaignRates> {
   return {
-    fields: ['app', 'campaign', 'tasks', 'openTasks', 'firstSentAt', 'lastDeadlineAt', ...COUNTS, 'lastSentAt', 'lastObservedAt'],
+    csv: (rows) => rowsCsv(CAMPAIGN_FIELDS, rows),
     columns: [
       { title: 'Campaign', shrinkTo: NAME_WIDTH, show: ({ campaign }) => plainText(campaign, '(none)') },
       { title: 'App', spare: 10, show: ({ app }) => plainText(app) },
@@ -118,27 +90,9 @@ export function campaignListing(options: ListingOptions<CampaignRates>): Listing
   }
 }
 
-const TASK_FIELDS = [
-  ...([
-    'app',
-    'taskId',
-    'agentId',
-    'campaign',
-    'status',
-    'reason',
-    'sentAt',
-    'deadlineAt',
-    'lastObservedAt',
-    'finishedAt',
-    'polls',
-  ] as const),
-  ...COUNTS,
-  ...(['reasonCode', 'reasonDetail', 'problemCode', 'problemDetail', 'problemSince', 'sentAtGiven', 'calls'] as const),
-]
-
 export function taskListing(options: ListingOptions<TaskRates>): Listing<TaskRates> {
   return {
-    fields: TASK_FIELDS,
+    csv: (rows) => rowsCsv(TASK_FIELDS, rows),
     columns: [
       { title: 'Task', show: ({ taskId }) => plainText(taskId) },
       { title: 'Campaign', spare: 2, shrinkTo: 16, show: ({ campaign }) => plainText(campaign) },

@@ -5,7 +5,7 @@ import type { RateReader } from '../report/rates.ts'
 import type { Context } from './context.ts'
 import { configWithEmbedded, requireDatabase } from './embedded.ts'
 
-/** A connection that hangs must not keep a command that has said everything. */
+/** A connection that hangs must not keep a command that has printed its result. */
 const CLOSING_MS = 1_000
 
 /** Opens the database for reading, and closes it after `work`. */
@@ -21,7 +21,7 @@ export async function withReader<T>(context: Context, work: (reader: RateReader,
   }
 }
 
-/** Adds what to do about an error of this code. */
+/** Adds the remedy to an error of this code. */
 function withHint(code: TrackerErrorCode, hint: string): (error: unknown) => never {
   return (error) => {
     throw error instanceof TrackerError && error.code === code

@@ -1,25 +1,16 @@
 import { Option } from 'commander'
 import { TrackerError } from '../domain/errors.ts'
-import { everything } from '../report/all-pages.ts'
+import { collectPages } from '../report/all-pages.ts'
+import { type CampaignReport, campaignReportJson, loadCampaignFigures, loadCampaignReport } from '../report/campaign-report.ts'
+import { formatRate, rateOf } from '../report/rate.ts'
 import type { CampaignFilter, CampaignRates, RateReader, TaskRates } from '../report/rates.ts'
-import { type CampaignView, describeCampaign, loadCampaign } from './campaign.ts'
+import { CAMPAIGN_PAGES, describeCampaign } from './campaign.ts'
 import type { AddCommand } from './command.ts'
 import type { Context } from './context.ts'
 import { formatOption, sinceOption } from './options.ts'
-import {
-  CURVE_WIDTH,
-  campaignListing,
-  type Display,
-  type Format,
-  type Listing,
-  type ListingOptions,
-  type Printable,
-  render,
-  taskListing,
-} from './rates.ts'
+import { CURVE_WIDTH, campaignListing, type Display, type Format, type Listing, type ListingOptions, render, taskListing } from './rates.ts'
 import { unknownCampaign, withReader } from './reads.ts'
-import { percent } from './text/rate.ts'
-import { sparkline } from './text/sparkline.ts'
+import { sparkline } from './text/bars.ts'
 import { showTime } from './text/time.ts'
 import { wrapTo } from './text/width.ts'
 import { refuseWatch, watch, watchOption } from './watch.ts'
@@ -44,7 +35,7 @@ Examples:
 export const addReport: AddCommand = (program, context, run) => {
   program
     .command('report')
-    .description('read rates, a line for each campaign, or one campaign in full; people in several tasks of a campaign count once')
+    .description('read rates, a line for each campaign, or one campaign in full; a person in several tasks of a campaign counts once')
     .option('--campaign <name>', 'this campaign, in full')
     .option('--app <name>', 'only this app')
     .addOption(sinceOption(context.now))
@@ -77,38 +68,31 @@ async function tableOf(reader: RateReader, { now }: Context, by: ReportOptions['
   return filter.campaign !== undefined && campaigns.length > 0 ? inFull(reader, campaigns, now()) : campaignTable(reader, campaigns, now())
 }
 
-/** What a program is given: all of it, whatever it costs. */
 async function exported(reader: RateReader, { by, format, ...filter }: ReportOptions, context: Context): Promise<string> {
   const options = { colors: context.colors, now: context.now() }
   if (by === 'task') return render(format, await tasksOf(reader, filter), taskListing(options), context)
   const campaigns = await campaignsOf(reader, filter)
   if (format === 'csv' || filter.campaign === undefined) return render(format, campaigns, campaignListing(options), context)
-  return JSON.stringify(await Promise.all(campaigns.map((campaign) => withTimes(reader, campaign))), null, 2)
-}
-
-async function withTimes(reader: RateReader, campaign: CampaignRates): Promise<object> {
-  const [timeToRead, curve, forbiddenReasons, unreadAsOf] = await Promise.all([
-    reader.timeToRead({ campaign: campaign.campaign, app: campaign.app }),
-    reader.campaignCurve(campaign),
-    reader.forbidden({ campaign: campaign.campaign, app: campaign.app }),
-    reader.unreadAsOf({ campaign: campaign.campaign, app: campaign.app }),
-  ])
-  return { ...campaign, unreadAsOf, timeToRead, curve, forbiddenReasons }
+  return JSON.stringify(
+    await Promise.all(campaigns.map(async (campaign) => campaignReportJson(campaign, await loadCampaignFigures(reader, campaign)))),
+    null,
+    2,
+  )
 }
 
 async function campaignsOf(reader: RateReader, filter: Filter): Promise<CampaignRates[]> {
-  const campaigns = await everything((page) => reader.campaigns({ ...filter, ...page }))
+  const campaigns = await collectPages((page) => reader.campaigns({ ...filter, ...page }))
   if (campaigns.length === 0) await assertThere(reader, filter)
   return campaigns
 }
 
 async function tasksOf(reader: RateReader, filter: Filter): Promise<TaskRates[]> {
-  const tasks = await everything((page) => reader.tasks({ ...filter, ...page }))
+  const tasks = await collectPages((page) => reader.tasks({ ...filter, ...page }))
   if (tasks.length === 0) await assertThere(reader, filter)
   return tasks
 }
 
-/** Nothing to report must mean that nothing was sent, not that the name was misspelt. */
+/** An empty report must not mean a misspelt name. */
 async function assertThere(reader: RateReader, { campaign, app }: Filter): Promise<void> {
   if (campaign === undefined) return
   await reader.campaign({ campaign, app }).catch((error: unknown) => {
@@ -116,10 +100,9 @@ async function assertThere(reader: RateReader, { campaign, app }: Filter): Promi
   })
 }
 
-/** A curve costs a query: a screenful has one a line. */
+/** Each curve costs a statement. */
 const CURVES_SHOWN = 50
 
-/** The last lines say what the figures are. */
 export async function campaignTable(reader: RateReader, campaigns: readonly CampaignRates[], now: Date): Promise<Drawing> {
   const curves = new Map<CampaignRates, string>()
   for (const each of campaigns.length <= CURVES_SHOWN ? campaigns : []) {
@@ -140,19 +123,15 @@ async function taskTable(reader: RateReader, tasks: readonly TaskRates[], now: D
   }
   const delivered = tasks.reduce((sum, each) => sum + each.delivered, 0)
   const read = tasks.reduce((sum, each) => sum + each.read, 0)
-  const total = `${count(tasks.length, 'task')}: ${count(delivered, 'message')} delivered, ${read} of them read${rateOf(read, delivered)}.`
+  const total = `${count(tasks.length, 'task')}: ${count(delivered, 'message')} delivered, ${read} of them read${delivered === 0 ? '' : ` (${formatRate(rateOf(read, delivered))})`}.`
   return tabled(tasks, taskListing, curves, total, now)
-}
-
-function rateOf(read: number, delivered: number): string {
-  return delivered === 0 ? '' : ` (${percent(read / delivered)})`
 }
 
 interface Observed {
   readonly lastObservedAt: Date | null
 }
 
-function tabled<Row extends Printable<Row> & Observed>(
+function tabled<Row extends Observed>(
   rows: readonly Row[],
   listing: (options: ListingOptions<Row>) => Listing<Row>,
   curves: ReadonlyMap<Row, string>,
@@ -168,7 +147,7 @@ function tabled<Row extends Printable<Row> & Observed>(
   }
 }
 
-const LEGEND = '"Read" is of those it was delivered to, as of the final poll.'
+const LEGEND = '"Read" is of the delivered people, as of the last successful poll.'
 
 function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`
@@ -176,7 +155,7 @@ function count(number: number, what: string): string {
 
 /** A name that several apps use is several campaigns. */
 async function inFull(reader: RateReader, campaigns: readonly CampaignRates[], now: Date): Promise<Drawing> {
-  const views: CampaignView[] = []
-  for (const each of campaigns) views.push(await loadCampaign(reader, each))
-  return (display) => views.map((view) => describeCampaign(view, now, display)).join('\n\n\n')
+  const reports: CampaignReport[] = []
+  for (const each of campaigns) reports.push(await loadCampaignReport(reader, each, CAMPAIGN_PAGES, now))
+  return (display) => reports.map((report) => describeCampaign(report, now, display)).join('\n\n\n')
 }

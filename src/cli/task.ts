@@ -1,70 +1,36 @@
 import { answerText, delayText, endReasonText, problemOfDelay, problemRemedy, problemText, type Stored } from '../domain/messages.ts'
-import type { CurvePoint, Poll, RateReader, TaskRates, TaskRef } from '../report/rates.ts'
-import { type Figures, NAMES_SHOWN, namesFact, rateFacts, readCurve, timeFacts, unreadFact } from './figures.ts'
+import type { TaskRates } from '../report/rates.ts'
+import type { TaskReport } from '../report/task-report.ts'
+import { NAMES_SHOWN, namesFact, rateFacts, timeFacts, unreadFact } from './figures.ts'
 import type { Display } from './rates.ts'
-import { severalApps, unknownTask } from './reads.ts'
-import { type Fact, renderFacts } from './text/facts.ts'
+import { type Fact, joinSections, renderFacts } from './text/layout.ts'
 import { describeNextPolls, pollsTable } from './text/polls.ts'
-import { joinSections } from './text/sections.ts'
-import { scaleOf } from './text/sparkline.ts'
 import { plainText } from './text/table.ts'
 import { showDistance, showTime } from './text/time.ts'
 
-/** One task in full. */
-export interface TaskView extends Figures {
-  readonly task: TaskRates
-  readonly polls: readonly Poll[]
-  readonly curve: readonly CurvePoint[]
-}
+/** The latest polls; the table delivery_poll has all of them. */
+const POLLS_SHOWN = 6
 
-/** The latest polls tell how it goes; all of them are in the table delivery_poll. */
-const LOOKS_SHOWN = 6
-
-export async function loadTask(reader: RateReader, ref: TaskRef): Promise<TaskView> {
-  const task = await reader.task(ref).catch(unknownTask(ref.taskId)).catch(severalApps)
-  const key = { taskId: task.taskId, app: task.app }
-  const [polls, curve, { band, timeToRead }, forbidden, unread, unreadAsOf] = await Promise.all([
-    reader.polls(key),
-    reader.curve(key),
-    reader.readTimes(key),
-    reader.forbidden(key),
-    reader.recipients(key, { state: 'unread' }),
-    reader.unreadAsOf(key),
-  ])
-  const names = unread.slice(0, NAMES_SHOWN).map(({ userId }) => userId)
-  return { task, polls, curve, band, timeToRead, forbidden, unread: names, unreadAsOf }
-}
-
-export function taskAsJson({ task, polls, curve, timeToRead, forbidden, unreadAsOf }: TaskView): string {
-  return JSON.stringify({ ...task, unreadAsOf, timeToRead, curve, forbiddenReasons: forbidden, polls }, null, 2)
-}
-
-/** @param pollsPerTask of this command's settings, for the polls that are planned */
-export function describeTask(view: TaskView, now: Date, pollsPerTask: number, display: Display): string {
-  const { task, polls } = view
-  const span = { from: task.sentAt, until: task.deadlineAt, now, scale: scaleOf(task), ends: { from: 'sent', until: 'deadline' } }
+export function describeTask(report: TaskReport, now: Date, display: Display): string {
+  const { task, polls, people, unreadAsOf, elapsedMs, scale } = report
+  const span = { from: task.sentAt, until: task.deadlineAt, now }
   const command = `dingtalk-delivery unread ${task.taskId}`
-  const facts = renderFacts([...taskFacts(task, now), ...rateFacts(task, display)], display)
-  const reading = renderFacts([...timeFacts(view, span), unreadFact(task, view, command)], display)
-  const table = polls.length === 0 ? null : pollsTable(polls.slice(-LOOKS_SHOWN), now, display)
+  const unread = people.filter(({ state }) => state === 'unread').map(({ userId }) => userId)
+  const facts = [...taskFacts(task, now), ...rateFacts(task, report, span, display)]
+  const reads = [...timeFacts(report, elapsedMs, scale), unreadFact(task, unreadAsOf, unread.slice(0, NAMES_SHOWN), command)]
+  const pollFacts: Fact[] = [
+    ['Polls', describePolls(task)],
+    ['Next polls', describeNextPolls(report, now)],
+  ]
   return joinSections(
     [
-      { text: facts, spare: 0 },
-      { text: readCurve(task, view, span, display), spare: 1 },
-      { text: reading, spare: 2 },
-      { text: table, spare: 4 },
-      { text: pollFacts(task, pollsPerTask, now, display), spare: 3 },
+      { text: renderFacts(facts, display), spare: 0 },
+      { text: renderFacts(reads, display), spare: 1 },
+      { text: polls.length === 0 ? null : pollsTable(polls.slice(-POLLS_SHOWN), now, display), spare: 3 },
+      { text: renderFacts(pollFacts, display), spare: 2 },
     ],
     display.height,
   )
-}
-
-function pollFacts(task: TaskRates, pollsPerTask: number, now: Date, display: Display): string {
-  const facts: Fact[] = [
-    ['Polls', describePolls(task)],
-    ['Next polls', describeNextPolls(task, pollsPerTask, now)],
-  ]
-  return renderFacts(facts, display)
 }
 
 function taskFacts(task: TaskRates, now: Date): Fact[] {
@@ -72,16 +38,16 @@ function taskFacts(task: TaskRates, now: Date): Fact[] {
     ['Task', `${plainText(task.taskId)} of app ${plainText(task.app)}`],
     ['Campaign', task.campaign === null ? null : plainText(task.campaign)],
     ['Status', task.status],
-    ['Reason', reasonInWords(task)],
+    ['Reason', describeReason(task)],
     ...problemFacts(task, now),
-    ['Sent', sentInWords(task, now)],
+    ['Sent', describeSent(task, now)],
     ['Deadline', `${showTime(task.deadlineAt)}, ${showDistance(task.deadlineAt, now)}`],
-    ['As of', asOfInWords(task, now)],
+    ['As of', describeAsOf(task, now)],
     namesFact(task),
   ]
 }
 
-function reasonInWords({ reasonCode, reasonDetail }: TaskRates): string | null {
+function describeReason({ reasonCode, reasonDetail }: TaskRates): string | null {
   if (reasonCode === null) return null
   const reason = { code: reasonCode, detail: reasonDetail }
   const answer = answerText(reason, 'en')
@@ -93,41 +59,41 @@ function problemFacts({ status, problemCode, problemDetail, problemSince, delayC
   if (status !== 'tracking') return []
   const delay = delayCode === null ? null : { code: delayCode, detail: delayDetail }
   return [
-    ...(problemCode === null ? [] : factsOfProblem('Problem', { code: problemCode, detail: problemDetail }, problemSince, now)),
+    ...(problemCode === null ? [] : describeProblem('Problem', { code: problemCode, detail: problemDetail }, problemSince, now)),
     ['Delayed', delay === null ? null : plainText(delayText(delay, 'en', showTime))],
-    ['', delay === null ? null : remedyInWords(problemOfDelay(delay))],
+    ['', delay === null ? null : describeRemedy(problemOfDelay(delay))],
   ]
 }
 
-/** What is wrong, since when, what was answered, and what to do. */
-function factsOfProblem(name: string, problem: Stored, since: Date | null, now: Date): Fact[] {
+/** The problem, since when, the answer, and the remedy. */
+function describeProblem(name: string, problem: Stored, since: Date | null, now: Date): Fact[] {
   const answer = answerText(problem, 'en')
   return [
     [name, plainText(problemText(problem, 'en'))],
     ['', since === null ? null : `since ${showTime(since)}, ${showDistance(since, now)}`],
     ['', answer === null ? null : plainText(answer)],
-    ['', remedyInWords(problem)],
+    ['', describeRemedy(problem)],
   ]
 }
 
-function remedyInWords(problem: Stored | null): string | null {
+function describeRemedy(problem: Stored | null): string | null {
   const remedy = problem === null ? '' : problemRemedy(problem, 'en')
   return remedy === '' ? null : plainText(remedy)
 }
 
-function sentInWords({ sentAt, sentAtGiven }: TaskRates, now: Date): string {
+function describeSent({ sentAt, sentAtGiven }: TaskRates, now: Date): string {
   const sent = `${showTime(sentAt)}, ${showDistance(sentAt, now)}`
   return sentAtGiven ? sent : `${sent} (assumed: the time of the enqueue, since the send time was not given)`
 }
 
-/** All figures are as of the last successful poll; of a task that has ended nothing newer will ever be known. */
-function asOfInWords({ lastObservedAt, status }: TaskRates, now: Date): string {
-  if (lastObservedAt === null) return status === 'tracking' ? 'nothing is known yet' : 'nothing was ever known'
+/** All figures are as of the last successful poll. */
+function describeAsOf({ lastObservedAt, status }: TaskRates, now: Date): string {
+  if (lastObservedAt === null) return status === 'tracking' ? 'no successful poll yet' : 'no poll succeeded'
   const shown = `${showTime(lastObservedAt)}, ${showDistance(lastObservedAt, now)}`
-  return status === 'expired' || status === 'stopped' || status === 'cancelled' ? `${shown}; who read later is not known` : shown
+  return status === 'expired' || status === 'stopped' || status === 'cancelled' ? `${shown}; later reads are not known` : shown
 }
 
 function describePolls({ polls, goodPolls, calls }: TaskRates): string {
-  const made = polls === goodPolls ? `${polls}` : `${polls}, of which ${goodPolls} brought an answer`
+  const made = polls === goodPolls ? `${polls}` : `${polls}, of which ${goodPolls} succeeded`
   return calls === polls ? made : `${made}; ${calls} calls`
 }

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander'
 import { parseTaskId } from '../intake/track-request.ts'
-import { everything } from '../report/all-pages.ts'
+import { collectPages } from '../report/all-pages.ts'
+import { peopleCsv } from '../report/columns.ts'
 import type { CampaignRates, CampaignRef, RateReader, RecipientStatus, TaskRates, TaskRef } from '../report/rates.ts'
 import type { AddCommand } from './command.ts'
 import { formatOption } from './options.ts'
@@ -19,7 +20,6 @@ interface UnreadOptions {
 
 type Wanted = 'unread' | 'pending'
 
-/** Whose names are asked for. */
 interface Audience {
   readonly of: TaskRates | CampaignRates
   readonly people: readonly RecipientStatus[]
@@ -34,9 +34,9 @@ Examples:
 export const addUnread: AddCommand = (program, context, run) => {
   program
     .command('unread')
-    .description('who got it and has not read it; of a campaign, who has read it in none of its tasks')
+    .description('the people who received it and have not read it; of a campaign, the people who have read it in none of its tasks')
     .argument('[task-id]', 'the task; or give --campaign')
-    .option('--campaign <name>', 'everybody in this campaign')
+    .option('--campaign <name>', 'all people of this campaign')
     .option('--app <name>', 'the app, where several have it')
     .option('--pending', 'instead: whom DingTalk has not listed at all, so that nobody knows whether they got it')
     .addOption(formatOption())
@@ -66,7 +66,7 @@ async function ofTask(reader: RateReader, ref: TaskRef, state: Wanted): Promise<
 
 async function ofCampaign(reader: RateReader, ref: CampaignRef, state: Wanted): Promise<Audience> {
   const campaign = await reader.campaign(ref).catch(unknownCampaign).catch(severalApps)
-  return { of: campaign, people: await everything((page) => reader.campaignRecipients(campaign, { state, ...page })) }
+  return { of: campaign, people: await collectPages((page) => reader.campaignRecipients(campaign, { state, ...page })) }
 }
 
 function printed({ of, people }: Audience, wanted: Wanted, format: Format, display: Display): string {
@@ -86,7 +86,7 @@ function listingOf(isOneTask: boolean, wanted: Wanted): Omit<Listing<RecipientSt
     ...(isOneTask ? [] : CAMPAIGN_COLUMNS),
     ...(wanted === 'unread' ? UNREAD_COLUMNS : PENDING_COLUMNS),
   ]
-  return { fields: ['app', 'taskId', 'campaign', 'userId', 'state', 'firstSeenAt', 'lastUnreadAt'], columns }
+  return { csv: peopleCsv, columns }
 }
 
 const CAMPAIGN_COLUMNS: ReadonlyArray<Column<RecipientStatus>> = [
@@ -101,37 +101,36 @@ const UNREAD_COLUMNS: ReadonlyArray<Column<RecipientStatus>> = [
 
 const PENDING_COLUMNS: ReadonlyArray<Column<RecipientStatus>> = [{ title: 'Not listed as of', show: ({ asOf }) => showTime(asOf) }]
 
-const ALL_READ = 'Nobody: everybody who got it has read it.'
-const NONE_DELIVERED = 'Nobody so far: DingTalk has listed nobody who got it.'
-const ALL_LISTED = 'Nobody: DingTalk has listed everybody who is known.'
+const ALL_READ = 'No unread recipient: all people who received it have read it.'
+const NONE_DELIVERED = 'No unread recipient so far: DingTalk has listed no person as delivered.'
+const ALL_LISTED = 'No pending recipient: DingTalk has listed all of them.'
 
 function nothingOf({ delivered }: Audience['of'], wanted: Wanted): string {
   if (wanted === 'pending') return ALL_LISTED
   return delivered > 0 ? ALL_READ : NONE_DELIVERED
 }
 
-/** As of when the people shown are known to be in their state: the earliest of them. Null: of one of them nothing is known. */
+/** All people shown are in their state as of this time at least: the earliest of their times. Null: one of them has none. */
 function earliestOf({ of, people }: Audience, wanted: Wanted): Date | null {
   const times = [of.lastObservedAt, ...people.map(({ asOf, lastUnreadAt }) => (wanted === 'unread' ? lastUnreadAt : asOf))]
   const known = times.filter((at) => at !== null)
   return known.length < times.length ? null : known.reduce((earliest, at) => (at < earliest ? at : earliest))
 }
 
-/** `3 unread of 10 delivered, as of …`, and what must be known about it. */
 function summaryOf(of: Audience['of'], wanted: Wanted, at: Date | null): string {
-  const asOf = at === null ? 'before the first answer' : `as of ${showTime(at)}`
+  const asOf = at === null ? 'before the first successful poll' : `as of ${showTime(at)}`
   const removed = of.namesRemovedAt === null ? '' : ` Names were removed on ${showTime(of.namesRemovedAt)}, long after the end.`
   if (wanted === 'pending')
-    return `${of.pending} of ${of.targeted} not listed by DingTalk, ${asOf}: not known whether they got it.${removed}`
+    return `${of.pending} of ${of.targeted} not listed by DingTalk, ${asOf}: not known whether they received it.${removed}`
   const hidden = of.pending === 0 ? '' : ` ${of.pending} more not listed by DingTalk (--pending).`
   return `${of.unread} unread of ${of.delivered} delivered, ${asOf}.${endOf(of)}${hidden}${removed}`
 }
 
-/** "Unread" ends with the final poll. Who reads later is not known to anybody. */
+/** Reads after the final poll are not known. */
 function endOf(of: Audience['of']): string {
   const isOver = 'status' in of ? of.status !== 'tracking' && of.status !== 'complete' : of.openTasks === 0 && of.unread > 0
   if (!isOver) return ''
   return 'status' in of
-    ? ` The task has ended (${of.status}); who read it later is not known.`
-    : ' Its tasks have ended; who read later is not known.'
+    ? ` The task has ended (${of.status}); later reads are not known.`
+    : ' Its tasks have ended; later reads are not known.'
 }

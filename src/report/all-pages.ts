@@ -1,6 +1,6 @@
 import { MAX_PAGE, type Page, type PageFilter } from './rates.ts'
 
-/** What all pages of a list hold, a page at a time: a file or an export that ends with the first page would be a lie. */
+/** The items of all pages of a list, one page at a time. */
 export async function* allPages<Item>(page: (filter: PageFilter) => Promise<Page<Item>>): AsyncGenerator<readonly Item[], undefined> {
   let cursor: string | undefined
   do {
@@ -10,8 +10,8 @@ export async function* allPages<Item>(page: (filter: PageFilter) => Promise<Page
   } while (cursor !== undefined)
 }
 
-/** {@link allPages} in one list. */
-export async function everything<Item>(page: (filter: PageFilter) => Promise<Page<Item>>): Promise<Item[]> {
+/** The items of {@link allPages} as one list. */
+export async function collectPages<Item>(page: (filter: PageFilter) => Promise<Page<Item>>): Promise<Item[]> {
   const items: Item[] = []
   for await (const each of allPages(page)) items.push(...each)
   return items

@@ -2,19 +2,19 @@ import type { StateKind } from '../domain/delivery.ts'
 import { RANK } from '../domain/merge.ts'
 import type { PersonPoll, Poll } from './rates.ts'
 
-/** A person got to this state by the poll of this number. */
+/** The poll of this number changed the state of a person to `to`. */
 export interface StateChange {
   readonly to: StateKind
   readonly pollNo: number
 }
 
 /**
- * What each poll said about a person. A poll that changed nothing leaves the person as the polls before it did: also a good one that
- * contradicts them, since states only climb.
+ * The state of a person after each poll. A poll without a change keeps the state, also a successful one that contradicts it, since states
+ * only climb.
  * @param polls of the task, oldest first
  * @param changes of the person, in any order
  */
-export function whatPollsSaid(polls: readonly Poll[], changes: readonly StateChange[]): PersonPoll[] {
+export function describePolls(polls: readonly Poll[], changes: readonly StateChange[]): PersonPoll[] {
   return polls.map(({ pollNo, requestedAt, respondedAt, outcome, code, message }) => ({
     pollNo,
     requestedAt,

@@ -5,12 +5,12 @@ import type { ForbiddenReason } from '../domain/problems.ts'
 import type { TimeToRead } from './time-to-read.ts'
 
 /**
- * What can be asked about tasks, campaigns and people. One reader answers the package's `./rates`, the HTTP API, the dashboard
- * and the commands, so all of them give the same figures. Field names are the camelCase of the SQL names.
+ * Reads the figures of tasks, campaigns and people. The package's `./rates`, the HTTP API, the dashboard and the commands use the same reader, so
+ * they give the same figures. Field names are the camelCase of the SQL names.
  *
- * Every method rejects with `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` or `NOT_PERMITTED`, and those that name one task or campaign with
- * `TASK_NOT_FOUND` or `CAMPAIGN_NOT_FOUND` (an empty list must mean "nobody", never a misspelt name), or with
- * `SEVERAL_APPS` where several apps have it and none was named.
+ * Every method rejects with `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` or `NOT_PERMITTED`. A method that takes a reference to one task or campaign
+ * also rejects with `TASK_NOT_FOUND` or `CAMPAIGN_NOT_FOUND` (an empty list must never mean a misspelt name), and with `SEVERAL_APPS` where
+ * several apps have it and the reference has no app. A row that this reader returned is a reference that costs no statement to check.
  */
 export interface RateReader {
   task(ref: TaskRef): Promise<TaskRates>
@@ -19,32 +19,27 @@ export interface RateReader {
   campaign(ref: CampaignRef): Promise<CampaignRates>
   /** Latest sent first. People in several tasks of a campaign count once. */
   campaigns(filter: CampaignFilter): Promise<Page<CampaignRates>>
-  /** Everybody in a task by user id; at most a hundred or so. */
+  /** The recipients of a task by user id; about a hundred at most. */
   recipients(ref: TaskRef, filter: RecipientFilter): Promise<RecipientStatus[]>
-  /** Everybody in a campaign by user id, each once, with the best state (read > unread > pending > forbidden > failed > invalid). */
+  /** The people of a campaign by user id, each once, with the best state (read > unread > pending > forbidden > failed > invalid). */
   campaignRecipients(ref: CampaignRef, filter: RecipientFilter & PageFilter): Promise<Page<CampaignRecipient>>
   /** A point for each successful poll, oldest first. */
   curve(ref: TaskRef): Promise<CurvePoint[]>
-  /** A point for each moment at which something became known about anybody, oldest first. */
+  /** A point for each time at which a count changed, oldest first. */
   campaignCurve(ref: CampaignRef): Promise<CurvePoint[]>
-  /** How many had read at a time: at least, and at most. Steps, oldest first. */
-  band(of: TaskRef | CampaignRef): Promise<BandStep[]>
   timeToRead(of: Population): Promise<TimeToRead>
-  /** `band` and `timeToRead` of the same people at the same moment, from one reading of their brackets, which is what both cost. */
+  /** The bounds of the read curve and the time to read of the same people at the same time. */
   readTimes(of: TaskRef | CampaignRef): Promise<ReadTimes>
-  /** Everybody who is unread is so as of this time at least: the earliest `lastUnreadAt` of them. Null where nobody is unread. */
-  unreadAsOf(of: TaskRef | CampaignRef): Promise<Date | null>
-  /** Forbidden people by DingTalk's code, most first. */
-  forbidden(of: TaskRef | CampaignRef): Promise<ForbiddenCount[]>
-  /** What was known about each person at that moment, by user id. */
+  stateDetails(of: TaskRef | CampaignRef): Promise<StateDetails>
+  /** The state of each recipient at that time as the polls until then showed it, by user id. */
   stateAt(ref: TaskRef, at: Date): Promise<KnownState[]>
-  /** Every look at a task, oldest first. */
+  /** Every poll of a task, oldest first. */
   polls(ref: TaskRef): Promise<Poll[]>
-  /** Every look at a task, and what was known about one person after it. `RECIPIENT_NOT_FOUND` where the task has no such person. */
+  /** Every poll of a task, and the state of one recipient after it. `RECIPIENT_NOT_FOUND` where the task has no such recipient. */
   explain(ref: TaskRef, userId: string): Promise<PersonHistory>
-  /** Every app that has a task or ever called, by name. */
+  /** Every app that has a task or made a call, by name. */
   apps(): Promise<AppUsage[]>
-  /** Open tasks that do not go as planned, and those that ended lately without an answer; nearest deadline first. */
+  /** Open tasks that do not go as planned, and tasks that ended in the last 7 days without a final answer; nearest deadline first. */
   attention(): Promise<TaskAtRisk[]>
 }
 
@@ -95,16 +90,16 @@ export interface TaskFilter extends Sent, PageFilter {
   readonly status?: TaskStatus | undefined
 }
 
-/** Campaigns of which a task was sent in the time; they are counted whole. */
+/** Campaigns of which a task was sent in the time; their counts are of all their tasks. */
 export interface CampaignFilter extends Sent, PageFilter {
   readonly campaign?: string | undefined
-  /** Only campaigns whose name contains this, whatever the case. */
+  /** Only campaigns whose name contains this, ignoring case. */
   readonly search?: string | undefined
 }
 
 export interface RecipientFilter {
   readonly state?: StateKind | undefined
-  /** Only user ids that contain this, whatever the case. */
+  /** Only user ids that contain this, ignoring case. */
   readonly search?: string | undefined
 }
 
@@ -122,16 +117,16 @@ export interface TaskRates extends RateColumns {
   readonly agentId: string | null
   readonly campaign: string | null
   readonly status: TaskStatus
-  /** Why it ended: `reasonCode`, or the text that 0.1.0 stored; null while it is tracked. `endReasonText` makes a sentence of code and detail. */
+  /** Why it ended: `reasonCode`, or the text that 0.1.0 stored; null while it is tracked. */
   readonly reason: string | null
   /** A code of `EndReason`; one of a newer version is kept as it is. */
   readonly reasonCode: string | null
   readonly reasonDetail: Detail | null
-  /** Why it cannot be polled now, a `ProblemCode`; null: its last poll succeeded, or none was made. */
+  /** Why it cannot be polled now, a `ProblemCode`; null: its last poll succeeded, or no poll was made. */
   readonly problemCode: string | null
   /** What DingTalk or the network answered, see `ProblemDetail`. */
   readonly problemDetail: Detail | null
-  /** When the request of the first failed poll with this problem was sent. */
+  /** When the answer of the first failed poll with this problem arrived. */
   readonly problemSince: Date | null
   /** When the message was sent. Where `sentAtGiven` is false, when it was enqueued: the message was sent before. */
   readonly sentAt: Date
@@ -153,7 +148,7 @@ export interface TaskRates extends RateColumns {
   readonly delayDetail: Detail | null
   /** The sender named the recipients. */
   readonly recipientsKnown: boolean
-  /** When the names of its people were replaced by pseudonyms because it ended long ago; null: they were not. */
+  /** When its user ids were replaced by pseudonyms because it ended long ago; null: they were not. */
   readonly namesRemovedAt: Date | null
 }
 
@@ -167,7 +162,7 @@ export interface CampaignRates extends RateColumns {
   readonly lastDeadlineAt: Date
   /** The latest successful poll of any of its tasks; null before the first. */
   readonly lastObservedAt: Date | null
-  /** When names in one of its tasks were last replaced by pseudonyms; null: in none so far. */
+  /** When the user ids of one of its tasks were last replaced by pseudonyms; null: of none so far. */
   readonly namesRemovedAt: Date | null
 }
 
@@ -184,16 +179,16 @@ export interface RecipientStatus {
   readonly forbiddenCode: string | null
   readonly forbiddenCount: number | null
   /**
-   * A person who has read did so after `readAfter` and not later than `readBefore`; null for all others. `readAfter` is also null where no
-   * poll saw the person unread and the send time was not given: not known.
+   * A person in the state `read` read after `readAfter` and not later than `readBefore`; null in other states. `readAfter` is also null where
+   * no poll listed the person as unread and the send time was not given.
    */
   readonly readAfter: Date | null
   readonly readBefore: Date | null
   /** The sender named the person. */
   readonly named: boolean
   /**
-   * The last successful poll of the task that listed anybody; null before the first. The state is as of then, but for "unread": an answer may
-   * leave an unread person out, so that is as of `lastUnreadAt`.
+   * The last successful poll of the task that listed a recipient; null before the first. The state is as of then, except "unread": an answer may
+   * leave an unread person out, so that state is as of `lastUnreadAt`.
    */
   readonly asOf: Date | null
 }
@@ -212,20 +207,26 @@ export interface CurvePoint {
 }
 
 /**
- * From `at` on, until the next step: how many had read. Before the first step it was nobody; where a send time was not given, nothing is known
- * of the time before the enqueue.
+ * The bounds of how many people had read from `at` until the next step. Before the first step the number is 0; where a send time was not given,
+ * nothing is known of the time before the enqueue.
  */
-export interface BandStep {
+export interface BoundsStep {
   readonly at: Date
-  /** Known to have read by then. */
   readonly atLeast: number
-  /** Not known to have been unread after it. */
   readonly atMost: number
 }
 
 export interface ReadTimes {
-  readonly band: readonly BandStep[]
+  /** Oldest first. */
+  readonly bounds: readonly BoundsStep[]
   readonly timeToRead: TimeToRead
+}
+
+export interface StateDetails {
+  /** Forbidden people by DingTalk's code, most first. */
+  readonly forbidden: readonly ForbiddenCount[]
+  /** The earliest `lastUnreadAt` of the unread people: all of them are unread as of this time at least. Null where no one is unread. */
+  readonly unreadAsOf: Date | null
 }
 
 export interface ForbiddenCount {
@@ -241,7 +242,7 @@ export interface KnownState {
   readonly since: Date
 }
 
-/** One look as it was recorded; the counts are null after a failed one. */
+/** One recorded poll; the counts are null where it failed. */
 export interface Poll extends Readonly<Record<StateKind, number | null>> {
   readonly pollNo: number
   readonly dueAt: Date | null
@@ -251,11 +252,11 @@ export interface Poll extends Readonly<Record<StateKind, number | null>> {
   readonly code: string
   readonly message: string | null
   readonly requestId: string | null
-  /** What the failed poll means, a `ProblemCode`; null after a successful one, and after one that 0.1.0 made. */
+  /** The `ProblemCode` of a failed poll; null after a successful one, and after one that 0.1.0 made. */
   readonly problemCode: string | null
-  /** What it says something about, a `Scope`. */
+  /** The `Scope` of the problem. */
   readonly scope: string | null
-  /** Calls of getsendresult that it took: 2 where the first token was refused. */
+  /** Calls of getsendresult that it made: 2 where the first token was refused. */
   readonly calls: number
   /** People whose row changed. */
   readonly changed: number
@@ -267,7 +268,7 @@ export interface PersonHistory {
   readonly polls: readonly PersonPoll[]
 }
 
-/** What one poll said about one person. */
+/** One poll, and the state of one person after it. */
 export interface PersonPoll {
   readonly pollNo: number
   readonly requestedAt: Date
@@ -275,9 +276,9 @@ export interface PersonPoll {
   readonly outcome: PollOutcome
   readonly code: string
   readonly message: string | null
-  /** What is known after it. A failed poll tells nothing, and leaves it as it was; pending before the first successful poll that listed the person. */
+  /** A failed poll does not change it; `pending` before the first successful poll that listed the person. */
   readonly state: StateKind
-  /** The poll changed what was known. */
+  /** The poll changed the state. */
   readonly isChange: boolean
 }
 
@@ -285,7 +286,7 @@ export interface PersonPoll {
 export const PAUSE_KINDS = ['throttled', 'configuration', 'quota', 'outage'] as const
 export type PauseKind = (typeof PAUSE_KINDS)[number]
 
-/** Whether a scope is paused: nothing in it is polled, but for one probe at a time. */
+/** Whether a scope is paused. In a paused scope only one probe at a time is made. */
 export interface Pause {
   /** A `ProblemCode`; null: it is not paused. */
   readonly pauseCode: string | null
@@ -295,7 +296,7 @@ export interface Pause {
   readonly pauseSince: Date | null
   /** When the next probe is due. */
   readonly pausedUntil: Date | null
-  /** When the request of the latest successful poll was sent, to a minute; null: none succeeded. */
+  /** When the request of the latest successful poll was sent, to a minute; null: no poll succeeded. */
   readonly lastGoodAt: Date | null
 }
 
@@ -324,7 +325,7 @@ export interface PairStatus extends Pause {
   readonly agentId: string
 }
 
-/** A running worker that cannot poll an app: its credentials, its way out of the network, or an app that it does not know. */
+/** A running worker that cannot poll an app, because of its credentials, its network, or an app that is not in its configuration. */
 export interface WorkerProblem {
   readonly workerId: string
   readonly startedAt: Date
@@ -334,15 +335,15 @@ export interface WorkerProblem {
 }
 
 export const RISKS = [
-  /** The next poll is overdue by more than a minute (of the plan): no worker makes it. */
+  /** The next poll is late by more than a minute of the 24-hour window: no worker makes it. */
   'overdue',
   /** Its last poll failed, or the next one is later than planned: `problemCode` and `delayCode` say why. */
-  'hindered',
+  'delayed',
   /** DingTalk refused every poll until the deadline. */
   'stopped',
   /** The 24 hours passed without one successful poll. */
   'never_observed',
-  /** The last successful poll was more than an hour (of the plan) before the deadline. */
+  /** The last successful poll was more than an hour of the 24-hour window before the deadline. */
   'blind',
 ] as const
 export type RiskKind = (typeof RISKS)[number]

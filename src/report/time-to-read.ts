@@ -1,9 +1,11 @@
 import { HOUR_MS } from '../domain/delivery.ts'
-import type { ElapsedBracket } from './read-bracket.ts'
+import type { ElapsedBracket } from './read-brackets.ts'
 import { at, indexOfFirst } from './sorted.ts'
 import { type Part, turnbullEstimate } from './turnbull.ts'
 
-/** When people read, as far as polls can tell: never a point, always a bracket. Durations are counted from the send; where that was not given, from the enqueue. */
+/**
+ * When people read. Polls give brackets, never a time. Durations count from the send; where the send time was not given, from the enqueue.
+ */
 export interface TimeToRead {
   /** Delivered people: the denominator of every share. */
   readonly people: number
@@ -12,41 +14,38 @@ export interface TimeToRead {
   readonly method: 'polls' | 'turnbull'
   /** The latest successful poll that went into it; null where there is none. */
   readonly asOf: Date | null
-  /**
-   * Tasks in it whose send time was not given. The times of their people count from the enqueue, which was after the send: from the send they
-   * took longer.
-   */
+  /** Tasks in it whose send time was not given. The times of their people count from the enqueue, so from the send they are longer. */
   readonly assumedSendTimes: number
-  /** For 25, 50, 75 and 90 % of the delivered people. Empty where nobody was delivered. */
+  /** For 25, 50, 75 and 90 % of the delivered people. Empty where no person was delivered. */
   readonly quantiles: readonly ReadQuantile[]
-  /** Within 1, 4, 8 and 24 hours. Empty where nobody was delivered. */
+  /** Within 1, 4, 8 and 24 hours. Empty where no person was delivered. */
   readonly within: readonly ShareWithin[]
 }
 
 /**
- * The time by which `share` of the delivered people had read lies in (afterMs, beforeMs]: for certain by the method `polls`, most
- * likely by the method `turnbull`.
+ * The time by which `share` of the delivered people had read lies in (afterMs, beforeMs]: certain with the method `polls`, most likely with the
+ * method `turnbull`.
  */
 export interface ReadQuantile extends TimeBounds {
   readonly share: number
-  /** What holds for these people without any estimate. The same as above by the method `polls`. */
+  /** What is certain without an estimate. The same as above with the method `polls`. */
   readonly certain: TimeBounds
 }
 
 export interface TimeBounds {
   readonly afterMs: number
-  /** Null: not reached as far as is known; it may have been after the final poll, or never. */
+  /** Null: no poll showed it reached; it may have been reached after the final poll. */
   readonly beforeMs: number | null
 }
 
 /**
- * The share of the delivered people who had read within `hours` of the send lies in [atLeast, atMost]: for certain by the method
- * `polls`, most likely by the method `turnbull`. `atMost` is 1 once the final polls are over, so always within 24 hours if anybody is
- * unread: the final poll is minutes before the deadline, and who read after it nobody can say. Show that as "at least".
+ * The share of the delivered people who had read within `hours` of the send lies in [atLeast, atMost]: certain with the method `polls`, most
+ * likely with the method `turnbull`. `atMost` is 1 after the final polls, so also for 24 hours where a person is unread: the final poll is
+ * minutes before the deadline, and reads after it are not known. Show that as "at least".
  */
 export interface ShareWithin extends ShareBounds {
   readonly hours: number
-  /** What holds for these people without any estimate. The same as above by the method `polls`. */
+  /** What is certain without an estimate. The same as above with the method `polls`. */
   readonly certain: ShareBounds
 }
 
@@ -58,7 +57,7 @@ export interface ShareBounds {
 const SHARES = [0.25, 0.5, 0.75, 0.9]
 const HOURS = [1, 4, 8, 24]
 
-/** The people of one task, whose polls were the same for all. @param assumedSendTimes see {@link TimeToRead} */
+/** The people of one task, who share its polls. @param assumedSendTimes see {@link TimeToRead} */
 export function timeToReadOfTask(people: readonly ElapsedBracket[], asOf: Date | null, assumedSendTimes = 0): TimeToRead {
   const ends = sortedEnds(people)
   return {
@@ -86,11 +85,21 @@ export function timeToReadPooled(people: readonly ElapsedBracket[], asOf: Date |
   }
 }
 
+/** The quantiles that are reached, and the first one that is not: higher shares are not reached either. */
+export function reachedQuantiles({ quantiles }: TimeToRead): readonly ReadQuantile[] {
+  const first = quantiles.findIndex(({ certain }) => certain.beforeMs === null)
+  return first === -1 ? quantiles : quantiles.slice(0, first + 1)
+}
+
+/** The shares of hours that are over. @param elapsedMs since the send, of the 24-hour window */
+export function pastShares({ within }: TimeToRead, elapsedMs: number): readonly ShareWithin[] {
+  return within.filter(({ hours }) => hours * HOUR_MS <= elapsedMs)
+}
+
 function headOf(people: readonly ElapsedBracket[]): Pick<TimeToRead, 'people' | 'read'> {
   return { people: people.length, read: people.filter(({ beforeMs }) => beforeMs !== null).length }
 }
 
-/** Of nobody nothing can be said. */
 function forEach<Figure>(people: readonly ElapsedBracket[], wanted: readonly number[], figureOf: (wanted: number) => Figure): Figure[] {
   return people.length === 0 ? [] : wanted.map(figureOf)
 }

@@ -1,4 +1,4 @@
-import type { ElapsedBracket } from './read-bracket.ts'
+import type { ElapsedBracket } from './read-brackets.ts'
 import { at, indexOfFirst } from './sorted.ts'
 import { type Likelihood, maximise, together } from './turnbull-maximum.ts'
 

@@ -54,9 +54,13 @@ export function timeOrNull(row: Row, name: string): Date | null {
 
 const JsonObject = z.record(z.string(), z.unknown())
 
-/** A column of type jsonb with the details of a code. What is no object is none: a newer version may store other things. */
+/** The details of a code. What is no object is none: a newer version may store other things. */
+export function detailOf(value: unknown): Detail | null {
+  return JsonObject.safeParse(value).data ?? null
+}
+
 export function detailOrNull(row: Row, name: string): Detail | null {
-  return JsonObject.safeParse(row[name]).data ?? null
+  return detailOf(row[name])
 }
 
 export function oneOf<T extends string>(values: readonly T[], row: Row, name: string): T {

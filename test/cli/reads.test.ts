@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import pg from 'pg'
+import cellsOf from 'string-width'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { cellsOf } from '../../src/cli/text/width.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
 import { type Database, openDatabase } from '../../src/store/prisma.ts'
 import { adoptAll, aRequest, lookAt } from '../store/support/polls.ts'

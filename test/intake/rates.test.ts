@@ -29,8 +29,8 @@ const QUESTIONS: ReadonlyArray<readonly [string, (rates: Rates) => Promise<unkno
   ['campaignRecipients', (rates) => rates.campaignRecipients(TASK.campaign)],
   ['curve', (rates) => rates.curve(TASK.taskId)],
   ['campaignCurve', (rates) => rates.campaignCurve(TASK.campaign)],
-  ['band of a task', (rates) => rates.band({ taskId: TASK.taskId })],
-  ['band of a campaign', (rates) => rates.band({ campaign: TASK.campaign })],
+  ['bounds of a task', (rates) => rates.bounds({ taskId: TASK.taskId })],
+  ['bounds of a campaign', (rates) => rates.bounds({ campaign: TASK.campaign })],
   ['timeToRead of a task', (rates) => rates.timeToRead({ taskId: TASK.taskId })],
   ['timeToRead of a campaign', (rates) => rates.timeToRead({ campaign: TASK.campaign })],
   ['timeToRead of everything', (rates) => rates.timeToRead({})],
@@ -72,7 +72,7 @@ describe('rates', () => {
     const rates = someRates({ databaseUrl: database.url })
     const whole = { taskId: TASK.taskId }
     expect([await rates.task(taskId), (await rates.explain(taskId, 'ann')).person]).toMatchObject([whole, whole])
-    expect([await rates.timeToRead({ taskId }), await rates.band({ taskId }), await rates.forbidden({ taskId })]).toMatchObject([
+    expect([await rates.timeToRead({ taskId }), await rates.bounds({ taskId }), await rates.forbidden({ taskId })]).toMatchObject([
       ...[{ people: 0 }, [], []],
     ])
   })
@@ -128,14 +128,14 @@ describe('a question that is wrong is refused, naming the field and what to do',
     ['stateAt', ['x', new Date()], 'taskId', 'whole number'],
     ['explain', ['x', 'ann'], 'taskId', 'whole number'],
     ['tasks', [{ taskId: 'x' }], 'taskId', 'whole number'],
-    ['band', [{ taskId: '1.5' }], 'taskId', 'whole number'],
+    ['bounds', [{ taskId: '1.5' }], 'taskId', 'whole number'],
     ['timeToRead', [{ taskId: null }], 'taskId', 'whole number'],
     ['forbidden', [{ taskId: {} }], 'taskId', 'whole number'],
     ['campaign', [''], 'campaign', '1 to 200 characters'],
     ['campaign', [11], 'campaign', '1 to 200 characters'],
     ['campaignRecipients', [' x'], 'campaign', 'without spaces around them'],
     ['campaignCurve', ['a\0b'], 'campaign', 'control characters'],
-    ['band', [{}], 'campaign', '1 to 200 characters'],
+    ['bounds', [{}], 'campaign', '1 to 200 characters'],
     ['forbidden', [{ campaign: '' }], 'campaign', '1 to 200 characters'],
     ['timeToRead', [{ campaign: undefined }], 'campaign', '1 to 200 characters'],
     ['tasks', [{ campaign: '' }], 'campaign', '1 to 200 characters'],
@@ -171,7 +171,7 @@ describe('a question that is wrong is refused, naming the field and what to do',
     ['campaigns', [{ status: 'tracking' }], 'status', 'Accepted: app, campaign, search'],
     ['task', ['1', { application: 'hr' }], 'application', 'Accepted: app.'],
     ['campaign', ['c', { application: 'hr' }], 'application', 'Accepted: app.'],
-    ['band', [{ taskId: '1', application: 'hr' }], 'application', 'Accepted: app.'],
+    ['bounds', [{ taskId: '1', application: 'hr' }], 'application', 'Accepted: app.'],
     ['timeToRead', [{ from: new Date() }], 'from', 'Accepted: app, since, until'],
   ]
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { allPages, everything } from '../../src/report/all-pages.ts'
+import { allPages, collectPages } from '../../src/report/all-pages.ts'
 import { MAX_PAGE, type Page, type PageFilter } from '../../src/report/rates.ts'
 
 /** A list in three pages, which notes what it was asked for. */
@@ -23,7 +23,7 @@ function aList(): { readonly asked: PageFilter[]; readonly page: (filter: PageFi
 
 test('everything is what all pages hold, in their order, each asked for once and as large as it may be', async () => {
   const { asked, page } = aList()
-  expect(await everything(page)).toEqual(['ann', 'bob', 'carol'])
+  expect(await collectPages(page)).toEqual(['ann', 'bob', 'carol'])
   expect(asked).toEqual(['first', 'second', 'third'].map((name) => ({ limit: MAX_PAGE, cursor: name === 'first' ? undefined : name })))
 })
 
@@ -34,5 +34,5 @@ test('who stops after a page asks for no other', async () => {
 })
 
 test('a page that fails fails the whole', async () => {
-  await expect(everything(async () => Promise.reject(new Error('gone')))).rejects.toThrow('gone')
+  await expect(collectPages(async () => Promise.reject(new Error('gone')))).rejects.toThrow('gone')
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { HOUR_MS, MINUTE_MS } from '../../src/domain/delivery.ts'
-import type { ElapsedBracket } from '../../src/report/read-bracket.ts'
+import type { ElapsedBracket } from '../../src/report/read-brackets.ts'
 
 /** Mostly few different ends, so that brackets touch, overlap and are the same. */
 export const someBrackets: fc.Arbitrary<ElapsedBracket[]> = fc.constantFrom(4, 12, 60, 86_400_000).chain((last) =>

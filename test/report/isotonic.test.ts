@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { nonDecreasing } from '../../src/report/isotonic.ts'
+import { nonDecreasing } from '../../src/report/turnbull-maximum.ts'
 import { holds } from '../domain/support.ts'
 
 const fit = (values: readonly number[], weights: readonly number[] = values.map(() => 1)): number[] => [

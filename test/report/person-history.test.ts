@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { PollOutcome } from '../../src/domain/plan-types.ts'
-import { whatPollsSaid } from '../../src/report/person-history.ts'
+import { describePolls } from '../../src/report/person-history.ts'
 import { DEFAULT_PAGE, MAX_PAGE, type Poll } from '../../src/report/rates.ts'
 import { arrivalOf, minutesLater } from '../domain/support.ts'
 
@@ -21,7 +21,7 @@ function aLook(pollNo: number, outcome: PollOutcome = 'observed'): Poll {
   return { ...nothing, pollNo, dueAt: requestedAt, requestedAt, ...said, changed: 0, anomalies: 0 }
 }
 
-const statesOf = (...said: Parameters<typeof whatPollsSaid>) => whatPollsSaid(...said).map(({ state, isChange }) => [state, isChange])
+const statesOf = (...said: Parameters<typeof describePolls>) => describePolls(...said).map(({ state, isChange }) => [state, isChange])
 
 test('a person is pending until a poll lists them, and then what the last change made of them', () => {
   const changes = [
@@ -50,7 +50,7 @@ test('the order of the changes does not matter: states only climb', () => {
 
 test('a failed poll is told as it was, and leaves the person as they were', () => {
   const failed = { ...aLook(2, 'transient'), respondedAt: null, code: 'TIMEOUT', message: 'no answer in 10 s' }
-  expect(whatPollsSaid([aLook(1), failed], [{ to: 'unread', pollNo: 1 }])[1]).toEqual({
+  expect(describePolls([aLook(1), failed], [{ to: 'unread', pollNo: 1 }])[1]).toEqual({
     pollNo: 2,
     requestedAt: minutesLater(6),
     respondedAt: null,
@@ -63,7 +63,7 @@ test('a failed poll is told as it was, and leaves the person as they were', () =
 })
 
 test('a task without polls has no history', () => {
-  expect(whatPollsSaid([], [])).toEqual([])
+  expect(describePolls([], [])).toEqual([])
 })
 
 test('a page has 100 rows if not said otherwise, and 1,000 at most', () => {

@@ -1,9 +1,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { HOUR_MS } from '../../src/domain/delivery.ts'
-import type { ElapsedBracket } from '../../src/report/read-bracket.ts'
+import type { ElapsedBracket } from '../../src/report/read-brackets.ts'
 import {
+  pastShares,
   type ReadQuantile,
+  reachedQuantiles,
   type ShareBounds,
   type TimeBounds,
   type TimeToRead,
@@ -173,3 +175,18 @@ function expectHolds(bounds: TimeBounds, ms: number): void {
   expect(Math.max(ms, 1)).toBeGreaterThan(bounds.afterMs)
   expect(ms).toBeLessThanOrEqual(endOf(bounds))
 }
+
+test('the first quantile that is not reached is the last one that is shown', () => {
+  const bounds = (beforeMs: number | null) => ({ afterMs: 0, beforeMs })
+  const quantile = (share: number, beforeMs: number | null) => ({ share, ...bounds(beforeMs), certain: bounds(beforeMs) })
+  const time = timeToReadOfTask([], null)
+  const reached = [quantile(0.25, 9), quantile(0.5, 20)]
+  const all = [...reached, quantile(0.75, null), quantile(0.9, null)]
+  expect(reachedQuantiles({ ...time, quantiles: all })).toEqual(all.slice(0, 3))
+  expect(reachedQuantiles({ ...time, quantiles: reached })).toEqual(reached)
+})
+
+test('shares are of hours that are over', () => {
+  const time = timeToReadOfTask([{ afterMs: 0, beforeMs: 1 }], null)
+  expect(pastShares(time, 4 * HOUR_MS).map(({ hours }) => hours)).toEqual([1, 4])
+})

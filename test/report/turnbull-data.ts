@@ -1,4 +1,4 @@
-import type { ElapsedBracket } from '../../src/report/read-bracket.ts'
+import type { ElapsedBracket } from '../../src/report/read-brackets.ts'
 
 /**
  * Data and their estimates by R 4.2.2 with survival 3.5-3. A `survfit` of `interval2` data takes intervals as we do, open on the left

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { ElapsedBracket } from '../../src/report/read-bracket.ts'
+import type { ElapsedBracket } from '../../src/report/read-brackets.ts'
 import { type Part, turnbullEstimate } from '../../src/report/turnbull.ts'
 import { holds } from '../domain/support.ts'
 import { endOf, someBrackets } from './brackets.ts'

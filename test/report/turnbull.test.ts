@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { ElapsedBracket } from '../../src/report/read-bracket.ts'
+import type { ElapsedBracket } from '../../src/report/read-brackets.ts'
 import { turnbullEstimate } from '../../src/report/turnbull.ts'
 import { together } from '../../src/report/turnbull-maximum.ts'
 import { EXAMPLES } from './turnbull-data.ts'

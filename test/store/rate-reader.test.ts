@@ -169,10 +169,9 @@ describe('what cannot be told', () => {
       db.rates.task(ref),
       db.rates.recipients(ref, {}),
       db.rates.curve(ref),
-      db.rates.band(ref),
       db.rates.timeToRead(ref),
       db.rates.readTimes(ref),
-      db.rates.forbidden(ref),
+      db.rates.stateDetails(ref),
       db.rates.stateAt(ref, SENT),
       db.rates.polls(ref),
       db.rates.explain(ref, 'ann'),
@@ -182,10 +181,9 @@ describe('what cannot be told', () => {
       db.rates.campaign(ref),
       db.rates.campaignRecipients(ref, {}),
       db.rates.campaignCurve(ref),
-      db.rates.band(ref),
       db.rates.timeToRead(ref),
       db.rates.readTimes(ref),
-      db.rates.forbidden(ref),
+      db.rates.stateDetails(ref),
     ].map((answer) => answer.catch((error: unknown) => error))
 
   test('a task that is not there, by every method', async () => {
@@ -255,7 +253,7 @@ test("a program's own client in another time zone reads the same, of whatever sc
     await rates.campaignRecipients({ campaign: 'zone' }, { limit: 1 }),
     await rates.curve(key),
     await rates.campaignCurve({ campaign: 'zone' }),
-    await rates.band(key),
+    (await rates.readTimes(key)).bounds,
     await rates.timeToRead(key),
     await rates.timeToRead({ since: SENT }),
     await rates.stateAt(key, answeredAt(5)),

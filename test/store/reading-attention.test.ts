@@ -51,23 +51,23 @@ describe('an open task', () => {
     expect(await risks()).toEqual([[late.taskId, 'overdue']])
   })
 
-  test('is hindered when its poll was put off', async () => {
+  test('is delayed when its poll is delayed', async () => {
     const key = await aHealthyTask()
     await delay(db.store, key, ahead(HOUR_MS), { code: 'call_rate', detail: null })
     const [task] = await db.rates.attention()
-    expect(task).toEqual({ ...(await db.rates.task(key)), risk: 'hindered' })
+    expect(task).toEqual({ ...(await db.rates.task(key)), risk: 'delayed' })
     expect(task).toMatchObject({ delayReason: 'call_rate' })
   })
 
   test.each([
     ['failed', (key: TaskKey) => lookInVain(db, key, ago(MINUTE_MS))],
     ['said nothing', (key: TaskKey) => lookBetween(db, key, { errcode: 0 }, ago(MINUTE_MS), ago(59_000))],
-  ])('is hindered while its final poll %s, until one is good', async (_what, fail) => {
+  ])('is delayed while its final poll %s, until one is good', async (_what, fail) => {
     const key = await aHealthyTask()
     await lookAt(db.store, key, { unread: ['ann'] }, 5)
     await fail(key)
     await set(db, key, { next_poll_at: ahead(MINUTE_MS) })
-    expect(await risks()).toEqual([[key.taskId, 'hindered']])
+    expect(await risks()).toEqual([[key.taskId, 'delayed']])
     await lookAt(db.store, key, { unread: ['ann'] }, 59)
     await set(db, key, { next_poll_at: ahead(MINUTE_MS) })
     expect(await risks()).toEqual([])

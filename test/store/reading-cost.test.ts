@@ -80,7 +80,7 @@ const QUESTIONS: ReadonlyArray<readonly [name: string, most: number, ask: () => 
   // Tasks that ended are not counted; all of these are open.
   ['what every app does', TASKS + 100, () => rates.apps()],
   ['what needs attention', 2 * TASKS + 100, () => rates.attention()],
-  ['who is forbidden in a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.forbidden(campaign)],
+  ['who is forbidden in a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.stateDetails(campaign)],
 ]
 
 test.each(QUESTIONS)('%s reads at most %i rows', async (_name, most, ask) => {

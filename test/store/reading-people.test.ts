@@ -126,7 +126,7 @@ describe('forbidden people', () => {
     const { key } = await aTask(db.store)
     const reasons = { a: '143106', b: '143105', c: '143106', d: undefined, e: '424242' }
     await lookBetween(db, key, body(reasons), minutesLater(5), answeredAt(5))
-    expect(await db.rates.forbidden(key)).toEqual([
+    expect((await db.rates.stateDetails(key)).forbidden).toEqual([
       { code: '143106', reason: 'duplicate_content', people: 2 },
       { code: '143105', reason: 'daily_limit', people: 1 },
       { code: '424242', reason: 'other', people: 1 },
@@ -139,13 +139,15 @@ describe('forbidden people', () => {
     await lookBetween(db, first.key, body({ a: '143105', b: '143105' }), minutesLater(5), answeredAt(5))
     await lookBetween(db, second.key, body({ a: '143105' }), minutesLater(6), answeredAt(6))
     await lookAt(db.store, second.key, { unread: ['b'] }, 7)
-    expect(await db.rates.forbidden({ campaign: 'forbidden' })).toEqual([{ code: '143105', reason: 'daily_limit', people: 1 }])
+    expect((await db.rates.stateDetails({ campaign: 'forbidden' })).forbidden).toEqual([
+      { code: '143105', reason: 'daily_limit', people: 1 },
+    ])
     expect(await db.rates.campaign({ campaign: 'forbidden' })).toMatchObject({ forbidden: 1 })
   })
 
   test('are none where nobody is', async () => {
     const { key } = await aTask(db.store, { userIds: ['ann'] })
-    expect(await db.rates.forbidden(key)).toEqual([])
+    expect((await db.rates.stateDetails(key)).forbidden).toEqual([])
   })
 
   test('have the same word for a code in SQL and here, whatever the code', async () => {

@@ -76,7 +76,7 @@ describe('unread', () => {
   test('is as of the poll that listed the person: polls that list others, or nobody, move nobody else', async () => {
     const { key } = await aTask(db.store, { userIds: ['ann', 'bob'], campaign: 'unread' })
     await lookAt(db.store, key, { unread: ['ann', 'bob'] }, 5)
-    expect(await db.rates.unreadAsOf(key)).toEqual(minutesLater(5))
+    expect((await db.rates.stateDetails(key)).unreadAsOf).toEqual(minutesLater(5))
     await lookAt(db.store, key, { unread: ['bob'] }, 60)
     await lookBetween(
       db,
@@ -90,11 +90,11 @@ describe('unread', () => {
       ['ann', minutesLater(5)],
       ['bob', minutesLater(60)],
     ])
-    for (const of of [key, { campaign: 'unread' }]) expect(await db.rates.unreadAsOf(of)).toEqual(minutesLater(5))
+    for (const of of [key, { campaign: 'unread' }]) expect((await db.rates.stateDetails(of)).unreadAsOf).toEqual(minutesLater(5))
     await lookAt(db.store, key, { read: ['ann'], unread: ['bob'] }, 120)
-    for (const of of [key, { campaign: 'unread' }]) expect(await db.rates.unreadAsOf(of)).toEqual(minutesLater(120))
+    for (const of of [key, { campaign: 'unread' }]) expect((await db.rates.stateDetails(of)).unreadAsOf).toEqual(minutesLater(120))
     await lookAt(db.store, key, { read: ['ann', 'bob'] }, 130)
-    for (const of of [key, { campaign: 'unread' }]) expect(await db.rates.unreadAsOf(of)).toBeNull()
+    for (const of of [key, { campaign: 'unread' }]) expect((await db.rates.stateDetails(of)).unreadAsOf).toBeNull()
   })
 
   test('of a campaign is as of its earliest task, where the person has read in none', async () => {
@@ -104,14 +104,14 @@ describe('unread', () => {
     ]
     await lookAt(db.store, first.key, { unread: ['ann', 'cid'] }, 5)
     await lookAt(db.store, second.key, { unread: ['bob'], read: ['cid'] }, 30)
-    expect(await db.rates.unreadAsOf({ campaign: 'two' })).toEqual(minutesLater(5))
+    expect((await db.rates.stateDetails({ campaign: 'two' })).unreadAsOf).toEqual(minutesLater(5))
     await lookAt(db.store, first.key, { read: ['ann'], unread: ['cid'] }, 40)
-    expect(await db.rates.unreadAsOf({ campaign: 'two' })).toEqual(minutesLater(30))
+    expect((await db.rates.stateDetails({ campaign: 'two' })).unreadAsOf).toEqual(minutesLater(30))
   })
 
   test('of a task or campaign that is not there is an error, not nobody', async () => {
-    await expect(db.rates.unreadAsOf({ taskId: '404' })).rejects.toMatchObject({ code: 'TASK_NOT_FOUND' })
-    await expect(db.rates.unreadAsOf({ campaign: 'nothing' })).rejects.toMatchObject({ code: 'CAMPAIGN_NOT_FOUND' })
+    await expect(db.rates.stateDetails({ taskId: '404' })).rejects.toMatchObject({ code: 'TASK_NOT_FOUND' })
+    await expect(db.rates.stateDetails({ campaign: 'nothing' })).rejects.toMatchObject({ code: 'CAMPAIGN_NOT_FOUND' })
   })
 })
 
@@ -148,7 +148,7 @@ describe('a send time that was not given', () => {
   })
 
   test('begins the band at the enqueue: before it nothing is known', async () => {
-    expect(await db.rates.band(key)).toEqual([
+    expect((await db.rates.readTimes(key)).bounds).toEqual([
       { at: minutesLater(0), atLeast: 0, atMost: 1 },
       { at: minutesLater(5), atLeast: 0, atMost: 2 },
       { at: answeredAt(5), atLeast: 1, atMost: 2 },
@@ -162,7 +162,7 @@ describe('a send time that was not given', () => {
     await lookAt(db.store, given, { unread: ['ann', 'dan'] }, 30)
     const time = await db.rates.timeToRead({ campaign: 'assumed' })
     expect(time).toMatchObject({ people: 4, assumedSendTimes: 1 })
-    expect((await db.rates.band({ campaign: 'assumed' }))[0]).toEqual({ at: minutesLater(0), atLeast: 0, atMost: 1 })
+    expect((await db.rates.readTimes({ campaign: 'assumed' })).bounds[0]).toEqual({ at: minutesLater(0), atLeast: 0, atMost: 1 })
   })
 
   test('of a task that reached nobody changes no figure, and is not counted', async () => {

@@ -2,10 +2,10 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { MINUTE_MS, SECOND_MS } from '../../src/domain/delivery.ts'
 import { forbiddenReasonOf } from '../../src/domain/problems.ts'
-import { elapsedOf } from '../../src/report/read-bracket.ts'
+import { elapsedOf } from '../../src/report/read-brackets.ts'
 import { timeToReadOfTask, timeToReadPooled } from '../../src/report/time-to-read.ts'
 import {
-  bandOf,
+  boundsOf,
   bracketsOf,
   byName,
   campaignCurveOf,
@@ -138,7 +138,7 @@ async function holdTask(tables: Tables, task: RawTask): Promise<void> {
   const figures = figuresOf(people.map(({ state }) => state))
   expect(rates).toMatchObject({ ...figures, lastObservedAt: task.last_observed_at, polls: polls.length, status: task.status })
   expect(await db.rates.recipients(key, {})).toEqual(people.toSorted(byName).map(statusOf))
-  expect(await db.rates.forbidden(key)).toEqual(reasonsOf(people))
+  expect((await db.rates.stateDetails(key)).forbidden).toEqual(reasonsOf(people))
   const good = polls.filter(({ outcome }) => outcome === 'observed').sort((a, b) => a.poll_no - b.poll_no)
   const curve = await db.rates.curve(key)
   expect(curve.map(({ at, delivered, read }) => [at, delivered, read])).toEqual(
@@ -146,9 +146,12 @@ async function holdTask(tables: Tables, task: RawTask): Promise<void> {
   )
   if (curve.length > 0) expect(curve.at(-1)).toMatchObject({ at: rates.lastObservedAt, read: rates.read, readRate: rates.readRate })
   const brackets = bracketsOf(people)
-  expect(await db.rates.band(key)).toEqual(bandOf(brackets))
+  expect((await db.rates.readTimes(key)).bounds).toEqual(boundsOf(brackets))
   expect(await db.rates.timeToRead(key)).toEqual(timeToReadOfTask(brackets.map(elapsedOf), task.last_observed_at, assumedIn(people)))
-  expect(await db.rates.readTimes(key)).toEqual({ band: await db.rates.band(key), timeToRead: await db.rates.timeToRead(key) })
+  expect(await db.rates.readTimes(key)).toEqual({
+    bounds: (await db.rates.readTimes(key)).bounds,
+    timeToRead: await db.rates.timeToRead(key),
+  })
   for (const at of momentsOf(tables, task)) expect(await db.rates.stateAt(key, at)).toEqual(knownAt(tables, at))
   const [first] = people
   if (first === undefined) return
@@ -213,16 +216,19 @@ async function holdCampaign(ref: { readonly app: string; readonly campaign: stri
   })
   const listed = (await pagesOf((page) => db.rates.campaignRecipients(ref, page), 2)).flat()
   expect(listed).toEqual(everybody.flatMap((rows) => (rows[0] === undefined ? [] : [{ ...statusOf(rows[0]), tasks: rows.length }])))
-  expect(await db.rates.forbidden(ref)).toEqual(reasonsOf(best))
+  expect((await db.rates.stateDetails(ref)).forbidden).toEqual(reasonsOf(best))
   const curve = await db.rates.campaignCurve(ref)
   expect(curve).toEqual(campaignCurveOf(changes))
   expect(curve.at(-1) ?? { delivered: 0, read: 0, readRate: null }).toMatchObject({
     ...{ delivered: rates.delivered, read: rates.read, readRate: rates.readRate },
   })
   const brackets = bracketsOf(people)
-  expect(await db.rates.band(ref)).toEqual(bandOf(brackets))
+  expect((await db.rates.readTimes(ref)).bounds).toEqual(boundsOf(brackets))
   expectTimes(await db.rates.timeToRead(ref), timeToReadPooled(brackets.map(elapsedOf), rates.lastObservedAt, assumedIn(people)))
-  expect(await db.rates.readTimes(ref)).toEqual({ band: await db.rates.band(ref), timeToRead: await db.rates.timeToRead(ref) })
+  expect(await db.rates.readTimes(ref)).toEqual({
+    bounds: (await db.rates.readTimes(ref)).bounds,
+    timeToRead: await db.rates.timeToRead(ref),
+  })
 }
 
 async function holdPopulation(app: string, tables: Tables): Promise<void> {

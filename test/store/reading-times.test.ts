@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/domain/delivery.ts'
-import { elapsedOf } from '../../src/report/read-bracket.ts'
+import { elapsedOf } from '../../src/report/read-brackets.ts'
 import { timeToReadOfTask, timeToReadPooled } from '../../src/report/time-to-read.ts'
 import { bracketsOf, only, type RawPerson, readTables } from './support/naive.ts'
 import { answeredAt, aTask, lookAt, minutesLater, SENT } from './support/polls.ts'
@@ -61,7 +61,7 @@ describe('the time to read of one task', () => {
       quantiles: [],
       within: [],
     })
-    expect(await db.rates.band(key)).toEqual([])
+    expect((await db.rates.readTimes(key)).bounds).toEqual([])
   })
 
   test('of a day that TIME_SCALE made a minute long is told in hours of the day', async () => {
@@ -83,7 +83,7 @@ describe('the time to read of one task', () => {
       ],
     ])
     // The band is a matter of real moments.
-    expect(await db.rates.band(key)).toEqual([
+    expect((await db.rates.readTimes(key)).bounds).toEqual([
       { at: seconds(5), atLeast: 0, atMost: 1 },
       { at: seconds(10), atLeast: 0, atMost: 2 },
       { at: seconds(10.5), atLeast: 1, atMost: 2 },
@@ -121,7 +121,7 @@ describe('the time to read of a campaign', () => {
   })
 
   test('has a band that ends at everybody, and of who read for certain', async () => {
-    const band = await db.rates.band(ref)
+    const band = (await db.rates.readTimes(ref)).bounds
     expect(band.at(-1)).toMatchObject({ atLeast: 2, atMost: 3 })
     expect(band.at(0)).toEqual({ at: SENT, atLeast: 0, atMost: 1 })
   })

@@ -48,7 +48,7 @@ describe('what is known', () => {
     const { body } = await get('/v1/attention')
     // The others are late: no worker runs here, and they were sent an hour ago.
     const risks = new Map(body.tasks.map((each: Record<string, string>) => [each['taskId'], each['risk']]))
-    expect(risks.get(HINDERED)).toMatch(/^(overdue|hindered)$/)
+    expect(risks.get(HINDERED)).toMatch(/^(overdue|delayed)$/)
     expect([risks.get(TASK), risks.has(ENDED)]).toEqual(['overdue', false])
   })
 

@@ -32,11 +32,9 @@ function counted(rates: RateReader, cost: (method: string) => number = () => 0) 
     campaignRecipients: count('campaignRecipients', rates.campaignRecipients),
     curve: count('curve', rates.curve),
     campaignCurve: count('campaignCurve', rates.campaignCurve),
-    band: count('band', rates.band),
     timeToRead: count('timeToRead', rates.timeToRead),
     readTimes: count('readTimes', rates.readTimes),
-    unreadAsOf: count('unreadAsOf', rates.unreadAsOf),
-    forbidden: count('forbidden', rates.forbidden),
+    stateDetails: count('stateDetails', rates.stateDetails),
     stateAt: count('stateAt', rates.stateAt),
     polls: count('polls', rates.polls),
     explain: count('explain', rates.explain),
@@ -91,8 +89,6 @@ describe('every question', () => {
     ['a page of people', (rates) => rates.campaignRecipients({ campaign: CAMPAIGN }, { limit: 2 })],
     ['curve', (rates) => rates.curve(task)],
     ['curve of a campaign', (rates) => rates.campaignCurve({ campaign: CAMPAIGN })],
-    ['band of a task', (rates) => rates.band(task)],
-    ['band of a campaign', (rates) => rates.band({ campaign: CAMPAIGN })],
     ['time to read of a task', (rates) => rates.timeToRead(task)],
     ['time to read of a campaign', (rates) => rates.timeToRead({ campaign: CAMPAIGN })],
     ['time to read of all', (rates) => rates.timeToRead({})],
@@ -100,8 +96,8 @@ describe('every question', () => {
     ['time to read since', (rates) => rates.timeToRead({ since: at })],
     ['times of a task', (rates) => rates.readTimes(task)],
     ['times of a campaign', (rates) => rates.readTimes({ campaign: CAMPAIGN })],
-    ['forbidden of a task', (rates) => rates.forbidden(task)],
-    ['forbidden of a campaign', (rates) => rates.forbidden({ campaign: CAMPAIGN })],
+    ['state details of a task', (rates) => rates.stateDetails(task)],
+    ['state details of a campaign', (rates) => rates.stateDetails({ campaign: CAMPAIGN })],
     ['state at', (rates) => rates.stateAt(task, at)],
     ['state at another time', (rates) => rates.stateAt(task, new Date(0))],
     ['polls', (rates) => rates.polls(task)],
@@ -132,16 +128,12 @@ describe('every question', () => {
     }
     expect(kept).toEqual([
       'curve of a campaign',
-      'band of a task',
-      'band of a campaign',
       'time to read of a task',
       'time to read of a campaign',
       'time to read of all',
       'time to read of an app',
       'times of a task',
       'times of a campaign',
-      'forbidden of a task',
-      'forbidden of a campaign',
     ])
   })
 })
@@ -224,7 +216,7 @@ describe('the page of a campaign', () => {
       const curve = await ask(url, `/v1/campaigns/${NAME}/curve${query}`)
       const time = await ask(url, `/v1/campaigns/${NAME}/time-to-read${query}`)
       expect([curve.status, curve.headers.get('age'), time.headers.get('age')]).toEqual([200, '9', '9'])
-      expect([curve.body.band.length > 0, time.body.people]).toEqual([true, 2])
+      expect([curve.body.bounds.length > 0, time.body.people]).toEqual([true, 2])
     }
     expect(taken('readTimes')).toBe(1)
     expect((await ask(url, '/v1/campaigns/nowhere/curve')).status).toBe(404)

@@ -1,6 +1,6 @@
 import { MultiBar, type SingleBar } from 'cli-progress'
+import { formatRate } from '../../report/rate.ts'
 import type { Context } from '../context.ts'
-import { percent } from '../text/rate.ts'
 import { plainText } from '../text/table.ts'
 
 /** What is known of one campaign while it is tracked. */
@@ -61,7 +61,9 @@ function lines(context: Context, timeScale: number): Progress {
       const simulated = Math.min(DAY_MS, elapsedMs * timeScale)
       if (simulated < next || campaigns.every(({ readRate }) => readRate === null)) return
       next = simulated + SIMULATED_MS_BETWEEN_LINES
-      context.note(`${clockOf(simulated)}  ${campaigns.map((each) => `${percent(each.readRate)} ${plainText(each.campaign)}`).join(' · ')}`)
+      context.note(
+        `${clockOf(simulated)}  ${campaigns.map((each) => `${formatRate(each.readRate)} ${plainText(each.campaign)}`).join(' · ')}`,
+      )
     },
     close: () => {},
   }

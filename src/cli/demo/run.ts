@@ -8,7 +8,7 @@ import type { RateReader } from '../../report/rates.ts'
 import type { Simulator } from '../../simulator/simulator.ts'
 import { assertGuarded } from '../../web/exposure.ts'
 import type { Context } from '../context.ts'
-import { quoted } from '../figures.ts'
+import { shellQuoted } from '../figures.ts'
 import { campaignTable } from '../report.ts'
 import { openServer, openWorker, runService, type Service } from '../service.ts'
 import { plainText, renderTable } from '../text/table.ts'
@@ -66,7 +66,7 @@ async function runDemo(context: Context, service: Service, exit: boolean): Promi
   if (!(await showResult(context, reader, simulator, sent)))
     throw new Error('what was tracked is not what really happened, see ✗ above. LOG_LEVEL=info shows what the worker did.')
   if (exit) return 0
-  const campaign = quoted(sent[0]?.campaign ?? '')
+  const campaign = shellQuoted(sent[0]?.campaign ?? '')
   context.note(`
 Still up until Ctrl-C:
   dashboard  ${dashboard}

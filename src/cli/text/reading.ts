@@ -1,7 +1,7 @@
+import { formatRate } from '../../report/rate.ts'
 import type { ForbiddenCount } from '../../report/rates.ts'
-import type { ReadQuantile, ShareBounds, ShareWithin, TimeToRead } from '../../report/time-to-read.ts'
-import { NO_BREAK } from './facts.ts'
-import { percent } from './rate.ts'
+import { type ReadQuantile, reachedQuantiles, type ShareBounds, type ShareWithin, type TimeToRead } from '../../report/time-to-read.ts'
+import { NO_BREAK } from './layout.ts'
 import { plainText } from './table.ts'
 import { showDuration } from './time.ts'
 
@@ -13,76 +13,67 @@ const SHARES: ReadonlyMap<number, string> = new Map([
 ])
 
 /**
- * When people read, a sentence a line. Never a point: polls tell brackets, and an estimate over several tasks is called so.
- * @param scale see `scaleOf`. Times to read are those of a day of 24 hours whatever it is, which is to be said where it is not 1
+ * When people read, a sentence a line. Polls give brackets, never a time; an estimate over several tasks is called an estimate.
+ * @param scale see `scaleOf`. Times to read are those of a day of 24 hours whatever it is; where it is not 1, the text says so
  */
-export function timeToReadInWords({ people, quantiles, method, assumedSendTimes }: TimeToRead, scale = 1): string {
-  if (people === 0) return 'nobody was delivered to so far'
+export function describeTimeToRead(timeToRead: TimeToRead, scale = 1): string {
+  const { people, method, assumedSendTimes } = timeToRead
+  if (people === 0) return 'no person was delivered to so far'
   const since = assumedSendTimes === 0 ? 'send' : 'send or enqueue'
-  const lines = quantiles.map(
+  const lines = reachedQuantiles(timeToRead).map(
     (quantile, i) =>
-      `${quantileInWords(quantile, i === 0 ? ` after the ${since}` : '')}${method === 'polls' ? '' : likelyInWords(quantile)}`,
+      `${describeQuantile(quantile, i === 0 ? ` after the ${since}` : '')}${method === 'polls' ? '' : describeLikely(quantile)}`,
   )
+  const tasks = assumedSendTimes === 1 ? '1 task' : `${assumedSendTimes} tasks`
   return [
     ...lines,
-    ...(assumedSendTimes === 0 ? [] : [assumedInWords(assumedSendTimes)]),
-    ...(method === 'polls' ? [] : [POOLED]),
-    ...(isAsInLife(scale) ? [] : [FASTER]),
+    ...(assumedSendTimes === 0
+      ? []
+      : [`(the send time of ${tasks} was not given: times of its people count from the enqueue, so from the send they are longer)`]),
+    ...(method === 'polls' ? [] : ["(most likely: Turnbull's estimate over tasks whose polls came at different times)"]),
+    ...(Math.abs(scale - 1) < 0.01 ? [] : ['(times are those of a day of 24 hours, which passes faster here)']),
   ].join('\n')
 }
 
-/** What an assumed send time means for the figures. */
-function assumedInWords(tasks: number): string {
-  return `(the send time of ${tasks === 1 ? '1 task' : `${tasks} tasks`} was not given: times of its people count from the enqueue, so from the send they are longer)`
+function describeQuantile({ share, certain }: ReadQuantile, since: string): string {
+  const who = SHARES.get(share) ?? formatRate(share)
+  if (certain.beforeMs === null) return `${who}: not yet after ${showDuration(certain.afterMs)}; no later poll shows it`
+  return `${who} had read ${describeBracket(certain.afterMs, certain.beforeMs)}${since}`
 }
 
-const FASTER = '(times are told as those of a day of 24 hours, which passes faster here)'
-
-function isAsInLife(scale: number): boolean {
-  return Math.abs(scale - 1) < 0.01
-}
-
-const POOLED = "(most likely: Turnbull's estimate over tasks whose polls came at different times)"
-
-function quantileInWords({ share, certain }: ReadQuantile, since: string): string {
-  const who = SHARES.get(share) ?? percent(share)
-  if (certain.beforeMs === null) return `${who}: not yet at ${showDuration(certain.afterMs)}, and no more is known for sure`
-  return `${who} had read ${bracketInWords(certain.afterMs, certain.beforeMs)}${since}`
-}
-
-function bracketInWords(afterMs: number, beforeMs: number): string {
+function describeBracket(afterMs: number, beforeMs: number): string {
   return afterMs <= 0 ? `within ${showDuration(beforeMs)}` : `between ${showDuration(afterMs)} and ${showDuration(beforeMs)}`
 }
 
-/** Only where it says more than what is certain. */
-function likelyInWords({ afterMs, beforeMs, certain }: ReadQuantile): string {
+/** Empty where it equals the certain bounds. */
+function describeLikely({ afterMs, beforeMs, certain }: ReadQuantile): string {
   if (beforeMs === null || (afterMs === certain.afterMs && beforeMs === certain.beforeMs)) return ''
   const [after, before] = [showDuration(Math.max(0, afterMs)), showDuration(beforeMs)]
   return after === before ? `, most likely about ${before}` : `, most likely ${after} to ${before}`
 }
 
-/** `1 h: 42.1 to 45.0 %`, for each of the hours: what is certain. */
-export function sharesInWords(within: readonly ShareWithin[]): string | null {
+/** `1 h: 42.1 to 45.0%` for each of the hours: the certain bounds. */
+export function describeShares(within: readonly ShareWithin[]): string | null {
   if (within.length === 0) return null
-  return within.map(({ hours, certain }) => `${hours} h: ${boundsInWords(certain)}`.replaceAll(' ', NO_BREAK)).join('  ')
+  return within.map(({ hours, certain }) => `${hours} h: ${describeBounds(certain)}`.replaceAll(' ', NO_BREAK)).join('  ')
 }
 
-/** Up to everybody is no bound: who reads after the final poll nobody can say. */
-function boundsInWords({ atLeast, atMost }: ShareBounds): string {
-  const [least, most] = [percent(atLeast), percent(atMost)]
+/** 100% is no upper bound: reads after the final poll are not known. */
+function describeBounds({ atLeast, atMost }: ShareBounds): string {
+  const [least, most] = [formatRate(atLeast), formatRate(atMost)]
   if (least === most) return least
-  return atMost >= 1 ? `at least ${least}` : `${least.replace(' %', '')} to ${most}`
+  return atMost >= 1 ? `at least ${least}` : `${least.replace('%', '')} to ${most}`
 }
 
 const REASONS: Readonly<Record<string, string>> = {
   daily_limit: 'had reached the daily limit of messages',
-  duplicate_content: 'had got the same text already that day',
+  duplicate_content: 'had received the same text that day',
   app_rate_limit: "stopped by the app's rate limit",
   organisation_rate_limit: "stopped by the organisation's rate limit",
 }
 
-/** Whom DingTalk did not send to and why, a line for each code. */
-export function forbiddenInWords(reasons: readonly ForbiddenCount[]): string | null {
+/** How many people DingTalk withheld the message from and why, a line for each code. */
+export function describeForbidden(reasons: readonly ForbiddenCount[]): string | null {
   if (reasons.length === 0) return null
   return reasons.map(({ code, reason, people }) => `${people} ${REASONS[reason] ?? 'refused by DingTalk'} (${codeOf(code)})`).join('\n')
 }

@@ -1,7 +1,7 @@
-import { stripVTControlCharacters } from 'node:util'
 import CliTable from 'cli-table3'
 import type { Colors } from 'picocolors/types.js'
-import { cellsOf, cutTo } from './width.ts'
+import cellsOf from 'string-width'
+import { cutTo } from './width.ts'
 
 /** A column of a table for people. */
 export interface Column<Row> {
@@ -9,16 +9,16 @@ export interface Column<Row> {
   readonly align?: 'left' | 'right'
   /** Text that came from outside goes through `plainText`. */
   readonly show: (row: Row) => string
-  /** Left out where the terminal is too narrow, the highest first. Without it a column always stays. */
+  /** Columns that do not fit the terminal are left out, the highest number first. A column without it always stays. */
   readonly spare?: number
-  /** Long texts are cut to this many columns before anything is left out, and further when nothing more can be spared. No colours in them. */
+  /** Longer texts are cut to this width before a column is left out, and further when no more columns can be left out. No colours in them. */
   readonly shrinkTo?: number
 }
 
-/** What is left of a name that had to give way to all else. */
+/** A text is never cut below this width. */
 const MIN_SHRUNK = 8
 
-/** A table for a terminal of `width` columns. Chinese characters count as two. */
+/** A table for a terminal of `width` columns. */
 export function renderTable<Row>(
   columns: ReadonlyArray<Column<Row>>,
   rows: readonly Row[],
@@ -64,16 +64,16 @@ function shrunk<Row>(column: Column<Row>, to: number | undefined = column.shrink
   return shrinkTo === undefined || to === undefined ? column : { ...column, show: (row) => cutTo(show(row), to) }
 }
 
-/** All lines are as wide as the titles, which have no wide characters. */
+/** All lines are as wide as the titles. */
 function widthOf([titles = '']: readonly string[]): number {
-  return stripVTControlCharacters(titles).length - GAP
+  return cellsOf(titles) - GAP
 }
 
 function linesOf<Row>(columns: ReadonlyArray<Column<Row>>, rows: readonly Row[], colors: Colors): string[] {
   const table = new CliTable({
     head: columns.map(({ title }) => colors.bold(title)),
     colAligns: columns.map(({ align = 'left' }) => align),
-    // Colours come from `colors`, which knows whether this is a terminal; the table's own do not.
+    // Colours come from `colors`, which is off without a terminal; the table's own colours are not.
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': GAP },
     chars: LINES,
   })
@@ -84,7 +84,7 @@ function linesOf<Row>(columns: ReadonlyArray<Column<Row>>, rows: readonly Row[],
 /** Between two columns. */
 const GAP = 2
 
-/** Only the line under the titles: a table that can be read, and copied into a mail. */
+/** No lines, so that the table can be copied into a mail. */
 const LINES = {
   top: '',
   'top-mid': '',
@@ -103,7 +103,7 @@ const LINES = {
   middle: '',
 }
 
-/** Names come from DingTalk and from senders: control characters in them must not reach the terminal. */
+/** Replaces the control characters in a text of DingTalk or a sender, which must not reach the terminal. */
 export function plainText(text: string | null, missing = '–'): string {
   return text === null ? missing : text.replace(/\p{Cc}/gu, '\uFFFD')
 }

@@ -9,7 +9,7 @@ export function showTime(time: Date | null): string {
   return `${local.slice(0, 10)} ${local.slice(11, 19)} ${offset < 0 ? '-' : '+'}${two(Math.floor(ahead / 60))}:${two(ahead % 60)}`
 }
 
-/** How far off a moment is: `in 3 h 20 min`, `5 min ago`. */
+/** The distance of a time: `in 3 h 20 min`, `5 min ago`. */
 export function showDistance(time: Date, now: Date): string {
   const ms = time.getTime() - now.getTime()
   const text = showDuration(Math.abs(ms) < MINUTE_MS ? Math.round(Math.abs(ms) / SECOND_MS) * SECOND_MS : Math.abs(ms))

@@ -40,8 +40,12 @@ WHERE ${where([equals('campaign', ref.campaign), equals('app', ref.app)])} ORDER
   return campaignOf(onlyOne(ref, rows))
 }
 
-/** Without counting anybody. */
+/**
+ * Counts no recipients. A row that was read is its own key: it exists.
+ * @throws {TrackerError} `CAMPAIGN_NOT_FOUND`, `SEVERAL_APPS`
+ */
 export async function campaignKeyOf(source: Source, ref: CampaignRef): Promise<CampaignKey> {
+  if ('openTasks' in ref && ref.app !== undefined) return { app: ref.app, campaign: ref.campaign }
   const rows = await source(Prisma.sql`
 SELECT DISTINCT app FROM delivery_task_rates WHERE ${where([equals('campaign', ref.campaign), equals('app', ref.app)])} ORDER BY app`)
   return { campaign: ref.campaign, app: text(onlyOne(ref, rows), 'app') }
@@ -73,7 +77,7 @@ ORDER BY last_sent_at DESC, campaign DESC, app DESC LIMIT ${slice.limit + 1}::in
   return pageOf(rows.map(campaignOf), slice, 'campaigns', ({ lastSentAt, campaign, app }) => [lastSentAt.toISOString(), campaign, app])
 }
 
-/** One of its tasks was sent in the time: the last one may have been later, and the first one earlier. */
+/** A task of the campaign was sent in the time. */
 function sentIn(filter: CampaignFilter): Prisma.Sql | null {
   const sent = during('sent_at', filter)
   return sent === null ? null : Prisma.sql`(app, campaign) IN (SELECT app, campaign FROM delivery_task_rates WHERE ${sent})`

@@ -9,6 +9,7 @@ import type {
   PageFilter,
   RecipientFilter,
   RecipientStatus,
+  StateDetails,
 } from '../../report/rates.ts'
 import { Prisma } from '../generated/client.ts'
 import { flag, millis, number, numberOrNull, oneOf, type Row, text, textOrNull, time, timeOrNull } from '../rows.ts'
@@ -77,26 +78,20 @@ ORDER BY user_id LIMIT ${slice.limit + 1}::integer`)
   return pageOf(people, slice, 'people', (person) => [person.userId])
 }
 
-/** Each of them once. */
-function peopleOf(key: TaskKey | CampaignKey): Prisma.Sql {
-  return 'taskId' in key
-    ? Prisma.sql`delivery_recipient_status WHERE ${ofTask(key)}`
-    : Prisma.sql`delivery_campaign_people WHERE ${ofCampaign(key)}`
-}
-
-export async function readUnreadAsOf(source: Source, key: TaskKey | CampaignKey): Promise<Date | null> {
-  const [row] = await source(Prisma.sql`SELECT ${millis('min(last_unread_at)')} AS as_of_ms FROM ${peopleOf(key)} AND state = 'unread'`)
-  return row === undefined ? null : timeOrNull(row, 'as_of_ms')
-}
-
-export async function readForbidden(source: Source, key: TaskKey | CampaignKey): Promise<ForbiddenCount[]> {
+export async function readStateDetails(source: Source, key: CampaignKey): Promise<StateDetails> {
   const rows = await source(Prisma.sql`
-SELECT forbidden_code AS code, count(*) AS people FROM ${peopleOf(key)} AND state = 'forbidden'
-GROUP BY forbidden_code ORDER BY people DESC, forbidden_code`)
-  return rows.map((row) => {
-    const code = textOrNull(row, 'code')
-    return { code, reason: forbiddenReasonOf(code), people: number(row, 'people') }
-  })
+SELECT state, code, count(*) AS people, ${millis('min(last_unread_at)')} AS unread_as_of_ms FROM (
+  SELECT state, CASE state WHEN 'forbidden' THEN forbidden_code END AS code, CASE state WHEN 'unread' THEN last_unread_at END AS last_unread_at
+  FROM delivery_campaign_people WHERE ${ofCampaign(key)} AND state IN ('unread', 'forbidden')
+) AS person GROUP BY state, code ORDER BY people DESC, code`)
+  const forbidden = rows
+    .filter(({ state }) => state === 'forbidden')
+    .map((row): ForbiddenCount => {
+      const code = textOrNull(row, 'code')
+      return { code, reason: forbiddenReasonOf(code), people: number(row, 'people') }
+    })
+  const unread = rows.find(({ state }) => state === 'unread')
+  return { forbidden, unreadAsOf: unread === undefined ? null : timeOrNull(unread, 'unread_as_of_ms') }
 }
 
 export async function readStateAt(source: Source, { app, taskId }: TaskKey, at: Date): Promise<KnownState[]> {

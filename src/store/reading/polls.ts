@@ -1,6 +1,7 @@
 import { STATES, type TaskKey } from '../../domain/delivery.ts'
 import { OUTCOMES } from '../../domain/plan-types.ts'
-import { type StateChange, whatPollsSaid } from '../../report/person-history.ts'
+import { describePolls, type StateChange } from '../../report/person-history.ts'
+import { rateOf } from '../../report/rate.ts'
 import type { CurvePoint, PersonHistory, Poll } from '../../report/rates.ts'
 import { Prisma } from '../generated/client.ts'
 import { millis, number, numberOrNull, oneOf, type Row, text, textOrNull, time, timeOrNull } from '../rows.ts'
@@ -13,10 +14,10 @@ export async function readPolls(source: Source, { app, taskId }: TaskKey): Promi
 SELECT poll_no, outcome, code, message, request_id, problem_code, scope, calls, changed, anomalies, ${Prisma.raw(STATES.join(', '))},
   ${millis('due_at')} AS due_at_ms, ${millis('requested_at')} AS requested_at_ms, ${millis('responded_at')} AS responded_at_ms
 FROM delivery_poll_history WHERE app = ${app}::text AND task_id = ${taskId}::text ORDER BY poll_no`)
-  return rows.map(pollRecordOf)
+  return rows.map(pollOf)
 }
 
-function pollRecordOf(row: Row): Poll {
+function pollOf(row: Row): Poll {
   return {
     pollNo: number(row, 'poll_no'),
     dueAt: timeOrNull(row, 'due_at_ms'),
@@ -44,7 +45,7 @@ function pollRecordOf(row: Row): Poll {
 export async function explainPerson(source: Source, key: TaskKey, userId: string): Promise<PersonHistory> {
   const person = await readPerson(source, key, userId)
   const [polls, changes] = [await readPolls(source, key), await readChanges(source, key, userId)]
-  return { person, polls: whatPollsSaid(polls, changes) }
+  return { person, polls: describePolls(polls, changes) }
 }
 
 async function readChanges(source: Source, { app, taskId }: TaskKey, userId: string): Promise<StateChange[]> {
@@ -53,21 +54,14 @@ SELECT to_state, poll_no FROM delivery_state_changes WHERE app = ${app}::text AN
   return rows.map((row) => ({ to: oneOf(STATES, row, 'to_state'), pollNo: number(row, 'poll_no') }))
 }
 
-export async function readCurve(source: Source, { app, taskId }: TaskKey): Promise<CurvePoint[]> {
-  const rows = await source(Prisma.sql`
-SELECT ${millis('at')} AS at_ms, delivered, read, read_rate FROM delivery_read_curve
-WHERE app = ${app}::text AND task_id = ${taskId}::text ORDER BY poll_no`)
-  return rows.map(pointOf)
-}
-
 /**
- * A person is delivered when the first of the campaign's tasks is, and has read when the first of them is read.
- * Which states count is said behind FILTER: behind WHERE, PostgreSQL 18 sees the key's last column in it, thinks a look-up by key a hundred
- * times dearer than it is, and reads the changes of all tasks.
+ * A person counts as delivered when the first of the campaign's tasks is delivered, and as read when the first of them is read.
+ * The states are in FILTER: in WHERE, PostgreSQL 18 sees the key's last column, estimates a look-up by key a hundred times too high, and reads the
+ * changes of all tasks.
  */
 export async function readCampaignCurve(source: Source, { app, campaign }: CampaignKey): Promise<CurvePoint[]> {
   const rows = await source(Prisma.sql`
-SELECT ${millis('at')} AS at_ms, delivered, read, read::double precision / nullif(delivered, 0) AS read_rate FROM (
+SELECT ${millis('at')} AS at_ms, delivered, read FROM (
   SELECT at, (sum(sum(delivered)) OVER (ORDER BY at))::integer AS delivered, (sum(sum(read)) OVER (ORDER BY at))::integer AS read
   FROM (
     SELECT min(at) FILTER (WHERE to_state IN ('unread', 'read')) AS delivered_at, min(at) FILTER (WHERE to_state = 'read') AS read_at
@@ -79,14 +73,8 @@ SELECT ${millis('at')} AS at_ms, delivered, read, read::double precision / nulli
   WHERE at IS NOT NULL
   GROUP BY at
 ) AS point ORDER BY at`)
-  return rows.map(pointOf)
-}
-
-function pointOf(row: Row): CurvePoint {
-  return {
-    at: time(row, 'at_ms'),
-    delivered: number(row, 'delivered'),
-    read: number(row, 'read'),
-    readRate: numberOrNull(row, 'read_rate'),
-  }
+  return rows.map((row) => {
+    const [delivered, read] = [number(row, 'delivered'), number(row, 'read')]
+    return { at: time(row, 'at_ms'), delivered, read, readRate: rateOf(read, delivered) }
+  })
 }

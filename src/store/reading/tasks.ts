@@ -1,5 +1,6 @@
 import { STATUSES, type TaskKey } from '../../domain/delivery.ts'
 import { TrackerError } from '../../domain/errors.ts'
+import { OVERDUE_SHARE_OF_WINDOW } from '../../report/polls-ahead.ts'
 import { type Page, RISKS, type TaskAtRisk, type TaskFilter, type TaskRates, type TaskRef } from '../../report/rates.ts'
 import { Prisma } from '../generated/client.ts'
 import { detailOrNull, flag, millis, number, oneOf, type Row, text, textOrNull, time, timeOrNull } from '../rows.ts'
@@ -46,9 +47,7 @@ function taskOf(row: Row): TaskRates {
   }
 }
 
-/**
- * Every app that has a task, by leaps over the index on app and task id: with a task id alone it would have to be read whole.
- */
+/** Every app that has a task, by leaps over the index on app and task id: with a task id alone the whole index would be read. */
 export const APPS_WITH_TASKS = Prisma.sql`
 apps (app) AS (
   (SELECT app FROM delivery_task_rates ORDER BY app LIMIT 1)
@@ -72,16 +71,17 @@ SELECT task.* FROM apps CROSS JOIN LATERAL (
   throw new TrackerError('TASK_NOT_FOUND', `Task ${taskId}${app === undefined ? '' : ` of app ${app}`} is not tracked.`)
 }
 
-export async function keyOf(source: Source, ref: TaskRef): Promise<TaskKey> {
-  const { app, taskId } = await readTask(source, ref)
-  return { app, taskId }
+/** A row that was read is its own key: it exists. @throws {TrackerError} `TASK_NOT_FOUND`, `SEVERAL_APPS` */
+export async function taskKeyOf(source: Source, ref: TaskRef): Promise<TaskKey> {
+  const { app, taskId } = ref
+  return 'goodPolls' in ref && app !== undefined ? { app, taskId } : await readTask(source, ref)
 }
 
 export function severalApps(what: string, rows: readonly Row[]): TrackerError {
   return new TrackerError('SEVERAL_APPS', `Several apps have ${what}: ${rows.map((row) => text(row, 'app')).join(', ')}.`)
 }
 
-/** Backwards through the index on when they were sent; those of one id by their key. */
+/** Reads the index on the send time backwards; the tasks of one id are read by their key. */
 export async function readTasks(source: Source, filter: TaskFilter): Promise<Page<TaskRates>> {
   const slice = sliceOf(filter, 'tasks', [isTime, isText, isText])
   const { app, taskId, campaign, status } = filter
@@ -103,32 +103,32 @@ ORDER BY sent_at DESC, app DESC, task_id DESC LIMIT ${slice.limit + 1}::integer`
   return pageOf(rows.map(taskOf), slice, 'tasks', (task) => [task.sentAt.toISOString(), task.app, task.taskId])
 }
 
-/** More of them tell a person nothing: something common to all is wrong. */
+/** Where more tasks are at risk, they have a common cause. */
 const MOST_AT_RISK = 100
 
-/** What ended longer ago is history. A task ends within a day of its send. */
 const LATELY = Prisma.raw("interval '7 days'")
 
-/** When DingTalk stopped to answer: the deadline, or earlier where the message was sent before the assumed send time. */
+/** The end of the time in which DingTalk answers: the deadline, or earlier where the message was sent before the assumed send time. */
 const WINDOW_END = Prisma.raw(
   "CASE WHEN task.reason_code = 'window_closed_early' THEN (task.reason_detail ->> 'refusedSince')::timestamptz ELSE task.deadline_at END",
 )
 
+const OVERDUE = Prisma.raw(`task.next_poll_at < now() - (task.deadline_at - task.sent_at) * ${OVERDUE_SHARE_OF_WINDOW}::double precision`)
+
 /**
- * `overdue` and `blind` count in hours of the plan, which `TIME_SCALE` shortens: the window is a day of it.
- * The first matching risk is told: what can still be helped goes before what cannot.
- * The final poll is asked for as a value: of an EXISTS the planner may make a hash of all failed polls there ever were.
+ * `overdue` and `blind` are measured in shares of the window, which `TIME_SCALE` shortens. A task has one risk: the first that matches.
+ * The outcome of the last poll is read as a value: with EXISTS the planner may hash all failed polls of the table.
  */
 export async function readAttention(source: Source): Promise<TaskAtRisk[]> {
   const rows = await source(Prisma.sql`
 SELECT ${TASK}, risk FROM (
   SELECT task.*, CASE
-    WHEN task.next_poll_at < now() - (task.deadline_at - task.sent_at) / 1440 THEN 'overdue'
-    ELSE 'hindered'
+    WHEN ${OVERDUE} THEN 'overdue'
+    ELSE 'delayed'
   END AS risk
   FROM delivery_task_rates AS task
   WHERE task.status = 'tracking' AND (
-    task.next_poll_at < now() - (task.deadline_at - task.sent_at) / 1440
+    ${OVERDUE}
     OR task.problem_code IS NOT NULL
     OR task.delay_code IS NOT NULL
     OR task.polls > task.good_polls AND 'observed' <> (

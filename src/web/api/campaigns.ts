@@ -65,8 +65,8 @@ export function addCampaignRoutes(api: Api, { rates, reads }: ApiDeps): void {
     ({ params, query }, reply) =>
       answerShared(reads, reply, async (shared) => {
         const ref = await withApp(shared, { campaign: params.name, ...query })
-        const [curve, { band }] = await Promise.all([shared.campaignCurve(ref), shared.readTimes(ref)])
-        return { curve, band }
+        const [curve, { bounds }] = await Promise.all([shared.campaignCurve(ref), shared.readTimes(ref)])
+        return { curve, bounds }
       }),
   )
   api.get(
@@ -96,8 +96,9 @@ export function addCampaignRoutes(api: Api, { rates, reads }: ApiDeps): void {
       },
     },
     ({ params, query }, reply) =>
-      answerShared(reads, reply, async (shared) => ({
-        forbidden: await shared.forbidden(await withApp(shared, { campaign: params.name, ...query })),
-      })),
+      answerShared(reads, reply, async (shared) => {
+        const { forbidden } = await shared.stateDetails(await withApp(shared, { campaign: params.name, ...query }))
+        return { forbidden }
+      }),
   )
 }

@@ -3,8 +3,7 @@ import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import { InvalidInputError } from '../../domain/errors.ts'
 import { allPages } from '../../report/all-pages.ts'
-import { type Cell, csvHead, csvRows, toCsv } from '../../report/csv.ts'
-import { CAMPAIGN_RECIPIENT_FIELDS, RECIPIENT_FIELDS, sqlNameOf } from '../../report/fields.ts'
+import { peopleCsv, peopleCsvHead, peopleCsvRows } from '../../report/columns.ts'
 import type { CampaignRef, PageFilter, RateReader, RecipientFilter, TaskRef } from '../../report/rates.ts'
 import { attachment } from '../attachment.ts'
 
@@ -14,10 +13,7 @@ export const CSV = z.custom<string | Readable>().meta({ type: 'string' })
 export async function sendTaskCsv(reply: FastifyReply, rates: RateReader, ref: TaskRef, filter: RecipientFilter): Promise<string> {
   const people = await rates.recipients(ref, filter)
   asFile(reply, `task-${ref.taskId}`, filter)
-  return toCsv(
-    RECIPIENT_FIELDS.map(sqlNameOf),
-    people.map((person) => RECIPIENT_FIELDS.map((field): Cell => person[field])),
-  )
+  return peopleCsv(people)
 }
 
 /** Refuses a page: a file with one page of the list would be taken for the list. */
@@ -38,9 +34,9 @@ export async function sendCampaignCsv(
 }
 
 async function* csvParts(rates: RateReader, ref: CampaignRef, filter: RecipientFilter): AsyncGenerator<string, undefined> {
-  let head = csvHead(CAMPAIGN_RECIPIENT_FIELDS.map(sqlNameOf))
+  let head = peopleCsvHead()
   for await (const people of allPages((page) => rates.campaignRecipients(ref, { ...filter, ...page }))) {
-    yield head + csvRows(people.map((person) => CAMPAIGN_RECIPIENT_FIELDS.map((field): Cell => person[field])))
+    yield head + peopleCsvRows(people)
     head = ''
   }
 }

@@ -8,7 +8,7 @@ import type { ResumedApp } from '../../polling/ports.ts'
 import type { ResumedTaskRates } from '../../polling/resume-use.ts'
 import {
   type AppUsage,
-  type BandStep,
+  type BoundsStep,
   type CampaignRates,
   type CampaignRecipient,
   type CurvePoint,
@@ -85,7 +85,7 @@ const task = {
   reasonDetail: detail('Details of `reasonCode`.'),
   problemCode: orNull(openList(PROBLEM_CODES), 'Why it cannot be polled now. Null: its last poll succeeded, or none was made.'),
   problemDetail,
-  problemSince: orNull(time(), 'When the request of the first failed poll with this problem was sent.'),
+  problemSince: orNull(time(), 'When the answer of the first failed poll with this problem arrived.'),
   sentAt: time('Where `sentAtGiven` is false, when it was enqueued: the message was sent before.'),
   sentAtGiven: flag('The sender gave the send time. False: no bracket relies on `sentAt`.'),
   deadlineAt: time('The end of the 24 hours in which DingTalk answers polls of it.'),
@@ -211,12 +211,12 @@ export const InCampaign = component<CampaignRecipient>(
 )
 
 const Point = component<CurvePoint>('CurvePoint', z.object({ at: time(), delivered: count(), read: count(), readRate: orNull(share) }))
-const Step = component<BandStep>(
-  'BandStep',
+const Step = component<BoundsStep>(
+  'BoundsStep',
   z.object({ at: time(), atLeast: count('Known to have read by then.'), atMost: count() }),
   'Holds until the next step.',
 )
-export const Curve = z.object({ curve: list(Point), band: list(Step) })
+export const Curve = z.object({ curve: list(Point), bounds: list(Step) })
 
 export const TimesToRead = component<TimeToRead>(
   'TimeToRead',

@@ -135,8 +135,8 @@ function addTaskReads(api: Api, { rates }: ApiDeps): void {
     },
     async ({ params, query }) => {
       const task = { ...params, ...query }
-      const [curve, band] = await Promise.all([rates.curve(task), rates.band(task)])
-      return { curve, band }
+      const [curve, { bounds }] = await Promise.all([rates.curve(task), rates.readTimes(task)])
+      return { curve, bounds }
     },
   )
   api.get(
@@ -161,7 +161,10 @@ function addTaskReads(api: Api, { rates }: ApiDeps): void {
         response: { 200: ok(z.object({ forbidden: list(Forbidden) })), ...failures(404, 409) },
       },
     },
-    async ({ params, query }) => ({ forbidden: await rates.forbidden({ ...params, ...query }) }),
+    async ({ params, query }) => {
+      const { forbidden } = await rates.stateDetails({ ...params, ...query })
+      return { forbidden }
+    },
   )
 }
 

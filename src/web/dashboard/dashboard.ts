@@ -2,21 +2,19 @@ import cookie from '@fastify/cookie'
 import formbody from '@fastify/formbody'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { attachment } from '../attachment.ts'
-import { type Asset, readAssets } from './assets.ts'
-import { frame } from './components/frame.ts'
+import { type Asset, layout, readAssets } from './components/layout.ts'
 import { safePath } from './links.ts'
 import { registerLogin } from './login.ts'
+import type { Content, DashboardOptions, PageRequest, RenderPage } from './page.ts'
 import { campaignCsv, campaignPage } from './pages/campaign.ts'
-import { overviewPage } from './pages/overview.ts'
+import { overviewPage, resumeAppAction } from './pages/overview.ts'
 import { personPage } from './pages/person.ts'
 import { NOT_FOUND, problemOf, problemPage, severalAppsPage } from './pages/problem.ts'
-import { taskCsv, taskPage } from './pages/task.ts'
-import { cameOverTls, HIDDEN, LANGUAGE_COOKIE, PREFERENCE, pathOf, queryOf, THEME_COOKIE, viewOf } from './request.ts'
-import { resumeAppAction, resumeTaskAction } from './resume.ts'
+import { resumeTaskAction, taskCsv, taskPage } from './pages/task.ts'
+import { cameOverTls, HIDDEN, LANGUAGE_COOKIE, PREFERENCE, pageOf, pathOf, queryOf, THEME_COOKIE } from './request.ts'
 import { createSessions } from './session.ts'
-import type { Content, DashboardOptions, Page, PageRequest } from './view.ts'
 
-export type { DashboardOptions } from './view.ts'
+export type { DashboardOptions } from './page.ts'
 
 /** Nothing but what this server sends, nothing inline, nobody's frame. */
 const POLICY =
@@ -25,20 +23,20 @@ const POLICY =
 /** A token has at most 4,096 characters, and its form one address more. */
 const FORM_LIMIT_BYTES = 16_384
 
-const PAGES: ReadonlyArray<readonly [string, Page]> = [
+const PAGES: ReadonlyArray<readonly [string, RenderPage]> = [
   ['/', overviewPage],
   ['/campaigns/:name', campaignPage],
   ['/tasks/:taskId', taskPage],
   ['/tasks/:taskId/people/:userId', personPage],
 ]
 
-const FILES: ReadonlyArray<readonly [string, (visit: PageRequest) => Promise<string>]> = [
+const FILES: ReadonlyArray<readonly [string, (pageRequest: PageRequest) => Promise<string>]> = [
   ['/campaigns/:name/people.csv', campaignCsv],
   ['/tasks/:taskId/people.csv', taskCsv],
 ]
 
 /** What a button of a page does. Each resolves with the page to show then. */
-const ACTIONS: ReadonlyArray<readonly [string, (visit: PageRequest) => Promise<string>]> = [
+const ACTIONS: ReadonlyArray<readonly [string, (pageRequest: PageRequest) => Promise<string>]> = [
   ['/tasks/:taskId/resume', resumeTaskAction],
   ['/apps/:app/resume', resumeAppAction],
 ]
@@ -69,62 +67,69 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
   const pageRequestOf = (request: FastifyRequest): PageRequest => {
     const { rates, freshness } = reads.forRequest()
     return {
-      view: viewOf(request, options.now(), sessions),
+      page: pageOf(request, options.now(), sessions),
       options: { ...options, rates },
       freshness,
       params: PREFERENCE.params.parse(request.params),
       query: queryOf(request),
     }
   }
-  const send = (reply: FastifyReply, visit: PageRequest, content: Content, status = 200): FastifyReply =>
+  const send = (reply: FastifyReply, pageRequest: PageRequest, content: Content, status = 200): FastifyReply =>
     reply
       .status(status)
       .type('text/html; charset=utf-8')
-      .send(frame(visit.view, content, visit.freshness(), assets))
+      .send(layout(pageRequest.page, content, pageRequest.freshness(), assets))
 
   scope.setErrorHandler(async (error, request, reply) => {
-    const visit = pageRequestOf(request)
+    const pageRequest = pageRequestOf(request)
     const problem = problemOf(error)
     const { status } = problem
     if (status >= 500) request.log.error({ err: error }, 'a page of the dashboard failed')
-    return send(reply, visit, problem.kind === 'severalApps' ? await severalAppsPage(visit) : problemPage(visit.view, problem), status)
+    return send(
+      reply,
+      pageRequest,
+      problem.kind === 'severalApps' ? await severalAppsPage(pageRequest) : problemPage(pageRequest.page, problem),
+      status,
+    )
   })
   if (sessions !== null) registerLogin(scope, { sessions, now: options.now, send, pageRequestOf })
   scope.post('/preferences', HIDDEN, async (request, reply) => keepPreferences(request, reply))
 
-  const isWelcome = (visit: PageRequest): boolean => sessions === null || visit.view.session
+  const isWelcome = (pageRequest: PageRequest): boolean => sessions === null || pageRequest.page.hasSession
   const toLogin = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
     reply.redirect(`/login?next=${encodeURIComponent(pathOf(request))}`, 303)
-  for (const [path, page] of PAGES) {
+  for (const [path, render] of PAGES) {
     scope.get(path, HIDDEN, async (request, reply) => {
-      const visit = pageRequestOf(request)
-      return isWelcome(visit) ? send(reply, visit, await page(visit)) : toLogin(request, reply)
+      const pageRequest = pageRequestOf(request)
+      return isWelcome(pageRequest) ? send(reply, pageRequest, await render(pageRequest)) : toLogin(request, reply)
     })
   }
   for (const [path, act] of ACTIONS) {
     scope.post(path, HIDDEN, async (request, reply) => {
-      const visit = pageRequestOf(request)
-      return isWelcome(visit) ? reply.redirect(await act(visit), 303) : toLogin(request, reply)
+      const pageRequest = pageRequestOf(request)
+      return isWelcome(pageRequest) ? reply.redirect(await act(pageRequest), 303) : toLogin(request, reply)
     })
   }
   for (const [path, file] of FILES) {
     scope.get(path, HIDDEN, async (request, reply) => {
-      const visit = pageRequestOf(request)
-      if (!isWelcome(visit)) return toLogin(request, reply)
-      const body = await file(visit)
+      const pageRequest = pageRequestOf(request)
+      if (!isWelcome(pageRequest)) return toLogin(request, reply)
+      const body = await file(pageRequest)
       return reply
         .headers({
-          'content-disposition': attachment(`${visit.params['name'] ?? `task-${visit.params['taskId']}`}-people.csv`),
+          'content-disposition': attachment(`${pageRequest.params['name'] ?? `task-${pageRequest.params['taskId']}`}-people.csv`),
           'content-type': 'text/csv; charset=utf-8',
         })
         .send(body)
     })
   }
   scope.get('/*', HIDDEN, async (request, reply) => {
-    const visit = pageRequestOf(request)
+    const pageRequest = pageRequestOf(request)
     // Programs that miss a route of the API get its answer, not a page.
     if (request.url.startsWith('/v1/') || !(request.headers.accept ?? '').includes('text/html')) return reply.callNotFound()
-    return isWelcome(visit) ? send(reply, visit, problemPage(visit.view, NOT_FOUND), NOT_FOUND.status) : toLogin(request, reply)
+    return isWelcome(pageRequest)
+      ? send(reply, pageRequest, problemPage(pageRequest.page, NOT_FOUND), NOT_FOUND.status)
+      : toLogin(request, reply)
   })
 }
 

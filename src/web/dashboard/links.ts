@@ -1,9 +1,9 @@
 import type { StateKind } from '../../domain/delivery.ts'
 import type { CampaignRef, TaskRef } from '../../report/rates.ts'
 import { type Html, html } from './components/html.ts'
-import type { View } from './view.ts'
+import type { Page } from './page.ts'
 
-/** Addresses of the pages. Names come from outside and may hold anything, so every part is encoded. */
+/** Addresses of the pages. Names may hold any character, so every part is encoded. */
 export function campaignLink({ campaign, app }: CampaignRef): string {
   return withQuery(`/campaigns/${encodeURIComponent(campaign)}`, { app })
 }
@@ -22,26 +22,37 @@ export interface PeoplePlace {
   readonly app: string
 }
 
-/** Straight to the people in a state. */
 export function peopleLink({ path, app }: PeoplePlace, state: StateKind): string {
   return `${withQuery(path, { app, state })}#people`
 }
 
-/** The way back up, from the overview on. */
-export function trail({ words }: View, ...steps: readonly Html[]): Html {
-  return html`<nav class="trail" aria-label="${words.trail}"><a href="/">${words.overview.title}</a>${steps.map((step) => html`<span aria-hidden="true">›</span>${step}`)}</nav>`
+export function breadcrumbs({ messages }: Page, ...steps: readonly Html[]): Html {
+  return html`<nav class="breadcrumbs" aria-label="${messages.breadcrumbs}"><a href="/">${messages.overview.title}</a>${steps.map((step) => html`<span aria-hidden="true">›</span>${step}`)}</nav>`
 }
 
-/** @param query what is empty is left out */
+interface Pages {
+  /** Null: this is the first one. */
+  readonly first: string | null
+  /** Null: this is the last one. */
+  readonly next: string | null
+}
+
+/** Forward only: a cursor has no page before it. The browser's history has. */
+export function pager({ messages }: Page, label: string, { first, next }: Pages): Html | null {
+  if (first === null && next === null) return null
+  return html`<nav class="pager" aria-label="${label}">${first !== null && html`<a href="${first}">${messages.firstPage}</a>`}${next !== null && html`<a href="${next}" rel="next">${messages.nextPage}</a>`}</nav>`
+}
+
+/** @param query empty values are left out */
 export function withQuery(path: string, query: Readonly<Record<string, string | null | undefined>>): string {
   const entries = Object.entries(query).filter((entry): entry is [string, string] => typeof entry[1] === 'string' && entry[1] !== '')
   return entries.length === 0 ? path : `${path}?${new URLSearchParams(entries).toString()}`
 }
 
-/** Stands for whatever origin the reader has: the server does not know its own behind a proxy. */
+/** Stands for the origin: behind a proxy the server does not have it. */
 const HERE = 'http://here.invalid'
 
-/** What the URL parser drops, or rewrites as a slash. The address of a page has none of it. */
+/** Characters that the URL parser drops or rewrites as a slash. The address of a page has none of them. */
 const NO_ADDRESS = /[\\\p{Cc}]/u
 
 /**

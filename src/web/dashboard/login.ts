@@ -1,17 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { MINUTE_MS, SECOND_MS } from '../../domain/delivery.ts'
+import { html } from './components/html.ts'
 import { safePath } from './links.ts'
-import { type LoginProblem, loginPage } from './pages/login.ts'
+import type { Content, Page, PageRequest } from './page.ts'
 import { cameOverTls, HIDDEN, PREFERENCE, SESSION_COOKIE } from './request.ts'
 import { SESSION_MS, type Sessions } from './session.ts'
-import type { Content, PageRequest } from './view.ts'
 
 interface LoginDeps {
   readonly sessions: Sessions
   readonly now: () => Date
   readonly pageRequestOf: (request: FastifyRequest) => PageRequest
-  readonly send: (reply: FastifyReply, page: PageRequest, content: Content, status: number) => FastifyReply
+  readonly send: (reply: FastifyReply, pageRequest: PageRequest, content: Content, status: number) => FastifyReply
 }
 
 /** Of one address in a minute. Behind a proxy all readers have the proxy's address. */
@@ -49,14 +49,14 @@ export function registerLogin(scope: FastifyInstance, { sessions, now, pageReque
     secure: cameOverTls(request),
   })
   const sendLogin = (request: FastifyRequest, reply: FastifyReply, next: string, problem: LoginProblem, status: number): FastifyReply => {
-    const page = pageRequestOf(request)
-    return send(reply, page, loginPage(page.view, next, problem), status)
+    const pageRequest = pageRequestOf(request)
+    return send(reply, pageRequest, loginPage(pageRequest.page, next, problem), status)
   }
 
   scope.get('/login', HIDDEN, async (request, reply) => {
-    const { view, query } = pageRequestOf(request)
+    const { page, query } = pageRequestOf(request)
     const next = safePath(query.get('next'))
-    return view.session ? reply.redirect(next, 303) : sendLogin(request, reply, next, null, 200)
+    return page.hasSession ? reply.redirect(next, 303) : sendLogin(request, reply, next, null, 200)
   })
 
   scope.post('/login', HIDDEN, async (request, reply) => {
@@ -86,5 +86,24 @@ function createHold(ms: number, max: number): () => Promise<void> {
     } finally {
       held -= 1
     }
+  }
+}
+
+type LoginProblem = 'wrong' | 'tooMany' | null
+
+function loginPage({ messages }: Page, next: string, problem: LoginProblem): Content {
+  return {
+    title: messages.login.title,
+    refreshSeconds: null,
+    body: html`<section class="login" aria-labelledby="login-title">
+<h1 id="login-title">${messages.login.title}</h1>
+<p>${messages.login.text}</p>
+<form method="post" action="/login">
+<input type="hidden" name="next" value="${next}">
+<label for="token">${messages.login.label}</label>
+<input id="token" type="password" name="token" autocomplete="current-password" required maxlength="4096"${problem !== null && html` aria-invalid="true" aria-describedby="problem"`}>
+${problem !== null && html`<p id="problem" class="problem" role="alert">${messages.login[problem]}</p>`}
+<button type="submit" class="primary">${messages.login.submit}</button>
+</form></section>`,
   }
 }

@@ -3,18 +3,17 @@ import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { parseApp } from '../../intake/track-request.ts'
 import { formatOf, LANGUAGES, type Language } from './components/format.ts'
-import { WORDS } from './locales/index.ts'
+import { MESSAGES, type Page, THEMES } from './page.ts'
 import type { Sessions } from './session.ts'
-import { THEMES, type View } from './view.ts'
 
-/** Pages are for people: the document of the API does not list them. */
+/** The document of the API does not list the pages. */
 export const HIDDEN = { schema: { hide: true } } as const
 
 export const LANGUAGE_COOKIE = 'delivery_language'
 export const THEME_COOKIE = 'delivery_theme'
 export const SESSION_COOKIE = 'delivery_session'
 
-/** What comes in with a request becomes a type here. A preference that is none is as good as none. */
+/** Parses what comes in with a request. An invalid preference counts as none. */
 export const PREFERENCE = {
   params: z.record(z.string(), z.string()).catch({}),
   form: z
@@ -27,31 +26,31 @@ export const PREFERENCE = {
   login: z.object({ token: z.string(), next: z.string().optional().catch(undefined) }).catch({ token: '' }),
 }
 
-export function viewOf(request: FastifyRequest, now: Date, sessions: Sessions | null): View {
+export function pageOf(request: FastifyRequest, now: Date, sessions: Sessions | null): Page {
   const { cookies, headers } = request
   const language = LANGUAGES.find((each) => each === cookies[LANGUAGE_COOKIE]) ?? languageOf(headers['accept-language'])
   return {
     language,
     theme: THEMES.find((each) => each === cookies[THEME_COOKIE]) ?? 'auto',
-    words: WORDS[language],
+    messages: MESSAGES[language],
     format: formatOf(language),
     now,
     path: pathOf(request),
-    session: sessions?.isOpen(cookies[SESSION_COOKIE], now) ?? false,
+    hasSession: sessions?.isOpen(cookies[SESSION_COOKIE], now) ?? false,
   }
 }
 
-/** A proxy that ends TLS is not known here, but the browser says where the page of a form came from; whoever makes that up gets a cookie of his own. */
+/** Behind a proxy that ends TLS the protocol is http, but the browser sends the origin of a form's page. A forged origin only changes the sender's own cookie. */
 export function cameOverTls({ protocol, headers }: FastifyRequest): boolean {
   return protocol === 'https' || headers.origin?.startsWith('https:') === true
 }
 
-/** Of a page: its path and query. Of anything else: where a reader would rather be. */
+/** The path and query of a page; `/` for other requests. */
 export function pathOf({ method, url }: FastifyRequest): string {
   return method === 'GET' && !url.startsWith('/login') ? url : '/'
 }
 
-/** Of any address: one such as `//` is none that `new URL` takes. */
+/** Takes any address, also one such as `//`, which `new URL` refuses. */
 export function queryOf({ url }: FastifyRequest): URLSearchParams {
   const begin = url.indexOf('?')
   return new URLSearchParams(begin === -1 ? '' : url.slice(begin))
@@ -63,7 +62,7 @@ export function appOf(query: URLSearchParams): string | undefined {
   return app === null ? undefined : parseApp(app)
 }
 
-/** The reader's first choice among ours, as the browser says it: `zh-CN,zh;q=0.9,en;q=0.8`. English where neither is wanted. */
+/** The language with the highest weight in `zh-CN,zh;q=0.9,en;q=0.8` that the pages have; else English. */
 function languageOf(header = ''): Language {
   const wanted = header
     .split(',')

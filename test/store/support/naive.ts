@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 import type { StateKind } from '../../../src/domain/delivery.ts'
-import type { SentBracket } from '../../../src/report/read-bracket.ts'
+import type { SentBracket } from '../../../src/report/read-brackets.ts'
 
 /**
  * The figures of the reader, recomputed from the tables in the most obvious way: no view, no SQL but SELECT, no code of the reader.
@@ -173,7 +173,7 @@ export function bracketsOf(people: readonly RawPerson[]): SentBracket[] {
 }
 
 /** At every end of a bracket, counted anew. */
-export function bandOf(brackets: readonly SentBracket[]) {
+export function boundsOf(brackets: readonly SentBracket[]) {
   const ends = brackets.flatMap((bracket) => [begin(bracket), ...(bracket.beforeAt === null ? [] : [bracket.beforeAt.getTime()])])
   return [...new Set(ends)]
     .sort((a, b) => a - b)

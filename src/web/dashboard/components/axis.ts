@@ -1,6 +1,6 @@
-import { HOUR_MS, MINUTE_MS, QUERY_WINDOW_MS, SECOND_MS } from '../../../domain/delivery.ts'
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../domain/delivery.ts'
 
-/** Distances between two marks of a time axis that people find natural. */
+/** Distances between two marks of a time axis. */
 const STEPS_MS = [1, 2, 5, 10, 15, 30]
   .map((count) => count * SECOND_MS)
   .concat(
@@ -19,7 +19,7 @@ export function stretchedMarks(spanMs: number): number[] {
   return [0, 1 / 96, 1 / 24, 1 / 8, 1 / 4, 1 / 2, 1].map((share) => share * spanMs)
 }
 
-/** Polls come close together at first and far apart later; on this axis they stand evenly enough to be told apart. */
+/** Polls come close together at first and far apart later; this axis spreads them more evenly. */
 export function stretched(ms: number, spanMs: number): number {
   return Math.sqrt(shareOf(ms, spanMs))
 }
@@ -32,9 +32,4 @@ export function shareOf(ms: number, spanMs: number): number {
 /** A percentage for an SVG attribute. */
 export function percentOf(share: number): string {
   return `${Math.round(share * 10_000) / 100}%`
-}
-
-/** Milliseconds of the 24-hour window in one real one. In a demo a day lasts a minute, and its times are told as those of a day. */
-export function scaleOf({ sentAt, deadlineAt }: { readonly sentAt: Date; readonly deadlineAt: Date }): number {
-  return QUERY_WINDOW_MS / Math.max(1, deadlineAt.getTime() - sentAt.getTime())
 }

@@ -2,7 +2,7 @@ import type { StateKind } from '../../../domain/delivery.ts'
 import type { RateColumns } from '../../../report/rates.ts'
 import type { ShareBounds } from '../../../report/time-to-read.ts'
 import { type PeoplePlace, peopleLink } from '../links.ts'
-import type { View } from '../view.ts'
+import type { Page } from '../page.ts'
 import { type Html, html } from './html.ts'
 
 /** What a bar is made of. Each part has a pattern of its own beside its colour: colour is never the only sign. */
@@ -19,25 +19,25 @@ export const PATTERNS = html`<svg class="patterns" width="0" height="0" aria-hid
 </defs></svg>`
 
 /** Everybody targeted, by part. The figures stand in the label too, for those who do not see it. */
-export function stateBar({ words, format }: View, rates: RateColumns): Html {
+export function stateBar({ messages, format }: Page, rates: RateColumns): Html {
   const parts = partsOf(rates).filter(({ people }) => people > 0)
-  const label = parts.map(({ part, people }) => `${words.parts[part]}: ${format.number(people)}`).join(', ')
+  const label = parts.map(({ part, people }) => `${messages.parts[part]}: ${format.number(people)}`).join(', ')
   let before = 0
   const pieces = parts.map(({ part, people }) => {
     const x = before
     before += people
     return piece(part, (100 * x) / rates.targeted, (100 * people) / rates.targeted)
   })
-  return html`<svg class="bar" role="img" aria-label="${label === '' ? words.nobodyKnown : label}"><rect class="track" width="100%" height="100%"/>${pieces}</svg>`
+  return html`<svg class="bar" role="img" aria-label="${label === '' ? messages.noRecipients : label}"><rect class="track" width="100%" height="100%"/>${pieces}</svg>`
 }
 
 /** The parts with their figures in words, each leading to its people. */
-export function legend({ words, format }: View, rates: RateColumns, place: PeoplePlace): Html {
+export function legend({ messages, format }: Page, rates: RateColumns, place: PeoplePlace): Html {
   const items = partsOf(rates)
     .filter(({ part, people }) => people > 0 || part === 'read' || part === 'unread')
     .map(
       ({ part, people }) =>
-        html`<li><a href="${peopleLink(place, stateOf(part, rates))}">${swatch(part)} ${words.parts[part]} <b>${format.number(people)}</b></a></li>`,
+        html`<li><a href="${peopleLink(place, stateOf(part, rates))}">${swatch(part)} ${messages.parts[part]} <b>${format.number(people)}</b></a></li>`,
     )
   return html`<ul class="legend">${items}</ul>`
 }

@@ -1,4 +1,4 @@
-import type { View } from '../view.ts'
+import type { Page } from '../page.ts'
 import { type Html, html } from './html.ts'
 
 const EXAMPLE = { taskId: '256271667526', userId: '036632523163121146', campaign: 'payroll-11' }
@@ -33,17 +33,17 @@ const SHELL = `npx dingtalk-delivery track ${EXAMPLE.taskId} \\
   --sent-at "$(date +%s000)"`
 
 /** Nothing is tracked yet: how to begin, with code to copy. */
-export function emptyState({ words }: View): Html {
+export function emptyState({ messages }: Page): Html {
   const door = (title: string, text: string, code: string): Html =>
-    html`<li><div class="heading"><h2>${title}</h2><button type="button" class="copy" data-done="${words.copied}">${words.copy}</button></div>
+    html`<li><div class="heading"><h2>${title}</h2><button type="button" class="copy" data-done="${messages.copied}">${messages.copy}</button></div>
 <p>${text}</p><pre tabindex="0" role="group" aria-label="${title}"><code>${code}</code></pre></li>`
-  return html`<h1>${words.empty.title}</h1>
-<p class="lead">${words.empty.lead}</p>
+  return html`<h1>${messages.empty.title}</h1>
+<p class="lead">${messages.empty.lead}</p>
 <ol class="ways">
-${door(words.empty.typescript, words.empty.typescriptText, TYPESCRIPT)}
-${door(words.empty.queue, words.empty.queueText, QUEUE)}
-${door(words.empty.sql, words.empty.sqlText, SQL)}
-${door(words.empty.shell, words.empty.shellText, SHELL)}
+${door(messages.empty.typescript, messages.empty.typescriptText, TYPESCRIPT)}
+${door(messages.empty.queue, messages.empty.queueText, QUEUE)}
+${door(messages.empty.sql, messages.empty.sqlText, SQL)}
+${door(messages.empty.shell, messages.empty.shellText, SHELL)}
 </ol>
-<p class="quiet">${words.empty.waiting}</p>`
+<p class="quiet">${messages.empty.waiting}</p>`
 }

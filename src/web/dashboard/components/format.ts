@@ -1,16 +1,17 @@
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../domain/delivery.ts'
 import type { Language } from '../../../domain/messages.ts'
+import { formatRate } from '../../../report/rate.ts'
 import { type Html, html } from './html.ts'
 
 export { LANGUAGES, type Language } from '../../../domain/messages.ts'
 
-/** English of the whole world: 24 hours, and days before months. */
+/** International English: 24 hours, and days before months. */
 export const LOCALES: Readonly<Record<Language, string>> = { en: 'en-GB', zh: 'zh-CN' }
 
-/** Values in the words of a language. */
+/** Values as text of a language. */
 export interface Format {
   number(value: number): string
-  /** `99.9%` at most while somebody is missing, `0.1%` at least where somebody is there; null is a dash. */
+  /** See {@link formatRate}. */
   percent(rate: number | null): string
   /** At most two units: `42 min`, `1 hr 5 min`. */
   duration(ms: number): string
@@ -27,13 +28,12 @@ export interface Format {
 export function formatOf(language: Language): Format {
   const locale = LOCALES[language]
   const numbers = new Intl.NumberFormat(locale)
-  const percents = new Intl.NumberFormat(locale, { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 })
   const times = new Intl.DateTimeFormat(locale, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
   const months = new Intl.DateTimeFormat(locale, { year: 'numeric', month: 'long', timeZone: 'UTC' })
   const distances = new Intl.RelativeTimeFormat(locale)
   return {
     number: (value) => numbers.format(value),
-    percent: (rate) => (rate === null ? '–' : percents.format(clampPercent(rate))),
+    percent: formatRate,
     duration: durationsOf(locale),
     time: (at) => (at === null ? html`–` : html`<time datetime="${at.toISOString()}" data-show="time">${times.format(at)}</time>`),
     distance: (at, now) =>
@@ -41,12 +41,6 @@ export function formatOf(language: Language): Format {
     month: (month) => months.format(new Date(`${month}-01T00:00:00Z`)),
     zone: (now) => `${times.resolvedOptions().timeZone} (${offsetOf(locale, now)})`,
   }
-}
-
-/** Only everybody is 100 %, and only nobody is 0 %. */
-function clampPercent(rate: number): number {
-  if (rate <= 0 || rate >= 1) return rate
-  return Math.min(0.999, Math.max(0.001, rate))
 }
 
 function durationsOf(locale: string): (ms: number) => string {

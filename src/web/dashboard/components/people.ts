@@ -1,19 +1,17 @@
 import type { StateKind } from '../../../domain/delivery.ts'
 import { forbiddenReasonOf } from '../../../domain/problems.ts'
 import type { CampaignRecipient, RateColumns, RecipientStatus } from '../../../report/rates.ts'
-import { type PeoplePlace, personLink, withQuery } from '../links.ts'
-import type { View } from '../view.ts'
+import { type PeoplePlace, pager, personLink, withQuery } from '../links.ts'
+import type { Page } from '../page.ts'
 import { percentOf, stretched } from './axis.ts'
 import { partOf, swatch } from './bar.ts'
 import { type Html, html } from './html.ts'
-import { pager } from './pager.ts'
 
-/** In the order in which people are asked for. */
 export const STATES: readonly StateKind[] = ['unread', 'pending', 'read', 'forbidden', 'failed', 'invalid']
 
 /** Which people a page shows. */
 export interface PeopleFilter {
-  /** Null: whatever their state. */
+  /** Null: all states. */
   readonly state: StateKind | null
   readonly search: string
 }
@@ -29,7 +27,7 @@ export interface PeopleList extends PeoplePlace {
   readonly window: { readonly sentAt: Date; readonly deadlineAt: Date } | null
 }
 
-/** Unread is what people come for. */
+/** Without a state in the query: unread. */
 export function peopleFilterOf(query: URLSearchParams): PeopleFilter {
   const given = query.get('state')
   return { state: given === 'all' ? null : (STATES.find((state) => state === given) ?? 'unread'), search: (query.get('q') ?? '').trim() }
@@ -40,77 +38,77 @@ export function queryOf(app: string, { state, search }: PeopleFilter): Record<st
   return { app, state: state ?? 'all', q: search }
 }
 
-export function peopleSection(view: View, list: PeopleList): Html {
-  const { words } = view
+export function peopleSection(page: Page, list: PeopleList): Html {
+  const { messages } = page
   const { path, app, filter, cursor, nextCursor } = list
-  const page = (next: string | null): string => `${withQuery(path, { ...queryOf(app, filter), cursor: next })}#people`
+  const linkTo = (next: string | null): string => `${withQuery(path, { ...queryOf(app, filter), cursor: next })}#people`
   return html`<section id="people" aria-labelledby="people-title">
-<div class="heading"><h2 id="people-title">${words.people.title}</h2>
-<a class="button" href="${withQuery(`${path}/people.csv`, queryOf(app, filter))}" download>${words.people.csv}</a></div>
-${stateTabs(view, list)}
+<div class="heading"><h2 id="people-title">${messages.people.title}</h2>
+<a class="button" href="${withQuery(`${path}/people.csv`, queryOf(app, filter))}" download>${messages.people.csv}</a></div>
+${stateTabs(page, list)}
 <form class="search" method="get" action="${path}#people" role="search">
 <input type="hidden" name="app" value="${app}"><input type="hidden" name="state" value="${filter.state ?? 'all'}">
-<label for="people-search">${words.people.searchLabel}</label>
+<label for="people-search">${messages.people.searchLabel}</label>
 <input id="people-search" type="search" name="q" value="${filter.search}" autocomplete="off" spellcheck="false" maxlength="128">
-<button type="submit">${words.search}</button>
-${filter.search !== '' && html`<a href="${withQuery(path, queryOf(app, { ...filter, search: '' }))}#people">${words.showAll}</a>`}
+<button type="submit">${messages.search}</button>
+${filter.search !== '' && html`<a href="${withQuery(path, queryOf(app, { ...filter, search: '' }))}#people">${messages.showAll}</a>`}
 </form>
-${list.counts.namesRemovedAt !== null && html`<p class="note">${(list.window === null ? words.people.namesRemovedInSome : words.people.namesRemoved)(view.format.time(list.counts.namesRemovedAt))}</p>`}
-<p class="quiet">${words.people.meaning[filter.state ?? 'all']}</p>
-${list.people.length === 0 ? html`<p class="empty">${words.people.nobody}</p>` : peopleTable(view, list)}
-${pager(view, words.people.title, { first: cursor === null ? null : page(null), next: nextCursor === null ? null : page(nextCursor) })}
+${list.counts.namesRemovedAt !== null && html`<p class="note">${(list.window === null ? messages.people.namesRemovedInSome : messages.people.namesRemoved)(page.format.time(list.counts.namesRemovedAt))}</p>`}
+<p class="quiet">${messages.people.meaning[filter.state ?? 'all']}</p>
+${list.people.length === 0 ? html`<p class="empty">${messages.people.none}</p>` : peopleTable(page, list)}
+${pager(page, messages.people.title, { first: cursor === null ? null : linkTo(null), next: nextCursor === null ? null : linkTo(nextCursor) })}
 </section>`
 }
 
-function stateTabs({ words, format }: View, { path, app, filter, counts }: PeopleList): Html {
+function stateTabs({ messages, format }: Page, { path, app, filter, counts }: PeopleList): Html {
   const tab = (state: StateKind | null, name: string, people: number): Html =>
     html`<li><a href="${withQuery(path, queryOf(app, { ...filter, state }))}#people"${filter.state === state && html` aria-current="true"`}>${name} <span>${format.number(people)}</span></a></li>`
   const shown = STATES.filter((state) => counts[state] > 0 || state === 'unread' || state === filter.state)
-  return html`<ul class="tabs" aria-label="${words.people.byState}">${shown.map((state) => tab(state, words.states[state], counts[state]))}${tab(null, words.people.all, counts.targeted)}</ul>`
+  return html`<ul class="tabs" aria-label="${messages.people.byState}">${shown.map((state) => tab(state, messages.states[state], counts[state]))}${tab(null, messages.people.all, counts.targeted)}</ul>`
 }
 
 /** The state has a column only where it differs. */
-function peopleTable(view: View, { people, window, filter }: PeopleList): Html {
-  const { words } = view
+function peopleTable(page: Page, { people, window, filter }: PeopleList): Html {
+  const { messages } = page
   const mixed = filter.state === null
   return html`<div class="table" role="group" aria-labelledby="people-title" tabindex="0"><table class="people${mixed && ' mixed'}">
-<thead><tr><th scope="col">${words.columns.person}</th>${mixed && html`<th scope="col">${words.columns.state}</th>`}<th scope="col">${words.columns.known}</th>
-${window !== null && html`<th scope="col" class="spare">${words.columns.bracket}</th>`}</tr></thead>
+<thead><tr><th scope="col">${messages.columns.person}</th>${mixed && html`<th scope="col">${messages.columns.state}</th>`}<th scope="col">${messages.columns.known}</th>
+${window !== null && html`<th scope="col" class="spare">${messages.columns.bracket}</th>`}</tr></thead>
 <tbody>${people.map(
     (
       person,
     ) => html`<tr data-key="${person.userId}"><th scope="row"><a href="${personLink(person, person.userId)}">${person.userId}</a></th>
-${mixed && html`<td class="state">${swatch(partOf(person.state))} ${words.states[person.state]}</td>`}
-<td>${known(view, person)}${inTasks(view, person)}</td>
+${mixed && html`<td class="state">${swatch(partOf(person.state))} ${messages.states[person.state]}</td>`}
+<td>${describeState(page, person)}${inTasks(page, person)}</td>
 ${window !== null && html`<td class="spare">${bracket(person, window)}</td>`}</tr>`,
   )}</tbody></table></div>`
 }
 
-/** What is known about a person, in words. Unread is always as of a time. */
-export function known({ words, format }: View, person: RecipientStatus): Html | string {
+/** The state of a person with its times. Unread is always as of a time. */
+export function describeState({ messages, format }: Page, person: RecipientStatus): Html | string {
   switch (person.state) {
     case 'read':
       return person.lastUnreadAt === null
-        ? words.people.readBefore(format.time(person.readBefore))
-        : words.people.readBetween(format.time(person.readAfter), format.time(person.readBefore))
+        ? messages.people.readBefore(format.time(person.readBefore))
+        : messages.people.readBetween(format.time(person.readAfter), format.time(person.readBefore))
     case 'unread':
-      return words.people.unreadAsOf(format.time(person.lastUnreadAt))
+      return messages.people.unreadAsOf(format.time(person.lastUnreadAt))
     case 'pending':
-      return person.asOf === null ? words.people.neverAsked : words.people.pendingAsOf(format.time(person.asOf))
+      return person.asOf === null ? messages.people.neverAsked : messages.people.pendingAsOf(format.time(person.asOf))
     case 'forbidden':
-      return html`${words.forbidden.reasons[forbiddenReasonOf(person.forbiddenCode)].name}${person.forbiddenCode !== null && html` <code>${person.forbiddenCode}</code>`}${person.forbiddenCount !== null && html` (${words.forbidden.limit(person.forbiddenCount)})`}`
+      return html`${messages.forbidden.reasons[forbiddenReasonOf(person.forbiddenCode)].name}${person.forbiddenCode !== null && html` <code>${person.forbiddenCode}</code>`}${person.forbiddenCount !== null && html` (${messages.forbidden.limit(person.forbiddenCount)})`}`
     case 'failed':
-      return words.stateMeaning.failed
+      return messages.stateMeaning.failed
     case 'invalid':
-      return words.stateMeaning.invalid
+      return messages.stateMeaning.invalid
   }
 }
 
-function inTasks({ words }: View, person: RecipientStatus | CampaignRecipient): Html | null {
-  return 'tasks' in person && person.tasks > 1 ? html` <span class="quiet">${words.people.inTasks(person.tasks)}</span>` : null
+function inTasks({ messages }: Page, person: RecipientStatus | CampaignRecipient): Html | null {
+  return 'tasks' in person && person.tasks > 1 ? html` <span class="quiet">${messages.people.inTasks(person.tasks)}</span>` : null
 }
 
-/** Where in the window the read lies; for an unread person, how long it is known not to. The column of words says the same. */
+/** The bracket of a read in the window; of an unread person, the time until which it was not read. Another column has it as text. */
 function bracket(person: RecipientStatus, { sentAt, deadlineAt }: { readonly sentAt: Date; readonly deadlineAt: Date }): Html | null {
   const x = (at: Date | null): string =>
     percentOf(stretched((at ?? sentAt).getTime() - sentAt.getTime(), deadlineAt.getTime() - sentAt.getTime()))

@@ -1,60 +1,45 @@
-import { nextPlannedPoll, type PlannedPoll, pollTimes, timingOf } from '../../../domain/poll-times.ts'
+import type { PlannedPoll } from '../../../domain/poll-times.ts'
 import type { Poll, TaskRates } from '../../../report/rates.ts'
-import type { View } from '../view.ts'
-import { percentOf, scaleOf, stretched, stretchedMarks } from './axis.ts'
+import { scaleOf, windowMs } from '../../../report/read-brackets.ts'
+import type { TaskReport } from '../../../report/task-report.ts'
+import type { Page } from '../page.ts'
+import { percentOf, stretched, stretchedMarks } from './axis.ts'
 import { type Html, html } from './html.ts'
 
 /** Heights in the plot, in pixels. */
 const MIDDLE = 34
-/** Failed polls stand above the line, so that the good ones around do not hide them. */
+/** Failed polls are drawn above the line, so that successful ones beside them do not hide them. */
 const ABOVE = 20
 const HEIGHT = 68
 
-/** A task's polls from the send to the deadline: those that were made, and those that are planned. */
-export function timeline(view: View, task: TaskRates, polls: readonly Poll[], pollsPerTask: number): Html {
-  const { words } = view
-  const ahead = pollsAhead(task, view.now, pollsPerTask)
+/** The polls of a task from the send to the deadline: made and planned ones. */
+export function timeline(page: Page, { task, polls, ahead }: TaskReport): Html {
+  const { messages } = page
   const good = polls.filter(({ outcome }) => outcome === 'observed').length
   const at = (time: Date): string => percentOf(stretched(time.getTime() - task.sentAt.getTime(), spanOf(task)))
   return html`<figure class="timeline">
-<svg class="line" height="${HEIGHT}" role="img" aria-label="${words.timeline.summary(good, polls.length - good, ahead.length)}">
+<svg class="line" height="${HEIGHT}" role="img" aria-label="${messages.timeline.summary(good, polls.length - good, ahead.length)}">
 <line class="axis" x1="0" x2="100%" y1="${MIDDLE}" y2="${MIDDLE}"/>
-${marks(view, task)}
-${view.now < task.deadlineAt && html`<line class="now" x1="${at(view.now)}" x2="${at(view.now)}" y1="10" y2="${HEIGHT - 10}"/><text class="now" x="${at(view.now)}" y="6">${words.now}</text>`}
+${marks(page, task)}
+${page.now < task.deadlineAt && html`<line class="now" x1="${at(page.now)}" x2="${at(page.now)}" y1="10" y2="${HEIGHT - 10}"/><text class="now" x="${at(page.now)}" y="6">${messages.now}</text>`}
 <line class="deadline" x1="100%" x2="100%" y1="14" y2="${HEIGHT - 14}"/>
-${ahead.map((poll) => plannedMark(view, task, poll, at(poll.at)))}
-${polls.map((poll) => madeMark(view, task, poll, at(poll.requestedAt)))}
+${ahead.map((poll) => plannedMark(page, task, poll, at(poll.at)))}
+${polls.map((poll) => madeMark(page, task, poll, at(poll.requestedAt)))}
 </svg>
 <figcaption><ul class="legend">
-<li>${key(html`<circle class="good" cx="6" cy="6" r="5"/>`)} ${words.timeline.good}</li>
-${good < polls.length && html`<li>${key(html`<path class="bad" d="M2 2l8 8M10 2l-8 8"/>`)} ${words.timeline.failed}</li>`}
-${ahead.length > 1 && html`<li>${key(html`<circle class="planned" cx="6" cy="6" r="4"/>`)} ${words.timeline.planned}</li>`}
-${ahead.length > 0 && html`<li>${key(html`<circle class="planned" cx="6" cy="6" r="5"/><circle class="planned" cx="6" cy="6" r="2"/>`)} ${words.timeline.last}</li>`}
-</ul><p class="quiet">${words.timeline.stretched}</p></figcaption>
+<li>${key(html`<circle class="good" cx="6" cy="6" r="5"/>`)} ${messages.timeline.good}</li>
+${good < polls.length && html`<li>${key(html`<path class="bad" d="M2 2l8 8M10 2l-8 8"/>`)} ${messages.timeline.failed}</li>`}
+${ahead.length > 1 && html`<li>${key(html`<circle class="planned" cx="6" cy="6" r="4"/>`)} ${messages.timeline.planned}</li>`}
+${ahead.length > 0 && html`<li>${key(html`<circle class="planned" cx="6" cy="6" r="5"/><circle class="planned" cx="6" cy="6" r="2"/>`)} ${messages.timeline.last}</li>`}
+</ul><p class="quiet">${messages.timeline.stretched}</p></figcaption>
 </figure>`
-}
-
-/** The next look as it is due, and those that the plan has after it. The worker of a demo runs faster: the task's own window tells how much. */
-export function pollsAhead(task: TaskRates, now: Date, pollsPerTask: number): PlannedPoll[] {
-  if (task.status !== 'tracking' || task.nextPollAt === null) return []
-  const timing = timingOf(pollsPerTask, scaleOf(task))
-  const plan = { ...task, key: task, sentAtGiven: true }
-  const next = task.nextPollAt
-  const after = nextPlannedPoll(plan, next > now ? next : now, timing)
-  const later = after === null ? [] : pollTimes(plan, timing).filter(({ at }) => at >= after.at)
-  return [{ at: next, last: after === null }, ...later]
-}
-
-/** In milliseconds of the 24-hour window. */
-export function sinceSend(task: TaskRates, at: Date): number {
-  return (at.getTime() - task.sentAt.getTime()) * scaleOf(task)
 }
 
 function spanOf({ sentAt, deadlineAt }: TaskRates): number {
   return Math.max(1, deadlineAt.getTime() - sentAt.getTime())
 }
 
-function marks({ format }: View, task: TaskRates): Html[] {
+function marks({ format }: Page, task: TaskRates): Html[] {
   const spanMs = spanOf(task)
   return stretchedMarks(spanMs).map((ms, i) => {
     const x = percentOf(stretched(ms, spanMs))
@@ -63,12 +48,12 @@ function marks({ format }: View, task: TaskRates): Html[] {
   })
 }
 
-function madeMark({ words, format }: View, task: TaskRates, poll: Poll, x: string): Html {
-  const when = format.duration(sinceSend(task, poll.requestedAt))
+function madeMark({ messages, format }: Page, task: TaskRates, poll: Poll, x: string): Html {
+  const when = format.duration(windowMs(poll.requestedAt, task))
   const title =
     poll.outcome === 'observed'
-      ? words.timeline.saw(poll.pollNo, when, format.number(poll.read ?? 0), format.number((poll.read ?? 0) + (poll.unread ?? 0)))
-      : words.timeline.failedWith(poll.pollNo, when, words.outcomes[poll.outcome], poll.code)
+      ? messages.timeline.saw(poll.pollNo, when, format.number(poll.read ?? 0), format.number((poll.read ?? 0) + (poll.unread ?? 0)))
+      : messages.timeline.failedWith(poll.pollNo, when, messages.outcomes[poll.outcome], poll.code)
   const shape =
     poll.outcome === 'observed'
       ? html`<circle class="good" cx="${x}" cy="${MIDDLE}" r="5"/>`
@@ -76,8 +61,8 @@ function madeMark({ words, format }: View, task: TaskRates, poll: Poll, x: strin
   return html`<g><title>${title}</title>${shape}</g>`
 }
 
-function plannedMark({ words, format }: View, task: TaskRates, { at, last }: PlannedPoll, x: string): Html {
-  const title = words.timeline.plannedAt(format.duration(sinceSend(task, at)), last)
+function plannedMark({ messages, format }: Page, task: TaskRates, { at, last }: PlannedPoll, x: string): Html {
+  const title = messages.timeline.plannedAt(format.duration(windowMs(at, task)), last)
   return html`<g><title>${title}</title><circle class="planned" cx="${x}" cy="${MIDDLE}" r="${last ? 5 : 4}"/>${last && html`<circle class="planned" cx="${x}" cy="${MIDDLE}" r="2"/>`}</g>`
 }
 

@@ -28,12 +28,12 @@ const states: Readonly<Record<StateKind, string>> = {
 }
 
 const stateMeaning: Readonly<Record<StateKind, string>> = {
-  read: 'DingTalk listed them as read. Once read is read for ever.',
+  read: 'DingTalk listed them as read. This state is final.',
   unread: 'Delivered, and listed as unread by the last successful poll that listed them.',
   pending: 'DingTalk has listed them nowhere: neither delivered nor unread.',
   forbidden: 'DingTalk withheld the message because of one of its limits.',
   failed: 'DingTalk could not deliver it.',
-  invalid: 'DingTalk knows no such user id, or the person cannot see the app.',
+  invalid: 'The user id does not exist, or the person cannot see the app.',
 }
 
 const statuses: Readonly<Record<TaskStatus, string>> = {
@@ -47,15 +47,15 @@ const statuses: Readonly<Record<TaskStatus, string>> = {
 const risks: Readonly<Record<RiskKind, { readonly name: string; readonly meaning: string }>> = {
   overdue: {
     name: 'its next poll is overdue',
-    meaning: 'No worker makes it. Start a worker, or see why the running one does not get to it.',
+    meaning: 'No worker makes it. Start a worker, or check the running one with “dingtalk-delivery doctor”.',
   },
-  hindered: { name: 'it cannot be polled as planned', meaning: 'It is polled again by itself.' },
+  delayed: { name: 'its polls are delayed', meaning: 'The next poll is made automatically.' },
   stopped: { name: 'stopped', meaning: 'DingTalk refused every poll until the deadline.' },
   never_observed: {
-    name: 'nothing is known',
-    meaning: 'The 24 hours passed without one successful poll, and DingTalk has forgotten the answer.',
+    name: 'no data',
+    meaning: 'The 24 hours passed without a successful poll. DingTalk does not answer later polls.',
   },
-  blind: { name: 'the end is not known', meaning: 'The last successful poll was long before the deadline. Reads after it are missing.' },
+  blind: { name: 'no data for the end', meaning: 'The last successful poll was long before the deadline. Reads after it are missing.' },
 }
 
 export const en = {
@@ -64,7 +64,7 @@ export const en = {
   language: 'Language',
   theme: 'Colours',
   themes: { auto: 'Auto', light: 'Light', dark: 'Dark' },
-  trail: 'Where you are',
+  breadcrumbs: 'Where you are',
   search: 'Search',
   showAll: 'Show all',
   nextPage: 'Next page',
@@ -76,19 +76,19 @@ export const en = {
   /** Between two sentences. */
   gap: ' ',
   updated: (ago: string): string => `Updated ${ago}`,
-  away: (since: string): string => `No new figures: the server or its database does not answer. What you see was known ${since}.`,
+  away: (since: string): string => `No new figures: the server or its database does not answer. These figures were loaded ${since}.`,
   serverZone: (zone: string): string => `Times in the server’s zone, ${zone}`,
   yourZone: (zone: string): string => `Times in your zone, ${zone}`,
   asOf: (time: Html): Html => html`as of ${time}`,
   asOfAgo: (time: Html, distance: Html): Html => html`as of ${time} (${distance})`,
   sentAt: (time: Html): Html => html`sent ${time}`,
-  nothingKnown: 'nothing known yet',
-  nobodyKnown: 'Nobody known yet',
-  peopleWord: people,
+  nothingKnown: 'no successful poll yet',
+  noRecipients: 'No recipients yet',
+  personNoun: people,
   range: (least: string, most: string): string => `${least} to ${most}`,
   atLeast: (least: string): string => `at least ${least}`,
   outOf: (part: string, whole: string): string => `${part} of ${whole}`,
-  goodOf: (good: string, all: string): string => `${all} made, ${good} of them good`,
+  goodOf: (good: string, all: string): string => `${all} made, ${good} of them successful`,
   readRate: 'Read rate',
   ofDeliveredHaveRead: (read: string, delivered: string): string => `${read} of ${delivered} delivered have read`,
   ofTargetedHaveRead: (read: string, targeted: string, rate: string): string => `${read} of ${targeted} targeted have read: ${rate}`,
@@ -97,7 +97,7 @@ export const en = {
   open: (openTasks: number, tasks: number): string => (tasks === 1 ? 'Open' : `Open: ${openTasks} of ${tasks} tasks`),
   ended: (tasks: number): string => (tasks === 1 ? 'Ended' : `Ended: ${tasks} tasks`),
   taskTitle: (taskId: string): string => `Task ${taskId}`,
-  sentAtAssumed: 'assumed: when it was enqueued, since the send time was not given',
+  sentAtAssumed: 'assumed: the time of the enqueue, since the send time was not given',
   problem: {
     title: 'Problem',
     badge: 'Problem',
@@ -109,17 +109,17 @@ export const en = {
     budgetStays: 'Polling now does not lift MONTHLY_CALL_BUDGET.',
   },
   recipientsNamed: 'named by the sender',
-  recipientsListed: 'whom DingTalk lists',
-  statesTitle: 'Who got it',
+  recipientsListed: 'listed by DingTalk',
+  statesTitle: 'Delivery states',
   states,
   stateMeaning,
   statuses,
   statusMeaning: {
-    tracking: 'Polls are being made until everybody is accounted for, or the 24 hours are over.',
-    complete: 'Everybody is accounted for.',
+    tracking: 'Polls are made until the state of all recipients is final, or the 24 hours are over.',
+    complete: 'The state of all recipients is final.',
     expired: 'The 24 hours in which DingTalk answers are over.',
     stopped: 'DingTalk refused every poll until the deadline.',
-    cancelled: 'The sender gave it up.',
+    cancelled: 'The sender cancelled it.',
   } satisfies Readonly<Record<TaskStatus, string>>,
   parts: { read: 'Read', unread: 'Unread', pending: 'Pending', 'not-sent': 'Not sent' },
   facts: {
@@ -159,12 +159,12 @@ export const en = {
     campaigns: 'Campaigns',
     tasks: 'Tasks',
     searchLabel: 'Campaign or task id',
-    noCampaigns: 'No task has a campaign yet. Give one when you track a task, and its people are counted together here.',
+    noCampaigns: 'No task has a campaign yet. Give one when you track a task: the people of a campaign are counted together here.',
     notFound: (search: string): string => `Nothing found for “${search}”.`,
   },
   attention: {
     title: 'Needs attention',
-    nothing: 'Nothing: all polls are on plan.',
+    nothing: 'All polls are on plan.',
     more: (tasks: string): string => `More tasks: ${tasks}`,
     paused: (app: string): string => `App ${app} is paused`,
     pairPaused: (app: string, agentId: string): string => `App ${app} with agent id ${agentId} is paused`,
@@ -191,9 +191,9 @@ export const en = {
   },
   curve: {
     title: 'Read over time',
-    nothingYet: 'No successful poll yet, so nothing is known.',
+    nothingYet: 'No successful poll yet.',
     known: 'known to have read',
-    band: 'may have read: between two polls nobody can tell',
+    bounds: 'may have read: a poll shows only that a read came before it',
     delivered: 'delivered',
     summary: (read: string, delivered: string, rate: string): string => `${read} of ${delivered} delivered are known to have read: ${rate}`,
   },
@@ -206,7 +206,7 @@ export const en = {
     atMost: (percent: number, before: string, likely: string): string =>
       `Until ${share(percent)} had read it took ${before} at most${likely}.`,
     notReached: (percent: number, after: string): string =>
-      `After ${after} fewer than ${share(percent)} had read; what came later is not known.`,
+      `After ${after} fewer than ${share(percent)} had read; later reads are not known.`,
     likely: (value: string): string => `, most likely ${value}`,
     assumed: (tasks: number): string =>
       `The send time of ${tasks === 1 ? 'one task' : `${tasks} tasks`} was not given. The times of its people count from the enqueue, so from the send they are longer.`,
@@ -215,7 +215,7 @@ export const en = {
     method: {
       polls: 'Straight from the polls. DingTalk gives no read time, so every figure is a bracket.',
       turnbull:
-        'DingTalk gives no read time, so every figure is a bracket. Most likely, and the mark in a bar: the Turnbull estimate over tasks with different polls.',
+        'DingTalk gives no read time, so every figure is a bracket. “Most likely” and the mark in a bar are the Turnbull estimate over tasks with different polls.',
     },
   },
   timeline: {
@@ -224,7 +224,7 @@ export const en = {
     failed: 'failed poll',
     planned: 'planned poll',
     last: 'guaranteed final poll',
-    stretched: 'The first hours are drawn wider: that is when people read, and when most polls are made.',
+    stretched: 'The first hours are drawn wider: most reads and most polls are in them.',
     summary: (good: number, failed: number, planned: number): string =>
       `Time line from the send to the deadline: ${good} successful polls, ${failed} failed, ${planned} planned`,
     saw: (no: number, when: string, read: string, delivered: string): string =>
@@ -240,16 +240,16 @@ export const en = {
     byState: 'People by state',
     all: 'All',
     searchLabel: 'Find a user id',
-    nobody: 'Nobody.',
+    none: 'No recipient.',
     namesRemoved: (time: Html): Html => html`The names were removed on ${time}: the task ended long ago. The figures stay.`,
     namesRemovedInSome: (time: Html): Html => html`Names in tasks that ended long ago were removed, last on ${time}. The figures stay.`,
     meaning: {
       ...stateMeaning,
-      unread: 'Unread as of the time in each row; what happened since is not known.',
-      all: 'Everybody known, each once.',
+      unread: 'Unread as of the time in each row; later reads are not known.',
+      all: 'All recipients, each once.',
     },
     readBetween: (after: Html, before: Html): Html => html`read between ${after} and ${before}`,
-    readBefore: (before: Html): Html => html`read by ${before}; no poll saw it unread`,
+    readBefore: (before: Html): Html => html`read by ${before}; no poll listed it as unread`,
     unreadAsOf: (time: Html): Html => html`unread as of ${time}`,
     pendingAsOf: (time: Html): Html => html`DingTalk has listed them nowhere, as of ${time}`,
     neverAsked: 'no successful poll yet',
@@ -262,12 +262,12 @@ export const en = {
     reasons: {
       daily_limit: {
         name: 'Daily limit reached',
-        meaning: 'The person had as many work notifications today as DingTalk lets through.',
+        meaning: 'The person had as many work notifications today as DingTalk allows.',
         remedy: 'Send again tomorrow, or reach these people another way.',
       },
       duplicate_content: {
         name: 'Same content again',
-        meaning: 'DingTalk drops a text that the person already got today.',
+        meaning: 'DingTalk drops a text that it sent to the same person today.',
         remedy: 'Change the wording: an identical reminder never arrives.',
       },
       app_rate_limit: {
@@ -283,38 +283,38 @@ export const en = {
       other: {
         name: 'Another limit',
         meaning: 'DingTalk gave no reason, or one that its documentation does not name.',
-        remedy: 'Poll the code up in DingTalk’s documentation, or ask their support.',
+        remedy: 'Search for the code in DingTalk’s documentation, or ask their support.',
       },
     },
   },
   explain: {
-    title: 'Every poll, and what was known after it',
+    title: 'Every poll, and the state after it',
     named: 'The sender named this person.',
     listed: 'The sender did not name this person; DingTalk listed them.',
     poll: (no: number): string => `Poll ${no}`,
     change: 'New',
-    failed: (outcome: Html, state: string): Html => html`${outcome}. It tells nothing; still known: ${state}.`,
+    failed: (outcome: Html, state: string): Html => html`${outcome}. The state stays: ${state}.`,
     said: {
-      read: 'Had read.',
-      unread: 'Was delivered, and had not read.',
-      pending: 'Was in none of the lists.',
-      forbidden: 'Was withheld by one of DingTalk’s limits.',
-      failed: 'Could not be delivered.',
-      invalid: 'Was an invalid user id.',
+      read: 'Read.',
+      unread: 'Delivered, and not read.',
+      pending: 'In none of the lists.',
+      forbidden: 'Withheld because of one of DingTalk’s limits.',
+      failed: 'Not delivered.',
+      invalid: 'An invalid user id.',
     } satisfies Readonly<Record<StateKind, string>>,
   },
   empty: {
     title: 'Track your first task',
-    lead: 'After each send, hand over the task id that DingTalk returned. Polls begin within seconds, and this page fills by itself.',
+    lead: 'After each send, enqueue the task id that DingTalk returned. Polls begin within seconds, and this page shows the results.',
     typescript: 'TypeScript or JavaScript',
     typescriptText: 'Committed to the database before it returns.',
     queue: 'Any BullMQ client',
-    queueText: 'A job named track in the queue dingtalk-delivery, in any language that BullMQ speaks.',
+    queueText: 'A job named track in the queue dingtalk-delivery, in any language that has a BullMQ client.',
     sql: 'SQL',
-    sqlText: 'Inside your own transaction: rolled back, and there is nothing to track.',
+    sqlText: 'Inside your own transaction: after a rollback nothing is tracked.',
     shell: 'A shell',
     shellText: 'To try it with a task that was sent in the last 24 hours.',
-    waiting: 'This page polls again by itself.',
+    waiting: 'This page refreshes automatically.',
   },
   login: {
     title: 'Sign in',
@@ -328,25 +328,28 @@ export const en = {
   problems: {
     home: 'To the overview',
     notFound: {
-      title: 'Not here',
-      text: 'There is no such page, task, campaign or person. A name may be misspelt, or its data no longer kept.',
+      title: 'Not found',
+      text: 'There is no such page, task, campaign or person. The name may be misspelt, or its data deleted.',
     },
-    severalApps: { title: 'Several apps have it', text: 'The same name is used by more than one app. Which one do you mean?' },
+    severalApps: { title: 'Several apps have it', text: 'More than one app uses this name. Choose the app.' },
     taskEnded: { title: 'The task has ended', text: 'It can no longer be polled.' },
-    badRequest: { title: 'That address is not right', text: 'Something in the address is not what it must be.' },
-    unavailable: { title: 'The database does not answer', text: 'Nothing is lost: the figures come back with it. Try again in a moment.' },
+    badRequest: { title: 'Invalid address', text: 'A part of the address is invalid.' },
+    unavailable: {
+      title: 'The database does not answer',
+      text: 'No data is lost. The figures return when the database answers. Try again in a moment.',
+    },
     outdated: {
       title: 'The database needs an update',
-      text: 'It was made by another version. Run “dingtalk-delivery migrate”, then load this page again.',
+      text: 'Its schema is of another version. Run “dingtalk-delivery migrate”, then load this page again.',
     },
-    conflict: { title: 'That is not possible', text: 'What it is about is in another state than this needs.' },
+    conflict: { title: 'Not possible now', text: 'The task or app is in another state than this action needs.' },
     notPermitted: {
       title: 'The server lacks a right in the database',
-      text: 'Nothing is lost. The log of the server says which right; “deploy/postgres/roles.sql” gives it.',
+      text: 'No data is lost. The log of the server names the right; “deploy/postgres/roles.sql” grants it.',
     },
-    failed: { title: 'Something went wrong here', text: 'The log of the server says what. Try again in a moment.' },
+    failed: { title: 'The page failed', text: 'The log of the server has the error. Try again in a moment.' },
   },
 }
 
-/** Every text of the pages. English is the shape: a text that another language lacks is a type error. */
-export type Words = typeof en
+/** Every text of the pages. A text that another language lacks is a type error. */
+export type Messages = typeof en

@@ -1,7 +1,7 @@
 import { type Html, html } from '../components/html.ts'
-import type { Words } from './en.ts'
+import type { Messages } from './en.ts'
 
-const stateMeaning: Words['stateMeaning'] = {
+const stateMeaning: Messages['stateMeaning'] = {
   read: '钉钉已将其列为已读。一旦已读，不再改变。',
   unread: '已送达；在最近一次列出此人的有效查询中仍为未读。',
   pending: '钉钉尚未在任何名单中列出此人：既不算送达，也不算未读。',
@@ -12,13 +12,13 @@ const stateMeaning: Words['stateMeaning'] = {
 
 const share = (percent: number): string => (percent === 50 ? '半数人' : ` ${percent}% 的人`)
 
-export const zh: Words = {
+export const zh: Messages = {
   product: '送达与已读追踪',
   skip: '跳到正文',
   language: '语言',
   theme: '配色',
   themes: { auto: '自动', light: '浅色', dark: '深色' },
-  trail: '当前位置',
+  breadcrumbs: '当前位置',
   search: '搜索',
   showAll: '显示全部',
   nextPage: '下一页',
@@ -36,8 +36,8 @@ export const zh: Words = {
   asOfAgo: (time: Html, distance: Html): Html => html`截至 ${time}（${distance}）`,
   sentAt: (time: Html): Html => html`发送于 ${time}`,
   nothingKnown: '尚无数据',
-  nobodyKnown: '尚不知道收件人',
-  peopleWord: () => '人',
+  noRecipients: '尚不知道收件人',
+  personNoun: () => '人',
   range: (least: string, most: string): string => `${least} 至 ${most}`,
   atLeast: (least: string): string => `至少 ${least}`,
   outOf: (part: string, whole: string): string => `${part} / ${whole}`,
@@ -132,7 +132,7 @@ export const zh: Words = {
   },
   risks: {
     overdue: { name: '下次查询已逾期', meaning: '没有 worker 执行它。请启动 worker，或查看运行中的 worker 为何没有处理。' },
-    hindered: { name: '无法按计划查询', meaning: '系统会自动再次查询。' },
+    delayed: { name: '查询被推迟', meaning: '下一次查询会自动进行。' },
     stopped: { name: '已停止', meaning: '钉钉直到截止都拒绝查询。' },
     never_observed: { name: '没有任何数据', meaning: '24 小时内没有一次有效查询，钉钉现已不再保留结果。' },
     blind: { name: '最后阶段情况不明', meaning: '最后一次有效查询距截止时间较久，此后的已读没有记录。' },
@@ -151,7 +151,7 @@ export const zh: Words = {
     title: '已读走势',
     nothingYet: '还没有有效查询，暂无数据。',
     known: '已知已读',
-    band: '可能已读：两次查询之间无从得知',
+    bounds: '可能已读：两次查询之间无从得知',
     delivered: '送达',
     summary: (read: string, delivered: string, rate: string): string => `送达 ${delivered} 人，已知 ${read} 人已读：${rate}`,
   },
@@ -204,7 +204,7 @@ export const zh: Words = {
     byState: '按状态查看人员',
     all: '全部',
     searchLabel: '查找 userid',
-    nobody: '没有符合条件的人。',
+    none: '没有符合条件的人。',
     namesRemoved: (time: Html): Html => html`任务早已结束，人员姓名已于 ${time} 移除。统计数字保持不变。`,
     namesRemovedInSome: (time: Html): Html => html`早已结束的任务中的人员姓名已移除，最近一次为 ${time}。统计数字保持不变。`,
     meaning: {

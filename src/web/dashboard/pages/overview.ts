@@ -1,16 +1,17 @@
+import { parseApp } from '../../../intake/track-request.ts'
+import { resumeApp } from '../../../polling/resume-use.ts'
 import type { AppUsage, CampaignRates, Page as Paged, PairStatus, Pause, TaskAtRisk, TaskRates } from '../../../report/rates.ts'
 import { budgetBar, legend, stateBar } from '../components/bar.ts'
 import { delayReason, endReason, problemLines, problemOfTask, resumeButton } from '../components/causes.ts'
 import { emptyState } from '../components/empty.ts'
 import { type Html, html } from '../components/html.ts'
-import { pager } from '../components/pager.ts'
 import { taskTable } from '../components/task-table.ts'
-import { campaignLink, taskLink, withQuery } from '../links.ts'
-import { ACTIVE_REFRESH_SECONDS, type Content, type PageRequest, QUIET_SECONDS, type View } from '../view.ts'
+import { campaignLink, pager, taskLink, withQuery } from '../links.ts'
+import { ACTIVE_REFRESH_SECONDS, type Content, IDLE_REFRESH_SECONDS, type Page, type PageRequest } from '../page.ts'
 
 const CAMPAIGNS = 10
 const TASKS = 20
-/** Where more tasks are at the same risk, one cause is common to them, and the first few tell it. */
+/** Where more tasks are at the same risk, they have a common cause, and the first few show it. */
 const TASKS_AT_RISK = 3
 /** What a whole organisation has on the standard edition. Source: DingTalk's price list of 2025-11. */
 const STANDARD_CALLS = 5_000
@@ -26,7 +27,7 @@ interface Overview {
   readonly cursors: { readonly campaigns: string | null; readonly tasks: string | null }
 }
 
-export async function overviewPage({ view, options, query }: PageRequest): Promise<Content> {
+export async function overviewPage({ page, options, query }: PageRequest): Promise<Content> {
   const overview = await load(options.rates, query, options.budgets)
   const { attention, campaigns, tasks } = overview
   const open = [
@@ -34,10 +35,16 @@ export async function overviewPage({ view, options, query }: PageRequest): Promi
     ...(tasks?.items ?? []).map(({ status }) => status === 'tracking'),
   ]
   return {
-    title: view.words.overview.title,
-    body: isEmpty(overview) ? emptyState(view) : filled(view, overview),
-    refreshSeconds: open.some(Boolean) || attention.length > 0 || isEmpty(overview) ? ACTIVE_REFRESH_SECONDS : QUIET_SECONDS,
+    title: page.messages.overview.title,
+    body: isEmpty(overview) ? emptyState(page) : filled(page, overview),
+    refreshSeconds: open.some(Boolean) || attention.length > 0 || isEmpty(overview) ? ACTIVE_REFRESH_SECONDS : IDLE_REFRESH_SECONDS,
   }
+}
+
+/** Lifts all pauses of an app, and polls its delayed tasks at once. Resolves with the page to show then. */
+export async function resumeAppAction({ options: { rates, tracking }, params }: PageRequest): Promise<string> {
+  await resumeApp(rates, tracking.resuming, parseApp(params['app']))
+  return '/'
 }
 
 async function load(rates: PageRequest['options']['rates'], query: URLSearchParams, budgets: Overview['budgets']): Promise<Overview> {
@@ -54,90 +61,94 @@ async function load(rates: PageRequest['options']['rates'], query: URLSearchPara
 }
 
 function isEmpty({ apps, campaigns, tasks, search, cursors }: Overview): boolean {
-  const nothingAskedFor = search === '' && cursors.campaigns === null && cursors.tasks === null
-  return nothingAskedFor && campaigns.items.length === 0 && tasks?.items.length === 0 && apps.every(({ pauseKind }) => pauseKind === null)
+  const isUnfiltered = search === '' && cursors.campaigns === null && cursors.tasks === null
+  return isUnfiltered && campaigns.items.length === 0 && tasks?.items.length === 0 && apps.every(({ pauseKind }) => pauseKind === null)
 }
 
-function filled(view: View, overview: Overview): Html {
-  const { words } = view
-  return html`<div class="heading spread"><h1>${words.overview.title}</h1>
+function filled(page: Page, overview: Overview): Html {
+  const { messages } = page
+  return html`<div class="heading spread"><h1>${messages.overview.title}</h1>
 <form class="search" method="get" action="/" role="search">
-<label for="search">${words.overview.searchLabel}</label>
-<input id="search" type="search" name="q" value="${overview.search}" autocomplete="off" maxlength="200"><button type="submit">${words.search}</button>
-${overview.search !== '' && html`<a href="/">${words.showAll}</a>`}
+<label for="search">${messages.overview.searchLabel}</label>
+<input id="search" type="search" name="q" value="${overview.search}" autocomplete="off" maxlength="200"><button type="submit">${messages.search}</button>
+${overview.search !== '' && html`<a href="/">${messages.showAll}</a>`}
 </form></div>
-${attentionSection(view, overview)}
-${campaignsSection(view, overview)}
-${callsSection(view, overview)}
-${tasksSection(view, overview)}`
+${attentionSection(page, overview)}
+${campaignsSection(page, overview)}
+${callsSection(page, overview)}
+${tasksSection(page, overview)}`
 }
 
-function attentionSection(view: View, { apps, attention, budgets }: Overview): Html {
-  const { words, format } = view
+function attentionSection(page: Page, { apps, attention, budgets }: Overview): Html {
+  const { messages, format } = page
   const isOneOfFew = ({ risk }: TaskAtRisk, i: number): boolean =>
     attention.slice(0, i).filter((before) => before.risk === risk).length < TASKS_AT_RISK
   const alerts = [
-    ...apps.flatMap((app) => [pausedApp(view, app), ...pausedPairs(view, app), ...workerProblems(view, app)]),
-    ...apps.map((app) => budgetAlmostSpent(view, app, budgets.get(app.app))),
-    ...attention.filter(isOneOfFew).map((task) => taskAtRisk(view, task)),
+    ...apps.flatMap((app) => [pausedApp(page, app), ...pausedPairs(page, app), ...workerProblems(page, app)]),
+    ...apps.map((app) => budgetAlmostSpent(page, app, budgets.get(app.app))),
+    ...attention.filter(isOneOfFew).map((task) => taskAtRisk(page, task)),
   ].filter((alert) => alert !== null)
-  const more = attention.filter((task, i) => !isOneOfFew(task, i)).map((task) => taskAtRisk(view, task))
+  const more = attention.filter((task, i) => !isOneOfFew(task, i)).map((task) => taskAtRisk(page, task))
   return html`<section id="attention" aria-labelledby="attention-title" class="${alerts.length === 0 ? 'calm' : 'attention'}">
-<h2 id="attention-title">${words.attention.title}</h2>
-${alerts.length === 0 ? html`<p>${words.attention.nothing}</p>` : html`<ul class="alerts">${alerts}</ul>`}
-${more.length > 0 && html`<details id="more-attention"><summary>${words.attention.more(format.number(more.length))}</summary><ul class="alerts">${more}</ul></details>`}
+<h2 id="attention-title">${messages.attention.title}</h2>
+${alerts.length === 0 ? html`<p>${messages.attention.nothing}</p>` : html`<ul class="alerts">${alerts}</ul>`}
+${more.length > 0 && html`<details id="more-attention"><summary>${messages.attention.more(format.number(more.length))}</summary><ul class="alerts">${more}</ul></details>`}
 </section>`
 }
 
-/** From here on somebody should think about the rest of the month. */
+/** A share of the budget from which the page warns. */
 const ALMOST_SPENT = 0.9
 
 function budgetAlmostSpent(
-  { words, format }: View,
+  { messages, format }: Page,
   { app, callsUsed, month, pauseKind }: AppUsage,
   budget: number | undefined,
 ): Html | null {
   if (budget === undefined || callsUsed < budget * ALMOST_SPENT || pauseKind === 'quota') return null
-  return html`<li data-key="budget ${app}"><h3>${words.attention.budget(app)}</h3>
-<p>${words.calls.usedOf(format.number(callsUsed), format.number(budget), format.month(month))}${words.gap}${words.attention.budgetRemedy}</p></li>`
+  return html`<li data-key="budget ${app}"><h3>${messages.attention.budget(app)}</h3>
+<p>${messages.calls.usedOf(format.number(callsUsed), format.number(budget), format.month(month))}${messages.gap}${messages.attention.budgetRemedy}</p></li>`
 }
 
-function pausedApp(view: View, usage: AppUsage): Html | null {
+function pausedApp(page: Page, usage: AppUsage): Html | null {
   const { app } = usage
-  return pauseAlert(view, { key: `app ${app}`, title: view.words.attention.paused(app), app }, usage)
+  return pauseAlert(page, { key: `app ${app}`, title: page.messages.attention.paused(app), app }, usage)
 }
 
-function pausedPairs(view: View, { app, pairs }: AppUsage): Array<Html | null> {
-  const titled = ({ agentId }: PairStatus) => ({ key: `pair ${app} ${agentId}`, title: view.words.attention.pairPaused(app, agentId), app })
-  return pairs.map((pair) => pauseAlert(view, titled(pair), pair))
+function pausedPairs(page: Page, { app, pairs }: AppUsage): Array<Html | null> {
+  const titled = ({ agentId }: PairStatus) => ({
+    key: `pair ${app} ${agentId}`,
+    title: page.messages.attention.pairPaused(app, agentId),
+    app,
+  })
+  return pairs.map((pair) => pauseAlert(page, titled(pair), pair))
 }
 
 function pauseAlert(
-  view: View,
+  page: Page,
   { key, title, app }: { readonly key: string; readonly title: string; readonly app: string },
   { pauseCode, pauseDetail, pauseSince, pausedUntil }: Pause,
 ): Html | null {
   if (pauseCode === null) return null
   return html`<li data-key="${key}"><h3>${title}</h3>
-${problemLines(view, { code: pauseCode, detail: pauseDetail }, pauseSince)}
-${pausedUntil !== null && html`<p class="quiet">${nextProbe(view, pausedUntil)}</p>`}
-${resumeButton(view, appPath(app), null)}</li>`
+${problemLines(page, { code: pauseCode, detail: pauseDetail }, pauseSince)}
+${pausedUntil !== null && html`<p class="quiet">${nextProbe(page, pausedUntil)}</p>`}
+${resumeButton(page, appPath(app), null)}</li>`
 }
 
-function nextProbe({ words, format, now }: View, dueAt: Date): Html | string {
-  return dueAt > now ? words.attention.again(format.time(dueAt), format.distance(dueAt, now)) : words.attention.againWithNext
+function nextProbe({ messages, format, now }: Page, dueAt: Date): Html | string {
+  return dueAt > now ? messages.attention.again(format.time(dueAt), format.distance(dueAt, now)) : messages.attention.againWithNext
 }
 
-function workerProblems(view: View, { app, workerProblems: problems }: AppUsage): Html[] {
-  const { words } = view
+function workerProblems(page: Page, { app, workerProblems: problems }: AppUsage): Html[] {
+  const { messages } = page
   return problems.map(
     ({
       workerId,
       problemCode,
       problemDetail,
       problemSince,
-    }) => html`<li data-key="worker ${workerId} ${app}"><h3>${words.attention.worker(app)}</h3>
-${problemLines(view, { code: problemCode, detail: problemDetail }, problemSince)}<p class="quiet">${words.attention.workerId} <code>${workerId}</code></p></li>`,
+    }) => html`<li data-key="worker ${workerId} ${app}"><h3>${messages.attention.worker(app)}</h3>
+${problemLines(page, { code: problemCode, detail: problemDetail }, problemSince)}<p class="quiet">${messages.attention.workerId} <code>${workerId}</code></p></li>`,
   )
 }
 
@@ -145,82 +156,82 @@ function appPath(app: string): string {
   return `/apps/${encodeURIComponent(app)}`
 }
 
-function taskAtRisk(view: View, task: TaskAtRisk): Html {
-  const { words, format, now } = view
-  const link = html`<a href="${taskLink(task)}">${words.taskTitle(task.taskId)}</a>`
+function taskAtRisk(page: Page, task: TaskAtRisk): Html {
+  const { messages, format, now } = page
+  const link = html`<a href="${taskLink(task)}">${messages.taskTitle(task.taskId)}</a>`
   const problem = task.status === 'tracking' ? problemOfTask(task) : null
-  const delay = task.status === 'tracking' ? delayReason(view, task) : null
-  return html`<li data-key="task ${task.app} ${task.taskId}"><h3>${words.attention.task(link, words.risks[task.risk].name)}</h3>
-${problem === null ? html`<p>${endReason(view, task) ?? words.risks[task.risk].meaning}</p>` : problemLines(view, problem, task.problemSince)}
-${delay !== null && html`<p class="quiet">${words.problem.delayed(delay)}</p>`}
-<p class="quiet sentence">${asOf(view, task.lastObservedAt)} · ${words.attention.deadline(format.time(task.deadlineAt), format.distance(task.deadlineAt, now))}${task.campaign !== null && html` · <span class="name">${task.campaign}</span>`} · ${task.app}</p></li>`
+  const delay = task.status === 'tracking' ? delayReason(page, task) : null
+  return html`<li data-key="task ${task.app} ${task.taskId}"><h3>${messages.attention.task(link, messages.risks[task.risk].name)}</h3>
+${problem === null ? html`<p>${endReason(page, task) ?? messages.risks[task.risk].meaning}</p>` : problemLines(page, problem, task.problemSince)}
+${delay !== null && html`<p class="quiet">${messages.problem.delayed(delay)}</p>`}
+<p class="quiet sentence">${asOf(page, task.lastObservedAt)} · ${messages.attention.deadline(format.time(task.deadlineAt), format.distance(task.deadlineAt, now))}${task.campaign !== null && html` · <span class="name">${task.campaign}</span>`} · ${task.app}</p></li>`
 }
 
-function callsSection(view: View, { apps, budgets }: Overview): Html | null {
+function callsSection(page: Page, { apps, budgets }: Overview): Html | null {
   if (apps.length === 0) return null
-  const { words } = view
-  return html`<section id="calls" aria-labelledby="calls-title"><h2 id="calls-title">${words.calls.title}</h2>
-<ul class="cards">${apps.map((app) => appCalls(view, app, budgets.get(app.app)))}</ul></section>`
+  const { messages } = page
+  return html`<section id="calls" aria-labelledby="calls-title"><h2 id="calls-title">${messages.calls.title}</h2>
+<ul class="cards">${apps.map((app) => appCalls(page, app, budgets.get(app.app)))}</ul></section>`
 }
 
-/** There is something that `resume` changes. */
+/** `resume` would change something. */
 function isHeldBack({ pauseCode, pairs, workerProblems: problems, tasksWithProblem, tasksDelayed }: AppUsage): boolean {
   return pauseCode !== null || pairs.some((pair) => pair.pauseCode !== null) || problems.length + tasksWithProblem + tasksDelayed > 0
 }
 
-function appCalls(view: View, usage: AppUsage, budget: number | undefined): Html {
-  const { words, format } = view
+function appCalls(page: Page, usage: AppUsage, budget: number | undefined): Html {
+  const { messages, format } = page
   const { app, callsUsed, month, openTasks, tasksWithProblem } = usage
   const [used, of] = [format.number(callsUsed), format.number(budget ?? STANDARD_CALLS)]
   return html`<li data-key="${app}"><h3>${app}</h3>
 <p class="headline">${used}${budget !== undefined && html` <small>/ ${of}</small>`}</p>
-${budgetBar(words.calls.usedOf(used, of, format.month(month)), callsUsed, budget ?? STANDARD_CALLS)}
-<p>${words.calls.used(format.month(month))}${words.gap}${budget === undefined ? words.calls.noBudget(of) : words.calls.left(format.number(Math.max(0, budget - callsUsed)))}</p>
-<p class="quiet">${words.calls.openTasks(openTasks)}${tasksWithProblem > 0 && html`${words.gap}${words.calls.withProblem(tasksWithProblem)}`}</p>
-${isHeldBack(usage) && resumeButton(view, appPath(app), null)}</li>`
+${budgetBar(messages.calls.usedOf(used, of, format.month(month)), callsUsed, budget ?? STANDARD_CALLS)}
+<p>${messages.calls.used(format.month(month))}${messages.gap}${budget === undefined ? messages.calls.noBudget(of) : messages.calls.left(format.number(Math.max(0, budget - callsUsed)))}</p>
+<p class="quiet">${messages.calls.openTasks(openTasks)}${tasksWithProblem > 0 && html`${messages.gap}${messages.calls.withProblem(tasksWithProblem)}`}</p>
+${isHeldBack(usage) && resumeButton(page, appPath(app), null)}</li>`
 }
 
-function campaignsSection(view: View, overview: Overview): Html {
-  const { words } = view
+function campaignsSection(page: Page, overview: Overview): Html {
+  const { messages } = page
   const { campaigns, search } = overview
-  return html`<section id="campaigns" aria-labelledby="campaigns-title"><h2 id="campaigns-title">${words.overview.campaigns}</h2>
+  return html`<section id="campaigns" aria-labelledby="campaigns-title"><h2 id="campaigns-title">${messages.overview.campaigns}</h2>
 ${
   campaigns.items.length === 0
-    ? html`<p class="empty">${search === '' ? words.overview.noCampaigns : words.overview.notFound(search)}</p>`
-    : html`<ul class="campaigns">${campaigns.items.map((campaign) => campaignItem(view, campaign))}</ul>`
+    ? html`<p class="empty">${search === '' ? messages.overview.noCampaigns : messages.overview.notFound(search)}</p>`
+    : html`<ul class="campaigns">${campaigns.items.map((campaign) => campaignItem(page, campaign))}</ul>`
 }
-${pager(view, words.overview.campaigns, pagesOf(overview, 'campaigns', campaigns.nextCursor))}</section>`
+${pager(page, messages.overview.campaigns, pagesOf(overview, 'campaigns', campaigns.nextCursor))}</section>`
 }
 
-function campaignItem(view: View, campaign: CampaignRates): Html {
-  const { words, format } = view
+function campaignItem(page: Page, campaign: CampaignRates): Html {
+  const { messages, format } = page
   return html`<li data-key="${campaign.app} ${campaign.campaign}">
-<div class="heading"><h3 class="name"><a href="${campaignLink(campaign)}">${campaign.campaign}</a></h3>${openBadge(view, campaign)}</div>
-<p class="rate"><b>${format.percent(campaign.readRate)}</b> <span>${words.ofDeliveredHaveRead(format.number(campaign.read), format.number(campaign.delivered))}</span></p>
-${stateBar(view, campaign)}
-<div class="heading">${legend(view, campaign, { path: campaignLink({ campaign: campaign.campaign }), app: campaign.app })}<p class="quiet">${words.sentAt(format.time(campaign.lastSentAt))} · ${asOf(view, campaign.lastObservedAt)} · ${campaign.app}</p></div></li>`
+<div class="heading"><h3 class="name"><a href="${campaignLink(campaign)}">${campaign.campaign}</a></h3>${openBadge(page, campaign)}</div>
+<p class="rate"><b>${format.percent(campaign.readRate)}</b> <span>${messages.ofDeliveredHaveRead(format.number(campaign.read), format.number(campaign.delivered))}</span></p>
+${stateBar(page, campaign)}
+<div class="heading">${legend(page, campaign, { path: campaignLink({ campaign: campaign.campaign }), app: campaign.app })}<p class="quiet">${messages.sentAt(format.time(campaign.lastSentAt))} · ${asOf(page, campaign.lastObservedAt)} · ${campaign.app}</p></div></li>`
 }
 
-export function openBadge({ words }: View, { tasks, openTasks }: CampaignRates): Html {
+export function openBadge({ messages }: Page, { tasks, openTasks }: CampaignRates): Html {
   return openTasks > 0
-    ? html`<span class="badge tracking">${words.open(openTasks, tasks)}</span>`
-    : html`<span class="badge ended">${words.ended(tasks)}</span>`
+    ? html`<span class="badge tracking">${messages.open(openTasks, tasks)}</span>`
+    : html`<span class="badge ended">${messages.ended(tasks)}</span>`
 }
 
-export function asOf({ words, format, now }: View, at: Date | null): Html | string {
-  return at === null ? words.nothingKnown : words.asOfAgo(format.time(at), format.distance(at, now))
+export function asOf({ messages, format, now }: Page, at: Date | null): Html | string {
+  return at === null ? messages.nothingKnown : messages.asOfAgo(format.time(at), format.distance(at, now))
 }
 
-function tasksSection(view: View, overview: Overview): Html | null {
-  const { words } = view
+function tasksSection(page: Page, overview: Overview): Html | null {
+  const { messages } = page
   const { tasks, search } = overview
   if (tasks === null) return null
-  return html`<section id="tasks" aria-labelledby="tasks-title"><h2 id="tasks-title">${words.overview.tasks}</h2>
-${tasks.items.length === 0 ? html`<p class="empty">${words.overview.notFound(search)}</p>` : taskTable(view, tasks.items, 'tasks-title', true)}
-${pager(view, words.overview.tasks, pagesOf(overview, 'tasks', tasks.nextCursor))}</section>`
+  return html`<section id="tasks" aria-labelledby="tasks-title"><h2 id="tasks-title">${messages.overview.tasks}</h2>
+${tasks.items.length === 0 ? html`<p class="empty">${messages.overview.notFound(search)}</p>` : taskTable(page, tasks.items, 'tasks-title', true)}
+${pager(page, messages.overview.tasks, pagesOf(overview, 'tasks', tasks.nextCursor))}</section>`
 }
 
 function pagesOf({ search, cursors }: Overview, list: 'campaigns' | 'tasks', next: string | null): Parameters<typeof pager>[2] {
-  const page = (cursor: string | null): string => `${withQuery('/', { q: search, ...cursors, [list]: cursor })}#${list}`
-  return { first: cursors[list] === null ? null : page(null), next: next === null ? null : page(next) }
+  const linkTo = (cursor: string | null): string => `${withQuery('/', { q: search, ...cursors, [list]: cursor })}#${list}`
+  return { first: cursors[list] === null ? null : linkTo(null), next: next === null ? null : linkTo(next) }
 }

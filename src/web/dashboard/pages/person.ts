@@ -2,31 +2,31 @@ import { parseUserId } from '../../../intake/track-request.ts'
 import type { PersonHistory, PersonPoll } from '../../../report/rates.ts'
 import { partOf, swatch } from '../components/bar.ts'
 import { type Html, html } from '../components/html.ts'
-import { known } from '../components/people.ts'
-import { taskLink, trail } from '../links.ts'
-import { type Content, type PageRequest, QUIET_SECONDS, type View } from '../view.ts'
+import { describeState } from '../components/people.ts'
+import { breadcrumbs, taskLink } from '../links.ts'
+import { type Content, IDLE_REFRESH_SECONDS, type Page, type PageRequest } from '../page.ts'
 import { campaignStep, outcomeText, refOf } from './task.ts'
 
-/** Why we say what we say about one person: every poll, and what it told. */
-export async function personPage({ view, options: { rates }, params, query }: PageRequest): Promise<Content> {
+/** Every poll of the task, and the state of one person after it. */
+export async function personPage({ page, options: { rates }, params, query }: PageRequest): Promise<Content> {
   const userId = parseUserId('userId', params['userId'])
   const history = await rates.explain(refOf(params, query), userId)
-  return { title: userId, body: explained(view, history), refreshSeconds: QUIET_SECONDS }
+  return { title: userId, body: explained(page, history), refreshSeconds: IDLE_REFRESH_SECONDS }
 }
 
-function explained(view: View, { person, polls }: PersonHistory): Html {
-  const { words } = view
-  return html`${trail(view, ...campaignStep(person), html`<a href="${taskLink(person)}">${words.taskTitle(person.taskId)}</a>`)}
-<div class="heading"><h1 class="name">${person.userId}</h1><span class="badge">${swatch(partOf(person.state))} ${words.states[person.state]}</span></div>
-<p class="lead sentence">${known(view, person)}</p>
-<p class="quiet">${person.named ? words.explain.named : words.explain.listed}</p>
-<section id="polls" aria-labelledby="polls-title"><h2 id="polls-title">${words.explain.title}</h2>
-${polls.length === 0 ? html`<p class="empty">${words.curve.nothingYet}</p>` : html`<ol class="story">${polls.map((poll) => step(view, poll))}</ol>`}</section>`
+function explained(page: Page, { person, polls }: PersonHistory): Html {
+  const { messages } = page
+  return html`${breadcrumbs(page, ...campaignStep(person), html`<a href="${taskLink(person)}">${messages.taskTitle(person.taskId)}</a>`)}
+<div class="heading"><h1 class="name">${person.userId}</h1><span class="badge">${swatch(partOf(person.state))} ${messages.states[person.state]}</span></div>
+<p class="lead sentence">${describeState(page, person)}</p>
+<p class="quiet">${person.named ? messages.explain.named : messages.explain.listed}</p>
+<section id="polls" aria-labelledby="polls-title"><h2 id="polls-title">${messages.explain.title}</h2>
+${polls.length === 0 ? html`<p class="empty">${messages.curve.nothingYet}</p>` : html`<ol class="story">${polls.map((poll) => step(page, poll))}</ol>`}</section>`
 }
 
-function step({ words, format }: View, poll: PersonPoll): Html {
+function step({ messages, format }: Page, poll: PersonPoll): Html {
   const good = poll.outcome === 'observed'
   return html`<li class="${!good ? 'failed' : poll.isChange ? 'change' : 'same'}" data-key="${poll.pollNo}">
-<p class="when">${words.explain.poll(poll.pollNo)} · ${format.time(poll.requestedAt)}</p>
-<p>${good ? words.explain.said[poll.state] : words.explain.failed(outcomeText(words, poll), words.states[poll.state])}${poll.isChange && html` <strong class="badge">${words.explain.change}</strong>`}</p></li>`
+<p class="when">${messages.explain.poll(poll.pollNo)} · ${format.time(poll.requestedAt)}</p>
+<p>${good ? messages.explain.said[poll.state] : messages.explain.failed(outcomeText(messages, poll), messages.states[poll.state])}${poll.isChange && html` <strong class="badge">${messages.explain.change}</strong>`}</p></li>`
 }

@@ -2,10 +2,10 @@ import { type ErrorStatus, errorFacts, publicMessage, TrackerError, type Tracker
 import { asWritten } from '../components/causes.ts'
 import { html } from '../components/html.ts'
 import { campaignLink, taskLink } from '../links.ts'
-import type { Words } from '../locales/index.ts'
-import type { Content, PageRequest, View } from '../view.ts'
+import type { Messages } from '../locales/en.ts'
+import type { Content, Page, PageRequest } from '../page.ts'
 
-type ProblemKind = Exclude<keyof Words['problems'], 'home'>
+type ProblemKind = Exclude<keyof Messages['problems'], 'home'>
 
 /** What is shown instead of a page. */
 export interface Problem {
@@ -47,31 +47,31 @@ function refusalOf(error: unknown): Problem | null {
   return { kind: status === 404 ? 'notFound' : 'badRequest', status, detail: error.message }
 }
 
-export function problemPage({ words }: View, { kind, status, detail }: Problem): Content {
-  const { title, text } = words.problems[kind]
+export function problemPage({ messages }: Page, { kind, status, detail }: Problem): Content {
+  const { title, text } = messages.problems[kind]
   return {
     title,
     refreshSeconds: null,
     body: html`<section class="problem-page"><p class="code" aria-hidden="true">${status}</p><h1>${title}</h1><p>${text}</p>
 ${detail !== null && html`<p class="quiet">${asWritten(detail)}</p>`}
-<p><a class="button" href="/">${words.problems.home}</a></p></section>`,
+<p><a class="button" href="/">${messages.problems.home}</a></p></section>`,
   }
 }
 
 /** The same name in several apps: a link to each. */
-export async function severalAppsPage({ view, options: { rates }, params }: PageRequest): Promise<Content> {
-  const { words } = view
+export async function severalAppsPage({ page, options: { rates }, params }: PageRequest): Promise<Content> {
+  const { messages } = page
   const { name, taskId } = params
   const found =
     taskId === undefined
       ? (await rates.campaigns({ campaign: name })).items.map(({ app }) => ({ app, link: campaignLink({ campaign: name ?? '', app }) }))
       : (await rates.tasks({ taskId })).items.map(({ app }) => ({ app, link: taskLink({ taskId, app }) }))
-  const { title, text } = words.problems.severalApps
+  const { title, text } = messages.problems.severalApps
   return {
     title,
     refreshSeconds: null,
     body: html`<section class="problem-page"><h1>${title}</h1><p>${text}</p>
 <ul class="choices">${found.map(({ app, link }) => html`<li><a class="button" href="${link}">${app}</a></li>`)}</ul>
-<p><a href="/">${words.problems.home}</a></p></section>`,
+<p><a href="/">${messages.problems.home}</a></p></section>`,
   }
 }

@@ -1,21 +1,23 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { extname } from 'node:path'
 import { SECOND_MS } from '../../../domain/delivery.ts'
 import type { Freshness } from '../../shared-reads.ts'
-import type { Assets } from '../assets.ts'
-import { type Content, THEMES, type View } from '../view.ts'
+import { type Content, type Page, THEMES } from '../page.ts'
 import { PATTERNS } from './bar.ts'
 import { LANGUAGES, LOCALES } from './format.ts'
 import { type Html, html } from './html.ts'
 
-/** Without a script the page asks the browser to come back; not so soon that a reader is disturbed. */
+/** Without a script the browser reloads the page, but not so often that it disturbs reading. */
 const NOSCRIPT_REFRESH_SECONDS = 60
 
-/** A check in a rounded square; a data URI, since the page must ask no other host and no other path. */
+/** A check in a rounded square; a data URI, so that the page needs no other request. */
 const ICON =
   "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E%3Crect width='32' height='32' rx='8' fill='%230f766e'/%3E%3Cpath d='M7 17l5 5 7-11M17 21l1 1 7-11' fill='none' stroke='white' stroke-width='3' stroke-linecap='round' stroke-linejoin='round'/%3E%3C/svg%3E"
 
-/** The whole document around a page. */
-export function frame(view: View, content: Content, freshness: Freshness, assets: Assets): string {
-  const { words, language, theme, format, now } = view
+/** The document with the content of a page. */
+export function layout(page: Page, content: Content, freshness: Freshness, assets: Assets): string {
+  const { messages, language, theme, format, now } = page
   const asOf = new Date(now.getTime() - freshness.ageMs)
   const refreshSeconds = refreshSecondsOf(content, freshness)
   const { markup } = html`<!doctype html>
@@ -25,23 +27,23 @@ export function frame(view: View, content: Content, freshness: Freshness, assets
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="${theme === 'auto' ? 'light dark' : theme}">
 <meta name="referrer" content="same-origin">
-<title>${content.title} · ${words.product}</title>
+<title>${content.title} · ${messages.product}</title>
 <link rel="icon" href="${ICON}">
 <link rel="stylesheet" href="${assets.style.path}">
 <script src="${assets.script.path}" defer></script>
 ${refreshSeconds !== null && html`<noscript><meta http-equiv="refresh" content="${Math.max(NOSCRIPT_REFRESH_SECONDS, refreshSeconds)}"></noscript>`}
 </head>
 <body${refreshSeconds !== null && html` data-refresh="${refreshSeconds}" data-age="${Math.floor(freshness.ageMs / SECOND_MS)}"`}>
-<a class="skip" href="#main">${words.skip}</a>
+<a class="skip" href="#main">${messages.skip}</a>
 ${PATTERNS}
 <header class="top"><div class="inner">
-<a class="brand" href="/">${mark()}<span>${words.product}</span></a>
-<div class="controls">${preferences(view)}${view.session && logout(view)}</div>
+<a class="brand" href="/">${mark()}<span>${messages.product}</span></a>
+<div class="controls">${preferences(page)}${page.hasSession && logout(page)}</div>
 </div></header>
 <main id="main" tabindex="-1">${content.body}</main>
 <footer class="bottom"><div class="inner">
-<p data-updated="${words.updated('{0}')}" data-away="${words.away('{0}')}" id="updated" class="sentence">${words.asOf(format.time(asOf))}</p>
-<p data-zone="${words.yourZone('{0}')}" id="zone">${words.serverZone(format.zone(now))}</p>
+<p data-updated="${messages.updated('{0}')}" data-away="${messages.away('{0}')}" id="updated" class="sentence">${messages.asOf(format.time(asOf))}</p>
+<p data-zone="${messages.yourZone('{0}')}" id="zone">${messages.serverZone(format.zone(now))}</p>
 </div></footer>
 <div id="away" class="away" role="status" hidden></div>
 </body>
@@ -50,7 +52,7 @@ ${PATTERNS}
   return markup
 }
 
-/** A page asks no sooner than there is something newer than the oldest answer that it shows. */
+/** A page is not loaded again before its oldest answer can be newer. */
 function refreshSecondsOf({ refreshSeconds }: Content, { reuseMs }: Freshness): number | null {
   return refreshSeconds === null ? null : Math.max(refreshSeconds, Math.ceil(reuseMs / SECOND_MS))
 }
@@ -59,20 +61,46 @@ function mark(): Html {
   return html`<svg class="mark" viewBox="0 0 32 32" width="28" height="28" aria-hidden="true" focusable="false"><rect width="32" height="32" rx="8"/><path d="M7 17l5 5 7-11M17 21l1 1 7-11"/></svg>`
 }
 
-/** A form, since a choice is kept: it works without a script, and no link changes anything. */
-function preferences({ words, language, theme, path }: View): Html {
+/** A form, so that it works without a script and no link changes state. */
+function preferences({ messages, language, theme, path }: Page): Html {
   const choice = (name: string, value: string, text: string, current: string, lang: string | null): Html =>
     html`<button type="submit" name="${name}" value="${value}" aria-pressed="${value === current ? 'true' : 'false'}"${lang !== null && html` lang="${lang}"`}>${text}</button>`
   return html`<form class="preferences" method="post" action="/preferences">
 <input type="hidden" name="back" value="${path}">
-<div class="choice" role="group" aria-label="${words.language}">${LANGUAGES.map((each) => choice('language', each, NAMES[each], language, each === 'zh' ? 'zh-CN' : 'en'))}</div>
-<div class="choice" role="group" aria-label="${words.theme}">${THEMES.map((each) => choice('theme', each, words.themes[each], theme, null))}</div>
+<div class="choice" role="group" aria-label="${messages.language}">${LANGUAGES.map((each) => choice('language', each, NAMES[each], language, each === 'zh' ? 'zh-CN' : 'en'))}</div>
+<div class="choice" role="group" aria-label="${messages.theme}">${THEMES.map((each) => choice('theme', each, messages.themes[each], theme, null))}</div>
 </form>`
 }
 
 /** Each language calls itself by its own name. */
 const NAMES = { en: 'English', zh: '中文' }
 
-function logout({ words }: View): Html {
-  return html`<form method="post" action="/logout"><button type="submit" class="plain">${words.login.logout}</button></form>`
+function logout({ messages }: Page): Html {
+  return html`<form method="post" action="/logout"><button type="submit" class="plain">${messages.login.logout}</button></form>`
+}
+
+export interface Asset {
+  /** Has a hash of the content, so that browsers may keep it without a limit. */
+  readonly path: string
+  readonly type: string
+  readonly body: Buffer
+}
+
+export interface Assets {
+  readonly style: Asset
+  readonly script: Asset
+}
+
+export function readAssets(): Assets {
+  return {
+    style: readAsset('dashboard.css', 'text/css; charset=utf-8'),
+    script: readAsset('dashboard.js', 'text/javascript; charset=utf-8'),
+  }
+}
+
+function readAsset(name: string, type: string): Asset {
+  const body = readFileSync(new URL(`../assets/${name}`, import.meta.url))
+  const hash = createHash('sha256').update(body).digest('hex').slice(0, 16)
+  const end = extname(name)
+  return { path: `/assets/${name.slice(0, -end.length)}.${hash}${end}`, type, body }
 }

@@ -3,7 +3,8 @@ import type { RateReader } from '../../report/rates.ts'
 import type { Freshness, SharedReads } from '../shared-reads.ts'
 import type { Format, Language } from './components/format.ts'
 import type { Html } from './components/html.ts'
-import type { Words } from './locales/index.ts'
+import { en, type Messages } from './locales/en.ts'
+import { zh } from './locales/zh.ts'
 
 export interface DashboardOptions {
   readonly rates: RateReader
@@ -11,9 +12,9 @@ export interface DashboardOptions {
   readonly reads: SharedReads
   readonly tracking: { readonly resuming: Resuming }
   readonly now: () => Date
-  /** Null: everybody may look, which is for loopback only. */
+  /** Null: no sign-in, which is allowed on loopback only. */
   readonly apiToken: string | null
-  /** How many polls a task gets, for the planned ones ahead. */
+  /** How many polls a task gets, for the planned polls. */
   readonly pollsPerTask: number
   /** Calls a month by app; an app that is not in it has no budget. */
   readonly budgets: ReadonlyMap<string, number>
@@ -22,39 +23,42 @@ export interface DashboardOptions {
 export const THEMES = ['auto', 'light', 'dark'] as const
 export type Theme = (typeof THEMES)[number]
 
-/** How one reader sees a page. */
-export interface View {
+export const MESSAGES: Readonly<Record<Language, Messages>> = { en, zh }
+
+/** The settings of one request that all parts of its page need. */
+export interface Page {
   readonly language: Language
   readonly theme: Theme
-  readonly words: Words
+  readonly messages: Messages
   readonly format: Format
   readonly now: Date
-  /** Path and query of the page itself, to come back to. */
+  /** Path and query of the page itself, for a form that leads back to it. */
   readonly path: string
-  /** Somebody is signed in, and may sign out. */
-  readonly session: boolean
+  /** The request has a session, which the page can end. */
+  readonly hasSession: boolean
 }
 
-/** What a page is made of; the frame around it is the same for all. */
+/** The content of a page; the layout around it is the same for all. */
 export interface Content {
   readonly title: string
   readonly body: Html
-  /** The page's script asks again this often, or less often where the figures are costly; null: never. */
+  /** The page's script loads it again after this time, or later where the figures are costly; null: never. */
   readonly refreshSeconds: number | null
 }
 
-/** One request to a page, with everything that a page may need. */
+/** One request to a page. */
 export interface PageRequest {
-  readonly view: View
-  /** `rates` is the reader of this request: it notes how old and how costly its answers are. */
+  readonly page: Page
+  /** `rates` is the reader of this request: it records the age and the cost of its answers. */
   readonly options: DashboardOptions
   readonly freshness: () => Freshness
   readonly params: Readonly<Record<string, string | undefined>>
   readonly query: URLSearchParams
 }
 
-export type Page = (visit: PageRequest) => Promise<Content>
+export type RenderPage = (request: PageRequest) => Promise<Content>
 
-/** While tasks are open; what has ended changes no more, but may get company. */
+/** While a task is open. */
 export const ACTIVE_REFRESH_SECONDS = 5
-export const QUIET_SECONDS = 60
+/** While no task is open: new tasks may come. */
+export const IDLE_REFRESH_SECONDS = 60
