@@ -18,3 +18,20 @@ export type Found = Pick<Finding, 'detail' | 'remedy'>
 export function findingOf(name: string, { detail, remedy }: Found): Finding {
   return remedy === undefined ? { name, ok: true, detail } : { name, ok: true, warning: true, detail, remedy }
 }
+
+/** The health of a process. `ok` is true when every check is; a warning does not change it. */
+export interface HealthReport {
+  readonly ok: boolean
+  readonly checks: readonly HealthCheck[]
+}
+
+export interface HealthCheck {
+  readonly name: string
+  readonly ok: boolean
+  /** What is wrong, or the measured values: never a secret, never a URL with a query. */
+  readonly detail?: string
+  /** The work goes on, but an operator should act: `remedy` says how. Never together with a check that is not `ok`. */
+  readonly warning?: boolean
+  /** What to do where it is not `ok`, or a warning. */
+  readonly remedy?: string
+}

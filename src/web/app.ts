@@ -1,91 +1,140 @@
 import type { Socket } from 'node:net'
 import rateLimit from '@fastify/rate-limit'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { MAX_CAMPAIGN } from '../domain/field-rules.ts'
+import type { Tracking } from '../polling/ports.ts'
+import type { RateReader } from '../report/rates.ts'
 import { addCampaignRoutes } from './api/campaigns.ts'
-import { addDocument } from './api/document.ts'
+import { addDocument } from './api/openapi.ts'
 import { addOverallRoutes } from './api/overall.ts'
+import { assertDecodable } from './api/parameters.ts'
+import type { Api } from './api/route.ts'
 import { addTaskRoutes } from './api/tasks.ts'
 import { acceptJson, BODY_LIMIT_BYTES, drain } from './body.ts'
 import { registerDashboard } from './dashboard/dashboard.ts'
 import { Failure, failureOf, sendFailure } from './failure.ts'
 import { addHostGuard, addOtherMethods, addTokenGuard } from './guard.ts'
-import type { HttpServerOptions } from './options.ts'
-import { type Probes, probesOf } from './probes.ts'
+import { createProbes, type ProbeDeps, type Probes } from './probes.ts'
 import { type SharedReads, shareReads } from './shared-reads.ts'
+
+export interface ServerDeps extends ProbeDeps {
+  readonly host: string
+  /** 0: any free port. */
+  readonly port: number
+  /** Null: no token is needed, which is allowed on loopback only. */
+  readonly apiToken: string | null
+  /** Names, in lower case, that a Host header may have besides loopback, addresses and `host`. */
+  readonly allowedHosts: readonly string[]
+  readonly rates: RateReader
+  readonly tracking: Tracking
+  readonly now: () => Date
+  /** A monotonic clock in milliseconds: it measures how long answers take and how old they are. Default: `performance.now`. */
+  readonly monotonicMs?: () => number
+  /** How many polls a task gets, to show the planned ones. */
+  readonly pollsPerTask: number
+  /** Calls a month by app; an app that is not in it has no budget. */
+  readonly budgets: ReadonlyMap<string, number>
+  readonly version: string
+  /** Requests to track that one address may make in a second. Default: 100. */
+  readonly enqueuesPerSecond?: number
+  /** How long {@link HttpServer.close} waits for running requests. Default: 5,000. */
+  readonly closeGraceMs?: number
+  readonly timeouts?: Partial<Timeouts>
+  /** One request was answered. `route`: the pattern that matched, never the path. */
+  readonly onRequest?: (event: RequestEvent) => void
+  /** An error of the server, not of the request. */
+  readonly onError?: (error: unknown, route: string) => void
+}
+
+export interface RequestEvent {
+  readonly route: string
+  readonly method: string
+  readonly status: number
+  readonly seconds: number
+}
+
+/** In milliseconds. They bound what one slow or idle client can hold. */
+export interface Timeouts {
+  /** From the first byte of a request to the end of its headers. Default: 5,000. */
+  readonly headers: number
+  /** To the end of its body. Default: 10,000. */
+  readonly request: number
+  /** A connection on which nothing is sent, also while an answer is read slowly. Default: 60,000. */
+  readonly idle: number
+}
 
 /** A UTF-16 code unit is three bytes of UTF-8 at most, and each byte is `%XX`. */
 const MAX_PARAM_LENGTH = MAX_CAMPAIGN * 3 * 3
-/** A server that is asked by people and senders of one company has tens of connections. */
+/** The readers and senders of one company need tens of connections. */
 const MAX_CONNECTIONS = 1_000
 const ENQUEUES_PER_SECOND = 100
 /** Route of a request that none matched. */
 const UNMATCHED = 'unmatched'
 
-/** The routes and what guards them. Nothing listens yet. */
-export async function createApp(options: HttpServerOptions): Promise<FastifyInstance> {
-  const { timeouts: { headers = 5_000, request = 10_000, idle = 60_000 } = {} } = options
+/** The routes and what guards them. It does not listen yet. */
+export async function createApp(deps: ServerDeps): Promise<FastifyInstance> {
+  const { timeouts: { headers = 5_000, request = 10_000, idle = 60_000 } = {} } = deps
   const app = Fastify({
     http: { headersTimeout: headers, connectionsCheckingInterval: Math.min(1_000, headers / 2) },
     requestTimeout: request,
     connectionTimeout: idle,
     keepAliveTimeout: 5_000,
     bodyLimit: BODY_LIMIT_BYTES,
-    // Who sits in front of it is not known, so nobody is expected about who asked.
+    // It is not configured which proxy is in front of the server, so no header can say who sent a request.
     trustProxy: false,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
-    logController: new BrokenAnswers(options),
-    loggerInstance: errorsTo(options),
+    logController: new BrokenAnswers(deps),
+    loggerInstance: createErrorLogger(deps),
     clientErrorHandler: refuseUnreadable,
     frameworkErrors: (error, _request, reply) => void sendFailure(reply, failureOf(error)),
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
   })
   app.server.maxConnections = MAX_CONNECTIONS
-  app.setErrorHandler(async (error, asked, reply) => {
+  app.setErrorHandler(async (error, failed, reply) => {
     const failure = failureOf(error)
-    if (failure.statusCode >= 500) options.onError?.(error, routeOf(asked))
-    if (failure.code === 'BODY_TOO_LARGE') await drain(asked.raw)
+    if (failure.statusCode >= 500) deps.onError?.(error, routeOf(failed))
+    if (failure.code === 'BODY_TOO_LARGE') await drain(failed.raw)
     return sendFailure(reply, failure)
   })
   app.setNotFoundHandler((_request, reply) =>
-    sendFailure(reply, new Failure(404, 'NOT_FOUND', 'Nothing is here. GET /v1/openapi.json lists all there is.')),
+    sendFailure(reply, new Failure(404, 'NOT_FOUND', 'There is nothing at this path. GET /v1/openapi.json lists all routes.')),
   )
-  countRequests(app, options)
+  countRequests(app, deps)
   endConnectionsOnClose(app)
-  addHostGuard(app, options)
-  const reads = shareReads(options.rates, options.monotonicMs)
-  await addApi(app, options, reads)
-  registerDashboard(app, { ...options, reads })
+  addHostGuard(app, deps)
+  await app.register(rateLimit, { global: false, errorResponseBuilder: (_request, { ttl }) => tooMany(ttl) })
+  const reads = shareReads(deps.rates, deps.monotonicMs)
+  await addApi(app, deps, reads)
+  registerDashboard(app, { ...deps, reads })
   await app.ready()
   return app
 }
 
-async function addApi(app: FastifyInstance, options: HttpServerOptions, reads: SharedReads): Promise<void> {
-  const { rates, tracking, now, apiToken, budgets, version, enqueuesPerSecond = ENQUEUES_PER_SECOND } = options
-  const probes = probesOf(options)
+async function addApi(app: FastifyInstance, deps: ServerDeps, reads: SharedReads): Promise<void> {
+  const { apiToken, version, enqueuesPerSecond = ENQUEUES_PER_SECOND } = deps
+  const probes = createProbes(deps)
   await app.register(async (open) => {
-    const refuseOthers = addOtherMethods(open)
+    const addMethodGuards = addOtherMethods(open)
     addProbe(open, '/livez', probes)
     addProbe(open, '/readyz', probes)
-    refuseOthers()
+    addMethodGuards()
   })
-  await app.register(async (api) => {
-    // Values are checked where they become types; the schemas of routes are for the document. In the scope that has the schemas:
-    // Fastify gives such a scope its own compilers again.
-    api.setValidatorCompiler(() => () => true)
-    api.setSerializerCompiler(() => JSON.stringify)
+  await app.register(async (scope) => {
+    const api = scope.withTypeProvider<ZodTypeProvider>()
     await addDocument(api, version, apiToken !== null)
-    await api.register(async (guarded) => {
+    await api.register(async (guarded: Api) => {
       addTokenGuard(guarded, apiToken)
-      await guarded.register(rateLimit, { global: false, errorResponseBuilder: (_request, { ttl }) => tooMany(ttl) })
+      guarded.addHook('preValidation', async ({ url }) => assertDecodable(url))
       acceptJson(guarded)
-      const refuseOthers = addOtherMethods(guarded)
+      const addMethodGuards = addOtherMethods(guarded)
       addProbe(guarded, '/metrics', probes)
-      addTaskRoutes(guarded, { rates, tracking, now, enqueuesPerSecond })
-      addCampaignRoutes(guarded, { rates, reads })
-      addOverallRoutes(guarded, { rates, reads, tracking, budgets })
-      refuseOthers()
+      const apiDeps = { ...deps, reads, enqueuesPerSecond }
+      addTaskRoutes(guarded, apiDeps)
+      addCampaignRoutes(guarded, apiDeps)
+      addOverallRoutes(guarded, apiDeps)
+      addMethodGuards()
     })
   })
 }
@@ -108,14 +157,14 @@ function routeOf({ routeOptions }: FastifyRequest): string {
   return routeOptions.url ?? UNMATCHED
 }
 
-function countRequests(app: FastifyInstance, { onRequest }: HttpServerOptions): void {
+function countRequests(app: FastifyInstance, { onRequest }: ServerDeps): void {
   if (onRequest === undefined) return
   app.addHook('onResponse', async (request, reply) =>
     onRequest({ route: routeOf(request), method: request.method, status: reply.statusCode, seconds: reply.elapsedTime / 1_000 }),
   )
 }
 
-/** A kept connection would otherwise hold the close until its own timeout. */
+/** Otherwise the close waits for the timeout of each idle connection. */
 function endConnectionsOnClose(app: FastifyInstance): void {
   let isClosing = false
   app.addHook('preClose', async () => {
@@ -134,7 +183,7 @@ const UNREADABLE: Readonly<Record<string, readonly [status: string, code: string
   ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'BAD_REQUEST', 'The request did not arrive in time.'],
 }
 
-/** What is no HTTP has no route, so it is answered on the socket itself. */
+/** A request that is no HTTP has no route, so the answer is written to its socket. */
 function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
   const [status, code, message] = UNREADABLE[error.code ?? ''] ?? ['400 Bad Request', 'BAD_REQUEST', 'The request is not HTTP/1.1.']
@@ -144,36 +193,36 @@ function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
   )
 }
 
-/** An answer that breaks off in the middle has had its status: only the log can tell. Whoever hangs up breaks nothing. */
+/** Reports an answer that fails after its status was sent. A client that closes the connection is no error. */
 class BrokenAnswers extends LogController {
-  readonly #options: HttpServerOptions
+  readonly #deps: ServerDeps
 
-  constructor(options: HttpServerOptions) {
+  constructor(deps: ServerDeps) {
     super({ disableRequestLogging: true })
-    this.#options = options
+    this.#deps = deps
   }
 
   override streamError(error: NodeJS.ErrnoException, request: FastifyRequest): void {
-    if (error.code !== 'ERR_STREAM_PREMATURE_CLOSE') this.#options.onError?.(error, routeOf(request))
+    if (error.code !== 'ERR_STREAM_PREMATURE_CLOSE') this.#deps.onError?.(error, routeOf(request))
   }
 }
 
-/** Fastify and the dashboard tell a logger what went wrong; nothing else that they say is of interest. */
-function errorsTo({ onError }: HttpServerOptions): FastifyBaseLogger {
-  const tell = (told: unknown): void => {
-    const error: unknown = typeof told === 'object' && told !== null && 'err' in told ? told.err : null
+/** Passes on the errors that Fastify and the dashboard log, and nothing else. */
+function createErrorLogger({ onError }: ServerDeps): FastifyBaseLogger {
+  const report = (entry: unknown): void => {
+    const error: unknown = typeof entry === 'object' && entry !== null && 'err' in entry ? entry.err : null
     if (error !== null) onError?.(error, 'dashboard')
   }
-  const quiet = (): void => undefined
+  const ignore = (): void => undefined
   const logger: FastifyBaseLogger = {
     level: 'error',
-    fatal: tell,
-    error: tell,
-    warn: quiet,
-    info: quiet,
-    debug: quiet,
-    trace: quiet,
-    silent: quiet,
+    fatal: report,
+    error: report,
+    warn: ignore,
+    info: ignore,
+    debug: ignore,
+    trace: ignore,
+    silent: ignore,
     child: () => logger,
   }
   return logger

@@ -1,7 +1,6 @@
 /**
- * The value of a `content-disposition` header: a name that every program takes, and the real one for those that know how to ask for
- * it (RFC 6266, RFC 8187).
- * @param name as it should be on a disk; whatever no disk takes becomes `_`
+ * The value of a `content-disposition` header: the name in ASCII for old programs, and in full (RFC 6266, RFC 8187).
+ * @param name characters that file systems refuse become `_`
  */
 export function attachment(name: string): string {
   const file = name.replaceAll(/[\p{Cc}\p{Cs}/\\:*?"<>|]/gu, '_')

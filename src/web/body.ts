@@ -8,10 +8,10 @@ import { Failure } from './failure.ts'
 /** `"😀"` written as `"\ud83d\ude00"` is six bytes for each UTF-16 code unit, and nothing needs more. */
 const BYTES_A_UNIT = 6
 
-/** The largest request that a door takes: 100 ids of 128 characters, a campaign, and room for names, numbers and indentation. */
+/** The largest request to track: 100 ids of 128 characters, a campaign, and room for names, numbers and indentation. */
 export const BODY_LIMIT_BYTES = MAX_RECIPIENTS * (MAX_USER_ID * BYTES_A_UNIT + 16) + MAX_CAMPAIGN * BYTES_A_UNIT + 2_048
 
-/** JSON and nothing else. What the text says reaches the door as it is: the door knows what it takes. */
+/** Accepts JSON and nothing else. The value is not checked here: `parseTrackRequest` does that, for all ways to enqueue. */
 export function acceptJson(scope: FastifyInstance): void {
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser(
@@ -30,15 +30,17 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
-/** Nobody sends what is refused for longer. */
 const DRAIN_MS = 2_000
 
-/** Throws the rest of a body away. Many programs read the answer only when they have sent all, and tell of a broken pipe where they cannot. */
+/**
+ * Reads the rest of a body and discards it, for at most two seconds. Many clients read the answer only after they have sent all, and report a
+ * broken pipe where they cannot.
+ */
 export function drain(request: IncomingMessage): Promise<void> {
   return new Promise((resolve) => {
-    const patience = setTimeout(resolve, DRAIN_MS)
+    const timer = setTimeout(resolve, DRAIN_MS)
     finished(request, () => {
-      clearTimeout(patience)
+      clearTimeout(timer)
       resolve()
     })
     request.resume()

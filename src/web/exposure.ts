@@ -2,14 +2,14 @@ import { isIPv4, isIPv6 } from 'node:net'
 import { TrackerError } from '../domain/errors.ts'
 
 /**
- * Who may look without a token is whoever can reach the address, so that must be this machine alone.
- * @throws {TrackerError} `INVALID_CONFIG` where others could reach it
+ * Without a token, every program that reaches the address can read and write, so it must be an address of this machine alone.
+ * @throws {TrackerError} `INVALID_CONFIG` where other machines reach it
  */
 export function assertGuarded(host: string, apiToken: string | null): void {
   if (apiToken !== null || isLoopback(host)) return
   throw new TrackerError(
     'INVALID_CONFIG',
-    `HOST is ${host}, which other machines reach, and API_TOKEN is not set: anybody there could see who has read what. Set API_TOKEN to a long random text, or HOST to 127.0.0.1.`,
+    `HOST is ${host}, which other machines reach, and API_TOKEN is not set: anyone there could see who has read what. Set API_TOKEN to a long random text, or HOST to 127.0.0.1.`,
   )
 }
 
@@ -20,8 +20,8 @@ function isLoopback(host: string): boolean {
 }
 
 /**
- * Names by which this server may be asked. A page of a stranger can have its own name resolve to this machine's address ("DNS
- * rebinding"), and then read what a browser here may read; its name is in the request. What is an address needs no name to resolve.
+ * Whether a Host header names this server. A foreign page can make its own name resolve to this machine's address ("DNS rebinding"), and then
+ * read what a browser here may read; its name is in the header. An address is not resolved, so every address is accepted.
  * @param header the Host header: a name or an address, with or without a port
  */
 export function isOurHost(header: string | undefined, { host, allowedHosts }: OwnNames): boolean {
@@ -43,22 +43,22 @@ function nameIn(header: string): string {
   return address ?? name.replace(/\.$/, '')
 }
 
-/** What a browser says of the page that sent a request. */
+/** The headers by which a browser describes the page that sent a request. */
 export interface Sender {
   /** The Origin header, which every browser sends with a request that changes something. */
   readonly origin: string | undefined
-  /** The Host header: what the browser asked for, or what a proxy made of it. */
+  /** The Host header: the address that the browser requested, or what a proxy replaced it by. */
   readonly host: string | undefined
-  /** The Sec-Fetch-Site header: how the page's origin relates to the address asked for. Browsers send it over https and to loopback, and no page can set it. */
+  /** The Sec-Fetch-Site header: how the page's origin relates to the requested address. Browsers send it over https and to loopback; pages cannot set it. */
   readonly fetchSite: string | undefined
 }
 
 /**
  * Whether a request that changes something comes from a page of this server, or from no page at all.
  *
- * The page's origin must be the host asked for, or a name of this server that the operator gave. The second is for proxies that put the
- * upstream's name into the Host header, as nginx does by default. A name says nothing about the port, so there the browser's own word
- * counts, where it gives one: another port of the same name is `same-site`.
+ * The page's origin must be the requested host, or a name of this server in the configuration. The second is for proxies that put the
+ * upstream's name into the Host header, as nginx does by default. A name has no port, so Sec-Fetch-Site decides there, where it is sent: another
+ * port of the same name is `same-site`.
  */
 export function isOwnOrigin({ origin, host = '', fetchSite = 'none' }: Sender, names: OwnNames): boolean {
   if (origin === undefined) return true
@@ -70,10 +70,10 @@ export function isOwnOrigin({ origin, host = '', fetchSite = 'none' }: Sender, n
   return NO_OTHER_SITE.has(fetchSite) && isNamed(nameIn(page.host), names)
 }
 
-/** `none` is the reader's own doing, such as a reload. */
+/** `none`: the user sent the request, for example by a reload. */
 const NO_OTHER_SITE: ReadonlySet<string> = new Set(['same-origin', 'none'])
 
-/** An address that the server is bound to is no name: other servers of the same machine have it too. */
+/** The address that the server is bound to is no name: other servers of the same machine have it too. */
 function isNamed(name: string, { host, allowedHosts }: OwnNames): boolean {
   const isAddress = isIPv4(name) || isIPv6(name) || isLoopback(name)
   return allowedHosts.includes(name) || (name === host.toLowerCase() && !isAddress)

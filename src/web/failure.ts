@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { ERRORS, InvalidInputError, messageFor, TrackerError, type TrackerErrorCode } from '../domain/errors.ts'
 
-/** Codes of what only HTTP can do wrong; the rest are those of {@link TrackerError}. */
+/** The codes of {@link TrackerError}, and those of errors that only HTTP has. */
 export type FailureCode =
   | TrackerErrorCode
   | 'BAD_REQUEST'
@@ -22,7 +22,7 @@ interface FailureDetails {
   readonly field?: string | undefined
 }
 
-/** A request that is answered with an error. The message is for the caller: no stack, no driver's words, no secret. */
+/** An error as the caller gets it. The message holds no stack, no text of a driver and no secret. */
 export class Failure extends Error {
   override readonly name = 'Failure'
   readonly statusCode: number
@@ -52,18 +52,16 @@ export function sendFailure(reply: FastifyReply, failure: Failure): FastifyReply
     .send(JSON.stringify(failure.body))
 }
 
-/** Seconds after which a caller may hope for more. */
-const RETRY_SECONDS = '5'
-const RETRY_LATER = { headers: { 'retry-after': RETRY_SECONDS } }
+const RETRY_LATER = { headers: { 'retry-after': '5' } }
 
-/** What the caller is told about an error. What is nobody's business becomes `INTERNAL`. */
+/** The answer to any error. An error that is not made for callers becomes `INTERNAL`. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof Failure) return error
-  if (error instanceof TrackerError) return ofTracker(error)
-  return ofFramework(error) ?? internal()
+  if (error instanceof TrackerError) return trackerFailure(error)
+  return frameworkFailure(error) ?? internal()
 }
 
-function ofTracker(error: TrackerError): Failure {
+function trackerFailure(error: TrackerError): Failure {
   const { code } = error
   const { status } = ERRORS[code]
   if (status === 500) return internal()
@@ -76,7 +74,7 @@ function internal(): Failure {
 }
 
 /** Fastify's own refusals, by its codes. */
-function ofFramework(error: unknown): Failure | null {
+function frameworkFailure(error: unknown): Failure | null {
   const code: unknown = error instanceof Error && 'code' in error ? error.code : null
   switch (code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':

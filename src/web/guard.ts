@@ -1,15 +1,18 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { show } from '../domain/quote.ts'
 import { isOurHost, isOwnOrigin, type OwnNames } from './exposure.ts'
 import { Failure, sendFailure } from './failure.ts'
 import { PROBES } from './probes.ts'
-import { bearerIn, isSameSecret } from './secret.ts'
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
-/** Probers ask by whatever name or address they have. */
+/** Probes are called by any name or address. */
 const OPEN_PATHS = new Set<string | undefined>(PROBES.filter((path) => path !== '/metrics'))
 
-/** Keeps strangers' pages out, for every route that is added after it. Answers at once: whose page it is has no say in how a refusal polls. */
+/**
+ * Refuses requests of foreign pages, on every route that is added after it. The refusal is sent from here: an error handler would send it as a
+ * page of the dashboard.
+ */
 export function addHostGuard(scope: FastifyInstance, names: OwnNames): void {
   scope.addHook('onRequest', async (request, reply) => {
     void reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'referrer-policy': 'same-origin' })
@@ -19,59 +22,62 @@ export function addHostGuard(scope: FastifyInstance, names: OwnNames): void {
 }
 
 function rejectForeignOrigin({ headers, method, routeOptions }: FastifyRequest, names: OwnNames): Failure | null {
-  if (!OPEN_PATHS.has(routeOptions.url) && !isOurHost(headers.host, names)) return unknownHost(headers.host)
   const { origin, host, 'sec-fetch-site': site } = headers
+  if (!OPEN_PATHS.has(routeOptions.url) && !isOurHost(host, names)) {
+    return new Failure(
+      421,
+      'UNKNOWN_HOST',
+      `${show(host ?? '')} is not a name of this server. Use its address or localhost, or add the name to ALLOWED_HOSTS on the server.`,
+    )
+  }
   if (SAFE_METHODS.has(method) || isOwnOrigin({ origin, host, fetchSite: typeof site === 'string' ? site : undefined }, names)) return null
-  return crossOrigin(origin, host)
-}
-
-function crossOrigin(origin = '', host = ''): Failure {
   return new Failure(
     403,
     'CROSS_ORIGIN',
-    `A page of ${show(origin)} sent this request to ${show(host)}. Only pages of this server, and programs that are no browser, may. If a proxy in front of the server has that address, add its name to ALLOWED_HOSTS on the server, or let the proxy pass the Host header of the browser on.`,
+    `A page of ${show(origin)} sent this request to ${show(host ?? '')}. The server accepts it from its own pages and from programs that are no browser. If a proxy in front of the server has that address, add its name to ALLOWED_HOSTS on the server, or let the proxy pass the Host header of the browser on.`,
   )
 }
 
-function unknownHost(host = ''): Failure {
-  return new Failure(
-    421,
-    'UNKNOWN_HOST',
-    `This server does not go by the name ${show(host)}. Ask by its address or as localhost, or add the name to ALLOWED_HOSTS on the server.`,
-  )
-}
-
-/** Lets nobody without the token to the routes of this scope. */
+/** Requires the token on every route that is added after it. */
 export function addTokenGuard(scope: FastifyInstance, apiToken: string | null): void {
   if (apiToken === null) return
-  scope.addHook('onRequest', async (request) => {
-    const given = bearerIn(request.headers.authorization)
-    if (given !== null && isSameSecret(given, apiToken)) return
-    const message = given === null ? 'Send the token of the server: Authorization: Bearer …' : 'This is not the token of the server.'
+  scope.addHook('onRequest', async ({ headers: { authorization = '' } }) => {
+    const token = /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
+    if (token !== undefined && isSameSecret(token, apiToken)) return
+    const message = token === undefined ? 'Send the token of the server: Authorization: Bearer …' : 'This is not the token of the server.'
     throw new Failure(401, 'UNAUTHORIZED', message, { headers: { 'www-authenticate': 'Bearer realm="dingtalk-delivery-tracker"' } })
   })
 }
 
+/** Takes the same time for every wrong guess. The digests have one length, so the time does not depend on the length of the secret either. */
+export function isSameSecret(given: string, right: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+  return timingSafeEqual(digest(given), digest(right))
+}
+
 const EVERY_METHOD = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
 
-/** Says of every route of this scope which methods it has, instead of "nothing is here". Returns what to call once all routes are there. */
+/**
+ * Answers 405 with the allowed methods, instead of 404, for the other methods of every route of this scope.
+ * @returns call it once all routes are added
+ */
 export function addOtherMethods(scope: FastifyInstance): () => void {
-  const known = new Map<string, Set<string>>()
+  const methodsByUrl = new Map<string, Set<string>>()
   scope.addHook('onRoute', ({ url, method }) => {
-    const methods = known.get(url) ?? new Set()
+    const methods = methodsByUrl.get(url) ?? new Set()
     for (const each of [method].flat()) methods.add(each)
-    known.set(url, methods)
+    methodsByUrl.set(url, methods)
   })
   return () => {
-    for (const [url, methods] of [...known]) {
+    for (const [url, methods] of [...methodsByUrl]) {
       const allow = [...methods].sort().join(', ')
       const refuse = async (_request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> =>
-        sendFailure(reply, new Failure(405, 'METHOD_NOT_ALLOWED', `Here is only ${allow}.`, { headers: { allow } }))
+        sendFailure(reply, new Failure(405, 'METHOD_NOT_ALLOWED', `Allowed methods: ${allow}.`, { headers: { allow } }))
       scope.route({
         method: EVERY_METHOD.filter((method) => !methods.has(method)),
         url,
         schema: { hide: true },
-        // Before the body is read: it is of no interest.
+        // In this hook the body is not read.
         onRequest: refuse,
         handler: refuse,
       })

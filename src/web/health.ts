@@ -1,10 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { cannotListen, urlOf } from './listen.ts'
-import { failureReply, PROBES, type ProbeOptions, type Probes, probesOf, type Reply } from './probes.ts'
+import { formatUrl, listenError } from './listen.ts'
+import { createProbes, failureReply, PROBES, type ProbeDeps, type Probes, type Reply } from './probes.ts'
 
-export type { HealthCheck, HealthReport } from './probes.ts'
+export type { HealthCheck, HealthReport } from '../lib/finding.ts'
 
-export interface HealthServerOptions extends ProbeOptions {
+export interface HealthServerOptions extends ProbeDeps {
   readonly host: string
   /** 0: any free port. */
   readonly port: number
@@ -21,16 +21,16 @@ export interface HealthServer {
  * @throws {TrackerError} `INVALID_CONFIG` when the address cannot be bound
  */
 export async function startHealthServer(options: HealthServerOptions): Promise<HealthServer> {
-  const probes = probesOf(options)
+  const probes = createProbes(options)
   const server = createServer(
     { requestTimeout: 10_000, headersTimeout: 5_000 },
-    (request, response) => void answer(probes, request, response),
+    (request, response) => void respond(probes, request, response),
   )
   const port = await listen(server, options)
-  return { url: urlOf(options.host, port), port, close: () => closeServer(server) }
+  return { url: formatUrl(options.host, port), port, close: () => closeServer(server) }
 }
 
-async function answer(probes: Probes, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function respond(probes: Probes, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const reply = await replyTo(probes, request)
   response.writeHead(reply.status, {
     'content-type': reply.type,
@@ -44,14 +44,14 @@ async function answer(probes: Probes, request: IncomingMessage, response: Server
 async function replyTo(probes: Probes, request: IncomingMessage): Promise<Reply> {
   const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
   const probe = PROBES.find((each) => each === path)
-  if (probe === undefined) return failureReply(404, 'NOT_FOUND', `Nothing is here. There are ${PROBES.join(', ')}.`)
+  if (probe === undefined) return failureReply(404, 'NOT_FOUND', `There is nothing at this path. Paths: ${PROBES.join(', ')}.`)
   if (request.method !== 'GET' && request.method !== 'HEAD') return failureReply(405, 'METHOD_NOT_ALLOWED', 'Use GET.')
   return probes[probe]()
 }
 
 function listen(server: Server, { host, port }: HealthServerOptions): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(cannotListen({ what: 'health', host, port, variable: 'HEALTH_PORT' }, error)))
+    server.once('error', (error) => reject(listenError({ what: 'health', host, port, variable: 'HEALTH_PORT' }, error)))
     server.listen(port, host, () => {
       const bound = server.address()
       resolve(typeof bound === 'object' && bound !== null ? bound.port : port)

@@ -1,22 +1,9 @@
-/** What a process says about itself. `ok` is true when every check is; a warning does not change it. */
-export interface HealthReport {
-  readonly ok: boolean
-  readonly checks: readonly HealthCheck[]
-}
+import type { HealthReport } from '../lib/finding.ts'
+import { singleFlight } from '../lib/single-flight.ts'
+import { TimeoutError, withTimeout } from '../lib/timeout.ts'
 
-export interface HealthCheck {
-  readonly name: string
-  readonly ok: boolean
-  /** What is wrong, or what is there: never a secret, never a URL with a query. */
-  readonly detail?: string
-  /** The work goes on, but somebody should act: `remedy` says how. Never together with a check that is not `ok`. */
-  readonly warning?: boolean
-  /** What to do where it is not `ok`, or a warning. */
-  readonly remedy?: string
-}
-
-export interface ProbeOptions {
-  /** Asked by `/readyz`, never more than once at a time. */
+export interface ProbeDeps {
+  /** For `/readyz`; it never runs more than once at a time. */
   readonly checks: () => Promise<HealthReport>
   /** The Prometheus page. */
   readonly metrics: () => Promise<string>
@@ -24,7 +11,6 @@ export interface ProbeOptions {
   readonly timeoutMs?: number
 }
 
-/** An answer as every server here gives it. */
 export interface Reply {
   readonly status: number
   readonly type: string
@@ -32,22 +18,25 @@ export interface Reply {
 }
 
 export const PROBES = ['/livez', '/readyz', '/metrics'] as const
-/** They never fail: what goes wrong is an answer. */
+/** They never reject: an error is a reply. */
 export type Probes = Readonly<Record<(typeof PROBES)[number], () => Promise<Reply>>>
 
 const PROMETHEUS_TEXT = 'text/plain; version=0.0.4; charset=utf-8'
 
-/** `/livez` (the process answers), `/readyz` (it can do its work: 200, else 503 and what is wrong) and `/metrics`. */
-export function probesOf({ checks, metrics, timeoutMs = 5_000 }: ProbeOptions): Probes {
-  const report = singly(() => inTime(checks, timeoutMs).catch(unknownHealth))
-  const page = singly(() => inTime(metrics, timeoutMs))
+/**
+ * `/livez`: the process answers. `/readyz`: it can do its work (200), or not (503 and what is wrong). `/metrics`: the Prometheus page.
+ * Calls at the same time share one run, so that frequent probes do not load the database.
+ */
+export function createProbes({ checks, metrics, timeoutMs = 5_000 }: ProbeDeps): Probes {
+  const report = singleFlight(() => withTimeout(timeoutMs, checks()).catch(failedReport))
+  const page = singleFlight(() => withTimeout(timeoutMs, metrics()))
   return {
     '/livez': async () => jsonReply(200, { ok: true }),
     '/readyz': async () => report().then((health) => jsonReply(health.ok ? 200 : 503, health)),
     '/metrics': async () =>
       page().then(
         (body) => ({ status: 200, type: PROMETHEUS_TEXT, body }),
-        () => failureReply(503, 'UNAVAILABLE', '/metrics could not be answered. The log of the process says why.'),
+        () => failureReply(503, 'UNAVAILABLE', 'The metrics could not be read. The log of the process says why.'),
       ),
   }
 }
@@ -61,32 +50,7 @@ function jsonReply(status: number, body: unknown): Reply {
 }
 
 /** The error itself is not shown: messages of drivers name hosts and users. */
-function unknownHealth(error: unknown): HealthReport {
-  const detail = error instanceof LateError ? error.message : 'the checks themselves failed; the log of the process says why'
+function failedReport(error: unknown): HealthReport {
+  const detail = error instanceof TimeoutError ? error.message : 'the checks themselves failed; the log of the process says why'
   return { ok: false, checks: [{ name: 'checks', ok: false, detail }] }
-}
-
-class LateError extends Error {}
-
-async function inTime<T>(work: () => Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new LateError(`no answer within ${ms} ms`)), ms)
-  })
-  try {
-    return await Promise.race([work(), late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-/** Callers of one moment share one run: a hasty prober must not load the database. */
-function singly<T>(work: () => Promise<T>): () => Promise<T> {
-  let running: Promise<T> | null = null
-  return () => {
-    running ??= work().finally(() => {
-      running = null
-    })
-    return running
-  }
 }

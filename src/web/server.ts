@@ -1,14 +1,13 @@
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
-import { createApp } from './app.ts'
+import { createApp, type ServerDeps } from './app.ts'
 import { assertGuarded } from './exposure.ts'
-import { cannotListen, urlOf } from './listen.ts'
-import type { HttpServerOptions } from './options.ts'
+import { formatUrl, listenError } from './listen.ts'
 
 export interface HttpServer {
   readonly url: string
   readonly port: number
-  /** Takes no more requests; answers under way are finished, within the grace. Safe to call twice. */
+  /** Takes no more requests, and waits for running ones, at most `closeGraceMs`. Safe to call twice. */
   close(): Promise<void>
 }
 
@@ -16,17 +15,17 @@ export interface HttpServer {
  * Serves the HTTP API, the dashboard and the probes.
  * @throws {TrackerError} `INVALID_CONFIG` when the address cannot be bound, or is open to others without a token
  */
-export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { host, port: wanted, apiToken, closeGraceMs = 5_000 } = options
+export async function startHttpServer(deps: ServerDeps): Promise<HttpServer> {
+  const { host, port: wanted, apiToken, closeGraceMs = 5_000 } = deps
   assertGuarded(host, apiToken)
-  const app = await createApp(options)
+  const app = await createApp(deps)
   const port = await listen(app, host, wanted)
   let closing: Promise<void> | null = null
   return {
-    url: urlOf(host, port),
+    url: formatUrl(host, port),
     port,
     close() {
-      closing ??= closeWithin(app, closeGraceMs)
+      closing ??= close(app, closeGraceMs)
       return closing
     },
   }
@@ -36,17 +35,17 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
   try {
     await app.listen({ host, port })
   } catch (error) {
-    throw cannotListen({ what: 'HTTP', host, port, variable: 'PORT' }, error)
+    throw listenError({ what: 'HTTP', host, port, variable: 'PORT' }, error)
   }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on a port, no pipe
   return (app.server.address() as AddressInfo).port
 }
 
-async function closeWithin(app: FastifyInstance, graceMs: number): Promise<void> {
-  const patience = setTimeout(() => app.server.closeAllConnections(), graceMs)
+async function close(app: FastifyInstance, graceMs: number): Promise<void> {
+  const timer = setTimeout(() => app.server.closeAllConnections(), graceMs)
   try {
     await app.close()
   } finally {
-    clearTimeout(patience)
+    clearTimeout(timer)
   }
 }

@@ -1,11 +1,12 @@
-import type { CampaignRef, PageFilter, Population, RateReader, RecipientFilter, TaskRef } from '../report/rates.ts'
+import type { CurvePoint, RateReader, ReadTimes } from '../report/rates.ts'
+import type { TimeToRead } from '../report/time-to-read.ts'
 import { type Answer, reuseMsOf, type SharedAnswers, shareAnswers } from './shared-answers.ts'
 
-/** How old and how costly the answers are that one request was given. */
+/** Age and cost of the answers that one request got. */
 export interface Freshness {
-  /** Of the oldest one: since it was asked for. 0 where nothing was. */
+  /** Time since the read of the oldest answer began. 0 without an answer. */
   readonly ageMs: number
-  /** After this time it makes sense to ask again: the longest time for which one of them is reused. 0 where all were cheap. */
+  /** A page reads again after this time: the longest time for which one of the answers is reused. 0 where all were cheap. */
   readonly reuseMs: number
 }
 
@@ -21,24 +22,45 @@ export interface SharedReads {
 }
 
 /**
- * Requests that ask the same question at the same time share one answer. The answers that cost the most, which need all people of a campaign,
- * are also kept for a while that grows with their cost. Figures of tasks and campaigns are never kept, so they are never older than the request; nor
- * are lists of people, so that a person who was erased is in no memory.
+ * Equal reads at the same time share one answer. The costliest answers, which need all people of a campaign, are also kept for a time that grows
+ * with their cost. Figures of tasks and campaigns are never kept, so they are never older than the request. Lists of people are never kept either,
+ * so that no user id stays in memory after an erasure.
  * @param monotonicMs a monotonic clock, in milliseconds
  */
 export function shareReads(reader: RateReader, monotonicMs: () => number = () => performance.now()): SharedReads {
-  const shared = answersOf(monotonicMs)
+  const running = shareAnswers<unknown>({ monotonicMs, rowsOf: null })
+  const curves = shareAnswers<CurvePoint[]>({ monotonicMs, rowsOf: (points) => points.length })
+  const timesToRead = shareAnswers<TimeToRead>({ monotonicMs, rowsOf: ({ people }) => Math.min(people, 1) })
+  const readTimes = shareAnswers<ReadTimes>({ monotonicMs, rowsOf: ({ bounds }) => bounds.length })
   return {
     forRequest() {
       const used: Array<Answer<unknown>> = []
-      const noted = async <T>(answers: SharedAnswers<T>, question: readonly unknown[], compute: () => Promise<T>): Promise<T> => {
-        const answer = await answers.ask(JSON.stringify(question), compute)
+      const share = async <T>(answers: SharedAnswers<T>, args: readonly unknown[], read: () => Promise<T>): Promise<T> => {
+        const answer = await answers.ask(JSON.stringify(args.map(normalise)), read)
         used.push(answer)
         return answer.value
       }
-      return { rates: readerOf(reader, shared, noted), freshness: () => freshnessOf(used, monotonicMs()) }
+      const kept: Partial<RateReader> = {
+        campaignCurve: (ref) => share(curves, [ref], () => reader.campaignCurve(ref)),
+        timeToRead: (population) => share(timesToRead, [population], () => reader.timeToRead(population)),
+        readTimes: (ref) => share(readTimes, [ref], () => reader.readTimes(ref)),
+      }
+      // A method that is added to the reader is shared without a line here.
+      const rates = new Proxy(reader, {
+        get(_reader, method) {
+          const read: unknown = Reflect.get(Object.hasOwn(kept, method) ? kept : reader, method)
+          if (Object.hasOwn(kept, method) || typeof read !== 'function') return read
+          return (...args: readonly unknown[]) => share(running, [method, ...args], () => callMethod(reader, read, args))
+        },
+      })
+      return { rates, freshness: () => freshnessOf(used, monotonicMs()) }
     },
   }
+}
+
+async function callMethod(reader: RateReader, read: Function, args: readonly unknown[]): Promise<unknown> {
+  const answer: unknown = await Reflect.apply(read, reader, args)
+  return answer
 }
 
 function freshnessOf(used: ReadonlyArray<Answer<unknown>>, nowMs: number): Freshness {
@@ -48,79 +70,12 @@ function freshnessOf(used: ReadonlyArray<Answer<unknown>>, nowMs: number): Fresh
   }
 }
 
-type Answers = { readonly [Method in keyof RateReader]: SharedAnswers<Awaited<ReturnType<RateReader[Method]>>> }
-
-function answersOf(monotonicMs: () => number): Answers {
-  const joined = <T>(): SharedAnswers<T> => shareAnswers<T>({ monotonicMs, rowsOf: null })
-  const kept = <T>(rowsOf: (value: T) => number): SharedAnswers<T> => shareAnswers<T>({ monotonicMs, rowsOf })
-  return {
-    task: joined(),
-    tasks: joined(),
-    campaign: joined(),
-    campaigns: joined(),
-    recipients: joined(),
-    campaignRecipients: joined(),
-    curve: joined(),
-    campaignCurve: kept((points) => points.length),
-    timeToRead: kept(({ people }) => Math.min(people, 1)),
-    readTimes: kept(({ bounds }) => bounds.length),
-    stateDetails: joined(),
-    stateAt: joined(),
-    polls: joined(),
-    explain: joined(),
-    apps: joined(),
-    attention: joined(),
-  }
-}
-
-type Noted = <T>(answers: SharedAnswers<T>, question: readonly unknown[], compute: () => Promise<T>) => Promise<T>
-
-/** What of an argument makes the question: callers pass whole rows where a reference is wanted. */
-function readerOf(reader: RateReader, shared: Answers, noted: Noted): RateReader {
-  return {
-    task: (ref) => noted(shared.task, refIn(ref), () => reader.task(ref)),
-    tasks: (filter) => {
-      const { taskId, campaign, status } = filter
-      return noted(shared.tasks, [taskId, campaign, status, ...sentIn(filter), ...pageIn(filter)], () => reader.tasks(filter))
-    },
-    campaign: (ref) => noted(shared.campaign, refIn(ref), () => reader.campaign(ref)),
-    campaigns: (filter) => {
-      const { campaign, search } = filter
-      return noted(shared.campaigns, [campaign, search, ...sentIn(filter), ...pageIn(filter)], () => reader.campaigns(filter))
-    },
-    recipients: (ref, filter) => noted(shared.recipients, [...refIn(ref), ...peopleIn(filter)], () => reader.recipients(ref, filter)),
-    campaignRecipients: (ref, filter) =>
-      noted(shared.campaignRecipients, [...refIn(ref), ...peopleIn(filter), ...pageIn(filter)], () =>
-        reader.campaignRecipients(ref, filter),
-      ),
-    curve: (ref) => noted(shared.curve, refIn(ref), () => reader.curve(ref)),
-    campaignCurve: (ref) => noted(shared.campaignCurve, refIn(ref), () => reader.campaignCurve(ref)),
-    timeToRead: (of) => noted(shared.timeToRead, refIn(of), () => reader.timeToRead(of)),
-    readTimes: (of) => noted(shared.readTimes, refIn(of), () => reader.readTimes(of)),
-    stateDetails: (of) => noted(shared.stateDetails, refIn(of), () => reader.stateDetails(of)),
-    stateAt: (ref, at) => noted(shared.stateAt, [...refIn(ref), at], () => reader.stateAt(ref, at)),
-    polls: (ref) => noted(shared.polls, refIn(ref), () => reader.polls(ref)),
-    explain: (ref, userId) => noted(shared.explain, [...refIn(ref), userId], () => reader.explain(ref, userId)),
-    apps: () => noted(shared.apps, [], () => reader.apps()),
-    attention: () => noted(shared.attention, [], () => reader.attention()),
-  }
-}
-
-/** The kind is in it: a task and a campaign may have the same name. */
-function refIn(of: TaskRef | CampaignRef | Population): readonly unknown[] {
-  if ('taskId' in of) return ['task', of.taskId, of.app]
-  if ('campaign' in of) return ['campaign', of.campaign, of.app]
-  return ['sent', ...sentIn(of)]
-}
-
-function sentIn({ app, since, until }: Exclude<Population, TaskRef | CampaignRef>): readonly unknown[] {
-  return [app, since, until]
-}
-
-function peopleIn({ state, search }: RecipientFilter): readonly unknown[] {
-  return [state, search]
-}
-
-function pageIn({ limit, cursor }: PageFilter): readonly unknown[] {
-  return [limit, cursor]
+/** The same text for equal arguments: fields in one order, without those that are left out. A row of figures stands for its task or campaign. */
+function normalise(argument: unknown): unknown {
+  if (typeof argument !== 'object' || argument === null || argument instanceof Date) return argument
+  const isRow = 'targeted' in argument
+  const identity = 'taskId' in argument ? ['app', 'taskId'] : ['app', 'campaign']
+  return Object.entries(argument)
+    .filter(([name, value]) => value !== undefined && (!isRow || identity.includes(name)))
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { assertGuarded, isOurHost, isOwnOrigin } from '../../src/web/exposure.ts'
-import { bearerIn, isSameSecret } from '../../src/web/secret.ts'
+import { isSameSecret } from '../../src/web/guard.ts'
 import { CANARIES } from '../support/canaries.ts'
 import { ask, askRaw, headersOnly, post } from './support/ask.ts'
 import { aServer } from './support/server.ts'
@@ -45,15 +45,19 @@ describe('who may come in', () => {
     for (const secret of [TOKEN, wrong]) expect(told).not.toContain(secret)
   })
 
-  test.each([
-    ['Bearer abc', 'abc'],
-    ['bearer   abc ', 'abc'],
-    ['Basic abc', null],
-    ['Bearer', null],
-    ['Bearer a b', null],
-    ['', null],
-    [undefined, null],
-  ])('of the header %j the token is %j', (header, token) => expect(bearerIn(header)).toBe(token))
+  test('the header names the scheme in any case, and one token', async () => {
+    const { url } = await aServer({ apiToken: TOKEN })
+    for (const [authorization, status] of [
+      [`Bearer ${TOKEN}`, 404],
+      [`bearer   ${TOKEN} `, 404],
+      [`Basic ${TOKEN}`, 401],
+      ['Bearer', 401],
+      [`Bearer ${TOKEN} b`, 401],
+      ['', 401],
+    ] as const) {
+      expect([authorization, (await ask(url, '/v1/tasks/1', { headers: { authorization } })).status]).toEqual([authorization, status])
+    }
+  })
 
   test('secrets are compared whole', () => {
     expect([isSameSecret('abc', 'abc'), isSameSecret('abc', 'abd'), isSameSecret('abc', 'abcd'), isSameSecret('', 'a')]).toEqual([

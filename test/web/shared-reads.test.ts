@@ -15,32 +15,16 @@ const SECOND = 1_000
 function counted(rates: RateReader, cost: (method: string) => number = () => 0) {
   const calls: string[] = []
   let nowMs = 0
-  const count =
-    <Args extends readonly unknown[], T>(method: string, read: (...args: Args) => Promise<T>) =>
-    async (...args: Args): Promise<T> => {
-      calls.push(method)
-      const answer = await read(...args)
-      nowMs += cost(method)
-      return answer
-    }
-  const reader: RateReader = {
-    task: count('task', rates.task),
-    tasks: count('tasks', rates.tasks),
-    campaign: count('campaign', rates.campaign),
-    campaigns: count('campaigns', rates.campaigns),
-    recipients: count('recipients', rates.recipients),
-    campaignRecipients: count('campaignRecipients', rates.campaignRecipients),
-    curve: count('curve', rates.curve),
-    campaignCurve: count('campaignCurve', rates.campaignCurve),
-    timeToRead: count('timeToRead', rates.timeToRead),
-    readTimes: count('readTimes', rates.readTimes),
-    stateDetails: count('stateDetails', rates.stateDetails),
-    stateAt: count('stateAt', rates.stateAt),
-    polls: count('polls', rates.polls),
-    explain: count('explain', rates.explain),
-    apps: count('apps', rates.apps),
-    attention: count('attention', rates.attention),
-  }
+  const reader = new Proxy(rates, {
+    get:
+      (target, method) =>
+      async (...args: readonly unknown[]) => {
+        calls.push(String(method))
+        const answer: unknown = await Reflect.apply(Reflect.get(target, method), target, args)
+        nowMs += cost(String(method))
+        return answer
+      },
+  })
   return {
     reader,
     clock: () => nowMs,

@@ -11,7 +11,7 @@ import { aServer, openServer, type Served } from './support/server.ts'
 let served: Served
 let close: () => Promise<void>
 beforeAll(async () => {
-  ;({ served, close } = await openServer({ enqueuesPerSecond: 10_000 }))
+  ;({ served, close } = await openServer({ enqueuesPerSecond: 10_000, timeoutMs: 30_000 }))
 })
 afterAll(() => close())
 

@@ -1,92 +1,104 @@
-import type { FastifyInstance } from 'fastify'
-import { addEndpoint } from './endpoint.ts'
-import { app, campaign, cursor, format, limit, search, since, state, until } from './parameters.ts'
-import { sendCampaignCsv } from './people.ts'
-import { CURVE, listOf, pageOf, ref } from './schemas.ts'
-import { answerShared, type CampaignReads, withApp } from './shared.ts'
+import { z } from 'zod'
+import { app, campaign, campaignName, cursor, format, limit, search, since, state, strictQuery, until } from './parameters.ts'
+import { CSV, sendCampaignCsv } from './people.ts'
+import { type Api, type ApiDeps, answerShared, failures, ok, okOrCsv, withApp } from './route.ts'
+import { Campaign, Curve, Forbidden, InCampaign, list, page, TimesToRead } from './schemas.ts'
 
-export function addCampaignRoutes(scope: FastifyInstance, { rates, reads }: CampaignReads): void {
-  addEndpoint(scope, {
-    method: 'GET',
-    path: '/v1/campaigns',
-    id: 'listCampaigns',
-    summary: 'Campaigns with their figures, latest sent first. People in several tasks count once',
-    query: { app, campaign, search, since, until, limit, cursor },
-    answer: pageOf('campaigns', 'Campaign'),
-    failures: [],
-    async handle({ query }) {
+const ONE_CAMPAIGN = { params: z.object({ name: campaignName }), querystring: strictQuery({ app }) }
+
+export function addCampaignRoutes(api: Api, { rates, reads }: ApiDeps): void {
+  api.get(
+    '/v1/campaigns',
+    {
+      schema: {
+        operationId: 'listCampaigns',
+        summary: 'Campaigns with their figures, latest sent first. People in several tasks count once',
+        querystring: strictQuery({ app, campaign, search, since, until, limit, cursor }),
+        response: { 200: ok(page({ campaigns: list(Campaign) })), ...failures() },
+      },
+    },
+    async ({ query }) => {
       const { items, nextCursor } = await rates.campaigns(query)
       return { campaigns: items, nextCursor }
     },
-  })
-  addEndpoint(scope, {
-    method: 'GET',
-    path: '/v1/campaigns/:name',
-    id: 'getCampaign',
-    summary: 'One campaign: counts and rates',
-    query: { app },
-    answer: ref('Campaign'),
-    failures: [404, 409],
-    handle: ({ param, query }) => rates.campaign({ campaign: param('name'), ...query }),
-  })
-  addEndpoint(scope, {
-    method: 'GET',
-    path: '/v1/campaigns/:name/recipients',
-    id: 'listCampaignRecipients',
-    summary: 'Everybody in a campaign by user id, each once, with the best state',
-    query: { app, state, search, limit, cursor, format },
-    answer: pageOf('recipients', 'CampaignRecipient'),
-    csv: true,
-    failures: [404, 409],
-    async handle({ param, query: { app: named, format: wanted, limit: rows, cursor: from, ...filter }, reply }) {
-      const asked = { campaign: param('name'), app: named }
-      const page = { limit: rows, cursor: from }
-      if (wanted === 'csv') return sendCampaignCsv(reply, rates, asked, filter, page)
-      const { items, nextCursor } = await rates.campaignRecipients(asked, { ...filter, ...page })
+  )
+  api.get(
+    '/v1/campaigns/:name',
+    {
+      schema: {
+        ...ONE_CAMPAIGN,
+        operationId: 'getCampaign',
+        summary: 'One campaign: counts and rates',
+        response: { 200: ok(Campaign), ...failures(404, 409) },
+      },
+    },
+    ({ params, query }) => rates.campaign({ campaign: params.name, ...query }),
+  )
+  api.get(
+    '/v1/campaigns/:name/recipients',
+    {
+      schema: {
+        ...ONE_CAMPAIGN,
+        operationId: 'listCampaignRecipients',
+        summary: 'Everybody in a campaign by user id, each once, with the best state',
+        querystring: strictQuery({ app, state, search, limit, cursor, format }),
+        response: { 200: okOrCsv(page({ recipients: list(InCampaign) }), CSV), ...failures(404, 409) },
+      },
+    },
+    async ({ params, query: { app: named, format: wanted, ...filter } }, reply) => {
+      const ref = { campaign: params.name, app: named }
+      if (wanted === 'csv') return sendCampaignCsv(reply, rates, ref, filter)
+      const { items, nextCursor } = await rates.campaignRecipients(ref, filter)
       return { recipients: items, nextCursor }
     },
-  })
-  addEndpoint(scope, {
-    method: 'GET',
-    path: '/v1/campaigns/:name/curve',
-    id: 'getCampaignCurve',
-    summary: 'How many people had read by when, and its bounds',
-    query: { app },
-    answer: CURVE,
-    failures: [404, 409],
-    handle: ({ param, query, reply }) =>
+  )
+  api.get(
+    '/v1/campaigns/:name/curve',
+    {
+      schema: {
+        ...ONE_CAMPAIGN,
+        operationId: 'getCampaignCurve',
+        summary: 'How many people had read by when, and the bounds between the polls',
+        response: { 200: ok(Curve), ...failures(404, 409) },
+      },
+    },
+    ({ params, query }, reply) =>
       answerShared(reads, reply, async (shared) => {
-        const asked = await withApp(shared, { campaign: param('name'), ...query })
-        const [curve, { bounds }] = await Promise.all([shared.campaignCurve(asked), shared.readTimes(asked)])
+        const ref = await withApp(shared, { campaign: params.name, ...query })
+        const [curve, { bounds }] = await Promise.all([shared.campaignCurve(ref), shared.readTimes(ref)])
         return { curve, bounds }
       }),
-  })
-  addEndpoint(scope, {
-    method: 'GET',
-    path: '/v1/campaigns/:name/time-to-read',
-    id: 'getCampaignTimeToRead',
-    summary: 'When people read, over all tasks of the campaign: quantiles and shares, each with its bounds',
-    query: { app },
-    answer: ref('TimeToRead'),
-    failures: [404, 409],
-    handle: ({ param, query, reply }) =>
+  )
+  api.get(
+    '/v1/campaigns/:name/time-to-read',
+    {
+      schema: {
+        ...ONE_CAMPAIGN,
+        operationId: 'getCampaignTimeToRead',
+        summary: 'When people read, over all tasks of the campaign: quantiles and shares, each with its bounds',
+        response: { 200: ok(TimesToRead), ...failures(404, 409) },
+      },
+    },
+    ({ params, query }, reply) =>
       answerShared(reads, reply, async (shared) => {
-        const { timeToRead } = await shared.readTimes(await withApp(shared, { campaign: param('name'), ...query }))
+        const { timeToRead } = await shared.readTimes(await withApp(shared, { campaign: params.name, ...query }))
         return timeToRead
       }),
-  })
-  addEndpoint(scope, {
-    method: 'GET',
-    path: '/v1/campaigns/:name/forbidden',
-    id: 'listCampaignForbidden',
-    summary: "Forbidden people by DingTalk's code, most first",
-    query: { app },
-    answer: listOf('forbidden', 'ForbiddenCount'),
-    failures: [404, 409],
-    handle: ({ param, query, reply }) =>
+  )
+  api.get(
+    '/v1/campaigns/:name/forbidden',
+    {
+      schema: {
+        ...ONE_CAMPAIGN,
+        operationId: 'listCampaignForbidden',
+        summary: "Forbidden people by DingTalk's code, most first",
+        response: { 200: ok(z.object({ forbidden: list(Forbidden) })), ...failures(404, 409) },
+      },
+    },
+    ({ params, query }, reply) =>
       answerShared(reads, reply, async (shared) => {
-        const { forbidden } = await shared.stateDetails(await withApp(shared, { campaign: param('name'), ...query }))
+        const { forbidden } = await shared.stateDetails(await withApp(shared, { campaign: params.name, ...query }))
         return { forbidden }
       }),
-  })
+  )
 }

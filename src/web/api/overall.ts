@@ -1,65 +1,60 @@
-import type { FastifyInstance } from 'fastify'
-import type { Tracking } from '../../polling/ports.ts'
+import { z } from 'zod'
 import { resumeApp } from '../../polling/task-commands.ts'
-import { addEndpoint } from './endpoint.ts'
-import { app, since, until } from './parameters.ts'
-import { type AppAnswer, listOf, ref } from './schemas.ts'
-import { answerShared, type CampaignReads } from './shared.ts'
-import { assertNoBody } from './tasks.ts'
+import { app, appName, since, strictQuery, until } from './parameters.ts'
+import { type Api, type ApiDeps, answerShared, failures, ok, rejectBody } from './route.ts'
+import { App, AtRisk, list, Resumed, TimesToRead } from './schemas.ts'
 
-/** What is asked of everything together. */
-export interface OverallRoutes extends CampaignReads {
-  readonly tracking: Tracking
-  /** Monthly call budgets by app. */
-  readonly budgets: ReadonlyMap<string, number>
-}
-
-export function addOverallRoutes(scope: FastifyInstance, { rates, reads, tracking, budgets }: OverallRoutes): void {
-  addEndpoint(scope, {
-    method: 'GET',
-    path: '/v1/time-to-read',
-    id: 'getTimeToRead',
-    summary: 'When people read, over everything that an app (or all apps) sent in a time',
-    query: { app, since, until },
-    answer: ref('TimeToRead'),
-    failures: [],
-    handle: ({ query, reply }) => answerShared(reads, reply, (shared) => shared.timeToRead(query)),
-  })
-  addEndpoint(scope, {
-    method: 'GET',
-    path: '/v1/apps',
-    id: 'listApps',
-    summary: 'Apps: calls used, budget, pauses and what to fix',
-    query: {},
-    answer: listOf('apps', 'App'),
-    failures: [],
-    async handle() {
-      const apps = await rates.apps()
-      return { apps: apps.map((each): AppAnswer => ({ ...each, monthlyCallBudget: budgets.get(each.app) ?? null })) }
+/** Routes over all tasks, and of apps. */
+export function addOverallRoutes(api: Api, { rates, reads, tracking, budgets }: ApiDeps): void {
+  api.get(
+    '/v1/time-to-read',
+    {
+      schema: {
+        operationId: 'getTimeToRead',
+        summary: 'When people read, over everything that an app (or all apps) sent in a time',
+        querystring: strictQuery({ app, since, until }),
+        response: { 200: ok(TimesToRead), ...failures() },
+      },
     },
-  })
-  addEndpoint(scope, {
-    method: 'POST',
-    path: '/v1/apps/:app/resume',
-    id: 'resumeApp',
-    summary:
-      'Lifts all pauses of an app, a used-up quota included, and polls its delayed tasks at once. The rate limit and the monthly call budget are not lifted',
-    query: {},
-    answer: ref('ResumedApp'),
-    failures: [404, 415],
-    handle({ param, request }) {
-      assertNoBody(request.body)
-      return resumeApp(rates, tracking.resuming, param('app'))
+    ({ query }, reply) => answerShared(reads, reply, (shared) => shared.timeToRead(query)),
+  )
+  api.get(
+    '/v1/apps',
+    {
+      schema: {
+        operationId: 'listApps',
+        summary: 'Apps: calls used, budget, pauses and what to fix',
+        querystring: strictQuery({}),
+        response: { 200: ok(z.object({ apps: list(App) })), ...failures() },
+      },
     },
-  })
-  addEndpoint(scope, {
-    method: 'GET',
-    path: '/v1/attention',
-    id: 'listAttention',
-    summary: 'Tasks that do not go as planned, nearest deadline first',
-    query: {},
-    answer: listOf('tasks', 'TaskAtRisk'),
-    failures: [],
-    handle: async () => ({ tasks: await rates.attention() }),
-  })
+    async () => ({ apps: (await rates.apps()).map((usage) => ({ ...usage, monthlyCallBudget: budgets.get(usage.app) ?? null })) }),
+  )
+  api.post(
+    '/v1/apps/:app/resume',
+    {
+      preHandler: rejectBody,
+      schema: {
+        operationId: 'resumeApp',
+        summary:
+          'Lifts all pauses of an app, a used-up quota included, and polls its delayed tasks at once. The rate limit and the monthly call budget are not lifted',
+        params: z.object({ app: appName }),
+        querystring: strictQuery({}),
+        response: { 200: ok(Resumed), ...failures(404, 415) },
+      },
+    },
+    ({ params }) => resumeApp(rates, tracking.resuming, params.app),
+  )
+  api.get(
+    '/v1/attention',
+    {
+      schema: {
+        operationId: 'listAttention',
+        summary: 'Tasks that do not go as planned, nearest deadline first',
+        querystring: strictQuery({}),
+        response: { 200: ok(z.object({ tasks: list(AtRisk) })), ...failures() },
+      },
+    },
+    async () => ({ tasks: await rates.attention() }),
+  )
 }

@@ -1,3 +1,5 @@
+import type { FastifySchemaValidationError } from 'fastify/types/schema.js'
+import { z } from 'zod'
 import { STATES, STATUSES } from '../../domain/delivery.ts'
 import { InvalidInputError } from '../../domain/errors.ts'
 import { APP_PATTERN, ID_PATTERN, LABEL_PATTERN, MAX_CAMPAIGN, MAX_USER_ID, TIME_PATTERN } from '../../domain/field-rules.ts'
@@ -5,37 +7,53 @@ import { show } from '../../domain/quote.ts'
 import { parseApp, parseCampaignName, parseOneOf, parseTaskId, parseTime, parseUserId } from '../../intake/track-request.ts'
 import { DEFAULT_PAGE, MAX_PAGE } from '../../report/rates.ts'
 
-/** One value in a path or a query: what the document says of it, and the check that holds it. */
-export interface Parameter<Value> {
-  readonly schema: Readonly<Record<string, unknown>>
-  /** @throws {InvalidInputError} */
-  readonly parse: (text: string, name: string) => Value
-}
+/** Values in paths and queries: each is checked by the parser that all ways to enqueue share, so its error messages are the same. */
 
-export type Parameters = Readonly<Record<string, Parameter<unknown>>>
-
-export type Parsed<P extends Parameters> = { readonly [Name in keyof P]: ReturnType<P[Name]['parse']> }
+type Documented = Readonly<Record<string, unknown>> & { readonly description: string }
 
 /**
- * A misspelt filter would silently be none, so what is not known is refused.
- * @param query as Fastify gives it: a text, or a list where a name is there twice
- * @throws {InvalidInputError} naming the parameter
+ * @param parse throws {@link InvalidInputError}; its message becomes the issue
+ * @param documented JSON Schema of the value, for the OpenAPI document alone
  */
-export function parseQuery<P extends Parameters>(query: unknown, parameters: P): Partial<Parsed<P>> {
-  const values: Array<readonly [string, unknown]> = []
-  for (const [name, text] of Object.entries(query ?? {})) {
-    // `constructor` is no parameter, though every object has one.
-    const parameter = Object.hasOwn(parameters, name) ? parameters[name] : undefined
-    if (parameter === undefined) throw new InvalidInputError(name, `Unknown parameter ${show(name)}. ${accepted(parameters)}`)
-    if (typeof text !== 'string') throw new InvalidInputError(name, `${name} is there more than once. Give it once.`)
-    values.push([name, parameter.parse(text, name)])
-  }
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each value comes from the parameter of its name
-  return Object.fromEntries(values) as Partial<Parsed<P>>
+function parameter<Value>(name: string, parse: (text: string, name: string) => Value, documented: Documented) {
+  return z
+    .string({
+      error: ({ input }) =>
+        input === undefined
+          ? `${name} is missing. Give it in the query: ${documented.description}`
+          : `${name} is there more than once. Give it once.`,
+    })
+    .meta({ ...documented })
+    .transform((text, context) => {
+      try {
+        return parse(text, name)
+      } catch (error) {
+        if (!(error instanceof InvalidInputError)) throw error
+        context.addIssue(error.message)
+        return z.NEVER
+      }
+    })
+}
+
+/** Refuses an unknown parameter: a filter with a misspelt name would otherwise filter nothing. */
+export function strictQuery<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
+  const names = Object.keys(shape)
+  const accepted = names.length === 0 ? 'None is accepted here.' : `Accepted: ${names.join(', ')}.`
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === 'unrecognized_keys' ? `Unknown parameter ${show(issue.keys[0])}. ${accepted}` : undefined),
+  })
+}
+
+/** Fastify's `schemaErrorFormatter`: the first issue, as the error that all ways to enqueue throw. */
+export function parameterError(issues: readonly FastifySchemaValidationError[]): InvalidInputError {
+  const [issue] = issues
+  const unknown: unknown = [issue?.params['keys']].flat()[0]
+  const field = typeof unknown === 'string' ? unknown : (issue?.instancePath.slice(1) ?? '')
+  return new InvalidInputError(field, issue?.message ?? 'A parameter is not accepted.')
 }
 
 /**
- * Text that is not UTF-8 would come through as something else.
+ * Refuses a query that is not percent-encoded UTF-8: the decoder would replace it by other text.
  * @param url path and query as they were sent
  * @throws {InvalidInputError} naming the parameter
  */
@@ -50,90 +68,71 @@ export function assertDecodable(url: string): void {
   }
 }
 
-function accepted(parameters: Parameters): string {
-  const names = Object.keys(parameters)
-  return names.length === 0 ? 'None is accepted here.' : `Accepted: ${names.join(', ')}.`
-}
+const label = (maxLength: number, description: string): Documented => ({ minLength: 1, maxLength, pattern: LABEL_PATTERN, description })
+const APP = { pattern: APP_PATTERN }
+const CAMPAIGN = label(MAX_CAMPAIGN, 'The name of a campaign; percent-encoded, so that it may hold any character.')
 
-const label = (maxLength: number) => ({ type: 'string', minLength: 1, maxLength, pattern: LABEL_PATTERN })
+/** In paths. */
+export const taskId = parameter('taskId', parseTaskId, { pattern: ID_PATTERN, description: 'The task_id that DingTalk returned.' })
+export const userId = parameter('userId', (text, name) => parseUserId(name, text), label(MAX_USER_ID, 'A user id of DingTalk.'))
+export const campaignName = parameter('name', parseCampaignName, CAMPAIGN)
+export const appName = parameter('app', parseApp, { ...APP, description: 'The name of an app.' })
 
-function oneOf<Value extends string>(values: readonly Value[], description: string): Parameter<Value> {
-  return {
-    schema: { type: 'string', enum: values, description },
-    parse: (text, name) => parseOneOf(name, values, text),
-  }
-}
+/** In queries. */
+export const app = parameter('app', parseApp, { ...APP, description: 'The app; needed only where several have it.' }).optional()
+export const campaign = parameter('campaign', parseCampaignName, CAMPAIGN).optional()
+export const search = parameter(
+  'search',
+  parseCampaignName,
+  label(MAX_CAMPAIGN, 'Only names that contain this, whatever the case.'),
+).optional()
 
-function timeParameter(description: string): Parameter<Date> {
-  return {
-    schema: { type: 'string', pattern: TIME_PATTERN, description, examples: ['2026-11-23T01:00:00Z'] },
-    parse(text, name) {
-      const time = parseTime(text)
-      if (time !== null && isOfCalendar(time)) return time
-      throw new InvalidInputError(
-        name,
-        `${name} must be an ISO 8601 time with a time zone such as "2026-11-23T01:00:00Z", not ${show(text)}. In a query, write + as %2B.`,
-      )
-    },
-  }
-}
-
-/** The years that both PostgreSQL and ISO 8601 write with four digits, in UTC. */
-function isOfCalendar(time: Date): boolean {
-  return time.getUTCFullYear() >= 1 && time.getUTCFullYear() <= 9_999
-}
-
-export const taskId: Parameter<string> = {
-  schema: { type: 'string', pattern: ID_PATTERN, description: 'The task_id that DingTalk returned.' },
-  parse: parseTaskId,
-}
-
-export const campaign: Parameter<string> = {
-  schema: { ...label(MAX_CAMPAIGN), description: 'The name of a campaign; percent-encoded, so that it may hold any character.' },
-  parse: parseCampaignName,
-}
-
-export const userId: Parameter<string> = {
-  schema: { ...label(MAX_USER_ID), description: 'A user id of DingTalk.' },
-  parse: (text, name) => parseUserId(name, text),
-}
-
-export const app: Parameter<string> = {
-  schema: { type: 'string', pattern: APP_PATTERN, description: 'The app; needed only where several have it.' },
-  parse: parseApp,
-}
-
-export const search: Parameter<string> = {
-  schema: { ...label(MAX_CAMPAIGN), description: 'Only names that contain this, whatever the case.' },
-  parse: (text, name) => parseCampaignName(text, name),
-}
-
-/** Long enough for every cursor that this server makes. */
+/** Longer than every cursor that this server makes. */
 const MAX_CURSOR = 2_000
 
-export const cursor: Parameter<string> = {
-  schema: { type: 'string', maxLength: MAX_CURSOR, description: '`nextCursor` of the page before.' },
-  parse(text, name) {
-    if (/^[!-~]{1,2000}$/.test(text)) return text
+export const cursor = parameter(
+  'cursor',
+  (text, name) => {
+    if (text.length <= MAX_CURSOR && /^[!-~]+$/.test(text)) return text
     throw new InvalidInputError(
       name,
       `${name} is not one that this server gave. Take nextCursor of the page before, or leave it out for the first page.`,
     )
   },
-}
+  { maxLength: MAX_CURSOR, description: '`nextCursor` of the page before.' },
+).optional()
 
-export const limit: Parameter<number> = {
-  schema: { type: 'integer', minimum: 1, maximum: MAX_PAGE, default: DEFAULT_PAGE, description: 'Rows of a page at most.' },
-  parse(text, name) {
+export const limit = parameter(
+  'limit',
+  (text, name) => {
     const rows = /^\d{1,9}$/.test(text) ? Number(text) : 0
     if (rows >= 1 && rows <= MAX_PAGE) return rows
     throw new InvalidInputError(name, `${name} must be a whole number from 1 to ${MAX_PAGE}, not ${show(text)}.`)
   },
-}
+  { type: 'integer', minimum: 1, maximum: MAX_PAGE, default: DEFAULT_PAGE, description: 'Rows of a page at most.' },
+).optional()
 
-export const status = oneOf(STATUSES, 'Only tasks with this status.')
-export const state = oneOf(STATES, 'Only people in this state.')
-export const format = oneOf(['json', 'csv'], 'How to answer. CSV has everybody, not a page.')
-export const since = timeParameter('Sent at this time or later.')
-export const until = timeParameter('Sent before this time.')
-export const at = timeParameter('The moment.')
+const oneOf = <Value extends string>(name: string, values: readonly Value[], description: string) =>
+  parameter(name, (text) => parseOneOf(name, values, text), { enum: values, description })
+
+export const status = oneOf('status', STATUSES, 'Only tasks with this status.').optional()
+export const state = oneOf('state', STATES, 'Only people in this state.').optional()
+export const format = oneOf('format', ['json', 'csv'], 'How to answer. CSV has everybody, not a page.').optional()
+
+const time = (name: string, description: string) =>
+  parameter(name, parseMoment, { pattern: TIME_PATTERN, description, examples: ['2026-11-23T01:00:00Z'] })
+
+export const since = time('since', 'Sent at this time or later.').optional()
+export const until = time('until', 'Sent before this time.').optional()
+export const at = time('at', 'The moment.')
+
+/** Of the years that both PostgreSQL and ISO 8601 write with four digits, in UTC. */
+function parseMoment(text: string, name: string): Date {
+  const moment = parseTime(text)
+  const year = moment?.getUTCFullYear() ?? 0
+  if (moment !== null && year >= 1 && year <= 9_999) return moment
+  throw new InvalidInputError(
+    name,
+    `${name} must be an ISO 8601 time with a time zone such as "2026-11-23T01:00:00Z", not ${show(text)}. In a query, write + as %2B.`,
+  )
+}

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
+import { z } from 'zod'
 import { InvalidInputError } from '../../domain/errors.ts'
 import { allPages } from '../../report/all-pages.ts'
 import { peopleCsv, peopleCsvHead, peopleCsvRows } from '../../report/columns.ts'
@@ -7,6 +8,7 @@ import type { CampaignRef, PageFilter, RateReader, RecipientFilter, TaskRef } fr
 import { attachment } from '../attachment.ts'
 
 /** The list of people as a file: everybody, not a page. */
+export const CSV = z.custom<string | Readable>().meta({ type: 'string' })
 
 export async function sendTaskCsv(reply: FastifyReply, rates: RateReader, ref: TaskRef, filter: RecipientFilter): Promise<string> {
   const people = await rates.recipients(ref, filter)
@@ -14,16 +16,15 @@ export async function sendTaskCsv(reply: FastifyReply, rates: RateReader, ref: T
   return peopleCsv(people)
 }
 
-/** @param page must be empty: a file that is one page of the list would be taken for the list */
+/** Refuses a page: a file with one page of the list would be taken for the list. */
 export async function sendCampaignCsv(
   reply: FastifyReply,
   rates: RateReader,
   ref: CampaignRef,
-  filter: RecipientFilter,
-  page: PageFilter,
+  { limit, cursor, ...filter }: RecipientFilter & PageFilter,
 ): Promise<Readable> {
-  for (const name of ['limit', 'cursor'] as const) {
-    if (page[name] !== undefined) throw new InvalidInputError(name, `${name} is for JSON: a CSV file has everybody. Leave it out.`)
+  for (const [name, value] of Object.entries({ limit, cursor })) {
+    if (value !== undefined) throw new InvalidInputError(name, `${name} is for JSON: a CSV file has everybody. Leave it out.`)
   }
   const parts = csvParts(rates, ref, filter)
   // Before anything is sent, so that what is wrong still has a status of its own.

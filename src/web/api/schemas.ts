@@ -1,4 +1,5 @@
-import type { StateKind } from '../../domain/delivery.ts'
+import { z } from 'zod'
+import { STATES, STATUSES } from '../../domain/delivery.ts'
 import { DELAY_CODES, END_CODES } from '../../domain/messages.ts'
 import { OUTCOMES, PROBLEM_CODES, SCOPES } from '../../domain/problems.ts'
 import { COMPARED_FIELDS, type ComparedField } from '../../domain/track-outcome.ts'
@@ -14,54 +15,52 @@ import {
   type KnownState,
   PAUSE_KINDS,
   type PairStatus,
-  type Pause,
   type PersonHistory,
   type PersonPoll,
   type Poll,
-  type RateColumns,
   type RecipientStatus,
   RISKS,
   type TaskAtRisk,
   type TaskRates,
   type WorkerProblem,
 } from '../../report/rates.ts'
-import type { ReadQuantile, ShareBounds, ShareWithin, TimeBounds, TimeToRead } from '../../report/time-to-read.ts'
-import { state, status } from './parameters.ts'
+import type { TimeToRead } from '../../report/time-to-read.ts'
 
-/** JSON Schemas of the answers, each under the name that the document gives it. A field of a type that is missing here does not compile. */
+/**
+ * Schemas of the answers: each serialises and documents. A field of a type that is missing here does not compile. All fields are always there; a
+ * value that is not known is null.
+ */
 
-export type Schema = Readonly<Record<string, unknown>>
+type Schema<T> = z.ZodType<T>
 
-const text = (description?: string): Schema => ({ type: 'string', ...(description !== undefined && { description }) })
-const time = (description?: string): Schema => ({ ...text(description), format: 'date-time' })
-const count = (description?: string): Schema => ({ type: 'integer', minimum: 0, ...(description !== undefined && { description }) })
-const yes = (description: string): Schema => ({ type: 'boolean', description })
-const share: Schema = { type: 'number', minimum: 0, maximum: 1 }
-const ms: Schema = { type: 'number', minimum: 0, description: 'Milliseconds after the send.' }
-const oneOf = (values: readonly string[], description?: string): Schema => ({ ...text(description), enum: values })
-/** Codes that are known here. A newer version may store others, so the document does not close the list. */
-const openList = (values: readonly string[], description: string): Schema => ({ ...text(description), examples: values })
-const detail = (description: string): Schema => ({ type: ['object', 'null'], description, additionalProperties: true })
-const problemDetail = (): Schema =>
-  detail('What DingTalk or the network answered: said (the effective code), message, scope, requestId, agentId, ip.')
-const list = (items: Schema): Schema => ({ type: 'array', items })
+const text = (description?: string): Schema<string> => describe(z.string(), description)
+const time = (description?: string): Schema<Date> => describe(z.date(), description)
+const count = (description?: string): Schema<number> => describe(z.int().min(0), description)
+const flag = (description: string): Schema<boolean> => z.boolean().describe(description)
+/** The bounds are documented and not checked: the last digit of an estimate must not turn an answer into an error. */
+const share: Schema<number> = z.number().meta({ minimum: 0, maximum: 1 })
+const ms: Schema<number> = z.number().meta({ minimum: 0, description: 'Milliseconds after the send.' })
+/** Codes of this version. A newer version may store others, so the document does not close the list. */
+const openList = (values: readonly string[]): Schema<string> => z.string().meta({ examples: [...values] })
+export const list = <T>(items: Schema<T>): Schema<readonly T[]> => z.array(items)
+const orNull = <T>(schema: Schema<T>, description?: string): Schema<T | null> => describe(schema.nullable(), description)
+const detail = (description: string) => orNull(z.record(z.string(), z.unknown()), description)
+const problemDetail = detail('What DingTalk or the network answered: said (the effective code), message, scope, requestId, agentId, ip.')
 
-function orNull({ type, ...rest }: Schema): Schema {
-  const values: unknown = rest['enum']
-  return { ...rest, type: [type, 'null'], ...(Array.isArray(values) && { enum: [...(values as readonly unknown[]), null] }) }
+function describe<T>(schema: Schema<T>, description: string | undefined): Schema<T> {
+  return description === undefined ? schema : schema.describe(description)
 }
 
-/** All fields are always there; what is not known is null. */
-function object<T>(properties: Readonly<Record<keyof T & string, Schema>>, description?: string): Schema {
-  return { type: 'object', ...(description !== undefined && { description }), required: Object.keys(properties), properties }
+/** @param id its name in the document */
+function component<T>(id: string, schema: Schema<T>, description?: string): Schema<T> {
+  return schema.meta({ id, ...(description !== undefined && { description }) })
 }
 
-export const ref = (name: keyof typeof SCHEMAS): Schema => ({ $ref: `${name}#` })
+const state = z.enum(STATES)
+const status = z.enum(STATUSES)
+const outcome = z.enum(OUTCOMES)
 
-const { description: _status, ...statusSchema } = status.schema
-const { description: _state, ...stateSchema } = state.schema
-
-const rateColumns: Readonly<Record<keyof RateColumns, Schema>> = {
+const figures = {
   targeted: count('All known people: the sum of the six states.'),
   delivered: count('read + unread'),
   read: count(),
@@ -70,95 +69,83 @@ const rateColumns: Readonly<Record<keyof RateColumns, Schema>> = {
   failed: count(),
   forbidden: count(),
   invalid: count(),
-  readRate: { ...orNull(share), description: 'read / delivered; null where nobody was delivered.' },
-  readRateOfTargeted: { ...orNull(share), description: 'read / targeted; null where nobody is known.' },
+  readRate: orNull(share, 'read / delivered; null where `delivered` is 0.'),
+  readRateOfTargeted: orNull(share, 'read / targeted; null where `targeted` is 0.'),
 }
 
-const task: Readonly<Record<keyof TaskRates, Schema>> = {
+const task = {
   app: text(),
   taskId: text(),
   agentId: orNull(text()),
   campaign: orNull(text()),
-  status: statusSchema,
-  reason: orNull(text('Why it ended: `reasonCode`, or the text that 0.1.0 stored; null while it is tracked.')),
-  reasonCode: orNull(openList(END_CODES, 'Why it ended.')),
+  status,
+  reason: orNull(text(), 'Why it ended: `reasonCode`, or the text that 0.1.0 stored; null while it is tracked.'),
+  reasonCode: orNull(openList(END_CODES), 'Why it ended.'),
   reasonDetail: detail('Details of `reasonCode`.'),
-  problemCode: orNull(openList(PROBLEM_CODES, 'Why it cannot be polled now. Null: its last poll succeeded, or none was made.')),
-  problemDetail: problemDetail(),
-  problemSince: orNull(time('When the answer of the first failed poll with this problem arrived.')),
+  problemCode: orNull(openList(PROBLEM_CODES), 'Why it cannot be polled now. Null: its last poll succeeded, or none was made.'),
+  problemDetail,
+  problemSince: orNull(time(), 'When the answer of the first failed poll with this problem arrived.'),
   sentAt: time('Where `sentAtGiven` is false, when it was enqueued: the message was sent before.'),
-  sentAtGiven: yes('The sender gave the send time. False: no bracket relies on `sentAt`.'),
-  deadlineAt: time('DingTalk forgets then.'),
-  lastObservedAt: orNull(time('The figures are as of then; null before the first successful poll.')),
+  sentAtGiven: flag('The sender gave the send time. False: no bracket relies on `sentAt`.'),
+  deadlineAt: time('The end of the 24 hours in which DingTalk answers polls of it.'),
+  lastObservedAt: orNull(time(), 'The figures are as of then; null before the first successful poll.'),
   finishedAt: orNull(time()),
   polls: count('Polls so far.'),
-  goodPolls: count('Polls that brought lists.'),
+  goodPolls: count('Polls that succeeded.'),
   trackedAt: time(),
   nextPollAt: orNull(time()),
   calls: count('Calls of getsendresult that were made for it.'),
-  delayReason: orNull(text('`delayCode`, or the text that 0.1.0 stored.')),
-  delayCode: orNull(openList(DELAY_CODES, 'Why its next poll is later than planned. Null: it is not.')),
+  delayReason: orNull(text(), '`delayCode`, or the text that 0.1.0 stored.'),
+  delayCode: orNull(openList(DELAY_CODES), 'Why its next poll is later than planned. Null: it is not.'),
   delayDetail: detail('Details of `delayCode`.'),
-  recipientsKnown: yes('The sender named the recipients.'),
-  namesRemovedAt: orNull(time('The names of its people were replaced by pseudonyms then; null: they were not.')),
-  ...rateColumns,
+  recipientsKnown: flag('The sender named the recipients.'),
+  namesRemovedAt: orNull(time(), 'When the user ids of its people were replaced by pseudonyms; null: they were not.'),
+  ...figures,
 }
 
-const recipient: Readonly<Record<keyof RecipientStatus, Schema>> = {
+const recipient = {
   app: text(),
   taskId: text(),
   campaign: orNull(text()),
   userId: text(),
-  state: stateSchema,
+  state,
   firstSeenAt: orNull(time()),
-  lastUnreadAt: orNull(time('When the request of the last poll that listed the person as unread was sent.')),
+  lastUnreadAt: orNull(time(), 'When the request of the last poll that listed the person as unread was sent.'),
   firstReadAt: orNull(time()),
   forbiddenCode: orNull(text()),
   forbiddenCount: orNull(count()),
   readAfter: orNull(
-    time(
-      'A person who has read did so after this; null for all others, and where no poll saw the person unread and the send time was not given.',
-    ),
+    time(),
+    'A person who has read did so after this; null for all others, and where no poll listed the person as unread and the send time was not given.',
   ),
-  readBefore: orNull(time('And not later than this.')),
-  named: yes('The sender named the person.'),
-  asOf: orNull(time('The state is as of then, but for unread, which is as of `lastUnreadAt`.')),
+  readBefore: orNull(time(), 'And not later than this.'),
+  named: flag('The sender named the person.'),
+  asOf: orNull(time(), 'The state is as of then, but for unread, which is as of `lastUnreadAt`.'),
 }
 
-const pollCounts: Readonly<Record<StateKind, Schema>> = {
-  pending: orNull(count()),
-  invalid: orNull(count()),
-  failed: orNull(count()),
-  forbidden: orNull(count()),
-  unread: orNull(count()),
-  read: orNull(count()),
-}
-
-const pollFields = {
+const poll = {
   pollNo: count(),
   requestedAt: time(),
   respondedAt: orNull(time()),
-  outcome: oneOf(OUTCOMES),
+  outcome,
   code: text(),
   message: orNull(text()),
 }
 
-const pause: Readonly<Record<keyof Pause, Schema>> = {
-  pauseCode: orNull(openList(PROBLEM_CODES, 'Why nothing in it is polled, but for one probe at a time. Null: it is not paused.')),
-  pauseDetail: problemDetail(),
-  pauseSince: orNull(time('When the request of the first failed poll with this problem was sent.')),
-  pausedUntil: orNull(time('When the next probe is due.')),
-  lastGoodAt: orNull(time('When the request of the latest successful poll was sent, to a minute; null: none succeeded.')),
+const pause = {
+  pauseCode: orNull(openList(PROBLEM_CODES), 'Why nothing in it is polled, but for one probe at a time. Null: it is not paused.'),
+  pauseDetail: problemDetail,
+  pauseSince: orNull(time(), 'When the request of the first failed poll with this problem was sent.'),
+  pausedUntil: orNull(time(), 'When the next probe is due.'),
+  lastGoodAt: orNull(time(), 'When the request of the latest successful poll was sent, to a minute; null: none succeeded.'),
 }
 
-const timeBounds: Readonly<Record<keyof TimeBounds, Schema>> = {
-  afterMs: ms,
-  beforeMs: { ...orNull(ms), description: 'Null: not reached as far as is known.' },
-}
-const shareBounds: Readonly<Record<keyof ShareBounds, Schema>> = { atLeast: share, atMost: share }
+const timeBounds = { afterMs: ms, beforeMs: orNull(ms, 'Null: not reached as far as is known.') }
+const shareBounds = { atLeast: share, atMost: share }
+const CERTAIN = 'What holds without any estimate.'
 
 /** `POST /v1/tasks` answers with it. */
-export interface TrackAnswer {
+interface TrackAnswer {
   readonly app: string
   readonly taskId: string
   readonly status: TaskRates['status']
@@ -167,145 +154,163 @@ export interface TrackAnswer {
   readonly updated: readonly ComparedField[]
 }
 
-/** An app as this server knows it. */
-export interface AppAnswer extends AppUsage {
+/** An app with what the configuration of this server adds. */
+interface AppAnswer extends AppUsage {
   readonly monthlyCallBudget: number | null
 }
 
-export const SCHEMAS = {
-  Task: object<TaskRates>(task),
-  TaskAtRisk: object<TaskAtRisk>({
+export const Task = component<TaskRates>('Task', z.object(task))
+export const AtRisk = component<TaskAtRisk>(
+  'TaskAtRisk',
+  z.object({ ...task, risk: z.enum(RISKS).describe('What does not go as planned.') }),
+)
+export const ResumedTask = component<ResumedTaskRates>(
+  'ResumedTask',
+  z.object({
     ...task,
-    risk: oneOf(RISKS, 'What does not go as planned.'),
+    isWithoutBudget: flag(
+      'It was delayed by the monthly call budget, which is not lifted: it will be delayed again while no call is left.',
+    ),
   }),
-  Campaign: object<CampaignRates>(
-    {
-      app: text(),
-      campaign: text(),
-      tasks: count(),
-      openTasks: count(),
-      firstSentAt: time(),
-      lastSentAt: time(),
-      lastDeadlineAt: time(),
-      lastObservedAt: orNull(time('The latest successful poll of any of its tasks; null before the first.')),
-      namesRemovedAt: orNull(time('Names in one of its tasks were last replaced by pseudonyms then; null: in none so far.')),
-      ...rateColumns,
-    },
-    'People, not rows: one person in several tasks counts once, with the best state.',
-  ),
-  Recipient: object<RecipientStatus>(recipient),
-  CampaignRecipient: object<CampaignRecipient>({ ...recipient, tasks: count('In how many tasks of the campaign the person is.') }),
-  CurvePoint: object<CurvePoint>({ at: time(), delivered: count(), read: count(), readRate: orNull(share) }),
-  BoundsStep: object<BoundsStep>(
-    { at: time(), atLeast: count('Known to have read by then.'), atMost: count() },
-    'Holds until the next step.',
-  ),
-  ForbiddenCount: object<ForbiddenCount>({ code: orNull(text()), reason: text(), people: count() }),
-  KnownState: object<KnownState>({ userId: text(), state: stateSchema, since: time() }),
-  Poll: object<Poll>({
-    ...pollFields,
-    dueAt: orNull(time()),
-    requestId: orNull(text()),
-    problemCode: orNull(openList(PROBLEM_CODES, 'What the failed poll means; null after a successful one.')),
-    scope: orNull(openList(SCOPES, 'What the failed poll says something about.')),
-    calls: count('Calls of getsendresult that it took: 2 where the first token was refused.'),
-    changed: count('People whose row changed.'),
-    anomalies: count(),
-    ...pollCounts,
+)
+export const Tracked = component<TrackAnswer>(
+  'Tracked',
+  z.object({
+    app: text(),
+    taskId: text(),
+    status,
+    duplicate: flag('It was tracked already.'),
+    conflict: list(z.enum(COMPARED_FIELDS)).describe(
+      'Fields that differ from what is stored and were not taken: a poll of it has succeeded, or it has ended.',
+    ),
+    updated: list(z.enum(COMPARED_FIELDS)).describe('Fields that differed and were taken; it is polled at once.'),
   }),
-  PersonPoll: object<PersonPoll>({ ...pollFields, state: stateSchema, isChange: yes('The poll changed what was known.') }),
-  PersonHistory: object<PersonHistory>({ person: { $ref: 'Recipient#' }, polls: list({ $ref: 'PersonPoll#' }) }),
-  TimeToRead: object<TimeToRead>({
+)
+
+export const Campaign = component<CampaignRates>(
+  'Campaign',
+  z.object({
+    app: text(),
+    campaign: text(),
+    tasks: count(),
+    openTasks: count(),
+    firstSentAt: time(),
+    lastSentAt: time(),
+    lastDeadlineAt: time(),
+    lastObservedAt: orNull(time(), 'The latest successful poll of any of its tasks; null before the first.'),
+    namesRemovedAt: orNull(time(), 'When user ids in one of its tasks were last replaced by pseudonyms; null: in none so far.'),
+    ...figures,
+  }),
+  'People, not rows: one person in several tasks counts once, with the best state.',
+)
+export const Recipient = component<RecipientStatus>('Recipient', z.object(recipient))
+export const InCampaign = component<CampaignRecipient>(
+  'CampaignRecipient',
+  z.object({ ...recipient, tasks: count('In how many tasks of the campaign the person is.') }),
+)
+
+const Point = component<CurvePoint>('CurvePoint', z.object({ at: time(), delivered: count(), read: count(), readRate: orNull(share) }))
+const Step = component<BoundsStep>(
+  'BoundsStep',
+  z.object({ at: time(), atLeast: count('Known to have read by then.'), atMost: count() }),
+  'Holds until the next step.',
+)
+export const Curve = z.object({ curve: list(Point), bounds: list(Step) })
+
+export const TimesToRead = component<TimeToRead>(
+  'TimeToRead',
+  z.object({
     people: count('Delivered people.'),
     read: count(),
     assumedSendTimes: count(
       'Tasks whose send time was not given. The times of their people count from the enqueue, so from the send they are longer.',
     ),
-    method: oneOf(
-      ['polls', 'turnbull'],
-      'polls: straight from the polls of one task. turnbull: estimated over tasks with different polls.',
-    ),
+    method: z
+      .enum(['polls', 'turnbull'])
+      .describe('polls: straight from the polls of one task. turnbull: estimated over tasks with different polls.'),
     asOf: orNull(time()),
-    quantiles: list(
-      object<ReadQuantile>({ share, ...timeBounds, certain: object<TimeBounds>(timeBounds, 'What holds without any estimate.') }),
-    ),
-    within: list(
-      object<ShareWithin>({
-        hours: count(),
-        ...shareBounds,
-        certain: object<ShareBounds>(shareBounds, 'What holds without any estimate.'),
-      }),
-    ),
+    quantiles: list(z.object({ share, ...timeBounds, certain: z.object(timeBounds).describe(CERTAIN) })),
+    within: list(z.object({ hours: count(), ...shareBounds, certain: z.object(shareBounds).describe(CERTAIN) })),
   }),
-  ResumedTask: object<ResumedTaskRates>({
-    ...task,
-    isWithoutBudget: yes('It was delayed by the monthly call budget, which is not lifted: it will be delayed again while no call is left.'),
+)
+export const Forbidden = component<ForbiddenCount>(
+  'ForbiddenCount',
+  z.object({ code: orNull(text()), reason: z.custom<ForbiddenCount['reason']>().meta({ type: 'string' }), people: count() }),
+)
+
+export const State = component<KnownState>('KnownState', z.object({ userId: text(), state, since: time() }))
+export const TaskPoll = component<Poll>(
+  'Poll',
+  z.object({
+    ...poll,
+    dueAt: orNull(time()),
+    requestId: orNull(text()),
+    problemCode: orNull(openList(PROBLEM_CODES), 'What the failed poll means; null after a successful one.'),
+    scope: orNull(openList(SCOPES), 'What the failed poll says something about.'),
+    calls: count('Calls of getsendresult that it took: 2 where the first token was refused.'),
+    changed: count('People whose row changed.'),
+    anomalies: count(),
+    pending: orNull(count()),
+    invalid: orNull(count()),
+    failed: orNull(count()),
+    forbidden: orNull(count()),
+    unread: orNull(count()),
+    read: orNull(count()),
   }),
-  ResumedApp: object<ResumedApp>({
-    app: text(),
-    tasks: count('Tasks that were brought forward.'),
-    tasksWithoutBudget: count('Of these: delayed by the monthly call budget, which is not lifted.'),
+)
+const OfPerson = component<PersonPoll>('PersonPoll', z.object({ ...poll, state, isChange: flag('The poll changed what was known.') }))
+export const History = component<PersonHistory>('PersonHistory', z.object({ person: Recipient, polls: list(OfPerson) }))
+
+const Pair = component<PairStatus>('Pair', z.object({ agentId: text(), ...pause }), 'An app with one agent id.')
+const Worker = component<WorkerProblem>(
+  'WorkerProblem',
+  z.object({
+    workerId: text('Random for each start of a worker.'),
+    startedAt: time(),
+    problemCode: openList(PROBLEM_CODES).describe('Why this worker cannot poll the app.'),
+    problemDetail,
+    problemSince: orNull(time()),
   }),
-  Pair: object<PairStatus>({ agentId: text(), ...pause }, 'An app with one agent id.'),
-  WorkerProblem: object<WorkerProblem>(
-    {
-      workerId: text('Random for each start of a worker.'),
-      startedAt: time(),
-      problemCode: openList(PROBLEM_CODES, 'Why this worker cannot poll the app.'),
-      problemDetail: problemDetail(),
-      problemSince: orNull(time()),
-    },
-    'A running worker that cannot poll the app; others may.',
-  ),
-  App: object<AppAnswer>({
+  'A running worker that cannot poll the app; others may.',
+)
+export const App = component<AppAnswer>(
+  'App',
+  z.object({
     app: text(),
     openTasks: count(),
     tasksWithProblem: count('Open tasks with a problem of their own.'),
     tasksDelayed: count('Open tasks whose next poll is later than planned.'),
     callsUsed: count('In this month, China time.'),
     month: text(),
-    pauseKind: orNull(oneOf(PAUSE_KINDS)),
-    pauseReason: orNull(text('The same as `pauseCode`.')),
+    pauseKind: orNull(z.enum(PAUSE_KINDS)),
+    pauseReason: orNull(text(), 'The same as `pauseCode`.'),
     ...pause,
-    pairs: list({ $ref: 'Pair#' }),
-    workerProblems: list({ $ref: 'WorkerProblem#' }),
-    monthlyCallBudget: { ...orNull(count()), description: 'Null: none is configured here.' },
+    pairs: list(Pair),
+    workerProblems: list(Worker),
+    monthlyCallBudget: orNull(count(), 'Null: none is configured here.'),
   }),
-  Tracked: object<TrackAnswer>({
+)
+export const Resumed = component<ResumedApp>(
+  'ResumedApp',
+  z.object({
     app: text(),
-    taskId: text(),
-    status: statusSchema,
-    duplicate: yes('It was tracked already.'),
-    conflict: list(
-      oneOf(COMPARED_FIELDS, 'Fields that differ from what is stored and were not taken: it was polled with success, or has ended.'),
-    ),
-    updated: list(oneOf(COMPARED_FIELDS, 'Fields that differed and were taken; it is polled at once.')),
+    tasks: count('Tasks that were brought forward.'),
+    tasksWithoutBudget: count('Of these: delayed by the monthly call budget, which is not lifted.'),
   }),
-  Error: object<{ error: unknown }>({
-    error: {
-      type: 'object',
-      required: ['code', 'message'],
-      properties: {
-        code: text('Stable: switch on it, not on the message.'),
-        message: text('With the value and the remedy.'),
-        field: text('What of the request is wrong.'),
-      },
-    },
+)
+
+export const ErrorBody = component(
+  'Error',
+  z.object({
+    error: z.object({
+      code: text('Stable: switch on it, not on the message.'),
+      message: text('With the value and the remedy.'),
+      field: text('What of the request is wrong.').optional(),
+    }),
   }),
-} as const satisfies Readonly<Record<string, Schema>>
+)
 
-/** One page of a list under its name. */
-export function pageOf(name: string, items: keyof typeof SCHEMAS): Schema {
-  return object<Record<string, unknown>>({
-    [name]: list(ref(items)),
-    nextCursor: { ...orNull(text('For the next page; null on the last one.')) },
-  })
+/** @param items the list under its name */
+export function page<Items extends z.ZodRawShape>(items: Items) {
+  return z.object({ ...items, nextCursor: orNull(text(), 'For the next page; null on the last one.') })
 }
-
-export function listOf(name: string, items: keyof typeof SCHEMAS): Schema {
-  return object<Record<string, unknown>>({ [name]: list(ref(items)) })
-}
-
-export const CURVE = object<{ curve: unknown; bounds: unknown }>({ curve: list(ref('CurvePoint')), bounds: list(ref('BoundsStep')) })
-
-export const STATE_AT = object<{ at: unknown; recipients: unknown }>({ at: time(), recipients: list(ref('KnownState')) })

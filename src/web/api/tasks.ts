@@ -1,194 +1,213 @@
-import type { FastifyInstance } from 'fastify'
-import { InvalidInputError } from '../../domain/errors.ts'
+import { z } from 'zod'
 import { parseTrackRequest } from '../../intake/track-request.ts'
 import { TRACK_SCHEMA } from '../../intake/track-schema.ts'
-import type { Tracking } from '../../polling/ports.ts'
 import { cancelTask, resumeTask } from '../../polling/task-commands.ts'
-import type { RateReader, TaskRates } from '../../report/rates.ts'
-import { addEndpoint } from './endpoint.ts'
-import { app, at, campaign, cursor, format, limit, search, since, state, status, taskId, until } from './parameters.ts'
-import { sendTaskCsv } from './people.ts'
-import { CURVE, listOf, pageOf, ref, STATE_AT, type TrackAnswer } from './schemas.ts'
+import { app, at, campaign, cursor, format, limit, search, since, state, status, strictQuery, taskId, until, userId } from './parameters.ts'
+import { CSV, sendTaskCsv } from './people.ts'
+import { type Api, type ApiDeps, failures, ok, okOrCsv, rejectBody } from './route.ts'
+import { Curve, Forbidden, History, list, page, Recipient, ResumedTask, State, Task, TaskPoll, TimesToRead, Tracked } from './schemas.ts'
 
-export interface TaskRoutes {
-  readonly rates: RateReader
-  readonly tracking: Tracking
-  readonly now: () => Date
-  /** Requests to track that one address may make in a second. */
-  readonly enqueuesPerSecond: number
+const ONE_TASK = { params: z.object({ taskId }), querystring: strictQuery({ app }) }
+
+export function addTaskRoutes(api: Api, deps: ApiDeps): void {
+  addTracking(api, deps)
+  addTaskReads(api, deps)
+  addTaskHistory(api, deps)
 }
 
-export function addTaskRoutes(scope: FastifyInstance, routes: TaskRoutes): void {
-  addTracking(scope, routes)
-  addTaskReads(scope, routes.rates)
-  addTaskHistory(scope, routes.rates)
-}
-
-function addTracking(scope: FastifyInstance, { rates, tracking, now, enqueuesPerSecond }: TaskRoutes): void {
-  addEndpoint(scope, {
-    method: 'POST',
-    path: '/v1/tasks',
-    id: 'trackTask',
-    summary:
-      'Starts tracking a sent work notification. Retrying is safe; what a second request says otherwise is taken until a poll has succeeded',
-    query: {},
-    body: TRACK_SCHEMA,
-    status: 202,
-    answer: ref('Tracked'),
-    failures: [413, 415, 429],
-    config: { rateLimit: { max: enqueuesPerSecond, timeWindow: 1_000 } },
-    async handle({ request, reply }): Promise<TrackAnswer> {
-      const asked = parseTrackRequest(request.body, now())
-      const outcome = await tracking.track(asked)
-      const key = { app: asked.app, taskId: asked.taskId }
-      void reply.header('location', `/v1/tasks/${key.taskId}?app=${encodeURIComponent(key.app)}`)
-      return { ...key, status: outcome.status, duplicate: !outcome.isNew, conflict: outcome.conflict, updated: outcome.updated }
+function addTracking(api: Api, { rates, tracking, now, enqueuesPerSecond }: ApiDeps): void {
+  api.post(
+    '/v1/tasks',
+    {
+      config: { rateLimit: { max: enqueuesPerSecond, timeWindow: 1_000 } },
+      // Fastify passes a missing body to the schema as null, which has another error message.
+      preValidation: async ({ body }) => {
+        if (body === undefined) parseTrackRequest(body, now())
+      },
+      schema: {
+        operationId: 'trackTask',
+        summary:
+          'Starts tracking a sent work notification. Retrying is safe; values that differ in a second request are taken until a poll has succeeded',
+        querystring: strictQuery({}),
+        // `parseTrackRequest` checks it, as for all ways to enqueue.
+        body: z.unknown().meta({ ...TRACK_SCHEMA, examples: [...TRACK_SCHEMA.examples] }),
+        response: { 202: ok(Tracked), ...failures(413, 415, 429) },
+      },
     },
-  })
-  addEndpoint(scope, {
-    method: 'POST',
-    path: '/v1/tasks/:taskId/resume',
-    id: 'resumeTask',
-    summary: 'Polls a task at once, whatever delayed it. The rate limit and the monthly call budget are not lifted',
-    query: { app },
-    answer: ref('ResumedTask'),
-    failures: [404, 409, 415],
-    handle({ param, query, request }) {
-      assertNoBody(request.body)
-      return resumeTask(rates, tracking.resuming, { taskId: param('taskId'), ...query })
+    async ({ body }, reply) => {
+      const request = parseTrackRequest(body, now())
+      const { isNew, status: stored, conflict, updated } = await tracking.track(request)
+      void reply.status(202).header('location', `/v1/tasks/${request.taskId}?app=${encodeURIComponent(request.app)}`)
+      return { app: request.app, taskId: request.taskId, status: stored, duplicate: !isNew, conflict, updated }
     },
-  })
-  addEndpoint(scope, {
-    method: 'POST',
-    path: '/v1/tasks/:taskId/cancel',
-    id: 'cancelTask',
-    summary: 'Stops tracking a task; what is known of it stays. Doing so twice is no mistake',
-    query: { app },
-    answer: ref('Task'),
-    failures: [404, 409, 415],
-    async handle({ param, query, request }): Promise<TaskRates> {
-      assertNoBody(request.body)
-      return (await cancelTask(rates, tracking, { taskId: param('taskId'), ...query })).task
+  )
+  api.post(
+    '/v1/tasks/:taskId/resume',
+    {
+      preHandler: rejectBody,
+      schema: {
+        ...ONE_TASK,
+        operationId: 'resumeTask',
+        summary: 'Polls a task at once, whatever delayed it. The rate limit and the monthly call budget are not lifted',
+        response: { 200: ok(ResumedTask), ...failures(404, 409, 415) },
+      },
     },
-  })
+    ({ params, query }) => resumeTask(rates, tracking.resuming, { ...params, ...query }),
+  )
+  api.post(
+    '/v1/tasks/:taskId/cancel',
+    {
+      preHandler: rejectBody,
+      schema: {
+        ...ONE_TASK,
+        operationId: 'cancelTask',
+        summary: 'Stops tracking a task; what is stored of it stays. Doing so twice is no error',
+        response: { 200: ok(Task), ...failures(404, 409, 415) },
+      },
+    },
+    async ({ params, query }) => (await cancelTask(rates, tracking, { ...params, ...query })).task,
+  )
 }
 
-/** A body would be ignored. */
-export function assertNoBody(body: unknown): void {
-  if (body === undefined || body === null || (typeof body === 'object' && Object.keys(body).length === 0)) return
-  throw new InvalidInputError('body', 'This request takes no body. Name the app in the query: ?app=')
-}
-
-function addTaskReads(scope: FastifyInstance, rates: RateReader): void {
-  addEndpoint(scope, {
-    method: 'GET',
-    path: '/v1/tasks',
-    id: 'listTasks',
-    summary: 'Tasks with their figures, latest sent first',
-    query: { app, campaign, taskId, status, since, until, limit, cursor },
-    answer: pageOf('tasks', 'Task'),
-    failures: [],
-    async handle({ query }) {
+function addTaskReads(api: Api, { rates }: ApiDeps): void {
+  api.get(
+    '/v1/tasks',
+    {
+      schema: {
+        operationId: 'listTasks',
+        summary: 'Tasks with their figures, latest sent first',
+        querystring: strictQuery({ app, campaign, taskId: taskId.optional(), status, since, until, limit, cursor }),
+        response: { 200: ok(page({ tasks: list(Task) })), ...failures() },
+      },
+    },
+    async ({ query }) => {
       const { items, nextCursor } = await rates.tasks(query)
       return { tasks: items, nextCursor }
     },
-  })
-  addEndpoint(scope, {
-    method: 'GET',
-    path: '/v1/tasks/:taskId',
-    id: 'getTask',
-    summary: 'One task: status, counts, rates',
-    query: { app },
-    answer: ref('Task'),
-    failures: [404, 409],
-    handle: ({ param, query }) => rates.task({ taskId: param('taskId'), ...query }),
-  })
-  addEndpoint(scope, {
-    method: 'GET',
-    path: '/v1/tasks/:taskId/recipients',
-    id: 'listTaskRecipients',
-    summary: 'Everybody in a task, by user id',
-    query: { app, state, search, format },
-    answer: listOf('recipients', 'Recipient'),
-    csv: true,
-    failures: [404, 409],
-    async handle({ param, query: { app: named, format: wanted, ...filter }, reply }) {
-      const task = { taskId: param('taskId'), app: named }
+  )
+  api.get(
+    '/v1/tasks/:taskId',
+    {
+      schema: {
+        ...ONE_TASK,
+        operationId: 'getTask',
+        summary: 'One task: status, counts, rates',
+        response: { 200: ok(Task), ...failures(404, 409) },
+      },
+    },
+    ({ params, query }) => rates.task({ ...params, ...query }),
+  )
+  api.get(
+    '/v1/tasks/:taskId/recipients',
+    {
+      schema: {
+        ...ONE_TASK,
+        operationId: 'listTaskRecipients',
+        summary: 'Everybody in a task, by user id',
+        querystring: strictQuery({ app, state, search, format }),
+        response: { 200: okOrCsv(z.object({ recipients: list(Recipient) }), CSV), ...failures(404, 409) },
+      },
+    },
+    async ({ params, query: { app: named, format: wanted, ...filter } }, reply) => {
+      const task = { ...params, app: named }
       return wanted === 'csv' ? sendTaskCsv(reply, rates, task, filter) : { recipients: await rates.recipients(task, filter) }
     },
-  })
-  addEndpoint(scope, {
-    method: 'GET',
-    path: '/v1/tasks/:taskId/curve',
-    id: 'getTaskCurve',
-    summary: 'How many had read by when: a point for each successful poll, and the bounds between them',
-    query: { app },
-    answer: CURVE,
-    failures: [404, 409],
-    async handle({ param, query }) {
-      const task = { taskId: param('taskId'), ...query }
+  )
+  api.get(
+    '/v1/tasks/:taskId/curve',
+    {
+      schema: {
+        ...ONE_TASK,
+        operationId: 'getTaskCurve',
+        summary: 'How many had read by when: a point for each successful poll, and the bounds between them',
+        response: { 200: ok(Curve), ...failures(404, 409) },
+      },
+    },
+    async ({ params, query }) => {
+      const task = { ...params, ...query }
       const [curve, { bounds }] = await Promise.all([rates.curve(task), rates.readTimes(task)])
       return { curve, bounds }
     },
-  })
-  addEndpoint(scope, {
-    method: 'GET',
-    path: '/v1/tasks/:taskId/time-to-read',
-    id: 'getTaskTimeToRead',
-    summary: 'When people read: quantiles and shares, each with its bounds',
-    query: { app },
-    answer: ref('TimeToRead'),
-    failures: [404, 409],
-    handle: ({ param, query }) => rates.timeToRead({ taskId: param('taskId'), ...query }),
-  })
-  addEndpoint(scope, {
-    method: 'GET',
-    path: '/v1/tasks/:taskId/forbidden',
-    id: 'listTaskForbidden',
-    summary: "Forbidden people by DingTalk's code, most first",
-    query: { app },
-    answer: listOf('forbidden', 'ForbiddenCount'),
-    failures: [404, 409],
-    handle: async ({ param, query }) => {
-      const { forbidden } = await rates.stateDetails({ taskId: param('taskId'), ...query })
+  )
+  api.get(
+    '/v1/tasks/:taskId/time-to-read',
+    {
+      schema: {
+        ...ONE_TASK,
+        operationId: 'getTaskTimeToRead',
+        summary: 'When people read: quantiles and shares, each with its bounds',
+        response: { 200: ok(TimesToRead), ...failures(404, 409) },
+      },
+    },
+    ({ params, query }) => rates.timeToRead({ ...params, ...query }),
+  )
+  api.get(
+    '/v1/tasks/:taskId/forbidden',
+    {
+      schema: {
+        ...ONE_TASK,
+        operationId: 'listTaskForbidden',
+        summary: "Forbidden people by DingTalk's code, most first",
+        response: { 200: ok(z.object({ forbidden: list(Forbidden) })), ...failures(404, 409) },
+      },
+    },
+    async ({ params, query }) => {
+      const { forbidden } = await rates.stateDetails({ ...params, ...query })
       return { forbidden }
     },
-  })
+  )
 }
 
-function addTaskHistory(scope: FastifyInstance, rates: RateReader): void {
-  addEndpoint(scope, {
-    method: 'GET',
-    path: '/v1/tasks/:taskId/polls',
-    id: 'listPolls',
-    summary: 'Every look at a task, good or failed, oldest first',
-    query: { app },
-    answer: listOf('polls', 'Poll'),
-    failures: [404, 409],
-    handle: async ({ param, query }) => ({ polls: await rates.polls({ taskId: param('taskId'), ...query }) }),
-  })
-  addEndpoint(scope, {
-    method: 'GET',
-    path: '/v1/tasks/:taskId/people/:userId',
-    id: 'explainPerson',
-    summary: 'One person in a task, and what each poll said about them',
-    query: { app },
-    answer: ref('PersonHistory'),
-    failures: [404, 409],
-    handle: ({ param, query }) => rates.explain({ taskId: param('taskId'), ...query }, param('userId')),
-  })
-  addEndpoint(scope, {
-    method: 'GET',
-    path: '/v1/tasks/:taskId/state-at',
-    id: 'getStateAt',
-    summary: 'What was known about each person at a moment',
-    query: { app, at },
-    required: ['at'],
-    answer: STATE_AT,
-    failures: [404, 409],
-    async handle({ param, query: { app: named, at: moment } }) {
-      if (moment === undefined) throw new InvalidInputError('at', 'at is missing. Give the moment, such as ?at=2026-11-23T01:00:00Z.')
-      return { at: moment, recipients: await rates.stateAt({ taskId: param('taskId'), app: named }, moment) }
+function addTaskHistory(api: Api, { rates }: ApiDeps): void {
+  api.get(
+    '/v1/tasks/:taskId/polls',
+    {
+      schema: {
+        ...ONE_TASK,
+        operationId: 'listPolls',
+        summary: 'Every poll of a task, successful or failed, oldest first',
+        response: { 200: ok(z.object({ polls: list(TaskPoll) })), ...failures(404, 409) },
+      },
     },
-  })
+    async ({ params, query }) => ({ polls: await rates.polls({ ...params, ...query }) }),
+  )
+  api.get(
+    '/v1/tasks/:taskId/looks',
+    {
+      schema: {
+        ...ONE_TASK,
+        operationId: 'listLooks',
+        summary: 'The name of /polls in 0.1.0. The next release removes it',
+        deprecated: true,
+        response: { 200: ok(z.object({ looks: list(TaskPoll) })), ...failures(404, 409) },
+      },
+    },
+    async ({ params, query }) => ({ looks: await rates.polls({ ...params, ...query }) }),
+  )
+  api.get(
+    '/v1/tasks/:taskId/people/:userId',
+    {
+      schema: {
+        ...ONE_TASK,
+        operationId: 'explainPerson',
+        summary: 'One person in a task, and what each poll said about them',
+        params: z.object({ taskId, userId }),
+        response: { 200: ok(History), ...failures(404, 409) },
+      },
+    },
+    ({ params, query }) => rates.explain({ taskId: params.taskId, ...query }, params.userId),
+  )
+  api.get(
+    '/v1/tasks/:taskId/state-at',
+    {
+      schema: {
+        ...ONE_TASK,
+        operationId: 'getStateAt',
+        summary: 'What was known about each person at a moment',
+        querystring: strictQuery({ app, at }),
+        response: { 200: ok(z.object({ at: z.date(), recipients: list(State) })), ...failures(404, 409) },
+      },
+    },
+    async ({ params, query: { at: moment, ...ref } }) => ({ at: moment, recipients: await rates.stateAt({ ...params, ...ref }, moment) }),
+  )
 }

@@ -1,4 +1,5 @@
 import cookie from '@fastify/cookie'
+import formbody from '@fastify/formbody'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { attachment } from '../attachment.ts'
 import { type Asset, layout, readAssets } from './components/layout.ts'
@@ -11,13 +12,16 @@ import { personPage } from './pages/person.ts'
 import { NOT_FOUND, problemOf, problemPage, severalAppsPage } from './pages/problem.ts'
 import { resumeTaskAction, taskCsv, taskPage } from './pages/task.ts'
 import { cameOverTls, HIDDEN, LANGUAGE_COOKIE, PREFERENCE, pageOf, pathOf, queryOf, THEME_COOKIE } from './request.ts'
-import { sessionsOf } from './session.ts'
+import { createSessions } from './session.ts'
 
 export type { DashboardOptions } from './page.ts'
 
 /** Nothing but what this server sends, nothing inline, nobody's frame. */
 const POLICY =
   "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+/** A token has at most 4,096 characters, and its form one address more. */
+const FORM_LIMIT_BYTES = 16_384
 
 const PAGES: ReadonlyArray<readonly [string, RenderPage]> = [
   ['/', overviewPage],
@@ -41,7 +45,7 @@ const ACTIONS: ReadonlyArray<readonly [string, (pageRequest: PageRequest) => Pro
 export function registerDashboard(app: FastifyInstance, options: DashboardOptions): void {
   void app.register(async (scope) => {
     await scope.register(cookie)
-    acceptForms(scope)
+    await scope.register(formbody, { bodyLimit: FORM_LIMIT_BYTES })
     scope.addHook('onRequest', async (_request, reply) => {
       void reply.headers({
         'content-security-policy': POLICY,
@@ -58,7 +62,7 @@ export function registerDashboard(app: FastifyInstance, options: DashboardOption
 function registerPages(scope: FastifyInstance, options: DashboardOptions): void {
   const assets = readAssets()
   for (const asset of [assets.style, assets.script]) serveAsset(scope, asset)
-  const sessions = options.apiToken === null ? null : sessionsOf(options.apiToken)
+  const sessions = options.apiToken === null ? null : createSessions(options.apiToken)
   const reads = options.reads
   const pageRequestOf = (request: FastifyRequest): PageRequest => {
     const { rates, freshness } = reads.forRequest()
@@ -132,13 +136,6 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
 function serveAsset(scope: FastifyInstance, { path, type, body }: Asset): void {
   scope.get(path, HIDDEN, async (_request, reply) =>
     reply.headers({ 'cache-control': 'public, max-age=31536000, immutable', 'content-type': type }).send(body),
-  )
-}
-
-/** What a form of a page sends. */
-function acceptForms(scope: FastifyInstance): void {
-  scope.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string', bodyLimit: 16_384 }, (_request, body, done) =>
-    done(null, Object.fromEntries(new URLSearchParams(String(body)))),
   )
 }
 

@@ -5,9 +5,9 @@ import { html } from './components/html.ts'
 import { safePath } from './links.ts'
 import type { Content, Page, PageRequest } from './page.ts'
 import { cameOverTls, HIDDEN, PREFERENCE, SESSION_COOKIE } from './request.ts'
-import { countWrongAttempts, SESSION_MS, type Sessions } from './session.ts'
+import { SESSION_MS, type Sessions } from './session.ts'
 
-interface LoginParts {
+interface LoginDeps {
   readonly sessions: Sessions
   readonly now: () => Date
   readonly pageRequestOf: (request: FastifyRequest) => PageRequest
@@ -16,17 +16,31 @@ interface LoginParts {
 
 /** Of one address in a minute. Behind a proxy all readers have the proxy's address. */
 const MAX_WRONG_ATTEMPTS = 5
-/** How long the answer to a wrong attempt over {@link MAX_WRONG_ATTEMPTS} is held: a program that guesses waits this long for each guess. */
+/** Of all addresses together: an attacker may have many. */
+const MAX_WRONG_ATTEMPTS_OF_ALL = 50
+/** Delay of the answer to a wrong attempt over the limit: a program that guesses waits this long for each guess. */
 const HOLD_MS = 1_000
-/** Held answers at once. What is over it is refused without a delay, so that guesses cannot use up the connections of the server. */
+/** Delayed answers at once. Further ones are sent without a delay, so that guesses cannot use up the connections of the server. */
 const MAX_HELD = 100
 
 /**
- * Sign in with the API token, and out again. The cookie never holds the token.
+ * Signs in with the API token, and out again. The cookie never contains the token.
  * The right token always signs in: only wrong ones are counted, because one address may be that of all readers behind a proxy.
  */
-export function registerLogin(scope: FastifyInstance, { sessions, now, pageRequestOf, send }: LoginParts): void {
-  const wrongAttempts = countWrongAttempts(MAX_WRONG_ATTEMPTS, MINUTE_MS)
+export function registerLogin(scope: FastifyInstance, { sessions, now, pageRequestOf, send }: LoginDeps): void {
+  const timeWindow = MINUTE_MS
+  const limits = [
+    scope.createRateLimit({ max: MAX_WRONG_ATTEMPTS, timeWindow }),
+    scope.createRateLimit({ max: MAX_WRONG_ATTEMPTS_OF_ALL, timeWindow, keyGenerator: () => 'all' }),
+  ]
+  /** Counts a wrong attempt. True: there were too many. */
+  const isOverLimit = async (request: FastifyRequest): Promise<boolean> => {
+    for (const count of limits) {
+      const limit = await count(request)
+      if (!limit.isAllowed && limit.isExceeded) return true
+    }
+    return false
+  }
   const hold = createHold(HOLD_MS, MAX_HELD)
   const cookieOf = (request: FastifyRequest): { path: string; httpOnly: true; sameSite: 'strict'; secure: boolean } => ({
     path: '/',
@@ -34,25 +48,25 @@ export function registerLogin(scope: FastifyInstance, { sessions, now, pageReque
     sameSite: 'strict',
     secure: cameOverTls(request),
   })
-  const show = (request: FastifyRequest, reply: FastifyReply, next: string, problem: LoginProblem, status: number): FastifyReply => {
+  const sendLogin = (request: FastifyRequest, reply: FastifyReply, next: string, problem: LoginProblem, status: number): FastifyReply => {
     const pageRequest = pageRequestOf(request)
     return send(reply, pageRequest, loginPage(pageRequest.page, next, problem), status)
   }
 
   scope.get('/login', HIDDEN, async (request, reply) => {
-    const pageRequest = pageRequestOf(request)
-    const next = safePath(pageRequest.query.get('next'))
-    return pageRequest.page.hasSession ? reply.redirect(next, 303) : show(request, reply, next, null, 200)
+    const { page, query } = pageRequestOf(request)
+    const next = safePath(query.get('next'))
+    return page.hasSession ? reply.redirect(next, 303) : sendLogin(request, reply, next, null, 200)
   })
 
   scope.post('/login', HIDDEN, async (request, reply) => {
     const { token, next: wanted } = PREFERENCE.login.parse(request.body ?? {})
     const next = safePath(wanted ?? null)
     if (!sessions.isToken(token)) {
-      if (wrongAttempts.count(request.ip, now())) return show(request, reply, next, 'wrong', 401)
+      if (!(await isOverLimit(request))) return sendLogin(request, reply, next, 'wrong', 401)
       await hold()
       void reply.header('retry-after', MINUTE_MS / SECOND_MS)
-      return show(request, reply, next, 'tooMany', 429)
+      return sendLogin(request, reply, next, 'tooMany', 429)
     }
     const maxAge = SESSION_MS / SECOND_MS
     return reply.setCookie(SESSION_COOKIE, sessions.begin(now()), { ...cookieOf(request), maxAge }).redirect(next, 303)
@@ -61,7 +75,7 @@ export function registerLogin(scope: FastifyInstance, { sessions, now, pageReque
   scope.post('/logout', HIDDEN, async (request, reply) => reply.clearCookie(SESSION_COOKIE, cookieOf(request)).redirect('/login', 303))
 }
 
-/** @param max calls that wait at once; those over it return at once */
+/** @param max calls that wait at once; further ones return at once */
 function createHold(ms: number, max: number): () => Promise<void> {
   let held = 0
   return async () => {

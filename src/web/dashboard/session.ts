@@ -1,10 +1,10 @@
 import { createHmac } from 'node:crypto'
 import { HOUR_MS } from '../../domain/delivery.ts'
-import { isSameSecret } from '../secret.ts'
+import { isSameSecret } from '../guard.ts'
 
 export const SESSION_MS = 12 * HOUR_MS
 
-/** Sessions without a store: the cookie holds when it ends, signed with a key made from the token. A new token ends them all. */
+/** Sessions without a store: the cookie has the end of the session, signed with a key derived from the token. A new token ends all sessions. */
 export interface Sessions {
   isToken(given: string): boolean
   /** The value of the cookie of a session that begins now. */
@@ -12,7 +12,7 @@ export interface Sessions {
   isOpen(cookie: string | undefined, now: Date): boolean
 }
 
-export function sessionsOf(apiToken: string): Sessions {
+export function createSessions(apiToken: string): Sessions {
   const key = createHmac('sha256', apiToken).update('dashboard session, version 1').digest()
   const signed = (endsAt: string): string => `${endsAt}.${createHmac('sha256', key).update(endsAt).digest('base64url')}`
   return {
@@ -21,28 +21,6 @@ export function sessionsOf(apiToken: string): Sessions {
     isOpen: (cookie = '', now) => {
       const endsAt = cookie.slice(0, Math.max(0, cookie.indexOf('.')))
       return isSameSecret(cookie, signed(endsAt)) && now.getTime() < Number(endsAt)
-    },
-  }
-}
-
-/** Wrong attempts of one window. An attempt that is right is never counted, and nothing here is asked about it. */
-export interface WrongAttempts {
-  /** Counts a wrong attempt. False: this address, or all addresses together, made too many in the window. */
-  count(address: string, now: Date): boolean
-}
-
-/**
- * Holds at most `10 * max` attempts, however many are made.
- * @param max wrong attempts in `windowMs` of one address; all together may make ten times as many
- */
-export function countWrongAttempts(max: number, windowMs: number): WrongAttempts {
-  let counted: ReadonlyArray<{ readonly address: string; readonly at: number }> = []
-  return {
-    count(address, now) {
-      counted = counted.filter(({ at }) => at > now.getTime() - windowMs)
-      if (counted.length >= max * 10 || counted.filter((attempt) => attempt.address === address).length >= max) return false
-      counted = [...counted, { address, at: now.getTime() }]
-      return true
     },
   }
 }

@@ -5,7 +5,7 @@ import { createMetrics } from '../../../src/ops/metrics.ts'
 import type { RateReader } from '../../../src/report/rates.ts'
 import { createDeliveryStore, type PostgresDeliveryStore } from '../../../src/store/delivery-store.ts'
 import { type Database, openDatabase } from '../../../src/store/prisma.ts'
-import type { HttpServerOptions, RequestEvent } from '../../../src/web/options.ts'
+import type { RequestEvent, ServerDeps } from '../../../src/web/app.ts'
 import { type HttpServer, startHttpServer } from '../../../src/web/server.ts'
 import { assertNoLeak } from '../../support/canaries.ts'
 import { createTestDatabase } from '../../support/postgres.ts'
@@ -14,7 +14,7 @@ import { startProxy, type TcpProxy } from '../../support/tcp-proxy.ts'
 
 export interface Served extends HttpServer {
   /** What it was started with. */
-  readonly options: HttpServerOptions
+  readonly options: ServerDeps
   /** Fails as the test wants, between the server and its database. */
   readonly toDatabase: TcpProxy
   /** The same database, past the proxy. */
@@ -25,7 +25,7 @@ export interface Served extends HttpServer {
   readonly log: readonly string[]
 }
 
-export interface ServerOptions extends Partial<Pick<HttpServerOptions, (typeof SETTABLE)[number]>> {
+export interface ServerOptions extends Partial<Pick<ServerDeps, (typeof SETTABLE)[number]>> {
   readonly migrated?: boolean
   /** How long one answer of the database is waited for. */
   readonly timeoutMs?: number
@@ -44,7 +44,7 @@ const SETTABLE = [
   'monotonicMs',
   'checks',
   'tracking',
-] as const satisfies ReadonlyArray<keyof HttpServerOptions>
+] as const satisfies ReadonlyArray<keyof ServerDeps>
 
 /** The server on a socket, as `serve` puts it together, with a database of its own. Closed with the test. */
 export async function aServer(options: ServerOptions = {}): Promise<Served> {
@@ -72,7 +72,7 @@ export async function openServer(given: ServerOptions): Promise<{ served: Served
   )
   const database = openDatabase(created.url)
   const events: RequestEvent[] = []
-  const all: HttpServerOptions = {
+  const all: ServerDeps = {
     host: '127.0.0.1',
     port: 0,
     apiToken: null,

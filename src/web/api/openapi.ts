@@ -1,0 +1,71 @@
+import swagger from '@fastify/swagger'
+import {
+  createJsonSchemaTransform,
+  createJsonSchemaTransformObject,
+  serializerCompiler,
+  validatorCompiler,
+} from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { addOtherMethods } from '../guard.ts'
+import { parameterError } from './parameters.ts'
+import { type Api, ok } from './route.ts'
+
+/** Makes the schemas of every route that is added after it work, and serves them as an OpenAPI document, which needs no token. */
+export async function addDocument(api: Api, version: string, isGuarded: boolean): Promise<void> {
+  api.setValidatorCompiler(validatorCompiler)
+  api.setSerializerCompiler(serializerCompiler)
+  api.setSchemaErrorFormatter(parameterError)
+  await api.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'dingtalk-delivery-tracker',
+        version,
+        description:
+          'Who received and who read a DingTalk work notification. Times are ISO 8601 in UTC, ids are text, rates are between 0 and 1.',
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
+      servers: [{ url: '/' }],
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'API_TOKEN of the server.' } } },
+      security: isGuarded ? [{ token: [] }] : [],
+    },
+    transform: createJsonSchemaTransform({ zodToJsonConfig: { override } }),
+    transformObject: (document) => withoutInputs(withComponents(document)),
+    convertConstToEnum: false,
+  })
+  await api.register(async (open: Api) => {
+    const refuseOthers = addOtherMethods(open)
+    open.get('/v1/openapi.json', { schema: OWN_SCHEMA }, async () => api.swagger())
+    refuseOthers()
+  })
+}
+
+const Document = z
+  .custom<ReturnType<Api['swagger']>>()
+  .meta({ type: 'object', required: ['openapi'], properties: { openapi: { type: 'string' } }, additionalProperties: true })
+
+const OWN_SCHEMA = {
+  operationId: 'getDocument',
+  summary: 'This document',
+  security: [],
+  response: { 200: { ...ok(Document), description: 'OpenAPI 3.1.' } },
+}
+
+type Override = Parameters<typeof createJsonSchemaTransform>[0]['zodToJsonConfig']
+
+/** Dates are sent as text. A later version may add fields, so answers are open objects. The largest safe integer is no rule of ours. */
+const override: NonNullable<NonNullable<Override>['override']> = ({ zodSchema, jsonSchema }) => {
+  const { def } = zodSchema._zod
+  if (def.type === 'date') Object.assign(jsonSchema, { type: 'string', format: 'date-time' })
+  if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum
+  if (def.type === 'object' && !('catchall' in def && def.catchall !== undefined)) delete jsonSchema.additionalProperties
+}
+
+const withComponents = createJsonSchemaTransformObject({ zodToJsonConfig: { override } })
+
+/** The provider lists each component a second time as `…Input`, for requests; here only answers have components. */
+function withoutInputs<Document extends ReturnType<typeof withComponents>>(document: Document): Document {
+  const schemas = 'components' in document ? document.components?.schemas : undefined
+  for (const name of Object.keys(schemas ?? {})) if (name.endsWith('Input')) delete schemas?.[name]
+  return document
+}

@@ -1,0 +1,81 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, RawServerDefault } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import type { z } from 'zod'
+import { InvalidInputError } from '../../domain/errors.ts'
+import type { Tracking } from '../../polling/ports.ts'
+import type { CampaignRef, RateReader } from '../../report/rates.ts'
+import type { SharedReads } from '../shared-reads.ts'
+import { ErrorBody } from './schemas.ts'
+
+/** A scope whose route schemas validate the request, type the handler, serialise the answer and document the route. */
+export type Api = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, ZodTypeProvider>
+
+export interface ApiDeps {
+  /** Computes each answer anew. */
+  readonly rates: RateReader
+  /** Keeps costly answers, and shares them with the pages of the dashboard. */
+  readonly reads: SharedReads
+  readonly tracking: Tracking
+  readonly now: () => Date
+  /** Calls a month by app; an app that is not in it has no budget. */
+  readonly budgets: ReadonlyMap<string, number>
+  /** Requests to track that one address may make in a second. */
+  readonly enqueuesPerSecond: number
+}
+
+const FAILURES = {
+  400: 'A value is wrong; the message names it and says what is accepted.',
+  401: 'The token is missing or wrong.',
+  404: 'There is nothing of this name.',
+  409: 'It cannot be said which one is meant (`SEVERAL_APPS`), or it has ended (`TASK_ENDED`).',
+  413: 'The body is too large.',
+  415: 'The body is not JSON.',
+  429: 'Too many requests; see retry-after.',
+  503: 'The database does not answer; see retry-after.',
+} as const
+
+/** The answer of a route that succeeds. */
+export function ok<Schema extends z.ZodType>(schema: Schema) {
+  return { description: 'Done.', content: { 'application/json': { schema } } }
+}
+
+/** The same, or a file where `format=csv`. A file may be a stream, so its type is no text; it is never serialised by its schema. */
+export function okOrCsv<Schema extends z.ZodType, File>(schema: Schema, file: z.ZodType<File>) {
+  return { description: 'Done.', content: { 'application/json': { schema }, 'text/csv': { schema: file } } }
+}
+
+/** Errors that a route can answer with, besides 400, 401 and 503, which all have. They are no part of the type of the handler: it throws them. */
+export function failures(...statuses: ReadonlyArray<keyof typeof FAILURES>): object {
+  return Object.fromEntries(
+    ([400, 401, ...statuses, 503] as const).map((status) => [
+      status,
+      { description: FAILURES[status], content: { 'application/json': { schema: ErrorBody } } },
+    ]),
+  )
+}
+
+/**
+ * Answers with what callers share with each other and with the pages.
+ * The header Age has the seconds since it was asked for, as RFC 9111 means it for any cache.
+ */
+export async function answerShared<T>(reads: SharedReads, reply: FastifyReply, read: (rates: RateReader) => Promise<T>): Promise<T> {
+  const { rates, freshness } = reads.forRequest()
+  const answer = await read(rates)
+  void reply.header('age', Math.floor(freshness().ageMs / 1_000))
+  return answer
+}
+
+/**
+ * Adds the app of a campaign: the pages read by both, so the answer is shared with them.
+ * @throws {TrackerError} `CAMPAIGN_NOT_FOUND`, `SEVERAL_APPS`
+ */
+export async function withApp(rates: RateReader, { campaign, app }: CampaignRef): Promise<CampaignRef> {
+  return { campaign, app: app ?? (await rates.campaign({ campaign })).app }
+}
+
+/** A body would be ignored. */
+export async function rejectBody({ body }: { readonly body: unknown }): Promise<void> {
+  if (body === undefined || body === null || (typeof body === 'object' && Object.keys(body).length === 0)) return
+  throw new InvalidInputError('body', 'This request takes no body. Name the app in the query: ?app=')
+}
