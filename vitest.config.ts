@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 /**
  * The tests stand in two sets. `npm test` runs the quick one (`--mode quick`): the whole behaviour, in process. The full set is what
  * `npm run check:full` adds (`--mode rest`): projects that are about processes, outages and browsers, and the files named `*.full.test.ts`.
- * A file named `*.random.test.ts` is in both: with few runs in the quick set, with all in the full one. Without a mode everything runs.
+ * A file named `*random*.test.ts` is in both: with few runs in the quick set, with all in the full one. Without a mode everything runs.
  */
 const FULL_PROJECTS = ['browser', 'faults', 'process']
 
@@ -55,8 +55,7 @@ export default defineConfig(({ mode }) => {
       // The share of the runs of a property that are made: test/support/runs.ts.
       env: { TEST_RUNS: process.env['TEST_RUNS'] ?? (mode === QUICK ? '0.1' : '1') },
       // For scripts/check.mjs, which counts.
-      reporters:
-        reports === undefined ? ['default'] : ['default', ['json', { outputFile: join(reports, `${mode}-${process.pid}.json`) }]],
+      reporters: reports === undefined ? ['default'] : ['default', ['json', { outputFile: join(reports, `${mode}-${process.pid}.json`) }]],
       pool: 'forks',
       // A file finds the modules that the one before it has loaded: loading them anew took a quarter of all the time. So no module keeps a state.
       isolate: false,
@@ -81,6 +80,6 @@ function filesOf(name: string, mode: string): { include: string[]; exclude?: str
   const full = `test/${name}/**/*.full.test.ts`
   const isFull = FULL_PROJECTS.includes(name)
   if (mode === QUICK) return { include: isFull ? [] : [all], exclude: [full] }
-  if (mode === REST) return { include: isFull ? [all] : [full, `test/${name}/**/*.random.test.ts`] }
+  if (mode === REST) return { include: isFull ? [all] : [full, `test/${name}/**/*random*.test.ts`] }
   return { include: [all] }
 }

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { toCsv } from '../../src/report/csv.ts'
 import { aTask, lookAt } from '../store/support/polls.ts'
 import { runCli } from '../support/process.ts'
+import { runs } from '../support/runs.ts'
 import { ask } from '../web/support/ask.ts'
 import { aServer } from '../web/support/server.ts'
 import { anyText, SEED } from './support/values.ts'
@@ -43,7 +44,7 @@ test('whatever is in a cell comes back whole, and as text', () => {
       )
       for (const [a = '', b = ''] of read) expect([a, b].filter((text) => FORMULA.test(text))).toEqual([])
     }),
-    { numRuns: 500, seed: SEED },
+    { numRuns: runs(500), seed: SEED },
   )
 })
 
