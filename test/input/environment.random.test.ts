@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseConfig, VARIABLES } from '../../src/app/config/config.ts'
-import { runCli } from '../support/process.ts'
+import { runCommand } from '../support/commands.ts'
 import { runs } from '../support/runs.ts'
 import { anyJson, anyText, HOSTILE_JSON, HOSTILE_TEXTS, hasControls, SEED } from './support/values.ts'
 
@@ -117,7 +117,7 @@ test('any file at all is apps or INVALID_CONFIG that names it, and nothing of it
 
 test('a command with a hostile environment says so once, and ends with 1', async () => {
   const secret = `postgres://u:${CANARY}@h:x/`
-  const { code, stdout, stderr } = await runCli(['worker'], {
+  const { code, stdout, stderr } = await runCommand(['worker'], {
     env: { DATABASE_URL: secret, PORT: '-1', LOG_LEVEL: 'loud\u009b2J', DINGTALK_APPS_FILE: '/nowhere' },
   })
   expect([code, stdout]).toEqual([1, ''])
