@@ -21,7 +21,9 @@ export default defineConfig(({ mode }) => {
   /** Each project is a folder of `test/` and runs alone: `npx vitest run --project NAME`. */
   const project = (name: string, options: { readonly globalSetup?: string | string[]; readonly maxConcurrency?: number } = {}) => ({
     extends: true as const,
-    test: { name, ...filesOf(name, mode), ...options },
+    // TEST_RUNS is the share of the runs of a property that are made: test/support/runs.ts.
+    // Whatever the mode decides is given here: what a project extends is read without the mode.
+    test: { name, env: { TEST_RUNS: process.env['TEST_RUNS'] ?? (mode === QUICK ? '0.1' : '1') }, ...filesOf(name, mode), ...options },
   })
   const servers = { globalSetup: SERVERS }
   const reports = process.env['TEST_REPORTS']
@@ -52,8 +54,6 @@ export default defineConfig(({ mode }) => {
         project('ops', servers),
         project('deploy'),
       ],
-      // The share of the runs of a property that are made: test/support/runs.ts.
-      env: { TEST_RUNS: process.env['TEST_RUNS'] ?? (mode === QUICK ? '0.1' : '1') },
       // For scripts/check.mjs, which counts.
       reporters: reports === undefined ? ['default'] : ['default', ['json', { outputFile: join(reports, `${mode}-${process.pid}.json`) }]],
       pool: 'forks',

@@ -9,8 +9,8 @@ import { expectSound } from './support/sound.ts'
 import { SEED } from './support/values.ts'
 
 /** A hundred thousand in all. */
-const ANSWERS = runs(20_000)
-const SEEDS = [1, 2, 3, 4, 5].map((i) => SEED + i)
+const ANSWERS = 20_000
+const SEEDS = Array.from({ length: runs(50) / 10 }, (_, i) => SEED + i + 1)
 
 test.each(SEEDS)(`${ANSWERS} answers of seed %i: each is read, merged and planned, and what is planned can be stored`, (seed) => {
   const nextAnswer = answersOf(seed)
@@ -48,6 +48,6 @@ test.each(SEEDS)(`${ANSWERS} answers of seed %i: each is read, merged and planne
     'throttled',
     'transient',
   ])
-  expect(Math.min(...outcomes.values())).toBeGreaterThan(ANSWERS / 200)
+  expect(Math.min(...outcomes.values())).toBeGreaterThan(100)
   expect([...ends].toSorted()).toEqual(['complete', 'tracking'])
 })
