@@ -79,6 +79,7 @@ async function within(ms: number, work: () => unknown): Promise<'done' | 'late'>
 /** The part of `process` that a lifecycle uses. */
 export interface HostProcess {
   on(event: string, listener: (value: unknown) => void): unknown
+  off(event: string, listener: (value: unknown) => void): unknown
   exit(code: number): unknown
 }
 

@@ -3,7 +3,7 @@ import { TrackerError } from '../domain/errors.ts'
 import { scrubText } from '../lib/redact.ts'
 import { addCancel } from './cancel.ts'
 import type { AddCommand, Run } from './command.ts'
-import { type Context, createContext } from './context.ts'
+import type { Context } from './context.ts'
 import { addDemo } from './demo.ts'
 import { addDoctor } from './doctor.ts'
 import { addErase } from './erase.ts'
@@ -43,9 +43,12 @@ const COMMANDS: readonly AddCommand[] = [
   addSimulator,
 ]
 
-/** Runs one command line (without `node` and the script) and gives the exit code. */
-export async function runCli(args: readonly string[]): Promise<number> {
-  const context = createContext()
+/**
+ * Runs one command line in this process.
+ * @param args without `node` and the script
+ * @returns the exit code
+ */
+export async function runCommand(args: readonly string[], context: Context): Promise<number> {
   let exitCode = DONE
   const run: Run =
     (action) =>
@@ -67,6 +70,7 @@ function createProgram(context: Context, run: Run): Command {
     .helpOption('-h, --help', 'show help')
     .showSuggestionAfterError(true)
     .exitOverride()
+    .configureOutput({ writeOut: context.print, writeErr: context.note })
     .addHelpText(
       'after',
       '\nExample, with nothing installed but Node:\n  $ dingtalk-delivery demo\n\nSettings are environment variables; the README lists them.',

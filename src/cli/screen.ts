@@ -11,29 +11,30 @@ export interface Screen {
   onResize(listener: () => void): () => void
 }
 
-/** The part of a stream that a screen uses. */
-interface Out {
-  readonly columns?: number
-  readonly rows?: number
+/** The part of a stream that commands use. */
+export interface Output {
+  readonly columns?: number | undefined
+  readonly rows?: number | undefined
+  readonly isTTY?: boolean | undefined
   write(text: string): unknown
-  on(event: 'resize', listener: () => void): unknown
-  off(event: 'resize', listener: () => void): unknown
+  on?(event: 'resize', listener: () => void): unknown
+  off?(event: 'resize', listener: () => void): unknown
 }
 
-export function createScreen(out: Out, isLive: boolean): Screen {
+export function createScreen(out: Output, isLive: boolean): Screen {
   return {
     isLive,
     width: () => widthOf(out),
     height: () => orEndless(out.rows),
     write: (text) => void out.write(text),
     onResize(listener) {
-      out.on('resize', listener)
-      return () => void out.off('resize', listener)
+      out.on?.('resize', listener)
+      return () => void out.off?.('resize', listener)
     },
   }
 }
 
-export function widthOf({ columns }: Pick<Out, 'columns'>): number {
+export function widthOf({ columns }: Pick<Output, 'columns'>): number {
   return orEndless(columns)
 }
 

@@ -26,10 +26,14 @@ export async function runService(
   settings: ServiceSettings,
   start: (service: Service) => Promise<number | undefined>,
 ): Promise<number> {
-  const log = createLogger({ level: settings.logLevel, pretty: settings.logPretty === 'auto' ? context.logIsTerminal : settings.logPretty })
+  const log = createLogger({
+    level: settings.logLevel,
+    pretty: settings.logPretty === 'auto' ? context.logIsTerminal : settings.logPretty,
+    ...(context.log && { destination: context.log }),
+  })
   const closers = createClosers(log)
   const graceMs = settings.shutdownGraceSeconds * 1_000
-  const stopped = runUntilSignal({ closers, graceMs, log, onSignal: (signal) => log.info({ signal }, 'stopping') })
+  const stopped = runUntilSignal({ closers, graceMs, log, host: context.process, onSignal: (signal) => log.info({ signal }, 'stopping') })
   const ended = start({ log, closers }).catch((error: unknown) => {
     // What is closed under the feet of a start that is under way fails; the signal is what ends it.
     if (closers.isClosing()) return undefined

@@ -7,6 +7,7 @@ import { parseRecipient } from '../intake/track-request.ts'
 import { type OpenTracker, openTracker, type Taken } from '../intake/tracker.ts'
 import { readUserList, type UserLine } from '../intake/user-list.ts'
 import type { AddCommand } from './command.ts'
+import type { Context } from './context.ts'
 import { configWithEmbedded } from './embedded.ts'
 
 interface TrackOptions {
@@ -43,7 +44,7 @@ export const addTrack: AddCommand = (program, context, run) => {
     .addHelpText('after', EXAMPLES)
     .action(
       run(async (taskId: string, options: TrackOptions) => {
-        const userIds = await recipientsOf(options)
+        const userIds = await recipientsOf(options, context)
         const tracker = trackerFor(await configWithEmbedded(context))
         try {
           const { agentId, campaign, app, sentAt } = options
@@ -98,8 +99,8 @@ function people(count: number, which = ''): string {
   return `${count} ${which}${count === 1 ? 'person' : 'people'}`
 }
 
-async function recipientsOf({ user = [], usersFile }: TrackOptions): Promise<readonly string[] | undefined> {
-  const listed = usersFile === undefined ? [] : usersIn(usersFile, await readUsersFile(usersFile))
+async function recipientsOf({ user = [], usersFile }: TrackOptions, { pathOf }: Context): Promise<readonly string[] | undefined> {
+  const listed = usersFile === undefined ? [] : usersIn(usersFile, await readUsersFile(usersFile, pathOf(usersFile)))
   if (usersFile !== undefined && listed.length === 0) {
     throw new TrackerError('INVALID_INPUT', `--users-file ${usersFile} names nobody. Give one user id a line, or leave it out.`)
   }
@@ -109,9 +110,9 @@ async function recipientsOf({ user = [], usersFile }: TrackOptions): Promise<rea
 /** A hundred ids of the longest kind are 40 kB; the rest is room for comments, and no more is read of a file that is another one. */
 const MAX_FILE_BYTES = 1_048_576
 
-async function readUsersFile(path: string): Promise<string> {
+async function readUsersFile(name: string, path: string): Promise<string> {
   const wrong = (what: string): TrackerError =>
-    new TrackerError('INVALID_INPUT', `--users-file ${path} ${what}. Give a text file in UTF-8 with one user id a line.`)
+    new TrackerError('INVALID_INPUT', `--users-file ${name} ${what}. Give a text file in UTF-8 with one user id a line.`)
   const bytes = await beginningOfFile(path, MAX_FILE_BYTES + 1).catch((error: unknown) => {
     const code: unknown = error instanceof Error && 'code' in error ? error.code : 'error'
     throw wrong(`cannot be read (${String(code)})`)

@@ -1,4 +1,3 @@
-import { Client } from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { TrackerError } from '../../src/domain/errors.ts'
 import { databaseCheck } from '../../src/ops/checks/database.ts'
@@ -11,7 +10,7 @@ import type { HealthReport } from '../../src/web/health.ts'
 import { aForeignQueue, aQueue, aWorker, type Backend, describeQueues } from '../queue/support.ts'
 import { aProblem } from '../store/support/polls.ts'
 import { CHECKS } from '../support/checks.ts'
-import { createTestDatabase } from '../support/postgres.ts'
+import { createTestDatabase, execute } from '../support/postgres.ts'
 import { describeRedis, startRedis } from '../support/redis.ts'
 import { until } from '../support/wait.ts'
 import { aRunningWorker } from './support.ts'
@@ -283,16 +282,6 @@ async function schemaOf(databaseUrl: string) {
     return checks.find(({ name }) => name === 'schema')
   } finally {
     await database.close()
-  }
-}
-
-async function execute(url: string, sql: string): Promise<void> {
-  const client = new Client({ connectionString: url })
-  await client.connect()
-  try {
-    await client.query(sql)
-  } finally {
-    await client.end()
   }
 }
 

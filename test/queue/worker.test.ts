@@ -5,8 +5,9 @@ import type { TrackRequest } from '../../src/intake/track-request.ts'
 import type { QueueAddress } from '../../src/queue/connection.ts'
 import { createPollTimers, jobIdOf } from '../../src/queue/timers.ts'
 import { TRACK_JOB } from '../../src/queue/worker.ts'
+import { deferred } from '../support/deferred.ts'
 import { until } from '../support/wait.ts'
-import { addKept, aForeignQueue, aQueue, aWorker, describeQueues, failedJob, latch, storedJob } from './support.ts'
+import { addKept, aForeignQueue, aQueue, aWorker, describeQueues, failedJob, storedJob } from './support.ts'
 
 const KEY = { app: 'default', taskId: '256271667526' }
 const ID = jobIdOf(KEY)
@@ -146,20 +147,20 @@ describeQueues((backend) => {
         poll: { at: new Date(), last: false },
       })),
     )
-    const held = latch()
+    const held = deferred()
     let [running, most] = [0, 0]
     aWorker(address, {
       concurrency: 30,
       poll: async (_key, signal) => {
         signal.addEventListener('abort', () => undefined)
         most = Math.max(most, ++running)
-        await held.opened
+        await held.promise
         running--
         return { kind: 'done' }
       },
     })
     await until(() => running === 30, { what: '30 polls run' })
-    held.open()
+    held.resolve()
     await until(() => running === 0, { what: 'they end' })
     process.off('warning', warn)
     expect(most).toBe(30)
@@ -170,22 +171,22 @@ describeQueues((backend) => {
     const address = backend.address()
     await aTimer(address)
     const queue = aForeignQueue(address)
-    const [begun, held] = [latch(), latch()]
+    const [begun, held] = [deferred(), deferred()]
     const worker = aWorker(address, {
       poll: async () => {
-        begun.open()
-        await held.opened
+        begun.resolve()
+        await held.promise
         return { kind: 'snooze', until: { at: inMs(3_600_000), last: false } }
       },
     })
-    await begun.opened
+    await begun.promise
     let closed = false
     const closing = worker.close().then(() => {
       closed = true
     })
     expect((await storedJob(queue, ID))?.state).toBe('active')
     expect(closed).toBe(false)
-    held.open()
+    held.resolve()
     await closing
     expect((await storedJob(queue, ID))?.state).toBe('delayed')
     expect(worker.isRunning()).toBe(false)
@@ -215,16 +216,16 @@ describeQueues((backend) => {
     const address = backend.address()
     await aTimer(address)
     const queue = aForeignQueue(address)
-    const begun = latch()
+    const begun = deferred()
     const worker = aWorker(address, {
       lockMs: 60_000,
       poll: (_key, signal) =>
         new Promise((_, reject) => {
           signal.addEventListener('abort', () => reject(signal.reason))
-          begun.open()
+          begun.resolve()
         }),
     })
-    await begun.opened
+    await begun.promise
     const closing = worker.close()
     worker.abort()
     await closing

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import type pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { recountCampaigns } from '../../src/store/maintenance.ts'
+import { runs } from '../support/runs.ts'
 import { openSession, openTestStore, type TestStore } from './support/database.ts'
 import { aTask, lookAt } from './support/polls.ts'
 
@@ -191,6 +192,6 @@ test('whatever two sessions do, each sees exact figures at every moment', { time
       }
       for (const each of pair) await each.query('ROLLBACK')
     }),
-    { numRuns: 30 },
+    { numRuns: runs(30) },
   )
 })

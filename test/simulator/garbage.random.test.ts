@@ -1,6 +1,7 @@
 import { createConnection } from 'node:net'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { runs } from '../support/runs.ts'
 import { bench, fetchReply } from './harness.ts'
 
 const PATHS = [
@@ -48,7 +49,7 @@ test('no body on any address brings it down, and each is answered with JSON', as
       expect(reply.status).toBeLessThan(500)
       simulator.clearFaults()
     }),
-    { numRuns: 150 },
+    { numRuns: runs(150) },
   )
 })
 

@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTracker } from '../../src/index.ts'
 import { openQueue } from '../../src/queue/connection.ts'
 import { everything } from '../store/support/personal-data.ts'
+import { runCommand } from '../support/commands.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
-import { runCli } from '../support/process.ts'
 import { until } from '../support/wait.ts'
 import { backends, makeWorld, type World } from '../support/world.ts'
 
@@ -48,7 +48,7 @@ describe.concurrent.for(backends())('on %s', (backend) => {
     expect(before).toEqual([{ targeted: 2 }])
 
     const env = { DATABASE_URL: world.databaseUrl, QUEUE_URL: world.queueUrl }
-    const erased = await runCli(['erase', '--user', ERIN, '--json'], { env, onTestFinished })
+    const erased = await runCommand(['erase', '--user', ERIN, '--json'], { env })
     expect([erased.code, erased.stderr]).toEqual([0, ''])
     expect(JSON.parse(erased.stdout)).toEqual({ tasks: 3, jobs: 1 })
     expect(await campaignOf(database)).toEqual(before)
@@ -57,7 +57,7 @@ describe.concurrent.for(backends())('on %s', (backend) => {
     await until(async () => (await rates()).every(({ status }) => status === 'complete'), { ...PATIENCE, what: 'all tasks are complete' })
     expect(await rates()).toEqual(taskIds.map((task_id) => ({ task_id, status: 'complete', targeted: 2, unread: 0, read: 2, pending: 0 })))
     expect(await campaignOf(database)).toEqual(before)
-    const again = await runCli(['erase', '--user', ERIN], { env, onTestFinished })
+    const again = await runCommand(['erase', '--user', ERIN], { env })
     expect([again.code, again.stdout]).toEqual([0, 'nothing found: no task and no job in the queue names this person\n'])
     worker.kill('SIGTERM')
     await worker.exit
@@ -133,13 +133,13 @@ describe('what may be asked', () => {
     [['erase', '--user', ''], 'Accepted: a user id of 1 to 256 characters'],
     [['erase', '--user', ERIN, '--bogus'], "unknown option '--bogus'"],
   ])('wrong usage is exit code 2: %j', async (args, says) => {
-    const { code, stdout, stderr } = await runCli(args, { env: { DATABASE_URL: database.url } })
+    const { code, stdout, stderr } = await runCommand(args, { env: { DATABASE_URL: database.url } })
     expect([code, stdout]).toEqual([2, ''])
     expect(stderr).toContain(says)
   })
 
   test('a queue that cannot be reached is said, without the id', async () => {
-    const { code, stdout, stderr } = await runCli(['erase', '--user', ERIN], {
+    const { code, stdout, stderr } = await runCommand(['erase', '--user', ERIN], {
       env: { DATABASE_URL: database.url, QUEUE_URL: 'redis://127.0.0.1:1' },
     })
     expect([code, stdout]).toEqual([1, ''])

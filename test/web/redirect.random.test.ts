@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { safePath } from '../../src/web/dashboard/links.ts'
 import { CANARIES } from '../support/canaries.ts'
+import { runs } from '../support/runs.ts'
 import { ask } from './support/ask.ts'
 import { aServer } from './support/server.ts'
 
@@ -108,7 +109,7 @@ describe('the way back after the login', () => {
         expect(safePath(path)).toBe(path)
         expect(new URL(decodeURIComponent(url.pathname), ORIGIN).origin).toBe(ORIGIN)
       }),
-      { numRuns: 5_000 },
+      { numRuns: runs(5_000) },
     )
   })
 })

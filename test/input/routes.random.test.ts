@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { runs } from '../support/runs.ts'
 import { type Answer, ask, post } from '../web/support/ask.ts'
 import { type Api, apiOf, type Operation } from '../web/support/document.ts'
 import { openServer, type Served } from '../web/support/server.ts'
@@ -142,7 +143,7 @@ describe('the API', () => {
           else Refusal.parse(body)
         },
       ),
-      { numRuns: 200, seed: SEED },
+      { numRuns: runs(200), seed: SEED },
     )
     expect(await count()).toBe(before + accepted)
     expect((await ask(served.url, '/v1/tasks', post('{"taskId":"1","campaign":"first","campaign":"last","taskId":"77"}'))).status).toBe(202)

@@ -6,12 +6,13 @@ import { openQueue, type QueueAddress } from '../../src/queue/connection.ts'
 import { inspectQueue } from '../../src/queue/inspect.ts'
 import { assertQueueSchema, migrateQueueSchema } from '../../src/queue/schema.ts'
 import { createPollTimers, jobIdOf } from '../../src/queue/timers.ts'
+import { deferred } from '../support/deferred.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { builtFile, startNode } from '../support/process.ts'
 import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts'
 import { startProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 import { until } from '../support/wait.ts'
-import { aForeignQueue, aQueue, aWorker, describeQueues, latch, storedJob } from './support.ts'
+import { aForeignQueue, aQueue, aWorker, describeQueues, storedJob } from './support.ts'
 
 const KEY = { app: 'default', taskId: '256271667526' }
 const ID = jobIdOf(KEY)
@@ -85,18 +86,18 @@ describeRedis('a Redis that goes away', () => {
   test('a poll that ends while it is away sleeps as it should when it is back', async () => {
     const { redis, address } = await aRedis()
     await createPollTimers(aQueue(address), now).set([due()])
-    const [begun, held] = [latch(), latch()]
+    const [begun, held] = [deferred(), deferred()]
     aWorker(address, {
       lockMs: 20_000,
       poll: async () => {
-        begun.open()
-        await held.opened
+        begun.resolve()
+        await held.promise
         return inAnHour()
       },
     })
-    await begun.opened
+    await begun.promise
     await redis.kill('SIGKILL')
-    held.open()
+    held.resolve()
     await redis.restart()
     const queue = aForeignQueue(address)
     await until(async () => (await storedJob(queue, ID))?.state === 'delayed', { what: 'it sleeps' })
@@ -119,15 +120,15 @@ describeRedis('a Redis that goes away', () => {
   test('a worker closes soon although it is gone, with a poll under way', async () => {
     const { redis, address } = await aRedis()
     await createPollTimers(aQueue(address), now).set([due()])
-    const begun = latch()
+    const begun = deferred()
     const worker = aWorker(address, {
       poll: (_key, signal) =>
         new Promise((_, reject) => {
           signal.addEventListener('abort', () => reject(signal.reason))
-          begun.open()
+          begun.resolve()
         }),
     })
-    await begun.opened
+    await begun.promise
     await redis.kill('SIGKILL')
     const closers = createClosers(NO_LOG)
     closers.add('polls', () => {

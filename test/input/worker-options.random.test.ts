@@ -6,6 +6,7 @@ import { parseConfig } from '../../src/app/config/config.ts'
 import { parseWorkerOptions } from '../../src/app/config/worker-options.ts'
 import { createLogger } from '../../src/ops/logger.ts'
 import { createWorker, type WorkerOptions } from '../../src/worker.ts'
+import { runs } from '../support/runs.ts'
 import { anyJson, HOSTILE_JSON, HOSTILE_TEXTS, HOSTILE_VALUES, hasControls, SEED } from './support/values.ts'
 
 /** Shown in a message, it would be found. */
@@ -123,7 +124,7 @@ test('any options at all are a configuration or INVALID_CONFIG, without a secret
     fc.property(options, (given) => {
       expect((complaintsOf(given) ?? []).join('\n')).not.toContain(CANARY)
     }),
-    { numRuns: 500, seed: SEED },
+    { numRuns: runs(500), seed: SEED },
   )
 })
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { minutesLater, someFates, truthAt } from '../domain/support.ts'
+import { runs } from '../support/runs.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
 import { aTask, type Lists, lookAt } from './support/polls.ts'
 
@@ -52,7 +53,7 @@ test('F23: answers that are repeated, reordered and partial leave the same rows'
       const [straight, tangled] = await Promise.all([inOrder, shuffled].map((answers) => rowsAfter(answers, userIds)))
       expect(tangled).toEqual(straight)
     }),
-    { numRuns: 40, seed: 20_261_126 },
+    { numRuns: runs(40), seed: 20_261_126 },
   )
 })
 

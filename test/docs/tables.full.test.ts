@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { type Config, parseConfig, VARIABLES } from '../../src/app/config/config.ts'
-import { runCli } from '../support/process.ts'
+import { runCommand } from '../support/commands.ts'
 import { codeIn, tableUnder } from './support/pages.ts'
 
 /** Everything else has its default. */
@@ -60,13 +60,13 @@ const COMMANDS = tableUnder('Commands', 'README.md').map(([usage = '']) => codeI
 const nameOf = (usage: string): string => usage.split(' ')[0] ?? ''
 
 test('the table names every command, and no other', async () => {
-  const { stdout } = await runCli(['--help'])
+  const { stdout } = await runCommand(['--help'])
   const commands = [...stdout.matchAll(/^ {2}([a-z]+) .*$/gm)].map((match) => match[1] ?? '').filter((name) => name !== 'help')
   expect(COMMANDS.map(nameOf).sort()).toEqual(commands.sort())
 })
 
 test.each(COMMANDS)('%s: these are its options', async (usage) => {
-  const { stdout } = await runCli([nameOf(usage), '--help'])
+  const { stdout } = await runCommand([nameOf(usage), '--help'])
   const options = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)]
     .map((match) => match[1] ?? '')
     .filter((option) => option !== '--help')

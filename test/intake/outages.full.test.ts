@@ -4,6 +4,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TrackerError, type TrackerErrorCode } from '../../src/index.ts'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
+import { inTime } from '../support/in-time.ts'
 import { describeRedis, type RedisServer, redisAvailable } from '../support/redis.ts'
 import type { ProxyMode } from '../support/tcp-proxy.ts'
 import { until } from '../support/wait.ts'
@@ -11,7 +12,6 @@ import { aTaker, DOORS, type Door, type DoorName, type Sender } from './senders.
 import { aDatabase, aPool, aRedis, aSession, type Finished, proxied, type Sql } from './support.ts'
 
 const TWO_SECONDS_MS = 2_000
-const TICK_MS = 20
 const SECRET = 'hunter2'
 /** Some remedy. A server that is slow as well may keep from saying which; what it says in the end is asked for where that is known. */
 const ADVICE = /Check |Give |give |Load |Run |overloaded|Try again/
@@ -63,30 +63,7 @@ let lastTaskId = 0
 const aTask = () => ({ taskId: String(++lastTaskId), userIds: ['036632523163121146', 'b'] })
 type Task = ReturnType<typeof aTask>
 
-/** How long this process could not attend to its timers, altogether, in milliseconds: many tests share it, and the machine. */
-function lateness(): () => number {
-  let lateMs = 0
-  let due = performance.now() + TICK_MS
-  const tick = (): void => {
-    lateMs += Math.max(0, performance.now() - due)
-    due = performance.now() + TICK_MS
-  }
-  const timer = setInterval(tick, TICK_MS)
-  return () => {
-    clearInterval(timer)
-    tick()
-    return lateMs
-  }
-}
-
-async function inTwoSeconds<T>(work: () => Promise<T>): Promise<T> {
-  const late = lateness()
-  const started = performance.now()
-  const result = await work()
-  const tookMs = performance.now() - started
-  expect(tookMs).toBeLessThan(TWO_SECONDS_MS + late())
-  return result
-}
+const inTwoSeconds = <T>(work: () => Promise<T>): Promise<T> => inTime(TWO_SECONDS_MS, work)
 
 /** One and many: each is taken, or refused with what to do. Gives those that were taken. */
 async function trying(sender: Sender, door: Door): Promise<readonly Task[]> {

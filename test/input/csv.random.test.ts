@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { toCsv } from '../../src/report/csv.ts'
 import { aTask, lookAt } from '../store/support/polls.ts'
-import { runCli } from '../support/process.ts'
+import { runCommand } from '../support/commands.ts'
+import { runs } from '../support/runs.ts'
 import { ask } from '../web/support/ask.ts'
 import { aServer } from '../web/support/server.ts'
 import { anyText, SEED } from './support/values.ts'
@@ -43,7 +44,7 @@ test('whatever is in a cell comes back whole, and as text', () => {
       )
       for (const [a = '', b = ''] of read) expect([a, b].filter((text) => FORMULA.test(text))).toEqual([])
     }),
-    { numRuns: 500, seed: SEED },
+    { numRuns: runs(500), seed: SEED },
   )
 })
 
@@ -58,7 +59,8 @@ test('every way to get a file with names gives the same harmless cells', async (
   const name = encodeURIComponent(campaign)
   const DATABASE_URL = String(database.pool.options.connectionString)
   expect(options.host).toBe('127.0.0.1')
-  const run = async (...args: string[]): Promise<string> => (await runCli([...args, '--format', 'csv'], { env: { DATABASE_URL } })).stdout
+  const run = async (...args: string[]): Promise<string> =>
+    (await runCommand([...args, '--format', 'csv'], { env: { DATABASE_URL } })).stdout
   const files = await Promise.all([
     ...[`/v1/tasks/${key.taskId}/recipients?format=csv`, `/v1/campaigns/${name}/recipients?format=csv`].map(
       async (path) => (await ask(url, path)).text,

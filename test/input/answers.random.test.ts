@@ -3,13 +3,14 @@ import { parseAnswer } from '../../src/domain/answer.ts'
 import type { Task } from '../../src/domain/delivery.ts'
 import { planPoll } from '../../src/domain/plan.ts'
 import { after, afterwards, aStartedTask, SENT, TIMING } from '../domain/support.ts'
+import { runs } from '../support/runs.ts'
 import { answersOf, dice } from './support/answers.ts'
 import { expectSound } from './support/sound.ts'
 import { SEED } from './support/values.ts'
 
 /** A hundred thousand in all. */
 const ANSWERS = 20_000
-const SEEDS = [1, 2, 3, 4, 5].map((i) => SEED + i)
+const SEEDS = Array.from({ length: runs(50) / 10 }, (_, i) => SEED + i + 1)
 
 test.each(SEEDS)(`${ANSWERS} answers of seed %i: each is read, merged and planned, and what is planned can be stored`, (seed) => {
   const nextAnswer = answersOf(seed)

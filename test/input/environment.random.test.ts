@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseConfig, VARIABLES } from '../../src/app/config/config.ts'
-import { runCli } from '../support/process.ts'
+import { runCommand } from '../support/commands.ts'
+import { runs } from '../support/runs.ts'
 import { anyJson, anyText, HOSTILE_JSON, HOSTILE_TEXTS, hasControls, SEED } from './support/values.ts'
 
 /** Shown in a message, it would be found. */
@@ -51,7 +52,7 @@ test('any environment at all is a configuration or INVALID_CONFIG', () => {
       const complaint = complaintOf(env, file)
       expect(complaint ?? '').toSatisfy((text: string) => text === '' || text.includes('wrong in the environment'))
     }),
-    { numRuns: 400, seed: SEED },
+    { numRuns: runs(400), seed: SEED },
   )
 })
 
@@ -108,7 +109,7 @@ test('any file at all is apps or INVALID_CONFIG that names it, and nothing of it
       expect(complaint).toContain('DINGTALK_APPS_FILE: ')
       expect(complaint.split('\n').filter((line) => line.length > 600)).toEqual([])
     }),
-    { numRuns: 500, seed: SEED },
+    { numRuns: runs(500), seed: SEED },
   )
   expect(complaintOf(APPS, `{"apps":[{"name":"hr","accessToken":"${CANARY} "}]}`)).not.toContain(CANARY)
   expect(complaintOf(APPS, `{"apps":[{"name":"hr","accessToken":"${CANARY}`)).not.toContain(CANARY)
@@ -116,7 +117,7 @@ test('any file at all is apps or INVALID_CONFIG that names it, and nothing of it
 
 test('a command with a hostile environment says so once, and ends with 1', async () => {
   const secret = `postgres://u:${CANARY}@h:x/`
-  const { code, stdout, stderr } = await runCli(['worker'], {
+  const { code, stdout, stderr } = await runCommand(['worker'], {
     env: { DATABASE_URL: secret, PORT: '-1', LOG_LEVEL: 'loud\u009b2J', DINGTALK_APPS_FILE: '/nowhere' },
   })
   expect([code, stdout]).toEqual([1, ''])

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Credentials } from '../../src/dingtalk/app.ts'
 import { fieldsOf } from '../../src/dingtalk/fields.ts'
+import { runs } from '../support/runs.ts'
 import {
   ACCESS_TOKEN,
   anApi,
@@ -74,7 +75,7 @@ test.each(CREDENTIALS)('a server that quotes what it was sent gives away no secr
       if (tokenCallFails) for (const path of [ACCESS_TOKEN, CORP_TOKEN, OLD_TOKEN]) server.on(path, quoting(padding, shape))
       expect(await toldBy(server, credentials)).not.toContain(CANARY)
     }),
-    { numRuns: 40 },
+    { numRuns: runs(40) },
   )
 })
 

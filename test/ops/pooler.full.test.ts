@@ -10,7 +10,7 @@ import { openDatabase } from '../../src/store/prisma.ts'
 import { createWorker } from '../../src/worker.ts'
 import { type ApiPageServer, startApiPageServer } from '../support/api-page-server.ts'
 import { describePgBouncer, type PgBouncer, startPgBouncer } from '../support/pgbouncer.ts'
-import { createTestDatabase } from '../support/postgres.ts'
+import { createTestDatabase, execute } from '../support/postgres.ts'
 import { giveRights, urlAs } from '../support/roles.ts'
 import { until } from '../support/wait.ts'
 
@@ -150,14 +150,4 @@ function sent(server: ApiPageServer) {
     server.add({ taskId, agentId: AGENT_ID, sentAt, windowMs: 86_400_000 / TIME_SCALE, people: [ann] })
     return { taskId, agentId: AGENT_ID, userIds: ['ann'], sentAt }
   })
-}
-
-async function execute(url: string, statement: string): Promise<void> {
-  const client = new Client({ connectionString: url })
-  await client.connect()
-  try {
-    await client.query(statement)
-  } finally {
-    await client.end()
-  }
 }
