@@ -40,6 +40,23 @@ describeQueues((backend) => {
     expect(stored?.job.delay).toBeGreaterThan(3_500_000)
   })
 
+  test('a job that 0.1.0 made for a task is polled, and keeps its id until the task ends', async () => {
+    const address = backend.address()
+    const queue = aForeignQueue(address)
+    const id = `look.${KEY.app}.${KEY.taskId}`
+    await queue.add('look', { ...KEY, deadlineAt: inMs(3_600_000).getTime() }, { jobId: id, removeOnComplete: true })
+    const polled: string[] = []
+    aWorker(address, {
+      poll: async ({ taskId }) => {
+        polled.push(taskId)
+        return polled.length === 1 ? { kind: 'snooze', until: { at: inMs(20), last: false } } : { kind: 'done' }
+      },
+    })
+    await until(async () => polled.length === 2 && (await queue.getJob(id)) === undefined, { what: 'two polls, and the job is gone' })
+    expect(polled).toEqual([KEY.taskId, KEY.taskId])
+    expect(await queue.getFailedCount()).toBe(0)
+  })
+
   test('a task that is over leaves no job', async () => {
     const address = backend.address()
     await aTimer(address)
