@@ -10,7 +10,7 @@ const dist = join(root, 'dist')
 run('scripts/generate.mjs')
 run('node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', next)
 // What browsers load is no TypeScript.
-cpSync(join(root, 'src', 'http', 'dashboard', 'assets'), join(next, 'http', 'dashboard', 'assets'), { recursive: true })
+cpSync(join(root, 'src', 'web', 'dashboard', 'assets'), join(next, 'web', 'dashboard', 'assets'), { recursive: true })
 chmodSync(join(next, 'cli', 'main.js'), 0o755)
 if (existsSync(dist)) renameSync(dist, `${next}-old`)
 renameSync(next, dist)

@@ -16,7 +16,7 @@ export async function seed(database, people) {
   await database.query('SELECT setseed(0.5)')
   for (const statement of STATEMENTS) await database.query(statement(Math.ceil(people / PEOPLE_PER_TASK)))
   await database.query('COMMIT')
-  await database.query('SELECT delivery_settle_campaigns(10, 60.0)')
+  await database.query('SELECT delivery_recount_campaigns(10, 60.0)')
   await database.query('VACUUM ANALYZE')
   return true
 }

@@ -48,7 +48,7 @@ export async function seed(database, tasks, onProgress) {
 export async function settle(database, onProgress = () => undefined) {
   const marked = await numberOf(database, 'SELECT count(DISTINCT (app, campaign))::int AS n FROM delivery_campaign_change')
   for (let done = 0; done < marked; onProgress('campaigns settled', done, marked)) {
-    done += await numberOf(database, 'SELECT delivery_settle_campaigns(20, 1.0) AS n')
+    done += await numberOf(database, 'SELECT delivery_recount_campaigns(20, 1.0) AS n')
   }
 }
 

@@ -10,9 +10,9 @@ const MAX_SECONDS = 2
  * In one message, so that nothing of it is left open: the pool closes a connection whose statement failed. READ COMMITTED is said because a
  * database may have another default, under which the function refuses to work.
  */
-const SETTLE = `
+const RECOUNT = `
   BEGIN ISOLATION LEVEL READ COMMITTED;
-  SELECT delivery_settle_campaigns(${MAX_CAMPAIGNS}, ${MAX_SECONDS}) AS settled;
+  SELECT delivery_recount_campaigns(${MAX_CAMPAIGNS}, ${MAX_SECONDS}) AS recounted;
   COMMIT`
 
 /**
@@ -22,7 +22,7 @@ const SETTLE = `
  */
 export async function recountCampaigns({ pool }: Pick<Database, 'pool'>): Promise<number> {
   // More than one statement in a query gives a list of results; the types know of one. Only the second has a row.
-  const answers = [await retrying(() => pool.query<Row>(SETTLE))].flat()
-  const [settled] = answers.flatMap(({ rows }) => rows.map((row) => number(row, 'settled')))
-  return settled ?? 0
+  const answers = [await retrying(() => pool.query<Row>(RECOUNT))].flat()
+  const [recounted] = answers.flatMap(({ rows }) => rows.map((row) => number(row, 'recounted')))
+  return recounted ?? 0
 }

@@ -35,7 +35,7 @@ export async function claimUnscheduled(prisma: PrismaClient, plan: PlanStart, li
 }
 
 async function selectUnscheduled(prisma: PrismaClient, limit: number): Promise<Row[]> {
-  return await prisma.$queryRaw<Row[]>`/* select_unadopted */
+  return await prisma.$queryRaw<Row[]>`/* select_unscheduled */
 SELECT app, task_id, ${millis('sent_at')} AS sent_at, sent_at_given, resumed
 FROM delivery_task WHERE scheduled_at IS NULL AND status = 'tracking'
 ORDER BY id LIMIT ${limit}::integer`
@@ -68,7 +68,7 @@ export async function unscheduleTasks(prisma: PrismaClient, keys: readonly TaskK
   if (keys.length === 0) return
   const sorted = keys.toSorted(byKey)
   await retrying(
-    () => prisma.$executeRaw`/* unadopt_tasks */
+    () => prisma.$executeRaw`/* unschedule_tasks */
 WITH mine AS MATERIALIZED (
   SELECT task.id
   FROM unnest(${sorted.map((key) => key.app)}::text[], ${sorted.map((key) => key.taskId)}::text[]) AS given (app, task_id)

@@ -28,14 +28,14 @@ export async function writePolls(prisma: PrismaClient, plans: readonly WritePlan
  * Nor does a poll that does not heed the latest erasure write anything: it may name who was erased. FOR KEY SHARE is for its lock on the table,
  * which a new erasure waits for, and which the next statements wait for; it comes before the snapshot, so nobody slips in between.
  * Tasks are locked in the order of their keys (the plans are sorted), people written in the order of theirs, as everywhere.
- * LATERAL with LIMIT makes it a poll-up by key for each plan: left to itself the planner reads every open task when its statistics are old.
+ * LATERAL with LIMIT makes it a look-up by key for each plan: left to itself the planner reads every open task when its statistics are old.
  */
 async function insertPolls(prisma: PrismaClient, plans: readonly WritePlan[]): Promise<Row[]> {
   const [tasks, polls] = [plans.map((plan) => plan.task), plans.map((plan) => plan.poll)]
   const people = plans.flatMap((plan, n) => plan.changed.map((recipient) => recipientRow(n, recipient)))
   const moves = plans.flatMap((plan, n) => plan.transitions.map((transition) => ({ n, ...transition })))
-  return await prisma.$queryRaw<Row[]>`/* write_looks */
-WITH poll AS (
+  return await prisma.$queryRaw<Row[]>`/* write_polls */
+WITH plan AS (
   SELECT * FROM unnest(
     ${plans.map((_, n) => n)}::integer[],
     ${plans.map((plan) => plan.key.app)}::text[],
@@ -79,21 +79,21 @@ WITH poll AS (
     ${polls.map((poll) => poll.calls)}::integer[],
     ${plans.map((plan) => plan.changed.length)}::integer[]
   ) AS given (
-    n, app, task_id, expected, heeds,
+    n, app, task_id, expected, erasure_seen,
     status, reason_code, reason_detail, next_poll_at, last_good_requested_at, last_observed_at, good_polls, failures_in_row, calls, final_calls,
     problem_code, problem_detail, problem_since, problem_polls, delay_code, delay_detail, listed_fingerprint, listed_since,
     pending, invalid, failed, forbidden, unread, read,
     due_at, requested_at, responded_at, outcome, code, message, request_id, anomalies, poll_problem_code, poll_scope, poll_calls, changed
   )
 ), fenced AS MATERIALIZED (
-  SELECT task.id, poll.*
-  FROM poll
+  SELECT task.id, plan.*
+  FROM plan
   CROSS JOIN LATERAL (
-    SELECT id, poll_no, status FROM delivery_task AS stored WHERE stored.app = poll.app AND stored.task_id = poll.task_id
+    SELECT id, poll_no, status FROM delivery_task AS stored WHERE stored.app = plan.app AND stored.task_id = plan.task_id
     LIMIT 1 FOR UPDATE
   ) AS task
-  WHERE task.poll_no = poll.expected AND task.status = 'tracking'
-    AND NOT EXISTS (SELECT FROM delivery_erasure AS erasure WHERE erasure.id > poll.heeds FOR KEY SHARE)
+  WHERE task.poll_no = plan.expected AND task.status = 'tracking'
+    AND NOT EXISTS (SELECT FROM delivery_erasure AS erasure WHERE erasure.id > plan.erasure_seen FOR KEY SHARE)
 ), updated AS (
   UPDATE delivery_task AS task SET
     poll_no = fenced.expected + 1,
@@ -178,7 +178,7 @@ SELECT n FROM fenced`
 
 /** Polls that are recorded as these plans say: two workers do not send their requests in the same millisecond for the same number. */
 async function findPolls(prisma: PrismaClient, plans: readonly WritePlan[]): Promise<Row[]> {
-  return await prisma.$queryRaw<Row[]>`/* find_looks */
+  return await prisma.$queryRaw<Row[]>`/* find_polls */
 SELECT given.n
 FROM unnest(
   ${plans.map((_, n) => n)}::integer[],

@@ -104,7 +104,7 @@ describe('as the role of the page', () => {
     ['another table', 'SELECT * FROM delivery_app'],
     ['the marks', 'SELECT * FROM delivery_campaign_change'],
     ['the door', "SELECT track_delivery(task_id => '1')"],
-    ['settling', 'SELECT delivery_settle_campaigns(1, 1)'],
+    ['settling', 'SELECT delivery_recount_campaigns(1, 1)'],
   ])('%s is refused', async (_, statement) => {
     await expect(reader.query(statement)).rejects.toMatchObject({ code: '42501' })
   })

@@ -123,7 +123,7 @@ describe('campaigns', () => {
     await lookAt(db.store, key, { read: ['ann'], unread: ['bob'] }, 5)
     const fresh = await db.rates.campaign({ campaign: 'c' })
     expect((await db.rates.campaigns({ app: 'kept' })).items).toEqual([fresh])
-    await db.pool.query('SELECT delivery_settle_campaigns(1000, 10)')
+    await db.pool.query('SELECT delivery_recount_campaigns(1000, 10)')
     expect(await db.rates.campaign({ campaign: 'c' })).toEqual(fresh)
     await lookAt(db.store, key, { read: ['ann', 'bob'] }, 9)
     expect(await db.rates.campaign({ campaign: 'c' })).toMatchObject({

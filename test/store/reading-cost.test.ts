@@ -35,7 +35,7 @@ beforeAll(async () => {
     INSERT INTO delivery_transition (task_pk, user_id, to_state, from_state, after_at, at, poll_no)
       SELECT task_pk, user_id, 'unread', 'pending', now(), now(), 1 FROM delivery_recipient;
     UPDATE delivery_task SET poll_no = 5, good_polls = 5, unread = ${PEOPLE}, pending = 0, last_observed_at = now(), next_poll_at = now() + interval '1 hour';
-    SELECT delivery_settle_campaigns(100000, 60);
+    SELECT delivery_recount_campaigns(100000, 60);
     ANALYZE`)
 })
 afterAll(() => db.close())

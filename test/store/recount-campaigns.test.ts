@@ -100,7 +100,7 @@ test('two settle at once: one works, the other does nothing', async () => {
   await aTask(db.store, { campaign: 'one', userIds: ['ann'] })
   const other = await aSession()
   await other.query('BEGIN')
-  expect((await other.query('SELECT delivery_settle_campaigns(10, 1) AS settled')).rows).toEqual([{ settled: 1 }])
+  expect((await other.query('SELECT delivery_recount_campaigns(10, 1) AS settled')).rows).toEqual([{ settled: 1 }])
   expect(await recountCampaigns(db)).toBe(0)
   await other.query('COMMIT')
   await expectExact()
@@ -109,12 +109,12 @@ test('two settle at once: one works, the other does nothing', async () => {
 test('a transaction with an older snapshot may not settle: it could write older figures over newer ones', async () => {
   const old = await aSession()
   await old.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
-  await expect(old.query('SELECT delivery_settle_campaigns(10, 1)')).rejects.toThrow('READ COMMITTED')
+  await expect(old.query('SELECT delivery_recount_campaigns(10, 1)')).rejects.toThrow('READ COMMITTED')
 })
 
 test('it is bounded: the campaigns that were marked first are counted first', async () => {
   for (const campaign of ['a', 'b', 'c']) await aTask(db.store, { campaign, userIds: ['ann'] })
-  await db.pool.query('SELECT delivery_settle_campaigns(2, 60)')
+  await db.pool.query('SELECT delivery_recount_campaigns(2, 60)')
   expect(await kept()).toEqual(['a', 'b'])
   await expectExact()
 })

@@ -84,7 +84,7 @@ describe('delivery_worker', () => {
     'CREATE SCHEMA mine',
     'CREATE INDEX ON delivery_task (status)',
     'ALTER TABLE delivery_recipient DISABLE TRIGGER ALL',
-    'DROP FUNCTION delivery_settle_campaigns',
+    'DROP FUNCTION delivery_recount_campaigns',
     'ALTER FUNCTION track_delivery SECURITY INVOKER',
     'SET ROLE delivery_migrate',
     'GRANT delivery_worker TO delivery_read',
@@ -111,7 +111,7 @@ describe('delivery_read', () => {
     expect(await attempt('read', "SELECT * FROM delivery_state_at('default', '1', now())")).toBe('done')
     expect(await attempt('read', "SELECT delivery_forbidden_reason('143106')")).toBe('done')
     expect(await attempt('read', "SELECT track_delivery(task_id => '2')")).toBe(REFUSED)
-    expect(await attempt('read', 'SELECT delivery_settle_campaigns(1, 1)')).toBe(REFUSED)
+    expect(await attempt('read', 'SELECT delivery_recount_campaigns(1, 1)')).toBe(REFUSED)
   })
 
   test.each(['_prisma_migrations', 'delivery_campaign_recount', ...TABLES])('may not read or write %s', async (table) => {
@@ -142,7 +142,7 @@ describe('delivery_send', () => {
     expect(await attempt('send', `DELETE FROM ${relation}`)).toBeOneOf([REFUSED, NOT_WRITABLE])
   })
 
-  test.each(["delivery_state_at('default', '1', now())", "delivery_shown('x')", 'delivery_settle_campaigns(1, 1)'])(
+  test.each(["delivery_state_at('default', '1', now())", "delivery_shown('x')", 'delivery_recount_campaigns(1, 1)'])(
     'may not call %s',
     async (call) => expect(await attempt('send', `SELECT ${call}`)).toBe(REFUSED),
   )

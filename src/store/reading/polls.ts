@@ -62,7 +62,7 @@ WHERE app = ${app}::text AND task_id = ${taskId}::text ORDER BY poll_no`)
 
 /**
  * A person is delivered when the first of the campaign's tasks is, and has read when the first of them is read.
- * Which states count is said behind FILTER: behind WHERE, PostgreSQL 18 sees the key's last column in it, thinks a poll-up by key a hundred
+ * Which states count is said behind FILTER: behind WHERE, PostgreSQL 18 sees the key's last column in it, thinks a look-up by key a hundred
  * times dearer than it is, and reads the changes of all tasks.
  */
 export async function readCampaignCurve(source: Source, { app, campaign }: CampaignKey): Promise<CurvePoint[]> {
