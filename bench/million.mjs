@@ -137,7 +137,7 @@ function figuresOf({ app, campaign, taskId, since, until, personId }, client) {
     { name: 'what needs attention', read: (rates) => rates.attention() },
     { name: 'the apps', read: (rates) => rates.apps() },
     { name: 'the gauges of /metrics', gauges: true },
-    { name: 'settling a campaign', statement: 'SELECT delivery_recount_campaigns(1, 1.0)', each: marked(1).before },
+    { name: 'recounting a campaign', statement: 'SELECT delivery_recount_campaigns(1, 1.0)', each: marked(1).before },
   ]
 }
 

@@ -90,8 +90,8 @@ BEGIN
         EXECUTE v_statement;
     END LOOP;
 
-    -- Functions are nobody's but the worker's. Those that bring their own search path look for temporary tables last: else whoever may
-    -- make one could put it in the place of a table, and have the function, which acts as its owner, write there.
+    -- Only the worker may call functions. Those with a search path of their own search temporary tables last. Otherwise a role that may
+    -- make a temporary table could put it in the place of a table, and the function, which runs as its owner, would write there.
     FOR v_statement IN
         SELECT format(part.text, routine.oid::regprocedure)
         FROM pg_proc AS routine
