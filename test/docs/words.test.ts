@@ -5,7 +5,7 @@ import { ROOT } from './support/pages.ts'
 
 /** Words that one word of ARCHITECTURE.md has replaced, or that say less than the plain word, by what to write. */
 const RETIRED: Readonly<Record<string, RegExp>> = {
-  'poll, read': /\blook(?:s|ed|ing)?\b(?![- ]up\b| like\b| for\b)/i,
+  'poll, read': /\blook(?:s|ed|ing)?\b(?![- ]ups?\b| like\b| for\b)/i,
   'intake, way to enqueue': /\bdoors?\b/i,
   'timeout, at most': /\bpatien(?:ce|tly)\w*/i,
   'fires, is due': /\b(?:ring|rings|rang|ringing)\b/i,
