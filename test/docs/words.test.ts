@@ -30,7 +30,14 @@ const filesBelow = (folder: string) =>
     .filter((file) => TEXT.test(file) && !file.includes('generated'))
     .map((file) => `${folder}/${file}`)
 
-const FILES = ['ARCHITECTURE.md', 'README.md', 'SECURITY.md', 'docker-compose.yml', ...['src', 'docs', 'deploy'].flatMap(filesBelow)]
+const FILES = [
+  'ARCHITECTURE.md',
+  'README.md',
+  'SECURITY.md',
+  'docker-compose.yml',
+  'prisma/schema.prisma',
+  ...['src', 'docs', 'deploy'].flatMap(filesBelow),
+]
 
 function retiredWordsIn(file: string, text: string): string[] {
   const lines = text.replaceAll(KEPT, '').split('\n')

@@ -133,8 +133,7 @@ const SCOPE_EFFECTS: Readonly<Record<(typeof SCOPES)[number], string>> = {
   answer: 'the task; its next successful poll',
   task: 'the task; its next successful poll',
   pair: 'all tasks of the app that are polled with this agent id; a success of any of them. A wrong agent id of one task affects no other',
-  worker:
-    'the tasks go to other workers that poll the app; they wait only where there is none. A success of this worker, or its restart',
+  worker: 'the tasks go to other workers that poll the app; they wait only where there is none. A success of this worker, or its restart',
   app: 'all tasks of the app; a success of any of them',
   dingtalk: 'all tasks of the app; a success of any of them',
 }
