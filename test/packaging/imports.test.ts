@@ -12,8 +12,8 @@ import { ROOT } from './support/lint.ts'
 const ALLOWED: Readonly<Record<string, string>> = {
   domain: '|',
   report: 'domain |',
-  lib: 'domain | node:events',
-  polling: 'domain report intake:types lib |',
+  lib: 'domain | node:events node:timers/promises',
+  polling: 'domain report intake:types lib | node:timers/promises',
   // The sending application loads this, so it stays without Prisma and undici.
   intake: 'domain lib queue store/session-settings.ts | bullmq pg node:crypto node:net',
   queue: 'domain report intake polling:types lib | bullmq ioredis pg node:*',
