@@ -34,8 +34,10 @@ test.each(ARROWS)('$from $arrow $to', ({ from, arrow, to }) => {
   expect(isImport(from, to)).toBe(arrow === '──►')
 })
 
-test('the pictures have arrows, and fit in two screens with the rest', () => {
-  expect(ARROWS.length).toBeGreaterThan(15)
+test('one poll crosses at most 12 files, and the page fits in two screens', () => {
+  const [poll = '', report = ''] = blocksOf(PAGE).flatMap(({ language, text }) => (language === 'flow' ? [text] : []))
+  expect(new Set(poll.match(/\S+\.ts\b/g)).size).toBeLessThanOrEqual(12)
+  expect(ARROWS.length).toBe([...(poll + report).matchAll(/[─·]►/g)].length)
   expect(
     textOf(PAGE)
       .split('\n')
