@@ -5,14 +5,15 @@ import { importsBelow } from '../support/imports.ts'
 import { blocksOf, codeIn, ROOT, textOf } from './support/pages.ts'
 
 const PAGE = 'ARCHITECTURE.md'
-const CODE = [...new Set(codeIn(textOf(PAGE).replace(/^```.*?^```$/gms, '')))]
+/** Both pages name files and words of the sources. */
+const CODE = [...new Set([PAGE, 'docs/decisions.md'].flatMap((page) => codeIn(textOf(page).replace(/^```.*?^```$/gms, ''))))]
 const SOURCES = ['src', 'prisma']
   .flatMap((folder) => readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)))
   .filter((path) => /\.(ts|sql|prisma)$/.test(path) && !path.includes('generated'))
   .map((path) => readFileSync(join(ROOT, path), 'utf8'))
   .join('\n')
 
-test.each(CODE.filter((code) => /^[\w./-]+$/.test(code) && /[/.]/.test(code)))('there is %s', (path) => {
+test.each(CODE.filter((code) => /^[\w./-]+$/.test(code) && /\/|\.(?:ts|md|sql|prisma)$/.test(code)))('there is %s', (path) => {
   expect(['', 'src'].some((home) => existsSync(join(ROOT, home, path)))).toBe(true)
 })
 
