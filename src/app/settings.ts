@@ -1,35 +1,11 @@
-import type { DingTalkApp } from '../dingtalk/app.ts'
 import type { TokenTiming } from '../dingtalk/options.ts'
 import { HOUR_MS } from '../domain/delivery.ts'
 import { TrackerError } from '../domain/errors.ts'
 import { longestGapMs, type Timing, timingOf } from '../domain/poll-times.ts'
 import type { AppLimits } from '../polling/ports.ts'
 import type { Retention } from '../polling/retain.ts'
-import type { Config } from './config/config.ts'
-
-/** An app whose tasks are tracked, and how often DingTalk may be asked about them. */
-export interface TrackedApp extends DingTalkApp {
-  /** Over all workers together. */
-  readonly callsPerSecond: number
-  readonly monthlyCallBudget: number | null
-}
-
-/** What of the configuration a worker needs. */
-export interface WorkerConfig
-  extends Pick<
-    Config,
-    | 'databaseUrl'
-    | 'queue'
-    | 'privateHosts'
-    | 'pollsPerTask'
-    | 'timeScale'
-    | 'workerConcurrency'
-    | 'shutdownGraceSeconds'
-    | 'retainDetailsDays'
-    | 'retainTotalsDays'
-  > {
-  readonly apps: readonly TrackedApp[]
-}
+import type { AppConfig, Config } from './config/config.ts'
+import { CALLS_PER_SECOND } from './config/values.ts'
 
 /** Everything that the time scale divides, in real milliseconds. What guards processes and servers has a floor. */
 export interface WorkerTiming {
@@ -58,7 +34,7 @@ export interface WorkerTiming {
   readonly tokens: Pick<TokenTiming, 'outageRetryMs' | 'refusalRetryMs'>
 }
 
-export function workerTiming({ pollsPerTask, timeScale }: Pick<WorkerConfig, 'pollsPerTask' | 'timeScale'>): WorkerTiming {
+export function workerTiming({ pollsPerTask, timeScale }: Pick<Config, 'pollsPerTask' | 'timeScale'>): WorkerTiming {
   const scaled = (ms: number, floorMs: number): number => Math.max(floorMs, ms / timeScale)
   const timing = timingOf(pollsPerTask, timeScale)
   const overdueMs = scaled(50_000, 5_000)
@@ -93,14 +69,14 @@ export function noDatabase(): TrackerError {
 }
 
 /** For an app that no configuration names: its polls are refused before a call, and its tasks pause as one. */
-const DEFAULT_LIMITS: AppLimits = { callsPerSecond: 15, monthlyBudget: null }
+const DEFAULT_LIMITS: AppLimits = { callsPerSecond: CALLS_PER_SECOND.fallback, monthlyBudget: null }
 
-export function limitsBy(apps: readonly TrackedApp[]): (app: string) => AppLimits {
+export function limitsBy(apps: readonly AppConfig[]): (app: string) => AppLimits {
   const limits = new Map(apps.map((app) => [app.name, { callsPerSecond: app.callsPerSecond, monthlyBudget: app.monthlyCallBudget }]))
   return (app) => limits.get(app) ?? DEFAULT_LIMITS
 }
 
 /** The monthly call budgets of the apps that have one. */
-export function budgetsOf(apps: readonly TrackedApp[]): ReadonlyMap<string, number> {
+export function budgetsOf(apps: readonly AppConfig[]): ReadonlyMap<string, number> {
   return new Map(apps.flatMap(({ name, monthlyCallBudget }) => (monthlyCallBudget === null ? [] : [[name, monthlyCallBudget] as const])))
 }

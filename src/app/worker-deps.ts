@@ -19,8 +19,9 @@ import { type Database, openDatabase } from '../store/prisma.ts'
 import { createRateLimiter } from '../store/rate-limiter.ts'
 import { createWorkerBook } from '../store/worker-book.ts'
 import type { QueueConfig } from './config/config.ts'
+import type { WorkerConfig } from './config/worker-options.ts'
 import type { Closers } from './lifecycle.ts'
-import { budgetsOf, limitsBy, noDatabase, type WorkerConfig, type WorkerTiming } from './settings.ts'
+import { budgetsOf, limitsBy, noDatabase, type WorkerTiming } from './settings.ts'
 
 /** What a worker is told from outside. */
 export interface HostDeps {

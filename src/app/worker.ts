@@ -15,8 +15,9 @@ import { createOldDetails } from '../store/old-details.ts'
 import { assertSchemaVersion } from '../store/prisma.ts'
 import { recountCampaigns } from '../store/recount-campaigns.ts'
 import type { HealthReport } from '../web/health.ts'
+import type { WorkerConfig } from './config/worker-options.ts'
 import { createClosers } from './lifecycle.ts'
-import { retentionOf, type WorkerConfig, type WorkerTiming, workerTiming } from './settings.ts'
+import { retentionOf, type WorkerTiming, workerTiming } from './settings.ts'
 import { type HostDeps, openWorkerDeps, type Parts } from './worker-deps.ts'
 
 export interface RunningWorker {

@@ -35,7 +35,6 @@ export const addDoctor: AddCommand = (program, context, run) => {
           { title: 'Finding', show: ({ detail }) => plainText(detail) },
         ]
         context.print(json === true ? JSON.stringify(findings, null, 2) : renderTable(columns, findings, colors))
-        for (const hint of context.typos) context.note(`hint: ${hint}`)
         const wrong = findings.filter(({ ok }) => !ok)
         for (const { name, remedy } of wrong) context.note(`${name}: ${plainText(remedy ?? null, 'see above')}`)
         return wrong.length === 0 ? 0 : 1

@@ -1,13 +1,12 @@
-import { type DestinationStream, destination, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino'
+import { type DestinationStream, destination, type LevelWithSilent, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino'
 import { prettyFactory } from 'pino-pretty'
-import type { LogLevel } from '../app/config/types.ts'
 import { TrackerError } from '../domain/errors.ts'
 import { scrubJsonLine } from '../lib/redact.ts'
 
 export type Logger = PinoLogger
 
 export interface LoggerOptions {
-  readonly level: LogLevel
+  readonly level: LevelWithSilent
   /** For people: one coloured line an event instead of one JSON object. */
   readonly pretty: boolean
   /** Default: stderr, because data goes to stdout. */
