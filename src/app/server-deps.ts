@@ -3,7 +3,7 @@ import { openIntakeDatabase } from '../intake/database.ts'
 import { withTimeout } from '../lib/timeout.ts'
 import { createDatabaseClock, keepMeasuring } from '../ops/clock.ts'
 import { createEventLog } from '../ops/event-log.ts'
-import { serverHealthOf } from '../ops/health.ts'
+import { checkServerHealth } from '../ops/health.ts'
 import type { Logger } from '../ops/logger.ts'
 import type { Metrics } from '../ops/metrics.ts'
 import type { Tracking } from '../polling/ports.ts'
@@ -69,7 +69,7 @@ export function openServerDeps(
   const pace = workerTiming(config)
   const clock = createDatabaseClock(database.pool)
   const measuring = keepMeasuring(clock)
-  const health = (): Promise<HealthReport> => serverHealthOf(database, clock, pace)
+  const health = (): Promise<HealthReport> => checkServerHealth(database, clock, pace)
   metrics?.onCollect(() => readGauges(database, budgets, pace.blindMs))
   metrics?.onProcess(() => processGauges(database, clock))
   metrics?.onHealth(async () => (await health()).checks)

@@ -94,7 +94,7 @@ export function openWorkerDeps(config: WorkerConfig, pace: WorkerTiming, { log, 
     ...{ database, store, queueConfig, queue: queue.it, events, clock, now, worker, writes },
     repaired: () => book.repaired(config.apps.map(({ name, agentId }) => ({ name, agentId }))),
     async poll(key, signal) {
-      await clock.ensure()
+      await clock.measureIfStale()
       return poll(deps, key, signal)
     },
   }

@@ -2,10 +2,10 @@ import { TrackerError } from '../domain/errors.ts'
 import { startInterval } from '../lib/interval.ts'
 import { keepMeasuring } from '../ops/clock.ts'
 import { watchEventLoop } from '../ops/event-loop.ts'
-import { healthOf } from '../ops/health.ts'
+import { checkWorkerHealth } from '../ops/health.ts'
 import type { Logger } from '../ops/logger.ts'
 import type { Metrics } from '../ops/metrics.ts'
-import { watchOver } from '../ops/watchdog.ts'
+import { startWatchdog } from '../ops/watchdog.ts'
 import { reconcile } from '../polling/reconcile.ts'
 import { schedule } from '../polling/schedule-tasks.ts'
 import { assertQueueSchema } from '../queue/schema.ts'
@@ -62,12 +62,12 @@ export function startWorker(config: WorkerConfig, log: Logger, options: { readon
     await databaseReady(parts, () => closing !== null)
     if (closing !== null) return
     polls = run(parts, pace, config, outside)
-    const watchdog = watchOver({ ...parts, timeoutMs: WATCH_TIMEOUT_MS }, polls, pace, wedged.resolve)
+    const watchdog = startWatchdog({ ...parts, timeoutMs: WATCH_TIMEOUT_MS }, polls, pace, wedged.resolve)
     outside.closers.add('watchdog', () => void watchdog.stop())
     log.info({ queue: parts.queueConfig.backend, concurrency: config.workerConcurrency }, 'worker ready')
   }
 
-  const health = (): Promise<HealthReport> => healthOf({ ...parts, eventLoop }, closing === null ? polls : null, pace)
+  const health = (): Promise<HealthReport> => checkWorkerHealth({ ...parts, eventLoop }, closing === null ? polls : null, pace)
   options.metrics?.onHealth(async () => (await health()).checks)
 
   const ready = begin()
