@@ -38,7 +38,7 @@ function textOf(error: unknown): string {
 /** @throws {TrackerError} for every error of the database, a timeout among them */
 export async function withDatabaseTimeout<T>(timeoutMs: number, work: PromiseLike<T>): Promise<T> {
   try {
-    return await withTimeout(timeoutMs, work)
+    return await withTimeout(timeoutMs, work, () => new Error(`timeout, no answer within ${timeoutMs} ms`))
   } catch (error) {
     throw explained(error)
   }
