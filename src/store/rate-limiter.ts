@@ -1,5 +1,5 @@
 import { PROBLEM_CODES } from '../domain/problems.ts'
-import type { AppLimits, RateLimiter, Reservation, ScopeReports, WantedCalls } from '../polling/ports.ts'
+import type { AppLimits, RateLimiter, Reservation, ScopeEvidence, WantedCalls } from '../polling/ports.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
 import type { Database } from './prisma.ts'
@@ -20,14 +20,14 @@ export interface RateLimiterOptions {
  * Rate, budget and pauses in rows of `delivery_app` and `delivery_pair`, by the database's clock: all workers agree without agreeing on the time.
  * Each verb is one call of an SQL function, which locks the row for no longer than the statement.
  */
-export function createRateLimiter({ prisma }: Pick<Database, 'prisma'>, options: RateLimiterOptions = {}): RateLimiter & ScopeReports {
+export function createRateLimiter({ prisma }: Pick<Database, 'prisma'>, options: RateLimiterOptions = {}): RateLimiter & ScopeEvidence {
   const { horizonMs = 500, probeLeaseMs = 60_000, agentIdOf = () => null } = options
   return {
     reserve: (app, wanted, limits) => retrying(() => reserveCalls(prisma, app, wanted, limits, { horizonMs, probeLeaseMs })),
     async refund(app, month, calls) {
       await retrying(() => prisma.$executeRaw`SELECT delivery_refund_calls(${app}::text, ${month}::text, ${calls}::integer)`)
     },
-    async failed(key, agentId, { kind, problem, requestedAt, agreement, probeDelaysMs, until }) {
+    async recordFailure(key, agentId, { kind, problem, requestedAt, agreement, probeDelaysMs, until }) {
       const detail = JSON.stringify(problem.detail)
       const rows = await retrying(() =>
         kind === 'app'
@@ -45,7 +45,7 @@ SELECT delivery_report_pair(
       )
       return rows.some((row) => flag(row, 'paused'))
     },
-    async good(key, agentId, requestedAt) {
+    async recordSuccess(key, agentId, requestedAt) {
       const rows = await retrying(
         () => prisma.$queryRaw<Row[]>`/* report_good */
 SELECT scope, problem_code FROM delivery_report_good(${key.app}::text, ${agentId}::text, ${iso(requestedAt)}::timestamptz)`,

@@ -1,14 +1,14 @@
 import type { TaskKey } from '../domain/delivery.ts'
 import type { PlannedPoll } from '../domain/poll-times.ts'
-import type { Scheduled, Unplanned } from '../polling/ports.ts'
+import type { Scheduled, UnscheduledTask } from '../polling/ports.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
 import { chosen, flag, iso, millis, type Row, text, time } from './rows.ts'
 import { byKey } from './track-tasks.ts'
 
-type PlanStart = (task: Unplanned) => { readonly deadlineAt: Date; readonly first: PlannedPoll }
+type PlanStart = (task: UnscheduledTask) => { readonly deadlineAt: Date; readonly first: PlannedPoll }
 
-interface Start extends Unplanned {
+interface Start extends UnscheduledTask {
   readonly deadlineAt: Date
   readonly first: PlannedPoll
 }
@@ -20,7 +20,7 @@ interface Start extends Unplanned {
 export async function claimUnscheduled(prisma: PrismaClient, plan: PlanStart, limit: number): Promise<Scheduled[]> {
   const rows = await retrying(() => selectUnscheduled(prisma, limit))
   const starts = rows.map((row): Start => {
-    const task: Unplanned = {
+    const task: UnscheduledTask = {
       key: { app: text(row, 'app'), taskId: text(row, 'task_id') },
       sentAt: time(row, 'sent_at'),
       sentAtGiven: flag(row, 'sent_at_given'),

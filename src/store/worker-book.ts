@@ -1,5 +1,5 @@
 import { PROBLEM_CODES, PROBLEM_RULES } from '../domain/problems.ts'
-import type { WorkerApp, WorkerBook } from '../polling/ports.ts'
+import type { WorkerApp, WorkerRegistry } from '../polling/ports.ts'
 import { retrying } from './database-errors.ts'
 import type { Database } from './prisma.ts'
 import { type Resumed, resumeTasks } from './resume-tasks.ts'
@@ -18,9 +18,9 @@ function waitingForWorker(app: string): Resumed {
 }
 
 /** The rows of `delivery_worker`, by the database's clock. */
-export function createWorkerBook({ prisma }: Pick<Database, 'prisma'>): WorkerBook {
+export function createWorkerRegistry({ prisma }: Pick<Database, 'prisma'>): WorkerRegistry {
   return {
-    async seen({ workerId, startedAt, apps, problems }, forMs) {
+    async heartbeat({ workerId, startedAt, apps, problems }, forMs) {
       await retrying(
         () => prisma.$executeRaw`/* worker_seen */
 WITH gone AS (
@@ -44,13 +44,13 @@ SELECT EXISTS (
       )
       return rows.some((row) => flag(row, 'served'))
     },
-    async recovered(app) {
+    async resumeWaiting(app) {
       await resumeTasks(prisma, waitingForWorker(app))
     },
-    async repaired(apps) {
-      for (const app of apps) await probeRepaired(prisma, app)
+    async probeRepaired(apps) {
+      for (const app of apps) await probeRepairedApp(prisma, app)
     },
-    async gone(workerId) {
+    async remove(workerId) {
       await prisma.$executeRaw`/* worker_gone */ DELETE FROM delivery_worker WHERE worker_id = ${workerId}::text`
     },
   }
@@ -60,7 +60,7 @@ SELECT EXISTS (
  * The pauses of the app are due at once, and so is one task of each problem, as the probe. All tasks are due that waited for a worker like this
  * one, or that were refused with another agent id than the one that this worker would use now.
  */
-async function probeRepaired(prisma: Database['prisma'], { name, agentId }: WorkerApp): Promise<void> {
+async function probeRepairedApp(prisma: Database['prisma'], { name, agentId }: WorkerApp): Promise<void> {
   await resumeTasks(prisma, waitingForWorker(name))
   // Two statements: in one the order of its locks would not be that of the others, which lock an app before its pairs.
   await retrying(
