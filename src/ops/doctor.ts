@@ -90,7 +90,7 @@ async function diagnoseRefused(address: QueueAddress): Promise<Finding> {
     return await refusedJobsCheck({ queue: queue.it, timeoutMs: TIMEOUT_MS }, true)
   } finally {
     await withTimeout(CLOSE_TIMEOUT_MS, queue.close()).catch(() => undefined)
-    queue.leave()
+    queue.destroy()
   }
 }
 
