@@ -17,7 +17,7 @@ export const addStart: AddCommand = (program, context, run) => {
         assertGuarded(settings.host, settings.apiToken)
         return runService(context, settings, async (service) => {
           const config = settings.databaseUrl === null ? await withEmbedded(context, service) : settings
-          const { migrateAll } = await import('../app/migrate.ts')
+          const { migrateAll } = await import('../app/operations.ts')
           const { database } = await migrateAll(config)
           if (database.length > 0) service.log.info({ applied: database }, 'database migrated')
           const { health, wedged } = await openWorker(config, service, async (shared) => {

@@ -48,7 +48,7 @@ async function runDemo(context: Context, service: Service, exit: boolean): Promi
   const { simulator, sender } = await openSimulator(service)
   const databaseUrl = await openDatabase(service)
   const config = context.config(demoSettings(context, databaseUrl, sender))
-  const [{ migrateAll }, { openReads }] = await Promise.all([import('../../app/migrate.ts'), import('../../app/reads.ts')])
+  const { migrateAll, openReads } = await import('../../app/operations.ts')
   await migrateAll(config)
   let dashboard = ''
   const { health } = await openWorker(config, service, async (shared) => {

@@ -31,8 +31,8 @@ export interface Check {
 
 /** Gauges of this process. */
 export interface ProcessGauges {
-  /** How far the system clock is ahead of the database's; null: not known. */
-  readonly clockDifferenceSeconds: number | null
+  /** How far the system clock is ahead of the database's. Null: not known. */
+  readonly clockDifferenceMs: number | null
   /** Statements that wait for a connection of the pool. */
   readonly poolWaiting: number
 }
@@ -84,7 +84,7 @@ export function createGaugeMetrics(registry: Registry): GaugeMetrics {
       waiting.remove()
       if (values === null) return
       waiting.set(values.poolWaiting)
-      if (values.clockDifferenceSeconds !== null) clock.set(values.clockDifferenceSeconds)
+      if (values.clockDifferenceMs !== null) clock.set(values.clockDifferenceMs / 1_000)
     },
     setRefusedJobs(count) {
       refused.remove()
