@@ -16,7 +16,7 @@ export const addCancel: AddCommand = (program, context, run) => {
       run(async (text: string, { app }: { readonly app?: string }) => {
         const taskId = parseTaskId(text)
         await withReader(context, async (reader, config) => {
-          const stored = await import('../app/cancel.ts')
+          const stored = await import('../app/operations.ts')
           const tracking = { cancel: (key: TaskKey) => stored.cancelTask(requireDatabase(config), key) }
           const { isNew } = await cancelTask(reader, tracking, { taskId, app }).catch(unknownTask).catch(severalApps)
           context.print(isNew ? 'cancelled' : 'already cancelled')

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import picocolors from 'picocolors'
 import type { Colors } from 'picocolors/types.js'
-import { type Config, findTypos, parseConfig } from '../app/config/config.ts'
+import { type Config, parseConfig } from '../app/config/config.ts'
 import type { HostProcess } from '../app/lifecycle.ts'
 import { createScreen, type Output, type Screen, widthOf } from './screen.ts'
 
@@ -38,8 +38,6 @@ export interface Context extends Pick<Host, 'log' | 'process' | 'now'> {
   has(variable: string): boolean
   /** The absolute path of a file that the user names. */
   pathOf(path: string): string
-  /** Variables that look misspelt, a sentence each. */
-  readonly typos: readonly string[]
   /** For stdout: none unless it is a terminal, or with NO_COLOR. */
   readonly colors: Colors
   /** Columns of the terminal that stdout is; infinite where it is none. */
@@ -59,7 +57,6 @@ export function createContext(host: Host): Context {
     config: (over = {}) => parseConfig(withOverrides(env, over), (path) => readFileSync(pathOf(path), 'utf8')),
     has: (variable) => (env[variable] ?? '') !== '',
     pathOf,
-    typos: findTypos(env),
     colors: picocolors.createColors(isTerminal && !isDumb && (env['NO_COLOR'] ?? '') === ''),
     width: widthOf(stdout),
     screen: createScreen(stdout, isTerminal && !isDumb),

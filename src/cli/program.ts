@@ -1,4 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { VARIABLES } from '../app/config/config.ts'
 import { TrackerError } from '../domain/errors.ts'
 import { scrubText } from '../lib/redact.ts'
 import { addCancel } from './cancel.ts'
@@ -73,11 +74,25 @@ function createProgram(context: Context, run: Run): Command {
     .configureOutput({ writeOut: context.print, writeErr: context.note })
     .addHelpText(
       'after',
-      '\nExample, with nothing installed but Node:\n  $ dingtalk-delivery demo\n\nSettings are environment variables; the README lists them.',
+      ({ command }) => `\n${environmentHelp(command)}\n\nExample, with nothing installed but Node:\n  $ dingtalk-delivery demo`,
     )
   for (const add of COMMANDS) add(program, context, run)
   return program
 }
+
+/** Every variable with its meaning and its default. */
+function environmentHelp(command: Command): string {
+  const help = command.createHelp()
+  help.prepareContext({ helpWidth: help.helpWidth ?? HELP_WIDTH })
+  const nameWidth = Math.max(...VARIABLES.map(({ name }) => name.length))
+  const items = VARIABLES.map(({ name, meaning, fallback }) => {
+    const text = `${meaning}${fallback === '' ? '' : ` (default: ${fallback})`}`
+    return help.formatItem(name, nameWidth, text.replaceAll('`', ''), help)
+  })
+  return ['Environment:', ...items].join('\n')
+}
+
+const HELP_WIDTH = 100
 
 /** One clear line, or the list of wrong variables. A stack trace helps nobody who only typed a command. */
 function explain(error: unknown, context: Context): number {

@@ -61,13 +61,12 @@ export interface OpenedWorker {
 
 /** A worker with `/livez`, `/readyz` and `/metrics`, which are up before it and until after it. Waits until polls are being made. */
 export async function openWorker(
-  context: Context,
   config: Config,
   service: Service,
   serve: (shared: Shared) => Promise<void> = () => Promise.resolve(),
 ): Promise<OpenedWorker> {
   const { log, closers } = service
-  sayWhatStarts(context, config, service)
+  log.info({ config: describeConfig(config) }, 'starting')
   const { startWorker } = await import('../app/worker.ts')
   const metrics = createMetrics()
   let worker: RunningWorker | null = null
@@ -103,9 +102,9 @@ const ANSWERING_SHARE = 0.5
  * The HTTP API and the dashboard. They are up at once: while the database is away, they say so.
  * @param shared of the worker in the same process, if there is one
  */
-export async function openServer(config: Config, service: Service, context: Context, shared: Shared | null = null): Promise<HttpServer> {
+export async function openServer(config: Config, service: Service, shared: Shared | null = null): Promise<HttpServer> {
   const { log, closers } = service
-  if (shared === null) sayWhatStarts(context, config, service)
+  if (shared === null) log.info({ config: describeConfig(config) }, 'starting')
   const { openServerDeps } = await import('../app/server-deps.ts')
   const metrics = shared?.metrics ?? createMetrics()
   const serving = openServerDeps(config, log, shared === null ? metrics : null)
@@ -124,9 +123,4 @@ export async function openServer(config: Config, service: Service, context: Cont
   closers.add('HTTP server', () => server.close())
   log.info({ url: server.url }, 'HTTP server is up')
   return server
-}
-
-function sayWhatStarts(context: Context, config: Config, { log }: Service): void {
-  log.info({ config: describeConfig(config) }, 'starting')
-  for (const hint of context.typos) log.warn({ hint }, 'a variable is probably misspelt')
 }

@@ -15,7 +15,7 @@ export const addWorker: AddCommand = (program, context, run) => {
         const config = await configWithEmbedded(context)
         requireDatabase(config)
         return runService(context, config, async (service) => {
-          const { wedged } = await openWorker(context, config, service)
+          const { wedged } = await openWorker(config, service)
           return wedged
         })
       }),

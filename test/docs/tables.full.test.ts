@@ -8,22 +8,22 @@ const BASE = { DATABASE_URL: 'postgres://db/tracker', DINGTALK_ACCESS_TOKEN: 'to
 const plain = parseConfig(BASE)
 const [app] = plain.apps
 
-/** Defaults that are told in words. */
-const IN_WORDS: Readonly<Record<string, { readonly words: string; readonly holds: boolean }>> = {
-  DATABASE_URL: { words: 'embedded (`start`, `demo`)', holds: parseConfig({}).databaseUrl === null },
-  QUEUE_URL: { words: '`DATABASE_URL`', holds: plain.queue?.url === BASE.DATABASE_URL },
-  DINGTALK_OAPI_URL: { words: 'from the region', holds: app?.oapiUrl === 'https://oapi.dingtalk.io' },
-  DINGTALK_API_URL: { words: 'from the region', holds: app?.apiUrl === 'https://api.dingtalk.io' },
-  DINGTALK_PRIVATE_HOSTS: { words: '', holds: plain.privateHosts.length === 0 },
-  DINGTALK_APP_KEY: { words: '', holds: parseConfig({}).apps.length === 0 },
-  DINGTALK_APP_SECRET: { words: '', holds: parseConfig({}).apps.length === 0 },
-  DINGTALK_AGENT_ID: { words: '', holds: app?.agentId === null },
-  DINGTALK_ACCESS_TOKEN: { words: '', holds: parseConfig({}).apps.length === 0 },
-  DINGTALK_APPS_FILE: { words: '', holds: plain.apps.length === 1 },
-  MONTHLY_CALL_BUDGET: { words: 'none', holds: app?.monthlyCallBudget === null },
-  API_TOKEN: { words: '', holds: plain.apiToken === null },
-  ALLOWED_HOSTS: { words: '', holds: plain.allowedHosts.length === 0 },
-  LOG_PRETTY: { words: 'on for a terminal', holds: plain.logPretty === 'auto' },
+/** Defaults that the table describes in words, with what they mean. */
+const IN_WORDS: Readonly<Record<string, boolean>> = {
+  DATABASE_URL: parseConfig({}).databaseUrl === null,
+  QUEUE_URL: plain.queue?.url === BASE.DATABASE_URL,
+  DINGTALK_OAPI_URL: app?.oapiUrl === 'https://oapi.dingtalk.io',
+  DINGTALK_API_URL: app?.apiUrl === 'https://api.dingtalk.io',
+  DINGTALK_PRIVATE_HOSTS: plain.privateHosts.length === 0,
+  DINGTALK_APP_KEY: parseConfig({}).apps.length === 0,
+  DINGTALK_APP_SECRET: parseConfig({}).apps.length === 0,
+  DINGTALK_AGENT_ID: app?.agentId === null,
+  DINGTALK_ACCESS_TOKEN: parseConfig({}).apps.length === 0,
+  DINGTALK_APPS_FILE: plain.apps.length === 1,
+  MONTHLY_CALL_BUDGET: app?.monthlyCallBudget === null,
+  API_TOKEN: plain.apiToken === null,
+  ALLOWED_HOSTS: plain.allowedHosts.length === 0,
+  LOG_PRETTY: plain.logPretty === 'auto',
 }
 
 /** Another value than the default, to see that the variable does something. */
@@ -44,12 +44,17 @@ const ROWS = tableUnder('Configuration', 'README.md').flatMap(([names = '', defa
 })
 
 test('the table names every variable, and no other', () => {
-  expect(ROWS.map(({ name }) => name).sort()).toEqual([...VARIABLES].sort())
+  expect(ROWS.map(({ name }) => name).sort()).toEqual(VARIABLES.map(({ name }) => name).sort())
+})
+
+test('the help names every variable', async () => {
+  const { stdout } = await runCommand(['--help'])
+  for (const { name } of VARIABLES) expect(stdout).toMatch(new RegExp(`^ {2}${name} `, 'm'))
 })
 
 test.each(ROWS)('$name: its default is what the table says ($shown)', ({ name, shown }) => {
-  const inWords = IN_WORDS[name]
-  if (inWords !== undefined) return expect([inWords.words, inWords.holds]).toEqual([shown, true])
+  expect(shown).toBe(VARIABLES.find((variable) => variable.name === name)?.fallback)
+  if (name in IN_WORDS) return expect(IN_WORDS[name]).toBe(true)
   const [literal = ''] = codeIn(shown)
   expect(shown).toBe(`\`${literal}\``)
   expect(parsed({ [name]: literal })).toEqual(plain)

@@ -1,10 +1,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { parseConfig, VARIABLES } from '../../src/app/config/config.ts'
+import { VARIABLES as ALL, parseConfig } from '../../src/app/config/config.ts'
 import { runCommand } from '../support/commands.ts'
 import { runs } from '../support/runs.ts'
 import { anyJson, anyText, HOSTILE_JSON, HOSTILE_TEXTS, hasControls, SEED } from './support/values.ts'
 
+const VARIABLES = ALL.map(({ name }) => name)
 /** Shown in a message, it would be found. */
 const CANARY = 'cAnArY-4711'
 /** What holds a secret, or may: it is never shown, not even in part. */

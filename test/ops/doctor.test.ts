@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { parseConfig } from '../../src/app/config/config.ts'
-import { diagnose } from '../../src/ops/doctor.ts'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { createTestDatabase, execute } from '../support/postgres.ts'
 import { startProxy } from '../support/tcp-proxy.ts'
+import { diagnose } from './support.ts'
 
 const DATABASE_CHECKS = ['database', 'schema', 'clock', 'rights', 'overdue', 'blind gaps']
 

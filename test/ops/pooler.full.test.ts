@@ -2,7 +2,6 @@ import { Client } from 'pg'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { parseConfig } from '../../src/app/config/config.ts'
 import { createTracker } from '../../src/index.ts'
-import { diagnose } from '../../src/ops/doctor.ts'
 import { createLogger } from '../../src/ops/logger.ts'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { knownMigrations, migrate } from '../../src/store/migrate.ts'
@@ -13,6 +12,7 @@ import { describePgBouncer, type PgBouncer, startPgBouncer } from '../support/pg
 import { createTestDatabase, execute } from '../support/postgres.ts'
 import { giveRights, urlAs } from '../support/roles.ts'
 import { until } from '../support/wait.ts'
+import { diagnose } from './support.ts'
 
 const TASKS = 60
 const AGENT_ID = '836390886'
