@@ -8,7 +8,7 @@ import type { CampaignRef, PageFilter, RateReader, RecipientFilter, TaskRef } fr
 import { attachment } from '../attachment.ts'
 
 /** The list of people as a file: everybody, not a page. */
-export const CSV = z.custom<string | Readable>().meta({ type: 'string' })
+export const CSV = { 'text/csv': { schema: z.custom<string | Readable>().meta({ type: 'string' }) } }
 
 export async function sendTaskCsv(reply: FastifyReply, rates: RateReader, ref: TaskRef, filter: RecipientFilter): Promise<string> {
   const people = await rates.recipients(ref, filter)
