@@ -1,5 +1,5 @@
 import { STATES, STATUSES } from './domain/delivery.ts'
-import { InvalidInputError, TrackerError } from './domain/errors.ts'
+import { InvalidInputError, TrackerError, withRemedy } from './domain/errors.ts'
 import { show as quote } from './domain/quote.ts'
 import { parseApp, parseCampaignName, parseOneOf, parseTaskId, parseUserId } from './intake/track-request.ts'
 import { assertAddress, DATABASE_SCHEMES } from './lib/address.ts'
@@ -32,7 +32,7 @@ import { createRateReader, type RawClient } from './store/rate-reader.ts'
 
 export type { StateKind, TaskStatus } from './domain/delivery.ts'
 export { InvalidInputError, TrackerError, type TrackerErrorCode } from './domain/errors.ts'
-export type { PollOutcome } from './domain/plan-types.ts'
+export type { PollOutcome } from './domain/problems.ts'
 export type {
   AppUsage,
   BoundsStep,
@@ -149,7 +149,7 @@ export function createRates(options: RatesOptions): Rates {
   let closed: Promise<void> | null = null
   const ask = async <Answer>(question: (reader: RateReader) => Promise<Answer>): Promise<Answer> => {
     if (closed !== null) throw new TrackerError('CLOSED', 'These rates are closed. Create others.')
-    const answer = question(reader).catch(withRemedy)
+    const answer = question(reader).catch(addRemedy)
     open.add(answer)
     return await answer.finally(() => open.delete(answer))
   }
@@ -176,10 +176,8 @@ export function createRates(options: RatesOptions): Rates {
   }
 }
 
-/** The remedy of this way to ask: the commands have an option, HTTP has a parameter. */
-function withRemedy(error: unknown): never {
-  if (!(error instanceof TrackerError) || error.code !== 'SEVERAL_APPS') throw error
-  throw new TrackerError('SEVERAL_APPS', `${error.message} Say which one in the question, as { app: '…' }.`, { cause: error })
+function addRemedy(error: unknown): never {
+  throw error instanceof TrackerError ? withRemedy(error, 'library') : error
 }
 
 function openReader({ databaseUrl, prisma }: RatesOptions): { readonly reader: RateReader; close(): Promise<void> } {

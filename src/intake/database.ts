@@ -2,11 +2,11 @@ import type pg from 'pg'
 import { TrackerError } from '../domain/errors.ts'
 import type { TrackOutcome } from '../domain/track-outcome.ts'
 import { errorText } from '../lib/error-text.ts'
-import { INSUFFICIENT_PRIVILEGE, notPermitted, roleIn } from '../lib/not-permitted.ts'
+import { classifyPostgresError, notPermitted, postgresRemedy, roleIn } from '../lib/postgres-errors.ts'
 import { createTrackPool, inTime, STATEMENT_TIMEOUT_MS } from './pool.ts'
 import { SENDER_TIMEOUT_MS } from './timeout.ts'
 import type { TrackRequest } from './track-request.ts'
-import { byKey, outcomeOf, REFUSED, refusedInput, requestsAsJson, type TrackRow } from './track-rows.ts'
+import { byKey, outcomeOf, refusedInput, requestsAsJson, TRACK, type TrackRow } from './track-rows.ts'
 
 /** Hands requests to the database: `pg` alone, no Prisma, so that sending code stays light. */
 export interface IntakeDatabase {
@@ -24,8 +24,6 @@ export interface AddOptions {
   /** Is told what became of a request when its part is committed. */
   readonly onTaken?: (place: number, outcome: TrackOutcome) => void
 }
-
-const TRACK = 'SELECT is_new, status, conflict, updated, stored FROM delivery_track($1::jsonb) ORDER BY place'
 
 /** Some 0.1 s of the server's time, so that six senders at once, or a sender of one task beside one of ten thousand, do not wait long. */
 const MAX_TASKS = 500
@@ -170,32 +168,22 @@ function isAnswer(error: unknown): boolean {
   return error instanceof Error && 'severity' in error && error.severity === 'ERROR'
 }
 
-/** What to do, by SQLSTATE or its class. Source: PostgreSQL's manual, appendix A. */
-const REMEDIES: Readonly<Record<string, string>> = {
-  '25006': 'DATABASE_URL names a server that may only be read: give the primary.',
-  '28': 'Check user and password in DATABASE_URL, and pg_hba.conf of the server.',
-  '3D000': 'Check the name of the database in DATABASE_URL, or create it.',
-  '53': 'The server is out of connections, memory or disk: give it more.',
-  '57014': 'The server is overloaded, or somebody has locked delivery_task.',
-}
-
-/** SQLSTATE of a missing function, table or schema. */
-const NOT_MIGRATED = new Set(['42883', '42P01', '3F000'])
-
-/** @param outcome what the sender must know of the tasks */
+/** @param outcome what became of the tasks */
 function explained(cause: unknown, role: string | null, outcome: string): TrackerError {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  const refused = refusedInput(cause)
+  if (refused !== null) return refused
   const said = errorText(cause)
-  if (cause instanceof Error && code === REFUSED) {
-    return refusedInput({ message: cause.message, column: Reflect.get(cause, 'column'), detail: Reflect.get(cause, 'detail') })
+  switch (classifyPostgresError(cause)) {
+    case 'schema':
+      return new TrackerError('SCHEMA_MISMATCH', `The database has no tables for tracking (${said}). Run: dingtalk-delivery migrate`, {
+        cause,
+      })
+    case 'rights':
+      return notPermitted({ said, role, groups: ['delivery_send', 'delivery_worker'] }, cause)
+    default: {
+      const remedy = postgresRemedy(cause, 'DATABASE_URL') ?? 'Check DATABASE_URL and the server.'
+      const message = `The database did not take the task (${said}). ${outcome}; tracking it again is safe. ${remedy}`
+      return new TrackerError('DATABASE_UNAVAILABLE', message, { cause })
+    }
   }
-  if (NOT_MIGRATED.has(code)) {
-    return new TrackerError('SCHEMA_MISMATCH', `The database has no tables for tracking (${said}). Run: dingtalk-delivery migrate`, {
-      cause,
-    })
-  }
-  if (code === INSUFFICIENT_PRIVILEGE) return notPermitted({ said, role, groups: ['delivery_send', 'delivery_worker'] }, cause)
-  const remedy = REMEDIES[code] ?? REMEDIES[code.slice(0, 2)] ?? 'Check DATABASE_URL and the server.'
-  const message = `The database did not take the task (${said}). ${outcome}; tracking it again is safe. ${remedy}`
-  return new TrackerError('DATABASE_UNAVAILABLE', message, { cause })
 }

@@ -46,7 +46,7 @@ export function openTrackQueue(address: QueueAddress): TrackQueue {
     },
     async close() {
       await withQueueTimeout(CLOSE_TIMEOUT_MS, queue.close()).catch(() => undefined)
-      queue.leave()
+      queue.destroy()
     },
   }
 }

@@ -1,16 +1,21 @@
 import { STATUSES, type TaskKey } from '../domain/delivery.ts'
 import { InvalidInputError } from '../domain/errors.ts'
 import { COMPARED_FIELDS, type ComparedField, type StoredFields, type TrackOutcome } from '../domain/track-outcome.ts'
+import { classifyPostgresError, serverErrorOf } from '../lib/postgres-errors.ts'
 import type { TrackRequest } from './track-request.ts'
 
-/** What the worker (`track-tasks.ts`) and programs of senders (`track-door.ts`, without Prisma) share of the SQL function `delivery_track`. */
+/**
+ * The SQL function `delivery_track`, in which every way to enqueue ends: `pg` of senders calls it, Prisma of workers and servers, and
+ * `track_delivery` inside the database.
+ */
+export const TRACK = '/* track_tasks */ SELECT is_new, status, conflict, updated, stored FROM delivery_track($1::jsonb) ORDER BY place'
 
-/** What the function takes. */
+/** $1 of {@link TRACK}. */
 export function requestsAsJson(requests: readonly TrackRequest[]): string {
   return JSON.stringify(requests)
 }
 
-/** A row of what it returns, as either driver reads it. */
+/** A row of {@link TRACK}, as either driver reads it. */
 export interface TrackRow {
   readonly is_new: unknown
   readonly status: unknown
@@ -49,20 +54,19 @@ function storedIn(value: unknown): StoredFields | null {
   }
 }
 
-/** The order in which every writer inserts and locks tasks, so that no two can wait for each other. Code units, as COLLATE "C" has them for these ids. */
+/** The order in which every writer inserts and locks tasks, so that no two wait for each other. By code units, as COLLATE "C" has it for these ids. */
 export function byKey(a: TaskKey, b: TaskKey): number {
   if (a.app !== b.app) return a.app < b.app ? -1 : 1
   return a.taskId < b.taskId ? -1 : a.taskId > b.taskId ? 1 : 0
 }
 
 /**
- * The function's own refusal of a request: the same words as everywhere, where the clocks of sender and database judge a send time differently.
- * @param refusal what PostgreSQL says: SQLSTATE 22023 with the field as its column, and the code as its detail
+ * The function's refusal of a request, as the error that a client-side check throws: the clocks of sender and database may judge a send time
+ * differently. PostgreSQL's error has the field as its column, and the code as its detail. Null for any other error.
  */
-export function refusedInput(refusal: { readonly message: string; readonly column: unknown; readonly detail: unknown }): InvalidInputError {
-  const code = refusal.detail === 'TOO_MANY_RECIPIENTS' ? refusal.detail : 'INVALID_INPUT'
-  return new InvalidInputError(typeof refusal.column === 'string' ? refusal.column : 'body', refusal.message, code)
+export function refusedInput(error: unknown): InvalidInputError | null {
+  if (classifyPostgresError(error) !== 'refused') return null
+  const { message, column, detail } = serverErrorOf(error)
+  const code = detail === 'TOO_MANY_RECIPIENTS' ? detail : 'INVALID_INPUT'
+  return new InvalidInputError(typeof column === 'string' ? column : 'body', message, code)
 }
-
-/** SQLSTATE `invalid_parameter_value`: the function refused a request. */
-export const REFUSED = '22023'

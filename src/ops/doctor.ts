@@ -84,7 +84,7 @@ async function diagnoseRefused(address: QueueConfig): Promise<Finding> {
     return await refusedJobsCheck({ queue: queue.it, timeoutMs: PATIENCE_MS }, true)
   } finally {
     await withTimeout(CLOSE_MS, queue.close()).catch(() => undefined)
-    queue.leave()
+    queue.destroy()
   }
 }
 

@@ -1,6 +1,6 @@
 import { TrackerError } from '../domain/errors.ts'
 import { errorText } from '../lib/error-text.ts'
-import { type Denial, INSUFFICIENT_PRIVILEGE, notPermitted } from '../lib/not-permitted.ts'
+import { classifyPostgresError, type Denial, notPermitted, postgresRemedy } from '../lib/postgres-errors.ts'
 
 /** What went wrong with the queue, with the remedy. Never holds a password, nor does its cause. */
 export function queueError(error: unknown): TrackerError {
@@ -26,7 +26,7 @@ export function schemaError(cause: unknown): TrackerError | null {
 
 /** `NOT_PERMITTED` where PostgreSQL refuses the role; null for any other error. */
 export function deniedByPostgres(cause: unknown, who: Omit<Denial, 'said'>): TrackerError | null {
-  if (!(cause instanceof Error) || !('code' in cause) || cause.code !== INSUFFICIENT_PRIVILEGE) return null
+  if (!(cause instanceof Error) || classifyPostgresError(cause) !== 'rights') return null
   return notPermitted({ ...who, said: cause.message }, cause)
 }
 
@@ -51,17 +51,12 @@ function withoutCommand(error: unknown): Error {
   })
 }
 
-/** What to do, by the word that Redis begins its refusal with, or by PostgreSQL's SQLSTATE or its class. */
-const REMEDIES: Readonly<Record<string, string>> = {
+/** What to do, by the word that Redis begins its refusal with. */
+const REDIS_REMEDIES: Readonly<Record<string, string>> = {
   OOM: 'Redis is full: give it more memory (maxmemory), and keep maxmemory-policy noeviction.',
   READONLY: 'QUEUE_URL names a replica: give the primary.',
   WRONGPASS: 'Check user and password in QUEUE_URL.',
   NOAUTH: 'Redis wants a password: give it in QUEUE_URL.',
-  '25006': 'QUEUE_URL names a server that may only be read: give the primary.',
-  '28': 'Check user and password in QUEUE_URL, and pg_hba.conf of the server.',
-  '57014': 'The server is overloaded, or somebody has locked its tables.',
-  '3D': 'Check the name of the database in QUEUE_URL, or create it.',
-  '53': 'The server is out of connections, memory or disk: give it more.',
 }
 const REMEDY = 'Check QUEUE_URL and the server; a tracker with databaseUrl needs no queue.'
 
@@ -79,7 +74,6 @@ function unavailable(cause: unknown): TrackerError {
 }
 
 function remedyOf(cause: unknown, said: string): string {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
-  const word = /^(?:ReplyError: )?([A-Z]+) /.exec(said)?.[1] ?? code
-  return REMEDIES[word] ?? REMEDIES[code] ?? REMEDIES[code.slice(0, 2)] ?? REMEDY
+  const word = /^(?:ReplyError: )?([A-Z]+) /.exec(said)?.[1] ?? ''
+  return REDIS_REMEDIES[word] ?? postgresRemedy(cause, 'QUEUE_URL') ?? REMEDY
 }

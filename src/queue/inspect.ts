@@ -1,13 +1,13 @@
 import { Redis } from 'ioredis'
 import { TrackerError } from '../domain/errors.ts'
 import { type Finding, type Found, findingOf } from '../lib/finding.ts'
-import { isPostgres, type QueueAddress } from './connection.ts'
+import { isPostgres, type JobQueue, type QueueAddress } from './connection.ts'
 import { queueError } from './errors.ts'
 import { assertQueueSchema, isPooled } from './schema.ts'
 
 const CONNECT_TIMEOUT_MS = 3_000
 
-/** Polls whether the queue's server is fit for jobs that live 24 hours. Never rejects. */
+/** Checks whether the queue's server is fit for jobs that live 24 hours. Never rejects. */
 export async function inspectQueue(address: QueueAddress): Promise<Finding[]> {
   try {
     return isPostgres(address.url) ? await inspectPostgres(address.url) : await inspectRedis(address)
@@ -24,7 +24,7 @@ async function inspectPostgres(url: string): Promise<Finding[]> {
 }
 
 const POOLED: Found = {
-  detail: 'PostgreSQL behind a pooler: in transaction mode no worker hears of a job that is due, and no session keeps its settings',
+  detail: 'PostgreSQL behind a pooler: in transaction mode no worker is notified of a job that is due, and no session keeps its settings',
   remedy: 'set QUEUE_URL to the address of PostgreSQL itself, or to Redis; DATABASE_URL may stay with the pooler',
 }
 
@@ -32,14 +32,14 @@ async function inspectRedis(address: QueueAddress): Promise<Finding[]> {
   const redis = new Redis(address.url, {
     lazyConnect: true,
     connectTimeout: CONNECT_TIMEOUT_MS,
-    // A server that takes the connection and says nothing.
+    // For a server that accepts the connection and never answers.
     commandTimeout: CONNECT_TIMEOUT_MS,
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
   })
-  let said: unknown
+  let lastError: unknown
   redis.on('error', (error) => {
-    said = error
+    lastError = error
   })
   try {
     await redis.connect()
@@ -49,17 +49,17 @@ async function inspectRedis(address: QueueAddress): Promise<Finding[]> {
     const reached = isReplica ? { name: 'queue', ok: false, ...REPLICA } : version(info)
     return [reached, await rights(redis, address), findingOf('queue memory', memory), persistence(info)]
   } catch (error) {
-    // "Connection is closed." hides what happened; the event before it says it.
-    throw said ?? error
+    // The command fails with "Connection is closed."; the event before it has the reason.
+    throw lastError ?? error
   } finally {
     redis.disconnect()
   }
 }
 
-/** What of Redis decides whether timers are kept. */
+/** The state of Redis that decides whether timers are kept. */
 export interface RedisServer {
   readonly isReplica: boolean
-  /** With a remedy where timers may be lost or refused. */
+  /** Has a remedy where timers may be lost or refused. */
   readonly memory: Found
 }
 
@@ -73,7 +73,7 @@ function serverOf(text: string): RedisServer {
   return { isReplica: info.get('role') === 'slave', memory: memoryOf(info) }
 }
 
-/** Jobs can be read there, and none can be taken or put to sleep. */
+/** Jobs can be read from a replica, but neither taken nor delayed. */
 export const REPLICA = {
   detail: 'Redis is a replica, which takes no writes: no poll can be taken or timed.',
   remedy: 'Point QUEUE_URL at the primary, or promote this server (REPLICAOF NO ONE).',
@@ -92,7 +92,7 @@ function version(info: Info): Finding {
   return { name: 'queue', ok, detail: `Redis ${found}`, ...(!ok && { remedy: 'BullMQ needs Redis 6.2 or newer' }) }
 }
 
-/** As BullMQ asks: by a script, about a key below the prefix. */
+/** As BullMQ does it: a script that reads a key below the prefix. */
 async function rights(redis: Redis, { prefix, name }: QueueAddress): Promise<Finding> {
   try {
     await redis.eval("return redis.call('EXISTS', KEYS[1])", 1, `${prefix}:${name}:meta`)
@@ -102,7 +102,7 @@ async function rights(redis: Redis, { prefix, name }: QueueAddress): Promise<Fin
   }
 }
 
-/** Of maxmemory. Beyond it Redis refuses every timer. */
+/** Share of maxmemory that is reported as full. Beyond maxmemory Redis refuses every timer. */
 const FULL_SHARE = 0.9
 
 function memoryOf(info: Info): Found {
@@ -111,7 +111,7 @@ function memoryOf(info: Info): Found {
   const share = max > 0 ? used / max : 0
   const detail = `maxmemory-policy ${policy}${max > 0 ? `; ${Math.round(share * 100)} % of maxmemory used` : ''}`
   if (policy !== 'noeviction')
-    return { detail, remedy: 'set maxmemory-policy noeviction: an evicted timer wakes nobody until the reconciler comes' }
+    return { detail, remedy: 'set maxmemory-policy noeviction: an evicted timer does not fire until the reconciler has set it again' }
   if (share > FULL_SHARE)
     return {
       detail,
@@ -120,9 +120,23 @@ function memoryOf(info: Info): Found {
   return { detail }
 }
 
-/** Without it a restart loses all timers. The reconciler puts them back, so this is advice more than a fault. */
+/** Without persistence a restart loses all timers. The reconciler sets them again, so this is a warning and no fault. */
 function persistence(info: Info): Finding {
   const ok = info.get('aof_enabled') === '1'
-  const remedy = 'set appendonly yes: a restart loses every timer, and polls are late until the reconciler has put them back'
+  const remedy = 'set appendonly yes: a restart loses every timer, and polls are late until the reconciler has set them again'
   return findingOf('queue persistence', ok ? { detail: 'append-only file on' } : { detail: 'append-only file off', remedy })
+}
+
+/** A job that was refused. It stays in the failed set for a week. */
+export interface RefusedJob {
+  readonly id: string
+  /** Names the field, the value and the remedy. */
+  readonly reason: string
+}
+
+/** The job that was refused last, or null. */
+export async function latestRefused(queue: Pick<JobQueue, 'getRanges' | 'getJob'>): Promise<RefusedJob | null> {
+  const [id] = await queue.getRanges(['failed'], 0, 0)
+  const job = id === undefined ? undefined : await queue.getJob(id)
+  return id === undefined || job === undefined ? null : { id, reason: job.failedReason ?? '' }
 }

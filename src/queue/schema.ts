@@ -1,11 +1,11 @@
 import { assertSchemaCompatibility, runMigrations } from 'bullmq'
 import pg from 'pg'
-import { roleIn } from '../lib/not-permitted.ts'
-import { POSTGRES_SCHEMA } from './connection.ts'
+import { roleIn } from '../lib/postgres-errors.ts'
 import { deniedByPostgres, schemaError } from './errors.ts'
+import { POSTGRES_SCHEMA } from './postgres.ts'
 
 /**
- * Creates or updates BullMQ's own schema in a PostgreSQL queue. BullMQ takes an advisory lock, so many may do it at once.
+ * Creates or updates BullMQ's own schema in a PostgreSQL queue. Safe to run many times at once: BullMQ takes an advisory lock.
  * @param names the queues that workers will use
  * @returns the schema version
  * @throws {TrackerError} `NOT_PERMITTED`
@@ -14,7 +14,7 @@ export async function migrateQueueSchema(url: string, names: readonly string[] =
   try {
     return await withClient(url, async (client) => {
       const version = await runMigrations(client, POSTGRES_SCHEMA)
-      // BullMQ makes a sequence for each queue when the first job is added, and a worker may have no right to make anything.
+      // BullMQ creates a sequence for each queue with its first job, for which the role of a worker may have no right.
       await client.query(`SELECT ${POSTGRES_SCHEMA}.next_job_id(name) FROM unnest($1::text[]) AS name`, [names])
       return version
     })
@@ -32,10 +32,10 @@ export async function assertQueueSchema(url: string): Promise<void> {
   }
 }
 
-/** Whether a pooler stands between: then another process answers than the one that the connection was said to be with. */
+/** True behind a pooler: the process that answers is not the one that was announced when the connection was made. */
 export function isPooled(url: string): Promise<boolean> {
   return withClient(url, async (client) => {
-    // The types of `pg` do not know of it.
+    // The types of `pg` lack it.
     const processId: unknown = Reflect.get(client, 'processID')
     const { rows } = await client.query<{ id: number }>('SELECT pg_backend_pid() AS id')
     return rows[0]?.id !== processId
@@ -48,7 +48,7 @@ async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T
     connectionTimeoutMillis: 5_000,
     application_name: 'dingtalk-delivery queue schema',
   })
-  // A connection that breaks while it waits is reported by the query.
+  // A query reports a connection that breaks under it.
   client.on('error', () => undefined)
   await client.connect()
   try {

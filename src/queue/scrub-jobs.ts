@@ -2,21 +2,21 @@ import type { JobType } from 'bullmq'
 import type { Person } from '../polling/ports.ts'
 import type { JobQueue } from './connection.ts'
 import { withQueueTimeout } from './timeout.ts'
-import { LOOK_JOB } from './timers.ts'
+import { POLL_JOB } from './timers.ts'
 
-/** In the direction in which a job goes, so that one that goes on meanwhile is met again. */
+/** In the order in which a job passes through them, so that a job that moves on meanwhile is found in its next state. */
 const STATES: readonly JobType[] = ['waiting-children', 'delayed', 'prioritized', 'waiting', 'active', 'failed', 'completed']
-/** Ids that are asked for at once. */
+/** Ids that are read at once. */
 const PAGE = 1_000
-/** Jobs that are looked at side by side. */
-const WIDTH = 50
-const PATIENCE_MS = 10_000
-/** A job may be read while it changes its state, and be missed; the next pass finds it. */
+/** Jobs that are read at once. */
+const BATCH = 50
+const TIMEOUT_MS = 10_000
+/** One pass may miss a job that changes its state at that moment; the next pass finds it. */
 const MAX_PASSES = 5
 
 /**
- * Replaces a person in the jobs that senders added, whether they wait, run or failed. Polls hold ids of tasks only.
- * A job that runs later tracks its task with the pseudonym.
+ * Replaces a person in the jobs that senders added, whatever their state. A job that runs later tracks its task with the pseudonym.
+ * The tracker's own jobs hold ids of tasks only.
  * @returns how many jobs were changed
  * @throws {TrackerError} `QUEUE_UNAVAILABLE` when the queue does not answer
  */
@@ -24,7 +24,7 @@ export async function scrubJobs(queue: JobQueue, person: Person, pseudonym: stri
   let total = 0
   for (let pass = 0; pass < MAX_PASSES; pass++) {
     let changed = 0
-    for (const id of await sendersJobs(queue)) changed += await scrubAll(queue, id, person, pseudonym)
+    for (const ids of await listSenderJobs(queue)) changed += await scrubAll(queue, ids, person, pseudonym)
     if (changed === 0) break
     total += changed
   }
@@ -32,40 +32,40 @@ export async function scrubJobs(queue: JobQueue, person: Person, pseudonym: stri
 }
 
 /** Ids of all jobs but the polls, in batches. */
-async function sendersJobs(queue: JobQueue): Promise<string[][]> {
+async function listSenderJobs(queue: JobQueue): Promise<string[][]> {
   const ids = new Set<string>()
-  for (const state of STATES) for (const id of await idsIn(queue, state)) ids.add(id)
-  const all = [...ids].filter((id) => !id.startsWith(`${LOOK_JOB}.`))
-  return Array.from({ length: Math.ceil(all.length / WIDTH) }, (_, i) => all.slice(i * WIDTH, (i + 1) * WIDTH))
+  for (const state of STATES) for (const id of await listIds(queue, state)) ids.add(id)
+  const all = [...ids].filter((id) => !id.startsWith(`${POLL_JOB}.`))
+  return Array.from({ length: Math.ceil(all.length / BATCH) }, (_, i) => all.slice(i * BATCH, (i + 1) * BATCH))
 }
 
-async function idsIn(queue: JobQueue, state: JobType): Promise<string[]> {
+async function listIds(queue: JobQueue, state: JobType): Promise<string[]> {
   const ids: string[] = []
   for (let start = 0; ; start += PAGE) {
-    const page = await withQueueTimeout(PATIENCE_MS, queue.getRanges([state], start, start + PAGE - 1))
+    const page = await withQueueTimeout(TIMEOUT_MS, queue.getRanges([state], start, start + PAGE - 1))
     ids.push(...page)
     if (page.length < PAGE) return ids
   }
 }
 
 async function scrubAll(queue: JobQueue, ids: readonly string[], person: Person, pseudonym: string): Promise<number> {
-  const done = await withQueueTimeout(PATIENCE_MS, Promise.all(ids.map((id) => scrub(queue, id, person, pseudonym))))
+  const done = await withQueueTimeout(TIMEOUT_MS, Promise.all(ids.map((id) => scrub(queue, id, person, pseudonym))))
   return done.filter((changed) => changed).length
 }
 
 async function scrub(queue: JobQueue, id: string, { userId, app }: Person, pseudonym: string): Promise<boolean> {
   const job = await queue.getJob(id)
-  // Any client may add anything. A job without an app is of the app named "default", as at every door.
+  // Any client may add any data. A job without an app belongs to the app named "default", as in every way to enqueue.
   if (job === undefined || (app !== null && app !== (appOf(job.data) ?? 'default'))) return false
-  const data = renamed(job.data, userId, pseudonym)
+  const data = replaceText(job.data, userId, pseudonym)
   if (data === job.data) return false
   if (job.failedReason?.includes(userId) === true) {
-    // It was refused for this name, and BullMQ does not change a reason. Its sender knows by now or never will.
+    // It was refused because of this name, and BullMQ cannot change the reason of a failed job.
     await job.remove()
     await queue.forgetEvents()
     return true
   }
-  // It may have run and be gone meanwhile.
+  // It may have run and been removed meanwhile.
   return job.updateData(data).then(
     () => true,
     async (error: unknown) => {
@@ -79,15 +79,15 @@ function appOf(data: unknown): unknown {
   return typeof data === 'object' && data !== null && 'app' in data ? data.app : undefined
 }
 
-/** The same value with one text replaced wherever it stands, as a value or as a name; itself where it stands nowhere. */
-export function renamed(value: unknown, from: string, to: string): unknown {
+/** Replaces a text in a JSON value, as a value and as a field name. Returns the same object where the text does not occur. */
+export function replaceText(value: unknown, from: string, to: string): unknown {
   if (value === from) return to
   if (Array.isArray(value)) {
-    const items = value.map((item: unknown) => renamed(item, from, to))
+    const items = value.map((item: unknown) => replaceText(item, from, to))
     return items.some((item, i) => item !== value[i]) ? items : value
   }
   if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value).map(([name, item]): [string, unknown] => [name === from ? to : name, renamed(item, from, to)])
+  const entries = Object.entries(value).map(([name, item]): [string, unknown] => [name === from ? to : name, replaceText(item, from, to)])
   const same = Object.entries(value).every(([name, item], i) => entries[i]?.[0] === name && entries[i]?.[1] === item)
   return same ? value : Object.fromEntries(entries)
 }

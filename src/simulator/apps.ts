@@ -1,12 +1,12 @@
-/** An app as a test declares it. */
+/** An app, as an option of the simulator. */
 export interface AppCredentials {
   readonly appKey: string
   /** Secret 0. */
   readonly appSecret: string
   readonly agentId: string
-  /** Secrets 1, 2, …, accepted as well: with one for each worker, `match.secret` of a fault strikes a single worker. */
+  /** Secrets 1, 2, …, accepted as well. With one for each worker, `match.secret` of a fault strikes a single worker. */
   readonly otherSecrets?: readonly string[] | undefined
-  /** Further agent ids of the app. Those of tasks that a test makes are added by themselves. */
+  /** Further agent ids of the app. The agent ids of tasks that a test makes are added automatically. */
   readonly otherAgentIds?: readonly string[] | undefined
   /** The organisation, whose internal apps share one monthly quota. Default `sim-corp`. */
   readonly corpId?: string | undefined
@@ -38,21 +38,21 @@ export class AppBook {
     return appKey === undefined ? undefined : this.#apps.get(appKey)?.credentials
   }
 
-  /** Undefined for an unknown app, and for a secret that is wrong or was rotated away. */
+  /** Undefined for an unknown app, and for a secret that is wrong or was replaced. */
   authenticate(appKey: string | undefined, secret: string | undefined): Identity | undefined {
     const identity = this.identify(appKey, secret)
-    return identity !== undefined && this.#secret(identity)?.accepted === true ? identity : undefined
+    return identity !== undefined && this.#secretsOf(appKey)[identity.secret]?.accepted === true ? identity : undefined
   }
 
-  /** As `authenticate`, for rotated secrets too: a fault may match the worker that still has one. */
+  /** As `authenticate`, also for replaced secrets: a fault may match the worker that still has one. */
   identify(appKey: string | undefined, secret: string | undefined): Identity | undefined {
-    const index = this.#apps.get(appKey ?? '')?.secrets.findIndex(({ text }) => text === secret) ?? -1
+    const index = this.#secretsOf(appKey).findIndex(({ text }) => text === secret)
     return appKey === undefined || index < 0 ? undefined : { appKey, secret: index }
   }
 
   /** From now on `secret` is the only one that is accepted. One that the app had before keeps its number. @returns the number */
   rotateSecret(appKey: string, secret: string): number {
-    const secrets = this.#apps.get(appKey)?.secrets ?? []
+    const secrets = this.#secretsOf(appKey)
     for (const known of secrets) known.accepted = known.text === secret
     const index = secrets.findIndex(({ text }) => text === secret)
     return index < 0 ? secrets.push({ text: secret, accepted: true }) - 1 : index
@@ -62,14 +62,14 @@ export class AppBook {
     this.#apps.get(appKey)?.agentIds.add(agentId)
   }
 
-  /** Whose agent id it is, as seen by an app: its own, that of another app, or nobody's. */
+  /** Which app has the agent id, as seen by an app: itself, another one, or none. */
   ownerOfAgent(agentId: string, appKey: string): 'own' | 'other' | 'none' {
     if (this.#apps.get(appKey)?.agentIds.has(agentId) === true) return 'own'
     return [...this.#apps.values()].some(({ agentIds }) => agentIds.has(agentId)) ? 'other' : 'none'
   }
 
-  #secret({ appKey, secret }: Identity): { readonly accepted: boolean } | undefined {
-    return this.#apps.get(appKey)?.secrets[secret]
+  #secretsOf(appKey: string | undefined): KnownApp['secrets'] {
+    return this.#apps.get(appKey ?? '')?.secrets ?? []
   }
 }
 

@@ -1,6 +1,6 @@
 import { chance, logNormal } from './chance.ts'
 
-/** What becomes of one person in one task. */
+/** The state in which one person in one task ends. */
 export const FATES = ['read', 'never', 'invalid', 'failed', 'forbidden', 'pending'] as const
 export type Fate = (typeof FATES)[number]
 
@@ -14,7 +14,7 @@ export interface Forbiddance {
   readonly listedIn: (typeof FORBIDDEN_LISTS)[number]
 }
 
-/** One person, with everything decided when the task is made: an answer only compares these times with the clock. */
+/** One person in one task. All times are drawn when the task is made: an answer only compares them with the clock. */
 export interface Person {
   readonly userId: string
   readonly fate: Fate
@@ -32,7 +32,7 @@ export interface Laws {
   readonly forbiddenShare: number
   /** Of all: people who get the message and never open it. */
   readonly neverShare: number
-  /** Of all: people who read within minutes. Whoever is left reads within hours, some after the window. */
+  /** Of all: people who read within minutes. The others read within hours, some after the window. */
   readonly fastShare: number
   readonly fastMedianMs: number
   readonly fastSpread: number
@@ -45,7 +45,7 @@ export interface Laws {
 }
 
 const MINUTE_MS = 60_000
-const HOUR_MS = 60 * MINUTE_MS
+export const HOUR_MS = 60 * MINUTE_MS
 
 export const DEFAULT_LAWS: Laws = {
   invalidShare: 0.01,
@@ -62,8 +62,8 @@ export const DEFAULT_LAWS: Laws = {
   processingMaxMs: 90_000,
 }
 
-type WorkerTiming = 'fast' | 'slow'
-type Draw = { readonly fate: Exclude<Fate, 'read'> } | { readonly fate: 'read'; readonly pace: WorkerTiming; readonly forced: boolean }
+type Speed = 'fast' | 'slow'
+type Draw = { readonly fate: Exclude<Fate, 'read'> } | { readonly fate: 'read'; readonly speed: Speed; readonly forced: boolean }
 
 /** A user id that contains one of these words has that fate, so that a test needs no control call. The first match wins. */
 const FORCED: ReadonlyArray<readonly [string, Draw]> = [
@@ -72,11 +72,11 @@ const FORCED: ReadonlyArray<readonly [string, Draw]> = [
   ['forbidden', { fate: 'forbidden' }],
   ['pending', { fate: 'pending' }],
   ['never', { fate: 'never' }],
-  ['fast', { fate: 'read', pace: 'fast', forced: true }],
-  ['slow', { fate: 'read', pace: 'slow', forced: true }],
+  ['fast', { fate: 'read', speed: 'fast', forced: true }],
+  ['slow', { fate: 'read', speed: 'slow', forced: true }],
 ]
 
-/** Whom, in which task, under which chance. */
+/** A person in a task, with what the draws depend on. */
 export interface Draft {
   readonly seed: number
   readonly taskId: string
@@ -90,12 +90,12 @@ export interface Draft {
 export function drawPerson(draft: Draft): Person {
   const draw = drawFate(draft)
   const processedAt = draw.fate === 'pending' ? Infinity : at(draft, processingMs(draft))
-  const readAt = draw.fate === 'read' ? at(draft, processingMs(draft) + readingMs(draft, draw.pace, draw.forced)) : Infinity
+  const readAt = draw.fate === 'read' ? at(draft, processingMs(draft) + readingMs(draft, draw.speed, draw.forced)) : Infinity
   const person = { userId: draft.userId, fate: draw.fate, processedAt, readAt }
   return draw.fate === 'forbidden' ? { ...person, forbidden: drawForbiddance(draft) } : person
 }
 
-/** The fate alone is given, the times are drawn: for tasks that a test makes person by person. */
+/** Draws the time of reading for a person whose fate is given, as in a task that a test makes. */
 export function drawReadingMs(draft: Draft): number {
   return readingMs(draft, chance(draft.seed, draft.taskId, draft.userId, 'pace') < 0.5 ? 'fast' : 'slow', true)
 }
@@ -112,14 +112,14 @@ function drawFate({ seed, taskId, userId, laws }: Draft): Draw {
     [laws.failedShare, { fate: 'failed' }],
     [laws.forbiddenShare, { fate: 'forbidden' }],
     [laws.neverShare, { fate: 'never' }],
-    [laws.fastShare, { fate: 'read', pace: 'fast', forced: false }],
+    [laws.fastShare, { fate: 'read', speed: 'fast', forced: false }],
   ]
   let left = chance(seed, taskId, userId, 'fate')
   for (const [share, draw] of draws) {
     if (left < share) return draw
     left -= share
   }
-  return { fate: 'read', pace: 'slow', forced: false }
+  return { fate: 'read', speed: 'slow', forced: false }
 }
 
 function processingMs({ seed, taskId, userId, laws }: Draft): number {
@@ -127,10 +127,10 @@ function processingMs({ seed, taskId, userId, laws }: Draft): number {
   return Math.min(drawn, laws.processingMaxMs)
 }
 
-/** Whoever must read (by a forced fate) does so inside the window; a law's slow reader may be too late for it. */
-function readingMs({ seed, taskId, userId, laws }: Draft, pace: WorkerTiming, forced: boolean): number {
-  const median = pace === 'fast' ? laws.fastMedianMs : laws.slowMedianMs
-  const spread = pace === 'fast' ? laws.fastSpread : laws.slowSpread
+/** A forced reader reads inside the window; a slow reader that the law drew may read after it. */
+function readingMs({ seed, taskId, userId, laws }: Draft, speed: Speed, forced: boolean): number {
+  const median = speed === 'fast' ? laws.fastMedianMs : laws.slowMedianMs
+  const spread = speed === 'fast' ? laws.fastSpread : laws.slowSpread
   const drawn = logNormal(median, spread, seed, taskId, userId, 'reading')
   return forced ? Math.min(drawn, 20 * HOUR_MS) : drawn
 }

@@ -1,9 +1,8 @@
-import { type Answer, encode, rateLimited } from './answer.ts'
-import { errorAnswer } from './api-error.ts'
-import { distort } from './distort.ts'
-import type { Fault } from './fault.ts'
+import { type Answer, encode, errorAnswer, rateLimited } from './answer.ts'
+import type { Fault } from './faults.ts'
 import { nextFullSecond } from './limits.ts'
 import type { ApiCall } from './request.ts'
+import type { SendResult } from './task.ts'
 import type { World } from './world.ts'
 
 /** An HTTP response before it is written. */
@@ -15,27 +14,27 @@ export interface Reply {
   readonly code: string
   /** Counted for the monthly quota. */
   readonly metered?: true
-  /** The lists that the client is told, when this is a good getsendresult answer. */
+  /** The lists of a successful getsendresult answer. */
   readonly sendResult?: unknown
 }
 
-/** Where a followed redirect ends: it is counted, and answers like a success, so that a client that follows finds itself deceived. */
+/** The target of redirect faults. It counts the calls and answers like a success with a wrong result. */
 export const REDIRECT_TARGET = '/_simulator/redirected'
 
 const JSON_TYPE = 'application/json;charset=utf-8'
 const BAN_PAGE = '{"status":1111,"wait":5,"source":"x5","punish":"deny"}'
 
-/** What a call is answered, faults included; undefined: the fault leaves it without an answer, and DingTalk never saw it. */
+/** The reply to a call, faults included. Undefined: the fault leaves the call without an answer, and the world never saw it. */
 export function replyTo(world: World, call: ApiCall, fault: Fault | undefined, at: number): Reply | undefined {
   switch (fault?.kind) {
     case 'hang':
       return undefined
     case 'http-status':
-      return { ...page(`fault:${fault.kind}`, fault.status, errorPage(String(fault.status))), ...retryAfter(fault.retryAfterSeconds) }
+      return page(fault.kind, fault.status, String(fault.status), fault.retryAfterSeconds)
     case 'html':
-      return page('fault:html', fault.status, errorPage('系统维护中'))
+      return page(fault.kind, fault.status, '系统维护中')
     case 'ban':
-      return { ...page('fault:ban', 200, BAN_PAGE), headers: { 'content-type': JSON_TYPE } }
+      return { status: 200, headers: { 'content-type': JSON_TYPE }, body: BAN_PAGE, code: 'fault:ban' }
     case 'redirect':
       return { status: fault.status, headers: { location: REDIRECT_TARGET }, body: '', code: 'fault:redirect' }
     case 'code':
@@ -63,7 +62,7 @@ function goodReply(answer: Answer, call: ApiCall): Reply {
   return isGood ? { ...jsonReply(answer), sendResult: answer.fields['send_result'] } : jsonReply(answer)
 }
 
-/** A metered error comes from behind the gateway: what the gateway itself refuses (token, rate, quota) never gets there. */
+/** A metered error comes from behind the gateway, which a call that the gateway refuses (token, rate, quota) does not reach. */
 function faultCode(world: World, call: ApiCall, fault: Extract<Fault, { kind: 'code' }>, at: number): Answer {
   const error = errorAnswer(fault, call, world.identityOf(call).appKey)
   return fault.metered ? world.answerInstead(error, call, at) : error
@@ -77,15 +76,65 @@ function throttle(world: World, call: ApiCall, fault: Extract<Fault, { kind: 'th
   return rateLimited(fault.code, until)
 }
 
-function page(code: string, status: number, body: string): Reply {
-  return { status, headers: { 'content-type': 'text/html;charset=utf-8' }, body, code }
+function page(kind: string, status: number, title: string, retryAfterSeconds?: number): Reply {
+  const retryAfter = retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }
+  const body = `<!DOCTYPE html><html><head><title>${title}</title></head><body><h1>${title}</h1><hr>Tengine</body></html>`
+  return { status, headers: { 'content-type': 'text/html;charset=utf-8', ...retryAfter }, body, code: `fault:${kind}` }
 }
 
-function retryAfter(seconds: number | undefined): Pick<Reply, 'headers'> {
-  const headers = { 'content-type': 'text/html;charset=utf-8' }
-  return { headers: seconds === undefined ? headers : { ...headers, 'retry-after': String(seconds) } }
+/** Changes a successful getsendresult answer as the fault says; every other answer passes unchanged. */
+function distort(answer: Answer, fault: Fault | undefined): Answer {
+  const result = answer.fields['send_result']
+  if (fault === undefined || !isSendResult(result)) return answer
+  const unreadAgain = [...result.unread_user_id_list, ...result.read_user_id_list]
+  switch (fault.kind) {
+    case 'empty':
+      return withResult(answer, { null: null, object: {}, missing: undefined }[fault.sendResult])
+    case 'wrong-types':
+      return fault.as === 'errcode-text'
+        ? { ...answer, fields: { ...answer.fields, errcode: '0' } }
+        : withResult(answer, wrongTypes(result, fault.as))
+    case 'read-then-unread':
+      return withResult(answer, { ...result, read_user_id_list: [], unread_user_id_list: unreadAgain })
+    case 'unlisted': {
+      const keep = (ids: unknown[]) => ids.slice(Math.ceil(ids.length * fault.share))
+      return withResult(answer, mapLists(result, keep, isOfIds))
+    }
+    case 'two-lists':
+      return withResult(answer, { ...result, unread_user_id_list: unreadAgain })
+    default:
+      return answer
+  }
 }
 
-function errorPage(title: string): string {
-  return `<!DOCTYPE html><html><head><title>${title}</title></head><body><h1>${title}</h1><hr>Tengine</body></html>`
+function wrongTypes(result: SendResult, as: Exclude<Extract<Fault, { kind: 'wrong-types' }>['as'], 'errcode-text'>): unknown {
+  switch (as) {
+    case 'comma-joined':
+      return mapLists(result, (ids) => ids.join(','), isOfIds)
+    case 'null-lists':
+      return mapLists(result, (list) => (list.length === 0 ? null : list))
+    case 'code-number':
+      return { ...result, forbidden_list: result.forbidden_list.map((entry) => ({ ...entry, code: Number(entry.code) })) }
+    case 'result-text':
+      return JSON.stringify(result)
+    default:
+      return as satisfies never
+  }
+}
+
+function withResult(answer: Answer, sendResult: unknown): Answer {
+  return { ...answer, fields: { ...answer.fields, send_result: sendResult } }
+}
+
+function mapLists(result: SendResult, change: (list: unknown[]) => unknown, isChanged = (_name: string) => true): Record<string, unknown> {
+  const lists = Object.entries<unknown[]>({ ...result })
+  return Object.fromEntries(lists.map(([name, list]) => [name, isChanged(name) ? change(list) : list]))
+}
+
+function isOfIds(name: string): boolean {
+  return name.endsWith('_user_id_list')
+}
+
+function isSendResult(value: unknown): value is SendResult {
+  return typeof value === 'object' && value !== null && 'read_user_id_list' in value
 }

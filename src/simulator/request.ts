@@ -1,5 +1,3 @@
-/** From bytes to a call, without trusting any of them. */
-
 export const ENDPOINTS = [
   'accessToken',
   'corpAccessToken',
@@ -11,8 +9,9 @@ export const ENDPOINTS = [
   'unknown',
 ] as const
 export type Endpoint = (typeof ENDPOINTS)[number]
+export type TokenEndpoint = 'accessToken' | 'corpAccessToken' | 'gettoken'
 
-/** Where a call came from: what tells one worker from another. */
+/** Where a call came from, which distinguishes one worker from another. */
 export interface Source {
   /** The name in a `/via/NAME` in front of the path: a base URL of `http://127.0.0.1:8090/via/worker-2` names a worker. */
   readonly via: string | undefined
@@ -43,24 +42,21 @@ export interface ApiCall {
   readonly malformed: boolean
 }
 
-const CORPCONVERSATION = '/topapi/message/corpconversation/'
+const FOLDERS: Readonly<Record<string, readonly Endpoint[]>> = {
+  '/v1.0/oauth2/': ['accessToken', 'corpAccessToken'],
+  '/': ['gettoken'],
+  '/topapi/message/corpconversation/': ['asyncsend_v2', 'getsendresult', 'getsendprogress', 'recall'],
+}
+const PATHS: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>(
+  Object.entries(FOLDERS).flatMap(([folder, names]) => names.map((name) => [`${folder}${name}`, name] as const)),
+)
 
-const PATHS: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
-  ['/v1.0/oauth2/accessToken', 'accessToken'],
-  ['/v1.0/oauth2/corpAccessToken', 'corpAccessToken'],
-  ['/gettoken', 'gettoken'],
-  [`${CORPCONVERSATION}asyncsend_v2`, 'asyncsend_v2'],
-  [`${CORPCONVERSATION}getsendresult`, 'getsendresult'],
-  [`${CORPCONVERSATION}getsendprogress`, 'getsendprogress'],
-  [`${CORPCONVERSATION}recall`, 'recall'],
-])
-
-export function isTokenEndpoint(endpoint: Endpoint): boolean {
+export function isTokenEndpoint(endpoint: Endpoint): endpoint is TokenEndpoint {
   return endpoint === 'accessToken' || endpoint === 'corpAccessToken' || endpoint === 'gettoken'
 }
 
 export function parseCall(request: RawRequest): ApiCall {
-  const isJson = saysJson(request)
+  const isJson = isJsonRequest(request)
   const body = isJson ? jsonFields(request.body) : new Map<string, unknown>(new URLSearchParams(request.body))
   const formToken = isJson ? undefined : textOf(body?.get('access_token'))
   return {
@@ -74,7 +70,7 @@ export function parseCall(request: RawRequest): ApiCall {
   }
 }
 
-/** The task that a call names, in whichever field its endpoint has for it. */
+/** The task that a call names: `msg_task_id` at recall, `task_id` elsewhere. */
 export function taskIdOf({ fields }: ApiCall): string | undefined {
   return textField(fields, 'task_id') ?? textField(fields, 'msg_task_id')
 }
@@ -112,7 +108,7 @@ export function parseExactJson(text: string): unknown {
 /** Strings are matched so that the digits inside them are left alone. Only ever run on valid JSON: each string ends. */
 const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
 
-function saysJson({ contentType, body }: RawRequest): boolean {
+function isJsonRequest({ contentType, body }: RawRequest): boolean {
   if (contentType.includes('json')) return body.trim() !== ''
   return !contentType.includes('form-urlencoded') && body.trimStart().startsWith('{')
 }

@@ -1,7 +1,6 @@
 import { hash53 } from './chance.ts'
 import type { Forbiddance } from './fate.ts'
-import type { Fields } from './request.ts'
-import { textField } from './request.ts'
+import { type Fields, textField } from './request.ts'
 import { DAY_MS, MAX_RECIPIENTS } from './task.ts'
 import type { Token } from './tokens.ts'
 
@@ -14,20 +13,20 @@ export interface Audience {
   readonly invalidDepartments: readonly number[]
 }
 
-/** Whom asyncsend_v2 sends to. Listed people beyond 100 are dropped silently; departments and everybody expand to more. */
+/** The people that asyncsend_v2 sends to. Listed people beyond 100 are dropped silently; departments and `to_all_user` may give more than 100. */
 export function audienceOf(fields: Fields): Audience {
   const departments = listField(fields, 'dept_id_list').slice(0, MAX_DEPARTMENTS).map(Number)
   const valid = departments.filter(isDepartment)
   const listed = listField(fields, 'userid_list').slice(0, MAX_RECIPIENTS)
-  const everybody = textField(fields, 'to_all_user') === 'true' || fields.get('to_all_user') === true
-  const members = [...valid.flatMap((id) => madeUpIds(id, DEPARTMENT_SIZE)), ...(everybody ? madeUpIds(1, ORGANISATION_SIZE) : [])]
+  const isToAll = textField(fields, 'to_all_user') === 'true' || fields.get('to_all_user') === true
+  const members = [...valid.flatMap((id) => madeUpIds(id, DEPARTMENT_SIZE)), ...(isToAll ? madeUpIds(1, ORGANISATION_SIZE) : [])]
   return {
     userIds: [...new Set([...listed, ...members])],
     invalidDepartments: departments.filter((id) => !isDepartment(id)).map((id) => (Number.isFinite(id) ? id : 0)),
   }
 }
 
-/** What was sent to whom within the last day: identical text twice, or too many messages, is not delivered. */
+/** The messages of the last day, by person. DingTalk does not deliver an identical text twice, nor more than a daily number of messages. */
 export class SendHistory {
   readonly #dayMs: number
   #nextSweepAt = 0
@@ -38,7 +37,7 @@ export class SendHistory {
     this.#dayMs = DAY_MS / timeScale
   }
 
-  /** Why DingTalk does not deliver this message to this person; undefined: it does, and remembers so. */
+  /** Why DingTalk does not deliver this message to this person. Undefined: it delivers the message, which is recorded. */
   refusal(token: Token, userId: string, message: string, at: number): Forbiddance | undefined {
     const text = `${token.appKey}\u0000${userId}\u0000${hash53(message)}`
     const limits = token.kind === 'internal' ? INTERNAL_LIMITS : THIRD_PARTY_LIMITS
@@ -50,7 +49,7 @@ export class SendHistory {
     return undefined
   }
 
-  /** Called at each send, works once a day: a long-lived simulator does not grow for ever. */
+  /** Called at each send, works once a day: bounds the memory of a simulator that runs for long. */
   forget(at: number): void {
     if (at < this.#nextSweepAt) return
     this.#nextSweepAt = at + this.#dayMs

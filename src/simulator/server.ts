@@ -1,8 +1,11 @@
+import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { setTimeout as wait } from 'node:timers/promises'
+import { createGzip } from 'node:zlib'
 import { type Bench, control, failure } from './control.ts'
-import { deliver, type Exchange, send } from './deliver.ts'
-import type { Fault } from './fault.ts'
+import type { Fault } from './faults.ts'
 import { type Reply, replyTo } from './reply.ts'
 import { type ApiCall, agentIdOf, parseCall, type RawRequest, splitVia, taskIdOf } from './request.ts'
 import type { ArrivedCall } from './stats.ts'
@@ -12,21 +15,30 @@ const MAX_BODY_BYTES = 1_048_576
 const MAX_READ_BYTES = 64 * MAX_BODY_BYTES
 const BODY_TOO_LARGE = failure(413, 'BODY_TOO_LARGE', `body: more than ${MAX_BODY_BYTES} bytes; send less`)
 
-/** Longer than any client of a test idles: a keep-alive connection that ends under a request would be a fault that nobody asked for. */
+/** Longer than a client of a test idles: a keep-alive connection that ends under a request would be a fault that no test asked for. */
 const KEEP_ALIVE_MS = 65_000
 
 /** How long a close waits for answers that are being written. */
 const CLOSE_GRACE_MS = 200
 
-export interface HttpIntake {
-  readonly server: Server
+export interface Listener {
+  readonly url: string
+  /** Quick, whatever hangs; safe to call twice. */
   close(): Promise<void>
+}
+
+/** A request and its response. */
+interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** Aborted when the client has disconnected or the simulator closes. */
+  readonly signal: () => AbortSignal
 }
 
 type Slow = Extract<Fault, { kind: 'slow' }>
 
-/** The thin layer: bytes in, a decision from elsewhere, bytes out. Faults of the transport happen here. */
-export function createIntake(bench: Bench, now: () => number): HttpIntake {
+/** Serves a bench over HTTP. Reads and writes bytes; faults of the transport happen here. */
+export async function listen(bench: Bench, now: () => number, port: number, host: string): Promise<Listener> {
   const closing = new AbortController()
   const server = createServer((request, response) => {
     const signal = () => endOf(response, closing.signal)
@@ -34,17 +46,19 @@ export function createIntake(bench: Bench, now: () => number): HttpIntake {
   })
   server.keepAliveTimeout = KEEP_ALIVE_MS
   server.on('clientError', (_error, socket) => socket.destroy())
+  server.listen(port, host)
+  await once(server, 'listening')
   let closed: Promise<void> | undefined
-  return {
-    server,
-    close: () => {
-      closed ??= close(server, closing)
-      return closed
-    },
-  }
+  return { url: urlOf(server, host), close: () => (closed ??= close(server, closing)) }
 }
 
-/** Aborts when the client goes away or the simulator closes. Made only where something waits: a plain call costs no signal. */
+function urlOf(server: Server, host: string): string {
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+/** Made only where something waits, so that a plain call costs no signal. */
 function endOf(response: ServerResponse, closing: AbortSignal): AbortSignal {
   const gone = new AbortController()
   if (response.destroyed) gone.abort()
@@ -92,7 +106,7 @@ function arrivedCall(world: World, call: ApiCall, appKey: string | undefined, at
   }
 }
 
-/** A late answer is still the one of its call, unless the fault wants it decided at the end of the delay. */
+/** The answer is decided on arrival, unless the fault wants it decided at the end of the delay. */
 async function slowReply(fault: Slow, exchange: Exchange, at: number, now: () => number, decide: (at: number) => Reply | undefined) {
   const early = fault.decided === 'on-arrival' ? decide(at) : undefined
   await wait(fault.delayMs, undefined, { signal: exchange.signal() })
@@ -107,7 +121,7 @@ function keepAnswer({ world, answers }: Bench, call: ApiCall, reply: Reply, at: 
   answers.set(taskId, given)
 }
 
-/** undefined: the body is larger than anything DingTalk would take. It is read to its end, or the client would not see the answer. */
+/** Undefined: the body is larger than DingTalk would accept. It is read to its end, or the client would not see the answer. */
 async function readRequest(request: IncomingMessage): Promise<RawRequest | undefined> {
   const chunks: Buffer[] = []
   let size = 0
@@ -115,7 +129,7 @@ async function readRequest(request: IncomingMessage): Promise<RawRequest | undef
     if (!(chunk instanceof Buffer)) continue
     size += chunk.length
     if (size <= MAX_BODY_BYTES) chunks.push(chunk)
-    if (size > MAX_READ_BYTES) throw new Error('more than the simulator is ready to read')
+    if (size > MAX_READ_BYTES) throw new Error(`more than ${MAX_READ_BYTES} bytes`)
   }
   if (size > MAX_BODY_BYTES) return undefined
   const [url = '/', query = ''] = (request.url ?? '/').split('?', 2)
@@ -130,7 +144,7 @@ async function readRequest(request: IncomingMessage): Promise<RawRequest | undef
   }
 }
 
-/** Idle connections and faults that wait end at once; answers under way get a moment. */
+/** Ends idle connections and waiting faults at once, and answers that are being written after a moment. */
 async function close(server: Server, closing: AbortController): Promise<void> {
   closing.abort()
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
@@ -138,4 +152,70 @@ async function close(server: Server, closing: AbortController): Promise<void> {
   server.closeIdleConnections()
   await closed
   clearTimeout(late)
+}
+
+/** Writes a reply as the fault says. Resolves when the exchange is over. */
+async function deliver(exchange: Exchange, reply: Reply | undefined, fault: Fault | undefined): Promise<void> {
+  const { request, response, signal } = exchange
+  if (fault?.kind === 'reset') return void request.socket.resetAndDestroy()
+  if (reply === undefined) return untilGone(signal())
+  switch (fault?.kind) {
+    case 'drip':
+      return stream(exchange, reply, drops(reply.body, fault.bytes, fault.delayMs, signal()))
+    case 'huge':
+      return stream(exchange, reply, padded(reply.body, fault.bytes))
+    case 'gzip':
+      return stream(exchange, { ...reply, headers: { ...reply.headers, 'content-encoding': 'gzip' } }, padded(reply.body, fault.bytes))
+    case 'truncated':
+      return truncated(response, reply, fault.cut)
+    default:
+      return send(response, reply)
+  }
+}
+
+function send(response: ServerResponse, reply: Pick<Reply, 'status' | 'headers' | 'body'>): void {
+  response.writeHead(reply.status, { ...reply.headers, 'content-length': Buffer.byteLength(reply.body) })
+  response.end(reply.body)
+}
+
+async function untilGone(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+}
+
+/** `body`: the response is complete, the JSON is not. `connection`: fewer bytes than announced, then the socket closes. */
+function truncated(response: ServerResponse, reply: Reply, cut: 'body' | 'connection'): void {
+  const half = reply.body.slice(0, Math.ceil(reply.body.length / 2))
+  if (cut === 'body') return send(response, { ...reply, body: half })
+  response.writeHead(reply.status, { ...reply.headers, 'content-length': Buffer.byteLength(reply.body) })
+  response.write(half, () => response.destroy())
+}
+
+async function stream({ response, signal }: Exchange, reply: Reply, chunks: Iterable<string> | AsyncIterable<Buffer>): Promise<void> {
+  response.writeHead(reply.status, reply.headers)
+  const source = Readable.from(chunks)
+  const options = { signal: signal() }
+  const isZipped = reply.headers['content-encoding'] === 'gzip'
+  await (isZipped ? pipeline(source, createGzip(), response, options) : pipeline(source, response, options))
+}
+
+/** Cut by bytes, so that a character may arrive in two pieces. */
+async function* drops(body: string, bytes: number, delayMs: number, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const whole = Buffer.from(body)
+  for (let from = 0; from < whole.length; from += bytes) {
+    yield whole.subarray(from, from + bytes)
+    await wait(delayMs, undefined, { signal })
+  }
+}
+
+/** The same JSON object with a `padding` member of as many bytes, which are made piece by piece and never held in memory. */
+function* padded(body: string, bytes: number): Generator<string> {
+  if (bytes === 0 || !body.endsWith('}')) {
+    yield body
+    return
+  }
+  yield `${body.slice(0, -1)},"padding":"`
+  const piece = 'x'.repeat(65_536)
+  for (let left = bytes; left > 0; left -= piece.length) yield piece.slice(0, left)
+  yield '"}'
 }

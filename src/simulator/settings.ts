@@ -1,14 +1,14 @@
 import { z } from 'zod'
 import { InvalidInputError } from '../domain/errors.ts'
 import { beginningOf, show } from '../domain/quote.ts'
-import { ERROR_FORMS } from './api-error.ts'
+import { ERROR_FORMS } from './answer.ts'
 import { type AppCredentials, DEFAULT_CORP_ID } from './apps.ts'
 import { DEFAULT_LAWS, type Laws } from './fate.ts'
 
 export interface SimulatorOptions {
   /** 0, the default, takes a free one. */
   readonly port?: number | undefined
-  /** Default `127.0.0.1`. The simulator asks nobody for a password on `/_simulator`: keep it on the loopback. */
+  /** Default `127.0.0.1`. `/_simulator` has no password: keep it on the loopback. */
   readonly host?: string | undefined
   /** Divides every duration of a task: the 24-hour window, processing, reading. Tokens, the rate limit and the month stay real. Default 1. */
   readonly timeScale?: number | undefined
@@ -17,7 +17,7 @@ export interface SimulatorOptions {
   readonly now?: (() => Date) | undefined
   /** Per app and API, in any sliding second. Default 20. Token calls are exempt. */
   readonly callsPerSecond?: number | undefined
-  /** How long an app that went over the rate is refused, rounded up to a full second. Default 1. */
+  /** How long an app above the rate is refused, rounded up to a full second. Default 1. */
   readonly penaltySeconds?: number | undefined
   /** Calls in one month of China's calendar, for all internal apps together. Default 5000, null for no limit. */
   readonly monthlyQuota?: number | null | undefined
@@ -25,13 +25,13 @@ export interface SimulatorOptions {
   readonly tokenSeconds?: number | undefined
   /** Default: one app with key `sim-app-key`, secret `sim-app-secret`, agent id `836390886`. For a third-party app, suite key and suite secret. */
   readonly apps?: readonly AppCredentials[] | undefined
-  /** What an agent id is answered that no app has. Not documented by DingTalk for getsendresult. Default 400002. */
+  /** The error for an agent id that no app has. Not documented by DingTalk for getsendresult. Default 400002. */
   readonly wrongAgentCode?: RefusalInput | undefined
-  /** What an agent id of another app than the token's is answered. Default 41020. */
+  /** The error for an agent id of another app than the token's. Default 41020. */
   readonly foreignAgentCode?: RefusalInput | undefined
-  /** What a task is answered that never was, or that another app or agent sent. Not documented by DingTalk. Default 400002. */
+  /** The error for a task that does not exist, or that another app or agent sent. Not documented by DingTalk. Default 400002. */
   readonly unknownTaskCode?: RefusalInput | undefined
-  /** What a task is answered after its 24 hours. Not documented by DingTalk. Default: as `unknownTaskCode`. */
+  /** The error for a task after its 24 hours. Not documented by DingTalk. Default: as `unknownTaskCode`. */
   readonly expiredTaskCode?: RefusalInput | undefined
   /** The first task id that asyncsend_v2 gives out, later ones follow it. Default `256271667526`. */
   readonly firstTaskId?: string | undefined
@@ -40,7 +40,7 @@ export interface SimulatorOptions {
   readonly keepAnswers?: boolean | undefined
 }
 
-/** A code alone, or with its words and its form. */
+/** A code alone, or with its message and its form. */
 export type RefusalInput = z.input<typeof REFUSAL>
 
 export type Settings = z.output<typeof SETTINGS>
@@ -58,6 +58,8 @@ export const taskIdText = z
   .refine((digits) => digits.length < LARGEST_LONG.length || digits <= LARGEST_LONG, {
     error: `expected at most ${LARGEST_LONG}, the largest Java Long`,
   })
+/** Digits as text or as a number; `pipe` says which. */
+export const digits = (error: string) => z.union([z.string(), z.int().transform(String)], { error })
 export const agentIdText = z.string().regex(/^\d{1,19}$/, { error: 'expected 1 to 19 decimal digits' })
 
 const LAWS = z.strictObject({
@@ -84,23 +86,20 @@ const APP = z.strictObject({
   corpId: z.string().min(1).default(DEFAULT_CORP_ID),
 })
 
-export const codeText = z
-  .union([z.int(), z.string().min(1)], { error: 'expected an errcode, as a number or as text' })
-  .transform((value) => String(value))
+export const codeText = z.union([z.int(), z.string().min(1)], { error: 'expected an errcode, as a number or as text' }).transform(String)
+export const httpStatus = z.int().min(200).max(599)
+/** The fields of an `ApiError`. */
+export const API_ERROR = {
+  code: codeText,
+  subCode: codeText.optional(),
+  message: z.string().optional(),
+  form: z.enum(ERROR_FORMS).default('plain'),
+  status: httpStatus.optional(),
+}
 
-const REFUSAL = z.union(
-  [
-    codeText.transform((code) => ({ code, form: 'plain' as const })),
-    z.strictObject({
-      code: codeText,
-      subCode: codeText.optional(),
-      message: z.string().optional(),
-      form: z.enum(ERROR_FORMS).default('plain'),
-      status: z.int().min(200).max(599).optional(),
-    }),
-  ],
-  { error: 'expected an errcode such as 400002, or { code, subCode, message, form, status }' },
-)
+const REFUSAL = z.union([codeText.transform((code) => ({ code, form: 'plain' as const })), z.strictObject(API_ERROR)], {
+  error: 'expected an errcode such as 400002, or { code, subCode, message, form, status }',
+})
 const refusal = (code: string) => REFUSAL.default({ code, form: 'plain' })
 
 const SETTINGS = z.strictObject({
@@ -130,7 +129,7 @@ const SETTINGS = z.strictObject({
 export function settingsOf(given: SimulatorOptions): Settings {
   const { now, ...options } = optionsIn(given)
   if (now !== undefined && typeof now !== 'function') {
-    throw new InvalidInputError('now', `now: expected a function that returns a Date; given ${describe(now)}; ${SEE_OPTIONS}`)
+    throw new InvalidInputError('now', `now: expected a function that returns a Date; given ${quote(now)}; ${SEE_OPTIONS}`)
   }
   return parseInput(SETTINGS, options, SEE_OPTIONS)
 }
@@ -143,14 +142,14 @@ export function clockOf(now: SimulatorOptions['now']): () => number {
   return () => {
     const at: unknown = now()
     if (at instanceof Date && !Number.isNaN(at.getTime())) return at.getTime()
-    throw new InvalidInputError('now', `now: expected a function that returns a Date; it returned ${describe(at)}; ${SEE_OPTIONS}`)
+    throw new InvalidInputError('now', `now: expected a function that returns a Date; it returned ${quote(at)}; ${SEE_OPTIONS}`)
   }
 }
 
-/** The types do not hold for a program in JavaScript. */
+/** Types do not check a caller in JavaScript. */
 function optionsIn(given: unknown): { readonly [name: string]: unknown; readonly now?: unknown } {
   if (typeof given === 'object' && given !== null && !Array.isArray(given)) return { ...given }
-  throw new InvalidInputError('options', `options: expected an object; given ${describe(given)}; ${SEE_OPTIONS}`)
+  throw new InvalidInputError('options', `options: expected an object; given ${quote(given)}; ${SEE_OPTIONS}`)
 }
 
 /** @throws {InvalidInputError} for the first field that is not what it must be; `remedy` ends the message */
@@ -165,7 +164,7 @@ function inputError(issue: z.core.$ZodIssue | undefined, input: unknown, remedy:
   const field = path.join('.') || 'body'
   const message = issue?.code === 'unrecognized_keys' ? 'there is no such field' : (issue?.message ?? 'not accepted')
   // Apps and rotations hold secrets, which no message may repeat.
-  const given = path[0] === 'apps' || path.at(-1) === 'appSecret' ? '' : `; given ${describe(valueAt(input, path))}`
+  const given = path[0] === 'apps' || path.at(-1) === 'appSecret' ? '' : `; given ${quote(valueAt(input, path))}`
   return new InvalidInputError(field, `${field}: ${message}${given}; ${remedy}`)
 }
 
@@ -173,13 +172,13 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>((value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined), input)
 }
 
-function describe(value: unknown): string {
+function quote(value: unknown): string {
   if (typeof value !== 'object') return show(value)
   try {
     const text = JSON.stringify(value)
     return text.length > 80 ? `${beginningOf(text, 80)}…` : text
   } catch {
-    // What JSON has no words for, such as a bigint in it.
+    // A value that JSON cannot write, such as a bigint.
     return show(value)
   }
 }

@@ -1,33 +1,26 @@
-import { once } from 'node:events'
-import type { Server } from 'node:http'
+import { createTask, type QuotaChange, rotateSecret, type SecretRotation, setQuota, type TaskInput } from './changes.ts'
 import { type Bench, clearFaults, type GivenAnswer, type GivenAnswers } from './control.ts'
-import { type QuotaChange, rotateSecret, type SecretRotation, setQuota } from './control-app.ts'
-import { createTask, type TaskInput } from './control-task.ts'
-import { type FaultInput, parseFault } from './fault.ts'
-import { FaultBook } from './fault-book.ts'
+import { FaultBook, type FaultInput, parseFault } from './faults.ts'
 import type { QuotaState } from './limits.ts'
-import { createIntake } from './server.ts'
+import { listen } from './server.ts'
 import { clockOf, type SimulatorOptions, settingsOf } from './settings.ts'
-import { CallCounter, type SimulatorStats } from './stats.ts'
+import { CallCounter, type SimulatorStats, type TaskCalls } from './stats.ts'
 import { type TaskTruth, truthOf } from './task.ts'
-import type { TaskCalls } from './task-calls.ts'
 import { World } from './world.ts'
 
+export type { QuotaChange, SecretRotation, TaskInput } from './changes.ts'
 export type { GivenAnswer } from './control.ts'
-export type { QuotaChange, SecretRotation } from './control-app.ts'
-export type { TaskInput } from './control-task.ts'
-export type { FaultInput } from './fault.ts'
+export type { FaultInput } from './faults.ts'
 export type { SimulatorOptions } from './settings.ts'
-export type { SimulatorStats } from './stats.ts'
+export type { SimulatorStats, TaskCalls } from './stats.ts'
 export type { TaskTruth } from './task.ts'
-export type { TaskCalls } from './task-calls.ts'
 
 export interface Simulator {
   /** For `DINGTALK_OAPI_URL` and `DINGTALK_API_URL` alike, without a slash at the end. */
   readonly url: string
-  /** What really becomes of the people of a task: what a tracker should find out. */
+  /** The truth about the people of a task, which a tracker should find. */
   truth(taskId: string): TaskTruth | undefined
-  /** The good getsendresult answers of a task, oldest first; empty without the option `keepAnswers`. */
+  /** The successful getsendresult answers of a task, oldest first; empty without the option `keepAnswers`. */
   answers(taskId: string): readonly GivenAnswer[]
   /** Makes a task person by person, as `POST /_simulator/tasks`. @throws {InvalidInputError} */
   createTask(input: TaskInput): TaskTruth
@@ -39,10 +32,10 @@ export interface Simulator {
   clearFaults(): void
   /** From now on the app accepts this secret only, as `POST /_simulator/rotate-secret`. @throws {InvalidInputError} */
   rotateSecret(rotation: SecretRotation): void
-  /** Sets what is left of a month's calls, or buys more, as `POST /_simulator/quota`. @throws {InvalidInputError} */
+  /** Sets the rest of a month's calls, or buys more, as `POST /_simulator/quota`. @throws {InvalidInputError} */
   setQuota(change: QuotaChange): QuotaState
   stats(): SimulatorStats
-  /** The calls that named a task, each poll with its time; zero calls for a task that was never named. */
+  /** The calls that named a task, each poll with its time; zero calls for a task that no call named. */
   taskCalls(taskId: string): TaskCalls
   /** As `taskCalls`, for every task that a call has named. */
   allTaskCalls(): TaskCalls[]
@@ -51,17 +44,16 @@ export interface Simulator {
 }
 
 /**
- * Starts a server that answers as DingTalk does; docs/simulator.md tells what it knows.
+ * Starts a server that answers as DingTalk does; docs/simulator.md describes it.
  * @throws {InvalidInputError} for an option that is not what it must be; the system's own error when the port is taken
  */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const settings = settingsOf(options)
   const now = clockOf(options.now)
   const bench = createBench(new World(settings, now()), new FaultBook(settings.seed), now)
-  const door = createIntake(bench, now)
-  await listen(door.server, settings.port, settings.host)
+  const listener = await listen(bench, now, settings.port, settings.host)
   return {
-    url: urlOf(door.server, settings.host),
+    url: listener.url,
     truth: (taskId) => {
       const task = bench.world.task(taskId)
       return task === undefined ? undefined : truthOf(task)
@@ -76,7 +68,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     stats: bench.stats,
     taskCalls: (taskId) => bench.counter.tasks.find(taskId),
     allTaskCalls: () => bench.counter.tasks.list(),
-    close: () => door.close(),
+    close: () => listener.close(),
   }
 }
 
@@ -85,15 +77,4 @@ function createBench(world: World, faults: FaultBook, now: () => number): Bench 
   const answers: GivenAnswers = new Map()
   const stats = () => counter.snapshot(world.quotaOf(world.settings.apps[0]?.appKey).stateAt(now()))
   return { world, faults, counter, answers, stats }
-}
-
-async function listen(server: Server, port: number, host: string): Promise<void> {
-  server.listen(port, host)
-  await once(server, 'listening')
-}
-
-function urlOf(server: Server, host: string): string {
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
 }

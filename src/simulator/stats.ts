@@ -1,6 +1,5 @@
 import { type QuotaState, SlidingSecond } from './limits.ts'
 import { type Endpoint, isTokenEndpoint } from './request.ts'
-import { boundedName, type CallNote, increment, TaskCallBook } from './task-calls.ts'
 
 export interface AppStats {
   /** Without token calls, which are exempt from every limit. */
@@ -38,25 +37,88 @@ export interface SimulatorStats {
   readonly redirectsFollowed: number
 }
 
-interface AppCounter {
-  readonly all: SlidingSecond
-  readonly byEndpoint: Map<Endpoint, SlidingSecond>
-  calls: number
-  metered: number
+/** The calls that named one task, as they arrived. */
+export interface TaskCalls {
+  readonly taskId: string
+  readonly calls: number
+  /** Of these, how many were counted for the monthly quota. */
+  readonly metered: number
+  readonly byEndpoint: Readonly<Record<string, number>>
+  /** By agent id; `none` for calls without one. */
+  readonly byAgent: Readonly<Record<string, number>>
+  readonly byCode: Readonly<Record<string, number>>
+  /** Every getsendresult call, in the order of arrival. */
+  readonly polls: readonly TaskPoll[]
+  /** Calls of getsendresult that are counted above, but no longer kept one by one. */
+  readonly pollsNotKept: number
 }
 
-interface CodeCounter {
+export interface TaskPoll {
+  readonly at: Date
+  readonly agentId: string | null
+  /** The effective code, `fault:KIND` where a fault left none, null while there is no answer yet. */
+  readonly code: string | null
+}
+
+/** The names come from clients: beyond a thousand of them, the others are counted as `other`. */
+const MAX_NAMES = 1_000
+const MAX_NAME = 100
+
+/** Counts by name. */
+class Counts<V> {
+  readonly #values = new Map<string, V>()
+  readonly #create: () => V
+
+  constructor(create: () => V) {
+    this.#create = create
+  }
+
+  at(wanted: string): V {
+    const short = wanted.slice(0, MAX_NAME)
+    const name = this.#values.has(short) || this.#values.size < MAX_NAMES ? short : 'other'
+    const value = this.#values.get(name) ?? this.#create()
+    this.#values.set(name, value)
+    return value
+  }
+
+  read<R>(map: (value: V) => R): Record<string, R> {
+    return Object.fromEntries([...this.#values].map(([name, value]) => [name, map(value)]))
+  }
+}
+
+interface Tally {
   calls: number
-  readonly byCode: Map<string, number>
+}
+
+const newTallies = (): Counts<Tally> => new Counts(() => ({ calls: 0 }))
+const readTallies = (tallies: Counts<Tally>): Record<string, number> => tallies.read(({ calls }) => calls)
+
+interface CodeCounter extends Tally {
+  readonly byCode: Counts<Tally>
+}
+
+const newCodeCounters = (): Counts<CodeCounter> => new Counts(() => ({ calls: 0, byCode: newTallies() }))
+const readCodeCounters = (counters: Counts<CodeCounter>): Record<string, CodeStats> =>
+  counters.read(({ calls, byCode }) => ({ calls, byCode: readTallies(byCode) }))
+
+interface AppCounter extends Tally {
+  metered: number
+  readonly all: SlidingSecond
+  readonly byEndpoint: Counts<SlidingSecond>
 }
 
 /** A call as it arrives. */
-export interface ArrivedCall extends CallNote {
+export interface ArrivedCall {
+  readonly endpoint: Endpoint
+  readonly taskId: string | undefined
+  readonly agentId: string | undefined
+  /** Epoch ms. */
+  readonly at: number
   readonly appKey: string | undefined
   readonly via: string | undefined
 }
 
-/** What becomes of a counted call. */
+/** Completes the count of a call. */
 export interface CountedCall {
   /** Called once, with the effective code. */
   answered(code: string): void
@@ -64,18 +126,18 @@ export interface CountedCall {
   metered(): void
 }
 
-/** What the simulator was asked and what it said. Calls that the world never saw are counted too. */
+/** Counts the calls and their answers, also the calls that the world never saw. */
 export class CallCounter {
   #calls = 0
   #metered = 0
   redirectsFollowed = 0
   readonly tasks = new TaskCallBook()
-  readonly #byEndpoint = new Map<string, CodeCounter>()
-  readonly #byAgent = new Map<string, CodeCounter>()
-  readonly #byVia = new Map<string, CodeCounter>()
+  readonly #byEndpoint = newCodeCounters()
+  readonly #byAgent = newCodeCounters()
+  readonly #byVia = newCodeCounters()
   readonly #byApp = new Map<string, AppCounter>()
-  readonly #byCode = new Map<string, number>()
-  readonly #faults = new Map<string, number>()
+  readonly #byCode = newTallies()
+  readonly #faults = newTallies()
 
   arrived(call: ArrivedCall): CountedCall {
     this.#calls += 1
@@ -86,8 +148,8 @@ export class CallCounter {
     return {
       answered: (code) => {
         task.answered(code)
-        increment(this.#byCode, code)
-        for (const { byCode } of counters) increment(byCode, code)
+        this.#byCode.at(code).calls += 1
+        for (const { byCode } of counters) byCode.at(code).calls += 1
       },
       metered: () => {
         this.#metered += 1
@@ -98,65 +160,134 @@ export class CallCounter {
   }
 
   struck(kind: string): void {
-    increment(this.#faults, kind)
+    this.#faults.at(kind).calls += 1
   }
 
   snapshot(monthlyQuota: QuotaState): SimulatorStats {
     return {
       calls: this.#calls,
       metered: this.#metered,
-      byEndpoint: codeStats(this.#byEndpoint),
-      byApp: Object.fromEntries([...this.#byApp].map(([name, counter]) => [name, appStats(counter)] as const)),
-      byAgent: codeStats(this.#byAgent),
-      byVia: codeStats(this.#byVia),
-      byCode: Object.fromEntries(this.#byCode),
-      faults: Object.fromEntries(this.#faults),
+      byEndpoint: readCodeCounters(this.#byEndpoint),
+      byApp: Object.fromEntries([...this.#byApp].map(([name, counter]) => [name, appStats(counter)])),
+      byAgent: readCodeCounters(this.#byAgent),
+      byVia: readCodeCounters(this.#byVia),
+      byCode: readTallies(this.#byCode),
+      faults: readTallies(this.#faults),
       monthlyQuota,
       redirectsFollowed: this.redirectsFollowed,
     }
   }
 
   #countersOf({ endpoint, agentId, via }: ArrivedCall): CodeCounter[] {
-    const counters = [counterOf(this.#byEndpoint, endpoint)]
-    if (!isTokenEndpoint(endpoint)) counters.push(counterOf(this.#byAgent, agentId ?? 'none'))
-    if (via !== undefined) counters.push(counterOf(this.#byVia, via))
+    const counters = [this.#byEndpoint.at(endpoint)]
+    if (!isTokenEndpoint(endpoint)) counters.push(this.#byAgent.at(agentId ?? 'none'))
+    if (via !== undefined) counters.push(this.#byVia.at(via))
     return counters
   }
 
+  /** The app is one of the simulator's, so its name is not bounded. */
   #countApp(appKey: string, { endpoint, at }: ArrivedCall): AppCounter {
-    const app = this.#app(appKey)
+    const newApp = () => ({ calls: 0, metered: 0, all: new SlidingSecond(), byEndpoint: new Counts(() => new SlidingSecond()) })
+    const app = this.#byApp.get(appKey) ?? newApp()
+    this.#byApp.set(appKey, app)
     app.calls += 1
     app.all.add(at)
-    const lane = app.byEndpoint.get(endpoint) ?? new SlidingSecond()
-    app.byEndpoint.set(endpoint, lane)
-    lane.add(at)
+    app.byEndpoint.at(endpoint).add(at)
     return app
   }
-
-  #app(appKey: string): AppCounter {
-    const known = this.#byApp.get(appKey) ?? {
-      all: new SlidingSecond(),
-      byEndpoint: new Map<Endpoint, SlidingSecond>(),
-      calls: 0,
-      metered: 0,
-    }
-    this.#byApp.set(appKey, known)
-    return known
-  }
-}
-
-function counterOf(counters: Map<string, CodeCounter>, wanted: string): CodeCounter {
-  const name = boundedName(counters, wanted)
-  const counter = counters.get(name) ?? { calls: 0, byCode: new Map<string, number>() }
-  counters.set(name, counter)
-  return counter
-}
-
-function codeStats(counters: ReadonlyMap<string, CodeCounter>): Record<string, CodeStats> {
-  return Object.fromEntries([...counters].map(([name, { calls, byCode }]) => [name, { calls, byCode: Object.fromEntries(byCode) }]))
 }
 
 function appStats({ calls, metered, all, byEndpoint }: AppCounter): AppStats {
-  const lanes = [...byEndpoint].map(([name, lane]) => [name, lane.max] as const)
-  return { calls, metered, maxCallsInOneSecond: all.max, maxCallsInOneSecondByEndpoint: Object.fromEntries(lanes) }
+  return { calls, metered, maxCallsInOneSecond: all.max, maxCallsInOneSecondByEndpoint: byEndpoint.read(({ max }) => max) }
+}
+
+interface KeptPoll {
+  readonly at: number
+  readonly agentId: string | undefined
+  code: string | null
+}
+
+interface TaskCounter extends Tally {
+  metered: number
+  readonly byEndpoint: Counts<Tally>
+  readonly byAgent: Counts<Tally>
+  readonly byCode: Counts<Tally>
+  readonly polls: KeptPoll[]
+  pollsNotKept: number
+}
+
+/** Bounds the memory of a simulator that runs for long: 10,000 tasks of 100 polls are kept whole. */
+const LIMITS = { maxTasks: 100_000, maxPolls: 1_000_000 }
+
+/** Counts by task. Beyond the limits, new tasks and polls are counted in total only. */
+export class TaskCallBook {
+  readonly #tasks = new Map<string, TaskCounter>()
+  #polls = 0
+  readonly #limits: typeof LIMITS
+
+  constructor(limits = LIMITS) {
+    this.#limits = limits
+  }
+
+  arrived({ endpoint, taskId, agentId, at }: Pick<ArrivedCall, 'endpoint' | 'taskId' | 'agentId' | 'at'>): CountedCall {
+    const counter = this.#counterOf(taskId)
+    if (counter === undefined) return NOT_KEPT
+    counter.calls += 1
+    counter.byEndpoint.at(endpoint).calls += 1
+    counter.byAgent.at(agentId ?? 'none').calls += 1
+    const poll = endpoint === 'getsendresult' ? this.#keep(counter, { at, agentId, code: null }) : undefined
+    return {
+      answered: (code) => {
+        counter.byCode.at(code).calls += 1
+        if (poll !== undefined) poll.code = code
+      },
+      metered: () => {
+        counter.metered += 1
+      },
+    }
+  }
+
+  find(taskId: string): TaskCalls {
+    return readTask(taskId, this.#tasks.get(taskId) ?? newTaskCounter())
+  }
+
+  list(): TaskCalls[] {
+    return [...this.#tasks].map(([taskId, counter]) => readTask(taskId, counter))
+  }
+
+  #counterOf(taskId: string | undefined): TaskCounter | undefined {
+    // A client may write any text as a task id; a longer one is none.
+    if (taskId === undefined || taskId.length > 20) return undefined
+    const known = this.#tasks.get(taskId)
+    if (known !== undefined || this.#tasks.size >= this.#limits.maxTasks) return known
+    const counter = newTaskCounter()
+    this.#tasks.set(taskId, counter)
+    return counter
+  }
+
+  #keep(counter: TaskCounter, poll: KeptPoll): KeptPoll | undefined {
+    if (this.#polls >= this.#limits.maxPolls) {
+      counter.pollsNotKept += 1
+      return undefined
+    }
+    this.#polls += 1
+    counter.polls.push(poll)
+    return poll
+  }
+}
+
+const NOT_KEPT: CountedCall = { answered: () => {}, metered: () => {} }
+
+function newTaskCounter(): TaskCounter {
+  return { calls: 0, metered: 0, byEndpoint: newTallies(), byAgent: newTallies(), byCode: newTallies(), polls: [], pollsNotKept: 0 }
+}
+
+function readTask(taskId: string, { calls, metered, byEndpoint, byAgent, byCode, polls, pollsNotKept }: TaskCounter): TaskCalls {
+  return {
+    ...{ taskId, calls, metered, pollsNotKept },
+    byEndpoint: readTallies(byEndpoint),
+    byAgent: readTallies(byAgent),
+    byCode: readTallies(byCode),
+    polls: polls.map(({ at, agentId, code }) => ({ at: new Date(at), agentId: agentId ?? null, code })),
+  }
 }

@@ -1,6 +1,6 @@
-import type { Fate, Person } from './fate.ts'
+import { type Fate, HOUR_MS, type Person } from './fate.ts'
 
-export const DAY_MS = 24 * 60 * 60_000
+export const DAY_MS = 24 * HOUR_MS
 
 /** getsendresult answers for at most as many recipients. Source: the API page, "Notes". */
 export const MAX_RECIPIENTS = 100
@@ -11,7 +11,7 @@ export interface SimulatedTask {
   readonly agentId: string
   /** Epoch ms. */
   readonly sentAt: number
-  /** Epoch ms; from then on DingTalk has forgotten the task. */
+  /** Epoch ms; from then on the task cannot be queried. */
   readonly deadline: number
   readonly recalledAt: number | null
   readonly people: readonly Person[]
@@ -24,7 +24,7 @@ export interface ForbiddenEntry {
   readonly userid: string
 }
 
-/** `send_result` as the gateway writes it: `forbidden_user_id_list` is absent when nobody was throttled. */
+/** `send_result` as the gateway writes it: `forbidden_user_id_list` is absent when it would be empty. */
 export interface SendResult {
   readonly failed_user_id_list: string[]
   readonly forbidden_list: ForbiddenEntry[]
@@ -35,7 +35,7 @@ export interface SendResult {
   readonly unread_user_id_list: string[]
 }
 
-/** The truth about one person: what a tracker should find out. */
+/** The truth about one person in one task, which a tracker should find. */
 export interface RecipientTruth {
   readonly userId: string
   readonly fate: Fate
@@ -79,7 +79,7 @@ export function progressAt(task: SimulatedTask, at: number): { progress_in_perce
   return { progress_in_percent: Math.floor((100 * done) / task.people.length), status: done === 0 ? 0 : 1 }
 }
 
-/** A recalled message is gone: whoever has not read it never will. */
+/** People who have not read a recalled message never read it. */
 export function recalled(task: SimulatedTask, at: number): SimulatedTask {
   if (task.recalledAt !== null) return task
   const people = task.people.map((person) => (person.readAt > at ? { ...person, readAt: Infinity } : person))
@@ -87,28 +87,18 @@ export function recalled(task: SimulatedTask, at: number): SimulatedTask {
 }
 
 export function truthOf(task: SimulatedTask): TaskTruth {
+  const { taskId, appKey, agentId, sentAt, deadline, recalledAt, people } = task
   return {
-    taskId: task.taskId,
-    appKey: task.appKey,
-    agentId: task.agentId,
-    sentAt: new Date(task.sentAt),
-    deadline: new Date(task.deadline),
-    recalledAt: task.recalledAt === null ? null : new Date(task.recalledAt),
-    recipients: task.people.map(recipientTruth),
+    ...{ taskId, appKey, agentId, sentAt: new Date(sentAt), deadline: new Date(deadline) },
+    recalledAt: recalledAt === null ? null : new Date(recalledAt),
+    recipients: people.map(({ userId, fate, processedAt, readAt, forbidden }) => ({
+      ...{ userId, fate, processedAt: dateOrNull(processedAt), readAt: dateOrNull(readAt) },
+      forbiddenCode: forbidden?.code ?? null,
+    })),
   }
 }
 
-function recipientTruth(person: Person): RecipientTruth {
-  return {
-    userId: person.userId,
-    fate: person.fate,
-    processedAt: dateOrNull(person.processedAt),
-    readAt: dateOrNull(person.readAt),
-    forbiddenCode: person.forbidden?.code ?? null,
-  }
-}
-
-/** A law with a huge spread may draw a time that no Date can hold: that is never. */
+/** A law with a large spread may draw a time beyond the range of Date, which means never. */
 function dateOrNull(ms: number): Date | null {
   return Math.abs(ms) <= 8.64e15 ? new Date(ms) : null
 }

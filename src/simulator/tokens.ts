@@ -1,5 +1,7 @@
-import type { Identity } from './apps.ts'
+import { type Answer, newApiError, plainError, success } from './answer.ts'
+import type { AppBook, Identity } from './apps.ts'
 import { randomText } from './chance.ts'
+import { type ApiCall, type TokenEndpoint, textField } from './request.ts'
 
 export interface Token {
   readonly text: string
@@ -11,7 +13,7 @@ export interface Token {
   readonly expiresAt: number
 }
 
-/** Every token that was handed out, the expired ones too: DingTalk tells "expired" from "never seen". */
+/** Every issued token, also the expired ones: DingTalk distinguishes "expired" from "unknown". */
 export class TokenBook {
   readonly #seed: number
   readonly #lifeMs: number
@@ -37,7 +39,7 @@ export class TokenBook {
     return this.#store({ text, appKey, secret, kind: 'internal', expiresAt: at + this.#lifeMs })
   }
 
-  /** Each fetch gives a new token; the ones before live on until their own end. */
+  /** Each fetch gives a new token; earlier ones live on until their own end. */
   thirdParty({ appKey, secret }: Identity, at: number): Token {
     return this.#store({ text: this.#newText(appKey, at), appKey, secret, kind: 'third-party', expiresAt: at + this.#lifeMs })
   }
@@ -61,4 +63,43 @@ export class TokenBook {
     this.#tokens.set(token.text, token)
     return token
   }
+}
+
+/** The fields that each endpoint requires: the key, the secret, others. */
+const REQUIRED: Readonly<Record<TokenEndpoint, readonly [key: string, secret: string, ...others: string[]]>> = {
+  accessToken: ['appKey', 'appSecret'],
+  corpAccessToken: ['suiteKey', 'suiteSecret', 'authCorpId', 'suiteTicket'],
+  gettoken: ['appkey', 'appsecret'],
+}
+
+/** The key and the secret in a token call. */
+export function credentialsIn(
+  { fields }: ApiCall,
+  endpoint: TokenEndpoint,
+): readonly [key: string | undefined, secret: string | undefined] {
+  const [key, secret] = REQUIRED[endpoint]
+  return [textField(fields, key), textField(fields, secret)]
+}
+
+/** Answers the three token endpoints. They are not metered. */
+export function answerTokenCall(call: ApiCall, endpoint: TokenEndpoint, apps: AppBook, tokens: TokenBook, at: number): Answer {
+  const app = apps.authenticate(...credentialsIn(call, endpoint))
+  if (endpoint === 'gettoken') {
+    if (call.method !== 'GET') return plainError('43001')
+    if (app === undefined) return plainError('40096')
+    const token = tokens.internal(app, at)
+    return success({ access_token: token.text, expires_in: secondsLeft(token, at) })
+  }
+  if (call.method !== 'POST') return newApiError(404, 'InvalidAction.NotFound')
+  const missing =
+    call.malformed || call.fields.size === 0 ? 'body' : REQUIRED[endpoint].find((name) => textField(call.fields, name) === undefined)
+  if (missing !== undefined) return newApiError(400, `Missing${missing}`, `${missing} is mandatory for this action.`)
+  if (app === undefined) return newApiError(400, 'invalidClientIdOrSecret')
+  const token = endpoint === 'accessToken' ? tokens.internal(app, at) : tokens.thirdParty(app, at)
+  // Unlike oapi, the new API has no errcode in a success.
+  return { status: 200, code: '0', fields: { accessToken: token.text, expireIn: secondsLeft(token, at) } }
+}
+
+function secondsLeft(token: Token, at: number): number {
+  return Math.round((token.expiresAt - at) / 1_000)
 }

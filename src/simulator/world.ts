@@ -1,17 +1,15 @@
-import { type Answer, encode, newApiError, plainError, rateLimited, success, wrappedError } from './answer.ts'
-import { type ApiError, errorAnswer } from './api-error.ts'
+import { type Answer, type ApiError, encode, errorAnswer, newApiError, plainError, rateLimited, success, wrappedError } from './answer.ts'
 import { AppBook, type AppCredentials, DEFAULT_CORP_ID, type Identity } from './apps.ts'
 import { hash53, randomText } from './chance.ts'
-import { drawPerson, type Person } from './fate.ts'
+import { drawPerson, HOUR_MS, type Person } from './fate.ts'
 import { MonthlyQuota, RateLimits } from './limits.ts'
-import { type ApiCall, agentIdOf, isTokenEndpoint, taskIdOf, textField } from './request.ts'
+import { type ApiCall, agentIdOf, isTokenEndpoint, taskIdOf } from './request.ts'
 import { audienceOf, SendHistory } from './sending.ts'
 import type { Settings } from './settings.ts'
 import { DAY_MS, MAX_RECIPIENTS, progressAt, recalled, type SimulatedTask, sendResultAt } from './task.ts'
-import { answerTokenCall } from './token-call.ts'
-import { type Token, TokenBook } from './tokens.ts'
+import { answerTokenCall, credentialsIn, type Token, TokenBook } from './tokens.ts'
 
-/** Which code carries "Call timeout" is not known: each task has one of the candidates, so that no client relies on the number. */
+/** DingTalk does not document the code of "Call timeout": each task has one of the candidates, so that no client relies on one number. */
 const CALL_TIMEOUTS = [
   ['15', 'Call timeout'],
   ['50', '调用超时'],
@@ -27,7 +25,7 @@ export interface NewTask {
   readonly invalidDepartments?: readonly number[]
 }
 
-/** DingTalk without its network: what a call is answered at a moment. Knows no clock, no socket, no fault. */
+/** DingTalk without a network: the answer to a call at a moment. It has no clock, no sockets and no faults. */
 export class World {
   readonly settings: Settings
   readonly tokens: TokenBook
@@ -52,25 +50,23 @@ export class World {
     this.#nextTaskId = BigInt(settings.firstTaskId)
   }
 
-  /** Whose call it is, as far as it says: a token call by its key and secret, any other by its token, expired or not. */
+  /** The app of a call, as far as the call shows it: a token call by its key and secret, any other by its token, expired or not. */
   identityOf(call: ApiCall): Partial<Identity> {
     if (!isTokenEndpoint(call.endpoint)) return this.tokens.find(call.token) ?? {}
-    const claimed = (names: readonly string[]) => names.map((name) => textField(call.fields, name)).find((text) => text !== undefined)
-    const appKey = claimed(['appKey', 'suiteKey', 'appkey'])
-    if (appKey === undefined) return {}
-    return this.apps.identify(appKey, claimed(['appSecret', 'suiteSecret', 'appsecret'])) ?? { appKey }
+    const [appKey, secret] = credentialsIn(call, call.endpoint)
+    return appKey === undefined ? {} : (this.apps.identify(appKey, secret) ?? { appKey })
   }
 
   answer(call: ApiCall, at: number): Answer {
     return this.#answerWith(call, at, (token) => this.#answerApi(call, token, at))
   }
 
-  /** As `answer`, where the API behind the gateway says `answer` whatever it was asked. */
+  /** As `answer`, with this answer of the API behind the gateway. */
   answerInstead(answer: Answer, call: ApiCall, at: number): Answer {
     return isTokenEndpoint(call.endpoint) ? answer : this.#answerWith(call, at, () => answer)
   }
 
-  /** Which hour of the simulated day it is: since the send of the task that the call names, if there is one, and since the start. */
+  /** The hour of the simulated day: since the send of the task that the call names, if there is one, and since the start. */
   hoursOf(call: ApiCall, at: number): { readonly send: number; readonly start: number } {
     const hoursSince = (begin: number) => ((at - begin) * this.settings.timeScale) / HOUR_MS
     return { send: hoursSince(this.task(taskIdOf(call) ?? '')?.sentAt ?? this.#startedAt), start: hoursSince(this.#startedAt) }
@@ -118,16 +114,16 @@ export class World {
 
   #decide(call: ApiCall, at: number, api: (token: Token) => Answer): Answer {
     if (call.endpoint === 'unknown') return unknownPath(call.path)
-    if (isTokenEndpoint(call.endpoint)) return answerTokenCall(call, this.apps, this.tokens, at)
-    if (call.method !== 'POST') return plainError('43002', '需要POST请求')
+    if (isTokenEndpoint(call.endpoint)) return answerTokenCall(call, call.endpoint, this.apps, this.tokens, at)
+    if (call.method !== 'POST') return plainError('43002')
     const token = this.tokens.find(call.token)
-    if (token === undefined) return call.token === undefined ? MISSING_TOKEN : INVALID_TOKEN
-    if (token.expiresAt <= at) return EXPIRED_TOKEN
+    if (token === undefined) return wrappedError(call.token === undefined ? '41001' : '40014')
+    if (token.expiresAt <= at) return wrappedError('42001')
     const refusedUntil = this.limits.refusal(token.appKey, call.endpoint, at)
     if (refusedUntil !== undefined) return rateLimited('90018', refusedUntil)
     const metered = token.kind === 'internal'
-    if (metered && !this.quotaOf(token.appKey).take(at)) return QUOTA_USED_UP
-    const answer = call.malformed ? plainError('47001', '解析JSON内容错误') : api(token)
+    if (metered && !this.quotaOf(token.appKey).take(at)) return wrappedError('90020')
+    const answer = call.malformed ? plainError('47001') : api(token)
     return metered ? { ...answer, metered } : answer
   }
 
@@ -160,9 +156,9 @@ export class World {
     const agentId = agentIdOf(call) ?? ''
     const owner = this.apps.ownerOfAgent(agentId, token.appKey)
     if (owner === 'other') return errorAnswer(this.settings.foreignAgentCode, call, token.appKey)
-    if (owner === 'none') return plainError('40056', '不合法的agentid')
+    if (owner === 'none') return plainError('40056')
     const { userIds, invalidDepartments } = audienceOf(call.fields)
-    if (userIds.length + invalidDepartments.length === 0) return plainError('1430000', 'The recipient is empty.')
+    if (userIds.length + invalidDepartments.length === 0) return plainError('1430000')
     this.#history.forget(at)
     const taskId = this.nextTaskId()
     const message = messageText(call)
@@ -186,16 +182,8 @@ export class World {
   }
 }
 
-const HOUR_MS = 3_600_000
-
-const MISSING_TOKEN = wrappedError('41001', '缺少access_token参数')
-const INVALID_TOKEN = wrappedError('40014', '不合法的access_token')
-const EXPIRED_TOKEN = wrappedError('42001', 'access_token已过期')
-const QUOTA_USED_UP = wrappedError('90020', '组织的API调用量已达到本月上限')
-
 function unknownPath(path: string): Answer {
-  if (path.startsWith('/v1.0/'))
-    return newApiError(404, 'InvalidAction.NotFound', 'Specified api is not found, please check your url and method.')
+  if (path.startsWith('/v1.0/')) return newApiError(404, 'InvalidAction.NotFound')
   const message = `不合法ApiName，ApiName = dingtalk.oapi${path.replace(/^\/topapi/, '').replaceAll('/', '.')}`
   const fields = { errcode: 22, sub_msg: message, errmsg: `Invalid method[submsg=${message}]` }
   return { status: 200, code: '22', fields }
@@ -216,8 +204,7 @@ function messageText(call: ApiCall): string {
   const value = call.fields.get('msg')
   if (typeof value !== 'string') return encode({ value })
   try {
-    const parsed: unknown = JSON.parse(value)
-    return encode({ value: parsed })
+    return encode({ value: JSON.parse(value) })
   } catch {
     return encode({ value })
   }

@@ -115,7 +115,7 @@ export function selectList(columns: Columns, { from, prefix = '' }: SelectOption
   return list(columns, (key, column) => `${readable(column, from)} AS "${prefix}${key}"`)
 }
 
-/** The columns as one JSON array, for `json_agg`. See {@link decodeArray}. */
+/** The columns as one JSON array, for `json_agg`. See {@link decodeArrays}. */
 export function jsonArray(columns: Columns, from?: string): Prisma.Sql {
   return Prisma.sql`json_build_array(${list(columns, (_, column) => readable(column, from))})`
 }
@@ -143,11 +143,17 @@ export function decodeRow<C extends Columns>(columns: C, row: Row, prefix = ''):
   return decode(columns, (key) => row[prefix + key])
 }
 
-/** A row that {@link jsonArray} made. */
-export function decodeArray<C extends Columns>(columns: C, values: unknown): Decoded<C> {
-  const found: readonly unknown[] = Array.isArray(values) ? values : unexpected('json_agg', values, 'lists')
+/** The rows that `json_agg` made of {@link jsonArray}. Of no rows it makes null. */
+export function decodeArrays<C extends Columns>(columns: C, value: unknown): Array<Decoded<C>> {
   const places = new Map(Object.keys(columns).map((key, place) => [key, place]))
-  return decode(columns, (key) => found[places.get(key) ?? -1])
+  return listOf(value ?? []).map((row) => {
+    const values = listOf(row)
+    return decode(columns, (key) => values[places.get(key) ?? -1])
+  })
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : unexpected('json_agg', value, 'lists')
 }
 
 function decode<C extends Columns>(columns: C, valueOf: (key: string) => unknown): Decoded<C> {

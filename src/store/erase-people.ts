@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto'
 import type { TaskKey } from '../domain/delivery.ts'
 import type { Digest } from '../domain/erasure.ts'
 import type { Person } from '../polling/ports.ts'
+import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
-import type { Database } from './prisma.ts'
-import { readCommitted } from './read-committed.ts'
-import { number, type Row, text } from './rows.ts'
+import { type Database, readCommitted } from './prisma.ts'
+import type { Row } from './rows.ts'
 
 /** As the SQL function `delivery_digest` makes it. */
 export const digestOf: Digest = (salt, name) =>
@@ -14,31 +14,43 @@ export const digestOf: Digest = (salt, name) =>
     .update(salt + name)
     .digest('hex')
 
+const BEGUN = { pseudonym: column.text('pseudonym') }
+
 /** From now on no poll writes the person's name into a task whose message was sent before. Doing so again keeps the pseudonym. */
 export async function beginErasure({ pool }: Pick<Database, 'pool'>, { userId, app }: Person): Promise<string> {
-  const [row] = await readCommitted(pool, 'SELECT delivery_begin_erasure($1, $2) AS pseudonym', [userId, app])
-  return text(row ?? {}, 'pseudonym')
+  const [row = {}] = await readCommitted(pool, 'SELECT delivery_begin_erasure($1, $2) AS pseudonym', [userId, app])
+  return column.decodeRow(BEGUN, row).pseudonym
 }
 
-/** Tasks that are looked through in one transaction: some 20 ms of the database's time where nobody is found. */
+/** Tasks that are searched in one transaction: some 20 ms of the database's time where the person is in none of them. */
 const PAGE = 2_000
+
+const ERASED = { lastId: column.nullable(column.text('last_id')) }
 
 /**
  * Replaces the person in all tasks, a bounded part at a time. Safe to run twice, also after a crash in the middle.
  * @returns in how many tasks the person was replaced since the erasure began
  */
-export async function erasePerson({ pool }: Pick<Database, 'pool'>, { userId, app }: Person, pseudonym: string): Promise<number> {
+export async function erasePerson(
+  database: Pick<Database, 'pool' | 'prisma'>,
+  { userId, app }: Person,
+  pseudonym: string,
+): Promise<number> {
   for (let after = '0'; ; ) {
     const values = [userId, pseudonym, app, after, PAGE]
-    const [row] = await readCommitted(pool, 'SELECT last_id::text FROM delivery_erase_page($1, $2, $3, $4, $5)', values)
-    if (row === undefined || row['last_id'] === null) break
-    after = text(row, 'last_id')
+    const [row] = await readCommitted(
+      database.pool,
+      'SELECT last_id::text AS "lastId" FROM delivery_erase_page($1, $2, $3, $4, $5)',
+      values,
+    )
+    const lastId = row === undefined ? null : column.decodeRow(ERASED, row).lastId
+    if (lastId === null) break
+    after = lastId
   }
-  // A poll that came first has replaced the person in its task.
-  const [erasure] = await readCommitted(pool, 'SELECT tasks FROM delivery_erasure WHERE pseudonym = $1 ORDER BY id DESC LIMIT 1', [
-    pseudonym,
-  ])
-  return erasure === undefined ? 0 : number(erasure, 'tasks')
+  // The count includes tasks in which a poll has replaced the person.
+  const latest = { where: { pseudonym }, orderBy: { id: 'desc' }, select: { tasks: true } } as const
+  const erasure = await retrying(() => database.prisma.erasure.findFirst(latest))
+  return erasure?.tasks ?? 0
 }
 
 /** In one task, and in the others of its campaign. */

@@ -1,12 +1,15 @@
-import { type BlindGaps, readBlindGaps } from './blind-gaps.ts'
+import type { Stored } from '../domain/messages.ts'
+import * as column from './columns.ts'
 import type { Database } from './prisma.ts'
+import type { Row } from './rows.ts'
+
+/** What the metrics page and the checks count. Statements are raw where the database's clock decides, or where one row is to be read for many. */
 
 /** What the metrics page shows of the database. */
 export interface Gauges {
   readonly tasks: ReadonlyArray<{ readonly app: string; readonly status: string; readonly count: number }>
   /** Open tasks whose poll was due more than a minute ago. */
   readonly overdue: number
-  /** Tasks of which nothing was learned when something could be. */
   readonly blind: Pick<BlindGaps, 'open' | 'ended'>
   readonly budgets: ReadonlyArray<{ readonly app: string; readonly remaining: number }>
   /** Apps for which calls were made or refused. `callsUsed`: this month; `pauseKind`: null while calls are made. */
@@ -22,43 +25,38 @@ export interface Gauges {
  * @param budgets monthly call budgets by app; apps without one have no gauge
  * @param blindMs how long an open task may be without a successful poll, in milliseconds
  */
-export async function readGauges(database: Pick<Database, 'pool'>, budgets: ReadonlyMap<string, number>, blindMs: number): Promise<Gauges> {
-  const { pool } = database
-  const [tasks, overdue, { open, ended }, known, problems, pausedScopes] = await Promise.all([
-    pool.query<{ app: string; status: string; count: number }>(
-      'SELECT app, status, count(*)::int AS count FROM delivery_task GROUP BY app, status',
-    ),
-    pool.query<{ count: number }>(
-      "SELECT count(*)::int AS count FROM delivery_task WHERE status = 'tracking' AND next_poll_at < now() - interval '1 minute'",
-    ),
-    readBlindGaps(database, blindMs),
-    pool.query<Gauges['apps'][number]>(APPS),
-    pool.query<Gauges['problems'][number]>(PROBLEMS),
+export async function readGauges(
+  { prisma, pool }: Pick<Database, 'prisma' | 'pool'>,
+  budgets: ReadonlyMap<string, number>,
+  blindMs: number,
+): Promise<Gauges> {
+  const [tasks, { tasks: overdue }, { open, ended }, apps, problems, pausedScopes] = await Promise.all([
+    prisma.task.groupBy({ by: ['app', 'status'], _count: true }),
+    readOverdue({ pool }, OVERDUE_MS),
+    readBlindGaps({ pool }, blindMs),
+    prisma.appUsage.findMany({ select: { app: true, callsUsed: true, pauseKind: true } }),
+    prisma.task.groupBy({ by: ['app', 'problemCode'], where: { status: 'tracking', problemCode: { not: null } }, _count: true }),
     pool.query<Gauges['pausedScopes'][number]>(PAUSED_SCOPES),
   ])
-  const usedBy = new Map(known.rows.map((row) => [row.app, row.callsUsed]))
+  const usedBy = new Map(apps.map(({ app, callsUsed }) => [app, callsUsed]))
   return {
-    tasks: tasks.rows,
-    overdue: overdue.rows[0]?.count ?? 0,
+    tasks: tasks.map(({ app, status, _count: count }) => ({ app, status, count })),
+    overdue,
     blind: { open, ended },
     budgets: [...budgets].map(([app, budget]) => ({ app, remaining: Math.max(0, budget - (usedBy.get(app) ?? 0)) })),
-    apps: known.rows,
-    problems: problems.rows,
+    apps,
+    problems: problems.map(({ app, problemCode, _count: count }) => ({ app, problem: problemCode ?? '', count })),
     pausedScopes: pausedScopes.rows,
   }
 }
 
-const PROBLEMS = `
-  SELECT app, problem_code AS problem, count(*)::int AS count FROM delivery_task
-  WHERE status = 'tracking' AND problem_code IS NOT NULL GROUP BY app, problem_code`
+const OVERDUE_MS = 60_000
 
 const PAUSED_SCOPES = `
   SELECT app.app,
     (SELECT count(*)::int FROM delivery_pair AS pair WHERE pair.app = app.app AND pair.pause_code IS NOT NULL) AS pairs,
     (SELECT count(*)::int FROM delivery_worker AS worker WHERE worker.expires_at >= now() AND worker.problems ? app.app) AS workers
   FROM delivery_app AS app`
-
-const APPS = 'SELECT app, calls_used AS "callsUsed", pause_kind AS "pauseKind" FROM delivery_app_usage'
 
 /**
  * How many open tasks wait for a poll that was due more than `lateMs` ago, by the database's clock, and how late the oldest is.
@@ -72,3 +70,62 @@ export async function readOverdue({ pool }: Pick<Database, 'pool'>, lateMs: numb
 const OVERDUE = `
   SELECT count(*)::int AS tasks, coalesce(extract(epoch FROM now() - min(next_poll_at)) * 1000, 0)::double precision AS "oldestMs"
   FROM delivery_task WHERE status = 'tracking' AND next_poll_at < now() - make_interval(secs => $1::double precision / 1000)`
+
+/** Tasks of which nothing was learned while DingTalk could answer. */
+export interface BlindGaps {
+  /** Tasks that expired in the last 24 hours without an observation near their deadline. */
+  readonly ended: number
+  /** When the latest of them did, ISO 8601; null where there is none. */
+  readonly latest: string | null
+  /** Open tasks whose last successful poll is longer ago than `blindMs`. */
+  readonly open: number
+}
+
+/** @param blindMs how long an open task may be without a successful poll, in milliseconds */
+export async function readBlindGaps({ pool }: Pick<Database, 'pool'>, blindMs: number): Promise<BlindGaps> {
+  const { rows } = await pool.query<BlindGaps>(BLIND_GAPS, [blindMs])
+  return rows[0] ?? { ended: 0, latest: null, open: 0 }
+}
+
+/** A task expires 24 hours after its send, or as much later as everything was down: two days of that are read, through the index on sent_at. */
+const BLIND_GAPS = `
+  SELECT ended.tasks AS ended, ended.latest, open.tasks AS open
+  FROM (
+    SELECT count(*)::int AS tasks, to_char(max(finished_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS latest
+    FROM delivery_task
+    WHERE sent_at > now() - interval '3 days' AND finished_at > now() - interval '24 hours' AND status = 'expired'
+      AND reason_code IN ('blind_before_deadline', 'never_observed')
+  ) AS ended, (
+    SELECT count(*)::int AS tasks FROM delivery_task
+    WHERE status = 'tracking' AND scheduled_at IS NOT NULL
+      AND greatest(last_observed_at, sent_at, scheduled_at) < now() - make_interval(secs => $1::double precision / 1000)
+  ) AS open`
+
+const TASK_PROBLEM = {
+  app: column.text('app'),
+  /** Open tasks of the app with the problem. */
+  tasks: column.integer('tasks'),
+  /** The one with the nearest deadline. */
+  taskId: column.text('task_id'),
+  code: column.text('problem_code'),
+  detail: column.detail('problem_detail'),
+}
+
+/** Open tasks of an app with the same problem, and the problem of the one with the nearest deadline. */
+export interface TaskProblems extends Pick<column.Decoded<typeof TASK_PROBLEM>, 'app' | 'tasks' | 'taskId'> {
+  readonly problem: Stored
+}
+
+export async function readTaskProblems({ prisma }: Pick<Database, 'prisma'>): Promise<TaskProblems[]> {
+  const rows = await prisma.$queryRaw<Row[]>`
+SELECT ${column.selectList(TASK_PROBLEM)} FROM (
+  SELECT DISTINCT ON (app, problem_code)
+    app, problem_code, task_id, problem_detail, (count(*) OVER (PARTITION BY app, problem_code))::integer AS tasks
+  FROM delivery_task WHERE status = 'tracking' AND problem_code IS NOT NULL
+  ORDER BY app, problem_code, deadline_at, task_id
+) AS nearest`
+  return rows.map((row) => {
+    const { code, detail, ...task } = column.decodeRow(TASK_PROBLEM, row)
+    return { ...task, problem: { code, detail } }
+  })
+}

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import type { Pool, QueryResultRow } from 'pg'
 import type { Lease } from '../polling/ports.ts'
 import { retrying } from './database-errors.ts'
+import type { PrismaClient } from './generated/client.ts'
+import type { Database } from './prisma.ts'
 
 export interface LeaseOptions {
   /** The work that one process at a time may do. */
@@ -18,22 +19,22 @@ const ROUNDED_MS = 1_000
 const RENEWALS_PER_LEASE = 3
 
 /**
- * Runs `work` while this call holds the lease; null when another one holds it. A row and not a session's lock: behind a pooler in transaction
- * mode a session's lock is never free again.
- * The lease is renewed while `work` runs, and given back at its end. A holder that died blocks for `leaseMs`, by the database's clock. A
- * holder that is blocked or cut off for longer than that loses the lease: then two may work at once, until the first one asks `isHeld`.
- * @throws {TrackerError} `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` or `NOT_PERMITTED` when the lease cannot be asked for; whatever `work` throws
+ * Runs `work` while this call holds the lease; null when another one holds it. The lease is a row and not a session's lock: behind a pooler in
+ * transaction mode a session's lock is never released.
+ * The lease is renewed while `work` runs, and deleted at its end. A holder that died blocks the others for `leaseMs`, by the database's clock. A
+ * holder that is blocked or disconnected for longer loses the lease: then two may work at once, until the first one asks `isHeld`.
+ * @throws {TrackerError} `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` or `NOT_PERMITTED` when the lease cannot be requested, and the errors of `work`
  */
 export async function withLease<T>(
-  { pool }: { readonly pool: Pick<Pool, 'query'> },
+  { prisma }: Pick<Database, 'prisma'>,
   { name, leaseMs }: LeaseOptions,
   work: (lease: Lease) => Promise<T>,
 ): Promise<T | null> {
   const holder = randomUUID()
-  /** Takes the lease, or renews it; when it was, as a moment of the monotonic clock until which it surely is held. */
+  /** Takes or renews the lease. Returns the moment of the monotonic clock until which it is surely held; null: another one holds it. */
   const take = async (): Promise<number | null> => {
     const askedMs = performance.now()
-    return (await affects(pool, TAKE, [name, holder, leaseMs, MAX_LEASE_MS + ROUNDED_MS])) ? askedMs + leaseMs : null
+    return (await takeLease(prisma, name, holder, leaseMs)) ? askedMs + leaseMs : null
   }
   let heldUntilMs = await retrying(take)
   if (heldUntilMs === null) return null
@@ -45,27 +46,23 @@ export async function withLease<T>(
     return await work({ isHeld })
   } finally {
     await renewal.stop()
-    // Where the database is away the lease ends by itself.
-    await retrying(() => affects(pool, GIVE_BACK, [name, holder])).catch(() => undefined)
+    // Where the database does not answer, the lease ends by itself.
+    await retrying(() => prisma.lease.deleteMany({ where: { name, holder } })).catch(() => undefined)
   }
 }
 
 /**
- * $1 name, $2 holder, $3 length and $4 how far ahead a lease can end, in milliseconds. One statement, so that of two callers one has it; the
- * conditions are read after the row is locked. Repeating it is harmless.
+ * Raw: by the database's clock, and one statement, so that of two callers one gets the lease; the conditions are read after the row is locked.
+ * Repeating it is harmless.
  */
-const TAKE = `/* take_lease */
-INSERT INTO delivery_lease AS lease (name, holder, expires_at) VALUES ($1, $2, clock_timestamp() + $3::double precision * interval '1 ms')
-ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = clock_timestamp() + $3::double precision * interval '1 ms'
+async function takeLease(prisma: PrismaClient, name: string, holder: string, leaseMs: number): Promise<boolean> {
+  const written = await prisma.$executeRaw`/* take_lease */
+INSERT INTO delivery_lease AS lease (name, holder, expires_at)
+VALUES (${name}::text, ${holder}::text, clock_timestamp() + ${leaseMs}::double precision * interval '1 ms')
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = clock_timestamp() + ${leaseMs}::double precision * interval '1 ms'
 WHERE lease.holder = excluded.holder OR lease.expires_at <= clock_timestamp()
-  OR lease.expires_at > clock_timestamp() + $4::double precision * interval '1 ms'`
-
-const GIVE_BACK = `/* give_back_lease */
-DELETE FROM delivery_lease WHERE name = $1 AND holder = $2`
-
-async function affects(pool: Pick<Pool, 'query'>, statement: string, values: unknown[]): Promise<boolean> {
-  const { rowCount } = await pool.query<QueryResultRow>(statement, values)
-  return (rowCount ?? 0) > 0
+  OR lease.expires_at > clock_timestamp() + ${MAX_LEASE_MS + ROUNDED_MS}::double precision * interval '1 ms'`
+  return written > 0
 }
 
 /** Runs `work` every so often until it is stopped; a failure waits for the next time. `stop` waits for the run that is under way. */

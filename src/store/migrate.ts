@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
 import { Client } from 'pg'
 import { TrackerError } from '../domain/errors.ts'
-import { roleIn } from '../lib/not-permitted.ts'
+import { roleIn } from '../lib/postgres-errors.ts'
 import { explained } from './database-errors.ts'
-import { type AppliedMigration, knownMigrations, type Migration, missingMigrations } from './migrations.ts'
 
 export interface MigrateOptions {
   /** How long to wait while another machine migrates. Default: 60,000 ms. */
@@ -101,4 +101,59 @@ async function applyMigration(client: Client, { name, sql, checksum }: Migration
   ])
   await client.query(sql)
   await client.query('UPDATE _prisma_migrations SET applied_steps_count = 1, finished_at = clock_timestamp() WHERE id = $1', [id])
+}
+
+// The list of migrations ------------------------------------------------------------------------------------------------------
+
+/** One folder of prisma/migrations. */
+export interface Migration {
+  readonly name: string
+  readonly sql: string
+  /** As Prisma computes it: SHA-256 of the file, in hex. */
+  readonly checksum: string
+}
+
+/** One row of `_prisma_migrations`, those that were rolled back left out. */
+export interface AppliedMigration {
+  readonly name: string
+  readonly checksum: string
+  readonly finished: boolean
+}
+
+/** The folder is shipped beside src/ and dist/ alike. */
+const FOLDER = new URL('../../prisma/migrations/', import.meta.url)
+
+/** The migrations that this build knows, oldest first. */
+export function knownMigrations(): Migration[] {
+  return readdirSync(FOLDER, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => {
+      const sql = readFileSync(new URL(`${name}/migration.sql`, FOLDER), 'utf8')
+      return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') }
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/**
+ * What is still to be applied, oldest first.
+ * @throws {TrackerError} `SCHEMA_MISMATCH` when the database holds what this build cannot build on
+ */
+export function missingMigrations(known: readonly Migration[], applied: readonly AppliedMigration[]): Migration[] {
+  const checksums = new Map(known.map((migration) => [migration.name, migration.checksum]))
+  for (const { name, checksum, finished } of applied) {
+    if (!finished) throw mismatch(`migration ${name} failed half-way. Repair the database, then: npx prisma migrate resolve`)
+    const ours = checksums.get(name)
+    if (ours === undefined) {
+      throw mismatch(
+        `it has migration ${name}, which this version does not know. Install the newer version that made it; or, if another program keeps its Prisma migrations in the same schema, give the tracker a database of its own`,
+      )
+    }
+    if (ours !== checksum) throw mismatch(`migration ${name} was applied from another text. Install the version that applied it`)
+  }
+  const done = new Set(applied.map((migration) => migration.name))
+  return known.filter((migration) => !done.has(migration.name))
+}
+
+function mismatch(what: string): TrackerError {
+  return new TrackerError('SCHEMA_MISMATCH', `The database does not fit this version: ${what}.`)
 }

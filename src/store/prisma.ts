@@ -1,10 +1,11 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import { Pool } from 'pg'
 import { TrackerError } from '../domain/errors.ts'
-import { explained, sqlStateOf } from './database-errors.ts'
+import { sqlStateOf } from '../lib/postgres-errors.ts'
+import { explained, retrying } from './database-errors.ts'
 import { PrismaClient } from './generated/client.ts'
-import { APPLIED_MIGRATIONS } from './migrate.ts'
-import { type AppliedMigration, knownMigrations, missingMigrations } from './migrations.ts'
+import { APPLIED_MIGRATIONS, type AppliedMigration, knownMigrations, missingMigrations } from './migrate.ts'
+import type { Row } from './rows.ts'
 import { setUpSession } from './session-settings.ts'
 
 export interface DatabaseOptions {
@@ -75,4 +76,30 @@ async function appliedMigrations(prisma: PrismaClient): Promise<AppliedMigration
     if (sqlStateOf(error) === NO_SUCH_TABLE) return []
     throw explained(error)
   }
+}
+
+/**
+ * One statement in a transaction of its own, in which each statement of an SQL function sees what was committed before it, whatever the
+ * database's default isolation is. Repeated like any other. Not a transaction of Prisma: that has a time limit of its own, which may end during
+ * COMMIT.
+ */
+export function readCommitted(pool: Pool, statement: string, values: readonly unknown[]): Promise<Row[]> {
+  return retrying(async () => {
+    const client = await pool.connect()
+    let isCommitted = false
+    // The pool does not listen to a connection that is in use; the statement on it rejects as well.
+    const onError = (): void => undefined
+    client.on('error', onError)
+    try {
+      await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
+      const { rows } = await client.query<Row>(statement, [...values])
+      await client.query('COMMIT')
+      isCommitted = true
+      return rows
+    } finally {
+      client.off('error', onError)
+      // A connection whose transaction failed is closed: that is its ROLLBACK.
+      client.release(!isCommitted)
+    }
+  })
 }

@@ -1,11 +1,12 @@
 import { PROBLEM_CODES } from '../domain/problems.ts'
-import type { AppLimits, RateLimiter, Reservation, ScopeReports, WantedCalls } from '../polling/ports.ts'
+import type { AppLimits, RateLimiter, Reservation, ScopeEvidence, WantedCalls } from '../polling/ports.ts'
+import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
-import type { PrismaClient } from './generated/client.ts'
+import { Prisma } from './generated/client.ts'
 import type { Database } from './prisma.ts'
-import { problemFrom } from './problem-rows.ts'
-import { resumeTasks } from './resume-tasks.ts'
-import { flag, iso, millis, number, oneOf, type Row, text, time } from './rows.ts'
+import { resumeTasks } from './resume.ts'
+import { type Row, unexpected } from './rows.ts'
+import { problemOf, SCOPE } from './tables.ts'
 
 export interface RateLimiterOptions {
   /** Calls are reserved at most this far ahead, so that a worker which dies takes few with it. Default: 500 ms. */
@@ -16,95 +17,87 @@ export interface RateLimiterOptions {
   readonly agentIdOf?: (app: string) => string | null
 }
 
+const LIFTED = { scope: column.oneOf('scope', ['app', 'pair']), problem: column.oneOf('problem_code', PROBLEM_CODES) }
+const IS_TRUE = { answer: column.flag('answer') }
+
 /**
- * Rate, budget and pauses in rows of `delivery_app` and `delivery_pair`, by the database's clock: all workers agree without agreeing on the time.
- * Each verb is one call of an SQL function, which locks the row for no longer than the statement.
+ * Rate, budget and pauses in rows of `delivery_app` and `delivery_pair`, by the database's clock, so the clocks of the workers do not matter.
+ * Raw: each verb is one call of an SQL function, which locks the row for no longer than the statement.
  */
-export function createRateLimiter({ prisma }: Pick<Database, 'prisma'>, options: RateLimiterOptions = {}): RateLimiter & ScopeReports {
+export function createRateLimiter({ prisma }: Pick<Database, 'prisma'>, options: RateLimiterOptions = {}): RateLimiter & ScopeEvidence {
   const { horizonMs = 500, probeLeaseMs = 60_000, agentIdOf = () => null } = options
+  const ask = async (question: Prisma.Sql): Promise<boolean> => {
+    const rows = await retrying(() => prisma.$queryRaw<Row[]>`SELECT ${question} AS answer`)
+    return rows.some((row) => column.decodeRow(IS_TRUE, row).answer)
+  }
   return {
-    reserve: (app, wanted, limits) => retrying(() => reserveCalls(prisma, app, wanted, limits, { horizonMs, probeLeaseMs })),
+    async reserve(app, wanted, limits) {
+      const [row = {}] = await retrying(() => prisma.$queryRaw<Row[]>(reserveCalls(app, wanted, limits, horizonMs, probeLeaseMs)))
+      return reservationOf(column.decodeRow(RESERVATION, row))
+    },
     async refund(app, month, calls) {
       await retrying(() => prisma.$executeRaw`SELECT delivery_refund_calls(${app}::text, ${month}::text, ${calls}::integer)`)
     },
-    async failed(key, agentId, { kind, problem, requestedAt, agreement, probeDelaysMs, until }) {
-      const detail = JSON.stringify(problem.detail)
-      const rows = await retrying(() =>
+    recordFailure(key, agentId, { kind, problem, requestedAt, agreement, probeDelaysMs, until }) {
+      const report = Prisma.sql`${key.taskId}::text, ${problem.code}::text, ${JSON.stringify(problem.detail)}::jsonb,
+  ${requestedAt.toISOString()}::timestamptz, ${agreement.polls}::integer, ${agreement.tasks}::integer, ${probeDelaysMs}::double precision[],
+  ${until?.toISOString() ?? null}::timestamptz`
+      return ask(
         kind === 'app'
-          ? prisma.$queryRaw<Row[]>`/* report_app */
-SELECT delivery_report_app(
-  ${key.app}::text, ${agentIdOf(key.app)}::text, ${key.taskId}::text, ${problem.code}::text, ${detail}::jsonb, ${iso(requestedAt)}::timestamptz,
-  ${agreement.polls}::integer, ${agreement.tasks}::integer, ${probeDelaysMs}::double precision[], ${iso(until)}::timestamptz
-) AS paused`
-          : prisma.$queryRaw<Row[]>`/* report_pair */
-SELECT delivery_report_pair(
-  ${key.app}::text, ${agentId}::text, ${agentIdOf(key.app)}::text, ${key.taskId}::text, ${problem.code}::text, ${detail}::jsonb,
-  ${iso(requestedAt)}::timestamptz, ${agreement.polls}::integer, ${agreement.tasks}::integer, ${probeDelaysMs}::double precision[],
-  ${iso(until)}::timestamptz
-) AS paused`,
+          ? Prisma.sql`delivery_report_app(${key.app}::text, ${report})`
+          : Prisma.sql`delivery_report_pair(${key.app}::text, ${agentId}::text, ${agentIdOf(key.app)}::text, ${report})`,
       )
-      return rows.some((row) => flag(row, 'paused'))
     },
-    async good(key, agentId, requestedAt) {
+    async recordSuccess(key, agentId, requestedAt) {
       const rows = await retrying(
-        () => prisma.$queryRaw<Row[]>`/* report_good */
-SELECT scope, problem_code FROM delivery_report_good(${key.app}::text, ${agentId}::text, ${iso(requestedAt)}::timestamptz)`,
+        () => prisma.$queryRaw<Row[]>`
+SELECT ${column.selectList(LIFTED)}
+FROM delivery_report_good(${key.app}::text, ${agentId}::text, ${requestedAt.toISOString()}::timestamptz)`,
       )
       for (const row of rows) {
-        const [scope, problem] = [oneOf(['app', 'pair'] as const, row, 'scope'), oneOf(PROBLEM_CODES, row, 'problem_code')]
+        const { scope, problem } = column.decodeRow(LIFTED, row)
         await resumeTasks(prisma, { app: key.app, scope, problems: [problem], agentId: scope === 'pair' ? agentId : null })
       }
       return rows.length > 0
     },
-    async claimProbe(app, agentId) {
-      const rows = await retrying(
-        () => prisma.$queryRaw<Row[]>`/* claim_probe */
-SELECT delivery_claim_probe(${app}::text, ${agentId}::text, ${probeLeaseMs}::double precision) AS claimed`,
-      )
-      return rows.some((row) => flag(row, 'claimed'))
-    },
+    claimProbe: (app, agentId) => ask(Prisma.sql`delivery_claim_probe(${app}::text, ${agentId}::text, ${probeLeaseMs}::double precision)`),
   }
 }
 
-async function reserveCalls(
-  prisma: PrismaClient,
-  app: string,
-  wanted: WantedCalls,
-  limits: AppLimits,
-  { horizonMs, probeLeaseMs }: { readonly horizonMs: number; readonly probeLeaseMs: number },
-): Promise<Reservation> {
-  const rows = await prisma.$queryRaw<Row[]>`/* reserve_calls */
-SELECT kind, ordinary, reserved, first_in_ms, every_ms, month, ${millis('until')} AS until, pause_code, pause_detail, calls_used, calls_reserved
+const RESERVATION = {
+  kind: column.oneOf('kind', ['granted', 'busy', 'paused', 'budget']),
+  ordinary: column.integer('ordinary'),
+  reserved: column.integer('reserved'),
+  firstInMs: column.double('first_in_ms'),
+  everyMs: column.double('every_ms'),
+  month: column.text('month'),
+  until: column.nullable(column.time('until')),
+  pauseCode: SCOPE.pauseCode,
+  pauseDetail: SCOPE.pauseDetail,
+  callsUsed: column.integer('calls_used'),
+  callsReserved: column.integer('calls_reserved'),
+}
+
+function reserveCalls(app: string, wanted: WantedCalls, limits: AppLimits, horizonMs: number, probeLeaseMs: number): Prisma.Sql {
+  return Prisma.sql`
+SELECT ${column.selectList(RESERVATION)}
 FROM delivery_reserve_calls(
   ${app}::text, ${wanted.ordinary}::integer, ${wanted.reserved}::integer, ${wanted.forced}::integer, ${limits.callsPerSecond}::double precision,
   ${limits.monthlyBudget}::integer, ${horizonMs}::double precision, ${probeLeaseMs}::double precision
 )`
-  return reservationOf(rows[0] ?? {})
 }
 
-function reservationOf(row: Row): Reservation {
-  const kind = oneOf(['granted', 'busy', 'paused', 'budget'] as const, row, 'kind')
+function reservationOf(row: column.Decoded<typeof RESERVATION>): Reservation {
+  const { kind, ordinary, reserved, firstInMs, everyMs, month } = row
+  const until = (): Date => row.until ?? unexpected('until', null, 'a time')
   switch (kind) {
     case 'granted':
-      return {
-        kind,
-        reserved: number(row, 'reserved'),
-        ordinary: number(row, 'ordinary'),
-        firstInMs: number(row, 'first_in_ms'),
-        everyMs: number(row, 'every_ms'),
-        month: text(row, 'month'),
-      }
+      return { kind, reserved, ordinary, firstInMs, everyMs, month }
     case 'busy':
-      return { kind, forMs: Math.max(1, Math.ceil(number(row, 'first_in_ms'))) }
+      return { kind, forMs: Math.max(1, Math.ceil(firstInMs)) }
     case 'paused':
-      return { kind, until: time(row, 'until'), problem: problemFrom(text(row, 'pause_code'), row['pause_detail']) }
+      return { kind, until: until(), problem: problemOf(row.pauseCode, row.pauseDetail) ?? unexpected('pause_code', null, 'a problem') }
     case 'budget':
-      return {
-        kind,
-        until: time(row, 'until'),
-        used: number(row, 'calls_used'),
-        reserved: number(row, 'calls_reserved'),
-        month: text(row, 'month'),
-      }
+      return { kind, until: until(), used: row.callsUsed, reserved: row.callsReserved, month }
   }
 }

@@ -1,57 +1,46 @@
 import type { TaskKey } from '../domain/delivery.ts'
 import type { PlannedPoll } from '../domain/poll-times.ts'
-import type { Scheduled, Unplanned } from '../polling/ports.ts'
+import { byKey } from '../intake/track-rows.ts'
+import type { Scheduled, UnscheduledTask } from '../polling/ports.ts'
+import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
-import { chosen, flag, iso, millis, type Row, text, time } from './rows.ts'
-import { byKey } from './track-tasks.ts'
+import { chosen, type Row } from './rows.ts'
+import { TASK, TASK_KEY } from './tables.ts'
 
-type PlanStart = (task: Unplanned) => { readonly deadlineAt: Date; readonly first: PlannedPoll }
+type PlanStart = (task: UnscheduledTask) => { readonly deadlineAt: Date; readonly first: PlannedPoll }
 
-interface Start extends Unplanned {
+interface Start extends UnscheduledTask {
   readonly deadlineAt: Date
   readonly first: PlannedPoll
 }
 
 /**
- * Reads what nobody has claimed, plans it, and claims it with the plan in one statement. Of two workers that read the same tasks
- * one gets each; the other gets fewer. Nothing is claimed without its plan, so a crash in between loses nothing.
+ * Reads tasks that no worker has claimed, plans them, and claims them with their plan in one statement. Of two workers that read the same tasks
+ * one gets each; the other gets fewer. No task is claimed without its plan, so a crash in between loses nothing.
  */
 export async function claimUnscheduled(prisma: PrismaClient, plan: PlanStart, limit: number): Promise<Scheduled[]> {
-  const rows = await retrying(() => selectUnscheduled(prisma, limit))
-  const starts = rows.map((row): Start => {
-    const task: Unplanned = {
-      key: { app: text(row, 'app'), taskId: text(row, 'task_id') },
-      sentAt: time(row, 'sent_at'),
-      sentAtGiven: flag(row, 'sent_at_given'),
-      resumed: flag(row, 'resumed'),
-    }
+  const select = { app: true, taskId: true, sentAt: true, sentAtGiven: true, resumed: true }
+  const where = { scheduledAt: null, status: 'tracking' }
+  const rows = await retrying(() => prisma.task.findMany({ select, where, orderBy: { id: 'asc' }, take: limit }))
+  const starts = rows.map(({ app, taskId, ...times }): Start => {
+    const task: UnscheduledTask = { key: { app, taskId }, ...times }
     return { ...task, ...plan(task) }
   })
   if (starts.length === 0) return []
-  const claimed = await retrying(() => claim(prisma, starts))
-  const mine = chosen(starts, claimed)
+  const mine = chosen(starts, await retrying(() => claim(prisma, starts)))
   return starts.filter((start) => mine.has(start)).map(({ key, deadlineAt, first, resumed }) => ({ key, deadlineAt, resumed, poll: first }))
 }
 
-async function selectUnscheduled(prisma: PrismaClient, limit: number): Promise<Row[]> {
-  return await prisma.$queryRaw<Row[]>`/* select_unscheduled */
-SELECT app, task_id, ${millis('sent_at')} AS sent_at, sent_at_given, resumed
-FROM delivery_task WHERE scheduled_at IS NULL AND status = 'tracking'
-ORDER BY id LIMIT ${limit}::integer`
-}
+const START = { n: column.integer('n'), ...TASK_KEY, deadlineAt: TASK.deadlineAt, nextPollAt: column.time('next_poll_at') }
 
+/** Raw: models have no SKIP LOCKED. A row that is locked is being claimed by another worker. */
 async function claim(prisma: PrismaClient, starts: readonly Start[]): Promise<Row[]> {
+  const rows = starts.map(({ key, deadlineAt, first }, n) => ({ n, ...key, deadlineAt, nextPollAt: first.at }))
   return await prisma.$queryRaw<Row[]>`/* claim_tasks */
 WITH open AS MATERIALIZED (
   SELECT task.id, start.n, start.deadline_at, start.next_poll_at
-  FROM unnest(
-    ${starts.map((_, n) => n)}::integer[],
-    ${starts.map((start) => start.key.app)}::text[],
-    ${starts.map((start) => start.key.taskId)}::text[],
-    ${starts.map((start) => iso(start.deadlineAt))}::timestamptz[],
-    ${starts.map((start) => iso(start.first.at))}::timestamptz[]
-  ) AS start (n, app, task_id, deadline_at, next_poll_at)
+  FROM ${column.unnest(START, rows, 'start')}
   CROSS JOIN LATERAL (
     SELECT id, scheduled_at, status FROM delivery_task AS stored WHERE stored.app = start.app AND stored.task_id = start.task_id
     LIMIT 1 FOR UPDATE SKIP LOCKED
@@ -63,15 +52,14 @@ FROM open WHERE task.id = open.id
 RETURNING open.n`
 }
 
-/** Tasks that no poll was recorded for; the timers of others are put right by the reconciler. */
+/** Only tasks without a recorded poll; the reconciler restores the timers of the others. Raw: the rows are locked in the order of their keys. */
 export async function unscheduleTasks(prisma: PrismaClient, keys: readonly TaskKey[]): Promise<void> {
   if (keys.length === 0) return
-  const sorted = keys.toSorted(byKey)
   await retrying(
     () => prisma.$executeRaw`/* unschedule_tasks */
 WITH mine AS MATERIALIZED (
   SELECT task.id
-  FROM unnest(${sorted.map((key) => key.app)}::text[], ${sorted.map((key) => key.taskId)}::text[]) AS given (app, task_id)
+  FROM ${column.unnest(TASK_KEY, keys.toSorted(byKey), 'given')}
   CROSS JOIN LATERAL (
     SELECT id, poll_no, status FROM delivery_task AS stored WHERE stored.app = given.app AND stored.task_id = given.task_id
     LIMIT 1 FOR UPDATE

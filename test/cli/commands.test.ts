@@ -127,7 +127,7 @@ test('a task is tracked once, with users from a file and from options, and then 
   expect(await withDatabase('unread', TASK)).toMatchObject({
     code: 0,
     stdout:
-      'Nobody so far: DingTalk has listed nobody who got it.\n0 unread of 0 delivered, before the first answer. 3 more not listed by DingTalk (--pending).\n',
+      'No unread recipient so far: DingTalk has listed no person as delivered.\n0 unread of 0 delivered, before the first successful poll. 3 more not listed by DingTalk (--pending).\n',
   })
   expect(await withDatabase('unread', '--campaign', 'payrol')).toMatchObject({
     code: 1,
@@ -146,7 +146,7 @@ test('a wanted task that is not there is exit code 1 with what to do', async () 
   expect(await withDatabase('show', '99')).toMatchObject({
     code: 1,
     stdout: '',
-    stderr: expect.stringContaining('"dingtalk-delivery track 99" starts it'),
+    stderr: expect.stringContaining('"dingtalk-delivery track" starts it'),
   })
 })
 

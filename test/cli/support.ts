@@ -1,10 +1,12 @@
 import picocolors from 'picocolors'
+import cellsOf from 'string-width'
 import type { Display } from '../../src/cli/rates.ts'
-import type { TaskView } from '../../src/cli/task.ts'
-import { cellsOf } from '../../src/cli/text/width.ts'
 import { HOUR_MS, MINUTE_MS } from '../../src/domain/delivery.ts'
 import { jitterOf, pollTimes, timingOf } from '../../src/domain/poll-times.ts'
-import type { BandStep, CampaignRates, Poll, TaskRates } from '../../src/report/rates.ts'
+import type { CampaignReport } from '../../src/report/campaign-report.ts'
+import { overdueMs, pollsAhead } from '../../src/report/polls-ahead.ts'
+import type { CampaignRates, CampaignRecipient, Poll, TaskRates } from '../../src/report/rates.ts'
+import type { ReadFigures, TaskReport } from '../../src/report/task-report.ts'
 import type { ReadQuantile, ShareWithin, TimeBounds } from '../../src/report/time-to-read.ts'
 
 export const plain = picocolors.createColors(false)
@@ -83,66 +85,101 @@ export function aCampaign(fields: Partial<CampaignRates> = {}): CampaignRates {
   }
 }
 
-const STEPS: ReadonlyArray<readonly [hours: number, atLeast: number, atMost: number]> = [
-  [0, 0, 4],
-  [0.05, 4, 20],
-  [0.2, 20, 40],
-  [0.5, 35, 44],
-  [1, 44, 48],
-  [2, 48, 55],
-  [4, 55, 60],
-  [7, 60, 66],
-  [10, 66, 87],
+const READS: ReadonlyArray<readonly [hours: number, read: number]> = [
+  [0.05, 4],
+  [0.2, 20],
+  [0.5, 35],
+  [1, 44],
+  [2, 48],
+  [4, 55],
+  [7, 60],
+  [10, 66],
 ]
 
-export const BAND: readonly BandStep[] = STEPS.map(([hours, atLeast, atMost]) => ({ at: hoursLater(hours), atLeast, atMost }))
-
-function aLook(fields: Partial<Poll> = {}): Poll {
+function aPoll(fields: Partial<Poll> = {}): Poll {
   const answered = { outcome: 'observed', code: '0', message: null, requestId: 'r1', problemCode: null, scope: null, calls: 1 } as const
   const people = { pending: 5, invalid: 0, failed: 1, forbidden: 4, unread: 21, read: 66 }
   const times = { dueAt: hoursLater(10), requestedAt: hoursLater(10), respondedAt: hoursLater(10) }
   return { pollNo: 17, ...answered, ...people, ...times, changed: 6, anomalies: 0, ...fields }
 }
 
-export function aView(task: TaskRates = aTask()): TaskView {
-  const nobody = { pending: null, invalid: null, failed: null, forbidden: null, unread: null, read: null }
+const FIGURES: ReadFigures = {
+  curve: READS.map(([hours, read]) => ({ at: hoursLater(hours), delivered: 87, read, readRate: read / 87 })),
+  bounds: [],
+  timeToRead: {
+    people: 87,
+    read: 66,
+    method: 'polls',
+    asOf: hoursLater(10),
+    assumedSendTimes: 0,
+    quantiles: [
+      aQuantile(0.25, { afterMs: 3 * MINUTE_MS, beforeMs: 12 * MINUTE_MS }),
+      aQuantile(0.5, { afterMs: 12 * MINUTE_MS, beforeMs: 20 * MINUTE_MS }),
+      aQuantile(0.75, { afterMs: 7 * HOUR_MS, beforeMs: 10 * HOUR_MS }),
+      aQuantile(0.9, { afterMs: 10 * HOUR_MS, beforeMs: null }),
+    ],
+    within: [aShare(1, 44 / 87, 48 / 87), aShare(4, 55 / 87, 60 / 87), aShare(8, 60 / 87, 66 / 87), aShare(24, 66 / 87, 1)],
+  },
+  forbidden: [
+    { code: '143105', reason: 'daily_limit', people: 3 },
+    { code: '143106', reason: 'duplicate_content', people: 1 },
+  ],
+  unreadAsOf: hoursLater(10),
+}
+
+const UNREAD = ['036632523163121146', '0366325231631211', '李伟.00012', 'manager4220', 'zhang.00044', 'zhao.00051']
+
+function aPerson(userId: string): CampaignRecipient {
   return {
+    ...{ app: 'default', taskId: '256271667526', campaign: null, userId, state: 'unread', firstSeenAt: null, lastUnreadAt: hoursLater(10) },
+    ...{
+      firstReadAt: null,
+      forbiddenCode: null,
+      forbiddenCount: null,
+      readAfter: null,
+      readBefore: null,
+      named: true,
+      asOf: null,
+      tasks: 1,
+    },
+  }
+}
+
+export function aReport(task: TaskRates = aTask(), now: Date = NOW, fields: Partial<TaskReport> = {}): TaskReport {
+  const noCounts = { pending: null, invalid: null, failed: null, forbidden: null, unread: null, read: null }
+  return {
+    ...FIGURES,
     task,
     polls: [
-      aLook({ pollNo: 15, requestedAt: hoursLater(7), unread: 27, read: 60, changed: 5 }),
-      aLook({
+      aPoll({ pollNo: 15, requestedAt: hoursLater(7), unread: 27, read: 60, changed: 5 }),
+      aPoll({
         pollNo: 16,
         requestedAt: hoursLater(8),
         outcome: 'transient',
         code: 'TIMEOUT',
         message: 'no answer in 10 s',
-        ...nobody,
+        ...noCounts,
         changed: 0,
       }),
-      aLook(),
+      aPoll(),
     ],
-    curve: STEPS.map(([hours, read]) => ({ at: hoursLater(hours), delivered: 87, read, readRate: read / 87 })),
-    band: BAND,
-    timeToRead: {
-      people: 87,
-      read: 66,
-      method: 'polls',
-      asOf: hoursLater(10),
-      assumedSendTimes: 0,
-      quantiles: [
-        aQuantile(0.25, { afterMs: 3 * MINUTE_MS, beforeMs: 12 * MINUTE_MS }),
-        aQuantile(0.5, { afterMs: 12 * MINUTE_MS, beforeMs: 20 * MINUTE_MS }),
-        aQuantile(0.75, { afterMs: 7 * HOUR_MS, beforeMs: 10 * HOUR_MS }),
-        aQuantile(0.9, { afterMs: 10 * HOUR_MS, beforeMs: null }),
-      ],
-      within: [aShare(1, 44 / 87, 48 / 87), aShare(4, 55 / 87, 60 / 87), aShare(8, 60 / 87, 66 / 87), aShare(24, 66 / 87, 1)],
-    },
-    forbidden: [
-      { code: '143105', reason: 'daily_limit', people: 3 },
-      { code: '143106', reason: 'duplicate_content', people: 1 },
-    ],
-    unread: ['036632523163121146', '0366325231631211', '李伟.00012', 'manager4220', 'zhang.00044'],
-    unreadAsOf: hoursLater(10),
+    people: UNREAD.map(aPerson),
+    ahead: pollsAhead(task, now, POLLS),
+    overdueMs: overdueMs(task, now),
+    scale: 1,
+    elapsedMs: Math.min(now.getTime() - SENT.getTime(), 24 * HOUR_MS),
+    ...fields,
+  }
+}
+
+export function aCampaignReport(): CampaignReport {
+  return {
+    ...FIGURES,
+    campaign: aCampaign({ tasks: 23 }),
+    tasks: { items: [aTask()], nextCursor: 'more' },
+    people: { items: UNREAD.slice(0, 5).map(aPerson), nextCursor: 'more' },
+    scale: 1,
+    elapsedMs: 10.5 * HOUR_MS,
   }
 }
 

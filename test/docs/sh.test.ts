@@ -43,7 +43,7 @@ test('the commands of the README, one after another', async () => {
     expect(stdout).toMatch(/,payroll-11,carol,unread,.*\r\n.*,late-reader,unread,/)
   }
   const said = (command: string): CommandRun | undefined => commands.find((run) => run.command === command)
-  expect(said('report')?.stdout).toMatch(/payroll-11 .* 50\.0 %/)
+  expect(said('report')?.stdout).toMatch(/payroll-11 .* 50\.0%/)
   expect(said('show')?.stdout).toMatch(/^Read +2 of 4 /m)
   expect(
     said('unread')

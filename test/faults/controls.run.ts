@@ -18,7 +18,7 @@ import { writeAtOnce } from './support/writers.ts'
 /** BullMQ gives a job up that stalled more than once in its life, and the reconciler, which would notice, sleeps. */
 const GIVES_UP: Sabotage = {
   edits: [
-    { file: 'queue/worker.js', from: 'maxStalledCount: 2 ** 31 - 1', to: 'maxStalledCount: 1' },
+    { file: 'queue/workarounds.js', from: 'MAX_STALLED_COUNT = 2 ** 31 - 1', to: 'MAX_STALLED_COUNT = 1' },
     { file: 'app/settings.js', from: 'reconcileEveryMs: scaled(60_000, 500)', to: 'reconcileEveryMs: 600_000' },
   ],
 }

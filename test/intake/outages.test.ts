@@ -288,7 +288,7 @@ const POSTGRES: readonly PostgresFault[] = [
     name: 'is locked',
     begin: (session) => session.query('BEGIN; LOCK TABLE delivery_task, bullmq.job IN ACCESS EXCLUSIVE MODE'),
     end: (session) => session.query('ROLLBACK'),
-    remedy: /overloaded, or somebody has locked/,
+    remedy: /overloaded, or a session has locked/,
   },
   {
     name: 'may only be read',

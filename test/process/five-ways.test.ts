@@ -43,7 +43,7 @@ test('the address of the dashboard is the first thing that the demo says, and it
     .split('\n')
     .find((line) => line.includes('http'))
   expect(first).toMatch(/^Watch it live: http:\/\/127\.0\.0\.1:\d+\/$/)
-  for (const name of campaigns) expect(demo.stdout()).toMatch(new RegExp(`^${name} .*\\d+ of \\d+ .*\\d\\d\\.\\d %`, 'm'))
+  for (const name of campaigns) expect(demo.stdout()).toMatch(new RegExp(`^${name} .*\\d+ of \\d+ .*\\d\\d\\.\\d%`, 'm'))
 })
 
 test('everybody is stored as what they truly were at the final poll', async () => {

@@ -3,7 +3,7 @@ import { createTracker, type Tracker } from '../../src/index.ts'
 import type { TrackRequest } from '../../src/intake/track-request.ts'
 import { refusedJobsCheck } from '../../src/ops/checks/queue.ts'
 import type { QueueAddress } from '../../src/queue/connection.ts'
-import { latestRefused } from '../../src/queue/refused-jobs.ts'
+import { latestRefused } from '../../src/queue/inspect.ts'
 import { until } from '../support/wait.ts'
 import { aForeignQueue, aQueue, aWorker, describeQueues } from './support.ts'
 

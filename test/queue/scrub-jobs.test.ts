@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { renamed, scrubJobs } from '../../src/queue/scrub-jobs.ts'
+import { replaceText, scrubJobs } from '../../src/queue/scrub-jobs.ts'
 import { createPollTimers } from '../../src/queue/timers.ts'
 import { aForeignQueue, aQueue, aWorker, describeQueues, failedJob, latch } from './support.ts'
 
@@ -55,6 +55,6 @@ describeQueues((backend) => {
 
 test('a text is replaced wherever it stands as a whole, and what does not have it is the same value', () => {
   const data = { taskId: '1', userIds: ['a', 'ab'], more: [{ a: 'a' }, null, 1] }
-  expect(renamed(data, 'a', 'x')).toEqual({ taskId: '1', userIds: ['x', 'ab'], more: [{ x: 'x' }, null, 1] })
-  for (const value of [data, null, undefined, 7, 'abc', []]) expect(renamed(value, 'b', 'x')).toBe(value)
+  expect(replaceText(data, 'a', 'x')).toEqual({ taskId: '1', userIds: ['x', 'ab'], more: [{ x: 'x' }, null, 1] })
+  for (const value of [data, null, undefined, 7, 'abc', []]) expect(replaceText(value, 'b', 'x')).toBe(value)
 })

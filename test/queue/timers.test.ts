@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Timer } from '../../src/polling/ports.ts'
 import type { QueueAddress } from '../../src/queue/connection.ts'
-import { createPollTimers, jobIdOf, LOOK_JOB, priorityOf } from '../../src/queue/timers.ts'
+import { createPollTimers, jobIdOf, POLL_JOB, priorityOf } from '../../src/queue/timers.ts'
 import { until } from '../support/wait.ts'
 import { addKept, aForeignQueue, aQueue, aWorker, describeQueues, failedJob, latch, storedJob } from './support.ts'
 
@@ -44,7 +44,7 @@ describeQueues((backend) => {
     await timers.set([given])
     const stored = await storedJob(queue, idOf('9007199254740993123'))
     expect(stored?.job.data).toEqual({ app: 'default', taskId: '9007199254740993123', deadlineAt: given.deadlineAt.getTime() })
-    expect(stored?.job.name).toBe(LOOK_JOB)
+    expect(stored?.job.name).toBe(POLL_JOB)
     expect(stored?.state).toBe('delayed')
   })
 
@@ -78,12 +78,12 @@ describeQueues((backend) => {
     expect((await storedJob(queue, idOf('1')))?.state, 'BullMQ swallows the new job without a word').toBe('failed')
     expect(await timers.restore([timer('1')])).toMatchObject({ replaced: 1 })
     const stored = await storedJob(queue, idOf('1'))
-    expect([stored?.state, stored?.job.name]).toEqual(['delayed', LOOK_JOB])
+    expect([stored?.state, stored?.job.name]).toEqual(['delayed', POLL_JOB])
   })
 
   test('restore replaces a completed job that still holds the id', async () => {
     const { address, queue, timers } = aScene()
-    await addKept(queue, LOOK_JOB, { app: 'default', taskId: '1' }, idOf('1'))
+    await addKept(queue, POLL_JOB, { app: 'default', taskId: '1' }, idOf('1'))
     const worker = aWorker(address)
     await until(async () => (await storedJob(queue, idOf('1')))?.state === 'completed', { what: 'the job is completed' })
     await worker.close()
@@ -135,7 +135,7 @@ describeQueues((backend) => {
     const { address, timers } = aScene()
     await timers.set([timer('9999', 0)])
     const at = new Date(Date.now() + 50)
-    const first = aWorker(address, { poll: async () => ({ kind: 'again', poll: { at, last: true } }) })
+    const first = aWorker(address, { poll: async () => ({ kind: 'snooze', until: { at, last: true } }) })
     const queue = aForeignQueue(address)
     await until(async () => (await storedJob(queue, idOf('9999')))?.state === 'delayed', { what: 'it sleeps' })
     await first.close()
@@ -152,7 +152,7 @@ describeQueues((backend) => {
     const { address, timers } = aScene()
     await timers.set([timer('9998', 0, false, 40 * 60_000)])
     const at = new Date(Date.now() + 30 * 60_000)
-    const first = aWorker(address, { poll: async () => ({ kind: 'again', poll: { at, last: false } }) })
+    const first = aWorker(address, { poll: async () => ({ kind: 'snooze', until: { at, last: false } }) })
     const queue = aForeignQueue(address)
     await until(async () => (await storedJob(queue, idOf('9998')))?.state === 'delayed', { what: 'it sleeps' })
     await first.close()

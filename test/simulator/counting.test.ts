@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { TaskCallBook } from '../../src/simulator/task-calls.ts'
+import { TaskCallBook } from '../../src/simulator/stats.ts'
 import { APP, bench, formBody, MINUTE, poll, SENT_AT, text, tokenOf } from './harness.ts'
 
 test('each poll of a task is known with its time, its agent id and its code', async () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { FATES } from '../../src/simulator/fate.ts'
-import { FAULT_KINDS } from '../../src/simulator/fault.ts'
+import { FAULT_KINDS } from '../../src/simulator/faults.ts'
 import { ENDPOINTS } from '../../src/simulator/request.ts'
 import { bench, fetchReply } from './harness.ts'
 

@@ -19,7 +19,7 @@ beforeEach(() => db.pool.query('DELETE FROM delivery_lease'))
 const attempt = (options = LONG): Promise<string | null> => withLease(db, options, async () => 'done')
 
 /** A run that goes on until it is told to end. */
-function aRun(options = LONG, database: Pick<TestStore, 'pool'> = db) {
+function aRun(options = LONG, database: Pick<TestStore, 'prisma'> = db) {
   const begun = promised<() => boolean>()
   const end = promised<void>()
   const ended = withLease(database, options, async (lease) => {

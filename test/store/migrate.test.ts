@@ -1,7 +1,6 @@
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { migrate } from '../../src/store/migrate.ts'
-import { knownMigrations, missingMigrations } from '../../src/store/migrations.ts'
+import { knownMigrations, migrate, missingMigrations } from '../../src/store/migrate.ts'
 import { assertSchemaVersion, openDatabase } from '../../src/store/prisma.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { datamodel, liveDatabase, migrationList, NO_FILTERS, withSchemaEngine } from './support/schema-engine.ts'

@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { RateReader } from '../../src/report/rates.ts'
 import { createRateReader } from '../../src/store/rate-reader.ts'
+import { formatOf } from '../../src/web/dashboard/components/format.ts'
+import { MESSAGES, type PageRequest, type RenderPage } from '../../src/web/dashboard/page.ts'
+import { campaignPage } from '../../src/web/dashboard/pages/campaign.ts'
+import { overviewPage } from '../../src/web/dashboard/pages/overview.ts'
+import { personPage } from '../../src/web/dashboard/pages/person.ts'
+import { taskPage } from '../../src/web/dashboard/pages/task.ts'
+import { shareReads } from '../../src/web/shared-reads.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
 import { aRequest, minutesLater } from './support/polls.ts'
 
@@ -71,32 +78,58 @@ const QUESTIONS: ReadonlyArray<readonly [name: string, most: number, ask: () => 
   ['the people of a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.campaignRecipients(campaign, {})],
   ['the curve of a task', 50, () => rates.curve(ref)],
   ['the curve of a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.campaignCurve(campaign)],
-  ['the looks at a task', 50, () => rates.polls(ref)],
+  ['the polls of a task', 50, () => rates.polls(ref)],
   ['the history of a person', 80, () => rates.explain(ref, 'user8000')],
   ['what was known at a moment', 100, () => rates.stateAt(ref, new Date())],
   ['the time to read of a task', 80, () => rates.timeToRead(ref)],
   ['the time to read of a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.timeToRead(campaign)],
-  ['the same with its band', 10 * CAMPAIGN_PEOPLE, () => rates.readTimes(campaign)],
+  ['the same with its bounds', 10 * CAMPAIGN_PEOPLE, () => rates.readTimes(campaign)],
   // Tasks that ended are not counted; all of these are open.
   ['what every app does', TASKS + 100, () => rates.apps()],
   ['what needs attention', 2 * TASKS + 100, () => rates.attention()],
-  ['who is forbidden in a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.stateDetails(campaign)],
+  ['the state details of a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.stateDetails(campaign)],
 ]
 
 test.each(QUESTIONS)('%s reads at most %i rows', async (_name, most, ask) => {
   expect(await readsOf(ask)).toBeLessThanOrEqual(most)
 })
 
-test('the band and the time to read together take the people from the database once', async () => {
-  const statements: string[] = []
+/** The statements that a page of the dashboard sends to the database. */
+async function statementsOf(render: RenderPage, params: PageRequest['params'], query = ''): Promise<number> {
+  let statements = 0
   const counting = createRateReader({
     prisma: {
-      $queryRawUnsafe: (query, ...values) => {
-        statements.push(query)
-        return db.prisma.$queryRawUnsafe(query, ...values)
+      $queryRawUnsafe: (text, ...values) => {
+        statements += 1
+        return db.prisma.$queryRawUnsafe(text, ...values)
       },
     },
   })
-  await counting.readTimes(campaign)
-  expect(statements.filter((query) => query.includes('delivery_recipient_status'))).toHaveLength(1)
+  const now = new Date()
+  const never = () => Promise.reject(new Error('a page resumes nothing'))
+  const { body } = await render({
+    page: { language: 'en', theme: 'auto', messages: MESSAGES.en, format: formatOf('en'), now, path: '/', hasSession: false },
+    options: {
+      ...{ rates: counting, reads: shareReads(counting), now: () => now, apiToken: null, pollsPerTask: 24, budgets: new Map() },
+      tracking: { resuming: { task: never, app: never } },
+    },
+    freshness: () => ({ ageMs: 0, reuseMs: 0 }),
+    params,
+    query: new URLSearchParams(query),
+  })
+  expect(body.markup).toContain('<h1')
+  return statements
+}
+
+test.each([
+  ['the overview', overviewPage, {}, '', 6],
+  ['the overview with a search', overviewPage, {}, 'q=campaign+100', 5],
+  ['a task', taskPage, { taskId: ref.taskId }, 'app=app0', 3],
+  ['a task without its app', taskPage, { taskId: ref.taskId }, '', 3],
+  ['a task with a search', taskPage, { taskId: ref.taskId }, 'app=app0&q=user&state=all', 4],
+  ['a campaign', campaignPage, { name: campaign.campaign }, 'app=app0', 6],
+  ['a campaign of which no person is pending', campaignPage, { name: campaign.campaign }, 'app=app0&state=pending', 6],
+  ['a person', personPage, { taskId: ref.taskId, userId: 'user8000' }, 'app=app0', 4],
+] as const)('the page of %s takes at most six statements', async (_name, render, params, query, statements) => {
+  expect(await statementsOf(render, params, query)).toBe(statements)
 })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { recountCampaigns } from '../../src/store/recount-campaigns.ts'
+import { recountCampaigns } from '../../src/store/maintenance.ts'
 import { openSession, openTestStore, type TestStore } from './support/database.ts'
 import { aTask, lookAt } from './support/polls.ts'
 
@@ -100,7 +100,7 @@ test('two settle at once: one works, the other does nothing', async () => {
   await aTask(db.store, { campaign: 'one', userIds: ['ann'] })
   const other = await aSession()
   await other.query('BEGIN')
-  expect((await other.query('SELECT delivery_recount_campaigns(10, 1) AS settled')).rows).toEqual([{ settled: 1 }])
+  expect((await other.query('SELECT delivery_recount_campaigns(10, 1) AS recounted')).rows).toEqual([{ recounted: 1 }])
   expect(await recountCampaigns(db)).toBe(0)
   await other.query('COMMIT')
   await expectExact()

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { recountCampaigns } from '../../src/store/recount-campaigns.ts'
+import { recountCampaigns } from '../../src/store/maintenance.ts'
 import { openSession, openTestStore, type TestStore } from './support/database.ts'
 import { aTask } from './support/polls.ts'
 

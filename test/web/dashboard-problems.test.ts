@@ -129,7 +129,7 @@ describe('the page of a task', () => {
     await set({ ...served.database, store: served.store, url: '' }, key, { sent_at_given: false })
     await lookAt(served.store, key, { read: ['ann'], unread: ['bob'] }, 5)
     const page = await pageOf(`/tasks/${key.taskId}`)
-    expect(page).toContain('assumed: when it was enqueued')
+    expect(page).toContain('assumed: the time of the enqueue')
     expect(page).toContain('The send time of one task was not given.')
   })
 

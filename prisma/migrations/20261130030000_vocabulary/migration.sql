@@ -37,194 +37,181 @@ SELECT
     read, unread, pending, failed, forbidden, invalid, changed, anomalies, problem_code, scope, calls
 FROM delivery_poll_history;
 
--- Functions that name a renamed column ---------------------------------------------------------------------------------------
+-- Functions ---------------------------------------------------------------------------------------------------------------------
+-- Made again from their own text, so that they keep what deploy/postgres/roles.sql gave them: their owner, SECURITY DEFINER, the search path.
 
-CREATE OR REPLACE FUNCTION "delivery_track_again"(
-    p_app text, p_task_id text, p_agent_id text, p_campaign text, p_sent_at timestamptz, p_sent_at_given boolean, p_user_ids jsonb,
-    OUT status text, OUT conflict text[], OUT updated text[], OUT stored jsonb
-)
-LANGUAGE plpgsql SET search_path FROM CURRENT
-AS $$
-#variable_conflict use_column
+DO $migration$
 DECLARE
-    t delivery_task%ROWTYPE;
-    v_locked boolean := false;
-    v_open boolean;
-    v_sent_at timestamptz;
-    v_people text[];
-    v_differs text[];
+    v_edit record;
+    v_old text;
+    v_new text;
 BEGIN
+    FOR v_edit IN
+        SELECT * FROM (VALUES
+            (1, 'delivery_track_again', 'adopted_at', 'scheduled_at'),
+            (2, 'delivery_settle_campaigns', 'settle', 'recount'),
+            (3, 'delivery_recount_campaigns', 'recountd', 'recounted'),
+            -- It had the parameter only because delivery_report_pair needs it.
+            (4, 'delivery_report_app', 'p_default_agent_id text, ', ''),
+            -- The last turn is known, so no empty one is made.
+            (5, 'delivery_track', 'v_turn integer := 1;', 'v_turn integer := 1; v_turns integer;'),
+            (6, 'delivery_track', $$FROM fresh)
+        INTO v_all, v_new;$$, $$FROM fresh),
+            coalesce(v_turns, (SELECT max(given.turn) FROM delivery_requests(p_requests, v_now) AS given))
+        INTO v_all, v_new, v_turns;$$),
+            (7, 'delivery_track', 'v_turn := v_turn + 1;', $$EXIT WHEN v_turn = v_turns;
+        v_turn := v_turn + 1;$$)
+        ) AS edits (place, name, old, new)
+        ORDER BY place
     LOOP
-        -- Locked only where it is to be changed: a sender's transaction may be long, and the polls would wait for it.
-        IF v_locked THEN
-            SELECT * INTO t FROM delivery_task AS task WHERE task.app = p_app AND task.task_id = p_task_id FOR UPDATE;
-        ELSE
-            SELECT * INTO t FROM delivery_task AS task WHERE task.app = p_app AND task.task_id = p_task_id;
+        v_old := pg_get_functiondef(v_edit.name::regproc);
+        v_new := replace(v_old, v_edit.old, v_edit.new);
+        IF v_new = v_old THEN
+            RAISE EXCEPTION '% does not have the text "%"', v_edit.name, v_edit.old;
         END IF;
-        IF NOT FOUND THEN
-            RAISE EXCEPTION USING ERRCODE = '40001', MESSAGE = format('Task %s of app %s was deleted at this moment. Track it again.', p_task_id, p_app);
-        END IF;
-        -- Only earlier versions stopped a task inside its window.
-        v_open := t.good_polls = 0 AND (t.status = 'tracking' OR (t.status = 'stopped' AND t.deadline_at > clock_timestamp()));
-        v_sent_at := CASE
-            WHEN NOT p_sent_at_given THEN NULL
-            WHEN t.sent_at_given AND abs(extract(epoch FROM p_sent_at - t.sent_at)) <= 900 THEN NULL
-            WHEN t.sent_at_given OR v_open THEN p_sent_at
-        END;
-        v_people := CASE WHEN p_user_ids IS NOT NULL THEN delivery_named_people(p_user_ids, p_app, coalesce(v_sent_at, t.sent_at)) END;
-        v_differs := array_remove(ARRAY[
-            CASE WHEN p_agent_id <> coalesce(t.agent_id, '') THEN 'agentId' END,
-            CASE WHEN v_people IS NOT NULL AND delivery_has_others(t.id, v_people) THEN 'userIds' END,
-            CASE WHEN p_campaign <> coalesce(t.campaign, '') THEN 'campaign' END,
-            CASE WHEN v_sent_at IS NOT NULL THEN 'sentAt' END
-        ], NULL);
-        EXIT WHEN v_locked OR NOT v_open OR (v_differs = '{}' AND t.status = 'tracking' AND t.problem_code IS NULL);
-        v_locked := true;
+        EXECUTE v_new;
     END LOOP;
-
-    status := t.status;
-    conflict := '{}';
-    updated := '{}';
-    IF NOT v_open THEN
-        conflict := v_differs;
-        IF v_differs <> '{}' THEN
-            stored := jsonb_build_object(
-                'agentId', t.agent_id,
-                'campaign', t.campaign,
-                'sentAt', to_char(t.sent_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-                'userIds', (SELECT nullif(count(*), 0) FROM delivery_recipient AS person WHERE person.task_pk = t.id AND person.named));
-        END IF;
-        RETURN;
-    END IF;
-    IF v_differs = '{}' AND t.status = 'tracking' AND t.problem_code IS NULL THEN
-        RETURN;
-    END IF;
-
-    IF 'userIds' = ANY (v_differs) THEN
-        DELETE FROM delivery_recipient AS person
-        WHERE person.task_pk = t.id AND person.named AND person.state = 'pending' AND person.user_id <> ALL (v_people);
-        INSERT INTO delivery_recipient AS person (task_pk, user_id, named, state)
-        SELECT t.id, given.name, true, 'pending' FROM unnest(v_people) AS given (name) ORDER BY given.name COLLATE "C"
-        ON CONFLICT (task_pk, user_id) DO UPDATE SET named = true WHERE NOT person.named;
-    END IF;
-    UPDATE delivery_task AS task SET
-        agent_id = CASE WHEN 'agentId' = ANY (v_differs) THEN p_agent_id ELSE task.agent_id END,
-        campaign = CASE WHEN 'campaign' = ANY (v_differs) THEN p_campaign ELSE task.campaign END,
-        sent_at = coalesce(v_sent_at, task.sent_at),
-        sent_at_given = task.sent_at_given OR v_sent_at IS NOT NULL,
-        -- The window keeps its length: TIME_SCALE is in it.
-        deadline_at = coalesce(v_sent_at, task.sent_at) + (task.deadline_at - task.sent_at),
-        final_calls = CASE WHEN v_sent_at IS NULL THEN task.final_calls ELSE 0 END,
-        recipients_known = task.recipients_known OR 'userIds' = ANY (v_differs),
-        pending = (SELECT count(*) FROM delivery_recipient AS person WHERE person.task_pk = task.id AND person.state = 'pending'),
-        -- A poll that is under way was made with what is replaced here, so it must not be written.
-        poll_no = task.poll_no + CASE WHEN task.scheduled_at IS NOT NULL AND v_differs && ARRAY['agentId', 'userIds', 'sentAt'] THEN 1 ELSE 0 END,
-        status = 'tracking', finished_at = NULL, reason_code = NULL, reason_detail = NULL,
-        next_poll_at = now(), scheduled_at = NULL, resumed = true,
-        delay_code = NULL, delay_detail = NULL, problem_polls = 0, failures_in_row = 0, timeouts_in_row = 0
-    WHERE task.id = t.id;
-    status := 'tracking';
-    updated := v_differs;
 END
-$$;
+$migration$;
 
 DROP FUNCTION "delivery_settle_campaigns"(integer, double precision);
-CREATE FUNCTION "delivery_recount_campaigns"(p_campaigns integer, p_seconds double precision) RETURNS integer
-LANGUAGE plpgsql SET search_path FROM CURRENT SET jit TO off
-AS $$
+DROP FUNCTION "delivery_report_app"(text, text, text, text, jsonb, timestamptz, integer, integer, double precision[], timestamptz);
+
+-- A successful poll ends the pause of a scope, and no earlier failed poll is a witness any more. A rate limit and a used-up quota are not refuted
+-- by the answer to a call that was under way when they began. Returns the problem of the pause that it ended; NULL: none.
+-- Two functions of one text, since the scopes are rows of two tables.
+DO $migration$
 DECLARE
-    v_started CONSTANT timestamptz := clock_timestamp();
-    v_marked record;
-    v_recounted integer := 0;
+    v_scope record;
 BEGIN
-    -- Each statement below must see all that was committed before it, or older figures could be written over newer ones.
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING ERRCODE = '25001', MESSAGE = 'delivery_recount_campaigns works in READ COMMITTED transactions only.';
-    END IF;
-    -- One at a time, for the same reason: the next session begins to read after this transaction's end.
-    IF NOT pg_try_advisory_xact_lock(1685349493) THEN
-        RETURN 0;
-    END IF;
-    FOR v_marked IN
-        SELECT app, campaign FROM delivery_campaign_change GROUP BY app, campaign ORDER BY min(id) LIMIT p_campaigns
+    FOR v_scope IN
+        SELECT * FROM (VALUES
+            ('delivery_good_app', 'delivery_app', 'p_app text', 'scope.app = p_app'),
+            ('delivery_good_pair', 'delivery_pair', 'p_app text, p_agent_id text', 'scope.app = p_app AND scope.agent_id = p_agent_id')
+        ) AS scopes (name, relation, keys, matches)
     LOOP
-        -- One statement, one snapshot: the marks that go are those whose changes are counted.
-        WITH seen AS (
-            DELETE FROM delivery_campaign_change WHERE app = v_marked.app AND campaign = v_marked.campaign
-        ), counted AS MATERIALIZED (
-            SELECT * FROM delivery_campaign_recount WHERE app = v_marked.app AND campaign = v_marked.campaign
-        ), gone AS (
-            DELETE FROM delivery_campaign
-            WHERE app = v_marked.app AND campaign = v_marked.campaign AND NOT EXISTS (SELECT FROM counted)
-        )
-        INSERT INTO delivery_campaign (app, campaign, pending, invalid, failed, forbidden, unread, read, recounted_at)
-        SELECT app, campaign, pending, invalid, failed, forbidden, unread, read, clock_timestamp() FROM counted
-        ON CONFLICT (app, campaign) DO UPDATE SET
-            pending = excluded.pending, invalid = excluded.invalid, failed = excluded.failed,
-            forbidden = excluded.forbidden, unread = excluded.unread, read = excluded.read, recounted_at = excluded.recounted_at;
-        v_recounted := v_recounted + 1;
-        EXIT WHEN clock_timestamp() > v_started + make_interval(secs => p_seconds);
+        EXECUTE format($function$
+CREATE FUNCTION %1$I(%3$s, p_requested_at timestamptz) RETURNS text
+LANGUAGE plpgsql SET search_path FROM CURRENT
+AS $body$
+DECLARE
+    s %2$I%%ROWTYPE;
+BEGIN
+    SELECT * INTO s FROM %2$I AS scope WHERE %4$s FOR UPDATE;
+    UPDATE %2$I AS scope SET
+        last_good_at = greatest(scope.last_good_at, p_requested_at),
+        witness_code = CASE WHEN scope.witness_since < p_requested_at THEN NULL ELSE scope.witness_code END,
+        updated_at = clock_timestamp()
+    WHERE %4$s;
+    IF s.probing OR p_requested_at >= (CASE WHEN s.pause_code IN ('rate_limit', 'quota') THEN s.pause_set_at ELSE s.pause_since END) THEN
+        UPDATE %2$I AS scope SET
+            pause_code = NULL, pause_detail = NULL, pause_since = NULL, pause_set_at = NULL, paused_until = NULL, probing = false, probes = 0
+        WHERE %4$s;
+        RETURN s.pause_code;
+    END IF;
+    RETURN NULL;
+END
+$body$
+        $function$, v_scope.name, v_scope.relation, v_scope.keys, v_scope.matches);
     END LOOP;
-    RETURN v_recounted;
+END
+$migration$;
+
+CREATE OR REPLACE FUNCTION "delivery_report_good"(p_app text, p_agent_id text, p_requested_at timestamptz)
+RETURNS TABLE (scope text, problem_code text)
+LANGUAGE plpgsql SET search_path FROM CURRENT
+AS $$
+BEGIN
+    scope := 'app';
+    problem_code := delivery_good_app(p_app, p_requested_at);
+    IF problem_code IS NOT NULL THEN
+        RETURN NEXT;
+    END IF;
+    IF p_agent_id IS NOT NULL THEN
+        INSERT INTO delivery_pair (app, agent_id) VALUES (p_app, p_agent_id) ON CONFLICT DO NOTHING;
+        scope := 'pair';
+        problem_code := delivery_good_pair(p_app, p_agent_id, p_requested_at);
+        IF problem_code IS NOT NULL THEN
+            RETURN NEXT;
+        END IF;
+    END IF;
 END
 $$;
 
--- Comments --------------------------------------------------------------------------------------------------------------------
+-- Comments --------------------------------------------------------------------------------------------------------------------------
 
-COMMENT ON COLUMN delivery_campaign.unread IS 'People who got it and had not read it in any task, as of the last successful poll at each; what came after is not known.';
-COMMENT ON COLUMN delivery_campaign_rates.unread IS 'People who got it and had not read it in any task, as of the last successful poll at each; what came after is not known.';
-COMMENT ON COLUMN delivery_campaign_recount.unread IS 'People who got it and had not read it in any task, as of the last successful poll at each; what came after is not known.';
-COMMENT ON COLUMN delivery_erasure.id IS 'Internal key. A poll that has seen only an older one is not written.';
-COMMENT ON COLUMN delivery_erasure.tasks IS 'In how many tasks the person was replaced since, by the command or by a poll that came first.';
-COMMENT ON COLUMN delivery_poll_history.anomalies IS 'People about whom the answer said less than was known; it changed nothing.';
-COMMENT ON COLUMN delivery_poll_history.app IS 'Name of the app in the worker''s configuration.';
-COMMENT ON COLUMN delivery_poll_history.calls IS 'Calls of getsendresult that the poll took: 2 where the first token was refused.';
-COMMENT ON COLUMN delivery_poll_history.campaign IS 'Label over tasks that the sender gave; NULL: none.';
-COMMENT ON COLUMN delivery_poll_history.changed IS 'People whose row changed by the poll.';
-COMMENT ON COLUMN delivery_poll_history.code IS 'DingTalk''s effective code, or the network''s; 0 is success.';
-COMMENT ON COLUMN delivery_poll_history.due_at IS 'When the poll was planned for; NULL: it was not planned for a time.';
-COMMENT ON COLUMN delivery_poll_history.failed IS 'People whose best state in this poll and the earlier ones is failed; NULL after a failed poll.';
-COMMENT ON COLUMN delivery_poll_history.forbidden IS 'People whose best state in this poll and the earlier ones is forbidden; NULL after a failed poll.';
-COMMENT ON COLUMN delivery_poll_history.invalid IS 'People whose best state in this poll and the earlier ones is invalid; NULL after a failed poll.';
-COMMENT ON COLUMN delivery_poll_history.message IS 'What DingTalk or the network said; NULL: nothing.';
-COMMENT ON COLUMN delivery_poll_history.outcome IS 'observed (a successful poll), or why not: empty, throttled, quota, configuration, task, call_timeout, transient.';
-COMMENT ON COLUMN delivery_poll_history.pending IS 'Known people whom neither this poll nor an earlier one listed; NULL after a failed poll.';
-COMMENT ON COLUMN delivery_poll_history.poll_no IS 'Number of the poll of its task, from 1.';
-COMMENT ON COLUMN delivery_poll_history.problem_code IS 'What the failed poll means, as a code; NULL after a successful one.';
-COMMENT ON COLUMN delivery_poll_history.read IS 'People whom this poll or an earlier one listed as read; NULL after a failed poll.';
-COMMENT ON COLUMN delivery_poll_history.request_id IS 'DingTalk''s id of the request, for their support; NULL: none was given.';
-COMMENT ON COLUMN delivery_poll_history.requested_at IS 'When the request was sent.';
-COMMENT ON COLUMN delivery_poll_history.responded_at IS 'When the answer arrived; NULL: none did.';
-COMMENT ON COLUMN delivery_poll_history.scope IS 'What the failed poll says something about: answer, task, pair (app and agent id), worker, app or dingtalk; NULL after a successful one.';
-COMMENT ON COLUMN delivery_poll_history.task_id IS 'The task_id that DingTalk returned when the message was sent; digits, as text.';
-COMMENT ON COLUMN delivery_poll_history.unread IS 'People whom this poll or an earlier one listed as unread, and none as read; NULL after a failed poll.';
-COMMENT ON COLUMN delivery_poll.changed IS 'People whose row changed by the poll.';
-COMMENT ON COLUMN delivery_poll.due_at IS 'When the poll was planned for; NULL: it was not planned for a time.';
-COMMENT ON COLUMN delivery_poll.failed IS 'People whose best state in this poll and the earlier ones is failed; NULL after a failed poll.';
-COMMENT ON COLUMN delivery_poll.forbidden IS 'People whose best state in this poll and the earlier ones is forbidden; NULL after a failed poll.';
-COMMENT ON COLUMN delivery_poll.invalid IS 'People whose best state in this poll and the earlier ones is invalid; NULL after a failed poll.';
-COMMENT ON COLUMN delivery_poll.outcome IS 'observed (a successful poll), or why not: empty, throttled, quota, configuration, task, call_timeout, transient.';
-COMMENT ON COLUMN delivery_poll.pending IS 'Known people whom neither this poll nor an earlier one listed; NULL after a failed poll.';
-COMMENT ON COLUMN delivery_poll.read IS 'People whom this poll or an earlier one listed as read; NULL after a failed poll.';
-COMMENT ON COLUMN delivery_poll.unread IS 'People whom this poll or an earlier one listed as unread, and none as read; NULL after a failed poll.';
-COMMENT ON COLUMN delivery_recipient.last_unread_at IS 'NULL for an unread person whom the last successful poll listed: then it is delivery_task.last_good_requested_at, so an unchanged poll writes no row here.';
-COMMENT ON COLUMN delivery_state_changes.poll_no IS 'The poll that showed the change.';
-COMMENT ON COLUMN delivery_task.scheduled_at IS 'When a worker planned the first poll; NULL: none has yet.';
-COMMENT ON COLUMN delivery_task.failures_in_row IS 'Failed polls since the last good one; rate limits are not the task''s fault and are not counted.';
-COMMENT ON COLUMN delivery_task.good_polls IS 'Polls that brought lists.';
-COMMENT ON COLUMN delivery_task.last_good_requested_at IS 'When the last successful poll was asked for; NULL before the first.';
-COMMENT ON COLUMN delivery_task.next_poll_at IS 'When the next poll is due; NULL when the task has ended.';
-COMMENT ON COLUMN delivery_task.poll_no IS 'Polls made so far, good or failed. A write that names an older number changes nothing.';
-COMMENT ON COLUMN delivery_task_rates.good_polls IS 'Polls that brought lists.';
-COMMENT ON COLUMN delivery_task_rates.delay_reason IS 'Why the next poll is later than planned: delay_code, or the text that an earlier version stored; NULL: it is not.';
-COMMENT ON COLUMN delivery_task_rates.hindrance IS 'The old name of delay_reason. Goes with the next release.';
-COMMENT ON COLUMN delivery_task_rates.next_poll_at IS 'When the next poll is due; NULL when the task has ended.';
-COMMENT ON COLUMN delivery_task_rates.polls IS 'Polls made so far, good or failed.';
-COMMENT ON COLUMN delivery_transition.poll_no IS 'The poll that showed the change.';
-COMMENT ON FUNCTION delivery_begin_erasure(p_user text, p_app text) IS 'Internal: from now on polls see that the person is erased. Returns the pseudonym.';
-COMMENT ON TABLE delivery_campaign IS 'Internal: the people of a campaign, counted once each, as of recounted_at; exact where no delivery_campaign_change says otherwise. Read delivery_campaign_rates instead.';
-COMMENT ON TABLE delivery_poll IS 'Every poll of a task, good or failed. Append-only. The counts are NULL after a failed poll.';
-COMMENT ON VIEW delivery_poll_history IS 'A row for each poll of a task, good or failed.';
-COMMENT ON VIEW delivery_looks IS 'The old name of delivery_poll_history. Goes with the next release.';
-COMMENT ON VIEW delivery_read_curve IS 'A row for each successful poll: how many had read by then.';
-COMMENT ON FUNCTION delivery_recount_campaigns(p_campaigns integer, p_seconds double precision) IS 'Internal: counts marked campaigns, at most p_campaigns of them and for about p_seconds, and takes their marks away. Returns how many it counted; 0 where another session counts.';
+DO $migration$
+DECLARE
+    v_words CONSTANT text[][] := ARRAY[
+        ['good look', 'successful poll'],
+        ['the last task looked at', 'the last task that was searched'],
+        ['from now on looks heed that the person is erased', 'from now on polls take into account that the person is erased'],
+        ['A look that heeds an older one only is not written', 'A poll that has seen only an older one is not written'],
+        [' look', ' poll'],
+        ['it believes', 'that it expects'],
+        ['settled_at', 'recounted_at'],
+        ['after it was settled', 'after it was counted'],
+        ['a mark that somebody''s state in a campaign changed', 'marks a campaign in which the state of a person changed'],
+        ['; what came after nobody can say', '; what came after is not known'],
+        ['NULL where nobody was delivered', 'NULL where nothing was delivered'],
+        ['NULL where nobody is known', 'NULL where no recipient is known'],
+        ['States only climb', 'A state is only replaced by a better one'],
+        ['every door', 'every way to enqueue'],
+        ['as the sender said', 'as the sender gave it'],
+        ['When the last successful poll was asked for', 'When the request of the last successful poll was sent'],
+        ['When the last answer that listed the person as unread was asked for; NULL: nobody ever saw the person unread', 'When the request of the last answer that listed the person as unread was sent; NULL: there is no such answer'],
+        ['the last answer that said unread was asked for then, or the message was sent', 'the request of the last answer with unread was sent then, or the message was sent'],
+        ['the first answer that said so arrived', 'the first answer with read arrived'],
+        ['whom the last good answer listed, as a hash; two alike say that', 'a hash of the people whom the last successful poll listed; two equal ones show that'],
+        ['since the last good one', 'since the last successful one'],
+        ['People to whom DingTalk says that sending failed', 'People for whom DingTalk reports that sending failed'],
+        ['What DingTalk or the network said; NULL: nothing', 'The message of DingTalk or of the network; NULL: none'],
+        ['People about whom the answer said less than was known; it changed nothing', 'People whose state in the answer was lower than the stored one, which stayed'],
+        ['NULL: not said', 'NULL: not given'],
+        ['Who was erased while', 'People who were erased while'],
+        ['Goes with the last name', 'Deleted with the last name'],
+        ['Whoever has it can tell whether a pseudonym stands for a name that they know', 'With it a pseudonym can be compared with a known name'],
+        ['what stands for a name; with the salt anybody can make it again', 'the pseudonym of a name; with the salt it can be made again'],
+        ['When somebody last lifted all pauses of the app; workers drop what they hold against it', 'When a person last lifted all pauses of the app; workers drop what they have stored against it'],
+        ['When it last said that it runs', 'When it last reported that it runs'],
+        ['It said so lately enough', 'Its last report is recent enough'],
+        ['who was erased under their pseudonym', 'an erased person under their pseudonym'],
+        ['Looks made so far, good or failed', 'Polls made so far, successful or failed'],
+        ['Looks that brought lists', 'Successful polls: their answers had lists'],
+        ['poll at a task, good or failed', 'poll of a task, successful or failed']
+    ];
+    v_object record;
+    v_text text;
+BEGIN
+    FOR v_object IN
+        SELECT format(CASE relkind WHEN 'v' THEN 'VIEW %s' ELSE 'TABLE %s' END, oid::regclass) AS name, obj_description(oid, 'pg_class') AS comment
+        FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'v') AND relname LIKE 'delivery%'
+        UNION ALL
+        SELECT format('COLUMN %s.%I', attrelid::regclass, attname), coalesce(
+            col_description(attrelid, attnum),
+            -- The new view has the columns of the old one.
+            (SELECT col_description(known.attrelid, known.attnum) FROM pg_attribute AS known
+            WHERE known.attrelid = 'delivery_looks'::regclass AND known.attname = each.attname AND relname = 'delivery_poll_history'))
+        FROM pg_attribute AS each JOIN pg_class ON pg_class.oid = attrelid
+        WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'v') AND relname LIKE 'delivery%' AND attnum > 0 AND NOT attisdropped
+        UNION ALL
+        SELECT format('FUNCTION %s', oid::regprocedure), obj_description(oid, 'pg_proc')
+        FROM pg_proc WHERE pronamespace = current_schema()::regnamespace AND proname ~ '^(delivery|track_delivery)'
+    LOOP
+        v_text := v_object.comment;
+        FOR i IN 1 .. array_length(v_words, 1) LOOP
+            v_text := replace(v_text, v_words[i][1], v_words[i][2]);
+        END LOOP;
+        EXECUTE format('COMMENT ON %s IS %L', v_object.name, v_text);
+    END LOOP;
+END
+$migration$;
+
+COMMENT ON COLUMN "delivery_task_rates"."delay_reason" IS 'Why the next poll is later than planned: delay_code, or the text that an earlier version stored; NULL: it is not.';
+COMMENT ON COLUMN "delivery_task_rates"."hindrance" IS 'The old name of delay_reason. Removed in the next release.';
+COMMENT ON VIEW "delivery_poll_history" IS 'A row for each poll of a task, successful or failed.';
+COMMENT ON VIEW "delivery_looks" IS 'The old name of delivery_poll_history. Removed in the next release.';
+COMMENT ON FUNCTION "delivery_recount_campaigns"(integer, double precision) IS 'Internal: counts marked campaigns, at most p_campaigns of them and for about p_seconds, and deletes their marks. Returns how many it counted; 0 where another session counts.';
+COMMENT ON FUNCTION "delivery_report_app"(text, text, text, jsonb, timestamptz, integer, integer, double precision[], timestamptz) IS 'Internal: a failed poll that may mean that the entire app cannot be polled. Returns whether it is paused.';
+COMMENT ON FUNCTION "delivery_good_app"(text, timestamptz) IS 'Internal: a poll of the app succeeded. Returns the problem of the pause that this ended; NULL: none.';
+COMMENT ON FUNCTION "delivery_good_pair"(text, text, timestamptz) IS 'Internal: a poll of the app with the agent id succeeded. Returns the problem of the pause that this ended; NULL: none.';

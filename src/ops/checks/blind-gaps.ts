@@ -1,6 +1,5 @@
 import type { Finding } from '../../lib/finding.ts'
-import { readBlindGaps } from '../../store/blind-gaps.ts'
-import { readOverdue } from '../../store/gauges.ts'
+import { readBlindGaps, readOverdue } from '../../store/gauges.ts'
 import { advisory, seconds, withQueueTimeout } from './check.ts'
 import type { DatabaseNeeds } from './database.ts'
 

@@ -1,5 +1,5 @@
 import { STATES, type TaskKey } from '../../domain/delivery.ts'
-import { OUTCOMES } from '../../domain/plan-types.ts'
+import { OUTCOMES } from '../../domain/problems.ts'
 import { describePolls, type StateChange } from '../../report/person-history.ts'
 import { rateOf } from '../../report/rate.ts'
 import type { CurvePoint, PersonHistory, Poll } from '../../report/rates.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { resumeApp } from '../../polling/resume-use.ts'
+import { resumeApp } from '../../polling/task-commands.ts'
 import { app, appName, since, strictQuery, until } from './parameters.ts'
 import { type Api, type ApiDeps, answerShared, json, operation, rejectBody } from './route.ts'
 import { App, AtRisk, list, Resumed, TimesToRead } from './schemas.ts'

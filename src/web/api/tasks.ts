@@ -1,8 +1,7 @@
 import { z } from 'zod'
-import { TrackerError } from '../../domain/errors.ts'
 import { parseTrackRequest } from '../../intake/track-request.ts'
 import { TRACK_SCHEMA } from '../../intake/track-schema.ts'
-import { resumeTask } from '../../polling/resume-use.ts'
+import { cancelTask, resumeTask } from '../../polling/task-commands.ts'
 import { app, at, campaign, cursor, format, limit, search, since, state, status, strictQuery, taskId, until, userId } from './parameters.ts'
 import { CSV, sendTaskCsv } from './people.ts'
 import { type Api, type ApiDeps, done, type ErrorStatus, errors, json, operation, rejectBody } from './route.ts'
@@ -68,16 +67,7 @@ function addTracking(api: Api, { rates, tracking, now, enqueuesPerSecond }: ApiD
       preHandler: rejectBody,
       schema: ofTask('cancelTask', 'Stops tracking a task; what is stored of it stays. Doing so twice is no error', json(Task), 415),
     },
-    async ({ params, query }) => {
-      const task = await rates.task({ ...params, ...query })
-      const isCancelled = await tracking.cancel(task)
-      const after = await rates.task({ app: task.app, taskId: task.taskId })
-      if (isCancelled || after.status === 'cancelled') return after
-      throw new TrackerError(
-        'TASK_ENDED',
-        `Task ${task.taskId} has ended already (${after.status}). Only a task that is tracked can be cancelled.`,
-      )
-    },
+    async ({ params, query }) => (await cancelTask(rates, tracking, { ...params, ...query })).task,
   )
 }
 

@@ -2,9 +2,9 @@
 // It is a process of its own so that a control can take the order of the keys away. Says what went wrong, as JSON.
 import { randomInt } from 'node:crypto'
 import { createDeliveryStore } from '../../../dist/store/delivery-store.js'
+import { recountCampaigns } from '../../../dist/store/maintenance.js'
 import { openDatabase } from '../../../dist/store/prisma.js'
 import { createRateLimiter } from '../../../dist/store/rate-limiter.js'
-import { recountCampaigns } from '../../../dist/store/recount-campaigns.js'
 import { createWorkerBook } from '../../../dist/store/worker-book.js'
 
 const [url, rounds] = [process.argv[2], Number(process.argv[3])]

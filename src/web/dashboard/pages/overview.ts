@@ -1,5 +1,5 @@
 import { parseApp } from '../../../intake/track-request.ts'
-import { resumeApp } from '../../../polling/resume-use.ts'
+import { resumeApp } from '../../../polling/task-commands.ts'
 import type { AppUsage, CampaignRates, Page as Paged, PairStatus, Pause, TaskAtRisk, TaskRates } from '../../../report/rates.ts'
 import { budgetBar, legend, stateBar } from '../components/bar.ts'
 import { delayReason, endReason, problemLines, problemOfTask, resumeButton } from '../components/causes.ts'

@@ -1,5 +1,5 @@
 import { parseTaskId } from '../../../intake/track-request.ts'
-import { resumeTask } from '../../../polling/resume-use.ts'
+import { resumeTask } from '../../../polling/task-commands.ts'
 import { peopleCsv } from '../../../report/columns.ts'
 import type { Poll, RecipientStatus, TaskRates, TaskRef } from '../../../report/rates.ts'
 import { windowMs } from '../../../report/read-brackets.ts'

@@ -1,0 +1,262 @@
+import { z } from 'zod'
+import { type Recipient, type RecipientState, STATES, STATUSES, type TaskKey, type TaskProblem } from '../domain/delivery.ts'
+import type { WritePlan } from '../domain/plan.ts'
+import { OUTCOMES, PROBLEM_CODES, type Problem, SCOPES } from '../domain/problems.ts'
+import type { DelayReason } from '../domain/reasons.ts'
+import * as column from './columns.ts'
+import { unexpected } from './rows.ts'
+
+/**
+ * The columns of the tables that statements of our own read and write. A new column is one line here, beside its migration, its line in
+ * schema.prisma and the type of the core. A code and its details are two columns here and one property there.
+ */
+
+// Codes with details -------------------------------------------------------------------------------------------------------
+
+const PROBLEM_DETAIL = z.object({
+  said: z.string(),
+  message: z.string(),
+  scope: z.enum(SCOPES),
+  requestId: z.string().nullable(),
+  agentId: z.string().nullable(),
+  ip: z.string().nullable(),
+})
+
+const PAUSE_DETAIL = PROBLEM_DETAIL.omit({ scope: true }).extend({
+  scope: z.enum(['pair', 'worker', 'app']),
+  problem: z.enum(PROBLEM_CODES),
+  until: z.string(),
+})
+
+const DELAY = z.discriminatedUnion('code', [
+  z.object({ code: z.literal('call_rate'), detail: z.null() }),
+  z.object({
+    code: z.literal('call_budget'),
+    detail: z.object({ budget: z.number(), used: z.number(), reserved: z.number(), month: z.string() }),
+  }),
+  z.object({ code: z.literal('paused'), detail: PAUSE_DETAIL }),
+  z.object({ code: z.literal('calls_used_up'), detail: z.object({ calls: z.number() }) }),
+  z.object({ code: z.literal('write_refused'), detail: z.null() }),
+  z.object({ code: z.literal('earlier_version'), detail: z.object({ text: z.string() }) }),
+])
+
+function problemColumns<Name extends 'problem' | 'pause'>(name: Name) {
+  return {
+    code: column.nullable(column.oneOf(`${name}_code`, PROBLEM_CODES)),
+    detail: column.nullable(
+      column.json(`${name}_detail`, (value) => {
+        const parsed = PROBLEM_DETAIL.safeParse(value)
+        return parsed.success ? parsed.data : unexpected(`${name}_detail`, value, 'the details of a problem')
+      }),
+    ),
+  }
+}
+
+/** @throws Error where there are no details */
+export function problemOf(code: Problem['code'] | null, detail: Problem['detail'] | null): Problem | null {
+  return code === null ? null : { code, detail: detail ?? unexpected(`detail of ${code}`, null, 'the details of a problem') }
+}
+
+function delayOf(code: string | null, detail: unknown): DelayReason | null {
+  if (code === null) return null
+  const parsed = DELAY.safeParse({ code, detail })
+  return parsed.success ? parsed.data : unexpected('delay_code', code, 'a known reason with its details')
+}
+
+const anyJson = (name: string) => column.nullable(column.json<unknown>(name, (value) => value))
+
+// delivery_task ------------------------------------------------------------------------------------------------------------
+
+export const TASK_KEY = { app: column.text('app'), taskId: column.text('task_id') }
+
+const PROBLEM = problemColumns('problem')
+
+/** What a delayed poll writes. */
+export const TASK_DELAY = {
+  nextPollAt: column.nullable(column.time('next_poll_at')),
+  failuresInRow: column.integer('failures_in_row'),
+  calls: column.integer('calls'),
+  finalCalls: column.integer('final_calls'),
+  problemCode: PROBLEM.code,
+  problemDetail: PROBLEM.detail,
+  problemSince: column.nullable(column.time('problem_since')),
+  problemPolls: column.integer('problem_polls'),
+  delayCode: column.nullable(column.text('delay_code')),
+  delayDetail: anyJson('delay_detail'),
+}
+
+/** What every poll reads and writes. */
+const TASK_STATE = {
+  ...TASK_DELAY,
+  status: column.oneOf('status', STATUSES),
+  lastGoodRequestedAt: column.nullable(column.time('last_good_requested_at')),
+  lastObservedAt: column.nullable(column.time('last_observed_at')),
+  goodPolls: column.integer('good_polls'),
+  listedFingerprint: column.nullable(column.text('listed_fingerprint')),
+  listedSince: column.nullable(column.time('listed_since')),
+}
+
+/** What every poll reads. */
+export const TASK = {
+  ...TASK_KEY,
+  ...TASK_STATE,
+  agentId: column.nullable(column.text('agent_id')),
+  campaign: column.nullable(column.text('campaign')),
+  sentAt: column.time('sent_at'),
+  sentAtGiven: column.flag('sent_at_given'),
+  deadlineAt: column.time('deadline_at'),
+  recipientsKnown: column.flag('recipients_known'),
+  pollNo: column.integer('poll_no'),
+}
+
+/** What every poll writes. */
+export const TASK_UPDATE = {
+  ...TASK_STATE,
+  reasonCode: column.nullable(column.text('reason_code')),
+  reasonDetail: anyJson('reason_detail'),
+  pending: column.integer('pending'),
+  invalid: column.integer('invalid'),
+  failed: column.integer('failed'),
+  forbidden: column.integer('forbidden'),
+  unread: column.integer('unread'),
+  read: column.integer('read'),
+}
+
+type TaskDelay = Pick<WritePlan['task'], 'problem' | 'delay' | 'nextPollAt' | 'failuresInRow' | 'calls' | 'finalCalls'>
+
+export function taskDelayRow({ problem, delay, ...columns }: TaskDelay): column.Decoded<typeof TASK_DELAY> {
+  return {
+    ...columns,
+    problemCode: problem?.code ?? null,
+    problemDetail: problem?.detail ?? null,
+    problemSince: problem?.since ?? null,
+    problemPolls: problem?.polls ?? 0,
+    delayCode: delay?.code ?? null,
+    delayDetail: delay?.detail ?? null,
+  }
+}
+
+export function taskUpdateRow({ reason, counts, ...task }: WritePlan['task']): column.Decoded<typeof TASK_UPDATE> {
+  return { ...task, ...taskDelayRow(task), ...counts, reasonCode: reason?.code ?? null, reasonDetail: reason?.detail ?? null }
+}
+
+/** The properties of a task that {@link TASK} has the columns of. */
+export function taskOf({ app, taskId, ...row }: column.Decoded<typeof TASK>) {
+  const { problemCode, problemDetail, problemSince, problemPolls, delayCode, delayDetail, ...columns } = row
+  const key: TaskKey = { app, taskId }
+  const problem = problemOf(problemCode, problemDetail)
+  const delay = delayOf(delayCode, delayDetail)
+  return { ...columns, key, delay, problem: problem === null ? null : taskProblem(problem, problemSince, problemPolls) }
+}
+
+function taskProblem(problem: Problem, since: Date | null, polls: number): TaskProblem {
+  return { ...problem, polls, since: since ?? unexpected('problem_since', null, 'a time') }
+}
+
+// delivery_recipient, delivery_poll, delivery_transition, delivery_erasure -------------------------------------------------
+
+export const RECIPIENT_STATE = {
+  state: column.oneOf('state', STATES),
+  firstSeenAt: column.nullable(column.time('first_seen_at')),
+  lastUnreadAt: column.nullable(column.time('last_unread_at')),
+  firstReadAt: column.nullable(column.time('first_read_at')),
+  forbiddenCode: column.nullable(column.text('forbidden_code')),
+  forbiddenCount: column.nullable(column.integer('forbidden_count')),
+}
+
+export const RECIPIENT = { userId: column.text('user_id'), ...RECIPIENT_STATE }
+
+export function recipientRow({ userId, firstSeenAt, state }: Recipient): column.Decoded<typeof RECIPIENT> {
+  return {
+    userId,
+    firstSeenAt,
+    state: state.kind,
+    lastUnreadAt: storedLastUnread(state),
+    firstReadAt: state.kind === 'read' ? state.firstReadAt : null,
+    forbiddenCode: state.kind === 'forbidden' ? state.code : null,
+    forbiddenCount: state.kind === 'forbidden' ? state.count : null,
+  }
+}
+
+/** Null for a person whom the last successful poll listed as unread: the task's row says when that was, so an unchanged poll writes no recipient. */
+function storedLastUnread(state: RecipientState): Date | null {
+  if (state.kind === 'unread') return state.listed ? null : state.lastUnreadAt
+  return state.kind === 'read' ? state.lastUnreadAt : null
+}
+
+export function recipientOf(row: column.Decoded<typeof RECIPIENT>, lastGoodRequestedAt: Date | null): Recipient {
+  return { userId: row.userId, firstSeenAt: row.firstSeenAt, state: recipientState(row, lastGoodRequestedAt) }
+}
+
+function recipientState(row: column.Decoded<typeof RECIPIENT_STATE>, lastGoodRequestedAt: Date | null): RecipientState {
+  const { state: kind, lastUnreadAt, firstReadAt } = row
+  switch (kind) {
+    case 'unread':
+      return {
+        kind,
+        listed: lastUnreadAt === null,
+        lastUnreadAt: lastUnreadAt ?? lastGoodRequestedAt ?? unexpected('last_unread_at', null, 'a time'),
+      }
+    case 'read':
+      return { kind, lastUnreadAt, firstReadAt: firstReadAt ?? unexpected('first_read_at', null, 'a time') }
+    case 'forbidden':
+      return { kind, code: row.forbiddenCode, count: row.forbiddenCount }
+    default:
+      return { kind }
+  }
+}
+
+export const POLL = {
+  pollNo: column.integer('poll_no'),
+  dueAt: column.nullable(column.time('due_at')),
+  requestedAt: column.time('requested_at'),
+  respondedAt: column.nullable(column.time('responded_at')),
+  outcome: column.oneOf('outcome', OUTCOMES),
+  code: column.text('code'),
+  message: column.nullable(column.text('message')),
+  requestId: column.nullable(column.text('request_id')),
+  anomalies: column.integer('anomalies'),
+  problemCode: column.nullable(column.text('problem_code')),
+  scope: column.nullable(column.text('scope')),
+  calls: column.integer('calls'),
+  changed: column.integer('changed'),
+  pending: column.nullable(column.integer('pending')),
+  invalid: column.nullable(column.integer('invalid')),
+  failed: column.nullable(column.integer('failed')),
+  forbidden: column.nullable(column.integer('forbidden')),
+  unread: column.nullable(column.integer('unread')),
+  read: column.nullable(column.integer('read')),
+}
+
+const NO_COUNTS = { pending: null, invalid: null, failed: null, forbidden: null, unread: null, read: null }
+
+/** A failed poll is no observation, so it has no counts. */
+export function pollRow({ poll, task, changed }: WritePlan): column.Decoded<typeof POLL> {
+  return { ...poll, changed: changed.length, ...(poll.outcome === 'observed' ? task.counts : NO_COUNTS) }
+}
+
+export const TRANSITION = {
+  userId: column.text('user_id'),
+  to: column.text('to_state'),
+  from: column.text('from_state'),
+  afterAt: column.nullable(column.time('after_at')),
+  at: column.time('at'),
+  pollNo: column.integer('poll_no'),
+}
+
+export const ERASURE = { salt: column.text('salt'), digest: column.text('digest'), pseudonym: column.text('pseudonym') }
+
+// delivery_app, delivery_pair ----------------------------------------------------------------------------------------------
+
+const PAUSE = problemColumns('pause')
+
+/** Of a scope that may be paused. */
+export const SCOPE = {
+  lastGoodAt: column.nullable(column.time('last_good_at')),
+  pauseCode: PAUSE.code,
+  pauseDetail: PAUSE.detail,
+  pausedUntil: column.nullable(column.time('paused_until')),
+  witnessCode: column.nullable(column.text('witness_code')),
+}
+
+export const APP_SCOPE = { ...SCOPE, resumedAt: column.nullable(column.time('resumed_at')) }
