@@ -44,7 +44,7 @@ function addCampaignReads(api: Api, { rates }: ApiDeps): void {
     '/v1/campaigns/:name/recipients',
     {
       schema: {
-        ...ofCampaign('listCampaignRecipients', 'Everybody in a campaign by user id, each once, with the best state', {
+        ...ofCampaign('listCampaignRecipients', 'All people of a campaign by user id, each once, with the best state', {
           ...json(page({ recipients: list(InCampaign) })),
           ...CSV,
         }),

@@ -24,7 +24,7 @@ export interface ApiDeps {
   readonly enqueuesPerSecond: number
 }
 
-const ERRORS = {
+const DESCRIPTIONS = {
   400: 'A value is wrong; the message names it and says what is accepted.',
   401: 'The token is missing or wrong.',
   404: 'There is nothing of this name.',
@@ -35,7 +35,7 @@ const ERRORS = {
   503: 'The database does not answer; see retry-after.',
 } as const
 
-export type ErrorStatus = keyof typeof ERRORS
+export type ErrorStatus = keyof typeof DESCRIPTIONS
 
 /** JSON, by its media type. */
 export function json<Answer extends z.ZodType>(schema: Answer) {
@@ -50,7 +50,7 @@ export function done<Content>(content: Content) {
 /** Errors besides 400, 401 and 503, which every route has. They are not in the type of the answer: a handler throws them. */
 export function errors(...statuses: readonly ErrorStatus[]): object {
   return Object.fromEntries(
-    ([400, 401, ...statuses, 503] as const).map((status) => [status, { description: ERRORS[status], content: json(ErrorBody) }]),
+    ([400, 401, ...statuses, 503] as const).map((status) => [status, { description: DESCRIPTIONS[status], content: json(ErrorBody) }]),
   )
 }
 
@@ -59,10 +59,7 @@ export function operation<Content>(operationId: string, summary: string, content
   return { operationId, summary, response: { 200: done(content), ...errors(...statuses) } }
 }
 
-/**
- * Answers with what callers share with each other and with the pages.
- * The header Age has the seconds since it was asked for, as RFC 9111 means it for any cache.
- */
+/** Answers from the reads that requests share, pages included. The header Age (RFC 9111) has the seconds since the read began. */
 export async function answerShared<T>(reads: SharedReads, reply: FastifyReply, read: (rates: RateReader) => Promise<T>): Promise<T> {
   const { rates, freshness } = reads.forRequest()
   const answer = await read(rates)

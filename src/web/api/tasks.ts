@@ -92,7 +92,7 @@ function addTaskReads(api: Api, { rates }: ApiDeps): void {
     '/v1/tasks/:taskId/recipients',
     {
       schema: {
-        ...ofTask('listTaskRecipients', 'Everybody in a task, by user id', { ...json(z.object({ recipients: list(Recipient) })), ...CSV }),
+        ...ofTask('listTaskRecipients', 'All people of a task, by user id', { ...json(z.object({ recipients: list(Recipient) })), ...CSV }),
         querystring: strictQuery({ app, state, search, format }),
       },
     },
