@@ -73,27 +73,27 @@ function internal(): Failure {
   return new Failure(500, 'INTERNAL', 'Something went wrong here. The log of the server says what.')
 }
 
-/** Fastify's own refusals, by its codes. */
+/** By the codes of Fastify. */
+const FRAMEWORK_ERRORS: Readonly<Record<string, readonly [status: number, code: FailureCode, message: string]>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: [
+    413,
+    'BODY_TOO_LARGE',
+    'The body is larger than a request with 100 user ids can be. Track one task a request.',
+  ],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: [415, 'UNSUPPORTED_MEDIA_TYPE', 'Send JSON, with the header content-type: application/json.'],
+  FST_ERR_BAD_URL: [
+    400,
+    'BAD_REQUEST',
+    'The path is not percent-encoded UTF-8. In names, encode what is not a letter or digit: % is %25, / is %2F.',
+  ],
+  FST_ERR_MAX_PARAM_LENGTH: [404, 'NOT_FOUND', 'A part of the path is longer than any name can be.'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [400, 'BAD_REQUEST', 'The body is not as long as its content-length says.'],
+}
+
 function frameworkFailure(error: unknown): Failure | null {
-  const code: unknown = error instanceof Error && 'code' in error ? error.code : null
-  switch (code) {
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new Failure(413, 'BODY_TOO_LARGE', 'The body is larger than a request with 100 user ids can be. Track one task a request.')
-    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return new Failure(415, 'UNSUPPORTED_MEDIA_TYPE', 'Send JSON, with the header content-type: application/json.')
-    case 'FST_ERR_BAD_URL':
-      return new Failure(
-        400,
-        'BAD_REQUEST',
-        'The path is not percent-encoded UTF-8. In names, encode what is not a letter or digit: % is %25, / is %2F.',
-      )
-    case 'FST_ERR_MAX_PARAM_LENGTH':
-      return new Failure(404, 'NOT_FOUND', 'A part of the path is longer than any name can be.')
-    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return new Failure(400, 'BAD_REQUEST', 'The body is not as long as its content-length says.')
-    default: {
-      const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500
-      return status >= 400 && status < 500 ? new Failure(status, 'BAD_REQUEST', 'The request cannot be read.') : null
-    }
-  }
+  if (!(error instanceof Error)) return null
+  const known = 'code' in error ? FRAMEWORK_ERRORS[String(error.code)] : undefined
+  if (known !== undefined) return new Failure(...known)
+  const status = 'statusCode' in error ? Number(error.statusCode) : 500
+  return status >= 400 && status < 500 ? new Failure(status, 'BAD_REQUEST', 'The request cannot be read.') : null
 }

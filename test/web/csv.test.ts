@@ -72,7 +72,7 @@ test('a page of it is refused: it would be taken for the whole', async () => {
     const { status, body } = await ask(served.url, `/v1/campaigns/large/recipients?format=csv&${query}`)
     expect([status, body.error]).toMatchObject([
       400,
-      { code: 'INVALID_INPUT', message: expect.stringContaining('a CSV file has everybody') },
+      { code: 'INVALID_INPUT', message: expect.stringContaining('a CSV file has all people') },
     ])
   }
 })

@@ -1,20 +1,33 @@
 import { z } from 'zod'
 import { app, campaign, campaignName, cursor, format, limit, search, since, state, strictQuery, until } from './parameters.ts'
 import { CSV, sendCampaignCsv } from './people.ts'
-import { type Api, type ApiDeps, answerShared, failures, ok, okOrCsv, withApp } from './route.ts'
+import { type Api, type ApiDeps, answerShared, type ErrorStatus, json, operation, withApp } from './route.ts'
 import { Campaign, Curve, Forbidden, InCampaign, list, page, TimesToRead } from './schemas.ts'
 
 const ONE_CAMPAIGN = { params: z.object({ name: campaignName }), querystring: strictQuery({ app }) }
 
-export function addCampaignRoutes(api: Api, { rates, reads }: ApiDeps): void {
+/** The schema of a route that reads one campaign. */
+const ofCampaign = <Content>(operationId: string, summary: string, content: Content, ...statuses: readonly ErrorStatus[]) => ({
+  ...ONE_CAMPAIGN,
+  ...operation(operationId, summary, content, 404, 409, ...statuses),
+})
+
+export function addCampaignRoutes(api: Api, deps: ApiDeps): void {
+  addCampaignReads(api, deps)
+  addSharedReads(api, deps)
+}
+
+function addCampaignReads(api: Api, { rates }: ApiDeps): void {
   api.get(
     '/v1/campaigns',
     {
       schema: {
-        operationId: 'listCampaigns',
-        summary: 'Campaigns with their figures, latest sent first. People in several tasks count once',
         querystring: strictQuery({ app, campaign, search, since, until, limit, cursor }),
-        response: { 200: ok(page({ campaigns: list(Campaign) })), ...failures() },
+        ...operation(
+          'listCampaigns',
+          'Campaigns with their figures, latest sent first. People in several tasks count once',
+          json(page({ campaigns: list(Campaign) })),
+        ),
       },
     },
     async ({ query }) => {
@@ -24,25 +37,18 @@ export function addCampaignRoutes(api: Api, { rates, reads }: ApiDeps): void {
   )
   api.get(
     '/v1/campaigns/:name',
-    {
-      schema: {
-        ...ONE_CAMPAIGN,
-        operationId: 'getCampaign',
-        summary: 'One campaign: counts and rates',
-        response: { 200: ok(Campaign), ...failures(404, 409) },
-      },
-    },
+    { schema: ofCampaign('getCampaign', 'One campaign: counts and rates', json(Campaign)) },
     ({ params, query }) => rates.campaign({ campaign: params.name, ...query }),
   )
   api.get(
     '/v1/campaigns/:name/recipients',
     {
       schema: {
-        ...ONE_CAMPAIGN,
-        operationId: 'listCampaignRecipients',
-        summary: 'Everybody in a campaign by user id, each once, with the best state',
+        ...ofCampaign('listCampaignRecipients', 'All people of a campaign by user id, each once, with the best state', {
+          ...json(page({ recipients: list(InCampaign) })),
+          ...CSV,
+        }),
         querystring: strictQuery({ app, state, search, limit, cursor, format }),
-        response: { 200: okOrCsv(page({ recipients: list(InCampaign) }), CSV), ...failures(404, 409) },
       },
     },
     async ({ params, query: { app: named, format: wanted, ...filter } }, reply) => {
@@ -52,16 +58,13 @@ export function addCampaignRoutes(api: Api, { rates, reads }: ApiDeps): void {
       return { recipients: items, nextCursor }
     },
   )
+}
+
+/** Routes whose answers are costly. */
+function addSharedReads(api: Api, { reads }: ApiDeps): void {
   api.get(
     '/v1/campaigns/:name/curve',
-    {
-      schema: {
-        ...ONE_CAMPAIGN,
-        operationId: 'getCampaignCurve',
-        summary: 'How many people had read by when, and the bounds between the polls',
-        response: { 200: ok(Curve), ...failures(404, 409) },
-      },
-    },
+    { schema: ofCampaign('getCampaignCurve', 'How many people had read by when, and the bounds between the polls', json(Curve)) },
     ({ params, query }, reply) =>
       answerShared(reads, reply, async (shared) => {
         const ref = await withApp(shared, { campaign: params.name, ...query })
@@ -72,12 +75,11 @@ export function addCampaignRoutes(api: Api, { rates, reads }: ApiDeps): void {
   api.get(
     '/v1/campaigns/:name/time-to-read',
     {
-      schema: {
-        ...ONE_CAMPAIGN,
-        operationId: 'getCampaignTimeToRead',
-        summary: 'When people read, over all tasks of the campaign: quantiles and shares, each with its bounds',
-        response: { 200: ok(TimesToRead), ...failures(404, 409) },
-      },
+      schema: ofCampaign(
+        'getCampaignTimeToRead',
+        'When people read, over all tasks of the campaign: quantiles and shares, each with its bounds',
+        json(TimesToRead),
+      ),
     },
     ({ params, query }, reply) =>
       answerShared(reads, reply, async (shared) => {
@@ -88,12 +90,11 @@ export function addCampaignRoutes(api: Api, { rates, reads }: ApiDeps): void {
   api.get(
     '/v1/campaigns/:name/forbidden',
     {
-      schema: {
-        ...ONE_CAMPAIGN,
-        operationId: 'listCampaignForbidden',
-        summary: "Forbidden people by DingTalk's code, most first",
-        response: { 200: ok(z.object({ forbidden: list(Forbidden) })), ...failures(404, 409) },
-      },
+      schema: ofCampaign(
+        'listCampaignForbidden',
+        "Forbidden people by DingTalk's code, most first",
+        json(z.object({ forbidden: list(Forbidden) })),
+      ),
     },
     ({ params, query }, reply) =>
       answerShared(reads, reply, async (shared) => {

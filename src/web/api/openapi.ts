@@ -8,7 +8,7 @@ import {
 import { z } from 'zod'
 import { addOtherMethods } from '../guard.ts'
 import { parameterError } from './parameters.ts'
-import { type Api, ok } from './route.ts'
+import { type Api, json } from './route.ts'
 
 /** Makes the schemas of every route that is added after it work, and serves them as an OpenAPI document, which needs no token. */
 export async function addDocument(api: Api, version: string, isGuarded: boolean): Promise<void> {
@@ -48,7 +48,7 @@ const OWN_SCHEMA = {
   operationId: 'getDocument',
   summary: 'This document',
   security: [],
-  response: { 200: { ...ok(Document), description: 'OpenAPI 3.1.' } },
+  response: { 200: { description: 'OpenAPI 3.1.', content: json(Document) } },
 }
 
 type Override = Parameters<typeof createJsonSchemaTransform>[0]['zodToJsonConfig']

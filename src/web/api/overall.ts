@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { resumeApp } from '../../polling/task-commands.ts'
 import { app, appName, since, strictQuery, until } from './parameters.ts'
-import { type Api, type ApiDeps, answerShared, failures, ok, rejectBody } from './route.ts'
+import { type Api, type ApiDeps, answerShared, json, operation, rejectBody } from './route.ts'
 import { App, AtRisk, list, Resumed, TimesToRead } from './schemas.ts'
 
 /** Routes over all tasks, and of apps. */
@@ -10,10 +10,8 @@ export function addOverallRoutes(api: Api, { rates, reads, tracking, budgets }: 
     '/v1/time-to-read',
     {
       schema: {
-        operationId: 'getTimeToRead',
-        summary: 'When people read, over everything that an app (or all apps) sent in a time',
         querystring: strictQuery({ app, since, until }),
-        response: { 200: ok(TimesToRead), ...failures() },
+        ...operation('getTimeToRead', 'When people read, over everything that an app (or all apps) sent in a time', json(TimesToRead)),
       },
     },
     ({ query }, reply) => answerShared(reads, reply, (shared) => shared.timeToRead(query)),
@@ -22,10 +20,8 @@ export function addOverallRoutes(api: Api, { rates, reads, tracking, budgets }: 
     '/v1/apps',
     {
       schema: {
-        operationId: 'listApps',
-        summary: 'Apps: calls used, budget, pauses and what to fix',
         querystring: strictQuery({}),
-        response: { 200: ok(z.object({ apps: list(App) })), ...failures() },
+        ...operation('listApps', 'Apps: calls used, budget, pauses and what to fix', json(z.object({ apps: list(App) }))),
       },
     },
     async () => ({ apps: (await rates.apps()).map((usage) => ({ ...usage, monthlyCallBudget: budgets.get(usage.app) ?? null })) }),
@@ -35,12 +31,15 @@ export function addOverallRoutes(api: Api, { rates, reads, tracking, budgets }: 
     {
       preHandler: rejectBody,
       schema: {
-        operationId: 'resumeApp',
-        summary:
-          'Lifts all pauses of an app, a used-up quota included, and polls its delayed tasks at once. The rate limit and the monthly call budget are not lifted',
         params: z.object({ app: appName }),
         querystring: strictQuery({}),
-        response: { 200: ok(Resumed), ...failures(404, 415) },
+        ...operation(
+          'resumeApp',
+          'Lifts all pauses of an app, a used-up quota included, and polls its delayed tasks at once. The rate limit and the monthly call budget are not lifted',
+          json(Resumed),
+          404,
+          415,
+        ),
       },
     },
     ({ params }) => resumeApp(rates, tracking.resuming, params.app),
@@ -49,10 +48,8 @@ export function addOverallRoutes(api: Api, { rates, reads, tracking, budgets }: 
     '/v1/attention',
     {
       schema: {
-        operationId: 'listAttention',
-        summary: 'Tasks that do not go as planned, nearest deadline first',
         querystring: strictQuery({}),
-        response: { 200: ok(z.object({ tasks: list(AtRisk) })), ...failures() },
+        ...operation('listAttention', 'Tasks that do not go as planned, nearest deadline first', json(z.object({ tasks: list(AtRisk) }))),
       },
     },
     async () => ({ tasks: await rates.attention() }),

@@ -117,7 +117,7 @@ const oneOf = <Value extends string>(name: string, values: readonly Value[], des
 
 export const status = oneOf('status', STATUSES, 'Only tasks with this status.').optional()
 export const state = oneOf('state', STATES, 'Only people in this state.').optional()
-export const format = oneOf('format', ['json', 'csv'], 'How to answer. CSV has everybody, not a page.').optional()
+export const format = oneOf('format', ['json', 'csv'], 'The format of the answer. CSV has all people, not a page.').optional()
 
 const time = (name: string, description: string) =>
   parameter(name, parseMoment, { pattern: TIME_PATTERN, description, examples: ['2026-11-23T01:00:00Z'] })

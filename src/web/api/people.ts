@@ -7,8 +7,8 @@ import { peopleCsv, peopleCsvHead, peopleCsvRows } from '../../report/columns.ts
 import type { CampaignRef, PageFilter, RateReader, RecipientFilter, TaskRef } from '../../report/rates.ts'
 import { attachment } from '../attachment.ts'
 
-/** The list of people as a file: everybody, not a page. */
-export const CSV = z.custom<string | Readable>().meta({ type: 'string' })
+/** A file has all people of the list, not one page of it. A stream has no JSON type, so its schema only documents. */
+export const CSV = { 'text/csv': { schema: z.custom<string | Readable>().meta({ type: 'string' }) } }
 
 export async function sendTaskCsv(reply: FastifyReply, rates: RateReader, ref: TaskRef, filter: RecipientFilter): Promise<string> {
   const people = await rates.recipients(ref, filter)
@@ -24,7 +24,7 @@ export async function sendCampaignCsv(
   { limit, cursor, ...filter }: RecipientFilter & PageFilter,
 ): Promise<Readable> {
   for (const [name, value] of Object.entries({ limit, cursor })) {
-    if (value !== undefined) throw new InvalidInputError(name, `${name} is for JSON: a CSV file has everybody. Leave it out.`)
+    if (value !== undefined) throw new InvalidInputError(name, `${name} is for JSON: a CSV file has all people. Leave it out.`)
   }
   const parts = csvParts(rates, ref, filter)
   // Before anything is sent, so that what is wrong still has a status of its own.

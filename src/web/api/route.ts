@@ -24,7 +24,7 @@ export interface ApiDeps {
   readonly enqueuesPerSecond: number
 }
 
-const FAILURES = {
+const DESCRIPTIONS = {
   400: 'A value is wrong; the message names it and says what is accepted.',
   401: 'The token is missing or wrong.',
   404: 'There is nothing of this name.',
@@ -35,30 +35,31 @@ const FAILURES = {
   503: 'The database does not answer; see retry-after.',
 } as const
 
-/** The answer of a route that succeeds. */
-export function ok<Schema extends z.ZodType>(schema: Schema) {
-  return { description: 'Done.', content: { 'application/json': { schema } } }
+export type ErrorStatus = keyof typeof DESCRIPTIONS
+
+/** JSON, by its media type. */
+export function json<Answer extends z.ZodType>(schema: Answer) {
+  return { 'application/json': { schema } }
 }
 
-/** The same, or a file where `format=csv`. A file may be a stream, so its type is no text; it is never serialised by its schema. */
-export function okOrCsv<Schema extends z.ZodType, File>(schema: Schema, file: z.ZodType<File>) {
-  return { description: 'Done.', content: { 'application/json': { schema }, 'text/csv': { schema: file } } }
+/** The answer of a route by its media type. */
+export function done<Content>(content: Content) {
+  return { description: 'Done.', content }
 }
 
-/** Errors that a route can answer with, besides 400, 401 and 503, which all have. They are no part of the type of the handler: it throws them. */
-export function failures(...statuses: ReadonlyArray<keyof typeof FAILURES>): object {
+/** Errors besides 400, 401 and 503, which every route has. They are not in the type of the answer: a handler throws them. */
+export function errors(...statuses: readonly ErrorStatus[]): object {
   return Object.fromEntries(
-    ([400, 401, ...statuses, 503] as const).map((status) => [
-      status,
-      { description: FAILURES[status], content: { 'application/json': { schema: ErrorBody } } },
-    ]),
+    ([400, 401, ...statuses, 503] as const).map((status) => [status, { description: DESCRIPTIONS[status], content: json(ErrorBody) }]),
   )
 }
 
-/**
- * Answers with what callers share with each other and with the pages.
- * The header Age has the seconds since it was asked for, as RFC 9111 means it for any cache.
- */
+/** The parts of a schema that every route has. */
+export function operation<Content>(operationId: string, summary: string, content: Content, ...statuses: readonly ErrorStatus[]) {
+  return { operationId, summary, response: { 200: done(content), ...errors(...statuses) } }
+}
+
+/** Answers from the reads that requests share, pages included. The header Age (RFC 9111) has the seconds since the read began. */
 export async function answerShared<T>(reads: SharedReads, reply: FastifyReply, read: (rates: RateReader) => Promise<T>): Promise<T> {
   const { rates, freshness } = reads.forRequest()
   const answer = await read(rates)

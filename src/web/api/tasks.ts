@@ -4,14 +4,21 @@ import { TRACK_SCHEMA } from '../../intake/track-schema.ts'
 import { cancelTask, resumeTask } from '../../polling/task-commands.ts'
 import { app, at, campaign, cursor, format, limit, search, since, state, status, strictQuery, taskId, until, userId } from './parameters.ts'
 import { CSV, sendTaskCsv } from './people.ts'
-import { type Api, type ApiDeps, failures, ok, okOrCsv, rejectBody } from './route.ts'
+import { type Api, type ApiDeps, done, type ErrorStatus, errors, json, operation, rejectBody } from './route.ts'
 import { Curve, Forbidden, History, list, page, Recipient, ResumedTask, State, Task, TaskPoll, TimesToRead, Tracked } from './schemas.ts'
 
 const ONE_TASK = { params: z.object({ taskId }), querystring: strictQuery({ app }) }
 
+/** The schema of a route that reads one task. */
+const ofTask = <Content>(operationId: string, summary: string, content: Content, ...statuses: readonly ErrorStatus[]) => ({
+  ...ONE_TASK,
+  ...operation(operationId, summary, content, 404, 409, ...statuses),
+})
+
 export function addTaskRoutes(api: Api, deps: ApiDeps): void {
   addTracking(api, deps)
   addTaskReads(api, deps)
+  addTaskFigures(api, deps)
   addTaskHistory(api, deps)
 }
 
@@ -31,7 +38,7 @@ function addTracking(api: Api, { rates, tracking, now, enqueuesPerSecond }: ApiD
         querystring: strictQuery({}),
         // `parseTrackRequest` checks it, as for all ways to enqueue.
         body: z.unknown().meta({ ...TRACK_SCHEMA, examples: [...TRACK_SCHEMA.examples] }),
-        response: { 202: ok(Tracked), ...failures(413, 415, 429) },
+        response: { 202: done(json(Tracked)), ...errors(413, 415, 429) },
       },
     },
     async ({ body }, reply) => {
@@ -45,12 +52,12 @@ function addTracking(api: Api, { rates, tracking, now, enqueuesPerSecond }: ApiD
     '/v1/tasks/:taskId/resume',
     {
       preHandler: rejectBody,
-      schema: {
-        ...ONE_TASK,
-        operationId: 'resumeTask',
-        summary: 'Polls a task at once, whatever delayed it. The rate limit and the monthly call budget are not lifted',
-        response: { 200: ok(ResumedTask), ...failures(404, 409, 415) },
-      },
+      schema: ofTask(
+        'resumeTask',
+        'Polls a task at once, whatever delayed it. The rate limit and the monthly call budget are not lifted',
+        json(ResumedTask),
+        415,
+      ),
     },
     ({ params, query }) => resumeTask(rates, tracking.resuming, { ...params, ...query }),
   )
@@ -58,12 +65,7 @@ function addTracking(api: Api, { rates, tracking, now, enqueuesPerSecond }: ApiD
     '/v1/tasks/:taskId/cancel',
     {
       preHandler: rejectBody,
-      schema: {
-        ...ONE_TASK,
-        operationId: 'cancelTask',
-        summary: 'Stops tracking a task; what is stored of it stays. Doing so twice is no error',
-        response: { 200: ok(Task), ...failures(404, 409, 415) },
-      },
+      schema: ofTask('cancelTask', 'Stops tracking a task; what is stored of it stays. Doing so twice is no error', json(Task), 415),
     },
     async ({ params, query }) => (await cancelTask(rates, tracking, { ...params, ...query })).task,
   )
@@ -74,10 +76,8 @@ function addTaskReads(api: Api, { rates }: ApiDeps): void {
     '/v1/tasks',
     {
       schema: {
-        operationId: 'listTasks',
-        summary: 'Tasks with their figures, latest sent first',
         querystring: strictQuery({ app, campaign, taskId: taskId.optional(), status, since, until, limit, cursor }),
-        response: { 200: ok(page({ tasks: list(Task) })), ...failures() },
+        ...operation('listTasks', 'Tasks with their figures, latest sent first', json(page({ tasks: list(Task) }))),
       },
     },
     async ({ query }) => {
@@ -85,27 +85,15 @@ function addTaskReads(api: Api, { rates }: ApiDeps): void {
       return { tasks: items, nextCursor }
     },
   )
-  api.get(
-    '/v1/tasks/:taskId',
-    {
-      schema: {
-        ...ONE_TASK,
-        operationId: 'getTask',
-        summary: 'One task: status, counts, rates',
-        response: { 200: ok(Task), ...failures(404, 409) },
-      },
-    },
-    ({ params, query }) => rates.task({ ...params, ...query }),
+  api.get('/v1/tasks/:taskId', { schema: ofTask('getTask', 'One task: status, counts, rates', json(Task)) }, ({ params, query }) =>
+    rates.task({ ...params, ...query }),
   )
   api.get(
     '/v1/tasks/:taskId/recipients',
     {
       schema: {
-        ...ONE_TASK,
-        operationId: 'listTaskRecipients',
-        summary: 'Everybody in a task, by user id',
+        ...ofTask('listTaskRecipients', 'All people of a task, by user id', { ...json(z.object({ recipients: list(Recipient) })), ...CSV }),
         querystring: strictQuery({ app, state, search, format }),
-        response: { 200: okOrCsv(z.object({ recipients: list(Recipient) }), CSV), ...failures(404, 409) },
       },
     },
     async ({ params, query: { app: named, format: wanted, ...filter } }, reply) => {
@@ -113,15 +101,17 @@ function addTaskReads(api: Api, { rates }: ApiDeps): void {
       return wanted === 'csv' ? sendTaskCsv(reply, rates, task, filter) : { recipients: await rates.recipients(task, filter) }
     },
   )
+}
+
+function addTaskFigures(api: Api, { rates }: ApiDeps): void {
   api.get(
     '/v1/tasks/:taskId/curve',
     {
-      schema: {
-        ...ONE_TASK,
-        operationId: 'getTaskCurve',
-        summary: 'How many had read by when: a point for each successful poll, and the bounds between them',
-        response: { 200: ok(Curve), ...failures(404, 409) },
-      },
+      schema: ofTask(
+        'getTaskCurve',
+        'How many had read by when: a point for each successful poll, and the bounds between them',
+        json(Curve),
+      ),
     },
     async ({ params, query }) => {
       const task = { ...params, ...query }
@@ -131,25 +121,17 @@ function addTaskReads(api: Api, { rates }: ApiDeps): void {
   )
   api.get(
     '/v1/tasks/:taskId/time-to-read',
-    {
-      schema: {
-        ...ONE_TASK,
-        operationId: 'getTaskTimeToRead',
-        summary: 'When people read: quantiles and shares, each with its bounds',
-        response: { 200: ok(TimesToRead), ...failures(404, 409) },
-      },
-    },
+    { schema: ofTask('getTaskTimeToRead', 'When people read: quantiles and shares, each with its bounds', json(TimesToRead)) },
     ({ params, query }) => rates.timeToRead({ ...params, ...query }),
   )
   api.get(
     '/v1/tasks/:taskId/forbidden',
     {
-      schema: {
-        ...ONE_TASK,
-        operationId: 'listTaskForbidden',
-        summary: "Forbidden people by DingTalk's code, most first",
-        response: { 200: ok(z.object({ forbidden: list(Forbidden) })), ...failures(404, 409) },
-      },
+      schema: ofTask(
+        'listTaskForbidden',
+        "Forbidden people by DingTalk's code, most first",
+        json(z.object({ forbidden: list(Forbidden) })),
+      ),
     },
     async ({ params, query }) => {
       const { forbidden } = await rates.stateDetails({ ...params, ...query })
@@ -161,25 +143,15 @@ function addTaskReads(api: Api, { rates }: ApiDeps): void {
 function addTaskHistory(api: Api, { rates }: ApiDeps): void {
   api.get(
     '/v1/tasks/:taskId/polls',
-    {
-      schema: {
-        ...ONE_TASK,
-        operationId: 'listPolls',
-        summary: 'Every poll of a task, successful or failed, oldest first',
-        response: { 200: ok(z.object({ polls: list(TaskPoll) })), ...failures(404, 409) },
-      },
-    },
+    { schema: ofTask('listPolls', 'Every poll of a task, successful or failed, oldest first', json(z.object({ polls: list(TaskPoll) }))) },
     async ({ params, query }) => ({ polls: await rates.polls({ ...params, ...query }) }),
   )
   api.get(
     '/v1/tasks/:taskId/looks',
     {
       schema: {
-        ...ONE_TASK,
-        operationId: 'listLooks',
-        summary: 'The name of /polls in 0.1.0. The next release removes it',
+        ...ofTask('listLooks', 'The name of /polls in 0.1.0. The next release removes it', json(z.object({ looks: list(TaskPoll) }))),
         deprecated: true,
-        response: { 200: ok(z.object({ looks: list(TaskPoll) })), ...failures(404, 409) },
       },
     },
     async ({ params, query }) => ({ looks: await rates.polls({ ...params, ...query }) }),
@@ -188,11 +160,8 @@ function addTaskHistory(api: Api, { rates }: ApiDeps): void {
     '/v1/tasks/:taskId/people/:userId',
     {
       schema: {
-        ...ONE_TASK,
-        operationId: 'explainPerson',
-        summary: 'One person in a task, and what each poll said about them',
+        ...ofTask('explainPerson', 'One person in a task, and what each poll said about them', json(History)),
         params: z.object({ taskId, userId }),
-        response: { 200: ok(History), ...failures(404, 409) },
       },
     },
     ({ params, query }) => rates.explain({ taskId: params.taskId, ...query }, params.userId),
@@ -201,11 +170,8 @@ function addTaskHistory(api: Api, { rates }: ApiDeps): void {
     '/v1/tasks/:taskId/state-at',
     {
       schema: {
-        ...ONE_TASK,
-        operationId: 'getStateAt',
-        summary: 'What was known about each person at a moment',
+        ...ofTask('getStateAt', 'What was known about each person at a moment', json(z.object({ at: z.date(), recipients: list(State) }))),
         querystring: strictQuery({ app, at }),
-        response: { 200: ok(z.object({ at: z.date(), recipients: list(State) })), ...failures(404, 409) },
       },
     },
     async ({ params, query: { at: moment, ...ref } }) => ({ at: moment, recipients: await rates.stateAt({ ...params, ...ref }, moment) }),

@@ -16,7 +16,7 @@ import { createSessions } from './session.ts'
 
 export type { DashboardOptions } from './page.ts'
 
-/** Nothing but what this server sends, nothing inline, nobody's frame. */
+/** Only what this server sends, nothing inline, and no frames. */
 const POLICY =
   "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -139,7 +139,7 @@ function serveAsset(scope: FastifyInstance, { path, type, body }: Asset): void {
   )
 }
 
-/** A year: nobody wants to choose a language twice. */
+/** A year. */
 const PREFERENCE_SECONDS = 365 * 24 * 3_600
 
 function keepPreferences(request: FastifyRequest, reply: FastifyReply): FastifyReply {
