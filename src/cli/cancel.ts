@@ -8,7 +8,7 @@ import { severalApps, unknownTask, withReader } from './reads.ts'
 export const addCancel: AddCommand = (program, context, run) => {
   program
     .command('cancel')
-    .description('stop tracking a task; what is known of it stays')
+    .description('stop tracking a task; its data stays')
     .argument('<task-id>', 'the task')
     .option('--app <name>', 'the app, where several have a task of this id')
     .addHelpText('after', '\nExample:\n  $ dingtalk-delivery cancel 256271667526')

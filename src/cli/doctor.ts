@@ -15,7 +15,7 @@ export const addDoctor: AddCommand = (program, context, run) => {
   program
     .command('doctor')
     .description('check database, schema, queue, credentials, clock, late polls and problems, and say what to fix')
-    .option('--task <id>', 'look at this task as well: why it cannot be polled, or why it ended')
+    .option('--task <id>', 'check this task too: why it cannot be polled, or why it ended')
     .option('--app <name>', 'the app, where several have a task of this id')
     .option('--json', 'print the findings as JSON')
     .addHelpText(

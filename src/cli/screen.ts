@@ -1,10 +1,10 @@
-/** What stdout is drawn on. */
+/** The terminal behind stdout. */
 export interface Screen {
-  /** It can be drawn over; what cannot gets one frame after another. */
+  /** It can be drawn over. Otherwise frames follow each other. */
   readonly isLive: boolean
-  /** Columns now; what is no terminal has no end. */
+  /** Current columns; infinite where stdout is no terminal. */
   width(): number
-  /** Lines now. */
+  /** Current lines. */
   height(): number
   write(text: string): void
   /** Called after the size has changed, until the returned function is called. */
@@ -38,7 +38,7 @@ export function widthOf({ columns }: Pick<Output, 'columns'>): number {
   return orEndless(columns)
 }
 
-/** A terminal that does not know its own size says 0. */
+/** A terminal of unknown size reports 0. */
 function orEndless(size: number | undefined): number {
   return size === undefined || size === 0 ? Number.POSITIVE_INFINITY : size
 }

@@ -1,4 +1,4 @@
-/** The result of one check: it is right, or it says what to do. */
+/** The result of one check. */
 export interface Finding {
   readonly name: string
   /** False: the work cannot be done without it. */

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { packageVersion } from '../lib/package-version.ts'
 import { singleFlight } from '../lib/single-flight.ts'
 import { withTimeout } from '../lib/timeout.ts'
 import { createEventMetrics, type EventMetrics, PREFIX } from './metrics/events.ts'
@@ -78,11 +78,5 @@ function addBuildInfo(registry: Registry): void {
     labelNames: ['version'],
     registers: [registry],
   })
-  info.set({ version: ownVersion() }, 1)
-}
-
-/** The file lies beside src/ and dist/. */
-function ownVersion(): string {
-  const file: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-  return typeof file === 'object' && file !== null && 'version' in file ? String(file.version) : 'unknown'
+  info.set({ version: packageVersion() }, 1)
 }

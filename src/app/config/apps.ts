@@ -11,7 +11,7 @@ export interface AppConfig extends DingTalkApp {
   readonly monthlyCallBudget: number | null
 }
 
-/** What holds for an app that does not say it. */
+/** The values of an app that gives none of its own. */
 export type AppDefaults = Pick<AppConfig, 'oapiUrl' | 'apiUrl' | 'callsPerSecond' | 'monthlyCallBudget'>
 
 /** The fields that an app has in the apps file and in a program alike. */

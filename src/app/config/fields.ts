@@ -3,7 +3,7 @@ import { TrackerError } from '../../domain/errors.ts'
 import { beginningOf, kindOf, show } from '../../domain/quote.ts'
 import type { Setting, Value } from './values.ts'
 
-/** Zod finds all faults at once and says where each is; the sentences are ours, because zod's own quote secrets and name no remedy. */
+/** Zod finds all faults at once, each with its path. The sentences are ours, because those of zod quote secrets and name no remedy. */
 
 type Source = 'environment' | 'file' | 'program'
 

@@ -25,7 +25,7 @@ import {
   wholeNumber,
 } from './values.ts'
 
-/** What the help and the documentation say of a variable. */
+/** What the help and the documentation show of a variable. */
 interface VariableFacts {
   /** One line, in Markdown. */
   readonly meaning: string
@@ -109,7 +109,7 @@ export const variablesSchema = byPrivateHosts((privateHosts) =>
   }),
 )
 
-/** What the variables of an environment say, one by one. */
+/** The value of each variable. */
 export type Settings = z.output<ReturnType<typeof variablesSchema>>
 
 const SHAPE: Readonly<Record<string, z.ZodType>> = variablesSchema([]).shape

@@ -13,9 +13,9 @@ export function writesCheck(writes: Pick<WriteBreaker, 'failing'>, now: Date): P
   return required('writes', WRITES_REMEDY, async () => {
     const failing = writes.failing()
     if (failing === null) return { detail: 'what polls bring is stored' }
-    const said = failing.error instanceof Error ? failing.error.message : String(failing.error)
+    const message = failing.error instanceof Error ? failing.error.message : String(failing.error)
     throw new CheckFailed(
-      `The database has refused what polls brought for ${seconds(now.getTime() - failing.since.getTime())}: ${said}`,
+      `The database has refused what polls brought for ${seconds(now.getTime() - failing.since.getTime())}: ${message}`,
       WRITES_REMEDY,
     )
   })

@@ -14,20 +14,18 @@ export interface QueueNeeds {
 
 /** `queue`: it answers and accepts writes. `queue memory`: it drops no timer. Both come from one answer of the server. */
 export function queueChecks({ queue, timeoutMs }: QueueNeeds): readonly [Promise<Finding>, Promise<Finding>] {
-  const asked = withTimeout(timeoutMs, queue.serverInfo()).then(readServer)
+  const server = withTimeout(timeoutMs, queue.serverInfo()).then(readServer)
   // Both checks report a failure of it.
-  asked.catch(() => undefined)
-  return [queueCheck(queue, asked, timeoutMs), memoryCheck(asked)]
+  server.catch(() => undefined)
+  return [queueCheck(queue, server, timeoutMs), memoryCheck(server)]
 }
 
-type Asked = Promise<RedisServer | null>
-
-function queueCheck(queue: QueueNeeds['queue'], asked: Asked, timeoutMs: number): Promise<Finding> {
+function queueCheck(queue: QueueNeeds['queue'], reading: Promise<RedisServer | null>, timeoutMs: number): Promise<Finding> {
   return required('queue', REMEDY, async () => {
     const waiting = await withTimeout(timeoutMs, queue.count()).catch((error: unknown) => {
       throw queueError(error)
     })
-    const server = await asked.catch(() => null)
+    const server = await reading.catch(() => null)
     if (server?.isReplica === true) throw new CheckFailed(REPLICA.detail, REPLICA.remedy)
     return { detail: `answers; ${waiting} jobs wait or are delayed` }
   })
@@ -45,23 +43,23 @@ export function refusedJobsCheck(
   showsReason: boolean,
 ): Promise<Finding> {
   return warning('refused jobs', async () => {
-    const ask = <T>(question: Promise<T>): Promise<T> =>
-      withTimeout(timeoutMs, question).catch((error: unknown) => {
+    const timed = <T>(query: Promise<T>): Promise<T> =>
+      withTimeout(timeoutMs, query).catch((error: unknown) => {
         throw queueError(error)
       })
-    const count = await ask(queue.getFailedCount())
+    const count = await timed(queue.getFailedCount())
     if (count === 0) return { detail: 'none' }
     const detail = `${count} jobs were refused, so their tasks are not tracked`
     if (!showsReason) return { detail, remedy: `"dingtalk-delivery doctor" says why. ${REFUSED_REMEDY}` }
-    const latest = await ask(latestRefused(queue))
+    const latest = await timed(latestRefused(queue))
     const example = latest === null ? '' : `. The latest, ${latest.id}: ${latest.reason}`
     return { detail: `${detail}${example}`, remedy: `They are in the state "failed" of the queue, each with its reason. ${REFUSED_REMEDY}` }
   })
 }
 
-function memoryCheck(asked: Asked): Promise<Finding> {
+function memoryCheck(reading: Promise<RedisServer | null>): Promise<Finding> {
   return warning('queue memory', async () => {
-    const server = await asked.catch((error: unknown) => {
+    const server = await reading.catch((error: unknown) => {
       throw queueError(error)
     })
     return server === null ? { detail: 'in PostgreSQL, which forgets no timer' } : server.memory

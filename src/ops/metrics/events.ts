@@ -89,7 +89,7 @@ function collectorsIn(registry: Registry) {
     tokenFailures: counter('token_failures_total', 'Attempts to fetch an access token that brought none.', ['app']),
     reconciled: counter('reconcile_actions_total', 'What the reconciler did about overdue and old tasks, by kind.', ['kind']),
     locks: counter('locks_lost_total', 'Jobs that were held for longer than their locks: lost by this process, or found by it.', ['kind']),
-    conflicts: counter('track_conflicts_total', 'Requests from the queue for known tasks with other data, which was not taken.', ['app']),
+    conflicts: counter('track_conflicts_total', 'Requests from the queue for tracked tasks with other data, which was not taken.', ['app']),
     requests: counter('http_requests_total', 'Requests that the HTTP API and the dashboard answered.', ['route', 'method', 'status']),
     requestSeconds: histogram('http_request_seconds', 'How long requests to the HTTP API and the dashboard took.', REQUEST_SECONDS, [
       'route',

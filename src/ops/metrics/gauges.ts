@@ -114,7 +114,7 @@ function collectorsIn(registry: Registry) {
       'Agent ids of the app that are paused (scope "pair"), and running workers that leave it to others (scope "worker"). The app itself: app_paused.',
       ['app', 'scope'],
     ),
-    warnings: gauge('health_check_warning', '1 for each check of /readyz of this process that somebody should act on, else 0.', ['check']),
+    warnings: gauge('health_check_warning', '1 for each check of /readyz of this process that is a warning, else 0.', ['check']),
     clock: gauge('clock_difference_seconds', "How far this machine's clock is ahead of the database's."),
     waiting: gauge('database_pool_waiting', 'Statements of this process that wait for a connection to the database.'),
     refused: gauge('refused_jobs', 'Jobs of senders that were refused and are kept in the queue with their reason.'),
