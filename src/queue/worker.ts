@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
 import type { TaskKey } from '../domain/delivery.ts'
 import { InvalidInputError } from '../domain/errors.ts'
+import type { Next } from '../domain/plan.ts'
 import { show } from '../domain/quote.ts'
 import { parseTrackJob } from '../intake/track-job.ts'
 import { parseTrackRequest, type TrackRequest } from '../intake/track-request.ts'
@@ -20,10 +21,7 @@ export interface PollWorkerOptions {
   /** How long a dead worker's jobs wait for another one, in milliseconds. A living worker renews its lock at half of it. */
   readonly lockMs: number
   /** One poll; says when the timer fires again. Rejects when the database is out of reach. */
-  readonly poll: (
-    key: TaskKey,
-    signal: AbortSignal,
-  ) => Promise<{ readonly kind: 'snooze'; readonly until: Timer['poll'] } | { readonly kind: 'done' }>
+  readonly poll: (key: TaskKey, signal: AbortSignal) => Promise<Next>
   /** Stores what sending code asked for. Rejects when the database is out of reach. */
   readonly track: (request: TrackRequest) => Promise<void>
   readonly now: () => Date
@@ -97,10 +95,8 @@ function open(
   })
 }
 
-type Outcome = { readonly kind: 'snooze'; readonly until: Timer['poll'] } | { readonly kind: 'done' }
-
 /** Whatever the database did, the job must ring again: a failed job would lose its task until the reconciler comes. */
-async function run(options: PollWorkerOptions, job: Job, signal: AbortSignal): Promise<Outcome> {
+async function run(options: PollWorkerOptions, job: Job, signal: AbortSignal): Promise<Next> {
   try {
     if (job.name === LOOK_JOB) return await options.poll(keyOf(job.data, options.now()), signal)
     if (job.name !== TRACK_JOB)
