@@ -80,7 +80,7 @@ async function live(store, database, { taskId, campaign, userIds, recipientsKnow
     // Some polls fail, as they do.
     const body =
       (Number(taskId) + task.pollNo * 17) % 31 === 3 ? { errcode: -1, errmsg: '系统繁忙' } : answerOf(people, requestedAt.getTime())
-    await store.apply(core.planPoll(task, core.readAnswer(body, { requestedAt, respondedAt }), respondedAt, timing))
+    await store.apply(core.planPoll(task, core.parseAnswer(body, { requestedAt, respondedAt }), 1, respondedAt, timing))
   }
 }
 

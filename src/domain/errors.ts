@@ -2,8 +2,8 @@ import type { TrackResult } from './track-outcome.ts'
 
 export type ErrorStatus = 400 | 404 | 409 | 500 | 503
 
-/** The way in which a caller uses the package. It decides how a remedy is written: as a parameter, an option or a property. */
-export type Interface = 'http' | 'command' | 'library'
+/** How the package is used. It decides how a remedy is written: as a parameter, an option or a property. */
+export type Caller = 'http' | 'command' | 'library'
 
 /**
  * What a code means for the HTTP API, the dashboard, the commands and the library. There is no exit code here: a command that ends with any of
@@ -17,7 +17,7 @@ interface ErrorRule {
   /** Replaces the message in HTTP answers, where messages quote a driver, which names hosts, roles and tables. The server's log has the message. */
   readonly summary?: string
   /** What to do, where it depends on the interface. It is added to the message. Other remedies are in the message, beside its values. */
-  readonly remedy: Readonly<Partial<Record<Interface, string>>>
+  readonly remedy: Readonly<Partial<Record<Caller, string>>>
 }
 
 const IN_MESSAGE = {}
@@ -96,12 +96,12 @@ export class InvalidInputError extends TrackerError {
 }
 
 /** The text of an error for callers of one interface: what is wrong, and what to do there. */
-export function messageFor({ code, message }: TrackerError, used: Interface): string {
+export function messageFor({ code, message }: TrackerError, caller: Caller): string {
   const { summary = message, remedy } = ERRORS[code]
-  return [used === 'http' ? summary : message, remedy[used] ?? ''].join(' ').trimEnd()
+  return [caller === 'http' ? summary : message, remedy[caller] ?? ''].join(' ').trimEnd()
 }
 
 /** The error with the remedy of an interface in its message, where its code has one. */
-export function withRemedy(error: TrackerError, used: Interface): TrackerError {
-  return ERRORS[error.code].remedy[used] === undefined ? error : new TrackerError(error.code, messageFor(error, used), { cause: error })
+export function withRemedy(error: TrackerError, caller: Caller): TrackerError {
+  return ERRORS[error.code].remedy[caller] === undefined ? error : new TrackerError(error.code, messageFor(error, caller), { cause: error })
 }

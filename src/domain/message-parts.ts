@@ -35,7 +35,7 @@ export interface Fields {
   problem(): Text | null
 }
 
-type Message = (fields: Fields) => Text
+export type Message = (fields: Fields) => Text
 
 export interface Messages {
   /** `title`: what is wrong, one sentence. `remedy`: what to do, where, and what happens then. */

@@ -1,4 +1,4 @@
-import type { Detail, Fields, Language, Messages, Stored, Text } from './message-parts.ts'
+import type { Detail, Fields, Language, Message, Messages, Stored, Text } from './message-parts.ts'
 import { en } from './messages-en.ts'
 import { zh } from './messages-zh.ts'
 import { isOwnCode, PROBLEM_CODES } from './problems.ts'
@@ -52,11 +52,9 @@ export function endReasonText(reason: Stored, language: Language, showTime?: Sho
 /** {@link endReasonText} with unformatted times. */
 export function endReasonParts(reason: Stored, language: Language): Text {
   const { ends, problems, refused } = MESSAGES[language]
-  const earlier = textOf(reason.detail, 'text')
-  if (earlier !== null) return [earlier]
-  if (isKey(ends, reason.code)) return ends[reason.code](fieldsOf(reason.detail, language))
-  if (isKey(problems, reason.code)) return refused(problemParts(reason, language))
-  return [MESSAGES[language].unknown(reason.code)]
+  const isRefusal = isKey(problems, reason.code) && textOf(reason.detail, 'text') === null
+  if (isRefusal) return refused(problemParts(reason, language))
+  return partsOf(isKey(ends, reason.code) ? ends[reason.code] : null, reason, language)
 }
 
 /** Why the next poll is later than planned. */
@@ -67,10 +65,7 @@ export function delayText(delay: Stored, language: Language, showTime?: ShowTime
 /** {@link delayText} with unformatted times. */
 export function delayParts(delay: Stored, language: Language): Text {
   const { delays } = MESSAGES[language]
-  const earlier = textOf(delay.detail, 'text')
-  if (earlier !== null) return [earlier]
-  if (isKey(delays, delay.code)) return delays[delay.code](fieldsOf(delay.detail, language))
-  return [MESSAGES[language].unknown(delay.code)]
+  return partsOf(isKey(delays, delay.code) ? delays[delay.code] : null, delay, language)
 }
 
 /** The problem that a delay by a pause is about, or null. */
@@ -85,11 +80,16 @@ export function scopeText(scope: string, language: Language): string {
   return isKey(scopes, scope) ? scopes[scope] : scope
 }
 
-function problemParts({ code, detail }: Stored, language: Language): Text {
-  const { problems, unknown } = MESSAGES[language]
+function problemParts(problem: Stored, language: Language): Text {
+  const { problems } = MESSAGES[language]
+  return partsOf(isKey(problems, problem.code) ? problems[problem.code].title : null, problem, language)
+}
+
+/** The text that 0.1.0 stored, if there is one; else the message of the code; else (null: a code of a newer version) the code itself. */
+function partsOf(message: Message | null, { code, detail }: Stored, language: Language): Text {
   const earlier = textOf(detail, 'text')
   if (earlier !== null) return [earlier]
-  return isKey(problems, code) ? problems[code].title(fieldsOf(detail, language)) : [unknown(code)]
+  return message === null ? [MESSAGES[language].unknown(code)] : message(fieldsOf(detail, language))
 }
 
 function fieldsOf(detail: Detail | null, language: Language): Fields {

@@ -1,22 +1,13 @@
-import type { Problem } from '../domain/problems.ts'
 import type { AppLimits, Clock, RateLimiter, Reservation } from './ports.ts'
 
 /** The right to make one call to DingTalk, or when to request it again. */
 export type Permit =
-  | { readonly kind: 'granted' /** In which the call counts, and where it is returned if it is not made. */; readonly month: string }
+  /** `month`: where the call counts, and where it is returned if it is not made. */
+  | { readonly kind: 'granted'; readonly month: string }
   /** Too many polls of the app wait in this worker: they must not keep it from polling other apps. */
   | { readonly kind: 'backlog'; readonly until: Date }
-  /** The app is paused until `until`. */
-  | { readonly kind: 'paused'; readonly until: Date; readonly problem: Problem }
-  /** The month's budget is used up, except for what is reserved for final polls. */
-  | {
-      readonly kind: 'budget'
-      readonly until: Date
-      readonly budget: number
-      readonly used: number
-      readonly reserved: number
-      readonly month: string
-    }
+  | Extract<Reservation, { kind: 'paused' }>
+  | (Extract<Reservation, { kind: 'budget' }> & { readonly budget: number })
 
 export interface PermitRequest {
   readonly app: string

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
 import type { TaskKey } from '../domain/delivery.ts'
 import { InvalidInputError } from '../domain/errors.ts'
+import type { Next } from '../domain/plan.ts'
 import { show } from '../domain/quote.ts'
 import { parseTrackJob } from '../intake/track-job.ts'
 import { parseTrackRequest, type TrackRequest } from '../intake/track-request.ts'
@@ -16,16 +17,13 @@ import { isLockLost, isRefusal, jobIdOfLostLock, MAX_BLOCK_SECONDS, MAX_STALLED_
 /** The name of the job that any BullMQ client may add, with any id or none. */
 export const TRACK_JOB = 'track'
 
-/** What a poll leads to: the timer fires again, or the task has ended. */
-type Outcome = { readonly kind: 'snooze'; readonly until: Timer['poll'] } | { readonly kind: 'done' }
-
 export interface PollWorkerOptions {
   readonly address: QueueAddress
   readonly concurrency: number
   /** How long a dead worker's jobs wait for another worker, in milliseconds. A running worker renews its locks at half of it. */
   readonly lockMs: number
   /** Makes one poll. Rejects when the database is out of reach. */
-  readonly poll: (key: TaskKey, signal: AbortSignal) => Promise<Outcome>
+  readonly poll: (key: TaskKey, signal: AbortSignal) => Promise<Next>
   /** Stores a request of sending code. Rejects when the database is out of reach. */
   readonly track: (request: TrackRequest) => Promise<void>
   readonly now: () => Date
@@ -95,7 +93,7 @@ function bullOptions({ concurrency, lockMs }: PollWorkerOptions) {
 }
 
 /** A failure of the database must not fail the job: a failed job fires again only when the reconciler finds its task. */
-async function runJob({ poll, track, now, events }: PollWorkerOptions, job: Job, signal: AbortSignal): Promise<Outcome> {
+async function runJob({ poll, track, now, events }: PollWorkerOptions, job: Job, signal: AbortSignal): Promise<Next> {
   try {
     if (isPollJob(job.name)) return await poll(parseKey(job.data, now()), signal)
     if (job.name !== TRACK_JOB)

@@ -103,7 +103,7 @@ test('a reason or a count that is none is left out, and the person stays forbidd
   }
 })
 
-test('entries of forbidden_list that name nobody are passed over', () => {
+test('entries of forbidden_list without a user id are skipped', () => {
   expect(peopleIn({ forbidden_list: [null, 'ann', 7, [], {}, { code: '143105' }, { userid: '' }, { userid: {} }] })).toEqual({})
 })
 
@@ -173,7 +173,7 @@ test('send_result null, {}, missing or no object with errcode 0: no information'
   }
 })
 
-test('lists that are all empty are an observation: nobody is listed yet', () => {
+test('lists that are all empty are an observation: no recipient is listed yet', () => {
   expect(read(wire({})).kind).toBe('observed')
 })
 
@@ -242,7 +242,7 @@ test('missing errmsg: the refusal has no message', () => {
   expect(read({ errcode: 40035 })).toMatchObject({ kind: 'refused', code: '40035', message: '' })
 })
 
-test("code, message and request id are kept short and storable: one NUL would fail the write of everybody's polls", () => {
+test('code, message and request id are kept short and storable: one NUL would fail the write of many polls', () => {
   const long = `\u0000${'😀'.repeat(400)}`
   const answer = read({ errcode: long, errmsg: long, request_id: long })
   if (answer.kind !== 'refused') throw new Error('a refusal was expected')

@@ -25,7 +25,7 @@ test('whom DingTalk names and who was erased is listed under the pseudonym, in t
   })
 })
 
-test('an answer that names nobody who was erased is the same answer, and costs no digest where nobody was', () => {
+test('an answer without an erased person is the same answer, and costs no digest where no person was erased', () => {
   const good = answer({ unread: ['ann'] })
   expect(replaceErased(good, [BOB], digest)).toBe(good)
   const never: Digest = () => expect.fail('a digest was made')
@@ -37,7 +37,7 @@ test('an answer without lists is left as it is', () => {
   expect(replaceErased(refused, [BOB], digest)).toBe(refused)
 })
 
-test('a plan made of it goes on with the person of before, and names nobody else', () => {
+test('a plan made of it continues the same recipient, and names no other', () => {
   const task = aTask({ ann: unread, 'anonymous:1': unread }, { erasureNo: 7 })
   const plan = planPoll(task, replaceErased(answer({ unread: ['ann'], read: ['bob'] }), [BOB], digest), 1, minutesLater(5), TIMING)
   expect(plan.changed.map(({ userId, state }) => [userId, state.kind])).toEqual([['anonymous:1', 'read']])

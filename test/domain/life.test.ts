@@ -95,7 +95,7 @@ const FAULTS = [...REFUSALS, '-1', '500', '90018', '90020', '40014', '60020', 'H
 const someFaults = fc.array(fc.oneof(fc.constant(null), fc.constantFrom(...FAULTS)), { maxLength: 60 })
 const aTaskId = fc.integer({ min: 1, max: 2 ** 31 }).map(String)
 const pollsPerTask = fc.constantFrom(1, 2, 5, 24, 100)
-/** Somebody stays unread for ever, so that the task expires. */
+/** A recipient stays unread for ever, so that the task expires. */
 const unfinished = someFates().map((fates): Fates => ({ ...fates, zed: { listedAt: 0, end: 'never reads', readAt: 0 } }))
 
 const isInLastPercent = (at: Date): boolean => hoursLater(24).getTime() - at.getTime() <= QUERY_WINDOW_MS / 100
@@ -282,7 +282,7 @@ test('once DingTalk answers, a task that was refused goes on with its plan', () 
   expect(life.task).toMatchObject({ status: 'complete', problem: null, reason: { code: 'all_read' } })
 })
 
-test('"Call timeout" all day: five calls; too many recipients only where nobody named them and other tasks succeeded', () => {
+test('"Call timeout" all day: five calls; too many recipients only where they were not named and other tasks succeeded', () => {
   const fates: Fates = { ann: { listedAt: 0, end: 'reads', readAt: 5 } }
   const end = (named: boolean, app: Date | null) => {
     const life = live({ fates, named, scopes: someScopes({ app }), server: (at) => refused(15, 'Call timeout', at) })

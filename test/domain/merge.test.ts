@@ -60,7 +60,7 @@ describe('one answer about one person', () => {
     })
   })
 
-  test('a read that nobody saw unread has no lower bound of its own', () => {
+  test('a read that was never listed as unread has no lower bound of its own', () => {
     expect(merged(pending, { kind: 'read' }).recipient.state).toEqual({
       kind: 'read',
       lastUnreadAt: null,
@@ -85,7 +85,7 @@ describe('one answer about one person', () => {
     expect(merged(unread, null, minutesLater(2), false).recipient).toEqual(person('ann', unread))
   })
 
-  test('of two answers to requests of the same moment the one that names the person is the witness, in either order', () => {
+  test('of two answers to requests of the same moment the one that lists the recipient counts, in either order', () => {
     expect(merged(unread, null, minutesLater(3)).recipient.state).toEqual(unread)
     expect(merged(unreadAt(3), { kind: 'unread' }, minutesLater(3)).recipient.state).toEqual(unread)
   })
@@ -95,7 +95,7 @@ describe('one answer about one person', () => {
     expect(merged(before, { kind: 'unread' }).recipient.state).toEqual(unreadAt(4))
   })
 
-  test('an answer that comes late is no witness for "still unread"', () => {
+  test('a late answer does not show that a recipient is still unread', () => {
     expect(merged(pending, { kind: 'unread' }, minutesLater(2), false).recipient.state).toEqual({
       kind: 'unread',
       lastUnreadAt: minutesLater(2),
@@ -116,7 +116,7 @@ describe('one answer about one person', () => {
     })
   })
 
-  test('the first time that anybody was listed is the earliest arrival, in whatever order the answers come', () => {
+  test('the first time that a recipient was listed is the earliest arrival, in any order of the answers', () => {
     expect(merged(pending, { kind: 'unread' }).recipient.firstSeenAt).toEqual(arrivalOf(minutesLater(4)))
     expect(merged(unread, { kind: 'unread' }).recipient.firstSeenAt).toEqual(arrivalOf(minutesLater(3)))
     expect(merged(unread, { kind: 'unread' }, minutesLater(1), false).recipient.firstSeenAt).toEqual(arrivalOf(minutesLater(1)))
@@ -231,7 +231,7 @@ describe('answers of a server that says anything, in any order', () => {
     )
   })
 
-  test('whoever is more than pending was seen, and the other way round', () => {
+  test('a recipient is more than pending when an answer listed it, and only then', () => {
     holds(
       fc.property(anySightings, (sightings) => {
         for (const { state, firstSeenAt } of histories(sightings)) expect(state.kind === 'pending').toBe(firstSeenAt === null)

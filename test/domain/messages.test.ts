@@ -102,7 +102,7 @@ describe.each(LANGUAGES)('in %s', (language) => {
     expect(problemRemedy(refused('90020'), language)).toContain('dingtalk-delivery resume --app')
   })
 
-  test.each(['99999', 'Some.New.Code', '1234567'])('%s, which is not known, is named, and nobody is sent to check the network', (code) => {
+  test.each(['99999', 'Some.New.Code', '1234567'])('%s, which is not known, is named, and no remedy names the network', (code) => {
     const problem = refused(code)
     expect(problem.code).toBe('unknown_code')
     expect(problemText(problem, language)).toContain(code)
@@ -110,7 +110,7 @@ describe.each(LANGUAGES)('in %s', (language) => {
   })
 
   test.each(['15', '-1', '500', 'HTTP_502', 'HTTP_429', 'NOT_JSON'])(
-    '%s is an outage that was answered: nobody is sent to check the network',
+    '%s is an outage that was answered: no remedy names the network',
     (code) => {
       expect(problemRemedy(refused(code), language)).not.toMatch(/reached|firewall|防火墙/)
     },
@@ -158,7 +158,7 @@ describe.each(LANGUAGES)('in %s', (language) => {
     assertSentence(endReasonText({ code: 'never_observed', detail: { because: { problem: [], delay: { code: 3 } } } }, language))
   })
 
-  test('why no poll succeeded is told with the end', () => {
+  test('the end contains why no poll succeeded', () => {
     const blind = endReasonText({ code: 'never_observed', detail: { because: { problem: refused('60011') } } }, language)
     expect(blind).toContain('qyapi_base')
     const budget = { code: 'call_budget', detail: { budget: 5000, used: 4000, reserved: 1000, month: '2026-11' } }

@@ -175,7 +175,7 @@ describe('the end of the window', () => {
     expect(endOf({ ...never, pollNo: 0, nextPollAt: minutesLater(3) })).toEqual(bare)
     expect(endOf({ ...never, pollNo: 30, nextPollAt: deadline })).toEqual(bare)
     expect(endOf({ ...never, pollNo: 0, nextPollAt: deadline, delay: PAUSED }).reason?.code).toBe('never_observed')
-    // Successful polls that listed nobody say nothing about when anybody was unread.
+    // Successful polls without recipients say nothing about when a recipient was unread.
     expect(endOf({ ...never, goodPolls: 3, pollNo: 3 })).toEqual(bare)
   })
 

@@ -78,7 +78,7 @@ test('the true read time lies inside the stored bracket for every person who rea
         const respondedAt = after(requestedAt, outwardMs + homewardMs)
         const plan = planPoll(
           task,
-          honestAnswer(fates, requestedAt, after(requestedAt, outwardMs), respondedAt, fails),
+          truthfulAnswer(fates, requestedAt, after(requestedAt, outwardMs), respondedAt, fails),
           1,
           respondedAt,
           TIMING,
@@ -95,7 +95,7 @@ test('the true read time lies inside the stored bracket for every person who rea
 })
 
 /** What a truthful server says that handles the request some time after it was sent, and whose answer takes some time to arrive. */
-function honestAnswer(fates: Fates, requestedAt: Date, handledAt: Date, respondedAt: Date, fails: boolean): Answer {
+function truthfulAnswer(fates: Fates, requestedAt: Date, handledAt: Date, respondedAt: Date, fails: boolean): Answer {
   if (fails) return { kind: 'refused', code: 'HTTP_502', message: '', requestId: null, requestedAt, respondedAt }
   const said = answer(truthAt(fates, handledAt), requestedAt)
   return said.kind === 'observed' ? { ...said, observation: { ...said.observation, respondedAt } } : said
@@ -281,10 +281,10 @@ const RULES: ReadonlyArray<readonly [string, (c: Case) => boolean]> = [
     ({ task, plan }) => !task.sentAtGiven || plan.transitions.every(({ afterAt }) => afterAt !== null),
   ],
   [
-    'whoever is written is written once, sorted',
+    'each changed recipient is written once, sorted',
     ({ plan }) => ids(plan.changed).every((userId, i, all) => i === 0 || all[i - 1]! < userId),
   ],
-  ['nobody is forgotten', ({ task, next }) => ids(task.recipients).every((userId) => ids(next.recipients).includes(userId))],
+  ['no recipient is lost', ({ task, next }) => ids(task.recipients).every((userId) => ids(next.recipients).includes(userId))],
   [
     'kinds only climb',
     (c) => c.next.recipients.every(({ userId, state }) => RANK.indexOf(state.kind) >= RANK.indexOf(before(c, userId).kind)),
@@ -307,7 +307,7 @@ const RULES: ReadonlyArray<readonly [string, (c: Case) => boolean]> = [
     'not complete with anybody pending or unread',
     ({ task, plan }) => isEnded(task) || plan.task.status !== 'complete' || plan.task.counts.pending + plan.task.counts.unread === 0,
   ],
-  ['not complete with nobody', ({ plan }) => plan.task.status !== 'complete' || sum(plan) > 0],
+  ['not complete without recipients', ({ plan }) => plan.task.status !== 'complete' || sum(plan) > 0],
   [
     'with unknown recipients not complete before the list has settled',
     ({ task, plan, timing }) =>

@@ -182,11 +182,11 @@ describe('what a successful poll changes', () => {
     expect(plan.evidence).toEqual({ kind: 'success', requestedAt: minutesLater(9) })
     const next = afterwards(aTask({ ann: unread, bob: read }), plan)
     expect(stateOf(next, 'ann')).toMatchObject({ kind: 'unread', lastUnreadAt: minutesLater(3) })
-    // Whoever is read next was last seen unread three minutes after the send.
+    // A recipient that reads next was last listed as unread three minutes after the send.
     expect(stateOf(afterPolls(next, [answer({ read: ['ann'] }, minutesLater(20))]), 'ann')).toMatchObject({ lastUnreadAt: minutesLater(3) })
   })
 
-  test('with nobody unread an answer that lists no recipient says as of when', () => {
+  test('with no unread recipient an answer without recipients moves the time of the observation', () => {
     for (const people of [{}, { ann: pending }, { ann: read, bob: failed }]) {
       expect(poll(aTask(people), answer({}, minutesLater(9))).task).toMatchObject({ lastObservedAt: arrivalOf(minutesLater(9)) })
     }
@@ -213,7 +213,7 @@ describe('what a successful poll changes', () => {
 })
 
 describe('complete', () => {
-  test('everybody whom the sender named has read', () => {
+  test('all recipients that the sender named have read', () => {
     const plan = poll(aTask({ ann: read, bob: unread }), answer({ read: ['ann', 'bob'] }))
     expect(plan.task).toMatchObject({ status: 'complete', reason: { code: 'all_read', detail: null }, nextPollAt: null })
     expect(plan.next).toEqual({ kind: 'done' })
@@ -228,19 +228,19 @@ describe('complete', () => {
     expect(poll(aTask({ ann: read, bob: pending }), answer({ unread: ['bob'] })).task.status).toBe('tracking')
   })
 
-  test('not while somebody whom the sender named was never listed, however long', () => {
+  test('not while a recipient that the sender named was never listed, however long', () => {
     const polls = [4, 60, 600, 1_430].map((minute) => answer({ read: ['ann'] }, minutesLater(minute)))
     const task = afterPolls(aTask({ ann: pending, bob: pending }), polls)
     expect([task.status, kindsOf(task)]).toEqual(['tracking', { ann: 'read', bob: 'pending' }])
   })
 
-  test('not while somebody whom the sender did not name, but DingTalk did, is unread', () => {
+  test('not while a recipient is unread that only DingTalk named', () => {
     const task = afterPolls(aTask({ ann: pending }), [answer({ read: ['ann'], unread: ['guest'] })])
     expect(task.status).toBe('tracking')
     expect(afterPolls(task, [answer({ read: ['ann', 'guest'] }, minutesLater(9))]).status).toBe('complete')
   })
 
-  test('the first answers after a send list only some people, or nobody: with unknown recipients a task does not complete on them', () => {
+  test('the first answers after a send list only some recipients, or none: with unknown recipients a task does not complete on them', () => {
     const statuses = [[], ['ann'], ['ann', 'bob'], ['ann', 'bob', 'cy']].map(
       (names) => poll(anOpenTask(), answer({ read: names })).task.status,
     )

@@ -214,7 +214,7 @@ describe('the rules', () => {
     expect(single).toEqual(['rate_limit', 'quota'])
   })
 
-  test('what DingTalk does not count is given back: its rate limits and its quota', () => {
+  test('what DingTalk does not count is returned: its rate limits and its quota', () => {
     expect(PROBLEM_CODES.filter((code) => !PROBLEM_RULES[code].isCounted)).toEqual(['rate_limit', 'quota'])
   })
 
@@ -259,6 +259,6 @@ test('a code of forbidden_list has a word', () => {
   ])
 })
 
-test('a code of forbidden_list that nobody knows is "other", and so is none', () => {
+test('an unknown code of forbidden_list is "other", and so is none', () => {
   expect([forbiddenReasonOf('143999'), forbiddenReasonOf(null)]).toEqual(['other', 'other'])
 })

@@ -28,7 +28,7 @@ test('an emoji is shown whole or not at all', () => {
   expect([truncate('a😀', 2), truncate('a😀', 3)]).toEqual(['a', 'a😀'])
 })
 
-test('any value is shown on one line of at most 80 characters that every store can hold', () => {
+test('any value is quoted on one line of at most 80 characters that every store can hold', () => {
   holds(
     fc.property(fc.anything({ withBigInt: true, withDate: true, withNullPrototype: true, withSparseArray: true }), (value) => {
       const shown = quote(value)

@@ -81,7 +81,7 @@ export function aTask(people: Readonly<Record<string, RecipientState>> = {}, col
   }
 }
 
-/** A task of which the sender named nobody. */
+/** A task without named recipients. */
 export const anOpenTask = (people: Readonly<Record<string, RecipientState>> = {}, columns: Partial<StoredTask> = {}): StoredTask =>
   aTask(people, { recipientsKnown: false, ...columns })
 
@@ -207,7 +207,7 @@ function listAt(fate: Fate, minute: number): keyof Lists | null {
 const NAMES = ['ann', 'bob', 'cy', '036632523163121146', '李雷']
 const DAY_MINUTES = 24 * 60
 
-/** @param lastMinute nobody is listed or reads later */
+/** @param lastMinute no recipient is listed or reads later */
 const aFate = (lastMinute = DAY_MINUTES + 30): fc.Arbitrary<Fate> =>
   fc
     .record({

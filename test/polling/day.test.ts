@@ -153,7 +153,7 @@ const hour = (hours: number): Date => minutesLater(hours * 60)
 /** From hour 0 on, in the middle, and shortly before the final polls. */
 const BEGINNINGS = [0, 3, 12, 23.5]
 
-/** Takes a call when it is free, without waiting for real time. Notes what is granted and given back. */
+/** Takes a call when it is free, without waiting for real time. Notes what is granted and returned. */
 function permitsWithoutWaiting(tally: { calls: number }) {
   return (limiter: RateLimiter): Permits => {
     const { refund } = limiter
@@ -258,7 +258,7 @@ describe.each(BEGINNINGS)('a fault that begins in hour %s', (from) => {
   const isOn = (at: Date): boolean => isBetween(at, hour(from), hour(until))
 
   test.each(['40035', '400002', '41011', '12345678', '60011'])(
-    '%s for one task disturbs no other one, and the task heals by itself',
+    '%s for one task disturbs no other one, and the task recovers',
     async (code) => {
       const day = await aDay(({ taskId }, at) => (taskId === FAULTY && isOn(at) ? refused(code, at) : good(at)), withFaulty())
       await expectUndisturbed(day)
@@ -303,7 +303,7 @@ describe.each(BEGINNINGS)('a fault that begins in hour %s', (from) => {
         expect(task).toMatchObject({ status: 'expired', reason: { code: 'window_over' } })
       }
     }
-    // A scope that is paused is probed: not each task by itself.
+    // A scope that is paused is probed: not each task alone.
     const refusals = day.calls.filter(({ isGood }) => !isGood)
     expect(refusals.length).toBeLessThan(until < 24 ? 45 : HEALTHY.length * 6)
     const uncounted = ['90018', '90020', 'Forbidden.AccessDenied.QpsLimitForApi'].includes(code) ? refusals.length : 0
@@ -345,7 +345,7 @@ test.each(['40096', 'invalidClientIdOrSecret', 'UNKNOWN_APP', 'PRIVATE_ADDRESS']
   async (code) => {
     const day = await aDay((_query, at) => good(at), undefined, { code, calls: 0 })
     await expectUndisturbed(day)
-    // It tries again by itself, every quarter of an hour at last.
+    // It tries again every quarter of an hour at last.
     expect(day.attemptsOfBad()).toBeGreaterThan(10)
     expect(day.attemptsOfBad()).toBeLessThan(110)
     expect(day.counted()).toBe(day.calls.length)

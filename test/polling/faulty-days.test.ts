@@ -7,7 +7,7 @@ const APP: AppSpec = { name: 'app0', agentId: '100', monthlyBudget: null, callsP
 const OTHER_APP: AppSpec = { ...APP, name: 'app1', agentId: '101' }
 const DAY_END = 24 * 60
 
-/** Sent at the begin of the day to somebody who never reads it, so that it has all its polls. */
+/** Sent at the begin of the day to a recipient who never reads it, so that it has all its polls. */
 const aTask = (taskId: string, columns: Partial<TaskSpec> = {}): TaskSpec => ({
   ...{ key: { app: 'app0', taskId }, agentId: null, sentMinute: 0, enqueuedAfter: 0, sentAtGiven: true, isNamed: true },
   ...{ people: [{ userId: 'ann', listedAfter: 0, end: 'never reads', readAfter: 1 }], cancelledMinute: null, forgottenCode: '400002' },
@@ -54,7 +54,7 @@ test('the same for a worker whose token is refused, which takes two calls each t
   }
 })
 
-test('tasks that DingTalk has forgotten do not hold up a healthy one with the same agent id, although no poll with it has succeeded', async () => {
+test('tasks that DingTalk no longer has do not delay a healthy one with the same agent id, although no poll with it has succeeded', async () => {
   const forgotten = { sentMinute: -DAY_END, enqueuedAfter: DAY_END + 1, sentAtGiven: false }
   const tasks = [aTask('1', forgotten), aTask('2', forgotten), aTask('3', { sentMinute: 120 }), aTask('4', { sentMinute: 30 })]
   const { outcome, of } = await lived({ tasks })

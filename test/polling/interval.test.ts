@@ -51,7 +51,7 @@ test('work that takes longer than the pause never runs twice at once', async () 
   await stopped
 })
 
-test('a failure is told and does not end it', async () => {
+test('a failure is reported and does not end it', async () => {
   const { starts, errors, state, work, onError } = someWork()
   state.fails = true
   const interval = startInterval(1_000, work, onError)

@@ -85,7 +85,7 @@ test('a final poll that comes late takes the next free call of those that wait',
   expect(order).toEqual(['a@0 granted', 'last@100 granted', 'b@200 granted'])
 })
 
-test('a second of ordinary polls may wait; the others are sent away to times one call apart', async () => {
+test('a second of ordinary polls may wait; the others are refused until times one call apart', async () => {
   const permits = permitsWith(aLimiter({ kind: 'busy', forMs: 60_000 }))
   const from = Date.now()
   const taken = Array.from({ length: 14 }, () => permits.take(ordinary, NEVER))
@@ -104,7 +104,7 @@ test('times of the backlog begin anew once it is over', async () => {
   expect(permit).toEqual({ kind: 'backlog', until: new Date(Date.now() + 1_000) })
 })
 
-test('a final poll is not sent away while ordinary ones fill the line: one of those makes room', async () => {
+test('a final poll is not refused while ordinary ones fill the queue: one of those is', async () => {
   const permits = permitsWith(aLimiter({ kind: 'busy', forMs: 500 }, grantAll), { maxWaiting: 3 })
   const { order, note } = grants()
   for (const name of ['a', 'b', 'c']) void note(name, permits.take(ordinary, NEVER))
@@ -113,7 +113,7 @@ test('a final poll is not sent away while ordinary ones fill the line: one of th
   expect(order).toEqual(['c@0 backlog', 'last@500 granted', 'a@600 granted', 'b@700 granted'])
 })
 
-test('final polls beyond the share of the worker do not queue up behind the ordinary ones that were sent away', async () => {
+test('final polls beyond the share of the worker do not queue up behind the ordinary ones that were refused', async () => {
   const permits = permitsWith(aLimiter({ kind: 'busy', forMs: 600_000 }), { maxWaiting: 2 })
   const from = Date.now()
   for (let i = 0; i < 1_000; i++) void permits.take(ordinary, NEVER)
@@ -122,7 +122,7 @@ test('final polls beyond the share of the worker do not queue up behind the ordi
   expect(permit).toEqual({ kind: 'backlog', until: new Date(from + 200) })
 })
 
-test('of too many final polls the one with the farthest deadline is sent away', async () => {
+test('of too many final polls the one with the farthest deadline is refused', async () => {
   const permits = permitsWith(aLimiter({ kind: 'busy', forMs: 600_000 }), { maxWaiting: 1 })
   const far = permits.take(final(9), NEVER)
   void permits.take(final(1), NEVER)
@@ -132,13 +132,13 @@ test('of too many final polls the one with the farthest deadline is sent away', 
 const PAUSED = { kind: 'paused', until: new Date(1), problem: aProblem('60011') } as const
 const BUDGET = { kind: 'budget', until: new Date(2), used: 100, reserved: 7, month: '2026-11' } as const
 
-test('a pause reaches everybody who waits', async () => {
+test('a pause reaches all waiters', async () => {
   const permits = permitsWith(aLimiter(PAUSED))
   const permitsTaken = [permits.take(ordinary, NEVER), permits.take(final(), NEVER), permits.take(retry(), NEVER)]
   expect(await Promise.all(permitsTaken)).toEqual([PAUSED, PAUSED, PAUSED])
 })
 
-test('a used-up budget reaches everybody who waits, with what was used and kept', async () => {
+test('a used-up budget reaches all waiters, with the used and the reserved calls', async () => {
   const permits = permitsWith(aLimiter(BUDGET), { limitsOf: () => ({ callsPerSecond: 10, monthlyBudget: 107 }) })
   const refusal = { ...BUDGET, budget: 107 }
   expect(await Promise.all([permits.take(ordinary, NEVER), permits.take(final(), NEVER)])).toEqual([refusal, refusal])
@@ -178,7 +178,7 @@ test('budget that is granted for reserved calls is handed neither to ordinary on
   ])
 })
 
-test('the first call of a final poll passes a pause: the others are told of it', async () => {
+test('the first call of a final poll passes a pause: the others are refused', async () => {
   const limiter = aLimiter((wanted) => (wanted.forced > 0 ? granted({ reserved: wanted.forced }) : PAUSED))
   const permits = permitsWith(limiter)
   const { order, note } = grants()
@@ -208,7 +208,7 @@ test('a busy app is asked again after a second at most: the row, or the clock th
   expect(order).toEqual(['a@2000 granted'])
 })
 
-test('calls that nobody takes any more are given back, in the month in which they were reserved', async () => {
+test('calls without a waiter are returned, in the month in which they were reserved', async () => {
   const limiter = aLimiter(granted({ ordinary: 3, month: '2026-12' }))
   const permits = permitsWith(limiter)
   const stop = new AbortController()
@@ -220,7 +220,7 @@ test('calls that nobody takes any more are given back, in the month in which the
   expect(limiter.refunds).toEqual(['default 2026-12 2'])
 })
 
-test('calls that are all taken are not given back', async () => {
+test('calls that are all taken are not returned', async () => {
   const limiter = aLimiter(grantAll)
   const permits = permitsWith(limiter)
   const taken = Promise.all([ordinary, final(), forced()].map((request) => permits.take(request, NEVER)))
@@ -229,7 +229,7 @@ test('calls that are all taken are not given back', async () => {
   expect(limiter.refunds).toEqual([])
 })
 
-test('a refund that fails is told, and the line goes on', async () => {
+test('a refund that fails is reported, and the queue goes on', async () => {
   const failures: unknown[] = []
   const limiter = { ...aLimiter(granted({ ordinary: 2 }), grantAll), refund: () => Promise.reject(new Error('database away')) }
   const permits = permitsWith(limiter, { onRefundFailed: (error) => failures.push(error) })
@@ -265,7 +265,7 @@ test('a final poll that comes while ordinary ones are refused for the budget is 
   expect(order).toEqual(['ordinary@50 budget', 'last@100 granted'])
 })
 
-test('whoever is aborted leaves the line, and the others move up', async () => {
+test('an aborted waiter leaves the queue, and the others move up', async () => {
   const permits = permitsWith(aLimiter(grantAll))
   const { order, note } = grants()
   const stop = new AbortController()
@@ -286,7 +286,7 @@ test('an aborted signal takes nothing', async () => {
   expect(limiter.asked).toEqual([])
 })
 
-test('no listener stays on the signal, however a poll left the line', async () => {
+test('no listener stays on the signal, however a poll left the queue', async () => {
   const stop = new AbortController()
   const limiter = aLimiter(grantAll, new Error('away'), PAUSED)
   const permits = permitsWith(limiter, { maxWaiting: 2 })
@@ -303,7 +303,7 @@ test('no listener stays on the signal, however a poll left the line', async () =
   expect(getEventListeners(stop.signal, 'abort')).toEqual([])
 })
 
-test('no timer is left when the last one in the line is aborted', async () => {
+test('no timer is left when the last waiter is aborted', async () => {
   const stop = new AbortController()
   const waits = permitsWith(aLimiter({ kind: 'busy', forMs: 600_000 })).take(ordinary, stop.signal)
   const rejected = expect(waits).rejects.toThrow()
@@ -314,7 +314,7 @@ test('no timer is left when the last one in the line is aborted', async () => {
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('after an abort of everybody the line serves the next one', async () => {
+test('after an abort of all waiters the queue serves the next one', async () => {
   const stop = new AbortController()
   const permits = permitsWith(aLimiter({ kind: 'busy', forMs: 600_000 }, grantAll))
   const rejected = expect(permits.take(ordinary, stop.signal)).rejects.toThrow()
@@ -327,7 +327,7 @@ test('after an abort of everybody the line serves the next one', async () => {
   expect(order).toEqual(['next@0 granted'])
 })
 
-test('a limiter that fails rejects everybody who waits, and the line works again afterwards', async () => {
+test('a limiter that fails rejects all waiters, and the queue works again afterwards', async () => {
   const permits = permitsWith(aLimiter(new Error('database away'), grantAll))
   const outcomes = await Promise.allSettled([permits.take(ordinary, NEVER), permits.take(final(), NEVER)])
   expect(outcomes.map((each) => (each.status === 'rejected' ? String(each.reason) : each.value))).toEqual([
@@ -339,7 +339,7 @@ test('a limiter that fails rejects everybody who waits, and the line works again
   expect((await next).kind).toBe('granted')
 })
 
-test("one app's line does not hold up another's", async () => {
+test("one app's queue does not delay another's", async () => {
   const limiter = {
     ...aLimiter(grantAll),
     reserve: async (app: string, wanted: WantedCalls) => (app === 'slow' ? ({ kind: 'busy', forMs: 600_000 } as const) : grantAll(wanted)),

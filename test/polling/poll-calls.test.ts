@@ -21,7 +21,7 @@ describe('what a poll says about the scopes around its task', () => {
       ['refund default 2026-11 1', 'failure app default/836390886: rate_limit'],
     ],
     [
-      'a used-up quota is evidence about the app, and the call is given back',
+      'a used-up quota is evidence about the app, and the call is returned',
       refused('90020', due),
       ['refund default 2026-11 1', 'failure app default/836390886: quota'],
     ],
@@ -39,7 +39,7 @@ describe('what a poll says about the scopes around its task', () => {
     expect(scene.notes.lines).not.toContainEqual(expect.stringMatching(/^ended|^paused/))
   })
 
-  test('that a scope is paused now is told once', async () => {
+  test('a new pause of a scope is reported once', async () => {
     const answer = refused('60011', due)
     const scene = aScene(task, { now: due, answer, scopes: { paused: true } })
     await poll(scene.deps, task.key, SIGNAL)
@@ -63,7 +63,7 @@ describe('what a poll says about the scopes around its task', () => {
     expect(scene.notes.lines).toContain('recovered default')
   })
 
-  test('a refused second call is given back, the first one is not', async () => {
+  test('a refused second call is returned, the first one is not', async () => {
     const scene = aScene(task, { now: due })
     const api: typeof scene.deps.api = {
       async sendResult({ mayRepeat }, signal) {
@@ -83,7 +83,7 @@ describe('permits', () => {
     return { take: async (): Promise<Permit> => ({ kind: 'granted', month: left.shift() ?? 'none' }) }
   }
 
-  test('each call is given back in the month in which it was reserved', async () => {
+  test('each call is returned in the month in which it was reserved', async () => {
     const scene = aScene(task, { now: due })
     const api: typeof scene.deps.api = {
       async sendResult({ mayRepeat }, signal) {
@@ -95,7 +95,7 @@ describe('permits', () => {
     expect(scene.scopes.calls[0]).toBe('refund default 2026-12 1')
   })
 
-  test('a permit for a repeated call that was not made is given back', async () => {
+  test('a permit for a repeated call that was not made is returned', async () => {
     const scene = aScene(task, { now: due })
     const api: typeof scene.deps.api = {
       async sendResult({ mayRepeat }, signal) {
@@ -126,7 +126,7 @@ describe('permits', () => {
     }
   })
 
-  test('a repeated call that is not permitted is not made, and nothing is given back', async () => {
+  test('a repeated call that is not permitted is not made, and nothing is returned', async () => {
     const scene = aScene(task, { now: due })
     const answers: Permit[] = [GRANTED, paused(due)]
     const api: typeof scene.deps.api = {
@@ -168,7 +168,7 @@ describe('an attempt that made no call', () => {
   const uncalled = (code: string, columns: Partial<StoredTask> = {}, given: Partial<Given> = {}) =>
     aScene(aTask(columns), { now: due, answer: refused(code, due), calls: 0, ...given })
 
-  test('is no poll: the call is given back, and the problem is stored with the task', async () => {
+  test('is no poll: the call is returned, and the problem is stored with the task', async () => {
     const scene = uncalled('HTTP_503')
     expect(await poll(scene.deps, task.key, SIGNAL)).toMatchObject({ kind: 'snooze' })
     expect(scene.scopes.calls).toEqual(['refund default 2026-11 1', 'failure app default/836390886: outage'])

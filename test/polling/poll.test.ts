@@ -91,7 +91,7 @@ test('a task that was ended by another worker is not ended twice', async () => {
   expect(scene.notes.lines).toEqual([])
 })
 
-test('a permit that comes after the deadline makes no call and is given back', async () => {
+test('a permit that comes after the deadline makes no call and is returned', async () => {
   const scene = aScene(task, { now: due })
   const deps = {
     ...scene.deps,
@@ -118,7 +118,7 @@ test('a good answer is stored, costs no statement for what is known already, and
   expect(scene.notes.lines).toEqual(['polled observed stored'])
 })
 
-test('the answer that accounts for everybody completes the task', async () => {
+test('the answer that accounts for all recipients completes the task', async () => {
   const scene = aScene(task, { now: due, answer: said({ read: ['ann'] }, due) })
   expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'done' })
   expect(scene.rows.row()).toMatchObject({ status: 'complete', nextPollAt: null })
@@ -175,14 +175,14 @@ test('without budget the poll waits for the next planned one', async () => {
   expect(row?.nextPollAt?.getTime()).toBeLessThan(due.getTime() + 20 * 60_000)
 })
 
-test('a short wait in line is not written down', async () => {
+test('a short wait for a permit is not stored', async () => {
   const until = later(due, 2_000)
   const scene = aScene(task, { now: due, permit: backlog(until) })
   expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'snooze', until: { at: until, last: false } })
   expect(scene.rows.row()).toEqual(task)
 })
 
-test('a long wait in line is written down, so that it does not look like a lost timer', async () => {
+test('a long wait for a permit is stored, so that it does not look like a lost timer', async () => {
   const until = later(due, 120_000)
   const scene = aScene(task, { now: due, permit: backlog(until) })
   expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'snooze', until: { at: until, last: false } })
@@ -260,13 +260,13 @@ test('an abort rejects and records nothing', async () => {
   expect(scene.rows.row()).toEqual(task)
 })
 
-test('a task that nobody has planned yet is polled at all the same', async () => {
+test('a task that is not scheduled yet is polled all the same', async () => {
   const scene = aScene(aTask({ nextPollAt: null }), { now: minutesLater(1) })
   await poll(scene.deps, task.key, SIGNAL)
   expect(scene.rows.row()?.pollNo).toBe(1)
 })
 
-test('somebody is erased while DingTalk is asked: the answer is planned again without the name, and DingTalk is not asked again', async () => {
+test('a person is erased during the call: the answer is planned again without the name, and no second call is made', async () => {
   const bob = { salt: 's', digest: 's/bob', pseudonym: 'anonymous:1' }
   const scene = aScene(task, { now: due, answer: said({ unread: ['ann', 'bob'] }, due) })
   let staleWrites = 0
@@ -285,7 +285,7 @@ test('somebody is erased while DingTalk is asked: the answer is planned again wi
   expect(scene.notes.lines).toEqual(['polled observed stored'])
 })
 
-test('somebody who was erased and is named in a task that came in later goes before the poll', async () => {
+test('an erased person who is named in a task that came in later is replaced before the poll', async () => {
   const ann = { salt: 's', digest: 's/ann', pseudonym: 'anonymous:1' }
   const scene = aScene(aTask({ erasureNo: 1, erasures: [ann] }), { now: due })
   const store = {

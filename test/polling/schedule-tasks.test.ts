@@ -56,7 +56,7 @@ test('a queue that refuses gives the tasks back, and the next call takes them', 
   expect(new Set(timers.timers.map((timer) => timer.key.taskId)).size).toBe(700)
 })
 
-test('why the queue refused is told even when the tasks cannot be given back', async () => {
+test('the error of the queue is reported even when the tasks cannot be unscheduled', async () => {
   const { store } = newcomers(1)
   const deps = { timing: TIMING, now: () => SENT, events: notes() }
   const broken = { ...store, unschedule: () => Promise.reject(new Error('no database either')) }
@@ -89,7 +89,7 @@ test('in the last minutes that poll is the final one', async () => {
   expect(timers.moved[0]?.poll).toEqual({ at: now, last: true })
 })
 
-test('a queue that cannot move the timers is told, and the tasks are given back', async () => {
+test('a queue that cannot move the timers is reported, and the tasks are unscheduled', async () => {
   const { store, left } = newcomers(3, { resumed: true })
   const timers = { ...someTimers(), restore: () => Promise.reject(new Error('no queue')) }
   await expect(schedule({ store, timers, timing: TIMING, now: () => SENT, events: notes() })).rejects.toThrow('no queue')

@@ -2,7 +2,6 @@ import { parseAnswer } from '../../src/domain/answer.ts'
 import type { Answer, Refusal, TaskKey, TaskScopes } from '../../src/domain/delivery.ts'
 import { planStart, type TaskUpdate, type WritePlan } from '../../src/domain/plan.ts'
 import type { ScopeFailure } from '../../src/domain/plan-failed.ts'
-import { timingOf } from '../../src/domain/poll-times.ts'
 import { type Problem, problemOf } from '../../src/domain/problems.ts'
 import type { EndReason } from '../../src/domain/reasons.ts'
 import type { Permit, PermitRequest } from '../../src/polling/permits.ts'
@@ -23,10 +22,9 @@ import type {
 } from '../../src/polling/ports.ts'
 import { createWorkerScope, type WorkerScope } from '../../src/polling/worker-scope.ts'
 import { createWriteBreaker, type WriteBreaker } from '../../src/polling/write-breaker.ts'
+import { aTask as aPlainTask, exchangeAt, minutesLater, pending, SENT, TIMING, wire } from '../domain/support.ts'
 
-export const SENT = new Date('2026-11-23T01:00:00.000Z')
-export const TIMING = timingOf(24)
-export const minutesLater = (minutes: number): Date => new Date(SENT.getTime() + minutes * 60_000)
+export { minutesLater, SENT, TIMING }
 export const keyOf = (taskId: number | string): TaskKey => ({ app: 'default', taskId: String(taskId) })
 
 /** A task and why it ended, as a store keeps both. */
@@ -52,34 +50,8 @@ export function aTask(columns: Partial<StoredTask> = {}): StoredTask {
   const key = columns.key ?? keyOf('256271667526')
   const sentAt = columns.sentAt ?? SENT
   const { deadlineAt, first } = planStart({ key, sentAt, sentAtGiven: true }, sentAt, TIMING)
-  return {
-    key,
-    agentId: null,
-    campaign: null,
-    status: 'tracking',
-    reason: null,
-    sentAt,
-    sentAtGiven: true,
-    deadlineAt,
-    recipientsKnown: true,
-    pollNo: 0,
-    nextPollAt: first.at,
-    lastGoodRequestedAt: null,
-    lastObservedAt: null,
-    goodPolls: 0,
-    failuresInRow: 0,
-    calls: 0,
-    finalCalls: 0,
-    problem: null,
-    delay: null,
-    scopes: someScopes(first.at),
-    listedFingerprint: null,
-    listedSince: null,
-    erasureNo: 0,
-    recipients: [{ userId: 'ann', state: { kind: 'pending' }, firstSeenAt: null }],
-    erasures: [],
-    ...columns,
-  }
+  const planned = { key, sentAt, deadlineAt, nextPollAt: first.at, scopes: someScopes(first.at) }
+  return { ...aPlainTask({ ann: pending }), ...planned, erasures: [], ...columns }
 }
 
 /** A lease that no other worker wants. */
@@ -151,7 +123,7 @@ export function notes(): Notes {
   }
 }
 
-/** What was told about scopes, and what was given back, as texts. */
+/** What was recorded about scopes, and the returned calls, as texts. */
 export interface ScopeCalls extends Pick<RateLimiter, 'refund'>, ScopeEvidence {
   readonly calls: readonly string[]
   readonly reports: readonly ScopeFailure[]
@@ -210,7 +182,7 @@ export function aRegistry({ served = false } = {}) {
   }
 }
 
-/** Everything a poll needs, with the answer that DingTalk gives and the permit that the app's line gives. */
+/** Everything that a poll needs, with the answer of DingTalk and the permit. */
 export interface Scene {
   readonly deps: PollDeps
   readonly rows: Rows
@@ -284,19 +256,14 @@ export function aScene(task: StoredTask, given: Given): Scene {
 
 /** A good answer that came a second after it was asked for. */
 export function said(lists: { readonly read?: readonly string[]; readonly unread?: readonly string[] }, requestedAt: Date): Answer {
-  const body = {
-    errcode: 0,
-    send_result: { read_user_id_list: lists.read ?? [], unread_user_id_list: lists.unread ?? [] },
-    request_id: 'r',
-  }
-  return parseAnswer(body, { requestedAt, respondedAt: new Date(requestedAt.getTime() + 1_000) })
+  return parseAnswer(wire(lists), exchangeAt(requestedAt))
 }
 
 export function refused(code: string, requestedAt: Date, message = 'no'): Refusal {
   return { kind: 'refused', code, message, requestId: null, requestedAt, respondedAt: requestedAt }
 }
 
-/** A limiter that answers as it is told to, one reservation after the other; the last one for ever. */
+/** A limiter with given answers, one for each reservation; the last one repeats. */
 export function aLimiter(...answers: ReadonlyArray<Reservation | Error | ((wanted: WantedCalls) => Reservation)>) {
   const asked: Array<WantedCalls & { readonly app: string }> = []
   const refunds: string[] = []
@@ -307,7 +274,7 @@ export function aLimiter(...answers: ReadonlyArray<Reservation | Error | ((wante
       const answer = answers[Math.min(asked.length, answers.length - 1)]
       asked.push({ app, ...wanted })
       if (answer instanceof Error) throw answer
-      if (answer === undefined) throw new Error('the limiter was asked, but was told no answer')
+      if (answer === undefined) throw new Error('the limiter has no answer')
       return typeof answer === 'function' ? answer({ ...wanted }) : answer
     },
     async refund(app: string, month: string, calls: number) {

@@ -43,7 +43,7 @@ test('it is probed after 1, 5 and 15 minutes, and then every quarter of an hour;
   }
 })
 
-test('that a probe is due is not claimed by looking', async () => {
+test('reading that a probe is due does not claim it', async () => {
   const { worker, at } = aWorker()
   await worker.recordFailure('default', REFUSED)
   at(1)
@@ -73,7 +73,7 @@ test('a final poll does not wait for a probe that is far away, but no more than 
   ])
 })
 
-test('after somebody has lifted the pauses of the app it is probed at once, once', async () => {
+test('after the pauses of the app were lifted by hand it is probed at once, once', async () => {
   const { worker, at } = aWorker()
   await worker.recordFailure('default', REFUSED)
   at(0.5)
@@ -112,7 +112,7 @@ test('the same problem is said once, another one again; it counts from the first
   expect(worker.problems()).toEqual({ default: { ...aProblem('40096'), since: SENT.toISOString() } })
 })
 
-test('other workers are told of the problem with the next heartbeat, and of the end', async () => {
+test('the heartbeat has the problems of the worker, and the end removes it', async () => {
   const { worker, registry } = aWorker()
   await worker.heartbeat()
   await worker.recordFailure('other', REFUSED)

@@ -84,7 +84,7 @@ test('that a delay or an end was stored does not prove that answers can be', asy
   expect(breaker.enter()).toBeNull()
 })
 
-test('a refused write is retried until it succeeds, its answer is kept, and nobody calls meanwhile', async () => {
+test('a refused write is retried until it succeeds, its answer is kept, and no call is made meanwhile', async () => {
   const { breaker, failures } = await aProvedBreaker()
   const { write, tried, fail, succeed } = aWrite()
   const result = breaker.answer(write, NEVER)
@@ -119,7 +119,7 @@ test('"since" is when the first write failed', async () => {
   await result
 })
 
-test('while an answer waits to be stored, an end that is stored does not let anybody call', async () => {
+test('while an answer waits to be stored, an end that is stored allows no call', async () => {
   const { breaker } = await aProvedBreaker()
   const { write, tried, fail, succeed } = aWrite()
   const result = breaker.answer(write, NEVER)
@@ -133,7 +133,7 @@ test('while an answer waits to be stored, an end that is stored does not let any
   expect(breaker.enter()).not.toBeNull()
 })
 
-test('an end that cannot be stored is retried too, and keeps anybody from calling; once it is stored all go on', async () => {
+test('an end that cannot be stored is retried too, and allows no call; once it is stored all go on', async () => {
   const { breaker } = await aProvedBreaker()
   const { write, tried, fail, succeed } = aWrite()
   const result = breaker.other(write, NEVER)

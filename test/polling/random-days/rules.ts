@@ -19,7 +19,7 @@ const RULES: Readonly<Record<string, (outcome: Outcome) => readonly string[]>> =
   'every task for which there was budget has its final poll': finalPolls,
   'a task outside every fault loses no poll': healthyTasksLoseNothing,
   'what a fault kept from being polled is polled soon after its end': heals,
-  'nobody leaves "read", and a true read lies in its bracket': bracketsHold,
+  'no recipient leaves "read", and a true read lies in its bracket': bracketsHold,
 }
 
 /** By rule: what broke it; nothing where all hold. */
@@ -207,7 +207,7 @@ function healthyTasksLoseNothing(outcome: Outcome): string[] {
   )
 }
 
-/** No fault reaches it: not by itself, its pair, its app or DingTalk; and there is always a worker that can poll it. */
+/** No fault reaches it: not the task itself, its pair, its app or DingTalk; and there is always a worker that can poll it. */
 function isOutsideEveryFault({ day, tasks }: Outcome, { spec, stored }: TaskOutcome): boolean {
   const app = day.apps.find(({ name }) => name === spec.key.app)
   const agentId = agentIdOf(day, spec)
@@ -310,7 +310,7 @@ function bracketsHold(outcome: Outcome): string[] {
     ...task.transitions.filter((each) => !isTrueTransition(each, day, task)).map((each) => `a transition: ${JSON.stringify(each)}`),
     ...task.stored.recipients.flatMap(({ userId, state }) => {
       const person = task.spec.people.find((each) => each.userId === userId)
-      if (person === undefined) return [`${userId} is nobody`]
+      if (person === undefined) return [`${userId} is not in the task`]
       const readAt = readAtOf(day, task, person)
       return isTrue(state, person, readAt, task) ? [] : [`${userId} is ${JSON.stringify(state)}, the read was at ${iso(readAt)}`]
     }),
