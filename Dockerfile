@@ -23,7 +23,7 @@ COPY prisma/migrations ./prisma/migrations
 COPY package.json LICENSE ./
 USER node
 EXPOSE 8080 9090
-# The worker hands its looks back on SIGTERM; give it more time than SHUTDOWN_GRACE_SECONDS (25).
+# On SIGTERM the worker returns its polls to the queue. Give it more time than SHUTDOWN_GRACE_SECONDS (25).
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.HEALTH_PORT || 9090}/livez`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]

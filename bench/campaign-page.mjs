@@ -1,11 +1,11 @@
 /**
- * What the page of one large campaign costs its readers: 60,000 people in 600 tasks, half a day after the send, six readers at once.
+ * Measures the page of one large campaign: 60,000 people in 600 tasks, half a day after the send, six readers at once.
  * Needs `npm run build`.
  *
  *   node bench/campaign-page.mjs [--people 60000] [--viewers 6] [--rounds 5] [--keep]
  *
- * Without DATABASE_URL it brings its own PostgreSQL. With it, everything is done in a database of its own on that server,
- * dingtalk_delivery_campaign_page, which `--keep` leaves for the next run. No figure fails the command.
+ * Without DATABASE_URL it starts its own PostgreSQL. With it, it uses the database dingtalk_delivery_campaign_page on that server,
+ * which `--keep` keeps for the next run. No figure fails the command.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -26,7 +26,7 @@ const people = Number(options.people ?? 60_000)
 const viewers = Number(options.viewers ?? 6)
 const rounds = Number(options.rounds ?? 5)
 
-/** What the API is asked about the same campaign. */
+/** Requests to the API for the same campaign. */
 const QUESTIONS = ['', '/recipients?limit=25', '/curve', '/time-to-read', '/forbidden'].map((rest) => `/v1/campaigns/${CAMPAIGN}${rest}`)
 
 const closers = []
@@ -78,7 +78,7 @@ async function fill(url) {
   }
 }
 
-/** As `dingtalk-delivery serve` puts it together. */
+/** Composed as in `dingtalk-delivery serve`. */
 async function serve(databaseUrl) {
   const log = createLogger({ level: 'error', pretty: false })
   const serving = openServerDeps({ databaseUrl, apps: [], monthlyCallBudget: null, pollsPerTask: 24, timeScale: 1 }, log, null)
@@ -94,7 +94,7 @@ async function serve(databaseUrl) {
   return server
 }
 
-/** @returns the page's own interval, in seconds */
+/** @returns the page's refresh interval, in seconds */
 async function load(url) {
   const response = await fetch(url, { headers: { accept: 'text/html, application/json' } })
   const body = await response.text()

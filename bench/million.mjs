@@ -1,12 +1,12 @@
 /**
- * What the figures cost with a million rows of recipients: 10,000 tasks of 100 people in 200 campaigns of 5,000, sent over three months.
+ * Measures reports over a million rows of recipients: 10,000 tasks of 100 people in 200 campaigns of 5,000, sent over three months.
  * Needs `npm run build`.
  *
  *   node bench/million.mjs [--tasks 10000] [--runs 31] [--plans] [--writes] [--keep]
  *
- * Without DATABASE_URL it brings its own PostgreSQL. With it, everything is done in a database of its own on that server, dingtalk_delivery_million.
- * `--keep` leaves the database (and the server, until Ctrl-C): the next run with DATABASE_URL measures what is there. `--plans` prints the plans,
- * `--writes` also measures what the marks of campaigns and the indexes cost a write. Each figure is a median; none of them fails the command.
+ * Without DATABASE_URL it starts its own PostgreSQL. With it, it uses the database dingtalk_delivery_million on that server.
+ * `--keep` keeps the database (and the server, until Ctrl-C), and the next run with DATABASE_URL measures it again. `--plans` prints the plans,
+ * `--writes` also measures the cost of campaign marks and indexes for a write. Each figure is a median; no figure fails the command.
  */
 import { parseArgs } from 'node:util'
 import pg from 'pg'
@@ -70,7 +70,7 @@ async function fill(client, url) {
   for (const { name, rows: count, table, indexes } of rows) console.log(`  ${name}: ${count} rows, ${table} and indexes of ${indexes}`)
 }
 
-/** In the middle of what there is. */
+/** From the middle of the data. */
 async function examples(client) {
   const campaigns = await numberOf(
     client,
@@ -130,18 +130,18 @@ function figuresOf({ app, campaign, taskId, since, until, personId }, client) {
     },
     { name: 'the forbidden of a campaign, by code', read: (rates) => rates.forbidden({ campaign }) },
     { name: 'the curve of a campaign', read: (rates) => rates.campaignCurve(campaign) },
-    { name: 'the band of a campaign', read: (rates) => rates.band({ campaign }) },
+    { name: 'the bounds of a campaign', read: (rates) => rates.bounds({ campaign }) },
     { name: 'the time to read of a campaign', read: (rates) => rates.timeToRead({ campaign }) },
     { name: 'the time to read of a day', read: (rates) => rates.timeToRead({ since, until }) },
     { name: 'the time to read of a week', read: (rates) => rates.timeToRead({ since: new Date(until.getTime() - 7 * 86_400_000), until }) },
     { name: 'what needs attention', read: (rates) => rates.attention() },
     { name: 'the apps', read: (rates) => rates.apps() },
     { name: 'the gauges of /metrics', gauges: true },
-    { name: 'settling a campaign', statement: 'SELECT delivery_recount_campaigns(1, 1.0)', each: marked(1).before },
+    { name: 'recounting a campaign', statement: 'SELECT delivery_recount_campaigns(1, 1.0)', each: marked(1).before },
   ]
 }
 
-/** End to end is through the reader and Prisma, in this process; at the database are the same statements, with their planning. */
+/** End to end: through the reader and Prisma, in this process. At the database: the same statements, with planning. */
 async function measure({ client, prisma, pool }, figure) {
   const statements = []
   const recorded = (query, values) => statements.push({ query, values })
@@ -168,7 +168,7 @@ function reading({ read, gauges, statement }, { client, prisma, pool }, recorded
   if (gauges) {
     const query = (sql, values = []) => (recorded(sql, values), pool.query(sql, values))
     const recording = Object.assign(Object.create(pool), { query })
-    return () => readGauges({ pool: recording }, new Map(), 6 * 3_600_000)
+    return () => readGauges({ prisma, pool: recording }, new Map(), 6 * 3_600_000)
   }
   const $queryRawUnsafe = (query, ...given) => (recorded(query, given), prisma.$queryRawUnsafe(query, ...given))
   const rates = createRates({ prisma: { $queryRawUnsafe } })

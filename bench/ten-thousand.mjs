@@ -4,7 +4,7 @@
  *   node bench/ten-thousand.mjs [--tasks 10000] [--people 10] [--scale 144] [--send-seconds 240] [--rate 1000] [--queue redis|postgres]
  *
  * Prints how late the polls were, and what worker, Redis and PostgreSQL used. Everything runs on this machine, the simulator in this
- * process; the figures are an upper bound for a worker that has its processors for itself.
+ * process; the figures are an upper bound for a worker on a machine of its own.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,7 +13,7 @@ import { createServer } from 'node:net'
 import { parseArgs } from 'node:util'
 import { Redis } from 'ioredis'
 import pg from 'pg'
-import { migrateAll } from '../dist/app/migrate.js'
+import { migrateAll } from '../dist/app/operations.js'
 import { createTracker } from '../dist/index.js'
 import { startSimulator } from '../dist/simulator/simulator.js'
 import { ownDirectory, startPostgres } from './support/database.mjs'

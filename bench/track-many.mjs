@@ -1,10 +1,10 @@
 /**
- * How fast `trackMany` stores tasks through the database: one sender alone, then six at once. Needs `npm run build`.
+ * Measures how fast `trackMany` stores tasks through the database: one sender alone, then six at once. Needs `npm run build`.
  *
  *   node bench/track-many.mjs [--tasks 10000] [--people 100] [--senders 6] [--again]
  *
- * Without DATABASE_URL it brings its own PostgreSQL, durable as in production. With it, everything is done in a database of its own on that
- * server, dingtalk_delivery_track_many. `--again` tracks everything a second time, which changes nothing. Fails when a task is not stored.
+ * Without DATABASE_URL it starts its own PostgreSQL, durable as in production. With it, it uses the database dingtalk_delivery_track_many on
+ * that server. `--again` tracks everything a second time, which changes nothing. Fails when a task is not stored.
  */
 import { parseArgs } from 'node:util'
 import pg from 'pg'

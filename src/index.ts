@@ -13,7 +13,7 @@ export interface Tracker {
    * Starts tracking a sent work notification. Retrying is safe: a task is identified by app and task id. A second request with other data is
    * taken while no poll of the task has succeeded (`updated`), and refused afterwards (`conflict`).
    * @throws {InvalidInputError} when a field is not what it must be (`INVALID_INPUT`, `TOO_MANY_RECIPIENTS`)
-   * Answers within two seconds, whatever the server does: taken, or an error. After an error that leaves open whether it was taken,
+   * Resolves or rejects within two seconds, also while the server is away. After an error that leaves open whether the task was taken,
    * track the task again; `duplicate` may then be true because of the first attempt.
    * @throws {TrackerError} `QUEUE_UNAVAILABLE`, `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH`, `NOT_PERMITTED` or `CLOSED`
    */

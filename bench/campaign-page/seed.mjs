@@ -1,4 +1,4 @@
-/** One campaign as tracking leaves it half a day after the send: tasks of 100 people, twelve polls each, some people never reached. */
+/** One campaign half a day after the send: tasks of 100 people, twelve polls each, some people never reached. */
 import { PEOPLE_PER_TASK } from '../million/seed.mjs'
 
 export const CAMPAIGN = 'all-hands'
@@ -21,7 +21,7 @@ export async function seed(database, people) {
   return true
 }
 
-/** A poll each hour; every task has its own second of it. */
+/** A poll each hour, each task at its own second. */
 const AT = (poll) => `(sent_at + ${poll} * interval '1 hour' + (id % 3600) * interval '1 second')`
 
 const STATEMENTS = [

@@ -4,7 +4,7 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }
 
-/** Of how many milliseconds the work takes. `before` each run is not counted. */
+/** The median in milliseconds. `before` runs first each time and is not counted. */
 export async function medianOf(runs, work, before = async () => undefined) {
   const spent = []
   for (let run = 0; run < runs; run += 1) {
@@ -32,7 +32,7 @@ export async function spentAtDatabase(client, statements) {
   return spent
 }
 
-/** As text for people, and as the tree for {@link shapeOf}. */
+/** The plan as text, and as the tree for {@link shapeOf}. */
 export async function planOf(client, { query, values }) {
   const explain = async (format) => {
     const { rows } = await client.query(`EXPLAIN (ANALYZE, FORMAT ${format}) ${query}`, values)

@@ -1,6 +1,6 @@
 /**
- * Fills a migrated database as three months of tracking would have: people are added as pending, then change as polls find out,
- * rows of polls and changes lie in the order of their time, and all goes through the triggers.
+ * Fills a migrated database as three months of tracking do: people are added as pending, then change as polls observe them,
+ * rows of polls and changes are in the order of their time, and the triggers run.
  */
 import { timingOf } from '../../dist/domain/poll-times.js'
 
@@ -9,7 +9,7 @@ export const TASKS_PER_CAMPAIGN = 50
 export const CAMPAIGN_PREFIX = 'notice-'
 const LOOKS_PER_TASK = 24
 const DAYS = 90
-/** So many campaigns in one transaction. */
+/** Campaigns in one transaction. */
 const STEP = 5
 
 export function campaignName(number) {
@@ -28,7 +28,7 @@ export async function seed(database, tasks, onProgress) {
     await database.query('BEGIN')
     for (const statement of STATEMENTS) await database.query(statement(first, Math.min(first + STEP, campaigns) - 1, campaigns))
     await database.query('COMMIT')
-    // As autovacuum would by and by.
+    // As autovacuum does later.
     if (first % (8 * STEP) === 0) await database.query('VACUUM ANALYZE delivery_recipient, delivery_task')
     onProgress('campaigns', Math.min(first + STEP, campaigns), campaigns)
   }
@@ -42,7 +42,7 @@ export async function seed(database, tasks, onProgress) {
 }
 
 /**
- * In steps, as the worker does: none of them takes long.
+ * In short steps, as the worker does.
  * @param {(what: string, done: number, all: number) => void} [onProgress]
  */
 export async function settle(database, onProgress = () => undefined) {
@@ -118,7 +118,7 @@ LEFT JOIN LATERAL (
   () => 'CREATE INDEX ON person (id)',
   () => 'ANALYZE person',
 
-  // Whoever is finished is not looked at again.
+  // A task that ended is not polled again.
   () => `
 DELETE FROM poll USING (
   SELECT task.id, max(read_poll_no) AS last_poll_no FROM task JOIN person USING (id)
@@ -149,7 +149,7 @@ FROM (
     SELECT id, count(*) AS polls, count(*) FILTER (WHERE good) AS good_looks, max(responded_at) AS last_look_at,
       max(requested_at) FILTER (WHERE good) AS last_good_requested_at, max(responded_at) FILTER (WHERE good) AS last_observed_at
     FROM poll GROUP BY id
-  ) AS looked USING (id)
+  ) AS polled USING (id)
   JOIN (
     SELECT id,
       count(*) FILTER (WHERE first_poll_no IS NULL) AS pending, count(*) FILTER (WHERE first_poll_no > 0 AND fate = 'invalid') AS invalid,

@@ -6,13 +6,13 @@ import { writePolls } from '../../dist/store/write-polls.js'
 import { median } from './measure.mjs'
 import { numberOf, PEOPLE_PER_TASK, settle, TASKS_PER_CAMPAIGN } from './seed.mjs'
 
-/** So many polls are written together when many tasks are due. */
+/** Polls in one statement when many tasks are due. */
 const GROUP = 200
 const NEWLY_READ = 4
 const timing = timingOf(24)
 
 /**
- * What marking changed campaigns costs: the same writes with the triggers and without, in turn.
+ * Measures what marking changed campaigns costs: the same writes with the triggers and without, alternately.
  * First polls that add a hundred people each, then polls that find four more who have read, then polls that find nothing new.
  */
 export async function measureWrites({ client, url, pairs }) {
@@ -110,7 +110,7 @@ function answer({ key, sentAt }, read, number) {
   return { kind: 'observed', observation: { requestedAt, respondedAt, requestId: 'bench', people } }
 }
 
-/** As it would be loaded before the next poll. */
+/** The task as it is loaded before the next poll. */
 function advance(task, { changed, task: update, poll }) {
   const known = new Map(task.recipients.map((person) => [person.userId, person]))
   for (const person of changed) known.set(person.userId, person)
@@ -123,7 +123,7 @@ function advance(task, { changed, task: update, poll }) {
   Object.assign(task, update, { pollNo: poll.pollNo, recipients })
 }
 
-/** Updates of a row that touch no index (heap-only tuples), and all of them. A session reports the last of them when it ends, a moment later. */
+/** Updates of a row that touch no index (heap-only tuples), and all of them. A session reports its last ones a moment after it ended. */
 async function updates(client) {
   await client.query('SELECT pg_sleep(1)')
   const { rows } = await client.query(

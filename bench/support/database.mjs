@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { startEmbeddedPostgres } from '../../dist/embedded/postgres.js'
 
-/** @typedef {Array<() => unknown>} Closers What is to be closed at the end, the last one first. */
+/** @typedef {Array<() => unknown>} Closers Closed at the end, the last one first. */
 
 /**
  * A directory for a server's files.
@@ -13,7 +13,7 @@ import { startEmbeddedPostgres } from '../../dist/embedded/postgres.js'
 export async function ownDirectory(closers) {
   const directory = await mkdtemp(join(tmpdir(), 'dingtalk-delivery-bench-'))
   closers.push(() => rm(directory, { recursive: true, force: true }))
-  // As root, PostgreSQL runs as another user, who must get in here.
+  // Where this process is root, PostgreSQL runs as another user, who needs access.
   await chmod(directory, 0o711)
   return directory
 }
@@ -30,11 +30,11 @@ export async function startPostgres(closers) {
 }
 
 /**
- * A database on that server: never in the server's own tables. One that an earlier run kept is used as it is.
+ * A separate database on that server. One that an earlier run kept is used again.
  * @param {Closers} closers
  * @param {string} server
  * @param {string} name
- * @param {{ keep?: boolean, anew?: boolean }} options whether it stays, and whether one that stayed goes first
+ * @param {{ keep?: boolean, anew?: boolean }} options keep it at the end; drop one that was kept first
  * @returns its URL
  */
 export async function ownDatabase(closers, server, name, { keep = false, anew = false } = {}) {

@@ -5,8 +5,8 @@
 --   delivery_read     the public views and two functions: dingtalk-delivery report, show, unread; createRates; a BI tool
 --   delivery_send     track_delivery (and delivery_track, which does the same for many) and nothing else: your own program, through SQL or createTracker with databaseUrl
 --
--- Run it as a superuser (or as the owner of the database, with CREATEROLE) before the first migrate, and again after each: what a new
--- version brings gets its rights then. Running it again does no harm. It belongs in the database that DATABASE_URL names:
+-- Run it as a superuser (or as the owner of the database, with CREATEROLE) before the first migrate, and again after each, which gives rights on the
+-- new tables and functions. Running it again is safe. Run it in the database that DATABASE_URL names:
 --
 --   psql --single-transaction --set ON_ERROR_STOP=1 --file deploy/postgres/roles.sql postgres://…
 --
@@ -31,7 +31,7 @@ BEGIN
             NULL;
         END;
     END LOOP;
-    -- Only members can hand something over. Superusers are members of everything.
+    -- Only a member of a role can transfer objects to it. Superusers are members of every role.
     IF NOT pg_has_role(current_user, 'delivery_migrate', 'USAGE') THEN
         EXECUTE format('GRANT delivery_migrate TO %I', current_user);
     END IF;
@@ -50,7 +50,7 @@ BEGIN
 END
 $$;
 
--- As it is from PostgreSQL 15 on: who may make functions there could have the tracker's own call them.
+-- The default from PostgreSQL 15 on. A role that may make functions there could have the tracker's functions call them.
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT CREATE ON SCHEMA public TO delivery_migrate;
 GRANT USAGE ON SCHEMA public TO delivery_migrate, delivery_worker, delivery_read, delivery_send;
@@ -90,8 +90,8 @@ BEGIN
         EXECUTE v_statement;
     END LOOP;
 
-    -- Functions are nobody's but the worker's. Those that bring their own search path look for temporary tables last: else whoever may
-    -- make one could put it in the place of a table, and have the function, which acts as its owner, write there.
+    -- Only the worker may call functions. Those with a search path of their own search temporary tables last. Otherwise a role that may
+    -- make a temporary table could put it in the place of a table, and the function, which runs as its owner, would write there.
     FOR v_statement IN
         SELECT format(part.text, routine.oid::regprocedure)
         FROM pg_proc AS routine
@@ -125,7 +125,7 @@ BEGIN
         GRANT USAGE ON SCHEMA bullmq TO delivery_worker;
     END IF;
 
-    -- The list of migrations may be shared with a program of yours that uses Prisma, so it stays whose it is.
+    -- A program of yours that uses Prisma may share the table of migrations, so its owner does not change.
     IF to_regclass('public._prisma_migrations') IS NOT NULL THEN
         GRANT SELECT, INSERT, UPDATE ON public._prisma_migrations TO delivery_migrate;
         REVOKE INSERT, UPDATE, DELETE ON public._prisma_migrations FROM delivery_worker;
@@ -157,7 +157,7 @@ BEGIN
         EXECUTE v_statement;
     END LOOP;
 
-    -- Sending: the two functions write as their owner, so a sender needs no right on a table, and can write nothing that they would refuse.
+    -- Sending: the two functions write as their owner, so a sender needs no right on a table, and cannot write what they refuse.
     FOR v_statement IN
         SELECT format(part.text, to_regprocedure('public.' || signature))
         FROM unnest(ARRAY['track_delivery(text, text, text[], text, text, timestamptz)', 'delivery_track(jsonb)']) AS signature

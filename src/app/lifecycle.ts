@@ -1,6 +1,9 @@
+import { TimeoutError, withTimeout } from '../lib/timeout.ts'
 import type { Logger } from '../ops/logger.ts'
 
-/** What was opened, in order, and how each thing is closed. */
+// Considered: close-with-grace and http-terminator. They close one thing, without an order, and without names of what did not close.
+
+/** What was opened, in order, with how it is closed. */
 export interface Closers {
   /** Registers what was just opened. While closing is under way (a signal came during the start) it is closed at once. */
   add(name: string, close: () => unknown): void
@@ -18,7 +21,7 @@ interface Opened {
   readonly close: () => unknown
 }
 
-/** Each of the things behind a hanging one still gets this long, or its share of a short grace. */
+/** When one thing hangs, each of the others still gets this long, or its share of a short grace. */
 const RESERVED_MS = 1_000
 
 export function createClosers(log: Pick<Logger, 'warn' | 'debug'>): Closers {
@@ -26,16 +29,16 @@ export function createClosers(log: Pick<Logger, 'warn' | 'debug'>): Closers {
   let closing: { readonly deadline: number; readonly done: Promise<readonly string[]> } | null = null
 
   async function closeOne({ name, close }: Opened, ms: number): Promise<string[]> {
+    const late = new TimeoutError(`${name} did not close in time`)
     try {
-      if ((await within(ms, close)) === 'done') {
-        log.debug({ name }, 'closed')
-        return []
-      }
-      log.warn({ name, waitedMs: Math.round(ms) }, 'did not close in time')
+      await withTimeout(ms, Promise.resolve().then(close), () => late)
+      log.debug({ name }, 'closed')
+      return []
     } catch (err) {
-      log.warn({ name, err }, 'closing failed')
+      if (err === late) log.warn({ name, waitedMs: Math.round(ms) }, 'did not close in time')
+      else log.warn({ name, err }, 'closing failed')
+      return [name]
     }
-    return [name]
   }
 
   async function closeAll(deadline: number, graceMs: number): Promise<readonly string[]> {
@@ -63,22 +66,10 @@ export function createClosers(log: Pick<Logger, 'warn' | 'debug'>): Closers {
   }
 }
 
-/** Runs `work`, and stops waiting (not working) after `ms`. Rejects as `work` does. */
-async function within(ms: number, work: () => unknown): Promise<'done' | 'late'> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<'late'>((resolve) => {
-    timer = setTimeout(resolve, Math.max(0, ms), 'late')
-  })
-  try {
-    return await Promise.race([late, Promise.resolve(work()).then(() => 'done' as const)])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
 /** The part of `process` that a lifecycle uses. */
 export interface HostProcess {
   on(event: string, listener: (value: unknown) => void): unknown
+  off(event: string, listener: (value: unknown) => void): unknown
   exit(code: number): unknown
 }
 
@@ -94,12 +85,12 @@ export interface UntilSignal {
 /** Exit codes as a shell reports a death by signal. */
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const
 const CRASHES = ['uncaughtException', 'unhandledRejection'] as const
-/** Beyond the grace: if even the bounded closing hangs, the process ends without it. */
+/** After the grace the process exits, even if closing hangs. */
 const HARD_STOP_MS = 1_000
 
 /**
- * Resolves with the exit code once the process was told to stop and everything is closed.
- * First SIGTERM or SIGINT: closes and gives 0. A second one: exits at once. An uncaught error: logged once, closes, gives 1.
+ * Resolves with the exit code after a signal or a crash, when everything is closed.
+ * First SIGTERM or SIGINT: closes, 0. A second one: exits at once. An uncaught error: is logged once, closes, 1.
  * Call it before anything is opened, so that a signal during the start closes what is open by then.
  */
 export function runUntilSignal({ closers, graceMs, log, onSignal, host = process }: UntilSignal): Promise<number> {
@@ -108,7 +99,7 @@ export function runUntilSignal({ closers, graceMs, log, onSignal, host = process
 
     function stop(code: number): void {
       stopping = true
-      // Not unref'd: it must fire even when nothing else keeps the process alive long enough to answer.
+      // Not unref'd: it must fire even when nothing else keeps the process alive.
       const hardStop = setTimeout(() => host.exit(1), graceMs + HARD_STOP_MS)
       void closers.close(graceMs).then(() => {
         clearTimeout(hardStop)

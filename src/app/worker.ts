@@ -1,176 +1,285 @@
+import { randomUUID } from 'node:crypto'
+import { createDingTalkApi, type DingTalkApi } from '../dingtalk/client.ts'
+import { HOUR_MS } from '../domain/delivery.ts'
 import { TrackerError } from '../domain/errors.ts'
+import type { HealthReport } from '../lib/finding.ts'
 import { startInterval } from '../lib/interval.ts'
-import { keepMeasuring } from '../ops/clock.ts'
+import { createDatabaseClock, type DatabaseClock, keepMeasuring } from '../ops/clock.ts'
+import { createEventLog } from '../ops/event-log.ts'
 import { watchEventLoop } from '../ops/event-loop.ts'
-import { healthOf } from '../ops/health.ts'
+import { checkWorkerHealth } from '../ops/health.ts'
 import type { Logger } from '../ops/logger.ts'
 import type { Metrics } from '../ops/metrics.ts'
-import { watchOver } from '../ops/watchdog.ts'
+import { startWatchdog } from '../ops/watchdog.ts'
+import { createPermits } from '../polling/permits.ts'
+import { poll } from '../polling/poll.ts'
+import type { PollDeps } from '../polling/poll-delays.ts'
+import type { AppLimits, DeliveryStore, EventLog } from '../polling/ports.ts'
 import { reconcile } from '../polling/reconcile.ts'
 import { schedule } from '../polling/schedule-tasks.ts'
+import { createWorkerScope, type WorkerScope } from '../polling/worker-scope.ts'
+import { createWriteBreaker, type WriteBreaker } from '../polling/write-breaker.ts'
+import { type JobQueue, openQueue } from '../queue/connection.ts'
 import { assertQueueSchema } from '../queue/schema.ts'
 import { createPollTimers } from '../queue/timers.ts'
 import { type PollWorker, startPollWorker } from '../queue/worker.ts'
+import { onRepeated } from '../store/database-errors.ts'
+import { createDeliveryStore } from '../store/delivery-store.ts'
+import { digestOf } from '../store/erase-people.ts'
+import { readGauges } from '../store/gauges.ts'
 import { createOldDetails, recountCampaigns } from '../store/maintenance.ts'
-import { assertSchemaVersion } from '../store/prisma.ts'
-import type { HealthReport } from '../web/health.ts'
-import { createClosers } from './lifecycle.ts'
-import { retentionOf, type WorkerConfig, type WorkerTiming, workerTiming } from './settings.ts'
-import { type HostDeps, openWorkerDeps, type Parts } from './worker-deps.ts'
+import { assertSchemaVersion, type Database, openDatabase } from '../store/prisma.ts'
+import { createRateLimiter } from '../store/rate-limiter.ts'
+import { createWorkerRegistry } from '../store/worker-book.ts'
+import type { AppConfig, QueueConfig } from './config/config.ts'
+import { CALLS_PER_SECOND } from './config/values.ts'
+import type { WorkerConfig } from './config/worker-options.ts'
+import { type Closers, createClosers } from './lifecycle.ts'
+import { budgetsOf, noDatabase, type WorkerTiming, workerTiming } from './settings.ts'
 
 export interface RunningWorker {
   /**
    * Resolves when polls are being made. Waits for a database that is away.
-   * Rejects with `SCHEMA_MISMATCH` when the database is of another version: starting would write half-truths.
+   * Rejects with `SCHEMA_MISMATCH` when the database is of another version.
    */
   readonly ready: Promise<void>
   health(): Promise<HealthReport>
   /**
-   * Resolves, with what is wrong, when polls are due and this worker has taken none for minutes although its servers answer. It does not heal:
-   * a program that runs nothing else should end, and be started again.
+   * Resolves, with what is wrong, when polls are due and this worker has taken none for minutes although its servers answer. It does not
+   * recover: a program that runs nothing else should end, and be started again.
    */
   readonly wedged: Promise<string>
-  /** Lets the polls that run finish, then closes everything, within `shutdownGraceSeconds`. Safe to call twice. */
+  /** Waits for running polls, then closes everything, within `shutdownGraceSeconds`. Safe to call twice. */
   close(): Promise<void>
 }
 
 /** Between two attempts to reach a database that is away at the start. */
 const START_RETRY_MS = 1_000
-/** How long the watchdog waits for one answer: a server that is slower is not what it watches for. */
+/** Of one query of the watchdog. */
 const WATCH_TIMEOUT_MS = 5_000
-/** Of the grace, kept for closing connections after the polls. */
+/** The share of the grace that is left for closing connections after the polls. */
 const CLOSING_SHARE = 0.2
 
+/** What the caller of a worker provides. */
+interface HostDeps {
+  readonly log: Logger
+  readonly metrics: Metrics | null
+  readonly closers: Closers
+}
+
 /**
- * Starts polling. Returns at once: what it needs may still be down, and `/livez` must answer meanwhile.
+ * Starts polling. Returns at once, because `/livez` must answer while database and queue are away.
  * @throws {TrackerError} `INVALID_CONFIG` without a database
  */
 export function startWorker(config: WorkerConfig, log: Logger, options: { readonly metrics?: Metrics } = {}): RunningWorker {
-  warnAbout(config, log)
-  const pace = workerTiming(config)
-  const outside: HostDeps = { log, metrics: options.metrics ?? null, closers: createClosers(log) }
-  const parts = openWorkerDeps(config, pace, outside)
+  logWarnings(config, log)
+  const timing = workerTiming(config)
+  const host: HostDeps = { log, metrics: options.metrics ?? null, closers: createClosers(log) }
+  const deps = openWorkerDeps(config, timing, host)
   const eventLoop = watchEventLoop()
-  outside.closers.add('event loop watch', () => eventLoop.stop())
-  const wedged = promised<string>()
+  host.closers.add('event loop watch', () => eventLoop.stop())
+  let onWedged = (_: string): void => undefined
+  const wedged = new Promise<string>((resolve) => {
+    onWedged = resolve
+  })
   let closing: Promise<void> | null = null
   let polls: PollWorker | null = null
 
   async function begin(): Promise<void> {
-    await databaseReady(parts, () => closing !== null)
+    await waitForServers(deps, () => closing !== null)
     if (closing !== null) return
-    polls = run(parts, pace, config, outside)
-    const watchdog = watchOver({ ...parts, timeoutMs: WATCH_TIMEOUT_MS }, polls, pace, wedged.resolve)
-    outside.closers.add('watchdog', () => void watchdog.stop())
-    log.info({ queue: parts.queueConfig.backend, concurrency: config.workerConcurrency }, 'worker ready')
+    polls = startLoops(deps, timing, config, host)
+    const watchdog = startWatchdog({ ...deps, timeoutMs: WATCH_TIMEOUT_MS }, polls, timing, (detail) => onWedged(detail))
+    host.closers.add('watchdog', () => void watchdog.stop())
+    log.info({ queue: deps.queueConfig.backend, concurrency: config.workerConcurrency }, 'worker ready')
   }
 
-  const health = (): Promise<HealthReport> => healthOf({ ...parts, eventLoop }, closing === null ? polls : null, pace)
+  const health = (): Promise<HealthReport> => checkWorkerHealth({ ...deps, eventLoop }, closing === null ? polls : null, timing)
   options.metrics?.onHealth(async () => (await health()).checks)
 
   const ready = begin()
-  // Whoever awaits `ready` handles it; a caller that does not must not crash on it.
+  // A caller that does not await `ready` must not crash when it rejects.
   ready.catch(() => {})
   return {
     ready,
     health,
-    wedged: wedged.promise,
+    wedged,
     close() {
-      closing ??= outside.closers.close(config.shutdownGraceSeconds * 1_000).then(() => undefined)
+      closing ??= host.closers.close(config.shutdownGraceSeconds * 1_000).then(() => undefined)
       return closing
     },
   }
 }
 
-/** A promise to be kept from outside. */
-function promised<T>(): { readonly promise: Promise<T>; resolve(value: T): void } {
-  let resolve = (_: T): void => undefined
-  const promise = new Promise<T>((keep) => {
-    resolve = keep
-  })
-  return { promise, resolve: (value) => resolve(value) }
+/** What a worker is made of. Nothing has connected yet. */
+interface WorkerDeps {
+  readonly database: Database
+  readonly store: DeliveryStore
+  readonly queueConfig: QueueConfig
+  readonly queue: JobQueue
+  readonly events: EventLog
+  readonly clock: DatabaseClock
+  /** The database's time. */
+  readonly now: () => Date
+  readonly worker: WorkerScope
+  readonly writes: WriteBreaker
+  /** Schedules probes of what a new configuration may have repaired. */
+  probeRepaired(): Promise<void>
+  readonly poll: (...args: [key: Parameters<typeof poll>[1], signal: AbortSignal]) => ReturnType<typeof poll>
 }
 
-/** Waits until both databases answer and fit. */
-async function databaseReady(parts: Parts, isClosing: () => boolean): Promise<void> {
-  const { backend, url } = parts.queueConfig
+function openWorkerDeps(config: WorkerConfig, timing: WorkerTiming, { log, metrics, closers }: HostDeps): WorkerDeps {
+  const { databaseUrl, queue: queueConfig, apps } = config
+  if (databaseUrl === null || queueConfig === null) throw noDatabase()
+  const events = createEventLog(log, metrics)
+  const failed = (what: string) => (error: unknown) => events.failed({ what, error })
+  const onConnectionError = failed('database connection')
+  const database = openDatabase(databaseUrl, { onPoolError: onConnectionError, onConnectionError })
+  const unsubscribe = onRepeated(failed('a statement, which is repeated,'))
+  closers.add('database', () => database.close().finally(unsubscribe))
+  const clock = createDatabaseClock(database.pool, (differenceMs) => log.warn({ differenceMs }, CLOCK_DIFFERS))
+  const { now } = clock
+  // Timers are set again by the next run, so a command fails at once while the server is away.
+  const queue = openQueue(queueConfig, 'producer', failed('queue connection'))
+  closers.add('queue', () => queue.close())
+  metrics?.onCollect(() => readGauges(database, budgetsOf(apps), timing.blindMs))
+  metrics?.onProcess(() => ({ clockDifferenceMs: clock.differenceMs(), poolWaiting: database.pool.waitingCount }))
+  metrics?.onRefusedJobs(() => queue.it.getFailedCount())
+
+  const agentIds = new Map(apps.map(({ name, agentId }) => [name, agentId]))
+  const agentIdOf = (app: string): string | null => agentIds.get(app) ?? null
+  const { probeLeaseMs, heartbeatMs } = timing
+  const store = createDeliveryStore(database, { leaseMs: timing.lockMs, agentIdOf })
+  const limiter = createRateLimiter(database, { probeLeaseMs, agentIdOf })
+  const maxWaiting = Math.max(1, Math.floor(config.workerConcurrency / 2))
+  const onRefundFailed = failed('giving unused calls back')
+  const permits = createPermits({ limiter, limitsOf: limitsByApp(apps), now, maxWaiting, onRefundFailed })
+  const registry = createWorkerRegistry(database)
+  const scope = {
+    workerId: randomUUID(),
+    apps: [...agentIds.keys()],
+    registry,
+    timing: timing.timing,
+    now,
+    events,
+    heartbeatMs,
+    probeLeaseMs,
+  }
+  const worker = createWorkerScope(scope)
+  const onFailed = failed('storing the result of a poll, which is repeated,')
+  const writes = createWriteBreaker({ now, maxPauseMs: timing.writeRetryMaxMs, onFailed })
+  const api = openApi(config, timing, clock, metrics)
+  closers.add('DingTalk client', () => api.close())
+  const pollDeps: PollDeps = {
+    ...{ store, digest: digestOf, api, limiter, permits, scopes: limiter, worker, writes, timing: timing.timing, now, events },
+  }
+  return {
+    ...{ database, store, queueConfig, queue: queue.it, events, clock, now, worker, writes },
+    probeRepaired: () => registry.probeRepaired(apps.map(({ name, agentId }) => ({ name, agentId }))),
+    async poll(key, signal) {
+      await clock.measureIfStale()
+      return poll(pollDeps, key, signal)
+    },
+  }
+}
+
+const CLOCK_DIFFERS = `this machine's clock differs from the database's, which is the one that counts: synchronise both (NTP)`
+
+/** For an app that is not configured. Its polls are refused before a call. */
+const DEFAULT_LIMITS: AppLimits = { callsPerSecond: CALLS_PER_SECOND.fallback, monthlyBudget: null }
+
+function limitsByApp(apps: readonly AppConfig[]): (app: string) => AppLimits {
+  const limits = new Map(
+    apps.map(({ name, callsPerSecond, monthlyCallBudget }) => [name, { callsPerSecond, monthlyBudget: monthlyCallBudget }]),
+  )
+  return (app) => limits.get(app) ?? DEFAULT_LIMITS
+}
+
+function openApi(
+  { apps, privateHosts }: WorkerConfig,
+  { tokens }: WorkerTiming,
+  clock: DatabaseClock,
+  metrics: Metrics | null,
+): DingTalkApi {
+  return createDingTalkApi(new Map(apps.map((app) => [app.name, app])), {
+    ...{ now: clock.now, uncertaintyMs: clock.uncertaintyMs, privateHosts, tokens },
+    ...(metrics && { onCall: (call) => metrics.apiCall(call), onTokenRefresh: (app, ok) => metrics.tokenRefresh(app, ok) }),
+  })
+}
+
+/** Waits until database and queue answer with the right schema. */
+async function waitForServers({ database, queueConfig, clock, events }: WorkerDeps, isClosing: () => boolean): Promise<void> {
   while (!isClosing()) {
     try {
-      await assertSchemaVersion(parts.database.prisma)
-      if (backend === 'postgres') await assertQueueSchema(url)
-      // Nothing is stamped by a clock that was not measured.
-      await parts.clock.measure()
+      await assertSchemaVersion(database.prisma)
+      if (queueConfig.backend === 'postgres') await assertQueueSchema(queueConfig.url)
+      // Before the first measurement the clock is the system's, which may be wrong.
+      await clock.measure()
       return
     } catch (error) {
       if (error instanceof TrackerError && error.code === 'SCHEMA_MISMATCH') throw error
-      parts.events.failed({ what: 'reaching the database, which will be tried again,', error })
+      events.failed({ what: 'reaching the database, which is repeated,', error })
       await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS))
     }
   }
 }
 
-/** Scheduler, reconciler, recounter and polls; closed in reverse. */
-function run(parts: Parts, pace: WorkerTiming, config: WorkerConfig, { closers }: HostDeps): PollWorker {
-  const { store, events, now } = parts
-  const deps = { store, timers: createPollTimers(parts.queue, now), timing: pace.timing, now, events }
-  const failed = (what: string) => (error: unknown) => events.failed({ what, error })
-  let isRepaired = false
-  const beat = startInterval(
-    pace.heartbeatMs,
-    async () => {
-      await parts.worker.heartbeat()
-      // Once for each start, when the database answers: the configuration may be another than before.
-      if (!isRepaired) await parts.repaired()
-      isRepaired = true
-    },
-    failed('saying that this worker runs'),
-  )
-  closers.add('sign of life', async () => {
-    await beat.stop()
-    await parts.worker.close()
-  })
-  const measuring = keepMeasuring(parts.clock)
+/** Starts heartbeat, scheduler, reconciler, recounter and polls. They are closed in reverse. */
+function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig, { closers }: HostDeps): PollWorker {
+  const { store, events, now, worker, database } = deps
+  const planDeps = { store, timers: createPollTimers(deps.queue, now), timing: timing.timing, now, events }
+  const loop = (name: string, everyMs: number, work: () => Promise<unknown>, what: string) => {
+    const interval = startInterval(everyMs, work, (error) => events.failed({ what, error }))
+    closers.add(name, () => interval.stop())
+    return interval
+  }
+  closers.add('worker registry', () => worker.close())
+  let hasProbed = false
+  const beat = async (): Promise<void> => {
+    await worker.heartbeat()
+    // Once after each start, because the configuration may have changed.
+    if (!hasProbed) await deps.probeRepaired()
+    hasProbed = true
+  }
+  loop('heartbeat', timing.heartbeatMs, beat, 'the heartbeat of this worker')
+  const measuring = keepMeasuring(deps.clock)
   closers.add('clock', () => void measuring.stop())
-  const scheduler = startInterval(pace.scheduleEveryMs, () => schedule(deps), failed('planning new tasks'))
-  closers.add('scheduler', () => scheduler.stop())
-  const graceMs = pace.reconcileEveryMs
-  const old = { store: createOldDetails(parts.database), retention: retentionOf(config) }
-  const reconciler = startInterval(pace.reconcileEveryMs, () => reconcile({ ...deps, old, graceMs }), failed('reconciling'))
-  closers.add('reconciler', () => reconciler.stop())
-  const recounter = startInterval(pace.recountEveryMs, () => recountCampaigns(parts.database), failed('counting campaigns'))
-  closers.add('recounter', () => recounter.stop())
+  const scheduler = loop('scheduler', timing.scheduleEveryMs, () => schedule(planDeps), 'planning new tasks')
+  const old = { store: createOldDetails(database), retention: retentionMs(config) }
+  const graceMs = timing.reconcileEveryMs
+  loop('reconciler', timing.reconcileEveryMs, () => reconcile({ ...planDeps, old, graceMs }), 'reconciling')
+  loop('recounter', timing.recountEveryMs, () => recountCampaigns(database), 'counting campaigns')
 
   const polls = startPollWorker({
-    address: parts.queueConfig,
-    concurrency: config.workerConcurrency,
-    lockMs: pace.lockMs,
-    poll: parts.poll,
+    ...{ address: deps.queueConfig, concurrency: config.workerConcurrency, lockMs: timing.lockMs, poll: deps.poll, now, events },
     async track(request) {
       for (const tracked of await store.track([request])) events.tracked(tracked)
       scheduler.runNow()
     },
-    now,
-    events,
   })
-  closers.add('polls', () => finish(polls, config.shutdownGraceSeconds * 1_000))
+  closers.add('polls', () => closePolls(polls, config.shutdownGraceSeconds * 1_000))
   return polls
 }
 
-/** Polls that run may finish; those that cannot (DingTalk does not answer) are given up in time to close the rest. */
-async function finish(polls: PollWorker, graceMs: number): Promise<void> {
-  const patience = setTimeout(() => polls.abort(), graceMs * (1 - CLOSING_SHARE))
+/** In real days, whatever the time scale is. */
+function retentionMs({ retainDetailsDays, retainTotalsDays }: WorkerConfig) {
+  const inMs = (days: number | null): number | null => (days === null ? null : days * 24 * HOUR_MS)
+  return { detailsMs: inMs(retainDetailsDays), totalsMs: inMs(retainTotalsDays) }
+}
+
+/** Running polls may finish. Those that cannot (DingTalk does not answer) are aborted in time to close the rest. */
+async function closePolls(polls: PollWorker, graceMs: number): Promise<void> {
+  const timer = setTimeout(() => polls.abort(), graceMs * (1 - CLOSING_SHARE))
   try {
     await polls.close()
   } finally {
-    clearTimeout(patience)
+    clearTimeout(timer)
   }
 }
 
-function warnAbout({ timeScale, apps }: WorkerConfig, log: Logger): void {
-  if (timeScale !== 1) {
+function logWarnings({ timeScale, apps }: WorkerConfig, log: Logger): void {
+  if (timeScale !== 1)
     log.warn({ timeScale }, 'TIME_SCALE is not 1: every duration of the tracking plan is divided by it. For demos and tests only')
-  }
-  if (apps.length === 0) {
+  if (apps.length === 0)
     log.warn('no app is configured: set DINGTALK_APP_KEY, DINGTALK_APP_SECRET and DINGTALK_AGENT_ID, or DINGTALK_APPS_FILE. Tasks wait')
-  }
 }

@@ -8,7 +8,7 @@ import { severalApps, unknownTask, withReader } from './reads.ts'
 export const addCancel: AddCommand = (program, context, run) => {
   program
     .command('cancel')
-    .description('stop tracking a task; what is known of it stays')
+    .description('stop tracking a task; its data stays')
     .argument('<task-id>', 'the task')
     .option('--app <name>', 'the app, where several have a task of this id')
     .addHelpText('after', '\nExample:\n  $ dingtalk-delivery cancel 256271667526')
@@ -16,7 +16,7 @@ export const addCancel: AddCommand = (program, context, run) => {
       run(async (text: string, { app }: { readonly app?: string }) => {
         const taskId = parseTaskId(text)
         await withReader(context, async (reader, config) => {
-          const stored = await import('../app/cancel.ts')
+          const stored = await import('../app/operations.ts')
           const tracking = { cancel: (key: TaskKey) => stored.cancelTask(requireDatabase(config), key) }
           const { isNew } = await cancelTask(reader, tracking, { taskId, app }).catch(unknownTask).catch(severalApps)
           context.print(isNew ? 'cancelled' : 'already cancelled')

@@ -1,21 +1,74 @@
-import { readSurroundings, type Surroundings } from './environment.ts'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import picocolors from 'picocolors'
+import type { Colors } from 'picocolors/types.js'
+import { type Config, parseConfig } from '../app/config/config.ts'
+import type { HostProcess } from '../app/lifecycle.ts'
+import { createScreen, type Output, type Screen, widthOf } from './screen.ts'
+
+/** What a command uses of the process that runs it. A test that runs a command in its own process gives another one. */
+export interface Host {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Where relative paths begin. */
+  readonly directory: string
+  readonly stdout: Output
+  readonly stderr: Pick<Output, 'write' | 'isTTY'>
+  /** Where log lines are written. Default: file descriptor 2. */
+  readonly log?: { write(line: string): void }
+  /** Its signals and crashes end a service. */
+  readonly process: HostProcess
+  readonly now: () => Date
+}
+
+/** The only place that reads `process.env`. */
+export function thisHost(): Host {
+  const { env, stdout, stderr } = process
+  return { env, directory: process.cwd(), stdout, stderr, process, now: () => new Date() }
+}
 
 /** What every command gets. */
-export interface Context extends Surroundings {
+export interface Context extends Pick<Host, 'log' | 'process' | 'now'> {
   /** Data, to stdout. A line end is added where there is none. */
   print(text: string): void
   /** Everything else, to stderr. */
   note(text: string): void
-  readonly now: () => Date
+  /** The configuration; `over` wins over the environment, and null unsets a variable. */
+  config(over?: Readonly<Record<string, string | null>>): Config
+  /** Whether a variable is set. */
+  has(variable: string): boolean
+  /** The absolute path of a file that the user names. */
+  pathOf(path: string): string
+  /** For stdout: none unless it is a terminal, or with NO_COLOR. */
+  readonly colors: Colors
+  /** Columns of the terminal that stdout is; infinite where it is none. */
+  readonly width: number
+  readonly screen: Screen
+  readonly logIsTerminal: boolean
 }
 
-export function createContext(): Context {
+export function createContext(host: Host): Context {
+  const { env, stdout, stderr } = host
+  const isTerminal = stdout.isTTY === true
+  const isDumb = env['TERM'] === 'dumb'
+  const pathOf = (path: string): string => resolve(host.directory, path)
   return {
-    ...readSurroundings(),
-    print: (text) => void process.stdout.write(withLineEnd(text)),
-    note: (text) => void process.stderr.write(withLineEnd(text)),
-    now: () => new Date(),
+    print: (text) => void stdout.write(withLineEnd(text)),
+    note: (text) => void stderr.write(withLineEnd(text)),
+    config: (over = {}) => parseConfig(withOverrides(env, over), (path) => readFileSync(pathOf(path), 'utf8')),
+    has: (variable) => (env[variable] ?? '') !== '',
+    pathOf,
+    colors: picocolors.createColors(isTerminal && !isDumb && (env['NO_COLOR'] ?? '') === ''),
+    width: widthOf(stdout),
+    screen: createScreen(stdout, isTerminal && !isDumb),
+    logIsTerminal: stderr.isTTY === true,
+    ...(host.log && { log: host.log }),
+    process: host.process,
+    now: host.now,
   }
+}
+
+function withOverrides(env: Host['env'], over: Readonly<Record<string, string | null>>): Host['env'] {
+  return { ...env, ...Object.fromEntries(Object.entries(over).map(([name, value]) => [name, value ?? undefined])) }
 }
 
 function withLineEnd(text: string): string {

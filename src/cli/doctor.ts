@@ -15,7 +15,7 @@ export const addDoctor: AddCommand = (program, context, run) => {
   program
     .command('doctor')
     .description('check database, schema, queue, credentials, clock, late polls and problems, and say what to fix')
-    .option('--task <id>', 'look at this task as well: why it cannot be polled, or why it ended')
+    .option('--task <id>', 'check this task too: why it cannot be polled, or why it ended')
     .option('--app <name>', 'the app, where several have a task of this id')
     .option('--json', 'print the findings as JSON')
     .addHelpText(
@@ -26,8 +26,9 @@ export const addDoctor: AddCommand = (program, context, run) => {
       run(async ({ json, task, app }: DoctorOptions) => {
         if (task === undefined && app !== undefined) throw new InvalidArgumentError('Give --app with --task only.')
         const ref = task === undefined ? null : { taskId: parseTaskId(task), app: app === undefined ? undefined : parseApp(app) }
-        const { diagnose } = await import('../ops/doctor.ts')
-        const findings: readonly Finding[] = await diagnose(await configWithEmbedded(context), ref)
+        const [{ diagnose }, { workerTiming }] = await Promise.all([import('../ops/doctor.ts'), import('../app/settings.ts')])
+        const config = await configWithEmbedded(context)
+        const findings = await diagnose(config, workerTiming(config), ref)
         const { colors } = context
         const columns: ReadonlyArray<Column<Finding>> = [
           { title: '', show: ({ ok, warning }) => (ok ? colors.green('✓') : warning === true ? colors.yellow('!') : colors.red('✗')) },
@@ -35,7 +36,6 @@ export const addDoctor: AddCommand = (program, context, run) => {
           { title: 'Finding', show: ({ detail }) => plainText(detail) },
         ]
         context.print(json === true ? JSON.stringify(findings, null, 2) : renderTable(columns, findings, colors))
-        for (const hint of context.typos) context.note(`hint: ${hint}`)
         const wrong = findings.filter(({ ok }) => !ok)
         for (const { name, remedy } of wrong) context.note(`${name}: ${plainText(remedy ?? null, 'see above')}`)
         return wrong.length === 0 ? 0 : 1

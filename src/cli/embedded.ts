@@ -13,7 +13,7 @@ export const EMBEDDED_DIRECTORY = './.data/postgres'
 export async function configWithEmbedded(context: Context): Promise<Config> {
   const config = context.config()
   if (config.databaseUrl !== null || config.queue !== null) return config
-  const embedded = await embeddedAddress()
+  const embedded = await embeddedAddress(context.pathOf(EMBEDDED_DIRECTORY))
   if (embedded === null) return config
   if (!(await isListening(embedded.port))) {
     const remedy = 'Run that in this directory, or set DATABASE_URL to another database.'
@@ -37,13 +37,13 @@ function isListening(port: number): Promise<boolean> {
 }
 
 /** Where that database listens, or listened last; null where none was ever started. */
-async function embeddedAddress(): Promise<{ readonly url: string; readonly port: number } | null> {
+async function embeddedAddress(directory: string): Promise<{ readonly url: string; readonly port: number } | null> {
   const [{ readSettings }, { SUPERUSER }, { EMBEDDED_DATABASE }] = await Promise.all([
     import('../embedded/settings.ts'),
     import('../embedded/cluster.ts'),
     import('../embedded/postgres.ts'),
   ])
-  const { password, port } = await readSettings(EMBEDDED_DIRECTORY)
+  const { password, port } = await readSettings(directory)
   return port === undefined ? null : { port, url: `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/${EMBEDDED_DATABASE}` }
 }
 

@@ -28,7 +28,7 @@ export const addErase: AddCommand = (program, context, run) => {
       run(async ({ user, app, json = false }: EraseOptions) => {
         const person = { userId: user, app: app === undefined ? null : parseApp(app) }
         const config = await configWithEmbedded(context)
-        const { erasePersonEverywhere } = await import('../app/erase.ts')
+        const { erasePersonEverywhere } = await import('../app/operations.ts')
         const { tasks, jobs } = await erasePersonEverywhere(requireDatabase(config), requireQueue(config), person)
         if (json) return context.print(JSON.stringify({ tasks, jobs }))
         // Never the id itself: what a command prints ends up in logs.

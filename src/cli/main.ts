@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-import { runCli } from './program.ts'
+import { createContext, thisHost } from './context.ts'
+import { runCommand } from './program.ts'
 
-// `… | head` closes stdout early: what is left to say interests nobody, and that is no failure.
+// `… | head` closes stdout early, which is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
 
-const exitCode = await runCli(process.argv.slice(2))
-// Written first, so that the end of a long table is not cut off; then out, whatever connection may still be retrying.
+const exitCode = await runCommand(process.argv.slice(2), createContext(thisHost()))
+// The exit waits until all output is written. It does not wait for connections that still retry.
 process.stdout.write('', () => process.exit(exitCode))

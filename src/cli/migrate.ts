@@ -10,7 +10,7 @@ export const addMigrate: AddCommand = (program, context, run) => {
       run(async () => {
         const config = await configWithEmbedded(context)
         requireDatabase(config)
-        const { migrateAll } = await import('../app/migrate.ts')
+        const { migrateAll } = await import('../app/operations.ts')
         const { database, queue } = await migrateAll(config)
         context.print(database.length === 0 ? 'database: up to date' : database.map((name) => `database: applied ${name}`).join('\n'))
         if (queue !== null) context.print(`queue: ${queue}`)

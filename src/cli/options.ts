@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander'
+import { decimalNumber, wholeNumber } from '../app/config/values.ts'
 import { FORMATS } from './rates.ts'
 import { parseSince } from './text/time.ts'
 
@@ -19,14 +20,10 @@ export function sinceOption(now: () => Date): Option {
   })
 }
 
-/** `--port 0…65535`. */
-export function portOf(text: string): number {
-  return numberOf(text, 0, 65_535, true)
-}
-
 /** @throws InvalidArgumentError, which is wrong usage */
 export function numberOf(text: string, min: number, max: number, whole: boolean): number {
-  const value = /^\d{1,15}(\.\d{1,9})?$/.test(text) ? Number(text) : Number.NaN
-  if (value >= min && value <= max && (!whole || Number.isInteger(value))) return value
-  throw new InvalidArgumentError(`Accepted: a ${whole ? 'whole ' : ''}number from ${min} to ${max}.`)
+  const { accepted, parse } = whole ? wholeNumber(min, max) : decimalNumber(min, max)
+  const value = parse(text)
+  if (value === undefined) throw new InvalidArgumentError(`Accepted: ${accepted}.`)
+  return value
 }

@@ -1,9 +1,11 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { VARIABLES } from '../app/config/config.ts'
 import { TrackerError } from '../domain/errors.ts'
+import { packageVersion } from '../lib/package-version.ts'
 import { scrubText } from '../lib/redact.ts'
 import { addCancel } from './cancel.ts'
 import type { AddCommand, Run } from './command.ts'
-import { type Context, createContext } from './context.ts'
+import type { Context } from './context.ts'
 import { addDemo } from './demo.ts'
 import { addDoctor } from './doctor.ts'
 import { addErase } from './erase.ts'
@@ -17,7 +19,6 @@ import { addStart } from './start.ts'
 import { plainText } from './text/table.ts'
 import { addTrack } from './track.ts'
 import { addUnread } from './unread.ts'
-import { packageVersion } from './version.ts'
 import { addWorker } from './worker.ts'
 
 /** Exit codes: done; refused or failed, with a line on stderr; wrong usage. */
@@ -25,7 +26,7 @@ const DONE = 0
 const FAILED = 1
 const WRONG_USAGE = 2
 
-/** In the order of the help: what runs, what sends, what asks, what looks after things. */
+/** In the order of the help: services, tasks, reports, maintenance. */
 const COMMANDS: readonly AddCommand[] = [
   addDemo,
   addStart,
@@ -43,9 +44,12 @@ const COMMANDS: readonly AddCommand[] = [
   addSimulator,
 ]
 
-/** Runs one command line (without `node` and the script) and gives the exit code. */
-export async function runCli(args: readonly string[]): Promise<number> {
-  const context = createContext()
+/**
+ * Runs one command line in this process.
+ * @param args without `node` and the script
+ * @returns the exit code
+ */
+export async function runCommand(args: readonly string[], context: Context): Promise<number> {
   let exitCode = DONE
   const run: Run =
     (action) =>
@@ -56,7 +60,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     await createProgram(context, run).parseAsync([...args], { from: 'user' })
     return exitCode
   } catch (error) {
-    return explain(error, context)
+    return printError(error, context)
   }
 }
 
@@ -67,30 +71,45 @@ function createProgram(context: Context, run: Run): Command {
     .helpOption('-h, --help', 'show help')
     .showSuggestionAfterError(true)
     .exitOverride()
+    .configureOutput({ writeOut: context.print, writeErr: context.note })
     .addHelpText(
       'after',
-      '\nExample, with nothing installed but Node:\n  $ dingtalk-delivery demo\n\nSettings are environment variables; the README lists them.',
+      ({ command }) => `\n${environmentHelp(command)}\n\nExample, with nothing installed but Node:\n  $ dingtalk-delivery demo`,
     )
   for (const add of COMMANDS) add(program, context, run)
   return program
 }
 
-/** One clear line, or the list of wrong variables. A stack trace helps nobody who only typed a command. */
-function explain(error: unknown, context: Context): number {
+/** Every variable with its meaning and its default. */
+function environmentHelp(command: Command): string {
+  const help = command.createHelp()
+  help.prepareContext({ helpWidth: help.helpWidth ?? HELP_WIDTH })
+  const nameWidth = Math.max(...VARIABLES.map(({ name }) => name.length))
+  const items = VARIABLES.map(({ name, meaning, fallback }) => {
+    const text = `${meaning}${fallback === '' ? '' : ` (default: ${fallback})`}`
+    return help.formatItem(name, nameWidth, text.replaceAll('`', ''), help)
+  })
+  return ['Environment:', ...items].join('\n')
+}
+
+const HELP_WIDTH = 100
+
+/** Prints one line, or the list of wrong variables, without a stack trace. */
+function printError(error: unknown, context: Context): number {
   if (error instanceof InvalidArgumentError) {
     context.note(`error: ${error.message}`)
     return WRONG_USAGE
   }
-  // Commander has said what is wrong already; it gives 0 for help and version that were asked for.
+  // Commander has printed the fault. Its code is 0 for help and version.
   if (error instanceof CommanderError) return error.exitCode === 0 ? DONE : WRONG_USAGE
   const message = error instanceof Error ? error.message : String(error)
   const text = error instanceof TrackerError ? message : message.replace(/\s*\n\s*/g, ' ')
-  context.note(`error: ${harmless(scrubText(text === '' ? nameOf(error) : text))}`)
+  context.note(`error: ${withoutControls(scrubText(text === '' ? nameOf(error) : text))}`)
   return FAILED
 }
 
-/** What was given is shown, and may be a file's name: control characters in it must not reach the terminal. */
-function harmless(text: string): string {
+/** A message may quote a file's name: control characters in it must not reach the terminal. */
+function withoutControls(text: string): string {
   return text
     .split('\n')
     .map((line) => plainText(line))

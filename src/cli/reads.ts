@@ -12,7 +12,7 @@ const CLOSING_MS = 1_000
 export async function withReader<T>(context: Context, work: (reader: RateReader, config: Config) => Promise<T>): Promise<T> {
   const config = await configWithEmbedded(context)
   const databaseUrl = requireDatabase(config)
-  const { openReads } = await import('../app/reads.ts')
+  const { openReads } = await import('../app/operations.ts')
   const { reader, close } = openReads(databaseUrl)
   try {
     return await work(reader, config)

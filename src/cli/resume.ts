@@ -30,7 +30,7 @@ export const addResume: AddCommand = (program, context, run) => {
       run(async (taskId: string | undefined, { app, json = false }: ResumeOptions) => {
         if (taskId === undefined && app === undefined) throw new InvalidArgumentError('Give a task id, or --app with its name.')
         await withReader(context, async (reader, config) => {
-          const { withResuming } = await import('../app/resume.ts')
+          const { withResuming } = await import('../app/operations.ts')
           await withResuming(requireDatabase(config), async (resuming) => {
             if (taskId === undefined) {
               const resumed = await resumeApp(reader, resuming, parseApp(app))

@@ -1,43 +1,44 @@
-/** What stdout is drawn on. */
+/** The terminal behind stdout. */
 export interface Screen {
-  /** It can be drawn over; what cannot gets one frame after another. */
+  /** It can be drawn over. Otherwise frames follow each other. */
   readonly isLive: boolean
-  /** Columns now; what is no terminal has no end. */
+  /** Current columns; infinite where stdout is no terminal. */
   width(): number
-  /** Lines now. */
+  /** Current lines. */
   height(): number
   write(text: string): void
   /** Called after the size has changed, until the returned function is called. */
   onResize(listener: () => void): () => void
 }
 
-/** The part of a stream that a screen uses. */
-interface Out {
-  readonly columns?: number
-  readonly rows?: number
+/** The part of a stream that commands use. */
+export interface Output {
+  readonly columns?: number | undefined
+  readonly rows?: number | undefined
+  readonly isTTY?: boolean | undefined
   write(text: string): unknown
-  on(event: 'resize', listener: () => void): unknown
-  off(event: 'resize', listener: () => void): unknown
+  on?(event: 'resize', listener: () => void): unknown
+  off?(event: 'resize', listener: () => void): unknown
 }
 
-export function createScreen(out: Out, isLive: boolean): Screen {
+export function createScreen(out: Output, isLive: boolean): Screen {
   return {
     isLive,
     width: () => widthOf(out),
     height: () => orEndless(out.rows),
     write: (text) => void out.write(text),
     onResize(listener) {
-      out.on('resize', listener)
-      return () => void out.off('resize', listener)
+      out.on?.('resize', listener)
+      return () => void out.off?.('resize', listener)
     },
   }
 }
 
-export function widthOf({ columns }: Pick<Out, 'columns'>): number {
+export function widthOf({ columns }: Pick<Output, 'columns'>): number {
   return orEndless(columns)
 }
 
-/** A terminal that does not know its own size says 0. */
+/** A terminal of unknown size reports 0. */
 function orEndless(size: number | undefined): number {
   return size === undefined || size === 0 ? Number.POSITIVE_INFINITY : size
 }

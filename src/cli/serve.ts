@@ -14,7 +14,7 @@ export const addServe: AddCommand = (program, context, run) => {
         requireDatabase(config)
         assertGuarded(config.host, config.apiToken)
         return runService(context, config, async (service) => {
-          const { url } = await openServer(config, service, context)
+          const { url } = await openServer(config, service)
           context.note(`Dashboard: ${url}/  API: ${url}/v1/openapi.json  Stop with Ctrl-C.`)
           return undefined
         })

@@ -1,20 +1,20 @@
 import { type Config, describeConfig } from '../app/config/config.ts'
 import { type Closers, createClosers, runUntilSignal } from '../app/lifecycle.ts'
 import type { RunningWorker } from '../app/worker.ts'
+import { packageVersion } from '../lib/package-version.ts'
 import { createLogger, type Logger } from '../ops/logger.ts'
 import { createMetrics, type Metrics } from '../ops/metrics.ts'
 import { type HealthReport, type HealthServer, startHealthServer } from '../web/health.ts'
 import { type HttpServer, startHttpServer } from '../web/server.ts'
 import type { Context } from './context.ts'
-import { packageVersion } from './version.ts'
 
-/** What a command that stays up opens its things with. */
+/** What a command that stays up uses to open its parts. */
 export interface Service {
   readonly log: Logger
   readonly closers: Closers
 }
 
-/** The settings that a service needs before it reads the rest: `start` and `demo` know their database only later. */
+/** The settings that a service needs at once: `start` and `demo` get their database later. */
 export type ServiceSettings = Pick<Config, 'logLevel' | 'logPretty' | 'shutdownGraceSeconds'>
 
 /**
@@ -26,12 +26,16 @@ export async function runService(
   settings: ServiceSettings,
   start: (service: Service) => Promise<number | undefined>,
 ): Promise<number> {
-  const log = createLogger({ level: settings.logLevel, pretty: settings.logPretty === 'auto' ? context.logIsTerminal : settings.logPretty })
+  const log = createLogger({
+    level: settings.logLevel,
+    pretty: settings.logPretty === 'auto' ? context.logIsTerminal : settings.logPretty,
+    ...(context.log && { destination: context.log }),
+  })
   const closers = createClosers(log)
   const graceMs = settings.shutdownGraceSeconds * 1_000
-  const stopped = runUntilSignal({ closers, graceMs, log, onSignal: (signal) => log.info({ signal }, 'stopping') })
+  const stopped = runUntilSignal({ closers, graceMs, log, host: context.process, onSignal: (signal) => log.info({ signal }, 'stopping') })
   const ended = start({ log, closers }).catch((error: unknown) => {
-    // What is closed under the feet of a start that is under way fails; the signal is what ends it.
+    // A signal during the start closes what the start uses, which then fails. The signal ends it.
     if (closers.isClosing()) return undefined
     throw error
   })
@@ -42,28 +46,27 @@ export async function runService(
   }
 }
 
-/** What a process that works and serves has once for both. */
+/** What a worker and a server in one process share. */
 interface Shared {
   readonly metrics: Metrics
-  /** Asked once the worker is there. */
+  /** Of the worker. */
   health(): Promise<HealthReport>
 }
 
 export interface OpenedWorker {
   readonly health: HealthServer
-  /** Resolves with the exit code when the worker is stuck for good. */
+  /** Resolves with the exit code when the worker is wedged. */
   readonly wedged: Promise<number>
 }
 
 /** A worker with `/livez`, `/readyz` and `/metrics`, which are up before it and until after it. Waits until polls are being made. */
 export async function openWorker(
-  context: Context,
   config: Config,
   service: Service,
   serve: (shared: Shared) => Promise<void> = () => Promise.resolve(),
 ): Promise<OpenedWorker> {
   const { log, closers } = service
-  sayWhatStarts(context, config, service)
+  log.info({ config: describeConfig(config) }, 'starting')
   const { startWorker } = await import('../app/worker.ts')
   const metrics = createMetrics()
   let worker: RunningWorker | null = null
@@ -84,7 +87,7 @@ export async function openWorker(
   return { health, wedged: started.wedged.then((detail) => wedged(detail, log)) }
 }
 
-/** A supervisor starts the process again, and a new one is well. */
+/** A supervisor starts the process again. */
 function wedged(detail: string, log: Logger): number {
   log.fatal({ detail }, 'this worker takes no more polls, and ends to be started again')
   return 1
@@ -92,16 +95,16 @@ function wedged(detail: string, log: Logger): number {
 
 const STARTING: HealthReport = { ok: false, checks: [{ name: 'worker', ok: false, detail: 'still starting' }] }
 
-/** Of the grace, for answers that are under way; the rest is for what is closed after them. */
+/** The share of the grace for running requests; the rest is for what is closed after them. */
 const ANSWERING_SHARE = 0.5
 
 /**
- * The HTTP API and the dashboard. They are up at once: while the database is away, they say so.
+ * The HTTP API and the dashboard. They answer at once, and report a database that is away.
  * @param shared of the worker in the same process, if there is one
  */
-export async function openServer(config: Config, service: Service, context: Context, shared: Shared | null = null): Promise<HttpServer> {
+export async function openServer(config: Config, service: Service, shared: Shared | null = null): Promise<HttpServer> {
   const { log, closers } = service
-  if (shared === null) sayWhatStarts(context, config, service)
+  if (shared === null) log.info({ config: describeConfig(config) }, 'starting')
   const { openServerDeps } = await import('../app/server-deps.ts')
   const metrics = shared?.metrics ?? createMetrics()
   const serving = openServerDeps(config, log, shared === null ? metrics : null)
@@ -120,9 +123,4 @@ export async function openServer(config: Config, service: Service, context: Cont
   closers.add('HTTP server', () => server.close())
   log.info({ url: server.url }, 'HTTP server is up')
   return server
-}
-
-function sayWhatStarts(context: Context, config: Config, { log }: Service): void {
-  log.info({ config: describeConfig(config) }, 'starting')
-  for (const hint of context.typos) log.warn({ hint }, 'a variable is probably misspelt')
 }

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander'
 import type { AddCommand } from './command.ts'
-import { numberOf, portOf } from './options.ts'
+import { numberOf } from './options.ts'
 
 interface SimulatorOptions {
   readonly port: number
@@ -34,7 +34,7 @@ export const addSimulator: AddCommand = (program, context, run) => {
   program
     .command('simulator')
     .description('a server that answers as DingTalk does, to try and test senders without an account')
-    .option('--port <port>', 'where it listens on 127.0.0.1; 0 takes a free port', portOf, 8090)
+    .option('--port <port>', 'where it listens on 127.0.0.1; 0 takes a free port', (text) => numberOf(text, 0, 65_535, true), 8090)
     .option('--time-scale <n>', 'a day takes 24 h / n', (text) => numberOf(text, 1, 100_000, false), 1)
     .option('--seed <n>', 'the same seed and the same task ids give the same people', (text) => numberOf(text, 0, 2 ** 31 - 1, true), 1)
     .option(
@@ -57,18 +57,18 @@ export const addSimulator: AddCommand = (program, context, run) => {
           const { startSimulator } = await import('../simulator/simulator.ts')
           const apps = app.length === 0 ? [DEFAULT_APP] : app
           const settings = { ...options, apps, monthlyQuota: monthlyQuota === 0 ? null : monthlyQuota }
-          const simulator = await startSimulator(settings).catch((error: unknown) => Promise.reject(explained(error, options.port)))
+          const simulator = await startSimulator(settings).catch((error: unknown) => Promise.reject(withRemedy(error, options.port)))
           closers.add('simulator', () => simulator.close())
           context.print(simulator.url)
-          context.note(`${apps.map(described).join(' ')} Stop with Ctrl-C.`)
+          context.note(`${apps.map(describeApp).join(' ')} Stop with Ctrl-C.`)
           return undefined
         })
       }),
     )
 }
 
-/** The secret of the default app is no secret; one that somebody chose may be. */
-function described({ appKey, appSecret, agentId }: App): string {
+/** Only the secret of the default app is shown: a chosen one may be in use elsewhere. */
+function describeApp({ appKey, appSecret, agentId }: App): string {
   const secret = appSecret === DEFAULT_APP.appSecret ? ` app secret ${appSecret},` : ''
   return `App key ${appKey},${secret} agent id ${agentId}.`
 }
@@ -88,8 +88,8 @@ function codeOf(text: string): string {
   throw new InvalidArgumentError('Accepted: a code such as 41011, 400002 or InvalidAuthentication.')
 }
 
-/** The system's own words name no remedy. */
-function explained(error: unknown, port: number): unknown {
+/** Adds the remedy to an error of the system. */
+function withRemedy(error: unknown, port: number): unknown {
   const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined
   if (code === 'EADDRINUSE')
     return new Error(`Port ${port} of 127.0.0.1 is taken by another process. Choose another --port; 0 takes a free one.`)

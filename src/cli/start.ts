@@ -17,11 +17,11 @@ export const addStart: AddCommand = (program, context, run) => {
         assertGuarded(settings.host, settings.apiToken)
         return runService(context, settings, async (service) => {
           const config = settings.databaseUrl === null ? await withEmbedded(context, service) : settings
-          const { migrateAll } = await import('../app/migrate.ts')
+          const { migrateAll } = await import('../app/operations.ts')
           const { database } = await migrateAll(config)
           if (database.length > 0) service.log.info({ applied: database }, 'database migrated')
-          const { health, wedged } = await openWorker(context, config, service, async (shared) => {
-            const { url } = await openServer(config, service, context, shared)
+          const { health, wedged } = await openWorker(config, service, async (shared) => {
+            const { url } = await openServer(config, service, shared)
             context.note(`Dashboard: ${url}/  API: ${url}/v1/openapi.json`)
           })
           context.note(`Working. Health and metrics: ${health.url}/readyz, ${health.url}/metrics. Stop with Ctrl-C.`)
@@ -34,7 +34,7 @@ export const addStart: AddCommand = (program, context, run) => {
 async function withEmbedded(context: Context, { log, closers }: Service): Promise<Config> {
   const { startEmbeddedPostgres } = await import('../embedded/postgres.ts')
   const database = await startEmbeddedPostgres({
-    directory: EMBEDDED_DIRECTORY,
+    directory: context.pathOf(EMBEDDED_DIRECTORY),
     onLog: (line) => log.debug({ line }, 'embedded PostgreSQL'),
   })
   closers.add('embedded PostgreSQL', () => database.close())

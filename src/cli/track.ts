@@ -7,6 +7,7 @@ import { parseRecipient } from '../intake/track-request.ts'
 import { type OpenTracker, openTracker, type Taken } from '../intake/tracker.ts'
 import { readUserList, type UserLine } from '../intake/user-list.ts'
 import type { AddCommand } from './command.ts'
+import type { Context } from './context.ts'
 import { configWithEmbedded } from './embedded.ts'
 
 interface TrackOptions {
@@ -43,14 +44,14 @@ export const addTrack: AddCommand = (program, context, run) => {
     .addHelpText('after', EXAMPLES)
     .action(
       run(async (taskId: string, options: TrackOptions) => {
-        const userIds = await recipientsOf(options)
+        const userIds = await recipientsOf(options, context)
         const tracker = trackerFor(await configWithEmbedded(context))
         try {
           const { agentId, campaign, app, sentAt } = options
           const [taken] = await tracker.trackMany([{ taskId, agentId, campaign, app, userIds, sentAt: timeOf(sentAt) }])
           if (taken === undefined) throw new TypeError('one request gives one result')
           assertNoConflict(taken, { ...options, userIds })
-          context.print(saidOf(taken))
+          context.print(describeOutcome(taken))
         } finally {
           await tracker.close()
         }
@@ -58,14 +59,14 @@ export const addTrack: AddCommand = (program, context, run) => {
     )
 }
 
-/** The database answers at once whether the task is new, so it goes before the queue. */
+/** The database is preferred, because it answers whether the task is new. */
 function trackerFor({ databaseUrl, queue }: Config): OpenTracker {
   if (databaseUrl !== null) return openTracker({ databaseUrl })
   if (queue !== null) return openTracker({ queueUrl: queue.url, queueName: queue.name, queuePrefix: queue.prefix })
   throw new TrackerError('INVALID_CONFIG', 'Neither DATABASE_URL nor QUEUE_URL is set. Give the one that the worker uses.')
 }
 
-function saidOf({ outcome }: Taken): string {
+function describeOutcome({ outcome }: Taken): string {
   if (outcome === null || outcome.isNew) return 'tracking'
   return outcome.updated.length === 0 ? 'already tracked' : `already tracked, ${outcome.updated.join(', ')} updated; it is polled at once`
 }
@@ -98,20 +99,20 @@ function people(count: number, which = ''): string {
   return `${count} ${which}${count === 1 ? 'person' : 'people'}`
 }
 
-async function recipientsOf({ user = [], usersFile }: TrackOptions): Promise<readonly string[] | undefined> {
-  const listed = usersFile === undefined ? [] : usersIn(usersFile, await readUsersFile(usersFile))
+async function recipientsOf({ user = [], usersFile }: TrackOptions, { pathOf }: Context): Promise<readonly string[] | undefined> {
+  const listed = usersFile === undefined ? [] : usersIn(usersFile, await readUsersFile(usersFile, pathOf(usersFile)))
   if (usersFile !== undefined && listed.length === 0) {
-    throw new TrackerError('INVALID_INPUT', `--users-file ${usersFile} names nobody. Give one user id a line, or leave it out.`)
+    throw new TrackerError('INVALID_INPUT', `--users-file ${usersFile} names no recipient. Give one user id a line, or leave it out.`)
   }
   return user.length + listed.length === 0 ? undefined : [...user, ...listed]
 }
 
-/** A hundred ids of the longest kind are 40 kB; the rest is room for comments, and no more is read of a file that is another one. */
+/** A hundred of the longest ids are 40 kB. The rest is room for comments. */
 const MAX_FILE_BYTES = 1_048_576
 
-async function readUsersFile(path: string): Promise<string> {
+async function readUsersFile(name: string, path: string): Promise<string> {
   const wrong = (what: string): TrackerError =>
-    new TrackerError('INVALID_INPUT', `--users-file ${path} ${what}. Give a text file in UTF-8 with one user id a line.`)
+    new TrackerError('INVALID_INPUT', `--users-file ${name} ${what}. Give a text file in UTF-8 with one user id a line.`)
   const bytes = await beginningOfFile(path, MAX_FILE_BYTES + 1).catch((error: unknown) => {
     const code: unknown = error instanceof Error && 'code' in error ? error.code : 'error'
     throw wrong(`cannot be read (${String(code)})`)

@@ -38,7 +38,7 @@ export function refuseWatch(seconds: number | undefined, format: string): void {
  * asked again; one that is away from the beginning is an error, as it is without `--watch`.
  */
 export async function watch<Data>(context: Context, seconds: number, watched: Watched<Data>): Promise<void> {
-  const stop = untilToldToStop()
+  const stop = untilToldToStop(context.process)
   const view = context.screen.isLive ? overwriting(context.screen) : inSequence(context)
   let known: Known<Data> | null = null
   const paint = (): void => {
@@ -160,7 +160,7 @@ function fitTo(lines: readonly string[], height: number): readonly string[] {
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-function untilToldToStop(): { readonly signal: AbortSignal; dispose(): void } {
+function untilToldToStop(process: Context['process']): { readonly signal: AbortSignal; dispose(): void } {
   const controller = new AbortController()
   const stop = (): void => controller.abort()
   for (const signal of SIGNALS) process.on(signal, stop)

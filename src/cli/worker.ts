@@ -4,7 +4,7 @@ import { configWithEmbedded, requireDatabase } from './embedded.ts'
 export const addWorker: AddCommand = (program, context, run) => {
   program
     .command('worker')
-    .description('poll until told to stop; /livez, /readyz and /metrics on HEALTH_PORT')
+    .description('poll until a signal stops it; /livez, /readyz and /metrics on HEALTH_PORT')
     .addHelpText(
       'after',
       '\nExample:\n  $ DATABASE_URL=postgres://… QUEUE_URL=redis://… DINGTALK_APP_KEY=… DINGTALK_APP_SECRET=… dingtalk-delivery worker',
@@ -15,7 +15,7 @@ export const addWorker: AddCommand = (program, context, run) => {
         const config = await configWithEmbedded(context)
         requireDatabase(config)
         return runService(context, config, async (service) => {
-          const { wedged } = await openWorker(context, config, service)
+          const { wedged } = await openWorker(config, service)
           return wedged
         })
       }),

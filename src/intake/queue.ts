@@ -13,15 +13,15 @@ import type { TrackRequest } from './track-request.ts'
 export interface TrackQueue {
   /**
    * @param giveUpAt by the clock of `performance`
-   * @param onTaken is told of each request that the queue has taken
+   * @param onTaken is called for each request that the queue has taken
    * @throws {TrackerError} by then, when the queue does not take them: `QUEUE_UNAVAILABLE`, or `SCHEMA_MISMATCH` where `migrate` has not run
    */
   add(requests: readonly TrackRequest[], giveUpAt: number, onTaken?: (place: number) => void): Promise<void>
-  /** Bounded: a server that does not say goodbye is left. */
+  /** Waits for the server for at most 1.5 s. */
   close(): Promise<void>
 }
 
-/** Jobs in one command: some 0.2 s of the server's time when each has a hundred people. */
+/** Jobs in one command: some 0.2 s of the server's time where each has a hundred people. */
 const JOBS_AT_ONCE = 500
 const CLOSE_TIMEOUT_MS = 1_500
 
@@ -30,16 +30,16 @@ export function openTrackQueue(address: QueueAddress): TrackQueue {
   const queue = openQueue(address, 'sender', (error) => {
     if (!isOnlyGone(error)) lastError = error
   })
-  const inTurn = createSemaphore(isPostgres(address.url) ? SENDER_CONNECTIONS : Number.POSITIVE_INFINITY)
+  const limited = createSemaphore(isPostgres(address.url) ? SENDER_CONNECTIONS : Number.POSITIVE_INFINITY)
   return {
     async add(requests, giveUpAt, onTaken) {
       const isOver = (): boolean => performance.now() >= giveUpAt
-      const inTime = (work: Promise<unknown>) => withQueueTimeout(giveUpAt - performance.now(), work, () => lastError)
-      await inTime(queue.it.waitUntilReady()).catch(adding('Nothing was taken'))
-      // Not begun at all once the sender was told that it failed: nothing piles up while the queue is away.
+      const timed = (work: Promise<unknown>) => withQueueTimeout(giveUpAt - performance.now(), work, () => lastError)
+      await timed(queue.it.waitUntilReady()).catch(adding('Nothing was taken'))
+      // A part is not begun after the sender got its error, so that nothing piles up while the queue is away.
       for (let i = 0; i < requests.length; i += JOBS_AT_ONCE) {
         const jobs = requests.slice(i, i + JOBS_AT_ONCE).map(jobOf)
-        await inTime(inTurn(isOver, () => addAll(queue.it, jobs))).catch(adding('It may have been taken nevertheless'))
+        await timed(limited(isOver, () => addAll(queue.it, jobs))).catch(adding('It may have been taken nevertheless'))
         for (const place of jobs.keys()) onTaken?.(i + place)
       }
       lastError = undefined
@@ -51,7 +51,7 @@ export function openTrackQueue(address: QueueAddress): TrackQueue {
   }
 }
 
-/** @param outcome what the sender must know of the tasks */
+/** Adds what became of the tasks to an error of the queue. */
 function adding(outcome: string): (error: unknown) => never {
   return (error) => {
     if (!(error instanceof TrackerError) || error.code !== 'QUEUE_UNAVAILABLE') throw error
@@ -65,15 +65,14 @@ interface TrackJob {
   opts: JobsOptions & { readonly jobId: string }
 }
 
-/** BullMQ takes a job whose id is taken for the one that has it, also when that one was refused long ago: such a one makes room. */
+/** BullMQ ignores a job whose id exists, also where that job was refused long ago: a refused one is removed first. */
 async function addAll(queue: JobQueue, jobs: TrackJob[]): Promise<void> {
   await queue.addBulk(jobs)
   const refused = new Set(await queue.getRanges(['failed'], 0, KEEP_FAILED.count))
-  const swallowed = jobs.filter(({ opts }) => refused.has(opts.jobId))
-  if (swallowed.length === 0) return
-  // Refused again, it is back where it was.
-  for (const { opts } of swallowed) await (await queue.getJob(opts.jobId))?.remove()
-  await queue.addBulk(swallowed)
+  const ignored = jobs.filter(({ opts }) => refused.has(opts.jobId))
+  if (ignored.length === 0) return
+  for (const { opts } of ignored) await (await queue.getJob(opts.jobId))?.remove()
+  await queue.addBulk(ignored)
 }
 
 function jobOf(request: TrackRequest): TrackJob {
@@ -83,7 +82,7 @@ function jobOf(request: TrackRequest): TrackJob {
     data: {
       app,
       taskId,
-      // Left out where it was not given: the clock of the worker decides then, and not the sender's.
+      // Left out where it was not given: the worker's clock decides then, not the sender's.
       ...(sentAt && { sentAt: sentAt.toISOString() }),
       ...(agentId && { agentId }),
       ...(userIds && { userIds }),
@@ -94,8 +93,8 @@ function jobOf(request: TrackRequest): TrackJob {
 }
 
 /**
- * The same request enqueued again while it waits is the same job. With other data it is another one, so that the worker learns of it.
- * Neither digits only nor with a colon: BullMQ refuses such ids.
+ * The same request enqueued again while it waits is the same job. With other data it is another job, so that the worker compares the data.
+ * BullMQ refuses ids of digits only, and ids with a colon.
  */
 function jobIdOf({ app, taskId, agentId, userIds, campaign, sentAt }: TrackRequest): string {
   const moment = sentAt === null ? null : Math.floor(sentAt.getTime() / SAME_SEND_MS)

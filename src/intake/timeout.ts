@@ -1,11 +1,11 @@
 import type { TrackRequest } from './track-request.ts'
 
-/** How long sending code waits at any door. What is promised are two seconds; the rest is for the way of the answer. */
+/** How long sending code waits. The promise is two seconds; the rest is for the way of the answer. */
 export const SENDER_TIMEOUT_MS = 1_800
 
-/** Tasks and people that a server takes in that time when it is well, by far: 10,000 were stored in 0.3 s here. */
+/** Tasks and people that a healthy server stores within that time: 10,000 were stored in 0.3 s. */
 const PROMPT_ROWS = 10_000
-/** For each task and each person beyond that. */
+/** For each further task and person. */
 const MS_PER_ROW = 0.1
 
 /** Milliseconds until sending code is answered: two seconds, and a second more for each 10,000 people beyond the first 10,000. */

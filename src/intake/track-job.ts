@@ -3,9 +3,9 @@ import { CLOCK_SKEW_MS, EARLIEST_SEND } from '../domain/field-rules.ts'
 import { parseTrackRequest, type TrackRequest } from './track-request.ts'
 
 /**
- * The request of a job. Its sender was told that it is taken, so no clock that differs may refuse it now: a send time is judged by the clock
- * that stamped the job. Where that is ahead of ours, the send time is put right by the difference, and counts as assumed: nothing tells how much
- * of the difference it had.
+ * The request of a job. Its sender has been answered already, so a clock that differs must not refuse it now: a send time is compared with the clock
+ * that stamped the job. Where that clock is ahead of ours, the send time is corrected by the difference and counts as assumed, because it is not
+ * known whether the send time has the same difference.
  * @param job `timestamp`: when it was added, in epoch milliseconds by the sender's clock
  * @throws {InvalidInputError} as {@link parseTrackRequest}
  */
@@ -16,7 +16,7 @@ export function parseTrackJob(job: { readonly data: unknown; readonly timestamp:
   return { ...request, sentAt: null, assumedSentAt: request.sentAt === null ? now : corrected(request.sentAt, aheadMs, now) }
 }
 
-/** A send time that another clock stamped than the job is right as it is; one that cannot be right is none. */
+/** The send time may come from another clock than the job, and be right as it is. One that cannot be right is not used. */
 function corrected(sentAt: Date, aheadMs: number, now: Date): Date {
   const back = new Date(sentAt.getTime() - aheadMs)
   const likely = [back, sentAt].find((at) => isInWindow(at, now))

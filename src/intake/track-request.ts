@@ -17,7 +17,7 @@ import {
 } from '../domain/field-rules.ts'
 import { show } from '../domain/quote.ts'
 
-/** What sending code may say about a sent work notification. The same at every door. */
+/** A request to track a sent work notification. All ways to enqueue accept the same. */
 export interface TrackInput {
   /** The `task_id` that DingTalk returned, as digits in a string, a safe integer or a bigint. */
   readonly taskId: string | number | bigint
@@ -25,18 +25,18 @@ export interface TrackInput {
   readonly agentId?: string | number | bigint | null | undefined
   /** The name of the app in the worker's configuration. Default: `default`. */
   readonly app?: string | null | undefined
-  /** Everybody the message was sent to, at most 100. Left out: whoever DingTalk lists. */
+  /** All recipients of the message, at most 100. Left out: the recipients that DingTalk lists. */
   readonly userIds?: readonly string[] | null | undefined
   /** A label over tasks: one message to 3,000 people is 30 tasks of one campaign. */
   readonly campaign?: string | null | undefined
   /**
    * When the message was sent: a Date, an ISO 8601 text with a time zone, or epoch milliseconds. Should be given: left out, the time at which the
-   * request is stored is assumed, and nothing that is said about when people read relies on it.
+   * request is stored is assumed, and no figure about read times relies on it.
    */
   readonly sentAt?: Date | string | number | null | undefined
 }
 
-/** A checked request: text becomes a type here, once. */
+/** A checked request. */
 export interface TrackRequest extends TaskKey {
   readonly agentId: string | null
   readonly userIds: readonly string[] | null
@@ -92,7 +92,7 @@ export function parseApp(value: unknown): string {
   )
 }
 
-/** A positive Java Long, canonical: one task must not have two names. */
+/** A positive Java Long in canonical digits: one task must not have two names. */
 function parseId(field: string, value: unknown, meaning: string): string {
   if (typeof value === 'number' && !Number.isSafeInteger(value)) {
     throw new InvalidInputError(
@@ -134,8 +134,8 @@ const FAULTS: ReadonlyArray<readonly [pattern: RegExp, advice: string]> = [
 ]
 
 /**
- * Somebody whom a message was sent to.
- * @throws {InvalidInputError} that says what was probably meant, where that can be told
+ * A recipient of a message.
+ * @throws {InvalidInputError} with the probable mistake, where it can be recognised
  */
 export function parseRecipient(field: string, value: unknown): string {
   if (typeof value === 'string' && !isUserId(value)) {
@@ -146,7 +146,7 @@ export function parseRecipient(field: string, value: unknown): string {
 }
 
 /**
- * A user id to look up. Earlier versions took more for one than {@link isUserId} does, and what they stored can still be found.
+ * A user id to search for. Earlier versions accepted more than {@link isUserId} does, and what they stored can still be found.
  * @throws {InvalidInputError}
  */
 export function parseUserId(field: string, value: unknown): string {
@@ -166,8 +166,8 @@ export function parseUserId(field: string, value: unknown): string {
  * @throws {InvalidInputError}
  */
 export function parseOneOf<Value extends string>(field: string, values: readonly Value[], value: unknown): Value {
-  const known = values.find((each) => each === value)
-  if (known !== undefined) return known
+  const accepted = values.find((each) => each === value)
+  if (accepted !== undefined) return accepted
   throw new InvalidInputError(field, `${field} must be one of ${values.join(', ')}, not ${show(value)}.`)
 }
 

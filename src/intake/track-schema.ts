@@ -31,7 +31,7 @@ const properties = {
     anyOf: [{ type: 'string', pattern: APP_PATTERN }, NOTHING],
   },
   userIds: {
-    description: `Everybody the message was sent to, at most ${MAX_RECIPIENTS} different ids. Left out: whoever DingTalk lists. One id an item, without quotation marks. Characters beyond the Basic Multilingual Plane count twice.`,
+    description: `All recipients of the message, at most ${MAX_RECIPIENTS} different ids. Left out: the recipients that DingTalk lists. One id an item, without quotation marks. Characters beyond the Basic Multilingual Plane count twice.`,
     anyOf: [
       { type: 'array', minItems: 1, items: { type: 'string', minLength: 1, maxLength: MAX_USER_ID, pattern: USER_ID_PATTERN } },
       NOTHING,
@@ -49,7 +49,7 @@ const properties = {
 } as const satisfies Readonly<Record<(typeof TRACK_FIELDS)[number], object>>
 
 /**
- * What `parseTrackRequest` accepts in JSON, as JSON Schema (2020-12). Four rules it has no words for, and the door alone applies them:
+ * What `parseTrackRequest` accepts in JSON, as JSON Schema (2020-12). JSON Schema cannot express some rules, which only the intake applies:
  * at most 100 *different* user ids, lengths in UTF-16 code units, and the earliest and latest `sentAt` given as text.
  */
 export const TRACK_SCHEMA = {

@@ -17,7 +17,7 @@ export interface TrackerOptions {
   readonly queuePrefix?: string | undefined
 }
 
-/** What the package shows (`result`), and what the command `track` says besides (`outcome`; null through a queue). */
+/** `result` is what the package returns. `outcome` has details for the command `track`; null through a queue. */
 export interface Taken {
   readonly result: TrackResult
   readonly outcome: TrackOutcome | null
@@ -33,13 +33,13 @@ export interface OpenTracker {
 interface Intake {
   /**
    * @param giveUpAt by the clock of `performance`
-   * @param onTaken is told of each request that is taken, and what became of it where that can be known
+   * @param onTaken is called for each request that is taken, with its outcome where that is known
    */
   add(requests: readonly TrackRequest[], giveUpAt: number, onTaken: (place: number, outcome: TrackOutcome | null) => void): Promise<void>
   close(): Promise<void>
 }
 
-/** A machine so busy that our own code takes seconds to load the first time has this much left for the server. */
+/** What is left for the server where a busy machine takes seconds to load this package's code. */
 const LOADED_LATE_MS = 1_000
 
 /** @throws {TrackerError} `INVALID_CONFIG` */
@@ -102,10 +102,10 @@ function intakeFor(options: TrackerOptions): () => Promise<Intake> {
     assertAddress('databaseUrl', databaseUrl, DATABASE_SCHEMES)
     return async () => {
       const { openIntakeDatabase } = await import('./database.ts')
-      const door = openIntakeDatabase(databaseUrl)
+      const intake = openIntakeDatabase(databaseUrl)
       return {
-        add: async (requests, giveUpAt, onTaken) => void (await door.add(requests, { giveUpAt, onTaken })),
-        close: () => door.close(),
+        add: async (requests, giveUpAt, onTaken) => void (await intake.add(requests, { giveUpAt, onTaken })),
+        close: () => intake.close(),
       }
     }
   }

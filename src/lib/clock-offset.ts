@@ -1,4 +1,4 @@
-/** One question for the time that another clock shows, between two moments of this machine's monotonic clock. All in milliseconds. */
+/** One reading of another clock, between two moments of this machine's monotonic clock. All in milliseconds. */
 export interface ClockSample {
   readonly askedMs: number
   readonly answeredMs: number
@@ -23,14 +23,14 @@ export function mostCertain(first: ClockOffset, ...others: readonly ClockOffset[
 }
 
 /**
- * What is known after another measurement: the smallest correction that agrees with it. One within its uncertainty is none, so time does not
+ * The offset after another measurement: the smallest correction that agrees with it. One within its uncertainty is none, so time does not
  * jitter, and it never goes back by more than the measurement demands.
- * @param known null: nothing was measured before
+ * @param current null: nothing was measured before
  */
-export function corrected(known: ClockOffset | null, measured: ClockOffset): ClockOffset {
-  if (known === null) return measured
+export function corrected(current: ClockOffset | null, measured: ClockOffset): ClockOffset {
+  if (current === null) return measured
   const offsetMs = Math.min(
-    Math.max(known.offsetMs, measured.offsetMs - measured.uncertaintyMs),
+    Math.max(current.offsetMs, measured.offsetMs - measured.uncertaintyMs),
     measured.offsetMs + measured.uncertaintyMs,
   )
   return { offsetMs, uncertaintyMs: measured.uncertaintyMs + Math.abs(offsetMs - measured.offsetMs) }

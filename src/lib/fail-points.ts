@@ -1,6 +1,6 @@
 /**
  * Moments between two steps of the work, at which a test ends, holds or blocks the process. They are compiled in, so that what is tested
- * is what runs, and do nothing unless a test has put a hook on the global object: nothing in the program does.
+ * is what runs. They do nothing unless a test has put a hook on the global object; the program itself puts none.
  */
 export type FailPoint =
   | 'poll.loaded'
@@ -18,7 +18,7 @@ export type FailPoint =
 /** The key of the hook on the global object: a function of the point's name; the step after the point waits for what it returns. */
 export const FAIL_POINT_HOOK: unique symbol = Symbol.for('dingtalk-delivery-tracker.fail-point')
 
-/** The work is between two steps now. */
+/** Calls the hook of a test, if there is one, between two steps of the work. */
 export async function failPoint(point: FailPoint): Promise<void> {
   const hook: unknown = Reflect.get(globalThis, FAIL_POINT_HOOK)
   if (typeof hook === 'function') await Reflect.apply(hook, undefined, [point])

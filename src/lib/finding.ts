@@ -1,9 +1,9 @@
-/** One thing that was looked at: it is right, or it says what to do. */
+/** The result of one check. */
 export interface Finding {
   readonly name: string
-  /** False: without it the work cannot be done. */
+  /** False: the work cannot be done without it. */
   readonly ok: boolean
-  /** The work goes on, but somebody should act. */
+  /** The work goes on, but an operator should act. */
   readonly warning?: true
   /** What is wrong, or what is there: never a secret, never a URL with a query. */
   readonly detail: string
@@ -11,10 +11,9 @@ export interface Finding {
   readonly remedy?: string
 }
 
-/** What a look at something showed; with a remedy where somebody should act although the work goes on. */
+/** What a check found. A remedy makes it a warning. */
 export type Found = Pick<Finding, 'detail' | 'remedy'>
 
-/** It is well, or it warns with what to do. */
 export function findingOf(name: string, { detail, remedy }: Found): Finding {
   return remedy === undefined ? { name, ok: true, detail } : { name, ok: true, warning: true, detail, remedy }
 }

@@ -1,13 +1,14 @@
-/** Work that is done again and again, never twice at once. */
+/** Work that is repeated, and never runs twice at the same time. */
 export interface Interval {
-  /** Does the work now, or once more right after the run that is under way. */
+  /** Runs the work now, or once more right after the current run. */
   runNow(): void
-  /** Waits for the run that is under way. */
+  /** Waits for the current run. */
   stop(): Promise<void>
 }
 
 /**
- * A plain interval that needs no queue: `work`, then a pause of `everyMs`, then again. A failure is told and does not end it.
+ * Repeats `work` with a pause of `everyMs` after each run. A failure is passed to `onError` and does not end the interval. `setInterval` does not wait
+ * for the work, and a repeatable job needs the queue.
  * @param everyMs pause between two runs, in milliseconds
  */
 export function startInterval(everyMs: number, work: () => Promise<unknown>, onError: (error: unknown) => void): Interval {

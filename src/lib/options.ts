@@ -2,7 +2,7 @@ import { TrackerError } from '../domain/errors.ts'
 import { beginningOf, show } from '../domain/quote.ts'
 
 /**
- * What a program gave as options is an object with no other names: a misspelt one would have no effect, and nobody would hear of it.
+ * Accepts an object without unknown names: a misspelt option would have no effect.
  * @param of the function that was called
  * @throws {TrackerError} `INVALID_CONFIG`
  */

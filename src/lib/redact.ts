@@ -1,8 +1,8 @@
-/** Secrets never reach a log line, an error or a table. Everything that leaves as text may pass through here. */
+/** Secrets must not reach a log line, an error or a table. */
 
 const HIDDEN = '[redacted]'
 
-/** `scheme://user:password@`: connection strings. An unescaped slash or @ in the password does not end the match: rather too much is hidden. */
+/** `scheme://user:password@`: connection strings. An unescaped slash or @ in the password does not end the match: hiding too much is the safer mistake. */
 const USER_INFO = /([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s"'\\]*@/gi
 
 /** The query of a URL: tokens and keys travel there in DingTalk's older API. */
@@ -22,7 +22,7 @@ export function scrubText(text: string): string {
     .replace(BEARER, `$1 ${HIDDEN}`)
 }
 
-/** A connection address as a person may see it: no user info, no query. */
+/** A connection address without user info and query. */
 export function showAddress(url: string): string {
   if (!URL.canParse(url)) return HIDDEN
   const { protocol, host, pathname } = new URL(url)

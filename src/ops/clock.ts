@@ -4,13 +4,10 @@ import { type Interval, startInterval } from '../lib/interval.ts'
 import { singleFlight } from '../lib/single-flight.ts'
 import { measureDatabaseClock } from '../store/database-clock.ts'
 
-/** A clock that is further from the database's than this is not kept by NTP, which keeps milliseconds. */
+/** NTP keeps milliseconds, so a system clock further from the database's clock is not synchronised. */
 export const MAX_CLOCK_DIFFERENCE_MS = 2_000
 
-/**
- * The database's clock, carried on by this machine's monotonic one: whatever happens to the system clock, all workers of a database stamp
- * brackets, deadlines and due times alike.
- */
+/** The database's clock, continued by this machine's monotonic clock: a wrong system clock changes no stored time. */
 export interface DatabaseClock {
   /** Before the first measurement: the system clock. */
   now(): Date
@@ -20,13 +17,13 @@ export interface DatabaseClock {
   differenceMs(): number | null
   /** How long the last measurement waited for a connection of the pool, in milliseconds; null where it got none. */
   waitedMs(): number | null
-  /** Rejects when the database does not answer; the clock runs on as it did. */
+  /** Rejects when the database does not answer; the clock then continues unchanged. */
   measure(): Promise<void>
   /**
-   * Measures again where the system clock was set or the machine slept since the last measurement: the monotonic clock may have slept too.
+   * Measures again where the system clock was set, or the machine was suspended, since the last measurement: the monotonic clock may have stopped too.
    * Never rejects.
    */
-  ensure(): Promise<void>
+  measureIfStale(): Promise<void>
 }
 
 /** A `Date` has whole milliseconds. */
@@ -35,13 +32,13 @@ const DATE_UNIT_MS = 1
 /** System and monotonic clock drift apart by far less than this between two measurements. */
 const STEP_MS = 500
 
-/** @param onDifference told once when the system clock is found too far away, and again only after it was right in between */
+/** @param onDifference called when the system clock becomes wrong by more than {@link MAX_CLOCK_DIFFERENCE_MS}, once until it is right again */
 export function createDatabaseClock(pool: Pool, onDifference: (differenceMs: number) => void = () => undefined): DatabaseClock {
-  let known: ClockOffset | null = null
+  let offset: ClockOffset | null = null
   let waitedMs: number | null = null
   /** The system clock minus the monotonic one, at the last measurement. */
   let systemMs = systemOffset()
-  let told = false
+  let wasFar = false
 
   async function measure(): Promise<void> {
     const systemBefore = systemOffset()
@@ -50,32 +47,32 @@ export function createDatabaseClock(pool: Pool, onDifference: (differenceMs: num
       throw error
     })
     waitedMs = measured.waitedMs
-    known = corrected(known, measured.offset)
+    offset = corrected(offset, measured.offset)
     systemMs = systemBefore
-    const differenceMs = systemOffset() - known.offsetMs
+    const differenceMs = systemOffset() - offset.offsetMs
     const isFar = Math.abs(differenceMs) > MAX_CLOCK_DIFFERENCE_MS
-    if (isFar && !told) onDifference(Math.round(differenceMs))
-    told = isFar
+    if (isFar && !wasFar) onDifference(Math.round(differenceMs))
+    wasFar = isFar
   }
 
-  const single = singleFlight(measure)
+  const measureOnce = singleFlight(measure)
 
   return {
-    now: () => (known === null ? new Date() : new Date(performance.now() + known.offsetMs)),
-    uncertaintyMs: () => (known === null ? 0 : known.uncertaintyMs + DATE_UNIT_MS),
-    differenceMs: () => (known === null ? null : systemOffset() - known.offsetMs),
+    now: () => (offset === null ? new Date() : new Date(performance.now() + offset.offsetMs)),
+    uncertaintyMs: () => (offset === null ? 0 : offset.uncertaintyMs + DATE_UNIT_MS),
+    differenceMs: () => (offset === null ? null : systemOffset() - offset.offsetMs),
     waitedMs: () => waitedMs,
-    measure: single,
-    async ensure() {
-      if (Math.abs(systemOffset() - systemMs) > STEP_MS) await single().catch(() => undefined)
+    measure: measureOnce,
+    async measureIfStale() {
+      if (Math.abs(systemOffset() - systemMs) > STEP_MS) await measureOnce().catch(() => undefined)
     },
   }
 }
 
-/** Monotonic clocks drift by less than a millisecond in this time; a database that was set is followed this soon. */
+/** Monotonic clocks drift by less than a millisecond in this time. A change of the database's clock is found within it. */
 const MEASURE_EVERY_MS = 10_000
 
-/** Measures now and again. That the database is away is told by whoever needs it for more. */
+/** Measures at intervals. Failures are not logged here: every other query of the database logs them. */
 export function keepMeasuring(clock: Pick<DatabaseClock, 'measure'>): Interval {
   return startInterval(
     MEASURE_EVERY_MS,

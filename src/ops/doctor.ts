@@ -1,94 +1,100 @@
-import type { Config, QueueConfig } from '../app/config/config.ts'
-import { workerTiming } from '../app/settings.ts'
+import type { DingTalkApp } from '../dingtalk/app.ts'
 import { createDingTalkApi } from '../dingtalk/client.ts'
 import { problemRemedy } from '../domain/messages.ts'
 import { problemOf } from '../domain/problems.ts'
 import type { Finding } from '../lib/finding.ts'
 import { withTimeout } from '../lib/timeout.ts'
-import { openQueue } from '../queue/connection.ts'
+import { openQueue, type QueueAddress } from '../queue/connection.ts'
 import { inspectQueue } from '../queue/inspect.ts'
 import type { TaskRef } from '../report/rates.ts'
 import { openDatabase } from '../store/prisma.ts'
-import { blindGapsCheck, overdueCheck } from './checks/blind-gaps.ts'
-import { advisory } from './checks/check.ts'
+import { warning } from './checks/check.ts'
 import { databaseCheck, rightsCheck, schemaCheck } from './checks/database.ts'
+import { blindGapsCheck, type Lateness, overdueCheck } from './checks/polls.ts'
 import { problemFindings, taskFinding } from './checks/problems.ts'
 import { clockFound } from './checks/process.ts'
 import { refusedJobsCheck } from './checks/queue.ts'
 import { createDatabaseClock } from './clock.ts'
 
-/** One thing that is right, or wrong with what to do about it. A warning is wrong too, but the work goes on. */
-export type Diagnosis = Finding
-
-const PATIENCE_MS = 8_000
-const CLOSE_MS = 1_000
-/** The questions of one run are asked side by side. */
-const CONNECTIONS = 6
-
-/** checks everything a worker needs. Asks DingTalk for tokens only, which costs no metered call. Never rejects; takes ten seconds at most. @param task to be looked at besides */
-export async function diagnose(config: Config, task: TaskRef | null = null): Promise<Diagnosis[]> {
-  const [database, queue, apps] = await Promise.all([diagnoseDatabase(config, task), diagnoseQueue(config), diagnoseApps(config)])
-  return [...database, ...queue, ...apps].map((finding) => ({ ...finding, ok: finding.ok && finding.warning !== true }))
+/** What of the configuration is checked. */
+interface DoctorConfig {
+  readonly databaseUrl: string | null
+  readonly queue: QueueAddress | null
+  readonly apps: readonly DingTalkApp[]
+  readonly privateHosts: readonly string[]
 }
 
-async function diagnoseDatabase(config: Config, task: TaskRef | null): Promise<Finding[]> {
-  const { databaseUrl: url } = config
+const TIMEOUT_MS = 8_000
+const CLOSE_TIMEOUT_MS = 1_000
+/** The checks of one run are made at the same time. */
+const CONNECTIONS = 6
+
+/**
+ * Checks everything that a worker needs. It fetches tokens of DingTalk, which costs no metered call. Never rejects; takes ten seconds at most.
+ * @param task that is checked too
+ * @returns findings; one that is a warning is not ok here
+ */
+export async function diagnose(config: DoctorConfig, lateness: Lateness, task: TaskRef | null = null): Promise<Finding[]> {
+  const groups = [diagnoseDatabase(config, lateness, task), diagnoseQueue(config), diagnoseApps(config)]
+  return (await Promise.all(groups)).flat().map((finding) => ({ ...finding, ok: finding.ok && finding.warning !== true }))
+}
+
+async function diagnoseDatabase({ databaseUrl: url }: DoctorConfig, lateness: Lateness, task: TaskRef | null): Promise<Finding[]> {
   if (url === null)
     return [{ name: 'database', ok: false, detail: 'DATABASE_URL is not set', remedy: 'set DATABASE_URL to a postgres:// address' }]
   const database = openDatabase(url, {
     max: CONNECTIONS,
-    connectionTimeoutMs: PATIENCE_MS,
+    connectionTimeoutMs: TIMEOUT_MS,
     applicationName: 'dingtalk-delivery doctor',
   })
-  const asked = { database, timeoutMs: PATIENCE_MS }
-  const pace = workerTiming(config)
+  const needs = { database, timeoutMs: TIMEOUT_MS }
   const clock = createDatabaseClock(database.pool)
   try {
     const [reached, schema, clockFinding, rights, overdue, blind, problems, ofTask] = await Promise.all([
-      databaseCheck(asked),
-      schemaCheck(asked),
-      advisory('clock', async () => {
-        await withTimeout(PATIENCE_MS, clock.measure())
+      databaseCheck(needs),
+      schemaCheck(needs),
+      warning('clock', async () => {
+        await withTimeout(TIMEOUT_MS, clock.measure())
         return clockFound(clock.differenceMs() ?? 0)
       }),
-      rightsCheck(asked),
-      overdueCheck(asked, pace),
-      blindGapsCheck(asked, pace),
-      problemFindings(asked),
-      task === null ? null : taskFinding(asked, task),
+      rightsCheck(needs),
+      overdueCheck(needs, lateness),
+      blindGapsCheck(needs, lateness),
+      problemFindings(needs),
+      task === null ? null : taskFinding(needs, task),
     ])
-    // What cannot be reached has one fault, and not six; what is not migrated has no polls.
+    // A database that cannot be reached is one fault, not six. One that is not migrated has no polls.
     if (!reached.ok) return [reached]
-    // A role without rights may not even see of which version the schema is.
+    // A role without rights may not read the version of the schema.
     if (!schema.ok) return [reached, schema, clockFinding, ...(rights.ok ? [] : [rights])]
     return [reached, schema, clockFinding, rights, overdue, blind, ...problems, ...(ofTask === null ? [] : [ofTask])]
   } finally {
-    await withTimeout(CLOSE_MS, database.close()).catch(() => undefined)
+    await withTimeout(CLOSE_TIMEOUT_MS, database.close()).catch(() => undefined)
   }
 }
 
-async function diagnoseQueue({ queue }: Config): Promise<Finding[]> {
+async function diagnoseQueue({ queue }: DoctorConfig): Promise<Finding[]> {
   if (queue === null)
     return [
       { name: 'queue', ok: false, detail: 'neither QUEUE_URL nor DATABASE_URL is set', remedy: 'set QUEUE_URL, or DATABASE_URL for both' },
     ]
-  const findings = await withTimeout(PATIENCE_MS, inspectQueue(queue)).catch((error: unknown): Finding[] => [
+  const findings = await withTimeout(TIMEOUT_MS, inspectQueue(queue)).catch((error: unknown): Finding[] => [
     { name: 'queue', ok: false, detail: String(error), remedy: 'check QUEUE_URL and the server' },
   ])
   return findings.every(({ ok }) => ok) ? [...findings, await diagnoseRefused(queue)] : findings
 }
 
-async function diagnoseRefused(address: QueueConfig): Promise<Finding> {
+async function diagnoseRefused(address: QueueAddress): Promise<Finding> {
   const queue = openQueue(address, 'producer', () => undefined)
   try {
-    return await refusedJobsCheck({ queue: queue.it, timeoutMs: PATIENCE_MS }, true)
+    return await refusedJobsCheck({ queue: queue.it, timeoutMs: TIMEOUT_MS }, true)
   } finally {
-    await withTimeout(CLOSE_MS, queue.close()).catch(() => undefined)
+    await withTimeout(CLOSE_TIMEOUT_MS, queue.close()).catch(() => undefined)
     queue.destroy()
   }
 }
 
-async function diagnoseApps({ apps, privateHosts }: Config): Promise<Finding[]> {
+async function diagnoseApps({ apps, privateHosts }: DoctorConfig): Promise<Finding[]> {
   if (apps.length === 0) {
     return [
       {
@@ -103,7 +109,7 @@ async function diagnoseApps({ apps, privateHosts }: Config): Promise<Finding[]> 
   try {
     return await Promise.all(
       apps.map(async (app) => {
-        const failure = await api.checkToken(app.name, AbortSignal.timeout(PATIENCE_MS))
+        const failure = await api.checkToken(app.name, AbortSignal.timeout(TIMEOUT_MS))
         const name = `credentials of "${app.name}"`
         if (failure === null)
           return { name, ok: true, detail: app.credentials.kind === 'fixed' ? 'a fixed token, not checked' : `a token from ${app.apiUrl}` }

@@ -2,9 +2,9 @@ import type { EventLog, PollEvent } from '../polling/ports.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 
-/** What happened becomes one log line and the metrics that count it. */
+/** Writes one log line for each event, and counts it in the metrics. */
 export function createEventLog(log: Logger, metrics: Metrics | null): EventLog {
-  const isNews = createLogThrottle()
+  const throttle = createLogThrottle()
   return {
     tracked({ key, isNew, conflict, updated }) {
       if (isNew) log.info(key, 'task tracked')
@@ -44,15 +44,15 @@ export function createEventLog(log: Logger, metrics: Metrics | null): EventLog {
       metrics?.lock(kind)
     },
     failed({ what, key, error }) {
-      const unsaid = isNews(`${what} ${error instanceof Error ? error.message : String(error)}`)
-      if (unsaid !== null) log.warn({ ...key, err: error, ...(unsaid > 0 && { unsaid }) }, `${what} failed`)
+      const suppressed = throttle(`${what} ${error instanceof Error ? error.message : String(error)}`)
+      if (suppressed !== null) log.warn({ ...key, err: error, ...(suppressed > 0 && { suppressed }) }, `${what} failed`)
     },
   }
 }
 
 const LOCK_FOUND = 'a job whose lock had run out is taken over: its worker died, or was blocked'
 
-/** An ordinary poll is not worth a line at `info` when 10,000 tasks have 24 each. */
+/** An ordinary poll is logged at `debug`: 10,000 tasks have 24 each. */
 function levelOf({ plan, stored }: PollEvent): 'debug' | 'info' {
   if (stored === 'stale') return 'info'
   return plan.poll.outcome === 'observed' ? 'debug' : 'info'
@@ -79,23 +79,25 @@ function fieldsOf({ key, plan, lagMs }: PollEvent): Record<string, unknown> {
   }
 }
 
-/** A server that is away is tried again every second; its absence is one line in ten. */
+/** A server that is away is tried again every second; one line in ten is logged. */
 const QUIET_MS = 10_000
-/** Different failures at once that are remembered; with more, some are said again sooner. */
+/** Different failures that are remembered at the same time. Beyond that some are logged again sooner. */
 const MAX_REMEMBERED = 100
 
-/** Says of a failure how often it was kept quiet since it was last said, or null where it is to be kept quiet now. */
-function createLogThrottle(): (failure: string) => number | null {
-  const known = new Map<string, { saidAt: number; unsaid: number }>()
+/** Returns how often this failure was suppressed since it was last logged, or null where it is to be suppressed now. */
+type LogThrottle = (failure: string) => number | null
+
+function createLogThrottle(): LogThrottle {
+  const logged = new Map<string, { loggedAtMs: number; suppressed: number }>()
   return (failure) => {
-    const last = known.get(failure)
-    const now = performance.now()
-    if (last !== undefined && now - last.saidAt < QUIET_MS) {
-      last.unsaid++
+    const last = logged.get(failure)
+    const nowMs = performance.now()
+    if (last !== undefined && nowMs - last.loggedAtMs < QUIET_MS) {
+      last.suppressed++
       return null
     }
-    if (known.size >= MAX_REMEMBERED) known.clear()
-    known.set(failure, { saidAt: now, unsaid: 0 })
-    return last?.unsaid ?? 0
+    if (logged.size >= MAX_REMEMBERED) logged.clear()
+    logged.set(failure, { loggedAtMs: nowMs, suppressed: 0 })
+    return last?.suppressed ?? 0
   }
 }

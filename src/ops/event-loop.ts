@@ -6,13 +6,13 @@ export interface EventLoopWatch {
   stop(): void
 }
 
-/** The minute is in so many parts: each is forgotten as a whole. */
+/** The minute has this many parts; the oldest one is dropped as a whole. */
 const PARTS = 6
 const BEAT_MS = 20
 
 /**
- * Measures how late a beat comes. Not with `monitorEventLoopDelay`: its `reset` also forgets when it last measured, so that a block is lost which
- * lasts until then.
+ * Measures how late a timer of 20 ms fires. Node's `monitorEventLoopDelay` was considered: its `reset` also discards the time of its last
+ * measurement, so a block that is under way is lost.
  */
 export function watchEventLoop(rememberedMs: number = MINUTE_MS): EventLoopWatch {
   let lastAt = performance.now()

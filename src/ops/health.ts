@@ -1,49 +1,51 @@
-import type { WorkerTiming } from '../app/settings.ts'
-import type { Parts } from '../app/worker-deps.ts'
 import type { Finding, HealthReport } from '../lib/finding.ts'
+import type { WorkerScope } from '../polling/worker-scope.ts'
+import type { WriteBreaker } from '../polling/write-breaker.ts'
+import type { JobQueue } from '../queue/connection.ts'
 import type { PollWorker } from '../queue/worker.ts'
 import type { Database } from '../store/prisma.ts'
-import { blindGapsCheck, type Lateness, overdueCheck } from './checks/blind-gaps.ts'
-import { consumptionCheck } from './checks/consumption.ts'
 import { databaseCheck, rightsCheck, schemaCheck } from './checks/database.ts'
-import { appsCheck, writesCheck } from './checks/polls.ts'
+import { appsCheck, blindGapsCheck, type Lateness, overdueCheck, writesCheck } from './checks/polls.ts'
 import { clockCheck, eventLoopCheck, locksCheck, poolCheck } from './checks/process.ts'
 import { queueChecks, refusedJobsCheck } from './checks/queue.ts'
 import type { DatabaseClock } from './clock.ts'
 import type { EventLoopWatch } from './event-loop.ts'
+import { consumptionCheck } from './watchdog.ts'
 
 /** A prober waits a second or some more. */
-const PROBE_PATIENCE_MS = 1_500
+const PROBE_TIMEOUT_MS = 1_500
 
 /** The polls of a worker. Null: they have not begun, or are ending. */
 type Polls = Pick<PollWorker, 'isRunning' | 'startedAt' | 'lastActiveAt' | 'locks'> | null
 
-type Needs = Pick<Parts, 'database' | 'queue' | 'now' | 'clock'> & {
-  readonly writes: Pick<Parts['writes'], 'failing'>
-  readonly worker: Pick<Parts['worker'], 'problems'>
+interface WorkerNeeds {
+  readonly database: Database
+  readonly queue: JobQueue
+  readonly now: () => Date
+  readonly clock: DatabaseClock
+  readonly writes: Pick<WriteBreaker, 'failing'>
+  readonly worker: Pick<WorkerScope, 'problems'>
   readonly eventLoop: Pick<EventLoopWatch, 'longestMs'>
 }
 
-type Limits = Lateness & Pick<WorkerTiming, 'blockedMs'>
+type Limits = Lateness & { readonly blockedMs: number }
 
-/**
- * Whether a worker can do its work, and does it. Each check is bounded in time, says what to do where it is not ok, and holds no secret.
- */
-export async function healthOf(needs: Needs, polls: Polls, limits: Limits): Promise<HealthReport> {
-  const asked = { ...needs, timeoutMs: PROBE_PATIENCE_MS }
-  const [queue, queueMemory] = queueChecks(asked)
+/** Whether a worker can do its work, and does it. Each check has a timeout, names a remedy where it is not ok, and holds no secret. */
+export async function checkWorkerHealth(worker: WorkerNeeds, polls: Polls, limits: Limits): Promise<HealthReport> {
+  const needs = { ...worker, timeoutMs: PROBE_TIMEOUT_MS }
+  const [queue, queueMemory] = queueChecks(needs)
   return reportOf([
-    databaseCheck(asked),
-    schemaCheck(asked),
+    databaseCheck(needs),
+    schemaCheck(needs),
     queue,
-    consumptionCheck(asked, polls, limits.overdueMs),
+    consumptionCheck(needs, polls, limits.overdueMs),
     writesCheck(needs.writes, needs.now()),
     appsCheck(needs.worker),
-    rightsCheck(asked),
-    overdueCheck(asked, limits),
-    blindGapsCheck(asked, limits),
+    rightsCheck(needs),
+    overdueCheck(needs, limits),
+    blindGapsCheck(needs, limits),
     queueMemory,
-    refusedJobsCheck(asked, false),
+    refusedJobsCheck(needs, false),
     clockCheck(needs.clock),
     eventLoopCheck(needs.eventLoop, limits.blockedMs),
     locksCheck(polls?.locks() ?? null, needs.now()),
@@ -51,21 +53,20 @@ export async function healthOf(needs: Needs, polls: Polls, limits: Limits): Prom
   ])
 }
 
-/** `ok` is true when every check is. */
-async function reportOf(checks: ReadonlyArray<Promise<Finding>>): Promise<HealthReport> {
-  const done = await Promise.all(checks)
-  return { ok: done.every((each) => each.ok), checks: done }
-}
-
-/** What a server can know: it needs the database alone. */
-export async function serverHealthOf(database: Database, clock: DatabaseClock, lateness: Lateness): Promise<HealthReport> {
-  const asked = { database, timeoutMs: PROBE_PATIENCE_MS, readsOnly: true }
+/** The checks of a server, which needs the database alone. */
+export async function checkServerHealth(database: Database, clock: DatabaseClock, lateness: Lateness): Promise<HealthReport> {
+  const needs = { database, timeoutMs: PROBE_TIMEOUT_MS, readsOnly: true }
   return reportOf([
-    databaseCheck(asked),
-    schemaCheck(asked),
-    overdueCheck(asked, lateness),
-    blindGapsCheck(asked, lateness),
+    databaseCheck(needs),
+    schemaCheck(needs),
+    overdueCheck(needs, lateness),
+    blindGapsCheck(needs, lateness),
     clockCheck(clock),
     poolCheck(database.pool, clock),
   ])
+}
+
+async function reportOf(checks: ReadonlyArray<Promise<Finding>>): Promise<HealthReport> {
+  const findings = await Promise.all(checks)
+  return { ok: findings.every(({ ok }) => ok), checks: findings }
 }

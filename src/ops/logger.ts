@@ -1,22 +1,21 @@
-import { type DestinationStream, destination, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino'
+import { type DestinationStream, destination, type LevelWithSilent, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino'
 import { prettyFactory } from 'pino-pretty'
-import type { LogLevel } from '../app/config/types.ts'
 import { TrackerError } from '../domain/errors.ts'
 import { scrubJsonLine } from '../lib/redact.ts'
 
 export type Logger = PinoLogger
 
 export interface LoggerOptions {
-  readonly level: LogLevel
+  readonly level: LevelWithSilent
   /** For people: one coloured line an event instead of one JSON object. */
   readonly pretty: boolean
   /** Default: stderr, because data goes to stdout. */
   readonly destination?: DestinationStream
 }
 
-/** A log of one event a line. Every line is scrubbed as a whole, so a secret is hidden at any depth, in messages and in child fields too. */
+/** Writes one line for each event. Every line is scrubbed as a whole, so a secret is hidden at any depth, in messages and in child fields too. */
 export function createLogger({ level, pretty, destination: target = stderr() }: LoggerOptions): Logger {
-  // Made pretty line by line and not by a stream: a line that was logged is out before the process can exit.
+  // Formatted line by line and not by a stream: a line is written before the process can exit.
   const prettify = pretty
     ? prettyFactory({ colorize: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l', singleLine: true })
     : null
@@ -32,7 +31,7 @@ export function createLogger({ level, pretty, destination: target = stderr() }: 
   )
 }
 
-/** Lines that cannot be written (a full disk) are kept up to this size, then dropped: a log must not eat the memory. */
+/** Lines that cannot be written (a full disk) are kept up to this size, then dropped, so that the log does not fill the memory. */
 const MAX_UNWRITTEN_BYTES = 1_000_000
 
 function stderr(): DestinationStream {
@@ -57,7 +56,7 @@ interface ShownError {
 function showError(error: unknown, depth = 0): ShownError {
   if (!(error instanceof Error)) return { type: typeof error, message: String(error) }
   const code: unknown = 'code' in error ? error.code : undefined
-  // Its message was written for whoever reads this line, and says all.
+  // Its message names the values and the remedy; a stack adds nothing.
   if (error instanceof TrackerError) return { type: error.name, code: error.code, message: error.message }
   return {
     type: error.name,

@@ -1,21 +1,23 @@
-import { readFileSync } from 'node:fs'
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { packageVersion } from '../lib/package-version.ts'
+import { singleFlight } from '../lib/single-flight.ts'
+import { withTimeout } from '../lib/timeout.ts'
 import { createEventMetrics, type EventMetrics, PREFIX } from './metrics/events.ts'
 import { type Check, createGaugeMetrics, type Gauges, type ProcessGauges } from './metrics/gauges.ts'
 
 export type { ProcessGauges } from './metrics/gauges.ts'
 
-/** Counts what happens, for Prometheus. Methods never throw. */
+/** The metrics of one process, for Prometheus. Methods never throw. */
 export interface Metrics extends EventMetrics {
-  /** Asked at each scrape. Where it fails or is late, the page goes without these gauges rather than with old values. */
+  /** Read at each scrape. Where that fails or takes too long, the page leaves these gauges out instead of showing old values. */
   onCollect(read: () => Promise<Gauges>): void
-  /** Asked at each scrape: the checks of `/readyz`, for alerts. */
+  /** Read at each scrape: the checks of `/readyz`, for alerts. */
   onHealth(read: () => Promise<readonly Check[]>): void
-  /** Asked at each scrape: what the process knows without asking anybody. */
+  /** Read at each scrape, from the process itself. */
   onProcess(read: () => ProcessGauges): void
-  /** Asked at each scrape: how many jobs of senders the queue keeps as refused. */
+  /** Read at each scrape: how many refused jobs of senders the queue keeps. */
   onRefusedJobs(read: () => Promise<number>): void
-  /** The page that Prometheus reads. Never waits longer than the patience. */
+  /** The page that Prometheus reads, within `timeoutMs`. */
   text(): Promise<string>
 }
 
@@ -24,7 +26,7 @@ export interface MetricsOptions {
   readonly timeoutMs?: number
 }
 
-/** Gauges that prom-client names like counters; Prometheus' own checker refuses such names, and each is the sum of a labelled gauge. */
+/** Gauges that prom-client names like counters. Prometheus' own checker refuses such names, and each is the sum of a labelled gauge. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
 
 export function createMetrics({ timeoutMs = 2_000 }: MetricsOptions = {}): Metrics {
@@ -41,16 +43,16 @@ export function createMetrics({ timeoutMs = 2_000 }: MetricsOptions = {}): Metri
   return {
     ...createEventMetrics(registry),
     onCollect(read) {
-      readGauges = onceInTime(read, timeoutMs)
+      readGauges = orNull(read, timeoutMs)
     },
     onHealth(read) {
-      readHealth = onceInTime(read, timeoutMs)
+      readHealth = orNull(read, timeoutMs)
     },
     onProcess(read) {
       readProcess = read
     },
     onRefusedJobs(read) {
-      readRefused = onceInTime(read, timeoutMs)
+      readRefused = orNull(read, timeoutMs)
     },
     async text() {
       const [values, checks, refused] = await Promise.all([readGauges(), readHealth(), readRefused()])
@@ -63,21 +65,10 @@ export function createMetrics({ timeoutMs = 2_000 }: MetricsOptions = {}): Metri
   }
 }
 
-/** Null where it fails or takes too long. A run that hangs is not joined by a second one. */
-function onceInTime<T>(read: () => Promise<T>, timeoutMs: number): () => Promise<T | null> {
-  let running: Promise<T | null> | null = null
-  return async () => {
-    running ??= read()
-      .catch(() => null)
-      .finally(() => {
-        running = null
-      })
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<null>((resolve) => {
-      timer = setTimeout(() => resolve(null), timeoutMs)
-    })
-    return Promise.race([running, late]).finally(() => clearTimeout(timer))
-  }
+/** Null where it fails or takes too long. A second call joins a run that hangs. */
+function orNull<T>(read: () => Promise<T>, timeoutMs: number): () => Promise<T | null> {
+  const single = singleFlight(read)
+  return () => withTimeout(timeoutMs, single()).catch(() => null)
 }
 
 function addBuildInfo(registry: Registry): void {
@@ -87,11 +78,5 @@ function addBuildInfo(registry: Registry): void {
     labelNames: ['version'],
     registers: [registry],
   })
-  info.set({ version: ownVersion() }, 1)
-}
-
-/** The file is beside src/ and dist/ alike. */
-function ownVersion(): string {
-  const file: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-  return typeof file === 'object' && file !== null && 'version' in file ? String(file.version) : 'unknown'
+  info.set({ version: packageVersion() }, 1)
 }

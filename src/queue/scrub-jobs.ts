@@ -2,7 +2,7 @@ import type { JobType } from 'bullmq'
 import type { Person } from '../polling/ports.ts'
 import type { JobQueue } from './connection.ts'
 import { withQueueTimeout } from './timeout.ts'
-import { POLL_JOB } from './timers.ts'
+import { isPollJobId } from './timers.ts'
 
 /** In the order in which a job passes through them, so that a job that moves on meanwhile is found in its next state. */
 const STATES: readonly JobType[] = ['waiting-children', 'delayed', 'prioritized', 'waiting', 'active', 'failed', 'completed']
@@ -35,7 +35,7 @@ export async function scrubJobs(queue: JobQueue, person: Person, pseudonym: stri
 async function listSenderJobs(queue: JobQueue): Promise<string[][]> {
   const ids = new Set<string>()
   for (const state of STATES) for (const id of await listIds(queue, state)) ids.add(id)
-  const all = [...ids].filter((id) => !id.startsWith(`${POLL_JOB}.`))
+  const all = [...ids].filter((id) => !isPollJobId(id))
   return Array.from({ length: Math.ceil(all.length / BATCH) }, (_, i) => all.slice(i * BATCH, (i + 1) * BATCH))
 }
 

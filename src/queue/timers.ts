@@ -7,6 +7,17 @@ import type { JobQueue, QueuedJob } from './connection.ts'
 import { withQueueTimeout } from './timeout.ts'
 
 export const POLL_JOB = 'poll'
+/** The name that 0.1.0 gave to the same job. Such a job keeps its id until its task ends, at most a day after the upgrade. */
+const POLL_JOB_0_1_0 = 'look'
+
+export function isPollJob(name: string): boolean {
+  return name === POLL_JOB || name === POLL_JOB_0_1_0
+}
+
+/** By the id that this package gave the job: the id of another job is its sender's. */
+export function isPollJobId(id: string): boolean {
+  return isPollJob(id.split('.', 1)[0] ?? '')
+}
 
 /** A job holds no names, no tokens and no secrets. */
 export interface PollJobData {
@@ -28,7 +39,7 @@ export function priorityOf({ at, last }: PlannedPoll, deadlineAt: number): numbe
 
 /** One job a task. BullMQ refuses ids of digits only and ids with a colon. */
 export function jobIdOf(key: TaskKey): string {
-  return `poll.${key.app}.${key.taskId}`
+  return `${POLL_JOB}.${key.app}.${key.taskId}`
 }
 
 /** Jobs that are read at once. */

@@ -10,7 +10,7 @@ import { failPoint } from '../lib/fail-points.ts'
 import type { EventLog, Timer } from '../polling/ports.ts'
 import { openWorker, type QueueAddress } from './connection.ts'
 import { createLockTracker, type Locks, type LockTracker } from './lock-tracker.ts'
-import { POLL_JOB, priorityOf } from './timers.ts'
+import { isPollJob, priorityOf } from './timers.ts'
 import { isLockLost, isRefusal, jobIdOfLostLock, MAX_BLOCK_SECONDS, MAX_STALLED_COUNT } from './workarounds.ts'
 
 /** The name of the job that any BullMQ client may add, with any id or none. */
@@ -97,7 +97,7 @@ function bullOptions({ concurrency, lockMs }: PollWorkerOptions) {
 /** A failure of the database must not fail the job: a failed job fires again only when the reconciler finds its task. */
 async function runJob({ poll, track, now, events }: PollWorkerOptions, job: Job, signal: AbortSignal): Promise<Outcome> {
   try {
-    if (job.name === POLL_JOB) return await poll(parseKey(job.data, now()), signal)
+    if (isPollJob(job.name)) return await poll(parseKey(job.data, now()), signal)
     if (job.name !== TRACK_JOB)
       throw new InvalidInputError('name', `A job named ${show(job.name)} is not known here. Accepted: "${TRACK_JOB}".`)
     await track(parseTrackJob(job, now()))
@@ -129,7 +129,7 @@ function withoutDeadline(data: unknown): unknown {
 function raisedPriority(job: Job, poll: Timer['poll']): number | null {
   const data: unknown = job.data
   const deadlineAt = typeof data === 'object' && data !== null && 'deadlineAt' in data ? data.deadlineAt : null
-  if (job.name !== POLL_JOB || typeof deadlineAt !== 'number') return null
+  if (!isPollJob(job.name) || typeof deadlineAt !== 'number') return null
   const priority = priorityOf(poll, deadlineAt)
   return priority < job.priority ? priority : null
 }

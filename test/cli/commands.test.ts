@@ -4,8 +4,9 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { runCommand } from '../support/commands.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
-import { builtFile, runCli, startNode } from '../support/process.ts'
+import { builtFile, startNode } from '../support/process.ts'
 import { urlAs } from '../support/roles.ts'
 
 const COMMANDS = [
@@ -28,7 +29,7 @@ const TASK = '9007199254740993123'
 let database: TestDatabase
 let directory: string
 /** A directory without an embedded database, so that no command finds one. */
-const run = (args: readonly string[], env: Record<string, string> = {}) => runCli(args, { cwd: directory, env })
+const run = (args: readonly string[], env: Record<string, string> = {}) => runCommand(args, { cwd: directory, env })
 const withDatabase = (...args: string[]) => run(args, { DATABASE_URL: database.url })
 
 beforeAll(async () => {
@@ -155,7 +156,7 @@ test('an embedded database that is not running is called so, not a wrong address
   await mkdir(join(home, '.data', 'postgres'), { recursive: true })
   // Nothing ever listens on port 1 of the loopback.
   await writeFile(join(home, '.data', 'postgres', 'embedded.json'), JSON.stringify({ password: 'secret', port: 1 }))
-  const { code, stdout, stderr } = await runCli(['report'], { cwd: home })
+  const { code, stdout, stderr } = await runCommand(['report'], { cwd: home })
   expect([code, stdout]).toEqual([1, ''])
   expect(stderr).toBe(
     'error: The PostgreSQL of "dingtalk-delivery start" in ./.data/postgres is not running. Run that in this directory, or set DATABASE_URL to another database.\n',

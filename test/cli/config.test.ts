@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { describeConfig, findTypos, parseConfig } from '../../src/app/config/config.ts'
+import { describeConfig, parseConfig } from '../../src/app/config/config.ts'
 
 const KEY = 'dingsecretkey0001'
 const SECRET = 'sEcReT-value-0002'
@@ -141,25 +141,6 @@ test.each([
   const message = refusalOf(env)
   expect(message).toContain(says)
   for (const secret of [KEY, SECRET, TOKEN]) expect(message).not.toContain(secret)
-})
-
-test('a misspelt variable is named beside what it makes wrong', () => {
-  expect(refusalOf({ DINGTALK_APPKEY: KEY, DINGTALK_APP_SECRET: SECRET })).toContain(
-    'DINGTALK_APPKEY is not known and has no effect: did you mean DINGTALK_APP_KEY?',
-  )
-})
-
-test('variables near to ours are hints; those of other programs, and ours that are set, are not', () => {
-  const hints = findTypos({
-    POLL_PER_TASK: '3',
-    MONTHLY_CALLS_BUDGET: '1',
-    HOSTS: 'x',
-    SPORT: 'y',
-    PATH: '/bin',
-    TIMESCALE: '2',
-    TIME_SCALE: '1',
-  })
-  expect(hints.map((hint) => hint.split(' ', 1)[0])).toEqual(['MONTHLY_CALLS_BUDGET', 'POLL_PER_TASK'])
 })
 
 const APPS = {

@@ -102,6 +102,7 @@ function stage(): { host: HostProcess; events: EventEmitter; exits: number[] } {
   const exits: number[] = []
   const host: HostProcess = {
     on: (event, listener) => events.on(event, listener),
+    off: (event, listener) => events.off(event, listener),
     exit: (code) => exits.push(code),
   }
   return { host, events, exits }

@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
 import { type Database, openDatabase } from '../../src/store/prisma.ts'
 import { adoptAll, aRequest, lookAt } from '../store/support/polls.ts'
-import { type CommandShell, openCommandShell } from '../support/command-shell.ts'
+import { type RunningCommand, runCommand, startCommand } from '../support/commands.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
-import { builtFile, type NodeProcess, runCli, startCli } from '../support/process.ts'
+import { builtFile } from '../support/process.ts'
 import { urlAs } from '../support/roles.ts'
 import { startProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 import { until } from '../support/wait.ts'
@@ -17,15 +17,13 @@ const CAMPAIGN = '十一月工资单 payroll-11'
 let database: TestDatabase
 let opened: Database
 let taskId: string
-let shell: CommandShell
 /** The commands that read need the rights of `delivery_read`, and no others. */
-const run = (...args: string[]) => shell.run(...args)
-const cancel = (id: string) => runCli(['cancel', id], { env: { DATABASE_URL: urlAs('worker', database.url) } })
+const run = (...args: string[]) => runCommand(args, { env: { DATABASE_URL: urlAs('read', database.url) } })
+const cancel = (id: string) => runCommand(['cancel', id], { env: { DATABASE_URL: urlAs('worker', database.url) } })
 
 /** Three tasks of one campaign: one person is in two of them. */
 beforeAll(async () => {
   database = await createTestDatabase({ migrated: true })
-  shell = openCommandShell({ DATABASE_URL: urlAs('read', database.url) })
   opened = openDatabase(database.url)
   const store = createDeliveryStore(opened)
   const requests = [
@@ -44,14 +42,12 @@ beforeAll(async () => {
   await lookAt(store, third, { unread: ['zoe'] }, 10)
 })
 afterAll(async () => {
-  await shell.close()
   await opened.close()
   await database.drop()
 })
 
 test('a task in full', async () => {
-  // In a process of its own, as a user runs it; what follows asks in one that is open.
-  const { code, stdout, stderr } = await runCli(['show', taskId], { env: { DATABASE_URL: urlAs('read', database.url) } })
+  const { code, stdout, stderr } = await run('show', taskId)
   expect([code, stderr]).toEqual([0, ''])
   expect(stdout).toMatch(/^Read +1 of 3 delivered +█+░+ +33\.3%$/m)
   expect(stdout).toMatch(/^Read of all +1 of 5 targeted +20\.0%$/m)
@@ -177,7 +173,7 @@ test('exports are whole, however many pages they have', async () => {
   await client.query("SELECT track_delivery(task_id => (5000 + n)::text, campaign => 'campaign ' || n) FROM generate_series(1, 1050) AS n")
   await client.end()
   const lines = async (...args: string[]): Promise<number> => {
-    const { stdout } = await runCli([...args, '--format', 'csv'], { env: { DATABASE_URL: many.url } })
+    const { stdout } = await runCommand([...args, '--format', 'csv'], { env: { DATABASE_URL: many.url } })
     return new Set(stdout.trim().split('\r\n')).size - 1
   }
   expect(await lines('report', '--by', 'task')).toBe(1_061)
@@ -198,7 +194,7 @@ test.each([
 describe('--watch', () => {
   test('in a pipe one frame follows another, also while the database is away and when it is back, until Ctrl-C', async () => {
     const proxy = await aProxy()
-    const watching = startCli(['report', '--watch', '0.2'], { env: { DATABASE_URL: through(proxy) } })
+    const watching = startCommand(['report', '--watch', '0.2'], { env: { DATABASE_URL: through(proxy) } })
     await until(() => framesOf(watching).length > 2, { what: 'two frames are there' })
     await proxy.mode('refuse')
     await until(() => watching.stdout().includes('Trying again; what stands below is as of'), { what: 'the outage is said' })
@@ -212,7 +208,7 @@ describe('--watch', () => {
 
   test('a database that says nothing at all is said so, and does not keep Ctrl-C', async () => {
     const proxy = await aProxy()
-    const watching = startCli(['show', taskId, '--watch', '0.2'], { env: { DATABASE_URL: through(proxy) } })
+    const watching = startCommand(['show', taskId, '--watch', '0.2'], { env: { DATABASE_URL: through(proxy) } })
     await until(() => watching.stdout().includes('Next polls'), { what: 'a frame is there' })
     await proxy.mode('blackhole')
     await until(() => watching.stdout().includes('The database does not answer.'), { what: 'the silence is said' })
@@ -224,7 +220,7 @@ describe('--watch', () => {
     const request = aRequest({ userIds: ['ivy'] })
     const store = createDeliveryStore(opened)
     await store.track([request])
-    const watching = startCli(['show', request.taskId, '--watch', '0.2'], { env: { DATABASE_URL: database.url } })
+    const watching = startCommand(['show', request.taskId, '--watch', '0.2'], { env: { DATABASE_URL: database.url } })
     await until(() => watching.stdout().includes('tracking'), { what: 'a frame is there' })
     await lookAt(store, request, { read: ['ivy'] }, 5)
     expect(await watching.exit).toEqual({ code: 0, signal: null })
@@ -269,7 +265,7 @@ function onTerminal(command: string, { columns, rows }: { columns: number; rows:
 }
 
 /** Frames begin with a line that says as of when they are. */
-function framesOf(watching: NodeProcess): string[] {
+function framesOf(watching: RunningCommand): string[] {
   return watching.stdout().split(/^\d{4}-\d\d-\d\d .*, every .* until Ctrl-C$/m)
 }
 

@@ -4,22 +4,19 @@ import type { TrackRequest } from '../../src/intake/track-request.ts'
 import { openTestStore, type TestStore } from '../store/support/database.ts'
 import { adoptAll, aTask, delay, loaded, lookAt, planBody } from '../store/support/polls.ts'
 import { set } from '../store/support/reader.ts'
-import { type CommandShell, openCommandShell } from '../support/command-shell.ts'
+import { runCommand } from '../support/commands.ts'
 import { giveRights, urlAs } from '../support/roles.ts'
 
 let db: TestStore
-let shell: CommandShell
 beforeAll(async () => {
   db = await openTestStore()
   await giveRights(db.url)
-  shell = openCommandShell({ DATABASE_URL: urlAs('worker', db.url), MONTHLY_CALL_BUDGET: '20' })
 })
 afterAll(async () => {
-  await shell.close()
   await db.close()
 })
 
-const run = (...args: string[]) => shell.run(...args)
+const run = (...args: string[]) => runCommand(args, { env: { DATABASE_URL: urlAs('worker', db.url), MONTHLY_CALL_BUDGET: '20' } })
 const FAR = new Date(Date.now() + 4 * 3_600_000)
 
 async function refused(

@@ -3,8 +3,8 @@ import { request } from 'node:http'
 import { createServer } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import type { HealthReport } from '../../src/web/health.ts'
+import { type RunningCommand, runCommand, startCommand } from '../support/commands.ts'
 import { createTestDatabase } from '../support/postgres.ts'
-import { type NodeProcess, runCli, startCli } from '../support/process.ts'
 import { startProxy } from '../support/tcp-proxy.ts'
 import { until } from '../support/wait.ts'
 
@@ -103,14 +103,14 @@ test('a database that is not migrated is said in /readyz, with the remedy', asyn
 test.each(['serve', 'start', 'demo'])(
   '%s is refused where others could reach it without a token, before anything is opened',
   async (command) => {
-    const { code, stdout, stderr } = await runCli([command], { env: { HOST: '0.0.0.0', DATABASE_URL: NOWHERE } })
+    const { code, stdout, stderr } = await runCommand([command], { env: { HOST: '0.0.0.0', DATABASE_URL: NOWHERE } })
     expect([code, stdout]).toEqual([1, ''])
     expect(stderr).toMatch(/^error: HOST is 0\.0\.0\.0, which other machines reach, and API_TOKEN is not set: [^\n]+\n$/)
   },
 )
 
 test('serve without a database is refused with what to give', async () => {
-  const { code, stderr } = await runCli(['serve'])
+  const { code, stderr } = await runCommand(['serve'])
   expect(code).toBe(1)
   expect(stderr).toMatch(/^error: DATABASE_URL is not set\. Give [^\n]+\n$/)
 })
@@ -121,7 +121,7 @@ test('a port that is taken is said with the variable to set', async () => {
   await once(taken, 'listening')
   const address = taken.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
-  const { code, stderr } = await runCli(['serve'], { env: { DATABASE_URL: NOWHERE, PORT: String(port), LOG_LEVEL: 'warn' } })
+  const { code, stderr } = await runCommand(['serve'], { env: { DATABASE_URL: NOWHERE, PORT: String(port), LOG_LEVEL: 'warn' } })
   expect([code, stderr]).toEqual([
     1,
     `error: The HTTP address 127.0.0.1:${port} is taken by another process. Set PORT (0 takes any free port) or HOST.\n`,
@@ -134,8 +134,8 @@ async function aDatabase(options = { migrated: true }): Promise<string> {
   return database.url
 }
 
-async function aServer(env: Record<string, string>): Promise<{ server: NodeProcess; url: string }> {
-  const server = startCli(['serve'], { env: { PORT: '0', ...env } })
+async function aServer(env: Record<string, string>): Promise<{ server: RunningCommand; url: string }> {
+  const server = startCommand(['serve'], { env: { PORT: '0', ...env } })
   const line = await server.waitForLine(/^Dashboard: http/, 60_000)
   return { server, url: /http:\/\/[\w.]+:\d+/.exec(line)?.[0] ?? line }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { runCli, startCli } from '../support/process.ts'
+import { runCommand, startCommand } from '../support/commands.ts'
 
 const RESULT = '/topapi/message/corpconversation/getsendresult'
 
@@ -26,7 +26,7 @@ test('its apps and what it answers for wrong ids are options', async () => {
     '--expired-task-code',
     '99999',
   ]
-  await using simulator = startCli(['simulator', '--port', '0', ...apps, ...codes])
+  await using simulator = startCommand(['simulator', '--port', '0', ...apps, ...codes])
   const url = await simulator.waitForLine(/^http:/)
   const poll = async (agent_id: string, task_id: string) => {
     return post(`${url}${RESULT}`, { access_token: await tokenFor(url, 'one', 'first'), agent_id, task_id })
@@ -52,6 +52,6 @@ test.each([
   [['--wrong-agent-code', ''], /Accepted: a code such as 41011/],
   [['--expired-task-code', '4 2'], /Accepted: a code such as 41011/],
 ])('%j is wrong usage', async (options, message) => {
-  const { code, stderr } = await runCli(['simulator', '--port', '0', ...options])
+  const { code, stderr } = await runCommand(['simulator', '--port', '0', ...options])
   expect([code, stderr]).toEqual([2, expect.stringMatching(message)])
 })

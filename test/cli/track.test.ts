@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parseUsers } from '../../src/cli/track.ts'
 import { toCsv } from '../../src/report/csv.ts'
 import { aDatabase, aSession, type Sql, taskRows } from '../intake/support.ts'
-import { runCli } from '../support/process.ts'
+import { runCommand } from '../support/commands.ts'
 
 let databaseUrl: string
 let sql: Sql
@@ -22,7 +22,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true })
 })
 
-const track = (...args: string[]) => runCli(['track', ...args], { env: { DATABASE_URL: databaseUrl }, cwd: directory })
+const track = (...args: string[]) => runCommand(['track', ...args], { env: { DATABASE_URL: databaseUrl }, cwd: directory })
 const SENT = '2026-11-23T09:00:00+08:00'
 
 test('a task that no poll has shown takes what is newer, and the command says what', async () => {
@@ -123,7 +123,7 @@ test('an id on the command line is held to the same rule', async () => {
 })
 
 test('the help gives a send time in every example', async () => {
-  const { stdout } = await runCli(['track', '--help'], {})
+  const { stdout } = await runCommand(['track', '--help'], {})
   const examples = stdout.split('\n').filter((line) => line.includes('$ dingtalk-delivery track'))
   expect(examples.length).toBeGreaterThan(1)
   for (const example of examples) expect(example).toContain('--sent-at')

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import { expect, test } from 'vitest'
 import type { Context } from '../../src/cli/context.ts'
 import { type Watched, watch } from '../../src/cli/watch.ts'
@@ -30,7 +31,7 @@ function aTerminal(size: { columns: number; rows: number }, isLive = true) {
     },
   }
   // What else a command gets is of no use here.
-  const context = { ...out, screen, colors: plain, width: size.columns, now: () => NOW } as unknown as Context
+  const context = { ...out, screen, colors: plain, width: size.columns, process: new EventEmitter(), now: () => NOW } as unknown as Context
   const resize = (next: Partial<typeof size>): void => {
     Object.assign(size, next)
     resized()

@@ -3,7 +3,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { textOf } from './support/pages.ts'
 
-/** The tables of docs/queries.md are the comments of the database, word for word. A comment that begins so is nobody's business. */
+const PAGE = 'docs/queries.md'
+const HEADING = '## What each column means'
+/** A comment that begins so is about something that no reader needs. */
 const INTERNAL = 'Internal:%'
 
 let database: TestDatabase
@@ -18,38 +20,32 @@ afterAll(async () => {
   await database.drop()
 })
 
-async function lines(sql: string): Promise<string[]> {
-  const { rows } = await client.query<{ line: string }>(sql, [INTERNAL])
-  return rows.map(({ line }) => line)
-}
-
-/** The page has each view under a heading of its own: its meaning, and a row for each column. */
+/** Each view has a heading, its meaning and a row for each column; a view that is only the old name of another has no rows. */
 const VIEWS = `
-  SELECT format(E'### \`%s\`\\n\\n%s\\n\\n| column | type | meaning |\\n|---|---|---|\\n', relname, obj_description(view.oid, 'pg_class')) ||
-    string_agg(format('| \`%s\` | %s | %s |', attname, format_type(atttypid, NULL), col_description(attrelid, attnum)), E'\\n' ORDER BY attnum) AS line
-  FROM pg_class AS view JOIN pg_attribute ON attrelid = view.oid AND attnum > 0
-  WHERE relnamespace = 'public'::regnamespace AND relkind = 'v' AND obj_description(view.oid, 'pg_class') NOT LIKE $1
-  GROUP BY view.oid, relname ORDER BY relname`
+  SELECT relname AS name, format(E'### \`%s\`\\n\\n%s\\n', relname, comment) || CASE WHEN comment LIKE 'The old name of%' THEN '' ELSE
+    E'\\n| column | type | meaning |\\n|---|---|---|\\n' ||
+    string_agg(format(E'| \`%s\` | %s | %s |\\n', attname, format_type(atttypid, NULL), col_description(attrelid, attnum)), '' ORDER BY attnum) END AS text
+  FROM pg_class AS view JOIN pg_attribute ON attrelid = view.oid AND attnum > 0 CROSS JOIN obj_description(view.oid, 'pg_class') AS comment
+  WHERE relnamespace = 'public'::regnamespace AND relkind = 'v' AND comment NOT LIKE $1
+  GROUP BY view.oid, relname, comment ORDER BY comment LIKE 'The old name of%', relname`
 
 const FUNCTIONS = `
-  SELECT format('| \`%s(%s)\` | %s | %s |', proname, pg_get_function_identity_arguments(oid), pg_get_function_result(oid), obj_description(oid, 'pg_proc')) AS line
-  FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND obj_description(oid, 'pg_proc') NOT LIKE $1 ORDER BY proname`
+  SELECT E'### Functions\\n\\n| call | gives | meaning |\\n|---|---|---|\\n' || string_agg(format(E'| \`%s(%s)\` | %s | %s |\\n',
+    proname, pg_get_function_identity_arguments(oid), pg_get_function_result(oid), obj_description(oid, 'pg_proc')), '' ORDER BY proname) AS text
+  FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND obj_description(oid, 'pg_proc') NOT LIKE $1`
 
-const reference = (): string[] =>
-  textOf('docs/queries.md')
-    .split(/^## What each column means$/m)[1]
-    ?.split(/\n(?=### )/)
-    .slice(1)
-    .map((part) => part.trim()) ?? []
-
-test('every public view and column is on the page with the words of its comment, and nothing else is', async () => {
-  const views = await lines(VIEWS)
+test('docs/queries.md has every public view, column and function with its comment; "npx vitest run --project docs -u" writes them anew', async () => {
+  const [prose = '', reference = ''] = textOf(PAGE).split(new RegExp(`(?<=^${HEADING}\\n)`, 'm'))
+  const place = (name: string) => {
+    const at = reference.indexOf(`### \`${name}\``)
+    return at < 0 ? reference.length : at
+  }
+  const { rows: views } = await client.query<{ name: string; text: string }>(VIEWS, [INTERNAL])
+  const { rows: functions } = await client.query<{ text: string }>(FUNCTIONS, [INTERNAL])
   expect(views.length).toBeGreaterThanOrEqual(8)
-  expect(reference().slice(0, -1).toSorted()).toEqual(views)
-})
-
-test('so is every function that may be called', async () => {
-  const functions = await lines(FUNCTIONS)
-  const table = ['### Functions', '', '| call | gives | meaning |', '|---|---|---|', ...functions]
-  expect(reference().at(-1)).toBe(table.join('\n'))
+  // In the order of the page; a new view comes last.
+  const sections = [...views.toSorted((a, b) => place(a.name) - place(b.name)), ...functions].map(({ text }) => `\n${text}`)
+  await expect(
+    `${prose}\nThe texts are the database's own comments. Times are those of your session's time zone when shown.\n${sections.join('')}`,
+  ).toMatchFileSnapshot(`../../${PAGE}`)
 })

@@ -6,6 +6,7 @@ import { planPoll, planStart, type WritePlan } from '../../src/domain/plan.ts'
 import { type Timing, timingOf } from '../../src/domain/poll-times.ts'
 import { problemOf } from '../../src/domain/problems.ts'
 import type { EndReason } from '../../src/domain/reasons.ts'
+import { runs } from '../support/runs.ts'
 
 /** Every message of these tests was sent at 09:00 in China. */
 export const SENT = new Date('2026-11-23T01:00:00.000Z')
@@ -262,5 +263,5 @@ export const anyState: fc.Arbitrary<RecipientState> = fc.oneof(
 
 /** Properties run with one seed, so that a red one is red again; on failure fast-check prints the smallest case. */
 export function holds<T>(property: fc.IProperty<T>, numRuns = 1_000): void {
-  fc.assert(property, { numRuns, seed: 20_261_123 })
+  fc.assert(property, { numRuns: runs(numRuns), seed: 20_261_123 })
 }

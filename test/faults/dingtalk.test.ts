@@ -89,7 +89,7 @@ faultTests([
   },
   {
     fault: 'F22',
-    when: 'the token dies under fifty looks at once',
+    when: 'the token expires during fifty concurrent polls',
     tasks: 50,
     // A poll that had the dead token is repeated in the same poll, and both calls are counted. Jobs whose locks ran out while the worker stood
     // still are taken a second time; of their two answers one comes too late.

@@ -66,7 +66,7 @@ faultTests([
   },
   {
     fault: 'F28',
-    when: 'nobody reads the log any more',
+    when: 'the reader of the log has gone',
     onlyLong: true,
     env: { LOG_LEVEL: 'debug' },
     async strike(world) {

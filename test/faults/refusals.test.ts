@@ -122,7 +122,7 @@ faultTests([
   },
   {
     fault: 'F30',
-    when: 'a worker takes no job any more, without a word',
+    when: 'a worker silently takes no job any more',
     onlyLong: true,
     // Each of its jobs is held by it until it is gone.
     recoversWithinMs: null,

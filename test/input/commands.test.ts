@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { aDatabase, aSession, taskRows } from '../intake/support.ts'
-import { runCli } from '../support/process.ts'
+import { runCommand } from '../support/commands.ts'
 
 async function files(contents: Readonly<Record<string, string | Buffer>>): Promise<(name: string) => string> {
   const dir = await mkdtemp(join(tmpdir(), 'dingtalk-delivery-input-'))
@@ -34,7 +34,7 @@ test('flags and files are taken as they are, or refused with one clear line, and
     ['11', '--users-file', at('windows.txt'), '--user', '__proto__'],
     ['9223372036854775807', '--campaign', "'; DROP TABLE delivery_task; --", '--user', '-1', '--app', 'hr'],
   ]
-  const run = async (args: readonly string[]) => runCli(['track', ...args], { env: { DATABASE_URL } })
+  const run = async (args: readonly string[]) => runCommand(['track', ...args], { env: { DATABASE_URL } })
   // Two at a time: each is a program of its own.
   const queue = [...refused.map(([args, says]) => ({ args, says })), ...accepted.map((args) => ({ args, says: null }))]
   const worker = async (): Promise<void> => {

@@ -4,20 +4,16 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Tracker } from '../../src/index.ts'
 import { POSTGRES_SCHEMA } from '../../src/queue/postgres.ts'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
+import { inTime } from '../support/in-time.ts'
 import { describeRedis } from '../support/redis.ts'
 import { until } from '../support/wait.ts'
-import { aDatabase, aRedis, aTracker, proxied } from './support.ts'
+import { aDatabase, aRedis, aTracker } from './support.ts'
 
-/** The promise is two seconds; the rest is a busy machine. */
-const TWO_SECONDS_MS = 2_500
+const TWO_SECONDS_MS = 2_000
 
-async function refusedIn(tracker: Tracker): Promise<number> {
-  const started = performance.now()
-  await expect(tracker.track({ taskId: '1' })).rejects.toMatchObject({
-    code: 'QUEUE_UNAVAILABLE',
-    message: expect.stringContaining('QUEUE_URL'),
-  })
-  return performance.now() - started
+async function expectRefusal(tracker: Tracker): Promise<void> {
+  const error = await inTime(TWO_SECONDS_MS, () => tracker.track({ taskId: '1' }).catch((caught: unknown) => caught))
+  expect(error).toMatchObject({ code: 'QUEUE_UNAVAILABLE', message: expect.stringContaining('QUEUE_URL') })
 }
 
 const takes = (tracker: Tracker) => until(() => tracker.track({ taskId: '2' }), { what: 'a task is taken' })
@@ -67,55 +63,17 @@ describeRedis('the library with a queue on Redis', () => {
 
   test('a server that was never there', async () => {
     const tracker = aTracker({ queueUrl: 'redis://127.0.0.1:1' })
-    expect(await refusedIn(tracker)).toBeLessThan(TWO_SECONDS_MS)
-    expect(await refusedIn(tracker)).toBeLessThan(TWO_SECONDS_MS)
+    await expectRefusal(tracker)
+    await expectRefusal(tracker)
   })
 
   test('a database number that the server does not have is refused: nothing lands in database 0', async () => {
     const redis = await aRedis()
     const tracker = aTracker({ queueUrl: `${redis.url}/99` })
-    await refusedIn(tracker)
+    await expectRefusal(tracker)
     const client = new Redis(redis.url)
     onTestFinished(() => client.disconnect())
     expect(await client.dbsize()).toBe(0)
-  })
-
-  test('a server that is killed, and comes back', async () => {
-    const redis = await aRedis()
-    const tracker = aTracker({ queueUrl: redis.url })
-    await tracker.track({ taskId: '1' })
-    await redis.kill('SIGKILL')
-    expect(await refusedIn(tracker)).toBeLessThan(TWO_SECONDS_MS)
-    await redis.restart()
-    await takes(tracker)
-  })
-
-  test('a server that comes up after the tracker', async () => {
-    const redis = await aRedis()
-    await redis.kill('SIGKILL')
-    const tracker = aTracker({ queueUrl: redis.url })
-    expect(await refusedIn(tracker)).toBeLessThan(TWO_SECONDS_MS)
-    await redis.restart()
-    await takes(tracker)
-  })
-
-  test.each(['blackhole', 'reset'] as const)('a network that fails (%s) from the beginning', async (mode) => {
-    const { url, proxy } = await proxied((await aRedis()).url)
-    const tracker = aTracker({ queueUrl: url })
-    await proxy.mode(mode)
-    expect(await refusedIn(tracker)).toBeLessThan(TWO_SECONDS_MS)
-    await proxy.mode('pass')
-    await takes(tracker)
-  })
-
-  test.each(['blackhole', 'halfOpen', 'refuse'] as const)('a network that fails (%s) after the first task', async (mode) => {
-    const { url, proxy } = await proxied((await aRedis()).url)
-    const tracker = aTracker({ queueUrl: url })
-    await tracker.track({ taskId: '1' })
-    await proxy.mode(mode)
-    expect(await refusedIn(tracker)).toBeLessThan(TWO_SECONDS_MS)
-    await proxy.mode('pass')
-    await takes(tracker)
   })
 
   test('an outage is not paid for with memory: what was refused is not kept', async () => {
@@ -161,7 +119,7 @@ describe('the library with a queue on PostgreSQL', () => {
 
   test('a server that was never there', async () => {
     const tracker = aTracker({ queueUrl: 'postgres://127.0.0.1:1/queue' })
-    expect(await refusedIn(tracker)).toBeLessThan(TWO_SECONDS_MS)
+    await expectRefusal(tracker)
   })
 
   test('a queue without its schema says what is missing', async () => {
@@ -170,18 +128,5 @@ describe('the library with a queue on PostgreSQL', () => {
       code: 'SCHEMA_MISMATCH',
       message: expect.stringContaining('dingtalk-delivery migrate'),
     })
-  })
-
-  test.each(['refuse', 'reset', 'blackhole'] as const)('a server that goes away (%s) before and after the first task', async (mode) => {
-    const { url, proxy } = await proxied(await aQueueDatabase())
-    const tracker = aTracker({ queueUrl: url })
-    await proxy.mode(mode)
-    expect(await refusedIn(tracker)).toBeLessThan(TWO_SECONDS_MS)
-    await proxy.mode('pass')
-    await takes(tracker)
-    await proxy.mode(mode)
-    expect(await refusedIn(tracker)).toBeLessThan(TWO_SECONDS_MS)
-    await proxy.mode('pass')
-    await takes(tracker)
   })
 })

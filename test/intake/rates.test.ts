@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { createTracker } from '../../src/index.ts'
 import { createRates, InvalidInputError, type Rates, TrackerError } from '../../src/rates.ts'
 import { PrismaClient } from '../../src/store/generated/client.ts'
+import { inTime } from '../support/in-time.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { aDatabase, aSession, aTracker, proxied, someRates } from './support.ts'
 
@@ -258,9 +259,7 @@ describe('a database that cannot answer', () => {
 
   test('is told promptly, without the password', async () => {
     const rates = someRates({ databaseUrl: 'postgres://reader:hunter2@127.0.0.1:1/delivery' })
-    const started = performance.now()
-    const error = await rates.task('1').catch((reason: unknown) => reason)
-    expect(performance.now() - started).toBeLessThan(2_500)
+    const error = await inTime(2_000, () => rates.task('1').catch((reason: unknown) => reason))
     expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', message: expect.stringContaining('Check that it runs') })
     expect(String(error)).not.toContain('hunter2')
   })
@@ -269,9 +268,7 @@ describe('a database that cannot answer', () => {
     const { url, proxy } = await proxied(database.url)
     const rates = someRates({ databaseUrl: url })
     await proxy.mode(mode)
-    const started = performance.now()
     await expect(rates.task(TASK.taskId)).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
-    expect(performance.now() - started).toBeLessThan(25_000)
     await proxy.mode('pass')
     expect(await rates.task(TASK.taskId)).toMatchObject({ taskId: TASK.taskId })
   })

@@ -32,13 +32,13 @@ test("the database's time counts, however far the system clock is away or steps;
   expect(clock.waitedMs()).toBeNull()
   expect(near(clock.now().getTime(), really())).toBe(true)
   // Its poll must not fail over it.
-  await clock.ensure()
+  await clock.measureIfStale()
 
   await toDatabase.mode('pass')
   shiftBy(0)
   await clock.measure()
   shiftBy(-MINUTE_MS)
-  await clock.ensure()
+  await clock.measureIfStale()
   expect(told, 'told again after it was right in between').toHaveLength(2)
 })
 
@@ -47,10 +47,10 @@ test('a clock that was not set in between is not measured for each poll', async 
   const clock = createDatabaseClock(pool)
   await clock.measure()
   const asked = vi.spyOn(pool, 'connect')
-  await clock.ensure()
+  await clock.measureIfStale()
   expect(asked).not.toHaveBeenCalled()
   shiftBy(MINUTE_MS)
-  await Promise.all([clock.ensure(), clock.ensure()])
+  await Promise.all([clock.measureIfStale(), clock.measureIfStale()])
   expect(asked).toHaveBeenCalledTimes(1)
 })
 

@@ -1,10 +1,9 @@
-import { Client } from 'pg'
 import { expect, test } from 'vitest'
 import { parseConfig } from '../../src/app/config/config.ts'
-import { diagnose } from '../../src/ops/doctor.ts'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
-import { createTestDatabase } from '../support/postgres.ts'
+import { createTestDatabase, execute } from '../support/postgres.ts'
 import { startProxy } from '../support/tcp-proxy.ts'
+import { diagnose } from './support.ts'
 
 const DATABASE_CHECKS = ['database', 'schema', 'clock', 'rights', 'overdue', 'blind gaps']
 
@@ -16,12 +15,13 @@ test.concurrent('doctor tells what another process can know, and counts a warnin
   const well = await diagnose(config)
   expect(well.filter(({ ok }) => ok).map(({ name }) => name)).toEqual([...DATABASE_CHECKS, 'queue', 'refused jobs'])
 
-  await execute(database.url, [
+  await execute(
+    database.url,
     'SELECT track_delivery(task_id => n::text) FROM generate_series(1, 2) AS n',
     "UPDATE delivery_task SET scheduled_at = now(), next_poll_at = now() - interval '10 minutes'",
     `UPDATE delivery_task SET status = 'expired', reason_code = 'blind_before_deadline', next_poll_at = NULL, finished_at = now()
      WHERE task_id = '2'`,
-  ])
+  )
   const wrong = (await diagnose(config)).filter(({ name, ok }) => !ok && DATABASE_CHECKS.includes(name))
   expect(wrong).toMatchObject([
     {
@@ -41,7 +41,8 @@ test.concurrent('doctor tells what keeps tasks from being polled, with the remed
   onTestFinished(() => database.drop())
   await migrateQueueSchema(database.url)
   const detail = '{"said": "60011", "message": "no permission"}'
-  await execute(database.url, [
+  await execute(
+    database.url,
     `SELECT track_delivery(task_id => n::text, app => 'hr') FROM generate_series(1, 5) AS n`,
     `UPDATE delivery_task SET problem_code = CASE task_id WHEN '3' THEN 'outage' ELSE 'permission' END, problem_detail = '${detail}'
      WHERE task_id IN ('1', '2', '3')`,
@@ -51,7 +52,7 @@ test.concurrent('doctor tells what keeps tasks from being polled, with the remed
     `INSERT INTO delivery_pair (app, agent_id, pause_code, paused_until) VALUES ('hr', '77', 'agent_id', now())`,
     `INSERT INTO delivery_worker (worker_id, started_at, seen_at, expires_at, apps, problems)
      VALUES ('w1', now(), now(), now() + interval '1 hour', '{}', '{"hr": {"code": "unknown_app", "detail": {"said": "UNKNOWN_APP"}}}')`,
-  ])
+  )
   const config = parseConfig({ DATABASE_URL: database.url })
   const told = (await diagnose(config)).filter(({ name }) => name.includes('"hr"'))
   const grant = expect.stringContaining('Grant the app the permission qyapi_base')
@@ -77,9 +78,9 @@ test.concurrent('doctor tells what keeps tasks from being polled, with the remed
   })
   expect(await task('5')).toMatchObject({ ok: true, detail: 'cancelled: Tracking was ended on request.' })
   expect(await task('404')).toMatchObject({ ok: false, remedy: expect.stringContaining('dingtalk-delivery track') })
-  await execute(database.url, ['UPDATE delivery_task SET problem_code = NULL, delay_code = NULL'])
+  await execute(database.url, 'UPDATE delivery_task SET problem_code = NULL, delay_code = NULL')
   expect(await task('1')).toMatchObject({ ok: true, detail: expect.stringMatching(/^tracked, the next poll is due at /) })
-  await execute(database.url, ["SELECT track_delivery(task_id => '1', app => 'it')"])
+  await execute(database.url, "SELECT track_delivery(task_id => '1', app => 'it')")
   expect(await task('1')).toMatchObject({ ok: false, detail: expect.stringContaining('hr, it'), remedy: expect.stringContaining('--app') })
 })
 
@@ -87,8 +88,8 @@ test.concurrent('a user who may not do what a worker does is told which rights t
   const database = await createTestDatabase({ migrated: true })
   onTestFinished(() => database.drop())
   const role = `reader_${Math.random().toString(36).slice(2)}`
-  await execute(database.url, [`CREATE ROLE ${role} LOGIN PASSWORD 'x'`, `GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${role}`])
-  onTestFinished(() => execute(database.url, [`DROP OWNED BY ${role}`, `DROP ROLE ${role}`]))
+  await execute(database.url, `CREATE ROLE ${role} LOGIN PASSWORD 'x'`, `GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${role}`)
+  onTestFinished(() => execute(database.url, `DROP OWNED BY ${role}`, `DROP ROLE ${role}`))
   const url = new URL(database.url)
   url.username = role
   url.password = 'x'
@@ -116,13 +117,3 @@ test.concurrent('servers that say nothing are told within ten seconds, each once
     ['queue', false],
   ])
 })
-
-async function execute(url: string, statements: readonly string[]): Promise<void> {
-  const client = new Client({ connectionString: url })
-  await client.connect()
-  try {
-    for (const statement of statements) await client.query(statement)
-  } finally {
-    await client.end()
-  }
-}

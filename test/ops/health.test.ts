@@ -1,9 +1,8 @@
-import { Client } from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { TrackerError } from '../../src/domain/errors.ts'
 import { databaseCheck } from '../../src/ops/checks/database.ts'
 import { createDatabaseClock } from '../../src/ops/clock.ts'
-import { healthOf, serverHealthOf } from '../../src/ops/health.ts'
+import { checkServerHealth, checkWorkerHealth } from '../../src/ops/health.ts'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
@@ -11,7 +10,7 @@ import type { HealthReport } from '../../src/web/health.ts'
 import { aForeignQueue, aQueue, aWorker, type Backend, describeQueues } from '../queue/support.ts'
 import { aProblem } from '../store/support/polls.ts'
 import { CHECKS } from '../support/checks.ts'
-import { createTestDatabase } from '../support/postgres.ts'
+import { createTestDatabase, execute } from '../support/postgres.ts'
 import { describeRedis, startRedis } from '../support/redis.ts'
 import { until } from '../support/wait.ts'
 import { aRunningWorker } from './support.ts'
@@ -74,7 +73,7 @@ describeQueues((backend) => {
     test('are told with their number, their age and what to do', async () => {
       const { needs, polls, databaseUrl } = await anIdleWorker(backend, { idleMs: 90_000 })
       await execute(databaseUrl, lateTasks(3, 600))
-      const report = await healthOf(needs, polls, LIMITS)
+      const report = await checkWorkerHealth(needs, polls, LIMITS)
       expect(wrongIn(report)).toEqual(['consumption'])
       expect(detailOf(report, 'consumption')).toMatch(
         /^3 polls are overdue, the oldest by 60\d s, and this worker makes none: none was taken off the queue since the start 9\d s ago\. Restart this worker\./,
@@ -84,27 +83,29 @@ describeQueues((backend) => {
     test('are no fault of a worker that has taken one lately, or has just begun', async () => {
       const { needs, polls, databaseUrl } = await anIdleWorker(backend, { idleMs: 30_000 })
       await execute(databaseUrl, lateTasks(3, 600))
-      expect((await healthOf(needs, polls, LIMITS)).ok).toBe(true)
+      expect((await checkWorkerHealth(needs, polls, LIMITS)).ok).toBe(true)
     })
 
     test('are no fault as long as they are hardly late', async () => {
       const { needs, polls, databaseUrl } = await anIdleWorker(backend, { idleMs: 90_000 })
       await execute(databaseUrl, lateTasks(3, 20))
-      const report = await healthOf(needs, polls, LIMITS)
+      const report = await checkWorkerHealth(needs, polls, LIMITS)
       expect(report.ok).toBe(true)
       expect(detailOf(report, 'consumption')).toMatch(/^no poll is due; /)
     })
 
     test('do not hide behind a worker that has not begun', async () => {
       const { needs } = await anIdleWorker(backend, { idleMs: 0 })
-      expect(detailOf(await healthOf(needs, null, LIMITS), 'consumption')).toMatch(/^No polls are being made: the worker has not begun/)
+      expect(detailOf(await checkWorkerHealth(needs, null, LIMITS), 'consumption')).toMatch(
+        /^No polls are being made: the worker has not begun/,
+      )
     })
 
     test('are no fault of a worker that cannot store what polls bring: that is the fault, with what to do', async () => {
       const { needs, polls } = await anIdleWorker(backend, { idleMs: 0 })
       const error = new TrackerError('NOT_PERMITTED', 'permission denied for table delivery_poll at postgres://worker:hunter2@db/x')
       const writes = { failing: () => ({ since: new Date(Date.now() - 90_000), error }) }
-      const report = await healthOf({ ...needs, writes }, polls, LIMITS)
+      const report = await checkWorkerHealth({ ...needs, writes }, polls, LIMITS)
       expect(report.ok).toBe(false)
       expect(wrongIn(report)).toEqual(['writes'])
       expect(detailOf(report, 'writes')).toMatch(/^The database has refused what polls brought for 9\d s: permission denied for table/)
@@ -115,7 +116,9 @@ describeQueues((backend) => {
     test('do not hide behind a worker whose queue has stopped from inside', async () => {
       const { needs, polls } = await anIdleWorker(backend, { idleMs: 0 })
       const stopped = { ...polls, isRunning: () => false }
-      expect(detailOf(await healthOf(needs, stopped, LIMITS), 'consumption')).toMatch(/^This worker takes nothing .*Restart this worker/)
+      expect(detailOf(await checkWorkerHealth(needs, stopped, LIMITS), 'consumption')).toMatch(
+        /^This worker takes nothing .*Restart this worker/,
+      )
     })
   })
 
@@ -153,7 +156,7 @@ describe('what does not stop the work is a warning', () => {
       ...{ database, queue: aQueue(address), now: () => now, eventLoop: { longestMs: () => 9_000 }, ...WELL, worker: REFUSED },
       clock: { ...createDatabaseClock(database.pool), differenceMs: () => -45_000, waitedMs: () => 1_200 },
     }
-    const report = await healthOf(needs, polls, LIMITS)
+    const report = await checkWorkerHealth(needs, polls, LIMITS)
     expect(report.ok).toBe(true)
     const warned = report.checks.filter(({ warning }) => warning === true)
     expect(warned.map(({ name, detail }) => [name, detail])).toEqual([
@@ -170,7 +173,7 @@ describe('what does not stop the work is a warning', () => {
     ])
     for (const { remedy } of warned) expect(remedy).toMatch(/\.$/)
 
-    const server = await serverHealthOf(database, needs.clock, LIMITS)
+    const server = await checkServerHealth(database, needs.clock, LIMITS)
     expect(server.checks.filter(({ warning }) => warning === true).map(({ name }) => name)).toEqual([
       'overdue',
       'blind gaps',
@@ -194,7 +197,7 @@ describe('what does not stop the work is a warning', () => {
       remedy: expect.stringContaining('the primary'),
     }
     expect(await databaseCheck(asked)).toEqual({ ...readOnly, ok: false })
-    expect((await serverHealthOf(database, clock, LATENESS)).checks[0]).toEqual({ ...readOnly, ok: true, warning: true })
+    expect((await checkServerHealth(database, clock, LATENESS)).checks[0]).toEqual({ ...readOnly, ok: true, warning: true })
   })
 })
 
@@ -223,7 +226,7 @@ describe('the schema', () => {
     url.password = 'hunter2'
     const opened = openDatabase(url.href)
     onTestFinished(() => opened.close())
-    const report = await serverHealthOf(opened, createDatabaseClock(opened.pool), LATENESS)
+    const report = await checkServerHealth(opened, createDatabaseClock(opened.pool), LATENESS)
     expect(wrongIn(report)).toEqual(['database', 'schema'])
     expect(JSON.stringify(report)).not.toContain('hunter2')
   })
@@ -279,20 +282,10 @@ function lateTasks(count: number, lateSeconds: number): string {
 async function schemaOf(databaseUrl: string) {
   const database = openDatabase(databaseUrl)
   try {
-    const { checks } = await serverHealthOf(database, createDatabaseClock(database.pool), LATENESS)
+    const { checks } = await checkServerHealth(database, createDatabaseClock(database.pool), LATENESS)
     return checks.find(({ name }) => name === 'schema')
   } finally {
     await database.close()
-  }
-}
-
-async function execute(url: string, sql: string): Promise<void> {
-  const client = new Client({ connectionString: url })
-  await client.connect()
-  try {
-    await client.query(sql)
-  } finally {
-    await client.end()
   }
 }
 

@@ -1,10 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { parseConfig } from '../../src/app/config/config.ts'
 import { createTracker } from '../../src/index.ts'
-import { diagnose } from '../../src/ops/doctor.ts'
 import { aForeignQueue, describeQueues } from '../queue/support.ts'
 import { until } from '../support/wait.ts'
-import { aRunningWorker } from './support.ts'
+import { aRunningWorker, diagnose } from './support.ts'
 
 describeQueues((backend) => {
   test('a refused job is a warning of /readyz, a gauge, and a finding of doctor; the worker stays ready', async () => {

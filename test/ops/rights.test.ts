@@ -2,12 +2,11 @@ import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseConfig } from '../../src/app/config/config.ts'
 import { rightsCheck } from '../../src/ops/checks/database.ts'
-import { diagnose } from '../../src/ops/doctor.ts'
 import { type Database, openDatabase } from '../../src/store/prisma.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { giveRights, urlAs } from '../support/roles.ts'
 import { until } from '../support/wait.ts'
-import { aRunningWorker } from './support.ts'
+import { aRunningWorker, diagnose } from './support.ts'
 
 let created: TestDatabase
 let owner: Client

@@ -1,7 +1,11 @@
 import { onTestFinished } from 'vitest'
+import type { Config } from '../../src/app/config/config.ts'
+import { workerTiming } from '../../src/app/settings.ts'
+import { diagnose as runDoctor } from '../../src/ops/doctor.ts'
 import { createLogger } from '../../src/ops/logger.ts'
 import type { QueueAddress } from '../../src/queue/connection.ts'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
+import type { TaskRef } from '../../src/report/rates.ts'
 import { createWorker, type EmbeddedWorker, type WorkerApp } from '../../src/worker.ts'
 import { type ApiPageServer, startApiPageServer } from '../support/api-page-server.ts'
 import { createTestDatabase } from '../support/postgres.ts'
@@ -53,4 +57,9 @@ export async function aRunningWorker(queue?: QueueAddress, app: Partial<WorkerAp
   onTestFinished(() => worker.close())
   await worker.ready
   return { worker, databaseUrl: database.url, toDatabase, server }
+}
+
+/** What the command `doctor` runs. */
+export function diagnose(config: Config, task?: TaskRef): ReturnType<typeof runDoctor> {
+  return runDoctor(config, workerTiming(config), task)
 }

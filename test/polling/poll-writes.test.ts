@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { TrackerError } from '../../src/domain/errors.ts'
 import type { WritePlan } from '../../src/domain/plan.ts'
 import { poll } from '../../src/polling/poll.ts'
+import { deferred } from '../support/deferred.ts'
 import { aScene, aTask, keyOf, type Rows, refused, SENT } from './support.ts'
 
 const SIGNAL = new AbortController().signal
@@ -24,14 +25,11 @@ describe('a database that refuses writes', () => {
     const other = aTask({ key: keyOf(2) })
     const scene = aScene(task, { now: due })
     scene.rows.put(other)
-    const first = { failed: () => {} }
-    const hasFailed = new Promise<void>((resolve) => {
-      first.failed = resolve
-    })
+    const firstFailed = deferred()
     let isDown = true
-    const store = { ...scene.rows, apply: (plan: WritePlan) => (isDown ? (first.failed(), away()) : scene.rows.apply(plan)) }
+    const store = { ...scene.rows, apply: (plan: WritePlan) => (isDown ? (firstFailed.resolve(), away()) : scene.rows.apply(plan)) }
     const kept = poll({ ...scene.deps, store }, task.key, SIGNAL)
-    await hasFailed
+    await firstFailed.promise
     await Promise.resolve()
     expect(await poll({ ...scene.deps, store }, other.key, SIGNAL)).toMatchObject({ kind: 'snooze' })
     expect([scene.calls(), scene.rows.row(other.key)]).toEqual([1, other])

@@ -6,6 +6,7 @@ import type { RateLimiter, ScopeEvidence } from '../../src/polling/ports.ts'
 import { createRateLimiter } from '../../src/store/rate-limiter.ts'
 import { openTestStore, type TestStore } from '../store/support/database.ts'
 import { createMemoryGate } from '../support/memory-store.ts'
+import { runs } from '../support/runs.ts'
 
 /** What the random days rely on: the limiter in memory decides as the SQL functions do. */
 
@@ -98,6 +99,6 @@ test('the limiter in memory decides as the one on PostgreSQL, whatever comes in 
       }
       expect(both.map(({ inMemory }) => inMemory)).toEqual(both.map(({ inSql }) => inSql))
     }),
-    { numRuns: 150, seed: 20_261_130 },
+    { numRuns: runs(150), seed: 20_261_130 },
   )
 })

@@ -111,7 +111,6 @@ test('Ctrl-C ends the demo, with code 0 and without a trace', async () => {
 
 async function openCommands(): Promise<Way> {
   const way = commandsOf(at.database)
-  closers.push(way.close)
   return way
 }
 

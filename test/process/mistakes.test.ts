@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { runCli } from '../support/process.ts'
+import { runCommand } from '../support/commands.ts'
 import { until } from '../support/wait.ts'
 import { backends, pageOf } from '../support/world.ts'
 import { AGENT_ID, appsFile, type FaultyWorld, makeFaultyWorld, POLLS_PER_TASK } from './support/faulty-world.ts'
@@ -153,7 +153,7 @@ describe('limits', { concurrent: true }, () => {
     })
     expect((await world.rows()).every(({ status }) => status === 'tracking')).toBe(true)
     world.simulator.setQuota({ bought: 1_000 })
-    const resumed = await runCli(['resume', '--app', 'default'], { env: { DATABASE_URL: world.databaseUrl }, onTestFinished })
+    const resumed = await runCommand(['resume', '--app', 'default'], { env: { DATABASE_URL: world.databaseUrl } })
     expect(resumed).toMatchObject({ code: 0 })
     await until(async () => (await world.rows()).every(({ good_polls }) => good_polls > 0), { timeoutMs: 60_000, what: 'all are polled' })
   })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { runCli } from '../support/process.ts'
+import { runCommand } from '../support/commands.ts'
 import { backends } from '../support/world.ts'
 import { AGENT_ID, makeFaultyWorld } from './support/faulty-world.ts'
 
@@ -17,7 +17,7 @@ test.concurrent.for(backends())(
     world.simulator.clearFaults()
     // Longer than the test may take: without resume there is no poll.
     await world.sql("UPDATE delivery_task SET next_poll_at = clock_timestamp() + interval '20 minutes'")
-    const resumed = await runCli(['resume', taskId], { env: { DATABASE_URL: world.databaseUrl }, onTestFinished })
+    const resumed = await runCommand(['resume', taskId], { env: { DATABASE_URL: world.databaseUrl } })
     expect(resumed).toMatchObject({ code: 0, stdout: 'resumed; it is polled now\n' })
     expect(await world.untilRow(taskId, 'it is polled', ({ good_polls }) => good_polls > 0)).toMatchObject({ problem_code: null })
   },

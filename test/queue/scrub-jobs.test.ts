@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { replaceText, scrubJobs } from '../../src/queue/scrub-jobs.ts'
 import { createPollTimers } from '../../src/queue/timers.ts'
-import { aForeignQueue, aQueue, aWorker, describeQueues, failedJob, latch } from './support.ts'
+import { deferred } from '../support/deferred.ts'
+import { aForeignQueue, aQueue, aWorker, describeQueues, failedJob } from './support.ts'
 
 const ERIN = 'erin-0366325231-zq'
 const PSEUDONYM = 'anonymous:0123'
@@ -43,13 +44,13 @@ describeQueues((backend) => {
 
   test('a job that runs is found too', async () => {
     const address = backend.address()
-    const [queue, foreign, started, done] = [aQueue(address), aForeignQueue(address), latch(), latch()]
-    aWorker(address, { track: async () => (started.open(), await done.opened) })
+    const [queue, foreign, started, done] = [aQueue(address), aForeignQueue(address), deferred(), deferred()]
+    aWorker(address, { track: async () => (started.resolve(), await done.promise) })
     await foreign.add('track', { taskId: '1', userIds: [ERIN] }, { jobId: 'runs' })
-    await started.opened
+    await started.promise
     expect(await scrubJobs(queue, someone(), PSEUDONYM)).toBe(1)
     expect((await foreign.getJob('runs'))?.data).toEqual({ taskId: '1', userIds: [PSEUDONYM] })
-    done.open()
+    done.resolve()
   })
 })
 

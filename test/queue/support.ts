@@ -133,12 +133,3 @@ export async function addKept(queue: Queue, name: string, data: unknown, jobId: 
   const options: JobsOptions = { jobId, removeOnComplete: false, removeOnFail: false }
   await queue.add(name, data, options)
 }
-
-/** A promise that the test resolves. */
-export function latch(): { readonly opened: Promise<void>; open(): void } {
-  let open = (): void => undefined
-  const opened = new Promise<void>((resolve) => {
-    open = resolve
-  })
-  return { opened, open }
-}

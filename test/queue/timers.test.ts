@@ -2,8 +2,9 @@ import { describe, expect, test } from 'vitest'
 import type { Timer } from '../../src/polling/ports.ts'
 import type { QueueAddress } from '../../src/queue/connection.ts'
 import { createPollTimers, jobIdOf, POLL_JOB, priorityOf } from '../../src/queue/timers.ts'
+import { deferred } from '../support/deferred.ts'
 import { until } from '../support/wait.ts'
-import { addKept, aForeignQueue, aQueue, aWorker, describeQueues, failedJob, latch, storedJob } from './support.ts'
+import { addKept, aForeignQueue, aQueue, aWorker, describeQueues, failedJob, storedJob } from './support.ts'
 
 const HOUR_MS = 3_600_000
 const now = (): Date => new Date()
@@ -113,12 +114,12 @@ describeQueues((backend) => {
   test('restore leaves a job that runs', async () => {
     const { address, timers } = aScene()
     await timers.set([timer('1', 0)])
-    const held = latch()
+    const held = deferred()
     let polls = 0
-    aWorker(address, { poll: async () => (polls++, await held.opened, { kind: 'done' }) })
+    aWorker(address, { poll: async () => (polls++, await held.promise, { kind: 'done' }) })
     await until(() => polls === 1, { what: 'the poll runs' })
     expect(await timers.restore([timer('1', -1_000)])).toMatchObject({ left: 1 })
-    held.open()
+    held.resolve()
   })
 
   test('a final poll overtakes 500 ordinary ones that wait', async () => {

@@ -5,8 +5,9 @@ import type { TrackRequest } from '../../src/intake/track-request.ts'
 import type { QueueAddress } from '../../src/queue/connection.ts'
 import { createPollTimers, jobIdOf } from '../../src/queue/timers.ts'
 import { TRACK_JOB } from '../../src/queue/worker.ts'
+import { deferred } from '../support/deferred.ts'
 import { until } from '../support/wait.ts'
-import { addKept, aForeignQueue, aQueue, aWorker, describeQueues, failedJob, latch, storedJob } from './support.ts'
+import { addKept, aForeignQueue, aQueue, aWorker, describeQueues, failedJob, storedJob } from './support.ts'
 
 const KEY = { app: 'default', taskId: '256271667526' }
 const ID = jobIdOf(KEY)
@@ -37,6 +38,23 @@ describeQueues((backend) => {
     const stored = await storedJob(queue, ID)
     expect(stored?.job.attemptsMade).toBe(0)
     expect(stored?.job.delay).toBeGreaterThan(3_500_000)
+  })
+
+  test('a job that 0.1.0 made for a task is polled, and keeps its id until the task ends', async () => {
+    const address = backend.address()
+    const queue = aForeignQueue(address)
+    const id = `look.${KEY.app}.${KEY.taskId}`
+    await queue.add('look', { ...KEY, deadlineAt: inMs(3_600_000).getTime() }, { jobId: id, removeOnComplete: true })
+    const polled: string[] = []
+    aWorker(address, {
+      poll: async ({ taskId }) => {
+        polled.push(taskId)
+        return polled.length === 1 ? { kind: 'snooze', until: { at: inMs(20), last: false } } : { kind: 'done' }
+      },
+    })
+    await until(async () => polled.length === 2 && (await queue.getJob(id)) === undefined, { what: 'two polls, and the job is gone' })
+    expect(polled).toEqual([KEY.taskId, KEY.taskId])
+    expect(await queue.getFailedCount()).toBe(0)
   })
 
   test('a task that is over leaves no job', async () => {
@@ -146,20 +164,20 @@ describeQueues((backend) => {
         poll: { at: new Date(), last: false },
       })),
     )
-    const held = latch()
+    const held = deferred()
     let [running, most] = [0, 0]
     aWorker(address, {
       concurrency: 30,
       poll: async (_key, signal) => {
         signal.addEventListener('abort', () => undefined)
         most = Math.max(most, ++running)
-        await held.opened
+        await held.promise
         running--
         return { kind: 'done' }
       },
     })
     await until(() => running === 30, { what: '30 polls run' })
-    held.open()
+    held.resolve()
     await until(() => running === 0, { what: 'they end' })
     process.off('warning', warn)
     expect(most).toBe(30)
@@ -170,22 +188,22 @@ describeQueues((backend) => {
     const address = backend.address()
     await aTimer(address)
     const queue = aForeignQueue(address)
-    const [begun, held] = [latch(), latch()]
+    const [begun, held] = [deferred(), deferred()]
     const worker = aWorker(address, {
       poll: async () => {
-        begun.open()
-        await held.opened
+        begun.resolve()
+        await held.promise
         return { kind: 'snooze', until: { at: inMs(3_600_000), last: false } }
       },
     })
-    await begun.opened
+    await begun.promise
     let closed = false
     const closing = worker.close().then(() => {
       closed = true
     })
     expect((await storedJob(queue, ID))?.state).toBe('active')
     expect(closed).toBe(false)
-    held.open()
+    held.resolve()
     await closing
     expect((await storedJob(queue, ID))?.state).toBe('delayed')
     expect(worker.isRunning()).toBe(false)
@@ -215,16 +233,16 @@ describeQueues((backend) => {
     const address = backend.address()
     await aTimer(address)
     const queue = aForeignQueue(address)
-    const begun = latch()
+    const begun = deferred()
     const worker = aWorker(address, {
       lockMs: 60_000,
       poll: (_key, signal) =>
         new Promise((_, reject) => {
           signal.addEventListener('abort', () => reject(signal.reason))
-          begun.open()
+          begun.resolve()
         }),
     })
-    await begun.opened
+    await begun.promise
     const closing = worker.close()
     worker.abort()
     await closing

@@ -3,6 +3,7 @@ import { HOUR_MS, type TaskKey } from '../../src/domain/delivery.ts'
 import { planExpiry } from '../../src/domain/plan.ts'
 import type { DelayReason } from '../../src/domain/reasons.ts'
 import type { DeliveryStore, Timer } from '../../src/polling/ports.ts'
+import { deferred } from '../support/deferred.ts'
 import {
   aDelay,
   adoptAll,
@@ -430,22 +431,15 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
     })
 
     test('of two workers one is alone, and the other is told', async () => {
-      let release = (): void => {}
-      const held = new Promise<void>((resolve) => {
-        release = resolve
-      })
-      let entered = (): void => {}
-      const inside = new Promise<void>((resolve) => {
-        entered = resolve
-      })
+      const [held, inside] = [deferred(), deferred()]
       const first = store.exclusively(async () => {
-        entered()
-        await held
+        inside.resolve()
+        await held.promise
         return 'done'
       })
-      await inside
+      await inside.promise
       expect(await store.exclusively(async () => 'never')).toBeNull()
-      release()
+      held.resolve()
       expect(await first).toBe('done')
       expect(await store.exclusively(async () => 'again')).toBe('again')
       await expect(store.exclusively(() => Promise.reject(new Error('work failed')))).rejects.toThrow('work failed')

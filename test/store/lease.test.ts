@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { MAX_LEASE_MS, withLease } from '../../src/store/lease.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
+import { deferred } from '../support/deferred.ts'
 import { startProxy } from '../support/tcp-proxy.ts'
 import { until } from '../support/wait.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
@@ -20,8 +21,8 @@ const attempt = (options = LONG): Promise<string | null> => withLease(db, option
 
 /** A run that goes on until it is told to end. */
 function aRun(options = LONG, database: Pick<TestStore, 'prisma'> = db) {
-  const begun = promised<() => boolean>()
-  const end = promised<void>()
+  const begun = deferred<() => boolean>()
+  const end = deferred()
   const ended = withLease(database, options, async (lease) => {
     begun.resolve(() => lease.isHeld())
     await end.promise
@@ -32,14 +33,6 @@ function aRun(options = LONG, database: Pick<TestStore, 'prisma'> = db) {
     await ended
   })
   return { isHeld: begun.promise, end: () => (end.resolve(), ended) }
-}
-
-function promised<T>() {
-  let resolve = (_: T): void => undefined
-  const promise = new Promise<T>((keep) => {
-    resolve = keep
-  })
-  return { promise, resolve: (value: T) => resolve(value) }
 }
 
 /** As if a worker had taken it and died. */
@@ -55,7 +48,7 @@ test('of many that ask at once one works, and the others are told', async () => 
 })
 
 test('of many that ask at once for what nobody has, one has it', async () => {
-  const end = promised<void>()
+  const end = deferred()
   let refused = 0
   const answers = Array.from({ length: 20 }, async () => {
     const answer = await withLease(db, LONG, () => end.promise.then(() => 'done'))

@@ -4,6 +4,7 @@ import { MINUTE_MS, SECOND_MS } from '../../src/domain/delivery.ts'
 import { forbiddenReasonOf } from '../../src/domain/problems.ts'
 import { elapsedOf } from '../../src/report/read-brackets.ts'
 import { timeToReadOfTask, timeToReadPooled } from '../../src/report/time-to-read.ts'
+import { runs } from '../support/runs.ts'
 import {
   boundsOf,
   bracketsOf,
@@ -90,12 +91,12 @@ async function play(app: string, { campaign, sentMinutes, sentAtGiven, named, po
   if (end === 'cancelled') await db.store.cancel(request)
 }
 
-let runs = 0
+let made = 0
 
 // oxlint-disable-next-line vitest/expect-expect -- the properties below have them
 test('every figure is what the tables say', { timeout: 240_000 }, async () => {
   const property = fc.asyncProperty(fc.array(aTask, { minLength: 1, maxLength: 5 }), fc.boolean(), async (tasks, isSettled) => {
-    const app = `random-${++runs}`
+    const app = `random-${++made}`
     for (const task of tasks) await play(app, task)
     if (isSettled) await db.pool.query('SELECT delivery_recount_campaigns(1000, 10)')
     const tables = await readTables(db.pool, app)
@@ -114,7 +115,7 @@ test('every figure is what the tables say', { timeout: 240_000 }, async () => {
       )
     await holdPopulation(app, tables)
   })
-  await fc.assert(property, { numRuns: 25, seed: 20_261_123 })
+  await fc.assert(property, { numRuns: runs(25), seed: 20_261_123 })
 })
 
 /** Tasks with delivered people whose send time was not given. */

@@ -68,3 +68,14 @@ function urlOf(database: string): string {
   url.pathname = `/${database}`
   return url.href
 }
+
+/** Runs statements one after the other, on a connection of their own. */
+export async function execute(url: string, ...statements: readonly string[]): Promise<void> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  try {
+    for (const statement of statements) await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}

@@ -2,12 +2,12 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { describe } from 'vitest'
 import { CANARIES } from './canaries.ts'
+import { freePort } from './free-port.ts'
 import { until } from './wait.ts'
 
 export interface RedisOptions {
@@ -135,14 +135,4 @@ async function endProcess(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL
   if (child.exitCode !== null || child.signalCode !== null) return
   child.kill(signal)
   await until(() => child.exitCode !== null || child.signalCode !== null, { what: `redis-server has ended by ${signal}` })
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => (address === null || typeof address === 'string' ? reject(new Error('no free port')) : resolve(address.port)))
-    })
-  })
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { MAX_PAGE, type RateReader } from '../../src/report/rates.ts'
 import { attachment } from '../../src/web/attachment.ts'
 import { aTask, lookAt } from '../store/support/polls.ts'
+import { deferred } from '../support/deferred.ts'
 import { until } from '../support/wait.ts'
 import { aSocket, ask, headersOnly } from './support/ask.ts'
 import { aServer, openServer, type Served } from './support/server.ts'
@@ -22,15 +23,6 @@ beforeAll(async () => {
   }
 })
 afterAll(() => close())
-
-/** What somebody gives once and somebody else waits for. */
-function signal(): { readonly given: Promise<void>; readonly give: () => void } {
-  let give = (): void => undefined
-  const given = new Promise<void>((resolve) => {
-    give = resolve
-  })
-  return { given, give: () => give() }
-}
 
 /** RFC 4180, as a spreadsheet reads it. */
 function cellsOf(text: string): string[][] {
@@ -109,14 +101,14 @@ test('where the database goes away in the middle, the download breaks off: it is
 })
 
 test('who leaves in the middle of it is no error, whatever the database does then', async () => {
-  const second = signal()
-  const left = signal()
+  const second = deferred()
+  const left = deferred()
   const waiting = (rates: RateReader, { toDatabase }: Pick<Served, 'toDatabase'>): RateReader => ({
     ...rates,
     async campaignRecipients(ref, filter) {
       if (filter.cursor === undefined) return rates.campaignRecipients(ref, filter)
-      second.give()
-      await left.given
+      second.resolve()
+      await left.promise
       await toDatabase.mode('refuse')
       try {
         return await rates.campaignRecipients(ref, filter)
@@ -132,11 +124,11 @@ test('who leaves in the middle of it is no error, whatever the database does the
   const socket = await aSocket(kept.port)
   socket.write(headersOnly('/v1/campaigns/large/recipients?format=csv', { host: 'localhost' }))
   socket.resume()
-  await second.given
+  await second.promise
   socket.destroy()
   // It has seen the end of that connection when it answers on a later one.
   await ask(kept.url, '/livez')
-  left.give()
+  left.resolve()
   await until(async () => (await ask(kept.url, '/v1/campaigns/large')).status === 200, { what: 'it answers others' })
   expect(kept.log.filter((line) => line.includes('/recipients'))).toEqual([])
 })

@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { type HealthReport, type HealthServerOptions, startHealthServer } from '../../src/web/health.ts'
+import { deferred } from '../support/deferred.ts'
 
 const WELL: HealthReport = { ok: true, checks: [{ name: 'database', ok: true }] }
 const ILL: HealthReport = { ok: false, checks: [{ name: 'database', ok: false, detail: 'no connection within 2 s' }] }
@@ -35,13 +36,11 @@ test('checks that throw do not show the error, which may name users and hosts', 
 
 test('probes of one moment share one run of the checks', async () => {
   let runs = 0
-  let finish: (report: HealthReport) => void = () => {}
+  const report = deferred<HealthReport>()
   const url = await serve({
     checks: () => {
       runs++
-      return new Promise((resolve) => {
-        finish = resolve
-      })
+      return report.promise
     },
   })
   const first = fetch(`${url}/readyz`)
@@ -49,7 +48,7 @@ test('probes of one moment share one run of the checks', async () => {
   const second = fetch(`${url}/readyz`)
   // The second request is in once a later one on the same server was answered.
   await fetch(`${url}/livez`)
-  finish(WELL)
+  report.resolve(WELL)
   expect([(await first).status, (await second).status]).toEqual([200, 200])
 })
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
+import { deferred } from '../support/deferred.ts'
 import { until } from '../support/wait.ts'
 import { aSocket, ask, post } from './support/ask.ts'
 import { aServer } from './support/server.ts'
@@ -60,23 +61,16 @@ describe('closing', () => {
   const REQUEST = 'GET /v1/tasks HTTP/1.1\r\nhost: localhost\r\n'
 
   test('what is under way is finished, and what comes later is not taken', async () => {
-    let answer = (): void => undefined
-    const asked = new Promise<void>((resolve) => {
-      answer = resolve
-    })
-    let isAsked = (): void => undefined
-    const arrived = new Promise<void>((resolve) => {
-      isAsked = resolve
-    })
+    const [arrived, answer] = [deferred(), deferred()]
     const server = await aServer({
       checks: async () => {
-        isAsked()
-        await asked
+        arrived.resolve()
+        await answer.promise
         return { ok: true, checks: [] }
       },
     })
     const underWay = ask(server.url, '/readyz')
-    await arrived
+    await arrived.promise
     const closed = server.close()
     await until(
       async () =>
@@ -86,7 +80,7 @@ describe('closing', () => {
         ),
       { what: 'nothing new is taken' },
     )
-    answer()
+    answer.resolve()
     expect((await underWay).status).toBe(200)
     await closed
   })

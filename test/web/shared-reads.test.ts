@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { RateReader } from '../../src/report/rates.ts'
 import { shareReads } from '../../src/web/shared-reads.ts'
 import { lookAt } from '../store/support/polls.ts'
+import { deferred } from '../support/deferred.ts'
 import { until } from '../support/wait.ts'
 import { ask } from './support/ask.ts'
 import { aServer, openServer, type Served } from './support/server.ts'
@@ -125,14 +126,11 @@ describe('every question', () => {
 describe('the page of a campaign', () => {
   test('that six readers open at once is computed once', async () => {
     let opened = 0
-    let release = (): void => undefined
-    const allAreHere = new Promise<void>((resolve) => {
-      release = resolve
-    })
+    const allAreHere = deferred()
     let count: ReturnType<typeof counted> | undefined
     const { url, store } = await aServer({
       reading: (rates) => {
-        count = counted({ ...rates, campaign: async (ref) => (await allAreHere, rates.campaign(ref)) })
+        count = counted({ ...rates, campaign: async (ref) => (await allAreHere.promise, rates.campaign(ref)) })
         return count.reader
       },
       // Asked once for each page, before the page asks for anything else.
@@ -144,7 +142,7 @@ describe('the page of a campaign', () => {
     await fillWorld(store)
     const pages = Array.from({ length: 6 }, () => ask(url, `/campaigns/${NAME}`, PAGE))
     await until(() => opened === 6, { what: 'all six have asked' })
-    release()
+    allAreHere.resolve()
     for (const { status, text } of await Promise.all(pages)) expect([status, text.includes('ben')]).toEqual([200, true])
     expect(count?.taken()).toBe(['campaign', 'campaignCurve', 'readTimes', 'stateDetails', 'tasks', 'campaignRecipients'].length)
   })

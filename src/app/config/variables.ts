@@ -1,57 +1,128 @@
-import { beginningOf } from '../../domain/quote.ts'
-import type { Rule } from './rules.ts'
+import { z } from 'zod'
+import { DATABASE_SCHEMES, QUEUE_SCHEMES } from '../../lib/address.ts'
+import { byPrivateHosts, optionalField } from './fields.ts'
+import {
+  AGENT_ID,
+  API_TOKEN,
+  address,
+  baseUrl,
+  CALLS_PER_SECOND,
+  DAYS_OR_NEVER,
+  HOST_NAMES,
+  LOG_LEVELS,
+  MONTHLY_CALL_BUDGET,
+  matching,
+  oneOf,
+  PRIVATE_HOSTS,
+  REGION,
+  RETENTION_DAYS,
+  SECRET,
+  type Setting,
+  SWITCH,
+  setting,
+  type Value,
+  WORKER_SETTINGS,
+  wholeNumber,
+} from './values.ts'
 
-export type Environment = Readonly<Record<string, string | undefined>>
-
-/** Reads variables one by one and remembers everything that is wrong, so that it can be said at once. */
-export interface Variables {
-  /** The value, or the fallback where the variable is missing, empty or wrong. */
-  read<T, F>(name: string, rule: Rule<T>, fallback: F): T | F
-  /** Whether the variable has a value, right or wrong. */
-  has(name: string): boolean
-  fault(message: string): void
-  readonly faults: readonly string[]
+/** What the help and the documentation show of a variable. */
+interface VariableFacts {
+  /** One line, in Markdown. */
+  readonly meaning: string
+  /** What holds where it is not set, in Markdown: the default in code marks, or words. */
+  readonly fallback: string
+  readonly secret: boolean
 }
 
-export function variablesOf(env: Environment): Variables {
-  const faults: string[] = []
-  const textOf = (name: string): string | null => {
-    // An empty value is how docker-compose and CI systems spell "not set".
-    const text = env[name]?.trim() ?? ''
-    return text === '' ? null : text
-  }
-  return {
-    faults,
-    fault: (message) => void faults.push(message),
-    has: (name) => textOf(name) !== null,
-    read(name, rule, fallback) {
-      const text = textOf(name)
-      if (text === null) return fallback
-      const result = check(rule, text)
-      if ('value' in result) return result.value
-      faults.push(`${name}: ${result.fault}`)
-      return fallback
-    },
-  }
+const FACTS = z.registry<VariableFacts>()
+
+/** @param otherwise what holds where it is not set, in words */
+function variable<T, Fallback>(value: Setting<T, Fallback>, meaning: string, otherwise?: string): z.ZodType<T | Fallback> {
+  const { fallback, secret } = value
+  const shown = typeof fallback === 'string' || typeof fallback === 'number' ? `\`${fallback}\`` : ''
+  return optionalField(value, 'environment').register(FACTS, { meaning, fallback: otherwise ?? shown, secret })
 }
 
-export type Checked<T> = { readonly value: T } | { readonly fault: string }
+const optional = <T>(value: Value<T>): Setting<T, null> => setting(value, null)
 
-/** The value, or a sentence that says what was given and what is accepted. */
-export function check<T>(rule: Rule<T>, text: string): Checked<T> {
-  try {
-    const value = rule.parse(text)
-    return value === undefined
-      ? { fault: `${showGiven(text, rule.secret ?? false)} is not accepted. Accepted: ${rule.accepted}.` }
-      : { value }
-  } catch (error) {
-    return { fault: error instanceof Error ? error.message : String(error) }
-  }
-}
+/** TCP ports. 0: the system chooses a free one. */
+const PORT = wholeNumber(0, 65_535)
 
-const MAX_SHOWN = 60
+/**
+ * Every variable of the program, once: parsing, the help, the table in the README and the list of names come from here.
+ * The name of a variable is that of the property in capitals: `pollsPerTask` is POLLS_PER_TASK.
+ * @param privateHosts which the base URLs are checked against
+ */
+export const variablesSchema = byPrivateHosts((privateHosts) =>
+  z.object({
+    databaseUrl: variable(optional(address(DATABASE_SCHEMES)), '`postgres://…`', 'embedded (`start`, `demo`)'),
+    queueUrl: variable(optional(address(QUEUE_SCHEMES)), '`redis://`, `rediss://` or `postgres://`', '`DATABASE_URL`'),
+    queueName: variable(WORKER_SETTINGS.queueName, 'name of the queue, the same for all processes'),
+    queuePrefix: variable(WORKER_SETTINGS.queuePrefix, 'prefix of the keys, for Redis only'),
+    dingtalkRegion: variable(setting(REGION, 'intl'), '`intl` or `cn`: which hosts of DingTalk'),
+    dingtalkOapiUrl: variable(optional(baseUrl(privateHosts)), 'another host: https, or http on loopback', 'from the region'),
+    dingtalkApiUrl: variable(optional(baseUrl(privateHosts)), 'another host: https, or http on loopback', 'from the region'),
+    dingtalkPrivateHosts: variable(
+      setting<readonly string[], readonly string[]>(PRIVATE_HOSTS, []),
+      'host names and IP addresses in private networks, separated by commas, that those may lead to',
+    ),
+    dingtalkAppKey: variable(optional(SECRET), 'key of the app named `default`'),
+    dingtalkAppSecret: variable(optional(SECRET), 'secret of the app named `default`'),
+    dingtalkAgentId: variable(optional(AGENT_ID), 'agent id of the app named `default`'),
+    dingtalkAccessToken: variable(optional(SECRET), 'a fixed token instead of key and secret'),
+    dingtalkAppsFile: variable(optional(matching(/^\P{Cc}+$/u, 'the path of a JSON file')), 'JSON file with many apps'),
+    maxCallsPerSecond: variable(CALLS_PER_SECOND, 'calls of an app in a second, over all workers together'),
+    monthlyCallBudget: variable(
+      optional(MONTHLY_CALL_BUDGET),
+      'calls of an app in a month, which are never exceeded; calls for the final polls are reserved',
+      'none',
+    ),
+    pollsPerTask: variable(WORKER_SETTINGS.pollsPerTask, 'polls of a task in its window, the final poll included'),
+    workerConcurrency: variable(WORKER_SETTINGS.concurrency, 'polls that run at the same time in one worker'),
+    port: variable(setting(PORT, 8080), 'port of the HTTP API and the dashboard'),
+    healthPort: variable(setting(PORT, 9090), 'port of `/livez`, `/readyz` and `/metrics` of a worker'),
+    host: variable(
+      setting(matching(/^[A-Za-z0-9.:_-]{1,253}$/, 'an IP address or a host name'), '127.0.0.1'),
+      'address on which both ports listen',
+    ),
+    apiToken: variable(
+      optional(API_TOKEN),
+      'bearer token of the HTTP API and password of the dashboard: 16 characters or more; without it the server listens on loopback only',
+    ),
+    allowedHosts: variable(
+      setting<readonly string[], readonly string[]>(HOST_NAMES, []),
+      'host names, separated by commas, that a Host header may have besides loopback, IP addresses and `HOST`, and whose pages may sign in behind a proxy',
+    ),
+    logLevel: variable(setting(oneOf(LOG_LEVELS), 'info'), `JSON lines on stderr: ${LOG_LEVELS.join(', ')}`),
+    logPretty: variable(setting(SWITCH, 'auto'), 'log lines for people instead of JSON', 'on for a terminal'),
+    shutdownGraceSeconds: variable(WORKER_SETTINGS.shutdownGraceSeconds, 'seconds that running polls may take after SIGTERM'),
+    retainDetailsDays: variable(
+      setting(DAYS_OR_NEVER, RETENTION_DAYS.details),
+      "days from a task's end until its user ids are replaced by pseudonyms; the figures stay. `never` keeps them",
+    ),
+    retainTotalsDays: variable(
+      setting(DAYS_OR_NEVER, RETENTION_DAYS.totals),
+      "days from a task's end until it is deleted; not less than `RETAIN_DETAILS_DAYS`",
+      '`never`',
+    ),
+    timeScale: variable(WORKER_SETTINGS.timeScale, 'divides every duration of the poll plan; for demos and tests'),
+  }),
+)
 
-function showGiven(text: string, secret: boolean): string {
-  if (secret) return `a value of ${text.length} characters`
-  return JSON.stringify(text.length > MAX_SHOWN ? `${beginningOf(text, MAX_SHOWN)}…` : text)
+/** The value of each variable. */
+export type Settings = z.output<ReturnType<typeof variablesSchema>>
+
+const SHAPE: Readonly<Record<string, z.ZodType>> = variablesSchema([]).shape
+
+/** Every variable, in the order of the documentation. */
+export const VARIABLES: ReadonlyArray<VariableFacts & { readonly name: string; readonly key: string }> = Object.entries(SHAPE).flatMap(
+  ([key, schema]) => {
+    const facts = FACTS.get(schema)
+    return facts === undefined ? [] : [{ name: variableName(key), key, ...facts }]
+  },
+)
+
+/** `POLLS_PER_TASK` for `pollsPerTask`. */
+export function variableName(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()
 }

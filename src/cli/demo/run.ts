@@ -48,11 +48,11 @@ async function runDemo(context: Context, service: Service, exit: boolean): Promi
   const { simulator, sender } = await openSimulator(service)
   const databaseUrl = await openDatabase(service)
   const config = context.config(demoSettings(context, databaseUrl, sender))
-  const [{ migrateAll }, { openReads }] = await Promise.all([import('../../app/migrate.ts'), import('../../app/reads.ts')])
+  const { migrateAll, openReads } = await import('../../app/operations.ts')
   await migrateAll(config)
   let dashboard = ''
-  const { health } = await openWorker(context, config, service, async (shared) => {
-    const { url } = await openServer(config, service, context, shared)
+  const { health } = await openWorker(config, service, async (shared) => {
+    const { url } = await openServer(config, service, shared)
     dashboard = `${url}/`
     context.note(`Watch it live: ${dashboard}`)
   })
@@ -85,7 +85,7 @@ The other commands, in another terminal:
 /** Nothing of a real set-up is touched, whatever the environment says: the demo has its own database, queue and app. */
 function demoSettings(context: Context, databaseUrl: string | null = null, sender: Sender | null = null): Record<string, string | null> {
   return {
-    ...Object.fromEntries(VARIABLES.filter((name) => !KEPT.has(name)).map((name) => [name, null])),
+    ...Object.fromEntries(VARIABLES.filter(({ name }) => !KEPT.has(name)).map(({ name }) => [name, null])),
     DATABASE_URL: databaseUrl,
     DINGTALK_OAPI_URL: sender?.url ?? null,
     DINGTALK_API_URL: sender?.url ?? null,

@@ -13,32 +13,32 @@ export class CheckFailed extends Error {
   }
 }
 
-/** A check that the work stands or falls with. @param remedy for an error that names none */
-export async function vital(name: string, remedy: string, ask: () => Promise<Found>): Promise<Finding> {
+/** A check without which the work cannot be done. @param remedy for an error that names none */
+export async function required(name: string, remedy: string, check: () => Promise<Found>): Promise<Finding> {
   try {
-    return findingOf(name, await ask())
+    return findingOf(name, await check())
   } catch (error) {
-    return { name, ok: false, detail: errorText(error), remedy: error instanceof CheckFailed ? error.remedy : remedy }
+    return { name, ok: false, detail: textOf(error), remedy: error instanceof CheckFailed ? error.remedy : remedy }
   }
 }
 
-/** A check that can only warn. What cannot be asked now is for another check to tell. */
-export async function advisory(name: string, ask: () => Promise<Found>): Promise<Finding> {
+/** A check that can only warn. Where it fails its result is not known, and another check reports the cause. */
+export async function warning(name: string, check: () => Promise<Found>): Promise<Finding> {
   try {
-    return findingOf(name, await ask())
+    return findingOf(name, await check())
   } catch (error) {
-    return { name, ok: true, detail: `Not known: ${errorText(error)}` }
+    return { name, ok: true, detail: `Not known: ${textOf(error)}` }
   }
 }
 
-function errorText(error: unknown): string {
+function textOf(error: unknown): string {
   return scrubText(error instanceof Error ? error.message : String(error))
 }
 
-/** A question to the database. @param ms a prober waits a second or some more, a person longer */
-export async function withQueueTimeout<T>(work: PromiseLike<T>, ms: number): Promise<T> {
+/** @throws {TrackerError} for every error of the database, a timeout among them */
+export async function withDatabaseTimeout<T>(timeoutMs: number, work: PromiseLike<T>): Promise<T> {
   try {
-    return await withTimeout(ms, work)
+    return await withTimeout(timeoutMs, work, () => new Error(`timeout, no answer within ${timeoutMs} ms`))
   } catch (error) {
     throw explained(error)
   }

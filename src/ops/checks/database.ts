@@ -1,14 +1,13 @@
 import { TrackerError } from '../../domain/errors.ts'
 import type { Finding } from '../../lib/finding.ts'
 import { assertSchemaVersion, type Database } from '../../store/prisma.ts'
-import { rightsOf } from '../rights.ts'
-import { CheckFailed, vital, withQueueTimeout } from './check.ts'
+import { CheckFailed, required, withDatabaseTimeout } from './check.ts'
 
 export interface DatabaseNeeds {
   readonly database: Pick<Database, 'prisma' | 'pool'>
-  /** How long one question is waited for, in milliseconds. */
+  /** Of one query, in milliseconds. */
   readonly timeoutMs: number
-  /** What a replica can do is most of what is done with it. */
+  /** A server reads, so a replica is a warning only. */
   readonly readsOnly?: boolean
 }
 
@@ -17,10 +16,10 @@ const READ_ONLY = 'The database takes no writes: it is a replica, or was set rea
 const READ_ONLY_REMEDY = 'Point DATABASE_URL at the primary, or make room on its disk.'
 const SCHEMA_REMEDY = 'Run "dingtalk-delivery migrate" where the database is older than this program; else install the newer version.'
 
-/** It answers, and takes writes. */
+/** Whether it answers and accepts writes. */
 export function databaseCheck({ database, timeoutMs, readsOnly = false }: DatabaseNeeds): Promise<Finding> {
-  return vital('database', REMEDY, async () => {
-    const { rows } = await withQueueTimeout(database.pool.query<{ readOnly: boolean; version: string }>(SERVER), timeoutMs)
+  return required('database', REMEDY, async () => {
+    const { rows } = await withDatabaseTimeout(timeoutMs, database.pool.query<{ readOnly: boolean; version: string }>(SERVER))
     if (rows[0]?.readOnly === true && !readsOnly) throw new CheckFailed(READ_ONLY, READ_ONLY_REMEDY)
     if (rows[0]?.readOnly === true) return { detail: READ_ONLY, remedy: READ_ONLY_REMEDY }
     return { detail: `answers; PostgreSQL ${rows[0]?.version}` }
@@ -29,10 +28,10 @@ export function databaseCheck({ database, timeoutMs, readsOnly = false }: Databa
 
 const SERVER = `SELECT current_setting('transaction_read_only')::boolean AS "readOnly", split_part(current_setting('server_version'), ' ', 1) AS version`
 
-/** It is of the version that this build was made for. */
+/** Whether it has the version that this build needs. */
 export function schemaCheck({ database, timeoutMs }: DatabaseNeeds): Promise<Finding> {
-  return vital('schema', SCHEMA_REMEDY, async () => {
-    await withQueueTimeout(assertSchemaVersion(database.prisma), timeoutMs).catch((error: unknown) => {
+  return required('schema', SCHEMA_REMEDY, async () => {
+    await withDatabaseTimeout(timeoutMs, assertSchemaVersion(database.prisma)).catch((error: unknown) => {
       const isKnown = error instanceof TrackerError && error.code !== 'DATABASE_UNAVAILABLE'
       throw isKnown ? error : new CheckFailed('Not known: the database did not say.', REMEDY)
     })
@@ -40,22 +39,69 @@ export function schemaCheck({ database, timeoutMs }: DatabaseNeeds): Promise<Fin
   })
 }
 
-/** The role may do what a worker does. A table that is not there is for the check of the schema to tell, a database that is away for its own. */
+/** Whether the role has the rights of a worker. Missing tables and a database that is away are reported by the other checks. */
 export function rightsCheck({ database, timeoutMs }: DatabaseNeeds): Promise<Finding> {
-  return vital('rights', REMEDY, async () => {
-    const rights = await withQueueTimeout(rightsOf(database), timeoutMs).catch(() => null)
-    if (rights === null) return { detail: 'Not known: the database did not say.' }
-    const { role, lacking } = rights
+  return required('rights', REMEDY, async () => {
+    const { role, lacking } = (await withDatabaseTimeout(timeoutMs, readRights(database)).catch(() => undefined)) ?? NOT_KNOWN
+    if (lacking === null) return { detail: 'Not known: the database did not say.' }
     if (lacking.length === 0) return { detail: `the role "${role}" reads and writes the tracker's tables` }
     const remedy = `Run deploy/postgres/roles.sql as the owner of the database, then: GRANT delivery_worker TO "${role}"`
-    throw new CheckFailed(`The role "${role}" lacks ${beginningOf(lacking)}.`, remedy)
+    throw new CheckFailed(`The role "${role}" lacks ${firstRights(lacking)}.`, remedy)
   })
 }
 
-/** A role that was given nothing lacks some sixty rights: the first ones say as much. */
+/** A role without any right lacks some sixty: the first ones are enough. */
 const RIGHTS_SHOWN = 6
 
-function beginningOf(rights: readonly string[]): string {
+function firstRights(rights: readonly string[]): string {
   const more = rights.length - RIGHTS_SHOWN
   return `${rights.slice(0, RIGHTS_SHOWN).join(', ')}${more > 0 ? `, and ${more} ${more === 1 ? 'right' : 'rights'} more` : ''}`
 }
+
+const NOT_KNOWN = { role: '', lacking: null }
+
+interface Rights {
+  readonly role: string
+  /** Each as `INSERT on delivery_task`. Empty where none is missing, and where there are no tables yet. */
+  readonly lacking: readonly string[]
+}
+
+async function readRights({ pool }: Pick<Database, 'pool'>): Promise<Rights | undefined> {
+  return (await pool.query<Rights>(LACKING)).rows[0]
+}
+
+/**
+ * The rights that deploy/postgres/roles.sql gives to a worker, read from the catalogue, so that tables, views, sequences and functions of later
+ * migrations are included. The schema is that of `delivery_task`: the one in the search path, else one that the role may not use.
+ * Not included: sequences of identity columns and functions of triggers, which need no right.
+ */
+const LACKING = `/* lacking_rights */
+WITH place AS (
+  SELECT relnamespace AS schema FROM pg_class
+  WHERE relname = 'delivery_task' AND relkind IN ('r', 'p') AND NOT pg_is_other_temp_schema(relnamespace)
+  ORDER BY pg_table_is_visible(oid) DESC, oid LIMIT 1
+), relation AS (
+  SELECT class.oid, class.relname AS name, class.relkind AS kind,
+    CASE
+      WHEN class.relname = '_prisma_migrations' OR class.relkind IN ('v', 'm') THEN ARRAY['SELECT']
+      WHEN class.relkind = 'S' THEN ARRAY['USAGE']
+      ELSE ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']
+    END AS privileges
+  FROM pg_class AS class JOIN place ON place.schema = class.relnamespace
+  WHERE (class.relname ^@ 'delivery_' OR class.relname = '_prisma_migrations') AND class.relkind IN ('r', 'p', 'v', 'm', 'S')
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = class.oid AND deptype = 'i' AND class.relkind = 'S')
+), needed AS (
+  SELECT 1 AS part, 'USAGE' AS privilege, 'schema ' || space.nspname AS object, has_schema_privilege(space.oid, 'USAGE') AS granted
+  FROM pg_namespace AS space JOIN place ON place.schema = space.oid
+  UNION ALL
+  SELECT 2, privilege, name,
+    CASE WHEN kind = 'S' THEN has_sequence_privilege(oid, privilege) ELSE has_table_privilege(oid, privilege) END
+  FROM relation CROSS JOIN LATERAL unnest(privileges) AS privilege
+  UNION ALL
+  SELECT 3, 'EXECUTE', 'function ' || proname, has_function_privilege(routine.oid, 'EXECUTE')
+  FROM pg_proc AS routine JOIN place ON place.schema = routine.pronamespace
+  WHERE (proname ^@ 'delivery_' OR proname = 'track_delivery') AND prorettype <> 'trigger'::regtype
+)
+SELECT current_user AS role,
+  coalesce(array_agg(privilege || ' on ' || object ORDER BY part, object COLLATE "C", privilege COLLATE "C") FILTER (WHERE NOT granted), '{}') AS lacking
+FROM needed`

@@ -3,10 +3,10 @@ import type { Finding, Found } from '../../lib/finding.ts'
 import type { Locks } from '../../queue/lock-tracker.ts'
 import { type DatabaseClock, MAX_CLOCK_DIFFERENCE_MS } from '../clock.ts'
 import type { EventLoopWatch } from '../event-loop.ts'
-import { advisory, seconds } from './check.ts'
+import { seconds, warning } from './check.ts'
 
 const CLOCK_REMEDY =
-  'Synchronise the clocks of this machine and of the database (NTP). Times are stamped by the database, so they are right meanwhile; timers of the queue ring early or late.'
+  'Synchronise the clocks of this machine and of the database (NTP). Times are stamped by the database, so they are right meanwhile; timers of the queue fire early or late.'
 
 /** The system clock against the database's. Positive: this machine is ahead. */
 export function clockFound(differenceMs: number): Found {
@@ -16,7 +16,7 @@ export function clockFound(differenceMs: number): Found {
 }
 
 export function clockCheck(clock: Pick<DatabaseClock, 'differenceMs'>): Promise<Finding> {
-  return advisory('clock', async () => {
+  return warning('clock', async () => {
     const differenceMs = clock.differenceMs()
     if (differenceMs === null) throw new Error('the database did not say the time yet.')
     return clockFound(differenceMs)
@@ -26,9 +26,9 @@ export function clockCheck(clock: Pick<DatabaseClock, 'differenceMs'>): Promise<
 const EVENT_LOOP_REMEDY =
   'Give the process more CPU, or lower WORKER_CONCURRENCY and start more workers. One that is blocked for longer than its locks hands its polls to others.'
 
-/** How long JavaScript was blocked at a time, in the last minute. @param limitMs a good part of the lock */
+/** The longest block of JavaScript in the last minute. @param limitMs a part of the duration of a lock */
 export function eventLoopCheck(watch: Pick<EventLoopWatch, 'longestMs'>, limitMs: number): Promise<Finding> {
-  return advisory('event loop', async () => {
+  return warning('event loop', async () => {
     const longestMs = watch.longestMs()
     const detail = `blocked for ${Math.round(longestMs)} ms at most in the last minute`
     return longestMs > limitMs ? { detail, remedy: EVENT_LOOP_REMEDY } : { detail }
@@ -37,12 +37,12 @@ export function eventLoopCheck(watch: Pick<EventLoopWatch, 'longestMs'>, limitMs
 
 const LOCKS_REMEDY =
   'This worker was blocked, stopped, or cut off from the queue for longer than a lock lasts: see its CPU, "event loop", and the network to the queue. What it wrote too late changed nothing.'
-/** How long a lost lock is worth acting on. */
+/** After this time a lost lock is no warning any more. */
 const LOCKS_MS = 3_600_000
 
-/** Polls that another worker took over while this one was at them. Null: the worker does not run. */
+/** Polls that another worker took over while this one still ran them. Null: the worker does not run. */
 export function locksCheck(locks: Locks | null, now: Date): Promise<Finding> {
-  return advisory('locks', async () => {
+  return warning('locks', async () => {
     if (locks === null) throw new Error('the worker does not run.')
     const { lost, found, lastLostAt } = locks
     const others = `; ${found} of other workers were taken over`
@@ -59,9 +59,9 @@ const MAX_WAIT_MS = 1_000
 
 /** Statements that wait for a connection. The clock is measured every few seconds and waits like them. */
 export function poolCheck(pool: Pick<Pool, 'waitingCount' | 'totalCount'>, clock: Pick<DatabaseClock, 'waitedMs'>): Promise<Finding> {
-  return advisory('pool', async () => {
+  return warning('pool', async () => {
     const waitedMs = clock.waitedMs()
-    if (waitedMs === null) throw new Error('no connection was had when one was last asked for.')
+    if (waitedMs === null) throw new Error('the last request for a connection got none.')
     const detail = `${pool.waitingCount} statements wait for one of ${pool.totalCount} connections; the latest was had after ${Math.round(waitedMs)} ms`
     return waitedMs > MAX_WAIT_MS ? { detail, remedy: POOL_REMEDY } : { detail }
   })

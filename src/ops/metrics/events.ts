@@ -1,23 +1,22 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import { boundedLabel } from './bounded.ts'
 
-/** What is counted as it happens. Methods never throw. */
+/** Counts events. Methods never throw. */
 export interface EventMetrics {
-  /** One recorded poll. `lagMs`: its start minus when it was due; null when it was not due at a time. `good`: it brought lists. */
+  /** One recorded poll. `lagMs`: its start minus when it was due; null when it was not due at a time. `good`: it was successful. */
   poll(event: { readonly app: string; readonly outcome: string; readonly lagMs: number | null; readonly good: boolean }): void
   /** People who were seen as read for the first time. */
   recipientsRead(app: string, people: number): void
   /** One HTTP call to DingTalk. `code`: the effective code of the answer, `0` for success. */
   apiCall(event: { readonly app: string; readonly endpoint: string; readonly code: string; readonly seconds: number }): void
-  /** One attempt to get an access token. */
+  /** One attempt to fetch an access token. */
   tokenRefresh(app: string, ok: boolean): void
   /** What the reconciler did, by kind (`added`, `replaced`, `moved`, `ended`, `names_removed`, …). */
   reconciled(actions: Readonly<Record<string, number>>): void
-  /** A job was held for longer than its lock: `lost` by this process, or `found` by it. */
+  /** A job ran for longer than its lock: `lost` by this process, or `found` by it. */
   lock(kind: 'lost' | 'found'): void
-  /** A request to track a task that is known with other data, which were kept. */
+  /** A request for a task that is tracked with other data, which were kept. */
   trackConflict(app: string): void
-  /** One request that our own HTTP API answered. `route`: the pattern that matched (`/v1/tasks/:taskId`), never the path that was asked for. */
+  /** One request that the HTTP API answered. `route`: the pattern that matched (`/v1/tasks/:taskId`), never the path of the request. */
   httpRequest(event: { readonly route: string; readonly method: string; readonly status: number; readonly seconds: number }): void
 }
 
@@ -29,7 +28,7 @@ const REQUEST_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
 const METHODS = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/
 const MAX_CODES = 200
 const MAX_ROUTES = 100
-/** Senders name apps freely, whether a configuration knows them or not. */
+/** Senders choose the names of apps, whether they are configured or not. */
 export const MAX_APPS = 1_000
 export const APP_NAME = /^[\w-]{1,64}$/
 
@@ -90,11 +89,28 @@ function collectorsIn(registry: Registry) {
     tokenFailures: counter('token_failures_total', 'Attempts to fetch an access token that brought none.', ['app']),
     reconciled: counter('reconcile_actions_total', 'What the reconciler did about overdue and old tasks, by kind.', ['kind']),
     locks: counter('locks_lost_total', 'Jobs that were held for longer than their locks: lost by this process, or found by it.', ['kind']),
-    conflicts: counter('track_conflicts_total', 'Requests from the queue for known tasks with other data, which was not taken.', ['app']),
+    conflicts: counter('track_conflicts_total', 'Requests from the queue for tracked tasks with other data, which was not taken.', ['app']),
     requests: counter('http_requests_total', 'Requests that the HTTP API and the dashboard answered.', ['route', 'method', 'status']),
     requestSeconds: histogram('http_request_seconds', 'How long requests to the HTTP API and the dashboard took.', REQUEST_SECONDS, [
       'route',
       'method',
     ]),
+  }
+}
+
+/** Replaces label values beyond the limit. */
+const OTHER = 'other'
+
+/**
+ * Label values may come from outside, and must not fill the memory of Prometheus and of this process.
+ * @param max this many different values are kept; later ones, and those that do not match, become `other`
+ */
+export function boundedLabel(max: number, accepted: RegExp): (value: string) => string {
+  const seen = new Set<string>()
+  return (value) => {
+    if (seen.has(value)) return value
+    if (seen.size >= max || !accepted.test(value)) return OTHER
+    seen.add(value)
+    return value
   }
 }

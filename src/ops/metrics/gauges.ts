@@ -1,13 +1,12 @@
 import { Gauge, type Registry } from 'prom-client'
 import { PAUSE_KINDS } from '../../report/rates.ts'
-import { boundedLabel } from './bounded.ts'
-import { APP_NAME, MAX_APPS, PREFIX } from './events.ts'
+import { APP_NAME, boundedLabel, MAX_APPS, PREFIX } from './events.ts'
 
-/** What the database says when somebody asks. It is the same from every process. */
+/** Gauges from the database: the same in every process. */
 export interface Gauges {
   readonly tasks: ReadonlyArray<{ readonly app: string; readonly status: string; readonly count: number }>
   readonly overdue: number
-  /** Tasks of which nothing was learned when something could be. */
+  /** Tasks without a successful poll although one was planned. */
   readonly blind: { readonly open: number; readonly ended: number }
   /** Apps with a monthly budget only. */
   readonly budgets: ReadonlyArray<{ readonly app: string; readonly remaining: number }>
@@ -17,7 +16,7 @@ export interface Gauges {
     /** Null: not paused. */
     readonly pauseKind: string | null
   }>
-  /** Open tasks by what keeps them from being polled. */
+  /** Open tasks by their problem. */
   readonly problems: ReadonlyArray<{ readonly app: string; readonly problem: string; readonly count: number }>
   /** Agent ids that are paused, and running workers that cannot poll the app. */
   readonly pausedScopes: ReadonlyArray<{ readonly app: string; readonly pairs: number; readonly workers: number }>
@@ -30,10 +29,10 @@ export interface Check {
   readonly warning?: boolean
 }
 
-/** What this process knows of itself. */
+/** Gauges of this process. */
 export interface ProcessGauges {
-  /** How far the system clock is ahead of the database's; null: not known. */
-  readonly clockDifferenceSeconds: number | null
+  /** How far the system clock is ahead of the database's. Null: not known. */
+  readonly clockDifferenceMs: number | null
   /** Statements that wait for a connection of the pool. */
   readonly poolWaiting: number
 }
@@ -53,17 +52,17 @@ export function createGaugeMetrics(registry: Registry): GaugeMetrics {
   return {
     setDatabase(values) {
       for (const labelled of [tasks, blind, budget, used, paused, problems, scopes]) labelled.reset()
-      // A gauge without labels goes back to 0 otherwise, which would be a claim.
+      // A gauge without labels goes back to 0 otherwise, which would be wrong.
       overdue.remove()
       if (values === null) return
-      // Added, not set: what is one too many shares a label.
+      // Added, not set: apps beyond the limit share a label.
       for (const { app, status, count } of values.tasks) tasks.inc({ app: appOf(app), status }, count)
       overdue.set(values.overdue)
       for (const [kind, count] of Object.entries(values.blind)) blind.set({ kind }, count)
       for (const { app, remaining } of values.budgets) budget.inc({ app: appOf(app) }, remaining)
       for (const { app, callsUsed, pauseKind } of values.apps) {
         used.inc({ app: appOf(app) }, callsUsed)
-        // Each for every app, so that an end of a pause is a 0 and not a gap.
+        // Every kind for every app, so that the end of a pause is a 0 and not a gap.
         for (const kind of PAUSE_KINDS) paused.inc({ app: appOf(app), kind }, kind === pauseKind ? 1 : 0)
       }
       for (const { app, problem, count } of values.problems) problems.inc({ app: appOf(app), problem }, count)
@@ -85,7 +84,7 @@ export function createGaugeMetrics(registry: Registry): GaugeMetrics {
       waiting.remove()
       if (values === null) return
       waiting.set(values.poolWaiting)
-      if (values.clockDifferenceSeconds !== null) clock.set(values.clockDifferenceSeconds)
+      if (values.clockDifferenceMs !== null) clock.set(values.clockDifferenceMs / 1_000)
     },
     setRefusedJobs(count) {
       refused.remove()
@@ -115,7 +114,7 @@ function collectorsIn(registry: Registry) {
       'Agent ids of the app that are paused (scope "pair"), and running workers that leave it to others (scope "worker"). The app itself: app_paused.',
       ['app', 'scope'],
     ),
-    warnings: gauge('health_check_warning', '1 for each check of /readyz of this process that somebody should act on, else 0.', ['check']),
+    warnings: gauge('health_check_warning', '1 for each check of /readyz of this process that is a warning, else 0.', ['check']),
     clock: gauge('clock_difference_seconds', "How far this machine's clock is ahead of the database's."),
     waiting: gauge('database_pool_waiting', 'Statements of this process that wait for a connection to the database.'),
     refused: gauge('refused_jobs', 'Jobs of senders that were refused and are kept in the queue with their reason.'),

@@ -31,7 +31,7 @@ export async function fullPage({ databaseIsAway = false } = {}): Promise<string>
   for (const kind of ['lost', 'found'] as const) metrics.lock(kind)
   metrics.trackConflict('hr')
   metrics.onRefusedJobs(async () => 0)
-  metrics.onProcess(() => ({ clockDifferenceSeconds: 0.001, poolWaiting: 0 }))
+  metrics.onProcess(() => ({ clockDifferenceMs: 1, poolWaiting: 0 }))
   for (const [route, status] of [
     ['/v1/tasks/:taskId', 200],
     ['/v1/tasks', 400],

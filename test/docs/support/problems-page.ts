@@ -9,23 +9,23 @@ import {
   SLOW_PROBE_MINUTES,
 } from '../../../src/domain/problems.ts'
 
-/** The page docs/problems.md, whole: its tables are made from the tables that the program decides by. */
+/** The whole page docs/problems.md: its tables are made from the tables that the program uses. */
 export function problemsPage(): string {
   return `${[INTRODUCTION, codesTable(), AFTER_CODES, scopesTable(), AFTER_SCOPES, endsTable(), CALLS].join('\n\n')}\n`
 }
 
 const INTRODUCTION = `# Problems: what a failed poll means
 
-A failed poll says something about exactly one scope: its answer, the task, the app with one agent id, one worker, the app, or DingTalk. The tracker
-stores it with the narrowest scope that the code can be about. A wider scope is paused only where different tasks agree and no poll in it
-succeeded between; any success inside a scope lifts its pause.
+A failed poll concerns exactly one scope: its answer, the task, the app with one agent id, one worker, the app, or DingTalk. The tracker
+stores it with the narrowest scope that its code supports. A wider scope is paused only where different tasks agree and no poll in it
+succeeded in between; any success inside a scope lifts its pause.
 
-No answer of DingTalk ends a task inside its 24 hours. A task ends when everybody is accounted for, when it is cancelled, and at its deadline. Until
+No answer of DingTalk ends a task inside its 24 hours. A task ends when every recipient is accounted for, when it is cancelled, or at its deadline. Until
 then a failed poll is a **problem** of a task that is still \`tracking\`: columns \`problem_code\`, \`problem_detail\`, \`problem_since\` of
 \`delivery_task_rates\`, the same fields over HTTP, in \`show\`, in \`doctor\` and on the dashboard. The first successful poll clears it.
 
-After a repair nothing more is needed: a worker that starts probes at once what its configuration may have repaired, and everything else is
-found by the next probe. To poll at once:
+After a repair no further action is needed: a starting worker probes at once everything that its configuration may have repaired, and the next probe
+finds all other repairs. To poll at once:
 
 \`\`\`sh
 npx dingtalk-delivery resume 256271667526      # one task
@@ -34,8 +34,8 @@ npx dingtalk-delivery resume --app default     # all tasks of an app; lifts its 
 
 ## Codes
 
-The effective code is \`sub_code\`, else \`subcode=\` in \`errmsg\`, else \`errcode\`. Codes in capitals are the tracker's own, for what brought no answer of
-DingTalk's: every code of that form that is not in the table is an \`outage\`.`
+The effective code is \`sub_code\`, else \`subcode=\` in \`errmsg\`, else \`errcode\`. Codes in capitals are the tracker's own, for polls without an answer of
+DingTalk: every code of that form that is not in the table is an \`outage\`.`
 
 function codesTable(): string {
   const rows = PROBLEM_CODES.map((problem) => {
@@ -45,7 +45,7 @@ function codesTable(): string {
   return ['| code | problem | scope | what happens | remedy |', '|---|---|---|---|---|', ...rows].join('\n')
 }
 
-/** Codes that stand nowhere have words instead. */
+/** Rules that the table of codes does not contain. */
 const OTHER_CODES: Readonly<Partial<Record<ProblemCode, string>>> = {
   no_result: '0 without lists',
   unknown_code: 'any other code',
@@ -77,8 +77,8 @@ function isNext(code: number | string | undefined, next: number | string | undef
 
 function consequenceOf(problem: ProblemCode): string {
   const { scope, agreement, quickRetries, isCounted } = PROBLEM_RULES[problem]
-  if (problem === 'no_agent_id') return 'no call is made; looked at again with growing pauses'
-  if (scope === 'worker') return 'this worker leaves the app to others, and tries again'
+  if (problem === 'no_agent_id') return 'no call is made; checked again with growing pauses'
+  if (scope === 'worker') return 'this worker leaves the app to other workers, and retries'
   const parts = [
     ...(quickRetries > 0 ? [`${quickRetries} quick retries`] : []),
     taskEffectOf(problem),
@@ -120,7 +120,7 @@ function spanOf(minutes: number): string {
   return minutes < 60 ? `${minutes} min` : `${minutes / 60} h`
 }
 
-const AFTER_CODES = `The last interval of each list repeats. A rate limit whose message names its end is waited for, ten minutes at most without a probe.
+const AFTER_CODES = `The last interval of each list repeats. Where the message of a rate limit names its end, polls wait until then, at most ten minutes without a probe.
 
 ## Scopes`
 
@@ -132,15 +132,14 @@ function scopesTable(): string {
 const SCOPE_EFFECTS: Readonly<Record<(typeof SCOPES)[number], string>> = {
   answer: 'the task; its next successful poll',
   task: 'the task; its next successful poll',
-  pair: 'all tasks of the app that are polled with this agent id; a success of any of them. A wrong agent id of one task touches no other',
-  worker:
-    'the tasks go to other workers that poll the app; only where there is none do they wait. A success of this worker, or its restart',
+  pair: 'all tasks of the app that are polled with this agent id; a success of any of them. A wrong agent id of one task affects no other',
+  worker: 'the tasks go to other workers that poll the app; they wait only where there is none. A success of this worker, or its restart',
   app: 'all tasks of the app; a success of any of them',
   dingtalk: 'all tasks of the app; a success of any of them',
 }
 
-const AFTER_SCOPES = `A probe is made with a task that DingTalk answered before, where there is one. The first call of a final poll passes every pause, since later there is
-nothing to be had; only a rate limit that ends in time is waited for.
+const AFTER_SCOPES = `A probe is made with a task that DingTalk answered before, where there is one. The first call of a final poll ignores every pause, since no later poll is possible;
+it waits only for a rate limit that ends in time.
 
 ## Ends`
 
@@ -165,7 +164,7 @@ const CALLS = `\`stopped\` with a problem's code means that DingTalk refused eve
 
 ## Calls
 
-A task costs at most \`POLLS_PER_TASK\` calls and a quarter of them again (three at least) for what fails: ${maxCallsOf(24)} of 24. Its final poll keeps three of
+A task costs at most \`POLLS_PER_TASK\` calls and a quarter of them again (three at least) for failed calls: ${maxCallsOf(24)} of 24. Its final poll reserves three of
 them. A task that never had a successful poll and that DingTalk refuses costs five: the first, three probes after ${spansOf(SLOW_PROBE_MINUTES)}, and the
 final poll. With \`MONTHLY_CALL_BUDGET\` one call is reserved for each open task whose final poll falls in the month; retries are ordinary calls.
 A call that was not made, or that DingTalk's own limits refused, is given back in the month in which it was reserved.`

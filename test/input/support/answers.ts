@@ -1,15 +1,11 @@
 import fc from 'fast-check'
+import { randomFrom } from '../../support/random.ts'
 import { anyJson, anyText, HOSTILE_TEXTS, SEED } from './values.ts'
 
-/** A stream of numbers from 0 to below `below`, the same for the same seed (mulberry32, public domain). */
+/** A stream of numbers from 0 to below `below`, the same for the same seed. */
 export function dice(seed: number): (below: number) => number {
-  let state = seed
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return (((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below
-  }
+  const random = randomFrom(seed)
+  return (below) => random() * below
 }
 
 const NAMES = [

@@ -9,15 +9,10 @@ export const ROOT = join(import.meta.dirname, '..', '..', '..')
 
 const OXLINT = join(ROOT, 'node_modules', 'oxlint', 'bin', 'oxlint')
 
-const report = z.object({
-  diagnostics: z.array(
-    z.object({ filename: z.string(), code: z.string(), labels: z.array(z.object({ span: z.object({ line: z.number() }) })) }),
-  ),
-})
+const report = z.object({ diagnostics: z.array(z.object({ filename: z.string(), code: z.string() })) })
 
 export interface Finding {
   readonly file: string
-  readonly line: number
   readonly rule: string
 }
 
@@ -40,24 +35,20 @@ async function write(path: string, text: string): Promise<void> {
   await writeFile(path, text)
 }
 
-const linterSaid = z.object({ code: z.literal(1), stdout: z.string() })
+const foundSomething = z.object({ code: z.literal(1), stdout: z.string() })
 
 async function runOxlint(folder: string): Promise<string> {
   const options = { cwd: folder, maxBuffer: 64 * 1024 * 1024 }
   try {
     return (await promisify(execFile)(process.execPath, [OXLINT, '--format=json'], options)).stdout
   } catch (error) {
-    // Exit code 1 with a report is how the linter says that it found something; anything else is a failure of the run.
-    const said = linterSaid.safeParse(error)
-    if (!said.success) throw error
-    return said.data.stdout
+    // Exit code 1 with a report means that the linter found something. Anything else is a failure of the run.
+    const found = foundSomething.safeParse(error)
+    if (!found.success) throw error
+    return found.data.stdout
   }
 }
 
 function findingsIn(json: string): Finding[] {
-  return report.parse(JSON.parse(json)).diagnostics.map(({ filename, code, labels }) => ({
-    file: filename.replaceAll('\\', '/'),
-    line: labels[0]?.span.line ?? 0,
-    rule: code,
-  }))
+  return report.parse(JSON.parse(json)).diagnostics.map(({ filename, code }) => ({ file: filename.replaceAll('\\', '/'), rule: code }))
 }

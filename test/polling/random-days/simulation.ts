@@ -19,6 +19,7 @@ import {
   type MemoryStore,
   type StoredTask,
 } from '../../support/memory-store.ts'
+import { randomFrom } from '../../support/random.ts'
 import { notes } from '../support.ts'
 import { agentIdOf, atMinute, type Day, type Fault, type TaskSpec } from './day.ts'
 import { createDingTalk, type Received } from './dingtalk.ts'
@@ -98,7 +99,7 @@ function at(time: Date, act: () => void): void {
 }
 
 function createWorld(day: Day) {
-  const random = randomOf(day.seed)
+  const random = randomFrom(day.seed)
   const agentOf = (app: string, own: string | null): string | null => agentIdOf(day, { key: { app, taskId: '' }, agentId: own })
   const limiter: MemoryGate = createMemoryGate(now, {
     openTasks: (app, monthEnd) => openTasks(store, app, monthEnd).length,
@@ -327,16 +328,5 @@ function createLedger(day: Day, limiter: RateLimiter, store: MemoryStore) {
         add(app, month, -calls)
       },
     },
-  }
-}
-
-/** Numbers in [0, 1) from a seed. Source: mulberry32, public domain. */
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 }

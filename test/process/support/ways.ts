@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url'
 import type { Client } from 'pg'
 import type * as Rates from '../../../src/rates.ts'
-import { openCommandShell } from '../../support/command-shell.ts'
+import { runCommand } from '../../support/commands.ts'
 import { builtFile } from '../../support/process.ts'
 
 export const STATES = ['read', 'unread', 'pending', 'failed', 'forbidden', 'invalid'] as const
@@ -87,10 +87,9 @@ export function httpOf(origin: string): Way {
   }
 }
 
-export function commandsOf(databaseUrl: string): Way & { close(): Promise<void> } {
-  const shell = openCommandShell({ DATABASE_URL: databaseUrl })
+export function commandsOf(databaseUrl: string): Way {
   const ask = async (...args: string[]): Promise<unknown> => {
-    const { code, stdout, stderr } = await shell.run(...args)
+    const { code, stdout, stderr } = await runCommand(args, { env: { DATABASE_URL: databaseUrl } })
     if (code !== 0) throw new Error(`${args.join(' ')}: ${stderr}`)
     return JSON.parse(stdout)
   }
@@ -101,7 +100,6 @@ export function commandsOf(databaseUrl: string): Way & { close(): Promise<void> 
     campaign: async (name) => figuresOf(((await ask('report', '--campaign', name, '--format', 'json')) as unknown[])[0]),
     unreadOfTask: (taskId) => names(taskId),
     unreadOfCampaign: (name) => names('--campaign', name),
-    close: () => shell.close(),
   }
 }
 

@@ -1,0 +1,84 @@
+import { expect, test } from 'vitest'
+import { type Config, parseConfig, VARIABLES } from '../../src/app/config/config.ts'
+import { runCommand } from '../support/commands.ts'
+import { codeIn, tableUnder } from './support/pages.ts'
+
+/** Everything else has its default. */
+const BASE = { DATABASE_URL: 'postgres://db/tracker', DINGTALK_ACCESS_TOKEN: 'token' }
+const plain = parseConfig(BASE)
+const [app] = plain.apps
+
+/** Defaults that the table describes in words, with what they mean. */
+const IN_WORDS: Readonly<Record<string, boolean>> = {
+  DATABASE_URL: parseConfig({}).databaseUrl === null,
+  QUEUE_URL: plain.queue?.url === BASE.DATABASE_URL,
+  DINGTALK_OAPI_URL: app?.oapiUrl === 'https://oapi.dingtalk.io',
+  DINGTALK_API_URL: app?.apiUrl === 'https://api.dingtalk.io',
+  DINGTALK_PRIVATE_HOSTS: plain.privateHosts.length === 0,
+  DINGTALK_APP_KEY: parseConfig({}).apps.length === 0,
+  DINGTALK_APP_SECRET: parseConfig({}).apps.length === 0,
+  DINGTALK_AGENT_ID: app?.agentId === null,
+  DINGTALK_ACCESS_TOKEN: parseConfig({}).apps.length === 0,
+  DINGTALK_APPS_FILE: plain.apps.length === 1,
+  MONTHLY_CALL_BUDGET: app?.monthlyCallBudget === null,
+  API_TOKEN: plain.apiToken === null,
+  ALLOWED_HOSTS: plain.allowedHosts.length === 0,
+  LOG_PRETTY: plain.logPretty === 'auto',
+}
+
+/** Another value than the default, to see that the variable does something. */
+const OTHER: Readonly<Record<string, string>> = {
+  DINGTALK_REGION: 'cn',
+  LOG_LEVEL: 'debug',
+  RETAIN_TOTALS_DAYS: '400',
+  QUEUE_NAME: 'other',
+  QUEUE_PREFIX: 'other',
+  HOST: '::1',
+}
+
+/** A row may name several variables, with as many defaults, or none for all of them. */
+const ROWS = tableUnder('Configuration', 'README.md').flatMap(([names = '', defaults = '']) => {
+  const variables = codeIn(names)
+  const parts = defaults.split(', ')
+  return variables.map((name, i) => ({ name, shown: parts.length === variables.length ? (parts[i] ?? '') : defaults }))
+})
+
+test('the table names every variable, and no other', () => {
+  expect(ROWS.map(({ name }) => name).sort()).toEqual(VARIABLES.map(({ name }) => name).sort())
+})
+
+test('the help names every variable', async () => {
+  const { stdout } = await runCommand(['--help'])
+  for (const { name } of VARIABLES) expect(stdout).toMatch(new RegExp(`^ {2}${name} `, 'm'))
+})
+
+test.each(ROWS)('$name: its default is what the table says ($shown)', ({ name, shown }) => {
+  expect(shown).toBe(VARIABLES.find((variable) => variable.name === name)?.fallback)
+  if (name in IN_WORDS) return expect(IN_WORDS[name]).toBe(true)
+  const [literal = ''] = codeIn(shown)
+  expect(shown).toBe(`\`${literal}\``)
+  expect(parsed({ [name]: literal })).toEqual(plain)
+  expect(parsed({ [name]: OTHER[name] ?? `${Number(literal) + 1}` })).not.toEqual(plain)
+})
+
+const COMMANDS = tableUnder('Commands', 'README.md').map(([usage = '']) => codeIn(usage)[0] ?? '')
+const nameOf = (usage: string): string => usage.split(' ')[0] ?? ''
+
+test('the table names every command, and no other', async () => {
+  const { stdout } = await runCommand(['--help'])
+  const commands = [...stdout.matchAll(/^ {2}([a-z]+) .*$/gm)].map((match) => match[1] ?? '').filter((name) => name !== 'help')
+  expect(COMMANDS.map(nameOf).sort()).toEqual(commands.sort())
+})
+
+test.each(COMMANDS)('%s: these are its options', async (usage) => {
+  const { stdout } = await runCommand([nameOf(usage), '--help'])
+  const options = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)]
+    .map((match) => match[1] ?? '')
+    .filter((option) => option !== '--help')
+  expect((usage.match(/--[a-z-]+/g) ?? []).sort()).toEqual(options.sort())
+  expect(/TASK_ID/.test(usage)).toBe(/task-id/.test(stdout.split('\n')[0] ?? ''))
+})
+
+function parsed(env: Readonly<Record<string, string>>): Config {
+  return parseConfig({ ...BASE, ...env })
+}
