@@ -47,3 +47,16 @@ test('a right that the role of the server lacks is no fault without a name: the 
   }
   expect(await ask(url, '/v1/tasks/1')).toMatchObject({ status: 503, body: { error: { code: 'NOT_PERMITTED' } } })
 })
+
+test('an answer is sent as its schema says: a field that is not in it is left out, a wrong one is an error of the server', async () => {
+  const { url, log } = await aServer({
+    reading: (rates) => ({
+      ...rates,
+      tasks: async () => ({ items: [], nextCursor: null, secret: 'of the reader' }),
+      attention: () => Promise.resolve([{ taskId: 7 }] as never),
+    }),
+  })
+  expect((await ask(url, '/v1/tasks')).text).toBe('{"tasks":[],"nextCursor":null}')
+  expect(await ask(url, '/v1/attention')).toMatchObject({ status: 500, body: { error: { code: 'INTERNAL' } } })
+  expect(log.filter((line) => line.includes("Response doesn't match the schema"))).toHaveLength(1)
+})

@@ -177,6 +177,12 @@ test('what is not in the document is refused by name: a parameter, a value, and 
   }
 })
 
+test('the old name of a route answers with what the new one does, and is deprecated', async () => {
+  expect(document).toMatchObject({ paths: { '/v1/tasks/{taskId}/looks': { get: { deprecated: true } } } })
+  const { polls } = (await call(operationOf('listPolls'))).body
+  expect((await call(operationOf('listLooks'))).body).toEqual({ looks: polls })
+})
+
 test('HEAD is GET without the body', async () => {
   for (const operation of api.operations.filter(({ method }) => method === 'GET')) {
     const head = await call(operation, { init: { method: 'HEAD', headers: WITH_TOKEN } })

@@ -1,4 +1,4 @@
-import type { FastifySchemaValidationError } from 'fastify/types/schema.js'
+import type { FastifySchemaValidationError } from 'fastify'
 import { z } from 'zod'
 import { STATES, STATUSES } from '../../domain/delivery.ts'
 import { InvalidInputError } from '../../domain/errors.ts'

@@ -16,7 +16,7 @@ import { createSessions } from './session.ts'
 
 export type { DashboardOptions } from './page.ts'
 
-/** Only what this server sends, nothing inline, and no frames. */
+/** Only resources of this server, nothing inline, no frames. */
 const POLICY =
   "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
