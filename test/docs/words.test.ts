@@ -21,8 +21,8 @@ const RETIRED: Readonly<Record<string, RegExp>> = {
   'required, warning': /\b(?:vital|unwell)\b/i,
 }
 
-/** Names that are not ours to change: those that stay for one release, and the account `nobody` of Unix. */
-const KEPT = /\bdelivery_looks\b|\/looks\b|`hindrance`|'hindrance'|'nobody'/g
+/** Names that are not ours to change: those of 0.1.0 that stay for one release, and the account `nobody` of Unix. */
+const KEPT = /'look'|\blooks: |\bdelivery_looks\b|\/looks\b|`hindrance`|'hindrance'|'nobody'/g
 
 const TEXT = /\.(?:ts|md|css|js|yml|sql|acl|prisma)$/
 const filesBelow = (folder: string) =>
