@@ -2,7 +2,10 @@ import type { StateKind, TaskStatus } from '../domain/delivery.ts'
 import type { Detail } from '../domain/message-parts.ts'
 import type { PollOutcome } from '../domain/plan-types.ts'
 import type { ForbiddenReason } from '../domain/problems.ts'
+import type { BoundsStep } from './read-brackets.ts'
 import type { TimeToRead } from './time-to-read.ts'
+
+export type { BoundsStep } from './read-brackets.ts'
 
 /**
  * Reads the figures of tasks, campaigns and people. The package's `./rates`, the HTTP API, the dashboard and the commands use the same reader, so
@@ -204,16 +207,6 @@ export interface CurvePoint {
   readonly delivered: number
   readonly read: number
   readonly readRate: number | null
-}
-
-/**
- * The bounds of how many people had read from `at` until the next step. Before the first step the number is 0; where a send time was not given,
- * nothing is known of the time before the enqueue.
- */
-export interface BoundsStep {
-  readonly at: Date
-  readonly atLeast: number
-  readonly atMost: number
 }
 
 export interface ReadTimes {

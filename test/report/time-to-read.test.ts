@@ -188,5 +188,5 @@ test('the first quantile that is not reached is the last one that is shown', () 
 
 test('shares are of hours that are over', () => {
   const time = timeToReadOfTask([{ afterMs: 0, beforeMs: 1 }], null)
-  expect(pastShares(time, 4 * HOUR_MS).map(({ hours }) => hours)).toEqual([1, 4])
+  expect(pastShares(time, 4 * HOUR_MS).map((each) => each.hours)).toEqual([1, 4])
 })
