@@ -130,7 +130,7 @@ function figuresOf({ app, campaign, taskId, since, until, personId }, client) {
     },
     { name: 'the forbidden of a campaign, by code', read: (rates) => rates.forbidden({ campaign }) },
     { name: 'the curve of a campaign', read: (rates) => rates.campaignCurve(campaign) },
-    { name: 'the band of a campaign', read: (rates) => rates.band({ campaign }) },
+    { name: 'the bounds of a campaign', read: (rates) => rates.bounds({ campaign }) },
     { name: 'the time to read of a campaign', read: (rates) => rates.timeToRead({ campaign }) },
     { name: 'the time to read of a day', read: (rates) => rates.timeToRead({ since, until }) },
     { name: 'the time to read of a week', read: (rates) => rates.timeToRead({ since: new Date(until.getTime() - 7 * 86_400_000), until }) },

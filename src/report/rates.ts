@@ -218,7 +218,7 @@ export interface ReadTimes {
 export interface StateDetails {
   /** Forbidden people by DingTalk's code, most first. */
   readonly forbidden: readonly ForbiddenCount[]
-  /** The earliest `lastUnreadAt` of the unread people: all of them are unread as of this time at least. Null where no one is unread. */
+  /** The earliest `lastUnreadAt` of the unread people: all of them are unread as of this time at least. Null: no person is unread. */
   readonly unreadAsOf: Date | null
 }
 
@@ -330,7 +330,7 @@ export interface WorkerProblem {
 export const RISKS = [
   /** The next poll is late by more than a minute of the 24-hour window: no worker makes it. */
   'overdue',
-  /** Its last poll failed, or the next one is later than planned: `problemCode` and `delayCode` say why. */
+  /** Its last poll failed, or the next one is later than planned: see `problemCode` and `delayCode`. */
   'delayed',
   /** DingTalk refused every poll until the deadline. */
   'stopped',

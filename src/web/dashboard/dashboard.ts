@@ -15,7 +15,7 @@ import { sessionsOf } from './session.ts'
 
 export type { DashboardOptions } from './page.ts'
 
-/** Nothing but what this server sends, nothing inline, nobody's frame. */
+/** Only resources of this server, nothing inline, no frames. */
 const POLICY =
   "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -142,7 +142,7 @@ function acceptForms(scope: FastifyInstance): void {
   )
 }
 
-/** A year: nobody wants to choose a language twice. */
+/** A year. */
 const PREFERENCE_SECONDS = 365 * 24 * 3_600
 
 function keepPreferences(request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -25,7 +25,7 @@ export function sessionsOf(apiToken: string): Sessions {
   }
 }
 
-/** Wrong attempts of one window. An attempt that is right is never counted, and nothing here is asked about it. */
+/** Wrong attempts of one window. A right token is never counted or refused. */
 export interface WrongAttempts {
   /** Counts a wrong attempt. False: this address, or all addresses together, made too many in the window. */
   count(address: string, now: Date): boolean
