@@ -64,7 +64,7 @@ async function runDemo(context: Context, service: Service, exit: boolean): Promi
   context.note(`Sent and tracking ${sent.length} work notifications. A day takes a minute here.`)
   await follow(context, reader, service)
   if (!(await showResult(context, reader, simulator, sent)))
-    throw new Error('the tracked states differ from the simulator's, see ✗ above. LOG_LEVEL=info shows what the worker did.')
+    throw new Error('the tracked states differ from the truth of the simulator, see ✗ above. LOG_LEVEL=info shows what the worker did.')
   if (exit) return 0
   const campaign = shellQuoted(sent[0]?.campaign ?? '')
   context.note(`
