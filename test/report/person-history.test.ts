@@ -6,7 +6,7 @@ import { arrivalOf, minutesLater } from '../domain/support.ts'
 
 const nothing = { pending: null, invalid: null, failed: null, forbidden: null, unread: null, read: null }
 
-function aLook(pollNo: number, outcome: PollOutcome = 'observed'): Poll {
+function aPollOf(pollNo: number, outcome: PollOutcome = 'observed'): Poll {
   const requestedAt = minutesLater(3 * pollNo)
   const said = {
     respondedAt: arrivalOf(requestedAt),
@@ -28,7 +28,7 @@ test('a person is pending until a poll lists them, and then what the last change
     { to: 'unread', pollNo: 2 },
     { to: 'read', pollNo: 4 },
   ] as const
-  expect(statesOf([aLook(1), aLook(2), aLook(3), aLook(4), aLook(5)], changes)).toEqual([
+  expect(statesOf([aPollOf(1), aPollOf(2), aPollOf(3), aPollOf(4), aPollOf(5)], changes)).toEqual([
     ['pending', false],
     ['unread', true],
     ['unread', false],
@@ -42,15 +42,15 @@ test('the order of the changes does not matter: states only climb', () => {
     { to: 'read', pollNo: 2 },
     { to: 'forbidden', pollNo: 1 },
   ] as const
-  expect(statesOf([aLook(1), aLook(2)], changes)).toEqual([
+  expect(statesOf([aPollOf(1), aPollOf(2)], changes)).toEqual([
     ['forbidden', true],
     ['read', true],
   ])
 })
 
-test('a failed poll is told as it was, and leaves the person as they were', () => {
-  const failed = { ...aLook(2, 'transient'), respondedAt: null, code: 'TIMEOUT', message: 'no answer in 10 s' }
-  expect(describePolls([aLook(1), failed], [{ to: 'unread', pollNo: 1 }])[1]).toEqual({
+test('a failed poll keeps the state of the person', () => {
+  const failed = { ...aPollOf(2, 'transient'), respondedAt: null, code: 'TIMEOUT', message: 'no answer in 10 s' }
+  expect(describePolls([aPollOf(1), failed], [{ to: 'unread', pollNo: 1 }])[1]).toEqual({
     pollNo: 2,
     requestedAt: minutesLater(6),
     respondedAt: null,

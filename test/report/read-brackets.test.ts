@@ -135,7 +135,7 @@ test('brackets that contradict themselves are those of the last millisecond', ()
   expect(elapsedOf(taskBracketOf(seen))).toEqual({ afterMs: 179_999, beforeMs: 180_000 })
 })
 
-test('under TIME_SCALE a minute of tracking is told as the day that it stands for', () => {
+test('under TIME_SCALE a minute of tracking counts as a day', () => {
   const window = { sentAt: SENT, deadlineAt: minutesLater(1) }
   expect(sinceSendMs(minutesLater(1), window)).toBe(QUERY_WINDOW_MS)
   expect(sinceSendMs(after(SENT, 30_000), window)).toBe(QUERY_WINDOW_MS / 2)
