@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { PollOutcome } from '../../src/domain/plan-types.ts'
-import { describePolls } from '../../src/report/person-history.ts'
+import { buildPersonPolls } from '../../src/report/person-history.ts'
 import { DEFAULT_PAGE, MAX_PAGE, type Poll } from '../../src/report/rates.ts'
 import { arrivalOf, minutesLater } from '../domain/support.ts'
 
@@ -21,7 +21,7 @@ function aPollOf(pollNo: number, outcome: PollOutcome = 'observed'): Poll {
   return { ...nothing, pollNo, dueAt: requestedAt, requestedAt, ...said, changed: 0, anomalies: 0 }
 }
 
-const statesOf = (...said: Parameters<typeof describePolls>) => describePolls(...said).map(({ state, isChange }) => [state, isChange])
+const statesOf = (...said: Parameters<typeof buildPersonPolls>) => buildPersonPolls(...said).map(({ state, isChange }) => [state, isChange])
 
 test('a person is pending until a poll lists them, and then what the last change made of them', () => {
   const changes = [
@@ -50,7 +50,7 @@ test('the order of the changes does not matter: states only climb', () => {
 
 test('a failed poll keeps the state of the person', () => {
   const failed = { ...aPollOf(2, 'transient'), respondedAt: null, code: 'TIMEOUT', message: 'no answer in 10 s' }
-  expect(describePolls([aPollOf(1), failed], [{ to: 'unread', pollNo: 1 }])[1]).toEqual({
+  expect(buildPersonPolls([aPollOf(1), failed], [{ to: 'unread', pollNo: 1 }])[1]).toEqual({
     pollNo: 2,
     requestedAt: minutesLater(6),
     respondedAt: null,
@@ -63,7 +63,7 @@ test('a failed poll keeps the state of the person', () => {
 })
 
 test('a task without polls has no history', () => {
-  expect(describePolls([], [])).toEqual([])
+  expect(buildPersonPolls([], [])).toEqual([])
 })
 
 test('a page has 100 rows if not said otherwise, and 1,000 at most', () => {

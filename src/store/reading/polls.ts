@@ -1,5 +1,5 @@
 import { STATES, type TaskKey } from '../../domain/delivery.ts'
-import { describePolls, type StateChange } from '../../report/person-history.ts'
+import { buildPersonPolls, type StateChange } from '../../report/person-history.ts'
 import { rateOf } from '../../report/rate.ts'
 import type { CurvePoint, PersonHistory, Poll } from '../../report/rates.ts'
 import { decodeRow, selectList } from '../columns.ts'
@@ -20,7 +20,7 @@ SELECT ${selectList(POLL_COLUMNS)} FROM delivery_poll_history WHERE app = ${app}
 export async function explainPerson(source: Source, key: TaskKey, userId: string): Promise<PersonHistory> {
   const person = await readPerson(source, key, userId)
   const [polls, changes] = [await readPolls(source, key), await readChanges(source, key, userId)]
-  return { person, polls: describePolls(polls, changes) }
+  return { person, polls: buildPersonPolls(polls, changes) }
 }
 
 async function readChanges(source: Source, { app, taskId }: TaskKey, userId: string): Promise<StateChange[]> {
