@@ -70,7 +70,7 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
       query: queryOf(request),
     }
   }
-  const send = (reply: FastifyReply, pageRequest: PageRequest, content: Content, status = 200): FastifyReply =>
+  const send: Send = (reply, pageRequest, content, status = 200) =>
     reply
       .status(status)
       .type('text/html; charset=utf-8')
@@ -88,13 +88,19 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
   scope.post('/preferences', HIDDEN, async (request, reply) => keepPreferences(request, reply))
 
   /** Answers requests that may see the pages; others are sent to the sign-in. */
-  const guarded =
-    (answer: (pageRequest: PageRequest, reply: FastifyReply) => Promise<FastifyReply>) =>
-    async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-      const pageRequest = pageRequestOf(request)
-      if (sessions === null || pageRequest.page.hasSession) return await answer(pageRequest, reply)
-      return reply.redirect(`/login?next=${encodeURIComponent(pathOf(request))}`, 303)
-    }
+  const guarded: Guard = (answer) => async (request, reply) => {
+    const pageRequest = pageRequestOf(request)
+    if (sessions === null || pageRequest.page.hasSession) return await answer(pageRequest, reply)
+    return reply.redirect(`/login?next=${encodeURIComponent(pathOf(request))}`, 303)
+  }
+  registerRoutes(scope, guarded, send)
+}
+
+type Answer = (pageRequest: PageRequest, reply: FastifyReply) => Promise<FastifyReply>
+type Guard = (answer: Answer) => (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>
+type Send = (reply: FastifyReply, pageRequest: PageRequest, content: Content, status?: number) => FastifyReply
+
+function registerRoutes(scope: FastifyInstance, guarded: Guard, send: Send): void {
   for (const [path, render] of PAGES) {
     scope.get(
       path,
