@@ -65,7 +65,7 @@ export type { RawClient } from './store/rate-reader.ts'
 /** As it came back from `asyncsend_v2`: digits in a string, a safe integer or a bigint. */
 export type TaskId = string | number | bigint
 
-/** Where several apps have a task or campaign of the same name, says which is meant. */
+/** The app, where several apps have a task or campaign of the same name. */
 export interface OfApp {
   readonly app?: string | undefined
 }
@@ -97,7 +97,7 @@ export interface RatesOptions {
  * is null where its denominator is 0.
  *
  * All methods reject with `InvalidInputError`, `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH`, `NOT_PERMITTED` or `CLOSED`; those for one task or campaign with
- * `TASK_NOT_FOUND` or `CAMPAIGN_NOT_FOUND`, or with `SEVERAL_APPS` where several have it and `app` does not say which.
+ * `TASK_NOT_FOUND` or `CAMPAIGN_NOT_FOUND`, or with `SEVERAL_APPS` where several have it and `app` is not given.
  */
 export interface Rates {
   /** Counts, rates, status. */
@@ -201,12 +201,12 @@ function appOf({ app }: OfApp): OfApp {
 }
 
 function taskRef(taskId: unknown, of: OfApp = {}): ReportTaskRef {
-  onlyKnown(of, ['app'])
+  rejectUnknownFields(of, ['app'])
   return { taskId: parseTaskId(taskId), app: given(of.app, parseApp) }
 }
 
 function campaignRef(name: unknown, of: OfApp = {}): CampaignRef {
-  onlyKnown(of, ['app'])
+  rejectUnknownFields(of, ['app'])
   return { campaign: parseCampaignName(name, 'campaign'), app: given(of.app, parseApp) }
 }
 
@@ -221,12 +221,12 @@ function oneRef(of: TaskRef | CampaignRef): ReportTaskRef | CampaignRef {
 
 function population(of: Population): ReportTaskRef | CampaignRef | SentIn {
   if ('taskId' in of || 'campaign' in of) return oneRef(of)
-  onlyKnown(of, ['app', 'since', 'until'])
+  rejectUnknownFields(of, ['app', 'since', 'until'])
   return sentIn(of)
 }
 
 function taskFilter(filter: TaskFilter): TaskFilter {
-  onlyKnown(filter, ['app', 'taskId', 'campaign', 'status', 'since', 'until', 'limit', 'cursor'])
+  rejectUnknownFields(filter, ['app', 'taskId', 'campaign', 'status', 'since', 'until', 'limit', 'cursor'])
   return {
     ...sentIn(filter),
     ...slice(filter),
@@ -237,7 +237,7 @@ function taskFilter(filter: TaskFilter): TaskFilter {
 }
 
 function campaignFilter(filter: CampaignFilter): CampaignFilter {
-  onlyKnown(filter, ['app', 'campaign', 'search', 'since', 'until', 'limit', 'cursor'])
+  rejectUnknownFields(filter, ['app', 'campaign', 'search', 'since', 'until', 'limit', 'cursor'])
   return {
     ...sentIn(filter),
     ...slice(filter),
@@ -247,12 +247,12 @@ function campaignFilter(filter: CampaignFilter): CampaignFilter {
 }
 
 function recipientFilter(filter: RecipientFilter & OfApp): RecipientFilter {
-  onlyKnown(filter, ['app', 'state', 'search'])
+  rejectUnknownFields(filter, ['app', 'state', 'search'])
   return people(filter)
 }
 
 function campaignRecipientFilter(filter: RecipientFilter & PageFilter & OfApp): RecipientFilter & PageFilter {
-  onlyKnown(filter, ['app', 'state', 'search', 'limit', 'cursor'])
+  rejectUnknownFields(filter, ['app', 'state', 'search', 'limit', 'cursor'])
   return { ...people(filter), ...slice(filter) }
 }
 
@@ -262,7 +262,7 @@ function moment(field: string, at: unknown): Date {
 }
 
 /** Rejects unknown fields: a misspelt filter such as `{ status: 'unread' }` would select all people. */
-function onlyKnown(asked: object, accepted: readonly string[]): void {
+function rejectUnknownFields(asked: object, accepted: readonly string[]): void {
   const unknown = Object.keys(asked).find((name) => !accepted.includes(name))
   if (unknown === undefined) return
   throw new InvalidInputError(unknown, `Unknown field ${quote(unknown)}. Accepted: ${accepted.join(', ')}.`)

@@ -38,7 +38,7 @@ export const addUnread: AddCommand = (program, context, run) => {
     .argument('[task-id]', 'the task; or give --campaign')
     .option('--campaign <name>', 'all people of this campaign')
     .option('--app <name>', 'the app, where several have it')
-    .option('--pending', 'instead: whom DingTalk has not listed at all, so that nobody knows whether they got it')
+    .option('--pending', 'instead: the people that DingTalk has not listed, so that it is not known whether they received it')
     .addOption(formatOption())
     .addHelpText('after', EXAMPLES)
     .action(

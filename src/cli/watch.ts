@@ -8,7 +8,6 @@ import type { Screen } from './screen.ts'
 import { showTime } from './text/time.ts'
 import { wrapTo } from './text/width.ts'
 
-/** What is shown again and again. */
 export interface Watched<Data> {
   load(): Promise<Data>
   render(data: Data, display: Display): string
@@ -17,8 +16,8 @@ export interface Watched<Data> {
 }
 
 const DEFAULT_SECONDS = 2
-/** A database that has not answered for so long is said to be silent; the question stays open. */
-const PATIENCE_MS = 3_000
+/** After this time a note is shown that the database does not answer; the read goes on. */
+const SILENCE_MS = 3_000
 
 /** `--watch [seconds]`. */
 export function watchOption(): Option {
@@ -30,15 +29,15 @@ export function watchOption(): Option {
 /** @throws InvalidArgumentError, which is wrong usage */
 export function refuseWatch(seconds: number | undefined, format: string): void {
   if (seconds === undefined) return
-  throw new InvalidArgumentError(`--watch draws for people: leave it out with ${format}, or ask again in a loop of your own.`)
+  throw new InvalidArgumentError(`--watch draws on a terminal: leave it out with ${format}, or run the command in a loop.`)
 }
 
 /**
- * Shows what is there, again and again, until it is over or the process is told to stop. A database that goes away is said so, and
- * asked again; one that is away from the beginning is an error, as it is without `--watch`.
+ * Shows the data repeatedly until it is over or a signal stops the process. When the database goes away, a note is shown and the read is repeated;
+ * a database that is away at the begin is an error, as without `--watch`.
  */
 export async function watch<Data>(context: Context, seconds: number, watched: Watched<Data>): Promise<void> {
-  const stop = untilToldToStop(context.process)
+  const stop = stopOnSignal(context.process)
   const view = context.screen.isLive ? overwriting(context.screen) : inSequence(context)
   let known: Known<Data> | null = null
   const paint = (): void => {
@@ -67,7 +66,7 @@ export async function watch<Data>(context: Context, seconds: number, watched: Wa
 interface Known<Data> {
   readonly data: Data
   readonly at: Date
-  /** Why there is nothing newer. */
+  /** Why the data is not newer; null: it is. */
   readonly trouble: string | null
 }
 
@@ -78,7 +77,7 @@ async function refreshed<Data>(
   signal: AbortSignal,
   onSilence: (known: Known<Data>) => void,
 ): Promise<Known<Data>> {
-  const silence = setTimeout(() => onSilence({ ...known, trouble: 'The database does not answer.' }), PATIENCE_MS)
+  const silence = setTimeout(() => onSilence({ ...known, trouble: 'The database does not answer.' }), SILENCE_MS)
   try {
     return { data: await orStopped(load(), signal), at: now(), trouble: null }
   } catch (error) {
@@ -89,10 +88,10 @@ async function refreshed<Data>(
   }
 }
 
-/** What it waits for may take as long as a network is silent; Ctrl-C does not wait for that. */
+/** `work` may take as long as a network does not answer; a signal ends the wait at once. */
 function orStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const stopped = (): void => reject(new Error('told to stop'))
+    const stopped = (): void => reject(new Error('stopped by a signal'))
     signal.addEventListener('abort', stopped, { once: true })
     void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stopped))
   })
@@ -104,7 +103,7 @@ function frameOf<Data>({ data, at, trouble }: Known<Data>, seconds: number, watc
   const head =
     trouble === null
       ? [colors.dim(`${showTime(at)}, every ${seconds} s until Ctrl-C`)]
-      : wrapTo(`${trouble} Trying again; what stands below is as of ${showTime(at)}.`, width).map((line) => colors.red(line))
+      : wrapTo(`${trouble} Trying again; the figures below are as of ${showTime(at)}.`, width).map((line) => colors.red(line))
   return [...head, '', watched.render(data, { ...display, height: context.screen.height() - head.length - 1 })].join('\n')
 }
 
@@ -114,7 +113,7 @@ function displayOf({ colors, screen }: Context): Display {
 
 interface View {
   show(frame: string): void
-  /** @param isOver whether `last` is the end of what there was to see, or the user had seen enough */
+  /** @param isOver false: a signal ended it */
   end(last: string, isOver: boolean): void
 }
 
@@ -160,7 +159,7 @@ function fitTo(lines: readonly string[], height: number): readonly string[] {
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-function untilToldToStop(process: Context['process']): { readonly signal: AbortSignal; dispose(): void } {
+function stopOnSignal(process: Context['process']): { readonly signal: AbortSignal; dispose(): void } {
   const controller = new AbortController()
   const stop = (): void => controller.abort()
   for (const signal of SIGNALS) process.on(signal, stop)

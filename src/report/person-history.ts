@@ -14,7 +14,7 @@ export interface StateChange {
  * @param polls of the task, oldest first
  * @param changes of the person, in any order
  */
-export function describePolls(polls: readonly Poll[], changes: readonly StateChange[]): PersonPoll[] {
+export function buildPersonPolls(polls: readonly Poll[], changes: readonly StateChange[]): PersonPoll[] {
   return polls.map(({ pollNo, requestedAt, respondedAt, outcome, code, message }) => ({
     pollNo,
     requestedAt,

@@ -1,7 +1,10 @@
 import type { StateKind, TaskStatus } from '../domain/delivery.ts'
 import type { Detail } from '../domain/message-parts.ts'
 import type { ForbiddenReason, PollOutcome } from '../domain/problems.ts'
+import type { BoundsStep } from './read-brackets.ts'
 import type { TimeToRead } from './time-to-read.ts'
+
+export type { BoundsStep } from './read-brackets.ts'
 
 /**
  * Reads the figures of tasks, campaigns and people. The package's `./rates`, the HTTP API, the dashboard and the commands use the same reader, so
@@ -205,16 +208,6 @@ export interface CurvePoint {
   readonly readRate: number | null
 }
 
-/**
- * The bounds of how many people had read from `at` until the next step. Before the first step the number is 0; where a send time was not given,
- * nothing is known of the time before the enqueue.
- */
-export interface BoundsStep {
-  readonly at: Date
-  readonly atLeast: number
-  readonly atMost: number
-}
-
 export interface ReadTimes {
   /** Oldest first. */
   readonly bounds: readonly BoundsStep[]
@@ -224,7 +217,7 @@ export interface ReadTimes {
 export interface StateDetails {
   /** Forbidden people by DingTalk's code, most first. */
   readonly forbidden: readonly ForbiddenCount[]
-  /** The earliest `lastUnreadAt` of the unread people: all of them are unread as of this time at least. Null where no one is unread. */
+  /** The earliest `lastUnreadAt` of the unread people: all of them are unread as of this time at least. Null: no person is unread. */
   readonly unreadAsOf: Date | null
 }
 
@@ -336,7 +329,7 @@ export interface WorkerProblem {
 export const RISKS = [
   /** The next poll is late by more than a minute of the 24-hour window: no worker makes it. */
   'overdue',
-  /** Its last poll failed, or the next one is later than planned: `problemCode` and `delayCode` say why. */
+  /** Its last poll failed, or the next one is later than planned: see `problemCode` and `delayCode`. */
   'delayed',
   /** DingTalk refused every poll until the deadline. */
   'stopped',

@@ -1,5 +1,4 @@
 import { QUERY_WINDOW_MS } from '../domain/delivery.ts'
-import type { BoundsStep } from './rates.ts'
 
 /** The interval that the read of one delivered person lies in: after `afterAt` and not later than `beforeAt`. */
 export interface ReadBracket {
@@ -63,6 +62,16 @@ function earlier(a: Date, b: Date): Date {
 }
 
 /**
+ * The bounds of how many people had read from `at` until the next step. Before the first step the number is 0; where a send time was not given,
+ * nothing is known of the time before the enqueue.
+ */
+export interface BoundsStep {
+  readonly at: Date
+  readonly atLeast: number
+  readonly atMost: number
+}
+
+/**
  * How many people had read by a time: at least those whose bracket has ended, at most those whose bracket has begun. There is a step where a
  * number changes. An unread person counts in the upper number from their last poll on, so it ends at all people: reads after the final poll are
  * not known. A person without a lower end counts in the upper number from the enqueue on; nothing is known of the time before.
@@ -96,16 +105,16 @@ function sortedTimes(times: readonly number[]): Float64Array {
  * all the time before, so "read by" and "not read by" hold as counted from the enqueue.
  */
 export function elapsedOf(bracket: SentBracket): ElapsedBracket {
-  const afterMs = bracket.afterAt === null ? 0 : Math.max(0, windowMs(bracket.afterAt, bracket))
+  const afterMs = bracket.afterAt === null ? 0 : Math.max(0, sinceSendMs(bracket.afterAt, bracket))
   if (bracket.beforeAt === null) return { afterMs, beforeMs: null }
-  const beforeMs = Math.max(1, windowMs(bracket.beforeAt, bracket))
+  const beforeMs = Math.max(1, sinceSendMs(bracket.beforeAt, bracket))
   return { afterMs: Math.min(afterMs, beforeMs - 1), beforeMs }
 }
 
 type Window = Pick<SentBracket, 'sentAt' | 'deadlineAt'>
 
 /** How long after the send a time is, in milliseconds of the 24-hour window, see {@link scaleOf}. */
-export function windowMs(at: Date, window: Window): number {
+export function sinceSendMs(at: Date, window: Window): number {
   return (at.getTime() - window.sentAt.getTime()) * scaleOf(window)
 }
 

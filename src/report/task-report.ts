@@ -3,7 +3,7 @@ import { forbiddenReasonOf } from '../domain/problems.ts'
 import { overdueMs, pollsAhead } from './polls-ahead.ts'
 import { rateOf } from './rate.ts'
 import type { CurvePoint, ForbiddenCount, Poll, RateReader, ReadTimes, RecipientStatus, StateDetails, TaskRates, TaskRef } from './rates.ts'
-import { elapsedOf, readBounds, scaleOf, taskBracketOf, windowMs } from './read-brackets.ts'
+import { elapsedOf, readBounds, scaleOf, sinceSendMs, taskBracketOf } from './read-brackets.ts'
 import { timeToReadOfTask } from './time-to-read.ts'
 
 /** What the report of a task or a campaign says about reads, besides the counts and rates. */
@@ -50,7 +50,7 @@ export function buildTaskReport(data: TaskData, now: Date, pollsPerTask: number)
     ahead: pollsAhead(task, now, pollsPerTask),
     overdueMs: overdueMs(task, now),
     scale: scaleOf(task),
-    elapsedMs: windowMs(now < task.deadlineAt ? now : task.deadlineAt, task),
+    elapsedMs: sinceSendMs(now < task.deadlineAt ? now : task.deadlineAt, task),
   }
 }
 

@@ -30,7 +30,7 @@ const GAP = 1e-10
  * says so, and it is small.
  */
 const MAX_ROUNDS = 100
-/** Rounds on the parts with mass only, and how far the gap is to shrink in them, before all parts are looked at again. */
+/** Rounds on the parts with mass only, and how far the gap is to shrink in them, before all parts are used again. */
 const MAX_ROUNDS_ON_SUPPORT = 100
 const GAP_ON_SUPPORT = 0.01
 

@@ -5,7 +5,7 @@ import { type Likelihood, maximise, together } from './turnbull-maximum.ts'
 /**
  * The distribution of the time to read of which the brackets are the most likely: Turnbull's nonparametric maximum likelihood
  * estimate for interval-censored data (J. R. Statist. Soc. B 38, 1976, 290–295). It assumes only that polls are made whether or not
- * somebody has read; that is so, the plan does not know. For brackets that do not overlap it is the empirical distribution.
+ * a person has read, which is true: the poll plan does not depend on reads. For brackets that do not overlap it is the empirical distribution.
  *
  * Its mass lies in the innermost intervals, those that begin at a lower end, end at an upper end and have no other end between; the
  * likelihood says how much mass each has, and nothing about where in it the mass lies. It is unique: every innermost interval is the

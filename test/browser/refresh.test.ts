@@ -54,7 +54,7 @@ describe.skipIf(endpoint === null)('a page that is open', () => {
     await letItRefresh(page)
     await page.locator('#away').waitFor()
     expect(await textOf(page, '#away')).toMatch(
-      /^No new figures: the server or its database does not answer\. What you see was known .+ ago\.$/,
+      /^No new figures: the server or its database does not answer\. These figures were loaded .+ ago\.$/,
     )
     expect(await textOf(page, 'h1')).toBe('news')
     await server.restart()
@@ -83,18 +83,18 @@ describe.skipIf(endpoint === null)('a page that is open', () => {
     }
   })
 
-  test('says so when what it shows is gone', async () => {
+  test('shows an error when its campaign is gone', async () => {
     await company.track({ taskId: '2', campaign: 'old news', userIds: ['ann'], hoursAgo: 2 })
     const page = await openReader(server.url)
     await page.clock.install()
     await page.goto('/campaigns/old%20news')
     await company.sql(`DELETE FROM delivery_task WHERE task_id = '2'`)
     await letItRefresh(page)
-    await page.getByRole('heading', { name: 'Not here', level: 1 }).waitFor()
+    await page.getByRole('heading', { name: 'Not found', level: 1 }).waitFor()
     expect(await page.locator('#away').isVisible()).toBe(false)
   })
 
-  test('that is costly says how old its figures are, and asks again after five times what they cost', async () => {
+  test('with costly figures shows their age, and refreshes after five times their cost', async () => {
     let nowMs = 0
     const costly = await startDashboard({
       databaseUrl: database.url,
@@ -126,7 +126,7 @@ describe.skipIf(endpoint === null)('a page that is open', () => {
     }
   })
 
-  test('asks for nothing while nobody looks at it', async () => {
+  test('sends no request while it is hidden', async () => {
     const page = await openReader(server.url)
     await page.clock.install()
     await page.goto('/campaigns/news')

@@ -182,8 +182,8 @@ test('exports are whole, however many pages they have', async () => {
 })
 
 test.each([
-  [['show', '1', '--json', '--watch'], '--watch draws for people: leave it out with --json'],
-  [['report', '--format', 'csv', '--watch', '5'], '--watch draws for people: leave it out with --format csv'],
+  [['show', '1', '--json', '--watch'], '--watch draws on a terminal: leave it out with --json'],
+  [['report', '--format', 'csv', '--watch', '5'], '--watch draws on a terminal: leave it out with --format csv'],
   [['report', '--watch', '0'], 'Accepted: a number from 0.2 to 3600'],
 ])('wrong usage: %j', async (args, says) => {
   const { code, stdout, stderr } = await run(...args)
@@ -197,7 +197,7 @@ describe('--watch', () => {
     const watching = startCommand(['report', '--watch', '0.2'], { env: { DATABASE_URL: through(proxy) } })
     await until(() => framesOf(watching).length > 2, { what: 'two frames are there' })
     await proxy.mode('refuse')
-    await until(() => watching.stdout().includes('Trying again; what stands below is as of'), { what: 'the outage is said' })
+    await until(() => watching.stdout().includes('Trying again; the figures below are as of'), { what: 'the outage is said' })
     await proxy.mode('pass')
     const before = framesOf(watching).length
     await until(() => framesOf(watching).length > before + 1, { what: 'it goes on' })

@@ -14,7 +14,7 @@ export const coloured = picocolors.createColors(true)
 
 export const SENT = new Date('2026-11-23T01:00:00Z')
 export const NOW = hoursLater(10.5)
-export const POLLS = 24
+const POLLS = 24
 
 export function hoursLater(hours: number): Date {
   return new Date(SENT.getTime() + hours * HOUR_MS)
@@ -68,7 +68,7 @@ export function aTask(fields: Partial<TaskRates> = {}): TaskRates {
   }
 }
 
-export function aCampaign(fields: Partial<CampaignRates> = {}): CampaignRates {
+function aCampaign(fields: Partial<CampaignRates> = {}): CampaignRates {
   return {
     app: 'default',
     campaign: '十一月工资单 payroll-11',

@@ -22,20 +22,20 @@ export interface Observed {
 }
 
 const DAY_MINUTES = 24 * 60
-const someLooks = fc.uniqueArray(fc.integer({ min: 1, max: DAY_MINUTES }), { maxLength: 12 })
+const somePolls = fc.uniqueArray(fc.integer({ min: 1, max: DAY_MINUTES }), { maxLength: 12 })
 const someReads = fc.array(fc.oneof({ weight: 4, arbitrary: fc.nat({ max: 30 * HOUR_MS }) }, fc.constant(Infinity)), { maxLength: 25 })
 
-/** People of one task: they read when they want, and looks at random minutes, whose answers take a while, tell what they can. */
+/** People of one task: they read at any time, and polls at random minutes, with a delay of the answer, give the brackets. */
 export const observedTask = (latencyMs: fc.Arbitrary<number> = fc.nat({ max: MINUTE_MS - 1 })): fc.Arbitrary<Observed[]> =>
-  fc.record({ polls: someLooks, reads: someReads, latencyMs }).map(({ polls, reads, latencyMs: latency }) => {
+  fc.record({ polls: somePolls, reads: someReads, latencyMs }).map(({ polls, reads, latencyMs: latency }) => {
     const askedMs = polls.map((minute) => minute * MINUTE_MS).toSorted((a, b) => a - b)
-    return reads.map((readMs) => ({ readMs, bracket: lookedAt(readMs, askedMs, latency) }))
+    return reads.map((readMs) => ({ readMs, bracket: polledAt(readMs, askedMs, latency) }))
   })
 
 export const observedTasks: fc.Arbitrary<Observed[]> = fc.array(observedTask(), { maxLength: 5 }).map((tasks) => tasks.flat())
 
 /** An answer says what is true when the request arrives, which is at once. */
-function lookedAt(readMs: number, askedMs: readonly number[], latencyMs: number): ElapsedBracket {
+function polledAt(readMs: number, askedMs: readonly number[], latencyMs: number): ElapsedBracket {
   const seen = askedMs.find((asked) => asked >= readMs)
   return { afterMs: askedMs.findLast((asked) => asked < readMs) ?? 0, beforeMs: seen === undefined ? null : seen + latencyMs }
 }

@@ -13,7 +13,7 @@ const between = (afterMinute: number, beforeMinute: number | null): SentBracket 
 })
 const step = (minute: number, atLeast: number, atMost: number): BoundsStep => ({ at: minutesLater(minute), atLeast, atMost })
 
-test('of nobody there are no steps', () => {
+test('without people there are no steps', () => {
   expect(readBounds([])).toEqual([])
 })
 
@@ -31,7 +31,7 @@ test('brackets that overlap: a step where a number changes, one for all that hap
   ])
 })
 
-test('whoever is unread may have read right after the final poll', () => {
+test('an unread person may have read right after the final poll', () => {
   expect(readBounds([between(3, 9), between(60, null)])).toEqual([step(3, 0, 1), step(9, 1, 1), step(60, 1, 2)])
 })
 
@@ -44,7 +44,7 @@ test('a bracket that contradicts itself counts from its upper end on', () => {
   expect(readBounds([between(9, 3)])).toEqual([step(3, 1, 1)])
 })
 
-test('the truth lies in the bounds at every time, and the bounds is where the people are told to be', () => {
+test('the truth lies in the bounds at every time', () => {
   const someTimes = fc.array(fc.nat({ max: 31 * 3_600_000 }), { maxLength: 5 })
   holds(
     fc.property(observedTasks, someTimes, (people, times) => {
@@ -66,7 +66,7 @@ test('the truth lies in the bounds at every time, and the bounds is where the pe
   )
 })
 
-test('it only rises, with a change at every step, and ends at everybody', () => {
+test('it only rises, with a change at every step, and ends at all people', () => {
   holds(
     fc.property(observedTasks, (people) => {
       const bounds = readBounds(people.map(({ bracket }) => between(bracket.afterMs, bracket.beforeMs)))

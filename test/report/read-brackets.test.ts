@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { QUERY_WINDOW_MS } from '../../src/domain/delivery.ts'
-import { campaignBracketOf, type DeliveredRow, elapsedOf, taskBracketOf, windowMs } from '../../src/report/read-brackets.ts'
+import { campaignBracketOf, type DeliveredRow, elapsedOf, sinceSendMs, taskBracketOf } from '../../src/report/read-brackets.ts'
 import { after, holds, hoursLater, minutesLater, SENT } from '../domain/support.ts'
 
 /** An unread person whom no poll ever listed so, in a task of 24 hours, if not said otherwise. */
@@ -135,10 +135,10 @@ test('brackets that contradict themselves are those of the last millisecond', ()
   expect(elapsedOf(taskBracketOf(seen))).toEqual({ afterMs: 179_999, beforeMs: 180_000 })
 })
 
-test('under TIME_SCALE a minute of tracking is told as the day that it stands for', () => {
+test('under TIME_SCALE a minute of tracking counts as a day', () => {
   const window = { sentAt: SENT, deadlineAt: minutesLater(1) }
-  expect(windowMs(minutesLater(1), window)).toBe(QUERY_WINDOW_MS)
-  expect(windowMs(after(SENT, 30_000), window)).toBe(QUERY_WINDOW_MS / 2)
+  expect(sinceSendMs(minutesLater(1), window)).toBe(QUERY_WINDOW_MS)
+  expect(sinceSendMs(after(SENT, 30_000), window)).toBe(QUERY_WINDOW_MS / 2)
   expect(elapsedOf(taskBracketOf(row({ ...window, lastUnreadAt: after(SENT, 15_000), firstReadAt: after(SENT, 30_000) })))).toEqual({
     afterMs: QUERY_WINDOW_MS / 4,
     beforeMs: QUERY_WINDOW_MS / 2,

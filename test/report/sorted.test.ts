@@ -10,7 +10,7 @@ test('the value at an index', () => {
   expect(at(numbers(5, 6, Infinity), 2)).toBe(Infinity)
 })
 
-test('where a sorted list gets beyond a value: as if all were looked at', () => {
+test('where a sorted list gets beyond a value: as a linear search', () => {
   holds(
     fc.property(fc.array(fc.integer({ min: 0, max: 20 })), fc.integer({ min: -1, max: 21 }), (values, limit) => {
       const sorted = values.toSorted((a, b) => a - b)

@@ -28,11 +28,11 @@ const times = (count: number, of: ElapsedBracket): ElapsedBracket[] => Array.fro
 
 // ---- by hand
 
-test.each(METHODS)('%s: of nobody nothing can be said', (method, timeToRead) => {
+test.each(METHODS)('%s: without people there is no figure', (method, timeToRead) => {
   expect(timeToRead([], null)).toEqual({ people: 0, read: 0, method, asOf: null, assumedSendTimes: 0, quantiles: [], within: [] })
 })
 
-test.each(METHODS)('%s: four people, one look after the other', (method, timeToRead) => {
+test.each(METHODS)('%s: four people, one poll after the other', (method, timeToRead) => {
   const people = [hours(0, 1), hours(1, 4), hours(5, 8), hours(23, null)]
   const quantile = (share: number, bounds: TimeBounds) => ({ share, ...bounds, certain: bounds })
   const within = (hour: number, bounds: ShareBounds) => ({ hours: hour, ...bounds, certain: bounds })
@@ -52,7 +52,7 @@ test.each(METHODS)('%s: four people, one look after the other', (method, timeToR
   })
 })
 
-test.each(METHODS)('%s: nobody read, so no share is reached', (_, timeToRead) => {
+test.each(METHODS)('%s: no person read, so no share is reached', (_, timeToRead) => {
   const { read, quantiles, within } = timeToRead(times(3, hours(20, null)), hoursLater(20))
   expect(read).toBe(0)
   expect(quantiles.map(({ afterMs, beforeMs }) => ({ afterMs, beforeMs }))).toEqual(times(4, hours(20, null)))
@@ -64,7 +64,7 @@ test.each(METHODS)('%s: nobody read, so no share is reached', (_, timeToRead) =>
   ])
 })
 
-test.each(METHODS)('%s: everybody read by the first poll', (_, timeToRead) => {
+test.each(METHODS)('%s: all people read by the first poll', (_, timeToRead) => {
   const { read, quantiles, within } = timeToRead(times(3, hours(0, 2)), hoursLater(2))
   expect(read).toBe(3)
   expect(quantiles.map(({ afterMs, beforeMs }) => ({ afterMs, beforeMs }))).toEqual(times(4, hours(0, 2)))
@@ -95,7 +95,7 @@ test('two tasks with other polls: what is certain is wide, what is most likely i
   expect(within[2]?.atMost).toBe(1)
 })
 
-// ---- whatever people do and whenever somebody polls
+// ---- for all reads and all polls
 
 test('one task: the true quantiles and shares lie in the brackets', () => {
   holds(fc.property(observedTask(), (people) => expectTruth(people, timeToReadOfTask(bracketsOf(people), null))))
@@ -171,7 +171,7 @@ function trueQuantile({ share }: Pick<ReadQuantile, 'share'>, readMs: readonly n
 
 /** A person who never reads has read after any time. */
 function expectHolds(bounds: TimeBounds, ms: number): void {
-  // Whoever reads in the moment of the send does so in the first millisecond.
+  // A read at the send counts in the first millisecond.
   expect(Math.max(ms, 1)).toBeGreaterThan(bounds.afterMs)
   expect(ms).toBeLessThanOrEqual(endOf(bounds))
 }
@@ -188,5 +188,5 @@ test('the first quantile that is not reached is the last one that is shown', () 
 
 test('shares are of hours that are over', () => {
   const time = timeToReadOfTask([{ afterMs: 0, beforeMs: 1 }], null)
-  expect(pastShares(time, 4 * HOUR_MS).map(({ hours }) => hours)).toEqual([1, 4])
+  expect(pastShares(time, 4 * HOUR_MS).map((each) => each.hours)).toEqual([1, 4])
 })

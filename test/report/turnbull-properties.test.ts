@@ -53,7 +53,7 @@ test('all mass is there, in innermost intervals, in order', () => {
   )
 })
 
-test("everybody's bracket has the mass of one person at least", () => {
+test('each bracket has at least the mass of one person', () => {
   holds(
     fc.property(someBrackets, (people) => {
       const masses = massesOf(turnbullEstimate(people).parts)
@@ -96,11 +96,11 @@ test("for times that are known or right-censored it is Kaplan's and Meier's", ()
   )
 })
 
-test('for people who were looked at once each it is the isotonic regression of who had read', () => {
+test('for people with one poll each it is the isotonic regression of who had read', () => {
   // M. Ayer and others, Ann. Math. Statist. 26, 1955, 641–647: the greatest, over where to begin, of the least mean, over where to end.
-  const aLook = fc.record({ at: fc.integer({ min: 1, max: 10 }), hadRead: fc.boolean() })
+  const aPollResult = fc.record({ at: fc.integer({ min: 1, max: 10 }), hadRead: fc.boolean() })
   holds(
-    fc.property(fc.array(aLook, { minLength: 1, maxLength: 30 }), (polls) => {
+    fc.property(fc.array(aPollResult, { minLength: 1, maxLength: 30 }), (polls) => {
       const { parts } = turnbullEstimate(
         polls.map(({ at, hadRead }) => (hadRead ? { afterMs: 0, beforeMs: at } : { afterMs: at, beforeMs: null })),
       )
@@ -125,7 +125,7 @@ test('the order of the people does not matter', () => {
   holds(fc.property(shuffled, ([people, other]) => expectSame(turnbullEstimate(other).parts, turnbullEstimate(people).parts, people)))
 })
 
-test('everybody twice or five times is the same distribution', () => {
+test('all people twice or five times is the same distribution', () => {
   holds(
     fc.property(someBrackets, fc.constantFrom(2, 5), (people, times) => {
       const all = Array.from({ length: times }, () => people).flat()

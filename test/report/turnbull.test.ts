@@ -19,7 +19,7 @@ test.each(EXAMPLES)("R's estimate: %s", (_, { people, rises }) => {
 
 // ---- small enough for pencil and paper
 
-test('of nobody nothing is known', () => {
+test('without brackets there is no distribution', () => {
   expect(turnbullEstimate([])).toEqual({ parts: [], gap: 0 })
 })
 
@@ -27,7 +27,7 @@ test('one person is the whole distribution', () => {
   expect(turnbullEstimate([bracket(3, 9)])).toEqual({ parts: [{ afterMs: 3, beforeMs: 9, upTo: 1 }], gap: 0 })
 })
 
-test('nobody read: everything lies after the last of the final polls', () => {
+test('no person read: all mass lies after the last of the final polls', () => {
   const people = [bracket(80, null), bracket(86, null), bracket(82, null)]
   expect(turnbullEstimate(people).parts).toEqual([{ afterMs: 86, beforeMs: null, upTo: 1 }])
 })

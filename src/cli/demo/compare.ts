@@ -2,20 +2,20 @@ import type { RateReader, RecipientStatus } from '../../report/rates.ts'
 import type { Simulator } from '../../simulator/simulator.ts'
 import type { Sent } from './send.ts'
 
-/** How what was tracked compares with what really happened, for the people of one campaign. */
+/** The tracked states of one campaign compared with the simulator's truth. */
 export interface Comparison {
   readonly campaign: string
   readonly people: number
-  /** Whose stored state is the true one, as of the final poll. */
+  /** People whose stored state is true as of the final poll. */
   readonly agree: number
-  /** Of those who read: whose true read time lies inside the stored bracket. */
+  /** People in the state `read`, and those of them whose true read time lies in the stored bracket. */
   readonly readers: number
   readonly bracketed: number
 }
 
 type Truth = NonNullable<ReturnType<Simulator['truth']>>['recipients'][number]
 
-/** Holds what is stored against the simulator's truth, person by person. */
+/** Compares each stored person with the simulator's truth. */
 export async function compareWithTruth(
   reader: RateReader,
   simulator: Pick<Simulator, 'truth'>,
@@ -49,7 +49,7 @@ async function readStored(reader: RateReader, sent: readonly Sent[]): Promise<Ma
   return new Map(people.flat().map((person) => [`${person.taskId} ${person.userId}`, person]))
 }
 
-/** A tracker knows the world as of its polls: who read after the last one is rightly still unread. */
+/** The tracked state is as of the last poll: a person who read after it is correctly unread. */
 function agrees(row: RecipientStatus, truth: Truth): boolean {
   switch (row.state) {
     case 'read':

@@ -3,7 +3,6 @@ import { formatRate } from '../../report/rate.ts'
 import type { Context } from '../context.ts'
 import { plainText } from '../text/table.ts'
 
-/** What is known of one campaign while it is tracked. */
 export interface CampaignProgress {
   readonly campaign: string | null
   readonly targeted: number
@@ -12,14 +11,13 @@ export interface CampaignProgress {
   readonly openTasks: number
 }
 
-/** Shows how the reads come in. */
 export interface Progress {
   show(elapsedMs: number, campaigns: readonly CampaignProgress[]): void
   close(): void
 }
 
 const DAY_MS = 24 * 3_600_000
-/** Plain lines are for logs: a few of them tell the story. */
+/** Plain lines are for logs: a few are enough. */
 const SIMULATED_MS_BETWEEN_LINES = 3 * 3_600_000
 
 /** Bars on a terminal, a line now and then elsewhere. Both go to stderr: they are no data. */

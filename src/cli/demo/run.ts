@@ -20,9 +20,9 @@ import { type Sender, type Sent, sendAll } from './send.ts'
 /** A day in a minute. */
 const TIME_SCALE = 1_440
 /** Windows, final polls and a slow machine: after this the demo has failed. */
-const PATIENCE_MS = 120_000
+const TIMEOUT_MS = 120_000
 const REFRESH_MS = 250
-/** What of the environment the demo heeds. */
+/** The variables of the environment that the demo uses. */
 const KEPT = new Set<string>([
   'HOST',
   'PORT',
@@ -33,7 +33,7 @@ const KEPT = new Set<string>([
   'LOG_PRETTY',
   'SHUTDOWN_GRACE_SECONDS',
 ])
-/** Where nothing is said: ports that are free, and a log that does not disturb. */
+/** Free ports, and a log of errors only. */
 const DEFAULTS = { PORT: '0', HEALTH_PORT: '0', LOG_LEVEL: 'error' }
 
 /** The whole demo. @param exit end with the day instead of staying up */
@@ -64,7 +64,7 @@ async function runDemo(context: Context, service: Service, exit: boolean): Promi
   context.note(`Sent and tracking ${sent.length} work notifications. A day takes a minute here.`)
   await follow(context, reader, service)
   if (!(await showResult(context, reader, simulator, sent)))
-    throw new Error('what was tracked is not what really happened, see ✗ above. LOG_LEVEL=info shows what the worker did.')
+    throw new Error('the tracked states differ from the truth of the simulator, see ✗ above. LOG_LEVEL=info shows what the worker did.')
   if (exit) return 0
   const campaign = shellQuoted(sent[0]?.campaign ?? '')
   context.note(`
@@ -82,7 +82,7 @@ The other commands, in another terminal:
   return undefined
 }
 
-/** Nothing of a real set-up is touched, whatever the environment says: the demo has its own database, queue and app. */
+/** The demo has its own database, queue and app, whatever the environment has, so it cannot change a real installation. */
 function demoSettings(context: Context, databaseUrl: string | null = null, sender: Sender | null = null): Record<string, string | null> {
   return {
     ...Object.fromEntries(VARIABLES.filter(({ name }) => !KEPT.has(name)).map(({ name }) => [name, null])),
@@ -132,7 +132,7 @@ async function trackAll(databaseUrl: string, sent: readonly Sent[]): Promise<voi
   }
 }
 
-/** Shows the reads coming in until every task has ended. */
+/** Shows the progress until every task has ended. */
 async function follow(context: Context, reader: RateReader, { closers }: Service): Promise<void> {
   const progress = createProgress(context, TIME_SCALE)
   closers.add('progress display', () => progress.close())
@@ -143,8 +143,8 @@ async function follow(context: Context, reader: RateReader, { closers }: Service
       const elapsedMs = performance.now() - begin
       progress.show(elapsedMs, campaigns)
       if (campaigns.every(({ openTasks }) => openTasks === 0)) return
-      if (elapsedMs > PATIENCE_MS)
-        throw new Error(`not every task had ended after ${PATIENCE_MS / 1_000} s. LOG_LEVEL=info shows what happened.`)
+      if (elapsedMs > TIMEOUT_MS)
+        throw new Error(`not every task had ended after ${TIMEOUT_MS / 1_000} s. LOG_LEVEL=info shows what happened.`)
       await sleep(REFRESH_MS)
     }
   } finally {
@@ -152,7 +152,7 @@ async function follow(context: Context, reader: RateReader, { closers }: Service
   }
 }
 
-/** Prints what was tracked, and below it what really happened, both with the latest sent first. */
+/** Prints the tracked figures, and the comparison with the simulator's truth. */
 async function showResult(context: Context, reader: RateReader, simulator: Simulator, sent: readonly Sent[]): Promise<boolean> {
   const { items } = await reader.campaigns({})
   const table = await campaignTable(reader, items, context.now())

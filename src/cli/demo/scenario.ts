@@ -1,11 +1,11 @@
 import { MAX_RECIPIENTS } from '../../domain/delivery.ts'
 
-/** One work notification of the demo: at most 100 recipients, as DingTalk wants it. */
+/** One work notification of the demo: at most 100 recipients, DingTalk's limit. */
 export interface Notification {
   readonly campaign: string
   readonly text: string
   readonly userIds: readonly string[]
-  /** False: the tracker is not told whom it was sent to, and takes whom DingTalk lists. */
+  /** False: the tracker gets no recipients, and takes those that DingTalk lists. */
   readonly recipientsKnown: boolean
 }
 
@@ -43,7 +43,7 @@ const CAMPAIGNS: readonly Campaign[] = [
   {
     name: 'Office move: new desks',
     text: 'Your new desk is on floor 9 from Monday. Pack your things by Friday noon; the boxes are at reception.',
-    // The simulator takes "fast" in a user id for somebody who reads within minutes, so this one ends early, complete.
+    // In the simulator a person with "fast" in the user id reads within minutes, so this task ends early, complete.
     people: [...employees(2_000, 200), ...Array.from({ length: 12 }, (_, i) => `breakfast-crew-${i + 1}`)],
   },
 ]

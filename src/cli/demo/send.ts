@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Notification } from './scenario.ts'
 
-/** What the demo sends with: what a real sender has in its own code. */
+/** The settings that a real sender has in its own code. */
 export interface Sender {
   readonly url: string
   readonly appKey: string
@@ -11,14 +11,14 @@ export interface Sender {
 
 export interface Sent extends Notification {
   readonly taskId: string
-  /** Before the request: nobody can have read it earlier. */
+  /** Before the request, so before every read. */
   readonly sentAt: Date
 }
 
 const TokenAnswer = z.object({ accessToken: z.string() })
 const SendAnswer = z.object({ errcode: z.literal(0), task_id: z.union([z.string(), z.int()]).transform(String) })
 
-/** Sends all notifications one after another, as the documentation of asyncsend_v2 says. */
+/** Sends the notifications one after another, as the documentation of asyncsend_v2 requires. */
 export async function sendAll(sender: Sender, notifications: readonly Notification[]): Promise<Sent[]> {
   const token = await fetchToken(sender)
   const sent: Sent[] = []

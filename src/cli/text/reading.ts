@@ -14,7 +14,7 @@ const SHARES: ReadonlyMap<number, string> = new Map([
 
 /**
  * When people read, a sentence a line. Polls give brackets, never a time; an estimate over several tasks is called an estimate.
- * @param scale see `scaleOf`. Times to read are those of a day of 24 hours whatever it is; where it is not 1, the text says so
+ * @param scale see `scaleOf`. Times to read are those of a day of 24 hours whatever it is; where it is not 1, a note is added
  */
 export function describeTimeToRead(timeToRead: TimeToRead, scale = 1): string {
   const { people, method, assumedSendTimes } = timeToRead

@@ -13,8 +13,12 @@ export function cutTo(text: string, width: number): string {
 
 /** The words of a text in lines of `width` columns at most; a longer word has a line of its own. */
 export function wrapTo(text: string, width: number): string[] {
-  return text.split(' ').reduce<string[]>((lines, word, i) => {
+  const [first = '', ...words] = text.split(' ')
+  const lines = [first]
+  for (const word of words) {
     const longer = `${lines.at(-1)} ${word}`
-    return i > 0 && cellsOf(longer) <= width ? [...lines.slice(0, -1), longer] : [...lines, word]
-  }, [])
+    if (cellsOf(longer) <= width) lines[lines.length - 1] = longer
+    else lines.push(word)
+  }
+  return lines
 }

@@ -1,30 +1,18 @@
 import { TrackerError } from '../../domain/errors.ts'
 import type { CampaignFilter, CampaignRates, CampaignRef, Page } from '../../report/rates.ts'
+import { decodeRow, selectList } from '../columns.ts'
 import { Prisma } from '../generated/client.ts'
-import { millis, number, type Row, text, time, timeOrNull } from '../rows.ts'
-import { RATES, ratesOf } from './columns.ts'
+import { type Row, text } from '../rows.ts'
+import { CAMPAIGN_COLUMNS } from './columns.ts'
 import { isText, isTime, pageOf, sliceOf } from './paging.ts'
 import type { Source } from './source.ts'
 import { contains, during, equals, timestamp, where } from './sql.ts'
 import { severalApps } from './tasks.ts'
 
-const CAMPAIGN = Prisma.sql`app, campaign, tasks, open_tasks, ${RATES}, ${millis('first_sent_at')} AS first_sent_at_ms,
-  ${millis('last_sent_at')} AS last_sent_at_ms, ${millis('last_deadline_at')} AS last_deadline_at_ms,
-  ${millis('last_observed_at')} AS last_observed_at_ms, ${millis('names_removed_at')} AS names_removed_at_ms`
+const CAMPAIGN = selectList(CAMPAIGN_COLUMNS)
 
 function campaignOf(row: Row): CampaignRates {
-  return {
-    app: text(row, 'app'),
-    campaign: text(row, 'campaign'),
-    tasks: number(row, 'tasks'),
-    openTasks: number(row, 'open_tasks'),
-    firstSentAt: time(row, 'first_sent_at_ms'),
-    lastSentAt: time(row, 'last_sent_at_ms'),
-    lastDeadlineAt: time(row, 'last_deadline_at_ms'),
-    lastObservedAt: timeOrNull(row, 'last_observed_at_ms'),
-    namesRemovedAt: timeOrNull(row, 'names_removed_at_ms'),
-    ...ratesOf(row),
-  }
+  return decodeRow(CAMPAIGN_COLUMNS, row)
 }
 
 export interface CampaignKey {

@@ -1,7 +1,7 @@
 import { InvalidInputError } from '../../domain/errors.ts'
 import { DEFAULT_PAGE, MAX_PAGE, type Page, type PageFilter } from '../../report/rates.ts'
 
-/** Rows of a page and one more, which says whether there is another page. */
+/** The rows of a page and one more, which shows whether there is another page. */
 export interface Slice {
   readonly limit: number
   /** The last row of the page before, as texts; null on the first page. */
@@ -34,7 +34,7 @@ export function pageOf<Item>(rows: readonly Item[], { limit }: Slice, list: stri
   return { items, nextCursor: rows.length <= limit || last === undefined ? null : encoded([list, ...keysOf(last)]) }
 }
 
-/** A text of one line that needs no quoting anywhere. What is in it is nobody's business, and may change. */
+/** A text of one line without characters that need quoting. Its content may change in any version. */
 function encoded(keys: readonly string[]): string {
   return Buffer.from(JSON.stringify(keys)).toString('base64url')
 }

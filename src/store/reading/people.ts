@@ -11,35 +11,16 @@ import type {
   RecipientStatus,
   StateDetails,
 } from '../../report/rates.ts'
+import { decodeRow, selectList } from '../columns.ts'
 import { Prisma } from '../generated/client.ts'
-import { flag, millis, number, numberOrNull, oneOf, type Row, text, textOrNull, time, timeOrNull } from '../rows.ts'
+import { millis, number, oneOf, text, textOrNull, time, timeOrNull } from '../rows.ts'
 import type { CampaignKey } from './campaigns.ts'
+import { CAMPAIGN_PERSON_COLUMNS, PERSON_COLUMNS } from './columns.ts'
 import { isText, pageOf, sliceOf } from './paging.ts'
 import type { Source } from './source.ts'
 import { contains, equals, timestamp, where } from './sql.ts'
 
-const PERSON = Prisma.sql`app, task_id, campaign, user_id, state, forbidden_code, forbidden_count, named,
-  ${millis('first_seen_at')} AS first_seen_at_ms, ${millis('last_unread_at')} AS last_unread_at_ms, ${millis('first_read_at')} AS first_read_at_ms,
-  ${millis('read_after')} AS read_after_ms, ${millis('read_before')} AS read_before_ms, ${millis('last_observed_at')} AS as_of_ms`
-
-function personOf(row: Row): RecipientStatus {
-  return {
-    app: text(row, 'app'),
-    taskId: text(row, 'task_id'),
-    campaign: textOrNull(row, 'campaign'),
-    userId: text(row, 'user_id'),
-    state: oneOf(STATES, row, 'state'),
-    firstSeenAt: timeOrNull(row, 'first_seen_at_ms'),
-    lastUnreadAt: timeOrNull(row, 'last_unread_at_ms'),
-    firstReadAt: timeOrNull(row, 'first_read_at_ms'),
-    forbiddenCode: textOrNull(row, 'forbidden_code'),
-    forbiddenCount: numberOrNull(row, 'forbidden_count'),
-    readAfter: timeOrNull(row, 'read_after_ms'),
-    readBefore: timeOrNull(row, 'read_before_ms'),
-    named: flag(row, 'named'),
-    asOf: timeOrNull(row, 'as_of_ms'),
-  }
-}
+const PERSON = selectList(PERSON_COLUMNS)
 
 const ofTask = ({ app, taskId }: TaskKey): Prisma.Sql => Prisma.sql`app = ${app}::text AND task_id = ${taskId}::text`
 const ofCampaign = ({ app, campaign }: CampaignKey): Prisma.Sql => Prisma.sql`app = ${app}::text AND campaign = ${campaign}::text`
@@ -48,13 +29,13 @@ export async function readRecipients(source: Source, key: TaskKey, { state, sear
   const rows = await source(Prisma.sql`
 SELECT ${PERSON} FROM delivery_recipient_status
 WHERE ${where([ofTask(key), equals('state', state), contains('user_id', search)])} ORDER BY user_id`)
-  return rows.map(personOf)
+  return rows.map((row) => decodeRow(PERSON_COLUMNS, row))
 }
 
 /** @throws {TrackerError} `RECIPIENT_NOT_FOUND` */
 export async function readPerson(source: Source, key: TaskKey, userId: string): Promise<RecipientStatus> {
   const [row] = await source(Prisma.sql`SELECT ${PERSON} FROM delivery_recipient_status WHERE ${ofTask(key)} AND user_id = ${userId}::text`)
-  if (row !== undefined) return personOf(row)
+  if (row !== undefined) return decodeRow(PERSON_COLUMNS, row)
   throw new TrackerError('RECIPIENT_NOT_FOUND', `Task ${key.taskId} has no recipient ${JSON.stringify(userId)}.`)
 }
 
@@ -66,7 +47,7 @@ export async function readCampaignRecipients(
   const slice = sliceOf(filter, 'people', [isText])
   const [userId] = slice.after ?? []
   const rows = await source(Prisma.sql`
-SELECT ${PERSON}, tasks FROM delivery_campaign_people
+SELECT ${selectList(CAMPAIGN_PERSON_COLUMNS)} FROM delivery_campaign_people
 WHERE ${where([
     ofCampaign(key),
     equals('state', filter.state),
@@ -74,7 +55,7 @@ WHERE ${where([
     userId === undefined ? null : Prisma.sql`user_id > ${userId}::text`,
   ])}
 ORDER BY user_id LIMIT ${slice.limit + 1}::integer`)
-  const people = rows.map((row) => ({ ...personOf(row), tasks: number(row, 'tasks') }))
+  const people = rows.map((row) => decodeRow(CAMPAIGN_PERSON_COLUMNS, row))
   return pageOf(people, slice, 'people', (person) => [person.userId])
 }
 

@@ -1,51 +1,26 @@
 import { STATES, type TaskKey } from '../../domain/delivery.ts'
-import { OUTCOMES } from '../../domain/problems.ts'
-import { describePolls, type StateChange } from '../../report/person-history.ts'
+import { buildPersonPolls, type StateChange } from '../../report/person-history.ts'
 import { rateOf } from '../../report/rate.ts'
 import type { CurvePoint, PersonHistory, Poll } from '../../report/rates.ts'
+import { decodeRow, selectList } from '../columns.ts'
 import { Prisma } from '../generated/client.ts'
-import { millis, number, numberOrNull, oneOf, type Row, text, textOrNull, time, timeOrNull } from '../rows.ts'
+import { millis, number, oneOf, time } from '../rows.ts'
 import type { CampaignKey } from './campaigns.ts'
+import { POLL_COLUMNS } from './columns.ts'
 import { readPerson } from './people.ts'
 import type { Source } from './source.ts'
 
 export async function readPolls(source: Source, { app, taskId }: TaskKey): Promise<Poll[]> {
   const rows = await source(Prisma.sql`
-SELECT poll_no, outcome, code, message, request_id, problem_code, scope, calls, changed, anomalies, ${Prisma.raw(STATES.join(', '))},
-  ${millis('due_at')} AS due_at_ms, ${millis('requested_at')} AS requested_at_ms, ${millis('responded_at')} AS responded_at_ms
-FROM delivery_poll_history WHERE app = ${app}::text AND task_id = ${taskId}::text ORDER BY poll_no`)
-  return rows.map(pollOf)
-}
-
-function pollOf(row: Row): Poll {
-  return {
-    pollNo: number(row, 'poll_no'),
-    dueAt: timeOrNull(row, 'due_at_ms'),
-    requestedAt: time(row, 'requested_at_ms'),
-    respondedAt: timeOrNull(row, 'responded_at_ms'),
-    outcome: oneOf(OUTCOMES, row, 'outcome'),
-    code: text(row, 'code'),
-    message: textOrNull(row, 'message'),
-    requestId: textOrNull(row, 'request_id'),
-    problemCode: textOrNull(row, 'problem_code'),
-    scope: textOrNull(row, 'scope'),
-    calls: number(row, 'calls'),
-    changed: number(row, 'changed'),
-    anomalies: number(row, 'anomalies'),
-    pending: numberOrNull(row, 'pending'),
-    invalid: numberOrNull(row, 'invalid'),
-    failed: numberOrNull(row, 'failed'),
-    forbidden: numberOrNull(row, 'forbidden'),
-    unread: numberOrNull(row, 'unread'),
-    read: numberOrNull(row, 'read'),
-  }
+SELECT ${selectList(POLL_COLUMNS)} FROM delivery_poll_history WHERE app = ${app}::text AND task_id = ${taskId}::text ORDER BY poll_no`)
+  return rows.map((row) => decodeRow(POLL_COLUMNS, row))
 }
 
 /** @throws {TrackerError} `RECIPIENT_NOT_FOUND` */
 export async function explainPerson(source: Source, key: TaskKey, userId: string): Promise<PersonHistory> {
   const person = await readPerson(source, key, userId)
   const [polls, changes] = [await readPolls(source, key), await readChanges(source, key, userId)]
-  return { person, polls: describePolls(polls, changes) }
+  return { person, polls: buildPersonPolls(polls, changes) }
 }
 
 async function readChanges(source: Source, { app, taskId }: TaskKey, userId: string): Promise<StateChange[]> {

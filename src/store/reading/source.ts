@@ -2,7 +2,7 @@ import { retrying } from '../database-errors.ts'
 import type { Prisma } from '../generated/client.ts'
 import type { Row } from '../rows.ts'
 
-/** What of a Prisma client the reader uses; that of any schema will do, generated anywhere. */
+/** The part of a Prisma client that the reader uses. A client of any schema has it. */
 export interface RawClient {
   $queryRawUnsafe<T = unknown>(query: string, ...values: unknown[]): PromiseLike<T>
 }
@@ -10,7 +10,7 @@ export interface RawClient {
 /** Runs one query on the public views. Rejects with `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` or `NOT_PERMITTED`. */
 export type Source = (query: Prisma.Sql) => Promise<Row[]>
 
-/** Whoever may read the views alone (docs/queries.md has such a role) can be behind it: no query names a table. */
+/** No query names a table, so a role with rights on the views only (docs/queries.md has one) can be behind it. */
 export function sourceOf(client: RawClient): Source {
   return ({ text, values }) => retrying(async () => client.$queryRawUnsafe<Row[]>(text, ...values))
 }

@@ -2,20 +2,20 @@ import { Prisma } from '../generated/client.ts'
 
 type Condition = Prisma.Sql | null
 
-/** All conditions that are there. */
+/** All conditions that are not null. */
 export function where(conditions: readonly Condition[]): Prisma.Sql {
   return Prisma.join([Prisma.sql`true`, ...conditions.filter((condition) => condition !== null)], ' AND ')
 }
 
-/** No condition where no value is given. */
+/** Null where no value is given. */
 export function equals(column: string, value: string | undefined): Condition {
   return value === undefined ? null : Prisma.sql`${Prisma.raw(column)} = ${value}::text`
 }
 
-/** Whatever the case. The columns sort by code point, which knows the case of ASCII only; the database's own rules know more. */
+/** Ignores case by the database's default collation: the columns sort by code point, which has the case of ASCII only. */
 export function contains(column: string, search: string | undefined): Condition {
   if (search === undefined) return null
-  // PostgreSQL has no text with NUL in it, and does not take one to compare with either.
+  // PostgreSQL has no text with NUL in it, and rejects one as a parameter.
   if (search.includes('\0')) return Prisma.sql`false`
   const text = Prisma.raw(`lower(${column} COLLATE "default")`)
   return Prisma.sql`strpos(${text}, lower(${search}::text COLLATE "default")) > 0`
@@ -36,7 +36,7 @@ export function during(
 const EARLIEST = Date.parse('0001-01-01T00:00:00.000Z')
 const LATEST = Date.parse('9999-12-31T23:59:59.999Z')
 
-/** JavaScript's years go from -271821 to 275760, and PostgreSQL reads four digits: whatever is further away is before or after everything. */
+/** JavaScript's years go from -271821 to 275760, and PostgreSQL reads four digits: times further away are clamped. */
 export function timestamp(at: Date): Prisma.Sql {
   const readable = new Date(Math.min(Math.max(at.getTime(), EARLIEST), LATEST))
   return Prisma.sql`${readable.toISOString()}::timestamptz`

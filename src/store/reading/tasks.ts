@@ -1,50 +1,19 @@
-import { STATUSES, type TaskKey } from '../../domain/delivery.ts'
+import type { TaskKey } from '../../domain/delivery.ts'
 import { TrackerError } from '../../domain/errors.ts'
 import { OVERDUE_SHARE_OF_WINDOW } from '../../report/polls-ahead.ts'
 import { type Page, RISKS, type TaskAtRisk, type TaskFilter, type TaskRates, type TaskRef } from '../../report/rates.ts'
+import { decodeRow, selectList } from '../columns.ts'
 import { Prisma } from '../generated/client.ts'
-import { detailOrNull, flag, millis, number, oneOf, type Row, text, textOrNull, time, timeOrNull } from '../rows.ts'
-import { RATES, ratesOf } from './columns.ts'
+import { oneOf, type Row, text } from '../rows.ts'
+import { TASK_COLUMNS } from './columns.ts'
 import { isText, isTime, pageOf, sliceOf } from './paging.ts'
 import type { Source } from './source.ts'
 import { during, equals, timestamp, where } from './sql.ts'
 
-const TASK = Prisma.sql`app, task_id, agent_id, campaign, status, reason, reason_code, reason_detail, problem_code, problem_detail, sent_at_given,
-  polls, good_polls, calls, delay_reason, delay_code, delay_detail, recipients_known, ${RATES}, ${millis('problem_since')} AS problem_since_ms,
-  ${millis('sent_at')} AS sent_at_ms, ${millis('deadline_at')} AS deadline_at_ms, ${millis('last_observed_at')} AS last_observed_at_ms,
-  ${millis('finished_at')} AS finished_at_ms, ${millis('tracked_at')} AS tracked_at_ms, ${millis('next_poll_at')} AS next_poll_at_ms,
-  ${millis('names_removed_at')} AS names_removed_at_ms`
+const TASK = selectList(TASK_COLUMNS)
 
 function taskOf(row: Row): TaskRates {
-  return {
-    app: text(row, 'app'),
-    taskId: text(row, 'task_id'),
-    agentId: textOrNull(row, 'agent_id'),
-    campaign: textOrNull(row, 'campaign'),
-    status: oneOf(STATUSES, row, 'status'),
-    reason: textOrNull(row, 'reason'),
-    reasonCode: textOrNull(row, 'reason_code'),
-    reasonDetail: detailOrNull(row, 'reason_detail'),
-    problemCode: textOrNull(row, 'problem_code'),
-    problemDetail: detailOrNull(row, 'problem_detail'),
-    problemSince: timeOrNull(row, 'problem_since_ms'),
-    sentAt: time(row, 'sent_at_ms'),
-    sentAtGiven: flag(row, 'sent_at_given'),
-    deadlineAt: time(row, 'deadline_at_ms'),
-    lastObservedAt: timeOrNull(row, 'last_observed_at_ms'),
-    finishedAt: timeOrNull(row, 'finished_at_ms'),
-    polls: number(row, 'polls'),
-    goodPolls: number(row, 'good_polls'),
-    trackedAt: time(row, 'tracked_at_ms'),
-    nextPollAt: timeOrNull(row, 'next_poll_at_ms'),
-    calls: number(row, 'calls'),
-    delayReason: textOrNull(row, 'delay_reason'),
-    delayCode: textOrNull(row, 'delay_code'),
-    delayDetail: detailOrNull(row, 'delay_detail'),
-    recipientsKnown: flag(row, 'recipients_known'),
-    namesRemovedAt: timeOrNull(row, 'names_removed_at_ms'),
-    ...ratesOf(row),
-  }
+  return decodeRow(TASK_COLUMNS, row)
 }
 
 /** Every app that has a task, by leaps over the index on app and task id: with a task id alone the whole index would be read. */

@@ -74,7 +74,7 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
       query: queryOf(request),
     }
   }
-  const send = (reply: FastifyReply, pageRequest: PageRequest, content: Content, status = 200): FastifyReply =>
+  const send: Send = (reply, pageRequest, content, status = 200) =>
     reply
       .status(status)
       .type('text/html; charset=utf-8')
@@ -85,52 +85,64 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
     const problem = problemOf(error)
     const { status } = problem
     if (status >= 500) request.log.error({ err: error }, 'a page of the dashboard failed')
-    return send(
-      reply,
-      pageRequest,
-      problem.kind === 'severalApps' ? await severalAppsPage(pageRequest) : problemPage(pageRequest.page, problem),
-      status,
-    )
+    const content = problem.kind === 'severalApps' ? await severalAppsPage(pageRequest) : problemPage(pageRequest.page, problem)
+    return send(reply, pageRequest, content, status)
   })
   if (sessions !== null) registerLogin(scope, { sessions, now: options.now, send, pageRequestOf })
   scope.post('/preferences', HIDDEN, async (request, reply) => keepPreferences(request, reply))
 
-  const isWelcome = (pageRequest: PageRequest): boolean => sessions === null || pageRequest.page.hasSession
-  const toLogin = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
-    reply.redirect(`/login?next=${encodeURIComponent(pathOf(request))}`, 303)
+  /** Answers requests that may see the pages; others are sent to the sign-in. */
+  const guarded: Guard = (answer) => async (request, reply) => {
+    const pageRequest = pageRequestOf(request)
+    if (sessions === null || pageRequest.page.hasSession) return await answer(pageRequest, reply)
+    return reply.redirect(`/login?next=${encodeURIComponent(pathOf(request))}`, 303)
+  }
+  registerRoutes(scope, guarded, send)
+}
+
+type Answer = (pageRequest: PageRequest, reply: FastifyReply) => Promise<FastifyReply>
+type Guard = (answer: Answer) => (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>
+type Send = (reply: FastifyReply, pageRequest: PageRequest, content: Content, status?: number) => FastifyReply
+
+function registerRoutes(scope: FastifyInstance, guarded: Guard, send: Send): void {
   for (const [path, render] of PAGES) {
-    scope.get(path, HIDDEN, async (request, reply) => {
-      const pageRequest = pageRequestOf(request)
-      return isWelcome(pageRequest) ? send(reply, pageRequest, await render(pageRequest)) : toLogin(request, reply)
-    })
+    scope.get(
+      path,
+      HIDDEN,
+      guarded(async (pageRequest, reply) => send(reply, pageRequest, await render(pageRequest))),
+    )
   }
   for (const [path, act] of ACTIONS) {
-    scope.post(path, HIDDEN, async (request, reply) => {
-      const pageRequest = pageRequestOf(request)
-      return isWelcome(pageRequest) ? reply.redirect(await act(pageRequest), 303) : toLogin(request, reply)
-    })
+    scope.post(
+      path,
+      HIDDEN,
+      guarded(async (pageRequest, reply) => reply.redirect(await act(pageRequest), 303)),
+    )
   }
   for (const [path, file] of FILES) {
-    scope.get(path, HIDDEN, async (request, reply) => {
-      const pageRequest = pageRequestOf(request)
-      if (!isWelcome(pageRequest)) return toLogin(request, reply)
-      const body = await file(pageRequest)
-      return reply
-        .headers({
-          'content-disposition': attachment(`${pageRequest.params['name'] ?? `task-${pageRequest.params['taskId']}`}-people.csv`),
-          'content-type': 'text/csv; charset=utf-8',
-        })
-        .send(body)
-    })
+    scope.get(
+      path,
+      HIDDEN,
+      guarded(async (pageRequest, reply) => sendFile(reply, pageRequest, await file(pageRequest))),
+    )
   }
+  const sendNotFound = guarded(async (pageRequest, reply) =>
+    send(reply, pageRequest, problemPage(pageRequest.page, NOT_FOUND), NOT_FOUND.status),
+  )
   scope.get('/*', HIDDEN, async (request, reply) => {
-    const pageRequest = pageRequestOf(request)
     // Programs that miss a route of the API get its answer, not a page.
     if (request.url.startsWith('/v1/') || !(request.headers.accept ?? '').includes('text/html')) return reply.callNotFound()
-    return isWelcome(pageRequest)
-      ? send(reply, pageRequest, problemPage(pageRequest.page, NOT_FOUND), NOT_FOUND.status)
-      : toLogin(request, reply)
+    return await sendNotFound(request, reply)
   })
+}
+
+function sendFile(reply: FastifyReply, { params }: PageRequest, body: string): FastifyReply {
+  return reply
+    .headers({
+      'content-disposition': attachment(`${params['name'] ?? `task-${params['taskId']}`}-people.csv`),
+      'content-type': 'text/csv; charset=utf-8',
+    })
+    .send(body)
 }
 
 function serveAsset(scope: FastifyInstance, { path, type, body }: Asset): void {

@@ -12,7 +12,7 @@ const clock = { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digi
 const times = new Intl.DateTimeFormat(locale, clock)
 const fullTimes = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'long' })
 
-/** The unit in which a distance is told, and how many seconds it has. */
+/** The unit of a distance, and how many seconds it has. */
 const UNITS = [
   ['second', 1, 60],
   ['minute', 60, 3_600],
@@ -106,12 +106,12 @@ let updatedAt = figuresOf(document)
 let failures = 0
 let timer = null
 
-/** When the oldest figures of a page were known: the server shares costly answers between readers, and says how many seconds old they are. */
+/** When the oldest figures of a page were read: the server shares costly answers between readers, and sends their age. */
 function figuresOf(page) {
   return new Date(Date.now() - Number(page.body.dataset.age ?? 0) * 1_000)
 }
 
-/** What takes long is asked for seldom, so the page's own interval is time enough for an answer. */
+/** A costly page has a long interval, so the interval is long enough for an answer. */
 function timeoutMs() {
   return Math.max(10_000, Number(document.body.dataset.refresh) * 1_000)
 }
@@ -122,7 +122,7 @@ async function refresh() {
     cache: 'no-store',
     signal: AbortSignal.timeout(timeoutMs()),
   })
-  // The session is over; or what was here is gone, and the page that says so is the right one.
+  // The session is over, or the task or campaign is gone: the error page is shown.
   if (response.redirected) return location.assign(response.url)
   if (response.status >= 400 && response.status < 500) return location.reload()
   if (!response.ok) throw new Error(`the server answered ${response.status}`)
@@ -154,7 +154,7 @@ function wait() {
     timer = setTimeout(() => void keepUp(), Math.min(seconds * 1_000 * 2 ** failures, Math.max(MAX_WAIT_MS, seconds * 1_000)))
 }
 
-/** Told aloud only when the server goes away and comes back, not every second. */
+/** Announced to screen readers only when the server goes away and comes back, not every second. */
 function tellAge() {
   const ago = distanceOf(updatedAt, new Date())
   updated.textContent = updated.dataset.updated.replace('{0}', () => ago)

@@ -18,7 +18,7 @@ export const PATTERNS = html`<svg class="patterns" width="0" height="0" aria-hid
 <pattern id="pattern-not-sent" width="5" height="5" patternUnits="userSpaceOnUse"><rect class="ground" width="5" height="5"/><circle class="ink" cx="2.5" cy="2.5" r="1.1"/></pattern>
 </defs></svg>`
 
-/** Everybody targeted, by part. The figures stand in the label too, for those who do not see it. */
+/** All targeted people by part. The label has the figures for screen readers. */
 export function stateBar({ messages, format }: Page, rates: RateColumns): Html {
   const parts = partsOf(rates).filter(({ people }) => people > 0)
   const label = parts.map(({ part, people }) => `${messages.parts[part]}: ${format.number(people)}`).join(', ')
@@ -31,7 +31,7 @@ export function stateBar({ messages, format }: Page, rates: RateColumns): Html {
   return html`<svg class="bar" role="img" aria-label="${label === '' ? messages.noRecipients : label}"><rect class="track" width="100%" height="100%"/>${pieces}</svg>`
 }
 
-/** The parts with their figures in words, each leading to its people. */
+/** The parts with their figures, each with a link to its people. */
 export function legend({ messages, format }: Page, rates: RateColumns, place: PeoplePlace): Html {
   const items = partsOf(rates)
     .filter(({ part, people }) => people > 0 || part === 'read' || part === 'unread')

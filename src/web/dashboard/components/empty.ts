@@ -34,16 +34,16 @@ const SHELL = `npx dingtalk-delivery track ${EXAMPLE.taskId} \\
 
 /** Nothing is tracked yet: how to begin, with code to copy. */
 export function emptyState({ messages }: Page): Html {
-  const door = (title: string, text: string, code: string): Html =>
+  const example = (title: string, text: string, code: string): Html =>
     html`<li><div class="heading"><h2>${title}</h2><button type="button" class="copy" data-done="${messages.copied}">${messages.copy}</button></div>
 <p>${text}</p><pre tabindex="0" role="group" aria-label="${title}"><code>${code}</code></pre></li>`
   return html`<h1>${messages.empty.title}</h1>
 <p class="lead">${messages.empty.lead}</p>
 <ol class="ways">
-${door(messages.empty.typescript, messages.empty.typescriptText, TYPESCRIPT)}
-${door(messages.empty.queue, messages.empty.queueText, QUEUE)}
-${door(messages.empty.sql, messages.empty.sqlText, SQL)}
-${door(messages.empty.shell, messages.empty.shellText, SHELL)}
+${example(messages.empty.typescript, messages.empty.typescriptText, TYPESCRIPT)}
+${example(messages.empty.queue, messages.empty.queueText, QUEUE)}
+${example(messages.empty.sql, messages.empty.sqlText, SQL)}
+${example(messages.empty.shell, messages.empty.shellText, SHELL)}
 </ol>
 <p class="quiet">${messages.empty.waiting}</p>`
 }

@@ -1,6 +1,6 @@
 import type { PlannedPoll } from '../../../domain/poll-times.ts'
 import type { Poll, TaskRates } from '../../../report/rates.ts'
-import { scaleOf, windowMs } from '../../../report/read-brackets.ts'
+import { scaleOf, sinceSendMs } from '../../../report/read-brackets.ts'
 import type { TaskReport } from '../../../report/task-report.ts'
 import type { Page } from '../page.ts'
 import { percentOf, stretched, stretchedMarks } from './axis.ts'
@@ -49,7 +49,7 @@ function marks({ format }: Page, task: TaskRates): Html[] {
 }
 
 function madeMark({ messages, format }: Page, task: TaskRates, poll: Poll, x: string): Html {
-  const when = format.duration(windowMs(poll.requestedAt, task))
+  const when = format.duration(sinceSendMs(poll.requestedAt, task))
   const title =
     poll.outcome === 'observed'
       ? messages.timeline.saw(poll.pollNo, when, format.number(poll.read ?? 0), format.number((poll.read ?? 0) + (poll.unread ?? 0)))
@@ -62,7 +62,7 @@ function madeMark({ messages, format }: Page, task: TaskRates, poll: Poll, x: st
 }
 
 function plannedMark({ messages, format }: Page, task: TaskRates, { at, last }: PlannedPoll, x: string): Html {
-  const title = messages.timeline.plannedAt(format.duration(windowMs(at, task)), last)
+  const title = messages.timeline.plannedAt(format.duration(sinceSendMs(at, task)), last)
   return html`<g><title>${title}</title><circle class="planned" cx="${x}" cy="${MIDDLE}" r="${last ? 5 : 4}"/>${last && html`<circle class="planned" cx="${x}" cy="${MIDDLE}" r="2"/>`}</g>`
 }
 

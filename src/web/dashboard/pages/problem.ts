@@ -11,13 +11,13 @@ type ProblemKind = Exclude<keyof Messages['problems'], 'home'>
 export interface Problem {
   readonly kind: ProblemKind
   readonly status: number
-  /** The message for callers: it names the value and the remedy, never a secret. Null where the server's log alone says more. */
+  /** The message for callers: it has the value and the remedy, never a secret. Null where only the server's log has details. */
   readonly detail: string | null
 }
 
 export const NOT_FOUND: Problem = { kind: 'notFound', status: 404, detail: null }
 
-/** What is said of a status, where nothing is known of the code. */
+/** The page for a status, where its code has none. */
 const KINDS = {
   400: 'badRequest',
   404: 'notFound',
@@ -26,7 +26,7 @@ const KINDS = {
   503: 'unavailable',
 } as const satisfies Readonly<Record<ErrorStatus, ProblemKind>>
 
-/** Codes of which the pages say more than of their status. */
+/** Codes with a page of their own. */
 const KINDS_BY_CODE: Readonly<Partial<Record<TrackerErrorCode, ProblemKind>>> = {
   SEVERAL_APPS: 'severalApps',
   TASK_ENDED: 'taskEnded',

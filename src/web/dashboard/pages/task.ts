@@ -2,7 +2,7 @@ import { parseTaskId } from '../../../intake/track-request.ts'
 import { resumeTask } from '../../../polling/task-commands.ts'
 import { peopleCsv } from '../../../report/columns.ts'
 import type { Poll, RecipientStatus, TaskRates, TaskRef } from '../../../report/rates.ts'
-import { windowMs } from '../../../report/read-brackets.ts'
+import { sinceSendMs } from '../../../report/read-brackets.ts'
 import { loadTaskReport, type TaskReport } from '../../../report/task-report.ts'
 import { asWritten, delayReason, endReason, problemLines, problemOfTask, resumeButton } from '../components/causes.ts'
 import { readCurve } from '../components/curve.ts'
@@ -101,13 +101,13 @@ function pollTable(page: Page, { task, polls, ahead }: TaskReport): Html {
 <thead><tr><th scope="col" class="figure">${messages.columns.poll}</th><th scope="col" class="spare">${messages.columns.at}</th><th scope="col" class="figure">${messages.columns.sinceSend}</th>
 <th scope="col" class="prose">${messages.columns.outcome}</th><th scope="col" class="figure">${messages.columns.readOfDelivered}</th><th scope="col" class="figure">${messages.columns.changed}</th></tr></thead>
 <tbody>${polls.map((poll) => pollRow(page, task, poll))}
-${ahead.map(({ at, last }) => html`<tr class="quiet"><td class="figure">–</td><td class="spare">${format.time(at)}</td><td class="figure">${format.duration(windowMs(at, task))}</td><td>${last ? messages.timeline.last : messages.timeline.planned}</td><td class="figure">–</td><td class="figure">–</td></tr>`)}
+${ahead.map(({ at, last }) => html`<tr class="quiet"><td class="figure">–</td><td class="spare">${format.time(at)}</td><td class="figure">${format.duration(sinceSendMs(at, task))}</td><td>${last ? messages.timeline.last : messages.timeline.planned}</td><td class="figure">–</td><td class="figure">–</td></tr>`)}
 </tbody></table></div></details>`
 }
 
 function pollRow({ messages, format }: Page, task: TaskRates, poll: Poll): Html {
   const delivered = poll.read === null || poll.unread === null ? null : poll.read + poll.unread
-  return html`<tr><td class="figure">${poll.pollNo}</td><td class="spare">${format.time(poll.requestedAt)}</td><td class="figure">${format.duration(windowMs(poll.requestedAt, task))}</td>
+  return html`<tr><td class="figure">${poll.pollNo}</td><td class="spare">${format.time(poll.requestedAt)}</td><td class="figure">${format.duration(sinceSendMs(poll.requestedAt, task))}</td>
 <td>${outcomeText(messages, poll)}</td>
 <td class="figure">${delivered === null || poll.read === null ? '–' : messages.outOf(format.number(poll.read), format.number(delivered))}</td><td class="figure">${format.number(poll.changed)}</td></tr>`
 }
