@@ -1,4 +1,4 @@
-import { TrackerError } from './domain/errors.ts'
+import { TrackerError, withRemedy } from './domain/errors.ts'
 import { parseUserId } from './intake/track-request.ts'
 import { assertAddress, DATABASE_SCHEMES } from './lib/address.ts'
 import { assertOptions } from './lib/options.ts'
@@ -44,7 +44,7 @@ import { createRateReader, type RawClient } from './store/rate-reader.ts'
 
 export type { StateKind, TaskStatus } from './domain/delivery.ts'
 export { InvalidInputError, TrackerError, type TrackerErrorCode } from './domain/errors.ts'
-export type { PollOutcome } from './domain/plan-types.ts'
+export type { PollOutcome } from './domain/problems.ts'
 export type { OfApp, Population, SentIn, TaskId, TaskRef } from './report/questions.ts'
 export type {
   AppUsage,
@@ -141,7 +141,7 @@ export function createRates(options: RatesOptions): Rates {
   /** What is wrong with a question rejects, as everything else that goes wrong does. */
   const ask = async <Answer>(question: (reader: RateReader) => Promise<Answer>): Promise<Answer> => {
     if (closed !== null) throw new TrackerError('CLOSED', 'These rates are closed. Create others.')
-    const answer = question(reader).catch(withRemedy)
+    const answer = question(reader).catch(addRemedy)
     open.add(answer)
     return await answer.finally(() => open.delete(answer))
   }
@@ -168,10 +168,8 @@ export function createRates(options: RatesOptions): Rates {
   }
 }
 
-/** How to say which one is this door's to tell: the others have an option or a parameter for it. */
-function withRemedy(error: unknown): never {
-  if (!(error instanceof TrackerError) || error.code !== 'SEVERAL_APPS') throw error
-  throw new TrackerError('SEVERAL_APPS', `${error.message} Say which one in the question, as { app: '…' }.`, { cause: error })
+function addRemedy(error: unknown): never {
+  throw error instanceof TrackerError ? withRemedy(error, 'library') : error
 }
 
 function openReader({ databaseUrl, prisma }: RatesOptions): { readonly reader: RateReader; close(): Promise<void> } {

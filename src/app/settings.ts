@@ -50,7 +50,7 @@ export interface WorkerTiming {
   /** A dead worker's polls, and its lease on reconciling, wait this long for another one. */
   readonly lockMs: number
   /** Workers say to each other that they run this often. */
-  readonly beatEveryMs: number
+  readonly heartbeatMs: number
   /** How long the one probe of a paused app keeps the others out when its answer never comes. */
   readonly probeLeaseMs: number
   /** The longest pause before an answer that could not be stored is written again. */
@@ -73,7 +73,7 @@ export function workerTiming({ pollsPerTask, timeScale }: Pick<WorkerConfig, 'po
     wedgedMs: scaled(300_000, 5_000),
     blockedMs: Math.max(2_000, lockMs / 4),
     lockMs,
-    beatEveryMs: scaled(10_000, 500),
+    heartbeatMs: scaled(10_000, 500),
     probeLeaseMs: scaled(60_000, 1_000),
     writeRetryMaxMs: scaled(15_000, 1_000),
     tokens: { outageRetryMs: scaled(1_000, 50), refusalRetryMs: scaled(5_000, 50) },

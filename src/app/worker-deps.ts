@@ -6,7 +6,8 @@ import { createEventLog } from '../ops/event-log.ts'
 import type { Logger } from '../ops/logger.ts'
 import type { Metrics, ProcessGauges } from '../ops/metrics.ts'
 import { createPermits } from '../polling/permits.ts'
-import { type PollDeps, poll } from '../polling/poll.ts'
+import { poll } from '../polling/poll.ts'
+import type { PollDeps } from '../polling/poll-delays.ts'
 import type { DeliveryStore, EventLog } from '../polling/ports.ts'
 import { createWorkerScope, type WorkerScope } from '../polling/worker-scope.ts'
 import { createWriteBreaker, type WriteBreaker } from '../polling/write-breaker.ts'
@@ -17,7 +18,7 @@ import { digestOf } from '../store/erase-people.ts'
 import { readGauges } from '../store/gauges.ts'
 import { type Database, openDatabase } from '../store/prisma.ts'
 import { createRateLimiter } from '../store/rate-limiter.ts'
-import { createWorkerBook } from '../store/worker-book.ts'
+import { createWorkerRegistry } from '../store/worker-registry.ts'
 import type { QueueConfig } from './config/config.ts'
 import type { Closers } from './lifecycle.ts'
 import { budgetsOf, limitsBy, noDatabase, type WorkerConfig, type WorkerTiming } from './settings.ts'
@@ -73,14 +74,14 @@ export function openWorkerDeps(config: WorkerConfig, pace: WorkerTiming, { log, 
   const agentIds = new Map(config.apps.map(({ name, agentId }) => [name, agentId]))
   const agentIdOf = (app: string): string | null => agentIds.get(app) ?? null
   const store = createDeliveryStore(database, { leaseMs: pace.lockMs, agentIdOf })
-  const gate = createRateLimiter(database, { probeLeaseMs: pace.probeLeaseMs, agentIdOf })
+  const limiter = createRateLimiter(database, { probeLeaseMs: pace.probeLeaseMs, agentIdOf })
   const maxWaiting = Math.max(1, Math.floor(config.workerConcurrency / 2))
   const onRefundFailed = failed('giving unused calls back')
-  const permits = createPermits({ gate, limitsOf: limitsBy(config.apps), now, maxWaiting, onRefundFailed })
-  const book = createWorkerBook(database)
+  const permits = createPermits({ limiter, limitsOf: limitsBy(config.apps), now, maxWaiting, onRefundFailed })
+  const registry = createWorkerRegistry(database)
   const worker = createWorkerScope({
-    ...{ workerId: randomUUID(), apps: [...agentIds.keys()], book, timing: pace.timing, now, events },
-    ...{ beatEveryMs: pace.beatEveryMs, probeLeaseMs: pace.probeLeaseMs },
+    ...{ workerId: randomUUID(), apps: [...agentIds.keys()], registry, timing: pace.timing, now, events },
+    ...{ heartbeatMs: pace.heartbeatMs, probeLeaseMs: pace.probeLeaseMs },
   })
   const writes = createWriteBreaker({
     ...{ now, maxPauseMs: pace.writeRetryMaxMs },
@@ -88,10 +89,22 @@ export function openWorkerDeps(config: WorkerConfig, pace: WorkerTiming, { log, 
   })
   const api = openApi({ config, pace, clock, metrics })
   closers.add('DingTalk client', () => api.close())
-  const deps: PollDeps = { store, digest: digestOf, api, gate, permits, scopes: gate, worker, writes, timing: pace.timing, now, events }
+  const deps: PollDeps = {
+    store,
+    digest: digestOf,
+    api,
+    limiter,
+    permits,
+    scopes: limiter,
+    worker,
+    writes,
+    timing: pace.timing,
+    now,
+    events,
+  }
   return {
     ...{ database, store, queueConfig, queue: queue.it, events, clock, now, worker, writes },
-    repaired: () => book.repaired(config.apps.map(({ name, agentId }) => ({ name, agentId }))),
+    repaired: () => registry.probeRepaired(config.apps.map(({ name, agentId }) => ({ name, agentId }))),
     async poll(key, signal) {
       await clock.ensure()
       return poll(deps, key, signal)

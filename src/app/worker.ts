@@ -116,9 +116,9 @@ function run(parts: Parts, pace: WorkerTiming, config: WorkerConfig, { closers }
   const failed = (what: string) => (error: unknown) => events.failed({ what, error })
   let isRepaired = false
   const beat = startInterval(
-    pace.beatEveryMs,
+    pace.heartbeatMs,
     async () => {
-      await parts.worker.beat()
+      await parts.worker.heartbeat()
       // Once for each start, when the database answers: the configuration may be another than before.
       if (!isRepaired) await parts.repaired()
       isRepaired = true
@@ -127,7 +127,7 @@ function run(parts: Parts, pace: WorkerTiming, config: WorkerConfig, { closers }
   )
   closers.add('sign of life', async () => {
     await beat.stop()
-    await parts.worker.leave()
+    await parts.worker.close()
   })
   const measuring = keepMeasuring(parts.clock)
   closers.add('clock', () => void measuring.stop())

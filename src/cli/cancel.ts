@@ -1,5 +1,6 @@
-import { TrackerError } from '../domain/errors.ts'
+import type { TaskKey } from '../domain/delivery.ts'
 import { parseTaskId } from '../intake/track-request.ts'
+import { cancelTask } from '../polling/task-commands.ts'
 import type { AddCommand } from './command.ts'
 import { requireDatabase } from './embedded.ts'
 import { severalApps, unknownTask, withReader } from './reads.ts'
@@ -15,15 +16,10 @@ export const addCancel: AddCommand = (program, context, run) => {
       run(async (text: string, { app }: { readonly app?: string }) => {
         const taskId = parseTaskId(text)
         await withReader(context, async (reader, config) => {
-          const { cancelTask } = await import('../app/cancel.ts')
-          const task = await reader.task({ taskId, app }).catch(unknownTask(taskId)).catch(severalApps)
-          if (await cancelTask(requireDatabase(config), task)) return context.print('cancelled')
-          const after = await reader.task({ taskId, app: task.app })
-          if (after.status === 'cancelled') return context.print('already cancelled')
-          throw new TrackerError(
-            'TASK_ENDED',
-            `Task ${taskId} has ended already (${after.status}). Only a task that is tracked can be cancelled.`,
-          )
+          const stored = await import('../app/cancel.ts')
+          const tracking = { cancel: (key: TaskKey) => stored.cancelTask(requireDatabase(config), key) }
+          const { isNew } = await cancelTask(reader, tracking, { taskId, app }).catch(unknownTask).catch(severalApps)
+          context.print(isNew ? 'cancelled' : 'already cancelled')
         })
       }),
     )

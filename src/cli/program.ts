@@ -1,5 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { errorFacts, TrackerError } from '../domain/errors.ts'
+import { TrackerError } from '../domain/errors.ts'
 import { scrubText } from '../lib/redact.ts'
 import { addCancel } from './cancel.ts'
 import type { AddCommand, Run } from './command.ts'
@@ -20,7 +20,7 @@ import { addUnread } from './unread.ts'
 import { packageVersion } from './version.ts'
 import { addWorker } from './worker.ts'
 
-/** Exit codes: done; failed in a way that has no code of its own (those are in `TRACKER_ERRORS`), with a line on stderr; wrong usage. */
+/** Exit codes: done; refused or failed, with a line on stderr; wrong usage. */
 const DONE = 0
 const FAILED = 1
 const WRONG_USAGE = 2
@@ -86,7 +86,7 @@ function explain(error: unknown, context: Context): number {
   const message = error instanceof Error ? error.message : String(error)
   const text = error instanceof TrackerError ? message : message.replace(/\s*\n\s*/g, ' ')
   context.note(`error: ${harmless(scrubText(text === '' ? nameOf(error) : text))}`)
-  return error instanceof TrackerError ? errorFacts(error.code).exitCode : FAILED
+  return FAILED
 }
 
 /** What was given is shown, and may be a file's name: control characters in it must not reach the terminal. */

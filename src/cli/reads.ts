@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../app/config/config.ts'
-import { TrackerError, type TrackerErrorCode } from '../domain/errors.ts'
+import { TrackerError, type TrackerErrorCode, withRemedy } from '../domain/errors.ts'
 import type { RateReader } from '../report/rates.ts'
 import type { Context } from './context.ts'
 import { configWithEmbedded, requireDatabase } from './embedded.ts'
@@ -21,16 +21,13 @@ export async function withReader<T>(context: Context, work: (reader: RateReader,
   }
 }
 
-/** Adds what to do about an error of this code. */
-function withHint(code: TrackerErrorCode, hint: string): (error: unknown) => never {
+/** Adds the remedy for commands to an error of this code. */
+function explaining(code: TrackerErrorCode): (error: unknown) => never {
   return (error) => {
-    throw error instanceof TrackerError && error.code === code
-      ? new TrackerError(code, `${error.message} ${hint}`, { cause: error })
-      : error
+    throw error instanceof TrackerError && error.code === code ? withRemedy(error, 'command') : error
   }
 }
 
-export const unknownCampaign = withHint('CAMPAIGN_NOT_FOUND', '"dingtalk-delivery report" lists all campaigns.')
-export const unknownTask = (taskId: string): ((error: unknown) => never) =>
-  withHint('TASK_NOT_FOUND', `"dingtalk-delivery track ${taskId}" starts it; "dingtalk-delivery report --by task" lists what is.`)
-export const severalApps = withHint('SEVERAL_APPS', 'Say which one with --app.')
+export const unknownCampaign = explaining('CAMPAIGN_NOT_FOUND')
+export const unknownTask = explaining('TASK_NOT_FOUND')
+export const severalApps = explaining('SEVERAL_APPS')

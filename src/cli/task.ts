@@ -21,7 +21,7 @@ export interface TaskView extends Figures {
 const LOOKS_SHOWN = 6
 
 export async function loadTask(reader: RateReader, ref: TaskRef): Promise<TaskView> {
-  const task = await reader.task(ref).catch(unknownTask(ref.taskId)).catch(severalApps)
+  const task = await reader.task(ref).catch(unknownTask).catch(severalApps)
   const key = { taskId: task.taskId, app: task.app }
   const [polls, curve, { band, timeToRead }, forbidden, unread, unreadAsOf] = await Promise.all([
     reader.polls(key),

@@ -60,7 +60,7 @@ function targetOf(taskId: string | undefined, { campaign, app }: UnreadOptions):
 }
 
 async function ofTask(reader: RateReader, ref: TaskRef, state: Wanted): Promise<Audience> {
-  const task = await reader.task(ref).catch(unknownTask(ref.taskId)).catch(severalApps)
+  const task = await reader.task(ref).catch(unknownTask).catch(severalApps)
   return { of: task, people: await reader.recipients(task, { state }) }
 }
 

@@ -1,4 +1,4 @@
-import { readAnswer } from '../domain/answer.ts'
+import { parseAnswer } from '../domain/answer.ts'
 import type { Answer, Refusal } from '../domain/delivery.ts'
 import { codeUnder, type Fields, fieldsOf, newStyleCode, textOf } from './fields.ts'
 import type { HttpOutcome } from './http.ts'
@@ -16,7 +16,7 @@ export function answerOf(outcome: HttpOutcome, requestedAt: Date, respondedAt: D
   }
   const fields = fieldsOf(outcome.body)
   const body = fields === null ? outcome.body : redacted(fields, redactor)
-  return foreignRefusal(outcome.status, body, requestedAt, respondedAt) ?? readAnswer(body, { requestedAt, respondedAt })
+  return foreignRefusal(outcome.status, body, requestedAt, respondedAt) ?? parseAnswer(body, { requestedAt, respondedAt })
 }
 
 /** A refusal with texts that can be stored and shown. */

@@ -8,14 +8,14 @@ export interface Exchange {
   readonly respondedAt: Date
 }
 
-/** Fields that a JSON object may have; anything may be in them. */
+/** A JSON object with unchecked values. */
 type Fields = Readonly<Record<string, unknown>>
 
 /**
- * Reads the JSON of a getsendresult answer. Total: any value gives an answer, and nothing throws.
- * Tolerates what the gateway is known to send: missing lists, codes as text, lists as comma-joined text, unknown keys.
+ * Parses the JSON of a getsendresult answer. Total: any value gives an answer, and it never throws.
+ * Accepts the known variants of the gateway: missing lists, codes as text, lists as comma-joined text, unknown keys.
  */
-export function readAnswer(body: unknown, exchange: Exchange): Answer {
+export function parseAnswer(body: unknown, exchange: Exchange): Answer {
   const fields = fieldsOf(body)
   if (fields === null) return refusal('NOT_JSON', 'the answer is not a JSON object', null, exchange)
   const requestId = requestIdOf(fields)
@@ -24,18 +24,18 @@ export function readAnswer(body: unknown, exchange: Exchange): Answer {
   if (code !== '0') return refusal(code, messageOf(fields), requestId, exchange)
   const result = fieldsOf(fields['send_result'])
   if (result === null || Object.keys(result).length === 0) return { kind: 'empty', requestId, ...exchange }
-  return { kind: 'observed', observation: { ...exchange, requestId, people: readPeople(result) } }
+  return { kind: 'observed', observation: { ...exchange, requestId, people: parsePeople(result) } }
 }
 
 /**
  * `sub_code`, else `subcode=` in `errmsg`, else `errcode`: gateway errors come wrapped in errcode 88.
- * 88 with sub code 40000 is a missing permission, not a bad parameter. An inner 0 inside an error is no code: taking a success
- * for a failure costs a call, the other way round costs the truth. Null when there is no code at all.
+ * 88 with sub code 40000 is a missing permission, not a bad parameter. An inner 0 inside an error is ignored: a success taken for a failure
+ * costs a call, a failure taken for a success stores wrong data. Null when there is no code at all.
  */
 export function effectiveCode(fields: Fields): string | null {
   const outer = textOf(fields['errcode'])
   const inner = textOf(fields['sub_code']) ?? /subcode=([^,\]\s]+)/i.exec(textOf(fields['errmsg']) ?? '')?.[1] ?? null
-  // errcode 0 is success whatever its message says: an "ok" must not be undone by a stray word.
+  // errcode 0 is success whatever its message contains.
   if (outer === '0' || inner === null || inner === '0') return outer
   return outer === '88' && inner === '40000' ? '88/40000' : inner
 }
@@ -57,21 +57,21 @@ function refusal(code: string, message: string, requestId: string | null, exchan
   return { kind: 'refused', code: storable(code, MAX_ID), message: storable(message, MAX_MESSAGE), requestId, ...exchange }
 }
 
-/** Text that PostgreSQL can hold: no NUL, no half of a surrogate pair. One such letter would fail the write of everybody's polls. */
+/** Text that PostgreSQL can store: no NUL, no half of a surrogate pair. One such character would fail the write of many polls. */
 function storable(text: string, maxLength: number): string {
   return text.slice(0, maxLength).replaceAll('\u0000', ' ').toWellFormed()
 }
 
-/** One state a person. Later calls win, so the order below is the precedence read > unread > forbidden > failed > invalid. */
-function readPeople(result: Fields): Map<string, ListedState> {
+/** One state for each person. Later entries win, so the order below is the precedence read > unread > forbidden > failed > invalid. */
+function parsePeople(result: Fields): Map<string, ListedState> {
   const people = new Map<string, ListedState>()
   const put = (list: unknown, state: ListedState): void => {
-    for (const userId of namesOf(list)) people.set(userId, state)
+    for (const userId of parseUserIds(list)) people.set(userId, state)
   }
   put(result['invalid_user_id_list'], { kind: 'invalid' })
   put(result['failed_user_id_list'], { kind: 'failed' })
   put(result['forbidden_user_id_list'], { kind: 'forbidden', code: null, count: null })
-  for (const [userId, reason] of forbiddenOf(result['forbidden_list'])) {
+  for (const [userId, reason] of parseForbidden(result['forbidden_list'])) {
     const before = people.get(userId)
     people.set(userId, before?.kind === 'forbidden' ? joinForbidden(before, reason) : reason)
   }
@@ -80,35 +80,35 @@ function readPeople(result: Fields): Map<string, ListedState> {
   return people
 }
 
-/** Old documents show lists as comma-joined text; some clients as numbers. User ids never hold a comma. */
-function namesOf(list: unknown): string[] {
+/** Old documents have lists as comma-joined text, some clients ids as numbers. User ids never contain a comma. */
+function parseUserIds(list: unknown): string[] {
   const items: readonly unknown[] = Array.isArray(list) || typeof list === 'string' ? [list].flat() : []
-  return items.flatMap((item) => (typeof item === 'string' ? item.split(',') : [item])).flatMap((item) => userIdOf(item) ?? [])
+  return items.flatMap((item) => (typeof item === 'string' ? item.split(',') : [item])).flatMap((item) => parseUserId(item) ?? [])
 }
 
-/** Null for what no request may name either: it cannot be anybody's id, and PostgreSQL holds neither NUL nor half a surrogate pair. */
-function userIdOf(item: unknown): string | null {
+/** Null for text that a request to track may not use as a user id either. */
+function parseUserId(item: unknown): string | null {
   const userId = textOf(item)?.trim() ?? ''
   return isUserId(userId) ? userId : null
 }
 
-function labelOf(item: unknown): string | null {
+function parseLabel(item: unknown): string | null {
   const label = textOf(item)?.trim() ?? ''
   return isLabel(label, MAX_USER_ID) ? label : null
 }
 
-function forbiddenOf(list: unknown): Array<[string, Forbidden]> {
+function parseForbidden(list: unknown): Array<[string, Forbidden]> {
   if (!Array.isArray(list)) return []
   return list.flatMap((item: unknown): Array<[string, Forbidden]> => {
     const fields = fieldsOf(item)
-    const userId = fields === null ? null : userIdOf(fields['userid'])
+    const userId = fields === null ? null : parseUserId(fields['userid'])
     if (fields === null || userId === null) return []
-    return [[userId, { kind: 'forbidden', code: labelOf(fields['code']), count: countOf(fields['count']) }]]
+    return [[userId, { kind: 'forbidden', code: parseLabel(fields['code']), count: parseCount(fields['count']) }]]
   })
 }
 
-/** A whole number that PostgreSQL's `integer` holds. */
-function countOf(value: unknown): number | null {
+/** A whole number in the range of PostgreSQL's `integer`. */
+function parseCount(value: unknown): number | null {
   const count = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
   return typeof count === 'number' && Number.isInteger(count) && count >= 0 && count < 2 ** 31 ? count : null
 }

@@ -1,46 +1,46 @@
 import type { Answer, ListedState, Recipient } from './delivery.ts'
 
-/** Somebody who was erased while DingTalk may still name them. What is kept is not the name: only whoever has it again can tell. */
+/** An erased person whom DingTalk may still name. The user id is not stored: only a program that has the id again can find its digest. */
 export interface Erasure {
   readonly salt: string
-  /** Of the salt and the name. */
+  /** Of the salt and the user id. */
   readonly digest: string
-  /** What stands for the person everywhere. */
+  /** Replaces the user id everywhere. */
   readonly pseudonym: string
 }
 
-/** The digest of a name with a salt, as the store makes it. */
-export type Digest = (salt: string, name: string) => string
+/** The digest of a user id with a salt, as the store makes it. */
+export type Digest = (salt: string, userId: string) => string
 
-/** Those of these names that were erased, with their pseudonyms. */
-function erasedOf(names: Iterable<string>, erasures: readonly Erasure[], digest: Digest): Map<string, string> {
+/** The erased ones of these user ids, with their pseudonyms. */
+function pseudonymsFor(userIds: Iterable<string>, erasures: readonly Erasure[], digest: Digest): Map<string, string> {
   const erased = new Map<string, string>()
   if (erasures.length === 0) return erased
   const pseudonyms = new Map(erasures.map((erasure) => [erasure.digest, erasure.pseudonym]))
   const salts = new Set(erasures.map((erasure) => erasure.salt))
-  for (const name of names) {
+  for (const userId of userIds) {
     for (const salt of salts) {
-      const pseudonym = pseudonyms.get(digest(salt, name))
-      if (pseudonym !== undefined) erased.set(name, pseudonym)
+      const pseudonym = pseudonyms.get(digest(salt, userId))
+      if (pseudonym !== undefined) erased.set(userId, pseudonym)
     }
   }
   return erased
 }
 
-/** An answer as if DingTalk knew the pseudonyms: nothing behind this point sees the name of anybody who was erased. */
-export function withoutErased(answer: Answer, erasures: readonly Erasure[], digest: Digest): Answer {
+/** The answer with pseudonyms for erased people. Everything after this call sees only the pseudonyms. */
+export function replaceErased(answer: Answer, erasures: readonly Erasure[], digest: Digest): Answer {
   if (answer.kind !== 'observed') return answer
   const { people } = answer.observation
-  const erased = erasedOf(people.keys(), erasures, digest)
+  const erased = pseudonymsFor(people.keys(), erasures, digest)
   if (erased.size === 0) return answer
-  const renamed = [...people].map(([name, state]): [string, ListedState] => [erased.get(name) ?? name, state])
+  const renamed = [...people].map(([userId, state]): [string, ListedState] => [erased.get(userId) ?? userId, state])
   return { kind: 'observed', observation: { ...answer.observation, people: new Map(renamed) } }
 }
 
-/** Known people who were erased and still have their names: the sender named them in a task that came in later. */
-export function stillNamed(people: readonly Recipient[], erasures: readonly Erasure[], digest: Digest): Map<string, string> {
-  return erasedOf(
-    people.map((person) => person.userId),
+/** Recipients who were erased and still have their user id: the sender named them in a task that came in later. */
+export function findErased(recipients: readonly Recipient[], erasures: readonly Erasure[], digest: Digest): Map<string, string> {
+  return pseudonymsFor(
+    recipients.map(({ userId }) => userId),
     erasures,
     digest,
   )

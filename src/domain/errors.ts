@@ -2,72 +2,75 @@ import type { TrackResult } from './track-outcome.ts'
 
 export type ErrorStatus = 400 | 404 | 409 | 500 | 503
 
-/** What an error of the package means to each of its faces: the HTTP API and the dashboard, the commands, and programs. */
-interface ErrorFacts {
-  /** HTTP status. 500: a fault of the server's own, and the answer says nothing else. */
-  readonly status: ErrorStatus
-  /** Of a command. 2 is wrong usage, which the command line itself finds; everything else that fails is 1. */
-  readonly exitCode: 1
-  /** The same call may succeed later although the call, the configuration and the database stay as they are. */
-  readonly retryable: boolean
-  /**
-   * What an HTTP answer says instead of the message. For messages that quote a driver: those name hosts, roles and tables, which are the
-   * operator's business and stand in the server's log.
-   */
-  readonly publicMessage?: string
-}
+/** The way in which a caller uses the package. It decides how a remedy is written: as a parameter, an option or a property. */
+export type Interface = 'http' | 'command' | 'library'
 
 /**
- * Errors that cross the package's border. Each has a stable `code`: switch on it, not on the message.
- * The message holds the values and the remedy, and never a secret.
- *
- * To add a code, add its line here: every face answers from this table.
+ * What a code means for the HTTP API, the dashboard, the commands and the library. There is no exit code here: a command that ends with any of
+ * these errors exits with 1. Exit code 2 is wrong usage, which the command line parser finds before an error of this table can be thrown.
  */
-export const TRACKER_ERRORS = {
-  INVALID_INPUT: { status: 400, exitCode: 1, retryable: false },
-  TOO_MANY_RECIPIENTS: { status: 400, exitCode: 1, retryable: false },
-  TASK_NOT_FOUND: { status: 404, exitCode: 1, retryable: false },
-  APP_NOT_FOUND: { status: 404, exitCode: 1, retryable: false },
-  CAMPAIGN_NOT_FOUND: { status: 404, exitCode: 1, retryable: false },
-  RECIPIENT_NOT_FOUND: { status: 404, exitCode: 1, retryable: false },
-  SEVERAL_APPS: { status: 409, exitCode: 1, retryable: false },
-  TASK_ENDED: { status: 409, exitCode: 1, retryable: false },
-  CONFLICT: { status: 409, exitCode: 1, retryable: false },
-  INVALID_CONFIG: { status: 500, exitCode: 1, retryable: false },
-  EMBEDDED_UNAVAILABLE: { status: 500, exitCode: 1, retryable: false },
-  QUEUE_UNAVAILABLE: {
-    status: 503,
-    exitCode: 1,
-    retryable: true,
-    publicMessage: 'The queue does not answer. Try again; /readyz and the log of the server say what is wrong.',
+interface ErrorRule {
+  /** HTTP status. 500 is a fault of the server itself, so the answer has no details. */
+  readonly status: ErrorStatus
+  /** The same call may succeed later although the call, the configuration and the database stay as they are. */
+  readonly retryable: boolean
+  /** Replaces the message in HTTP answers, where messages quote a driver, which names hosts, roles and tables. The server's log has the message. */
+  readonly summary?: string
+  /** What to do, where it depends on the interface. It is added to the message. Other remedies are in the message, beside its values. */
+  readonly remedy: Readonly<Partial<Record<Interface, string>>>
+}
+
+const IN_MESSAGE = {}
+const SEE_LOG = { http: 'Try again; /readyz and the log of the server say what is wrong.' }
+
+/** One line a code: every interface answers from this table. To add a code, add its line. */
+const RULES = {
+  INVALID_INPUT: { status: 400, retryable: false, remedy: IN_MESSAGE },
+  TOO_MANY_RECIPIENTS: { status: 400, retryable: false, remedy: IN_MESSAGE },
+  TASK_NOT_FOUND: {
+    ...{ status: 404, retryable: false },
+    remedy: { command: '"dingtalk-delivery track" starts it; "dingtalk-delivery report --by task" lists what is tracked.' },
   },
-  DATABASE_UNAVAILABLE: {
-    status: 503,
-    exitCode: 1,
-    retryable: true,
-    publicMessage: 'The database does not answer. Try again; /readyz and the log of the server say what is wrong.',
+  APP_NOT_FOUND: { status: 404, retryable: false, remedy: IN_MESSAGE },
+  CAMPAIGN_NOT_FOUND: { status: 404, retryable: false, remedy: { command: '"dingtalk-delivery report" lists all campaigns.' } },
+  RECIPIENT_NOT_FOUND: { status: 404, retryable: false, remedy: IN_MESSAGE },
+  SEVERAL_APPS: {
+    ...{ status: 409, retryable: false },
+    remedy: {
+      http: 'Add ?app= with its name.',
+      command: 'Say which one with --app.',
+      library: "Say which one in the question, as { app: '…' }.",
+    },
   },
+  TASK_ENDED: { status: 409, retryable: false, remedy: IN_MESSAGE },
+  CONFLICT: { status: 409, retryable: false, remedy: IN_MESSAGE },
+  INVALID_CONFIG: { status: 500, retryable: false, remedy: IN_MESSAGE },
+  EMBEDDED_UNAVAILABLE: { status: 500, retryable: false, remedy: IN_MESSAGE },
+  QUEUE_UNAVAILABLE: { status: 503, retryable: true, summary: 'The queue does not answer.', remedy: SEE_LOG },
+  DATABASE_UNAVAILABLE: { status: 503, retryable: true, summary: 'The database does not answer.', remedy: SEE_LOG },
   SCHEMA_MISMATCH: {
-    status: 503,
-    exitCode: 1,
-    retryable: false,
-    publicMessage: 'The database is not of the version that this server needs. Run: dingtalk-delivery migrate',
+    ...{ status: 503, retryable: false, summary: 'The database is not of the version that this server needs.' },
+    remedy: { http: 'Run: dingtalk-delivery migrate' },
   },
   NOT_PERMITTED: {
-    status: 503,
-    exitCode: 1,
-    retryable: false,
-    publicMessage: 'The role of the server lacks a right in the database. Its log says which; deploy/postgres/roles.sql gives it.',
+    ...{ status: 503, retryable: false, summary: 'The role of the server lacks a right in the database.' },
+    remedy: { http: 'Its log says which; deploy/postgres/roles.sql gives it.' },
   },
-  CLOSED: { status: 503, exitCode: 1, retryable: false, publicMessage: 'The server is stopping. Try again.' },
-} as const satisfies Readonly<Record<string, ErrorFacts>>
+  CLOSED: { status: 503, retryable: false, summary: 'The server is stopping.', remedy: { http: 'Try again.' } },
+} as const satisfies Readonly<Record<string, ErrorRule>>
 
-export type TrackerErrorCode = keyof typeof TRACKER_ERRORS
+export type TrackerErrorCode = keyof typeof RULES
 
+export const ERRORS: Readonly<Record<TrackerErrorCode, ErrorRule>> = RULES
+
+/**
+ * Errors that callers of the package see. Each has a stable `code`: switch on it, not on the message.
+ * The message holds the values and the remedy, and never a secret.
+ */
 export class TrackerError extends Error {
   override readonly name: string = 'TrackerError'
   readonly code: TrackerErrorCode
-  /** Of `trackMany` only: what became of the requests that were taken before it failed. Tracking all of them again is safe. */
+  /** Of `trackMany` only: the results of the requests that were taken before it failed. Tracking all of them again is safe. */
   declare readonly taken?: readonly TrackResult[]
 
   constructor(code: TrackerErrorCode, message: string, options?: ErrorOptions) {
@@ -77,11 +80,11 @@ export class TrackerError extends Error {
 
   /** The same call may succeed later although the call, the configuration and the database stay as they are. */
   get retryable(): boolean {
-    return errorFacts(this.code).retryable
+    return ERRORS[this.code].retryable
   }
 }
 
-/** A value at a door is not what it must be. `field` names it as the caller wrote it. */
+/** A value that was given is not valid. `field` names it as the caller wrote it. */
 export class InvalidInputError extends TrackerError {
   override readonly name: string = 'InvalidInputError'
   readonly field: string
@@ -92,11 +95,13 @@ export class InvalidInputError extends TrackerError {
   }
 }
 
-export function errorFacts(code: TrackerErrorCode): ErrorFacts {
-  return TRACKER_ERRORS[code]
+/** The text of an error for callers of one interface: what is wrong, and what to do there. */
+export function messageFor({ code, message }: TrackerError, used: Interface): string {
+  const { summary = message, remedy } = ERRORS[code]
+  return [used === 'http' ? summary : message, remedy[used] ?? ''].join(' ').trimEnd()
 }
 
-/** The message for callers over HTTP. */
-export function publicMessage({ code, message }: TrackerError): string {
-  return errorFacts(code).publicMessage ?? message
+/** The error with the remedy of an interface in its message, where its code has one. */
+export function withRemedy(error: TrackerError, used: Interface): TrackerError {
+  return ERRORS[error.code].remedy[used] === undefined ? error : new TrackerError(error.code, messageFor(error, used), { cause: error })
 }

@@ -1,6 +1,6 @@
 import { MINUTE_MS } from './delivery.ts'
 
-/** What a request to track may hold: the check at the ways to enqueue (`track-request.ts`) and its schema (`track-schema.ts`) are both made of these. */
+/** The rules for the fields of a request to track. Its check (`intake/track-request.ts`) and its schema (`intake/track-schema.ts`) use them. */
 
 export const TRACK_FIELDS = ['taskId', 'agentId', 'app', 'userIds', 'campaign', 'sentAt'] as const
 
@@ -9,13 +9,13 @@ export const MAX_LONG = 9_223_372_036_854_775_807n
 /** In UTF-16 code units, as JavaScript, Java and DingTalk count. */
 export const MAX_USER_ID = 128
 export const MAX_CAMPAIGN = 200
-/** Epoch milliseconds. Nobody tracks older sends; who gives seconds lands in 1970. */
+/** Epoch milliseconds. Older sends are mistakes: a time in seconds is a date in 1970. */
 export const EARLIEST_SEND = Date.UTC(2015, 0, 1)
-/** Clocks differ: a send this far in the future is taken as "now"; further is a mistake. */
+/** Clocks differ: a send this far in the future is taken as "now". One that is further is a mistake. */
 export const FUTURE_TOLERANCE_MS = 15 * MINUTE_MS
-/** Synchronised clocks differ by less. A send further ahead of the receiver's clock was stamped by a clock that is wrong, so its time is only assumed. */
+/** Synchronised clocks differ by less. A send further ahead of the receiver's clock was stamped by a wrong clock, so its time is only assumed. */
 export const CLOCK_SKEW_MS = 2_000
-/** Two requests for one task whose send times differ by no more say the same. */
+/** Two requests for one task agree when their send times differ by no more than this. */
 export const SAME_SEND_MS = 15 * MINUTE_MS
 
 /** Regular expressions as text, for JSON Schema and for `new RegExp(…, 'u')` alike. */
@@ -40,7 +40,7 @@ const QUOTE = String.raw`["\u00ab\u00bb\u201c-\u201f\u300c-\u300f\uff02]`
 const APOSTROPHE = String.raw`['\u0060\u2018\u2019\uff07]`
 /** From the first character to the last. The last of them is what our CSV files put before a text that a spreadsheet would take for a formula. */
 const WRAPPED = String.raw`${APOSTROPHE}[^\n]*${APOSTROPHE}$|\[[^\n]*\]$|\{[^\n]*\}$|'[=+@\uff0b\uff0d\uff1d\uff20-]`
-/** Comes with copied text and is not seen: soft hyphen, zero-width space, direction marks. Joiners are letters of some scripts, so they may stay. */
+/** Invisible, from copied text: soft hyphen, zero-width space, direction marks. Joiners are letters of some scripts, so they may stay. */
 const INVISIBLE = String.raw`[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]`
 
 /**
@@ -59,7 +59,7 @@ export const USER_ID_PATTERN = String.raw`^(?!\s)(?![^\n]*(?:${JOINED}|${INVISIB
 
 const USER_ID = new RegExp(USER_ID_PATTERN, 'u')
 
-/** What nearly every id is. It is tried first, since it takes a twentieth of the time, and ten thousand tasks have a million ids. */
+/** The form of nearly all ids. It is tried first, since it takes a twentieth of the time, and ten thousand tasks have a million ids. */
 const PLAIN_ID = new RegExp(`^[A-Za-z0-9_.@-]{1,${MAX_USER_ID}}$`)
 
 export function isUserId(text: string): boolean {
@@ -67,7 +67,7 @@ export function isUserId(text: string): boolean {
   return text.length <= MAX_USER_ID && USER_ID.test(text)
 }
 
-/** Digits without leading zeros, from 1 to {@link MAX_LONG}: one task must not have two names. */
+/** Digits without leading zeros, from 1 to {@link MAX_LONG}: one task must not have two ids. */
 export const ID_PATTERN = `^(?:${upTo(String(MAX_LONG))})$`
 
 const LEAP_YEAR = '(?:\\d\\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)'
@@ -75,7 +75,7 @@ const DAY = `(?:\\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\d|3[01])|(?:0[469]|
 const CLOCK = '(?:[01]\\d|2[0-3]):[0-5]\\d(?::[0-5]\\d(?:\\.\\d{1,9})?)?'
 const ZONE = '(?:[Zz]|[+\\-](?:[01]\\d|2[0-3]):?[0-5]\\d)'
 
-/** ISO 8601, a day of the calendar. A time zone is required: a local time would be off by hours without anybody noticing. */
+/** ISO 8601, a day of the calendar. A time zone is required: a local time could be wrong by hours, and the mistake would not show. */
 export const TIME_PATTERN = `^${DAY}[Tt ]${CLOCK}${ZONE}$`
 
 /** A pattern for the whole numbers from 1 to `max`, both in decimal digits. */

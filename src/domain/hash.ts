@@ -1,5 +1,5 @@
 /**
- * 53-bit FNV-style hash (cyrb53 by bryc, public domain). Not for secrets: it spreads polls and compares sets of names,
+ * 53-bit FNV-style hash (cyrb53 by bryc, public domain). Not for secrets: it spreads polls and compares sets of ids,
  * and it gives the same number on every machine and in every release.
  */
 export function hash53(text: string): number {
@@ -15,12 +15,12 @@ export function hash53(text: string): number {
   return 2 ** 32 * (0x1fffff & low) + (high >>> 0)
 }
 
-/** A number in [0, 1) that depends on nothing but the text: jitter that a restart does not move. */
+/** A number in [0, 1) that depends only on the text: jitter that a restart does not change. */
 export function unitOf(text: string): number {
   return hash53(text) / 2 ** 53
 }
 
-/** Equal for equal sets of names, whatever their order. */
-export function fingerprintOf(names: Iterable<string>): string {
-  return hash53(JSON.stringify([...names].sort())).toString(36)
+/** Equal for equal sets of ids, in any order. */
+export function fingerprintOf(ids: Iterable<string>): string {
+  return hash53(JSON.stringify([...ids].sort())).toString(36)
 }

@@ -1,27 +1,27 @@
 import type { Forbidden, ListedState, Observation, Recipient, RecipientState, StateKind, Unread } from './delivery.ts'
 
 /**
- * Merging is a join on this chain: a person's kind only ever climbs. Read is final, and a person once seen as unread
- * was delivered, whatever a later answer says. So the same observation twice, or two in the wrong order, give the same row.
+ * Merging is a join on this chain: a state never becomes a lower one. Read is final, and an unread recipient has received the message, even if a
+ * later answer contradicts it. So the same observation twice, or two in the wrong order, give the same row.
  */
 export const RANK: Readonly<Record<StateKind, number>> = { pending: 0, invalid: 1, failed: 2, forbidden: 3, unread: 4, read: 5 }
 
-/** What one observation did to one person. */
+/** What one observation changed of one recipient. */
 export interface Merged {
   readonly recipient: Recipient
-  /** The answer says less than is already known: it changes nothing and is counted. */
+  /** The answer contradicts the stored state: it changes nothing and is counted. */
   readonly anomaly: boolean
 }
 
 /**
- * Joins what an observation says about one person into what is known.
- * @param listed null when no list of the answer names the person
- * @param newest no later successful poll of the task is known; an answer that comes late is no witness for "still unread"
+ * Joins the state in an observation with the stored state of one recipient.
+ * @param listed null when no list of the answer has the recipient
+ * @param newest no later successful poll of the task is stored; a late answer does not show that a recipient is still unread
  */
 export function mergeRecipient(known: Recipient, listed: ListedState | null, poll: Observation, newest: boolean): Merged {
   if (listed === null) {
     const { state } = known
-    // Not named any more: keep what was seen, and when; the bracket must not move on without a witness.
+    // No longer listed: the last time at which the recipient was listed as unread stays.
     const kept = state.kind === 'unread' && state.listed && poll.requestedAt > state.lastUnreadAt
     return { recipient: kept ? { ...known, state: { ...state, listed: false } } : known, anomaly: false }
   }
@@ -35,7 +35,7 @@ export function mergeRecipient(known: Recipient, listed: ListedState | null, pol
   }
 }
 
-/** An answer that is older than what is known does not contradict it. */
+/** An answer that is older than the read does not contradict it. */
 function isContradiction(known: RecipientState, poll: Observation): boolean {
   return known.kind !== 'read' || poll.requestedAt >= known.firstReadAt
 }
@@ -54,7 +54,7 @@ export function join(a: RecipientState, b: RecipientState): RecipientState {
   return RANK[a.kind] >= RANK[b.kind] ? a : b
 }
 
-/** The bracket is the join of what both know: the earliest read, and the latest unread before it. */
+/** The bracket is the join of both: the earliest read, and the latest unread before it. */
 function joinRead(a: RecipientState, b: RecipientState): RecipientState {
   const reads = [a, b].filter((state) => state.kind === 'read')
   const firstReadAt = new Date(Math.min(...reads.map((state) => state.firstReadAt.getTime())))
@@ -69,7 +69,7 @@ function joinUnread(a: Unread, b: Unread): Unread {
   return a.lastUnreadAt > b.lastUnreadAt ? a : b
 }
 
-/** A reason beats none; of two reasons the greater code wins, so that the order of the answers does not matter. */
+/** A reason replaces none; of two reasons the greater code wins, so that the order of the answers does not matter. */
 export function joinForbidden(a: Forbidden, b: Forbidden): Forbidden {
   const [codeA, codeB] = [a.code ?? '', b.code ?? '']
   if (codeA === codeB) return (a.count ?? -1) >= (b.count ?? -1) ? a : b

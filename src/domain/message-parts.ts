@@ -4,7 +4,7 @@ import type { DelayCode, DelayReason, EndCode, EndReason } from './reasons.ts'
 export const LANGUAGES = ['en', 'zh'] as const
 export type Language = (typeof LANGUAGES)[number]
 
-/** A JSON object as it is stored. */
+/** A stored JSON object. */
 export type Detail = Readonly<Record<string, unknown>>
 
 /**
@@ -17,33 +17,33 @@ export interface Stored {
   readonly detail: Detail | null
 }
 
-/** A text with times in it, which every face shows in its own way. */
+/** A text with times in it, which each interface formats in its own way. */
 export type Text = ReadonlyArray<string | Date>
 
 type KeysOf<T> = T extends object ? keyof T & string : never
 /** The names of all details. */
 type Field = KeysOf<EndReason['detail']> | KeysOf<DelayReason['detail']>
 
-/** Details that were read from a row: what is not there, or is not what it must be, is null. */
+/** Details that were read from a row. A missing or wrong one is null. */
 export interface Fields {
   text(name: Field): string | null
   number(name: Field): number | null
   time(name: Field): Date | null
-  /** What kept polls from succeeding, as a sentence. */
+  /** Why polls did not succeed, as a sentence. */
   because(): Text | null
   /** The name of the problem in the detail `problem`, as a sentence. */
   problem(): Text | null
 }
 
-type Said = (fields: Fields) => Text
+type Message = (fields: Fields) => Text
 
 export interface Messages {
-  /** `title`: what is wrong, one sentence. `remedy`: what to do, where, and how it goes on. */
-  readonly problems: Readonly<Record<ProblemCode, { readonly title: Said; readonly remedy: Said }>>
-  readonly ends: Readonly<Record<Exclude<EndCode, ProblemCode>, Said>>
+  /** `title`: what is wrong, one sentence. `remedy`: what to do, where, and what happens then. */
+  readonly problems: Readonly<Record<ProblemCode, { readonly title: Message; readonly remedy: Message }>>
+  readonly ends: Readonly<Record<Exclude<EndCode, ProblemCode>, Message>>
   /** The end of a task whose polls were refused until its deadline. */
   readonly refused: (problem: Text) => Text
-  readonly delays: Readonly<Record<DelayCode, Said>>
+  readonly delays: Readonly<Record<DelayCode, Message>>
   /** Continues "this concerns": a noun. */
   readonly scopes: Readonly<Record<Scope, string>>
   /** Before what DingTalk answered. */
@@ -66,7 +66,7 @@ function partsOf(value: string | number | Date | Text | null): Text {
   return typeof value === 'number' ? [String(value)] : typeof value === 'string' || value instanceof Date ? [value] : value
 }
 
-/** Text around a value, or nothing where the value is not known. */
+/** Text around a value, or nothing where the value is missing. */
 export function when<Value>(value: Value | null, text: (value: Value) => Text): Text {
   return value === null ? [] : text(value)
 }
@@ -79,14 +79,14 @@ export function permissionIn(fields: Fields): string {
   return PERMISSION.exec(fields.text('message') ?? '')?.[0] ?? 'qyapi_base'
 }
 
-/** Codes of ours for a call that got no answer at all. Whatever else failed has been answered. */
+/** The tracker's own codes for a call without any answer. */
 const UNANSWERED: ReadonlySet<string> = new Set(['TIMEOUT', 'NETWORK'])
 
 export function isUnanswered(fields: Fields): boolean {
   return UNANSWERED.has(fields.text('said') ?? '')
 }
 
-/** Two values that are told together or not at all. */
+/** Two values that are written together or not at all. */
 export function both<Value>(one: Value | null, other: Value | null): readonly [Value, Value] | null {
   return one === null || other === null ? null : [one, other]
 }

@@ -1,6 +1,6 @@
 import { both, type Fields, isUnanswered, type Messages, permissionIn, say, type Text, when } from './message-parts.ts'
 
-const AGAIN = 'It is polled again by itself.'
+const AGAIN = 'It is polled again automatically.'
 const RESUME = 'then poll at once with "dingtalk-delivery resume", or wait for the next probe.'
 
 const problems = {
@@ -9,8 +9,8 @@ const problems = {
     remedy: () => say`Nothing to do: DingTalk may still be sending the message. ${AGAIN}`,
   },
   unknown_code: {
-    title: (problem) => say`DingTalk answered with a code that is not known here${when(problem.text('said'), (said) => say`: ${said}`)}.`,
-    remedy: () => say`Poll the code up in DingTalk's documentation, or ask their support with the request id. ${AGAIN}`,
+    title: (problem) => say`DingTalk answered with an unknown code${when(problem.text('said'), (said) => say`: ${said}`)}.`,
+    remedy: () => say`Look up the code in DingTalk's documentation, or ask their support with the request id. ${AGAIN}`,
   },
   parameters: {
     title: (problem) => say`DingTalk refuses task id or agent id${agentOf(problem)}.`,
@@ -57,8 +57,8 @@ const problems = {
       say`Check the name server and DINGTALK_OAPI_URL, DINGTALK_API_URL. If it is a gateway of your own, set DINGTALK_PRIVATE_HOSTS to its name; restart the worker.`,
   },
   unknown_app: {
-    title: () => say`A worker does not know this app, so it made no call.`,
-    remedy: () => say`Add the app to DINGTALK_APPS_FILE of every worker and restart them, or track the task under an app that is there.`,
+    title: () => say`A worker has no configuration for this app, so it made no call.`,
+    remedy: () => say`Add the app to DINGTALK_APPS_FILE of every worker and restart them, or track the task under a configured app.`,
   },
   permission: {
     title: (problem) => say`The app lacks the permission ${permissionIn(problem)}.`,
@@ -69,13 +69,13 @@ const problems = {
     remedy: () => say`Check DINGTALK_OAPI_URL and DINGTALK_REGION: they name the host of getsendresult. Restart the workers.`,
   },
   rate_limit: {
-    title: () => say`DingTalk wants fewer calls.`,
-    remedy: () => say`Nothing to do: it goes on by itself. If it happens often, lower MAX_CALLS_PER_SECOND.`,
+    title: () => say`DingTalk limits the rate of calls.`,
+    remedy: () => say`Nothing to do: polling continues automatically. If it happens often, lower MAX_CALLS_PER_SECOND.`,
   },
   quota: {
     title: () => say`The organisation's monthly quota of calls is used up.`,
     remedy: () =>
-      say`Buy calls from DingTalk, then run "dingtalk-delivery resume --app NAME"; or wait for the next month. One call an hour finds out by itself. Fewer polls a task (POLLS_PER_TASK) cost fewer calls.`,
+      say`Buy calls from DingTalk, then run "dingtalk-delivery resume --app NAME"; or wait for the next month. One call an hour checks automatically. Fewer polls a task (POLLS_PER_TASK) cost fewer calls.`,
   },
   outage: {
     title: (problem) =>
@@ -90,11 +90,11 @@ const problems = {
 const ends = {
   all_read: () => say`Every recipient has read.`,
   all_accounted_for: (end) =>
-    say`Everybody who could be reached has read${when(both(end.number('read'), end.number('unreachable')), ([read, not]) => say`: ${read} read, ${not} not reached`)}.`,
+    say`All recipients who could be reached have read${when(both(end.number('read'), end.number('unreachable')), ([read, not]) => say`: ${read} read, ${not} not reached`)}.`,
   cancelled: () => say`Tracking was ended on request.`,
-  window_over: () => say`The 24 hours are over. Who is unread is unread as of the last successful poll.`,
+  window_over: () => say`The 24 hours are over. Unread recipients are unread as of the last successful poll.`,
   window_closed_early: (end) =>
-    say`DingTalk no longer answers for the task${when(end.time('refusedSince'), (at) => say` since ${at}`)}, before its deadline here: its 24 hours are over.${when(both(end.time('sentAfter'), end.time('sentBefore')), ([after, before]) => say` So the message was sent after ${after} and not later than ${before}.`)} Who is unread is unread as of the last successful poll.`,
+    say`DingTalk no longer answers for the task${when(end.time('refusedSince'), (at) => say` since ${at}`)}, before its deadline here: its 24 hours are over.${when(both(end.time('sentAfter'), end.time('sentBefore')), ([after, before]) => say` So the message was sent after ${after} and not later than ${before}.`)} Unread recipients are unread as of the last successful poll.`,
   blind_before_deadline: (end) =>
     say`Nothing is known about the time between the last successful poll${when(end.time('lastObservedAt'), (at) => say` (${at})`)} and the deadline.${reason(end)}`,
   never_observed: (end) => say`No poll succeeded before the deadline.${reason(end)}`,
@@ -105,14 +105,14 @@ const ends = {
 } satisfies Messages['ends']
 
 const delays = {
-  call_rate: () => say`The poll waits for its turn: MAX_CALLS_PER_SECOND is reached.`,
+  call_rate: () => say`The poll waits for a call: MAX_CALLS_PER_SECOND is reached.`,
   call_budget: (delay) =>
     say`MONTHLY_CALL_BUDGET${when(delay.number('budget'), (budget) => say` (${budget} calls)`)} leaves no call for it${when(delay.text('month'), (month) => say` in ${month}`)}${when(both(delay.number('used'), delay.number('reserved')), ([calls, reserved]) => say`: ${calls} are used, ${reserved} are reserved for final polls`)}. Raise it and restart the workers, or wait for the next month.`,
   paused: (delay) =>
     say`Paused. ${delay.problem() ?? 'The reason is not stored.'}${when(delay.time('until'), (at) => say` The next probe is due at ${at}.`)}`,
   calls_used_up: (delay) =>
-    say`The task has used its calls${when(delay.number('calls'), (calls) => say` (${calls})`)} but for those of its final poll.`,
-  write_refused: () => say`The database refused what a poll brought. It is written again; no call is lost.`,
+    say`The task has used its calls${when(delay.number('calls'), (calls) => say` (${calls})`)} except for those of its final poll.`,
+  write_refused: () => say`The database refused the result of a poll. The task is polled again later.`,
   earlier_version: () => say`Delayed by an earlier version.`,
 } satisfies Messages['delays']
 

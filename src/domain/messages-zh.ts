@@ -106,7 +106,7 @@ const delays = {
   paused: (delay) => say`已暂停。${delay.problem() ?? '原因没有记录。'}${when(delay.time('until'), (at) => say`下一次探测时间：${at}。`)}`,
   calls_used_up: (delay) =>
     say`这个任务的调用${when(delay.number('calls'), (calls) => say`（${calls} 次）`)}已用完，只留下最后一次查询的调用。`,
-  write_refused: () => say`数据库拒绝写入查询的结果。系统会再次写入，不会浪费调用。`,
+  write_refused: () => say`数据库拒绝写入查询的结果。该任务稍后会再次查询。`,
   earlier_version: () => say`由早期版本推迟。`,
 } satisfies Messages['delays']
 

@@ -6,20 +6,19 @@ import { isOwnCode, PROBLEM_CODES } from './problems.ts'
 export { type Detail, LANGUAGES, type Language, type Stored, type Text } from './message-parts.ts'
 
 /**
- * The texts of everything that is stored as a code with details: problems, ends, delays, scopes. One table for each language, and no other
- * place has such a text. A code without a text in each language does not compile.
+ * The texts of all codes with details: problems, ends, delays, scopes. There is one table for each language, and no other place has such a
+ * text. A code without a text in each language does not compile.
  */
 
 const MESSAGES: Readonly<Record<Language, Messages>> = { en, zh }
 
-/** Every code of an end, and of a delay. */
 export const END_CODES: readonly string[] = [...Object.keys(en.ends), ...PROBLEM_CODES]
 export const DELAY_CODES: readonly string[] = Object.keys(en.delays)
 
-/** Writes a time; the default is UTC to the minute. */
+/** Formats a time; the default is UTC to the minute. */
 export type ShowTime = (at: Date) => string
 
-/** What is wrong, one sentence. Total: a code of a newer version is named. */
+/** What is wrong, one sentence. For a code of a newer version the text has the code itself. */
 export function problemText(problem: Stored, language: Language): string {
   return joined(problemParts(problem, language))
 }
@@ -30,13 +29,13 @@ export function problemRemedy(problem: Stored, language: Language): string {
   return isKey(problems, problem.code) ? joined(problems[problem.code].remedy(fieldsOf(problem.detail, language))) : ''
 }
 
-/** The code and the words of the failed poll. Null where none are stored. */
+/** The code and the message of the failed poll. Null where none are stored. */
 export function answerText(problem: Stored, language: Language): string | null {
   const quote = answerQuote(problem, language)
   return quote === null ? null : `${quote.introduction}${quote.answer}`
 }
 
-/** {@link answerText} in two parts: ours, and what was answered in whatever language. */
+/** {@link answerText} in two parts: the introduction, and the answer in its own language. */
 export function answerQuote({ detail }: Stored, language: Language): { readonly introduction: string; readonly answer: string } | null {
   const fields = fieldsOf(detail, language)
   const said = fields.text('said')
@@ -50,7 +49,7 @@ export function endReasonText(reason: Stored, language: Language, showTime?: Sho
   return joined(endReasonParts(reason, language), showTime)
 }
 
-/** {@link endReasonText} with its times apart. */
+/** {@link endReasonText} with unformatted times. */
 export function endReasonParts(reason: Stored, language: Language): Text {
   const { ends, problems, refused } = MESSAGES[language]
   const earlier = textOf(reason.detail, 'text')
@@ -65,7 +64,7 @@ export function delayText(delay: Stored, language: Language, showTime?: ShowTime
   return joined(delayParts(delay, language), showTime)
 }
 
-/** {@link delayText} with its times apart. */
+/** {@link delayText} with unformatted times. */
 export function delayParts(delay: Stored, language: Language): Text {
   const { delays } = MESSAGES[language]
   const earlier = textOf(delay.detail, 'text')
@@ -80,7 +79,7 @@ export function problemOfDelay(delay: Stored): Stored | null {
   return code === null ? null : { code, detail: delay.detail }
 }
 
-/** What a problem is about, such as "this task". A scope of a newer version is named as it is. */
+/** What a problem concerns, such as "this task". A scope of a newer version is returned as it is. */
 export function scopeText(scope: string, language: Language): string {
   const { scopes } = MESSAGES[language]
   return isKey(scopes, scope) ? scopes[scope] : scope

@@ -1,11 +1,11 @@
-import { MINUTE_MS, QUERY_WINDOW_MS, SECOND_MS, type TaskKey } from './delivery.ts'
+import { MINUTE_MS, QUERY_WINDOW_MS, SECOND_MS, type Task, type TaskKey } from './delivery.ts'
 import { unitOf } from './hash.ts'
 
-/** Every duration of the tracking plan, in real milliseconds (already divided by the time scale). */
+/** All durations of the poll plan, in real milliseconds (already divided by the time scale). */
 export interface Timing {
   /** Stored as the task's deadline: `sentAt` + this. */
   readonly windowMs: number
-  /** What every duration of the plan was divided by. */
+  /** The divisor of all durations of the plan. */
   readonly timeScale: number
   /** Offsets of the ordinary polls from the send, ascending, before jitter; the final poll is not among them. */
   readonly offsetsMs: readonly number[]
@@ -18,16 +18,16 @@ export interface Timing {
   /** The final poll is due this long before the deadline at the latest, and `finalSpreadMs` earlier at the earliest. */
   readonly finalMarginMs: number
   readonly finalSpreadMs: number
-  /** A planned poll nearer than this to the one just made is skipped: it would cost a call and tell nothing. */
+  /** A planned poll nearer than this to the one just made is skipped: it would cost a call without new information. */
   readonly minGapMs: number
   /** Two successful polls at least this far apart must list the same people before a task with unnamed recipients is complete. */
   readonly settleMs: number
   /** First retry after a failed poll; doubles with each further failure up to `retryMaxMs`. */
   readonly retryBaseMs: number
   readonly retryMaxMs: number
-  /** How long an app rests after a rate limit that named no end. */
+  /** How long an app is not called after a rate limit that named no end. */
   readonly throttleMs: number
-  /** A worker that cannot poll an app hands its tasks to others after this. */
+  /** A worker that cannot poll an app snoozes its tasks for this long, so that other workers take them. */
   readonly handoverMs: number
 }
 
@@ -39,7 +39,7 @@ export interface PlannedPoll {
 
 /** Of the calls of a task, those kept for the final poll. */
 const FINAL_CALLS = 3
-/** A server is given this long at least before it is asked again. */
+/** The shortest time between two attempts without a call. */
 const SHORTEST_HANDOVER_MS = 50
 
 /** The cap of calls for one task: its polls, and at most a quarter of them again (three at least) for what fails. */
@@ -47,13 +47,13 @@ export function maxCallsOf(pollsPerTask: number): number {
   return pollsPerTask + Math.max(FINAL_CALLS, Math.floor(pollsPerTask / 4))
 }
 
-/** First look after the send. Sending is asynchronous; an earlier poll lists hardly anybody. */
+/** First poll after the send. Sending is asynchronous; an earlier poll lists few recipients. */
 const FIRST_POLL_MS = 3 * MINUTE_MS
-/** Within the gap before it, so that the order of the polls stays. */
+/** Part of the gap before a poll by which it may come earlier, so that the order of the polls stays. */
 const JITTER_SHARE = 0.2
 
 /**
- * The timing of a tracking plan.
+ * The timing of a poll plan.
  * @param pollsPerTask how many polls a task gets in its window, the last one included; at least 1
  * @param timeScale every duration is divided by it
  */
@@ -84,7 +84,7 @@ export function timingOf(pollsPerTask: number, timeScale = 1): Timing {
 const FIRST_BACKWARD_GAP_MS = 12 * MINUTE_MS
 
 /**
- * Offsets for a send time that was assumed: the message was sent earlier, by minutes or by hours, and DingTalk forgets it as much earlier.
+ * Offsets for a send time that was assumed: the message was sent earlier, by minutes or by hours, and its window ends as much earlier.
  * Two fifths grow from the enqueue as always, two fifths grow backwards from the deadline, so that an end that comes a quarter of an hour early
  * loses minutes; the rest is even, so that one that comes many hours early loses no more than a gap.
  * @param count how many
@@ -101,7 +101,7 @@ function assumedOffsets(count: number, totalMs: number): number[] {
 
 /**
  * `count` offsets whose gaps grow by a constant factor from `firstMs` so that the last offset is `totalMs`.
- * People read soon or late: early polls close together keep the brackets of most reads narrow.
+ * Most reads are early: polls that are close together then keep their brackets narrow.
  */
 function growingOffsets(count: number, totalMs: number, firstMs: number): number[] {
   const first = Math.min(firstMs, totalMs / count)
@@ -183,7 +183,7 @@ export function longestGapMs({ offsetsMs, assumedOffsetsMs, windowMs, finalMargi
 }
 
 /**
- * The first poll of a task that is tracked from `now` on. Whatever was missed collapses into one look at once.
+ * The first poll of a task that is tracked from `now` on. All missed polls become one poll at once.
  * Past the deadline it is `now` too: the task is ended then without a call.
  */
 export function firstPoll(task: Planned, now: Date, timing: Timing, jitter = jitterOf(task.key)): PlannedPoll {
@@ -193,10 +193,67 @@ export function firstPoll(task: Planned, now: Date, timing: Timing, jitter = jit
   return { at: now, last: polls.some((poll) => poll.last && poll.at <= now) }
 }
 
-/** The next planned look after one made at `now`; null when the last one is behind. */
+/** The next planned poll after one made at `now`; null after the final one. */
 export function nextPlannedPoll(task: Planned, now: Date, timing: Timing, jitter = jitterOf(task.key)): PlannedPoll | null {
   const earliest = now.getTime() + timing.minGapMs
   return pollTimes(task, timing, jitter).find((poll) => (poll.last ? poll.at > now : poll.at.getTime() > earliest)) ?? null
+}
+
+/** True while a poll must not be missed: from the time of the guaranteed final poll on. */
+export function isFinalPoll(task: Pick<Planned, 'key' | 'deadlineAt'>, now: Date, timing: Timing): boolean {
+  return now >= finalPollAt(task, timing)
+}
+
+/** Calls that a task may still make before its final poll, which keeps its own. */
+export function callsLeft(task: Pick<Task, 'calls'>, timing: Timing): number {
+  return Math.max(0, timing.maxCalls - timing.finalCalls - task.calls)
+}
+
+/** Calls of the final poll that are left. */
+export function finalCallsLeft(task: Pick<Task, 'calls' | 'finalCalls'>, timing: Timing): number {
+  return Math.max(0, Math.min(timing.finalCalls - task.finalCalls, timing.maxCalls - task.calls))
+}
+
+/** Calls that a task may lose at `now` and still make all its planned polls. The final poll has none to lose. */
+export function callsToSpare(task: Task, now: Date, timing: Timing): number {
+  if (isFinalPoll(task, now, timing)) return 0
+  const planned = pollTimes(task, timing).filter((poll) => poll.at > now && !poll.last).length
+  const thisOne = 1
+  return Math.max(0, callsLeft(task, timing) - planned - thisOne)
+}
+
+/** What comes after a poll. */
+export type Following =
+  /** The next planned poll; after the final one the deadline. */
+  | { readonly kind: 'planned' }
+  /** The final poll, and after it the deadline. */
+  | { readonly kind: 'final' }
+  /** At this time, or at that of the final poll where it is sooner. Null: the next planned poll; the retries of the final one are spread over the time left. */
+  | { readonly kind: 'retry'; readonly at: Date | null }
+
+/** The poll after one made at `now`; after the final one the deadline itself, where the task is ended. Never past the deadline. */
+export function followingPoll(task: Task, now: Date, timing: Timing, following: Following): PlannedPoll {
+  const finalAt = finalPollAt(task, timing)
+  const at = now >= finalAt ? afterFinal(task, now, timing, following) : beforeFinal(task, finalAt, now, timing, following)
+  const bounded = at < task.deadlineAt ? at : task.deadlineAt
+  return { at: bounded, last: isFinalPoll(task, bounded, timing) }
+}
+
+function beforeFinal(task: Task, finalAt: Date, now: Date, timing: Timing, following: Following): Date {
+  if (following.kind === 'final' || callsLeft(task, timing) === 0) return finalAt
+  const retryAt = following.kind === 'retry' ? following.at : null
+  const wanted = retryAt ?? nextPlannedPoll(task, now, timing)?.at
+  return wanted === undefined || wanted > finalAt ? finalAt : wanted
+}
+
+function afterFinal(task: Task, now: Date, timing: Timing, following: Following): Date {
+  const left = finalCallsLeft(task, timing)
+  if (left === 0 || following.kind !== 'retry') return task.deadlineAt
+  const leftMs = task.deadlineAt.getTime() - now.getTime()
+  // Attempts that make no call leave as many calls as before: without a shortest gap they would follow each other ever faster.
+  const spread = new Date(now.getTime() + Math.max(leftMs / (left + 1), timing.handoverMs))
+  // A wait that the answer names is kept as far as there is time.
+  return following.at !== null && following.at < task.deadlineAt ? following.at : spread
 }
 
 /**

@@ -1,10 +1,10 @@
 /**
- * What a failed poll means. Every code that getsendresult and the gateway before it are known to answer has one problem, and every problem
- * has the narrowest scope that it can be about. A wider verdict needs different tasks that agree, and any success inside the scope refutes it.
+ * What a failed poll means. Every known code of getsendresult and of the gateway before it has one problem, and every problem has the narrowest
+ * scope that it can concern. A wider scope needs different tasks that agree, and any success inside the scope refutes it.
  * Source: the API page's table and DingTalk's global error codes.
  */
 
-/** How wide the thing is that a failed poll says something about, from narrow to wide. */
+/** What a failed poll can concern, from narrow to wide. */
 export const SCOPES = ['answer', 'task', 'pair', 'worker', 'app', 'dingtalk'] as const
 export type Scope = (typeof SCOPES)[number]
 
@@ -29,35 +29,35 @@ export const PROBLEM_CODES = [
 ] as const
 export type ProblemCode = (typeof PROBLEM_CODES)[number]
 
-/** Why a task that is still tracked, or a scope around it, cannot be polled now. Stored as `…_code` and `…_detail`; text is made where it is shown. */
+/** Why a tracked task, or a scope around it, cannot be polled now. Stored as `…_code` and `…_detail`; `messages.ts` has the texts. */
 export interface Problem {
   readonly code: ProblemCode
   readonly detail: ProblemDetail
 }
 
 export interface ProblemDetail {
-  /** The effective code of the answer: DingTalk's, or one of ours such as `HTTP_502`, `TIMEOUT`, `NOT_JSON`. */
+  /** The effective code of the answer: DingTalk's, or one of the tracker's such as `HTTP_502`, `TIMEOUT`, `NOT_JSON`. */
   readonly said: string
   readonly message: string
   readonly scope: Scope
   /** DingTalk's id of the request, for their support. */
   readonly requestId: string | null
-  /** The agent id that was polled with; null: there was none, or no call was made. */
+  /** The agent id of the poll; null: there was none, or no call was made. */
   readonly agentId: string | null
-  /** The address that DingTalk saw, where its message names it. */
+  /** The address of the worker, where DingTalk's message names it. */
   readonly ip: string | null
 }
 
-/** What `delivery_poll` says about a poll: a successful one, or a word for its problem. */
+/** The outcome of a poll in `delivery_poll`: `observed` for a successful one, else a class of problems. */
 export const OUTCOMES = ['observed', 'empty', 'throttled', 'quota', 'configuration', 'task', 'call_timeout', 'transient'] as const
 export type PollOutcome = (typeof OUTCOMES)[number]
 
 export interface ProblemRule {
   readonly scope: Scope
   readonly outcome: PollOutcome
-  /** DingTalk counts the call for the monthly quota. It does not count what its own limits refuse. */
+  /** DingTalk counts the call for the monthly quota. It does not count calls that its own limits refuse. */
   readonly isCounted: boolean
-  /** How many failed polls, of at least how many tasks, pause the pair or the app; null: nothing wider than the task or this worker. */
+  /** How many failed polls, of at least how many tasks, pause the pair or the app; null: the scope is never wider than the task or this worker. */
   readonly agreement: { readonly polls: number; readonly tasks: number } | null
   /** Minutes from a pause to its first probe, from that to the next, and so on; the last one repeats. For scopes that worked before. */
   readonly probeMinutes: readonly number[]
@@ -69,11 +69,11 @@ export interface ProblemRule {
   readonly followUp: 'planned' | 'probes'
 }
 
-/** About 15 minutes, 1 hour, 4 hours: what stays wrong for an hour is repaired by a person. */
+/** 15 minutes, 1 hour, 4 hours: a fault that lasts for an hour needs a person to repair it. */
 export const SLOW_PROBE_MINUTES = [15, 60, 240] as const
 const WARM_PROBE_MINUTES = [1, 5, 15] as const
-/** The first comes after a minute: two tasks with a fault of their own may be the first that are polled, and healthy ones wait beside them. */
-const COLD_PROBE_MINUTES = [1, ...SLOW_PROBE_MINUTES] as const
+/** The first probe comes after a minute: the first two tasks may have a fault of their own, and the pause delays the tasks without one. */
+export const COLD_PROBE_MINUTES = [1, ...SLOW_PROBE_MINUTES] as const
 const NONE = { probeMinutes: [], firstProbeMinutes: [] } as const
 const TWO_TASKS = { polls: 2, tasks: 2 } as const
 
@@ -89,7 +89,7 @@ const TASK: ProblemRule = { ...NONE, scope: 'task', outcome: 'task', isCounted: 
 
 export const PROBLEM_RULES: Readonly<Record<ProblemCode, ProblemRule>> = {
   no_result: { ...TASK, scope: 'answer', outcome: 'empty', quickRetries: 6, followUp: 'planned' },
-  /** Retried: giving up wrongly loses data, retrying wrongly costs a call. What stays unknown is probed slowly. */
+  /** Retried: giving up wrongly loses data, retrying wrongly costs a call. After the retries it is probed slowly. */
   unknown_code: { ...TASK, scope: 'answer', outcome: 'transient', quickRetries: 3 },
   parameters: { ...TASK, agreement: TWO_TASKS, firstProbeMinutes: COLD_PROBE_MINUTES },
   call_timeout: { ...TASK, outcome: 'call_timeout' },
@@ -131,16 +131,16 @@ function range(from: number, to: number): number[] {
   return Array.from({ length: to - from + 1 }, (_, i) => from + i)
 }
 
-/** Our own code: a token that was refused although it was fresh. */
+/** Own code: a fresh token was refused. */
 export const TOKEN_REFUSED_CODE = 'TOKEN_REFUSED'
-/** Our own code: the name of a host leads into a private network. */
+/** Own code: the host has an address in a private network. */
 export const PRIVATE_ADDRESS_CODE = 'PRIVATE_ADDRESS'
-/** Our own code: neither the task nor the app has an agent id, so no call was made. */
+/** Own code: neither the task nor the app has an agent id, so no call was made. */
 export const NO_AGENT_ID_CODE = 'NO_AGENT_ID'
-/** Our own code: the worker's configuration has no app of this name, so no call was made. */
+/** Own code: the worker's configuration has no app of this name, so no call was made. */
 export const UNKNOWN_APP_CODE = 'UNKNOWN_APP'
 
-/** The codes of each problem, as the table in docs/problems.md lists them. A code that stands nowhere is `unknown_code`. */
+/** The codes of each problem, as the table in docs/problems.md lists them. Any other code is `unknown_code`. */
 export const CODES_BY_PROBLEM: Readonly<Record<ProblemCode, ReadonlyArray<number | string>>> = {
   no_result: [],
   unknown_code: [],
@@ -169,19 +169,19 @@ const PROBLEMS: ReadonlyMap<string, ProblemCode> = new Map(
 )
 
 /**
- * "Call timeout" as the whole message, bare, wrapped by the gateway, or both: which code carries it is not known, so the words decide.
- * 远程服务调用超时 and "Remote service call timeout" end with the same words, and are the gateway's own timeout.
+ * "Call timeout" as the whole message, bare, wrapped by the gateway, or both. Its code is not documented, so the message decides: this is the
+ * one place that reads DingTalk's prose. 远程服务调用超时 and "Remote service call timeout" are the gateway's own timeout.
  */
 const CALL_TIMEOUT = /^(?:(?:call timeout|调用超时)[.。!！]?\s*)+$/iu
 /** "ding talk error[subcode=15,submsg=Call timeout]" */
 const WRAPPED_MESSAGE = /[^[\]]*\[[^[\]]*submsg=([^,[\]]*)[^[\]]*\]/g
-/** Names of the gateway's own faults, as `sub_code` or in the words of code 15. Source: the error codes of the Taobao Open Platform. */
+/** Names of the gateway's own faults, as `sub_code` or in the message of code 15. Source: the error codes of the Taobao Open Platform. */
 const GATEWAY_FAULT = /\bisp\./i
 const AGENT_ID_MISSING = /agent_?id/i
 
 /**
  * The problem behind a code, or null for success.
- * @param code the effective code of the answer, see `readAnswer`
+ * @param code the effective code of the answer, see `parseAnswer`
  */
 export function problemCodeOf(code: string, message = ''): ProblemCode | null {
   if (code === '0') return null
@@ -193,18 +193,21 @@ export function problemCodeOf(code: string, message = ''): ProblemCode | null {
   return isOwnCode(code) ? 'outage' : 'unknown_code'
 }
 
-/** Our own codes for what DingTalk did not answer: HTTP_5xx, HTTP_429, TIMEOUT, NETWORK, NOT_JSON, TOO_LARGE, NO_AGENT_ID, … */
+/** The tracker's own codes for calls without an answer of DingTalk: HTTP_5xx, HTTP_429, TIMEOUT, NETWORK, NOT_JSON, TOO_LARGE, NO_AGENT_ID, … */
 export function isOwnCode(code: string): boolean {
   return /^[A-Z][A-Z0-9_]*$/.test(code)
 }
 
-/** What a failed poll says. @param answer its effective code and words @param agentId that it was polled with */
+/**
+ * The problem that a failed poll shows.
+ * @param answer its effective code and message; the code of success stands for an answer without lists
+ * @param agentId that it was polled with
+ */
 export function problemOf(
   answer: { readonly code: string; readonly message: string; readonly requestId: string | null },
   agentId: string | null,
 ): Problem {
-  // A refusal with the code of success cannot come from readAnswer; it is noise.
-  const code = problemCodeOf(answer.code, answer.message) ?? 'unknown_code'
+  const code = problemCodeOf(answer.code, answer.message) ?? 'no_result'
   return {
     code,
     detail: {
@@ -254,7 +257,7 @@ const FORBIDDEN_REASONS = new Map<string, ForbiddenReason>([
   ['143204', 'organisation_rate_limit'],
 ])
 
-/** A word for a code in `forbidden_list`; `other` for one that the API page does not name. Source: the API page's table. */
+/** The reason for a code in `forbidden_list`; `other` for one that the API page does not have. Source: the API page's table. */
 export function forbiddenReasonOf(code: string | null): ForbiddenReason {
   return FORBIDDEN_REASONS.get(code ?? '') ?? 'other'
 }

@@ -1,6 +1,6 @@
 import type { Problem, ProblemCode } from './problems.ts'
 
-/** Why a task ended, and why a poll is later than planned: codes with details. Text is made where it is shown, from `messages.ts`. */
+/** Why a task ended, and why a poll is later than planned: codes with details. `messages.ts` has the texts. */
 
 /** Stored as `reason_code` and `reason_detail`. Times are ISO 8601. */
 export type EndReason =
@@ -29,7 +29,7 @@ export interface WindowClosedEarly {
 
 export type EndCode = EndReason['code']
 
-/** What kept polls from succeeding: the problem of the task, or the delay of its polls. */
+/** Why polls did not succeed: the problem of the task, or the delay of its polls. */
 export type Because = { readonly problem: Problem } | { readonly delay: DelayReason }
 
 /** Stored as `delay_code` and `delay_detail`: why the next poll is later than planned. */
@@ -42,9 +42,9 @@ export type DelayReason =
     }
   /** A scope around the task is paused. `until`: its next probe, ISO 8601. */
   | { readonly code: 'paused'; readonly detail: PauseDetail }
-  /** The task used up its calls but for those of its final poll. */
+  /** The task used up its calls, except for those of its final poll. */
   | { readonly code: 'calls_used_up'; readonly detail: { readonly calls: number } }
-  /** The database refused what a poll brought. */
+  /** The database refused the result of a poll. */
   | { readonly code: 'write_refused'; readonly detail: null }
   /** Stored by an earlier version, as text. */
   | { readonly code: 'earlier_version'; readonly detail: { readonly text: string } }
@@ -56,3 +56,7 @@ export interface PauseDetail extends Omit<Problem['detail'], 'scope'> {
 }
 
 export type DelayCode = DelayReason['code']
+
+export function callsUsedUp(calls: number): DelayReason {
+  return { code: 'calls_used_up', detail: { calls } }
+}

@@ -1,21 +1,21 @@
 import type { TaskKey, TaskStatus } from './delivery.ts'
 
-/** Fields of a request that are compared with a task that is there already. */
+/** Fields of a request that are compared with an existing task. */
 export const COMPARED_FIELDS = ['agentId', 'userIds', 'campaign', 'sentAt'] as const
 export type ComparedField = (typeof COMPARED_FIELDS)[number]
 
 /**
- * What became of a request to track. A task that never had a successful poll takes what is newer, and is polled at once. Any other keeps what it
- * has: its polls were made with that.
+ * The result of a request to track. A task that never had a successful poll takes newer data, and is polled at once. Any other task keeps its
+ * data, because its polls were made with them.
  */
 export interface TrackOutcome {
   readonly isNew: boolean
   readonly status: TaskStatus
-  /** Fields that differ from what is stored, and were not taken. */
+  /** Fields that differ from the stored ones, and were not taken. */
   readonly conflict: readonly ComparedField[]
   /** Fields that differed, and were taken. */
   readonly updated: readonly ComparedField[]
-  /** What the task has, where there is a conflict. People are counted, not named. */
+  /** The stored fields, where there is a conflict. Recipients are counted, not named. */
   readonly stored: StoredFields | null
 }
 
@@ -28,12 +28,12 @@ export interface StoredFields {
   readonly userIds: number | null
 }
 
-/** What sending code learns of a request. Through a queue only the worker can know what became of it: then all but the key is null. */
+/** The result of a request for sending code. Through a queue only the worker has the result: then all fields but the key are null. */
 export interface TrackResult extends TaskKey {
-  /** The task was there already. */
+  /** The task existed already. */
   readonly duplicate: boolean | null
   /**
-   * Fields that differ from what is stored and were not taken, because the task was polled with success before or has ended. Empty: none.
+   * Fields that differ from the stored ones and were not taken, because the task had a successful poll or has ended. Empty: none.
    * `agentId`, `userIds`, `campaign` or `sentAt`.
    */
   readonly conflict: readonly string[] | null

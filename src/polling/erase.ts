@@ -2,7 +2,7 @@ import type { Person } from './ports.ts'
 
 export interface EraseDeps {
   readonly store: {
-    /** From now on polls heed that the person is erased. Resolves with the pseudonym; the same as before where it is done again. */
+    /** From now on polls replace the person's user id. Resolves with the pseudonym; the same as before where it is done again. */
     begin(person: Person): Promise<string>
     /** Resolves with in how many tasks the person was. */
     erase(person: Person, pseudonym: string): Promise<number>
@@ -20,7 +20,7 @@ export interface Erased {
 
 /**
  * Replaces a person by a pseudonym wherever they are stored. Safe to run again, also after a crash in the middle.
- * In this order nothing comes back: polls heed it first; a job that runs meanwhile is a task when the tasks are looked through.
+ * The order matters: polls replace the user id first, and a job that runs meanwhile has become a task before the tasks are searched.
  */
 export async function erase({ store, queue }: EraseDeps, person: Person): Promise<Erased> {
   const pseudonym = await store.begin(person)

@@ -1,14 +1,14 @@
 import type { Problem } from '../domain/problems.ts'
 import type { AppLimits, Clock, RateLimiter, Reservation } from './ports.ts'
 
-/** Leave to make one call to DingTalk, or when to come back for it. */
+/** The right to make one call to DingTalk, or when to request it again. */
 export type Permit =
-  | { readonly kind: 'granted' /** In which the call counts; a call that is not made is given back there. */; readonly month: string }
-  /** Too many polls of the app wait in this worker already: come back, and leave the worker to other apps meanwhile. */
+  | { readonly kind: 'granted' /** In which the call counts, and where it is returned if it is not made. */; readonly month: string }
+  /** Too many polls of the app wait in this worker: they must not keep it from polling other apps. */
   | { readonly kind: 'backlog'; readonly until: Date }
-  /** The app as a whole must not be called before `until`. */
+  /** The app is paused until `until`. */
   | { readonly kind: 'paused'; readonly until: Date; readonly problem: Problem }
-  /** The month's budget is used up but for what is reserved for final polls. */
+  /** The month's budget is used up, except for what is reserved for final polls. */
   | {
       readonly kind: 'budget'
       readonly until: Date
@@ -21,8 +21,8 @@ export type Permit =
 export interface PermitRequest {
   readonly app: string
   readonly deadlineAt: Date
-  /** The guaranteed final poll of a task, and its retries, go before all other work. */
-  readonly last: boolean
+  /** Goes before all other requests: the guaranteed final poll of a task, its retries, and the repetition of a call. */
+  readonly urgent: boolean
   /** It takes the call that is reserved for the task: the first one of its final poll. */
   readonly reserved: boolean
   /** It passes a pause of the app. Only a reserved call may. */
@@ -35,39 +35,36 @@ export interface Permits {
 }
 
 export interface PermitsOptions {
-  readonly gate: RateLimiter
+  readonly limiter: RateLimiter
   readonly limitsOf: (app: string) => AppLimits
   readonly now: Clock
   /** How many polls of one app may wait in this worker at once; the others come back later. */
   readonly maxWaiting: number
-  /** Calls that could not be given back count in the month all the same. */
+  /** Calls that could not be returned count in the month all the same. */
   readonly onRefundFailed: (error: unknown) => void
 }
 
 /**
- * Reserves calls for all polls that wait in this worker in one go and hands them out as their times come,
- * final polls first, nearest deadline first. A reservation belongs to the worker, not to a poll:
- * a final poll that arrives late still takes the next free call.
+ * Reserves calls for all polls that wait in this worker in one statement and hands them out at their times, final polls first, nearest deadline
+ * first. A reservation belongs to the worker, not to a poll: a final poll that arrives late still takes the next free call.
+ * A general queue (p-queue, bottleneck) was considered: it counts calls in this process, and the rate and the budget hold over all workers.
  */
 export function createPermits(options: PermitsOptions): Permits {
-  const lines = new Map<string, WaitingLine>()
+  const queues = new Map<string, PermitQueue>()
   return {
     async take(request, signal) {
       signal.throwIfAborted()
-      let line = lines.get(request.app)
-      if (line === undefined) {
-        line = new WaitingLine(request.app, options.limitsOf(request.app), options)
-        lines.set(request.app, line)
-      }
-      return line.join(request, signal)
+      const queue = queues.get(request.app) ?? new PermitQueue(request.app, options.limitsOf(request.app), options)
+      queues.set(request.app, queue)
+      return queue.join(request, signal)
     },
   }
 }
 
-/** Of the time between two calls, how much is kept when they are late: a process that was blocked makes a quarter more calls for a while. */
+/** The part of the time between two calls that is kept when they are late: a process that was blocked makes a quarter more calls for a while. */
 const SHORTEST_SPACING = 0.8
 
-/** The longest wait for the rate before the database is asked again, in milliseconds. */
+/** The longest wait for the rate before the next reservation is tried, in milliseconds. */
 const LONGEST_BUSY_MS = 1_000
 
 /** From one reservation to the next, in milliseconds: each is a write to the app's one row, and polls that come in between share it. */
@@ -79,7 +76,7 @@ interface Waiter extends PermitRequest {
 }
 
 /** The polls of one app that wait in this worker. */
-class WaitingLine {
+class PermitQueue {
   readonly #app: string
   readonly #limits: AppLimits
   readonly #options: PermitsOptions
@@ -88,10 +85,10 @@ class WaitingLine {
   #serving = false
   #nextRoundAt = -Infinity
   /** When a call was last handed out, by the clock of `performance`. */
-  #givenAt = -Infinity
-  #wake: () => void = () => undefined
-  /** Where the lines of those who were sent away end, so that they do not all come back at once. */
-  #lastBacklogEnd = 0
+  #grantedAt = -Infinity
+  #stopWaiting: () => void = () => undefined
+  /** Where the backlog of refused polls ends, so that they do not all come back at once. */
+  #urgentBacklogEnd = 0
   #ordinaryBacklogEnd = 0
 
   constructor(app: string, limits: AppLimits, options: PermitsOptions) {
@@ -102,18 +99,18 @@ class WaitingLine {
 
   join(request: PermitRequest, signal: AbortSignal): Promise<Permit> {
     const permit = new Promise<Permit>((resolve, reject) => {
-      const leave = (): void => this.#leave(waiter, signal.reason)
-      // The signal lives as long as the worker: a listener that stayed would be kept as long.
-      const settle = (): void => signal.removeEventListener('abort', leave)
+      const cancel = (): void => this.#cancel(waiter, signal.reason)
+      // The signal lives as long as the worker, so the listener must be removed.
+      const done = (): void => signal.removeEventListener('abort', cancel)
       const waiter: Waiter = {
         ...request,
-        resolve: (given) => (settle(), resolve(given)),
-        reject: (reason) => (settle(), reject(reason)),
+        resolve: (given) => (done(), resolve(given)),
+        reject: (reason) => (done(), reject(reason)),
       }
-      signal.addEventListener('abort', leave)
+      signal.addEventListener('abort', cancel)
       this.#insert(waiter)
     })
-    this.#sendExcessAway()
+    this.#refuseExcess()
     if (!this.#serving) void this.#serve()
     return permit
   }
@@ -124,31 +121,31 @@ class WaitingLine {
   }
 
   /** Ordinary polls may wait for about a second; final polls may fill the worker's share, and push ordinary ones out of it. */
-  #sendExcessAway(): void {
+  #refuseExcess(): void {
     const aSecond = Math.max(1, Math.ceil(this.#limits.callsPerSecond))
-    const room = (last: boolean): number => (last ? this.#options.maxWaiting : Math.min(this.#options.maxWaiting, aSecond))
-    for (let end = this.#waiting.at(-1); end !== undefined && this.#waiting.length > room(end.last); end = this.#waiting.at(-1)) {
+    const room = (urgent: boolean): number => (urgent ? this.#options.maxWaiting : Math.min(this.#options.maxWaiting, aSecond))
+    for (let end = this.#waiting.at(-1); end !== undefined && this.#waiting.length > room(end.urgent); end = this.#waiting.at(-1)) {
       this.#waiting.pop()
-      end.resolve(this.#sendAway(end))
+      end.resolve(this.#addToBacklog(end))
     }
   }
 
-  /** Final polls have a line of their own: behind thousands of ordinary ones they would miss their deadline. */
-  #sendAway({ last }: Waiter): Permit {
+  /** Final polls have a backlog of their own: behind thousands of ordinary polls they would miss their deadline. */
+  #addToBacklog({ urgent }: Waiter): Permit {
     const callMs = 1_000 / this.#limits.callsPerSecond
-    const lineEnd = this.#options.now().getTime() + this.#waiting.length * callMs
-    const end = Math.max((last ? this.#lastBacklogEnd : this.#ordinaryBacklogEnd) + callMs, lineEnd)
-    if (last) this.#lastBacklogEnd = end
+    const queueEnd = this.#options.now().getTime() + this.#waiting.length * callMs
+    const end = Math.max((urgent ? this.#urgentBacklogEnd : this.#ordinaryBacklogEnd) + callMs, queueEnd)
+    if (urgent) this.#urgentBacklogEnd = end
     else this.#ordinaryBacklogEnd = end
     return { kind: 'backlog', until: new Date(end) }
   }
 
-  #leave(waiter: Waiter, reason: unknown): void {
+  #cancel(waiter: Waiter, reason: unknown): void {
     const i = this.#waiting.indexOf(waiter)
     if (i === -1) return
     this.#waiting.splice(i, 1)
     waiter.reject(reason)
-    if (this.#waiting.length === 0) this.#wake()
+    if (this.#waiting.length === 0) this.#stopWaiting()
   }
 
   async #serve(): Promise<void> {
@@ -173,20 +170,19 @@ class WaitingLine {
     const count = (is: (waiter: Waiter) => boolean): number => asked.filter(is).length
     const reserved = count((waiter) => waiter.reserved)
     const wanted = { reserved, ordinary: asked.length - reserved, forced: count((waiter) => waiter.reserved && waiter.forced) }
-    const reservation = await this.#options.gate.reserve(this.#app, wanted, this.#limits)
+    const reservation = await this.#options.limiter.reserve(this.#app, wanted, this.#limits)
     switch (reservation.kind) {
       case 'granted':
         return this.#handOut(reservation)
       case 'busy':
-        // The row may be put right meanwhile, and the database's clock with it.
+        // The row, or the database's clock, may be corrected meanwhile.
         return this.#wait(Math.min(reservation.forMs, LONGEST_BUSY_MS))
       case 'paused':
-        // Nothing was asked for one that came meanwhile and passes the pause.
+        // One that passes the pause may have come meanwhile: the reservation was not for it.
         return this.#refuse(reservation, (waiter) => wanted.forced > 0 || !waiter.forced)
       case 'budget': {
-        const { until, used, reserved: kept, month } = reservation
-        const refusal = { kind: 'budget', until, used, month, reserved: kept, budget: this.#limits.monthlyBudget ?? 0 } as const
-        return this.#refuse(refusal, (waiter) => reserved > 0 || !waiter.reserved)
+        const permit = { ...reservation, budget: this.#limits.monthlyBudget ?? 0 }
+        return this.#refuse(permit, (waiter) => reserved > 0 || !waiter.reserved)
       }
       default:
         return reservation satisfies never
@@ -199,35 +195,33 @@ class WaitingLine {
     for (const waiter of all.filter(isMeant)) waiter.resolve(permit)
   }
 
-  async #handOut(granted: Extract<Reservation, { kind: 'granted' }>): Promise<void> {
-    const { month } = granted
-    const startMs = performance.now() + granted.firstInMs
+  async #handOut({ month, firstInMs, everyMs, ...granted }: Extract<Reservation, { kind: 'granted' }>): Promise<void> {
+    const startMs = performance.now() + firstInMs
     const left = { reserved: granted.reserved, ordinary: granted.ordinary }
     for (let i = 0; i < granted.reserved + granted.ordinary && this.#waiting.length > 0; i++) {
       // After a time in which nothing ran, the calls that are late must not go out all at once.
-      const earliestMs = this.#givenAt + granted.everyMs * SHORTEST_SPACING
-      await this.#wait(Math.max(startMs + i * granted.everyMs, earliestMs) - performance.now())
-      this.#givenAt = performance.now()
-      // A call that was granted for reserved calls is not for ordinary ones; the other way round it may be used.
+      const earliestMs = this.#grantedAt + everyMs * SHORTEST_SPACING
+      await this.#wait(Math.max(startMs + i * everyMs, earliestMs) - performance.now())
+      this.#grantedAt = performance.now()
+      // An ordinary poll cannot use a call that was granted as a reserved one; a final poll can use either.
       const next = this.#waiting.findIndex((waiter) => left.ordinary > 0 || (waiter.reserved && left.reserved > 0))
-      if (next === -1) break
-      const [waiter] = this.#waiting.splice(next, 1)
+      const [waiter] = next === -1 ? [] : this.#waiting.splice(next, 1)
       if (waiter === undefined) break
       if (waiter.reserved && left.reserved > 0) left.reserved--
       else left.ordinary--
       waiter.resolve({ kind: 'granted', month })
     }
-    // Those that waited were told to stop, or went elsewhere.
+    // Waiters may have been cancelled or refused meanwhile.
     const unused = left.reserved + left.ordinary
-    if (unused > 0) await this.#options.gate.refund(this.#app, month, unused).catch(this.#options.onRefundFailed)
+    if (unused > 0) await this.#options.limiter.refund(this.#app, month, unused).catch(this.#options.onRefundFailed)
   }
 
-  /** Ends early when nobody waits any more. Timers of under a millisecond would cost more than the precision is worth. */
+  /** Ends early when the queue becomes empty. Timers of under a millisecond would cost more than the precision is worth. */
   async #wait(ms: number): Promise<void> {
     if (ms < 1 || this.#waiting.length === 0) return
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms)
-      this.#wake = () => {
+      this.#stopWaiting = () => {
         clearTimeout(timer)
         resolve()
       }
@@ -236,6 +230,6 @@ class WaitingLine {
 }
 
 function goesBefore(a: Waiter, b: Waiter): boolean {
-  if (a.last !== b.last) return a.last
-  return a.last && a.deadlineAt < b.deadlineAt
+  if (a.urgent !== b.urgent) return a.urgent
+  return a.urgent && a.deadlineAt < b.deadlineAt
 }

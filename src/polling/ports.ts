@@ -1,32 +1,33 @@
 import type { Answer, Task, TaskKey } from '../domain/delivery.ts'
 import type { Erasure } from '../domain/erasure.ts'
-import type { ScopeReport, TaskUpdate, WritePlan } from '../domain/plan.ts'
+import type { TaskUpdate, WritePlan } from '../domain/plan.ts'
+import type { ScopeFailure } from '../domain/plan-failed.ts'
 import type { PlannedPoll } from '../domain/poll-times.ts'
 import type { Problem } from '../domain/problems.ts'
 import type { DelayReason, EndReason } from '../domain/reasons.ts'
 import type { TrackOutcome } from '../domain/track-outcome.ts'
 import type { TrackRequest } from '../intake/track-request.ts'
 
-/** What the use cases in `service/` need from the world. Each port is a small object of verbs; adapters implement them. */
+/** The interfaces between the use cases in this folder and the adapters that implement them. */
 
-/** PostgreSQL is the truth. */
+/** Tasks and polls in PostgreSQL, which is the truth. */
 export interface DeliveryStore {
-  /** Stores what is new, and what is newer where a task may take it, see {@link Tracked}. Results in the order of the requests. */
+  /** Stores new tasks, and newer data of a task that never had a successful poll. Results in the order of the requests. */
   track(requests: readonly TrackRequest[]): Promise<Tracked[]>
   /**
-   * Claims up to `limit` tasks that no worker has scheduled yet (they were enqueued) or that were brought forward (resumed, healed), so that no other
-   * worker gets them. `plan` gives each its deadline and first poll, which are stored with the claim.
+   * Claims up to `limit` tasks that were enqueued and not scheduled yet, or that were resumed, so that no other worker gets them. `plan` gives
+   * each its deadline and first poll, which are stored with the claim.
    */
-  schedule(plan: (task: Unplanned) => { readonly deadlineAt: Date; readonly first: PlannedPoll }, limit: number): Promise<Scheduled[]>
-  /** Gives claimed tasks back: the queue could not take their timers. */
+  schedule(plan: (task: UnscheduledTask) => { readonly deadlineAt: Date; readonly first: PlannedPoll }, limit: number): Promise<Scheduled[]>
+  /** Undoes the claim: the queue could not take the timers. */
   unschedule(keys: readonly TaskKey[]): Promise<void>
-  /** The task with its recipients, or null. Loads of one moment share a query. */
+  /** The task with its recipients, or null. Loads at the same time share a query. */
   load(key: TaskKey): Promise<LoadedTask | null>
-  /** Writes a poll whole, or nothing (`stale`) where another poll was recorded or somebody erased meanwhile. Writes of one moment share a statement. */
+  /** Writes all of a poll, or nothing (`stale`) where another poll was stored or a person erased meanwhile. Writes at the same time share a statement. */
   apply(plan: WritePlan): Promise<'stored' | 'stale'>
   /** Ends a task without a poll. */
   end(key: TaskKey, expected: { readonly pollNo: number }, update: TaskUpdate): Promise<'stored' | 'stale'>
-  /** Sets when the next poll is due, and why it is later than planned, without a poll having been made. */
+  /** Sets when the next poll is due, and why it is later than planned. No poll was made. */
   delay(key: TaskKey, expected: { readonly pollNo: number }, delay: Delay): Promise<'stored' | 'stale'>
   /** Replaces a person in a task, and in all others of its campaign, by their pseudonym. */
   rename(key: TaskKey, userId: string, pseudonym: string): Promise<void>
@@ -35,17 +36,17 @@ export interface DeliveryStore {
    * worker may do the same.
    */
   exclusively<T>(work: (lease: Lease) => Promise<T>): Promise<T | null>
-  /** Tasks whose poll was due before `before`, nearest deadline first (then by app and task id); the page behind `after`. */
+  /** Tasks whose poll was due before `before`, nearest deadline first (then by app and task id); the page after `after`. */
   overdue(before: Date, limit: number, after: Timer | null): Promise<Timer[]>
 }
 
-/** The right to do what one worker at a time may do, for a limited time that is extended while the work runs. */
+/** The right to do what one worker at a time may do. Its time is limited, and extended while the work runs. */
 export interface Lease {
   /** False once the lease may be another worker's. */
   isHeld(): boolean
 }
 
-/** What is stored of tasks that ended, by its age. */
+/** Removes old data of tasks that ended. */
 export interface OldDetails {
   /** Replaces the names of people in tasks that ended before `before`, longest ended first. Resolves with how many tasks, at most `limit`. */
   removeNames(before: Date, limit: number): Promise<number>
@@ -55,27 +56,27 @@ export interface OldDetails {
   forgetErasures(before: Date): Promise<void>
 }
 
-/** Somebody who wants to be forgotten. */
+/** A person who is to be erased. */
 export interface Person {
   readonly userId: string
-  /** Null: in all apps. One id may be two people in apps of two organisations. */
+  /** Null: in all apps. The same user id may be two people in apps of two organisations. */
   readonly app: string | null
 }
 
-/** What callers of the HTTP API may do to tasks. */
+/** What callers of the HTTP API may change. */
 export interface Tracking {
   /** Committed before it resolves. */
   track(request: TrackRequest): Promise<TrackOutcome>
-  /** Ends a task as `cancelled`; false when it had ended before, or is not there. */
+  /** Ends a task as `cancelled`; false when it had ended before, or does not exist. */
   cancel(key: TaskKey): Promise<boolean>
   readonly resuming: Resuming
 }
 
-/** Polls at once what was delayed, and lifts pauses. The rate limit and the monthly call budget are not lifted. */
+/** Polls delayed tasks at once, and lifts pauses. The rate limit and the monthly call budget stay. */
 export interface Resuming {
-  /** One task. Pauses around it become due, so its poll is their probe. Null: it has ended, or is not there. */
+  /** One task. Its poll is the probe of the pauses that concern it. Null: it has ended, or does not exist. */
   task(key: TaskKey): Promise<ResumedTask | null>
-  /** An app: its pause and those of its agent ids, and every task that was delayed or has a problem. Null: no such app is known. */
+  /** An app: its pause and those of its agent ids, and every task that was delayed or has a problem. Null: it has no task and made no call. */
   app(app: string): Promise<ResumedApp | null>
 }
 
@@ -86,7 +87,7 @@ export interface ResumedTask {
 
 export interface ResumedApp {
   readonly app: string
-  /** How many tasks were brought forward. */
+  /** How many tasks are polled at once. */
   readonly tasks: number
   /** Of these: how many were delayed by the monthly call budget, and will be again while that is used up. */
   readonly tasksWithoutBudget: number
@@ -96,7 +97,7 @@ export interface Tracked extends TrackOutcome {
   readonly key: TaskKey
 }
 
-export interface Unplanned {
+export interface UnscheduledTask {
   readonly key: TaskKey
   readonly sentAt: Date
   readonly sentAtGiven: boolean
@@ -109,7 +110,7 @@ export interface Scheduled extends Timer {
   readonly resumed: boolean
 }
 
-/** What `delay` writes: these columns of the task and no others. */
+/** The columns of a task that `delay` writes. */
 export interface Delay extends Pick<TaskUpdate, 'problem' | 'failuresInRow' | 'calls' | 'finalCalls'> {
   readonly nextPollAt: Date
   /** Null: the poll is due as planned. */
@@ -117,7 +118,7 @@ export interface Delay extends Pick<TaskUpdate, 'problem' | 'failuresInRow' | 'c
 }
 
 export interface LoadedTask extends Task {
-  /** Who was erased after the message was sent: DingTalk may still name them. */
+  /** People who were erased after the message was sent: DingTalk may still name them. */
   readonly erasures: readonly Erasure[]
 }
 
@@ -129,41 +130,41 @@ export interface Timer {
   readonly poll: PlannedPoll
 }
 
-/** BullMQ is the alarm clock: one timer a task. */
+/** One BullMQ job a task, which fires when the next poll is due. */
 export interface PollTimers {
-  /** Sets a timer for each task that has none; one that is there already is left alone. */
+  /** Sets a timer for each task that has none. An existing timer stays as it is. */
   set(timers: readonly Timer[]): Promise<void>
-  /** Puts right what a lost or wiped queue left: missing → set; a finished leftover → removed and set; later than `poll.at` → moved there; waiting or running → left. */
+  /** Repairs timers after the queue lost some: missing → set; finished → removed and set; later than `poll.at` → moved there; waiting or running → left. */
   restore(timers: readonly Timer[]): Promise<Restored>
 }
 
 export type Restored = Readonly<Record<'added' | 'replaced' | 'moved' | 'left', number>>
 
-/** DingTalk's getsendresult. Never rejects for what DingTalk or the network did: that is an {@link Answer}. Rejects only when aborted. */
+/** DingTalk's getsendresult. A failure of DingTalk or the network is an {@link Answer}. It rejects only when aborted. */
 export interface SendResultApi {
   sendResult(query: SendResultQuery, signal: AbortSignal): Promise<SendResult>
 }
 
 export interface SendResultQuery extends TaskKey {
   readonly agentId: string | null
-  /** Asked before a call is repeated with a fresh token: each call needs a permit of its own. */
+  /** Called before a call is repeated with a fresh token: each call needs a permit of its own. */
   readonly mayRepeat: (signal: AbortSignal) => Promise<boolean>
 }
 
 export interface SendResult {
   readonly answer: Answer
-  /** Calls of getsendresult that were sent: 0 where no token was to be had, 2 where the first token was refused. */
+  /** Calls of getsendresult that were sent: 0 without a token, 2 where the first token was refused. */
   readonly calls: number
 }
 
-/** Guards an app's rate, its monthly budget and its pause, over all workers together. */
+/** An app's rate, its monthly call budget and its pause, over all workers together. */
 export interface RateLimiter {
   /**
    * Reserves up to the wanted calls. Calls are spaced evenly: call i may start `firstInMs + i * everyMs` from now.
-   * One call for the final poll of each open task is kept back from ordinary calls.
+   * One call for the final poll of each open task is not available to ordinary calls.
    */
   reserve(app: string, wanted: WantedCalls, limits: AppLimits): Promise<Reservation>
-  /** Gives back calls that were not made, or that DingTalk does not count. @param month in which they were reserved, as in {@link Reservation} */
+  /** Returns calls that were not made, or that DingTalk does not count. @param month in which they were reserved, as in {@link Reservation} */
   refund(app: string, month: string, calls: number): Promise<void>
 }
 
@@ -171,7 +172,7 @@ export interface WantedCalls {
   readonly ordinary: number
   /** First calls of final polls: one is reserved for each open task. */
   readonly reserved: number
-  /** How many of the reserved ones pass a pause: for them there is no later. */
+  /** How many of the reserved ones pass a pause: they cannot be made later. */
   readonly forced: number
 }
 
@@ -190,39 +191,39 @@ export type Reservation =
       /** The month in China time in which the calls count: `2026-11`. */
       readonly month: string
     }
-  /** The rate is taken by other calls for this long. */
+  /** Other calls use the rate for this long. */
   | { readonly kind: 'busy'; readonly forMs: number }
   /** The app is paused; the next probe is due at `until`. */
   | { readonly kind: 'paused'; readonly until: Date; readonly problem: Problem }
-  /** No budget for the calls asked for until the month ends at `until`. */
+  /** The budget has no call left for this request until the month ends at `until`. */
   | { readonly kind: 'budget'; readonly until: Date; readonly used: number; readonly reserved: number; readonly month: string }
 
-/** Evidence about apps and pairs of app and agent id. */
-export interface ScopeReports {
-  /** Counts a failed poll as evidence. Resolves with whether the scope is paused. */
-  failed(key: TaskKey, agentId: string | null, report: ScopeReport): Promise<boolean>
-  /** A poll succeeded: lifts what is paused around it, and brings forward the tasks that waited for it. Resolves with whether a pause was lifted. */
-  good(key: TaskKey, agentId: string | null, requestedAt: Date): Promise<boolean>
-  /** Takes the one probe of a paused pair that is due; false: another worker has it. */
+/** What polls show about an app and about an app with an agent id (a pair). It is counted where the pause is stored. */
+export interface ScopeEvidence {
+  /** Resolves with whether the scope is paused. */
+  recordFailure(key: TaskKey, agentId: string | null, failure: ScopeFailure): Promise<boolean>
+  /** Lifts the pauses around a successful poll, and polls the tasks that waited for it at once. Resolves with whether a pause was lifted. */
+  recordSuccess(key: TaskKey, agentId: string | null, requestedAt: Date): Promise<boolean>
+  /** Claims the due probe of a paused pair; false: another worker has it. */
   claimProbe(app: string, agentId: string): Promise<boolean>
 }
 
-/** What workers tell each other: which run, and which apps one of them cannot poll. */
-export interface WorkerBook {
-  /** Says that this worker runs, for `forMs`. */
-  seen(worker: WorkerState, forMs: number): Promise<void>
-  /** Does another running worker poll this app? */
+/** Which workers run, and which apps each of them cannot poll. */
+export interface WorkerRegistry {
+  /** Stores that this worker runs, for `forMs`. */
+  heartbeat(worker: WorkerState, forMs: number): Promise<void>
+  /** True when another running worker polls this app. */
   isServedByOthers(workerId: string, app: string): Promise<boolean>
-  /** Brings forward the tasks of an app that waited for a worker that can poll it. */
-  recovered(app: string): Promise<void>
-  /** A worker started, with a configuration that may have been repaired: what it may have repaired is probed at once. */
-  repaired(apps: readonly WorkerApp[]): Promise<void>
-  gone(workerId: string): Promise<void>
+  /** Polls the tasks at once that waited for a worker that can poll the app. */
+  resumeWaiting(app: string): Promise<void>
+  /** Probes at once what the configuration of a worker that starts may have repaired. */
+  probeRepaired(apps: readonly WorkerApp[]): Promise<void>
+  remove(workerId: string): Promise<void>
 }
 
 export interface WorkerApp {
   readonly name: string
-  /** For tasks that do not bring their own. */
+  /** For tasks without an agent id of their own. */
   readonly agentId: string | null
 }
 
@@ -248,18 +249,18 @@ export interface EventLog {
     readonly reason: DelayReason | null
     readonly problem: Problem | null
   }): void
-  /** A pair or an app is paused, or this worker leaves an app to others. */
+  /** A pair or an app is paused, or this worker does not poll an app. */
   paused(event: { readonly app: string; readonly problem: Problem }): void
   /** A poll succeeded where polls were paused. */
   recovered(event: { readonly app: string }): void
   reconciled(event: { readonly actions: Restored & { readonly ended: number } }): void
-  /** What was older than it may be went. `namesRemoved`: tasks that have no names any more. */
+  /** Old data was removed. `namesRemoved`: tasks that have no names any more. */
   retained(event: { readonly namesRemoved: number; readonly tasksRemoved: number }): void
   /** A timer fired this long before its poll was due: the clocks of workers differ. */
   early(event: { readonly key: TaskKey; readonly earlyMs: number }): void
   /**
-   * A job was held for longer than its lock: `lost` by this worker (it was blocked, or cut off from the queue),
-   * or `found` by it, of a worker that died or hangs.
+   * A job ran for longer than its lock: `lost` by this worker (it was blocked, or had no connection to the queue), or `found` by it, from a
+   * worker that crashed or hangs.
    */
   lock(event: { readonly kind: LockKind; readonly jobId: string }): void
   failed(event: { readonly what: string; readonly key?: TaskKey; readonly error: unknown }): void
@@ -271,6 +272,6 @@ export interface PollEvent {
   readonly key: TaskKey
   readonly plan: WritePlan
   readonly stored: 'stored' | 'stale'
-  /** Start of the poll minus when it was due; null when it was not due at a time. */
+  /** Start of the poll minus the time when it was due; null when it had none. */
   readonly lagMs: number | null
 }

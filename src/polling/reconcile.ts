@@ -5,11 +5,11 @@ import { type RetainDeps, retain } from './retain.ts'
 
 export interface ReconcileDeps {
   readonly store: Pick<DeliveryStore, 'exclusively' | 'overdue' | 'load' | 'end'>
-  /** What goes by its age. */
+  /** Data that is removed by its age. */
   readonly old: Pick<RetainDeps, 'store' | 'retention'>
   readonly timers: Pick<PollTimers, 'restore'>
   readonly timing: Timing
-  /** How late a poll may be before its timer is doubted, in milliseconds. */
+  /** A poll that is later than this needs its timer checked, in milliseconds. */
   readonly graceMs: number
   readonly now: Clock
   readonly events: EventLog
@@ -18,13 +18,13 @@ export interface ReconcileDeps {
 export type Reconciled = Restored & { readonly ended: number }
 
 const BATCH = 500
-/** Bounds one pass; what is left waits for the next. */
+/** Limits one pass; the rest waits for the next. */
 const MAX_BATCHES = 100
 
 /**
- * Puts right what a lost, wiped or restarted queue left: every open task whose poll is overdue gets its timer back,
- * and every task whose deadline has passed is ended; then what is older than it may be goes. One worker at a time.
- * @returns null when another worker is at it
+ * Repairs the timers after the queue lost some: every open task whose poll is overdue gets its timer back, and every task whose deadline has
+ * passed is ended. Then old data is removed. One worker at a time.
+ * @returns null when another worker reconciles
  */
 export async function reconcile(deps: ReconcileDeps): Promise<Reconciled | null> {
   const actions = await deps.store.exclusively(async (lease) => {

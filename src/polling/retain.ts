@@ -2,9 +2,9 @@ import type { Clock, EventLog, OldDetails } from './ports.ts'
 
 /** How long what is stored about an ended task is kept, in milliseconds from its end; null: for ever. Never divided by a time scale. */
 export interface Retention {
-  /** Then the names of its people go, and the figures stay. */
+  /** After this the names of its recipients are removed, and the figures stay. */
   readonly detailsMs: number | null
-  /** Then the task goes with all its rows. Not less than `detailsMs`. */
+  /** After this the task is removed with all its rows. Not less than `detailsMs`. */
   readonly totalsMs: number | null
 }
 
@@ -17,14 +17,14 @@ export interface RetainDeps {
 
 /** Tasks in one transaction: at a hundred people each some 0.3 s of the database's time. */
 const BATCH = 50
-/** Bounds one pass; a backlog is worked off over many. */
+/** Limits one pass; a backlog takes several. */
 const MAX_BATCHES = 40
 const MAX_MS = 5_000
 
-/** DingTalk names nobody 24 hours after the send; an hour more for an answer that was under way. */
+/** DingTalk names no recipient 24 hours after the send; an hour more for an answer that was under way. */
 const ERASURES_MS = 25 * 3_600_000
 
-/** Removes what is older than it may be, longest ended first, and never more than a pass may take. Safe to run from many workers at once. */
+/** Removes data that is older than its limit, longest ended first, within the limits of a pass. Safe to run from many workers at once. */
 export async function retain(deps: RetainDeps): Promise<void> {
   const { store, retention, now } = deps
   const startedAt = now().getTime()

@@ -1,7 +1,7 @@
-import { isFinalPoll, planStart } from '../domain/plan.ts'
-import type { Timing } from '../domain/poll-times.ts'
+import { planStart } from '../domain/plan.ts'
+import { isFinalPoll, type Timing } from '../domain/poll-times.ts'
 import { failPoint } from '../lib/fail-points.ts'
-import type { Clock, DeliveryStore, EventLog, PollTimers, Scheduled, Unplanned } from './ports.ts'
+import type { Clock, DeliveryStore, EventLog, PollTimers, Scheduled, UnscheduledTask } from './ports.ts'
 
 export interface ScheduleDeps {
   readonly store: Pick<DeliveryStore, 'schedule' | 'unschedule'>
@@ -14,19 +14,19 @@ export interface ScheduleDeps {
 const BATCH = 500
 
 /**
- * Gives every task that came in through a way to enqueue its plan and its timer.
- * @returns how many; rejects when the store or the queue is out of reach, and then the tasks wait for the next call
+ * Gives every enqueued or resumed task its plan and its timer.
+ * @returns how many; rejects when the store or the queue does not answer, and then the tasks wait for the next call
  */
 export async function schedule(deps: ScheduleDeps): Promise<number> {
   let total = 0
   for (;;) {
-    const claimed = await deps.store.schedule((task) => planAgain(task, deps), BATCH)
+    const claimed = await deps.store.schedule((task) => planFirst(task, deps), BATCH)
     if (claimed.length === 0) return total
     await failPoint('schedule.claimed')
     try {
       await setTimers(deps.timers, claimed)
     } catch (error) {
-      // If that fails as well, the reconciler misses their timers; what the queue said must not be lost over it.
+      // If that fails as well, the reconciler sets the timers. The error of the queue is the one to throw.
       await deps.store.unschedule(claimed.map((timer) => timer.key)).catch(() => undefined)
       throw error
     }
@@ -37,15 +37,15 @@ export async function schedule(deps: ScheduleDeps): Promise<number> {
   }
 }
 
-/** Restoring asks the queue for each job; a new task has none. */
+/** Restoring reads each job from the queue; a new task has none. */
 async function setTimers(timers: ScheduleDeps['timers'], claimed: readonly Scheduled[]): Promise<void> {
   const [fresh, resumed] = [claimed.filter((timer) => !timer.resumed), claimed.filter((timer) => timer.resumed)]
   if (fresh.length > 0) await timers.set(fresh)
   if (resumed.length > 0) await timers.restore(resumed)
 }
 
-/** A task that was brought forward is polled at once, whatever its plan says. */
-function planAgain(task: Unplanned, { now, timing }: Pick<ScheduleDeps, 'now' | 'timing'>): ReturnType<typeof planStart> {
+/** A resumed task is polled at once, whatever its plan says. */
+function planFirst(task: UnscheduledTask, { now, timing }: Pick<ScheduleDeps, 'now' | 'timing'>): ReturnType<typeof planStart> {
   const start = planStart(task, now(), timing)
   if (!task.resumed) return start
   return { ...start, first: { at: now(), last: isFinalPoll({ key: task.key, deadlineAt: start.deadlineAt }, now(), timing) } }

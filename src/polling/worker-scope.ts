@@ -1,34 +1,35 @@
 import { MINUTE_MS } from '../domain/delivery.ts'
 import type { Timing } from '../domain/poll-times.ts'
 import { PROBLEM_RULES, type Problem } from '../domain/problems.ts'
-import type { Clock, EventLog, WorkerBook, WorkerState } from './ports.ts'
+import type { Clock, EventLog, WorkerRegistry, WorkerState } from './ports.ts'
 
-/** What this worker cannot poll: its credentials, its way out of the network, an app that only it does not know. Other workers may be able to. */
+/**
+ * The apps that this worker cannot poll, because of its credentials, its network or its configuration. Other workers may be able to. Such an app
+ * is polled only by probes.
+ */
 export interface WorkerScope {
-  /** Why this worker cannot poll an app; null: it can, as far as is known. */
-  hold(app: string, wish: PollWish): Held | null
-  /** Takes the one probe that is due; false: another poll of this worker has it, or none is due. True too where nothing is wrong any more. */
-  claimProbe(app: string, wish: PollWish): boolean
-  /** A poll showed that this worker cannot poll the app. */
-  failed(app: string, problem: Problem): Promise<void>
-  /** A poll of the app succeeded. */
-  succeeded(app: string): Promise<void>
-  /** Does another running worker poll this app? At most a moment old. */
+  /** Why this worker does not poll an app now; null: it does. */
+  blockOf(app: string, request: ProbeRequest): WorkerBlock | null
+  /** Claims the probe that is due; false: another poll of this worker has it, or none is due. True where the block has ended. */
+  claimProbe(app: string, request: ProbeRequest): boolean
+  recordFailure(app: string, problem: Problem): Promise<void>
+  recordSuccess(app: string): Promise<void>
+  /** True when another running worker polls this app. Cached for a moment. */
   isServedByOthers(app: string): Promise<boolean>
-  /** Says to the others that this worker runs. */
-  beat(): Promise<void>
+  heartbeat(): Promise<void>
   problems(): WorkerState['problems']
-  leave(): Promise<void>
+  /** Removes this worker from the registry. */
+  close(): Promise<void>
 }
 
-export interface PollWish {
-  /** When somebody last lifted the pauses of the app. */
+export interface ProbeRequest {
+  /** When the pauses of the app were last lifted by hand. */
   readonly resumedAt: Date | null
-  /** A final poll does not wait for a probe that is far away: it may find the app repaired, once a minute. */
+  /** A final poll does not wait for a probe that is far away: it may probe the app once a minute. */
   readonly isFinal: boolean
 }
 
-export interface Held {
+export interface WorkerBlock {
   readonly problem: Problem
   /** When this worker probes the app again. */
   readonly until: Date
@@ -39,12 +40,12 @@ export interface Held {
 export interface WorkerScopeOptions {
   readonly workerId: string
   readonly apps: readonly string[]
-  readonly book: WorkerBook
+  readonly registry: WorkerRegistry
   readonly timing: Timing
   readonly now: Clock
-  /** From one sign of life to the next, in milliseconds; a worker that is silent for three times as long is gone. */
-  readonly beatEveryMs: number
-  /** How long the one probe keeps the others out when its answer never comes, in milliseconds. */
+  /** From one heartbeat to the next, in milliseconds. A worker that misses three is taken as stopped. */
+  readonly heartbeatMs: number
+  /** How long a claimed probe blocks the others when its answer never comes, in milliseconds. */
   readonly probeLeaseMs: number
   readonly events: Pick<EventLog, 'paused' | 'recovered'>
 }
@@ -58,34 +59,34 @@ interface Entry {
 }
 
 export function createWorkerScope(options: WorkerScopeOptions): WorkerScope {
-  const { workerId, apps, book, timing, now, events } = options
+  const { workerId, apps, registry, timing, now, events } = options
   const startedAt = now()
   const entries = new Map<string, Entry>()
   const served = new Map<string, { readonly at: number; readonly answer: Promise<boolean> }>()
 
   const problems = (): WorkerState['problems'] =>
     Object.fromEntries([...entries].map(([app, { problem, since }]) => [app, { ...problem, since: since.toISOString() }]))
-  const beat = (): Promise<void> => book.seen({ workerId, startedAt, apps, problems: problems() }, 3 * options.beatEveryMs)
+  const heartbeat = (): Promise<void> => registry.heartbeat({ workerId, startedAt, apps, problems: problems() }, 3 * options.heartbeatMs)
 
-  const isDue = ({ until, setAt }: Entry, { resumedAt, isFinal }: PollWish): boolean =>
+  const isDue = ({ until, setAt }: Entry, { resumedAt, isFinal }: ProbeRequest): boolean =>
     now() >= until || (resumedAt !== null && resumedAt > setAt) || (isFinal && now().getTime() - setAt.getTime() >= timing.throttleMs)
 
   return {
     problems,
-    beat,
-    leave: () => book.gone(workerId),
-    hold(app, wish) {
+    heartbeat,
+    close: () => registry.remove(workerId),
+    blockOf(app, request) {
       const entry = entries.get(app)
-      return entry === undefined ? null : { problem: entry.problem, until: entry.until, isDue: isDue(entry, wish) }
+      return entry === undefined ? null : { problem: entry.problem, until: entry.until, isDue: isDue(entry, request) }
     },
-    claimProbe(app, wish) {
+    claimProbe(app, request) {
       const entry = entries.get(app)
       if (entry === undefined) return true
-      if (!isDue(entry, wish)) return false
+      if (!isDue(entry, request)) return false
       entries.set(app, { ...entry, setAt: now(), until: new Date(now().getTime() + options.probeLeaseMs) })
       return true
     },
-    async failed(app, problem) {
+    async recordFailure(app, problem) {
       const before = entries.get(app)
       const failures = (before?.failures ?? 0) + 1
       const minutes = PROBLEM_RULES[problem.code].probeMinutes
@@ -93,19 +94,19 @@ export function createWorkerScope(options: WorkerScopeOptions): WorkerScope {
       const until = new Date(now().getTime() + delayMs)
       entries.set(app, { problem, since: before?.since ?? now(), setAt: now(), failures, until })
       if (before?.problem.code !== problem.code) events.paused({ app, problem })
-      await beat()
+      await heartbeat()
     },
-    async succeeded(app) {
+    async recordSuccess(app) {
       if (!entries.delete(app)) return
       events.recovered({ app })
-      await beat()
-      await book.recovered(app)
+      await heartbeat()
+      await registry.resumeWaiting(app)
     },
     isServedByOthers(app) {
-      const known = served.get(app)
+      const cached = served.get(app)
       const at = performance.now()
-      if (known !== undefined && at - known.at < timing.handoverMs) return known.answer
-      const answer = book.isServedByOthers(workerId, app)
+      if (cached !== undefined && at - cached.at < timing.handoverMs) return cached.answer
+      const answer = registry.isServedByOthers(workerId, app)
       served.set(app, { at, answer })
       return answer
     },

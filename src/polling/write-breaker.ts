@@ -1,21 +1,22 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { TrackerError } from '../domain/errors.ts'
 import type { Clock } from './ports.ts'
 
 /**
  * Calls are metered, so an answer that could not be stored is kept and its write retried, and no new call is made until an answer has been
- * stored again. Until the first answer of a worker was stored, one poll at a time goes ahead.
+ * stored again. Until the first answer of a worker was stored, one poll at a time runs.
  */
 export interface WriteBreaker {
   /**
-   * Stores an answer, and tries again until it succeeds, with growing pauses.
-   * @throws the signal's reason when aborted; the write's own error where it is the row's fault, which repeating does not mend
+   * Stores an answer, and retries until it succeeds, with growing pauses.
+   * @throws the signal's reason when aborted; the write's own error where its row is the cause, which repeating does not repair
    */
   answer<T>(write: () => Promise<T>, signal: AbortSignal): Promise<T>
-  /** The same for a write that brings no answer. That it succeeds does not show that answers can be stored. */
+  /** The same for a write that stores no answer. Its success does not show that answers can be stored. */
   other<T>(write: () => Promise<T>, signal: AbortSignal): Promise<T>
-  /** Leave to make a call now, and what gives it back once the poll is over; null: no call may be made. */
+  /** Allows one poll to make calls; it must call the result when it is over. Null: no call may be made now. */
   enter(): (() => void) | null
-  /** Since when writes fail, and with what; null: the last one succeeded. */
+  /** Since when writes fail, and the error; null: the last one succeeded. */
   failing(): { readonly since: Date; readonly error: unknown } | null
 }
 
@@ -33,7 +34,7 @@ interface Failing {
   readonly of: 'answer' | 'other'
 }
 
-/** Answers in a row that the database refuses for themselves: no longer the fault of one row. */
+/** So many refused answers in a row are no longer the fault of single rows. */
 const REFUSED_ROWS = 3
 /** The pause before the next call doubles with each further one up to `maxPauseMs` times two to this power. */
 const MAX_DOUBLINGS = 6
@@ -43,7 +44,7 @@ export function createWriteBreaker({ now, pauseMs = 250, maxPauseMs = 15_000, on
   /** An answer was stored, and none was refused since. */
   let isProved = false
   let isProving = false
-  /** Writes that are under way or being retried. */
+  /** Writes that run or are being retried. */
   let pending = 0
   let refusedInRow = 0
   let nextCallAtMs = 0
@@ -55,16 +56,21 @@ export function createWriteBreaker({ now, pauseMs = 250, maxPauseMs = 15_000, on
         if (of === 'answer' || failing?.of === 'other') failing = null
         return result
       } catch (error) {
-        // Any other error is the row's own: the database works.
+        // Any other error is caused by the row: the database works.
         if (!(error instanceof TrackerError)) throw error
         failing = { since: failing?.since ?? now(), error, of: failing?.of === 'answer' ? 'answer' : of }
         onFailed(error)
       }
-      await pause(waitMs, signal)
+      await sleep(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted())
     }
   }
 
-  /** One row's own fault says nothing about the others; that of several in a row does. */
+  function pendingUntilStored<T>(of: Failing['of'], write: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    pending++
+    return untilStored(of, write, signal).finally(() => pending--)
+  }
+
+  /** One refused row says nothing about the others; several in a row do. */
   function refused(error: unknown): void {
     isProved = false
     refusedInRow++
@@ -77,15 +83,6 @@ export function createWriteBreaker({ now, pauseMs = 250, maxPauseMs = 15_000, on
     nextCallAtMs = now().getTime() + maxPauseMs * 2 ** Math.min(doublings, MAX_DOUBLINGS)
   }
 
-  async function counted<T>(write: () => Promise<T>): Promise<T> {
-    pending++
-    try {
-      return await write()
-    } finally {
-      pending--
-    }
-  }
-
   return {
     failing: () => failing,
     enter() {
@@ -96,10 +93,10 @@ export function createWriteBreaker({ now, pauseMs = 250, maxPauseMs = 15_000, on
         isProving = false
       }
     },
-    other: (write, signal) => counted(() => untilStored('other', write, signal)),
+    other: (write, signal) => pendingUntilStored('other', write, signal),
     async answer(write, signal) {
       try {
-        const result = await counted(() => untilStored('answer', write, signal))
+        const result = await pendingUntilStored('answer', write, signal)
         isProved = true
         refusedInRow = 0
         return result
@@ -109,20 +106,4 @@ export function createWriteBreaker({ now, pauseMs = 250, maxPauseMs = 15_000, on
       }
     },
   }
-}
-
-/** @throws the signal's reason when aborted */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted()
-  await new Promise<void>((resolve, reject) => {
-    const stop = (): void => {
-      clearTimeout(timer)
-      reject(signal.reason)
-    }
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', stop)
-      resolve()
-    }, ms)
-    signal.addEventListener('abort', stop, { once: true })
-  })
 }

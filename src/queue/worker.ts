@@ -23,7 +23,7 @@ export interface PollWorkerOptions {
   readonly poll: (
     key: TaskKey,
     signal: AbortSignal,
-  ) => Promise<{ readonly kind: 'again'; readonly poll: Timer['poll'] } | { readonly kind: 'done' }>
+  ) => Promise<{ readonly kind: 'snooze'; readonly until: Timer['poll'] } | { readonly kind: 'done' }>
   /** Stores what sending code asked for. Rejects when the database is out of reach. */
   readonly track: (request: TrackRequest) => Promise<void>
   readonly now: () => Date
@@ -60,7 +60,7 @@ export function startPollWorker(options: PollWorkerOptions): PollWorker {
     const outcome = await run(options, job, stop.signal).finally(() => {
       lastActiveAt = options.now()
     })
-    if (outcome.kind === 'again') await sleepUntil({ ...options, onLockLost: locks.lost }, job, outcome.poll, token, stop.signal)
+    if (outcome.kind === 'snooze') await sleepUntil({ ...options, onLockLost: locks.lost }, job, outcome.until, token, stop.signal)
   }
   const opened = open(options, process, locks.lost)
   opened.it.on('lockRenewalFailed', (jobIds) => jobIds.forEach(locks.lost))
@@ -97,7 +97,7 @@ function open(
   })
 }
 
-type Outcome = { readonly kind: 'again'; readonly poll: Timer['poll'] } | { readonly kind: 'done' }
+type Outcome = { readonly kind: 'snooze'; readonly until: Timer['poll'] } | { readonly kind: 'done' }
 
 /** Whatever the database did, the job must ring again: a failed job would lose its task until the reconciler comes. */
 async function run(options: PollWorkerOptions, job: Job, signal: AbortSignal): Promise<Outcome> {
@@ -114,7 +114,7 @@ async function run(options: PollWorkerOptions, job: Job, signal: AbortSignal): P
       throw new UnrecoverableError(error.message)
     }
     if (!signal.aborted) options.events.failed({ what: `job "${job.name}", will be retried`, error })
-    return { kind: 'again', poll: { at: new Date(options.now().getTime() + RETRY_MS + RETRY_SPREAD_MS * Math.random()), last: false } }
+    return { kind: 'snooze', until: { at: new Date(options.now().getTime() + RETRY_MS + RETRY_SPREAD_MS * Math.random()), last: false } }
   }
 }
 

@@ -1,7 +1,6 @@
 import type { StateKind, TaskStatus } from '../domain/delivery.ts'
 import type { Detail } from '../domain/message-parts.ts'
-import type { PollOutcome } from '../domain/plan-types.ts'
-import type { ForbiddenReason } from '../domain/problems.ts'
+import type { ForbiddenReason, PollOutcome } from '../domain/problems.ts'
 import type { TimeToRead } from './time-to-read.ts'
 
 /**

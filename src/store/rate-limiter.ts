@@ -1,5 +1,5 @@
 import { PROBLEM_CODES } from '../domain/problems.ts'
-import type { AppLimits, RateLimiter, Reservation, ScopeReports, WantedCalls } from '../polling/ports.ts'
+import type { AppLimits, RateLimiter, Reservation, ScopeEvidence, WantedCalls } from '../polling/ports.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
 import { Prisma } from './generated/client.ts'
@@ -24,7 +24,7 @@ const IS_TRUE = { answer: column.flag('answer') }
  * Rate, budget and pauses in rows of `delivery_app` and `delivery_pair`, by the database's clock, so the clocks of the workers do not matter.
  * Raw: each verb is one call of an SQL function, which locks the row for no longer than the statement.
  */
-export function createRateLimiter({ prisma }: Pick<Database, 'prisma'>, options: RateLimiterOptions = {}): RateLimiter & ScopeReports {
+export function createRateLimiter({ prisma }: Pick<Database, 'prisma'>, options: RateLimiterOptions = {}): RateLimiter & ScopeEvidence {
   const { horizonMs = 500, probeLeaseMs = 60_000, agentIdOf = () => null } = options
   const ask = async (question: Prisma.Sql): Promise<boolean> => {
     const rows = await retrying(() => prisma.$queryRaw<Row[]>`SELECT ${question} AS answer`)
@@ -38,7 +38,7 @@ export function createRateLimiter({ prisma }: Pick<Database, 'prisma'>, options:
     async refund(app, month, calls) {
       await retrying(() => prisma.$executeRaw`SELECT delivery_refund_calls(${app}::text, ${month}::text, ${calls}::integer)`)
     },
-    failed(key, agentId, { kind, problem, requestedAt, agreement, probeDelaysMs, until }) {
+    recordFailure(key, agentId, { kind, problem, requestedAt, agreement, probeDelaysMs, until }) {
       const report = Prisma.sql`${key.taskId}::text, ${problem.code}::text, ${JSON.stringify(problem.detail)}::jsonb,
   ${requestedAt.toISOString()}::timestamptz, ${agreement.polls}::integer, ${agreement.tasks}::integer, ${probeDelaysMs}::double precision[],
   ${until?.toISOString() ?? null}::timestamptz`
@@ -48,7 +48,7 @@ export function createRateLimiter({ prisma }: Pick<Database, 'prisma'>, options:
           : Prisma.sql`delivery_report_pair(${key.app}::text, ${agentId}::text, ${agentIdOf(key.app)}::text, ${report})`,
       )
     },
-    async good(key, agentId, requestedAt) {
+    async recordSuccess(key, agentId, requestedAt) {
       const rows = await retrying(
         () => prisma.$queryRaw<Row[]>`
 SELECT ${column.selectList(LIFTED)}

@@ -93,7 +93,7 @@ UPDATE delivery_task AS task SET ${BROUGHT_FORWARD} FROM waiting WHERE task.id =
  * A configuration may have been repaired. The pauses of the app with one of the problems `codes` are due at once, and so is one task of each
  * problem, as the probe. Tasks that were refused with another agent id than the one that this worker uses now are all due.
  */
-export async function probeRepaired(prisma: PrismaClient, { name, agentId }: WorkerApp, codes: readonly ProblemCode[]): Promise<void> {
+export async function probeRepairedApp(prisma: PrismaClient, { name, agentId }: WorkerApp, codes: readonly ProblemCode[]): Promise<void> {
   const isRepairable = Prisma.sql`pause_code = ANY (${[...codes]}::text[])`
   await retrying(
     () => prisma.$executeRaw`/* probe_app */ UPDATE delivery_app SET ${PROBE_DUE} WHERE app = ${name}::text AND ${isRepairable}`,

@@ -1,16 +1,16 @@
 import type { TaskKey } from '../domain/delivery.ts'
 import type { PlannedPoll } from '../domain/poll-times.ts'
 import { byKey } from '../intake/track-rows.ts'
-import type { Scheduled, Unplanned } from '../polling/ports.ts'
+import type { Scheduled, UnscheduledTask } from '../polling/ports.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
 import { chosen, type Row } from './rows.ts'
 import { TASK, TASK_KEY } from './tables.ts'
 
-type PlanStart = (task: Unplanned) => { readonly deadlineAt: Date; readonly first: PlannedPoll }
+type PlanStart = (task: UnscheduledTask) => { readonly deadlineAt: Date; readonly first: PlannedPoll }
 
-interface Start extends Unplanned {
+interface Start extends UnscheduledTask {
   readonly deadlineAt: Date
   readonly first: PlannedPoll
 }
@@ -24,7 +24,7 @@ export async function claimUnscheduled(prisma: PrismaClient, plan: PlanStart, li
   const where = { scheduledAt: null, status: 'tracking' }
   const rows = await retrying(() => prisma.task.findMany({ select, where, orderBy: { id: 'asc' }, take: limit }))
   const starts = rows.map(({ app, taskId, ...times }): Start => {
-    const task: Unplanned = { key: { app, taskId }, ...times }
+    const task: UnscheduledTask = { key: { app, taskId }, ...times }
     return { ...task, ...plan(task) }
   })
   if (starts.length === 0) return []

@@ -1,9 +1,9 @@
 import { PROBLEM_CODES, PROBLEM_RULES } from '../domain/problems.ts'
-import type { WorkerBook } from '../polling/ports.ts'
+import type { WorkerRegistry } from '../polling/ports.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
 import type { Database } from './prisma.ts'
-import { probeRepaired, type Resumed, resumeTasks } from './resume.ts'
+import { probeRepairedApp, type Resumed, resumeTasks } from './resume.ts'
 import type { Row } from './rows.ts'
 
 /** Rows of workers that crashed are kept this long: they may explain a mistake. */
@@ -21,9 +21,9 @@ function waitingForWorker(app: string): Resumed {
 const SERVED = { isServed: column.flag('is_served') }
 
 /** The rows of `delivery_worker`. Raw where the database's clock says who is alive. */
-export function createWorkerBook({ prisma }: Pick<Database, 'prisma'>): WorkerBook {
+export function createWorkerRegistry({ prisma }: Pick<Database, 'prisma'>): WorkerRegistry {
   return {
-    async seen({ workerId, startedAt, apps, problems }, forMs) {
+    async heartbeat({ workerId, startedAt, apps, problems }, forMs) {
       await retrying(
         () => prisma.$executeRaw`/* worker_seen */
 WITH gone AS (
@@ -47,16 +47,16 @@ SELECT EXISTS (
       )
       return rows.some((row) => column.decodeRow(SERVED, row).isServed)
     },
-    async recovered(app) {
+    async resumeWaiting(app) {
       await resumeTasks(prisma, waitingForWorker(app))
     },
-    async repaired(apps) {
+    async probeRepaired(apps) {
       for (const app of apps) {
         await resumeTasks(prisma, waitingForWorker(app.name))
-        await probeRepaired(prisma, app, REPAIRABLE)
+        await probeRepairedApp(prisma, app, REPAIRABLE)
       }
     },
-    async gone(workerId) {
+    async remove(workerId) {
       await prisma.worker.deleteMany({ where: { workerId } })
     },
   }

@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify'
-import { errorFacts, InvalidInputError, publicMessage, TrackerError, type TrackerErrorCode } from '../domain/errors.ts'
+import { ERRORS, InvalidInputError, messageFor, TrackerError, type TrackerErrorCode } from '../domain/errors.ts'
 
 /** Codes of what only HTTP can do wrong; the rest are those of {@link TrackerError}. */
 export type FailureCode =
@@ -65,11 +65,10 @@ export function failureOf(error: unknown): Failure {
 
 function ofTracker(error: TrackerError): Failure {
   const { code } = error
-  const { status } = errorFacts(code)
+  const { status } = ERRORS[code]
   if (status === 500) return internal()
   const field = error instanceof InvalidInputError ? error.field : undefined
-  const message = `${publicMessage(error)}${code === 'SEVERAL_APPS' ? ' Add ?app= with its name.' : ''}`
-  return new Failure(status, code, message, { field, ...(status === 503 && RETRY_LATER) })
+  return new Failure(status, code, messageFor(error, 'http'), { field, ...(status === 503 && RETRY_LATER) })
 }
 
 function internal(): Failure {

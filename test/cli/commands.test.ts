@@ -146,7 +146,7 @@ test('a wanted task that is not there is exit code 1 with what to do', async () 
   expect(await withDatabase('show', '99')).toMatchObject({
     code: 1,
     stdout: '',
-    stderr: expect.stringContaining('"dingtalk-delivery track 99" starts it'),
+    stderr: expect.stringContaining('"dingtalk-delivery track" starts it'),
   })
 })
 

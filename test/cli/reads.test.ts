@@ -155,7 +155,7 @@ test('a task is cancelled once, and who is unread then is so as of the final pol
   expect(await cancel(request.taskId)).toMatchObject({ code: 0, stdout: 'cancelled\n' })
   expect(await cancel(request.taskId)).toMatchObject({ code: 0, stdout: 'already cancelled\n' })
   expect((await run('unread', request.taskId)).stdout).toContain('The task has ended (cancelled); who read it later is not known.')
-  expect(await cancel('98')).toMatchObject({ code: 1, stderr: expect.stringContaining('"dingtalk-delivery track 98" starts it') })
+  expect(await cancel('98')).toMatchObject({ code: 1, stderr: expect.stringContaining('"dingtalk-delivery track" starts it') })
 })
 
 test('a task that has ended cannot be cancelled', async () => {

@@ -94,7 +94,7 @@ describe('resume', () => {
     ])
     expect(await run('resume', '404')).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('"dingtalk-delivery track 404" starts it'),
+      stderr: expect.stringContaining('"dingtalk-delivery track" starts it'),
     })
     expect(await run('resume', '--app', 'nobody')).toMatchObject({ code: 1, stderr: expect.stringMatching(/"nobody".*Known: .*hr/) })
   })

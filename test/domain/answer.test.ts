@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { effectiveCode, readAnswer } from '../../src/domain/answer.ts'
+import { effectiveCode, parseAnswer } from '../../src/domain/answer.ts'
 import type { ListedState } from '../../src/domain/delivery.ts'
 import { problemCodeOf } from '../../src/domain/problems.ts'
 import { exchangeAt, holds, minutesLater, wire } from './support.ts'
 
 const EXCHANGE = exchangeAt(minutesLater(4))
-const read = (body: unknown) => readAnswer(body, EXCHANGE)
+const read = (body: unknown) => parseAnswer(body, EXCHANGE)
 
 /** Whom the lists of a good answer name. */
 function peopleIn(sendResult: Record<string, unknown>): Record<string, ListedState> {

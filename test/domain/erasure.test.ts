@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Digest, type Erasure, stillNamed, withoutErased } from '../../src/domain/erasure.ts'
+import { type Digest, type Erasure, findErased, replaceErased } from '../../src/domain/erasure.ts'
 import { planPoll } from '../../src/domain/plan.ts'
 import { answer, aTask, minutesLater, person, read, TIMING, unread } from './support.ts'
 
@@ -8,7 +8,7 @@ const erasure = (name: string, pseudonym: string, salt = 'salt'): Erasure => ({ 
 const BOB = erasure('bob', 'anonymous:1')
 
 test('whom DingTalk names and who was erased is listed under the pseudonym, in the same state', () => {
-  const mapped = withoutErased(
+  const mapped = replaceErased(
     answer({ unread: ['ann', 'bob'], read: ['cid'] }),
     [BOB, erasure('cid', 'anonymous:2', 'other salt')],
     digest,
@@ -27,19 +27,19 @@ test('whom DingTalk names and who was erased is listed under the pseudonym, in t
 
 test('an answer that names nobody who was erased is the same answer, and costs no digest where nobody was', () => {
   const good = answer({ unread: ['ann'] })
-  expect(withoutErased(good, [BOB], digest)).toBe(good)
+  expect(replaceErased(good, [BOB], digest)).toBe(good)
   const never: Digest = () => expect.fail('a digest was made')
-  expect(withoutErased(good, [], never)).toBe(good)
+  expect(replaceErased(good, [], never)).toBe(good)
 })
 
 test('an answer without lists is left as it is', () => {
   const refused = { kind: 'refused', code: '88', message: 'no', requestId: null, requestedAt: minutesLater(4), respondedAt: null } as const
-  expect(withoutErased(refused, [BOB], digest)).toBe(refused)
+  expect(replaceErased(refused, [BOB], digest)).toBe(refused)
 })
 
 test('a plan made of it goes on with the person of before, and names nobody else', () => {
   const task = aTask({ ann: unread, 'anonymous:1': unread }, { erasureNo: 7 })
-  const plan = planPoll(task, withoutErased(answer({ unread: ['ann'], read: ['bob'] }), [BOB], digest), 1, minutesLater(5), TIMING)
+  const plan = planPoll(task, replaceErased(answer({ unread: ['ann'], read: ['bob'] }), [BOB], digest), 1, minutesLater(5), TIMING)
   expect(plan.changed.map(({ userId, state }) => [userId, state.kind])).toEqual([['anonymous:1', 'read']])
   expect(plan.transitions).toMatchObject([{ userId: 'anonymous:1', from: 'unread', to: 'read' }])
   expect(plan.task.counts).toMatchObject({ read: 1, unread: 1, pending: 0 })
@@ -47,6 +47,6 @@ test('a plan made of it goes on with the person of before, and names nobody else
 })
 
 test('known people who were erased and still have their names are found', () => {
-  expect(stillNamed([person('ann'), person('bob', read)], [BOB], digest)).toEqual(new Map([['bob', 'anonymous:1']]))
-  expect(stillNamed([person('ann')], [BOB], digest)).toEqual(new Map())
+  expect(findErased([person('ann'), person('bob', read)], [BOB], digest)).toEqual(new Map([['bob', 'anonymous:1']]))
+  expect(findErased([person('ann')], [BOB], digest)).toEqual(new Map())
 })

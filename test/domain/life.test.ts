@@ -175,8 +175,8 @@ test('a task whose people have all read is complete at the next successful poll,
       const everybodyReads: Fates = Object.fromEntries(Object.entries(fates).map(([userId, fate]) => [userId, { ...fate, end: 'reads' }]))
       const doneAt = minutesLater(Math.max(...Object.values(everybodyReads).map((fate) => fate.readAt)))
       const { task, goodRequests } = live({ fates: everybodyReads, server: faulty(everybodyReads, faults), taskId })
-      const lookedAfter = goodRequests.filter((at) => at >= doneAt)
-      expect([task.status, lookedAfter.length]).toEqual(lookedAfter.length === 0 ? ['expired', 0] : ['complete', 1])
+      const polledAfter = goodRequests.filter((at) => at >= doneAt)
+      expect([task.status, polledAfter.length]).toEqual(polledAfter.length === 0 ? ['expired', 0] : ['complete', 1])
     }),
     500,
   )
@@ -360,7 +360,7 @@ test('however late each poll is made, the calls stay within the plan and the end
   )
 })
 
-test('tracked 3 h late: one look at once, the rest of the plan, and reads from before it lie after the send', () => {
+test('tracked 3 h late: one poll at once, the rest of the plan, and reads from before it lie after the send', () => {
   const fates: Fates = { ann: { listedAt: 0, end: 'reads', readAt: 60 }, bob: { listedAt: 0, end: 'never reads', readAt: 0 } }
   const life = live({ fates, server: truthful(fates), from: hoursLater(3) })
   expect(life.requests[0]).toEqual(hoursLater(3))

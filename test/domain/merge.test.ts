@@ -22,7 +22,7 @@ import {
 const KINDS = ['pending', 'invalid', 'failed', 'forbidden', 'unread', 'read']
 const rankOf = (state: RecipientState): number => KINDS.indexOf(state.kind)
 
-const lookAt = (requestedAt: Date, people: Record<string, ListedState> = {}): Observation => ({
+const seenAt = (requestedAt: Date, people: Record<string, ListedState> = {}): Observation => ({
   requestedAt,
   respondedAt: arrivalOf(requestedAt),
   requestId: null,
@@ -31,7 +31,7 @@ const lookAt = (requestedAt: Date, people: Record<string, ListedState> = {}): Ob
 
 /** What an answer to a request of four minutes after the send makes of a person. */
 function merged(state: RecipientState, listed: ListedState | null, requestedAt = minutesLater(4), newest = true) {
-  return mergeRecipient(person('ann', state), listed, lookAt(requestedAt), newest)
+  return mergeRecipient(person('ann', state), listed, seenAt(requestedAt), newest)
 }
 
 const readAt = (lower: number | null, upper: number): RecipientState => ({

@@ -6,7 +6,7 @@ import type { Problem } from '../../src/domain/problems.ts'
 import type { Because, DelayReason, EndReason } from '../../src/domain/reasons.ts'
 import {
   after,
-  afterLooks,
+  afterPolls,
   afterwards,
   anOpenTask,
   answer,
@@ -25,20 +25,20 @@ import {
   unread,
 } from './support.ts'
 
-const LAST_LOOK = finalPollTime(hoursLater(24), TIMING, jitterOf(KEY))
+const FINAL_POLL_AT = finalPollTime(hoursLater(24), TIMING, jitterOf(KEY))
 
 describe('the end of the window', () => {
   const deadline = hoursLater(24)
 
   test('after a good final poll only the deadline is left', () => {
-    const plan = poll(aTask({ ann: unread }), answer({ unread: ['ann'] }, LAST_LOOK))
-    expect(plan.next).toEqual({ kind: 'again', poll: { at: deadline, last: true } })
+    const plan = poll(aTask({ ann: unread }), answer({ unread: ['ann'] }, FINAL_POLL_AT))
+    expect(plan.next).toEqual({ kind: 'snooze', until: { at: deadline, last: true } })
   })
 
   /** When the polls from the final one on are made, in seconds before the deadline, if all of them fail. */
   function finalPolls(start: Task, said: (at: Date) => Answer): number[] {
     const times: number[] = []
-    for (let task = start, at = LAST_LOOK; at < deadline; ) {
+    for (let task = start, at = FINAL_POLL_AT; at < deadline; ) {
       times.push((deadline.getTime() - at.getTime()) / 1_000)
       const plan = poll(task, said(at))
       task = afterwards(task, plan)
@@ -48,7 +48,7 @@ describe('the end of the window', () => {
   }
 
   test('a failed final poll of a task that gave answers is retried twice, spread over the time left, whatever the refusal', () => {
-    const leftSeconds = (deadline.getTime() - LAST_LOOK.getTime()) / 1_000
+    const leftSeconds = (deadline.getTime() - FINAL_POLL_AT.getTime()) / 1_000
     for (const code of ['-1', 'HTTP_502', '12345678', '40035', '41011', '60011', '90018', '90020']) {
       const times = finalPolls(aTask({ ann: unread }), (at) => refused(code, '', at))
       expect([code, times.length]).toEqual([code, TIMING.finalCalls])
@@ -73,22 +73,22 @@ describe('the end of the window', () => {
   })
 
   test('a limit whose end lies before the deadline is waited for', () => {
-    const plan = poll(aTask(), refused(90018, '限制将在 2026-11-24 08:57:30 结束.', LAST_LOOK))
-    expect(plan.next).toEqual({ kind: 'again', poll: { at: minutesLater(24 * 60 - 2.5), last: true } })
+    const plan = poll(aTask(), refused(90018, '限制将在 2026-11-24 08:57:30 结束.', FINAL_POLL_AT))
+    expect(plan.next).toEqual({ kind: 'snooze', until: { at: minutesLater(24 * 60 - 2.5), last: true } })
   })
 
   test('no poll is planned past the deadline, whatever the hint says', () => {
-    const plan = poll(aTask({}, { finalCalls: 2, calls: 2 }), refused(90018, '限制将在 2026-11-24 12:00:00 结束.', LAST_LOOK))
-    expect(plan.next).toEqual({ kind: 'again', poll: { at: deadline, last: true } })
+    const plan = poll(aTask({}, { finalCalls: 2, calls: 2 }), refused(90018, '限制将在 2026-11-24 12:00:00 结束.', FINAL_POLL_AT))
+    expect(plan.next).toEqual({ kind: 'snooze', until: { at: deadline, last: true } })
   })
 
   test('an answer that arrives after the deadline counts, and the task is ended next', () => {
     const plan = poll(aTask({ ann: unread, bob: unread }), answer({ read: ['ann'], unread: ['bob'] }, after(deadline, -100)))
     expect(plan.transitions.map(({ userId }) => userId)).toEqual(['ann'])
-    expect(plan.next).toEqual({ kind: 'again', poll: { at: deadline, last: true } })
+    expect(plan.next).toEqual({ kind: 'snooze', until: { at: deadline, last: true } })
   })
 
-  test('whoever is unread stays unread as of the last successful poll, whoever was never listed stays pending', () => {
+  test('unread recipients stay unread as of the last successful poll, recipients that were never listed stay pending', () => {
     const task = aTask({ ann: unread, bob: pending })
     expect(planExpiry(task, TIMING)).toEqual({ ...unchanged(task), status: 'expired', reason: expect.any(Object), nextPollAt: null })
   })
@@ -106,10 +106,10 @@ describe('the end of the window', () => {
 
   test('expired after a poll in the last minutes: the window is over, whatever came afterwards', () => {
     const over = expired({ code: 'window_over', detail: null })
-    expect(endOf({ lastObservedAt: LAST_LOOK })).toEqual(over)
+    expect(endOf({ lastObservedAt: FINAL_POLL_AT })).toEqual(over)
     expect(endOf({ lastObservedAt: minutesLater(24 * 60 - 12), delay: PAUSED })).toEqual(over)
     // A repeated poll may reach DingTalk after its own deadline.
-    expect(endOf({ lastObservedAt: LAST_LOOK, problem: aProblem(40035) })).toEqual(over)
+    expect(endOf({ lastObservedAt: FINAL_POLL_AT, problem: aProblem(40035) })).toEqual(over)
   })
 
   test('a gap of blindness before the deadline is visible, with what caused it', () => {
@@ -123,7 +123,7 @@ describe('the end of the window', () => {
     }
   })
 
-  test('refused for itself after answers: DingTalk has forgotten the task, which bounds when it was sent', () => {
+  test('refused for itself after answers: DingTalk no longer has the task, which bounds when it was sent', () => {
     for (const code of ['40035', '400002', '41011', '12345678']) {
       const problem = aProblem(code, '', { since: hoursLater(9.5), polls: 2 })
       expect(endOf({ goodPolls: 9, lastGoodRequestedAt: hoursLater(9), lastObservedAt: arrivalOf(hoursLater(9)), problem })).toEqual(
@@ -196,7 +196,7 @@ describe('"Call timeout" until the deadline', () => {
   test('inside the window it stops nothing, however often it comes', () => {
     for (const start of [anOpenTask(), aTask({ ann: pending })]) {
       const answers = [3, 4, 5, 20, 80, 330].map((minute) => refused(50, '调用超时', minutesLater(minute)))
-      expect(afterLooks(start, answers)).toMatchObject({ status: 'tracking', problem: { code: 'call_timeout', polls: 6 } })
+      expect(afterPolls(start, answers)).toMatchObject({ status: 'tracking', problem: { code: 'call_timeout', polls: 6 } })
     }
   })
 
@@ -221,7 +221,7 @@ describe('"Call timeout" until the deadline', () => {
   })
 
   test('any answer between shows that the task is not too large', () => {
-    const task = afterLooks(anOpenTask(), [
+    const task = afterPolls(anOpenTask(), [
       answer({ unread: ['ann'] }, minutesLater(3)),
       ...[4, 5, 6].map((m) => refused(15, 'Call timeout', minutesLater(m))),
     ])

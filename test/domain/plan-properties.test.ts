@@ -1,13 +1,13 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readAnswer } from '../../src/domain/answer.ts'
+import { parseAnswer } from '../../src/domain/answer.ts'
 import type { Answer, Recipient, RecipientState, Task } from '../../src/domain/delivery.ts'
 import { planPoll, type WritePlan } from '../../src/domain/plan.ts'
-import { OUTCOMES } from '../../src/domain/plan-types.ts'
 import { finalPollTime, jitterOf, type Timing, timingOf } from '../../src/domain/poll-times.ts'
+import { OUTCOMES } from '../../src/domain/problems.ts'
 import {
   after,
-  afterLooks,
+  afterPolls,
   afterwards,
   answer,
   arrivalOf,
@@ -47,7 +47,7 @@ test('any order and repetition of the good answers of a truthful server gives th
   holds(
     fc.property(histories, ({ inOrder, shuffled, userIds }) => {
       const start = aStartedTask(userIds.length > 0 ? { userIds } : {})
-      expect(rowsOf(afterLooks(start, shuffled))).toEqual(rowsOf(afterLooks(start, inOrder)))
+      expect(rowsOf(afterPolls(start, shuffled))).toEqual(rowsOf(afterPolls(start, inOrder)))
     }),
     1_500,
   )
@@ -221,7 +221,7 @@ test('100,000 answers of any kind: a plan for each, and no rule broken', { timeo
       let now = SENT
       for (const { body, minutes } of steps) {
         now = new Date(Math.max(SENT.getTime(), after(now, (minutes * 60_000) / timeScale).getTime()))
-        const said = readAnswer(body, exchangeAt(now))
+        const said = parseAnswer(body, exchangeAt(now))
         const plan = planPoll(task, said, 1, arrivalOf(now), timing)
         const next = afterwards(task, plan)
         const broken = brokenRules({ task, said, now: arrivalOf(now), plan, next, timing })
@@ -292,13 +292,13 @@ const RULES: ReadonlyArray<readonly [string, (c: Case) => boolean]> = [
   ],
   ['the poll is the next one', ({ task, plan }) => plan.expected.pollNo === task.pollNo && plan.poll.pollNo === task.pollNo + 1],
   ['the task ends or goes on', ({ plan, next }) => (plan.next.kind === 'done') === isEnded(next)],
-  ['the row knows the next poll', ({ plan }) => plan.task.nextPollAt === (plan.next.kind === 'done' ? null : plan.next.poll.at)],
+  ['the row knows the next poll', ({ plan }) => plan.task.nextPollAt === (plan.next.kind === 'done' ? null : plan.next.until.at)],
   [
     'the next poll lies ahead, at the deadline at the latest',
     ({ plan, task, now }) =>
       plan.next.kind === 'done' ||
-      plan.next.poll.at.getTime() === task.deadlineAt.getTime() ||
-      (plan.next.poll.at > now && plan.next.poll.at < task.deadlineAt),
+      plan.next.until.at.getTime() === task.deadlineAt.getTime() ||
+      (plan.next.until.at > now && plan.next.until.at < task.deadlineAt),
   ],
   [
     'not complete with anybody pending or unread',
@@ -318,7 +318,7 @@ const RULES: ReadonlyArray<readonly [string, (c: Case) => boolean]> = [
   ['an ended task stays as it ended', ({ task, next }) => !isEnded(task) || (next.status === task.status && next.reason === task.reason)],
   ['an end has a reason, and nothing else has', ({ next }) => isEnded(next) === (next.reason !== null)],
   [
-    'inside its window an answer ends a task only because everybody is accounted for',
+    'inside its window an answer ends a task only because all recipients are accounted for',
     ({ next }) => !isEnded(next) || next.status === 'complete',
   ],
   ['a failed poll ends nothing', ({ said, task, next }) => said.kind === 'observed' || next.status === task.status],
@@ -329,20 +329,20 @@ const RULES: ReadonlyArray<readonly [string, (c: Case) => boolean]> = [
     ({ task, now, plan, timing }) =>
       plan.next.kind === 'done' ||
       plan.task.calls < timing.maxCalls - timing.finalCalls ||
-      plan.next.poll.at >= finalAtOf(task, timing) ||
+      plan.next.until.at >= finalAtOf(task, timing) ||
       now >= finalAtOf(task, timing),
   ],
   [
     'nothing delays a task past its final poll',
     ({ task, now, plan, timing }) =>
-      plan.next.kind === 'done' || now >= finalAtOf(task, timing) || plan.next.poll.at <= finalAtOf(task, timing),
+      plan.next.kind === 'done' || now >= finalAtOf(task, timing) || plan.next.until.at <= finalAtOf(task, timing),
   ],
   [
     'no scope beyond the task is reported without the agreement of two tasks, but limits that DingTalk states',
-    ({ plan: { report } }) =>
-      (report.kind !== 'app' && report.kind !== 'pair') ||
-      report.agreement.tasks >= 2 ||
-      ['rate_limit', 'quota'].includes(report.problem.code),
+    ({ plan: { evidence } }) =>
+      (evidence.kind !== 'app' && evidence.kind !== 'pair') ||
+      evidence.agreement.tasks >= 2 ||
+      ['rate_limit', 'quota'].includes(evidence.problem.code),
   ],
 ]
 
@@ -358,11 +358,11 @@ test('an unchanged poll changes no person: the same lists later leave nothing to
   holds(
     fc.property(fc.array(aStep, { maxLength: 6 }), aSendResult, fc.integer({ min: 1, max: 100 }), (steps, sendResult, wait) => {
       const bodies = [...steps.map(({ body }) => body), { errcode: 0, send_result: { ...sendResult, seen: true } }]
-      const task = afterLooks(
+      const task = afterPolls(
         aStartedTask({}),
-        bodies.map((body, i) => readAnswer(body, exchangeAt(minutesLater(i)))),
+        bodies.map((body, i) => parseAnswer(body, exchangeAt(minutesLater(i)))),
       )
-      const again = poll(task, readAnswer(bodies.at(-1), exchangeAt(minutesLater(bodies.length + wait))))
+      const again = poll(task, parseAnswer(bodies.at(-1), exchangeAt(minutesLater(bodies.length + wait))))
       expect([again.changed, again.transitions]).toEqual([[], []])
     }),
     2_000,
@@ -372,9 +372,9 @@ test('an unchanged poll changes no person: the same lists later leave nothing to
 test('the same answer stored twice leaves what it left once', () => {
   holds(
     fc.property(fc.array(aStep, { minLength: 1, maxLength: 6 }), (steps) => {
-      const answers = steps.map(({ body }, i) => readAnswer(body, exchangeAt(minutesLater(i))))
-      const once = afterLooks(aStartedTask({}), answers)
-      expect(rowsOf(afterLooks(once, answers.slice(-1)))).toEqual(rowsOf(once))
+      const answers = steps.map(({ body }, i) => parseAnswer(body, exchangeAt(minutesLater(i))))
+      const once = afterPolls(aStartedTask({}), answers)
+      expect(rowsOf(afterPolls(once, answers.slice(-1)))).toEqual(rowsOf(once))
     }),
     2_000,
   )

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import type { Answer, Task, TaskScopes } from '../../src/domain/delivery.ts'
-import { countsOf, planPoll, planUncalled, type WritePlan } from '../../src/domain/plan.ts'
+import { countStates, planPoll, planUncalled, type WritePlan } from '../../src/domain/plan.ts'
 import { finalPollTime, jitterOf, nextPlannedPoll, timingOf } from '../../src/domain/poll-times.ts'
 import {
   after,
-  afterLooks,
+  afterPolls,
   anOpenTask,
   answer,
   aProblem,
@@ -24,7 +24,7 @@ import {
   unread,
 } from './support.ts'
 
-const LAST_LOOK = finalPollTime(hoursLater(24), TIMING, jitterOf(KEY))
+const FINAL_POLL_AT = finalPollTime(hoursLater(24), TIMING, jitterOf(KEY))
 const plannedAfter = (task: Task, requestedAt: Date) => nextPlannedPoll(task, arrivalOf(requestedAt), TIMING)
 
 describe('what a failed poll changes', () => {
@@ -39,7 +39,7 @@ describe('what a failed poll changes', () => {
       failuresInRow: 1,
       problem: { code: 'no_result' },
     })
-    expect(plan.report).toEqual({ kind: 'none' })
+    expect(plan.evidence).toEqual({ kind: 'none' })
     expect(delaySecondsOf(plan)).toBeLessThan(40)
   })
 
@@ -48,7 +48,7 @@ describe('what a failed poll changes', () => {
       const plan = poll(untouched, refused(code, 'a message'))
       expect([plan.changed, plan.transitions]).toEqual([[], []])
       expect(plan.poll).toMatchObject({ outcome, code, message: 'a message', pollNo: 2, problemCode, scope, calls: 1 })
-      expect(plan.task).toMatchObject({ counts: countsOf(untouched.recipients), lastObservedAt: untouched.lastObservedAt, goodPolls: 1 })
+      expect(plan.task).toMatchObject({ counts: countStates(untouched.recipients), lastObservedAt: untouched.lastObservedAt, goodPolls: 1 })
       expect(plan.task).toMatchObject({ status: 'tracking', reason: null, delay: null })
       expect(plan.task.problem).toMatchObject({
         code: problemCode,
@@ -68,13 +68,13 @@ describe('what a failed poll changes', () => {
   })
 
   test('a problem that stays keeps its beginning; another one has its own', () => {
-    const task = afterLooks(aTask({ ann: unread }), [
+    const task = afterPolls(aTask({ ann: unread }), [
       refused(40035),
       refused(40035, '', minutesLater(6)),
       refused(400002, '', minutesLater(70)),
     ])
     expect(task.problem).toMatchObject({ code: 'parameters', since: arrivalOf(minutesLater(4)), detail: { said: '400002' }, polls: 3 })
-    expect(afterLooks(task, [refused(500, '', minutesLater(140))]).problem).toMatchObject({
+    expect(afterPolls(task, [refused(500, '', minutesLater(140))]).problem).toMatchObject({
       code: 'outage',
       since: arrivalOf(minutesLater(140)),
     })
@@ -84,7 +84,7 @@ describe('what a failed poll changes', () => {
 /** One code of each problem that an answer can show: what it means, for which scope, and what the poll is called. */
 const A_REFUSAL_OF_EACH_KIND = [
   ['12345678', 'unknown_code', 'answer', 'transient'],
-  ['0', 'unknown_code', 'answer', 'transient'],
+  ['0', 'no_result', 'answer', 'empty'],
   ['40035', 'parameters', 'task', 'task'],
   ['400002', 'parameters', 'task', 'task'],
   ['41011', 'agent_id', 'pair', 'configuration'],
@@ -103,25 +103,25 @@ const A_REFUSAL_OF_EACH_KIND = [
 
 function delaySecondsOf(plan: WritePlan): number {
   if (plan.next.kind === 'done' || plan.poll.respondedAt === null) throw new Error('no poll follows')
-  return (plan.next.poll.at.getTime() - plan.poll.respondedAt.getTime()) / 1_000
+  return (plan.next.until.at.getTime() - plan.poll.respondedAt.getTime()) / 1_000
 }
 
 const delayMinutesOf = (plan: WritePlan): number => delaySecondsOf(plan) / 60
 
 describe('what a failed poll says about the scopes around its task', () => {
-  const reportOf = (code: string | number, scopes: TaskScopes = someScopes(), message = '') =>
-    poll(aTask({ ann: unread }, { scopes }), refused(code, message)).report
+  const evidenceOf = (code: string | number, scopes: TaskScopes = someScopes(), message = '') =>
+    poll(aTask({ ann: unread }, { scopes }), refused(code, message)).evidence
   const neverGood = someScopes({ app: null, pair: null })
 
   test('nothing beyond the task: its parameters where the pair has worked, a call timeout, a code that stands nowhere', () => {
-    expect([reportOf(40035), reportOf(400002), reportOf(12345678), reportOf('NO_AGENT_ID')]).toEqual(
+    expect([evidenceOf(40035), evidenceOf(400002), evidenceOf(12345678), evidenceOf('NO_AGENT_ID')]).toEqual(
       Array.from({ length: 4 }, () => ({ kind: 'none' })),
     )
-    expect(reportOf(15, neverGood, 'Call timeout')).toEqual({ kind: 'none' })
+    expect(evidenceOf(15, neverGood, 'Call timeout')).toEqual({ kind: 'none' })
   })
 
   test('parameters may be the agent id while no poll has succeeded with it: two tasks must agree, and its probes are far apart', () => {
-    expect(reportOf(400002, someScopes({ pair: null }))).toMatchObject({
+    expect(evidenceOf(400002, someScopes({ pair: null }))).toMatchObject({
       kind: 'pair',
       problem: { code: 'parameters' },
       requestedAt: minutesLater(4),
@@ -132,42 +132,42 @@ describe('what a failed poll says about the scopes around its task', () => {
   })
 
   test('the agent id: the pair, by two tasks; probed soon where it has worked', () => {
-    expect(reportOf(41011)).toMatchObject({
+    expect(evidenceOf(41011)).toMatchObject({
       kind: 'pair',
       agreement: { polls: 2, tasks: 2 },
       probeDelaysMs: [1, 5, 15].map((minutes) => minutes * 60_000),
     })
-    expect(reportOf(41011, neverGood)).toMatchObject({ kind: 'pair', probeDelaysMs: [1, 15, 60, 240].map((minutes) => minutes * 60_000) })
+    expect(evidenceOf(41011, neverGood)).toMatchObject({ kind: 'pair', probeDelaysMs: [1, 15, 60, 240].map((minutes) => minutes * 60_000) })
   })
 
   test('without an agent id there is no pair', () => {
-    for (const code of [41011, 400002]) expect(reportOf(code, { ...neverGood, agentId: null })).toEqual({ kind: 'none' })
+    for (const code of [41011, 400002]) expect(evidenceOf(code, { ...neverGood, agentId: null })).toEqual({ kind: 'none' })
   })
 
   test('this worker: credentials, tokens, its address, an app that it does not know', () => {
     for (const code of ['40096', '40014', '60020', '40078', 'UNKNOWN_APP', 'PRIVATE_ADDRESS']) {
-      expect(reportOf(code)).toMatchObject({ kind: 'worker', problem: { detail: { said: code } } })
+      expect(evidenceOf(code)).toMatchObject({ kind: 'worker', problem: { detail: { said: code } } })
     }
   })
 
   test('the app: a permission or a path by two tasks, a limit by one answer, an outage by five polls of two tasks', () => {
     for (const code of [60011, 'HTTP_404'])
-      expect(reportOf(code)).toMatchObject({ kind: 'app', agreement: { polls: 2, tasks: 2 }, until: null })
-    for (const code of [90018, 90020]) expect(reportOf(code)).toMatchObject({ kind: 'app', agreement: { polls: 1, tasks: 1 } })
-    expect(reportOf('HTTP_502')).toMatchObject({ kind: 'app', agreement: { polls: 5, tasks: 2 }, until: null })
+      expect(evidenceOf(code)).toMatchObject({ kind: 'app', agreement: { polls: 2, tasks: 2 }, until: null })
+    for (const code of [90018, 90020]) expect(evidenceOf(code)).toMatchObject({ kind: 'app', agreement: { polls: 1, tasks: 1 } })
+    expect(evidenceOf('HTTP_502')).toMatchObject({ kind: 'app', agreement: { polls: 5, tasks: 2 }, until: null })
   })
 
   test('the time scale divides the waits of probes', () => {
     const plan = poll(aTask({ ann: unread }), refused(60011), timingOf(24, 60))
-    expect(plan.report).toMatchObject({ probeDelaysMs: [1_000, 5_000, 15_000] })
+    expect(plan.evidence).toMatchObject({ probeDelaysMs: [1_000, 5_000, 15_000] })
   })
 
   test('a used-up quota is probed after a minute, and then once an hour: it can be bought', () => {
-    expect(reportOf('ApiCountLimitForOrg')).toMatchObject({ problem: { code: 'quota' }, probeDelaysMs: [60_000, 3_600_000], until: null })
+    expect(evidenceOf('ApiCountLimitForOrg')).toMatchObject({ problem: { code: 'quota' }, probeDelaysMs: [60_000, 3_600_000], until: null })
   })
 
   describe('a rate limit', () => {
-    const untilOf = (message: string, code: string | number = 90018): unknown => reportOf(code, someScopes(), message)
+    const untilOf = (message: string, code: string | number = 90018): unknown => evidenceOf(code, someScopes(), message)
     const arrived = arrivalOf(minutesLater(4))
 
     test('lasts until the end that it names, China time', () => {
@@ -191,7 +191,7 @@ describe('what a failed poll says about the scopes around its task', () => {
     test('of a QPS limit is probed after two seconds, one more than DingTalk says; if it stays, ever later', () => {
       for (const name of ['QpsLimitForApi', 'QpsLimitForAppkeyAndApi']) {
         expect(untilOf('', `Forbidden.AccessDenied.${name}`)).toMatchObject({ until: null, probeDelaysMs: [2_000, 10_000, ...MINUTES] })
-        expect(poll(aTask(), refused(`Forbidden.AccessDenied.${name}`)).next).toMatchObject({ poll: { at: after(arrived, 2_000) } })
+        expect(poll(aTask(), refused(`Forbidden.AccessDenied.${name}`)).next).toMatchObject({ until: { at: after(arrived, 2_000) } })
       }
     })
   })
@@ -209,7 +209,7 @@ describe('when a task is polled again after a failed poll', () => {
   test('a retry that would come after the next planned poll is not made: the plan goes on', () => {
     const requestedAt = minutesLater(4)
     const plan = poll(aTask({}, { failuresInRow: 5 }), refused(500, '', requestedAt))
-    expect(plan.next).toEqual({ kind: 'again', poll: plannedAfter(aTask(), requestedAt) })
+    expect(plan.next).toEqual({ kind: 'snooze', until: plannedAfter(aTask(), requestedAt) })
   })
 
   test('an outage and an answer without lists are retried quickly six times; then only the planned polls are made', () => {
@@ -233,8 +233,8 @@ describe('when a task is polled again after a failed poll', () => {
       expect(delayMinutesOf(plan)).toBe(1)
     }
     expect(poll(task, refused(90018, '限制将在 2026-11-23 09:12:00 结束.')).next).toEqual({
-      kind: 'again',
-      poll: { at: minutesLater(12), last: false },
+      kind: 'snooze',
+      until: { at: minutesLater(12), last: false },
     })
   })
 
@@ -267,17 +267,17 @@ describe('when a task is polled again after a failed poll', () => {
     const delayAfter = (polls: number) =>
       poll(anOpenTask({}, { problem: polls === 0 ? null : aProblem(40035, '', { polls }) }), refused(400002))
     expect([0, 1, 2].map((polls) => delayMinutesOf(delayAfter(polls)))).toEqual([15, 60, 240])
-    expect(delayAfter(3).next).toEqual({ kind: 'again', poll: { at: LAST_LOOK, last: true } })
-    expect(delayAfter(99).next).toEqual({ kind: 'again', poll: { at: LAST_LOOK, last: true } })
+    expect(delayAfter(3).next).toEqual({ kind: 'snooze', until: { at: FINAL_POLL_AT, last: true } })
+    expect(delayAfter(99).next).toEqual({ kind: 'snooze', until: { at: FINAL_POLL_AT, last: true } })
   })
 
   test('nothing delays a task past its final poll', () => {
-    const shortly = after(LAST_LOOK, -2_000)
+    const shortly = after(FINAL_POLL_AT, -2_000)
     for (const [code] of A_REFUSAL_OF_EACH_KIND) {
       for (const task of [aTask({ ann: unread }), anOpenTask({}, { problem: aProblem(code) })]) {
         expect([code, poll(task, refused(code, '限制将在 2026-11-24 12:00:00 结束.', shortly)).next]).toEqual([
           code,
-          { kind: 'again', poll: { at: LAST_LOOK, last: true } },
+          { kind: 'snooze', until: { at: FINAL_POLL_AT, last: true } },
         ])
       }
     }
@@ -287,7 +287,7 @@ describe('when a task is polled again after a failed poll', () => {
     const used = aTask({ ann: unread }, { calls: TIMING.maxCalls - TIMING.finalCalls - 1 })
     for (const said of [answer({ unread: ['ann'] }), refused(500), refused(40035), refused(90018)]) {
       const plan = poll(used, said)
-      expect(plan.task).toMatchObject({ calls: 27, nextPollAt: LAST_LOOK, delay: { code: 'calls_used_up', detail: { calls: 27 } } })
+      expect(plan.task).toMatchObject({ calls: 27, nextPollAt: FINAL_POLL_AT, delay: { code: 'calls_used_up', detail: { calls: 27 } } })
     }
     expect(poll({ ...used, calls: used.calls - 1 }, answer({ unread: ['ann'] })).task.delay).toBeNull()
   })
@@ -306,16 +306,16 @@ describe('an attempt that made no call', () => {
   })
 
   test('reports as a poll would: this worker, the app, nothing', () => {
-    expect(uncalled('Forbidden.AccessDenied.IpNotInWhiteList', aTask(), SENT, 'request ip=203.0.113.7').report).toMatchObject({
+    expect(uncalled('Forbidden.AccessDenied.IpNotInWhiteList', aTask(), SENT, 'request ip=203.0.113.7').evidence).toMatchObject({
       kind: 'worker',
       problem: { code: 'ip_not_allowed', detail: { ip: '203.0.113.7' } },
     })
-    expect(uncalled('Forbidden.AccessDenied.QpsLimitForApi').report).toMatchObject({ kind: 'app', problem: { code: 'rate_limit' } })
-    expect(uncalled('Forbidden.AccessDenied.ApiCountLimitForOrg').report).toMatchObject({ kind: 'app', problem: { code: 'quota' } })
-    expect(uncalled('InvalidAction.NotFound').report).toMatchObject({ kind: 'app', problem: { code: 'wrong_path' } })
-    expect(uncalled('HTTP_401').report).toMatchObject({ kind: 'worker', problem: { code: 'token_refused' } })
-    expect(uncalled('HTTP_503').report).toMatchObject({ kind: 'app', problem: { code: 'outage' } })
-    expect(uncalled('NO_AGENT_ID').report).toEqual({ kind: 'none' })
+    expect(uncalled('Forbidden.AccessDenied.QpsLimitForApi').evidence).toMatchObject({ kind: 'app', problem: { code: 'rate_limit' } })
+    expect(uncalled('Forbidden.AccessDenied.ApiCountLimitForOrg').evidence).toMatchObject({ kind: 'app', problem: { code: 'quota' } })
+    expect(uncalled('InvalidAction.NotFound').evidence).toMatchObject({ kind: 'app', problem: { code: 'wrong_path' } })
+    expect(uncalled('HTTP_401').evidence).toMatchObject({ kind: 'worker', problem: { code: 'token_refused' } })
+    expect(uncalled('HTTP_503').evidence).toMatchObject({ kind: 'app', problem: { code: 'outage' } })
+    expect(uncalled('NO_AGENT_ID').evidence).toEqual({ kind: 'none' })
   })
 
   test('a task without an agent id is tried again like a refused one', () => {
@@ -326,7 +326,7 @@ describe('an attempt that made no call', () => {
   test('in the last minutes it is tried again until the deadline, in a number of attempts that can be counted', () => {
     for (const code of ['HTTP_503', 'NETWORK', 'Forbidden.AccessDenied.ApiCountLimitForOrg']) {
       const task: Task = aTask({ ann: unread })
-      let at = LAST_LOOK
+      let at = FINAL_POLL_AT
       let attempts = 0
       while (at < hoursLater(24)) {
         const { update, poll: next } = planUncalled(task, refused(code, '', at), at, TIMING)

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import type { RecipientState, TaskStatus } from '../../src/domain/delivery.ts'
-import { isFinalPoll, isOver, planExpiry, planStart, unchanged } from '../../src/domain/plan.ts'
-import { finalPollTime, jitterOf, pollTimes } from '../../src/domain/poll-times.ts'
+import { isOver, planExpiry, planStart, unchanged } from '../../src/domain/plan.ts'
+import { finalPollTime, isFinalPoll, jitterOf, pollTimes } from '../../src/domain/poll-times.ts'
 import {
   after,
-  afterLooks,
+  afterPolls,
   afterwards,
   anOpenTask,
   answer,
@@ -30,7 +30,7 @@ import {
   unread,
 } from './support.ts'
 
-const LAST_LOOK = finalPollTime(hoursLater(24), TIMING, jitterOf(KEY))
+const FINAL_POLL_AT = finalPollTime(hoursLater(24), TIMING, jitterOf(KEY))
 const START = { key: KEY, sentAt: SENT, sentAtGiven: true }
 
 describe('beginning', () => {
@@ -39,7 +39,7 @@ describe('beginning', () => {
     expect(planStart(START, SENT, TIMING)).toEqual({ deadlineAt: hoursLater(24), first: polls[0] })
   })
 
-  test('enqueued 3 h after the send: looked at once', () => {
+  test('enqueued 3 h after the send: polled at once', () => {
     expect(planStart(START, hoursLater(3), TIMING).first).toEqual({ at: hoursLater(3), last: false })
   })
 
@@ -57,7 +57,7 @@ describe('beginning', () => {
   test('a task is over from its deadline on, and its final poll is due from the time in the plan on', () => {
     const task = aTask()
     expect([isOver(task, after(hoursLater(24), -1)), isOver(task, hoursLater(24))]).toEqual([false, true])
-    expect([isFinalPoll(task, after(LAST_LOOK, -1), TIMING), isFinalPoll(task, LAST_LOOK, TIMING)]).toEqual([false, true])
+    expect([isFinalPoll(task, after(FINAL_POLL_AT, -1), TIMING), isFinalPoll(task, FINAL_POLL_AT, TIMING)]).toEqual([false, true])
   })
 })
 
@@ -91,13 +91,13 @@ describe('what a successful poll changes', () => {
   })
 
   test('a person who is not listed any more stays as of the last answer that did list them', () => {
-    const task = afterLooks(aTask({ ann: unread, bob: unread }), [
+    const task = afterPolls(aTask({ ann: unread, bob: unread }), [
       answer({ unread: ['bob'] }, minutesLater(9)),
       answer({ unread: ['bob'] }, minutesLater(20)),
     ])
     expect(stateOf(task, 'ann')).toEqual({ kind: 'unread', lastUnreadAt: minutesLater(3), listed: false })
     expect(stateOf(task, 'bob')).toEqual({ kind: 'unread', lastUnreadAt: minutesLater(20), listed: true })
-    const reads = afterLooks(task, [answer({ read: ['ann', 'bob'] }, minutesLater(30))])
+    const reads = afterPolls(task, [answer({ read: ['ann', 'bob'] }, minutesLater(30))])
     expect(stateOf(reads, 'ann')).toMatchObject({ lastUnreadAt: minutesLater(3) })
     expect(stateOf(reads, 'bob')).toMatchObject({ lastUnreadAt: minutesLater(20) })
   })
@@ -146,7 +146,7 @@ describe('what a successful poll changes', () => {
       scope: null,
       calls: 1,
     })
-    expect(plan.report).toEqual({ kind: 'good', requestedAt: minutesLater(4) })
+    expect(plan.evidence).toEqual({ kind: 'success', requestedAt: minutesLater(4) })
   })
 
   test('a poll in the same millisecond as the last good one is not a late one', () => {
@@ -165,10 +165,13 @@ describe('what a successful poll changes', () => {
       task: { calls: 3, finalCalls: 0 },
     })
     expect(poll(aTask({ ann: unread }), refused(500)).task).toMatchObject({ calls: 2, finalCalls: 0 })
-    expect(poll(aTask({ ann: unread }), answer({ unread: ['ann'] }, LAST_LOOK), TIMING, 2).task).toMatchObject({ calls: 3, finalCalls: 2 })
+    expect(poll(aTask({ ann: unread }), answer({ unread: ['ann'] }, FINAL_POLL_AT), TIMING, 2).task).toMatchObject({
+      calls: 3,
+      finalCalls: 2,
+    })
   })
 
-  test('"unread as of" does not move on with an answer that lists nobody while somebody is unread', () => {
+  test('"unread as of" does not move on with an answer that lists no recipient while a recipient is unread', () => {
     const plan = poll(aTask({ ann: unread, bob: read }), answer({}, minutesLater(9)))
     expect(plan.task).toMatchObject({
       goodPolls: 2,
@@ -176,21 +179,21 @@ describe('what a successful poll changes', () => {
       lastObservedAt: arrivalOf(minutesLater(3)),
       problem: null,
     })
-    expect(plan.report).toEqual({ kind: 'good', requestedAt: minutesLater(9) })
+    expect(plan.evidence).toEqual({ kind: 'success', requestedAt: minutesLater(9) })
     const next = afterwards(aTask({ ann: unread, bob: read }), plan)
     expect(stateOf(next, 'ann')).toMatchObject({ kind: 'unread', lastUnreadAt: minutesLater(3) })
     // Whoever is read next was last seen unread three minutes after the send.
-    expect(stateOf(afterLooks(next, [answer({ read: ['ann'] }, minutesLater(20))]), 'ann')).toMatchObject({ lastUnreadAt: minutesLater(3) })
+    expect(stateOf(afterPolls(next, [answer({ read: ['ann'] }, minutesLater(20))]), 'ann')).toMatchObject({ lastUnreadAt: minutesLater(3) })
   })
 
-  test('with nobody unread an answer that lists nobody says as of when', () => {
+  test('with nobody unread an answer that lists no recipient says as of when', () => {
     for (const people of [{}, { ann: pending }, { ann: read, bob: failed }]) {
       expect(poll(aTask(people), answer({}, minutesLater(9))).task).toMatchObject({ lastObservedAt: arrivalOf(minutesLater(9)) })
     }
   })
 
   test('an answer that comes late improves brackets and moves nothing else', () => {
-    const before = afterLooks(anOpenTask({}), [
+    const before = afterPolls(anOpenTask({}), [
       answer({ unread: ['ann', 'bob'] }, minutesLater(9)),
       answer({ read: ['ann'], unread: ['bob'] }, minutesLater(20)),
     ])
@@ -216,25 +219,25 @@ describe('complete', () => {
     expect(plan.next).toEqual({ kind: 'done' })
   })
 
-  test('everybody is accounted for, some were not reached', () => {
+  test('all recipients are accounted for, some were not reached', () => {
     const plan = poll(aTask({ ann: pending, bob: invalid, cy: failed, dee: forbidden }), answer({ read: ['ann'] }))
     expect(plan.task).toMatchObject({ status: 'complete', reason: { code: 'all_accounted_for', detail: { read: 1, unreachable: 3 } } })
   })
 
-  test('not while somebody is unread', () => {
+  test('not while a recipient is unread', () => {
     expect(poll(aTask({ ann: read, bob: pending }), answer({ unread: ['bob'] })).task.status).toBe('tracking')
   })
 
   test('not while somebody whom the sender named was never listed, however long', () => {
     const polls = [4, 60, 600, 1_430].map((minute) => answer({ read: ['ann'] }, minutesLater(minute)))
-    const task = afterLooks(aTask({ ann: pending, bob: pending }), polls)
+    const task = afterPolls(aTask({ ann: pending, bob: pending }), polls)
     expect([task.status, kindsOf(task)]).toEqual(['tracking', { ann: 'read', bob: 'pending' }])
   })
 
   test('not while somebody whom the sender did not name, but DingTalk did, is unread', () => {
-    const task = afterLooks(aTask({ ann: pending }), [answer({ read: ['ann'], unread: ['guest'] })])
+    const task = afterPolls(aTask({ ann: pending }), [answer({ read: ['ann'], unread: ['guest'] })])
     expect(task.status).toBe('tracking')
-    expect(afterLooks(task, [answer({ read: ['ann', 'guest'] }, minutesLater(9))]).status).toBe('complete')
+    expect(afterPolls(task, [answer({ read: ['ann', 'guest'] }, minutesLater(9))]).status).toBe('complete')
   })
 
   test('the first answers after a send list only some people, or nobody: with unknown recipients a task does not complete on them', () => {
@@ -245,19 +248,19 @@ describe('complete', () => {
   })
 
   test('with unknown recipients two successful polls two minutes apart must list the same people', () => {
-    const task = afterLooks(anOpenTask(), [answer({ read: ['ann', 'bob'] }, minutesLater(3))])
+    const task = afterPolls(anOpenTask(), [answer({ read: ['ann', 'bob'] }, minutesLater(3))])
     expect(poll(task, answer({ read: ['bob', 'ann'] }, after(minutesLater(5), -1))).task.status).toBe('tracking')
     expect(poll(task, answer({ read: ['bob', 'ann'] }, minutesLater(5))).task.status).toBe('complete')
   })
 
   test('a list that grew must stay the same anew', () => {
-    const grown = afterLooks(anOpenTask(), [answer({ read: ['ann'] }, minutesLater(3)), answer({ read: ['ann', 'bob'] }, minutesLater(30))])
+    const grown = afterPolls(anOpenTask(), [answer({ read: ['ann'] }, minutesLater(3)), answer({ read: ['ann', 'bob'] }, minutesLater(30))])
     expect(grown).toMatchObject({ status: 'tracking', listedSince: minutesLater(30) })
     expect(poll(grown, answer({ read: ['ann', 'bob'] }, minutesLater(60))).task.status).toBe('complete')
   })
 
   test('a failed poll between the two does not matter', () => {
-    const task = afterLooks(anOpenTask(), [
+    const task = afterPolls(anOpenTask(), [
       answer({ read: ['ann'] }, minutesLater(3)),
       refused(-1, '', minutesLater(4)),
       empty(minutesLater(5)),
@@ -265,20 +268,20 @@ describe('complete', () => {
     expect(poll(task, answer({ read: ['ann'] }, minutesLater(6))).task.status).toBe('complete')
   })
 
-  test('an answer that lists nobody begins the wait anew', () => {
-    const task = afterLooks(anOpenTask(), [answer({ read: ['ann'] }, minutesLater(3)), answer({}, minutesLater(10))])
+  test('an answer that lists no recipient begins the wait anew', () => {
+    const task = afterPolls(anOpenTask(), [answer({ read: ['ann'] }, minutesLater(3)), answer({}, minutesLater(10))])
     expect(task.listedSince).toBeNull()
     expect(poll(task, answer({ read: ['ann'] }, minutesLater(20))).task.status).toBe('tracking')
   })
 
   test('never on an empty list', () => {
     const polls = [3, 60, 600].map((minute) => answer({}, minutesLater(minute)))
-    expect(afterLooks(anOpenTask(), polls)).toMatchObject({ status: 'tracking', goodPolls: 3 })
-    expect(afterLooks(aTask(), polls).status).toBe('tracking')
+    expect(afterPolls(anOpenTask(), polls)).toMatchObject({ status: 'tracking', goodPolls: 3 })
+    expect(afterPolls(aTask(), polls).status).toBe('tracking')
   })
 
   test('an older answer does not count as one that lists the same people', () => {
-    const task = afterLooks(anOpenTask(), [answer({ read: ['ann', 'bob'] }, minutesLater(10)), answer({ read: ['ann'] }, minutesLater(5))])
+    const task = afterPolls(anOpenTask(), [answer({ read: ['ann', 'bob'] }, minutesLater(10)), answer({ read: ['ann'] }, minutesLater(5))])
     expect(poll(task, answer({ read: ['ann'] }, minutesLater(11))).task).toMatchObject({
       status: 'tracking',
       listedSince: minutesLater(11),

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { HOUR_MS, MINUTE_MS, QUERY_WINDOW_MS } from '../../src/domain/delivery.ts'
 import {
+  callsToSpare,
   deadlineOf,
   finalPollTime,
   firstPoll,
@@ -16,7 +17,7 @@ import {
   type Timing,
   timingOf,
 } from '../../src/domain/poll-times.ts'
-import { after, holds, hoursLater, KEY, minutesLater, SENT, TIMING } from './support.ts'
+import { after, aTask, holds, hoursLater, KEY, minutesLater, SENT, TIMING } from './support.ts'
 
 const DEADLINE = hoursLater(24)
 const TASK: Planned = { key: KEY, sentAt: SENT, sentAtGiven: true, deadlineAt: DEADLINE }
@@ -28,12 +29,12 @@ const aJitter = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
 const someLooks = fc.oneof(fc.constantFrom(...COUNTS), fc.integer({ min: 1, max: 500 }))
 const aMoment = fc.integer({ min: 0, max: QUERY_WINDOW_MS }).map((ms) => after(SENT, ms))
 
-const looksOf = (timing: Timing, jitter = 0, task = TASK): PlannedPoll[] =>
+const pollsOf = (timing: Timing, jitter = 0, task = TASK): PlannedPoll[] =>
   pollTimes({ ...task, deadlineAt: deadlineOf(SENT, timing) }, timing, jitter)
 const minuteOf = (poll: PlannedPoll): number => (poll.at.getTime() - SENT.getTime()) / MINUTE_MS
 
 /** The polls of a task whose every poll is made when it is due, `lateMs` later. */
-function looksMade(timing: Timing, jitter: number, from: Date, lateMs: (n: number) => number, task = TASK): Date[] {
+function pollsMade(timing: Timing, jitter: number, from: Date, lateMs: (n: number) => number, task = TASK): Date[] {
   const made: Date[] = []
   let next: PlannedPoll | null = firstPoll(task, from, timing, jitter)
   while (next !== null) {
@@ -45,7 +46,7 @@ function looksMade(timing: Timing, jitter: number, from: Date, lateMs: (n: numbe
 }
 
 test('24 polls: the first after three minutes, the last twelve minutes before the end, hours apart in between', () => {
-  const minutes = looksOf(TIMING).map(minuteOf)
+  const minutes = pollsOf(TIMING).map(minuteOf)
   expect(minutes[0]).toBeCloseTo(3, 5)
   expect(minutes.at(-1)).toBe(24 * 60 - 5)
   expect(minutes.length).toBe(24)
@@ -54,14 +55,14 @@ test('24 polls: the first after three minutes, the last twelve minutes before th
 
 test('POLLS_PER_TASK polls in the window, the last one included and marked', () => {
   for (const count of COUNTS) {
-    const polls = looksOf(timingOf(count))
+    const polls = pollsOf(timingOf(count))
     expect(polls.length).toBe(count)
     expect(polls.map((poll) => poll.last)).toEqual(polls.map((_, i) => i === count - 1))
   }
 })
 
 test('a task that gets one poll gets the last one', () => {
-  expect(looksOf(timingOf(1), 0.5)).toEqual([{ at: finalPollTime(DEADLINE, TIMING, 0.5), last: true }])
+  expect(pollsOf(timingOf(1), 0.5)).toEqual([{ at: finalPollTime(DEADLINE, TIMING, 0.5), last: true }])
 })
 
 test('polls ascend and their gaps never shrink', () => {
@@ -80,7 +81,7 @@ test('polls ascend and their gaps never shrink', () => {
 test('whatever the jitter, the polls ascend and lie inside the window', () => {
   holds(
     fc.property(someLooks, aJitter, (count, jitter) => {
-      const times = looksOf(timingOf(count), jitter).map((poll) => poll.at.getTime())
+      const times = pollsOf(timingOf(count), jitter).map((poll) => poll.at.getTime())
       expect(times.every((at, i) => at > (times[i - 1] ?? SENT.getTime()))).toBe(true)
       expect(times.at(-1)).toBeLessThan(DEADLINE.getTime())
     }),
@@ -92,7 +93,7 @@ test('the final poll lies within the last 1 % of the window, five minutes before
   holds(
     fc.property(someLooks, aJitter, (count, jitter) => {
       const timing = timingOf(count)
-      const left = DEADLINE.getTime() - looksOf(timing, jitter).at(-1)!.at.getTime()
+      const left = DEADLINE.getTime() - pollsOf(timing, jitter).at(-1)!.at.getTime()
       expect(left).toBeLessThan(QUERY_WINDOW_MS / 100)
       expect(left).toBeGreaterThanOrEqual(5 * MINUTE_MS)
     }),
@@ -116,15 +117,15 @@ test('the same task has the same jitter on every machine, and other tasks anothe
 })
 
 test('no drift: late polls do not move later ones', () => {
-  const polls = looksOf(TIMING, 0.3)
-  const late = looksMade(TIMING, 0.3, SENT, () => MINUTE_MS)
+  const polls = pollsOf(TIMING, 0.3)
+  const late = pollsMade(TIMING, 0.3, SENT, () => MINUTE_MS)
   expect(late).toEqual(polls.map((poll) => after(poll.at, MINUTE_MS)))
 })
 
 test('with every poll in time or a little late there are exactly POLLS_PER_TASK of them', () => {
   holds(
     fc.property(fc.constantFrom(1, 2, 10, 24, 100), aJitter, fc.array(fc.integer({ min: 0, max: 20_000 })), (count, jitter, late) => {
-      const made = looksMade(timingOf(count), jitter, SENT, (n) => late[n] ?? 0)
+      const made = pollsMade(timingOf(count), jitter, SENT, (n) => late[n] ?? 0)
       expect(made.length).toBe(count)
     }),
     300,
@@ -135,14 +136,14 @@ test('however late the polls are, there are never more than POLLS_PER_TASK', () 
   const lateness = fc.array(fc.integer({ min: 0, max: 8 * HOUR_MS }))
   holds(
     fc.property(someLooks, aJitter, aMoment, lateness, (count, jitter, from, late) => {
-      expect(looksMade(timingOf(count), jitter, from, (n) => late[n] ?? 0).length).toBeLessThanOrEqual(count)
+      expect(pollsMade(timingOf(count), jitter, from, (n) => late[n] ?? 0).length).toBeLessThanOrEqual(count)
     }),
     300,
   )
 })
 
 test('missed polls collapse into one: after five hours of downtime the next is a planned one ahead', () => {
-  const polls = looksOf(TIMING, 0)
+  const polls = pollsOf(TIMING, 0)
   const now = minutesLater(300)
   const next = nextPlannedPoll(TASK, now, TIMING, 0)
   expect(next).toEqual(polls.find((poll) => poll.at > now))
@@ -159,7 +160,7 @@ test('the next planned poll lies ahead, by 30 seconds at least if it is not the 
 })
 
 test('a planned poll less than 30 seconds away is skipped, but never the last', () => {
-  const [first, second] = looksOf(TIMING, 0)
+  const [first, second] = pollsOf(TIMING, 0)
   expect(nextPlannedPoll(TASK, after(first!.at, -29_000), TIMING, 0)).toEqual(second)
   expect(nextPlannedPoll(TASK, after(first!.at, -31_000), TIMING, 0)).toEqual(first)
   const last = finalPollTime(DEADLINE, TIMING, 0)
@@ -171,16 +172,16 @@ test('after the last planned poll there is none', () => {
 })
 
 test('enqueued at once: the first poll is the first planned one', () => {
-  expect(firstPoll(TASK, SENT, TIMING, 0.4)).toEqual(looksOf(TIMING, 0.4)[0])
+  expect(firstPoll(TASK, SENT, TIMING, 0.4)).toEqual(pollsOf(TIMING, 0.4)[0])
 })
 
-test('enqueued 3 h after the send: one look at once, then the plan', () => {
+test('enqueued 3 h after the send: one poll at once, then the plan', () => {
   const now = hoursLater(3)
   expect(firstPoll(TASK, now, TIMING, 0.4)).toEqual({ at: now, last: false })
-  expect(nextPlannedPoll(TASK, now, TIMING, 0.4)).toEqual(looksOf(TIMING, 0.4).find((poll) => poll.at > now))
+  expect(nextPlannedPoll(TASK, now, TIMING, 0.4)).toEqual(pollsOf(TIMING, 0.4).find((poll) => poll.at > now))
 })
 
-test('enqueued in the last minutes: one look at once, which is the last', () => {
+test('enqueued in the last minutes: one poll at once, which is the last', () => {
   const now = minutesLater(24 * 60 - 4)
   expect(firstPoll(TASK, now, TIMING, 0.4)).toEqual({ at: now, last: true })
 })
@@ -212,7 +213,7 @@ test('timeScale divides every duration and no number of calls', () => {
 test('a day at TIME_SCALE 1440 lasts a minute', () => {
   const timing = timingOf(24, 1440)
   expect(deadlineOf(SENT, timing)).toEqual(minutesLater(1))
-  expect(looksOf(timing).length).toBe(24)
+  expect(pollsOf(timing).length).toBe(24)
 })
 
 test('retries double from 30 seconds to 30 minutes, give or take a quarter', () => {
@@ -240,7 +241,7 @@ test('no two polls of a task are planned further apart than the longest gap, wha
   for (const polls of [1, 2, 12, 24, 500]) {
     for (const [jitter, task] of [0, 0.5, 0.999].flatMap((each) => [[each, TASK] as const, [each, ASSUMED] as const])) {
       const timing = timingOf(polls)
-      const at = looksOf(timing, jitter, task).map((poll) => poll.at.getTime())
+      const at = pollsOf(timing, jitter, task).map((poll) => poll.at.getTime())
       const gaps = at.map((time, i) => time - (at[i - 1] ?? SENT.getTime()))
       expect(Math.max(...gaps)).toBeLessThanOrEqual(longestGapMs(timing))
       // With very many polls the spread of the last one is longer than any gap, and the two plans differ.
@@ -253,14 +254,14 @@ describe('an assumed send time: the window ends sooner than the deadline', () =>
   /** The longest time before a true end in which nothing is planned. `lateMinutes`: how long after the send tracking began. */
   const blindMinutes = (lateMinutes: number, jitter: number, count = 24): number => {
     const endMs = DEADLINE.getTime() - lateMinutes * MINUTE_MS
-    const before = looksOf(timingOf(count), jitter, ASSUMED).filter((poll) => poll.at.getTime() < endMs)
+    const before = pollsOf(timingOf(count), jitter, ASSUMED).filter((poll) => poll.at.getTime() < endMs)
     return (endMs - (before.at(-1)?.at.getTime() ?? SENT.getTime())) / MINUTE_MS
   }
 
   test('as many polls as ever, ascending, the guaranteed final one included', () => {
     holds(
       fc.property(someLooks, aJitter, (count, jitter) => {
-        const polls = looksOf(timingOf(count), jitter, ASSUMED)
+        const polls = pollsOf(timingOf(count), jitter, ASSUMED)
         const times = polls.map((poll) => poll.at.getTime())
         expect(polls.map((poll) => poll.last)).toEqual(polls.map((_, i) => i === count - 1))
         expect(times.every((at, i) => at >= (times[i - 1] ?? SENT.getTime() + 1))).toBe(true)
@@ -271,7 +272,7 @@ describe('an assumed send time: the window ends sooner than the deadline', () =>
   })
 
   test('the first poll is as soon as ever', () => {
-    expect(minuteOf(looksOf(TIMING, 0, ASSUMED)[0]!)).toBeCloseTo(3, 5)
+    expect(minuteOf(pollsOf(TIMING, 0, ASSUMED)[0]!)).toBeCloseTo(3, 5)
   })
 
   test('tracked up to half an hour late: the last poll is made within 25 minutes of the true end', () => {
@@ -293,6 +294,22 @@ describe('an assumed send time: the window ends sooner than the deadline', () =>
 
   test('with every poll in time there are no more calls than polls', () => {
     for (const count of [1, 2, 3, 10, 24, 100])
-      expect(looksMade(timingOf(count), 0.4, SENT, () => 0, ASSUMED).length).toBeLessThanOrEqual(count)
+      expect(pollsMade(timingOf(count), 0.4, SENT, () => 0, ASSUMED).length).toBeLessThanOrEqual(count)
   })
+})
+
+test('a task that made its planned polls and no others has the calls beyond its plan to spare, but for those of the final poll', () => {
+  const planned = TIMING.offsetsMs.length
+  expect(callsToSpare(aTask(), minutesLater(0), TIMING)).toBe(TIMING.maxCalls - TIMING.finalCalls - planned - 1)
+})
+
+test('calls beyond the plan leave less, and never less than none', () => {
+  const at = minutesLater(0)
+  const free = callsToSpare(aTask(), at, TIMING)
+  expect(callsToSpare(aTask({}, { calls: 2 }), at, TIMING)).toBe(free - 2)
+  expect(callsToSpare(aTask({}, { calls: TIMING.maxCalls }), at, TIMING)).toBe(0)
+})
+
+test('the final poll has no call to spare', () => {
+  expect(callsToSpare(aTask(), hoursLater(24), TIMING)).toBe(0)
 })

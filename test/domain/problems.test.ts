@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { readAnswer } from '../../src/domain/answer.ts'
+import { parseAnswer } from '../../src/domain/answer.ts'
 import {
   CODES_BY_PROBLEM,
   forbiddenReasonOf,
@@ -84,7 +84,7 @@ test('0 is a success, whatever its message says', () => {
 describe('"Call timeout" and the timeout of the gateway', () => {
   /** What the answer of the gateway means. */
   const problemIn = (body: Record<string, unknown>): string => {
-    const answer = readAnswer(body, exchangeAt(minutesLater(4)))
+    const answer = parseAnswer(body, exchangeAt(minutesLater(4)))
     return answer.kind === 'refused' ? problemOf(answer, null).code : answer.kind
   }
   const wrapped = (code: string | number, words: string) => ({ errcode: 88, errmsg: `ding talk error[subcode=${code},submsg=${words}]` })
@@ -196,8 +196,8 @@ describe('what is stored of a refusal', () => {
     expect([ipIn('not in whitelist'), ipIn('request ip=unknown'), ipIn('')]).toEqual([null, null, null])
   })
 
-  test('a refusal with the code of success is noise', () => {
-    expect(stored('0', 'ok')).toMatchObject({ code: 'unknown_code', detail: { scope: 'answer' } })
+  test('the code of success stands for an answer without lists', () => {
+    expect(stored('0', 'ok')).toMatchObject({ code: 'no_result', detail: { scope: 'answer' } })
   })
 })
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { beginningOf, kindOf, show } from '../../src/domain/quote.ts'
+import { kindOf, quote, truncate } from '../../src/domain/quote.ts'
 import { holds } from './support.ts'
 
 test.each([
@@ -21,17 +21,17 @@ test.each([
   ['x'.repeat(78), `"${'x'.repeat(78)}"`],
   ['x'.repeat(79), `"${'x'.repeat(76)}…`],
   [10n ** 100n, `1${'0'.repeat(76)}…`],
-])('%o is shown as %s', (value, shown) => expect(show(value)).toBe(shown))
+])('%o is shown as %s', (value, shown) => expect(quote(value)).toBe(shown))
 
 test('an emoji is shown whole or not at all', () => {
-  expect(show(`${'x'.repeat(75)}😀😀`)).toBe(`"${'x'.repeat(75)}…`)
-  expect([beginningOf('a😀', 2), beginningOf('a😀', 3)]).toEqual(['a', 'a😀'])
+  expect(quote(`${'x'.repeat(75)}😀😀`)).toBe(`"${'x'.repeat(75)}…`)
+  expect([truncate('a😀', 2), truncate('a😀', 3)]).toEqual(['a', 'a😀'])
 })
 
 test('any value is shown on one line of at most 80 characters that every store can hold', () => {
   holds(
     fc.property(fc.anything({ withBigInt: true, withDate: true, withNullPrototype: true, withSparseArray: true }), (value) => {
-      const shown = show(value)
+      const shown = quote(value)
       expect([shown.length <= 80, shown.isWellFormed(), shown.includes('\u0000')]).toEqual([true, true, false])
     }),
   )

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { readAnswer } from '../../src/domain/answer.ts'
+import { parseAnswer } from '../../src/domain/answer.ts'
 import type { Answer, ListedState, Observation, Recipient, RecipientState, Refusal, StateKind, Task } from '../../src/domain/delivery.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS, type TaskProblem, type TaskScopes } from '../../src/domain/delivery.ts'
 import { planPoll, planStart, type WritePlan } from '../../src/domain/plan.ts'
@@ -48,9 +48,9 @@ export function aProblem(code: string | number, message = '', stored: Partial<Ta
   return { ...problemOf({ code: String(code), message, requestId: null }, '836390886'), since: minutesLater(4), polls: 1, ...stored }
 }
 
-/** A task whose recipients the sender named. It was looked at once, three minutes after the send, if anybody is more than pending. */
+/** A task whose recipients the sender named. It was polled at once, three minutes after the send, if anybody is more than pending. */
 export function aTask(people: Readonly<Record<string, RecipientState>> = {}, columns: Partial<StoredTask> = {}): StoredTask {
-  const looked = Object.values(people).some((state) => state.kind !== 'pending')
+  const polled = Object.values(people).some((state) => state.kind !== 'pending')
   return {
     key: KEY,
     agentId: null,
@@ -61,13 +61,13 @@ export function aTask(people: Readonly<Record<string, RecipientState>> = {}, col
     sentAtGiven: true,
     deadlineAt: hoursLater(24),
     recipientsKnown: true,
-    pollNo: looked ? 1 : 0,
-    nextPollAt: minutesLater(looked ? 9 : 3),
-    lastGoodRequestedAt: looked ? EARLIER : null,
-    lastObservedAt: looked ? arrivalOf(EARLIER) : null,
-    goodPolls: looked ? 1 : 0,
+    pollNo: polled ? 1 : 0,
+    nextPollAt: minutesLater(polled ? 9 : 3),
+    lastGoodRequestedAt: polled ? EARLIER : null,
+    lastObservedAt: polled ? arrivalOf(EARLIER) : null,
+    goodPolls: polled ? 1 : 0,
     failuresInRow: 0,
-    calls: looked ? 1 : 0,
+    calls: polled ? 1 : 0,
     finalCalls: 0,
     problem: null,
     delay: null,
@@ -111,9 +111,10 @@ export function wire(lists: Lists): Record<string, unknown> {
 export const exchangeAt = (requestedAt: Date) => ({ requestedAt, respondedAt: arrivalOf(requestedAt) })
 
 /** What DingTalk answers to a request that was sent four minutes after the message, if not said otherwise. */
-export const answer = (lists: Lists, requestedAt: Date = minutesLater(4)): Answer => readAnswer(wire(lists), exchangeAt(requestedAt))
+export const answer = (lists: Lists, requestedAt: Date = minutesLater(4)): Answer => parseAnswer(wire(lists), exchangeAt(requestedAt))
 
-export const empty = (requestedAt: Date = minutesLater(4)): Answer => readAnswer({ errcode: 0, send_result: null }, exchangeAt(requestedAt))
+export const empty = (requestedAt: Date = minutesLater(4)): Answer =>
+  parseAnswer({ errcode: 0, send_result: null }, exchangeAt(requestedAt))
 
 export function refused(code: string | number, message = '', requestedAt: Date = minutesLater(4)): Refusal {
   return { kind: 'refused', code: String(code), message, requestId: null, requestedAt, respondedAt: arrivalOf(requestedAt) }
@@ -142,7 +143,7 @@ function asOf(recipient: Recipient, lastGoodRequestedAt: Date | null): Recipient
 }
 
 /** The task after some polls in a row. */
-export const afterLooks = (task: StoredTask, answers: readonly Answer[]): StoredTask =>
+export const afterPolls = (task: StoredTask, answers: readonly Answer[]): StoredTask =>
   answers.reduce((before, said) => afterwards(before, poll(before, said)), task)
 
 /** A task as `planStart` begins it, tracked from the moment of the send on if not said otherwise. */

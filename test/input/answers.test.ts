@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readAnswer } from '../../src/domain/answer.ts'
+import { parseAnswer } from '../../src/domain/answer.ts'
 import type { Task } from '../../src/domain/delivery.ts'
 import { planPoll } from '../../src/domain/plan.ts'
 import { after, afterwards, aStartedTask, SENT, TIMING } from '../domain/support.ts'
@@ -29,7 +29,7 @@ test.each(SEEDS)(`${ANSWERS} answers of seed %i: each is read, merged and planne
     const requestedAt = after(at, Math.floor(roll(10) < 1 ? -roll(60_000) : roll(2_700_000)))
     const respondedAt = after(requestedAt, roll(10) < 1 ? 0 : Math.floor(roll(15_000)))
     const said = nextAnswer()
-    const plan = planPoll(task, readAnswer(said, { requestedAt, respondedAt }), 1, respondedAt, TIMING)
+    const plan = planPoll(task, parseAnswer(said, { requestedAt, respondedAt }), 1, respondedAt, TIMING)
     const next = afterwards(task, plan)
     expectSound(task, plan, next, said)
     outcomes.set(plan.poll.outcome, (outcomes.get(plan.poll.outcome) ?? 0) + 1)

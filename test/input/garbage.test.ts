@@ -3,14 +3,15 @@ import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Answer, TaskKey } from '../../src/domain/delivery.ts'
 import { planStart } from '../../src/domain/plan.ts'
-import { type PollDeps, poll } from '../../src/polling/poll.ts'
+import { poll } from '../../src/polling/poll.ts'
+import type { PollDeps } from '../../src/polling/poll-delays.ts'
 import { createWorkerScope } from '../../src/polling/worker-scope.ts'
 import { createWriteBreaker } from '../../src/polling/write-breaker.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
 import { digestOf } from '../../src/store/erase-people.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
 import { createRateLimiter } from '../../src/store/rate-limiter.ts'
-import { createWorkerBook } from '../../src/store/worker-book.ts'
+import { createWorkerRegistry } from '../../src/store/worker-registry.ts'
 import { aClient, anApi, anApp, poll as ask, type Handler, json, RESULT, startServer } from '../dingtalk/support.ts'
 import { aDatabase, aSession, type Sql } from '../intake/support.ts'
 import { GRANTED, notes, SENT, TIMING } from '../polling/support.ts'
@@ -84,13 +85,13 @@ async function aWorker(handler: Handler) {
   const database = openDatabase(databaseUrl)
   onTestFinished(() => database.close())
   const store = createDeliveryStore(database)
-  const gate = createRateLimiter(database)
+  const limiter = createRateLimiter(database)
   const server = await startServer()
   server.on(RESULT, handler)
   const events = notes()
   const permits: PollDeps['permits'] = { take: async () => GRANTED }
   const deps: Omit<PollDeps, 'now' | 'api' | 'worker' | 'writes'> = {
-    ...{ store, digest: digestOf, gate, scopes: gate, events, timing: TIMING, permits },
+    ...{ store, digest: digestOf, limiter, scopes: limiter, events, timing: TIMING, permits },
   }
 
   /** Every poll of a task, to its end. Each has a clock of its own. */
@@ -98,16 +99,16 @@ async function aWorker(handler: Handler) {
     const clock = { now: SENT }
     const now = (): Date => clock.now
     const api = anApi(anApp(server, { kind: 'fixed', accessToken: 'token' }), { now, http: { deadlineMs: 2_000 } })
-    const book = createWorkerBook(database)
+    const registry = createWorkerRegistry(database)
     const worker = createWorkerScope({
-      ...{ workerId: key.taskId, apps: ['default'], book, timing: TIMING, now, events, beatEveryMs: 1_000, probeLeaseMs: 1_000 },
+      ...{ workerId: key.taskId, apps: ['default'], registry, timing: TIMING, now, events, heartbeatMs: 1_000, probeLeaseMs: 1_000 },
     })
     const writes = createWriteBreaker({ now, onFailed: () => undefined })
     let at: Date | null = SENT
     while (at !== null) {
       clock.now = at
       const result = await poll({ ...deps, now, api, worker, writes }, key, new AbortController().signal)
-      at = result.kind === 'again' ? result.poll.at : null
+      at = result.kind === 'snooze' ? result.until.at : null
     }
   }
   return { store, server, events, wholeDay, sql: await aSession(databaseUrl) }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { readAnswer } from '../../src/domain/answer.ts'
+import { parseAnswer } from '../../src/domain/answer.ts'
 import { InvalidInputError } from '../../src/domain/errors.ts'
 import { isUserId } from '../../src/domain/field-rules.ts'
 import { parseTrackRequest, parseUserId } from '../../src/intake/track-request.ts'
@@ -21,7 +21,7 @@ function refusalOf(userId: string): string | null {
 
 /** What the answer reader makes of a list. */
 function readIds(list: unknown): string[] {
-  const answer = readAnswer({ errcode: 0, send_result: { unread_user_id_list: list } }, EXCHANGE)
+  const answer = parseAnswer({ errcode: 0, send_result: { unread_user_id_list: list } }, EXCHANGE)
   return answer.kind === 'observed' ? [...answer.observation.people.keys()] : []
 }
 

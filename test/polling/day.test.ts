@@ -3,7 +3,8 @@ import type { Answer, TaskKey } from '../../src/domain/delivery.ts'
 import { PROBLEM_CODES, PROBLEM_RULES } from '../../src/domain/problems.ts'
 import type { TrackRequest } from '../../src/intake/track-request.ts'
 import { createPermits, type Permits } from '../../src/polling/permits.ts'
-import { type PollDeps, poll } from '../../src/polling/poll.ts'
+import { poll } from '../../src/polling/poll.ts'
+import type { PollDeps } from '../../src/polling/poll-delays.ts'
 import type { PollTimers, RateLimiter, Timer } from '../../src/polling/ports.ts'
 import { reconcile } from '../../src/polling/reconcile.ts'
 import { schedule } from '../../src/polling/schedule-tasks.ts'
@@ -12,7 +13,7 @@ import { createWriteBreaker } from '../../src/polling/write-breaker.ts'
 import { createMemoryGate, createMemoryStore, type MemoryStore } from '../support/memory-store.ts'
 import {
   AGENT_ID,
-  aBook,
+  aRegistry,
   keyOf,
   minutesLater,
   NOTHING_RESTORED,
@@ -47,28 +48,28 @@ type Server = (query: { readonly taskId: string; readonly agentId: string }, at:
 
 const WORKER_PROBLEMS = PROBLEM_CODES.filter((code) => PROBLEM_RULES[code].scope === 'worker')
 
-/** A worker in memory: the use cases, a store, a gate and a clock that the test moves. */
-function aWorldOf(server: Server, permitsOf: (gate: RateLimiter) => Permits | null = () => null) {
+/** A worker in memory: the use cases, a store, a limiter and a clock that the test moves. */
+function aWorldOf(server: Server, permitsOf: (limiter: RateLimiter) => Permits | null = () => null) {
   const clock = { now: SENT }
   const now = (): Date => clock.now
-  const gate = createMemoryGate(now, { resume: (lifted) => void store.resume(lifted) })
-  const store: MemoryStore = createMemoryStore(now, (app, agentId) => gate.scopesOf(app, agentId ?? AGENT_ID))
+  const limiter = createMemoryGate(now, { resume: (lifted) => void store.resume(lifted) })
+  const store: MemoryStore = createMemoryStore(now, (app, agentId) => limiter.scopesOf(app, agentId ?? AGENT_ID))
   const events = notes()
   const timers = someTimers()
   const calls: Call[] = []
   const onRefundFailed = (error: unknown): void => expect.fail(`a refund failed: ${String(error)}`)
   const worker = createWorkerScope({
-    ...{ workerId: 'w1', apps: ['default'], timing: TIMING, now, events, beatEveryMs: 10_000, probeLeaseMs: 60_000 },
-    book: {
-      ...aBook(),
-      recovered: async (app) => void store.resume({ app, scope: 'worker', problems: WORKER_PROBLEMS, agentId: null }),
+    ...{ workerId: 'w1', apps: ['default'], timing: TIMING, now, events, heartbeatMs: 10_000, probeLeaseMs: 60_000 },
+    registry: {
+      ...aRegistry(),
+      resumeWaiting: async (app) => void store.resume({ app, scope: 'worker', problems: WORKER_PROBLEMS, agentId: null }),
     },
   })
   const deps: PollDeps = {
-    ...{ store, gate, scopes: gate, events, now, worker, timing: TIMING },
+    ...{ store, limiter, scopes: limiter, events, now, worker, timing: TIMING },
     writes: createWriteBreaker({ now, onFailed: (error) => expect.fail(`a write failed: ${String(error)}`) }),
     digest: (salt, name) => `${salt}/${name}`,
-    permits: permitsOf(gate) ?? createPermits({ gate, limitsOf: () => LIMITS, now, maxWaiting: 25, onRefundFailed }),
+    permits: permitsOf(limiter) ?? createPermits({ limiter, limitsOf: () => LIMITS, now, maxWaiting: 25, onRefundFailed }),
     api: {
       async sendResult({ taskId, agentId }) {
         const answer = server({ taskId, agentId: agentId ?? AGENT_ID }, now())
@@ -93,7 +94,7 @@ async function ringOn(world: ReturnType<typeof aWorld>, first: Timer): Promise<v
   while (at !== null) {
     world.clock.now = at
     const result = await poll(world.deps, first.key, SIGNAL)
-    at = result.kind === 'again' ? result.poll.at : null
+    at = result.kind === 'snooze' ? result.until.at : null
   }
 }
 
@@ -106,7 +107,7 @@ async function aTrackedTask(readAtMinute: number) {
   return { world, first }
 }
 
-test('a task that nobody reads gets all its polls, the last one in the last percent of the day, and expires', async () => {
+test('a task that no recipient reads gets all its polls, the last one in the last percent of the day, and expires', async () => {
   const { world, first } = await aTrackedTask(NEVER)
   await ringOn(world, first)
   expect(await world.store.load(keyOf(1))).toMatchObject({ status: 'expired', reason: { code: 'window_over' } })
@@ -123,7 +124,7 @@ test('a task whose only person reads completes with the poll that sees it', asyn
   expect(seen?.at.getTime()).toBeGreaterThanOrEqual(minutesLater(300).getTime())
 })
 
-test('one look at a time is recorded, however many ring at once', async () => {
+test('one poll at a time is recorded, however many ring at once', async () => {
   const { world, first } = await aTrackedTask(NEVER)
   world.clock.now = first.poll.at
   await world.deps.writes.answer(async () => 'stored', SIGNAL)
@@ -154,17 +155,17 @@ const BEGINNINGS = [0, 3, 12, 23.5]
 
 /** Takes a call when it is free, without waiting for real time. Notes what is granted and given back. */
 function permitsWithoutWaiting(tally: { calls: number }) {
-  return (gate: RateLimiter): Permits => {
-    const { refund } = gate
-    gate.refund = async (app, month, calls) => {
+  return (limiter: RateLimiter): Permits => {
+    const { refund } = limiter
+    limiter.refund = async (app, month, calls) => {
       tally.calls -= calls
       await refund(app, month, calls)
     }
     return {
       async take({ app, reserved, forced }) {
         const wanted = { ordinary: reserved ? 0 : 1, reserved: reserved ? 1 : 0, forced: forced ? 1 : 0 }
-        const given = await gate.reserve(app, wanted, LIMITS)
-        if (given.kind === 'busy' || given.kind === 'budget') return expect.fail(`the gate is ${given.kind}`)
+        const given = await limiter.reserve(app, wanted, LIMITS)
+        if (given.kind === 'busy' || given.kind === 'budget') return expect.fail(`the limiter is ${given.kind}`)
         if (given.kind === 'paused') return given
         tally.calls++
         return { kind: 'granted', month: given.month }
@@ -188,10 +189,10 @@ function badWorkerOf({ deps }: ReturnType<typeof aWorldOf>, { code, calls }: Bad
       timing: TIMING,
       now: deps.now,
       events: deps.events,
-      beatEveryMs: 10_000,
+      heartbeatMs: 10_000,
       probeLeaseMs: 60_000,
     },
-    book: aBook({ served: true }),
+    registry: aRegistry({ served: true }),
   })
   const sendResult: PollDeps['api']['sendResult'] = async () => {
     attempts++
@@ -206,7 +207,7 @@ async function aDay(server: Server, requests: readonly TrackRequest[] = HEALTHY.
   const world = aWorldOf(server, permitsWithoutWaiting(tally))
   const bad = isBad === undefined ? null : badWorkerOf(world, isBad)
   const due = new Map<string, { readonly key: TaskKey; readonly at: Date }>()
-  const set = (timers: readonly Timer[]): void => timers.forEach(({ key, poll }) => void due.set(key.taskId, { key, at: poll.at }))
+  const set = (timers: readonly Timer[]): void => timers.forEach(({ key, poll: next }) => void due.set(key.taskId, { key, at: next.at }))
   const timers = {
     set: async (given: readonly Timer[]) => set(given),
     restore: async (given: readonly Timer[]) => (set(given), NOTHING_RESTORED),
@@ -219,7 +220,7 @@ async function aDay(server: Server, requests: readonly TrackRequest[] = HEALTHY.
     if (next === undefined) break
     world.clock.now = new Date(Math.max(world.clock.now.getTime(), next.at.getTime()))
     const result = await poll(bad !== null && fired % 2 === 0 ? bad.deps : world.deps, next.key, SIGNAL)
-    if (result.kind === 'again') due.set(next.key.taskId, { key: next.key, at: result.poll.at })
+    if (result.kind === 'snooze') due.set(next.key.taskId, { key: next.key, at: result.until.at })
     else due.delete(next.key.taskId)
     await world.schedule(timers)
   }

@@ -18,22 +18,22 @@ describe('what a poll says about the scopes around its task', () => {
     [
       'a rate limit slows the app down and gives the call back',
       refused('90018', due),
-      ['refund default 2026-11 1', 'failed app default/836390886: rate_limit'],
+      ['refund default 2026-11 1', 'failure app default/836390886: rate_limit'],
     ],
     [
       'a used-up quota is evidence about the app, and the call is given back',
       refused('90020', due),
-      ['refund default 2026-11 1', 'failed app default/836390886: quota'],
+      ['refund default 2026-11 1', 'failure app default/836390886: quota'],
     ],
-    ['a missing permission is evidence about the app', refused('60011', due), ['failed app default/836390886: permission']],
-    ['a wrong agent id is evidence about the pair', refused('41011', due), ['failed pair default/836390886: agent_id']],
-    ['an outage is evidence about the app', refused('HTTP_502', due), ['failed app default/836390886: outage']],
+    ['a missing permission is evidence about the app', refused('60011', due), ['failure app default/836390886: permission']],
+    ['a wrong agent id is evidence about the pair', refused('41011', due), ['failure pair default/836390886: agent_id']],
+    ['an outage is evidence about the app', refused('HTTP_502', due), ['failure app default/836390886: outage']],
     ['parameters say nothing beyond the task', refused('40035', due), []],
     ['a code that stands nowhere says nothing beyond the task', refused('12345678', due), []],
     ['a call timeout says nothing beyond the task', refused('15', due, 'Call timeout'), []],
   ])('%s; the task is tracked on', async (_name, answer, calls) => {
     const scene = aScene(task, { now: due, answer })
-    expect(await poll(scene.deps, task.key, SIGNAL)).toMatchObject({ kind: 'again' })
+    expect(await poll(scene.deps, task.key, SIGNAL)).toMatchObject({ kind: 'snooze' })
     expect(scene.scopes.calls).toEqual(calls)
     expect(scene.rows.row()).toMatchObject({ pollNo: 1, status: 'tracking', problem: { polls: expect.any(Number) } })
     expect(scene.notes.lines).not.toContainEqual(expect.stringMatching(/^ended|^paused/))
@@ -59,7 +59,7 @@ describe('what a poll says about the scopes around its task', () => {
   ])('a success is told where it is news: %s', async (_name, scopes) => {
     const scene = aScene(aTask({ scopes: someScopes(due, scopes) }), { now: due, scopes: { lifted: true } })
     await poll(scene.deps, task.key, SIGNAL)
-    expect(scene.scopes.calls).toEqual(['good default/836390886'])
+    expect(scene.scopes.calls).toEqual(['success default/836390886'])
     expect(scene.notes.lines).toContain('recovered default')
   })
 
@@ -72,7 +72,7 @@ describe('what a poll says about the scopes around its task', () => {
       },
     }
     await poll({ ...scene.deps, api }, task.key, SIGNAL)
-    expect(scene.scopes.calls).toEqual(['refund default 2026-11 1', 'failed app default/836390886: rate_limit'])
+    expect(scene.scopes.calls).toEqual(['refund default 2026-11 1', 'failure app default/836390886: rate_limit'])
     expect(scene.rows.row()?.calls).toBe(2)
   })
 })
@@ -121,8 +121,8 @@ describe('permits', () => {
         },
       }
       await poll({ ...scene.deps, api }, task.key, SIGNAL)
-      const request = { app: 'default', deadlineAt: task.deadlineAt, last: false, reserved: false, forced: false }
-      expect(scene.requests).toEqual(allowed ? [request, { ...request, last: true }] : [request])
+      const request = { app: 'default', deadlineAt: task.deadlineAt, urgent: false, reserved: false, forced: false }
+      expect(scene.requests).toEqual(allowed ? [request, { ...request, urgent: true }] : [request])
     }
   })
 
@@ -144,19 +144,19 @@ describe('permits', () => {
       const scene = aScene(aTask({ nextPollAt: lastAt, finalCalls, calls: finalCalls }), { now: lastAt })
       await poll(scene.deps, task.key, SIGNAL)
       const isFirst = finalCalls === 0
-      expect(scene.requests).toEqual([{ app: 'default', deadlineAt: task.deadlineAt, last: true, reserved: isFirst, forced: isFirst }])
+      expect(scene.requests).toEqual([{ app: 'default', deadlineAt: task.deadlineAt, urgent: true, reserved: isFirst, forced: isFirst }])
     }
   })
 
   test('a final poll has three calls, and the deadline ends the task', async () => {
     const scene = aScene(aTask({ nextPollAt: lastAt, finalCalls: 3, calls: 3 }), { now: lastAt })
-    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: task.deadlineAt, last: true } })
+    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'snooze', until: { at: task.deadlineAt, last: true } })
     expect([scene.calls(), scene.requests]).toEqual([0, []])
   })
 
   test('a task that has used up its calls waits for its final poll, which keeps its own', async () => {
     const scene = aScene(aTask({ calls: 27 }), { now: due })
-    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: lastAt, last: true } })
+    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'snooze', until: { at: lastAt, last: true } })
     expect(scene.rows.row()).toMatchObject({ nextPollAt: lastAt, delay: { code: 'calls_used_up', detail: { calls: 27 } } })
     scene.now = lastAt
     await poll(scene.deps, task.key, SIGNAL)
@@ -170,15 +170,15 @@ describe('an attempt that made no call', () => {
 
   test('is no poll: the call is given back, and the problem is stored with the task', async () => {
     const scene = uncalled('HTTP_503')
-    expect(await poll(scene.deps, task.key, SIGNAL)).toMatchObject({ kind: 'again' })
-    expect(scene.scopes.calls).toEqual(['refund default 2026-11 1', 'failed app default/836390886: outage'])
+    expect(await poll(scene.deps, task.key, SIGNAL)).toMatchObject({ kind: 'snooze' })
+    expect(scene.scopes.calls).toEqual(['refund default 2026-11 1', 'failure app default/836390886: outage'])
     expect(scene.rows.row()).toMatchObject({ pollNo: 0, calls: 0, failuresInRow: 1, delay: null, problem: { code: 'outage' } })
     expect(scene.notes.lines).toEqual(['delayed: outage'])
   })
 
   test('without an agent id the task waits a quarter of an hour, alone', async () => {
     const scene = uncalled('NO_AGENT_ID', { scopes: { ...someScopes(due), agentId: null } })
-    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: later(due, 15 * 60_000), last: false } })
+    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'snooze', until: { at: later(due, 15 * 60_000), last: false } })
     expect(scene.scopes.calls).toEqual(['refund default 2026-11 1'])
     expect(scene.rows.row()?.problem?.code).toBe('no_agent_id')
   })

@@ -22,11 +22,11 @@ describe('what only this worker cannot do', () => {
 
   test('is handed to another worker within a second, and leaves nothing with the task', async () => {
     const scene = aScene(task, { now: due, answer: refusal(due), calls: 0, served: true })
-    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: later(due, 1_000), last: false } })
+    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'snooze', until: { at: later(due, 1_000), last: false } })
     expect(scene.rows.row()).toEqual(task)
     expect(scene.worker.problems()).toMatchObject({ default: { code: 'credentials' } })
     // The tasks that come to it next are handed on without an attempt.
-    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: later(due, 1_000), last: false } })
+    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'snooze', until: { at: later(due, 1_000), last: false } })
     expect([scene.calls(), scene.rows.row()]).toEqual([1, task])
   })
 
@@ -36,18 +36,18 @@ describe('what only this worker cannot do', () => {
     expect(scene.rows.row()?.problem?.code).toBe('credentials')
     scene.now = later(due, 1_000)
     const at = later(due, 60_000 + 15_000 * jitterOf(task.key))
-    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at, last: false } })
+    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'snooze', until: { at, last: false } })
     expect(scene.rows.row()?.delay).toEqual(pausedBy('worker', aProblem('invalidClientIdOrSecret'), later(due, 60_000)))
     expect(scene.calls()).toBe(1)
   })
 
   test('is found repaired by one probe, for all tasks of the app', async () => {
     const scene = aScene(task, { now: due })
-    await scene.worker.failed('default', aProblem('40096'))
+    await scene.worker.recordFailure('default', aProblem('40096'))
     scene.now = later(due, 60_000)
     await poll(scene.deps, task.key, SIGNAL)
     expect([scene.calls(), scene.worker.problems()]).toEqual([1, {}])
-    expect(scene.book.calls).toContain('recovered default')
+    expect(scene.registry.calls).toContain('resume default')
     expect(scene.notes.lines).toContain('recovered default')
   })
 
@@ -56,17 +56,17 @@ describe('what only this worker cannot do', () => {
     const scene = aScene(task, { now: due })
     scene.rows.put(other)
     await scene.deps.writes.answer(async () => 'stored', SIGNAL)
-    await scene.worker.failed('default', aProblem('40096'))
+    await scene.worker.recordFailure('default', aProblem('40096'))
     scene.now = later(due, 60_000)
     const results = await Promise.all([poll(scene.deps, task.key, SIGNAL), poll(scene.deps, other.key, SIGNAL)])
     expect(scene.calls()).toBe(1)
-    expect(results.map(({ kind }) => kind)).toEqual(['again', 'again'])
+    expect(results.map(({ kind }) => kind)).toEqual(['snooze', 'snooze'])
     expect(scene.rows.row(other.key)?.delay).toMatchObject({ code: 'paused', detail: { scope: 'worker' } })
   })
 
   test('holds no final poll up until a probe that is far away', async () => {
     const scene = aScene(aTask({ nextPollAt: lastAt }), { now: later(lastAt, -120_000) })
-    for (let i = 0; i < 3; i++) await scene.worker.failed('default', aProblem('40096'))
+    for (let i = 0; i < 3; i++) await scene.worker.recordFailure('default', aProblem('40096'))
     scene.now = lastAt
     await poll(scene.deps, task.key, SIGNAL)
     expect(scene.calls()).toBe(1)
@@ -74,18 +74,18 @@ describe('what only this worker cannot do', () => {
 
   test('a final poll is handed to another worker rather than risked here', async () => {
     const scene = aScene(aTask({ nextPollAt: lastAt }), { now: later(lastAt, -120_000), served: true })
-    for (let i = 0; i < 3; i++) await scene.worker.failed('default', aProblem('40096'))
+    for (let i = 0; i < 3; i++) await scene.worker.recordFailure('default', aProblem('40096'))
     scene.now = lastAt
-    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: later(lastAt, 1_000), last: true } })
+    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'snooze', until: { at: later(lastAt, 1_000), last: true } })
     expect(scene.calls()).toBe(0)
   })
 
   test('a poll that may not call claims no probe, which would keep the others out', async () => {
     const scene = aScene(task, { now: due })
-    await scene.worker.failed('default', aProblem('40096'))
+    await scene.worker.recordFailure('default', aProblem('40096'))
     scene.now = later(due, 60_000)
     const leave = scene.writes.enter()
-    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: later(scene.now, 100), last: false } })
+    expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'snooze', until: { at: later(scene.now, 100), last: false } })
     leave?.()
     await poll(scene.deps, task.key, SIGNAL)
     expect(scene.calls()).toBe(1)
@@ -105,7 +105,7 @@ describe('a paused pair of app and agent id', () => {
     ] as const) {
       const scene = aScene(inPause(until, { goodPolls }), { now: due })
       const at = later(until, behindMs + 15_000 * jitterOf(task.key))
-      expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at, last: false } })
+      expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'snooze', until: { at, last: false } })
       expect(scene.rows.row()?.delay).toEqual(pausedBy('pair', AGENT, until))
       expect([scene.calls(), scene.scopes.calls]).toEqual([0, []])
     }

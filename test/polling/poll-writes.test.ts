@@ -16,7 +16,7 @@ describe('a database that refuses writes', () => {
     const scene = aScene(task, { now: due })
     let attempts = 0
     const store = { ...scene.rows, apply: (plan: WritePlan) => (++attempts < 4 ? away() : scene.rows.apply(plan)) }
-    expect(await poll({ ...scene.deps, store }, task.key, SIGNAL)).toMatchObject({ kind: 'again' })
+    expect(await poll({ ...scene.deps, store }, task.key, SIGNAL)).toMatchObject({ kind: 'snooze' })
     expect([scene.calls(), attempts, scene.rows.row()?.goodPolls]).toEqual([1, 4, 1])
   })
 
@@ -33,7 +33,7 @@ describe('a database that refuses writes', () => {
     const kept = poll({ ...scene.deps, store }, task.key, SIGNAL)
     await hasFailed
     await Promise.resolve()
-    expect(await poll({ ...scene.deps, store }, other.key, SIGNAL)).toMatchObject({ kind: 'again' })
+    expect(await poll({ ...scene.deps, store }, other.key, SIGNAL)).toMatchObject({ kind: 'snooze' })
     expect([scene.calls(), scene.rows.row(other.key)]).toEqual([1, other])
     isDown = false
     await kept
@@ -47,7 +47,7 @@ describe('a database that refuses writes', () => {
     for (const other of others) scene.rows.put(other)
     const results = await Promise.all([task, ...others].map(({ key }) => poll(scene.deps, key, SIGNAL)))
     expect(scene.calls()).toBe(1)
-    expect(results.slice(1)).toEqual(others.map(() => ({ kind: 'again', poll: { at: later(due, 100), last: false } })))
+    expect(results.slice(1)).toEqual(others.map(() => ({ kind: 'snooze', until: { at: later(due, 100), last: false } })))
     await Promise.all(others.map(({ key }) => poll(scene.deps, key, SIGNAL)))
     expect(scene.calls()).toBe(4)
   })
@@ -83,7 +83,7 @@ describe('a database that refuses writes', () => {
     const poison = (plan: WritePlan) =>
       plan.key.taskId === '2' ? scene.rows.apply(plan) : Promise.reject(new RangeError('value out of range'))
     const deps = { ...scene.deps, store: { ...scene.rows, apply: poison } }
-    expect(await poll(deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: later(due, 30 * 60_000), last: false } })
+    expect(await poll(deps, task.key, SIGNAL)).toEqual({ kind: 'snooze', until: { at: later(due, 30 * 60_000), last: false } })
     expect(scene.rows.row()).toMatchObject({ pollNo: 0, calls: 1, delay: { code: 'write_refused', detail: null } })
     expect(scene.notes.lines).toEqual(['failed: storing an answer, which is given up,', 'delayed: write_refused'])
     await poll(deps, other.key, SIGNAL)

@@ -38,7 +38,7 @@ test.each(['complete', 'expired', 'stopped', 'cancelled'] as const)('a task that
 
 test('a timer that fires too early sleeps on until the poll is due', async () => {
   const scene = aScene(task, { now: later(due, -1_000) })
-  expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: due, last: false } })
+  expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'snooze', until: { at: due, last: false } })
   expect(scene.calls()).toBe(0)
 })
 
@@ -51,7 +51,7 @@ test('it rests before it is set again, so that a clock that is ahead does not ma
   const closing = new AbortController()
   const resting = poll(scene.deps, task.key, closing.signal)
   closing.abort()
-  expect(await resting).toEqual({ kind: 'again', poll: { at: due, last: false } })
+  expect(await resting).toEqual({ kind: 'snooze', until: { at: due, last: false } })
 })
 
 test('a few milliseconds early is due', async () => {
@@ -113,8 +113,8 @@ test('a good answer is stored, costs no statement for what is known already, and
   const result = await poll(scene.deps, task.key, SIGNAL)
   const row = scene.rows.row()
   expect(row).toMatchObject({ pollNo: 1, goodPolls: 1, status: 'tracking' })
-  expect(result).toEqual({ kind: 'again', poll: { at: row?.nextPollAt, last: false } })
-  expect([scene.scopes.calls, scene.book.calls]).toEqual([[], []])
+  expect(result).toEqual({ kind: 'snooze', until: { at: row?.nextPollAt, last: false } })
+  expect([scene.scopes.calls, scene.registry.calls]).toEqual([[], []])
   expect(scene.notes.lines).toEqual(['polled observed stored'])
 })
 
@@ -134,7 +134,7 @@ test('the agent id of the task is asked with', async () => {
   expect(queries).toMatchObject([{ app: 'default', taskId: task.key.taskId, agentId: '836390886' }])
 })
 
-test('of two looks at once one is recorded, and the other takes over what that one decided', async () => {
+test('of two polls at once one is recorded, and the other takes over what that one decided', async () => {
   const scene = aScene(task, { now: due })
   await scene.writes.answer(async () => 'stored', SIGNAL)
   const results = await Promise.all([poll(scene.deps, task.key, SIGNAL), poll(scene.deps, task.key, SIGNAL)])
@@ -159,7 +159,7 @@ test('a paused app puts the poll off with the reason, a little spread', async ()
   const until = later(due, 600_000)
   const scene = aScene(task, { now: due, permit: paused(until) })
   const at = later(until, 15_000 + 15_000 * jitterOf(task.key))
-  expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at, last: false } })
+  expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'snooze', until: { at, last: false } })
   expect(scene.rows.row()).toMatchObject({ nextPollAt: at, delay: pausedBy('app', PERMISSION, until), pollNo: 0 })
   expect(scene.notes.lines).toEqual(['delayed: paused'])
   expect(scene.calls()).toBe(0)
@@ -168,7 +168,7 @@ test('a paused app puts the poll off with the reason, a little spread', async ()
 test('without budget the poll waits for the next planned one', async () => {
   const scene = aScene(task, { now: due, permit: budget(NEXT_MONTH) })
   const result = await poll(scene.deps, task.key, SIGNAL)
-  expect(result).toMatchObject({ kind: 'again', poll: { last: false } })
+  expect(result).toMatchObject({ kind: 'snooze', until: { last: false } })
   const row = scene.rows.row()
   expect(row?.delay).toEqual({ code: 'call_budget', detail: BUDGET })
   expect(row?.nextPollAt?.getTime()).toBeGreaterThan(due.getTime())
@@ -178,14 +178,14 @@ test('without budget the poll waits for the next planned one', async () => {
 test('a short wait in line is not written down', async () => {
   const until = later(due, 2_000)
   const scene = aScene(task, { now: due, permit: backlog(until) })
-  expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: until, last: false } })
+  expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'snooze', until: { at: until, last: false } })
   expect(scene.rows.row()).toEqual(task)
 })
 
 test('a long wait in line is written down, so that it does not look like a lost timer', async () => {
   const until = later(due, 120_000)
   const scene = aScene(task, { now: due, permit: backlog(until) })
-  expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: until, last: false } })
+  expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'snooze', until: { at: until, last: false } })
   expect(scene.rows.row()).toMatchObject({ nextPollAt: until, delay: { code: 'call_rate', detail: null } })
 })
 
@@ -198,7 +198,7 @@ test('a poll that is put off too late sleeps as the other one decided', async ()
       return paused(later(due, 600_000))
     },
   }
-  expect(await poll({ ...scene.deps, permits }, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: elsewhere, last: false } })
+  expect(await poll({ ...scene.deps, permits }, task.key, SIGNAL)).toEqual({ kind: 'snooze', until: { at: elsewhere, last: false } })
   expect(scene.notes.lines).toEqual([])
 })
 
@@ -211,15 +211,15 @@ const hindrances: ReadonlyArray<[string, (until: Date) => Permit]> = [
 test.each(hindrances)('%s never puts a task off past its guaranteed final poll', async (_name, permit) => {
   const now = later(lastAt, -1_000)
   const scene = aScene(aTask({ nextPollAt: now }), { now, permit: permit(NEXT_MONTH) })
-  expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'again', poll: { at: lastAt, last: true } })
+  expect(await poll(scene.deps, task.key, SIGNAL)).toEqual({ kind: 'snooze', until: { at: lastAt, last: true } })
 })
 
 test.each(hindrances)('%s does not stop the final poll from being tried again until the deadline', async (_name, permit) => {
   const scene = aScene(aTask({ nextPollAt: lastAt }), { now: lastAt, permit: permit(NEXT_MONTH) })
   const tries: number[] = []
-  for (let result = await poll(scene.deps, task.key, SIGNAL); result.kind === 'again'; result = await poll(scene.deps, task.key, SIGNAL)) {
-    expect(result.poll.last).toBe(true)
-    scene.now = result.poll.at
+  for (let result = await poll(scene.deps, task.key, SIGNAL); result.kind === 'snooze'; result = await poll(scene.deps, task.key, SIGNAL)) {
+    expect(result.until.last).toBe(true)
+    scene.now = result.until.at
     tries.push(task.deadlineAt.getTime() - scene.now.getTime())
   }
   expect(tries.at(-1)).toBe(0)
@@ -237,7 +237,7 @@ test.each([
   const now = later(task.deadlineAt, -2_000)
   const scene = aScene(aTask({ nextPollAt: now, pollNo: 23, goodPolls: 23 }), { now, answer: answerAt(now) })
   const result = await poll(scene.deps, task.key, SIGNAL)
-  expect(result.kind === 'again' ? result.poll.at.getTime() : Number.NaN).toBeLessThanOrEqual(task.deadlineAt.getTime())
+  expect(result.kind === 'snooze' ? result.until.at.getTime() : Number.NaN).toBeLessThanOrEqual(task.deadlineAt.getTime())
 })
 
 test('a database that is away rejects, so that the timer fires again', async () => {
@@ -279,7 +279,7 @@ test('somebody is erased while DingTalk is asked: the answer is planned again wi
       return 'stale' as const
     },
   }
-  expect(await poll({ ...scene.deps, store }, task.key, SIGNAL)).toMatchObject({ kind: 'again' })
+  expect(await poll({ ...scene.deps, store }, task.key, SIGNAL)).toMatchObject({ kind: 'snooze' })
   expect([scene.calls(), staleWrites]).toEqual([1, 1])
   expect(scene.rows.plans.map((plan) => plan.changed.map(({ userId }) => userId))).toEqual([['ann', 'anonymous:1']])
   expect(scene.notes.lines).toEqual(['polled observed stored'])

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest'
 import type { TaskKey } from '../../src/domain/delivery.ts'
 import { timingOf } from '../../src/domain/poll-times.ts'
-import type { DeliveryStore, Scheduled, Unplanned } from '../../src/polling/ports.ts'
+import type { DeliveryStore, Scheduled, UnscheduledTask } from '../../src/polling/ports.ts'
 import { schedule } from '../../src/polling/schedule-tasks.ts'
 import { keyOf, minutesLater, notes, SENT, someTimers, TIMING } from './support.ts'
 
 /** Tasks that came in through the ways to enqueue and that no worker has planned yet. */
-function newcomers(count: number, columns: Partial<Unplanned> = {}) {
-  const unplanned = new Map<string, Unplanned>()
-  const task = (key: TaskKey): Unplanned => ({ key, sentAt: SENT, sentAtGiven: true, resumed: false, ...columns })
+function newcomers(count: number, columns: Partial<UnscheduledTask> = {}) {
+  const unplanned = new Map<string, UnscheduledTask>()
+  const task = (key: TaskKey): UnscheduledTask => ({ key, sentAt: SENT, sentAtGiven: true, resumed: false, ...columns })
   for (let i = 1; i <= count; i++) unplanned.set(String(i), task(keyOf(i)))
   const store: Pick<DeliveryStore, 'schedule' | 'unschedule'> = {
     async schedule(plan, limit) {

@@ -1,12 +1,12 @@
-import { readAnswer } from '../../src/domain/answer.ts'
+import { parseAnswer } from '../../src/domain/answer.ts'
 import type { Answer, Refusal, TaskKey, TaskScopes } from '../../src/domain/delivery.ts'
-import type { ScopeReport, TaskUpdate } from '../../src/domain/plan.ts'
-import { planStart, type WritePlan } from '../../src/domain/plan.ts'
+import { planStart, type TaskUpdate, type WritePlan } from '../../src/domain/plan.ts'
+import type { ScopeFailure } from '../../src/domain/plan-failed.ts'
 import { timingOf } from '../../src/domain/poll-times.ts'
 import { type Problem, problemOf } from '../../src/domain/problems.ts'
 import type { EndReason } from '../../src/domain/reasons.ts'
 import type { Permit, PermitRequest } from '../../src/polling/permits.ts'
-import type { PollDeps } from '../../src/polling/poll.ts'
+import type { PollDeps } from '../../src/polling/poll-delays.ts'
 import type {
   AppLimits,
   DeliveryStore,
@@ -17,7 +17,7 @@ import type {
   RateLimiter,
   Reservation,
   Restored,
-  ScopeReports,
+  ScopeEvidence,
   Timer,
   WantedCalls,
 } from '../../src/polling/ports.ts'
@@ -126,7 +126,7 @@ export function someRows(...tasks: readonly StoredTask[]): Rows {
   }
 }
 
-/** What was journaled, one text a line. */
+/** What was logged, one text a line. */
 export interface Notes extends EventLog {
   readonly lines: readonly string[]
 }
@@ -152,9 +152,9 @@ export function notes(): Notes {
 }
 
 /** What was told about scopes, and what was given back, as texts. */
-export interface ScopeCalls extends Pick<RateLimiter, 'refund'>, ScopeReports {
+export interface ScopeCalls extends Pick<RateLimiter, 'refund'>, ScopeEvidence {
   readonly calls: readonly string[]
-  readonly reports: readonly ScopeReport[]
+  readonly reports: readonly ScopeFailure[]
 }
 
 /** @param answers whether a report paused its scope, a success lifted a pause, a probe could be claimed */
@@ -162,20 +162,20 @@ export function someScopeCalls(
   answers: { readonly paused?: boolean; readonly lifted?: boolean; readonly claimed?: boolean } = {},
 ): ScopeCalls {
   const calls: string[] = []
-  const reports: ScopeReport[] = []
+  const reports: ScopeFailure[] = []
   return {
     calls,
     reports,
     async refund(app, month, count) {
       calls.push(`refund ${app} ${month} ${count}`)
     },
-    async failed(key, agentId, report) {
+    async recordFailure(key, agentId, report) {
       reports.push(report)
-      calls.push(`failed ${report.kind} ${key.app}/${agentId}: ${report.problem.code}`)
+      calls.push(`failure ${report.kind} ${key.app}/${agentId}: ${report.problem.code}`)
       return answers.paused ?? false
     },
-    async good(key, agentId) {
-      calls.push(`good ${key.app}/${agentId}`)
+    async recordSuccess(key, agentId) {
+      calls.push(`success ${key.app}/${agentId}`)
       return answers.lifted ?? false
     },
     async claimProbe(app, agentId) {
@@ -185,27 +185,27 @@ export function someScopeCalls(
   }
 }
 
-/** What this worker wrote into the book, as texts. */
-export function aBook({ served = false } = {}) {
+/** What this worker wrote into the registry, as texts. */
+export function aRegistry({ served = false } = {}) {
   const calls: string[] = []
   return {
     calls,
     served,
-    async seen({ problems }: { readonly problems: object }, forMs: number) {
-      calls.push(`seen ${Object.keys(problems).join()} for ${forMs}`)
+    async heartbeat({ problems }: { readonly problems: object }, forMs: number) {
+      calls.push(`heartbeat ${Object.keys(problems).join()} for ${forMs}`)
     },
     async isServedByOthers(_workerId: string, app: string) {
       calls.push(`served ${app}?`)
       return this.served
     },
-    async recovered(app: string) {
-      calls.push(`recovered ${app}`)
+    async resumeWaiting(app: string) {
+      calls.push(`resume ${app}`)
     },
-    async repaired() {
-      calls.push('repaired')
+    async probeRepaired() {
+      calls.push('probe repaired')
     },
-    async gone(workerId: string) {
-      calls.push(`gone ${workerId}`)
+    async remove(workerId: string) {
+      calls.push(`remove ${workerId}`)
     },
   }
 }
@@ -215,7 +215,7 @@ export interface Scene {
   readonly deps: PollDeps
   readonly rows: Rows
   readonly scopes: ScopeCalls
-  readonly book: ReturnType<typeof aBook>
+  readonly registry: ReturnType<typeof aRegistry>
   readonly worker: WorkerScope
   readonly writes: WriteBreaker
   readonly notes: Notes
@@ -242,18 +242,18 @@ export function aScene(task: StoredTask, given: Given): Scene {
   const rows = someRows(task)
   const scopes = someScopeCalls(given.scopes)
   const events = notes()
-  const book = aBook({ served: given.served ?? false })
+  const registry = aRegistry({ served: given.served ?? false })
   const requests: PermitRequest[] = []
   let calls = 0
   const clock = { now: given.now }
   const now = (): Date => clock.now
   const worker = createWorkerScope({
-    ...{ workerId: 'w1', apps: ['default'], book, timing: TIMING, now, events },
-    ...{ beatEveryMs: 10_000, probeLeaseMs: 60_000 },
+    ...{ workerId: 'w1', apps: ['default'], registry, timing: TIMING, now, events },
+    ...{ heartbeatMs: 10_000, probeLeaseMs: 60_000 },
   })
   const writes = createWriteBreaker({ now, pauseMs: 1, maxPauseMs: 5, onFailed: () => undefined })
   const scene: Scene = {
-    ...{ rows, scopes, book, worker, writes, requests },
+    ...{ rows, scopes, registry, worker, writes, requests },
     notes: events,
     get now() {
       return clock.now
@@ -263,7 +263,7 @@ export function aScene(task: StoredTask, given: Given): Scene {
     },
     calls: () => calls,
     deps: {
-      ...{ store: rows, gate: scopes, scopes, worker, writes, timing: TIMING, events, now },
+      ...{ store: rows, limiter: scopes, scopes, worker, writes, timing: TIMING, events, now },
       digest: (salt, name) => `${salt}/${name}`,
       permits: {
         async take(request) {
@@ -289,15 +289,15 @@ export function said(lists: { readonly read?: readonly string[]; readonly unread
     send_result: { read_user_id_list: lists.read ?? [], unread_user_id_list: lists.unread ?? [] },
     request_id: 'r',
   }
-  return readAnswer(body, { requestedAt, respondedAt: new Date(requestedAt.getTime() + 1_000) })
+  return parseAnswer(body, { requestedAt, respondedAt: new Date(requestedAt.getTime() + 1_000) })
 }
 
 export function refused(code: string, requestedAt: Date, message = 'no'): Refusal {
   return { kind: 'refused', code, message, requestId: null, requestedAt, respondedAt: requestedAt }
 }
 
-/** A gate that answers as it is told to, one reservation after the other; the last one for ever. */
-export function aGate(...answers: ReadonlyArray<Reservation | Error | ((wanted: WantedCalls) => Reservation)>) {
+/** A limiter that answers as it is told to, one reservation after the other; the last one for ever. */
+export function aLimiter(...answers: ReadonlyArray<Reservation | Error | ((wanted: WantedCalls) => Reservation)>) {
   const asked: Array<WantedCalls & { readonly app: string }> = []
   const refunds: string[] = []
   return {
@@ -307,7 +307,7 @@ export function aGate(...answers: ReadonlyArray<Reservation | Error | ((wanted: 
       const answer = answers[Math.min(asked.length, answers.length - 1)]
       asked.push({ app, ...wanted })
       if (answer instanceof Error) throw answer
-      if (answer === undefined) throw new Error('the gate was asked, but was told no answer')
+      if (answer === undefined) throw new Error('the limiter was asked, but was told no answer')
       return typeof answer === 'function' ? answer({ ...wanted }) : answer
     },
     async refund(app: string, month: string, calls: number) {

@@ -19,7 +19,7 @@ const CLOSING_WORKER = fileURLToPath(new URL('./closing-worker.mjs', import.meta
 const now = (): Date => new Date()
 const due = () => ({ key: KEY, deadlineAt: new Date(Date.now() + 3_600_000), poll: { at: now(), last: false } })
 const NO_LOG = { warn: () => undefined, debug: () => undefined }
-const inAnHour = () => ({ kind: 'again' as const, poll: { at: new Date(Date.now() + 3_600_000), last: false } })
+const inAnHour = () => ({ kind: 'snooze' as const, until: { at: new Date(Date.now() + 3_600_000), last: false } })
 
 describeQueues((backend) => {
   test('the poll of a worker that is killed is made by another one after the lock', async () => {

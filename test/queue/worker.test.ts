@@ -29,7 +29,7 @@ describeQueues((backend) => {
       poll: async ({ taskId }) => {
         polls.push({ taskId, early: Date.now() < due.getTime() - 1 })
         due = inMs(polls.length < 12 ? 20 : 3_600_000)
-        return { kind: 'again', poll: { at: due, last: false } }
+        return { kind: 'snooze', until: { at: due, last: false } }
       },
     })
     await until(async () => polls.length === 12 && (await storedJob(queue, ID))?.state === 'delayed', { what: '12 polls' })
@@ -58,7 +58,7 @@ describeQueues((backend) => {
       events: { lock: () => undefined, failed: ({ what }) => void told.push(what) },
       poll: async () => {
         if (++polls < 2) throw new Error('the database is away')
-        return { kind: 'again', poll: { at: inMs(3_600_000), last: false } }
+        return { kind: 'snooze', until: { at: inMs(3_600_000), last: false } }
       },
     })
     await until(() => polls === 2, { what: 'the second poll' })
@@ -175,7 +175,7 @@ describeQueues((backend) => {
       poll: async () => {
         begun.open()
         await held.opened
-        return { kind: 'again', poll: { at: inMs(3_600_000), last: false } }
+        return { kind: 'snooze', until: { at: inMs(3_600_000), last: false } }
       },
     })
     await begun.opened
@@ -191,7 +191,7 @@ describeQueues((backend) => {
     expect(worker.isRunning()).toBe(false)
   })
 
-  test.each([{ kind: 'done' as const }, { kind: 'again' as const, poll: { at: inMs(3_600_000), last: false } }])(
+  test.each([{ kind: 'done' as const }, { kind: 'snooze' as const, until: { at: inMs(3_600_000), last: false } }])(
     'a lock that was lost on the way is told once, whatever the poll brought ($kind)',
     async (result) => {
       const address = backend.address()

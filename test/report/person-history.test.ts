@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { PollOutcome } from '../../src/domain/plan-types.ts'
+import type { PollOutcome } from '../../src/domain/problems.ts'
 import { whatPollsSaid } from '../../src/report/person-history.ts'
 import { DEFAULT_PAGE, MAX_PAGE, type Poll } from '../../src/report/rates.ts'
 import { arrivalOf, minutesLater } from '../domain/support.ts'

@@ -1,7 +1,8 @@
 import type pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { ListedState } from '../../src/domain/delivery.ts'
-import { type PollDeps, poll } from '../../src/polling/poll.ts'
+import { poll } from '../../src/polling/poll.ts'
+import type { PollDeps } from '../../src/polling/poll-delays.ts'
 import { createWriteBreaker } from '../../src/polling/write-breaker.ts'
 import { beginErasure, digestOf, erasePerson } from '../../src/store/erase-people.ts'
 import { recountCampaigns } from '../../src/store/maintenance.ts'
@@ -255,9 +256,9 @@ async function lookThrough(
         },
       }),
     },
-    gate: { refund: nothing },
+    limiter: { refund: nothing },
     permits: { take: async () => ({ kind: 'granted', month: '2026-11' }) },
-    scopes: { failed: no, good: no, claimProbe: no },
+    scopes: { recordFailure: no, recordSuccess: no, claimProbe: no },
     worker: WELL,
     writes: createWriteBreaker({ now: () => new Date(), onFailed: quiet }),
     timing: TIMING,
@@ -289,14 +290,14 @@ const QUIET = {
 
 /** A worker that can poll every app. */
 const WELL: PollDeps['worker'] = {
-  hold: () => null,
+  blockOf: () => null,
   claimProbe: () => true,
-  failed: nothing,
-  succeeded: nothing,
+  recordFailure: nothing,
+  recordSuccess: nothing,
   isServedByOthers: no,
-  beat: nothing,
+  heartbeat: nothing,
   problems: () => ({}),
-  leave: nothing,
+  close: nothing,
 }
 
 /** Until so many sessions wait for a lock. */

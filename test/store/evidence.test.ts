@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { TaskKey } from '../../src/domain/delivery.ts'
-import type { ScopeReport } from '../../src/domain/plan.ts'
+import type { ScopeFailure } from '../../src/domain/plan-failed.ts'
 import { PROBLEM_CODES, PROBLEM_RULES, type ProblemCode } from '../../src/domain/problems.ts'
-import type { RateLimiter, ScopeReports } from '../../src/polling/ports.ts'
+import type { RateLimiter, ScopeEvidence } from '../../src/polling/ports.ts'
 import { createRateLimiter } from '../../src/store/rate-limiter.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
 import { aPause, appRow, aReport, inMs, letProbesBeDue, pairRow, type ScopeRow } from './support/evidence.ts'
@@ -11,7 +11,7 @@ import { aDelay, adoptAll, aProblem, aTask, aTaskProblem, lookAt, minutesLater }
 /** What failed polls say about an app, or an app with one agent id, on PostgreSQL: when it is paused, and what lifts the pause. */
 
 let db: TestStore
-let gate: RateLimiter & ScopeReports
+let gate: RateLimiter & ScopeEvidence
 beforeAll(async () => {
   db = await openTestStore({ role: 'worker', max: 20 })
   gate = createRateLimiter(db, { agentIdOf: () => DEFAULT_AGENT })
@@ -34,7 +34,8 @@ const WIDE = PROBLEM_CODES.filter((code) => PROBLEM_RULES[code].agreement !== nu
 const TWO_TASKS = WIDE.filter((code) => PROBLEM_RULES[code].agreement?.tasks === 2)
 const ONE_TASK = WIDE.filter((code) => PROBLEM_RULES[code].agreement?.tasks === 1)
 
-const fail = (key: TaskKey, code: ProblemCode, fields: Partial<ScopeReport> = {}) => gate.failed(key, DEFAULT_AGENT, aReport(code, fields))
+const fail = (key: TaskKey, code: ProblemCode, fields: Partial<ScopeFailure> = {}) =>
+  gate.recordFailure(key, DEFAULT_AGENT, aReport(code, fields))
 
 /** The row of the scope that such a problem is about. */
 const scopeRow = (app: string, code: ProblemCode): Promise<ScopeRow | null> =>
@@ -120,7 +121,7 @@ describe('a scope is paused', () => {
 describe('an app and an agent id', () => {
   test('a wrong agent id of some tasks does not touch tasks with another one, nor the app', async () => {
     const app = anApp()
-    for (const taskId of ['1', '2']) await gate.failed(aKey(app, taskId), '666', aReport('agent_id'))
+    for (const taskId of ['1', '2']) await gate.recordFailure(aKey(app, taskId), '666', aReport('agent_id'))
     expect(await pairRow(db, app, '666')).toMatchObject({ pause_code: 'agent_id' })
     expect(await pairRow(db, app, DEFAULT_AGENT)).toBeNull()
     expect(await gate.reserve(app, ONE_CALL, FAST)).toMatchObject({ kind: 'granted' })
@@ -128,14 +129,14 @@ describe('an app and an agent id', () => {
 
   test('two tasks with two agent ids do not agree', async () => {
     const app = anApp()
-    expect(await gate.failed(aKey(app, '1'), '666', aReport('agent_id'))).toBe(false)
-    expect(await gate.failed(aKey(app, '2'), '667', aReport('agent_id'))).toBe(false)
+    expect(await gate.recordFailure(aKey(app, '1'), '666', aReport('agent_id'))).toBe(false)
+    expect(await gate.recordFailure(aKey(app, '2'), '667', aReport('agent_id'))).toBe(false)
   })
 
   test('the same agent id of another app is another pair', async () => {
     const [one, other] = [anApp(), anApp()]
-    expect(await gate.failed(aKey(one, '1'), '666', aReport('agent_id'))).toBe(false)
-    expect(await gate.failed(aKey(other, '2'), '666', aReport('agent_id'))).toBe(false)
+    expect(await gate.recordFailure(aKey(one, '1'), '666', aReport('agent_id'))).toBe(false)
+    expect(await gate.recordFailure(aKey(other, '2'), '666', aReport('agent_id'))).toBe(false)
   })
 
   test.each([
@@ -145,10 +146,10 @@ describe('an app and an agent id', () => {
     ["uses the app's own, and it is another one", '666', null, false],
   ])('a task that succeeds refutes a wrong agent id where it %s', async (_, failing, agentId, isRefuted) => {
     const app = anApp()
-    await gate.failed(aKey(app, '1'), failing, aReport('agent_id', { requestedAt: at(1) }))
+    await gate.recordFailure(aKey(app, '1'), failing, aReport('agent_id', { requestedAt: at(1) }))
     const { key } = await aTask(db.store, { app, agentId, userIds: ['ann'] })
     await lookAt(db.store, key, { unread: ['ann'] }, 2)
-    expect(await gate.failed(aKey(app, '2'), failing, aReport('agent_id', { requestedAt: at(3) }))).toBe(!isRefuted)
+    expect(await gate.recordFailure(aKey(app, '2'), failing, aReport('agent_id', { requestedAt: at(3) }))).toBe(!isRefuted)
   })
 
   test('a success with any agent id refutes what is about the app', async () => {
@@ -171,7 +172,7 @@ describe('an app and an agent id', () => {
 describe('a paused scope', () => {
   /** Paused by one report, with waits of so many minutes. */
   const WAITS = [1, 5, 15]
-  const aLongPause = (code: ProblemCode, fields: Partial<ScopeReport> = {}): ScopeReport =>
+  const aLongPause = (code: ProblemCode, fields: Partial<ScopeFailure> = {}): ScopeFailure =>
     aPause(code, { probeDelaysMs: WAITS.map((minutes) => minutes * 60_000), ...fields })
 
   async function probe(app: string, code: ProblemCode): Promise<void> {
@@ -182,11 +183,11 @@ describe('a paused scope', () => {
 
   test.each(WIDE)('(%s) waits longer after each probe that fails, up to the longest wait', async (code) => {
     const app = anApp()
-    await gate.failed(aKey(app, '1'), DEFAULT_AGENT, aLongPause(code))
+    await gate.recordFailure(aKey(app, '1'), DEFAULT_AGENT, aLongPause(code))
     const waits = [(await scopeRow(app, code))?.wait_ms]
     for (let i = 0; i < 4; i++) {
       await probe(app, code)
-      expect(await gate.failed(aKey(app, `${i}`), DEFAULT_AGENT, aLongPause(code))).toBe(true)
+      expect(await gate.recordFailure(aKey(app, `${i}`), DEFAULT_AGENT, aLongPause(code))).toBe(true)
       waits.push((await scopeRow(app, code))?.wait_ms)
     }
     // Times are stored in whole milliseconds.
@@ -195,29 +196,29 @@ describe('a paused scope', () => {
 
   test.each(WIDE)('(%s) does not wait longer for polls that were under way when it was paused', async (code) => {
     const app = anApp()
-    await gate.failed(aKey(app, '1'), DEFAULT_AGENT, aLongPause(code))
+    await gate.recordFailure(aKey(app, '1'), DEFAULT_AGENT, aLongPause(code))
     const before = await scopeRow(app, code)
-    for (let i = 0; i < 5; i++) expect(await gate.failed(aKey(app, `${i}`), DEFAULT_AGENT, aLongPause(code))).toBe(true)
+    for (let i = 0; i < 5; i++) expect(await gate.recordFailure(aKey(app, `${i}`), DEFAULT_AGENT, aLongPause(code))).toBe(true)
     expect(await scopeRow(app, code)).toEqual(before)
   })
 
   test('keeps since when it has the problem while probes fail with the same one', async () => {
     const app = anApp()
-    await gate.failed(aKey(app, '1'), DEFAULT_AGENT, aLongPause('permission', { requestedAt: at(1) }))
+    await gate.recordFailure(aKey(app, '1'), DEFAULT_AGENT, aLongPause('permission', { requestedAt: at(1) }))
     await probe(app, 'permission')
-    await gate.failed(aKey(app, '1'), DEFAULT_AGENT, aLongPause('permission', { requestedAt: at(9) }))
+    await gate.recordFailure(aKey(app, '1'), DEFAULT_AGENT, aLongPause('permission', { requestedAt: at(9) }))
     expect(await appRow(db, app)).toMatchObject({ pause_since: at(1), probes: 2 })
   })
 
   test('has the new problem where the probe fails with another one, and its waits begin anew', async () => {
     const app = anApp()
-    await gate.failed(aKey(app, '1'), DEFAULT_AGENT, aLongPause('permission', { requestedAt: at(1) }))
+    await gate.recordFailure(aKey(app, '1'), DEFAULT_AGENT, aLongPause('permission', { requestedAt: at(1) }))
     for (let i = 0; i < 2; i++) {
       await probe(app, 'permission')
-      await gate.failed(aKey(app, '1'), DEFAULT_AGENT, aLongPause('permission', { requestedAt: at(2) }))
+      await gate.recordFailure(aKey(app, '1'), DEFAULT_AGENT, aLongPause('permission', { requestedAt: at(2) }))
     }
     await probe(app, 'permission')
-    await gate.failed(aKey(app, '1'), DEFAULT_AGENT, aLongPause('wrong_path', { requestedAt: at(9) }))
+    await gate.recordFailure(aKey(app, '1'), DEFAULT_AGENT, aLongPause('wrong_path', { requestedAt: at(9) }))
     const row = await appRow(db, app)
     expect(row).toMatchObject({ pause_code: 'wrong_path', pause_since: at(9), probes: 1 })
     expect(Math.round((row?.wait_ms ?? 0) / 1_000)).toBe(60)
@@ -225,27 +226,28 @@ describe('a paused scope', () => {
 
   test('keeps its problem where a poll that is no probe fails with another one', async () => {
     const app = anApp()
-    await gate.failed(aKey(app, '1'), DEFAULT_AGENT, aLongPause('permission'))
-    expect(await gate.failed(aKey(app, '2'), DEFAULT_AGENT, aLongPause('wrong_path'))).toBe(true)
+    await gate.recordFailure(aKey(app, '1'), DEFAULT_AGENT, aLongPause('permission'))
+    expect(await gate.recordFailure(aKey(app, '2'), DEFAULT_AGENT, aLongPause('wrong_path'))).toBe(true)
     expect(await appRow(db, app)).toMatchObject({ pause_code: 'permission' })
   })
 
   test('lasts as long as an answer says, and no shorter end takes that back', async () => {
     const app = anApp()
     const until = inMs(HOUR)
-    await gate.failed(aKey(app, '1'), DEFAULT_AGENT, aPause('rate_limit', { until }))
-    await gate.failed(aKey(app, '2'), DEFAULT_AGENT, aPause('rate_limit', { until: inMs(1_000) }))
+    await gate.recordFailure(aKey(app, '1'), DEFAULT_AGENT, aPause('rate_limit', { until }))
+    await gate.recordFailure(aKey(app, '2'), DEFAULT_AGENT, aPause('rate_limit', { until: inMs(1_000) }))
     expect(await appRow(db, app)).toMatchObject({ paused_until: until })
     const later = inMs(2 * HOUR)
-    await gate.failed(aKey(app, '2'), DEFAULT_AGENT, aPause('rate_limit', { until: later }))
+    await gate.recordFailure(aKey(app, '2'), DEFAULT_AGENT, aPause('rate_limit', { until: later }))
     expect(await appRow(db, app)).toMatchObject({ paused_until: later })
   })
 })
 
 describe('a successful poll', () => {
   const pause = (app: string, code: ProblemCode, since: Date) =>
-    gate.failed(aKey(app, '1'), DEFAULT_AGENT, aPause(code, { requestedAt: since, until: inMs(HOUR) }))
-  const good = (app: string, requestedAt: Date, agentId: string | null = DEFAULT_AGENT) => gate.good(aKey(app, '9'), agentId, requestedAt)
+    gate.recordFailure(aKey(app, '1'), DEFAULT_AGENT, aPause(code, { requestedAt: since, until: inMs(HOUR) }))
+  const good = (app: string, requestedAt: Date, agentId: string | null = DEFAULT_AGENT) =>
+    gate.recordSuccess(aKey(app, '9'), agentId, requestedAt)
 
   test.each(WIDE)('that began after the pause (%s) lifts it', async (code) => {
     const app = anApp()
@@ -287,7 +289,7 @@ describe('a successful poll', () => {
   test('lifts the pause of its own agent id and of the app, and of no other agent id', async () => {
     const app = anApp()
     await pause(app, 'agent_id', at(1))
-    await gate.failed(aKey(app, '1'), '666', aPause('agent_id', { requestedAt: at(1), until: inMs(HOUR) }))
+    await gate.recordFailure(aKey(app, '1'), '666', aPause('agent_id', { requestedAt: at(1), until: inMs(HOUR) }))
     await pause(app, 'permission', at(1))
     expect(await good(app, at(2))).toBe(true)
     expect([await pairRow(db, app, DEFAULT_AGENT), await appRow(db, app)]).toMatchObject([{ pause_code: null }, { pause_code: null }])
@@ -335,7 +337,7 @@ describe('a successful poll', () => {
     await good(app, at(3))
     await fail(other.key, 'permission', { requestedAt: at(4) })
     const until = inMs(HOUR)
-    await gate.failed(other.key, '666', aPause('agent_id', { until }))
+    await gate.recordFailure(other.key, '666', aPause('agent_id', { until }))
     expect((await store.load(own.key))?.scopes).toEqual({
       agentId: DEFAULT_AGENT,
       app: { lastGoodAt: at(3), pause: null, hasWitness: true, resumedAt: null },
@@ -351,7 +353,7 @@ describe('a successful poll', () => {
 describe('the probe of a pair', () => {
   test('is made by one of many that ask', async () => {
     const app = anApp()
-    await gate.failed(aKey(app, '1'), '666', aPause('agent_id', { probeDelaysMs: [-1] }))
+    await gate.recordFailure(aKey(app, '1'), '666', aPause('agent_id', { probeDelaysMs: [-1] }))
     const answers = await Promise.all(Array.from({ length: 12 }, () => gate.claimProbe(app, '666')))
     expect(answers.filter(Boolean)).toHaveLength(1)
     expect(await pairRow(db, app, '666')).toMatchObject({ probing: true, pause_code: 'agent_id' })
@@ -360,15 +362,15 @@ describe('the probe of a pair', () => {
   test('is not to be had before it is due, where nothing is paused, or where nothing is known', async () => {
     const app = anApp()
     expect(await gate.claimProbe(app, '666')).toBe(false)
-    await gate.good(aKey(app, '1'), '666', at(1))
+    await gate.recordSuccess(aKey(app, '1'), '666', at(1))
     expect(await gate.claimProbe(app, '666')).toBe(false)
-    await gate.failed(aKey(app, '1'), '666', aPause('agent_id', { requestedAt: at(2), until: inMs(HOUR) }))
+    await gate.recordFailure(aKey(app, '1'), '666', aPause('agent_id', { requestedAt: at(2), until: inMs(HOUR) }))
     expect(await gate.claimProbe(app, '666')).toBe(false)
   })
 
   test('is to be had again when the lease of one that never ended is over, or the clock stepped back', async () => {
     const app = anApp()
-    await gate.failed(aKey(app, '1'), '666', aPause('agent_id', { probeDelaysMs: [-1] }))
+    await gate.recordFailure(aKey(app, '1'), '666', aPause('agent_id', { probeDelaysMs: [-1] }))
     expect(await gate.claimProbe(app, '666')).toBe(true)
     await letProbesBeDue(db, app)
     expect(await gate.claimProbe(app, '666')).toBe(true)
@@ -407,8 +409,8 @@ describe('what a lifted pause brings forward', () => {
 
   /** Its pause began, and ended with a success. */
   async function lift(app: string, code: ProblemCode, agentId = DEFAULT_AGENT): Promise<void> {
-    await gate.failed(aKey(app, '1'), agentId, aPause(code, { requestedAt: at(1) }))
-    expect(await gate.good(aKey(app, '2'), agentId, inMs(1_000))).toBe(true)
+    await gate.recordFailure(aKey(app, '1'), agentId, aPause(code, { requestedAt: at(1) }))
+    expect(await gate.recordSuccess(aKey(app, '2'), agentId, inMs(1_000))).toBe(true)
   }
 
   test.each(WIDE)('(%s) tasks that waited for it, and tasks that had the problem themselves', async (code) => {

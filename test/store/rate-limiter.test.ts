@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import type { RateLimiter, Reservation, ScopeReports, WantedCalls } from '../../src/polling/ports.ts'
+import type { RateLimiter, Reservation, ScopeEvidence, WantedCalls } from '../../src/polling/ports.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
 import { createRateLimiter } from '../../src/store/rate-limiter.ts'
 import { createMemoryGate } from '../support/memory-store.ts'
@@ -26,7 +26,7 @@ function wanted(calls: Partial<WantedCalls>): WantedCalls {
   return { ordinary: 0, reserved: 0, forced: 0, ...calls }
 }
 
-function describeAppGate(name: string, gate: () => RateLimiter & ScopeReports): void {
+function describeAppGate(name: string, gate: () => RateLimiter & ScopeEvidence): void {
   describe(`the gate of an app: ${name}`, () => {
     test('calls are granted evenly spaced, reserved ones first, and not far ahead', async () => {
       const app = anApp()
@@ -85,14 +85,14 @@ function describeAppGate(name: string, gate: () => RateLimiter & ScopeReports): 
     test('a paused app waits for its next probe, and the answer says why', async () => {
       const app = anApp()
       const until = inMs(HOUR)
-      await gate().failed(aKey(app), null, aPause('rate_limit', { until, problem: aProblem('rate_limit', { said: '90018' }) }))
+      await gate().recordFailure(aKey(app), null, aPause('rate_limit', { until, problem: aProblem('rate_limit', { said: '90018' }) }))
       const paused = await gate().reserve(app, wanted({ ordinary: 1, reserved: 1 }), FAST)
       expect(paused).toEqual({ kind: 'paused', until, problem: aProblem('rate_limit', { said: '90018' }) })
     })
 
     test('the first call of a final poll passes a pause, and nothing else does', async () => {
       const app = anApp()
-      await gate().failed(aKey(app), null, aPause('quota', { until: inMs(HOUR) }))
+      await gate().recordFailure(aKey(app), null, aPause('quota', { until: inMs(HOUR) }))
       expect(await gate().reserve(app, wanted({ ordinary: 5, reserved: 3, forced: 2 }), FAST)).toMatchObject({
         ...{ kind: 'granted', ordinary: 0, reserved: 2 },
       })
@@ -101,7 +101,7 @@ function describeAppGate(name: string, gate: () => RateLimiter & ScopeReports): 
 
     test('a call that passes a pause still needs a budget', async () => {
       const app = anApp()
-      await gate().failed(aKey(app), null, aPause('permission', { until: inMs(HOUR) }))
+      await gate().recordFailure(aKey(app), null, aPause('permission', { until: inMs(HOUR) }))
       const forced = wanted({ reserved: 2, forced: 2 })
       expect(await gate().reserve(app, forced, { callsPerSecond: 1_000, monthlyBudget: 1 })).toMatchObject({ kind: 'granted', reserved: 1 })
       expect(await gate().reserve(app, forced, { callsPerSecond: 1_000, monthlyBudget: 1 })).toMatchObject({ kind: 'budget', used: 1 })
@@ -109,7 +109,7 @@ function describeAppGate(name: string, gate: () => RateLimiter & ScopeReports): 
 
     test('a paused app whose probe is due is probed with one call at a time', async () => {
       const app = anApp()
-      await gate().failed(aKey(app), null, aPause('permission', { probeDelaysMs: [OVER] }))
+      await gate().recordFailure(aKey(app), null, aPause('permission', { probeDelaysMs: [OVER] }))
       const answers = await Promise.all(Array.from({ length: 12 }, () => gate().reserve(app, wanted({ ordinary: 3, reserved: 1 }), FAST)))
       expect(answers.filter((answer) => answer.kind === 'granted')).toMatchObject([{ ordinary: 0, reserved: 1 }])
       expect(answers.filter((answer) => answer.kind === 'paused')).toHaveLength(11)
@@ -117,9 +117,9 @@ function describeAppGate(name: string, gate: () => RateLimiter & ScopeReports): 
 
     test('a probe that succeeds lifts the pause', async () => {
       const app = anApp()
-      await gate().failed(aKey(app), null, aPause('permission', { probeDelaysMs: [OVER] }))
+      await gate().recordFailure(aKey(app), null, aPause('permission', { probeDelaysMs: [OVER] }))
       await gate().reserve(app, wanted({ ordinary: 1 }), FAST)
-      expect(await gate().good(aKey(app), null, new Date())).toBe(true)
+      expect(await gate().recordSuccess(aKey(app), null, new Date())).toBe(true)
       expect(await gate().reserve(app, wanted({ ordinary: 2 }), FAST)).toMatchObject({ kind: 'granted', ordinary: 2 })
     })
   })
@@ -132,7 +132,7 @@ function monthOf(answer: Reservation): string {
 
 describeAppGate('memory', () => memory)
 const memory = createMemoryGate(() => new Date())
-let shared: (RateLimiter & ScopeReports) | undefined
+let shared: (RateLimiter & ScopeEvidence) | undefined
 describeAppGate('PostgreSQL', () => (shared ??= createRateLimiter(db)))
 
 const more: Array<{ close(): Promise<void> }> = []
@@ -141,7 +141,7 @@ afterEach(async () => {
 })
 
 /** A gate of another worker: its own connections, and a memory of its own. */
-function anotherGate(): RateLimiter & ScopeReports {
+function anotherGate(): RateLimiter & ScopeEvidence {
   const database = openDatabase(db.url, { max: 4 })
   more.push(database)
   return createRateLimiter(database)
@@ -327,12 +327,12 @@ describe('a clock of the database that steps back by ten minutes', () => {
   test.each(['rate_limit', 'permission', 'outage'] as const)('does not prolong a pause (%s): its probe is due', async (code) => {
     const app = anApp()
     const gate = createRateLimiter(db)
-    await gate.failed(aKey(app), null, aPause(code, { probeDelaysMs: [60_000], until: code === 'rate_limit' ? inMs(60_000) : null }))
+    await gate.recordFailure(aKey(app), null, aPause(code, { probeDelaysMs: [60_000], until: code === 'rate_limit' ? inMs(60_000) : null }))
     await stepBack(app)
     expect(await gate.reserve(app, wanted({ ordinary: 5 }), FAST)).toMatchObject({ kind: 'granted', ordinary: 1 })
     // The lease of this probe counts from now.
     expect(await gate.reserve(app, wanted({ ordinary: 5 }), FAST)).toMatchObject({ kind: 'paused' })
-    expect(await gate.good(aKey(app), null, new Date())).toBe(true)
+    expect(await gate.recordSuccess(aKey(app), null, new Date())).toBe(true)
     expect(await gate.reserve(app, wanted({ ordinary: 5 }), FAST)).toMatchObject({ kind: 'granted', ordinary: 5 })
   })
 })
@@ -340,16 +340,16 @@ describe('a clock of the database that steps back by ten minutes', () => {
 test('another worker lifts the pause when its probe is answered', async () => {
   const app = anApp()
   const [first, second] = [anotherGate(), anotherGate()]
-  await first.failed(aKey(app), null, aPause('permission', { probeDelaysMs: [OVER] }))
+  await first.recordFailure(aKey(app), null, aPause('permission', { probeDelaysMs: [OVER] }))
   expect(await second.reserve(app, wanted({ ordinary: 1 }), FAST)).toMatchObject({ kind: 'granted' })
-  await second.good(aKey(app), null, new Date())
+  await second.recordSuccess(aKey(app), null, new Date())
   expect(await first.reserve(app, wanted({ ordinary: 4 }), FAST)).toMatchObject({ kind: 'granted', ordinary: 4 })
 })
 
 test('a probe whose worker died is followed by another', async () => {
   const app = anApp()
   const gate = createRateLimiter(db)
-  await gate.failed(aKey(app), null, aPause('permission', { probeDelaysMs: [OVER] }))
+  await gate.recordFailure(aKey(app), null, aPause('permission', { probeDelaysMs: [OVER] }))
   expect(await gate.reserve(app, wanted({ ordinary: 1 }), FAST)).toMatchObject({ kind: 'granted', ordinary: 1 })
   expect(await gate.reserve(app, wanted({ ordinary: 1 }), FAST)).toMatchObject({ kind: 'paused' })
   // Its lease has run out.

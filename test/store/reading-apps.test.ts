@@ -1,13 +1,13 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { MINUTE_MS } from '../../src/domain/delivery.ts'
 import { PROBLEM_RULES, problemOf } from '../../src/domain/problems.ts'
-import type { RateLimiter, ScopeReports } from '../../src/polling/ports.ts'
+import type { RateLimiter, ScopeEvidence } from '../../src/polling/ports.ts'
 import { createRateLimiter } from '../../src/store/rate-limiter.ts'
 import { aTask, delay, lookAt, planBody } from './support/polls.ts'
 import { openTestReader, type TestReader } from './support/reader.ts'
 
 let db: TestReader
-let gate: RateLimiter & ScopeReports
+let gate: RateLimiter & ScopeEvidence
 beforeAll(async () => {
   db = await openTestReader()
   gate = createRateLimiter(db)
@@ -72,7 +72,7 @@ async function report(kind: 'app' | 'pair', app: string, taskId: string, code: s
   const { agreement } = PROBLEM_RULES[problem.code]
   if (agreement === null) throw new Error(`${problem.code} pauses nothing`)
   const told = { kind, problem, requestedAt: new Date(), agreement, probeDelaysMs: [10 * MINUTE_MS], until: null }
-  return await gate.failed({ app, taskId }, '836390886', told)
+  return await gate.recordFailure({ app, taskId }, '836390886', told)
 }
 
 test.each([
@@ -110,7 +110,7 @@ test('a success ends a pause, and says when it was', async () => {
   const { key } = await aTask(db.store, { agentId: '836390886' })
   for (const taskId of ['1', '2']) await report('app', 'default', taskId, '60011')
   const requestedAt = new Date()
-  await gate.good(key, '836390886', requestedAt)
+  await gate.recordSuccess(key, '836390886', requestedAt)
   const free = { pauseCode: null, pauseDetail: null, pauseSince: null, pausedUntil: null, lastGoodAt: requestedAt }
   expect(await one('default')).toMatchObject({ ...free, pauseKind: null, pauseReason: null, pairs: [{ agentId: '836390886', ...free }] })
 })

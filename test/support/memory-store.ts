@@ -1,7 +1,8 @@
 import type { Recipient, ScopeState, TaskKey, TaskScopes } from '../../src/domain/delivery.ts'
 import { QUERY_WINDOW_MS } from '../../src/domain/delivery.ts'
-import { isFinalPoll, type Poll, type ScopeReport, type TaskUpdate, type Transition, type WritePlan } from '../../src/domain/plan.ts'
-import { timingOf } from '../../src/domain/poll-times.ts'
+import type { Poll, TaskUpdate, Transition, WritePlan } from '../../src/domain/plan.ts'
+import type { ScopeFailure } from '../../src/domain/plan-failed.ts'
+import { isFinalPoll, timingOf } from '../../src/domain/poll-times.ts'
 import type { Problem, ProblemCode } from '../../src/domain/problems.ts'
 import type { EndReason, PauseDetail } from '../../src/domain/reasons.ts'
 import { COMPARED_FIELDS, type TrackOutcome } from '../../src/domain/track-outcome.ts'
@@ -13,7 +14,7 @@ import type {
   LoadedTask,
   RateLimiter,
   Reservation,
-  ScopeReports,
+  ScopeEvidence,
   WantedCalls,
 } from '../../src/polling/ports.ts'
 
@@ -263,7 +264,7 @@ interface AppRow extends ScopeRow {
   used: number
 }
 
-export interface MemoryGate extends RateLimiter, ScopeReports {
+export interface MemoryGate extends RateLimiter, ScopeEvidence {
   /** What a store gives a task along when it is loaded. */
   scopesOf(app: string, agentId: string | null): TaskScopes
 }
@@ -302,11 +303,11 @@ export function createMemoryGate(
       const row = appRow(app)
       if (row.month === month) row.used = Math.max(0, row.used - calls)
     },
-    async failed({ app, taskId }, agentId, report) {
+    async recordFailure({ app, taskId }, agentId, report) {
       const [row, goodAt] = report.kind === 'app' ? [appRow(app), lastGoodOf(app)] : [pairRow(app, agentId), lastGoodOf(app, agentId)]
       return countFailure(row, taskId, report, now().getTime(), goodAt)
     },
-    async good({ app }, agentId, requestedAt) {
+    async recordSuccess({ app }, agentId, requestedAt) {
       const appProblem = countSuccess(appRow(app), requestedAt)
       const pairProblem = agentId === null ? null : countSuccess(pairRow(app, agentId), requestedAt)
       if (appProblem !== null) resume({ app, scope: 'app', problems: [appProblem], agentId: null })
@@ -342,7 +343,7 @@ function stateOf({ lastGoodAt, pause, witness }: ScopeRow): ScopeState {
  * @param goodAt of the tasks in the scope, which is newer than what was reported of them
  * @returns whether the scope is paused
  */
-function countFailure(row: ScopeRow, taskId: string, report: ScopeReport, now: number, goodAt: Date | null): boolean {
+function countFailure(row: ScopeRow, taskId: string, report: ScopeFailure, now: number, goodAt: Date | null): boolean {
   if (row.pause !== null) {
     row.pause = pausedAgain(row.pause, report, now)
     return true
@@ -362,7 +363,7 @@ type Pause = NonNullable<ScopeRow['pause']>
 type Witness = NonNullable<ScopeRow['witness']>
 
 /** In a paused scope only the answer to a probe counts, and a later end that an answer names. */
-function pausedAgain(pause: Pause, report: ScopeReport, now: number): Pause {
+function pausedAgain(pause: Pause, report: ScopeFailure, now: number): Pause {
   const { problem, requestedAt, until } = report
   const isProbe = pause.probing || pause.until <= now
   if (!isProbe && (until === null || until.getTime() <= pause.until)) return pause
@@ -371,16 +372,16 @@ function pausedAgain(pause: Pause, report: ScopeReport, now: number): Pause {
   return { problem, probes, since: isSame ? pause.since : requestedAt, setAt: now, probing: false, until: pauseEnd(report, probes, now) }
 }
 
-function pauseEnd({ until, probeDelaysMs }: ScopeReport, probes: number, now: number): number {
+function pauseEnd({ until, probeDelaysMs }: ScopeFailure, probes: number, now: number): number {
   return until?.getTime() ?? now + (probeDelaysMs[Math.min(probes, probeDelaysMs.length) - 1] ?? 0)
 }
 
-function aWitness(taskId: string, { problem, requestedAt, agreement }: ScopeReport): Witness {
+function aWitness(taskId: string, { problem, requestedAt, agreement }: ScopeFailure): Witness {
   return { code: problem.code, taskId, since: requestedAt, polls: 0, agrees: agreement.tasks <= 1 }
 }
 
 /** Another problem, or a success since. */
-function isRefuted({ lastGoodAt }: ScopeRow, { code, since }: Witness, { problem }: ScopeReport, goodAt: Date | null): boolean {
+function isRefuted({ lastGoodAt }: ScopeRow, { code, since }: Witness, { problem }: ScopeFailure, goodAt: Date | null): boolean {
   return code !== problem.code || [lastGoodAt, goodAt].some((at) => at !== null && at > since)
 }
 

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
-import { errorFacts, TRACKER_ERRORS, TrackerError, type TrackerErrorCode } from '../../src/domain/errors.ts'
+import { ERRORS, TrackerError, type TrackerErrorCode } from '../../src/domain/errors.ts'
 import type { RateReader } from '../../src/report/rates.ts'
 import { ask } from './support/ask.ts'
 import { aServer } from './support/server.ts'
 
-const isCode = (text: string): text is TrackerErrorCode => Object.hasOwn(TRACKER_ERRORS, text)
-const CODES = Object.keys(TRACKER_ERRORS).filter(isCode)
+const isCode = (text: string): text is TrackerErrorCode => Object.hasOwn(ERRORS, text)
+const CODES = Object.keys(ERRORS).filter(isCode)
 
 /** A message as a driver makes it. */
 const SAID = 'permission denied for view delivery_campaign_rates (role "tracker" at 10.0.0.7)'
@@ -21,7 +21,7 @@ const failingWith =
 
 test.each(CODES)('%s has one status, at the API and on the dashboard, in both languages', async (code) => {
   const { url, log } = await aServer({ reading: failingWith(code) })
-  const { status } = errorFacts(code)
+  const { status } = ERRORS[code]
   const api = await ask(url, '/v1/tasks/1')
   expect([api.status, api.body.error.code]).toEqual([status, status === 500 ? 'INTERNAL' : code])
   expect(api.headers.get('retry-after')).toBe(status === 503 ? '5' : null)

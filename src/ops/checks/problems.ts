@@ -1,4 +1,4 @@
-import { TrackerError } from '../../domain/errors.ts'
+import { ERRORS, TrackerError } from '../../domain/errors.ts'
 import { answerText, delayText, endReasonText, problemOfDelay, problemRemedy, problemText, type Stored } from '../../domain/messages.ts'
 import { PROBLEM_RULES } from '../../domain/problems.ts'
 import type { Finding } from '../../lib/finding.ts'
@@ -33,13 +33,8 @@ export async function taskFinding({ database, timeoutMs }: DatabaseNeeds, ref: T
     return findingOfTask(name, await withQueueTimeout(createRateReader(database).task(ref), timeoutMs))
   } catch (error) {
     if (!(error instanceof TrackerError)) throw error
-    return { name, ok: false, detail: error.message, remedy: REMEDIES[error.code] ?? 'see the check "database"' }
+    return { name, ok: false, detail: error.message, remedy: ERRORS[error.code].remedy.command ?? 'see the check "database"' }
   }
-}
-
-const REMEDIES: Readonly<Record<string, string>> = {
-  TASK_NOT_FOUND: 'track it with "dingtalk-delivery track"; "dingtalk-delivery report --by task" lists what is tracked',
-  SEVERAL_APPS: 'say which app with --app',
 }
 
 function findingOfTask(name: string, task: TaskRates): Finding {

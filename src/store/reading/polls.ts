@@ -1,5 +1,5 @@
 import { STATES, type TaskKey } from '../../domain/delivery.ts'
-import { OUTCOMES } from '../../domain/plan-types.ts'
+import { OUTCOMES } from '../../domain/problems.ts'
 import { type StateChange, whatPollsSaid } from '../../report/person-history.ts'
 import type { CurvePoint, PersonHistory, Poll } from '../../report/rates.ts'
 import { Prisma } from '../generated/client.ts'

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { Tracking } from '../../polling/ports.ts'
-import { resumeApp } from '../../polling/resume-use.ts'
+import { resumeApp } from '../../polling/task-commands.ts'
 import { addEndpoint } from './endpoint.ts'
 import { app, since, until } from './parameters.ts'
 import { type AppAnswer, listOf, ref } from './schemas.ts'

@@ -1,10 +1,9 @@
 import type { StateKind } from '../../domain/delivery.ts'
 import { DELAY_CODES, END_CODES } from '../../domain/messages.ts'
-import { OUTCOMES } from '../../domain/plan-types.ts'
-import { PROBLEM_CODES, SCOPES } from '../../domain/problems.ts'
+import { OUTCOMES, PROBLEM_CODES, SCOPES } from '../../domain/problems.ts'
 import { COMPARED_FIELDS, type ComparedField } from '../../domain/track-outcome.ts'
 import type { ResumedApp } from '../../polling/ports.ts'
-import type { ResumedTaskRates } from '../../polling/resume-use.ts'
+import type { ResumedTaskRates } from '../../polling/task-commands.ts'
 import {
   type AppUsage,
   type BandStep,

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
-import { InvalidInputError, TrackerError } from '../../domain/errors.ts'
+import { InvalidInputError } from '../../domain/errors.ts'
 import { parseTrackRequest } from '../../intake/track-request.ts'
 import { TRACK_SCHEMA } from '../../intake/track-schema.ts'
 import type { Tracking } from '../../polling/ports.ts'
-import { resumeTask } from '../../polling/resume-use.ts'
+import { cancelTask, resumeTask } from '../../polling/task-commands.ts'
 import type { RateReader, TaskRates } from '../../report/rates.ts'
 import { addEndpoint } from './endpoint.ts'
 import { app, at, campaign, cursor, format, limit, search, since, state, status, taskId, until } from './parameters.ts'
@@ -68,14 +68,7 @@ function addTracking(scope: FastifyInstance, { rates, tracking, now, enqueuesPer
     failures: [404, 409, 415],
     async handle({ param, query, request }): Promise<TaskRates> {
       assertNoBody(request.body)
-      const task = await rates.task({ taskId: param('taskId'), ...query })
-      const isCancelled = await tracking.cancel(task)
-      const after = await rates.task({ app: task.app, taskId: task.taskId })
-      if (isCancelled || after.status === 'cancelled') return after
-      throw new TrackerError(
-        'TASK_ENDED',
-        `Task ${task.taskId} has ended already (${after.status}). Only a task that is tracked can be cancelled.`,
-      )
+      return (await cancelTask(rates, tracking, { taskId: param('taskId'), ...query })).task
     },
   })
 }

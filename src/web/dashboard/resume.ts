@@ -1,5 +1,5 @@
 import { parseApp } from '../../intake/track-request.ts'
-import { resumeApp, resumeTask } from '../../polling/resume-use.ts'
+import { resumeApp, resumeTask } from '../../polling/task-commands.ts'
 import { taskLink } from './links.ts'
 import { refOf } from './pages/task.ts'
 import type { PageRequest } from './view.ts'

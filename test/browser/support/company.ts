@@ -1,4 +1,4 @@
-import { readAnswer } from '../../../src/domain/answer.ts'
+import { parseAnswer } from '../../../src/domain/answer.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../src/domain/delivery.ts'
 import { planExpiry, planPoll, planStart } from '../../../src/domain/plan.ts'
 import { timingOf } from '../../../src/domain/poll-times.ts'
@@ -53,7 +53,7 @@ export function openCompany(databaseUrl: string): Company {
       const task = await load(taskId)
       const requestedAt = new Date(task.sentAt.getTime() + minutes * MINUTE_MS)
       const respondedAt = new Date(requestedAt.getTime() + SECOND_MS)
-      await store.apply(planPoll(task, readAnswer(bodyOf(answer), { requestedAt, respondedAt }), 1, respondedAt, TIMING))
+      await store.apply(planPoll(task, parseAnswer(bodyOf(answer), { requestedAt, respondedAt }), 1, respondedAt, TIMING))
     },
     async expire(taskId) {
       const task = await load(taskId)

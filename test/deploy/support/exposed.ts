@@ -1,6 +1,5 @@
 import type { TaskStatus } from '../../../src/domain/delivery.ts'
-import type { PollOutcome } from '../../../src/domain/plan-types.ts'
-import { PROBLEM_CODES } from '../../../src/domain/problems.ts'
+import { type PollOutcome, PROBLEM_CODES } from '../../../src/domain/problems.ts'
 import { createMetrics } from '../../../src/ops/metrics.ts'
 import type { Restored } from '../../../src/polling/ports.ts'
 import { CHECKS } from '../../support/checks.ts'

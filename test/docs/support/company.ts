@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import { readAnswer } from '../../../src/domain/answer.ts'
+import { parseAnswer } from '../../../src/domain/answer.ts'
 import { HOUR_MS, SECOND_MS } from '../../../src/domain/delivery.ts'
 import { planExpiry, planPoll, planStart } from '../../../src/domain/plan.ts'
 import { timingOf } from '../../../src/domain/poll-times.ts'
@@ -30,7 +30,7 @@ export async function storeCompany(databaseUrl: string, client: pg.Client): Prom
       async poll(hours: number, body: unknown) {
         const requestedAt = new Date(sentAt.getTime() + hours * HOUR_MS)
         const respondedAt = new Date(requestedAt.getTime() + SECOND_MS)
-        await store.apply(planPoll(await load(), readAnswer(body, { requestedAt, respondedAt }), 1, respondedAt, TIMING))
+        await store.apply(planPoll(await load(), parseAnswer(body, { requestedAt, respondedAt }), 1, respondedAt, TIMING))
       },
       async expire() {
         const task = await load()

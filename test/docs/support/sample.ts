@@ -1,4 +1,4 @@
-import { readAnswer } from '../../../src/domain/answer.ts'
+import { parseAnswer } from '../../../src/domain/answer.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../src/domain/delivery.ts'
 import { planPoll, planStart } from '../../../src/domain/plan.ts'
 import { timingOf } from '../../../src/domain/poll-times.ts'
@@ -37,5 +37,5 @@ async function poll(
   const body = { errcode: 0, send_result: { read_user_id_list: read, unread_user_id_list: unread } }
   const task = await store.load(TASK)
   if (task === null) throw new Error('the sample was not stored')
-  await store.apply(planPoll(task, readAnswer(body, { requestedAt, respondedAt }), 1, respondedAt, TIMING))
+  await store.apply(planPoll(task, parseAnswer(body, { requestedAt, respondedAt }), 1, respondedAt, TIMING))
 }

@@ -29,7 +29,7 @@ function rankOf(recipient: Recipient | undefined): number {
   return recipient === undefined ? -1 : RANK[recipient.state.kind]
 }
 
-function faultsOfTimes(task: Task, { poll, changed, transitions, task: update, report, next }: WritePlan): string[] {
+function faultsOfTimes(task: Task, { poll, changed, transitions, task: update, evidence, next }: WritePlan): string[] {
   const isOpen = update.status === 'tracking'
   const brackets = changed.flatMap(({ state }) => (state.kind === 'read' ? [state] : []))
   const times = [
@@ -40,13 +40,13 @@ function faultsOfTimes(task: Task, { poll, changed, transitions, task: update, r
     update.lastObservedAt,
     update.listedSince,
     update.problem?.since ?? null,
-    'until' in report ? report.until : null,
+    'until' in evidence ? evidence.until : null,
     ...transitions.flatMap(({ afterAt, at }) => [afterAt, at]),
     ...changed.flatMap(({ firstSeenAt }) => [firstSeenAt]),
     ...brackets.flatMap(({ lastUnreadAt, firstReadAt }) => [lastUnreadAt, firstReadAt]),
   ]
   return [
-    ...(isOpen === (update.nextPollAt !== null) && isOpen === (next.kind === 'again') ? [] : ['open, and no next poll; or the reverse']),
+    ...(isOpen === (update.nextPollAt !== null) && isOpen === (next.kind === 'snooze') ? [] : ['open, and no next poll; or the reverse']),
     ...(update.nextPollAt !== null && update.nextPollAt > task.deadlineAt ? ['the next poll is after the deadline'] : []),
     ...brackets
       .filter(({ lastUnreadAt, firstReadAt }) => lastUnreadAt !== null && lastUnreadAt >= firstReadAt)

@@ -1,4 +1,4 @@
-import { readAnswer } from '../../../src/domain/answer.ts'
+import { parseAnswer } from '../../../src/domain/answer.ts'
 import type { Answer, Refusal, TaskKey } from '../../../src/domain/delivery.ts'
 import { MINUTE_MS } from '../../../src/domain/delivery.ts'
 import { NO_AGENT_ID_CODE, PROBLEM_RULES, problemCodeOf, TOKEN_REFUSED_CODE } from '../../../src/domain/problems.ts'
@@ -38,7 +38,9 @@ export function createDingTalk(day: Day, now: () => Date, random: () => number):
     received.push({ key: task.key, worker, requestedAt, isCounted, code: said?.code ?? '0', message: said?.message ?? '' })
     const truth = listsAt(day, task, now())
     await latency()
-    return said === null ? readAnswer({ errcode: 0, send_result: truth }, exchange(requestedAt, now())) : answered(said, requestedAt, now())
+    return said === null
+      ? parseAnswer({ errcode: 0, send_result: truth }, exchange(requestedAt, now()))
+      : answered(said, requestedAt, now())
   }
 
   async function sendResult(worker: number, query: SendResultQuery, signal: AbortSignal): Promise<SendResult> {
@@ -72,7 +74,7 @@ function refused({ code, message }: Said, requestedAt: Date, respondedAt: Date |
 }
 
 function answered(said: Said, requestedAt: Date, at: Date): Answer {
-  return said.code === '0' ? readAnswer({ errcode: 0, send_result: null }, exchange(requestedAt, at)) : refused(said, requestedAt, at)
+  return said.code === '0' ? parseAnswer({ errcode: 0, send_result: null }, exchange(requestedAt, at)) : refused(said, requestedAt, at)
 }
 
 function isDuring(day: Day, { begin, end }: Fault, at: Date): boolean {

@@ -10,7 +10,7 @@ import { type FaultEnd, monthOf, nameOf, type Outcome, type TaskOutcome, TIMING 
 /** What a day must hold, by name; each says what broke it. */
 const RULES: Readonly<Record<string, (outcome: Outcome) => readonly string[]>> = {
   'no poll rejects': ({ errors }) => errors.map((error) => (error instanceof Error ? (error.stack ?? error.message) : String(error))),
-  'a task ends inside its window only when everybody is accounted for or it is cancelled, and at the deadline it ends': endsInTime,
+  'a task ends inside its window only when all recipients are accounted for or it is cancelled, and at the deadline it ends': endsInTime,
   'the reason of an end fits what happened': reasonsFit,
   'never more calls count than the budget has': ({ ledger }) => ledger.overspent,
   'the calls that count are those that DingTalk received and counts': countedAsReceived,

@@ -5,8 +5,9 @@ import type { Poll, Transition } from '../../../src/domain/plan.ts'
 import { type PlannedPoll, timingOf } from '../../../src/domain/poll-times.ts'
 import { PROBLEM_CODES, PROBLEM_RULES } from '../../../src/domain/problems.ts'
 import { createPermits } from '../../../src/polling/permits.ts'
-import { type PollDeps, poll } from '../../../src/polling/poll.ts'
-import type { AppLimits, PollTimers, RateLimiter, Timer, WorkerBook, WorkerState } from '../../../src/polling/ports.ts'
+import { poll } from '../../../src/polling/poll.ts'
+import type { PollDeps } from '../../../src/polling/poll-delays.ts'
+import type { AppLimits, PollTimers, RateLimiter, Timer, WorkerRegistry, WorkerState } from '../../../src/polling/ports.ts'
 import { schedule } from '../../../src/polling/schedule-tasks.ts'
 import { createWorkerScope } from '../../../src/polling/worker-scope.ts'
 import { createWriteBreaker } from '../../../src/polling/write-breaker.ts'
@@ -54,7 +55,7 @@ export interface FaultEnd {
   readonly tasks: readonly StoredTask[]
 }
 
-/** Calls as the gate counts them, by app and month. */
+/** Calls as the limiter counts them, by app and month. */
 export interface Ledger {
   /** Calls that count, by app and then by month. */
   readonly counted: ReadonlyMap<string, ReadonlyMap<string, number>>
@@ -99,14 +100,14 @@ function at(time: Date, act: () => void): void {
 function createWorld(day: Day) {
   const random = randomOf(day.seed)
   const agentOf = (app: string, own: string | null): string | null => agentIdOf(day, { key: { app, taskId: '' }, agentId: own })
-  const gate: MemoryGate = createMemoryGate(now, {
+  const limiter: MemoryGate = createMemoryGate(now, {
     openTasks: (app, monthEnd) => openTasks(store, app, monthEnd).length,
     resume: (lifted) => resume(lifted),
     lastGoodOf: (app, agentId) =>
       lastGoodOf(store, (task) => task.key.app === app && (agentId === undefined || agentOf(app, task.agentId) === agentId)),
   })
-  const store = createMemoryStore(now, (app, own) => gate.scopesOf(app, agentOf(app, own)))
-  const ledger = createLedger(day, gate, store)
+  const store = createMemoryStore(now, (app, own) => limiter.scopesOf(app, agentOf(app, own)))
+  const ledger = createLedger(day, limiter, store)
   const dingtalk = createDingTalk(day, now, random)
   const errors: unknown[] = []
   const recoveries: string[] = []
@@ -116,20 +117,20 @@ function createWorld(day: Day) {
     recovered: ({ app }: { readonly app: string }) => void recoveries.push(app),
     ended: ({ key }: { readonly key: TaskKey }) => void endedAt.set(nameOf(key), now()),
   }
-  const book = createBook(day, (app) => resume({ app, scope: 'worker', problems: WORKER_PROBLEMS, agentId: null }))
+  const registry = createRegistry(day, (app) => resume({ app, scope: 'worker', problems: WORKER_PROBLEMS, agentId: null }))
   const workers = Array.from(
     { length: day.workers },
     (_, n): PollDeps => ({
-      ...{ store, gate: ledger.gate, scopes: gate, timing: TIMING, now, events },
+      ...{ store, limiter: ledger.limiter, scopes: limiter, timing: TIMING, now, events },
       digest: (salt, name) => `${salt}/${name}`,
       api: dingtalk.apiOf(n),
       permits: createPermits({
-        ...{ gate: ledger.gate, limitsOf: (app) => limitsOf(day, app), now, maxWaiting: 25 },
+        ...{ limiter: ledger.limiter, limitsOf: (app) => limitsOf(day, app), now, maxWaiting: 25 },
         onRefundFailed: (error) => void errors.push(error),
       }),
       worker: createWorkerScope({
-        ...{ workerId: `w${n}`, apps: day.apps.map(({ name }) => name), book, timing: TIMING, now, events },
-        ...{ beatEveryMs: 10_000, probeLeaseMs: MINUTE_MS },
+        ...{ workerId: `w${n}`, apps: day.apps.map(({ name }) => name), registry, timing: TIMING, now, events },
+        ...{ heartbeatMs: 10_000, probeLeaseMs: MINUTE_MS },
       }),
       writes: createWriteBreaker({ now, onFailed: (error) => void errors.push(error) }),
     }),
@@ -139,23 +140,23 @@ function createWorld(day: Day) {
     const deps = workers[Math.floor(random() * workers.length)]
     if (deps === undefined) throw new Error('there is no worker')
     const result = await poll(deps, key, signal)
-    return result.kind === 'again' ? result.poll : null
+    return result.kind === 'snooze' ? result.until : null
   }, errors)
 
   /** As the scheduler of a worker: within a second. */
-  function adoptSoon(): void {
+  function scheduleSoon(): void {
     setTimeout(() => {
       schedule({ store, timers, timing: TIMING, now, events }).catch((error: unknown) => errors.push(error))
     }, random() * 1_000)
   }
   function resume(lifted: Lifted): void {
-    if (store.resume(lifted) > 0) adoptSoon()
+    if (store.resume(lifted) > 0) scheduleSoon()
   }
 
-  for (const deps of workers) void deps.worker.beat()
+  for (const deps of workers) void deps.worker.heartbeat()
   const enqueuedAt = (spec: TaskSpec): Date => atMinute(day, spec.sentMinute + spec.enqueuedAfter)
   for (const spec of day.tasks)
-    at(enqueuedAt(spec), () => void enqueue(day, store, spec).then(() => (ledger.enqueued(spec.key.app), adoptSoon())))
+    at(enqueuedAt(spec), () => void enqueue(day, store, spec).then(() => (ledger.enqueued(spec.key.app), scheduleSoon())))
   for (const { key, cancelledMinute } of day.tasks) {
     if (cancelledMinute !== null)
       at(atMinute(day, cancelledMinute), () => void store.cancel(key).then((did) => did && endedAt.set(nameOf(key), now())))
@@ -224,40 +225,40 @@ function lastGoodOf(store: MemoryStore, isMeant: (task: StoredTask) => boolean):
 /** One job a task: fires at its time, and again when its poll says so. */
 function createTimers(fire: (key: TaskKey) => Promise<PlannedPoll | null>, errors: unknown[]): Pick<PollTimers, 'set' | 'restore'> {
   const jobs = new Map<string, { readonly at: Date; readonly handle: NodeJS.Timeout } | 'running'>()
-  function schedule({ key, poll }: Pick<Timer, 'key' | 'poll'>): void {
-    const handle = setTimeout(() => void run(key), Math.max(0, poll.at.getTime() - Date.now()))
-    jobs.set(nameOf(key), { at: poll.at, handle })
+  function start({ key, poll: next }: Pick<Timer, 'key' | 'poll'>): void {
+    const handle = setTimeout(() => void run(key), Math.max(0, next.at.getTime() - Date.now()))
+    jobs.set(nameOf(key), { at: next.at, handle })
   }
   async function run(key: TaskKey): Promise<void> {
     jobs.set(nameOf(key), 'running')
     const next = await fire(key).catch((error: unknown) => void errors.push(error))
-    if (next) schedule({ key, poll: next })
+    if (next) start({ key, poll: next })
     else jobs.delete(nameOf(key))
   }
   return {
     async set(timers) {
-      for (const timer of timers) if (!jobs.has(nameOf(timer.key))) schedule(timer)
+      for (const timer of timers) if (!jobs.has(nameOf(timer.key))) start(timer)
     },
     async restore(timers) {
       for (const timer of timers) {
         const job = jobs.get(nameOf(timer.key))
         if (job === 'running' || (job !== undefined && job.at <= timer.poll.at)) continue
         if (job !== undefined) clearTimeout(job.handle)
-        schedule(timer)
+        start(timer)
       }
       return { added: 0, replaced: 0, moved: timers.length, left: 0 }
     },
   }
 }
 
-// ---- what workers tell each other
+// ---- the registry of workers
 
 const WORKER_PROBLEMS = PROBLEM_CODES.filter((code) => PROBLEM_RULES[code].scope === 'worker')
 
-function createBook(_day: Day, recovered: (app: string) => void): WorkerBook {
+function createRegistry(_day: Day, resumeWaiting: (app: string) => void): WorkerRegistry {
   const seen = new Map<string, WorkerState>()
   return {
-    async seen(worker) {
+    async heartbeat(worker) {
       seen.set(worker.workerId, worker)
     },
     async isServedByOthers(workerId, app) {
@@ -265,11 +266,11 @@ function createBook(_day: Day, recovered: (app: string) => void): WorkerBook {
         (other) => other.workerId !== workerId && other.apps.includes(app) && other.problems[app] === undefined,
       )
     },
-    async recovered(app) {
-      recovered(app)
+    async resumeWaiting(app) {
+      resumeWaiting(app)
     },
-    async repaired() {},
-    async gone(workerId) {
+    async probeRepaired() {},
+    async remove(workerId) {
       seen.delete(workerId)
     },
   }
@@ -288,8 +289,8 @@ export function monthOf(time: Date): string {
   return new Date(time.getTime() + CHINA_MS).toISOString().slice(0, 7)
 }
 
-/** Writes down beside the gate what it grants and takes back, and for whom it had nothing. */
-function createLedger(day: Day, gate: RateLimiter, store: MemoryStore) {
+/** Writes down beside the limiter what it grants and takes back, and for whom it had nothing. */
+function createLedger(day: Day, limiter: RateLimiter, store: MemoryStore) {
   const counted = new Map(day.apps.map(({ name }) => [name, new Map<string, number>()]))
   const overspent: string[] = []
   const withoutBudget = new Map<string, number>()
@@ -315,14 +316,14 @@ function createLedger(day: Day, gate: RateLimiter, store: MemoryStore) {
     overspent,
     withoutBudget,
     enqueued: (app: string) => lack(app, Math.min(1, missing(app))),
-    gate: {
+    limiter: {
       async reserve(...[app, wanted, limits]: Parameters<RateLimiter['reserve']>) {
-        const reservation = await gate.reserve(app, wanted, limits)
+        const reservation = await limiter.reserve(app, wanted, limits)
         if (reservation.kind === 'granted') add(app, reservation.month, reservation.reserved + reservation.ordinary)
         return reservation
       },
       async refund(...[app, month, calls]: Parameters<RateLimiter['refund']>) {
-        await gate.refund(app, month, calls)
+        await limiter.refund(app, month, calls)
         add(app, month, -calls)
       },
     },

@@ -1,4 +1,4 @@
-import type { ScopeReport } from '../../../src/domain/plan.ts'
+import type { ScopeFailure } from '../../../src/domain/plan-failed.ts'
 import { PROBLEM_RULES, type ProblemCode } from '../../../src/domain/problems.ts'
 import type { TestStore } from './database.ts'
 import { aProblem } from './polls.ts'
@@ -7,7 +7,7 @@ import { aProblem } from './polls.ts'
 export const inMs = (ms: number): Date => new Date(Date.now() + ms)
 
 /** What a failed poll reports, as the table of problems has it for a scope in which no poll ever succeeded. */
-export function aReport(code: ProblemCode, fields: Partial<ScopeReport> = {}): ScopeReport {
+export function aReport(code: ProblemCode, fields: Partial<ScopeFailure> = {}): ScopeFailure {
   const { scope, agreement, firstProbeMinutes } = PROBLEM_RULES[code]
   if (agreement === null) throw new Error(`${code} is about no pair and no app`)
   return {
@@ -22,7 +22,7 @@ export function aReport(code: ProblemCode, fields: Partial<ScopeReport> = {}): S
 }
 
 /** A report that pauses its scope, whoever else agrees. */
-export function aPause(code: ProblemCode, fields: Partial<ScopeReport> = {}): ScopeReport {
+export function aPause(code: ProblemCode, fields: Partial<ScopeFailure> = {}): ScopeFailure {
   return aReport(code, { agreement: { polls: 1, tasks: 1 }, ...fields })
 }
 

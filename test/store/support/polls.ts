@@ -1,11 +1,11 @@
-import { readAnswer } from '../../../src/domain/answer.ts'
+import { parseAnswer } from '../../../src/domain/answer.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS, type TaskProblem } from '../../../src/domain/delivery.ts'
 import { planPoll, planStart, type WritePlan } from '../../../src/domain/plan.ts'
 import { timingOf } from '../../../src/domain/poll-times.ts'
 import { PROBLEM_RULES, type Problem } from '../../../src/domain/problems.ts'
 import type { DelayReason } from '../../../src/domain/reasons.ts'
 import type { TrackRequest } from '../../../src/intake/track-request.ts'
-import type { Delay, DeliveryStore, LoadedTask, Scheduled, Unplanned } from '../../../src/polling/ports.ts'
+import type { Delay, DeliveryStore, LoadedTask, Scheduled, UnscheduledTask } from '../../../src/polling/ports.ts'
 
 export const TIMING = timingOf(24)
 /** Every message of these tests was sent an hour before they ran. */
@@ -48,7 +48,7 @@ export function planFor(task: LoadedTask, lists: Lists, minutes: number, calls =
 
 /** The plan for any answer. @param calls of getsendresult that it took */
 export function planBody(task: LoadedTask, body: unknown, minutes: number, calls = 1): WritePlan {
-  const answer = readAnswer(body, { requestedAt: minutesLater(minutes), respondedAt: answeredAt(minutes) })
+  const answer = parseAnswer(body, { requestedAt: minutesLater(minutes), respondedAt: answeredAt(minutes) })
   return planPoll(task, answer, calls, answeredAt(minutes), TIMING)
 }
 
@@ -72,7 +72,7 @@ export async function lookAt(store: DeliveryStore, key: LoadedTask['key'], lists
 }
 
 export function adoptAll(store: DeliveryStore, limit = 1_000): Promise<Scheduled[]> {
-  return store.schedule((task: Unplanned) => planStart(task, SENT, TIMING), limit)
+  return store.schedule((task: UnscheduledTask) => planStart(task, SENT, TIMING), limit)
 }
 
 /** What `delay` writes for a task without a problem: by default its poll waits for the call rate. */

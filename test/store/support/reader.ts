@@ -1,4 +1,4 @@
-import { readAnswer } from '../../../src/domain/answer.ts'
+import { parseAnswer } from '../../../src/domain/answer.ts'
 import type { TaskKey } from '../../../src/domain/delivery.ts'
 import { type Answer, QUERY_WINDOW_MS, type StateKind } from '../../../src/domain/delivery.ts'
 import { planExpiry, planPoll } from '../../../src/domain/plan.ts'
@@ -26,7 +26,7 @@ export async function openTestReader(): Promise<TestReader> {
 
 /** A poll whose request and answer were at these moments. */
 export async function lookBetween(db: TestStore, key: TaskKey, body: unknown, requestedAt: Date, respondedAt: Date): Promise<void> {
-  await apply(db, key, readAnswer(body, { requestedAt, respondedAt }), respondedAt)
+  await apply(db, key, parseAnswer(body, { requestedAt, respondedAt }), respondedAt)
 }
 
 /** A poll that no answer came to. */

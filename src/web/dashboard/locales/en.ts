@@ -1,5 +1,5 @@
 import type { StateKind, TaskStatus } from '../../../domain/delivery.ts'
-import type { PollOutcome } from '../../../domain/plan-types.ts'
+import type { PollOutcome } from '../../../domain/problems.ts'
 import type { RiskKind } from '../../../report/rates.ts'
 import { type Html, html } from '../components/html.ts'
 

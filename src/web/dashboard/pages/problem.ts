@@ -1,4 +1,4 @@
-import { type ErrorStatus, errorFacts, publicMessage, TrackerError, type TrackerErrorCode } from '../../../domain/errors.ts'
+import { ERRORS, type ErrorStatus, messageFor, TrackerError, type TrackerErrorCode } from '../../../domain/errors.ts'
 import { asWritten } from '../components/causes.ts'
 import { html } from '../components/html.ts'
 import { campaignLink, taskLink } from '../links.ts'
@@ -36,8 +36,8 @@ const KINDS_BY_CODE: Readonly<Partial<Record<TrackerErrorCode, ProblemKind>>> = 
 
 export function problemOf(error: unknown): Problem {
   if (!(error instanceof TrackerError)) return refusalOf(error) ?? { kind: 'failed', status: 500, detail: null }
-  const { status } = errorFacts(error.code)
-  return { kind: KINDS_BY_CODE[error.code] ?? KINDS[status], status, detail: status === 500 ? null : publicMessage(error) }
+  const { status } = ERRORS[error.code]
+  return { kind: KINDS_BY_CODE[error.code] ?? KINDS[status], status, detail: status === 500 ? null : messageFor(error, 'http') }
 }
 
 /** Fastify's own refusals, such as a body that is too large. */

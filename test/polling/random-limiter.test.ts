@@ -1,13 +1,13 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { ScopeReport } from '../../src/domain/plan.ts'
+import type { ScopeFailure } from '../../src/domain/plan-failed.ts'
 import { problemOf } from '../../src/domain/problems.ts'
-import type { RateLimiter, ScopeReports } from '../../src/polling/ports.ts'
+import type { RateLimiter, ScopeEvidence } from '../../src/polling/ports.ts'
 import { createRateLimiter } from '../../src/store/rate-limiter.ts'
 import { openTestStore, type TestStore } from '../store/support/database.ts'
 import { createMemoryGate } from '../support/memory-store.ts'
 
-/** What the random days rely on: the gate in memory decides as the SQL functions do. */
+/** What the random days rely on: the limiter in memory decides as the SQL functions do. */
 
 let db: TestStore
 beforeAll(async () => {
@@ -26,7 +26,7 @@ type Step =
       readonly does: 'fail'
       readonly taskId: string
       readonly code: string
-      readonly kind: ScopeReport['kind']
+      readonly kind: ScopeFailure['kind']
       readonly delayMs: number
       readonly polls: number
     }
@@ -62,21 +62,21 @@ const aStep: fc.Arbitrary<Step> = fc.oneof(
   },
 )
 
-/** What a gate decides, without the times that it names. */
-async function decided(gate: RateLimiter & ScopeReports, app: string, step: Step, requestedAt: Date): Promise<unknown> {
+/** What a limiter decides, without the times that it names. */
+async function decided(limiter: RateLimiter & ScopeEvidence, app: string, step: Step, requestedAt: Date): Promise<unknown> {
   switch (step.does) {
     case 'fail': {
       const problem = problemOf({ code: step.code, message: 'no', requestId: null }, AGENT_ID)
       const agreement = { polls: step.polls, tasks: Math.min(2, step.polls) }
       const report = { kind: step.kind, problem, requestedAt, agreement, probeDelaysMs: [step.delayMs], until: null }
-      return gate.failed({ app, taskId: step.taskId }, AGENT_ID, report)
+      return limiter.recordFailure({ app, taskId: step.taskId }, AGENT_ID, report)
     }
     case 'good':
-      return gate.good({ app, taskId: '9' }, AGENT_ID, requestedAt)
+      return limiter.recordSuccess({ app, taskId: '9' }, AGENT_ID, requestedAt)
     case 'claim':
-      return gate.claimProbe(app, AGENT_ID)
+      return limiter.claimProbe(app, AGENT_ID)
     case 'reserve': {
-      const answer = await gate.reserve(app, step, { callsPerSecond: 1_000, monthlyBudget: 6 })
+      const answer = await limiter.reserve(app, step, { callsPerSecond: 1_000, monthlyBudget: 6 })
       const calls = answer.kind === 'granted' ? [answer.ordinary, answer.reserved] : []
       return [answer.kind, ...calls, ...(answer.kind === 'paused' ? [answer.problem.code] : [])]
     }
@@ -85,7 +85,7 @@ async function decided(gate: RateLimiter & ScopeReports, app: string, step: Step
   }
 }
 
-test('the gate in memory decides as the one on PostgreSQL, whatever comes in which order', async () => {
+test('the limiter in memory decides as the one on PostgreSQL, whatever comes in which order', async () => {
   const [memory, postgres] = [createMemoryGate(() => new Date()), createRateLimiter(db)]
   let day = 0
   await fc.assert(

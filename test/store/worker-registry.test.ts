@@ -1,18 +1,18 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { TaskKey } from '../../src/domain/delivery.ts'
 import { PROBLEM_CODES, PROBLEM_RULES, type ProblemCode } from '../../src/domain/problems.ts'
-import type { Delay, WorkerBook } from '../../src/polling/ports.ts'
+import type { Delay, WorkerRegistry } from '../../src/polling/ports.ts'
 import { createRateLimiter } from '../../src/store/rate-limiter.ts'
-import { createWorkerBook } from '../../src/store/worker-book.ts'
+import { createWorkerRegistry } from '../../src/store/worker-registry.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
 import { aPause, appRow, inMs, pairRow } from './support/evidence.ts'
 import { aDelay, adoptAll, aProblem, aTask, aTaskProblem, loaded, lookAt, minutesLater } from './support/polls.ts'
 
 let db: TestStore
-let book: WorkerBook
+let registry: WorkerRegistry
 beforeAll(async () => {
   db = await openTestStore({ role: 'worker' })
-  book = createWorkerBook(db)
+  registry = createWorkerRegistry(db)
 })
 afterAll(() => db.close())
 afterEach(async () => {
@@ -24,7 +24,7 @@ const LONG_MS = 60_000
 /** Over when it is written. */
 const OVER_MS = -1
 
-const aWorker = (workerId: string, apps: readonly string[], problems: Parameters<WorkerBook['seen']>[0]['problems'] = {}) => ({
+const aWorker = (workerId: string, apps: readonly string[], problems: Parameters<WorkerRegistry['heartbeat']>[0]['problems'] = {}) => ({
   ...{ workerId, startedAt: STARTED, apps, problems },
 })
 const REFUSED = { ...aProblem('credentials'), since: STARTED.toISOString() }
@@ -33,43 +33,43 @@ const workers = async () => (await db.pool.query<{ worker_id: string }>('SELECT 
 
 describe('an app is served by others', () => {
   test('where another running worker has it and no problem with it', async () => {
-    await book.seen(aWorker('mine', ['hr', 'sales']), LONG_MS)
-    expect(await book.isServedByOthers('mine', 'hr')).toBe(false)
-    await book.seen(aWorker('other', ['hr'], {}), LONG_MS)
-    expect(await book.isServedByOthers('mine', 'hr')).toBe(true)
-    expect(await book.isServedByOthers('mine', 'sales')).toBe(false)
-    expect(await book.isServedByOthers('mine', 'unknown')).toBe(false)
-    expect(await book.isServedByOthers('other', 'sales')).toBe(true)
+    await registry.heartbeat(aWorker('mine', ['hr', 'sales']), LONG_MS)
+    expect(await registry.isServedByOthers('mine', 'hr')).toBe(false)
+    await registry.heartbeat(aWorker('other', ['hr'], {}), LONG_MS)
+    expect(await registry.isServedByOthers('mine', 'hr')).toBe(true)
+    expect(await registry.isServedByOthers('mine', 'sales')).toBe(false)
+    expect(await registry.isServedByOthers('mine', 'unknown')).toBe(false)
+    expect(await registry.isServedByOthers('other', 'sales')).toBe(true)
   })
 
   test('no longer when that worker cannot poll it either, and again when it can', async () => {
-    await book.seen(aWorker('other', ['hr', 'sales'], { hr: REFUSED }), LONG_MS)
-    expect(await book.isServedByOthers('mine', 'hr')).toBe(false)
-    expect(await book.isServedByOthers('mine', 'sales')).toBe(true)
-    await book.seen(aWorker('other', ['hr', 'sales'], {}), LONG_MS)
-    expect(await book.isServedByOthers('mine', 'hr')).toBe(true)
+    await registry.heartbeat(aWorker('other', ['hr', 'sales'], { hr: REFUSED }), LONG_MS)
+    expect(await registry.isServedByOthers('mine', 'hr')).toBe(false)
+    expect(await registry.isServedByOthers('mine', 'sales')).toBe(true)
+    await registry.heartbeat(aWorker('other', ['hr', 'sales'], {}), LONG_MS)
+    expect(await registry.isServedByOthers('mine', 'hr')).toBe(true)
   })
 
   test('no longer when that worker has been silent for too long, or is gone', async () => {
-    await book.seen(aWorker('silent', ['hr']), OVER_MS)
-    expect(await book.isServedByOthers('mine', 'hr')).toBe(false)
-    await book.seen(aWorker('silent', ['hr']), LONG_MS)
-    expect(await book.isServedByOthers('mine', 'hr')).toBe(true)
-    await book.gone('silent')
-    expect(await book.isServedByOthers('mine', 'hr')).toBe(false)
+    await registry.heartbeat(aWorker('silent', ['hr']), OVER_MS)
+    expect(await registry.isServedByOthers('mine', 'hr')).toBe(false)
+    await registry.heartbeat(aWorker('silent', ['hr']), LONG_MS)
+    expect(await registry.isServedByOthers('mine', 'hr')).toBe(true)
+    await registry.remove('silent')
+    expect(await registry.isServedByOthers('mine', 'hr')).toBe(false)
   })
 
   test('of many that serve it one is enough', async () => {
-    await book.seen(aWorker('a', ['hr'], { hr: REFUSED }), LONG_MS)
-    await book.seen(aWorker('b', ['hr']), OVER_MS)
-    await book.seen(aWorker('c', ['hr']), LONG_MS)
-    expect(await book.isServedByOthers('a', 'hr')).toBe(true)
+    await registry.heartbeat(aWorker('a', ['hr'], { hr: REFUSED }), LONG_MS)
+    await registry.heartbeat(aWorker('b', ['hr']), OVER_MS)
+    await registry.heartbeat(aWorker('c', ['hr']), LONG_MS)
+    expect(await registry.isServedByOthers('a', 'hr')).toBe(true)
   })
 })
 
-describe('the book', () => {
+describe('the registry', () => {
   test('shows each worker with its apps and its problems', async () => {
-    await book.seen(aWorker('w', ['hr'], { hr: REFUSED }), LONG_MS)
+    await registry.heartbeat(aWorker('w', ['hr'], { hr: REFUSED }), LONG_MS)
     expect(await workers()).toEqual([
       {
         ...{ worker_id: 'w', started_at: STARTED, seen_at: expect.any(Date), is_alive: true, apps: ['hr'], problems: { hr: REFUSED } },
@@ -78,15 +78,15 @@ describe('the book', () => {
   })
 
   test('forgets a worker an hour after it was last to be expected, and no sooner', async () => {
-    await book.seen(aWorker('long ago', ['hr']), -3_600_000 - 1)
-    await book.seen(aWorker('just now', ['hr']), OVER_MS)
-    await book.seen(aWorker('mine', ['hr']), LONG_MS)
+    await registry.heartbeat(aWorker('long ago', ['hr']), -3_600_000 - 1)
+    await registry.heartbeat(aWorker('just now', ['hr']), OVER_MS)
+    await registry.heartbeat(aWorker('mine', ['hr']), LONG_MS)
     expect((await workers()).map(({ worker_id }) => worker_id)).toEqual(['just now', 'mine'])
   })
 
   test('has a worker that was silent for hours back when it says that it runs', async () => {
-    await book.seen(aWorker('mine', ['hr']), -7_200_000)
-    await book.seen(aWorker('mine', ['hr']), LONG_MS)
+    await registry.heartbeat(aWorker('mine', ['hr']), -7_200_000)
+    await registry.heartbeat(aWorker('mine', ['hr']), LONG_MS)
     expect(await workers()).toMatchObject([{ worker_id: 'mine', is_alive: true }])
   })
 })
@@ -125,13 +125,13 @@ describe('a worker that can poll an app again', () => {
     await aWaitingTask(pausedBy('app', 'permission'))
     await aWaitingTask(withProblem('parameters'))
     await aWaitingTask(pausedBy('worker', code), { app: 'sales' })
-    await book.recovered('hr')
+    await registry.resumeWaiting('hr')
     expect(await resumed()).toEqual(idsOf(waiting))
   })
 })
 
 describe('a worker that starts, perhaps with a repaired configuration', () => {
-  const start = (agentId: string | null = '100') => book.repaired([{ name: 'hr', agentId }])
+  const start = (agentId: string | null = '100') => registry.probeRepaired([{ name: 'hr', agentId }])
 
   test.each(REPAIRABLE.filter((code) => !OF_WORKERS.includes(code)))(
     'probes with one task of those that were refused (%s) with the agent id that it has itself',
@@ -221,10 +221,10 @@ describe('a worker that starts, perhaps with a repaired configuration', () => {
       ['limited', 'quota'],
       ['other', 'permission'],
     ] as const) {
-      await gate.failed({ app, taskId: '1' }, null, aPause(code, { until }))
+      await gate.recordFailure({ app, taskId: '1' }, null, aPause(code, { until }))
     }
-    await gate.failed({ app: 'hr', taskId: '1' }, '100', aPause('agent_id', { until }))
-    await book.repaired([
+    await gate.recordFailure({ app: 'hr', taskId: '1' }, '100', aPause('agent_id', { until }))
+    await registry.probeRepaired([
       { name: 'hr', agentId: '100' },
       { name: 'limited', agentId: null },
     ])

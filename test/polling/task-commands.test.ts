@@ -1,6 +1,6 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { ResumedTask, Resuming } from '../../src/polling/ports.ts'
-import { resumeApp, resumeTask } from '../../src/polling/resume-use.ts'
+import { cancelTask, resumeApp, resumeTask } from '../../src/polling/task-commands.ts'
 import type { TaskRates } from '../../src/report/rates.ts'
 import { aTask } from '../cli/support.ts'
 
@@ -28,7 +28,7 @@ test.each([
   [{ status: 'cancelled', reasonCode: 'cancelled' }, /\(cancelled\).*Tracking was ended on request\./],
   [{ status: 'expired', reasonCode: 'parameters', reasonDetail: { text: 'as 0.1.0 said it' } }, / as 0\.1\.0 said it Only/],
   [{ status: 'stopped', reasonCode: null, finishedAt: null }, /already \(stopped\)\. Only/],
-] as const)('a task that has ended is refused: %o', async (columns, message) => {
+] as const)('a task that has ended cannot be resumed: %o', async (columns, message) => {
   const ended = { ...task, finishedAt: new Date('2026-11-23T10:00:00Z'), ...columns }
   await expect(resumeTask(readerOf(ended), resuming(null), task)).rejects.toMatchObject({
     code: 'TASK_ENDED',
@@ -36,7 +36,7 @@ test.each([
   })
 })
 
-test('an app that nobody knows is refused with those that are known', async () => {
+test('an unknown app is refused with the names of the known ones', async () => {
   expect(await resumeApp(appsOf(), resuming(null, 3), 'default')).toEqual({ app: 'default', tasks: 3, tasksWithoutBudget: 0 })
   const refused = (...known: string[]) => resumeApp(appsOf(...known), resuming(null), 'hr')
   await expect(refused('default', 'payroll')).rejects.toMatchObject({
@@ -44,4 +44,21 @@ test('an app that nobody knows is refused with those that are known', async () =
     message: expect.stringMatching(/"hr".*default, payroll/),
   })
   await expect(refused()).rejects.toMatchObject({ code: 'APP_NOT_FOUND', message: expect.stringContaining('No app has so far.') })
+})
+
+describe('cancelling', () => {
+  const cancel = (after: TaskRates, isNew: boolean) => cancelTask(readerOf(after), { cancel: async () => isNew }, task)
+  const cancelled = { ...task, status: 'cancelled' } as const
+
+  test('gives the task as it is then, and whether it was tracked until now', async () => {
+    expect(await cancel(cancelled, true)).toEqual({ task: cancelled, isNew: true })
+    expect(await cancel(cancelled, false)).toEqual({ task: cancelled, isNew: false })
+  })
+
+  test('a task that ended for another reason is refused', async () => {
+    await expect(cancel({ ...task, status: 'expired' }, false)).rejects.toMatchObject({
+      code: 'TASK_ENDED',
+      message: expect.stringMatching(/has ended already \(expired\).* can be cancelled\.$/),
+    })
+  })
 })
