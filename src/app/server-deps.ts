@@ -1,6 +1,6 @@
 import { TrackerError } from '../domain/errors.ts'
 import { openIntakeDatabase } from '../intake/database.ts'
-import { within } from '../lib/timeout.ts'
+import { withTimeout } from '../lib/timeout.ts'
 import { createDatabaseClock, keepMeasuring } from '../ops/clock.ts'
 import { createEventLog } from '../ops/event-log.ts'
 import { serverHealthOf } from '../ops/health.ts'
@@ -64,7 +64,7 @@ export function openServerDeps(
   const resuming = createResuming(database.prisma)
   // Connections of its own: a task is taken however many pages are being counted, or refused within two seconds.
   const door = openIntakeDatabase(config.databaseUrl)
-  const inTime = <T>(work: PromiseLike<T>): Promise<T> => within(timeoutMs, work, () => noAnswer(timeoutMs))
+  const inTime = <T>(work: PromiseLike<T>): Promise<T> => withTimeout(timeoutMs, work, () => noAnswer(timeoutMs))
   const budgets = config.apps.length > 0 ? budgetsOf(config.apps) : budgetOfDefault(config.monthlyCallBudget)
   const pace = workerTiming(config)
   const clock = createDatabaseClock(database.pool)
@@ -93,7 +93,7 @@ export function openServerDeps(
     async close() {
       void measuring.stop()
       // A database that does not answer is not waited for: the process ends without its goodbye.
-      await Promise.all([door.close(), within(CLOSE_TIMEOUT_MS, database.close()).catch(() => undefined)])
+      await Promise.all([door.close(), withTimeout(CLOSE_TIMEOUT_MS, database.close()).catch(() => undefined)])
     },
   }
 }

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg'
 import { type ClockOffset, corrected } from '../lib/clock-offset.ts'
 import { type Interval, startInterval } from '../lib/interval.ts'
+import { singleFlight } from '../lib/single-flight.ts'
 import { measureDatabaseClock } from '../store/database-clock.ts'
 
 /** A clock that is further from the database's than this is not kept by NTP, which keeps milliseconds. */
@@ -41,7 +42,6 @@ export function createDatabaseClock(pool: Pool, onDifference: (differenceMs: num
   /** The system clock minus the monotonic one, at the last measurement. */
   let systemMs = systemOffset()
   let told = false
-  let measuring: Promise<void> | null = null
 
   async function measure(): Promise<void> {
     const systemBefore = systemOffset()
@@ -58,10 +58,7 @@ export function createDatabaseClock(pool: Pool, onDifference: (differenceMs: num
     told = isFar
   }
 
-  const single = (): Promise<void> =>
-    (measuring ??= measure().finally(() => {
-      measuring = null
-    }))
+  const single = singleFlight(measure)
 
   return {
     now: () => (known === null ? new Date() : new Date(performance.now() + known.offsetMs)),

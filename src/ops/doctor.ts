@@ -4,7 +4,7 @@ import { createDingTalkApi } from '../dingtalk/client.ts'
 import { problemRemedy } from '../domain/messages.ts'
 import { problemOf } from '../domain/problems.ts'
 import type { Finding } from '../lib/finding.ts'
-import { within } from '../lib/timeout.ts'
+import { withTimeout } from '../lib/timeout.ts'
 import { openQueue } from '../queue/connection.ts'
 import { inspectQueue } from '../queue/inspect.ts'
 import type { TaskRef } from '../report/rates.ts'
@@ -48,7 +48,7 @@ async function diagnoseDatabase(config: Config, task: TaskRef | null): Promise<F
       databaseCheck(asked),
       schemaCheck(asked),
       advisory('clock', async () => {
-        await within(PATIENCE_MS, clock.measure())
+        await withTimeout(PATIENCE_MS, clock.measure())
         return clockFound(clock.differenceMs() ?? 0)
       }),
       rightsCheck(asked),
@@ -63,7 +63,7 @@ async function diagnoseDatabase(config: Config, task: TaskRef | null): Promise<F
     if (!schema.ok) return [reached, schema, clockFinding, ...(rights.ok ? [] : [rights])]
     return [reached, schema, clockFinding, rights, overdue, blind, ...problems, ...(ofTask === null ? [] : [ofTask])]
   } finally {
-    await within(CLOSE_MS, database.close()).catch(() => undefined)
+    await withTimeout(CLOSE_MS, database.close()).catch(() => undefined)
   }
 }
 
@@ -72,7 +72,7 @@ async function diagnoseQueue({ queue }: Config): Promise<Finding[]> {
     return [
       { name: 'queue', ok: false, detail: 'neither QUEUE_URL nor DATABASE_URL is set', remedy: 'set QUEUE_URL, or DATABASE_URL for both' },
     ]
-  const findings = await within(PATIENCE_MS, inspectQueue(queue)).catch((error: unknown): Finding[] => [
+  const findings = await withTimeout(PATIENCE_MS, inspectQueue(queue)).catch((error: unknown): Finding[] => [
     { name: 'queue', ok: false, detail: String(error), remedy: 'check QUEUE_URL and the server' },
   ])
   return findings.every(({ ok }) => ok) ? [...findings, await diagnoseRefused(queue)] : findings
@@ -83,7 +83,7 @@ async function diagnoseRefused(address: QueueConfig): Promise<Finding> {
   try {
     return await refusedJobsCheck({ queue: queue.it, timeoutMs: PATIENCE_MS }, true)
   } finally {
-    await within(CLOSE_MS, queue.close()).catch(() => undefined)
+    await withTimeout(CLOSE_MS, queue.close()).catch(() => undefined)
     queue.leave()
   }
 }

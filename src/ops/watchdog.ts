@@ -1,6 +1,6 @@
 import type { WorkerTiming } from '../app/settings.ts'
 import { type Interval, startInterval } from '../lib/interval.ts'
-import { within } from '../lib/timeout.ts'
+import { withTimeout } from '../lib/timeout.ts'
 import type { WriteBreaker } from '../polling/write-breaker.ts'
 import { assertConsuming, type ConsumptionNeeds, type Polls, Stuck } from './checks/consumption.ts'
 
@@ -37,7 +37,7 @@ async function wedgedBy(needs: WatchNeeds, polls: Polls, overdueMs: number): Pro
     await assertConsuming(needs, polls, overdueMs)
   } catch (error) {
     if (!(error instanceof Stuck)) return null
-    return within(needs.timeoutMs, needs.queue.count()).then(
+    return withTimeout(needs.timeoutMs, needs.queue.count()).then(
       () => error.message,
       () => null,
     )

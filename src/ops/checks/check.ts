@@ -1,6 +1,6 @@
 import { type Finding, type Found, findingOf } from '../../lib/finding.ts'
 import { scrubText } from '../../lib/redact.ts'
-import { within } from '../../lib/timeout.ts'
+import { withTimeout } from '../../lib/timeout.ts'
 import { explained } from '../../store/database-errors.ts'
 
 /** Something is wrong, and what to do about it. */
@@ -38,7 +38,7 @@ function errorText(error: unknown): string {
 /** A question to the database. @param ms a prober waits a second or some more, a person longer */
 export async function withQueueTimeout<T>(work: PromiseLike<T>, ms: number): Promise<T> {
   try {
-    return await within(ms, work)
+    return await withTimeout(ms, work)
   } catch (error) {
     throw explained(error)
   }

@@ -1,5 +1,5 @@
 import type { Finding, Found } from '../../lib/finding.ts'
-import { within } from '../../lib/timeout.ts'
+import { withTimeout } from '../../lib/timeout.ts'
 import type { JobQueue } from '../../queue/connection.ts'
 import type { PollWorker } from '../../queue/worker.ts'
 import { readOverdue } from '../../store/gauges.ts'
@@ -34,7 +34,7 @@ export async function assertConsuming(needs: ConsumptionNeeds, polls: Polls, ove
   const isIdle = idleMs >= overdueMs
   const [isPaused, overdue] = await Promise.all([
     // A queue that does not answer is the other check's to tell.
-    within(needs.timeoutMs, needs.queue.isPaused()).catch(() => false),
+    withTimeout(needs.timeoutMs, needs.queue.isPaused()).catch(() => false),
     isIdle ? withQueueTimeout(readOverdue(needs.database, overdueMs), needs.timeoutMs) : NOTHING_OVERDUE,
   ])
   if (isPaused) throw new CheckFailed(PAUSED, "Resume it with BullMQ's queue.resume(), or in the tool that paused it.")

@@ -1,5 +1,5 @@
 import type { Finding } from '../../lib/finding.ts'
-import { within } from '../../lib/timeout.ts'
+import { withTimeout } from '../../lib/timeout.ts'
 import type { JobQueue } from '../../queue/connection.ts'
 import { queueError } from '../../queue/errors.ts'
 import { REPLICA, type RedisServer, readServer } from '../../queue/inspect.ts'
@@ -15,7 +15,7 @@ export interface QueueNeeds {
 
 /** `queue`: it answers and takes writes. `queue memory`: it forgets no timer. Both from one answer of the server. */
 export function queueChecks({ queue, timeoutMs }: QueueNeeds): readonly [Promise<Finding>, Promise<Finding>] {
-  const asked = within(timeoutMs, queue.serverInfo()).then(readServer)
+  const asked = withTimeout(timeoutMs, queue.serverInfo()).then(readServer)
   // Each of the two says by itself what went wrong.
   asked.catch(() => undefined)
   return [queueCheck(queue, asked, timeoutMs), memoryCheck(asked)]
@@ -25,7 +25,7 @@ type Asked = Promise<RedisServer | null>
 
 function queueCheck(queue: QueueNeeds['queue'], asked: Asked, timeoutMs: number): Promise<Finding> {
   return vital('queue', REMEDY, async () => {
-    const waiting = await within(timeoutMs, queue.count()).catch((error: unknown) => {
+    const waiting = await withTimeout(timeoutMs, queue.count()).catch((error: unknown) => {
       throw queueError(error)
     })
     const server = await asked.catch(() => null)
@@ -47,7 +47,7 @@ export function refusedJobsCheck(
 ): Promise<Finding> {
   return advisory('refused jobs', async () => {
     const ask = <T>(question: Promise<T>): Promise<T> =>
-      within(timeoutMs, question).catch((error: unknown) => {
+      withTimeout(timeoutMs, question).catch((error: unknown) => {
         throw queueError(error)
       })
     const count = await ask(queue.getFailedCount())
