@@ -2,10 +2,10 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import { Pool } from 'pg'
 import { TrackerError } from '../domain/errors.ts'
 import { sqlStateOf } from '../lib/postgres-errors.ts'
+import type { Row } from './columns.ts'
 import { explained, retrying } from './database-errors.ts'
 import { PrismaClient } from './generated/client.ts'
 import { APPLIED_MIGRATIONS, type AppliedMigration, knownMigrations, missingMigrations } from './migrate.ts'
-import type { Row } from './rows.ts'
 import { setUpSession } from './session-settings.ts'
 
 export interface DatabaseOptions {

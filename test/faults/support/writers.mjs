@@ -5,7 +5,7 @@ import { createDeliveryStore } from '../../../dist/store/delivery-store.js'
 import { recountCampaigns } from '../../../dist/store/maintenance.js'
 import { openDatabase } from '../../../dist/store/prisma.js'
 import { createRateLimiter } from '../../../dist/store/rate-limiter.js'
-import { createWorkerBook } from '../../../dist/store/worker-registry.js'
+import { createWorkerRegistry } from '../../../dist/store/worker-registry.js'
 
 const [url, rounds] = [process.argv[2], Number(process.argv[3])]
 const TASKS = 40
@@ -27,7 +27,7 @@ process.stdout.write(JSON.stringify({ tasks: TASKS, stored, errors }))
 function writersOn(database, round) {
   const store = createDeliveryStore(database)
   const gate = createRateLimiter(database, { agentIdOf: () => AGENT_ID })
-  const book = createWorkerBook(database)
+  const registry = createWorkerRegistry(database)
   const keys = Array.from({ length: TASKS }, (_, i) => ({ app: `app${i % 3}`, taskId: `${i + 1}` }))
   return [
     () => store.track(shuffled(keys).map((key) => requestOf(key))),
@@ -42,15 +42,15 @@ function writersOn(database, round) {
     // Pauses begin and end, and bring tasks forward.
     ...shuffled(keys)
       .slice(0, 6)
-      .map((key, i) => () => gate.failed(key, AGENT_ID, pauseOf(i % 2 === 0 ? 'app' : 'pair'))),
+      .map((key, i) => () => gate.recordFailure(key, AGENT_ID, pauseOf(i % 2 === 0 ? 'app' : 'pair'))),
     ...shuffled(keys)
       .slice(0, 6)
-      .map((key) => () => gate.good(key, AGENT_ID, new Date())),
+      .map((key) => () => gate.recordSuccess(key, AGENT_ID, new Date())),
     () => gate.claimProbe('app0', AGENT_ID),
     () => gate.reserve('app0', { ordinary: 3, reserved: 1, forced: 1 }, { callsPerSecond: 100, monthlyBudget: 1_000_000 }),
-    () => book.repaired(shuffled(['app0', 'app1', 'app2']).map((name) => ({ name, agentId: AGENT_ID }))),
+    () => registry.probeRepaired(shuffled(['app0', 'app1', 'app2']).map((name) => ({ name, agentId: AGENT_ID }))),
     () =>
-      book.seen({ workerId: `w${round % 3}`, startedAt: new Date(), apps: ['app0'], problems: {} }, round % 2 === 0 ? 1_000 : -7_200_000),
+      registry.heartbeat({ workerId: `w${round % 3}`, startedAt: new Date(), apps: ['app0'], problems: {} }, round % 2 === 0 ? 1_000 : -7_200_000),
     () => recountCampaigns(database),
     () => store.overdue(new Date(), 500, null),
     () => store.cancel(keys[round % TASKS]),
@@ -85,7 +85,7 @@ function planOf(sentAt) {
 
 /**
  * One failed poll that is enough.
- * @returns {import('../../../dist/domain/plan.js').ScopeReport}
+ * @returns {import('../../../dist/domain/plan-failed.js').ScopeFailure}
  */
 function pauseOf(kind) {
   const detail = { said: '1', message: 'no', scope: kind, requestId: null, agentId: AGENT_ID, ip: null }
