@@ -39,7 +39,7 @@ const DELAY = z.discriminatedUnion('code', [
   z.object({ code: z.literal('earlier_version'), detail: z.object({ text: z.string() }) }),
 ])
 
-function problemColumns<Name extends 'problem' | 'pause'>(name: Name) {
+function problemColumns(name: 'problem' | 'pause') {
   return {
     code: column.nullable(column.oneOf(`${name}_code`, PROBLEM_CODES)),
     detail: column.nullable(
