@@ -3,15 +3,16 @@ import { TrackerError } from '../domain/errors.ts'
 import type { TrackOutcome } from '../domain/track-outcome.ts'
 import { errorText } from '../lib/error-text.ts'
 import { classifyPostgresError, notPermitted, postgresRemedy, roleIn } from '../lib/postgres-errors.ts'
-import { createTrackPool, inTime, STATEMENT_TIMEOUT_MS } from './pool.ts'
+import { withTimeout } from '../lib/timeout.ts'
+import { createTrackPool, STATEMENT_TIMEOUT_MS } from './pool.ts'
 import { SENDER_TIMEOUT_MS } from './timeout.ts'
 import type { TrackRequest } from './track-request.ts'
 import { byKey, outcomeOf, refusedInput, requestsAsJson, TRACK, type TrackRow } from './track-rows.ts'
 
-/** Hands requests to the database: `pg` alone, no Prisma, so that sending code stays light. */
+/** Writes requests into the database with `pg` alone, so that sending code loads no Prisma. */
 export interface IntakeDatabase {
   /**
-   * Stores requests in parts of bounded size, each committed before the next. One part takes two seconds at most, each of several ten.
+   * Stores requests in parts of bounded size, each committed before the next. One part takes two seconds at most, each of several parts ten.
    * @returns what became of each request, in their order
    */
   add(requests: readonly TrackRequest[], options?: AddOptions): Promise<TrackOutcome[]>
@@ -21,18 +22,18 @@ export interface IntakeDatabase {
 export interface AddOptions {
   /** For requests that are one part: by the clock of `performance`. Default: two seconds from now. */
   readonly giveUpAt?: number
-  /** Is told what became of a request when its part is committed. */
+  /** Called for each request when its part is committed. */
   readonly onTaken?: (place: number, outcome: TrackOutcome) => void
 }
 
-/** Some 0.1 s of the server's time, so that six senders at once, or a sender of one task beside one of ten thousand, do not wait long. */
+/** A part takes some 0.1 s of the server's time, so that six senders at once, or a sender of one task beside one of ten thousand, wait a short time. */
 const MAX_TASKS = 500
 const MAX_PEOPLE = 10_000
-/** PostgreSQL takes one part on one core. */
+/** PostgreSQL works at one part on one core. */
 const PARALLEL_PARTS = 2
-/** For each of several parts. Longer than one may take alone, because the servers of such senders are busy with the senders. */
+/** For each of several parts. Longer than for a single part, because many parts at once keep the server busy. */
 const PART_TIMEOUT_MS = 10_000
-/** The server gives up so much before we do, so that given up means not stored. */
+/** The server's limit ends this long before the sender's, so that an expired statement is surely not stored. */
 const SERVER_FIRST_MS = SENDER_TIMEOUT_MS - STATEMENT_TIMEOUT_MS
 
 /** A sender that has waited longer for a connection has no time left for a statement. */
@@ -57,18 +58,18 @@ export function openIntakeDatabase(databaseUrl: string): IntakeDatabase {
   async function addPart(requests: readonly TrackRequest[], timeoutMs: number): Promise<TrackOutcome[]> {
     const giveUpAt = performance.now() + timeoutMs
     const client = await connected(timeoutMs)
-    // While it is ours nobody else listens, and an error that nobody hears ends the process. The statement fails as well.
+    // The pool does not listen to a connection that is in use, and an error without a listener ends the process. The statement fails as well.
     client.on('error', ignore)
     const leftMs = giveUpAt - performance.now()
     const isLong = timeoutMs > SENDER_TIMEOUT_MS
     try {
-      const { rows } = await inTime(leftMs, isLong ? trackSlowly(client, requests, leftMs) : track(client, requests))
-      leave(client, false)
+      const { rows } = await withTimeout(leftMs, isLong ? trackSlowly(client, requests, leftMs) : track(client, requests))
+      release(client, false)
       return rows.map(outcomeOf)
     } catch (error) {
       const answered = isAnswer(error)
-      leave(client, !answered || isLong)
-      // A server that lives would have given up by then.
+      release(client, !answered || isLong)
+      // A server that is reachable would have answered by then.
       if (!answered && giveUpAt - performance.now() <= 0 && leftMs > timeoutMs - SERVER_FIRST_MS) pool.renew()
       throw explained(error, role, answered ? 'Nothing was stored' : 'It may have been stored nevertheless')
     }
@@ -97,7 +98,7 @@ export function openIntakeDatabase(databaseUrl: string): IntakeDatabase {
   }
 }
 
-/** Does `work` for every item, some at once. After a failure no other is begun, and it rejects when those that run are done. */
+/** Runs `work` for every item, `atOnce` at a time. After a failure no other is started, and it rejects when the running ones have ended. */
 async function forEach<Item>(items: readonly Item[], atOnce: number, work: (item: Item) => Promise<void>): Promise<void> {
   const waiting = items.values()
   let hasFailed = false
@@ -119,7 +120,7 @@ interface Placed {
   readonly place: number
 }
 
-/** In the order in which every writer takes tasks, and of bounded size. Requests for one task are never in two parts, since two run at once. */
+/** Parts in the order in which every writer locks tasks, of bounded size. Requests for one task are never in two parts, since two parts run at once. */
 function partsOf(requests: readonly TrackRequest[]): Placed[][] {
   const sorted = requests.map((request, place) => ({ request, place })).sort((a, b) => byKey(a.request, b.request))
   const parts: Placed[][] = []
@@ -145,7 +146,7 @@ function track(client: pg.PoolClient, requests: readonly TrackRequest[]): Tracki
   return client.query<TrackRow>(TRACK, [requestsAsJson(requests)])
 }
 
-/** In a transaction of its own, so that the longer limit ends with it, also where connections of a pooler are shared. */
+/** In a transaction of its own, so that the longer limit ends with it, also behind a pooler that shares connections. */
 async function trackSlowly(client: pg.PoolClient, requests: readonly TrackRequest[], timeoutMs: number): Tracking {
   await client.query('BEGIN')
   await client.query("SELECT set_config('statement_timeout', $1, true)", [
@@ -158,12 +159,12 @@ async function trackSlowly(client: pg.PoolClient, requests: readonly TrackReques
 
 const ignore = (): void => undefined
 
-function leave(client: pg.PoolClient, forGood: boolean): void {
+function release(client: pg.PoolClient, forGood: boolean): void {
   client.off('error', ignore)
   client.release(forGood)
 }
 
-/** The server refused the statement, so nothing of it is there. With a broken connection nobody can say. */
+/** The server refused the statement, so nothing was stored. After a broken connection that is unknown. */
 function isAnswer(error: unknown): boolean {
   return error instanceof Error && 'severity' in error && error.severity === 'ERROR'
 }

@@ -1,21 +1,22 @@
 import { Socket } from 'node:net'
 import pg from 'pg'
+import { withTimeout } from '../lib/timeout.ts'
 import { setUpSession } from '../store/session-settings.ts'
 
-/** Connections of a sender, which never make it wait for longer than it will. */
+/** Connections of a sender, each with a limit on how long the sender waits for it. */
 export interface TrackPool {
-  /** A connection, within `ms` milliseconds. One that comes too late for its caller is there for the next. */
+  /** A connection, within `ms` milliseconds. One that comes later is kept for the next caller. */
   connect(ms: number): Promise<pg.PoolClient>
-  /** A connection was silent: the others are as old, and likely as dead, so the next caller gets a new one. */
+  /** A connection did not answer: the others are as old and likely broken too, so the next caller gets a new one. */
   renew(): void
-  /** Bounded: whoever does not say goodbye is left. */
+  /** Waits at most {@link CLOSE_TIMEOUT_MS}, then destroys the sockets that are left. */
   close(): Promise<void>
 }
 
 const MAX_CONNECTIONS = 4
-/** Longer than a caller waits: far away, and with TLS and a password, a connection takes six times the way there and back. */
+/** Longer than a caller waits: to a distant server, with TLS and a password, a connection takes six round trips. */
 const CONNECT_TIMEOUT_MS = 5_000
-/** The server gives up before we do, so that given up means not stored. */
+/** The server's limit ends before the sender's, so that an expired statement is surely not stored. */
 export const STATEMENT_TIMEOUT_MS = 1_200
 const CLOSE_TIMEOUT_MS = 1_500
 
@@ -24,10 +25,10 @@ export function createTrackPool(databaseUrl: string): TrackPool {
   return {
     connect: (ms) => connect(current.pool, ms),
     renew() {
-      void leave(current)
+      void closePool(current)
       current = open(databaseUrl)
     },
-    close: () => leave(current),
+    close: () => closePool(current),
   }
 }
 
@@ -54,35 +55,22 @@ function open(connectionString: string): OpenPool {
       return socket
     },
   })
-  // An idle connection that breaks is replaced by the pool; nobody waits for it.
+  // The pool replaces an idle connection that breaks. Without a listener the error would end the process.
   pool.on('error', () => undefined)
   return { pool, sockets }
 }
 
-async function leave({ pool, sockets }: OpenPool): Promise<void> {
-  await inTime(CLOSE_TIMEOUT_MS, pool.end()).catch(() => undefined)
+async function closePool({ pool, sockets }: OpenPool): Promise<void> {
+  await withTimeout(CLOSE_TIMEOUT_MS, pool.end()).catch(() => undefined)
   for (const socket of sockets) socket.destroy()
 }
 
 async function connect(pool: pg.Pool, ms: number): Promise<pg.PoolClient> {
-  const coming = pool.connect()
+  const connecting = pool.connect()
   try {
-    return await inTime(ms, coming)
+    return await withTimeout(ms, connecting)
   } catch (error) {
-    coming.then((client) => client.release()).catch(() => undefined)
+    connecting.then((client) => client.release()).catch(() => undefined)
     throw error
-  }
-}
-
-/** Rejects when `work` takes longer than `ms` milliseconds. The work itself goes on. */
-export async function inTime<T>(ms: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${Math.max(0, Math.round(ms))} ms`)), ms)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
   }
 }

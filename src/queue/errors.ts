@@ -2,7 +2,7 @@ import { TrackerError } from '../domain/errors.ts'
 import { errorText } from '../lib/error-text.ts'
 import { classifyPostgresError, type Denial, notPermitted, postgresRemedy } from '../lib/postgres-errors.ts'
 
-/** What went wrong with the queue, with the remedy. Never holds a password, nor does its cause. */
+/** The error of the queue with its remedy. Neither it nor its cause has a password. */
 export function queueError(error: unknown): TrackerError {
   if (error instanceof TrackerError) return error
   const cause = withoutCommand(error)
@@ -30,7 +30,7 @@ export function deniedByPostgres(cause: unknown, who: Omit<Denial, 'said'>): Tra
   return notPermitted({ ...who, said: cause.message }, cause)
 }
 
-/** The same of Redis, whose users have commands and keys. */
+/** `NOT_PERMITTED` where Redis refuses a command or key to its user; null for any other error. */
 function deniedByRedis(cause: unknown): TrackerError | null {
   if (!(cause instanceof Error) || !/\bNOPERM\b|executing the script can't run this command/.test(cause.message)) return null
   const remedy = 'Load deploy/redis/users.acl, and set QUEUE_PREFIX to the one that it names.'
@@ -39,7 +39,7 @@ function deniedByRedis(cause: unknown): TrackerError | null {
   })
 }
 
-/** Redis' client hangs the command on its errors, and that of a login has the password: what is passed on has words and a code. */
+/** Redis' client attaches the command to its errors, and that of a log-in has the password: only message, stack and code are passed on. */
 function withoutCommand(error: unknown): Error {
   if (!(error instanceof Error)) return new Error(errorText(error))
   const { name, stack } = error
@@ -60,7 +60,7 @@ const REDIS_REMEDIES: Readonly<Record<string, string>> = {
 }
 const REMEDY = 'Check QUEUE_URL and the server; a tracker with databaseUrl needs no queue.'
 
-/** How ioredis says, in terms of its options, that there is no connection. */
+/** How ioredis reports, in terms of its options, that there is no connection. */
 const GONE = /max retries per request limit|Stream isn't writeable|Connection is closed/
 
 export function isOnlyGone(error: unknown): boolean {

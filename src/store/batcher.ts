@@ -4,11 +4,11 @@ export interface BatcherOptions<In, Out> {
   readonly maxItems: number
   /** Batches under way at once. */
   readonly parallel: number
-  /** From the start of one batch to the next, in milliseconds. Nobody waits when little is asked; when much is, round trips are saved. */
+  /** From the start of one batch to the next, in milliseconds. An item waits only where another batch started less than this before. */
   readonly gapMs: number
-  /** Two items with one key never share a batch: the later waits for the next. */
+  /** Two items with one key never share a batch: the later one waits for the next. */
   readonly keyOf?: (item: In) => string
-  /** After a failure of many: could one of them be to blame, so that the others should be tried alone? */
+  /** After the failure of a batch: may one item have caused it, so that each is to be run alone? */
   readonly mayBePoisoned: (error: unknown) => boolean
 }
 
@@ -19,8 +19,8 @@ interface Waiting<In, Out> {
 }
 
 /**
- * Gathers what is asked for in one turn of the event loop, within `gapMs` of the batch before, or while earlier batches are
- * under way, into one call. So the busier it gets the larger the batches, and the first to come waits for nobody.
+ * Runs in one call the items that arrive in one turn of the event loop, within `gapMs` of the batch before, or while `parallel` batches run.
+ * The higher the load the larger the batches; a single item does not wait.
  */
 export function createBatcher<In, Out>(options: BatcherOptions<In, Out>): (item: In) => Promise<Out> {
   let waiting: Waiting<In, Out>[] = []
@@ -73,7 +73,7 @@ function takeBatch<In, Out>(waiting: Waiting<In, Out>[], { maxItems, keyOf }: Ba
 
 async function runBatch<In, Out>(batch: readonly Waiting<In, Out>[], options: BatcherOptions<In, Out>): Promise<void> {
   try {
-    settle(batch, await options.run(batch.map((one) => one.item)))
+    resolveAll(batch, await options.run(batch.map((one) => one.item)))
   } catch (error) {
     if (batch.length > 1 && options.mayBePoisoned(error)) {
       for (const one of batch) await runBatch([one], options)
@@ -83,7 +83,7 @@ async function runBatch<In, Out>(batch: readonly Waiting<In, Out>[], options: Ba
   }
 }
 
-function settle<In, Out>(batch: readonly Waiting<In, Out>[], results: readonly Out[]): void {
+function resolveAll<In, Out>(batch: readonly Waiting<In, Out>[], results: readonly Out[]): void {
   if (results.length !== batch.length) throw new Error(`a batch of ${batch.length} gave ${results.length} results`)
   for (const [i, result] of results.entries()) batch[i]?.resolve(result)
 }

@@ -1,6 +1,9 @@
+import { z } from 'zod'
 import type { Detail } from '../domain/message-parts.ts'
 import { Prisma } from './generated/client.ts'
-import { detailOf, type Row, unexpected } from './rows.ts'
+
+/** A row as a raw statement returns it: nothing is known of it before it is decoded. */
+export type Row = Readonly<Record<string, unknown>>
 
 /**
  * A column of a table or view, and its value in TypeScript. A map of columns, by the names that the values have in TypeScript, gives the select
@@ -88,9 +91,11 @@ export function json<T>(name: string, parse: (value: unknown) => T): Column<T> {
   return { name, type: 'jsonb', isTime: false, encode: (value) => JSON.stringify(value), decode: parse }
 }
 
+const JsonObject = z.record(z.string(), z.unknown())
+
 /** The details of a code. What is no object is null: a newer version may store other things. */
 export function detail(name: string): Column<Detail | null> {
-  return nullable(json(name, detailOf))
+  return nullable(json(name, (value) => JsonObject.safeParse(value).data ?? null))
 }
 
 export function nullable<T>(column: Column<T>): Column<T | null> {
@@ -172,9 +177,29 @@ function list(columns: Columns, each: (key: string, column: Column<unknown>) => 
 
 function readable(column: Column<unknown>, from: string | undefined): string {
   const reference = qualified(column.name, from)
-  return column.isTime ? `(extract(epoch FROM ${reference}) * 1000)::double precision` : reference
+  return column.isTime ? epochMs(reference) : reference
+}
+
+export function epochMs(expression: string): string {
+  return `(extract(epoch FROM ${expression}) * 1000)::double precision`
 }
 
 function qualified(name: string, from: string | undefined): string {
   return from === undefined ? name : `${from}.${name}`
+}
+
+export function unexpected(name: string, value: unknown, expected: string): never {
+  throw new Error(`column ${name} of a database row holds ${typeof value}, expected ${expected}`)
+}
+
+const PLACE = { n: integer('n') }
+
+/** The items whose place in the list, column `n`, is in the rows. */
+export function chosen<T>(items: readonly T[], rows: readonly Row[]): Set<T> {
+  return new Set(
+    rows.map((row) => {
+      const { n } = decodeRow(PLACE, row)
+      return items[n] ?? unexpected('n', n, 'a place in the list')
+    }),
+  )
 }

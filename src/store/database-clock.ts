@@ -1,12 +1,12 @@
 import type { Pool } from 'pg'
 import { type ClockOffset, mostCertain, offsetOf } from '../lib/clock-offset.ts'
 
-/** A round trip takes a millisecond or so; of three one is hardly ever held up. */
+/** A round trip takes about a millisecond; of three samples one is rarely delayed. */
 const SAMPLES = 3
 
 export interface MeasuredClock {
   readonly offset: ClockOffset
-  /** How long a connection of the pool was waited for, in milliseconds. */
+  /** How long it took to get a connection of the pool, in milliseconds. */
   readonly waitedMs: number
 }
 

@@ -13,7 +13,6 @@ import type { PrismaClient } from './generated/client.ts'
 import { withLease } from './lease.ts'
 import { type AgentIdOf, loadTasks } from './load-tasks.ts'
 import type { Database } from './prisma.ts'
-import { chosen, type Row } from './rows.ts'
 import { claimUnscheduled, unscheduleTasks } from './schedule-tasks.ts'
 import { TASK, TASK_DELAY, TASK_KEY, TASK_UPDATE, taskDelayRow } from './tables.ts'
 import { type Written, writePolls } from './write-polls.ts'
@@ -136,7 +135,7 @@ async function delayPolls(prisma: PrismaClient, given: readonly Delayed[]): Prom
   const items = given.toSorted((a, b) => byKey(a.key, b.key))
   const delayed = items.map(({ key, pollNo, reason, ...delay }, n) => ({ n, ...key, pollNo, ...taskDelayRow({ ...delay, delay: reason }) }))
   const rows = await retrying(
-    () => prisma.$queryRaw<Row[]>`/* delay_polls */
+    () => prisma.$queryRaw<column.Row[]>`/* delay_polls */
 WITH fenced AS MATERIALIZED (
   SELECT task.id, given.*
   FROM ${column.unnest(DELAYED, delayed, 'given')}
@@ -151,7 +150,7 @@ UPDATE delivery_task AS task SET ${column.assignments(TASK_DELAY, 'fenced')}
 FROM fenced WHERE task.id = fenced.id
 RETURNING fenced.n`,
   )
-  const stored = chosen(items, rows)
+  const stored = column.chosen(items, rows)
   return given.map((item) => (stored.has(item) ? 'stored' : 'stale'))
 }
 
@@ -163,7 +162,7 @@ const OVERDUE = { ...TASK_KEY, sentAt: TASK.sentAt, deadlineAt: TASK.deadlineAt,
  */
 async function overdueTasks(prisma: PrismaClient, before: Date, limit: number, after: Timer | null): Promise<Timer[]> {
   const rows = await retrying(
-    () => prisma.$queryRaw<Row[]>`/* overdue_tasks */
+    () => prisma.$queryRaw<column.Row[]>`/* overdue_tasks */
 SELECT ${column.selectList(OVERDUE)} FROM delivery_task
 WHERE status = 'tracking' AND next_poll_at < ${before.toISOString()}::timestamptz AND scheduled_at IS NOT NULL
   AND (deadline_at, app, task_id) > (

@@ -6,7 +6,6 @@ import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
 import { type Database, readCommitted } from './prisma.ts'
-import type { Row } from './rows.ts'
 
 /** As the SQL function `delivery_digest` makes it. */
 export const digestOf: Digest = (salt, name) =>
@@ -56,7 +55,7 @@ export async function erasePerson(
 /** In one task, and in the others of its campaign. */
 export async function renameIn(prisma: PrismaClient, { app, taskId }: TaskKey, userId: string, pseudonym: string): Promise<void> {
   await retrying(
-    () => prisma.$queryRaw<Row[]>`/* rename_in */
+    () => prisma.$queryRaw<column.Row[]>`/* rename_in */
 SELECT renamed.tasks
 FROM delivery_task AS task
 CROSS JOIN LATERAL delivery_erase_page(${userId}::text, ${pseudonym}::text, ${app}::text, task.id - 1, 1) AS renamed

@@ -1,7 +1,6 @@
 import type { Stored } from '../domain/messages.ts'
 import * as column from './columns.ts'
 import type { Database } from './prisma.ts'
-import type { Row } from './rows.ts'
 
 /** What the metrics page and the checks count. Statements are raw where the database's clock decides, or where one row is to be read for many. */
 
@@ -117,7 +116,7 @@ export interface TaskProblems extends Pick<column.Decoded<typeof TASK_PROBLEM>, 
 }
 
 export async function readTaskProblems({ prisma }: Pick<Database, 'prisma'>): Promise<TaskProblems[]> {
-  const rows = await prisma.$queryRaw<Row[]>`
+  const rows = await prisma.$queryRaw<column.Row[]>`
 SELECT ${column.selectList(TASK_PROBLEM)} FROM (
   SELECT DISTINCT ON (app, problem_code)
     app, problem_code, task_id, problem_detail, (count(*) OVER (PARTITION BY app, problem_code))::integer AS tasks

@@ -3,7 +3,6 @@ import type { LoadedTask } from '../polling/ports.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
-import type { Row } from './rows.ts'
 import { APP_SCOPE, ERASURE, problemOf, RECIPIENT, recipientOf, SCOPE, TASK, TASK_KEY, taskOf } from './tables.ts'
 
 /** The agent id for tasks of an app that do not bring their own. */
@@ -28,9 +27,9 @@ export async function loadTasks(prisma: PrismaClient, keys: readonly TaskKey[], 
 }
 
 /** Raw: one query for many keys with all that a poll needs, which a model would read in six. LATERAL with LIMIT makes it a look-up by key. */
-async function selectTasks(prisma: PrismaClient, keys: readonly TaskKey[], agentIdOf: AgentIdOf): Promise<Row[]> {
+async function selectTasks(prisma: PrismaClient, keys: readonly TaskKey[], agentIdOf: AgentIdOf): Promise<column.Row[]> {
   const wanted = keys.map((key, n) => ({ n, ...key, agentId: agentIdOf(key.app) }))
-  return await prisma.$queryRaw<Row[]>`/* load_tasks */
+  return await prisma.$queryRaw<column.Row[]>`/* load_tasks */
 SELECT
   ${column.selectList(TASK, { from: 'task' })}, wanted.n AS n, coalesce(task.agent_id, wanted.agent_id) AS "usedAgentId",
   ${column.selectList(APP_SCOPE, { from: 'app', prefix: 'app.' })}, ${column.selectList(SCOPE, { from: 'pair', prefix: 'pair.' })},
@@ -51,7 +50,7 @@ LEFT JOIN delivery_app AS app ON app.app = task.app
 LEFT JOIN delivery_pair AS pair ON pair.app = task.app AND pair.agent_id = coalesce(task.agent_id, wanted.agent_id)`
 }
 
-function decodeTask(row: Row): [place: number, task: LoadedTask] {
+function decodeTask(row: column.Row): [place: number, task: LoadedTask] {
   const task = taskOf(column.decodeRow(TASK, row))
   const { n, usedAgentId, erasureNo, erasures, recipients } = column.decodeRow(AROUND, row)
   const app = column.decodeRow(APP_SCOPE, row, 'app.')

@@ -28,8 +28,8 @@ const MIGRATIONS_TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
 
 /**
  * Brings the database up to date, as `prisma migrate deploy` would, without Prisma's engine. Safe to run twice and from many machines at once.
- * All that is missing is one transaction with its rows in `_prisma_migrations`: a crash, or a migration that fails, leaves the database as it
- * was. The lock is of that transaction too, so that it is given back behind a pooler in transaction mode, where a session's lock would stay.
+ * All missing migrations and their rows in `_prisma_migrations` are one transaction: a crash, or a migration that fails, leaves the database as
+ * it was. The lock belongs to that transaction, so that it is released behind a pooler in transaction mode, where a session's lock would stay.
  * @returns the names of the migrations applied now
  * @throws {TrackerError} `DATABASE_UNAVAILABLE`, or `SCHEMA_MISMATCH` when the database is newer than this build or was changed by hand
  */
@@ -43,7 +43,7 @@ export async function migrate(databaseUrl: string, options: MigrateOptions = {})
   client.on('error', () => {})
   try {
     await client.connect()
-    // Whatever the database's default: a migration must see what was committed while it waited for its locks.
+    // Not the database's default isolation: a migration must see what was committed while it waited for its locks.
     await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
     await lock(client, options.lockTimeoutMs ?? 60_000)
     const applied = await applyMissing(client)
@@ -58,7 +58,7 @@ export async function migrate(databaseUrl: string, options: MigrateOptions = {})
 }
 
 async function lock(client: Client, timeoutMs: number): Promise<void> {
-  // A limit that the role has for its ordinary statements is none for waiting here, nor for building an index.
+  // The limit of the role for ordinary statements must not end the wait for the lock or the building of an index.
   await client.query('SET LOCAL statement_timeout = 0')
   await client.query(`SET LOCAL lock_timeout = ${Math.max(1, Math.round(timeoutMs))}`)
   await client.query('SELECT pg_advisory_xact_lock($1)', [PRISMA_LOCK])

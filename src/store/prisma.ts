@@ -2,10 +2,10 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import { Pool } from 'pg'
 import { TrackerError } from '../domain/errors.ts'
 import { sqlStateOf } from '../lib/postgres-errors.ts'
+import type { Row } from './columns.ts'
 import { explained, retrying } from './database-errors.ts'
 import { PrismaClient } from './generated/client.ts'
 import { APPLIED_MIGRATIONS, type AppliedMigration, knownMigrations, missingMigrations } from './migrate.ts'
-import type { Row } from './rows.ts'
 import { setUpSession } from './session-settings.ts'
 
 export interface DatabaseOptions {
@@ -17,7 +17,7 @@ export interface DatabaseOptions {
   readonly statementTimeoutMs?: number
   /** Shown in `pg_stat_activity`. Default: `dingtalk-delivery`. */
   readonly applicationName?: string
-  /** A connection at rest in the pool broke. It is replaced; nothing is lost. */
+  /** An idle connection of the pool broke. The pool replaces it; no statement failed. */
   readonly onPoolError?: (error: Error) => void
   /** A connection in use broke. The statement on it fails as well. */
   readonly onConnectionError?: (error: Error) => void
@@ -25,7 +25,7 @@ export interface DatabaseOptions {
 
 export interface Database {
   readonly prisma: PrismaClient
-  /** The pool under Prisma, for what needs a session of its own. */
+  /** The pool under Prisma, for statements that need a session of their own. */
   readonly pool: Pool
   /** Waits for the statements under way. Safe to call twice. */
   close(): Promise<void>
@@ -45,7 +45,7 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
     // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for the promise; its types do not say so
     onConnect: (client) => setUpSession(client, { statementTimeoutMs }),
   })
-  // Without a listener an error of a connection at rest would end the process.
+  // Without a listener an error of an idle connection would end the process.
   pool.on('error', (error) => options.onPoolError?.(error))
   // Statements are not kept prepared: a plan that was made for an empty table would be used until the next ANALYZE.
   const adapter = new PrismaPg(pool, { ...(options.onConnectionError && { onConnectionError: options.onConnectionError }) })

@@ -5,7 +5,6 @@ import { retrying } from './database-errors.ts'
 import { Prisma } from './generated/client.ts'
 import type { Database } from './prisma.ts'
 import { resumeTasks } from './resume.ts'
-import { type Row, unexpected } from './rows.ts'
 import { problemOf, SCOPE } from './tables.ts'
 
 export interface RateLimiterOptions {
@@ -27,12 +26,12 @@ const IS_TRUE = { answer: column.flag('answer') }
 export function createRateLimiter({ prisma }: Pick<Database, 'prisma'>, options: RateLimiterOptions = {}): RateLimiter & ScopeEvidence {
   const { horizonMs = 500, probeLeaseMs = 60_000, agentIdOf = () => null } = options
   const ask = async (question: Prisma.Sql): Promise<boolean> => {
-    const rows = await retrying(() => prisma.$queryRaw<Row[]>`SELECT ${question} AS answer`)
+    const rows = await retrying(() => prisma.$queryRaw<column.Row[]>`SELECT ${question} AS answer`)
     return rows.some((row) => column.decodeRow(IS_TRUE, row).answer)
   }
   return {
     async reserve(app, wanted, limits) {
-      const [row = {}] = await retrying(() => prisma.$queryRaw<Row[]>(reserveCalls(app, wanted, limits, horizonMs, probeLeaseMs)))
+      const [row = {}] = await retrying(() => prisma.$queryRaw<column.Row[]>(reserveCalls(app, wanted, limits, horizonMs, probeLeaseMs)))
       return reservationOf(column.decodeRow(RESERVATION, row))
     },
     async refund(app, month, calls) {
@@ -50,7 +49,7 @@ export function createRateLimiter({ prisma }: Pick<Database, 'prisma'>, options:
     },
     async recordSuccess(key, agentId, requestedAt) {
       const rows = await retrying(
-        () => prisma.$queryRaw<Row[]>`
+        () => prisma.$queryRaw<column.Row[]>`
 SELECT ${column.selectList(LIFTED)}
 FROM delivery_report_good(${key.app}::text, ${agentId}::text, ${requestedAt.toISOString()}::timestamptz)`,
       )
@@ -89,14 +88,18 @@ FROM delivery_reserve_calls(
 
 function reservationOf(row: column.Decoded<typeof RESERVATION>): Reservation {
   const { kind, ordinary, reserved, firstInMs, everyMs, month } = row
-  const until = (): Date => row.until ?? unexpected('until', null, 'a time')
+  const until = (): Date => row.until ?? column.unexpected('until', null, 'a time')
   switch (kind) {
     case 'granted':
       return { kind, reserved, ordinary, firstInMs, everyMs, month }
     case 'busy':
       return { kind, forMs: Math.max(1, Math.ceil(firstInMs)) }
     case 'paused':
-      return { kind, until: until(), problem: problemOf(row.pauseCode, row.pauseDetail) ?? unexpected('pause_code', null, 'a problem') }
+      return {
+        kind,
+        until: until(),
+        problem: problemOf(row.pauseCode, row.pauseDetail) ?? column.unexpected('pause_code', null, 'a problem'),
+      }
     case 'budget':
       return { kind, until: until(), used: row.callsUsed, reserved: row.callsReserved, month }
   }

@@ -5,7 +5,6 @@ import type { ResumedApp, ResumedTask, Resuming, WorkerApp } from '../polling/po
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
 import { Prisma, type PrismaClient } from './generated/client.ts'
-import type { Row } from './rows.ts'
 
 /**
  * Statements that bring polls forward. Raw: they use the database's clock, and lock rows in the order of their keys, which models cannot.
@@ -93,7 +92,7 @@ UPDATE delivery_task AS task SET ${BROUGHT_FORWARD} FROM waiting WHERE task.id =
  * A configuration may have been repaired. The pauses of the app with one of the problems `codes` are due at once, and so is one task of each
  * problem, as the probe. Tasks that were refused with another agent id than the one that this worker uses now are all due.
  */
-export async function probeRepaired(prisma: PrismaClient, { name, agentId }: WorkerApp, codes: readonly ProblemCode[]): Promise<void> {
+export async function probeRepairedApp(prisma: PrismaClient, { name, agentId }: WorkerApp, codes: readonly ProblemCode[]): Promise<void> {
   const isRepairable = Prisma.sql`pause_code = ANY (${[...codes]}::text[])`
   await retrying(
     () => prisma.$executeRaw`/* probe_app */ UPDATE delivery_app SET ${PROBE_DUE} WHERE app = ${name}::text AND ${isRepairable}`,
@@ -149,7 +148,7 @@ const AGENT = { agentId: column.nullable(column.text('agent_id')) }
  */
 async function readAgentIds(prisma: PrismaClient, { app, taskId }: TaskKey): Promise<string[] | null> {
   const [row] = await retrying(
-    () => prisma.$queryRaw<Row[]>`/* find_task_to_resume */
+    () => prisma.$queryRaw<column.Row[]>`/* find_task_to_resume */
 SELECT coalesce(agent_id, problem_detail ->> 'agentId', delay_detail ->> 'agentId') AS "agentId"
 FROM delivery_task WHERE app = ${app}::text AND task_id = ${taskId}::text AND ${CAN_BE_POLLED}`,
   )
@@ -174,7 +173,7 @@ const RESUMED_TASK = { isWithoutBudget: column.flag('without_budget') }
 
 async function bringForward(prisma: PrismaClient, { app, taskId }: TaskKey): Promise<ResumedTask | null> {
   const [row] = await retrying(
-    () => prisma.$queryRaw<Row[]>`/* resume_task */
+    () => prisma.$queryRaw<column.Row[]>`/* resume_task */
 WITH open AS MATERIALIZED (
   SELECT id, delay_code FROM delivery_task WHERE app = ${app}::text AND task_id = ${taskId}::text AND ${CAN_BE_POLLED} FOR UPDATE
 )
@@ -219,7 +218,7 @@ const PART_RESULT = {
 
 async function bringPartForward(prisma: PrismaClient, app: string, after: string): Promise<column.Decoded<typeof PART_RESULT>> {
   const [row = {}] = await retrying(
-    () => prisma.$queryRaw<Row[]>`/* resume_tasks_of_app */
+    () => prisma.$queryRaw<column.Row[]>`/* resume_tasks_of_app */
 WITH part AS MATERIALIZED (
   SELECT id, task_id, delay_code FROM delivery_task
   WHERE app = ${app}::text AND task_id > ${after}::text AND status = 'tracking' AND (delay_code IS NOT NULL OR problem_code IS NOT NULL)

@@ -5,7 +5,6 @@ import type { Scheduled, UnscheduledTask } from '../polling/ports.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
-import { chosen, type Row } from './rows.ts'
 import { TASK, TASK_KEY } from './tables.ts'
 
 type PlanStart = (task: UnscheduledTask) => { readonly deadlineAt: Date; readonly first: PlannedPoll }
@@ -28,16 +27,16 @@ export async function claimUnscheduled(prisma: PrismaClient, plan: PlanStart, li
     return { ...task, ...plan(task) }
   })
   if (starts.length === 0) return []
-  const mine = chosen(starts, await retrying(() => claim(prisma, starts)))
+  const mine = column.chosen(starts, await retrying(() => claim(prisma, starts)))
   return starts.filter((start) => mine.has(start)).map(({ key, deadlineAt, first, resumed }) => ({ key, deadlineAt, resumed, poll: first }))
 }
 
 const START = { n: column.integer('n'), ...TASK_KEY, deadlineAt: TASK.deadlineAt, nextPollAt: column.time('next_poll_at') }
 
 /** Raw: models have no SKIP LOCKED. A row that is locked is being claimed by another worker. */
-async function claim(prisma: PrismaClient, starts: readonly Start[]): Promise<Row[]> {
+async function claim(prisma: PrismaClient, starts: readonly Start[]): Promise<column.Row[]> {
   const rows = starts.map(({ key, deadlineAt, first }, n) => ({ n, ...key, deadlineAt, nextPollAt: first.at }))
-  return await prisma.$queryRaw<Row[]>`/* claim_tasks */
+  return await prisma.$queryRaw<column.Row[]>`/* claim_tasks */
 WITH open AS MATERIALIZED (
   SELECT task.id, start.n, start.deadline_at, start.next_poll_at
   FROM ${column.unnest(START, rows, 'start')}

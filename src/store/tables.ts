@@ -4,7 +4,6 @@ import type { WritePlan } from '../domain/plan.ts'
 import { OUTCOMES, PROBLEM_CODES, type Problem, SCOPES } from '../domain/problems.ts'
 import type { DelayReason } from '../domain/reasons.ts'
 import * as column from './columns.ts'
-import { unexpected } from './rows.ts'
 
 /**
  * The columns of the tables that statements of our own read and write. A new column is one line here, beside its migration, its line in
@@ -40,13 +39,13 @@ const DELAY = z.discriminatedUnion('code', [
   z.object({ code: z.literal('earlier_version'), detail: z.object({ text: z.string() }) }),
 ])
 
-function problemColumns<Name extends 'problem' | 'pause'>(name: Name) {
+function problemColumns(name: 'problem' | 'pause') {
   return {
     code: column.nullable(column.oneOf(`${name}_code`, PROBLEM_CODES)),
     detail: column.nullable(
       column.json(`${name}_detail`, (value) => {
         const parsed = PROBLEM_DETAIL.safeParse(value)
-        return parsed.success ? parsed.data : unexpected(`${name}_detail`, value, 'the details of a problem')
+        return parsed.success ? parsed.data : column.unexpected(`${name}_detail`, value, 'the details of a problem')
       }),
     ),
   }
@@ -54,13 +53,13 @@ function problemColumns<Name extends 'problem' | 'pause'>(name: Name) {
 
 /** @throws Error where there are no details */
 export function problemOf(code: Problem['code'] | null, detail: Problem['detail'] | null): Problem | null {
-  return code === null ? null : { code, detail: detail ?? unexpected(`detail of ${code}`, null, 'the details of a problem') }
+  return code === null ? null : { code, detail: detail ?? column.unexpected(`detail of ${code}`, null, 'the details of a problem') }
 }
 
 function delayOf(code: string | null, detail: unknown): DelayReason | null {
   if (code === null) return null
   const parsed = DELAY.safeParse({ code, detail })
-  return parsed.success ? parsed.data : unexpected('delay_code', code, 'a known reason with its details')
+  return parsed.success ? parsed.data : column.unexpected('delay_code', code, 'a known reason with its details')
 }
 
 const anyJson = (name: string) => column.nullable(column.json<unknown>(name, (value) => value))
@@ -150,7 +149,7 @@ export function taskOf({ app, taskId, ...row }: column.Decoded<typeof TASK>) {
 }
 
 function taskProblem(problem: Problem, since: Date | null, polls: number): TaskProblem {
-  return { ...problem, polls, since: since ?? unexpected('problem_since', null, 'a time') }
+  return { ...problem, polls, since: since ?? column.unexpected('problem_since', null, 'a time') }
 }
 
 // delivery_recipient, delivery_poll, delivery_transition, delivery_erasure -------------------------------------------------
@@ -195,10 +194,10 @@ function recipientState(row: column.Decoded<typeof RECIPIENT_STATE>, lastGoodReq
       return {
         kind,
         listed: lastUnreadAt === null,
-        lastUnreadAt: lastUnreadAt ?? lastGoodRequestedAt ?? unexpected('last_unread_at', null, 'a time'),
+        lastUnreadAt: lastUnreadAt ?? lastGoodRequestedAt ?? column.unexpected('last_unread_at', null, 'a time'),
       }
     case 'read':
-      return { kind, lastUnreadAt, firstReadAt: firstReadAt ?? unexpected('first_read_at', null, 'a time') }
+      return { kind, lastUnreadAt, firstReadAt: firstReadAt ?? column.unexpected('first_read_at', null, 'a time') }
     case 'forbidden':
       return { kind, code: row.forbiddenCode, count: row.forbiddenCount }
     default:

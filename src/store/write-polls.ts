@@ -3,7 +3,6 @@ import { byKey } from '../intake/track-rows.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
-import { chosen, type Row } from './rows.ts'
 import { POLL, pollRow, RECIPIENT, RECIPIENT_STATE, recipientRow, TASK_KEY, TASK_UPDATE, TRANSITION, taskUpdateRow } from './tables.ts'
 
 export type Written = 'stored' | 'stale'
@@ -15,10 +14,10 @@ export type Written = 'stored' | 'stale'
 export async function writePolls(prisma: PrismaClient, plans: readonly WritePlan[]): Promise<Written[]> {
   const sorted = plans.toSorted((a, b) => byKey(a.key, b.key))
   return await retrying(async ({ maybeCommitted }) => {
-    const stored = chosen(sorted, await insertPolls(prisma, sorted))
+    const stored = column.chosen(sorted, await insertPolls(prisma, sorted))
     // The reply to an earlier attempt was lost: a plan that is stale now may have been stored by it.
     if (maybeCommitted && stored.size < plans.length) {
-      for (const plan of chosen(sorted, await findPolls(prisma, sorted))) stored.add(plan)
+      for (const plan of column.chosen(sorted, await findPolls(prisma, sorted))) stored.add(plan)
     }
     return plans.map((plan) => (stored.has(plan) ? 'stored' : 'stale'))
   })
@@ -37,13 +36,13 @@ const EXPECTED = { ...PLACE, ...TASK_KEY, pollNo: column.integer('poll_no'), era
  * Tasks are locked in the order of their keys (the plans are sorted), recipients are written in the order of theirs, as in every writer.
  * LATERAL with LIMIT makes it a look-up by key for each plan: without it the planner reads every open task when its statistics are old.
  */
-async function insertPolls(prisma: PrismaClient, plans: readonly WritePlan[]): Promise<Row[]> {
+async function insertPolls(prisma: PrismaClient, plans: readonly WritePlan[]): Promise<column.Row[]> {
   const expected = plans.map(({ key, expected: { pollNo, erasureNo } }, n) => ({ n, ...key, pollNo, erasureSeen: erasureNo }))
   const tasks = plans.map(({ task }, n) => ({ n, ...taskUpdateRow(task) }))
   const polls = plans.map((plan, n) => ({ n, ...pollRow(plan) }))
   const people = plans.flatMap(({ changed }, n) => changed.map((recipient) => ({ n, ...recipientRow(recipient) })))
   const moves = plans.flatMap(({ poll, transitions }, n) => transitions.map((transition) => ({ n, ...transition, pollNo: poll.pollNo })))
-  return await prisma.$queryRaw<Row[]>`/* write_polls */
+  return await prisma.$queryRaw<column.Row[]>`/* write_polls */
 WITH fenced AS MATERIALIZED (
   SELECT task.id, expected.n, expected.poll_no
   FROM ${column.unnest(EXPECTED, expected, 'expected')}
@@ -85,9 +84,9 @@ SELECT n FROM fenced`
 const SENT = { ...PLACE, ...TASK_KEY, pollNo: POLL.pollNo, requestedAt: POLL.requestedAt, respondedAt: POLL.respondedAt }
 
 /** Polls that are recorded as these plans say: two workers do not send their requests in the same millisecond for the same number. */
-async function findPolls(prisma: PrismaClient, plans: readonly WritePlan[]): Promise<Row[]> {
+async function findPolls(prisma: PrismaClient, plans: readonly WritePlan[]): Promise<column.Row[]> {
   const sent = plans.map(({ key, poll }, n) => ({ n, ...key, ...poll }))
-  return await prisma.$queryRaw<Row[]>`/* find_polls */
+  return await prisma.$queryRaw<column.Row[]>`/* find_polls */
 SELECT given.n
 FROM ${column.unnest(SENT, sent, 'given')}
 JOIN delivery_task AS task ON task.app = given.app AND task.task_id = given.task_id

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Row } from '../../src/store/columns.ts'
 import * as column from '../../src/store/columns.ts'
 import { Prisma } from '../../src/store/generated/client.ts'
-import type { Row } from '../../src/store/rows.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
 
 const COLORS = ['red', 'green'] as const

@@ -52,15 +52,7 @@ BEGIN
             (2, 'delivery_settle_campaigns', 'settle', 'recount'),
             (3, 'delivery_recount_campaigns', 'recountd', 'recounted'),
             -- It had the parameter only because delivery_report_pair needs it.
-            (4, 'delivery_report_app', 'p_default_agent_id text, ', ''),
-            -- The last turn is known, so no empty one is made.
-            (5, 'delivery_track', 'v_turn integer := 1;', 'v_turn integer := 1; v_turns integer;'),
-            (6, 'delivery_track', $$FROM fresh)
-        INTO v_all, v_new;$$, $$FROM fresh),
-            coalesce(v_turns, (SELECT max(given.turn) FROM delivery_requests(p_requests, v_now) AS given))
-        INTO v_all, v_new, v_turns;$$),
-            (7, 'delivery_track', 'v_turn := v_turn + 1;', $$EXIT WHEN v_turn = v_turns;
-        v_turn := v_turn + 1;$$)
+            (4, 'delivery_report_app', 'p_default_agent_id text, ', '')
         ) AS edits (place, name, old, new)
         ORDER BY place
     LOOP
@@ -71,6 +63,84 @@ BEGIN
         END IF;
         EXECUTE v_new;
     END LOOP;
+END
+$migration$;
+
+-- Only the first request for a task can make it; those behind it are taken one after the other. So a list of many requests for one task is read
+-- twice, and not once for each of them.
+DO $migration$
+BEGIN
+    EXECUTE split_part(pg_get_functiondef('delivery_track'::regproc), 'AS $function$', 1) || 'AS ' || quote_literal($body$
+#variable_conflict use_column
+DECLARE
+    v_now CONSTANT timestamptz := clock_timestamp();
+    v_request jsonb;
+    v_known record;
+    v_new integer[];
+BEGIN
+    -- What is plain is recognised at once, and all else is checked one by one.
+    FOR v_request IN
+        SELECT each.request
+        FROM jsonb_array_elements(p_requests) WITH ORDINALITY AS each (request, place)
+        WHERE (
+            (each.request ->> 'app' IS NULL OR each.request ->> 'app' ~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$')
+            AND each.request ->> 'taskId' ~ '^[1-9][0-9]{0,17}$'
+            AND (each.request ->> 'agentId' IS NULL OR each.request ->> 'agentId' ~ '^[1-9][0-9]{0,17}$')
+            AND (each.request ->> 'campaign' IS NULL OR each.request ->> 'campaign' ~ '^[A-Za-z0-9_.-]{1,200}$')
+            AND (each.request ->> 'sentAt' IS NULL OR (each.request ->> 'sentAt')::timestamptz BETWEEN '2015-01-01T00:00:00Z' AND v_now)
+            AND (
+                each.request ->> 'userIds' IS NULL
+                OR (
+                    -- One pattern for the list as text costs a twentieth of one for each id.
+                    (each.request -> 'userIds')::text ~ '^\["[A-Za-z0-9_.@\u4e00-\u9fff-]+"(?:, "[A-Za-z0-9_.@\u4e00-\u9fff-]+")*\]$'
+                    AND (each.request -> 'userIds')::text !~ '[^"]{129}'
+                    AND CASE WHEN jsonb_typeof(each.request -> 'userIds') = 'array' THEN jsonb_array_length(each.request -> 'userIds') <= 100 END
+                )
+            )
+        ) IS NOT TRUE
+        ORDER BY each.place
+    LOOP
+        PERFORM delivery_check_request(v_request, v_now);
+    END LOOP;
+
+    -- The first request for each task. Every writer takes the tasks and their recipients in the same order, so that no two wait for each other.
+    WITH request AS MATERIALIZED (
+        SELECT * FROM delivery_requests(p_requests, v_now) AS given WHERE given.turn = 1
+    ), task AS (
+        INSERT INTO delivery_task (app, task_id, agent_id, campaign, sent_at, sent_at_given, deadline_at, recipients_known, next_poll_at, pending)
+        SELECT
+            request.app, request.task_id, request.agent_id, request.campaign, request.sent_at, request.sent_at_given,
+            request.sent_at + interval '24 hours', request.user_ids IS NOT NULL, now(),
+            (SELECT count(DISTINCT given.name COLLATE "C") FROM jsonb_array_elements_text(request.user_ids) AS given (name))
+        FROM request
+        ORDER BY request.app COLLATE "C", request.task_id COLLATE "C"
+        ON CONFLICT (app, task_id) DO NOTHING
+        RETURNING id, app, task_id
+    ), fresh AS MATERIALIZED (
+        SELECT task.id, request.place, request.user_ids FROM task JOIN request ON request.app = task.app AND request.task_id = task.task_id
+    ), person AS (
+        INSERT INTO delivery_recipient (task_pk, user_id, named, state)
+        SELECT DISTINCT fresh.id, given.name COLLATE "C", true, 'pending'
+        FROM fresh CROSS JOIN LATERAL jsonb_array_elements_text(fresh.user_ids) AS given (name)
+        ORDER BY 1, 2
+    )
+    SELECT coalesce(array_agg(fresh.place), '{}') INTO v_new FROM fresh;
+    RETURN QUERY SELECT each.place, true, 'tracking', '{}'::text[], '{}'::text[], NULL::jsonb FROM unnest(v_new) AS each (place);
+    IF cardinality(v_new) < jsonb_array_length(p_requests) THEN
+        FOR v_known IN
+            SELECT request.*
+            FROM delivery_requests(p_requests, v_now) AS request
+            WHERE request.place <> ALL (v_new)
+            ORDER BY request.turn, request.app COLLATE "C", request.task_id COLLATE "C"
+        LOOP
+            RETURN QUERY SELECT v_known.place, false, again.status, again.conflict, again.updated, again.stored
+            FROM delivery_track_again(
+                v_known.app, v_known.task_id, v_known.agent_id, v_known.campaign, v_known.sent_at, v_known.sent_at_given, v_known.user_ids
+            ) AS again;
+        END LOOP;
+    END IF;
+END
+$body$);
 END
 $migration$;
 

@@ -5,7 +5,7 @@ import { createDeliveryStore } from '../../../dist/store/delivery-store.js'
 import { recountCampaigns } from '../../../dist/store/maintenance.js'
 import { openDatabase } from '../../../dist/store/prisma.js'
 import { createRateLimiter } from '../../../dist/store/rate-limiter.js'
-import { createWorkerRegistry } from '../../../dist/store/worker-book.js'
+import { createWorkerRegistry } from '../../../dist/store/worker-registry.js'
 
 const [url, rounds] = [process.argv[2], Number(process.argv[3])]
 const TASKS = 40

@@ -3,8 +3,7 @@ import type { WorkerRegistry } from '../polling/ports.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
 import type { Database } from './prisma.ts'
-import { probeRepaired, type Resumed, resumeTasks } from './resume.ts'
-import type { Row } from './rows.ts'
+import { probeRepairedApp, type Resumed, resumeTasks } from './resume.ts'
 
 /** Rows of workers that crashed are kept this long: they may explain a mistake. */
 const KEEP_GONE = '1 hour'
@@ -39,7 +38,7 @@ ON CONFLICT (worker_id) DO UPDATE SET seen_at = excluded.seen_at, expires_at = e
     },
     async isServedByOthers(workerId, app) {
       const rows = await retrying(
-        () => prisma.$queryRaw<Row[]>`/* is_served */
+        () => prisma.$queryRaw<column.Row[]>`/* is_served */
 SELECT EXISTS (
   SELECT FROM delivery_worker
   WHERE worker_id <> ${workerId}::text AND expires_at > clock_timestamp() AND ${app}::text = ANY (apps) AND NOT problems ? ${app}::text
@@ -53,7 +52,7 @@ SELECT EXISTS (
     async probeRepaired(apps) {
       for (const app of apps) {
         await resumeTasks(prisma, waitingForWorker(app.name))
-        await probeRepaired(prisma, app, REPAIRABLE)
+        await probeRepairedApp(prisma, app, REPAIRABLE)
       }
     },
     async remove(workerId) {
