@@ -1,20 +1,6 @@
-/** An app, as an option of the simulator. */
-export interface AppCredentials {
-  readonly appKey: string
-  /** Secret 0. */
-  readonly appSecret: string
-  readonly agentId: string
-  /** Secrets 1, 2, …, accepted as well. With one for each worker, `match.secret` of a fault strikes a single worker. */
-  readonly otherSecrets?: readonly string[] | undefined
-  /** Further agent ids of the app. The agent ids of tasks that a test makes are added automatically. */
-  readonly otherAgentIds?: readonly string[] | undefined
-  /** The organisation, whose internal apps share one monthly quota. Default `sim-corp`. */
-  readonly corpId?: string | undefined
-}
+import type { AppCredentials } from './settings.ts'
 
-export const DEFAULT_CORP_ID = 'sim-corp'
-
-/** Whose call it is: the app, and the number of the secret that it holds. */
+/** The app of a call, and the number of its secret. */
 export interface Identity {
   readonly appKey: string
   readonly secret: number

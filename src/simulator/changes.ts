@@ -1,9 +1,8 @@
 import { z } from 'zod'
 import { InvalidInputError } from '../domain/errors.ts'
-import type { AppCredentials } from './apps.ts'
-import { drawReadingMs, FATES, FORBIDDEN_LISTS, HOUR_MS, type Person } from './fate.ts'
+import { drawReadingMs, FATES, FORBIDDEN_LISTS, type Person } from './fate.ts'
 import type { QuotaState } from './limits.ts'
-import { agentIdText, digits, parseInput, type Settings, taskIdText } from './settings.ts'
+import { type AppCredentials, agentIdText, digits, HOUR_MS, parseInput, type Settings, taskIdText } from './settings.ts'
 import type { SimulatedTask } from './task.ts'
 import type { World } from './world.ts'
 

@@ -62,7 +62,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     createTask: (input) => truthOf(createTask(bench.world, input, now())),
     inject: (fault) => bench.faults.add(parseFault(fault), now()),
     clearFault: (id) => bench.faults.remove(id),
-    clearFaults: () => clearFaults(bench),
+    clearFaults: () => void clearFaults(bench, now()),
     rotateSecret: (rotation) => void rotateSecret(bench.world, rotation, now()),
     setQuota: (change) => setQuota(bench.world, change, now()),
     stats: bench.stats,

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { fieldsOf } from '../../src/dingtalk/answers.ts'
 import type { Credentials } from '../../src/dingtalk/app.ts'
-import { fieldsOf } from '../../src/dingtalk/fields.ts'
 import {
   ACCESS_TOKEN,
   anApi,

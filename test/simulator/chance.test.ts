@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { chance, logNormal } from '../../src/simulator/chance.ts'
-import { DEFAULT_LAWS, drawPerson } from '../../src/simulator/fate.ts'
+import { drawPerson } from '../../src/simulator/fate.ts'
+import { DEFAULT_LAWS } from '../../src/simulator/settings.ts'
 
 const HOUR = 3_600_000
 
