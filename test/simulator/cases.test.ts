@@ -73,8 +73,8 @@ const EXPECTED: Readonly<Record<string, Expectation>> = {
   'The token endpoint refuses the address': { seen: tokenError('Forbidden.AccessDenied.IpNotInWhiteList') },
   'It limits the rate of the app': { seen: tokenError('Forbidden.AccessDenied.QpsLimitForAppkeyAndApi') },
   'It limits the rate of all apps together': { seen: tokenError('Forbidden.AccessDenied.QpsLimitForApi') },
-  "The organisation's quota is used up, says the token endpoint": { seen: tokenError('Forbidden.AccessDenied.ApiCountLimitForOrg') },
-  'The host does not know the address': { seen: tokenError('InvalidAction.NotFound', 404) },
+  "The organisation's quota is used up, at the token endpoint": { seen: tokenError('Forbidden.AccessDenied.ApiCountLimitForOrg') },
+  'The host has no such address': { seen: tokenError('InvalidAction.NotFound', 404) },
   'Token and agent id belong to different apps': { seen: { victim: code(41020) } },
   'HTTP 401 instead of a code': { seen: { victim: { status: 401, json: { code: 'InvalidAuthentication' } } } },
   'The app has no permission': { seen: { victim: wrapped('60011'), healthy: wrapped('60011') } },
@@ -95,7 +95,7 @@ test.each(WITH_FAULT.filter(({ what }) => isOrdinary(what)))('$what: its command
   const { at = [0], via = '', victimAgent, seen, before = WORKS } = EXPECTED[what] ?? { seen: {} }
   for (const hour of at) {
     const it = await aDay()
-    // A fault that knows its hour is there from the beginning of the day; another one is set when it begins.
+    // A fault with hours is set at the beginning of the day; another one when it begins.
     if (hasHours(commands)) await runAll(it, commands)
     it.pass(Math.max(0, hour * HOUR - 1))
     if (hour > 0) expect(await answers(it, via, victimAgent), `before hour ${hour}`).toMatchObject(before)
