@@ -19,7 +19,8 @@ export type DingTalkApi = SendResultApi & {
 
 /**
  * DingTalk's getsendresult for a set of apps, each with its own token. Makes no call before the first poll.
- * One poll makes at most two getsendresult and two token calls, each bounded by `http.deadlineMs`.
+ * One poll makes at most two getsendresult and two token calls, each bounded by `http.deadlineMs`. Library considered: @alicloud/dingtalk, which
+ * has the `/v1.0/` API and not `/topapi/`.
  * @throws {Error} for a base URL of an app that `checkBaseUrl` refuses
  */
 export function createDingTalkApi(apps: ReadonlyMap<string, DingTalkApp>, options: DingTalkApiOptions = {}): DingTalkApi {

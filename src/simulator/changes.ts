@@ -55,7 +55,7 @@ export function setQuota(world: World, input: unknown, at: number): QuotaState {
 }
 
 /** The app of that key; none given: the first. @throws {InvalidInputError} */
-export function appFor(world: World, wanted: string | undefined): AppCredentials {
+function appFor(world: World, wanted: string | undefined): AppCredentials {
   const key = wanted ?? world.settings.apps[0]?.appKey ?? ''
   const app = world.app(key)
   if (app !== undefined) return app

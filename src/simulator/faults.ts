@@ -138,67 +138,54 @@ export interface FaultState {
   readonly struck: number
 }
 
-/** The faults in force, oldest first. At most one strikes a call. */
-export class FaultBook {
-  readonly #seed: number
-  #entries: Entry[] = []
-  #added = 0
+export type FaultBook = ReturnType<typeof createFaultBook>
 
-  constructor(seed: number) {
-    this.#seed = seed
+/** The faults in force, oldest first. At most one strikes a call. toxiproxy has faults of the transport only. */
+export function createFaultBook(seed: number) {
+  let entries: Entry[] = []
+  let added = 0
+
+  function dropOver(at: number): void {
+    entries = entries.filter((entry) => entry.left > 0 && at < entry.until)
   }
 
-  add(fault: Fault, at: number): number {
-    this.#added += 1
-    const from = fault.fromMs ?? at + (fault.afterMs ?? 0)
-    const until = Math.min(fault.untilMs ?? Infinity, from + (fault.forMs ?? Infinity))
-    this.#entries.push({
-      id: this.#added,
-      fault,
-      match: fault.match && { ...fault.match, taskIds: fault.match.taskIds && new Set(fault.match.taskIds) },
-      from,
-      until,
-      left: fault.times ?? Infinity,
-      met: 0,
-      struck: 0,
-    })
-    return this.#added
-  }
-
-  clear(): void {
-    this.#entries = []
-  }
-
-  /** @returns whether it was in force */
-  remove(id: number): boolean {
-    const before = this.#entries.length
-    this.#entries = this.#entries.filter((entry) => entry.id !== id)
-    return this.#entries.length < before
-  }
-
-  list(at: number): FaultState[] {
-    this.#dropOver(at)
-    return this.#entries.map(({ id, fault, struck }) => ({ id, fault, struck }))
-  }
-
-  /** The fault that strikes this call, if any. The seed and the number of calls that it has met decide a fault with a probability. */
-  take(arrival: Arrival): Fault | undefined {
-    if (this.#entries.length === 0) return undefined
-    this.#dropOver(arrival.at)
-    const entry = this.#entries.find((candidate) => isMet(candidate, arrival) && this.#strikes(candidate))
-    if (entry === undefined) return undefined
-    entry.left -= 1
-    entry.struck += 1
-    return entry.fault
-  }
-
-  #strikes(entry: Entry): boolean {
+  function strikes(entry: Entry): boolean {
     entry.met += 1
-    return chance(this.#seed, 'fault', entry.id, entry.met) < (entry.fault.probability ?? 1)
+    return chance(seed, 'fault', entry.id, entry.met) < (entry.fault.probability ?? 1)
   }
 
-  #dropOver(at: number): void {
-    this.#entries = this.#entries.filter((entry) => entry.left > 0 && at < entry.until)
+  return {
+    add(fault: Fault, at: number): number {
+      added += 1
+      const from = fault.fromMs ?? at + (fault.afterMs ?? 0)
+      const until = Math.min(fault.untilMs ?? Infinity, from + (fault.forMs ?? Infinity))
+      const match = fault.match && { ...fault.match, taskIds: fault.match.taskIds && new Set(fault.match.taskIds) }
+      entries.push({ id: added, fault, match, from, until, left: fault.times ?? Infinity, met: 0, struck: 0 })
+      return added
+    },
+    clear(): void {
+      entries = []
+    },
+    /** @returns whether it was in force */
+    remove(id: number): boolean {
+      const before = entries.length
+      entries = entries.filter((entry) => entry.id !== id)
+      return entries.length < before
+    },
+    list(at: number): FaultState[] {
+      dropOver(at)
+      return entries.map(({ id, fault, struck }) => ({ id, fault, struck }))
+    },
+    /** The fault that strikes this call, if any. The seed and the number of calls that it has met decide a fault with a probability. */
+    take(arrival: Arrival): Fault | undefined {
+      if (entries.length === 0) return undefined
+      dropOver(arrival.at)
+      const entry = entries.find((candidate) => isMet(candidate, arrival) && strikes(candidate))
+      if (entry === undefined) return undefined
+      entry.left -= 1
+      entry.struck += 1
+      return entry.fault
+    },
   }
 }
 

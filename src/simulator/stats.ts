@@ -126,7 +126,7 @@ export interface CountedCall {
   metered(): void
 }
 
-/** Counts the calls and their answers, also the calls that the world never saw. */
+/** Counts the calls and their answers, also the calls that the world never saw. prom-client has no lists of polls and no bound for names. */
 export class CallCounter {
   #calls = 0
   #metered = 0
