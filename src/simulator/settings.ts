@@ -3,8 +3,52 @@ import { InvalidInputError } from '../domain/errors.ts'
 import { beginningOf, show } from '../domain/quote.ts'
 import { ERROR_FORMS } from './answer.ts'
 
-/** All options have a default. */
-export type SimulatorOptions = z.input<typeof SETTINGS> & { readonly now?: (() => Date) | undefined }
+/** All options have a default. Written out beside the schema, which cannot carry these comments into the published types. */
+export interface SimulatorOptions {
+  /** 0, the default, takes a free one. */
+  readonly port?: number | undefined
+  /** Default `127.0.0.1`. `/_simulator` has no password: keep it on the loopback. */
+  readonly host?: string | undefined
+  /** Divides every duration of a task: the 24-hour window, processing, reading. Tokens, the rate limit and the month stay real. Default 1. */
+  readonly timeScale?: number | undefined
+  /** The same seed and the same task ids give the same people. Default 1. */
+  readonly seed?: number | undefined
+  readonly now?: (() => Date) | undefined
+  /** Per app and API, in any sliding second. Default 20. Token calls are exempt. */
+  readonly callsPerSecond?: number | undefined
+  /** How long an app above the rate is refused, rounded up to a full second. Default 1. */
+  readonly penaltySeconds?: number | undefined
+  /** Calls in one month of China's calendar, for all internal apps together. Default 5000, null for no limit. */
+  readonly monthlyQuota?: number | null | undefined
+  /** Life of a token in real seconds: clients count it on real clocks, whatever the time scale. Default 7200. */
+  readonly tokenSeconds?: number | undefined
+  /**
+   * Default: one app with key `sim-app-key`, secret `sim-app-secret`, agent id `836390886`. For a third-party app, suite key and suite secret.
+   * `otherSecrets` are accepted too: with one for each worker, `match.secret` of a fault strikes a single worker. Agent ids of tasks that a test
+   * makes are added to `otherAgentIds`. The internal apps of one `corpId` (default `sim-corp`) share one monthly quota.
+   */
+  readonly apps?: readonly z.input<typeof APP>[] | undefined
+  /** The error for an agent id that no app has. Not documented by DingTalk for getsendresult. Default 400002. */
+  readonly wrongAgentCode?: RefusalInput | undefined
+  /** The error for an agent id of another app than the token's. Default 41020. */
+  readonly foreignAgentCode?: RefusalInput | undefined
+  /** The error for a task that does not exist, or that another app or agent sent. Not documented by DingTalk. Default 400002. */
+  readonly unknownTaskCode?: RefusalInput | undefined
+  /** The error for a task after its 24 hours. Not documented by DingTalk. Default: as `unknownTaskCode`. */
+  readonly expiredTaskCode?: RefusalInput | undefined
+  /** The first task id that asyncsend_v2 gives out, later ones follow it. Default `256271667526`. */
+  readonly firstTaskId?: string | undefined
+  /**
+   * The seeded law that people follow. Shares lie between 0 and 1; durations are simulated milliseconds, divided by the time scale. Of all people,
+   * `neverShare` get the message and never open it, `fastShare` read within minutes, the rest within hours, some after the window.
+   */
+  readonly laws?: Partial<Laws> | undefined
+  /** Keeps every successful getsendresult answer for `answers()`. It costs memory. Default false. */
+  readonly keepAnswers?: boolean | undefined
+}
+
+/** A code alone, or with its message and its form. */
+type RefusalInput = z.input<typeof REFUSAL>
 
 export const HOUR_MS = 3_600_000
 export const DEFAULT_CORP_ID = 'sim-corp'
@@ -25,20 +69,16 @@ export const taskIdText = z
 export const digits = (error: string) => z.union([z.string(), z.int().transform(String)], { error })
 export const agentIdText = z.string().regex(/^\d{1,19}$/, { error: 'expected 1 to 19 decimal digits' })
 
-/** The seeded law that people follow. Shares lie between 0 and 1; durations are simulated milliseconds, divided by the time scale. */
 const LAWS = z.strictObject({
   invalidShare: share.default(0.01),
   failedShare: share.default(0.01),
   forbiddenShare: share.default(0.02),
-  /** Of all: people who get the message and never open it. */
   neverShare: share.default(0.15),
-  /** Of all: people who read within minutes. The others read within hours, some after the window. */
   fastShare: share.default(0.45),
   fastMedianMs: duration.default(180_000),
   fastSpread: spread.default(0.8),
   slowMedianMs: duration.default(4 * HOUR_MS),
   slowSpread: spread.default(1),
-  /** From the send until a list names the person. */
   processingMedianMs: duration.default(8_000),
   processingSpread: spread.default(0.8),
   processingMaxMs: duration.default(90_000),
@@ -48,16 +88,11 @@ export const DEFAULT_LAWS = LAWS.parse({})
 
 const key = z.string().min(1)
 const APP = z.strictObject({
-  /** For a third-party app, the suite key. */
   appKey: key,
-  /** Secret 0. */
   appSecret: key,
   agentId: agentIdText,
-  /** Secrets 1, 2, …, accepted as well. With one for each worker, `match.secret` of a fault strikes a single worker. */
   otherSecrets: z.array(key).readonly().optional(),
-  /** Further agent ids of the app. The agent ids of tasks that a test makes are added automatically. */
   otherAgentIds: z.array(agentIdText).readonly().optional(),
-  /** The organisation, whose internal apps share one monthly quota. */
   corpId: key.default(DEFAULT_CORP_ID),
 })
 export type AppCredentials = z.output<typeof APP>
@@ -73,48 +108,32 @@ export const API_ERROR = {
   status: httpStatus.optional(),
 }
 
-/** A code alone, or with its message and its form. */
 const REFUSAL = z.union([codeText.transform((code) => ({ code, form: 'plain' as const })), z.strictObject(API_ERROR)], {
   error: 'expected an errcode such as 400002, or { code, subCode, message, form, status }',
 })
 const refusal = (code: string) => REFUSAL.default({ code, form: 'plain' })
 
 const SETTINGS = z.strictObject({
-  /** 0, the default, takes a free one. */
   port: z.int().min(0).max(65_535).default(0),
-  /** Default `127.0.0.1`. `/_simulator` has no password: keep it on the loopback. */
   host: z.string().min(1).default('127.0.0.1'),
-  /** Divides every duration of a task: the 24-hour window, processing, reading. Tokens, the rate limit and the month stay real. Default 1. */
   timeScale: z.number().positive().max(1_000_000).default(1),
-  /** The same seed and the same task ids give the same people. Default 1. */
   seed: z.int().default(1),
-  /** Per app and API, in any sliding second. Default 20. Token calls are exempt. */
   callsPerSecond: z.int().positive().default(20),
-  /** How long an app above the rate is refused, rounded up to a full second. Default 1. */
   penaltySeconds: z.number().min(0).max(86_400).default(1),
-  /** Calls in one month of China's calendar, for all internal apps together. Default 5000, null for no limit. */
   monthlyQuota: z.int().min(0).nullable().default(5_000),
-  /** Life of a token in real seconds: clients count it on real clocks, whatever the time scale. Default 7200. */
   tokenSeconds: z.number().positive().default(7_200),
-  /** Default: one app with key `sim-app-key`, secret `sim-app-secret`, agent id `836390886`. */
   apps: z
     .array(APP)
     .min(1)
     .refine((apps) => new Set(apps.map(({ appKey }) => appKey)).size === apps.length, { error: 'two apps have the same appKey' })
     .readonly()
     .default([DEFAULT_APP]),
-  /** The error for an agent id that no app has. Not documented by DingTalk for getsendresult. Default 400002. */
   wrongAgentCode: refusal('400002'),
-  /** The error for an agent id of another app than the token's. Default 41020. */
   foreignAgentCode: refusal('41020'),
-  /** The error for a task that does not exist, or that another app or agent sent. Not documented by DingTalk. Default 400002. */
   unknownTaskCode: refusal('400002'),
-  /** The error for a task after its 24 hours. Not documented by DingTalk. Default: as `unknownTaskCode`. */
   expiredTaskCode: REFUSAL.optional(),
-  /** The first task id that asyncsend_v2 gives out, later ones follow it. Default `256271667526`. */
   firstTaskId: taskIdText.default('256271667526'),
   laws: LAWS.default(DEFAULT_LAWS),
-  /** Keeps every successful getsendresult answer for `answers()`. It costs memory. Default false. */
   keepAnswers: z.boolean().default(false),
 })
 export type Settings = z.output<typeof SETTINGS>
