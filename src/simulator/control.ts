@@ -137,7 +137,7 @@ function parseJson(body: string): unknown {
 
 /** It looks like a success with a wrong person: a client that follows redirects reports wrong results. */
 function redirected({ counter }: Bench): Reply {
-  counter.redirectsFollowed += 1
+  counter.redirectFollowed()
   return reply(200, { errcode: 0, errmsg: 'ok', send_result: { read_user_id_list: ['redirected'] } })
 }
 

@@ -4,7 +4,7 @@ import { createFaultBook, type FaultInput, parseFault } from './faults.ts'
 import type { QuotaState } from './limits.ts'
 import { listen } from './server.ts'
 import { clockOf, type SimulatorOptions, settingsOf } from './settings.ts'
-import { CallCounter, type SimulatorStats, type TaskCalls } from './stats.ts'
+import { createCallCounter, type SimulatorStats, type TaskCalls } from './stats.ts'
 import { type TaskTruth, truthOf } from './task.ts'
 import { World } from './world.ts'
 
@@ -74,7 +74,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 }
 
 function createBench(world: World, faults: Bench['faults'], now: () => number): Bench {
-  const counter = new CallCounter()
+  const counter = createCallCounter()
   const answers: GivenAnswers = new Map()
   const stats = () => counter.snapshot(world.quotaOf(world.settings.apps[0]?.appKey).stateAt(now()))
   return { world, faults, counter, answers, stats }

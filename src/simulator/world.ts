@@ -4,7 +4,7 @@ import { hash53, randomText } from './chance.ts'
 import { drawPerson, type Person } from './fate.ts'
 import { createRateLimits, MonthlyQuota, type RateLimits } from './limits.ts'
 import { type ApiCall, agentIdOf, isTokenEndpoint, taskIdOf } from './request.ts'
-import { audienceOf, SendHistory } from './sending.ts'
+import { audienceOf, createSendHistory, type SendHistory } from './sending.ts'
 import { type AppCredentials, DEFAULT_CORP_ID, HOUR_MS, type Settings } from './settings.ts'
 import { DAY_MS, MAX_RECIPIENTS, progressAt, recalled, type SimulatedTask, sendResultAt } from './task.ts'
 import { answerTokenCall, createTokenBook, credentialsIn, type Token, type TokenBook } from './tokens.ts'
@@ -46,7 +46,7 @@ export class World {
     this.tokens = createTokenBook(settings.seed, settings.tokenSeconds)
     this.limits = createRateLimits(settings.callsPerSecond, settings.penaltySeconds)
     this.apps = createAppBook(settings.apps)
-    this.#history = new SendHistory(settings.timeScale)
+    this.#history = createSendHistory(settings.timeScale)
     this.#nextTaskId = BigInt(settings.firstTaskId)
   }
 

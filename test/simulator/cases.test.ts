@@ -66,7 +66,7 @@ const EXPECTED: Readonly<Record<string, Expectation>> = {
   'One stray answer about a task that was polled before': { at: [3], before: WORKS, seen: { victim: code(40035), healthy: OK } },
   'A task has an unknown code after its end': { at: [24], before: WORKS, seen: { victim: code(99999), healthy: code(400002) } },
   'The final poll of one task fails': { at: [23.75], before: WORKS, seen: { victim: { status: 500 }, healthy: OK } },
-  'No token can be had': { seen: { token: { status: 503 } } },
+  'No token can be fetched': { seen: { token: { status: 503 } } },
   'The monthly quota is used up': { at: EVERY, seen: { token: { status: 200 }, victim: wrapped('90020'), healthy: wrapped('90020') } },
   'Calls are bought': { seen: WORKS },
   "The month ends during a task's day": { at: [3], before: WORKS, seen: { victim: wrapped('90020'), healthy: wrapped('90020') } },
