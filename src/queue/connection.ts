@@ -15,7 +15,10 @@ export interface JobQueue extends BullQueue {
   serverInfo(): Promise<string | null>
 }
 
-export type QueuedJob = Pick<Job<unknown>, 'data' | 'failedReason' | 'updateData' | 'getState' | 'remove' | 'changeDelay'>
+export interface QueuedJob extends Pick<Job<unknown>, 'data' | 'updateData' | 'getState' | 'remove' | 'changeDelay'> {
+  /** BullMQ's type lacks `undefined`, which a job that has not failed has. */
+  readonly failedReason: string | undefined
+}
 
 export interface JobWorker extends Pick<Worker, 'isRunning'> {
   /** Locks of jobs of this worker expired, or another worker has them. Emitted at each attempt to renew them. */

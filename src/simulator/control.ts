@@ -61,14 +61,14 @@ const ROUTES: Readonly<Record<string, readonly [about: unknown, answer: Answer]>
 /** Answers the routes under `/_simulator`. Errors have the shape of the tracker's own HTTP API. */
 export function control(bench: Bench, request: RawRequest, at: number): Reply {
   try {
-    return route(bench, request, at)
+    return answerRoute(bench, request, at)
   } catch (error) {
     if (error instanceof InvalidInputError) return failure(400, error.code, error.message, error.field)
     throw error
   }
 }
 
-function route(bench: Bench, { path, method, body }: RawRequest, at: number): Reply {
+function answerRoute(bench: Bench, { path, method, body }: RawRequest, at: number): Reply {
   if (path === REDIRECT_TARGET) return redirected(bench)
   const [area = '', id = '', ...rest] = path.split('/').slice(2)
   if (area === '') return reply(200, index())

@@ -86,14 +86,14 @@ const LAWS = z.strictObject({
 export type Laws = z.output<typeof LAWS>
 export const DEFAULT_LAWS = LAWS.parse({})
 
-const key = z.string().min(1)
+const nonEmpty = z.string().min(1)
 const APP = z.strictObject({
-  appKey: key,
-  appSecret: key,
+  appKey: nonEmpty,
+  appSecret: nonEmpty,
   agentId: agentIdText,
-  otherSecrets: z.array(key).readonly().optional(),
+  otherSecrets: z.array(nonEmpty).readonly().optional(),
   otherAgentIds: z.array(agentIdText).readonly().optional(),
-  corpId: key.default(DEFAULT_CORP_ID),
+  corpId: nonEmpty.default(DEFAULT_CORP_ID),
 })
 export type AppCredentials = z.output<typeof APP>
 

@@ -144,17 +144,6 @@ export function createCallCounter() {
     return counters
   }
 
-  function countApp({ appKey, endpoint, at }: ArrivedCall): AppCounter | undefined {
-    if (appKey === undefined || isTokenEndpoint(endpoint)) return undefined
-    const newApp = () => ({ calls: 0, metered: 0, all: new SlidingSecond(), byEndpoint: new Counts(() => new SlidingSecond()) })
-    const app = byApp.get(appKey) ?? newApp()
-    byApp.set(appKey, app)
-    app.calls += 1
-    app.all.add(at)
-    app.byEndpoint.at(endpoint).add(at)
-    return app
-  }
-
   return {
     tasks,
     arrived(call: ArrivedCall): CountedCall {
@@ -162,7 +151,7 @@ export function createCallCounter() {
       const task = tasks.arrived(call)
       const counters = countersOf(call)
       for (const counter of counters) counter.calls += 1
-      const app = countApp(call)
+      const app = countApp(byApp, call)
       return {
         answered(code) {
           task.answered(code)
@@ -193,6 +182,17 @@ export function createCallCounter() {
       monthlyQuota,
     }),
   }
+}
+
+function countApp(byApp: Map<string, AppCounter>, { appKey, endpoint, at }: ArrivedCall): AppCounter | undefined {
+  if (appKey === undefined || isTokenEndpoint(endpoint)) return undefined
+  const newApp = () => ({ calls: 0, metered: 0, all: new SlidingSecond(), byEndpoint: new Counts(() => new SlidingSecond()) })
+  const app = byApp.get(appKey) ?? newApp()
+  byApp.set(appKey, app)
+  app.calls += 1
+  app.all.add(at)
+  app.byEndpoint.at(endpoint).add(at)
+  return app
 }
 
 function appStats({ calls, metered, all, byEndpoint }: AppCounter): AppStats {
