@@ -1,23 +1,27 @@
 import { problemCodeOf, TOKEN_REFUSED_CODE } from '../domain/problems.ts'
 import { unlessAborted } from '../lib/abort.ts'
+import { singleFlight } from '../lib/single-flight.ts'
 import type { TokenTiming } from './options.ts'
 import type { Fetched, FetchedToken, TokenFailure } from './token-call.ts'
 
-/** A token from one fetch. Told apart by identity: fetching again inside two hours returns the same text with a new life. */
+/** A token from one fetch. Compared by identity: a second fetch inside two hours returns the same text with a new lifetime. */
 export interface Lease {
   readonly kind: 'lease'
   readonly token: string
 }
 
-/** One app's token: cached, fetched once however many ask, fetched early, and not fetched in a hurry after a failure. */
+/**
+ * One app's token: cached, fetched once for all simultaneous calls, fetched again before it expires, and not fetched for a while after a failure.
+ * Libraries considered: lru-cache (`fetchMethod`) and p-memoize. Neither refreshes early while the current value is served, nor keeps a failure.
+ */
 export interface TokenSource {
-  /** False: a refused token cannot be replaced. */
+  /** False: there is no other token when DingTalk refuses this one. */
   readonly renewable: boolean
-  /** Rejects only with the reason of an aborted `signal`; the fetch goes on for the others. */
+  /** Rejects only with the reason of an aborted `signal`; the fetch goes on for other calls. */
   get(signal: AbortSignal): Promise<Lease | TokenFailure>
-  /** DingTalk refused this token. A newer one that somebody else has fetched meanwhile is kept. */
+  /** DingTalk refused this token. A newer one that was fetched meanwhile is kept. */
   drop(lease: Lease): void
-  /** DingTalk refused a token that was fetched because it had refused the one before: for a while nobody asks again. */
+  /** DingTalk refused a token that was fetched because it had refused the one before: no fetch for a while. */
   giveUp(lease: Lease, failure: TokenFailure): void
 }
 
@@ -30,8 +34,8 @@ export interface TokenSourceDeps {
   readonly onRefresh: (outcome: Fetched) => void
 }
 
-/** A token that does not say how long it lives is used for a minute. */
-const UNSAID_LIFETIME_SECONDS = 60
+/** For a token without a lifetime. */
+const DEFAULT_LIFETIME_SECONDS = 60
 
 interface TimedLease extends Lease {
   readonly refreshAtMs: number
@@ -51,16 +55,8 @@ export function fixedTokenSource(token: string): TokenSource {
 export function createTokenSource({ fetch, closing, timing, monotonicMs, onRefresh }: TokenSourceDeps): TokenSource {
   let current: TimedLease | null = null
   let failed: TimedFailure | null = null
-  let fetching: Promise<Lease | TokenFailure> | null = null
 
-  const refresh = (): Promise<Lease | TokenFailure> => {
-    fetching ??= fetchOnce().finally(() => {
-      fetching = null
-    })
-    return fetching
-  }
-
-  const fetchOnce = async (): Promise<Lease | TokenFailure> => {
+  const refresh = singleFlight(async (): Promise<Lease | TokenFailure> => {
     const startedMs = monotonicMs()
     const outcome = await fetch(closing).catch((error: unknown) => failureOf(error, closing))
     onRefresh(outcome)
@@ -71,9 +67,9 @@ export function createTokenSource({ fetch, closing, timing, monotonicMs, onRefre
     }
     failed = { failure: outcome, atMs: monotonicMs() }
     return outcome
-  }
+  })
 
-  const isQuiet = (forMs: number): boolean => failed !== null && monotonicMs() - failed.atMs < forMs
+  const failedWithin = (ms: number): boolean => failed !== null && monotonicMs() - failed.atMs < ms
 
   return {
     renewable: true,
@@ -81,11 +77,11 @@ export function createTokenSource({ fetch, closing, timing, monotonicMs, onRefre
       signal.throwIfAborted()
       const nowMs = monotonicMs()
       if (current !== null && nowMs < current.endsAtMs) {
-        // Nobody waits for an early fetch, and if it fails the token at hand still works.
-        if (nowMs >= current.refreshAtMs && !isQuiet(timing.earlyRetryMs)) void refresh()
+        // The call does not wait for an early fetch: the current token still works.
+        if (nowMs >= current.refreshAtMs && !failedWithin(timing.earlyRetryMs)) void refresh()
         return current
       }
-      if (failed !== null && isQuiet(retryMsOf(failed.failure, timing))) return failed.failure
+      if (failed !== null && failedWithin(retryMsOf(failed.failure, timing))) return failed.failure
       return unlessAborted(refresh(), signal)
     },
     drop(lease) {
@@ -99,9 +95,9 @@ export function createTokenSource({ fetch, closing, timing, monotonicMs, onRefre
   }
 }
 
-/** Counted from before the request: the server's clock for this token cannot have started earlier. */
+/** The lifetime counts from before the request: the server cannot have issued the token earlier. */
 function leaseOf({ token, lifetimeSeconds }: FetchedToken, startedMs: number, timing: TokenTiming): TimedLease {
-  const lifetimeMs = (lifetimeSeconds ?? UNSAID_LIFETIME_SECONDS) * 1_000
+  const lifetimeMs = (lifetimeSeconds ?? DEFAULT_LIFETIME_SECONDS) * 1_000
   const endsAtMs = startedMs + lifetimeMs
   return { kind: 'lease', token, endsAtMs, refreshAtMs: endsAtMs - Math.min(timing.refreshEarlyMs, lifetimeMs / 4) }
 }
@@ -110,9 +106,9 @@ function retryMsOf({ code, message }: TokenFailure, timing: TokenTiming): number
   return problemCodeOf(code, message) === 'outage' ? timing.outageRetryMs : timing.refusalRetryMs
 }
 
-/** A fetch rejects when the client is closed while it runs. Told, not thrown: nobody may be waiting. */
+/** A fetch rejects when the client is closed meanwhile. Returned, not thrown: there may be no call that waits for it. */
 function failureOf(error: unknown, closing: AbortSignal): TokenFailure {
-  if (closing.aborted) return { kind: 'failed', code: 'CLOSED', message: 'the client was closed before a token was at hand' }
+  if (closing.aborted) return { kind: 'failed', code: 'CLOSED', message: 'the client was closed before it had a token' }
   return {
     kind: 'failed',
     code: 'TOKEN_FETCH_FAILED',
@@ -120,7 +116,7 @@ function failureOf(error: unknown, closing: AbortSignal): TokenFailure {
   }
 }
 
-/** What a poll reports when a token was refused and another one does not help, or cannot be had. */
+/** The failure of a poll whose token was refused, where another one was refused too or cannot be fetched. */
 export function tokenRefused(code: string, message: string, renewable: boolean): TokenFailure {
   const what = renewable
     ? 'DingTalk refused a fresh access token'

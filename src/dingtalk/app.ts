@@ -1,7 +1,7 @@
-/** One DingTalk application in one organisation, as this adapter needs it. Ids are text: digits are kept exactly as given. */
+/** One DingTalk application in one organisation. Ids are text: digits are kept exactly as given. */
 export interface DingTalkApp {
   readonly name: string
-  /** For tasks that do not bring their own. */
+  /** For tasks without an agent id. */
   readonly agentId: string | null
   /** Base URLs as `checkBaseUrl` accepts them. */
   readonly oapiUrl: string
@@ -9,14 +9,14 @@ export interface DingTalkApp {
   readonly credentials: Credentials
 }
 
-/** How the app comes by its access token. */
+/** How the app gets its access token. */
 export type Credentials = InternalCredentials | ThirdPartyCredentials | FixedToken | TokenFunction
 
 export interface InternalCredentials {
   readonly kind: 'internal'
   readonly appKey: string
   readonly appSecret: string
-  /** `new`: `POST {api}/v1.0/oauth2/accessToken`. `old`: `GET {oapi}/gettoken`, which needs the secret in its query and so in the logs of proxies. */
+  /** `new`: `POST {api}/v1.0/oauth2/accessToken`. `old`: `GET {oapi}/gettoken`, which has the secret in its query and so in the logs of proxies. */
   readonly endpoint: 'new' | 'old'
 }
 
@@ -25,11 +25,11 @@ export interface ThirdPartyCredentials {
   readonly suiteKey: string
   readonly suiteSecret: string
   readonly authCorpId: string
-  /** DingTalk pushes a new ticket about every 5 hours, so a function that gives the latest is the rule and a text the exception. */
+  /** DingTalk pushes a new ticket about every 5 hours: give a function that returns the latest one. A text is for tests. */
   readonly suiteTicket: string | (() => string | Promise<string>)
 }
 
-/** A token that somebody else keeps fresh. There is nothing to fetch when DingTalk refuses it. */
+/** A token that does not change. When DingTalk refuses it, the app cannot be polled. */
 export interface FixedToken {
   readonly kind: 'fixed'
   readonly accessToken: string
@@ -38,10 +38,10 @@ export interface FixedToken {
 export interface TokenFunction {
   readonly kind: 'function'
   /**
-   * Gives a token that works now. Called again before the token expires and when DingTalk refuses it.
-   * A text alone says nothing of its age, so it is used for a minute; with `expiresInSeconds` it is used until shortly before.
+   * Returns a token that is valid now. Called again before the token expires and when DingTalk refuses it.
+   * A text alone is used for a minute; with `expiresInSeconds` a token is used until shortly before its end.
    * @param app the app's name
-   * @param signal aborted when the time for an answer is over (`http.deadlineMs`) or the client is closed
+   * @param signal aborted after `http.deadlineMs`, or when the client is closed
    */
   readonly getToken: (app: string, signal: AbortSignal) => Promise<string | { readonly token: string; readonly expiresInSeconds: number }>
 }

@@ -2,25 +2,26 @@ import type { Answer, Refusal } from '../domain/delivery.ts'
 import { NO_AGENT_ID_CODE, problemCodeOf, TOKEN_REFUSED_CODE, UNKNOWN_APP_CODE } from '../domain/problems.ts'
 import type { SendResult, SendResultApi, SendResultQuery } from '../polling/ports.ts'
 import { createTokenSource, fixedTokenSource, type Lease, type TokenSource, tokenRefused } from './access-token.ts'
+import { answerOf, refusalOf } from './answers.ts'
 import type { DingTalkApp } from './app.ts'
 import { checkBaseUrl } from './hosts.ts'
 import { createHttp, type Http } from './http.ts'
 import { type DingTalkApiOptions, type Settings, settingsOf } from './options.ts'
 import { createRedactor, type Redactor } from './redact.ts'
-import { answerOf, refusalOf } from './result.ts'
 import { type TokenFailure, tokenCallOf } from './token-call.ts'
 
 export type DingTalkApi = SendResultApi & {
-  /** Gets a token for an app and asks for nothing else: token calls are not metered. Null when there is one, else why not. */
+  /** Fetches a token for an app, which is not metered. Null: there is one; else the reason. */
   checkToken(app: string, signal: AbortSignal): Promise<Refusal | null>
-  /** Breaks off what is under way, which then answers with a refusal, and closes all connections. Safe to call twice. */
+  /** Aborts running calls, which then return a refusal, and closes all connections. Safe to call twice. */
   close(): Promise<void>
 }
 
 /**
  * DingTalk's getsendresult for a set of apps, each with its own token. Makes no call before the first poll.
- * One poll makes at most two getsendresult and two token calls, each bounded by `http.deadlineMs`.
- * @throws Error where a base URL of an app is not acceptable, see `checkBaseUrl`
+ * One poll makes at most two getsendresult and two token calls, each bounded by `http.deadlineMs`. Library considered: @alicloud/dingtalk, which
+ * has the `/v1.0/` API and not `/topapi/`.
+ * @throws {Error} for a base URL of an app that `checkBaseUrl` refuses
  */
 export function createDingTalkApi(apps: ReadonlyMap<string, DingTalkApp>, options: DingTalkApiOptions = {}): DingTalkApi {
   const settings = settingsOf(options)
@@ -46,7 +47,7 @@ export function createDingTalkApi(apps: ReadonlyMap<string, DingTalkApp>, option
   }
 }
 
-/** What the polls of one app share. */
+/** Shared by the polls of one app. */
 interface Caller {
   readonly app: DingTalkApp
   readonly http: Http
@@ -56,26 +57,18 @@ interface Caller {
 }
 
 function callerOf(name: string, app: DingTalkApp, http: Http, closing: AbortSignal, settings: Settings): Caller {
-  const { privateHosts } = settings
-  const [oapiUrl, apiUrl] = [
-    checkedUrl({ app: name, field: 'oapiUrl' }, app.oapiUrl, privateHosts),
-    checkedUrl({ app: name, field: 'apiUrl' }, app.apiUrl, privateHosts),
-  ]
-  const checked = { ...app, name, oapiUrl, apiUrl }
+  const checkUrl = (field: 'oapiUrl' | 'apiUrl'): string => {
+    try {
+      return checkBaseUrl(app[field], settings.privateHosts)
+    } catch (error) {
+      throw new Error(`${field} of app ${JSON.stringify(name)}: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      })
+    }
+  }
+  const checked = { ...app, name, oapiUrl: checkUrl('oapiUrl'), apiUrl: checkUrl('apiUrl') }
   const redactor = createRedactor(app.credentials)
   return { app: checked, http, redactor, settings, tokens: tokensOf(checked, http, redactor, closing, settings) }
-}
-
-function checkedUrl(
-  { app, field }: { readonly app: string; readonly field: string },
-  url: string,
-  privateHosts: readonly string[],
-): string {
-  try {
-    return checkBaseUrl(url, privateHosts)
-  } catch (error) {
-    throw new Error(`${field} of app ${JSON.stringify(app)}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
-  }
 }
 
 function tokensOf(app: DingTalkApp, http: Http, redactor: Redactor, closing: AbortSignal, settings: Settings): TokenSource {
@@ -103,28 +96,33 @@ async function poll(caller: Caller, query: SendResultQuery, signal: AbortSignal)
     const message = `neither the task nor the app ${JSON.stringify(query.app)} has an agent id`
     return { answer: withoutCall(caller, { kind: 'failed', code: NO_AGENT_ID_CODE, message }), calls: 0 }
   }
-  const ask = (lease: Lease): Promise<Answer> => askOnce(caller, { taskId: query.taskId, agentId, token: lease.token }, signal)
-  return askWithToken(caller, ask, query.mayRepeat, signal)
+  const call = (lease: Lease): Promise<Answer> => callOnce(caller, { taskId: query.taskId, agentId, token: lease.token }, signal)
+  return callWithToken(caller, call, query.mayRepeat, signal)
 }
 
-type Ask = (lease: Lease) => Promise<Answer>
+type Call = (lease: Lease) => Promise<Answer>
 
-/** Asks, and once more with another token where the first was refused. */
-async function askWithToken(caller: Caller, ask: Ask, mayRepeat: SendResultQuery['mayRepeat'], signal: AbortSignal): Promise<SendResult> {
+/** Calls, and once more with a fresh token where DingTalk refused the first. */
+async function callWithToken(
+  caller: Caller,
+  call: Call,
+  mayRepeat: SendResultQuery['mayRepeat'],
+  signal: AbortSignal,
+): Promise<SendResult> {
   const lease = await caller.tokens.get(signal)
   if (lease.kind === 'failed') return { answer: withoutCall(caller, lease), calls: 0 }
-  const answer = await ask(lease)
+  const answer = await call(lease)
   if (!isTokenRefused(answer)) return { answer, calls: 1 }
   if (!caller.tokens.renewable) return { answer: asTokenRefused(caller, answer), calls: 1 }
   caller.tokens.drop(lease)
-  // The token first: without one the permit for a second call would be for nothing.
+  // The token first: without one a permit for a second call would not be used.
   const fresh = await caller.tokens.get(signal)
   if (fresh.kind === 'failed') return { answer: failedAfterCall(answer, caller, fresh), calls: 1 }
   if (!(await mayRepeat(signal))) return { answer: failedAfterCall(answer, caller, NOT_REPEATED), calls: 1 }
-  return { answer: await askWithFreshToken(caller, fresh, ask), calls: 2 }
+  return { answer: await callWithFreshToken(caller, fresh, call), calls: 2 }
 }
 
-/** Not the app's fault and not the task's: the next poll has the new token. */
+/** No problem of the app or the task: the next poll has the new token. */
 const NOT_REPEATED: TokenFailure = {
   kind: 'failed',
   code: 'NOT_REPEATED',
@@ -135,8 +133,8 @@ function failedAfterCall({ requestedAt, respondedAt, requestId }: Refusal, { red
   return refusalOf({ code: redactor.redact(code), message: redactor.redact(message), requestedAt, respondedAt, requestId })
 }
 
-async function askWithFreshToken(caller: Caller, lease: Lease, ask: Ask): Promise<Answer> {
-  const answer = await ask(lease)
+async function callWithFreshToken(caller: Caller, lease: Lease, call: Call): Promise<Answer> {
+  const answer = await call(lease)
   if (!isTokenRefused(answer)) return answer
   const refused = asTokenRefused(caller, answer)
   caller.tokens.giveUp(lease, { kind: 'failed', code: refused.code, message: refused.message })
@@ -152,12 +150,12 @@ function asTokenRefused({ tokens }: Caller, answer: Refusal): Refusal {
   return refusalOf({ ...answer, code, message })
 }
 
-/** Something needed is missing, so getsendresult was not asked. */
+/** The refusal of a poll that made no call, because it lacks a token or an agent id. */
 function withoutCall({ redactor, settings }: Caller, { code, message }: TokenFailure): Refusal {
   return refusalOf({ code: redactor.redact(code), message: redactor.redact(message), requestedAt: settings.now(), respondedAt: null })
 }
 
-async function askOnce(
+async function callOnce(
   { app, http, redactor, settings }: Caller,
   ids: { readonly taskId: string; readonly agentId: string; readonly token: string },
   signal: AbortSignal,
@@ -168,7 +166,7 @@ async function askOnce(
     {
       method: 'POST',
       url: `${app.oapiUrl}/topapi/message/corpconversation/getsendresult`,
-      // As the API page's curl: the token stays out of the URL, and ids are digits, not JSON numbers that lose some above 2^53.
+      // A form, as in the API page's example: the token is not in the URL, and ids stay exact, unlike JSON numbers above 2^53.
       contentType: 'application/x-www-form-urlencoded;charset=utf-8',
       body: new URLSearchParams({ access_token: ids.token, agent_id: ids.agentId, task_id: ids.taskId }).toString(),
     },
@@ -181,7 +179,7 @@ async function askOnce(
   return answer
 }
 
-/** A clock that steps back during a call must not make a bracket that ends before it begins. */
+/** Keeps the end of a bracket after its beginning when the clock steps back during a call. */
 function notBefore(earliest: Date, date: Date): Date {
   return date < earliest ? earliest : date
 }

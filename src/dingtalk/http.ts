@@ -2,9 +2,9 @@ import type { LookupFunction } from 'node:net'
 import { Agent, request } from 'undici'
 import { PRIVATE_ADDRESS_CODE } from '../domain/problems.ts'
 import { DeadlineError, withDeadline } from '../lib/abort.ts'
-import { PrivateAddressError } from './private-hosts.ts'
+import { PrivateAddressError } from './hosts.ts'
 
-/** Bounds on one HTTP exchange. All times in milliseconds. */
+/** Limits of one HTTP exchange. All times in milliseconds. */
 export interface HttpLimits {
   /** TCP and TLS handshake. */
   readonly connectTimeoutMs: number
@@ -12,9 +12,9 @@ export interface HttpLimits {
   readonly headersTimeoutMs: number
   /** Between two pieces of the body. */
   readonly bodyTimeoutMs: number
-  /** The whole exchange: an answer that drips a byte a second passes every other timeout. */
+  /** Of the whole exchange: an answer of one byte a second passes every other timeout. */
   readonly deadlineMs: number
-  /** Answers about 100 people stay under 20 kB. */
+  /** An answer about 100 people is below 20 kB. */
   readonly maxResponseBytes: number
 }
 
@@ -36,18 +36,19 @@ export interface HttpRequest {
 
 export type HttpOutcome =
   | { readonly kind: 'json'; readonly status: number; readonly body: unknown }
-  /** `arrived`: DingTalk, or somebody before it, did answer. */
+  /** `arrived`: there was an answer, of DingTalk or of a proxy. */
   | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly arrived: boolean }
 
 export interface Http {
   /** One exchange; follows no redirect, decodes no compression. Rejects only with the reason of an aborted `signal`. */
   exchange(request: HttpRequest, signal: AbortSignal): Promise<HttpOutcome>
-  /** Breaks off what is under way and closes all connections. */
+  /** Aborts running exchanges and closes all connections. Safe to call twice. */
   close(): Promise<void>
 }
 
 /**
- * One pool of kept-alive connections for each host.
+ * One pool of kept-alive connections for each host. On undici's `request`, not `fetch`, which has no limit for the size of an answer and decodes
+ * compressed ones.
  * @param lookup resolves the name for each new connection, and may refuse it
  */
 export function createHttp(limits: HttpLimits, lookup: LookupFunction): Http {
@@ -57,9 +58,9 @@ export function createHttp(limits: HttpLimits, lookup: LookupFunction): Http {
     bodyTimeout: limits.bodyTimeoutMs,
     maxResponseSize: limits.maxResponseBytes,
   })
-  const close = once(() => agent.destroy())
+  let closed: Promise<void> | null = null
   return {
-    close,
+    close: () => (closed ??= agent.destroy()),
     async exchange(what, signal) {
       signal.throwIfAborted()
       try {
@@ -78,7 +79,7 @@ async function send(agent: Agent, what: HttpRequest, signal: AbortSignal): Promi
     method: what.method,
     headers: {
       accept: 'application/json',
-      // A compressed answer could be a thousand times larger than the cap sees.
+      // The limit of size counts compressed bytes, and a compressed answer can be a thousand times larger.
       'accept-encoding': 'identity',
       'user-agent': 'dingtalk-delivery-tracker',
       ...(what.contentType === undefined ? {} : { 'content-type': what.contentType }),
@@ -97,18 +98,21 @@ async function send(agent: Agent, what: HttpRequest, signal: AbortSignal): Promi
 
 function refusedByHeaders(status: number, encoding: string): HttpOutcome | null {
   if (status >= 300 && status < 400)
-    return arrived(`HTTP_${status}`, 'a redirect instead of an answer: it is not followed, since it would carry the token elsewhere')
+    return arrived(
+      `HTTP_${status}`,
+      'a redirect instead of an answer: it is not followed, since it would send the token to another address',
+    )
   if (encoding === '' || encoding.toLowerCase() === 'identity') return null
   return arrived(notJsonCode(status), `HTTP ${status} with a compressed body that was not asked for`)
 }
 
 function jsonOf(status: number, bytes: Uint8Array, contentType: string): HttpOutcome {
   try {
-    // Fatal: a replacement character inside a user id would make a person who does not exist.
+    // Fatal: a replacement character in a user id would be another person's id.
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
     return { kind: 'json', status, body: JSON.parse(text) }
   } catch {
-    // Whole, whatever its length: texts are cut after secrets were taken out of them.
+    // Not cut here: secrets are redacted first.
     return arrived(notJsonCode(status), `HTTP ${status} with ${bytes.length} bytes that are not JSON (${contentType || 'no content type'})`)
   }
 }
@@ -129,7 +133,7 @@ const TIMEOUT_CODES: ReadonlySet<string> = new Set([
 ])
 const TOO_LARGE_CODES: ReadonlySet<string> = new Set(['UND_ERR_RES_EXCEEDED_MAX_SIZE', 'UND_ERR_HEADERS_OVERFLOW'])
 
-/** Only the code of an error is told: its text may quote the URL. */
+/** Uses only the code of an error: its message may quote the URL. */
 function failureOf(error: unknown, origin: string, limits: HttpLimits): HttpOutcome {
   const code = codeOf(error)
   if (error instanceof PrivateAddressError) return lost(PRIVATE_ADDRESS_CODE, error.message)
@@ -151,9 +155,4 @@ function codeOf(error: unknown): string {
 
 function textOf(header: string | string[] | undefined): string {
   return Array.isArray(header) ? header.join(', ') : (header ?? '')
-}
-
-function once(work: () => Promise<void>): () => Promise<void> {
-  let done: Promise<void> | null = null
-  return () => (done ??= work())
 }

@@ -1,11 +1,11 @@
 import type { LookupFunction } from 'node:net'
 import type { Clock } from '../polling/ports.ts'
+import { guardedLookup } from './hosts.ts'
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './http.ts'
-import { guardedLookup } from './private-hosts.ts'
 
 export type Endpoint = 'getsendresult' | 'accessToken' | 'gettoken' | 'corpAccessToken'
 
-/** One HTTP exchange. `code` is the effective code, `0` for success; it comes from outside, so bound what it may become in a metric. */
+/** One HTTP exchange. `code` is the effective code, `0` for success. It comes from outside: bound its values in a metric. */
 export type CallHook = (call: {
   readonly app: string
   readonly endpoint: Endpoint
@@ -13,15 +13,15 @@ export type CallHook = (call: {
   readonly seconds: number
 }) => void
 
-/** When tokens are fetched. All in milliseconds; a compressed day divides them all. */
+/** When tokens are fetched. All in milliseconds; TIME_SCALE divides them all. */
 export interface TokenTiming {
-  /** A token is fetched anew this long before it expires, but not before three quarters of its life are over. */
+  /** A token is fetched again this long before it expires, but not before three quarters of its life have passed. */
   readonly refreshEarlyMs: number
-  /** No second early fetch this long after one that failed: the token at hand still works. */
+  /** No second early fetch this long after one that failed: the current token still works. */
   readonly earlyRetryMs: number
-  /** No fetch this long after one that an outage spoiled; who asks meanwhile gets the same failure. */
+  /** No fetch this long after one that failed in an outage; calls meanwhile get the same failure. */
   readonly outageRetryMs: number
-  /** As `outageRetryMs`, after one that DingTalk refused: wrong credentials do not come right by themselves. */
+  /** As `outageRetryMs`, after one that DingTalk refused: wrong credentials stay wrong. */
   readonly refusalRetryMs: number
 }
 
@@ -36,14 +36,14 @@ export interface DingTalkApiOptions {
   /** Stamps `requestedAt` and `respondedAt`. Default: the system's clock. */
   readonly now?: Clock
   /**
-   * How far `now` may be from the truth, in milliseconds. A call is stamped as sent no later, and as answered no earlier, than it was: a read in
-   * between lies inside the bracket. Default: 0.
+   * Error bound of `now`, in milliseconds. `requestedAt` is that much earlier and `respondedAt` that much later, so that a read in between lies
+   * inside the bracket. Default: 0.
    */
   readonly uncertaintyMs?: () => number
   /** For durations: never steps back. Default: `performance.now`. */
   readonly monotonicMs?: () => number
   readonly http?: Partial<HttpLimits>
-  /** Names and addresses in private networks that base URLs may lead to, in lower case. Default: none but loopback that is written as such. */
+  /** Names and addresses in private networks that base URLs may use, in lower case. Default: none but a loopback address in the URL. */
   readonly privateHosts?: readonly string[]
   /** How names become addresses. Default: the system's resolver. */
   readonly lookup?: LookupFunction
@@ -54,30 +54,21 @@ export interface DingTalkApiOptions {
   readonly onCall?: CallHook
 }
 
-/** The options with every default filled in. */
-export interface Settings {
-  readonly now: Clock
-  readonly uncertaintyMs: () => number
-  readonly monotonicMs: () => number
-  readonly http: HttpLimits
-  readonly privateHosts: readonly string[]
-  readonly lookup: LookupFunction
-  readonly tokens: TokenTiming
-  readonly onTokenRefresh: (app: string, ok: boolean) => void
-  readonly onCall: CallHook
-}
+/** The options with their defaults. */
+export type Settings = Required<Omit<DingTalkApiOptions, 'http' | 'tokens'>> & { readonly http: HttpLimits; readonly tokens: TokenTiming }
 
 export function settingsOf(options: DingTalkApiOptions): Settings {
   const { privateHosts = [] } = options
   return {
-    now: options.now ?? (() => new Date()),
-    uncertaintyMs: options.uncertaintyMs ?? (() => 0),
-    monotonicMs: options.monotonicMs ?? (() => performance.now()),
-    http: { ...DEFAULT_HTTP_LIMITS, ...options.http },
+    now: () => new Date(),
+    uncertaintyMs: () => 0,
+    monotonicMs: () => performance.now(),
+    onTokenRefresh: () => {},
+    onCall: () => {},
+    ...options,
     privateHosts,
     lookup: guardedLookup(privateHosts, options.lookup),
+    http: { ...DEFAULT_HTTP_LIMITS, ...options.http },
     tokens: { ...DEFAULT_TOKEN_TIMING, ...options.tokens },
-    onTokenRefresh: options.onTokenRefresh ?? (() => {}),
-    onCall: options.onCall ?? (() => {}),
   }
 }

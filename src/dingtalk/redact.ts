@@ -1,8 +1,8 @@
 import type { Credentials } from './app.ts'
 
-/** Keeps an app's secrets out of texts that leave this adapter: DingTalk and the proxies before it may quote what they were sent. */
+/** Removes an app's secrets from texts that leave this adapter: DingTalk and proxies may quote what they were sent. */
 export interface Redactor {
-  /** Adds a secret that came up later: a token, a suite ticket. */
+  /** Adds a later secret: a token, a suite ticket. */
   learn(secret: string): void
   /** The text without any known secret, plain or percent-encoded. */
   redact(text: string): string
@@ -17,14 +17,17 @@ export function createRedactor(credentials: Credentials): Redactor {
       learned.push(secret)
       if (learned.length > MAX_LEARNED) learned.shift()
     },
-    redact: (text) => [...fixed, ...learned].flatMap(spellings).sort(longestFirst).reduce(hide, text),
+    redact(text) {
+      const secrets = [...fixed, ...learned].flatMap(spellings).sort((a, b) => b.length - a.length)
+      return secrets.reduce((rest, secret) => rest.replaceAll(secret, '***'), text)
+    },
   }
 }
 
-/** A call that is under way may still carry a token from a few refreshes ago. */
+/** A running call may still have a token from a few refreshes ago. */
 const MAX_LEARNED = 16
 
-/** Shorter values are no secrets, and hiding them would garble every message. */
+/** Shorter values are no secrets, and replacing them would make messages unreadable. */
 const MIN_SECRET = 4
 
 function secretsOf(credentials: Credentials): string[] {
@@ -44,18 +47,7 @@ function secretsOf(credentials: Credentials): string[] {
   }
 }
 
+/** Plain and percent-encoded. */
 function spellings(secret: string): string[] {
-  return secret.length < MIN_SECRET ? [] : [secret, formEncoded(secret)]
-}
-
-function formEncoded(text: string): string {
-  return new URLSearchParams([['', text]]).toString().slice(1)
-}
-
-function longestFirst(a: string, b: string): number {
-  return b.length - a.length
-}
-
-function hide(text: string, secret: string): string {
-  return text.replaceAll(secret, '***')
+  return secret.length < MIN_SECRET ? [] : [secret, new URLSearchParams([['', secret]]).toString().slice(1)]
 }

@@ -1,8 +1,8 @@
 import { effectiveCode } from '../domain/answer.ts'
 import { PROBLEM_RULES, problemCodeOf, TOKEN_REFUSED_CODE } from '../domain/problems.ts'
 import { DeadlineError, unlessAborted, withDeadline } from '../lib/abort.ts'
+import { errorWithoutErrcode, fieldsOf, messageOf, textOf } from './answers.ts'
 import type { Credentials, DingTalkApp, FixedToken, InternalCredentials, ThirdPartyCredentials, TokenFunction } from './app.ts'
-import { codeUnder, type Fields, fieldsOf, newStyleCode, textOf } from './fields.ts'
 import type { Http, HttpOutcome, HttpRequest } from './http.ts'
 import type { CallHook, Endpoint } from './options.ts'
 import type { Redactor } from './redact.ts'
@@ -12,7 +12,7 @@ export type Fetched = FetchedToken | TokenFailure
 export interface FetchedToken {
   readonly kind: 'token'
   readonly token: string
-  /** Null: the answer does not say. */
+  /** Null: the answer has none. */
   readonly lifetimeSeconds: number | null
 }
 
@@ -25,13 +25,13 @@ export interface TokenFailure {
 export interface TokenCallDeps {
   readonly http: Http
   readonly redactor: Redactor
-  /** For functions of the caller; HTTP has its own. */
+  /** For functions of the caller; HTTP has a deadline of its own. */
   readonly deadlineMs: number
   readonly monotonicMs: () => number
   readonly onCall: CallHook
 }
 
-/** One attempt to get a token. It rejects only when its signal is aborted. A fixed token has no such thing: there is nowhere to get another. */
+/** Returns a function that makes one attempt to get a token. It rejects only when its signal is aborted. */
 export function tokenCallOf(
   app: DingTalkApp,
   credentials: Exclude<Credentials, FixedToken>,
@@ -43,7 +43,7 @@ export function tokenCallOf(
     case 'thirdParty':
       return (signal) => fetchThirdParty(app, credentials, deps, signal)
     case 'function':
-      return (signal) => askFunction(app, credentials, deps, signal)
+      return (signal) => callGetToken(app, credentials, deps, signal)
     default:
       return credentials satisfies never
   }
@@ -52,7 +52,7 @@ export function tokenCallOf(
 interface TokenCall {
   readonly endpoint: Endpoint
   readonly request: HttpRequest
-  /** What the answer calls the token and its lifetime in seconds. */
+  /** The fields of the answer with the token and its lifetime in seconds. */
   readonly names: { readonly token: string; readonly lifetime: string }
 }
 
@@ -76,43 +76,42 @@ async function fetchThirdParty(
   deps: TokenCallDeps,
   signal: AbortSignal,
 ): Promise<Fetched> {
-  const asked = typeof source === 'string' ? given(source) : await askCaller('suiteTicket', async () => source(), deps, signal)
-  if (asked.kind === 'failed') return asked
-  const suiteTicket = textOf(asked.value)
+  const given =
+    typeof source === 'string'
+      ? { kind: 'given' as const, value: source }
+      : await callBack('suiteTicket', async () => source(), deps, signal)
+  if (given.kind === 'failed') return given
+  const suiteTicket = textOf(given.value)
   if (suiteTicket === null) return failed('BAD_TOKEN_ANSWER', 'suiteTicket gave no ticket: it must give a text that is not empty')
   deps.redactor.learn(suiteTicket)
   return callFor(app, newStyleCall(app, 'corpAccessToken', { suiteKey, suiteSecret, authCorpId, suiteTicket }), deps, signal)
 }
 
-async function askFunction(app: DingTalkApp, { getToken }: TokenFunction, deps: TokenCallDeps, signal: AbortSignal): Promise<Fetched> {
-  const asked = await askCaller('getToken', async (bounded) => getToken(app.name, bounded), deps, signal)
-  if (asked.kind === 'failed') return asked
-  const fields = typeof asked.value === 'string' ? { token: asked.value } : (fieldsOf(asked.value) ?? {})
+async function callGetToken(app: DingTalkApp, { getToken }: TokenFunction, deps: TokenCallDeps, signal: AbortSignal): Promise<Fetched> {
+  const given = await callBack('getToken', async (bounded) => getToken(app.name, bounded), deps, signal)
+  if (given.kind === 'failed') return given
+  const fields = typeof given.value === 'string' ? { token: given.value } : (fieldsOf(given.value) ?? {})
   return (
     tokenOf(fields['token'], fields['expiresInSeconds']) ??
     failed('BAD_TOKEN_ANSWER', 'getToken gave no token: it must give a text that is not empty')
   )
 }
 
-/** What a function of the caller's gave. Types do not hold callers in JavaScript, so it is anything. */
+/** The result of a caller's function. Types do not check callers in JavaScript, so it may be any value. */
 interface Given {
   readonly kind: 'given'
   readonly value: unknown
 }
 
-function given(value: unknown): Given {
-  return { kind: 'given', value }
-}
-
-/** A function of the caller's may throw anything and may never come back. What it threw is named, not quoted: it may hold a secret. */
-async function askCaller(
+/** Calls a function of the caller, which may throw any value and may never return. The error's name is reported without its message, which may hold a secret. */
+async function callBack(
   name: 'getToken' | 'suiteTicket',
-  ask: (signal: AbortSignal) => Promise<unknown>,
+  call: (signal: AbortSignal) => Promise<unknown>,
   { deadlineMs }: TokenCallDeps,
   signal: AbortSignal,
 ): Promise<Given | TokenFailure> {
   try {
-    return given(await withDeadline(deadlineMs, signal, (bounded) => unlessAborted(ask(bounded), bounded)))
+    return { kind: 'given', value: await withDeadline(deadlineMs, signal, (bounded) => unlessAborted(call(bounded), bounded)) }
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof DeadlineError) return failed('TIMEOUT', `${name} gave nothing within ${deadlineMs} ms`)
@@ -137,10 +136,8 @@ function readTokenAnswer(outcome: HttpOutcome, names: TokenCall['names']): Fetch
   if (code !== null && code !== '0') return failed(code, messageOf(fields))
   const token = outcome.status === 200 ? tokenOf(fields[names.token], fields[names.lifetime]) : null
   if (token !== null) return token
-  const newStyle = newStyleCode(fields)
-  if (newStyle !== null) return { kind: 'failed', ...codeUnder(outcome.status, { code: newStyle, message: messageOf(fields) }) }
-  if (outcome.status !== 200) return failed(`HTTP_${outcome.status}`, 'the answer has neither a token nor an error code')
-  return failed('BAD_TOKEN_ANSWER', `the answer has no ${names.token}`)
+  const error = errorWithoutErrcode(outcome.status, fields)
+  return error ? failed(error.code, error.message) : failed('BAD_TOKEN_ANSWER', `the answer has no ${names.token}`)
 }
 
 function tokenOf(token: unknown, lifetime: unknown): FetchedToken | null {
@@ -150,8 +147,8 @@ function tokenOf(token: unknown, lifetime: unknown): FetchedToken | null {
 }
 
 /**
- * What goes wrong with a token is never about a task, an agent id or one answer: what such a code means at getsendresult is at a token
- * endpoint that these credentials were refused. Limits, permissions, addresses and outages mean the same at both.
+ * A token call has no task and no agent id: a code that means one of them, or one answer, at getsendresult means refused credentials here.
+ * Limits, permissions, addresses and outages mean the same at both.
  */
 function aboutTheApp({ code, message }: TokenFailure, endpoint: Endpoint): TokenFailure {
   const problem = problemCodeOf(code, message) ?? 'unknown_code'
@@ -160,10 +157,6 @@ function aboutTheApp({ code, message }: TokenFailure, endpoint: Endpoint): Token
   return isAboutCredentials
     ? failed(TOKEN_REFUSED_CODE, `${endpoint} answered ${code}: ${message}`)
     : failed(code, `${endpoint}: ${message}`)
-}
-
-function messageOf(fields: Fields): string {
-  return ['errmsg', 'sub_msg', 'message'].flatMap((name) => textOf(fields[name]) ?? []).join(' ')
 }
 
 function failed(code: string, message: string): TokenFailure {

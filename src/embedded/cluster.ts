@@ -2,8 +2,8 @@ import { chown, mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'n
 import { join } from 'node:path'
 import type { Binaries } from './binaries.ts'
 import type { Home } from './home.ts'
-import { type Log, run } from './run.ts'
-import { errnoOf, unavailable } from './unavailable.ts'
+import { type Log, run } from './processes.ts'
+import { errnoOf, failed, unavailable } from './unavailable.ts'
 
 export const SUPERUSER = 'postgres'
 
@@ -13,14 +13,13 @@ export interface ClusterOptions {
   readonly home: Home
   readonly binaries: Binaries
   readonly password: string
-  /** Whether the new files are forced to disk. */
+  /** True: the new files are flushed to disk. */
   readonly durable: boolean
   readonly log: Log
 }
 
 /**
- * Makes the cluster unless it is there. It is made aside and renamed, so that one that is there is whole, whenever the machine stopped.
- * The caller has claimed the directory.
+ * Makes the cluster unless it exists. It is made aside and renamed, so that an existing cluster is complete. The caller has claimed the directory.
  *
  * @throws TrackerError EMBEDDED_UNAVAILABLE where it is of another major version, or something else is in its place
  */
@@ -38,7 +37,7 @@ export async function ensureCluster(options: ClusterOptions): Promise<void> {
 async function majorOf(cluster: string): Promise<string | undefined> {
   const text = await readFile(join(cluster, 'PG_VERSION'), 'utf8').catch((error: unknown) => {
     if (errnoOf(error) === 'ENOENT') return undefined
-    throw unavailable(`${cluster} cannot be read (${errnoOf(error) ?? String(error)}).`, error)
+    throw failed(`${cluster} cannot be read`, error)
   })
   return text?.trim()
 }
@@ -55,7 +54,7 @@ async function removeEmpty(cluster: string): Promise<void> {
   })
 }
 
-/** An initdb whose parent was killed may still be writing there; what cannot be removed now is removed at the next start. */
+/** An initdb whose parent was killed may still write there; what cannot be removed now is removed at the next start. */
 async function removeUnfinished(home: string): Promise<void> {
   const left = (await readdir(home)).filter((name) => name.startsWith(UNFINISHED))
   for (const name of left) await rm(join(home, name), { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined)
@@ -78,7 +77,7 @@ async function make({ home, binaries, password, durable }: ClusterOptions): Prom
   }
 }
 
-/** The builtin locale needs none of the system's, and so sorts the same on every machine. */
+/** The builtin locale needs no locale of the system, so the order is the same on every machine. */
 function initdbArguments(directory: string, passwordFile: string): string[] {
   const access = [`--username=${SUPERUSER}`, `--pwfile=${passwordFile}`, '--auth=scram-sha-256']
   const text = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']

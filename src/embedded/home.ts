@@ -1,11 +1,12 @@
+import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { chmod, mkdir, realpath, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { type Account, accountFor, canEnter } from './account.ts'
+import { promisify } from 'node:util'
 import type { Settings } from './settings.ts'
-import { errnoOf, unavailable } from './unavailable.ts'
+import { failed, unavailable } from './unavailable.ts'
 
-/** Where root's data goes when the account that PostgreSQL runs as may not enter the directory, as under a `/root` of mode 700. */
+/** The place of root's data when PostgreSQL's account may not enter the directory, as under a `/root` of mode 700. */
 export const SYSTEM_DIRECTORY = '/var/lib/dingtalk-delivery-tracker'
 
 export interface Home {
@@ -16,7 +17,10 @@ export interface Home {
   readonly account: Account | undefined
 }
 
-/** Makes the directory, private to this user; root's, and what is made above it, lets others pass through. The path without symbolic links, since processes are recognised by it. */
+/**
+ * Makes the directory, private to this user; root's, and what is made above it, lets others pass through.
+ * @returns the path without symbolic links, since processes are recognised by it
+ */
 export async function makeDirectory(directory: string): Promise<string> {
   const path = resolve(directory)
   try {
@@ -24,7 +28,7 @@ export async function makeDirectory(directory: string): Promise<string> {
     else await mkdir(path, { recursive: true, mode: 0o700 })
     return await realpath(path)
   } catch (error) {
-    throw unavailable(`the directory ${path} cannot be made (${errnoOf(error) ?? String(error)}).`, error)
+    throw failed(`the directory ${path} cannot be made`, error)
   }
 }
 
@@ -51,14 +55,14 @@ async function systemHome(directory: string, account: Account, systemDirectory: 
   return { path, cluster: join(path, 'cluster'), account }
 }
 
-/** Lets others pass through to what they own, without listing what is there. */
+/** Lets others pass through, without listing the files. */
 async function letThrough(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined)
   if (found === undefined) await makePassable(path)
   else await chmod(path, found.mode | 0o111)
 }
 
-/** Everything that is made on the way, whatever the umask takes away. */
+/** Also for the directories that are made above it, whatever the umask is. */
 async function makePassable(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true })
   if (first === undefined) return
@@ -70,8 +74,64 @@ function cannotEnter(account: Account, path: string): Error {
   return unavailable(`${who}. Move the project to a directory that everyone may enter, such as /opt or /srv, or run it as another user.`)
 }
 
-function exists(path: string): Promise<boolean> {
+export function exists(path: string): Promise<boolean> {
   return stat(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** The system user that PostgreSQL runs as. It refuses to run as root. */
+export interface Account {
+  readonly name: string
+  readonly uid: number
+  readonly gid: number
+}
+
+/** In order of preference. They exist on every Linux and macOS, so none is created. */
+const UNPRIVILEGED = ['postgres', '_postgres', 'nobody', 'daemon']
+
+/**
+ * The account for a data directory, or undefined for the current user. An existing directory keeps the account that made it, also when another
+ * PostgreSQL is installed later, which adds a `postgres` user.
+ *
+ * @throws TrackerError EMBEDDED_UNAVAILABLE where the directory belongs to a user that this process may not run as
+ */
+export async function accountFor(cluster: string): Promise<Account | undefined> {
+  const self = process.getuid?.()
+  if (self === undefined) return undefined
+  const owner = await stat(cluster).catch(() => undefined)
+  if (self === 0) return owner === undefined ? unprivileged() : ownerAsAccount(cluster, owner)
+  if (owner === undefined || owner.uid === self) return undefined
+  throw unavailable(
+    `${cluster} belongs to user id ${owner.uid}, but this process runs as user id ${self}. Run it as that user or as root, or delete the directory to start afresh.`,
+  )
+}
+
+function ownerAsAccount(cluster: string, owner: { readonly uid: number; readonly gid: number }): Account {
+  if (owner.uid !== 0) return { name: `user id ${owner.uid}`, uid: owner.uid, gid: owner.gid }
+  throw unavailable(`${cluster} belongs to root, as whom PostgreSQL refuses to run. Give it to another user: chown -R nobody ${cluster}`)
+}
+
+async function unprivileged(): Promise<Account> {
+  for (const name of UNPRIVILEGED) {
+    const [uid, gid] = await Promise.all([idOf('-u', name), idOf('-g', name)])
+    if (uid && gid) return { name, uid, gid }
+  }
+  throw unavailable(
+    `this process runs as root, PostgreSQL refuses to, and none of the users ${UNPRIVILEGED.join(', ')} exists. Run it as another user.`,
+  )
+}
+
+async function idOf(flag: '-u' | '-g', name: string): Promise<number | undefined> {
+  const answer = await promisify(execFile)('id', [flag, name]).catch(() => undefined)
+  return answer === undefined ? undefined : Number.parseInt(answer.stdout, 10)
+}
+
+/** True when the account may enter the directory. A shell tries it, since access control lists may decide. */
+async function canEnter(account: Account, directory: string): Promise<boolean> {
+  const { uid, gid } = account
+  return promisify(execFile)('/bin/sh', ['-c', 'cd -- "$1"', 'sh', directory], { uid, gid, cwd: '/' }).then(
     () => true,
     () => false,
   )

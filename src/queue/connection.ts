@@ -1,30 +1,10 @@
-import {
-  createPostgresBackend,
-  createRedisBackend,
-  type JobsOptions,
-  type JobType,
-  type Processor,
-  Queue,
-  Worker,
-  type WorkerOptions,
-} from 'bullmq'
+import { createPostgresBackend, createRedisBackend, type Job, type Processor, Queue, Worker, type WorkerOptions } from 'bullmq'
 import { type PostgresTimeouts, postgresOptions } from './postgres.ts'
 import { openRedis, type RedisBehaviour } from './redis.ts'
 import { closeWhenReady, limitBlocking, type ReopenedQueue, reopenQueue, reportOnce, retryFirstConnection } from './workarounds.ts'
 
-interface BullQueue {
-  add(name: string, data: unknown, options: JobsOptions): Promise<unknown>
-  addBulk(jobs: Array<{ name: string; data: unknown; opts: JobsOptions }>): Promise<unknown>
+type BullQueue = Pick<Queue<unknown>, 'add' | 'addBulk' | 'getRanges' | 'count' | 'getFailedCount' | 'isPaused' | 'waitUntilReady'> & {
   getJob(id: string): Promise<QueuedJob | undefined>
-  /** Ids of the jobs in these states, from place `start` to place `end`. */
-  getRanges(states: JobType[], start: number, end: number): Promise<string[]>
-  /** Jobs that are waiting or delayed. A cheap call to see whether the server answers. */
-  count(): Promise<number>
-  /** Number of refused jobs: the tracker's own jobs never fail. */
-  getFailedCount(): Promise<number>
-  /** True after all workers were paused through BullMQ. */
-  isPaused(): Promise<boolean>
-  waitUntilReady(): Promise<unknown>
 }
 
 /** The calls of a BullMQ queue that the tracker makes; the same on both backends. */
@@ -35,22 +15,16 @@ export interface JobQueue extends BullQueue {
   serverInfo(): Promise<string | null>
 }
 
-export interface JobWorker {
-  isRunning(): boolean
+export interface QueuedJob extends Pick<Job<unknown>, 'data' | 'updateData' | 'getState' | 'remove' | 'changeDelay'> {
+  /** BullMQ's type lacks `undefined`, which a job that has not failed has. */
+  readonly failedReason: string | undefined
+}
+
+export interface JobWorker extends Pick<Worker, 'isRunning'> {
   /** Locks of jobs of this worker expired, or another worker has them. Emitted at each attempt to renew them. */
   on(event: 'lockRenewalFailed', listener: (jobIds: string[]) => void): unknown
   /** The lock of a job had expired; the job waits again. */
   on(event: 'stalled', listener: (jobId: string) => void): unknown
-}
-
-export interface QueuedJob {
-  readonly name: string
-  readonly data: unknown
-  readonly failedReason: string | undefined
-  updateData(data: unknown): Promise<void>
-  getState(): Promise<string>
-  remove(): Promise<void>
-  changeDelay(delayMs: number): Promise<void>
 }
 
 /** Where the queue is. */

@@ -1,20 +1,6 @@
-/** An app, as an option of the simulator. */
-export interface AppCredentials {
-  readonly appKey: string
-  /** Secret 0. */
-  readonly appSecret: string
-  readonly agentId: string
-  /** Secrets 1, 2, …, accepted as well. With one for each worker, `match.secret` of a fault strikes a single worker. */
-  readonly otherSecrets?: readonly string[] | undefined
-  /** Further agent ids of the app. The agent ids of tasks that a test makes are added automatically. */
-  readonly otherAgentIds?: readonly string[] | undefined
-  /** The organisation, whose internal apps share one monthly quota. Default `sim-corp`. */
-  readonly corpId?: string | undefined
-}
+import type { AppCredentials } from './settings.ts'
 
-export const DEFAULT_CORP_ID = 'sim-corp'
-
-/** Whose call it is: the app, and the number of the secret that it holds. */
+/** The app of a call, and the number of its secret. */
 export interface Identity {
   readonly appKey: string
   readonly secret: number
@@ -26,50 +12,44 @@ interface KnownApp {
   readonly agentIds: Set<string>
 }
 
+export type AppBook = ReturnType<typeof createAppBook>
+
 /** The apps with their secrets over time and their agent ids. */
-export class AppBook {
-  readonly #apps: ReadonlyMap<string, KnownApp>
-
-  constructor(apps: readonly AppCredentials[]) {
-    this.#apps = new Map(apps.map((app) => [app.appKey, knownApp(app)]))
-  }
-
-  find(appKey: string | undefined): AppCredentials | undefined {
-    return appKey === undefined ? undefined : this.#apps.get(appKey)?.credentials
-  }
-
-  /** Undefined for an unknown app, and for a secret that is wrong or was replaced. */
-  authenticate(appKey: string | undefined, secret: string | undefined): Identity | undefined {
-    const identity = this.identify(appKey, secret)
-    return identity !== undefined && this.#secretsOf(appKey)[identity.secret]?.accepted === true ? identity : undefined
-  }
+export function createAppBook(given: readonly AppCredentials[]) {
+  const apps: ReadonlyMap<string, KnownApp> = new Map(given.map((app) => [app.appKey, knownApp(app)]))
+  const secretsOf = (appKey: string | undefined): KnownApp['secrets'] => apps.get(appKey ?? '')?.secrets ?? []
 
   /** As `authenticate`, also for replaced secrets: a fault may match the worker that still has one. */
-  identify(appKey: string | undefined, secret: string | undefined): Identity | undefined {
-    const index = this.#secretsOf(appKey).findIndex(({ text }) => text === secret)
+  function identify(appKey: string | undefined, secret: string | undefined): Identity | undefined {
+    const index = secretsOf(appKey).findIndex(({ text }) => text === secret)
     return appKey === undefined || index < 0 ? undefined : { appKey, secret: index }
   }
 
-  /** From now on `secret` is the only one that is accepted. One that the app had before keeps its number. @returns the number */
-  rotateSecret(appKey: string, secret: string): number {
-    const secrets = this.#secretsOf(appKey)
-    for (const known of secrets) known.accepted = known.text === secret
-    const index = secrets.findIndex(({ text }) => text === secret)
-    return index < 0 ? secrets.push({ text: secret, accepted: true }) - 1 : index
-  }
+  return {
+    identify,
+    find: (appKey: string | undefined): AppCredentials | undefined => apps.get(appKey ?? '')?.credentials,
 
-  addAgentId(appKey: string, agentId: string): void {
-    this.#apps.get(appKey)?.agentIds.add(agentId)
-  }
+    /** Undefined for an unknown app, and for a secret that is wrong or was replaced. */
+    authenticate(appKey: string | undefined, secret: string | undefined): Identity | undefined {
+      const identity = identify(appKey, secret)
+      return identity !== undefined && secretsOf(appKey)[identity.secret]?.accepted === true ? identity : undefined
+    },
 
-  /** Which app has the agent id, as seen by an app: itself, another one, or none. */
-  ownerOfAgent(agentId: string, appKey: string): 'own' | 'other' | 'none' {
-    if (this.#apps.get(appKey)?.agentIds.has(agentId) === true) return 'own'
-    return [...this.#apps.values()].some(({ agentIds }) => agentIds.has(agentId)) ? 'other' : 'none'
-  }
+    /** From now on `secret` is the only one that is accepted. One that the app had before keeps its number. @returns the number */
+    rotateSecret(appKey: string, secret: string): number {
+      const secrets = secretsOf(appKey)
+      for (const known of secrets) known.accepted = known.text === secret
+      const index = secrets.findIndex(({ text }) => text === secret)
+      return index < 0 ? secrets.push({ text: secret, accepted: true }) - 1 : index
+    },
 
-  #secretsOf(appKey: string | undefined): KnownApp['secrets'] {
-    return this.#apps.get(appKey ?? '')?.secrets ?? []
+    addAgentId: (appKey: string, agentId: string): void => void apps.get(appKey)?.agentIds.add(agentId),
+
+    /** Which app has the agent id, as seen by an app: itself, another one, or none. */
+    ownerOfAgent(agentId: string, appKey: string): 'own' | 'other' | 'none' {
+      if (apps.get(appKey)?.agentIds.has(agentId) === true) return 'own'
+      return [...apps.values()].some(({ agentIds }) => agentIds.has(agentId)) ? 'other' : 'none'
+    },
   }
 }
 

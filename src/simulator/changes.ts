@@ -1,9 +1,8 @@
 import { z } from 'zod'
 import { InvalidInputError } from '../domain/errors.ts'
-import type { AppCredentials } from './apps.ts'
-import { drawReadingMs, FATES, FORBIDDEN_LISTS, HOUR_MS, type Person } from './fate.ts'
+import { drawReadingMs, FATES, FORBIDDEN_LISTS, type Person } from './fate.ts'
 import type { QuotaState } from './limits.ts'
-import { agentIdText, digits, parseInput, type Settings, taskIdText } from './settings.ts'
+import { type AppCredentials, agentIdText, digits, HOUR_MS, parseInput, type Settings, taskIdText } from './settings.ts'
 import type { SimulatedTask } from './task.ts'
 import type { World } from './world.ts'
 
@@ -56,7 +55,7 @@ export function setQuota(world: World, input: unknown, at: number): QuotaState {
 }
 
 /** The app of that key; none given: the first. @throws {InvalidInputError} */
-export function appFor(world: World, wanted: string | undefined): AppCredentials {
+function appFor(world: World, wanted: string | undefined): AppCredentials {
   const key = wanted ?? world.settings.apps[0]?.appKey ?? ''
   const app = world.app(key)
   if (app !== undefined) return app

@@ -4,7 +4,7 @@ import { FAULT_KINDS, type FaultBook, parseFault } from './faults.ts'
 import { REDIRECT_TARGET, type Reply } from './reply.ts'
 import { parseExactJson, type RawRequest } from './request.ts'
 import type { CallCounter, SimulatorStats } from './stats.ts'
-import { truthOf } from './task.ts'
+import { type SimulatedTask, truthOf } from './task.ts'
 import type { World } from './world.ts'
 
 /** A world with the faults, counters and kept answers around it. */
@@ -31,135 +31,100 @@ interface ControlCall {
   readonly id: string
 }
 
-interface Route {
-  /** For the index. */
-  readonly about: unknown
-  readonly answer: (bench: Bench, call: ControlCall) => Reply
-}
+type Answer = (bench: Bench, call: ControlCall) => Reply
 
-/** By path under `/_simulator`, then by method. */
-const ROUTES: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
-  tasks: {
-    POST: {
-      about: 'makes a task, person by person',
-      answer: ({ world }, { json, at }) => reply(201, truthOf(createTask(world, json(), at))),
-    },
-    GET: { about: 'all tasks', answer: ({ world }) => reply(200, { tasks: [...world.tasks()].map(summaryOf) }) },
-  },
-  'tasks/:taskId': {
-    GET: {
-      about: 'the truth about one task',
-      answer: ({ world }, { id }) => {
-        const task = world.task(id)
-        return task === undefined ? noSuchTask(id) : reply(200, truthOf(task))
-      },
-    },
-  },
-  'tasks/:taskId/answers': {
-    GET: { about: 'the successful answers it was given (started with keepAnswers)', answer: givenAnswers },
-  },
-  'tasks/:taskId/calls': {
-    // Calls that name a task which does not exist are counted like any other.
-    GET: { about: 'the calls that named it, each poll with its time', answer: ({ counter }, { id }) => reply(200, counter.tasks.find(id)) },
-  },
-  faults: {
-    POST: {
-      about: FAULT_KINDS,
-      answer: ({ faults }, { json, at }) => {
-        const fault = parseFault(json())
-        return reply(201, { id: faults.add(fault, at), fault })
-      },
-    },
-    GET: { about: 'the faults in force', answer: ({ faults }, { at }) => reply(200, { faults: faults.list(at) }) },
-    DELETE: {
-      about: 'ends them all',
-      answer: (bench, { at }) => {
-        const cleared = bench.faults.list(at).length
-        clearFaults(bench)
-        return reply(200, { cleared })
-      },
-    },
-  },
-  'faults/:id': {
-    DELETE: {
-      about: 'ends one',
-      answer: ({ faults }, { id }) =>
-        faults.remove(Number(id))
-          ? reply(200, { cleared: 1 })
-          : failure(404, 'FAULT_NOT_FOUND', `there is no fault ${id.slice(0, 40)} in force; GET /_simulator/faults lists them`),
-    },
-  },
-  'rotate-secret': {
-    POST: {
-      about: 'gives an app a new secret and refuses the old ones',
-      answer: ({ world }, { json, at }) => reply(200, rotateSecret(world, json(), at)),
-    },
-  },
-  quota: {
-    GET: {
-      about: 'the rest of the month',
-      answer: ({ world }, { at }) => reply(200, world.quotaOf(world.settings.apps[0]?.appKey).stateAt(at)),
-    },
-    POST: {
-      about: 'sets the rest of the month, or buys more',
-      answer: ({ world }, { json, at }) => reply(200, setQuota(world, json(), at)),
-    },
-  },
-  stats: { GET: { about: 'calls by endpoint, code, app, agent id and way', answer: ({ stats }) => reply(200, stats()) } },
-  'stats/tasks': { GET: { about: 'the calls of every task', answer: ({ counter }) => reply(200, { tasks: counter.tasks.list() }) } },
+/** Method and path under `/_simulator`; what it does, for the index; the answer. */
+const ROUTES: Readonly<Record<string, readonly [about: unknown, answer: Answer]>> = {
+  'POST tasks': ['makes a task, person by person', ({ world }, { json, at }) => reply(201, truthOf(createTask(world, json(), at)))],
+  'GET tasks': ['all tasks', ({ world }) => reply(200, { tasks: [...world.tasks()].map(summaryOf) })],
+  'GET tasks/:taskId': ['the truth about one task', ({ world }, { id }) => withTask(world, id, (task) => reply(200, truthOf(task)))],
+  'GET tasks/:taskId/answers': ['the successful answers it was given (started with keepAnswers)', givenAnswers],
+  // Calls that name a task which does not exist are counted like any other.
+  'GET tasks/:taskId/calls': [
+    'the calls that named it, each poll with its time',
+    ({ counter }, { id }) => reply(200, counter.tasks.find(id)),
+  ],
+  'POST faults': [FAULT_KINDS, addFault],
+  'GET faults': ['the faults in force', ({ faults }, { at }) => reply(200, { faults: faults.list(at) })],
+  'DELETE faults': ['ends them all', (bench, { at }) => reply(200, { cleared: clearFaults(bench, at) })],
+  'DELETE faults/:id': ['ends one', removeFault],
+  'POST rotate-secret': [
+    'gives an app a new secret and refuses the old ones',
+    ({ world }, { json, at }) => reply(200, rotateSecret(world, json(), at)),
+  ],
+  'GET quota': ['the rest of the month', ({ world }, { at }) => reply(200, world.quotaOf(world.settings.apps[0]?.appKey).stateAt(at))],
+  'POST quota': ['sets the rest of the month, or buys more', ({ world }, { json, at }) => reply(200, setQuota(world, json(), at))],
+  'GET stats': ['calls by endpoint, code, app, agent id and way', ({ stats }) => reply(200, stats())],
+  'GET stats/tasks': ['the calls of every task', ({ counter }) => reply(200, { tasks: counter.tasks.list() })],
 }
 
 /** Answers the routes under `/_simulator`. Errors have the shape of the tracker's own HTTP API. */
 export function control(bench: Bench, request: RawRequest, at: number): Reply {
   try {
-    return route(bench, request, at)
+    return answerRoute(bench, request, at)
   } catch (error) {
     if (error instanceof InvalidInputError) return failure(400, error.code, error.message, error.field)
     throw error
   }
 }
 
-function route(bench: Bench, { path, method, body }: RawRequest, at: number): Reply {
+function answerRoute(bench: Bench, { path, method, body }: RawRequest, at: number): Reply {
   if (path === REDIRECT_TARGET) return redirected(bench)
   const [area = '', id = '', ...rest] = path.split('/').slice(2)
   if (area === '') return reply(200, index())
-  const routes = routesAt(path.slice('/_simulator/'.length)) ?? routesAt([area, area === 'tasks' ? ':taskId' : ':id', ...rest].join('/'))
-  if (routes === undefined) return failure(404, 'NOT_FOUND', `there is no ${method} ${path}; GET /_simulator lists what there is`)
-  const found = routes[method]
-  if (found !== undefined) return found.answer(bench, { json: () => parseJson(body), at, id })
-  return failure(405, 'METHOD_NOT_ALLOWED', `${method} is not possible here; use ${Object.keys(routes).join(', ')}`)
+  const given = path.slice('/_simulator/'.length)
+  const general = [area, area === 'tasks' ? ':taskId' : ':id', ...rest].join('/')
+  const [place, methods] = methodsAt(given).length > 0 ? [given, methodsAt(given)] : [general, methodsAt(general)]
+  const found = methods.includes(method) ? ROUTES[`${method} ${place}`] : undefined
+  if (found !== undefined) return found[1](bench, { json: () => parseJson(body), at, id })
+  if (methods.length > 0) return failure(405, 'METHOD_NOT_ALLOWED', `${method} is not possible here; use ${methods.join(', ')}`)
+  return failure(404, 'NOT_FOUND', `there is no ${method} ${path}; GET /_simulator lists what there is`)
 }
 
-function routesAt(path: string): (typeof ROUTES)[string] | undefined {
-  return Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined
+function methodsAt(path: string): string[] {
+  const routes = Object.keys(ROUTES).map((route) => route.split(' '))
+  return routes.flatMap(([method = '', at]) => (at === path ? [method] : []))
 }
 
 /** All routes, for a reader with a browser. */
 function index(): Record<string, unknown> {
-  const lines = Object.entries(ROUTES).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, { about }]) => [`${method} /_simulator/${path}`, about] as const),
-  )
-  return Object.fromEntries(lines)
+  return Object.fromEntries(Object.entries(ROUTES).map(([route, [about]]) => [route.replace(' ', ' /_simulator/'), about]))
 }
 
-/** Ends all faults, and the penalties that they caused. */
-export function clearFaults({ world, faults }: Pick<Bench, 'world' | 'faults'>): void {
+function addFault({ faults }: Bench, { json, at }: ControlCall): Reply {
+  const fault = parseFault(json())
+  return reply(201, { id: faults.add(fault, at), fault })
+}
+
+function removeFault({ faults }: Bench, { id }: ControlCall): Reply {
+  if (faults.remove(Number(id))) return reply(200, { cleared: 1 })
+  return failure(404, 'FAULT_NOT_FOUND', `there is no fault ${id.slice(0, 40)} in force; GET /_simulator/faults lists them`)
+}
+
+/** Ends all faults, and the penalties that they caused. @returns how many were in force */
+export function clearFaults({ world, faults }: Pick<Bench, 'world' | 'faults'>, at: number): number {
+  const cleared = faults.list(at).length
   faults.clear()
   world.limits.unbanAll()
+  return cleared
 }
 
-function summaryOf({ taskId, appKey, agentId, sentAt, deadline, people }: ReturnType<World['addTask']>) {
+function summaryOf({ taskId, appKey, agentId, sentAt, deadline, people }: SimulatedTask) {
   return { taskId, appKey, agentId, sentAt: new Date(sentAt), deadline: new Date(deadline), recipients: people.length }
 }
 
-function givenAnswers({ world, answers }: Bench, { id }: ControlCall): Reply {
-  if (world.task(id) === undefined) return noSuchTask(id)
-  if (!world.settings.keepAnswers) return failure(409, 'NOT_KEPT', 'answers are not kept; start the simulator with keepAnswers: true')
-  return reply(200, { answers: answers.get(id) ?? [] })
+function withTask(world: World, id: string, answer: (task: SimulatedTask) => Reply): Reply {
+  const task = world.task(id)
+  if (task !== undefined) return answer(task)
+  return failure(404, 'TASK_NOT_FOUND', `there is no task ${id.slice(0, 40)}; GET /_simulator/tasks lists them`)
 }
 
-function noSuchTask(id: string): Reply {
-  return failure(404, 'TASK_NOT_FOUND', `there is no task ${id.slice(0, 40)}; GET /_simulator/tasks lists them`)
+function givenAnswers({ world, answers }: Bench, { id }: ControlCall): Reply {
+  return withTask(world, id, () =>
+    world.settings.keepAnswers
+      ? reply(200, { answers: answers.get(id) ?? [] })
+      : failure(409, 'NOT_KEPT', 'answers are not kept; start the simulator with keepAnswers: true'),
+  )
 }
 
 function parseJson(body: string): unknown {
@@ -172,7 +137,7 @@ function parseJson(body: string): unknown {
 
 /** It looks like a success with a wrong person: a client that follows redirects reports wrong results. */
 function redirected({ counter }: Bench): Reply {
-  counter.redirectsFollowed += 1
+  counter.redirectFollowed()
   return reply(200, { errcode: 0, errmsg: 'ok', send_result: { read_user_id_list: ['redirected'] } })
 }
 

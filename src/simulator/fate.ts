@@ -1,4 +1,5 @@
 import { chance, logNormal } from './chance.ts'
+import { HOUR_MS, type Laws } from './settings.ts'
 
 /** The state in which one person in one task ends. */
 export const FATES = ['read', 'never', 'invalid', 'failed', 'forbidden', 'pending'] as const
@@ -23,43 +24,6 @@ export interface Person {
   /** Epoch ms of the true reading; Infinity: never. */
   readonly readAt: number
   readonly forbidden?: Forbiddance
-}
-
-/** The seeded law that people follow. Shares lie between 0 and 1; durations are simulated milliseconds, divided by the time scale. */
-export interface Laws {
-  readonly invalidShare: number
-  readonly failedShare: number
-  readonly forbiddenShare: number
-  /** Of all: people who get the message and never open it. */
-  readonly neverShare: number
-  /** Of all: people who read within minutes. The others read within hours, some after the window. */
-  readonly fastShare: number
-  readonly fastMedianMs: number
-  readonly fastSpread: number
-  readonly slowMedianMs: number
-  readonly slowSpread: number
-  /** From the send until a list names the person. */
-  readonly processingMedianMs: number
-  readonly processingSpread: number
-  readonly processingMaxMs: number
-}
-
-const MINUTE_MS = 60_000
-export const HOUR_MS = 60 * MINUTE_MS
-
-export const DEFAULT_LAWS: Laws = {
-  invalidShare: 0.01,
-  failedShare: 0.01,
-  forbiddenShare: 0.02,
-  neverShare: 0.15,
-  fastShare: 0.45,
-  fastMedianMs: 3 * MINUTE_MS,
-  fastSpread: 0.8,
-  slowMedianMs: 4 * HOUR_MS,
-  slowSpread: 1,
-  processingMedianMs: 8_000,
-  processingSpread: 0.8,
-  processingMaxMs: 90_000,
 }
 
 type Speed = 'fast' | 'slow'

@@ -8,8 +8,8 @@ import { API_ERROR, agentIdText, codeText, digits, httpStatus, parseInput, taskI
 const WRONG_TYPES = ['comma-joined', 'null-lists', 'errcode-text', 'code-number', 'result-text'] as const
 const EMPTY_RESULTS = ['null', 'object', 'missing'] as const
 
-const taskId = digits('expected a task id').pipe(taskIdText)
-const agentId = digits('expected an agent id, or null for a call without one').pipe(agentIdText)
+const taskIdField = digits('expected a task id').pipe(taskIdText)
+const agentIdField = digits('expected an agent id, or null for a call without one').pipe(agentIdText)
 const hour = z.number().min(0).max(10_000)
 const epochMs = z.number().positive()
 
@@ -18,11 +18,11 @@ const SHARED = {
   match: z
     .strictObject({
       endpoint: z.enum(ENDPOINTS).optional(),
-      taskId: taskId.optional(),
+      taskId: taskIdField.optional(),
       /** Any of these tasks. */
-      taskIds: z.array(taskId).min(1).max(100_000).readonly().optional(),
+      taskIds: z.array(taskIdField).min(1).max(100_000).readonly().optional(),
       /** null: a call that names none. */
-      agentId: agentId.nullable().optional(),
+      agentId: agentIdField.nullable().optional(),
       appKey: z.string().min(1).optional(),
       /** Token calls with the app's secret of this number, and calls with a token that was issued for it. */
       secret: z.int().min(0).optional(),
@@ -53,32 +53,32 @@ const SHARED = {
 const delayMs = z.number().min(0).max(86_400_000)
 const bytes = z.int().min(0).max(2_147_483_648)
 
-function fault<K extends string, S extends z.ZodRawShape>(kind: K, shape: S) {
+function schemaOf<K extends string, S extends z.ZodRawShape>(kind: K, shape: S) {
   return z.strictObject({ ...SHARED, kind: z.literal(kind), ...shape })
 }
 
 const FAULT = z.discriminatedUnion(
   'kind',
   [
-    fault('http-status', { status: z.int().min(400).max(599), retryAfterSeconds: z.int().min(0).optional() }),
-    fault('html', { status: httpStatus.default(200) }),
-    fault('ban', {}),
-    fault('redirect', { status: z.literal([301, 302, 307, 308]).default(302) }),
-    fault('code', { ...API_ERROR, metered: z.boolean().default(false) }),
-    fault('throttle', { seconds: z.number().positive().max(86_400), code: codeText.default('90018') }),
-    fault('expired-token', {}),
-    fault('reset', { acted: z.boolean().default(false) }),
-    fault('hang', {}),
-    fault('slow', { delayMs, decided: z.enum(['on-arrival', 'on-answer']).default('on-arrival') }),
-    fault('drip', { delayMs: delayMs.default(100), bytes: z.int().positive().default(1) }),
-    fault('truncated', { cut: z.enum(['body', 'connection']).default('body') }),
-    fault('huge', { bytes: bytes.default(100_000_000) }),
-    fault('gzip', { bytes: bytes.default(0) }),
-    fault('empty', { sendResult: z.enum(EMPTY_RESULTS).default('null') }),
-    fault('wrong-types', { as: z.enum(WRONG_TYPES).default('comma-joined') }),
-    fault('read-then-unread', {}),
-    fault('unlisted', { share: z.number().min(0).max(1).default(1) }),
-    fault('two-lists', {}),
+    schemaOf('http-status', { status: z.int().min(400).max(599), retryAfterSeconds: z.int().min(0).optional() }),
+    schemaOf('html', { status: httpStatus.default(200) }),
+    schemaOf('ban', {}),
+    schemaOf('redirect', { status: z.literal([301, 302, 307, 308]).default(302) }),
+    schemaOf('code', { ...API_ERROR, metered: z.boolean().default(false) }),
+    schemaOf('throttle', { seconds: z.number().positive().max(86_400), code: codeText.default('90018') }),
+    schemaOf('expired-token', {}),
+    schemaOf('reset', { acted: z.boolean().default(false) }),
+    schemaOf('hang', {}),
+    schemaOf('slow', { delayMs, decided: z.enum(['on-arrival', 'on-answer']).default('on-arrival') }),
+    schemaOf('drip', { delayMs: delayMs.default(100), bytes: z.int().positive().default(1) }),
+    schemaOf('truncated', { cut: z.enum(['body', 'connection']).default('body') }),
+    schemaOf('huge', { bytes: bytes.default(100_000_000) }),
+    schemaOf('gzip', { bytes: bytes.default(0) }),
+    schemaOf('empty', { sendResult: z.enum(EMPTY_RESULTS).default('null') }),
+    schemaOf('wrong-types', { as: z.enum(WRONG_TYPES).default('comma-joined') }),
+    schemaOf('read-then-unread', {}),
+    schemaOf('unlisted', { share: z.number().min(0).max(1).default(1) }),
+    schemaOf('two-lists', {}),
   ],
   { error: (issue) => (issue.code === 'invalid_union' ? `expected one of ${FAULT_KINDS.join(', ')}` : undefined) },
 )
@@ -138,67 +138,54 @@ export interface FaultState {
   readonly struck: number
 }
 
-/** The faults in force, oldest first. At most one strikes a call. */
-export class FaultBook {
-  readonly #seed: number
-  #entries: Entry[] = []
-  #added = 0
+export type FaultBook = ReturnType<typeof createFaultBook>
 
-  constructor(seed: number) {
-    this.#seed = seed
+/** The faults in force, oldest first. At most one strikes a call. toxiproxy has faults of the transport only. */
+export function createFaultBook(seed: number) {
+  let entries: Entry[] = []
+  let added = 0
+
+  function dropOver(at: number): void {
+    entries = entries.filter((entry) => entry.left > 0 && at < entry.until)
   }
 
-  add(fault: Fault, at: number): number {
-    this.#added += 1
-    const from = fault.fromMs ?? at + (fault.afterMs ?? 0)
-    const until = Math.min(fault.untilMs ?? Infinity, from + (fault.forMs ?? Infinity))
-    this.#entries.push({
-      id: this.#added,
-      fault,
-      match: fault.match && { ...fault.match, taskIds: fault.match.taskIds && new Set(fault.match.taskIds) },
-      from,
-      until,
-      left: fault.times ?? Infinity,
-      met: 0,
-      struck: 0,
-    })
-    return this.#added
-  }
-
-  clear(): void {
-    this.#entries = []
-  }
-
-  /** @returns whether it was in force */
-  remove(id: number): boolean {
-    const before = this.#entries.length
-    this.#entries = this.#entries.filter((entry) => entry.id !== id)
-    return this.#entries.length < before
-  }
-
-  list(at: number): FaultState[] {
-    this.#dropOver(at)
-    return this.#entries.map(({ id, fault, struck }) => ({ id, fault, struck }))
-  }
-
-  /** The fault that strikes this call, if any. The seed and the number of calls that it has met decide a fault with a probability. */
-  take(arrival: Arrival): Fault | undefined {
-    if (this.#entries.length === 0) return undefined
-    this.#dropOver(arrival.at)
-    const entry = this.#entries.find((candidate) => isMet(candidate, arrival) && this.#strikes(candidate))
-    if (entry === undefined) return undefined
-    entry.left -= 1
-    entry.struck += 1
-    return entry.fault
-  }
-
-  #strikes(entry: Entry): boolean {
+  function strikes(entry: Entry): boolean {
     entry.met += 1
-    return chance(this.#seed, 'fault', entry.id, entry.met) < (entry.fault.probability ?? 1)
+    return chance(seed, 'fault', entry.id, entry.met) < (entry.fault.probability ?? 1)
   }
 
-  #dropOver(at: number): void {
-    this.#entries = this.#entries.filter((entry) => entry.left > 0 && at < entry.until)
+  return {
+    add(fault: Fault, at: number): number {
+      added += 1
+      const from = fault.fromMs ?? at + (fault.afterMs ?? 0)
+      const until = Math.min(fault.untilMs ?? Infinity, from + (fault.forMs ?? Infinity))
+      const match = fault.match && { ...fault.match, taskIds: fault.match.taskIds && new Set(fault.match.taskIds) }
+      entries.push({ id: added, fault, match, from, until, left: fault.times ?? Infinity, met: 0, struck: 0 })
+      return added
+    },
+    clear(): void {
+      entries = []
+    },
+    /** @returns whether it was in force */
+    remove(id: number): boolean {
+      const before = entries.length
+      entries = entries.filter((entry) => entry.id !== id)
+      return entries.length < before
+    },
+    list(at: number): FaultState[] {
+      dropOver(at)
+      return entries.map(({ id, fault, struck }) => ({ id, fault, struck }))
+    },
+    /** The fault that strikes this call, if any. The seed and the number of calls that it has met decide a fault with a probability. */
+    take(arrival: Arrival): Fault | undefined {
+      if (entries.length === 0) return undefined
+      dropOver(arrival.at)
+      const entry = entries.find((candidate) => isMet(candidate, arrival) && strikes(candidate))
+      if (entry === undefined) return undefined
+      entry.left -= 1
+      entry.struck += 1
+      return entry.fault
+    },
   }
 }
 

@@ -18,40 +18,33 @@ export class SlidingSecond {
   }
 }
 
-/** Calls per sliding second, per app and API. Above the limit the app is refused at that API until the end of a later full second. */
-export class RateLimits {
-  readonly #callsPerSecond: number
-  readonly #penaltyMs: number
-  readonly #apis = new Map<string, { readonly calls: SlidingSecond; bannedUntil: number }>()
-  readonly #bannedApps = new Map<string, number>()
+export type RateLimits = ReturnType<typeof createRateLimits>
 
-  constructor(callsPerSecond: number, penaltySeconds: number) {
-    this.#callsPerSecond = callsPerSecond
-    this.#penaltyMs = penaltySeconds * SECOND_MS
-  }
-
-  /** @returns when the penalty ends (epoch ms), or undefined for a call that may pass */
-  refusal(appKey: string, api: string, at: number): number | undefined {
-    const name = `${appKey}\u0000${api}`
-    const state = this.#apis.get(name) ?? { calls: new SlidingSecond(), bannedUntil: 0 }
-    this.#apis.set(name, state)
-    const bannedUntil = Math.max(state.bannedUntil, this.#bannedApps.get(appKey) ?? 0)
-    if (at < bannedUntil) return bannedUntil
-    if (state.calls.countAt(at) < this.#callsPerSecond) {
-      state.calls.add(at)
-      return undefined
-    }
-    state.bannedUntil = nextFullSecond(at + this.#penaltyMs)
-    return state.bannedUntil
-  }
-
-  /** Bans an app from every API. */
-  ban(appKey: string, until: number): void {
-    this.#bannedApps.set(appKey, until)
-  }
-
-  unbanAll(): void {
-    this.#bannedApps.clear()
+/**
+ * Calls per sliding second, per app and API, in the simulator's time, which rate-limiter-flexible cannot use. Above the limit the app is refused
+ * at that API until the end of a later full second.
+ */
+export function createRateLimits(callsPerSecond: number, penaltySeconds: number) {
+  const apis = new Map<string, { readonly calls: SlidingSecond; bannedUntil: number }>()
+  const bannedApps = new Map<string, number>()
+  return {
+    /** @returns when the penalty ends (epoch ms), or undefined for a call that may pass */
+    refusal(appKey: string, api: string, at: number): number | undefined {
+      const name = `${appKey}\u0000${api}`
+      const state = apis.get(name) ?? { calls: new SlidingSecond(), bannedUntil: 0 }
+      apis.set(name, state)
+      const bannedUntil = Math.max(state.bannedUntil, bannedApps.get(appKey) ?? 0)
+      if (at < bannedUntil) return bannedUntil
+      if (state.calls.countAt(at) < callsPerSecond) {
+        state.calls.add(at)
+        return undefined
+      }
+      state.bannedUntil = nextFullSecond(at + penaltySeconds * SECOND_MS)
+      return state.bannedUntil
+    },
+    /** Bans an app from every API. */
+    ban: (appKey: string, until: number) => bannedApps.set(appKey, until),
+    unbanAll: () => bannedApps.clear(),
   }
 }
 

@@ -96,7 +96,8 @@ function textOf(value: unknown): string | undefined {
 }
 
 /**
- * JSON in which an integer that a double cannot hold arrives as a string of its exact digits. Node 20 has no source text for numbers.
+ * JSON in which an integer that a double cannot hold arrives as a string of its exact digits. Node 20 has no source text for numbers; json-bigint
+ * and lossless-json would do it with their own number types.
  * @throws {SyntaxError} where the text is not JSON
  */
 export function parseExactJson(text: string): unknown {

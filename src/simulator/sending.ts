@@ -26,43 +26,44 @@ export function audienceOf(fields: Fields): Audience {
   }
 }
 
+export type SendHistory = ReturnType<typeof createSendHistory>
+
 /** The messages of the last day, by person. DingTalk does not deliver an identical text twice, nor more than a daily number of messages. */
-export class SendHistory {
-  readonly #dayMs: number
-  #nextSweepAt = 0
-  readonly #texts = new Map<string, number>()
-  readonly #counts = new Map<string, { since: number; count: number }>()
+export function createSendHistory(timeScale: number) {
+  const dayMs = DAY_MS / timeScale
+  const texts = new Map<string, number>()
+  const counts = new Map<string, { readonly since: number; count: number }>()
+  let nextSweepAt = 0
 
-  constructor(timeScale: number) {
-    this.#dayMs = DAY_MS / timeScale
-  }
-
-  /** Why DingTalk does not deliver this message to this person. Undefined: it delivers the message, which is recorded. */
-  refusal(token: Token, userId: string, message: string, at: number): Forbiddance | undefined {
-    const text = `${token.appKey}\u0000${userId}\u0000${hash53(message)}`
-    const limits = token.kind === 'internal' ? INTERNAL_LIMITS : THIRD_PARTY_LIMITS
-    if ((this.#texts.get(text) ?? -Infinity) > at - this.#dayMs) return limits.duplicate
-    const today = this.#today(`${token.appKey}\u0000${userId}`, at)
-    if (today.count >= limits.daily.count) return limits.daily
-    today.count += 1
-    this.#texts.set(text, at)
-    return undefined
-  }
-
-  /** Called at each send, works once a day: bounds the memory of a simulator that runs for long. */
-  forget(at: number): void {
-    if (at < this.#nextSweepAt) return
-    this.#nextSweepAt = at + this.#dayMs
-    for (const [text, sentAt] of this.#texts) if (sentAt <= at - this.#dayMs) this.#texts.delete(text)
-    for (const [person, { since }] of this.#counts) if (since <= at - this.#dayMs) this.#counts.delete(person)
-  }
-
-  #today(person: string, at: number): { since: number; count: number } {
-    const known = this.#counts.get(person)
-    if (known !== undefined && known.since > at - this.#dayMs) return known
+  function countToday(person: string, at: number): { readonly since: number; count: number } {
+    const known = counts.get(person)
+    if (known !== undefined && known.since > at - dayMs) return known
     const fresh = { since: at, count: 0 }
-    this.#counts.set(person, fresh)
+    counts.set(person, fresh)
     return fresh
+  }
+
+  return {
+    /** Why DingTalk does not deliver this message to this person. Undefined: it delivers the message, which is recorded. */
+    refusal(token: Token, userId: string, message: string, at: number): Forbiddance | undefined {
+      const person = `${token.appKey}\u0000${userId}`
+      const text = `${person}\u0000${hash53(message)}`
+      const limits = token.kind === 'internal' ? INTERNAL_LIMITS : THIRD_PARTY_LIMITS
+      if ((texts.get(text) ?? -Infinity) > at - dayMs) return limits.duplicate
+      const today = countToday(person, at)
+      if (today.count >= limits.daily.count) return limits.daily
+      today.count += 1
+      texts.set(text, at)
+      return undefined
+    },
+
+    /** Called at each send, works once a day: bounds the memory of a simulator that runs for long. */
+    forget(at: number): void {
+      if (at < nextSweepAt) return
+      nextSweepAt = at + dayMs
+      for (const [text, sentAt] of texts) if (sentAt <= at - dayMs) texts.delete(text)
+      for (const [person, { since }] of counts) if (since <= at - dayMs) counts.delete(person)
+    },
   }
 }
 

@@ -37,7 +37,7 @@ interface Exchange {
 
 type Slow = Extract<Fault, { kind: 'slow' }>
 
-/** Serves a bench over HTTP. Reads and writes bytes; faults of the transport happen here. */
+/** Serves a bench over HTTP, with the faults of the transport. On `node:http`, not fastify: faults need the raw socket and the raw body. */
 export async function listen(bench: Bench, now: () => number, port: number, host: string): Promise<Listener> {
   const closing = new AbortController()
   const server = createServer((request, response) => {

@@ -2,9 +2,8 @@ import { z } from 'zod'
 import { InvalidInputError } from '../domain/errors.ts'
 import { beginningOf, show } from '../domain/quote.ts'
 import { ERROR_FORMS } from './answer.ts'
-import { type AppCredentials, DEFAULT_CORP_ID } from './apps.ts'
-import { DEFAULT_LAWS, type Laws } from './fate.ts'
 
+/** All options have a default. Written out beside the schema, which cannot carry these comments into the published types. */
 export interface SimulatorOptions {
   /** 0, the default, takes a free one. */
   readonly port?: number | undefined
@@ -23,8 +22,12 @@ export interface SimulatorOptions {
   readonly monthlyQuota?: number | null | undefined
   /** Life of a token in real seconds: clients count it on real clocks, whatever the time scale. Default 7200. */
   readonly tokenSeconds?: number | undefined
-  /** Default: one app with key `sim-app-key`, secret `sim-app-secret`, agent id `836390886`. For a third-party app, suite key and suite secret. */
-  readonly apps?: readonly AppCredentials[] | undefined
+  /**
+   * Default: one app with key `sim-app-key`, secret `sim-app-secret`, agent id `836390886`. For a third-party app, suite key and suite secret.
+   * `otherSecrets` are accepted too: with one for each worker, `match.secret` of a fault strikes a single worker. Agent ids of tasks that a test
+   * makes are added to `otherAgentIds`. The internal apps of one `corpId` (default `sim-corp`) share one monthly quota.
+   */
+  readonly apps?: readonly z.input<typeof APP>[] | undefined
   /** The error for an agent id that no app has. Not documented by DingTalk for getsendresult. Default 400002. */
   readonly wrongAgentCode?: RefusalInput | undefined
   /** The error for an agent id of another app than the token's. Default 41020. */
@@ -35,16 +38,20 @@ export interface SimulatorOptions {
   readonly expiredTaskCode?: RefusalInput | undefined
   /** The first task id that asyncsend_v2 gives out, later ones follow it. Default `256271667526`. */
   readonly firstTaskId?: string | undefined
+  /**
+   * The seeded law that people follow. Shares lie between 0 and 1; durations are simulated milliseconds, divided by the time scale. Of all people,
+   * `neverShare` get the message and never open it, `fastShare` read within minutes, the rest within hours, some after the window.
+   */
   readonly laws?: Partial<Laws> | undefined
-  /** Keeps every good getsendresult answer for `answers()`. It costs memory. Default false. */
+  /** Keeps every successful getsendresult answer for `answers()`. It costs memory. Default false. */
   readonly keepAnswers?: boolean | undefined
 }
 
 /** A code alone, or with its message and its form. */
-export type RefusalInput = z.input<typeof REFUSAL>
+type RefusalInput = z.input<typeof REFUSAL>
 
-export type Settings = z.output<typeof SETTINGS>
-
+export const HOUR_MS = 3_600_000
+export const DEFAULT_CORP_ID = 'sim-corp'
 const DEFAULT_APP = { appKey: 'sim-app-key', appSecret: 'sim-app-secret', agentId: '836390886', corpId: DEFAULT_CORP_ID }
 
 const share = z.number().min(0).max(1)
@@ -63,28 +70,32 @@ export const digits = (error: string) => z.union([z.string(), z.int().transform(
 export const agentIdText = z.string().regex(/^\d{1,19}$/, { error: 'expected 1 to 19 decimal digits' })
 
 const LAWS = z.strictObject({
-  invalidShare: share.default(DEFAULT_LAWS.invalidShare),
-  failedShare: share.default(DEFAULT_LAWS.failedShare),
-  forbiddenShare: share.default(DEFAULT_LAWS.forbiddenShare),
-  neverShare: share.default(DEFAULT_LAWS.neverShare),
-  fastShare: share.default(DEFAULT_LAWS.fastShare),
-  fastMedianMs: duration.default(DEFAULT_LAWS.fastMedianMs),
-  fastSpread: spread.default(DEFAULT_LAWS.fastSpread),
-  slowMedianMs: duration.default(DEFAULT_LAWS.slowMedianMs),
-  slowSpread: spread.default(DEFAULT_LAWS.slowSpread),
-  processingMedianMs: duration.default(DEFAULT_LAWS.processingMedianMs),
-  processingSpread: spread.default(DEFAULT_LAWS.processingSpread),
-  processingMaxMs: duration.default(DEFAULT_LAWS.processingMaxMs),
+  invalidShare: share.default(0.01),
+  failedShare: share.default(0.01),
+  forbiddenShare: share.default(0.02),
+  neverShare: share.default(0.15),
+  fastShare: share.default(0.45),
+  fastMedianMs: duration.default(180_000),
+  fastSpread: spread.default(0.8),
+  slowMedianMs: duration.default(4 * HOUR_MS),
+  slowSpread: spread.default(1),
+  processingMedianMs: duration.default(8_000),
+  processingSpread: spread.default(0.8),
+  processingMaxMs: duration.default(90_000),
 })
+export type Laws = z.output<typeof LAWS>
+export const DEFAULT_LAWS = LAWS.parse({})
 
+const nonEmpty = z.string().min(1)
 const APP = z.strictObject({
-  appKey: z.string().min(1),
-  appSecret: z.string().min(1),
+  appKey: nonEmpty,
+  appSecret: nonEmpty,
   agentId: agentIdText,
-  otherSecrets: z.array(z.string().min(1)).optional(),
-  otherAgentIds: z.array(agentIdText).optional(),
-  corpId: z.string().min(1).default(DEFAULT_CORP_ID),
+  otherSecrets: z.array(nonEmpty).readonly().optional(),
+  otherAgentIds: z.array(agentIdText).readonly().optional(),
+  corpId: nonEmpty.default(DEFAULT_CORP_ID),
 })
+export type AppCredentials = z.output<typeof APP>
 
 export const codeText = z.union([z.int(), z.string().min(1)], { error: 'expected an errcode, as a number or as text' }).transform(String)
 export const httpStatus = z.int().min(200).max(599)
@@ -115,6 +126,7 @@ const SETTINGS = z.strictObject({
     .array(APP)
     .min(1)
     .refine((apps) => new Set(apps.map(({ appKey }) => appKey)).size === apps.length, { error: 'two apps have the same appKey' })
+    .readonly()
     .default([DEFAULT_APP]),
   wrongAgentCode: refusal('400002'),
   foreignAgentCode: refusal('41020'),
@@ -124,6 +136,7 @@ const SETTINGS = z.strictObject({
   laws: LAWS.default(DEFAULT_LAWS),
   keepAnswers: z.boolean().default(false),
 })
+export type Settings = z.output<typeof SETTINGS>
 
 /** @throws {InvalidInputError} that names the option, the value and what is accepted */
 export function settingsOf(given: SimulatorOptions): Settings {

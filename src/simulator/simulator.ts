@@ -1,10 +1,10 @@
 import { createTask, type QuotaChange, rotateSecret, type SecretRotation, setQuota, type TaskInput } from './changes.ts'
 import { type Bench, clearFaults, type GivenAnswer, type GivenAnswers } from './control.ts'
-import { FaultBook, type FaultInput, parseFault } from './faults.ts'
+import { createFaultBook, type FaultInput, parseFault } from './faults.ts'
 import type { QuotaState } from './limits.ts'
 import { listen } from './server.ts'
 import { clockOf, type SimulatorOptions, settingsOf } from './settings.ts'
-import { CallCounter, type SimulatorStats, type TaskCalls } from './stats.ts'
+import { createCallCounter, type SimulatorStats, type TaskCalls } from './stats.ts'
 import { type TaskTruth, truthOf } from './task.ts'
 import { World } from './world.ts'
 
@@ -44,13 +44,14 @@ export interface Simulator {
 }
 
 /**
- * Starts a server that answers as DingTalk does; docs/simulator.md describes it.
+ * Starts a server that answers as DingTalk does; docs/simulator.md describes it. Libraries considered: WireMock, MockServer, msw and nock serve
+ * fixed answers; here each answer depends on the clock, the people and the calls before, and is served to other processes.
  * @throws {InvalidInputError} for an option that is not what it must be; the system's own error when the port is taken
  */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const settings = settingsOf(options)
   const now = clockOf(options.now)
-  const bench = createBench(new World(settings, now()), new FaultBook(settings.seed), now)
+  const bench = createBench(new World(settings, now()), createFaultBook(settings.seed), now)
   const listener = await listen(bench, now, settings.port, settings.host)
   return {
     url: listener.url,
@@ -62,7 +63,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     createTask: (input) => truthOf(createTask(bench.world, input, now())),
     inject: (fault) => bench.faults.add(parseFault(fault), now()),
     clearFault: (id) => bench.faults.remove(id),
-    clearFaults: () => clearFaults(bench),
+    clearFaults: () => void clearFaults(bench, now()),
     rotateSecret: (rotation) => void rotateSecret(bench.world, rotation, now()),
     setQuota: (change) => setQuota(bench.world, change, now()),
     stats: bench.stats,
@@ -72,8 +73,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   }
 }
 
-function createBench(world: World, faults: FaultBook, now: () => number): Bench {
-  const counter = new CallCounter()
+function createBench(world: World, faults: Bench['faults'], now: () => number): Bench {
+  const counter = createCallCounter()
   const answers: GivenAnswers = new Map()
   const stats = () => counter.snapshot(world.quotaOf(world.settings.apps[0]?.appKey).stateAt(now()))
   return { world, faults, counter, answers, stats }

@@ -126,75 +126,73 @@ export interface CountedCall {
   metered(): void
 }
 
-/** Counts the calls and their answers, also the calls that the world never saw. */
-export class CallCounter {
-  #calls = 0
-  #metered = 0
-  redirectsFollowed = 0
-  readonly tasks = new TaskCallBook()
-  readonly #byEndpoint = newCodeCounters()
-  readonly #byAgent = newCodeCounters()
-  readonly #byVia = newCodeCounters()
-  readonly #byApp = new Map<string, AppCounter>()
-  readonly #byCode = newTallies()
-  readonly #faults = newTallies()
+export type CallCounter = ReturnType<typeof createCallCounter>
 
-  arrived(call: ArrivedCall): CountedCall {
-    this.#calls += 1
-    const task = this.tasks.arrived(call)
-    const counters = this.#countersOf(call)
-    for (const counter of counters) counter.calls += 1
-    const app = call.appKey === undefined || isTokenEndpoint(call.endpoint) ? undefined : this.#countApp(call.appKey, call)
-    return {
-      answered: (code) => {
-        task.answered(code)
-        this.#byCode.at(code).calls += 1
-        for (const { byCode } of counters) byCode.at(code).calls += 1
-      },
-      metered: () => {
-        this.#metered += 1
-        task.metered()
-        if (app !== undefined) app.metered += 1
-      },
-    }
-  }
+/** Counts the calls and their answers, also the calls that the world never saw. prom-client has no lists of polls and no bound for names. */
+export function createCallCounter() {
+  const total = { calls: 0, metered: 0, redirectsFollowed: 0 }
+  const tasks = createTaskCallBook()
+  const [byEndpoint, byAgent, byVia] = [newCodeCounters(), newCodeCounters(), newCodeCounters()]
+  const [byCode, faults] = [newTallies(), newTallies()]
+  // Not bounded: only the apps of the simulator are here.
+  const byApp = new Map<string, AppCounter>()
 
-  struck(kind: string): void {
-    this.#faults.at(kind).calls += 1
-  }
-
-  snapshot(monthlyQuota: QuotaState): SimulatorStats {
-    return {
-      calls: this.#calls,
-      metered: this.#metered,
-      byEndpoint: readCodeCounters(this.#byEndpoint),
-      byApp: Object.fromEntries([...this.#byApp].map(([name, counter]) => [name, appStats(counter)])),
-      byAgent: readCodeCounters(this.#byAgent),
-      byVia: readCodeCounters(this.#byVia),
-      byCode: readTallies(this.#byCode),
-      faults: readTallies(this.#faults),
-      monthlyQuota,
-      redirectsFollowed: this.redirectsFollowed,
-    }
-  }
-
-  #countersOf({ endpoint, agentId, via }: ArrivedCall): CodeCounter[] {
-    const counters = [this.#byEndpoint.at(endpoint)]
-    if (!isTokenEndpoint(endpoint)) counters.push(this.#byAgent.at(agentId ?? 'none'))
-    if (via !== undefined) counters.push(this.#byVia.at(via))
+  function countersOf({ endpoint, agentId, via }: ArrivedCall): CodeCounter[] {
+    const counters = [byEndpoint.at(endpoint)]
+    if (!isTokenEndpoint(endpoint)) counters.push(byAgent.at(agentId ?? 'none'))
+    if (via !== undefined) counters.push(byVia.at(via))
     return counters
   }
 
-  /** The app is one of the simulator's, so its name is not bounded. */
-  #countApp(appKey: string, { endpoint, at }: ArrivedCall): AppCounter {
-    const newApp = () => ({ calls: 0, metered: 0, all: new SlidingSecond(), byEndpoint: new Counts(() => new SlidingSecond()) })
-    const app = this.#byApp.get(appKey) ?? newApp()
-    this.#byApp.set(appKey, app)
-    app.calls += 1
-    app.all.add(at)
-    app.byEndpoint.at(endpoint).add(at)
-    return app
+  return {
+    tasks,
+    arrived(call: ArrivedCall): CountedCall {
+      total.calls += 1
+      const task = tasks.arrived(call)
+      const counters = countersOf(call)
+      for (const counter of counters) counter.calls += 1
+      const app = countApp(byApp, call)
+      return {
+        answered(code) {
+          task.answered(code)
+          byCode.at(code).calls += 1
+          for (const counter of counters) counter.byCode.at(code).calls += 1
+        },
+        metered() {
+          total.metered += 1
+          task.metered()
+          if (app !== undefined) app.metered += 1
+        },
+      }
+    },
+    struck(kind: string): void {
+      faults.at(kind).calls += 1
+    },
+    redirectFollowed(): void {
+      total.redirectsFollowed += 1
+    },
+    snapshot: (monthlyQuota: QuotaState): SimulatorStats => ({
+      ...total,
+      byEndpoint: readCodeCounters(byEndpoint),
+      byApp: Object.fromEntries([...byApp].map(([name, counter]) => [name, appStats(counter)])),
+      byAgent: readCodeCounters(byAgent),
+      byVia: readCodeCounters(byVia),
+      byCode: readTallies(byCode),
+      faults: readTallies(faults),
+      monthlyQuota,
+    }),
   }
+}
+
+function countApp(byApp: Map<string, AppCounter>, { appKey, endpoint, at }: ArrivedCall): AppCounter | undefined {
+  if (appKey === undefined || isTokenEndpoint(endpoint)) return undefined
+  const newApp = () => ({ calls: 0, metered: 0, all: new SlidingSecond(), byEndpoint: new Counts(() => new SlidingSecond()) })
+  const app = byApp.get(appKey) ?? newApp()
+  byApp.set(appKey, app)
+  app.calls += 1
+  app.all.add(at)
+  app.byEndpoint.at(endpoint).add(at)
+  return app
 }
 
 function appStats({ calls, metered, all, byEndpoint }: AppCounter): AppStats {
@@ -220,59 +218,50 @@ interface TaskCounter extends Tally {
 const LIMITS = { maxTasks: 100_000, maxPolls: 1_000_000 }
 
 /** Counts by task. Beyond the limits, new tasks and polls are counted in total only. */
-export class TaskCallBook {
-  readonly #tasks = new Map<string, TaskCounter>()
-  #polls = 0
-  readonly #limits: typeof LIMITS
+export function createTaskCallBook({ maxTasks, maxPolls } = LIMITS) {
+  const tasks = new Map<string, TaskCounter>()
+  let kept = 0
 
-  constructor(limits = LIMITS) {
-    this.#limits = limits
-  }
-
-  arrived({ endpoint, taskId, agentId, at }: Pick<ArrivedCall, 'endpoint' | 'taskId' | 'agentId' | 'at'>): CountedCall {
-    const counter = this.#counterOf(taskId)
-    if (counter === undefined) return NOT_KEPT
-    counter.calls += 1
-    counter.byEndpoint.at(endpoint).calls += 1
-    counter.byAgent.at(agentId ?? 'none').calls += 1
-    const poll = endpoint === 'getsendresult' ? this.#keep(counter, { at, agentId, code: null }) : undefined
-    return {
-      answered: (code) => {
-        counter.byCode.at(code).calls += 1
-        if (poll !== undefined) poll.code = code
-      },
-      metered: () => {
-        counter.metered += 1
-      },
-    }
-  }
-
-  find(taskId: string): TaskCalls {
-    return readTask(taskId, this.#tasks.get(taskId) ?? newTaskCounter())
-  }
-
-  list(): TaskCalls[] {
-    return [...this.#tasks].map(([taskId, counter]) => readTask(taskId, counter))
-  }
-
-  #counterOf(taskId: string | undefined): TaskCounter | undefined {
+  function counterOf(taskId: string | undefined): TaskCounter | undefined {
     // A client may write any text as a task id; a longer one is none.
     if (taskId === undefined || taskId.length > 20) return undefined
-    const known = this.#tasks.get(taskId)
-    if (known !== undefined || this.#tasks.size >= this.#limits.maxTasks) return known
+    const known = tasks.get(taskId)
+    if (known !== undefined || tasks.size >= maxTasks) return known
     const counter = newTaskCounter()
-    this.#tasks.set(taskId, counter)
+    tasks.set(taskId, counter)
     return counter
   }
 
-  #keep(counter: TaskCounter, poll: KeptPoll): KeptPoll | undefined {
-    if (this.#polls >= this.#limits.maxPolls) {
+  function keep(counter: TaskCounter, poll: KeptPoll): KeptPoll | undefined {
+    if (kept >= maxPolls) {
       counter.pollsNotKept += 1
       return undefined
     }
-    this.#polls += 1
+    kept += 1
     counter.polls.push(poll)
     return poll
+  }
+
+  return {
+    arrived({ endpoint, taskId, agentId, at }: Pick<ArrivedCall, 'endpoint' | 'taskId' | 'agentId' | 'at'>): CountedCall {
+      const counter = counterOf(taskId)
+      if (counter === undefined) return NOT_KEPT
+      counter.calls += 1
+      counter.byEndpoint.at(endpoint).calls += 1
+      counter.byAgent.at(agentId ?? 'none').calls += 1
+      const poll = endpoint === 'getsendresult' ? keep(counter, { at, agentId, code: null }) : undefined
+      return {
+        answered(code) {
+          counter.byCode.at(code).calls += 1
+          if (poll !== undefined) poll.code = code
+        },
+        metered() {
+          counter.metered += 1
+        },
+      }
+    },
+    find: (taskId: string): TaskCalls => readTask(taskId, tasks.get(taskId) ?? newTaskCounter()),
+    list: (): TaskCalls[] => [...tasks].map(([taskId, counter]) => readTask(taskId, counter)),
   }
 }
 

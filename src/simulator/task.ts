@@ -1,4 +1,5 @@
-import { type Fate, HOUR_MS, type Person } from './fate.ts'
+import type { Fate, Person } from './fate.ts'
+import { HOUR_MS } from './settings.ts'
 
 export const DAY_MS = 24 * HOUR_MS
 

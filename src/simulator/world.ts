@@ -1,13 +1,13 @@
 import { type Answer, type ApiError, encode, errorAnswer, newApiError, plainError, rateLimited, success, wrappedError } from './answer.ts'
-import { AppBook, type AppCredentials, DEFAULT_CORP_ID, type Identity } from './apps.ts'
+import { type AppBook, createAppBook, type Identity } from './apps.ts'
 import { hash53, randomText } from './chance.ts'
-import { drawPerson, HOUR_MS, type Person } from './fate.ts'
-import { MonthlyQuota, RateLimits } from './limits.ts'
+import { drawPerson, type Person } from './fate.ts'
+import { createRateLimits, MonthlyQuota, type RateLimits } from './limits.ts'
 import { type ApiCall, agentIdOf, isTokenEndpoint, taskIdOf } from './request.ts'
-import { audienceOf, SendHistory } from './sending.ts'
-import type { Settings } from './settings.ts'
+import { audienceOf, createSendHistory, type SendHistory } from './sending.ts'
+import { type AppCredentials, DEFAULT_CORP_ID, HOUR_MS, type Settings } from './settings.ts'
 import { DAY_MS, MAX_RECIPIENTS, progressAt, recalled, type SimulatedTask, sendResultAt } from './task.ts'
-import { answerTokenCall, credentialsIn, type Token, TokenBook } from './tokens.ts'
+import { answerTokenCall, createTokenBook, credentialsIn, type Token, type TokenBook } from './tokens.ts'
 
 /** DingTalk does not document the code of "Call timeout": each task has one of the candidates, so that no client relies on one number. */
 const CALL_TIMEOUTS = [
@@ -43,10 +43,10 @@ export class World {
   constructor(settings: Settings, startedAt: number) {
     this.settings = settings
     this.#startedAt = startedAt
-    this.tokens = new TokenBook(settings.seed, settings.tokenSeconds)
-    this.limits = new RateLimits(settings.callsPerSecond, settings.penaltySeconds)
-    this.apps = new AppBook(settings.apps)
-    this.#history = new SendHistory(settings.timeScale)
+    this.tokens = createTokenBook(settings.seed, settings.tokenSeconds)
+    this.limits = createRateLimits(settings.callsPerSecond, settings.penaltySeconds)
+    this.apps = createAppBook(settings.apps)
+    this.#history = createSendHistory(settings.timeScale)
     this.#nextTaskId = BigInt(settings.firstTaskId)
   }
 

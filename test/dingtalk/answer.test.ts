@@ -38,7 +38,7 @@ const ANSWERS: ReadonlyArray<readonly [string, string, Handler]> = [
   ['an error in the new style', 'ApiCountLimitForOrg', json({ code: 'ApiCountLimitForOrg', message: 'quota', requestid: 'n1' }, 403)],
   ['an error in the new style with status 200', 'Forbidden.AccessDenied', json({ code: 'Forbidden.AccessDenied', message: 'no' })],
   ['a new-style code that is a number', '500', json({ code: 500, message: 'oops' }, 500)],
-  ['a new-style code that nobody knows', 'Forbidden.Unheard', json({ code: 'Forbidden.Unheard', message: 'no' }, 403)],
+  ['an unknown new-style code', 'Forbidden.Unheard', json({ code: 'Forbidden.Unheard', message: 'no' }, 403)],
   ['an unknown new-style code under HTTP 503', 'HTTP_503', json({ code: 'ServiceUnavailable', message: 'later' }, 503)],
   ['an unknown new-style code under HTTP 429', 'HTTP_429', json({ code: 'Throttling', message: 'later' }, 429)],
   ['HTML with status 200', 'NOT_JSON', respond(200, 'text/html', '<html>banned: call timeout</html>')],
@@ -56,7 +56,7 @@ const ANSWERS: ReadonlyArray<readonly [string, string, Handler]> = [
   ['a new-style success under HTTP 502', 'HTTP_502', json({ code: 0, message: 'ok' }, 502)],
   ['part of a result', 'HTTP_206', json(READ_BY_ANN, 206)],
   [
-    'compression nobody asked for',
+    'compression that was not asked for',
     'NOT_JSON',
     respond(200, 'application/json', gzipSync(JSON.stringify(READ_BY_ANN)), { 'content-encoding': 'gzip' }),
   ],
@@ -74,7 +74,7 @@ test.each(ANSWERS)('%s is refused as %s', async (_, code, handler) => {
   expect(server.received(RESULT)).toHaveLength(1)
 })
 
-test('an outage never reads as too many recipients, whatever the page says', async () => {
+test('an outage is never taken for too many recipients, whatever its page contains', async () => {
   const { api } = await aClient(respond(504, 'text/html', 'Call timeout'))
   const { code, message } = refused(await poll(api))
   expect(problemCodeOf(code, message)).toBe('outage')
@@ -137,7 +137,7 @@ test('a connection that is closed before the promised length is a network failur
   expect(refused(await poll(api)).code).toBe('NETWORK')
 })
 
-test('a server that nobody runs is a network failure that names the host', async () => {
+test('a server that does not run is a network failure that names the host', async () => {
   const url = 'http://127.0.0.1:1'
   const api = anApi(anApp({ url }, { kind: 'fixed', accessToken: 'token' }))
 
@@ -216,7 +216,7 @@ test('texts that PostgreSQL cannot hold do not leave the client', async () => {
   expect(requestId).toMatch(/^r 9{1,126}$/)
 })
 
-test('a request id of a good answer is tidied too', async () => {
+test('the request id of a successful answer is shortened too', async () => {
   const { api } = await aClient(json({ ...READ_BY_ANN, request_id: 'r\u00001' }))
   expect(observed(await poll(api)).requestId).toBe('r 1')
 })

@@ -84,7 +84,7 @@ describe('a name in a base URL', () => {
     ['a private address beside a public one', ['203.0.113.7', '127.0.0.1']],
     ['a mapped address', ['::ffff:127.0.0.1']],
     ['a link-local address of a network card', ['fe80::1%eth0']],
-  ])('that leads to %s is refused before anything is sent, and says what to do', async (_, addresses) => {
+  ])('that leads to %s is refused before anything is sent, with what to do', async (_, addresses) => {
     const { port, connections } = await aListener()
     const refusal = refused(await poll(anApiAt(port, answering(addresses))))
     expect(refusal).toMatchObject({ code: 'PRIVATE_ADDRESS', respondedAt: null })
@@ -102,7 +102,7 @@ describe('a name in a base URL', () => {
     expect(connections()).toBe(1)
   })
 
-  test('is looked at for each connection: an answer that changes afterwards is refused too', async () => {
+  test('is checked for each connection: an address that changes afterwards is refused too', async () => {
     const { port, connections } = await aListener()
     const lookup = answering(['127.0.0.1'], ['127.0.0.2'])
     const api = anApiAt(port, lookup, ['127.0.0.1'])

@@ -135,7 +135,7 @@ test('a base URL that would send secrets unencrypted is refused at once, naming 
   expect(() => createDingTalkApi(new Map([['hr', app]]))).toThrow(/apiUrl of app "hr".*https/)
 })
 
-test('each exchange is told with its endpoint and code', async () => {
+test('each exchange is reported with its endpoint and code', async () => {
   const calls: string[] = []
   const { api } = await aClient(json({ errcode: 60020, errmsg: 'ip' }), {
     onCall: ({ app, endpoint, code, seconds }) => calls.push(`${app} ${endpoint} ${code} ${seconds >= 0}`),

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { fieldsOf } from '../../src/dingtalk/answers.ts'
 import type { Credentials } from '../../src/dingtalk/app.ts'
-import { fieldsOf } from '../../src/dingtalk/fields.ts'
 import { runs } from '../support/runs.ts'
 import {
   ACCESS_TOKEN,
@@ -59,11 +59,11 @@ function giveTokens(server: ScriptedServer): void {
 }
 
 async function toldBy(server: ScriptedServer, credentials: Credentials): Promise<string> {
-  const told: unknown[] = []
-  const api = anApi(anApp(server, credentials), { onCall: (call) => told.push(call), http: { deadlineMs: 2_000 } })
-  told.push(await poll(api))
+  const reported: unknown[] = []
+  const api = anApi(anApp(server, credentials), { onCall: (call) => reported.push(call), http: { deadlineMs: 2_000 } })
+  reported.push(await poll(api))
   await api.close()
-  return JSON.stringify(told, (_, value: unknown) => (value instanceof Map ? [...value] : value))
+  return JSON.stringify(reported, (_, value: unknown) => (value instanceof Map ? [...value] : value))
 }
 
 test.each(CREDENTIALS)('a server that quotes what it was sent gives away no secret: %s', async (_, credentials) => {

@@ -21,7 +21,7 @@ import {
   wrapped,
 } from './support.ts'
 
-/** Token calls that fail: what the poll says, and that getsendresult is not called. */
+/** Token calls that fail: the answer of the poll, without a call of getsendresult. */
 
 const SECOND = 1_000
 
@@ -30,7 +30,7 @@ const OLD: Credentials = { kind: 'internal', appKey: 'dingkey', appSecret: 'secr
 test.each<readonly [string, Credentials, Handler, string, string]>([
   ['bad credentials', INTERNAL, json({ code: 'invalidClientIdOrSecret', message: 'bad' }, 400), 'invalidClientIdOrSecret', 'credentials'],
   ['bad credentials at the old endpoint', OLD, json({ errcode: 40096, errmsg: 'bad' }), '40096', 'credentials'],
-  ['a wrong secret, told as a bad token', OLD, json({ errcode: 40001, errmsg: 'bad' }), TOKEN_REFUSED_CODE, 'token_refused'],
+  ['a wrong secret, reported as a bad token', OLD, json({ errcode: 40001, errmsg: 'bad' }), TOKEN_REFUSED_CODE, 'token_refused'],
   ['wrong parameters', OLD, json({ errcode: 40035, errmsg: 'bad' }), TOKEN_REFUSED_CODE, 'token_refused'],
   ['an IP that is not allowed', OLD, json(wrapped(60020)), '60020', 'ip_not_allowed'],
   ['a rate limit', OLD, json(wrapped(90018)), '90018', 'rate_limit'],
@@ -56,7 +56,7 @@ test.each<readonly [string, Credentials, Handler, string, string]>([
   ['HTTP 401 without a code', INTERNAL, json({}, 401), TOKEN_REFUSED_CODE, 'token_refused'],
   ['a token that the gateway refuses', INTERNAL, json({ code: 'InvalidAuthentication' }, 401), TOKEN_REFUSED_CODE, 'token_refused'],
   [
-    'a code of the gateway that nobody knows',
+    'an unknown code of the gateway',
     INTERNAL,
     json({ code: 'Forbidden.Unheard', message: 'no' }, 403),
     TOKEN_REFUSED_CODE,
@@ -81,7 +81,7 @@ test.each<readonly [string, Credentials, Handler, string, string]>([
 test.each([
   ['an outage', json({}, 503), 1],
   ['bad credentials', json({ code: 'invalidClientIdOrSecret' }, 400), 5],
-])('after %s nobody asks for a token again in a hurry', async (_, handler, seconds) => {
+])('after %s no token is fetched for a while', async (_, handler, seconds) => {
   let nowMs = 0
   const refreshes: string[] = []
   const server = await startServer()

@@ -114,7 +114,7 @@ test('a function gets the name of the app and is asked again after a minute, or 
 
 // ---- cache, single flight, early refresh
 
-test('fifty looks at once make one token call', async () => {
+test('fifty polls at once make one token call', async () => {
   const { server, api } = await aClient(json(READ_BY_ANN))
 
   const answers = await Promise.all(Array.from({ length: 50 }, () => poll(api)))
@@ -142,7 +142,7 @@ test('each app has a token of its own', async () => {
   expect(answers.map((answer) => answer.kind)).toEqual(['observed', 'observed'])
 })
 
-test('a token is fetched anew five minutes before it expires, and nobody waits for it', async () => {
+test('a token is fetched anew five minutes before it expires, and no poll waits for it', async () => {
   let nowMs = 0
   const { server, api } = await aClient(json(READ_BY_ANN), { monotonicMs: () => nowMs })
   const tokensAt = async (minutes: number): Promise<string | undefined> => {
@@ -226,7 +226,7 @@ test.each([40014, 42001, 40001, 33001])('after %s the token is fetched anew and 
 test.each([
   ['HTTP 401', json({}, 401)],
   ['a new-style refusal', json({ code: 'InvalidAuthentication', message: 'no' }, 400)],
-  ['HTTP 401 with a code that nobody knows', json({ code: 'Unheard', message: 'no' }, 401)],
+  ['HTTP 401 with an unknown code', json({ code: 'Unheard', message: 'no' }, 401)],
 ])('after %s the token is fetched anew and the call made once more', async (_, refusal) => {
   const { server, api } = await aClient((request, response) =>
     (request.token === 'token-2' ? json(READ_BY_ANN) : refusal)(request, response),
@@ -256,7 +256,7 @@ test('a refused poll is not repeated where rate or budget leave no second call, 
   expect(await counted(api)).toMatchObject({ answer: { kind: 'observed' }, calls: 1 })
 })
 
-test('a refused token that only errmsg tells of is recognised', async () => {
+test('a refused token is recognised by errmsg alone', async () => {
   const { server, api } = await aClient((request, response) =>
     json(request.nth > 1 ? READ_BY_ANN : { errcode: 88, errmsg: 'ding talk error[subcode=42001,submsg=expired]' })(request, response),
   )
@@ -272,7 +272,7 @@ test('the retry is stamped with its own time', async () => {
   expect(await poll(api)).toMatchObject({ observation: { requestedAt: new Date(3_000), respondedAt: new Date(4_000) } })
 })
 
-test('a token that dies under fifty looks at once costs one token call and one retry each', async () => {
+test('a token that expires under fifty simultaneous polls costs one token call and one retry each', async () => {
   const warnings: string[] = []
   const warn = (warning: Error): void => void warnings.push(warning.message)
   process.on('warning', warn)
@@ -313,7 +313,7 @@ test('a late refusal of the old token does not drop the new one, even where both
   expect(server.received(ACCESS_TOKEN)).toHaveLength(2)
 })
 
-test('a fresh token that is refused too ends the poll, and for five seconds nobody asks', async () => {
+test('a fresh token that is refused too ends the poll, and for five seconds no token is fetched', async () => {
   let nowMs = 0
   const { server, api } = await aClient(json(wrapped(40014, 'no such token')), { monotonicMs: () => nowMs })
 
@@ -335,7 +335,7 @@ test('a fresh token that is refused too ends the poll, and for five seconds nobo
   expect((await poll(api)).kind).toBe('observed')
 })
 
-test('a fixed token that is refused ends the look at once', async () => {
+test('a fixed token that is refused ends the poll at once', async () => {
   const server = await startServer()
   server.on(RESULT, json(wrapped(42001)))
   const api = anApi(anApp(server, { kind: 'fixed', accessToken: 'fixed-token' }))
@@ -348,7 +348,7 @@ test('a fixed token that is refused ends the look at once', async () => {
   expect(server.received(RESULT)).toHaveLength(1)
 })
 
-test('where the retry cannot be made for want of a token, that is what the poll says', async () => {
+test('a retry that has no token gives the failure of the token as the answer of the poll', async () => {
   const server = await startServer()
   server.on(ACCESS_TOKEN, (request, response) => (request.nth === 1 ? numberedTokens : json({}, 502))(request, response))
   server.on(RESULT, json(wrapped(40014)))

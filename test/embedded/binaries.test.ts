@@ -28,7 +28,7 @@ test('a platform without binaries is named, with the way out', () => {
   )
 })
 
-test('an installation without the optional dependency says how to install it', () => {
+test('the error without the optional dependency names how to install it', () => {
   const nothing = () => {
     throw new Error('Cannot find module')
   }

@@ -78,7 +78,7 @@ test('everything killed at once, as by a power cut', async () => {
   await expectDataIn(directory)
 })
 
-test('a server that is killed says so, and the directory can be used again at once', async () => {
+test('a killed server is reported, and the directory can be used again at once', async () => {
   const directory = await preparedDirectory()
   const server = await start({ directory })
   await query(server.url, 'UPDATE kept SET number = 2')

@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { Client } from 'pg'
 import { inject, onTestFinished } from 'vitest'
 import { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from '../../src/embedded/postgres.ts'
-import { startOf } from '../../src/embedded/process-table.ts'
+import { startOf } from '../../src/embedded/processes.ts'
 import { builtFile, type NodeProcess, startNode } from '../support/process.ts'
 
 export const isRoot = process.getuid?.() === 0
@@ -75,7 +75,7 @@ export async function urlOf(holder: NodeProcess): Promise<string> {
 
 export async function query(url: string, sql: string): Promise<Record<string, unknown>[]> {
   const client = new Client({ connectionString: url })
-  // A server that is killed ends the connection; what matters is then what the query says.
+  // A server that is killed ends the connection; what matters is then the error of the query.
   client.on('error', () => undefined)
   await client.connect()
   try {

@@ -69,7 +69,7 @@ test('a fixed port that is taken is named, and a remembered one is replaced', as
   }
 })
 
-test('a second start in the same directory is refused and says who has it', async () => {
+test('a second start in the same directory is refused with the process that has it', async () => {
   const directory = await preparedDirectory()
   const { url } = await start({ directory })
   await expect(start({ directory })).rejects.toMatchObject({
@@ -79,7 +79,7 @@ test('a second start in the same directory is refused and says who has it', asyn
   expect(await query(url, 'SELECT 1 AS one')).toEqual([{ one: 1 }])
 })
 
-test('of two processes that start at once, one gets it and the other is told', async () => {
+test('of two processes that start at once, one gets it and the other is refused', async () => {
   const directory = await temporaryDirectory()
   const holders = [startHolder({ directory }), startHolder({ directory })]
   const lines = await Promise.all(holders.map((holder) => holder.waitForLine(/^(ready|refused) /, 60_000)))
@@ -114,7 +114,7 @@ test.runIf(isRoot)('as an unprivileged user it runs as that user, and root can t
   expect((await stat(join(directory, 'cluster'))).uid).toBe(NOBODY.uid)
 })
 
-test.runIf(isRoot)("root's directory is refused to another user with a message that says whose it is", async () => {
+test.runIf(isRoot)("root's directory is refused to another user with a message that names the owner", async () => {
   const directory = await preparedDirectory()
   const holder = startHolder({ directory, user: NOBODY })
   expect(await holder.waitForLine(/^(ready|refused) /)).toMatch(/owner.json cannot be written \(EACCES\)/)
@@ -146,7 +146,7 @@ test.runIf(isRoot)('a strict umask of root does not lock PostgreSQL out of what 
   expect(await readdir(directory)).toEqual(['cluster', 'embedded.json', 'owner.json'])
 })
 
-test.runIf(isRoot)('as root where no directory can be entered, the message says where to move', async () => {
+test.runIf(isRoot)('as root where no directory can be entered, the message names where to move', async () => {
   const closed = await temporaryDirectory()
   await chmod(closed, 0o700)
   const failing = start({ directory: join(closed, 'data'), systemDirectory: join(closed, 'system') })

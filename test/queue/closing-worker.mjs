@@ -1,5 +1,5 @@
 // A worker and a queue that are closed on SIGTERM; then nothing may keep the process alive.
-// Arguments: the built poll-worker.js and connection.js, the queue's address as JSON.
+// Arguments: the built worker.js and connection.js, the queue's address as JSON.
 const [workerPath, connectionPath, address] = process.argv.slice(2)
 const { startPollWorker } = await import(workerPath)
 const { openQueue } = await import(connectionPath)

@@ -29,14 +29,14 @@ describeQueues((backend) => {
     const child = startNode(fileURLToPath(new URL('./slow-worker.mjs', import.meta.url)), {
       args: [builtFile('queue/worker.js'), JSON.stringify(address), '1000'],
     })
-    await child.waitForLine(/^looking/)
+    await child.waitForLine(/^polling/)
     const polls: string[] = []
     aWorker(address, { lockMs: 1_000, poll: async ({ taskId }) => (polls.push(taskId), inAnHour()) })
     child.kill('SIGKILL')
     await child.exit
     await until(() => polls.length === 1, { what: 'the other worker polls' })
     const queue = aForeignQueue(address)
-    await until(async () => (await storedJob(queue, ID))?.state === 'delayed', { what: 'it sleeps' })
+    await until(async () => (await storedJob(queue, ID))?.state === 'delayed', { what: 'the job is delayed' })
     expect((await storedJob(queue, ID))?.job.attemptsMade).toBe(0)
   })
 
@@ -47,7 +47,7 @@ describeQueues((backend) => {
       const child = startNode(fileURLToPath(new URL('./slow-worker.mjs', import.meta.url)), {
         args: [builtFile('queue/worker.js'), JSON.stringify(address), '500'],
       })
-      await child.waitForLine(/^looking/)
+      await child.waitForLine(/^polling/)
       child.kill('SIGKILL')
       await child.exit
     }
@@ -70,7 +70,7 @@ describeRedis('a Redis that goes away', () => {
     return { redis, address: { url: redis.url, name: 'dingtalk-delivery', prefix: 'bull' } }
   }
 
-  test('a worker goes on by itself when it is back', async () => {
+  test('a worker continues by itself when it is back', async () => {
     const { redis, address } = await aRedis()
     const polls: string[] = []
     aWorker(address, { poll: async ({ taskId }) => (polls.push(taskId), { kind: 'done' }) })
@@ -80,10 +80,10 @@ describeRedis('a Redis that goes away', () => {
     await jobIsGone(address)
     await redis.restart()
     await timers.set([due()])
-    await until(() => polls.length === 2, { what: 'a look after the outage' })
+    await until(() => polls.length === 2, { what: 'a poll after the outage' })
   })
 
-  test('a poll that ends while it is away sleeps as it should when it is back', async () => {
+  test('the job of a poll that ends while it is away is delayed when it is back', async () => {
     const { redis, address } = await aRedis()
     await createPollTimers(aQueue(address), now).set([due()])
     const [begun, held] = [deferred(), deferred()]
@@ -100,7 +100,7 @@ describeRedis('a Redis that goes away', () => {
     held.resolve()
     await redis.restart()
     const queue = aForeignQueue(address)
-    await until(async () => (await storedJob(queue, ID))?.state === 'delayed', { what: 'it sleeps' })
+    await until(async () => (await storedJob(queue, ID))?.state === 'delayed', { what: 'the job is delayed' })
   })
 
   test.each(['producer', 'consumer'] as const)(
@@ -151,15 +151,15 @@ describeRedis('a Redis that goes away', () => {
     expect(child.stderr()).toBe('')
   })
 
-  test('one error of the connection is told once', async () => {
+  test('one error of the connection is reported once', async () => {
     const { redis, address } = await aRedis()
-    const told: unknown[] = []
-    const opened = openQueue(address, 'consumer', (error) => void told.push(error))
+    const reported: unknown[] = []
+    const opened = openQueue(address, 'consumer', (error) => void reported.push(error))
     onTestFinished(() => opened.close())
     await opened.it.count()
     await redis.kill('SIGKILL')
-    await until(() => told.length >= 2, { what: 'two attempts have failed' })
-    expect(new Set(told).size).toBe(told.length)
+    await until(() => reported.length >= 2, { what: 'two attempts have failed' })
+    expect(new Set(reported).size).toBe(reported.length)
   })
 
   test('what is wrong with it is found', async () => {
@@ -234,7 +234,7 @@ describe('a PostgreSQL that goes away', () => {
     await until(() => polls.length === 1, { what: 'a poll' })
   })
 
-  test('a worker goes on by itself when it is back', async () => {
+  test('a worker continues by itself when it is back', async () => {
     const { proxy, address } = await aServer()
     const polls: string[] = []
     aWorker(address, { poll: async ({ taskId }) => (polls.push(taskId), { kind: 'done' }) })
@@ -246,7 +246,7 @@ describe('a PostgreSQL that goes away', () => {
     await expect(timers.set([due()])).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' })
     await proxy.mode('pass')
     await until(() => timers.set([due()]).then(() => true), { what: 'the timer is taken' })
-    await until(() => polls.length === 2, { what: 'a look after the outage' })
+    await until(() => polls.length === 2, { what: 'a poll after the outage' })
   })
 
   test('an idle worker and a queue close although it is gone, and let the process end by itself', async () => {
@@ -261,7 +261,7 @@ describe('a PostgreSQL that goes away', () => {
     expect(child.stdout()).toContain('closed')
   })
 
-  test('without its schema it says what to run', async () => {
+  test('without its schema the error names the command to run', async () => {
     const database = await createTestDatabase()
     onTestFinished(() => database.drop())
     await expect(assertQueueSchema(database.url)).rejects.toMatchObject({

@@ -37,7 +37,7 @@ describeQueues((backend) => {
     expect(await aQueue(address).getFailedCount()).toBe(0)
   })
 
-  test('no send time is sent where none was given: that of the job is assumed by whoever stores it', async () => {
+  test('no send time is sent where none was given: the worker that stores it assumes that of the job', async () => {
     const address = backend.address()
     const queue = aForeignQueue(address)
     const addedAt = Date.now()
@@ -81,7 +81,7 @@ describeQueues((backend) => {
     expect(new Set(tracked.map(({ agentId }) => agentId))).toEqual(new Set(['1', '2']))
   })
 
-  test('they are counted for /readyz without a value, and told with the last reason to an operator', async () => {
+  test('they are counted for /readyz without a value, and reported with the last reason to an operator', async () => {
     const address = backend.address()
     const [foreign, queue] = [aForeignQueue(address), aQueue(address)]
     const asked = { queue, timeoutMs: 5_000 }
@@ -97,10 +97,10 @@ describeQueues((backend) => {
     expect(probed).toMatchObject({ ok: true, warning: true, detail: '2 jobs were refused, so their tasks are not tracked' })
     expect(JSON.stringify(probed)).not.toContain('secret')
     expect(probed.remedy).toContain('"dingtalk-delivery doctor" says why')
-    const told = await refusedJobsCheck(asked, true)
-    expect(told.detail).toContain(
+    const shown = await refusedJobsCheck(asked, true)
+    expect(shown.detail).toContain(
       '2 jobs were refused, so their tasks are not tracked. The latest, second: userIds[0] "036,secret" looks like several ids',
     )
-    expect(told.remedy).toContain('track their tasks again')
+    expect(shown.remedy).toContain('track their tasks again')
   })
 })

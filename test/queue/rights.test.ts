@@ -49,14 +49,14 @@ describeRedis('the user of deploy/redis/users.acl', () => {
     await expect(worker.call(command, ...args)).rejects.toThrow(/NOPERM|can't access|can't run|not allowed|ACL failure/)
   })
 
-  test('is the only one besides the admin: nobody comes in without a password', async () => {
+  test('is the only user besides the admin: a client without a password is refused', async () => {
     const nobody = new Redis({ host: '127.0.0.1', port: server.port, retryStrategy: () => null })
     nobody.on('error', () => undefined)
     onTestFinished(() => nobody.disconnect())
     await expect(nobody.ping()).rejects.toThrow(/NOAUTH/)
   })
 
-  test('is told by doctor and at the door when the keys are not the ones that it may use', async () => {
+  test('gets an error with the remedy, from doctor and from the queue, when it may not use the keys', async () => {
     const address = { url: server.url, name: 'dingtalk-delivery', prefix: 'bull' }
     expect((await inspectQueue(address)).filter(({ ok }) => !ok)).toEqual([])
     const finding = (await inspectQueue({ ...address, prefix: 'other' })).find(({ name }) => name === 'queue rights')
@@ -70,7 +70,7 @@ describeRedis('the user of deploy/redis/users.acl', () => {
   })
 })
 
-test('a role without rights on the queue in PostgreSQL is told what gives them', async () => {
+test('the error of a role without rights on the queue in PostgreSQL names what gives them', async () => {
   const database = await createTestDatabase()
   onTestFinished(() => database.drop())
   await giveRights(database.url)

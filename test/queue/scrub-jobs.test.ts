@@ -9,7 +9,7 @@ const PSEUDONYM = 'anonymous:0123'
 const someone = (app: string | null = null) => ({ userId: ERIN, app })
 
 describeQueues((backend) => {
-  test('a person goes from jobs that wait, sleep or failed, and all else stays', async () => {
+  test('a person is replaced in jobs that wait, are delayed or failed, and all else stays', async () => {
     const address = backend.address()
     const [queue, foreign] = [aQueue(address), aForeignQueue(address)]
     const worker = aWorker(address)
@@ -20,7 +20,7 @@ describeQueues((backend) => {
     expect((await foreign.getJob('names-the-person-in-its-reason'))?.failedReason).toContain(ERIN)
     await worker.close()
     await foreign.add('track', { taskId: '2', userIds: ['ann', ERIN], campaign: 'one' }, { jobId: 'waits' })
-    await foreign.add('track', { taskId: '3', userIds: [ERIN] }, { jobId: 'sleeps', delay: 3_600_000 })
+    await foreign.add('track', { taskId: '3', userIds: [ERIN] }, { jobId: 'later', delay: 3_600_000 })
     await foreign.add('track', { taskId: '4', userIds: [ERIN] }, { jobId: 'goes-first', priority: 1 })
     await foreign.add('track', { taskId: '5', userIds: ['ann'] }, { jobId: 'of-others' })
     const key = { app: 'default', taskId: '6' }
@@ -33,7 +33,7 @@ describeQueues((backend) => {
     expect(await scrubJobs(queue, someone(), PSEUDONYM), 'again').toBe(0)
     const data = async (id: string): Promise<unknown> => (await foreign.getJob(id))?.data
     expect(await data('waits')).toEqual({ taskId: '2', userIds: ['ann', PSEUDONYM], campaign: 'one' })
-    expect(await data('sleeps')).toEqual({ taskId: '3', userIds: [PSEUDONYM] })
+    expect(await data('later')).toEqual({ taskId: '3', userIds: [PSEUDONYM] })
     expect(await data('goes-first')).toEqual({ taskId: '4', userIds: [PSEUDONYM] })
     expect(await data('wrong-task')).toEqual({ taskId: 'no number', userIds: [PSEUDONYM, 'ann'] })
     expect(await data('wrong-people')).toEqual({ taskId: '1', userIds: [PSEUDONYM, PSEUDONYM, 7] })

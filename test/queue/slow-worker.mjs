@@ -1,4 +1,4 @@
-// A worker whose polls never end, to be killed in the middle of one. Arguments: the built poll-worker.js, the queue's address as JSON, the lock in ms.
+// A worker whose polls never end, to be killed in the middle of one. Arguments: the built worker.js, the queue's address as JSON, the lock in ms.
 const [modulePath, address, lockMs] = process.argv.slice(2)
 const { startPollWorker } = await import(modulePath)
 
@@ -7,7 +7,7 @@ startPollWorker({
   concurrency: 1,
   lockMs: Number(lockMs),
   poll: () => {
-    process.stdout.write('looking\n')
+    process.stdout.write('polling\n')
     return new Promise(() => undefined)
   },
   track: async () => undefined,

@@ -21,7 +21,7 @@ export interface Backend {
 /** Of one suite. Where the queue is in PostgreSQL, those that workers will use are named when it is migrated. */
 const MAX_QUEUES = 60
 
-/** The same suite on both backends, as somebody who has the rights of `delivery_worker` alone. */
+/** The same suite on both backends, with the rights of `delivery_worker` only. */
 export function describeQueues(suite: (backend: Backend) => void): void {
   describe('on postgres', () => {
     let url = ''

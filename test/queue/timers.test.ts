@@ -92,16 +92,16 @@ describeQueues((backend) => {
     expect((await storedJob(queue, idOf('1')))?.state).toBe('delayed')
   })
 
-  test('restore moves a job that sleeps too long', async () => {
+  test('restore moves a job that is delayed too long', async () => {
     const { address, queue, timers } = aScene()
     await timers.set([timer('1', 20 * HOUR_MS), timer('2', 20 * HOUR_MS)])
     expect(await timers.restore([timer('1', -1_000), timer('2', HOUR_MS)])).toEqual({ added: 0, replaced: 0, moved: 2, left: 0 })
     const moved = await storedJob(queue, idOf('2'))
     expect(moved?.job.delay).toBeLessThanOrEqual(HOUR_MS)
-    const rung: string[] = []
-    aWorker(address, { poll: async ({ taskId }) => (rung.push(taskId), { kind: 'done' }) })
-    await until(() => rung.includes('1'), { what: 'the moved job fires' })
-    expect(rung).toEqual(['1'])
+    const fired: string[] = []
+    aWorker(address, { poll: async ({ taskId }) => (fired.push(taskId), { kind: 'done' }) })
+    await until(() => fired.includes('1'), { what: 'the moved job fires' })
+    expect(fired).toEqual(['1'])
   })
 
   test('restore leaves a job that waits', async () => {
@@ -132,30 +132,30 @@ describeQueues((backend) => {
     expect(order[0]).toBe('9999')
   })
 
-  test('a poll that becomes the last one while it sleeps overtakes the others too', async () => {
+  test('a poll that becomes the final one while it is delayed overtakes the others too', async () => {
     const { address, timers } = aScene()
     await timers.set([timer('9999', 0)])
     const at = new Date(Date.now() + 50)
     const first = aWorker(address, { poll: async () => ({ kind: 'snooze', until: { at, last: true } }) })
     const queue = aForeignQueue(address)
-    await until(async () => (await storedJob(queue, idOf('9999')))?.state === 'delayed', { what: 'it sleeps' })
+    await until(async () => (await storedJob(queue, idOf('9999')))?.state === 'delayed', { what: 'the job is delayed' })
     await first.close()
     await until(() => Date.now() > at.getTime() + 10, { what: 'it is due' })
     await timers.set(Array.from({ length: 50 }, (_, i) => timer(String(i + 1), 0)))
-    // Asleep and due: the worker wakes it up before it takes the next job, or right after the first.
+    // Delayed and due: the worker promotes it before it takes the next job, or right after the first.
     const order: string[] = []
     aWorker(address, { concurrency: 1, poll: async ({ taskId }) => (order.push(taskId), { kind: 'done' }) })
     await until(() => order.length > 5, { what: 'polls' })
     expect(order.slice(0, 3)).toContain('9999')
   })
 
-  test('of many polls that are due the nearest deadline goes first, also where it came near while the job slept', async () => {
+  test('of many polls that are due the nearest deadline goes first, also where it came near while the job was delayed', async () => {
     const { address, timers } = aScene()
     await timers.set([timer('9998', 0, false, 40 * 60_000)])
     const at = new Date(Date.now() + 30 * 60_000)
     const first = aWorker(address, { poll: async () => ({ kind: 'snooze', until: { at, last: false } }) })
     const queue = aForeignQueue(address)
-    await until(async () => (await storedJob(queue, idOf('9998')))?.state === 'delayed', { what: 'it sleeps' })
+    await until(async () => (await storedJob(queue, idOf('9998')))?.state === 'delayed', { what: 'the job is delayed' })
     await first.close()
     await timers.restore([timer('9998', 0)])
     await timers.set([...Array.from({ length: 50 }, (_, i) => timer(String(i + 1), 0, false, 20 * HOUR_MS)), timer('9999', 0)])

@@ -70,18 +70,18 @@ describeQueues((backend) => {
     const address = backend.address()
     await aTimer(address)
     const queue = aForeignQueue(address)
-    const told: unknown[] = []
+    const reported: unknown[] = []
     let polls = 0
     aWorker(address, {
-      events: { lock: () => undefined, failed: ({ what }) => void told.push(what) },
+      events: { lock: () => undefined, failed: ({ what }) => void reported.push(what) },
       poll: async () => {
         if (++polls < 2) throw new Error('the database is away')
         return { kind: 'snooze', until: { at: inMs(3_600_000), last: false } }
       },
     })
     await until(() => polls === 2, { what: 'the second poll' })
-    await until(async () => (await storedJob(queue, ID))?.state === 'delayed', { what: 'it sleeps' })
-    expect(told).toEqual(['job "poll", will be retried'])
+    await until(async () => (await storedJob(queue, ID))?.state === 'delayed', { what: 'the job is delayed' })
+    expect(reported).toEqual(['job "poll", will be retried'])
     expect((await storedJob(queue, ID))?.job.attemptsMade).toBe(0)
     expect(await queue.getJobCountByTypes('failed')).toBe(0)
   })
@@ -151,7 +151,7 @@ describeQueues((backend) => {
     expect(touched).toEqual([])
   })
 
-  test('one worker makes as many looks at once as it may, without a warning of Node', async () => {
+  test('one worker makes as many polls at once as its concurrency allows, without a warning of Node', async () => {
     const address = backend.address()
     const warnings: string[] = []
     const warn = (warning: Error): void => void warnings.push(String(warning))
@@ -210,21 +210,21 @@ describeQueues((backend) => {
   })
 
   test.each([{ kind: 'done' as const }, { kind: 'snooze' as const, until: { at: inMs(3_600_000), last: false } }])(
-    'a lock that was lost on the way is told once, whatever the poll brought ($kind)',
+    'a lock that was lost during the poll is reported once, whatever its result is ($kind)',
     async (result) => {
       const address = backend.address()
       await aTimer(address)
-      const told: string[] = []
+      const reported: string[] = []
       const worker = aWorker(address, {
-        events: { failed: () => undefined, lock: ({ kind, jobId }) => void told.push(`${kind} ${jobId}`) },
+        events: { failed: () => undefined, lock: ({ kind, jobId }) => void reported.push(`${kind} ${jobId}`) },
         poll: async () => {
           await takeLock(address)
           return result
         },
       })
-      await until(() => told.length > 0, { what: 'it is told' })
+      await until(() => reported.length > 0, { what: 'it is reported' })
       await worker.close()
-      expect(told).toEqual([`lost ${ID}`])
+      expect(reported).toEqual([`lost ${ID}`])
       expect(worker.locks()).toMatchObject({ lost: 1, found: 0, lastLostAt: expect.any(Date) })
     },
   )

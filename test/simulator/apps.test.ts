@@ -58,7 +58,7 @@ test('a secret that is refused is not repeated', async () => {
   expect(reply.text).not.toContain('4711')
 })
 
-test('an agent id of nobody, of another app, of another task and none at all are told apart', async () => {
+test('an agent id of no app, of another app, of another task and none at all have different answers', async () => {
   const it = await bench({ apps: [{ ...APP, otherAgentIds: ['111'] }, OTHER] })
   const { taskId } = it.simulator.createTask({ recipients: RECIPIENTS })
   const ask = async (agentId: string) => (await it.api('getsendresult', { task_id: taskId, agent_id: agentId })).json

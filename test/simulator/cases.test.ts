@@ -66,15 +66,15 @@ const EXPECTED: Readonly<Record<string, Expectation>> = {
   'One stray answer about a task that was polled before': { at: [3], before: WORKS, seen: { victim: code(40035), healthy: OK } },
   'A task has an unknown code after its end': { at: [24], before: WORKS, seen: { victim: code(99999), healthy: code(400002) } },
   'The final poll of one task fails': { at: [23.75], before: WORKS, seen: { victim: { status: 500 }, healthy: OK } },
-  'No token can be had': { seen: { token: { status: 503 } } },
+  'No token can be fetched': { seen: { token: { status: 503 } } },
   'The monthly quota is used up': { at: EVERY, seen: { token: { status: 200 }, victim: wrapped('90020'), healthy: wrapped('90020') } },
   'Calls are bought': { seen: WORKS },
   "The month ends during a task's day": { at: [3], before: WORKS, seen: { victim: wrapped('90020'), healthy: wrapped('90020') } },
   'The token endpoint refuses the address': { seen: tokenError('Forbidden.AccessDenied.IpNotInWhiteList') },
   'It limits the rate of the app': { seen: tokenError('Forbidden.AccessDenied.QpsLimitForAppkeyAndApi') },
   'It limits the rate of all apps together': { seen: tokenError('Forbidden.AccessDenied.QpsLimitForApi') },
-  "The organisation's quota is used up, says the token endpoint": { seen: tokenError('Forbidden.AccessDenied.ApiCountLimitForOrg') },
-  'The host does not know the address': { seen: tokenError('InvalidAction.NotFound', 404) },
+  "The organisation's quota is used up, at the token endpoint": { seen: tokenError('Forbidden.AccessDenied.ApiCountLimitForOrg') },
+  'The host has no such address': { seen: tokenError('InvalidAction.NotFound', 404) },
   'Token and agent id belong to different apps': { seen: { victim: code(41020) } },
   'HTTP 401 instead of a code': { seen: { victim: { status: 401, json: { code: 'InvalidAuthentication' } } } },
   'The app has no permission': { seen: { victim: wrapped('60011'), healthy: wrapped('60011') } },
@@ -95,7 +95,7 @@ test.each(WITH_FAULT.filter(({ what }) => isOrdinary(what)))('$what: its command
   const { at = [0], via = '', victimAgent, seen, before = WORKS } = EXPECTED[what] ?? { seen: {} }
   for (const hour of at) {
     const it = await aDay()
-    // A fault that knows its hour is there from the beginning of the day; another one is set when it begins.
+    // A fault with hours is set at the beginning of the day; another one when it begins.
     if (hasHours(commands)) await runAll(it, commands)
     it.pass(Math.max(0, hour * HOUR - 1))
     if (hour > 0) expect(await answers(it, via, victimAgent), `before hour ${hour}`).toMatchObject(before)

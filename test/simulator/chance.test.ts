@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
 import { chance, logNormal } from '../../src/simulator/chance.ts'
-import { DEFAULT_LAWS, drawPerson } from '../../src/simulator/fate.ts'
+import { drawPerson } from '../../src/simulator/fate.ts'
+import { DEFAULT_LAWS } from '../../src/simulator/settings.ts'
 
 const HOUR = 3_600_000
 
-test('draws are spread evenly, whoever they are about', () => {
+test('draws are spread evenly, for every subject', () => {
   const draws = Array.from({ length: 10_000 }, (_, i) => chance(1, '256271667526', `0${i}`, 'fate'))
   const tenths = Array.from({ length: 10 }, (_, tenth) => draws.filter((draw) => Math.floor(draw * 10) === tenth).length)
   for (const count of tenths) expect(Math.abs(count - 1_000)).toBeLessThan(150)

@@ -23,7 +23,7 @@ test.each([
   'InvalidAction.NotFound',
   'invalidClientIdOrSecret',
   'SomethingNew',
-])('%s: the token endpoint says so in its own form, the old one in its own', async (code) => {
+])('%s: each token endpoint writes it in its own form', async (code) => {
   const it = await answers({ code })
   expect(it.token).toMatchObject({ status: 400, json: { code, message: expect.stringMatching(/./) } })
   expect(it.oldToken).toMatchObject({ status: 200, json: { errcode: code } })
@@ -84,7 +84,7 @@ test('an unknown code has words of its own', async () => {
   expect((await answers({ code: 99999 })).poll.json).toMatchObject({ errcode: 99999, errmsg: 'simulated error' })
 })
 
-test('a metered error costs quota, keeps the rate and is not said to a token that is refused; a plain fault costs nothing', async () => {
+test('a metered error costs quota, counts for the rate and is not given to a refused token; a plain fault costs nothing', async () => {
   const it = await bench({ monthlyQuota: 2 })
   const token = await it.token()
   it.simulator.inject({ kind: 'code', code: 41011, metered: true, match: { endpoint: 'getsendresult' } })

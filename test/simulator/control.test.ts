@@ -46,7 +46,7 @@ test.each([
   expect(reply).toMatchObject({ status: 400, json: { error: { code: 'INVALID_INPUT', field, message: expect.stringMatching(message) } } })
 })
 
-test('a task is made person by person and its truth tells every moment', async () => {
+test('a task is made person by person and its truth has every time', async () => {
   const { call, post } = await bench()
   const recipients = [
     { userId: '01', fate: 'read', processedAfterMs: 500, readAfterMs: MINUTE },
@@ -110,7 +110,7 @@ test('a task id cannot be taken twice, by a test or by a send', async () => {
   expect(again).toMatchObject({ status: 400, json: { error: { field: 'taskId', message: expect.stringMatching(/already/) } } })
 })
 
-test('the good answers of a task are kept on request, the bad ones are not', async () => {
+test('the successful answers of a task are kept on request, the others are not', async () => {
   const { simulator, call, result, api } = await bench({ keepAnswers: true })
   const { taskId } = simulator.createTask({ recipients: [{ userId: '01', fate: 'never' }] })
   await result(taskId)

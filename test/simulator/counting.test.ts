@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { TaskCallBook } from '../../src/simulator/stats.ts'
+import { createTaskCallBook } from '../../src/simulator/stats.ts'
 import { APP, bench, formBody, MINUTE, poll, SENT_AT, text, tokenOf } from './harness.ts'
 
 test('each poll of a task is known with its time, its agent id and its code', async () => {
@@ -106,7 +106,7 @@ test('names that clients make up do not fill the memory', async () => {
 })
 
 test('tasks and polls beyond the limits are counted in total only', () => {
-  const book = new TaskCallBook({ maxTasks: 2, maxPolls: 3 })
+  const book = createTaskCallBook({ maxTasks: 2, maxPolls: 3 })
   const arrive = (taskId: string) => book.arrived({ endpoint: 'getsendresult', taskId, agentId: '1', at: 0 }).answered('0')
   for (const taskId of ['1', '2', '3', '2', '1']) arrive(taskId)
   expect(book.list()).toMatchObject([

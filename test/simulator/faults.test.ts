@@ -6,7 +6,7 @@ import type { FaultInput } from '../../src/simulator/simulator.ts'
 import { APP, type Bench, bench, MINUTE, SECOND, SENT_AT } from './harness.ts'
 
 /** Far more than it takes: only a failure waits that long. */
-const PATIENCE = { timeout: 60_000 }
+const TIMEOUT = { timeout: 60_000 }
 
 const RESULT = '/topapi/message/corpconversation/getsendresult'
 
@@ -159,7 +159,7 @@ test.each([
   ['on-answer', 'read_user_id_list'],
 ] as const)('a slow answer decided %s has the lists of that moment', async (decided, list) => {
   let arrived = Infinity
-  // A minute passes between the first look at the clock after the fault was set, which is the arrival, and the next.
+  // A minute passes between the first reading of the clock after the fault was set, at the arrival, and the next.
   const now = () => new Date(SENT_AT.getTime() + (arrived++ > 0 ? MINUTE : 0))
   const { simulator, token, api } = await bench({ now: () => (arrived === Infinity ? SENT_AT : now()) })
   const { taskId } = simulator.createTask({ recipients: [{ userId: 'ann', readAfterMs: MINUTE }] })
@@ -172,13 +172,13 @@ test.each([
 test('a call that hangs ends when the client gives up or the simulator closes, which is quick', async () => {
   const { simulator, call } = await bench()
   simulator.inject({ kind: 'hang' })
-  const patience = new AbortController()
-  const givenUp = expect(call('/gettoken', { signal: patience.signal })).rejects.toThrow(/aborted/)
-  await expect.poll(() => simulator.stats().faults['hang'], PATIENCE).toBe(1)
-  patience.abort()
+  const client = new AbortController()
+  const givenUp = expect(call('/gettoken', { signal: client.signal })).rejects.toThrow(/aborted/)
+  await expect.poll(() => simulator.stats().faults['hang'], TIMEOUT).toBe(1)
+  client.abort()
   await givenUp
   const hanging = expect(call('/gettoken')).rejects.toThrow(TypeError)
-  await expect.poll(() => simulator.stats().faults['hang'], PATIENCE).toBe(2)
+  await expect.poll(() => simulator.stats().faults['hang'], TIMEOUT).toBe(2)
   await simulator.close()
   await hanging
 })

@@ -7,7 +7,7 @@ export const SECOND = 1_000
 export const MINUTE = 60 * SECOND
 export const HOUR = 60 * MINUTE
 
-/** What an answer says, read without any of the tracker's own code. */
+/** The content of an answer, read without the tracker's own code. */
 export type Json = Record<string, unknown>
 
 export interface Reply {
@@ -19,7 +19,7 @@ export interface Reply {
 
 export interface Bench {
   readonly simulator: Simulator
-  /** Lets the simulator's time pass; nobody waits. */
+  /** Advances the simulator's clock without waiting. */
   readonly pass: (ms: number) => void
   readonly token: () => Promise<string>
   readonly call: (path: string, init?: RequestInit) => Promise<Reply>
@@ -29,7 +29,7 @@ export interface Bench {
   readonly result: (taskId: string) => Promise<Json>
 }
 
-/** A simulator on a free port whose clock stands still until a test lets time pass. */
+/** A simulator on a free port whose clock stands still until a test advances it. */
 export async function bench(options: SimulatorOptions = {}): Promise<Bench> {
   let now = SENT_AT.getTime()
   const simulator = await startSimulator({ seed: 7, now: () => new Date(now), callsPerSecond: 1_000, ...options })

@@ -57,7 +57,7 @@ test('a third-party app has no monthly quota', async () => {
   expect((await api('getsendresult', { task_id: '1' })).json).toMatchObject({ sub_code: '90020' })
 })
 
-test('the counters tell calls by endpoint, code and app, and the most in any sliding second', async () => {
+test('the counters have the calls by endpoint, code and app, and the most in any sliding second', async () => {
   const { api, pass, token, call } = await bench({ callsPerSecond: 4 })
   const given = await token()
   const ask = () => api('getsendresult', { task_id: '1' }, given)

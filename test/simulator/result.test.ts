@@ -3,7 +3,7 @@ import { APP, bench, HOUR, list, MINUTE, SECOND, SENT_AT, texts } from './harnes
 
 const LISTS = ['failed_user_id_list', 'invalid_user_id_list', 'read_user_id_list', 'unread_user_id_list'] as const
 
-test('the lists fill while the send is processed, and the progress says so', async () => {
+test('the lists and the progress grow while the send is processed', async () => {
   const { api, send, result, pass } = await bench({ seed: 3 })
   const taskId = await send({ userid_list: Array.from({ length: 60 }, (_, i) => `never-0${i}`).join(',') })
   const seen: number[] = []
@@ -20,7 +20,7 @@ test('the lists fill while the send is processed, and the progress says so', asy
   expect(status).toMatchObject([{ status: 0 }, { status: 1 }, { status: 2, progress_in_percent: 100 }])
 })
 
-test('at every moment the lists are what the truth says', async () => {
+test('at every moment the lists agree with the truth', async () => {
   const { simulator, send, result, pass } = await bench({ laws: { invalidShare: 0.1, failedShare: 0.1, forbiddenShare: 0.1 } })
   const taskId = await send({ userid_list: Array.from({ length: 100 }, (_, i) => `0${i}`).join(',') })
   const recipients = simulator.truth(taskId)?.recipients ?? []
@@ -36,7 +36,7 @@ test('at every moment the lists are what the truth says', async () => {
   }
 })
 
-test('forbidden_user_id_list is absent when nobody was throttled', async () => {
+test('forbidden_user_id_list is absent when it would be empty', async () => {
   const { simulator, result } = await bench()
   const calm = simulator.createTask({ recipients: [{ userId: '01', fate: 'never' }] })
   const throttled = simulator.createTask({
@@ -84,7 +84,7 @@ test('a form with everything in its body is answered, a token in a header or in 
   })
 })
 
-test('an unknown task, an agent id of nobody, a task of another app and one after its window are parameter errors with HTTP 200', async () => {
+test('an unknown task, an agent id of no app, a task of another app and one after its window are parameter errors with HTTP 200', async () => {
   const other = { appKey: 'other', appSecret: 'secret', agentId: '2' }
   const { simulator, api, pass } = await bench({ apps: [APP, other] })
   const recipients = [{ userId: '01' }]
@@ -128,7 +128,7 @@ test('100 recipients are reported, 101 are a call timeout whose code differs fro
   expect(codes.size).toBeGreaterThan(1)
 })
 
-test('nobody reads a recalled message any more', async () => {
+test('a recalled message is not read any more', async () => {
   const { simulator, api, result, pass } = await bench()
   const { taskId } = simulator.createTask({
     recipients: [

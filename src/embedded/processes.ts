@@ -1,11 +1,38 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { promisify } from 'node:util'
+import type { Account } from './home.ts'
+
+export type Log = (line: string) => void
+
+/** Replaces the caller's environment: `PGDATA`, `PGPORT`, `LC_ALL` and others would change PostgreSQL's behaviour and the language of its messages. */
+export const CLEAN_ENVIRONMENT = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' }
+
+export function identityOf(account: Account | undefined): { uid?: number; gid?: number } {
+  return account === undefined ? {} : { uid: account.uid, gid: account.gid }
+}
+
+export interface Finished {
+  /** null where a signal ended it. */
+  readonly code: number | null
+  readonly output: string
+}
+
+/** Runs a program to its end. Rejects only where it could not be started. */
+export function run(command: string, args: readonly string[], account: Account | undefined): Promise<Finished> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { ...identityOf(account), cwd: '/', env: CLEAN_ENVIRONMENT, stdio: ['ignore', 'pipe', 'pipe'] })
+    const output: string[] = []
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => output.push(text))
+    child.on('error', reject)
+    child.on('close', (code) => resolve({ code, output: output.join('') }))
+  })
+}
 
 /**
- * When a process was started, in the system's own words; undefined where there is no such process.
- * A process id alone is used again sooner or later, in containers at once; together with this it names one process.
+ * The start time of a process, as the system writes it; undefined where there is no such process. Systems reuse process ids, containers at once:
+ * only together with the start time an id names one process. Libraries considered: ps-list and pidusage, which have no start time on every system.
  */
 export async function startOf(pid: number): Promise<string | undefined> {
   if (process.platform === 'linux') return linuxStart(pid)
@@ -20,7 +47,7 @@ async function linuxStart(pid: number): Promise<string | undefined> {
   return fields === undefined || fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
 }
 
-/** Whether a process is the PostgreSQL server (not one of its children) of a data directory. */
+/** True for the PostgreSQL server (not one of its children) of a data directory. */
 export async function isServerOf(pid: number, cluster: string): Promise<boolean> {
   if ((await startOf(pid)) === undefined) return false
   if (process.platform !== 'linux') return isServerCommand((await ps('command=', pid)) ?? '', cluster)
