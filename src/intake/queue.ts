@@ -9,7 +9,7 @@ import { withQueueTimeout } from '../queue/timeout.ts'
 import { KEEP_FAILED, TRACK_JOB } from '../queue/worker.ts'
 import type { TrackRequest } from './track-request.ts'
 
-/** Hands requests to the queue. */
+/** Adds requests to the queue as jobs. */
 export interface TrackQueue {
   /**
    * @param giveUpAt by the clock of `performance`

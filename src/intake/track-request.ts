@@ -17,6 +17,8 @@ import {
 } from '../domain/field-rules.ts'
 import { show } from '../domain/quote.ts'
 
+// Considered: zod. Sending code loads this file, and zod would triple what it loads; the JSON Schema of the API is in track-schema.ts.
+
 /** A request to track a sent work notification. All ways to enqueue accept the same. */
 export interface TrackInput {
   /** The `task_id` that DingTalk returned, as digits in a string, a safe integer or a bigint. */

@@ -1,4 +1,5 @@
 /** Recipients in a file: one id a line, or a table with a header row, as our own CSV exports and spreadsheets write it. */
+// Considered: csv-parse and papaparse. A fault must name the line of the file, and sending code must not need another package.
 
 export interface UserLine {
   /** From 1. */

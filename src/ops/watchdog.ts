@@ -8,6 +8,8 @@ import { readOverdue } from '../store/gauges.ts'
 import type { Database } from '../store/prisma.ts'
 import { CheckFailed, required, seconds, withDatabaseTimeout } from './checks/check.ts'
 
+// Considered: BullMQ's own stalled check, which runs inside the workers that may be wedged.
+
 /** The polls of a worker. Null: they have not begun, or are ending. */
 export type Polls = Pick<PollWorker, 'isRunning' | 'startedAt' | 'lastActiveAt'> | null
 

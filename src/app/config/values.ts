@@ -23,7 +23,7 @@ export function setting<T, const Fallback>(value: Value<T>, fallback: Fallback):
   return { ...value, fallback }
 }
 
-export function text<T>(accepted: string, parse: (text: string) => T | undefined, secret = false): Value<T> {
+function text<T>(accepted: string, parse: (text: string) => T | undefined, secret = false): Value<T> {
   return { accepted, type: 'text', secret, parse: (given) => parse(String(given)) }
 }
 
