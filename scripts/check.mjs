@@ -8,9 +8,10 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
 const { values } = parseArgs({ options: { full: { type: 'boolean', default: false } } })
+/** @type {[command: string, ...args: string[]]} */
 const VITEST = ['npm', 'exec', '--no', '--', 'vitest', 'run']
 
-/** @type {Array<[name: string, ...command: string[]]>} */
+/** @type {Array<[name: string, command: string, ...args: string[]]>} */
 const QUICK = [
   // First, since it builds: the others need the generated client and the build.
   ['tests', 'npm', 'test'],
