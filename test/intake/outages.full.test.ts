@@ -311,7 +311,7 @@ describe.for(intakes.filter((name) => DOORS[name].server === 'postgres'))('%s: a
         const waiting = "SELECT count(*)::integer AS n FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'"
         await until(async () => (await stored.query<{ n: number }>(waiting, [database]))[0]?.n === 0, {
           what: 'nothing that was given up still waits in the database',
-          timeoutMs: 2_000,
+          timeoutMs: 10_000,
         })
       },
       drain: () => aTaker(url, queueAt(url), onTestFinished),
