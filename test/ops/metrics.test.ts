@@ -14,8 +14,8 @@ describePromtool("the page of a worker, by Prometheus' own checker", () => {
   })
 
   test.each([
-    ['a counter without _total', '# HELP polls Polls.\n# TYPE polls counter\nlooks 1\n'],
-    ['a metric without help', '# TYPE looks_total counter\nlooks_total 1\n'],
+    ['a counter without _total', '# HELP polls Polls.\n# TYPE polls counter\npolls 1\n'],
+    ['a metric without help', '# TYPE polls_total counter\npolls_total 1\n'],
     ['a unit that is abbreviated', '# HELP lag_ms Lag.\n# TYPE lag_ms gauge\nlag_ms 1\n'],
   ])('%s would be found', (_, page) => {
     expect(promtool(['check', 'metrics'], { input: page })).toMatchObject({ status: 3, output: expect.stringMatching(/^(polls|lag)/) })
