@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { builtFile, runCli, startNode } from '../support/process.ts'
-import { redisAvailable } from '../support/redis.ts'
+import { redisAvailable } from '../support/redis-server.ts'
 import { until } from '../support/wait.ts'
 import { aDatabase, aRedis, aSession, proxied, taskRows } from './support.ts'
 

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TrackerError, type TrackerErrorCode } from '../../src/index.ts'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { inTime } from '../support/in-time.ts'
-import { describeRedis, type RedisServer, redisAvailable } from '../support/redis.ts'
+import { describeRedis } from '../support/redis.ts'
+import { type RedisServer, redisAvailable } from '../support/redis-server.ts'
 import type { ProxyMode } from '../support/tcp-proxy.ts'
 import { until } from '../support/wait.ts'
 import { aTaker, DOORS, type Door, type DoorName, type Sender } from './senders.ts'
@@ -310,7 +311,7 @@ describe.for(intakes.filter((name) => DOORS[name].server === 'postgres'))('%s: a
         const waiting = "SELECT count(*)::integer AS n FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'"
         await until(async () => (await stored.query<{ n: number }>(waiting, [database]))[0]?.n === 0, {
           what: 'nothing that was given up still waits in the database',
-          timeoutMs: 2_000,
+          timeoutMs: 10_000,
         })
       },
       drain: () => aTaker(url, queueAt(url), onTestFinished),

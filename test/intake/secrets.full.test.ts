@@ -9,7 +9,8 @@ import { createWorker } from '../../src/worker.ts'
 import { CANARIES } from '../support/canaries.ts'
 import { assertNoLeakInDatabase, assertNoLeakInError } from '../support/leaks.ts'
 import { createTestDatabase } from '../support/postgres.ts'
-import { describeRedis, startRedis } from '../support/redis.ts'
+import { describeRedis } from '../support/redis.ts'
+import { startRedis } from '../support/redis-server.ts'
 import { until } from '../support/wait.ts'
 
 const { databasePassword, redisPassword, appKey, appSecret } = CANARIES

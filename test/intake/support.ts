@@ -3,7 +3,7 @@ import { inject, onTestFinished } from 'vitest'
 import { createTracker, type Tracker, type TrackerOptions } from '../../src/index.ts'
 import { createRates, type Rates, type RatesOptions } from '../../src/rates.ts'
 import { createTestDatabase } from '../support/postgres.ts'
-import { type RedisServer, startRedis } from '../support/redis.ts'
+import { type RedisServer, startRedis } from '../support/redis-server.ts'
 import { urlAs } from '../support/roles.ts'
 import { startProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 

@@ -11,7 +11,8 @@ import { aForeignQueue, aQueue, aWorker, type Backend, describeQueues } from '..
 import { aProblem } from '../store/support/polls.ts'
 import { CHECKS } from '../support/checks.ts'
 import { createTestDatabase, execute } from '../support/postgres.ts'
-import { describeRedis, startRedis } from '../support/redis.ts'
+import { describeRedis } from '../support/redis.ts'
+import { startRedis } from '../support/redis-server.ts'
 import { until } from '../support/wait.ts'
 import { aRunningWorker } from './support.ts'
 

@@ -4,7 +4,8 @@ import { createTracker } from '../../src/index.ts'
 import { inspectQueue } from '../../src/queue/inspect.ts'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { createTestDatabase } from '../support/postgres.ts'
-import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts'
+import { describeRedis } from '../support/redis.ts'
+import { type RedisServer, startRedis } from '../support/redis-server.ts'
 import { giveRights, urlAs } from '../support/roles.ts'
 
 /** The suites of the queue run as this user and this role; here is what neither must do. */

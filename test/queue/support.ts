@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { createPostgresBackend, createRedisBackend, type JobsOptions, Queue } from 'bullmq'
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, inject, onTestFinished } from 'vitest'
 import { isPostgres, type JobQueue, openQueue, type QueueAddress, type Role } from '../../src/queue/connection.ts'
 import { POSTGRES_SCHEMA } from '../../src/queue/postgres.ts'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { type PollWorker, type PollWorkerOptions, startPollWorker } from '../../src/queue/worker.ts'
-import { createTestDatabase } from '../support/postgres.ts'
-import { describeRedis, startRedis } from '../support/redis.ts'
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
+import { describeRedis } from '../support/redis.ts'
 import { giveRights, urlAs } from '../support/roles.ts'
 import { until } from '../support/wait.ts'
 
@@ -24,36 +24,20 @@ const MAX_QUEUES = 60
 /** The same suite on both backends, with the rights of `delivery_worker` only. */
 export function describeQueues(suite: (backend: Backend) => void): void {
   describe('on postgres', () => {
-    let url = ''
+    let [url, database]: [string, TestDatabase | null] = ['', null]
     beforeAll(async () => {
-      const database = await createTestDatabase()
-      afterAllOf(() => database.drop())
+      database = await createTestDatabase()
       await giveRights(database.url)
       await migrateQueueSchema(urlAs('migrate', database.url), names)
       url = urlAs('worker', database.url)
     })
-    const afterAllOf = cleanUp()
+    afterAll(() => database?.drop())
     const names = Array.from({ length: MAX_QUEUES }, newName)
     suite({ name: 'postgres', address: () => ({ url, name: names.pop() ?? 'MAX_QUEUES is too small', prefix: 'bull' }) })
   })
   describeRedis('on redis', () => {
-    let url = ''
-    beforeAll(async () => {
-      const redis = await startRedis({ users: true })
-      afterAllOf(() => redis.stop())
-      url = redis.url
-    })
-    const afterAllOf = cleanUp()
-    suite({ name: 'redis', address: () => ({ url, name: newName(), prefix: 'bull' }) })
+    suite({ name: 'redis', address: () => ({ url: inject('redisUrl') ?? 'no redis', name: newName(), prefix: 'bull' }) })
   })
-}
-
-function cleanUp(): (work: () => Promise<unknown>) => void {
-  const works: Array<() => Promise<unknown>> = []
-  afterAll(async () => {
-    for (const work of works.reverse()) await work()
-  })
-  return (work) => void works.push(work)
 }
 
 function newName(): string {

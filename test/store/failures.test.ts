@@ -128,7 +128,7 @@ test('a database that is away is named as such, by every method, within seconds'
 })
 
 test('a full pool says so instead of waiting for ever', async () => {
-  const small = openDatabase(db.url, { max: 1, connectionTimeoutMs: 250 })
+  const small = openDatabase(db.url, { max: 1, connectionTimeoutMs: 1_500 })
   const store = createDeliveryStore(small)
   const key = { app: 'default', taskId: '1' }
   const only = await small.pool.connect()
@@ -140,7 +140,7 @@ test('a full pool says so instead of waiting for ever', async () => {
 })
 
 test("the lease keeps no connection: what is done under it has the pool's only one", async () => {
-  const small = openDatabase(db.url, { max: 1, connectionTimeoutMs: 250 })
+  const small = openDatabase(db.url, { max: 1, connectionTimeoutMs: 15_000 })
   const store = createDeliveryStore(small)
   expect(await store.exclusively(async () => [await store.load({ app: 'default', taskId: '1' })])).toEqual([null])
   await small.close()

@@ -5,7 +5,8 @@ import { expect, onTestFinished, test } from 'vitest'
 import { assertNoLeak, CANARIES, leaksIn, secretsIn } from './canaries.ts'
 import { assertNoLeakInError, assertNoLeakInRedis } from './leaks.ts'
 import { startNode } from './process.ts'
-import { describeRedis, startRedis } from './redis.ts'
+import { describeRedis } from './redis.ts'
+import { startRedis } from './redis-server.ts'
 
 /** Who watches has to be watched: each of these must find what is there. */
 test.each(Object.entries(CANARIES))('%s is found, plain, in a URL and in a header, and is not shown', (name, canary) => {

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import { describeRedis, startRedis } from './redis.ts'
+import { describeRedis } from './redis.ts'
+import { startRedis } from './redis-server.ts'
 import { until } from './wait.ts'
 
 describeRedis('a Redis server of a test', () => {

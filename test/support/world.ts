@@ -7,7 +7,7 @@ import { assertNoLeakInDatabase, assertNoLeakInProbes, assertNoLeakInRedis } fro
 import { createTestDatabase } from './postgres.ts'
 import { type PostgresServer, startPostgresServer } from './postgres-server.ts'
 import { type NodeProcess, startCli } from './process.ts'
-import { type RedisOptions, type RedisServer, redisAvailable, startRedis } from './redis.ts'
+import { type RedisOptions, type RedisServer, redisAvailable, startRedis } from './redis-server.ts'
 import { giveRights, urlAs } from './roles.ts'
 import { startProxy, type TcpProxy } from './tcp-proxy.ts'
 

@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis'
-import type { RedisServer } from '../../support/redis.ts'
+import type { RedisServer } from '../../support/redis-server.ts'
 import type { World } from '../../support/world.ts'
 
 export function redisOf(world: World): RedisServer {
