@@ -3,7 +3,7 @@ import { parseTaskId } from '../intake/track-request.ts'
 import { cancelTask } from '../polling/task-commands.ts'
 import type { AddCommand } from './command.ts'
 import { requireDatabase } from './embedded.ts'
-import { severalApps, unknownTask, withReader } from './reads.ts'
+import { withReader } from './reads.ts'
 
 export const addCancel: AddCommand = (program, context, run) => {
   program
@@ -18,7 +18,7 @@ export const addCancel: AddCommand = (program, context, run) => {
         await withReader(context, async (reader, config) => {
           const stored = await import('../app/operations.ts')
           const tracking = { cancel: (key: TaskKey) => stored.cancelTask(requireDatabase(config), key) }
-          const { isNew } = await cancelTask(reader, tracking, { taskId, app }).catch(unknownTask).catch(severalApps)
+          const { isNew } = await cancelTask(reader, tracking, { taskId, app })
           context.print(isNew ? 'cancelled' : 'already cancelled')
         })
       }),

@@ -1,6 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { VARIABLES } from '../app/config/config.ts'
-import { TrackerError } from '../domain/errors.ts'
+import { messageFor, TrackerError } from '../domain/errors.ts'
 import { packageVersion } from '../lib/package-version.ts'
 import { scrubText } from '../lib/redact.ts'
 import { addCancel } from './cancel.ts'
@@ -102,10 +102,13 @@ function printError(error: unknown, context: Context): number {
   }
   // Commander has printed the fault. Its code is 0 for help and version.
   if (error instanceof CommanderError) return error.exitCode === 0 ? DONE : WRONG_USAGE
-  const message = error instanceof Error ? error.message : String(error)
-  const text = error instanceof TrackerError ? message : message.replace(/\s*\n\s*/g, ' ')
+  const text = error instanceof TrackerError ? messageFor(error, 'command') : messageOf(error).replace(/\s*\n\s*/g, ' ')
   context.note(`error: ${withoutControls(scrubText(text === '' ? nameOf(error) : text))}`)
   return FAILED
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** A message may quote a file's name: control characters in it must not reach the terminal. */

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../app/config/config.ts'
-import { TrackerError, type TrackerErrorCode, withRemedy } from '../domain/errors.ts'
 import type { RateReader } from '../report/rates.ts'
 import type { Context } from './context.ts'
 import { configWithEmbedded, requireDatabase } from './embedded.ts'
@@ -20,14 +19,3 @@ export async function withReader<T>(context: Context, work: (reader: RateReader,
     await Promise.race([close().catch(() => undefined), sleep(CLOSING_MS, undefined, { ref: false })])
   }
 }
-
-/** Adds the remedy for commands to an error of this code. */
-function explaining(code: TrackerErrorCode): (error: unknown) => never {
-  return (error) => {
-    throw error instanceof TrackerError && error.code === code ? withRemedy(error, 'command') : error
-  }
-}
-
-export const unknownCampaign = explaining('CAMPAIGN_NOT_FOUND')
-export const unknownTask = explaining('TASK_NOT_FOUND')
-export const severalApps = explaining('SEVERAL_APPS')

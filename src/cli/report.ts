@@ -9,7 +9,7 @@ import type { AddCommand } from './command.ts'
 import type { Context } from './context.ts'
 import { formatOption, sinceOption } from './options.ts'
 import { CURVE_WIDTH, campaignListing, type Display, type Format, type Listing, type ListingOptions, render, taskListing } from './rates.ts'
-import { unknownCampaign, withReader } from './reads.ts'
+import { withReader } from './reads.ts'
 import { sparkline } from './text/bars.ts'
 import { showTime } from './text/time.ts'
 import { wrapTo } from './text/width.ts'
@@ -96,7 +96,7 @@ async function tasksOf(reader: RateReader, filter: Filter): Promise<TaskRates[]>
 async function assertThere(reader: RateReader, { campaign, app }: Filter): Promise<void> {
   if (campaign === undefined) return
   await reader.campaign({ campaign, app }).catch((error: unknown) => {
-    if (!(error instanceof TrackerError && error.code === 'SEVERAL_APPS')) return unknownCampaign(error)
+    if (!(error instanceof TrackerError && error.code === 'SEVERAL_APPS')) throw error
   })
 }
 

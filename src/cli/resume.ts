@@ -3,7 +3,7 @@ import { parseApp, parseTaskId } from '../intake/track-request.ts'
 import { resumeApp, resumeTask } from '../polling/task-commands.ts'
 import type { AddCommand } from './command.ts'
 import { requireDatabase } from './embedded.ts'
-import { severalApps, unknownTask, withReader } from './reads.ts'
+import { withReader } from './reads.ts'
 
 interface ResumeOptions {
   readonly app?: string
@@ -38,7 +38,7 @@ export const addResume: AddCommand = (program, context, run) => {
               return
             }
             const ref = { taskId: parseTaskId(taskId), app: app === undefined ? undefined : parseApp(app) }
-            const resumed = await resumeTask(reader, resuming, ref).catch(unknownTask).catch(severalApps)
+            const resumed = await resumeTask(reader, resuming, ref)
             context.print(json ? JSON.stringify(resumed, null, 2) : taskInWords(resumed))
           })
         })

@@ -2,7 +2,7 @@ import { parseTaskId } from '../intake/track-request.ts'
 import { loadTaskReport, type TaskReport, taskReportJson } from '../report/task-report.ts'
 import type { AddCommand } from './command.ts'
 import type { Display } from './rates.ts'
-import { severalApps, unknownTask, withReader } from './reads.ts'
+import { withReader } from './reads.ts'
 import { describeTask } from './task.ts'
 import { refuseWatch, watch, watchOption } from './watch.ts'
 
@@ -31,8 +31,7 @@ export const addShow: AddCommand = (program, context, run) => {
         const taskId = parseTaskId(text)
         if (json) refuseWatch(seconds, '--json')
         await withReader(context, async (reader, { pollsPerTask }) => {
-          const load = (): Promise<TaskReport> =>
-            loadTaskReport(reader, { taskId, app }, context.now(), pollsPerTask).catch(unknownTask(taskId)).catch(severalApps)
+          const load = (): Promise<TaskReport> => loadTaskReport(reader, { taskId, app }, context.now(), pollsPerTask)
           const render = (report: TaskReport, display: Display): string => describeTask(report, context.now(), display)
           if (json) context.print(JSON.stringify(taskReportJson(await load()), null, 2))
           else if (seconds === undefined) context.print(render(await load(), context))

@@ -6,7 +6,7 @@ import type { CampaignRates, CampaignRef, RateReader, RecipientStatus, TaskRates
 import type { AddCommand } from './command.ts'
 import { formatOption } from './options.ts'
 import { type Display, type Format, type Listing, render } from './rates.ts'
-import { severalApps, unknownCampaign, unknownTask, withReader } from './reads.ts'
+import { withReader } from './reads.ts'
 import { type Column, plainText } from './text/table.ts'
 import { showTime } from './text/time.ts'
 import { wrapTo } from './text/width.ts'
@@ -60,12 +60,12 @@ function targetOf(taskId: string | undefined, { campaign, app }: UnreadOptions):
 }
 
 async function ofTask(reader: RateReader, ref: TaskRef, state: Wanted): Promise<Audience> {
-  const task = await reader.task(ref).catch(unknownTask).catch(severalApps)
+  const task = await reader.task(ref)
   return { of: task, people: await reader.recipients(task, { state }) }
 }
 
 async function ofCampaign(reader: RateReader, ref: CampaignRef, state: Wanted): Promise<Audience> {
-  const campaign = await reader.campaign(ref).catch(unknownCampaign).catch(severalApps)
+  const campaign = await reader.campaign(ref)
   return { of: campaign, people: await collectPages((page) => reader.campaignRecipients(campaign, { state, ...page })) }
 }
 

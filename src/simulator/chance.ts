@@ -29,7 +29,7 @@ export function logNormal(median: number, spread: number, seed: number, ...about
   return median * Math.exp(spread * normal)
 }
 
-/** A token, a request id: `length` characters that look random and repeat with the seed. */
+/** A token, a request id: `length` characters, random to a reader, and the same for the same seed. */
 export function randomText(length: number, seed: number, ...about: readonly (string | number)[]): string {
   let text = ''
   for (let part = 0; text.length < length; part++) text += hash53([...about, part].join('\u0000'), seed).toString(36)

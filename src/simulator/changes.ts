@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { InvalidInputError } from '../domain/errors.ts'
 import { drawReadingMs, FATES, FORBIDDEN_LISTS, type Person } from './fate.ts'
 import type { QuotaState } from './limits.ts'
-import { type AppCredentials, agentIdText, digits, HOUR_MS, parseInput, type Settings, taskIdText } from './settings.ts'
+import { type AppCredentials, agentIdText, digits, HOUR_MS, parseInput, readonlyList, type Settings, taskIdText } from './settings.ts'
 import type { SimulatedTask } from './task.ts'
 import type { World } from './world.ts'
 
@@ -93,7 +93,7 @@ const TASK = z
     sentAt: z.union([z.iso.datetime({ offset: true }), z.number()], { error: 'expected an ISO 8601 time or epoch ms' }).optional(),
     /** Hours of the simulated day before now, instead of `sentAt`. Negative: in the future. */
     sentHoursAgo: z.number().min(-10_000).max(10_000).optional(),
-    recipients: z.array(RECIPIENT).min(1).max(10_000).readonly(),
+    recipients: readonlyList(z.array(RECIPIENT).min(1).max(10_000)),
   })
   .refine(({ sentAt, sentHoursAgo }) => sentAt === undefined || sentHoursAgo === undefined, {
     path: ['sentHoursAgo'],

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Identity } from './apps.ts'
 import { chance } from './chance.ts'
 import { type ApiCall, agentIdOf, ENDPOINTS, isTokenEndpoint, taskIdOf } from './request.ts'
-import { API_ERROR, agentIdText, codeText, digits, httpStatus, parseInput, taskIdText } from './settings.ts'
+import { API_ERROR, agentIdText, codeText, digits, httpStatus, parseInput, readonlyList, taskIdText } from './settings.ts'
 
 /** Wrong shapes that a client should survive; `wrongTypes` in reply.ts makes them. */
 const WRONG_TYPES = ['comma-joined', 'null-lists', 'errcode-text', 'code-number', 'result-text'] as const
@@ -20,7 +20,7 @@ const SHARED = {
       endpoint: z.enum(ENDPOINTS).optional(),
       taskId: taskIdField.optional(),
       /** Any of these tasks. */
-      taskIds: z.array(taskIdField).min(1).max(100_000).readonly().optional(),
+      taskIds: readonlyList(z.array(taskIdField).min(1).max(100_000)).optional(),
       /** null: a call that names none. */
       agentId: agentIdField.nullable().optional(),
       appKey: z.string().min(1).optional(),

@@ -69,6 +69,11 @@ export const taskIdText = z
 export const digits = (error: string) => z.union([z.string(), z.int().transform(String)], { error })
 export const agentIdText = z.string().regex(/^\d{1,19}$/, { error: 'expected 1 to 19 decimal digits' })
 
+/** A list that callers may give as a readonly one. Not zod's `readonly()`: it freezes what was given, which throws for a buffer. */
+export function readonlyList<Input, Output>(list: z.ZodType<Output[], Input[]>): z.ZodType<readonly Output[], readonly Input[]> {
+  return list
+}
+
 const LAWS = z.strictObject({
   invalidShare: share.default(0.01),
   failedShare: share.default(0.01),
@@ -91,8 +96,8 @@ const APP = z.strictObject({
   appKey: nonEmpty,
   appSecret: nonEmpty,
   agentId: agentIdText,
-  otherSecrets: z.array(nonEmpty).readonly().optional(),
-  otherAgentIds: z.array(agentIdText).readonly().optional(),
+  otherSecrets: readonlyList(z.array(nonEmpty)).optional(),
+  otherAgentIds: readonlyList(z.array(agentIdText)).optional(),
   corpId: nonEmpty.default(DEFAULT_CORP_ID),
 })
 export type AppCredentials = z.output<typeof APP>
@@ -126,7 +131,6 @@ const SETTINGS = z.strictObject({
     .array(APP)
     .min(1)
     .refine((apps) => new Set(apps.map(({ appKey }) => appKey)).size === apps.length, { error: 'two apps have the same appKey' })
-    .readonly()
     .default([DEFAULT_APP]),
   wrongAgentCode: refusal('400002'),
   foreignAgentCode: refusal('41020'),

@@ -1,5 +1,6 @@
 import { Client } from 'pg'
 import { expect, test } from 'vitest'
+import { z } from 'zod'
 import { parseConfig } from '../../src/app/config/config.ts'
 import { startSimulator } from '../../src/simulator/simulator.ts'
 import { aRunningWorker } from '../ops/support.ts'
@@ -47,8 +48,18 @@ async function isHealth({ text }: Block): Promise<void> {
   await until(async () => JSON.stringify(await worker.health()).includes('the last one'), { what: 'a poll was taken' })
   const queue = aForeignQueue({ url: databaseUrl, name: 'dingtalk-delivery', prefix: 'bull' })
   if (text.includes('paused')) await queue.pause()
-  expect(withoutNumbers(JSON.parse(text))).toEqual(withoutNumbers(await worker.health()))
+  expect(steadyParts(JSON.parse(text))).toEqual(steadyParts(await worker.health()))
 }
+
+/** On a busy machine these checks warn: of them only the name is compared. */
+const OF_MACHINE = ['event loop', 'locks']
+
+function steadyParts(report: unknown): unknown {
+  const { ok, checks } = REPORT.parse(report)
+  return { ok, checks: checks.map((check) => (OF_MACHINE.includes(check.name) ? check.name : withoutNumbers(check))) }
+}
+
+const REPORT = z.object({ ok: z.boolean(), checks: z.array(z.looseObject({ name: z.string() })) })
 
 function withoutNumbers(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value).replaceAll(/\b\d+\b/g, 'N'))

@@ -9,26 +9,29 @@ const HANDED = /\$(?:query|execute)RawUnsafe\b|Prisma\.raw\(|\.query\s*(?:<[^()]
 /** A text that is written there, or a constant: nothing from outside can be in it. */
 const FIXED = /^\s*(?:'[^'\n]*'|"[^"\n]*"|`(?:[^`$]|\$(?!\{))*`|[A-Z][A-Z_]*)\s*[,)]/
 
-/** Where a text is put together all the same, and why nothing from outside is in it. Whoever adds to the list gives a reason. */
+/** Where a text is put together all the same, and why nothing from outside is in it. An entry needs a reason. */
 const ALLOWED: ReadonlyArray<readonly [file: string, text: RegExp]> = [
   // The texts of Prisma.sql, which are written in src/store/reading, beside their parameters.
   ['store/reading/source.ts', /\$queryRawUnsafe<T = unknown>\(query: string, \.\.\.values/],
   ['store/reading/source.ts', /\$queryRawUnsafe<Row\[\]>\(text, \.\.\.values\)/],
   ['app/server-deps.ts', /\$queryRawUnsafe: |\$queryRawUnsafe\(query, \.\.\.values\)/],
-  // It polls whether a client of the caller's has such a function.
+  // It checks whether a client of the caller's has such a function.
   ['rates.ts', /\$queryRawUnsafe (!==|=== )|\$queryRawUnsafe\.'/],
   // Names of columns, written in the calls of these helpers.
   ['store/reading/sql.ts', /Prisma\.raw\((column\)|`lower\(\$\{column\})/],
   ['store/reading/brackets.ts', /Prisma\.raw\(`round\(extract\(epoch FROM \$\{column\}\)/],
-  ['store/rows.ts', /Prisma\.raw\(`\(extract\(epoch FROM \$\{expression\}\)/],
-  ['store/reading/polls.ts', /Prisma\.raw\(STATES\.join\(', '\)\)/],
+  // Names, aliases and types of columns, written in the column maps and where they are used.
+  ['store/columns.ts', /Prisma\.raw\((?:column\.type|alias)\)|Prisma\.raw\(\s*Object\.entries\(columns\)/],
+  ['store/rows.ts', /Prisma\.raw\(column\.epochMs\(expression\)\)/],
+  // A constant of the program in a condition on columns.
+  ['store/reading/tasks.ts', /`task\.next_poll_at < now\(\) - \(task\.deadline_at - task\.sent_at\) \* \$\{OVERDUE_SHARE_OF_WINDOW\}/],
+  ['store/delivery-store.ts', /\$queryRawUnsafe<TrackRow\[\]>\(TRACK, requestsAsJson\(requests\)\)/],
   ['store/prisma.ts', /\$queryRawUnsafe<AppliedMigration\[\]>\(APPLIED_MIGRATIONS\)/],
   // A whole number that the program chose, the file of a migration, and a constant: none of the three can be a parameter.
   ['store/migrate.ts', /`SET LOCAL lock_timeout = \$\{Math\.max\(1, Math\.round\(timeoutMs\)\)\}`/],
   ['store/migrate.ts', /client\.query\(sql\)|\.query\(sql\)/],
   // A statement that a module of the store hands over whole, beside its parameters; a whole number and the name of a schema of the program's own.
-  ['store/read-committed.ts', /\.query<Row>\(statement, \[\.\.\.values\]\)/],
-  ['store/lease.ts', /\.query<QueryResultRow>\(statement, values\)/],
+  ['store/prisma.ts', /\.query<Row>\(statement, \[\.\.\.values\]\)/],
   ['store/session-settings.ts', /\.query\(bounded\(SET_UP, \[/],
   ['queue/schema.ts', /`SELECT \$\{POSTGRES_SCHEMA\}\.next_job_id\(name\)/],
   ['embedded/postgres.ts', /`CREATE DATABASE \$\{EMBEDDED_DATABASE\}`/],

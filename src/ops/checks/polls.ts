@@ -43,7 +43,7 @@ export interface Lateness {
 }
 
 const OVERDUE_REMEDY =
-  'See that workers run and that /readyz of each is well. If they are, they are too few: look at their CPU, and raise MAX_CALLS_PER_SECOND as far as DingTalk allows.'
+  'See that workers run and that /readyz of each is well. If they are, they are too few: check their CPU, and raise MAX_CALLS_PER_SECOND as far as DingTalk allows.'
 
 /** Polls that are late, of all workers. */
 export function overdueCheck({ database, timeoutMs }: DatabaseNeeds, { overdueMs }: Lateness): Promise<Finding> {

@@ -54,7 +54,7 @@ export function locksCheck(locks: Locks | null, now: Date): Promise<Finding> {
 }
 
 const POOL_REMEDY =
-  'The database is slow, or the worker has too much at once: look at its load and locks (pg_stat_activity), or lower WORKER_CONCURRENCY and start more workers.'
+  'The database is slow, or the worker has too much at once: check its load and locks (pg_stat_activity), or lower WORKER_CONCURRENCY and start more workers.'
 const MAX_WAIT_MS = 1_000
 
 /** Statements that wait for a connection. The clock is measured every few seconds and waits like them. */
