@@ -6,7 +6,7 @@ import { defineConfig } from 'vitest/config'
  * `npm run check:full` adds (`--mode rest`): projects that are about processes, outages and browsers, and the files named `*.full.test.ts`.
  * A file named `*random*.test.ts` is in both: with few runs in the quick set, with all in the full one. Without a mode everything runs.
  */
-const FULL_PROJECTS = ['browser', 'faults', 'process']
+const FULL_PROJECTS: ReadonlySet<string> = new Set(['browser', 'faults', 'process'])
 
 const QUICK = 'quick'
 const REST = 'rest'
@@ -78,7 +78,7 @@ export default defineConfig(({ mode }) => {
 function filesOf(name: string, mode: string): { include: string[]; exclude?: string[] } {
   const all = `test/${name}/**/*.test.ts`
   const full = `test/${name}/**/*.full.test.ts`
-  const isFull = FULL_PROJECTS.includes(name)
+  const isFull = FULL_PROJECTS.has(name)
   if (mode === QUICK) return { include: isFull ? [] : [all], exclude: [full] }
   if (mode === REST) return { include: isFull ? [all] : [full, `test/${name}/**/*random*.test.ts`] }
   return { include: [all] }

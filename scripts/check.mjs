@@ -50,15 +50,19 @@ function passes([name, command, ...args]) {
     env: { ...process.env, TEST_REPORTS: reports },
     shell: process.platform === 'win32',
   })
-  const tests = takeReport()
-  // An error outside any test, a coverage below the gate and a step without tests count as one.
-  const isCounted = tests !== null && (status === 0) === (tests.failed === 0)
-  counts.passed += (tests?.passed ?? 0) + (!isCounted && status === 0 ? 1 : 0)
-  counts.failed += (tests?.failed ?? 0) + (!isCounted && status !== 0 ? 1 : 0)
-  counts.skipped += tests?.skipped ?? 0
-  const isGood = status === 0 && (tests?.failed ?? 0) === 0
+  const isGood = count(status === 0, takeReport())
   say(`${isGood ? '✓' : '✗'} ${name} (${seconds(begun)})${error ? `: ${error.message}` : ''}`)
   return isGood
+}
+
+/** Each test counts as one. A step without tests, an error outside any test and a coverage below the gate count as one too. */
+function count(isDone, tests) {
+  const { passed, failed, skipped } = tests ?? { passed: 0, failed: 0, skipped: 0 }
+  const isCounted = tests !== null && isDone === (failed === 0)
+  counts.passed += passed + (!isCounted && isDone ? 1 : 0)
+  counts.failed += failed + (!isCounted && !isDone ? 1 : 0)
+  counts.skipped += skipped
+  return isDone && failed === 0
 }
 
 /** What vitest counted in this step; null where it did not run or did not come to its end. */

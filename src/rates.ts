@@ -1,6 +1,6 @@
 import { STATES, STATUSES } from './domain/delivery.ts'
 import { InvalidInputError, TrackerError, withRemedy } from './domain/errors.ts'
-import { show as quote } from './domain/quote.ts'
+import { quote } from './domain/quote.ts'
 import { parseApp, parseCampaignName, parseOneOf, parseTaskId, parseUserId } from './intake/track-request.ts'
 import { assertAddress, DATABASE_SCHEMES } from './lib/address.ts'
 import { assertOptions } from './lib/options.ts'

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import type { Config } from '../app/config/config.ts'
 import { InvalidInputError, TrackerError } from '../domain/errors.ts'
-import { show } from '../domain/quote.ts'
+import { quote } from '../domain/quote.ts'
 import type { ComparedField, StoredFields } from '../domain/track-outcome.ts'
 import { parseRecipient } from '../intake/track-request.ts'
 import { type OpenTracker, openTracker, type Taken } from '../intake/tracker.ts'
@@ -88,11 +88,11 @@ function assertNoConflict({ result, outcome }: Taken, given: Given): void {
 function storedText(field: ComparedField, stored: StoredFields | null): string {
   if (field === 'userIds') return people(stored?.userIds ?? 0)
   const value = stored?.[field] ?? null
-  return value === null ? 'not given' : show(value)
+  return value === null ? 'not given' : quote(value)
 }
 
 function givenText(field: ComparedField, given: Given): string {
-  return field === 'userIds' ? people(new Set(given.userIds).size, 'other ') : show(given[field])
+  return field === 'userIds' ? people(new Set(given.userIds).size, 'other ') : quote(given[field])
 }
 
 function people(count: number, which = ''): string {
@@ -153,7 +153,7 @@ export function parseUsers(text: string): string[] {
 
 function userAt({ line, value }: UserLine, field: string): string {
   if (ROUNDED.test(value)) {
-    throw new RangeError(`line ${line}: ${show(value)} is a number that a spreadsheet has rounded. Export the column of ids as text.`)
+    throw new RangeError(`line ${line}: ${quote(value)} is a number that a spreadsheet has rounded. Export the column of ids as text.`)
   }
   try {
     return parseRecipient(field, value)

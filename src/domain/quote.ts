@@ -49,5 +49,3 @@ function shortened(text: string): string {
 export function truncate(text: string, length: number): string {
   return text.slice(0, length).replace(/[\uD800-\uDBFF]$/, '')
 }
-
-export { quote as show, truncate as beginningOf }

@@ -15,7 +15,7 @@ import {
   TRACK_FIELDS,
   USER_ID_FAULTS,
 } from '../domain/field-rules.ts'
-import { show } from '../domain/quote.ts'
+import { quote } from '../domain/quote.ts'
 
 // Considered: zod. Sending code loads this file, and zod would triple what it loads; the JSON Schema of the API is in track-schema.ts.
 
@@ -61,11 +61,11 @@ const TIME = new RegExp(TIME_PATTERN, 'u')
  */
 export function parseTrackRequest(input: unknown, now: Date): TrackRequest {
   if (typeof input !== 'object' || input === null || Array.isArray(input)) {
-    throw new InvalidInputError('body', `A request to track must be an object with at least "taskId", not ${show(input)}.`)
+    throw new InvalidInputError('body', `A request to track must be an object with at least "taskId", not ${quote(input)}.`)
   }
   const fields = new Map(Object.entries(input))
   for (const name of fields.keys()) {
-    if (!FIELDS.has(name)) throw new InvalidInputError(name, `Unknown field ${show(name)}. Accepted: ${[...FIELDS].join(', ')}.`)
+    if (!FIELDS.has(name)) throw new InvalidInputError(name, `Unknown field ${quote(name)}. Accepted: ${[...FIELDS].join(', ')}.`)
   }
   return {
     app: parseApp(fields.get('app')),
@@ -90,7 +90,7 @@ export function parseApp(value: unknown): string {
   if (typeof value === 'string' && APP.test(value)) return value
   throw new InvalidInputError(
     'app',
-    `app must be 1 to 64 letters, digits, "_" or "-", beginning with a letter or digit, not ${show(value)}. Use the name that the app has in the worker's configuration.`,
+    `app must be 1 to 64 letters, digits, "_" or "-", beginning with a letter or digit, not ${quote(value)}. Use the name that the app has in the worker's configuration.`,
   )
 }
 
@@ -99,20 +99,20 @@ function parseId(field: string, value: unknown, meaning: string): string {
   if (typeof value === 'number' && !Number.isSafeInteger(value)) {
     throw new InvalidInputError(
       field,
-      `${field} ${show(value)} is not a safe integer: its digits may be wrong already. Give it as a string or a bigint.`,
+      `${field} ${quote(value)} is not a safe integer: its digits may be wrong already. Give it as a string or a bigint.`,
     )
   }
   const text = typeof value === 'string' ? value : typeof value === 'number' || typeof value === 'bigint' ? String(value) : null
   if (text !== null && ID.test(text)) return text
   throw new InvalidInputError(
     field,
-    `${field} must be a whole number from 1 to ${MAX_LONG} in digits without leading zeros, not ${show(value)}. Give ${meaning}.`,
+    `${field} must be a whole number from 1 to ${MAX_LONG} in digits without leading zeros, not ${quote(value)}. Give ${meaning}.`,
   )
 }
 
 function parseUserIds(value: unknown): readonly string[] | null {
   if (isMissing(value)) return null
-  if (!Array.isArray(value)) throw new InvalidInputError('userIds', `userIds must be a list of strings, not ${show(value)}.`)
+  if (!Array.isArray(value)) throw new InvalidInputError('userIds', `userIds must be a list of strings, not ${quote(value)}.`)
   if (value.length === 0) throw new InvalidInputError('userIds', 'userIds is empty. Leave it out if the recipients are not known.')
   const names = new Set<string>()
   for (const [i, item] of value.entries()) names.add(parseRecipient(`userIds[${i}]`, item))
@@ -142,7 +142,7 @@ const FAULTS: ReadonlyArray<readonly [pattern: RegExp, advice: string]> = [
 export function parseRecipient(field: string, value: unknown): string {
   if (typeof value === 'string' && !isUserId(value)) {
     const advice = FAULTS.find(([pattern]) => pattern.test(value))?.[1]
-    if (advice !== undefined) throw new InvalidInputError(field, `${field} ${show(value)} ${advice}`)
+    if (advice !== undefined) throw new InvalidInputError(field, `${field} ${quote(value)} ${advice}`)
   }
   return parseUserId(field, value)
 }
@@ -153,11 +153,11 @@ export function parseRecipient(field: string, value: unknown): string {
  */
 export function parseUserId(field: string, value: unknown): string {
   if (typeof value !== 'string')
-    throw new InvalidInputError(field, `${field} must be a string, not ${show(value)}: a number loses leading zeros.`)
+    throw new InvalidInputError(field, `${field} must be a string, not ${quote(value)}: a number loses leading zeros.`)
   if (!isLabel(value, MAX_USER_ID)) {
     throw new InvalidInputError(
       field,
-      `${field} must have 1 to ${MAX_USER_ID} characters without spaces around them or control characters, not ${show(value)}.`,
+      `${field} must have 1 to ${MAX_USER_ID} characters without spaces around them or control characters, not ${quote(value)}.`,
     )
   }
   return value
@@ -170,7 +170,7 @@ export function parseUserId(field: string, value: unknown): string {
 export function parseOneOf<Value extends string>(field: string, values: readonly Value[], value: unknown): Value {
   const accepted = values.find((each) => each === value)
   if (accepted !== undefined) return accepted
-  throw new InvalidInputError(field, `${field} must be one of ${values.join(', ')}, not ${show(value)}.`)
+  throw new InvalidInputError(field, `${field} must be one of ${values.join(', ')}, not ${quote(value)}.`)
 }
 
 function parseCampaign(value: unknown): string | null {
@@ -185,7 +185,7 @@ export function parseCampaignName(value: unknown, field: string, remedy = ''): s
   if (typeof value === 'string' && isLabel(value, MAX_CAMPAIGN)) return value
   throw new InvalidInputError(
     field,
-    `${field} must have 1 to ${MAX_CAMPAIGN} characters without spaces around them or control characters, not ${show(value)}.${remedy}`,
+    `${field} must have 1 to ${MAX_CAMPAIGN} characters without spaces around them or control characters, not ${quote(value)}.${remedy}`,
   )
 }
 
@@ -196,7 +196,7 @@ function parseSentAt(value: unknown, now: Date): Date | null {
   if (given === null || Number.isNaN(given.getTime())) {
     throw new InvalidInputError(
       'sentAt',
-      `sentAt must be an ISO 8601 time with a time zone such as "2026-11-23T09:00:00+08:00", or epoch milliseconds, not ${show(value)}.`,
+      `sentAt must be an ISO 8601 time with a time zone such as "2026-11-23T09:00:00+08:00", or epoch milliseconds, not ${quote(value)}.`,
     )
   }
   if (given.getTime() < EARLIEST_SEND) {

@@ -1,5 +1,5 @@
 import { InvalidInputError, TrackerError } from '../domain/errors.ts'
-import { show } from '../domain/quote.ts'
+import { quote } from '../domain/quote.ts'
 import { type TrackOutcome, type TrackResult, trackResult } from '../domain/track-outcome.ts'
 import { assertAddress, assertName, DATABASE_SCHEMES, QUEUE_NAME, QUEUE_PREFIX, QUEUE_SCHEMES } from '../lib/address.ts'
 import { sendTimeoutMs } from './timeout.ts'
@@ -76,7 +76,7 @@ export function openTracker(options: TrackerOptions): OpenTracker {
 
 /** @throws {InvalidInputError} */
 function parseAll(inputs: readonly TrackInput[]): TrackRequest[] {
-  if (!Array.isArray(inputs)) throw new InvalidInputError('inputs', `trackMany takes a list of requests, not ${show(inputs)}.`)
+  if (!Array.isArray(inputs)) throw new InvalidInputError('inputs', `trackMany takes a list of requests, not ${quote(inputs)}.`)
   const now = new Date()
   // A hole in a list is a request that is missing.
   return Array.from(inputs, (input: unknown) => parseTrackRequest(input, now))

@@ -1,5 +1,5 @@
 import { TrackerError } from '../domain/errors.ts'
-import { kindOf, show } from '../domain/quote.ts'
+import { kindOf, quote } from '../domain/quote.ts'
 
 const POSTGRES_SCHEMES = ['postgres://', 'postgresql://'] as const
 const REDIS_SCHEMES = ['redis://', 'rediss://'] as const
@@ -46,5 +46,5 @@ export function assertAddress(name: string, value: unknown, schemes: readonly st
  */
 export function assertName(name: string, value: unknown, { pattern, accepted }: typeof QUEUE_NAME | typeof QUEUE_PREFIX): void {
   if (typeof value === 'string' && pattern.test(value)) return
-  throw new TrackerError('INVALID_CONFIG', `${name} ${show(value)} is not accepted. Accepted: ${accepted}.`)
+  throw new TrackerError('INVALID_CONFIG', `${name} ${quote(value)} is not accepted. Accepted: ${accepted}.`)
 }

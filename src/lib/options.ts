@@ -1,5 +1,5 @@
 import { TrackerError } from '../domain/errors.ts'
-import { beginningOf, show } from '../domain/quote.ts'
+import { quote, truncate } from '../domain/quote.ts'
 
 /**
  * Accepts an object without unknown names: a misspelt option would have no effect.
@@ -9,11 +9,11 @@ import { beginningOf, show } from '../domain/quote.ts'
 export function assertOptions(of: string, options: unknown, names: readonly string[]): void {
   const accepted = `Accepted: ${names.join(', ')}.`
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new TrackerError('INVALID_CONFIG', `${of} takes an object with options, not ${show(options)}. ${accepted}`)
+    throw new TrackerError('INVALID_CONFIG', `${of} takes an object with options, not ${quote(options)}. ${accepted}`)
   }
   const unknown = Object.keys(options).filter((name) => !names.includes(name))
   if (unknown.length === 0) return
   // A name may be any text.
-  const shown = beginningOf(unknown.join(', '), 200).replace(/\p{Cc}/gu, '\uFFFD')
+  const shown = truncate(unknown.join(', '), 200).replace(/\p{Cc}/gu, '\uFFFD')
   throw new TrackerError('INVALID_CONFIG', `${of} has no options ${shown}. ${accepted}`)
 }

@@ -4,7 +4,7 @@ import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
 import type { TaskKey } from '../domain/delivery.ts'
 import { InvalidInputError } from '../domain/errors.ts'
 import type { Next } from '../domain/plan.ts'
-import { show } from '../domain/quote.ts'
+import { quote } from '../domain/quote.ts'
 import { parseTrackJob } from '../intake/track-job.ts'
 import { parseTrackRequest, type TrackRequest } from '../intake/track-request.ts'
 import { failPoint } from '../lib/fail-points.ts'
@@ -97,7 +97,7 @@ async function runJob({ poll, track, now, events }: PollWorkerOptions, job: Job,
   try {
     if (isPollJob(job.name)) return await poll(parseKey(job.data, now()), signal)
     if (job.name !== TRACK_JOB)
-      throw new InvalidInputError('name', `A job named ${show(job.name)} is not known here. Accepted: "${TRACK_JOB}".`)
+      throw new InvalidInputError('name', `A job named ${quote(job.name)} is not known here. Accepted: "${TRACK_JOB}".`)
     await track(parseTrackJob(job, now()))
     await failPoint('track.stored')
     return { kind: 'done' }

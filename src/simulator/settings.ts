@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { InvalidInputError } from '../domain/errors.ts'
-import { beginningOf, show } from '../domain/quote.ts'
+import { quote, truncate } from '../domain/quote.ts'
 import { ERROR_FORMS } from './answer.ts'
 
 /** All options have a default. Written out beside the schema, which cannot carry these comments into the published types. */
@@ -146,7 +146,7 @@ export type Settings = z.output<typeof SETTINGS>
 export function settingsOf(given: SimulatorOptions): Settings {
   const { now, ...options } = optionsIn(given)
   if (now !== undefined && typeof now !== 'function') {
-    throw new InvalidInputError('now', `now: expected a function that returns a Date; given ${quote(now)}; ${SEE_OPTIONS}`)
+    throw new InvalidInputError('now', `now: expected a function that returns a Date; given ${quoteJson(now)}; ${SEE_OPTIONS}`)
   }
   return parseInput(SETTINGS, options, SEE_OPTIONS)
 }
@@ -159,14 +159,14 @@ export function clockOf(now: SimulatorOptions['now']): () => number {
   return () => {
     const at: unknown = now()
     if (at instanceof Date && !Number.isNaN(at.getTime())) return at.getTime()
-    throw new InvalidInputError('now', `now: expected a function that returns a Date; it returned ${quote(at)}; ${SEE_OPTIONS}`)
+    throw new InvalidInputError('now', `now: expected a function that returns a Date; it returned ${quoteJson(at)}; ${SEE_OPTIONS}`)
   }
 }
 
 /** Types do not check a caller in JavaScript. */
 function optionsIn(given: unknown): { readonly [name: string]: unknown; readonly now?: unknown } {
   if (typeof given === 'object' && given !== null && !Array.isArray(given)) return { ...given }
-  throw new InvalidInputError('options', `options: expected an object; given ${quote(given)}; ${SEE_OPTIONS}`)
+  throw new InvalidInputError('options', `options: expected an object; given ${quoteJson(given)}; ${SEE_OPTIONS}`)
 }
 
 /** @throws {InvalidInputError} for the first field that is not what it must be; `remedy` ends the message */
@@ -181,7 +181,7 @@ function inputError(issue: z.core.$ZodIssue | undefined, input: unknown, remedy:
   const field = path.join('.') || 'body'
   const message = issue?.code === 'unrecognized_keys' ? 'there is no such field' : (issue?.message ?? 'not accepted')
   // Apps and rotations hold secrets, which no message may repeat.
-  const given = path[0] === 'apps' || path.at(-1) === 'appSecret' ? '' : `; given ${quote(valueAt(input, path))}`
+  const given = path[0] === 'apps' || path.at(-1) === 'appSecret' ? '' : `; given ${quoteJson(valueAt(input, path))}`
   return new InvalidInputError(field, `${field}: ${message}${given}; ${remedy}`)
 }
 
@@ -189,13 +189,13 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>((value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined), input)
 }
 
-function quote(value: unknown): string {
-  if (typeof value !== 'object') return show(value)
+function quoteJson(value: unknown): string {
+  if (typeof value !== 'object') return quote(value)
   try {
     const text = JSON.stringify(value)
-    return text.length > 80 ? `${beginningOf(text, 80)}…` : text
+    return text.length > 80 ? `${truncate(text, 80)}…` : text
   } catch {
     // A value that JSON cannot write, such as a bigint.
-    return show(value)
+    return quote(value)
   }
 }

@@ -1,10 +1,8 @@
-import type { Detail } from '../domain/message-parts.ts'
+import type { Row } from './columns.ts'
 import * as column from './columns.ts'
 import { Prisma } from './generated/client.ts'
 
 /** Single columns of a row, by their names in the result. Statements with a map of columns need none of these. */
-
-type Row = column.Row
 
 /** A time as epoch milliseconds, for {@link time}. */
 export function millis(expression: string): Prisma.Sql {
@@ -23,14 +21,6 @@ export function number(row: Row, name: string): number {
   return column.double(name).decode(row[name])
 }
 
-export function numberOrNull(row: Row, name: string): number | null {
-  return row[name] === null ? null : number(row, name)
-}
-
-export function flag(row: Row, name: string): boolean {
-  return column.flag(name).decode(row[name])
-}
-
 /** A column made by {@link millis}. */
 export function time(row: Row, name: string): Date {
   return column.time(name).decode(row[name])
@@ -38,10 +28,6 @@ export function time(row: Row, name: string): Date {
 
 export function timeOrNull(row: Row, name: string): Date | null {
   return row[name] === null ? null : time(row, name)
-}
-
-export function detailOrNull(row: Row, name: string): Detail | null {
-  return column.detail(name).decode(row[name])
 }
 
 export function oneOf<T extends string>(values: readonly T[], row: Row, name: string): T {

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { show } from '../domain/quote.ts'
+import { quote } from '../domain/quote.ts'
 import { isOurHost, isOwnOrigin, type OwnNames } from './exposure.ts'
 import { Failure, sendFailure } from './failure.ts'
 import { PROBES } from './probes.ts'
@@ -27,14 +27,14 @@ function rejectForeignOrigin({ headers, method, routeOptions }: FastifyRequest, 
     return new Failure(
       421,
       'UNKNOWN_HOST',
-      `${show(host ?? '')} is not a name of this server. Use its address or localhost, or add the name to ALLOWED_HOSTS on the server.`,
+      `${quote(host ?? '')} is not a name of this server. Use its address or localhost, or add the name to ALLOWED_HOSTS on the server.`,
     )
   }
   if (SAFE_METHODS.has(method) || isOwnOrigin({ origin, host, fetchSite: typeof site === 'string' ? site : undefined }, names)) return null
   return new Failure(
     403,
     'CROSS_ORIGIN',
-    `A page of ${show(origin)} sent this request to ${show(host ?? '')}. The server accepts it from its own pages and from programs that are no browser. If a proxy in front of the server has that address, add its name to ALLOWED_HOSTS on the server, or let the proxy pass the Host header of the browser on.`,
+    `A page of ${quote(origin)} sent this request to ${quote(host ?? '')}. The server accepts it from its own pages and from programs that are no browser. If a proxy in front of the server has that address, add its name to ALLOWED_HOSTS on the server, or let the proxy pass the Host header of the browser on.`,
   )
 }
 

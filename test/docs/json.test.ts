@@ -52,11 +52,11 @@ async function isHealth({ text }: Block): Promise<void> {
 }
 
 /** On a busy machine these checks warn: of them only the name is compared. */
-const OF_MACHINE = ['event loop', 'locks']
+const OF_MACHINE: ReadonlySet<string> = new Set(['event loop', 'locks'])
 
 function steadyParts(report: unknown): unknown {
   const { ok, checks } = REPORT.parse(report)
-  return { ok, checks: checks.map((check) => (OF_MACHINE.includes(check.name) ? check.name : withoutNumbers(check))) }
+  return { ok, checks: checks.map((check) => (OF_MACHINE.has(check.name) ? check.name : withoutNumbers(check))) }
 }
 
 const REPORT = z.object({ ok: z.boolean(), checks: z.array(z.looseObject({ name: z.string() })) })

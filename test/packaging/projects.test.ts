@@ -20,7 +20,7 @@ async function testFiles(): Promise<string[]> {
 
 /** The files that a run with this mode takes. */
 async function filesOf(mode: string): Promise<string[]> {
-  const { test: tests } = Config.parse(await config({ command: 'serve', mode }))
+  const { test: tests } = Config.parse(config({ command: 'serve', mode }))
   const isIn = (file: string, globs: readonly string[]): boolean => globs.some((glob) => matchesGlob(file, glob))
   return (await testFiles()).filter((file) =>
     tests.projects.some((project) => isIn(file, project.test.include) && !isIn(file, project.test.exclude)),

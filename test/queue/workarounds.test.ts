@@ -25,7 +25,7 @@ describe('BullMQ on PostgreSQL', () => {
   })
   afterAll(() => database.drop())
 
-  const connection = (url: string) => ({ connectionString: url, schema: POSTGRES_SCHEMA, max: 2 })
+  const optionsOf = (url: string) => ({ connectionString: url, schema: POSTGRES_SCHEMA, max: 2 })
 
   /** The worker of a server behind a proxy that refuses its connections. */
   async function aWorkerWithoutServer(name: string) {
@@ -34,13 +34,16 @@ describe('BullMQ on PostgreSQL', () => {
     await proxy.mode('refuse')
     const url = new URL(database.url)
     url.port = String(proxy.port)
-    const worker = new Worker(name, idle, { connection: connection(url.href), autorun: false }, createPostgresBackend)
+    const worker = new Worker(name, idle, { connection: optionsOf(url.href), autorun: false }, createPostgresBackend)
     onTestFinished(() => worker.close())
     worker.on('error', () => undefined)
     return { proxy, worker }
   }
 
-  const connectionOf = (worker: object) => firstConnectionOf(Object(Reflect.get(worker, 'backend')))
+  const connectionOf = (worker: object) => {
+    const backend: unknown = Reflect.get(worker, 'backend')
+    return firstConnectionOf(typeof backend === 'object' && backend !== null ? backend : {})
+  }
 
   test('retryFirstConnection, reopenQueue: a first connection that failed is not made again', async () => {
     const { proxy, worker } = await aWorkerWithoutServer('first-connection')
@@ -69,7 +72,7 @@ describe('BullMQ on PostgreSQL', () => {
     const client = new Client({ connectionString: database.url })
     await client.connect()
     onTestFinished(() => client.end())
-    const worker = new Worker('listen', idle, { connection: connection(database.url) }, createPostgresBackend)
+    const worker = new Worker('listen', idle, { connection: optionsOf(database.url) }, createPostgresBackend)
     worker.on('error', () => undefined)
     await worker.close()
     const sql = `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE '%listen%'`

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { TrackerError } from '../../domain/errors.ts'
-import { beginningOf, kindOf, show } from '../../domain/quote.ts'
+import { kindOf, quote, truncate } from '../../domain/quote.ts'
 import type { Setting, Value } from './values.ts'
 
 /** Zod finds all faults at once, each with its path. The sentences are ours, because those of zod quote secrets and name no remedy. */
@@ -51,13 +51,13 @@ function parseTyped<T>(value: Value<T>, given: string | number): { readonly valu
   } catch (error) {
     return { fault: error instanceof Error ? error.message : String(error) }
   }
-  const shown = value.secret ? `a value of ${String(given).length} characters` : show(given)
+  const shown = value.secret ? `a value of ${String(given).length} characters` : quote(given)
   return { fault: `${shown} is not accepted. Accepted: ${value.accepted}.` }
 }
 
 /** Objects are not shown: they may hold a secret. */
 export function quoteScalar(value: unknown): string {
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint' ? show(value) : kindOf(value)
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint' ? quote(value) : kindOf(value)
 }
 
 /** A schema that depends on DINGTALK_PRIVATE_HOSTS. The one without private hosts is built once, because building takes milliseconds. */
@@ -74,7 +74,7 @@ export function exactObject<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
       if (issue.code !== 'unrecognized_keys') return `must be an object, not ${kindOf(issue.input)}. Accepted: an object with ${fields}.`
       // A field's name may be any text.
       const unknown = issue.keys.map((key) => key.replace(/\p{Cc}/gu, '\uFFFD')).join(', ')
-      return `has unknown fields: ${beginningOf(unknown, 200)}. Accepted: ${fields}.`
+      return `has unknown fields: ${truncate(unknown, 200)}. Accepted: ${fields}.`
     },
   })
 }

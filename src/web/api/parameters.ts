@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { STATES, STATUSES } from '../../domain/delivery.ts'
 import { InvalidInputError } from '../../domain/errors.ts'
 import { APP_PATTERN, ID_PATTERN, LABEL_PATTERN, MAX_CAMPAIGN, MAX_USER_ID, TIME_PATTERN } from '../../domain/field-rules.ts'
-import { show } from '../../domain/quote.ts'
+import { quote } from '../../domain/quote.ts'
 import { parseApp, parseCampaignName, parseOneOf, parseTaskId, parseTime, parseUserId } from '../../intake/track-request.ts'
 import { DEFAULT_PAGE, MAX_PAGE } from '../../report/rates.ts'
 
@@ -40,7 +40,7 @@ export function strictQuery<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObj
   const names = Object.keys(shape)
   const accepted = names.length === 0 ? 'None is accepted here.' : `Accepted: ${names.join(', ')}.`
   return z.strictObject(shape, {
-    error: (issue) => (issue.code === 'unrecognized_keys' ? `Unknown parameter ${show(issue.keys[0])}. ${accepted}` : undefined),
+    error: (issue) => (issue.code === 'unrecognized_keys' ? `Unknown parameter ${quote(issue.keys[0])}. ${accepted}` : undefined),
   })
 }
 
@@ -107,7 +107,7 @@ export const limit = parameter(
   (text, name) => {
     const rows = /^\d{1,9}$/.test(text) ? Number(text) : 0
     if (rows >= 1 && rows <= MAX_PAGE) return rows
-    throw new InvalidInputError(name, `${name} must be a whole number from 1 to ${MAX_PAGE}, not ${show(text)}.`)
+    throw new InvalidInputError(name, `${name} must be a whole number from 1 to ${MAX_PAGE}, not ${quote(text)}.`)
   },
   { type: 'integer', minimum: 1, maximum: MAX_PAGE, default: DEFAULT_PAGE, description: 'Rows of a page at most.' },
 ).optional()
@@ -133,6 +133,6 @@ function parseMoment(text: string, name: string): Date {
   if (moment !== null && year >= 1 && year <= 9_999) return moment
   throw new InvalidInputError(
     name,
-    `${name} must be an ISO 8601 time with a time zone such as "2026-11-23T01:00:00Z", not ${show(text)}. In a query, write + as %2B.`,
+    `${name} must be an ISO 8601 time with a time zone such as "2026-11-23T01:00:00Z", not ${quote(text)}. In a query, write + as %2B.`,
   )
 }
