@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net'
+import rateLimit from '@fastify/rate-limit'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { RateReader } from '../../../src/report/rates.ts'
 import { openDatabase } from '../../../src/store/prisma.ts'
@@ -31,6 +32,7 @@ export async function startDashboard(options: ServerOptions): Promise<DashboardS
   const rates = reading(createRateReader(database))
   const open = async (port: number): Promise<FastifyInstance> => {
     const app = Fastify({ routerOptions: { maxParamLength: 2_000 }, forceCloseConnections: true })
+    await app.register(rateLimit, { global: false })
     registerDashboard(app, {
       rates,
       reads: shareReads(rates, monotonicMs),
