@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 import { TrackerError } from '../domain/errors.ts'
-import { type Finding, type Found, findingOf } from '../lib/finding.ts'
+import { type Finding, type Found, toFinding } from '../lib/finding.ts'
 import { isPostgres, type JobQueue, type QueueAddress } from './connection.ts'
 import { queueError } from './errors.ts'
 import { assertQueueSchema, isPooled } from './schema.ts'
@@ -20,7 +20,7 @@ export async function inspectQueue(address: QueueAddress): Promise<Finding[]> {
 
 async function inspectPostgres(url: string): Promise<Finding[]> {
   await assertQueueSchema(url)
-  return [findingOf('queue', (await isPooled(url)) ? POOLED : { detail: 'PostgreSQL, schema up to date' })]
+  return [toFinding('queue', (await isPooled(url)) ? POOLED : { detail: 'PostgreSQL, schema up to date' })]
 }
 
 const POOLED: Found = {
@@ -47,7 +47,7 @@ async function inspectRedis(address: QueueAddress): Promise<Finding[]> {
     const { isReplica, memory } = serverOf(text)
     const info = infoOf(text)
     const reached = isReplica ? { name: 'queue', ok: false, ...REPLICA } : version(info)
-    return [reached, await rights(redis, address), findingOf('queue memory', memory), persistence(info)]
+    return [reached, await rights(redis, address), toFinding('queue memory', memory), persistence(info)]
   } catch (error) {
     // The command fails with "Connection is closed."; the event before it has the reason.
     throw lastError ?? error
@@ -124,7 +124,7 @@ function memoryOf(info: Info): Found {
 function persistence(info: Info): Finding {
   const ok = info.get('aof_enabled') === '1'
   const remedy = 'set appendonly yes: a restart loses every timer, and polls are late until the reconciler has set them again'
-  return findingOf('queue persistence', ok ? { detail: 'append-only file on' } : { detail: 'append-only file off', remedy })
+  return toFinding('queue persistence', ok ? { detail: 'append-only file on' } : { detail: 'append-only file off', remedy })
 }
 
 /** A job that was refused. It stays in the failed set for a week. */

@@ -1,6 +1,6 @@
 import type { TaskKey } from '../domain/delivery.ts'
 import type { CampaignRef, Population, RateReader, ReadTimes, TaskRates, TaskRef } from '../report/rates.ts'
-import { curveOf, readTimesOfTask, stateDetailsOf } from '../report/task-report.ts'
+import { computeCurve, computeStateDetails, readTimesOfTask } from '../report/task-report.ts'
 import { readApps } from './reading/apps.ts'
 import { readTimesOfPool } from './reading/brackets.ts'
 import { type CampaignKey, campaignKeyOf, readCampaign, readCampaigns } from './reading/campaigns.ts'
@@ -29,12 +29,14 @@ export function createRateReader({ prisma }: { readonly prisma: RawClient }): Ra
     campaigns: (filter) => readCampaigns(source, filter),
     recipients: async (ref, filter) => readRecipients(source, await key(ref), filter),
     campaignRecipients: async (ref, filter) => readCampaignRecipients(source, await campaignKey(ref), filter),
-    curve: async (ref) => curveOf(await readPolls(source, await key(ref))),
+    curve: async (ref) => computeCurve(await readPolls(source, await key(ref))),
     campaignCurve: async (ref) => readCampaignCurve(source, await campaignKey(ref)),
     readTimes,
     timeToRead: async (of) => (await readTimes(of)).timeToRead,
     stateDetails: async (of) =>
-      'taskId' in of ? stateDetailsOf(await readRecipients(source, await key(of), {})) : readStateDetails(source, await campaignKey(of)),
+      'taskId' in of
+        ? computeStateDetails(await readRecipients(source, await key(of), {}))
+        : readStateDetails(source, await campaignKey(of)),
     stateAt: async (ref, at) => readStateAt(source, await key(ref), at),
     polls: async (ref) => readPolls(source, await key(ref)),
     explain: async (ref, userId) => explainPerson(source, await key(ref), userId),

@@ -290,7 +290,7 @@ const QUIET = {
 
 /** A worker that can poll every app. */
 const WELL: PollDeps['worker'] = {
-  blockOf: () => null,
+  findBlock: () => null,
   claimProbe: () => true,
   recordFailure: nothing,
   recordSuccess: nothing,
