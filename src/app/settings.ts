@@ -57,6 +57,6 @@ export function noDatabase(): TrackerError {
 }
 
 /** The monthly call budgets of the apps that have one. */
-export function budgetsOf(apps: readonly AppConfig[]): ReadonlyMap<string, number> {
+export function budgetsByApp(apps: readonly AppConfig[]): ReadonlyMap<string, number> {
   return new Map(apps.flatMap(({ name, monthlyCallBudget }) => (monthlyCallBudget === null ? [] : [[name, monthlyCallBudget] as const])))
 }

@@ -24,7 +24,7 @@ export interface TrackRow {
   readonly stored: unknown
 }
 
-export function outcomeOf(row: TrackRow): TrackOutcome {
+export function decodeOutcome(row: TrackRow): TrackOutcome {
   return {
     isNew: row.is_new === true,
     status: STATUSES.find((status) => status === row.status) ?? 'tracking',

@@ -44,8 +44,8 @@ async function inspectRedis(address: QueueAddress): Promise<Finding[]> {
   try {
     await redis.connect()
     const text = await redis.info()
-    const { isReplica, memory } = serverOf(text)
-    const info = infoOf(text)
+    const { isReplica, memory } = parseServer(text)
+    const info = parseInfo(text)
     const reached = isReplica ? { name: 'queue', ok: false, ...REPLICA } : version(info)
     return [reached, await rights(redis, address), toFinding('queue memory', memory), persistence(info)]
   } catch (error) {
@@ -65,12 +65,12 @@ export interface RedisServer {
 
 /** @param text Redis' answer to INFO; null: the queue is in PostgreSQL */
 export function readServer(text: string | null): RedisServer | null {
-  return text === null ? null : serverOf(text)
+  return text === null ? null : parseServer(text)
 }
 
-function serverOf(text: string): RedisServer {
-  const info = infoOf(text)
-  return { isReplica: info.get('role') === 'slave', memory: memoryOf(info) }
+function parseServer(text: string): RedisServer {
+  const info = parseInfo(text)
+  return { isReplica: info.get('role') === 'slave', memory: checkMemory(info) }
 }
 
 /** Jobs can be read from a replica, but neither taken nor delayed. */
@@ -81,7 +81,7 @@ export const REPLICA = {
 
 type Info = ReadonlyMap<string, string>
 
-function infoOf(text: string): Info {
+function parseInfo(text: string): Info {
   return new Map(text.split(/\r?\n/).map((line) => [line.split(':', 1)[0] ?? '', line.slice(line.indexOf(':') + 1)]))
 }
 
@@ -105,7 +105,7 @@ async function rights(redis: Redis, { prefix, name }: QueueAddress): Promise<Fin
 /** Share of maxmemory that is reported as full. Beyond maxmemory Redis refuses every timer. */
 const FULL_SHARE = 0.9
 
-function memoryOf(info: Info): Found {
+function checkMemory(info: Info): Found {
   const policy = info.get('maxmemory_policy') ?? 'unknown'
   const [used, max] = [Number(info.get('used_memory') ?? 0), Number(info.get('maxmemory') ?? 0)]
   const share = max > 0 ? used / max : 0

@@ -3,7 +3,7 @@ import { TrackerError } from '../domain/errors.ts'
 import type { TaskUpdate, WritePlan } from '../domain/plan.ts'
 import { buildTiming, isFinalPoll } from '../domain/poll-times.ts'
 import type { TrackRequest } from '../intake/track-request.ts'
-import { byKey, outcomeOf, refusedInput, requestsAsJson, TRACK, type TrackRow } from '../intake/track-rows.ts'
+import { byKey, decodeOutcome, refusedInput, requestsAsJson, TRACK, type TrackRow } from '../intake/track-rows.ts'
 import type { Delay, DeliveryStore, LoadedTask, Timer, Tracked } from '../polling/ports.ts'
 import { createBatcher } from './batcher.ts'
 import * as column from './columns.ts'
@@ -97,7 +97,7 @@ async function trackTasks(prisma: PrismaClient, requests: readonly TrackRequest[
   })
   return rows.flatMap((row, i) => {
     const request = requests[i]
-    return request === undefined ? [] : [{ key: { app: request.app, taskId: request.taskId }, ...outcomeOf(row) }]
+    return request === undefined ? [] : [{ key: { app: request.app, taskId: request.taskId }, ...decodeOutcome(row) }]
   })
 }
 
