@@ -24,7 +24,7 @@ const [{ startEmbeddedPostgres }, { migrate }, { openDatabase }, { createDeliver
     (modules) => Object.assign({}, ...modules),
   ),
 ])
-const timing = core.timingOf(24)
+const timing = core.buildTiming(24)
 
 /** How long ago each campaign of the demo was sent: one is in its morning, one is over, one has just begun. */
 const HOURS_AGO = [5.4, 27.2, 1.8]

@@ -2,7 +2,7 @@
  * Fills a migrated database as three months of tracking do: people are added as pending, then change as polls observe them,
  * rows of polls and changes are in the order of their time, and the triggers run.
  */
-import { timingOf } from '../../dist/domain/poll-times.js'
+import { buildTiming } from '../../dist/domain/poll-times.js'
 
 export const PEOPLE_PER_TASK = 100
 export const TASKS_PER_CAMPAIGN = 50
@@ -57,7 +57,7 @@ export async function numberOf(database, query) {
   return rows[0].n
 }
 
-const OFFSETS = timingOf(LOOKS_PER_TASK).offsetsMs
+const OFFSETS = buildTiming(LOOKS_PER_TASK).offsetsMs
 const PLAN = [...OFFSETS, 24 * 3_600_000 - 10 * 60_000].map((ms, i) => `(${i + 1}, ${Math.round(ms)} * interval '1 ms')`).join(', ')
 
 /** Each gets the numbers of the first and the last campaign, and how many there are in all. The last one was sent two hours ago. */

@@ -1,5 +1,5 @@
 import { planPoll } from '../../dist/domain/plan.js'
-import { timingOf } from '../../dist/domain/poll-times.js'
+import { buildTiming } from '../../dist/domain/poll-times.js'
 import { createTracker } from '../../dist/index.js'
 import { openDatabase } from '../../dist/store/prisma.js'
 import { writePolls } from '../../dist/store/write-polls.js'
@@ -9,7 +9,7 @@ import { numberOf, PEOPLE_PER_TASK, settle, TASKS_PER_CAMPAIGN } from './seed.mj
 /** Polls in one statement when many tasks are due. */
 const GROUP = 200
 const NEWLY_READ = 4
-const timing = timingOf(24)
+const timing = buildTiming(24)
 
 /**
  * Measures what marking changed campaigns costs: the same writes with the triggers and without, alternately.

@@ -15,7 +15,7 @@ import { openDatabase } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
 import { createResuming } from '../store/resume.ts'
 import type { Config } from './config/config.ts'
-import { budgetsOf, noDatabase, workerTiming } from './settings.ts'
+import { budgetsByApp, noDatabase, workerTiming } from './settings.ts'
 
 /** What the HTTP API and the dashboard use: the database alone, so they answer while the queue is away. */
 export interface ServerDeps {
@@ -99,6 +99,6 @@ function noAnswer(ms: number): TrackerError {
 
 /** A server may have no credentials, and so no apps. MONTHLY_CALL_BUDGET is then that of the app named `default`. */
 function readBudgets({ apps, monthlyCallBudget }: Pick<Config, 'apps' | 'monthlyCallBudget'>): ReadonlyMap<string, number> {
-  if (apps.length > 0 || monthlyCallBudget === null) return budgetsOf(apps)
+  if (apps.length > 0 || monthlyCallBudget === null) return budgetsByApp(apps)
   return new Map([['default', monthlyCallBudget]])
 }

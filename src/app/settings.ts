@@ -1,6 +1,6 @@
 import type { TokenTiming } from '../dingtalk/options.ts'
 import { TrackerError } from '../domain/errors.ts'
-import { longestGapMs, type Timing, timingOf } from '../domain/poll-times.ts'
+import { buildTiming, longestGapMs, type Timing } from '../domain/poll-times.ts'
 import type { AppConfig, Config } from './config/config.ts'
 
 /** Everything that the time scale divides, in real milliseconds. Durations that protect processes and servers have a lower bound. */
@@ -31,7 +31,7 @@ export interface WorkerTiming {
 
 export function workerTiming({ pollsPerTask, timeScale }: Pick<Config, 'pollsPerTask' | 'timeScale'>): WorkerTiming {
   const scaled = (ms: number, floorMs: number): number => Math.max(floorMs, ms / timeScale)
-  const timing = timingOf(pollsPerTask, timeScale)
+  const timing = buildTiming(pollsPerTask, timeScale)
   const overdueMs = scaled(50_000, 5_000)
   const lockMs = scaled(30_000, 2_000)
   return {
@@ -57,6 +57,6 @@ export function noDatabase(): TrackerError {
 }
 
 /** The monthly call budgets of the apps that have one. */
-export function budgetsOf(apps: readonly AppConfig[]): ReadonlyMap<string, number> {
+export function budgetsByApp(apps: readonly AppConfig[]): ReadonlyMap<string, number> {
   return new Map(apps.flatMap(({ name, monthlyCallBudget }) => (monthlyCallBudget === null ? [] : [[name, monthlyCallBudget] as const])))
 }

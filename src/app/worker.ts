@@ -25,7 +25,7 @@ import { createPollTimers } from '../queue/timers.ts'
 import { type PollWorker, startPollWorker } from '../queue/worker.ts'
 import { onRepeated } from '../store/database-errors.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
-import { digestOf } from '../store/erase-people.ts'
+import { computeDigest } from '../store/erase-people.ts'
 import { readGauges } from '../store/gauges.ts'
 import { createOldDetails, recountCampaigns } from '../store/maintenance.ts'
 import { assertSchemaVersion, type Database, openDatabase } from '../store/prisma.ts'
@@ -35,7 +35,7 @@ import type { AppConfig, QueueConfig } from './config/config.ts'
 import { CALLS_PER_SECOND } from './config/values.ts'
 import type { WorkerConfig } from './config/worker-options.ts'
 import { type Closers, createClosers } from './lifecycle.ts'
-import { budgetsOf, noDatabase, type WorkerTiming, workerTiming } from './settings.ts'
+import { budgetsByApp, noDatabase, type WorkerTiming, workerTiming } from './settings.ts'
 
 export interface RunningWorker {
   /**
@@ -142,7 +142,7 @@ function openWorkerDeps(config: WorkerConfig, timing: WorkerTiming, { log, metri
   // Timers are set again by the next run, so a command fails at once while the server is away.
   const queue = openQueue(queueConfig, 'producer', failed('queue connection'))
   closers.add('queue', () => queue.close())
-  metrics?.onCollect(() => readGauges(database, budgetsOf(apps), timing.blindMs))
+  metrics?.onCollect(() => readGauges(database, budgetsByApp(apps), timing.blindMs))
   metrics?.onProcess(() => ({ clockDifferenceMs: clock.differenceMs(), poolWaiting: database.pool.waitingCount }))
   metrics?.onRefusedJobs(() => queue.it.getFailedCount())
 
@@ -171,7 +171,7 @@ function openWorkerDeps(config: WorkerConfig, timing: WorkerTiming, { log, metri
   const api = openApi(config, timing, clock, metrics)
   closers.add('DingTalk client', () => api.close())
   const pollDeps: PollDeps = {
-    ...{ store, digest: digestOf, api, limiter, permits, scopes: limiter, worker, writes, timing: timing.timing, now, events },
+    ...{ store, digest: computeDigest, api, limiter, permits, scopes: limiter, worker, writes, timing: timing.timing, now, events },
   }
   return {
     ...{ database, store, queueConfig, queue: queue.it, events, clock, now, worker, writes },

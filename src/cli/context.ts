@@ -37,7 +37,7 @@ export interface Context extends Pick<Host, 'log' | 'process' | 'now'> {
   /** Whether a variable is set. */
   has(variable: string): boolean
   /** The absolute path of a file that the user names. */
-  pathOf(path: string): string
+  resolvePath(path: string): string
   /** For stdout: none unless it is a terminal, or with NO_COLOR. */
   readonly colors: Colors
   /** Columns of the terminal that stdout is; infinite where it is none. */
@@ -50,13 +50,13 @@ export function createContext(host: Host): Context {
   const { env, stdout, stderr } = host
   const isTerminal = stdout.isTTY === true
   const isDumb = env['TERM'] === 'dumb'
-  const pathOf = (path: string): string => resolve(host.directory, path)
+  const resolvePath = (path: string): string => resolve(host.directory, path)
   return {
     print: (text) => void stdout.write(withLineEnd(text)),
     note: (text) => void stderr.write(withLineEnd(text)),
-    config: (over = {}) => parseConfig(withOverrides(env, over), (path) => readFileSync(pathOf(path), 'utf8')),
+    config: (over = {}) => parseConfig(withOverrides(env, over), (path) => readFileSync(resolvePath(path), 'utf8')),
     has: (variable) => (env[variable] ?? '') !== '',
-    pathOf,
+    resolvePath,
     colors: picocolors.createColors(isTerminal && !isDumb && (env['NO_COLOR'] ?? '') === ''),
     width: widthOf(stdout),
     screen: createScreen(stdout, isTerminal && !isDumb),

@@ -13,7 +13,7 @@ export const EMBEDDED_DIRECTORY = './.data/postgres'
 export async function configWithEmbedded(context: Context): Promise<Config> {
   const config = context.config()
   if (config.databaseUrl !== null || config.queue !== null) return config
-  const embedded = await embeddedAddress(context.pathOf(EMBEDDED_DIRECTORY))
+  const embedded = await embeddedAddress(context.resolvePath(EMBEDDED_DIRECTORY))
   if (embedded === null) return config
   if (!(await isListening(embedded.port))) {
     const remedy = 'Run that in this directory, or set DATABASE_URL to another database.'

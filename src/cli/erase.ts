@@ -20,7 +20,7 @@ export const addErase: AddCommand = (program, context, run) => {
   program
     .command('erase')
     .description("replace a person's user id by a random pseudonym, in all tasks and in the queue; totals stay")
-    .requiredOption('--user <id>', 'the user id, as DingTalk writes it', userOf)
+    .requiredOption('--user <id>', 'the user id, as DingTalk writes it', parseUserArgument)
     .option('--app <name>', 'in the tasks of this app only (default: of all apps)')
     .option('--json', 'print what was changed as JSON')
     .addHelpText('after', EXAMPLES)
@@ -40,7 +40,7 @@ export const addErase: AddCommand = (program, context, run) => {
 
 const MAX_USER_ID = 256
 
-function userOf(text: string): string {
+function parseUserArgument(text: string): string {
   if (text !== '' && text.length <= MAX_USER_ID && !text.includes('\0')) return text
   throw new InvalidArgumentError(`Accepted: a user id of 1 to ${MAX_USER_ID} characters.`)
 }

@@ -21,7 +21,7 @@ export function sinceOption(now: () => Date): Option {
 }
 
 /** @throws InvalidArgumentError, which is wrong usage */
-export function numberOf(text: string, min: number, max: number, whole: boolean): number {
+export function parseNumber(text: string, min: number, max: number, whole: boolean): number {
   const { accepted, parse } = whole ? wholeNumber(min, max) : decimalNumber(min, max)
   const value = parse(text)
   if (value === undefined) throw new InvalidArgumentError(`Accepted: ${accepted}.`)

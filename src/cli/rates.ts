@@ -63,11 +63,11 @@ export interface ListingOptions<Row> {
   readonly colors: Colors
   readonly now: Date
   /** The read curve in a line. */
-  readonly curveOf?: (row: Row) => string
+  readonly showCurve?: (row: Row) => string
 }
 
-function curveColumns<Row>({ curveOf }: ListingOptions<Row>): Array<Column<Row>> {
-  return curveOf === undefined ? [] : [{ title: 'Curve'.padEnd(CURVE_WIDTH), spare: 3, show: curveOf }]
+function curveColumns<Row>({ showCurve }: ListingOptions<Row>): Array<Column<Row>> {
+  return showCurve === undefined ? [] : [{ title: 'Curve'.padEnd(CURVE_WIDTH), spare: 3, show: showCurve }]
 }
 
 /** Columns of a curve in a table. */

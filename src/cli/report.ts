@@ -47,7 +47,7 @@ export const addReport: AddCommand = (program, context, run) => {
       run(async ({ by, format, watch: seconds, ...filter }: ReportOptions) => {
         if (format !== 'table') refuseWatch(seconds, `--format ${format}`)
         await withReader(context, async (reader) => {
-          if (format === 'table') await showTable(context, () => tableOf(reader, context, by, filter), seconds)
+          if (format === 'table') await showTable(context, () => loadDrawing(reader, context, by, filter), seconds)
           else context.print(await exported(reader, { by, format, ...filter }, context))
         })
       }),
@@ -62,16 +62,16 @@ async function showTable(context: Context, load: () => Promise<Drawing>, seconds
   else await watch(context, seconds, { load, render: (draw, display) => draw(display), isOver: () => false })
 }
 
-async function tableOf(reader: RateReader, { now }: Context, by: ReportOptions['by'], filter: Filter): Promise<Drawing> {
-  if (by === 'task') return taskTable(reader, await tasksOf(reader, filter), now())
-  const campaigns = await campaignsOf(reader, filter)
+async function loadDrawing(reader: RateReader, { now }: Context, by: ReportOptions['by'], filter: Filter): Promise<Drawing> {
+  if (by === 'task') return taskTable(reader, await loadTaskRates(reader, filter), now())
+  const campaigns = await loadCampaignRates(reader, filter)
   return filter.campaign !== undefined && campaigns.length > 0 ? inFull(reader, campaigns, now()) : campaignTable(reader, campaigns, now())
 }
 
 async function exported(reader: RateReader, { by, format, ...filter }: ReportOptions, context: Context): Promise<string> {
   const options = { colors: context.colors, now: context.now() }
-  if (by === 'task') return render(format, await tasksOf(reader, filter), taskListing(options), context)
-  const campaigns = await campaignsOf(reader, filter)
+  if (by === 'task') return render(format, await loadTaskRates(reader, filter), taskListing(options), context)
+  const campaigns = await loadCampaignRates(reader, filter)
   if (format === 'csv' || filter.campaign === undefined) return render(format, campaigns, campaignListing(options), context)
   return JSON.stringify(
     await Promise.all(campaigns.map(async (campaign) => campaignReportJson(campaign, await loadCampaignFigures(reader, campaign)))),
@@ -80,13 +80,13 @@ async function exported(reader: RateReader, { by, format, ...filter }: ReportOpt
   )
 }
 
-async function campaignsOf(reader: RateReader, filter: Filter): Promise<CampaignRates[]> {
+async function loadCampaignRates(reader: RateReader, filter: Filter): Promise<CampaignRates[]> {
   const campaigns = await collectPages((page) => reader.campaigns({ ...filter, ...page }))
   if (campaigns.length === 0) await assertThere(reader, filter)
   return campaigns
 }
 
-async function tasksOf(reader: RateReader, filter: Filter): Promise<TaskRates[]> {
+async function loadTaskRates(reader: RateReader, filter: Filter): Promise<TaskRates[]> {
   const tasks = await collectPages((page) => reader.tasks({ ...filter, ...page }))
   if (tasks.length === 0) await assertThere(reader, filter)
   return tasks
@@ -139,8 +139,8 @@ function tabled<Row extends Observed>(
   now: Date,
 ): Drawing {
   return (display) => {
-    const curveOf = curves.size === 0 ? {} : { curveOf: (row: Row) => curves.get(row) ?? '' }
-    const table = render('table', rows, listing({ colors: display.colors, now, ...curveOf }), display)
+    const curveOption = curves.size === 0 ? {} : { showCurve: (row: Row) => curves.get(row) ?? '' }
+    const table = render('table', rows, listing({ colors: display.colors, now, ...curveOption }), display)
     return rows.length === 0
       ? table
       : `${table}\n\n${wrapTo(`${total} ${LEGEND} Local time, ${showTime(now).slice(-6)}.`, display.width).join('\n')}`

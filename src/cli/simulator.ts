@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander'
 import type { AddCommand } from './command.ts'
-import { numberOf } from './options.ts'
+import { parseNumber } from './options.ts'
 
 interface SimulatorOptions {
   readonly port: number
@@ -34,21 +34,21 @@ export const addSimulator: AddCommand = (program, context, run) => {
   program
     .command('simulator')
     .description('a server that answers as DingTalk does, to try and test senders without an account')
-    .option('--port <port>', 'where it listens on 127.0.0.1; 0 takes a free port', (text) => numberOf(text, 0, 65_535, true), 8090)
-    .option('--time-scale <n>', 'a day takes 24 h / n', (text) => numberOf(text, 1, 100_000, false), 1)
-    .option('--seed <n>', 'the same seed and the same task ids give the same people', (text) => numberOf(text, 0, 2 ** 31 - 1, true), 1)
+    .option('--port <port>', 'where it listens on 127.0.0.1; 0 takes a free port', (text) => parseNumber(text, 0, 65_535, true), 8090)
+    .option('--time-scale <n>', 'a day takes 24 h / n', (text) => parseNumber(text, 1, 100_000, false), 1)
+    .option('--seed <n>', 'the same seed and the same task ids give the same people', (text) => parseNumber(text, 0, 2 ** 31 - 1, true), 1)
     .option(
       '--calls-per-second <n>',
       'per app and API; more is refused as DingTalk does',
-      (text) => numberOf(text, 1, 1_000_000, false),
+      (text) => parseNumber(text, 1, 1_000_000, false),
       20,
     )
-    .option('--monthly-quota <n>', 'calls of all apps a month; 0 is none', (text) => numberOf(text, 0, 1_000_000_000, true), 5_000)
+    .option('--monthly-quota <n>', 'calls of all apps a month; 0 is none', (text) => parseNumber(text, 0, 1_000_000_000, true), 5_000)
     .option('--app <key:secret:agent>', 'an app with its credentials and agent id; can be given several times', addApp, [])
-    .option('--wrong-agent-code <code>', 'answer for an agent id that no app has (default 400002)', codeOf)
-    .option('--foreign-agent-code <code>', "answer for another app's agent id (default 41020)", codeOf)
-    .option('--unknown-task-code <code>', 'answer for a task that never was (default 400002)', codeOf)
-    .option('--expired-task-code <code>', 'answer for a task after its 24 hours (default: as for an unknown one)', codeOf)
+    .option('--wrong-agent-code <code>', 'answer for an agent id that no app has (default 400002)', parseCode)
+    .option('--foreign-agent-code <code>', "answer for another app's agent id (default 41020)", parseCode)
+    .option('--unknown-task-code <code>', 'answer for a task that never was (default 400002)', parseCode)
+    .option('--expired-task-code <code>', 'answer for a task after its 24 hours (default: as for an unknown one)', parseCode)
     .addHelpText('after', EXAMPLES)
     .action(
       run(async ({ monthlyQuota, app, ...options }: SimulatorOptions) => {
@@ -83,7 +83,7 @@ function addApp(text: string, apps: readonly App[]): App[] {
 }
 
 /** @throws InvalidArgumentError, which is wrong usage */
-function codeOf(text: string): string {
+function parseCode(text: string): string {
   if (/^[\w.-]{1,100}$/.test(text)) return text
   throw new InvalidArgumentError('Accepted: a code such as 41011, 400002 or InvalidAuthentication.')
 }

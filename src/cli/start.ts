@@ -34,7 +34,7 @@ export const addStart: AddCommand = (program, context, run) => {
 async function withEmbedded(context: Context, { log, closers }: Service): Promise<Config> {
   const { startEmbeddedPostgres } = await import('../embedded/postgres.ts')
   const database = await startEmbeddedPostgres({
-    directory: context.pathOf(EMBEDDED_DIRECTORY),
+    directory: context.resolvePath(EMBEDDED_DIRECTORY),
     onLog: (line) => log.debug({ line }, 'embedded PostgreSQL'),
   })
   closers.add('embedded PostgreSQL', () => database.close())

@@ -44,11 +44,11 @@ export const addTrack: AddCommand = (program, context, run) => {
     .addHelpText('after', EXAMPLES)
     .action(
       run(async (taskId: string, options: TrackOptions) => {
-        const userIds = await recipientsOf(options, context)
+        const userIds = await collectRecipients(options, context)
         const tracker = trackerFor(await configWithEmbedded(context))
         try {
           const { agentId, campaign, app, sentAt } = options
-          const [taken] = await tracker.trackMany([{ taskId, agentId, campaign, app, userIds, sentAt: timeOf(sentAt) }])
+          const [taken] = await tracker.trackMany([{ taskId, agentId, campaign, app, userIds, sentAt: toSentAt(sentAt) }])
           if (taken === undefined) throw new TypeError('one request gives one result')
           assertNoConflict(taken, { ...options, userIds })
           context.print(describeOutcome(taken))
@@ -99,8 +99,8 @@ function people(count: number, which = ''): string {
   return `${count} ${which}${count === 1 ? 'person' : 'people'}`
 }
 
-async function recipientsOf({ user = [], usersFile }: TrackOptions, { pathOf }: Context): Promise<readonly string[] | undefined> {
-  const listed = usersFile === undefined ? [] : usersIn(usersFile, await readUsersFile(usersFile, pathOf(usersFile)))
+async function collectRecipients({ user = [], usersFile }: TrackOptions, { resolvePath }: Context): Promise<readonly string[] | undefined> {
+  const listed = usersFile === undefined ? [] : usersIn(usersFile, await readUsersFile(usersFile, resolvePath(usersFile)))
   if (usersFile !== undefined && listed.length === 0) {
     throw new TrackerError('INVALID_INPUT', `--users-file ${usersFile} names no recipient. Give one user id a line, or leave it out.`)
   }
@@ -165,6 +165,6 @@ function userAt({ line, value }: UserLine, field: string): string {
 }
 
 /** Digits alone are epoch milliseconds; everything else is checked where all ways to enqueue check it. */
-function timeOf(text: string | undefined): string | number | undefined {
+function toSentAt(text: string | undefined): string | number | undefined {
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : text
 }

@@ -43,7 +43,7 @@ export const addUnread: AddCommand = (program, context, run) => {
     .addHelpText('after', EXAMPLES)
     .action(
       run(async (taskId: string | undefined, options: UnreadOptions) => {
-        const target = targetOf(taskId, options)
+        const target = parseTarget(taskId, options)
         const wanted = options.pending === true ? 'pending' : 'unread'
         await withReader(context, async (reader) => {
           const audience = await ('taskId' in target ? ofTask(reader, target, wanted) : ofCampaign(reader, target, wanted))
@@ -53,7 +53,7 @@ export const addUnread: AddCommand = (program, context, run) => {
     )
 }
 
-function targetOf(taskId: string | undefined, { campaign, app }: UnreadOptions): TaskRef | CampaignRef {
+function parseTarget(taskId: string | undefined, { campaign, app }: UnreadOptions): TaskRef | CampaignRef {
   if (taskId !== undefined && campaign === undefined) return { taskId: parseTaskId(taskId), app }
   if (taskId === undefined && campaign !== undefined) return { campaign, app }
   throw new InvalidArgumentError('Give a task id, or --campaign with its name.')
@@ -70,17 +70,17 @@ async function ofCampaign(reader: RateReader, ref: CampaignRef, state: Wanted): 
 }
 
 function printed({ of, people }: Audience, wanted: Wanted, format: Format, display: Display): string {
-  const text = render(format, people, { ...listingOf('taskId' in of, wanted), nothing: nothingOf(of, wanted) }, display)
+  const text = render(format, people, { ...buildListing('taskId' in of, wanted), nothing: describeEmpty(of, wanted) }, display)
   return format !== 'table'
     ? text
     : [
         text,
         ...(people.length === 0 ? [] : ['']),
-        ...wrapTo(summaryOf(of, wanted, earliestOf({ of, people }, wanted)), display.width),
+        ...wrapTo(formatSummary(of, wanted, findEarliest({ of, people }, wanted)), display.width),
       ].join('\n')
 }
 
-function listingOf(isOneTask: boolean, wanted: Wanted): Omit<Listing<RecipientStatus>, 'nothing'> {
+function buildListing(isOneTask: boolean, wanted: Wanted): Omit<Listing<RecipientStatus>, 'nothing'> {
   const columns: ReadonlyArray<Column<RecipientStatus>> = [
     { title: 'User', show: ({ userId }) => plainText(userId) },
     ...(isOneTask ? [] : CAMPAIGN_COLUMNS),
@@ -105,29 +105,29 @@ const ALL_READ = 'No unread recipient: all people who received it have read it.'
 const NONE_DELIVERED = 'No unread recipient so far: DingTalk has listed no person as delivered.'
 const ALL_LISTED = 'No pending recipient: DingTalk has listed all of them.'
 
-function nothingOf({ delivered }: Audience['of'], wanted: Wanted): string {
+function describeEmpty({ delivered }: Audience['of'], wanted: Wanted): string {
   if (wanted === 'pending') return ALL_LISTED
   return delivered > 0 ? ALL_READ : NONE_DELIVERED
 }
 
 /** All people shown are in their state as of this time at least: the earliest of their times. Null: one of them has none. */
-function earliestOf({ of, people }: Audience, wanted: Wanted): Date | null {
+function findEarliest({ of, people }: Audience, wanted: Wanted): Date | null {
   const times = [of.lastObservedAt, ...people.map(({ asOf, lastUnreadAt }) => (wanted === 'unread' ? lastUnreadAt : asOf))]
   const known = times.filter((at) => at !== null)
   return known.length < times.length ? null : known.reduce((earliest, at) => (at < earliest ? at : earliest))
 }
 
-function summaryOf(of: Audience['of'], wanted: Wanted, at: Date | null): string {
+function formatSummary(of: Audience['of'], wanted: Wanted, at: Date | null): string {
   const asOf = at === null ? 'before the first successful poll' : `as of ${showTime(at)}`
   const removed = of.namesRemovedAt === null ? '' : ` Names were removed on ${showTime(of.namesRemovedAt)}, long after the end.`
   if (wanted === 'pending')
     return `${of.pending} of ${of.targeted} not listed by DingTalk, ${asOf}: not known whether they received it.${removed}`
   const hidden = of.pending === 0 ? '' : ` ${of.pending} more not listed by DingTalk (--pending).`
-  return `${of.unread} unread of ${of.delivered} delivered, ${asOf}.${endOf(of)}${hidden}${removed}`
+  return `${of.unread} unread of ${of.delivered} delivered, ${asOf}.${describeEnd(of)}${hidden}${removed}`
 }
 
 /** Reads after the final poll are not known. */
-function endOf(of: Audience['of']): string {
+function describeEnd(of: Audience['of']): string {
   const isOver = 'status' in of ? of.status !== 'tracking' && of.status !== 'complete' : of.openTasks === 0 && of.unread > 0
   if (!isOver) return ''
   return 'status' in of

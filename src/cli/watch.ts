@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { InvalidArgumentError, Option } from 'commander'
 import { TrackerError } from '../domain/errors.ts'
 import type { Context } from './context.ts'
-import { numberOf } from './options.ts'
+import { parseNumber } from './options.ts'
 import type { Display } from './rates.ts'
 import type { Screen } from './screen.ts'
 import { showTime } from './text/time.ts'
@@ -23,7 +23,7 @@ const SILENCE_MS = 3_000
 export function watchOption(): Option {
   return new Option('--watch [seconds]', 'show it again every so many seconds, until Ctrl-C')
     .preset(String(DEFAULT_SECONDS))
-    .argParser((text) => numberOf(text, 0.2, 3_600, false))
+    .argParser((text) => parseNumber(text, 0.2, 3_600, false))
 }
 
 /** @throws InvalidArgumentError, which is wrong usage */
@@ -41,7 +41,7 @@ export async function watch<Data>(context: Context, seconds: number, watched: Wa
   const view = context.screen.isLive ? overwriting(context.screen) : inSequence(context)
   let known: Known<Data> | null = null
   const paint = (): void => {
-    if (known !== null) view.show(frameOf(known, seconds, watched, context))
+    if (known !== null) view.show(renderFrame(known, seconds, watched, context))
   }
   const forget = context.screen.onResize(() => context.screen.isLive && paint())
   try {
@@ -59,7 +59,7 @@ export async function watch<Data>(context: Context, seconds: number, watched: Wa
   } finally {
     forget()
     stop.dispose()
-    if (known !== null) view.end(watched.render(known.data, displayOf(context)), watched.isOver(known.data))
+    if (known !== null) view.end(watched.render(known.data, readDisplay(context)), watched.isOver(known.data))
   }
 }
 
@@ -97,8 +97,8 @@ function orStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   })
 }
 
-function frameOf<Data>({ data, at, trouble }: Known<Data>, seconds: number, watched: Watched<Data>, context: Context): string {
-  const display = displayOf(context)
+function renderFrame<Data>({ data, at, trouble }: Known<Data>, seconds: number, watched: Watched<Data>, context: Context): string {
+  const display = readDisplay(context)
   const { colors, width } = display
   const head =
     trouble === null
@@ -107,7 +107,7 @@ function frameOf<Data>({ data, at, trouble }: Known<Data>, seconds: number, watc
   return [...head, '', watched.render(data, { ...display, height: context.screen.height() - head.length - 1 })].join('\n')
 }
 
-function displayOf({ colors, screen }: Context): Display {
+function readDisplay({ colors, screen }: Context): Display {
   return { colors, width: screen.width() }
 }
 

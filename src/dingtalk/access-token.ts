@@ -1,4 +1,4 @@
-import { problemCodeOf, TOKEN_REFUSED_CODE } from '../domain/problems.ts'
+import { TOKEN_REFUSED_CODE, toProblemCode } from '../domain/problems.ts'
 import { unlessAborted } from '../lib/abort.ts'
 import { singleFlight } from '../lib/single-flight.ts'
 import type { TokenTiming } from './options.ts'
@@ -58,11 +58,11 @@ export function createTokenSource({ fetch, closing, timing, monotonicMs, onRefre
 
   const refresh = singleFlight(async (): Promise<Lease | TokenFailure> => {
     const startedMs = monotonicMs()
-    const outcome = await fetch(closing).catch((error: unknown) => failureOf(error, closing))
+    const outcome = await fetch(closing).catch((error: unknown) => toTokenFailure(error, closing))
     onRefresh(outcome)
     if (outcome.kind === 'token') {
       failed = null
-      current = leaseOf(outcome, startedMs, timing)
+      current = buildLease(outcome, startedMs, timing)
       return current
     }
     failed = { failure: outcome, atMs: monotonicMs() }
@@ -81,7 +81,7 @@ export function createTokenSource({ fetch, closing, timing, monotonicMs, onRefre
         if (nowMs >= current.refreshAtMs && !failedWithin(timing.earlyRetryMs)) void refresh()
         return current
       }
-      if (failed !== null && failedWithin(retryMsOf(failed.failure, timing))) return failed.failure
+      if (failed !== null && failedWithin(chooseRetryMs(failed.failure, timing))) return failed.failure
       return unlessAborted(refresh(), signal)
     },
     drop(lease) {
@@ -96,18 +96,18 @@ export function createTokenSource({ fetch, closing, timing, monotonicMs, onRefre
 }
 
 /** The lifetime counts from before the request: the server cannot have issued the token earlier. */
-function leaseOf({ token, lifetimeSeconds }: FetchedToken, startedMs: number, timing: TokenTiming): TimedLease {
+function buildLease({ token, lifetimeSeconds }: FetchedToken, startedMs: number, timing: TokenTiming): TimedLease {
   const lifetimeMs = (lifetimeSeconds ?? DEFAULT_LIFETIME_SECONDS) * 1_000
   const endsAtMs = startedMs + lifetimeMs
   return { kind: 'lease', token, endsAtMs, refreshAtMs: endsAtMs - Math.min(timing.refreshEarlyMs, lifetimeMs / 4) }
 }
 
-function retryMsOf({ code, message }: TokenFailure, timing: TokenTiming): number {
-  return problemCodeOf(code, message) === 'outage' ? timing.outageRetryMs : timing.refusalRetryMs
+function chooseRetryMs({ code, message }: TokenFailure, timing: TokenTiming): number {
+  return toProblemCode(code, message) === 'outage' ? timing.outageRetryMs : timing.refusalRetryMs
 }
 
 /** A fetch rejects when the client is closed meanwhile. Returned, not thrown: there may be no call that waits for it. */
-function failureOf(error: unknown, closing: AbortSignal): TokenFailure {
+function toTokenFailure(error: unknown, closing: AbortSignal): TokenFailure {
   if (closing.aborted) return { kind: 'failed', code: 'CLOSED', message: 'the client was closed before it had a token' }
   return {
     kind: 'failed',

@@ -1,6 +1,6 @@
 import { parseAnswer } from '../domain/answer.ts'
 import type { Answer, Refusal } from '../domain/delivery.ts'
-import { problemCodeOf } from '../domain/problems.ts'
+import { toProblemCode } from '../domain/problems.ts'
 import type { HttpOutcome } from './http.ts'
 import type { Redactor } from './redact.ts'
 
@@ -9,12 +9,12 @@ import type { Redactor } from './redact.ts'
 /** Fields that a JSON object may have, with values of any type. */
 export type Fields = Readonly<Record<string, unknown>>
 
-export function fieldsOf(value: unknown): Fields | null {
+export function toFields(value: unknown): Fields | null {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : null
 }
 
 /** Codes and ids come as text or as numbers. */
-export function textOf(value: unknown): string | null {
+export function toText(value: unknown): string | null {
   if (typeof value === 'string') return value === '' ? null : value
   return typeof value === 'number' ? String(value) : null
 }
@@ -26,8 +26,8 @@ export interface ErrorCode {
 
 /** The error of an answer without an errcode: `{"code","message"}` as `api.dingtalk.com` writes it, or a failed HTTP status. Null: no error. */
 export function errorWithoutErrcode(status: number, fields: Fields): ErrorCode | null {
-  const code = textOf(fields['code'])
-  if (code !== null && code !== '0') return preferStatus(status, { code, message: messageOf(fields) })
+  const code = toText(fields['code'])
+  if (code !== null && code !== '0') return preferStatus(status, { code, message: readMessage(fields) })
   return status === 200 ? null : { code: `HTTP_${status}`, message: 'an HTTP error without a code of DingTalk' }
 }
 
@@ -37,27 +37,27 @@ export function errorWithoutErrcode(status: number, fields: Fields): ErrorCode |
  */
 function preferStatus(status: number, error: ErrorCode): ErrorCode {
   const hasMeaning = status === 401 || status === 429 || status >= 500
-  if (!hasMeaning || problemCodeOf(error.code, error.message) !== 'unknown_code') return error
+  if (!hasMeaning || toProblemCode(error.code, error.message) !== 'unknown_code') return error
   return { code: `HTTP_${status}`, message: `${error.code} ${error.message}`.trim() }
 }
 
-export function messageOf(fields: Fields): string {
-  return ['errmsg', 'sub_msg', 'message'].flatMap((name) => textOf(fields[name]) ?? []).join(' ')
+export function readMessage(fields: Fields): string {
+  return ['errmsg', 'sub_msg', 'message'].flatMap((name) => toText(fields[name]) ?? []).join(' ')
 }
 
 /** The meaning of one exchange with getsendresult. Every outcome gives an answer that can be stored and shown as it is. */
-export function answerOf(outcome: HttpOutcome, requestedAt: Date, respondedAt: Date, redactor: Redactor): Answer {
+export function toAnswer(outcome: HttpOutcome, requestedAt: Date, respondedAt: Date, redactor: Redactor): Answer {
   if (outcome.kind === 'failed') {
     const message = redactor.redact(outcome.message)
-    return refusalOf({ code: outcome.code, message, requestedAt, respondedAt: outcome.arrived ? respondedAt : null })
+    return buildRefusal({ code: outcome.code, message, requestedAt, respondedAt: outcome.arrived ? respondedAt : null })
   }
-  const fields = fieldsOf(outcome.body)
+  const fields = toFields(outcome.body)
   const body = fields === null ? outcome.body : redacted(fields, redactor)
   return foreignRefusal(outcome.status, body, requestedAt, respondedAt) ?? parseAnswer(body, { requestedAt, respondedAt })
 }
 
 /** A refusal with texts that can be stored and shown. */
-export function refusalOf(refusal: Omit<Refusal, 'kind' | 'requestId'> & { readonly requestId?: string | null }): Refusal {
+export function buildRefusal(refusal: Omit<Refusal, 'kind' | 'requestId'> & { readonly requestId?: string | null }): Refusal {
   return {
     kind: 'refused',
     ...refusal,
@@ -79,11 +79,11 @@ function redacted(fields: Fields, redactor: Redactor): Fields {
  * another server and is no result.
  */
 function foreignRefusal(status: number, body: unknown, requestedAt: Date, respondedAt: Date): Refusal | null {
-  const fields = fieldsOf(body) ?? {}
-  const errcode = textOf(fields['errcode'])
+  const fields = toFields(body) ?? {}
+  const errcode = toText(fields['errcode'])
   if (errcode !== null && (status === 200 || errcode !== '0')) return null
   const error = errorWithoutErrcode(status, errcode === null ? fields : {})
-  return error && refusalOf({ ...error, requestId: textOf(fields['requestid']), requestedAt, respondedAt })
+  return error && buildRefusal({ ...error, requestId: toText(fields['requestid']), requestedAt, respondedAt })
 }
 
 /** One line, without what PostgreSQL's `text` cannot hold. */

@@ -1,14 +1,14 @@
 import type { Answer, Refusal } from '../domain/delivery.ts'
-import { NO_AGENT_ID_CODE, problemCodeOf, TOKEN_REFUSED_CODE, UNKNOWN_APP_CODE } from '../domain/problems.ts'
+import { NO_AGENT_ID_CODE, TOKEN_REFUSED_CODE, toProblemCode, UNKNOWN_APP_CODE } from '../domain/problems.ts'
 import type { SendResult, SendResultApi, SendResultQuery } from '../polling/ports.ts'
 import { createTokenSource, fixedTokenSource, type Lease, type TokenSource, tokenRefused } from './access-token.ts'
-import { answerOf, refusalOf } from './answers.ts'
+import { buildRefusal, toAnswer } from './answers.ts'
 import type { DingTalkApp } from './app.ts'
 import { checkBaseUrl } from './hosts.ts'
 import { createHttp, type Http } from './http.ts'
-import { type DingTalkApiOptions, type Settings, settingsOf } from './options.ts'
+import { buildSettings, type DingTalkApiOptions, type Settings } from './options.ts'
 import { createRedactor, type Redactor } from './redact.ts'
-import { type TokenFailure, tokenCallOf } from './token-call.ts'
+import { createTokenCall, type TokenFailure } from './token-call.ts'
 
 export type DingTalkApi = SendResultApi & {
   /** Fetches a token for an app, which is not metered. Null: there is one; else the reason. */
@@ -24,10 +24,10 @@ export type DingTalkApi = SendResultApi & {
  * @throws {Error} for a base URL of an app that `checkBaseUrl` refuses
  */
 export function createDingTalkApi(apps: ReadonlyMap<string, DingTalkApp>, options: DingTalkApiOptions = {}): DingTalkApi {
-  const settings = settingsOf(options)
+  const settings = buildSettings(options)
   const http = createHttp(settings.http, settings.lookup)
   const closing = new AbortController()
-  const callers = new Map([...apps].map(([name, app]) => [name, callerOf(name, app, http, closing.signal, settings)]))
+  const callers = new Map([...apps].map(([name, app]) => [name, createCaller(name, app, http, closing.signal, settings)]))
   return {
     async sendResult(query, signal) {
       signal.throwIfAborted()
@@ -56,7 +56,7 @@ interface Caller {
   readonly settings: Settings
 }
 
-function callerOf(name: string, app: DingTalkApp, http: Http, closing: AbortSignal, settings: Settings): Caller {
+function createCaller(name: string, app: DingTalkApp, http: Http, closing: AbortSignal, settings: Settings): Caller {
   const checkUrl = (field: 'oapiUrl' | 'apiUrl'): string => {
     try {
       return checkBaseUrl(app[field], settings.privateHosts)
@@ -68,14 +68,14 @@ function callerOf(name: string, app: DingTalkApp, http: Http, closing: AbortSign
   }
   const checked = { ...app, name, oapiUrl: checkUrl('oapiUrl'), apiUrl: checkUrl('apiUrl') }
   const redactor = createRedactor(app.credentials)
-  return { app: checked, http, redactor, settings, tokens: tokensOf(checked, http, redactor, closing, settings) }
+  return { app: checked, http, redactor, settings, tokens: chooseTokenSource(checked, http, redactor, closing, settings) }
 }
 
-function tokensOf(app: DingTalkApp, http: Http, redactor: Redactor, closing: AbortSignal, settings: Settings): TokenSource {
+function chooseTokenSource(app: DingTalkApp, http: Http, redactor: Redactor, closing: AbortSignal, settings: Settings): TokenSource {
   if (app.credentials.kind === 'fixed') return fixedTokenSource(app.credentials.accessToken)
   const { monotonicMs, onCall } = settings
   return createTokenSource({
-    fetch: tokenCallOf(app, app.credentials, { http, redactor, deadlineMs: settings.http.deadlineMs, monotonicMs, onCall }),
+    fetch: createTokenCall(app, app.credentials, { http, redactor, deadlineMs: settings.http.deadlineMs, monotonicMs, onCall }),
     closing,
     timing: settings.tokens,
     monotonicMs,
@@ -87,7 +87,12 @@ function tokensOf(app: DingTalkApp, http: Http, redactor: Redactor, closing: Abo
 }
 
 function unknownApp(app: string, now: Date): Refusal {
-  return refusalOf({ code: UNKNOWN_APP_CODE, message: `there is no app named ${JSON.stringify(app)}`, requestedAt: now, respondedAt: null })
+  return buildRefusal({
+    code: UNKNOWN_APP_CODE,
+    message: `there is no app named ${JSON.stringify(app)}`,
+    requestedAt: now,
+    respondedAt: null,
+  })
 }
 
 async function poll(caller: Caller, query: SendResultQuery, signal: AbortSignal): Promise<SendResult> {
@@ -130,7 +135,7 @@ const NOT_REPEATED: TokenFailure = {
 }
 
 function failedAfterCall({ requestedAt, respondedAt, requestId }: Refusal, { redactor }: Caller, { code, message }: TokenFailure): Refusal {
-  return refusalOf({ code: redactor.redact(code), message: redactor.redact(message), requestedAt, respondedAt, requestId })
+  return buildRefusal({ code: redactor.redact(code), message: redactor.redact(message), requestedAt, respondedAt, requestId })
 }
 
 async function callWithFreshToken(caller: Caller, lease: Lease, call: Call): Promise<Answer> {
@@ -142,17 +147,17 @@ async function callWithFreshToken(caller: Caller, lease: Lease, call: Call): Pro
 }
 
 function isTokenRefused(answer: Answer): answer is Refusal {
-  return answer.kind === 'refused' && answer.code !== TOKEN_REFUSED_CODE && problemCodeOf(answer.code, answer.message) === 'token_refused'
+  return answer.kind === 'refused' && answer.code !== TOKEN_REFUSED_CODE && toProblemCode(answer.code, answer.message) === 'token_refused'
 }
 
 function asTokenRefused({ tokens }: Caller, answer: Refusal): Refusal {
   const { code, message } = tokenRefused(answer.code, answer.message, tokens.renewable)
-  return refusalOf({ ...answer, code, message })
+  return buildRefusal({ ...answer, code, message })
 }
 
 /** The refusal of a poll that made no call, because it lacks a token or an agent id. */
 function withoutCall({ redactor, settings }: Caller, { code, message }: TokenFailure): Refusal {
-  return refusalOf({ code: redactor.redact(code), message: redactor.redact(message), requestedAt: settings.now(), respondedAt: null })
+  return buildRefusal({ code: redactor.redact(code), message: redactor.redact(message), requestedAt: settings.now(), respondedAt: null })
 }
 
 async function callOnce(
@@ -173,7 +178,7 @@ async function callOnce(
     signal,
   )
   const respondedAt = new Date(Math.ceil(settings.now().getTime() + settings.uncertaintyMs()))
-  const answer = answerOf(outcome, requestedAt, notBefore(requestedAt, respondedAt), redactor)
+  const answer = toAnswer(outcome, requestedAt, notBefore(requestedAt, respondedAt), redactor)
   const seconds = (settings.monotonicMs() - startedMs) / 1_000
   settings.onCall({ app: app.name, endpoint: 'getsendresult', code: answer.kind === 'refused' ? answer.code : '0', seconds })
   return answer

@@ -31,12 +31,12 @@ export function checkBaseUrl(url: string, privateHosts: readonly string[] = []):
   const parsed = URL.canParse(url) ? new URL(url) : null
   if (parsed === null) throw new Error('not a URL. Give an https URL such as "https://oapi.dingtalk.io".')
   const shown = `"${parsed.protocol}//${parsed.host}"`
-  const fault = faultOf(parsed, url, privateHosts)
+  const fault = findFault(parsed, url, privateHosts)
   if (fault !== null) throw new Error(`${shown} ${fault}`)
   return `${parsed.origin}${parsed.pathname.replace(/\/+$/, '')}`
 }
 
-function faultOf(parsed: URL, url: string, privateHosts: readonly string[]): string | null {
+function findFault(parsed: URL, url: string, privateHosts: readonly string[]): string | null {
   if (parsed.protocol !== 'https:' && parsed.protocol !== 'http:')
     return 'is not an https URL. Give one such as "https://oapi.dingtalk.io".'
   if (parsed.username !== '' || parsed.password !== '') return 'has a user name or password in it. Leave them out: DingTalk takes none.'
@@ -119,18 +119,18 @@ export class PrivateAddressError extends Error {
 export function guardedLookup(privateHosts: readonly string[], resolve: LookupFunction = lookUp): LookupFunction {
   return (hostname, options, callback) => {
     resolve(hostname, options, (error, found, family) => {
-      const refused = error === null ? refusedOf(hostname.toLowerCase(), addressesOf(found), privateHosts) : undefined
+      const refused = error === null ? findRefused(hostname.toLowerCase(), listAddresses(found), privateHosts) : undefined
       if (refused === undefined) callback(error, found, family)
       else callback(new PrivateAddressError(`${hostname} is the private address ${refused}`), [])
     })
   }
 }
 
-function addressesOf(found: string | readonly LookupAddress[]): readonly string[] {
+function listAddresses(found: string | readonly LookupAddress[]): readonly string[] {
   return typeof found === 'string' ? [found] : found.map(({ address }) => address)
 }
 
-function refusedOf(name: string, addresses: readonly string[], privateHosts: readonly string[]): string | undefined {
+function findRefused(name: string, addresses: readonly string[], privateHosts: readonly string[]): string | undefined {
   if (privateHosts.includes(name)) return undefined
   return addresses.find(
     (address) => isIn(PRIVATE, address) && !privateHosts.includes(address) && !(isLoopback(name) && isLoopback(address)),

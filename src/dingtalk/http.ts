@@ -67,7 +67,7 @@ export function createHttp(limits: HttpLimits, lookup: LookupFunction): Http {
         return await withDeadline(limits.deadlineMs, signal, (bounded) => send(agent, what, bounded))
       } catch (error) {
         signal.throwIfAborted()
-        return failureOf(error, new URL(what.url).origin, limits)
+        return toHttpFailure(error, new URL(what.url).origin, limits)
       }
     },
   }
@@ -88,12 +88,12 @@ async function send(agent: Agent, what: HttpRequest, signal: AbortSignal): Promi
     signal,
   })
   const { statusCode, headers, body } = response
-  const refusal = refusedByHeaders(statusCode, textOf(headers['content-encoding']))
+  const refusal = refusedByHeaders(statusCode, joinHeader(headers['content-encoding']))
   if (refusal !== null) {
     body.on('error', () => {}).destroy()
     return refusal
   }
-  return jsonOf(statusCode, await body.bytes(), textOf(headers['content-type']))
+  return decodeJson(statusCode, await body.bytes(), joinHeader(headers['content-type']))
 }
 
 function refusedByHeaders(status: number, encoding: string): HttpOutcome | null {
@@ -106,7 +106,7 @@ function refusedByHeaders(status: number, encoding: string): HttpOutcome | null 
   return arrived(notJsonCode(status), `HTTP ${status} with a compressed body that was not asked for`)
 }
 
-function jsonOf(status: number, bytes: Uint8Array, contentType: string): HttpOutcome {
+function decodeJson(status: number, bytes: Uint8Array, contentType: string): HttpOutcome {
   try {
     // Fatal: a replacement character in a user id would be another person's id.
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
@@ -134,7 +134,7 @@ const TIMEOUT_CODES: ReadonlySet<string> = new Set([
 const TOO_LARGE_CODES: ReadonlySet<string> = new Set(['UND_ERR_RES_EXCEEDED_MAX_SIZE', 'UND_ERR_HEADERS_OVERFLOW'])
 
 /** Uses only the code of an error: its message may quote the URL. */
-function failureOf(error: unknown, origin: string, limits: HttpLimits): HttpOutcome {
+function toHttpFailure(error: unknown, origin: string, limits: HttpLimits): HttpOutcome {
   const code = codeOf(error)
   if (error instanceof PrivateAddressError) return lost(PRIVATE_ADDRESS_CODE, error.message)
   if (error instanceof DeadlineError) return lost('TIMEOUT', `${origin} did not answer in full within ${limits.deadlineMs} ms`)
@@ -153,6 +153,6 @@ function codeOf(error: unknown): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : error.name
 }
 
-function textOf(header: string | string[] | undefined): string {
+function joinHeader(header: string | string[] | undefined): string {
   return Array.isArray(header) ? header.join(', ') : (header ?? '')
 }

@@ -57,7 +57,7 @@ export interface DingTalkApiOptions {
 /** The options with their defaults. */
 export type Settings = Required<Omit<DingTalkApiOptions, 'http' | 'tokens'>> & { readonly http: HttpLimits; readonly tokens: TokenTiming }
 
-export function settingsOf(options: DingTalkApiOptions): Settings {
+export function buildSettings(options: DingTalkApiOptions): Settings {
   const { privateHosts = [] } = options
   return {
     now: () => new Date(),

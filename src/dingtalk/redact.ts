@@ -9,7 +9,7 @@ export interface Redactor {
 }
 
 export function createRedactor(credentials: Credentials): Redactor {
-  const fixed = secretsOf(credentials)
+  const fixed = listSecrets(credentials)
   const learned: string[] = []
   return {
     learn(secret) {
@@ -30,7 +30,7 @@ const MAX_LEARNED = 16
 /** Shorter values are no secrets, and replacing them would make messages unreadable. */
 const MIN_SECRET = 4
 
-function secretsOf(credentials: Credentials): string[] {
+function listSecrets(credentials: Credentials): string[] {
   switch (credentials.kind) {
     case 'internal':
       return [credentials.appKey, credentials.appSecret]

@@ -1,7 +1,7 @@
 import { effectiveCode } from '../domain/answer.ts'
-import { PROBLEM_RULES, problemCodeOf, TOKEN_REFUSED_CODE } from '../domain/problems.ts'
+import { PROBLEM_RULES, TOKEN_REFUSED_CODE, toProblemCode } from '../domain/problems.ts'
 import { DeadlineError, unlessAborted, withDeadline } from '../lib/abort.ts'
-import { errorWithoutErrcode, fieldsOf, messageOf, textOf } from './answers.ts'
+import { errorWithoutErrcode, readMessage, toFields, toText } from './answers.ts'
 import type { Credentials, DingTalkApp, FixedToken, InternalCredentials, ThirdPartyCredentials, TokenFunction } from './app.ts'
 import type { Http, HttpOutcome, HttpRequest } from './http.ts'
 import type { CallHook, Endpoint } from './options.ts'
@@ -32,7 +32,7 @@ export interface TokenCallDeps {
 }
 
 /** Returns a function that makes one attempt to get a token. It rejects only when its signal is aborted. */
-export function tokenCallOf(
+export function createTokenCall(
   app: DingTalkApp,
   credentials: Exclude<Credentials, FixedToken>,
   deps: TokenCallDeps,
@@ -81,7 +81,7 @@ async function fetchThirdParty(
       ? { kind: 'given' as const, value: source }
       : await callBack('suiteTicket', async () => source(), deps, signal)
   if (given.kind === 'failed') return given
-  const suiteTicket = textOf(given.value)
+  const suiteTicket = toText(given.value)
   if (suiteTicket === null) return failed('BAD_TOKEN_ANSWER', 'suiteTicket gave no ticket: it must give a text that is not empty')
   deps.redactor.learn(suiteTicket)
   return callFor(app, newStyleCall(app, 'corpAccessToken', { suiteKey, suiteSecret, authCorpId, suiteTicket }), deps, signal)
@@ -90,9 +90,9 @@ async function fetchThirdParty(
 async function callGetToken(app: DingTalkApp, { getToken }: TokenFunction, deps: TokenCallDeps, signal: AbortSignal): Promise<Fetched> {
   const given = await callBack('getToken', async (bounded) => getToken(app.name, bounded), deps, signal)
   if (given.kind === 'failed') return given
-  const fields = typeof given.value === 'string' ? { token: given.value } : (fieldsOf(given.value) ?? {})
+  const fields = typeof given.value === 'string' ? { token: given.value } : (toFields(given.value) ?? {})
   return (
-    tokenOf(fields['token'], fields['expiresInSeconds']) ??
+    parseToken(fields['token'], fields['expiresInSeconds']) ??
     failed('BAD_TOKEN_ANSWER', 'getToken gave no token: it must give a text that is not empty')
   )
 }
@@ -131,18 +131,18 @@ async function callFor(app: DingTalkApp, call: TokenCall, deps: TokenCallDeps, s
 
 function readTokenAnswer(outcome: HttpOutcome, names: TokenCall['names']): Fetched {
   if (outcome.kind === 'failed') return failed(outcome.code, outcome.message)
-  const fields = fieldsOf(outcome.body) ?? {}
+  const fields = toFields(outcome.body) ?? {}
   const code = effectiveCode(fields)
-  if (code !== null && code !== '0') return failed(code, messageOf(fields))
-  const token = outcome.status === 200 ? tokenOf(fields[names.token], fields[names.lifetime]) : null
+  if (code !== null && code !== '0') return failed(code, readMessage(fields))
+  const token = outcome.status === 200 ? parseToken(fields[names.token], fields[names.lifetime]) : null
   if (token !== null) return token
   const error = errorWithoutErrcode(outcome.status, fields)
   return error ? failed(error.code, error.message) : failed('BAD_TOKEN_ANSWER', `the answer has no ${names.token}`)
 }
 
-function tokenOf(token: unknown, lifetime: unknown): FetchedToken | null {
+function parseToken(token: unknown, lifetime: unknown): FetchedToken | null {
   if (typeof token !== 'string' || token.trim() === '') return null
-  const seconds = Number(textOf(lifetime) ?? Number.NaN)
+  const seconds = Number(toText(lifetime) ?? Number.NaN)
   return { kind: 'token', token, lifetimeSeconds: Number.isFinite(seconds) && seconds > 0 ? seconds : null }
 }
 
@@ -151,7 +151,7 @@ function tokenOf(token: unknown, lifetime: unknown): FetchedToken | null {
  * Limits, permissions, addresses and outages mean the same at both.
  */
 function aboutTheApp({ code, message }: TokenFailure, endpoint: Endpoint): TokenFailure {
-  const problem = problemCodeOf(code, message) ?? 'unknown_code'
+  const problem = toProblemCode(code, message) ?? 'unknown_code'
   if (problem === 'call_timeout') return failed('TIMEOUT', `${endpoint} answered ${code}: DingTalk timed out`)
   const isAboutCredentials = ['answer', 'task', 'pair'].includes(PROBLEM_RULES[problem].scope) || problem === 'token_refused'
   return isAboutCredentials

@@ -16,13 +16,13 @@ type Fields = Readonly<Record<string, unknown>>
  * Accepts the known variants of the gateway: missing lists, codes as text, lists as comma-joined text, unknown keys.
  */
 export function parseAnswer(body: unknown, exchange: Exchange): Answer {
-  const fields = fieldsOf(body)
+  const fields = toFields(body)
   if (fields === null) return refusal('NOT_JSON', 'the answer is not a JSON object', null, exchange)
-  const requestId = requestIdOf(fields)
+  const requestId = readRequestId(fields)
   const code = effectiveCode(fields)
   if (code === null) return refusal('NO_CODE', 'the answer has no errcode: a gateway or ban page, not a result', requestId, exchange)
-  if (code !== '0') return refusal(code, messageOf(fields), requestId, exchange)
-  const result = fieldsOf(fields['send_result'])
+  if (code !== '0') return refusal(code, readMessage(fields), requestId, exchange)
+  const result = toFields(fields['send_result'])
   if (result === null || Object.keys(result).length === 0) return { kind: 'empty', requestId, ...exchange }
   return { kind: 'observed', observation: { ...exchange, requestId, people: parsePeople(result) } }
 }
@@ -33,20 +33,20 @@ export function parseAnswer(body: unknown, exchange: Exchange): Answer {
  * costs a call, a failure taken for a success stores wrong data. Null when there is no code at all.
  */
 export function effectiveCode(fields: Fields): string | null {
-  const outer = textOf(fields['errcode'])
-  const inner = textOf(fields['sub_code']) ?? /subcode=([^,\]\s]+)/i.exec(textOf(fields['errmsg']) ?? '')?.[1] ?? null
+  const outer = toText(fields['errcode'])
+  const inner = toText(fields['sub_code']) ?? /subcode=([^,\]\s]+)/i.exec(toText(fields['errmsg']) ?? '')?.[1] ?? null
   // errcode 0 is success whatever its message contains.
   if (outer === '0' || inner === null || inner === '0') return outer
   return outer === '88' && inner === '40000' ? '88/40000' : inner
 }
 
-function requestIdOf(fields: Fields): string | null {
-  const requestId = textOf(fields['request_id'])
+function readRequestId(fields: Fields): string | null {
+  const requestId = toText(fields['request_id'])
   return requestId === null ? null : storable(requestId, MAX_ID)
 }
 
-function messageOf(fields: Fields): string {
-  const message = [textOf(fields['errmsg']), textOf(fields['sub_msg'])].filter((part) => part !== null)
+function readMessage(fields: Fields): string {
+  const message = [toText(fields['errmsg']), toText(fields['sub_msg'])].filter((part) => part !== null)
   return message.join(' ')
 }
 
@@ -88,19 +88,19 @@ function parseUserIds(list: unknown): string[] {
 
 /** Null for text that a request to track may not use as a user id either. */
 function parseUserId(item: unknown): string | null {
-  const userId = textOf(item)?.trim() ?? ''
+  const userId = toText(item)?.trim() ?? ''
   return isUserId(userId) ? userId : null
 }
 
 function parseLabel(item: unknown): string | null {
-  const label = textOf(item)?.trim() ?? ''
+  const label = toText(item)?.trim() ?? ''
   return isLabel(label, MAX_USER_ID) ? label : null
 }
 
 function parseForbidden(list: unknown): Array<[string, Forbidden]> {
   if (!Array.isArray(list)) return []
   return list.flatMap((item: unknown): Array<[string, Forbidden]> => {
-    const fields = fieldsOf(item)
+    const fields = toFields(item)
     const userId = fields === null ? null : parseUserId(fields['userid'])
     if (fields === null || userId === null) return []
     return [[userId, { kind: 'forbidden', code: parseLabel(fields['code']), count: parseCount(fields['count']) }]]
@@ -113,12 +113,12 @@ function parseCount(value: unknown): number | null {
   return typeof count === 'number' && Number.isInteger(count) && count >= 0 && count < 2 ** 31 ? count : null
 }
 
-function fieldsOf(value: unknown): Fields | null {
+function toFields(value: unknown): Fields | null {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : null
 }
 
 /** Codes and ids come as text or as numbers. */
-function textOf(value: unknown): string | null {
+function toText(value: unknown): string | null {
   if (typeof value === 'string') return value === '' ? null : value
   return typeof value === 'number' || typeof value === 'bigint' ? String(value) : null
 }

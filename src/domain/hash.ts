@@ -16,11 +16,11 @@ export function hash53(text: string): number {
 }
 
 /** A number in [0, 1) that depends only on the text: jitter that a restart does not change. */
-export function unitOf(text: string): number {
+export function hashToUnit(text: string): number {
   return hash53(text) / 2 ** 53
 }
 
 /** Equal for equal sets of ids, in any order. */
-export function fingerprintOf(ids: Iterable<string>): string {
+export function computeFingerprint(ids: Iterable<string>): string {
   return hash53(JSON.stringify([...ids].sort())).toString(36)
 }

@@ -29,7 +29,7 @@ export function mergeRecipient(known: Recipient, listed: ListedState | null, pol
     recipient: {
       userId: known.userId,
       firstSeenAt: earliest(known.firstSeenAt, poll.respondedAt),
-      state: join(known.state, stateOf(listed, poll, newest)),
+      state: join(known.state, toRecipientState(listed, poll, newest)),
     },
     anomaly: RANK[listed.kind] < RANK[known.state.kind] && isContradiction(known.state, poll),
   }
@@ -40,7 +40,7 @@ function isContradiction(known: RecipientState, poll: Observation): boolean {
   return known.kind !== 'read' || poll.requestedAt >= known.firstReadAt
 }
 
-function stateOf(listed: ListedState, poll: Observation, newest: boolean): RecipientState {
+function toRecipientState(listed: ListedState, poll: Observation, newest: boolean): RecipientState {
   if (listed.kind === 'unread') return { kind: 'unread', lastUnreadAt: poll.requestedAt, listed: newest }
   if (listed.kind === 'read') return { kind: 'read', lastUnreadAt: null, firstReadAt: poll.respondedAt }
   return listed

@@ -58,10 +58,10 @@ export interface Messages {
 
 /** A template whose times stay times. What is null is left out. */
 export function say(strings: TemplateStringsArray, ...values: ReadonlyArray<string | number | Date | Text | null>): Text {
-  return strings.flatMap((text, i) => [...partsOf(values[i - 1] ?? null), text]).filter((part) => part !== '')
+  return strings.flatMap((text, i) => [...toParts(values[i - 1] ?? null), text]).filter((part) => part !== '')
 }
 
-function partsOf(value: string | number | Date | Text | null): Text {
+function toParts(value: string | number | Date | Text | null): Text {
   if (value === null) return []
   return typeof value === 'number' ? [String(value)] : typeof value === 'string' || value instanceof Date ? [value] : value
 }

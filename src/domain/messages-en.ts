@@ -13,7 +13,7 @@ const problems = {
     remedy: () => say`Look up the code in DingTalk's documentation, or ask their support with the request id. ${AGAIN}`,
   },
   parameters: {
-    title: (problem) => say`DingTalk refuses task id or agent id${agentOf(problem)}.`,
+    title: (problem) => say`DingTalk refuses task id or agent id${formatAgentId(problem)}.`,
     remedy: () =>
       say`Check that task id and agent id belong together and that this app sent the task. Track the task again with the right agent id, or repair DINGTALK_AGENT_ID and restart the workers; ${RESUME}`,
   },
@@ -23,9 +23,9 @@ const problems = {
       say`DingTalk reports on at most 100 recipients a task. If it has more, send in batches of 100 and track each task id under one campaign. ${AGAIN}`,
   },
   agent_id: {
-    title: (problem) => say`DingTalk does not accept the agent id${agentOf(problem)} with this app.`,
+    title: (problem) => say`DingTalk does not accept the agent id${formatAgentId(problem)} with this app.`,
     remedy: (problem) =>
-      say`Check the agent id${agentOf(problem)} (DINGTALK_AGENT_ID, "agentId" in DINGTALK_APPS_FILE, or agentId of the task) against the app that sent the message. Track the task again with the right one, or repair the configuration and restart the workers; ${RESUME}`,
+      say`Check the agent id${formatAgentId(problem)} (DINGTALK_AGENT_ID, "agentId" in DINGTALK_APPS_FILE, or agentId of the task) against the app that sent the message. Track the task again with the right one, or repair the configuration and restart the workers; ${RESUME}`,
   },
   no_agent_id: {
     title: () => say`Neither the task nor the app has an agent id, so no call was made.`,
@@ -135,7 +135,7 @@ export const en: Messages = {
   gap: ' ',
 }
 
-function agentOf(problem: Fields): Text {
+function formatAgentId(problem: Fields): Text {
   return when(problem.text('agentId'), (agentId) => say` ${agentId}`)
 }
 

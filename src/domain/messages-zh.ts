@@ -13,7 +13,7 @@ const problems = {
     remedy: () => say`请在钉钉文档中查询该错误码，或凭请求编号联系钉钉支持。${AGAIN}`,
   },
   parameters: {
-    title: (problem) => say`钉钉拒绝了任务 ID 或 agent id${agentOf(problem)}。`,
+    title: (problem) => say`钉钉拒绝了任务 ID 或 agent id${formatAgentId(problem)}。`,
     remedy: () =>
       say`请核对任务 ID 与 agent id 是否对应，以及任务是否由此应用发送。请用正确的 agent id 重新追踪该任务，或修改 DINGTALK_AGENT_ID 并重启 worker；${RESUME}`,
   },
@@ -22,9 +22,9 @@ const problems = {
     remedy: () => say`钉钉每个任务最多报告 100 名收件人。如果超过此数，请按 100 人一批发送，并把各任务 ID 归入同一次群发。${AGAIN}`,
   },
   agent_id: {
-    title: (problem) => say`钉钉不接受此应用使用 agent id${agentOf(problem)}。`,
+    title: (problem) => say`钉钉不接受此应用使用 agent id${formatAgentId(problem)}。`,
     remedy: (problem) =>
-      say`请核对 agent id${agentOf(problem)}（DINGTALK_AGENT_ID、DINGTALK_APPS_FILE 中的 agentId，或追踪任务时提供的 agentId）是否属于发送该消息的应用。请用正确的 agent id 重新追踪该任务，或修改配置并重启 worker；${RESUME}`,
+      say`请核对 agent id${formatAgentId(problem)}（DINGTALK_AGENT_ID、DINGTALK_APPS_FILE 中的 agentId，或追踪任务时提供的 agentId）是否属于发送该消息的应用。请用正确的 agent id 重新追踪该任务，或修改配置并重启 worker；${RESUME}`,
   },
   no_agent_id: {
     title: () => say`任务和应用都没有 agent id，因此没有发起调用。`,
@@ -129,7 +129,7 @@ export const zh: Messages = {
   gap: '',
 }
 
-function agentOf(problem: Fields): Text {
+function formatAgentId(problem: Fields): Text {
   return when(problem.text('agentId'), (agentId) => say` ${agentId} `)
 }
 

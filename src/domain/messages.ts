@@ -26,7 +26,7 @@ export function problemText(problem: Stored, language: Language): string {
 /** What to do about a problem. Empty for a code of a newer version. */
 export function problemRemedy(problem: Stored, language: Language): string {
   const { problems } = MESSAGES[language]
-  return isKey(problems, problem.code) ? joined(problems[problem.code].remedy(fieldsOf(problem.detail, language))) : ''
+  return isKey(problems, problem.code) ? joined(problems[problem.code].remedy(createFields(problem.detail, language))) : ''
 }
 
 /** The code and the message of the failed poll. Null where none are stored. */
@@ -37,7 +37,7 @@ export function answerText(problem: Stored, language: Language): string | null {
 
 /** {@link answerText} in two parts: the introduction, and the answer in its own language. */
 export function answerQuote({ detail }: Stored, language: Language): { readonly introduction: string; readonly answer: string } | null {
-  const fields = fieldsOf(detail, language)
+  const fields = createFields(detail, language)
   const said = fields.text('said')
   if (said === null) return null
   const answer = `${said} ${fields.text('message') ?? ''}`.trim()
@@ -54,7 +54,7 @@ export function endReasonParts(reason: Stored, language: Language): Text {
   const { ends, problems, refused } = MESSAGES[language]
   const isRefusal = isKey(problems, reason.code) && textOf(reason.detail, 'text') === null
   if (isRefusal) return refused(problemParts(reason, language))
-  return partsOf(isKey(ends, reason.code) ? ends[reason.code] : null, reason, language)
+  return renderMessage(isKey(ends, reason.code) ? ends[reason.code] : null, reason, language)
 }
 
 /** Why the next poll is later than planned. */
@@ -65,7 +65,7 @@ export function delayText(delay: Stored, language: Language, showTime?: ShowTime
 /** {@link delayText} with unformatted times. */
 export function delayParts(delay: Stored, language: Language): Text {
   const { delays } = MESSAGES[language]
-  return partsOf(isKey(delays, delay.code) ? delays[delay.code] : null, delay, language)
+  return renderMessage(isKey(delays, delay.code) ? delays[delay.code] : null, delay, language)
 }
 
 /** The problem that a delay by a pause is about, or null. */
@@ -82,21 +82,21 @@ export function scopeText(scope: string, language: Language): string {
 
 function problemParts(problem: Stored, language: Language): Text {
   const { problems } = MESSAGES[language]
-  return partsOf(isKey(problems, problem.code) ? problems[problem.code].title : null, problem, language)
+  return renderMessage(isKey(problems, problem.code) ? problems[problem.code].title : null, problem, language)
 }
 
 /** The text that 0.1.0 stored, if there is one; else the message of the code; else (null: a code of a newer version) the code itself. */
-function partsOf(message: Message | null, { code, detail }: Stored, language: Language): Text {
+function renderMessage(message: Message | null, { code, detail }: Stored, language: Language): Text {
   const earlier = textOf(detail, 'text')
   if (earlier !== null) return [earlier]
-  return message === null ? [MESSAGES[language].unknown(code)] : message(fieldsOf(detail, language))
+  return message === null ? [MESSAGES[language].unknown(code)] : message(createFields(detail, language))
 }
 
-function fieldsOf(detail: Detail | null, language: Language): Fields {
+function createFields(detail: Detail | null, language: Language): Fields {
   return {
     text: (name) => textOf(detail, name),
     number: (name) => numberOf(detail, name),
-    time: (name) => timeOf(textOf(detail, name)),
+    time: (name) => parseStoredTime(textOf(detail, name)),
     because: () => becauseParts(detail, language),
     problem() {
       const code = textOf(detail, 'problem')
@@ -136,7 +136,7 @@ function numberOf(detail: Detail | null, name: string): number | null {
   return typeof value === 'number' ? value : null
 }
 
-function timeOf(text: string | null): Date | null {
+function parseStoredTime(text: string | null): Date | null {
   const time = text === null ? null : new Date(text)
   return time === null || Number.isNaN(time.getTime()) ? null : time
 }

@@ -1,5 +1,5 @@
 import { MINUTE_MS, type Refusal, SECOND_MS, type Task, type TaskProblem } from './delivery.ts'
-import { unitOf } from './hash.ts'
+import { hashToUnit } from './hash.ts'
 import { type Following, finalPollTime, followingPoll, isFinalPoll, retryDelayMs, type Timing } from './poll-times.ts'
 import {
   COLD_PROBE_MINUTES,
@@ -7,9 +7,9 @@ import {
   PROBLEM_RULES,
   type Problem,
   type ProblemCode,
-  penaltyEndOf,
-  problemOf,
+  parsePenaltyEnd,
   SLOW_PROBE_MINUTES,
+  toProblem,
 } from './problems.ts'
 import type { Because, EndReason } from './reasons.ts'
 
@@ -50,14 +50,14 @@ const LONGEST_PENALTY_MS = 10 * MINUTE_MS
 const QPS_PROBES_MS = [2 * SECOND_MS, 10 * SECOND_MS] as const
 
 export function assessFailure(task: Task, answer: Refusal, now: Date, timing: Timing): Failure {
-  const problem = problemOf(answer, task.scopes.agentId)
+  const problem = toProblem(answer, task.scopes.agentId)
   // What DingTalk's own limits refuse is not this task's fault: it counts as no failure.
   const failuresInRow = task.failuresInRow + (PROBLEM_RULES[problem.code].isCounted ? 1 : 0)
   const stored = withHistory(task.problem, problem, answer.respondedAt ?? answer.requestedAt)
   return {
     problem: stored,
     failuresInRow,
-    evidence: evidenceOf(task, problem, answer.requestedAt, now, timing),
+    evidence: findEvidence(task, problem, answer.requestedAt, now, timing),
     following: planFollowing({ ...task, problem: stored, failuresInRow, delay: null }, stored, now, timing),
   }
 }
@@ -83,7 +83,7 @@ function planFollowing(task: Task, problem: TaskProblem, now: Date, timing: Timi
   if (rule.followUp === 'planned') return { kind: 'retry', at: isFinal ? null : quickRetryAt(task, rule.quickRetries, now, timing) }
   // DingTalk never answered for this task, and says that the fault is the task's or its agent id's: its final poll is its last call.
   if (isFinal) return task.goodPolls === 0 ? { kind: 'final' } : { kind: 'retry', at: null }
-  return probeOf(task, problem.polls, rule.quickRetries, now, timing)
+  return planProbe(task, problem.polls, rule.quickRetries, now, timing)
 }
 
 /**
@@ -91,7 +91,7 @@ function planFollowing(task: Task, problem: TaskProblem, now: Date, timing: Timi
  * final poll. One that had gets quick retries and a probe after a minute first: one stray answer must not cost hours.
  * @param polls failed polls of this kind in a row, this one included
  */
-function probeOf(task: Task, polls: number, quickRetries: number, now: Date, timing: Timing): Following {
+function planProbe(task: Task, polls: number, quickRetries: number, now: Date, timing: Timing): Following {
   const minutesLater = (minutes: number): Date => new Date(now.getTime() + (minutes * MINUTE_MS) / timing.timeScale)
   if (task.goodPolls === 0) {
     const minutes = SLOW_PROBE_MINUTES[polls - 1]
@@ -109,18 +109,18 @@ function quickRetryAt(task: Task, quickRetries: number, now: Date, timing: Timin
 }
 
 function retryAt({ key, pollNo }: Task, failures: number, now: Date, timing: Timing): Date {
-  return new Date(now.getTime() + retryDelayMs(failures, timing, unitOf(`${key.app} ${key.taskId} ${pollNo}`)))
+  return new Date(now.getTime() + retryDelayMs(failures, timing, hashToUnit(`${key.app} ${key.taskId} ${pollNo}`)))
 }
 
 /** The end of a rate limit that the answer names, as far as it is expected; null where it names none. */
 function namedEnd({ code, detail }: Problem, now: Date): Date | null {
   if (isQpsLimit(detail.said)) return new Date(now.getTime() + QPS_PROBES_MS[0])
-  const hint = code === 'rate_limit' ? penaltyEndOf(detail.message) : null
+  const hint = code === 'rate_limit' ? parsePenaltyEnd(detail.message) : null
   if (hint === null || hint <= now) return null
   return new Date(Math.min(hint.getTime(), now.getTime() + LONGEST_PENALTY_MS))
 }
 
-function evidenceOf(task: Task, problem: Problem, requestedAt: Date, now: Date, timing: Timing): Evidence {
+function findEvidence(task: Task, problem: Problem, requestedAt: Date, now: Date, timing: Timing): Evidence {
   const rule = PROBLEM_RULES[problem.code]
   if (rule.scope === 'worker') return { kind: 'worker', problem }
   if (rule.agreement === null) return { kind: 'none' }
@@ -153,7 +153,7 @@ export function planEnd(task: Task, timing: Timing): End {
   if (wasTooLate(task)) return { status: 'expired', reason: { code: 'sent_too_long_ago', detail: null } }
   const { problem } = task
   if (problem === null || !isRefusal(task, problem.code)) {
-    return { status: 'expired', reason: { code: 'never_observed', detail: { because: becauseOf(task) } } }
+    return { status: 'expired', reason: { code: 'never_observed', detail: { because: findCause(task) } } }
   }
   const { code, detail } = problem
   return { status: 'stopped', reason: code === 'call_timeout' ? { code: 'probably_too_many_recipients', detail } : { code, detail } }
@@ -161,21 +161,21 @@ export function planEnd(task: Task, timing: Timing): End {
 
 function endAfterSuccess(task: Task, timing: Timing): EndReason {
   const { lastObservedAt, lastGoodRequestedAt, problem } = task
-  if (lastObservedAt === null || lastGoodRequestedAt === null) return { code: 'never_observed', detail: { because: becauseOf(task) } }
+  if (lastObservedAt === null || lastGoodRequestedAt === null) return { code: 'never_observed', detail: { because: findCause(task) } }
   if (lastObservedAt >= finalPollTime(task.deadlineAt, timing, 1)) return { code: 'window_over', detail: null }
   if (problem === null || !FORGOTTEN.has(problem.code) || problem.polls < SURELY_FORGOTTEN) {
-    return { code: 'blind_before_deadline', detail: { lastObservedAt: lastObservedAt.toISOString(), because: becauseOf(task) } }
+    return { code: 'blind_before_deadline', detail: { lastObservedAt: lastObservedAt.toISOString(), because: findCause(task) } }
   }
   const windowMs = task.deadlineAt.getTime() - task.sentAt.getTime()
-  const sendOf = (end: Date): string => new Date(end.getTime() - windowMs).toISOString()
+  const formatSentAt = (end: Date): string => new Date(end.getTime() - windowMs).toISOString()
   return {
     code: 'window_closed_early',
     detail: {
       lastObservedAt: lastObservedAt.toISOString(),
       refusedSince: problem.since.toISOString(),
       said: problem.detail.said,
-      sentAfter: sendOf(lastGoodRequestedAt),
-      sentBefore: sendOf(problem.since),
+      sentAfter: formatSentAt(lastGoodRequestedAt),
+      sentBefore: formatSentAt(problem.since),
     },
   }
 }
@@ -195,7 +195,7 @@ function isRefusal({ recipientsKnown, sentAt, scopes }: Task, code: ProblemCode)
   return !recipientsKnown && scopes.app.lastGoodAt !== null && scopes.app.lastGoodAt > sentAt
 }
 
-function becauseOf({ problem, delay }: Task): Because | null {
+function findCause({ problem, delay }: Task): Because | null {
   if (problem !== null) return { problem: { code: problem.code, detail: problem.detail } }
   return delay === null ? null : { delay }
 }

@@ -1,5 +1,5 @@
 import type { Answer, Counts, Observation, Recipient, Refusal, StateKind, Task, TaskKey } from './delivery.ts'
-import { fingerprintOf } from './hash.ts'
+import { computeFingerprint } from './hash.ts'
 import { mergeRecipient } from './merge.ts'
 import { assessFailure, type Evidence, type Failure, planEnd } from './plan-failed.ts'
 import {
@@ -221,7 +221,7 @@ function planObserved(task: Task, seen: Observation, calls: number, now: Date, t
   const newest = task.lastGoodRequestedAt === null || seen.requestedAt >= task.lastGoodRequestedAt
   const merged = mergeRecipients(task, seen, newest)
   const changed = merged.filter(isChanged)
-  const update: TaskUpdate = { ...updateOf(task, seen, newest), counts: countStates(merged.map(({ after }) => after)) }
+  const update: TaskUpdate = { ...planUpdate(task, seen, newest), counts: countStates(merged.map(({ after }) => after)) }
   // What bounds a change from below before any poll does. An assumed send time bounds nothing.
   const sentAt = task.sentAtGiven ? task.sentAt : null
   // A late answer says nothing about the polls after it, so its changes have only the send as their lower bound.
@@ -233,7 +233,7 @@ function planObserved(task: Task, seen: Observation, calls: number, now: Date, t
       ...{ anomalies: merged.filter(({ anomaly }) => anomaly).length, problemCode: null, scope: null, calls },
     },
     changed: changed.map(({ after }) => after),
-    transitions: changed.flatMap((change) => transitionOf(change, sentAt, since, seen)),
+    transitions: changed.flatMap((change) => listTransitions(change, sentAt, since, seen)),
     task: { ...update, ...completion(task.recipientsKnown, update, seen, timing) },
     evidence: { kind: 'success', requestedAt },
     following: { kind: 'planned' },
@@ -260,7 +260,7 @@ function compareCodeUnits(a: string, b: string): number {
  * Only an answer that is not older than the last successful one changes what is known of the whole task. One that lists no recipients although
  * some were unread does not show that they still are, so it does not move the time as of which they are unread.
  */
-function updateOf(task: Task, seen: Observation, newest: boolean): Omit<TaskUpdate, 'counts'> {
+function planUpdate(task: Task, seen: Observation, newest: boolean): Omit<TaskUpdate, 'counts'> {
   const good = { ...unchanged(task), goodPolls: task.goodPolls + 1, failuresInRow: 0, problem: null, delay: null }
   if (!newest) return good
   if (seen.people.size === 0 && task.recipients.some(({ state }) => state.kind === 'unread')) return { ...good, ...listedRun(task, seen) }
@@ -270,7 +270,7 @@ function updateOf(task: Task, seen: Observation, newest: boolean): Omit<TaskUpda
 /** Since when the answers list the same recipients. An empty list is not a stable one. */
 function listedRun(task: Task, seen: Observation): Pick<TaskUpdate, 'listedFingerprint' | 'listedSince'> {
   if (seen.people.size === 0) return { listedFingerprint: null, listedSince: null }
-  const listedFingerprint = fingerprintOf(seen.people.keys())
+  const listedFingerprint = computeFingerprint(seen.people.keys())
   const same = task.listedFingerprint === listedFingerprint && task.listedSince !== null
   return { listedFingerprint, listedSince: same ? task.listedSince : seen.requestedAt }
 }
@@ -294,7 +294,7 @@ function timeOf(at: Date | null): number | null {
 }
 
 /** @param since the lower bound of a change other than a read */
-function transitionOf({ before, after }: Change, sentAt: Date | null, since: Date | null, seen: Observation): Transition[] {
+function listTransitions({ before, after }: Change, sentAt: Date | null, since: Date | null, seen: Observation): Transition[] {
   const from = before?.state.kind ?? 'pending'
   const to = after.state.kind
   if (from === to) return []

@@ -1,5 +1,5 @@
 import { MINUTE_MS, QUERY_WINDOW_MS, SECOND_MS, type Task, type TaskKey } from './delivery.ts'
-import { unitOf } from './hash.ts'
+import { hashToUnit } from './hash.ts'
 
 /** All durations of the poll plan, in real milliseconds (already divided by the time scale). */
 export interface Timing {
@@ -43,7 +43,7 @@ const FINAL_CALLS = 3
 const SHORTEST_HANDOVER_MS = 50
 
 /** The cap of calls for one task: its polls, and at most a quarter of them again (three at least) for what fails. */
-export function maxCallsOf(pollsPerTask: number): number {
+export function computeMaxCalls(pollsPerTask: number): number {
   return pollsPerTask + Math.max(FINAL_CALLS, Math.floor(pollsPerTask / 4))
 }
 
@@ -57,7 +57,7 @@ const JITTER_SHARE = 0.2
  * @param pollsPerTask how many polls a task gets in its window, the last one included; at least 1
  * @param timeScale every duration is divided by it
  */
-export function timingOf(pollsPerTask: number, timeScale = 1): Timing {
+export function buildTiming(pollsPerTask: number, timeScale = 1): Timing {
   const scaled = (ms: number): number => ms / timeScale
   const finalMarginMs = 5 * MINUTE_MS
   const finalSpreadMs = 7 * MINUTE_MS
@@ -67,7 +67,7 @@ export function timingOf(pollsPerTask: number, timeScale = 1): Timing {
     timeScale,
     offsetsMs: growingOffsets(pollsPerTask, lastOffsetMs, FIRST_POLL_MS).slice(0, -1).map(scaled),
     assumedOffsetsMs: assumedOffsets(pollsPerTask - 1, lastOffsetMs).map(scaled),
-    maxCalls: maxCallsOf(pollsPerTask),
+    maxCalls: computeMaxCalls(pollsPerTask),
     finalCalls: FINAL_CALLS,
     finalMarginMs: scaled(finalMarginMs),
     finalSpreadMs: scaled(finalSpreadMs),
@@ -135,7 +135,7 @@ function geometricSum(r: number, count: number): number {
 
 /** A number in [0, 1) of one task: its place in the spread. */
 export function jitterOf(key: TaskKey): number {
-  return unitOf(`${key.app} ${key.taskId}`)
+  return hashToUnit(`${key.app} ${key.taskId}`)
 }
 
 export function deadlineOf(sentAt: Date, timing: Timing): Date {
@@ -174,12 +174,12 @@ export function pollTimes(task: Planned, timing: Timing, jitter = jitterOf(task.
 
 /** The longest time between two planned polls of a task, or between the send and the first one. */
 export function longestGapMs({ offsetsMs, assumedOffsetsMs, windowMs, finalMarginMs }: Timing): number {
-  const gapsOf = (offsets: readonly number[]): number[] => {
+  const computeGaps = (offsets: readonly number[]): number[] => {
     const at = [0, ...offsets, windowMs - finalMarginMs]
     return at.map((offset, i) => offset - (at[i - 1] ?? 0))
   }
   // A poll may come earlier by its jitter, and the one behind it not.
-  return Math.max(...gapsOf(offsetsMs), ...gapsOf(assumedOffsetsMs)) * (1 + JITTER_SHARE)
+  return Math.max(...computeGaps(offsetsMs), ...computeGaps(assumedOffsetsMs)) * (1 + JITTER_SHARE)
 }
 
 /**

@@ -183,7 +183,7 @@ const AGENT_ID_MISSING = /agent_?id/i
  * The problem behind a code, or null for success.
  * @param code the effective code of the answer, see `parseAnswer`
  */
-export function problemCodeOf(code: string, message = ''): ProblemCode | null {
+export function toProblemCode(code: string, message = ''): ProblemCode | null {
   if (code === '0') return null
   if (GATEWAY_FAULT.test(code)) return 'outage'
   if (CALL_TIMEOUT.test(message.replaceAll(WRAPPED_MESSAGE, '$1 ').trim())) return 'call_timeout'
@@ -203,11 +203,11 @@ export function isOwnCode(code: string): boolean {
  * @param answer its effective code and message; the code of success stands for an answer without lists
  * @param agentId that it was polled with
  */
-export function problemOf(
+export function toProblem(
   answer: { readonly code: string; readonly message: string; readonly requestId: string | null },
   agentId: string | null,
 ): Problem {
-  const code = problemCodeOf(answer.code, answer.message) ?? 'no_result'
+  const code = toProblemCode(answer.code, answer.message) ?? 'no_result'
   return {
     code,
     detail: {
@@ -232,7 +232,7 @@ function ipIn(message: string): string | null {
 const PENALTY_END = /(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}:\d{2})\s*结束/
 
 /** The end of the penalty that a rate-limit message names, or null. */
-export function penaltyEndOf(message: string): Date | null {
+export function parsePenaltyEnd(message: string): Date | null {
   const match = PENALTY_END.exec(message)
   if (match === null) return null
   const end = new Date(`${match[1]}T${match[2]}+08:00`)

@@ -25,7 +25,7 @@ function quoteObject(value: object | null): string {
 }
 
 /** The kind of a value, without its content. */
-export function kindOf(value: unknown): string {
+export function describeKind(value: unknown): string {
   switch (typeof value) {
     case 'undefined':
       return 'nothing'

@@ -54,7 +54,7 @@ export async function usableBinaries(native: string, copies: string, account: Ac
   const linked = await probe(native, account)
   if (linked.kind === 'works') return linked.binaries
   log(`copying PostgreSQL's programs to ${copies}: ${linked.problem}`)
-  const copied = await probe(await copyOf(native, copies), account)
+  const copied = await probe(await copyOnce(native, copies), account)
   if (copied.kind === 'works') return copied.binaries
   throw unavailable(copied.problem)
 }
@@ -98,7 +98,7 @@ async function makeLinks(native: string): Promise<void> {
 }
 
 /** Copied aside and renamed, so that an existing copy is complete. */
-async function copyOf(native: string, copies: string): Promise<string> {
+async function copyOnce(native: string, copies: string): Promise<string> {
   const folder = join(copies, `postgresql-${await packageVersion(native)}`)
   if (await exists(folder)) return join(folder, 'native')
   const unfinished = `${folder}.new-${process.pid}`

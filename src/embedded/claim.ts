@@ -2,7 +2,7 @@ import { constants, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import { isServerOf, type Log, startOf } from './processes.ts'
+import { isClusterServer, type Log, readProcessStart } from './processes.ts'
 import { errnoOf, failed, unavailable } from './unavailable.ts'
 
 const ownerSchema = z.object({ pid: z.number(), startedAt: z.string() })
@@ -21,7 +21,7 @@ const BETWEEN_ATTEMPTS_MS = 20
  */
 export async function claim(directory: string): Promise<() => Promise<void>> {
   const path = join(directory, 'owner.json')
-  const self: Owner = { pid: process.pid, startedAt: (await startOf(process.pid)) ?? '' }
+  const self: Owner = { pid: process.pid, startedAt: (await readProcessStart(process.pid)) ?? '' }
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (await create(path, self)) return () => rm(path, { force: true })
     await removeIfDead(path, directory)
@@ -42,7 +42,7 @@ async function create(path: string, self: Owner): Promise<boolean> {
 async function removeIfDead(path: string, directory: string): Promise<void> {
   const text = await readOwner(path)
   const owner = parseOwner(text)
-  if (owner && (await startOf(owner.pid)) === owner.startedAt) {
+  if (owner && (await readProcessStart(owner.pid)) === owner.startedAt) {
     throw unavailable(`process ${owner.pid} already runs it in ${directory}. Stop that process first, or use another directory.`)
   }
   if (!owner) await sleep(BETWEEN_ATTEMPTS_MS)
@@ -82,7 +82,7 @@ export async function clearLeftover(cluster: string, stopTimeoutMs: number, log:
   const path = join(cluster, 'postmaster.pid')
   const pid = await pidIn(path)
   if (pid === undefined) return
-  if (await isServerOf(pid, cluster)) {
+  if (await isClusterServer(pid, cluster)) {
     log(`stopping PostgreSQL (process ${pid}), which outlived the process that started it`)
     await stopServer(pid, cluster, shutdown(stopTimeoutMs))
   }
@@ -97,7 +97,7 @@ async function pidIn(path: string): Promise<number | undefined> {
 
 async function stopServer(pid: number, cluster: string, steps: ReturnType<typeof shutdown>): Promise<void> {
   for (const { signal, forMs } of steps) {
-    if (!(await isServerOf(pid, cluster))) return
+    if (!(await isClusterServer(pid, cluster))) return
     process.kill(pid, signal)
     if (await isGone(pid, cluster, forMs)) return
   }
@@ -106,7 +106,7 @@ async function stopServer(pid: number, cluster: string, steps: ReturnType<typeof
 async function isGone(pid: number, cluster: string, timeoutMs: number): Promise<boolean> {
   const deadline = performance.now() + timeoutMs
   while (performance.now() < deadline) {
-    if (!(await isServerOf(pid, cluster))) return true
+    if (!(await isClusterServer(pid, cluster))) return true
     await sleep(25)
   }
   return false

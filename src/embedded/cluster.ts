@@ -26,7 +26,7 @@ export interface ClusterOptions {
 export async function ensureCluster(options: ClusterOptions): Promise<void> {
   const { cluster, path } = options.home
   await removeUnfinished(path)
-  const major = await majorOf(cluster)
+  const major = await readMajor(cluster)
   if (major === options.binaries.major) return
   if (major !== undefined) throw wrongMajor(cluster, major, options.binaries.major)
   await removeEmpty(cluster)
@@ -34,7 +34,7 @@ export async function ensureCluster(options: ClusterOptions): Promise<void> {
   await make(options)
 }
 
-async function majorOf(cluster: string): Promise<string | undefined> {
+async function readMajor(cluster: string): Promise<string | undefined> {
   const text = await readFile(join(cluster, 'PG_VERSION'), 'utf8').catch((error: unknown) => {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw failed(`${cluster} cannot be read`, error)

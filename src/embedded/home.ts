@@ -115,7 +115,7 @@ function ownerAsAccount(cluster: string, owner: { readonly uid: number; readonly
 
 async function unprivileged(): Promise<Account> {
   for (const name of UNPRIVILEGED) {
-    const [uid, gid] = await Promise.all([idOf('-u', name), idOf('-g', name)])
+    const [uid, gid] = await Promise.all([findId('-u', name), findId('-g', name)])
     if (uid && gid) return { name, uid, gid }
   }
   throw unavailable(
@@ -123,7 +123,7 @@ async function unprivileged(): Promise<Account> {
   )
 }
 
-async function idOf(flag: '-u' | '-g', name: string): Promise<number | undefined> {
+async function findId(flag: '-u' | '-g', name: string): Promise<number | undefined> {
   const answer = await promisify(execFile)('id', [flag, name]).catch(() => undefined)
   return answer === undefined ? undefined : Number.parseInt(answer.stdout, 10)
 }

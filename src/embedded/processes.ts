@@ -9,7 +9,7 @@ export type Log = (line: string) => void
 /** Replaces the caller's environment: `PGDATA`, `PGPORT`, `LC_ALL` and others would change PostgreSQL's behaviour and the language of its messages. */
 export const CLEAN_ENVIRONMENT = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' }
 
-export function identityOf(account: Account | undefined): { uid?: number; gid?: number } {
+export function toIdentity(account: Account | undefined): { uid?: number; gid?: number } {
   return account === undefined ? {} : { uid: account.uid, gid: account.gid }
 }
 
@@ -22,7 +22,7 @@ export interface Finished {
 /** Runs a program to its end. Rejects only where it could not be started. */
 export function run(command: string, args: readonly string[], account: Account | undefined): Promise<Finished> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { ...identityOf(account), cwd: '/', env: CLEAN_ENVIRONMENT, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(command, args, { ...toIdentity(account), cwd: '/', env: CLEAN_ENVIRONMENT, stdio: ['ignore', 'pipe', 'pipe'] })
     const output: string[] = []
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => output.push(text))
     child.on('error', reject)
@@ -34,7 +34,7 @@ export function run(command: string, args: readonly string[], account: Account |
  * The start time of a process, as the system writes it; undefined where there is no such process. Systems reuse process ids, containers at once:
  * only together with the start time an id names one process. Libraries considered: ps-list and pidusage, which have no start time on every system.
  */
-export async function startOf(pid: number): Promise<string | undefined> {
+export async function readProcessStart(pid: number): Promise<string | undefined> {
   if (process.platform === 'linux') return linuxStart(pid)
   if (process.platform === 'win32') return isAlive(pid) ? 'alive' : undefined
   return ps('lstart=', pid)
@@ -48,8 +48,8 @@ async function linuxStart(pid: number): Promise<string | undefined> {
 }
 
 /** True for the PostgreSQL server (not one of its children) of a data directory. */
-export async function isServerOf(pid: number, cluster: string): Promise<boolean> {
-  if ((await startOf(pid)) === undefined) return false
+export async function isClusterServer(pid: number, cluster: string): Promise<boolean> {
+  if ((await readProcessStart(pid)) === undefined) return false
   if (process.platform !== 'linux') return isServerCommand((await ps('command=', pid)) ?? '', cluster)
   const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
   const [program = '', ...args] = command.split('\0')

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Binaries } from './binaries.ts'
 import type { Account, Home } from './home.ts'
-import { CLEAN_ENVIRONMENT, identityOf, type Log, run } from './processes.ts'
+import { CLEAN_ENVIRONMENT, type Log, run, toIdentity } from './processes.ts'
 
 export interface ServerOptions {
   readonly home: Home
@@ -45,14 +45,14 @@ export class StartError extends Error {
 export async function startServer(options: ServerOptions): Promise<Server> {
   const watchdog = startWatchdog(options.home.account)
   const child = spawn(options.binaries.postgres, serverArguments(options), {
-    ...identityOf(options.home.account),
+    ...toIdentity(options.home.account),
     cwd: '/',
     detached: true,
     env: CLEAN_ENVIRONMENT,
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   const output = collect(child, options.log)
-  const exited = exitOf(child).finally(() => watchdog.dismiss())
+  const exited = awaitExit(child).finally(() => watchdog.dismiss())
   if (child.pid === undefined) throw new StartError(await exited, '')
   watchdog.watch(child.pid)
   const server = { pid: child.pid, exited, stop: (timeoutMs: number) => stop(child, exited, options, timeoutMs) }
@@ -86,7 +86,7 @@ function collect(child: ChildProcess, log: Log): () => string {
 }
 
 /** `close`, not `exit`: then all output has been read. */
-function exitOf(child: ChildProcess): Promise<string> {
+function awaitExit(child: ChildProcess): Promise<string> {
   return new Promise((resolve) => {
     child.on('error', (error) => resolve(error.message))
     child.on('close', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`))
@@ -151,7 +151,7 @@ interface Watchdog {
 function startWatchdog(account: Account | undefined): Watchdog {
   if (process.platform === 'win32') return { watch: () => undefined, dismiss: () => undefined }
   const shell = spawn('/bin/sh', ['-c', SCRIPT], {
-    ...identityOf(account),
+    ...toIdentity(account),
     cwd: '/',
     detached: true,
     env: CLEAN_ENVIRONMENT,

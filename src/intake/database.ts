@@ -7,7 +7,7 @@ import { withTimeout } from '../lib/timeout.ts'
 import { createTrackPool, STATEMENT_TIMEOUT_MS } from './pool.ts'
 import { SENDER_TIMEOUT_MS } from './timeout.ts'
 import type { TrackRequest } from './track-request.ts'
-import { byKey, outcomeOf, refusedInput, requestsAsJson, TRACK, type TrackRow } from './track-rows.ts'
+import { byKey, decodeOutcome, refusedInput, requestsAsJson, TRACK, type TrackRow } from './track-rows.ts'
 
 /** Writes requests into the database with `pg` alone, so that sending code loads no Prisma. */
 export interface IntakeDatabase {
@@ -65,7 +65,7 @@ export function openIntakeDatabase(databaseUrl: string): IntakeDatabase {
     try {
       const { rows } = await withTimeout(leftMs, isLong ? trackSlowly(client, requests, leftMs) : track(client, requests))
       release(client, false)
-      return rows.map(outcomeOf)
+      return rows.map(decodeOutcome)
     } catch (error) {
       const answered = isAnswer(error)
       release(client, !answered || isLong)
@@ -77,7 +77,7 @@ export function openIntakeDatabase(databaseUrl: string): IntakeDatabase {
 
   return {
     async add(requests, { giveUpAt = performance.now() + SENDER_TIMEOUT_MS, onTaken } = {}) {
-      const parts = partsOf(requests)
+      const parts = splitRequests(requests)
       const outcomes: TrackOutcome[] = []
       await forEach(parts, PARALLEL_PARTS, async (part) => {
         const timeoutMs = parts.length === 1 ? giveUpAt - performance.now() : PART_TIMEOUT_MS
@@ -121,7 +121,7 @@ interface Placed {
 }
 
 /** Parts in the order in which every writer locks tasks, of bounded size. Requests for one task are never in two parts, since two parts run at once. */
-function partsOf(requests: readonly TrackRequest[]): Placed[][] {
+function splitRequests(requests: readonly TrackRequest[]): Placed[][] {
   const sorted = requests.map((request, place) => ({ request, place })).sort((a, b) => byKey(a.request, b.request))
   const parts: Placed[][] = []
   let people = 0

@@ -38,7 +38,7 @@ export function openTrackQueue(address: QueueAddress): TrackQueue {
       await timed(queue.it.waitUntilReady()).catch(adding('Nothing was taken'))
       // A part is not begun after the sender got its error, so that nothing piles up while the queue is away.
       for (let i = 0; i < requests.length; i += JOBS_AT_ONCE) {
-        const jobs = requests.slice(i, i + JOBS_AT_ONCE).map(jobOf)
+        const jobs = requests.slice(i, i + JOBS_AT_ONCE).map(buildJob)
         await timed(limited(isOver, () => addAll(queue.it, jobs))).catch(adding('It may have been taken nevertheless'))
         for (const place of jobs.keys()) onTaken?.(i + place)
       }
@@ -75,7 +75,7 @@ async function addAll(queue: JobQueue, jobs: TrackJob[]): Promise<void> {
   await queue.addBulk(ignored)
 }
 
-function jobOf(request: TrackRequest): TrackJob {
+function buildJob(request: TrackRequest): TrackJob {
   const { app, taskId, agentId, userIds, campaign, sentAt } = request
   return {
     name: TRACK_JOB,

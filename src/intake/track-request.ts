@@ -192,7 +192,7 @@ export function parseCampaignName(value: unknown, field: string, remedy = ''): s
 /** Null: not given, or so far ahead of `now` that the clock which stamped it is wrong; the true time is not known then. */
 function parseSentAt(value: unknown, now: Date): Date | null {
   if (isMissing(value)) return null
-  const given = dateOf(value)
+  const given = toDate(value)
   if (given === null || Number.isNaN(given.getTime())) {
     throw new InvalidInputError(
       'sentAt',
@@ -213,7 +213,7 @@ function parseSentAt(value: unknown, now: Date): Date | null {
   return ahead > 0 ? now : given
 }
 
-function dateOf(value: unknown): Date | null {
+function toDate(value: unknown): Date | null {
   if (value instanceof Date) return value
   if (typeof value === 'number' && Number.isFinite(value)) return new Date(value)
   return typeof value === 'string' ? parseTime(value) : null

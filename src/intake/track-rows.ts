@@ -1,7 +1,7 @@
 import { STATUSES, type TaskKey } from '../domain/delivery.ts'
 import { InvalidInputError } from '../domain/errors.ts'
 import { COMPARED_FIELDS, type ComparedField, type StoredFields, type TrackOutcome } from '../domain/track-outcome.ts'
-import { classifyPostgresError, serverErrorOf } from '../lib/postgres-errors.ts'
+import { classifyPostgresError, readServerError } from '../lib/postgres-errors.ts'
 import type { TrackRequest } from './track-request.ts'
 
 /**
@@ -24,7 +24,7 @@ export interface TrackRow {
   readonly stored: unknown
 }
 
-export function outcomeOf(row: TrackRow): TrackOutcome {
+export function decodeOutcome(row: TrackRow): TrackOutcome {
   return {
     isNew: row.is_new === true,
     status: STATUSES.find((status) => status === row.status) ?? 'tracking',
@@ -66,7 +66,7 @@ export function byKey(a: TaskKey, b: TaskKey): number {
  */
 export function refusedInput(error: unknown): InvalidInputError | null {
   if (classifyPostgresError(error) !== 'refused') return null
-  const { message, column, detail } = serverErrorOf(error)
+  const { message, column, detail } = readServerError(error)
   const code = detail === 'TOO_MANY_RECIPIENTS' ? detail : 'INVALID_INPUT'
   return new InvalidInputError(typeof column === 'string' ? column : 'body', message, code)
 }

@@ -1,5 +1,5 @@
 import { TrackerError } from '../domain/errors.ts'
-import { kindOf, quote } from '../domain/quote.ts'
+import { describeKind, quote } from '../domain/quote.ts'
 
 const POSTGRES_SCHEMES = ['postgres://', 'postgresql://'] as const
 const REDIS_SCHEMES = ['redis://', 'rediss://'] as const
@@ -36,7 +36,7 @@ export function assertAddress(name: string, value: unknown, schemes: readonly st
   const path = schemes.includes('redis://') ? '; the path of a Redis URL is a database number' : ''
   throw new TrackerError(
     'INVALID_CONFIG',
-    `${name} must be a URL that begins with ${schemes.join(' or ')}${path}. What was given (${typeof value === 'string' ? `${value.length} characters` : kindOf(value)}) is none.`,
+    `${name} must be a URL that begins with ${schemes.join(' or ')}${path}. What was given (${typeof value === 'string' ? `${value.length} characters` : describeKind(value)}) is none.`,
   )
 }
 

@@ -13,7 +13,7 @@ export interface ClockOffset {
 }
 
 /** The clock was read somewhere between question and answer, so in the middle, half of the round trip at most aside. As NTP (RFC 5905) does it. */
-export function offsetOf({ askedMs, answeredMs, shownMs }: ClockSample): ClockOffset {
+export function computeOffset({ askedMs, answeredMs, shownMs }: ClockSample): ClockOffset {
   return { offsetMs: shownMs - (askedMs + answeredMs) / 2, uncertaintyMs: (answeredMs - askedMs) / 2 }
 }
 

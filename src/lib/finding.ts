@@ -14,7 +14,7 @@ export interface Finding {
 /** What a check found. A remedy makes it a warning. */
 export type Found = Pick<Finding, 'detail' | 'remedy'>
 
-export function findingOf(name: string, { detail, remedy }: Found): Finding {
+export function toFinding(name: string, { detail, remedy }: Found): Finding {
   return remedy === undefined ? { name, ok: true, detail } : { name, ok: true, warning: true, detail, remedy }
 }
 

@@ -90,11 +90,11 @@ export function sqlStateOf(error: unknown): string | null {
 }
 
 /** PostgreSQL's own fields of an error of either driver. */
-export function serverErrorOf(error: unknown): { readonly message: string; readonly column: unknown; readonly detail: unknown } {
+export function readServerError(error: unknown): { readonly message: string; readonly column: unknown; readonly detail: unknown } {
   const source = prismaCauseOf(error) ?? error
   const message = property(source, 'message') ?? property(source, 'originalMessage')
   return {
-    message: typeof message === 'string' ? message : lastLineOf(error),
+    message: typeof message === 'string' ? message : readLastLine(error),
     column: property(source, 'column'),
     detail: property(source, 'detail'),
   }
@@ -109,7 +109,7 @@ function property(value: unknown, name: string): unknown {
 }
 
 /** Prisma puts the driver's own message on the last line, after the place in the source, and there in quotes. */
-export function lastLineOf(error: unknown): string {
+export function readLastLine(error: unknown): string {
   const last = (error instanceof Error ? error.message.trim().split('\n').at(-1) : undefined) ?? String(error)
   return (/Message: `(.*)`$/.exec(last)?.[1] ?? last).slice(0, 300)
 }

@@ -1,7 +1,7 @@
 import type { DingTalkApp } from '../dingtalk/app.ts'
 import { createDingTalkApi } from '../dingtalk/client.ts'
 import { problemRemedy } from '../domain/messages.ts'
-import { problemOf } from '../domain/problems.ts'
+import { toProblem } from '../domain/problems.ts'
 import type { Finding } from '../lib/finding.ts'
 import { withTimeout } from '../lib/timeout.ts'
 import { openQueue, type QueueAddress } from '../queue/connection.ts'
@@ -113,7 +113,7 @@ async function diagnoseApps({ apps, privateHosts }: DoctorConfig): Promise<Findi
         const name = `credentials of "${app.name}"`
         if (failure === null)
           return { name, ok: true, detail: app.credentials.kind === 'fixed' ? 'a fixed token, not checked' : `a token from ${app.apiUrl}` }
-        const { code, detail } = problemOf({ ...failure, requestId: null }, app.agentId)
+        const { code, detail } = toProblem({ ...failure, requestId: null }, app.agentId)
         const remedy = problemRemedy({ code, detail: { ...detail } }, 'en')
         return { name, ok: false, detail: `${failure.code} ${failure.message}`.trim(), remedy: `${remedy} The host is ${app.apiUrl}.` }
       }),

@@ -17,7 +17,7 @@ export function createEventLog(log: Logger, metrics: Metrics | null): EventLog {
     },
     scheduled: ({ tasks }) => log.info({ tasks }, 'tasks planned'),
     polled(event) {
-      log[levelOf(event)](fieldsOf(event), event.stored === 'stored' ? 'poll stored' : 'poll came too late, another one was stored')
+      log[chooseLevel(event)](buildFields(event), event.stored === 'stored' ? 'poll stored' : 'poll came too late, another one was stored')
       if (metrics === null) return
       const { plan, key, lagMs } = event
       metrics.poll({ app: key.app, outcome: plan.poll.outcome, lagMs, good: plan.poll.outcome === 'observed' })
@@ -53,12 +53,12 @@ export function createEventLog(log: Logger, metrics: Metrics | null): EventLog {
 const LOCK_FOUND = 'a job whose lock had run out is taken over: its worker died, or was blocked'
 
 /** An ordinary poll is logged at `debug`: 10,000 tasks have 24 each. */
-function levelOf({ plan, stored }: PollEvent): 'debug' | 'info' {
+function chooseLevel({ plan, stored }: PollEvent): 'debug' | 'info' {
   if (stored === 'stale') return 'info'
   return plan.poll.outcome === 'observed' ? 'debug' : 'info'
 }
 
-function fieldsOf({ key, plan, lagMs }: PollEvent): Record<string, unknown> {
+function buildFields({ key, plan, lagMs }: PollEvent): Record<string, unknown> {
   const { outcome, code, message, requestId, pollNo, anomalies, problemCode, scope } = plan.poll
   const trouble = outcome === 'observed' ? {} : { code, message, problem: problemCode, scope }
   const { read, unread, pending } = plan.task.counts

@@ -34,7 +34,7 @@ type Limits = Lateness & { readonly blockedMs: number }
 export async function checkWorkerHealth(worker: WorkerNeeds, polls: Polls, limits: Limits): Promise<HealthReport> {
   const needs = { ...worker, timeoutMs: PROBE_TIMEOUT_MS }
   const [queue, queueMemory] = queueChecks(needs)
-  return reportOf([
+  return collectReport([
     databaseCheck(needs),
     schemaCheck(needs),
     queue,
@@ -56,7 +56,7 @@ export async function checkWorkerHealth(worker: WorkerNeeds, polls: Polls, limit
 /** The checks of a server, which needs the database alone. */
 export async function checkServerHealth(database: Database, clock: DatabaseClock, lateness: Lateness): Promise<HealthReport> {
   const needs = { database, timeoutMs: PROBE_TIMEOUT_MS, readsOnly: true }
-  return reportOf([
+  return collectReport([
     databaseCheck(needs),
     schemaCheck(needs),
     overdueCheck(needs, lateness),
@@ -66,7 +66,7 @@ export async function checkServerHealth(database: Database, clock: DatabaseClock
   ])
 }
 
-async function reportOf(checks: ReadonlyArray<Promise<Finding>>): Promise<HealthReport> {
+async function collectReport(checks: ReadonlyArray<Promise<Finding>>): Promise<HealthReport> {
   const findings = await Promise.all(checks)
   return { ok: findings.every(({ ok }) => ok), checks: findings }
 }

@@ -96,9 +96,9 @@ export async function delayIfBlocked(attempt: Attempt): Promise<Next | null> {
   if (!isFinal && callsLeft(task, deps.timing) === 0) {
     return delay(attempt, { at: finalPollAt(task, deps.timing), reason: callsUsedUp(task.calls) })
   }
-  const block = deps.worker.blockOf(task.key.app, await probeRequest(attempt))
+  const block = deps.worker.findBlock(task.key.app, await probeRequest(attempt))
   if (block !== null && !(block.isDue && (await mayProbe(attempt)))) return delayForWorker(attempt, block)
-  const pause = pairPauseOf(attempt)
+  const pause = findPairPause(attempt)
   return pause !== null && pause.until > startedAt ? delayForPair(attempt, pause, pause.until) : null
 }
 
@@ -107,9 +107,9 @@ export async function claimProbe(attempt: Attempt): Promise<Next | null> {
   const { deps, task, startedAt } = attempt
   const { app } = task.key
   const request = await probeRequest(attempt)
-  const block = deps.worker.blockOf(app, request)
+  const block = deps.worker.findBlock(app, request)
   if (block !== null && !deps.worker.claimProbe(app, request)) return delayForWorker(attempt, block)
-  const pause = pairPauseOf(attempt)
+  const pause = findPairPause(attempt)
   if (pause === null || (await deps.scopes.claimProbe(app, pause.agentId))) return null
   return delayForPair(attempt, pause, new Date(startedAt.getTime() + deps.timing.throttleMs))
 }
@@ -125,7 +125,7 @@ async function mayProbe({ deps, task, startedAt }: Attempt): Promise<boolean> {
 /** Where another worker polls the app, it makes the final poll; this worker does not risk it. */
 async function probeRequest({ deps: { worker }, task, isFinal }: Attempt): Promise<ProbeRequest> {
   const ordinary: ProbeRequest = { resumedAt: task.scopes.app.resumedAt, isFinal: false }
-  if (!isFinal || worker.blockOf(task.key.app, ordinary) === null) return ordinary
+  if (!isFinal || worker.findBlock(task.key.app, ordinary) === null) return ordinary
   return { ...ordinary, isFinal: !(await worker.isServedByOthers(task.key.app)) }
 }
 
@@ -141,7 +141,7 @@ interface PairPause extends ScopePause {
 }
 
 /** The pause of the task's pair, if it has one that this poll does not pass. */
-function pairPauseOf(attempt: Attempt): PairPause | null {
+function findPairPause(attempt: Attempt): PairPause | null {
   const { problem, scopes } = attempt.task
   const { pair, agentId } = scopes
   if (pair.pause === null || agentId === null || passesPause(attempt, pair.pause)) return null

@@ -9,7 +9,7 @@ import type { Clock, EventLog, WorkerRegistry, WorkerState } from './ports.ts'
  */
 export interface WorkerScope {
   /** Why this worker does not poll an app now; null: it does. */
-  blockOf(app: string, request: ProbeRequest): WorkerBlock | null
+  findBlock(app: string, request: ProbeRequest): WorkerBlock | null
   /** Claims the probe that is due; false: another poll of this worker has it, or none is due. True where the block has ended. */
   claimProbe(app: string, request: ProbeRequest): boolean
   recordFailure(app: string, problem: Problem): Promise<void>
@@ -75,7 +75,7 @@ export function createWorkerScope(options: WorkerScopeOptions): WorkerScope {
     problems,
     heartbeat,
     close: () => registry.remove(workerId),
-    blockOf(app, request) {
+    findBlock(app, request) {
       const entry = entries.get(app)
       return entry === undefined ? null : { problem: entry.problem, until: entry.until, isDue: isDue(entry, request) }
     },

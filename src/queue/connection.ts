@@ -81,17 +81,17 @@ export function openQueue(address: QueueAddress, role: Role, onError: (error: un
       report,
     )
     // BullMQ has no call that empties the events on PostgreSQL; it keeps the last ones only.
-    const it = { ...jobQueueOf(queue), forgetEvents: async () => undefined, serverInfo: async () => null }
+    const it = { ...createJobQueue(queue), forgetEvents: async () => undefined, serverInfo: async () => null }
     return { it, close: queue.close, destroy: queue.destroy }
   }
   const link = openRedis(address.url, ROLES[role].redis, report)
   const queue = reopenQueue(() => new Queue(address.name, { ...options, connection: link.redis }, createRedisBackend), report)
   const forgetEvents = () => queue.call(async (opened) => void (await opened.trimEvents(0)))
-  const it = { ...jobQueueOf(queue), forgetEvents, serverInfo: () => link.redis.info() }
+  const it = { ...createJobQueue(queue), forgetEvents, serverInfo: () => link.redis.info() }
   return { it, close: () => link.close(queue.close), destroy: () => link.redis.disconnect() }
 }
 
-function jobQueueOf({ call }: ReopenedQueue<BullQueue>): BullQueue {
+function createJobQueue({ call }: ReopenedQueue<BullQueue>): BullQueue {
   return {
     add: (name, data, options) => call((queue) => queue.add(name, data, options)),
     addBulk: (jobs) => call((queue) => queue.addBulk(jobs)),

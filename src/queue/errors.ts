@@ -70,10 +70,10 @@ export function isOnlyGone(error: unknown): boolean {
 function unavailable(cause: unknown): TrackerError {
   const said = isOnlyGone(cause) ? 'the connection is lost' : errorText(cause)
   const suffix = said === '' ? '' : ` (${said})`
-  return new TrackerError('QUEUE_UNAVAILABLE', `The queue did not do its part${suffix}. ${remedyOf(cause, said)}`, { cause })
+  return new TrackerError('QUEUE_UNAVAILABLE', `The queue did not do its part${suffix}. ${findRemedy(cause, said)}`, { cause })
 }
 
-function remedyOf(cause: unknown, said: string): string {
+function findRemedy(cause: unknown, said: string): string {
   const word = /^(?:ReplyError: )?([A-Z]+) /.exec(said)?.[1] ?? ''
   return REDIS_REMEDIES[word] ?? postgresRemedy(cause, 'QUEUE_URL') ?? REMEDY
 }

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 import { TrackerError } from '../domain/errors.ts'
-import { type Finding, type Found, findingOf } from '../lib/finding.ts'
+import { type Finding, type Found, toFinding } from '../lib/finding.ts'
 import { isPostgres, type JobQueue, type QueueAddress } from './connection.ts'
 import { queueError } from './errors.ts'
 import { assertQueueSchema, isPooled } from './schema.ts'
@@ -20,7 +20,7 @@ export async function inspectQueue(address: QueueAddress): Promise<Finding[]> {
 
 async function inspectPostgres(url: string): Promise<Finding[]> {
   await assertQueueSchema(url)
-  return [findingOf('queue', (await isPooled(url)) ? POOLED : { detail: 'PostgreSQL, schema up to date' })]
+  return [toFinding('queue', (await isPooled(url)) ? POOLED : { detail: 'PostgreSQL, schema up to date' })]
 }
 
 const POOLED: Found = {
@@ -44,10 +44,10 @@ async function inspectRedis(address: QueueAddress): Promise<Finding[]> {
   try {
     await redis.connect()
     const text = await redis.info()
-    const { isReplica, memory } = serverOf(text)
-    const info = infoOf(text)
+    const { isReplica, memory } = parseServer(text)
+    const info = parseInfo(text)
     const reached = isReplica ? { name: 'queue', ok: false, ...REPLICA } : version(info)
-    return [reached, await rights(redis, address), findingOf('queue memory', memory), persistence(info)]
+    return [reached, await rights(redis, address), toFinding('queue memory', memory), persistence(info)]
   } catch (error) {
     // The command fails with "Connection is closed."; the event before it has the reason.
     throw lastError ?? error
@@ -65,12 +65,12 @@ export interface RedisServer {
 
 /** @param text Redis' answer to INFO; null: the queue is in PostgreSQL */
 export function readServer(text: string | null): RedisServer | null {
-  return text === null ? null : serverOf(text)
+  return text === null ? null : parseServer(text)
 }
 
-function serverOf(text: string): RedisServer {
-  const info = infoOf(text)
-  return { isReplica: info.get('role') === 'slave', memory: memoryOf(info) }
+function parseServer(text: string): RedisServer {
+  const info = parseInfo(text)
+  return { isReplica: info.get('role') === 'slave', memory: checkMemory(info) }
 }
 
 /** Jobs can be read from a replica, but neither taken nor delayed. */
@@ -81,7 +81,7 @@ export const REPLICA = {
 
 type Info = ReadonlyMap<string, string>
 
-function infoOf(text: string): Info {
+function parseInfo(text: string): Info {
   return new Map(text.split(/\r?\n/).map((line) => [line.split(':', 1)[0] ?? '', line.slice(line.indexOf(':') + 1)]))
 }
 
@@ -105,7 +105,7 @@ async function rights(redis: Redis, { prefix, name }: QueueAddress): Promise<Fin
 /** Share of maxmemory that is reported as full. Beyond maxmemory Redis refuses every timer. */
 const FULL_SHARE = 0.9
 
-function memoryOf(info: Info): Found {
+function checkMemory(info: Info): Found {
   const policy = info.get('maxmemory_policy') ?? 'unknown'
   const [used, max] = [Number(info.get('used_memory') ?? 0), Number(info.get('maxmemory') ?? 0)]
   const share = max > 0 ? used / max : 0
@@ -124,7 +124,7 @@ function memoryOf(info: Info): Found {
 function persistence(info: Info): Finding {
   const ok = info.get('aof_enabled') === '1'
   const remedy = 'set appendonly yes: a restart loses every timer, and polls are late until the reconciler has set them again'
-  return findingOf('queue persistence', ok ? { detail: 'append-only file on' } : { detail: 'append-only file off', remedy })
+  return toFinding('queue persistence', ok ? { detail: 'append-only file on' } : { detail: 'append-only file off', remedy })
 }
 
 /** A job that was refused. It stays in the failed set for a week. */

@@ -51,7 +51,7 @@ const TIMEOUT_MS = 10_000
 export function createPollTimers(queue: JobQueue, now: Clock, timeoutMs = TIMEOUT_MS): PollTimers {
   return {
     async set(timers) {
-      await withQueueTimeout(timeoutMs, queue.addBulk(timers.map((timer) => jobOf(timer, now()))))
+      await withQueueTimeout(timeoutMs, queue.addBulk(timers.map((timer) => buildJob(timer, now()))))
     },
     async restore(timers) {
       const counts = { added: 0, replaced: 0, moved: 0, left: 0 }
@@ -65,7 +65,7 @@ export function createPollTimers(queue: JobQueue, now: Clock, timeoutMs = TIMEOU
   }
 }
 
-function jobOf(timer: Timer, now: Date): { name: string; data: PollJobData; opts: JobsOptions } {
+function buildJob(timer: Timer, now: Date): { name: string; data: PollJobData; opts: JobsOptions } {
   return {
     name: POLL_JOB,
     data: { app: timer.key.app, taskId: timer.key.taskId, deadlineAt: timer.deadlineAt.getTime() },
@@ -80,7 +80,7 @@ function jobOf(timer: Timer, now: Date): { name: string; data: PollJobData; opts
 }
 
 async function restoreOne(queue: JobQueue, timer: Timer, now: Date): Promise<keyof Restored> {
-  const { name, data, opts } = jobOf(timer, now)
+  const { name, data, opts } = buildJob(timer, now)
   const job = await queue.getJob(jobIdOf(timer.key))
   if (job === undefined) {
     await queue.add(name, data, opts)

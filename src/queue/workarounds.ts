@@ -30,7 +30,7 @@ const RECONNECT_PAUSE_MS = 200
 export function retryFirstConnection<T extends IQueueBackend, O>(create: BackendFactory<T, O>): BackendFactory<T, O> {
   return (...given) => {
     const backend = create(...given)
-    const connection = firstConnectionOf(backend)
+    const connection = readFirstConnection(backend)
     const connect = connection.waitUntilReady.bind(connection)
     connection.waitUntilReady = async () => {
       try {
@@ -51,7 +51,7 @@ interface FirstConnection {
 }
 
 /** @throws {TypeError} where a release of BullMQ has no such private field: an error at the start, not a worker in a loop */
-export function firstConnectionOf(backend: object): FirstConnection {
+export function readFirstConnection(backend: object): FirstConnection {
   const connection: unknown = Reflect.get(backend, 'connection')
   if (!isFirstConnection(connection)) throw new TypeError('this release of BullMQ connects in another way')
   return connection

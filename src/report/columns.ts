@@ -3,7 +3,7 @@ import { forbiddenReasonOf } from '../domain/problems.ts'
 import { type Cell, csvHead, csvRows, toCsv } from './csv.ts'
 import type { CampaignRates, CampaignRecipient, RecipientStatus, TaskRates } from './rates.ts'
 
-/** The columns of every exported file, in their order. A column has the name of its field in SQL, see {@link sqlNameOf}. */
+/** The columns of every exported file, in their order. A column has the name of its field in SQL, see {@link toSqlName}. */
 
 type PersonRow = RecipientStatus | CampaignRecipient
 
@@ -29,11 +29,11 @@ const PERSON_COLUMNS = {
 } as const satisfies Record<keyof CampaignRecipient | 'forbiddenReason', (person: PersonRow) => Cell>
 
 export function peopleCsvHead(): string {
-  return csvHead(Object.keys(PERSON_COLUMNS).map(sqlNameOf))
+  return csvHead(Object.keys(PERSON_COLUMNS).map(toSqlName))
 }
 
 export function peopleCsvRows(people: readonly PersonRow[]): string {
-  return csvRows(people.map((person) => Object.values(PERSON_COLUMNS).map((cellOf) => cellOf(person))))
+  return csvRows(people.map((person) => Object.values(PERSON_COLUMNS).map((toCell) => toCell(person))))
 }
 
 export function peopleCsv(people: readonly PersonRow[]): string {
@@ -83,7 +83,7 @@ export function rowsCsv<Field extends string>(
   rows: ReadonlyArray<Readonly<Record<Field, Cell | object>>>,
 ): string {
   return toCsv(
-    fields.map(sqlNameOf),
+    fields.map(toSqlName),
     rows.map((row) => fields.map((field) => cellIn(row[field]))),
   )
 }
@@ -93,6 +93,6 @@ function cellIn(value: Cell | object): Cell {
 }
 
 /** `firstReadAt` → `first_read_at`: the name that the field has in SQL. */
-export function sqlNameOf(field: string): string {
+export function toSqlName(field: string): string {
   return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }

@@ -21,10 +21,10 @@ export function csvHead(headers: readonly string[]): string {
 
 /** RFC 4180 with CRLF. Times are ISO 8601, rates are numbers, null is an empty cell. */
 export function csvRows(rows: ReadonlyArray<readonly Cell[]>): string {
-  return rows.map((row) => `${row.map(cellOf).join(',')}\r\n`).join('')
+  return rows.map((row) => `${row.map(formatCell).join(',')}\r\n`).join('')
 }
 
-function cellOf(value: Cell): string {
+function formatCell(value: Cell): string {
   if (value === null) return ''
   if (value instanceof Date) return value.toISOString()
   if (typeof value !== 'string') return String(value)

@@ -1,5 +1,5 @@
 import { MINUTE_MS, QUERY_WINDOW_MS } from '../domain/delivery.ts'
-import { nextPlannedPoll, type PlannedPoll, pollTimes, timingOf } from '../domain/poll-times.ts'
+import { buildTiming, nextPlannedPoll, type PlannedPoll, pollTimes } from '../domain/poll-times.ts'
 import type { TaskRates } from './rates.ts'
 import { scaleOf } from './read-brackets.ts'
 
@@ -21,7 +21,7 @@ export function overdueMs({ nextPollAt, sentAt, deadlineAt }: TaskRates, now: Da
 export function pollsAhead(task: TaskRates, now: Date, pollsPerTask: number): PlannedPoll[] {
   const { status, nextPollAt: next, problemCode, delayCode } = task
   if (status !== 'tracking' || next === null) return []
-  const timing = timingOf(pollsPerTask, scaleOf(task))
+  const timing = buildTiming(pollsPerTask, scaleOf(task))
   const planned = { ...task, key: task }
   const times = pollTimes(planned, timing)
   const after = nextPlannedPoll(planned, next > now ? next : now, timing)

@@ -35,7 +35,7 @@ export interface DeliveredRow {
   readonly firstReadAt: Date | null
 }
 
-export function taskBracketOf({ sentAt, sentAtGiven, deadlineAt, lastUnreadAt, firstReadAt }: DeliveredRow): SentBracket {
+export function toTaskBracket({ sentAt, sentAtGiven, deadlineAt, lastUnreadAt, firstReadAt }: DeliveredRow): SentBracket {
   return { sentAt, deadlineAt, afterAt: lastUnreadAt ?? (sentAtGiven ? sentAt : null), beforeAt: firstReadAt }
 }
 
@@ -45,9 +45,9 @@ export function taskBracketOf({ sentAt, sentAtGiven, deadlineAt, lastUnreadAt, f
  * the person is still unread has b = ∞. The time counts from the earliest send that was delivered to the person.
  * @param rows the person's rows that are `read` or `unread`; at least one
  */
-export function campaignBracketOf(rows: readonly [DeliveredRow, ...DeliveredRow[]]): SentBracket {
+export function toCampaignBracket(rows: readonly [DeliveredRow, ...DeliveredRow[]]): SentBracket {
   const [first, ...others] = rows
-  return others.map(taskBracketOf).reduce(firstRead, taskBracketOf(first))
+  return others.map(toTaskBracket).reduce(firstRead, toTaskBracket(first))
 }
 
 function firstRead(a: SentBracket, b: SentBracket): SentBracket {
@@ -104,7 +104,7 @@ function sortedTimes(times: readonly number[]): Float64Array {
  * millisecond. Where the send time was not given, durations count from the enqueue: a bracket without a lower end begins there and stands for
  * all the time before, so "read by" and "not read by" hold as counted from the enqueue.
  */
-export function elapsedOf(bracket: SentBracket): ElapsedBracket {
+export function toElapsedBracket(bracket: SentBracket): ElapsedBracket {
   const afterMs = bracket.afterAt === null ? 0 : Math.max(0, sinceSendMs(bracket.afterAt, bracket))
   if (bracket.beforeAt === null) return { afterMs, beforeMs: null }
   const beforeMs = Math.max(1, sinceSendMs(bracket.beforeAt, bracket))

@@ -3,7 +3,7 @@ import { forbiddenReasonOf } from '../domain/problems.ts'
 import { overdueMs, pollsAhead } from './polls-ahead.ts'
 import { rateOf } from './rate.ts'
 import type { CurvePoint, ForbiddenCount, Poll, RateReader, ReadTimes, RecipientStatus, StateDetails, TaskRates, TaskRef } from './rates.ts'
-import { elapsedOf, readBounds, scaleOf, sinceSendMs, taskBracketOf } from './read-brackets.ts'
+import { readBounds, scaleOf, sinceSendMs, toElapsedBracket, toTaskBracket } from './read-brackets.ts'
 import { timeToReadOfTask } from './time-to-read.ts'
 
 /** What the report of a task or a campaign says about reads, besides the counts and rates. */
@@ -45,8 +45,8 @@ export function buildTaskReport(data: TaskData, now: Date, pollsPerTask: number)
   return {
     ...data,
     ...readTimesOfTask(task, people),
-    ...stateDetailsOf(people),
-    curve: curveOf(polls),
+    ...computeStateDetails(people),
+    curve: computeCurve(polls),
     ahead: pollsAhead(task, now, pollsPerTask),
     overdueMs: overdueMs(task, now),
     scale: scaleOf(task),
@@ -60,20 +60,20 @@ export function readTimesOfTask(
 ): ReadTimes {
   const brackets = people
     .filter(({ state }) => state === 'read' || state === 'unread')
-    .map(({ lastUnreadAt, firstReadAt }) => taskBracketOf({ sentAt, sentAtGiven, deadlineAt, lastUnreadAt, firstReadAt }))
+    .map(({ lastUnreadAt, firstReadAt }) => toTaskBracket({ sentAt, sentAtGiven, deadlineAt, lastUnreadAt, firstReadAt }))
   const assumedSendTimes = sentAtGiven || brackets.length === 0 ? 0 : 1
-  return { bounds: readBounds(brackets), timeToRead: timeToReadOfTask(brackets.map(elapsedOf), lastObservedAt, assumedSendTimes) }
+  return { bounds: readBounds(brackets), timeToRead: timeToReadOfTask(brackets.map(toElapsedBracket), lastObservedAt, assumedSendTimes) }
 }
 
 /** A point for each successful poll. @param polls oldest first */
-export function curveOf(polls: readonly Poll[]): CurvePoint[] {
+export function computeCurve(polls: readonly Poll[]): CurvePoint[] {
   return polls.flatMap(({ respondedAt: at, read, unread }) => {
     if (at === null || read === null || unread === null) return []
     return [{ at, delivered: read + unread, read, readRate: rateOf(read, read + unread) }]
   })
 }
 
-export function stateDetailsOf(people: readonly RecipientStatus[]): StateDetails {
+export function computeStateDetails(people: readonly RecipientStatus[]): StateDetails {
   const times = people.flatMap(({ state, lastUnreadAt }) => (state === 'unread' && lastUnreadAt !== null ? [lastUnreadAt.getTime()] : []))
   return { forbidden: forbiddenCounts(people), unreadAsOf: times.length === 0 ? null : new Date(Math.min(...times)) }
 }

@@ -61,7 +61,7 @@ const HOURS = [1, 4, 8, 24]
 export function timeToReadOfTask(people: readonly ElapsedBracket[], asOf: Date | null, assumedSendTimes = 0): TimeToRead {
   const ends = sortedEnds(people)
   return {
-    ...headOf(people),
+    ...countPeople(people),
     ...{ asOf, assumedSendTimes },
     method: 'polls',
     quantiles: forEach(people, SHARES, (share) => ({ share, ...orderStatistic(share, ends), certain: orderStatistic(share, ends) })),
@@ -77,7 +77,7 @@ export function timeToReadPooled(people: readonly ElapsedBracket[], asOf: Date |
   const ends = sortedEnds(people)
   const { parts } = turnbullEstimate(people)
   return {
-    ...headOf(people),
+    ...countPeople(people),
     ...{ asOf, assumedSendTimes },
     method: 'turnbull',
     quantiles: forEach(people, SHARES, (share) => ({ share, ...crossing(share, parts), certain: orderStatistic(share, ends) })),
@@ -96,12 +96,16 @@ export function pastShares({ within }: TimeToRead, elapsedMs: number): readonly 
   return within.filter(({ hours }) => hours * HOUR_MS <= elapsedMs)
 }
 
-function headOf(people: readonly ElapsedBracket[]): Pick<TimeToRead, 'people' | 'read'> {
+function countPeople(people: readonly ElapsedBracket[]): Pick<TimeToRead, 'people' | 'read'> {
   return { people: people.length, read: people.filter(({ beforeMs }) => beforeMs !== null).length }
 }
 
-function forEach<Figure>(people: readonly ElapsedBracket[], wanted: readonly number[], figureOf: (wanted: number) => Figure): Figure[] {
-  return people.length === 0 ? [] : wanted.map(figureOf)
+function forEach<Figure>(
+  people: readonly ElapsedBracket[],
+  wanted: readonly number[],
+  computeFigure: (wanted: number) => Figure,
+): Figure[] {
+  return people.length === 0 ? [] : wanted.map(computeFigure)
 }
 
 /** All lower and all upper ends, each ascending; the upper end of an unread person is ∞. */

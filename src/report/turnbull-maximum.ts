@@ -19,11 +19,11 @@ export interface Group {
 export interface Maximum {
   /** The mass of all parts before the index: `parts + 1` numbers, from 0 to 1. */
   readonly upTo: Float64Array
-  /** See {@link gapOf}. */
+  /** See {@link computeGap}. */
   readonly gap: number
 }
 
-/** {@link gapOf} of a maximum. */
+/** {@link computeGap} of a maximum. */
 const GAP = 1e-10
 /**
  * Data like ours take ten. A chain in which each bracket overlaps just the next, hundreds of links long, does not get to the end; the gap
@@ -45,10 +45,10 @@ export function maximise(likelihood: Likelihood): Maximum {
   const { parts } = likelihood
   let upTo: Float64Array = Float64Array.from({ length: parts + 1 }, (_, part) => part / parts)
   for (let round = 0; ; round++) {
-    const slopes = slopesOf(likelihood, upTo)
-    const gap = gapOf(likelihood, slopes)
+    const slopes = computeSlopes(likelihood, upTo)
+    const gap = computeGap(likelihood, slopes)
     if (gap <= GAP || round === MAX_ROUNDS) return { upTo, gap }
-    const support = supportOf(improved(likelihood, upTo, slopes))
+    const support = computeSupport(improved(likelihood, upTo, slopes))
     const enough = Math.max(GAP / 2, gap * GAP_ON_SUPPORT)
     const masses = improvedUntil(enough, onSupport(likelihood, support), support.upTo)
     upTo = support.before.map((count) => at(masses, count))
@@ -58,8 +58,8 @@ export function maximise(likelihood: Likelihood): Maximum {
 function improvedUntil(enough: number, likelihood: Likelihood, start: Float64Array): Float64Array {
   let upTo = start
   for (let round = 0; round < MAX_ROUNDS_ON_SUPPORT; round++) {
-    const slopes = slopesOf(likelihood, upTo)
-    if (gapOf(likelihood, slopes) <= enough) return upTo
+    const slopes = computeSlopes(likelihood, upTo)
+    if (computeGap(likelihood, slopes) <= enough) return upTo
     upTo = improved(likelihood, upTo, slopes)
   }
   return upTo
@@ -77,7 +77,7 @@ interface Support {
   readonly upTo: Float64Array
 }
 
-function supportOf(upTo: Float64Array): Support {
+function computeSupport(upTo: Float64Array): Support {
   const hasMass = upTo.map((mass, i) => (i > 0 && mass > at(upTo, i - 1) ? 1 : 0))
   return { before: runningSum(hasMass), upTo: upTo.filter((_, i) => i === 0 || at(hasMass, i) === 1) }
 }
@@ -99,7 +99,7 @@ export function together(groups: readonly Group[], ends: number): Group[] {
 }
 
 /** The slope of the log likelihood in the mass of each part: every group adds its own to all of its parts. */
-function slopesOf({ groups, parts }: Likelihood, upTo: Float64Array): Float64Array {
+function computeSlopes({ groups, parts }: Likelihood, upTo: Float64Array): Float64Array {
   const changes = new Float64Array(parts + 1)
   for (const { first, end, weight } of groups) {
     const slope = weight / (at(upTo, end) - at(upTo, first))
@@ -113,7 +113,7 @@ function slopesOf({ groups, parts }: Likelihood, upTo: Float64Array): Float64Arr
  * No distribution q has a higher log likelihood than this one, p, by more than the gap a person. The log likelihood is concave, so
  * log L(q) − log L(p) ≤ Σ slope · (q − p) ≤ (greatest slope) − people. At the maximum it is 0: the condition of Karush, Kuhn and Tucker.
  */
-function gapOf({ people }: Likelihood, slopes: Float64Array): number {
+function computeGap({ people }: Likelihood, slopes: Float64Array): number {
   return slopes.reduce((greatest, slope) => Math.max(greatest, slope), 0) / people - 1
 }
 

@@ -32,8 +32,8 @@ export interface Part {
 export function turnbullEstimate(brackets: readonly ElapsedBracket[]): Distribution {
   if (brackets.length === 0) return { parts: [], gap: 0 }
   const intervals = innermostIntervals(brackets)
-  const { upTo, gap } = maximise(likelihoodOf(brackets, intervals))
-  return { parts: partsOf(intervals, upTo), gap }
+  const { upTo, gap } = maximise(buildLikelihood(brackets, intervals))
+  return { parts: listPartsWithMass(intervals, upTo), gap }
 }
 
 interface Intervals {
@@ -59,7 +59,7 @@ function innermostIntervals(brackets: readonly ElapsedBracket[]): Intervals {
 }
 
 /** A bracket covers a run of innermost intervals. */
-function likelihoodOf(brackets: readonly ElapsedBracket[], { after, before }: Intervals): Likelihood {
+function buildLikelihood(brackets: readonly ElapsedBracket[], { after, before }: Intervals): Likelihood {
   const groups = brackets.map((bracket) => ({
     first: indexOfFirst(after, (time) => time >= bracket.afterMs),
     end: indexOfFirst(before, (time) => time > endOf(bracket)),
@@ -73,7 +73,7 @@ function endOf({ beforeMs }: ElapsedBracket): number {
 }
 
 /** Those parts that have mass. */
-function partsOf({ after, before }: Intervals, upTo: Float64Array): Part[] {
+function listPartsWithMass({ after, before }: Intervals, upTo: Float64Array): Part[] {
   return [...after.keys()]
     .filter((part) => at(upTo, part + 1) > at(upTo, part))
     .map((part) => ({ afterMs: at(after, part), beforeMs: finiteOrNull(at(before, part)), upTo: at(upTo, part + 1) }))

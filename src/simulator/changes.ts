@@ -48,7 +48,7 @@ export function rotateSecret(world: World, input: unknown, at: number): { readon
 /** Of the organisation that the app belongs to. @throws {InvalidInputError} */
 export function setQuota(world: World, input: unknown, at: number): QuotaState {
   const { appKey: wanted, left, bought } = parseInput(QUOTA, input, SEE_FIELDS)
-  const quota = world.quotaOf(appFor(world, wanted).appKey)
+  const quota = world.findQuota(appFor(world, wanted).appKey)
   if (left !== undefined) quota.leave(left, at)
   if (bought !== undefined) quota.buy(bought)
   return quota.stateAt(at)
@@ -114,12 +114,12 @@ export function createTask(world: World, input: unknown, at: number): SimulatedT
   const taskId = draft.taskId ?? world.nextTaskId()
   if (world.task(taskId) !== undefined)
     throw new InvalidInputError('taskId', `taskId: there is a task ${taskId} already; take another id, or leave taskId out`)
-  const sentAt = sentAtOf(draft, settings.timeScale, at)
+  const sentAt = computeSentAt(draft, settings.timeScale, at)
   const people = draft.recipients.map((recipient, index) => person(recipient, index, taskId, sentAt, settings))
   return world.addTask(taskId, { appKey: app.appKey, agentId: draft.agentId ?? app.agentId, sentAt, people })
 }
 
-function sentAtOf({ sentAt, sentHoursAgo = 0 }: z.output<typeof TASK>, timeScale: number, at: number): number {
+function computeSentAt({ sentAt, sentHoursAgo = 0 }: z.output<typeof TASK>, timeScale: number, at: number): number {
   return sentAt === undefined ? at - (sentHoursAgo * HOUR_MS) / timeScale : new Date(sentAt).getTime()
 }
 

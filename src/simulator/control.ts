@@ -4,7 +4,7 @@ import { FAULT_KINDS, type FaultBook, parseFault } from './faults.ts'
 import { REDIRECT_TARGET, type Reply } from './reply.ts'
 import { parseExactJson, type RawRequest } from './request.ts'
 import type { CallCounter, SimulatorStats } from './stats.ts'
-import { type SimulatedTask, truthOf } from './task.ts'
+import { type SimulatedTask, toTruth } from './task.ts'
 import type { World } from './world.ts'
 
 /** A world with the faults, counters and kept answers around it. */
@@ -35,9 +35,9 @@ type Answer = (bench: Bench, call: ControlCall) => Reply
 
 /** Method and path under `/_simulator`; what it does, for the index; the answer. */
 const ROUTES: Readonly<Record<string, readonly [about: unknown, answer: Answer]>> = {
-  'POST tasks': ['makes a task, person by person', ({ world }, { json, at }) => reply(201, truthOf(createTask(world, json(), at)))],
-  'GET tasks': ['all tasks', ({ world }) => reply(200, { tasks: [...world.tasks()].map(summaryOf) })],
-  'GET tasks/:taskId': ['the truth about one task', ({ world }, { id }) => withTask(world, id, (task) => reply(200, truthOf(task)))],
+  'POST tasks': ['makes a task, person by person', ({ world }, { json, at }) => reply(201, toTruth(createTask(world, json(), at)))],
+  'GET tasks': ['all tasks', ({ world }) => reply(200, { tasks: [...world.tasks()].map(toSummary) })],
+  'GET tasks/:taskId': ['the truth about one task', ({ world }, { id }) => withTask(world, id, (task) => reply(200, toTruth(task)))],
   'GET tasks/:taskId/answers': ['the successful answers it was given (started with keepAnswers)', givenAnswers],
   // Calls that name a task which does not exist are counted like any other.
   'GET tasks/:taskId/calls': [
@@ -52,7 +52,7 @@ const ROUTES: Readonly<Record<string, readonly [about: unknown, answer: Answer]>
     'gives an app a new secret and refuses the old ones',
     ({ world }, { json, at }) => reply(200, rotateSecret(world, json(), at)),
   ],
-  'GET quota': ['the rest of the month', ({ world }, { at }) => reply(200, world.quotaOf(world.settings.apps[0]?.appKey).stateAt(at))],
+  'GET quota': ['the rest of the month', ({ world }, { at }) => reply(200, world.findQuota(world.settings.apps[0]?.appKey).stateAt(at))],
   'POST quota': ['sets the rest of the month, or buys more', ({ world }, { json, at }) => reply(200, setQuota(world, json(), at))],
   'GET stats': ['calls by endpoint, code, app, agent id and way', ({ stats }) => reply(200, stats())],
   'GET stats/tasks': ['the calls of every task', ({ counter }) => reply(200, { tasks: counter.tasks.list() })],
@@ -109,7 +109,7 @@ export function clearFaults({ world, faults }: Pick<Bench, 'world' | 'faults'>, 
   return cleared
 }
 
-function summaryOf({ taskId, appKey, agentId, sentAt, deadline, people }: SimulatedTask) {
+function toSummary({ taskId, appKey, agentId, sentAt, deadline, people }: SimulatedTask) {
   return { taskId, appKey, agentId, sentAt: new Date(sentAt), deadline: new Date(deadline), recipients: people.length }
 }
 

@@ -53,32 +53,32 @@ const SHARED = {
 const delayMs = z.number().min(0).max(86_400_000)
 const bytes = z.int().min(0).max(2_147_483_648)
 
-function schemaOf<K extends string, S extends z.ZodRawShape>(kind: K, shape: S) {
+function buildSchema<K extends string, S extends z.ZodRawShape>(kind: K, shape: S) {
   return z.strictObject({ ...SHARED, kind: z.literal(kind), ...shape })
 }
 
 const FAULT = z.discriminatedUnion(
   'kind',
   [
-    schemaOf('http-status', { status: z.int().min(400).max(599), retryAfterSeconds: z.int().min(0).optional() }),
-    schemaOf('html', { status: httpStatus.default(200) }),
-    schemaOf('ban', {}),
-    schemaOf('redirect', { status: z.literal([301, 302, 307, 308]).default(302) }),
-    schemaOf('code', { ...API_ERROR, metered: z.boolean().default(false) }),
-    schemaOf('throttle', { seconds: z.number().positive().max(86_400), code: codeText.default('90018') }),
-    schemaOf('expired-token', {}),
-    schemaOf('reset', { acted: z.boolean().default(false) }),
-    schemaOf('hang', {}),
-    schemaOf('slow', { delayMs, decided: z.enum(['on-arrival', 'on-answer']).default('on-arrival') }),
-    schemaOf('drip', { delayMs: delayMs.default(100), bytes: z.int().positive().default(1) }),
-    schemaOf('truncated', { cut: z.enum(['body', 'connection']).default('body') }),
-    schemaOf('huge', { bytes: bytes.default(100_000_000) }),
-    schemaOf('gzip', { bytes: bytes.default(0) }),
-    schemaOf('empty', { sendResult: z.enum(EMPTY_RESULTS).default('null') }),
-    schemaOf('wrong-types', { as: z.enum(WRONG_TYPES).default('comma-joined') }),
-    schemaOf('read-then-unread', {}),
-    schemaOf('unlisted', { share: z.number().min(0).max(1).default(1) }),
-    schemaOf('two-lists', {}),
+    buildSchema('http-status', { status: z.int().min(400).max(599), retryAfterSeconds: z.int().min(0).optional() }),
+    buildSchema('html', { status: httpStatus.default(200) }),
+    buildSchema('ban', {}),
+    buildSchema('redirect', { status: z.literal([301, 302, 307, 308]).default(302) }),
+    buildSchema('code', { ...API_ERROR, metered: z.boolean().default(false) }),
+    buildSchema('throttle', { seconds: z.number().positive().max(86_400), code: codeText.default('90018') }),
+    buildSchema('expired-token', {}),
+    buildSchema('reset', { acted: z.boolean().default(false) }),
+    buildSchema('hang', {}),
+    buildSchema('slow', { delayMs, decided: z.enum(['on-arrival', 'on-answer']).default('on-arrival') }),
+    buildSchema('drip', { delayMs: delayMs.default(100), bytes: z.int().positive().default(1) }),
+    buildSchema('truncated', { cut: z.enum(['body', 'connection']).default('body') }),
+    buildSchema('huge', { bytes: bytes.default(100_000_000) }),
+    buildSchema('gzip', { bytes: bytes.default(0) }),
+    buildSchema('empty', { sendResult: z.enum(EMPTY_RESULTS).default('null') }),
+    buildSchema('wrong-types', { as: z.enum(WRONG_TYPES).default('comma-joined') }),
+    buildSchema('read-then-unread', {}),
+    buildSchema('unlisted', { share: z.number().min(0).max(1).default(1) }),
+    buildSchema('two-lists', {}),
   ],
   { error: (issue) => (issue.code === 'invalid_union' ? `expected one of ${FAULT_KINDS.join(', ')}` : undefined) },
 )

@@ -78,7 +78,7 @@ export class MonthlyQuota {
   }
 
   usedAt(at: number): number {
-    return monthOf(at) === this.#month ? this.#used : 0
+    return formatMonth(at) === this.#month ? this.#used : 0
   }
 
   /** As if so many calls had been made this month that `left` are left. A quota without a limit gets one. */
@@ -99,10 +99,10 @@ export class MonthlyQuota {
 
   #use(used: number, at: number): void {
     this.#used = used
-    this.#month = monthOf(at)
+    this.#month = formatMonth(at)
   }
 }
 
-function monthOf(at: number): string {
+function formatMonth(at: number): string {
   return new Date(at + CHINA_OFFSET_MS).toISOString().slice(0, 7)
 }

@@ -46,7 +46,7 @@ export function replyTo(world: World, call: ApiCall, fault: Fault | undefined, a
     case 'truncated':
       return { ...jsonReply(world.answer(call, at)), code: 'fault:truncated' }
     case 'expired-token':
-      world.tokens.expire(world.identityOf(call).appKey, at, fault.match?.secret)
+      world.tokens.expire(world.findIdentity(call).appKey, at, fault.match?.secret)
       return jsonReply(world.answer(call, at))
     default:
       return goodReply(distort(world.answer(call, at), fault), call)
@@ -64,14 +64,14 @@ function goodReply(answer: Answer, call: ApiCall): Reply {
 
 /** A metered error comes from behind the gateway, which a call that the gateway refuses (token, rate, quota) does not reach. */
 function faultCode(world: World, call: ApiCall, fault: Extract<Fault, { kind: 'code' }>, at: number): Answer {
-  const error = errorAnswer(fault, call, world.identityOf(call).appKey)
+  const error = errorAnswer(fault, call, world.findIdentity(call).appKey)
   return fault.metered ? world.answerInstead(error, call, at) : error
 }
 
 /** The whole app is refused until the end that the message names, as after a real excess. */
 function throttle(world: World, call: ApiCall, fault: Extract<Fault, { kind: 'throttle' }>, at: number): Answer {
   const until = nextFullSecond(at + fault.seconds * 1_000)
-  const { appKey } = world.identityOf(call)
+  const { appKey } = world.findIdentity(call)
   if (appKey !== undefined) world.limits.ban(appKey, until)
   return rateLimited(fault.code, until)
 }

@@ -58,7 +58,7 @@ export function isTokenEndpoint(endpoint: Endpoint): endpoint is TokenEndpoint {
 export function parseCall(request: RawRequest): ApiCall {
   const isJson = isJsonRequest(request)
   const body = isJson ? jsonFields(request.body) : new Map<string, unknown>(new URLSearchParams(request.body))
-  const formToken = isJson ? undefined : textOf(body?.get('access_token'))
+  const formToken = isJson ? undefined : toText(body?.get('access_token'))
   return {
     endpoint: PATHS.get(request.path) ?? 'unknown',
     method: request.method,
@@ -87,10 +87,10 @@ export function splitVia(path: string): { readonly via: string | undefined; read
 
 /** A text field: DingTalk takes ids as JSON numbers and as strings. */
 export function textField(fields: Fields, name: string): string | undefined {
-  return textOf(fields.get(name))
+  return toText(fields.get(name))
 }
 
-function textOf(value: unknown): string | undefined {
+function toText(value: unknown): string | undefined {
   if (typeof value === 'number' || typeof value === 'bigint') return String(value)
   return typeof value === 'string' && value !== '' ? value : undefined
 }

@@ -14,7 +14,7 @@ export interface Audience {
 }
 
 /** The people that asyncsend_v2 sends to. Listed people beyond 100 are dropped silently; departments and `to_all_user` may give more than 100. */
-export function audienceOf(fields: Fields): Audience {
+export function parseAudience(fields: Fields): Audience {
   const departments = listField(fields, 'dept_id_list').slice(0, MAX_DEPARTMENTS).map(Number)
   const valid = departments.filter(isDepartment)
   const listed = listField(fields, 'userid_list').slice(0, MAX_RECIPIENTS)
@@ -68,10 +68,10 @@ export function createSendHistory(timeScale: number) {
 }
 
 /** Source: the API page, `forbidden_user_id_list` and the table of error codes. */
-const INTERNAL_LIMITS = limitsOf('143105', 500, '143106')
-const THIRD_PARTY_LIMITS = limitsOf('143205', 100, '143206')
+const INTERNAL_LIMITS = buildLimits('143105', 500, '143106')
+const THIRD_PARTY_LIMITS = buildLimits('143205', 100, '143206')
 
-function limitsOf(daily: string, count: number, duplicate: string): { daily: Forbiddance; duplicate: Forbiddance } {
+function buildLimits(daily: string, count: number, duplicate: string): { daily: Forbiddance; duplicate: Forbiddance } {
   return { daily: { code: daily, count, listedIn: 'both' }, duplicate: { code: duplicate, count: 1, listedIn: 'both' } }
 }
 

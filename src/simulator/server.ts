@@ -41,7 +41,7 @@ type Slow = Extract<Fault, { kind: 'slow' }>
 export async function listen(bench: Bench, now: () => number, port: number, host: string): Promise<Listener> {
   const closing = new AbortController()
   const server = createServer((request, response) => {
-    const signal = () => endOf(response, closing.signal)
+    const signal = () => createEndSignal(response, closing.signal)
     serve(bench, now, { request, response, signal }).catch(() => response.destroy())
   })
   server.keepAliveTimeout = KEEP_ALIVE_MS
@@ -49,17 +49,17 @@ export async function listen(bench: Bench, now: () => number, port: number, host
   server.listen(port, host)
   await once(server, 'listening')
   let closed: Promise<void> | undefined
-  return { url: urlOf(server, host), close: () => (closed ??= close(server, closing)) }
+  return { url: formatServerUrl(server, host), close: () => (closed ??= close(server, closing)) }
 }
 
-function urlOf(server: Server, host: string): string {
+function formatServerUrl(server: Server, host: string): string {
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 /** Made only where something waits, so that a plain call costs no signal. */
-function endOf(response: ServerResponse, closing: AbortSignal): AbortSignal {
+function createEndSignal(response: ServerResponse, closing: AbortSignal): AbortSignal {
   const gone = new AbortController()
   if (response.destroyed) gone.abort()
   response.once('close', () => gone.abort())
@@ -75,10 +75,10 @@ async function serve(bench: Bench, now: () => number, exchange: Exchange): Promi
 
 async function answerCall(bench: Bench, now: () => number, exchange: Exchange, call: ApiCall): Promise<void> {
   const { world, faults, counter } = bench
-  const identity = world.identityOf(call)
+  const identity = world.findIdentity(call)
   const at = now()
   const counted = counter.arrived(arrivedCall(world, call, identity.appKey, at))
-  const fault = faults.take({ call, identity, at, hours: world.hoursOf(call, at) })
+  const fault = faults.take({ call, identity, at, hours: world.computeHours(call, at) })
   if (fault !== undefined) counter.struck(fault.kind)
   const decide = (moment: number) => {
     const decided = replyTo(world, call, fault, moment)

@@ -143,7 +143,7 @@ const SETTINGS = z.strictObject({
 export type Settings = z.output<typeof SETTINGS>
 
 /** @throws {InvalidInputError} that names the option, the value and what is accepted */
-export function settingsOf(given: SimulatorOptions): Settings {
+export function parseSettings(given: SimulatorOptions): Settings {
   const { now, ...options } = optionsIn(given)
   if (now !== undefined && typeof now !== 'function') {
     throw new InvalidInputError('now', `now: expected a function that returns a Date; given ${quoteJson(now)}; ${SEE_OPTIONS}`)
@@ -154,7 +154,7 @@ export function settingsOf(given: SimulatorOptions): Settings {
 const SEE_OPTIONS = 'see SimulatorOptions for what each option accepts'
 
 /** The simulator's clock, in epoch ms. @throws {InvalidInputError} from each reading that is no time */
-export function clockOf(now: SimulatorOptions['now']): () => number {
+export function createClock(now: SimulatorOptions['now']): () => number {
   if (now === undefined) return Date.now
   return () => {
     const at: unknown = now()

@@ -3,9 +3,9 @@ import { type Bench, clearFaults, type GivenAnswer, type GivenAnswers } from './
 import { createFaultBook, type FaultInput, parseFault } from './faults.ts'
 import type { QuotaState } from './limits.ts'
 import { listen } from './server.ts'
-import { clockOf, type SimulatorOptions, settingsOf } from './settings.ts'
+import { createClock, parseSettings, type SimulatorOptions } from './settings.ts'
 import { createCallCounter, type SimulatorStats, type TaskCalls } from './stats.ts'
-import { type TaskTruth, truthOf } from './task.ts'
+import { type TaskTruth, toTruth } from './task.ts'
 import { World } from './world.ts'
 
 export type { QuotaChange, SecretRotation, TaskInput } from './changes.ts'
@@ -49,18 +49,18 @@ export interface Simulator {
  * @throws {InvalidInputError} for an option that is not what it must be; the system's own error when the port is taken
  */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
-  const settings = settingsOf(options)
-  const now = clockOf(options.now)
+  const settings = parseSettings(options)
+  const now = createClock(options.now)
   const bench = createBench(new World(settings, now()), createFaultBook(settings.seed), now)
   const listener = await listen(bench, now, settings.port, settings.host)
   return {
     url: listener.url,
     truth: (taskId) => {
       const task = bench.world.task(taskId)
-      return task === undefined ? undefined : truthOf(task)
+      return task === undefined ? undefined : toTruth(task)
     },
     answers: (taskId) => bench.answers.get(taskId) ?? [],
-    createTask: (input) => truthOf(createTask(bench.world, input, now())),
+    createTask: (input) => toTruth(createTask(bench.world, input, now())),
     inject: (fault) => bench.faults.add(parseFault(fault), now()),
     clearFault: (id) => bench.faults.remove(id),
     clearFaults: () => void clearFaults(bench, now()),
@@ -76,6 +76,6 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 function createBench(world: World, faults: Bench['faults'], now: () => number): Bench {
   const counter = createCallCounter()
   const answers: GivenAnswers = new Map()
-  const stats = () => counter.snapshot(world.quotaOf(world.settings.apps[0]?.appKey).stateAt(now()))
+  const stats = () => counter.snapshot(world.findQuota(world.settings.apps[0]?.appKey).stateAt(now()))
   return { world, faults, counter, answers, stats }
 }

@@ -137,7 +137,7 @@ export function createCallCounter() {
   // Not bounded: only the apps of the simulator are here.
   const byApp = new Map<string, AppCounter>()
 
-  function countersOf({ endpoint, agentId, via }: ArrivedCall): CodeCounter[] {
+  function listCounters({ endpoint, agentId, via }: ArrivedCall): CodeCounter[] {
     const counters = [byEndpoint.at(endpoint)]
     if (!isTokenEndpoint(endpoint)) counters.push(byAgent.at(agentId ?? 'none'))
     if (via !== undefined) counters.push(byVia.at(via))
@@ -149,7 +149,7 @@ export function createCallCounter() {
     arrived(call: ArrivedCall): CountedCall {
       total.calls += 1
       const task = tasks.arrived(call)
-      const counters = countersOf(call)
+      const counters = listCounters(call)
       for (const counter of counters) counter.calls += 1
       const app = countApp(byApp, call)
       return {
@@ -222,7 +222,7 @@ export function createTaskCallBook({ maxTasks, maxPolls } = LIMITS) {
   const tasks = new Map<string, TaskCounter>()
   let kept = 0
 
-  function counterOf(taskId: string | undefined): TaskCounter | undefined {
+  function findOrAddCounter(taskId: string | undefined): TaskCounter | undefined {
     // A client may write any text as a task id; a longer one is none.
     if (taskId === undefined || taskId.length > 20) return undefined
     const known = tasks.get(taskId)
@@ -244,7 +244,7 @@ export function createTaskCallBook({ maxTasks, maxPolls } = LIMITS) {
 
   return {
     arrived({ endpoint, taskId, agentId, at }: Pick<ArrivedCall, 'endpoint' | 'taskId' | 'agentId' | 'at'>): CountedCall {
-      const counter = counterOf(taskId)
+      const counter = findOrAddCounter(taskId)
       if (counter === undefined) return NOT_KEPT
       counter.calls += 1
       counter.byEndpoint.at(endpoint).calls += 1

@@ -87,7 +87,7 @@ export function recalled(task: SimulatedTask, at: number): SimulatedTask {
   return { ...task, people, recalledAt: at }
 }
 
-export function truthOf(task: SimulatedTask): TaskTruth {
+export function toTruth(task: SimulatedTask): TaskTruth {
   const { taskId, appKey, agentId, sentAt, deadline, recalledAt, people } = task
   return {
     ...{ taskId, appKey, agentId, sentAt: new Date(sentAt), deadline: new Date(deadline) },

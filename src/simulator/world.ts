@@ -4,7 +4,7 @@ import { hash53, randomText } from './chance.ts'
 import { drawPerson, type Person } from './fate.ts'
 import { createRateLimits, MonthlyQuota, type RateLimits } from './limits.ts'
 import { type ApiCall, agentIdOf, isTokenEndpoint, taskIdOf } from './request.ts'
-import { audienceOf, createSendHistory, type SendHistory } from './sending.ts'
+import { createSendHistory, parseAudience, type SendHistory } from './sending.ts'
 import { type AppCredentials, DEFAULT_CORP_ID, HOUR_MS, type Settings } from './settings.ts'
 import { DAY_MS, MAX_RECIPIENTS, progressAt, recalled, type SimulatedTask, sendResultAt } from './task.ts'
 import { answerTokenCall, createTokenBook, credentialsIn, type Token, type TokenBook } from './tokens.ts'
@@ -51,7 +51,7 @@ export class World {
   }
 
   /** The app of a call, as far as the call shows it: a token call by its key and secret, any other by its token, expired or not. */
-  identityOf(call: ApiCall): Partial<Identity> {
+  findIdentity(call: ApiCall): Partial<Identity> {
     if (!isTokenEndpoint(call.endpoint)) return this.tokens.find(call.token) ?? {}
     const [appKey, secret] = credentialsIn(call, call.endpoint)
     return appKey === undefined ? {} : (this.apps.identify(appKey, secret) ?? { appKey })
@@ -67,13 +67,13 @@ export class World {
   }
 
   /** The hour of the simulated day: since the send of the task that the call names, if there is one, and since the start. */
-  hoursOf(call: ApiCall, at: number): { readonly send: number; readonly start: number } {
+  computeHours(call: ApiCall, at: number): { readonly send: number; readonly start: number } {
     const hoursSince = (begin: number) => ((at - begin) * this.settings.timeScale) / HOUR_MS
     return { send: hoursSince(this.task(taskIdOf(call) ?? '')?.sentAt ?? this.#startedAt), start: hoursSince(this.#startedAt) }
   }
 
   /** The quota of the organisation that an app belongs to. */
-  quotaOf(appKey: string | undefined): MonthlyQuota {
+  findQuota(appKey: string | undefined): MonthlyQuota {
     const corpId = this.app(appKey ?? '')?.corpId ?? DEFAULT_CORP_ID
     const quota = this.#quotas.get(corpId) ?? new MonthlyQuota(this.settings.monthlyQuota)
     this.#quotas.set(corpId, quota)
@@ -122,7 +122,7 @@ export class World {
     const refusedUntil = this.limits.refusal(token.appKey, call.endpoint, at)
     if (refusedUntil !== undefined) return rateLimited('90018', refusedUntil)
     const metered = token.kind === 'internal'
-    if (metered && !this.quotaOf(token.appKey).take(at)) return wrappedError('90020')
+    if (metered && !this.findQuota(token.appKey).take(at)) return wrappedError('90020')
     const answer = call.malformed ? plainError('47001') : api(token)
     return metered ? { ...answer, metered } : answer
   }
@@ -135,7 +135,7 @@ export class World {
     if (call.endpoint === 'asyncsend_v2') return this.#send(call, token, at)
 
     const task = this.task(taskIdOf(call) ?? '')
-    const refusal = this.#refusalOf(task, call, token, at)
+    const refusal = this.#findRefusal(task, call, token, at)
     if (task === undefined || refusal !== undefined) return errorAnswer(refusal ?? this.settings.unknownTaskCode, call, token.appKey)
     if (call.endpoint === 'recall') return this.#recall(task, at)
     if (call.endpoint === 'getsendprogress') return success({ progress: progressAt(task, at) })
@@ -143,7 +143,7 @@ export class World {
   }
 
   /** The agent id is checked before the task: DingTalk's page on recall says "agentId or taskId invalid" without an order. */
-  #refusalOf(task: SimulatedTask | undefined, call: ApiCall, token: Token, at: number): ApiError | undefined {
+  #findRefusal(task: SimulatedTask | undefined, call: ApiCall, token: Token, at: number): ApiError | undefined {
     const { wrongAgentCode, foreignAgentCode, unknownTaskCode, expiredTaskCode } = this.settings
     const agentId = agentIdOf(call) ?? ''
     const owner = this.apps.ownerOfAgent(agentId, token.appKey)
@@ -157,7 +157,7 @@ export class World {
     const owner = this.apps.ownerOfAgent(agentId, token.appKey)
     if (owner === 'other') return errorAnswer(this.settings.foreignAgentCode, call, token.appKey)
     if (owner === 'none') return plainError('40056')
-    const { userIds, invalidDepartments } = audienceOf(call.fields)
+    const { userIds, invalidDepartments } = parseAudience(call.fields)
     if (userIds.length + invalidDepartments.length === 0) return plainError('1430000')
     this.#history.forget(at)
     const taskId = this.nextTaskId()

@@ -151,13 +151,13 @@ export function decodeRow<C extends Columns>(columns: C, row: Row, prefix = ''):
 /** The rows that `json_agg` made of {@link jsonArray}. Of no rows it makes null. */
 export function decodeArrays<C extends Columns>(columns: C, value: unknown): Array<Decoded<C>> {
   const places = new Map(Object.keys(columns).map((key, place) => [key, place]))
-  return listOf(value ?? []).map((row) => {
-    const values = listOf(row)
+  return decodeList(value ?? []).map((row) => {
+    const values = decodeList(row)
     return decode(columns, (key) => values[places.get(key) ?? -1])
   })
 }
 
-function listOf(value: unknown): readonly unknown[] {
+function decodeList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : unexpected('json_agg', value, 'lists')
 }
 

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg'
-import { type ClockOffset, mostCertain, offsetOf } from '../lib/clock-offset.ts'
+import { type ClockOffset, computeOffset, mostCertain } from '../lib/clock-offset.ts'
 
 /** A round trip takes about a millisecond; of three samples one is rarely delayed. */
 const SAMPLES = 3
@@ -29,7 +29,7 @@ export async function measureDatabaseClock(pool: Pool): Promise<MeasuredClock> {
     const answeredMs = performance.now()
     const [row] = rows
     if (row === undefined) throw new TypeError('a question for the time gives one row')
-    return offsetOf({ askedMs, answeredMs, shownMs: row.ms })
+    return computeOffset({ askedMs, answeredMs, shownMs: row.ms })
   }
   try {
     const first = await sample()

@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import { TrackerError } from '../domain/errors.ts'
-import { classifyPostgresError, lastLineOf, notPermitted } from '../lib/postgres-errors.ts'
+import { classifyPostgresError, notPermitted, readLastLine } from '../lib/postgres-errors.ts'
 
 /** Carries the error of every statement that is repeated: it shows what a slow poll waited for. For all databases of the process. */
 const REPEATED = channel('dingtalk-delivery:statement-repeated')
@@ -45,7 +45,7 @@ export async function retrying<T>(statement: (attempt: { readonly maybeCommitted
  * @param role of the connection, where it is known
  */
 export function explained(error: unknown, role: string | null = null): unknown {
-  const said = lastLineOf(error)
+  const said = readLastLine(error)
   switch (classifyPostgresError(error)) {
     case 'again':
     case 'unknown':

@@ -1,9 +1,9 @@
 import { QUERY_WINDOW_MS, type TaskKey } from '../domain/delivery.ts'
 import { TrackerError } from '../domain/errors.ts'
 import type { TaskUpdate, WritePlan } from '../domain/plan.ts'
-import { isFinalPoll, timingOf } from '../domain/poll-times.ts'
+import { buildTiming, isFinalPoll } from '../domain/poll-times.ts'
 import type { TrackRequest } from '../intake/track-request.ts'
-import { byKey, outcomeOf, refusedInput, requestsAsJson, TRACK, type TrackRow } from '../intake/track-rows.ts'
+import { byKey, decodeOutcome, refusedInput, requestsAsJson, TRACK, type TrackRow } from '../intake/track-rows.ts'
 import type { Delay, DeliveryStore, LoadedTask, Timer, Tracked } from '../polling/ports.ts'
 import { createBatcher } from './batcher.ts'
 import * as column from './columns.ts'
@@ -97,7 +97,7 @@ async function trackTasks(prisma: PrismaClient, requests: readonly TrackRequest[
   })
   return rows.flatMap((row, i) => {
     const request = requests[i]
-    return request === undefined ? [] : [{ key: { app: request.app, taskId: request.taskId }, ...outcomeOf(row) }]
+    return request === undefined ? [] : [{ key: { app: request.app, taskId: request.taskId }, ...decodeOutcome(row) }]
   })
 }
 
@@ -180,5 +180,5 @@ ORDER BY deadline_at, app, task_id LIMIT ${limit}::integer`,
 /** The time scale that a task was planned with is in its window; the number of its polls does not move the final one. */
 function isLast(key: TaskKey, sentAt: Date, deadlineAt: Date, at: Date): boolean {
   const windowMs = deadlineAt.getTime() - sentAt.getTime()
-  return windowMs <= 0 || isFinalPoll({ key, deadlineAt }, at, timingOf(1, QUERY_WINDOW_MS / windowMs))
+  return windowMs <= 0 || isFinalPoll({ key, deadlineAt }, at, buildTiming(1, QUERY_WINDOW_MS / windowMs))
 }

@@ -8,7 +8,7 @@ import type { PrismaClient } from './generated/client.ts'
 import { type Database, readCommitted } from './prisma.ts'
 
 /** As the SQL function `delivery_digest` makes it. */
-export const digestOf: Digest = (salt, name) =>
+export const computeDigest: Digest = (salt, name) =>
   createHash('sha256')
     .update(salt + name)
     .digest('hex')

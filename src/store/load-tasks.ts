@@ -3,7 +3,7 @@ import type { LoadedTask } from '../polling/ports.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
-import { APP_SCOPE, ERASURE, problemOf, RECIPIENT, recipientOf, SCOPE, TASK, TASK_KEY, taskOf } from './tables.ts'
+import { APP_SCOPE, buildTask, decodeProblem, decodeRecipient, ERASURE, RECIPIENT, SCOPE, TASK, TASK_KEY } from './tables.ts'
 
 /** The agent id for tasks of an app that do not bring their own. */
 export type AgentIdOf = (app: string) => string | null
@@ -51,7 +51,7 @@ LEFT JOIN delivery_pair AS pair ON pair.app = task.app AND pair.agent_id = coale
 }
 
 function decodeTask(row: column.Row): [place: number, task: LoadedTask] {
-  const task = taskOf(column.decodeRow(TASK, row))
+  const task = buildTask(column.decodeRow(TASK, row))
   const { n, usedAgentId, erasureNo, erasures, recipients } = column.decodeRow(AROUND, row)
   const app = column.decodeRow(APP_SCOPE, row, 'app.')
   const scopes = {
@@ -59,12 +59,12 @@ function decodeTask(row: column.Row): [place: number, task: LoadedTask] {
     app: { ...scopeState(app), resumedAt: app.resumedAt },
     pair: scopeState(column.decodeRow(SCOPE, row, 'pair.')),
   }
-  const known = recipients.map((person) => recipientOf(person, task.lastGoodRequestedAt))
+  const known = recipients.map((person) => decodeRecipient(person, task.lastGoodRequestedAt))
   return [n, { ...task, erasureNo, erasures, scopes, recipients: known }]
 }
 
 function scopeState({ lastGoodAt, pauseCode, pauseDetail, pausedUntil, witnessCode }: column.Decoded<typeof SCOPE>): ScopeState {
-  const problem = problemOf(pauseCode, pauseDetail)
+  const problem = decodeProblem(pauseCode, pauseDetail)
   const pause = problem === null || pausedUntil === null ? null : { problem, until: pausedUntil }
   return { lastGoodAt, hasWitness: witnessCode !== null, pause }
 }

@@ -5,7 +5,7 @@ import { retrying } from './database-errors.ts'
 import { Prisma } from './generated/client.ts'
 import type { Database } from './prisma.ts'
 import { resumeTasks } from './resume.ts'
-import { problemOf, SCOPE } from './tables.ts'
+import { decodeProblem, SCOPE } from './tables.ts'
 
 export interface RateLimiterOptions {
   /** Calls are reserved at most this far ahead, so that a worker which dies takes few with it. Default: 500 ms. */
@@ -32,7 +32,7 @@ export function createRateLimiter({ prisma }: Pick<Database, 'prisma'>, options:
   return {
     async reserve(app, wanted, limits) {
       const [row = {}] = await retrying(() => prisma.$queryRaw<column.Row[]>(reserveCalls(app, wanted, limits, horizonMs, probeLeaseMs)))
-      return reservationOf(column.decodeRow(RESERVATION, row))
+      return decodeReservation(column.decodeRow(RESERVATION, row))
     },
     async refund(app, month, calls) {
       await retrying(() => prisma.$executeRaw`SELECT delivery_refund_calls(${app}::text, ${month}::text, ${calls}::integer)`)
@@ -86,7 +86,7 @@ FROM delivery_reserve_calls(
 )`
 }
 
-function reservationOf(row: column.Decoded<typeof RESERVATION>): Reservation {
+function decodeReservation(row: column.Decoded<typeof RESERVATION>): Reservation {
   const { kind, ordinary, reserved, firstInMs, everyMs, month } = row
   const until = (): Date => row.until ?? column.unexpected('until', null, 'a time')
   switch (kind) {
@@ -98,7 +98,7 @@ function reservationOf(row: column.Decoded<typeof RESERVATION>): Reservation {
       return {
         kind,
         until: until(),
-        problem: problemOf(row.pauseCode, row.pauseDetail) ?? column.unexpected('pause_code', null, 'a problem'),
+        problem: decodeProblem(row.pauseCode, row.pauseDetail) ?? column.unexpected('pause_code', null, 'a problem'),
       }
     case 'budget':
       return { kind, until: until(), used: row.callsUsed, reserved: row.callsReserved, month }

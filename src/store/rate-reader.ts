@@ -1,22 +1,22 @@
 import type { TaskKey } from '../domain/delivery.ts'
 import type { CampaignRef, Population, RateReader, ReadTimes, TaskRates, TaskRef } from '../report/rates.ts'
-import { curveOf, readTimesOfTask, stateDetailsOf } from '../report/task-report.ts'
+import { computeCurve, computeStateDetails, readTimesOfTask } from '../report/task-report.ts'
 import { readApps } from './reading/apps.ts'
 import { readTimesOfPool } from './reading/brackets.ts'
-import { type CampaignKey, campaignKeyOf, readCampaign, readCampaigns } from './reading/campaigns.ts'
+import { type CampaignKey, readCampaign, readCampaignKey, readCampaigns } from './reading/campaigns.ts'
 import { readCampaignRecipients, readRecipients, readStateAt, readStateDetails } from './reading/people.ts'
 import { explainPerson, readCampaignCurve, readPolls } from './reading/polls.ts'
-import { type RawClient, sourceOf } from './reading/source.ts'
-import { readAttention, readTask, readTasks, taskKeyOf } from './reading/tasks.ts'
+import { createSource, type RawClient } from './reading/source.ts'
+import { readAttention, readTask, readTaskKey, readTasks } from './reading/tasks.ts'
 
 export type { RawClient } from './reading/source.ts'
 
 /** Reads the public views of a database. The figures of one task follow from its row, its polls and its recipients. */
 export function createRateReader({ prisma }: { readonly prisma: RawClient }): RateReader {
-  const source = sourceOf(prisma)
+  const source = createSource(prisma)
   const task = (ref: TaskRef): Promise<TaskRates> => readTask(source, ref)
-  const key = (ref: TaskRef): Promise<TaskKey> => taskKeyOf(source, ref)
-  const campaignKey = (ref: CampaignRef): Promise<CampaignKey> => campaignKeyOf(source, ref)
+  const key = (ref: TaskRef): Promise<TaskKey> => readTaskKey(source, ref)
+  const campaignKey = (ref: CampaignRef): Promise<CampaignKey> => readCampaignKey(source, ref)
   const readTimes = async (of: Population): Promise<ReadTimes> => {
     if (!('taskId' in of)) return readTimesOfPool(source, 'campaign' in of ? await campaignKey(of) : of)
     const row = await task(of)
@@ -29,12 +29,14 @@ export function createRateReader({ prisma }: { readonly prisma: RawClient }): Ra
     campaigns: (filter) => readCampaigns(source, filter),
     recipients: async (ref, filter) => readRecipients(source, await key(ref), filter),
     campaignRecipients: async (ref, filter) => readCampaignRecipients(source, await campaignKey(ref), filter),
-    curve: async (ref) => curveOf(await readPolls(source, await key(ref))),
+    curve: async (ref) => computeCurve(await readPolls(source, await key(ref))),
     campaignCurve: async (ref) => readCampaignCurve(source, await campaignKey(ref)),
     readTimes,
     timeToRead: async (of) => (await readTimes(of)).timeToRead,
     stateDetails: async (of) =>
-      'taskId' in of ? stateDetailsOf(await readRecipients(source, await key(of), {})) : readStateDetails(source, await campaignKey(of)),
+      'taskId' in of
+        ? computeStateDetails(await readRecipients(source, await key(of), {}))
+        : readStateDetails(source, await campaignKey(of)),
     stateAt: async (ref, at) => readStateAt(source, await key(ref), at),
     polls: async (ref) => readPolls(source, await key(ref)),
     explain: async (ref, userId) => explainPerson(source, await key(ref), userId),

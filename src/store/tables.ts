@@ -52,11 +52,11 @@ function problemColumns(name: 'problem' | 'pause') {
 }
 
 /** @throws Error where there are no details */
-export function problemOf(code: Problem['code'] | null, detail: Problem['detail'] | null): Problem | null {
+export function decodeProblem(code: Problem['code'] | null, detail: Problem['detail'] | null): Problem | null {
   return code === null ? null : { code, detail: detail ?? column.unexpected(`detail of ${code}`, null, 'the details of a problem') }
 }
 
-function delayOf(code: string | null, detail: unknown): DelayReason | null {
+function decodeDelay(code: string | null, detail: unknown): DelayReason | null {
   if (code === null) return null
   const parsed = DELAY.safeParse({ code, detail })
   return parsed.success ? parsed.data : column.unexpected('delay_code', code, 'a known reason with its details')
@@ -140,11 +140,11 @@ export function taskUpdateRow({ reason, counts, ...task }: WritePlan['task']): c
 }
 
 /** The properties of a task that {@link TASK} has the columns of. */
-export function taskOf({ app, taskId, ...row }: column.Decoded<typeof TASK>) {
+export function buildTask({ app, taskId, ...row }: column.Decoded<typeof TASK>) {
   const { problemCode, problemDetail, problemSince, problemPolls, delayCode, delayDetail, ...columns } = row
   const key: TaskKey = { app, taskId }
-  const problem = problemOf(problemCode, problemDetail)
-  const delay = delayOf(delayCode, delayDetail)
+  const problem = decodeProblem(problemCode, problemDetail)
+  const delay = decodeDelay(delayCode, delayDetail)
   return { ...columns, key, delay, problem: problem === null ? null : taskProblem(problem, problemSince, problemPolls) }
 }
 
@@ -183,7 +183,7 @@ function storedLastUnread(state: RecipientState): Date | null {
   return state.kind === 'read' ? state.lastUnreadAt : null
 }
 
-export function recipientOf(row: column.Decoded<typeof RECIPIENT>, lastGoodRequestedAt: Date | null): Recipient {
+export function decodeRecipient(row: column.Decoded<typeof RECIPIENT>, lastGoodRequestedAt: Date | null): Recipient {
   return { userId: row.userId, firstSeenAt: row.firstSeenAt, state: recipientState(row, lastGoodRequestedAt) }
 }
 

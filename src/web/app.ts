@@ -13,7 +13,7 @@ import type { Api } from './api/route.ts'
 import { addTaskRoutes } from './api/tasks.ts'
 import { acceptJson, BODY_LIMIT_BYTES, drain } from './body.ts'
 import { registerDashboard } from './dashboard/dashboard.ts'
-import { Failure, failureOf, sendFailure } from './failure.ts'
+import { Failure, sendFailure, toFailure } from './failure.ts'
 import { addHostGuard, addOtherMethods, addTokenGuard } from './guard.ts'
 import { createProbes, type ProbeDeps, type Probes } from './probes.ts'
 import { type SharedReads, shareReads } from './shared-reads.ts'
@@ -88,12 +88,12 @@ export async function createApp(deps: ServerDeps): Promise<FastifyInstance> {
     logController: new BrokenAnswers(deps),
     loggerInstance: createErrorLogger(deps),
     clientErrorHandler: refuseUnreadable,
-    frameworkErrors: (error, _request, reply) => void sendFailure(reply, failureOf(error)),
+    frameworkErrors: (error, _request, reply) => void sendFailure(reply, toFailure(error)),
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
   })
   app.server.maxConnections = MAX_CONNECTIONS
   app.setErrorHandler(async (error, failed, reply) => {
-    const failure = failureOf(error)
+    const failure = toFailure(error)
     if (failure.statusCode >= 500) deps.onError?.(error, routeOf(failed))
     if (failure.code === 'BODY_TOO_LARGE') await drain(failed.raw)
     return sendFailure(reply, failure)

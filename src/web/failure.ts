@@ -55,7 +55,7 @@ export function sendFailure(reply: FastifyReply, failure: Failure): FastifyReply
 const RETRY_LATER = { headers: { 'retry-after': '5' } }
 
 /** The answer to any error. An error that is not made for callers becomes `INTERNAL`. */
-export function failureOf(error: unknown): Failure {
+export function toFailure(error: unknown): Failure {
   if (error instanceof Failure) return error
   if (error instanceof TrackerError) return trackerFailure(error)
   return frameworkFailure(error) ?? internal()

@@ -33,7 +33,7 @@ export interface SharedAnswersOptions<T> {
   /** A monotonic clock, in milliseconds. */
   readonly monotonicMs: () => number
   /** Rows of an answer, to bound the memory. Null: answers are never kept, only shared while they are computed. */
-  readonly rowsOf: ((value: T) => number) | null
+  readonly countRows: ((value: T) => number) | null
 }
 
 /** One computation answers all requests that ask the same question at the same time. A costly answer is kept for a while. */
@@ -46,19 +46,19 @@ export interface SharedAnswers<T> {
   ask(question: string, compute: () => Promise<T>): Promise<Answer<T>>
 }
 
-export function shareAnswers<T>({ monotonicMs, rowsOf }: SharedAnswersOptions<T>): SharedAnswers<T> {
+export function shareAnswers<T>({ monotonicMs, countRows }: SharedAnswersOptions<T>): SharedAnswers<T> {
   const running = new Map<string, Promise<Answer<T>>>()
   // A Map lists its keys in the order of insertion: the first one was used least recently.
   const kept = new Map<string, Kept<T>>()
 
   const keep = (question: string, answer: Answer<T>): void => {
     kept.delete(question)
-    const rows = rowsOf?.(answer.value) ?? 0
+    const rows = countRows?.(answer.value) ?? 0
     // An empty answer is not kept: the first row must be visible at once.
     if (rows === 0 || rows > MAX_ROWS || reuseMsOf(answer.costMs) === 0) return
     kept.set(question, { ...answer, rows })
     for (const oldest of kept.keys()) {
-      if (kept.size <= MAX_ANSWERS && countRows(kept.values()) <= MAX_ROWS) break
+      if (kept.size <= MAX_ANSWERS && sumRows(kept.values()) <= MAX_ROWS) break
       kept.delete(oldest)
     }
   }
@@ -106,7 +106,7 @@ function ageOf({ askedAtMs, costMs }: Answer<unknown>, nowMs: number): number {
   return nowMs - askedAtMs - costMs
 }
 
-function countRows(answers: Iterable<Kept<unknown>>): number {
+function sumRows(answers: Iterable<Kept<unknown>>): number {
   let rows = 0
   for (const answer of answers) rows += answer.rows
   return rows

@@ -28,10 +28,10 @@ export interface SharedReads {
  * @param monotonicMs a monotonic clock, in milliseconds
  */
 export function shareReads(reader: RateReader, monotonicMs: () => number = () => performance.now()): SharedReads {
-  const running = shareAnswers<unknown>({ monotonicMs, rowsOf: null })
-  const curves = shareAnswers<CurvePoint[]>({ monotonicMs, rowsOf: (points) => points.length })
-  const timesToRead = shareAnswers<TimeToRead>({ monotonicMs, rowsOf: ({ people }) => Math.min(people, 1) })
-  const readTimes = shareAnswers<ReadTimes>({ monotonicMs, rowsOf: ({ bounds }) => bounds.length })
+  const running = shareAnswers<unknown>({ monotonicMs, countRows: null })
+  const curves = shareAnswers<CurvePoint[]>({ monotonicMs, countRows: (points) => points.length })
+  const timesToRead = shareAnswers<TimeToRead>({ monotonicMs, countRows: ({ people }) => Math.min(people, 1) })
+  const readTimes = shareAnswers<ReadTimes>({ monotonicMs, countRows: ({ bounds }) => bounds.length })
   return {
     forRequest() {
       const used: Array<Answer<unknown>> = []
@@ -53,7 +53,7 @@ export function shareReads(reader: RateReader, monotonicMs: () => number = () =>
           return (...args: readonly unknown[]) => share(running, [method, ...args], () => callMethod(reader, read, args))
         },
       })
-      return { rates, freshness: () => freshnessOf(used, monotonicMs()) }
+      return { rates, freshness: () => computeFreshness(used, monotonicMs()) }
     },
   }
 }
@@ -63,7 +63,7 @@ async function callMethod(reader: RateReader, read: Function, args: readonly unk
   return answer
 }
 
-function freshnessOf(used: ReadonlyArray<Answer<unknown>>, nowMs: number): Freshness {
+function computeFreshness(used: ReadonlyArray<Answer<unknown>>, nowMs: number): Freshness {
   return {
     ageMs: Math.max(0, ...used.map(({ askedAtMs }) => nowMs - askedAtMs)),
     reuseMs: Math.max(0, ...used.map(({ costMs }) => reuseMsOf(costMs))),

@@ -2,7 +2,7 @@ import picocolors from 'picocolors'
 import cellsOf from 'string-width'
 import type { Display } from '../../src/cli/rates.ts'
 import { HOUR_MS, MINUTE_MS } from '../../src/domain/delivery.ts'
-import { jitterOf, pollTimes, timingOf } from '../../src/domain/poll-times.ts'
+import { buildTiming, jitterOf, pollTimes } from '../../src/domain/poll-times.ts'
 import type { CampaignReport } from '../../src/report/campaign-report.ts'
 import { overdueMs, pollsAhead } from '../../src/report/polls-ahead.ts'
 import type { CampaignRates, CampaignRecipient, Poll, TaskRates } from '../../src/report/rates.ts'
@@ -35,7 +35,7 @@ const RATES = { readRate: 66 / 87, readRateOfTargeted: 66 / 97 }
 /** Half past seven in the evening of a task that was sent at nine in the morning, China time. */
 export function aTask(fields: Partial<TaskRates> = {}): TaskRates {
   const key = { app: 'default', taskId: '256271667526' }
-  const planned = pollTimes({ key, sentAt: SENT, deadlineAt: hoursLater(24), sentAtGiven: true }, timingOf(POLLS), jitterOf(key))
+  const planned = pollTimes({ key, sentAt: SENT, deadlineAt: hoursLater(24), sentAtGiven: true }, buildTiming(POLLS), jitterOf(key))
   return {
     ...key,
     agentId: null,

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { expect, onTestFinished, test } from 'vitest'
-import { problemCodeOf } from '../../src/domain/problems.ts'
+import { toProblemCode } from '../../src/domain/problems.ts'
 import { aClient, anApi, anApp, type Handler, json, observed, poll, READ_BY_ANN, RESULT, refused, respond, wrapped } from './support.ts'
 
 test('lists become people', async () => {
@@ -77,7 +77,7 @@ test.each(ANSWERS)('%s is refused as %s', async (_, code, handler) => {
 test('an outage is never taken for too many recipients, whatever its page contains', async () => {
   const { api } = await aClient(respond(504, 'text/html', 'Call timeout'))
   const { code, message } = refused(await poll(api))
-  expect(problemCodeOf(code, message)).toBe('outage')
+  expect(toProblemCode(code, message)).toBe('outage')
 })
 
 test.each([301, 302, 303, 307, 308])('HTTP %i is not followed', async (status) => {
@@ -200,7 +200,7 @@ test('a body that drips for ever is a timeout, although no single piece is late'
   const answer = refused(await poll(api))
 
   expect(answer).toMatchObject({ code: 'TIMEOUT', respondedAt: null })
-  expect(problemCodeOf(answer.code, answer.message)).toBe('outage')
+  expect(toProblemCode(answer.code, answer.message)).toBe('outage')
 })
 
 test('texts that PostgreSQL cannot hold do not leave the client', async () => {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type LookupFunction } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { checkBaseUrl } from '../../src/dingtalk/hosts.ts'
-import { problemCodeOf } from '../../src/domain/problems.ts'
+import { toProblemCode } from '../../src/domain/problems.ts'
 import { ACCESS_TOKEN, anApi, anApp, INTERNAL, json, numberedTokens, poll, READ_BY_ANN, RESULT, refused, startServer } from './support.ts'
 
 describe('an address in a base URL', () => {
@@ -89,7 +89,7 @@ describe('a name in a base URL', () => {
     const refusal = refused(await poll(anApiAt(port, answering(addresses))))
     expect(refusal).toMatchObject({ code: 'PRIVATE_ADDRESS', respondedAt: null })
     expect(refusal.message).toContain(`gateway.example is the private address ${addresses.at(-1)}`)
-    expect(problemCodeOf(refusal.code, refusal.message)).toBe('private_address')
+    expect(toProblemCode(refusal.code, refusal.message)).toBe('private_address')
     expect(connections()).toBe(0)
   })
 

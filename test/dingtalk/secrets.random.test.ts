@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { fieldsOf } from '../../src/dingtalk/answers.ts'
+import { toFields } from '../../src/dingtalk/answers.ts'
 import type { Credentials } from '../../src/dingtalk/app.ts'
 import { runs } from '../support/runs.ts'
 import {
@@ -36,7 +36,7 @@ const CREDENTIALS: ReadonlyArray<readonly [string, Credentials]> = [
 /** What the server was sent, at some place in every field that comes back as text. */
 const quoting = (padding: number, shape: (quote: string) => unknown): Handler => {
   return (request, response) => {
-    const sent = request.body.startsWith('{') ? Object.values(fieldsOf(JSON.parse(request.body)) ?? {}).join(' ') : request.body
+    const sent = request.body.startsWith('{') ? Object.values(toFields(JSON.parse(request.body)) ?? {}).join(' ') : request.body
     const read = [...new URLSearchParams(request.body), ...request.query].map(([, value]) => value).join(' ')
     const quote = `${'x'.repeat(padding)}${read} ${sent} ${request.query.toString()}`
     json(shape(quote))(request, response)

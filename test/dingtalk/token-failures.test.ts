@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Credentials } from '../../src/dingtalk/app.ts'
-import { problemCodeOf, TOKEN_REFUSED_CODE } from '../../src/domain/problems.ts'
+import { TOKEN_REFUSED_CODE, toProblemCode } from '../../src/domain/problems.ts'
 import {
   ACCESS_TOKEN,
   anApi,
@@ -74,7 +74,7 @@ test.each<readonly [string, Credentials, Handler, string, string]>([
   const answer = refused(given)
 
   expect(answer).toMatchObject({ code, respondedAt: null })
-  expect([calls, problemCodeOf(answer.code, answer.message)]).toEqual([0, problem])
+  expect([calls, toProblemCode(answer.code, answer.message)]).toEqual([0, problem])
   expect(server.received(RESULT)).toEqual([])
 })
 
@@ -125,7 +125,7 @@ test.each<readonly [string, Credentials, string]>([
 
   expect(answer.code).toBe(code)
   expect(answer.message).not.toContain('canary')
-  expect(problemCodeOf(answer.code, answer.message)).toBe('outage')
+  expect(toProblemCode(answer.code, answer.message)).toBe('outage')
 })
 
 test.each<readonly [string, () => string | Promise<string>, string]>([

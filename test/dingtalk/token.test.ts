@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
 import { createDingTalkApi } from '../../src/dingtalk/client.ts'
-import { problemCodeOf, TOKEN_REFUSED_CODE } from '../../src/domain/problems.ts'
+import { TOKEN_REFUSED_CODE, toProblemCode } from '../../src/domain/problems.ts'
 import {
   ACCESS_TOKEN,
   aClient,
@@ -250,7 +250,7 @@ test('a refused poll is not repeated where rate or budget leave no second call, 
   expect([first.code, calls]).toEqual(['NOT_REPEATED', 1])
   // The one call has a time, so that its poll is recorded.
   expect(first.respondedAt).not.toBeNull()
-  expect(problemCodeOf(first.code, first.message)).toBe('outage')
+  expect(toProblemCode(first.code, first.message)).toBe('outage')
   expect(asked).toEqual(['with 2 tokens'])
   expect(server.received(RESULT)).toHaveLength(1)
   expect(await counted(api)).toMatchObject({ answer: { kind: 'observed' }, calls: 1 })
@@ -323,7 +323,7 @@ test('a fresh token that is refused too ends the poll, and for five seconds no t
   expect(calls).toBe(2)
   expect(answer.message).toContain('40014')
   expect(answer.respondedAt).not.toBeNull()
-  expect(problemCodeOf(answer.code, answer.message)).toBe('token_refused')
+  expect(toProblemCode(answer.code, answer.message)).toBe('token_refused')
   expect([server.received(RESULT).length, server.received(ACCESS_TOKEN).length]).toEqual([2, 2])
 
   nowMs = 4 * SECOND

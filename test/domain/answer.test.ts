@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { effectiveCode, parseAnswer } from '../../src/domain/answer.ts'
 import type { ListedState } from '../../src/domain/delivery.ts'
-import { problemCodeOf } from '../../src/domain/problems.ts'
+import { toProblemCode } from '../../src/domain/problems.ts'
 import { exchangeAt, holds, minutesLater, wire } from './support.ts'
 
 const EXCHANGE = exchangeAt(minutesLater(4))
@@ -193,7 +193,7 @@ test('a page of HTML, a list, a number: no JSON object, so an outage', () => {
 
 test('the ban page {"status":1111,…} is an outage, not a result', () => {
   expect(codeIn({ status: 1111, wait: 5, source: 'x5', punish: 'deny' })).toBe('NO_CODE')
-  expect(problemCodeOf('NO_CODE')).toBe('outage')
+  expect(toProblemCode('NO_CODE')).toBe('outage')
 })
 
 test('an errcode that is no code is none, whatever else is there', () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Answer, QUERY_WINDOW_MS, type TaskScopes } from '../../src/domain/delivery.ts'
 import { isOver, planExpiry, planPoll } from '../../src/domain/plan.ts'
-import { longestGapMs, type Timing, timingOf } from '../../src/domain/poll-times.ts'
+import { buildTiming, longestGapMs, type Timing } from '../../src/domain/poll-times.ts'
 import {
   after,
   afterwards,
@@ -49,7 +49,7 @@ const ANSWER_MS = 300
 /** More polls than any life may have: a task that never ends must fail the test, not hang it. */
 const MAX_LOOKS = 5_000
 
-function live({ fates, server, named = true, from = SENT, timing = timingOf(24), lateMs = () => 0, ...rest }: Options): Life {
+function live({ fates, server, named = true, from = SENT, timing = buildTiming(24), lateMs = () => 0, ...rest }: Options): Life {
   const { taskId = '1', sentAtGiven = true, scopes = someScopes() } = rest
   let task: StoredTask = {
     ...aStartedTask({ taskId, timing, from, sentAtGiven, ...(named ? { userIds: Object.keys(fates) } : {}) }),
@@ -103,7 +103,7 @@ const isInLastPercent = (at: Date): boolean => hoursLater(24).getTime() - at.get
 test('without faults a task that expires gets exactly POLLS_PER_TASK polls, the last of them in the last 1 % of the window', () => {
   holds(
     fc.property(unfinished, pollsPerTask, aTaskId, fc.boolean(), (fates, polls, taskId, named) => {
-      const life = live({ fates, server: truthful(fates), timing: timingOf(polls), taskId, named })
+      const life = live({ fates, server: truthful(fates), timing: buildTiming(polls), taskId, named })
       expect(life.task).toMatchObject({ status: 'expired', reason: { code: 'window_over', detail: null } })
       expect(life.endedAt).toEqual(life.task.deadlineAt)
       expect(life.requests.length).toBe(polls)
@@ -116,7 +116,7 @@ test('without faults a task that expires gets exactly POLLS_PER_TASK polls, the 
 test('with random faults between, every task ends by its deadline and no sooner unless it is complete, within its cap of calls', () => {
   holds(
     fc.property(someFates(), someFaults, pollsPerTask, aTaskId, fc.boolean(), (fates, faults, polls, taskId, named) => {
-      const timing = timingOf(polls)
+      const timing = buildTiming(polls)
       const life = live({ fates, server: faulty(fates, faults), timing, taskId, named })
       expect(['complete', 'expired', 'stopped']).toContain(life.task.status)
       if (life.task.status !== 'complete') expect(life.endedAt.getTime()).toBeGreaterThanOrEqual(life.task.deadlineAt.getTime())
@@ -134,7 +134,7 @@ test('with random faults between, every task ends by its deadline and no sooner 
 test('whatever failed before, the final poll is made', () => {
   holds(
     fc.property(unfinished, someFaults, pollsPerTask, aTaskId, (fates, faults, polls, taskId) => {
-      const life = live({ fates, server: faulty(fates, faults), timing: timingOf(polls), taskId })
+      const life = live({ fates, server: faulty(fates, faults), timing: buildTiming(polls), taskId })
       expect(isInLastPercent(life.requests.at(-1)!)).toBe(true)
     }),
     500,
@@ -192,7 +192,7 @@ test('an outage that ends five minutes before the deadline does not cost the fin
     fc.property(unfinished, outage, pollsPerTask, aTaskId, (fates, { fromMinute, untilMinute, code }, polls, taskId) => {
       const isDown = (at: Date): boolean => at >= minutesLater(fromMinute) && at < minutesLater(untilMinute)
       const server: Server = (at, n) => (isDown(at) ? refused(code, '', at) : truthful(fates)(at, n))
-      const life = live({ fates, server, timing: timingOf(polls), taskId })
+      const life = live({ fates, server, timing: buildTiming(polls), taskId })
       expect(isInLastPercent(life.goodRequests.at(-1)!)).toBe(true)
       expect(life.task.reason?.code).toBe('window_over')
     }),
@@ -328,7 +328,7 @@ describe('the sender left the send time out, and tracking began late', () => {
         const endAt = after(minutesLater(-lateMinutes), QUERY_WINDOW_MS)
         const life = live({ fates, server: forgetting(fates, minutesLater(-lateMinutes), code), taskId, sentAtGiven: false })
         const lostMs = endAt.getTime() - (life.goodRequests.at(-1)?.getTime() ?? SENT.getTime())
-        expect(lostMs).toBeLessThanOrEqual(lateMinutes === 15 ? 25 * 60_000 : longestGapMs(timingOf(24)))
+        expect(lostMs).toBeLessThanOrEqual(lateMinutes === 15 ? 25 * 60_000 : longestGapMs(buildTiming(24)))
       }),
       300,
     )

@@ -12,17 +12,17 @@ import {
   type Stored,
   scopeText,
 } from '../../src/domain/messages.ts'
-import { CODES_BY_PROBLEM, PROBLEM_CODES, problemOf, SCOPES } from '../../src/domain/problems.ts'
+import { CODES_BY_PROBLEM, PROBLEM_CODES, SCOPES, toProblem } from '../../src/domain/problems.ts'
 import type { DelayReason, EndReason } from '../../src/domain/reasons.ts'
 
 /** A failed poll with this answer, as it is stored. */
 const refused = (code: string, message = 'words of DingTalk', agentId: string | null = '836390886'): Stored => {
-  const { code: problem, detail } = problemOf({ code, message, requestId: 'r1' }, agentId)
+  const { code: problem, detail } = toProblem({ code, message, requestId: 'r1' }, agentId)
   return { code: problem, detail: { ...detail } }
 }
 const stored = ({ code, detail }: EndReason | DelayReason): Stored => ({ code, detail: detail === null ? null : { ...detail } })
 
-const PROBLEM = { code: 'permission', detail: { ...problemOf({ code: '60011', message: 'no', requestId: null }, '1').detail } } as const
+const PROBLEM = { code: 'permission', detail: { ...toProblem({ code: '60011', message: 'no', requestId: null }, '1').detail } } as const
 const ENDS: readonly EndReason[] = [
   { code: 'all_read', detail: null },
   { code: 'all_accounted_for', detail: { read: 8, unreachable: 2 } },
@@ -70,7 +70,7 @@ describe.each(LANGUAGES)('in %s', (language) => {
     for (const detail of [
       null,
       {},
-      { ...problemOf({ code: String(answer), message: 'request ip=203.0.113.7', requestId: 'r' }, '7').detail },
+      { ...toProblem({ code: String(answer), message: 'request ip=203.0.113.7', requestId: 'r' }, '7').detail },
     ]) {
       assertSentence(problemText({ code, detail }, language))
       assertSentence(problemRemedy({ code, detail }, language))

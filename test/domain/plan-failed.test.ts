@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Answer, Task, TaskScopes } from '../../src/domain/delivery.ts'
 import { countStates, planPoll, planUncalled, type WritePlan } from '../../src/domain/plan.ts'
-import { finalPollTime, jitterOf, nextPlannedPoll, timingOf } from '../../src/domain/poll-times.ts'
+import { buildTiming, finalPollTime, jitterOf, nextPlannedPoll } from '../../src/domain/poll-times.ts'
 import {
   after,
   afterPolls,
@@ -158,7 +158,7 @@ describe('what a failed poll says about the scopes around its task', () => {
   })
 
   test('the time scale divides the waits of probes', () => {
-    const plan = poll(aTask({ ann: unread }), refused(60011), timingOf(24, 60))
+    const plan = poll(aTask({ ann: unread }), refused(60011), buildTiming(24, 60))
     expect(plan.evidence).toMatchObject({ probeDelaysMs: [1_000, 5_000, 15_000] })
   })
 

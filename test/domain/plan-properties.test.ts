@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { parseAnswer } from '../../src/domain/answer.ts'
 import type { Answer, Recipient, RecipientState, Task } from '../../src/domain/delivery.ts'
 import { planPoll, type WritePlan } from '../../src/domain/plan.ts'
-import { finalPollTime, jitterOf, type Timing, timingOf } from '../../src/domain/poll-times.ts'
+import { buildTiming, finalPollTime, jitterOf, type Timing } from '../../src/domain/poll-times.ts'
 import { OUTCOMES } from '../../src/domain/problems.ts'
 import { runs } from '../support/runs.ts'
 import {
@@ -219,7 +219,7 @@ test('tens of thousands of answers of any kind: a plan for each, and no rule bro
   let answers = 0
   holds(
     fc.property(aHistory, ({ steps, userIds, pollsPerTask, timeScale, sentAtGiven }) => {
-      const timing = timingOf(pollsPerTask, timeScale)
+      const timing = buildTiming(pollsPerTask, timeScale)
       let task = aStartedTask({ ...(userIds === undefined ? {} : { userIds }), timing, sentAtGiven })
       let now = SENT
       for (const { body, minutes } of steps) {

@@ -2,20 +2,20 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { HOUR_MS, MINUTE_MS, QUERY_WINDOW_MS } from '../../src/domain/delivery.ts'
 import {
+  buildTiming,
   callsToSpare,
+  computeMaxCalls,
   deadlineOf,
   finalPollTime,
   firstPoll,
   jitterOf,
   longestGapMs,
-  maxCallsOf,
   nextPlannedPoll,
   type Planned,
   type PlannedPoll,
   pollTimes,
   retryDelayMs,
   type Timing,
-  timingOf,
 } from '../../src/domain/poll-times.ts'
 import { after, aTask, holds, hoursLater, KEY, minutesLater, SENT, TIMING } from './support.ts'
 
@@ -55,20 +55,20 @@ test('24 polls: the first after three minutes, the last twelve minutes before th
 
 test('POLLS_PER_TASK polls in the window, the last one included and marked', () => {
   for (const count of COUNTS) {
-    const polls = pollsOf(timingOf(count))
+    const polls = pollsOf(buildTiming(count))
     expect(polls.length).toBe(count)
     expect(polls.map((poll) => poll.last)).toEqual(polls.map((_, i) => i === count - 1))
   }
 })
 
 test('a task that gets one poll gets the last one', () => {
-  expect(pollsOf(timingOf(1), 0.5)).toEqual([{ at: finalPollTime(DEADLINE, TIMING, 0.5), last: true }])
+  expect(pollsOf(buildTiming(1), 0.5)).toEqual([{ at: finalPollTime(DEADLINE, TIMING, 0.5), last: true }])
 })
 
 test('polls ascend and their gaps never shrink', () => {
   holds(
     fc.property(someLooks, (count) => {
-      const { offsetsMs } = timingOf(count)
+      const { offsetsMs } = buildTiming(count)
       const gaps = offsetsMs.map((offset, i) => offset - (offsetsMs[i - 1] ?? 0))
       expect(gaps.every((gap) => gap > 0)).toBe(true)
       // A rounding error of floating point is no shrinking.
@@ -81,7 +81,7 @@ test('polls ascend and their gaps never shrink', () => {
 test('whatever the jitter, the polls ascend and lie inside the window', () => {
   holds(
     fc.property(someLooks, aJitter, (count, jitter) => {
-      const times = pollsOf(timingOf(count), jitter).map((poll) => poll.at.getTime())
+      const times = pollsOf(buildTiming(count), jitter).map((poll) => poll.at.getTime())
       expect(times.every((at, i) => at > (times[i - 1] ?? SENT.getTime()))).toBe(true)
       expect(times.at(-1)).toBeLessThan(DEADLINE.getTime())
     }),
@@ -92,7 +92,7 @@ test('whatever the jitter, the polls ascend and lie inside the window', () => {
 test('the final poll lies within the last 1 % of the window, five minutes before its end at the latest, for every jitter', () => {
   holds(
     fc.property(someLooks, aJitter, (count, jitter) => {
-      const timing = timingOf(count)
+      const timing = buildTiming(count)
       const left = DEADLINE.getTime() - pollsOf(timing, jitter).at(-1)!.at.getTime()
       expect(left).toBeLessThan(QUERY_WINDOW_MS / 100)
       expect(left).toBeGreaterThanOrEqual(5 * MINUTE_MS)
@@ -125,7 +125,7 @@ test('no drift: late polls do not move later ones', () => {
 test('with every poll in time or a little late there are exactly POLLS_PER_TASK of them', () => {
   holds(
     fc.property(fc.constantFrom(1, 2, 10, 24, 100), aJitter, fc.array(fc.integer({ min: 0, max: 20_000 })), (count, jitter, late) => {
-      const made = pollsMade(timingOf(count), jitter, SENT, (n) => late[n] ?? 0)
+      const made = pollsMade(buildTiming(count), jitter, SENT, (n) => late[n] ?? 0)
       expect(made.length).toBe(count)
     }),
     300,
@@ -136,7 +136,7 @@ test('however late the polls are, there are never more than POLLS_PER_TASK', () 
   const lateness = fc.array(fc.integer({ min: 0, max: 8 * HOUR_MS }))
   holds(
     fc.property(someLooks, aJitter, aMoment, lateness, (count, jitter, from, late) => {
-      expect(pollsMade(timingOf(count), jitter, from, (n) => late[n] ?? 0).length).toBeLessThanOrEqual(count)
+      expect(pollsMade(buildTiming(count), jitter, from, (n) => late[n] ?? 0).length).toBeLessThanOrEqual(count)
     }),
     300,
   )
@@ -152,7 +152,7 @@ test('missed polls collapse into one: after five hours of downtime the next is a
 test('the next planned poll lies ahead, by 30 seconds at least if it is not the last', () => {
   holds(
     fc.property(someLooks, aJitter, aMoment, (count, jitter, now) => {
-      const next = nextPlannedPoll(TASK, now, timingOf(count), jitter)
+      const next = nextPlannedPoll(TASK, now, buildTiming(count), jitter)
       if (next === null) expect(now >= finalPollTime(DEADLINE, TIMING, jitter)).toBe(true)
       else expect(next.at.getTime() - now.getTime()).toBeGreaterThan(next.last ? 0 : 30_000)
     }),
@@ -198,7 +198,7 @@ const DURATIONS = [
 test('timeScale divides every duration and no number of calls', () => {
   holds(
     fc.property(someLooks, fc.constantFrom(10, 144, 1440, 7.5), (count, scale) => {
-      const [real, fast] = [timingOf(count), timingOf(count, scale)]
+      const [real, fast] = [buildTiming(count), buildTiming(count, scale)]
       for (const offsets of ['offsetsMs', 'assumedOffsetsMs'] as const) {
         expect(fast[offsets].length).toBe(real[offsets].length)
         for (const [i, offset] of fast[offsets].entries()) expect(offset * scale).toBeCloseTo(real[offsets][i]!, 3)
@@ -211,7 +211,7 @@ test('timeScale divides every duration and no number of calls', () => {
 })
 
 test('a day at TIME_SCALE 1440 lasts a minute', () => {
-  const timing = timingOf(24, 1440)
+  const timing = buildTiming(24, 1440)
   expect(deadlineOf(SENT, timing)).toEqual(minutesLater(1))
   expect(pollsOf(timing).length).toBe(24)
 })
@@ -229,18 +229,18 @@ test('retries double from 30 seconds to 30 minutes, give or take a quarter', () 
 })
 
 test('a worker gives another one a second to take its task over, and never less than a server needs', () => {
-  expect([1, 2, 1440].map((scale) => timingOf(24, scale).handoverMs)).toEqual([1_000, 500, 50])
+  expect([1, 2, 1440].map((scale) => buildTiming(24, scale).handoverMs)).toEqual([1_000, 500, 50])
 })
 
 test('the calls of a task are capped: its polls and a quarter of them again, three at least; the final poll keeps three', () => {
-  expect([1, 2, 8, 12, 16, 24, 100, 500].map(maxCallsOf)).toEqual([4, 5, 11, 15, 20, 30, 125, 625])
-  for (const count of COUNTS) expect(timingOf(count)).toMatchObject({ maxCalls: maxCallsOf(count), finalCalls: 3 })
+  expect([1, 2, 8, 12, 16, 24, 100, 500].map(computeMaxCalls)).toEqual([4, 5, 11, 15, 20, 30, 125, 625])
+  for (const count of COUNTS) expect(buildTiming(count)).toMatchObject({ maxCalls: computeMaxCalls(count), finalCalls: 3 })
 })
 
 test('no two polls of a task are planned further apart than the longest gap, whatever its place in the spread', () => {
   for (const polls of [1, 2, 12, 24, 500]) {
     for (const [jitter, task] of [0, 0.5, 0.999].flatMap((each) => [[each, TASK] as const, [each, ASSUMED] as const])) {
-      const timing = timingOf(polls)
+      const timing = buildTiming(polls)
       const at = pollsOf(timing, jitter, task).map((poll) => poll.at.getTime())
       const gaps = at.map((time, i) => time - (at[i - 1] ?? SENT.getTime()))
       expect(Math.max(...gaps)).toBeLessThanOrEqual(longestGapMs(timing))
@@ -254,14 +254,14 @@ describe('an assumed send time: the window ends sooner than the deadline', () =>
   /** The longest time before a true end in which nothing is planned. `lateMinutes`: how long after the send tracking began. */
   const blindMinutes = (lateMinutes: number, jitter: number, count = 24): number => {
     const endMs = DEADLINE.getTime() - lateMinutes * MINUTE_MS
-    const before = pollsOf(timingOf(count), jitter, ASSUMED).filter((poll) => poll.at.getTime() < endMs)
+    const before = pollsOf(buildTiming(count), jitter, ASSUMED).filter((poll) => poll.at.getTime() < endMs)
     return (endMs - (before.at(-1)?.at.getTime() ?? SENT.getTime())) / MINUTE_MS
   }
 
   test('as many polls as ever, ascending, the guaranteed final one included', () => {
     holds(
       fc.property(someLooks, aJitter, (count, jitter) => {
-        const polls = pollsOf(timingOf(count), jitter, ASSUMED)
+        const polls = pollsOf(buildTiming(count), jitter, ASSUMED)
         const times = polls.map((poll) => poll.at.getTime())
         expect(polls.map((poll) => poll.last)).toEqual(polls.map((_, i) => i === count - 1))
         expect(times.every((at, i) => at >= (times[i - 1] ?? SENT.getTime() + 1))).toBe(true)
@@ -294,7 +294,7 @@ describe('an assumed send time: the window ends sooner than the deadline', () =>
 
   test('with every poll in time there are no more calls than polls', () => {
     for (const count of [1, 2, 3, 10, 24, 100])
-      expect(pollsMade(timingOf(count), 0.4, SENT, () => 0, ASSUMED).length).toBeLessThanOrEqual(count)
+      expect(pollsMade(buildTiming(count), 0.4, SENT, () => 0, ASSUMED).length).toBeLessThanOrEqual(count)
   })
 })
 

@@ -9,11 +9,11 @@ import {
   PROBLEM_CODES,
   PROBLEM_RULES,
   type ProblemCode,
-  penaltyEndOf,
-  problemCodeOf,
-  problemOf,
+  parsePenaltyEnd,
   SCOPES,
   type Scope,
+  toProblem,
+  toProblemCode,
 } from '../../src/domain/problems.ts'
 import { exchangeAt, holds, minutesLater } from './support.ts'
 
@@ -65,7 +65,7 @@ const MEANINGS: ReadonlyArray<readonly [ProblemCode, Scope, string, ReadonlyArra
 
 for (const [problem, scope, meaning, codes] of MEANINGS) {
   test(`${meaning}: ${problem} of scope ${scope}`, () => {
-    const found = codes.map((code) => [code, problemCodeOf(String(code)), PROBLEM_RULES[problem].scope])
+    const found = codes.map((code) => [code, toProblemCode(String(code)), PROBLEM_RULES[problem].scope])
     expect(found).toEqual(codes.map((code) => [code, problem, scope]))
   })
 }
@@ -78,14 +78,14 @@ test('each code stands in the table once, and every one of the table is tested a
 })
 
 test('0 is a success, whatever its message says', () => {
-  expect([problemCodeOf('0'), problemCodeOf('0', 'Call timeout'), problemCodeOf('0', 'agent_id')]).toEqual([null, null, null])
+  expect([toProblemCode('0'), toProblemCode('0', 'Call timeout'), toProblemCode('0', 'agent_id')]).toEqual([null, null, null])
 })
 
 describe('"Call timeout" and the timeout of the gateway', () => {
   /** What the answer of the gateway means. */
   const problemIn = (body: Record<string, unknown>): string => {
     const answer = parseAnswer(body, exchangeAt(minutesLater(4)))
-    return answer.kind === 'refused' ? problemOf(answer, null).code : answer.kind
+    return answer.kind === 'refused' ? toProblem(answer, null).code : answer.kind
   }
   const wrapped = (code: string | number, words: string) => ({ errcode: 88, errmsg: `ding talk error[subcode=${code},submsg=${words}]` })
 
@@ -100,7 +100,7 @@ describe('"Call timeout" and the timeout of the gateway', () => {
         '调用超时。',
         'Call timeout 调用超时',
       ]) {
-        expect([code, words, problemCodeOf(code, words)]).toEqual([code, words, 'call_timeout'])
+        expect([code, words, toProblemCode(code, words)]).toEqual([code, words, 'call_timeout'])
       }
     }
   })
@@ -137,12 +137,12 @@ describe('"Call timeout" and the timeout of the gateway', () => {
   })
 
   test('a plain timeout of the transport is an outage: a broken network says nothing about a task', () => {
-    expect(problemCodeOf('TIMEOUT', 'no answer within 10 s')).toBe('outage')
+    expect(toProblemCode('TIMEOUT', 'no answer within 10 s')).toBe('outage')
   })
 
   test('a message of repeated words is read in no time', () => {
     const startedMs = performance.now()
-    for (const words of ['调用超时 ', 'call timeout  ', '[submsg=call timeout] ', '[submsg=']) problemCodeOf('15', `${words.repeat(100)}x`)
+    for (const words of ['调用超时 ', 'call timeout  ', '[submsg=call timeout] ', '[submsg=']) toProblemCode('15', `${words.repeat(100)}x`)
     expect(performance.now() - startedMs).toBeLessThan(1_000)
   })
 })
@@ -150,32 +150,32 @@ describe('"Call timeout" and the timeout of the gateway', () => {
 describe('code 40', () => {
   test('a missing agent id is the agent id, not the task', () => {
     for (const message of ['Missing required arguments:agent_id', 'Missing required arguments: agentId', '缺少参数 AGENT_ID']) {
-      expect(problemCodeOf('40', message)).toBe('agent_id')
+      expect(toProblemCode('40', message)).toBe('agent_id')
     }
   })
 
   test('any other missing argument is the task, and so are other codes that name the agent id', () => {
-    expect([problemCodeOf('40', 'Missing required arguments:task_id'), problemCodeOf('40')]).toEqual(['parameters', 'parameters'])
-    expect(problemCodeOf('400002', 'agent_id or task_id invalid')).toBe('parameters')
+    expect([toProblemCode('40', 'Missing required arguments:task_id'), toProblemCode('40')]).toEqual(['parameters', 'parameters'])
+    expect(toProblemCode('400002', 'agent_id or task_id invalid')).toBe('parameters')
   })
 })
 
 test('any code with any message has a problem or is a success, and a rule', () => {
   holds(
     fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (code, message) => {
-      const problem = problemCodeOf(code, message)
+      const problem = toProblemCode(code, message)
       expect(problem === null ? code : PROBLEM_RULES[problem].outcome).toBeTypeOf('string')
     }),
   )
 })
 
 test('names of the language are not codes', () => {
-  for (const code of ['constructor', '__proto__', 'toString']) expect(problemCodeOf(code)).toBe('unknown_code')
+  for (const code of ['constructor', '__proto__', 'toString']) expect(toProblemCode(code)).toBe('unknown_code')
 })
 
 describe('what is stored of a refusal', () => {
   const stored = (code: string, message: string, agentId: string | null = '836390886') =>
-    problemOf({ code, message, requestId: '6pcvwp6jcows' }, agentId)
+    toProblem({ code, message, requestId: '6pcvwp6jcows' }, agentId)
 
   test('the code and words of the answer, the scope, the id of the request and the agent id', () => {
     expect(stored('41011', '不合法的agentid')).toEqual({
@@ -238,11 +238,15 @@ test('both QPS limits last a second, and no other limit does', () => {
 
 test('the end of a penalty is read as China time', () => {
   const message = '您的服务器调用钉钉开放平台API的频率超限,所有请求都被暂时禁用了 限制将在 2026-09-03 00:01:03 结束.'
-  expect(penaltyEndOf(message)).toEqual(new Date('2026-09-02T16:01:03Z'))
+  expect(parsePenaltyEnd(message)).toEqual(new Date('2026-09-02T16:01:03Z'))
 })
 
 test('a message that names no end, or an impossible one, gives no hint', () => {
-  expect([penaltyEndOf(''), penaltyEndOf('请稍后再试'), penaltyEndOf('限制将在 2026-19-93 00:01:03 结束')]).toEqual([null, null, null])
+  expect([parsePenaltyEnd(''), parsePenaltyEnd('请稍后再试'), parsePenaltyEnd('限制将在 2026-19-93 00:01:03 结束')]).toEqual([
+    null,
+    null,
+    null,
+  ])
 })
 
 test('a code of forbidden_list has a word', () => {

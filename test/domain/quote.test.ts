@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { kindOf, quote, truncate } from '../../src/domain/quote.ts'
+import { describeKind, quote, truncate } from '../../src/domain/quote.ts'
 import { holds } from './support.ts'
 
 test.each([
@@ -50,4 +50,4 @@ test.each<[unknown, string]>([
   [['secret'], 'a list'],
   [{ secret: 1 }, 'an object'],
   [new Date(0), 'a date'],
-])('the kind of %o tells nothing of what it holds', (value, kind) => expect(kindOf(value)).toBe(kind))
+])('the kind of %o tells nothing of what it holds', (value, kind) => expect(describeKind(value)).toBe(kind))

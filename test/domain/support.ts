@@ -3,14 +3,14 @@ import { parseAnswer } from '../../src/domain/answer.ts'
 import type { Answer, ListedState, Observation, Recipient, RecipientState, Refusal, StateKind, Task } from '../../src/domain/delivery.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS, type TaskProblem, type TaskScopes } from '../../src/domain/delivery.ts'
 import { planPoll, planStart, type WritePlan } from '../../src/domain/plan.ts'
-import { type Timing, timingOf } from '../../src/domain/poll-times.ts'
-import { problemOf } from '../../src/domain/problems.ts'
+import { buildTiming, type Timing } from '../../src/domain/poll-times.ts'
+import { toProblem } from '../../src/domain/problems.ts'
 import type { EndReason } from '../../src/domain/reasons.ts'
 import { runs } from '../support/runs.ts'
 
 /** Every message of these tests was sent at 09:00 in China. */
 export const SENT = new Date('2026-11-23T01:00:00.000Z')
-export const TIMING = timingOf(24)
+export const TIMING = buildTiming(24)
 export const KEY = { app: 'default', taskId: '256271667526' }
 
 export const minutesLater = (minutes: number): Date => new Date(SENT.getTime() + minutes * MINUTE_MS)
@@ -46,7 +46,7 @@ export function someScopes(goodAt: { readonly app?: Date | null; readonly pair?:
 
 /** A problem that a task has, as it is stored. */
 export function aProblem(code: string | number, message = '', stored: Partial<TaskProblem> = {}): TaskProblem {
-  return { ...problemOf({ code: String(code), message, requestId: null }, '836390886'), since: minutesLater(4), polls: 1, ...stored }
+  return { ...toProblem({ code: String(code), message, requestId: null }, '836390886'), since: minutesLater(4), polls: 1, ...stored }
 }
 
 /** A task whose recipients the sender named. It was polled at once, three minutes after the send, if anybody is more than pending. */

@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { Client } from 'pg'
 import { inject, onTestFinished } from 'vitest'
 import { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from '../../src/embedded/postgres.ts'
-import { startOf } from '../../src/embedded/processes.ts'
+import { readProcessStart } from '../../src/embedded/processes.ts'
 import { builtFile, type NodeProcess, startNode } from '../support/process.ts'
 
 export const isRoot = process.getuid?.() === 0
@@ -93,7 +93,7 @@ export async function serverPid(directory: string): Promise<number> {
 
 /** A process that is dead and not yet reaped does not run. */
 export async function isRunning(pid: number): Promise<boolean> {
-  return (await startOf(pid)) !== undefined
+  return (await readProcessStart(pid)) !== undefined
 }
 
 /** The shells that watch over a process, which are its children. */

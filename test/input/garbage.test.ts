@@ -8,7 +8,7 @@ import type { PollDeps } from '../../src/polling/poll-delays.ts'
 import { createWorkerScope } from '../../src/polling/worker-scope.ts'
 import { createWriteBreaker } from '../../src/polling/write-breaker.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
-import { digestOf } from '../../src/store/erase-people.ts'
+import { computeDigest } from '../../src/store/erase-people.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
 import { createRateLimiter } from '../../src/store/rate-limiter.ts'
 import { createWorkerRegistry } from '../../src/store/worker-registry.ts'
@@ -90,7 +90,7 @@ async function aWorker(handler: Handler) {
   const events = notes()
   const permits: PollDeps['permits'] = { take: async () => GRANTED }
   const deps: Omit<PollDeps, 'now' | 'api' | 'worker' | 'writes'> = {
-    ...{ store, digest: digestOf, limiter, scopes: limiter, events, timing: TIMING, permits },
+    ...{ store, digest: computeDigest, limiter, scopes: limiter, events, timing: TIMING, permits },
   }
 
   /** Every poll of a task, to its end. Each has a clock of its own. */

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
-import { timingOf } from '../../src/domain/poll-times.ts'
+import { buildTiming } from '../../src/domain/poll-times.ts'
 import { startInterval } from '../../src/lib/interval.ts'
 import type { Timer } from '../../src/polling/ports.ts'
 import { schedule } from '../../src/polling/schedule-tasks.ts'
@@ -36,7 +36,7 @@ function startTaker(databaseUrl: string, address: QueueAddress) {
     restore: timers.restore,
   }
   const events = { scheduled: () => undefined }
-  const deps = { store, timers: noting, timing: timingOf(24), now: () => new Date(), events }
+  const deps = { store, timers: noting, timing: buildTiming(24), now: () => new Date(), events }
   const scheduler = startInterval(
     20,
     () => schedule(deps),

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { timingOf } from '../../src/domain/poll-times.ts'
+import { buildTiming } from '../../src/domain/poll-times.ts'
 import type { Timer } from '../../src/polling/ports.ts'
 import { schedule } from '../../src/polling/schedule-tasks.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
@@ -17,7 +17,7 @@ async function planned(databaseUrl: string): Promise<string[]> {
       set: async (given: readonly Timer[]) => void timers.push(...given),
       restore: async (given: readonly Timer[]) => ({ added: given.length, replaced: 0, moved: 0, left: 0 }),
     },
-    timing: timingOf(24),
+    timing: buildTiming(24),
     now: () => new Date(),
     events: { scheduled: () => undefined },
   }

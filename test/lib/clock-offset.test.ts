@@ -1,16 +1,16 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { corrected, mostCertain, offsetOf } from '../../src/lib/clock-offset.ts'
+import { computeOffset, corrected, mostCertain } from '../../src/lib/clock-offset.ts'
 
 test('the other clock was read in the middle, half of the round trip aside at most', () => {
-  expect(offsetOf({ askedMs: 100, answeredMs: 104, shownMs: 1_102 })).toEqual({ offsetMs: 1_000, uncertaintyMs: 2 })
+  expect(computeOffset({ askedMs: 100, answeredMs: 104, shownMs: 1_102 })).toEqual({ offsetMs: 1_000, uncertaintyMs: 2 })
 })
 
 test('whenever the other clock was read, the truth lies within the uncertainty', () => {
   fc.assert(
     fc.property(fc.nat(10_000), fc.nat(10_000), fc.integer({ min: -1e9, max: 1e9 }), (before, after, trueOffset) => {
       const askedMs = 5_000
-      const measured = offsetOf({ askedMs, answeredMs: askedMs + before + after, shownMs: askedMs + before + trueOffset })
+      const measured = computeOffset({ askedMs, answeredMs: askedMs + before + after, shownMs: askedMs + before + trueOffset })
       expect(Math.abs(measured.offsetMs - trueOffset)).toBeLessThanOrEqual(measured.uncertaintyMs)
     }),
   )
@@ -43,7 +43,7 @@ test('after any correction the truth lies within the uncertainty', () => {
   const someMs = fc.integer({ min: -1_000, max: 1_000 })
   fc.assert(
     fc.property(someMs, someMs, fc.nat(100), fc.nat(100), (trueOffset, knownMs, before, after) => {
-      const measured = offsetOf({ askedMs: 0, answeredMs: before + after, shownMs: before + trueOffset })
+      const measured = computeOffset({ askedMs: 0, answeredMs: before + after, shownMs: before + trueOffset })
       const { offsetMs, uncertaintyMs } = corrected({ offsetMs: knownMs, uncertaintyMs: 0 }, measured)
       expect(Math.abs(offsetMs - trueOffset)).toBeLessThanOrEqual(uncertaintyMs)
     }),

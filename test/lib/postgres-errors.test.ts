@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { classifyPostgresError, notPermitted, postgresRemedy, roleIn, serverErrorOf, sqlStateOf } from '../../src/lib/postgres-errors.ts'
+import { classifyPostgresError, notPermitted, postgresRemedy, readServerError, roleIn, sqlStateOf } from '../../src/lib/postgres-errors.ts'
 
 test('the error of a missing right names the role, the right, and what gives it', () => {
   const cause = new Error('permission denied for table delivery_task')
@@ -67,5 +67,5 @@ test('the remedy names the variable with the address, where there is a remedy', 
 test('the fields of an error are the same from pg and through Prisma', () => {
   const fields = { column: 'sentAt', detail: 'INVALID_INPUT' }
   for (const error of [ofPg('22023', fields), ofPrisma('22023', fields)])
-    expect(serverErrorOf(error)).toEqual({ message: 'said', ...fields })
+    expect(readServerError(error)).toEqual({ message: 'said', ...fields })
 })

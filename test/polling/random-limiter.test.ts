@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ScopeFailure } from '../../src/domain/plan-failed.ts'
-import { problemOf } from '../../src/domain/problems.ts'
+import { toProblem } from '../../src/domain/problems.ts'
 import type { RateLimiter, ScopeEvidence } from '../../src/polling/ports.ts'
 import { createRateLimiter } from '../../src/store/rate-limiter.ts'
 import { openTestStore, type TestStore } from '../store/support/database.ts'
@@ -67,7 +67,7 @@ const aStep: fc.Arbitrary<Step> = fc.oneof(
 async function decided(limiter: RateLimiter & ScopeEvidence, app: string, step: Step, requestedAt: Date): Promise<unknown> {
   switch (step.does) {
     case 'fail': {
-      const problem = problemOf({ code: step.code, message: 'no', requestId: null }, AGENT_ID)
+      const problem = toProblem({ code: step.code, message: 'no', requestId: null }, AGENT_ID)
       const agreement = { polls: step.polls, tasks: Math.min(2, step.polls) }
       const report = { kind: step.kind, problem, requestedAt, agreement, probeDelaysMs: [step.delayMs], until: null }
       return limiter.recordFailure({ app, taskId: step.taskId }, AGENT_ID, report)

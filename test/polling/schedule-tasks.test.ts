@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { TaskKey } from '../../src/domain/delivery.ts'
-import { timingOf } from '../../src/domain/poll-times.ts'
+import { buildTiming } from '../../src/domain/poll-times.ts'
 import type { DeliveryStore, Scheduled, UnscheduledTask } from '../../src/polling/ports.ts'
 import { schedule } from '../../src/polling/schedule-tasks.ts'
 import { keyOf, minutesLater, notes, SENT, someTimers, TIMING } from './support.ts'
@@ -106,4 +106,4 @@ test('a task whose send time was assumed is planned for that', async () => {
 })
 
 /** With two polls the first one is soon where the send time is known, and in the middle of the window where it was assumed. */
-const ASSUMED_DIFFERS = timingOf(2)
+const ASSUMED_DIFFERS = buildTiming(2)

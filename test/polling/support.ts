@@ -2,7 +2,7 @@ import { parseAnswer } from '../../src/domain/answer.ts'
 import type { Answer, Refusal, TaskKey, TaskScopes } from '../../src/domain/delivery.ts'
 import { planStart, type TaskUpdate, type WritePlan } from '../../src/domain/plan.ts'
 import type { ScopeFailure } from '../../src/domain/plan-failed.ts'
-import { type Problem, problemOf } from '../../src/domain/problems.ts'
+import { type Problem, toProblem } from '../../src/domain/problems.ts'
 import type { EndReason } from '../../src/domain/reasons.ts'
 import type { Permit, PermitRequest } from '../../src/polling/permits.ts'
 import type { PollDeps } from '../../src/polling/poll-delays.ts'
@@ -43,7 +43,7 @@ export function someScopes(
   return { agentId: AGENT_ID, app: { ...calm, resumedAt: null, ...app }, pair: { ...calm, ...pair } }
 }
 
-export const aProblem = (code: string, message = 'no'): Problem => problemOf({ code, message, requestId: null }, AGENT_ID)
+export const aProblem = (code: string, message = 'no'): Problem => toProblem({ code, message, requestId: null }, AGENT_ID)
 
 /** A task of one named person, planned at the moment of the send. */
 export function aTask(columns: Partial<StoredTask> = {}): StoredTask {

@@ -22,10 +22,10 @@ function aWorker({ served = false } = {}) {
 
 test('a worker polls every app until a poll shows that it cannot', async () => {
   const { worker } = aWorker()
-  expect([worker.blockOf('default', ORDINARY), worker.claimProbe('default', ORDINARY)]).toEqual([null, true])
+  expect([worker.findBlock('default', ORDINARY), worker.claimProbe('default', ORDINARY)]).toEqual([null, true])
   await worker.recordFailure('default', REFUSED)
-  expect(worker.blockOf('default', ORDINARY)).toEqual({ problem: REFUSED, until: minutesLater(1), isDue: false })
-  expect(worker.blockOf('other', ORDINARY)).toBeNull()
+  expect(worker.findBlock('default', ORDINARY)).toEqual({ problem: REFUSED, until: minutesLater(1), isDue: false })
+  expect(worker.findBlock('other', ORDINARY)).toBeNull()
 })
 
 test('it is probed after 1, 5 and 15 minutes, and then every quarter of an hour; one poll makes the probe', async () => {
@@ -34,12 +34,12 @@ test('it is probed after 1, 5 and 15 minutes, and then every quarter of an hour;
   for (const wait of [1, 5, 15, 15]) {
     await worker.recordFailure('default', REFUSED)
     at(minute + wait - 0.01)
-    expect([worker.blockOf('default', ORDINARY)?.isDue, worker.claimProbe('default', ORDINARY)]).toEqual([false, false])
+    expect([worker.findBlock('default', ORDINARY)?.isDue, worker.claimProbe('default', ORDINARY)]).toEqual([false, false])
     minute += wait
     at(minute)
-    expect(worker.blockOf('default', ORDINARY)?.isDue).toBe(true)
+    expect(worker.findBlock('default', ORDINARY)?.isDue).toBe(true)
     expect([worker.claimProbe('default', ORDINARY), worker.claimProbe('default', ORDINARY)]).toEqual([true, false])
-    expect(worker.blockOf('default', ORDINARY)?.isDue).toBe(false)
+    expect(worker.findBlock('default', ORDINARY)?.isDue).toBe(false)
   }
 })
 
@@ -47,7 +47,7 @@ test('reading that a probe is due does not claim it', async () => {
   const { worker, at } = aWorker()
   await worker.recordFailure('default', REFUSED)
   at(1)
-  for (let i = 0; i < 3; i++) expect(worker.blockOf('default', ORDINARY)?.isDue).toBe(true)
+  for (let i = 0; i < 3; i++) expect(worker.findBlock('default', ORDINARY)?.isDue).toBe(true)
 })
 
 test('a probe whose answer never comes keeps the others out for its lease', async () => {
@@ -55,7 +55,7 @@ test('a probe whose answer never comes keeps the others out for its lease', asyn
   await worker.recordFailure('default', REFUSED)
   at(1)
   worker.claimProbe('default', ORDINARY)
-  expect(worker.blockOf('default', ORDINARY)).toMatchObject({ isDue: false, until: minutesLater(2) })
+  expect(worker.findBlock('default', ORDINARY)).toMatchObject({ isDue: false, until: minutesLater(2) })
   at(2)
   expect(worker.claimProbe('default', ORDINARY)).toBe(true)
 })
@@ -63,9 +63,9 @@ test('a probe whose answer never comes keeps the others out for its lease', asyn
 test('a final poll does not wait for a probe that is far away, but no more than one a minute does so', async () => {
   const { worker, at } = aWorker()
   for (let i = 0; i < 3; i++) await worker.recordFailure('default', REFUSED)
-  expect(worker.blockOf('default', FINAL)).toMatchObject({ isDue: false, until: minutesLater(15) })
+  expect(worker.findBlock('default', FINAL)).toMatchObject({ isDue: false, until: minutesLater(15) })
   at(1)
-  expect([worker.blockOf('default', ORDINARY)?.isDue, worker.blockOf('default', FINAL)?.isDue]).toEqual([false, true])
+  expect([worker.findBlock('default', ORDINARY)?.isDue, worker.findBlock('default', FINAL)?.isDue]).toEqual([false, true])
   expect([worker.claimProbe('default', ORDINARY), worker.claimProbe('default', FINAL), worker.claimProbe('default', FINAL)]).toEqual([
     false,
     true,
@@ -82,7 +82,7 @@ test('after the pauses of the app were lifted by hand it is probed at once, once
   at(0.6)
   expect([worker.claimProbe('default', resumed), worker.claimProbe('default', resumed)]).toEqual([true, false])
   await worker.recordFailure('default', REFUSED)
-  expect(worker.blockOf('default', resumed)?.isDue).toBe(false)
+  expect(worker.findBlock('default', resumed)?.isDue).toBe(false)
 })
 
 test('a success lifts it, brings the waiting tasks of the app forward, and is said once', async () => {
@@ -90,7 +90,7 @@ test('a success lifts it, brings the waiting tasks of the app forward, and is sa
   await worker.recordFailure('default', REFUSED)
   await worker.recordSuccess('default')
   await worker.recordSuccess('default')
-  expect(worker.blockOf('default', ORDINARY)).toBeNull()
+  expect(worker.findBlock('default', ORDINARY)).toBeNull()
   expect(registry.calls).toEqual(['heartbeat default for 30000', 'heartbeat  for 30000', 'resume default'])
   expect(events.lines).toEqual(['paused default: ip_not_allowed', 'recovered default'])
 })

@@ -4,7 +4,7 @@ import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { POSTGRES_SCHEMA } from '../../src/queue/postgres.ts'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
-import { firstConnectionOf, isLockLost, isRefusal, jobIdOfLostLock } from '../../src/queue/workarounds.ts'
+import { isLockLost, isRefusal, jobIdOfLostLock, readFirstConnection } from '../../src/queue/workarounds.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { describeRedis } from '../support/redis.ts'
 import { startRedis } from '../support/redis-server.ts'
@@ -42,7 +42,7 @@ describe('BullMQ on PostgreSQL', () => {
 
   const connectionOf = (worker: object) => {
     const backend: unknown = Reflect.get(worker, 'backend')
-    return firstConnectionOf(typeof backend === 'object' && backend !== null ? backend : {})
+    return readFirstConnection(typeof backend === 'object' && backend !== null ? backend : {})
   }
 
   test('retryFirstConnection, reopenQueue: a first connection that failed is not made again', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { CAMPAIGN_FIELDS, peopleCsv, peopleCsvHead, peopleCsvRows, rowsCsv, sqlNameOf, TASK_FIELDS } from '../../src/report/columns.ts'
+import { CAMPAIGN_FIELDS, peopleCsv, peopleCsvHead, peopleCsvRows, rowsCsv, TASK_FIELDS, toSqlName } from '../../src/report/columns.ts'
 import { aPerson, aTask } from './support.ts'
 
 const PEOPLE_HEAD =
@@ -42,5 +42,5 @@ test.each([
   ['firstReadAt', 'first_read_at'],
   ['readRateOfTargeted', 'read_rate_of_targeted'],
 ])('%s is %s in SQL', (field, name) => {
-  expect(sqlNameOf(field)).toBe(name)
+  expect(toSqlName(field)).toBe(name)
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { pollTimes, timingOf } from '../../src/domain/poll-times.ts'
+import { buildTiming, pollTimes } from '../../src/domain/poll-times.ts'
 import { overdueMs, pollsAhead } from '../../src/report/polls-ahead.ts'
 import type { TaskRates } from '../../src/report/rates.ts'
 import { after, hoursLater, minutesLater, SENT } from '../domain/support.ts'
@@ -9,7 +9,7 @@ const POLLS = 24
 const NOW = minutesLater(60)
 
 function planOf(task: TaskRates) {
-  return pollTimes({ ...task, key: task }, timingOf(POLLS))
+  return pollTimes({ ...task, key: task }, buildTiming(POLLS))
 }
 
 /** The task with the stored time of the first planned poll after `NOW`, in whole milliseconds. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { QUERY_WINDOW_MS } from '../../src/domain/delivery.ts'
-import { campaignBracketOf, type DeliveredRow, elapsedOf, sinceSendMs, taskBracketOf } from '../../src/report/read-brackets.ts'
+import { type DeliveredRow, sinceSendMs, toCampaignBracket, toElapsedBracket, toTaskBracket } from '../../src/report/read-brackets.ts'
 import { after, holds, hoursLater, minutesLater, SENT } from '../domain/support.ts'
 
 /** An unread person whom no poll ever listed so, in a task of 24 hours, if not said otherwise. */
@@ -18,7 +18,7 @@ const row = (columns: Partial<DeliveredRow> = {}): DeliveredRow => ({
 
 test('a read lies after the last "unread" and not later than the first "read"', () => {
   const seen = row({ lastUnreadAt: minutesLater(3), firstReadAt: minutesLater(9) })
-  expect(taskBracketOf(seen)).toEqual({
+  expect(toTaskBracket(seen)).toEqual({
     sentAt: SENT,
     deadlineAt: hoursLater(24),
     afterAt: minutesLater(3),
@@ -27,59 +27,62 @@ test('a read lies after the last "unread" and not later than the first "read"', 
 })
 
 test('who was never seen unread may have read since the send', () => {
-  expect(taskBracketOf(row({ firstReadAt: minutesLater(9) }))).toMatchObject({ afterAt: SENT, beforeAt: minutesLater(9) })
+  expect(toTaskBracket(row({ firstReadAt: minutesLater(9) }))).toMatchObject({ afterAt: SENT, beforeAt: minutesLater(9) })
 })
 
 test('an assumed send time is no lower end, and "unread" is one whatever the send time', () => {
   const assumed = { sentAtGiven: false, firstReadAt: minutesLater(9) }
-  expect(taskBracketOf(row(assumed))).toMatchObject({ afterAt: null, beforeAt: minutesLater(9) })
-  expect(taskBracketOf(row({ ...assumed, lastUnreadAt: minutesLater(3) }))).toMatchObject({ afterAt: minutesLater(3) })
+  expect(toTaskBracket(row(assumed))).toMatchObject({ afterAt: null, beforeAt: minutesLater(9) })
+  expect(toTaskBracket(row({ ...assumed, lastUnreadAt: minutesLater(3) }))).toMatchObject({ afterAt: minutesLater(3) })
 })
 
 test('the first read of several tasks has no lower end where one of them has none', () => {
   const [assumed, given] = [row({ sentAtGiven: false, firstReadAt: minutesLater(9) }), row({ lastUnreadAt: minutesLater(3) })]
-  expect(campaignBracketOf([assumed, given])).toMatchObject({ afterAt: null, beforeAt: minutesLater(9) })
-  expect(campaignBracketOf([given, assumed])).toMatchObject({ afterAt: null, beforeAt: minutesLater(9) })
+  expect(toCampaignBracket([assumed, given])).toMatchObject({ afterAt: null, beforeAt: minutesLater(9) })
+  expect(toCampaignBracket([given, assumed])).toMatchObject({ afterAt: null, beforeAt: minutesLater(9) })
 })
 
 test('without a lower end the time to read begins at the enqueue', () => {
-  expect(elapsedOf(taskBracketOf(row({ sentAtGiven: false, firstReadAt: minutesLater(9) })))).toEqual({ afterMs: 0, beforeMs: 9 * 60_000 })
+  expect(toElapsedBracket(toTaskBracket(row({ sentAtGiven: false, firstReadAt: minutesLater(9) })))).toEqual({
+    afterMs: 0,
+    beforeMs: 9 * 60_000,
+  })
 })
 
 test('who was not seen as read has no upper end', () => {
-  expect(taskBracketOf(row({ lastUnreadAt: hoursLater(20) }))).toMatchObject({ afterAt: hoursLater(20), beforeAt: null })
+  expect(toTaskBracket(row({ lastUnreadAt: hoursLater(20) }))).toMatchObject({ afterAt: hoursLater(20), beforeAt: null })
 })
 
 // ---- in several tasks of a campaign
 
 test('a person in one task of a campaign has the bracket of the task', () => {
   const seen = row({ lastUnreadAt: minutesLater(3), firstReadAt: minutesLater(9) })
-  expect(campaignBracketOf([seen])).toEqual(taskBracketOf(seen))
+  expect(toCampaignBracket([seen])).toEqual(toTaskBracket(seen))
 })
 
 test('the first read of two: after the earlier lower end, by the earlier upper end', () => {
   const early = row({ lastUnreadAt: minutesLater(3), firstReadAt: minutesLater(60) })
   const late = row({ lastUnreadAt: minutesLater(9), firstReadAt: minutesLater(30) })
   const both = { afterAt: minutesLater(3), beforeAt: minutesLater(30) }
-  expect(campaignBracketOf([early, late])).toMatchObject(both)
-  expect(campaignBracketOf([late, early])).toMatchObject(both)
+  expect(toCampaignBracket([early, late])).toMatchObject(both)
+  expect(toCampaignBracket([late, early])).toMatchObject(both)
 })
 
 test('a task in which the person is still unread takes nothing from a read in another', () => {
   const unread = row({ lastUnreadAt: hoursLater(23) })
   const read = row({ lastUnreadAt: minutesLater(9), firstReadAt: minutesLater(30) })
   const first = { afterAt: minutesLater(9), beforeAt: minutesLater(30) }
-  expect(campaignBracketOf([unread, read])).toMatchObject(first)
-  expect(campaignBracketOf([read, unread])).toMatchObject(first)
-  expect(campaignBracketOf([unread, unread])).toMatchObject({ afterAt: hoursLater(23), beforeAt: null })
+  expect(toCampaignBracket([unread, read])).toMatchObject(first)
+  expect(toCampaignBracket([read, unread])).toMatchObject(first)
+  expect(toCampaignBracket([unread, unread])).toMatchObject({ afterAt: hoursLater(23), beforeAt: null })
 })
 
 test('the time counts from the earliest send, with its window', () => {
   const first = row()
   const second = row({ sentAt: hoursLater(5), deadlineAt: hoursLater(29) })
   const window = { sentAt: SENT, deadlineAt: hoursLater(24) }
-  expect(campaignBracketOf([first, second])).toMatchObject(window)
-  expect(campaignBracketOf([second, first])).toMatchObject(window)
+  expect(toCampaignBracket([first, second])).toMatchObject(window)
+  expect(toCampaignBracket([second, first])).toMatchObject(window)
 })
 
 const aRow: fc.Arbitrary<{ readonly readMinute: number; readonly row: DeliveredRow }> = fc
@@ -102,12 +105,12 @@ test('the true first read of several tasks lies in the bracket, whatever the ord
   const rows = fc.tuple(aRow, fc.array(aRow, { maxLength: 4 })).map(([first, others]) => [first, ...others] as const)
   holds(
     fc.property(rows, ([first, ...others]) => {
-      const bracket = campaignBracketOf([first.row, ...others.map((other) => other.row)])
+      const bracket = toCampaignBracket([first.row, ...others.map((other) => other.row)])
       const truth = Math.min(...[first, ...others].map(({ readMinute }) => readMinute))
       expect(minutesLater(Math.min(truth, 10_000)).getTime()).toBeGreaterThan(bracket.afterAt!.getTime())
       if (bracket.beforeAt !== null) expect(minutesLater(truth).getTime()).toBeLessThanOrEqual(bracket.beforeAt.getTime())
       const [last, ...before] = [first, ...others].map((each) => each.row).toReversed()
-      expect(campaignBracketOf([last!, ...before])).toEqual(bracket)
+      expect(toCampaignBracket([last!, ...before])).toEqual(bracket)
     }),
   )
 })
@@ -115,31 +118,31 @@ test('the true first read of several tasks lies in the bracket, whatever the ord
 // ---- durations
 
 test('durations count from the send', () => {
-  expect(elapsedOf(taskBracketOf(row({ lastUnreadAt: minutesLater(3), firstReadAt: minutesLater(9) })))).toEqual({
+  expect(toElapsedBracket(toTaskBracket(row({ lastUnreadAt: minutesLater(3), firstReadAt: minutesLater(9) })))).toEqual({
     afterMs: 180_000,
     beforeMs: 540_000,
   })
-  expect(elapsedOf(taskBracketOf(row()))).toEqual({ afterMs: 0, beforeMs: null })
+  expect(toElapsedBracket(toTaskBracket(row()))).toEqual({ afterMs: 0, beforeMs: null })
 })
 
 test.each([0, -1, -60_000])('a read that is seen %d ms after the send, by clocks that differ, is one of the first millisecond', (ms) => {
-  expect(elapsedOf(taskBracketOf(row({ firstReadAt: after(SENT, ms) })))).toEqual({ afterMs: 0, beforeMs: 1 })
+  expect(toElapsedBracket(toTaskBracket(row({ firstReadAt: after(SENT, ms) })))).toEqual({ afterMs: 0, beforeMs: 1 })
 })
 
 test('an "unread" before the send says nothing', () => {
-  expect(elapsedOf(taskBracketOf(row({ lastUnreadAt: after(SENT, -5) })))).toEqual({ afterMs: 0, beforeMs: null })
+  expect(toElapsedBracket(toTaskBracket(row({ lastUnreadAt: after(SENT, -5) })))).toEqual({ afterMs: 0, beforeMs: null })
 })
 
 test('brackets that contradict themselves are those of the last millisecond', () => {
   const seen = row({ lastUnreadAt: minutesLater(9), firstReadAt: minutesLater(3) })
-  expect(elapsedOf(taskBracketOf(seen))).toEqual({ afterMs: 179_999, beforeMs: 180_000 })
+  expect(toElapsedBracket(toTaskBracket(seen))).toEqual({ afterMs: 179_999, beforeMs: 180_000 })
 })
 
 test('under TIME_SCALE a minute of tracking counts as a day', () => {
   const window = { sentAt: SENT, deadlineAt: minutesLater(1) }
   expect(sinceSendMs(minutesLater(1), window)).toBe(QUERY_WINDOW_MS)
   expect(sinceSendMs(after(SENT, 30_000), window)).toBe(QUERY_WINDOW_MS / 2)
-  expect(elapsedOf(taskBracketOf(row({ ...window, lastUnreadAt: after(SENT, 15_000), firstReadAt: after(SENT, 30_000) })))).toEqual({
+  expect(toElapsedBracket(toTaskBracket(row({ ...window, lastUnreadAt: after(SENT, 15_000), firstReadAt: after(SENT, 30_000) })))).toEqual({
     afterMs: QUERY_WINDOW_MS / 4,
     beforeMs: QUERY_WINDOW_MS / 2,
   })
@@ -152,7 +155,7 @@ test('whatever the row: the lower end is at the send or later, and below the upp
     .map(({ windowMs, ...columns }) => row({ ...columns, deadlineAt: after(SENT, windowMs) }))
   holds(
     fc.property(anyRow, (columns) => {
-      const { afterMs, beforeMs } = elapsedOf(taskBracketOf(columns))
+      const { afterMs, beforeMs } = toElapsedBracket(toTaskBracket(columns))
       expect(afterMs).toBeGreaterThanOrEqual(0)
       expect(beforeMs ?? Infinity).toBeGreaterThan(afterMs)
     }),

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { buildCampaignReport, campaignReportJson, loadCampaignReport } from '../../src/report/campaign-report.ts'
 import type { CampaignRates, RateReader } from '../../src/report/rates.ts'
-import { buildTaskReport, loadTaskReport, stateDetailsOf, taskReportJson } from '../../src/report/task-report.ts'
+import { buildTaskReport, computeStateDetails, loadTaskReport, taskReportJson } from '../../src/report/task-report.ts'
 import { hoursLater, minutesLater, SENT } from '../domain/support.ts'
 import { aCampaign, aPerson, aPoll, aTask } from './support.ts'
 
@@ -58,7 +58,7 @@ test('nothing of a window is over after its deadline', () => {
 test('forbidden people are counted by code, most first, then by code, and those without a code last', () => {
   const codes = ['143106', null, '143105', '143106', '143107', null, null]
   const forbidden = codes.map((forbiddenCode) => aPerson({ state: 'forbidden', forbiddenCode }))
-  const counts = (some: typeof forbidden) => stateDetailsOf(some).forbidden.map(({ code, people: count }) => [code, count])
+  const counts = (some: typeof forbidden) => computeStateDetails(some).forbidden.map(({ code, people: count }) => [code, count])
   expect(counts(forbidden)).toEqual([
     [null, 3],
     ['143106', 2],
@@ -75,10 +75,10 @@ test('forbidden people are counted by code, most first, then by code, and those 
 
 test('unread people are unread as of the earliest of their times; without an unread person there is no time', () => {
   const [early, late] = [5, 60].map((minute) => aPerson({ state: 'unread', lastUnreadAt: minutesLater(minute) }))
-  expect([stateDetailsOf([late, early].flatMap((person) => person ?? [])).unreadAsOf, stateDetailsOf([aPerson()]).unreadAsOf]).toEqual([
-    minutesLater(5),
-    null,
-  ])
+  expect([
+    computeStateDetails([late, early].flatMap((person) => person ?? [])).unreadAsOf,
+    computeStateDetails([aPerson()]).unreadAsOf,
+  ]).toEqual([minutesLater(5), null])
 })
 
 const FIGURES = {

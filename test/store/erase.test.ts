@@ -4,7 +4,7 @@ import type { ListedState } from '../../src/domain/delivery.ts'
 import { poll } from '../../src/polling/poll.ts'
 import type { PollDeps } from '../../src/polling/poll-delays.ts'
 import { createWriteBreaker } from '../../src/polling/write-breaker.ts'
-import { beginErasure, digestOf, erasePerson } from '../../src/store/erase-people.ts'
+import { beginErasure, computeDigest, erasePerson } from '../../src/store/erase-people.ts'
 import { recountCampaigns } from '../../src/store/maintenance.ts'
 import { until } from '../support/wait.ts'
 import { openSession, openTestStore, type TestStore } from './support/database.ts'
@@ -246,7 +246,7 @@ async function lookThrough(
   ])
   const deps: PollDeps = {
     store,
-    digest: digestOf,
+    digest: computeDigest,
     api: {
       sendResult: async () => ({
         calls: 1,
@@ -290,7 +290,7 @@ const QUIET = {
 
 /** A worker that can poll every app. */
 const WELL: PollDeps['worker'] = {
-  blockOf: () => null,
+  findBlock: () => null,
   claimProbe: () => true,
   recordFailure: nothing,
   recordSuccess: nothing,

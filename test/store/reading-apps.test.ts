@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { MINUTE_MS } from '../../src/domain/delivery.ts'
-import { PROBLEM_RULES, problemOf } from '../../src/domain/problems.ts'
+import { PROBLEM_RULES, toProblem } from '../../src/domain/problems.ts'
 import type { RateLimiter, ScopeEvidence } from '../../src/polling/ports.ts'
 import { createRateLimiter } from '../../src/store/rate-limiter.ts'
 import { aTask, delay, lookAt, planBody } from './support/polls.ts'
@@ -68,7 +68,7 @@ test('a call that is given back is not used', async () => {
 
 /** A poll of a task that DingTalk refused, as evidence against its app or pair. */
 async function report(kind: 'app' | 'pair', app: string, taskId: string, code: string, message = 'words'): Promise<boolean> {
-  const problem = problemOf({ code, message, requestId: 'r1' }, '836390886')
+  const problem = toProblem({ code, message, requestId: 'r1' }, '836390886')
   const { agreement } = PROBLEM_RULES[problem.code]
   if (agreement === null) throw new Error(`${problem.code} pauses nothing`)
   const told = { kind, problem, requestedAt: new Date(), agreement, probeDelaysMs: [10 * MINUTE_MS], until: null }
@@ -117,7 +117,7 @@ test('a success ends a pause, and says when it was', async () => {
 
 test('a running worker that cannot poll an app stands with it, and one that is gone does not', async () => {
   await aTask(db.store)
-  const problem = problemOf({ code: '40096', message: 'invalid secret', requestId: null }, null)
+  const problem = toProblem({ code: '40096', message: 'invalid secret', requestId: null }, null)
   const since = new Date('2026-11-23T09:00:00.000Z')
   const problems = JSON.stringify({
     default: { ...problem, since: since.toISOString() },

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { RateReader } from '../../src/report/rates.ts'
 import { createRateReader } from '../../src/store/rate-reader.ts'
-import { formatOf } from '../../src/web/dashboard/components/format.ts'
+import { createFormat } from '../../src/web/dashboard/components/format.ts'
 import { MESSAGES, type PageRequest, type RenderPage } from '../../src/web/dashboard/page.ts'
 import { campaignPage } from '../../src/web/dashboard/pages/campaign.ts'
 import { overviewPage } from '../../src/web/dashboard/pages/overview.ts'
@@ -108,7 +108,7 @@ async function statementsOf(render: RenderPage, params: PageRequest['params'], q
   const now = new Date()
   const never = () => Promise.reject(new Error('a page resumes nothing'))
   const { body } = await render({
-    page: { language: 'en', theme: 'auto', messages: MESSAGES.en, format: formatOf('en'), now, path: '/', hasSession: false },
+    page: { language: 'en', theme: 'auto', messages: MESSAGES.en, format: createFormat('en'), now, path: '/', hasSession: false },
     options: {
       ...{ rates: counting, reads: shareReads(counting), now: () => now, apiToken: null, pollsPerTask: 24, budgets: new Map() },
       tracking: { resuming: { task: never, app: never } },

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { MINUTE_MS, SECOND_MS } from '../../src/domain/delivery.ts'
 import { forbiddenReasonOf } from '../../src/domain/problems.ts'
-import { elapsedOf } from '../../src/report/read-brackets.ts'
+import { toElapsedBracket } from '../../src/report/read-brackets.ts'
 import { timeToReadOfTask, timeToReadPooled } from '../../src/report/time-to-read.ts'
 import { runs } from '../support/runs.ts'
 import {
@@ -148,7 +148,7 @@ async function holdTask(tables: Tables, task: RawTask): Promise<void> {
   if (curve.length > 0) expect(curve.at(-1)).toMatchObject({ at: rates.lastObservedAt, read: rates.read, readRate: rates.readRate })
   const brackets = bracketsOf(people)
   expect((await db.rates.readTimes(key)).bounds).toEqual(boundsOf(brackets))
-  expect(await db.rates.timeToRead(key)).toEqual(timeToReadOfTask(brackets.map(elapsedOf), task.last_observed_at, assumedIn(people)))
+  expect(await db.rates.timeToRead(key)).toEqual(timeToReadOfTask(brackets.map(toElapsedBracket), task.last_observed_at, assumedIn(people)))
   expect(await db.rates.readTimes(key)).toEqual({
     bounds: (await db.rates.readTimes(key)).bounds,
     timeToRead: await db.rates.timeToRead(key),
@@ -225,7 +225,7 @@ async function holdCampaign(ref: { readonly app: string; readonly campaign: stri
   })
   const brackets = bracketsOf(people)
   expect((await db.rates.readTimes(ref)).bounds).toEqual(boundsOf(brackets))
-  expectTimes(await db.rates.timeToRead(ref), timeToReadPooled(brackets.map(elapsedOf), rates.lastObservedAt, assumedIn(people)))
+  expectTimes(await db.rates.timeToRead(ref), timeToReadPooled(brackets.map(toElapsedBracket), rates.lastObservedAt, assumedIn(people)))
   expect(await db.rates.readTimes(ref)).toEqual({
     bounds: (await db.rates.readTimes(ref)).bounds,
     timeToRead: await db.rates.timeToRead(ref),
@@ -241,7 +241,10 @@ async function holdPopulation(app: string, tables: Tables): Promise<void> {
       ({ sent_at }) => (since === undefined || sent_at >= since) && (until === undefined || sent_at < until),
     )
     const asOf = latestOf(tasks.map(({ last_observed_at }) => last_observed_at))
-    expectTimes(await db.rates.timeToRead({ app, ...period }), timeToReadPooled(bracketsOf(people).map(elapsedOf), asOf, assumedIn(people)))
+    expectTimes(
+      await db.rates.timeToRead({ app, ...period }),
+      timeToReadPooled(bracketsOf(people).map(toElapsedBracket), asOf, assumedIn(people)),
+    )
     expect((await db.rates.tasks({ app, ...period })).items).toHaveLength(tasks.length)
     const campaigns = new Set(tasks.flatMap(({ campaign }) => campaign ?? []))
     expect(new Set((await db.rates.campaigns({ app, ...period })).items.map(({ campaign }) => campaign))).toEqual(campaigns)

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/domain/delivery.ts'
-import { elapsedOf } from '../../src/report/read-brackets.ts'
+import { toElapsedBracket } from '../../src/report/read-brackets.ts'
 import { timeToReadOfTask, timeToReadPooled } from '../../src/report/time-to-read.ts'
 import { bracketsOf, only, type RawPerson, readTables } from './support/naive.ts'
 import { answeredAt, aTask, lookAt, minutesLater, SENT } from './support/polls.ts'
@@ -34,7 +34,7 @@ describe('the time to read of one task', () => {
     expect(times.within.map(({ hours, atLeast, atMost }) => [hours, atLeast, atMost])).toEqual([
       ...[1, 4, 8, 24].map((hours) => [hours, 0.75, 1]),
     ])
-    expect(times).toEqual(timeToReadOfTask(bracketsOf(await peopleOf('one')).map(elapsedOf), answeredAt(20)))
+    expect(times).toEqual(timeToReadOfTask(bracketsOf(await peopleOf('one')).map(toElapsedBracket), answeredAt(20)))
   })
 
   test('ends at the final poll where the window ended since: unread is not never', async () => {
@@ -111,7 +111,7 @@ describe('the time to read of a campaign', () => {
       ...{ sentAt: minutesLater(-30), afterAt: SENT, beforeAt: answeredAt(10) },
       deadlineAt: minutesLater(24 * 60 - 30),
     })
-    expect(await db.rates.timeToRead(ref)).toEqual(timeToReadPooled(brackets.map(elapsedOf), answeredAt(20)))
+    expect(await db.rates.timeToRead(ref)).toEqual(timeToReadPooled(brackets.map(toElapsedBracket), answeredAt(20)))
   })
 
   test('is an estimate beside what is certain', async () => {
@@ -143,7 +143,7 @@ describe('the time to read of what was sent in a time', () => {
   test('is of what was sent from since on and before until, as of its own final poll', async () => {
     const half = { app: 'day', since: minutesLater(-60), until: minutesLater(0) }
     const { people } = only(await readTables(db.pool, 'day'), ({ sent_at }) => sent_at < SENT)
-    expect(await db.rates.timeToRead(half)).toEqual(timeToReadPooled(bracketsOf(people).map(elapsedOf), answeredAt(10)))
+    expect(await db.rates.timeToRead(half)).toEqual(timeToReadPooled(bracketsOf(people).map(toElapsedBracket), answeredAt(10)))
     expect(await db.rates.timeToRead({ ...half, until: minutesLater(-60) })).toMatchObject({ people: 0, asOf: null, quantiles: [] })
   })
 

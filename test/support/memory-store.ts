@@ -2,7 +2,7 @@ import type { Recipient, ScopeState, TaskKey, TaskScopes } from '../../src/domai
 import { QUERY_WINDOW_MS } from '../../src/domain/delivery.ts'
 import type { Poll, TaskUpdate, Transition, WritePlan } from '../../src/domain/plan.ts'
 import type { ScopeFailure } from '../../src/domain/plan-failed.ts'
-import { isFinalPoll, timingOf } from '../../src/domain/poll-times.ts'
+import { buildTiming, isFinalPoll } from '../../src/domain/poll-times.ts'
 import type { Problem, ProblemCode } from '../../src/domain/problems.ts'
 import type { EndReason, PauseDetail } from '../../src/domain/reasons.ts'
 import { COMPARED_FIELDS, type TrackOutcome } from '../../src/domain/track-outcome.ts'
@@ -225,7 +225,7 @@ function byDeadline(a: Pick<LoadedTask, 'key' | 'deadlineAt'>, b: Pick<LoadedTas
 function nextLookOf(task: LoadedTask) {
   const at = task.nextPollAt ?? task.deadlineAt
   const scale = QUERY_WINDOW_MS / (task.deadlineAt.getTime() - task.sentAt.getTime())
-  return { at, last: isFinalPoll(task, at, timingOf(1, scale)) }
+  return { at, last: isFinalPoll(task, at, buildTiming(1, scale)) }
 }
 
 function polled(task: StoredTask, plan: WritePlan): StoredTask {

@@ -5,10 +5,10 @@ import { type Answer, reuseMsOf, type SharedAnswers, shareAnswers } from '../../
 const SECOND = 1_000
 
 /** A reader whose answers cost what the test says, on a clock that the test moves. */
-function aBench(rowsOf: ((value: number) => number) | null = () => 1) {
+function aBench(countRows: ((value: number) => number) | null = () => 1) {
   let nowMs = 1_000_000
   let computed = 0
-  const answers: SharedAnswers<number> = shareAnswers({ monotonicMs: () => nowMs, rowsOf })
+  const answers: SharedAnswers<number> = shareAnswers({ monotonicMs: () => nowMs, countRows })
   return {
     pass: (ms: number): void => {
       nowMs += ms

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { TrackerError } from '../../domain/errors.ts'
-import { kindOf, quote, truncate } from '../../domain/quote.ts'
+import { describeKind, quote, truncate } from '../../domain/quote.ts'
 import type { Setting, Value } from './values.ts'
 
 /** Zod finds all faults at once, each with its path. The sentences are ours, because those of zod quote secrets and name no remedy. */
@@ -38,7 +38,7 @@ function parseValue<T>(value: Value<T>, given: unknown, source: Source): { reado
   if (given === undefined) return { fault: `is missing. ${accepted}` }
   const isTyped = typeof given === 'string' || typeof given === 'number' || typeof given === 'bigint'
   if (!isTyped || !ACCEPTED_TYPES[source][value.type].includes(typeof given))
-    return { fault: `must be ${TYPE_NAMES[value.type]}, not ${value.secret ? kindOf(given) : quoteScalar(given)}. ${accepted}` }
+    return { fault: `must be ${TYPE_NAMES[value.type]}, not ${value.secret ? describeKind(given) : quoteScalar(given)}. ${accepted}` }
   if (value.type !== 'number' && Number.isInteger(given) && !Number.isSafeInteger(given))
     return { fault: `is a number whose digits may be wrong already. Give it as a text. ${accepted}` }
   return parseTyped(value, typeof given === 'number' && value.type === 'number' ? given : String(given))
@@ -57,7 +57,7 @@ function parseTyped<T>(value: Value<T>, given: string | number): { readonly valu
 
 /** Objects are not shown: they may hold a secret. */
 export function quoteScalar(value: unknown): string {
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint' ? quote(value) : kindOf(value)
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint' ? quote(value) : describeKind(value)
 }
 
 /** A schema that depends on DINGTALK_PRIVATE_HOSTS. The one without private hosts is built once, because building takes milliseconds. */
@@ -71,7 +71,8 @@ export function exactObject<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
   const fields = Object.keys(shape).join(', ')
   return z.strictObject(shape, {
     error: (issue) => {
-      if (issue.code !== 'unrecognized_keys') return `must be an object, not ${kindOf(issue.input)}. Accepted: an object with ${fields}.`
+      if (issue.code !== 'unrecognized_keys')
+        return `must be an object, not ${describeKind(issue.input)}. Accepted: an object with ${fields}.`
       // A field's name may be any text.
       const unknown = issue.keys.map((key) => key.replace(/\p{Cc}/gu, '\uFFFD')).join(', ')
       return `has unknown fields: ${truncate(unknown, 200)}. Accepted: ${fields}.`
@@ -81,7 +82,7 @@ export function exactObject<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
 
 /** @param items what they are, in the plural */
 export function listOf<T>(item: z.ZodType<T>, items: string): z.ZodArray<z.ZodType<T>> {
-  return z.array(item, { error: (issue) => `must be a list of ${items}, not ${kindOf(issue.input)}.` })
+  return z.array(item, { error: (issue) => `must be a list of ${items}, not ${describeKind(issue.input)}.` })
 }
 
 /** The value where it is right. Undefined where it is wrong, which the whole schema reports. */

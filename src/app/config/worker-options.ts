@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Credentials } from '../../dingtalk/app.ts'
 import { hostsOf } from '../../dingtalk/hosts.ts'
-import { kindOf } from '../../domain/quote.ts'
+import { describeKind } from '../../domain/quote.ts'
 import { DATABASE_SCHEMES, QUEUE_SCHEMES } from '../../lib/address.ts'
 import { type AppDefaults, appFields, completeApp, repeatedNames } from './apps.ts'
 import { type Config, queueConfig } from './config.ts'
@@ -77,7 +77,7 @@ const callback = <T extends (...args: never[]) => unknown>(returns: string): z.Z
     error: (issue) =>
       issue.input === undefined
         ? `is missing. Accepted: a function that returns ${returns}.`
-        : `must be a function that returns ${returns}, not ${kindOf(issue.input)}.`,
+        : `must be a function that returns ${returns}, not ${describeKind(issue.input)}.`,
   })
 
 const secret = field(SECRET, 'program')
@@ -123,7 +123,7 @@ const credentials = z.discriminatedUnion('kind', [KINDS.internal, KINDS.thirdPar
     if (issue.code === 'invalid_union')
       return `${quoteScalar(valueAt(issue.input, 'kind'))} is not a kind of credentials. Accepted: ${ACCEPTED_KINDS}.`
     if (issue.input === undefined) return `are missing. Accepted: an object whose kind is one of ${ACCEPTED_KINDS}.`
-    return `must be an object, not ${kindOf(issue.input)}. Accepted: one whose kind is one of ${ACCEPTED_KINDS}.`
+    return `must be an object, not ${describeKind(issue.input)}. Accepted: one whose kind is one of ${ACCEPTED_KINDS}.`
   },
 })
 
@@ -153,7 +153,7 @@ const optionsSchema = byPrivateHosts((privateHosts) => {
     timeScale: optionalField(WORKER_SETTINGS.timeScale, 'program'),
     logger: z
       .custom<unknown>(isLogger, {
-        error: (issue) => `must be a pino logger, not ${kindOf(issue.input)}: it needs the methods ${LOG_METHODS.join(', ')}.`,
+        error: (issue) => `must be a pino logger, not ${describeKind(issue.input)}: it needs the methods ${LOG_METHODS.join(', ')}.`,
       })
       .optional(),
   })

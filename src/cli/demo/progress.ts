@@ -40,12 +40,12 @@ function bars(timeScale: number): Progress {
   return {
     show(elapsedMs, campaigns) {
       const simulated = Math.min(DAY_MS, elapsedMs * timeScale)
-      clock.update(simulated, { label: `${clockOf(simulated)} of 24:00 since the send` })
+      clock.update(simulated, { label: `${formatClock(simulated)} of 24:00 since the send` })
       for (const each of campaigns) {
         const bar = byCampaign.get(each.campaign) ?? multi.create(1, 0, { label: '' })
         byCampaign.set(each.campaign, bar)
         bar.setTotal(each.targeted)
-        bar.update(each.read, { label: labelOf(each) })
+        bar.update(each.read, { label: formatLabel(each) })
       }
     },
     close: () => multi.stop(),
@@ -60,19 +60,19 @@ function lines(context: Context, timeScale: number): Progress {
       if (simulated < next || campaigns.every(({ readRate }) => readRate === null)) return
       next = simulated + SIMULATED_MS_BETWEEN_LINES
       context.note(
-        `${clockOf(simulated)}  ${campaigns.map((each) => `${formatRate(each.readRate)} ${plainText(each.campaign)}`).join(' · ')}`,
+        `${formatClock(simulated)}  ${campaigns.map((each) => `${formatRate(each.readRate)} ${plainText(each.campaign)}`).join(' · ')}`,
       )
     },
     close: () => {},
   }
 }
 
-function labelOf({ campaign, read, targeted, openTasks }: CampaignProgress): string {
+function formatLabel({ campaign, read, targeted, openTasks }: CampaignProgress): string {
   const open = openTasks === 0 ? 'ended' : `${openTasks} open`
   return `${String(read).padStart(4)} of ${targeted} read, ${open.padEnd(6)}  ${plainText(campaign)}`
 }
 
-function clockOf(ms: number): string {
+function formatClock(ms: number): string {
   const minutes = Math.floor(ms / 60_000)
   return `${String(Math.floor(minutes / 60)).padStart(2, '0')}:${String(minutes % 60).padStart(2, '0')}`
 }

@@ -20,7 +20,7 @@ const FAMILY_NAMES = ['wang', 'li', 'zhang', 'liu', 'chen', 'yang', 'huang', 'zh
 /** A campaign to more than 100 people is several notifications: DingTalk reports on at most 100 at once. */
 export function demoNotifications(): Notification[] {
   return CAMPAIGNS.flatMap(({ name, text, people }, c) =>
-    batchesOf(people, MAX_RECIPIENTS).map((userIds, i) => ({
+    splitIntoBatches(people, MAX_RECIPIENTS).map((userIds, i) => ({
       campaign: name,
       text,
       userIds,
@@ -56,6 +56,6 @@ function employees(from: number, count: number): string[] {
   })
 }
 
-function batchesOf<T>(items: readonly T[], size: number): T[][] {
+function splitIntoBatches<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
 }

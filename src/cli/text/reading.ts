@@ -75,9 +75,9 @@ const REASONS: Readonly<Record<string, string>> = {
 /** How many people DingTalk withheld the message from and why, a line for each code. */
 export function describeForbidden(reasons: readonly ForbiddenCount[]): string | null {
   if (reasons.length === 0) return null
-  return reasons.map(({ code, reason, people }) => `${people} ${REASONS[reason] ?? 'refused by DingTalk'} (${codeOf(code)})`).join('\n')
+  return reasons.map(({ code, reason, people }) => `${people} ${REASONS[reason] ?? 'refused by DingTalk'} (${formatCode(code)})`).join('\n')
 }
 
-function codeOf(code: string | null): string {
+function formatCode(code: string | null): string {
   return code === null ? 'no code given' : `code${NO_BREAK}${plainText(code)}`
 }

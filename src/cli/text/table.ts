@@ -31,9 +31,9 @@ export function renderTable<Row>(
 }
 
 function fitted<Row>(columns: ReadonlyArray<Column<Row>>, rows: readonly Row[], colors: Colors, width: number): string[] {
-  const whole = linesOf(columns, rows, colors)
+  const whole = renderLines(columns, rows, colors)
   if (widthOf(whole) <= width) return whole
-  const cut = linesOf(
+  const cut = renderLines(
     columns.map((column) => shrunk(column)),
     rows,
     colors,
@@ -48,14 +48,14 @@ function fitted<Row>(columns: ReadonlyArray<Column<Row>>, rows: readonly Row[], 
       width,
     )
   const over = widthOf(cut) - width
-  return linesOf(
-    columns.map((column) => shrunk(column, Math.max(MIN_SHRUNK, widestOf(column, rows) - over))),
+  return renderLines(
+    columns.map((column) => shrunk(column, Math.max(MIN_SHRUNK, findWidest(column, rows) - over))),
     rows,
     colors,
   )
 }
 
-function widestOf<Row>({ show, shrinkTo = 0 }: Column<Row>, rows: readonly Row[]): number {
+function findWidest<Row>({ show, shrinkTo = 0 }: Column<Row>, rows: readonly Row[]): number {
   return rows.reduce((widest, row) => Math.max(widest, cellsOf(cutTo(show(row), shrinkTo))), 0)
 }
 
@@ -69,7 +69,7 @@ function widthOf([titles = '']: readonly string[]): number {
   return cellsOf(titles) - GAP
 }
 
-function linesOf<Row>(columns: ReadonlyArray<Column<Row>>, rows: readonly Row[], colors: Colors): string[] {
+function renderLines<Row>(columns: ReadonlyArray<Column<Row>>, rows: readonly Row[], colors: Colors): string[] {
   const table = new CliTable({
     head: columns.map(({ title }) => colors.bold(title)),
     colAligns: columns.map(({ align = 'left' }) => align),

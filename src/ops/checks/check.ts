@@ -1,4 +1,4 @@
-import { type Finding, type Found, findingOf } from '../../lib/finding.ts'
+import { type Finding, type Found, toFinding } from '../../lib/finding.ts'
 import { scrubText } from '../../lib/redact.ts'
 import { withTimeout } from '../../lib/timeout.ts'
 import { explained } from '../../store/database-errors.ts'
@@ -16,22 +16,22 @@ export class CheckFailed extends Error {
 /** A check without which the work cannot be done. @param remedy for an error that names none */
 export async function required(name: string, remedy: string, check: () => Promise<Found>): Promise<Finding> {
   try {
-    return findingOf(name, await check())
+    return toFinding(name, await check())
   } catch (error) {
-    return { name, ok: false, detail: textOf(error), remedy: error instanceof CheckFailed ? error.remedy : remedy }
+    return { name, ok: false, detail: formatError(error), remedy: error instanceof CheckFailed ? error.remedy : remedy }
   }
 }
 
 /** A check that can only warn. Where it fails its result is not known, and another check reports the cause. */
 export async function warning(name: string, check: () => Promise<Found>): Promise<Finding> {
   try {
-    return findingOf(name, await check())
+    return toFinding(name, await check())
   } catch (error) {
-    return { name, ok: true, detail: `Not known: ${textOf(error)}` }
+    return { name, ok: true, detail: `Not known: ${formatError(error)}` }
   }
 }
 
-function textOf(error: unknown): string {
+function formatError(error: unknown): string {
   return scrubText(error instanceof Error ? error.message : String(error))
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ReadTimes } from '../../report/rates.ts'
-import { campaignBracketOf, type DeliveredRow, elapsedOf, readBounds, type SentBracket } from '../../report/read-brackets.ts'
+import { type DeliveredRow, readBounds, type SentBracket, toCampaignBracket, toElapsedBracket } from '../../report/read-brackets.ts'
 import { timeToReadPooled } from '../../report/time-to-read.ts'
 import { Prisma } from '../generated/client.ts'
 import { millis, number, text, timeOrNull } from '../rows.ts'
@@ -37,12 +37,12 @@ SELECT as_of_ms, assumed, deliveries, people FROM (
   const brackets = rows.flatMap((row) =>
     row['deliveries'] === null
       ? []
-      : Array<SentBracket>(number(row, 'people')).fill(campaignBracketOf(Deliveries.parse(JSON.parse(text(row, 'deliveries'))))),
+      : Array<SentBracket>(number(row, 'people')).fill(toCampaignBracket(Deliveries.parse(JSON.parse(text(row, 'deliveries'))))),
   )
   const [head] = rows
   const asOf = head === undefined ? null : timeOrNull(head, 'as_of_ms')
   const assumedSendTimes = head === undefined ? 0 : number(head, 'assumed')
-  return { bounds: readBounds(brackets), timeToRead: timeToReadPooled(brackets.map(elapsedOf), asOf, assumedSendTimes) }
+  return { bounds: readBounds(brackets), timeToRead: timeToReadPooled(brackets.map(toElapsedBracket), asOf, assumedSendTimes) }
 }
 
 /** Exact in JSON, where a floating point number may have digits behind the millisecond. */

@@ -4,14 +4,14 @@ import { decodeRow, selectList } from '../columns.ts'
 import { Prisma } from '../generated/client.ts'
 import { type Row, text } from '../rows.ts'
 import { CAMPAIGN_COLUMNS } from './columns.ts'
-import { isText, isTime, pageOf, sliceOf } from './paging.ts'
+import { buildPage, isText, isTime, parseSlice } from './paging.ts'
 import type { Source } from './source.ts'
 import { contains, during, equals, timestamp, where } from './sql.ts'
 import { severalApps } from './tasks.ts'
 
 const CAMPAIGN = selectList(CAMPAIGN_COLUMNS)
 
-function campaignOf(row: Row): CampaignRates {
+function decodeCampaignRates(row: Row): CampaignRates {
   return decodeRow(CAMPAIGN_COLUMNS, row)
 }
 
@@ -25,14 +25,14 @@ export async function readCampaign(source: Source, ref: CampaignRef): Promise<Ca
   const rows = await source(Prisma.sql`
 SELECT ${CAMPAIGN} FROM delivery_campaign_rates
 WHERE ${where([equals('campaign', ref.campaign), equals('app', ref.app)])} ORDER BY app`)
-  return campaignOf(onlyOne(ref, rows))
+  return decodeCampaignRates(onlyOne(ref, rows))
 }
 
 /**
  * Counts no recipients. A row that was read is its own key: it exists.
  * @throws {TrackerError} `CAMPAIGN_NOT_FOUND`, `SEVERAL_APPS`
  */
-export async function campaignKeyOf(source: Source, ref: CampaignRef): Promise<CampaignKey> {
+export async function readCampaignKey(source: Source, ref: CampaignRef): Promise<CampaignKey> {
   if ('openTasks' in ref && ref.app !== undefined) return { app: ref.app, campaign: ref.campaign }
   const rows = await source(Prisma.sql`
 SELECT DISTINCT app FROM delivery_task_rates WHERE ${where([equals('campaign', ref.campaign), equals('app', ref.app)])} ORDER BY app`)
@@ -48,7 +48,7 @@ function onlyOne({ campaign, app }: CampaignRef, rows: readonly Row[]): Row {
 }
 
 export async function readCampaigns(source: Source, filter: CampaignFilter): Promise<Page<CampaignRates>> {
-  const slice = sliceOf(filter, 'campaigns', [isTime, isText, isText])
+  const slice = parseSlice(filter, 'campaigns', [isTime, isText, isText])
   const [sentAt, ...name] = slice.after ?? []
   const rows = await source(Prisma.sql`
 SELECT ${CAMPAIGN} FROM delivery_campaign_rates
@@ -62,7 +62,11 @@ WHERE ${where([
       : Prisma.sql`(last_sent_at, campaign, app) < (${timestamp(new Date(sentAt))}, ${Prisma.join(name.map((each) => Prisma.sql`${each}::text`))})`,
   ])}
 ORDER BY last_sent_at DESC, campaign DESC, app DESC LIMIT ${slice.limit + 1}::integer`)
-  return pageOf(rows.map(campaignOf), slice, 'campaigns', ({ lastSentAt, campaign, app }) => [lastSentAt.toISOString(), campaign, app])
+  return buildPage(rows.map(decodeCampaignRates), slice, 'campaigns', ({ lastSentAt, campaign, app }) => [
+    lastSentAt.toISOString(),
+    campaign,
+    app,
+  ])
 }
 
 /** A task of the campaign was sent in the time. */

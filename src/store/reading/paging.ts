@@ -12,7 +12,11 @@ export interface Slice {
  * @param keys what a cursor of this list holds, checked one by one
  * @throws {InvalidInputError}
  */
-export function sliceOf({ limit = DEFAULT_PAGE, cursor }: PageFilter, list: string, keys: ReadonlyArray<(text: string) => boolean>): Slice {
+export function parseSlice(
+  { limit = DEFAULT_PAGE, cursor }: PageFilter,
+  list: string,
+  keys: ReadonlyArray<(text: string) => boolean>,
+): Slice {
   if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) {
     throw new InvalidInputError('limit', `limit must be a whole number from 1 to ${MAX_PAGE}, not ${limit}.`)
   }
@@ -28,7 +32,12 @@ export function sliceOf({ limit = DEFAULT_PAGE, cursor }: PageFilter, list: stri
 }
 
 /** @param rows one more than the limit where there is another page */
-export function pageOf<Item>(rows: readonly Item[], { limit }: Slice, list: string, keysOf: (item: Item) => readonly string[]): Page<Item> {
+export function buildPage<Item>(
+  rows: readonly Item[],
+  { limit }: Slice,
+  list: string,
+  keysOf: (item: Item) => readonly string[],
+): Page<Item> {
   const items = rows.slice(0, limit)
   const last = items.at(-1)
   return { items, nextCursor: rows.length <= limit || last === undefined ? null : encoded([list, ...keysOf(last)]) }

@@ -16,7 +16,7 @@ import { Prisma } from '../generated/client.ts'
 import { millis, number, oneOf, text, textOrNull, time, timeOrNull } from '../rows.ts'
 import type { CampaignKey } from './campaigns.ts'
 import { CAMPAIGN_PERSON_COLUMNS, PERSON_COLUMNS } from './columns.ts'
-import { isText, pageOf, sliceOf } from './paging.ts'
+import { buildPage, isText, parseSlice } from './paging.ts'
 import type { Source } from './source.ts'
 import { contains, equals, timestamp, where } from './sql.ts'
 
@@ -44,7 +44,7 @@ export async function readCampaignRecipients(
   key: CampaignKey,
   filter: RecipientFilter & PageFilter,
 ): Promise<Page<CampaignRecipient>> {
-  const slice = sliceOf(filter, 'people', [isText])
+  const slice = parseSlice(filter, 'people', [isText])
   const [userId] = slice.after ?? []
   const rows = await source(Prisma.sql`
 SELECT ${selectList(CAMPAIGN_PERSON_COLUMNS)} FROM delivery_campaign_people
@@ -56,7 +56,7 @@ WHERE ${where([
   ])}
 ORDER BY user_id LIMIT ${slice.limit + 1}::integer`)
   const people = rows.map((row) => decodeRow(CAMPAIGN_PERSON_COLUMNS, row))
-  return pageOf(people, slice, 'people', (person) => [person.userId])
+  return buildPage(people, slice, 'people', (person) => [person.userId])
 }
 
 export async function readStateDetails(source: Source, key: CampaignKey): Promise<StateDetails> {

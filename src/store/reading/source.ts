@@ -11,6 +11,6 @@ export interface RawClient {
 export type Source = (query: Prisma.Sql) => Promise<Row[]>
 
 /** No query names a table, so a role with rights on the views only (docs/queries.md has one) can be behind it. */
-export function sourceOf(client: RawClient): Source {
+export function createSource(client: RawClient): Source {
   return ({ text, values }) => retrying(async () => client.$queryRawUnsafe<Row[]>(text, ...values))
 }

@@ -6,13 +6,13 @@ import { decodeRow, selectList } from '../columns.ts'
 import { Prisma } from '../generated/client.ts'
 import { oneOf, type Row, text } from '../rows.ts'
 import { TASK_COLUMNS } from './columns.ts'
-import { isText, isTime, pageOf, sliceOf } from './paging.ts'
+import { buildPage, isText, isTime, parseSlice } from './paging.ts'
 import type { Source } from './source.ts'
 import { during, equals, timestamp, where } from './sql.ts'
 
 const TASK = selectList(TASK_COLUMNS)
 
-function taskOf(row: Row): TaskRates {
+function decodeTaskRates(row: Row): TaskRates {
   return decodeRow(TASK_COLUMNS, row)
 }
 
@@ -34,14 +34,14 @@ SELECT task.* FROM apps CROSS JOIN LATERAL (
 ) AS task ORDER BY app`
       : Prisma.sql`SELECT ${TASK} FROM delivery_task_rates WHERE app = ${app}::text AND task_id = ${taskId}::text`,
   )
-  const [task, another] = rows.map(taskOf)
+  const [task, another] = rows.map(decodeTaskRates)
   if (another !== undefined) throw severalApps(`task ${taskId}`, rows)
   if (task !== undefined) return task
   throw new TrackerError('TASK_NOT_FOUND', `Task ${taskId}${app === undefined ? '' : ` of app ${app}`} is not tracked.`)
 }
 
 /** A row that was read is its own key: it exists. @throws {TrackerError} `TASK_NOT_FOUND`, `SEVERAL_APPS` */
-export async function taskKeyOf(source: Source, ref: TaskRef): Promise<TaskKey> {
+export async function readTaskKey(source: Source, ref: TaskRef): Promise<TaskKey> {
   const { app, taskId } = ref
   return 'goodPolls' in ref && app !== undefined ? { app, taskId } : await readTask(source, ref)
 }
@@ -52,7 +52,7 @@ export function severalApps(what: string, rows: readonly Row[]): TrackerError {
 
 /** Reads the index on the send time backwards; the tasks of one id are read by their key. */
 export async function readTasks(source: Source, filter: TaskFilter): Promise<Page<TaskRates>> {
-  const slice = sliceOf(filter, 'tasks', [isTime, isText, isText])
+  const slice = parseSlice(filter, 'tasks', [isTime, isText, isText])
   const { app, taskId, campaign, status } = filter
   const [sentAt, ...id] = slice.after ?? []
   const rows = await source(Prisma.sql`
@@ -69,7 +69,7 @@ WHERE ${where([
       : Prisma.sql`(sent_at, app, task_id) < (${timestamp(new Date(sentAt))}, ${Prisma.join(id.map((each) => Prisma.sql`${each}::text`))})`,
   ])}
 ORDER BY sent_at DESC, app DESC, task_id DESC LIMIT ${slice.limit + 1}::integer`)
-  return pageOf(rows.map(taskOf), slice, 'tasks', (task) => [task.sentAt.toISOString(), task.app, task.taskId])
+  return buildPage(rows.map(decodeTaskRates), slice, 'tasks', (task) => [task.sentAt.toISOString(), task.app, task.taskId])
 }
 
 /** Where more tasks are at risk, they have a common cause. */
@@ -120,5 +120,5 @@ SELECT ${TASK}, risk FROM (
 ) AS at_risk
 ORDER BY CASE WHEN status = 'tracking' THEN deadline_at END NULLS LAST, deadline_at DESC, app, task_id
 LIMIT ${MOST_AT_RISK}::integer`)
-  return rows.map((row) => ({ ...taskOf(row), risk: oneOf(RISKS, row, 'risk') }))
+  return rows.map((row) => ({ ...decodeTaskRates(row), risk: oneOf(RISKS, row, 'risk') }))
 }

@@ -9,9 +9,9 @@ import type { Content, DashboardOptions, PageRequest, RenderPage } from './page.
 import { campaignCsv, campaignPage } from './pages/campaign.ts'
 import { overviewPage, resumeAppAction } from './pages/overview.ts'
 import { personPage } from './pages/person.ts'
-import { NOT_FOUND, problemOf, problemPage, severalAppsPage } from './pages/problem.ts'
+import { NOT_FOUND, problemPage, severalAppsPage, toPageProblem } from './pages/problem.ts'
 import { resumeTaskAction, taskCsv, taskPage } from './pages/task.ts'
-import { cameOverTls, HIDDEN, LANGUAGE_COOKIE, PREFERENCE, pageOf, pathOf, queryOf, THEME_COOKIE } from './request.ts'
+import { cameOverTls, HIDDEN, LANGUAGE_COOKIE, PREFERENCE, parseQuery, pathOf, THEME_COOKIE, toPage } from './request.ts'
 import { createSessions } from './session.ts'
 
 export type { DashboardOptions } from './page.ts'
@@ -64,14 +64,14 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
   for (const asset of [assets.style, assets.script]) serveAsset(scope, asset)
   const sessions = options.apiToken === null ? null : createSessions(options.apiToken)
   const reads = options.reads
-  const pageRequestOf = (request: FastifyRequest): PageRequest => {
+  const readPageRequest = (request: FastifyRequest): PageRequest => {
     const { rates, freshness } = reads.forRequest()
     return {
-      page: pageOf(request, options.now(), sessions),
+      page: toPage(request, options.now(), sessions),
       options: { ...options, rates },
       freshness,
       params: PREFERENCE.params.parse(request.params),
-      query: queryOf(request),
+      query: parseQuery(request),
     }
   }
   const send: Send = (reply, pageRequest, content, status = 200) =>
@@ -81,19 +81,19 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
       .send(layout(pageRequest.page, content, pageRequest.freshness(), assets))
 
   scope.setErrorHandler(async (error, request, reply) => {
-    const pageRequest = pageRequestOf(request)
-    const problem = problemOf(error)
+    const pageRequest = readPageRequest(request)
+    const problem = toPageProblem(error)
     const { status } = problem
     if (status >= 500) request.log.error({ err: error }, 'a page of the dashboard failed')
     const content = problem.kind === 'severalApps' ? await severalAppsPage(pageRequest) : problemPage(pageRequest.page, problem)
     return send(reply, pageRequest, content, status)
   })
-  if (sessions !== null) registerLogin(scope, { sessions, now: options.now, send, pageRequestOf })
+  if (sessions !== null) registerLogin(scope, { sessions, now: options.now, send, readPageRequest })
   scope.post('/preferences', HIDDEN, async (request, reply) => keepPreferences(request, reply))
 
   /** Answers requests that may see the pages; others are sent to the sign-in. */
   const guarded: Guard = (answer) => async (request, reply) => {
-    const pageRequest = pageRequestOf(request)
+    const pageRequest = readPageRequest(request)
     if (sessions === null || pageRequest.page.hasSession) return await answer(pageRequest, reply)
     return reply.redirect(`/login?next=${encodeURIComponent(pathOf(request))}`, 303)
   }

@@ -10,7 +10,7 @@ import { SESSION_MS, type Sessions } from './session.ts'
 interface LoginDeps {
   readonly sessions: Sessions
   readonly now: () => Date
-  readonly pageRequestOf: (request: FastifyRequest) => PageRequest
+  readonly readPageRequest: (request: FastifyRequest) => PageRequest
   readonly send: (reply: FastifyReply, pageRequest: PageRequest, content: Content, status: number) => FastifyReply
 }
 
@@ -27,7 +27,7 @@ const MAX_HELD = 100
  * Signs in with the API token, and out again. The cookie never contains the token.
  * The right token always signs in: only wrong ones are counted, because one address may be that of all readers behind a proxy.
  */
-export function registerLogin(scope: FastifyInstance, { sessions, now, pageRequestOf, send }: LoginDeps): void {
+export function registerLogin(scope: FastifyInstance, { sessions, now, readPageRequest, send }: LoginDeps): void {
   const timeWindow = MINUTE_MS
   const limits = [
     scope.createRateLimit({ max: MAX_WRONG_ATTEMPTS, timeWindow }),
@@ -42,19 +42,19 @@ export function registerLogin(scope: FastifyInstance, { sessions, now, pageReque
     return false
   }
   const hold = createHold(HOLD_MS, MAX_HELD)
-  const cookieOf = (request: FastifyRequest): { path: string; httpOnly: true; sameSite: 'strict'; secure: boolean } => ({
+  const buildCookieOptions = (request: FastifyRequest): { path: string; httpOnly: true; sameSite: 'strict'; secure: boolean } => ({
     path: '/',
     httpOnly: true,
     sameSite: 'strict',
     secure: cameOverTls(request),
   })
   const sendLogin = (request: FastifyRequest, reply: FastifyReply, next: string, problem: LoginProblem, status: number): FastifyReply => {
-    const pageRequest = pageRequestOf(request)
+    const pageRequest = readPageRequest(request)
     return send(reply, pageRequest, loginPage(pageRequest.page, next, problem), status)
   }
 
   scope.get('/login', HIDDEN, async (request, reply) => {
-    const { page, query } = pageRequestOf(request)
+    const { page, query } = readPageRequest(request)
     const next = safePath(query.get('next'))
     return page.hasSession ? reply.redirect(next, 303) : sendLogin(request, reply, next, null, 200)
   })
@@ -69,10 +69,12 @@ export function registerLogin(scope: FastifyInstance, { sessions, now, pageReque
       return sendLogin(request, reply, next, 'tooMany', 429)
     }
     const maxAge = SESSION_MS / SECOND_MS
-    return reply.setCookie(SESSION_COOKIE, sessions.begin(now()), { ...cookieOf(request), maxAge }).redirect(next, 303)
+    return reply.setCookie(SESSION_COOKIE, sessions.begin(now()), { ...buildCookieOptions(request), maxAge }).redirect(next, 303)
   })
 
-  scope.post('/logout', HIDDEN, async (request, reply) => reply.clearCookie(SESSION_COOKIE, cookieOf(request)).redirect('/login', 303))
+  scope.post('/logout', HIDDEN, async (request, reply) =>
+    reply.clearCookie(SESSION_COOKIE, buildCookieOptions(request)).redirect('/login', 303),
+  )
 }
 
 /** @param max calls that wait at once; further ones return at once */

@@ -2,7 +2,7 @@
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { parseApp } from '../../intake/track-request.ts'
-import { formatOf, LANGUAGES, type Language } from './components/format.ts'
+import { createFormat, LANGUAGES, type Language } from './components/format.ts'
 import { MESSAGES, type Page, THEMES } from './page.ts'
 import type { Sessions } from './session.ts'
 
@@ -26,14 +26,14 @@ export const PREFERENCE = {
   login: z.object({ token: z.string(), next: z.string().optional().catch(undefined) }).catch({ token: '' }),
 }
 
-export function pageOf(request: FastifyRequest, now: Date, sessions: Sessions | null): Page {
+export function toPage(request: FastifyRequest, now: Date, sessions: Sessions | null): Page {
   const { cookies, headers } = request
-  const language = LANGUAGES.find((each) => each === cookies[LANGUAGE_COOKIE]) ?? languageOf(headers['accept-language'])
+  const language = LANGUAGES.find((each) => each === cookies[LANGUAGE_COOKIE]) ?? parseLanguage(headers['accept-language'])
   return {
     language,
     theme: THEMES.find((each) => each === cookies[THEME_COOKIE]) ?? 'auto',
     messages: MESSAGES[language],
-    format: formatOf(language),
+    format: createFormat(language),
     now,
     path: pathOf(request),
     hasSession: sessions?.isOpen(cookies[SESSION_COOKIE], now) ?? false,
@@ -51,19 +51,19 @@ export function pathOf({ method, url }: FastifyRequest): string {
 }
 
 /** Takes any address, also one such as `//`, which `new URL` refuses. */
-export function queryOf({ url }: FastifyRequest): URLSearchParams {
+export function parseQuery({ url }: FastifyRequest): URLSearchParams {
   const begin = url.indexOf('?')
   return new URLSearchParams(begin === -1 ? '' : url.slice(begin))
 }
 
 /** @throws {InvalidInputError} */
-export function appOf(query: URLSearchParams): string | undefined {
+export function parseAppParameter(query: URLSearchParams): string | undefined {
   const app = query.get('app')
   return app === null ? undefined : parseApp(app)
 }
 
 /** The language with the highest weight in `zh-CN,zh;q=0.9,en;q=0.8` that the pages have; else English. */
-function languageOf(header = ''): Language {
+function parseLanguage(header = ''): Language {
   const wanted = header
     .split(',')
     .map((part) => /^\s*([a-z]+)[^;]*(?:;\s*q=([\d.]+))?/i.exec(part))

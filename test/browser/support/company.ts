@@ -1,11 +1,11 @@
 import { parseAnswer } from '../../../src/domain/answer.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../src/domain/delivery.ts'
 import { planExpiry, planPoll, planStart } from '../../../src/domain/plan.ts'
-import { timingOf } from '../../../src/domain/poll-times.ts'
+import { buildTiming } from '../../../src/domain/poll-times.ts'
 import { createDeliveryStore, type PostgresDeliveryStore } from '../../../src/store/delivery-store.ts'
 import { type Database, openDatabase } from '../../../src/store/prisma.ts'
 
-const TIMING = timingOf(24)
+const TIMING = buildTiming(24)
 
 /** What one answer lists. */
 interface Lists {

@@ -2,11 +2,11 @@ import type pg from 'pg'
 import { parseAnswer } from '../../../src/domain/answer.ts'
 import { HOUR_MS, SECOND_MS } from '../../../src/domain/delivery.ts'
 import { planExpiry, planPoll, planStart } from '../../../src/domain/plan.ts'
-import { timingOf } from '../../../src/domain/poll-times.ts'
+import { buildTiming } from '../../../src/domain/poll-times.ts'
 import { createDeliveryStore } from '../../../src/store/delivery-store.ts'
 import { openDatabase } from '../../../src/store/prisma.ts'
 
-const TIMING = timingOf(24)
+const TIMING = buildTiming(24)
 
 /**
  * What the sample leaves out: another task of its campaign with a person who is in both, one whom DingTalk lists nowhere and one with an

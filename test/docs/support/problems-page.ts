@@ -1,5 +1,5 @@
 import { endReasonText, problemRemedy, scopeText } from '../../../src/domain/messages.ts'
-import { maxCallsOf } from '../../../src/domain/poll-times.ts'
+import { computeMaxCalls } from '../../../src/domain/poll-times.ts'
 import {
   CODES_BY_PROBLEM,
   PROBLEM_CODES,
@@ -164,7 +164,7 @@ const CALLS = `\`stopped\` with a problem's code means that DingTalk refused eve
 
 ## Calls
 
-A task costs at most \`POLLS_PER_TASK\` calls and a quarter of them again (three at least) for failed calls: ${maxCallsOf(24)} of 24. Its final poll reserves three of
+A task costs at most \`POLLS_PER_TASK\` calls and a quarter of them again (three at least) for failed calls: ${computeMaxCalls(24)} of 24. Its final poll reserves three of
 them. A task that never had a successful poll and that DingTalk refuses costs five: the first, three probes after ${spansOf(SLOW_PROBE_MINUTES)}, and the
 final poll. With \`MONTHLY_CALL_BUDGET\` one call is reserved for each open task whose final poll falls in the month; retries are ordinary calls.
 A call that was not made, or that DingTalk's own limits refused, is given back in the month in which it was reserved.`

@@ -1,11 +1,11 @@
 import { parseAnswer } from '../../../src/domain/answer.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../src/domain/delivery.ts'
 import { planPoll, planStart } from '../../../src/domain/plan.ts'
-import { timingOf } from '../../../src/domain/poll-times.ts'
+import { buildTiming } from '../../../src/domain/poll-times.ts'
 import { createDeliveryStore, type PostgresDeliveryStore } from '../../../src/store/delivery-store.ts'
 import { openDatabase } from '../../../src/store/prisma.ts'
 
-const TIMING = timingOf(24)
+const TIMING = buildTiming(24)
 const SENT_AT = new Date(Date.now() - 3 * HOUR_MS)
 const TASK = { app: 'default', taskId: '256271667526' }
 /** The people of the pages; `late-reader` and `carol` have not read. */

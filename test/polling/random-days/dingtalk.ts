@@ -1,7 +1,7 @@
 import { parseAnswer } from '../../../src/domain/answer.ts'
 import type { Answer, Refusal, TaskKey } from '../../../src/domain/delivery.ts'
 import { MINUTE_MS } from '../../../src/domain/delivery.ts'
-import { NO_AGENT_ID_CODE, PROBLEM_RULES, problemCodeOf, TOKEN_REFUSED_CODE } from '../../../src/domain/problems.ts'
+import { NO_AGENT_ID_CODE, PROBLEM_RULES, TOKEN_REFUSED_CODE, toProblemCode } from '../../../src/domain/problems.ts'
 import type { SendResult, SendResultApi, SendResultQuery } from '../../../src/polling/ports.ts'
 import { agentIdOf, atMinute, type Day, type Fault, forgottenAt, type Said, type TaskSpec, WRONG_AGENT } from './day.ts'
 
@@ -33,7 +33,7 @@ export function createDingTalk(day: Day, now: () => Date, random: () => number):
     const requestedAt = now()
     await latency()
     const said = saidAt(day, { worker, task, agentId }, now())
-    const rule = said === null ? null : PROBLEM_RULES[problemCodeOf(said.code, said.message) ?? 'unknown_code']
+    const rule = said === null ? null : PROBLEM_RULES[toProblemCode(said.code, said.message) ?? 'unknown_code']
     const isCounted = rule?.isCounted ?? true
     received.push({ key: task.key, worker, requestedAt, isCounted, code: said?.code ?? '0', message: said?.message ?? '' })
     const truth = listsAt(day, task, now())
@@ -64,7 +64,7 @@ export function createDingTalk(day: Day, now: () => Date, random: () => number):
 }
 
 function isTokenRefused(answer: Answer): answer is Refusal {
-  return answer.kind === 'refused' && problemCodeOf(answer.code, answer.message) === 'token_refused'
+  return answer.kind === 'refused' && toProblemCode(answer.code, answer.message) === 'token_refused'
 }
 
 const exchange = (requestedAt: Date, respondedAt: Date) => ({ requestedAt, respondedAt })

@@ -1,6 +1,6 @@
 import { HOUR_MS, MINUTE_MS, type RecipientState, SECOND_MS } from '../../../src/domain/delivery.ts'
 import { finalPollTime, jitterOf, pollTimes } from '../../../src/domain/poll-times.ts'
-import { PROBLEM_RULES, type ProblemCode, problemCodeOf } from '../../../src/domain/problems.ts'
+import { PROBLEM_RULES, type ProblemCode, toProblemCode } from '../../../src/domain/problems.ts'
 import type { EndCode } from '../../../src/domain/reasons.ts'
 import type { StoredTask } from '../../support/memory-store.ts'
 import { type AppSpec, agentIdOf, atMinute, type Day, type Fault, forgottenAt, type PersonSpec, WRONG_AGENT } from './day.ts'
@@ -72,7 +72,7 @@ const REFUSED: End = {
   fits({ stored: { reason, goodPolls } }, calls, { day }) {
     const code = reason?.code === 'probably_too_many_recipients' ? 'call_timeout' : reason?.code
     const said = [...calls, ...day.faults.map((fault) => fault.said)].flatMap(
-      ({ code: each, message }) => problemCodeOf(each, message) ?? [],
+      ({ code: each, message }) => toProblemCode(each, message) ?? [],
     )
     return goodPolls === 0 && said.some((each) => each === code)
   },
@@ -139,7 +139,7 @@ function fiveCallsAtMost(outcome: Outcome): string[] {
   return about(outcome.tasks, (task) => {
     const calls = receivedFor(outcome, task)
     const isOwn = ({ code, message }: Received): boolean => {
-      const problem = problemCodeOf(code, message)
+      const problem = toProblemCode(code, message)
       return problem !== null && ['task', 'pair'].includes(PROBLEM_RULES[problem].scope)
     }
     const most = 5 + outcome.recoveries.filter((app) => app === task.spec.key.app).length
@@ -287,7 +287,7 @@ function boundOf(task: TaskOutcome, { fault, at }: FaultEnd, before: StoredTask)
   if (before.delay?.code === 'paused' && before.problem === null) return longestProbeMs(before.delay.detail.problem) + ON_TOP_MS
   // The pause may outlast the fault until its next probe.
   if (before.problem === null && before.delay === null)
-    return plannedMs + longestProbeMs(problemCodeOf(fault.said.code, fault.said.message)) + ON_TOP_MS
+    return plannedMs + longestProbeMs(toProblemCode(fault.said.code, fault.said.message)) + ON_TOP_MS
   return before.goodPolls === 0 ? NEVER_MS : Math.max(LONGEST_PROBE_MS, plannedMs) + ON_TOP_MS
 }
 

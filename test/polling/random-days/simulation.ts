@@ -2,7 +2,7 @@ import { vi } from 'vitest'
 import type { TaskKey } from '../../../src/domain/delivery.ts'
 import { MINUTE_MS } from '../../../src/domain/delivery.ts'
 import type { Poll, Transition } from '../../../src/domain/plan.ts'
-import { type PlannedPoll, timingOf } from '../../../src/domain/poll-times.ts'
+import { buildTiming, type PlannedPoll } from '../../../src/domain/poll-times.ts'
 import { PROBLEM_CODES, PROBLEM_RULES } from '../../../src/domain/problems.ts'
 import { createPermits } from '../../../src/polling/permits.ts'
 import { poll } from '../../../src/polling/poll.ts'
@@ -24,7 +24,7 @@ import { notes } from '../support.ts'
 import { agentIdOf, atMinute, type Day, type Fault, type TaskSpec } from './day.ts'
 import { createDingTalk, type Received } from './dingtalk.ts'
 
-export const TIMING = timingOf(24)
+export const TIMING = buildTiming(24)
 
 /** What a day left behind. */
 export interface Outcome {

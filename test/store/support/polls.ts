@@ -1,13 +1,13 @@
 import { parseAnswer } from '../../../src/domain/answer.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS, type TaskProblem } from '../../../src/domain/delivery.ts'
 import { planPoll, planStart, type WritePlan } from '../../../src/domain/plan.ts'
-import { timingOf } from '../../../src/domain/poll-times.ts'
+import { buildTiming } from '../../../src/domain/poll-times.ts'
 import { PROBLEM_RULES, type Problem } from '../../../src/domain/problems.ts'
 import type { DelayReason } from '../../../src/domain/reasons.ts'
 import type { TrackRequest } from '../../../src/intake/track-request.ts'
 import type { Delay, DeliveryStore, LoadedTask, Scheduled, UnscheduledTask } from '../../../src/polling/ports.ts'
 
-export const TIMING = timingOf(24)
+export const TIMING = buildTiming(24)
 /** Every message of these tests was sent an hour before they ran. */
 export const SENT = new Date(Date.now() - HOUR_MS)
 export const minutesLater = (minutes: number): Date => new Date(SENT.getTime() + minutes * MINUTE_MS)

@@ -30,6 +30,6 @@ export function shareOf(ms: number, spanMs: number): number {
 }
 
 /** A percentage for an SVG attribute. */
-export function percentOf(share: number): string {
+export function formatPercent(share: number): string {
   return `${Math.round(share * 10_000) / 100}%`
 }

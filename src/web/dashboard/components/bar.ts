@@ -20,7 +20,7 @@ export const PATTERNS = html`<svg class="patterns" width="0" height="0" aria-hid
 
 /** All targeted people by part. The label has the figures for screen readers. */
 export function stateBar({ messages, format }: Page, rates: RateColumns): Html {
-  const parts = partsOf(rates).filter(({ people }) => people > 0)
+  const parts = countParts(rates).filter(({ people }) => people > 0)
   const label = parts.map(({ part, people }) => `${messages.parts[part]}: ${format.number(people)}`).join(', ')
   let before = 0
   const pieces = parts.map(({ part, people }) => {
@@ -33,17 +33,17 @@ export function stateBar({ messages, format }: Page, rates: RateColumns): Html {
 
 /** The parts with their figures, each with a link to its people. */
 export function legend({ messages, format }: Page, rates: RateColumns, place: PeoplePlace): Html {
-  const items = partsOf(rates)
+  const items = countParts(rates)
     .filter(({ part, people }) => people > 0 || part === 'read' || part === 'unread')
     .map(
       ({ part, people }) =>
-        html`<li><a href="${peopleLink(place, stateOf(part, rates))}">${swatch(part)} ${messages.parts[part]} <b>${format.number(people)}</b></a></li>`,
+        html`<li><a href="${peopleLink(place, chooseState(part, rates))}">${swatch(part)} ${messages.parts[part]} <b>${format.number(people)}</b></a></li>`,
     )
   return html`<ul class="legend">${items}</ul>`
 }
 
 /** The state whose people show a part: of those not sent, the most. */
-function stateOf(part: Part, rates: RateColumns): StateKind {
+function chooseState(part: Part, rates: RateColumns): StateKind {
   if (part !== 'not-sent') return part
   return (['forbidden', 'failed', 'invalid'] as const).reduce((most, state) => (rates[state] > rates[most] ? state : most))
 }
@@ -68,7 +68,7 @@ export function budgetBar(label: string, used: number, budget: number): Html {
 <rect class="${share >= 90 ? 'spent' : 'used'}" width="${round(share)}%" height="100%"/></svg>`
 }
 
-function partsOf(rates: RateColumns): ReadonlyArray<{ readonly part: Part; readonly people: number }> {
+function countParts(rates: RateColumns): ReadonlyArray<{ readonly part: Part; readonly people: number }> {
   return [
     { part: 'read', people: rates.read },
     { part: 'unread', people: rates.unread },

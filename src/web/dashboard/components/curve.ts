@@ -1,6 +1,6 @@
 import type { BoundsStep, CurvePoint } from '../../../report/rates.ts'
 import type { Page } from '../page.ts'
-import { percentOf, shareOf, timeMarks } from './axis.ts'
+import { formatPercent, shareOf, timeMarks } from './axis.ts'
 import { type Html, html } from './html.ts'
 
 export interface Curve {
@@ -37,7 +37,7 @@ export function readCurve(page: Page, curve: Curve): Html {
   const { messages, format } = page
   const last = curve.curve.at(-1)
   if (last === undefined) return html`<p class="quiet">${messages.curve.nothingYet}</p>`
-  const plot = plotOf(curve, last, page.now)
+  const plot = computePlot(curve, last, page.now)
   const summary = messages.curve.summary(format.number(last.read), format.number(last.delivered), format.percent(last.readRate))
   return html`<figure class="curve">
 <svg class="plot" role="img" aria-label="${summary}">
@@ -58,7 +58,7 @@ ${nowLine(page, plot)}
 <details id="curve-table"><summary>${messages.asTable}</summary>${curveTable(page, curve)}</details>`
 }
 
-function plotOf({ bounds, sentAt, deadlineAt }: Curve, last: CurvePoint, now: Date): Plot {
+function computePlot({ bounds, sentAt, deadlineAt }: Curve, last: CurvePoint, now: Date): Plot {
   const windowMs = Math.max(1, deadlineAt.getTime() - sentAt.getTime())
   const isOpen = now < deadlineAt
   const elapsedMs = Math.max(1, now.getTime() - sentAt.getTime())
@@ -71,7 +71,7 @@ function plotOf({ bounds, sentAt, deadlineAt }: Curve, last: CurvePoint, now: Da
 
 function yAxis({ format }: Page, { most }: Plot): Html[] {
   return [0, 0.25, 0.5, 0.75, 1].map((share) => {
-    const y = percentOf(1 - share)
+    const y = formatPercent(1 - share)
     return html`<line class="grid" x1="0" x2="100%" y1="${y}" y2="${y}"/>
 <text class="y" x="0" dx="-8" y="${y}" dy="4">${Math.round(share * 100)}%</text>
 <text class="y-people" x="100%" dx="8" y="${y}" dy="4">${format.number(Math.round(share * most))}</text>`
@@ -80,14 +80,14 @@ function yAxis({ format }: Page, { most }: Plot): Html[] {
 
 function xAxis({ format }: Page, { spanMs }: Plot, scale: number): Html[] {
   return timeMarks(spanMs * scale, 8).map((ms, i) => {
-    const x = percentOf(shareOf(ms, spanMs * scale))
+    const x = formatPercent(shareOf(ms, spanMs * scale))
     return html`<text class="x${i % 2 === 1 && ' spare'}" x="${x}" y="100%" dy="20">${ms === 0 ? '0' : format.duration(ms)}</text>`
   })
 }
 
 function nowLine({ messages }: Page, { nowX }: Plot): Html | null {
   if (nowX === null) return null
-  const x = percentOf(nowX / SQUARE)
+  const x = formatPercent(nowX / SQUARE)
   return html`<line class="now" x1="${x}" x2="${x}" y1="0" y2="100%"/><text class="now" x="${x}" y="0" dy="-6">${messages.now}</text>`
 }
 

@@ -25,7 +25,7 @@ export interface Format {
   zone(now: Date): string
 }
 
-export function formatOf(language: Language): Format {
+export function createFormat(language: Language): Format {
   const locale = LOCALES[language]
   const numbers = new Intl.NumberFormat(locale)
   const times = new Intl.DateTimeFormat(locale, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
@@ -34,16 +34,16 @@ export function formatOf(language: Language): Format {
   return {
     number: (value) => numbers.format(value),
     percent: formatRate,
-    duration: durationsOf(locale),
+    duration: createDurationFormat(locale),
     time: (at) => (at === null ? html`–` : html`<time datetime="${at.toISOString()}" data-show="time">${times.format(at)}</time>`),
     distance: (at, now) =>
-      html`<time datetime="${at.toISOString()}" data-show="distance">${distances.format(...distanceOf(at.getTime() - now.getTime()))}</time>`,
+      html`<time datetime="${at.toISOString()}" data-show="distance">${distances.format(...roundDistance(at.getTime() - now.getTime()))}</time>`,
     month: (month) => months.format(new Date(`${month}-01T00:00:00Z`)),
-    zone: (now) => `${times.resolvedOptions().timeZone} (${offsetOf(locale, now)})`,
+    zone: (now) => `${times.resolvedOptions().timeZone} (${formatZoneOffset(locale, now)})`,
   }
 }
 
-function durationsOf(locale: string): (ms: number) => string {
+function createDurationFormat(locale: string): (ms: number) => string {
   const unit = (name: string): ((count: number) => string) => {
     const format = new Intl.NumberFormat(locale, { style: 'unit', unit: name, unitDisplay: 'short', maximumFractionDigits: 0 })
     return (count) => format.format(count)
@@ -59,7 +59,7 @@ function durationsOf(locale: string): (ms: number) => string {
   }
 }
 
-function distanceOf(ms: number): [number, Intl.RelativeTimeFormatUnit] {
+function roundDistance(ms: number): [number, Intl.RelativeTimeFormatUnit] {
   const length = Math.abs(ms)
   if (length < MINUTE_MS) return [Math.round(ms / SECOND_MS) || -0, 'second']
   if (length < HOUR_MS) return [Math.round(ms / MINUTE_MS), 'minute']
@@ -67,7 +67,7 @@ function distanceOf(ms: number): [number, Intl.RelativeTimeFormatUnit] {
   return [Math.round(ms / (24 * HOUR_MS)), 'day']
 }
 
-function offsetOf(locale: string, now: Date): string {
+function formatZoneOffset(locale: string, now: Date): string {
   const parts = new Intl.DateTimeFormat(locale, { timeZoneName: 'shortOffset' }).formatToParts(now)
   return parts.find(({ type }) => type === 'timeZoneName')?.value ?? 'UTC'
 }

@@ -13,13 +13,13 @@ export type Child = Html | string | number | null | undefined | false | readonly
 
 /** Attributes in a template stand in double quotes: there, and between tags, escaped text can do nothing. */
 export function html(strings: TemplateStringsArray, ...children: readonly Child[]): Html {
-  return new Html(strings.reduce((markup, text, i) => markup + markupOf(children[i - 1]) + text))
+  return new Html(strings.reduce((markup, text, i) => markup + renderMarkup(children[i - 1]) + text))
 }
 
-function markupOf(child: Child): string {
+function renderMarkup(child: Child): string {
   if (child === null || child === undefined || child === false) return ''
   if (child instanceof Html) return child.markup
-  if (typeof child === 'object') return child.map(markupOf).join('')
+  if (typeof child === 'object') return child.map(renderMarkup).join('')
   return escapeText(String(child))
 }
 

@@ -19,7 +19,7 @@ const ICON =
 export function layout(page: Page, content: Content, freshness: Freshness, assets: Assets): string {
   const { messages, language, theme, format, now } = page
   const asOf = new Date(now.getTime() - freshness.ageMs)
-  const refreshSeconds = refreshSecondsOf(content, freshness)
+  const refreshSeconds = computeRefreshSeconds(content, freshness)
   const { markup } = html`<!doctype html>
 <html lang="${language === 'zh' ? 'zh-CN' : 'en'}" data-theme="${theme}" data-locale="${LOCALES[language]}">
 <head>
@@ -53,7 +53,7 @@ ${PATTERNS}
 }
 
 /** A page is not loaded again before its oldest answer can be newer. */
-function refreshSecondsOf({ refreshSeconds }: Content, { reuseMs }: Freshness): number | null {
+function computeRefreshSeconds({ refreshSeconds }: Content, { reuseMs }: Freshness): number | null {
   return refreshSeconds === null ? null : Math.max(refreshSeconds, Math.ceil(reuseMs / SECOND_MS))
 }
 

@@ -3,7 +3,7 @@ import { forbiddenReasonOf } from '../../../domain/problems.ts'
 import type { CampaignRecipient, RateColumns, RecipientStatus } from '../../../report/rates.ts'
 import { type PeoplePlace, pager, personLink, withQuery } from '../links.ts'
 import type { Page } from '../page.ts'
-import { percentOf, stretched } from './axis.ts'
+import { formatPercent, stretched } from './axis.ts'
 import { partOf, swatch } from './bar.ts'
 import { type Html, html } from './html.ts'
 
@@ -28,30 +28,30 @@ export interface PeopleList extends PeoplePlace {
 }
 
 /** Without a state in the query: unread. */
-export function peopleFilterOf(query: URLSearchParams): PeopleFilter {
+export function parsePeopleFilter(query: URLSearchParams): PeopleFilter {
   const given = query.get('state')
   return { state: given === 'all' ? null : (STATES.find((state) => state === given) ?? 'unread'), search: (query.get('q') ?? '').trim() }
 }
 
 /** The filter as a query; the default needs none. */
-export function queryOf(app: string, { state, search }: PeopleFilter): Record<string, string> {
+export function buildQuery(app: string, { state, search }: PeopleFilter): Record<string, string> {
   return { app, state: state ?? 'all', q: search }
 }
 
 export function peopleSection(page: Page, list: PeopleList): Html {
   const { messages } = page
   const { path, app, filter, cursor, nextCursor } = list
-  const linkTo = (next: string | null): string => `${withQuery(path, { ...queryOf(app, filter), cursor: next })}#people`
+  const linkTo = (next: string | null): string => `${withQuery(path, { ...buildQuery(app, filter), cursor: next })}#people`
   return html`<section id="people" aria-labelledby="people-title">
 <div class="heading"><h2 id="people-title">${messages.people.title}</h2>
-<a class="button" href="${withQuery(`${path}/people.csv`, queryOf(app, filter))}" download>${messages.people.csv}</a></div>
+<a class="button" href="${withQuery(`${path}/people.csv`, buildQuery(app, filter))}" download>${messages.people.csv}</a></div>
 ${stateTabs(page, list)}
 <form class="search" method="get" action="${path}#people" role="search">
 <input type="hidden" name="app" value="${app}"><input type="hidden" name="state" value="${filter.state ?? 'all'}">
 <label for="people-search">${messages.people.searchLabel}</label>
 <input id="people-search" type="search" name="q" value="${filter.search}" autocomplete="off" spellcheck="false" maxlength="128">
 <button type="submit">${messages.search}</button>
-${filter.search !== '' && html`<a href="${withQuery(path, queryOf(app, { ...filter, search: '' }))}#people">${messages.showAll}</a>`}
+${filter.search !== '' && html`<a href="${withQuery(path, buildQuery(app, { ...filter, search: '' }))}#people">${messages.showAll}</a>`}
 </form>
 ${list.counts.namesRemovedAt !== null && html`<p class="note">${(list.window === null ? messages.people.namesRemovedInSome : messages.people.namesRemoved)(page.format.time(list.counts.namesRemovedAt))}</p>`}
 <p class="quiet">${messages.people.meaning[filter.state ?? 'all']}</p>
@@ -62,7 +62,7 @@ ${pager(page, messages.people.title, { first: cursor === null ? null : linkTo(nu
 
 function stateTabs({ messages, format }: Page, { path, app, filter, counts }: PeopleList): Html {
   const tab = (state: StateKind | null, name: string, people: number): Html =>
-    html`<li><a href="${withQuery(path, queryOf(app, { ...filter, state }))}#people"${filter.state === state && html` aria-current="true"`}>${name} <span>${format.number(people)}</span></a></li>`
+    html`<li><a href="${withQuery(path, buildQuery(app, { ...filter, state }))}#people"${filter.state === state && html` aria-current="true"`}>${name} <span>${format.number(people)}</span></a></li>`
   const shown = STATES.filter((state) => counts[state] > 0 || state === 'unread' || state === filter.state)
   return html`<ul class="tabs" aria-label="${messages.people.byState}">${shown.map((state) => tab(state, messages.states[state], counts[state]))}${tab(null, messages.people.all, counts.targeted)}</ul>`
 }
@@ -111,7 +111,7 @@ function inTasks({ messages }: Page, person: RecipientStatus | CampaignRecipient
 /** The bracket of a read in the window; of an unread person, the time until which it was not read. Another column has it as text. */
 function bracket(person: RecipientStatus, { sentAt, deadlineAt }: { readonly sentAt: Date; readonly deadlineAt: Date }): Html | null {
   const x = (at: Date | null): string =>
-    percentOf(stretched((at ?? sentAt).getTime() - sentAt.getTime(), deadlineAt.getTime() - sentAt.getTime()))
+    formatPercent(stretched((at ?? sentAt).getTime() - sentAt.getTime(), deadlineAt.getTime() - sentAt.getTime()))
   if (person.state !== 'read' && person.state !== 'unread') return null
   const piece =
     person.state === 'read'

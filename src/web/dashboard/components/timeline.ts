@@ -3,7 +3,7 @@ import type { Poll, TaskRates } from '../../../report/rates.ts'
 import { scaleOf, sinceSendMs } from '../../../report/read-brackets.ts'
 import type { TaskReport } from '../../../report/task-report.ts'
 import type { Page } from '../page.ts'
-import { percentOf, stretched, stretchedMarks } from './axis.ts'
+import { formatPercent, stretched, stretchedMarks } from './axis.ts'
 import { type Html, html } from './html.ts'
 
 /** Heights in the plot, in pixels. */
@@ -16,7 +16,7 @@ const HEIGHT = 68
 export function timeline(page: Page, { task, polls, ahead }: TaskReport): Html {
   const { messages } = page
   const good = polls.filter(({ outcome }) => outcome === 'observed').length
-  const at = (time: Date): string => percentOf(stretched(time.getTime() - task.sentAt.getTime(), spanOf(task)))
+  const at = (time: Date): string => formatPercent(stretched(time.getTime() - task.sentAt.getTime(), spanOf(task)))
   return html`<figure class="timeline">
 <svg class="line" height="${HEIGHT}" role="img" aria-label="${messages.timeline.summary(good, polls.length - good, ahead.length)}">
 <line class="axis" x1="0" x2="100%" y1="${MIDDLE}" y2="${MIDDLE}"/>
@@ -42,7 +42,7 @@ function spanOf({ sentAt, deadlineAt }: TaskRates): number {
 function marks({ format }: Page, task: TaskRates): Html[] {
   const spanMs = spanOf(task)
   return stretchedMarks(spanMs).map((ms, i) => {
-    const x = percentOf(stretched(ms, spanMs))
+    const x = formatPercent(stretched(ms, spanMs))
     const place = i === 0 ? ' start' : ms === spanMs ? ' end' : i % 2 === 1 && ' spare'
     return html`<line class="tick" x1="${x}" x2="${x}" y1="${MIDDLE - 4}" y2="${MIDDLE + 4}"/><text class="x${place}" x="${x}" y="${HEIGHT}">${ms === 0 ? '0' : format.duration(ms * scaleOf(task))}</text>`
   })

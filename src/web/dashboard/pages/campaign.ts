@@ -7,20 +7,20 @@ import type { CampaignRef, ForbiddenCount, RateColumns } from '../../../report/r
 import { legend, partOf, stateBar, swatch } from '../components/bar.ts'
 import { readCurve } from '../components/curve.ts'
 import { type Html, html } from '../components/html.ts'
-import { peopleFilterOf, peopleSection, queryOf, STATES } from '../components/people.ts'
+import { buildQuery, parsePeopleFilter, peopleSection, STATES } from '../components/people.ts'
 import { taskTable } from '../components/task-table.ts'
 import { timeToReadSection } from '../components/time-to-read.ts'
 import { breadcrumbs, campaignLink, type PeoplePlace, pager, peopleLink, withQuery } from '../links.ts'
 import { ACTIVE_REFRESH_SECONDS, type Content, IDLE_REFRESH_SECONDS, type Page, type PageRequest } from '../page.ts'
-import { appOf } from '../request.ts'
-import { asOf, openBadge } from './overview.ts'
+import { parseAppParameter } from '../request.ts'
+import { openBadge, renderObservedAt } from './overview.ts'
 
 const PEOPLE = 25
 const TASKS = 20
 
 export async function campaignPage({ page, options: { rates }, params, query }: PageRequest): Promise<Content> {
-  const campaign = await rates.campaign(refOf(params, query))
-  const filter = peopleFilterOf(query)
+  const campaign = await rates.campaign(parseCampaignRef(params, query))
+  const filter = parsePeopleFilter(query)
   const cursors = { cursor: query.get('cursor'), tasks: query.get('tasks') }
   const wanted = {
     people: { state: filter.state ?? undefined, search: filter.search, limit: PEOPLE, cursor: cursors.cursor ?? undefined },
@@ -31,7 +31,7 @@ export async function campaignPage({ page, options: { rates }, params, query }: 
   const { messages } = page
   const place: PeoplePlace = { path: campaignLink({ campaign: campaign.campaign }), app: campaign.app }
   const linkTo = (tasksCursor: string | null): string =>
-    `${withQuery(place.path, { ...queryOf(place.app, filter), ...cursors, tasks: tasksCursor })}#tasks`
+    `${withQuery(place.path, { ...buildQuery(place.app, filter), ...cursors, tasks: tasksCursor })}#tasks`
   const body = html`${campaignHead(page, report, place)}
 <section id="curve" aria-labelledby="curve-title"><h2 id="curve-title">${messages.curve.title}</h2>
 ${readCurve(page, { ...report, sentAt: campaign.firstSentAt, deadlineAt: campaign.lastDeadlineAt, scale })}</section>
@@ -46,14 +46,14 @@ ${pager(page, messages.overview.tasks, { first: cursors.tasks === null ? null : 
 }
 
 export async function campaignCsv({ options: { rates }, params, query }: PageRequest): Promise<string> {
-  const ref = refOf(params, query)
+  const ref = parseCampaignRef(params, query)
   const campaign = await rates.campaign(ref)
-  const { state, search } = peopleFilterOf(query)
+  const { state, search } = parsePeopleFilter(query)
   return peopleCsv(await collectPages((part) => rates.campaignRecipients(campaign, { state: state ?? undefined, search, ...part })))
 }
 
-function refOf(params: PageRequest['params'], query: URLSearchParams): CampaignRef {
-  return { campaign: parseCampaignName(params['name'], 'name'), app: appOf(query) }
+function parseCampaignRef(params: PageRequest['params'], query: URLSearchParams): CampaignRef {
+  return { campaign: parseCampaignName(params['name'], 'name'), app: parseAppParameter(query) }
 }
 
 function campaignHead(page: Page, { campaign, unreadAsOf }: CampaignReport, place: PeoplePlace): Html {
@@ -83,7 +83,7 @@ export function headline(page: Page, rates: RateColumns & { readonly lastObserve
 ${rates.unread > 0 && html`<a class="button primary" href="${peopleLink(place, 'unread')}">${messages.whoHasNotRead(format.number(rates.unread))}</a>`}
 </div>
 ${stateBar(page, rates)}${legend(page, rates, place)}
-<p class="quiet sentence">${asOf(page, rates.lastObservedAt)} · ${messages.ofTargetedHaveRead(format.number(rates.read), format.number(rates.targeted), format.percent(rates.readRateOfTargeted))}</p>
+<p class="quiet sentence">${renderObservedAt(page, rates.lastObservedAt)} · ${messages.ofTargetedHaveRead(format.number(rates.read), format.number(rates.targeted), format.percent(rates.readRateOfTargeted))}</p>
 </section>`
 }
 

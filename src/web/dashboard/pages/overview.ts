@@ -164,7 +164,7 @@ function taskAtRisk(page: Page, task: TaskAtRisk): Html {
   return html`<li data-key="task ${task.app} ${task.taskId}"><h3>${messages.attention.task(link, messages.risks[task.risk].name)}</h3>
 ${problem === null ? html`<p>${endReason(page, task) ?? messages.risks[task.risk].meaning}</p>` : problemLines(page, problem, task.problemSince)}
 ${delay !== null && html`<p class="quiet">${messages.problem.delayed(delay)}</p>`}
-<p class="quiet sentence">${asOf(page, task.lastObservedAt)} · ${messages.attention.deadline(format.time(task.deadlineAt), format.distance(task.deadlineAt, now))}${task.campaign !== null && html` · <span class="name">${task.campaign}</span>`} · ${task.app}</p></li>`
+<p class="quiet sentence">${renderObservedAt(page, task.lastObservedAt)} · ${messages.attention.deadline(format.time(task.deadlineAt), format.distance(task.deadlineAt, now))}${task.campaign !== null && html` · <span class="name">${task.campaign}</span>`} · ${task.app}</p></li>`
 }
 
 function callsSection(page: Page, { apps, budgets }: Overview): Html | null {
@@ -200,7 +200,7 @@ ${
     ? html`<p class="empty">${search === '' ? messages.overview.noCampaigns : messages.overview.notFound(search)}</p>`
     : html`<ul class="campaigns">${campaigns.items.map((campaign) => campaignItem(page, campaign))}</ul>`
 }
-${pager(page, messages.overview.campaigns, pagesOf(overview, 'campaigns', campaigns.nextCursor))}</section>`
+${pager(page, messages.overview.campaigns, buildPageLinks(overview, 'campaigns', campaigns.nextCursor))}</section>`
 }
 
 function campaignItem(page: Page, campaign: CampaignRates): Html {
@@ -209,7 +209,7 @@ function campaignItem(page: Page, campaign: CampaignRates): Html {
 <div class="heading"><h3 class="name"><a href="${campaignLink(campaign)}">${campaign.campaign}</a></h3>${openBadge(page, campaign)}</div>
 <p class="rate"><b>${format.percent(campaign.readRate)}</b> <span>${messages.ofDeliveredHaveRead(format.number(campaign.read), format.number(campaign.delivered))}</span></p>
 ${stateBar(page, campaign)}
-<div class="heading">${legend(page, campaign, { path: campaignLink({ campaign: campaign.campaign }), app: campaign.app })}<p class="quiet">${messages.sentAt(format.time(campaign.lastSentAt))} · ${asOf(page, campaign.lastObservedAt)} · ${campaign.app}</p></div></li>`
+<div class="heading">${legend(page, campaign, { path: campaignLink({ campaign: campaign.campaign }), app: campaign.app })}<p class="quiet">${messages.sentAt(format.time(campaign.lastSentAt))} · ${renderObservedAt(page, campaign.lastObservedAt)} · ${campaign.app}</p></div></li>`
 }
 
 export function openBadge({ messages }: Page, { tasks, openTasks }: CampaignRates): Html {
@@ -218,7 +218,7 @@ export function openBadge({ messages }: Page, { tasks, openTasks }: CampaignRate
     : html`<span class="badge ended">${messages.ended(tasks)}</span>`
 }
 
-export function asOf({ messages, format, now }: Page, at: Date | null): Html | string {
+export function renderObservedAt({ messages, format, now }: Page, at: Date | null): Html | string {
   return at === null ? messages.nothingKnown : messages.asOfAgo(format.time(at), format.distance(at, now))
 }
 
@@ -228,10 +228,10 @@ function tasksSection(page: Page, overview: Overview): Html | null {
   if (tasks === null) return null
   return html`<section id="tasks" aria-labelledby="tasks-title"><h2 id="tasks-title">${messages.overview.tasks}</h2>
 ${tasks.items.length === 0 ? html`<p class="empty">${messages.overview.notFound(search)}</p>` : taskTable(page, tasks.items, 'tasks-title', true)}
-${pager(page, messages.overview.tasks, pagesOf(overview, 'tasks', tasks.nextCursor))}</section>`
+${pager(page, messages.overview.tasks, buildPageLinks(overview, 'tasks', tasks.nextCursor))}</section>`
 }
 
-function pagesOf({ search, cursors }: Overview, list: 'campaigns' | 'tasks', next: string | null): Parameters<typeof pager>[2] {
+function buildPageLinks({ search, cursors }: Overview, list: 'campaigns' | 'tasks', next: string | null): Parameters<typeof pager>[2] {
   const linkTo = (cursor: string | null): string => `${withQuery('/', { q: search, ...cursors, [list]: cursor })}#${list}`
   return { first: cursors[list] === null ? null : linkTo(null), next: next === null ? null : linkTo(next) }
 }

@@ -5,12 +5,12 @@ import { type Html, html } from '../components/html.ts'
 import { describeState } from '../components/people.ts'
 import { breadcrumbs, taskLink } from '../links.ts'
 import { type Content, IDLE_REFRESH_SECONDS, type Page, type PageRequest } from '../page.ts'
-import { campaignStep, outcomeText, refOf } from './task.ts'
+import { campaignStep, outcomeText, parseTaskRef } from './task.ts'
 
 /** Every poll of the task, and the state of one person after it. */
 export async function personPage({ page, options: { rates }, params, query }: PageRequest): Promise<Content> {
   const userId = parseUserId('userId', params['userId'])
-  const history = await rates.explain(refOf(params, query), userId)
+  const history = await rates.explain(parseTaskRef(params, query), userId)
   return { title: userId, body: explained(page, history), refreshSeconds: IDLE_REFRESH_SECONDS }
 }
 

@@ -34,14 +34,14 @@ const KINDS_BY_CODE: Readonly<Partial<Record<TrackerErrorCode, ProblemKind>>> = 
   NOT_PERMITTED: 'notPermitted',
 }
 
-export function problemOf(error: unknown): Problem {
-  if (!(error instanceof TrackerError)) return refusalOf(error) ?? { kind: 'failed', status: 500, detail: null }
+export function toPageProblem(error: unknown): Problem {
+  if (!(error instanceof TrackerError)) return toRequestProblem(error) ?? { kind: 'failed', status: 500, detail: null }
   const { status } = ERRORS[error.code]
   return { kind: KINDS_BY_CODE[error.code] ?? KINDS[status], status, detail: status === 500 ? null : messageFor(error, 'http') }
 }
 
 /** Fastify's own refusals, such as a body that is too large. */
-function refusalOf(error: unknown): Problem | null {
+function toRequestProblem(error: unknown): Problem | null {
   const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500
   if (!(error instanceof Error) || !(status >= 400 && status < 500)) return null
   return { kind: status === 404 ? 'notFound' : 'badRequest', status, detail: error.message }

@@ -7,19 +7,19 @@ import { loadTaskReport, type TaskReport } from '../../../report/task-report.ts'
 import { asWritten, delayReason, endReason, problemLines, problemOfTask, resumeButton } from '../components/causes.ts'
 import { readCurve } from '../components/curve.ts'
 import { type Html, html } from '../components/html.ts'
-import { type PeopleFilter, peopleFilterOf, peopleSection } from '../components/people.ts'
+import { type PeopleFilter, parsePeopleFilter, peopleSection } from '../components/people.ts'
 import { statusBadge } from '../components/task-table.ts'
 import { timeToReadSection } from '../components/time-to-read.ts'
 import { timeline } from '../components/timeline.ts'
 import { breadcrumbs, campaignLink, type PeoplePlace, taskLink } from '../links.ts'
 import { ACTIVE_REFRESH_SECONDS, type Content, IDLE_REFRESH_SECONDS, type Page, type PageRequest } from '../page.ts'
-import { appOf } from '../request.ts'
+import { parseAppParameter } from '../request.ts'
 import { forbiddenSection, headline, unreadFact } from './campaign.ts'
 
 export async function taskPage({ page, options: { rates, pollsPerTask }, params, query }: PageRequest): Promise<Content> {
-  const report = await loadTaskReport(rates, refOf(params, query), page.now, pollsPerTask)
+  const report = await loadTaskReport(rates, parseTaskRef(params, query), page.now, pollsPerTask)
   const { task, elapsedMs, scale } = report
-  const filter = peopleFilterOf(query)
+  const filter = parsePeopleFilter(query)
   const people = await listedPeople(rates, report, filter)
   const { messages } = page
   const place: PeoplePlace = { path: taskLink({ taskId: task.taskId }), app: task.app }
@@ -46,17 +46,17 @@ async function listedPeople(
 }
 
 export async function taskCsv({ options: { rates }, params, query }: PageRequest): Promise<string> {
-  const { state, search } = peopleFilterOf(query)
-  return peopleCsv(await rates.recipients(refOf(params, query), { state: state ?? undefined, search }))
+  const { state, search } = parsePeopleFilter(query)
+  return peopleCsv(await rates.recipients(parseTaskRef(params, query), { state: state ?? undefined, search }))
 }
 
 /** Polls a task at once. Resolves with the page to show then. */
 export async function resumeTaskAction({ options: { rates, tracking }, params, query }: PageRequest): Promise<string> {
-  return taskLink(await resumeTask(rates, tracking.resuming, refOf(params, query)))
+  return taskLink(await resumeTask(rates, tracking.resuming, parseTaskRef(params, query)))
 }
 
-export function refOf(params: PageRequest['params'], query: URLSearchParams): TaskRef {
-  return { taskId: parseTaskId(params['taskId']), app: appOf(query) }
+export function parseTaskRef(params: PageRequest['params'], query: URLSearchParams): TaskRef {
+  return { taskId: parseTaskId(params['taskId']), app: parseAppParameter(query) }
 }
 
 function taskHead(page: Page, { task, unreadAsOf }: TaskReport, place: PeoplePlace): Html {
