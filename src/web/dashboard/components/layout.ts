@@ -91,15 +91,19 @@ export interface Assets {
   readonly script: Asset
 }
 
+/** In this order: a later rule wins over an earlier one of the same weight. */
+const STYLE_FILES = ['theme.css', 'page.css', 'parts.css', 'plots.css', 'sizes.css']
+
 export function readAssets(): Assets {
   return {
-    style: readAsset('dashboard.css', 'text/css; charset=utf-8'),
-    script: readAsset('dashboard.js', 'text/javascript; charset=utf-8'),
+    style: readAsset('dashboard.css', 'text/css; charset=utf-8', STYLE_FILES),
+    script: readAsset('dashboard.js', 'text/javascript; charset=utf-8', ['dashboard.js']),
   }
 }
 
-function readAsset(name: string, type: string): Asset {
-  const body = readFileSync(new URL(`../assets/${name}`, import.meta.url))
+/** One asset of several files, so that a page loads one. */
+function readAsset(name: string, type: string, files: readonly string[]): Asset {
+  const body = Buffer.concat(files.map((file) => readFileSync(new URL(`../assets/${file}`, import.meta.url))))
   const hash = createHash('sha256').update(body).digest('hex').slice(0, 16)
   const end = extname(name)
   return { path: `/assets/${name.slice(0, -end.length)}.${hash}${end}`, type, body }
