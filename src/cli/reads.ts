@@ -1,11 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../app/config/config.ts'
+import { withTimeout } from '../lib/timeout.ts'
 import type { RateReader } from '../report/rates.ts'
 import type { Context } from './context.ts'
 import { configWithEmbedded, requireDatabase } from './embedded.ts'
 
 /** A connection that hangs must not keep a command that has printed its result. */
-const CLOSING_MS = 1_000
+const CLOSE_TIMEOUT_MS = 1_000
 
 /** Opens the database for reading, and closes it after `work`. */
 export async function withReader<T>(context: Context, work: (reader: RateReader, config: Config) => Promise<T>): Promise<T> {
@@ -16,6 +16,6 @@ export async function withReader<T>(context: Context, work: (reader: RateReader,
   try {
     return await work(reader, config)
   } finally {
-    await Promise.race([close().catch(() => undefined), sleep(CLOSING_MS, undefined, { ref: false })])
+    await withTimeout(CLOSE_TIMEOUT_MS, close()).catch(() => undefined)
   }
 }
