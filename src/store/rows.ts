@@ -33,5 +33,3 @@ export function timeOrNull(row: Row, name: string): Date | null {
 export function oneOf<T extends string>(values: readonly T[], row: Row, name: string): T {
   return column.oneOf(name, values).decode(row[name])
 }
-
-export type { Row } from './columns.ts'

@@ -1,6 +1,6 @@
+import type { Row } from '../columns.ts'
 import { retrying } from '../database-errors.ts'
 import type { Prisma } from '../generated/client.ts'
-import type { Row } from '../rows.ts'
 
 /** The part of a Prisma client that the reader uses. A client of any schema has it. */
 export interface RawClient {
