@@ -1,5 +1,6 @@
 import { Socket } from 'node:net'
 import pg from 'pg'
+import { clientConfig } from '../lib/postgres-client.ts'
 import { withTimeout } from '../lib/timeout.ts'
 import { setUpSession } from '../store/session-settings.ts'
 
@@ -37,10 +38,10 @@ interface OpenPool {
   readonly sockets: Set<Socket>
 }
 
-function open(connectionString: string): OpenPool {
+function open(databaseUrl: string): OpenPool {
   const sockets = new Set<Socket>()
   const pool = new pg.Pool({
-    connectionString,
+    ...clientConfig(databaseUrl),
     max: MAX_CONNECTIONS,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,

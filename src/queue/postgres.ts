@@ -1,4 +1,5 @@
 import { Socket } from 'node:net'
+import { clientConfig } from '../lib/postgres-client.ts'
 
 /** BullMQ's own namespace in the database. */
 export const POSTGRES_SCHEMA = 'bullmq'
@@ -13,7 +14,7 @@ export interface PostgresTimeouts {
 /** @param max number of connections */
 export function postgresOptions(url: string, max: number, { statementMs, queryMs }: PostgresTimeouts) {
   return {
-    connectionString: url,
+    ...clientConfig(url),
     max,
     schema: POSTGRES_SCHEMA,
     keepAlive: true,

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { Client } from 'pg'
 import { TrackerError } from '../domain/errors.ts'
+import { clientConfig } from '../lib/postgres-client.ts'
 import { roleIn } from '../lib/postgres-errors.ts'
 import { explained } from './database-errors.ts'
 
@@ -35,7 +36,7 @@ const MIGRATIONS_TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
  */
 export async function migrate(databaseUrl: string, options: MigrateOptions = {}): Promise<string[]> {
   const client = new Client({
-    connectionString: databaseUrl,
+    ...clientConfig(databaseUrl),
     connectionTimeoutMillis: options.connectionTimeoutMs ?? 10_000,
     application_name: 'dingtalk-delivery migrate',
   })

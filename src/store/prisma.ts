@@ -1,6 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import { Pool } from 'pg'
 import { TrackerError } from '../domain/errors.ts'
+import { clientConfig } from '../lib/postgres-client.ts'
 import { sqlStateOf } from '../lib/postgres-errors.ts'
 import type { Row } from './columns.ts'
 import { explained, retrying } from './database-errors.ts'
@@ -35,7 +36,7 @@ export interface Database {
 export function openDatabase(url: string, options: DatabaseOptions = {}): Database {
   const { statementTimeoutMs = 15_000 } = options
   const pool = new Pool({
-    connectionString: url,
+    ...clientConfig(url),
     max: options.max ?? 10,
     connectionTimeoutMillis: options.connectionTimeoutMs ?? 5_000,
     // The server's own timeout comes first; this one is for a network that went silent.

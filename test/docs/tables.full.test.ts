@@ -37,7 +37,7 @@ const OTHER: Readonly<Record<string, string>> = {
 }
 
 /** A row may name several variables, with as many defaults, or none for all of them. */
-const ROWS = tableUnder('Configuration', 'README.md').flatMap(([names = '', defaults = '']) => {
+const ROWS = tableUnder('Every variable', 'docs/configuration.md').flatMap(([names = '', defaults = '']) => {
   const variables = codeIn(names)
   const parts = defaults.split(', ')
   return variables.map((name, i) => ({ name, shown: parts.length === variables.length ? (parts[i] ?? '') : defaults }))
@@ -61,7 +61,7 @@ test.each(ROWS)('$name: its default is what the table says ($shown)', ({ name, s
   expect(parsed({ [name]: OTHER[name] ?? `${Number(literal) + 1}` })).not.toEqual(plain)
 })
 
-const COMMANDS = tableUnder('Commands', 'README.md').map(([usage = '']) => codeIn(usage)[0] ?? '')
+const COMMANDS = tableUnder('Every command', 'docs/commands.md').map(([usage = '']) => codeIn(usage)[0] ?? '')
 const nameOf = (usage: string): string => usage.split(' ')[0] ?? ''
 
 test('the table names every command, and no other', async () => {

@@ -12,7 +12,7 @@ import { ROOT } from './support/lint.ts'
 const ALLOWED: Readonly<Record<string, string>> = {
   domain: '|',
   report: 'domain |',
-  lib: 'domain | node:events node:fs node:timers/promises',
+  lib: 'domain | pg node:events node:fs node:timers/promises',
   polling: 'domain report intake:types lib | node:timers/promises',
   // The sending application loads this, so it stays without Prisma and undici.
   intake: 'domain lib queue store/session-settings.ts | bullmq pg node:crypto node:net',

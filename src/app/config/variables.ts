@@ -49,7 +49,7 @@ const optional = <T>(value: Value<T>): Setting<T, null> => setting(value, null)
 const PORT = wholeNumber(0, 65_535)
 
 /**
- * Every variable of the program, once: parsing, the help, the table in the README and the list of names come from here.
+ * Every variable of the program, once: parsing, the help, the table in docs/configuration.md and the list of names come from here.
  * The name of a variable is that of the property in capitals: `pollsPerTask` is POLLS_PER_TASK.
  * @param privateHosts which the base URLs are checked against
  */
