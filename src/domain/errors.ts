@@ -64,6 +64,22 @@ export type TrackerErrorCode = keyof typeof RULES
 export const ERRORS: Readonly<Record<TrackerErrorCode, ErrorRule>> = RULES
 
 /**
+ * `instanceof` knows an error of every copy of the package in the process by these marks, as undici does it: its ES modules and its CommonJS are
+ * two copies, Jest makes one for each test file, and the packages of an app may bring another version.
+ */
+const TRACKER_ERROR = Symbol.for('dingtalk-delivery-tracker.TrackerError')
+const INVALID_INPUT_ERROR = Symbol.for('dingtalk-delivery-tracker.InvalidInputError')
+
+function isMarked(value: unknown, mark: symbol): boolean {
+  return typeof value === 'object' && value !== null && Reflect.get(value, mark) === true
+}
+
+/** What `instanceof` does with a class that says nothing about it, such as one that a caller derives. */
+function isInstance(of: object, value: unknown): boolean {
+  return Reflect.apply(Function.prototype[Symbol.hasInstance], of, [value])
+}
+
+/**
  * Errors that callers of the package see. Each has a stable `code`: switch on it, not on the message.
  * The message holds the values and the remedy, and never a secret.
  */
@@ -82,6 +98,16 @@ export class TrackerError extends Error {
   get retryable(): boolean {
     return ERRORS[this.code].retryable
   }
+
+  /** @internal */
+  get [TRACKER_ERROR](): true {
+    return true
+  }
+
+  /** @internal */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return this === TrackerError ? isMarked(value, TRACKER_ERROR) : isInstance(this, value)
+  }
 }
 
 /** A value that was given is not valid. `field` names it as the caller wrote it. */
@@ -92,6 +118,16 @@ export class InvalidInputError extends TrackerError {
   constructor(field: string, message: string, code: 'INVALID_INPUT' | 'TOO_MANY_RECIPIENTS' = 'INVALID_INPUT') {
     super(code, message)
     this.field = field
+  }
+
+  /** @internal */
+  get [INVALID_INPUT_ERROR](): true {
+    return true
+  }
+
+  /** @internal */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return this === InvalidInputError ? isMarked(value, INVALID_INPUT_ERROR) : isInstance(this, value)
   }
 }
 

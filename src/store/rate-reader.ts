@@ -1,15 +1,16 @@
 import type { TaskKey } from '../domain/delivery.ts'
 import type { CampaignRef, Population, RateReader, ReadTimes, TaskRates, TaskRef } from '../report/rates.ts'
 import { computeCurve, computeStateDetails, readTimesOfTask } from '../report/task-report.ts'
+import type { RawClient } from './raw-client.ts'
 import { readApps } from './reading/apps.ts'
 import { readTimesOfPool } from './reading/brackets.ts'
 import { type CampaignKey, readCampaign, readCampaignKey, readCampaigns } from './reading/campaigns.ts'
 import { readCampaignRecipients, readRecipients, readStateAt, readStateDetails } from './reading/people.ts'
 import { explainPerson, readCampaignCurve, readPolls } from './reading/polls.ts'
-import { createSource, type RawClient } from './reading/source.ts'
+import { createSource } from './reading/source.ts'
 import { readAttention, readTask, readTaskKey, readTasks } from './reading/tasks.ts'
 
-export type { RawClient } from './reading/source.ts'
+export type { RawClient } from './raw-client.ts'
 
 /** Reads the public views of a database. The figures of one task follow from its row, its polls and its recipients. */
 export function createRateReader({ prisma }: { readonly prisma: RawClient }): RateReader {

@@ -1,11 +1,7 @@
 import type { Row } from '../columns.ts'
 import { retrying } from '../database-errors.ts'
 import type { Prisma } from '../generated/client.ts'
-
-/** The part of a Prisma client that the reader uses. A client of any schema has it. */
-export interface RawClient {
-  $queryRawUnsafe<T = unknown>(query: string, ...values: unknown[]): PromiseLike<T>
-}
+import type { RawClient } from '../raw-client.ts'
 
 /** Runs one query on the public views. Rejects with `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` or `NOT_PERMITTED`. */
 export type Source = (query: Prisma.Sql) => Promise<Row[]>
