@@ -13,6 +13,8 @@ RUN npm run build
 # What runs in production: no compiler, no prisma command, no embedded PostgreSQL.
 FROM manifest AS production
 RUN npm ci --ignore-scripts --omit=dev --omit=optional
+# So that `npx dingtalk-delivery …`, as the messages say it, runs in the container too.
+RUN ln -s ../../dist/cli/main.js node_modules/.bin/dingtalk-delivery
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production

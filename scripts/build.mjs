@@ -16,7 +16,7 @@ try {
   await bundlePrisma(next)
   await buildCommonJs(next)
 } catch (error) {
-  fail(`bundling failed: ${error instanceof Error ? error.message : error}`)
+  fail(`bundling failed: ${error instanceof Error ? error.message : String(error)}`)
 }
 // What browsers load is no TypeScript.
 cpSync(join(root, 'src', 'web', 'dashboard', 'assets'), join(next, 'web', 'dashboard', 'assets'), { recursive: true })

@@ -54,7 +54,7 @@ export interface WorkerApp {
 }
 
 export interface EmbeddedWorker {
-  /** Resolves when polls are being made; rejects with `SCHEMA_MISMATCH` when the database needs `dingtalk-delivery migrate`. */
+  /** Resolves when polls are being made; rejects with `SCHEMA_MISMATCH` when the database needs `npx dingtalk-delivery migrate`. */
   readonly ready: Promise<void>
   health(): Promise<HealthReport>
   /** The metrics in Prometheus' text format. */

@@ -1,8 +1,8 @@
 -- Who may do what in the tracker's database: four roles without a login, of which your own logins become members.
 --
---   delivery_migrate  owns the tracker's tables and the queue's, and may change them: dingtalk-delivery migrate, start
---   delivery_worker   reads and writes their rows, and no more: dingtalk-delivery worker, serve, track, cancel, doctor; createTracker with databaseUrl
---   delivery_read     the public views and two functions: dingtalk-delivery report, show, unread; createRates; a BI tool
+--   delivery_migrate  owns the tracker's tables and the queue's, and may change them: npx dingtalk-delivery migrate, start
+--   delivery_worker   reads and writes their rows, and no more: npx dingtalk-delivery worker, serve, track, cancel, doctor; createTracker with databaseUrl
+--   delivery_read     the public views and two functions: npx dingtalk-delivery report, show, unread; createRates; a BI tool
 --   delivery_send     track_delivery (and delivery_track, which does the same for many) and nothing else: your own program, through SQL or createTracker with databaseUrl
 --
 -- Run it as a superuser (or as the owner of the database, with CREATEROLE) before the first migrate, and again after each, which gives rights on the
@@ -133,7 +133,7 @@ BEGIN
     END IF;
 
     IF to_regclass('public.delivery_task') IS NULL THEN
-        RAISE NOTICE 'Nothing is here yet. Run "dingtalk-delivery migrate" as a member of delivery_migrate, and then this again.';
+        RAISE NOTICE 'Nothing is here yet. Run "npx dingtalk-delivery migrate" as a member of delivery_migrate, and then this again.';
         RETURN;
     END IF;
 

@@ -42,7 +42,7 @@ export async function bundlePrisma(dist) {
 function licences(modules) {
   const folders = new Set(modules.filter((id) => id.includes('node_modules')).map(packageFolder))
   return [...folders]
-    .toSorted()
+    .toSorted((a, b) => a.localeCompare(b))
     .map((folder) => {
       const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
       const file = readdirSync(folder).find((each) => /^licen[cs]e/i.test(each))

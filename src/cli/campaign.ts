@@ -12,7 +12,7 @@ export const CAMPAIGN_PAGES = { people: { state: 'unread', limit: NAMES_SHOWN },
 export function describeCampaign(report: CampaignReport, now: Date, display: Display): string {
   const { campaign, people, unreadAsOf, elapsedMs, scale } = report
   const span = { from: campaign.firstSentAt, until: campaign.lastDeadlineAt, now }
-  const command = `dingtalk-delivery unread --campaign ${shellQuoted(campaign.campaign)}`
+  const command = `npx dingtalk-delivery unread --campaign ${shellQuoted(campaign.campaign)}`
   const userIds = people.items.map(({ userId }) => userId)
   const facts = [...campaignFacts(campaign, now), ...rateFacts(campaign, report, span, display)]
   const reads = [...timeFacts(report, elapsedMs, scale), unreadFact(campaign, unreadAsOf, userIds, command)]

@@ -11,7 +11,7 @@ export const addCancel: AddCommand = (program, context, run) => {
     .description('stop tracking a task; its data stays')
     .argument('<task-id>', 'the task')
     .option('--app <name>', 'the app, where several have a task of this id')
-    .addHelpText('after', '\nExample:\n  $ dingtalk-delivery cancel 256271667526')
+    .addHelpText('after', '\nExample:\n  $ npx dingtalk-delivery cancel 256271667526')
     .action(
       run(async (text: string, { app }: { readonly app?: string }) => {
         const taskId = parseTaskId(text)

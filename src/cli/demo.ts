@@ -5,7 +5,7 @@ export const addDemo: AddCommand = (program, context, run) => {
     .command('demo')
     .description('see it work in about a minute: a simulated DingTalk, a day of reads, a read-rate table; needs nothing')
     .option('--exit', 'end when the day is over instead of staying up until Ctrl-C')
-    .addHelpText('after', '\nExample:\n  $ dingtalk-delivery demo --exit')
+    .addHelpText('after', '\nExample:\n  $ npx dingtalk-delivery demo --exit')
     .action(
       run(async ({ exit = false }: { readonly exit?: boolean }) => {
         const { demo } = await import('./demo/run.ts')

@@ -20,7 +20,7 @@ export const addDoctor: AddCommand = (program, context, run) => {
     .option('--json', 'print the findings as JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  $ dingtalk-delivery doctor\n  $ dingtalk-delivery doctor --task 256271667526\n\nExits with 1 if anything is wrong; ! marks what does not stop the work.',
+      '\nExamples:\n  $ npx dingtalk-delivery doctor\n  $ npx dingtalk-delivery doctor --task 256271667526\n\nExits with 1 if anything is wrong; ! marks what does not stop the work.',
     )
     .action(
       run(async ({ json, task, app }: DoctorOptions) => {

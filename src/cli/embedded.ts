@@ -19,7 +19,7 @@ export async function configWithEmbedded(context: Context): Promise<Config> {
     const remedy = 'Run that in this directory, or set DATABASE_URL to another database.'
     throw new TrackerError(
       'DATABASE_UNAVAILABLE',
-      `The PostgreSQL of "dingtalk-delivery start" in ${EMBEDDED_DIRECTORY} is not running. ${remedy}`,
+      `The PostgreSQL of "npx dingtalk-delivery start" in ${EMBEDDED_DIRECTORY} is not running. ${remedy}`,
     )
   }
   return context.config({ DATABASE_URL: embedded.url })
@@ -51,7 +51,7 @@ async function embeddedAddress(directory: string): Promise<{ readonly url: strin
 export function requireDatabase(config: Config): string {
   if (config.databaseUrl !== null) return config.databaseUrl
   const remedy =
-    'Give the address of the PostgreSQL database, such as postgres://host:5432/dingtalk, or run "dingtalk-delivery start" in this directory.'
+    'Give the address of the PostgreSQL database, such as postgres://host:5432/dingtalk, or run "npx dingtalk-delivery start" in this directory.'
   throw new TrackerError('INVALID_CONFIG', `DATABASE_URL is not set. ${remedy}`)
 }
 

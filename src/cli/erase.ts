@@ -11,8 +11,8 @@ interface EraseOptions {
 
 const EXAMPLES = `
 Examples:
-  $ dingtalk-delivery erase --user 036632523163121146
-  $ dingtalk-delivery erase --user manager4220 --app hr --json
+  $ npx dingtalk-delivery erase --user 036632523163121146
+  $ npx dingtalk-delivery erase --user manager4220 --app hr --json
 
 Every figure stays as it is. It is safe to run again, also after it was interrupted.`
 

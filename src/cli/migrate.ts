@@ -5,7 +5,7 @@ export const addMigrate: AddCommand = (program, context, run) => {
   program
     .command('migrate')
     .description('bring the database (and the queue, where it is PostgreSQL) up to date; safe to run twice and from many machines at once')
-    .addHelpText('after', '\nExample:\n  $ DATABASE_URL=postgres://user:password@host/dingtalk dingtalk-delivery migrate')
+    .addHelpText('after', '\nExample:\n  $ DATABASE_URL=postgres://user:password@host/dingtalk npx dingtalk-delivery migrate')
     .action(
       run(async () => {
         const config = await configWithEmbedded(context)

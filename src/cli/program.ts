@@ -72,10 +72,7 @@ function createProgram(context: Context, run: Run): Command {
     .showSuggestionAfterError(true)
     .exitOverride()
     .configureOutput({ writeOut: context.print, writeErr: context.note })
-    .addHelpText(
-      'after',
-      ({ command }) => `\n${environmentHelp(command)}\n\nExample, with nothing installed but Node:\n  $ dingtalk-delivery demo`,
-    )
+    .addHelpText('after', ({ command }) => `\n${environmentHelp(command)}\n\nExample:\n  $ npx dingtalk-delivery demo`)
   for (const add of COMMANDS) add(program, context, run)
   return program
 }

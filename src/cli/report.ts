@@ -28,9 +28,9 @@ type Filter = Pick<CampaignFilter, 'campaign' | 'app' | 'since'>
 
 const EXAMPLES = `
 Examples:
-  $ dingtalk-delivery report --since 7d
-  $ dingtalk-delivery report --campaign payroll-11 --watch
-  $ dingtalk-delivery report --campaign payroll-11 --by task --format csv > payroll-11.csv`
+  $ npx dingtalk-delivery report --since 7d
+  $ npx dingtalk-delivery report --campaign payroll-11 --watch
+  $ npx dingtalk-delivery report --campaign payroll-11 --by task --format csv > payroll-11.csv`
 
 export const addReport: AddCommand = (program, context, run) => {
   program

@@ -12,8 +12,8 @@ interface ResumeOptions {
 
 const EXAMPLES = `
 Examples:
-  $ dingtalk-delivery resume 256271667526
-  $ dingtalk-delivery resume --app default
+  $ npx dingtalk-delivery resume 256271667526
+  $ npx dingtalk-delivery resume --app default
 
 A task: it is polled at once, whatever delayed it. With --app alone: all pauses of the app are lifted, a used-up quota included, and its
 delayed tasks are polled at once. MAX_CALLS_PER_SECOND and MONTHLY_CALL_BUDGET are not lifted.`

@@ -6,7 +6,7 @@ export const addServe: AddCommand = (program, context, run) => {
   program
     .command('serve')
     .description('the HTTP API and the dashboard on PORT; a worker elsewhere makes the polls')
-    .addHelpText('after', '\nExample:\n  $ DATABASE_URL=postgres://… dingtalk-delivery serve')
+    .addHelpText('after', '\nExample:\n  $ DATABASE_URL=postgres://… npx dingtalk-delivery serve')
     .action(
       run(async () => {
         const { openServer, runService } = await import('./service.ts')

@@ -14,8 +14,8 @@ interface ShowOptions {
 
 const EXAMPLES = `
 Examples:
-  $ dingtalk-delivery show 256271667526
-  $ dingtalk-delivery show 256271667526 --watch`
+  $ npx dingtalk-delivery show 256271667526
+  $ npx dingtalk-delivery show 256271667526 --watch`
 
 export const addShow: AddCommand = (program, context, run) => {
   program

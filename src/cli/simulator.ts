@@ -26,9 +26,9 @@ const DEFAULT_APP: App = { appKey: 'sim-app-key', appSecret: 'sim-app-secret', a
 
 const EXAMPLES = `
 Example, in two terminals:
-  $ dingtalk-delivery simulator --port 8090 --time-scale 1440
+  $ npx dingtalk-delivery simulator --port 8090 --time-scale 1440
   $ DINGTALK_OAPI_URL=http://127.0.0.1:8090 DINGTALK_API_URL=http://127.0.0.1:8090 TIME_SCALE=1440 \\
-    DINGTALK_APP_KEY=sim-app-key DINGTALK_APP_SECRET=sim-app-secret DINGTALK_AGENT_ID=836390886 dingtalk-delivery start`
+    DINGTALK_APP_KEY=sim-app-key DINGTALK_APP_SECRET=sim-app-secret DINGTALK_AGENT_ID=836390886 npx dingtalk-delivery start`
 
 export const addSimulator: AddCommand = (program, context, run) => {
   program

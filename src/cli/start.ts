@@ -9,7 +9,10 @@ export const addStart: AddCommand = (program, context, run) => {
   program
     .command('start')
     .description('migrate, work and serve in one process; without DATABASE_URL it runs its own PostgreSQL in ./.data')
-    .addHelpText('after', '\nExample:\n  $ DINGTALK_APP_KEY=… DINGTALK_APP_SECRET=… DINGTALK_AGENT_ID=836390886 dingtalk-delivery start')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ DINGTALK_APP_KEY=… DINGTALK_APP_SECRET=… DINGTALK_AGENT_ID=836390886 npx dingtalk-delivery start',
+    )
     .action(
       run(async () => {
         const { openServer, openWorker, runService } = await import('./service.ts')

@@ -21,8 +21,8 @@ interface TrackOptions {
 
 const EXAMPLES = `
 Examples:
-  $ dingtalk-delivery track 256271667526 --sent-at 2026-11-23T09:00:00+08:00 --campaign payroll-11 --user 036632523163121146 --user 0366325231
-  $ dingtalk-delivery track 256271667526 --sent-at 2026-11-23T09:00:00+08:00 --users-file recipients.csv`
+  $ npx dingtalk-delivery track 256271667526 --sent-at 2026-11-23T09:00:00+08:00 --campaign payroll-11 --user 036632523163121146 --user 0366325231
+  $ npx dingtalk-delivery track 256271667526 --sent-at 2026-11-23T09:00:00+08:00 --users-file recipients.csv`
 
 export const addTrack: AddCommand = (program, context, run) => {
   program

@@ -27,9 +27,9 @@ interface Audience {
 
 const EXAMPLES = `
 Examples:
-  $ dingtalk-delivery unread 256271667526
-  $ dingtalk-delivery unread --campaign payroll-11 --format csv > reminder.csv
-  $ dingtalk-delivery unread --campaign payroll-11 --pending`
+  $ npx dingtalk-delivery unread 256271667526
+  $ npx dingtalk-delivery unread --campaign payroll-11 --format csv > reminder.csv
+  $ npx dingtalk-delivery unread --campaign payroll-11 --pending`
 
 export const addUnread: AddCommand = (program, context, run) => {
   program

@@ -7,7 +7,7 @@ export const addWorker: AddCommand = (program, context, run) => {
     .description('poll until a signal stops it; /livez, /readyz and /metrics on HEALTH_PORT')
     .addHelpText(
       'after',
-      '\nExample:\n  $ DATABASE_URL=postgres://… QUEUE_URL=redis://… DINGTALK_APP_KEY=… DINGTALK_APP_SECRET=… dingtalk-delivery worker',
+      '\nExample:\n  $ DATABASE_URL=postgres://… QUEUE_URL=redis://… DINGTALK_APP_KEY=… DINGTALK_APP_SECRET=… npx dingtalk-delivery worker',
     )
     .action(
       run(async () => {

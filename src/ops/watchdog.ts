@@ -53,7 +53,7 @@ const NOTHING_OVERDUE = { tasks: 0, oldestMs: 0 }
 const NOT_RUNNING = 'No polls are being made: the worker has not begun (it waits for the database) or is stopping. Its log says which.'
 const PAUSED = "The queue is paused, so no worker makes polls. Resume it with BullMQ's queue.resume(), or in the tool that paused it."
 const IDLE_REMEDY =
-  'Restart this worker. If that does not help, run "dingtalk-delivery doctor", and check that QUEUE_URL, QUEUE_NAME and QUEUE_PREFIX are the same for every worker.'
+  'Restart this worker. If that does not help, run "npx dingtalk-delivery doctor", and check that QUEUE_URL, QUEUE_NAME and QUEUE_PREFIX are the same for every worker.'
 const STOPPED = 'This worker takes nothing off the queue: it is not connected to it yet, or has stopped from inside.'
 
 /** This worker takes no polls although polls are due. */

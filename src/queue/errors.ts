@@ -15,7 +15,9 @@ export function queueError(error: unknown): TrackerError {
 export function schemaError(cause: unknown): TrackerError | null {
   const name = cause instanceof Error ? cause.name : ''
   if (name === 'SchemaMigrationRequiredError') {
-    return new TrackerError('SCHEMA_MISMATCH', "The queue's schema is missing in its database. Run: dingtalk-delivery migrate", { cause })
+    return new TrackerError('SCHEMA_MISMATCH', "The queue's schema is missing in its database. Run: npx dingtalk-delivery migrate", {
+      cause,
+    })
   }
   if (name === 'SchemaVersionMismatchError') {
     const remedy = 'Upgrade dingtalk-delivery-tracker on this machine.'

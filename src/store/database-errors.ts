@@ -56,9 +56,13 @@ export function explained(error: unknown, role: string | null = null): unknown {
         { cause: error },
       )
     case 'schema':
-      return new TrackerError('SCHEMA_MISMATCH', `The database is not what this version expects: ${said}. Run: dingtalk-delivery migrate`, {
-        cause: error,
-      })
+      return new TrackerError(
+        'SCHEMA_MISMATCH',
+        `The database is not what this version expects: ${said}. Run: npx dingtalk-delivery migrate`,
+        {
+          cause: error,
+        },
+      )
     case 'rights':
       return notPermitted({ said, role, groups: ['delivery_worker', 'delivery_read', 'delivery_migrate'] }, error)
     case 'refused':

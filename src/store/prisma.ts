@@ -66,7 +66,7 @@ export async function assertSchemaVersion(prisma: PrismaClient): Promise<void> {
   const missing = missingMigrations(knownMigrations(), await appliedMigrations(prisma))
   if (missing.length === 0) return
   const names = missing.map((migration) => migration.name).join(', ')
-  throw new TrackerError('SCHEMA_MISMATCH', `The database lacks ${names}. Run: dingtalk-delivery migrate`)
+  throw new TrackerError('SCHEMA_MISMATCH', `The database lacks ${names}. Run: npx dingtalk-delivery migrate`)
 }
 
 async function appliedMigrations(prisma: PrismaClient): Promise<AppliedMigration[]> {

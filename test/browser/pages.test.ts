@@ -269,7 +269,7 @@ describe.skipIf(endpoint === null)('the pages', () => {
       const page = await openReader(early.url)
       expect((await page.goto('/'))?.status()).toBe(503)
       expect(await textOf(page, 'main')).toContain('The database needs an update')
-      expect(await textOf(page, 'main')).toContain('dingtalk-delivery migrate')
+      expect(await textOf(page, 'main')).toContain('npx dingtalk-delivery migrate')
     } finally {
       await early.close()
       await bare.drop()

@@ -147,7 +147,7 @@ test('a wanted task that is not there is exit code 1 with what to do', async () 
   expect(await withDatabase('show', '99')).toMatchObject({
     code: 1,
     stdout: '',
-    stderr: expect.stringContaining('"dingtalk-delivery track" starts it'),
+    stderr: expect.stringContaining('"npx dingtalk-delivery track" starts it'),
   })
 })
 
@@ -159,7 +159,7 @@ test('an embedded database that is not running is called so, not a wrong address
   const { code, stdout, stderr } = await runCommand(['report'], { cwd: home })
   expect([code, stdout]).toEqual([1, ''])
   expect(stderr).toBe(
-    'error: The PostgreSQL of "dingtalk-delivery start" in ./.data/postgres is not running. Run that in this directory, or set DATABASE_URL to another database.\n',
+    'error: The PostgreSQL of "npx dingtalk-delivery start" in ./.data/postgres is not running. Run that in this directory, or set DATABASE_URL to another database.\n',
   )
 })
 

@@ -19,7 +19,7 @@ describe.each([60, 80, 120])('on %i columns', (width) => {
     ['a campaign', campaignFrame(width)],
   ])('%s fits', (_, frame) => {
     // A command is to be copied, and is never broken.
-    expect(widestOf(frame.replace(/^ .*dingtalk-delivery unread.*$/m, ''))).toBeLessThanOrEqual(width)
+    expect(widestOf(frame.replace(/^ .*npx dingtalk-delivery unread.*$/m, ''))).toBeLessThanOrEqual(width)
     expect(frame).not.toMatch(/\u00A0|(?!\n)\p{Cc}| $/mu)
   })
 })
@@ -48,7 +48,7 @@ Forbidden    3 had reached the daily limit of messages (code 143105)
              1 had received the same text that day (code 143106)
 Unread       21 as of 2026-11-23 19:00:00 +08:00: 036632523163121146,
              0366325231631211, 李伟.00012, manager4220, zhang.00044 and 16 more
-             all of them: dingtalk-delivery unread 256271667526
+             all of them: npx dingtalk-delivery unread 256271667526
 
 Poll  At        Outcome            Read  Unread  Pending  Changed
   15  16:00:00  answered             60      27        5        5
@@ -112,7 +112,7 @@ test.each([
 
 test('a campaign names its people with a command that a shell understands, and how many tasks are not shown', () => {
   const frame = campaignFrame(120)
-  expect(frame).toContain("all of them: dingtalk-delivery unread --campaign '十一月工资单 payroll-11'")
+  expect(frame).toContain("all of them: npx dingtalk-delivery unread --campaign '十一月工资单 payroll-11'")
   expect(frame).toContain('… and 22 more: --by task lists all of them')
 })
 

@@ -121,7 +121,7 @@ test('a campaign that is not there is exit code 1, whatever is asked about it', 
   for (const args of asked) {
     const { code, stdout, stderr } = await run(...args)
     expect([code, stdout]).toEqual([1, ''])
-    expect(stderr).toMatch(/^error: .*payrol.* "dingtalk-delivery report" lists all campaigns\.\n$/)
+    expect(stderr).toMatch(/^error: .*payrol.* "npx dingtalk-delivery report" lists all campaigns\.\n$/)
   }
 })
 
@@ -151,7 +151,7 @@ test('a task is cancelled once, and who is unread then is so as of the final pol
   expect(await cancel(request.taskId)).toMatchObject({ code: 0, stdout: 'cancelled\n' })
   expect(await cancel(request.taskId)).toMatchObject({ code: 0, stdout: 'already cancelled\n' })
   expect((await run('unread', request.taskId)).stdout).toContain('The task has ended (cancelled); later reads are not known.')
-  expect(await cancel('98')).toMatchObject({ code: 1, stderr: expect.stringContaining('"dingtalk-delivery track" starts it') })
+  expect(await cancel('98')).toMatchObject({ code: 1, stderr: expect.stringContaining('"npx dingtalk-delivery track" starts it') })
 })
 
 test('a task that has ended cannot be cancelled', async () => {

@@ -91,7 +91,7 @@ describe('resume', () => {
     ])
     expect(await run('resume', '404')).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('"dingtalk-delivery track" starts it'),
+      stderr: expect.stringContaining('"npx dingtalk-delivery track" starts it'),
     })
     expect(await run('resume', '--app', 'nobody')).toMatchObject({ code: 1, stderr: expect.stringMatching(/"nobody".*Known: .*hr/) })
   })

@@ -96,7 +96,7 @@ test('a database that is not migrated is said in /readyz, with the remedy', asyn
     return answer.body.includes('"name":"database","ok":true') && answer
   }, SAID)
   expect(status).toBe(503)
-  const remedy = expect.stringContaining('dingtalk-delivery migrate')
+  const remedy = expect.stringContaining('npx dingtalk-delivery migrate')
   expect(reportIn(body).checks[1]).toMatchObject({ name: 'schema', ok: false, detail: remedy, remedy })
 })
 

@@ -124,7 +124,7 @@ test('an id on the command line is held to the same rule', async () => {
 
 test('the help gives a send time in every example', async () => {
   const { stdout } = await runCommand(['track', '--help'], {})
-  const examples = stdout.split('\n').filter((line) => line.includes('$ dingtalk-delivery track'))
+  const examples = stdout.split('\n').filter((line) => line.includes('$ npx dingtalk-delivery track'))
   expect(examples.length).toBeGreaterThan(1)
   for (const example of examples) expect(example).toContain('--sent-at')
 })

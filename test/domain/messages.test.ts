@@ -99,7 +99,7 @@ describe.each(LANGUAGES)('in %s', (language) => {
     expect(problemRemedy(refused('60011', 'requiredScopes=[Contact.User.Read]'), language)).toContain('Contact.User.Read')
     expect(problemRemedy(refused('60011', 'no permission'), language)).toContain('qyapi_base')
     expect(problemRemedy(refused('404'), language)).toMatch(/DINGTALK_OAPI_URL.*DINGTALK_REGION/)
-    expect(problemRemedy(refused('90020'), language)).toContain('dingtalk-delivery resume --app')
+    expect(problemRemedy(refused('90020'), language)).toContain('npx dingtalk-delivery resume --app')
   })
 
   test.each(['99999', 'Some.New.Code', '1234567'])('%s, which is not known, is named, and no remedy names the network', (code) => {

@@ -9,7 +9,7 @@ const CASES = [
   {
     when: 'the schema is older than the worker',
     sql: 'DELETE FROM _prisma_migrations WHERE migration_name = (SELECT max(migration_name) FROM _prisma_migrations)',
-    says: /The database lacks \w+\. Run: dingtalk-delivery migrate/,
+    says: /The database lacks \w+\. Run: npx dingtalk-delivery migrate/,
   },
   {
     when: 'the schema is newer than the worker',
@@ -20,12 +20,12 @@ const CASES = [
   {
     when: "the queue's schema is missing in PostgreSQL",
     sql: 'SELECT 1',
-    says: /The queue's schema is missing in its database\. Run: dingtalk-delivery migrate/,
+    says: /The queue's schema is missing in its database\. Run: npx dingtalk-delivery migrate/,
   },
   {
     when: 'nothing was migrated',
     sql: 'DROP SCHEMA public CASCADE; CREATE SCHEMA public',
-    says: /The database lacks .*Run: dingtalk-delivery migrate/,
+    says: /The database lacks .*Run: npx dingtalk-delivery migrate/,
   },
 ]
 

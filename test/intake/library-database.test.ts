@@ -94,7 +94,7 @@ describe('the library with a database', () => {
     const tracker = aTracker({ databaseUrl: await aDatabase({ migrated: false }) })
     await expect(tracker.track({ taskId: '1' })).rejects.toMatchObject({
       code: 'SCHEMA_MISMATCH',
-      message: expect.stringContaining('dingtalk-delivery migrate'),
+      message: expect.stringContaining('npx dingtalk-delivery migrate'),
     })
   })
 

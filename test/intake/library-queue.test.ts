@@ -126,7 +126,7 @@ describe('the library with a queue on PostgreSQL', () => {
     const tracker = aTracker({ queueUrl: await aDatabase({ migrated: false }) })
     await expect(tracker.track({ taskId: '1' })).rejects.toMatchObject({
       code: 'SCHEMA_MISMATCH',
-      message: expect.stringContaining('dingtalk-delivery migrate'),
+      message: expect.stringContaining('npx dingtalk-delivery migrate'),
     })
   })
 })

@@ -346,7 +346,7 @@ const WRONG: readonly Wrong[] = [
   { name: 'a server that talks about something else', said: /URL/, url: (url) => but(url, { port: String(chatterPort) }) },
   {
     name: 'a database without tables',
-    said: /Run: dingtalk-delivery migrate/,
+    said: /Run: npx dingtalk-delivery migrate/,
     code: 'SCHEMA_MISMATCH',
     url: (_, door) => (door.server === 'redis' ? undefined : aDatabase({ migrated: false }, (end) => void ends.push(end))),
   },

@@ -253,7 +253,7 @@ describe('a database that cannot answer', () => {
     const rates = someRates({ databaseUrl: await aDatabase({ migrated: false }) })
     const answers = QUESTIONS.map(([, question]) => question(rates).catch((error: unknown) => error))
     for (const error of await Promise.all(answers)) {
-      expect(error).toMatchObject({ code: 'SCHEMA_MISMATCH', message: expect.stringContaining('dingtalk-delivery migrate') })
+      expect(error).toMatchObject({ code: 'SCHEMA_MISMATCH', message: expect.stringContaining('npx dingtalk-delivery migrate') })
     }
   })
 

@@ -267,7 +267,7 @@ describe('a PostgreSQL that goes away', () => {
     onTestFinished(() => database.drop())
     await expect(assertQueueSchema(database.url)).rejects.toMatchObject({
       code: 'SCHEMA_MISMATCH',
-      message: expect.stringContaining('dingtalk-delivery migrate'),
+      message: expect.stringContaining('npx dingtalk-delivery migrate'),
     })
     const version = await migrateQueueSchema(database.url)
     expect(await migrateQueueSchema(database.url)).toBe(version)

@@ -96,7 +96,7 @@ describeQueues((backend) => {
     const probed = await refusedJobsCheck(asked, false)
     expect(probed).toMatchObject({ ok: true, warning: true, detail: '2 jobs were refused, so their tasks are not tracked' })
     expect(JSON.stringify(probed)).not.toContain('secret')
-    expect(probed.remedy).toContain('"dingtalk-delivery doctor" says why')
+    expect(probed.remedy).toContain('"npx dingtalk-delivery doctor" says why')
     const shown = await refusedJobsCheck(asked, true)
     expect(shown.detail).toContain(
       '2 jobs were refused, so their tasks are not tracked. The latest, second: userIds[0] "036,secret" looks like several ids',

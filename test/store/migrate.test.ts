@@ -86,7 +86,7 @@ test.each([
 test('a worker on an empty database is told which command to run', async () => {
   await expect(assertSchema(await emptyDatabase())).rejects.toMatchObject({
     code: 'SCHEMA_MISMATCH',
-    message: expect.stringContaining('Run: dingtalk-delivery migrate'),
+    message: expect.stringContaining('Run: npx dingtalk-delivery migrate'),
   })
   await expect(assertSchema(ours)).resolves.toBeUndefined()
 })
@@ -97,7 +97,7 @@ test('a statement on an empty database says which command to run', async () => {
   try {
     await expect(createDeliveryStore(database).load({ app: 'default', taskId: '1' })).rejects.toMatchObject({
       code: 'SCHEMA_MISMATCH',
-      message: expect.stringContaining('Run: dingtalk-delivery migrate'),
+      message: expect.stringContaining('Run: npx dingtalk-delivery migrate'),
     })
   } finally {
     await database.close()

@@ -230,7 +230,7 @@ describe('what cannot be told', () => {
     const rates = createRateReader(database)
     const questions = [rates.task(task), rates.tasks({}), rates.campaigns({}), rates.apps(), rates.attention(), rates.stateAt(task, SENT)]
     for (const error of await Promise.all(questions.map((answer) => answer.catch((reason: unknown) => reason)))) {
-      expect(error).toMatchObject({ code: 'SCHEMA_MISMATCH', message: expect.stringContaining('dingtalk-delivery migrate') })
+      expect(error).toMatchObject({ code: 'SCHEMA_MISMATCH', message: expect.stringContaining('npx dingtalk-delivery migrate') })
     }
   })
 })

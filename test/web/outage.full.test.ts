@@ -54,7 +54,7 @@ describe('a database that is gone', () => {
 test('a database that is not migrated is said with the command to run', async () => {
   const { url } = await aServer({ migrated: false })
   for (const answer of [await ask(url, '/v1/tasks', post({ taskId: '1' })), await ask(url, '/v1/campaigns')]) {
-    const error = { code: 'SCHEMA_MISMATCH', message: expect.stringContaining('Run: dingtalk-delivery migrate') }
+    const error = { code: 'SCHEMA_MISMATCH', message: expect.stringContaining('Run: npx dingtalk-delivery migrate') }
     expect([answer.status, answer.body]).toEqual([503, { error }])
   }
 })

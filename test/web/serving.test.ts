@@ -32,7 +32,7 @@ describe('what the server says of itself', () => {
         { name: 'schema', ok: false },
       ],
     ])
-    expect(body.checks[1].detail).toContain('Run: dingtalk-delivery migrate')
+    expect(body.checks[1].detail).toContain('Run: npx dingtalk-delivery migrate')
   })
 
   test('requests are counted by route, never by path', async () => {

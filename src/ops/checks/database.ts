@@ -14,7 +14,7 @@ export interface DatabaseNeeds {
 const REMEDY = 'Check that PostgreSQL runs and that DATABASE_URL names its host, port, user, password and database.'
 const READ_ONLY = 'The database takes no writes: it is a replica, or was set read-only, as hosters do when the disk is full.'
 const READ_ONLY_REMEDY = 'Point DATABASE_URL at the primary, or make room on its disk.'
-const SCHEMA_REMEDY = 'Run "dingtalk-delivery migrate" where the database is older than this program; else install the newer version.'
+const SCHEMA_REMEDY = 'Run "npx dingtalk-delivery migrate" where the database is older than this program; else install the newer version.'
 
 /** Whether it answers and accepts writes. */
 export function databaseCheck({ database, timeoutMs, readsOnly = false }: DatabaseNeeds): Promise<Finding> {

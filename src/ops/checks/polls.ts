@@ -6,7 +6,7 @@ import { CheckFailed, required, seconds, warning, withDatabaseTimeout } from './
 import type { DatabaseNeeds } from './database.ts'
 
 const WRITES_REMEDY =
-  'See the role\'s rights ("dingtalk-delivery doctor"), the disk and the logs of PostgreSQL. No call is made until a write succeeds; the answers at hand are stored then.'
+  'See the role\'s rights ("npx dingtalk-delivery doctor"), the disk and the logs of PostgreSQL. No call is made until a write succeeds; the answers at hand are stored then.'
 
 /** Whether results of polls are stored. A worker whose writes are refused makes no calls, because every call is metered. */
 export function writesCheck(writes: Pick<WriteBreaker, 'failing'>, now: Date): Promise<Finding> {

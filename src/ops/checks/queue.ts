@@ -50,7 +50,7 @@ export function refusedJobsCheck(
     const count = await timed(queue.getFailedCount())
     if (count === 0) return { detail: 'none' }
     const detail = `${count} jobs were refused, so their tasks are not tracked`
-    if (!showsReason) return { detail, remedy: `"dingtalk-delivery doctor" says why. ${REFUSED_REMEDY}` }
+    if (!showsReason) return { detail, remedy: `"npx dingtalk-delivery doctor" says why. ${REFUSED_REMEDY}` }
     const latest = await timed(latestRefused(queue))
     const example = latest === null ? '' : `. The latest, ${latest.id}: ${latest.reason}`
     return { detail: `${detail}${example}`, remedy: `They are in the state "failed" of the queue, each with its reason. ${REFUSED_REMEDY}` }

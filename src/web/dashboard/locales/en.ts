@@ -47,7 +47,7 @@ const statuses: Readonly<Record<TaskStatus, string>> = {
 const risks: Readonly<Record<RiskKind, { readonly name: string; readonly meaning: string }>> = {
   overdue: {
     name: 'its next poll is overdue',
-    meaning: 'No worker makes it. Start a worker, or check the running one with “dingtalk-delivery doctor”.',
+    meaning: 'No worker makes it. Start a worker, or check the running one with “npx dingtalk-delivery doctor”.',
   },
   delayed: { name: 'its polls are delayed', meaning: 'The next poll is made automatically.' },
   stopped: { name: 'stopped', meaning: 'DingTalk refused every poll until the deadline.' },
@@ -340,7 +340,7 @@ export const en = {
     },
     outdated: {
       title: 'The database needs an update',
-      text: 'Its schema is of another version. Run “dingtalk-delivery migrate”, then load this page again.',
+      text: 'Its schema is of another version. Run “npx dingtalk-delivery migrate”, then load this page again.',
     },
     conflict: { title: 'Not possible now', text: 'The task or app is in another state than this action needs.' },
     notPermitted: {

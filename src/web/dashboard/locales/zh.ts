@@ -296,7 +296,7 @@ export const zh: Messages = {
     taskEnded: { title: '任务已结束', text: '无法再查询。' },
     badRequest: { title: '地址不正确', text: '地址中有一处内容不符合要求。' },
     unavailable: { title: '数据库没有响应', text: '数据没有丢失，数据库恢复后即可看到。请稍后再试。' },
-    outdated: { title: '数据库需要更新', text: '它由另一个版本创建。请运行 dingtalk-delivery migrate，然后重新打开本页。' },
+    outdated: { title: '数据库需要更新', text: '它由另一个版本创建。请运行 npx dingtalk-delivery migrate，然后重新打开本页。' },
     conflict: { title: '现在无法执行', text: '所涉及的内容处于其他状态。' },
     notPermitted: {
       title: '服务器缺少数据库权限',
