@@ -1,0 +1,70 @@
+// The first ten minutes of a new user, as a machine: an empty folder and a fresh clone, the packed package, npm and Node, and nothing else on PATH.
+// `npm run first-ten-minutes` runs every part; `npm run first-ten-minutes -- app clone` runs these. Needs the npm registry, or npm's cache.
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { runApp } from './first-ten-minutes/app.mjs'
+import { runNestjs } from './first-ten-minutes/nestjs.mjs'
+
+/** @typedef {(context: { closers: Array<() => unknown>, say: (line: string) => void }) => Promise<void>} Part */
+
+/** @type {Readonly<Record<string, { about: string, run: Part }>>} */
+const PARTS = {
+  app: { about: 'an empty folder: install, start, a day as ES modules and as CommonJS', run: runApp },
+  nestjs: { about: 'a Nest application: CommonJS and its types, Jest 30, Nest 12', run: runNestjs },
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    built: { type: 'boolean', default: false, short: 'b' },
+    list: { type: 'boolean', default: false },
+  },
+})
+const unknown = positionals.filter((name) => !(name in PARTS))
+if (unknown.length > 0) {
+  process.stderr.write(`unknown part ${unknown.join(', ')}. Known: ${Object.keys(PARTS).join(', ')}\n`)
+  process.exit(2)
+}
+if (values.list) process.stdout.write(`${Object.keys(PARTS).join('\n')}\n`)
+else process.exitCode = await runParts(positionals.length > 0 ? positionals : Object.keys(PARTS))
+
+async function runParts(names) {
+  if (!values.built) build()
+  const begun = Date.now()
+  const failed = []
+  for (const name of names) if (!(await passes(name))) failed.push(name)
+  say(`the first ten minutes took ${seconds(begun)}`)
+  say(`${names.length - failed.length} passed, ${failed.length} failed`)
+  return failed.length > 0 ? 1 : 0
+}
+
+async function passes(name) {
+  const begun = Date.now()
+  const { about, run } = PARTS[name]
+  say(`▸ ${name}: ${about}`)
+  const closers = []
+  try {
+    await run({ closers, say: (line) => say(`  ${line}`) })
+    return true
+  } catch (error) {
+    say(`✗ ${name}: ${error instanceof Error ? error.message : String(error)}`)
+    return false
+  } finally {
+    for (const close of closers.reverse()) await close()
+    say(`  ${seconds(begun)}`)
+  }
+}
+
+function build() {
+  const { status } = spawnSync(process.execPath, [join(import.meta.dirname, 'build.mjs')], { stdio: 'inherit' })
+  if (status !== 0) process.exit(1)
+}
+
+function seconds(since) {
+  return `${((Date.now() - since) / 1000).toFixed(1)} s`
+}
+
+function say(line) {
+  process.stdout.write(`${line}\n`)
+}

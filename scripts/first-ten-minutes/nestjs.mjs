@@ -1,0 +1,84 @@
+// A Nest application in its usual setup, CommonJS: type-checked as apps have it, run, and tested by Jest without a flag. Then Nest 12, which is ES modules.
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { assertNoNodeWarning, install, installedTwice, makeApp, pack, readersEnv, ROOT, run, startDatabases, startUntil } from './support.mjs'
+
+const TIME_SCALE = '4320'
+/** What an app's tsconfig.json may say of modules. The first is that of the example. */
+const RESOLUTIONS = [
+  ['commonjs', 'node10'],
+  ['node16', 'node16'],
+  ['nodenext', 'nodenext'],
+  ['esnext', 'bundler'],
+]
+
+/** @type {import('../first-ten-minutes.mjs').Part} */
+export async function runNestjs({ closers, say }) {
+  const databases = await startDatabases(closers)
+  const tarball = await pack(closers)
+  const folder = await makeApp(closers, [tarball], { example: 'nestjs' })
+  assert.deepEqual(await installedTwice(folder), [], 'a package is installed twice')
+  for (const [module, resolution] of RESOLUTIONS) {
+    await tsc(folder, ['--noEmit', '--module', module, '--moduleResolution', resolution])
+  }
+  say(`types: ${RESOLUTIONS.map((each) => each.join('/')).join(', ')}, without skipLibCheck`)
+  const env = await simulated(closers, folder)
+  say(`Nest 11, CommonJS: ${await runNotices(folder, env, databases)}`)
+  const jest = await withDatabase(folder, readersEnv(), databases)
+  const { stderr } = await run('npm', ['test'], { cwd: folder, env: jest })
+  assert.match(stderr, /Tests: +2 passed, 2 total/)
+  assertNoNodeWarning(stderr)
+  say('Jest 30, no flags: 2 passed')
+  await toEsModules(folder)
+  say(`Nest 12, ES modules: ${await runNotices(folder, env, databases)}`)
+}
+
+/** @returns the figures that the application printed */
+async function runNotices(folder, env, databases) {
+  await tsc(folder, [])
+  const { stdout, stderr } = await run('npm', ['start', '--', 'ann-fast', 'ben-fast', 'cat-invalid'], {
+    cwd: folder,
+    env: await withDatabase(folder, env, databases),
+  })
+  assertNoNodeWarning(stderr)
+  const figures = JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
+  assert.deepEqual(figures, { targeted: 3, delivered: 2, read: 2, unread: 0, readRate: 1 })
+  return JSON.stringify(figures)
+}
+
+async function withDatabase(folder, env, databases) {
+  const own = { ...env, DATABASE_URL: await databases.create() }
+  await run('npx', ['dingtalk-delivery', 'migrate'], { cwd: folder, env: own })
+  return own
+}
+
+async function simulated(closers, folder) {
+  const simulator = await startUntil('npx', ['dingtalk-delivery', 'simulator', '--port', '0', '--time-scale', TIME_SCALE], {
+    cwd: folder,
+    until: /http:\/\/[\d.:]+/,
+  })
+  closers.push(simulator.stop)
+  const url = simulator.found
+  const app = { DINGTALK_APP_KEY: 'sim-app-key', DINGTALK_APP_SECRET: 'sim-app-secret', DINGTALK_AGENT_ID: '836390886' }
+  return readersEnv(undefined, { ...app, DINGTALK_OAPI_URL: url, DINGTALK_API_URL: url, TIME_SCALE })
+}
+
+function tsc(folder, options) {
+  return run('npx', ['tsc', '-p', 'tsconfig.json', ...options], { cwd: folder })
+}
+
+/** The same application as Nest 12 needs it; checked by the compiler of this clone too, which knows no `node10`. */
+async function toEsModules(folder) {
+  await install(folder, ['@nestjs/common@12', '@nestjs/core@12', '@nestjs/testing@12', '--legacy-peer-deps'])
+  edit(join(folder, 'package.json'), (text) => text.replace('"private": true', '"private": true, "type": "module"'))
+  edit(join(folder, 'tsconfig.json'), (text) => text.replace('"commonjs"', '"nodenext"').replace('"node10"', '"nodenext"'))
+  for (const file of readdirSync(join(folder, 'src'))) {
+    edit(join(folder, 'src', file), (text) => text.replaceAll(/(from '\.\/[\w.]+)'/g, "$1.js'"))
+  }
+  await run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', folder, '--noEmit'], { cwd: folder })
+}
+
+function edit(file, change) {
+  writeFileSync(file, change(readFileSync(file, 'utf8')))
+}
