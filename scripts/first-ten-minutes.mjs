@@ -1,26 +1,37 @@
 // The first ten minutes of a new user, as a machine: an empty folder and a fresh clone, the packed package, npm and Node, and nothing else on PATH.
 // `npm run first-ten-minutes` runs every part; `npm run first-ten-minutes -- app clone` runs these. Needs the npm registry, or npm's cache.
 import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { runApp } from './first-ten-minutes/app.mjs'
 import { runNestjs } from './first-ten-minutes/nestjs.mjs'
+import { runNodes } from './first-ten-minutes/nodes.mjs'
+import { runRanges } from './first-ten-minutes/ranges.mjs'
 
-/** @typedef {(context: { closers: Array<() => unknown>, say: (line: string) => void }) => Promise<void>} Part */
+/**
+ * @typedef {{ setup: string, result: string, run: string }} Row a line of docs/compatibility.md
+ * @typedef {(context: { closers: Array<() => unknown>, say: (line: string) => void, row: (row: Row) => void }) => Promise<void>} Part
+ */
 
 /** @type {Readonly<Record<string, { about: string, run: Part }>>} */
 const PARTS = {
   app: { about: 'an empty folder: install, start, a day as ES modules and as CommonJS', run: runApp },
   nestjs: { about: 'a Nest application: CommonJS and its types, Jest 30, Nest 12', run: runNestjs },
+  ranges: { about: 'an app that has the same packages: at the lowest and the highest of each range', run: runRanges },
+  nodes: { about: 'the lowest and the newest release of every Node that is permitted', run: runNodes },
 }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     built: { type: 'boolean', default: false, short: 'b' },
+    rows: { type: 'string', default: '' },
     list: { type: 'boolean', default: false },
   },
 })
+/** @type {Row[]} */
+const rows = []
 const unknown = positionals.filter((name) => !(name in PARTS))
 if (unknown.length > 0) {
   process.stderr.write(`unknown part ${unknown.join(', ')}. Known: ${Object.keys(PARTS).join(', ')}\n`)
@@ -34,6 +45,8 @@ async function runParts(names) {
   const begun = Date.now()
   const failed = []
   for (const name of names) if (!(await passes(name))) failed.push(name)
+  // For test/packaging/first-ten-minutes.full.test.ts, which holds docs/compatibility.md against them.
+  if (values.rows !== '') writeFileSync(values.rows, JSON.stringify(rows))
   say(`the first ten minutes took ${seconds(begun)}`)
   say(`${names.length - failed.length} passed, ${failed.length} failed`)
   return failed.length > 0 ? 1 : 0
@@ -45,7 +58,7 @@ async function passes(name) {
   say(`▸ ${name}: ${about}`)
   const closers = []
   try {
-    await run({ closers, say: (line) => say(`  ${line}`) })
+    await run({ closers, say: (line) => say(`  ${line} (after ${seconds(begun)})`), row: (row) => rows.push(row) })
     return true
   } catch (error) {
     say(`✗ ${name}: ${error instanceof Error ? error.message : String(error)}`)

@@ -5,7 +5,8 @@ import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const PACKAGE = 'dingtalk-delivery-tracker'
-const TIME_SCALE = 4_320
+/** A day in ten seconds. */
+const TIME_SCALE = 8_640
 const CAMPAIGN = 'payroll-11'
 const AGENT_ID = '836390886'
 /** Their ids decide what they do: docs/simulator.md. None reads near the end of the day, so the figures are known beforehand. */
@@ -66,6 +67,7 @@ async function send(url, userIds, content) {
   return { taskId: String(answer.task_id), userIds, sentAt }
 }
 
+/** @returns {Promise<any>} */
 async function post(url, body) {
   const answer = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
   return answer.json()

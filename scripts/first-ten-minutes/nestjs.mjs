@@ -2,7 +2,18 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { assertNoNodeWarning, install, installedTwice, makeApp, pack, readersEnv, ROOT, run, startDatabases, startUntil } from './support.mjs'
+import {
+  assertNoNodeWarning,
+  install,
+  installedTwice,
+  makeApp,
+  pack,
+  ROOT,
+  readersEnv,
+  run,
+  startDatabases,
+  startUntil,
+} from './support.mjs'
 
 const TIME_SCALE = '4320'
 /** What an app's tsconfig.json may say of modules. The first is that of the example. */

@@ -1,6 +1,7 @@
 // What the parts of scripts/first-ten-minutes.mjs share: folders, commands as a reader has them, and a database.
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 
@@ -75,7 +76,8 @@ export async function startUntil(command, args, { cwd, until, env = readersEnv()
     const timer = setTimeout(() => signal('SIGKILL'), 60_000)
     const status = await ended
     clearTimeout(timer)
-    if (status !== 0 && status !== 130 && status !== 'SIGINT') throw new Error(`${command} ${args.join(' ')} ended with ${status}\n${output}`)
+    if (status !== 0 && status !== 130 && status !== 'SIGINT')
+      throw new Error(`${command} ${args.join(' ')} ended with ${status}\n${output}`)
   }
   const found = await new Promise((resolve, reject) => {
     const fail = (why) => reject(new Error(`${command} ${args.join(' ')} ${why}\n${output}`))
@@ -152,6 +154,43 @@ export async function startDatabases(closers) {
   }
 }
 
+/**
+ * @returns the URL of a Redis of its own; '' where none is installed, which the tests of CI do not accept: the queue then is in PostgreSQL
+ */
+export async function startRedis(closers) {
+  if (spawnSync('redis-server', ['--version']).status !== 0) {
+    if (process.env['CI'] === 'true') throw new Error('redis-server is not installed, and with CI=true nothing is left out')
+    process.stderr.write('REDIS IS LEFT OUT: redis-server is not installed.\n')
+    return ''
+  }
+  const port = String(await freePort())
+  const settings = [
+    '--port',
+    port,
+    '--bind',
+    '127.0.0.1',
+    '--save',
+    '',
+    '--maxmemory-policy',
+    'noeviction',
+    '--dir',
+    makeFolder(closers, 'redis'),
+  ]
+  const { stop } = await startUntil('redis-server', settings, { cwd: tmpdir(), until: /Ready to accept connections/ })
+  closers.push(stop)
+  return `redis://127.0.0.1:${port}`
+}
+
+export function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer().on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
+      server.close(() => resolve(port))
+    })
+  })
+}
+
 /** Brings a new database up to date by the command that the app has, and runs the day in it. */
 export async function runDay(folder, databases, format, { env = readersEnv(), queueUrl = '' } = {}) {
   const databaseUrl = await databases.create()
@@ -188,7 +227,7 @@ export function linkNode(closers, node, npmCli) {
 }
 
 /** What an app is likely to have itself: it must not get a second copy. */
-const SHARED = ['bullmq', 'fastify', 'ioredis', 'pg', 'pino', 'prom-client', 'undici', 'zod']
+export const SHARED = ['bullmq', 'fastify', 'ioredis', 'pg', 'pino', 'prom-client', 'undici', 'zod']
 
 /** @returns those of SHARED that are in an app's folder more than once */
 export async function installedTwice(folder) {

@@ -1,0 +1,57 @@
+// The lowest and the newest release of every Node that package.json permits, from npm's packages of Node: the day in both formats, and the commands.
+import assert from 'node:assert/strict'
+import { readdirSync, realpathSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { install, linkNode, makeApp, makeFolder, manifest, pack, readersEnv, run, runDay, startDatabases } from './support.mjs'
+
+/** npm has Node for these alone; elsewhere the one Node that runs this is tested. */
+const PLATFORM = `${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`
+const AT_ONCE = 2
+
+/** @type {import('../first-ten-minutes.mjs').Part} */
+export async function runNodes({ closers, say, row }) {
+  const tarball = await pack(closers)
+  const databases = await startDatabases(closers)
+  const folder = await makeApp(closers, [tarball])
+  const waiting = releases().map((release) => async () => {
+    const env = readersEnv(await nodeOf(closers, release))
+    const { stdout: version } = await run('node', ['--version'], { cwd: folder, env })
+    assert.equal(version.split('.')[0], `v${release.split('.')[0]}`)
+    const days = await Promise.all(['import', 'require'].map((format) => runDay(folder, databases, format, { env })))
+    for (const { node } of days) assert.equal(node, version.trim())
+    say(`${version.trim()}: ${JSON.stringify(days[0]?.figures)}`)
+  })
+  const workers = Array.from({ length: AT_ONCE }, async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await next()
+  })
+  await Promise.all(workers)
+  for (const release of releases()) {
+    const setup = release.includes('.') ? `Node ${release}, the lowest of its line` : `Node ${release}, the newest release`
+    row({
+      setup,
+      result: 'works',
+      run: 'the installed package: migrate; a simulated day of sender, worker and rates, by `import` and by `require`',
+    })
+  }
+}
+
+/** `^20.19.0 || ^22.12.0 || >=24.0.0`: each of them, and the newest of the same line. */
+function releases() {
+  const lowest = manifest.engines.node.match(/\d+\.\d+\.\d+/g)
+  return lowest.flatMap((release) => [release, release.split('.')[0]])
+}
+
+/** @returns a folder with `node`, and with the npm of the Node that runs this: the packages have no npm */
+async function nodeOf(closers, release) {
+  const folder = makeFolder(closers, 'node')
+  writeFileSync(join(folder, 'package.json'), '{ "private": true }\n')
+  await install(folder, ['--ignore-scripts', `node-${PLATFORM}@${release}`])
+  const binary = join(folder, 'node_modules', `node-${PLATFORM}`, 'bin', 'node')
+  const here = dirname(process.execPath)
+  const npm = Object.fromEntries(
+    readdirSync(here)
+      .filter((name) => name === 'npm' || name === 'npx')
+      .map((name) => [name, realpathSync(join(here, name))]),
+  )
+  return linkNode(closers, binary, npm)
+}

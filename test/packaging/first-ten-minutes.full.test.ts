@@ -1,0 +1,33 @@
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { ROOT } from './support/lint.ts'
+
+/** Every part of scripts/first-ten-minutes.mjs, so that each counts in CI. The script says what each of them does. Needs `npm run build` first. */
+
+const SCRIPT = join(ROOT, 'scripts', 'first-ten-minutes.mjs')
+const SCRIPT_TIMEOUT_MS = 900_000
+
+const script = (...args: readonly string[]) =>
+  spawnSync(process.execPath, [SCRIPT, '--built', ...args], { cwd: ROOT, encoding: 'utf8', timeout: SCRIPT_TIMEOUT_MS })
+
+const PARTS = script('--list').stdout.trim().split('\n')
+
+test('an unknown part is refused with those that there are', () => {
+  const { status, stderr } = script('nothing')
+  expect([status, stderr]).toEqual([2, `unknown part nothing. Known: ${PARTS.join(', ')}\n`])
+})
+
+describe('the first ten minutes of a new user', () => {
+  test.each(PARTS)(
+    '%s',
+    (part) => {
+      const { status, stdout, stderr } = script(part)
+      // For the log of CI: what was installed, the figures, and the times.
+      process.stdout.write(stdout)
+      expect(stdout + stderr).toMatch(/^1 passed, 0 failed$/m)
+      expect(status).toBe(0)
+    },
+    SCRIPT_TIMEOUT_MS,
+  )
+})
