@@ -9,7 +9,7 @@ import { explainPerson, readCampaignCurve, readPolls } from './reading/polls.ts'
 import { createSource, type RawClient } from './reading/source.ts'
 import { readAttention, readTask, readTaskKey, readTasks } from './reading/tasks.ts'
 
-export type { RawClient } from './reading/source.ts'
+export { type RawClient, withOwnSchema } from './reading/source.ts'
 
 /** Reads the public views of a database. The figures of one task follow from its row, its polls and its recipients. */
 export function createRateReader({ prisma }: { readonly prisma: RawClient }): RateReader {

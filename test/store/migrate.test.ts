@@ -125,7 +125,7 @@ test('a server that is not there is named, and the password is not', async () =>
 async function assertSchema(url: string): Promise<void> {
   const database = openDatabase(url)
   try {
-    await assertSchemaVersion(database.prisma)
+    await assertSchemaVersion(database)
   } finally {
     await database.close()
   }
