@@ -19,11 +19,13 @@ const TEMPLATE_LOCK = 4_711
  *
  * @param options.migrated true: with the tracker's schema and the rights of every role on it, cloned from a database that is migrated once a
  * run. Default: empty
+ * @param options.searchPath of its sessions, as SQL. Default: one in which the statements of a test find our tables. Ours do not need it
  */
-export async function createTestDatabase(options: { readonly migrated?: boolean } = {}): Promise<TestDatabase> {
+export async function createTestDatabase(options: { readonly migrated?: boolean; readonly searchPath?: string } = {}): Promise<TestDatabase> {
   const name = `test_${randomBytes(8).toString('hex')}`
   if (options.migrated) await createMigrated(name)
   else await administer((client) => client.query(`CREATE DATABASE ${name}`))
+  await administer((client) => client.query(`ALTER DATABASE ${name} SET search_path = ${options.searchPath ?? 'dingtalk, public'}`))
   return {
     url: urlOf(name),
     drop: () => administer((client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)),
