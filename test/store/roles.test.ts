@@ -196,7 +196,9 @@ describe('whoever lacks a right is told which one, and what gives it', () => {
     onTestFinished(() => empty.drop())
     await expect(migrate(urlAs('worker', empty.url))).rejects.toMatchObject({
       code: 'NOT_PERMITTED',
-      message: expect.stringMatching(/^There is no schema "dingtalk", and the role "test_worker" may not make one\. As the owner of the database run: CREATE SCHEMA/),
+      message: expect.stringMatching(
+        /^There is no schema "dingtalk", and the role "test_worker" may not make one\. As the owner of the database run: CREATE SCHEMA/,
+      ),
     })
   })
 })

@@ -21,7 +21,9 @@ const TEMPLATE_LOCK = 4_711
  * run. Default: empty
  * @param options.searchPath of its sessions, as SQL. Default: one in which the statements of a test find our tables. Ours do not need it
  */
-export async function createTestDatabase(options: { readonly migrated?: boolean; readonly searchPath?: string } = {}): Promise<TestDatabase> {
+export async function createTestDatabase(
+  options: { readonly migrated?: boolean; readonly searchPath?: string } = {},
+): Promise<TestDatabase> {
   const name = `test_${randomBytes(8).toString('hex')}`
   if (options.migrated) await createMigrated(name)
   else await administer((client) => client.query(`CREATE DATABASE ${name}`))
@@ -77,6 +79,17 @@ export async function execute(url: string, ...statements: readonly string[]): Pr
   await client.connect()
   try {
     for (const statement of statements) await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}
+
+/** The rows of one statement, on a connection of its own. */
+export async function query(url: string, statement: string, values: readonly unknown[] = []): Promise<Array<Record<string, unknown>>> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  try {
+    return (await client.query<Record<string, unknown>>(statement, [...values])).rows
   } finally {
     await client.end()
   }

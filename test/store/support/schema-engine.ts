@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -37,7 +38,7 @@ export const NO_FILTERS = { externalTables: [], externalEnums: [] }
 const SCHEMA_FILE = 'schema.prisma'
 const PRISMA_DIR = join(import.meta.dirname, '../../../prisma')
 
-function ourModel(): string {
+export function ourModel(): string {
   return readFileSync(join(PRISMA_DIR, SCHEMA_FILE), 'utf8')
 }
 
@@ -75,23 +76,39 @@ export function migrationList(): MigrationList {
  */
 function patchedAdapter(pool: Pool, schema: string): PrismaPg {
   const factory = new PrismaPg(pool, { schema })
-  const connect = factory.connect.bind(factory)
-  factory.connect = async () => {
-    const adapter = await connect()
-    const chars = new Set<string>()
-    adapter.underlyingDriver().on('connect', (client) => showCharAsText(client, chars))
-    adapter.executeScript = async (script) => {
-      await adapter.underlyingDriver().query(script)
-    }
-    const queryRaw = adapter.queryRaw.bind(adapter)
-    adapter.queryRaw = async (query) => {
-      const result = await queryRaw(query)
-      const columnTypes = result.columnTypes.map((type, i) => (chars.has(result.columnNames[i] ?? '') ? ColumnTypeEnum.Character : type))
-      return { ...result, columnTypes }
+  factory.connect = () => connectPatched(pool, schema)
+  // The factory's own one keeps the connection string, in which the name of the database wins.
+  factory.connectToShadowDb = async () => {
+    const database = `shadow_${randomUUID()}`
+    await pool.query(`CREATE DATABASE "${database}"`)
+    const url = new URL(String(pool.options.connectionString))
+    url.pathname = `/${database}`
+    await execute(url.href, `CREATE SCHEMA IF NOT EXISTS "${schema}"`)
+    const shadow = new Pool({ connectionString: url.href, options: `-c search_path="${schema}"` })
+    const adapter = await connectPatched(shadow, schema)
+    adapter.dispose = async () => {
+      await shadow.end()
+      await pool.query(`DROP DATABASE "${database}" WITH (FORCE)`)
     }
     return adapter
   }
   return factory
+}
+
+async function connectPatched(pool: Pool, schema: string) {
+  const adapter = await new PrismaPg(pool, { schema }).connect()
+  const chars = new Set<string>()
+  pool.on('connect', (client) => showCharAsText(client, chars))
+  adapter.executeScript = async (script) => {
+    await pool.query(script)
+  }
+  const queryRaw = adapter.queryRaw.bind(adapter)
+  adapter.queryRaw = async (query) => {
+    const result = await queryRaw(query)
+    const columnTypes = result.columnTypes.map((type, i) => (chars.has(result.columnNames[i] ?? '') ? ColumnTypeEnum.Character : type))
+    return { ...result, columnTypes }
+  }
+  return adapter
 }
 
 const CHAR_OID = 18
