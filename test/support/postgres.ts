@@ -27,7 +27,7 @@ export async function createTestDatabase(
   const name = `test_${randomBytes(8).toString('hex')}`
   if (options.migrated) await createMigrated(name)
   else await administer((client) => client.query(`CREATE DATABASE ${name}`))
-  await administer((client) => client.query(`ALTER DATABASE ${name} SET search_path = ${options.searchPath ?? 'dingtalk, public'}`))
+  await setSearchPath(urlOf(name), options.searchPath ?? 'dingtalk, public')
   return {
     url: urlOf(name),
     drop: () => administer((client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)),
@@ -93,4 +93,14 @@ export async function query(url: string, statement: string, values: readonly unk
   } finally {
     await client.end()
   }
+}
+
+/**
+ * Of the sessions that begin later.
+ * @param searchPath as SQL
+ * @param role whose sessions in that database. Default: those of every role that has no such setting of its own
+ */
+export async function setSearchPath(url: string, searchPath: string, role?: string): Promise<void> {
+  const of = `DATABASE "${new URL(url).pathname.slice(1)}"`
+  await execute(url, `ALTER ${role === undefined ? of : `ROLE ${role} IN ${of}`} SET search_path = ${searchPath}`)
 }
