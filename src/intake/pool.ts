@@ -51,7 +51,7 @@ function open(databaseUrl: string): OpenPool {
     keepAlive: true,
     application_name: 'dingtalk-delivery sender',
     // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for the promise; its types do not say so
-    onConnect: (client) => setUpSession(client, settings),
+    onConnect: (client) => setUpSession(client, settings).then(() => undefined),
     allowExitOnIdle: true,
     stream() {
       const socket = new Socket()

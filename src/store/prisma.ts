@@ -2,7 +2,7 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import { Pool } from 'pg'
 import { TrackerError } from '../domain/errors.ts'
 import { schemaIn } from '../lib/database-schema.ts'
-import { INSTALLATIONS, MODEL_SCHEMA, ownSchema, SchemaClient } from '../lib/own-schema.ts'
+import { DEFAULT_SCHEMA, INSTALLATIONS, MODEL_SCHEMA, SchemaClient } from '../lib/own-schema.ts'
 import { clientConfig } from '../lib/postgres-client.ts'
 import { sqlStateOf } from '../lib/postgres-errors.ts'
 import type { Row } from './columns.ts'
@@ -30,7 +30,7 @@ export interface Database {
   readonly prisma: PrismaClient
   /** The pool under Prisma, for statements that need a session of their own. */
   readonly pool: Pool
-  /** The schema of the tracker's tables: the one that is found, or the one in which `migrate` would make them. */
+  /** The schema of the tracker's tables: the one that is found with the first connection, or the one in which `migrate` would make them. */
   schema(): Promise<string>
   /** Waits for the statements under way. Safe to call twice. */
   close(): Promise<void>
@@ -42,7 +42,8 @@ export interface Database {
  */
 export function openDatabase(url: string, options: DatabaseOptions = {}): Database {
   const { statementTimeoutMs = 15_000 } = options
-  const schema = schemaIn(url)
+  const chosen = schemaIn(url)
+  let schema = chosen
   const pool = new Pool({
     ...clientConfig(url),
     Client: SchemaClient,
@@ -53,7 +54,9 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
     keepAlive: true,
     application_name: options.applicationName ?? 'dingtalk-delivery',
     // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for the promise; its types do not say so
-    onConnect: (client) => setUpSession(client, { statementTimeoutMs, schema }),
+    onConnect: async (client) => {
+      schema = await setUpSession(client, { statementTimeoutMs, schema: chosen })
+    },
   })
   // Without a listener an error of an idle connection would end the process.
   pool.on('error', (error) => options.onPoolError?.(error))
@@ -67,12 +70,13 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
   return {
     prisma,
     pool,
-    schema: async () => (await pool.query<{ schema: string }>(FIND_SCHEMA, [schema])).rows[0]?.schema ?? '',
+    async schema() {
+      if (schema === null) await pool.query('')
+      return schema ?? DEFAULT_SCHEMA
+    },
     close: () => (closed ??= prisma.$disconnect().then(() => pool.end())),
   }
 }
-
-const FIND_SCHEMA = `SELECT ${ownSchema('$1::text')} AS schema`
 
 /**
  * @throws {TrackerError} `SCHEMA_MISMATCH` naming the command to run when the database is older or newer than this build

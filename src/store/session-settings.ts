@@ -9,14 +9,17 @@ export interface SessionSettings {
 }
 
 /**
- * Sets up a new session: its zone, the time limit of its statements, and the schema that they name. The start-up packet does not have them, because PgBouncer refuses the
- * limit there. Behind a pooler the limit is left to the role: it would stay with a session of the server that other clients use next. PgBouncer
+ * Sets up a new session: its zone, the time limit of its statements, and the schema that they name. The start-up packet does not have them, because
+ * PgBouncer refuses the limit there. Behind a pooler the limit is left to the role: it would stay with a session of the server that other clients use next. PgBouncer
  * sets the zone for each session, as every setting that the server reports.
+ * @returns the schema
  */
-export async function setUpSession(client: ClientBase, { statementTimeoutMs, schema }: SessionSettings): Promise<void> {
+export async function setUpSession(client: ClientBase, { statementTimeoutMs, schema }: SessionSettings): Promise<string> {
   const { rows } = await client.query<{ schema: string }>(bounded(SET_UP, [processIdOf(client), String(statementTimeoutMs), schema]))
   const [found] = rows
-  if (found !== undefined) useSchema(client, found.schema)
+  if (found === undefined) throw new TypeError('the query returns one row')
+  useSchema(client, found.schema)
+  return found.schema
 }
 
 /** For a server that stops answering after the log-in. Callers wait for the connection for less. */

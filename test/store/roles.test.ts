@@ -160,14 +160,14 @@ describe('delivery_send', () => {
 test('no function that acts as its owner looks for temporary tables first', async () => {
   const { rows } = await owner.query(`
     SELECT oid::regprocedure FROM pg_proc
-    WHERE prosecdef AND pronamespace = 'public'::regnamespace AND proconfig::text NOT LIKE '%search_path=public, pg_temp%'`)
+    WHERE prosecdef AND pronamespace = 'dingtalk'::regnamespace AND proconfig::text NOT LIKE '%search_path=dingtalk, pg_temp%'`)
   expect(rows).toEqual([])
 })
 
 test('nobody else may call anything', async () => {
   const { rows } = await owner.query(`
     SELECT oid::regprocedure FROM pg_proc
-    WHERE pronamespace = 'public'::regnamespace AND has_function_privilege('public', oid, 'EXECUTE')`)
+    WHERE pronamespace = 'dingtalk'::regnamespace AND has_function_privilege('public', oid, 'EXECUTE')`)
   expect(rows).toEqual([])
 })
 
