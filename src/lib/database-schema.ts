@@ -25,7 +25,7 @@ export const DEFAULT_QUEUE_SCHEMA = 'bullmq'
 /** The value of `?schema=`; null where the address names none. Not by the class URL, which refuses an address with several hosts. */
 export function schemaIn(databaseUrl: string): string | null {
   const query = databaseUrl.slice(databaseUrl.indexOf('?') + 1)
-  return databaseUrl.includes('?') ? new URLSearchParams(query).get('schema') || null : null
+  return databaseUrl.includes('?') ? (new URLSearchParams(query).getAll('schema').find((name) => name !== '') ?? null) : null
 }
 
 /** What the caller calls the settings. */

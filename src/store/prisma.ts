@@ -86,19 +86,20 @@ export async function assertSchemaVersion({ prisma, schema }: Pick<Database, 'pr
   const missing = missingMigrations(known, await appliedMigrations(prisma))
   if (missing.length === 0) return
   const names = missing.map((migration) => migration.name).join(', ')
-  const elsewhere = missing.length === known.length ? await installations(prisma) : []
+  const own = await schema()
+  const elsewhere = missing.length === known.length ? await otherInstallations(prisma, own) : []
   const lacks = `The database lacks ${names}`
   if (elsewhere.length === 0) throw new TrackerError('SCHEMA_MISMATCH', `${lacks}. Run: dingtalk-delivery migrate`)
   const remedy = `The tracker is in ${elsewhere.join(', ')}: set DATABASE_SCHEMA to that name, or run: dingtalk-delivery migrate`
-  throw new TrackerError('SCHEMA_MISMATCH', `${lacks} in the schema "${await schema()}". ${remedy}`)
+  throw new TrackerError('SCHEMA_MISMATCH', `${lacks} in the schema "${own}". ${remedy}`)
 }
 
-/** The schemas that have the tracker's tables. */
-async function installations(prisma: PrismaClient): Promise<string[]> {
+/** The other schemas that have the tracker's tables. */
+async function otherInstallations(prisma: PrismaClient, own: string): Promise<string[]> {
   const rows = await prisma.$queryRawUnsafe<Array<{ name: string }>>(
     `SELECT place.name FROM (${INSTALLATIONS}) AS place ORDER BY place.name`,
   )
-  return rows.map(({ name }) => `"${name}"`)
+  return rows.flatMap(({ name }) => (name === own ? [] : `"${name}"`))
 }
 
 async function appliedMigrations(prisma: PrismaClient): Promise<AppliedMigration[]> {
