@@ -2,7 +2,8 @@ import { STATES, STATUSES } from './domain/delivery.ts'
 import { InvalidInputError, TrackerError, withRemedy } from './domain/errors.ts'
 import { quote } from './domain/quote.ts'
 import { parseApp, parseCampaignName, parseOneOf, parseTaskId, parseUserId } from './intake/track-request.ts'
-import { assertAddress, DATABASE_SCHEMES } from './lib/address.ts'
+import { assertAddress, assertName, DATABASE_SCHEMES } from './lib/address.ts'
+import { SCHEMA_NAME, withSchema } from './lib/database-schema.ts'
 import { assertOptions } from './lib/options.ts'
 import type {
   AppUsage,
@@ -28,7 +29,7 @@ import type {
 } from './report/rates.ts'
 import type { TimeToRead } from './report/time-to-read.ts'
 import { openDatabase } from './store/prisma.ts'
-import { createRateReader, type RawClient } from './store/rate-reader.ts'
+import { createRateReader, type RawClient, withOwnSchema } from './store/rate-reader.ts'
 
 export type { StateKind, TaskStatus } from './domain/delivery.ts'
 export { InvalidInputError, TrackerError, type TrackerErrorCode } from './domain/errors.ts'
@@ -90,6 +91,8 @@ export interface RatesOptions {
   readonly databaseUrl?: string | undefined
   /** A Prisma 7 client of the caller, of any schema, on a database with our views. `close` leaves it open. */
   readonly prisma?: RawClient | undefined
+  /** The schema of the tracker's views. Default: that of `?schema=` in `databaseUrl`, else the one that is found in the database. */
+  readonly schema?: string | undefined
 }
 
 /**
@@ -140,10 +143,10 @@ export interface Rates {
 
 /**
  * Reads rates from a program. Connects with the first call, and loads no queue.
- * @throws {TrackerError} `INVALID_CONFIG` when not exactly one of `databaseUrl` and `prisma` is given, or the URL is none
+ * @throws {TrackerError} `INVALID_CONFIG` when not exactly one of `databaseUrl` and `prisma` is given, the URL is none, or the schema is no name
  */
 export function createRates(options: RatesOptions): Rates {
-  assertOptions('createRates', options, ['databaseUrl', 'prisma'])
+  assertOptions('createRates', options, ['databaseUrl', 'prisma', 'schema'])
   const { reader, close } = openReader(options)
   const open = new Set<Promise<unknown>>()
   let closed: Promise<void> | null = null
@@ -180,7 +183,7 @@ function addRemedy(error: unknown): never {
   throw error instanceof TrackerError ? withRemedy(error, 'library') : error
 }
 
-function openReader({ databaseUrl, prisma }: RatesOptions): { readonly reader: RateReader; close(): Promise<void> } {
+function openReader({ databaseUrl, prisma, schema }: RatesOptions): { readonly reader: RateReader; close(): Promise<void> } {
   if ((databaseUrl === undefined) === (prisma === undefined)) {
     const message = 'createRates needs exactly one of databaseUrl and prisma. Is the environment variable set?'
     throw new TrackerError('INVALID_CONFIG', message)
@@ -188,10 +191,11 @@ function openReader({ databaseUrl, prisma }: RatesOptions): { readonly reader: R
   if (prisma !== undefined) {
     if (typeof prisma?.$queryRawUnsafe !== 'function')
       throw new TrackerError('INVALID_CONFIG', 'prisma must be a client of Prisma, one with $queryRawUnsafe.')
-    return { reader: createRateReader({ prisma }), close: () => Promise.resolve() }
+    if (schema !== undefined) assertName('schema', schema, SCHEMA_NAME)
+    return { reader: createRateReader({ prisma: withOwnSchema(prisma, schema ?? null) }), close: () => Promise.resolve() }
   }
-  const url = databaseUrl ?? ''
-  assertAddress('databaseUrl', url, DATABASE_SCHEMES)
+  assertAddress('databaseUrl', databaseUrl, DATABASE_SCHEMES)
+  const url = withSchema({ url: 'databaseUrl', schema: 'schema' }, databaseUrl, schema)
   const database = openDatabase(url, { max: 4, applicationName: 'dingtalk-delivery rates' })
   return { reader: createRateReader(database), close: () => database.close() }
 }

@@ -13,10 +13,14 @@ export type { HealthCheck, HealthReport } from './web/health.ts'
 export interface WorkerOptions {
   /** `postgres://` */
   readonly databaseUrl: string | undefined
+  /** The schema of the tracker's tables. Default: that of `?schema=` in `databaseUrl`, else the one that is found in the database. */
+  readonly schema?: string
   /** `redis://`, `rediss://` or `postgres://`. Default: `databaseUrl`. */
   readonly queueUrl?: string
   readonly queueName?: string
   readonly queuePrefix?: string
+  /** The schema of the queue's tables, for a queue in PostgreSQL. Default `bullmq`. */
+  readonly queueSchema?: string
   readonly apps: readonly WorkerApp[]
   /** Names and addresses in private networks that base URLs may lead to. Default: none but loopback that is written as such. */
   readonly privateHosts?: readonly string[]

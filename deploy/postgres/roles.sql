@@ -10,12 +10,29 @@
 --
 --   psql --single-transaction --set ON_ERROR_STOP=1 --file deploy/postgres/roles.sql postgres://…
 --
+-- The schema of the tracker's tables is found as the program finds it (docs/database.md), and made where there is none. Where DATABASE_SCHEMA or
+-- QUEUE_SCHEMA is set, name them before the file:
+--
+--   psql … --command "SET dingtalk.schema = 'tracker'; SET dingtalk.queue_schema = 'tracker_queue'" --file deploy/postgres/roles.sql postgres://…
+--
 -- Then, with passwords of your own:
 --
 --   CREATE ROLE tracker_migrate LOGIN PASSWORD '…' IN ROLE delivery_migrate;
 --   ALTER ROLE tracker_migrate SET role = delivery_migrate;  -- so that the role owns what it makes, and not the login
 --   CREATE ROLE tracker_worker LOGIN PASSWORD '…' IN ROLE delivery_worker;
 --   CREATE ROLE payroll LOGIN PASSWORD '…' IN ROLE delivery_send;
+
+-- An empty setting is one that was set in this session before.
+SELECT
+    set_config('dingtalk.queue_schema', coalesce(nullif(current_setting('dingtalk.queue_schema', true), ''), 'bullmq'), false) AS queue_schema,
+    set_config('dingtalk.schema', coalesce(nullif(current_setting('dingtalk.schema', true), ''), (
+        SELECT place.nspname::text
+        FROM pg_class AS task JOIN pg_namespace AS place ON place.oid = task.relnamespace
+        WHERE task.relname = 'delivery_task' AND task.relkind = 'r' AND (place.nspname IN ('dingtalk', 'public') OR place.nspname = ANY (current_schemas(false)))
+            AND EXISTS (SELECT FROM pg_class AS other WHERE other.relnamespace = place.oid AND other.relname = 'delivery_transition' AND other.relkind = 'r')
+            AND EXISTS (SELECT FROM pg_proc AS routine WHERE routine.pronamespace = place.oid AND routine.proname = 'track_delivery')
+        ORDER BY place.nspname <> 'dingtalk', array_position(current_schemas(false), place.nspname) LIMIT 1
+    ), 'dingtalk'), false) AS schema;
 
 DO $$
 DECLARE
@@ -43,17 +60,30 @@ $$;
 DO $$
 BEGIN
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO delivery_migrate, delivery_worker, delivery_read, delivery_send', current_database());
-    -- For the schema "bullmq", where the queue is in PostgreSQL.
+    -- For the queue's schema, where the queue is in PostgreSQL.
     EXECUTE format('GRANT CREATE ON DATABASE %I TO delivery_migrate', current_database());
     -- The queue collects what it adds in a temporary table.
     EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO delivery_worker', current_database());
 END
 $$;
 
--- The default from PostgreSQL 15 on. A role that may make functions there could have the tracker's functions call them.
-REVOKE CREATE ON SCHEMA public FROM PUBLIC;
-GRANT CREATE ON SCHEMA public TO delivery_migrate;
-GRANT USAGE ON SCHEMA public TO delivery_migrate, delivery_worker, delivery_read, delivery_send;
+DO $$
+DECLARE
+    v_schema CONSTANT text := current_setting('dingtalk.schema');
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = v_schema) THEN
+        EXECUTE format('CREATE SCHEMA %I', v_schema);
+    END IF;
+    IF v_schema = 'public' THEN
+        -- The default from PostgreSQL 15 on. A role that may make functions there could have the tracker's functions call them.
+        REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+        GRANT CREATE ON SCHEMA public TO delivery_migrate;
+    ELSE
+        EXECUTE format('ALTER SCHEMA %I OWNER TO delivery_migrate', v_schema);
+    END IF;
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO delivery_migrate, delivery_worker, delivery_read, delivery_send', v_schema);
+END
+$$;
 
 -- What migrations will make -------------------------------------------------------------------------------------------
 
@@ -67,6 +97,13 @@ ALTER DEFAULT PRIVILEGES FOR ROLE delivery_migrate GRANT EXECUTE ON FUNCTIONS TO
 
 DO $$
 DECLARE
+    v_schema CONSTANT text := current_setting('dingtalk.schema');
+    -- NULL: there is no queue. In a schema without BullMQ's record of migrations nothing is the queue's.
+    v_queue CONSTANT text := (
+        SELECT place.nspname::text FROM pg_namespace AS place JOIN pg_class AS ledger ON ledger.relnamespace = place.oid
+        WHERE place.nspname = current_setting('dingtalk.queue_schema') AND place.nspname NOT IN ('public', v_schema)
+            AND ledger.relname = 'migration' AND ledger.relkind = 'r'
+    );
     -- One statement each, in order.
     v_statement text;
 BEGIN
@@ -79,7 +116,7 @@ BEGIN
             WHEN relation.relkind = 'S' THEN ARRAY['ALTER SEQUENCE %s OWNER TO delivery_migrate', 'GRANT USAGE, SELECT ON SEQUENCE %s TO delivery_worker']
             ELSE ARRAY['ALTER TABLE %s OWNER TO delivery_migrate', 'GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO delivery_worker']
         END) WITH ORDINALITY AS part (text, place)
-        WHERE ((schema.nspname = 'public' AND relation.relname LIKE 'delivery\_%') OR schema.nspname = 'bullmq')
+        WHERE ((schema.nspname = v_schema AND relation.relname LIKE 'delivery\_%') OR schema.nspname = v_queue)
             AND relation.relkind IN ('r', 'p', 'v', 'm', 'S')
             AND NOT EXISTS (
                 SELECT FROM pg_depend AS owned
@@ -100,10 +137,10 @@ BEGIN
             'ALTER FUNCTION %s OWNER TO delivery_migrate',
             'REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC',
             'GRANT EXECUTE ON FUNCTION %s TO delivery_worker',
-            CASE WHEN schema.nspname = 'public' AND routine.proconfig::text LIKE '%search_path=%'
-                THEN 'ALTER FUNCTION %s SET search_path = public, pg_temp' END
+            CASE WHEN schema.nspname = v_schema AND routine.proconfig::text LIKE '%search_path=%'
+                THEN 'ALTER FUNCTION %s SET search_path = ' || replace(quote_ident(v_schema), '%', '%%') || ', pg_temp' END
         ]) WITH ORDINALITY AS part (text, place)
-        WHERE (schema.nspname = 'bullmq' OR (schema.nspname = 'public' AND (routine.proname LIKE 'delivery\_%' OR routine.proname = 'track_delivery')))
+        WHERE (schema.nspname = v_queue OR (schema.nspname = v_schema AND (routine.proname LIKE 'delivery\_%' OR routine.proname = 'track_delivery')))
             AND part.text IS NOT NULL
         ORDER BY routine.oid, part.place
     LOOP
@@ -116,56 +153,69 @@ BEGIN
         FROM pg_type AS type
         JOIN pg_namespace AS schema ON schema.oid = type.typnamespace
         LEFT JOIN pg_class AS relation ON relation.oid = type.typrelid
-        WHERE schema.nspname = 'bullmq' AND (type.typtype IN ('d', 'e') OR (type.typtype = 'c' AND relation.relkind = 'c'))
+        WHERE schema.nspname = v_queue AND (type.typtype IN ('d', 'e') OR (type.typtype = 'c' AND relation.relkind = 'c'))
     LOOP
         EXECUTE v_statement;
     END LOOP;
-    IF to_regnamespace('bullmq') IS NOT NULL THEN
-        ALTER SCHEMA bullmq OWNER TO delivery_migrate;
-        GRANT USAGE ON SCHEMA bullmq TO delivery_worker;
+    IF v_queue IS NOT NULL THEN
+        EXECUTE format('ALTER SCHEMA %I OWNER TO delivery_migrate', v_queue);
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO delivery_worker', v_queue);
     END IF;
 
-    -- A program of yours that uses Prisma may share the table of migrations, so its owner does not change.
-    IF to_regclass('public._prisma_migrations') IS NOT NULL THEN
-        GRANT SELECT, INSERT, UPDATE ON public._prisma_migrations TO delivery_migrate;
-        REVOKE INSERT, UPDATE, DELETE ON public._prisma_migrations FROM delivery_worker;
-        GRANT SELECT ON public._prisma_migrations TO delivery_worker;
-    END IF;
+    -- In "public" a program of yours that uses Prisma may share the table of migrations, so its owner does not change there.
+    FOR v_statement IN
+        SELECT format(part.text, relation.oid::regclass)
+        FROM pg_class AS relation
+        JOIN pg_namespace AS schema ON schema.oid = relation.relnamespace
+        CROSS JOIN LATERAL unnest(ARRAY[
+            CASE WHEN v_schema <> 'public' THEN 'ALTER TABLE %s OWNER TO delivery_migrate' END,
+            'GRANT SELECT, INSERT, UPDATE ON %s TO delivery_migrate',
+            'REVOKE INSERT, UPDATE, DELETE ON %s FROM delivery_worker',
+            'GRANT SELECT ON %s TO delivery_worker'
+        ]) WITH ORDINALITY AS part (text, place)
+        WHERE schema.nspname = v_schema AND relation.relname = '_prisma_migrations' AND relation.relkind = 'r' AND part.text IS NOT NULL
+        ORDER BY part.place
+    LOOP
+        EXECUTE v_statement;
+    END LOOP;
 
-    IF to_regclass('public.delivery_task') IS NULL THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_class AS relation JOIN pg_namespace AS schema ON schema.oid = relation.relnamespace
+        WHERE schema.nspname = v_schema AND relation.relname = 'delivery_task'
+    ) THEN
         RAISE NOTICE 'Nothing is here yet. Run "npx dingtalk-delivery migrate" as a member of delivery_migrate, and then this again.';
         RETURN;
     END IF;
 
     -- Reading: what docs/queries.md explains.
     FOR v_statement IN
-        SELECT format('GRANT SELECT ON %s TO delivery_read', to_regclass('public.' || name))
+        SELECT format('GRANT SELECT ON %s TO delivery_read', to_regclass(quote_ident(v_schema) || '.' || name))
         FROM unnest(ARRAY[
             'delivery_task_rates', 'delivery_campaign_rates', 'delivery_recipient_status', 'delivery_campaign_people',
             'delivery_read_curve', 'delivery_poll_history', 'delivery_looks', 'delivery_state_changes', 'delivery_app_usage', 'delivery_pair_status',
             'delivery_worker_status'
         ]) AS name
-        WHERE to_regclass('public.' || name) IS NOT NULL
+        WHERE to_regclass(quote_ident(v_schema) || '.' || name) IS NOT NULL
     LOOP
         EXECUTE v_statement;
     END LOOP;
     FOR v_statement IN
-        SELECT format('GRANT EXECUTE ON FUNCTION %s TO delivery_read', to_regprocedure('public.' || signature))
+        SELECT format('GRANT EXECUTE ON FUNCTION %s TO delivery_read', to_regprocedure(quote_ident(v_schema) || '.' || signature))
         FROM unnest(ARRAY['delivery_state_at(text, text, timestamptz)', 'delivery_forbidden_reason(text)']) AS signature
-        WHERE to_regprocedure('public.' || signature) IS NOT NULL
+        WHERE to_regprocedure(quote_ident(v_schema) || '.' || signature) IS NOT NULL
     LOOP
         EXECUTE v_statement;
     END LOOP;
 
     -- Sending: the two functions write as their owner, so a sender needs no right on a table, and cannot write what they refuse.
     FOR v_statement IN
-        SELECT format(part.text, to_regprocedure('public.' || signature))
+        SELECT format(part.text, to_regprocedure(quote_ident(v_schema) || '.' || signature))
         FROM unnest(ARRAY['track_delivery(text, text, text[], text, text, timestamptz)', 'delivery_track(jsonb)']) AS signature
         CROSS JOIN LATERAL unnest(ARRAY[
-            'ALTER FUNCTION %s SECURITY DEFINER SET search_path = public, pg_temp',
+            'ALTER FUNCTION %s SECURITY DEFINER SET search_path = ' || replace(quote_ident(v_schema), '%', '%%') || ', pg_temp',
             'GRANT EXECUTE ON FUNCTION %s TO delivery_send'
         ]) AS part (text)
-        WHERE to_regprocedure('public.' || signature) IS NOT NULL
+        WHERE to_regprocedure(quote_ident(v_schema) || '.' || signature) IS NOT NULL
     LOOP
         EXECUTE v_statement;
     END LOOP;

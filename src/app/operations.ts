@@ -54,7 +54,7 @@ export function erasePersonEverywhere(databaseUrl: string, queueConfig: QueueCon
       lastError = error
     })
     try {
-      await assertSchemaVersion(database.prisma)
+      await assertSchemaVersion(database)
       await withQueueTimeout(QUEUE_TIMEOUT_MS, queue.it.waitUntilReady(), () => lastError)
       const store = {
         begin: (each: Person) => beginErasure(database, each),
@@ -82,5 +82,5 @@ export async function migrateAll({ databaseUrl, queue }: { databaseUrl: string |
   if (databaseUrl === null) throw noDatabase()
   const database = await migrate(databaseUrl)
   if (queue === null || !isPostgres(queue.url)) return { database, queue: null }
-  return { database, queue: `schema version ${await migrateQueueSchema(queue.url, [queue.name])}` }
+  return { database, queue: `schema version ${await migrateQueueSchema(queue.url, [queue.name], queue.schema)}` }
 }

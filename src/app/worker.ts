@@ -211,8 +211,8 @@ function openApi(
 async function waitForServers({ database, queueConfig, clock, events }: WorkerDeps, isClosing: () => boolean): Promise<void> {
   while (!isClosing()) {
     try {
-      await assertSchemaVersion(database.prisma)
-      if (queueConfig.backend === 'postgres') await assertQueueSchema(queueConfig.url)
+      await assertSchemaVersion(database)
+      if (queueConfig.backend === 'postgres') await assertQueueSchema(queueConfig.url, queueConfig.schema)
       // Before the first measurement the clock is the system's, which may be wrong.
       await clock.measure()
       return

@@ -62,7 +62,8 @@ export const addTrack: AddCommand = (program, context, run) => {
 /** The database is preferred, because it answers whether the task is new. */
 function trackerFor({ databaseUrl, queue }: Config): OpenTracker {
   if (databaseUrl !== null) return openTracker({ databaseUrl })
-  if (queue !== null) return openTracker({ queueUrl: queue.url, queueName: queue.name, queuePrefix: queue.prefix })
+  if (queue !== null)
+    return openTracker({ queueUrl: queue.url, queueName: queue.name, queuePrefix: queue.prefix, queueSchema: queue.schema })
   throw new TrackerError('INVALID_CONFIG', 'Neither DATABASE_URL nor QUEUE_URL is set. Give the one that the worker uses.')
 }
 

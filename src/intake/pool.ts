@@ -1,5 +1,7 @@
 import { Socket } from 'node:net'
 import pg from 'pg'
+import { schemaIn } from '../lib/database-schema.ts'
+import { SchemaClient } from '../lib/own-schema.ts'
 import { clientConfig } from '../lib/postgres-client.ts'
 import { withTimeout } from '../lib/timeout.ts'
 import { setUpSession } from '../store/session-settings.ts'
@@ -40,14 +42,16 @@ interface OpenPool {
 
 function open(databaseUrl: string): OpenPool {
   const sockets = new Set<Socket>()
+  const settings = { statementTimeoutMs: STATEMENT_TIMEOUT_MS, schema: schemaIn(databaseUrl) }
   const pool = new pg.Pool({
     ...clientConfig(databaseUrl),
+    Client: SchemaClient,
     max: MAX_CONNECTIONS,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     application_name: 'dingtalk-delivery sender',
     // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for the promise; its types do not say so
-    onConnect: (client) => setUpSession(client, { statementTimeoutMs: STATEMENT_TIMEOUT_MS }),
+    onConnect: (client) => setUpSession(client, settings).then(() => undefined),
     allowExitOnIdle: true,
     stream() {
       const socket = new Socket()

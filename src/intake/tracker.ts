@@ -2,6 +2,7 @@ import { InvalidInputError, TrackerError } from '../domain/errors.ts'
 import { quote } from '../domain/quote.ts'
 import { type TrackOutcome, type TrackResult, trackResult } from '../domain/track-outcome.ts'
 import { assertAddress, assertName, DATABASE_SCHEMES, QUEUE_NAME, QUEUE_PREFIX, QUEUE_SCHEMES } from '../lib/address.ts'
+import { DEFAULT_QUEUE_SCHEMA, QUEUE_SCHEMA_NAME, withSchema } from '../lib/database-schema.ts'
 import { sendTimeoutMs } from './timeout.ts'
 import { parseTrackRequest, type TrackInput, type TrackRequest } from './track-request.ts'
 
@@ -11,10 +12,14 @@ export interface TrackerOptions {
   readonly queueUrl?: string | undefined
   /** `postgres://`: the task is committed to the database before `track` returns, queue or no queue. */
   readonly databaseUrl?: string | undefined
+  /** With `databaseUrl`: the schema of the tracker's tables. Default: that of its `?schema=`, else the one that is found in the database. */
+  readonly schema?: string | undefined
   /** Default `dingtalk-delivery`; must be the worker's `QUEUE_NAME`. */
   readonly queueName?: string | undefined
   /** Default `bull`; must be the worker's `QUEUE_PREFIX`. */
   readonly queuePrefix?: string | undefined
+  /** Default `bullmq`; must be the worker's `QUEUE_SCHEMA`. For a queue in PostgreSQL. */
+  readonly queueSchema?: string | undefined
 }
 
 /** `result` is what the package returns. `outcome` has details for the command `track`; null through a queue. */
@@ -100,9 +105,10 @@ function intakeFor(options: TrackerOptions): () => Promise<Intake> {
   }
   if (databaseUrl !== undefined) {
     assertAddress('databaseUrl', databaseUrl, DATABASE_SCHEMES)
+    const url = withSchema({ url: 'databaseUrl', schema: 'schema' }, databaseUrl, options.schema)
     return async () => {
       const { openIntakeDatabase } = await import('./database.ts')
-      const intake = openIntakeDatabase(databaseUrl)
+      const intake = openIntakeDatabase(url)
       return {
         add: async (requests, giveUpAt, onTaken) => void (await intake.add(requests, { giveUpAt, onTaken })),
         close: () => intake.close(),
@@ -111,12 +117,13 @@ function intakeFor(options: TrackerOptions): () => Promise<Intake> {
   }
   const url = queueUrl ?? ''
   assertAddress('queueUrl', url, QUEUE_SCHEMES)
-  const { queueName = 'dingtalk-delivery', queuePrefix = 'bull' } = options
+  const { queueName = 'dingtalk-delivery', queuePrefix = 'bull', queueSchema = DEFAULT_QUEUE_SCHEMA } = options
   assertName('queueName', queueName, QUEUE_NAME)
   assertName('queuePrefix', queuePrefix, QUEUE_PREFIX)
+  assertName('queueSchema', queueSchema, QUEUE_SCHEMA_NAME)
   return async () => {
     const { openTrackQueue } = await import('./queue.ts')
-    const queue = openTrackQueue({ url, name: queueName, prefix: queuePrefix })
+    const queue = openTrackQueue({ url, name: queueName, prefix: queuePrefix, schema: queueSchema })
     return {
       add: (requests, giveUpAt, onTaken) => queue.add(requests, giveUpAt, (place) => onTaken(place, null)),
       close: () => queue.close(),

@@ -44,7 +44,11 @@ export function assertAddress(name: string, value: unknown, schemes: readonly st
  * @param name what the caller calls it
  * @throws {TrackerError} `INVALID_CONFIG`
  */
-export function assertName(name: string, value: unknown, { pattern, accepted }: typeof QUEUE_NAME | typeof QUEUE_PREFIX): void {
+export function assertName(
+  name: string,
+  value: unknown,
+  { pattern, accepted }: { readonly pattern: RegExp; readonly accepted: string },
+): void {
   if (typeof value === 'string' && pattern.test(value)) return
   throw new TrackerError('INVALID_CONFIG', `${name} ${quote(value)} is not accepted. Accepted: ${accepted}.`)
 }

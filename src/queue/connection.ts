@@ -33,8 +33,10 @@ export interface QueueAddress {
   readonly url: string
   /** Default `dingtalk-delivery`. */
   readonly name: string
-  /** Redis only; on PostgreSQL the schema `bullmq` separates the queue. Default `bull`. */
+  /** Redis only. Default `bull`. */
   readonly prefix: string
+  /** PostgreSQL only: the schema of BullMQ's tables. Default `bullmq`. */
+  readonly schema?: string
 }
 
 /** `producer`: calls fail at once while the server is away. `sender`: also when the server is slow. `consumer`: calls wait for the server. */
@@ -75,7 +77,7 @@ export function openQueue(address: QueueAddress, role: Role, onError: (error: un
   const report = reportOnce(onError)
   const options = { prefix: address.prefix, streams: { events: { maxLen: 100 } } }
   if (isPostgres(address.url)) {
-    const pool = postgresOptions(address.url, SENDER_CONNECTIONS, ROLES[role].postgres)
+    const pool = postgresOptions(address.url, SENDER_CONNECTIONS, ROLES[role].postgres, address.schema)
     const queue = reopenQueue(
       (sockets) => new Queue(address.name, { ...options, connection: { ...pool, stream: sockets.open } }, createPostgresBackend),
       report,
@@ -112,7 +114,7 @@ export function openWorker(
 ): Opened<JobWorker> {
   const report = reportOnce(onError)
   if (isPostgres(address.url)) {
-    const connection = postgresOptions(address.url, WORKER_CONNECTIONS, ROLES.consumer.postgres)
+    const connection = postgresOptions(address.url, WORKER_CONNECTIONS, ROLES.consumer.postgres, address.schema)
     const worker = new Worker(address.name, process, { ...options, connection }, limitBlocking(retryFirstConnection(createPostgresBackend)))
     worker.on('error', report)
     return { it: worker, close: () => closeWhenReady(worker) }

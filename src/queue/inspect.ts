@@ -10,7 +10,7 @@ const CONNECT_TIMEOUT_MS = 3_000
 /** Checks whether the queue's server is fit for jobs that live 24 hours. Never rejects. */
 export async function inspectQueue(address: QueueAddress): Promise<Finding[]> {
   try {
-    return isPostgres(address.url) ? await inspectPostgres(address.url) : await inspectRedis(address)
+    return isPostgres(address.url) ? await inspectPostgres(address) : await inspectRedis(address)
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error)
     const isExplained = error instanceof TrackerError && error.code !== 'QUEUE_UNAVAILABLE'
@@ -18,8 +18,8 @@ export async function inspectQueue(address: QueueAddress): Promise<Finding[]> {
   }
 }
 
-async function inspectPostgres(url: string): Promise<Finding[]> {
-  await assertQueueSchema(url)
+async function inspectPostgres({ url, schema }: QueueAddress): Promise<Finding[]> {
+  await assertQueueSchema(url, schema)
   return [toFinding('queue', (await isPooled(url)) ? POOLED : { detail: 'PostgreSQL, schema up to date' })]
 }
 

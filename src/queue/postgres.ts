@@ -1,8 +1,9 @@
 import { Socket } from 'node:net'
+import { DEFAULT_QUEUE_SCHEMA } from '../lib/database-schema.ts'
 import { clientConfig } from '../lib/postgres-client.ts'
 
-/** BullMQ's own namespace in the database. */
-export const POSTGRES_SCHEMA = 'bullmq'
+/** Of BullMQ's tables, where no other is chosen. */
+export const POSTGRES_SCHEMA = DEFAULT_QUEUE_SCHEMA
 
 export interface PostgresTimeouts {
   /** The server stops a statement that runs for longer. */
@@ -11,17 +12,41 @@ export interface PostgresTimeouts {
   readonly queryMs: number
 }
 
-/** @param max number of connections */
-export function postgresOptions(url: string, max: number, { statementMs, queryMs }: PostgresTimeouts) {
+/**
+ * @param max number of connections
+ * @param schema of BullMQ's tables
+ */
+export function postgresOptions(url: string, max: number, { statementMs, queryMs }: PostgresTimeouts, schema = POSTGRES_SCHEMA) {
   return {
-    ...clientConfig(url),
+    ...clientConfig(withoutOptions(url)),
     max,
-    schema: POSTGRES_SCHEMA,
+    schema,
+    // BullMQ adds its search path behind them, and the last one counts. Options in the URL would replace both.
+    ...optionsIn(url),
     keepAlive: true,
     connectionTimeoutMillis: 5_000,
     statement_timeout: statementMs,
     query_timeout: queryMs,
   }
+}
+
+/** The settings of a session in an address: `?options=-c search_path=…`. */
+function optionsIn(url: string): { readonly options?: string } {
+  const given = new URLSearchParams(queryOf(url)).get('options')
+  return given === null ? {} : { options: given }
+}
+
+function withoutOptions(url: string): string {
+  const parameters = queryOf(url)
+    .split('&')
+    .filter((parameter) => !parameter.startsWith('options='))
+  const address = url.slice(0, url.length - queryOf(url).length).replace(/\?$/, '')
+  return parameters.length === 0 ? address : `${address}?${parameters.join('&')}`
+}
+
+/** Not by the class URL, which refuses an address with several hosts. */
+function queryOf(url: string): string {
+  return url.includes('?') ? url.slice(url.indexOf('?') + 1) : ''
 }
 
 /** `pg` has no code for a server that did not answer within `query_timeout`. */

@@ -1,5 +1,6 @@
 import { assertSchemaCompatibility, runMigrations } from 'bullmq'
 import pg from 'pg'
+import { quoteIdentifier } from '../lib/database-schema.ts'
 import { clientConfig } from '../lib/postgres-client.ts'
 import { roleIn } from '../lib/postgres-errors.ts'
 import { deniedByPostgres, schemaError } from './errors.ts'
@@ -11,12 +12,12 @@ import { POSTGRES_SCHEMA } from './postgres.ts'
  * @returns the schema version
  * @throws {TrackerError} `NOT_PERMITTED`
  */
-export async function migrateQueueSchema(url: string, names: readonly string[] = []): Promise<number> {
+export async function migrateQueueSchema(url: string, names: readonly string[] = [], schema = POSTGRES_SCHEMA): Promise<number> {
   try {
     return await withClient(url, async (client) => {
-      const version = await runMigrations(client, POSTGRES_SCHEMA)
+      const version = await runMigrations(client, schema)
       // BullMQ creates a sequence for each queue with its first job, for which the role of a worker may have no right.
-      await client.query(`SELECT ${POSTGRES_SCHEMA}.next_job_id(name) FROM unnest($1::text[]) AS name`, [names])
+      await client.query(`SELECT ${quoteIdentifier(schema)}.next_job_id(name) FROM unnest($1::text[]) AS name`, [names])
       return version
     })
   } catch (error) {
@@ -25,9 +26,9 @@ export async function migrateQueueSchema(url: string, names: readonly string[] =
 }
 
 /** @throws {TrackerError} `SCHEMA_MISMATCH` where BullMQ's schema is missing or newer than this build */
-export async function assertQueueSchema(url: string): Promise<void> {
+export async function assertQueueSchema(url: string, schema = POSTGRES_SCHEMA): Promise<void> {
   try {
-    await withClient(url, (client) => assertSchemaCompatibility(client, POSTGRES_SCHEMA))
+    await withClient(url, (client) => assertSchemaCompatibility(client, schema))
   } catch (error) {
     throw schemaError(error) ?? deniedByPostgres(error, { role: roleIn(url), groups: ['delivery_worker'] }) ?? error
   }

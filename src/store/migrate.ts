@@ -2,6 +2,8 @@ import { createHash, randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { Client } from 'pg'
 import { TrackerError } from '../domain/errors.ts'
+import { quoteIdentifier, schemaIn } from '../lib/database-schema.ts'
+import { ownSchema } from '../lib/own-schema.ts'
 import { clientConfig } from '../lib/postgres-client.ts'
 import { roleIn } from '../lib/postgres-errors.ts'
 import { explained } from './database-errors.ts'
@@ -30,9 +32,9 @@ const MIGRATIONS_TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
 /**
  * Brings the database up to date, as `prisma migrate deploy` would, without Prisma's engine. Safe to run twice and from many machines at once.
  * All missing migrations and their rows in `_prisma_migrations` are one transaction: a crash, or a migration that fails, leaves the database as
- * it was. The lock belongs to that transaction, so that it is released behind a pooler in transaction mode, where a session's lock would stay.
+ * it was. They are in the schema of `?schema=`, or where the tracker already is, or in a new schema `dingtalk`. The lock belongs to that transaction, so that it is released behind a pooler in transaction mode, where a session's lock would stay.
  * @returns the names of the migrations applied now
- * @throws {TrackerError} `DATABASE_UNAVAILABLE`, or `SCHEMA_MISMATCH` when the database is newer than this build or was changed by hand
+ * @throws {TrackerError} `DATABASE_UNAVAILABLE`, `NOT_PERMITTED`, or `SCHEMA_MISMATCH` when the database is newer than this build or was changed by hand
  */
 export async function migrate(databaseUrl: string, options: MigrateOptions = {}): Promise<string[]> {
   const client = new Client({
@@ -47,7 +49,9 @@ export async function migrate(databaseUrl: string, options: MigrateOptions = {})
     // Not the database's default isolation: a migration must see what was committed while it waited for its locks.
     await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
     await lock(client, options.lockTimeoutMs ?? 60_000)
+    await enterSchema(client, schemaIn(databaseUrl), roleIn(databaseUrl))
     const applied = await applyMissing(client)
+    await client.query(NAME_SCHEMA_IN_FUNCTIONS)
     await client.query('COMMIT')
     return applied
   } catch (error) {
@@ -65,6 +69,58 @@ async function lock(client: Client, timeoutMs: number): Promise<void> {
   await client.query('SELECT pg_advisory_xact_lock($1)', [PRISMA_LOCK])
   await client.query('SET LOCAL lock_timeout TO DEFAULT')
 }
+
+/** Until the end of the transaction every name without a schema is one of ours. */
+async function enterSchema(client: Client, chosen: string | null, role: string | null): Promise<void> {
+  const { rows } = await client.query<FoundSchema>(FIND_SCHEMA, [chosen])
+  const [found] = rows
+  if (found === undefined) throw new TypeError('the query returns one row')
+  const { schema, exists, mayCreate, user, database } = found
+  if (!exists && !mayCreate) throw schemaMissing(schema, role ?? user, database)
+  if (!exists) await client.query(`CREATE SCHEMA ${quoteIdentifier(schema)}`)
+  await client.query(`SET LOCAL search_path = ${quoteIdentifier(schema)}`)
+}
+
+interface FoundSchema {
+  readonly schema: string
+  readonly exists: boolean
+  readonly mayCreate: boolean
+  readonly user: string
+  readonly database: string
+}
+
+const FIND_SCHEMA = `SELECT found.schema, EXISTS (SELECT FROM pg_namespace WHERE nspname = found.schema) AS exists,
+  has_database_privilege(current_database(), 'CREATE') AS "mayCreate", current_user AS user, current_database() AS database
+FROM (SELECT ${ownSchema('$1::text')} AS schema) AS found`
+
+function schemaMissing(schema: string, role: string, database: string): TrackerError {
+  const who = quoteIdentifier(role)
+  return new TrackerError(
+    'NOT_PERMITTED',
+    `There is no schema ${quoteIdentifier(schema)}, and the role ${who} may not make one. As the owner of the database run: CREATE SCHEMA ${quoteIdentifier(schema)} AUTHORIZATION ${who}; or GRANT CREATE ON DATABASE ${quoteIdentifier(database)} TO ${who};`,
+  )
+}
+
+/**
+ * After `ALTER SCHEMA … RENAME` or `ALTER FUNCTION … SET SCHEMA` a function still names the schema in which it was. Nothing is changed where all
+ * name their own. The text is that of the migration `20261130040000_schema`.
+ */
+const NAME_SCHEMA_IN_FUNCTIONS = `DO $$
+DECLARE
+    v_function record;
+BEGIN
+    FOR v_function IN
+        SELECT routine.oid::regprocedure AS signature, place.nspname
+        FROM pg_proc AS routine JOIN pg_namespace AS place ON place.oid = routine.pronamespace
+        CROSS JOIN LATERAL unnest(routine.proconfig) AS setting
+        WHERE place.nspname = current_schema() AND (routine.proname LIKE 'delivery\\_%' OR routine.proname = 'track_delivery')
+            AND setting LIKE 'search\\_path=%' AND setting <> format('search_path=%I, pg_temp', place.nspname)
+        ORDER BY routine.oid
+    LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', v_function.signature, v_function.nspname);
+    END LOOP;
+END
+$$`
 
 async function applyMissing(client: Client): Promise<string[]> {
   await assertUnicode(client)
@@ -100,9 +156,13 @@ async function applyMigration(client: Client, { name, sql, checksum }: Migration
     checksum,
     name,
   ])
-  await client.query(sql)
+  await client.query(sql.replaceAll(FOLDED_NAME, WHOLE_NAME))
   await client.query('UPDATE _prisma_migrations SET applied_steps_count = 1, finished_at = clock_timestamp() WHERE id = $1', [id])
 }
+
+/** A cast that reads a name as SQL does, without quotes: it finds no schema `Tracker`. The text of a migration that is out must stay. */
+const FOLDED_NAME = 'current_schema()::regnamespace'
+const WHOLE_NAME = 'quote_ident(current_schema())::regnamespace'
 
 // The list of migrations ------------------------------------------------------------------------------------------------------
 
@@ -146,7 +206,7 @@ export function missingMigrations(known: readonly Migration[], applied: readonly
     const ours = checksums.get(name)
     if (ours === undefined) {
       throw mismatch(
-        `it has migration ${name}, which this version does not know. Install the newer version that made it; or, if another program keeps its Prisma migrations in the same schema, give the tracker a database of its own`,
+        `it has migration ${name}, which this version does not know. Install the newer version that made it; or, if another program keeps its Prisma migrations in the same schema, give the tracker one of its own: DATABASE_SCHEMA=dingtalk instead of ?schema= in DATABASE_URL`,
       )
     }
     if (ours !== checksum) throw mismatch(`migration ${name} was applied from another text. Install the version that applied it`)

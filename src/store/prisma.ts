@@ -1,6 +1,8 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import { Pool } from 'pg'
 import { TrackerError } from '../domain/errors.ts'
+import { schemaIn } from '../lib/database-schema.ts'
+import { DEFAULT_SCHEMA, INSTALLATIONS, MODEL_SCHEMA, SchemaClient } from '../lib/own-schema.ts'
 import { clientConfig } from '../lib/postgres-client.ts'
 import { sqlStateOf } from '../lib/postgres-errors.ts'
 import type { Row } from './columns.ts'
@@ -28,15 +30,23 @@ export interface Database {
   readonly prisma: PrismaClient
   /** The pool under Prisma, for statements that need a session of their own. */
   readonly pool: Pool
+  /** The schema of the tracker's tables: the one that is found with the first connection, or the one in which `migrate` would make them. */
+  schema(): Promise<string>
   /** Waits for the statements under way. Safe to call twice. */
   close(): Promise<void>
 }
 
-/** Opens nothing yet: the first statement connects. */
+/**
+ * Opens nothing yet: the first statement connects.
+ * @param url its `?schema=` is the schema of the tracker's tables; without it the schema is found
+ */
 export function openDatabase(url: string, options: DatabaseOptions = {}): Database {
   const { statementTimeoutMs = 15_000 } = options
+  const chosen = schemaIn(url)
+  let schema = chosen
   const pool = new Pool({
     ...clientConfig(url),
+    Client: SchemaClient,
     max: options.max ?? 10,
     connectionTimeoutMillis: options.connectionTimeoutMs ?? 5_000,
     // The server's own timeout comes first; this one is for a network that went silent.
@@ -44,17 +54,26 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
     keepAlive: true,
     application_name: options.applicationName ?? 'dingtalk-delivery',
     // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for the promise; its types do not say so
-    onConnect: (client) => setUpSession(client, { statementTimeoutMs }),
+    onConnect: async (client) => {
+      schema = await setUpSession(client, { statementTimeoutMs, schema: chosen })
+    },
   })
   // Without a listener an error of an idle connection would end the process.
   pool.on('error', (error) => options.onPoolError?.(error))
   // Statements are not kept prepared: a plan that was made for an empty table would be used until the next ANALYZE.
-  const adapter = new PrismaPg(pool, { ...(options.onConnectionError && { onConnectionError: options.onConnectionError }) })
+  const adapter = new PrismaPg(pool, {
+    schema: MODEL_SCHEMA,
+    ...(options.onConnectionError && { onConnectionError: options.onConnectionError }),
+  })
   const prisma = new PrismaClient({ adapter })
   let closed: Promise<void> | undefined
   return {
     prisma,
     pool,
+    async schema() {
+      if (schema === null) await pool.query('')
+      return schema ?? DEFAULT_SCHEMA
+    },
     close: () => (closed ??= prisma.$disconnect().then(() => pool.end())),
   }
 }
@@ -62,11 +81,25 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
 /**
  * @throws {TrackerError} `SCHEMA_MISMATCH` naming the command to run when the database is older or newer than this build
  */
-export async function assertSchemaVersion(prisma: PrismaClient): Promise<void> {
-  const missing = missingMigrations(knownMigrations(), await appliedMigrations(prisma))
+export async function assertSchemaVersion({ prisma, schema }: Pick<Database, 'prisma' | 'schema'>): Promise<void> {
+  const known = knownMigrations()
+  const missing = missingMigrations(known, await appliedMigrations(prisma))
   if (missing.length === 0) return
   const names = missing.map((migration) => migration.name).join(', ')
-  throw new TrackerError('SCHEMA_MISMATCH', `The database lacks ${names}. Run: npx dingtalk-delivery migrate`)
+  const own = await schema()
+  const elsewhere = missing.length === known.length ? await otherInstallations(prisma, own) : []
+  const lacks = `The database lacks ${names}`
+  if (elsewhere.length === 0) throw new TrackerError('SCHEMA_MISMATCH', `${lacks}. Run: npx dingtalk-delivery migrate`)
+  const remedy = `The tracker is in ${elsewhere.join(', ')}: set DATABASE_SCHEMA to that name, or run: npx dingtalk-delivery migrate`
+  throw new TrackerError('SCHEMA_MISMATCH', `${lacks} in the schema "${own}". ${remedy}`)
+}
+
+/** The other schemas that have the tracker's tables. */
+async function otherInstallations(prisma: PrismaClient, own: string): Promise<string[]> {
+  const rows = await prisma.$queryRawUnsafe<Array<{ name: string }>>(
+    `SELECT place.name FROM (${INSTALLATIONS}) AS place ORDER BY place.name`,
+  )
+  return rows.flatMap(({ name }) => (name === own ? [] : `"${name}"`))
 }
 
 async function appliedMigrations(prisma: PrismaClient): Promise<AppliedMigration[]> {

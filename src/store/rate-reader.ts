@@ -11,6 +11,7 @@ import { createSource } from './reading/source.ts'
 import { readAttention, readTask, readTaskKey, readTasks } from './reading/tasks.ts'
 
 export type { RawClient } from './raw-client.ts'
+export { withOwnSchema } from './reading/source.ts'
 
 /** Reads the public views of a database. The figures of one task follow from its row, its polls and its recipients. */
 export function createRateReader({ prisma }: { readonly prisma: RawClient }): RateReader {

@@ -88,7 +88,11 @@ test.concurrent('a user who may not do what a worker does is told which rights t
   const database = await createTestDatabase({ migrated: true })
   onTestFinished(() => database.drop())
   const role = `reader_${Math.random().toString(36).slice(2)}`
-  await execute(database.url, `CREATE ROLE ${role} LOGIN PASSWORD 'x'`, `GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${role}`)
+  await execute(
+    database.url,
+    `CREATE ROLE ${role} LOGIN PASSWORD 'x'`,
+    `GRANT USAGE ON SCHEMA dingtalk TO ${role}; GRANT SELECT ON ALL TABLES IN SCHEMA dingtalk TO ${role}`,
+  )
   onTestFinished(() => execute(database.url, `DROP OWNED BY ${role}`, `DROP ROLE ${role}`))
   const url = new URL(database.url)
   url.username = role

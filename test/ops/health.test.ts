@@ -214,7 +214,7 @@ describe('the schema', () => {
     await execute(database.url, 'CREATE TABLE kept AS TABLE _prisma_migrations; DELETE FROM _prisma_migrations')
     expect(await schemaOf(database.url)).toMatchObject({ ok: false, detail: expect.stringContaining('Run: npx dingtalk-delivery migrate') })
     await execute(database.url, 'INSERT INTO _prisma_migrations TABLE kept')
-    expect(await schemaOf(database.url)).toEqual({ name: 'schema', ok: true, detail: 'fits this version' })
+    expect(await schemaOf(database.url)).toEqual({ name: 'schema', ok: true, detail: 'fits this version, in the schema dingtalk' })
     await execute(database.url, "UPDATE _prisma_migrations SET migration_name = '29990101000000_future'")
     expect(await schemaOf(database.url)).toMatchObject({ ok: false, detail: expect.stringContaining('Install the newer version') })
   })

@@ -30,13 +30,13 @@ const check = () => rightsCheck({ database: worker, timeoutMs: 10_000 })
 /** What `delivery_worker` was given, as PostgreSQL keeps it: `INSERT ON TABLE delivery_task`. */
 const GIVEN = `
   SELECT privilege_type AS privilege, 'TABLE ' || relname AS object, relname AS name, relkind::text AS kind
-  FROM pg_class, aclexplode(relacl) WHERE relnamespace = 'public'::regnamespace AND grantee = 'delivery_worker'::regrole
+  FROM pg_class, aclexplode(relacl) WHERE relnamespace = 'dingtalk'::regnamespace AND grantee = 'delivery_worker'::regrole
   UNION ALL
   SELECT privilege_type, 'FUNCTION ' || oid::regprocedure, 'function ' || proname, prorettype::regtype::text
-  FROM pg_proc, aclexplode(proacl) WHERE pronamespace = 'public'::regnamespace AND grantee = 'delivery_worker'::regrole
+  FROM pg_proc, aclexplode(proacl) WHERE pronamespace = 'dingtalk'::regnamespace AND grantee = 'delivery_worker'::regrole
   UNION ALL
   SELECT privilege_type, 'SCHEMA ' || nspname, 'schema ' || nspname, 'schema'
-  FROM pg_namespace, aclexplode(nspacl) WHERE nspname = 'public' AND grantee = 'delivery_worker'::regrole
+  FROM pg_namespace, aclexplode(nspacl) WHERE nspname = 'dingtalk' AND grantee = 'delivery_worker'::regrole
   ORDER BY 2, 1`
 
 interface Given {
@@ -53,7 +53,7 @@ const isNeeded = ({ privilege, kind }: Given): boolean => kind !== 'trigger' && 
 /** While `work` runs, the role lacks a right, everybody else's included. */
 async function without<T>({ privilege, object }: Pick<Given, 'privilege' | 'object'>, work: () => Promise<T>): Promise<T> {
   const { rows } = await owner.query<{ everybody: boolean }>(
-    `SELECT EXISTS (SELECT FROM pg_namespace, aclexplode(nspacl) WHERE nspname = 'public' AND grantee = 0 AND privilege_type = 'USAGE') AS everybody`,
+    `SELECT EXISTS (SELECT FROM pg_namespace, aclexplode(nspacl) WHERE nspname = 'dingtalk' AND grantee = 0 AND privilege_type = 'USAGE') AS everybody`,
   )
   const from = object === 'SCHEMA public' && rows[0]?.everybody === true ? 'delivery_worker, PUBLIC' : 'delivery_worker'
   await owner.query(`REVOKE ${privilege} ON ${object} FROM ${from}`)
@@ -85,28 +85,28 @@ describe('what a later version brings is asked for without a change', () => {
   test.each([
     [
       'a table',
-      'CREATE TABLE public.delivery_novelty (id int)',
+      'CREATE TABLE dingtalk.delivery_novelty (id int)',
       ['DELETE', 'INSERT', 'SELECT', 'UPDATE'].map((each) => `${each} on delivery_novelty`),
     ],
-    ['a view', 'CREATE VIEW public.delivery_novelty AS SELECT 1 AS one', ['SELECT on delivery_novelty']],
-    ['a sequence', 'CREATE SEQUENCE public.delivery_novelty', ['USAGE on delivery_novelty']],
+    ['a view', 'CREATE VIEW dingtalk.delivery_novelty AS SELECT 1 AS one', ['SELECT on delivery_novelty']],
+    ['a sequence', 'CREATE SEQUENCE dingtalk.delivery_novelty', ['USAGE on delivery_novelty']],
     [
       'a function',
-      "CREATE FUNCTION public.delivery_novelty() RETURNS int LANGUAGE sql AS 'SELECT 1'; REVOKE EXECUTE ON FUNCTION public.delivery_novelty FROM PUBLIC",
+      "CREATE FUNCTION dingtalk.delivery_novelty() RETURNS int LANGUAGE sql AS 'SELECT 1'; REVOKE EXECUTE ON FUNCTION dingtalk.delivery_novelty FROM PUBLIC",
       ['EXECUTE on function delivery_novelty'],
     ],
   ])('%s', async (kind, statement, lacking) => {
     await owner.query(statement)
     const finding = await check()
-    await owner.query(`DROP ${kind.replace('a ', '')} public.delivery_novelty`)
+    await owner.query(`DROP ${kind.replace('a ', '')} dingtalk.delivery_novelty`)
     expect(finding).toMatchObject({ ok: false, detail: `The role "test_worker" lacks ${lacking.join(', ')}.` })
     expect(await check()).toMatchObject({ ok: true })
   })
 
   test('a table of somebody else in the same schema is not', async () => {
-    await owner.query('CREATE TABLE public.deliveryorders (id int); CREATE TABLE public.orders (id int)')
+    await owner.query('CREATE TABLE dingtalk.deliveryorders (id int); CREATE TABLE dingtalk.orders (id int)')
     expect(await check()).toMatchObject({ ok: true })
-    await owner.query('DROP TABLE public.deliveryorders, public.orders')
+    await owner.query('DROP TABLE dingtalk.deliveryorders, dingtalk.orders')
   })
 })
 

@@ -125,7 +125,7 @@ test('a server that is not there is named, and the password is not', async () =>
 async function assertSchema(url: string): Promise<void> {
   const database = openDatabase(url)
   try {
-    await assertSchemaVersion(database.prisma)
+    await assertSchemaVersion(database)
   } finally {
     await database.close()
   }
@@ -140,9 +140,9 @@ const CATALOG = {
       pg_get_expr(d.adbin, d.adrelid) AS def, col_description(c.oid, a.attnum) AS comment
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-    WHERE c.relnamespace = 'public'::regnamespace ORDER BY 1, 4`,
-  constraints: `SELECT conrelid::regclass::text AS tbl, conname, pg_get_constraintdef(oid) AS def FROM pg_constraint WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2`,
-  indexes: `SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1`,
-  views: `SELECT viewname, definition, obj_description(viewname::regclass) AS comment FROM pg_views WHERE schemaname = 'public' ORDER BY 1`,
-  functions: `SELECT proname, pg_get_functiondef(oid) AS def, obj_description(oid) AS comment FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1`,
+    WHERE c.relnamespace = 'dingtalk'::regnamespace ORDER BY 1, 4`,
+  constraints: `SELECT conrelid::regclass::text AS tbl, conname, pg_get_constraintdef(oid) AS def FROM pg_constraint WHERE connamespace = 'dingtalk'::regnamespace ORDER BY 1, 2`,
+  indexes: `SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'dingtalk' ORDER BY 1`,
+  views: `SELECT viewname, definition, obj_description(viewname::regclass) AS comment FROM pg_views WHERE schemaname = 'dingtalk' ORDER BY 1`,
+  functions: `SELECT proname, pg_get_functiondef(oid) AS def, obj_description(oid) AS comment FROM pg_proc WHERE pronamespace = 'dingtalk'::regnamespace ORDER BY 1`,
 }

@@ -160,14 +160,14 @@ describe('delivery_send', () => {
 test('no function that acts as its owner looks for temporary tables first', async () => {
   const { rows } = await owner.query(`
     SELECT oid::regprocedure FROM pg_proc
-    WHERE prosecdef AND pronamespace = 'public'::regnamespace AND proconfig::text NOT LIKE '%search_path=public, pg_temp%'`)
+    WHERE prosecdef AND pronamespace = 'dingtalk'::regnamespace AND proconfig::text NOT LIKE '%search_path=dingtalk, pg_temp%'`)
   expect(rows).toEqual([])
 })
 
 test('nobody else may call anything', async () => {
   const { rows } = await owner.query(`
     SELECT oid::regprocedure FROM pg_proc
-    WHERE pronamespace = 'public'::regnamespace AND has_function_privilege('public', oid, 'EXECUTE')`)
+    WHERE pronamespace = 'dingtalk'::regnamespace AND has_function_privilege('public', oid, 'EXECUTE')`)
   expect(rows).toEqual([])
 })
 
@@ -196,7 +196,9 @@ describe('whoever lacks a right is told which one, and what gives it', () => {
     onTestFinished(() => empty.drop())
     await expect(migrate(urlAs('worker', empty.url))).rejects.toMatchObject({
       code: 'NOT_PERMITTED',
-      message: expect.stringMatching(/^The role "test_worker" lacks a right in the database: permission denied for schema public/),
+      message: expect.stringMatching(
+        /^There is no schema "dingtalk", and the role "test_worker" may not make one\. As the owner of the database run: CREATE SCHEMA/,
+      ),
     })
   })
 })
@@ -227,7 +229,7 @@ describe('the script', () => {
     await giveRights(url)
     const { rows } = await client.query(`
       SELECT relname FROM pg_class
-      WHERE relnamespace = 'public'::regnamespace AND relname LIKE 'delivery%' AND relowner <> 'delivery_migrate'::regrole`)
+      WHERE relnamespace = 'dingtalk'::regnamespace AND relname LIKE 'delivery%' AND relowner <> 'delivery_migrate'::regrole`)
     expect(rows).toEqual([])
     expect(await migrate(urlAs('migrate', url))).toEqual([])
     const tracker = createTracker({ databaseUrl: urlAs('send', url) })

@@ -211,7 +211,7 @@ test('a sender with another search path reaches the same tables', async () => {
   const client = await db.pool.connect()
   try {
     await client.query('CREATE SCHEMA elsewhere; SET search_path TO elsewhere')
-    expect((await client.query(`SELECT public.track_delivery('304') AS is_new`)).rows).toEqual([{ is_new: true }])
+    expect((await client.query(`SELECT dingtalk.track_delivery('304') AS is_new`)).rows).toEqual([{ is_new: true }])
   } finally {
     client.release(true)
   }

@@ -17,8 +17,10 @@ beforeAll(async () => {
   created = await createTestDatabase()
   const { migrationDirectories, ...list } = migrationList()
   const old = migrationDirectories.filter(({ path }) => path <= LAST_OF_0_1_0)
-  await withSchemaEngine(created.url, (engine) =>
-    engine.applyMigrations({ migrationsList: { ...list, migrationDirectories: old }, filters: NO_FILTERS }),
+  await withSchemaEngine(
+    created.url,
+    (engine) => engine.applyMigrations({ migrationsList: { ...list, migrationDirectories: old }, filters: NO_FILTERS }),
+    { schema: 'public' },
   )
   client = new Client({ connectionString: created.url })
   await client.connect()

@@ -19,11 +19,15 @@ const TEMPLATE_LOCK = 4_711
  *
  * @param options.migrated true: with the tracker's schema and the rights of every role on it, cloned from a database that is migrated once a
  * run. Default: empty
+ * @param options.searchPath of its sessions, as SQL. Default: one in which the statements of a test find our tables. Ours do not need it
  */
-export async function createTestDatabase(options: { readonly migrated?: boolean } = {}): Promise<TestDatabase> {
+export async function createTestDatabase(
+  options: { readonly migrated?: boolean; readonly searchPath?: string } = {},
+): Promise<TestDatabase> {
   const name = `test_${randomBytes(8).toString('hex')}`
   if (options.migrated) await createMigrated(name)
   else await administer((client) => client.query(`CREATE DATABASE ${name}`))
+  await setSearchPath(urlOf(name), options.searchPath ?? 'dingtalk, public')
   return {
     url: urlOf(name),
     drop: () => administer((client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)),
@@ -78,4 +82,25 @@ export async function execute(url: string, ...statements: readonly string[]): Pr
   } finally {
     await client.end()
   }
+}
+
+/** The rows of one statement, on a connection of its own. */
+export async function query(url: string, statement: string, values: readonly unknown[] = []): Promise<Array<Record<string, unknown>>> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  try {
+    return (await client.query<Record<string, unknown>>(statement, [...values])).rows
+  } finally {
+    await client.end()
+  }
+}
+
+/**
+ * Of the sessions that begin later.
+ * @param searchPath as SQL
+ * @param role whose sessions in that database. Default: those of every role that has no such setting of its own
+ */
+export async function setSearchPath(url: string, searchPath: string, role?: string): Promise<void> {
+  const of = `DATABASE "${new URL(url).pathname.slice(1)}"`
+  await execute(url, `ALTER ${role === undefined ? of : `ROLE ${role} IN ${of}`} SET search_path = ${searchPath}`)
 }

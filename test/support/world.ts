@@ -4,7 +4,7 @@ import { migrate } from '../../src/store/migrate.ts'
 import { type ApiPageServer, startApiPageServer } from './api-page-server.ts'
 import { CANARIES } from './canaries.ts'
 import { assertNoLeakInDatabase, assertNoLeakInProbes, assertNoLeakInRedis } from './leaks.ts'
-import { createTestDatabase } from './postgres.ts'
+import { createTestDatabase, setSearchPath } from './postgres.ts'
 import { type PostgresServer, startPostgresServer } from './postgres-server.ts'
 import { type NodeProcess, startCli } from './process.ts'
 import { type RedisOptions, type RedisServer, redisAvailable, startRedis } from './redis-server.ts'
@@ -99,6 +99,9 @@ export async function makeWorld(
   const server = await startApiPageServer()
   onTestFinished(() => server.close())
   const workersUrl = urlAs('worker', databaseUrl)
+  await setSearchPath(databaseUrl, 'dingtalk, public')
+  // The worker finds its tables without one.
+  await setSearchPath(databaseUrl, 'pg_catalog', new URL(workersUrl).username)
   if (backend === 'postgres') await migrateQueueSchema(urlAs('migrate', databaseUrl), ['dingtalk-delivery'])
   const redis = backend === 'redis' ? await openRedis(onTestFinished, options.redis) : null
   const queueUrl = redis?.url ?? workersUrl

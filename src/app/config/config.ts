@@ -1,4 +1,5 @@
 import { hostsOf } from '../../dingtalk/hosts.ts'
+import { schemaFaults, withSchema } from '../../lib/database-schema.ts'
 import { showAddress } from '../../lib/redact.ts'
 import { type AppConfig, type AppEntry, completeApp, readAppsFile, repeatedNames } from './apps.ts'
 import { invalidConfig, retentionFaults, rightOrUndefined } from './fields.ts'
@@ -9,7 +10,16 @@ export { VARIABLES } from './variables.ts'
 
 /** The configuration: what `VARIABLES` names, and what several of them make together. */
 export interface Config
-  extends Omit<Settings, 'queueUrl' | 'queueName' | 'queuePrefix' | 'maxCallsPerSecond' | Extract<keyof Settings, `dingtalk${string}`>> {
+  extends Omit<
+    Settings,
+    | 'databaseSchema'
+    | 'queueUrl'
+    | 'queueName'
+    | 'queuePrefix'
+    | 'queueSchema'
+    | 'maxCallsPerSecond'
+    | Extract<keyof Settings, `dingtalk${string}`>
+  > {
   /** Null: neither QUEUE_URL nor DATABASE_URL is set. */
   readonly queue: QueueConfig | null
   readonly apps: readonly AppConfig[]
@@ -22,6 +32,7 @@ export interface QueueConfig {
   readonly backend: 'redis' | 'postgres'
   readonly name: string
   readonly prefix: string
+  readonly schema: string
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -43,6 +54,7 @@ export function parseConfig(env: Environment, files: (path: string) => string = 
   const file = path === null ? { apps: [], faults: [] } : readAppsFile(path, files, privateHosts)
   const faults = [
     ...(error?.issues ?? []).map((issue) => `${variableName(String(issue.path[0]))}: ${issue.message}`),
+    ...databaseFaults(schema, given),
     ...credentialFaults(given),
     ...[...file.faults, ...repeatedAppNames(given, file.apps)].map((fault) => `DINGTALK_APPS_FILE: ${fault}`),
     ...retentionFaults(
@@ -68,6 +80,16 @@ function credentialFaults({ dingtalkAppKey: key, dingtalkAppSecret: secret, ding
   return faults
 }
 
+const SCHEMA_NAMES = { url: 'DATABASE_URL', schema: 'DATABASE_SCHEMA', queueSchema: 'QUEUE_SCHEMA' }
+
+function databaseFaults({ shape }: ReturnType<typeof variablesSchema>, given: Given): string[] {
+  return schemaFaults(SCHEMA_NAMES, {
+    url: rightOrUndefined(shape.databaseUrl, given['databaseUrl']) ?? undefined,
+    schema: rightOrUndefined(shape.databaseSchema, given['databaseSchema']) ?? undefined,
+    queueSchema: rightOrUndefined(shape.queueSchema, given['queueSchema']),
+  })
+}
+
 const DEFAULT_APP = 'default'
 
 function repeatedAppNames({ dingtalkAppKey, dingtalkAccessToken }: Given, apps: readonly AppEntry[]): string[] {
@@ -78,7 +100,16 @@ function repeatedAppNames({ dingtalkAppKey, dingtalkAccessToken }: Given, apps: 
 }
 
 function completeConfig(settings: Settings, entries: readonly AppEntry[]): Config {
-  const { queueUrl, queueName, queuePrefix, maxCallsPerSecond: callsPerSecond, dingtalkAppsFile, ...rest } = settings
+  const {
+    databaseSchema,
+    queueUrl,
+    queueName,
+    queuePrefix,
+    queueSchema,
+    maxCallsPerSecond: callsPerSecond,
+    dingtalkAppsFile,
+    ...rest
+  } = settings
   const { dingtalkRegion, dingtalkOapiUrl, dingtalkApiUrl, dingtalkPrivateHosts, ...others } = rest
   const { dingtalkAppKey: appKey, dingtalkAppSecret: appSecret, dingtalkAgentId, dingtalkAccessToken: accessToken, ...plain } = others
   const hosts = hostsOf(dingtalkRegion)
@@ -93,14 +124,15 @@ function completeConfig(settings: Settings, entries: readonly AppEntry[]): Confi
   const url = queueUrl ?? plain.databaseUrl
   return {
     ...plain,
+    databaseUrl: plain.databaseUrl === null ? null : withSchema(SCHEMA_NAMES, plain.databaseUrl, databaseSchema ?? undefined),
     privateHosts: dingtalkPrivateHosts,
-    queue: url === null ? null : queueConfig(url, queueName, queuePrefix),
+    queue: url === null ? null : queueConfig(url, { name: queueName, prefix: queuePrefix, schema: queueSchema }),
     apps: apps.map((entry) => completeApp(entry, defaults)),
   }
 }
 
-export function queueConfig(url: string, name: string, prefix: string): QueueConfig {
-  return { url, backend: url.startsWith('redis') ? 'redis' : 'postgres', name, prefix }
+export function queueConfig(url: string, names: Omit<QueueConfig, 'url' | 'backend'>): QueueConfig {
+  return { url, backend: url.startsWith('redis') ? 'redis' : 'postgres', ...names }
 }
 
 /** The configuration as the log shows it: addresses without user info and query, no keys, no tokens. */

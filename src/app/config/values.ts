@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { checkBaseUrl } from '../../dingtalk/hosts.ts'
 import { APP_PATTERN } from '../../domain/field-rules.ts'
 import { isAddress, QUEUE_NAME, QUEUE_PREFIX } from '../../lib/address.ts'
+import { DEFAULT_QUEUE_SCHEMA, QUEUE_SCHEMA_NAME, SCHEMA_NAME } from '../../lib/database-schema.ts'
 
 /** What one setting accepts, wherever it is given: in the environment, in the apps file or by a program. */
 export interface Value<T> {
@@ -149,6 +150,8 @@ export const RETENTION_DAYS = { details: 90, totals: null } as const
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
+export const DATABASE_SCHEMA = matching(SCHEMA_NAME.pattern, SCHEMA_NAME.accepted)
+
 export const REGION = oneOf(['intl', 'cn'])
 export const MONTHLY_CALL_BUDGET = wholeNumber(1, 1_000_000_000)
 /** The lower bound is not 0: an app without calls would wait for ever. */
@@ -158,6 +161,7 @@ export const CALLS_PER_SECOND = setting(decimalNumber(0.01, 1000), 15)
 export const WORKER_SETTINGS = {
   queueName: setting(matching(QUEUE_NAME.pattern, QUEUE_NAME.accepted), 'dingtalk-delivery'),
   queuePrefix: setting(matching(QUEUE_PREFIX.pattern, QUEUE_PREFIX.accepted), 'bull'),
+  queueSchema: setting(matching(QUEUE_SCHEMA_NAME.pattern, QUEUE_SCHEMA_NAME.accepted), DEFAULT_QUEUE_SCHEMA),
   pollsPerTask: setting(wholeNumber(1, 500), 24),
   timeScale: setting(decimalNumber(1, 100_000), 1),
   concurrency: setting(wholeNumber(1, 10_000), 50),

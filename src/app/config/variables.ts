@@ -7,6 +7,7 @@ import {
   address,
   baseUrl,
   CALLS_PER_SECOND,
+  DATABASE_SCHEMA,
   DAYS_OR_NEVER,
   HOST_NAMES,
   LOG_LEVELS,
@@ -56,9 +57,15 @@ const PORT = wholeNumber(0, 65_535)
 export const variablesSchema = byPrivateHosts((privateHosts) =>
   z.object({
     databaseUrl: variable(optional(address(DATABASE_SCHEMES)), '`postgres://…`', 'embedded (`start`, `demo`)'),
+    databaseSchema: variable(
+      optional(DATABASE_SCHEMA),
+      "schema of the tracker's tables; the same as `?schema=` in `DATABASE_URL`, where both are given",
+      'where they are, else `dingtalk`',
+    ),
     queueUrl: variable(optional(address(QUEUE_SCHEMES)), '`redis://`, `rediss://` or `postgres://`', '`DATABASE_URL`'),
     queueName: variable(WORKER_SETTINGS.queueName, 'name of the queue, the same for all processes'),
     queuePrefix: variable(WORKER_SETTINGS.queuePrefix, 'prefix of the keys, for Redis only'),
+    queueSchema: variable(WORKER_SETTINGS.queueSchema, "schema of the queue's tables, for PostgreSQL only"),
     dingtalkRegion: variable(setting(REGION, 'intl'), '`intl` or `cn`: which hosts of DingTalk'),
     dingtalkOapiUrl: variable(optional(baseUrl(privateHosts)), 'another host: https, or http on loopback', 'from the region'),
     dingtalkApiUrl: variable(optional(baseUrl(privateHosts)), 'another host: https, or http on loopback', 'from the region'),

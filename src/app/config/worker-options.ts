@@ -3,6 +3,7 @@ import type { Credentials } from '../../dingtalk/app.ts'
 import { hostsOf } from '../../dingtalk/hosts.ts'
 import { describeKind } from '../../domain/quote.ts'
 import { DATABASE_SCHEMES, QUEUE_SCHEMES } from '../../lib/address.ts'
+import { schemaFaults, withSchema } from '../../lib/database-schema.ts'
 import { type AppDefaults, appFields, completeApp, repeatedNames } from './apps.ts'
 import { type Config, queueConfig } from './config.ts'
 import {
@@ -22,6 +23,7 @@ import {
   APP_NAME,
   address,
   CALLS_PER_SECOND,
+  DATABASE_SCHEMA,
   PRIVATE_HOST,
   RETENTION_DAYS,
   SECRET,
@@ -59,15 +61,29 @@ export function parseWorkerOptions(given: unknown): WorkerConfig {
       `${faults.length === 1 ? 'One option' : `${faults.length} options`} of createWorker ${faults.length === 1 ? 'is' : 'are'} wrong`,
       faults,
     )
-  const { databaseUrl, queueUrl = databaseUrl, queueName, queuePrefix, apps, concurrency: workerConcurrency, logger: _, ...rest } = options
+  const {
+    databaseUrl,
+    schema,
+    queueUrl = databaseUrl,
+    queueName,
+    queuePrefix,
+    queueSchema,
+    apps,
+    concurrency: workerConcurrency,
+    logger: _,
+    ...rest
+  } = options
   return {
-    ...{ ...rest, databaseUrl, queue: queueConfig(queueUrl, queueName, queuePrefix), workerConcurrency },
+    ...{ ...rest, databaseUrl: withSchema(SCHEMA_NAMES, databaseUrl, schema), workerConcurrency },
+    queue: queueConfig(queueUrl, { name: queueName, prefix: queuePrefix, schema: queueSchema }),
     apps: apps.map((app, i) => {
       const credentials = bindFunctions(app.credentials, valueAt(given, 'apps', i, 'credentials'))
       return completeApp({ ...app, credentials }, DEFAULTS)
     }),
   }
 }
+
+const SCHEMA_NAMES = { url: 'databaseUrl', schema: 'schema', queueSchema: 'queueSchema' }
 
 const DEFAULTS: AppDefaults = { ...hostsOf('intl'), callsPerSecond: CALLS_PER_SECOND.fallback, monthlyCallBudget: null }
 
@@ -133,16 +149,21 @@ const days = field(WHOLE_DAYS, 'program').nullable()
 const retainDetailsDays = days.default(RETENTION_DAYS.details)
 const retainTotalsDays = days.default(RETENTION_DAYS.totals)
 const privateHostList = listOf(field(PRIVATE_HOST, 'program'), 'host names and IP addresses')
+const databaseUrlField = field(address(DATABASE_SCHEMES), 'program')
+const databaseSchema = field(DATABASE_SCHEMA, 'program')
+const queueSchema = optionalField(WORKER_SETTINGS.queueSchema, 'program')
 const LOG_METHODS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 
 const optionsSchema = byPrivateHosts((privateHosts) => {
   const callsPerSecond = field(CALLS_PER_SECOND, 'program').optional()
   const app = exactObject({ name, ...appFields('program', privateHosts), callsPerSecond, credentials })
   return exactObject({
-    databaseUrl: field(address(DATABASE_SCHEMES), 'program'),
+    databaseUrl: databaseUrlField,
+    schema: databaseSchema.optional(),
     queueUrl: field(address(QUEUE_SCHEMES), 'program').optional(),
     queueName: optionalField(WORKER_SETTINGS.queueName, 'program'),
     queuePrefix: optionalField(WORKER_SETTINGS.queuePrefix, 'program'),
+    queueSchema,
     apps: listOf(app, 'apps').min(1, 'is empty: name at least one DingTalk app with its credentials.'),
     privateHosts: privateHostList.default([]),
     pollsPerTask: optionalField(WORKER_SETTINGS.pollsPerTask, 'program'),
@@ -170,6 +191,11 @@ function crossFaults(given: unknown): string[] {
     typeof app === 'object' && app !== null && !Array.isArray(app) ? (rightOrUndefined(name, valueAt(app, 'name')) ?? []) : [],
   )
   return [
+    ...schemaFaults(SCHEMA_NAMES, {
+      url: rightOrUndefined(databaseUrlField, valueAt(given, 'databaseUrl')),
+      schema: rightOrUndefined(databaseSchema, valueAt(given, 'schema')),
+      queueSchema: rightOrUndefined(queueSchema, valueAt(given, 'queueSchema')),
+    }),
     ...repeatedNames(names).map((fault) => `apps: ${fault}`),
     ...retentionFaults(
       { name: 'retainDetailsDays', days: rightOrUndefined(retainDetailsDays, valueAt(given, 'retainDetailsDays')) },

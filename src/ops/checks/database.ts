@@ -4,7 +4,7 @@ import { assertSchemaVersion, type Database } from '../../store/prisma.ts'
 import { CheckFailed, required, withDatabaseTimeout } from './check.ts'
 
 export interface DatabaseNeeds {
-  readonly database: Pick<Database, 'prisma' | 'pool'>
+  readonly database: Pick<Database, 'prisma' | 'pool' | 'schema'>
   /** Of one query, in milliseconds. */
   readonly timeoutMs: number
   /** A server reads, so a replica is a warning only. */
@@ -31,11 +31,11 @@ const SERVER = `SELECT current_setting('transaction_read_only')::boolean AS "rea
 /** Whether it has the version that this build needs. */
 export function schemaCheck({ database, timeoutMs }: DatabaseNeeds): Promise<Finding> {
   return required('schema', SCHEMA_REMEDY, async () => {
-    await withDatabaseTimeout(timeoutMs, assertSchemaVersion(database.prisma)).catch((error: unknown) => {
+    await withDatabaseTimeout(timeoutMs, assertSchemaVersion(database)).catch((error: unknown) => {
       const isKnown = error instanceof TrackerError && error.code !== 'DATABASE_UNAVAILABLE'
       throw isKnown ? error : new CheckFailed('Not known: the database did not say.', REMEDY)
     })
-    return { detail: 'fits this version' }
+    return { detail: `fits this version, in the schema ${await database.schema()}` }
   })
 }
 
@@ -66,20 +66,18 @@ interface Rights {
   readonly lacking: readonly string[]
 }
 
-async function readRights({ pool }: Pick<Database, 'pool'>): Promise<Rights | undefined> {
-  return (await pool.query<Rights>(LACKING)).rows[0]
+async function readRights({ pool, schema }: Pick<Database, 'pool' | 'schema'>): Promise<Rights | undefined> {
+  return (await pool.query<Rights>(LACKING, [await schema()])).rows[0]
 }
 
 /**
  * The rights that deploy/postgres/roles.sql gives to a worker, read from the catalogue, so that tables, views, sequences and functions of later
- * migrations are included. The schema is that of `delivery_task`: the one in the search path, else one that the role may not use.
+ * migrations are included. $1 is the schema.
  * Not included: sequences of identity columns and functions of triggers, which need no right.
  */
 const LACKING = `/* lacking_rights */
 WITH place AS (
-  SELECT relnamespace AS schema FROM pg_class
-  WHERE relname = 'delivery_task' AND relkind IN ('r', 'p') AND NOT pg_is_other_temp_schema(relnamespace)
-  ORDER BY pg_table_is_visible(oid) DESC, oid LIMIT 1
+  SELECT oid AS schema FROM pg_namespace WHERE nspname = $1
 ), relation AS (
   SELECT class.oid, class.relname AS name, class.relkind AS kind,
     CASE

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -7,17 +8,24 @@ import { bindMigrationAwareSqlAdapterFactory, ColumnTypeEnum } from '@prisma/dri
 import type { DiffTarget, SchemaEngine as Engine, MigrationList } from '@prisma/schema-engine-wasm'
 import * as bindings from '@prisma/schema-engine-wasm/schema_engine_bg'
 import { Pool, type PoolClient } from 'pg'
+import { execute } from '../../support/postgres.ts'
 
 /**
  * Prisma's own schema engine as WebAssembly, the same code that `prisma migrate` runs, from npm instead of Prisma's download host.
  * Here it is the judge of our migrations.
  */
-export async function withSchemaEngine<T>(databaseUrl: string, use: (engine: Engine) => Promise<T>): Promise<T> {
+export async function withSchemaEngine<T>(
+  databaseUrl: string,
+  use: (engine: Engine) => Promise<T>,
+  { schema = 'dingtalk', model = ourModel() }: { readonly schema?: string; readonly model?: string } = {},
+): Promise<T> {
   await instantiate()
+  // What the native engine does with `?schema=`: it makes the schema, and its sessions have the search path.
+  await execute(databaseUrl, `CREATE SCHEMA IF NOT EXISTS "${schema}"`)
   // The engine keeps its advisory lock until its session ends, and does not end it.
-  const pool = new Pool({ connectionString: databaseUrl })
-  const adapter = bindMigrationAwareSqlAdapterFactory(patchedAdapter(pool))
-  const engine = await bindings.SchemaEngine.new({ datamodels: [[SCHEMA_FILE, schema()]] }, () => {}, adapter)
+  const pool = new Pool({ connectionString: databaseUrl, options: `-c search_path="${schema}"` })
+  const adapter = bindMigrationAwareSqlAdapterFactory(patchedAdapter(pool, schema))
+  const engine = await bindings.SchemaEngine.new({ datamodels: [[SCHEMA_FILE, model]] }, () => {}, adapter)
   try {
     return await use(engine)
   } finally {
@@ -30,17 +38,17 @@ export const NO_FILTERS = { externalTables: [], externalEnums: [] }
 const SCHEMA_FILE = 'schema.prisma'
 const PRISMA_DIR = join(import.meta.dirname, '../../../prisma')
 
-function schema(): string {
+export function ourModel(): string {
   return readFileSync(join(PRISMA_DIR, SCHEMA_FILE), 'utf8')
 }
 
-export function datamodel(): DiffTarget {
-  return { tag: 'schemaDatamodel', files: [{ path: SCHEMA_FILE, content: schema() }] }
+export function datamodel(model = ourModel()): DiffTarget {
+  return { tag: 'schemaDatamodel', files: [{ path: SCHEMA_FILE, content: model }] }
 }
 
 /** The live database that the engine is connected to. */
-export function liveDatabase(): DiffTarget {
-  return { tag: 'schemaDatasource', files: [{ path: SCHEMA_FILE, content: schema() }], configDir: PRISMA_DIR }
+export function liveDatabase(model = ourModel()): DiffTarget {
+  return { tag: 'schemaDatasource', files: [{ path: SCHEMA_FILE, content: model }], configDir: PRISMA_DIR }
 }
 
 export function migrationList(): MigrationList {
@@ -66,25 +74,41 @@ export function migrationList(): MigrationList {
  * The adapter cuts scripts at every semicolon, also inside function bodies, and refuses PostgreSQL's internal type "char",
  * in which the catalog keeps the kinds of constraints. The native engine has neither limit.
  */
-function patchedAdapter(pool: Pool): PrismaPg {
-  const factory = new PrismaPg(pool)
-  const connect = factory.connect.bind(factory)
-  factory.connect = async () => {
-    const adapter = await connect()
-    const chars = new Set<string>()
-    adapter.underlyingDriver().on('connect', (client) => showCharAsText(client, chars))
-    adapter.executeScript = async (script) => {
-      await adapter.underlyingDriver().query(script)
-    }
-    const queryRaw = adapter.queryRaw.bind(adapter)
-    adapter.queryRaw = async (query) => {
-      const result = await queryRaw(query)
-      const columnTypes = result.columnTypes.map((type, i) => (chars.has(result.columnNames[i] ?? '') ? ColumnTypeEnum.Character : type))
-      return { ...result, columnTypes }
+function patchedAdapter(pool: Pool, schema: string): PrismaPg {
+  const factory = new PrismaPg(pool, { schema })
+  factory.connect = () => connectPatched(pool, schema)
+  // The factory's own one keeps the connection string, in which the name of the database wins.
+  factory.connectToShadowDb = async () => {
+    const database = `shadow_${randomUUID()}`
+    await pool.query(`CREATE DATABASE "${database}"`)
+    const url = new URL(String(pool.options.connectionString))
+    url.pathname = `/${database}`
+    await execute(url.href, `CREATE SCHEMA IF NOT EXISTS "${schema}"`)
+    const shadow = new Pool({ connectionString: url.href, options: `-c search_path="${schema}"` })
+    const adapter = await connectPatched(shadow, schema)
+    adapter.dispose = async () => {
+      await shadow.end()
+      await pool.query(`DROP DATABASE "${database}" WITH (FORCE)`)
     }
     return adapter
   }
   return factory
+}
+
+async function connectPatched(pool: Pool, schema: string) {
+  const adapter = await new PrismaPg(pool, { schema }).connect()
+  const chars = new Set<string>()
+  pool.on('connect', (client) => showCharAsText(client, chars))
+  adapter.executeScript = async (script) => {
+    await pool.query(script)
+  }
+  const queryRaw = adapter.queryRaw.bind(adapter)
+  adapter.queryRaw = async (query) => {
+    const result = await queryRaw(query)
+    const columnTypes = result.columnTypes.map((type, i) => (chars.has(result.columnNames[i] ?? '') ? ColumnTypeEnum.Character : type))
+    return { ...result, columnTypes }
+  }
+  return adapter
 }
 
 const CHAR_OID = 18
