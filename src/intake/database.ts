@@ -2,7 +2,7 @@ import type pg from 'pg'
 import { TrackerError } from '../domain/errors.ts'
 import type { TrackOutcome } from '../domain/track-outcome.ts'
 import { errorText } from '../lib/error-text.ts'
-import { classifyPostgresError, notPermitted, postgresRemedy, roleIn } from '../lib/postgres-errors.ts'
+import { classifyPostgresError, connectFault, notPermitted, postgresRemedy, roleIn } from '../lib/postgres-errors.ts'
 import { withTimeout } from '../lib/timeout.ts'
 import { createTrackPool, STATEMENT_TIMEOUT_MS } from './pool.ts'
 import { SENDER_TIMEOUT_MS } from './timeout.ts'
@@ -174,6 +174,11 @@ function explained(cause: unknown, role: string | null, outcome: string): Tracke
   const refused = refusedInput(cause)
   if (refused !== null) return refused
   const said = errorText(cause)
+  const connect = connectFault(cause, said, 'DATABASE_URL')
+  if (connect !== null) {
+    connect.message += ` ${outcome}; tracking it again is safe.`
+    return connect
+  }
   switch (classifyPostgresError(cause)) {
     case 'schema':
       return new TrackerError('SCHEMA_MISMATCH', `The database has no tables for tracking (${said}). Run: dingtalk-delivery migrate`, {

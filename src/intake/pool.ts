@@ -44,7 +44,6 @@ function open(databaseUrl: string): OpenPool {
     ...clientConfig(databaseUrl),
     max: MAX_CONNECTIONS,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    keepAlive: true,
     application_name: 'dingtalk-delivery sender',
     // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for the promise; its types do not say so
     onConnect: (client) => setUpSession(client, { statementTimeoutMs: STATEMENT_TIMEOUT_MS }),

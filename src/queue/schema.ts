@@ -1,6 +1,6 @@
 import { assertSchemaCompatibility, runMigrations } from 'bullmq'
-import pg from 'pg'
-import { clientConfig } from '../lib/postgres-client.ts'
+import type pg from 'pg'
+import { clientConfig, connectTimeoutMs, PostgresClient, processIdOf } from '../lib/postgres-client.ts'
 import { roleIn } from '../lib/postgres-errors.ts'
 import { deniedByPostgres, schemaError } from './errors.ts'
 import { POSTGRES_SCHEMA } from './postgres.ts'
@@ -44,9 +44,9 @@ export function isPooled(url: string): Promise<boolean> {
 }
 
 async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({
+  const client = new PostgresClient({
     ...clientConfig(url),
-    connectionTimeoutMillis: 5_000,
+    connectionTimeoutMillis: connectTimeoutMs(url, 5_000),
     application_name: 'dingtalk-delivery queue schema',
   })
   // A query reports a connection that breaks under it.

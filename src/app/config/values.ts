@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { checkBaseUrl } from '../../dingtalk/hosts.ts'
 import { APP_PATTERN } from '../../domain/field-rules.ts'
-import { isAddress, QUEUE_NAME, QUEUE_PREFIX } from '../../lib/address.ts'
+import { addressFault, QUEUE_NAME, QUEUE_PREFIX } from '../../lib/address.ts'
 
 /** What one setting accepts, wherever it is given: in the environment, in the apps file or by a program. */
 export interface Value<T> {
@@ -69,7 +69,16 @@ function listOf<T>(item: Value<T>, accepted: string): Value<readonly T[]> {
 export function address(schemes: readonly string[]): Value<string> {
   const path = schemes.includes('redis://') ? '; the path of a Redis URL is a database number' : ''
   const accepted = `a URL that begins with ${schemes.join(' or ')}${path}`
-  return text(accepted, (given) => (URL.canParse(given) && isAddress(given, schemes) ? given : undefined), true)
+  return text(
+    accepted,
+    (given) => {
+      const fault = addressFault(given, schemes)
+      if (fault === null) return given
+      if (fault === '') return undefined
+      throw new Error(`${fault}.`)
+    },
+    true,
+  )
 }
 
 /** @param privateHosts what DINGTALK_PRIVATE_HOSTS names */
