@@ -1,5 +1,9 @@
 import { Socket } from 'node:net'
-import { clientConfig } from '../lib/postgres-client.ts'
+import { isPgPool, type PgPool } from 'bullmq'
+import pg from 'pg'
+import { TrackerError } from '../domain/errors.ts'
+import { clientConfig, connectTimeoutMs, processIdOf } from '../lib/postgres-client.ts'
+import { isSessionPooled } from './pooler.ts'
 
 /** BullMQ's own namespace in the database. */
 export const POSTGRES_SCHEMA = 'bullmq'
@@ -11,18 +15,66 @@ export interface PostgresTimeouts {
   readonly queryMs: number
 }
 
-/** @param max number of connections */
-export function postgresOptions(url: string, max: number, { statementMs, queryMs }: PostgresTimeouts) {
-  return {
+export interface QueuePool {
+  readonly pool: PgPool
+  /** Waits for the statements under way, at most {@link END_TIMEOUT_MS}, then drops what is left. Safe to call twice. */
+  end(): Promise<void>
+}
+
+const CONNECT_TIMEOUT_MS = 5_000
+const END_TIMEOUT_MS = 1_000
+
+/**
+ * A pool for BullMQ, which would send its settings with the log-in, where PgBouncer refuses them, and would make its LISTEN connection itself.
+ * @param max number of connections; that of a worker includes the one that listens
+ */
+export function openQueuePool(url: string, max: number, timeouts: PostgresTimeouts, sockets: Sockets): QueuePool {
+  const pool = new pg.Pool({
     ...clientConfig(url),
     max,
-    schema: POSTGRES_SCHEMA,
     keepAlive: true,
-    connectionTimeoutMillis: 5_000,
-    statement_timeout: statementMs,
-    query_timeout: queryMs,
+    application_name: 'dingtalk-delivery queue',
+    connectionTimeoutMillis: connectTimeoutMs(url, CONNECT_TIMEOUT_MS),
+    query_timeout: timeouts.queryMs,
+    stream: sockets.open,
+    // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for the promise; its types do not say so
+    onConnect: (client) => setUpQueueSession(client, url, timeouts),
+  })
+  // The types of the two packages describe the listeners in different words.
+  if (!isPgPool(pool)) throw new TypeError('this release of BullMQ takes another kind of pool')
+  const close = async (): Promise<void> => {
+    const timer = setTimeout(sockets.destroy, END_TIMEOUT_MS)
+    await pool.end().finally(() => clearTimeout(timer))
   }
+  let closed: Promise<void> | null = null
+  return { pool, end: () => (closed ??= close()) }
 }
+
+/** @throws {TrackerError} `INVALID_CONFIG` behind a pooler in transaction mode */
+async function setUpQueueSession(client: pg.ClientBase, url: string, { statementMs }: PostgresTimeouts): Promise<void> {
+  const settings = [POSTGRES_SCHEMA, String(statementMs)]
+  const { rows } = await client.query<{ isOurs: boolean }>(SET_UP_OURS, [...settings, processIdOf(client)])
+  if (rows[0]?.isOurs === true) return
+  await assertSession(url)
+  await client.query(SET_UP, settings)
+}
+
+/** $1 the schema, $2 the limit in milliseconds, $3 the process id of the log-in, which a pooler invents. BullMQ's statements name no schema. */
+const SET_UP_OURS = `SELECT pg_catalog.pg_backend_pid() = $3::bigint AS "isOurs",
+  CASE WHEN pg_catalog.pg_backend_pid() = $3::bigint THEN pg_catalog.set_config('search_path', pg_catalog.quote_ident($1), false) END,
+  CASE WHEN pg_catalog.pg_backend_pid() = $3::bigint THEN pg_catalog.set_config('statement_timeout', $2, false) END`
+const SET_UP = `SELECT pg_catalog.set_config('search_path', pg_catalog.quote_ident($1), false), pg_catalog.set_config('statement_timeout', $2, false)`
+
+/**
+ * A queue needs sessions of its own, for LISTEN and for the schema of BullMQ's tables.
+ * @throws {TrackerError} `INVALID_CONFIG` behind a pooler in transaction mode
+ */
+export async function assertSession(url: string): Promise<void> {
+  if (!(await isSessionPooled(url))) throw new TrackerError('INVALID_CONFIG', NO_SESSION)
+}
+
+const NO_SESSION =
+  'QUEUE_URL leads through a pooler in transaction mode, where no worker is notified of a job that is due and no session keeps its settings. Give the address of a pooler in session mode, of PostgreSQL itself or of Redis; DATABASE_URL may stay with the pooler.'
 
 /** `pg` has no code for a server that did not answer within `query_timeout`. */
 export function isQueryTimeout(error: unknown): boolean {
