@@ -2,7 +2,8 @@ import { STATES, STATUSES } from './domain/delivery.ts'
 import { InvalidInputError, TrackerError, withRemedy } from './domain/errors.ts'
 import { quote } from './domain/quote.ts'
 import { parseApp, parseCampaignName, parseOneOf, parseTaskId, parseUserId } from './intake/track-request.ts'
-import { assertAddress, DATABASE_SCHEMES } from './lib/address.ts'
+import { assertAddress, assertConnections, DATABASE_SCHEMES } from './lib/address.ts'
+import { poolSize } from './lib/postgres-client.ts'
 import { assertOptions } from './lib/options.ts'
 import type {
   AppUsage,
@@ -27,7 +28,7 @@ import type {
   TaskRates,
 } from './report/rates.ts'
 import type { TimeToRead } from './report/time-to-read.ts'
-import { openDatabase } from './store/prisma.ts'
+import { openDatabase, POOL_SIZES } from './store/prisma.ts'
 import { createRateReader, type RawClient } from './store/rate-reader.ts'
 
 export type { StateKind, TaskStatus } from './domain/delivery.ts'
@@ -88,6 +89,8 @@ export type Population = TaskRef | CampaignRef | SentIn
 export interface RatesOptions {
   /** `postgres://`. The role needs to read the views only. */
   readonly databaseUrl?: string | undefined
+  /** Connections at most, with `databaseUrl`. Default: its `connection_limit`, else 4. */
+  readonly connections?: number | undefined
   /** A Prisma 7 client of the caller, of any schema, on a database with our views. `close` leaves it open. */
   readonly prisma?: RawClient | undefined
 }
@@ -143,7 +146,7 @@ export interface Rates {
  * @throws {TrackerError} `INVALID_CONFIG` when not exactly one of `databaseUrl` and `prisma` is given, or the URL is none
  */
 export function createRates(options: RatesOptions): Rates {
-  assertOptions('createRates', options, ['databaseUrl', 'prisma'])
+  assertOptions('createRates', options, ['databaseUrl', 'prisma', 'connections'])
   const { reader, close } = openReader(options)
   const open = new Set<Promise<unknown>>()
   let closed: Promise<void> | null = null
@@ -180,19 +183,21 @@ function addRemedy(error: unknown): never {
   throw error instanceof TrackerError ? withRemedy(error, 'library') : error
 }
 
-function openReader({ databaseUrl, prisma }: RatesOptions): { readonly reader: RateReader; close(): Promise<void> } {
+function openReader({ databaseUrl, prisma, connections }: RatesOptions): { readonly reader: RateReader; close(): Promise<void> } {
   if ((databaseUrl === undefined) === (prisma === undefined)) {
     const message = 'createRates needs exactly one of databaseUrl and prisma. Is the environment variable set?'
     throw new TrackerError('INVALID_CONFIG', message)
   }
   if (prisma !== undefined) {
+    if (connections !== undefined) throw new TrackerError('INVALID_CONFIG', 'connections goes with databaseUrl: the size of your own client is set there.')
     if (typeof prisma?.$queryRawUnsafe !== 'function')
       throw new TrackerError('INVALID_CONFIG', 'prisma must be a client of Prisma, one with $queryRawUnsafe.')
     return { reader: createRateReader({ prisma }), close: () => Promise.resolve() }
   }
   const url = databaseUrl ?? ''
   assertAddress('databaseUrl', url, DATABASE_SCHEMES)
-  const database = openDatabase(url, { max: 4, applicationName: 'dingtalk-delivery rates' })
+  assertConnections(connections)
+  const database = openDatabase(url, { max: connections ?? poolSize(url, POOL_SIZES.rates), applicationName: 'dingtalk-delivery rates' })
   return { reader: createRateReader(database), close: () => database.close() }
 }
 

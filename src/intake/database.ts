@@ -40,11 +40,12 @@ const SERVER_FIRST_MS = SENDER_TIMEOUT_MS - STATEMENT_TIMEOUT_MS
 const SHORTEST_STATEMENT_MS = 200
 
 /**
+ * @param connections at most; default: `connection_limit` of the URL, else 4
  * @throws {TrackerError} from its methods: `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` where `migrate` has not run, `NOT_PERMITTED`, or
  * `INVALID_INPUT` where the database's clock refuses a send time
  */
-export function openIntakeDatabase(databaseUrl: string): IntakeDatabase {
-  const pool = createTrackPool(databaseUrl)
+export function openIntakeDatabase(databaseUrl: string, connections?: number): IntakeDatabase {
+  const pool = createTrackPool(databaseUrl, connections)
   const role = roleIn(databaseUrl)
 
   async function connected(timeoutMs: number): Promise<pg.PoolClient> {

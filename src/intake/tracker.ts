@@ -1,7 +1,7 @@
 import { InvalidInputError, TrackerError } from '../domain/errors.ts'
 import { quote } from '../domain/quote.ts'
 import { type TrackOutcome, type TrackResult, trackResult } from '../domain/track-outcome.ts'
-import { assertAddress, assertName, DATABASE_SCHEMES, QUEUE_NAME, QUEUE_PREFIX, QUEUE_SCHEMES } from '../lib/address.ts'
+import { assertAddress, assertConnections, assertName, DATABASE_SCHEMES, QUEUE_NAME, QUEUE_PREFIX, QUEUE_SCHEMES } from '../lib/address.ts'
 import { sendTimeoutMs } from './timeout.ts'
 import { parseTrackRequest, type TrackInput, type TrackRequest } from './track-request.ts'
 
@@ -15,6 +15,10 @@ export interface TrackerOptions {
   readonly queueName?: string | undefined
   /** Default `bull`; must be the worker's `QUEUE_PREFIX`. */
   readonly queuePrefix?: string | undefined
+  /**
+   * Connections to PostgreSQL at most. Default: `connection_limit` of the URL, else 4 to a database and 3 to a queue. Redis has one.
+   */
+  readonly connections?: number | undefined
 }
 
 /** `result` is what the package returns. `outcome` has details for the command `track`; null through a queue. */
@@ -91,7 +95,8 @@ function withTaken(error: unknown, taken: readonly Taken[], requests: number): u
 }
 
 function intakeFor(options: TrackerOptions): () => Promise<Intake> {
-  const { queueUrl, databaseUrl } = options
+  const { queueUrl, databaseUrl, connections } = options
+  assertConnections(connections)
   if ((queueUrl === undefined) === (databaseUrl === undefined)) {
     throw new TrackerError(
       'INVALID_CONFIG',
@@ -102,7 +107,7 @@ function intakeFor(options: TrackerOptions): () => Promise<Intake> {
     assertAddress('databaseUrl', databaseUrl, DATABASE_SCHEMES)
     return async () => {
       const { openIntakeDatabase } = await import('./database.ts')
-      const intake = openIntakeDatabase(databaseUrl)
+      const intake = openIntakeDatabase(databaseUrl, connections)
       return {
         add: async (requests, giveUpAt, onTaken) => void (await intake.add(requests, { giveUpAt, onTaken })),
         close: () => intake.close(),
@@ -116,7 +121,7 @@ function intakeFor(options: TrackerOptions): () => Promise<Intake> {
   assertName('queuePrefix', queuePrefix, QUEUE_PREFIX)
   return async () => {
     const { openTrackQueue } = await import('./queue.ts')
-    const queue = openTrackQueue({ url, name: queueName, prefix: queuePrefix })
+    const queue = openTrackQueue({ url, name: queueName, prefix: queuePrefix, connections })
     return {
       add: (requests, giveUpAt, onTaken) => queue.add(requests, giveUpAt, (place) => onTaken(place, null)),
       close: () => queue.close(),

@@ -55,6 +55,17 @@ export function assertAddress(name: string, value: unknown, schemes: readonly st
   )
 }
 
+const MAX_CONNECTIONS = 1_000
+
+/** @throws {TrackerError} `INVALID_CONFIG` where the option `connections` is given and is no size of a pool */
+export function assertConnections(value: unknown): void {
+  if (value === undefined || (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_CONNECTIONS)) return
+  throw new TrackerError(
+    'INVALID_CONFIG',
+    `connections ${quote(value)} is not accepted. Accepted: a whole number from 1 to ${MAX_CONNECTIONS}, as a number.`,
+  )
+}
+
 /**
  * @param name what the caller calls it
  * @throws {TrackerError} `INVALID_CONFIG`

@@ -32,15 +32,18 @@ export interface Database {
   close(): Promise<void>
 }
 
-/** Enough for a worker with its default concurrency: its statements are batches. */
-export const DATABASE_CONNECTIONS = 3
+/**
+ * Connections of one pool where neither a setting nor `connection_limit` says otherwise. A worker writes in batches, so that few are enough for its
+ * default concurrency. A page of the dashboard makes half a dozen queries at the same time.
+ */
+export const POOL_SIZES = { worker: 3, server: 8, rates: 4 } as const
 
 /** Opens nothing yet: the first statement connects. */
 export function openDatabase(url: string, options: DatabaseOptions = {}): Database {
   const { statementTimeoutMs = 15_000 } = options
   const pool = new Pool({
     ...clientConfig(url),
-    max: options.max ?? poolSize(url, DATABASE_CONNECTIONS),
+    max: options.max ?? poolSize(url, POOL_SIZES.worker),
     connectionTimeoutMillis: options.connectionTimeoutMs ?? connectTimeoutMs(url, 5_000),
     // The server's own timeout comes first; this one is for a network that went silent.
     query_timeout: statementTimeoutMs + 5_000,

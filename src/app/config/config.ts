@@ -9,7 +9,7 @@ export { VARIABLES } from './variables.ts'
 
 /** The configuration: what `VARIABLES` names, and what several of them make together. */
 export interface Config
-  extends Omit<Settings, 'queueUrl' | 'queueName' | 'queuePrefix' | 'maxCallsPerSecond' | Extract<keyof Settings, `dingtalk${string}`>> {
+  extends Omit<Settings, 'queueUrl' | 'queueName' | 'queuePrefix' | 'queueConnections' | 'maxCallsPerSecond' | Extract<keyof Settings, `dingtalk${string}`>> {
   /** Null: neither QUEUE_URL nor DATABASE_URL is set. */
   readonly queue: QueueConfig | null
   readonly apps: readonly AppConfig[]
@@ -22,6 +22,8 @@ export interface QueueConfig {
   readonly backend: 'redis' | 'postgres'
   readonly name: string
   readonly prefix: string
+  /** To a queue in PostgreSQL. Null: the default. */
+  readonly connections: number | null
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -78,7 +80,7 @@ function repeatedAppNames({ dingtalkAppKey, dingtalkAccessToken }: Given, apps: 
 }
 
 function completeConfig(settings: Settings, entries: readonly AppEntry[]): Config {
-  const { queueUrl, queueName, queuePrefix, maxCallsPerSecond: callsPerSecond, dingtalkAppsFile, ...rest } = settings
+  const { queueUrl, queueName, queuePrefix, queueConnections, maxCallsPerSecond: callsPerSecond, dingtalkAppsFile, ...rest } = settings
   const { dingtalkRegion, dingtalkOapiUrl, dingtalkApiUrl, dingtalkPrivateHosts, ...others } = rest
   const { dingtalkAppKey: appKey, dingtalkAppSecret: appSecret, dingtalkAgentId, dingtalkAccessToken: accessToken, ...plain } = others
   const hosts = hostsOf(dingtalkRegion)
@@ -94,13 +96,13 @@ function completeConfig(settings: Settings, entries: readonly AppEntry[]): Confi
   return {
     ...plain,
     privateHosts: dingtalkPrivateHosts,
-    queue: url === null ? null : queueConfig(url, queueName, queuePrefix),
+    queue: url === null ? null : queueConfig(url, queueName, queuePrefix, queueConnections),
     apps: apps.map((entry) => completeApp(entry, defaults)),
   }
 }
 
-export function queueConfig(url: string, name: string, prefix: string): QueueConfig {
-  return { url, backend: url.startsWith('redis') ? 'redis' : 'postgres', name, prefix }
+export function queueConfig(url: string, name: string, prefix: string, connections: number | null): QueueConfig {
+  return { url, backend: url.startsWith('redis') ? 'redis' : 'postgres', name, prefix, connections }
 }
 
 /** The configuration as the log shows it: addresses without user info and query, no keys, no tokens. */

@@ -163,6 +163,9 @@ export const MONTHLY_CALL_BUDGET = wholeNumber(1, 1_000_000_000)
 /** The lower bound is not 0: an app without calls would wait for ever. */
 export const CALLS_PER_SECOND = setting(decimalNumber(0.01, 1000), 15)
 
+/** The size of a pool. */
+export const CONNECTIONS = wholeNumber(1, 1_000)
+
 /** Settings of a worker that have the same meaning and default in the environment and in `createWorker`. */
 export const WORKER_SETTINGS = {
   queueName: setting(matching(QUEUE_NAME.pattern, QUEUE_NAME.accepted), 'dingtalk-delivery'),
@@ -170,5 +173,7 @@ export const WORKER_SETTINGS = {
   pollsPerTask: setting(wholeNumber(1, 500), 24),
   timeScale: setting(decimalNumber(1, 100_000), 1),
   concurrency: setting(wholeNumber(1, 10_000), 50),
+  databaseConnections: setting(CONNECTIONS, null),
+  queueConnections: setting(wholeNumber(3, 1_000), null),
   shutdownGraceSeconds: setting(decimalNumber(0, 3600), 25),
 } as const

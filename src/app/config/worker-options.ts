@@ -41,6 +41,7 @@ export type WorkerConfig = Pick<
   | 'pollsPerTask'
   | 'timeScale'
   | 'workerConcurrency'
+  | 'databaseConnections'
   | 'shutdownGraceSeconds'
   | 'retainDetailsDays'
   | 'retainTotalsDays'
@@ -59,9 +60,9 @@ export function parseWorkerOptions(given: unknown): WorkerConfig {
       `${faults.length === 1 ? 'One option' : `${faults.length} options`} of createWorker ${faults.length === 1 ? 'is' : 'are'} wrong`,
       faults,
     )
-  const { databaseUrl, queueUrl = databaseUrl, queueName, queuePrefix, apps, concurrency: workerConcurrency, logger: _, ...rest } = options
+  const { databaseUrl, queueUrl = databaseUrl, queueName, queuePrefix, queueConnections, apps, concurrency: workerConcurrency, logger: _, ...rest } = options
   return {
-    ...{ ...rest, databaseUrl, queue: queueConfig(queueUrl, queueName, queuePrefix), workerConcurrency },
+    ...{ ...rest, databaseUrl, queue: queueConfig(queueUrl, queueName, queuePrefix, queueConnections), workerConcurrency },
     apps: apps.map((app, i) => {
       const credentials = bindFunctions(app.credentials, valueAt(given, 'apps', i, 'credentials'))
       return completeApp({ ...app, credentials }, DEFAULTS)
@@ -147,6 +148,8 @@ const optionsSchema = byPrivateHosts((privateHosts) => {
     privateHosts: privateHostList.default([]),
     pollsPerTask: optionalField(WORKER_SETTINGS.pollsPerTask, 'program'),
     concurrency: optionalField(WORKER_SETTINGS.concurrency, 'program'),
+    databaseConnections: optionalField(WORKER_SETTINGS.databaseConnections, 'program'),
+    queueConnections: optionalField(WORKER_SETTINGS.queueConnections, 'program'),
     shutdownGraceSeconds: optionalField(WORKER_SETTINGS.shutdownGraceSeconds, 'program'),
     retainDetailsDays,
     retainTotalsDays,
