@@ -3,8 +3,8 @@ import { InvalidInputError, TrackerError, withRemedy } from './domain/errors.ts'
 import { quote } from './domain/quote.ts'
 import { parseApp, parseCampaignName, parseOneOf, parseTaskId, parseUserId } from './intake/track-request.ts'
 import { assertAddress, assertConnections, DATABASE_SCHEMES } from './lib/address.ts'
-import { poolSize } from './lib/postgres-client.ts'
 import { assertOptions } from './lib/options.ts'
+import { poolSize } from './lib/postgres-client.ts'
 import type {
   AppUsage,
   BoundsStep,
@@ -189,7 +189,8 @@ function openReader({ databaseUrl, prisma, connections }: RatesOptions): { reado
     throw new TrackerError('INVALID_CONFIG', message)
   }
   if (prisma !== undefined) {
-    if (connections !== undefined) throw new TrackerError('INVALID_CONFIG', 'connections goes with databaseUrl: the size of your own client is set there.')
+    if (connections !== undefined)
+      throw new TrackerError('INVALID_CONFIG', 'connections goes with databaseUrl: the size of your own client is set there.')
     if (typeof prisma?.$queryRawUnsafe !== 'function')
       throw new TrackerError('INVALID_CONFIG', 'prisma must be a client of Prisma, one with $queryRawUnsafe.')
     return { reader: createRateReader({ prisma }), close: () => Promise.resolve() }

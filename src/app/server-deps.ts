@@ -51,7 +51,12 @@ export function openServerDeps(
   const events = createEventLog(log, null)
   const onError = (error: unknown): void => events.failed({ what: 'database connection', error })
   const database = openDatabase(config.databaseUrl, {
-    ...{ max: config.databaseConnections ?? poolSize(config.databaseUrl, POOL_SIZES.server), applicationName: 'dingtalk-delivery serve', onPoolError: onError, onConnectionError: onError },
+    ...{
+      max: config.databaseConnections ?? poolSize(config.databaseUrl, POOL_SIZES.server),
+      applicationName: 'dingtalk-delivery serve',
+      onPoolError: onError,
+      onConnectionError: onError,
+    },
   })
   const store = createDeliveryStore(database)
   const resuming = createResuming(database.prisma)

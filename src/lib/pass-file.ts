@@ -39,7 +39,9 @@ export function findPassword(text: string, { host = '', port = 5432, database = 
   const isLocal = host.startsWith('/')
   for (const line of text.split(/\r?\n/)) {
     if (line.startsWith('#')) continue
-    const [ofHost, ofPort, ofDatabase, ofUser, password] = Array.from(line.matchAll(/(?:\\.|[^:\\])+/g), ([field]) => field.replaceAll(/\\(.)/g, '$1'))
+    const [ofHost, ofPort, ofDatabase, ofUser, password] = Array.from(line.matchAll(/(?:\\.|[^:\\])+/g), ([field]) =>
+      field.replaceAll(/\\(.)/g, '$1'),
+    )
     const fits = (given: string | undefined, wanted: string): boolean => given === '*' || given === wanted
     const isHost = fits(ofHost, host) || (isLocal && ofHost === 'localhost')
     if (password !== undefined && isHost && fits(ofPort, String(port)) && fits(ofDatabase, database) && fits(ofUser, user)) return password

@@ -68,11 +68,22 @@ export class PostgresClient extends pg.Client {
     // Until the caller listens. An error without a listener would end the process.
     this.on('error', ignore)
     const connecting = this.#connectToOne()
-    if (typeof callback !== 'function') return connecting.finally(() => this.off('error', ignore))
-    void connecting.then(
-      (client) => void Reflect.apply(callback, null, [null, client]),
-      (error: unknown) => void Reflect.apply(callback, null, [error]),
-    ).finally(() => this.off('error', ignore))
+    const connected = connecting.finally(() => this.off('error', ignore))
+    if (typeof callback !== 'function') return connected
+    // The pool listens from its callback on.
+    void this.#reportTo(connecting, (error, client) => void Reflect.apply(callback, null, [error, client]))
+    connected.catch(ignore)
+  }
+
+  async #reportTo(connecting: Promise<pg.Client>, report: (error: unknown, client?: pg.Client) => void): Promise<void> {
+    let client: pg.Client
+    try {
+      client = await connecting
+    } catch (error) {
+      report(error)
+      return
+    }
+    report(null, client)
   }
 
   override end(): Promise<void>

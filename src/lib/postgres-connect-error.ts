@@ -60,7 +60,8 @@ export function connectError(attempts: readonly Attempt[], target: TargetSession
   const code = CONNECT_CODES.toReversed().find((each) => reasons.every((reason) => reason.code === each)) ?? 'CONNECT_LATER'
   const lines = [...new Set(reasons.map(({ said }) => said))]
   const remedies = [...new Set(reasons.map(({ remedy }) => remedy))].filter((remedy) => remedy !== '')
-  const lead = target !== 'any' && reasons.some(({ error }) => error instanceof WrongServer) ? `no server fits target_session_attrs=${target}: ` : ''
+  const lead =
+    target !== 'any' && reasons.some(({ error }) => error instanceof WrongServer) ? `no server fits target_session_attrs=${target}: ` : ''
   const remedy = remedies.length === 0 ? '' : `: ${remedies.join('; ')}`
   return new ConnectError(code, `${lead}${lines.join('; ')}${remedy}`, last.error)
 }
@@ -75,7 +76,11 @@ function explainAttempt({ server, host, error }: Attempt): Reason {
   if (known !== undefined) return { ...known, said: fill(known.said, { server, host, code, message }) }
   if (/^[0-9A-Z]{5}$/.test(code) && /\d/.test(code)) return explainRefusal(server, code, message)
   if (/^(ERR_SSL|ERR_TLS|EPROTO|ERR_OSSL)/.test(code))
-    return { said: `TLS with ${server} failed (${message})`, remedy: 'check sslmode and the TLS settings of the server', code: 'CONNECT_NEVER' }
+    return {
+      said: `TLS with ${server} failed (${message})`,
+      remedy: 'check sslmode and the TLS settings of the server',
+      code: 'CONNECT_NEVER',
+    }
   return { said: `cannot connect to ${server} (${[code, firstText(error)].filter(Boolean).join(', ')})`, remedy: '', code: 'CONNECT_LATER' }
 }
 
@@ -85,16 +90,23 @@ function firstText(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-const fill = (text: string, values: Readonly<Record<string, string>>): string => text.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? '')
+const fill = (text: string, values: Readonly<Record<string, string>>): string =>
+  text.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? '')
 
 const unreachable = (said: string, remedy: string): Reason => ({ said: `${said} ({code})`, remedy, code: 'CONNECT_LATER' })
 
 /** By the code of the system's error. A name that is not found may be a network that is down. */
 const SYSTEM_REASONS: Readonly<Record<string, Reason>> = {
   ENOTFOUND: unreachable('cannot connect: the host name {host} is not found', 'check the host in the address'),
-  EAI_AGAIN: unreachable('cannot connect: the host name {host} is not found', 'check the host in the address, and the name service of this machine'),
+  EAI_AGAIN: unreachable(
+    'cannot connect: the host name {host} is not found',
+    'check the host in the address, and the name service of this machine',
+  ),
   ECONNREFUSED: unreachable('cannot connect: nothing listens at {server}', 'check that PostgreSQL runs, and host and port in the address'),
-  ENOENT: unreachable('cannot connect: there is no socket of PostgreSQL at {server}', 'check that PostgreSQL runs, and the directory and port in the address'),
+  ENOENT: unreachable(
+    'cannot connect: there is no socket of PostgreSQL at {server}',
+    'check that PostgreSQL runs, and the directory and port in the address',
+  ),
   EACCES: unreachable('cannot connect: this user may not use {server}', 'give it the right to the directory and the socket'),
   ETIMEDOUT: unreachable('cannot connect: {server} does not answer', 'check the host in the address, and firewalls on the way'),
   EHOSTUNREACH: unreachable('cannot connect: no way leads to {server}', 'check the host in the address, and the network of this machine'),
@@ -103,8 +115,16 @@ const SYSTEM_REASONS: Readonly<Record<string, Reason>> = {
 
 const CA_REMEDY =
   'give the file of its CA with sslrootcert=/path/to/ca.pem in the address or in NODE_EXTRA_CA_CERTS, or sslrootcert=system where the system knows the CA'
-const unknownCa: Reason = { said: 'the certificate of {server} is signed by a CA that is not known here ({code})', remedy: CA_REMEDY, code: 'CONNECT_NEVER' }
-const badDate = (said: string, remedy: string): Reason => ({ said: `the certificate of {server} ${said} ({code})`, remedy, code: 'CONNECT_NEVER' })
+const unknownCa: Reason = {
+  said: 'the certificate of {server} is signed by a CA that is not known here ({code})',
+  remedy: CA_REMEDY,
+  code: 'CONNECT_NEVER',
+}
+const badDate = (said: string, remedy: string): Reason => ({
+  said: `the certificate of {server} ${said} ({code})`,
+  remedy,
+  code: 'CONNECT_NEVER',
+})
 
 /** By the code of OpenSSL or Node. */
 const TLS_REASONS: Readonly<Record<string, Reason>> = {
@@ -118,7 +138,10 @@ const TLS_REASONS: Readonly<Record<string, Reason>> = {
   CERT_HAS_EXPIRED: badDate('has expired', 'give the server a new one'),
   CERT_NOT_YET_VALID: badDate('is not valid yet', 'check the clocks of both machines'),
   CERT_REVOKED: badDate('is revoked', 'give the server a new one'),
-  UNABLE_TO_GET_CRL: badDate('cannot be checked, since sslcrl has no list of its CA', "give the CA's own list of revoked certificates with sslcrl"),
+  UNABLE_TO_GET_CRL: badDate(
+    'cannot be checked, since sslcrl has no list of its CA',
+    "give the CA's own list of revoked certificates with sslcrl",
+  ),
   ERR_TLS_CERT_ALTNAME_INVALID: {
     said: 'the certificate of {server} is for another host ({message})',
     remedy: 'give the name that is in the certificate as the host, or sslmode=verify-ca, which checks the CA alone',
@@ -170,12 +193,18 @@ function explainRefusal(server: string, code: string, message: string): Reason {
 
 /** By SQLSTATE and message; the first that fits. */
 const REFUSAL_REMEDIES: ReadonlyArray<{ readonly pattern: RegExp; readonly remedy: string }> = [
-  { pattern: /^28.*(no encryption|SSL off)/, remedy: 'the server wants TLS or has no rule for this host: give sslmode=require or stronger, and check its pg_hba.conf' },
+  {
+    pattern: /^28.*(no encryption|SSL off)/,
+    remedy: 'the server wants TLS or has no rule for this host: give sslmode=require or stronger, and check its pg_hba.conf',
+  },
   { pattern: /^28.*valid client certificate/, remedy: 'give the certificate of the client with sslcert and sslkey' },
   { pattern: /^28/, remedy: 'check user and password in the address, and pg_hba.conf of the server' },
   { pattern: /^3D/, remedy: 'check the name of the database in the address, or create it' },
   { pattern: /^42501/, remedy: 'give the role the right CONNECT on the database' },
   { pattern: /no such database/, remedy: 'check the name of the database in the address and in the pooler' },
-  { pattern: /unsupported startup parameter/, remedy: 'set ignore_startup_parameters of the pooler, or leave the parameter out of the address' },
+  {
+    pattern: /unsupported startup parameter/,
+    remedy: 'set ignore_startup_parameters of the pooler, or leave the parameter out of the address',
+  },
   { pattern: /^53300/, remedy: 'raise max_connections, or lower DATABASE_CONNECTIONS and QUEUE_CONNECTIONS' },
 ]

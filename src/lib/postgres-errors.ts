@@ -136,7 +136,11 @@ export function connectFault(error: unknown, said: string, url: string): Tracker
   if (code === null) return null
   const text = said.replaceAll('the address', url)
   if (code === 'CONNECT_VERSION') return new TrackerError('SCHEMA_MISMATCH', `The server of ${url} is too old: ${text}.`, { cause: error })
-  return new TrackerError(url === 'QUEUE_URL' ? 'QUEUE_UNAVAILABLE' : 'DATABASE_UNAVAILABLE', `${NOUNS[url] ?? url} cannot be used: ${text}.`, { cause: error })
+  return new TrackerError(
+    url === 'QUEUE_URL' ? 'QUEUE_UNAVAILABLE' : 'DATABASE_UNAVAILABLE',
+    `${NOUNS[url] ?? url} cannot be used: ${text}.`,
+    { cause: error },
+  )
 }
 
 const NOUNS: Readonly<Record<string, string>> = { DATABASE_URL: 'The database', QUEUE_URL: 'The queue' }

@@ -66,7 +66,17 @@ const SETTINGS = ['lock_timeout', 'idle_in_transaction_session_timeout'] as cons
 
 /** Accepted without effect: they tune what Node or this program does by itself, or switch on what is always on. */
 const WITHOUT_EFFECT = [
-  ...['pgbouncer', 'statement_cache_size', 'uselibpqcompat', 'sslcompression', 'sslsni', 'gssencmode', 'gssdelegation', 'krbsrvname', 'gsslib'],
+  ...[
+    'pgbouncer',
+    'statement_cache_size',
+    'uselibpqcompat',
+    'sslcompression',
+    'sslsni',
+    'gssencmode',
+    'gssdelegation',
+    'krbsrvname',
+    'gsslib',
+  ],
   ...['keepalives_interval', 'keepalives_count', 'tcp_user_timeout', 'fallback_application_name', 'client_encoding'],
 ] as const
 
@@ -166,20 +176,27 @@ function readTls(given: Given): TlsParameters {
   // `no-verify` is a mode of `pg` alone.
   const asked = text('sslmode') === 'no-verify' ? 'require' : (oneOf(given, 'sslmode', SSL_MODES) ?? SSL_WORDS[ssl ?? ''])
   if (rootCert === 'system' && asked !== undefined && asked !== 'verify-full')
-    throw new AddressFault(`has sslrootcert=system with sslmode=${asked}: anybody can get a certificate of a public CA, so give sslmode=verify-full`)
+    throw new AddressFault(
+      `has sslrootcert=system with sslmode=${asked}: anybody can get a certificate of a public CA, so give sslmode=verify-full`,
+    )
   const mode = asked ?? (rootCert === 'system' ? 'verify-full' : 'prefer')
   const isDirect = oneOf(given, 'sslnegotiation', ['postgres', 'direct']) === 'direct'
-  if (isDirect && (mode === 'disable' || mode === 'allow' || mode === 'prefer'))
-    throw new AddressFault(`has sslnegotiation=direct with sslmode=${mode}: give sslmode=require or stronger`)
   const [cert, key] = [text('sslcert'), text('sslkey')]
-  if ((cert === undefined) !== (key === undefined))
-    throw new AddressFault(`has ${cert === undefined ? 'sslkey without sslcert' : 'sslcert without sslkey'}: the two belong together`)
+  assertTogether({ mode, isDirect, cert, key })
   return {
     ...{ mode, rootCert, cert, key, keyPassword: text('sslpassword'), crl: text('sslcrl'), isDirect },
     minVersion: oneOf(given, 'ssl_min_protocol_version', TLS_VERSIONS),
     maxVersion: oneOf(given, 'ssl_max_protocol_version', TLS_VERSIONS),
     channelBinding: oneOf(given, 'channel_binding', ['disable', 'prefer', 'require']) ?? 'disable',
   }
+}
+
+/** @throws {AddressFault} where parameters contradict each other */
+function assertTogether({ mode, isDirect, cert, key }: Pick<TlsParameters, 'mode' | 'isDirect' | 'cert' | 'key'>): void {
+  if (isDirect && (mode === 'disable' || mode === 'allow' || mode === 'prefer'))
+    throw new AddressFault(`has sslnegotiation=direct with sslmode=${mode}: give sslmode=require or stronger`)
+  if ((cert === undefined) !== (key === undefined))
+    throw new AddressFault(`has ${cert === undefined ? 'sslkey without sslcert' : 'sslcert without sslkey'}: the two belong together`)
 }
 
 /** `-c name=value` or `--name=value`, as the server reads them: a backslash keeps the next character. */

@@ -51,7 +51,9 @@ function readPem(parameter: string, path: string): string {
     text = readFileSync(path, 'utf8')
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'error'
-    throw new AddressFault(`has ${parameter}=${path}, a file that cannot be read (${code}): give the path of a PEM file that this user may read`)
+    throw new AddressFault(
+      `has ${parameter}=${path}, a file that cannot be read (${code}): give the path of a PEM file that this user may read`,
+    )
   }
   // Node ignores a file without a certificate, and then trusts no server.
   if (!text.includes('-----BEGIN ')) throw new AddressFault(`has ${parameter}=${path}, which is no PEM file: convert it with openssl`)

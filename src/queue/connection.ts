@@ -138,7 +138,14 @@ export function openWorker(
     const create = limitBlocking(retryFirstConnection(createPostgresBackend))
     const worker = new Worker(address.name, process, { ...options, connection: pool }, create)
     worker.on('error', report)
-    return { it: worker, close: () => closeWhenReady(worker).finally(end) }
+    const close = async (): Promise<void> => {
+      try {
+        await closeWhenReady(worker)
+      } finally {
+        await end()
+      }
+    }
+    return { it: worker, close }
   }
   const link = openRedis(address.url, ROLES.consumer.redis, report)
   const workerOptions = { ...options, prefix: address.prefix, connection: link.redis }

@@ -8,7 +8,10 @@ export function queueError(error: unknown): TrackerError {
   const cause = withoutCommand(error)
   return (
     connectFault(cause, cause.message, 'QUEUE_URL') ??
-    schemaError(cause) ?? deniedByPostgres(cause, { role: null, groups: ['delivery_worker'] }) ?? deniedByRedis(cause) ?? unavailable(cause)
+    schemaError(cause) ??
+    deniedByPostgres(cause, { role: null, groups: ['delivery_worker'] }) ??
+    deniedByRedis(cause) ??
+    unavailable(cause)
   )
 }
 

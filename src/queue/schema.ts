@@ -33,7 +33,9 @@ export async function assertQueueSchema(url: string): Promise<void> {
     await assertSession(url)
     await withClient(url, (client) => assertSchemaCompatibility(client, POSTGRES_SCHEMA))
   } catch (error) {
-    throw connectFaultOf(error) ?? schemaError(error) ?? deniedByPostgres(error, { role: roleIn(url), groups: ['delivery_worker'] }) ?? error
+    throw (
+      connectFaultOf(error) ?? schemaError(error) ?? deniedByPostgres(error, { role: roleIn(url), groups: ['delivery_worker'] }) ?? error
+    )
   }
 }
 

@@ -137,7 +137,13 @@ export function reopenQueue<Q extends BullQueue>(
     const sockets = openSockets()
     const { queue, end } = create(sockets)
     queue.on('error', onError)
-    const close = () => queue.close().finally(end)
+    const close = async (): Promise<void> => {
+      try {
+        await queue.close()
+      } finally {
+        await end()
+      }
+    }
     return { queue, sockets, close, ready: Promise.race([queue.waitUntilReady(), rejectLateConnection()]) }
   }
 

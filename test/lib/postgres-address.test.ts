@@ -68,7 +68,8 @@ test.each([
 
 test('the parameters of Prisma and of libpq that tune nothing here are accepted', () => {
   const query = 'schema=dingtalk&connection_limit=5&pool_timeout=20&pgbouncer=true&statement_cache_size=0&connect_timeout=10&sslmode=prefer'
-  const rest = 'gssencmode=disable&keepalives=1&keepalives_idle=30&keepalives_interval=10&application_name=mine&client_encoding=UTF8&uselibpqcompat=true'
+  const rest =
+    'gssencmode=disable&keepalives=1&keepalives_idle=30&keepalives_interval=10&application_name=mine&client_encoding=UTF8&uselibpqcompat=true'
   expect(parse(`postgres://db/x?${query}&${rest}`)).toMatchObject({
     ...{ schema: 'dingtalk', connectionLimit: 5, poolTimeoutMs: 20_000, connectTimeoutMs: 10_000, applicationName: 'mine' },
     ...{ keepAlive: true, keepAliveIdleMs: 30_000 },
@@ -79,8 +80,22 @@ test('the parameters of Prisma and of libpq that tune nothing here are accepted'
 })
 
 test.each([
-  ['-c search_path=a,public -c work_mem=8MB', [['search_path', 'a,public'], ['work_mem', '8MB']], undefined],
-  ['-csearch_path=a --lock-timeout=5s', [['search_path', 'a'], ['lock_timeout', '5s']], undefined],
+  [
+    '-c search_path=a,public -c work_mem=8MB',
+    [
+      ['search_path', 'a,public'],
+      ['work_mem', '8MB'],
+    ],
+    undefined,
+  ],
+  [
+    '-csearch_path=a --lock-timeout=5s',
+    [
+      ['search_path', 'a'],
+      ['lock_timeout', '5s'],
+    ],
+    undefined,
+  ],
   ['-c search_path="Mixed\\ Case"', [['search_path', '"Mixed Case"']], undefined],
   ['endpoint=ep-cool-name', [], 'endpoint=ep-cool-name'],
   ['-c jit=off project=x', [['jit', 'off']], 'project=x'],

@@ -9,7 +9,10 @@ export { VARIABLES } from './variables.ts'
 
 /** The configuration: what `VARIABLES` names, and what several of them make together. */
 export interface Config
-  extends Omit<Settings, 'queueUrl' | 'queueName' | 'queuePrefix' | 'queueConnections' | 'maxCallsPerSecond' | Extract<keyof Settings, `dingtalk${string}`>> {
+  extends Omit<
+    Settings,
+    'queueUrl' | 'queueName' | 'queuePrefix' | 'queueConnections' | 'maxCallsPerSecond' | Extract<keyof Settings, `dingtalk${string}`>
+  > {
   /** Null: neither QUEUE_URL nor DATABASE_URL is set. */
   readonly queue: QueueConfig | null
   readonly apps: readonly AppConfig[]

@@ -60,7 +60,17 @@ export function parseWorkerOptions(given: unknown): WorkerConfig {
       `${faults.length === 1 ? 'One option' : `${faults.length} options`} of createWorker ${faults.length === 1 ? 'is' : 'are'} wrong`,
       faults,
     )
-  const { databaseUrl, queueUrl = databaseUrl, queueName, queuePrefix, queueConnections, apps, concurrency: workerConcurrency, logger: _, ...rest } = options
+  const {
+    databaseUrl,
+    queueUrl = databaseUrl,
+    queueName,
+    queuePrefix,
+    queueConnections,
+    apps,
+    concurrency: workerConcurrency,
+    logger: _,
+    ...rest
+  } = options
   return {
     ...{ ...rest, databaseUrl, queue: queueConfig(queueUrl, queueName, queuePrefix, queueConnections), workerConcurrency },
     apps: apps.map((app, i) => {
