@@ -81,7 +81,11 @@ async function fill(url) {
 /** Composed as in `dingtalk-delivery serve`. */
 async function serve(databaseUrl) {
   const log = createLogger({ level: 'error', pretty: false })
-  const serving = openServerDeps({ databaseUrl, apps: [], monthlyCallBudget: null, pollsPerTask: 24, timeScale: 1 }, log, null)
+  const serving = openServerDeps(
+    { databaseUrl, databaseConnections: null, apps: [], monthlyCallBudget: null, pollsPerTask: 24, timeScale: 1 },
+    log,
+    null,
+  )
   closers.push(() => serving.close())
   const { rates, tracking, budgets, now } = serving
   const server = await startHttpServer({

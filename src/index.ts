@@ -34,7 +34,7 @@ export interface Tracker {
  * @throws {TrackerError} `INVALID_CONFIG` when not exactly one URL is given, or one of another kind, or a name that no queue has
  */
 export function createTracker(options: TrackerOptions): Tracker {
-  assertOptions('createTracker', options, ['queueUrl', 'databaseUrl', 'schema', 'queueName', 'queuePrefix', 'queueSchema'])
+  assertOptions('createTracker', options, ['queueUrl', 'databaseUrl', 'schema', 'queueName', 'queuePrefix', 'queueSchema', 'connections'])
   const tracker = openTracker(options)
   const trackMany = async (inputs: readonly TrackInput[]): Promise<TrackResult[]> =>
     (await tracker.trackMany(inputs)).map(({ result }) => result)

@@ -2,9 +2,10 @@ import { STATES, STATUSES } from './domain/delivery.ts'
 import { InvalidInputError, TrackerError, withRemedy } from './domain/errors.ts'
 import { quote } from './domain/quote.ts'
 import { parseApp, parseCampaignName, parseOneOf, parseTaskId, parseUserId } from './intake/track-request.ts'
-import { assertAddress, assertName, DATABASE_SCHEMES } from './lib/address.ts'
+import { assertAddress, assertConnections, assertName, DATABASE_SCHEMES } from './lib/address.ts'
 import { SCHEMA_NAME, withSchema } from './lib/database-schema.ts'
 import { assertOptions } from './lib/options.ts'
+import { poolSize } from './lib/postgres-client.ts'
 import type {
   AppUsage,
   BoundsStep,
@@ -28,7 +29,7 @@ import type {
   TaskRates,
 } from './report/rates.ts'
 import type { TimeToRead } from './report/time-to-read.ts'
-import { openDatabase } from './store/prisma.ts'
+import { openDatabase, POOL_SIZES } from './store/prisma.ts'
 import { createRateReader, type RawClient, withOwnSchema } from './store/rate-reader.ts'
 
 export type { StateKind, TaskStatus } from './domain/delivery.ts'
@@ -89,6 +90,8 @@ export type Population = TaskRef | CampaignRef | SentIn
 export interface RatesOptions {
   /** `postgres://`. The role needs to read the views only. */
   readonly databaseUrl?: string | undefined
+  /** Connections at most, with `databaseUrl`. Default: its `connection_limit`, else 4. */
+  readonly connections?: number | undefined
   /** A Prisma 7 client of the caller, of any schema, on a database with our views. `close` leaves it open. */
   readonly prisma?: RawClient | undefined
   /** The schema of the tracker's views. Default: that of `?schema=` in `databaseUrl`, else the one that is found in the database. */
@@ -146,7 +149,7 @@ export interface Rates {
  * @throws {TrackerError} `INVALID_CONFIG` when not exactly one of `databaseUrl` and `prisma` is given, the URL is none, or the schema is no name
  */
 export function createRates(options: RatesOptions): Rates {
-  assertOptions('createRates', options, ['databaseUrl', 'prisma', 'schema'])
+  assertOptions('createRates', options, ['databaseUrl', 'prisma', 'schema', 'connections'])
   const { reader, close } = openReader(options)
   const open = new Set<Promise<unknown>>()
   let closed: Promise<void> | null = null
@@ -183,20 +186,23 @@ function addRemedy(error: unknown): never {
   throw error instanceof TrackerError ? withRemedy(error, 'library') : error
 }
 
-function openReader({ databaseUrl, prisma, schema }: RatesOptions): { readonly reader: RateReader; close(): Promise<void> } {
+function openReader({ databaseUrl, prisma, schema, connections }: RatesOptions): { readonly reader: RateReader; close(): Promise<void> } {
   if ((databaseUrl === undefined) === (prisma === undefined)) {
     const message = 'createRates needs exactly one of databaseUrl and prisma. Is the environment variable set?'
     throw new TrackerError('INVALID_CONFIG', message)
   }
   if (prisma !== undefined) {
+    if (connections !== undefined)
+      throw new TrackerError('INVALID_CONFIG', 'connections goes with databaseUrl: the size of your own client is set there.')
     if (typeof prisma?.$queryRawUnsafe !== 'function')
       throw new TrackerError('INVALID_CONFIG', 'prisma must be a client of Prisma, one with $queryRawUnsafe.')
     if (schema !== undefined) assertName('schema', schema, SCHEMA_NAME)
     return { reader: createRateReader({ prisma: withOwnSchema(prisma, schema ?? null) }), close: () => Promise.resolve() }
   }
   assertAddress('databaseUrl', databaseUrl, DATABASE_SCHEMES)
+  assertConnections(connections)
   const url = withSchema({ url: 'databaseUrl', schema: 'schema' }, databaseUrl, schema)
-  const database = openDatabase(url, { max: 4, applicationName: 'dingtalk-delivery rates' })
+  const database = openDatabase(url, { max: connections ?? poolSize(url, POOL_SIZES.rates), applicationName: 'dingtalk-delivery rates' })
   return { reader: createRateReader(database), close: () => database.close() }
 }
 

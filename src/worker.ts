@@ -28,6 +28,10 @@ export interface WorkerOptions {
   readonly pollsPerTask?: number
   /** Polls under way at once. Default 50. */
   readonly concurrency?: number
+  /** Connections to the database at most. Default: `connection_limit` of `databaseUrl`, else 3. */
+  readonly databaseConnections?: number
+  /** Connections to a queue in PostgreSQL at most, 3 at least. Default: `connection_limit` of `queueUrl`, else 3. */
+  readonly queueConnections?: number
   /** How long `close` lets running polls finish, in seconds. Default 25. */
   readonly shutdownGraceSeconds?: number
   /** Days from a task's end until the names of its people are replaced by pseudonyms; the figures stay. Null: never. Default 90. */

@@ -1,6 +1,7 @@
 import { TrackerError } from '../domain/errors.ts'
 import { openIntakeDatabase } from '../intake/database.ts'
 import type { HealthReport } from '../lib/finding.ts'
+import { poolSize } from '../lib/postgres-client.ts'
 import { withTimeout } from '../lib/timeout.ts'
 import { createDatabaseClock, keepMeasuring } from '../ops/clock.ts'
 import { createEventLog } from '../ops/event-log.ts'
@@ -11,7 +12,7 @@ import type { Tracking } from '../polling/ports.ts'
 import type { RateReader } from '../report/rates.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { readGauges } from '../store/gauges.ts'
-import { openDatabase } from '../store/prisma.ts'
+import { openDatabase, POOL_SIZES } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
 import { createResuming } from '../store/resume.ts'
 import type { Config } from './config/config.ts'
@@ -29,9 +30,6 @@ export interface ServerDeps {
   close(): Promise<void>
 }
 
-/** A page makes half a dozen queries at the same time. */
-const MAX_CONNECTIONS = 8
-
 const CLOSE_TIMEOUT_MS = 1_500
 
 /** As long as a statement may run on the server. In a silent network, four attempts of 20 s each would hold a caller. */
@@ -44,7 +42,7 @@ const QUERY_TIMEOUT_MS = 15_000
  * @throws {TrackerError} `INVALID_CONFIG` without a database
  */
 export function openServerDeps(
-  config: Pick<Config, 'databaseUrl' | 'apps' | 'monthlyCallBudget' | 'pollsPerTask' | 'timeScale'>,
+  config: Pick<Config, 'databaseUrl' | 'databaseConnections' | 'apps' | 'monthlyCallBudget' | 'pollsPerTask' | 'timeScale'>,
   log: Logger,
   metrics: Metrics | null,
   timeoutMs = QUERY_TIMEOUT_MS,
@@ -53,7 +51,12 @@ export function openServerDeps(
   const events = createEventLog(log, null)
   const onError = (error: unknown): void => events.failed({ what: 'database connection', error })
   const database = openDatabase(config.databaseUrl, {
-    ...{ max: MAX_CONNECTIONS, applicationName: 'dingtalk-delivery serve', onPoolError: onError, onConnectionError: onError },
+    ...{
+      max: config.databaseConnections ?? poolSize(config.databaseUrl, POOL_SIZES.server),
+      applicationName: 'dingtalk-delivery serve',
+      onPoolError: onError,
+      onConnectionError: onError,
+    },
   })
   const store = createDeliveryStore(database)
   const resuming = createResuming(database.prisma)

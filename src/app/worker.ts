@@ -40,7 +40,8 @@ import { budgetsByApp, noDatabase, type WorkerTiming, workerTiming } from './set
 export interface RunningWorker {
   /**
    * Resolves when polls are being made. Waits for a database that is away.
-   * Rejects with `SCHEMA_MISMATCH` when the database is of another version.
+   * Rejects with `SCHEMA_MISMATCH` when the database is of another version, and with `INVALID_CONFIG` when the queue is behind a pooler that lends
+   * no sessions.
    */
   readonly ready: Promise<void>
   health(): Promise<HealthReport>
@@ -134,7 +135,8 @@ function openWorkerDeps(config: WorkerConfig, timing: WorkerTiming, { log, metri
   const events = createEventLog(log, metrics)
   const failed = (what: string) => (error: unknown) => events.failed({ what, error })
   const onConnectionError = failed('database connection')
-  const database = openDatabase(databaseUrl, { onPoolError: onConnectionError, onConnectionError })
+  const max = config.databaseConnections ?? undefined
+  const database = openDatabase(databaseUrl, { ...(max && { max }), onPoolError: onConnectionError, onConnectionError })
   const unsubscribe = onRepeated(failed('a statement, which is repeated,'))
   closers.add('database', () => database.close().finally(unsubscribe))
   const clock = createDatabaseClock(database.pool, (differenceMs) => log.warn({ differenceMs }, CLOCK_DIFFERS))
@@ -217,7 +219,7 @@ async function waitForServers({ database, queueConfig, clock, events }: WorkerDe
       await clock.measure()
       return
     } catch (error) {
-      if (error instanceof TrackerError && error.code === 'SCHEMA_MISMATCH') throw error
+      if (error instanceof TrackerError && (error.code === 'SCHEMA_MISMATCH' || error.code === 'INVALID_CONFIG')) throw error
       events.failed({ what: 'reaching the database, which is repeated,', error })
       await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS))
     }

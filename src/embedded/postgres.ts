@@ -1,7 +1,6 @@
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Client } from 'pg'
-import { clientConfig } from '../lib/postgres-client.ts'
+import { clientConfig, PostgresClient } from '../lib/postgres-client.ts'
 import { type Binaries, nativeFolder, usableBinaries } from './binaries.ts'
 import { claim, clearLeftover } from './claim.ts'
 import { ensureCluster, lastLines, SUPERUSER } from './cluster.ts'
@@ -167,7 +166,7 @@ function freePort(): Promise<number> {
 }
 
 async function ensureDatabase(url: string): Promise<void> {
-  const client = new Client({ ...clientConfig(url), connectionTimeoutMillis: 10_000 })
+  const client = new PostgresClient({ ...clientConfig(url), connectionTimeoutMillis: 10_000 })
   await client.connect()
   try {
     const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [EMBEDDED_DATABASE])

@@ -2,7 +2,7 @@ import type pg from 'pg'
 import { TrackerError } from '../domain/errors.ts'
 import type { TrackOutcome } from '../domain/track-outcome.ts'
 import { errorText } from '../lib/error-text.ts'
-import { classifyPostgresError, notPermitted, postgresRemedy, roleIn } from '../lib/postgres-errors.ts'
+import { classifyPostgresError, connectFault, notPermitted, postgresRemedy, roleIn } from '../lib/postgres-errors.ts'
 import { withTimeout } from '../lib/timeout.ts'
 import { createTrackPool, STATEMENT_TIMEOUT_MS } from './pool.ts'
 import { SENDER_TIMEOUT_MS } from './timeout.ts'
@@ -40,11 +40,12 @@ const SERVER_FIRST_MS = SENDER_TIMEOUT_MS - STATEMENT_TIMEOUT_MS
 const SHORTEST_STATEMENT_MS = 200
 
 /**
+ * @param connections at most; default: `connection_limit` of the URL, else 4
  * @throws {TrackerError} from its methods: `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` where `migrate` has not run, `NOT_PERMITTED`, or
  * `INVALID_INPUT` where the database's clock refuses a send time
  */
-export function openIntakeDatabase(databaseUrl: string): IntakeDatabase {
-  const pool = createTrackPool(databaseUrl)
+export function openIntakeDatabase(databaseUrl: string, connections?: number): IntakeDatabase {
+  const pool = createTrackPool(databaseUrl, connections)
   const role = roleIn(databaseUrl)
 
   async function connected(timeoutMs: number): Promise<pg.PoolClient> {
@@ -174,6 +175,11 @@ function explained(cause: unknown, role: string | null, outcome: string): Tracke
   const refused = refusedInput(cause)
   if (refused !== null) return refused
   const said = errorText(cause)
+  const connect = connectFault(cause, said, 'DATABASE_URL')
+  if (connect !== null) {
+    connect.message += ` ${outcome}; tracking it again is safe.`
+    return connect
+  }
   switch (classifyPostgresError(cause)) {
     case 'schema':
       return new TrackerError('SCHEMA_MISMATCH', `The database has no tables for tracking (${said}). Run: npx dingtalk-delivery migrate`, {

@@ -2,7 +2,7 @@ import { Socket } from 'node:net'
 import pg from 'pg'
 import { schemaIn } from '../lib/database-schema.ts'
 import { SchemaClient } from '../lib/own-schema.ts'
-import { clientConfig } from '../lib/postgres-client.ts'
+import { clientConfig, poolSize } from '../lib/postgres-client.ts'
 import { withTimeout } from '../lib/timeout.ts'
 import { setUpSession } from '../store/session-settings.ts'
 
@@ -16,20 +16,20 @@ export interface TrackPool {
   close(): Promise<void>
 }
 
-const MAX_CONNECTIONS = 4
+const CONNECTIONS = 4
 /** Longer than a caller waits: to a distant server, with TLS and a password, a connection takes six round trips. */
 const CONNECT_TIMEOUT_MS = 5_000
 /** The server's limit ends before the sender's, so that an expired statement is surely not stored. */
 export const STATEMENT_TIMEOUT_MS = 1_200
 const CLOSE_TIMEOUT_MS = 1_500
 
-export function createTrackPool(databaseUrl: string): TrackPool {
-  let current = open(databaseUrl)
+export function createTrackPool(databaseUrl: string, connections: number = poolSize(databaseUrl, CONNECTIONS)): TrackPool {
+  let current = open(databaseUrl, connections)
   return {
     connect: (ms) => connect(current.pool, ms),
     renew() {
       void closePool(current)
-      current = open(databaseUrl)
+      current = open(databaseUrl, connections)
     },
     close: () => closePool(current),
   }
@@ -40,15 +40,14 @@ interface OpenPool {
   readonly sockets: Set<Socket>
 }
 
-function open(databaseUrl: string): OpenPool {
+function open(databaseUrl: string, max: number): OpenPool {
   const sockets = new Set<Socket>()
   const settings = { statementTimeoutMs: STATEMENT_TIMEOUT_MS, schema: schemaIn(databaseUrl) }
   const pool = new pg.Pool({
     ...clientConfig(databaseUrl),
     Client: SchemaClient,
-    max: MAX_CONNECTIONS,
+    max,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    keepAlive: true,
     application_name: 'dingtalk-delivery sender',
     // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for the promise; its types do not say so
     onConnect: (client) => setUpSession(client, settings).then(() => undefined),

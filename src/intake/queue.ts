@@ -3,7 +3,7 @@ import type { JobsOptions } from 'bullmq'
 import { TrackerError } from '../domain/errors.ts'
 import { SAME_SEND_MS } from '../domain/field-rules.ts'
 import { createSemaphore } from '../lib/semaphore.ts'
-import { isPostgres, type JobQueue, openQueue, type QueueAddress, SENDER_CONNECTIONS } from '../queue/connection.ts'
+import { isPostgres, type JobQueue, openQueue, type QueueAddress, senderConnections } from '../queue/connection.ts'
 import { isOnlyGone } from '../queue/errors.ts'
 import { withQueueTimeout } from '../queue/timeout.ts'
 import { KEEP_FAILED, TRACK_JOB } from '../queue/worker.ts'
@@ -30,7 +30,7 @@ export function openTrackQueue(address: QueueAddress): TrackQueue {
   const queue = openQueue(address, 'sender', (error) => {
     if (!isOnlyGone(error)) lastError = error
   })
-  const limited = createSemaphore(isPostgres(address.url) ? SENDER_CONNECTIONS : Number.POSITIVE_INFINITY)
+  const limited = createSemaphore(isPostgres(address.url) ? senderConnections(address) : Number.POSITIVE_INFINITY)
   return {
     async add(requests, giveUpAt, onTaken) {
       const isOver = (): boolean => performance.now() >= giveUpAt

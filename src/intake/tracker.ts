@@ -1,7 +1,7 @@
 import { InvalidInputError, TrackerError } from '../domain/errors.ts'
 import { quote } from '../domain/quote.ts'
 import { type TrackOutcome, type TrackResult, trackResult } from '../domain/track-outcome.ts'
-import { assertAddress, assertName, DATABASE_SCHEMES, QUEUE_NAME, QUEUE_PREFIX, QUEUE_SCHEMES } from '../lib/address.ts'
+import { assertAddress, assertConnections, assertName, DATABASE_SCHEMES, QUEUE_NAME, QUEUE_PREFIX, QUEUE_SCHEMES } from '../lib/address.ts'
 import { DEFAULT_QUEUE_SCHEMA, QUEUE_SCHEMA_NAME, withSchema } from '../lib/database-schema.ts'
 import { sendTimeoutMs } from './timeout.ts'
 import { parseTrackRequest, type TrackInput, type TrackRequest } from './track-request.ts'
@@ -20,6 +20,10 @@ export interface TrackerOptions {
   readonly queuePrefix?: string | undefined
   /** Default `bullmq`; must be the worker's `QUEUE_SCHEMA`. For a queue in PostgreSQL. */
   readonly queueSchema?: string | undefined
+  /**
+   * Connections to PostgreSQL at most. Default: `connection_limit` of the URL, else 4 to a database and 3 to a queue. Redis has one.
+   */
+  readonly connections?: number | undefined
 }
 
 /** `result` is what the package returns. `outcome` has details for the command `track`; null through a queue. */
@@ -96,7 +100,8 @@ function withTaken(error: unknown, taken: readonly Taken[], requests: number): u
 }
 
 function intakeFor(options: TrackerOptions): () => Promise<Intake> {
-  const { queueUrl, databaseUrl } = options
+  const { queueUrl, databaseUrl, connections } = options
+  assertConnections(connections)
   if ((queueUrl === undefined) === (databaseUrl === undefined)) {
     throw new TrackerError(
       'INVALID_CONFIG',
@@ -108,7 +113,7 @@ function intakeFor(options: TrackerOptions): () => Promise<Intake> {
     const url = withSchema({ url: 'databaseUrl', schema: 'schema' }, databaseUrl, options.schema)
     return async () => {
       const { openIntakeDatabase } = await import('./database.ts')
-      const intake = openIntakeDatabase(url)
+      const intake = openIntakeDatabase(url, connections)
       return {
         add: async (requests, giveUpAt, onTaken) => void (await intake.add(requests, { giveUpAt, onTaken })),
         close: () => intake.close(),
@@ -123,7 +128,7 @@ function intakeFor(options: TrackerOptions): () => Promise<Intake> {
   assertName('queueSchema', queueSchema, QUEUE_SCHEMA_NAME)
   return async () => {
     const { openTrackQueue } = await import('./queue.ts')
-    const queue = openTrackQueue({ url, name: queueName, prefix: queuePrefix, schema: queueSchema })
+    const queue = openTrackQueue({ url, name: queueName, prefix: queuePrefix, schema: queueSchema, connections })
     return {
       add: (requests, giveUpAt, onTaken) => queue.add(requests, giveUpAt, (place) => onTaken(place, null)),
       close: () => queue.close(),

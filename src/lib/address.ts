@@ -1,5 +1,8 @@
 import { TrackerError } from '../domain/errors.ts'
 import { describeKind, quote } from '../domain/quote.ts'
+import { libpqEnvironment } from './libpq-environment.ts'
+import { parsePostgresAddress } from './postgres-address.ts'
+import { AddressFault } from './postgres-parameters.ts'
 
 const POSTGRES_SCHEMES = ['postgres://', 'postgresql://'] as const
 const REDIS_SCHEMES = ['redis://', 'rediss://'] as const
@@ -16,14 +19,24 @@ export const DATABASE_SCHEMES: readonly string[] = POSTGRES_SCHEMES
 export const QUEUE_SCHEMES: readonly string[] = [...REDIS_SCHEMES, ...POSTGRES_SCHEMES]
 
 /**
- * Is it a URL with one of these schemes? The path of a Redis URL is the number of a database:
- * with anything else there the client would go on in database 0.
+ * What is wrong with an address, as the end of a sentence about it, without any secret; '' where it is no URL with one of these schemes. Null: it
+ * can be used. The path of a Redis URL is the number of a database: with anything else there the client would go on in database 0.
  */
-export function isAddress(text: string, schemes: readonly string[]): boolean {
-  if (!schemes.some((scheme) => text.startsWith(scheme))) return false
-  const authority = /^[a-z]+:\/\/([^/?#]*)(\/[^?#]*)?/i.exec(text)
-  if (authority?.[1] === undefined || authority[1] === '') return false
-  return !REDIS_SCHEMES.some((scheme) => text.startsWith(scheme)) || /^\/?\d*$/.test(authority[2] ?? '')
+export function addressFault(text: string, schemes: readonly string[]): string | null {
+  if (!schemes.some((scheme) => text.startsWith(scheme))) return ''
+  if (POSTGRES_SCHEMES.some((scheme) => text.startsWith(scheme))) return postgresFault(text)
+  const [, authority = '', path = ''] = /^[a-z]+:\/\/([^/?#]*)(\/[^?#]*)?/i.exec(text) ?? []
+  return URL.canParse(text) && authority !== '' && /^\/?\d*$/.test(path) ? null : ''
+}
+
+function postgresFault(text: string): string | null {
+  try {
+    parsePostgresAddress(text, libpqEnvironment())
+    return null
+  } catch (error) {
+    if (error instanceof AddressFault) return error.message
+    throw error
+  }
 }
 
 /**
@@ -32,11 +45,24 @@ export function isAddress(text: string, schemes: readonly string[]): boolean {
  * @throws {TrackerError} `INVALID_CONFIG`
  */
 export function assertAddress(name: string, value: unknown, schemes: readonly string[]): asserts value is string {
-  if (typeof value === 'string' && URL.canParse(value) && isAddress(value, schemes)) return
+  const fault = typeof value === 'string' ? addressFault(value, schemes) : ''
+  if (fault === null) return
+  if (fault !== '') throw new TrackerError('INVALID_CONFIG', `${name} ${fault}.`)
   const path = schemes.includes('redis://') ? '; the path of a Redis URL is a database number' : ''
   throw new TrackerError(
     'INVALID_CONFIG',
     `${name} must be a URL that begins with ${schemes.join(' or ')}${path}. What was given (${typeof value === 'string' ? `${value.length} characters` : describeKind(value)}) is none.`,
+  )
+}
+
+const MAX_CONNECTIONS = 1_000
+
+/** @throws {TrackerError} `INVALID_CONFIG` where the option `connections` is given and is no size of a pool */
+export function assertConnections(value: unknown): void {
+  if (value === undefined || (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_CONNECTIONS)) return
+  throw new TrackerError(
+    'INVALID_CONFIG',
+    `connections ${quote(value)} is not accepted. Accepted: a whole number from 1 to ${MAX_CONNECTIONS}, as a number.`,
   )
 }
 

@@ -1,5 +1,6 @@
-import { Client, type ClientBase } from 'pg'
+import type { ClientBase } from 'pg'
 import { quoteIdentifier } from './database-schema.ts'
+import { PostgresClient } from './postgres-client.ts'
 
 /**
  * The tables, views and functions of the tracker are in one schema. Statements name them without it, so that they can be read and pasted; this file
@@ -54,7 +55,7 @@ export function qualify(statement: string, schema: string): string {
 }
 
 /** A connection whose statements find our tables, whatever its search path is. Before {@link useSchema} it changes no statement. */
-export class SchemaClient extends Client {
+export class SchemaClient extends PostgresClient {
   ownSchema: string | null = null
 
   // The overloads of the base class: a text or an object with one, with values, a callback, both or neither.

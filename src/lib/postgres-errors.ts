@@ -1,4 +1,6 @@
 import { TrackerError } from '../domain/errors.ts'
+import { readAddress } from './postgres-client.ts'
+import { type ConnectCode, connectCodeOf } from './postgres-connect-error.ts'
 
 /**
  * PostgreSQL's errors, however they arrive: from `pg` (senders, BullMQ's backend) or through Prisma.
@@ -65,14 +67,23 @@ const FATAL: PostgresError = { name: 'other', kind: 'fatal' }
 /** A driver's error without an SQLSTATE comes from the socket or the pool. */
 const LOST = /connect|socket|terminated|timeout|reach|ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|not queryable/i
 
+const CONNECT_KINDS: Readonly<Record<ConnectCode, PostgresErrorKind>> = {
+  CONNECT_LATER: 'unknown',
+  CONNECT_NEVER: 'unavailable',
+  CONNECT_VERSION: 'unavailable',
+}
+
 export function classifyPostgresError(error: unknown): PostgresErrorKind {
+  const connect = connectCodeOf(error)
+  if (connect !== null) return CONNECT_KINDS[connect]
   const state = sqlStateOf(error)
   if (state !== null) return entryOf(state).kind
   return error instanceof Error && LOST.test(error.message) && !/after calling end/.test(error.message) ? 'unknown' : 'fatal'
 }
 
-/** What a person can do about the error; null where the table says nothing. @param url the variable with the address of the server */
+/** What a person can do about the error; null where the table says nothing, '' where the error itself says it. @param url the variable with the address of the server */
 export function postgresRemedy(error: unknown, url: string): string | null {
+  if (connectCodeOf(error) !== null) return ''
   const state = sqlStateOf(error)
   return (state !== null && entryOf(state).remedy?.(url)) || null
 }
@@ -111,8 +122,28 @@ function property(value: unknown, name: string): unknown {
 /** Prisma puts the driver's own message on the last line, after the place in the source, and there in quotes. */
 export function readLastLine(error: unknown): string {
   const last = (error instanceof Error ? error.message.trim().split('\n').at(-1) : undefined) ?? String(error)
-  return (/Message: `(.*)`$/.exec(last)?.[1] ?? last).slice(0, 300)
+  // An error of the connection has the causes and remedies of several servers.
+  return (/Message: `(.*)`$/.exec(last)?.[1] ?? last).slice(0, connectCodeOf(error) === null ? 300 : 2_000)
 }
+
+/**
+ * The sentences for an error of the connection, which has its cause and remedy; null for any other error.
+ * @param said its message
+ * @param url the variable with the address
+ */
+export function connectFault(error: unknown, said: string, url: string): TrackerError | null {
+  const code = connectCodeOf(error)
+  if (code === null) return null
+  const text = said.replaceAll('the address', url)
+  if (code === 'CONNECT_VERSION') return new TrackerError('SCHEMA_MISMATCH', `The server of ${url} is too old: ${text}.`, { cause: error })
+  return new TrackerError(
+    url === 'QUEUE_URL' ? 'QUEUE_UNAVAILABLE' : 'DATABASE_UNAVAILABLE',
+    `${NOUNS[url] ?? url} cannot be used: ${text}.`,
+    { cause: error },
+  )
+}
+
+const NOUNS: Readonly<Record<string, string>> = { DATABASE_URL: 'The database', QUEUE_URL: 'The queue' }
 
 /** A role of deploy/postgres/roles.sql. */
 type Group = 'delivery_migrate' | 'delivery_worker' | 'delivery_read' | 'delivery_send'
@@ -135,6 +166,5 @@ export function notPermitted({ said, role, groups }: Denial, cause: unknown): Tr
 
 /** The role that a connection URL names; null where it names none. */
 export function roleIn(databaseUrl: string): string | null {
-  const { username } = new URL(databaseUrl)
-  return username === '' ? null : decodeURIComponent(username)
+  return readAddress(databaseUrl).user ?? null
 }

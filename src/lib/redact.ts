@@ -24,6 +24,7 @@ export function scrubText(text: string): string {
 
 /** A connection address without user info and query. */
 export function showAddress(url: string): string {
+  if (/^postgres(ql)?:/.test(url)) return url.replace(/\?.*$/s, '').replace(/^(\w+:\/\/)[^/]*@/, '$1')
   if (!URL.canParse(url)) return HIDDEN
   const { protocol, host, pathname } = new URL(url)
   return `${protocol}//${host}${pathname}`

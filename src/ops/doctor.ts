@@ -9,6 +9,7 @@ import { inspectQueue } from '../queue/inspect.ts'
 import type { TaskRef } from '../report/rates.ts'
 import { openDatabase } from '../store/prisma.ts'
 import { warning } from './checks/check.ts'
+import { connectionsCheck } from './checks/connections.ts'
 import { databaseCheck, rightsCheck, schemaCheck } from './checks/database.ts'
 import { blindGapsCheck, type Lateness, overdueCheck } from './checks/polls.ts'
 import { problemFindings, taskFinding } from './checks/problems.ts'
@@ -19,6 +20,7 @@ import { createDatabaseClock } from './clock.ts'
 /** What of the configuration is checked. */
 interface DoctorConfig {
   readonly databaseUrl: string | null
+  readonly databaseConnections: number | null
   readonly queue: QueueAddress | null
   readonly apps: readonly DingTalkApp[]
   readonly privateHosts: readonly string[]
@@ -39,7 +41,8 @@ export async function diagnose(config: DoctorConfig, lateness: Lateness, task: T
   return (await Promise.all(groups)).flat().map((finding) => ({ ...finding, ok: finding.ok && finding.warning !== true }))
 }
 
-async function diagnoseDatabase({ databaseUrl: url }: DoctorConfig, lateness: Lateness, task: TaskRef | null): Promise<Finding[]> {
+async function diagnoseDatabase(config: DoctorConfig, lateness: Lateness, task: TaskRef | null): Promise<Finding[]> {
+  const { databaseUrl: url, databaseConnections, queue } = config
   if (url === null)
     return [{ name: 'database', ok: false, detail: 'DATABASE_URL is not set', remedy: 'set DATABASE_URL to a postgres:// address' }]
   const database = openDatabase(url, {
@@ -50,13 +53,14 @@ async function diagnoseDatabase({ databaseUrl: url }: DoctorConfig, lateness: La
   const needs = { database, timeoutMs: TIMEOUT_MS }
   const clock = createDatabaseClock(database.pool)
   try {
-    const [reached, schema, clockFinding, rights, overdue, blind, problems, ofTask] = await Promise.all([
+    const [reached, schema, clockFinding, connections, rights, overdue, blind, problems, ofTask] = await Promise.all([
       databaseCheck(needs),
       schemaCheck(needs),
       warning('clock', async () => {
         await withTimeout(TIMEOUT_MS, clock.measure())
         return clockFound(clock.differenceMs() ?? 0)
       }),
+      connectionsCheck(needs, { databaseUrl: url, databaseConnections, queue }),
       rightsCheck(needs),
       overdueCheck(needs, lateness),
       blindGapsCheck(needs, lateness),
@@ -66,8 +70,8 @@ async function diagnoseDatabase({ databaseUrl: url }: DoctorConfig, lateness: La
     // A database that cannot be reached is one fault, not six. One that is not migrated has no polls.
     if (!reached.ok) return [reached]
     // A role without rights may not read the version of the schema.
-    if (!schema.ok) return [reached, schema, clockFinding, ...(rights.ok ? [] : [rights])]
-    return [reached, schema, clockFinding, rights, overdue, blind, ...problems, ...(ofTask === null ? [] : [ofTask])]
+    if (!schema.ok) return [reached, schema, clockFinding, connections, ...(rights.ok ? [] : [rights])]
+    return [reached, schema, clockFinding, connections, rights, overdue, blind, ...problems, ...(ofTask === null ? [] : [ofTask])]
   } finally {
     await withTimeout(CLOSE_TIMEOUT_MS, database.close()).catch(() => undefined)
   }

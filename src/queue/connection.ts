@@ -1,5 +1,6 @@
 import { createPostgresBackend, createRedisBackend, type Job, type Processor, Queue, Worker, type WorkerOptions } from 'bullmq'
-import { type PostgresTimeouts, postgresOptions } from './postgres.ts'
+import { poolSize } from '../lib/postgres-client.ts'
+import { openQueuePool, openSockets, type PostgresTimeouts } from './postgres.ts'
 import { openRedis, type RedisBehaviour } from './redis.ts'
 import { closeWhenReady, limitBlocking, type ReopenedQueue, reopenQueue, reportOnce, retryFirstConnection } from './workarounds.ts'
 
@@ -37,6 +38,8 @@ export interface QueueAddress {
   readonly prefix: string
   /** PostgreSQL only: the schema of BullMQ's tables. Default `bullmq`. */
   readonly schema?: string
+  /** PostgreSQL only: connections of this process at most. Default: `connection_limit` of the address, else 3. */
+  readonly connections?: number | null | undefined
 }
 
 /** `producer`: calls fail at once while the server is away. `sender`: also when the server is slow. `consumer`: calls wait for the server. */
@@ -63,10 +66,25 @@ const ROLES: Readonly<Record<Role, { readonly redis: RedisBehaviour; readonly po
   sender: { redis: { waits: false, silenceMs: 1_500 }, postgres: { statementMs: 1_200, queryMs: 1_700 } },
   consumer: { redis: { waits: true, silenceMs: 5_000 }, postgres: { statementMs: 30_000, queryMs: 10_000 } },
 }
-/** Connections of a queue in PostgreSQL. */
-export const SENDER_CONNECTIONS = 3
-/** Connections of a worker on a queue in PostgreSQL. */
-const WORKER_CONNECTIONS = 6
+/** Connections of a process to a queue in PostgreSQL. A worker needs as many: one adds jobs, one listens, one takes jobs. */
+export const QUEUE_CONNECTIONS = 3
+
+/** @returns at least {@link QUEUE_CONNECTIONS}, because a worker cannot do with less */
+export function queueConnections({ url, connections }: QueueAddress): number {
+  return Math.max(QUEUE_CONNECTIONS, connections ?? poolSize(url, QUEUE_CONNECTIONS))
+}
+
+/** Of a process that sends. */
+export function senderConnections({ url, connections }: QueueAddress): number {
+  return connections ?? poolSize(url, QUEUE_CONNECTIONS)
+}
+
+/** A worker's jobs are added in batches. Most connections take and delay jobs. */
+const ADDING_SHARE = 1 / 3
+
+function producerConnections(address: QueueAddress): number {
+  return Math.floor(queueConnections(address) * ADDING_SHARE)
+}
 
 export function isPostgres(url: string): boolean {
   return /^postgres(ql)?:/.test(url)
@@ -77,17 +95,20 @@ export function openQueue(address: QueueAddress, role: Role, onError: (error: un
   const report = reportOnce(onError)
   const options = { prefix: address.prefix, streams: { events: { maxLen: 100 } } }
   if (isPostgres(address.url)) {
-    const pool = postgresOptions(address.url, SENDER_CONNECTIONS, ROLES[role].postgres, address.schema)
-    const queue = reopenQueue(
-      (sockets) => new Queue(address.name, { ...options, connection: { ...pool, stream: sockets.open } }, createPostgresBackend),
-      report,
-    )
+    const max = role === 'sender' ? senderConnections(address) : producerConnections(address)
+    const queue = reopenQueue((sockets) => {
+      const { pool, end } = openQueuePool(address, max, ROLES[role].postgres, sockets)
+      return { queue: new Queue(address.name, { ...options, connection: pool }, createPostgresBackend), end }
+    }, report)
     // BullMQ has no call that empties the events on PostgreSQL; it keeps the last ones only.
     const it = { ...createJobQueue(queue), forgetEvents: async () => undefined, serverInfo: async () => null }
     return { it, close: queue.close, destroy: queue.destroy }
   }
   const link = openRedis(address.url, ROLES[role].redis, report)
-  const queue = reopenQueue(() => new Queue(address.name, { ...options, connection: link.redis }, createRedisBackend), report)
+  const queue = reopenQueue(
+    () => ({ queue: new Queue(address.name, { ...options, connection: link.redis }, createRedisBackend), end: async () => undefined }),
+    report,
+  )
   const forgetEvents = () => queue.call(async (opened) => void (await opened.trimEvents(0)))
   const it = { ...createJobQueue(queue), forgetEvents, serverInfo: () => link.redis.info() }
   return { it, close: () => link.close(queue.close), destroy: () => link.redis.disconnect() }
@@ -114,10 +135,19 @@ export function openWorker(
 ): Opened<JobWorker> {
   const report = reportOnce(onError)
   if (isPostgres(address.url)) {
-    const connection = postgresOptions(address.url, WORKER_CONNECTIONS, ROLES.consumer.postgres, address.schema)
-    const worker = new Worker(address.name, process, { ...options, connection }, limitBlocking(retryFirstConnection(createPostgresBackend)))
+    const max = queueConnections(address) - producerConnections(address)
+    const { pool, end } = openQueuePool(address, max, ROLES.consumer.postgres, openSockets())
+    const create = limitBlocking(retryFirstConnection(createPostgresBackend))
+    const worker = new Worker(address.name, process, { ...options, connection: pool }, create)
     worker.on('error', report)
-    return { it: worker, close: () => closeWhenReady(worker) }
+    const close = async (): Promise<void> => {
+      try {
+        await closeWhenReady(worker)
+      } finally {
+        await end()
+      }
+    }
+    return { it: worker, close }
   }
   const link = openRedis(address.url, ROLES.consumer.redis, report)
   const workerOptions = { ...options, prefix: address.prefix, connection: link.redis }

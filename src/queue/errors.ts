@@ -1,13 +1,17 @@
 import { TrackerError } from '../domain/errors.ts'
 import { errorText } from '../lib/error-text.ts'
-import { classifyPostgresError, type Denial, notPermitted, postgresRemedy } from '../lib/postgres-errors.ts'
+import { classifyPostgresError, connectFault, type Denial, notPermitted, postgresRemedy } from '../lib/postgres-errors.ts'
 
 /** The error of the queue with its remedy. Neither it nor its cause has a password. */
 export function queueError(error: unknown): TrackerError {
   if (error instanceof TrackerError) return error
   const cause = withoutCommand(error)
   return (
-    schemaError(cause) ?? deniedByPostgres(cause, { role: null, groups: ['delivery_worker'] }) ?? deniedByRedis(cause) ?? unavailable(cause)
+    connectFault(cause, cause.message, 'QUEUE_URL') ??
+    schemaError(cause) ??
+    deniedByPostgres(cause, { role: null, groups: ['delivery_worker'] }) ??
+    deniedByRedis(cause) ??
+    unavailable(cause)
   )
 }
 

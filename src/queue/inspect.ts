@@ -3,7 +3,8 @@ import { TrackerError } from '../domain/errors.ts'
 import { type Finding, type Found, toFinding } from '../lib/finding.ts'
 import { isPostgres, type JobQueue, type QueueAddress } from './connection.ts'
 import { queueError } from './errors.ts'
-import { assertQueueSchema, isPooled } from './schema.ts'
+import { findSessions } from './pooler.ts'
+import { assertQueueSchema } from './schema.ts'
 
 const CONNECT_TIMEOUT_MS = 3_000
 
@@ -20,12 +21,8 @@ export async function inspectQueue(address: QueueAddress): Promise<Finding[]> {
 
 async function inspectPostgres({ url, schema }: QueueAddress): Promise<Finding[]> {
   await assertQueueSchema(url, schema)
-  return [toFinding('queue', (await isPooled(url)) ? POOLED : { detail: 'PostgreSQL, schema up to date' })]
-}
-
-const POOLED: Found = {
-  detail: 'PostgreSQL behind a pooler: in transaction mode no worker is notified of a job that is due, and no session keeps its settings',
-  remedy: 'set QUEUE_URL to the address of PostgreSQL itself, or to Redis; DATABASE_URL may stay with the pooler',
+  const isPooled = (await findSessions(url)) === 'session pooler'
+  return [{ name: 'queue', ok: true, detail: `PostgreSQL${isPooled ? ' behind a pooler in session mode' : ''}, schema up to date` }]
 }
 
 async function inspectRedis(address: QueueAddress): Promise<Finding[]> {

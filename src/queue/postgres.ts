@@ -1,6 +1,10 @@
 import { Socket } from 'node:net'
+import { isPgPool, type PgPool } from 'bullmq'
+import pg from 'pg'
+import { TrackerError } from '../domain/errors.ts'
 import { DEFAULT_QUEUE_SCHEMA } from '../lib/database-schema.ts'
-import { clientConfig } from '../lib/postgres-client.ts'
+import { clientConfig, connectTimeoutMs, processIdOf } from '../lib/postgres-client.ts'
+import { isSessionPooled } from './pooler.ts'
 
 /** Of BullMQ's tables, where no other is chosen. */
 export const POSTGRES_SCHEMA = DEFAULT_QUEUE_SCHEMA
@@ -12,42 +16,82 @@ export interface PostgresTimeouts {
   readonly queryMs: number
 }
 
+/** A queue in PostgreSQL. */
+interface QueueDatabase {
+  readonly url: string
+  /** Of BullMQ's tables. Default: {@link POSTGRES_SCHEMA}. */
+  readonly schema?: string
+}
+
+export interface QueuePool {
+  readonly pool: PgPool
+  /** Waits for the statements under way, at most {@link END_TIMEOUT_MS}, then drops what is left. Safe to call twice. */
+  end(): Promise<void>
+}
+
+const CONNECT_TIMEOUT_MS = 5_000
+const END_TIMEOUT_MS = 1_000
+
 /**
- * @param max number of connections
- * @param schema of BullMQ's tables
+ * A pool for BullMQ, which would send its settings with the log-in, where PgBouncer refuses them, and would make its LISTEN connection itself.
+ * @param max number of connections; that of a worker includes the one that listens
  */
-export function postgresOptions(url: string, max: number, { statementMs, queryMs }: PostgresTimeouts, schema = POSTGRES_SCHEMA) {
-  return {
-    ...clientConfig(withoutOptions(url)),
+export function openQueuePool(
+  { url, schema = POSTGRES_SCHEMA }: QueueDatabase,
+  max: number,
+  timeouts: PostgresTimeouts,
+  sockets: Sockets,
+): QueuePool {
+  const pool = new pg.Pool({
+    ...clientConfig(url),
     max,
-    schema,
-    // BullMQ adds its search path behind them, and the last one counts. Options in the URL would replace both.
-    ...optionsIn(url),
     keepAlive: true,
-    connectionTimeoutMillis: 5_000,
-    statement_timeout: statementMs,
-    query_timeout: queryMs,
+    application_name: 'dingtalk-delivery queue',
+    connectionTimeoutMillis: connectTimeoutMs(url, CONNECT_TIMEOUT_MS),
+    query_timeout: timeouts.queryMs,
+    stream: sockets.open,
+    // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for the promise; its types do not say so
+    onConnect: (client) => setUpQueueSession(client, { url, schema }, timeouts),
+  })
+  // The types of the two packages describe the listeners in different words.
+  if (!isPgPool(pool)) throw new TypeError('this release of BullMQ takes another kind of pool')
+  const close = async (): Promise<void> => {
+    const timer = setTimeout(sockets.destroy, END_TIMEOUT_MS)
+    await pool.end().finally(() => clearTimeout(timer))
   }
+  let closed: Promise<void> | null = null
+  return { pool, end: () => (closed ??= close()) }
 }
 
-/** The settings of a session in an address: `?options=-c search_path=…`. */
-function optionsIn(url: string): { readonly options?: string } {
-  const given = new URLSearchParams(queryOf(url)).get('options')
-  return given === null ? {} : { options: given }
+/** @throws {TrackerError} `INVALID_CONFIG` behind a pooler in transaction mode */
+async function setUpQueueSession(
+  client: pg.ClientBase,
+  { url, schema = POSTGRES_SCHEMA }: QueueDatabase,
+  { statementMs }: PostgresTimeouts,
+): Promise<void> {
+  const settings = [schema, String(statementMs)]
+  const { rows } = await client.query<{ isOurs: boolean }>(SET_UP_OURS, [...settings, processIdOf(client)])
+  if (rows[0]?.isOurs === true) return
+  await assertSession(url)
+  await client.query(SET_UP, settings)
 }
 
-function withoutOptions(url: string): string {
-  const parameters = queryOf(url)
-    .split('&')
-    .filter((parameter) => !parameter.startsWith('options='))
-  const address = url.slice(0, url.length - queryOf(url).length).replace(/\?$/, '')
-  return parameters.length === 0 ? address : `${address}?${parameters.join('&')}`
+/** $1 the schema, $2 the limit in milliseconds, $3 the process id of the log-in, which a pooler invents. BullMQ's statements name no schema. */
+const SET_UP_OURS = `SELECT pg_catalog.pg_backend_pid() = $3::bigint AS "isOurs",
+  CASE WHEN pg_catalog.pg_backend_pid() = $3::bigint THEN pg_catalog.set_config('search_path', pg_catalog.quote_ident($1), false) END,
+  CASE WHEN pg_catalog.pg_backend_pid() = $3::bigint THEN pg_catalog.set_config('statement_timeout', $2, false) END`
+const SET_UP = `SELECT pg_catalog.set_config('search_path', pg_catalog.quote_ident($1), false), pg_catalog.set_config('statement_timeout', $2, false)`
+
+/**
+ * A queue needs sessions of its own, for LISTEN and for the schema of BullMQ's tables.
+ * @throws {TrackerError} `INVALID_CONFIG` behind a pooler in transaction mode
+ */
+export async function assertSession(url: string): Promise<void> {
+  if (!(await isSessionPooled(url))) throw new TrackerError('INVALID_CONFIG', NO_SESSION)
 }
 
-/** Not by the class URL, which refuses an address with several hosts. */
-function queryOf(url: string): string {
-  return url.includes('?') ? url.slice(url.indexOf('?') + 1) : ''
-}
+const NO_SESSION =
+  'QUEUE_URL leads through a pooler in transaction mode, where no worker is notified of a job that is due and no session keeps its settings. Give the address of a pooler in session mode, of PostgreSQL itself or of Redis; DATABASE_URL may stay with the pooler.'
 
 /** `pg` has no code for a server that did not answer within `query_timeout`. */
 export function isQueryTimeout(error: unknown): boolean {

@@ -1,19 +1,19 @@
 import { assertSchemaCompatibility, runMigrations } from 'bullmq'
-import pg from 'pg'
 import { quoteIdentifier } from '../lib/database-schema.ts'
-import { clientConfig } from '../lib/postgres-client.ts'
-import { roleIn } from '../lib/postgres-errors.ts'
+import { connectFault, roleIn } from '../lib/postgres-errors.ts'
 import { deniedByPostgres, schemaError } from './errors.ts'
-import { POSTGRES_SCHEMA } from './postgres.ts'
+import { withClient } from './pooler.ts'
+import { assertSession, POSTGRES_SCHEMA } from './postgres.ts'
 
 /**
  * Creates or updates BullMQ's own schema in a PostgreSQL queue. Safe to run many times at once: BullMQ takes an advisory lock.
  * @param names the queues that workers will use
  * @returns the schema version
- * @throws {TrackerError} `NOT_PERMITTED`
+ * @throws {TrackerError} `NOT_PERMITTED`; `INVALID_CONFIG` behind a pooler in transaction mode; `QUEUE_UNAVAILABLE`
  */
 export async function migrateQueueSchema(url: string, names: readonly string[] = [], schema = POSTGRES_SCHEMA): Promise<number> {
   try {
+    await assertSession(url)
     return await withClient(url, async (client) => {
       const version = await runMigrations(client, schema)
       // BullMQ creates a sequence for each queue with its first job, for which the role of a worker may have no right.
@@ -21,41 +21,23 @@ export async function migrateQueueSchema(url: string, names: readonly string[] =
       return version
     })
   } catch (error) {
-    throw deniedByPostgres(error, { role: roleIn(url), groups: ['delivery_migrate'] }) ?? error
+    throw connectFaultOf(error) ?? deniedByPostgres(error, { role: roleIn(url), groups: ['delivery_migrate'] }) ?? error
   }
 }
 
-/** @throws {TrackerError} `SCHEMA_MISMATCH` where BullMQ's schema is missing or newer than this build */
+/**
+ * @throws {TrackerError} `SCHEMA_MISMATCH` where BullMQ's schema is missing or newer than this build, or the server too old; `INVALID_CONFIG` behind a
+ * pooler in transaction mode; `NOT_PERMITTED`, `QUEUE_UNAVAILABLE`
+ */
 export async function assertQueueSchema(url: string, schema = POSTGRES_SCHEMA): Promise<void> {
   try {
+    await assertSession(url)
     await withClient(url, (client) => assertSchemaCompatibility(client, schema))
   } catch (error) {
-    throw schemaError(error) ?? deniedByPostgres(error, { role: roleIn(url), groups: ['delivery_worker'] }) ?? error
+    throw (
+      connectFaultOf(error) ?? schemaError(error) ?? deniedByPostgres(error, { role: roleIn(url), groups: ['delivery_worker'] }) ?? error
+    )
   }
 }
 
-/** True behind a pooler: the process that answers is not the one that was announced when the connection was made. */
-export function isPooled(url: string): Promise<boolean> {
-  return withClient(url, async (client) => {
-    // The types of `pg` lack it.
-    const processId: unknown = Reflect.get(client, 'processID')
-    const { rows } = await client.query<{ id: number }>('SELECT pg_backend_pid() AS id')
-    return rows[0]?.id !== processId
-  })
-}
-
-async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({
-    ...clientConfig(url),
-    connectionTimeoutMillis: 5_000,
-    application_name: 'dingtalk-delivery queue schema',
-  })
-  // A query reports a connection that breaks under it.
-  client.on('error', () => undefined)
-  await client.connect()
-  try {
-    return await work(client)
-  } finally {
-    await client.end()
-  }
-}
+const connectFaultOf = (error: unknown) => connectFault(error, error instanceof Error ? error.message : String(error), 'QUEUE_URL')

@@ -125,23 +125,33 @@ export interface ReopenedQueue<Q> {
  * A BullMQ queue whose first connection failed never connects (always on PostgreSQL; on Redis when the connection breaks at once). So a new queue
  * is made until one has connected, and also after a statement without an answer: the other connections of its pool are as old and likely as dead.
  */
-export function reopenQueue<Q extends BullQueue>(create: (sockets: Sockets) => Q, onError: (error: unknown) => void): ReopenedQueue<Q> {
-  let current: { readonly queue: Q; readonly ready: Promise<unknown>; readonly sockets: Sockets } | null = null
+export function reopenQueue<Q extends BullQueue>(
+  create: (sockets: Sockets) => { readonly queue: Q; end(): Promise<void> },
+  onError: (error: unknown) => void,
+): ReopenedQueue<Q> {
+  let current: { readonly queue: Q; readonly ready: Promise<unknown>; readonly sockets: Sockets; close(): Promise<void> } | null = null
   let closed = false
 
   function open() {
     if (closed) throw new Error('the queue is closed')
     const sockets = openSockets()
-    const queue = create(sockets)
+    const { queue, end } = create(sockets)
     queue.on('error', onError)
-    return { queue, sockets, ready: Promise.race([queue.waitUntilReady(), rejectLateConnection()]) }
+    const close = async (): Promise<void> => {
+      try {
+        await queue.close()
+      } finally {
+        await end()
+      }
+    }
+    return { queue, sockets, close, ready: Promise.race([queue.waitUntilReady(), rejectLateConnection()]) }
   }
 
   function drop(opened: NonNullable<typeof current>): void {
     if (current !== opened) return
     current = null
     opened.sockets.destroyLater()
-    opened.queue.close().catch(onError)
+    opened.close().catch(onError)
   }
 
   return {
@@ -159,7 +169,7 @@ export function reopenQueue<Q extends BullQueue>(create: (sockets: Sockets) => Q
     },
     async close() {
       closed = true
-      await current?.queue.close()
+      await current?.close()
     },
     destroy: () => current?.sockets.destroy(),
   }

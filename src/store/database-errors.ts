@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import { TrackerError } from '../domain/errors.ts'
-import { classifyPostgresError, notPermitted, readLastLine } from '../lib/postgres-errors.ts'
+import { classifyPostgresError, connectFault, notPermitted, readLastLine } from '../lib/postgres-errors.ts'
 
 /** Carries the error of every statement that is repeated: it shows what a slow poll waited for. For all databases of the process. */
 const REPEATED = channel('dingtalk-delivery:statement-repeated')
@@ -46,6 +46,8 @@ export async function retrying<T>(statement: (attempt: { readonly maybeCommitted
  */
 export function explained(error: unknown, role: string | null = null): unknown {
   const said = readLastLine(error)
+  const connect = connectFault(error, said, 'DATABASE_URL')
+  if (connect !== null) return connect
   switch (classifyPostgresError(error)) {
     case 'again':
     case 'unknown':

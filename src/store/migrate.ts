@@ -1,10 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { Client } from 'pg'
+import type { Client } from 'pg'
 import { TrackerError } from '../domain/errors.ts'
 import { quoteIdentifier, schemaIn } from '../lib/database-schema.ts'
 import { ownSchema } from '../lib/own-schema.ts'
-import { clientConfig } from '../lib/postgres-client.ts'
+import { clientConfig, connectTimeoutMs, PostgresClient } from '../lib/postgres-client.ts'
 import { roleIn } from '../lib/postgres-errors.ts'
 import { explained } from './database-errors.ts'
 
@@ -37,9 +37,9 @@ const MIGRATIONS_TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
  * @throws {TrackerError} `DATABASE_UNAVAILABLE`, `NOT_PERMITTED`, or `SCHEMA_MISMATCH` when the database is newer than this build or was changed by hand
  */
 export async function migrate(databaseUrl: string, options: MigrateOptions = {}): Promise<string[]> {
-  const client = new Client({
+  const client = new PostgresClient({
     ...clientConfig(databaseUrl),
-    connectionTimeoutMillis: options.connectionTimeoutMs ?? 10_000,
+    connectionTimeoutMillis: options.connectionTimeoutMs ?? connectTimeoutMs(databaseUrl, 10_000),
     application_name: 'dingtalk-delivery migrate',
   })
   // An error of the connection also rejects the running query; without a listener it would end the process.

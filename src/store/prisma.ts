@@ -3,7 +3,7 @@ import { Pool } from 'pg'
 import { TrackerError } from '../domain/errors.ts'
 import { schemaIn } from '../lib/database-schema.ts'
 import { DEFAULT_SCHEMA, INSTALLATIONS, MODEL_SCHEMA, SchemaClient } from '../lib/own-schema.ts'
-import { clientConfig } from '../lib/postgres-client.ts'
+import { clientConfig, connectTimeoutMs, poolSize } from '../lib/postgres-client.ts'
 import { sqlStateOf } from '../lib/postgres-errors.ts'
 import type { Row } from './columns.ts'
 import { explained, retrying } from './database-errors.ts'
@@ -12,7 +12,7 @@ import { APPLIED_MIGRATIONS, type AppliedMigration, knownMigrations, missingMigr
 import { setUpSession } from './session-settings.ts'
 
 export interface DatabaseOptions {
-  /** Connections of this process at most. Default: 10. */
+  /** Connections at most. Default: `connection_limit` of the address, else 3. */
   readonly max?: number
   /** How long a statement waits for a connection, new or from the pool. Default: 5,000 ms. */
   readonly connectionTimeoutMs?: number
@@ -37,6 +37,12 @@ export interface Database {
 }
 
 /**
+ * Connections of one pool where neither a setting nor `connection_limit` says otherwise. A worker writes in batches, so that few are enough for its
+ * default concurrency. A page of the dashboard makes half a dozen queries at the same time.
+ */
+export const POOL_SIZES = { worker: 3, server: 8, rates: 4 } as const
+
+/**
  * Opens nothing yet: the first statement connects.
  * @param url its `?schema=` is the schema of the tracker's tables; without it the schema is found
  */
@@ -47,11 +53,10 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
   const pool = new Pool({
     ...clientConfig(url),
     Client: SchemaClient,
-    max: options.max ?? 10,
-    connectionTimeoutMillis: options.connectionTimeoutMs ?? 5_000,
+    max: options.max ?? poolSize(url, POOL_SIZES.worker),
+    connectionTimeoutMillis: options.connectionTimeoutMs ?? connectTimeoutMs(url, 5_000),
     // The server's own timeout comes first; this one is for a network that went silent.
     query_timeout: statementTimeoutMs + 5_000,
-    keepAlive: true,
     application_name: options.applicationName ?? 'dingtalk-delivery',
     // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for the promise; its types do not say so
     onConnect: async (client) => {

@@ -1,5 +1,6 @@
 import type { ClientBase, QueryConfig } from 'pg'
 import { ownSchema, useSchema } from '../lib/own-schema.ts'
+import { processIdOf } from '../lib/postgres-client.ts'
 
 export interface SessionSettings {
   /** How long one statement may run, on the server, in milliseconds. */
@@ -38,9 +39,3 @@ const SET_UP = `/* set_up_session */
 SELECT set_config('TimeZone', 'UTC', false),
   CASE WHEN pg_backend_pid() = $1::bigint THEN set_config('statement_timeout', $2, false) END,
   ${ownSchema('$3::text')} AS schema`
-
-/** The process id of `BackendKeyData`; null where there was none. The types of `pg` lack it. */
-function processIdOf(client: ClientBase): number | null {
-  const processId: unknown = Reflect.get(client, 'processID')
-  return typeof processId === 'number' ? processId : null
-}

@@ -47,7 +47,7 @@ export type DoorName = keyof typeof DOORS
 async function openApi(databaseUrl: string): Promise<Sender> {
   const log = createLogger({ level: 'silent', pretty: false, destination: { write: () => undefined } })
   const { rates, tracking, budgets, health, close } = openServerDeps(
-    { databaseUrl, apps: [], monthlyCallBudget: null, pollsPerTask: 24, timeScale: 1 },
+    { databaseUrl, databaseConnections: null, apps: [], monthlyCallBudget: null, pollsPerTask: 24, timeScale: 1 },
     log,
     null,
   )

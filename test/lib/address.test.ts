@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { assertAddress, assertName, DATABASE_SCHEMES, isAddress, QUEUE_NAME, QUEUE_SCHEMES } from '../../src/lib/address.ts'
+import { addressFault, assertAddress, assertName, DATABASE_SCHEMES, QUEUE_NAME, QUEUE_SCHEMES } from '../../src/lib/address.ts'
 
 test.each([
   'postgres://tracker:secret@db:5432/tracker',
@@ -10,23 +10,23 @@ test.each([
   'redis://:secret@redis:6379/3',
   'rediss://redis/0?family=6',
 ])('%s is where a queue can live', (url) => {
-  expect(isAddress(url, QUEUE_SCHEMES)).toBe(true)
+  expect(addressFault(url, QUEUE_SCHEMES)).toBeNull()
 })
 
 test.each(['mysql://db/x', 'http://redis:6379', 'redis', 'redis:6379', 'redis://', 'postgres:///tracker', ''])('%s is none', (url) => {
-  expect(isAddress(url, QUEUE_SCHEMES)).toBe(false)
+  expect(addressFault(url, QUEUE_SCHEMES)).not.toBeNull()
 })
 
 test.each(['redis://redis/nope', 'redis://redis:6379/1a', 'rediss://redis/0/1'])(
   '%s is none: the client would go on in database 0, where no worker polls',
   (url) => {
-    expect(isAddress(url, QUEUE_SCHEMES)).toBe(false)
+    expect(addressFault(url, QUEUE_SCHEMES)).not.toBeNull()
   },
 )
 
 test('a database is no Redis', () => {
-  expect(isAddress('redis://redis:6379', DATABASE_SCHEMES)).toBe(false)
-  expect(isAddress('postgres://db/tracker', DATABASE_SCHEMES)).toBe(true)
+  expect(addressFault('redis://redis:6379', DATABASE_SCHEMES)).toBe('')
+  expect(addressFault('postgres://db/tracker', DATABASE_SCHEMES)).toBeNull()
 })
 
 test('an address that is none is refused by the name of its option, without what was given', () => {
@@ -37,6 +37,9 @@ test('an address that is none is refused by the name of its option, without what
     expect.objectContaining({ code: 'INVALID_CONFIG', message }),
   )
   expect(() => assertAddress('databaseUrl', 'redis://redis', DATABASE_SCHEMES)).toThrow(/^databaseUrl must be .* postgresql:\/\/\. What/)
+  expect(() => assertAddress('databaseUrl', 'postgres://u:secret@db/x?sslmode=on', DATABASE_SCHEMES)).toThrow(
+    /^databaseUrl has sslmode="on"\. Accepted: disable, allow, .*verify-full\.$/,
+  )
   for (const value of [null, 5, Number.NaN, 7n, {}, [], Symbol('x'), () => 'postgres://u:secret@db/x', Object.create(null)]) {
     expect(() => assertAddress('databaseUrl', value, DATABASE_SCHEMES)).toThrow(/What was given \((null|an? [a-z]+)\) is none\.$/)
   }

@@ -17,6 +17,7 @@ export interface Config
     | 'queueName'
     | 'queuePrefix'
     | 'queueSchema'
+    | 'queueConnections'
     | 'maxCallsPerSecond'
     | Extract<keyof Settings, `dingtalk${string}`>
   > {
@@ -33,6 +34,8 @@ export interface QueueConfig {
   readonly name: string
   readonly prefix: string
   readonly schema: string
+  /** To a queue in PostgreSQL. Null: the default. */
+  readonly connections: number | null
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -106,6 +109,7 @@ function completeConfig(settings: Settings, entries: readonly AppEntry[]): Confi
     queueName,
     queuePrefix,
     queueSchema,
+    queueConnections,
     maxCallsPerSecond: callsPerSecond,
     dingtalkAppsFile,
     ...rest
@@ -126,7 +130,8 @@ function completeConfig(settings: Settings, entries: readonly AppEntry[]): Confi
     ...plain,
     databaseUrl: plain.databaseUrl === null ? null : withSchema(SCHEMA_NAMES, plain.databaseUrl, databaseSchema ?? undefined),
     privateHosts: dingtalkPrivateHosts,
-    queue: url === null ? null : queueConfig(url, { name: queueName, prefix: queuePrefix, schema: queueSchema }),
+    queue:
+      url === null ? null : queueConfig(url, { name: queueName, prefix: queuePrefix, schema: queueSchema, connections: queueConnections }),
     apps: apps.map((entry) => completeApp(entry, defaults)),
   }
 }

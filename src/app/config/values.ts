@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { checkBaseUrl } from '../../dingtalk/hosts.ts'
 import { APP_PATTERN } from '../../domain/field-rules.ts'
-import { isAddress, QUEUE_NAME, QUEUE_PREFIX } from '../../lib/address.ts'
+import { addressFault, QUEUE_NAME, QUEUE_PREFIX } from '../../lib/address.ts'
 import { DEFAULT_QUEUE_SCHEMA, QUEUE_SCHEMA_NAME, SCHEMA_NAME } from '../../lib/database-schema.ts'
 
 /** What one setting accepts, wherever it is given: in the environment, in the apps file or by a program. */
@@ -70,7 +70,16 @@ function listOf<T>(item: Value<T>, accepted: string): Value<readonly T[]> {
 export function address(schemes: readonly string[]): Value<string> {
   const path = schemes.includes('redis://') ? '; the path of a Redis URL is a database number' : ''
   const accepted = `a URL that begins with ${schemes.join(' or ')}${path}`
-  return text(accepted, (given) => (URL.canParse(given) && isAddress(given, schemes) ? given : undefined), true)
+  return text(
+    accepted,
+    (given) => {
+      const fault = addressFault(given, schemes)
+      if (fault === null) return given
+      if (fault === '') return undefined
+      throw new Error(`${fault}.`)
+    },
+    true,
+  )
 }
 
 /** @param privateHosts what DINGTALK_PRIVATE_HOSTS names */
@@ -157,6 +166,9 @@ export const MONTHLY_CALL_BUDGET = wholeNumber(1, 1_000_000_000)
 /** The lower bound is not 0: an app without calls would wait for ever. */
 export const CALLS_PER_SECOND = setting(decimalNumber(0.01, 1000), 15)
 
+/** The size of a pool. */
+export const CONNECTIONS = wholeNumber(1, 1_000)
+
 /** Settings of a worker that have the same meaning and default in the environment and in `createWorker`. */
 export const WORKER_SETTINGS = {
   queueName: setting(matching(QUEUE_NAME.pattern, QUEUE_NAME.accepted), 'dingtalk-delivery'),
@@ -165,5 +177,7 @@ export const WORKER_SETTINGS = {
   pollsPerTask: setting(wholeNumber(1, 500), 24),
   timeScale: setting(decimalNumber(1, 100_000), 1),
   concurrency: setting(wholeNumber(1, 10_000), 50),
+  databaseConnections: setting(CONNECTIONS, null),
+  queueConnections: setting(wholeNumber(3, 1_000), null),
   shutdownGraceSeconds: setting(decimalNumber(0, 3600), 25),
 } as const

@@ -49,6 +49,20 @@ const optional = <T>(value: Value<T>): Setting<T, null> => setting(value, null)
 /** TCP ports. 0: the system chooses a free one. */
 const PORT = wholeNumber(0, 65_535)
 
+/** Connections to PostgreSQL. */
+const POOL_SIZES = {
+  databaseConnections: variable(
+    WORKER_SETTINGS.databaseConnections,
+    'connections of one process to the database at most, in each of its pools; see [Connections](database.md#connections)',
+    '`connection_limit` of `DATABASE_URL`, else 3 for a worker, 8 for `serve`',
+  ),
+  queueConnections: variable(
+    WORKER_SETTINGS.queueConnections,
+    'connections of one worker to a queue in PostgreSQL at most, 3 at least',
+    '`connection_limit` of `QUEUE_URL`, else 3',
+  ),
+}
+
 /**
  * Every variable of the program, once: parsing, the help, the table in docs/configuration.md and the list of names come from here.
  * The name of a variable is that of the property in capitals: `pollsPerTask` is POLLS_PER_TASK.
@@ -85,6 +99,7 @@ export const variablesSchema = byPrivateHosts((privateHosts) =>
       'none',
     ),
     pollsPerTask: variable(WORKER_SETTINGS.pollsPerTask, 'polls of a task in its window, the final poll included'),
+    ...POOL_SIZES,
     workerConcurrency: variable(WORKER_SETTINGS.concurrency, 'polls that run at the same time in one worker'),
     port: variable(setting(PORT, 8080), 'port of the HTTP API and the dashboard'),
     healthPort: variable(setting(PORT, 9090), 'port of `/livez`, `/readyz` and `/metrics` of a worker'),

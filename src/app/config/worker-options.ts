@@ -43,6 +43,7 @@ export type WorkerConfig = Pick<
   | 'pollsPerTask'
   | 'timeScale'
   | 'workerConcurrency'
+  | 'databaseConnections'
   | 'shutdownGraceSeconds'
   | 'retainDetailsDays'
   | 'retainTotalsDays'
@@ -68,6 +69,7 @@ export function parseWorkerOptions(given: unknown): WorkerConfig {
     queueName,
     queuePrefix,
     queueSchema,
+    queueConnections,
     apps,
     concurrency: workerConcurrency,
     logger: _,
@@ -75,7 +77,7 @@ export function parseWorkerOptions(given: unknown): WorkerConfig {
   } = options
   return {
     ...{ ...rest, databaseUrl: withSchema(SCHEMA_NAMES, databaseUrl, schema), workerConcurrency },
-    queue: queueConfig(queueUrl, { name: queueName, prefix: queuePrefix, schema: queueSchema }),
+    queue: queueConfig(queueUrl, { name: queueName, prefix: queuePrefix, schema: queueSchema, connections: queueConnections }),
     apps: apps.map((app, i) => {
       const credentials = bindFunctions(app.credentials, valueAt(given, 'apps', i, 'credentials'))
       return completeApp({ ...app, credentials }, DEFAULTS)
@@ -168,6 +170,8 @@ const optionsSchema = byPrivateHosts((privateHosts) => {
     privateHosts: privateHostList.default([]),
     pollsPerTask: optionalField(WORKER_SETTINGS.pollsPerTask, 'program'),
     concurrency: optionalField(WORKER_SETTINGS.concurrency, 'program'),
+    databaseConnections: optionalField(WORKER_SETTINGS.databaseConnections, 'program'),
+    queueConnections: optionalField(WORKER_SETTINGS.queueConnections, 'program'),
     shutdownGraceSeconds: optionalField(WORKER_SETTINGS.shutdownGraceSeconds, 'program'),
     retainDetailsDays,
     retainTotalsDays,

@@ -65,7 +65,7 @@ export async function openServer(given: ServerOptions): Promise<{ served: Served
   const logger = createLogger({ level: 'trace', pretty: false, destination: { write: (line) => void log.push(line) } })
   const metrics = createMetrics()
   const serving = openServerDeps(
-    { databaseUrl: url.href, apps: [], monthlyCallBudget: 4_000, pollsPerTask: 24, timeScale: 1 },
+    { databaseUrl: url.href, databaseConnections: null, apps: [], monthlyCallBudget: 4_000, pollsPerTask: 24, timeScale: 1 },
     logger,
     metrics,
     timeoutMs,
