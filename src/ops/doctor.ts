@@ -1,5 +1,6 @@
 import type { DingTalkApp } from '../dingtalk/app.ts'
 import { createDingTalkApi } from '../dingtalk/client.ts'
+import type { Proxies } from '../dingtalk/proxy.ts'
 import { problemRemedy } from '../domain/messages.ts'
 import { toProblem } from '../domain/problems.ts'
 import type { Finding } from '../lib/finding.ts'
@@ -14,6 +15,7 @@ import { blindGapsCheck, type Lateness, overdueCheck } from './checks/polls.ts'
 import { problemFindings, taskFinding } from './checks/problems.ts'
 import { clockFound } from './checks/process.ts'
 import { refusedJobsCheck } from './checks/queue.ts'
+import { surroundings } from './checks/surroundings.ts'
 import { createDatabaseClock } from './clock.ts'
 
 /** What of the configuration is checked. */
@@ -22,6 +24,8 @@ interface DoctorConfig {
   readonly queue: QueueAddress | null
   readonly apps: readonly DingTalkApp[]
   readonly privateHosts: readonly string[]
+  readonly proxies?: Proxies
+  readonly secretFiles?: Readonly<Record<string, string>>
 }
 
 const TIMEOUT_MS = 8_000
@@ -36,7 +40,7 @@ const CONNECTIONS = 6
  */
 export async function diagnose(config: DoctorConfig, lateness: Lateness, task: TaskRef | null = null): Promise<Finding[]> {
   const groups = [diagnoseDatabase(config, lateness, task), diagnoseQueue(config), diagnoseApps(config)]
-  return (await Promise.all(groups)).flat().map((finding) => ({ ...finding, ok: finding.ok && finding.warning !== true }))
+  return [...(await Promise.all(groups)).flat(), ...surroundings(config)].map((finding) => ({ ...finding, ok: finding.ok && finding.warning !== true }))
 }
 
 async function diagnoseDatabase({ databaseUrl: url }: DoctorConfig, lateness: Lateness, task: TaskRef | null): Promise<Finding[]> {
@@ -94,7 +98,7 @@ async function diagnoseRefused(address: QueueAddress): Promise<Finding> {
   }
 }
 
-async function diagnoseApps({ apps, privateHosts }: DoctorConfig): Promise<Finding[]> {
+async function diagnoseApps({ apps, privateHosts, proxies }: DoctorConfig): Promise<Finding[]> {
   if (apps.length === 0) {
     return [
       {
@@ -105,7 +109,7 @@ async function diagnoseApps({ apps, privateHosts }: DoctorConfig): Promise<Findi
       },
     ]
   }
-  const api = createDingTalkApi(new Map(apps.map((app) => [app.name, app])), { privateHosts })
+  const api = createDingTalkApi(new Map(apps.map((app) => [app.name, app])), { privateHosts, ...(proxies && { proxies }) })
   try {
     return await Promise.all(
       apps.map(async (app) => {
@@ -113,7 +117,7 @@ async function diagnoseApps({ apps, privateHosts }: DoctorConfig): Promise<Findi
         const name = `credentials of "${app.name}"`
         if (failure === null)
           return { name, ok: true, detail: app.credentials.kind === 'fixed' ? 'a fixed token, not checked' : `a token from ${app.apiUrl}` }
-        const { code, detail } = toProblem({ ...failure, requestId: null }, app.agentId)
+        const { code, detail } = toProblem(failure, app.agentId)
         const remedy = problemRemedy({ code, detail: { ...detail } }, 'en')
         return { name, ok: false, detail: `${failure.code} ${failure.message}`.trim(), remedy: `${remedy} The host is ${app.apiUrl}.` }
       }),
