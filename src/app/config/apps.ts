@@ -164,22 +164,23 @@ export function readAppsFile(path: string, readFile: ReadTextFile, privateHosts:
 function readSecrets(file: unknown, readFile: ReadTextFile, faults: string[]): unknown {
   const apps = valueAt(file, 'apps')
   if (!Array.isArray(apps)) return file
-  const read = (app: unknown, i: number): unknown => {
+  const replace = (app: unknown, i: number): unknown => {
     if (typeof app !== 'object' || app === null || Array.isArray(app)) return app
     const entry: Record<string, unknown> = { ...app }
     for (const name of KINDS.flatMap(({ fields }): readonly SecretField[] => fields)) {
-      const path = entry[`${name}File`]
+      const given = entry[`${name}File`]
+      const path = typeof given === 'number' ? String(given) : given
       if (typeof path !== 'string' || path === '') continue
       const isTwice = entry[name] !== undefined
-      const given = isTwice ? { fault: `is there beside ${name}. Give one of them.` } : readSecretFile(path, readFile)
+      const read = isTwice ? { fault: `is there beside ${name}. Give one of them.` } : readSecretFile(path, readFile)
       delete entry[`${name}File`]
-      if ('fault' in given) faults.push(`apps[${i}].${name}File ${given.fault}`)
+      if ('fault' in read) faults.push(`apps[${i}].${name}File ${read.fault}`)
       // It is not missing where its file is at fault.
-      if (!isTwice) entry[name] = 'fault' in given ? 'unreadable' : given.value
+      if (!isTwice) entry[name] = 'fault' in read ? 'unreadable' : read.value
     }
     return entry
   }
-  return { ...(typeof file === 'object' && file), apps: apps.map(read) }
+  return { ...(typeof file === 'object' && file), apps: apps.map(replace) }
 }
 
 /** Ten thousand apps are two megabytes. */
