@@ -30,6 +30,8 @@ interface DoctorConfig {
 
 const TIMEOUT_MS = 8_000
 const CLOSE_TIMEOUT_MS = 1_000
+/** A host or a proxy that says nothing is a finding: it must be known before the time of the whole check is over. */
+const HTTP_LIMITS = { headersTimeoutMs: 6_000, bodyTimeoutMs: 6_000, deadlineMs: TIMEOUT_MS }
 /** The checks of one run are made at the same time. */
 const CONNECTIONS = 6
 
@@ -115,11 +117,15 @@ async function diagnoseApps({ apps, privateHosts, proxies }: DoctorConfig): Prom
       },
     ]
   }
-  const api = createDingTalkApi(new Map(apps.map((app) => [app.name, app])), { privateHosts, ...(proxies && { proxies }) })
+  const api = createDingTalkApi(new Map(apps.map((app) => [app.name, app])), {
+    privateHosts,
+    ...(proxies && { proxies }),
+    http: HTTP_LIMITS,
+  })
   try {
     return await Promise.all(
       apps.map(async (app) => {
-        const failure = await api.checkToken(app.name, AbortSignal.timeout(TIMEOUT_MS))
+        const failure = await api.checkToken(app.name, new AbortController().signal)
         const name = `credentials of "${app.name}"`
         if (failure === null)
           return { name, ok: true, detail: app.credentials.kind === 'fixed' ? 'a fixed token, not checked' : `a token from ${app.apiUrl}` }

@@ -110,10 +110,14 @@ test.concurrent('servers that say nothing are told within ten seconds, each once
   await silent.mode('blackhole')
   const through = (scheme: string): string => `${scheme}://postgres@127.0.0.1:${silent.port}/0`
   const startedMs = performance.now()
-  const wrong = await diagnose(parseConfig({ DATABASE_URL: through('postgres'), QUEUE_URL: through('redis') }))
+  const host = `http://127.0.0.1:${silent.port}`
+  const app = { DINGTALK_APP_KEY: 'key', DINGTALK_APP_SECRET: 'secret', DINGTALK_OAPI_URL: host, DINGTALK_API_URL: host }
+  const wrong = await diagnose(parseConfig({ DATABASE_URL: through('postgres'), QUEUE_URL: through('redis'), ...app }))
   expect(performance.now() - startedMs).toBeLessThan(12_000)
-  expect(wrong.slice(0, 2).map(({ name, ok }) => [name, ok])).toEqual([
+  expect(wrong.map(({ name, ok }) => [name, ok])).toEqual([
     ['database', false],
     ['queue', false],
+    ['credentials of "default"', false],
   ])
+  expect(wrong.at(-1)?.detail).toMatch(/^TIMEOUT accessToken: http:/)
 })

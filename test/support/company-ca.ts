@@ -11,8 +11,8 @@ export interface Certificate {
 
 /** A certificate authority as a company has one, for proxies that inspect TLS and for servers inside. */
 export interface CompanyCa {
-  /** PEM, for NODE_EXTRA_CA_CERTS. */
-  readonly file: string
+  /** The path of its certificate (PEM), for NODE_EXTRA_CA_CERTS. */
+  file(): string
   /** A certificate for host names and addresses. */
   issue(...hosts: readonly string[]): Certificate
 }
@@ -26,41 +26,47 @@ function opensslAvailable(): boolean {
 
 /** A suite that needs the command `openssl`: skipped loudly where it is missing, and a failure with `CI=true`. */
 export function describeWithCa(name: string, suite: (ca: CompanyCa) => void): void {
-  if (opensslAvailable()) {
-    describe(name, () => suite(createCompanyCa()))
-    return
+  if (!opensslAvailable()) {
+    const message = `openssl is not installed: "${name}" needs it`
+    if (process.env['CI'] === 'true')
+      throw new Error(`${message}, and with CI=true nothing is skipped. Install it (apt-get install openssl).`)
+    console.warn(`SKIPPED: ${message}`)
   }
-  const message = `openssl is not installed: "${name}" needs it`
-  if (process.env['CI'] === 'true')
-    throw new Error(`${message}, and with CI=true nothing is skipped. Install it (apt-get install openssl).`)
-  console.warn(`SKIPPED: ${message}`)
-  describe.skip(name, () => undefined)
+  describe.skipIf(!opensslAvailable())(name, () => suite(createCompanyCa()))
 }
 
-/** Removed after the tests of the file. With the command `openssl`, because Node signs no certificates. */
+/** Made when it is first used, and removed after the tests. With the command `openssl`, because Node signs no certificates. */
 function createCompanyCa(): CompanyCa {
-  const dir = mkdtempSync(join(tmpdir(), 'dingtalk-delivery-ca-'))
-  afterAll(() => rmSync(dir, { recursive: true, force: true }))
-  const file = join(dir, 'ca.pem')
-  const key = (path: string): readonly string[] => ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', path]
-  openssl(['req', '-x509', '-days', '2', '-subj', '/CN=Company CA', '-out', file, ...key(join(dir, 'ca.key'))])
+  let made: string | undefined
+  afterAll(() => made !== undefined && rmSync(made, { recursive: true, force: true }))
+  const inDir = (name: string): string => {
+    if (made === undefined) {
+      made = mkdtempSync(join(tmpdir(), 'dingtalk-delivery-ca-'))
+      openssl(['req', '-x509', '-days', '2', '-subj', '/CN=Company CA', '-out', join(made, 'ca.pem'), ...newKey(join(made, 'ca.key'))])
+    }
+    return join(made, name)
+  }
   let issued = 0
   return {
-    file,
+    file: () => inDir('ca.pem'),
     issue(...hosts) {
-      const path = (end: string): string => join(dir, `${issued}.${end}`)
-      issued++
+      const id = issued++
+      const path = (end: string): string => inDir(`${id}.${end}`)
       const names = hosts.map((host) => (/^[\d.:]+$/.test(host) ? `IP:${host}` : `DNS:${host}`))
       writeFileSync(path('ext'), `subjectAltName=${names.join(',')}\n`)
-      openssl(['req', '-subj', `/CN=${hosts[0]}`, '-out', path('csr'), ...key(path('key'))])
-      const signing = ['-CA', file, '-CAkey', join(dir, 'ca.key'), '-CAcreateserial', '-days', '2', '-extfile', path('ext')]
+      openssl(['req', '-subj', `/CN=${hosts[0]}`, '-out', path('csr'), ...newKey(path('key'))])
+      const signing = ['-CA', inDir('ca.pem'), '-CAkey', inDir('ca.key'), '-CAcreateserial', '-days', '2', '-extfile', path('ext')]
       openssl(['x509', '-req', '-in', path('csr'), '-out', path('crt'), ...signing])
       return { cert: readFileSync(path('crt'), 'utf8'), key: readFileSync(path('key'), 'utf8') }
     },
   }
 }
 
+function newKey(path: string): readonly string[] {
+  return ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', path]
+}
+
 function openssl(args: readonly string[]): void {
   const { status, stderr, error } = spawnSync('openssl', args, { encoding: 'utf8' })
-  if (status !== 0) throw new Error(`openssl ${args[0]} failed (apt-get install openssl): ${error?.message ?? stderr}`)
+  if (status !== 0) throw new Error(`openssl ${args[0]} failed: ${error?.message ?? stderr}`)
 }

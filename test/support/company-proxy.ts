@@ -16,6 +16,10 @@ export interface CompanyProxyOptions {
    * itself. Default: it connects to the host and port that CONNECT names.
    */
   readonly inspect?: Certificate & { readonly upstream: string }
+  /** What comes without CONNECT is forwarded there, as a gateway does. Default: it is refused. */
+  readonly forwardsTo?: string
+  /** Of the paths that it forwards, and takes off. Others are not found. */
+  readonly prefix?: string
   readonly register?: (close: () => Promise<void>) => void
 }
 
@@ -39,19 +43,20 @@ export interface CompanyProxy {
 
 /** An outgoing proxy as companies have them. */
 export async function startCompanyProxy(options: CompanyProxyOptions = {}): Promise<CompanyProxy> {
-  const { login, tls, inspect, register = onTestFinished } = options
+  const { login, tls, inspect, forwardsTo, prefix = '', register = onTestFinished } = options
   const targets: string[] = []
   const logins: Array<string | null> = []
   const sockets = new Set<Duplex>()
   let behaviour: ProxyBehaviour = 'pass'
   const server = tls === undefined ? createHttpServer() : createHttpsServer(tls)
-  const inspector = inspect && createHttpsServer(inspect, (request, response) => forward(request, response, inspect.upstream))
+  const inspector = inspect && createHttpsServer(inspect, (request, response) => forward(request, response, inspect.upstream, prefix))
   const keep = <Each extends Duplex>(socket: Each): Each => {
     sockets.add(socket)
     socket.on('error', () => socket.destroy()).on('close', () => sockets.delete(socket))
     return socket
   }
   server.on(tls === undefined ? 'connection' : 'secureConnection', keep)
+  if (forwardsTo !== undefined) server.on('request', (request, response) => forward(request, response, forwardsTo, prefix))
   server.on('connect', (request: IncomingMessage, socket: Duplex) => {
     const given = /^Basic (.*)$/.exec(request.headers['proxy-authorization'] ?? '')?.[1]
     logins.push(given === undefined ? null : Buffer.from(given, 'base64').toString('utf8'))
@@ -103,9 +108,10 @@ function tunnel(target: string, socket: Duplex, keep: (socket: Socket) => Socket
   socket.on('close', () => server.destroy())
 }
 
-function forward(request: IncomingMessage, response: ServerResponse, upstream: string): void {
+function forward(request: IncomingMessage, response: ServerResponse, upstream: string, prefix: string): void {
   const { method, headers, url = '/' } = request
-  const inner = requestHttp(new URL(url, upstream), { method, headers }, (answer) => {
+  if (!url.startsWith(prefix)) return void response.writeHead(404).end()
+  const inner = requestHttp(new URL(url.slice(prefix.length), upstream), { method, headers }, (answer) => {
     response.writeHead(answer.statusCode ?? 502, answer.headers)
     answer.pipe(response)
   })
