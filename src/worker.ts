@@ -24,6 +24,11 @@ export interface WorkerOptions {
   readonly apps: readonly WorkerApp[]
   /** Names and addresses in private networks that base URLs may lead to. Default: none but loopback that is written as such. */
   readonly privateHosts?: readonly string[]
+  /**
+   * The outgoing proxy for calls to DingTalk, `http://user:password@host:port`; with an object also the hosts that are reached directly, in the
+   * notation of NO_PROXY. Default: none: the environment is not read, so give `process.env.HTTPS_PROXY` where it is meant.
+   */
+  readonly proxy?: string | WorkerProxy | undefined
   /** How many polls a task gets in its 24 hours, the last one included; 1 to 500. Default 24. */
   readonly pollsPerTask?: number
   /** Polls under way at once. Default 50. */
@@ -42,6 +47,13 @@ export interface WorkerOptions {
   readonly timeScale?: number
   /** A pino logger. Default: one that writes JSON lines to stderr. */
   readonly logger?: Logger
+}
+
+export interface WorkerProxy {
+  readonly https?: string | undefined
+  /** Where `https` is left out. */
+  readonly http?: string | undefined
+  readonly no?: string | undefined
 }
 
 export interface WorkerApp {

@@ -198,13 +198,14 @@ function limitsByApp(apps: readonly AppConfig[]): (app: string) => AppLimits {
 }
 
 function openApi(
-  { apps, privateHosts }: WorkerConfig,
+  { apps, privateHosts, proxies }: WorkerConfig,
   { tokens }: WorkerTiming,
   clock: DatabaseClock,
   metrics: Metrics | null,
 ): DingTalkApi {
   return createDingTalkApi(new Map(apps.map((app) => [app.name, app])), {
     ...{ now: clock.now, uncertaintyMs: clock.uncertaintyMs, privateHosts, tokens },
+    ...(proxies && { proxies }),
     ...(metrics && { onCall: (call) => metrics.apiCall(call), onTokenRefresh: (app, ok) => metrics.tokenRefresh(app, ok) }),
   })
 }
@@ -284,4 +285,10 @@ function logWarnings({ timeScale, apps }: WorkerConfig, log: Logger): void {
     log.warn({ timeScale }, 'TIME_SCALE is not 1: every duration of the tracking plan is divided by it. For demos and tests only')
   if (apps.length === 0)
     log.warn('no app is configured: set DINGTALK_APP_KEY, DINGTALK_APP_SECRET and DINGTALK_AGENT_ID, or DINGTALK_APPS_FILE. Tasks wait')
+  const assumed = apps.filter(({ assumedRegion }) => assumedRegion !== undefined)
+  if (assumed.length > 0)
+    log.warn({ apps: assumed.map(({ name, assumedRegion: region, oapiUrl }) => ({ name, region, oapiUrl })) }, REGION_ASSUMED)
 }
+
+const REGION_ASSUMED =
+  'no region is set, so "intl" is assumed: set DINGTALK_REGION (or "region" of the app) to "cn" where the developer console of the app is at dingtalk.com, to "intl" where it is at dingtalk.io'

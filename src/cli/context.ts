@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import picocolors from 'picocolors'
 import type { Colors } from 'picocolors/types.js'
 import { type Config, parseConfig } from '../app/config/config.ts'
+import { spellings } from '../app/config/given.ts'
 import type { HostProcess } from '../app/lifecycle.ts'
+import { readTextFile } from '../lib/read-text-file.ts'
 import { createScreen, type Output, type Screen, widthOf } from './screen.ts'
 
 /** What a command uses of the process that runs it. A test that runs a command in its own process gives another one. */
@@ -54,8 +55,8 @@ export function createContext(host: Host): Context {
   return {
     print: (text) => void stdout.write(withLineEnd(text)),
     note: (text) => void stderr.write(withLineEnd(text)),
-    config: (over = {}) => parseConfig(withOverrides(env, over), (path) => readFileSync(resolvePath(path), 'utf8')),
-    has: (variable) => (env[variable] ?? '') !== '',
+    config: (over = {}) => parseConfig(withOverrides(env, over), (path, maxBytes) => readTextFile(resolvePath(path), maxBytes)),
+    has: (variable) => spellings(variable).some((name) => (env[name] ?? '') !== ''),
     resolvePath,
     colors: picocolors.createColors(isTerminal && !isDumb && (env['NO_COLOR'] ?? '') === ''),
     width: widthOf(stdout),
@@ -68,7 +69,9 @@ export function createContext(host: Host): Context {
 }
 
 function withOverrides(env: Host['env'], over: Readonly<Record<string, string | null>>): Host['env'] {
-  return { ...env, ...Object.fromEntries(Object.entries(over).map(([name, value]) => [name, value ?? undefined])) }
+  const replaced = Object.keys(over).flatMap((name) => spellings(name).map((spelling) => [spelling, undefined] as const))
+  const given = Object.entries(over).map(([name, value]) => [name, value ?? undefined] as const)
+  return { ...env, ...Object.fromEntries([...replaced, ...given]) }
 }
 
 function withLineEnd(text: string): string {

@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { VARIABLES } from '../app/config/config.ts'
+import { fileVariable } from '../app/config/given.ts'
 import { messageFor, TrackerError } from '../domain/errors.ts'
 import { packageVersion } from '../lib/package-version.ts'
 import { scrubText } from '../lib/redact.ts'
@@ -86,7 +87,9 @@ function environmentHelp(command: Command): string {
     const text = `${meaning}${fallback === '' ? '' : ` (default: ${fallback})`}`
     return help.formatItem(name, nameWidth, text.replaceAll('`', ''), help)
   })
-  return ['Environment:', ...items].join('\n')
+  const secrets = VARIABLES.filter(({ secret }) => secret).map(({ name }) => fileVariable(name))
+  const about = `Each secret may also be the only line of a file that a variable names: ${secrets.join(', ')}.`
+  return ['Environment:', ...items, '', help.boxWrap(about, help.helpWidth ?? HELP_WIDTH)].join('\n')
 }
 
 const HELP_WIDTH = 100

@@ -1,3 +1,5 @@
+import type { Region } from './hosts.ts'
+
 /** One DingTalk application in one organisation. Ids are text: digits are kept exactly as given. */
 export interface DingTalkApp {
   readonly name: string
@@ -7,6 +9,8 @@ export interface DingTalkApp {
   readonly oapiUrl: string
   readonly apiUrl: string
   readonly credentials: Credentials
+  /** The region whose hosts are used although neither it nor they were given. Left out where they were. */
+  readonly assumedRegion?: Region | undefined
 }
 
 /** How the app gets its access token. */

@@ -1,5 +1,5 @@
 import type { Answer, Refusal } from '../domain/delivery.ts'
-import { NO_AGENT_ID_CODE, TOKEN_REFUSED_CODE, toProblemCode, UNKNOWN_APP_CODE } from '../domain/problems.ts'
+import { isUnsent, NO_AGENT_ID_CODE, TOKEN_REFUSED_CODE, toProblemCode, UNKNOWN_APP_CODE } from '../domain/problems.ts'
 import type { SendResult, SendResultApi, SendResultQuery } from '../polling/ports.ts'
 import { createTokenSource, fixedTokenSource, type Lease, type TokenSource, tokenRefused } from './access-token.ts'
 import { buildRefusal, toAnswer } from './answers.ts'
@@ -25,26 +25,33 @@ export type DingTalkApi = SendResultApi & {
  */
 export function createDingTalkApi(apps: ReadonlyMap<string, DingTalkApp>, options: DingTalkApiOptions = {}): DingTalkApi {
   const settings = buildSettings(options)
-  const http = createHttp(settings.http, settings.lookup)
+  const http = createHttp(settings.http, settings)
   const closing = new AbortController()
   const callers = new Map([...apps].map(([name, app]) => [name, createCaller(name, app, http, closing.signal, settings)]))
   return {
     async sendResult(query, signal) {
       signal.throwIfAborted()
       const caller = callers.get(query.app)
-      return caller === undefined ? { answer: unknownApp(query.app, settings.now()), calls: 0 } : poll(caller, query, signal)
+      if (caller === undefined) return { answer: unknownApp(query.app, settings.now()), calls: 0 }
+      const { answer, calls } = await poll(caller, query, signal)
+      return { answer: answer.kind === 'refused' ? withRegion(caller, answer) : answer, calls }
     },
     async checkToken(app, signal) {
       const caller = callers.get(app)
       if (caller === undefined) return unknownApp(app, settings.now())
       const lease = await caller.tokens.get(signal)
-      return lease.kind === 'failed' ? withoutCall(caller, lease) : null
+      return lease.kind === 'failed' ? withRegion(caller, withoutCall(caller, lease)) : null
     },
     async close() {
       closing.abort()
       await http.close()
     },
   }
+}
+
+/** The hosts of the other region know nothing of the app. */
+function withRegion({ app: { assumedRegion } }: Caller, refusal: Refusal): Refusal {
+  return assumedRegion === undefined ? refusal : { ...refusal, assumedRegion }
 }
 
 /** Shared by the polls of one app. */
@@ -117,14 +124,20 @@ async function callWithToken(
   const lease = await caller.tokens.get(signal)
   if (lease.kind === 'failed') return { answer: withoutCall(caller, lease), calls: 0 }
   const answer = await call(lease)
-  if (!isTokenRefused(answer)) return { answer, calls: 1 }
+  if (!isTokenRefused(answer)) return { answer, calls: countCalls(answer) }
   if (!caller.tokens.renewable) return { answer: asTokenRefused(caller, answer), calls: 1 }
   caller.tokens.drop(lease)
   // The token first: without one a permit for a second call would not be used.
   const fresh = await caller.tokens.get(signal)
   if (fresh.kind === 'failed') return { answer: failedAfterCall(answer, caller, fresh), calls: 1 }
   if (!(await mayRepeat(signal))) return { answer: failedAfterCall(answer, caller, NOT_REPEATED), calls: 1 }
-  return { answer: await callWithFreshToken(caller, fresh, call), calls: 2 }
+  const second = await callWithFreshToken(caller, fresh, call)
+  return { answer: second, calls: 1 + countCalls(second) }
+}
+
+/** A call that ended before anything was sent is none. */
+function countCalls(answer: Answer): number {
+  return answer.kind === 'refused' && isUnsent(answer.code) ? 0 : 1
 }
 
 /** No problem of the app or the task: the next poll has the new token. */

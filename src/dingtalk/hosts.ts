@@ -91,7 +91,7 @@ const isIn = (list: BlockList, address: string): boolean => {
 }
 
 /** The URL parser has already turned every spelling of an IPv4 address (`127.1`, `0x7f000001`) into four decimal numbers. */
-function isLoopback(hostname: string): boolean {
+export function isLoopback(hostname: string): boolean {
   const host = withoutBrackets(hostname)
   return host === 'localhost' || (isIP(host) !== 0 && isIn(LOOPBACK, host))
 }
@@ -102,13 +102,33 @@ function isRefusedAddress(hostname: string, privateHosts: readonly string[]): bo
   return isIP(host) !== 0 && isIn(PRIVATE, host) && !isLoopback(host) && !privateHosts.includes(host)
 }
 
-function withoutBrackets(hostname: string): string {
+export function withoutBrackets(hostname: string): string {
   return hostname.replace(/^\[(.*)\]$/, '$1')
 }
 
 /** A name resolves to a private address, and neither is allowed. */
 export class PrivateAddressError extends Error {
   override readonly name = 'PrivateAddressError'
+}
+
+/**
+ * Names that are never on the internet: of one label, and below the domains that are reserved for private networks. Source: IANA's special-use
+ * domain names, and ICANN's reservation of `internal`, where clouds have their metadata services.
+ */
+const PRIVATE_NAME = /^[^.]+\.?$|\.(?:localhost|local|internal|home\.arpa|lan|intranet|corp|home)\.?$/
+
+/**
+ * What can be checked of a request through a proxy, which resolves the name: an address, and a name that is never on the internet.
+ * @param privateHosts names and addresses that are allowed, in lower case
+ * @throws {PrivateAddressError}
+ */
+export function checkProxiedHost(hostname: string, privateHosts: readonly string[]): void {
+  const host = withoutBrackets(hostname.toLowerCase())
+  if (isLoopback(host) || privateHosts.includes(host)) return
+  if (isIP(host) === 0 ? PRIVATE_NAME.test(host) : isIn(PRIVATE, host))
+    throw new PrivateAddressError(
+      `${host} is ${isIP(host) === 0 ? 'a name of a private network' : 'a private address'}, and would be reached through the proxy`,
+    )
 }
 
 /**

@@ -1,8 +1,10 @@
 import type { LookupFunction } from 'node:net'
-import { Agent, request } from 'undici'
-import { PRIVATE_ADDRESS_CODE } from '../domain/problems.ts'
+import { Agent, type Dispatcher, request } from 'undici'
+import { CERTIFICATE_CODES, PRIVATE_ADDRESS_CODE } from '../domain/problems.ts'
 import { DeadlineError, withDeadline } from '../lib/abort.ts'
-import { PrivateAddressError } from './hosts.ts'
+import { checkProxiedHost, PrivateAddressError } from './hosts.ts'
+import { chooseProxy, createTunnels, NO_PROXIES, type Proxies, ProxyError, showProxy } from './proxy.ts'
+import { errorCode, isInvalidCertificate, isUntrusted } from './transport-errors.ts'
 
 /** Limits of one HTTP exchange. All times in milliseconds. */
 export interface HttpLimits {
@@ -46,36 +48,54 @@ export interface Http {
   close(): Promise<void>
 }
 
+/** Which way requests take. */
+export interface Ways {
+  /** Resolves the name for each new connection without a proxy, and may refuse it. */
+  readonly lookup: LookupFunction
+  /** Default: none. */
+  readonly proxies?: Proxies
+  /** Names and addresses in private networks that requests through a proxy may lead to, in lower case. */
+  readonly privateHosts?: readonly string[]
+}
+
 /**
  * One pool of kept-alive connections for each host. On undici's `request`, not `fetch`, which has no limit for the size of an answer and decodes
  * compressed ones.
- * @param lookup resolves the name for each new connection, and may refuse it
  */
-export function createHttp(limits: HttpLimits, lookup: LookupFunction): Http {
-  const agent = new Agent({
-    connect: { timeout: limits.connectTimeoutMs, lookup },
+export function createHttp(limits: HttpLimits, { lookup, proxies = NO_PROXIES, privateHosts = [] }: Ways): Http {
+  const options = {
     headersTimeout: limits.headersTimeoutMs,
     bodyTimeout: limits.bodyTimeoutMs,
     maxResponseSize: limits.maxResponseBytes,
-  })
+  }
+  const direct = new Agent({ ...options, connect: { timeout: limits.connectTimeoutMs, lookup } })
+  const tunnels = new Map<string, Dispatcher>()
+  const tunnelsOf = (proxy: string): Dispatcher => {
+    const open = tunnels.get(proxy) ?? createTunnels(proxy, limits, options)
+    tunnels.set(proxy, open)
+    return open
+  }
   let closed: Promise<void> | null = null
   return {
-    close: () => (closed ??= agent.destroy()),
+    close: () => (closed ??= Promise.all([direct, ...tunnels.values()].map((each) => each.destroy())).then(() => undefined)),
     async exchange(what, signal) {
       signal.throwIfAborted()
+      const proxy = chooseProxy(what.url, proxies)
       try {
-        return await withDeadline(limits.deadlineMs, signal, (bounded) => send(agent, what, bounded))
+        if (proxy !== null) checkProxiedHost(new URL(what.url).hostname, privateHosts)
+        const dispatcher = proxy === null ? direct : tunnelsOf(proxy)
+        return await withDeadline(limits.deadlineMs, signal, (bounded) => send(dispatcher, what, bounded))
       } catch (error) {
         signal.throwIfAborted()
-        return toHttpFailure(error, new URL(what.url).origin, limits)
+        return toHttpFailure(error, `${new URL(what.url).origin}${proxy === null ? '' : ` through the proxy ${showProxy(proxy)}`}`, limits)
       }
     },
   }
 }
 
-async function send(agent: Agent, what: HttpRequest, signal: AbortSignal): Promise<HttpOutcome> {
+async function send(dispatcher: Dispatcher, what: HttpRequest, signal: AbortSignal): Promise<HttpOutcome> {
   const response = await request(what.url, {
-    dispatcher: agent,
+    dispatcher,
     method: what.method,
     headers: {
       accept: 'application/json',
@@ -133,24 +153,21 @@ const TIMEOUT_CODES: ReadonlySet<string> = new Set([
 ])
 const TOO_LARGE_CODES: ReadonlySet<string> = new Set(['UND_ERR_RES_EXCEEDED_MAX_SIZE', 'UND_ERR_HEADERS_OVERFLOW'])
 
-/** Uses only the code of an error: its message may quote the URL. */
-function toHttpFailure(error: unknown, origin: string, limits: HttpLimits): HttpOutcome {
-  const code = codeOf(error)
+/** Uses only the code of an error: its message may quote the URL. @param place the origin, and the way to it */
+function toHttpFailure(error: unknown, place: string, limits: HttpLimits): HttpOutcome {
+  const code = errorCode(error)
   if (error instanceof PrivateAddressError) return lost(PRIVATE_ADDRESS_CODE, error.message)
-  if (error instanceof DeadlineError) return lost('TIMEOUT', `${origin} did not answer in full within ${limits.deadlineMs} ms`)
-  if (TIMEOUT_CODES.has(code)) return lost('TIMEOUT', `${origin} was too slow (${code})`)
-  if (TOO_LARGE_CODES.has(code))
-    return lost('TOO_LARGE', `${origin} sent more than the ${limits.maxResponseBytes} bytes accepted (${code})`)
-  return lost('NETWORK', `no answer from ${origin} (${code})`)
+  if (error instanceof ProxyError) return lost(error.code, `${error.message}: nothing was sent to ${place.split(' ', 1)[0]}`)
+  if (error instanceof DeadlineError) return lost('TIMEOUT', `${place} did not answer in full within ${limits.deadlineMs} ms`)
+  if (TIMEOUT_CODES.has(code)) return lost('TIMEOUT', `${place} was too slow (${code})`)
+  if (TOO_LARGE_CODES.has(code)) return lost('TOO_LARGE', `${place} sent more than the ${limits.maxResponseBytes} bytes accepted (${code})`)
+  if (isUntrusted(code)) return lost(CERTIFICATE_CODES.unknownCa, `${place} has a certificate of an unknown authority (${code})`)
+  if (isInvalidCertificate(code)) return lost(CERTIFICATE_CODES.invalid, `${place} has a certificate that is not valid (${code})`)
+  return lost('NETWORK', `no answer from ${place} (${code})`)
 }
 
 function lost(code: string, message: string): HttpOutcome {
   return { kind: 'failed', code, message, arrived: false }
-}
-
-function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown error'
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.name
 }
 
 function joinHeader(header: string | string[] | undefined): string {

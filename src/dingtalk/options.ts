@@ -2,6 +2,7 @@ import type { LookupFunction } from 'node:net'
 import type { Clock } from '../polling/ports.ts'
 import { guardedLookup } from './hosts.ts'
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './http.ts'
+import { NO_PROXIES, type Proxies } from './proxy.ts'
 
 export type Endpoint = 'getsendresult' | 'accessToken' | 'gettoken' | 'corpAccessToken'
 
@@ -45,7 +46,9 @@ export interface DingTalkApiOptions {
   readonly http?: Partial<HttpLimits>
   /** Names and addresses in private networks that base URLs may use, in lower case. Default: none but a loopback address in the URL. */
   readonly privateHosts?: readonly string[]
-  /** How names become addresses. Default: the system's resolver. */
+  /** Outgoing proxies. Default: none. */
+  readonly proxies?: Proxies
+  /** How names become addresses, where no proxy resolves them. Default: the system's resolver. */
   readonly lookup?: LookupFunction
   readonly tokens?: Partial<TokenTiming>
   /** After each attempt to get a token, `ok` or not. Must not throw. */
@@ -67,6 +70,7 @@ export function buildSettings(options: DingTalkApiOptions): Settings {
     onCall: () => {},
     ...options,
     privateHosts,
+    proxies: options.proxies ?? NO_PROXIES,
     lookup: guardedLookup(privateHosts, options.lookup),
     http: { ...DEFAULT_HTTP_LIMITS, ...options.http },
     tokens: { ...DEFAULT_TOKEN_TIMING, ...options.tokens },

@@ -175,4 +175,6 @@ export interface Refusal {
   readonly code: string
   readonly message: string
   readonly requestId: string | null
+  /** The region of DingTalk whose hosts were used although none was given. Left out where one was. */
+  readonly assumedRegion?: 'intl' | 'cn' | undefined
 }

@@ -1,7 +1,19 @@
 import { both, type Fields, isUnanswered, type Messages, permissionIn, say, type Text, when } from './message-parts.ts'
+import { CERTIFICATE_CODES, PROXY_CODES } from './problems.ts'
 
 const AGAIN = 'It is polled again automatically.'
 const RESUME = 'then poll at once with "npx dingtalk-delivery resume", or wait for the next probe.'
+
+const PROXY_CHECK = 'Check HTTPS_PROXY (or HTTP_PROXY) and that the proxy runs; hosts in NO_PROXY are reached without it.'
+/** By the code of what happened. */
+const PROXY_REMEDIES: Readonly<Record<string, string>> = {
+  [PROXY_CODES.login]:
+    'Give the user name and password of the proxy in HTTPS_PROXY (or HTTP_PROXY): http://USER:PASSWORD@HOST:PORT, each escaped as in a URL.',
+  [PROXY_CODES.refused]:
+    "Ask the proxy's administrator to allow CONNECT to DingTalk's hosts at port 443, or name them in NO_PROXY where they can be reached directly.",
+  [PROXY_CODES.unknownCa]:
+    "The proxy's certificate is of your company's own authority: set NODE_EXTRA_CA_CERTS to the file with that authority's certificate (PEM).",
+}
 
 const problems = {
   no_result: {
@@ -34,17 +46,18 @@ const problems = {
   },
   token_refused: {
     title: () => say`DingTalk refuses a fresh access token.`,
-    remedy: () =>
-      say`Check that app key, app secret, DINGTALK_REGION and the hosts belong together, or replace DINGTALK_ACCESS_TOKEN; restart the worker.`,
+    remedy: (problem) =>
+      say`Check that app key, app secret, DINGTALK_REGION and the hosts belong together, or replace DINGTALK_ACCESS_TOKEN; restart the worker.${regionHint(problem)}`,
   },
   credentials: {
     title: () => say`DingTalk refuses the credentials of the app.`,
-    remedy: () =>
-      say`Check the app key and app secret (DINGTALK_APP_KEY, DINGTALK_APP_SECRET, or DINGTALK_APPS_FILE) of this worker against the developer console; restart the worker.`,
+    remedy: (problem) =>
+      say`Check the app key and app secret (DINGTALK_APP_KEY, DINGTALK_APP_SECRET, or DINGTALK_APPS_FILE) of this worker against the developer console; restart the worker.${regionHint(problem)}`,
   },
   third_party: {
     title: () => say`DingTalk refuses the third-party app.`,
-    remedy: () => say`Check suite key, suite secret and suite ticket, and that the organisation still authorises the app.`,
+    remedy: (problem) =>
+      say`Check suite key, suite secret and suite ticket, and that the organisation still authorises the app.${regionHint(problem)}`,
   },
   ip_not_allowed: {
     title: (problem) => say`DingTalk does not allow calls from ${problem.text('ip') ?? "this worker's address"}.`,
@@ -56,6 +69,17 @@ const problems = {
     remedy: () =>
       say`Check the name server and DINGTALK_OAPI_URL, DINGTALK_API_URL. If it is a gateway of your own, set DINGTALK_PRIVATE_HOSTS to its name; restart the worker.`,
   },
+  proxy: {
+    title: () => say`The outgoing proxy gives no way to DingTalk, so nothing was sent.`,
+    remedy: (problem) => say`${PROXY_REMEDIES[problem.text('said') ?? ''] ?? PROXY_CHECK} Restart the worker after a change. ${AGAIN}`,
+  },
+  certificate: {
+    title: () => say`The certificate of DingTalk's host is not accepted, so nothing was sent.`,
+    remedy: (problem) =>
+      problem.text('said') === CERTIFICATE_CODES.invalid
+        ? say`Check the clock of this machine, and what answers in place of DingTalk: a proxy that inspects TLS, or the host of DINGTALK_OAPI_URL, DINGTALK_API_URL. ${AGAIN}`
+        : say`A proxy or gateway that inspects TLS has a certificate of your company's own authority: set NODE_EXTRA_CA_CERTS to the file with that authority's certificate (PEM) and restart the worker. ${AGAIN}`,
+  },
   unknown_app: {
     title: () => say`A worker has no configuration for this app, so it made no call.`,
     remedy: () => say`Add the app to DINGTALK_APPS_FILE of every worker and restart them, or track the task under a configured app.`,
@@ -66,7 +90,8 @@ const problems = {
   },
   wrong_path: {
     title: () => say`The configured address does not serve getsendresult.`,
-    remedy: () => say`Check DINGTALK_OAPI_URL and DINGTALK_REGION: they name the host of getsendresult. Restart the workers.`,
+    remedy: (problem) =>
+      say`Check DINGTALK_OAPI_URL and DINGTALK_REGION: they name the host of getsendresult. Restart the workers.${regionHint(problem)}`,
   },
   rate_limit: {
     title: () => say`DingTalk limits the rate of calls.`,
@@ -141,4 +166,13 @@ function formatAgentId(problem: Fields): Text {
 
 function reason(end: Fields): Text {
   return when(end.because(), (because) => say` Reason: ${because}`)
+}
+
+/** For refusals that the hosts of the other region would give. */
+function regionHint(problem: Fields): Text {
+  return when(
+    problem.text('assumedRegion'),
+    (region) =>
+      say` No region is set (DINGTALK_REGION, or "region" of the app), so "${region}" was assumed: set "cn" where the developer console of the app is at dingtalk.com, "intl" where it is at dingtalk.io.`,
+  )
 }

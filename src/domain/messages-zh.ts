@@ -1,7 +1,16 @@
 import { both, type Fields, isUnanswered, type Messages, permissionIn, say, type Text, when } from './message-parts.ts'
+import { CERTIFICATE_CODES, PROXY_CODES } from './problems.ts'
 
 const AGAIN = '系统会自动再次查询。'
 const RESUME = '然后用 npx dingtalk-delivery resume 立即查询，或等待下一次探测。'
+
+const PROXY_CHECK = '请检查 HTTPS_PROXY（或 HTTP_PROXY）以及代理是否在运行；NO_PROXY 中的主机不经过代理。'
+/** By the code of what happened. */
+const PROXY_REMEDIES: Readonly<Record<string, string>> = {
+  [PROXY_CODES.login]: '请在 HTTPS_PROXY（或 HTTP_PROXY）中给出代理的用户名和密码：http://用户名:密码@主机:端口，特殊字符按 URL 转义。',
+  [PROXY_CODES.refused]: '请让代理管理员允许对钉钉域名 443 端口的 CONNECT；如果可以直接访问，请把这些域名写入 NO_PROXY。',
+  [PROXY_CODES.unknownCa]: '代理的证书由贵公司自己的证书颁发机构签发：请把 NODE_EXTRA_CA_CERTS 设为该机构证书（PEM）的文件路径。',
+}
 
 const problems = {
   no_result: {
@@ -32,16 +41,17 @@ const problems = {
   },
   token_refused: {
     title: () => say`钉钉拒绝了新取得的访问令牌。`,
-    remedy: () => say`请核对 app key、app secret、DINGTALK_REGION 与域名是否对应，或更换 DINGTALK_ACCESS_TOKEN；然后重启 worker。`,
+    remedy: (problem) =>
+      say`请核对 app key、app secret、DINGTALK_REGION 与域名是否对应，或更换 DINGTALK_ACCESS_TOKEN；然后重启 worker。${regionHint(problem)}`,
   },
   credentials: {
     title: () => say`钉钉拒绝了应用的凭证。`,
-    remedy: () =>
-      say`请在开发者后台核对此 worker 的 app key 与 app secret（DINGTALK_APP_KEY、DINGTALK_APP_SECRET，或 DINGTALK_APPS_FILE）；然后重启 worker。`,
+    remedy: (problem) =>
+      say`请在开发者后台核对此 worker 的 app key 与 app secret（DINGTALK_APP_KEY、DINGTALK_APP_SECRET，或 DINGTALK_APPS_FILE）；然后重启 worker。${regionHint(problem)}`,
   },
   third_party: {
     title: () => say`钉钉拒绝了第三方应用。`,
-    remedy: () => say`请检查 suite key、suite secret、suite ticket，以及企业是否仍在授权该应用。`,
+    remedy: (problem) => say`请检查 suite key、suite secret、suite ticket，以及企业是否仍在授权该应用。${regionHint(problem)}`,
   },
   ip_not_allowed: {
     title: (problem) => say`钉钉不允许来自${problem.text('ip') === null ? '此 worker 的地址' : ` ${problem.text('ip')} `}的调用。`,
@@ -53,6 +63,17 @@ const problems = {
     remedy: () =>
       say`请检查域名服务器以及 DINGTALK_OAPI_URL、DINGTALK_API_URL。如果它是您自己的网关，请把其名称写入 DINGTALK_PRIVATE_HOSTS；然后重启 worker。`,
   },
+  proxy: {
+    title: () => say`出口代理无法连通钉钉，因此没有发送任何内容。`,
+    remedy: (problem) => say`${PROXY_REMEDIES[problem.text('said') ?? ''] ?? PROXY_CHECK}修改后请重启 worker。${AGAIN}`,
+  },
+  certificate: {
+    title: () => say`钉钉域名的证书不被信任，因此没有发送任何内容。`,
+    remedy: (problem) =>
+      problem.text('said') === CERTIFICATE_CODES.invalid
+        ? say`请检查本机时钟，以及代替钉钉应答的是什么：检查 TLS 的代理，或 DINGTALK_OAPI_URL、DINGTALK_API_URL 所指的主机。${AGAIN}`
+        : say`检查 TLS 的代理或网关使用了贵公司自己的证书颁发机构：请把 NODE_EXTRA_CA_CERTS 设为该机构证书（PEM）的文件路径，然后重启 worker。${AGAIN}`,
+  },
   unknown_app: {
     title: () => say`某个 worker 不认识这个应用，因此没有发起调用。`,
     remedy: () => say`请把该应用加入每个 worker 的 DINGTALK_APPS_FILE 并重启，或在已有的应用下追踪该任务。`,
@@ -63,7 +84,8 @@ const problems = {
   },
   wrong_path: {
     title: () => say`所配置的地址不提供 getsendresult。`,
-    remedy: () => say`请检查 DINGTALK_OAPI_URL 与 DINGTALK_REGION：它们决定 getsendresult 的域名。然后重启 worker。`,
+    remedy: (problem) =>
+      say`请检查 DINGTALK_OAPI_URL 与 DINGTALK_REGION：它们决定 getsendresult 的域名。然后重启 worker。${regionHint(problem)}`,
   },
   rate_limit: {
     title: () => say`钉钉要求降低调用频率。`,
@@ -135,4 +157,13 @@ function formatAgentId(problem: Fields): Text {
 
 function reason(end: Fields): Text {
   return when(end.because(), (because) => say`原因：${because}`)
+}
+
+/** For refusals that the hosts of the other region would give. */
+function regionHint(problem: Fields): Text {
+  return when(
+    problem.text('assumedRegion'),
+    (region) =>
+      say`未设置区域（DINGTALK_REGION，或应用的 region），因此假定为 ${region}：应用的开发者后台在 dingtalk.com 时请设为 cn，在 dingtalk.io 时请设为 intl。`,
+  )
 }

@@ -20,6 +20,8 @@ export const PROBLEM_CODES = [
   'third_party',
   'ip_not_allowed',
   'private_address',
+  'proxy',
+  'certificate',
   'unknown_app',
   'permission',
   'wrong_path',
@@ -46,6 +48,8 @@ export interface ProblemDetail {
   readonly agentId: string | null
   /** The address of the worker, where DingTalk's message names it. */
   readonly ip: string | null
+  /** The region that was assumed, where the wrong one may be the cause. */
+  readonly assumedRegion?: 'intl' | 'cn' | undefined
 }
 
 /** The outcome of a poll in `delivery_poll`: `observed` for a successful one, else a class of problems. */
@@ -100,6 +104,8 @@ export const PROBLEM_RULES: Readonly<Record<ProblemCode, ProblemRule>> = {
   third_party: WORKER,
   ip_not_allowed: WORKER,
   private_address: WORKER,
+  proxy: WORKER,
+  certificate: WORKER,
   unknown_app: WORKER,
   permission: APP,
   wrong_path: APP,
@@ -135,6 +141,19 @@ function range(from: number, to: number): number[] {
 export const TOKEN_REFUSED_CODE = 'TOKEN_REFUSED'
 /** Own code: the host has an address in a private network. */
 export const PRIVATE_ADDRESS_CODE = 'PRIVATE_ADDRESS'
+/** Own codes: the company's proxy gave no connection, so nothing was sent. */
+export const PROXY_CODES = {
+  /** Also where it closes the connection, or says nothing. */
+  unreachable: 'PROXY_UNREACHABLE',
+  /** HTTP 407. */
+  login: 'PROXY_LOGIN',
+  /** Another status than 200 for CONNECT. */
+  refused: 'PROXY_REFUSED',
+  /** An https proxy with a certificate of an unknown authority. */
+  unknownCa: 'PROXY_UNKNOWN_CA',
+} as const
+/** Own codes: the certificate of the host was refused, so nothing was sent. */
+export const CERTIFICATE_CODES = { unknownCa: 'UNKNOWN_CA', invalid: 'INVALID_CERTIFICATE' } as const
 /** Own code: neither the task nor the app has an agent id, so no call was made. */
 export const NO_AGENT_ID_CODE = 'NO_AGENT_ID'
 /** Own code: the worker's configuration has no app of this name, so no call was made. */
@@ -153,6 +172,8 @@ export const CODES_BY_PROBLEM: Readonly<Record<ProblemCode, ReadonlyArray<number
   third_party: [...range(40078, 40088), 40090, ...range(41021, 41025), 41030, 42009, ...range(853001, 853004)],
   ip_not_allowed: [60020, 'Forbidden.AccessDenied.IpNotInWhiteList'],
   private_address: [PRIVATE_ADDRESS_CODE],
+  proxy: Object.values(PROXY_CODES),
+  certificate: Object.values(CERTIFICATE_CODES),
   unknown_app: [UNKNOWN_APP_CODE],
   permission: [60011, ...range(48002, 48004), ...range(50002, 50005), 52019, '88/40000'],
   wrong_path: [22, 404, 'HTTP_404', ...range(43001, 43009), 'InvalidAction.NotFound'],
@@ -193,10 +214,20 @@ export function toProblemCode(code: string, message = ''): ProblemCode | null {
   return isOwnCode(code) ? 'outage' : 'unknown_code'
 }
 
+const UNSENT: ReadonlySet<string> = new Set([PRIVATE_ADDRESS_CODE, ...Object.values(PROXY_CODES), ...Object.values(CERTIFICATE_CODES)])
+
+/** Codes of calls that ended before anything was sent to DingTalk: they are no calls. */
+export function isUnsent(code: string): boolean {
+  return UNSENT.has(code)
+}
+
 /** The tracker's own codes for calls without an answer of DingTalk: HTTP_5xx, HTTP_429, TIMEOUT, NETWORK, NOT_JSON, TOO_LARGE, NO_AGENT_ID, … */
 export function isOwnCode(code: string): boolean {
   return /^[A-Z][A-Z0-9_]*$/.test(code)
 }
+
+/** What the hosts of the other region answer: there the app does not exist. */
+const REGIONAL: ReadonlySet<ProblemCode> = new Set(['token_refused', 'credentials', 'third_party', 'wrong_path'])
 
 /**
  * The problem that a failed poll shows.
@@ -204,7 +235,12 @@ export function isOwnCode(code: string): boolean {
  * @param agentId that it was polled with
  */
 export function toProblem(
-  answer: { readonly code: string; readonly message: string; readonly requestId: string | null },
+  answer: {
+    readonly code: string
+    readonly message: string
+    readonly requestId: string | null
+    readonly assumedRegion?: ProblemDetail['assumedRegion']
+  },
   agentId: string | null,
 ): Problem {
   const code = toProblemCode(answer.code, answer.message) ?? 'no_result'
@@ -217,6 +253,7 @@ export function toProblem(
       requestId: answer.requestId,
       agentId,
       ip: ipIn(answer.message),
+      ...(answer.assumedRegion !== undefined && REGIONAL.has(code) && { assumedRegion: answer.assumedRegion }),
     },
   }
 }

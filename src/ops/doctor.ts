@@ -1,5 +1,6 @@
 import type { DingTalkApp } from '../dingtalk/app.ts'
 import { createDingTalkApi } from '../dingtalk/client.ts'
+import type { Proxies } from '../dingtalk/proxy.ts'
 import { problemRemedy } from '../domain/messages.ts'
 import { toProblem } from '../domain/problems.ts'
 import type { Finding } from '../lib/finding.ts'
@@ -15,6 +16,7 @@ import { blindGapsCheck, type Lateness, overdueCheck } from './checks/polls.ts'
 import { problemFindings, taskFinding } from './checks/problems.ts'
 import { clockFound } from './checks/process.ts'
 import { refusedJobsCheck } from './checks/queue.ts'
+import { surroundings } from './checks/surroundings.ts'
 import { createDatabaseClock } from './clock.ts'
 
 /** What of the configuration is checked. */
@@ -24,10 +26,14 @@ interface DoctorConfig {
   readonly queue: QueueAddress | null
   readonly apps: readonly DingTalkApp[]
   readonly privateHosts: readonly string[]
+  readonly proxies?: Proxies
+  readonly secretFiles?: Readonly<Record<string, string>>
 }
 
 const TIMEOUT_MS = 8_000
 const CLOSE_TIMEOUT_MS = 1_000
+/** A host or a proxy that says nothing is a finding: it must be known before the time of the whole check is over. */
+const HTTP_LIMITS = { headersTimeoutMs: 6_000, bodyTimeoutMs: 6_000, deadlineMs: TIMEOUT_MS }
 /** The checks of one run are made at the same time. */
 const CONNECTIONS = 6
 
@@ -37,12 +43,18 @@ const CONNECTIONS = 6
  * @returns findings; one that is a warning is not ok here
  */
 export async function diagnose(config: DoctorConfig, lateness: Lateness, task: TaskRef | null = null): Promise<Finding[]> {
-  const groups = [diagnoseDatabase(config, lateness, task), diagnoseQueue(config), diagnoseApps(config)]
-  return (await Promise.all(groups)).flat().map((finding) => ({ ...finding, ok: finding.ok && finding.warning !== true }))
+  const hasQueue = config.queue !== null || task === null
+  const groups = [diagnoseDatabase(config, lateness, task), ...(hasQueue ? [diagnoseQueue(config)] : []), diagnoseApps(config)]
+  return [...(await Promise.all(groups)).flat(), ...surroundings(config)].map((finding) => ({
+    ...finding,
+    ok: finding.ok && finding.warning !== true,
+  }))
 }
 
 async function diagnoseDatabase(config: DoctorConfig, lateness: Lateness, task: TaskRef | null): Promise<Finding[]> {
   const { databaseUrl: url, databaseConnections, queue } = config
+  // For one call to DingTalk the credentials are enough.
+  if (url === null && task !== null) return [{ name: 'database', ok: true, detail: 'not checked: DATABASE_URL is not set' }]
   if (url === null)
     return [{ name: 'database', ok: false, detail: 'DATABASE_URL is not set', remedy: 'set DATABASE_URL to a postgres:// address' }]
   const database = openDatabase(url, {
@@ -98,7 +110,7 @@ async function diagnoseRefused(address: QueueAddress): Promise<Finding> {
   }
 }
 
-async function diagnoseApps({ apps, privateHosts }: DoctorConfig): Promise<Finding[]> {
+async function diagnoseApps({ apps, privateHosts, proxies }: DoctorConfig): Promise<Finding[]> {
   if (apps.length === 0) {
     return [
       {
@@ -109,15 +121,19 @@ async function diagnoseApps({ apps, privateHosts }: DoctorConfig): Promise<Findi
       },
     ]
   }
-  const api = createDingTalkApi(new Map(apps.map((app) => [app.name, app])), { privateHosts })
+  const api = createDingTalkApi(new Map(apps.map((app) => [app.name, app])), {
+    privateHosts,
+    ...(proxies && { proxies }),
+    http: HTTP_LIMITS,
+  })
   try {
     return await Promise.all(
       apps.map(async (app) => {
-        const failure = await api.checkToken(app.name, AbortSignal.timeout(TIMEOUT_MS))
+        const failure = await api.checkToken(app.name, new AbortController().signal)
         const name = `credentials of "${app.name}"`
         if (failure === null)
           return { name, ok: true, detail: app.credentials.kind === 'fixed' ? 'a fixed token, not checked' : `a token from ${app.apiUrl}` }
-        const { code, detail } = toProblem({ ...failure, requestId: null }, app.agentId)
+        const { code, detail } = toProblem(failure, app.agentId)
         const remedy = problemRemedy({ code, detail: { ...detail } }, 'en')
         return { name, ok: false, detail: `${failure.code} ${failure.message}`.trim(), remedy: `${remedy} The host is ${app.apiUrl}.` }
       }),

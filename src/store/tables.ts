@@ -19,6 +19,7 @@ const PROBLEM_DETAIL = z.object({
   requestId: z.string().nullable(),
   agentId: z.string().nullable(),
   ip: z.string().nullable(),
+  assumedRegion: z.enum(['intl', 'cn']).optional(),
 })
 
 const PAUSE_DETAIL = PROBLEM_DETAIL.omit({ scope: true }).extend({

@@ -65,6 +65,40 @@ test('a fixed token stands for key and secret', () => {
   expect(parseConfig({ DINGTALK_ACCESS_TOKEN: TOKEN }).apps[0]?.credentials).toEqual({ kind: 'fixed', accessToken: TOKEN })
 })
 
+test('proxies are read in lower case too, which counts first, and shown without user and password', () => {
+  const [A, B] = ['http://user:pA55word@proxy.example:3128', 'http://other.example:8080']
+  expect(parseConfig({}).proxies).toBeUndefined()
+  expect(parseConfig({ NO_PROXY: '*' }).proxies).toBeUndefined()
+  const config = parseConfig({ HTTPS_PROXY: B, https_proxy: A, http_proxy: B, no_proxy: 'localhost' })
+  expect(config.proxies).toEqual({ https: `${A}/`, http: `${B}/`, no: 'localhost' })
+  expect(parseConfig({ https_proxy: '', HTTPS_PROXY: B }).proxies?.https).toBe(`${B}/`)
+  expect(describeConfig(config)).toMatchObject({ proxies: { https: 'http://proxy.example:3128', http: B, no: 'localhost' } })
+  expect(JSON.stringify(describeConfig(config))).not.toMatch(/pA55|user/)
+})
+
+test('a region that no one set is known as assumed, where a host of it is called', () => {
+  const assumed = (env: Record<string, string>) => parseConfig({ DINGTALK_ACCESS_TOKEN: TOKEN, ...env }).apps[0]?.assumedRegion
+  const [oapi, api] = [{ DINGTALK_OAPI_URL: 'https://gw.example' }, { DINGTALK_API_URL: 'https://gw.example' }]
+  const keys = { DINGTALK_ACCESS_TOKEN: '', DINGTALK_APP_KEY: KEY, DINGTALK_APP_SECRET: SECRET }
+  expect(assumed({})).toBe('intl')
+  expect(assumed({ DINGTALK_REGION: 'intl' })).toBeUndefined()
+  expect(assumed({ DINGTALK_REGION: 'cn' })).toBeUndefined()
+  // A fixed token needs no other host; key and secret do.
+  expect(assumed(oapi)).toBeUndefined()
+  expect(assumed({ ...oapi, ...keys })).toBe('intl')
+  expect(assumed({ ...oapi, ...api, ...keys })).toBeUndefined()
+  const { apps } = parseConfig(
+    { DINGTALK_APPS_FILE: 'apps.json' },
+    fileOf({
+      apps: [
+        { ...internal, name: 'a' },
+        { ...internal, name: 'b', region: 'intl' },
+      ],
+    }),
+  )
+  expect(apps.map(({ assumedRegion }) => assumedRegion)).toEqual(['intl', undefined])
+})
+
 test('an empty value is a missing one, and spaces around a value do not count', () => {
   expect(parseConfig({ POLLS_PER_TASK: '', DATABASE_URL: ' ', LOG_LEVEL: ' warn\n' })).toMatchObject({
     pollsPerTask: 24,
@@ -100,6 +134,9 @@ const WRONG: ReadonlyArray<readonly [variable: string, value: string, says: stri
   ['DINGTALK_AGENT_ID', '9223372036854775808', 'from 1 to 9223372036854775807'],
   ['DINGTALK_ACCESS_TOKEN', 'pA55 word', 'a value of 9 characters is not accepted'],
   ['DINGTALK_APPS_FILE', '/nowhere/apps.json', '/nowhere/apps.json cannot be read'],
+  ['HTTPS_PROXY', 'socks5://u:pA55word@proxy.example:1080', '"socks5://proxy.example:1080" is not an http or https proxy'],
+  ['HTTP_PROXY', 'http://proxy.example:3128/pA55word', '"http://proxy.example:3128" has a path'],
+  ['NO_PROXY', 'a\tb', 'hosts, addresses and networks'],
   ['MAX_CALLS_PER_SECOND', '0', '"0" is not accepted. Accepted: a number from 0.01 to 1000.'],
   ['MAX_CALLS_PER_SECOND', '1001', '"1001" is not accepted'],
   ['MONTHLY_CALL_BUDGET', '1.5', '"1.5" is not accepted. Accepted: a whole number from 1'],

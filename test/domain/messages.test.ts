@@ -102,6 +102,30 @@ describe.each(LANGUAGES)('in %s', (language) => {
     expect(problemRemedy(refused('90020'), language)).toContain('npx dingtalk-delivery resume --app')
   })
 
+  test('what a proxy said decides what to do about it', () => {
+    const remedyOf = (code: string): string => problemRemedy(refused(code, 'the proxy http://proxy.example:3128 …'), language)
+    expect(remedyOf('PROXY_LOGIN')).toMatch(/HTTPS_PROXY.*HTTP_PROXY.*http:\/\//)
+    expect(remedyOf('PROXY_REFUSED')).toMatch(/CONNECT.*443.*NO_PROXY|443.*CONNECT.*NO_PROXY/)
+    expect(remedyOf('PROXY_UNREACHABLE')).toMatch(/HTTPS_PROXY.*NO_PROXY/)
+    for (const code of ['PROXY_UNKNOWN_CA', 'UNKNOWN_CA']) expect(remedyOf(code)).toContain('NODE_EXTRA_CA_CERTS')
+    expect(remedyOf('INVALID_CERTIFICATE')).not.toContain('NODE_EXTRA_CA_CERTS')
+    expect(answerText(refused('PROXY_LOGIN', 'HTTP 407'), language)).toMatch(/^(What happened: |发生的情况：)PROXY_LOGIN HTTP 407$/)
+  })
+
+  test('a region that was assumed is named where the wrong one may be the cause, and nowhere else', () => {
+    const remedyOf = (code: string, assumedRegion?: 'intl'): string => {
+      const problem = toProblem({ code, message: 'no', requestId: null, assumedRegion }, null)
+      const remedy = problemRemedy({ ...problem, detail: { ...problem.detail } }, language)
+      assertSentence(remedy)
+      return remedy
+    }
+    for (const code of ['40089', 'invalidClientIdOrSecret', '40096', '40014', 'TOKEN_REFUSED', '40078', 'HTTP_404']) {
+      expect(remedyOf(code, 'intl')).toMatch(/DINGTALK_REGION.*intl.*cn.*dingtalk\.com|DINGTALK_REGION.*intl.*dingtalk\.com.*cn/)
+      expect(remedyOf(code)).not.toContain('dingtalk.com')
+    }
+    for (const code of ['60011', '60020', '90020', '400002', 'NETWORK', 'PROXY_LOGIN']) expect(remedyOf(code, 'intl')).toBe(remedyOf(code))
+  })
+
   test.each(['99999', 'Some.New.Code', '1234567'])('%s, which is not known, is named, and no remedy names the network', (code) => {
     const problem = refused(code)
     expect(problem.code).toBe('unknown_code')

@@ -34,6 +34,11 @@ const MEANINGS: ReadonlyArray<readonly [ProblemCode, Scope, string, ReadonlyArra
   ],
   ['ip_not_allowed', 'worker', 'the way out of the network', [60020, 'Forbidden.AccessDenied.IpNotInWhiteList']],
   ['private_address', 'worker', 'a host name that leads into a private network', ['PRIVATE_ADDRESS']],
+  [
+    ...(['proxy', 'worker', 'the proxy of the company'] as const),
+    ['PROXY_UNREACHABLE', 'PROXY_LOGIN', 'PROXY_REFUSED', 'PROXY_UNKNOWN_CA'],
+  ],
+  ['certificate', 'worker', 'a certificate that is not accepted', ['UNKNOWN_CA', 'INVALID_CERTIFICATE']],
   ['unknown_app', 'worker', 'an app that this worker does not know', ['UNKNOWN_APP']],
   ['agent_id', 'pair', 'agent id', [41011, 41020, ...range(70001, 70004)]],
   ['no_agent_id', 'task', 'no agent id, so no call', ['NO_AGENT_ID']],

@@ -9,7 +9,10 @@ const VARIABLES = ALL.map(({ name }) => name)
 /** Shown in a message, it would be found. */
 const CANARY = 'cAnArY-4711'
 /** What holds a secret, or may: it is never shown, not even in part. */
-const SECRET = new Set(['DATABASE_URL', 'QUEUE_URL', 'DINGTALK_APP_KEY', 'DINGTALK_APP_SECRET', 'DINGTALK_ACCESS_TOKEN', 'API_TOKEN'])
+const SECRET = new Set([
+  ...['DATABASE_URL', 'QUEUE_URL', 'DINGTALK_APP_KEY', 'DINGTALK_APP_SECRET', 'DINGTALK_ACCESS_TOKEN', 'API_TOKEN'],
+  ...['HTTPS_PROXY', 'HTTP_PROXY'],
+])
 
 /** The complaint, or null where all is accepted. Anything else that is thrown fails the test. */
 function complaintOf(env: Readonly<Record<string, string>>, file?: string): string | null {

@@ -12,6 +12,7 @@ export const CANARIES = {
   databasePassword: 'CANARY-database-password-19ec45',
   redisPassword: 'CANARY-redis-password-e4d83b',
   apiToken: 'CANARY-api-token-c25f90',
+  proxyPassword: 'CANARY-proxy-password-3f81ad',
 } as const
 
 /** The shortest that is looked for: shorter ones are no secrets, and turn up by chance. */

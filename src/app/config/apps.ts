@@ -1,8 +1,20 @@
 import { z } from 'zod'
 import type { Credentials, DingTalkApp } from '../../dingtalk/app.ts'
-import { hostsOf } from '../../dingtalk/hosts.ts'
-import { byPrivateHosts, describeFaults, exactObject, field, listOf } from './fields.ts'
-import { AGENT_ID, APP_NAME, baseUrl, CALLS_PER_SECOND, MONTHLY_CALL_BUDGET, REGION, SECRET, TOKEN_ENDPOINT } from './values.ts'
+import { hostsOf, type Region } from '../../dingtalk/hosts.ts'
+import { fileFault, type ReadTextFile } from '../../lib/read-text-file.ts'
+import { byPrivateHosts, describeFaults, exactObject, field, listOf, valueAt } from './fields.ts'
+import { readSecretFile } from './given.ts'
+import {
+  AGENT_ID,
+  APP_NAME,
+  baseUrl,
+  CALLS_PER_SECOND,
+  MONTHLY_CALL_BUDGET,
+  REGION,
+  SECRET,
+  SECRET_PATH,
+  TOKEN_ENDPOINT,
+} from './values.ts'
 
 /** An app whose tasks are tracked. */
 export interface AppConfig extends DingTalkApp {
@@ -12,7 +24,14 @@ export interface AppConfig extends DingTalkApp {
 }
 
 /** The values of an app that gives none of its own. */
-export type AppDefaults = Pick<AppConfig, 'oapiUrl' | 'apiUrl' | 'callsPerSecond' | 'monthlyCallBudget'>
+export interface AppDefaults extends Pick<AppConfig, Host | 'callsPerSecond' | 'monthlyCallBudget'> {
+  /** The region that these hosts are of although it was not given; null: it was. */
+  readonly assumedRegion: Region | null
+  /** The hosts that are of that region because no others were given. */
+  readonly assumedHosts: readonly Host[]
+}
+
+type Host = 'oapiUrl' | 'apiUrl'
 
 /** The fields that an app has in the apps file and in a program alike. */
 export function appFields(source: 'file' | 'program', privateHosts: readonly string[]) {
@@ -28,7 +47,7 @@ export function appFields(source: 'file' | 'program', privateHosts: readonly str
 export interface AppEntry {
   readonly name: string
   readonly agentId?: string | null | undefined
-  readonly region?: 'intl' | 'cn' | undefined
+  readonly region?: Region | undefined
   readonly oapiUrl?: string | undefined
   readonly apiUrl?: string | undefined
   readonly callsPerSecond?: number | undefined
@@ -39,8 +58,10 @@ export interface AppEntry {
 /** The app with its defaults. The region of the app goes before the default hosts. */
 export function completeApp(entry: AppEntry, defaults: AppDefaults): AppConfig {
   const hosts = entry.region === undefined ? defaults : hostsOf(entry.region)
+  const assumedRegion = findAssumedRegion(entry, defaults)
   return {
     name: entry.name,
+    ...(assumedRegion !== null && { assumedRegion }),
     agentId: entry.agentId ?? null,
     oapiUrl: entry.oapiUrl ?? hosts.oapiUrl,
     apiUrl: entry.apiUrl ?? hosts.apiUrl,
@@ -50,6 +71,15 @@ export function completeApp(entry: AppEntry, defaults: AppDefaults): AppConfig {
   }
 }
 
+/** A host that no call goes to is of no region. */
+function findAssumedRegion(entry: AppEntry, { assumedRegion, assumedHosts }: AppDefaults): Region | null {
+  const { kind } = entry.credentials
+  const isNewStyle = kind === 'thirdParty' || (kind === 'internal' && entry.credentials.endpoint === 'new')
+  const used: readonly Host[] = isNewStyle ? ['oapiUrl', 'apiUrl'] : ['oapiUrl']
+  const isAssumed = entry.region === undefined && used.some((host) => entry[host] === undefined && assumedHosts.includes(host))
+  return isAssumed ? assumedRegion : null
+}
+
 /** A sentence for each name that several apps have. */
 export function repeatedNames(names: readonly string[], because: (name: string) => string = () => ''): string[] {
   const repeated = new Set(names.filter((name, i) => names.indexOf(name) !== i))
@@ -57,19 +87,18 @@ export function repeatedNames(names: readonly string[], because: (name: string) 
 }
 
 const secret = field(SECRET, 'file').optional()
+const secretFile = field(SECRET_PATH, 'file').optional()
 
 const fileSchema = byPrivateHosts((privateHosts) => {
   const app = exactObject({
     name: field(APP_NAME, 'file'),
     ...appFields('file', privateHosts),
-    appKey: secret,
-    appSecret: secret,
+    ...{ appKey: secret, appSecret: secret, suiteKey: secret, suiteSecret: secret },
+    ...{ authCorpId: secret, suiteTicket: secret, accessToken: secret },
+    // `readSecrets` has replaced those that are right.
+    ...{ appKeyFile: secretFile, appSecretFile: secretFile, suiteKeyFile: secretFile, suiteSecretFile: secretFile },
+    ...{ authCorpIdFile: secretFile, suiteTicketFile: secretFile, accessTokenFile: secretFile },
     tokenEndpoint: field(TOKEN_ENDPOINT, 'file').optional(),
-    suiteKey: secret,
-    suiteSecret: secret,
-    authCorpId: secret,
-    suiteTicket: secret,
-    accessToken: secret,
     maxCallsPerSecond: field(CALLS_PER_SECOND, 'file').optional(),
   })
   return exactObject({ apps: listOf(app.transform(withCredentials), 'apps').min(1, 'must have at least one app') })
@@ -81,7 +110,8 @@ const KINDS = [
   { kind: 'fixed', fields: ['accessToken'] },
 ] as const
 
-type SecretFields = { readonly [Field in (typeof KINDS)[number]['fields'][number]]?: string | undefined }
+type SecretField = (typeof KINDS)[number]['fields'][number]
+type SecretFields = { readonly [Field in SecretField]?: string | undefined }
 interface FileEntry extends Omit<AppEntry, 'callsPerSecond' | 'credentials'>, SecretFields {
   readonly tokenEndpoint?: 'new' | 'old' | undefined
   readonly maxCallsPerSecond?: number | undefined
@@ -121,22 +151,47 @@ interface AppsFile {
   readonly faults: readonly string[]
 }
 
-/** The apps of DINGTALK_APPS_FILE, or what is wrong with it. @param files reads a file */
-export function readAppsFile(path: string, files: (path: string) => string, privateHosts: readonly string[]): AppsFile {
-  const json = parseJson(path, files)
+/** The apps of DINGTALK_APPS_FILE, or what is wrong with it. */
+export function readAppsFile(path: string, readFile: ReadTextFile, privateHosts: readonly string[]): AppsFile {
+  const json = parseJson(path, readFile)
   if ('fault' in json) return { apps: [], faults: [json.fault] }
-  const { data, error } = fileSchema(privateHosts).safeParse(json.value)
-  return { apps: data?.apps ?? [], faults: describeFaults(error, 'the file') }
+  const faults: string[] = []
+  const { data, error } = fileSchema(privateHosts).safeParse(readSecrets(json.value, readFile, faults))
+  return { apps: data?.apps ?? [], faults: [...faults, ...describeFaults(error, 'the file')] }
 }
 
-function parseJson(path: string, files: (path: string) => string): { readonly value: unknown } | { readonly fault: string } {
+/** Replaces `appSecretFile` by `appSecret` with the one line of that file, and so on; adds to the faults where one cannot be read. */
+function readSecrets(file: unknown, readFile: ReadTextFile, faults: string[]): unknown {
+  const apps = valueAt(file, 'apps')
+  if (!Array.isArray(apps)) return file
+  const replace = (app: unknown, i: number): unknown => {
+    if (typeof app !== 'object' || app === null || Array.isArray(app)) return app
+    const entry: Record<string, unknown> = { ...app }
+    for (const name of KINDS.flatMap(({ fields }): readonly SecretField[] => fields)) {
+      const given = entry[`${name}File`]
+      const path = typeof given === 'number' ? String(given) : given
+      if (typeof path !== 'string' || path === '') continue
+      const isTwice = entry[name] !== undefined
+      const read = isTwice ? { fault: `is there beside ${name}. Give one of them.` } : readSecretFile(path, readFile)
+      delete entry[`${name}File`]
+      if ('fault' in read) faults.push(`apps[${i}].${name}File ${read.fault}`)
+      // It is not missing where its file is at fault.
+      if (!isTwice) entry[name] = 'fault' in read ? 'unreadable' : read.value
+    }
+    return entry
+  }
+  return { ...(typeof file === 'object' && file), apps: apps.map(replace) }
+}
+
+/** Ten thousand apps are two megabytes. */
+const MAX_FILE_BYTES = 16_777_216
+
+function parseJson(path: string, readFile: ReadTextFile): { readonly value: unknown } | { readonly fault: string } {
   let content: string
   try {
-    content = files(path)
+    content = readFile(path, MAX_FILE_BYTES)
   } catch (error) {
-    const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined
-    const reason = typeof code === 'string' ? code : 'error'
-    return { fault: `${path} cannot be read (${reason}). Give the path of a JSON file that this user may read.` }
+    return { fault: `${path} cannot be read (${fileFault(error)}). Give the path of a JSON file that this user may read.` }
   }
   try {
     return { value: JSON.parse(content.replace(/^\uFEFF/, '')) }

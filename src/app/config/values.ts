@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { checkBaseUrl } from '../../dingtalk/hosts.ts'
+import { parseProxy } from '../../dingtalk/proxy.ts'
 import { APP_PATTERN } from '../../domain/field-rules.ts'
 import { addressFault, QUEUE_NAME, QUEUE_PREFIX } from '../../lib/address.ts'
 import { DEFAULT_QUEUE_SCHEMA, QUEUE_SCHEMA_NAME, SCHEMA_NAME } from '../../lib/database-schema.ts'
@@ -87,12 +88,24 @@ export function baseUrl(privateHosts: readonly string[]): Value<string> {
   return text('an https URL, or an http URL on loopback', (given) => checkBaseUrl(given, privateHosts))
 }
 
+/** The address of an outgoing proxy. It may hold a password. */
+export const PROXY = text('an http:// or https:// URL of a proxy, such as http://proxy.example.com:3128', parseProxy, true)
+
+/** Entries that are not understood exempt no host: the variable belongs to the whole machine, and programs differ in what they understand. */
+export const NO_PROXY = matching(
+  /^[ -~]{0,8192}$/,
+  'hosts, addresses and networks, separated by commas, such as .example.com,10.0.0.0/8; or *',
+)
+
 /** A space or a line end in a key or token is a copying mistake. */
 export const SECRET = text(
   '1 to 2048 printable ASCII characters without spaces',
   (given) => (/^[!-~]{1,2048}$/.test(given) ? given : undefined),
   true,
 )
+
+/** Of a file that has a secret as its only line. */
+export const SECRET_PATH = matching(/^\P{Cc}+$/u, 'the path of a file with the secret as its only line')
 
 /** It can be guessed over the network, so it must be long: 16 random letters and digits are 95 bits. */
 export const API_TOKEN = text(
@@ -162,6 +175,8 @@ export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', '
 export const DATABASE_SCHEMA = matching(SCHEMA_NAME.pattern, SCHEMA_NAME.accepted)
 
 export const REGION = oneOf(['intl', 'cn'])
+/** Assumed where none is given. */
+export const DEFAULT_REGION = 'intl'
 export const MONTHLY_CALL_BUDGET = wholeNumber(1, 1_000_000_000)
 /** The lower bound is not 0: an app without calls would wait for ever. */
 export const CALLS_PER_SECOND = setting(decimalNumber(0.01, 1000), 15)

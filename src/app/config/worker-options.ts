@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import type { Credentials } from '../../dingtalk/app.ts'
 import { hostsOf } from '../../dingtalk/hosts.ts'
+import { NO_PROXIES } from '../../dingtalk/proxy.ts'
 import { describeKind } from '../../domain/quote.ts'
 import { DATABASE_SCHEMES, QUEUE_SCHEMES } from '../../lib/address.ts'
 import { schemaFaults, withSchema } from '../../lib/database-schema.ts'
 import { type AppDefaults, appFields, completeApp, repeatedNames } from './apps.ts'
-import { type Config, queueConfig } from './config.ts'
+import { type Config, proxyConfig, queueConfig } from './config.ts'
 import {
   byPrivateHosts,
   describeFaults,
@@ -24,7 +25,10 @@ import {
   address,
   CALLS_PER_SECOND,
   DATABASE_SCHEMA,
+  DEFAULT_REGION,
+  NO_PROXY,
   PRIVATE_HOST,
+  PROXY,
   RETENTION_DAYS,
   SECRET,
   setting,
@@ -40,6 +44,7 @@ export type WorkerConfig = Pick<
   | 'queue'
   | 'apps'
   | 'privateHosts'
+  | 'proxies'
   | 'pollsPerTask'
   | 'timeScale'
   | 'workerConcurrency'
@@ -73,11 +78,13 @@ export function parseWorkerOptions(given: unknown): WorkerConfig {
     apps,
     concurrency: workerConcurrency,
     logger: _,
+    proxy,
     ...rest
   } = options
   return {
     ...{ ...rest, databaseUrl: withSchema(SCHEMA_NAMES, databaseUrl, schema), workerConcurrency },
     queue: queueConfig(queueUrl, { name: queueName, prefix: queuePrefix, schema: queueSchema, connections: queueConnections }),
+    ...proxyConfig(proxy),
     apps: apps.map((app, i) => {
       const credentials = bindFunctions(app.credentials, valueAt(given, 'apps', i, 'credentials'))
       return completeApp({ ...app, credentials }, DEFAULTS)
@@ -87,7 +94,11 @@ export function parseWorkerOptions(given: unknown): WorkerConfig {
 
 const SCHEMA_NAMES = { url: 'databaseUrl', schema: 'schema', queueSchema: 'queueSchema' }
 
-const DEFAULTS: AppDefaults = { ...hostsOf('intl'), callsPerSecond: CALLS_PER_SECOND.fallback, monthlyCallBudget: null }
+const DEFAULTS: AppDefaults = {
+  ...hostsOf(DEFAULT_REGION),
+  ...{ assumedRegion: DEFAULT_REGION, assumedHosts: ['oapiUrl', 'apiUrl'] },
+  ...{ callsPerSecond: CALLS_PER_SECOND.fallback, monthlyCallBudget: null },
+}
 
 /** A function of the caller. What it returns is checked when it is called. */
 const callback = <T extends (...args: never[]) => unknown>(returns: string): z.ZodType<T> =>
@@ -154,6 +165,21 @@ const privateHostList = listOf(field(PRIVATE_HOST, 'program'), 'host names and I
 const databaseUrlField = field(address(DATABASE_SCHEMES), 'program')
 const databaseSchema = field(DATABASE_SCHEMA, 'program')
 const queueSchema = optionalField(WORKER_SETTINGS.queueSchema, 'program')
+
+const PROXY_FIELDS = exactObject({
+  https: field(PROXY, 'program').nullable().default(null),
+  http: field(PROXY, 'program').nullable().default(null),
+  no: field(NO_PROXY, 'program').default(''),
+})
+/** One proxy for everything, or what HTTPS_PROXY, HTTP_PROXY and NO_PROXY say. */
+const proxies = z.unknown().transform((value, context): z.output<typeof PROXY_FIELDS> => {
+  if (value === undefined || value === null) return NO_PROXIES
+  const { data, error } = PROXY_FIELDS.safeParse(typeof value === 'string' ? { https: value, http: value } : value)
+  // A text is wrong once, not for https and for http.
+  const issues = typeof value === 'string' ? (error?.issues ?? []).slice(0, 1) : (error?.issues ?? [])
+  for (const { path, message } of issues) context.addIssue({ code: 'custom', message, path: typeof value === 'string' ? [] : [...path] })
+  return data ?? z.NEVER
+})
 const LOG_METHODS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 
 const optionsSchema = byPrivateHosts((privateHosts) => {
@@ -168,6 +194,7 @@ const optionsSchema = byPrivateHosts((privateHosts) => {
     queueSchema,
     apps: listOf(app, 'apps').min(1, 'is empty: name at least one DingTalk app with its credentials.'),
     privateHosts: privateHostList.default([]),
+    proxy: proxies,
     pollsPerTask: optionalField(WORKER_SETTINGS.pollsPerTask, 'program'),
     concurrency: optionalField(WORKER_SETTINGS.concurrency, 'program'),
     databaseConnections: optionalField(WORKER_SETTINGS.databaseConnections, 'program'),

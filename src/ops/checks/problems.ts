@@ -26,13 +26,14 @@ export async function problemFindings({ database, timeoutMs }: DatabaseNeeds): P
   ]
 }
 
-/** One task: whether it can be polled, or why it ended. @param ref as the command was given it */
+/** One task: whether it can be polled, or why it ended; one that is not tracked may be asked for all the same. @param ref as the command was given it */
 export async function taskFinding({ database, timeoutMs }: DatabaseNeeds, ref: TaskRef): Promise<Finding> {
   const name = `task ${ref.taskId}`
   try {
     return findingOfTask(name, await withDatabaseTimeout(timeoutMs, createRateReader(database).task(ref)))
   } catch (error) {
     if (!(error instanceof TrackerError)) throw error
+    if (error.code === 'TASK_NOT_FOUND') return { name, ok: true, detail: 'not tracked; "dingtalk-delivery track" starts it' }
     return { name, ok: false, detail: error.message, remedy: ERRORS[error.code].remedy.command ?? 'see the check "database"' }
   }
 }
