@@ -49,6 +49,7 @@ export function parseConfig(env: Environment, files: (path: string) => string = 
       { name: 'RETAIN_DETAILS_DAYS', days: rightOrUndefined(schema.shape.retainDetailsDays, given['retainDetailsDays']) },
       { name: 'RETAIN_TOTALS_DAYS', days: rightOrUndefined(schema.shape.retainTotalsDays, given['retainTotalsDays']) },
     ),
+    ...proxyFaults(given),
   ]
   if (settings === undefined || faults.length > 0)
     throw invalidConfig(`${faults.length === 1 ? 'One variable is' : `${faults.length} things are`} wrong in the environment`, faults)
@@ -66,6 +67,12 @@ function credentialFaults({ dingtalkAppKey: key, dingtalkAppSecret: secret, ding
   if ((key === undefined) !== (secret === undefined))
     faults.push(`DINGTALK_APP_${key === undefined ? 'KEY' : 'SECRET'} is missing: key and secret belong together.`)
   return faults
+}
+
+/** Without a proxy that is trusted, every program that reaches the port could send the header. */
+function proxyFaults({ authHeader, trustedProxies }: Given): string[] {
+  if (authHeader === undefined || trustedProxies !== undefined) return []
+  return ['AUTH_HEADER is set without TRUSTED_PROXIES, so no peer could be believed. Give the address of the proxy that signs users in.']
 }
 
 const DEFAULT_APP = 'default'
@@ -111,6 +118,7 @@ export function describeConfig(config: Config): Record<string, unknown> {
     database: databaseUrl === null ? 'embedded' : showAddress(databaseUrl),
     queue: queue === null ? 'embedded' : { ...queue, url: showAddress(queue.url) },
     apps: apps.map(({ credentials, ...app }) => ({ ...app, credentials: credentials.kind })),
-    apiProtected: apiToken !== null,
+    apiTokens: (apiToken ?? []).map(({ role, name }) => ({ role, name })),
+    apiProtected: apiToken !== null || config.authHeader !== null,
   }
 }
