@@ -79,7 +79,9 @@ export function createTokens(tokens: readonly ApiToken[]): Tokens {
 
 /** Compares with all of them, so that the time does not tell which one it was. */
 function pick<Holder extends { readonly token: ApiToken }>(holders: readonly Holder[], isIt: (holder: Holder) => boolean): ApiToken | null {
-  return holders.filter(isIt)[0]?.token ?? null
+  let found: ApiToken | null = null
+  for (const holder of holders) if (isIt(holder)) found = holder.token
+  return found
 }
 
 /** Takes the same time for every wrong guess. The digests have one length, so the time does not depend on the length of the secret either. */

@@ -92,7 +92,7 @@ export async function createApp(deps: ServerDeps): Promise<FastifyInstance> {
     bodyLimit: BODY_LIMIT_BYTES,
     // `request.ip` and `request.host` are those of the browser where a trusted proxy says so, and else those of the connection.
     trustProxy: (address) => proxies.isTrusted(address),
-    rewriteUrl: (request) => proxies.pathOf(request),
+    rewriteUrl: (raw) => proxies.pathOf(raw),
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     logController: new BrokenAnswers(deps),

@@ -12,7 +12,7 @@ export interface ProxySettings {
 }
 
 /** A request as it came in, or the part of it that is needed here. */
-export type RawRequest = Pick<IncomingMessage, 'headers' | 'headersDistinct' | 'url'> & {
+export type RawRequest = Pick<IncomingMessage, 'rawHeaders' | 'url'> & {
   readonly socket: { readonly remoteAddress?: string | undefined }
 }
 
@@ -39,8 +39,13 @@ export function createProxies({ trustedProxies = [], basePath = '', authHeader =
     const [plain = ''] = address.split('%')
     return isIPv4(plain) ? trusted.check(plain) : isIPv6(plain) && trusted.check(plain, 'ipv6')
   }
+  /** Each header of this name by itself; none of a peer that is not trusted. */
+  const trustedValues = ({ rawHeaders, socket }: RawRequest, wanted: string): string[] =>
+    isTrusted(socket.remoteAddress)
+      ? rawHeaders.flatMap((name, i) => (i % 2 === 0 && name.toLowerCase() === wanted ? [rawHeaders[i + 1]?.trim() ?? ''] : []))
+      : []
   const forwardedPrefix = (request: RawRequest): string | null => {
-    const [prefix, ...more] = isTrusted(request.socket.remoteAddress) ? (request.headersDistinct['x-forwarded-prefix'] ?? []) : []
+    const [prefix, ...more] = trustedValues(request, 'x-forwarded-prefix')
     return prefix === undefined || more.length > 0 ? null : parseBasePath(prefix)
   }
   return {
@@ -55,16 +60,14 @@ export function createProxies({ trustedProxies = [], basePath = '', authHeader =
       return rest.startsWith('/') ? rest : `/${rest}`
     },
     protocolOf(request) {
-      const given = isTrusted(request.socket.remoteAddress) ? request.headers['x-forwarded-proto'] : undefined
-      // Of several proxies in a row, the last one has the connection to this server's proxy.
-      const last = [given ?? []].flat().join(',').split(',').at(-1)?.trim().toLowerCase()
+      // Of several proxies in a row, the last one has the connection to this server. `request.host` is taken in the same way.
+      const last = trustedValues(request, 'x-forwarded-proto').join(',').split(',').at(-1)?.trim().toLowerCase()
       return last === 'http' || last === 'https' ? last : null
     },
     signInOf(request) {
-      const users = authHeader !== null && isTrusted(request.socket.remoteAddress) ? request.headersDistinct[authHeader] : undefined
-      if (users === undefined) return null
-      const [user = '', ...more] = users
-      return more.length === 0 && isUserName(user.trim()) ? 'user' : 'refused'
+      const [user, ...more] = authHeader === null ? [] : trustedValues(request, authHeader)
+      if (user === undefined) return null
+      return more.length === 0 && isUserName(user) ? 'user' : 'refused'
     },
   }
 }

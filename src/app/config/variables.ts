@@ -49,6 +49,24 @@ const optional = <T>(value: Value<T>): Setting<T, null> => setting(value, null)
 /** TCP ports. 0: the system chooses a free one. */
 const PORT = wholeNumber(0, 65_535)
 
+/** What is in front of the HTTP server. */
+const PROXY_VARIABLES = {
+  basePath: variable(
+    setting(BASE_PATH, ''),
+    'path under which browsers find the dashboard and the API, such as `/dingtalk`; the proxy may remove it or not',
+    '`/`',
+  ),
+  trustedProxies: variable(
+    setting<readonly string[], readonly string[]>(TRUSTED_PROXIES, []),
+    'IP addresses and networks of proxies, separated by commas, whose `X-Forwarded-For`, `-Proto`, `-Host` and `-Prefix` are read',
+  ),
+  authHeader: variable(
+    optional(AUTH_HEADER),
+    'header in which a proxy of `TRUSTED_PROXIES` names the user whom it has signed in; it opens the dashboard',
+  ),
+  authHeaderRole: variable(setting(oneOf(ROLES), 'read'), 'what these users may do: `read` or `write`'),
+}
+
 /**
  * Every variable of the program, once: parsing, the help, the table in docs/configuration.md and the list of names come from here.
  * The name of a variable is that of the property in capitals: `pollsPerTask` is POLLS_PER_TASK.
@@ -94,20 +112,7 @@ export const variablesSchema = byPrivateHosts((privateHosts) =>
       setting<readonly string[], readonly string[]>(HOST_NAMES, []),
       'host names, separated by commas, that a Host header may have besides loopback, IP addresses and `HOST`, and whose pages may sign in behind a proxy',
     ),
-    basePath: variable(
-      setting(BASE_PATH, ''),
-      'path under which browsers find the dashboard and the API, such as `/dingtalk`; the proxy may remove it or not',
-      '`/`',
-    ),
-    trustedProxies: variable(
-      setting<readonly string[], readonly string[]>(TRUSTED_PROXIES, []),
-      'IP addresses and networks of proxies, separated by commas, whose `X-Forwarded-For`, `-Proto`, `-Host` and `-Prefix` are read',
-    ),
-    authHeader: variable(
-      optional(AUTH_HEADER),
-      'header in which a proxy of `TRUSTED_PROXIES` names the user whom it has signed in; it opens the dashboard',
-    ),
-    authHeaderRole: variable(setting(oneOf(ROLES), 'read'), 'what these users may do: `read` or `write`'),
+    ...PROXY_VARIABLES,
     logLevel: variable(setting(oneOf(LOG_LEVELS), 'info'), `JSON lines on stderr: ${LOG_LEVELS.join(', ')}`),
     logPretty: variable(setting(SWITCH, 'auto'), 'log lines for people instead of JSON', 'on for a terminal'),
     shutdownGraceSeconds: variable(WORKER_SETTINGS.shutdownGraceSeconds, 'seconds that running polls may take after SIGTERM'),

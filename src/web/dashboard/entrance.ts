@@ -4,7 +4,8 @@ import { Failure } from '../failure.ts'
 import { forbidden } from '../guard.ts'
 import type { Proxies } from '../proxies.ts'
 import type { DashboardOptions } from './page.ts'
-import { SESSION_COOKIE } from './request.ts'
+
+export const SESSION_COOKIE = 'delivery_session'
 
 /** Who is in front of the dashboard. */
 export interface Visitor {

@@ -4,9 +4,10 @@ import { MINUTE_MS, SECOND_MS } from '../../domain/delivery.ts'
 import { SESSION_MS, type Tokens } from '../access.ts'
 import type { Proxies } from '../proxies.ts'
 import { html } from './components/html.ts'
+import { SESSION_COOKIE } from './entrance.ts'
 import { safePath } from './links.ts'
 import type { Content, Page, PageRequest } from './page.ts'
-import { cookieOptions, hidden, PREFERENCE, SESSION_COOKIE } from './request.ts'
+import { cookieOptions, hidden, PREFERENCE } from './request.ts'
 
 interface LoginDeps {
   readonly tokens: Tokens

@@ -13,7 +13,6 @@ export const hidden = <Needed extends Right>(right: Needed) => ({ schema: { hide
 
 export const LANGUAGE_COOKIE = 'delivery_language'
 export const THEME_COOKIE = 'delivery_theme'
-export const SESSION_COOKIE = 'delivery_session'
 
 /** Parses what comes in with a request. An invalid preference counts as none. */
 export const PREFERENCE = {
