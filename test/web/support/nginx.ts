@@ -39,10 +39,13 @@ export async function startNginx(
   nginx: string,
   { upstream, setting }: { readonly upstream: number; readonly setting: string },
 ): Promise<number> {
-  return runNginx(nginx, ({ port }) => `server {
+  return runNginx(
+    nginx,
+    ({ port }) => `server {
     listen 127.0.0.1:${port};
     location / { proxy_pass http://127.0.0.1:${upstream}; ${setting} }
-  }`)
+  }`,
+  )
 }
 
 interface NginxPlace {
@@ -90,7 +93,19 @@ export async function runNginx(nginx: string, servers: (place: NginxPlace) => st
 
 function makeCertificate({ certificate, key }: NginxPlace): void {
   const names = 'subjectAltName=DNS:tracker.example,IP:127.0.0.1'
-  const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=tracker.example']
+  const args = [
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:prime256v1',
+    '-nodes',
+    '-days',
+    '2',
+    '-subj',
+    '/CN=tracker.example',
+  ]
   const { status, stderr } = spawnSync('openssl', [...args, '-addext', names, '-keyout', key, '-out', certificate], { encoding: 'utf8' })
   if (status !== 0) throw new Error(`openssl made no certificate: ${stderr}`)
 }
