@@ -1,32 +1,22 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { join } from 'node:path'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import { parseConfig } from '../../src/app/config/config.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
 import { type RunningCommand, startCommand } from '../support/commands.ts'
 import { expectMatrix, type MatrixRow } from '../support/matrix.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { describeNginx, runNginx } from './support/nginx.ts'
+import { adaptExample, EXAMPLES } from './support/security-page.ts'
 import { aVisitor, type Visitor, walkDashboard } from './support/visitor.ts'
 import { fillWorld, HINDERED } from './support/world.ts'
 
 const TOKEN = 'b81f02d6c7435ae9'
 const HOST_HEADERS = 'proxy_set_header Host $http_host;'
 
-const PAGE = readFileSync(join(import.meta.dirname, '../../SECURITY.md'), 'utf8')
-const blocks = (language: string): string[] =>
-  [...PAGE.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, block = '']) => block)
-const [TLS_EXAMPLE = '', SSO_EXAMPLE = ''] = blocks('nginx')
-const [LIST_OF_TOKENS = '', TLS_SETTINGS = '', SSO_SETTINGS = ''] = blocks('ini').map((block) => block.trim())
-
 /** Rows in the order in which they stand here; the last test holds the page against them. */
 const rows: MatrixRow[] = []
-
-function environmentIn(block: string): Record<string, string> {
-  return Object.fromEntries(block.split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]))
-}
 
 /** `serve` with these variables, on a database with tasks. */
 async function aServe(env: Readonly<Record<string, string>>): Promise<{ server: RunningCommand; port: number; line: string }> {
@@ -38,23 +28,6 @@ async function aServe(env: Readonly<Record<string, string>>): Promise<{ server: 
   const server = startCommand(['serve'], { env: { DATABASE_URL: created.url, PORT: '0', ...env } })
   const line = await server.waitForLine(/^Dashboard: http/, 60_000)
   return { server, line, port: Number(/:(\d+)/.exec(line)?.[1]) }
-}
-
-/** An example of the page on free ports and with a certificate that is there. */
-function adapted(example: string, upstream: number, others: Readonly<Record<string, string>> = {}) {
-  return ({ port, certificate, key }: { readonly port: number; readonly certificate: string; readonly key: string }): string => {
-    const real: Readonly<Record<string, string>> = {
-      'listen 443 ssl': `listen 127.0.0.1:${port} ssl`,
-      '/etc/ssl/tracker.example.pem': certificate,
-      '/etc/ssl/tracker.example.key': key,
-      '127.0.0.1:8080': `127.0.0.1:${upstream}`,
-      ...others,
-    }
-    return Object.entries(real).reduce((text, [shown, used]) => {
-      expect(text).toContain(shown)
-      return text.replaceAll(shown, used)
-    }, example)
-  }
 }
 
 const cookieOf = ({ cookies }: Visitor): string =>
@@ -107,8 +80,8 @@ describeNginx('behind nginx', (nginx) => {
   })
 
   test('that ends TLS, as in SECURITY.md', async () => {
-    const { port: upstream } = await aServe(environmentIn(TLS_SETTINGS))
-    const port = await runNginx(nginx, adapted(TLS_EXAMPLE, upstream))
+    const { port: upstream } = await aServe(EXAMPLES.tls.env)
+    const port = await runNginx(nginx, adaptExample(EXAMPLES.tls.nginx, upstream))
     const visitor = aVisitor({ port, origin: `https://tracker.example:${port}` })
     const worked = await walkDashboard(visitor, { taskId: HINDERED, path: '/dingtalk', token: TOKEN })
     expect(cookieOf(visitor)).toBe('/dingtalk; Secure')
@@ -138,7 +111,7 @@ describeNginx('behind nginx', (nginx) => {
   })
 
   test('that has signed the user in, as in SECURITY.md', async () => {
-    const { port: upstream, server } = await aServe(environmentIn(SSO_SETTINGS))
+    const { port: upstream, server } = await aServe(EXAMPLES.sso.env)
     const asked: Array<string | undefined> = []
     const signIn = createServer(({ url, headers }, response) => {
       asked.push(url)
@@ -151,7 +124,7 @@ describeNginx('behind nginx', (nginx) => {
     onTestFinished(() => void signIn.close())
     const address = signIn.address()
     const ssoPort = typeof address === 'object' && address !== null ? address.port : 0
-    const port = await runNginx(nginx, adapted(SSO_EXAMPLE, upstream, { '127.0.0.1:4180': `127.0.0.1:${ssoPort}` }))
+    const port = await runNginx(nginx, adaptExample(EXAMPLES.sso.nginx, upstream, { '127.0.0.1:4180': `127.0.0.1:${ssoPort}` }))
     const origin = `https://tracker.example:${port}`
 
     const forger = aVisitor({ port, origin, headers: { 'x-auth-request-email': 'eve@example.com' } })
@@ -215,9 +188,8 @@ describeNginx('behind nginx', (nginx) => {
   })
 })
 
-test('the list of tokens in SECURITY.md is one', async () => {
-  const { parseConfig } = await import('../../src/app/config/config.ts')
-  expect(parseConfig(environmentIn(LIST_OF_TOKENS)).apiToken).toMatchObject([
+test('the list of tokens in SECURITY.md is one', () => {
+  expect(parseConfig(EXAMPLES.list).apiToken).toMatchObject([
     { role: 'read', name: null },
     { role: 'write', name: null },
     { role: 'write', name: 'payroll', token: '59d3ce80a4f1672b' },

@@ -48,7 +48,7 @@ export async function startNginx(
   )
 }
 
-interface NginxPlace {
+export interface NginxPlace {
   readonly port: number
   /** Of a certificate for `tracker.example`, signed by itself. */
   readonly certificate: string
