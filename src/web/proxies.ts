@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIPv4, isIPv6 } from 'node:net'
 
-/** The proxies in front of the server, and what it believes of them. */
+/** The proxies in front of the server, and what it takes from their headers. */
 export interface ProxySettings {
   /** Addresses and networks, such as `127.0.0.1` or `10.0.0.0/8`, whose `X-Forwarded-…` headers are read. */
   readonly trustedProxies?: readonly string[]
@@ -72,9 +72,9 @@ export function createProxies({ trustedProxies = [], basePath = '', authHeader =
   }
 }
 
-/** A comma makes a list of a header: what a browser sent, and what a proxy added. */
+/** A comma makes a list of a header: what a browser sent, and what a proxy added. Node has a character for each byte, and refuses control characters. */
 function isUserName(text: string): boolean {
-  return /^[^\p{Cc},]{1,256}$/u.test(text)
+  return /^[^,]{1,256}$/.test(text)
 }
 
 function createBlockList(entries: readonly string[]): BlockList {
@@ -91,7 +91,7 @@ function createBlockList(entries: readonly string[]): BlockList {
 const SEGMENT = '[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,63}'
 const BASE_PATH = new RegExp(`^(?:/${SEGMENT}){1,8}$`)
 
-/** First parts of paths that the server has itself. A path that begins with one of them could be meant with the prefix or without. */
+/** First parts of paths that the server has itself. With one of them as the prefix, `/tasks/1` could be a path with the prefix or without. */
 export const OWN_PATHS: readonly string[] = [
   ...['apps', 'assets', 'campaigns', 'livez', 'login', 'logout', 'metrics', 'preferences', 'readyz', 'tasks', 'v1'],
 ]

@@ -5,6 +5,7 @@ import { BODY_LIMIT_BYTES } from '../../src/web/body.ts'
 import { until } from '../support/wait.ts'
 import { type Answer, ask, post } from './support/ask.ts'
 import { type Api, apiOf, type Operation } from './support/document.ts'
+import { pathsIn } from './support/routes.ts'
 import { openServer, type Served } from './support/server.ts'
 import { CAMPAIGN, fillWorld, TASK, TWIN } from './support/world.ts'
 
@@ -200,17 +201,4 @@ function operationOf(id: string): Operation {
 
 function filled(path: string, names: Readonly<Record<string, string>>): string {
   return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(names[name] ?? ''))
-}
-
-/** The paths of Fastify's drawing of its routes: each level is four characters further to the right. */
-function pathsIn(tree: string): string[] {
-  const above: string[] = []
-  const paths = tree.split('\n').flatMap((line) => {
-    const [, indent = '', part = ''] = /^([│ ]*[├└]── )(\S+) \(/.exec(line) ?? []
-    if (part === '') return []
-    const depth = indent.length / 4
-    above[depth] = `${above[depth - 1] ?? ''}${part}`
-    return [above[depth]]
-  })
-  return [...new Set(paths)].sort()
 }

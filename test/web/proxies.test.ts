@@ -4,6 +4,7 @@ import { createApp } from '../../src/web/app.ts'
 import { createProxies, OWN_PATHS, parseBasePath } from '../../src/web/proxies.ts'
 import { runs } from '../support/runs.ts'
 import { askRaw, headersOnly } from './support/ask.ts'
+import { pathsIn } from './support/routes.ts'
 import { aServer, type ServerOptions } from './support/server.ts'
 import { CAMPAIGN, fillWorld, HINDERED, TASK } from './support/world.ts'
 
@@ -98,6 +99,14 @@ describe('a path under which the dashboard is', () => {
     ...OWN_PATHS.map((own) => `/${own}`),
     '/v1/tasks',
   ])('%j is none', (text) => expect(parseBasePath(text)).toBeNull())
+
+  test('no path of the server begins like one that is taken', async () => {
+    const { served } = await anApp({ apiToken: TOKEN })
+    const app = await createApp(served.options)
+    onTestFinished(() => app.close())
+    const firstParts = pathsIn(app.printRoutes({ commonPrefix: false })).map((path) => path.split('/')[1] ?? '')
+    expect([...new Set(firstParts)].filter((part) => part !== '' && part !== '*').sort()).toEqual([...OWN_PATHS].sort())
+  })
 
   test('whatever is taken leads to this server and ends no header', () => {
     fc.assert(
@@ -318,6 +327,23 @@ describe('a proxy that has signed users in', () => {
       expect([headers, await resume(headers)]).toEqual([headers, 403])
   })
 
+  test('may name them in any language, once and without a comma; everything else is refused', async () => {
+    const { from } = await anApp({ ...AUTH, apiToken: `read:${READ_TOKEN}` })
+    for (const name of ['ann', 'ann@example.com', 'Ann Lee', Buffer.from('张三').toString('latin1'), 'CN=ann/O=example', ' ann '])
+      expect([name, (await from(PROXY, { url: '/', headers: user(name) })).statusCode]).toEqual([name, 200])
+    for (const name of ['', ' ', 'ann, ben', ['ann', 'ben'], ['ann', 'ann'], ['', 'ann'], 'a'.repeat(257)]) {
+      const { statusCode, body } = await from(PROXY, { url: '/', headers: user(name) })
+      expect([name, statusCode, body]).toEqual([name, 401, expect.stringContaining('Open this dashboard through its proxy')])
+      expect(body).toContain('x-forwarded-user once, with one user name')
+      expect(body).not.toContain('ben')
+    }
+  })
+
+  test('is enough for an address that others reach, without a token', async () => {
+    const { url } = await aServer({ ...AUTH, host: '0.0.0.0' })
+    expect((await fetch(url)).status).toBe(401)
+  })
+
   test('is not believed from elsewhere: the header is not seen', async () => {
     const { from } = await anApp({ ...AUTH, apiToken: TOKEN })
     for (const headers of [user('ann'), user(''), user(['ann', 'ben']), { ...user('ann'), 'x-forwarded-for': PROXY }]) {
@@ -327,17 +353,6 @@ describe('a proxy that has signed users in', () => {
     // Other headers are none.
     expect((await from(PROXY, { url: '/', headers: { x_forwarded_user: 'ann', 'x-forwarded-users': 'ann' } })).statusCode).toBe(303)
   })
-
-  test.each([[''], [' '], ['ann, ben'], [['ann', 'ben']], [['ann', 'ann']], ['a'.repeat(257)]])(
-    'with the header %j it is refused',
-    async (name) => {
-      const { from } = await anApp({ ...AUTH, apiToken: `read:${READ_TOKEN}` })
-      const { statusCode, body } = await from(PROXY, { url: '/', headers: user(name) })
-      expect([statusCode, body]).toEqual([401, expect.stringContaining('Open this dashboard through its proxy')])
-      expect(body).toContain('x-forwarded-user once, with one user name')
-      expect(body).not.toContain('ben')
-    },
-  )
 
   test('does not open the API, which wants a token; without one it is closed', async () => {
     const open = await anApp(AUTH)

@@ -72,7 +72,7 @@ function credentialFaults({ dingtalkAppKey: key, dingtalkAppSecret: secret, ding
 /** Without a proxy that is trusted, every program that reaches the port could send the header. */
 function proxyFaults({ authHeader, trustedProxies }: Given): string[] {
   if (authHeader === undefined || trustedProxies !== undefined) return []
-  return ['AUTH_HEADER is set without TRUSTED_PROXIES, so no peer could be believed. Give the address of the proxy that signs users in.']
+  return ['AUTH_HEADER is set without TRUSTED_PROXIES, so the header of no peer counts. Give the address of the proxy that signs users in.']
 }
 
 const DEFAULT_APP = 'default'

@@ -59,7 +59,7 @@ function parseEntry(entry: string, place: string): ApiToken | string {
   return { role, name, token }
 }
 
-/** The first and the last address that a network of no bits would have are all addresses: then everybody would be a proxy. */
+/** A network of no bits has all addresses, so every peer would be a trusted proxy. The dotted form of IPv6 is refused, because its network is one of IPv4. */
 const PROXY = text('', (given) => {
   const [address = '', bits, ...more] = given.split('/')
   const most = isIPv4(address) ? 32 : isIPv6(address) && !/[%.]/.test(address) ? 128 : 0
@@ -77,7 +77,7 @@ export const BASE_PATH = text(
   (given) => parseBasePath(given) ?? undefined,
 )
 
-/** Headers that a browser or any proxy sends with every request: with one of them everybody would be signed in. */
+/** Headers that a browser or any proxy sends with every request: with one of them every reader would be signed in. */
 const COMMON_HEADER =
   /^(?:accept|cache-|connection$|content-|cookie|date$|dnt$|expect$|forwarded$|from$|host$|if-|keep-alive$|origin$|pragma$|priority$|proxy-|range$|referer$|sec-|te$|trailer|transfer-|upgrade|user-agent$|via$|authorization$|x-forwarded-(?:for|host|port|prefix|proto|scheme|server|ssl)$|x-real-ip$|x-request-|x-correlation-|x-original-|traceparent$|tracestate$)/
 

@@ -52,7 +52,7 @@ export function admit(request: FastifyRequest, { caller, isRefused }: Visitor, {
 }
 
 function refusal(header: string): string {
-  return `The proxy must send ${header} once, with one user name of 1 to 256 characters and no comma. Let it replace what the browser sends.`
+  return `The proxy must send ${header} once, with one user name of 1 to 256 bytes and no comma. Let it replace what the browser sends.`
 }
 
 function absence(header: string): string {

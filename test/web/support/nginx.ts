@@ -10,7 +10,7 @@ import { until } from '../../support/wait.ts'
 import { aSocket } from './ask.ts'
 
 /** The nginx of this machine; null where it has none. Distributions keep it in `sbin`, which is not in everybody's PATH. */
-export function findNginx(): string | null {
+function findNginx(): string | null {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin', '/opt/homebrew/bin']
   return folders.map((folder) => join(folder, 'nginx')).find((path) => existsSync(path)) ?? null
 }
