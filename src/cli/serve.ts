@@ -12,7 +12,7 @@ export const addServe: AddCommand = (program, context, run) => {
         const { openServer, runService } = await import('./service.ts')
         const config = await configWithEmbedded(context)
         requireDatabase(config)
-        assertGuarded(config.host, config.apiToken)
+        assertGuarded(config.host, config.apiToken ?? config.authHeader)
         return runService(context, config, async (service) => {
           const { url } = await openServer(config, service)
           context.note(`Dashboard: ${url}/  API: ${url}/v1/openapi.json  Stop with Ctrl-C.`)

@@ -110,14 +110,20 @@ export async function openServer(config: Config, service: Service, shared: Share
   const serving = openServerDeps(config, log, shared === null ? metrics : null)
   closers.add('database of the server', () => serving.close())
   const { rates, tracking, budgets, now } = serving
-  const { host, port, apiToken, allowedHosts, pollsPerTask, shutdownGraceSeconds } = config
+  const { host, port, apiToken, allowedHosts, basePath, trustedProxies, authHeader, authHeaderRole, pollsPerTask, shutdownGraceSeconds } =
+    config
   const server = await startHttpServer({
-    ...{ host, port, apiToken, allowedHosts, pollsPerTask, rates, tracking, budgets, now },
+    ...{ host, port, apiToken, allowedHosts, basePath, trustedProxies, authHeader, authHeaderRole },
+    ...{ pollsPerTask, rates, tracking, budgets, now },
     closeGraceMs: shutdownGraceSeconds * 1_000 * ANSWERING_SHARE,
     version: packageVersion(),
     checks: () => (shared ?? serving).health(),
     metrics: () => metrics.text(),
-    onRequest: (event) => metrics.httpRequest(event),
+    onRequest(event) {
+      metrics.httpRequest(event)
+      const { right, caller, route, status } = event
+      if (right === 'write' && caller !== null && status < 400) log.info({ caller, route, status }, 'changed over HTTP')
+    },
     onError: (error, route) => log.error({ err: error, route }, 'a request failed'),
   })
   closers.add('HTTP server', () => server.close())

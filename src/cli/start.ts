@@ -17,7 +17,7 @@ export const addStart: AddCommand = (program, context, run) => {
       run(async () => {
         const { openServer, openWorker, runService } = await import('./service.ts')
         const settings = context.config()
-        assertGuarded(settings.host, settings.apiToken)
+        assertGuarded(settings.host, settings.apiToken ?? settings.authHeader)
         return runService(context, settings, async (service) => {
           const config = settings.databaseUrl === null ? await withEmbedded(context, service) : settings
           const { migrateAll } = await import('../app/operations.ts')

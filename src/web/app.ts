@@ -5,6 +5,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { MAX_CAMPAIGN } from '../domain/field-rules.ts'
 import type { Tracking } from '../polling/ports.ts'
 import type { RateReader } from '../report/rates.ts'
+import { type ApiToken, createTokens, type Right, type Role } from './access.ts'
 import { addCampaignRoutes } from './api/campaigns.ts'
 import { addDocument } from './api/openapi.ts'
 import { addOverallRoutes } from './api/overall.ts'
@@ -14,16 +15,19 @@ import { addTaskRoutes } from './api/tasks.ts'
 import { acceptJson, BODY_LIMIT_BYTES, drain } from './body.ts'
 import { registerDashboard } from './dashboard/dashboard.ts'
 import { Failure, sendFailure, toFailure } from './failure.ts'
-import { addHostGuard, addOtherMethods, addTokenGuard } from './guard.ts'
+import { addHostGuard, addOtherMethods, addTokenGuard, requireRights } from './guard.ts'
 import { createProbes, type ProbeDeps, type Probes } from './probes.ts'
+import { createProxies, type Proxies, type ProxySettings } from './proxies.ts'
 import { type SharedReads, shareReads } from './shared-reads.ts'
 
-export interface ServerDeps extends ProbeDeps {
+export interface ServerDeps extends ProbeDeps, ProxySettings {
   readonly host: string
   /** 0: any free port. */
   readonly port: number
   /** Null: no token is needed, which is allowed on loopback only. */
-  readonly apiToken: string | null
+  readonly apiToken: readonly ApiToken[] | null
+  /** What users may do whom a proxy has signed in. Default: `read`. */
+  readonly authHeaderRole?: Role
   /** Names, in lower case, that a Host header may have besides loopback, addresses and `host`. */
   readonly allowedHosts: readonly string[]
   readonly rates: RateReader
@@ -52,6 +56,10 @@ export interface RequestEvent {
   readonly method: string
   readonly status: number
   readonly seconds: number
+  /** What the route needs; null: no route matched. */
+  readonly right: Right | null
+  /** The name of the token, where it has one. */
+  readonly caller: string | null
 }
 
 /** In milliseconds. They bound what one slow or idle client can hold. */
@@ -75,14 +83,16 @@ const UNMATCHED = 'unmatched'
 /** The routes and what guards them. It does not listen yet. */
 export async function createApp(deps: ServerDeps): Promise<FastifyInstance> {
   const { timeouts: { headers = 5_000, request = 10_000, idle = 60_000 } = {} } = deps
+  const proxies = createProxies(deps)
   const app = Fastify({
     http: { headersTimeout: headers, connectionsCheckingInterval: Math.min(1_000, headers / 2) },
     requestTimeout: request,
     connectionTimeout: idle,
     keepAliveTimeout: 5_000,
     bodyLimit: BODY_LIMIT_BYTES,
-    // It is not configured which proxy is in front of the server, so no header can say who sent a request.
-    trustProxy: false,
+    // `request.ip` and `request.host` are those of the browser where a trusted proxy says so, and else those of the connection.
+    trustProxy: (address) => proxies.isTrusted(address),
+    rewriteUrl: (raw) => proxies.pathOf(raw),
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     logController: new BrokenAnswers(deps),
@@ -101,35 +111,47 @@ export async function createApp(deps: ServerDeps): Promise<FastifyInstance> {
   app.setNotFoundHandler((_request, reply) =>
     sendFailure(reply, new Failure(404, 'NOT_FOUND', 'There is nothing at this path. GET /v1/openapi.json lists all routes.')),
   )
+  requireRights(app)
   countRequests(app, deps)
   endConnectionsOnClose(app)
-  addHostGuard(app, deps)
+  addHostGuard(app, deps, proxies)
+  addPrefix(app, proxies)
   await app.register(rateLimit, { global: false, errorResponseBuilder: (_request, { ttl }) => tooMany(ttl) })
   const reads = shareReads(deps.rates, deps.monotonicMs)
-  await addApi(app, deps, reads)
-  registerDashboard(app, { ...deps, reads })
+  await addApi(app, deps, reads, proxies)
+  registerDashboard(app, { ...deps, reads, proxies })
   await app.ready()
   return app
 }
 
-async function addApi(app: FastifyInstance, deps: ServerDeps, reads: SharedReads): Promise<void> {
-  const { apiToken, version, enqueuesPerSecond = ENQUEUES_PER_SECOND } = deps
+/** A redirect within this server, and the address of what was made, as the browser has to request it. */
+function addPrefix(app: FastifyInstance, proxies: Proxies): void {
+  app.addHook('onSend', async ({ raw }, reply) => {
+    const location = reply.getHeader('location')
+    if (typeof location === 'string' && location.startsWith('/')) void reply.header('location', `${proxies.prefixOf(raw)}${location}`)
+  })
+}
+
+async function addApi(app: FastifyInstance, deps: ServerDeps, reads: SharedReads, proxies: Proxies): Promise<void> {
+  const { apiToken, authHeader = null, version, enqueuesPerSecond = ENQUEUES_PER_SECOND } = deps
+  // The header of a proxy opens the dashboard alone: without a token it leaves the API closed.
+  const isGuarded = apiToken !== null || authHeader !== null
   const probes = createProbes(deps)
   await app.register(async (open) => {
-    const addMethodGuards = addOtherMethods(open)
-    addProbe(open, '/livez', probes)
-    addProbe(open, '/readyz', probes)
+    const addMethodGuards = addOtherMethods(open, 'open')
+    addProbe(open, '/livez', 'open', probes)
+    addProbe(open, '/readyz', 'open', probes)
     addMethodGuards()
   })
   await app.register(async (scope) => {
     const api = scope.withTypeProvider<ZodTypeProvider>()
-    await addDocument(api, version, apiToken !== null)
+    await addDocument(api, { version, isGuarded, prefixOf: proxies.prefixOf })
     await api.register(async (guarded: Api) => {
-      addTokenGuard(guarded, apiToken)
+      if (isGuarded) addTokenGuard(guarded, createTokens(apiToken ?? []))
       guarded.addHook('preValidation', async ({ url }) => assertDecodable(url))
       acceptJson(guarded)
-      const addMethodGuards = addOtherMethods(guarded)
-      addProbe(guarded, '/metrics', probes)
+      const addMethodGuards = addOtherMethods(guarded, 'read')
+      addProbe(guarded, '/metrics', 'read', probes)
       const apiDeps = { ...deps, reads, enqueuesPerSecond }
       addTaskRoutes(guarded, apiDeps)
       addCampaignRoutes(guarded, apiDeps)
@@ -139,8 +161,8 @@ async function addApi(app: FastifyInstance, deps: ServerDeps, reads: SharedReads
   })
 }
 
-function addProbe(scope: FastifyInstance, path: keyof Probes, probes: Probes): void {
-  scope.get(path, { schema: { hide: true } }, async (_request, reply) => {
+function addProbe(scope: FastifyInstance, path: keyof Probes, right: Right, probes: Probes): void {
+  scope.get(path, { config: { right }, schema: { hide: true } }, async (_request, reply) => {
     const { status, type, body } = await probes[path]()
     return reply.status(status).type(type).send(body)
   })
@@ -160,7 +182,10 @@ function routeOf({ routeOptions }: FastifyRequest): string {
 function countRequests(app: FastifyInstance, { onRequest }: ServerDeps): void {
   if (onRequest === undefined) return
   app.addHook('onResponse', async (request, reply) =>
-    onRequest({ route: routeOf(request), method: request.method, status: reply.statusCode, seconds: reply.elapsedTime / 1_000 }),
+    onRequest({
+      ...{ route: routeOf(request), method: request.method, status: reply.statusCode, seconds: reply.elapsedTime / 1_000 },
+      ...{ right: request.routeOptions.config.right ?? null, caller: request.caller?.name ?? null },
+    }),
   )
 }
 

@@ -1,12 +1,14 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import { TrackerError } from '../domain/errors.ts'
+import type { ApiToken } from './access.ts'
 
 /**
  * Without a token, every program that reaches the address can read and write, so it must be an address of this machine alone.
+ * @param proof what a caller has to show: the tokens, or the header of a proxy that signs users in; null: nothing
  * @throws {TrackerError} `INVALID_CONFIG` where other machines reach it
  */
-export function assertGuarded(host: string, apiToken: string | null): void {
-  if (apiToken !== null || isLoopback(host)) return
+export function assertGuarded(host: string, proof: readonly ApiToken[] | string | null): void {
+  if (proof !== null || isLoopback(host)) return
   throw new TrackerError(
     'INVALID_CONFIG',
     `HOST is ${host}, which other machines reach, and API_TOKEN is not set: anyone there could see who has read what. Set API_TOKEN to a long random text, or HOST to 127.0.0.1.`,
@@ -51,6 +53,8 @@ export interface Sender {
   readonly host: string | undefined
   /** The Sec-Fetch-Site header: how the page's origin relates to the requested address. Browsers send it over https and to loopback; pages cannot set it. */
   readonly fetchSite: string | undefined
+  /** Of the browser's connection, where a trusted proxy says it; null or left out: unknown. */
+  readonly protocol?: 'http' | 'https' | null
 }
 
 /**
@@ -58,13 +62,15 @@ export interface Sender {
  *
  * The page's origin must be the requested host, or a name of this server in the configuration. The second is for proxies that put the
  * upstream's name into the Host header, as nginx does by default. A name has no port, so Sec-Fetch-Site decides there, where it is sent: another
- * port of the same name is `same-site`.
+ * port of the same name is `same-site`. Where the protocol of the browser's connection is known, the page's must be the same.
  */
-export function isOwnOrigin({ origin, host = '', fetchSite = 'none' }: Sender, names: OwnNames): boolean {
-  if (origin === undefined) return true
+export function isOwnOrigin({ origin, host = '', fetchSite = 'none', protocol = null }: Sender, names: OwnNames): boolean {
+  // Only a browser sends Sec-Fetch-Site, so a request without an origin that has it is of a page whose origin was left out.
+  if (origin === undefined) return NO_OTHER_SITE.has(fetchSite)
   // `null` is the origin of files and sandboxed frames.
   if (!URL.canParse(origin)) return false
   const page = new URL(origin)
+  if (protocol !== null && page.protocol !== `${protocol}:`) return false
   const own = `${page.protocol}//${host}`
   if (URL.canParse(own) && new URL(own).host === page.host) return true
   return NO_OTHER_SITE.has(fetchSite) && isNamed(nameIn(page.host), names)

@@ -7,6 +7,7 @@ export type FailureCode =
   | 'BAD_REQUEST'
   | 'MALFORMED_JSON'
   | 'UNAUTHORIZED'
+  | 'FORBIDDEN'
   | 'CROSS_ORIGIN'
   | 'NOT_FOUND'
   | 'METHOD_NOT_ALLOWED'

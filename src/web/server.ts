@@ -5,6 +5,7 @@ import { assertGuarded } from './exposure.ts'
 import { formatUrl, listenError } from './listen.ts'
 
 export interface HttpServer {
+  /** With the base path, without a slash at its end. */
   readonly url: string
   readonly port: number
   /** Takes no more requests, and waits for running ones, at most `closeGraceMs`. Safe to call twice. */
@@ -16,13 +17,13 @@ export interface HttpServer {
  * @throws {TrackerError} `INVALID_CONFIG` when the address cannot be bound, or is open to others without a token
  */
 export async function startHttpServer(deps: ServerDeps): Promise<HttpServer> {
-  const { host, port: wanted, apiToken, closeGraceMs = 5_000 } = deps
-  assertGuarded(host, apiToken)
+  const { host, port: wanted, apiToken, authHeader = null, basePath = '', closeGraceMs = 5_000 } = deps
+  assertGuarded(host, apiToken ?? authHeader)
   const app = await createApp(deps)
   const port = await listen(app, host, wanted)
   let closing: Promise<void> | null = null
   return {
-    url: formatUrl(host, port),
+    url: `${formatUrl(host, port)}${basePath}`,
     port,
     close() {
       closing ??= close(app, closeGraceMs)

@@ -23,6 +23,8 @@ const IN_WORDS: Readonly<Record<string, boolean>> = {
   MONTHLY_CALL_BUDGET: app?.monthlyCallBudget === null,
   API_TOKEN: plain.apiToken === null,
   ALLOWED_HOSTS: plain.allowedHosts.length === 0,
+  TRUSTED_PROXIES: plain.trustedProxies.length === 0,
+  AUTH_HEADER: plain.authHeader === null,
   LOG_PRETTY: plain.logPretty === 'auto',
 }
 
@@ -34,6 +36,8 @@ const OTHER: Readonly<Record<string, string>> = {
   QUEUE_NAME: 'other',
   QUEUE_PREFIX: 'other',
   HOST: '::1',
+  BASE_PATH: '/dingtalk',
+  AUTH_HEADER_ROLE: 'write',
 }
 
 /** A row may name several variables, with as many defaults, or none for all of them. */

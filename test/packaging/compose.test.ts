@@ -146,6 +146,11 @@ describe('what the services promise', () => {
   })
   test('the configuration accepts what the server gets, which is guarded by a token', () => {
     const config = parseConfig(interpolated(serve.environment, { POSTGRES_PASSWORD: 'x', API_TOKEN: 'a-long-random-text' }))
-    expect(config).toMatchObject({ host: '0.0.0.0', port: 8080, apiToken: 'a-long-random-text', allowedHosts: [] })
+    expect(config).toMatchObject({
+      host: '0.0.0.0',
+      port: 8080,
+      apiToken: [{ role: 'write', token: 'a-long-random-text' }],
+      allowedHosts: [],
+    })
   })
 })

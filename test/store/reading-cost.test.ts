@@ -108,7 +108,17 @@ async function statementsOf(render: RenderPage, params: PageRequest['params'], q
   const now = new Date()
   const never = () => Promise.reject(new Error('a page resumes nothing'))
   const { body } = await render({
-    page: { language: 'en', theme: 'auto', messages: MESSAGES.en, format: createFormat('en'), now, path: '/', hasSession: false },
+    page: {
+      language: 'en',
+      theme: 'auto',
+      messages: MESSAGES.en,
+      format: createFormat('en'),
+      now,
+      path: '/',
+      hasSession: false,
+      prefix: '',
+      canWrite: true,
+    },
     options: {
       ...{ rates: counting, reads: shareReads(counting), now: () => now, apiToken: null, pollsPerTask: 24, budgets: new Map() },
       tracking: { resuming: { task: never, app: never } },

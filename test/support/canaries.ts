@@ -26,10 +26,16 @@ type Secret = readonly [name: string, value: string]
 /** The secrets in an environment, whatever they are: tokens, keys, and the passwords in addresses. */
 export function secretsIn(env: Readonly<Record<string, string>>): Secret[] {
   return Object.entries(env).flatMap(([name, value]): Secret[] => {
-    if (SECRET_VARIABLES.test(name)) return [[name, value]]
+    if (SECRET_VARIABLES.test(name)) return partsOf(value).map((part) => [name, part])
     const password = URL.canParse(value) ? decodeURIComponent(new URL(value).password) : ''
     return password === '' ? [] : [[`the password in ${name}`, password]]
   })
+}
+
+/** A list of tokens with roles has several secrets. */
+function partsOf(value: string): string[] {
+  if (!/^(read|write):/.test(value)) return [value]
+  return value.split(/[\s,]+/).flatMap((entry) => entry.split(':').slice(-1))
 }
 
 /**

@@ -22,6 +22,10 @@ test('the secrets of an environment are tokens, keys and the passwords in addres
     ['API_TOKEN', 'long-token'],
     ['the password in DATABASE_URL', 'pass word'],
   ])
+  expect(secretsIn({ API_TOKEN: 'read:first-token,write:payroll:second-token' })).toEqual([
+    ['API_TOKEN', 'first-token'],
+    ['API_TOKEN', 'second-token'],
+  ])
 })
 
 test.each(['stdout', 'stderr'] as const)('a process that shows what it was given on %s fails its test', async (stream) => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { isSameSecret } from '../../src/web/access.ts'
 import { assertGuarded, isOurHost, isOwnOrigin } from '../../src/web/exposure.ts'
-import { isSameSecret } from '../../src/web/guard.ts'
 import { CANARIES } from '../support/canaries.ts'
 import { ask, askRaw, headersOnly, post } from './support/ask.ts'
 import { aServer } from './support/server.ts'

@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createApp } from '../../src/web/app.ts'
 import { CANARIES } from '../support/canaries.ts'
 import { type Answer, ask, askRaw, post } from './support/ask.ts'
-import { findNginx, startNginx } from './support/nginx.ts'
+import { describeNginx, startNginx } from './support/nginx.ts'
 import { aServer } from './support/server.ts'
 
 const TOKEN = CANARIES.apiToken
@@ -124,23 +124,24 @@ describe('behind a proxy', () => {
     }
   })
 
-  const nginx = findNginx()
-  test.skipIf(nginx === null).each(['', 'proxy_set_header Host $host;', 'proxy_set_header Host $http_host;'])(
-    'nginx with "%s": a browser signs in, and stays signed in',
-    async (setting) => {
-      const { port: upstream } = await aServer({ apiToken: TOKEN, allowedHosts: ['tracker.example'] })
-      const port = await startNginx(nginx ?? '', { upstream, setting })
-      const asBrowser = { host: `tracker.example:${port}`, origin: `http://tracker.example:${port}`, 'sec-fetch-site': 'same-origin' }
-      const signedIn = await askRaw(port, request(asBrowser))
-      expect(signedIn.status).toBe(303)
-      // A relative address: nginx puts nothing of the upstream into it.
-      expect(signedIn.text).toMatch(/^location: \/tasks\/1\r$/im)
-      const cookie = /^set-cookie: (delivery_session=[^;]+)/im.exec(signedIn.text)?.[1] ?? ''
-      const overview = `GET / HTTP/1.1\r\nhost: tracker.example:${port}\r\ncookie: ${cookie}\r\naccept: text/html\r\nconnection: close\r\n\r\n`
-      expect((await askRaw(port, overview)).status).toBe(200)
-      expect((await askRaw(port, request({ ...asBrowser, origin: 'http://evil.example', 'sec-fetch-site': 'cross-site' }))).status).toBe(
-        403,
-      )
-    },
-  )
+  describeNginx('nginx', (nginx) => {
+    test.each(['', 'proxy_set_header Host $host;', 'proxy_set_header Host $http_host;'])(
+      'with "%s": a browser signs in, and stays signed in',
+      async (setting) => {
+        const { port: upstream } = await aServer({ apiToken: TOKEN, allowedHosts: ['tracker.example'] })
+        const port = await startNginx(nginx, { upstream, setting })
+        const asBrowser = { host: `tracker.example:${port}`, origin: `http://tracker.example:${port}`, 'sec-fetch-site': 'same-origin' }
+        const signedIn = await askRaw(port, request(asBrowser))
+        expect(signedIn.status).toBe(303)
+        // A relative address: nginx puts nothing of the upstream into it.
+        expect(signedIn.text).toMatch(/^location: \/tasks\/1\r$/im)
+        const cookie = /^set-cookie: (delivery_session=[^;]+)/im.exec(signedIn.text)?.[1] ?? ''
+        const overview = `GET / HTTP/1.1\r\nhost: tracker.example:${port}\r\ncookie: ${cookie}\r\naccept: text/html\r\nconnection: close\r\n\r\n`
+        expect((await askRaw(port, overview)).status).toBe(200)
+        expect((await askRaw(port, request({ ...asBrowser, origin: 'http://evil.example', 'sec-fetch-site': 'cross-site' }))).status).toBe(
+          403,
+        )
+      },
+    )
+  })
 })

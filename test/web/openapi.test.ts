@@ -5,10 +5,12 @@ import { BODY_LIMIT_BYTES } from '../../src/web/body.ts'
 import { until } from '../support/wait.ts'
 import { type Answer, ask, post } from './support/ask.ts'
 import { type Api, apiOf, type Operation } from './support/document.ts'
+import { pathsIn } from './support/routes.ts'
 import { openServer, type Served } from './support/server.ts'
 import { CAMPAIGN, fillWorld, TASK, TWIN } from './support/world.ts'
 
 const TOKEN = 'correct-horse-battery'
+const READ_TOKEN = 'correct-horse-library'
 const ENQUEUES_PER_SECOND = 20
 
 let served: Served
@@ -17,7 +19,7 @@ let document: object
 let api: Api
 
 beforeAll(async () => {
-  ;({ served, close } = await openServer({ apiToken: TOKEN, enqueuesPerSecond: ENQUEUES_PER_SECOND }))
+  ;({ served, close } = await openServer({ apiToken: `write:${TOKEN},read:${READ_TOKEN}`, enqueuesPerSecond: ENQUEUES_PER_SECOND }))
   await fillWorld(served.store)
   await served.database.pool.query("INSERT INTO delivery_app (app, calls_month, calls_used) VALUES ('hr', '2026-11', 7)")
   document = (await ask(served.url, '/v1/openapi.json')).body
@@ -91,6 +93,7 @@ const ASKING: Readonly<Record<number, (operation: Operation) => Promise<Answer>>
   202: (operation) => call(operation),
   400: (operation) => call(operation, { query: { nope: '1' } }),
   401: (operation) => call(operation, { init: { method: operation.method } }),
+  403: (operation) => call(operation, { init: { method: operation.method, headers: { authorization: `Bearer ${READ_TOKEN}` } } }),
   404: (operation) => call(operation, { names: UNKNOWN }),
   409: (operation) => call(operation, { names: IN_TWO_APPS }),
   413: (operation) => call(operation, { init: post(' '.repeat(BODY_LIMIT_BYTES + 1), WITH_TOKEN) }),
@@ -198,17 +201,4 @@ function operationOf(id: string): Operation {
 
 function filled(path: string, names: Readonly<Record<string, string>>): string {
   return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(names[name] ?? ''))
-}
-
-/** The paths of Fastify's drawing of its routes: each level is four characters further to the right. */
-function pathsIn(tree: string): string[] {
-  const above: string[] = []
-  const paths = tree.split('\n').flatMap((line) => {
-    const [, indent = '', part = ''] = /^([│ ]*[├└]── )(\S+) \(/.exec(line) ?? []
-    if (part === '') return []
-    const depth = indent.length / 4
-    above[depth] = `${above[depth - 1] ?? ''}${part}`
-    return [above[depth]]
-  })
-  return [...new Set(paths)].sort()
 }

@@ -68,6 +68,7 @@ export function parseConfig(env: Environment, readFile: ReadTextFile = noFiles):
       { name: 'RETAIN_DETAILS_DAYS', days: rightOrUndefined(schema.shape.retainDetailsDays, values['retainDetailsDays']) },
       { name: 'RETAIN_TOTALS_DAYS', days: rightOrUndefined(schema.shape.retainTotalsDays, values['retainTotalsDays']) },
     ),
+    ...proxyFaults(values),
   ]
   if (settings === undefined || faults.length > 0)
     throw invalidConfig(`${faults.length === 1 ? 'One variable is' : `${faults.length} things are`} wrong in the environment`, faults)
@@ -101,6 +102,12 @@ function databaseFaults({ shape }: ReturnType<typeof variablesSchema>, values: V
     schema: rightOrUndefined(shape.databaseSchema, values['databaseSchema']) ?? undefined,
     queueSchema: rightOrUndefined(shape.queueSchema, values['queueSchema']),
   })
+}
+
+/** Without a proxy that is trusted, every program that reaches the port could send the header. */
+function proxyFaults({ authHeader, trustedProxies }: Values): string[] {
+  if (authHeader === undefined || trustedProxies !== undefined) return []
+  return ['AUTH_HEADER is set without TRUSTED_PROXIES, so the header of no peer counts. Give the address of the proxy that signs users in.']
 }
 
 const DEFAULT_APP = 'default'
@@ -172,6 +179,7 @@ export function describeConfig(config: Config): Record<string, unknown> {
     database: databaseUrl === null ? 'embedded' : showAddress(databaseUrl),
     queue: queue === null ? 'embedded' : { ...queue, url: showAddress(queue.url) },
     apps: apps.map(({ credentials, ...app }) => ({ ...app, credentials: credentials.kind })),
-    apiProtected: apiToken !== null,
+    apiTokens: (apiToken ?? []).map(({ role, name }) => ({ role, name })),
+    apiProtected: apiToken !== null || config.authHeader !== null,
   }
 }

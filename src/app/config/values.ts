@@ -25,7 +25,7 @@ export function setting<T, const Fallback>(value: Value<T>, fallback: Fallback):
   return { ...value, fallback }
 }
 
-function text<T>(accepted: string, parse: (text: string) => T | undefined, secret = false): Value<T> {
+export function text<T>(accepted: string, parse: (text: string) => T | undefined, secret = false): Value<T> {
   return { accepted, type: 'text', secret, parse: (given) => parse(String(given)) }
 }
 
@@ -60,7 +60,7 @@ function number(accepted: string, format: RegExp, accepts: (value: number) => bo
   }
 }
 
-function listOf<T>(item: Value<T>, accepted: string): Value<readonly T[]> {
+export function listOf<T>(item: Value<T>, accepted: string): Value<readonly T[]> {
   return text(accepted, (given) => {
     const items = given.split(',').map((each) => item.parse(each.trim()))
     return items.every((each) => each !== undefined) ? items : undefined

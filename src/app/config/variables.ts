@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { DATABASE_SCHEMES, QUEUE_SCHEMES } from '../../lib/address.ts'
+import { ROLES } from '../../web/access.ts'
 import { byPrivateHosts, optionalField } from './fields.ts'
+import { API_TOKENS, AUTH_HEADER, BASE_PATH, TRUSTED_PROXIES } from './http-values.ts'
 import {
   AGENT_ID,
-  API_TOKEN,
   address,
   baseUrl,
   CALLS_PER_SECOND,
@@ -66,6 +67,24 @@ const POOL_SIZES = {
   ),
 }
 
+/** What is in front of the HTTP server. */
+const PROXY_VARIABLES = {
+  basePath: variable(
+    setting(BASE_PATH, ''),
+    'path under which browsers find the dashboard and the API, such as `/dingtalk`; the proxy may remove it or not',
+    '`/`',
+  ),
+  trustedProxies: variable(
+    setting<readonly string[], readonly string[]>(TRUSTED_PROXIES, []),
+    'IP addresses and networks of proxies, separated by commas, whose `X-Forwarded-For`, `-Proto`, `-Host` and `-Prefix` are read',
+  ),
+  authHeader: variable(
+    optional(AUTH_HEADER),
+    'header in which a proxy of `TRUSTED_PROXIES` names the user whom it has signed in; it opens the dashboard',
+  ),
+  authHeaderRole: variable(setting(oneOf(ROLES), 'read'), 'what these users may do: `read` or `write`'),
+}
+
 /**
  * Every variable of the program, once: parsing, the help, the table in docs/configuration.md and the list of names come from here.
  * The name of a variable is that of the property in capitals: `pollsPerTask` is POLLS_PER_TASK.
@@ -117,13 +136,14 @@ export const variablesSchema = byPrivateHosts((privateHosts) =>
       'address on which both ports listen',
     ),
     apiToken: variable(
-      optional(API_TOKEN),
-      'bearer token of the HTTP API and password of the dashboard: 16 characters or more; without it the server listens on loopback only',
+      optional(API_TOKENS),
+      'bearer token of the HTTP API and password of the dashboard, 16 characters or more, or a list such as `read:TOKEN,write:TOKEN`; without it the server listens on loopback only',
     ),
     allowedHosts: variable(
       setting<readonly string[], readonly string[]>(HOST_NAMES, []),
       'host names, separated by commas, that a Host header may have besides loopback, IP addresses and `HOST`, and whose pages may sign in behind a proxy',
     ),
+    ...PROXY_VARIABLES,
     logLevel: variable(setting(oneOf(LOG_LEVELS), 'info'), `JSON lines on stderr: ${LOG_LEVELS.join(', ')}`),
     logPretty: variable(setting(SWITCH, 'auto'), 'log lines for people instead of JSON', 'on for a terminal'),
     shutdownGraceSeconds: variable(WORKER_SETTINGS.shutdownGraceSeconds, 'seconds that running polls may take after SIGTERM'),

@@ -28,6 +28,10 @@ const KEPT = new Set<string>([
   'PORT',
   'API_TOKEN',
   'ALLOWED_HOSTS',
+  'BASE_PATH',
+  'TRUSTED_PROXIES',
+  'AUTH_HEADER',
+  'AUTH_HEADER_ROLE',
   'HEALTH_PORT',
   'LOG_LEVEL',
   'LOG_PRETTY',
@@ -39,7 +43,7 @@ const DEFAULTS = { PORT: '0', HEALTH_PORT: '0', LOG_LEVEL: 'error' }
 /** The whole demo. @param exit end with the day instead of staying up */
 export async function demo(context: Context, exit: boolean): Promise<number> {
   const settings = context.config(demoSettings(context))
-  assertGuarded(settings.host, settings.apiToken)
+  assertGuarded(settings.host, settings.apiToken ?? settings.authHeader)
   return runService(context, settings, (service) => runDemo(context, service, exit))
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { app, campaign, campaignName, cursor, format, limit, search, since, state, strictQuery, until } from './parameters.ts'
 import { CSV, sendCampaignCsv } from './people.ts'
-import { type Api, type ApiDeps, answerShared, type ErrorStatus, json, operation, withApp } from './route.ts'
+import { type Api, type ApiDeps, answerShared, type ErrorStatus, json, operation, READ, withApp } from './route.ts'
 import { Campaign, Curve, Forbidden, InCampaign, list, page, TimesToRead } from './schemas.ts'
 
 const ONE_CAMPAIGN = { params: z.object({ name: campaignName }), querystring: strictQuery({ app }) }
@@ -21,6 +21,7 @@ function addCampaignReads(api: Api, { rates }: ApiDeps): void {
   api.get(
     '/v1/campaigns',
     {
+      config: READ,
       schema: {
         querystring: strictQuery({ app, campaign, search, since, until, limit, cursor }),
         ...operation(
@@ -37,12 +38,13 @@ function addCampaignReads(api: Api, { rates }: ApiDeps): void {
   )
   api.get(
     '/v1/campaigns/:name',
-    { schema: ofCampaign('getCampaign', 'One campaign: counts and rates', json(Campaign)) },
+    { config: READ, schema: ofCampaign('getCampaign', 'One campaign: counts and rates', json(Campaign)) },
     ({ params, query }) => rates.campaign({ campaign: params.name, ...query }),
   )
   api.get(
     '/v1/campaigns/:name/recipients',
     {
+      config: READ,
       schema: {
         ...ofCampaign('listCampaignRecipients', 'All people of a campaign by user id, each once, with the best state', {
           ...json(page({ recipients: list(InCampaign) })),
@@ -64,7 +66,10 @@ function addCampaignReads(api: Api, { rates }: ApiDeps): void {
 function addSharedReads(api: Api, { reads }: ApiDeps): void {
   api.get(
     '/v1/campaigns/:name/curve',
-    { schema: ofCampaign('getCampaignCurve', 'How many people had read by when, and the bounds between the polls', json(Curve)) },
+    {
+      config: READ,
+      schema: ofCampaign('getCampaignCurve', 'How many people had read by when, and the bounds between the polls', json(Curve)),
+    },
     ({ params, query }, reply) =>
       answerShared(reads, reply, async (shared) => {
         const ref = await withApp(shared, { campaign: params.name, ...query })
@@ -75,6 +80,7 @@ function addSharedReads(api: Api, { reads }: ApiDeps): void {
   api.get(
     '/v1/campaigns/:name/time-to-read',
     {
+      config: READ,
       schema: ofCampaign(
         'getCampaignTimeToRead',
         'When people read, over all tasks of the campaign: quantiles and shares, each with its bounds',
@@ -90,6 +96,7 @@ function addSharedReads(api: Api, { reads }: ApiDeps): void {
   api.get(
     '/v1/campaigns/:name/forbidden',
     {
+      config: READ,
       schema: ofCampaign(
         'listCampaignForbidden',
         "Forbidden people by DingTalk's code, most first",

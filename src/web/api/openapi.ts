@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import swagger from '@fastify/swagger'
 import {
   createJsonSchemaTransform,
@@ -8,10 +9,18 @@ import {
 import { z } from 'zod'
 import { addOtherMethods } from '../guard.ts'
 import { parameterError } from './parameters.ts'
-import { type Api, json } from './route.ts'
+import { type Api, json, OPEN } from './route.ts'
+
+export interface DocumentOptions {
+  readonly version: string
+  /** Callers need a token. */
+  readonly isGuarded: boolean
+  /** The path before every address, as the caller of this request sees it. */
+  readonly prefixOf: (request: IncomingMessage) => string
+}
 
 /** Makes the schemas of every route that is added after it work, and serves them as an OpenAPI document, which needs no token. */
-export async function addDocument(api: Api, version: string, isGuarded: boolean): Promise<void> {
+export async function addDocument(api: Api, { version, isGuarded, prefixOf }: DocumentOptions): Promise<void> {
   api.setValidatorCompiler(validatorCompiler)
   api.setSerializerCompiler(serializerCompiler)
   api.setSchemaErrorFormatter(parameterError)
@@ -25,17 +34,25 @@ export async function addDocument(api: Api, version: string, isGuarded: boolean)
           'Who received and who read a DingTalk work notification. Times are ISO 8601 in UTC, ids are text, rates are between 0 and 1.',
         license: { name: 'MIT', identifier: 'MIT' },
       },
-      servers: [{ url: '/' }],
-      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'API_TOKEN of the server.' } } },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer', description: TOKEN_DESCRIPTION } } },
       security: isGuarded ? [{ token: [] }] : [],
     },
-    transform: createJsonSchemaTransform({ zodToJsonConfig: { override } }),
+    transform: (route) => {
+      const { schema, url } = transformSchema(route)
+      const { right = 'write' } = route.route.config ?? {}
+      // By OpenAPI 3.1 the list of a bearer scheme has the names of the roles.
+      const security = right === 'open' ? [] : [{ token: [right] }]
+      return { url, schema: { ...schema, ...(isGuarded && { security }) } }
+    },
     transformObject: (document) => withoutInputs(withComponents(document)),
     convertConstToEnum: false,
   })
   await api.register(async (open: Api) => {
-    const refuseOthers = addOtherMethods(open)
-    open.get('/v1/openapi.json', { schema: OWN_SCHEMA }, async () => api.swagger())
+    const refuseOthers = addOtherMethods(open, 'open')
+    open.get('/v1/openapi.json', { config: OPEN, schema: OWN_SCHEMA }, async ({ raw }) => ({
+      ...api.swagger(),
+      servers: [{ url: prefixOf(raw) || '/' }],
+    }))
     refuseOthers()
   })
 }
@@ -47,7 +64,6 @@ const Document = z
 const OWN_SCHEMA = {
   operationId: 'getDocument',
   summary: 'This document',
-  security: [],
   response: { 200: { description: 'OpenAPI 3.1.', content: json(Document) } },
 }
 
@@ -60,6 +76,11 @@ const override: NonNullable<NonNullable<Override>['override']> = ({ zodSchema, j
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum
   if (def.type === 'object' && !('catchall' in def && def.catchall !== undefined)) delete jsonSchema.additionalProperties
 }
+
+const transformSchema = createJsonSchemaTransform({ zodToJsonConfig: { override } })
+
+const TOKEN_DESCRIPTION =
+  'A token of API_TOKEN of the server. Each operation names the role that it needs: `read`, or `write`, which includes `read`.'
 
 const withComponents = createJsonSchemaTransformObject({ zodToJsonConfig: { override } })
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { resumeApp } from '../../polling/task-commands.ts'
 import { app, appName, since, strictQuery, until } from './parameters.ts'
-import { type Api, type ApiDeps, answerShared, json, operation, rejectBody } from './route.ts'
+import { type Api, type ApiDeps, answerShared, json, operation, READ, rejectBody, WRITE } from './route.ts'
 import { App, AtRisk, list, Resumed, TimesToRead } from './schemas.ts'
 
 /** Routes over all tasks, and of apps. */
@@ -9,6 +9,7 @@ export function addOverallRoutes(api: Api, { rates, reads, tracking, budgets }: 
   api.get(
     '/v1/time-to-read',
     {
+      config: READ,
       schema: {
         querystring: strictQuery({ app, since, until }),
         ...operation('getTimeToRead', 'When people read, over everything that an app (or all apps) sent in a time', json(TimesToRead)),
@@ -19,6 +20,7 @@ export function addOverallRoutes(api: Api, { rates, reads, tracking, budgets }: 
   api.get(
     '/v1/apps',
     {
+      config: READ,
       schema: {
         querystring: strictQuery({}),
         ...operation('listApps', 'Apps: calls used, budget, pauses and what to fix', json(z.object({ apps: list(App) }))),
@@ -29,6 +31,7 @@ export function addOverallRoutes(api: Api, { rates, reads, tracking, budgets }: 
   api.post(
     '/v1/apps/:app/resume',
     {
+      config: WRITE,
       preHandler: rejectBody,
       schema: {
         params: z.object({ app: appName }),
@@ -37,6 +40,7 @@ export function addOverallRoutes(api: Api, { rates, reads, tracking, budgets }: 
           'resumeApp',
           'Lifts all pauses of an app, a used-up quota included, and polls its delayed tasks at once. The rate limit and the monthly call budget are not lifted',
           json(Resumed),
+          403,
           404,
           415,
         ),
@@ -47,6 +51,7 @@ export function addOverallRoutes(api: Api, { rates, reads, tracking, budgets }: 
   api.get(
     '/v1/attention',
     {
+      config: READ,
       schema: {
         querystring: strictQuery({}),
         ...operation('listAttention', 'Tasks that do not go as planned, nearest deadline first', json(z.object({ tasks: list(AtRisk) }))),

@@ -27,6 +27,7 @@ export interface ApiDeps {
 const DESCRIPTIONS = {
   400: 'A value is wrong; the message names it and says what is accepted.',
   401: 'The token is missing or wrong.',
+  403: 'The token has the role `read`, and this needs `write` (`FORBIDDEN`); or a page of another site sent it (`CROSS_ORIGIN`).',
   404: 'There is nothing of this name.',
   409: 'It cannot be said which one is meant (`SEVERAL_APPS`), or it has ended (`TASK_ENDED`).',
   413: 'The body is too large.',
@@ -36,6 +37,11 @@ const DESCRIPTIONS = {
 } as const
 
 export type ErrorStatus = keyof typeof DESCRIPTIONS
+
+/** What a route needs, in its `config`. */
+export const OPEN = { right: 'open' } as const
+export const READ = { right: 'read' } as const
+export const WRITE = { right: 'write' } as const
 
 /** JSON, by its media type. */
 export function json<Answer extends z.ZodType>(schema: Answer) {

@@ -4,7 +4,7 @@ import { TRACK_SCHEMA } from '../../intake/track-schema.ts'
 import { cancelTask, resumeTask } from '../../polling/task-commands.ts'
 import { app, at, campaign, cursor, format, limit, search, since, state, status, strictQuery, taskId, until, userId } from './parameters.ts'
 import { CSV, sendTaskCsv } from './people.ts'
-import { type Api, type ApiDeps, done, type ErrorStatus, errors, json, operation, rejectBody } from './route.ts'
+import { type Api, type ApiDeps, done, type ErrorStatus, errors, json, operation, READ, rejectBody, WRITE } from './route.ts'
 import { Curve, Forbidden, History, list, page, Recipient, ResumedTask, State, Task, TaskPoll, TimesToRead, Tracked } from './schemas.ts'
 
 const ONE_TASK = { params: z.object({ taskId }), querystring: strictQuery({ app }) }
@@ -26,7 +26,7 @@ function addTracking(api: Api, { rates, tracking, now, enqueuesPerSecond }: ApiD
   api.post(
     '/v1/tasks',
     {
-      config: { rateLimit: { max: enqueuesPerSecond, timeWindow: 1_000 } },
+      config: { ...WRITE, rateLimit: { max: enqueuesPerSecond, timeWindow: 1_000 } },
       // Fastify passes a missing body to the schema as null, which has another error message.
       preValidation: async ({ body }) => {
         if (body === undefined) parseTrackRequest(body, now())
@@ -38,7 +38,7 @@ function addTracking(api: Api, { rates, tracking, now, enqueuesPerSecond }: ApiD
         querystring: strictQuery({}),
         // `parseTrackRequest` checks it, as for all ways to enqueue.
         body: z.unknown().meta({ ...TRACK_SCHEMA, examples: [...TRACK_SCHEMA.examples] }),
-        response: { 202: done(json(Tracked)), ...errors(413, 415, 429) },
+        response: { 202: done(json(Tracked)), ...errors(403, 413, 415, 429) },
       },
     },
     async ({ body }, reply) => {
@@ -51,11 +51,13 @@ function addTracking(api: Api, { rates, tracking, now, enqueuesPerSecond }: ApiD
   api.post(
     '/v1/tasks/:taskId/resume',
     {
+      config: WRITE,
       preHandler: rejectBody,
       schema: ofTask(
         'resumeTask',
         'Polls a task at once, whatever delayed it. The rate limit and the monthly call budget are not lifted',
         json(ResumedTask),
+        403,
         415,
       ),
     },
@@ -64,8 +66,9 @@ function addTracking(api: Api, { rates, tracking, now, enqueuesPerSecond }: ApiD
   api.post(
     '/v1/tasks/:taskId/cancel',
     {
+      config: WRITE,
       preHandler: rejectBody,
-      schema: ofTask('cancelTask', 'Stops tracking a task; what is stored of it stays. Doing so twice is no error', json(Task), 415),
+      schema: ofTask('cancelTask', 'Stops tracking a task; what is stored of it stays. Doing so twice is no error', json(Task), 403, 415),
     },
     async ({ params, query }) => (await cancelTask(rates, tracking, { ...params, ...query })).task,
   )
@@ -75,6 +78,7 @@ function addTaskReads(api: Api, { rates }: ApiDeps): void {
   api.get(
     '/v1/tasks',
     {
+      config: READ,
       schema: {
         querystring: strictQuery({ app, campaign, taskId: taskId.optional(), status, since, until, limit, cursor }),
         ...operation('listTasks', 'Tasks with their figures, latest sent first', json(page({ tasks: list(Task) }))),
@@ -85,12 +89,15 @@ function addTaskReads(api: Api, { rates }: ApiDeps): void {
       return { tasks: items, nextCursor }
     },
   )
-  api.get('/v1/tasks/:taskId', { schema: ofTask('getTask', 'One task: status, counts, rates', json(Task)) }, ({ params, query }) =>
-    rates.task({ ...params, ...query }),
+  api.get(
+    '/v1/tasks/:taskId',
+    { config: READ, schema: ofTask('getTask', 'One task: status, counts, rates', json(Task)) },
+    ({ params, query }) => rates.task({ ...params, ...query }),
   )
   api.get(
     '/v1/tasks/:taskId/recipients',
     {
+      config: READ,
       schema: {
         ...ofTask('listTaskRecipients', 'All people of a task, by user id', { ...json(z.object({ recipients: list(Recipient) })), ...CSV }),
         querystring: strictQuery({ app, state, search, format }),
@@ -107,6 +114,7 @@ function addTaskFigures(api: Api, { rates }: ApiDeps): void {
   api.get(
     '/v1/tasks/:taskId/curve',
     {
+      config: READ,
       schema: ofTask(
         'getTaskCurve',
         'How many had read by when: a point for each successful poll, and the bounds between them',
@@ -121,12 +129,16 @@ function addTaskFigures(api: Api, { rates }: ApiDeps): void {
   )
   api.get(
     '/v1/tasks/:taskId/time-to-read',
-    { schema: ofTask('getTaskTimeToRead', 'When people read: quantiles and shares, each with its bounds', json(TimesToRead)) },
+    {
+      config: READ,
+      schema: ofTask('getTaskTimeToRead', 'When people read: quantiles and shares, each with its bounds', json(TimesToRead)),
+    },
     ({ params, query }) => rates.timeToRead({ ...params, ...query }),
   )
   api.get(
     '/v1/tasks/:taskId/forbidden',
     {
+      config: READ,
       schema: ofTask(
         'listTaskForbidden',
         "Forbidden people by DingTalk's code, most first",
@@ -143,12 +155,16 @@ function addTaskFigures(api: Api, { rates }: ApiDeps): void {
 function addTaskHistory(api: Api, { rates }: ApiDeps): void {
   api.get(
     '/v1/tasks/:taskId/polls',
-    { schema: ofTask('listPolls', 'Every poll of a task, successful or failed, oldest first', json(z.object({ polls: list(TaskPoll) }))) },
+    {
+      config: READ,
+      schema: ofTask('listPolls', 'Every poll of a task, successful or failed, oldest first', json(z.object({ polls: list(TaskPoll) }))),
+    },
     async ({ params, query }) => ({ polls: await rates.polls({ ...params, ...query }) }),
   )
   api.get(
     '/v1/tasks/:taskId/looks',
     {
+      config: READ,
       schema: {
         ...ofTask('listLooks', 'The name of /polls in 0.1.0. The next release removes it', json(z.object({ looks: list(TaskPoll) }))),
         deprecated: true,
@@ -159,6 +175,7 @@ function addTaskHistory(api: Api, { rates }: ApiDeps): void {
   api.get(
     '/v1/tasks/:taskId/people/:userId',
     {
+      config: READ,
       schema: {
         ...ofTask('explainPerson', 'One person in a task, and what each poll said about them', json(History)),
         params: z.object({ taskId, userId }),
@@ -169,6 +186,7 @@ function addTaskHistory(api: Api, { rates }: ApiDeps): void {
   api.get(
     '/v1/tasks/:taskId/state-at',
     {
+      config: READ,
       schema: {
         ...ofTask('getStateAt', 'What was known about each person at a moment', json(z.object({ at: z.date(), recipients: list(State) }))),
         querystring: strictQuery({ app, at }),

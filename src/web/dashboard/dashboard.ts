@@ -1,8 +1,11 @@
 import cookie from '@fastify/cookie'
 import formbody from '@fastify/formbody'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { createTokens } from '../access.ts'
 import { attachment } from '../attachment.ts'
+import { createProxies, type Proxies } from '../proxies.ts'
 import { type Asset, layout, readAssets } from './components/layout.ts'
+import { admit, createEntrance } from './entrance.ts'
 import { safePath } from './links.ts'
 import { registerLogin } from './login.ts'
 import type { Content, DashboardOptions, PageRequest, RenderPage } from './page.ts'
@@ -11,8 +14,7 @@ import { overviewPage, resumeAppAction } from './pages/overview.ts'
 import { personPage } from './pages/person.ts'
 import { NOT_FOUND, problemPage, severalAppsPage, toPageProblem } from './pages/problem.ts'
 import { resumeTaskAction, taskCsv, taskPage } from './pages/task.ts'
-import { cameOverTls, HIDDEN, LANGUAGE_COOKIE, PREFERENCE, parseQuery, pathOf, THEME_COOKIE, toPage } from './request.ts'
-import { createSessions } from './session.ts'
+import { cookieOptions, hidden, LANGUAGE_COOKIE, PREFERENCE, parseQuery, pathOf, THEME_COOKIE, toPage } from './request.ts'
 
 export type { DashboardOptions } from './page.ts'
 
@@ -62,12 +64,13 @@ export function registerDashboard(app: FastifyInstance, options: DashboardOption
 function registerPages(scope: FastifyInstance, options: DashboardOptions): void {
   const assets = readAssets()
   for (const asset of [assets.style, assets.script]) serveAsset(scope, asset)
-  const sessions = options.apiToken === null ? null : createSessions(options.apiToken)
-  const reads = options.reads
+  const { reads, now, apiToken, proxies = createProxies({}) } = options
+  const tokens = createTokens(apiToken ?? [])
+  const readVisitor = createEntrance({ ...options, tokens, proxies })
   const readPageRequest = (request: FastifyRequest): PageRequest => {
     const { rates, freshness } = reads.forRequest()
     return {
-      page: toPage(request, options.now(), sessions),
+      page: toPage(request, now(), readVisitor(request), proxies),
       options: { ...options, rates },
       freshness,
       params: PREFERENCE.params.parse(request.params),
@@ -88,13 +91,12 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
     const content = problem.kind === 'severalApps' ? await severalAppsPage(pageRequest) : problemPage(pageRequest.page, problem)
     return send(reply, pageRequest, content, status)
   })
-  if (sessions !== null) registerLogin(scope, { sessions, now: options.now, send, readPageRequest })
-  scope.post('/preferences', HIDDEN, async (request, reply) => keepPreferences(request, reply))
+  if (apiToken !== null) registerLogin(scope, { tokens, proxies, now, send, readPageRequest })
+  scope.post('/preferences', hidden('open'), async (request, reply) => keepPreferences(request, reply, proxies))
 
   /** Answers requests that may see the pages; others are sent to the sign-in. */
   const guarded: Guard = (answer) => async (request, reply) => {
-    const pageRequest = readPageRequest(request)
-    if (sessions === null || pageRequest.page.hasSession) return await answer(pageRequest, reply)
+    if (admit(request, readVisitor(request), options)) return await answer(readPageRequest(request), reply)
     return reply.redirect(`/login?next=${encodeURIComponent(pathOf(request))}`, 303)
   }
   registerRoutes(scope, guarded, send)
@@ -108,28 +110,28 @@ function registerRoutes(scope: FastifyInstance, guarded: Guard, send: Send): voi
   for (const [path, render] of PAGES) {
     scope.get(
       path,
-      HIDDEN,
+      hidden('read'),
       guarded(async (pageRequest, reply) => send(reply, pageRequest, await render(pageRequest))),
     )
   }
   for (const [path, act] of ACTIONS) {
     scope.post(
       path,
-      HIDDEN,
+      hidden('write'),
       guarded(async (pageRequest, reply) => reply.redirect(await act(pageRequest), 303)),
     )
   }
   for (const [path, file] of FILES) {
     scope.get(
       path,
-      HIDDEN,
+      hidden('read'),
       guarded(async (pageRequest, reply) => sendFile(reply, pageRequest, await file(pageRequest))),
     )
   }
   const sendNotFound = guarded(async (pageRequest, reply) =>
     send(reply, pageRequest, problemPage(pageRequest.page, NOT_FOUND), NOT_FOUND.status),
   )
-  scope.get('/*', HIDDEN, async (request, reply) => {
+  scope.get('/*', hidden('read'), async (request, reply) => {
     // Programs that miss a route of the API get its answer, not a page.
     if (request.url.startsWith('/v1/') || !(request.headers.accept ?? '').includes('text/html')) return reply.callNotFound()
     return await sendNotFound(request, reply)
@@ -146,7 +148,7 @@ function sendFile(reply: FastifyReply, { params }: PageRequest, body: string): F
 }
 
 function serveAsset(scope: FastifyInstance, { path, type, body }: Asset): void {
-  scope.get(path, HIDDEN, async (_request, reply) =>
+  scope.get(path, hidden('open'), async (_request, reply) =>
     reply.headers({ 'cache-control': 'public, max-age=31536000, immutable', 'content-type': type }).send(body),
   )
 }
@@ -154,9 +156,9 @@ function serveAsset(scope: FastifyInstance, { path, type, body }: Asset): void {
 /** A year. */
 const PREFERENCE_SECONDS = 365 * 24 * 3_600
 
-function keepPreferences(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function keepPreferences(request: FastifyRequest, reply: FastifyReply, proxies: Proxies): FastifyReply {
   const { language, theme, back } = PREFERENCE.form.parse(request.body ?? {})
-  const options = { path: '/', httpOnly: true, sameSite: 'lax', secure: cameOverTls(request), maxAge: PREFERENCE_SECONDS } as const
+  const options = { ...cookieOptions(request, proxies), sameSite: 'lax', maxAge: PREFERENCE_SECONDS } as const
   if (language !== undefined) void reply.setCookie(LANGUAGE_COOKIE, language, options)
   if (theme !== undefined) void reply.setCookie(THEME_COOKIE, theme, options)
   return reply.redirect(safePath(back ?? null), 303)

@@ -1,20 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { MINUTE_MS, SECOND_MS } from '../../domain/delivery.ts'
+import { SESSION_MS, type Tokens } from '../access.ts'
+import type { Proxies } from '../proxies.ts'
 import { html } from './components/html.ts'
+import { SESSION_COOKIE } from './entrance.ts'
 import { safePath } from './links.ts'
 import type { Content, Page, PageRequest } from './page.ts'
-import { cameOverTls, HIDDEN, PREFERENCE, SESSION_COOKIE } from './request.ts'
-import { SESSION_MS, type Sessions } from './session.ts'
+import { cookieOptions, hidden, PREFERENCE } from './request.ts'
 
 interface LoginDeps {
-  readonly sessions: Sessions
+  readonly tokens: Tokens
+  readonly proxies: Proxies
   readonly now: () => Date
   readonly readPageRequest: (request: FastifyRequest) => PageRequest
   readonly send: (reply: FastifyReply, pageRequest: PageRequest, content: Content, status: number) => FastifyReply
 }
 
-/** Of one address in a minute. Behind a proxy all readers have the proxy's address. */
+/** Of one address in a minute. Behind a proxy that is not in TRUSTED_PROXIES all readers have the proxy's address. */
 const MAX_WRONG_ATTEMPTS = 5
 /** Of all addresses together: an attacker may have many. */
 const MAX_WRONG_ATTEMPTS_OF_ALL = 50
@@ -24,10 +27,10 @@ const HOLD_MS = 1_000
 const MAX_HELD = 100
 
 /**
- * Signs in with the API token, and out again. The cookie never contains the token.
+ * Signs in with an API token, and out again. The cookie never contains the token.
  * The right token always signs in: only wrong ones are counted, because one address may be that of all readers behind a proxy.
  */
-export function registerLogin(scope: FastifyInstance, { sessions, now, readPageRequest, send }: LoginDeps): void {
+export function registerLogin(scope: FastifyInstance, { tokens, proxies, now, readPageRequest, send }: LoginDeps): void {
   const timeWindow = MINUTE_MS
   const limits = [
     scope.createRateLimit({ max: MAX_WRONG_ATTEMPTS, timeWindow }),
@@ -42,38 +45,34 @@ export function registerLogin(scope: FastifyInstance, { sessions, now, readPageR
     return false
   }
   const hold = createHold(HOLD_MS, MAX_HELD)
-  const buildCookieOptions = (request: FastifyRequest): { path: string; httpOnly: true; sameSite: 'strict'; secure: boolean } => ({
-    path: '/',
-    httpOnly: true,
-    sameSite: 'strict',
-    secure: cameOverTls(request),
-  })
   const sendLogin = (request: FastifyRequest, reply: FastifyReply, next: string, problem: LoginProblem, status: number): FastifyReply => {
     const pageRequest = readPageRequest(request)
     return send(reply, pageRequest, loginPage(pageRequest.page, next, problem), status)
   }
 
-  scope.get('/login', HIDDEN, async (request, reply) => {
+  scope.get('/login', hidden('open'), async (request, reply) => {
     const { page, query } = readPageRequest(request)
     const next = safePath(query.get('next'))
     return page.hasSession ? reply.redirect(next, 303) : sendLogin(request, reply, next, null, 200)
   })
 
-  scope.post('/login', HIDDEN, async (request, reply) => {
+  scope.post('/login', hidden('open'), async (request, reply) => {
     const { token, next: wanted } = PREFERENCE.login.parse(request.body ?? {})
     const next = safePath(wanted ?? null)
-    if (!sessions.isToken(token)) {
+    const found = tokens.find(token)
+    if (found === null) {
       if (!(await isOverLimit(request))) return sendLogin(request, reply, next, 'wrong', 401)
       await hold()
       void reply.header('retry-after', MINUTE_MS / SECOND_MS)
       return sendLogin(request, reply, next, 'tooMany', 429)
     }
     const maxAge = SESSION_MS / SECOND_MS
-    return reply.setCookie(SESSION_COOKIE, sessions.begin(now()), { ...buildCookieOptions(request), maxAge }).redirect(next, 303)
+    const options = { ...cookieOptions(request, proxies), sameSite: 'strict', maxAge } as const
+    return reply.setCookie(SESSION_COOKIE, tokens.beginSession(found, now()), options).redirect(next, 303)
   })
 
-  scope.post('/logout', HIDDEN, async (request, reply) =>
-    reply.clearCookie(SESSION_COOKIE, buildCookieOptions(request)).redirect('/login', 303),
+  scope.post('/logout', hidden('open'), async (request, reply) =>
+    reply.clearCookie(SESSION_COOKIE, { ...cookieOptions(request, proxies), sameSite: 'strict' }).redirect('/login', 303),
   )
 }
 

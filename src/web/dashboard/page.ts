@@ -1,5 +1,7 @@
 import type { Resuming } from '../../polling/ports.ts'
 import type { RateReader } from '../../report/rates.ts'
+import type { ApiToken, Role } from '../access.ts'
+import type { Proxies } from '../proxies.ts'
 import type { Freshness, SharedReads } from '../shared-reads.ts'
 import type { Format, Language } from './components/format.ts'
 import type { Html } from './components/html.ts'
@@ -12,8 +14,14 @@ export interface DashboardOptions {
   readonly reads: SharedReads
   readonly tracking: { readonly resuming: Resuming }
   readonly now: () => Date
-  /** Null: no sign-in, which is allowed on loopback only. */
-  readonly apiToken: string | null
+  /** Tokens that sign in. Null: none does, and without the header of a proxy everybody may do everything, which is allowed on loopback only. */
+  readonly apiToken: readonly ApiToken[] | null
+  /** The header by which a proxy signs users in; null or left out: none. */
+  readonly authHeader?: string | null
+  /** What these users may do. Default: `read`. */
+  readonly authHeaderRole?: Role
+  /** Default: there is none. */
+  readonly proxies?: Proxies
   /** How many polls a task gets, for the planned polls. */
   readonly pollsPerTask: number
   /** Calls a month by app; an app that is not in it has no budget. */
@@ -34,8 +42,12 @@ export interface Page {
   readonly now: Date
   /** Path and query of the page itself, for a form that leads back to it. */
   readonly path: string
+  /** What comes before every path of this server in an address that the browser requests: empty, or such as `/dingtalk`. */
+  readonly prefix: string
   /** The request has a session, which the page can end. */
   readonly hasSession: boolean
+  /** The reader may resume tasks and apps. */
+  readonly canWrite: boolean
 }
 
 /** The content of a page; the layout around it is the same for all. */

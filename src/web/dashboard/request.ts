@@ -2,16 +2,17 @@
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { parseApp } from '../../intake/track-request.ts'
+import type { Right } from '../access.ts'
+import type { Proxies } from '../proxies.ts'
 import { createFormat, LANGUAGES, type Language } from './components/format.ts'
+import type { Visitor } from './entrance.ts'
 import { MESSAGES, type Page, THEMES } from './page.ts'
-import type { Sessions } from './session.ts'
 
-/** The document of the API does not list the pages. */
-export const HIDDEN = { schema: { hide: true } } as const
+/** A route of the dashboard, by what it needs. The document of the API does not list it. */
+export const hidden = <Needed extends Right>(right: Needed) => ({ schema: { hide: true }, config: { right } }) as const
 
 export const LANGUAGE_COOKIE = 'delivery_language'
 export const THEME_COOKIE = 'delivery_theme'
-export const SESSION_COOKIE = 'delivery_session'
 
 /** Parses what comes in with a request. An invalid preference counts as none. */
 export const PREFERENCE = {
@@ -26,7 +27,7 @@ export const PREFERENCE = {
   login: z.object({ token: z.string(), next: z.string().optional().catch(undefined) }).catch({ token: '' }),
 }
 
-export function toPage(request: FastifyRequest, now: Date, sessions: Sessions | null): Page {
+export function toPage(request: FastifyRequest, now: Date, { caller, hasSession }: Visitor, proxies: Proxies): Page {
   const { cookies, headers } = request
   const language = LANGUAGES.find((each) => each === cookies[LANGUAGE_COOKIE]) ?? parseLanguage(headers['accept-language'])
   return {
@@ -36,13 +37,20 @@ export function toPage(request: FastifyRequest, now: Date, sessions: Sessions | 
     format: createFormat(language),
     now,
     path: pathOf(request),
-    hasSession: sessions?.isOpen(cookies[SESSION_COOKIE], now) ?? false,
+    prefix: proxies.prefixOf(request.raw),
+    hasSession,
+    canWrite: caller?.role === 'write',
   }
 }
 
 /** Behind a proxy that ends TLS the protocol is http, but the browser sends the origin of a form's page. A forged origin only changes the sender's own cookie. */
-export function cameOverTls({ protocol, headers }: FastifyRequest): boolean {
-  return protocol === 'https' || headers.origin?.startsWith('https:') === true
+function cameOverTls({ raw, headers }: FastifyRequest, proxies: Proxies): boolean {
+  return proxies.protocolOf(raw) === 'https' || headers.origin?.startsWith('https:') === true
+}
+
+/** What every cookie of the dashboard has. Another program under the same name, at another path, does not get it. */
+export function cookieOptions(request: FastifyRequest, proxies: Proxies): { path: string; httpOnly: true; secure: boolean } {
+  return { path: proxies.prefixOf(request.raw) || '/', httpOnly: true, secure: cameOverTls(request, proxies) }
 }
 
 /** The path and query of a page; `/` for other requests. */

@@ -38,7 +38,7 @@ export async function startDashboard(options: ServerOptions): Promise<DashboardS
       reads: shareReads(rates, monotonicMs),
       tracking: { resuming: createResuming(database.prisma) },
       now,
-      apiToken: apiToken ?? null,
+      apiToken: apiToken === undefined ? null : [{ role: 'write', name: null, token: apiToken }],
       pollsPerTask: 24,
       budgets: new Map([['default', 5_000]]),
     })

@@ -1,4 +1,5 @@
 import { onTestFinished } from 'vitest'
+import { parseConfig } from '../../../src/app/config/config.ts'
 import { openServerDeps } from '../../../src/app/server-deps.ts'
 import { createLogger } from '../../../src/ops/logger.ts'
 import { createMetrics } from '../../../src/ops/metrics.ts'
@@ -26,6 +27,8 @@ export interface Served extends HttpServer {
 }
 
 export interface ServerOptions extends Partial<Pick<ServerDeps, (typeof SETTABLE)[number]>> {
+  /** As in the environment: one token, or a list. */
+  readonly apiToken?: string | null
   readonly migrated?: boolean
   /** How long one answer of the database is waited for. */
   readonly timeoutMs?: number
@@ -35,7 +38,10 @@ export interface ServerOptions extends Partial<Pick<ServerDeps, (typeof SETTABLE
 
 const SETTABLE = [
   'host',
-  'apiToken',
+  'basePath',
+  'trustedProxies',
+  'authHeader',
+  'authHeaderRole',
   'allowedHosts',
   'enqueuesPerSecond',
   'closeGraceMs',
@@ -55,7 +61,7 @@ export async function aServer(options: ServerOptions = {}): Promise<Served> {
 
 /** For what many tests share; the caller closes it. */
 export async function openServer(given: ServerOptions): Promise<{ served: Served; close: () => Promise<void> }> {
-  const { migrated = true, timeoutMs, reading = (rates) => rates, ...options } = given
+  const { migrated = true, timeoutMs, reading = (rates) => rates, apiToken, ...options } = given
   const created = await createTestDatabase({ migrated })
   // As operators run it: with the rights of `delivery_worker` alone.
   const url = new URL(migrated ? urlAs('worker', created.url) : created.url)
@@ -75,7 +81,6 @@ export async function openServer(given: ServerOptions): Promise<{ served: Served
   const all: ServerDeps = {
     host: '127.0.0.1',
     port: 0,
-    apiToken: null,
     allowedHosts: [],
     rates: reading(serving.rates, { toDatabase }),
     tracking: serving.tracking,
@@ -91,6 +96,7 @@ export async function openServer(given: ServerOptions): Promise<{ served: Served
     },
     onError: (error, route) => logger.error({ err: error, route }, 'a request failed'),
     ...options,
+    apiToken: parseConfig({ API_TOKEN: apiToken ?? undefined }).apiToken,
   }
   const server = await startHttpServer(all)
   return {

@@ -47,8 +47,9 @@ export function problemOfTask(task: TaskRates): Stored | null {
   return task.delayCode === null ? null : problemOfDelay({ code: task.delayCode, detail: task.delayDetail })
 }
 
-/** A form, since it changes something: it works without a script. @param path what is resumed: a task, or an app */
-export function resumeButton({ messages }: Page, path: string, app: string | null): Html {
+/** A form, since it changes something: it works without a script. Nothing for a reader who may only read. @param path what is resumed: a task, or an app */
+export function resumeButton({ messages, canWrite }: Page, path: string, app: string | null): Html | null {
+  if (!canWrite) return null
   return html`<form method="post" action="${withQuery(`${path}/resume`, { app })}"><button type="submit" class="button">${messages.problem.resume}</button></form>`
 }
 

@@ -49,7 +49,12 @@ ${PATTERNS}
 </body>
 </html>
 `
-  return markup
+  return addPrefix(markup, page.prefix)
+}
+
+/** Every address of this server begins with a slash in one of these attributes. Text cannot look like one: its quotes are escaped. */
+function addPrefix(markup: string, prefix: string): string {
+  return prefix === '' ? markup : markup.replaceAll(/ (href|src|action)="\//g, ` $1="${prefix}/`)
 }
 
 /** A page is not loaded again before its oldest answer can be newer. */

@@ -318,11 +318,11 @@ export const en = {
   },
   login: {
     title: 'Sign in',
-    text: 'This dashboard is protected by the API token of the server.',
+    text: 'This dashboard is protected by an API token of the server.',
     label: 'API token',
     submit: 'Sign in',
     logout: 'Sign out',
-    wrong: 'This is not the token. It is the server’s API_TOKEN.',
+    wrong: 'This is not the token. It is the server’s API_TOKEN; in a list, what follows the role and the name.',
     tooMany: 'This is not the token, and there were too many wrong attempts in the last minute. The right token signs you in at once.',
   },
   problems: {
@@ -333,6 +333,11 @@ export const en = {
     },
     severalApps: { title: 'Several apps have it', text: 'More than one app uses this name. Choose the app.' },
     taskEnded: { title: 'The task has ended', text: 'It can no longer be polled.' },
+    readOnly: { title: 'You may only read', text: 'This changes something. Sign in with a token that has the role “write”.' },
+    proxySignIn: {
+      title: 'Open this dashboard through its proxy',
+      text: 'A proxy signs readers in here, and this request has no valid sign-in. Use the address of the proxy, or ask its operator.',
+    },
     badRequest: { title: 'Invalid address', text: 'A part of the address is invalid.' },
     unavailable: {
       title: 'The database does not answer',

@@ -286,7 +286,7 @@ export const zh: Messages = {
     label: 'API 令牌',
     submit: '登录',
     logout: '退出',
-    wrong: '令牌不正确。它就是服务器的 API_TOKEN。',
+    wrong: '令牌不正确。它就是服务器的 API_TOKEN；若是列表，则为角色和名称之后的部分。',
     tooMany: '令牌不正确，并且最近一分钟内错误次数过多。正确的令牌可以立即登录。',
   },
   problems: {
@@ -294,6 +294,11 @@ export const zh: Messages = {
     notFound: { title: '没有找到', text: '没有这个页面、任务、群发或人员。名称可能有误，或数据已不再保留。' },
     severalApps: { title: '多个应用都有它', text: '不止一个应用使用了这个名称。您要看哪一个？' },
     taskEnded: { title: '任务已结束', text: '无法再查询。' },
+    readOnly: { title: '您只能查看', text: '这项操作会更改数据。请用角色为 write 的令牌登录。' },
+    proxySignIn: {
+      title: '请通过代理打开本看板',
+      text: '本看板由代理负责登录，而这个请求没有有效的登录信息。请使用代理的地址，或联系其管理员。',
+    },
     badRequest: { title: '地址不正确', text: '地址中有一处内容不符合要求。' },
     unavailable: { title: '数据库没有响应', text: '数据没有丢失，数据库恢复后即可看到。请稍后再试。' },
     outdated: { title: '数据库需要更新', text: '它由另一个版本创建。请运行 npx dingtalk-delivery migrate，然后重新打开本页。' },

@@ -40,11 +40,18 @@ export function toPageProblem(error: unknown): Problem {
   return { kind: KINDS_BY_CODE[error.code] ?? KINDS[status], status, detail: status === 500 ? null : messageFor(error, 'http') }
 }
 
-/** Fastify's own refusals, such as a body that is too large. */
+/** By the status of a refusal that has no code of its own; everything else is a bad request. */
+const REQUEST_KINDS: ReadonlyMap<number, ProblemKind> = new Map([
+  [401, 'proxySignIn'],
+  [403, 'readOnly'],
+  [404, 'notFound'],
+])
+
+/** The guards' refusals, and Fastify's own, such as a body that is too large. */
 function toRequestProblem(error: unknown): Problem | null {
   const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500
   if (!(error instanceof Error) || !(status >= 400 && status < 500)) return null
-  return { kind: status === 404 ? 'notFound' : 'badRequest', status, detail: error.message }
+  return { kind: REQUEST_KINDS.get(status) ?? 'badRequest', status, detail: error.message }
 }
 
 export function problemPage({ messages }: Page, { kind, status, detail }: Problem): Content {
