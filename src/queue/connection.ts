@@ -1,6 +1,8 @@
 import { createPostgresBackend, createRedisBackend, type Job, type Processor, Queue, Worker, type WorkerOptions } from 'bullmq'
+import { explainKind } from './errors.ts'
+import { type GivenRedis, prefixFor } from './given-redis.ts'
 import { type PostgresTimeouts, postgresOptions } from './postgres.ts'
-import { openRedis, type RedisBehaviour } from './redis.ts'
+import { openRedis, type RedisBehaviour, type ServerInfo } from './redis.ts'
 import { closeWhenReady, limitBlocking, type ReopenedQueue, reopenQueue, reportOnce, retryFirstConnection } from './workarounds.ts'
 
 type BullQueue = Pick<Queue<unknown>, 'add' | 'addBulk' | 'getRanges' | 'count' | 'getFailedCount' | 'isPaused' | 'waitUntilReady'> & {
@@ -11,8 +13,8 @@ type BullQueue = Pick<Queue<unknown>, 'add' | 'addBulk' | 'getRanges' | 'count' 
 export interface JobQueue extends BullQueue {
   /** Empties the stream of events, where the backend can: it holds the reasons of failed jobs. */
   forgetEvents(): Promise<void>
-  /** The answer of Redis to INFO; null where the queue is in PostgreSQL. */
-  serverInfo(): Promise<string | null>
+  /** The answers to INFO of the servers of Redis; null where the queue is in PostgreSQL. */
+  serverInfo(): Promise<readonly ServerInfo[] | null>
 }
 
 export interface QueuedJob extends Pick<Job<unknown>, 'data' | 'updateData' | 'getState' | 'remove' | 'changeDelay'> {
@@ -29,11 +31,13 @@ export interface JobWorker extends Pick<Worker, 'isRunning'> {
 
 /** Where the queue is. */
 export interface QueueAddress {
-  /** `redis://`, `rediss://` or `postgres://` */
+  /** `redis://`, `rediss://`, `redis+sentinel://`, `redis+cluster://` or `postgres://` */
   readonly url: string
+  /** Instead of the URL, which then is for messages only. */
+  readonly given?: GivenRedis | undefined
   /** Default `dingtalk-delivery`. */
   readonly name: string
-  /** Redis only; on PostgreSQL the schema `bullmq` separates the queue. Default `bull`. */
+  /** Redis only; on PostgreSQL the schema `bullmq` separates the queue. Default `bull`; on a cluster that becomes `{bull}`. */
   readonly prefix: string
 }
 
@@ -72,8 +76,8 @@ export function isPostgres(url: string): boolean {
 
 /** Connects with the first call. */
 export function openQueue(address: QueueAddress, role: Role, onError: (error: unknown) => void): OpenedQueue {
-  const report = reportOnce(onError)
-  const options = { prefix: address.prefix, streams: { events: { maxLen: 100 } } }
+  const report = reportOnce((error) => onError(explainKind(error)))
+  const options = { streams: { events: { maxLen: 100 } } }
   if (isPostgres(address.url)) {
     const pool = postgresOptions(address.url, SENDER_CONNECTIONS, ROLES[role].postgres)
     const queue = reopenQueue(
@@ -84,10 +88,11 @@ export function openQueue(address: QueueAddress, role: Role, onError: (error: un
     const it = { ...createJobQueue(queue), forgetEvents: async () => undefined, serverInfo: async () => null }
     return { it, close: queue.close, destroy: queue.destroy }
   }
-  const link = openRedis(address.url, ROLES[role].redis, report)
-  const queue = reopenQueue(() => new Queue(address.name, { ...options, connection: link.redis }, createRedisBackend), report)
+  const prefix = prefixFor(address)
+  const link = openRedis(address, ROLES[role].redis, report)
+  const queue = reopenQueue(() => new Queue(address.name, { ...options, prefix, connection: link.redis }, createRedisBackend), report)
   const forgetEvents = () => queue.call(async (opened) => void (await opened.trimEvents(0)))
-  const it = { ...createJobQueue(queue), forgetEvents, serverInfo: () => link.redis.info() }
+  const it = { ...createJobQueue(queue), forgetEvents, serverInfo: () => link.info() }
   return { it, close: () => link.close(queue.close), destroy: () => link.redis.disconnect() }
 }
 
@@ -110,15 +115,16 @@ export function openWorker(
   options: Omit<WorkerOptions, 'connection' | 'prefix'>,
   onError: (error: unknown) => void,
 ): Opened<JobWorker> {
-  const report = reportOnce(onError)
+  const report = reportOnce((error) => onError(explainKind(error)))
   if (isPostgres(address.url)) {
     const connection = postgresOptions(address.url, WORKER_CONNECTIONS, ROLES.consumer.postgres)
     const worker = new Worker(address.name, process, { ...options, connection }, limitBlocking(retryFirstConnection(createPostgresBackend)))
     worker.on('error', report)
     return { it: worker, close: () => closeWhenReady(worker) }
   }
-  const link = openRedis(address.url, ROLES.consumer.redis, report)
-  const workerOptions = { ...options, prefix: address.prefix, connection: link.redis }
+  const prefix = prefixFor(address)
+  const link = openRedis(address, ROLES.consumer.redis, report)
+  const workerOptions = { ...options, prefix, connection: link.redis }
   const worker = new Worker(address.name, process, workerOptions, limitBlocking(createRedisBackend))
   worker.on('error', report)
   return { it: worker, close: () => link.close(() => worker.close()) }

@@ -28,7 +28,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   cli: '* | commander cli-progress cli-table3 picocolors string-width zod node:* node:process',
   'index.ts': 'domain intake lib |',
   'rates.ts': 'domain report intake lib store |',
-  'worker.ts': 'domain ops dingtalk:types web:types app |',
+  'worker.ts': 'domain ops dingtalk:types queue:types web:types app |',
 }
 
 const rowOf = (path: string) => path.split('/')[0] ?? ''

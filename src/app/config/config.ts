@@ -1,5 +1,6 @@
 import { hostsOf } from '../../dingtalk/hosts.ts'
 import { showAddress } from '../../lib/redact.ts'
+import type { GivenRedis } from '../../queue/given-redis.ts'
 import { type AppConfig, type AppEntry, completeApp, readAppsFile, repeatedNames } from './apps.ts'
 import { invalidConfig, retentionFaults, rightOrUndefined } from './fields.ts'
 import { type Settings, VARIABLES, variableName, variablesSchema } from './variables.ts'
@@ -22,6 +23,8 @@ export interface QueueConfig {
   readonly backend: 'redis' | 'postgres'
   readonly name: string
   readonly prefix: string
+  /** Instead of the URL; a program's own client of Redis. */
+  readonly given?: GivenRedis | undefined
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -109,7 +112,7 @@ export function describeConfig(config: Config): Record<string, unknown> {
   return {
     ...plain,
     database: databaseUrl === null ? 'embedded' : showAddress(databaseUrl),
-    queue: queue === null ? 'embedded' : { ...queue, url: showAddress(queue.url) },
+    queue: queue === null ? 'embedded' : { url: showAddress(queue.url), backend: queue.backend, name: queue.name, prefix: queue.prefix },
     apps: apps.map(({ credentials, ...app }) => ({ ...app, credentials: credentials.kind })),
     apiProtected: apiToken !== null,
   }

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { checkBaseUrl } from '../../dingtalk/hosts.ts'
 import { APP_PATTERN } from '../../domain/field-rules.ts'
-import { isAddress, QUEUE_NAME, QUEUE_PREFIX } from '../../lib/address.ts'
+import { isAddress, isSeveralRedis, QUEUE_NAME, QUEUE_PREFIX, REDIS_RULES } from '../../lib/address.ts'
 
 /** What one setting accepts, wherever it is given: in the environment, in the apps file or by a program. */
 export interface Value<T> {
@@ -67,9 +67,13 @@ function listOf<T>(item: Value<T>, accepted: string): Value<readonly T[]> {
 
 /** A connection address. It may hold a password. */
 export function address(schemes: readonly string[]): Value<string> {
-  const path = schemes.includes('redis://') ? '; the path of a Redis URL is a database number' : ''
+  const path = schemes.includes('redis://') ? `; ${REDIS_RULES}` : ''
   const accepted = `a URL that begins with ${schemes.join(' or ')}${path}`
-  return text(accepted, (given) => (URL.canParse(given) && isAddress(given, schemes) ? given : undefined), true)
+  return text(
+    accepted,
+    (given) => (isSeveralRedis(given, schemes) || (URL.canParse(given) && isAddress(given, schemes)) ? given : undefined),
+    true,
+  )
 }
 
 /** @param privateHosts what DINGTALK_PRIVATE_HOSTS names */

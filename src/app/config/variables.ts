@@ -48,6 +48,9 @@ const optional = <T>(value: Value<T>): Setting<T, null> => setting(value, null)
 /** TCP ports. 0: the system chooses a free one. */
 const PORT = wholeNumber(0, 65_535)
 
+const QUEUE_URL_MEANING =
+  '`redis://`, `rediss://`, `redis+sentinel://`, `redis+cluster://` or `postgres://`; [queue.md](queue.md) has every form'
+
 /**
  * Every variable of the program, once: parsing, the help, the table in docs/configuration.md and the list of names come from here.
  * The name of a variable is that of the property in capitals: `pollsPerTask` is POLLS_PER_TASK.
@@ -56,9 +59,9 @@ const PORT = wholeNumber(0, 65_535)
 export const variablesSchema = byPrivateHosts((privateHosts) =>
   z.object({
     databaseUrl: variable(optional(address(DATABASE_SCHEMES)), '`postgres://…`', 'embedded (`start`, `demo`)'),
-    queueUrl: variable(optional(address(QUEUE_SCHEMES)), '`redis://`, `rediss://` or `postgres://`', '`DATABASE_URL`'),
+    queueUrl: variable(optional(address(QUEUE_SCHEMES)), QUEUE_URL_MEANING, '`DATABASE_URL`'),
     queueName: variable(WORKER_SETTINGS.queueName, 'name of the queue, the same for all processes'),
-    queuePrefix: variable(WORKER_SETTINGS.queuePrefix, 'prefix of the keys, for Redis only'),
+    queuePrefix: variable(WORKER_SETTINGS.queuePrefix, 'prefix of the keys, for Redis only; on a cluster `bull` becomes `{bull}`'),
     dingtalkRegion: variable(setting(REGION, 'intl'), '`intl` or `cn`: which hosts of DingTalk'),
     dingtalkOapiUrl: variable(optional(baseUrl(privateHosts)), 'another host: https, or http on loopback', 'from the region'),
     dingtalkApiUrl: variable(optional(baseUrl(privateHosts)), 'another host: https, or http on loopback', 'from the region'),

@@ -3,6 +3,7 @@ import type { Credentials } from '../../dingtalk/app.ts'
 import { hostsOf } from '../../dingtalk/hosts.ts'
 import { describeKind } from '../../domain/quote.ts'
 import { DATABASE_SCHEMES, QUEUE_SCHEMES } from '../../lib/address.ts'
+import { describeGivenRedis, findRedisFault, type GivenRedis } from '../../queue/given-redis.ts'
 import { type AppDefaults, appFields, completeApp, repeatedNames } from './apps.ts'
 import { type Config, queueConfig } from './config.ts'
 import {
@@ -59,9 +60,11 @@ export function parseWorkerOptions(given: unknown): WorkerConfig {
       `${faults.length === 1 ? 'One option' : `${faults.length} options`} of createWorker ${faults.length === 1 ? 'is' : 'are'} wrong`,
       faults,
     )
-  const { databaseUrl, queueUrl = databaseUrl, queueName, queuePrefix, apps, concurrency: workerConcurrency, logger: _, ...rest } = options
+  const { databaseUrl, queueUrl = databaseUrl, queue: client, queueName, queuePrefix, ...others } = options
+  const { apps, concurrency: workerConcurrency, logger: _, ...rest } = others
+  const queue = queueConfig(client === undefined ? queueUrl : describeGivenRedis(client), queueName, queuePrefix)
   return {
-    ...{ ...rest, databaseUrl, queue: queueConfig(queueUrl, queueName, queuePrefix), workerConcurrency },
+    ...{ ...rest, databaseUrl, queue: client === undefined ? queue : { ...queue, given: client }, workerConcurrency },
     apps: apps.map((app, i) => {
       const credentials = bindFunctions(app.credentials, valueAt(given, 'apps', i, 'credentials'))
       return completeApp({ ...app, credentials }, DEFAULTS)
@@ -141,6 +144,7 @@ const optionsSchema = byPrivateHosts((privateHosts) => {
   return exactObject({
     databaseUrl: field(address(DATABASE_SCHEMES), 'program'),
     queueUrl: field(address(QUEUE_SCHEMES), 'program').optional(),
+    queue: givenRedis.optional(),
     queueName: optionalField(WORKER_SETTINGS.queueName, 'program'),
     queuePrefix: optionalField(WORKER_SETTINGS.queuePrefix, 'program'),
     apps: listOf(app, 'apps').min(1, 'is empty: name at least one DingTalk app with its credentials.'),
@@ -159,6 +163,11 @@ const optionsSchema = byPrivateHosts((privateHosts) => {
   })
 })
 
+/** Not copied: a client is an object with a connection. */
+const givenRedis = z.custom<GivenRedis>((value) => findRedisFault(value) === null, {
+  error: (issue) => findRedisFault(issue.input) ?? 'is wrong.',
+})
+
 function isLogger(value: unknown): boolean {
   return typeof value === 'object' && value !== null && LOG_METHODS.every((method) => typeof Reflect.get(value, method) === 'function')
 }
@@ -169,7 +178,9 @@ function crossFaults(given: unknown): string[] {
   const names = (Array.isArray(apps) ? apps : []).flatMap((app: unknown) =>
     typeof app === 'object' && app !== null && !Array.isArray(app) ? (rightOrUndefined(name, valueAt(app, 'name')) ?? []) : [],
   )
+  const isQueueTwice = valueAt(given, 'queueUrl') !== undefined && valueAt(given, 'queue') !== undefined
   return [
+    ...(isQueueTwice ? ['queue: is given beside queueUrl. Give one of them.'] : []),
     ...repeatedNames(names).map((fault) => `apps: ${fault}`),
     ...retentionFaults(
       { name: 'retainDetailsDays', days: rightOrUndefined(retainDetailsDays, valueAt(given, 'retainDetailsDays')) },
