@@ -3,6 +3,7 @@ import { explainKind } from './errors.ts'
 import { type GivenRedis, prefixFor } from './given-redis.ts'
 import { type PostgresTimeouts, postgresOptions } from './postgres.ts'
 import { openRedis, type RedisBehaviour, type ServerInfo } from './redis.ts'
+import { queueTelemetry } from './telemetry.ts'
 import { closeWhenReady, limitBlocking, type ReopenedQueue, reopenQueue, reportOnce, retryFirstConnection } from './workarounds.ts'
 
 type BullQueue = Pick<Queue<unknown>, 'add' | 'addBulk' | 'getRanges' | 'count' | 'getFailedCount' | 'isPaused' | 'waitUntilReady'> & {
@@ -77,7 +78,7 @@ export function isPostgres(url: string): boolean {
 /** Connects with the first call. */
 export function openQueue(address: QueueAddress, role: Role, onError: (error: unknown) => void): OpenedQueue {
   const report = reportOnce((error) => onError(explainKind(error)))
-  const options = { streams: { events: { maxLen: 100 } } }
+  const options = { streams: { events: { maxLen: 100 } }, ...queueTelemetry() }
   if (isPostgres(address.url)) {
     const pool = postgresOptions(address.url, SENDER_CONNECTIONS, ROLES[role].postgres)
     const queue = reopenQueue(
@@ -118,13 +119,14 @@ export function openWorker(
   const report = reportOnce((error) => onError(explainKind(error)))
   if (isPostgres(address.url)) {
     const connection = postgresOptions(address.url, WORKER_CONNECTIONS, ROLES.consumer.postgres)
-    const worker = new Worker(address.name, process, { ...options, connection }, limitBlocking(retryFirstConnection(createPostgresBackend)))
+    const workerOptions = { ...options, ...queueTelemetry(), connection }
+    const worker = new Worker(address.name, process, workerOptions, limitBlocking(retryFirstConnection(createPostgresBackend)))
     worker.on('error', report)
     return { it: worker, close: () => closeWhenReady(worker) }
   }
   const prefix = prefixFor(address)
   const link = openRedis(address, ROLES.consumer.redis, report)
-  const workerOptions = { ...options, prefix, connection: link.redis }
+  const workerOptions = { ...options, ...queueTelemetry(), prefix, connection: link.redis }
   const worker = new Worker(address.name, process, workerOptions, limitBlocking(createRedisBackend))
   worker.on('error', report)
   return { it: worker, close: () => link.close(() => worker.close()) }

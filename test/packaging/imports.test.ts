@@ -12,7 +12,8 @@ import { ROOT } from './support/lint.ts'
 const ALLOWED: Readonly<Record<string, string>> = {
   domain: '|',
   report: 'domain |',
-  lib: 'domain | pg node:events node:fs node:timers/promises',
+  // `@opentelemetry/api` for its types: it is loaded where the host program has set a provider.
+  lib: 'domain | @opentelemetry/api pg node:events node:fs node:module node:timers/promises',
   polling: 'domain report intake:types lib | node:timers/promises',
   // The sending application loads this, so it stays without Prisma and undici.
   intake: 'domain lib queue store/session-settings.ts | bullmq pg node:crypto node:net',
