@@ -48,6 +48,7 @@ export interface RedisLink {
 
 export function openRedis(target: RedisTarget, behaviour: RedisBehaviour, onError: (error: unknown) => void): RedisLink {
   let closing = false
+  let closed: Promise<void> | undefined
   const retry = (times: number): number | null => (closing && times > RETRIES_WHILE_CLOSING ? null : retryDelayMs(times))
   const redis = connect(target, optionsFor(behaviour, retry))
   const duplicates = keepDuplicates(redis)
@@ -71,9 +72,11 @@ export function openRedis(target: RedisTarget, behaviour: RedisBehaviour, onErro
   return {
     redis,
     info: () => readInfo(redis),
-    async close(close) {
+    close(close) {
       closing = true
-      await closeWithClients([redis, ...duplicates], close)
+      // Once: a cluster that has ended reports itself as closing for ever.
+      closed ??= closeWithClients([redis, ...duplicates], close)
+      return closed
     },
   }
 }

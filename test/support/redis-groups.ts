@@ -18,6 +18,10 @@ export interface RedisGroup {
   primary(): RedisServer
   /** Kills the primary of the queue. Resolves when another server has taken its place. */
   failover(): Promise<void>
+  /** Kills all servers that hold data. */
+  away(): Promise<void>
+  /** Starts them again, with their data. */
+  back(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -37,6 +41,14 @@ async function command(url: string, ...args: [string, ...Array<string | number>]
   }
 }
 
+async function killAll(servers: readonly RedisServer[]): Promise<void> {
+  await Promise.all(servers.map((server) => server.kill('SIGKILL')))
+}
+
+async function restartAll(servers: readonly RedisServer[]): Promise<void> {
+  await Promise.all(servers.map((server) => server.restart()))
+}
+
 async function replicates(replica: RedisServer): Promise<void> {
   const isUp = async () => String(await command(replica.adminUrl, 'INFO', 'replication')).includes('master_link_status:up')
   await until(isUp, { what: 'the replica has the data of its primary' })
@@ -49,6 +61,7 @@ export async function startCluster(): Promise<RedisGroup> {
   if (first === undefined || second === undefined || third === undefined || replica === undefined)
     throw new Error('four nodes were started')
   const primaries = [first, second, third]
+  const all = servers.map(({ server }) => server)
   const stop = async () => void (await Promise.all(servers.map(({ server }) => server.stop())))
   try {
     for (const [i, { server }] of primaries.entries()) {
@@ -73,6 +86,8 @@ export async function startCluster(): Promise<RedisGroup> {
         const isPrimary = async () => String(await command(replica.server.adminUrl, 'INFO', 'replication')).includes('role:master')
         await until(isPrimary, { what: 'the replica is the primary', timeoutMs: 60_000 })
       },
+      away: () => killAll(all),
+      back: () => restartAll(all),
       stop,
     }
   } catch (error) {
@@ -108,6 +123,7 @@ export interface SentinelGroup extends RedisGroup {
 export async function startSentinels(): Promise<SentinelGroup> {
   const primary = await startRedis({ users: true, config: ADMIN })
   const replica = await startRedis({ users: true, config: { ...ADMIN, replicaof: `127.0.0.1 ${primary.port}` } })
+  const all = [primary, replica]
   const dir = await mkdtemp(join(tmpdir(), 'dingtalk-delivery-sentinels-'))
   const sentinels: Sentinel[] = []
   const stop = async () => {
@@ -130,6 +146,8 @@ export async function startSentinels(): Promise<SentinelGroup> {
         const isPrimary = async () => String(await command(replica.adminUrl, 'INFO', 'replication')).includes('role:master')
         await until(isPrimary, { what: 'the replica is the primary', timeoutMs: 60_000 })
       },
+      away: () => killAll(all),
+      back: () => restartAll(all),
       stop,
     }
   } catch (error) {
