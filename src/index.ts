@@ -31,10 +31,12 @@ export interface Tracker {
 
 /**
  * For sending code. Connects when the first task is tracked, and loads neither Prisma nor undici.
- * @throws {TrackerError} `INVALID_CONFIG` when not exactly one URL is given, or one of another kind, or a name that no queue has
+ * @throws {TrackerError} `INVALID_CONFIG` when not exactly one of the three places is given, or one of another kind, or a name that no queue has
  */
 export function createTracker(options: TrackerOptions): Tracker {
-  assertOptions('createTracker', options, ['queueUrl', 'databaseUrl', 'schema', 'queueName', 'queuePrefix', 'queueSchema', 'connections'])
+  assertOptions('createTracker', options, [
+    ...['queueUrl', 'queue', 'databaseUrl', 'schema', 'queueName', 'queuePrefix', 'queueSchema', 'connections'],
+  ])
   const tracker = openTracker(options)
   const trackMany = async (inputs: readonly TrackInput[]): Promise<TrackResult[]> =>
     (await tracker.trackMany(inputs)).map(({ result }) => result)

@@ -3,6 +3,7 @@ import { startWorker } from './app/worker.ts'
 import type { Credentials } from './dingtalk/app.ts'
 import { createLogger, type Logger } from './ops/logger.ts'
 import { createMetrics } from './ops/metrics.ts'
+import type { GivenRedis } from './queue/given-redis.ts'
 import type { HealthReport } from './web/health.ts'
 
 export type { Credentials } from './dingtalk/app.ts'
@@ -15,8 +16,13 @@ export interface WorkerOptions {
   readonly databaseUrl: string | undefined
   /** The schema of the tracker's tables. Default: that of `?schema=` in `databaseUrl`, else the one that is found in the database. */
   readonly schema?: string
-  /** `redis://`, `rediss://` or `postgres://`. Default: `databaseUrl`. */
+  /** `redis://`, `rediss://`, `redis+sentinel://`, `redis+cluster://` or `postgres://`. Default: `databaseUrl`. */
   readonly queueUrl?: string
+  /**
+   * Instead of `queueUrl`: a client of ioredis (`Redis` or `Cluster`), which is duplicated and left open, the options of one, or
+   * `{ nodes, ...options }` of a cluster. Time limits and retries are the worker's.
+   */
+  readonly queue?: GivenRedis
   readonly queueName?: string
   readonly queuePrefix?: string
   /** The schema of the queue's tables, for a queue in PostgreSQL. Default `bullmq`. */

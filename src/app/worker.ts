@@ -36,6 +36,7 @@ import { CALLS_PER_SECOND } from './config/values.ts'
 import type { WorkerConfig } from './config/worker-options.ts'
 import { type Closers, createClosers } from './lifecycle.ts'
 import { budgetsByApp, noDatabase, type WorkerTiming, workerTiming } from './settings.ts'
+import { traceParts } from './traced.ts'
 
 export interface RunningWorker {
   /**
@@ -132,8 +133,8 @@ interface WorkerDeps {
 function openWorkerDeps(config: WorkerConfig, timing: WorkerTiming, { log, metrics, closers }: HostDeps): WorkerDeps {
   const { databaseUrl, queue: queueConfig, apps } = config
   if (databaseUrl === null || queueConfig === null) throw noDatabase()
-  const events = createEventLog(log, metrics)
-  const failed = (what: string) => (error: unknown) => events.failed({ what, error })
+  const eventLog = createEventLog(log, metrics)
+  const failed = (what: string) => (error: unknown) => eventLog.failed({ what, error })
   const onConnectionError = failed('database connection')
   const max = config.databaseConnections ?? undefined
   const database = openDatabase(databaseUrl, { ...(max && { max }), onPoolError: onConnectionError, onConnectionError })
@@ -151,7 +152,13 @@ function openWorkerDeps(config: WorkerConfig, timing: WorkerTiming, { log, metri
   const agentIds = new Map(apps.map(({ name, agentId }) => [name, agentId]))
   const agentIdOf = (app: string): string | null => agentIds.get(app) ?? null
   const { probeLeaseMs, heartbeatMs } = timing
-  const store = createDeliveryStore(database, { leaseMs: timing.lockMs, agentIdOf })
+  const parts = {
+    events: eventLog,
+    store: createDeliveryStore(database, { leaseMs: timing.lockMs, agentIdOf }),
+    api: openApi(config, timing, clock, metrics),
+  }
+  closers.add('DingTalk client', () => parts.api.close())
+  const { api, store, events, poll: tracePoll } = traceParts(parts)
   const limiter = createRateLimiter(database, { probeLeaseMs, agentIdOf })
   const maxWaiting = Math.max(1, Math.floor(config.workerConcurrency / 2))
   const onRefundFailed = failed('giving unused calls back')
@@ -170,18 +177,16 @@ function openWorkerDeps(config: WorkerConfig, timing: WorkerTiming, { log, metri
   const worker = createWorkerScope(scope)
   const onFailed = failed('storing the result of a poll, which is repeated,')
   const writes = createWriteBreaker({ now, maxPauseMs: timing.writeRetryMaxMs, onFailed })
-  const api = openApi(config, timing, clock, metrics)
-  closers.add('DingTalk client', () => api.close())
   const pollDeps: PollDeps = {
     ...{ store, digest: computeDigest, api, limiter, permits, scopes: limiter, worker, writes, timing: timing.timing, now, events },
   }
   return {
     ...{ database, store, queueConfig, queue: queue.it, events, clock, now, worker, writes },
     probeRepaired: () => registry.probeRepaired(apps.map(({ name, agentId }) => ({ name, agentId }))),
-    async poll(key, signal) {
+    poll: tracePoll(async (key, signal) => {
       await clock.measureIfStale()
       return poll(pollDeps, key, signal)
-    },
+    }),
   }
 }
 

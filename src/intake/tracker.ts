@@ -3,20 +3,29 @@ import { quote } from '../domain/quote.ts'
 import { type TrackOutcome, type TrackResult, trackResult } from '../domain/track-outcome.ts'
 import { assertAddress, assertConnections, assertName, DATABASE_SCHEMES, QUEUE_NAME, QUEUE_PREFIX, QUEUE_SCHEMES } from '../lib/address.ts'
 import { DEFAULT_QUEUE_SCHEMA, QUEUE_SCHEMA_NAME, withSchema } from '../lib/database-schema.ts'
+import { assertGivenRedis, describeGivenRedis, type GivenRedis, prefixFor } from '../queue/given-redis.ts'
 import { sendTimeoutMs } from './timeout.ts'
 import { parseTrackRequest, type TrackInput, type TrackRequest } from './track-request.ts'
 
-/** Exactly one of `queueUrl` and `databaseUrl`. */
+/** Exactly one of `queueUrl`, `queue` and `databaseUrl`. */
 export interface TrackerOptions {
-  /** `redis://`, `rediss://` or `postgres://`: the task is handed to the queue, and a worker stores it. */
+  /**
+   * `redis://`, `rediss://`, `redis+sentinel://`, `redis+cluster://` or `postgres://`: the task is handed to the queue, and a worker stores it.
+   * docs/queue.md has every form.
+   */
   readonly queueUrl?: string | undefined
+  /**
+   * Instead of `queueUrl`: a client of ioredis (`Redis` or `Cluster`), which is duplicated and left open, the options of one, or
+   * `{ nodes, ...options }` of a cluster. Time limits and retries are the tracker's.
+   */
+  readonly queue?: GivenRedis | undefined
   /** `postgres://`: the task is committed to the database before `track` returns, queue or no queue. */
   readonly databaseUrl?: string | undefined
   /** With `databaseUrl`: the schema of the tracker's tables. Default: that of its `?schema=`, else the one that is found in the database. */
   readonly schema?: string | undefined
   /** Default `dingtalk-delivery`; must be the worker's `QUEUE_NAME`. */
   readonly queueName?: string | undefined
-  /** Default `bull`; must be the worker's `QUEUE_PREFIX`. */
+  /** Default `bull`; must be the worker's `QUEUE_PREFIX`. On a cluster it becomes `{bull}` by itself. */
   readonly queuePrefix?: string | undefined
   /** Default `bullmq`; must be the worker's `QUEUE_SCHEMA`. For a queue in PostgreSQL. */
   readonly queueSchema?: string | undefined
@@ -100,12 +109,12 @@ function withTaken(error: unknown, taken: readonly Taken[], requests: number): u
 }
 
 function intakeFor(options: TrackerOptions): () => Promise<Intake> {
-  const { queueUrl, databaseUrl, connections } = options
+  const { queueUrl, queue, databaseUrl, connections } = options
   assertConnections(connections)
-  if ((queueUrl === undefined) === (databaseUrl === undefined)) {
+  if ([queueUrl, queue, databaseUrl].filter((each) => each !== undefined).length !== 1) {
     throw new TrackerError(
       'INVALID_CONFIG',
-      'createTracker needs exactly one of queueUrl and databaseUrl. Is the environment variable set?',
+      'createTracker needs exactly one of queueUrl and databaseUrl, or queue instead of queueUrl. Is the environment variable set?',
     )
   }
   if (databaseUrl !== undefined) {
@@ -120,18 +129,27 @@ function intakeFor(options: TrackerOptions): () => Promise<Intake> {
       }
     }
   }
-  const url = queueUrl ?? ''
-  assertAddress('queueUrl', url, QUEUE_SCHEMES)
-  const { queueName = 'dingtalk-delivery', queuePrefix = 'bull', queueSchema = DEFAULT_QUEUE_SCHEMA } = options
-  assertName('queueName', queueName, QUEUE_NAME)
-  assertName('queuePrefix', queuePrefix, QUEUE_PREFIX)
-  assertName('queueSchema', queueSchema, QUEUE_SCHEMA_NAME)
+  const address = queueAddress(options)
   return async () => {
     const { openTrackQueue } = await import('./queue.ts')
-    const queue = openTrackQueue({ url, name: queueName, prefix: queuePrefix, schema: queueSchema, connections })
+    const opened = openTrackQueue(address)
     return {
-      add: (requests, giveUpAt, onTaken) => queue.add(requests, giveUpAt, (place) => onTaken(place, null)),
-      close: () => queue.close(),
+      add: (requests, giveUpAt, onTaken) => opened.add(requests, giveUpAt, (place) => onTaken(place, null)),
+      close: () => opened.close(),
     }
   }
+}
+
+/** @throws {TrackerError} `INVALID_CONFIG` */
+function queueAddress({ queueUrl, queue: given, connections, ...names }: TrackerOptions) {
+  const { queueName: name = 'dingtalk-delivery', queuePrefix: prefix = 'bull', queueSchema: schema = DEFAULT_QUEUE_SCHEMA } = names
+  if (given === undefined) assertAddress('queueUrl', queueUrl, QUEUE_SCHEMES)
+  else assertGivenRedis('queue', given)
+  assertName('queueName', name, QUEUE_NAME)
+  assertName('queuePrefix', prefix, QUEUE_PREFIX)
+  assertName('queueSchema', schema, QUEUE_SCHEMA_NAME)
+  const address = { ...(given === undefined ? { url: queueUrl ?? '' } : { url: describeGivenRedis(given), given }), name, prefix, schema, connections }
+  // It throws where a cluster cannot have the prefix.
+  prefixFor(address)
+  return address
 }

@@ -1,6 +1,8 @@
 /** The message of a driver's error, without user and password of an address in it. '' where it has none. */
 export function errorText(error: unknown): string {
-  return messageOf(error).replaceAll(/\/\/[^@/\s]*@/g, '//***@')
+  return messageOf(error)
+    .replaceAll(/\/\/[^@/\s]*@/g, '//***@')
+    .replaceAll(/\bsentinel_password=[^&\s]*/g, 'sentinel_password=***')
 }
 
 /** A host with several addresses fails with an error that is empty but for the errors of each. */

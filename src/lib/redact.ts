@@ -25,9 +25,18 @@ export function scrubText(text: string): string {
 /** A connection address without user info and query. */
 export function showAddress(url: string): string {
   if (/^postgres(ql)?:/.test(url)) return url.replace(/\?.*$/s, '').replace(/^(\w+:\/\/)[^/]*@/, '$1')
-  if (!URL.canParse(url)) return HIDDEN
+  if (!URL.canParse(url)) return showSeveralHosts(url)
   const { protocol, host, pathname } = new URL(url)
   return `${protocol}//${host}${pathname}`
+}
+
+/** `scheme://[user:password@]host:port,host:port/path[?query]`, which the parser of URLs refuses. */
+function showSeveralHosts(url: string): string {
+  const [, scheme, rest = ''] = /^([a-z][a-z0-9+.-]*:\/\/)([^?#]*)/i.exec(url) ?? []
+  if (scheme === undefined) return HIDDEN
+  // A host has no "@": what stands before the last one may be a secret.
+  const place = rest.slice(rest.lastIndexOf('@') + 1)
+  return /^[\w.:[\]-]+(,[\w.:[\]-]+)+(\/[\w./-]*)?$/.test(place) ? `${scheme}${place}` : HIDDEN
 }
 
 const SECRET_NAME = '[\\w-]{0,40}(?:token|secret|password|passwd|authorization|cookie|ticket)'

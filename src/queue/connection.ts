@@ -1,7 +1,10 @@
 import { createPostgresBackend, createRedisBackend, type Job, type Processor, Queue, Worker, type WorkerOptions } from 'bullmq'
 import { poolSize } from '../lib/postgres-client.ts'
+import { explainKind } from './errors.ts'
+import { type GivenRedis, prefixFor } from './given-redis.ts'
 import { openQueuePool, openSockets, type PostgresTimeouts } from './postgres.ts'
-import { openRedis, type RedisBehaviour } from './redis.ts'
+import { openRedis, type RedisBehaviour, type ServerInfo } from './redis.ts'
+import { queueTelemetry } from './telemetry.ts'
 import { closeWhenReady, limitBlocking, type ReopenedQueue, reopenQueue, reportOnce, retryFirstConnection } from './workarounds.ts'
 
 type BullQueue = Pick<Queue<unknown>, 'add' | 'addBulk' | 'getRanges' | 'count' | 'getFailedCount' | 'isPaused' | 'waitUntilReady'> & {
@@ -12,8 +15,8 @@ type BullQueue = Pick<Queue<unknown>, 'add' | 'addBulk' | 'getRanges' | 'count' 
 export interface JobQueue extends BullQueue {
   /** Empties the stream of events, where the backend can: it holds the reasons of failed jobs. */
   forgetEvents(): Promise<void>
-  /** The answer of Redis to INFO; null where the queue is in PostgreSQL. */
-  serverInfo(): Promise<string | null>
+  /** The answers to INFO of the servers of Redis; null where the queue is in PostgreSQL. */
+  serverInfo(): Promise<readonly ServerInfo[] | null>
 }
 
 export interface QueuedJob extends Pick<Job<unknown>, 'data' | 'updateData' | 'getState' | 'remove' | 'changeDelay'> {
@@ -30,11 +33,13 @@ export interface JobWorker extends Pick<Worker, 'isRunning'> {
 
 /** Where the queue is. */
 export interface QueueAddress {
-  /** `redis://`, `rediss://` or `postgres://` */
+  /** `redis://`, `rediss://`, `redis+sentinel://`, `redis+cluster://` or `postgres://` */
   readonly url: string
+  /** Instead of the URL, which then is for messages only. */
+  readonly given?: GivenRedis | undefined
   /** Default `dingtalk-delivery`. */
   readonly name: string
-  /** Redis only. Default `bull`. */
+  /** Redis only. Default `bull`; on a cluster that becomes `{bull}`. */
   readonly prefix: string
   /** PostgreSQL only: the schema of BullMQ's tables. Default `bullmq`. */
   readonly schema?: string
@@ -92,8 +97,8 @@ export function isPostgres(url: string): boolean {
 
 /** Connects with the first call. */
 export function openQueue(address: QueueAddress, role: Role, onError: (error: unknown) => void): OpenedQueue {
-  const report = reportOnce(onError)
-  const options = { prefix: address.prefix, streams: { events: { maxLen: 100 } } }
+  const report = reportOnce((error) => onError(explainKind(error)))
+  const options = { streams: { events: { maxLen: 100 } }, ...queueTelemetry() }
   if (isPostgres(address.url)) {
     const max = role === 'sender' ? senderConnections(address) : producerConnections(address)
     const queue = reopenQueue((sockets) => {
@@ -104,13 +109,12 @@ export function openQueue(address: QueueAddress, role: Role, onError: (error: un
     const it = { ...createJobQueue(queue), forgetEvents: async () => undefined, serverInfo: async () => null }
     return { it, close: queue.close, destroy: queue.destroy }
   }
-  const link = openRedis(address.url, ROLES[role].redis, report)
-  const queue = reopenQueue(
-    () => ({ queue: new Queue(address.name, { ...options, connection: link.redis }, createRedisBackend), end: async () => undefined }),
-    report,
-  )
+  const prefix = prefixFor(address)
+  const link = openRedis(address, ROLES[role].redis, report)
+  const create = () => new Queue(address.name, { ...options, prefix, connection: link.redis }, createRedisBackend)
+  const queue = reopenQueue(() => ({ queue: create(), end: async () => undefined }), report)
   const forgetEvents = () => queue.call(async (opened) => void (await opened.trimEvents(0)))
-  const it = { ...createJobQueue(queue), forgetEvents, serverInfo: () => link.redis.info() }
+  const it = { ...createJobQueue(queue), forgetEvents, serverInfo: () => link.info() }
   return { it, close: () => link.close(queue.close), destroy: () => link.redis.disconnect() }
 }
 
@@ -133,12 +137,12 @@ export function openWorker(
   options: Omit<WorkerOptions, 'connection' | 'prefix'>,
   onError: (error: unknown) => void,
 ): Opened<JobWorker> {
-  const report = reportOnce(onError)
+  const report = reportOnce((error) => onError(explainKind(error)))
   if (isPostgres(address.url)) {
     const max = queueConnections(address) - producerConnections(address)
     const { pool, end } = openQueuePool(address, max, ROLES.consumer.postgres, openSockets())
     const create = limitBlocking(retryFirstConnection(createPostgresBackend))
-    const worker = new Worker(address.name, process, { ...options, connection: pool }, create)
+    const worker = new Worker(address.name, process, { ...options, ...queueTelemetry(), connection: pool }, create)
     worker.on('error', report)
     const close = async (): Promise<void> => {
       try {
@@ -149,8 +153,9 @@ export function openWorker(
     }
     return { it: worker, close }
   }
-  const link = openRedis(address.url, ROLES.consumer.redis, report)
-  const workerOptions = { ...options, prefix: address.prefix, connection: link.redis }
+  const prefix = prefixFor(address)
+  const link = openRedis(address, ROLES.consumer.redis, report)
+  const workerOptions = { ...options, ...queueTelemetry(), prefix, connection: link.redis }
   const worker = new Worker(address.name, process, workerOptions, limitBlocking(createRedisBackend))
   worker.on('error', report)
   return { it: worker, close: () => link.close(() => worker.close()) }

@@ -50,36 +50,95 @@ function withoutCommand(error: unknown): Error {
   if (!(error instanceof Error)) return new Error(errorText(error))
   const { name, stack } = error
   const code = 'code' in error ? { code: error.code } : {}
-  return Object.assign(new Error(errorText(error)), {
+  return Object.assign(new Error(shorten(errorText(error))), {
     name,
-    ...(stack !== undefined && { stack: errorText(stack) }),
+    ...(stack !== undefined && { stack: shorten(errorText(stack)) }),
     ...code,
   })
 }
 
-/** What to do, by the word that Redis begins its refusal with. */
-const REDIS_REMEDIES: Readonly<Record<string, string>> = {
-  OOM: 'Redis is full: give it more memory (maxmemory), and keep maxmemory-policy noeviction.',
-  READONLY: 'QUEUE_URL names a replica: give the primary.',
-  WRONGPASS: 'Check user and password in QUEUE_URL.',
-  NOAUTH: 'Redis wants a password: give it in QUEUE_URL.',
-}
+/** What to do, by what Redis or its client said. The first that matches counts. */
+const REDIS_REMEDIES: ReadonlyArray<readonly [said: RegExp, remedy: string]> = [
+  [/^OOM /, 'Redis is full: give it more memory (maxmemory), and keep maxmemory-policy noeviction.'],
+  [
+    /^READONLY /,
+    'QUEUE_URL names a replica: give the primary, or the sentinels that know it (redis+sentinel://HOST:26379,HOST:26379/MASTER).',
+  ],
+  [/\bWRONGPASS\b.*sentinel|sentinel.*\bWRONGPASS\b/, 'Check sentinel_username and sentinel_password in QUEUE_URL.'],
+  [/sentinel.*\bNOAUTH\b/, 'The sentinels want a password: give it as ?sentinel_password=… in QUEUE_URL.'],
+  [/\bWRONGPASS\b/, 'Check user and password in QUEUE_URL.'],
+  [/\bNOAUTH\b/, 'Redis wants a password: give it in QUEUE_URL.'],
+  [
+    /^(MOVED|CROSSSLOT) /,
+    'QUEUE_URL names one node of a Redis Cluster: write it as redis+cluster://HOST:PORT,HOST:PORT with several of its nodes.',
+  ],
+  [
+    /^CLUSTERDOWN /,
+    'A part of the Redis Cluster has no primary. It must be repaired; QUEUE_URL must be redis+cluster://HOST:PORT,HOST:PORT.',
+  ],
+  [
+    /unknown command '?sentinel/i,
+    'QUEUE_URL is redis+sentinel://, and a host in it is no sentinel: give the port of the sentinels, or write redis://.',
+  ],
+  [/cluster support disabled/, 'QUEUE_URL is redis+cluster://, and the server is no node of a cluster: write redis://.'],
+  [
+    /^(ERR )?unknown command/i,
+    'If QUEUE_URL names a Redis Sentinel, write it as redis+sentinel://HOST:26379,HOST:26379/MASTER; otherwise the command is disabled in Redis.',
+  ],
+  [/no sentinel knows a master/, 'Check the name after the hosts in QUEUE_URL: "SENTINEL MASTERS" lists those that there are.'],
+]
 const REMEDY = 'Check QUEUE_URL and the server; a tracker with databaseUrl needs no queue.'
 
 /** How ioredis reports, in terms of its options, that there is no connection. */
-const GONE = /max retries per request limit|Stream isn't writeable|Connection is closed/
+const GONE =
+  /max retries per request limit|Stream isn't writeable|Connection is closed|Cluster isn't ready|None of startup nodes|Cluster is ended|Command aborted due to connection close/
 
 export function isOnlyGone(error: unknown): boolean {
   return error instanceof Error && GONE.test(error.message)
 }
 
+/** A server that is there, and is of another kind than QUEUE_URL says: no command can succeed. */
+const OTHER_KIND = /^(ERR )?(MOVED \d|CROSSSLOT |unknown command|This instance has cluster support disabled)/i
+
+/** The error with its remedy where the server is of another kind than QUEUE_URL says. Any other error as it is. */
+export function explainKind(error: unknown): unknown {
+  return error instanceof Error && OTHER_KIND.test(error.message) ? queueError(error) : error
+}
+
+/**
+ * The reason of an error of the connection, where the client has it in another place than its message.
+ * @param fromSentinel what the sentinel that was asked last answered
+ */
+export function explainConnection(error: Error, fromSentinel: unknown): Error {
+  if ('lastNodeError' in error && error.lastNodeError instanceof Error) return error.lastNodeError
+  if (!error.message.startsWith('All sentinels are unreachable') || !(fromSentinel instanceof Error)) return error
+  const message = /invalid reply: null/.test(fromSentinel.message) ? 'no sentinel knows a master of that name' : fromSentinel.message
+  return Object.assign(new Error(message), { cause: error })
+}
+
 function unavailable(cause: unknown): TrackerError {
-  const said = isOnlyGone(cause) ? 'the connection is lost' : errorText(cause)
+  const said = isOnlyGone(cause) ? 'the connection is lost' : shorten(errorText(cause))
   const suffix = said === '' ? '' : ` (${said})`
   return new TrackerError('QUEUE_UNAVAILABLE', `The queue did not do its part${suffix}. ${findRemedy(cause, said)}`, { cause })
 }
 
+/** Redis repeats the arguments of a command that it does not know. They may name people. */
+function shorten(said: string): string {
+  return said.replace(/(unknown command\s\S+), with args.*$/is, '$1')
+}
+
 function findRemedy(cause: unknown, said: string): string {
-  const word = /^(?:ReplyError: )?([A-Z]+) /.exec(said)?.[1] ?? ''
-  return REDIS_REMEDIES[word] ?? postgresRemedy(cause, 'QUEUE_URL') ?? REMEDY
+  return redisRemedy(said) ?? postgresRemedy(cause, 'QUEUE_URL') ?? REMEDY
+}
+
+/** What to do about what Redis or its client said; null where nothing is known. */
+function redisRemedy(said: string): string | null {
+  const text = said.replace(/^Too many Cluster redirections\. Last error: /, '').replace(/^(Reply)?Error: /, '')
+  return REDIS_REMEDIES.find(([pattern]) => pattern.test(text))?.[1] ?? null
+}
+
+/** The error as a finding shows it. */
+export function describeQueueError(error: unknown): { readonly detail: string; readonly remedy: string | null } {
+  const detail = shorten(errorText(error))
+  return { detail, remedy: redisRemedy(detail) }
 }

@@ -75,6 +75,8 @@ function buildJob(timer: Timer, now: Date): { name: string; data: PollJobData; o
       priority: priorityOf(timer.poll, timer.deadlineAt.getTime()),
       removeOnComplete: true,
       removeOnFail: true,
+      // Each of its polls is a trace of its own: one trace of a day would hold them all.
+      telemetry: { omitContext: true },
     },
   }
 }

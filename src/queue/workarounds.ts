@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BackendFactory, IQueueBackend } from 'bullmq'
-import type { Redis } from 'ioredis'
+import type { Cluster, Redis } from 'ioredis'
 import { isQueryTimeout, openSockets, type Sockets } from './postgres.ts'
 import { withQueueTimeout } from './timeout.ts'
 
@@ -77,7 +77,10 @@ export async function closeWhenReady(worker: { waitUntilReady(): Promise<unknown
  * the connections is made or given up. Afterwards BullMQ leaves a client open that it did not make itself.
  * @param clients those that are closed; the first was made by us, the others by BullMQ
  */
-export async function closeWithClients([own, ...duplicates]: readonly [Redis, ...Redis[]], close: () => Promise<void>): Promise<void> {
+export async function closeWithClients(
+  [own, ...duplicates]: readonly [Redis | Cluster, ...Array<Redis | Cluster>],
+  close: () => Promise<void>,
+): Promise<void> {
   await Promise.all(duplicates.map(readyOrEnded))
   try {
     await close()
@@ -86,7 +89,7 @@ export async function closeWithClients([own, ...duplicates]: readonly [Redis, ..
   }
 }
 
-async function readyOrEnded(redis: Redis): Promise<void> {
+async function readyOrEnded(redis: Redis | Cluster): Promise<void> {
   if (redis.status === 'ready' || redis.status === 'end') return
   await new Promise<void>((resolve) => {
     redis.once('ready', resolve)

@@ -32,7 +32,7 @@ test('a database is no Redis', () => {
 test('an address that is none is refused by the name of its option, without what was given', () => {
   expect(() => assertAddress('queueUrl', 'redis://redis:6379', QUEUE_SCHEMES)).not.toThrow()
   const message =
-    'queueUrl must be a URL that begins with redis:// or rediss:// or postgres:// or postgresql://; the path of a Redis URL is a database number. What was given (20 characters) is none.'
+    'queueUrl must be a URL that begins with redis:// or rediss:// or postgres:// or postgresql://; the path of a Redis URL is a database number; Sentinel is redis+sentinel://HOST,HOST/MASTER, a cluster redis+cluster://HOST,HOST. What was given (20 characters) is none.'
   expect(() => assertAddress('queueUrl', 'mysql://u:secret@db/', QUEUE_SCHEMES)).toThrow(
     expect.objectContaining({ code: 'INVALID_CONFIG', message }),
   )

@@ -10,6 +10,8 @@ import { freePort } from './free-port.ts'
 import { until } from './wait.ts'
 
 export interface RedisOptions {
+  /** Default `redis-server`. */
+  readonly program?: 'redis-server' | 'valkey-server'
   /** Default true. */
   readonly appendonly?: boolean
   /** Default: a free one. */
@@ -18,6 +20,8 @@ export interface RedisOptions {
   readonly dir?: string
   /** More settings, as in redis.conf, such as `{ maxmemory: '4mb' }`. */
   readonly config?: Readonly<Record<string, string>>
+  /** Of the default user. Default: none. */
+  readonly password?: string
   /** With the users of deploy/redis/users.acl; `url` is then that of the worker. Default: everybody may do everything. */
   readonly users?: boolean
 }
@@ -36,11 +40,12 @@ export interface RedisServer {
   stop(): Promise<void>
 }
 
-let available: boolean | undefined
+const available = new Map<string, boolean>()
 
-export function redisAvailable(): boolean {
-  available ??= spawnSync('redis-server', ['--version']).status === 0
-  return available
+export function redisAvailable(program: NonNullable<RedisOptions['program']> = 'redis-server'): boolean {
+  const known = available.get(program) ?? spawnSync(program, ['--version']).status === 0
+  available.set(program, known)
+  return known
 }
 
 /** A Redis server of the test's own, as production has it: noeviction, AOF. */
@@ -48,10 +53,15 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'dingtalk-delivery-redis-')))
   const port = options.port ?? (await freePort())
   const users = options.users === true ? await writeUsers(dir) : {}
-  const args = argumentsOf({ ...options, dir, port, config: { ...users, ...options.config } })
-  const as = (user: string): string => `redis://${options.users === true ? `${user}:${CANARIES.redisPassword}@` : ''}127.0.0.1:${port}`
+  const { password = '' } = options
+  const config = { ...users, ...(password !== '' && { requirepass: password }), ...options.config }
+  const args = argumentsOf({ ...options, dir, port, config })
+  const ofDefault = password === '' ? '' : `:${password}@`
+  const as = (user: string): string =>
+    `redis://${options.users === true ? `${user}:${CANARIES.redisPassword}@` : ofDefault}127.0.0.1:${port}`
   const adminUrl = as('delivery_admin')
-  let child = await launch(args, adminUrl)
+  const program = options.program ?? 'redis-server'
+  let child = await launch(program, args, adminUrl)
   const end = () => endProcess(child)
   return {
     url: as('delivery_worker'),
@@ -67,7 +77,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     },
     restart: async () => {
       await end()
-      child = await launch(args, adminUrl)
+      child = await launch(program, args, adminUrl)
     },
     stop: async () => {
       await end()
@@ -97,8 +107,8 @@ async function writeUsers(dir: string): Promise<{ aclfile: string }> {
   return { aclfile }
 }
 
-async function launch(args: readonly string[], url: string): Promise<ChildProcess> {
-  const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'ignore'] })
+async function launch(program: string, args: readonly string[], url: string): Promise<ChildProcess> {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'] })
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     output = (output + text).slice(-2_000)

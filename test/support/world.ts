@@ -7,6 +7,7 @@ import { assertNoLeakInDatabase, assertNoLeakInProbes, assertNoLeakInRedis } fro
 import { createTestDatabase, setSearchPath } from './postgres.ts'
 import { type PostgresServer, startPostgresServer } from './postgres-server.ts'
 import { type NodeProcess, startCli } from './process.ts'
+import type { RedisGroup } from './redis-groups.ts'
 import { type RedisOptions, type RedisServer, redisAvailable, startRedis } from './redis-server.ts'
 import { giveRights, urlAs } from './roles.ts'
 import { startProxy, type TcpProxy } from './tcp-proxy.ts'
@@ -55,6 +56,8 @@ export interface WorldOptions {
   /** A PostgreSQL server of its own, which the test may stop. Default: a database of the run's server. */
   readonly ownPostgres?: boolean
   readonly redis?: RedisOptions
+  /** Several servers that the test has started, instead of one Redis. Workers reach them without a proxy: `toQueue` leads nowhere. */
+  readonly redisGroup?: RedisGroup
   /** More variables for every worker. */
   readonly env?: Readonly<Record<string, string>>
 }
@@ -103,14 +106,18 @@ export async function makeWorld(
   // The worker finds its tables without one.
   await setSearchPath(databaseUrl, 'pg_catalog', new URL(workersUrl).username)
   if (backend === 'postgres') await migrateQueueSchema(urlAs('migrate', databaseUrl), ['dingtalk-delivery'])
-  const redis = backend === 'redis' ? await openRedis(onTestFinished, options.redis) : null
-  const queueUrl = redis?.url ?? workersUrl
+  const group = options.redisGroup
+  const redis = backend === 'redis' && group === undefined ? await openRedis(onTestFinished, options.redis) : null
+  const queueUrl = group?.url ?? redis?.url ?? workersUrl
+  for (const url of group?.adminUrls ?? []) onTestFinished(() => assertNoLeakInRedis(url))
   onTestFinished(() => assertNoLeakInDatabase(databaseUrl))
-  const [toDatabase, toQueue] = await Promise.all([workersUrl, queueUrl].map((url) => startProxy(Number(new URL(url).port))))
+  const [toDatabase, toQueue] = await Promise.all(
+    [workersUrl, redis?.url ?? workersUrl].map((url) => startProxy(Number(new URL(url).port))),
+  )
   if (toDatabase === undefined || toQueue === undefined) throw new Error('two proxies were started')
   onTestFinished(() => toDatabase.close())
   onTestFinished(() => toQueue.close())
-  const proxied = { databaseUrl: through(toDatabase, workersUrl), queueUrl: through(toQueue, queueUrl) }
+  const proxied = { databaseUrl: through(toDatabase, workersUrl), queueUrl: group === undefined ? through(toQueue, queueUrl) : queueUrl }
   const env = { ...environmentOf(proxied, server, day), ...options.env }
   const workers: NodeProcess[] = []
   const launch = (more: Readonly<Record<string, string>> = {}): NodeProcess => {

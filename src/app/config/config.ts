@@ -3,6 +3,7 @@ import { type Proxies, showProxy } from '../../dingtalk/proxy.ts'
 import { schemaFaults, withSchema } from '../../lib/database-schema.ts'
 import { FileError, type ReadTextFile } from '../../lib/read-text-file.ts'
 import { showAddress } from '../../lib/redact.ts'
+import type { GivenRedis } from '../../queue/given-redis.ts'
 import { type AppConfig, type AppDefaults, type AppEntry, completeApp, readAppsFile, repeatedNames } from './apps.ts'
 import { invalidConfig, retentionFaults, rightOrUndefined } from './fields.ts'
 import { describeSource, type Environment, type Given, readGiven, type Values } from './given.ts'
@@ -43,6 +44,8 @@ export interface QueueConfig {
   readonly schema: string
   /** To a queue in PostgreSQL. Null: the default. */
   readonly connections: number | null
+  /** Instead of the URL; a program's own client of Redis. */
+  readonly given?: GivenRedis | undefined
 }
 
 /**
@@ -177,7 +180,7 @@ export function describeConfig(config: Config): Record<string, unknown> {
     ...plain,
     ...(proxies && { proxies: describeProxies(proxies) }),
     database: databaseUrl === null ? 'embedded' : showAddress(databaseUrl),
-    queue: queue === null ? 'embedded' : { ...queue, url: showAddress(queue.url) },
+    queue: queue === null ? 'embedded' : { url: showAddress(queue.url), backend: queue.backend, name: queue.name, prefix: queue.prefix },
     apps: apps.map(({ credentials, ...app }) => ({ ...app, credentials: credentials.kind })),
     apiTokens: (apiToken ?? []).map(({ role, name }) => ({ role, name })),
     apiProtected: apiToken !== null || config.authHeader !== null,

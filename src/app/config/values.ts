@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { checkBaseUrl } from '../../dingtalk/hosts.ts'
 import { parseProxy } from '../../dingtalk/proxy.ts'
 import { APP_PATTERN } from '../../domain/field-rules.ts'
-import { addressFault, QUEUE_NAME, QUEUE_PREFIX } from '../../lib/address.ts'
+import { addressFault, QUEUE_NAME, QUEUE_PREFIX, REDIS_RULES } from '../../lib/address.ts'
 import { DEFAULT_QUEUE_SCHEMA, QUEUE_SCHEMA_NAME, SCHEMA_NAME } from '../../lib/database-schema.ts'
 
 /** What one setting accepts, wherever it is given: in the environment, in the apps file or by a program. */
@@ -69,7 +69,7 @@ export function listOf<T>(item: Value<T>, accepted: string): Value<readonly T[]>
 
 /** A connection address. It may hold a password. */
 export function address(schemes: readonly string[]): Value<string> {
-  const path = schemes.includes('redis://') ? '; the path of a Redis URL is a database number' : ''
+  const path = schemes.includes('redis://') ? `; ${REDIS_RULES}` : ''
   const accepted = `a URL that begins with ${schemes.join(' or ')}${path}`
   return text(
     accepted,

@@ -85,6 +85,9 @@ const PROXY_VARIABLES = {
   authHeaderRole: variable(setting(oneOf(ROLES), 'read'), 'what these users may do: `read` or `write`'),
 }
 
+const QUEUE_URL_MEANING =
+  '`redis://`, `rediss://`, `redis+sentinel://`, `redis+cluster://` or `postgres://`; [queue.md](queue.md) has every form'
+
 /**
  * Every variable of the program, once: parsing, the help, the table in docs/configuration.md and the list of names come from here.
  * The name of a variable is that of the property in capitals: `pollsPerTask` is POLLS_PER_TASK.
@@ -98,9 +101,9 @@ export const variablesSchema = byPrivateHosts((privateHosts) =>
       "schema of the tracker's tables; the same as `?schema=` in `DATABASE_URL`, where both are given",
       'where they are, else `dingtalk`',
     ),
-    queueUrl: variable(optional(address(QUEUE_SCHEMES)), '`redis://`, `rediss://` or `postgres://`', '`DATABASE_URL`'),
+    queueUrl: variable(optional(address(QUEUE_SCHEMES)), QUEUE_URL_MEANING, '`DATABASE_URL`'),
     queueName: variable(WORKER_SETTINGS.queueName, 'name of the queue, the same for all processes'),
-    queuePrefix: variable(WORKER_SETTINGS.queuePrefix, 'prefix of the keys, for Redis only'),
+    queuePrefix: variable(WORKER_SETTINGS.queuePrefix, 'prefix of the keys, for Redis only; on a cluster `bull` becomes `{bull}`'),
     queueSchema: variable(WORKER_SETTINGS.queueSchema, "schema of the queue's tables, for PostgreSQL only"),
     dingtalkRegion: variable(
       setting(REGION, DEFAULT_REGION),

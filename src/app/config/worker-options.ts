@@ -5,6 +5,7 @@ import { NO_PROXIES } from '../../dingtalk/proxy.ts'
 import { describeKind } from '../../domain/quote.ts'
 import { DATABASE_SCHEMES, QUEUE_SCHEMES } from '../../lib/address.ts'
 import { schemaFaults, withSchema } from '../../lib/database-schema.ts'
+import { describeGivenRedis, findRedisFault, type GivenRedis } from '../../queue/given-redis.ts'
 import { type AppDefaults, appFields, completeApp, repeatedNames } from './apps.ts'
 import { type Config, proxyConfig, queueConfig } from './config.ts'
 import {
@@ -67,23 +68,13 @@ export function parseWorkerOptions(given: unknown): WorkerConfig {
       `${faults.length === 1 ? 'One option' : `${faults.length} options`} of createWorker ${faults.length === 1 ? 'is' : 'are'} wrong`,
       faults,
     )
-  const {
-    databaseUrl,
-    schema,
-    queueUrl = databaseUrl,
-    queueName,
-    queuePrefix,
-    queueSchema,
-    queueConnections,
-    apps,
-    concurrency: workerConcurrency,
-    logger: _,
-    proxy,
-    ...rest
-  } = options
+  const { databaseUrl, schema, queueUrl = databaseUrl, queue: client, queueName, queuePrefix, queueSchema, queueConnections, ...others } = options
+  const { apps, concurrency: workerConcurrency, logger: _, proxy, ...rest } = others
+  const names = { name: queueName, prefix: queuePrefix, schema: queueSchema, connections: queueConnections }
+  const queue = queueConfig(client === undefined ? queueUrl : describeGivenRedis(client), names)
   return {
     ...{ ...rest, databaseUrl: withSchema(SCHEMA_NAMES, databaseUrl, schema), workerConcurrency },
-    queue: queueConfig(queueUrl, { name: queueName, prefix: queuePrefix, schema: queueSchema, connections: queueConnections }),
+    queue: client === undefined ? queue : { ...queue, given: client },
     ...proxyConfig(proxy),
     apps: apps.map((app, i) => {
       const credentials = bindFunctions(app.credentials, valueAt(given, 'apps', i, 'credentials'))
@@ -189,6 +180,7 @@ const optionsSchema = byPrivateHosts((privateHosts) => {
     databaseUrl: databaseUrlField,
     schema: databaseSchema.optional(),
     queueUrl: field(address(QUEUE_SCHEMES), 'program').optional(),
+    queue: givenRedis.optional(),
     queueName: optionalField(WORKER_SETTINGS.queueName, 'program'),
     queuePrefix: optionalField(WORKER_SETTINGS.queuePrefix, 'program'),
     queueSchema,
@@ -211,6 +203,11 @@ const optionsSchema = byPrivateHosts((privateHosts) => {
   })
 })
 
+/** Not copied: a client is an object with a connection. */
+const givenRedis = z.custom<GivenRedis>((value) => findRedisFault(value) === null, {
+  error: (issue) => findRedisFault(issue.input) ?? 'is wrong.',
+})
+
 function isLogger(value: unknown): boolean {
   return typeof value === 'object' && value !== null && LOG_METHODS.every((method) => typeof Reflect.get(value, method) === 'function')
 }
@@ -221,12 +218,14 @@ function crossFaults(given: unknown): string[] {
   const names = (Array.isArray(apps) ? apps : []).flatMap((app: unknown) =>
     typeof app === 'object' && app !== null && !Array.isArray(app) ? (rightOrUndefined(name, valueAt(app, 'name')) ?? []) : [],
   )
+  const isQueueTwice = valueAt(given, 'queueUrl') !== undefined && valueAt(given, 'queue') !== undefined
   return [
     ...schemaFaults(SCHEMA_NAMES, {
       url: rightOrUndefined(databaseUrlField, valueAt(given, 'databaseUrl')),
       schema: rightOrUndefined(databaseSchema, valueAt(given, 'schema')),
       queueSchema: rightOrUndefined(queueSchema, valueAt(given, 'queueSchema')),
     }),
+    ...(isQueueTwice ? ['queue: is given beside queueUrl. Give one of them.'] : []),
     ...repeatedNames(names).map((fault) => `apps: ${fault}`),
     ...retentionFaults(
       { name: 'retainDetailsDays', days: rightOrUndefined(retainDetailsDays, valueAt(given, 'retainDetailsDays')) },

@@ -2,7 +2,7 @@ import type { Finding } from '../../lib/finding.ts'
 import { withTimeout } from '../../lib/timeout.ts'
 import type { JobQueue } from '../../queue/connection.ts'
 import { queueError } from '../../queue/errors.ts'
-import { latestRefused, REPLICA, type RedisServer, readServer } from '../../queue/inspect.ts'
+import { latestRefused, REPLICA, type RedisServer, readServers } from '../../queue/inspect.ts'
 import { CheckFailed, required, warning } from './check.ts'
 
 const REMEDY = 'Check QUEUE_URL and the server.'
@@ -14,7 +14,7 @@ export interface QueueNeeds {
 
 /** `queue`: it answers and accepts writes. `queue memory`: it drops no timer. Both come from one answer of the server. */
 export function queueChecks({ queue, timeoutMs }: QueueNeeds): readonly [Promise<Finding>, Promise<Finding>] {
-  const server = withTimeout(timeoutMs, queue.serverInfo()).then(readServer)
+  const server = withTimeout(timeoutMs, queue.serverInfo()).then(readServers)
   // Both checks report a failure of it.
   server.catch(() => undefined)
   return [queueCheck(queue, server, timeoutMs), memoryCheck(server)]
