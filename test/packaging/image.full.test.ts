@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { freePort } from '../support/free-port.ts'
 import { startNode } from '../support/process.ts'
 import { until } from '../support/wait.ts'
-import { buildWithoutDocker, type Stage, valuesOf } from './support/dockerfile.ts'
+import { buildWithoutDocker, type Stage, valuesOf, wordsOf } from './support/dockerfile.ts'
 
 /** The image as the instructions of the Dockerfile make it, and its commands as its user starts them. */
 
@@ -77,11 +77,11 @@ test('migrate finds the migrations, and says what is wrong with its database', (
 test('the health check succeeds while the worker lives, whatever its servers do, and fails when it is gone', async () => {
   const port = String(await freePort())
   const env = { DATABASE_URL: 'postgres://nobody@127.0.0.1:9/none', HEALTH_PORT: port }
-  const [command = ''] = JSON.parse(valuesOf(image, 'CMD')[0] ?? '[]')
+  const [command = ''] = wordsOf(image, 'CMD')
   const worker = startNode(join(app, 'node_modules/.bin/dingtalk-delivery'), {
     ...{ args: [command], cwd: app, env: { ...environment(), ...env }, ...OTHER_USER },
   })
-  const [, script = ''] = JSON.parse(valuesOf(image, 'HEALTHCHECK')[0]?.replace(/^.*CMD /, '') ?? '[]')
+  const [, script = ''] = wordsOf(image, 'HEALTHCHECK')
   const health = (path: string, commandLine = `/proc/${worker.pid}/cmdline`) =>
     inContainer('node', [join(app, script.replace(/^\/app\//, '')), path, commandLine], env).status
   await until(() => health('/livez') === 0, { what: 'the worker is alive' })

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { cp, mkdir, readFile, rm, symlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
+import { z } from 'zod'
 import { ROOT } from './lint.ts'
 
 export interface Instruction {
@@ -41,6 +42,12 @@ export async function readDockerfile(): Promise<DockerfileContent> {
 
 export function valuesOf(stage: Stage | undefined, keyword: string): string[] {
   return (stage?.instructions ?? []).filter((each) => each.keyword === keyword).map(({ value }) => value)
+}
+
+/** The words of an instruction in the form of a list, such as those of ENTRYPOINT and of what follows CMD. */
+export function wordsOf(stage: Stage | undefined, keyword: string): string[] {
+  const [value = ''] = valuesOf(stage, keyword)
+  return z.array(z.string()).parse(JSON.parse(value.slice(value.indexOf('['))))
 }
 
 /**
