@@ -1,0 +1,282 @@
+import { spawnSync } from 'node:child_process'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Client } from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createTracker } from '../../src/index.ts'
+import { migrate } from '../../src/store/migrate.ts'
+import { blocksOf, ROOT } from '../docs/support/pages.ts'
+import { type ApiPageServer, type Person, startApiPageServer } from '../support/api-page-server.ts'
+import { CANARIES } from '../support/canaries.ts'
+import {
+  describeInstalledPostgres,
+  type InstalledPostgres,
+  installedPrograms,
+  startInstalledPostgres,
+} from '../support/installed-postgres.ts'
+import { checkTruth } from '../support/oracle.ts'
+import { type PostgresServer, startPostgresServer } from '../support/postgres-server.ts'
+import { type NodeProcess, startCli } from '../support/process.ts'
+import { type RedisServer, redisAvailable, startRedis } from '../support/redis-server.ts'
+import { giveRights, urlAs } from '../support/roles.ts'
+import { until } from '../support/wait.ts'
+
+/**
+ * What docs/backup.md promises, by its own commands: a dump of a server that the system has installed is restored into a newer one, and a worker goes on
+ * there. The first day loses nothing but the queue; the second goes back to a dump that is a quarter of a day old.
+ */
+
+const TIME_SCALE = 480
+const DAY_MS = 86_400_000 / TIME_SCALE
+const AGENT_ID = '836390886'
+const PATIENCE_MS = DAY_MS + 60_000
+
+type Register = (close: () => Promise<void>) => void
+
+describeInstalledPostgres('a backup', () => {
+  let source: InstalledPostgres
+  let target: PostgresServer
+  let folder: string
+  beforeAll(async () => {
+    ;[source, target] = await Promise.all([startInstalledPostgres(), startPostgresServer()])
+    folder = await mkdtemp(join(tmpdir(), 'backup-'))
+    await chmod(folder, 0o711)
+  }, 120_000)
+  afterAll(async () => {
+    await Promise.all([source?.stop(), target?.stop()])
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  describe('is restored', { concurrent: true }, () => {
+    test('with a new queue: the figures are equal, no task that ended is polled, and the open one ends as if nothing had happened', {
+      timeout: PATIENCE_MS + 120_000,
+    }, async ({ onTestFinished, expect: expected }) => {
+      const day = await startDay('fresh', onTestFinished)
+      const sentAt = Date.now()
+      await day.track('1', sentAt, [reads('ann', sentAt)])
+      await day.track('2', sentAt, [reads('bob', sentAt + DAY_MS / 2), reads('carol', null)])
+      const worker = await day.startWorker()
+      await until(() => day.hasRows("status = 'complete' AND task_id = '1' OR polls >= 3 AND task_id = '2'", 2), {
+        what: 'one ended and one goes on',
+      })
+      await stop(worker)
+      const before = await figures(day.url)
+      const calls = day.server.calls.get('1')
+
+      await day.backUp()
+      await day.restore()
+      expected(await figures(day.url)).toEqual(before)
+
+      await day.startWorker(await startQueue(onTestFinished))
+      await until(() => day.hasRows("status <> 'tracking'", 2), { what: 'the day is over', timeoutMs: PATIENCE_MS })
+      const rows = await checkTruth(day.url, day.server)
+      expected(rows.get('2')).toMatchObject({ status: 'expired', reason_code: 'window_over' })
+      expected(day.server.calls.get('1'), 'calls for the task that had ended').toBe(calls)
+      const made = day.server.calls.get('2') ?? 0
+      expected(made, 'every call is a row').toBe(rows.get('2')?.calls)
+      expected(made, 'no more calls than polls are planned').toBeLessThanOrEqual(24)
+    })
+
+    test('from an old dump, with the queue of today: what can still be asked for is found, and what cannot is as of the dump', {
+      timeout: PATIENCE_MS + 120_000,
+    }, async ({ onTestFinished, expect: expected }) => {
+      const day = await startDay('old', onTestFinished)
+      const sentAt = Date.now()
+      const readAt = sentAt + DAY_MS / 4
+      await day.track('1', sentAt, [reads('bob', readAt), reads('carol', null)])
+      // Its window closes between the dump and the restore.
+      const early = sentAt - 0.75 * DAY_MS
+      await day.track('2', early, [reads('dave', sentAt + DAY_MS / 10)])
+      const worker = await day.startWorker()
+      await until(() => day.hasRows('polls >= 1 AND unread >= 1', 2), { what: 'both were polled' })
+      await day.backUp()
+      const then = await figures(day.url)
+
+      await day.track('3', Date.now(), [reads('erin', null)])
+      await until(() => day.hasRows("(task_id = '1' AND read = 1) OR (task_id = '2' AND read = 1) OR (task_id = '3' AND polls >= 1)", 3), {
+        what: 'bob and dave were seen reading, and a third task was polled',
+        timeoutMs: DAY_MS,
+      })
+      await until(() => Date.now() > early + DAY_MS, { what: "the second task's deadline has passed", timeoutMs: DAY_MS })
+      await stop(worker)
+      await day.restore()
+      expected(await figures(day.url)).toEqual(then)
+
+      const next = await day.startWorker()
+      const [lost] = await ask(day.url, "SELECT count(*)::int AS n FROM delivery_task WHERE task_id = '3'")
+      expected(lost, 'the task that was tracked after the dump').toEqual({ n: 0 })
+      const tracker = createTracker({ databaseUrl: urlAs('send', day.url) })
+      onTestFinished(() => tracker.close())
+      const again = await tracker.track({
+        taskId: '3',
+        userIds: ['erin'],
+        sentAt: new Date(day.server.tasks.get('3')?.sentAt ?? 0),
+        agentId: AGENT_ID,
+      })
+      expected(again).toMatchObject({ duplicate: false })
+      await until(() => day.hasRows("task_id = '1' AND read = 1 OR task_id = '3' AND unread = 1", 2), {
+        what: 'what can be asked for is found',
+      })
+
+      const [bob] = await ask(day.url, "SELECT last_unread_at, first_read_at FROM delivery_recipient_status WHERE user_id = 'bob'")
+      expected(dateOf(bob, 'last_unread_at')).toBeLessThan(readAt)
+      expected(dateOf(bob, 'first_read_at')).toBeGreaterThanOrEqual(readAt)
+      await until(() => day.hasRows("task_id = '2' AND status = 'expired'", 1), { what: 'the second task has ended' })
+      const [dave] = await ask(day.url, "SELECT state FROM delivery_recipient_status WHERE user_id = 'dave'")
+      expected(dave, 'as of the last poll before the dump').toEqual({ state: 'unread' })
+      await until(() => day.hasRows("status <> 'tracking'", 3), { what: 'the day is over', timeoutMs: PATIENCE_MS })
+      expected(await stop(next)).toEqual({ code: 0, signal: null })
+    })
+  })
+
+  test('an older version refuses to migrate a newer database, says so, and changes nothing', async () => {
+    const url = await createDatabase(target.url, 'newer')
+    await migrate(url)
+    const table = (
+      await ask(
+        url,
+        "SELECT relnamespace::regnamespace || '._prisma_migrations' AS name FROM pg_class WHERE relname = '_prisma_migrations'",
+      )
+    )[0]
+    await ask(
+      url,
+      `INSERT INTO ${String(table?.['name'])} (id, checksum, migration_name, finished_at) VALUES ('x', 'x', '29990101000000_later', now())`,
+    )
+    await expect(migrate(url)).rejects.toMatchObject({
+      code: 'SCHEMA_MISMATCH',
+      message: expect.stringContaining(
+        'it has migration 29990101000000_later, which this version does not know. Install the newer version that made it',
+      ),
+    })
+    const older = startCli(['worker'], { env: { DATABASE_URL: url, QUEUE_URL: 'redis://127.0.0.1:9', HEALTH_PORT: '0' } })
+    // It knows its tables, and they are there: only its queue is not.
+    await until(async () => (await readiness(older)).includes('"name":"schema","ok":true'), { what: 'the schema is accepted' })
+  })
+
+  test('a worker of the new version on an older database ends, and says what to run', async () => {
+    const url = await createDatabase(target.url, 'older')
+    const worker = startCli(['worker'], { env: { DATABASE_URL: url, QUEUE_URL: url, HEALTH_PORT: '0' } })
+    expect(await worker.exit).toEqual({ code: 1, signal: null })
+    expect(worker.stderr()).toMatch(/Run: (npx )?dingtalk-delivery migrate/)
+  })
+
+  /** A DingTalk, a database on the installed server, and a queue, for one test. */
+  async function startDay(name: string, onTestFinished: Register) {
+    const server = await startApiPageServer()
+    onTestFinished(() => server.close())
+    let url = await createDatabase(source.url, name)
+    await giveRights(url)
+    await migrate(urlAs('migrate', url))
+    await giveRights(url)
+    const queue = await startQueue(onTestFinished)
+    const dump = join(folder, `${name}.dump`)
+    const [backUp = '', restore = ''] = blocksOf('docs/backup.md').map(({ text }) => text)
+    return {
+      server,
+      get url() {
+        return url
+      },
+      async track(taskId: string, sentAt: number, people: readonly Person[]) {
+        server.add({ taskId, agentId: AGENT_ID, sentAt, windowMs: DAY_MS, people })
+        const tracker = createTracker({ databaseUrl: urlAs('send', url) })
+        const userIds = people.map(({ userId }) => userId)
+        await tracker.track({ taskId, agentId: AGENT_ID, userIds, sentAt: new Date(sentAt) }).finally(() => tracker.close())
+      },
+      async startWorker(redis = queue): Promise<NodeProcess> {
+        const worker = startCli(['worker'], { env: workerEnvironment(urlAs('worker', url), redis, server), onTestFinished })
+        await worker.waitForLine(/worker ready/, 60_000)
+        return worker
+      },
+      async hasRows(condition: string, count: number): Promise<boolean> {
+        const [row] = await ask(url, `SELECT count(*)::int AS n FROM delivery_task_rates WHERE ${condition}`)
+        return row?.['n'] === count
+      },
+      async backUp() {
+        run(backUp, dump, { OWNERS_URL: url })
+      },
+      async restore() {
+        const restored = await createDatabase(target.url, name)
+        run(restore, dump, { NEW_URL: restored })
+        // The logins of the run, which the operator makes anew on the new server.
+        await giveRights(restored)
+        url = restored
+      },
+    }
+  }
+})
+
+/** A block of the page, with the programs of the installed version, as an operator pastes it in the folder of the package. */
+function run(script: string, dump: string, env: Readonly<Record<string, string>>): void {
+  expect(script).toContain('tracker.dump')
+  const { status, stderr } = spawnSync('sh', ['-euc', script.replaceAll('tracker.dump', dump)], {
+    ...{ cwd: ROOT, encoding: 'utf8' },
+    env: { ...env, PATH: `${installedPrograms()}:/usr/bin:/bin` },
+  })
+  expect(status, stderr).toBe(0)
+}
+
+async function startQueue(onTestFinished: Register): Promise<RedisServer> {
+  if (!redisAvailable()) throw new Error('redis-server is not installed. Install it (apt-get install redis-server).')
+  const redis = await startRedis({ users: true })
+  onTestFinished(() => redis.stop())
+  return redis
+}
+
+function workerEnvironment(databaseUrl: string, redis: RedisServer, server: ApiPageServer): Record<string, string> {
+  return {
+    ...{ DATABASE_URL: databaseUrl, QUEUE_URL: redis.url, DINGTALK_OAPI_URL: server.url, DINGTALK_API_URL: server.url },
+    ...{ DINGTALK_APP_KEY: CANARIES.appKey, DINGTALK_APP_SECRET: CANARIES.appSecret, DINGTALK_AGENT_ID: AGENT_ID },
+    ...{ TIME_SCALE: String(TIME_SCALE), MAX_CALLS_PER_SECOND: '200', HEALTH_PORT: '0' },
+  }
+}
+
+/** The tests' own statements find the tables in whichever schema they are. */
+async function createDatabase(serverUrl: string, name: string): Promise<string> {
+  const database = `backup_${name}`
+  await ask(serverUrl, `CREATE DATABASE ${database}`)
+  await ask(serverUrl, `ALTER DATABASE ${database} SET search_path = dingtalk, public`)
+  const url = new URL(serverUrl)
+  url.pathname = `/${database}`
+  return url.href
+}
+
+/** All that reports are made of. */
+async function figures(url: string): Promise<unknown> {
+  const views = ['task_rates', 'campaign_rates', 'recipient_status', 'campaign_people', 'read_curve', 'poll_history', 'state_changes']
+  const rows = await Promise.all(
+    views.map(async (view) => ask(url, `SELECT row_to_json(v)::text AS row FROM delivery_${view} AS v ORDER BY 1`)),
+  )
+  return Object.fromEntries(views.map((view, i) => [view, rows[i]?.map(({ row }) => row)]))
+}
+
+async function ask(url: string, sql: string): Promise<Array<Record<string, unknown>>> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  try {
+    const { rows } = await client.query<Record<string, unknown>>(sql)
+    return rows
+  } finally {
+    await client.end()
+  }
+}
+
+function reads(userId: string, readAt: number | null): Person {
+  return { userId, fate: 'delivered', listedAt: 0, readAt }
+}
+
+async function stop(worker: NodeProcess): ReturnType<() => NodeProcess['exit']> {
+  worker.kill('SIGTERM')
+  return worker.exit
+}
+
+async function readiness(worker: NodeProcess): Promise<string> {
+  const url = /"health":"([^"]+)"/.exec(worker.stderr())?.[1] ?? ''
+  return (await fetch(`${url}/readyz`)).text()
+}
+
+function dateOf(row: Record<string, unknown> | undefined, column: string): number {
+  const value = row?.[column]
+  if (!(value instanceof Date)) throw new Error(`${column} is no date`)
+  return value.getTime()
+}
