@@ -17,7 +17,7 @@ import {
 } from '../support/installed-postgres.ts'
 import { checkTruth } from '../support/oracle.ts'
 import { type PostgresServer, startPostgresServer } from '../support/postgres-server.ts'
-import { type NodeProcess, startCli } from '../support/process.ts'
+import { type NodeProcess, runCli, startCli } from '../support/process.ts'
 import { type RedisServer, redisAvailable, startRedis } from '../support/redis-server.ts'
 import { giveRights, urlAs } from '../support/roles.ts'
 import { until } from '../support/wait.ts'
@@ -130,28 +130,39 @@ describeInstalledPostgres('a backup', () => {
     })
   })
 
-  test('an older version refuses to migrate a newer database, says so, and changes nothing', async () => {
+  test('a worker goes on while a newer version migrates; started again, it refuses the database, as migrate does, and changes nothing', async ({
+    onTestFinished,
+  }) => {
     const url = await createDatabase(target.url, 'newer')
-    await migrate(url)
-    const table = (
-      await ask(
-        url,
-        "SELECT relnamespace::regnamespace || '._prisma_migrations' AS name FROM pg_class WHERE relname = '_prisma_migrations'",
-      )
-    )[0]
+    const server = await startApiPageServer()
+    onTestFinished(() => server.close())
+    const env = workerEnvironment(url, { url }, server)
+    expect(await runCli(['migrate'], { env })).toMatchObject({ code: 0 })
+    const older = startCli(['worker'], { env })
+    await older.waitForLine(/worker ready/, 60_000)
     await ask(
       url,
-      `INSERT INTO ${String(table?.['name'])} (id, checksum, migration_name, finished_at) VALUES ('x', 'x', '29990101000000_later', now())`,
+      `INSERT INTO ${await migrationsTable(url)} (id, checksum, migration_name, finished_at) VALUES ('x', 'x', '29990101000000_later', now())`,
     )
-    await expect(migrate(url)).rejects.toMatchObject({
-      code: 'SCHEMA_MISMATCH',
-      message: expect.stringContaining(
-        'it has migration 29990101000000_later, which this version does not know. Install the newer version that made it',
-      ),
+
+    const sentAt = Date.now()
+    server.add({ taskId: '1', agentId: AGENT_ID, sentAt, windowMs: DAY_MS, people: [reads('ann', null)] })
+    const tracker = createTracker({ databaseUrl: url })
+    onTestFinished(() => tracker.close())
+    await tracker.track({ taskId: '1', userIds: ['ann'], sentAt: new Date(sentAt) })
+    await until(async () => (await ask(url, 'SELECT FROM delivery_task_rates WHERE unread = 1')).length === 1, {
+      what: 'the task is polled',
     })
-    const older = startCli(['worker'], { env: { DATABASE_URL: url, QUEUE_URL: 'redis://127.0.0.1:9', HEALTH_PORT: '0' } })
-    // It knows its tables, and they are there: only its queue is not.
-    await until(async () => (await readiness(older)).includes('"name":"schema","ok":true'), { what: 'the schema is accepted' })
+    const later = 'it has migration 29990101000000_later, which this version does not know. Install the newer version that made it'
+    await until(async () => (await readiness(older)).includes(later), { what: 'the older worker says why it is not ready' })
+    expect(await stop(older)).toEqual({ code: 0, signal: null })
+
+    const before = await figures(url)
+    for (const command of ['worker', 'migrate', 'doctor']) {
+      const { code, stdout, stderr } = await runCli([command], { env })
+      expect([command, code, stdout + stderr]).toEqual([command, 1, expect.stringContaining(later)])
+    }
+    expect(await figures(url)).toEqual(before)
   })
 
   test('a worker of the new version on an older database ends, and says what to run', async () => {
@@ -181,7 +192,11 @@ describeInstalledPostgres('a backup', () => {
         server.add({ taskId, agentId: AGENT_ID, sentAt, windowMs: DAY_MS, people })
         const tracker = createTracker({ databaseUrl: urlAs('send', url) })
         const userIds = people.map(({ userId }) => userId)
-        await tracker.track({ taskId, agentId: AGENT_ID, userIds, sentAt: new Date(sentAt) }).finally(() => tracker.close())
+        try {
+          await tracker.track({ taskId, agentId: AGENT_ID, userIds, sentAt: new Date(sentAt) })
+        } finally {
+          await tracker.close()
+        }
       },
       async startWorker(redis = queue): Promise<NodeProcess> {
         const worker = startCli(['worker'], { env: workerEnvironment(urlAs('worker', url), redis, server), onTestFinished })
@@ -223,9 +238,9 @@ async function startQueue(onTestFinished: Register): Promise<RedisServer> {
   return redis
 }
 
-function workerEnvironment(databaseUrl: string, redis: RedisServer, server: ApiPageServer): Record<string, string> {
+function workerEnvironment(databaseUrl: string, queue: { readonly url: string }, server: ApiPageServer): Record<string, string> {
   return {
-    ...{ DATABASE_URL: databaseUrl, QUEUE_URL: redis.url, DINGTALK_OAPI_URL: server.url, DINGTALK_API_URL: server.url },
+    ...{ DATABASE_URL: databaseUrl, QUEUE_URL: queue.url, DINGTALK_OAPI_URL: server.url, DINGTALK_API_URL: server.url },
     ...{ DINGTALK_APP_KEY: CANARIES.appKey, DINGTALK_APP_SECRET: CANARIES.appSecret, DINGTALK_AGENT_ID: AGENT_ID },
     ...{ TIME_SCALE: String(TIME_SCALE), MAX_CALLS_PER_SECOND: '200', HEALTH_PORT: '0' },
   }
@@ -239,6 +254,12 @@ async function createDatabase(serverUrl: string, name: string): Promise<string> 
   const url = new URL(serverUrl)
   url.pathname = `/${database}`
   return url.href
+}
+
+/** In whichever schema it is. */
+async function migrationsTable(url: string): Promise<string> {
+  const [row] = await ask(url, "SELECT oid::regclass::text AS name FROM pg_class WHERE relname = '_prisma_migrations'")
+  return String(row?.['name'])
 }
 
 /** All that reports are made of. */
