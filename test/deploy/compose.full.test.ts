@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { z } from 'zod'
 import { createTracker } from '../../src/index.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { type ApiPageServer, startApiPageServer } from '../support/api-page-server.ts'
@@ -15,6 +16,7 @@ import { type PostgresServer, startPostgresServer } from '../support/postgres-se
 import { type NodeProcess, runCli, startCli } from '../support/process.ts'
 import { describeWith } from '../support/programs.ts'
 import { until } from '../support/wait.ts'
+import { WORKLOADS } from './support/kubernetes.ts'
 
 /** What Docker Compose would run, without Docker: the file's commands and environments, on servers that this machine has. */
 
@@ -81,6 +83,8 @@ describeWith(['psql', 'redis-server'], 'the services of docker-compose.yml', () 
     try {
       await admin.query(`CREATE ROLE dingtalk SUPERUSER LOGIN PASSWORD '${owner}'`)
       await admin.query('CREATE DATABASE dingtalk OWNER dingtalk')
+      // For the statements of this test: the tables may be in either.
+      await admin.query('ALTER DATABASE dingtalk SET search_path = dingtalk, public')
     } finally {
       await admin.end()
     }
@@ -166,6 +170,8 @@ describeWith(['psql', 'redis-server'], 'the services of docker-compose.yml', () 
       { what: 'both tasks were polled', timeoutMs: 60_000 },
     )
 
+    for (const [name, { pid }] of Object.entries({ worker, serve }))
+      expect(await peakMiB(pid), `MiB of ${name}`).toBeLessThan(requestedMiB(name))
     worker.kill('SIGTERM')
     serve.kill('SIGTERM')
     expect(await Promise.all([worker.exit, serve.exit])).toEqual([
@@ -218,6 +224,19 @@ describeWith(['psql', 'redis-server'], 'the services of docker-compose.yml', () 
     dingtalk.add({ taskId, agentId: AGENT_ID, sentAt: SENT_AT, windowMs: DAY_MS, people })
   }
 })
+
+/** What deploy/kubernetes requests for it, and docs/deployment.md says. */
+function requestedMiB(name: string): number {
+  const resources = WORKLOADS.find((each) => each.name === name)?.container.resources
+  const { memory } = z.object({ requests: z.object({ memory: z.string().regex(/^\d+Mi$/) }) }).parse(resources).requests
+  return Number.parseInt(memory, 10)
+}
+
+/** The most memory that a process has had so far: proc(5), VmHWM. */
+async function peakMiB(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1024
+}
 
 async function ask(url: string, sql: string): Promise<Array<Record<string, unknown>>> {
   const client = new Client({ connectionString: url })
