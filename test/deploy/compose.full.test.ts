@@ -142,11 +142,11 @@ describeWith(['psql', 'redis-server'], 'the services of docker-compose.yml', () 
     }
 
     const worker = startCli(composeService('worker').command, { env: resolved('worker') })
-    await worker.waitForLine(/worker ready/)
+    await worker.waitForLine(/worker ready/, 120_000)
     const serve = startCli(composeService('serve').command, { env: resolved('serve') })
-    await serve.waitForLine(/^Dashboard:/)
+    await serve.waitForLine(/^Dashboard:/, 120_000)
     for (const [name, child] of Object.entries({ worker, serve }))
-      await until(() => healthOf(name, child).status === 0, { what: `the health check of ${name} succeeds` })
+      await until(() => healthOf(name, child).status === 0, { what: `the health check of ${name} succeeds`, timeoutMs: 60_000 })
 
     addTask('256271667530')
     addTask('256271667531')

@@ -184,7 +184,7 @@ async function isReady(url: string): Promise<void> {
     if (!response.ok) throw new Error(await response.text())
     return true
   }
-  await until(answer, { what: `${url} is ready`, timeoutMs: 60_000 })
+  await until(answer, { what: `${url} is ready`, timeoutMs: 120_000 })
 }
 
 /** @returns how many rows there are */
