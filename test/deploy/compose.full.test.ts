@@ -132,7 +132,9 @@ describeWith(['psql', 'redis-server'], 'the services of docker-compose.yml', () 
     expect(status, stderr).toBe(0)
   }
 
-  test('a database of 0.1.0, whose owner made everything, goes on with the least rights: a task is tracked and polled', async () => {
+  test('a database of 0.1.0, whose owner made everything, goes on with the least rights: a task is tracked and polled', {
+    timeout: 400_000,
+  }, async () => {
     const owner = await asThe(operator['POSTGRES_PASSWORD'] ?? '')
     await migrate(owner)
     for (const _ of ['the first start', 'another one']) {
@@ -167,7 +169,7 @@ describeWith(['psql', 'redis-server'], 'the services of docker-compose.yml', () 
         expect(rows).toEqual(['256271667530', '256271667531'].map((task_id) => ({ task_id, polled: true, read: 1, unread: 1 })))
         return true
       },
-      { what: 'both tasks were polled', timeoutMs: 60_000 },
+      { what: 'both tasks were polled', timeoutMs: 120_000 },
     )
 
     for (const [name, { pid }] of Object.entries({ worker, serve }))
