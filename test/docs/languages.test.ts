@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { blocksOf, PAGES, textOf } from './support/pages.ts'
 
 /** Each has a test beside this one that runs every block of it. */
-const RUN = ['json', 'sh', 'sql', 'ts', 'yaml']
+const RUN = ['go', 'java', 'json', 'python', 'sh', 'sql', 'ts', 'yaml']
 
 test.each(PAGES.flatMap(blocksOf).map(({ at, language }) => [at, language]))(
   '%s is in a language whose blocks are run: %s',
