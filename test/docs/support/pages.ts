@@ -4,8 +4,27 @@ import { join } from 'node:path'
 /** The folder of the project. */
 export const ROOT = join(import.meta.dirname, '../../..')
 
-/** What users read and paste from. */
-export const PAGES = ['README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)].filter((path) => path.endsWith('.md'))
+const MARKDOWN = [...readdirSync(ROOT), ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)].filter((path) =>
+  path.endsWith('.md'),
+)
+
+/** The Chinese pages. twins.test.ts holds each to its English page, so what is run of that one is run for both. */
+export const CHINESE_PAGES = MARKDOWN.filter(isChinese)
+
+/** What users read and paste from, in English. */
+export const PAGES = MARKDOWN.filter((path) => (path === 'README.md' || path.startsWith('docs/')) && !isChinese(path))
+
+/** All of them, and what else users and contributors read. */
+export const ALL_PAGES = MARKDOWN
+
+export function isChinese(page: string): boolean {
+  return page.endsWith('.zh-CN.md')
+}
+
+/** README.zh-CN.md of README.md. */
+export function chineseNameOf(page: string): string {
+  return page.replace(/\.md$/, '.zh-CN.md')
+}
 
 /** A fenced block of a page. */
 export interface Block {

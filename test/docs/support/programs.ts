@@ -39,20 +39,27 @@ const hasGo = succeeds('go', 'version')
 function python(command: string | undefined, wanted: string): Toolchain {
   return {
     missing: command === undefined ? wanted : null,
-    prepare: (folder, program) => saved(folder, 'sender.py', program, (path) => ({ command: command ?? 'python3', args: [path] })),
+    async prepare(folder, program) {
+      await writeFile(join(folder, 'sender.py'), program)
+      return { command: command ?? 'python3', args: [join(folder, 'sender.py')] }
+    },
   }
 }
 
-function java(file: string, classPath: string | null): Toolchain {
+function java(name: string, library: string | null): Toolchain {
   const missing = !hasJava
     ? 'a JDK (default-jdk-headless)'
-    : classPath !== null && !existsSync(classPath)
+    : library !== null && !existsSync(library)
       ? 'the JDBC driver (libpostgresql-jdbc-java)'
       : null
-  const options = classPath === null ? [] : ['-cp', classPath]
   return {
     missing,
-    prepare: (folder, program) => saved(folder, file, program, (path) => ({ command: 'java', args: [...options, path] })),
+    async prepare(folder, program) {
+      await writeFile(join(folder, `${name}.java`), program)
+      const { code, stderr } = await execute('javac', ['-Xlint:all', '-Werror', '-d', folder, join(folder, `${name}.java`)], {})
+      if (code !== 0) throw new Error(`the program does not compile:\n${stderr}`)
+      return { command: 'java', args: ['-cp', [folder, ...(library === null ? [] : [library])].join(delimiter), name] }
+    },
   }
 }
 
@@ -75,15 +82,10 @@ function go(library: string | null): Toolchain {
   }
 }
 
-async function saved<Command>(folder: string, name: string, program: string, toCommand: (path: string) => Command): Promise<Command> {
-  await writeFile(join(folder, name), program)
-  return toCommand(join(folder, name))
-}
-
 /** By language and way. */
 export const TOOLCHAINS = {
   python: { http: python(pythons[0], 'Python (python3)'), sql: python(pythonWithDriver, 'psycopg for Python (python3-psycopg)') },
-  java: { http: java('HttpSender.java', null), sql: java('SqlSender.java', JDBC) },
+  java: { http: java('HttpSender', null), sql: java('SqlSender', JDBC) },
   go: { http: go(null), sql: go('github.com/lib/pq') },
 } as const satisfies Record<string, Record<'http' | 'sql', Toolchain>>
 
