@@ -52,7 +52,7 @@ async function isHealth({ text }: Block): Promise<void> {
 }
 
 /** On a busy machine these checks warn: of them only the name is compared. */
-const OF_MACHINE: ReadonlySet<string> = new Set(['event loop', 'locks'])
+const OF_MACHINE: ReadonlySet<string> = new Set(['event loop', 'locks', 'pool'])
 
 function steadyParts(report: unknown): unknown {
   const { ok, checks } = REPORT.parse(report)

@@ -19,7 +19,7 @@ const COMMANDS = [
 test.each(COMMANDS)('%s: npx dingtalk-delivery %s is a command with these options', async (_, command) => {
   const [name = '', ...args] = command.split(/\s+/)
   const { code, stdout } = await runCommand([name, '--help'])
-  expect(code).toBe(0)
+  expect([code, stdout]).toEqual([0, expect.stringContaining(`Usage: dingtalk-delivery ${name} `)])
   const options = stdout.match(/--[a-z-]+/g) ?? []
   expect(args.flatMap((arg) => /^--[a-z-]+/.exec(arg)?.[0] ?? []).filter((option) => !options.includes(option))).toEqual([])
 })
