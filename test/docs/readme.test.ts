@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import { problemText } from '../../src/domain/messages.ts'
 import { PROBLEM_CODES } from '../../src/domain/problems.ts'
-import { ALL_PAGES, blocksOf, codeIn, tableUnder, textOf } from './support/pages.ts'
+import { ALL_PAGES, blocksOf, tableUnder, textOf } from './support/pages.ts'
 
 const README = textOf('README.md')
 
@@ -64,9 +65,13 @@ test.each(ALL_PAGES.filter((page) => page !== 'CHANGELOG.md' && page !== 'docs/p
   expect(textOf(page).match(BARE) ?? []).toEqual([])
 })
 
-test('the page on DingTalk says what each answer of doctor means', () => {
-  const answers = new Set(tableUnder('What doctor answers', 'docs/dingtalk-setup.md').flatMap(([answer = '']) => codeIn(answer)))
-  expect(PROBLEM_CODES.filter((code) => !answers.has(code))).toEqual([])
+test.each([
+  ['docs/dingtalk-setup.md', 'What doctor answers'],
+  ['docs/dingtalk-setup.zh-CN.md', 'doctor 的各种回答'],
+])('%s says what each answer of doctor means', (page, heading) => {
+  const answers = new Set(tableUnder(heading, page).map(([answer = '']) => answer))
+  const wanted = PROBLEM_CODES.map((code) => `${problemText({ code, detail: null }, 'en')} \`${code}\``)
+  expect(wanted.filter((answer) => !answers.has(answer))).toEqual([])
 })
 
 test('the first snippet sends, tells when it did, and treats errors', () => {

@@ -89,7 +89,7 @@ async function runPage(page: string) {
 describe.skipIf(!curl)('the first send', () => {
   test('the page on DingTalk sends, asks and tracks', async () => {
     const simulator = await aSimulator({ apps: [APP] })
-    const database = await aDatabase()
+    const database = await anEmptyDatabase()
     const { commands } = await runShell(withReal(scriptOf(DINGTALK), { [DATABASE_URL]: database }), {
       ...{ QUEUE_URL: await aQueue(database), DINGTALK_OAPI_URL: simulator.url, DINGTALK_API_URL: simulator.url },
     })
@@ -166,9 +166,14 @@ async function aSimulator(options: SimulatorOptions): Promise<Simulator> {
 }
 
 async function aDatabase(): Promise<string> {
+  const url = await anEmptyDatabase()
+  await storeSample(url)
+  return url
+}
+
+async function anEmptyDatabase(): Promise<string> {
   const database = await createTestDatabase({ migrated: true })
   onTestFinished(() => database.drop())
-  await storeSample(database.url)
   return database.url
 }
 
