@@ -20,8 +20,8 @@ test.each(COMMANDS)('%s: npx dingtalk-delivery %s is a command with these option
   const [name = '', ...args] = command.split(/\s+/)
   const { code, stdout } = await runCommand([name, '--help'])
   expect([code, stdout]).toEqual([0, expect.stringContaining(`Usage: dingtalk-delivery ${name} `)])
-  const options = stdout.match(/--[a-z-]+/g) ?? []
-  expect(args.flatMap((arg) => /^--[a-z-]+/.exec(arg)?.[0] ?? []).filter((option) => !options.includes(option))).toEqual([])
+  const options = new Set(stdout.match(/--[a-z-]+/g))
+  expect(args.flatMap((arg) => /^--[a-z-]+/.exec(arg)?.[0] ?? []).filter((option) => !options.has(option))).toEqual([])
 })
 
 function commandsIn(text: string): string[] {
