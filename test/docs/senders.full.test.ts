@@ -17,6 +17,10 @@ const LANGUAGES = ['python', 'java', 'go'] as const satisfies readonly Language[
 /** What each program hands over, beside one task of two people. */
 const ONE_PERSON = 'late-reader'
 
+test('each language of the page is run here, and curl in sh.full.test.ts', () => {
+  expect(new Set(blocksOf(PAGE).map(({ language }) => language))).toEqual(new Set(['sh', ...LANGUAGES]))
+})
+
 test.each(LANGUAGES)('the page has two whole programs in %s: over HTTP and in SQL, both with the time of the send', (language) => {
   const texts = blocksOf(PAGE).filter((block) => block.language === language)
   expect(texts).toHaveLength(2)

@@ -12,7 +12,7 @@ import { describeRedis } from '../support/redis.ts'
 import { type RedisServer, startRedis } from '../support/redis-server.ts'
 import { startProxy } from '../support/tcp-proxy.ts'
 import { until } from '../support/wait.ts'
-import { type Block, blocksIn } from './support/pages.ts'
+import { type Block, sharedBlocksIn } from './support/pages.ts'
 import { compile, createUserProject, type UserProject } from './support/project.ts'
 import { storeSample } from './support/sample.ts'
 
@@ -46,7 +46,7 @@ afterAll(async () => {
 
 const NAMES = Object.keys(SNIPPETS).filter((name): name is Snippet => name in SNIPPETS)
 
-test.each(blocksIn('ts').map((block) => [block.at, block]))('%s is a snippet that is run here', (_, block) => {
+test.each(sharedBlocksIn('ts').map((block) => [block.at, block]))('%s is a snippet that is run here', (_, block) => {
   expect(NAMES.filter((name) => isSnippet(name, block))).toHaveLength(1)
 })
 
@@ -132,7 +132,7 @@ function isSnippet(name: Snippet, { page, text }: Block): boolean {
 }
 
 function textOfSnippet(name: Snippet): string {
-  const [block, ...others] = blocksIn('ts').filter((each) => isSnippet(name, each))
+  const [block, ...others] = sharedBlocksIn('ts').filter((each) => isSnippet(name, each))
   if (block === undefined || others.length > 0) throw new Error(`there must be one snippet ${name}`)
   return block.text
 }

@@ -35,6 +35,15 @@ export interface Block {
   readonly text: string
 }
 
+/** Pages whose blocks need servers and programs of their own, or are about one subject: the test that runs them. All others are run here by language. */
+export const OWN_TESTS: Readonly<Record<string, string>> = {
+  'docs/backup.md': 'test/deploy/backup.full.test.ts',
+  'docs/database.md': 'test/docs/database.full.test.ts',
+  'docs/deployment.md': 'test/docs/deployment.full.test.ts',
+  'docs/queries.md': 'test/docs/queries.test.ts',
+  'docs/senders.md': 'test/docs/senders.full.test.ts',
+}
+
 export function textOf(page: string): string {
   return readFileSync(join(ROOT, page), 'utf8')
 }
@@ -52,6 +61,11 @@ export function blocksOf(page: string): Block[] {
 /** All blocks of all pages in one language. */
 export function blocksIn(language: string): Block[] {
   return PAGES.flatMap(blocksOf).filter((block) => block.language === language)
+}
+
+/** Without those of pages that have a test of their own. */
+export function sharedBlocksIn(language: string): Block[] {
+  return blocksIn(language).filter(({ page }) => !(page in OWN_TESTS))
 }
 
 /** The rows of the first table under a heading, each a list of its cells. */
