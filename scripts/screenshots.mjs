@@ -1,5 +1,5 @@
 // Writes the pictures of the README in docs/images: the campaigns of the demo in a database of a working day, served from dist/, and
-// the system's Chromium. Needs `npm run build` and no network; CHROMIUM_PATH says where the browser is.
+// the system's Chromium. Needs `npm run build`, a font with Chinese characters and no network; CHROMIUM_PATH says where the browser is.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
@@ -20,9 +20,16 @@ const [{ startEmbeddedPostgres }, { migrate }, { openDatabase }, { createDeliver
   dist('store/migrate.js'),
   dist('store/prisma.js'),
   dist('store/delivery-store.js'),
-  Promise.all(['domain/plan.js', 'domain/answer.js', 'domain/poll-times.js', 'simulator/fate.js', 'cli/demo/scenario.js'].map(dist)).then(
-    (modules) => Object.assign({}, ...modules),
-  ),
+  Promise.all(
+    [
+      'domain/plan.js',
+      'domain/answer.js',
+      'domain/poll-times.js',
+      'simulator/fate.js',
+      'simulator/settings.js',
+      'cli/demo/scenario.js',
+    ].map(dist),
+  ).then((modules) => Object.assign({}, ...modules)),
 ])
 const timing = core.buildTiming(24)
 

@@ -3,63 +3,101 @@ import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts'
 import { createTestDatabase } from '../support/postgres.ts'
-import { startCli } from '../support/process.ts'
+import { runCli, startCli } from '../support/process.ts'
 import { redisAvailable, startRedis } from '../support/redis-server.ts'
-import { blocksOf, codeIn, PAGES, ROOT, tableUnder, textOf } from './support/pages.ts'
+import { blocksOf, codeIn, OWN_TESTS, PAGES, ROOT, tableUnder, textOf } from './support/pages.ts'
 import { storeSample } from './support/sample.ts'
-import { type CommandRun, runShell } from './support/shell.ts'
+import { runShell } from './support/shell.ts'
 
-/** What a page's commands are run against; a page that is not here has none. */
-const README = 'README.md'
-const SIMULATOR = 'docs/simulator.md'
 const PERFORMANCE = 'docs/performance.md'
-const PERSONAL_DATA = 'docs/personal-data.md'
-const PROBLEMS = 'docs/problems.md'
-/** Their commands need servers and programs of their own: test/deploy/backup.full.test.ts and deployment.full.test.ts. */
-const RUN_ELSEWHERE: ReadonlySet<string> = new Set(['docs/backup.md', 'docs/deployment.md'])
+const SIMULATOR = 'docs/simulator.md'
+const README = 'README.md'
+const DINGTALK = 'docs/dingtalk-setup.md'
+
+/** The app of the pages, and what their examples stand for. */
+const APP = { appKey: 'dingxxxxxxxx', appSecret: 'xxxxxxxx', agentId: '836390886' }
+const DATABASE_URL = 'postgres://tracker:secret@db:5432/tracker'
+const QUEUE_URL = 'redis://redis:6379'
+const SERVER_URL = 'http://127.0.0.1:8080'
 
 const curl = spawnSync('curl', ['--version']).status === 0
 if (!curl && process.env['CI'] === 'true') throw new Error('curl is not installed, and with CI=true nothing is skipped')
 if (!curl) process.stderr.write('\nTHE LINES WITH curl ARE SKIPPED: it is not installed.\n\n')
 
+/** Each page whose commands a reader can paste where the set-up of the README is done, with what its text names besides. */
+const PAGES_OF_USERS = [
+  README,
+  'docs/dashboard.md',
+  'docs/enqueue.md',
+  'docs/operations.md',
+  'docs/personal-data.md',
+  'docs/problems.md',
+  'docs/read-rates.md',
+  'docs/senders.md',
+]
+
 test('the pages with commands are those that are run here', () => {
-  expect(PAGES.filter((page) => scriptOf(page) !== '' && !RUN_ELSEWHERE.has(page))).toEqual([
-    README,
-    PERFORMANCE,
-    PERSONAL_DATA,
-    PROBLEMS,
-    SIMULATOR,
-  ])
+  const pages = PAGES.filter((page) => scriptOf(page) !== '' && (page === 'docs/senders.md' || !(page in OWN_TESTS)))
+  expect(pages.toSorted()).toEqual([...PAGES_OF_USERS, DINGTALK, PERFORMANCE, SIMULATOR].toSorted())
 })
 
-test('the commands of the README, one after another', async () => {
-  const app = { appKey: 'dingxxxxxxxx', appSecret: 'xxxxxxxx', agentId: '836390886' }
-  const simulator = await aSimulator({ apps: [app] })
-  const database = await aDatabase()
-  const script = [scriptOf(README), ...commandsInText(README)].join('\n')
-  const { stdout, commands } = await runShell(
-    withReal(curl ? script : withoutCurl(script), {
-      'postgres://tracker:secret@db:5432/tracker': database,
-      'redis://redis:6379': await aQueue(database),
-      ...(curl && { 'http://127.0.0.1:8080': await aServer(database) }),
-    }),
-    { DINGTALK_OAPI_URL: simulator.url, DINGTALK_API_URL: simulator.url, PORT: '0', HEALTH_PORT: '0' },
-  )
-  if (curl) {
-    expect(stdout).toContain('{"app":"default","taskId":"256271667530","status":"tracking","duplicate":false,')
-    expect(stdout).toContain('"campaign":"payroll-11"')
-    expect(stdout).toMatch(/,payroll-11,carol,unread,.*\r\n.*,late-reader,unread,/)
-  }
-  const said = (command: string): CommandRun | undefined => commands.find((run) => run.command === command)
-  expect(said('report')?.stdout).toMatch(/payroll-11 .* 50\.0%/)
-  expect(said('show')?.stdout).toMatch(/^Read +2 of 4 /m)
-  expect(
-    said('unread')
-      ?.stdout.split('\r\n')
-      .map((line) => line.split(',')[3]),
-  ).toEqual(['user_id', 'carol', 'late-reader', undefined])
-  expect(said('track')?.stdout).toBe('tracking\n')
+test.each(PAGES_OF_USERS)('the commands of %s, one after another', async (page) => {
+  const { said, stdout, script, commands } = await runPage(page)
   expect(new Set(commands.map(({ command }) => command)), 'and every other command that it names').toEqual(commandsNamedIn(script))
+  for (const [command, text] of Object.entries(ANSWERS[page] ?? {})) {
+    if (command !== 'curl') expect(said(command), command).toMatch(text)
+    else if (curl) expect(stdout).toMatch(text)
+  }
+})
+
+/** What a page's commands answer about the people of the sample; of a command that stands there twice the first. */
+const ANSWERS: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
+  [README]: {
+    report: /payroll-11 .* 50\.0%/,
+    unread: /^(?:.*,){3}user_id,.*\r\n(?:.*,){3}carol,.*\r\n(?:.*,){3}late-reader,.*\r\n$/,
+    curl: /"campaign":"payroll-11".*"read":2/,
+  },
+  'docs/enqueue.md': { track: /^tracking\n$/, curl: /\{"app":"default","taskId":"256271667530","status":"tracking","duplicate":false,/ },
+  'docs/operations.md': { resume: /^resumed; it is polled now\n$/, erase: /^erased in 1 task and 0 jobs of the queue\n$/ },
+  'docs/personal-data.md': { erase: /^erased in 1 task and 0 jobs of the queue\n$/ },
+  'docs/problems.md': { resume: /^resumed; it is polled now\n$/ },
+  'docs/read-rates.md': {
+    report: /payroll-11 .* 50\.0%/,
+    show: /^Read +2 of 4 /m,
+    unread: /carol,.*\r\n.*,late-reader,/,
+    curl: /,payroll-11,carol,unread,.*\r\n.*,late-reader,unread,/,
+  },
+  'docs/senders.md': { curl: /"taskId":"256271667550","status":"tracking","duplicate":false/ },
+}
+
+/** Against a database with the sample, a queue, a server and the simulator. */
+async function runPage(page: string) {
+  const simulator = await aSimulator({ apps: [APP] })
+  simulator.createTask({ taskId: '256271667526', recipients: [{ userId: 'manager4220' }] })
+  const database = await aDatabase()
+  const queue = await aQueue(database)
+  const script = [scriptOf(page), ...commandsInText(page)].join('\n')
+  const real = { [DATABASE_URL]: database, [QUEUE_URL]: queue, ...(curl && { [SERVER_URL]: await aServer(database) }) }
+  const { stdout, commands } = await runShell(withReal(curl ? script : withoutCurl(script), real), {
+    ...{ DATABASE_URL: database, QUEUE_URL: queue, PORT: '0', HEALTH_PORT: '0' },
+    ...{ DINGTALK_APP_KEY: APP.appKey, DINGTALK_APP_SECRET: APP.appSecret, DINGTALK_AGENT_ID: APP.agentId },
+    ...{ DINGTALK_OAPI_URL: simulator.url, DINGTALK_API_URL: simulator.url },
+  })
+  return { stdout, script, commands, said: (command: string) => commands.find((run) => run.command === command)?.stdout }
+}
+
+describe.skipIf(!curl)('the first send', () => {
+  test('the page on DingTalk sends, asks and tracks', async () => {
+    const simulator = await aSimulator({ apps: [APP] })
+    const database = await anEmptyDatabase()
+    const { commands } = await runShell(withReal(scriptOf(DINGTALK), { [DATABASE_URL]: database }), {
+      ...{ QUEUE_URL: await aQueue(database), DINGTALK_OAPI_URL: simulator.url, DINGTALK_API_URL: simulator.url },
+    })
+    expect(commands.map(({ command }) => command)).toEqual(['doctor', 'doctor', 'track'])
+    expect(commands.at(-1)?.stdout).toBe('tracking\n')
+    const { stdout } = await runCli(['show', commands.at(-1)?.args[0] ?? '', '--json'], { env: { DATABASE_URL: database } })
+    expect(JSON.parse(stdout)).toMatchObject({ status: 'tracking', targeted: 1, sentAtGiven: true })
+  })
 })
 
 test('the commands of the page on performance, with few tasks', async () => {
@@ -71,17 +109,6 @@ test('the commands of the page on performance, with few tasks', async () => {
   const { stdout } = await runShell(script, { DATABASE_URL: inject('postgresUrl') })
   const figures = tableUnder('What was measured', PERFORMANCE).map(([figure = '']) => figure)
   expect(figures.filter((figure) => !stdout.includes(`\n${figure} `))).toEqual([])
-})
-
-test('the commands of the page on personal data', async () => {
-  const database = await aDatabase()
-  const { commands } = await runShell(scriptOf(PERSONAL_DATA), { DATABASE_URL: database, QUEUE_URL: await aQueue(database) })
-  expect(commands.map(({ stdout }) => stdout)).toEqual(['erased in 1 task and 0 jobs of the queue\n', '{"tasks":0,"jobs":0}\n'])
-})
-
-test('the commands of the page on problems', async () => {
-  const { commands } = await runShell(scriptOf(PROBLEMS), { DATABASE_URL: await aDatabase() })
-  expect(commands.map(({ stdout }) => stdout)).toEqual(['resumed; it is polled now\n', expect.stringMatching(/^resumed app default; /)])
 })
 
 describe.skipIf(!curl)('with curl', () => {
@@ -106,9 +133,10 @@ function scriptOf(page: string): string {
     .join('\n')
 }
 
-/** Commands that stand in the running text. */
+/** Commands that stand in the running text, about the sample. */
 function commandsInText(page: string): string[] {
-  return codeIn(textOf(page).replace(/^```.*?^```$/gms, '')).filter((code) => /^npx \S+ \w/.test(code))
+  const commands = codeIn(textOf(page).replace(/^```.*?^```$/gms, '')).filter((code) => /^npx \S+ \w/.test(code))
+  return commands.map((command) => command.replace('TASK_ID', '256271667526').replace('NAME', 'default'))
 }
 
 function commandsNamedIn(script: string): Set<string> {
@@ -126,12 +154,9 @@ async function aServer(databaseUrl: string): Promise<string> {
   return /http:\/\/[\w.:]+/.exec(line)?.[0] ?? line
 }
 
-/** The addresses of the page are examples; these are real. */
+/** The addresses of the pages are examples; these are real. */
 function withReal(script: string, addresses: Readonly<Record<string, string>>): string {
-  return Object.entries(addresses).reduce((text, [example, real]) => {
-    expect(text, 'the page still has this example').toContain(example)
-    return text.replaceAll(example, real)
-  }, script)
+  return Object.entries(addresses).reduce((text, [example, real]) => text.replaceAll(example, real), script)
 }
 
 async function aSimulator(options: SimulatorOptions): Promise<Simulator> {
@@ -141,9 +166,14 @@ async function aSimulator(options: SimulatorOptions): Promise<Simulator> {
 }
 
 async function aDatabase(): Promise<string> {
+  const url = await anEmptyDatabase()
+  await storeSample(url)
+  return url
+}
+
+async function anEmptyDatabase(): Promise<string> {
   const database = await createTestDatabase({ migrated: true })
   onTestFinished(() => database.drop())
-  await storeSample(database.url)
   return database.url
 }
 

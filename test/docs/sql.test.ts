@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
-import { blocksIn } from './support/pages.ts'
+import { sharedBlocksIn } from './support/pages.ts'
 import { storeSample } from './support/sample.ts'
 
 let database: TestDatabase
@@ -18,8 +18,7 @@ afterAll(async () => {
   await database.drop()
 })
 
-/** Those of docs/queries.md have a test of their own. */
-const BLOCKS = blocksIn('sql').filter(({ page }) => page !== 'docs/queries.md')
+const BLOCKS = sharedBlocksIn('sql')
 
 test.each(BLOCKS.map(({ at, text }) => [at, text]))('%s: every statement runs and answers', async (_, text) => {
   // More than one statement in a query gives a list of results.

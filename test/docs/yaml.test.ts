@@ -5,14 +5,14 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { parseConfig } from '../../src/app/config/config.ts'
 import { startHealthServer } from '../../src/web/health.ts'
-import { type Block, blocksIn, ROOT } from './support/pages.ts'
+import { type Block, ROOT, sharedBlocksIn } from './support/pages.ts'
 
 const KINDS: ReadonlyArray<{ readonly has: string; readonly check: (block: Block) => Promise<void> }> = [
   { has: 'scrape_configs', check: isOfTheExample },
   { has: 'readinessProbe', check: asksWhatIsThere },
 ]
 
-test.each(blocksIn('yaml').map((block) => ({ ...block })))('$at is what the page says', async (block) => {
+test.each(sharedBlocksIn('yaml').map((block) => ({ ...block })))('$at is what the page says', async (block) => {
   const value: unknown = parse(block.text)
   const kinds = KINDS.filter(({ has }) => typeof value === 'object' && value !== null && has in value)
   expect(kinds, 'exactly one kind of example that this test knows').toHaveLength(1)

@@ -46,6 +46,7 @@ test('it holds the build, the migrations and the papers, and nothing else', () =
     'prisma/migrations/',
     'prisma/schema.prisma',
     'README.md',
+    'README.zh-CN.md',
     'LICENSE',
     'CHANGELOG.md',
     'package.json',
