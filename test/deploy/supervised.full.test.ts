@@ -154,7 +154,7 @@ describeRedis('the commands, as a supervisor starts them', () => {
       const file = join(mounted, secret)
       // With a line end, as an editor leaves it.
       await writeFile(file, `${values[secret]}\n`, { mode: 0o400 })
-      if (USER.uid !== undefined) await chown(file, USER.uid, USER.gid)
+      if (USER !== null) await chown(file, USER.uid, USER.gid)
     }
     const port = String(await freePort())
     const env = Object.entries({
@@ -199,8 +199,8 @@ async function ask(url: string, sql: string): Promise<number | null> {
 }
 
 /** As root, the user of the image, where this checkout is open to it. Anybody else has no other user to be. */
-function anotherUser(): { uid?: number; gid?: number } {
-  if (process.getuid?.() !== 0) return {}
+function anotherUser(): { readonly uid: number; readonly gid: number } | null {
+  if (process.getuid?.() !== 0) return null
   const user = { uid: 1000, gid: 1000 }
-  return spawnSync(process.execPath, [builtFile('cli/main.js'), '--version'], { ...user, cwd: '/' }).status === 0 ? user : {}
+  return spawnSync(process.execPath, [builtFile('cli/main.js'), '--version'], { ...user, cwd: '/' }).status === 0 ? user : null
 }
