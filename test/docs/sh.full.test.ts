@@ -24,7 +24,7 @@ const curl = spawnSync('curl', ['--version']).status === 0
 if (!curl && process.env['CI'] === 'true') throw new Error('curl is not installed, and with CI=true nothing is skipped')
 if (!curl) process.stderr.write('\nTHE LINES WITH curl ARE SKIPPED: it is not installed.\n\n')
 
-/** Each page whose commands a reader can paste where the set-up of the README is done, with what its text names besides. */
+/** Each page whose commands a reader can paste where the set-up of the README is done; also those that its text names are run. */
 const PAGES_OF_USERS = [
   README,
   'docs/dashboard.md',
@@ -41,7 +41,10 @@ test('the pages with commands are those that are run here', () => {
   expect(pages.toSorted()).toEqual([...PAGES_OF_USERS, DINGTALK, PERFORMANCE, SIMULATOR].toSorted())
 })
 
-test.each(PAGES_OF_USERS)('the commands of %s, one after another', async (page) => {
+/** Each command is a process of its own, and a page has up to a dozen: on a busy machine that is minutes. */
+const PAGE_TIMEOUT_MS = 400_000
+
+test.each(PAGES_OF_USERS)('the commands of %s, one after another', { timeout: PAGE_TIMEOUT_MS }, async (page) => {
   const { said, stdout, script, commands } = await runPage(page)
   expect(new Set(commands.map(({ command }) => command)), 'and every other command that it names').toEqual(commandsNamedIn(script))
   for (const [command, text] of Object.entries(ANSWERS[page] ?? {})) {
