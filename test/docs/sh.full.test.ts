@@ -1,7 +1,10 @@
 import { spawnSync } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts'
+import { describeWithCa } from '../support/company-ca.ts'
+import { startCompanyProxy } from '../support/company-proxy.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { startCli } from '../support/process.ts'
 import { redisAvailable, startRedis } from '../support/redis-server.ts'
@@ -12,6 +15,7 @@ import { type CommandRun, runShell } from './support/shell.ts'
 /** What a page's commands are run against; a page that is not here has none. */
 const README = 'README.md'
 const SIMULATOR = 'docs/simulator.md'
+const NETWORK = 'docs/network.md'
 const PERFORMANCE = 'docs/performance.md'
 const PERSONAL_DATA = 'docs/personal-data.md'
 const PROBLEMS = 'docs/problems.md'
@@ -21,7 +25,7 @@ if (!curl && process.env['CI'] === 'true') throw new Error('curl is not installe
 if (!curl) process.stderr.write('\nTHE LINES WITH curl ARE SKIPPED: it is not installed.\n\n')
 
 test('the pages with commands are those that are run here', () => {
-  expect(PAGES.filter((page) => scriptOf(page) !== '')).toEqual([README, PERFORMANCE, PERSONAL_DATA, PROBLEMS, SIMULATOR])
+  expect(PAGES.filter((page) => scriptOf(page) !== '')).toEqual([README, NETWORK, PERFORMANCE, PERSONAL_DATA, PROBLEMS, SIMULATOR])
 })
 
 test('the commands of the README, one after another', async () => {
@@ -74,6 +78,25 @@ test('the commands of the page on personal data', async () => {
 test('the commands of the page on problems', async () => {
   const { commands } = await runShell(scriptOf(PROBLEMS), { DATABASE_URL: await aDatabase() })
   expect(commands.map(({ stdout }) => stdout)).toEqual(['resumed; it is polled now\n', expect.stringMatching(/^resumed app default; /)])
+})
+
+describeWithCa('behind a proxy that inspects TLS', (ca) => {
+  test('the commands of the page on the network', async () => {
+    const app = { appKey: 'dingxxxxxxxx', appSecret: 'secret-of-the-page', agentId: '836390886' }
+    const simulator = await aSimulator({ apps: [app] })
+    simulator.createTask({ taskId: '256271667526', recipients: [{ userId: 'ann' }] })
+    const proxy = await startCompanyProxy({ inspect: { ...ca.issue('oapi.dingtalk.com', 'api.dingtalk.com'), upstream: simulator.url } })
+    const secretFile = `${ca.file()}.secret`
+    await writeFile(secretFile, `${app.appSecret}\n`)
+    const script = withReal(scriptOf(NETWORK), {
+      'http://proxy.example.com:3128': proxy.url,
+      '/etc/ssl/certs/company-ca.pem': ca.file(),
+      '/run/secrets/dingtalk_app_secret': secretFile,
+    })
+    const { commands } = await runShell(script, {})
+    expect(commands.map(({ stdout }) => stdout)).toEqual([expect.stringContaining('permission, agent id and task fit')])
+    expect(new Set(proxy.targets)).toEqual(new Set(['oapi.dingtalk.com:443', 'api.dingtalk.com:443']))
+  })
 })
 
 describe.skipIf(!curl)('with curl', () => {
