@@ -151,7 +151,8 @@ test('redirects stay refused behind a proxy', async () => {
   expect(server.received('/elsewhere')).toEqual([])
 })
 
-const LIMITS = { connectTimeoutMs: 300, headersTimeoutMs: 300, deadlineMs: 20_000 }
+/** For the proxy that says nothing; the others answer in no time, on a busy machine too. */
+const HEADERS_TIMEOUT_MS = 2_000
 
 describe('a proxy that gives no tunnel', () => {
   test.each<readonly [ProxyBehaviour, string, RegExp]>([
@@ -165,7 +166,8 @@ describe('a proxy that gives no tunnel', () => {
   ])('%s: it is the proxy of this worker, no call was made, and the next poll succeeds', async (behaviour, code, says) => {
     const { server, proxy } = await behindProxy()
     const withLogin = proxy.url.replace('//', '//user:pA55word@')
-    const api = anApi(anApp(server), { ...through(withLogin), http: LIMITS, tokens: { refusalRetryMs: 0 } })
+    const http = behaviour === 'silent' ? { headersTimeoutMs: HEADERS_TIMEOUT_MS } : {}
+    const api = anApi(anApp(server), { ...through(withLogin), http, tokens: { refusalRetryMs: 0 } })
     proxy.behave(behaviour)
 
     const { answer, calls } = await counted(api)

@@ -1,7 +1,10 @@
 import { spawnSync } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts'
+import { describeWithCa } from '../support/company-ca.ts'
+import { startCompanyProxy } from '../support/company-proxy.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { runCli, startCli } from '../support/process.ts'
 import { redisAvailable, startRedis } from '../support/redis-server.ts'
@@ -9,6 +12,7 @@ import { blocksOf, codeIn, OWN_TESTS, PAGES, ROOT, tableUnder, textOf } from './
 import { storeSample } from './support/sample.ts'
 import { runShell } from './support/shell.ts'
 
+const NETWORK = 'docs/network.md'
 const PERFORMANCE = 'docs/performance.md'
 const SIMULATOR = 'docs/simulator.md'
 const README = 'README.md'
@@ -38,7 +42,7 @@ const PAGES_OF_USERS = [
 
 test('the pages with commands are those that are run here', () => {
   const pages = PAGES.filter((page) => scriptOf(page) !== '' && (page === 'docs/senders.md' || !(page in OWN_TESTS)))
-  expect(pages.toSorted()).toEqual([...PAGES_OF_USERS, DINGTALK, PERFORMANCE, SIMULATOR].toSorted())
+  expect(pages.toSorted()).toEqual([...PAGES_OF_USERS, DINGTALK, NETWORK, PERFORMANCE, SIMULATOR].toSorted())
 })
 
 /** Each command is a process of its own, and a page has up to a dozen: on a busy machine that is minutes. */
@@ -112,6 +116,25 @@ test('the commands of the page on performance, with few tasks', async () => {
   const { stdout } = await runShell(script, { DATABASE_URL: inject('postgresUrl') })
   const figures = tableUnder('What was measured', PERFORMANCE).map(([figure = '']) => figure)
   expect(figures.filter((figure) => !stdout.includes(`\n${figure} `))).toEqual([])
+})
+
+describeWithCa('behind a proxy that inspects TLS', (ca) => {
+  test('the commands of the page on the network', async () => {
+    const app = { appKey: 'dingxxxxxxxx', appSecret: 'secret-of-the-page', agentId: '836390886' }
+    const simulator = await aSimulator({ apps: [app] })
+    simulator.createTask({ taskId: '256271667526', recipients: [{ userId: 'ann' }] })
+    const proxy = await startCompanyProxy({ inspect: { ...ca.issue('oapi.dingtalk.com', 'api.dingtalk.com'), upstream: simulator.url } })
+    const secretFile = `${ca.file()}.secret`
+    await writeFile(secretFile, `${app.appSecret}\n`)
+    const script = withReal(scriptOf(NETWORK), {
+      'http://proxy.example.com:3128': proxy.url,
+      '/etc/ssl/certs/company-ca.pem': ca.file(),
+      '/run/secrets/dingtalk_app_secret': secretFile,
+    })
+    const { commands } = await runShell(script, {})
+    expect(commands.map(({ stdout }) => stdout)).toEqual([expect.stringContaining('permission, agent id and task fit')])
+    expect(new Set(proxy.targets)).toEqual(new Set(['oapi.dingtalk.com:443', 'api.dingtalk.com:443']))
+  })
 })
 
 describe.skipIf(!curl)('with curl', () => {

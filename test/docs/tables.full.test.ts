@@ -12,9 +12,13 @@ const [app] = plain.apps
 const IN_WORDS: Readonly<Record<string, boolean>> = {
   DATABASE_URL: parseConfig({}).databaseUrl === null,
   QUEUE_URL: plain.queue?.url === BASE.DATABASE_URL,
+  DINGTALK_REGION: app?.assumedRegion === 'intl',
   DINGTALK_OAPI_URL: app?.oapiUrl === 'https://oapi.dingtalk.io',
   DINGTALK_API_URL: app?.apiUrl === 'https://api.dingtalk.io',
   DINGTALK_PRIVATE_HOSTS: plain.privateHosts.length === 0,
+  HTTPS_PROXY: parseConfig({ HTTP_PROXY: 'http://proxy:1' }).proxies?.https === null,
+  HTTP_PROXY: plain.proxies === undefined,
+  NO_PROXY: parseConfig({ HTTP_PROXY: 'http://proxy:1' }).proxies?.no === '',
   DINGTALK_APP_KEY: parseConfig({}).apps.length === 0,
   DINGTALK_APP_SECRET: parseConfig({}).apps.length === 0,
   DINGTALK_AGENT_ID: app?.agentId === null,
@@ -30,7 +34,6 @@ const IN_WORDS: Readonly<Record<string, boolean>> = {
 
 /** Another value than the default, to see that the variable does something. */
 const OTHER: Readonly<Record<string, string>> = {
-  DINGTALK_REGION: 'cn',
   LOG_LEVEL: 'debug',
   RETAIN_TOTALS_DAYS: '400',
   QUEUE_NAME: 'other',

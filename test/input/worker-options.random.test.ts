@@ -59,6 +59,7 @@ const OPTIONS = [
   'queuePrefix',
   'apps',
   'privateHosts',
+  'proxy',
   'pollsPerTask',
   'concurrency',
   'shutdownGraceSeconds',

@@ -44,7 +44,7 @@ const FACTS = z.registry<VariableFacts>()
 /** @param otherwise what holds where it is not set, in words */
 function variable<T, Fallback>(value: Setting<T, Fallback>, meaning: string, otherwise?: string): z.ZodType<T | Fallback> {
   const { fallback, secret } = value
-  const shown = typeof fallback === 'string' || typeof fallback === 'number' ? `\`${fallback}\`` : ''
+  const shown = (typeof fallback === 'string' && fallback !== '') || typeof fallback === 'number' ? `\`${fallback}\`` : ''
   return optionalField(value, 'environment').register(FACTS, { meaning, fallback: otherwise ?? shown, secret })
 }
 

@@ -75,7 +75,7 @@ export function parseWorkerOptions(given: unknown): WorkerConfig {
   return {
     ...{ ...rest, databaseUrl: withSchema(SCHEMA_NAMES, databaseUrl, schema), workerConcurrency },
     queue: client === undefined ? queue : { ...queue, given: client },
-    ...proxyConfig(proxy),
+    ...proxyConfig(proxy ?? NO_PROXIES),
     apps: apps.map((app, i) => {
       const credentials = bindFunctions(app.credentials, valueAt(given, 'apps', i, 'credentials'))
       return completeApp({ ...app, credentials }, DEFAULTS)
@@ -164,7 +164,7 @@ const PROXY_FIELDS = exactObject({
 })
 /** One proxy for everything, or what HTTPS_PROXY, HTTP_PROXY and NO_PROXY say. */
 const proxies = z.unknown().transform((value, context): z.output<typeof PROXY_FIELDS> => {
-  if (value === undefined || value === null) return NO_PROXIES
+  if (value === null) return NO_PROXIES
   const { data, error } = PROXY_FIELDS.safeParse(typeof value === 'string' ? { https: value, http: value } : value)
   // A text is wrong once, not for https and for http.
   const issues = typeof value === 'string' ? (error?.issues ?? []).slice(0, 1) : (error?.issues ?? [])
@@ -186,7 +186,7 @@ const optionsSchema = byPrivateHosts((privateHosts) => {
     queueSchema,
     apps: listOf(app, 'apps').min(1, 'is empty: name at least one DingTalk app with its credentials.'),
     privateHosts: privateHostList.default([]),
-    proxy: proxies,
+    proxy: proxies.optional(),
     pollsPerTask: optionalField(WORKER_SETTINGS.pollsPerTask, 'program'),
     concurrency: optionalField(WORKER_SETTINGS.concurrency, 'program'),
     databaseConnections: optionalField(WORKER_SETTINGS.databaseConnections, 'program'),
