@@ -97,10 +97,11 @@ const unreachable = (said: string, remedy: string): Reason => ({ said: `${said} 
 
 /** By the code of the system's error. A name that is not found may be a network that is down. */
 const SYSTEM_REASONS: Readonly<Record<string, Reason>> = {
+  // A machine without a network says EAI_AGAIN.
   ENOTFOUND: unreachable('cannot connect: the host name {host} is not found', 'check the host in the address'),
   EAI_AGAIN: unreachable(
     'cannot connect: the host name {host} is not found',
-    'check the host in the address, and the name service of this machine',
+    'check the host in the address',
   ),
   ECONNREFUSED: unreachable('cannot connect: nothing listens at {server}', 'check that PostgreSQL runs, and host and port in the address'),
   ENOENT: unreachable(

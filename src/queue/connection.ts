@@ -60,9 +60,9 @@ export interface OpenedQueue extends Opened<JobQueue> {
  * times out before its statement may: BullMQ promotes a backlog of any size in one statement, which the server finishes without the client too.
  */
 const ROLES: Readonly<Record<Role, { readonly redis: RedisBehaviour; readonly postgres: PostgresTimeouts }>> = {
-  producer: { redis: { waits: false, silenceMs: 2_000 }, postgres: { statementMs: 30_000, queryMs: 10_000 } },
-  sender: { redis: { waits: false, silenceMs: 1_500 }, postgres: { statementMs: 1_200, queryMs: 1_700 } },
-  consumer: { redis: { waits: true, silenceMs: 5_000 }, postgres: { statementMs: 30_000, queryMs: 10_000 } },
+  producer: { redis: { waits: false, silenceMs: 2_000 }, postgres: { statementMs: 30_000, queryMs: 10_000, waitsForDisk: false } },
+  sender: { redis: { waits: false, silenceMs: 1_500 }, postgres: { statementMs: 1_200, queryMs: 1_700, waitsForDisk: true } },
+  consumer: { redis: { waits: true, silenceMs: 5_000 }, postgres: { statementMs: 30_000, queryMs: 10_000, waitsForDisk: false } },
 }
 /** Connections of a process to a queue in PostgreSQL. A worker needs as many: one adds jobs, one listens, one takes jobs. */
 export const QUEUE_CONNECTIONS = 3
