@@ -1,12 +1,12 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { migrateAll } from '../../src/app/operations.ts'
 import { parseConfig } from '../../src/app/config/config.ts'
+import { migrateAll } from '../../src/app/operations.ts'
 import { createTracker } from '../../src/index.ts'
 import { createLogger } from '../../src/ops/logger.ts'
-import { openDatabase } from '../../src/store/prisma.ts'
 import { createRates } from '../../src/rates.ts'
+import { openDatabase } from '../../src/store/prisma.ts'
 import { createWorker } from '../../src/worker.ts'
 import { describeOpenSsl, makeCa, type TestCa } from '../support/certificates.ts'
 import { type Cluster, PASSWORD, startCluster } from '../support/cluster.ts'
@@ -52,37 +52,113 @@ const CASES: readonly Case[] = [
   { setup: 'sslmode=prefer, a server without TLS', url: at('?sslmode=prefer', '{plain}'), result: 'without TLS' },
   { setup: 'sslmode=require, a CA that is not known', url: at('?sslmode=require'), result: 'with TLS' },
   { setup: 'sslmode=require, a server without TLS', url: at('?sslmode=require', '{plain}'), result: /has no TLS: turn it on there/ },
-  { setup: 'sslmode=disable, a role that needs TLS', url: at('?sslmode=disable').replace('postgres:{p', 'tlsonly:{p'), result: /rejects connection.*give sslmode=require/ },
+  {
+    setup: 'sslmode=disable, a role that needs TLS',
+    url: at('?sslmode=disable').replace('postgres:{p', 'tlsonly:{p'),
+    result: /rejects connection.*give sslmode=require/,
+  },
   { setup: 'sslmode=require with sslrootcert', url: at('?sslmode=require&sslrootcert={ca}'), result: 'with TLS' },
-  { setup: 'sslmode=require with the sslrootcert of another CA', url: at('?sslmode=require&sslrootcert={other}'), result: /CA that is not known here/ },
+  {
+    setup: 'sslmode=require with the sslrootcert of another CA',
+    url: at('?sslmode=require&sslrootcert={other}'),
+    result: /CA that is not known here/,
+  },
   { setup: 'sslmode=verify-ca with sslrootcert', url: at('?sslmode=verify-ca&sslrootcert={ca}'), result: 'with TLS' },
-  { setup: 'sslmode=verify-ca, another name', url: at('?sslmode=verify-ca&sslrootcert={ca}').replace('localhost', '127.0.0.1'), result: 'with TLS' },
+  {
+    setup: 'sslmode=verify-ca, another name',
+    url: at('?sslmode=verify-ca&sslrootcert={ca}').replace('localhost', '127.0.0.1'),
+    result: 'with TLS',
+  },
   { setup: 'sslmode=verify-full with sslrootcert', url: at('?sslmode=verify-full&sslrootcert={ca}'), result: 'with TLS' },
-  { setup: 'sslmode=verify-full, another name', url: at('?sslmode=verify-full&sslrootcert={ca}').replace('localhost', '127.0.0.1'), result: /is for another host/ },
+  {
+    setup: 'sslmode=verify-full, another name',
+    url: at('?sslmode=verify-full&sslrootcert={ca}').replace('localhost', '127.0.0.1'),
+    result: /is for another host/,
+  },
   { setup: 'sslmode=verify-full, a CA that is not known', url: at('?sslmode=verify-full'), result: /sslrootcert=.*NODE_EXTRA_CA_CERTS/ },
-  { setup: 'sslmode=verify-full, a certificate that has expired', url: at('?sslmode=verify-full&sslrootcert={ca}', '{expired}'), result: /has expired/ },
+  {
+    setup: 'sslmode=verify-full, a certificate that has expired',
+    url: at('?sslmode=verify-full&sslrootcert={ca}', '{expired}'),
+    result: /has expired/,
+  },
   { setup: 'sslrootcert=system, a CA that the system lacks', url: at('?sslrootcert=system'), result: /CA that is not known here/ },
-  { setup: 'sslrootcert of a missing file', url: at('?sslmode=verify-full&sslrootcert=/no/such/ca.pem'), result: /cannot be read \(ENOENT\)/ },
-  { setup: 'sslcert and sslkey, a role that needs them', url: 'postgres://certified@localhost:{secure}/postgres?sslmode=require&sslcert={cert}&sslkey={key}', result: 'with TLS' },
+  {
+    setup: 'sslrootcert of a missing file',
+    url: at('?sslmode=verify-full&sslrootcert=/no/such/ca.pem'),
+    result: /cannot be read \(ENOENT\)/,
+  },
+  {
+    setup: 'sslcert and sslkey, a role that needs them',
+    url: 'postgres://certified@localhost:{secure}/postgres?sslmode=require&sslcert={cert}&sslkey={key}',
+    result: 'with TLS',
+  },
   { setup: 'channel_binding=require', url: at('?sslmode=require&channel_binding=require'), result: 'with TLS' },
   { setup: 'channel_binding=require without TLS', url: at('?channel_binding=require', '{plain}'), result: /channel binding/ },
   { setup: 'a socket, host=', url: 'postgres://postgres:{password}@/postgres?host={socket}&port={plain}', result: 'without TLS' },
   { setup: 'a socket, encoded host', url: 'postgres://postgres:{password}@{socket%}:{plain}/postgres', result: 'without TLS' },
-  { setup: 'a socket, Prisma’s form', url: 'postgres://postgres:{password}@localhost/postgres?host={socket}&port={plain}&schema=public', result: 'without TLS' },
+  {
+    setup: 'a socket, Prisma’s form',
+    url: 'postgres://postgres:{password}@localhost/postgres?host={socket}&port={plain}&schema=public',
+    result: 'without TLS',
+  },
   { setup: 'a socket that is not there', url: 'postgres:///postgres?host=/no/such/place&user=postgres', result: /there is no socket/ },
-  { setup: 'user, password and dbname as parameters', url: 'postgres://localhost:{plain}?user=postgres&password={password}&dbname=postgres', result: 'without TLS' },
-  { setup: 'the first of two hosts is away', url: 'postgres://postgres:{password}@localhost:{closed},localhost:{plain}/postgres', result: 'without TLS' },
-  { setup: 'both hosts are away', url: 'postgres://postgres:{password}@localhost:{closed},127.0.0.1:{closed}/postgres', result: /nothing listens at localhost.*nothing listens at 127/ },
-  { setup: 'two hosts, target_session_attrs=primary, a standby first', url: at('?target_session_attrs=primary', '{standby},localhost:{plain}'), result: 'without TLS' },
-  { setup: 'two hosts, target_session_attrs=read-write, a standby first', url: at('?target_session_attrs=read-write', '{standby},localhost:{plain}'), result: 'without TLS' },
-  { setup: 'two hosts, load_balance_hosts=random, read-write', url: at('?target_session_attrs=read-write&load_balance_hosts=random', '{standby},localhost:{plain}'), result: 'without TLS' },
-  { setup: 'only a standby, target_session_attrs=primary', url: at('?target_session_attrs=primary', '{standby}'), result: /no server fits target_session_attrs=primary: .* is a standby/ },
-  { setup: 'a host name that does not exist', url: 'postgres://postgres:{password}@no-such-host.invalid/postgres', result: /host name no-such-host\.invalid is not found/ },
+  {
+    setup: 'user, password and dbname as parameters',
+    url: 'postgres://localhost:{plain}?user=postgres&password={password}&dbname=postgres',
+    result: 'without TLS',
+  },
+  {
+    setup: 'the first of two hosts is away',
+    url: 'postgres://postgres:{password}@localhost:{closed},localhost:{plain}/postgres',
+    result: 'without TLS',
+  },
+  {
+    setup: 'both hosts are away',
+    url: 'postgres://postgres:{password}@localhost:{closed},127.0.0.1:{closed}/postgres',
+    result: /nothing listens at localhost.*nothing listens at 127/,
+  },
+  {
+    setup: 'two hosts, target_session_attrs=primary, a standby first',
+    url: at('?target_session_attrs=primary', '{standby},localhost:{plain}'),
+    result: 'without TLS',
+  },
+  {
+    setup: 'two hosts, target_session_attrs=read-write, a standby first',
+    url: at('?target_session_attrs=read-write', '{standby},localhost:{plain}'),
+    result: 'without TLS',
+  },
+  {
+    setup: 'two hosts, load_balance_hosts=random, read-write',
+    url: at('?target_session_attrs=read-write&load_balance_hosts=random', '{standby},localhost:{plain}'),
+    result: 'without TLS',
+  },
+  {
+    setup: 'only a standby, target_session_attrs=primary',
+    url: at('?target_session_attrs=primary', '{standby}'),
+    result: /no server fits target_session_attrs=primary: .* is a standby/,
+  },
+  {
+    setup: 'a host name that does not exist',
+    url: 'postgres://postgres:{password}@no-such-host.invalid/postgres',
+    result: /host name no-such-host\.invalid is not found/,
+  },
   { setup: 'nothing listens', url: at('', '{closed}'), result: /nothing listens at localhost/ },
-  { setup: 'a wrong password', url: 'postgres://postgres:wrong@localhost:{plain}/postgres', result: /password authentication failed.*check user and password/ },
+  {
+    setup: 'a wrong password',
+    url: 'postgres://postgres:wrong@localhost:{plain}/postgres',
+    result: /password authentication failed.*check user and password/,
+  },
   { setup: 'no password', url: 'postgres://postgres@localhost:{plain}/postgres', result: /asks for a password/ },
-  { setup: 'a database that does not exist', url: 'postgres://postgres:{password}@localhost:{plain}/nowhere', result: /"nowhere" does not exist.*create it/ },
-  { setup: 'connection_limit, pool_timeout, pgbouncer, connect_timeout of Prisma', url: at('?connection_limit=2&pool_timeout=10&pgbouncer=true&connect_timeout=10', '{plain}'), result: 'without TLS' },
+  {
+    setup: 'a database that does not exist',
+    url: 'postgres://postgres:{password}@localhost:{plain}/nowhere',
+    result: /"nowhere" does not exist.*create it/,
+  },
+  {
+    setup: 'connection_limit, pool_timeout, pgbouncer, connect_timeout of Prisma',
+    url: at('?connection_limit=2&pool_timeout=10&pgbouncer=true&connect_timeout=10', '{plain}'),
+    result: 'without TLS',
+  },
   { setup: 'options=-c lock_timeout=5s', url: at('?options=-c%20lock_timeout%3D5s', '{plain}'), result: 'without TLS' },
   { setup: 'a parameter that is not known', url: at('?sslmod=require'), result: /"sslmod", which is not known/ },
 ]
@@ -109,7 +185,11 @@ describeOpenSsl('addresses of PostgreSQL', () => {
       startCluster(secureBy(ca.issue('DNS:localhost', -1))),
       startCluster(),
     ])
-    await execute(`${secure.url}?sslmode=disable`, `CREATE ROLE tlsonly LOGIN SUPERUSER PASSWORD '${PASSWORD}'`, 'CREATE ROLE certified LOGIN SUPERUSER')
+    await execute(
+      `${secure.url}?sslmode=disable`,
+      `CREATE ROLE tlsonly LOGIN SUPERUSER PASSWORD '${PASSWORD}'`,
+      'CREATE ROLE certified LOGIN SUPERUSER',
+    )
     const primary = await startCluster()
     await primary.halt()
     const standby = await startCluster({ standbyOf: primary, settings: { hot_standby: 'on' } })
@@ -174,7 +254,8 @@ describeOpenSsl('addresses of PostgreSQL', () => {
     onTestFinished(() => rates.close())
     expect(await rates.task(taskId)).toMatchObject({ targeted: 1 })
     const found = await diagnose(parseConfig({ DATABASE_URL: url }))
-    for (const name of ['database', 'schema', 'queue', 'connections']) expect(found.find((finding) => finding.name === name)?.ok, name).toBe(true)
+    for (const name of ['database', 'schema', 'queue', 'connections'])
+      expect(found.find((finding) => finding.name === name)?.ok, name).toBe(true)
     const isEncrypted = await usesTls(url)
     await Promise.all([worker.close(), rates.close()])
     return [RUN, `works, ${isEncrypted ? 'with TLS' : 'without TLS'}`]
@@ -214,8 +295,10 @@ describeOpenSsl('addresses of PostgreSQL', () => {
       said.set(name, error instanceof Error ? error.message : String(error))
     }
     const message = said.get('migrate') ?? ''
-    const cause = (/(?:cannot be used: |address of the database |DATABASE_URL: )(.*?)\.?$/s.exec(message)?.[1] ?? message).split(': give')[0] ?? ''
-    for (const [name, text] of said) expect(text.replaceAll('QUEUE_URL', 'DATABASE_URL'), `${name} for ${url}`).toContain(cause.slice(0, 60))
+    const cause =
+      (/(?:cannot be used: |address of the database |DATABASE_URL: )(.*?)\.?$/s.exec(message)?.[1] ?? message).split(': give')[0] ?? ''
+    for (const [name, text] of said)
+      expect(text.replaceAll('QUEUE_URL', 'DATABASE_URL'), `${name} for ${url}`).toContain(cause.slice(0, 60))
     return [[...said.keys()].join(', '), message]
   }
 })
@@ -232,4 +315,9 @@ function configOf(url: string) {
 const silent = () => createLogger({ level: 'silent', pretty: false })
 
 /** No server of it is ever called: no task is due before the end of the test. */
-const APP = { credentials: { kind: 'fixed', accessToken: 'token' }, agentId: '1', oapiUrl: 'http://127.0.0.1:9', apiUrl: 'http://127.0.0.1:9' } as const
+const APP = {
+  credentials: { kind: 'fixed', accessToken: 'token' },
+  agentId: '1',
+  oapiUrl: 'http://127.0.0.1:9',
+  apiUrl: 'http://127.0.0.1:9',
+} as const

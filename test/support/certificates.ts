@@ -13,7 +13,8 @@ export function describeOpenSsl(name: string, suite: () => void): void {
 
 function announceMissing(name: string): void {
   const message = `openssl is not installed: "${name}" needs it`
-  if (process.env['CI'] === 'true') throw new Error(`${message}, and with CI=true nothing is skipped. Install it (apt-get install openssl).`)
+  if (process.env['CI'] === 'true')
+    throw new Error(`${message}, and with CI=true nothing is skipped. Install it (apt-get install openssl).`)
   console.warn(`SKIPPED: ${message}`)
 }
 
@@ -34,7 +35,8 @@ export interface TestCa {
 export function makeCa(): TestCa {
   const directory = mkdtempSync(join(tmpdir(), 'dingtalk-delivery-ca-'))
   const at = (name: string): string => join(directory, name)
-  const openssl = (...args: readonly string[]): void => void execFileSync('openssl', args, { cwd: directory, stdio: ['ignore', 'ignore', 'pipe'] })
+  const openssl = (...args: readonly string[]): void =>
+    void execFileSync('openssl', args, { cwd: directory, stdio: ['ignore', 'ignore', 'pipe'] })
   const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
   openssl('req', '-x509', ...newKey, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '30', '-subj', '/CN=CA of a test')
   let issued = 0

@@ -53,7 +53,14 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   for (const [path, text] of files) await writeFile(path, text, { mode: SECRET_MODE })
   await give(account, [data, sockets, ...files.map(([path]) => path)])
   if (options.standbyOf === undefined) {
-    const access = ['--username=postgres', `--pwfile=${join(directory, 'password')}`, '--auth=scram-sha-256', '--encoding=UTF8', '--locale=C', '--no-sync']
+    const access = [
+      '--username=postgres',
+      `--pwfile=${join(directory, 'password')}`,
+      '--auth=scram-sha-256',
+      '--encoding=UTF8',
+      '--locale=C',
+      '--no-sync',
+    ]
     const made = await run(binaries.initdb, ['-D', data, ...access], account)
     if (made.code !== 0) throw new Error(`initdb failed: ${made.output}`)
   } else {
@@ -65,7 +72,10 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   await writeFile(join(data, 'pg_hba.conf'), `${hba.join('\n')}\n`)
   await give(account, [join(data, 'pg_hba.conf')])
   const port = await freePort()
-  const settings = { ...{ listen_addresses: '127.0.0.1', port: String(port), fsync: 'off', unix_socket_directories: sockets }, ...options.settings }
+  const settings = {
+    ...{ listen_addresses: '127.0.0.1', port: String(port), fsync: 'off', unix_socket_directories: sockets },
+    ...options.settings,
+  }
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value.replaceAll('{dir}', directory)}`])
   const server = await launch(binaries.postgres, ['-D', data, ...flags], account)
   const url = `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/postgres`
@@ -84,7 +94,11 @@ async function give(account: Account | undefined, paths: readonly string[]): Pro
   if (account !== undefined) for (const path of paths) await chown(path, account.uid, account.gid)
 }
 
-async function launch(program: string, flags: readonly string[], account: Account | undefined): Promise<{ stop(): Promise<void>; readonly ended: Promise<never> }> {
+async function launch(
+  program: string,
+  flags: readonly string[],
+  account: Account | undefined,
+): Promise<{ stop(): Promise<void>; readonly ended: Promise<never> }> {
   const child = spawn(program, flags, { ...toIdentity(account), cwd: '/', env: CLEAN_ENVIRONMENT, stdio: ['ignore', 'ignore', 'pipe'] })
   let output = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
