@@ -2,7 +2,15 @@ import { createPostgresBackend, createRedisBackend, type Job, type Processor, Qu
 import { poolSize } from '../lib/postgres-client.ts'
 import { openQueuePool, openSockets, type PostgresTimeouts } from './postgres.ts'
 import { openRedis, type RedisBehaviour } from './redis.ts'
-import { closeWhenReady, limitBlocking, type ReopenedQueue, reopenQueue, reportOnce, retryFirstConnection } from './workarounds.ts'
+import {
+  closeWhenReady,
+  limitBlocking,
+  type ReopenedQueue,
+  reopenQueue,
+  reportOnce,
+  retryFirstConnection,
+  skipVersionCheck,
+} from './workarounds.ts'
 
 type BullQueue = Pick<Queue<unknown>, 'add' | 'addBulk' | 'getRanges' | 'count' | 'getFailedCount' | 'isPaused' | 'waitUntilReady'> & {
   getJob(id: string): Promise<QueuedJob | undefined>
@@ -96,7 +104,7 @@ export function openQueue(address: QueueAddress, role: Role, onError: (error: un
     const max = role === 'sender' ? senderConnections(address) : producerConnections(address)
     const queue = reopenQueue((sockets) => {
       const { pool, end } = openQueuePool(address.url, max, ROLES[role].postgres, sockets)
-      return { queue: new Queue(address.name, { ...options, connection: pool }, createPostgresBackend), end }
+      return { queue: new Queue(address.name, { ...options, connection: pool }, skipVersionCheck(createPostgresBackend)), end }
     }, report)
     // BullMQ has no call that empties the events on PostgreSQL; it keeps the last ones only.
     const it = { ...createJobQueue(queue), forgetEvents: async () => undefined, serverInfo: async () => null }
@@ -135,7 +143,7 @@ export function openWorker(
   if (isPostgres(address.url)) {
     const max = queueConnections(address) - producerConnections(address)
     const { pool, end } = openQueuePool(address.url, max, ROLES.consumer.postgres, openSockets())
-    const create = limitBlocking(retryFirstConnection(createPostgresBackend))
+    const create = limitBlocking(retryFirstConnection(skipVersionCheck(createPostgresBackend)))
     const worker = new Worker(address.name, process, { ...options, connection: pool }, create)
     worker.on('error', report)
     const close = async (): Promise<void> => {
