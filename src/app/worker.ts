@@ -4,6 +4,7 @@ import { HOUR_MS } from '../domain/delivery.ts'
 import { TrackerError } from '../domain/errors.ts'
 import type { HealthReport } from '../lib/finding.ts'
 import { startInterval } from '../lib/interval.ts'
+import { poolSize } from '../lib/postgres-client.ts'
 import { createDatabaseClock, type DatabaseClock, keepMeasuring } from '../ops/clock.ts'
 import { createEventLog } from '../ops/event-log.ts'
 import { watchEventLoop } from '../ops/event-loop.ts'
@@ -28,7 +29,7 @@ import { createDeliveryStore } from '../store/delivery-store.ts'
 import { computeDigest } from '../store/erase-people.ts'
 import { readGauges } from '../store/gauges.ts'
 import { createOldDetails, recountCampaigns } from '../store/maintenance.ts'
-import { assertSchemaVersion, type Database, openDatabase } from '../store/prisma.ts'
+import { assertSchemaVersion, type Database, openDatabase, POOL_SIZES } from '../store/prisma.ts'
 import { createRateLimiter } from '../store/rate-limiter.ts'
 import { createWorkerRegistry } from '../store/worker-registry.ts'
 import type { AppConfig, QueueConfig } from './config/config.ts'
@@ -136,8 +137,8 @@ function openWorkerDeps(config: WorkerConfig, timing: WorkerTiming, { log, metri
   const eventLog = createEventLog(log, metrics)
   const failed = (what: string) => (error: unknown) => eventLog.failed({ what, error })
   const onConnectionError = failed('database connection')
-  const max = config.databaseConnections ?? undefined
-  const database = openDatabase(databaseUrl, { ...(max && { max }), onPoolError: onConnectionError, onConnectionError })
+  const max = config.databaseConnections ?? poolSize(databaseUrl, POOL_SIZES.worker)
+  const database = openDatabase(databaseUrl, { max, onPoolError: onConnectionError, onConnectionError })
   const unsubscribe = onRepeated(failed('a statement, which is repeated,'))
   closers.add('database', () => database.close().finally(unsubscribe))
   const clock = createDatabaseClock(database.pool, (differenceMs) => log.warn({ differenceMs }, CLOCK_DIFFERS))

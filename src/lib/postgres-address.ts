@@ -109,7 +109,9 @@ function readQuery(query: string | undefined): Given {
       const end = pair.indexOf('=')
       if (end < 0) throw new AddressFault('has a parameter without "=": write name=value, and "&" in a value as %26')
       const name = decode(pair.slice(0, end), 'the name of a parameter')
-      return [name === 'database' ? 'dbname' : name, { text: decode(pair.slice(end + 1), name), label: name }]
+      // As programs write a space with URLSearchParams. Elsewhere a plus is a plus, as in libpq.
+      const value = name === 'options' ? pair.slice(end + 1).replaceAll('+', '%20') : pair.slice(end + 1)
+      return [name === 'database' ? 'dbname' : name, { text: decode(value, name), label: name }]
     }),
   )
 }

@@ -110,9 +110,11 @@ export class PostgresClient extends pg.Client {
         return this
       } catch (error) {
         this.#discard()
-        failed.push({ server: nameOf(way), host: way.host, error })
-        if (isWithoutTls(error)) rememberPlain(address, way)
         ways = waysAfter(error, way, others)
+        const goesOnPlain = isWithoutTls(error) && ways[0] !== undefined && nameOf(ways[0]) === nameOf(way)
+        // With sslmode=prefer that is no failure.
+        if (goesOnPlain) rememberPlain(address, way)
+        else failed.push({ server: nameOf(way), host: way.host, error })
       }
     }
     throw connectError(failed, address.target)

@@ -35,7 +35,7 @@ export interface Attempt {
   readonly error: unknown
 }
 
-/** Source: PostgreSQL's manual lists 13 as the oldest with `gen_random_uuid()`; the migrations were run on 12 to 18. */
+/** BullMQ refuses older servers, and a day of polling is tested on 13 to 18: test/ops/versions.full.test.ts. */
 export const OLDEST_MAJOR = 13
 
 /** Null where the version can be used, or is not known. @param version as the server reports it, such as `12.22` or `16.4 (Debian 16.4-1)` */
@@ -97,11 +97,9 @@ const unreachable = (said: string, remedy: string): Reason => ({ said: `${said} 
 
 /** By the code of the system's error. A name that is not found may be a network that is down. */
 const SYSTEM_REASONS: Readonly<Record<string, Reason>> = {
+  // A machine without a network says EAI_AGAIN.
   ENOTFOUND: unreachable('cannot connect: the host name {host} is not found', 'check the host in the address'),
-  EAI_AGAIN: unreachable(
-    'cannot connect: the host name {host} is not found',
-    'check the host in the address, and the name service of this machine',
-  ),
+  EAI_AGAIN: unreachable('cannot connect: the host name {host} is not found', 'check the host in the address'),
   ECONNREFUSED: unreachable('cannot connect: nothing listens at {server}', 'check that PostgreSQL runs, and host and port in the address'),
   ENOENT: unreachable(
     'cannot connect: there is no socket of PostgreSQL at {server}',

@@ -5,7 +5,15 @@ import { type GivenRedis, prefixFor } from './given-redis.ts'
 import { openQueuePool, openSockets, type PostgresTimeouts } from './postgres.ts'
 import { openRedis, type RedisBehaviour, type ServerInfo } from './redis.ts'
 import { queueTelemetry } from './telemetry.ts'
-import { closeWhenReady, limitBlocking, type ReopenedQueue, reopenQueue, reportOnce, retryFirstConnection } from './workarounds.ts'
+import {
+  closeWhenReady,
+  limitBlocking,
+  type ReopenedQueue,
+  reopenQueue,
+  reportOnce,
+  retryFirstConnection,
+  skipVersionCheck,
+} from './workarounds.ts'
 
 type BullQueue = Pick<Queue<unknown>, 'add' | 'addBulk' | 'getRanges' | 'count' | 'getFailedCount' | 'isPaused' | 'waitUntilReady'> & {
   getJob(id: string): Promise<QueuedJob | undefined>
@@ -67,9 +75,9 @@ export interface OpenedQueue extends Opened<JobQueue> {
  * times out before its statement may: BullMQ promotes a backlog of any size in one statement, which the server finishes without the client too.
  */
 const ROLES: Readonly<Record<Role, { readonly redis: RedisBehaviour; readonly postgres: PostgresTimeouts }>> = {
-  producer: { redis: { waits: false, silenceMs: 2_000 }, postgres: { statementMs: 30_000, queryMs: 10_000 } },
-  sender: { redis: { waits: false, silenceMs: 1_500 }, postgres: { statementMs: 1_200, queryMs: 1_700 } },
-  consumer: { redis: { waits: true, silenceMs: 5_000 }, postgres: { statementMs: 30_000, queryMs: 10_000 } },
+  producer: { redis: { waits: false, silenceMs: 2_000 }, postgres: { statementMs: 30_000, queryMs: 10_000, waitsForDisk: false } },
+  sender: { redis: { waits: false, silenceMs: 1_500 }, postgres: { statementMs: 1_200, queryMs: 1_700, waitsForDisk: true } },
+  consumer: { redis: { waits: true, silenceMs: 5_000 }, postgres: { statementMs: 30_000, queryMs: 10_000, waitsForDisk: false } },
 }
 /** Connections of a process to a queue in PostgreSQL. A worker needs as many: one adds jobs, one listens, one takes jobs. */
 export const QUEUE_CONNECTIONS = 3
@@ -103,7 +111,7 @@ export function openQueue(address: QueueAddress, role: Role, onError: (error: un
     const max = role === 'sender' ? senderConnections(address) : producerConnections(address)
     const queue = reopenQueue((sockets) => {
       const { pool, end } = openQueuePool(address, max, ROLES[role].postgres, sockets)
-      return { queue: new Queue(address.name, { ...options, connection: pool }, createPostgresBackend), end }
+      return { queue: new Queue(address.name, { ...options, connection: pool }, skipVersionCheck(createPostgresBackend)), end }
     }, report)
     // BullMQ has no call that empties the events on PostgreSQL; it keeps the last ones only.
     const it = { ...createJobQueue(queue), forgetEvents: async () => undefined, serverInfo: async () => null }
@@ -141,7 +149,7 @@ export function openWorker(
   if (isPostgres(address.url)) {
     const max = queueConnections(address) - producerConnections(address)
     const { pool, end } = openQueuePool(address, max, ROLES.consumer.postgres, openSockets())
-    const create = limitBlocking(retryFirstConnection(createPostgresBackend))
+    const create = limitBlocking(retryFirstConnection(skipVersionCheck(createPostgresBackend)))
     const worker = new Worker(address.name, process, { ...options, ...queueTelemetry(), connection: pool }, create)
     worker.on('error', report)
     const close = async (): Promise<void> => {

@@ -14,6 +14,11 @@ export interface PostgresTimeouts {
   readonly statementMs: number
   /** The client drops the connection when a statement has no answer after this time. */
   readonly queryMs: number
+  /**
+   * False: a commit does not wait until it is on the disk, which lets few connections do the work of many. A server that crashes then loses the last
+   * moves of jobs; BullMQ's stalled check and the reconciler make them fire again, which does no harm. True for a sender, whose job is the request.
+   */
+  readonly waitsForDisk: boolean
 }
 
 /** A queue in PostgreSQL. */
@@ -67,20 +72,20 @@ export function openQueuePool(
 async function setUpQueueSession(
   client: pg.ClientBase,
   { url, schema = POSTGRES_SCHEMA }: QueueDatabase,
-  { statementMs }: PostgresTimeouts,
+  { statementMs, waitsForDisk }: PostgresTimeouts,
 ): Promise<void> {
-  const settings = [schema, String(statementMs)]
-  const { rows } = await client.query<{ isOurs: boolean }>(SET_UP_OURS, [...settings, processIdOf(client)])
-  if (rows[0]?.isOurs === true) return
-  await assertSession(url)
+  const settings = [schema, String(statementMs), waitsForDisk ? null : 'off']
+  const { rows } = await client.query<{ pid: number }>(OWN_SESSION)
+  if (rows[0]?.pid !== processIdOf(client)) await assertSession(url)
   await client.query(SET_UP, settings)
 }
 
-/** $1 the schema, $2 the limit in milliseconds, $3 the process id of the log-in, which a pooler invents. BullMQ's statements name no schema. */
-const SET_UP_OURS = `SELECT pg_catalog.pg_backend_pid() = $3::bigint AS "isOurs",
-  CASE WHEN pg_catalog.pg_backend_pid() = $3::bigint THEN pg_catalog.set_config('search_path', pg_catalog.quote_ident($1), false) END,
-  CASE WHEN pg_catalog.pg_backend_pid() = $3::bigint THEN pg_catalog.set_config('statement_timeout', $2, false) END`
-const SET_UP = `SELECT pg_catalog.set_config('search_path', pg_catalog.quote_ident($1), false), pg_catalog.set_config('statement_timeout', $2, false)`
+/** A pooler invents the process id of the log-in, so the process that answers has another. */
+const OWN_SESSION = 'SELECT pg_catalog.pg_backend_pid() AS pid'
+
+/** $1 the schema: BullMQ's statements name none. $2 the limit in milliseconds. $3 null: the server's own setting. */
+const SET_UP = `SELECT pg_catalog.set_config('search_path', pg_catalog.quote_ident($1), false), pg_catalog.set_config('statement_timeout', $2, false),
+  CASE WHEN $3::text IS NOT NULL THEN pg_catalog.set_config('synchronous_commit', $3, false) END`
 
 /**
  * A queue needs sessions of its own, for LISTEN and for the schema of BullMQ's tables.

@@ -15,7 +15,7 @@ export async function migrateQueueSchema(url: string, names: readonly string[] =
   try {
     await assertSession(url)
     return await withClient(url, async (client) => {
-      const version = await runMigrations(client, schema)
+      const version = await runMigrations(client, schema, OWN_CHECK)
       // BullMQ creates a sequence for each queue with its first job, for which the role of a worker may have no right.
       await client.query(`SELECT ${quoteIdentifier(schema)}.next_job_id(name) FROM unnest($1::text[]) AS name`, [names])
       return version
@@ -32,12 +32,15 @@ export async function migrateQueueSchema(url: string, names: readonly string[] =
 export async function assertQueueSchema(url: string, schema = POSTGRES_SCHEMA): Promise<void> {
   try {
     await assertSession(url)
-    await withClient(url, (client) => assertSchemaCompatibility(client, schema))
+    await withClient(url, (client) => assertSchemaCompatibility(client, schema, OWN_CHECK))
   } catch (error) {
     throw (
       connectFaultOf(error) ?? schemaError(error) ?? deniedByPostgres(error, { role: roleIn(url), groups: ['delivery_worker'] }) ?? error
     )
   }
 }
+
+/** The version is checked when the connection is made. BullMQ would print a warning for PostgreSQL 13. */
+const OWN_CHECK = { skipVersionCheck: true }
 
 const connectFaultOf = (error: unknown) => connectFault(error, error instanceof Error ? error.message : String(error), 'QUEUE_URL')

@@ -20,6 +20,15 @@ export function limitBlocking<T extends IQueueBackend, O>(create: BackendFactory
   return (...given) => Object.defineProperty(create(...given), 'maximumBlockTimeout', { value: MAX_BLOCK_SECONDS })
 }
 
+/** BullMQ prints a warning for PostgreSQL 13, past any log. A pool has no option against it; our client checks the version. */
+export function skipVersionCheck<T extends IQueueBackend, O>(create: BackendFactory<T, O>): BackendFactory<T, O> {
+  return (...given) => {
+    const backend = create(...given)
+    Reflect.set(readFirstConnection(backend), 'skipVersionCheck', true)
+    return backend
+  }
+}
+
 /** BullMQ waits after a refused connection, but not after one that broke off. */
 const RECONNECT_PAUSE_MS = 200
 

@@ -3,7 +3,7 @@ import { Pool } from 'pg'
 import { TrackerError } from '../domain/errors.ts'
 import { schemaIn } from '../lib/database-schema.ts'
 import { DEFAULT_SCHEMA, INSTALLATIONS, MODEL_SCHEMA, SchemaClient } from '../lib/own-schema.ts'
-import { clientConfig, connectTimeoutMs, poolSize } from '../lib/postgres-client.ts'
+import { clientConfig, connectTimeoutMs } from '../lib/postgres-client.ts'
 import { sqlStateOf } from '../lib/postgres-errors.ts'
 import type { Row } from './columns.ts'
 import { explained, retrying } from './database-errors.ts'
@@ -12,7 +12,7 @@ import { APPLIED_MIGRATIONS, type AppliedMigration, knownMigrations, missingMigr
 import { setUpSession } from './session-settings.ts'
 
 export interface DatabaseOptions {
-  /** Connections at most. Default: `connection_limit` of the address, else 3. */
+  /** Connections at most. Default: 10. */
   readonly max?: number
   /** How long a statement waits for a connection, new or from the pool. Default: 5,000 ms. */
   readonly connectionTimeoutMs?: number
@@ -53,7 +53,7 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
   const pool = new Pool({
     ...clientConfig(url),
     Client: SchemaClient,
-    max: options.max ?? poolSize(url, POOL_SIZES.worker),
+    max: options.max ?? 10,
     connectionTimeoutMillis: options.connectionTimeoutMs ?? connectTimeoutMs(url, 5_000),
     // The server's own timeout comes first; this one is for a network that went silent.
     query_timeout: statementTimeoutMs + 5_000,

@@ -16,6 +16,7 @@ test('without any variable the defaults of the contract hold', () => {
     pollsPerTask: 24,
     timeScale: 1,
     workerConcurrency: 50,
+    databaseConnections: null,
     host: '127.0.0.1',
     port: 8080,
     healthPort: 9090,
@@ -39,7 +40,9 @@ test('the queue is the database unless QUEUE_URL says otherwise', () => {
     backend: 'postgres',
     name: 'dingtalk-delivery',
     prefix: 'bull',
+    connections: null,
   })
+  expect(parseConfig({ DATABASE_URL: DATABASE, QUEUE_CONNECTIONS: '4' }).queue?.connections).toBe(4)
   expect(parseConfig({ DATABASE_URL: DATABASE, QUEUE_URL: 'rediss://r:6380/1' }).queue?.backend).toBe('redis')
 })
 

@@ -26,6 +26,8 @@ const IN_WORDS: Readonly<Record<string, boolean>> = {
   DINGTALK_APPS_FILE: plain.apps.length === 1,
   MONTHLY_CALL_BUDGET: app?.monthlyCallBudget === null,
   API_TOKEN: plain.apiToken === null,
+  DATABASE_CONNECTIONS: plain.databaseConnections === null,
+  QUEUE_CONNECTIONS: parseConfig({ QUEUE_URL: 'postgres://db/x' }).queue?.connections === null,
   ALLOWED_HOSTS: plain.allowedHosts.length === 0,
   TRUSTED_PROXIES: plain.trustedProxies.length === 0,
   AUTH_HEADER: plain.authHeader === null,

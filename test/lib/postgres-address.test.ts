@@ -106,6 +106,12 @@ test.each([
   expect([...parse(`postgres://db/x?options=${options.replaceAll('%', '%25')}`).settings]).toEqual(settings)
 })
 
+test('a space in options may be a plus, as URLSearchParams writes it', () => {
+  const url = new URL('postgres://db/x')
+  url.searchParams.set('options', '-c default_transaction_read_only=on')
+  expect([...parse(url.href).settings]).toEqual([['default_transaction_read_only', 'on']])
+})
+
 test.each([
   ['postgres://', /names no host.*\?host=/],
   ['postgres:///x', /names no host/],

@@ -1,6 +1,7 @@
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { parseConfig } from '../../src/app/config/config.ts'
+import { migrateAll } from '../../src/app/operations.ts'
 import { createTracker } from '../../src/index.ts'
 import { createLogger } from '../../src/ops/logger.ts'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
@@ -39,23 +40,7 @@ describePgBouncer('behind PgBouncer in transaction mode, with its defaults', () 
     const tracker = createTracker({ databaseUrl: as(workersUrl) })
     onTestFinished(() => tracker.close())
     await tracker.trackMany(sent(server))
-    const worker = createWorker({
-      databaseUrl: as(workersUrl),
-      queueUrl: workersUrl,
-      apps: [
-        {
-          credentials: { kind: 'internal', appKey: 'key', appSecret: 'secret', endpoint: 'new' },
-          agentId: AGENT_ID,
-          oapiUrl: server.url,
-          apiUrl: server.url,
-          callsPerSecond: 1_000,
-        },
-      ],
-      timeScale: TIME_SCALE,
-      shutdownGraceSeconds: 5,
-      logger: createLogger({ level: 'silent', pretty: false }),
-    })
-    onTestFinished(() => worker.close())
+    const worker = aWorker(as(workersUrl), workersUrl, server)
     await worker.ready
     for (const round of [1, 2, 3]) {
       const callsBefore = new Map(server.calls)
@@ -101,23 +86,76 @@ describePgBouncer('behind PgBouncer in transaction mode, with its defaults', () 
     expect((await direct.pool.query('SHOW statement_timeout')).rows).toEqual([{ statement_timeout: '1234ms' }])
   })
 
-  test('doctor says that the queue must not be there', async () => {
-    await migrateQueueSchema(database.url)
+  test('a queue there is refused at once, in one line, by all that would use it', async () => {
+    await migrateQueueSchema(database.url, ['dingtalk-delivery'])
+    const url = pooler.through(database.url)
+    const refused = {
+      code: 'INVALID_CONFIG',
+      message: expect.stringMatching(/^QUEUE_URL leads through a pooler in transaction mode, .* session mode/),
+    }
+    await expect(migrateQueueSchema(url)).rejects.toMatchObject(refused)
+    const worker = aWorker(url, url)
+    await expect(worker.ready).rejects.toMatchObject(refused)
+    const tracker = createTracker({ queueUrl: url })
+    onTestFinished(() => tracker.close())
+    await expect(tracker.track({ taskId: '1', agentId: AGENT_ID })).rejects.toMatchObject(refused)
     const [asked, direct] = await Promise.all(
-      [pooler.through(database.url), database.url].map((QUEUE_URL) =>
-        diagnose(parseConfig({ DATABASE_URL: pooler.through(database.url), QUEUE_URL })),
-      ),
+      [url, database.url].map((QUEUE_URL) => diagnose(parseConfig({ DATABASE_URL: url, QUEUE_URL }))),
     )
     const of = (name: string, findings = asked) => findings?.find((finding) => finding.name === name)
     expect([of('database')?.ok, of('rights')?.ok, of('clock')?.ok]).toEqual([true, true, true])
-    expect(of('queue')).toMatchObject({
-      ok: false,
-      detail: expect.stringContaining('pooler'),
-      remedy: expect.stringContaining('QUEUE_URL'),
-    })
+    expect(of('queue')).toMatchObject({ ok: false, detail: refused.message })
     expect(of('queue', direct)?.ok).toBe(true)
+    // No session of the pooler was left with a setting of the queue.
+    const other = new Client({ connectionString: url })
+    await other.connect()
+    onTestFinished(() => other.end())
+    for (let i = 0; i < 5; i++) expect((await other.query('SHOW search_path')).rows).toEqual([{ search_path: '"$user", public' }])
   })
 })
+
+describePgBouncer('behind PgBouncer in session mode, with its defaults', () => {
+  test('database and queue work', async () => {
+    const { workersUrl, server, ownersUrl } = await aCompany()
+    const pooler = await startPgBouncer(ownersUrl, { pool_mode: 'session', default_pool_size: '20' })
+    onTestFinished(() => pooler.stop())
+    const url = pooler.through(workersUrl)
+    await migrateAll({ databaseUrl: pooler.through(ownersUrl), queue: { url: pooler.through(ownersUrl), ...QUEUE } })
+    const worker = aWorker(url, url, server)
+    await worker.ready
+    const [first, ...others] = sent(server)
+    const byQueue = createTracker({ queueUrl: url })
+    onTestFinished(() => byQueue.close())
+    const byDatabase = createTracker({ databaseUrl: url })
+    onTestFinished(() => byDatabase.close())
+    if (first !== undefined) await byQueue.track(first)
+    await byDatabase.trackMany(others)
+    const allArePolled = (): boolean => [...server.tasks.keys()].every((id) => (server.calls.get(id) ?? 0) > 0)
+    await until(allArePolled, { timeoutMs: 120_000, what: 'all are polled' })
+    const found = (await diagnose(parseConfig({ DATABASE_URL: url }))).find(({ name }) => name === 'queue')
+    expect(found).toMatchObject({ ok: true, detail: expect.stringContaining('session mode') })
+  })
+})
+
+const QUEUE = { backend: 'postgres', name: 'dingtalk-delivery', prefix: 'bull', connections: null } as const
+
+/** Closed with the test. */
+function aWorker(databaseUrl: string, queueUrl: string, server?: ApiPageServer) {
+  const worker = createWorker({
+    ...{ databaseUrl, queueUrl, timeScale: TIME_SCALE, shutdownGraceSeconds: 5 },
+    apps: [
+      {
+        credentials: { kind: 'internal', appKey: 'key', appSecret: 'secret', endpoint: 'new' },
+        agentId: AGENT_ID,
+        ...(server && { oapiUrl: server.url, apiUrl: server.url }),
+        callsPerSecond: 1_000,
+      },
+    ],
+    logger: createLogger({ level: 'silent', pretty: false }),
+  })
+  onTestFinished(() => worker.close())
+  return worker
+}
 
 interface Settings {
   readonly zone: string
