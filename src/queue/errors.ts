@@ -106,7 +106,7 @@ export function explainKind(error: unknown): unknown {
 export function explainConnection(error: Error, fromSentinel: unknown): Error {
   if ('lastNodeError' in error && error.lastNodeError instanceof Error) return error.lastNodeError
   if (!error.message.startsWith('All sentinels are unreachable') || !(fromSentinel instanceof Error)) return error
-  const message = /invalid reply: null/.test(fromSentinel.message) ? 'no sentinel knows a master of that name' : fromSentinel.message
+  const message = /invalid reply: null|No such master/.test(fromSentinel.message) ? 'no sentinel knows a master of that name' : fromSentinel.message
   return Object.assign(new Error(message), { cause: error })
 }
 
