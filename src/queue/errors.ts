@@ -106,14 +106,13 @@ export function explainKind(error: unknown): unknown {
 }
 
 /**
- * The reason of an error of the connection, where the client has it in another place than its message.
+ * The message of an error of the connection, with its reason where the client has that in another place.
  * @param fromSentinel what the sentinel that was asked last answered
  */
-export function explainConnection(error: Error, fromSentinel: unknown): Error {
-  if ('lastNodeError' in error && error.lastNodeError instanceof Error) return error.lastNodeError
-  if (!error.message.startsWith('All sentinels are unreachable') || !(fromSentinel instanceof Error)) return error
-  const message = /invalid reply: null/.test(fromSentinel.message) ? 'no sentinel knows a master of that name' : fromSentinel.message
-  return Object.assign(new Error(message), { cause: error })
+export function connectionMessage(error: Error, fromSentinel: unknown): string {
+  if ('lastNodeError' in error && error.lastNodeError instanceof Error) return error.lastNodeError.message
+  if (!error.message.startsWith('All sentinels are unreachable') || !(fromSentinel instanceof Error)) return error.message
+  return /invalid reply: null|No such master/.test(fromSentinel.message) ? 'no sentinel knows a master of that name' : fromSentinel.message
 }
 
 function unavailable(cause: unknown): TrackerError {

@@ -1,7 +1,7 @@
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
 import { TrackerError } from '../domain/errors.ts'
 import { type ClusterAddress, parseSeveralRedis, type SentinelAddress } from '../lib/redis-address.ts'
-import { explainConnection, isOnlyGone } from './errors.ts'
+import { connectionMessage, isOnlyGone } from './errors.ts'
 import { type GivenRedis, isClusterOfCaller, isRedisClient, type RedisTarget } from './given-redis.ts'
 import { closeWithClients, MAX_BLOCK_SECONDS } from './workarounds.ts'
 
@@ -51,15 +51,8 @@ export function openRedis(target: RedisTarget, behaviour: RedisBehaviour, onErro
   let closed: Promise<void> | undefined
   const retry = (times: number): number | null => (closing && times > RETRIES_WHILE_CLOSING ? null : retryDelayMs(times))
   const redis = connect(target, optionsFor(behaviour, retry))
+  clarifyErrors(redis)
   const duplicates = keepDuplicates(redis)
-  // Why no sentinel names a server comes as an event of its own, before the error that none did.
-  let fromSentinel: unknown
-  redis.on('sentinelError', (error: unknown) => {
-    fromSentinel = error
-  })
-  redis.on('ready', () => {
-    fromSentinel = undefined
-  })
   // Of one node of a cluster. The client goes on with the others, and a command for that node waits or fails.
   redis.on('node error', (error: Error) => {
     if (!isOnlyGone(error)) onError(error)
@@ -67,7 +60,7 @@ export function openRedis(target: RedisTarget, behaviour: RedisBehaviour, onErro
   redis.on('error', (error: Error) => {
     // The server has no database of that number. ioredis would go on in database 0, where no worker polls.
     if (/DB index/i.test(error.message)) redis.disconnect()
-    onError(explainConnection(error, fromSentinel))
+    onError(error)
   })
   return {
     redis,
@@ -79,6 +72,24 @@ export function openRedis(target: RedisTarget, behaviour: RedisBehaviour, onErro
       return closed
     },
   }
+}
+
+/**
+ * Puts the reason into each error of the connection. The error stays the same object, because BullMQ emits it again: this comes before the
+ * listeners of BullMQ.
+ */
+function clarifyErrors(redis: RedisConnection): void {
+  // Why no sentinel names a server comes as an event of its own, before the error that none did.
+  let fromSentinel: unknown
+  redis.on('sentinelError', (error: unknown) => {
+    fromSentinel = error
+  })
+  redis.on('ready', () => {
+    fromSentinel = undefined
+  })
+  redis.on('error', (error: Error) => {
+    error.message = connectionMessage(error, fromSentinel)
+  })
 }
 
 /** A sentinel, a node of a cluster and a server by itself: what differs are the options that the same behaviour has. */
@@ -191,6 +202,7 @@ function isCluster(redis: object): redis is Cluster {
 function keepDuplicates(redis: RedisConnection): RedisConnection[] {
   const duplicates: RedisConnection[] = []
   const keep = <C extends RedisConnection>(duplicate: C): C => {
+    clarifyErrors(duplicate)
     duplicates.push(duplicate)
     return duplicate
   }
