@@ -18,8 +18,9 @@ afterAll(async () => {
   await database.drop()
 })
 
-/** Those of docs/queries.md have a test of their own. */
-const BLOCKS = blocksIn('sql').filter(({ page }) => page !== 'docs/queries.md')
+/** Have tests of their own. */
+const OTHERS = ['docs/queries.md', 'docs/database.md']
+const BLOCKS = blocksIn('sql').filter(({ page }) => !OTHERS.includes(page))
 
 test.each(BLOCKS.map(({ at, text }) => [at, text]))('%s: every statement runs and answers', async (_, text) => {
   // More than one statement in a query gives a list of results.
