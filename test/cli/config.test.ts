@@ -35,6 +35,7 @@ test('the queue is the database unless QUEUE_URL says otherwise', () => {
     backend: 'postgres',
     name: 'dingtalk-delivery',
     prefix: 'bull',
+    schema: 'bullmq',
   })
   expect(parseConfig({ DATABASE_URL: DATABASE, QUEUE_URL: 'rediss://r:6380/1' }).queue?.backend).toBe('redis')
 })
