@@ -26,7 +26,23 @@ export async function ownDirectory(closers) {
 export async function startPostgres(closers) {
   const postgres = await startEmbeddedPostgres({ directory: join(await ownDirectory(closers), 'postgres') })
   closers.push(() => postgres.close())
+  await nameSchema(postgres.url, new URL(postgres.url).pathname.slice(1))
   return postgres.url
+}
+
+/**
+ * The statements of a bench find the tables of the tracker. Its own do without.
+ * @param {string} server
+ * @param {string} name
+ */
+async function nameSchema(server, name) {
+  const client = new pg.Client({ connectionString: server })
+  await client.connect()
+  try {
+    await client.query(`ALTER DATABASE ${name} SET search_path = dingtalk, public`)
+  } finally {
+    await client.end()
+  }
 }
 
 /**
@@ -45,6 +61,7 @@ export async function ownDatabase(closers, server, name, { keep = false, anew = 
   if (anew) await drop()
   const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [name])
   if (rowCount === 0) await client.query(`CREATE DATABASE ${name} ENCODING 'UTF8' TEMPLATE template0`)
+  await nameSchema(server, name)
   if (!keep) closers.push(drop)
   return Object.assign(new URL(server), { pathname: `/${name}` }).href
 }

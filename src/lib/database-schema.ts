@@ -10,7 +10,7 @@ import { assertName } from './address.ts'
  */
 export const SCHEMA_NAME = {
   pattern: /^(?!pg_|information_schema$)[A-Za-z_][A-Za-z0-9_]{0,62}$/,
-  accepted: '1 to 63 letters of a to z, digits or "_", not beginning with a digit or with "pg_"',
+  accepted: '1 to 63 letters of a to z or A to Z, digits or "_", not beginning with a digit or with "pg_"',
 } as const
 
 /** BullMQ's tables have plain names such as `job` and `event`, so they need a schema in which nothing else is. */

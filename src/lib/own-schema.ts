@@ -4,7 +4,7 @@ import { PostgresClient } from './postgres-client.ts'
 
 /**
  * The tables, views and functions of the tracker are in one schema. Statements name them without it, so that they can be read and pasted; this file
- * puts it before them. It cannot be left to `search_path`: behind a pooler in transaction mode that setting belongs to whoever set it last.
+ * puts it before them. It cannot be left to `search_path`: behind a pooler in transaction mode that setting stays from the client that had the session before.
  */
 
 /** Where a new installation goes. */

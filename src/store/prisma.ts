@@ -101,10 +101,8 @@ export async function assertSchemaVersion({ prisma, schema }: Pick<Database, 'pr
 
 /** The other schemas that have the tracker's tables. */
 async function otherInstallations(prisma: PrismaClient, own: string): Promise<string[]> {
-  const rows = await prisma.$queryRawUnsafe<Array<{ name: string }>>(
-    `SELECT place.name FROM (${INSTALLATIONS}) AS place ORDER BY place.name`,
-  )
-  return rows.flatMap(({ name }) => (name === own ? [] : `"${name}"`))
+  const rows = await prisma.$queryRawUnsafe<Array<{ name: string }>>(INSTALLATIONS)
+  return rows.flatMap(({ name }) => (name === own ? [] : `"${name}"`)).sort()
 }
 
 async function appliedMigrations(prisma: PrismaClient): Promise<AppliedMigration[]> {

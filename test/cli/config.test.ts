@@ -40,10 +40,41 @@ test('the queue is the database unless QUEUE_URL says otherwise', () => {
     backend: 'postgres',
     name: 'dingtalk-delivery',
     prefix: 'bull',
+    schema: 'bullmq',
     connections: null,
   })
   expect(parseConfig({ DATABASE_URL: DATABASE, QUEUE_CONNECTIONS: '4' }).queue?.connections).toBe(4)
   expect(parseConfig({ DATABASE_URL: DATABASE, QUEUE_URL: 'rediss://r:6380/1' }).queue?.backend).toBe('redis')
+})
+
+test('the schema is that of the address or of its own variable, and both go into the address', () => {
+  const chosen = (env: Record<string, string>) => parseConfig({ DATABASE_URL: DATABASE, ...env })
+  expect(chosen({ DATABASE_SCHEMA: 'Tracker' }).databaseUrl).toBe(`${DATABASE}&schema=Tracker`)
+  expect(chosen({ DATABASE_SCHEMA: 'Tracker' }).queue).toMatchObject({ url: DATABASE, schema: 'bullmq' })
+  expect(chosen({ DATABASE_URL: `${DATABASE}&schema=tracker`, DATABASE_SCHEMA: 'tracker' }).databaseUrl).toBe(`${DATABASE}&schema=tracker`)
+  expect(chosen({ QUEUE_SCHEMA: 'tracker_queue' }).queue?.schema).toBe('tracker_queue')
+})
+
+test.each([
+  [
+    'two schemas',
+    { DATABASE_URL: `${DATABASE}&schema=a`, DATABASE_SCHEMA: 'b' },
+    /DATABASE_SCHEMA is "b", and DATABASE_URL has schema="a"/,
+  ],
+  ['a schema with a space', { DATABASE_SCHEMA: 'my tracker' }, /DATABASE_SCHEMA: "my tracker" is not accepted\. Accepted: 1 to 63 letters/],
+  ['a schema of 64 letters', { DATABASE_SCHEMA: 'a'.repeat(64) }, /DATABASE_SCHEMA: "a{64}" is not accepted\. Accepted: 1 to 63 letters/],
+  ['a schema of PostgreSQL', { DATABASE_SCHEMA: 'pg_temp' }, /DATABASE_SCHEMA: "pg_temp"/],
+  ['a schema in the address that is none', { DATABASE_URL: `${DATABASE}&schema=a"b` }, /DATABASE_URL has schema="a\\"b"/],
+  ['public for the queue', { QUEUE_SCHEMA: 'public' }, /QUEUE_SCHEMA: "public"/],
+  [
+    'one schema for both',
+    { DATABASE_SCHEMA: 'tracker', QUEUE_SCHEMA: 'tracker' },
+    /QUEUE_SCHEMA is "tracker", as that of the tracker's tables/,
+  ],
+])('%s: refused with what is accepted', (_, env, message) => {
+  expect(() => parseConfig({ DATABASE_URL: DATABASE, ...env })).toThrow(
+    expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.stringMatching(message) }),
+  )
 })
 
 test('key and secret make the app named default, with the hosts of its region', () => {

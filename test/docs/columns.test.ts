@@ -26,13 +26,13 @@ const VIEWS = `
     E'\\n| column | type | meaning |\\n|---|---|---|\\n' ||
     string_agg(format(E'| \`%s\` | %s | %s |\\n', attname, format_type(atttypid, NULL), col_description(attrelid, attnum)), '' ORDER BY attnum) END AS text
   FROM pg_class AS view JOIN pg_attribute ON attrelid = view.oid AND attnum > 0 CROSS JOIN obj_description(view.oid, 'pg_class') AS comment
-  WHERE relnamespace = 'public'::regnamespace AND relkind = 'v' AND comment NOT LIKE $1
+  WHERE relnamespace = 'dingtalk'::regnamespace AND relkind = 'v' AND comment NOT LIKE $1
   GROUP BY view.oid, relname, comment ORDER BY comment LIKE 'The old name of%', relname`
 
 const FUNCTIONS = `
   SELECT E'### Functions\\n\\n| call | gives | meaning |\\n|---|---|---|\\n' || string_agg(format(E'| \`%s(%s)\` | %s | %s |\\n',
     proname, pg_get_function_identity_arguments(oid), pg_get_function_result(oid), obj_description(oid, 'pg_proc')), '' ORDER BY proname) AS text
-  FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND obj_description(oid, 'pg_proc') NOT LIKE $1`
+  FROM pg_proc WHERE pronamespace = 'dingtalk'::regnamespace AND obj_description(oid, 'pg_proc') NOT LIKE $1`
 
 test('docs/queries.md has every public view, column and function with its comment; "npx vitest run --project docs -u" writes them anew', async () => {
   const [prose = '', reference = ''] = textOf(PAGE).split(new RegExp(`(?<=^${HEADING}\\n)`, 'm'))

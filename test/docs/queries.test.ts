@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { HOUR_MS } from '../../src/domain/delivery.ts'
 import { PrismaClient } from '../../src/store/generated/client.ts'
 import { createRateReader } from '../../src/store/rate-reader.ts'
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
+import { createTestDatabase, setSearchPath, type TestDatabase } from '../support/postgres.ts'
 import { storeCompany } from './support/company.ts'
 import { blocksOf, textOf } from './support/pages.ts'
 import { storeSample } from './support/sample.ts'
@@ -29,8 +29,10 @@ beforeAll(async () => {
   await storeSample(database.url)
   await storeCompany(database.url, owner)
   // As careful owners have it: nothing is everybody's.
-  await owner.query('REVOKE ALL ON SCHEMA public FROM PUBLIC; REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC')
+  await owner.query('REVOKE ALL ON SCHEMA public FROM PUBLIC; REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA dingtalk FROM PUBLIC')
   await owner.query(recipe.replaceAll(ROLE, ROLE_HERE))
+  // What the reader's role has is all that finds the views.
+  await setSearchPath(database.url, '"$user", public')
   reader = new pg.Client({ connectionString: readersUrl() })
   await reader.connect()
 })

@@ -11,6 +11,7 @@ const [app] = plain.apps
 /** Defaults that the table describes in words, with what they mean. */
 const IN_WORDS: Readonly<Record<string, boolean>> = {
   DATABASE_URL: parseConfig({}).databaseUrl === null,
+  DATABASE_SCHEMA: plain.databaseUrl === BASE.DATABASE_URL,
   QUEUE_URL: plain.queue?.url === BASE.DATABASE_URL,
   DINGTALK_REGION: app?.assumedRegion === 'intl',
   DINGTALK_OAPI_URL: app?.oapiUrl === 'https://oapi.dingtalk.io',
@@ -40,6 +41,7 @@ const OTHER: Readonly<Record<string, string>> = {
   RETAIN_TOTALS_DAYS: '400',
   QUEUE_NAME: 'other',
   QUEUE_PREFIX: 'other',
+  QUEUE_SCHEMA: 'other',
   HOST: '::1',
   BASE_PATH: '/dingtalk',
   AUTH_HEADER_ROLE: 'write',

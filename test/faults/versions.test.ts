@@ -24,7 +24,7 @@ const CASES = [
   },
   {
     when: 'nothing was migrated',
-    sql: 'DROP SCHEMA public CASCADE; CREATE SCHEMA public',
+    sql: 'DROP SCHEMA dingtalk CASCADE',
     says: /The database lacks .*Run: npx dingtalk-delivery migrate/,
   },
 ]

@@ -270,7 +270,7 @@ test.each<[string, (options: never) => unknown]>([
       expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.stringMatching(`^${name} takes an object with options, not `) }),
     )
   }
-  for (const misspelt of ['queueurl', 'databaseURL', 'queue', 'schema', 'a\nb']) {
+  for (const misspelt of ['queueurl', 'databaseURL', 'queue', 'schemas', 'a\nb']) {
     expect(make({ databaseUrl: 'postgres://u:cAnArY@127.0.0.1:1/x', [misspelt]: 'cAnArY' })).toThrow(
       expect.objectContaining({
         code: 'INVALID_CONFIG',

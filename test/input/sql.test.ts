@@ -27,13 +27,19 @@ const ALLOWED: ReadonlyArray<readonly [file: string, text: RegExp]> = [
   ['store/reading/tasks.ts', /`task\.next_poll_at < now\(\) - \(task\.deadline_at - task\.sent_at\) \* \$\{OVERDUE_SHARE_OF_WINDOW\}/],
   ['store/delivery-store.ts', /\$queryRawUnsafe<TrackRow\[\]>\(TRACK, requestsAsJson\(requests\)\)/],
   ['store/prisma.ts', /\$queryRawUnsafe<AppliedMigration\[\]>\(APPLIED_MIGRATIONS\)/],
-  // A whole number that the program chose, the file of a migration, and a constant: none of the three can be a parameter.
+  ['store/prisma.ts', /\$queryRawUnsafe<Array<\{ name: string \}>>\(INSTALLATIONS\)/],
+  // The texts of the first entry on a client of the caller's, with the schema in quotes before their names.
+  ['store/reading/source.ts', /\$queryRawUnsafe<Array<\{ schema: string \}>>\(FIND_SCHEMA, schema\)/],
+  ['store/reading/source.ts', /\$queryRawUnsafe\(query, \.\.\.values\) \{|\$queryRawUnsafe\(qualify\(query, await found\), \.\.\.values\)/],
+  // A whole number that the program chose, the file of a migration, and a schema in quotes: none of the three can be a parameter.
   ['store/migrate.ts', /`SET LOCAL lock_timeout = \$\{Math\.max\(1, Math\.round\(timeoutMs\)\)\}`/],
-  ['store/migrate.ts', /client\.query\(sql\)|\.query\(sql\)/],
-  // A statement that a module of the store hands over whole, beside its parameters; a whole number and the name of a schema of the program's own.
+  ['store/migrate.ts', /\.query\(sql\.replaceAll\(FOLDED_NAME, WHOLE_NAME\)\)/],
+  ['store/migrate.ts', /`CREATE SCHEMA \$\{quoteIdentifier\(schema\)\}`/],
+  ['store/migrate.ts', /`SET LOCAL search_path = \$\{quoteIdentifier\(schema\)\}`/],
+  // A statement that a module of the store hands over whole, beside its parameters; the name of the queue's schema, in quotes.
   ['store/prisma.ts', /\.query<Row>\(statement, \[\.\.\.values\]\)/],
-  ['store/session-settings.ts', /\.query\(bounded\(SET_UP, \[/],
-  ['queue/schema.ts', /`SELECT \$\{POSTGRES_SCHEMA\}\.next_job_id\(name\)/],
+  ['store/session-settings.ts', /\.query<\{ schema: string \}>\(bounded\(SET_UP, \[/],
+  ['queue/schema.ts', /`SELECT \$\{quoteIdentifier\(schema\)\}\.next_job_id\(name\)/],
   ['embedded/postgres.ts', /`CREATE DATABASE \$\{EMBEDDED_DATABASE\}`/],
 ]
 

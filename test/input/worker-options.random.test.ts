@@ -57,6 +57,8 @@ const OPTIONS = [
   'queueUrl',
   'queueName',
   'queuePrefix',
+  'schema',
+  'queueSchema',
   'apps',
   'privateHosts',
   'proxy',

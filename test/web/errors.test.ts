@@ -38,7 +38,8 @@ test.each(CODES)('%s has one status, at the API and on the dashboard, in both la
 
 test('a right that the role of the server lacks is no fault without a name: the page and the API say what gives it', async () => {
   const { url, database } = await aServer()
-  await database.pool.query('REVOKE SELECT ON delivery_task_rates, delivery_campaign_rates FROM PUBLIC, delivery_read, delivery_worker')
+  // In quotes: a role has the name of a table.
+  await database.pool.query('REVOKE SELECT ON delivery_task_rates, delivery_campaign_rates FROM PUBLIC, "delivery_read", "delivery_worker"')
   for (const path of ['/', '/tasks/1', '/campaigns/news', '/campaigns/news/people.csv']) {
     const page = await ask(url, path, { headers: { accept: 'text/html', 'accept-language': 'en' } })
     expect([path, page.status]).toEqual([path, 503])
