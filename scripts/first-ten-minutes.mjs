@@ -5,8 +5,10 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { runApp } from './first-ten-minutes/app.mjs'
+import { runClone } from './first-ten-minutes/clone.mjs'
 import { runNestjs } from './first-ten-minutes/nestjs.mjs'
 import { runNodes } from './first-ten-minutes/nodes.mjs'
+import { runPasted } from './first-ten-minutes/pasted.mjs'
 import { runRanges } from './first-ten-minutes/ranges.mjs'
 
 /**
@@ -17,6 +19,8 @@ import { runRanges } from './first-ten-minutes/ranges.mjs'
 /** @type {Readonly<Record<string, { about: string, run: Part }>>} */
 const PARTS = {
   app: { about: 'an empty folder: install, start, a day as ES modules and as CommonJS', run: runApp },
+  pages: { about: 'an app: every line of the pages, pasted', run: runPasted },
+  clone: { about: 'a fresh clone: npm ci, npx, the demo, every line of the pages', run: runClone },
   nestjs: { about: 'a Nest application: CommonJS and its types, Jest 30, Nest 12', run: runNestjs },
   ranges: { about: 'an app that has the same packages: at the lowest and the highest of each range', run: runRanges },
   nodes: { about: 'the lowest and the newest release of every Node that is permitted', run: runNodes },

@@ -92,7 +92,7 @@ export async function startUntil(command, args, { cwd, until, env = readersEnv()
         resolve(match[0])
       })
     }
-  }).catch(async (error) => {
+  }).catch(async (/** @type {unknown} */ error) => {
     signal('SIGKILL')
     throw error
   })
@@ -185,8 +185,8 @@ export function freePort() {
   return new Promise((resolve, reject) => {
     const server = createServer().on('error', reject)
     server.listen(0, '127.0.0.1', () => {
-      const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
-      server.close(() => resolve(port))
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
     })
   })
 }
