@@ -226,8 +226,8 @@ export function linkNode(closers, node, npmCli) {
   return folder
 }
 
-/** What an app is likely to have itself: it must not get a second copy. */
-export const SHARED = ['bullmq', 'fastify', 'ioredis', 'pg', 'pino', 'prom-client', 'undici', 'zod']
+/** What an app is likely to have itself has a range in package.json: the app must not get a second copy. */
+export const SHARED = Object.keys(manifest.dependencies).filter((name) => manifest.dependencies[name].startsWith('^'))
 
 /** @returns those of SHARED that are in an app's folder more than once */
 export async function installedTwice(folder) {
