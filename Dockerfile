@@ -1,6 +1,8 @@
 FROM node:24-bookworm-slim AS manifest
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+# The lock file names it: it is the command of a clone.
+COPY scripts/cli ./scripts/cli
 
 FROM manifest AS build
 RUN npm ci --ignore-scripts
@@ -14,7 +16,7 @@ RUN npm run build
 FROM manifest AS production
 RUN npm ci --ignore-scripts --omit=dev --omit=optional
 # So that `npx dingtalk-delivery …`, as the messages say it, runs in the container too.
-RUN ln -s ../../dist/cli/main.js node_modules/.bin/dingtalk-delivery
+RUN ln -sf ../../dist/cli/main.js node_modules/.bin/dingtalk-delivery
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production

@@ -15,13 +15,15 @@ const SIMULATOR = 'docs/simulator.md'
 const PERFORMANCE = 'docs/performance.md'
 const PERSONAL_DATA = 'docs/personal-data.md'
 const PROBLEMS = 'docs/problems.md'
+/** Its lines are npm's own: scripts/first-ten-minutes.mjs pastes them, in an app and in a clone, with the packed package. */
+const INSTALL = 'docs/install.md'
 
 const curl = spawnSync('curl', ['--version']).status === 0
 if (!curl && process.env['CI'] === 'true') throw new Error('curl is not installed, and with CI=true nothing is skipped')
 if (!curl) process.stderr.write('\nTHE LINES WITH curl ARE SKIPPED: it is not installed.\n\n')
 
 test('the pages with commands are those that are run here', () => {
-  expect(PAGES.filter((page) => scriptOf(page) !== '')).toEqual([README, PERFORMANCE, PERSONAL_DATA, PROBLEMS, SIMULATOR])
+  expect(PAGES.filter((page) => scriptOf(page) !== '')).toEqual([README, INSTALL, PERFORMANCE, PERSONAL_DATA, PROBLEMS, SIMULATOR])
 })
 
 test('the commands of the README, one after another', async () => {
