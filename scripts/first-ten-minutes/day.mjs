@@ -56,12 +56,13 @@ function app(url) {
 
 /** On a busy machine the two seconds of a call may pass: then a sender tracks the task again. */
 async function track(tracker, task, attempts = 20) {
-  try {
-    await tracker.track(task)
-  } catch (error) {
-    if (!error.retryable || attempts === 1) throw error
-    await track(tracker, task, attempts - 1)
-  }
+  const failure = await tracker.track(task).then(
+    () => null,
+    (error) => error,
+  )
+  if (failure === null) return
+  if (!failure.retryable || attempts === 1) throw failure
+  await track(tracker, task, attempts - 1)
 }
 
 /** As a sender does it: a token, then asyncsend_v2. */

@@ -171,6 +171,8 @@ export async function startRedis(closers) {
     '127.0.0.1',
     '--save',
     '',
+    '--appendonly',
+    'yes',
     '--maxmemory-policy',
     'noeviction',
     '--dir',
