@@ -4,7 +4,7 @@ ARG NODE_IMAGE=node:24-bookworm-slim
 FROM ${NODE_IMAGE} AS manifest
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# The lock file may name packages that are folders in here.
+# The lock file names a folder in here: the command of a clone.
 COPY scripts ./scripts
 
 FROM manifest AS build

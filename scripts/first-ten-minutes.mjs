@@ -5,8 +5,10 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { runApp } from './first-ten-minutes/app.mjs'
+import { runClone } from './first-ten-minutes/clone.mjs'
 import { runNestjs } from './first-ten-minutes/nestjs.mjs'
 import { runNodes } from './first-ten-minutes/nodes.mjs'
+import { runPasted } from './first-ten-minutes/pasted.mjs'
 import { runRanges } from './first-ten-minutes/ranges.mjs'
 
 /**
@@ -17,10 +19,15 @@ import { runRanges } from './first-ten-minutes/ranges.mjs'
 /** @type {Readonly<Record<string, { about: string, run: Part }>>} */
 const PARTS = {
   app: { about: 'an empty folder: install, start, a day as ES modules and as CommonJS', run: runApp },
+  pages: { about: 'an app: every line of the pages, pasted', run: runPasted },
+  clone: { about: 'a fresh clone: npm ci, npx, the demo, every line of the pages', run: runClone },
   nestjs: { about: 'a Nest application: CommonJS and its types, Jest 30, Nest 12', run: runNestjs },
   ranges: { about: 'an app that has the same packages: at the lowest and the highest of each range', run: runRanges },
   nodes: { about: 'the lowest and the newest release of every Node that is permitted', run: runNodes },
 }
+
+/** A part mostly waits: for npm, and for a simulated day. */
+const AT_ONCE = 2
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -44,7 +51,11 @@ async function runParts(names) {
   if (!values.built) build()
   const begun = Date.now()
   const failed = []
-  for (const name of names) if (!(await passes(name))) failed.push(name)
+  const waiting = [...names]
+  const walk = async () => {
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) if (!(await passes(name))) failed.push(name)
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, walk))
   // For test/packaging/first-ten-minutes.full.test.ts, which holds docs/compatibility.md against them.
   if (values.rows !== '') writeFileSync(values.rows, JSON.stringify(rows))
   say(`the first ten minutes took ${seconds(begun)}`)
@@ -58,14 +69,14 @@ async function passes(name) {
   say(`▸ ${name}: ${about}`)
   const closers = []
   try {
-    await run({ closers, say: (line) => say(`  ${line} (after ${seconds(begun)})`), row: (row) => rows.push(row) })
+    await run({ closers, say: (line) => say(`  ${name}: ${line} (after ${seconds(begun)})`), row: (row) => rows.push(row) })
     return true
   } catch (error) {
     say(`✗ ${name}: ${error instanceof Error ? error.message : String(error)}`)
     return false
   } finally {
     for (const close of closers.reverse()) await close()
-    say(`  ${seconds(begun)}`)
+    say(`  ${name} took ${seconds(begun)}`)
   }
 }
 

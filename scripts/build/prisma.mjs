@@ -1,6 +1,6 @@
 // Prisma's runtime goes into dist/prisma: 3 MB of the 73 that @prisma/client has, since only PostgreSQL's small query compiler is used here.
 // An app's own Prisma, of whatever version, then meets no second one. CommonJS, so that both builds of the package share one copy.
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { rolldown } from 'rolldown'
@@ -35,6 +35,8 @@ export async function bundlePrisma(dist) {
   })
   await bundle.close()
   writeFileSync(join(dist, 'prisma', 'LICENSES.txt'), licences(output.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []))))
+  for (const file of ['browser.js', join('internal', 'prismaNamespaceBrowser.js')])
+    rmSync(join(dist, 'store', 'generated', file), { force: true })
   useBundle(dist)
 }
 

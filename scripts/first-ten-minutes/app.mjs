@@ -7,7 +7,7 @@ import { install, installedTwice, makeApp, manifest, pack, readersEnv, run, runD
 const LARGEST_KB = 90 * 1024
 
 /** @type {import('../first-ten-minutes.mjs').Part} */
-export async function runApp({ closers, say }) {
+export async function runApp({ closers, say, row }) {
   const folder = await makeApp(closers, [])
   const tarball = await pack(closers)
   assert.deepEqual(await install(folder, [tarball]), [], 'npm warns')
@@ -17,6 +17,11 @@ export async function runApp({ closers, say }) {
   const databases = await startDatabases(closers)
   const days = await Promise.all(['import', 'require'].map((format) => runDay(folder, databases, format)))
   for (const { format, figures } of days) say(`a day by ${format}: ${JSON.stringify(figures)}`)
+  row({
+    setup: 'an empty folder',
+    result: 'works',
+    run: '`npm install` without a warning and within 90 MB; `start` with and without the optional server; a simulated day',
+  })
 }
 
 async function measure(folder, say) {

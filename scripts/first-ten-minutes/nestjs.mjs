@@ -25,7 +25,7 @@ const RESOLUTIONS = [
 ]
 
 /** @type {import('../first-ten-minutes.mjs').Part} */
-export async function runNestjs({ closers, say }) {
+export async function runNestjs({ closers, say, row }) {
   const databases = await startDatabases(closers)
   const tarball = await pack(closers)
   const folder = await makeApp(closers, [tarball], { example: 'nestjs' })
@@ -43,6 +43,17 @@ export async function runNestjs({ closers, say }) {
   say('Jest 30, no flags: 2 passed')
   await toEsModules(folder)
   say(`Nest 12, ES modules: ${await runNotices(folder, env, databases)}`)
+  const [[module, resolution], ...others] = RESOLUTIONS
+  const types = others.map((each) => `\`${each.join('`/`')}\``).join(', ')
+  const example = 'examples/nestjs: sends, polls, and reads the figures'
+  row({ setup: `Nest 11, \`module\` ${module}, \`moduleResolution\` ${resolution}`, result: 'works', run: example })
+  row({
+    setup: `TypeScript 5.9, \`module\`/\`moduleResolution\` ${types}`,
+    result: 'no error',
+    run: 'types of examples/nestjs with `skipLibCheck: false`',
+  })
+  row({ setup: 'Jest 30 with ts-jest, no flag', result: 'works', run: 'the test of examples/nestjs' })
+  row({ setup: 'Nest 12, ES modules, `nodenext`', result: 'works', run: `${example}; its types with TypeScript 7 too` })
 }
 
 /** @returns the figures that the application printed */

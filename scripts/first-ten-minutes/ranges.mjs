@@ -17,7 +17,7 @@ import {
 } from './support.mjs'
 
 /** @type {import('../first-ten-minutes.mjs').Part} */
-export async function runRanges({ closers, say }) {
+export async function runRanges({ closers, say, row }) {
   const tarball = await pack(closers)
   const databases = await startDatabases(closers)
   const lowest = SHARED.map((name) => `${name}@${lowestOf(manifest.dependencies[name])}`)
@@ -28,6 +28,12 @@ export async function runRanges({ closers, say }) {
     if (packages === lowest) assert.deepEqual(installed(folder), lowest)
     const { figures } = await runDay(folder, databases, 'import', { queueUrl: await startRedis(closers) })
     await serves(folder, await databases.create())
+    const which = packages === lowest ? `the lowest: ${lowest.join(', ')}` : 'the highest of each range'
+    row({
+      setup: `an app with ${which}`,
+      result: 'works, no second copy',
+      run: 'a simulated day with a queue in Redis; `start`, HTTP, `report`',
+    })
     say(`${installed(folder).join(' ')}: ${JSON.stringify(figures)}`)
   }
 }

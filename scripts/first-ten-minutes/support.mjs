@@ -92,7 +92,7 @@ export async function startUntil(command, args, { cwd, until, env = readersEnv()
         resolve(match[0])
       })
     }
-  }).catch(async (error) => {
+  }).catch(async (/** @type {unknown} */ error) => {
     signal('SIGKILL')
     throw error
   })
@@ -171,6 +171,8 @@ export async function startRedis(closers) {
     '127.0.0.1',
     '--save',
     '',
+    '--appendonly',
+    'yes',
     '--maxmemory-policy',
     'noeviction',
     '--dir',
@@ -185,8 +187,8 @@ export function freePort() {
   return new Promise((resolve, reject) => {
     const server = createServer().on('error', reject)
     server.listen(0, '127.0.0.1', () => {
-      const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
-      server.close(() => resolve(port))
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
     })
   })
 }
@@ -226,8 +228,8 @@ export function linkNode(closers, node, npmCli) {
   return folder
 }
 
-/** What an app is likely to have itself: it must not get a second copy. */
-export const SHARED = ['bullmq', 'fastify', 'ioredis', 'pg', 'pino', 'prom-client', 'undici', 'zod']
+/** What an app is likely to have itself has a range in package.json: the app must not get a second copy. */
+export const SHARED = Object.keys(manifest.dependencies).filter((name) => manifest.dependencies[name].startsWith('^'))
 
 /** @returns those of SHARED that are in an app's folder more than once */
 export async function installedTwice(folder) {

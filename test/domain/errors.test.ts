@@ -47,3 +47,30 @@ test('a remedy names what the interface has for it', () => {
   const ended = new TrackerError('TASK_ENDED', 'Task 1 has ended already.')
   expect(withRemedy(ended, 'library')).toBe(ended)
 })
+
+/** The package is loaded several times in one process: as ES modules and as CommonJS, once for each test file of Jest, in two versions. */
+test('instanceof knows the errors of another copy of the package, and each class its own', async () => {
+  const copy = '../../src/domain/errors.ts?another-copy'
+  const other: unknown = await import(copy)
+  const { TrackerError: OtherError, InvalidInputError: OtherInput } = other as {
+    TrackerError: typeof TrackerError
+    InvalidInputError: typeof InvalidInputError
+  }
+  expect(OtherError).not.toBe(TrackerError)
+  const [error, input] = [new OtherError('CLOSED', 'closed'), new OtherInput('taskId', 'wrong')]
+  expect([error instanceof TrackerError, error instanceof InvalidInputError, error instanceof Error]).toEqual([true, false, true])
+  expect([input instanceof TrackerError, input instanceof InvalidInputError]).toEqual([true, true])
+  for (const value of [new Error('other'), { code: 'CLOSED' }, null, undefined, 'CLOSED'])
+    expect([value instanceof TrackerError, value instanceof InvalidInputError]).toEqual([false, false])
+})
+
+test('a class that a caller derives has its own errors only', () => {
+  class Derived extends TrackerError {}
+  class DerivedInput extends InvalidInputError {}
+  expect([new Derived('CLOSED', 'x') instanceof Derived, new Derived('CLOSED', 'x') instanceof TrackerError]).toEqual([true, true])
+  expect(new TrackerError('CLOSED', 'x') instanceof Derived).toBe(false)
+  expect([new DerivedInput('a', 'x') instanceof DerivedInput, new InvalidInputError('a', 'x') instanceof DerivedInput]).toEqual([
+    true,
+    false,
+  ])
+})

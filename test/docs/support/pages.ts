@@ -40,6 +40,8 @@ export const OWN_TESTS: Readonly<Record<string, string>> = {
   'docs/backup.md': 'test/deploy/backup.full.test.ts',
   'docs/database.md': 'test/docs/database.full.test.ts',
   'docs/deployment.md': 'test/docs/deployment.full.test.ts',
+  // Its lines are npm's own: they are pasted into an app and into a clone, with the packed package.
+  'docs/install.md': 'test/packaging/first-ten-minutes.full.test.ts',
   'docs/queries.md': 'test/docs/queries.test.ts',
   'docs/senders.md': 'test/docs/senders.full.test.ts',
 }
