@@ -111,7 +111,7 @@ test('a day of all commands', { timeout: TIMEOUT_MS }, async () => {
   expect(await run('read', 'unread', '--campaign', 'payroll-11')).toContain('bob')
   await run('worker', 'resume', '102')
   expect(await run('worker', 'cancel', '102')).toBe('cancelled\n')
-  await run('worker', 'erase', 'bob')
+  await run('worker', 'erase', '--user', 'bob')
   const people = await fetch(`${address}/v1/campaigns/payroll-11/recipients`)
   expect([people.status, JSON.stringify(await people.json())]).toEqual([200, expect.not.stringContaining('bob')])
   for (const path of ['/', '/metrics', '/readyz', '/v1/tasks', '/v1/campaigns/payroll-11/curve'])
