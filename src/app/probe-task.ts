@@ -1,6 +1,7 @@
 import { createDingTalkApi } from '../dingtalk/client.ts'
 import { TrackerError } from '../domain/errors.ts'
 import type { Finding } from '../lib/finding.ts'
+import { scrubText } from '../lib/redact.ts'
 import { withTimeout } from '../lib/timeout.ts'
 import { withDatabaseTimeout } from '../ops/checks/check.ts'
 import { BUSY_REMEDY, type Probed, probeFinding, unprobed } from '../ops/checks/probe.ts'
@@ -40,7 +41,7 @@ export async function probeTask(config: ProbeConfig, task: TaskToProbe): Promise
     if (error instanceof TrackerError && error.code === 'SEVERAL_APPS') return unprobed(task, error.message, 'Say which one with --app.')
     const isTimeout = error instanceof Error && error.name === 'TimeoutError'
     if (isTimeout) return unprobed(task, `no call of the app was free within ${TIMEOUT_MS / 1_000} s.`, BUSY_REMEDY)
-    const message = error instanceof Error ? error.message : String(error)
+    const message = scrubText(error instanceof Error ? error.message : String(error))
     return unprobed(task, `it could not be counted. ${message}`, 'Repair what the checks of the database say, then try again.')
   } finally {
     if (database !== null) await withTimeout(1_000, database.close()).catch(() => undefined)

@@ -53,7 +53,9 @@ describe('a region that no one gave', () => {
   test('is said once in the log, with what was assumed', async () => {
     const lines = (await linesOf({})).split('\n').filter((line) => line.includes('no region is set'))
     expect(lines).toHaveLength(1)
-    expect(lines[0]).toMatch(/"name":"default","region":"intl","oapiUrl":"https:\/\/oapi\.dingtalk\.io".*cn.*dingtalk\.com.*intl.*dingtalk\.io/)
+    expect(lines[0]).toMatch(
+      /"name":"default","region":"intl","oapiUrl":"https:\/\/oapi\.dingtalk\.io".*cn.*dingtalk\.com.*intl.*dingtalk\.io/,
+    )
   })
 
   test.each([{ region: 'intl' as const }, { region: 'cn' as const }, { oapiUrl: 'https://gw.example.com' }])(

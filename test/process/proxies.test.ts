@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Finding } from '../../src/lib/finding.ts'
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts'
 import { CANARIES } from '../support/canaries.ts'
@@ -257,36 +257,26 @@ describeWithCa('ways to DingTalk', (ca) => {
   const rows = new Map<string, MatrixRow>()
   const all = [...SETUPS, ...TINYPROXY]
 
-  const check = async (setup: Setup, key: string, register: Register): Promise<void> => {
+  /** @returns what the command told of the call, or why it made none */
+  const check = async (setup: Setup, key: string, register: Register): Promise<string> => {
     const company = await aCompany(register)
     const { code, stderr, findings, call } = await ask(company, await setup.prepare(company, ca))
-    const told = call === undefined ? stderr : `${call.detail} ${call.remedy ?? ''}`
-    expect(told).toMatch(setup.says)
     expect(code === 0).toBe(setup.fails !== true)
     // Neither a warning of Node nor anything else beside the remedies.
     expect(stderr).not.toMatch(/Warning|node:/)
     expect(JSON.stringify(findings)).not.toContain(CANARIES.proxyPassword)
     expect(company.simulator.stats().metered).toBe(setup.fails === true ? 0 : 1)
     rows.set(key, { setup: setup.name, result: setup.result, run: RUN })
+    return call === undefined ? stderr : `${call.detail} ${call.remedy ?? ''}`
   }
 
   test.each(SETUPS.map((setup, i) => [setup.name, setup, `s${i}`] as const))('%s', { timeout: 120_000 }, async (_, setup, key) => {
-    const closers: Array<() => Promise<void>> = []
-    try {
-      await check(setup, key, (close) => void closers.push(close))
-    } finally {
-      for (const close of closers.reverse()) await close()
-    }
+    expect(await check(setup, key, onTestFinished)).toMatch(setup.says)
   })
 
   describe.skipIf(!hasTinyproxy())('with tinyproxy', () => {
     test.each(TINYPROXY.map((setup, i) => [setup.name, setup, `t${i}`] as const))('%s', { timeout: 120_000 }, async (_, setup, key) => {
-      const closers: Array<() => Promise<void>> = []
-      try {
-        await check(setup, key, (close) => void closers.push(close))
-      } finally {
-        for (const close of closers.reverse()) await close()
-      }
+      expect(await check(setup, key, onTestFinished)).toMatch(setup.says)
     })
 
     test('docs/compatibility.md says what came out', () => {
@@ -295,7 +285,7 @@ describeWithCa('ways to DingTalk', (ca) => {
     })
   })
 
-  test('doctor shows which host goes which way, and the region that no one set', { timeout: 120_000 }, async ({ onTestFinished }) => {
+  test('doctor shows which host goes which way, and the region that no one set', { timeout: 120_000 }, async () => {
     const company = await aCompany(onTestFinished)
     const env = await inspecting((each) => ({ NODE_EXTRA_CA_CERTS: each.file(), DINGTALK_REGION: '' }))(
       { ...company, register: onTestFinished },
@@ -314,9 +304,7 @@ describeWithCa('ways to DingTalk', (ca) => {
     expect(code).toBe(1)
   })
 
-  test('credentials that the assumed region refuses: the remedy says that it was assumed', { timeout: 120_000 }, async ({
-    onTestFinished,
-  }) => {
+  test('credentials that the assumed region refuses: the remedy says that it was assumed', { timeout: 120_000 }, async () => {
     const company = await aCompany(onTestFinished)
     const env = await inspecting((each) => ({ NODE_EXTRA_CA_CERTS: each.file(), DINGTALK_REGION: '' }))(company, ca)
     company.simulator.inject({ kind: 'code', code: 40089, match: { endpoint: 'accessToken' } })
@@ -330,9 +318,7 @@ describeWithCa('ways to DingTalk', (ca) => {
 describe('a worker behind a proxy', () => {
   const [backend = 'postgres' as const] = backends()
 
-  test('that goes away: no task is lost, no call is counted, and all go on when it is back', { timeout: 300_000 }, async ({
-    onTestFinished,
-  }) => {
+  test('that goes away: no task is lost, no call is counted, and all go on when it is back', { timeout: 300_000 }, async () => {
     const proxy = await startCompanyProxy({ login: LOGIN, register: onTestFinished })
     const world = await makeFaultyWorld(backend, { timeScale: 360, env: { HTTP_PROXY: withLogin(proxy) } }, onTestFinished)
     proxy.behave(503)
