@@ -1,6 +1,5 @@
 import { SpanKind, type Telemetry } from 'bullmq'
 import { errorType, findTracing, markFailed, type Tracing } from '../lib/tracing.ts'
-import { isPollJobId } from './timers.ts'
 
 type BullSpan = ReturnType<Telemetry['tracer']['startSpan']>
 /** OpenTelemetry's. */
@@ -16,8 +15,8 @@ const ATTRIBUTES: Readonly<Record<string, string>> = {
 }
 /** Headers that identify a trace. Baggage is left out: it would put what the program keeps in it into Redis. */
 const TRACE_HEADER = /^(traceparent|tracestate|b3|x-b3-\w+|uber-trace-id|x-amzn-trace-id)$/i
-/** An id that this package gives, of app and task. The id of another job is its sender's. */
-const isOwnJobId = (id: string): boolean => isPollJobId(id) || id.startsWith('track.')
+/** Ids that this package gives, of app and task. The id of another job is its sender's. */
+const OWN_JOB_ID = /^(poll|track)\./
 
 /**
  * What BullMQ needs to trace; nothing where the host program has set no provider. Library considered: bullmq-otel. It passes on every attribute and
@@ -69,7 +68,7 @@ function startSpan({ api, tracer }: Tracing, name: string, kind: SpanKind | unde
   const setAttribute: BullSpan['setAttribute'] = (key, value) => {
     const known = ATTRIBUTES[key]
     if (known === undefined || (typeof value !== 'string' && typeof value !== 'number')) return
-    if (key === 'bullmq.job.id' && !isOwnJobId(String(value))) return
+    if (key === 'bullmq.job.id' && !OWN_JOB_ID.test(String(value))) return
     span.setAttribute(known, value)
   }
   return {

@@ -62,7 +62,8 @@ async function failOver(world: World, group: RedisGroup): Promise<void> {
     await over
     // A sender that comes afterwards has the address of the server that is gone in its URL.
     const another = createTracker({ queueUrl: world.queueUrl })
-    await another.trackMany(later.map(requestOf)).finally(() => another.close())
+    await another.trackMany(later.map(requestOf))
+    await another.close()
   } finally {
     await tracker.close()
   }

@@ -24,7 +24,8 @@ test('the command worker has spans where OpenTelemetry is set up by node --impor
   const people = [{ userId: 'CANARY-ann', fate: 'delivered', listedAt: sentAt, readAt: null }] as const
   world.server.add({ taskId: '256271667526', agentId: '836390886', sentAt, windowMs: 60_000, people })
   const tracker = createTracker({ databaseUrl: world.sendersUrl })
-  await tracker.track({ taskId: '256271667526', sentAt: new Date(sentAt), userIds: ['CANARY-ann'] }).finally(() => tracker.close())
+  await tracker.track({ taskId: '256271667526', sentAt: new Date(sentAt), userIds: ['CANARY-ann'] })
+  await tracker.close()
   const names = await until(
     async () => {
       const lines = (await readFile(file, 'utf8')).trim().split('\n')

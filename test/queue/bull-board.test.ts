@@ -35,7 +35,8 @@ describeQueues((backend) => {
     const poll = { at: new Date(Date.now() + 3_600_000), last: false }
     await createPollTimers(aQueue(address), () => new Date()).set([{ key: { app: 'default', taskId: TASK_ID }, deadlineAt, poll }])
     const tracker = createTracker({ queueUrl: address.url, queueName: address.name })
-    await tracker.track({ taskId: TASK_ID, campaign: 'payroll-11', userIds: ['ann'] }).finally(() => tracker.close())
+    await tracker.track({ taskId: TASK_ID, campaign: 'payroll-11', userIds: ['ann'] })
+    await tracker.close()
 
     const shown = async (status: string) => {
       const { statusCode, body } = await app.inject(`/api/queues?activeQueue=${address.name}&status=${status}&page=1&jobsPerPage=10`)

@@ -106,10 +106,8 @@ export async function makeWorld(
   // The worker finds its tables without one.
   await setSearchPath(databaseUrl, 'pg_catalog', new URL(workersUrl).username)
   if (backend === 'postgres') await migrateQueueSchema(urlAs('migrate', databaseUrl), ['dingtalk-delivery'])
-  const group = options.redisGroup
-  const redis = backend === 'redis' && group === undefined ? await openRedis(onTestFinished, options.redis) : null
+  const { group, redis } = await openQueueServers(backend, onTestFinished, options)
   const queueUrl = group?.url ?? redis?.url ?? workersUrl
-  for (const url of group?.adminUrls ?? []) onTestFinished(() => assertNoLeakInRedis(url))
   onTestFinished(() => assertNoLeakInDatabase(databaseUrl))
   const [toDatabase, toQueue] = await Promise.all(
     [workersUrl, redis?.url ?? workersUrl].map((url) => startProxy(Number(new URL(url).port))),
@@ -117,7 +115,7 @@ export async function makeWorld(
   if (toDatabase === undefined || toQueue === undefined) throw new Error('two proxies were started')
   onTestFinished(() => toDatabase.close())
   onTestFinished(() => toQueue.close())
-  const proxied = { databaseUrl: through(toDatabase, workersUrl), queueUrl: group === undefined ? through(toQueue, queueUrl) : queueUrl }
+  const proxied = { databaseUrl: through(toDatabase, workersUrl), queueUrl: group?.url ?? through(toQueue, queueUrl) }
   const env = { ...environmentOf(proxied, server, day), ...options.env }
   const workers: NodeProcess[] = []
   const launch = (more: Readonly<Record<string, string>> = {}): NodeProcess => {
@@ -150,6 +148,18 @@ export async function makeWorld(
       return worker
     },
   }
+}
+
+/** Null where the queue is PostgreSQL, or the other of the two. */
+async function openQueueServers(
+  backend: Backend,
+  onTestFinished: (close: () => Promise<void>) => void,
+  { redisGroup: group = null, redis }: { readonly redisGroup?: RedisGroup | null; readonly redis?: RedisOptions | undefined },
+): Promise<{ readonly group: RedisGroup | null; readonly redis: RedisServer | null }> {
+  if (backend === 'postgres') return { group: null, redis: null }
+  if (group === null) return { group, redis: await openRedis(onTestFinished, redis) }
+  for (const url of group.adminUrls) onTestFinished(() => assertNoLeakInRedis(url))
+  return { group, redis: null }
 }
 
 function environmentOf(proxied: World['proxied'], server: ApiPageServer, day: Day): Record<string, string> {
