@@ -39,7 +39,7 @@ export async function runRanges({ closers, say, row }) {
 }
 
 /** Ranges are written with their lowest release first: `^5.4.1 || ^6.0.0`. */
-export function lowestOf(range) {
+function lowestOf(range) {
   return /\d+\.\d+\.\d+/.exec(range)?.[0] ?? ''
 }
 

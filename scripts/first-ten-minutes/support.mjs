@@ -8,7 +8,7 @@ import { delimiter, dirname, join } from 'node:path'
 export const ROOT = join(import.meta.dirname, '..', '..')
 export const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 /** npm takes from its cache what it has. */
-export const NPM_INSTALL = ['install', '--no-audit', '--no-fund', '--prefer-offline']
+const NPM_INSTALL = ['install', '--no-audit', '--no-fund', '--prefer-offline']
 
 /**
  * A new folder that the embedded PostgreSQL may enter where this runs as root: it then is another user.
