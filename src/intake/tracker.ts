@@ -148,7 +148,13 @@ function queueAddress({ queueUrl, queue: given, connections, ...names }: Tracker
   assertName('queueName', name, QUEUE_NAME)
   assertName('queuePrefix', prefix, QUEUE_PREFIX)
   assertName('queueSchema', schema, QUEUE_SCHEMA_NAME)
-  const address = { ...(given === undefined ? { url: queueUrl ?? '' } : { url: describeGivenRedis(given), given }), name, prefix, schema, connections }
+  const address = {
+    ...(given === undefined ? { url: queueUrl ?? '' } : { url: describeGivenRedis(given), given }),
+    name,
+    prefix,
+    schema,
+    connections,
+  }
   // It throws where a cluster cannot have the prefix.
   prefixFor(address)
   return address

@@ -313,7 +313,10 @@ async function once(create: typeof createTracker, options: Parameters<typeof cre
 }
 
 function configOf(url: string) {
-  return { databaseUrl: url, queue: { url, backend: 'postgres', name: 'dingtalk-delivery', prefix: 'bull', schema: 'bullmq', connections: null } } as const
+  return {
+    databaseUrl: url,
+    queue: { url, backend: 'postgres', name: 'dingtalk-delivery', prefix: 'bull', schema: 'bullmq', connections: null },
+  } as const
 }
 
 const silent = () => createLogger({ level: 'silent', pretty: false })

@@ -91,7 +91,8 @@ async function refusal(url: string): Promise<string> {
 }
 
 const DAY = 'migrate twice, track, a day of polling with the queue in the same database, rates, erase'
-const queueAt = (url: string) => ({ url, backend: 'postgres', name: 'dingtalk-delivery', prefix: 'bull', schema: 'bullmq', connections: null }) as const
+const queueAt = (url: string) =>
+  ({ url, backend: 'postgres', name: 'dingtalk-delivery', prefix: 'bull', schema: 'bullmq', connections: null }) as const
 
 async function aDay(url: string): Promise<string> {
   const queue = queueAt(url)

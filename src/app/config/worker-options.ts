@@ -68,7 +68,17 @@ export function parseWorkerOptions(given: unknown): WorkerConfig {
       `${faults.length === 1 ? 'One option' : `${faults.length} options`} of createWorker ${faults.length === 1 ? 'is' : 'are'} wrong`,
       faults,
     )
-  const { databaseUrl, schema, queueUrl = databaseUrl, queue: client, queueName, queuePrefix, queueSchema, queueConnections, ...others } = options
+  const {
+    databaseUrl,
+    schema,
+    queueUrl = databaseUrl,
+    queue: client,
+    queueName,
+    queuePrefix,
+    queueSchema,
+    queueConnections,
+    ...others
+  } = options
   const { apps, concurrency: workerConcurrency, logger: _, proxy, ...rest } = others
   const names = { name: queueName, prefix: queuePrefix, schema: queueSchema, connections: queueConnections }
   const queue = queueConfig(client === undefined ? queueUrl : describeGivenRedis(client), names)
