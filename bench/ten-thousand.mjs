@@ -39,7 +39,7 @@ async function main() {
   const databaseUrl = await startPostgres(closers)
   const redis = queueKind === 'redis' ? await startRedis() : null
   const queueUrl = redis?.url ?? databaseUrl
-  await migrateAll({ databaseUrl, queue: { url: queueUrl, backend: queueKind, name: 'dingtalk-delivery', prefix: 'bull' } })
+  await migrateAll({ databaseUrl, queue: { url: queueUrl, backend: queueKind, name: 'dingtalk-delivery', prefix: 'bull', schema: 'bullmq' } })
   const simulator = await startSimulator({ timeScale, seed: 7, callsPerSecond: 1_000_000, monthlyQuota: null })
   closers.push(() => simulator.close())
   const worker = startWorker(databaseUrl, queueUrl, simulator.url)

@@ -19,8 +19,8 @@ afterAll(async () => {
 })
 
 /** Have tests of their own. */
-const OTHERS = ['docs/queries.md', 'docs/database.md']
-const BLOCKS = blocksIn('sql').filter(({ page }) => !OTHERS.includes(page))
+const OTHERS = new Set(['docs/queries.md', 'docs/database.md'])
+const BLOCKS = blocksIn('sql').filter(({ page }) => !OTHERS.has(page))
 
 test.each(BLOCKS.map(({ at, text }) => [at, text]))('%s: every statement runs and answers', async (_, text) => {
   // More than one statement in a query gives a list of results.
