@@ -8,7 +8,7 @@ let database: TestDatabase
 let client: pg.Client
 
 beforeAll(async () => {
-  database = await createTestDatabase({ migrated: true })
+  database = await createTestDatabase({ migrated: true, searchPath: '"$user", public' })
   await storeSample(database.url)
   client = new pg.Client({ connectionString: database.url })
   await client.connect()
