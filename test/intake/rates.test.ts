@@ -260,7 +260,10 @@ describe('a database that cannot answer', () => {
   test('is told promptly, without the password', async () => {
     const rates = someRates({ databaseUrl: 'postgres://reader:hunter2@127.0.0.1:1/delivery' })
     const error = await inTime(2_000, () => rates.task('1').catch((reason: unknown) => reason))
-    expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', message: expect.stringMatching(/nothing listens at 127\.0\.0\.1:1 .*: check that PostgreSQL runs, and host and port in DATABASE_URL/) })
+    expect(error).toMatchObject({
+      code: 'DATABASE_UNAVAILABLE',
+      message: expect.stringMatching(/nothing listens at 127\.0\.0\.1:1 .*: check that PostgreSQL runs, and host and port in DATABASE_URL/),
+    })
     expect(String(error)).not.toContain('hunter2')
   })
 
