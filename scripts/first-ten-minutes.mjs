@@ -37,6 +37,11 @@ const { values, positionals } = parseArgs({
     list: { type: 'boolean', default: false },
   },
 })
+/** What the parts under way have started: it ends with this, also by a signal. @type {Set<Array<() => unknown>>} */
+const open = new Set()
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => void closeAll().finally(() => process.exit(1)))
+}
 /** @type {Row[]} */
 const rows = []
 const unknown = positionals.filter((name) => !(name in PARTS))
@@ -63,11 +68,16 @@ async function runParts(names) {
   return failed.length > 0 ? 1 : 0
 }
 
+async function closeAll() {
+  for (const close of [...open].flatMap((closers) => closers.toReversed())) await Promise.resolve(close()).catch(() => undefined)
+}
+
 async function passes(name) {
   const begun = Date.now()
   const { about, run } = PARTS[name]
   say(`▸ ${name}: ${about}`)
   const closers = []
+  open.add(closers)
   try {
     await run({ closers, say: (line) => say(`  ${name}: ${line} (after ${seconds(begun)})`), row: (row) => rows.push(row) })
     return true
@@ -75,6 +85,7 @@ async function passes(name) {
     say(`✗ ${name}: ${error instanceof Error ? error.message : String(error)}`)
     return false
   } finally {
+    open.delete(closers)
     for (const close of closers.reverse()) await close()
     say(`  ${name} took ${seconds(begun)}`)
   }
