@@ -103,8 +103,8 @@ export async function makeWorld(
   onTestFinished(() => server.close())
   const workersUrl = urlAs('worker', databaseUrl)
   if (backend === 'postgres') await migrateQueueSchema(urlAs('migrate', databaseUrl), ['dingtalk-delivery'])
-  const { group, redis, url } = await openQueueServers(backend, onTestFinished, options)
-  const queueUrl = url ?? workersUrl
+  const { group, redis, ...opened } = await openQueueServers(backend, onTestFinished, options)
+  const queueUrl = opened.url ?? workersUrl
   onTestFinished(() => assertNoLeakInDatabase(databaseUrl))
   const [toDatabase, toQueue] = await Promise.all(
     [workersUrl, redis?.url ?? workersUrl].map((url) => startProxy(Number(new URL(url).port))),
