@@ -106,8 +106,8 @@ export async function makeWorld(
   // The worker finds its tables without one.
   await setSearchPath(databaseUrl, 'pg_catalog', new URL(workersUrl).username)
   if (backend === 'postgres') await migrateQueueSchema(urlAs('migrate', databaseUrl), ['dingtalk-delivery'])
-  const { group, redis } = await openQueueServers(backend, onTestFinished, options)
-  const queueUrl = group?.url ?? redis?.url ?? workersUrl
+  const { group, redis, ...opened } = await openQueueServers(backend, onTestFinished, options)
+  const queueUrl = opened.url ?? workersUrl
   onTestFinished(() => assertNoLeakInDatabase(databaseUrl))
   const [toDatabase, toQueue] = await Promise.all(
     [workersUrl, redis?.url ?? workersUrl].map((url) => startProxy(Number(new URL(url).port))),
@@ -155,11 +155,14 @@ async function openQueueServers(
   backend: Backend,
   onTestFinished: (close: () => Promise<void>) => void,
   { redisGroup: group = null, redis }: { readonly redisGroup?: RedisGroup | null; readonly redis?: RedisOptions | undefined },
-): Promise<{ readonly group: RedisGroup | null; readonly redis: RedisServer | null }> {
-  if (backend === 'postgres') return { group: null, redis: null }
-  if (group === null) return { group, redis: await openRedis(onTestFinished, redis) }
+): Promise<{ readonly group: RedisGroup | null; readonly redis: RedisServer | null; readonly url: string | null }> {
+  if (backend === 'postgres') return { group: null, redis: null, url: null }
+  if (group === null) {
+    const server = await openRedis(onTestFinished, redis)
+    return { group, redis: server, url: server.url }
+  }
   for (const url of group.adminUrls) onTestFinished(() => assertNoLeakInRedis(url))
-  return { group, redis: null }
+  return { group, redis: null, url: group.url }
 }
 
 function environmentOf(proxied: World['proxied'], server: ApiPageServer, day: Day): Record<string, string> {
