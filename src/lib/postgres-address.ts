@@ -145,5 +145,5 @@ function readPort(text: string | undefined): number {
   if (text === undefined || text === '') return DEFAULT_PORT
   const port = Number(text)
   if (/^\d{1,5}$/.test(text) && port >= 1 && port <= 65_535) return port
-  throw new AddressFault(`has the port ${quote(text)}: a port is a whole number from 1 to 65535`)
+  throw new AddressFault(`has the port ${quote(text)}. Accepted: a whole number from 1 to 65535`)
 }

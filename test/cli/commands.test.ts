@@ -80,7 +80,7 @@ test.each([
   [['track', '12'], {}, 'Neither DATABASE_URL nor QUEUE_URL is set'],
   [['show', 'abc'], {}, 'taskId must be a whole number'],
   [['track', '12', '--users-file', 'nowhere.txt'], {}, '--users-file nowhere.txt cannot be read (ENOENT)'],
-  [['report'], { DATABASE_URL: 'postgres://u:pA55word@127.0.0.1:1/x' }, 'Check that it runs'],
+  [['report'], { DATABASE_URL: 'postgres://u:pA55word@127.0.0.1:1/x' }, 'check that PostgreSQL runs'],
 ])('a refusal is exit code 1 and one line on stderr, without a password: %j', async (args, env, says) => {
   const { code, stdout, stderr } = await run(args, env)
   expect([code, stdout]).toEqual([1, ''])

@@ -158,7 +158,7 @@ test('a private address is taken only when it is named', () => {
 
 const WRONG: ReadonlyArray<readonly [variable: string, value: string, says: string]> = [
   ['DATABASE_URL', 'mysql://root:pA55word@db/x', 'a value of 26 characters is not accepted. Accepted: a URL that begins with postgres://'],
-  ['DATABASE_URL', 'postgres://host:notaport/x', 'has the port "notaport": a port is a whole number from 1 to 65535'],
+  ['DATABASE_URL', 'postgres://host:notaport/x', 'has the port "notaport". Accepted: a whole number from 1 to 65535'],
   ['QUEUE_URL', 'amqp://u:pA55word@mq', 'redis:// or rediss:// or postgres://'],
   ['QUEUE_NAME', 'a:b', '"a:b" is not accepted'],
   ['QUEUE_PREFIX', 'a b', '"a b" is not accepted'],

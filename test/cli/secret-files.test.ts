@@ -73,15 +73,15 @@ test.each(SECRETS)('%s may come from a file, with or without an end of line, and
 })
 
 test('a byte order mark is none of the secret, and an empty variable is not set', () => {
-  expect(read({ API_TOKEN_FILE: aFile(`\uFEFF${SECRET}\n`) }).apiToken).toBe(SECRET)
-  expect(read({ API_TOKEN_FILE: '', API_TOKEN: SECRET }).apiToken).toBe(SECRET)
-  expect(read({ API_TOKEN_FILE: aFile(SECRET), API_TOKEN: ' ' }).apiToken).toBe(SECRET)
+  expect(read({ API_TOKEN_FILE: aFile(`\uFEFF${SECRET}\n`) }).apiToken?.[0]?.token).toBe(SECRET)
+  expect(read({ API_TOKEN_FILE: '', API_TOKEN: SECRET }).apiToken?.[0]?.token).toBe(SECRET)
+  expect(read({ API_TOKEN_FILE: aFile(SECRET), API_TOKEN: ' ' }).apiToken?.[0]?.token).toBe(SECRET)
 })
 
 test('a link is followed, as Kubernetes has them', () => {
   const link = join(DIR, 'link')
   symlinkSync(aFile(SECRET), link)
-  expect(read({ API_TOKEN_FILE: link }).apiToken).toBe(SECRET)
+  expect(read({ API_TOKEN_FILE: link }).apiToken?.[0]?.token).toBe(SECRET)
 })
 
 describe('a file that cannot be used is one fault, with its path and what to do, and without what is in it', () => {

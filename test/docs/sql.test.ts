@@ -37,7 +37,7 @@ test('who has not read is named, and who has is not', async () => {
 })
 
 test('a task that came in through the SQL of the page is there', async () => {
-  const { rows } = await client.query("SELECT agent_id, campaign FROM delivery_task WHERE task_id = '256271667528'")
+  const { rows } = await client.query("SELECT agent_id, campaign FROM dingtalk.delivery_task WHERE task_id = '256271667528'")
   expect(rows).toEqual([{ agent_id: '836390886', campaign: 'payroll-11' }])
 })
 

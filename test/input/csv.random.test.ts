@@ -53,11 +53,10 @@ const NEUTRAL = ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'＝1", "'quoted", 'x"y', 
 test('every way to get a file with names gives the same harmless cells', async () => {
   const users = ['=1+1', '+1', '-1', '@SUM(A1)', '＝1', "'quoted", 'x"y', '036']
   const campaign = '=HYPERLINK("http://evil.example","工资")'
-  const { url, store, options, database } = await aServer()
+  const { url, store, options, databaseUrl: DATABASE_URL } = await aServer()
   const { key } = await aTask(store, { campaign, userIds: users })
   await lookAt(store, key, { unread: users }, 5)
   const name = encodeURIComponent(campaign)
-  const DATABASE_URL = String(database.pool.options.connectionString)
   expect(options.host).toBe('127.0.0.1')
   const run = async (...args: string[]): Promise<string> =>
     (await runCommand([...args, '--format', 'csv'], { env: { DATABASE_URL } })).stdout

@@ -130,7 +130,7 @@ function isSql(name: string, value: unknown): boolean {
 }
 
 test('POST /v1/tasks, for what JSON can say', async () => {
-  const { url, database, log } = await aServer({ enqueuesPerSecond: 100_000 })
+  const { url, databaseUrl, log } = await aServer({ enqueuesPerSecond: 100_000 })
   const accepted: StoredTask[] = []
   await inChunks(SAYABLE, async ({ name, json, expected }) => {
     const { status, text } = await ask(url, '/v1/tasks', post(json))
@@ -147,7 +147,7 @@ test('POST /v1/tasks, for what JSON can say', async () => {
     ])
   })
   expect(log.filter((line) => line.includes('"level":"error"'))).toEqual([])
-  await expectStored(await aSession(String(database.pool.options.connectionString)), accepted)
+  await expectStored(await aSession(databaseUrl), accepted)
 })
 
 describeQueues((backend) => {
@@ -270,7 +270,7 @@ test.each<[string, (options: never) => unknown]>([
       expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.stringMatching(`^${name} takes an object with options, not `) }),
     )
   }
-  for (const misspelt of ['queueurl', 'databaseURL', 'queue', 'schemas', 'a\nb']) {
+  for (const misspelt of ['queueurl', 'databaseURL', 'queues', 'schemas', 'a\nb']) {
     expect(make({ databaseUrl: 'postgres://u:cAnArY@127.0.0.1:1/x', [misspelt]: 'cAnArY' })).toThrow(
       expect.objectContaining({
         code: 'INVALID_CONFIG',

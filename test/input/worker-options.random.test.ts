@@ -248,11 +248,11 @@ function isJson(value: unknown): boolean {
 test('what is left out has the default of the environment variable of the same meaning', () => {
   const env = parseConfig({ DATABASE_URL: DATABASE, DINGTALK_ACCESS_TOKEN: 't' })
   const { databaseUrl, queue, apps, privateHosts, pollsPerTask, timeScale, workerConcurrency, shutdownGraceSeconds, ...rest } = env
-  const { retainDetailsDays, retainTotalsDays } = rest
+  const { retainDetailsDays, retainTotalsDays, databaseConnections } = rest
   const expected = { databaseUrl, queue, apps, privateHosts, pollsPerTask, timeScale, workerConcurrency, shutdownGraceSeconds }
   expect(parseWorkerOptions({ databaseUrl: DATABASE, apps: [{ credentials: { kind: 'fixed', accessToken: 't' } }] })).toEqual({
     ...expected,
-    ...{ retainDetailsDays, retainTotalsDays },
+    ...{ retainDetailsDays, retainTotalsDays, databaseConnections },
   })
 })
 

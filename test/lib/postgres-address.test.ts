@@ -115,7 +115,7 @@ test('a space in options may be a plus, as URLSearchParams writes it', () => {
 test.each([
   ['postgres://', /names no host.*\?host=/],
   ['postgres:///x', /names no host/],
-  ['postgres://host:notaport/x', /the port "notaport": a port is a whole number from 1 to 65535/],
+  ['postgres://host:notaport/x', /the port "notaport". Accepted: a whole number from 1 to 65535/],
   ['postgres://h:70000/x', /the port "70000"/],
   ['postgres://h1,h2,h3/x?port=1,2', /3 hosts and 2 ports: give one port for all/],
   ['postgres://h1,,h3/x', /empty name between its hosts/],

@@ -18,6 +18,8 @@ export interface Served extends HttpServer {
   readonly options: ServerDeps
   /** Fails as the test wants, between the server and its database. */
   readonly toDatabase: TcpProxy
+  /** Of the same database, past the proxy; the role owns it. */
+  readonly databaseUrl: string
   /** The same database, past the proxy. */
   readonly database: Database
   readonly store: PostgresDeliveryStore
@@ -100,7 +102,7 @@ export async function openServer(given: ServerOptions): Promise<{ served: Served
   }
   const server = await startHttpServer(all)
   return {
-    served: { ...server, options: all, toDatabase, database, store: createDeliveryStore(database), events, log },
+    served: { ...server, options: all, toDatabase, databaseUrl: created.url, database, store: createDeliveryStore(database), events, log },
     async close() {
       await server.close()
       await toDatabase.close()
