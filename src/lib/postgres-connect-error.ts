@@ -36,7 +36,7 @@ export interface Attempt {
 }
 
 /** BullMQ refuses older servers, and a day of polling is tested on 13 to 18: test/ops/versions.full.test.ts. */
-export const OLDEST_MAJOR = 13
+const OLDEST_MAJOR = 13
 
 /** Null where the version can be used, or is not known. @param version as the server reports it, such as `12.22` or `16.4 (Debian 16.4-1)` */
 export function tooOld(version: string | undefined): string | null {

@@ -32,8 +32,8 @@ export interface ClusterAddress extends Common {
   readonly kind: 'cluster'
 }
 
-export const SENTINEL_FORM = 'redis+sentinel://[USER:PASSWORD@]HOST[:26379],HOST,…/MASTER[/DATABASE]'
-export const CLUSTER_FORM = 'redis+cluster://[USER:PASSWORD@]HOST[:6379],HOST,…'
+const SENTINEL_FORM = 'redis+sentinel://[USER:PASSWORD@]HOST[:26379],HOST,…/MASTER[/DATABASE]'
+const CLUSTER_FORM = 'redis+cluster://[USER:PASSWORD@]HOST[:6379],HOST,…'
 export const REDIS_SCHEMES = ['redis://', 'rediss://'] as const
 
 const KINDS = {

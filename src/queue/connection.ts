@@ -80,7 +80,7 @@ const ROLES: Readonly<Record<Role, { readonly redis: RedisBehaviour; readonly po
   consumer: { redis: { waits: true, silenceMs: 5_000 }, postgres: { statementMs: 30_000, queryMs: 10_000, waitsForDisk: false } },
 }
 /** Connections of a process to a queue in PostgreSQL. A worker needs as many: one adds jobs, one listens, one takes jobs. */
-export const QUEUE_CONNECTIONS = 3
+const QUEUE_CONNECTIONS = 3
 
 /** @returns at least {@link QUEUE_CONNECTIONS}, because a worker cannot do with less */
 export function queueConnections({ url, connections }: QueueAddress): number {

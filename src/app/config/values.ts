@@ -182,7 +182,7 @@ export const MONTHLY_CALL_BUDGET = wholeNumber(1, 1_000_000_000)
 export const CALLS_PER_SECOND = setting(decimalNumber(0.01, 1000), 15)
 
 /** The size of a pool. */
-export const CONNECTIONS = wholeNumber(1, 1_000)
+const CONNECTIONS = wholeNumber(1, 1_000)
 
 /** Settings of a worker that have the same meaning and default in the environment and in `createWorker`. */
 export const WORKER_SETTINGS = {

@@ -53,20 +53,6 @@ const optional = <T>(value: Value<T>): Setting<T, null> => setting(value, null)
 /** TCP ports. 0: the system chooses a free one. */
 const PORT = wholeNumber(0, 65_535)
 
-/** Connections to PostgreSQL. */
-const POOL_SIZES = {
-  databaseConnections: variable(
-    WORKER_SETTINGS.databaseConnections,
-    'connections of one process to the database at most, in each of its pools; see [Connections](database.md#connections)',
-    '`connection_limit` of `DATABASE_URL`, else 3 for a worker, 8 for `serve`',
-  ),
-  queueConnections: variable(
-    WORKER_SETTINGS.queueConnections,
-    'connections of one worker to a queue in PostgreSQL at most, 3 at least',
-    '`connection_limit` of `QUEUE_URL`, else 3',
-  ),
-}
-
 /** What is in front of the HTTP server. */
 const PROXY_VARIABLES = {
   basePath: variable(
@@ -88,6 +74,30 @@ const PROXY_VARIABLES = {
 const QUEUE_URL_MEANING =
   '`redis://`, `rediss://`, `redis+sentinel://`, `redis+cluster://` or `postgres://`; [queue.md](queue.md) has every form'
 
+/** Database and queue. */
+const SERVERS = {
+  databaseUrl: variable(optional(address(DATABASE_SCHEMES)), '`postgres://…`', 'embedded (`start`, `demo`)'),
+  databaseSchema: variable(
+    optional(DATABASE_SCHEMA),
+    "schema of the tracker's tables; the same as `?schema=` in `DATABASE_URL`, where both are given",
+    'where they are, else `dingtalk`',
+  ),
+  queueUrl: variable(optional(address(QUEUE_SCHEMES)), QUEUE_URL_MEANING, '`DATABASE_URL`'),
+  queueName: variable(WORKER_SETTINGS.queueName, 'name of the queue, the same for all processes'),
+  queuePrefix: variable(WORKER_SETTINGS.queuePrefix, 'prefix of the keys, for Redis only; on a cluster `bull` becomes `{bull}`'),
+  queueSchema: variable(WORKER_SETTINGS.queueSchema, "schema of the queue's tables, for PostgreSQL only"),
+  databaseConnections: variable(
+    WORKER_SETTINGS.databaseConnections,
+    'connections of one process to the database at most, in each of its pools; see [Connections](database.md#connections)',
+    '`connection_limit` of `DATABASE_URL`, else 3 for a worker, 8 for `serve`',
+  ),
+  queueConnections: variable(
+    WORKER_SETTINGS.queueConnections,
+    'connections of one worker to a queue in PostgreSQL at most, 3 at least',
+    '`connection_limit` of `QUEUE_URL`, else 3',
+  ),
+}
+
 /**
  * Every variable of the program, once: parsing, the help, the table in docs/configuration.md and the list of names come from here.
  * The name of a variable is that of the property in capitals: `pollsPerTask` is POLLS_PER_TASK.
@@ -95,16 +105,7 @@ const QUEUE_URL_MEANING =
  */
 export const variablesSchema = byPrivateHosts((privateHosts) =>
   z.object({
-    databaseUrl: variable(optional(address(DATABASE_SCHEMES)), '`postgres://…`', 'embedded (`start`, `demo`)'),
-    databaseSchema: variable(
-      optional(DATABASE_SCHEMA),
-      "schema of the tracker's tables; the same as `?schema=` in `DATABASE_URL`, where both are given",
-      'where they are, else `dingtalk`',
-    ),
-    queueUrl: variable(optional(address(QUEUE_SCHEMES)), QUEUE_URL_MEANING, '`DATABASE_URL`'),
-    queueName: variable(WORKER_SETTINGS.queueName, 'name of the queue, the same for all processes'),
-    queuePrefix: variable(WORKER_SETTINGS.queuePrefix, 'prefix of the keys, for Redis only; on a cluster `bull` becomes `{bull}`'),
-    queueSchema: variable(WORKER_SETTINGS.queueSchema, "schema of the queue's tables, for PostgreSQL only"),
+    ...SERVERS,
     dingtalkRegion: variable(
       setting(REGION, DEFAULT_REGION),
       '`intl` (the developer console is at dingtalk.io) or `cn` (at dingtalk.com): which hosts of DingTalk. Set it: the default is only assumed',
@@ -130,7 +131,6 @@ export const variablesSchema = byPrivateHosts((privateHosts) =>
       'none',
     ),
     pollsPerTask: variable(WORKER_SETTINGS.pollsPerTask, 'polls of a task in its window, the final poll included'),
-    ...POOL_SIZES,
     workerConcurrency: variable(WORKER_SETTINGS.concurrency, 'polls that run at the same time in one worker'),
     port: variable(setting(PORT, 8080), 'port of the HTTP API and the dashboard'),
     healthPort: variable(setting(PORT, 9090), 'port of `/livez`, `/readyz` and `/metrics` of a worker'),

@@ -24,7 +24,7 @@ export interface ConnectionSums {
 /** Of `serve`, besides its pool: requests to track do not wait for pages. */
 const SERVER_INTAKE = 4
 
-export function sumConnections({ databaseUrl, databaseConnections, queue }: ConnectionSettings): ConnectionSums {
+function sumConnections({ databaseUrl, databaseConnections, queue }: ConnectionSettings): ConnectionSums {
   const ofQueue = queue !== null && isPostgres(queue.url) ? queueConnections(queue) : 0
   const sizeOf = (needed: number): number => databaseConnections ?? poolSize(databaseUrl, needed)
   const intake = poolSize(databaseUrl, SERVER_INTAKE)
