@@ -2,7 +2,7 @@ import { createPostgresBackend, createRedisBackend, type Job, type Processor, Qu
 import { poolSize } from '../lib/postgres-client.ts'
 import { explainKind } from './errors.ts'
 import { type GivenRedis, prefixFor } from './given-redis.ts'
-import { openQueuePool, openSockets, type PostgresTimeouts } from './postgres.ts'
+import { openQueuePool, openSockets, POSTGRES_SCHEMA, type PostgresTimeouts } from './postgres.ts'
 import { openRedis, type RedisBehaviour, type ServerInfo } from './redis.ts'
 import { queueTelemetry } from './telemetry.ts'
 import {
@@ -12,7 +12,7 @@ import {
   reopenQueue,
   reportOnce,
   retryFirstConnection,
-  skipVersionCheck,
+  setPoolOptions,
 } from './workarounds.ts'
 
 type BullQueue = Pick<Queue<unknown>, 'add' | 'addBulk' | 'getRanges' | 'count' | 'getFailedCount' | 'isPaused' | 'waitUntilReady'> & {
@@ -108,10 +108,11 @@ export function openQueue(address: QueueAddress, role: Role, onError: (error: un
   const report = reportOnce((error) => onError(explainKind(error)))
   const options = { streams: { events: { maxLen: 100 } }, ...queueTelemetry() }
   if (isPostgres(address.url)) {
+    const { schema = POSTGRES_SCHEMA } = address
     const max = role === 'sender' ? senderConnections(address) : producerConnections(address)
     const queue = reopenQueue((sockets) => {
       const { pool, end } = openQueuePool(address, max, ROLES[role].postgres, sockets)
-      return { queue: new Queue(address.name, { ...options, connection: pool }, skipVersionCheck(createPostgresBackend)), end }
+      return { queue: new Queue(address.name, { ...options, connection: pool }, setPoolOptions(createPostgresBackend, schema)), end }
     }, report)
     // BullMQ has no call that empties the events on PostgreSQL; it keeps the last ones only.
     const it = { ...createJobQueue(queue), forgetEvents: async () => undefined, serverInfo: async () => null }
@@ -147,9 +148,10 @@ export function openWorker(
 ): Opened<JobWorker> {
   const report = reportOnce((error) => onError(explainKind(error)))
   if (isPostgres(address.url)) {
+    const { schema = POSTGRES_SCHEMA } = address
     const max = queueConnections(address) - producerConnections(address)
     const { pool, end } = openQueuePool(address, max, ROLES.consumer.postgres, openSockets())
-    const create = limitBlocking(retryFirstConnection(skipVersionCheck(createPostgresBackend)))
+    const create = limitBlocking(retryFirstConnection(setPoolOptions(createPostgresBackend, schema)))
     const worker = new Worker(address.name, process, { ...options, ...queueTelemetry(), connection: pool }, create)
     worker.on('error', report)
     const close = async (): Promise<void> => {

@@ -20,11 +20,16 @@ export function limitBlocking<T extends IQueueBackend, O>(create: BackendFactory
   return (...given) => Object.defineProperty(create(...given), 'maximumBlockTimeout', { value: MAX_BLOCK_SECONDS })
 }
 
-/** BullMQ prints a warning for PostgreSQL 13, past any log. A pool has no option against it; our client checks the version. */
-export function skipVersionCheck<T extends IQueueBackend, O>(create: BackendFactory<T, O>): BackendFactory<T, O> {
+/**
+ * With a pool of the caller BullMQ takes no options. It would check the migrations of the schema `bullmq`, whatever the search path of the pool is,
+ * and print a warning for PostgreSQL 13, past any log; our client checks the version.
+ * @param schema of BullMQ's tables
+ */
+export function setPoolOptions<T extends IQueueBackend, O>(create: BackendFactory<T, O>, schema: string): BackendFactory<T, O> {
   return (...given) => {
     const backend = create(...given)
-    Reflect.set(readFirstConnection(backend), 'skipVersionCheck', true)
+    Object.assign(backend, { schema })
+    Object.assign(readFirstConnection(backend), { schema, skipVersionCheck: true })
     return backend
   }
 }

@@ -71,8 +71,7 @@ const PROXY_VARIABLES = {
   authHeaderRole: variable(setting(oneOf(ROLES), 'read'), 'what these users may do: `read` or `write`'),
 }
 
-const QUEUE_URL_MEANING =
-  '`redis://`, `rediss://`, `redis+sentinel://`, `redis+cluster://` or `postgres://`; [queue.md](queue.md) has every form'
+const QUEUE_URL_MEANING = '`redis://`, `rediss://`, `redis+sentinel://`, `redis+cluster://` or `postgres://`; docs/queue.md has every form'
 
 /** Database and queue. */
 const SERVERS = {
@@ -88,7 +87,7 @@ const SERVERS = {
   queueSchema: variable(WORKER_SETTINGS.queueSchema, "schema of the queue's tables, for PostgreSQL only"),
   databaseConnections: variable(
     WORKER_SETTINGS.databaseConnections,
-    'connections of one process to the database at most, in each of its pools; see [Connections](database.md#connections)',
+    'connections of one process to the database at most, in each of its pools',
     '`connection_limit` of `DATABASE_URL`, else 3 for a worker, 8 for `serve`',
   ),
   queueConnections: variable(
