@@ -60,7 +60,10 @@ test('Docker Compose: the commands make a .env with which every service has what
   const filled = { ...values, DINGTALK_APP_KEY: 'key', DINGTALK_APP_SECRET: 'secret', DINGTALK_AGENT_ID: '1' }
   for (const name of Object.keys(SERVICES)) environmentOf(name, filled)
   expect(parseConfig(environmentOf('worker', filled)).apps).toHaveLength(1)
-  expect(parseConfig(environmentOf('serve', filled))).toMatchObject({ apiToken: values['API_TOKEN'], host: '0.0.0.0' })
+  expect(parseConfig(environmentOf('serve', filled))).toMatchObject({
+    apiToken: [{ role: 'write', token: values['API_TOKEN'] }],
+    host: '0.0.0.0',
+  })
 })
 
 test('Kubernetes: the commands name what the manifests contain', async () => {

@@ -2,9 +2,9 @@ import { createPostgresBackend, createRedisBackend, Queue, Worker } from 'bullmq
 import { Redis } from 'ioredis'
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { POSTGRES_SCHEMA } from '../../src/queue/postgres.ts'
+import { openQueuePool, openSockets, POSTGRES_SCHEMA } from '../../src/queue/postgres.ts'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
-import { isLockLost, isRefusal, jobIdOfLostLock, readFirstConnection } from '../../src/queue/workarounds.ts'
+import { isLockLost, isRefusal, jobIdOfLostLock, readFirstConnection, setPoolOptions } from '../../src/queue/workarounds.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { describeRedis } from '../support/redis.ts'
 import { startRedis } from '../support/redis-server.ts'
@@ -15,6 +15,7 @@ import { until } from '../support/wait.ts'
  * What BullMQ does without src/queue/workarounds.ts. A test that fails after an upgrade names a workaround that has become needless, or one that
  * no longer takes hold.
  */
+const TIMEOUTS = { statementMs: 30_000, queryMs: 10_000, waitsForDisk: true }
 const idle = async (): Promise<void> => undefined
 
 describe('BullMQ on PostgreSQL', () => {
@@ -44,6 +45,24 @@ describe('BullMQ on PostgreSQL', () => {
     const backend: unknown = Reflect.get(worker, 'backend')
     return readFirstConnection(typeof backend === 'object' && backend !== null ? backend : {})
   }
+
+  test('setPoolOptions: with a pool of the caller another schema than "bullmq" is not found', async () => {
+    const other = await createTestDatabase()
+    onTestFinished(() => other.drop())
+    await migrateQueueSchema(other.url, [], 'other_queue')
+    const { pool, end } = openQueuePool({ url: other.url, schema: 'other_queue' }, 2, TIMEOUTS, openSockets())
+    onTestFinished(end)
+    const open = (create: typeof createPostgresBackend) => {
+      const queue = new Queue('other', { connection: pool }, create)
+      queue.on('error', () => undefined)
+      onTestFinished(() => queue.close())
+      return queue
+    }
+    await expect(open(createPostgresBackend).waitUntilReady()).rejects.toThrow('"bullmq" is not initialized')
+    const queue = open(setPoolOptions(createPostgresBackend, 'other_queue'))
+    await queue.add('job', {})
+    expect(await queue.count()).toBe(1)
+  })
 
   test('retryFirstConnection, reopenQueue: a first connection that failed is not made again', async () => {
     const { proxy, worker } = await aWorkerWithoutServer('first-connection')
