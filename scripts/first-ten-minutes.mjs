@@ -19,11 +19,11 @@ import { runRanges } from './first-ten-minutes/ranges.mjs'
 /** @type {Readonly<Record<string, { about: string, run: Part }>>} */
 const PARTS = {
   app: { about: 'an empty folder: install, start, a day as ES modules and as CommonJS', run: runApp },
-  pages: { about: 'an app: every line of the pages, pasted', run: runPasted },
-  clone: { about: 'a fresh clone: npm ci, npx, the demo, every line of the pages', run: runClone },
+  pages: { about: 'an app: every line of the pages, pasted, and the sender of the README', run: runPasted },
+  clone: { about: 'a fresh clone: npm ci, npx, every line of the README, its sender and the demo among them', run: runClone },
   nestjs: { about: 'a Nest application: CommonJS and its types, Jest 30, Nest 12', run: runNestjs },
   ranges: { about: 'an app that has the same packages: at the lowest and the highest of each range', run: runRanges },
-  nodes: { about: 'the lowest and the newest release of every Node that is permitted', run: runNodes },
+  nodes: { about: 'the lowest releases of Node that are permitted, and the newest of the last line', run: runNodes },
 }
 
 /** A part mostly waits: for npm, and for a simulated day. */

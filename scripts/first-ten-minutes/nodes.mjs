@@ -1,4 +1,5 @@
-// The lowest and the newest release of every Node that package.json permits, from npm's packages of Node: the day in both formats, and the commands.
+// The lowest releases of the lines of Node that package.json permits, and the newest of its last, from npm's packages of Node: the day in both formats,
+// and the commands.
 import assert from 'node:assert/strict'
 import { readdirSync, realpathSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -6,7 +7,7 @@ import { install, linkNode, makeApp, makeFolder, manifest, pack, readersEnv, run
 
 /** npm has Node for these alone; elsewhere the one Node that runs this is tested. */
 const PLATFORM = `${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`
-const AT_ONCE = 2
+const AT_ONCE = 3
 
 /** @type {import('../first-ten-minutes.mjs').Part} */
 export async function runNodes({ closers, say, row }) {
@@ -35,10 +36,10 @@ export async function runNodes({ closers, say, row }) {
   }
 }
 
-/** `^20.19.0 || ^22.12.0 || >=24.0.0`: each of them, and the newest of the same line. */
+/** `^20.19.0 || ^22.12.0 || >=24.0.0`: the lowest that is permitted, of the middle line its lowest, and the newest release of the last line. */
 function releases() {
   const lowest = manifest.engines.node.match(/\d+\.\d+\.\d+/g)
-  return lowest.flatMap((release) => [release, release.split('.')[0]])
+  return [...lowest.slice(0, -1), lowest.at(-1).split('.')[0]]
 }
 
 /** @returns a folder with `node`, and with the npm of the Node that runs this: the packages have no npm */
