@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { readdirSync, realpathSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { install, linkNode, makeApp, makeFolder, manifest, pack, readersEnv, run, runDay, startDatabases } from './support.mjs'
+import { install, linkNode, makeFolder, makeInstalledApp, manifest, readersEnv, run, runDay, startDatabases } from './support.mjs'
 
 /** npm has Node for these alone; elsewhere the one Node that runs this is tested. */
 const PLATFORM = `${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`
@@ -11,9 +11,8 @@ const AT_ONCE = 3
 
 /** @type {import('../first-ten-minutes.mjs').Part} */
 export async function runNodes({ closers, say, row }) {
-  const tarball = await pack(closers)
   const databases = await startDatabases(closers)
-  const folder = await makeApp(closers, [tarball])
+  const folder = await makeInstalledApp(closers)
   const waiting = releases().map((release) => async () => {
     const env = readersEnv(await nodeOf(closers, release))
     const { stdout: version } = await run('node', ['--version'], { cwd: folder, env })
@@ -27,7 +26,7 @@ export async function runNodes({ closers, say, row }) {
   })
   await Promise.all(workers)
   for (const release of releases()) {
-    const setup = release.includes('.') ? `Node ${release}, the lowest of its line` : `Node ${release}, the newest release`
+    const setup = release.includes('.') ? `Node ${release}, the lowest of its line` : `Node ${release}, its newest release`
     row({
       setup,
       result: 'works',
