@@ -78,7 +78,7 @@ function describePermit(
       const stored = { code: permit.problem.code, detail: { ...permit.problem.detail } }
       return {
         detail: `No call was made: app "${app}" is paused until ${permit.until.toISOString()}. ${problemText(stored, 'en')}`,
-        remedy: `${problemRemedy(stored, 'en')} "dingtalk-delivery resume --app ${app}" lifts the pause.`,
+        remedy: `${problemRemedy(stored, 'en')} "npx dingtalk-delivery resume --app ${app}" lifts the pause.`,
       }
     }
     case 'budget': {

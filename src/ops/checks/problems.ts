@@ -33,7 +33,7 @@ export async function taskFinding({ database, timeoutMs }: DatabaseNeeds, ref: T
     return findingOfTask(name, await withDatabaseTimeout(timeoutMs, createRateReader(database).task(ref)))
   } catch (error) {
     if (!(error instanceof TrackerError)) throw error
-    if (error.code === 'TASK_NOT_FOUND') return { name, ok: true, detail: 'not tracked; "dingtalk-delivery track" starts it' }
+    if (error.code === 'TASK_NOT_FOUND') return { name, ok: true, detail: 'not tracked; "npx dingtalk-delivery track" starts it' }
     return { name, ok: false, detail: error.message, remedy: ERRORS[error.code].remedy.command ?? 'see the check "database"' }
   }
 }
