@@ -44,7 +44,7 @@ export function readersEnv(node = dirname(process.execPath), more = {}) {
  * Runs a command to its end.
  * @throws {Error} with all that it wrote, where it does not end with `code`
  */
-export async function run(command, args, { cwd, env = readersEnv(), code = 0, timeoutMs = 240_000 }) {
+export async function run(command, args, { cwd, env = readersEnv(), code = 0, timeoutMs = 600_000 }) {
   const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
   const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
   const output = { stdout: '', stderr: '' }
@@ -60,7 +60,7 @@ export async function run(command, args, { cwd, env = readersEnv(), code = 0, ti
  * Starts what stays up, and waits until it says so.
  * @returns what was found in its output, and what ends it as Ctrl-C does: that must be a good end
  */
-export async function startUntil(command, args, { cwd, until, env = readersEnv(), timeoutMs = 120_000 }) {
+export async function startUntil(command, args, { cwd, until, env = readersEnv(), timeoutMs = 300_000 }) {
   const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   let output = ''
   const ended = new Promise((resolve) => child.on('error', resolve).on('close', (status, signal) => resolve(status ?? signal)))
