@@ -21,7 +21,7 @@ const PAGES = {
   'docs/install.md': { says: [/^\d+\.\d+\.\d+/m] },
   'docs/dashboard.md': {},
   'docs/dingtalk-setup.md': { dingTalk: true, says: [/^tracking$/m] },
-  'docs/enqueue.md': { server: true, says: [/"taskId":"256271667530","status":"tracking"/, /^tracking$/m] },
+  'docs/enqueue.md': { server: true, says: [/"taskId":"256271667530","status":"tracking"/, /tracking\n$/] },
   'docs/operations.md': { dingTalk: true, sample: true, says: [/^resumed/m, /^erased in 1 task/m] },
   'docs/personal-data.md': { sample: true, says: [/^erased in 1 task/m] },
   'docs/problems.md': { sample: true, says: [/^resumed/m] },
