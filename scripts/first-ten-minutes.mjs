@@ -19,11 +19,11 @@ import { runRanges } from './first-ten-minutes/ranges.mjs'
 /** @type {Readonly<Record<string, { about: string, run: Part }>>} */
 const PARTS = {
   app: { about: 'an empty folder: install, start, a day as ES modules and as CommonJS', run: runApp },
-  pages: { about: 'an app: every line of the pages, pasted', run: runPasted },
-  clone: { about: 'a fresh clone: npm ci, npx, the demo, every line of the pages', run: runClone },
+  pages: { about: 'an app: every line of the pages, pasted, and the sender of the README', run: runPasted },
+  clone: { about: 'a fresh clone: npm ci, npx, every line of the README, its sender and the demo among them', run: runClone },
   nestjs: { about: 'a Nest application: CommonJS and its types, Jest 30, Nest 12', run: runNestjs },
   ranges: { about: 'an app that has the same packages: at the lowest and the highest of each range', run: runRanges },
-  nodes: { about: 'the lowest and the newest release of every Node that is permitted', run: runNodes },
+  nodes: { about: 'the lowest releases of Node that are permitted, and the newest of the last line', run: runNodes },
 }
 
 /** A part mostly waits: for npm, and for a simulated day. */
@@ -42,8 +42,8 @@ const open = new Set()
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, () => void closeAll().finally(() => process.exit(1)))
 }
-/** @type {Row[]} */
-const rows = []
+/** By part: they end in any order. @type {Record<string, Row[]>} */
+const rows = {}
 const unknown = positionals.filter((name) => !(name in PARTS))
 if (unknown.length > 0) {
   process.stderr.write(`unknown part ${unknown.join(', ')}. Known: ${Object.keys(PARTS).join(', ')}\n`)
@@ -62,7 +62,7 @@ async function runParts(names) {
   }
   await Promise.all(Array.from({ length: AT_ONCE }, walk))
   // For test/packaging/first-ten-minutes.full.test.ts, which holds docs/compatibility.md against them.
-  if (values.rows !== '') writeFileSync(values.rows, JSON.stringify(rows))
+  if (values.rows !== '') writeFileSync(values.rows, JSON.stringify(names.flatMap((name) => rows[name] ?? [])))
   say(`the first ten minutes took ${seconds(begun)}`)
   say(`${names.length - failed.length} passed, ${failed.length} failed`)
   return failed.length > 0 ? 1 : 0
@@ -78,8 +78,10 @@ async function passes(name) {
   say(`▸ ${name}: ${about}`)
   const closers = []
   open.add(closers)
+  const own = (rows[name] = [])
   try {
-    await run({ closers, say: (line) => say(`  ${name}: ${line} (after ${seconds(begun)})`), row: (row) => rows.push(row) })
+    await run({ closers, say: (line) => say(`  ${name}: ${line} (after ${seconds(begun)})`), row: (row) => own.push(row) })
+    say(`✓ ${name}`)
     return true
   } catch (error) {
     say(`✗ ${name}: ${error instanceof Error ? error.message : String(error)}`)

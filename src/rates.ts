@@ -30,7 +30,8 @@ import type {
 } from './report/rates.ts'
 import type { TimeToRead } from './report/time-to-read.ts'
 import { openDatabase, POOL_SIZES } from './store/prisma.ts'
-import { createRateReader, type RawClient, withOwnSchema } from './store/rate-reader.ts'
+import { createRateReader, withOwnSchema } from './store/rate-reader.ts'
+import type { RawClient } from './store/raw-client.ts'
 
 export type { StateKind, TaskStatus } from './domain/delivery.ts'
 export { InvalidInputError, TrackerError, type TrackerErrorCode } from './domain/errors.ts'
@@ -62,7 +63,7 @@ export type {
   WorkerProblem,
 } from './report/rates.ts'
 export type { ReadQuantile, ShareBounds, ShareWithin, TimeBounds, TimeToRead } from './report/time-to-read.ts'
-export type { RawClient } from './store/rate-reader.ts'
+export type { RawClient } from './store/raw-client.ts'
 
 /** As it came back from `asyncsend_v2`: digits in a string, a safe integer or a bigint. */
 export type TaskId = string | number | bigint

@@ -2,15 +2,13 @@
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { install, installedTwice, makeApp, manifest, pack, readersEnv, run, runDay, startDatabases, startUntil } from './support.mjs'
+import { install, installedTwice, makeInstalledApp, manifest, readersEnv, run, runDay, startDatabases, startUntil } from './support.mjs'
 
 const LARGEST_KB = 90 * 1024
 
 /** @type {import('../first-ten-minutes.mjs').Part} */
 export async function runApp({ closers, say, row }) {
-  const folder = await makeApp(closers, [])
-  const tarball = await pack(closers)
-  assert.deepEqual(await install(folder, [tarball]), [], 'npm warns')
+  const folder = await makeInstalledApp(closers)
   await measure(folder, say)
   assert.deepEqual(await installedTwice(folder), [], 'a package is installed twice')
   await withoutServer(folder, say)

@@ -27,7 +27,7 @@ const RESOLUTIONS = [
 /** @type {import('../first-ten-minutes.mjs').Part} */
 export async function runNestjs({ closers, say, row }) {
   const databases = await startDatabases(closers)
-  const tarball = await pack(closers)
+  const tarball = await pack()
   const folder = await makeApp(closers, [tarball], { example: 'nestjs' })
   assert.deepEqual(await installedTwice(folder), [], 'a package is installed twice')
   for (const [module, resolution] of RESOLUTIONS) {

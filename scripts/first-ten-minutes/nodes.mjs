@@ -1,18 +1,18 @@
-// The lowest and the newest release of every Node that package.json permits, from npm's packages of Node: the day in both formats, and the commands.
+// The lowest releases of the lines of Node that package.json permits, and the newest of its last, from npm's packages of Node: the day in both formats,
+// and the commands.
 import assert from 'node:assert/strict'
 import { readdirSync, realpathSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { install, linkNode, makeApp, makeFolder, manifest, pack, readersEnv, run, runDay, startDatabases } from './support.mjs'
+import { install, linkNode, makeFolder, makeInstalledApp, manifest, readersEnv, run, runDay, startDatabases } from './support.mjs'
 
 /** npm has Node for these alone; elsewhere the one Node that runs this is tested. */
 const PLATFORM = `${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`
-const AT_ONCE = 2
+const AT_ONCE = 3
 
 /** @type {import('../first-ten-minutes.mjs').Part} */
 export async function runNodes({ closers, say, row }) {
-  const tarball = await pack(closers)
   const databases = await startDatabases(closers)
-  const folder = await makeApp(closers, [tarball])
+  const folder = await makeInstalledApp(closers)
   const waiting = releases().map((release) => async () => {
     const env = readersEnv(await nodeOf(closers, release))
     const { stdout: version } = await run('node', ['--version'], { cwd: folder, env })
@@ -26,7 +26,7 @@ export async function runNodes({ closers, say, row }) {
   })
   await Promise.all(workers)
   for (const release of releases()) {
-    const setup = release.includes('.') ? `Node ${release}, the lowest of its line` : `Node ${release}, the newest release`
+    const setup = release.includes('.') ? `Node ${release}, the lowest of its line` : `Node ${release}, its newest release`
     row({
       setup,
       result: 'works',
@@ -35,10 +35,10 @@ export async function runNodes({ closers, say, row }) {
   }
 }
 
-/** `^20.19.0 || ^22.12.0 || >=24.0.0`: each of them, and the newest of the same line. */
+/** `^20.19.0 || ^22.12.0 || >=24.0.0`: the lowest that is permitted, of the middle line its lowest, and the newest release of the last line. */
 function releases() {
   const lowest = manifest.engines.node.match(/\d+\.\d+\.\d+/g)
-  return lowest.flatMap((release) => [release, release.split('.')[0]])
+  return [...lowest.slice(0, -1), lowest.at(-1).split('.')[0]]
 }
 
 /** @returns a folder with `node`, and with the npm of the Node that runs this: the packages have no npm */

@@ -1,29 +1,53 @@
 // The lines of the pages as a reader pastes them, one page after another, in an app and in a clone.
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, isAbsolute, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { rolldown } from 'rolldown'
 import { binOf, freePort, makeFolder, ROOT, readersEnv, run, startRedis, startUntil } from './support.mjs'
 
-/** Pages whose lines are for this machine. Those for a cluster, a proxy or a system service have tests of their own in test/docs. */
-const PAGES = ['README.md', 'docs/install.md', 'docs/personal-data.md', 'docs/problems.md', 'docs/simulator.md'].filter((page) =>
-  existsSync(join(ROOT, page)),
-)
+/**
+ * What a page presumes, besides a database and a queue, which the README names itself.
+ * @typedef {{ namesServers?: boolean, hasSender?: boolean, dingTalk?: boolean, sample?: boolean, server?: boolean, says?: readonly RegExp[] }} Page
+ * `hasSender`: its first `ts` block is a program that runs where it stands. `sample`: a campaign was sent. `server`: `serve` is up. `says`: what its lines print.
+ */
+
+/**
+ * Pages whose lines are for this machine. Those for a cluster, a proxy, a system service or a copy of a database have tests of their own.
+ * @type {Readonly<Record<string, Page>>}
+ */
+const PAGES = {
+  'README.md': { namesServers: true, hasSender: true, dingTalk: true, says: [/^payroll-11 /m, /"campaign":"payroll-11".*"targeted":3/] },
+  'docs/install.md': { says: [/^\d+\.\d+\.\d+/m] },
+  'docs/dashboard.md': {},
+  'docs/dingtalk-setup.md': { dingTalk: true, says: [/^tracking$/m] },
+  'docs/enqueue.md': { server: true, says: [/"taskId":"256271667530","status":"tracking"/, /tracking\n$/] },
+  'docs/operations.md': { dingTalk: true, sample: true, says: [/^resumed/m, /^erased in 1 task/m] },
+  'docs/personal-data.md': { sample: true, says: [/^erased in 1 task/m] },
+  'docs/problems.md': { sample: true, says: [/^resumed/m] },
+  'docs/read-rates.md': { sample: true, server: true, says: [/^payroll-11 /m, /"campaign":"payroll-11".*"targeted":2/] },
+  'docs/senders.md': { server: true, says: [/"taskId":"256271667550","status":"tracking"/] },
+  'docs/simulator.md': { says: [/"task_id":256271667526/] },
+}
+/** In a clone it is the README that is read; its first line is the one that docs/install.md has for a clone. */
+const PAGES_OF = { app: Object.keys(PAGES), clone: ['README.md'] }
 const APP = { appKey: 'dingxxxxxxxx', appSecret: 'xxxxxxxx', agentId: '836390886' }
 /** What is no command of Node: another program, or the way into the folder in which the lines run. */
 const OTHER_PROGRAMS = /^(docker|kubectl|sudo|systemctl|git|cd|psql|helm)\b/
 const FOR_A_CLONE = /^(npm (ci|test|run)\b|node (bench|scripts)\/)/
 const FOR_AN_APP = /^npm install\b/
+/** A page starts up to three servers, and a clone a simulated day. */
+const PAGE_TIMEOUT_MS = 400_000
 
 /**
  * Runs the lines in `folder`, in which the package is installed (`app`) or is (`clone`).
  */
 export async function runPages(folder, { kind, tarball = '', databases, say }) {
-  for (const page of PAGES) {
+  for (const page of PAGES_OF[kind]) {
     const own = []
     try {
       const { ran, left } = await runPage(folder, page, { kind, tarball, databases, closers: own })
-      if (ran > 0) say(`${page}: ${ran} lines${left.length > 0 ? `, without ${left.join(', ')}` : ''}`)
+      say(`${page}: ${ran} lines${left.length > 0 ? `, without ${left.join(', ')}` : ''}`)
     } finally {
       for (const close of own.reverse()) await close()
     }
@@ -31,12 +55,11 @@ export async function runPages(folder, { kind, tarball = '', databases, say }) {
 }
 
 async function runPage(folder, page, { kind, tarball, databases, closers }) {
-  const { lines: own, left } = linesOf(page, kind)
-  const lines = withSample(own)
-  if (own.length === 0) return { ran: 0, left }
+  const { lines, left } = await linesOf(folder, page, kind)
+  assert.notEqual(lines.length, 0, `${page} has no line to paste`)
   const [port, simulatorPort] = [await freePort(), await freePort()]
   const { env, servers } = await world(folder, page, { tarball, databases, closers, port })
-  const text = lines
+  const text = (PAGES[page]?.sample ? withSample(lines) : lines)
     .join('\n')
     // Servers of the reader; the pages name them by hosts that are nowhere.
     .replaceAll(/postgres(?:ql)?:\/\/[^\s'"]*@(?!127|localhost)[^\s'"]+/g, () => servers.DATABASE_URL)
@@ -46,19 +69,34 @@ async function runPage(folder, page, { kind, tarball, databases, closers }) {
     .replaceAll('--port 8090', `--port ${simulatorPort}`)
   // A server that refuses is a failure of the page.
   const prelude = 'set -eu\ncurl() { command curl --fail-with-body --no-progress-meter "$@"; }\n'
-  await run('sh', ['-c', prelude + text], { cwd: folder, env })
-  return { ran: own.length, left }
+  const { stdout } = await run('sh', ['-c', prelude + text], { cwd: folder, env, timeoutMs: PAGE_TIMEOUT_MS })
+  for (const pattern of PAGES[page]?.says ?? []) assert.match(stdout, pattern, page)
+  return { ran: lines.length, left }
 }
 
-/** The lines of all `sh` blocks, each whole where it goes on in the next; and the names of what is not for this folder. */
-function linesOf(page, kind) {
+/** The lines of all `sh` blocks, each whole where it goes on in the next, with the sender's program; and the names of what is not for this folder. */
+async function linesOf(folder, page, kind) {
   const text = readFileSync(join(ROOT, page), 'utf8')
-  const all = [...text.matchAll(/^```sh\n(.*?)^```$/gms)].flatMap(([, block = '']) => logicalLines(block))
+  const blocks = [...text.matchAll(/^```(sh|ts)\n(.*?)^```$/gms)].map(([, language, block = '']) => ({ language, block }))
+  const sender = PAGES[page]?.hasSender ? blocks.find(({ language }) => language === 'ts') : undefined
+  const all = blocks
+    .filter((each) => each.language === 'sh' || each === sender)
+    .flatMap((each) => (each === sender ? ['node sender/send.mjs'] : logicalLines(each.block)))
+  if (sender !== undefined) await compile(join(folder, 'sender'), sender.block)
   const isOther = (line) => OTHER_PROGRAMS.test(line) || (kind === 'app' ? FOR_A_CLONE : FOR_AN_APP).test(line)
   return {
     lines: all.filter((line) => !isOther(line)),
     left: [...new Set(all.filter(isOther).map((line) => line.split(' ').slice(0, 2).join(' ')))],
   }
+}
+
+/** To JavaScript, which the lowest Node runs too; test/docs/ts.full.test.ts checks the types. */
+async function compile(folder, source) {
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'send.ts'), source)
+  const bundle = await rolldown({ input: join(folder, 'send.ts'), external: (id) => !isAbsolute(id) && !id.startsWith('.') })
+  await bundle.write({ file: join(folder, 'send.mjs'), format: 'esm' })
+  await bundle.close()
 }
 
 /** A line goes on after a backslash, and inside quotes. */
@@ -88,8 +126,12 @@ async function world(folder, page, { tarball, databases, closers, port }) {
   const [databaseUrl, queueUrl] = [await databases.create(), await startRedis(closers)]
   const servers = { DATABASE_URL: databaseUrl, QUEUE_URL: queueUrl || databaseUrl }
   await run('npx', ['dingtalk-delivery', 'migrate'], { cwd: folder, env: { ...readersEnv(), ...servers } })
-  // The README begins without servers, and names them later.
-  const given = page === 'README.md' ? await dingTalk(folder, closers) : servers
+  const { namesServers, dingTalk, server } = PAGES[page] ?? {}
+  const given = { ...(!namesServers && servers), ...(dingTalk && (await startDingTalk(folder, closers))) }
+  if (server) {
+    const own = readersEnv(undefined, { ...servers, PORT: String(port) })
+    closers.push((await startUntil('npx', ['dingtalk-delivery', 'serve'], { cwd: folder, env: own, until: /Dashboard:/ })).stop)
+  }
   return { env: { ...env, ...given }, servers }
 }
 
@@ -97,19 +139,29 @@ async function world(folder, page, { tarball, databases, closers, port }) {
 function withSample(lines) {
   const users = '--user 036632523163121146 --user manager4220'
   const sample = `npx dingtalk-delivery track 256271667526 ${users} --campaign payroll-11 --sent-at "$(date +%s000)" >&2`
-  const after = lines.findLastIndex((line) => line.includes('dingtalk-delivery doctor')) + 1
-  const isNamed = lines.some((line) => line.includes('256271667526') || line.includes('payroll-11'))
-  return isNamed ? lines.toSpliced(after, 0, sample) : lines
+  return lines.toSpliced(lines.findLastIndex((line) => line.includes('dingtalk-delivery doctor')) + 1, 0, sample)
 }
 
-async function dingTalk(folder, closers) {
-  const app = `${APP.appKey}:${APP.appSecret}:${APP.agentId}`
-  const { found, stop } = await startUntil('npx', ['dingtalk-delivery', 'simulator', '--port', '0', '--app', app], {
-    cwd: folder,
-    until: /http:\/\/[\d.:]+/,
-  })
+/** @returns where it is, the app, and a token as the sender has one */
+async function startDingTalk(folder, closers) {
+  const { appKey, appSecret, agentId } = APP
+  const { found, stop } = await startUntil(
+    'npx',
+    ['dingtalk-delivery', 'simulator', '--port', '0', '--app', `${appKey}:${appSecret}:${agentId}`],
+    {
+      cwd: folder,
+      until: /http:\/\/[\d.:]+/,
+    },
+  )
   closers.push(stop)
-  return { DINGTALK_OAPI_URL: found, DINGTALK_API_URL: found }
+  const answer = await fetch(`${found}/v1.0/oauth2/accessToken`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ appKey, appSecret }),
+  })
+  const { accessToken } = /** @type {{ accessToken: string }} */ (await answer.json())
+  const app = { DINGTALK_APP_KEY: appKey, DINGTALK_APP_SECRET: appSecret, DINGTALK_AGENT_ID: agentId }
+  return { DINGTALK_OAPI_URL: found, DINGTALK_API_URL: found, ACCESS_TOKEN: accessToken, ...app }
 }
 
 async function stopAll(reader) {

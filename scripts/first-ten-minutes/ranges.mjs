@@ -18,7 +18,7 @@ import {
 
 /** @type {import('../first-ten-minutes.mjs').Part} */
 export async function runRanges({ closers, say, row }) {
-  const tarball = await pack(closers)
+  const tarball = await pack()
   const databases = await startDatabases(closers)
   const lowest = SHARED.map((name) => `${name}@${lowestOf(manifest.dependencies[name])}`)
   const highest = SHARED.map((name) => `${name}@${manifest.dependencies[name]}`)

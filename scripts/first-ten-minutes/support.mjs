@@ -1,6 +1,7 @@
 // What the parts of scripts/first-ten-minutes.mjs share: folders, commands as a reader has them, and a database.
 import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cp } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
@@ -43,7 +44,7 @@ export function readersEnv(node = dirname(process.execPath), more = {}) {
  * Runs a command to its end.
  * @throws {Error} with all that it wrote, where it does not end with `code`
  */
-export async function run(command, args, { cwd, env = readersEnv(), code = 0, timeoutMs = 240_000 }) {
+export async function run(command, args, { cwd, env = readersEnv(), code = 0, timeoutMs = 600_000 }) {
   const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
   const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
   const output = { stdout: '', stderr: '' }
@@ -59,7 +60,7 @@ export async function run(command, args, { cwd, env = readersEnv(), code = 0, ti
  * Starts what stays up, and waits until it says so.
  * @returns what was found in its output, and what ends it as Ctrl-C does: that must be a good end
  */
-export async function startUntil(command, args, { cwd, until, env = readersEnv(), timeoutMs = 120_000 }) {
+export async function startUntil(command, args, { cwd, until, env = readersEnv(), timeoutMs = 300_000 }) {
   const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   let output = ''
   const ended = new Promise((resolve) => child.on('error', resolve).on('close', (status, signal) => resolve(status ?? signal)))
@@ -99,28 +100,55 @@ export async function startUntil(command, args, { cwd, until, env = readersEnv()
   return { found, stop }
 }
 
-/** @returns the path of the package as `npm publish` would send it */
-export async function pack(closers) {
-  const folder = makeFolder(closers, 'packed')
-  const { stdout } = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], { cwd: ROOT })
-  const [{ filename }] = JSON.parse(stdout)
-  return join(folder, filename)
+/** What several parts need, and no part changes: made once, removed when this process ends. @type {Array<() => unknown>} */
+const shared = []
+process.once('exit', () => shared.forEach((remove) => remove()))
+/** @type {Promise<string> | undefined} */
+let packed
+/** Apps by what is installed in them. @type {Map<string, Promise<string>>} */
+const installedApps = new Map()
+
+/** @returns {Promise<string>} the path of the package as `npm publish` would send it */
+export function pack() {
+  packed ??= (async () => {
+    const folder = makeFolder(shared, 'packed')
+    const { stdout } = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], { cwd: ROOT })
+    const [{ filename }] = JSON.parse(stdout)
+    return join(folder, filename)
+  })()
+  return packed
+}
+
+/**
+ * An app of its own into which the tarball and `more` are installed; a copy where another part has installed the same. Fails where npm warns.
+ * @param {Array<() => unknown>} closers
+ * @returns {Promise<string>} its folder
+ */
+export async function makeInstalledApp(closers, more = /** @type {string[]} */ ([])) {
+  const key = more.join(' ')
+  const made = installedApps.get(key) ?? pack().then((tarball) => makeApp(shared, [tarball, ...more]))
+  installedApps.set(key, made)
+  const folder = join(makeFolder(closers, 'app'), 'app')
+  await cp(await made, folder, { recursive: true, verbatimSymlinks: true })
+  return folder
 }
 
 /**
  * An empty app, or a copy of an example, into which `packages` are installed. Fails where npm warns of an engine or of a deprecated package.
  * @returns {Promise<string>} its folder
  */
-export async function makeApp(closers, packages, { example = '', env = readersEnv() } = {}) {
+export async function makeApp(closers, packages, { example = '' } = {}) {
   const folder = join(makeFolder(closers, 'app'), 'app')
   if (example === '') {
     mkdirSync(folder)
     writeFileSync(join(folder, 'package.json'), '{ "name": "app", "private": true }\n')
   } else cpSync(join(ROOT, 'examples', example), folder, { recursive: true, filter: (path) => !/node_modules|dist$/.test(path) })
-  await install(folder, packages, env)
+  const warnings = packages.length > 0 ? await install(folder, packages) : []
+  if (warnings.length > 0) throw new Error(`npm warns:\n${warnings.join('\n')}`)
   return folder
 }
 
+/** @returns npm's warnings of engines, of peers and of deprecated packages */
 export async function install(folder, packages, env = readersEnv()) {
   const { stdout, stderr } = await run('npm', [...NPM_INSTALL, ...packages], { cwd: folder, env })
   const warnings = `${stdout}${stderr}`.split('\n').filter((line) => /EBADENGINE|ERESOLVE|deprecated/.test(line))

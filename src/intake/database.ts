@@ -3,7 +3,7 @@ import { TrackerError } from '../domain/errors.ts'
 import type { TrackOutcome } from '../domain/track-outcome.ts'
 import { errorText } from '../lib/error-text.ts'
 import { classifyPostgresError, connectFault, notPermitted, postgresRemedy, roleIn } from '../lib/postgres-errors.ts'
-import { withTimeout } from '../lib/timeout.ts'
+import { TimeoutError, withTimeout } from '../lib/timeout.ts'
 import { createTrackPool, STATEMENT_TIMEOUT_MS } from './pool.ts'
 import { SENDER_TIMEOUT_MS } from './timeout.ts'
 import type { TrackRequest } from './track-request.ts'
@@ -64,7 +64,9 @@ export function openIntakeDatabase(databaseUrl: string, connections?: number): I
     const leftMs = giveUpAt - performance.now()
     const isLong = timeoutMs > SENDER_TIMEOUT_MS
     try {
-      const { rows } = await withTimeout(leftMs, isLong ? trackSlowly(client, requests, leftMs) : track(client, requests))
+      // Connecting is a part of the time that the sender has waited.
+      const waited = (): Error => new TimeoutError(`no answer within ${Math.round(timeoutMs)} ms`)
+      const { rows } = await withTimeout(leftMs, isLong ? trackSlowly(client, requests, leftMs) : track(client, requests), waited)
       release(client, false)
       return rows.map(decodeOutcome)
     } catch (error) {
