@@ -81,7 +81,11 @@ function explainAttempt({ server, host, error }: Attempt): Reason {
       remedy: 'check sslmode and the TLS settings of the server',
       code: 'CONNECT_NEVER',
     }
-  return { said: `cannot connect to ${server} (${[code, firstText(error)].filter(Boolean).join(', ')})`, remedy: '', code: 'CONNECT_LATER' }
+  return {
+    said: `cannot connect to ${server} (${[code, firstText(error)].filter(Boolean).join(', ')})`,
+    remedy: CHECK_SERVER,
+    code: 'CONNECT_LATER',
+  }
 }
 
 /** A host with several addresses fails with an error that is empty but for the errors of each. */
@@ -95,6 +99,8 @@ const fill = (text: string, values: Readonly<Record<string, string>>): string =>
 
 const unreachable = (said: string, remedy: string): Reason => ({ said: `${said} ({code})`, remedy, code: 'CONNECT_LATER' })
 
+const CHECK_SERVER = 'check that PostgreSQL is at that host and port of the address, and firewalls on the way'
+
 /** By the code of the system's error. A name that is not found may be a network that is down. */
 const SYSTEM_REASONS: Readonly<Record<string, Reason>> = {
   // A machine without a network says EAI_AGAIN.
@@ -107,6 +113,8 @@ const SYSTEM_REASONS: Readonly<Record<string, Reason>> = {
   ),
   EACCES: unreachable('cannot connect: this user may not use {server}', 'give it the right to the directory and the socket'),
   ETIMEDOUT: unreachable('cannot connect: {server} does not answer', 'check the host in the address, and firewalls on the way'),
+  ECONNRESET: unreachable('cannot connect: {server} ended the connection', CHECK_SERVER),
+  EPIPE: unreachable('cannot connect: {server} ended the connection', CHECK_SERVER),
   EHOSTUNREACH: unreachable('cannot connect: no way leads to {server}', 'check the host in the address, and the network of this machine'),
   ENETUNREACH: unreachable('cannot connect: no way leads to {server}', 'check the host in the address, and the network of this machine'),
 }

@@ -15,7 +15,7 @@ import { aDatabase, aPool, aRedis, aSession, type Finished, proxied, type Sql } 
 const TWO_SECONDS_MS = 2_000
 const SECRET = 'hunter2'
 /** Some remedy. A server that is slow as well may keep from saying which; what it says in the end is asked for where that is known. */
-const ADVICE = /Check |Give |give |Load |Run |overloaded|Try again/
+const ADVICE = /[Cc]heck |[Gg]ive |[Ss]et |Load |Run |overloaded|Try again/
 
 let databaseUrl = ''
 let redis: RedisServer
@@ -340,7 +340,7 @@ const WRONG: readonly Wrong[] = [
   },
   {
     name: 'TLS where there is none',
-    said: /SSL|no answer|ETIMEDOUT/,
+    said: /SSL|TLS|no answer|ETIMEDOUT/,
     url: (url, door) => (door.server === 'redis' ? url.href.replace('redis:', 'rediss:') : but(url, { search: '?sslmode=verify-full' })),
   },
   { name: 'a server that talks about something else', said: /URL/, url: (url) => but(url, { port: String(chatterPort) }) },

@@ -126,6 +126,6 @@ test('a secret that is in a table is found', async () => {
   await client.query(`SELECT track_delivery(task_id => '1', campaign => '${appSecret}')`)
   await client.end()
   await expect(assertNoLeakInDatabase(database.url)).rejects.toThrow(
-    'a secret leaked: appSecret can be read in the table public.delivery_task',
+    'a secret leaked: appSecret can be read in the table dingtalk.delivery_task',
   )
 })
