@@ -110,7 +110,7 @@ describePgBouncer('behind PgBouncer in transaction mode, with its defaults', () 
     const other = new Client({ connectionString: url })
     await other.connect()
     onTestFinished(() => other.end())
-    for (let i = 0; i < 5; i++) expect((await other.query('SHOW search_path')).rows).toEqual([{ search_path: '"$user", public' }])
+    for (let i = 0; i < 5; i++) expect((await other.query('SHOW search_path')).rows).toEqual([{ search_path: 'dingtalk, public' }])
   })
 })
 
