@@ -21,6 +21,7 @@ beforeAll(async () => {
   at = { database: said(/export DATABASE_URL=(\S+)/), dashboard: originOf(/dashboard +(\S+)/), simulator: originOf(/simulator +(\S+)/) }
   sql = new pg.Client({ connectionString: at.database })
   await sql.connect()
+  await sql.query('SET search_path TO dingtalk')
   views = viewsOf(sql)
   tasks = await column('SELECT task_id AS name FROM delivery_task_rates ORDER BY 1')
   campaigns = await column('SELECT campaign AS name FROM delivery_campaign_rates ORDER BY 1')
