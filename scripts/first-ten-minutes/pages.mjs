@@ -159,7 +159,7 @@ async function startDingTalk(folder, closers) {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ appKey, appSecret }),
   })
-  const { accessToken } = /** @type {{ accessToken: string }} */ (await answer.json())
+  const { accessToken } = JSON.parse(await answer.text())
   const app = { DINGTALK_APP_KEY: appKey, DINGTALK_APP_SECRET: appSecret, DINGTALK_AGENT_ID: agentId }
   return { DINGTALK_OAPI_URL: found, DINGTALK_API_URL: found, ACCESS_TOKEN: accessToken, ...app }
 }

@@ -70,6 +70,8 @@ function listen(path: string, onConnection: (connection: Socket) => void): Promi
 function run(folder: string, socket: string, args: readonly string[]): Promise<{ code: number; output: string }> {
   const env = {
     ...process.env,
+    NO_COLOR: '1',
+    FORCE_COLOR: '0',
     PRISMA_SCHEMA_ENGINE_BINARY: PIPE,
     SCHEMA_ENGINE_SOCKET: socket,
     PRISMA_HIDE_UPDATE_MESSAGE: '1',
