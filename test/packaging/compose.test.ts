@@ -141,18 +141,11 @@ describe('the variables', () => {
 
   test('no name is misspelt: each is a variable, a file of a secret, or what Node and the network read', () => {
     const secrets = VARIABLES.filter(({ secret }) => secret).map(({ name }) => `${name}_FILE`)
-    const known = new Set([...VARIABLES.map(({ name }) => name), ...secrets, 'NODE_EXTRA_CA_CERTS', ...OF_THIS_RELEASE])
+    const known = new Set([...VARIABLES.map(({ name }) => name), ...secrets, 'NODE_EXTRA_CA_CERTS'])
     const names = APP_SERVICES.flatMap((service) => Object.keys(composeService(service).environment))
     expect(names.filter((name) => !known.has(name))).toEqual([])
   })
 })
-
-/** Variables that come with the parts of this release that are made beside this one. */
-const OF_THIS_RELEASE = [
-  ...['DATABASE_SCHEMA', 'DATABASE_CONNECTIONS', 'QUEUE_SCHEMA', 'QUEUE_CONNECTIONS'],
-  ...['BASE_PATH', 'TRUSTED_PROXIES', 'AUTH_HEADER', 'AUTH_HEADER_ROLE'],
-  ...['HTTPS_PROXY', 'HTTPS_PROXY_FILE', 'HTTP_PROXY', 'HTTP_PROXY_FILE', 'NO_PROXY'],
-]
 
 describe('what the services promise', () => {
   const grace = (given: string) => Number(/^(\d+)s$/.exec(interpolate(given, FILLED))?.[1])

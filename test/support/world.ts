@@ -178,6 +178,9 @@ function environmentOf(proxied: World['proxied'], server: ApiPageServer, day: Da
     POLLS_PER_TASK: String(day.pollsPerTask),
     // In a compressed day all final polls are due within a moment.
     MAX_CALLS_PER_SECOND: '200',
+    // It has a thousand times the polls of a real one, on a machine that others use too: more than the default connections suffice for.
+    DATABASE_CONNECTIONS: '6',
+    QUEUE_CONNECTIONS: '6',
     HEALTH_PORT: '0',
   }
 }
