@@ -32,8 +32,9 @@ export interface ClusterAddress extends Common {
   readonly kind: 'cluster'
 }
 
-const SENTINEL_FORM = 'redis+sentinel://[USER:PASSWORD@]HOST[:26379],HOST,…/MASTER[/DATABASE]'
-const CLUSTER_FORM = 'redis+cluster://[USER:PASSWORD@]HOST[:6379],HOST,…'
+// User and password stand before the first host. The forms leave them out: a log would take them for real ones and hide them.
+const SENTINEL_FORM = 'redis+sentinel://HOST[:26379],HOST,…/MASTER[/DATABASE]'
+const CLUSTER_FORM = 'redis+cluster://HOST[:6379],HOST,…'
 export const REDIS_SCHEMES = ['redis://', 'rediss://'] as const
 
 const KINDS = {
