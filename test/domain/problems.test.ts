@@ -5,6 +5,7 @@ import {
   CODES_BY_PROBLEM,
   forbiddenReasonOf,
   isQpsLimit,
+  isUnsent,
   OUTCOMES,
   PROBLEM_CODES,
   PROBLEM_RULES,
@@ -270,4 +271,9 @@ test('a code of forbidden_list has a word', () => {
 
 test('an unknown code of forbidden_list is "other", and so is none', () => {
   expect([forbiddenReasonOf('143999'), forbiddenReasonOf(null)]).toEqual(['other', 'other'])
+})
+
+test('a call that ended before anything was sent is none; one that was sent is, whatever came back', () => {
+  expect(['PRIVATE_ADDRESS', 'PROXY_UNREACHABLE', 'PROXY_LOGIN', 'UNKNOWN_CA'].filter((code) => !isUnsent(code))).toEqual([])
+  expect(['0', '40035', 'TIMEOUT', 'HTTP_503', 'NETWORK'].filter(isUnsent)).toEqual([])
 })
