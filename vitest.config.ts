@@ -14,12 +14,24 @@ const REST = 'rest'
 /** The faults in their long form measure how soon polls are made again: a busy machine would be in the figures. */
 const IS_LONG = process.env['FAULT_SEEDS'] !== undefined
 
+/**
+ * Compressed days have a poll each few seconds. They run after the other projects, whose installs, compilers and restores would make polls late.
+ */
+const AFTER_OTHERS = { sequence: { groupOrder: 1 } }
+
 /** One PostgreSQL and one Redis for the entire run, whichever of these projects are in it. */
 const SERVERS = 'test/support/global-setup.ts'
 
 export default defineConfig(({ mode }) => {
   /** Each project is a folder of `test/` and runs alone: `npx vitest run --project NAME`. */
-  const project = (name: string, options: { readonly globalSetup?: string | string[]; readonly maxConcurrency?: number } = {}) => ({
+  const project = (
+    name: string,
+    options: {
+      readonly globalSetup?: string | string[]
+      readonly maxConcurrency?: number
+      readonly sequence?: { readonly groupOrder: number }
+    } = {},
+  ) => ({
     extends: true as const,
     // TEST_RUNS is the share of the runs of a property that are made: test/support/runs.ts.
     // Whatever the mode decides is given here: what a project extends is read without the mode.
@@ -46,8 +58,8 @@ export default defineConfig(({ mode }) => {
         project('intake', { ...servers, maxConcurrency: 16 }),
         project('input', servers),
         // Its concurrent tests have a worker process each.
-        project('process', { ...servers, maxConcurrency: 6 }),
-        project('faults', { ...servers, maxConcurrency: IS_LONG ? 3 : 4 }),
+        project('process', { ...servers, ...AFTER_OTHERS, maxConcurrency: 6 }),
+        project('faults', { ...servers, ...AFTER_OTHERS, maxConcurrency: IS_LONG ? 3 : 4 }),
         project('docs', servers),
         project('packaging'),
         project('browser', { globalSetup: [SERVERS, 'test/browser/support/global-setup.ts'] }),

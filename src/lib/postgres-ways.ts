@@ -53,6 +53,12 @@ export function isWithoutTls(error: unknown): boolean {
 /** Errors after which the same server is not tried with another encryption. */
 const UNREACHABLE = /^(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENOENT|EACCES|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)$/
 
+/**
+ * The server answered nothing, or broke off. It said nothing about encryption, so another one is no remedy: a sender that is closed in an outage
+ * would wait for both.
+ */
+const SILENT: ReadonlySet<string> = new Set(['timeout expired', 'Connection terminated unexpectedly'])
+
 /** What is still tried after a failure. As in libpq, a refused log-in is not repeated at another server. */
 export function waysAfter(error: unknown, { host, port }: Way, others: readonly Way[]): readonly Way[] {
   if (error instanceof AddressFault) return []
@@ -63,6 +69,6 @@ export function waysAfter(error: unknown, { host, port }: Way, others: readonly 
   // By pg_hba.conf: the rule may be for connections with TLS, or without.
   if (code === '28000') return next !== undefined && isSame(next) ? [next] : []
   if (/^(28|3D)/.test(code) || /^SASL|channel binding/.test(message)) return []
-  const isServerDone = error instanceof WrongServer || UNREACHABLE.test(code) || message === 'timeout expired'
+  const isServerDone = error instanceof WrongServer || UNREACHABLE.test(code) || SILENT.has(message)
   return isServerDone && next !== undefined && isSame(next) ? others.slice(1) : others
 }

@@ -10,7 +10,7 @@ const LEAVER = fileURLToPath(new URL('./leaver.mjs', import.meta.url))
 /** Two seconds, and a process that starts on a busy machine. */
 const A_FEW_SECONDS_MS = 15_000
 /** What a busy machine may take to end a process that has nothing left to do. */
-const AT_ONCE_MS = 10_000
+const AT_ONCE_MS = 3_000
 
 test('senders that are closed in an outage close in two seconds, and nothing of them keeps their process', async () => {
   const databaseUrl = await aDatabase()

@@ -1,4 +1,4 @@
--- Every function that uses a name of ours finds it in its own schema, whoever calls it with whatever search path: until now the path of the session
+-- Every function that uses a name of ours finds it in its own schema, for every caller and every search path: until now the path of the session
 -- that ran the migrations was kept, in which "$user" means the caller. Temporary tables of the caller come last. Owners, rights and SECURITY DEFINER
 -- stay. Functions without a search path name nothing of ours, and PostgreSQL can inline them.
 DO $migration$
