@@ -25,6 +25,8 @@ const PERSON_COLUMNS = {
   asOf: ({ asOf }) => asOf,
   /** In how many tasks the person is; 1 in the file of a task. */
   tasks: (person) => ('tasks' in person ? person.tasks : 1),
+  name: ({ name }) => name,
+  department: ({ department }) => department,
   forbiddenReason: ({ state, forbiddenCode }) => (state === 'forbidden' ? forbiddenReasonOf(forbiddenCode) : null),
 } as const satisfies Record<keyof CampaignRecipient | 'forbiddenReason', (person: PersonRow) => Cell>
 

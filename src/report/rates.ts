@@ -39,6 +39,14 @@ export interface RateReader {
   polls(ref: TaskRef): Promise<Poll[]>
   /** Every poll of a task, and the state of one recipient after it. `RECIPIENT_NOT_FOUND` where the task has no such recipient. */
   explain(ref: TaskRef, userId: string): Promise<PersonHistory>
+  /** People by department of a campaign, in the order of the paths; people whose department is not known come last. */
+  campaignDepartments(ref: CampaignRef): Promise<DepartmentRates[]>
+  /** People whose name or department is known, by user id. */
+  people(filter: PeopleFilter): Promise<Page<Person>>
+  /** Who has this user id: one row for each app that knows the name of the person or sent to them. `RECIPIENT_NOT_FOUND` where none does. */
+  person(ref: PersonRef): Promise<Person[]>
+  /** Everything that was sent to a person, latest sent first. */
+  personTasks(ref: PersonRef, filter: PageFilter): Promise<Page<PersonTask>>
   /** Every app that has a task or made a call, by name. */
   apps(): Promise<AppUsage[]>
   /** Open tasks that do not go as planned, and tasks that ended in the last 7 days without a final answer; nearest deadline first. */
@@ -101,8 +109,54 @@ export interface CampaignFilter extends Sent, PageFilter {
 
 export interface RecipientFilter {
   readonly state?: StateKind | undefined
-  /** Only user ids that contain this, ignoring case. */
+  /** Only people whose user id or name contains this, ignoring case. */
   readonly search?: string | undefined
+  /** Only people of this department or one below it: a path such as `Headquarters/Sales`. An empty text: people whose department is not known. */
+  readonly department?: string | undefined
+  /** What `search` looks at. Default: both. */
+  readonly searchIn?: 'both' | 'userId' | undefined
+}
+
+/** A person by user id. Without `app`, in all apps. */
+export interface PersonRef {
+  readonly userId: string
+  readonly app?: string | undefined
+}
+
+export interface PeopleFilter extends PageFilter {
+  readonly app?: string | undefined
+  /** Only people whose user id or name contains this, ignoring case. */
+  readonly search?: string | undefined
+  /** Only people of this department or one below it. */
+  readonly department?: string | undefined
+}
+
+/** What is known of a person, besides their messages. */
+export interface Person {
+  readonly app: string
+  readonly userId: string
+  /** Null: not known. */
+  readonly name: string | null
+  /** Paths, highest department first, such as `Headquarters/Sales`. */
+  readonly departments: readonly string[]
+  readonly managerUserId: string | null
+  /** When name, departments or manager last changed; null: nothing is known but the user id. */
+  readonly updatedAt: Date | null
+}
+
+/** One task that was sent to a person. */
+export interface PersonTask extends RecipientStatus {
+  readonly sentAt: Date
+  readonly deadlineAt: Date
+  readonly status: TaskStatus
+}
+
+/** The people of a campaign in one department and those below it. Each person counts once in it, and in each of their departments. */
+export interface DepartmentRates extends RateColumns {
+  readonly app: string
+  readonly campaign: string
+  /** A path; null: people whose department is not known. */
+  readonly department: string | null
 }
 
 /** People by state, and the rates; a rate is null where its denominator is 0. `targeted` is the sum of the six states. */
@@ -188,6 +242,10 @@ export interface RecipientStatus {
   readonly readBefore: Date | null
   /** The sender named the person. */
   readonly named: boolean
+  /** Null: not known, or the reader may not see names. */
+  readonly name: string | null
+  /** Paths of departments, separated by `; `. Null: not known, or the reader may not see names. */
+  readonly department: string | null
   /**
    * The last successful poll of the task that listed a recipient; null before the first. The state is as of then, except "unread": an answer may
    * leave an unread person out, so that state is as of `lastUnreadAt`.

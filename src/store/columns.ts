@@ -43,6 +43,10 @@ export function text(name: string): Column<string> {
   return scalar(name, 'text', 'text', (value) => typeof value === 'string')
 }
 
+export function texts(name: string): Column<readonly string[]> {
+  return scalar(name, 'text[]', 'a list of texts', (value) => Array.isArray(value) && value.every((each) => typeof each === 'string'))
+}
+
 export function flag(name: string): Column<boolean> {
   return scalar(name, 'boolean', 'true or false', (value) => typeof value === 'boolean')
 }

@@ -5,6 +5,7 @@ import type { RawClient } from './raw-client.ts'
 import { readApps } from './reading/apps.ts'
 import { readTimesOfPool } from './reading/brackets.ts'
 import { type CampaignKey, readCampaign, readCampaignKey, readCampaigns } from './reading/campaigns.ts'
+import { readCampaignDepartments, readKnownPerson, readPeople, readPersonTasks } from './reading/directory.ts'
 import { readCampaignRecipients, readRecipients, readStateAt, readStateDetails } from './reading/people.ts'
 import { explainPerson, readCampaignCurve, readPolls } from './reading/polls.ts'
 import { createSource } from './reading/source.ts'
@@ -42,6 +43,10 @@ export function createRateReader({ prisma }: { readonly prisma: RawClient }): Ra
     stateAt: async (ref, at) => readStateAt(source, await key(ref), at),
     polls: async (ref) => readPolls(source, await key(ref)),
     explain: async (ref, userId) => explainPerson(source, await key(ref), userId),
+    campaignDepartments: async (ref) => readCampaignDepartments(source, await campaignKey(ref)),
+    people: (filter) => readPeople(source, filter),
+    person: (ref) => readKnownPerson(source, ref),
+    personTasks: (ref, filter) => readPersonTasks(source, ref, filter),
     apps: () => readApps(source),
     attention: () => readAttention(source),
   }

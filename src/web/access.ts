@@ -1,12 +1,15 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { HOUR_MS } from '../domain/delivery.ts'
 
-/** What a caller may do. `read`: the dashboard, rates, metrics. `write`: the same, and to enqueue, cancel and resume. */
-export const ROLES = ['read', 'write'] as const
+/**
+ * What a caller may do. `read`: the dashboard, rates, metrics, with user ids. `write`: the same, and to enqueue, cancel and resume. Either with
+ * `+names` also sees names and departments.
+ */
+export const ROLES = ['read', 'write', 'read+names', 'write+names'] as const
 export type Role = (typeof ROLES)[number]
 
-/** What a route needs. `open`: nothing, and it shows no data of anybody. */
-export type Right = 'open' | Role
+/** What a route needs. `open`: nothing, and it shows no data of anybody. `names`: it shows names. `write+names`: it changes them. */
+export type Right = 'open' | 'read' | 'write' | 'names' | 'write+names'
 
 export interface ApiToken {
   readonly role: Role
@@ -34,10 +37,17 @@ declare module 'fastify' {
 }
 
 /** The holder of a server that needs no token, which is allowed on loopback only. */
-export const ANYBODY: Caller = { role: 'write', name: null }
+export const ANYBODY: Caller = { role: 'write+names', name: null }
 
 export function mayDo(role: Role, right: Right): boolean {
-  return right !== 'write' || role === 'write'
+  if (right === 'open' || right === 'read') return true
+  const parts = new Set(role.split('+'))
+  return right.split('+').every((part) => parts.has(part))
+}
+
+/** @param caller undefined: nothing had to be shown, see {@link ANYBODY} */
+export function seesNames(caller: Caller | undefined): boolean {
+  return mayDo((caller ?? ANYBODY).role, 'names')
 }
 
 /** How long a sign-in lasts. */

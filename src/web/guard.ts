@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { quote } from '../domain/quote.ts'
-import { mayDo, type Right, type Tokens } from './access.ts'
+import { mayDo, type Right, type Role, type Tokens } from './access.ts'
 import { isOurHost, isOwnOrigin, type OwnNames } from './exposure.ts'
 import { Failure, sendFailure } from './failure.ts'
 import { PROBES } from './probes.ts'
@@ -63,21 +63,33 @@ export function addTokenGuard(scope: FastifyInstance, tokens: Tokens): void {
     const token = given === undefined ? null : tokens.find(given)
     if (token === null) throw unauthorized(given)
     request.caller = token
-    if (!mayDo(token.role, right)) throw forbidden()
+    if (!mayDo(token.role, right)) throw forbidden(right)
   })
 }
 
 function unauthorized(given: string | undefined): Failure {
-  const asEntry = /^(read|write):/.test(given ?? '') ? ' In a list of API_TOKEN the token is what follows the role and the name.' : ''
+  const asEntry = /^(read|write)(\+names)?:/.test(given ?? '')
+    ? ' In a list of API_TOKEN the token is what follows the role and the name.'
+    : ''
   const message =
     given === undefined ? 'Send the token of the server: Authorization: Bearer …' : `This is not the token of the server.${asEntry}`
   return new Failure(401, 'UNAUTHORIZED', message, { headers: { 'www-authenticate': CHALLENGE } })
 }
 
-/** The caller is known, and may only read. */
-export function forbidden(): Failure {
-  const message = 'This caller may only read. Use a token with the role write: API_TOKEN of the server has it as write:TOKEN.'
+/** The caller is known, and may not do this. */
+export function forbidden(right: Right): Failure {
+  const message = FORBIDDEN[right]
   return new Failure(403, 'FORBIDDEN', message, { headers: { 'www-authenticate': `${CHALLENGE}, error="insufficient_scope"` } })
+}
+
+const withRole = (role: Role): string => `Use a token with the role ${role}: API_TOKEN of the server has it as ${role}:TOKEN.`
+
+const FORBIDDEN: Readonly<Record<Right, string>> = {
+  open: '',
+  read: '',
+  write: `This caller may only read. ${withRole('write')}`,
+  names: `This caller may not see names. ${withRole('read+names')}`,
+  'write+names': `This caller may not change names. ${withRole('write+names')}`,
 }
 
 const EVERY_METHOD = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const

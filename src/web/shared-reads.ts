@@ -1,5 +1,6 @@
 import type { CurvePoint, RateReader, ReadTimes } from '../report/rates.ts'
 import type { TimeToRead } from '../report/time-to-read.ts'
+import { withoutNames } from '../report/without-names.ts'
 import { type Answer, reuseMsOf, type SharedAnswers, shareAnswers } from './shared-answers.ts'
 
 /** Age and cost of the answers that one request got. */
@@ -18,7 +19,8 @@ export interface RequestReads {
 
 /** One reader for all requests, which computes the same answer once. */
 export interface SharedReads {
-  forRequest(): RequestReads
+  /** @param names whether the caller may see names */
+  forRequest(names: boolean): RequestReads
 }
 
 /**
@@ -33,7 +35,7 @@ export function shareReads(reader: RateReader, monotonicMs: () => number = () =>
   const timesToRead = shareAnswers<TimeToRead>({ monotonicMs, countRows: ({ people }) => Math.min(people, 1) })
   const readTimes = shareAnswers<ReadTimes>({ monotonicMs, countRows: ({ bounds }) => bounds.length })
   return {
-    forRequest() {
+    forRequest(names) {
       const used: Array<Answer<unknown>> = []
       const share = async <T>(answers: SharedAnswers<T>, args: readonly unknown[], read: () => Promise<T>): Promise<T> => {
         const answer = await answers.ask(JSON.stringify(args.map(normalise)), read)
@@ -53,7 +55,7 @@ export function shareReads(reader: RateReader, monotonicMs: () => number = () =>
           return (...args: readonly unknown[]) => share(running, [method, ...args], () => callMethod(reader, read, args))
         },
       })
-      return { rates, freshness: () => computeFreshness(used, monotonicMs()) }
+      return { rates: names ? rates : withoutNames(rates), freshness: () => computeFreshness(used, monotonicMs()) }
     },
   }
 }

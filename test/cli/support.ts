@@ -139,6 +139,8 @@ function aPerson(userId: string): CampaignRecipient {
       readAfter: null,
       readBefore: null,
       named: true,
+      name: null,
+      department: null,
       asOf: null,
       tasks: 1,
     },

@@ -103,6 +103,7 @@ function aReader(campaign: CampaignRates): { readonly reader: RateReader; readon
     ...{ tasks: answer({ ...page, items: [aTask()] }), campaign: answer(campaign), campaignRecipients: answer(page) },
     ...{ campaignCurve: answer([]), stateDetails: answer(FIGURES), readTimes: answer(FIGURES) },
     ...{ campaigns: never, curve: never, timeToRead: never, stateAt: never, explain: never, apps: never, attention: never },
+    ...{ campaignDepartments: never, people: never, person: never, personTasks: never },
   }
   return { reader, asked }
 }

@@ -32,7 +32,16 @@ export function aCampaign(fields: Partial<CampaignRates> = {}): CampaignRates {
 export function aPerson(fields: Partial<RecipientStatus> = {}): RecipientStatus {
   return {
     ...{ ...KEY, campaign: 'payroll', userId: 'ann', state: 'pending', firstSeenAt: null, lastUnreadAt: null, firstReadAt: null },
-    ...{ forbiddenCode: null, forbiddenCount: null, readAfter: null, readBefore: null, named: true, asOf: null },
+    ...{
+      forbiddenCode: null,
+      forbiddenCount: null,
+      readAfter: null,
+      readBefore: null,
+      named: true,
+      name: null,
+      department: null,
+      asOf: null,
+    },
     ...fields,
   }
 }

@@ -29,7 +29,7 @@ test('every table, view, column and function has a comment', async () => {
 test('a rate says what it is divided by, and when it is NULL', async () => {
   const { rows } = await db.pool.query<{ name: string; comment: string | null }>(EVERYTHING)
   const rates = rows.filter(({ name }) => /\.read_rate/.test(name))
-  expect(rates).toHaveLength(5)
+  expect(rates).toHaveLength(7)
   for (const { comment } of rates) expect(comment).toMatch(/read \/ (delivered|targeted).*NULL where no/)
 })
 

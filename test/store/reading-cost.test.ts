@@ -118,6 +118,7 @@ async function statementsOf(render: RenderPage, params: PageRequest['params'], q
       hasSession: false,
       prefix: '',
       canWrite: true,
+      canSeeNames: true,
     },
     options: {
       ...{ rates: counting, reads: shareReads(counting), now: () => now, apiToken: null, pollsPerTask: 24, budgets: new Map() },

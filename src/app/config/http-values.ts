@@ -6,18 +6,18 @@ import { API_TOKEN, listOf, text, type Value } from './values.ts'
 /** What the settings of the HTTP API and the dashboard accept. */
 
 /** What begins an entry of a list of tokens. A token of 0.1.0 may have commas and colons, so nothing else makes a list. */
-const ROLE_SIGN = new RegExp(`(?:^|[\\s,])(?:${ROLES.join('|')}):`, 'i')
+const ROLE_SIGN = new RegExp(`(?:^|[\\s,])(?:${ROLES.map((role) => role.replace('+', '\\+')).join('|')}):`, 'i')
 const TOKEN_NAME = /^[\w-]{1,32}$/
 /** The other faults are found when these are mended; one line should hold them. */
 const MAX_FAULTS = 2
 
 /** One token, which may do everything, or a list of tokens with a role each. */
 export const API_TOKENS: Value<readonly ApiToken[]> = text(
-  `${API_TOKEN.accepted}; or a list of read:TOKEN and write:TOKEN (write:NAME:TOKEN), separated by commas`,
+  `${API_TOKEN.accepted}; or a list of read:TOKEN, write:TOKEN, read+names:TOKEN and write+names:TOKEN (ROLE:NAME:TOKEN), separated by commas`,
   (given) => {
     if (ROLE_SIGN.test(given)) return parseTokenList(given)
     const token = API_TOKEN.parse(given)
-    return token === undefined ? undefined : [{ role: 'write', name: null, token }]
+    return token === undefined ? undefined : [{ role: 'write+names', name: null, token }]
   },
   true,
 )

@@ -68,7 +68,7 @@ const PROXY_VARIABLES = {
     optional(AUTH_HEADER),
     'header in which a proxy of `TRUSTED_PROXIES` names the user whom it has signed in; it opens the dashboard',
   ),
-  authHeaderRole: variable(setting(oneOf(ROLES), 'read'), 'what these users may do: `read` or `write`'),
+  authHeaderRole: variable(setting(oneOf(ROLES), 'read'), 'what these users may do: `read`, `write`, `read+names` or `write+names`'),
 }
 
 const QUEUE_URL_MEANING = '`redis://`, `rediss://`, `redis+sentinel://`, `redis+cluster://` or `postgres://`; docs/queue.md has every form'

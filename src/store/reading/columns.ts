@@ -1,7 +1,7 @@
 import { STATES, STATUSES } from '../../domain/delivery.ts'
 import { OUTCOMES } from '../../domain/problems.ts'
 import { PAUSE_KINDS } from '../../report/rates.ts'
-import { bigint, detail, double, flag, integer, nullable, oneOf, text, time } from '../columns.ts'
+import { bigint, detail, double, flag, integer, nullable, oneOf, text, texts, time } from '../columns.ts'
 
 /** The columns that are read of the public views. A new one is a line here, and in the type of its row in `report/rates.ts`. */
 
@@ -78,7 +78,35 @@ export const PERSON_COLUMNS = {
   readAfter: nullable(time('read_after')),
   readBefore: nullable(time('read_before')),
   named: flag('named'),
+  name: nullable(text('name')),
+  department: nullable(text('department')),
   asOf: nullable(time('last_observed_at')),
+}
+
+/** `delivery_recipient_status`, for the tasks of one person. */
+export const PERSON_TASK_COLUMNS = {
+  ...PERSON_COLUMNS,
+  sentAt: time('sent_at'),
+  deadlineAt: time('deadline_at'),
+  status: oneOf('status', STATUSES),
+}
+
+/** `delivery_people` */
+export const PEOPLE_COLUMNS = {
+  app: text('app'),
+  userId: text('user_id'),
+  name: nullable(text('name')),
+  departments: texts('departments'),
+  managerUserId: nullable(text('manager_user_id')),
+  updatedAt: nullable(time('updated_at')),
+}
+
+/** `delivery_department_rates` */
+export const DEPARTMENT_COLUMNS = {
+  app: text('app'),
+  campaign: text('campaign'),
+  department: nullable(text('department')),
+  ...RATE_COLUMNS,
 }
 
 /** `delivery_campaign_people` */

@@ -18,17 +18,17 @@ import type { CampaignKey } from './campaigns.ts'
 import { CAMPAIGN_PERSON_COLUMNS, PERSON_COLUMNS } from './columns.ts'
 import { buildPage, isText, parseSlice } from './paging.ts'
 import type { Source } from './source.ts'
-import { contains, equals, timestamp, where } from './sql.ts'
+import { containsPerson, equals, inDepartment, timestamp, where } from './sql.ts'
 
 const PERSON = selectList(PERSON_COLUMNS)
 
 const ofTask = ({ app, taskId }: TaskKey): Prisma.Sql => Prisma.sql`app = ${app}::text AND task_id = ${taskId}::text`
 const ofCampaign = ({ app, campaign }: CampaignKey): Prisma.Sql => Prisma.sql`app = ${app}::text AND campaign = ${campaign}::text`
 
-export async function readRecipients(source: Source, key: TaskKey, { state, search }: RecipientFilter): Promise<RecipientStatus[]> {
+export async function readRecipients(source: Source, key: TaskKey, filter: RecipientFilter): Promise<RecipientStatus[]> {
   const rows = await source(Prisma.sql`
 SELECT ${PERSON} FROM delivery_recipient_status
-WHERE ${where([ofTask(key), equals('state', state), contains('user_id', search)])} ORDER BY user_id`)
+WHERE ${where([ofTask(key), equals('state', filter.state), containsPerson(filter), inDepartment(key, filter.department)])} ORDER BY user_id`)
   return rows.map((row) => decodeRow(PERSON_COLUMNS, row))
 }
 
@@ -51,7 +51,8 @@ SELECT ${selectList(CAMPAIGN_PERSON_COLUMNS)} FROM delivery_campaign_people
 WHERE ${where([
     ofCampaign(key),
     equals('state', filter.state),
-    contains('user_id', filter.search),
+    containsPerson(filter),
+    inDepartment(key, filter.department),
     userId === undefined ? null : Prisma.sql`user_id > ${userId}::text`,
   ])}
 ORDER BY user_id LIMIT ${slice.limit + 1}::integer`)

@@ -1,3 +1,4 @@
+import type { RecipientFilter } from '../../report/rates.ts'
 import { Prisma } from '../generated/client.ts'
 
 type Condition = Prisma.Sql | null
@@ -19,6 +20,20 @@ export function contains(column: string, search: string | undefined): Condition 
   if (search.includes('\0')) return Prisma.sql`false`
   const text = Prisma.raw(`lower(${column} COLLATE "default")`)
   return Prisma.sql`strpos(${text}, lower(${search}::text COLLATE "default")) > 0`
+}
+
+/** By user id or name. */
+export function containsPerson({ search, searchIn = 'both' }: Pick<RecipientFilter, 'search' | 'searchIn'>): Condition {
+  if (search === undefined || searchIn === 'userId') return contains('user_id', search)
+  return Prisma.sql`(${contains('user_id', search)} OR ${contains('name', search)})`
+}
+
+/** In this department or one below it. Empty: in none. */
+export function inDepartment({ app }: { readonly app: string }, department: string | undefined): Condition {
+  if (department === undefined) return null
+  if (department === '') return Prisma.sql`department IS NULL`
+  if (department.includes('\0')) return Prisma.sql`false`
+  return Prisma.sql`user_id IN (SELECT user_id FROM delivery_people WHERE app = ${app}::text AND in_departments @> ARRAY[${department}::text])`
 }
 
 /** From `since` on, and before `until`. */

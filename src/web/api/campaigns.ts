@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { app, campaign, campaignName, cursor, format, limit, search, since, state, strictQuery, until } from './parameters.ts'
 import { CSV, sendCampaignCsv } from './people.ts'
-import { type Api, type ApiDeps, answerShared, type ErrorStatus, json, operation, READ, withApp } from './route.ts'
+import { type Api, type ApiDeps, answerShared, type ErrorStatus, json, operation, READ, ratesFor, withApp } from './route.ts'
 import { Campaign, Curve, Forbidden, InCampaign, list, page, TimesToRead } from './schemas.ts'
 
 const ONE_CAMPAIGN = { params: z.object({ name: campaignName }), querystring: strictQuery({ app }) }
@@ -17,7 +17,8 @@ export function addCampaignRoutes(api: Api, deps: ApiDeps): void {
   addSharedReads(api, deps)
 }
 
-function addCampaignReads(api: Api, { rates }: ApiDeps): void {
+function addCampaignReads(api: Api, deps: ApiDeps): void {
+  const { rates } = deps
   api.get(
     '/v1/campaigns',
     {
@@ -53,10 +54,13 @@ function addCampaignReads(api: Api, { rates }: ApiDeps): void {
         querystring: strictQuery({ app, state, search, limit, cursor, format }),
       },
     },
-    async ({ params, query: { app: named, format: wanted, ...filter } }, reply) => {
+    async (request, reply) => {
+      const { params, query } = request
+      const { app: named, format: wanted, ...filter } = query
+      const visible = ratesFor(deps, request)
       const ref = { campaign: params.name, app: named }
-      if (wanted === 'csv') return sendCampaignCsv(reply, rates, ref, filter)
-      const { items, nextCursor } = await rates.campaignRecipients(ref, filter)
+      if (wanted === 'csv') return sendCampaignCsv(reply, visible, ref, filter)
+      const { items, nextCursor } = await visible.campaignRecipients(ref, filter)
       return { recipients: items, nextCursor }
     },
   )

@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { FastifyBaseLogger, FastifyInstance, FastifyReply, RawServerDefault } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, RawServerDefault } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { z } from 'zod'
 import { InvalidInputError } from '../../domain/errors.ts'
 import type { Tracking } from '../../polling/ports.ts'
 import type { CampaignRef, RateReader } from '../../report/rates.ts'
+import { withoutNames } from '../../report/without-names.ts'
+import { seesNames } from '../access.ts'
 import type { SharedReads } from '../shared-reads.ts'
 import { ErrorBody } from './schemas.ts'
 
@@ -27,7 +29,7 @@ export interface ApiDeps {
 const DESCRIPTIONS = {
   400: 'A value is wrong; the message names it and says what is accepted.',
   401: 'The token is missing or wrong.',
-  403: 'The token has the role `read`, and this needs `write` (`FORBIDDEN`); or a page of another site sent it (`CROSS_ORIGIN`).',
+  403: 'The role of the token has not the right that this needs (`FORBIDDEN`); or a page of another site sent it (`CROSS_ORIGIN`).',
   404: 'There is nothing of this name.',
   409: 'It cannot be said which one is meant (`SEVERAL_APPS`), or it has ended (`TASK_ENDED`).',
   413: 'The body is too large.',
@@ -42,6 +44,8 @@ export type ErrorStatus = keyof typeof DESCRIPTIONS
 export const OPEN = { right: 'open' } as const
 export const READ = { right: 'read' } as const
 export const WRITE = { right: 'write' } as const
+export const NAMES = { right: 'names' } as const
+export const WRITE_NAMES = { right: 'write+names' } as const
 
 /** JSON, by its media type. */
 export function json<Answer extends z.ZodType>(schema: Answer) {
@@ -65,9 +69,15 @@ export function operation<Content>(operationId: string, summary: string, content
   return { operationId, summary, response: { 200: done(content), ...errors(...statuses) } }
 }
 
+/** A reader that shows this caller no more than the caller may see. */
+export function ratesFor({ rates }: Pick<ApiDeps, 'rates'>, { caller }: FastifyRequest): RateReader {
+  return seesNames(caller) ? rates : withoutNames(rates)
+}
+
 /** Answers from the reads that requests share, pages included. The header Age (RFC 9111) has the seconds since the read began. */
 export async function answerShared<T>(reads: SharedReads, reply: FastifyReply, read: (rates: RateReader) => Promise<T>): Promise<T> {
-  const { rates, freshness } = reads.forRequest()
+  // None of these answers has a name.
+  const { rates, freshness } = reads.forRequest(false)
   const answer = await read(rates)
   void reply.header('age', Math.floor(freshness().ageMs / 1_000))
   return answer

@@ -120,6 +120,8 @@ const recipient = {
   ),
   readBefore: orNull(time(), 'And not later than this.'),
   named: flag('The sender named the person.'),
+  name: orNull(text(), 'Null: not known, or the caller may not see names.'),
+  department: orNull(text(), 'Paths of departments, separated by `; `. Null: not known, or the caller may not see names.'),
   asOf: orNull(time(), 'The state is as of then, but for unread, which is as of `lastUnreadAt`.'),
 }
 

@@ -4,7 +4,7 @@ import { TRACK_SCHEMA } from '../../intake/track-schema.ts'
 import { cancelTask, resumeTask } from '../../polling/task-commands.ts'
 import { app, at, campaign, cursor, format, limit, search, since, state, status, strictQuery, taskId, until, userId } from './parameters.ts'
 import { CSV, sendTaskCsv } from './people.ts'
-import { type Api, type ApiDeps, done, type ErrorStatus, errors, json, operation, READ, rejectBody, WRITE } from './route.ts'
+import { type Api, type ApiDeps, done, type ErrorStatus, errors, json, operation, READ, ratesFor, rejectBody, WRITE } from './route.ts'
 import { Curve, Forbidden, History, list, page, Recipient, ResumedTask, State, Task, TaskPoll, TimesToRead, Tracked } from './schemas.ts'
 
 const ONE_TASK = { params: z.object({ taskId }), querystring: strictQuery({ app }) }
@@ -74,7 +74,8 @@ function addTracking(api: Api, { rates, tracking, now, enqueuesPerSecond }: ApiD
   )
 }
 
-function addTaskReads(api: Api, { rates }: ApiDeps): void {
+function addTaskReads(api: Api, deps: ApiDeps): void {
+  const { rates } = deps
   api.get(
     '/v1/tasks',
     {
@@ -103,9 +104,11 @@ function addTaskReads(api: Api, { rates }: ApiDeps): void {
         querystring: strictQuery({ app, state, search, format }),
       },
     },
-    async ({ params, query: { app: named, format: wanted, ...filter } }, reply) => {
-      const task = { ...params, app: named }
-      return wanted === 'csv' ? sendTaskCsv(reply, rates, task, filter) : { recipients: await rates.recipients(task, filter) }
+    async (request, reply) => {
+      const { app: named, format: wanted, ...filter } = request.query
+      const visible = ratesFor(deps, request)
+      const task = { ...request.params, app: named }
+      return wanted === 'csv' ? sendTaskCsv(reply, visible, task, filter) : { recipients: await visible.recipients(task, filter) }
     },
   )
 }
@@ -152,7 +155,8 @@ function addTaskFigures(api: Api, { rates }: ApiDeps): void {
   )
 }
 
-function addTaskHistory(api: Api, { rates }: ApiDeps): void {
+function addTaskHistory(api: Api, deps: ApiDeps): void {
+  const { rates } = deps
   api.get(
     '/v1/tasks/:taskId/polls',
     {
@@ -181,7 +185,7 @@ function addTaskHistory(api: Api, { rates }: ApiDeps): void {
         params: z.object({ taskId, userId }),
       },
     },
-    ({ params, query }) => rates.explain({ taskId: params.taskId, ...query }, params.userId),
+    (request) => ratesFor(deps, request).explain({ taskId: request.params.taskId, ...request.query }, request.params.userId),
   )
   api.get(
     '/v1/tasks/:taskId/state-at',

@@ -68,9 +68,10 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
   const tokens = createTokens(apiToken ?? [])
   const readVisitor = createEntrance({ ...options, tokens, proxies })
   const readPageRequest = (request: FastifyRequest): PageRequest => {
-    const { rates, freshness } = reads.forRequest()
+    const page = toPage(request, now(), readVisitor(request), proxies)
+    const { rates, freshness } = reads.forRequest(page.canSeeNames)
     return {
-      page: toPage(request, now(), readVisitor(request), proxies),
+      page,
       options: { ...options, rates },
       freshness,
       params: PREFERENCE.params.parse(request.params),

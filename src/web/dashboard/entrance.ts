@@ -46,7 +46,7 @@ export function admit(request: FastifyRequest, { caller, isRefused }: Visitor, {
   if (isRefused) throw new Failure(401, 'UNAUTHORIZED', refusal(authHeader ?? ''))
   if (caller === null && apiToken === null) throw new Failure(401, 'UNAUTHORIZED', absence(authHeader ?? ''))
   if (caller === null) return false
-  if (!mayDo(caller.role, right)) throw forbidden()
+  if (!mayDo(caller.role, right)) throw forbidden(right)
   request.caller = caller
   return true
 }

@@ -48,6 +48,8 @@ export interface Page {
   readonly hasSession: boolean
   /** The reader may resume tasks and apps. */
   readonly canWrite: boolean
+  /** The reader may see names and departments. */
+  readonly canSeeNames: boolean
 }
 
 /** The content of a page; the layout around it is the same for all. */

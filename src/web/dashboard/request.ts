@@ -2,7 +2,7 @@
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { parseApp } from '../../intake/track-request.ts'
-import type { Right } from '../access.ts'
+import { mayDo, type Right } from '../access.ts'
 import type { Proxies } from '../proxies.ts'
 import { createFormat, LANGUAGES, type Language } from './components/format.ts'
 import type { Visitor } from './entrance.ts'
@@ -39,7 +39,8 @@ export function toPage(request: FastifyRequest, now: Date, { caller, hasSession 
     path: pathOf(request),
     prefix: proxies.prefixOf(request.raw),
     hasSession,
-    canWrite: caller?.role === 'write',
+    canWrite: caller !== null && mayDo(caller.role, 'write'),
+    canSeeNames: caller !== null && mayDo(caller.role, 'names'),
   }
 }
 

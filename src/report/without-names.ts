@@ -1,0 +1,70 @@
+import { TrackerError } from '../domain/errors.ts'
+import type { PageFilter, RateReader, RecipientFilter, RecipientStatus } from './rates.ts'
+
+/**
+ * The same figures for a caller who may not see names: names and departments are null, a search finds user ids only, and a question about departments
+ * or names rejects with `NOT_PERMITTED`. Whoever gives a caller this reader cannot show a name by mistake.
+ */
+export function withoutNames(reader: RateReader): RateReader {
+  return {
+    ...bound(reader),
+    recipients: async (ref, filter) => (await reader.recipients(ref, byUserId(filter))).map(withoutName),
+    campaignRecipients: async (ref, filter) => {
+      const { items, nextCursor } = await reader.campaignRecipients(ref, byUserId(filter))
+      return { items: items.map(withoutName), nextCursor }
+    },
+    explain: async (ref, userId) => {
+      const { person, polls } = await reader.explain(ref, userId)
+      return { person: withoutName(person), polls }
+    },
+    personTasks: async (ref, filter) => {
+      const { items, nextCursor } = await reader.personTasks(ref, filter)
+      return { items: items.map(withoutName), nextCursor }
+    },
+    person: async (ref) =>
+      (await reader.person(ref)).map(({ app, userId }) => ({
+        ...{ app, userId },
+        ...{ name: null, departments: [], managerUserId: null, updatedAt: null },
+      })),
+    campaignDepartments: refuse,
+    people: refuse,
+  }
+}
+
+/** A reader may be a proxy or an object with a prototype: its methods are named one by one, so a new one must be considered here. */
+function bound(reader: RateReader): Omit<RateReader, NamedMethod> {
+  return {
+    task: (ref) => reader.task(ref),
+    tasks: (filter) => reader.tasks(filter),
+    campaign: (ref) => reader.campaign(ref),
+    campaigns: (filter) => reader.campaigns(filter),
+    curve: (ref) => reader.curve(ref),
+    campaignCurve: (ref) => reader.campaignCurve(ref),
+    timeToRead: (of) => reader.timeToRead(of),
+    readTimes: (of) => reader.readTimes(of),
+    stateDetails: (of) => reader.stateDetails(of),
+    stateAt: (ref, at) => reader.stateAt(ref, at),
+    polls: (ref) => reader.polls(ref),
+    apps: () => reader.apps(),
+    attention: () => reader.attention(),
+  }
+}
+
+type NamedMethod = 'recipients' | 'campaignRecipients' | 'explain' | 'personTasks' | 'person' | 'campaignDepartments' | 'people'
+
+function byUserId<Filter extends RecipientFilter & PageFilter>(filter: Filter): Filter {
+  if (filter.department !== undefined) throw notPermitted()
+  return { ...filter, searchIn: 'userId' }
+}
+
+function withoutName<Row extends RecipientStatus>(row: Row): Row {
+  return { ...row, name: null, department: null }
+}
+
+async function refuse(): Promise<never> {
+  throw notPermitted()
+}
+
+function notPermitted(): TrackerError {
+  return new TrackerError('NOT_PERMITTED', 'This caller may not see names and departments.')
+}
