@@ -241,8 +241,10 @@ export const en = {
     all: 'All',
     searchLabel: 'Find a user id',
     none: 'No recipient.',
-    namesRemoved: (time: Html): Html => html`The names were removed on ${time}: the task ended long ago. The figures stay.`,
-    namesRemovedInSome: (time: Html): Html => html`Names in tasks that ended long ago were removed, last on ${time}. The figures stay.`,
+    namesRemoved: (time: Html): Html =>
+      html`The user ids were replaced by pseudonyms on ${time}: the task ended long ago. The figures stay.`,
+    namesRemovedInSome: (time: Html): Html =>
+      html`User ids in tasks that ended long ago were replaced by pseudonyms, last on ${time}. The figures stay.`,
     meaning: {
       ...stateMeaning,
       unread: 'Unread as of the time in each row; later reads are not known.',
@@ -327,6 +329,8 @@ export const en = {
   },
   problems: {
     home: 'To the overview',
+    /** Of an error, whose message is English in every language. */
+    original: 'The message of the error',
     notFound: {
       title: 'Not found',
       text: 'There is no such page, task, campaign or person. The name may be misspelt, or its data deleted.',

@@ -205,8 +205,8 @@ export const zh: Messages = {
     all: '全部',
     searchLabel: '查找 userid',
     none: '没有符合条件的人。',
-    namesRemoved: (time: Html): Html => html`任务早已结束，人员姓名已于 ${time} 移除。统计数字保持不变。`,
-    namesRemovedInSome: (time: Html): Html => html`早已结束的任务中的人员姓名已移除，最近一次为 ${time}。统计数字保持不变。`,
+    namesRemoved: (time: Html): Html => html`任务早已结束，人员的 userid 已于 ${time} 换成匿名编号。统计数字保持不变。`,
+    namesRemovedInSome: (time: Html): Html => html`早已结束的任务中，人员的 userid 已换成匿名编号，最近一次为 ${time}。统计数字保持不变。`,
     meaning: {
       ...stateMeaning,
       unread: '截至每行所示时间仍为未读；此后的情况不明。',
@@ -291,6 +291,7 @@ export const zh: Messages = {
   },
   problems: {
     home: '返回总览',
+    original: '英文原文（可转给开发人员）',
     notFound: { title: '没有找到', text: '没有这个页面、任务、群发或人员。名称可能有误，或数据已不再保留。' },
     severalApps: { title: '多个应用都有它', text: '不止一个应用使用了这个名称。您要看哪一个？' },
     taskEnded: { title: '任务已结束', text: '无法再查询。' },
