@@ -30,7 +30,7 @@ export interface HrDay {
 export async function beginHrDay(onTestFinished: (close: () => Promise<void>) => void): Promise<HrDay> {
   const database = await createTestDatabase({ migrated: true })
   onTestFinished(() => database.drop())
-  const simulator = await startSimulator({ timeScale: TIME_SCALE, seed: 14, callsPerSecond: 400, apps: [APP] })
+  const simulator = await startSimulator({ timeScale: TIME_SCALE, seed: 14, callsPerSecond: 400, keepAnswers: true, apps: [APP] })
   onTestFinished(() => simulator.close())
   const env = {
     DATABASE_URL: database.url,
@@ -109,21 +109,20 @@ export async function readTruth(
     const comparisons = await compareWithTruth(reader, simulator, sent)
     const wrong = comparisons.filter((comparison) => !isPerfect(comparison))
     if (wrong.length > 0) throw new Error(`not true: ${JSON.stringify(wrong)}`)
-    const lastPolls = new Map<string, number>()
-    for (const { taskId } of sent) lastPolls.set(taskId, (await reader.task({ taskId })).lastObservedAt?.getTime() ?? 0)
-    return sumUp(simulator, lastPolls, staff)
+    return sumUp(simulator, sent, staff)
   } finally {
     await open.close()
   }
 }
 
-function sumUp(simulator: Simulator, lastPolls: ReadonlyMap<string, number>, staff: readonly StaffMember[]): Truth {
+function sumUp(simulator: Simulator, sent: readonly Sent[], staff: readonly StaffMember[]): Truth {
   const [read, unread] = [new Set<string>(), new Set<string>()]
-  for (const [taskId, polledAt] of lastPolls) {
+  for (const { taskId } of sent) {
+    // The moment of the answer decides, which lies between the request and what is stored of it.
+    const at = simulator.answers(taskId).at(-1)?.at.getTime() ?? 0
     for (const { userId, fate, readAt } of simulator.truth(taskId)?.recipients ?? []) {
       if (fate !== 'read' && fate !== 'never') continue
-      const isRead = readAt !== null && readAt.getTime() <= polledAt
-      ;(isRead ? read : unread).add(userId)
+      ;(readAt !== null && readAt.getTime() <= at ? read : unread).add(userId)
     }
   }
   const departments = new Map<string, { targeted: number; read: number; unread: number }>()
