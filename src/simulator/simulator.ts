@@ -11,7 +11,7 @@ import { World } from './world.ts'
 
 export type { QuotaChange, SecretRotation, TaskInput } from './changes.ts'
 export type { GivenAnswer } from './control.ts'
-export type { Directory, SimulatedDepartment, SimulatedMember } from './directory.ts'
+export type { Directory } from './directory.ts'
 export type { FaultInput } from './faults.ts'
 export type { SimulatorOptions } from './settings.ts'
 export type { SimulatorStats, TaskCalls } from './stats.ts'

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { createContactsApi } from '../../src/dingtalk/contacts.ts'
-import type { ContactEndpoint, DingTalkApiOptions } from '../../src/dingtalk/options.ts'
+import type { DingTalkApiOptions } from '../../src/dingtalk/options.ts'
 import { ACCESS_TOKEN, anApp, type Handler, json, numberedTokens, type ScriptedServer, startServer, wrapped } from './support.ts'
 
 const LISTSUB = '/topapi/v2/department/listsub'
@@ -21,7 +21,7 @@ const ok = (result: unknown): Handler => json({ errcode: 0, errmsg: 'ok', reques
 const formOf = (server: ScriptedServer, path: string) => Object.fromEntries(new URLSearchParams(server.received(path)[0]?.body))
 
 test('each question is a form, with the token in the body only', async () => {
-  const calls: Array<readonly [ContactEndpoint | string, string]> = []
+  const calls: Array<readonly [endpoint: string, code: string]> = []
   const scripts = {
     [LISTSUB]: ok([]),
     [GET]: ok({ dept_id: 10, name: 'Sales', parent_id: 1 }),

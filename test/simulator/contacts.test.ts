@@ -101,7 +101,8 @@ test('drawn from the seed: as many people as wanted, in twelve departments, some
   const { departments, people } = simulator.directory
   expect(again.simulator.directory).toEqual(simulator.directory)
   expect(other.simulator.directory.people).not.toEqual(people)
-  expect(departments.map(({ parentId }) => parentId)).toEqual([null, ...Array.from({ length: 12 }, () => expect.any(Number))])
+  expect(departments).toHaveLength(13)
+  expect(departments.filter(({ parentId }) => parentId === null)).toMatchObject([{ deptId: 1 }])
   expect(departments.some(({ name }) => name.includes('/'))).toBe(true)
   expect(new Set(people.map(({ userId }) => userId)).size).toBe(3_000)
   for (const { deptId } of departments) expect(people.some(({ deptIds }) => deptIds.includes(deptId))).toBe(true)
