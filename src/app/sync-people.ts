@@ -54,8 +54,8 @@ export interface SyncDialog {
 
 type SyncConfig = Pick<Config, 'databaseUrl' | 'apps' | 'privateHosts' | 'proxies'> & { readonly databaseUrl: string }
 
-/** A comparison of 100,000 people takes some seconds. */
-const STATEMENT_TIMEOUT_MS = 120_000
+/** Storing 100,000 people takes some seconds, and longer on a busy server. */
+const STATEMENT_TIMEOUT_MS = 300_000
 
 /**
  * Reads an app's departments and people from DingTalk and stores them: everything or nothing. Every call counts in the rate and the budget of the app.
@@ -71,12 +71,23 @@ export async function syncPeople(config: SyncConfig, options: SyncOptions, dialo
     applicationName: 'dingtalk-delivery people sync',
   })
   try {
-    await assertSchemaVersion(database)
-    // A role that may not store people should learn that before the calls are spent.
-    await comparePeople(database, [], { app: app.name, below: null })
+    await assertMayStore(database, app)
     return await syncWith({ config, app, database, options, dialog })
   } finally {
     await database.close()
+  }
+}
+
+/** Before the calls are spent. */
+async function assertMayStore(database: Database, { name }: AppConfig): Promise<void> {
+  try {
+    await assertSchemaVersion(database)
+    await comparePeople(database, [], { app: name, below: null })
+    await readCallUse(database, name)
+  } catch (error) {
+    if (!(error instanceof TrackerError && error.code === 'NOT_PERMITTED')) throw error
+    const needed = 'Names are stored by a member of delivery_names, and calls are counted by a member of delivery_worker: this needs both.'
+    throw new TrackerError(error.code, `${error.message} ${needed}`, { cause: error })
   }
 }
 

@@ -15,6 +15,7 @@ interface Output {
  */
 export async function confirm(question: string, input: Input | undefined, output: Output): Promise<boolean> {
   if (input?.isTTY !== true) return true
+  if (!input.readable) return false
   output.write(`${question} [y/N] `)
   const lines = createInterface({ input })
   try {

@@ -26,8 +26,14 @@ export interface Host {
 
 /** The only place that reads `process.env`. */
 export function thisHost(): Host {
-  const { env, stdin, stdout, stderr } = process
-  return { env, directory: process.cwd(), stdin, stdout, stderr, process, now: () => new Date() }
+  const { env, stdout, stderr } = process
+  return {
+    ...{ env, directory: process.cwd(), stdout, stderr, process, now: () => new Date() },
+    // Node opens stdin when it is first used, and most commands never do.
+    get stdin() {
+      return process.stdin
+    },
+  }
 }
 
 /** What every command gets. */

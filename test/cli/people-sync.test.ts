@@ -360,6 +360,9 @@ test('without a database, without an app, and with a role that may not store peo
   const { simulator, sync } = await aDingtalk()
   expect((await sync([], { DATABASE_URL: '' })).stderr).toContain('DATABASE_URL is not set')
   expect((await sync(['--app', 'hr'])).stderr).toMatch(/no app "hr" is configured, only "default"/)
-  expect(await sync([], { DATABASE_URL: urlAs('read', database.url) })).toMatchObject({ code: 1 })
+  expect(await sync([], { DATABASE_URL: urlAs('read', database.url) })).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('a member of delivery_names'),
+  })
   expect(received(simulator)).toBe(0)
 })
