@@ -5,6 +5,7 @@ import { type Config, parseConfig } from '../app/config/config.ts'
 import { spellings } from '../app/config/given.ts'
 import type { HostProcess } from '../app/lifecycle.ts'
 import { readTextFile } from '../lib/read-text-file.ts'
+import { confirm, type Input } from './confirm.ts'
 import { createScreen, type Output, type Screen, widthOf } from './screen.ts'
 
 /** What a command uses of the process that runs it. A test that runs a command in its own process gives another one. */
@@ -14,6 +15,8 @@ export interface Host {
   readonly directory: string
   readonly stdout: Output
   readonly stderr: Pick<Output, 'write' | 'isTTY'>
+  /** Default: none, so that nothing is asked. */
+  readonly stdin?: Input
   /** Where log lines are written. Default: file descriptor 2. */
   readonly log?: { write(line: string): void }
   /** Its signals and crashes end a service. */
@@ -24,7 +27,13 @@ export interface Host {
 /** The only place that reads `process.env`. */
 export function thisHost(): Host {
   const { env, stdout, stderr } = process
-  return { env, directory: process.cwd(), stdout, stderr, process, now: () => new Date() }
+  return {
+    ...{ env, directory: process.cwd(), stdout, stderr, process, now: () => new Date() },
+    // Node opens stdin when it is first used, and most commands never do.
+    get stdin() {
+      return process.stdin
+    },
+  }
 }
 
 /** What every command gets. */
@@ -33,6 +42,8 @@ export interface Context extends Pick<Host, 'log' | 'process' | 'now'> {
   print(text: string): void
   /** Everything else, to stderr. */
   note(text: string): void
+  /** Asks for yes or no in the terminal. True without a question where stdin is none. */
+  confirm(question: string): Promise<boolean>
   /** The configuration; `over` wins over the environment, and null unsets a variable. */
   config(over?: Readonly<Record<string, string | null>>): Config
   /** Whether a variable is set. */
@@ -55,6 +66,7 @@ export function createContext(host: Host): Context {
   return {
     print: (text) => void stdout.write(withLineEnd(text)),
     note: (text) => void stderr.write(withLineEnd(text)),
+    confirm: (question) => confirm(question, host.stdin, stderr),
     config: (over = {}) => parseConfig(withOverrides(env, over), (path, maxBytes) => readTextFile(resolvePath(path), maxBytes)),
     has: (variable) => spellings(variable).some((name) => (env[name] ?? '') !== ''),
     resolvePath,
