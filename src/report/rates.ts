@@ -1,10 +1,10 @@
 import type { StateKind, TaskStatus } from '../domain/delivery.ts'
 import type { Detail } from '../domain/message-parts.ts'
 import type { ForbiddenReason, PollOutcome } from '../domain/problems.ts'
-import type { BoundsStep } from './read-brackets.ts'
+import type { BoundsStep, UnknownStep } from './read-brackets.ts'
 import type { TimeToRead } from './time-to-read.ts'
 
-export type { BoundsStep } from './read-brackets.ts'
+export type { BoundsStep, UnknownStep } from './read-brackets.ts'
 
 /**
  * Reads the figures of tasks, campaigns and people. The package's `./rates`, the HTTP API, the dashboard and the commands use the same reader, so
@@ -269,6 +269,8 @@ export interface CurvePoint {
 export interface ReadTimes {
   /** Oldest first. */
   readonly bounds: readonly BoundsStep[]
+  /** The part of `bounds` after the last poll of each unread person, oldest first. Empty: no person is unread. */
+  readonly unknown: readonly UnknownStep[]
   readonly timeToRead: TimeToRead
 }
 

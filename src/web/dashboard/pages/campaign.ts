@@ -34,7 +34,7 @@ export async function campaignPage({ page, options: { rates }, params, query }: 
     `${withQuery(place.path, { ...buildQuery(place.app, filter), ...cursors, tasks: tasksCursor })}#tasks`
   const body = html`${campaignHead(page, report, place)}
 <section id="curve" aria-labelledby="curve-title"><h2 id="curve-title">${messages.curve.title}</h2>
-${readCurve(page, { ...report, sentAt: campaign.firstSentAt, deadlineAt: campaign.lastDeadlineAt, scale })}</section>
+${readCurve(page, { ...report, sentAt: campaign.firstSentAt, deadlineAt: campaign.lastDeadlineAt, lastObservedAt: campaign.lastObservedAt, scale })}</section>
 ${peopleSection(page, { ...place, filter, counts: campaign, people: people.items, cursor: cursors.cursor, nextCursor: people.nextCursor, window: null })}
 ${timeToReadSection(page, report.timeToRead, report.elapsedMs)}
 ${statesSection(page, campaign)}

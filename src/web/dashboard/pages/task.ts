@@ -27,7 +27,7 @@ export async function taskPage({ page, options: { rates, pollsPerTask }, params,
 <section id="polls" aria-labelledby="polls-title"><h2 id="polls-title">${messages.timeline.title}</h2>
 ${timeline(page, report)}${pollTable(page, report)}</section>
 <section id="curve" aria-labelledby="curve-title"><h2 id="curve-title">${messages.curve.title}</h2>
-${readCurve(page, { ...report, sentAt: task.sentAt, deadlineAt: task.deadlineAt, scale })}</section>
+${readCurve(page, { ...report, sentAt: task.sentAt, deadlineAt: task.deadlineAt, lastObservedAt: task.lastObservedAt, scale })}</section>
 ${peopleSection(page, { ...place, filter, counts: task, people, cursor: null, nextCursor: null, window: task })}
 ${timeToReadSection(page, report.timeToRead, elapsedMs)}
 ${forbiddenSection(page, report.forbidden)}`
