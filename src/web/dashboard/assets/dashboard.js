@@ -4,6 +4,7 @@
 const root = document.documentElement
 const locale = root.dataset.locale
 root.classList.add('js')
+const { readouts } = globalThis
 
 // ── Times ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -53,6 +54,15 @@ function tellZone() {
     .formatToParts(new Date())
     .find(({ type }) => type === 'timeZoneName')
   zone.textContent = zone.dataset.zone.replace('{0}', () => `${name} (${offset?.value ?? ''})`)
+}
+
+// ── What only a browser knows ────────────────────────────────────────────────────────────────────────────────────────
+
+/** The days of a filter begin in the zone in which the page shows its times; a link to send has the address of the reader. */
+function fillIn(within) {
+  for (const input of within.querySelectorAll('input.zone')) input.value = times.resolvedOptions().timeZone
+  for (const address of within.querySelectorAll('.address'))
+    address.textContent = new URL(address.parentNode.getAttribute('href'), location.href).href
 }
 
 // ── Only what changed ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -137,7 +147,8 @@ async function refresh() {
   if (!response.ok) throw new Error(`the server answered ${response.status}`)
   const fresh = new DOMParser().parseFromString(await response.text(), 'text/html')
   localise(fresh, new Date())
-  prepareReadouts(fresh, showTime)
+  readouts.prepare(fresh, showTime)
+  fillIn(fresh)
   update(document.querySelector('main'), fresh.querySelector('main'))
   document.title = fresh.title
   document.body.dataset.refresh = fresh.body.dataset.refresh ?? ''
@@ -186,8 +197,9 @@ for (const button of document.querySelectorAll('.copy')) button.addEventListener
 const showTime = (at) => times.format(at)
 tellZone()
 localise(document, new Date())
-prepareReadouts(document, showTime)
-followReaders(showTime)
+readouts.prepare(document, showTime)
+fillIn(document)
+readouts.follow(showTime)
 if (Number(document.body.dataset.refresh) > 0) {
   tellAge()
   setInterval(() => {

@@ -88,3 +88,6 @@ function followReaders(showTime) {
     choose(stage, stops[Math.min(stops.length - 1, Math.max(0, next))])
   })
 }
+
+/** The files of the script are sent as one; this is what dashboard.js uses of this one. */
+globalThis.readouts = { prepare: prepareReadouts, follow: followReaders }

@@ -19,3 +19,11 @@ export function commonTime(times: readonly Date[]): Date | null {
   const most = [...counts.values()].toSorted((a, b) => b.rows - a.rows)[0]
   return most !== undefined && most.rows * 2 > times.length ? most.at : null
 }
+
+/** The time of all rows of a list; null where one has another, or there is one row only. */
+export function sharedTime(times: ReadonlyArray<Date | null>): Date | null {
+  const known = times.filter((at) => at !== null)
+  return times.length > 1 && known.length === times.length && known.every((at) => isSameMinute(at, known[0] ?? at))
+    ? (known[0] ?? null)
+    : null
+}

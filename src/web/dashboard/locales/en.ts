@@ -161,7 +161,6 @@ export const en = {
     title: 'Overview',
     campaigns: 'Campaigns',
     tasks: 'Tasks',
-    searchLabel: 'Campaign or task id',
     noCampaigns: 'No task has a campaign yet. Give one when you track a task: the people of a campaign are counted together here.',
     notFound: (search: string): string => `Nothing found for “${search}”.`,
   },
@@ -305,7 +304,6 @@ export const en = {
     } satisfies Readonly<Record<StateKind, string>>,
   },
   empty: {
-    title: 'Track your first task',
     lead: 'After each send, enqueue the task id that DingTalk returned. Polls begin within seconds, and this page shows the results.',
     typescript: 'TypeScript or JavaScript',
     typescriptText: 'Committed to the database before it returns.',

@@ -113,7 +113,6 @@ export const zh: Messages = {
     title: '总览',
     campaigns: '群发',
     tasks: '任务',
-    searchLabel: '群发名称或任务 ID',
     noCampaigns: '还没有任务属于某次群发。追踪任务时填写 campaign，这里就会把同一次群发的人合并统计。',
     notFound: (search: string): string => `没有找到“${search}”。`,
   },
@@ -268,7 +267,6 @@ export const zh: Messages = {
     },
   },
   empty: {
-    title: '追踪您的第一个任务',
     lead: '每次发送后，把钉钉返回的任务 ID 交给追踪器。几秒内即开始查询，本页会自动显示结果。',
     typescript: 'TypeScript 或 JavaScript',
     typescriptText: '返回之前已写入数据库。',

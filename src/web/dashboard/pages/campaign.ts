@@ -66,7 +66,7 @@ ${headline(page, campaign, place)}
 <dl class="facts">
 <div><dt>${messages.facts.sent}</dt><dd>${format.time(firstSentAt)}${severalSends && html` – ${format.time(lastSentAt)}`}</dd></div>
 <div><dt>${messages.facts.deadline}</dt><dd>${format.time(campaign.lastDeadlineAt)} <span class="quiet">${format.distance(campaign.lastDeadlineAt, now)}</span></dd></div>
-${unreadFact(page, unreadAsOf)}<div><dt>${messages.facts.app}</dt><dd>${campaign.app}</dd></div>
+${unreadFact(page, unreadAsOf)}${page.severalApps && html`<div><dt>${messages.facts.app}</dt><dd>${campaign.app}</dd></div>`}
 </dl>`
 }
 
