@@ -65,6 +65,13 @@ function fillIn(within) {
     address.textContent = new URL(address.parentNode.getAttribute('href'), location.href).href
 }
 
+/** An address to send has only what was chosen. */
+document.addEventListener('formdata', ({ target, formData }) => {
+  if (!target.matches('.filter')) return
+  for (const name of ['q', 'from', 'to']) if (formData.get(name) === '') formData.delete(name)
+  if (!formData.has('from') && !formData.has('to')) formData.delete('zone')
+})
+
 // ── Only what changed ────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** What the reader did stays: an open table, a typed search. Nodes that are the same are not touched, so focus, selection and scroll stay too. */

@@ -7,6 +7,8 @@ import { type Html, html } from './html.ts'
 
 /** A campaign has a point for each poll of each task: too many for a table. */
 const MAX_ROWS = 24
+/** From so many people on, a rounded number at a mark is near enough. */
+const MANY = 20
 /** A narrower area is not seen, so it is not explained either. */
 const VISIBLE = 4
 
@@ -53,9 +55,12 @@ ${hasUnknown && html`<li>${key(html`<rect class="unknown" width="22" height="12"
 function yAxis({ format }: Page, { most }: Plot): Html[] {
   return [0, 0.25, 0.5, 0.75, 1].map((share) => {
     const y = formatPercent(1 - share)
+    const people = share * most
+    // Of three people a quarter is no number of people.
+    const isShown = most >= MANY || Number.isInteger(people)
     return html`<line class="grid" x1="0" x2="100%" y1="${y}" y2="${y}"/>
 <text class="y" x="0" dx="-8" y="${y}" dy="4">${Math.round(share * 100)}%</text>
-<text class="y-people" x="100%" dx="8" y="${y}" dy="4">${format.number(Math.round(share * most))}</text>`
+${isShown && html`<text class="y-people" x="100%" dx="8" y="${y}" dy="4">${format.number(Math.round(people))}</text>`}`
   })
 }
 
