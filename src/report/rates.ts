@@ -115,7 +115,7 @@ export interface RecipientFilter {
   readonly search?: string | undefined
   /** Only people of this department or one below it: a path such as `Headquarters/Sales`. An empty text: people whose department is not known. */
   readonly department?: string | undefined
-  /** What `search` looks at. Default: both. */
+  /** What `search` is compared with. Default: both. */
   readonly searchIn?: 'both' | 'userId' | undefined
 }
 
