@@ -181,6 +181,8 @@ function statusOf(person: RawPerson) {
     readAfter: state === 'read' ? (lastUnreadAt ?? (task.sent_at_given ? task.sent_at : null)) : null,
     readBefore: state === 'read' ? first_read_at : null,
     asOf: task.last_observed_at,
+    // No person of these databases is known by name.
+    ...{ name: null, department: null },
   }
 }
 
