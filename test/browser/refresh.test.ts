@@ -62,6 +62,23 @@ describe.skipIf(endpoint === null)('a page that is open', () => {
     await page.locator('#away').waitFor({ state: 'hidden' })
   })
 
+  test('tells times as distances that stay right, in the language of the page', async () => {
+    const page = await openReader(server.url, { locale: 'zh-CN' })
+    await page.clock.install()
+    await page.goto('/campaigns/news')
+    expect(await textOf(page, '#updated')).toBe('刚刚更新')
+    expect(await textOf(page, 'section.headline .sentence')).toMatch(/（[12]小时前）/)
+    await page.route('**/campaigns/news', (route) => route.abort())
+    // The browser itself says that a request failed: that is the point here.
+    page.removeAllListeners('console')
+    await page.clock.runFor(30_000)
+    expect(await textOf(page, '#updated')).toMatch(/^[2-5]\d秒钟前更新$/)
+    await page.clock.fastForward(5 * 60_000)
+    expect(await textOf(page, '#updated')).toMatch(/^[56789]分钟前更新$/)
+    await page.clock.fastForward(3 * 3_600_000)
+    expect(await textOf(page, 'section.headline .sentence')).toMatch(/（[45]小时前）/)
+  })
+
   test('fills when the first task is tracked', async () => {
     const empty = await createTestDatabase({ migrated: true })
     const first = openCompany(empty.url)

@@ -83,7 +83,7 @@ describe('the read curve', () => {
       expect([...pathOf('bounds').matchAll(/V(\d+)/g)].map(([, y]) => Number(y)).every((y) => y >= 750)).toBe(true)
       // The other three may have read since: from 750 up to 0, until now.
       expect(/<clipPath id="curve-unknown"[^>]*><path [^>]*d="([^"]*)"/.exec(curve)?.[1]).toMatch(/H\d+V0H850V750H/)
-      expect(textIn(curve)).toContain('not known: no poll after it')
+      expect(textIn(curve)).toContain('not known: after the last poll')
       expect(textIn(curve)).toMatch(/30 mins 4 1 1 25\.0%/)
     }
   })

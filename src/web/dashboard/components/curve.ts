@@ -30,7 +30,7 @@ ${readout(page, stops)}
 <div class="stage" id="curve-stage" data-label="${messages.plots.curve.readout}">
 <svg class="plot" role="img" aria-label="${summary}">
 <clipPath id="curve-unknown" clipPathUnits="objectBoundingBox"><path transform="scale(${1 / SQUARE})" d="${areaPath(levels, plot, 'knownMost', 'atMost')}"/></clipPath>
-<rect class="unknown" width="100%" height="100%" clip-path="url(#curve-unknown)"/>
+<rect class="unknown" fill="url(#pattern-unknown)" width="100%" height="100%" clip-path="url(#curve-unknown)"/>
 ${yAxis(page, plot)}${xAxis(page, plot, curve.scale)}
 <svg viewBox="0 0 ${SQUARE} ${SQUARE}" preserveAspectRatio="none" width="100%" height="100%">
 <path class="bounds" d="${areaPath(levels, plot, 'atLeast', 'knownMost')}"/>
@@ -45,7 +45,7 @@ ${hits(stops)}
 <figcaption><ul class="legend">
 <li>${key(html`<line class="known" x1="1" x2="21" y1="6" y2="6"/>`)} ${messages.curve.known}</li>
 <li>${key(html`<rect class="bounds" width="22" height="12"/>`)} ${messages.curve.bounds}</li>
-${hasUnknown && html`<li>${key(html`<rect class="unknown" width="22" height="12"/>`)} ${messages.plots.curve.unknown}</li>`}
+${hasUnknown && html`<li>${key(html`<rect class="unknown" fill="url(#pattern-unknown)" width="22" height="12"/>`)} ${messages.plots.curve.unknown}</li>`}
 <li>${key(html`<line class="delivered" x1="1" x2="21" y1="6" y2="6"/>`)} ${messages.curve.delivered}</li>
 </ul></figcaption>
 </figure>

@@ -5,13 +5,13 @@ export const plotsEn = {
   relative: { justNow: 'just now', soon: 'in a moment' },
   curve: {
     sent: 'sent',
-    unknown: 'not known: no poll after it',
+    unknown: 'not known: after the last poll',
     atSend: 'At the send: 0 had read',
     at: (when: string, read: string, delivered: string, rate: string): string =>
       `${when} after the send: ${read} of ${delivered} known to have read (${rate})`,
     later: (read: string, delivered: string): string =>
       `Since the last successful poll: at least ${read} of ${delivered}; later reads are not known`,
-    hint: 'Point at the curve, or use the keys ← and →.',
+    hint: 'Point at the curve or touch it, or use the keys ← and →.',
     readout: 'Values of the read curve',
   },
   asOf: {
@@ -63,11 +63,11 @@ export const plotsZh: typeof plotsEn = {
   relative: { justNow: '刚刚', soon: '即将' },
   curve: {
     sent: '发送',
-    unknown: '情况不明：此后没有查询',
+    unknown: '情况不明：最近一次查询之后',
     atSend: '发送时：0 人已读',
     at: (when, read, delivered, rate) => `发送后 ${when}：送达 ${delivered} 人，已知 ${read} 人已读（${rate}）`,
     later: (read, delivered) => `最近一次有效查询之后：送达 ${delivered} 人，至少 ${read} 人已读；此后的情况不明`,
-    hint: '将鼠标移到曲线上，或使用 ← → 键查看各时刻的数值。',
+    hint: '将鼠标移到曲线上、触摸曲线，或使用 ← → 键，可查看各时刻的数值。',
     readout: '已读走势的数值',
   },
   asOf: {
