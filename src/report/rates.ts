@@ -1,10 +1,12 @@
 import type { StateKind, TaskStatus } from '../domain/delivery.ts'
 import type { Detail } from '../domain/message-parts.ts'
 import type { ForbiddenReason, PollOutcome } from '../domain/problems.ts'
-import type { BoundsStep } from './read-brackets.ts'
+import type { BoundsStep, UnknownStep } from './read-brackets.ts'
+import type { RiskKind } from './risks.ts'
 import type { TimeToRead } from './time-to-read.ts'
 
-export type { BoundsStep } from './read-brackets.ts'
+export type { BoundsStep, UnknownStep } from './read-brackets.ts'
+export { RISKS, type RiskKind } from './risks.ts'
 
 /**
  * Reads the figures of tasks, campaigns and people. The package's `./rates`, the HTTP API, the dashboard and the commands use the same reader, so
@@ -269,6 +271,8 @@ export interface CurvePoint {
 export interface ReadTimes {
   /** Oldest first. */
   readonly bounds: readonly BoundsStep[]
+  /** The part of `bounds` after the last poll of each unread person, oldest first. Empty: no person is unread. */
+  readonly unknown: readonly UnknownStep[]
   readonly timeToRead: TimeToRead
 }
 
@@ -383,20 +387,6 @@ export interface WorkerProblem {
   readonly problemDetail: Detail | null
   readonly problemSince: Date | null
 }
-
-export const RISKS = [
-  /** The next poll is late by more than a minute of the 24-hour window: no worker makes it. */
-  'overdue',
-  /** Its last poll failed, or the next one is later than planned: see `problemCode` and `delayCode`. */
-  'delayed',
-  /** DingTalk refused every poll until the deadline. */
-  'stopped',
-  /** The 24 hours passed without one successful poll. */
-  'never_observed',
-  /** The last successful poll was more than an hour of the 24-hour window before the deadline. */
-  'blind',
-] as const
-export type RiskKind = (typeof RISKS)[number]
 
 export interface TaskAtRisk extends TaskRates {
   readonly risk: RiskKind

@@ -119,13 +119,15 @@ async function statementsOf(render: RenderPage, params: PageRequest['params'], q
       prefix: '',
       canWrite: true,
       canSeeNames: true,
+      severalApps: true,
     },
     options: {
       ...{ rates: counting, reads: shareReads(counting), now: () => now, apiToken: null, pollsPerTask: 24, budgets: new Map() },
-      tracking: { resuming: { task: never, app: never } },
+      tracking: { resuming: { task: never, app: never }, track: never },
     },
     freshness: () => ({ ageMs: 0, reuseMs: 0 }),
     params,
+    form: {},
     query: new URLSearchParams(query),
   })
   expect(body.markup).toContain('<h1')

@@ -30,7 +30,7 @@ export function describeTimeToRead(timeToRead: TimeToRead, scale = 1): string {
     ...(assumedSendTimes === 0
       ? []
       : [`(the send time of ${tasks} was not given: times of its people count from the enqueue, so from the send they are longer)`]),
-    ...(method === 'polls' ? [] : ["(most likely: Turnbull's estimate over tasks whose polls came at different times)"]),
+    ...(method === 'polls' ? [] : ["(most likely: an estimate over tasks whose polls came at different times, by Turnbull's method)"]),
     ...(Math.abs(scale - 1) < 0.01 ? [] : ['(times are those of a day of 24 hours, which passes faster here)']),
   ].join('\n')
 }

@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { createTokens } from '../access.ts'
 import { attachment } from '../attachment.ts'
 import { createProxies, type Proxies } from '../proxies.ts'
+import { createAppCount } from './app-count.ts'
 import { type Asset, layout, readAssets } from './components/layout.ts'
 import { admit, createEntrance } from './entrance.ts'
 import { safePath } from './links.ts'
@@ -13,7 +14,7 @@ import { campaignCsv, campaignPage } from './pages/campaign.ts'
 import { overviewPage, resumeAppAction } from './pages/overview.ts'
 import { personPage } from './pages/person.ts'
 import { NOT_FOUND, problemPage, severalAppsPage, toPageProblem } from './pages/problem.ts'
-import { resumeTaskAction, taskCsv, taskPage } from './pages/task.ts'
+import { correctAgentIdAction, resumeTaskAction, taskCsv, taskPage } from './pages/task.ts'
 import { cookieOptions, hidden, LANGUAGE_COOKIE, PREFERENCE, parseQuery, pathOf, THEME_COOKIE, toPage } from './request.ts'
 
 export type { DashboardOptions } from './page.ts'
@@ -40,6 +41,7 @@ const FILES: ReadonlyArray<readonly [string, (pageRequest: PageRequest) => Promi
 /** What a button of a page does. Each resolves with the page to show then. */
 const ACTIONS: ReadonlyArray<readonly [string, (pageRequest: PageRequest) => Promise<string>]> = [
   ['/tasks/:taskId/resume', resumeTaskAction],
+  ['/tasks/:taskId/agent-id', correctAgentIdAction],
   ['/apps/:app/resume', resumeAppAction],
 ]
 
@@ -66,6 +68,7 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
   for (const asset of [assets.style, assets.script]) serveAsset(scope, asset)
   const { reads, now, apiToken, proxies = createProxies({}) } = options
   const tokens = createTokens(apiToken ?? [])
+  const severalApps = createAppCount(options.rates, now)
   const readVisitor = createEntrance({ ...options, tokens, proxies })
   const readPageRequest = (request: FastifyRequest): PageRequest => {
     const page = toPage(request, now(), readVisitor(request), proxies)
@@ -76,6 +79,7 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
       freshness,
       params: PREFERENCE.params.parse(request.params),
       query: parseQuery(request),
+      form: request.method === 'POST' ? PREFERENCE.action.parse(request.body ?? {}) : {},
     }
   }
   const send: Send = (reply, pageRequest, content, status = 200) =>
@@ -97,7 +101,10 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
 
   /** Answers requests that may see the pages; others are sent to the sign-in. */
   const guarded: Guard = (answer) => async (request, reply) => {
-    if (admit(request, readVisitor(request), options)) return await answer(readPageRequest(request), reply)
+    if (admit(request, readVisitor(request), options)) {
+      const pageRequest = readPageRequest(request)
+      return await answer({ ...pageRequest, page: { ...pageRequest.page, severalApps: await severalApps() } }, reply)
+    }
     return reply.redirect(`/login?next=${encodeURIComponent(pathOf(request))}`, 303)
   }
   registerRoutes(scope, guarded, send)

@@ -3,6 +3,7 @@ import { forbiddenReasonOf } from '../../../domain/problems.ts'
 import type { CampaignRecipient, RateColumns, RecipientStatus } from '../../../report/rates.ts'
 import { type PeoplePlace, pager, personLink, withQuery } from '../links.ts'
 import type { Page } from '../page.ts'
+import { commonTime, isSameMinute } from './as-of.ts'
 import { formatPercent, stretched } from './axis.ts'
 import { partOf, swatch } from './bar.ts'
 import { type Html, html } from './html.ts'
@@ -54,7 +55,7 @@ ${stateTabs(page, list)}
 ${filter.search !== '' && html`<a href="${withQuery(path, buildQuery(app, { ...filter, search: '' }))}#people">${messages.showAll}</a>`}
 </form>
 ${list.counts.namesRemovedAt !== null && html`<p class="note">${(list.window === null ? messages.people.namesRemovedInSome : messages.people.namesRemoved)(page.format.time(list.counts.namesRemovedAt))}</p>`}
-<p class="quiet">${messages.people.meaning[filter.state ?? 'all']}</p>
+<p class="quiet">${describeList(page, list)}</p>
 ${list.people.length === 0 ? html`<p class="empty">${messages.people.none}</p>` : peopleTable(page, list)}
 ${pager(page, messages.people.title, { first: cursor === null ? null : linkTo(null), next: nextCursor === null ? null : linkTo(nextCursor) })}
 </section>`
@@ -67,19 +68,79 @@ function stateTabs({ messages, format }: Page, { path, app, filter, counts }: Pe
   return html`<ul class="tabs" aria-label="${messages.people.byState}">${shown.map((state) => tab(state, messages.states[state], counts[state]))}${tab(null, messages.people.all, counts.targeted)}</ul>`
 }
 
-/** The state has a column only where it differs. */
-function peopleTable(page: Page, { people, window, filter }: PeopleList): Html {
+/** The times that stand above the list instead of in its rows; null: in the rows. */
+interface Common {
+  readonly unread: Date | null
+  readonly pending: Date | null
+}
+
+function commonTimes(people: PeopleList['people']): Common {
+  const timesOf = (state: StateKind, of: (person: RecipientStatus) => Date | null): Date[] =>
+    people.filter((person) => person.state === state).flatMap((person) => of(person) ?? [])
+  return {
+    unread: commonTime(timesOf('unread', ({ lastUnreadAt }) => lastUnreadAt)),
+    pending: commonTime(timesOf('pending', ({ asOf }) => asOf)),
+  }
+}
+
+/** What the people of the list have in common, with the time once. */
+function describeList({ messages, format }: Page, { people, filter }: PeopleList): Html {
+  const { asOf } = messages.plots
+  const common = commonTimes(people)
+  const isOther = (person: RecipientStatus): boolean => saysTime(person) && !isCommon(person, common)
+  const others = (common.unread !== null || common.pending !== null) && people.some(isOther) && html`${messages.gap}${asOf.others}`
+  const { gap } = messages
+  if (filter.state === 'unread' && common.unread !== null) return html`${asOf.unread(format.time(common.unread))}${others}`
+  const meaning = messages.people.meaning[filter.state ?? 'all']
+  return html`${meaning}${filter.state === null && common.unread !== null && html`${gap}${asOf.unreadShort(format.time(common.unread))}`}${
+    common.pending !== null && html`${gap}${(filter.state === null ? asOf.pendingShort : asOf.pending)(format.time(common.pending))}`
+  }${others}`
+}
+
+function saysTime({ state }: RecipientStatus): boolean {
+  return state === 'unread' || state === 'pending'
+}
+
+/** The person's time is the one above the list. */
+function isCommon({ state, lastUnreadAt, asOf }: RecipientStatus, common: Common): boolean {
+  const [own, above] = state === 'unread' ? [lastUnreadAt, common.unread] : state === 'pending' ? [asOf, common.pending] : [null, null]
+  return own !== null && above !== null && isSameMinute(own, above)
+}
+
+/** What a row says besides what is above the list. */
+function describeRow(page: Page, person: RecipientStatus, common: Common, mixed: boolean): Html | string | null {
+  if (isCommon(person, common)) return null
+  if (!mixed && (person.state === 'failed' || person.state === 'invalid')) return null
+  return describeState(page, person)
+}
+
+/** Reads are drawn where they differ: the same line in each row says nothing. */
+function hasDifferentReads(people: PeopleList['people']): boolean {
+  const brackets = people
+    .filter(({ state }) => state === 'read')
+    .map(({ readAfter, readBefore }) => `${readAfter?.getTime()} ${readBefore?.getTime()}`)
+  return new Set(brackets).size > 1
+}
+
+/** A column stands only where its rows differ: the state, what is known, and when a read was. */
+function peopleTable(page: Page, { people, window: drawn, filter }: PeopleList): Html {
   const { messages } = page
   const mixed = filter.state === null
+  const window = hasDifferentReads(people) ? drawn : null
+  const common = commonTimes(people)
+  const known = people.map((person) => ({ person, text: describeRow(page, person, common, mixed), tasks: inTasks(page, person) }))
+  const says = known.some(({ text, tasks }) => text !== null || tasks !== null)
   return html`<div class="table" role="group" aria-labelledby="people-title" tabindex="0"><table class="people${mixed && ' mixed'}">
-<thead><tr><th scope="col">${messages.columns.person}</th>${mixed && html`<th scope="col">${messages.columns.state}</th>`}<th scope="col">${messages.columns.known}</th>
+<thead><tr><th scope="col">${messages.columns.person}</th>${mixed && html`<th scope="col">${messages.columns.state}</th>`}${says && html`<th scope="col">${messages.columns.known}</th>`}
 ${window !== null && html`<th scope="col" class="spare">${messages.columns.bracket}</th>`}</tr></thead>
-<tbody>${people.map(
-    (
+<tbody>${known.map(
+    ({
       person,
-    ) => html`<tr data-key="${person.userId}"><th scope="row"><a href="${personLink(person, person.userId)}">${person.userId}</a></th>
+      text,
+      tasks,
+    }) => html`<tr data-key="${person.userId}"><th scope="row"><a href="${personLink(person, person.userId)}">${person.userId}</a></th>
 ${mixed && html`<td class="state">${swatch(partOf(person.state))} ${messages.states[person.state]}</td>`}
-<td>${describeState(page, person)}${inTasks(page, person)}</td>
+${says && html`<td>${text}${tasks}</td>`}
 ${window !== null && html`<td class="spare">${bracket(person, window)}</td>`}</tr>`,
   )}</tbody></table></div>`
 }
@@ -90,7 +151,7 @@ export function describeState({ messages, format }: Page, person: RecipientStatu
     case 'read':
       return person.lastUnreadAt === null
         ? messages.people.readBefore(format.time(person.readBefore))
-        : messages.people.readBetween(format.time(person.readAfter), format.time(person.readBefore))
+        : readBetween({ messages, format }, person)
     case 'unread':
       return messages.people.unreadAsOf(format.time(person.lastUnreadAt))
     case 'pending':
@@ -104,18 +165,21 @@ export function describeState({ messages, format }: Page, person: RecipientStatu
   }
 }
 
+/** Within one minute with seconds: "between 23:35 and 23:35" says nothing. */
+function readBetween({ messages, format }: Pick<Page, 'messages' | 'format'>, { readAfter, readBefore }: RecipientStatus): Html {
+  const isShort = readAfter !== null && readBefore !== null && isSameMinute(readAfter, readBefore)
+  const show = isShort ? format.exactTime : format.time
+  return messages.people.readBetween(show(readAfter), show(readBefore))
+}
+
 function inTasks({ messages }: Page, person: RecipientStatus | CampaignRecipient): Html | null {
   return 'tasks' in person && person.tasks > 1 ? html` <span class="quiet">${messages.people.inTasks(person.tasks)}</span>` : null
 }
 
-/** The bracket of a read in the window; of an unread person, the time until which it was not read. Another column has it as text. */
+/** The bracket of a read in the window. Another column has it as text. */
 function bracket(person: RecipientStatus, { sentAt, deadlineAt }: { readonly sentAt: Date; readonly deadlineAt: Date }): Html | null {
   const x = (at: Date | null): string =>
     formatPercent(stretched((at ?? sentAt).getTime() - sentAt.getTime(), deadlineAt.getTime() - sentAt.getTime()))
-  if (person.state !== 'read' && person.state !== 'unread') return null
-  const piece =
-    person.state === 'read'
-      ? html`<line class="read" x1="${x(person.readAfter)}" x2="${x(person.readBefore)}" y1="7" y2="7"/>`
-      : html`<line class="unread" x1="0" x2="${x(person.lastUnreadAt)}" y1="7" y2="7"/>`
-  return html`<svg class="bracket" height="14" aria-hidden="true" focusable="false"><line class="axis" x1="0" x2="100%" y1="7" y2="7"/>${piece}</svg>`
+  if (person.state !== 'read') return null
+  return html`<svg class="bracket" height="14" aria-hidden="true" focusable="false"><line class="axis" x1="0" x2="100%" y1="7" y2="7"/><line class="read" x1="${x(person.readAfter)}" x2="${x(person.readBefore)}" y1="7" y2="7"/></svg>`
 }

@@ -34,7 +34,7 @@ export async function campaignPage({ page, options: { rates }, params, query }: 
     `${withQuery(place.path, { ...buildQuery(place.app, filter), ...cursors, tasks: tasksCursor })}#tasks`
   const body = html`${campaignHead(page, report, place)}
 <section id="curve" aria-labelledby="curve-title"><h2 id="curve-title">${messages.curve.title}</h2>
-${readCurve(page, { ...report, sentAt: campaign.firstSentAt, deadlineAt: campaign.lastDeadlineAt, scale })}</section>
+${readCurve(page, { ...report, sentAt: campaign.firstSentAt, deadlineAt: campaign.lastDeadlineAt, lastObservedAt: campaign.lastObservedAt, scale })}</section>
 ${peopleSection(page, { ...place, filter, counts: campaign, people: people.items, cursor: cursors.cursor, nextCursor: people.nextCursor, window: null })}
 ${timeToReadSection(page, report.timeToRead, report.elapsedMs)}
 ${statesSection(page, campaign)}
@@ -66,7 +66,7 @@ ${headline(page, campaign, place)}
 <dl class="facts">
 <div><dt>${messages.facts.sent}</dt><dd>${format.time(firstSentAt)}${severalSends && html` – ${format.time(lastSentAt)}`}</dd></div>
 <div><dt>${messages.facts.deadline}</dt><dd>${format.time(campaign.lastDeadlineAt)} <span class="quiet">${format.distance(campaign.lastDeadlineAt, now)}</span></dd></div>
-${unreadFact(page, unreadAsOf)}<div><dt>${messages.facts.app}</dt><dd>${campaign.app}</dd></div>
+${unreadFact(page, unreadAsOf)}${page.severalApps && html`<div><dt>${messages.facts.app}</dt><dd>${campaign.app}</dd></div>`}
 </dl>`
 }
 

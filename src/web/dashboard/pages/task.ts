@@ -1,10 +1,11 @@
-import { parseTaskId } from '../../../intake/track-request.ts'
-import { resumeTask } from '../../../polling/task-commands.ts'
+import { parseTaskId, parseTrackRequest } from '../../../intake/track-request.ts'
+import { correctAgentId, resumeTask } from '../../../polling/task-commands.ts'
 import { peopleCsv } from '../../../report/columns.ts'
 import type { Poll, RecipientStatus, TaskRates, TaskRef } from '../../../report/rates.ts'
 import { sinceSendMs } from '../../../report/read-brackets.ts'
 import { loadTaskReport, type TaskReport } from '../../../report/task-report.ts'
-import { asWritten, delayReason, endReason, problemLines, problemOfTask, resumeButton } from '../components/causes.ts'
+import { stoppedSection, taskActions } from '../components/actions.ts'
+import { asWritten, delayReason, endReason, problemLines, problemOfTask } from '../components/causes.ts'
 import { readCurve } from '../components/curve.ts'
 import { type Html, html } from '../components/html.ts'
 import { type PeopleFilter, parsePeopleFilter, peopleSection } from '../components/people.ts'
@@ -27,7 +28,7 @@ export async function taskPage({ page, options: { rates, pollsPerTask }, params,
 <section id="polls" aria-labelledby="polls-title"><h2 id="polls-title">${messages.timeline.title}</h2>
 ${timeline(page, report)}${pollTable(page, report)}</section>
 <section id="curve" aria-labelledby="curve-title"><h2 id="curve-title">${messages.curve.title}</h2>
-${readCurve(page, { ...report, sentAt: task.sentAt, deadlineAt: task.deadlineAt, scale })}</section>
+${readCurve(page, { ...report, sentAt: task.sentAt, deadlineAt: task.deadlineAt, lastObservedAt: task.lastObservedAt, scale })}</section>
 ${peopleSection(page, { ...place, filter, counts: task, people, cursor: null, nextCursor: null, window: task })}
 ${timeToReadSection(page, report.timeToRead, elapsedMs)}
 ${forbiddenSection(page, report.forbidden)}`
@@ -55,6 +56,13 @@ export async function resumeTaskAction({ options: { rates, tracking }, params, q
   return taskLink(await resumeTask(rates, tracking.resuming, parseTaskRef(params, query)))
 }
 
+/** Polls a task at once with another agent id. Resolves with the page to show then. */
+export async function correctAgentIdAction({ page, options: { rates, tracking }, params, query, form }: PageRequest): Promise<string> {
+  const ref = parseTaskRef(params, query)
+  const { agentId } = parseTrackRequest({ taskId: ref.taskId, agentId: form['agentId'] ?? '' }, page.now)
+  return taskLink(await correctAgentId(rates, tracking, ref, agentId))
+}
+
 export function parseTaskRef(params: PageRequest['params'], query: URLSearchParams): TaskRef {
   return { taskId: parseTaskId(params['taskId']), app: parseAppParameter(query) }
 }
@@ -64,14 +72,14 @@ function taskHead(page: Page, { task, unreadAsOf }: TaskReport, place: PeoplePla
   return html`${breadcrumbs(page, ...campaignStep(task))}
 <div class="heading"><h1>${messages.taskTitle(task.taskId)}</h1>${statusBadge(page, task.status)}</div>
 <p class="lead">${messages.statusMeaning[task.status]}${task.reasonCode !== null && html`${messages.gap}${endReason(page, task)}`}</p>
-${problemSection(page, task, place.path)}
+${problemSection(page, task, place.path)}${stoppedSection(page, task)}
 ${headline(page, task, place)}
 <dl class="facts">
 <div><dt>${messages.facts.sent}</dt><dd>${format.time(task.sentAt)}${!task.sentAtGiven && html` <span class="quiet">${messages.sentAtAssumed}</span>`}</dd></div>
 <div><dt>${messages.facts.deadline}</dt><dd>${format.time(task.deadlineAt)} <span class="quiet">${format.distance(task.deadlineAt, now)}</span></dd></div>
 ${task.nextPollAt !== null && html`<div><dt>${messages.facts.next}</dt><dd>${format.time(task.nextPollAt)} <span class="quiet">${format.distance(task.nextPollAt, now)}</span></dd></div>`}
 <div><dt>${messages.facts.polls}</dt><dd>${messages.goodOf(format.number(task.goodPolls), format.number(task.polls))} <span class="quiet">${messages.calls.made(task.calls)}</span></dd></div>
-${unreadFact(page, unreadAsOf)}<div><dt>${messages.facts.app}</dt><dd>${task.app}</dd></div>
+${unreadFact(page, unreadAsOf)}${page.severalApps && html`<div><dt>${messages.facts.app}</dt><dd>${task.app}</dd></div>`}
 <div><dt>${messages.facts.recipients}</dt><dd>${task.recipientsKnown ? messages.recipientsNamed : messages.recipientsListed}</dd></div>
 </dl>`
 }
@@ -86,7 +94,7 @@ function problemSection(page: Page, task: TaskRates, path: string): Html | null 
 ${problem !== null && problemLines(page, problem, task.problemSince)}
 ${delay !== null && html`<p>${messages.problem.delayed(delay)}</p>`}
 ${task.nextPollAt !== null && html`<p class="quiet sentence">${messages.problem.next(format.time(task.nextPollAt), format.distance(task.nextPollAt, now))}</p>`}
-${resumeButton(page, path, task.app)}${task.delayCode === 'call_budget' && html`<p class="quiet">${messages.problem.budgetStays}</p>`}</section>`
+${taskActions(page, task, path)}</section>`
 }
 
 /** The campaign of a task in the breadcrumbs. */
