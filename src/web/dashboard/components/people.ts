@@ -1,11 +1,14 @@
 import type { StateKind } from '../../../domain/delivery.ts'
 import { forbiddenReasonOf } from '../../../domain/problems.ts'
-import type { CampaignRecipient, RateColumns, RecipientStatus } from '../../../report/rates.ts'
-import { type PeoplePlace, pager, personLink, withQuery } from '../links.ts'
+import type { DepartmentCounts } from '../../../report/department-tree.ts'
+import type { CampaignRecipient, RateColumns, RecipientFilter, RecipientStatus } from '../../../report/rates.ts'
+import { type PeoplePlace, pager, withQuery } from '../links.ts'
 import type { Page } from '../page.ts'
 import { formatPercent, stretched } from './axis.ts'
 import { partOf, swatch } from './bar.ts'
+import { countsIn, departmentSelect, hasDepartments, UNKNOWN_DEPARTMENT } from './departments.ts'
 import { type Html, html } from './html.ts'
+import { personName } from './person.ts'
 
 export const STATES: readonly StateKind[] = ['unread', 'pending', 'read', 'forbidden', 'failed', 'invalid']
 
@@ -14,12 +17,18 @@ export interface PeopleFilter {
   /** Null: all states. */
   readonly state: StateKind | null
   readonly search: string
+  /** A path, or {@link UNKNOWN_DEPARTMENT}; null: all people. */
+  readonly department: string | null
+  /** The address has a department, and the reader may not see departments. */
+  readonly isDepartmentLeftOut: boolean
 }
 
 export interface PeopleList extends PeoplePlace {
   readonly filter: PeopleFilter
   readonly counts: RateColumns & { readonly namesRemovedAt: Date | null }
   readonly people: ReadonlyArray<RecipientStatus | CampaignRecipient>
+  /** Of all people of the task or campaign; empty where the reader may not see them. */
+  readonly departments: readonly DepartmentCounts[]
   /** Where the page of the list begins; null: at its beginning. */
   readonly cursor: string | null
   readonly nextCursor: string | null
@@ -28,19 +37,36 @@ export interface PeopleList extends PeoplePlace {
 }
 
 /** Without a state in the query: unread. */
-export function parsePeopleFilter(query: URLSearchParams): PeopleFilter {
+export function parsePeopleFilter(query: URLSearchParams, { canSeeNames }: Page): PeopleFilter {
   const given = query.get('state')
-  return { state: given === 'all' ? null : (STATES.find((state) => state === given) ?? 'unread'), search: (query.get('q') ?? '').trim() }
+  const department = query.get('department') || null
+  return {
+    state: given === 'all' ? null : (STATES.find((state) => state === given) ?? 'unread'),
+    search: (query.get('q') ?? '').trim(),
+    department: canSeeNames ? department : null,
+    isDepartmentLeftOut: department !== null && !canSeeNames,
+  }
 }
 
 /** The filter as a query; the default needs none. */
-export function buildQuery(app: string, { state, search }: PeopleFilter): Record<string, string> {
-  return { app, state: state ?? 'all', q: search }
+export function buildQuery(app: string, { state, search, department }: PeopleFilter): Record<string, string> {
+  return { app, state: state ?? 'all', q: search, department: department ?? '' }
+}
+
+/** The filter as the reader takes it. */
+export function toRecipientFilter({ state, search, department }: PeopleFilter): RecipientFilter {
+  return {
+    state: state ?? undefined,
+    search: search === '' ? undefined : search,
+    department: department === UNKNOWN_DEPARTMENT ? '' : (department ?? undefined),
+  }
 }
 
 export function peopleSection(page: Page, list: PeopleList): Html {
   const { messages } = page
-  const { path, app, filter, cursor, nextCursor } = list
+  const { path, app, filter, departments, cursor, nextCursor } = list
+  const hasNames = hasDepartments(departments) || list.people.some(({ name }) => name !== null)
+  const isNarrow = filter.search !== '' || filter.department !== null
   const linkTo = (next: string | null): string => `${withQuery(path, { ...buildQuery(app, filter), cursor: next })}#people`
   return html`<section id="people" aria-labelledby="people-title">
 <div class="heading"><h2 id="people-title">${messages.people.title}</h2>
@@ -48,36 +74,43 @@ export function peopleSection(page: Page, list: PeopleList): Html {
 ${stateTabs(page, list)}
 <form class="search" method="get" action="${path}#people" role="search">
 <input type="hidden" name="app" value="${app}"><input type="hidden" name="state" value="${filter.state ?? 'all'}">
-<label for="people-search">${messages.people.searchLabel}</label>
-<input id="people-search" type="search" name="q" value="${filter.search}" autocomplete="off" spellcheck="false" maxlength="128">
+${departmentSelect(page, departments, filter.department)}
+<label for="people-search">${hasNames ? messages.directory.searchLabel : messages.people.searchLabel}</label>
+<input id="people-search" type="search" name="q" value="${filter.search}" autocomplete="off" spellcheck="false" maxlength="200">
 <button type="submit">${messages.search}</button>
-${filter.search !== '' && html`<a href="${withQuery(path, buildQuery(app, { ...filter, search: '' }))}#people">${messages.showAll}</a>`}
+${isNarrow && html`<a href="${withQuery(path, buildQuery(app, { ...filter, search: '', department: null }))}#people">${messages.showAll}</a>`}
 </form>
 ${list.counts.namesRemovedAt !== null && html`<p class="note">${(list.window === null ? messages.people.namesRemovedInSome : messages.people.namesRemoved)(page.format.time(list.counts.namesRemovedAt))}</p>`}
+${filter.isDepartmentLeftOut && html`<p class="note">${messages.directory.filterNotAllowed}</p>`}
 <p class="quiet">${messages.people.meaning[filter.state ?? 'all']}</p>
 ${list.people.length === 0 ? html`<p class="empty">${messages.people.none}</p>` : peopleTable(page, list)}
 ${pager(page, messages.people.title, { first: cursor === null ? null : linkTo(null), next: nextCursor === null ? null : linkTo(nextCursor) })}
 </section>`
 }
 
-function stateTabs({ messages, format }: Page, { path, app, filter, counts }: PeopleList): Html {
+/** With a department, the figures are of its people. */
+function stateTabs({ messages, format }: Page, { path, app, filter, departments, ...list }: PeopleList): Html {
+  const counts = filter.department === null ? list.counts : (countsIn(departments, filter.department) ?? NO_PEOPLE)
   const tab = (state: StateKind | null, name: string, people: number): Html =>
     html`<li><a href="${withQuery(path, buildQuery(app, { ...filter, state }))}#people"${filter.state === state && html` aria-current="true"`}>${name} <span>${format.number(people)}</span></a></li>`
   const shown = STATES.filter((state) => counts[state] > 0 || state === 'unread' || state === filter.state)
   return html`<ul class="tabs" aria-label="${messages.people.byState}">${shown.map((state) => tab(state, messages.states[state], counts[state]))}${tab(null, messages.people.all, counts.targeted)}</ul>`
 }
 
-/** The state has a column only where it differs. */
-function peopleTable(page: Page, { people, window, filter }: PeopleList): Html {
+const NO_PEOPLE = { targeted: 0, read: 0, unread: 0, pending: 0, failed: 0, forbidden: 0, invalid: 0 }
+
+/** The state has a column only where it differs, the department only where one is known. */
+function peopleTable(page: Page, { people, window, filter, departments }: PeopleList): Html {
   const { messages } = page
+  const inDepartments = hasDepartments(departments)
   const mixed = filter.state === null
   return html`<div class="table" role="group" aria-labelledby="people-title" tabindex="0"><table class="people${mixed && ' mixed'}">
-<thead><tr><th scope="col">${messages.columns.person}</th>${mixed && html`<th scope="col">${messages.columns.state}</th>`}<th scope="col">${messages.columns.known}</th>
+<thead><tr><th scope="col">${messages.columns.person}</th>${inDepartments && html`<th scope="col" class="spare department">${messages.directory.department}</th>`}${mixed && html`<th scope="col">${messages.columns.state}</th>`}<th scope="col">${messages.columns.known}</th>
 ${window !== null && html`<th scope="col" class="spare">${messages.columns.bracket}</th>`}</tr></thead>
 <tbody>${people.map(
     (
       person,
-    ) => html`<tr data-key="${person.userId}"><th scope="row"><a href="${personLink(person, person.userId)}">${person.userId}</a></th>
+    ) => html`<tr data-key="${person.userId}"><th scope="row">${personName(person)}</th>${inDepartments && html`<td class="spare department name">${person.department ?? '–'}</td>`}
 ${mixed && html`<td class="state">${swatch(partOf(person.state))} ${messages.states[person.state]}</td>`}
 <td>${describeState(page, person)}${inTasks(page, person)}</td>
 ${window !== null && html`<td class="spare">${bracket(person, window)}</td>`}</tr>`,

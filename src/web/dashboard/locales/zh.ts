@@ -1,4 +1,5 @@
 import { type Html, html } from '../components/html.ts'
+import { directoryZh } from './directory.ts'
 import type { Messages } from './en.ts'
 
 const stateMeaning: Messages['stateMeaning'] = {
@@ -13,6 +14,7 @@ const stateMeaning: Messages['stateMeaning'] = {
 const share = (percent: number): string => (percent === 50 ? '半数人' : ` ${percent}% 的人`)
 
 export const zh: Messages = {
+  ...directoryZh,
   product: '送达与已读追踪',
   skip: '跳到正文',
   language: '语言',

@@ -6,11 +6,13 @@ import { peopleCsv } from '../../../report/columns.ts'
 import type { CampaignRef, ForbiddenCount, RateColumns } from '../../../report/rates.ts'
 import { legend, partOf, stateBar, swatch } from '../components/bar.ts'
 import { readCurve } from '../components/curve.ts'
+import { departmentsSection } from '../components/departments.ts'
 import { type Html, html } from '../components/html.ts'
-import { buildQuery, parsePeopleFilter, peopleSection, STATES } from '../components/people.ts'
+import { buildQuery, parsePeopleFilter, peopleSection, STATES, toRecipientFilter } from '../components/people.ts'
 import { taskTable } from '../components/task-table.ts'
 import { timeToReadSection } from '../components/time-to-read.ts'
-import { breadcrumbs, campaignLink, type PeoplePlace, pager, peopleLink, withQuery } from '../links.ts'
+import { breadcrumbs, campaignLink, compareLink, type PeoplePlace, pager, peopleLink, withQuery } from '../links.ts'
+import { readIfPermitted } from '../names.ts'
 import { ACTIVE_REFRESH_SECONDS, type Content, IDLE_REFRESH_SECONDS, type Page, type PageRequest } from '../page.ts'
 import { parseAppParameter } from '../request.ts'
 import { openBadge, renderObservedAt } from './overview.ts'
@@ -20,13 +22,16 @@ const TASKS = 20
 
 export async function campaignPage({ page, options: { rates }, params, query }: PageRequest): Promise<Content> {
   const campaign = await rates.campaign(parseCampaignRef(params, query))
-  const filter = parsePeopleFilter(query)
+  const filter = parsePeopleFilter(query, page)
   const cursors = { cursor: query.get('cursor'), tasks: query.get('tasks') }
   const wanted = {
-    people: { state: filter.state ?? undefined, search: filter.search, limit: PEOPLE, cursor: cursors.cursor ?? undefined },
+    people: { ...toRecipientFilter(filter), limit: PEOPLE, cursor: cursors.cursor ?? undefined },
     tasks: { limit: TASKS, cursor: cursors.tasks ?? undefined },
   }
-  const report = await loadCampaignReport(rates, campaign, wanted, page.now)
+  const [report, departments] = await Promise.all([
+    loadCampaignReport(rates, campaign, wanted, page.now),
+    page.canSeeNames ? readIfPermitted(() => rates.campaignDepartments(campaign), []) : [],
+  ])
   const { tasks, people, scale } = report
   const { messages } = page
   const place: PeoplePlace = { path: campaignLink({ campaign: campaign.campaign }), app: campaign.app }
@@ -35,7 +40,8 @@ export async function campaignPage({ page, options: { rates }, params, query }: 
   const body = html`${campaignHead(page, report, place)}
 <section id="curve" aria-labelledby="curve-title"><h2 id="curve-title">${messages.curve.title}</h2>
 ${readCurve(page, { ...report, sentAt: campaign.firstSentAt, deadlineAt: campaign.lastDeadlineAt, scale })}</section>
-${peopleSection(page, { ...place, filter, counts: campaign, people: people.items, cursor: cursors.cursor, nextCursor: people.nextCursor, window: null })}
+${departmentsSection(page, departments, place)}
+${peopleSection(page, { ...place, filter, counts: campaign, people: people.items, departments, cursor: cursors.cursor, nextCursor: people.nextCursor, window: null })}
 ${timeToReadSection(page, report.timeToRead, report.elapsedMs)}
 ${statesSection(page, campaign)}
 ${forbiddenSection(page, report.forbidden)}
@@ -45,11 +51,11 @@ ${pager(page, messages.overview.tasks, { first: cursors.tasks === null ? null : 
   return { title: campaign.campaign, body, refreshSeconds: campaign.openTasks > 0 ? ACTIVE_REFRESH_SECONDS : IDLE_REFRESH_SECONDS }
 }
 
-export async function campaignCsv({ options: { rates }, params, query }: PageRequest): Promise<string> {
+export async function campaignCsv({ page, options: { rates }, params, query }: PageRequest): Promise<string> {
   const ref = parseCampaignRef(params, query)
   const campaign = await rates.campaign(ref)
-  const { state, search } = parsePeopleFilter(query)
-  return peopleCsv(await collectPages((part) => rates.campaignRecipients(campaign, { state: state ?? undefined, search, ...part })))
+  const filter = toRecipientFilter(parsePeopleFilter(query, page))
+  return peopleCsv(await collectPages((part) => rates.campaignRecipients(campaign, { ...filter, ...part })))
 }
 
 function parseCampaignRef(params: PageRequest['params'], query: URLSearchParams): CampaignRef {
@@ -67,7 +73,8 @@ ${headline(page, campaign, place)}
 <div><dt>${messages.facts.sent}</dt><dd>${format.time(firstSentAt)}${severalSends && html` – ${format.time(lastSentAt)}`}</dd></div>
 <div><dt>${messages.facts.deadline}</dt><dd>${format.time(campaign.lastDeadlineAt)} <span class="quiet">${format.distance(campaign.lastDeadlineAt, now)}</span></dd></div>
 ${unreadFact(page, unreadAsOf)}<div><dt>${messages.facts.app}</dt><dd>${campaign.app}</dd></div>
-</dl>`
+</dl>
+<p><a href="${compareLink([campaign])}">${messages.compare.link}</a></p>`
 }
 
 export function unreadFact({ messages, format }: Page, unreadAsOf: Date | null): Html | null {

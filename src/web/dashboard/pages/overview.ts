@@ -2,9 +2,11 @@ import { parseApp } from '../../../intake/track-request.ts'
 import { resumeApp } from '../../../polling/task-commands.ts'
 import type { AppUsage, CampaignRates, Page as Paged, PairStatus, Pause, TaskAtRisk, TaskRates } from '../../../report/rates.ts'
 import { budgetBar, legend, stateBar } from '../components/bar.ts'
+import { compareBox, compareButton } from '../components/campaign-picker.ts'
 import { delayReason, endReason, problemLines, problemOfTask, resumeButton } from '../components/causes.ts'
 import { emptyState } from '../components/empty.ts'
 import { type Html, html } from '../components/html.ts'
+import { personSearch } from '../components/person.ts'
 import { taskTable } from '../components/task-table.ts'
 import { campaignLink, pager, taskLink, withQuery } from '../links.ts'
 import { ACTIVE_REFRESH_SECONDS, type Content, IDLE_REFRESH_SECONDS, type Page, type PageRequest } from '../page.ts'
@@ -73,6 +75,7 @@ function filled(page: Page, overview: Overview): Html {
 <input id="search" type="search" name="q" value="${overview.search}" autocomplete="off" maxlength="200"><button type="submit">${messages.search}</button>
 ${overview.search !== '' && html`<a href="/">${messages.showAll}</a>`}
 </form></div>
+${personSearch(page)}
 ${attentionSection(page, overview)}
 ${campaignsSection(page, overview)}
 ${callsSection(page, overview)}
@@ -198,7 +201,7 @@ function campaignsSection(page: Page, overview: Overview): Html {
 ${
   campaigns.items.length === 0
     ? html`<p class="empty">${search === '' ? messages.overview.noCampaigns : messages.overview.notFound(search)}</p>`
-    : html`<ul class="campaigns">${campaigns.items.map((campaign) => campaignItem(page, campaign))}</ul>`
+    : html`<ul class="campaigns">${campaigns.items.map((campaign) => campaignItem(page, campaign))}</ul>${compareButton(page, campaigns.items)}`
 }
 ${pager(page, messages.overview.campaigns, buildPageLinks(overview, 'campaigns', campaigns.nextCursor))}</section>`
 }
@@ -206,7 +209,7 @@ ${pager(page, messages.overview.campaigns, buildPageLinks(overview, 'campaigns',
 function campaignItem(page: Page, campaign: CampaignRates): Html {
   const { messages, format } = page
   return html`<li data-key="${campaign.app} ${campaign.campaign}">
-<div class="heading"><h3 class="name"><a href="${campaignLink(campaign)}">${campaign.campaign}</a></h3>${openBadge(page, campaign)}</div>
+<div class="heading"><h3 class="name">${compareBox(page, campaign)}<a href="${campaignLink(campaign)}">${campaign.campaign}</a></h3>${openBadge(page, campaign)}</div>
 <p class="rate"><b>${format.percent(campaign.readRate)}</b> <span>${messages.ofDeliveredHaveRead(format.number(campaign.read), format.number(campaign.delivered))}</span></p>
 ${stateBar(page, campaign)}
 <div class="heading">${legend(page, campaign, { path: campaignLink({ campaign: campaign.campaign }), app: campaign.app })}<p class="quiet">${messages.sentAt(format.time(campaign.lastSentAt))} · ${renderObservedAt(page, campaign.lastObservedAt)} · ${campaign.app}</p></div></li>`
