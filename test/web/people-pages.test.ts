@@ -201,6 +201,13 @@ describe('one person', () => {
     expect((await get('/people/%00')).status).toBe(400)
   })
 
+  test('of several apps is told apart by the app', async () => {
+    const put = 'SELECT delivery_put_people(\'[{"userId": "twin", "name": "Twin of NAME"}]\'::jsonb, \'NAME\')'
+    for (const app of ['hr', 'it']) await served.database.pool.query(put.replaceAll('NAME', app))
+    expect(await textOf('/people/twin')).toMatch(/twin App hr Person Twin of hr App it Person Twin of it/)
+    expect(await textOf('/people?q=Twin')).toMatch(/Twin of hr twin – hr Twin of it twin – it/)
+  })
+
   test('of many tasks has pages', async () => {
     for (let i = 0; i < 27; i++) await aTask(served.store, { campaign: `weekly ${i}`, userIds: ['busy'], sentAt: minutesLater(-i) })
     const first = await get('/people/busy')

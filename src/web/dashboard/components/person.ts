@@ -18,16 +18,10 @@ export function personHeading({ userId, name }: { readonly userId: string; reado
   return html`<div class="heading"><h1 class="name">${name ?? userId}</h1>${name !== null && html`<span class="user-id">${userId}</span>`}${beside}</div>`
 }
 
-/** What a page about one task or search calls a person. */
-export function personSearchLabel({ messages, canSeeNames }: Page): string {
-  return canSeeNames ? messages.directory.searchLabel : messages.directory.userId
-}
-
 /** Finds people over all campaigns. @param search what was searched for */
-export function personSearch(page: Page, search = ''): Html {
-  const { directory } = page.messages
+export function personSearch({ messages: { directory }, canSeeNames }: Page, search = ''): Html {
   return html`<form class="search find-person" method="get" action="/people" role="search" aria-label="${directory.find}">
-<label for="find-person">${directory.find}: ${personSearchLabel(page)}</label>
+<label for="find-person">${canSeeNames ? directory.findByName : directory.findById}</label>
 <input id="find-person" type="search" name="q" value="${search}" autocomplete="off" spellcheck="false" maxlength="200" required>
 <button type="submit">${directory.findButton}</button></form>`
 }

@@ -85,7 +85,7 @@ export async function everythingSentPage({ page, options: { rates }, params, que
     title: name ?? ref.userId,
     body: html`${breadcrumbs(page, html`<a href="/people">${page.messages.directory.find}</a>`)}
 ${personHeading({ userId: ref.userId, name }, null)}
-${people.map((person, i) => personFacts(page, person, managers[i] ?? null, names.size > 1))}
+${people.map((person, i) => personFacts(page, person, managers[i] ?? null, people.length > 1))}
 ${sentSection(page, ref, cursor, tasks)}`,
     refreshSeconds: IDLE_REFRESH_SECONDS,
   }
@@ -98,19 +98,18 @@ async function findManager(rates: RateReader, { app, managerUserId }: Person): P
   return known ?? { app, userId: managerUserId, name: null }
 }
 
-/** What is known of a person besides their messages. @param severalNames each app has a name of its own for the user id */
+/** What is known of a person besides their messages. @param severalApps then each may have another name for the user id */
 function personFacts(
-  { messages }: Page,
+  { messages: { directory, facts } }: Page,
   { app, name, departments }: Person,
   manager: Pick<Person, 'app' | 'userId' | 'name'> | null,
-  severalNames: boolean,
-): Html {
-  const { directory, facts } = messages
+  severalApps: boolean,
+): Html | null {
+  if (departments.length === 0 && manager === null && !severalApps) return null
   return html`<dl class="facts" data-key="${app}">
-${severalNames && html`<div><dt>${directory.person}</dt><dd class="name">${name ?? '–'}</dd></div>`}
+${severalApps && html`<div><dt>${facts.app}</dt><dd>${app}</dd></div><div><dt>${directory.person}</dt><dd class="name">${name ?? '–'}</dd></div>`}
 ${departments.length > 0 && html`<div><dt>${directory.department}</dt><dd><ul>${departments.map((path) => html`<li class="name">${path}</li>`)}</ul></dd></div>`}
-${manager !== null && html`<div><dt>${directory.manager}</dt><dd class="name"><a href="${everythingLink(manager)}">${manager.name ?? manager.userId}</a></dd></div>`}
-<div><dt>${facts.app}</dt><dd>${app}</dd></div></dl>`
+${manager !== null && html`<div><dt>${directory.manager}</dt><dd class="name"><a href="${everythingLink(manager)}">${manager.name ?? manager.userId}</a></dd></div>`}</dl>`
 }
 
 function sentSection(page: Page, ref: PersonRef, cursor: string | null, { items, nextCursor }: Paged<PersonTask>): Html {
