@@ -22,39 +22,65 @@ export function departmentsSection(page: Page, departments: readonly DepartmentC
   const { roots, unknown, isCut } = buildDepartmentTree(departments, MOST)
   return html`<section id="departments" aria-labelledby="departments-title"><h2 id="departments-title">${directory.departments}</h2>
 <p class="quiet">${directory.severalDepartments}</p>
-<div class="table" role="group" aria-labelledby="departments-title" tabindex="0">${departmentTable(page, roots, unknown, place)}</div>
+${departmentLevel(page, { title: directory.departments, nodes: roots, unknown }, place)}
 ${isCut && html`<p class="note">${directory.cut}</p>`}</section>`
 }
 
-function departmentTable(page: Page, nodes: readonly DepartmentNode[], unknown: DepartmentCounts | null, place: PeoplePlace): Html {
+interface Level {
+  readonly title: string
+  readonly nodes: readonly DepartmentNode[]
+  readonly unknown: DepartmentCounts | null
+}
+
+/** A table of departments, and below it what is below each of them. */
+function departmentLevel(page: Page, { title, nodes, unknown }: Level, place: PeoplePlace): Html {
   const { directory, columns, states } = page.messages
-  const isTop = nodes.every(({ depth }) => depth === 0)
-  return html`<table class="departments">
-<thead${!isTop && html` class="unseen"`}><tr><th scope="col">${directory.department}</th><th scope="col" class="wide">${columns.people}</th>
+  const { rows, folded } = openOnly(nodes)
+  const top = nodes[0]?.depth ?? 0
+  return html`<div class="table" role="group" aria-label="${title}" tabindex="0"><table class="departments">
+<thead><tr><th scope="col">${directory.department}</th><th scope="col" class="wide">${columns.people}</th>
 <th scope="col" class="figure">${columns.readOfDelivered}</th><th scope="col" class="figure">${columns.readRate}</th><th scope="col" class="figure">${states.unread}</th></tr></thead>
-<tbody>${nodes.map((node) => departmentRows(page, node, nodes.length === 1, place))}
-${unknown !== null && row(page, directory.unknownDepartment, UNKNOWN_DEPARTMENT, unknown, place)}</tbody></table>`
+<tbody>${rows.map(({ department, name, depth, counts }) => row(page, { department, name, counts, indent: depth - top }, place))}
+${unknown !== null && row(page, { department: UNKNOWN_DEPARTMENT, name: directory.unknownDepartment, counts: unknown, indent: 0 }, place)}</tbody></table></div>
+${
+  folded.length > 0 &&
+  html`<div class="folded">${folded.map(
+    ({ department, name, below }) =>
+      html`<details data-key="below ${department}"><summary>${directory.below(name, below.length)}</summary>${departmentLevel(page, { title: department, nodes: below, unknown: null }, place)}</details>`,
+  )}</div>`
+}`
 }
 
-/** @param isOnly the only one of its level: then what is below it is not folded */
-function departmentRows(page: Page, { department, name, counts, below }: DepartmentNode, isOnly: boolean, place: PeoplePlace): Html {
-  const folded =
-    below.length > 0 &&
-    html`<tr class="below" data-key="below ${department}"><td colspan="5"><details${isOnly && html` open`}><summary>${page.messages.directory.below(below.length)}<span class="quiet"> · ${name}</span></summary>
-${departmentTable(page, below, null, place)}</details></td></tr>`
-  return html`${row(page, name, department, counts, place)}${folded}`
+/** The rows of a level, and those of them whose sub-departments are folded. Below the only department of a level nothing is folded. */
+function openOnly(nodes: readonly DepartmentNode[]): {
+  readonly rows: readonly DepartmentNode[]
+  readonly folded: readonly DepartmentNode[]
+} {
+  const [only] = nodes
+  if (only === undefined || nodes.length > 1 || only.below.length === 0)
+    return { rows: nodes, folded: nodes.filter(({ below }) => below.length > 0) }
+  const { rows, folded } = openOnly(only.below)
+  return { rows: [only, ...rows], folded }
 }
 
-function row(page: Page, name: string, department: string, counts: DepartmentCounts, place: PeoplePlace): Html {
+interface Row extends Pick<DepartmentNode, 'department' | 'name' | 'counts'> {
+  /** Levels below the highest department of the table. */
+  readonly indent: number
+}
+
+function row(page: Page, { department, name, counts, indent }: Row, place: PeoplePlace): Html {
   const { messages, format } = page
   const unread = format.number(counts.unread)
   const link =
     counts.unread > 0 &&
     html`<a href="${peopleLink(place, 'unread', department)}" aria-label="${messages.directory.unreadIn(unread, name)}">${unread}</a>`
-  return html`<tr data-key="${department}"><th scope="row" class="name">${name}</th><td class="wide">${stateBar(page, counts)}</td>
+  return html`<tr data-key="${department}"><th scope="row" class="name${indent > 0 && ` indent-${Math.min(indent, MOST_INDENT)}`}">${name}</th><td class="wide">${stateBar(page, counts)}</td>
 <td class="figure">${messages.outOf(format.number(counts.read), format.number(counts.delivered))}</td>
 <td class="figure">${format.percent(counts.readRate)}</td><td class="figure">${link === false ? unread : link}</td></tr>`
 }
+
+/** Deeper levels are not indented more. */
+const MOST_INDENT = 3
 
 /** A choice of a department, sub-departments indented, for the form of a list of people. Nothing where no department is known. */
 export function departmentSelect(page: Page, departments: readonly DepartmentCounts[], chosen: string | null): Html | null {

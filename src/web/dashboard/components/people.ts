@@ -19,8 +19,6 @@ export interface PeopleFilter {
   readonly search: string
   /** A path, or {@link UNKNOWN_DEPARTMENT}; null: all people. */
   readonly department: string | null
-  /** The address has a department, and the reader may not see departments. */
-  readonly isDepartmentLeftOut: boolean
 }
 
 export interface PeopleList extends PeoplePlace {
@@ -37,14 +35,12 @@ export interface PeopleList extends PeoplePlace {
 }
 
 /** Without a state in the query: unread. */
-export function parsePeopleFilter(query: URLSearchParams, { canSeeNames }: Page): PeopleFilter {
+export function parsePeopleFilter(query: URLSearchParams): PeopleFilter {
   const given = query.get('state')
-  const department = query.get('department') || null
   return {
     state: given === 'all' ? null : (STATES.find((state) => state === given) ?? 'unread'),
     search: (query.get('q') ?? '').trim(),
-    department: canSeeNames ? department : null,
-    isDepartmentLeftOut: department !== null && !canSeeNames,
+    department: query.get('department') || null,
   }
 }
 
@@ -81,7 +77,6 @@ ${departmentSelect(page, departments, filter.department)}
 ${isNarrow && html`<a href="${withQuery(path, buildQuery(app, { ...filter, search: '', department: null }))}#people">${messages.showAll}</a>`}
 </form>
 ${list.counts.namesRemovedAt !== null && html`<p class="note">${(list.window === null ? messages.people.namesRemovedInSome : messages.people.namesRemoved)(page.format.time(list.counts.namesRemovedAt))}</p>`}
-${filter.isDepartmentLeftOut && html`<p class="note">${messages.directory.filterNotAllowed}</p>`}
 <p class="quiet">${messages.people.meaning[filter.state ?? 'all']}</p>
 ${list.people.length === 0 ? html`<p class="empty">${messages.people.none}</p>` : peopleTable(page, list)}
 ${pager(page, messages.people.title, { first: cursor === null ? null : linkTo(null), next: nextCursor === null ? null : linkTo(nextCursor) })}

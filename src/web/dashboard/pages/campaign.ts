@@ -22,7 +22,7 @@ const TASKS = 20
 
 export async function campaignPage({ page, options: { rates }, params, query }: PageRequest): Promise<Content> {
   const campaign = await rates.campaign(parseCampaignRef(params, query))
-  const filter = parsePeopleFilter(query, page)
+  const filter = parsePeopleFilter(query)
   const cursors = { cursor: query.get('cursor'), tasks: query.get('tasks') }
   const wanted = {
     people: { ...toRecipientFilter(filter), limit: PEOPLE, cursor: cursors.cursor ?? undefined },
@@ -51,10 +51,10 @@ ${pager(page, messages.overview.tasks, { first: cursors.tasks === null ? null : 
   return { title: campaign.campaign, body, refreshSeconds: campaign.openTasks > 0 ? ACTIVE_REFRESH_SECONDS : IDLE_REFRESH_SECONDS }
 }
 
-export async function campaignCsv({ page, options: { rates }, params, query }: PageRequest): Promise<string> {
+export async function campaignCsv({ options: { rates }, params, query }: PageRequest): Promise<string> {
   const ref = parseCampaignRef(params, query)
   const campaign = await rates.campaign(ref)
-  const filter = toRecipientFilter(parsePeopleFilter(query, page))
+  const filter = toRecipientFilter(parsePeopleFilter(query))
   return peopleCsv(await collectPages((part) => rates.campaignRecipients(campaign, { ...filter, ...part })))
 }
 

@@ -20,7 +20,7 @@ import { forbiddenSection, headline, unreadFact } from './campaign.ts'
 export async function taskPage({ page, options: { rates, pollsPerTask }, params, query }: PageRequest): Promise<Content> {
   const report = await loadTaskReport(rates, parseTaskRef(params, query), page.now, pollsPerTask)
   const { task, elapsedMs, scale } = report
-  const filter = parsePeopleFilter(query, page)
+  const filter = parsePeopleFilter(query)
   const people = await listedPeople(rates, report, filter)
   const { messages } = page
   const place: PeoplePlace = { path: taskLink({ taskId: task.taskId }), app: task.app }
@@ -47,8 +47,8 @@ async function listedPeople(
   return state === null ? people : people.filter((person) => person.state === state)
 }
 
-export async function taskCsv({ page, options: { rates }, params, query }: PageRequest): Promise<string> {
-  return peopleCsv(await rates.recipients(parseTaskRef(params, query), toRecipientFilter(parsePeopleFilter(query, page))))
+export async function taskCsv({ options: { rates }, params, query }: PageRequest): Promise<string> {
+  return peopleCsv(await rates.recipients(parseTaskRef(params, query), toRecipientFilter(parsePeopleFilter(query))))
 }
 
 /** Polls a task at once. Resolves with the page to show then. */
