@@ -43,17 +43,19 @@ describe('the people of a task by department', () => {
       aPerson({ userId: 'ann', state: 'read', department: 'HQ/Sales/North; HQ/Sales/South' }),
       aPerson({ userId: 'bob', state: 'unread', department: 'HQ/Sales/North' }),
       aPerson({ userId: 'cai', state: 'pending', department: 'HQ' }),
+      aPerson({ userId: 'eve', state: 'failed', department: 'Board' }),
       aPerson({ userId: 'dan', state: 'forbidden' }),
     ]
     const counts = countDepartments(people)
     expect(counts.map(({ department, targeted, read, unread }) => [department, targeted, read, unread])).toEqual([
+      ['Board', 1, 0, 0],
       ['HQ', 3, 1, 1],
       ['HQ/Sales', 2, 1, 1],
       ['HQ/Sales/North', 2, 1, 1],
       ['HQ/Sales/South', 1, 1, 0],
       [null, 1, 0, 0],
     ])
-    expect(counts[0]).toMatchObject({ delivered: 2, pending: 1, readRate: 0.5, readRateOfTargeted: 1 / 3 })
+    expect(counts[1]).toMatchObject({ delivered: 2, pending: 1, readRate: 0.5, readRateOfTargeted: 1 / 3 })
     expect(counts.at(-1)).toMatchObject({ forbidden: 1, readRate: null, readRateOfTargeted: 0 })
   })
 
