@@ -83,16 +83,24 @@ ${pager(page, messages.people.title, { first: cursor === null ? null : linkTo(nu
 </section>`
 }
 
-/** With a department, the figures are of its people. */
-function stateTabs({ messages, format }: Page, { path, app, filter, departments, ...list }: PeopleList): Html {
-  const counts = filter.department === null ? list.counts : (countsIn(departments, filter.department) ?? NO_PEOPLE)
+/** The figures of the people whom the list could have: with a department, of its people. */
+function countsOf({ filter, departments, counts }: PeopleList): RateColumns {
+  return filter.department === null ? counts : (countsIn(departments, filter.department) ?? NO_PEOPLE)
+}
+
+function stateTabs({ messages, format }: Page, list: PeopleList): Html {
+  const { path, app, filter } = list
+  const counts = countsOf(list)
   const tab = (state: StateKind | null, name: string, people: number): Html =>
     html`<li><a href="${withQuery(path, buildQuery(app, { ...filter, state }))}#people"${filter.state === state && html` aria-current="true"`}>${name} <span>${format.number(people)}</span></a></li>`
   const shown = STATES.filter((state) => counts[state] > 0 || state === 'unread' || state === filter.state)
   return html`<ul class="tabs" aria-label="${messages.people.byState}">${shown.map((state) => tab(state, messages.states[state], counts[state]))}${tab(null, messages.people.all, counts.targeted)}</ul>`
 }
 
-const NO_PEOPLE = { targeted: 0, read: 0, unread: 0, pending: 0, failed: 0, forbidden: 0, invalid: 0 }
+const NO_PEOPLE: RateColumns = {
+  ...{ targeted: 0, delivered: 0, read: 0, unread: 0, pending: 0, failed: 0, forbidden: 0, invalid: 0 },
+  ...{ readRate: null, readRateOfTargeted: null },
+}
 
 /** The state has a column only where it differs, the department only where one is known. */
 function peopleTable(page: Page, { people, window, filter, departments }: PeopleList): Html {
