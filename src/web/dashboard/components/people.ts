@@ -44,18 +44,19 @@ export function parsePeopleFilter(query: URLSearchParams): PeopleFilter {
   }
 }
 
-/** The filter as a query; the default needs none. */
-export function buildQuery(app: string, { state, search, department }: PeopleFilter): Record<string, string> {
-  return { app, state: state ?? 'all', q: search, department: department ?? '' }
-}
-
-/** The filter as the reader takes it. */
-export function toRecipientFilter({ state, search, department }: PeopleFilter): RecipientFilter {
+/** The people whom a page with this query shows, as the reader takes it. */
+export function parseRecipientFilter(query: URLSearchParams): RecipientFilter {
+  const { state, search, department } = parsePeopleFilter(query)
   return {
     state: state ?? undefined,
     search: search === '' ? undefined : search,
     department: department === UNKNOWN_DEPARTMENT ? '' : (department ?? undefined),
   }
+}
+
+/** The filter as a query; the default needs none. */
+export function buildQuery(app: string, { state, search, department }: PeopleFilter): Record<string, string> {
+  return { app, state: state ?? 'all', q: search, department: department ?? '' }
 }
 
 export function peopleSection(page: Page, list: PeopleList): Html {

@@ -8,7 +8,7 @@ import { legend, partOf, stateBar, swatch } from '../components/bar.ts'
 import { readCurve } from '../components/curve.ts'
 import { departmentsSection } from '../components/departments.ts'
 import { type Html, html } from '../components/html.ts'
-import { buildQuery, parsePeopleFilter, peopleSection, STATES, toRecipientFilter } from '../components/people.ts'
+import { buildQuery, parsePeopleFilter, parseRecipientFilter, peopleSection, STATES } from '../components/people.ts'
 import { taskTable } from '../components/task-table.ts'
 import { timeToReadSection } from '../components/time-to-read.ts'
 import { breadcrumbs, campaignLink, compareLink, type PeoplePlace, pager, peopleLink, withQuery } from '../links.ts'
@@ -25,7 +25,7 @@ export async function campaignPage({ page, options: { rates }, params, query }: 
   const filter = parsePeopleFilter(query)
   const cursors = { cursor: query.get('cursor'), tasks: query.get('tasks') }
   const wanted = {
-    people: { ...toRecipientFilter(filter), limit: PEOPLE, cursor: cursors.cursor ?? undefined },
+    people: { ...parseRecipientFilter(query), limit: PEOPLE, cursor: cursors.cursor ?? undefined },
     tasks: { limit: TASKS, cursor: cursors.tasks ?? undefined },
   }
   const [report, departments] = await Promise.all([
@@ -52,9 +52,8 @@ ${pager(page, messages.overview.tasks, { first: cursors.tasks === null ? null : 
 }
 
 export async function campaignCsv({ options: { rates }, params, query }: PageRequest): Promise<string> {
-  const ref = parseCampaignRef(params, query)
-  const campaign = await rates.campaign(ref)
-  const filter = toRecipientFilter(parsePeopleFilter(query))
+  const campaign = await rates.campaign(parseCampaignRef(params, query))
+  const filter = parseRecipientFilter(query)
   return peopleCsv(await collectPages((part) => rates.campaignRecipients(campaign, { ...filter, ...part })))
 }
 

@@ -2,13 +2,13 @@ import { parseTaskId } from '../../../intake/track-request.ts'
 import { resumeTask } from '../../../polling/task-commands.ts'
 import { peopleCsv } from '../../../report/columns.ts'
 import { countDepartments } from '../../../report/department-tree.ts'
-import type { Poll, RecipientStatus, TaskRates, TaskRef } from '../../../report/rates.ts'
+import type { Poll, RecipientFilter, RecipientStatus, TaskRates, TaskRef } from '../../../report/rates.ts'
 import { sinceSendMs } from '../../../report/read-brackets.ts'
 import { loadTaskReport, type TaskReport } from '../../../report/task-report.ts'
 import { asWritten, delayReason, endReason, problemLines, problemOfTask, resumeButton } from '../components/causes.ts'
 import { readCurve } from '../components/curve.ts'
 import { type Html, html } from '../components/html.ts'
-import { type PeopleFilter, parsePeopleFilter, peopleSection, toRecipientFilter } from '../components/people.ts'
+import { parsePeopleFilter, parseRecipientFilter, peopleSection } from '../components/people.ts'
 import { statusBadge } from '../components/task-table.ts'
 import { timeToReadSection } from '../components/time-to-read.ts'
 import { timeline } from '../components/timeline.ts'
@@ -21,7 +21,7 @@ export async function taskPage({ page, options: { rates, pollsPerTask }, params,
   const report = await loadTaskReport(rates, parseTaskRef(params, query), page.now, pollsPerTask)
   const { task, elapsedMs, scale } = report
   const filter = parsePeopleFilter(query)
-  const people = await listedPeople(rates, report, filter)
+  const people = await listedPeople(rates, report, parseRecipientFilter(query))
   const { messages } = page
   const place: PeoplePlace = { path: taskLink({ taskId: task.taskId }), app: task.app }
   const body = html`${taskHead(page, report, place)}
@@ -40,15 +40,15 @@ ${forbiddenSection(page, report.forbidden)}`
 async function listedPeople(
   rates: PageRequest['options']['rates'],
   { task, people }: TaskReport,
-  filter: PeopleFilter,
+  filter: RecipientFilter,
 ): Promise<readonly RecipientStatus[]> {
   const { state, search, department } = filter
-  if (search !== '' || department !== null) return rates.recipients(task, toRecipientFilter(filter))
-  return state === null ? people : people.filter((person) => person.state === state)
+  if (search !== undefined || department !== undefined) return rates.recipients(task, filter)
+  return state === undefined ? people : people.filter((person) => person.state === state)
 }
 
 export async function taskCsv({ options: { rates }, params, query }: PageRequest): Promise<string> {
-  return peopleCsv(await rates.recipients(parseTaskRef(params, query), toRecipientFilter(parsePeopleFilter(query))))
+  return peopleCsv(await rates.recipients(parseTaskRef(params, query), parseRecipientFilter(query)))
 }
 
 /** Polls a task at once. Resolves with the page to show then. */
