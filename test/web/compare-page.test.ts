@@ -46,7 +46,7 @@ test('campaigns stand side by side with figures, curves and times, each known by
 
 test('in Chinese', async () => {
   const { text } = await pageOf('/compare?campaign=march&campaign=april', 'zh-CN')
-  expect(text).toContain('半数人在发送后5分钟至30分钟内已读。')
+  expect(text).toMatch(/半数人在发送后 5 ?分钟至 30 ?分钟内已读。/)
   expect(text).toContain('对比群发')
 })
 
