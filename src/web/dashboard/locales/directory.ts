@@ -102,10 +102,10 @@ export const directoryZh: typeof directoryEn = {
     none: '还没有有效查询，暂无数据。',
     share: (percent: number): string => (percent === 50 ? '半数人' : `${percent}% 的人`),
     between: (share: string, after: string, before: string): string => `${share}在发送后 ${after}至 ${before}内已读。`,
-    about: (share: string, at: string): string => `${share}在发送后约 ${at}内已读。`,
+    about: (share: string, at: string): string => `${share}在发送后约 ${at}已读。`,
     atMost: (share: string, before: string): string => `${share}在发送后 ${before}内已读。`,
     notReached: (percent: number, after: string): string =>
-      `发送后 ${after}时，已读的人不足${percent === 50 ? '半数' : ` ${percent}%`}；此后的情况不明。`,
+      `发送后 ${after}，已读的人仍不足${percent === 50 ? '半数' : ` ${percent}%`}；此后的情况不明。`,
     bounds: '钉钉不提供阅读时间，因此每个用时都是一个区间。',
     severalApps: (campaign: string): string =>
       `campaign：多个应用都有名为 ${campaign} 的群发。请用 campaign.应用名= 代替 campaign=，指明应用。`,
