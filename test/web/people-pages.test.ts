@@ -161,6 +161,19 @@ describe('departments of a campaign', () => {
     expect(textIn(text)).toContain('Find a user id')
   })
 
+  test('of which there are too many for a page are listed down to a level, and the chosen one always', async () => {
+    const people = Array.from({ length: 7 }, (_, i) => ({
+      userId: `wide-${i}`,
+      departments: Array.from({ length: 50 }, (__, j) => `Wide/D${i * 50 + j}`),
+    }))
+    await served.database.pool.query('SELECT delivery_put_people($1::jsonb)', [JSON.stringify(people)])
+    await aTask(served.store, { campaign: 'wide', userIds: people.map(({ userId }) => userId) })
+    const { text } = await get('/campaigns/wide?state=all&department=Wide/D349')
+    expect(textIn(text)).toContain('There are more departments than this page lists')
+    expect(text).toContain('<option value="Wide/D349" selected>Wide/D349</option>')
+    expect([listed(text), text.includes('Wide/D1"')]).toEqual([['wide-6'], false])
+  })
+
   test('are in Chinese, too', async () => {
     const text = await textOf(campaign(), NAMES, 'zh-CN')
     expect(text).toContain('销售部：2 个子部门')
@@ -251,6 +264,10 @@ describe('a search for people', () => {
   test('is on the overview', async () => {
     expect((await get('/')).text).toContain('action="/people"')
   })
+})
+
+test('no name, department or search for one is in the log of the server', () => {
+  expect(served.log.join('\n')).not.toMatch(/李娜|Bob Wang|王总|销售部|%E6%9D%8E/)
 })
 
 /** Of the login of the server, whichever role gives it. */
