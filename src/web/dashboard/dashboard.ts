@@ -11,7 +11,9 @@ import { safePath } from './links.ts'
 import { registerLogin } from './login.ts'
 import type { Content, DashboardOptions, PageRequest, RenderPage } from './page.ts'
 import { campaignCsv, campaignPage } from './pages/campaign.ts'
+import { comparePage } from './pages/compare.ts'
 import { overviewPage, resumeAppAction } from './pages/overview.ts'
+import { everythingSentPage, peopleSearchPage } from './pages/people.ts'
 import { personPage } from './pages/person.ts'
 import { NOT_FOUND, problemPage, severalAppsPage, toPageProblem } from './pages/problem.ts'
 import { correctAgentIdAction, resumeTaskAction, taskCsv, taskPage } from './pages/task.ts'
@@ -31,7 +33,12 @@ const PAGES: ReadonlyArray<readonly [string, RenderPage]> = [
   ['/campaigns/:name', campaignPage],
   ['/tasks/:taskId', taskPage],
   ['/tasks/:taskId/people/:userId', personPage],
+  ['/people/:userId', everythingSentPage],
+  ['/compare', comparePage],
 ]
+
+/** Pages that resolve with an address where another page is what was searched for. */
+const SEARCHES: ReadonlyArray<readonly [string, (pageRequest: PageRequest) => Promise<Content | string>]> = [['/people', peopleSearchPage]]
 
 const FILES: ReadonlyArray<readonly [string, (pageRequest: PageRequest) => Promise<string>]> = [
   ['/campaigns/:name/people.csv', campaignCsv],
@@ -120,6 +127,16 @@ function registerRoutes(scope: FastifyInstance, guarded: Guard, send: Send): voi
       path,
       hidden('read'),
       guarded(async (pageRequest, reply) => send(reply, pageRequest, await render(pageRequest))),
+    )
+  }
+  for (const [path, search] of SEARCHES) {
+    scope.get(
+      path,
+      hidden('read'),
+      guarded(async (pageRequest, reply) => {
+        const found = await search(pageRequest)
+        return typeof found === 'string' ? reply.redirect(found, 303) : send(reply, pageRequest, found)
+      }),
     )
   }
   for (const [path, act] of ACTIONS) {

@@ -97,7 +97,7 @@ export interface Assets {
 }
 
 /** In this order: a later rule wins over an earlier one of the same weight. */
-const STYLE_FILES = ['theme.css', 'page.css', 'parts.css', 'plots.css', 'curve.css', 'sizes.css']
+const STYLE_FILES = ['theme.css', 'page.css', 'parts.css', 'plots.css', 'curve.css', 'people.css', 'sizes.css']
 
 export function readAssets(): Assets {
   return {

@@ -1,4 +1,5 @@
 import { type Html, html } from '../components/html.ts'
+import { directoryZh } from './directory.ts'
 import type { Messages } from './en.ts'
 import { plotsZh } from './plots.ts'
 
@@ -15,6 +16,7 @@ const share = (percent: number): string => (percent === 50 ? '半数人' : `${pe
 
 export const zh: Messages = {
   plots: plotsZh,
+  ...directoryZh,
   product: '送达与已读追踪',
   skip: '跳到正文',
   language: '语言',

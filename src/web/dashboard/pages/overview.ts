@@ -4,9 +4,11 @@ import type { AppUsage, CampaignRates, Page as Paged, PairStatus, Pause, TaskAtR
 import { askHint } from '../components/actions.ts'
 import { sharedTime } from '../components/as-of.ts'
 import { budgetBar, legend, stateBar } from '../components/bar.ts'
+import { compareBox, compareButton } from '../components/campaign-picker.ts'
 import { delayReason, endReason, problemLines, problemOfTask, resumeButton } from '../components/causes.ts'
 import { emptyState } from '../components/empty.ts'
 import { type Html, html } from '../components/html.ts'
+import { personSearch } from '../components/person.ts'
 import { taskTable } from '../components/task-table.ts'
 import { campaignLink, pager, taskLink, withQuery } from '../links.ts'
 import { ACTIVE_REFRESH_SECONDS, type Content, IDLE_REFRESH_SECONDS, type Page, type PageRequest } from '../page.ts'
@@ -80,6 +82,7 @@ function filled(page: Page, overview: Overview): Html {
   const lead = overview.tasks !== null && overview.campaigns.items.length === 0 && overview.search !== ''
   return html`<h1>${messages.overview.title}</h1>
 ${filterForm(page, overview)}
+${personSearch(page)}
 ${alerts.shown.length > 0 && html`<p class="notice">${messages.plots.overview.notice(alerts.shown.length + alerts.more.length)}${messages.gap}<a href="#attention">${messages.plots.overview.noticeLink}</a></p>`}
 ${lead ? tasksSection(page, overview) : html`${campaignsSection(page, overview)}${tasksSection(page, overview)}`}
 ${attentionSection(page, alerts)}
@@ -230,7 +233,7 @@ function campaignsSection(page: Page, overview: Overview): Html {
 ${
   campaigns.items.length === 0
     ? html`<p class="empty">${nothingIn(page, overview)}</p>`
-    : html`${common !== null && html`<p class="quiet">${messages.plots.asOf.figures(page.format.time(common), page.format.distance(common, page.now))}</p>`}<ul class="campaigns">${campaigns.items.map((campaign) => campaignItem(page, campaign, common !== null))}</ul>`
+    : html`${common !== null && html`<p class="quiet">${messages.plots.asOf.figures(page.format.time(common), page.format.distance(common, page.now))}</p>`}<ul class="campaigns">${campaigns.items.map((campaign) => campaignItem(page, campaign, common !== null))}</ul>${compareButton(page, campaigns.items)}`
 }
 ${pager(page, messages.overview.campaigns, buildPageLinks(overview, 'campaigns', campaigns.nextCursor))}</section>`
 }
@@ -245,7 +248,7 @@ function nothingIn({ messages }: Page, { search, period }: Overview): string {
 function campaignItem(page: Page, campaign: CampaignRates, isTimed: boolean): Html {
   const { messages, format } = page
   return html`<li data-key="${campaign.app} ${campaign.campaign}">
-<div class="heading"><h3 class="name"><a href="${campaignLink(campaign)}">${campaign.campaign}</a></h3>${openBadge(page, campaign)}</div>
+<div class="heading"><h3 class="name">${compareBox(page, campaign)}<a href="${campaignLink(campaign)}">${campaign.campaign}</a></h3>${openBadge(page, campaign)}</div>
 <p class="rate"><b>${format.percent(campaign.readRate)}</b> <span>${messages.ofDeliveredHaveRead(format.number(campaign.read), format.number(campaign.delivered))}</span></p>
 ${stateBar(page, campaign)}
 <div class="heading">${legend(page, campaign, { path: campaignLink({ campaign: campaign.campaign }), app: campaign.app })}<p class="quiet">${messages.sentAt(format.time(campaign.lastSentAt))} ${!isTimed && html` · ${renderObservedAt(page, campaign.lastObservedAt)}`}${page.severalApps && ` · ${campaign.app}`}</p></div></li>`

@@ -3,7 +3,8 @@ import type { PersonHistory, PersonPoll } from '../../../report/rates.ts'
 import { partOf, swatch } from '../components/bar.ts'
 import { type Html, html } from '../components/html.ts'
 import { describeState } from '../components/people.ts'
-import { breadcrumbs, taskLink } from '../links.ts'
+import { personHeading } from '../components/person.ts'
+import { breadcrumbs, everythingLink, taskLink } from '../links.ts'
 import { type Content, IDLE_REFRESH_SECONDS, type Page, type PageRequest } from '../page.ts'
 import { campaignStep, outcomeText, parseTaskRef } from './task.ts'
 
@@ -11,15 +12,15 @@ import { campaignStep, outcomeText, parseTaskRef } from './task.ts'
 export async function personPage({ page, options: { rates }, params, query }: PageRequest): Promise<Content> {
   const userId = parseUserId('userId', params['userId'])
   const history = await rates.explain(parseTaskRef(params, query), userId)
-  return { title: userId, body: explained(page, history), refreshSeconds: IDLE_REFRESH_SECONDS }
+  return { title: history.person.name ?? userId, body: explained(page, history), refreshSeconds: IDLE_REFRESH_SECONDS }
 }
 
 function explained(page: Page, { person, polls }: PersonHistory): Html {
   const { messages } = page
   return html`${breadcrumbs(page, ...campaignStep(person), html`<a href="${taskLink(person)}">${messages.taskTitle(person.taskId)}</a>`)}
-<div class="heading"><h1 class="name">${person.userId}</h1><span class="badge">${swatch(partOf(person.state))} ${messages.states[person.state]}</span></div>
+${personHeading(person, html`<span class="badge">${swatch(partOf(person.state))} ${messages.states[person.state]}</span>`)}
 <p class="lead sentence">${describeState(page, person)}</p>
-<p class="quiet">${person.named ? messages.explain.named : messages.explain.listed}</p>
+<p class="quiet">${person.named ? messages.explain.named : messages.explain.listed}${messages.gap}<a href="${everythingLink(person)}">${messages.directory.everythingLink}</a></p>
 <section id="polls" aria-labelledby="polls-title"><h2 id="polls-title">${messages.explain.title}</h2>
 ${polls.length === 0 ? html`<p class="empty">${messages.curve.nothingYet}</p>` : html`<ol class="story">${foldPolls(polls).map((part) => (part.length < MIN_RUN ? part.map((poll) => step(page, poll)) : run(page, part)))}</ol>`}</section>`
 }

@@ -1,14 +1,15 @@
 import { parseTaskId, parseTrackRequest } from '../../../intake/track-request.ts'
 import { correctAgentId, resumeTask } from '../../../polling/task-commands.ts'
 import { peopleCsv } from '../../../report/columns.ts'
-import type { Poll, RecipientStatus, TaskRates, TaskRef } from '../../../report/rates.ts'
+import { countDepartments } from '../../../report/department-tree.ts'
+import type { Poll, RecipientFilter, RecipientStatus, TaskRates, TaskRef } from '../../../report/rates.ts'
 import { sinceSendMs } from '../../../report/read-brackets.ts'
 import { loadTaskReport, type TaskReport } from '../../../report/task-report.ts'
 import { stoppedSection, taskActions } from '../components/actions.ts'
 import { asWritten, delayReason, endReason, problemLines, problemOfTask } from '../components/causes.ts'
 import { readCurve } from '../components/curve.ts'
 import { type Html, html } from '../components/html.ts'
-import { type PeopleFilter, parsePeopleFilter, peopleSection } from '../components/people.ts'
+import { parsePeopleFilter, parseRecipientFilter, peopleSection } from '../components/people.ts'
 import { statusBadge } from '../components/task-table.ts'
 import { timeToReadSection } from '../components/time-to-read.ts'
 import { timeline } from '../components/timeline.ts'
@@ -21,7 +22,7 @@ export async function taskPage({ page, options: { rates, pollsPerTask }, params,
   const report = await loadTaskReport(rates, parseTaskRef(params, query), page.now, pollsPerTask)
   const { task, elapsedMs, scale } = report
   const filter = parsePeopleFilter(query)
-  const people = await listedPeople(rates, report, filter)
+  const people = await listedPeople(rates, report, parseRecipientFilter(query))
   const { messages } = page
   const place: PeoplePlace = { path: taskLink({ taskId: task.taskId }), app: task.app }
   const body = html`${taskHead(page, report, place)}
@@ -29,7 +30,7 @@ export async function taskPage({ page, options: { rates, pollsPerTask }, params,
 ${timeline(page, report)}${pollTable(page, report)}</section>
 <section id="curve" aria-labelledby="curve-title"><h2 id="curve-title">${messages.curve.title}</h2>
 ${readCurve(page, { ...report, sentAt: task.sentAt, deadlineAt: task.deadlineAt, lastObservedAt: task.lastObservedAt, scale })}</section>
-${peopleSection(page, { ...place, filter, counts: task, people, cursor: null, nextCursor: null, window: task })}
+${peopleSection(page, { ...place, filter, counts: task, people, departments: countDepartments(report.people), cursor: null, nextCursor: null, window: task })}
 ${timeToReadSection(page, report.timeToRead, elapsedMs)}
 ${forbiddenSection(page, report.forbidden)}`
   const refreshSeconds = task.status === 'tracking' ? ACTIVE_REFRESH_SECONDS : IDLE_REFRESH_SECONDS
@@ -40,15 +41,15 @@ ${forbiddenSection(page, report.forbidden)}`
 async function listedPeople(
   rates: PageRequest['options']['rates'],
   { task, people }: TaskReport,
-  { state, search }: PeopleFilter,
+  filter: RecipientFilter,
 ): Promise<readonly RecipientStatus[]> {
-  if (search !== '') return rates.recipients(task, { state: state ?? undefined, search })
-  return state === null ? people : people.filter((person) => person.state === state)
+  const { state, search, department } = filter
+  if (search !== undefined || department !== undefined) return rates.recipients(task, filter)
+  return state === undefined ? people : people.filter((person) => person.state === state)
 }
 
 export async function taskCsv({ options: { rates }, params, query }: PageRequest): Promise<string> {
-  const { state, search } = parsePeopleFilter(query)
-  return peopleCsv(await rates.recipients(parseTaskRef(params, query), { state: state ?? undefined, search }))
+  return peopleCsv(await rates.recipients(parseTaskRef(params, query), parseRecipientFilter(query)))
 }
 
 /** Polls a task at once. Resolves with the page to show then. */
