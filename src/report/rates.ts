@@ -123,12 +123,8 @@ export interface PersonRef {
   readonly app?: string | undefined
 }
 
-export interface PeopleFilter extends PageFilter {
+export interface PeopleFilter extends PageFilter, Pick<RecipientFilter, 'search' | 'department'> {
   readonly app?: string | undefined
-  /** Only people whose user id or name contains this, ignoring case. */
-  readonly search?: string | undefined
-  /** Only people of this department or one below it. */
-  readonly department?: string | undefined
 }
 
 /** What is known of a person, besides their messages. */
