@@ -79,7 +79,6 @@ test('campaigns are loaded in three reads each, and come in the order in which t
     campaign: noted('campaign', ({ campaign }) => aCampaign({ campaign })),
     campaignCurve: noted('curve', () => [point(5, 1)]),
     readTimes: noted('times', () => ({ bounds: [], timeToRead })),
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the other questions are not asked
   } as unknown as RateReader
   const compared = await loadComparison(reader, [{ campaign: 'b' }, { campaign: 'a' }], hoursLater(48))
   expect(compared.map(({ campaign }) => campaign.campaign)).toEqual(['b', 'a'])

@@ -102,7 +102,7 @@ function addComparison(api: Api, { reads, now }: ApiDeps): void {
     {
       config: READ,
       schema: {
-        querystring: strictQuery({ campaign: comparedCampaigns, app }),
+        querystring: strictQuery({ app, campaign: comparedCampaigns }),
         ...operation(
           'compareCampaigns',
           'Two to six campaigns side by side: rates, curves by the time since the send, time to read',
