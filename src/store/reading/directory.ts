@@ -30,14 +30,14 @@ WHERE ${where([
     equals('app', app),
     containsPerson({ search }),
     inOwnDepartments(department),
-    after === null ? null : Prisma.sql`(user_id, app) > (${after})`,
+    after === null ? null : Prisma.sql`(app, user_id) > (${after})`,
   ])}
-ORDER BY user_id, app LIMIT ${slice.limit + 1}::integer`)
+ORDER BY app, user_id LIMIT ${slice.limit + 1}::integer`)
   return buildPage(
     rows.map((row) => decodeRow(PEOPLE_COLUMNS, row)),
     slice,
     'directory',
-    (person) => [person.userId, person.app],
+    (person) => [person.app, person.userId],
   )
 }
 

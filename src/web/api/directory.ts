@@ -20,7 +20,12 @@ function addPeople(api: Api, deps: ApiDeps): void {
       config: NAMES,
       schema: {
         querystring: strictQuery({ app, search, department, limit, cursor }),
-        ...operation('listPeople', 'People whose name or department is known, by user id', json(page({ people: list(Someone) })), 403),
+        ...operation(
+          'listPeople',
+          'People whose name or department is known, by app and user id',
+          json(page({ people: list(Someone) })),
+          403,
+        ),
       },
     },
     async ({ caller, query }) => {
