@@ -7,6 +7,7 @@ import { Compared, InDepartment, list, page, SentTo, Someone } from './schemas.t
 /** What is asked over campaigns: people, what was sent to one of them, departments, and campaigns side by side. */
 export function addDirectoryRoutes(api: Api, deps: ApiDeps): void {
   addPeople(api, deps)
+  addPerson(api, deps)
   addDepartments(api, deps)
   addComparison(api, deps)
 }
@@ -33,6 +34,9 @@ function addPeople(api: Api, deps: ApiDeps): void {
       return { people: items, nextCursor }
     },
   )
+}
+
+function addPerson(api: Api, deps: ApiDeps): void {
   api.get(
     '/v1/people/:userId',
     {
