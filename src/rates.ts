@@ -149,7 +149,7 @@ export interface Rates {
   polls(taskId: TaskId, of?: OfApp): Promise<Poll[]>
   /** Every poll of a task, and the state of one recipient after it. `RECIPIENT_NOT_FOUND` where the task has no such recipient. */
   explain(taskId: TaskId, userId: string, of?: OfApp): Promise<PersonHistory>
-  /** People whose name or department is known, by app and user id. `NOT_PERMITTED` where the role may not see names. */
+  /** People whose name or department is known, by app and user id. Needs the right to see names. */
   people(filter?: PeopleFilter): Promise<Page<Person>>
   /** Who has this user id, an entry for each app that knows the name or sent to it. `RECIPIENT_NOT_FOUND` where none does. */
   person(userId: string, of?: OfApp): Promise<Person[]>

@@ -113,7 +113,7 @@ export interface RecipientFilter {
   readonly search?: string | undefined
   /** Only people of this department or one below it: a path such as `Headquarters/Sales`. An empty text: people whose department is not known. */
   readonly department?: string | undefined
-  /** What `search` looks at. Default: both. */
+  /** Where `search` is looked up. Default: in both. */
   readonly searchIn?: 'both' | 'userId' | undefined
 }
 

@@ -249,7 +249,7 @@ test.each(['show', 'list'])('the help of people %s has examples', async (command
   expect(await run('people', command, '--help')).toMatchObject({ code: 0, stdout: expect.stringMatching(/Examples:\n {2}\$ /) })
 })
 
-test('a role without the right to names sees user ids, and is told where names are all that was asked for', async () => {
+test('a role without the right to names sees user ids, and no name', async () => {
   const other = await createTestDatabase({ migrated: true })
   const db = openDatabase(other.url)
   try {
@@ -260,10 +260,10 @@ test('a role without the right to names sees user ids, and is told where names a
     const { stdout } = await ask('unread', '--campaign', 'c', '--pending')
     expect(stdout).toMatch(/^User +Task .*\nann /)
     expect((await ask('people', 'show', 'ann')).stdout).toMatch(/^Person +ann$/m)
-    expect(await ask('people', 'list')).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('delivery_people') })
     for (const args of [
       ['unread', '--campaign', 'c', '--pending', '--format', 'csv'],
       ['people', 'show', 'ann', '--format', 'json'],
+      ['people', 'list'],
     ])
       expect((await ask(...args)).stdout).not.toMatch(/安娜|部门/)
   } finally {

@@ -17,9 +17,10 @@ const COMMANDS = [
 ]
 
 test.each(COMMANDS)('%s: npx dingtalk-delivery %s is a command with these options', async (_, command) => {
-  const [name = '', ...args] = command.split(/\s+/)
-  const { code, stdout } = await runCommand([name, '--help'])
-  expect([code, stdout]).toEqual([0, expect.stringContaining(`Usage: dingtalk-delivery ${name} `)])
+  const [first = '', ...args] = command.split(/\s+/)
+  const name = first === 'people' ? [first, args[0] ?? ''] : [first]
+  const { code, stdout } = await runCommand([...name, '--help'])
+  expect([code, stdout]).toEqual([0, expect.stringContaining(`Usage: dingtalk-delivery ${name.join(' ')} `)])
   const options = new Set(stdout.match(/--[a-z-]+/g))
   expect(args.flatMap((arg) => /^--[a-z-]+/.exec(arg)?.[0] ?? []).filter((option) => !options.has(option))).toEqual([])
 })
