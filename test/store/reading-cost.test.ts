@@ -43,6 +43,8 @@ beforeAll(async () => {
       SELECT task_pk, user_id, 'unread', 'pending', now(), now(), 1 FROM delivery_recipient;
     UPDATE delivery_task SET poll_no = 5, good_polls = 5, unread = ${PEOPLE}, pending = 0, last_observed_at = now(), next_poll_at = now() + interval '1 hour';
     SELECT delivery_recount_campaigns(100000, 60);
+    INSERT INTO delivery_person (app, user_id, name, departments)
+      SELECT 'app0', 'user' || n, 'Name ' || n, ARRAY['Headquarters/Department ' || n % 10] FROM generate_series(1, ${TASKS * PEOPLE}) AS n;
     ANALYZE`)
 })
 afterAll(() => db.close())
@@ -88,6 +90,12 @@ const QUESTIONS: ReadonlyArray<readonly [name: string, most: number, ask: () => 
   ['what every app does', TASKS + 100, () => rates.apps()],
   ['what needs attention', 2 * TASKS + 100, () => rates.attention()],
   ['the state details of a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.stateDetails(campaign)],
+  ['the departments of a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.campaignDepartments(campaign)],
+  ['a page of the directory', 200, () => rates.people({ limit: 50 })],
+  ['who has a user id, in one app', 20, () => rates.person({ userId: 'user8000', app: 'app0' })],
+  // No index has user ids alone: it would be written for each recipient of each send. So each task is tried, by key, and no recipient of others is read.
+  ['what was sent to a person', 4 * TASKS + 100, () => rates.personTasks({ userId: 'user8000' }, {})],
+  ['who has a user id, in any app', 4 * TASKS + 100, () => rates.person({ userId: 'user8000' })],
 ]
 
 test.each(QUESTIONS)('%s reads at most %i rows', async (_name, most, ask) => {
