@@ -52,7 +52,7 @@ function pointsOf(campaign: CampaignRates, curve: readonly CurvePoint[], now: Da
   const points = [toPoint(firstSentAt, 0), ...curve.map(({ at, read }) => toPoint(at, read))]
   const last = curve.at(-1)
   const end = toPoint(now < lastObservedAt ? now : lastObservedAt, last?.read ?? 0)
-  return (points.at(-1)?.minutes ?? 0) < end.minutes ? [...points, end] : points
+  return points.some(({ minutes }) => minutes >= end.minutes) ? points : [...points, end]
 }
 
 /**
