@@ -11,6 +11,7 @@ import { addDemo } from './demo.ts'
 import { addDoctor } from './doctor.ts'
 import { addErase } from './erase.ts'
 import { addMigrate } from './migrate.ts'
+import { addPeople } from './people.ts'
 import { addPeopleSync } from './people-sync.ts'
 import { addReport } from './report.ts'
 import { addResume } from './resume.ts'
@@ -40,6 +41,7 @@ const COMMANDS: readonly AddCommand[] = [
   addShow,
   addReport,
   addUnread,
+  addPeople,
   addPeopleSync,
   addErase,
   addMigrate,

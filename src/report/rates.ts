@@ -43,7 +43,7 @@ export interface RateReader {
   explain(ref: TaskRef, userId: string): Promise<PersonHistory>
   /** People by department of a campaign, in the order of the paths; people whose department is not known come last. */
   campaignDepartments(ref: CampaignRef): Promise<DepartmentRates[]>
-  /** People whose name or department is known, by user id. */
+  /** People whose name or department is known, by app and user id. */
   people(filter: PeopleFilter): Promise<Page<Person>>
   /** Who has this user id: one row for each app that knows the name of the person or sent to them. `RECIPIENT_NOT_FOUND` where none does. */
   person(ref: PersonRef): Promise<Person[]>
@@ -125,12 +125,8 @@ export interface PersonRef {
   readonly app?: string | undefined
 }
 
-export interface PeopleFilter extends PageFilter {
+export interface PeopleFilter extends PageFilter, Pick<RecipientFilter, 'search' | 'department'> {
   readonly app?: string | undefined
-  /** Only people whose user id or name contains this, ignoring case. */
-  readonly search?: string | undefined
-  /** Only people of this department or one below it. */
-  readonly department?: string | undefined
 }
 
 /** What is known of a person, besides their messages. */

@@ -47,6 +47,8 @@ beforeAll(async () => {
     INSERT INTO delivery_person (app, user_id, name, departments, manager_user_id) VALUES
       ('app0', 'user8000', 'Ann', '{HQ/Sales}', NULL), ('app0', 'user8001', 'Annette', '{HQ}', 'user8000');
     SELECT delivery_recount_campaigns(100000, 60);
+    INSERT INTO delivery_person (app, user_id, name, departments)
+      SELECT 'app0', 'user' || n, 'Name ' || n, ARRAY['Headquarters/Department ' || n % 10] FROM generate_series(1, ${TASKS * PEOPLE}) AS n;
     ANALYZE`)
 })
 afterAll(() => db.close())
@@ -92,6 +94,12 @@ const QUESTIONS: ReadonlyArray<readonly [name: string, most: number, ask: () => 
   ['what every app does', TASKS + 100, () => rates.apps()],
   ['what needs attention', 2 * TASKS + 100, () => rates.attention()],
   ['the state details of a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.stateDetails(campaign)],
+  ['the departments of a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.campaignDepartments(campaign)],
+  ['a page of the directory', 200, () => rates.people({ limit: 50 })],
+  ['who has a user id, in one app', 20, () => rates.person({ userId: 'user8000', app: 'app0' })],
+  // No index has user ids alone: it would be written for each recipient of each send. So each task is tried, by key, and no recipient of others is read.
+  ['what was sent to a person', 4 * TASKS + 100, () => rates.personTasks({ userId: 'user8000' }, {})],
+  ['who has a user id, in any app', 4 * TASKS + 100, () => rates.person({ userId: 'user8000' })],
 ]
 
 test.each(QUESTIONS)('%s reads at most %i rows', async (_name, most, ask) => {

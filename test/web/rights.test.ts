@@ -29,7 +29,12 @@ const NAMES: Readonly<Record<string, string>> = { taskId: TASK, name: CAMPAIGN, 
 
 async function call({ method, path, hasBody, parameters }: Operation, headers: Record<string, string>): Promise<Answer> {
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(NAMES[name] ?? ''))
-  const query = parameters.some(({ name, required }) => name === 'at' && required) ? '?at=2026-11-23T01:00:00Z' : ''
+  const required = new Set(parameters.flatMap((each) => (each.required ? each.name : [])))
+  const query = required.has('at')
+    ? '?at=2026-11-23T01:00:00Z'
+    : required.has('campaign')
+      ? `?app=default&campaign=twin&campaign=${encodeURIComponent(CAMPAIGN)}`
+      : ''
   return ask(server.url, `${filled}${query}`, hasBody ? post({ taskId: '11' }, headers) : { method, headers })
 }
 
@@ -37,10 +42,10 @@ describe('the API', () => {
   test('every operation names its role in the document, and answers each caller by it', async () => {
     const document = (await ask(server.url, '/v1/openapi.json')).body
     const { operations } = apiOf(document)
-    const seen = { open: 0, read: 0, write: 0 }
+    const seen = { open: 0, read: 0, write: 0, 'read+names': 0 }
     for (const operation of operations) {
       const [security] = document.paths[operation.path][operation.method.toLowerCase()].security
-      const right: 'open' | 'read' | 'write' = security?.token[0] ?? 'open'
+      const right: 'open' | 'read' | 'write' | 'read+names' = security?.token[0] ?? 'open'
       seen[right] += 1
       // What changes something needs the right to write, and nothing else does.
       expect([operation.id, right === 'write']).toEqual([operation.id, operation.method === 'POST'])
@@ -48,6 +53,7 @@ describe('the API', () => {
         open: { none: 200, wrong: 200, read: 200, write: 200 },
         read: { none: 401, wrong: 401, read: 200, write: 200 },
         write: { none: 401, wrong: 401, read: 403, write: operation.id === 'trackTask' ? 202 : 200 },
+        'read+names': { none: 401, wrong: 401, read: 403, write: 403 },
       }[right]
       const got = {
         none: (await call(operation, {})).status,
@@ -57,7 +63,7 @@ describe('the API', () => {
       }
       expect([operation.id, got]).toEqual([operation.id, expected])
     }
-    expect(seen).toEqual({ open: 1, read: expect.any(Number), write: 4 })
+    expect(seen).toEqual({ open: 1, read: expect.any(Number), write: 4, 'read+names': 2 })
     expect(seen.read).toBeGreaterThan(15)
   })
 

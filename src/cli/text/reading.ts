@@ -41,7 +41,8 @@ function describeQuantile({ share, certain }: ReadQuantile, since: string): stri
   return `${who} had read ${describeBracket(certain.afterMs, certain.beforeMs)}${since}`
 }
 
-function describeBracket(afterMs: number, beforeMs: number): string {
+/** `within 3 min`, or `between 12 min and 20 min`. */
+export function describeBracket(afterMs: number, beforeMs: number): string {
   return afterMs <= 0 ? `within ${showDuration(beforeMs)}` : `between ${showDuration(afterMs)} and ${showDuration(beforeMs)}`
 }
 
@@ -56,6 +57,12 @@ function describeLikely({ afterMs, beforeMs, certain }: ReadQuantile): string {
 export function describeShares(within: readonly ShareWithin[]): string | null {
   if (within.length === 0) return null
   return within.map(({ hours, certain }) => `${hours} h: ${describeBounds(certain)}`.replaceAll(' ', NO_BREAK)).join('  ')
+}
+
+/** The certain bounds of the share who had read within so many hours of the send; a dash where that is not known. */
+export function describeShare({ within }: TimeToRead, hours: number): string {
+  const found = within.find((each) => each.hours === hours)
+  return found === undefined ? '–' : describeBounds(found.certain)
 }
 
 /** 100% is no upper bound: reads after the final poll are not known. */
