@@ -92,7 +92,7 @@ describe('rates', () => {
     })
     const { items, nextCursor } = await rates.personTasks('bob', { limit: 1 })
     const rest = await rates.personTasks('bob', { cursor: nextCursor ?? '', app: 'default' })
-    expect([...items, ...rest.items].map(({ campaign }) => campaign).toSorted()).toEqual([OTHER, TASK.campaign])
+    expect([...items, ...rest.items].map(({ campaign }) => campaign)).toEqual([TASK.campaign, OTHER])
     expect(await rates.campaignDepartments(TASK.campaign)).toMatchObject([
       { department: '总部', targeted: 1 },
       { department: '总部/销售部', targeted: 1, pending: 1, readRate: null },
