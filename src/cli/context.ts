@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { createInterface } from 'node:readline'
 import picocolors from 'picocolors'
 import type { Colors } from 'picocolors/types.js'
 import { type Config, parseConfig } from '../app/config/config.ts'
@@ -14,6 +15,8 @@ export interface Host {
   readonly directory: string
   readonly stdout: Output
   readonly stderr: Pick<Output, 'write' | 'isTTY'>
+  /** Where answers are read. Default: nowhere, as where it is no terminal. */
+  readonly stdin?: NodeJS.ReadableStream & { readonly isTTY?: boolean }
   /** Where log lines are written. Default: file descriptor 2. */
   readonly log?: { write(line: string): void }
   /** Its signals and crashes end a service. */
@@ -23,8 +26,8 @@ export interface Host {
 
 /** The only place that reads `process.env`. */
 export function thisHost(): Host {
-  const { env, stdout, stderr } = process
-  return { env, directory: process.cwd(), stdout, stderr, process, now: () => new Date() }
+  const { env, stdin, stdout, stderr } = process
+  return { env, directory: process.cwd(), stdin, stdout, stderr, process, now: () => new Date() }
 }
 
 /** What every command gets. */
@@ -33,6 +36,8 @@ export interface Context extends Pick<Host, 'log' | 'process' | 'now'> {
   print(text: string): void
   /** Everything else, to stderr. */
   note(text: string): void
+  /** Asks on stderr, and waits for a line on stdin: `y` and `yes` are true. Null without asking, where stdin is no terminal. */
+  confirm(question: string): Promise<boolean | null>
   /** The configuration; `over` wins over the environment, and null unsets a variable. */
   config(over?: Readonly<Record<string, string | null>>): Config
   /** Whether a variable is set. */
@@ -55,6 +60,7 @@ export function createContext(host: Host): Context {
   return {
     print: (text) => void stdout.write(withLineEnd(text)),
     note: (text) => void stderr.write(withLineEnd(text)),
+    confirm: (question) => confirm(host, question),
     config: (over = {}) => parseConfig(withOverrides(env, over), (path, maxBytes) => readTextFile(resolvePath(path), maxBytes)),
     has: (variable) => spellings(variable).some((name) => (env[name] ?? '') !== ''),
     resolvePath,
@@ -65,6 +71,19 @@ export function createContext(host: Host): Context {
     ...(host.log && { log: host.log }),
     process: host.process,
     now: host.now,
+  }
+}
+
+async function confirm({ stdin, stderr }: Host, question: string): Promise<boolean | null> {
+  if (stdin?.isTTY !== true) return null
+  stderr.write(`${question} [y/N] `)
+  const lines = createInterface({ input: stdin, terminal: false })
+  try {
+    // The end of the input is no answer.
+    for await (const line of lines) return /^y(es)?$/i.test(line.trim())
+    return false
+  } finally {
+    lines.close()
   }
 }
 

@@ -11,6 +11,7 @@ import { addDemo } from './demo.ts'
 import { addDoctor } from './doctor.ts'
 import { addErase } from './erase.ts'
 import { addMigrate } from './migrate.ts'
+import { addPeople } from './people.ts'
 import { addReport } from './report.ts'
 import { addResume } from './resume.ts'
 import { addServe } from './serve.ts'
@@ -39,6 +40,7 @@ const COMMANDS: readonly AddCommand[] = [
   addShow,
   addReport,
   addUnread,
+  addPeople,
   addErase,
   addMigrate,
   addDoctor,

@@ -10,6 +10,7 @@ import { addCampaignRoutes } from './api/campaigns.ts'
 import { addDocument } from './api/openapi.ts'
 import { addOverallRoutes } from './api/overall.ts'
 import { assertDecodable } from './api/parameters.ts'
+import { addPeopleWriting } from './api/put-people.ts'
 import type { Api } from './api/route.ts'
 import { addTaskRoutes } from './api/tasks.ts'
 import { acceptJson, BODY_LIMIT_BYTES, drain } from './body.ts'
@@ -156,6 +157,7 @@ async function addApi(app: FastifyInstance, deps: ServerDeps, reads: SharedReads
       addTaskRoutes(guarded, apiDeps)
       addCampaignRoutes(guarded, apiDeps)
       addOverallRoutes(guarded, apiDeps)
+      addPeopleWriting(guarded, apiDeps)
       addMethodGuards()
     })
   })

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { Readable } from 'node:stream'
 import { onTestFinished } from 'vitest'
 import { createContext } from '../../src/cli/context.ts'
 import { runCommand as run } from '../../src/cli/program.ts'
@@ -9,7 +10,10 @@ import { until } from './wait.ts'
 /** A command that runs in the process of the test: what starts and ends in a tenth of the time. What is about processes uses process.ts. */
 export type RunningCommand = Pick<NodeProcess, 'exit' | 'stdout' | 'stderr' | 'waitForLine' | 'kill'> & AsyncDisposable
 
-export type CommandOptions = Pick<ProcessOptions, 'env' | 'cwd' | 'mayShowSecrets' | 'onTestFinished'>
+export interface CommandOptions extends Pick<ProcessOptions, 'env' | 'cwd' | 'mayShowSecrets' | 'onTestFinished'> {
+  /** What is typed in the terminal. Left out: stdin is no terminal. */
+  readonly typed?: string
+}
 
 /** Runs the command to its end. `env` is all the variables that it gets. */
 export async function runCommand(
@@ -22,7 +26,7 @@ export async function runCommand(
 
 /** Stopped with SIGTERM at the end of the test that started it, or by `await using`. */
 export function startCommand(args: readonly string[], options: CommandOptions = {}): RunningCommand {
-  const { env = {}, cwd = '/', mayShowSecrets = [], onTestFinished: register = onTestFinished } = options
+  const { env = {}, cwd = '/', mayShowSecrets = [], onTestFinished: register = onTestFinished, typed } = options
   const text = { stdout: '', stderr: '' }
   const signals = new EventEmitter()
   let hasEnded = false
@@ -32,6 +36,7 @@ export function startCommand(args: readonly string[], options: CommandOptions = 
     directory: cwd,
     stdout: { write: (more) => void (text.stdout += more) },
     stderr,
+    ...(typed !== undefined && { stdin: Object.assign(Readable.from([typed]), { isTTY: true }) }),
     log: stderr,
     process: {
       on: (event, listener) => signals.on(event, listener),
