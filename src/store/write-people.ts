@@ -6,7 +6,7 @@ import { type Database, inTransaction, type RunStatement } from './prisma.ts'
 
 type Connected = Pick<Database, 'pool'>
 
-/** People in one statement: some 50 ms of the server's time. */
+/** People in one statement: some 40 ms of the server's time. */
 const BATCH = 2_000
 
 const COUNTS = {

@@ -1,4 +1,4 @@
-import { crc32, deflateRawSync } from 'node:zlib'
+import { strToU8, zipSync } from 'fflate'
 
 /**
  * Workbooks as Excel saves them: texts in a table of shared strings, numbers as the text of their cell. Made here, so that a test says which bytes a
@@ -16,7 +16,7 @@ export interface Sheet {
 export function makeXlsx(...sheets: readonly Sheet[]): Buffer {
   const strings = new Map<string, number>()
   const parts = sheets.map(({ rows }, i) => [`xl/worksheets/sheet${i + 1}.xml`, sheetXml(rows, strings)] as const)
-  return makeZip([
+  const files: ReadonlyArray<readonly [path: string, xml: string]> = [
     ['[Content_Types].xml', contentTypes(sheets.length)],
     ['_rels/.rels', rels([['officeDocument', 'xl/workbook.xml']])],
     ['xl/workbook.xml', workbook(sheets)],
@@ -34,7 +34,8 @@ export function makeXlsx(...sheets: readonly Sheet[]): Buffer {
       'xl/sharedStrings.xml',
       `${HEAD}<sst ${MAIN}>${[...strings.keys()].map((text) => `<si><t xml:space="preserve">${escape(text)}</t></si>`).join('')}</sst>`,
     ],
-  ])
+  ]
+  return Buffer.from(zipSync(Object.fromEntries(files.map(([path, xml]) => [path, strToU8(xml)]))))
 }
 
 const HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
@@ -79,35 +80,4 @@ function cellXml(cell: CellValue, place: string, strings: Map<string, number>): 
 
 function escape(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
-}
-
-function makeZip(files: ReadonlyArray<readonly [path: string, text: string]>): Buffer {
-  const local: Buffer[] = []
-  const central: Buffer[] = []
-  let offset = 0
-  for (const [path, text] of files) {
-    const [name, content] = [Buffer.from(path), Buffer.from(text)]
-    const packed = deflateRawSync(content)
-    const fields = Buffer.alloc(26)
-    // Version 2.0, names in UTF-8, deflate.
-    fields.writeUInt16LE(20, 0)
-    fields.writeUInt16LE(0x0800, 2)
-    fields.writeUInt16LE(8, 4)
-    fields.writeUInt32LE(crc32(content), 10)
-    fields.writeUInt32LE(packed.length, 14)
-    fields.writeUInt32LE(content.length, 18)
-    fields.writeUInt16LE(name.length, 22)
-    local.push(Buffer.from('PK\x03\x04', 'latin1'), fields, name, packed)
-    const place = Buffer.alloc(14)
-    place.writeUInt32LE(offset, 10)
-    central.push(Buffer.from('PK\x01\x02\x14\x00', 'latin1'), fields, place, name)
-    offset += 30 + name.length + packed.length
-  }
-  const directory = Buffer.concat(central)
-  const end = Buffer.alloc(18)
-  end.writeUInt16LE(files.length, 4)
-  end.writeUInt16LE(files.length, 6)
-  end.writeUInt32LE(directory.length, 8)
-  end.writeUInt32LE(offset, 12)
-  return Buffer.concat([...local, directory, Buffer.from('PK\x05\x06', 'latin1'), end])
 }

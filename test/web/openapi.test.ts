@@ -1,10 +1,10 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../../src/web/app.ts'
-import { BODY_LIMIT_BYTES } from '../../src/web/body.ts'
+import { PEOPLE_LIMIT_BYTES } from '../../src/web/body.ts'
 import { until } from '../support/wait.ts'
 import { type Answer, ask, post } from './support/ask.ts'
-import { type Api, apiOf, type Operation } from './support/document.ts'
+import { type Api, apiOf, type Operation, requestOf } from './support/document.ts'
 import { pathsIn } from './support/routes.ts'
 import { openServer, type Served } from './support/server.ts'
 import { CAMPAIGN, fillWorld, TASK, TWIN } from './support/world.ts'
@@ -19,7 +19,7 @@ let document: object
 let api: Api
 
 beforeAll(async () => {
-  ;({ served, close } = await openServer({ apiToken: `write:${TOKEN},read:${READ_TOKEN}`, enqueuesPerSecond: ENQUEUES_PER_SECOND }))
+  ;({ served, close } = await openServer({ apiToken: `write+names:${TOKEN},read:${READ_TOKEN}`, enqueuesPerSecond: ENQUEUES_PER_SECOND }))
   await fillWorld(served.store)
   await served.database.pool.query("INSERT INTO delivery_app (app, calls_month, calls_used) VALUES ('hr', '2026-11', 7)")
   document = (await ask(served.url, '/v1/openapi.json')).body
@@ -80,11 +80,15 @@ interface Wanted {
   readonly init?: RequestInit
 }
 
-async function call({ method, path, parameters, hasBody }: Operation, wanted: Wanted = {}): Promise<Answer> {
+async function call(operation: Operation, wanted: Wanted = {}): Promise<Answer> {
+  const { path, parameters } = operation
   const required = parameters.filter((each) => each.in === 'query' && each.required).map(({ name }) => [name, REQUIRED[name] ?? ''])
   const query = new URLSearchParams({ ...Object.fromEntries(required), ...wanted.query })
-  const init = hasBody ? post({ taskId: '11', userIds: ['ann'] }, WITH_TOKEN) : { method, headers: WITH_TOKEN }
-  return ask(served.url, `${filled(path, wanted.names ?? KNOWN)}?${query.toString()}`, wanted.init ?? init)
+  return ask(served.url, `${filled(path, wanted.names ?? KNOWN)}?${query.toString()}`, wanted.init ?? requestOf(operation, WITH_TOKEN))
+}
+
+function withBody({ method }: Operation, body: string, type = 'application/json'): RequestInit {
+  return { ...post(body, { ...WITH_TOKEN, 'content-type': type }), method }
 }
 
 /** How to bring about each status that the document has for any route. */
@@ -96,8 +100,8 @@ const ASKING: Readonly<Record<number, (operation: Operation) => Promise<Answer>>
   403: (operation) => call(operation, { init: { method: operation.method, headers: { authorization: `Bearer ${READ_TOKEN}` } } }),
   404: (operation) => call(operation, { names: UNKNOWN }),
   409: (operation) => call(operation, { names: IN_TWO_APPS }),
-  413: (operation) => call(operation, { init: post(' '.repeat(BODY_LIMIT_BYTES + 1), WITH_TOKEN) }),
-  415: (operation) => call(operation, { init: post('taskId=1', { ...WITH_TOKEN, 'content-type': 'application/x-www-form-urlencoded' }) }),
+  413: (operation) => call(operation, { init: withBody(operation, ' '.repeat(PEOPLE_LIMIT_BYTES + 1)) }),
+  415: (operation) => call(operation, { init: withBody(operation, 'taskId=1', 'application/x-www-form-urlencoded') }),
   429: async (operation) => {
     // A busy machine may take longer than a second for them, and then none is too many.
     const refused = await until(

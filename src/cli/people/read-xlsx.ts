@@ -1,4 +1,4 @@
-import type { Cell, Row } from './rows.ts'
+import type { Cell, NoText, Row } from './rows.ts'
 import { FileFaults } from './table.ts'
 
 export interface SheetRows {
@@ -8,18 +8,15 @@ export interface SheetRows {
 
 /** The sheets of a workbook, with numbers as the file has them: a JavaScript number would round a long one once more. */
 export async function readXlsxSheets(bytes: Buffer): Promise<SheetRows[]> {
-  const { default: read, InvalidInputError, InvalidSpreadsheetError } = await import('read-excel-file/node')
+  const { default: read } = await import('read-excel-file/node')
+  let sheets: Awaited<ReturnType<typeof read<NoText>>>
   try {
-    const sheets = await read(bytes, { parseNumber: (text) => ({ kind: 'number' as const, text }), trim: false })
-    return sheets.map(({ sheet, data }) => ({ name: sheet, rows: data.map((cells, i) => ({ line: i + 1, cells: cells.map(toCell) })) }))
-  } catch (error) {
-    if (error instanceof InvalidInputError || error instanceof InvalidSpreadsheetError) throw noWorkbook()
-    throw error
+    sheets = await read<NoText>(bytes, { parseNumber: (text) => ({ kind: 'number', text }), trim: false })
+  } catch {
+    // Of a damaged file the library also throws errors that are no class of its own.
+    throw new FileFaults(['is no .xlsx workbook, or a damaged one. Save it again as .xlsx or as CSV.'])
   }
-}
-
-function noWorkbook(): FileFaults {
-  return new FileFaults(['is no .xlsx workbook, or a damaged one. Save it again as .xlsx or as CSV.'])
+  return sheets.map(({ sheet, data }) => ({ name: sheet, rows: data.map((cells, i) => ({ line: i + 1, cells: cells.map(toCell) })) }))
 }
 
 /** The types of the library call a date `typeof Date`. */
