@@ -1,11 +1,11 @@
 import { resolve } from 'node:path'
-import { createInterface } from 'node:readline'
 import picocolors from 'picocolors'
 import type { Colors } from 'picocolors/types.js'
 import { type Config, parseConfig } from '../app/config/config.ts'
 import { spellings } from '../app/config/given.ts'
 import type { HostProcess } from '../app/lifecycle.ts'
 import { readTextFile } from '../lib/read-text-file.ts'
+import { confirm, type Input } from './confirm.ts'
 import { createScreen, type Output, type Screen, widthOf } from './screen.ts'
 
 /** What a command uses of the process that runs it. A test that runs a command in its own process gives another one. */
@@ -15,8 +15,8 @@ export interface Host {
   readonly directory: string
   readonly stdout: Output
   readonly stderr: Pick<Output, 'write' | 'isTTY'>
-  /** Where answers are read. Default: nowhere, as where it is no terminal. */
-  readonly stdin?: NodeJS.ReadableStream & { readonly isTTY?: boolean }
+  /** Default: none, so that nothing is asked. */
+  readonly stdin?: Input
   /** Where log lines are written. Default: file descriptor 2. */
   readonly log?: { write(line: string): void }
   /** Its signals and crashes end a service. */
@@ -26,8 +26,14 @@ export interface Host {
 
 /** The only place that reads `process.env`. */
 export function thisHost(): Host {
-  const { env, stdin, stdout, stderr } = process
-  return { env, directory: process.cwd(), stdin, stdout, stderr, process, now: () => new Date() }
+  const { env, stdout, stderr } = process
+  return {
+    ...{ env, directory: process.cwd(), stdout, stderr, process, now: () => new Date() },
+    // Node opens stdin when it is first used, and most commands never do.
+    get stdin() {
+      return process.stdin
+    },
+  }
 }
 
 /** What every command gets. */
@@ -36,8 +42,8 @@ export interface Context extends Pick<Host, 'log' | 'process' | 'now'> {
   print(text: string): void
   /** Everything else, to stderr. */
   note(text: string): void
-  /** Asks on stderr, and waits for a line on stdin: `y` and `yes` are true. Null without asking, where stdin is no terminal. */
-  confirm(question: string): Promise<boolean | null>
+  /** Asks for yes or no in the terminal. True without a question where stdin is none. */
+  confirm(question: string): Promise<boolean>
   /** The configuration; `over` wins over the environment, and null unsets a variable. */
   config(over?: Readonly<Record<string, string | null>>): Config
   /** Whether a variable is set. */
@@ -60,7 +66,7 @@ export function createContext(host: Host): Context {
   return {
     print: (text) => void stdout.write(withLineEnd(text)),
     note: (text) => void stderr.write(withLineEnd(text)),
-    confirm: (question) => confirm(host, question),
+    confirm: (question) => confirm(question, host.stdin, stderr),
     config: (over = {}) => parseConfig(withOverrides(env, over), (path, maxBytes) => readTextFile(resolvePath(path), maxBytes)),
     has: (variable) => spellings(variable).some((name) => (env[name] ?? '') !== ''),
     resolvePath,
@@ -71,19 +77,6 @@ export function createContext(host: Host): Context {
     ...(host.log && { log: host.log }),
     process: host.process,
     now: host.now,
-  }
-}
-
-async function confirm({ stdin, stderr }: Host, question: string): Promise<boolean | null> {
-  if (stdin?.isTTY !== true) return null
-  stderr.write(`${question} [y/N] `)
-  const lines = createInterface({ input: stdin, terminal: false })
-  try {
-    // The end of the input is no answer.
-    for await (const line of lines) return /^y(es)?$/i.test(line.trim())
-    return false
-  } finally {
-    lines.close()
   }
 }
 

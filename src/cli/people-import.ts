@@ -49,7 +49,7 @@ async function importFile(context: Context, name: string, options: ImportOptions
     context.print(`${describeFile(file, name, app)}\n${renderComparison(comparison, { removesMissing: removeMissing, showsNames })}`)
     if (dryRun) return context.print('Nothing was changed: --dry-run.')
     const removed = removeMissing ? comparison.missing : []
-    if (!yes && comparison.created + comparison.changed + removed.length > 0 && (await context.confirm('Store this?')) === false) {
+    if (!yes && comparison.created + comparison.changed + removed.length > 0 && !(await context.confirm('Store this?'))) {
       context.print('Nothing was changed.')
       return 1
     }

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { openTestStore, type TestStore } from '../store/support/database.ts'
 import { type CommandOptions, runCommand } from '../support/commands.ts'
@@ -27,6 +28,11 @@ manager4220,"Li, Wei",总部,
 async function importFile(content: string | Uint8Array, args: readonly string[] = [], options: CommandOptions = {}) {
   await writeFile(join(directory, 'people.csv'), content)
   return runCommand(['people', 'import', 'people.csv', ...args], { env: { DATABASE_URL: db.url }, cwd: directory, ...options })
+}
+
+/** What is typed in it. */
+function aTerminal(text: string): NonNullable<CommandOptions['stdin']> {
+  return Object.assign(Readable.from(text === '' ? [] : [text]), { isTTY: true })
 }
 
 async function stored(app = 'default'): Promise<unknown[]> {
@@ -83,14 +89,14 @@ Nothing was changed: --dry-run.
     ['\n', 1, []],
     ['', 1, []],
   ])('asks in a terminal, and does what is typed: %j', async (typed, code, rows) => {
-    const { stderr, ...done } = await importFile(PEOPLE, [], { typed })
+    const { stderr, ...done } = await importFile(PEOPLE, [], { stdin: aTerminal(typed) })
     expect([done.code, stderr]).toEqual([code, 'Store this? [y/N] '])
     expect(await stored()).toEqual(rows)
   })
 
   test('does not ask with --yes, nor where nothing changes', async () => {
-    expect((await importFile(PEOPLE, ['--yes'], { typed: 'n\n' })).code).toBe(0)
-    expect(await importFile(PEOPLE, [], { typed: 'n\n' })).toMatchObject({
+    expect((await importFile(PEOPLE, ['--yes'], { stdin: aTerminal('n\n') })).code).toBe(0)
+    expect(await importFile(PEOPLE, [], { stdin: aTerminal('n\n') })).toMatchObject({
       code: 0,
       stderr: '',
       stdout: expect.stringContaining('2 unchanged'),

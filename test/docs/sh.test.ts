@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { runCommand } from '../support/commands.ts'
 import { blocksIn, codeIn, PAGES, textOf } from './support/pages.ts'
+import { commandWords } from './support/usage.ts'
 
 // The quick form of sh.full.test.ts, which runs all of them against real servers.
 
@@ -17,9 +18,10 @@ const COMMANDS = [
 ]
 
 test.each(COMMANDS)('%s: npx dingtalk-delivery %s is a command with these options', async (_, command) => {
-  const [name = '', ...args] = command.split(/\s+/)
-  const { code, stdout } = await runCommand([name, '--help'])
-  expect([code, stdout]).toEqual([0, expect.stringContaining(`Usage: dingtalk-delivery ${name} `)])
+  const words = commandWords(command)
+  const args = command.split(/\s+/).slice(words.length)
+  const { code, stdout } = await runCommand([...words, '--help'])
+  expect([code, stdout]).toEqual([0, expect.stringContaining(`Usage: dingtalk-delivery ${words.join(' ')} `)])
   const options = new Set(stdout.match(/--[a-z-]+/g))
   expect(args.flatMap((arg) => /^--[a-z-]+/.exec(arg)?.[0] ?? []).filter((option) => !options.has(option))).toEqual([])
 })

@@ -1,7 +1,6 @@
 import { EventEmitter } from 'node:events'
-import { Readable } from 'node:stream'
 import { onTestFinished } from 'vitest'
-import { createContext } from '../../src/cli/context.ts'
+import { createContext, type Host } from '../../src/cli/context.ts'
 import { runCommand as run } from '../../src/cli/program.ts'
 import { assertNoLeak, secretsIn } from './canaries.ts'
 import type { Exit, NodeProcess, ProcessOptions } from './process.ts'
@@ -10,10 +9,7 @@ import { until } from './wait.ts'
 /** A command that runs in the process of the test: what starts and ends in a tenth of the time. What is about processes uses process.ts. */
 export type RunningCommand = Pick<NodeProcess, 'exit' | 'stdout' | 'stderr' | 'waitForLine' | 'kill'> & AsyncDisposable
 
-export interface CommandOptions extends Pick<ProcessOptions, 'env' | 'cwd' | 'mayShowSecrets' | 'onTestFinished'> {
-  /** What is typed in the terminal. Left out: stdin is no terminal. */
-  readonly typed?: string
-}
+export type CommandOptions = Pick<ProcessOptions, 'env' | 'cwd' | 'mayShowSecrets' | 'onTestFinished'> & Pick<Host, 'stdin'>
 
 /** Runs the command to its end. `env` is all the variables that it gets. */
 export async function runCommand(
@@ -26,7 +22,7 @@ export async function runCommand(
 
 /** Stopped with SIGTERM at the end of the test that started it, or by `await using`. */
 export function startCommand(args: readonly string[], options: CommandOptions = {}): RunningCommand {
-  const { env = {}, cwd = '/', mayShowSecrets = [], onTestFinished: register = onTestFinished, typed } = options
+  const { env = {}, cwd = '/', stdin, mayShowSecrets = [], onTestFinished: register = onTestFinished } = options
   const text = { stdout: '', stderr: '' }
   const signals = new EventEmitter()
   let hasEnded = false
@@ -34,9 +30,9 @@ export function startCommand(args: readonly string[], options: CommandOptions = 
   const context = createContext({
     env,
     directory: cwd,
+    ...(stdin && { stdin }),
     stdout: { write: (more) => void (text.stdout += more) },
     stderr,
-    ...(typed !== undefined && { stdin: Object.assign(Readable.from([typed]), { isTTY: true }) }),
     log: stderr,
     process: {
       on: (event, listener) => signals.on(event, listener),
