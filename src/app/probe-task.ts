@@ -65,10 +65,10 @@ async function probeWith(config: ProbeConfig, task: TaskToProbe, database: Datab
   }
 }
 
-const NO_APP_REMEDY = 'Set DINGTALK_APP_KEY and DINGTALK_APP_SECRET, or name an app of DINGTALK_APPS_FILE with --app.'
+export const NO_APP_REMEDY = 'Set DINGTALK_APP_KEY and DINGTALK_APP_SECRET, or name an app of DINGTALK_APPS_FILE with --app.'
 
 /** @returns what is wrong, where there is none */
-function chooseApp(apps: readonly AppConfig[], name: string | undefined): AppConfig | string {
+export function chooseApp(apps: readonly AppConfig[], name: string | undefined): AppConfig | string {
   if (apps.length === 0) return 'no app is configured.'
   const only = apps.length === 1 ? apps[0] : apps.find((app) => app.name === 'default')
   const names = apps.map((app) => `"${app.name}"`).join(', ')

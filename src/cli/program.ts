@@ -12,6 +12,9 @@ import { addDoctor } from './doctor.ts'
 import { addErase } from './erase.ts'
 import { addMigrate } from './migrate.ts'
 import { addPeople } from './people.ts'
+
+||||||| 3e946eb
+
 import { addReport } from './report.ts'
 import { addResume } from './resume.ts'
 import { addServe } from './serve.ts'
@@ -41,6 +44,7 @@ const COMMANDS: readonly AddCommand[] = [
   addReport,
   addUnread,
   addPeople,
+||||||| 3e946eb
   addErase,
   addMigrate,
   addDoctor,

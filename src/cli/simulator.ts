@@ -10,6 +10,7 @@ interface SimulatorOptions {
   /** 0: none. */
   readonly monthlyQuota: number
   readonly app: readonly App[]
+  readonly people: number
   readonly wrongAgentCode?: string
   readonly foreignAgentCode?: string
   readonly unknownTaskCode?: string
@@ -45,18 +46,24 @@ export const addSimulator: AddCommand = (program, context, run) => {
     )
     .option('--monthly-quota <n>', 'calls of all apps a month; 0 is none', (text) => parseNumber(text, 0, 1_000_000_000, true), 5_000)
     .option('--app <key:secret:agent>', 'an app with its credentials and agent id; can be given several times', addApp, [])
+    .option(
+      '--people <n>',
+      'people of the contact API, drawn from the seed, in twelve departments',
+      (text) => parseNumber(text, 0, 200_000, true),
+      0,
+    )
     .option('--wrong-agent-code <code>', 'answer for an agent id that no app has (default 400002)', parseCode)
     .option('--foreign-agent-code <code>', "answer for another app's agent id (default 41020)", parseCode)
     .option('--unknown-task-code <code>', 'answer for a task that never was (default 400002)', parseCode)
     .option('--expired-task-code <code>', 'answer for a task after its 24 hours (default: as for an unknown one)', parseCode)
     .addHelpText('after', EXAMPLES)
     .action(
-      run(async ({ monthlyQuota, app, ...options }: SimulatorOptions) => {
+      run(async ({ monthlyQuota, app, people, ...options }: SimulatorOptions) => {
         const { runService } = await import('./service.ts')
         return runService(context, context.config(), async ({ closers }) => {
           const { startSimulator } = await import('../simulator/simulator.ts')
           const apps = app.length === 0 ? [DEFAULT_APP] : app
-          const settings = { ...options, apps, monthlyQuota: monthlyQuota === 0 ? null : monthlyQuota }
+          const settings = { ...options, apps, directory: { people }, monthlyQuota: monthlyQuota === 0 ? null : monthlyQuota }
           const simulator = await startSimulator(settings).catch((error: unknown) => Promise.reject(withRemedy(error, options.port)))
           closers.add('simulator', () => simulator.close())
           context.print(simulator.url)

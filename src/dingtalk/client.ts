@@ -1,14 +1,12 @@
 import type { Answer, Refusal } from '../domain/delivery.ts'
-import { isUnsent, NO_AGENT_ID_CODE, TOKEN_REFUSED_CODE, toProblemCode, UNKNOWN_APP_CODE } from '../domain/problems.ts'
+import { NO_AGENT_ID_CODE, UNKNOWN_APP_CODE } from '../domain/problems.ts'
 import type { SendResult, SendResultApi, SendResultQuery } from '../polling/ports.ts'
-import { createTokenSource, fixedTokenSource, type Lease, type TokenSource, tokenRefused } from './access-token.ts'
+import type { Lease } from './access-token.ts'
 import { buildRefusal, toAnswer } from './answers.ts'
 import type { DingTalkApp } from './app.ts'
-import { checkBaseUrl } from './hosts.ts'
-import { createHttp, type Http } from './http.ts'
-import { buildSettings, type DingTalkApiOptions, type Settings } from './options.ts'
-import { createRedactor, type Redactor } from './redact.ts'
-import { createTokenCall, type TokenFailure } from './token-call.ts'
+import { type Caller, callWithToken, createCaller, withoutCall, withRegion } from './caller.ts'
+import { createHttp } from './http.ts'
+import { buildSettings, type DingTalkApiOptions } from './options.ts'
 
 export type DingTalkApi = SendResultApi & {
   /** Fetches a token for an app, which is not metered. Null: there is one; else the reason. */
@@ -49,50 +47,6 @@ export function createDingTalkApi(apps: ReadonlyMap<string, DingTalkApp>, option
   }
 }
 
-/** The hosts of the other region know nothing of the app. */
-function withRegion({ app: { assumedRegion } }: Caller, refusal: Refusal): Refusal {
-  return assumedRegion === undefined ? refusal : { ...refusal, assumedRegion }
-}
-
-/** Shared by the polls of one app. */
-interface Caller {
-  readonly app: DingTalkApp
-  readonly http: Http
-  readonly tokens: TokenSource
-  readonly redactor: Redactor
-  readonly settings: Settings
-}
-
-function createCaller(name: string, app: DingTalkApp, http: Http, closing: AbortSignal, settings: Settings): Caller {
-  const checkUrl = (field: 'oapiUrl' | 'apiUrl'): string => {
-    try {
-      return checkBaseUrl(app[field], settings.privateHosts)
-    } catch (error) {
-      throw new Error(`${field} of app ${JSON.stringify(name)}: ${error instanceof Error ? error.message : String(error)}`, {
-        cause: error,
-      })
-    }
-  }
-  const checked = { ...app, name, oapiUrl: checkUrl('oapiUrl'), apiUrl: checkUrl('apiUrl') }
-  const redactor = createRedactor(app.credentials)
-  return { app: checked, http, redactor, settings, tokens: chooseTokenSource(checked, http, redactor, closing, settings) }
-}
-
-function chooseTokenSource(app: DingTalkApp, http: Http, redactor: Redactor, closing: AbortSignal, settings: Settings): TokenSource {
-  if (app.credentials.kind === 'fixed') return fixedTokenSource(app.credentials.accessToken)
-  const { monotonicMs, onCall } = settings
-  return createTokenSource({
-    fetch: createTokenCall(app, app.credentials, { http, redactor, deadlineMs: settings.http.deadlineMs, monotonicMs, onCall }),
-    closing,
-    timing: settings.tokens,
-    monotonicMs,
-    onRefresh(outcome) {
-      if (outcome.kind === 'token') redactor.learn(outcome.token)
-      settings.onTokenRefresh(app.name, outcome.kind === 'token')
-    },
-  })
-}
-
 function unknownApp(app: string, now: Date): Refusal {
   return buildRefusal({
     code: UNKNOWN_APP_CODE,
@@ -110,67 +64,6 @@ async function poll(caller: Caller, query: SendResultQuery, signal: AbortSignal)
   }
   const call = (lease: Lease): Promise<Answer> => callOnce(caller, { taskId: query.taskId, agentId, token: lease.token }, signal)
   return callWithToken(caller, call, query.mayRepeat, signal)
-}
-
-type Call = (lease: Lease) => Promise<Answer>
-
-/** Calls, and once more with a fresh token where DingTalk refused the first. */
-async function callWithToken(
-  caller: Caller,
-  call: Call,
-  mayRepeat: SendResultQuery['mayRepeat'],
-  signal: AbortSignal,
-): Promise<SendResult> {
-  const lease = await caller.tokens.get(signal)
-  if (lease.kind === 'failed') return { answer: withoutCall(caller, lease), calls: 0 }
-  const answer = await call(lease)
-  if (!isTokenRefused(answer)) return { answer, calls: countCalls(answer) }
-  if (!caller.tokens.renewable) return { answer: asTokenRefused(caller, answer), calls: 1 }
-  caller.tokens.drop(lease)
-  // The token first: without one a permit for a second call would not be used.
-  const fresh = await caller.tokens.get(signal)
-  if (fresh.kind === 'failed') return { answer: failedAfterCall(answer, caller, fresh), calls: 1 }
-  if (!(await mayRepeat(signal))) return { answer: failedAfterCall(answer, caller, NOT_REPEATED), calls: 1 }
-  const second = await callWithFreshToken(caller, fresh, call)
-  return { answer: second, calls: 1 + countCalls(second) }
-}
-
-/** A call that ended before anything was sent is none. */
-function countCalls(answer: Answer): number {
-  return answer.kind === 'refused' && isUnsent(answer.code) ? 0 : 1
-}
-
-/** No problem of the app or the task: the next poll has the new token. */
-const NOT_REPEATED: TokenFailure = {
-  kind: 'failed',
-  code: 'NOT_REPEATED',
-  message: 'DingTalk refused the token, and the rate, the budget or the cap of the task leaves no second call now',
-}
-
-function failedAfterCall({ requestedAt, respondedAt, requestId }: Refusal, { redactor }: Caller, { code, message }: TokenFailure): Refusal {
-  return buildRefusal({ code: redactor.redact(code), message: redactor.redact(message), requestedAt, respondedAt, requestId })
-}
-
-async function callWithFreshToken(caller: Caller, lease: Lease, call: Call): Promise<Answer> {
-  const answer = await call(lease)
-  if (!isTokenRefused(answer)) return answer
-  const refused = asTokenRefused(caller, answer)
-  caller.tokens.giveUp(lease, { kind: 'failed', code: refused.code, message: refused.message })
-  return refused
-}
-
-function isTokenRefused(answer: Answer): answer is Refusal {
-  return answer.kind === 'refused' && answer.code !== TOKEN_REFUSED_CODE && toProblemCode(answer.code, answer.message) === 'token_refused'
-}
-
-function asTokenRefused({ tokens }: Caller, answer: Refusal): Refusal {
-  const { code, message } = tokenRefused(answer.code, answer.message, tokens.renewable)
-  return buildRefusal({ ...answer, code, message })
-}
-
-/** The refusal of a poll that made no call, because it lacks a token or an agent id. */
-function withoutCall({ redactor, settings }: Caller, { code, message }: TokenFailure): Refusal {
-  return buildRefusal({ code: redactor.redact(code), message: redactor.redact(message), requestedAt: settings.now(), respondedAt: null })
 }
 
 async function callOnce(

@@ -4,7 +4,8 @@ import { guardedLookup } from './hosts.ts'
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './http.ts'
 import { NO_PROXIES, type Proxies } from './proxy.ts'
 
-export type Endpoint = 'getsendresult' | 'accessToken' | 'gettoken' | 'corpAccessToken'
+export type Endpoint = 'getsendresult' | 'accessToken' | 'gettoken' | 'corpAccessToken' | ContactEndpoint
+export type ContactEndpoint = 'department/listsub' | 'department/get' | 'user/listsimple'
 
 /** One HTTP exchange. `code` is the effective code, `0` for success. It comes from outside: bound its values in a metric. */
 export type CallHook = (call: {

@@ -1,4 +1,5 @@
-import type { Answer, Task, TaskKey } from '../domain/delivery.ts'
+import type { Answer, Refusal, Task, TaskKey } from '../domain/delivery.ts'
+import type { Department, Member } from '../domain/directory.ts'
 import type { Erasure } from '../domain/erasure.ts'
 import type { TaskUpdate, WritePlan } from '../domain/plan.ts'
 import type { ScopeFailure } from '../domain/plan-failed.ts'
@@ -167,6 +168,33 @@ export interface SendResult {
   readonly answer: Answer
   /** Calls of getsendresult that were sent: 0 without a token, 2 where the first token was refused. */
   readonly calls: number
+}
+
+/** DingTalk's contact API for one app, with the names of its addresses. A failure is a `Refusal`. It rejects only when aborted. */
+export interface ContactsApi {
+  /** The departments one level below. */
+  listsub(departmentId: string, call: ContactCall): Promise<ContactResult<readonly Department[]>>
+  get(departmentId: string, call: ContactCall): Promise<ContactResult<Department>>
+  /** Those who are in the department itself, at most 100. @param cursor 0, then `next` of the page before */
+  listsimple(departmentId: string, cursor: number, call: ContactCall): Promise<ContactResult<MemberPage>>
+}
+
+export interface ContactCall {
+  readonly signal: AbortSignal
+  /** As in {@link SendResultQuery}. */
+  readonly mayRepeat: SendResultQuery['mayRepeat']
+}
+
+export interface ContactResult<Value> {
+  readonly answer: Refusal | { readonly kind: 'answered'; readonly value: Value }
+  /** Calls that were sent, as in {@link SendResult}. */
+  readonly calls: number
+}
+
+export interface MemberPage {
+  readonly members: readonly Member[]
+  /** Null: it is the last one. */
+  readonly next: number | null
 }
 
 /** An app's rate, its monthly call budget and its pause, over all workers together. */

@@ -1,4 +1,4 @@
-import type { ApiCall } from './request.ts'
+import { type ApiCall, type ContactEndpoint, isContactEndpoint } from './request.ts'
 
 /** An answer of the simulated gateway, before it is written as bytes. */
 export interface Answer {
@@ -42,6 +42,8 @@ const MESSAGES: ReadonlyMap<string, string> = new Map([
   ['43001', '需要GET请求'],
   ['43002', '需要POST请求'],
   ['47001', '解析JSON内容错误'],
+  ['50004', '请求的部门id不在授权范围内'],
+  ['60003', '部门不存在'],
   ['60011', '没有调用该接口的权限'],
   ['90020', '组织的API调用量已达到本月上限'],
   ['400002', '无效的参数: task_id'],
@@ -112,12 +114,32 @@ const OAPI_FORMS = { plain: plainError, wrapped: wrappedError, errmsg: hiddenErr
 /** An error in the style of the address that was called: on `/v1.0/` always with the form and the name of the new API. */
 export function errorAnswer({ code, subCode, form, status, message }: ApiError, call: ApiCall, appKey: string | undefined): Answer {
   const effective = subCode ?? code
-  const known = ADDRESS_REFUSALS.has(effective) ? addressRefusal(call.source.remoteAddress, appKey) : messageOf(effective)
+  const known = knownMessage(effective, call, appKey)
   const text = message ?? known
   if (form === 'new' || call.path.startsWith('/v1.0/')) return newApiError(status ?? 400, NEW_CODES.get(effective) ?? effective, text)
   const answer = subCode === undefined ? OAPI_FORMS[form](code, text) : subCodeError(code, subCode, text)
   return { ...answer, status: status ?? answer.status }
 }
+
+function knownMessage(code: string, { source, endpoint }: ApiCall, appKey: string | undefined): string {
+  if (ADDRESS_REFUSALS.has(code)) return addressRefusal(source.remoteAddress, appKey)
+  return code === '60011' && isContactEndpoint(endpoint) ? permissionRefusal(endpoint, appKey) : messageOf(code)
+}
+
+/** What DingTalk says of an app without a permission of the contact API: it names it. Source: answers of the real gateway that other programs quote. */
+function permissionRefusal(endpoint: ContactEndpoint, appKey = ''): string {
+  const scope = PERMISSIONS[endpoint]
+  const url = `https://open-dev.dingtalk.com/appscope/apply?content=${appKey}%23${scope}`
+  return `应用尚未开通所需的权限：[${scope}]，点击链接申请并开通即可：${url}`
+}
+
+/** Source: DingTalk's page of each address. */
+const PERMISSIONS = {
+  'department/listsub': 'qyapi_get_department_list',
+  'department/get': 'qyapi_get_department_list',
+  'user/list': 'qyapi_get_department_member',
+  'user/listsimple': 'qyapi_get_department_member',
+} as const satisfies Record<ContactEndpoint, string>
 
 function messageOf(code: string): string {
   return MESSAGES.get(code) ?? 'simulated error'

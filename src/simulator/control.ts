@@ -44,6 +44,7 @@ const ROUTES: Readonly<Record<string, readonly [about: unknown, answer: Answer]>
     'the calls that named it, each poll with its time',
     ({ counter }, { id }) => reply(200, counter.tasks.find(id)),
   ],
+  'GET directory': ['departments and people, as the contact API has them', ({ world }) => reply(200, world.directory)],
   'POST faults': [FAULT_KINDS, addFault],
   'GET faults': ['the faults in force', ({ faults }, { at }) => reply(200, { faults: faults.list(at) })],
   'DELETE faults': ['ends them all', (bench, { at }) => reply(200, { cleared: clearFaults(bench, at) })],

@@ -6,10 +6,15 @@ export const ENDPOINTS = [
   'getsendresult',
   'getsendprogress',
   'recall',
+  'department/listsub',
+  'department/get',
+  'user/list',
+  'user/listsimple',
   'unknown',
 ] as const
 export type Endpoint = (typeof ENDPOINTS)[number]
 export type TokenEndpoint = 'accessToken' | 'corpAccessToken' | 'gettoken'
+export type ContactEndpoint = 'department/listsub' | 'department/get' | 'user/list' | 'user/listsimple'
 
 /** Where a call came from, which distinguishes one worker from another. */
 export interface Source {
@@ -46,6 +51,8 @@ const FOLDERS: Readonly<Record<string, readonly Endpoint[]>> = {
   '/v1.0/oauth2/': ['accessToken', 'corpAccessToken'],
   '/': ['gettoken'],
   '/topapi/message/corpconversation/': ['asyncsend_v2', 'getsendresult', 'getsendprogress', 'recall'],
+  '/topapi/v2/': ['department/listsub', 'department/get', 'user/list'],
+  '/topapi/': ['user/listsimple'],
 }
 const PATHS: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>(
   Object.entries(FOLDERS).flatMap(([folder, names]) => names.map((name) => [`${folder}${name}`, name] as const)),
@@ -53,6 +60,10 @@ const PATHS: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>(
 
 export function isTokenEndpoint(endpoint: Endpoint): endpoint is TokenEndpoint {
   return endpoint === 'accessToken' || endpoint === 'corpAccessToken' || endpoint === 'gettoken'
+}
+
+export function isContactEndpoint(endpoint: Endpoint): endpoint is ContactEndpoint {
+  return endpoint.startsWith('department/') || endpoint.startsWith('user/')
 }
 
 export function parseCall(request: RawRequest): ApiCall {

@@ -1,4 +1,5 @@
 import { hash53 } from './chance.ts'
+import { type Directory, membersBelow, ROOT_ID } from './directory.ts'
 import type { Forbiddance } from './fate.ts'
 import { type Fields, textField } from './request.ts'
 import { DAY_MS, MAX_RECIPIENTS } from './task.ts'
@@ -13,13 +14,17 @@ export interface Audience {
   readonly invalidDepartments: readonly number[]
 }
 
-/** The people that asyncsend_v2 sends to. Listed people beyond 100 are dropped silently; departments and `to_all_user` may give more than 100. */
-export function parseAudience(fields: Fields): Audience {
+/**
+ * The people that asyncsend_v2 sends to. Listed people beyond 100 are dropped silently; departments and `to_all_user` may give more than 100: those
+ * of the directory, or made-up ones where the directory has none.
+ */
+export function parseAudience(fields: Fields, directory: Directory): Audience {
+  const { isDepartment, members: membersOf } = directory.people.length === 0 ? MADE_UP : departmentsOf(directory)
   const departments = listField(fields, 'dept_id_list').slice(0, MAX_DEPARTMENTS).map(Number)
   const valid = departments.filter(isDepartment)
   const listed = listField(fields, 'userid_list').slice(0, MAX_RECIPIENTS)
   const isToAll = textField(fields, 'to_all_user') === 'true' || fields.get('to_all_user') === true
-  const members = [...valid.flatMap((id) => madeUpIds(id, DEPARTMENT_SIZE)), ...(isToAll ? madeUpIds(1, ORGANISATION_SIZE) : [])]
+  const members = membersOf(valid, isToAll)
   return {
     userIds: [...new Set([...listed, ...members])],
     invalidDepartments: departments.filter((id) => !isDepartment(id)).map((id) => (Number.isFinite(id) ? id : 0)),
@@ -81,8 +86,24 @@ function listField(fields: Fields, name: string): string[] {
   return parts.map((part) => part.trim()).filter((part) => part !== '')
 }
 
-function isDepartment(id: number): boolean {
-  return Number.isSafeInteger(id) && id > 0
+interface Departments {
+  isDepartment(id: number): boolean
+  members(departments: readonly number[], isToAll: boolean): readonly string[]
+}
+
+const MADE_UP: Departments = {
+  isDepartment: (id) => Number.isSafeInteger(id) && id > 0,
+  members: (departments, isToAll) => [
+    ...departments.flatMap((id) => madeUpIds(id, DEPARTMENT_SIZE)),
+    ...(isToAll ? madeUpIds(ROOT_ID, ORGANISATION_SIZE) : []),
+  ],
+}
+
+function departmentsOf(directory: Directory): Departments {
+  return {
+    isDepartment: (id) => directory.departments.some(({ deptId }) => deptId === id),
+    members: (departments, isToAll) => membersBelow(directory, isToAll ? [ROOT_ID] : departments),
+  }
 }
 
 function madeUpIds(department: number, size: number): string[] {

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { InvalidInputError } from '../domain/errors.ts'
 import { quote, truncate } from '../domain/quote.ts'
 import { ERROR_FORMS } from './answer.ts'
+import { DIRECTORY } from './directory.ts'
 
 /** All options have a default. Written out beside the schema, which cannot carry these comments into the published types. */
 export interface SimulatorOptions {
@@ -43,6 +44,12 @@ export interface SimulatorOptions {
    * `neverShare` get the message and never open it, `fastShare` read within minutes, the rest within hours, some after the window.
    */
   readonly laws?: Partial<Laws> | undefined
+  /**
+   * Who works where, for the contact API: `{ people: 3000 }` draws as many from the seed, in twelve departments; or the departments and people
+   * themselves, `{ departments: [{ deptId, name, parentId }], people: [{ userId, name, deptIds }] }`. The root is department 1. Default: no people.
+   * With people, `dept_id_list` and `to_all_user` of a send mean these.
+   */
+  readonly directory?: z.input<typeof DIRECTORY> | undefined
   /** Keeps every successful getsendresult answer for `answers()`. It costs memory. Default false. */
   readonly keepAnswers?: boolean | undefined
 }
@@ -138,6 +145,7 @@ const SETTINGS = z.strictObject({
   expiredTaskCode: REFUSAL.optional(),
   firstTaskId: taskIdText.default('256271667526'),
   laws: LAWS.default(DEFAULT_LAWS),
+  directory: DIRECTORY.default({ people: 0 }),
   keepAnswers: z.boolean().default(false),
 })
 export type Settings = z.output<typeof SETTINGS>

@@ -1,5 +1,6 @@
 import { createTask, type QuotaChange, rotateSecret, type SecretRotation, setQuota, type TaskInput } from './changes.ts'
 import { type Bench, clearFaults, type GivenAnswer, type GivenAnswers } from './control.ts'
+import type { Directory } from './directory.ts'
 import { createFaultBook, type FaultInput, parseFault } from './faults.ts'
 import type { QuotaState } from './limits.ts'
 import { listen } from './server.ts'
@@ -10,6 +11,7 @@ import { World } from './world.ts'
 
 export type { QuotaChange, SecretRotation, TaskInput } from './changes.ts'
 export type { GivenAnswer } from './control.ts'
+export type { Directory } from './directory.ts'
 export type { FaultInput } from './faults.ts'
 export type { SimulatorOptions } from './settings.ts'
 export type { SimulatorStats, TaskCalls } from './stats.ts'
@@ -20,6 +22,8 @@ export interface Simulator {
   readonly url: string
   /** The truth about the people of a task, which a tracker should find. */
   truth(taskId: string): TaskTruth | undefined
+  /** The truth about departments and people, which a client of the contact API should find. The first department is the root. */
+  readonly directory: Directory
   /** The successful getsendresult answers of a task, oldest first; empty without the option `keepAnswers`. */
   answers(taskId: string): readonly GivenAnswer[]
   /** Makes a task person by person, as `POST /_simulator/tasks`. @throws {InvalidInputError} */
@@ -59,6 +63,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       const task = bench.world.task(taskId)
       return task === undefined ? undefined : toTruth(task)
     },
+    directory: bench.world.directory,
     answers: (taskId) => bench.answers.get(taskId) ?? [],
     createTask: (input) => toTruth(createTask(bench.world, input, now())),
     inject: (fault) => bench.faults.add(parseFault(fault), now()),

@@ -1,9 +1,10 @@
 import { type Answer, type ApiError, encode, errorAnswer, newApiError, plainError, rateLimited, success, wrappedError } from './answer.ts'
 import { type AppBook, createAppBook, type Identity } from './apps.ts'
 import { hash53, randomText } from './chance.ts'
+import { answerContacts, createDirectory, type Directory } from './directory.ts'
 import { drawPerson, type Person } from './fate.ts'
 import { createRateLimits, MonthlyQuota, type RateLimits } from './limits.ts'
-import { type ApiCall, agentIdOf, isTokenEndpoint, taskIdOf } from './request.ts'
+import { type ApiCall, agentIdOf, isContactEndpoint, isTokenEndpoint, taskIdOf } from './request.ts'
 import { createSendHistory, parseAudience, type SendHistory } from './sending.ts'
 import { type AppCredentials, DEFAULT_CORP_ID, HOUR_MS, type Settings } from './settings.ts'
 import { DAY_MS, MAX_RECIPIENTS, progressAt, recalled, type SimulatedTask, sendResultAt } from './task.ts'
@@ -31,6 +32,7 @@ export class World {
   readonly tokens: TokenBook
   readonly limits: RateLimits
   readonly apps: AppBook
+  readonly directory: Directory
   /** By organisation. */
   readonly #quotas = new Map<string, MonthlyQuota>()
   readonly #tasks = new Map<string, SimulatedTask>()
@@ -46,6 +48,7 @@ export class World {
     this.tokens = createTokenBook(settings.seed, settings.tokenSeconds)
     this.limits = createRateLimits(settings.callsPerSecond, settings.penaltySeconds)
     this.apps = createAppBook(settings.apps)
+    this.directory = createDirectory(settings.directory, settings.seed)
     this.#history = createSendHistory(settings.timeScale)
     this.#nextTaskId = BigInt(settings.firstTaskId)
   }
@@ -128,6 +131,7 @@ export class World {
   }
 
   #answerApi(call: ApiCall, token: Token, at: number): Answer {
+    if (isContactEndpoint(call.endpoint)) return answerContacts(this.directory, call, call.endpoint)
     const taskField = call.endpoint === 'recall' ? 'msg_task_id' : 'task_id'
     const required = call.endpoint === 'asyncsend_v2' ? ['agent_id', 'msg'] : ['agent_id', taskField]
     const missing = required.find((name) => !hasField(call, name))
@@ -157,7 +161,7 @@ export class World {
     const owner = this.apps.ownerOfAgent(agentId, token.appKey)
     if (owner === 'other') return errorAnswer(this.settings.foreignAgentCode, call, token.appKey)
     if (owner === 'none') return plainError('40056')
-    const { userIds, invalidDepartments } = parseAudience(call.fields)
+    const { userIds, invalidDepartments } = parseAudience(call.fields, this.directory)
     if (userIds.length + invalidDepartments.length === 0) return plainError('1430000')
     this.#history.forget(at)
     const taskId = this.nextTaskId()

@@ -21,6 +21,7 @@ const COMMANDS = [
   'show',
   'report',
   'unread',
+  'people',
   'erase',
   'doctor',
 ]

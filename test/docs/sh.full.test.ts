@@ -34,6 +34,7 @@ const PAGES_OF_USERS = [
   'docs/dashboard.md',
   'docs/enqueue.md',
   'docs/operations.md',
+  'docs/people.md',
   'docs/personal-data.md',
   'docs/problems.md',
   'docs/read-rates.md',
@@ -66,6 +67,7 @@ const ANSWERS: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
   },
   'docs/enqueue.md': { track: /^tracking\n$/, curl: /\{"app":"default","taskId":"256271667530","status":"tracking","duplicate":false,/ },
   'docs/operations.md': { resume: /^resumed; it is polled now\n$/, erase: /^erased in 1 task and 0 jobs of the queue\n$/ },
+  'docs/people.md': { people: /^40 people in 12 departments, read with \d+ calls\nnew 40, changed 0, unchanged 0\n$/ },
   'docs/personal-data.md': { erase: /^erased in 1 task and 0 jobs of the queue\n$/ },
   'docs/problems.md': { resume: /^resumed; it is polled now\n$/ },
   'docs/read-rates.md': {
@@ -79,7 +81,7 @@ const ANSWERS: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
 
 /** Against a database with the sample, a queue, a server and the simulator. */
 async function runPage(page: string) {
-  const simulator = await aSimulator({ apps: [APP] })
+  const simulator = await aSimulator({ apps: [APP], directory: { people: 40 } })
   simulator.createTask({ taskId: '256271667526', recipients: [{ userId: 'manager4220' }] })
   const database = await aDatabase()
   const queue = await aQueue(database)

@@ -106,7 +106,7 @@ function collectorsIn(registry: Registry) {
       ['kind'],
     ),
     budget: gauge('call_budget_remaining', 'Calls left of the monthly budget, for apps that have one.', ['app']),
-    used: gauge('api_calls_used', "Calls to getsendresult this month (China's), over all workers.", ['app']),
+    used: gauge('api_calls_used', "Calls that count this month (China's), over all workers; those of people sync too.", ['app']),
     paused: gauge('app_paused', '1 while no calls are made for this app, by kind of pause.', ['app', 'kind']),
     problems: gauge('tasks_with_problem', 'Open tasks with a problem, by problem: polls of them fail.', ['app', 'problem']),
     scopes: gauge(

@@ -1,0 +1,125 @@
+import type { ListedPerson } from '../domain/directory.ts'
+import * as column from './columns.ts'
+import { retrying } from './database-errors.ts'
+import { type Database, readCommitted } from './prisma.ts'
+
+type Connected = Pick<Database, 'pool'>
+
+/** How those who are stored differ from those who were read. All are counts of people. */
+export interface PeopleChanges {
+  readonly created: number
+  readonly changed: number
+  readonly unchanged: number
+  /** Left out: they were erased less than a day ago. */
+  readonly erased: number
+  /** Stored, and not read. 0 where only a part of the organisation was read: it does not show who left. */
+  readonly missing: number
+}
+
+/** Which people an app's reading is about. */
+export interface PeopleScope {
+  readonly app: string
+  /** The path of the department below which people were read: their departments elsewhere stay. Null: the whole organisation was read. */
+  readonly below: string | null
+}
+
+const CHANGES = {
+  created: column.integer('created'),
+  changed: column.integer('changed'),
+  unchanged: column.integer('unchanged'),
+  erased: column.integer('erased'),
+  missing: column.integer('missing'),
+}
+
+/** Sorted, so that another order of DingTalk's departments changes no row. */
+const GIVEN = `
+given AS MATERIALIZED (
+  SELECT person ->> 'userId' AS user_id, person || jsonb_build_object('departments', (
+    SELECT coalesce(jsonb_agg(path ORDER BY path COLLATE "C"), '[]') FROM (
+      SELECT jsonb_array_elements_text(person -> 'departments') AS path
+      UNION
+      SELECT path FROM unnest(stored.departments) AS path WHERE path <> $3::text AND NOT starts_with(path, $3::text || '/')
+    ) AS every (path)
+  )) AS person
+  FROM jsonb_array_elements($1::jsonb) AS listed (person)
+  LEFT JOIN delivery_person AS stored ON stored.app = $2::text AND stored.user_id = person ->> 'userId'
+), request AS MATERIALIZED (
+  SELECT coalesce(jsonb_agg(person), '[]') AS people FROM given
+)`
+
+const IS_MISSING = `stored.app = $2::text AND $3::text IS NULL AND NOT EXISTS (SELECT FROM given WHERE given.user_id = stored.user_id)`
+
+const put = (missing: string, onlyCompare: boolean): string => `
+SELECT put.created, put.changed, put.unchanged, put.erased, ${missing} AS missing
+FROM request CROSS JOIN LATERAL delivery_put_people(request.people, $2::text, ${onlyCompare}) AS put`
+
+const COUNT_MISSING = `(SELECT count(*)::integer FROM delivery_person AS stored WHERE ${IS_MISSING})`
+
+const COMPARE = `/* compare_people */ WITH ${GIVEN} ${put(COUNT_MISSING, true)}`
+
+const WRITE = `/* sync_people */ WITH ${GIVEN} ${put(COUNT_MISSING, false)}`
+
+/** The rows that it deletes are none of those that it writes. */
+const WRITE_AND_REMOVE = `/* sync_people */
+WITH ${GIVEN}, removed AS (
+  DELETE FROM delivery_person AS stored WHERE ${IS_MISSING} RETURNING 1
+) ${put('(SELECT count(*)::integer FROM removed)', false)}`
+
+/** What {@link writePeople} would change. */
+export function comparePeople(database: Connected, people: readonly ListedPerson[], scope: PeopleScope): Promise<PeopleChanges> {
+  return change(database, COMPARE, people, scope)
+}
+
+/**
+ * Stores the people in one statement: all or none. What a person has besides name and departments stays.
+ * @param remove whether those who are missing are deleted
+ */
+export function writePeople(
+  database: Connected,
+  people: readonly ListedPerson[],
+  scope: PeopleScope,
+  remove: boolean,
+): Promise<PeopleChanges> {
+  return change(database, remove ? WRITE_AND_REMOVE : WRITE, people, scope)
+}
+
+async function change(
+  { pool }: Connected,
+  statement: string,
+  people: readonly ListedPerson[],
+  { app, below }: PeopleScope,
+): Promise<PeopleChanges> {
+  const [row = {}] = await readCommitted(pool, statement, [JSON.stringify(people), app, below])
+  return column.decodeRow(CHANGES, row)
+}
+
+export interface CallUse {
+  /** Calls that count in this month, China's. */
+  readonly used: number
+  /** Kept for final polls. */
+  readonly reserved: number
+  /** `2026-11`. */
+  readonly month: string
+}
+
+const USE = { used: column.integer('used'), reserved: column.integer('reserved'), month: column.text('month') }
+
+/** As `delivery_reserve_calls` counts. */
+const CALL_USE = `/* call_use */
+WITH month AS (
+  SELECT to_char(local, 'YYYY-MM') AS name, (date_trunc('month', local) + interval '1 month' - interval '8 hours') AT TIME ZONE 'UTC' AS ends
+  FROM (SELECT clock_timestamp() AT TIME ZONE 'UTC' + interval '8 hours' AS local) AS china
+)
+SELECT
+  month.name AS month,
+  coalesce((SELECT calls_used FROM delivery_app AS app WHERE app.app = $1::text AND app.calls_month = month.name), 0)::integer AS used,
+  (
+    SELECT count(*)::integer FROM delivery_task AS task
+    WHERE task.app = $1::text AND task.status = 'tracking' AND task.final_calls = 0 AND task.deadline_at < month.ends + interval '12 minutes'
+  ) AS reserved
+FROM month`
+
+export async function readCallUse({ pool }: Connected, app: string): Promise<CallUse> {
+  const { rows } = await retrying(() => pool.query<column.Row>(CALL_USE, [app]))
+  return column.decodeRow(USE, rows[0] ?? {})
+}
