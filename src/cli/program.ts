@@ -13,8 +13,6 @@ import { addErase } from './erase.ts'
 import { addMigrate } from './migrate.ts'
 import { addPeople } from './people.ts'
 
-||||||| 3e946eb
-
 import { addReport } from './report.ts'
 import { addResume } from './resume.ts'
 import { addServe } from './serve.ts'
@@ -44,7 +42,6 @@ const COMMANDS: readonly AddCommand[] = [
   addReport,
   addUnread,
   addPeople,
-||||||| 3e946eb
   addErase,
   addMigrate,
   addDoctor,

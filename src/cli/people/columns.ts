@@ -70,7 +70,7 @@ export function hasHeader(rows: readonly Row[]): boolean {
   }
 }
 
-/** Why no header was found, with the titles of the row that looks most like one. */
+/** Why no header was found, with the titles of the row that has most of them. */
 export function missingHeader(rows: readonly Row[]): string {
   const [titles = []] = rows
     .slice(0, HEADER_ROWS)
