@@ -15,6 +15,7 @@ import { readGauges } from '../store/gauges.ts'
 import { openDatabase, POOL_SIZES } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
 import { createResuming } from '../store/resume.ts'
+import { putPeople } from '../store/write-people.ts'
 import type { Config } from './config/config.ts'
 import { budgetsByApp, noDatabase, workerTiming } from './settings.ts'
 
@@ -85,6 +86,7 @@ export function openServerDeps(
         return outcome
       },
       cancel: (key) => timed(store.cancel(key)),
+      putPeople: ({ app, people }) => timed(putPeople(database, app, people)),
       resuming: { task: (key) => timed(resuming.task(key)), app: (app) => timed(resuming.app(app)) },
     },
     health,

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { CallPlan, SyncDialog, SyncSummary } from '../app/sync-people.ts'
 import { ROOT_DEPARTMENT } from '../domain/directory.ts'
 import { parseApp } from '../intake/track-request.ts'
-import type { AddCommand } from './command.ts'
+import type { Run } from './command.ts'
 import type { Context } from './context.ts'
 import { configWithEmbedded, requireDatabase } from './embedded.ts'
 import { plainText } from './text/table.ts'
@@ -23,8 +23,8 @@ Examples:
 It needs one call of the app's monthly calls for each department, and one for each hundred people in it; also with --dry-run. The app needs the
 permissions qyapi_get_department_list and qyapi_get_department_member. It never runs by itself.`
 
-export const addPeopleSync: AddCommand = (program, context, run) => {
-  peopleGroup(program)
+export function addPeopleSync(people: Command, context: Context, run: Run): void {
+  people
     .command('sync')
     .description("read names and departments from DingTalk's address book, show what changes, and store it")
     .option('--app <name>', 'the app whose organisation is read, where there are several')
@@ -49,14 +49,6 @@ export const addPeopleSync: AddCommand = (program, context, run) => {
       }),
     )
 }
-
-/** Several commands are of this group: the first that is added makes it. */
-function peopleGroup(program: Command): Command {
-  const known = program.commands.find((each) => each.name() === 'people')
-  return known ?? program.command('people').description('names and departments of people').addHelpText('after', GROUP_EXAMPLE)
-}
-
-const GROUP_EXAMPLE = '\nExample:\n  $ npx dingtalk-delivery people sync --dry-run'
 
 /** @throws InvalidArgumentError, which is wrong usage */
 function parseDepartmentId(text: string): string {

@@ -12,7 +12,6 @@ import { addDoctor } from './doctor.ts'
 import { addErase } from './erase.ts'
 import { addMigrate } from './migrate.ts'
 import { addPeople } from './people.ts'
-import { addPeopleSync } from './people-sync.ts'
 import { addReport } from './report.ts'
 import { addResume } from './resume.ts'
 import { addServe } from './serve.ts'
@@ -42,7 +41,6 @@ const COMMANDS: readonly AddCommand[] = [
   addReport,
   addUnread,
   addPeople,
-  addPeopleSync,
   addErase,
   addMigrate,
   addDoctor,

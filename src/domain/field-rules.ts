@@ -31,6 +31,22 @@ export function isLabel(text: string, longest: number): boolean {
   return text.length <= longest && LABEL.test(text)
 }
 
+/** Of a person. As the CHECKs of `delivery_person`, but in UTF-16 code units, which are never fewer than PostgreSQL's characters. */
+export const MAX_NAME = 200
+/** The whole path of a department. */
+export const MAX_DEPARTMENT = 500
+/** Of one person. */
+export const MAX_DEPARTMENTS = 50
+
+/** Names of departments, highest first, each a label without "/". */
+export const DEPARTMENT_PATTERN = String.raw`^(?!\s)[^\p{Cc}\p{Cs}/]+(?<!\s)(?:/(?!\s)[^\p{Cc}\p{Cs}/]+(?<!\s))*$`
+
+const DEPARTMENT = new RegExp(DEPARTMENT_PATTERN, 'u')
+
+export function isDepartment(path: string): boolean {
+  return path.length <= MAX_DEPARTMENT && DEPARTMENT.test(path)
+}
+
 /** Joins ids in lists. DingTalk joins them by the ASCII comma, so no id holds one; keyboards for Chinese have the others. */
 const COMMA = String.raw`[,\u060c\u3001\ufe50\uff0c\uff64]`
 /** Letters and digits, and every character beyond ASCII. */

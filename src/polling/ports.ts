@@ -7,6 +7,7 @@ import type { PlannedPoll } from '../domain/poll-times.ts'
 import type { Problem } from '../domain/problems.ts'
 import type { DelayReason, EndReason } from '../domain/reasons.ts'
 import type { TrackOutcome } from '../domain/track-outcome.ts'
+import type { PeopleRequest } from '../intake/people.ts'
 import type { TrackRequest } from '../intake/track-request.ts'
 
 /** The interfaces between the use cases in this folder and the adapters that implement them. */
@@ -71,6 +72,17 @@ export interface Tracking {
   /** Ends a task as `cancelled`; false when it had ended before, or does not exist. */
   cancel(key: TaskKey): Promise<boolean>
   readonly resuming: Resuming
+  /** Stores names and departments of people, all of them or none. Committed before it resolves. */
+  putPeople(request: PeopleRequest): Promise<PeopleCounts>
+}
+
+/** How many people a request, or an import, concerns. Each person counts once. */
+export interface PeopleCounts {
+  readonly created: number
+  readonly changed: number
+  readonly unchanged: number
+  /** Erased less than a day ago, so they were left out. */
+  readonly erased: number
 }
 
 /** Polls delayed tasks at once, and lifts pauses. The rate limit and the monthly call budget stay. */

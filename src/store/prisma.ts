@@ -115,12 +115,20 @@ async function appliedMigrations(prisma: PrismaClient): Promise<AppliedMigration
   }
 }
 
+/** Runs a statement of a transaction. */
+export type RunStatement = (statement: string, values: readonly unknown[]) => Promise<Row[]>
+
+/** One statement in a transaction of its own: see {@link inTransaction}. */
+export function readCommitted(pool: Pool, statement: string, values: readonly unknown[]): Promise<Row[]> {
+  return inTransaction(pool, (run) => run(statement, values))
+}
+
 /**
- * One statement in a transaction of its own, in which each statement of an SQL function sees what was committed before it, whatever the
- * database's default isolation is. Repeated like any other. Not a transaction of Prisma: that has a time limit of its own, which may end during
+ * Statements in one transaction, in which each statement, also of an SQL function, sees what was committed before it, whatever the database's default
+ * isolation is. All of `work` is repeated like a single statement. Not a transaction of Prisma: that has a time limit of its own, which may end during
  * COMMIT.
  */
-export function readCommitted(pool: Pool, statement: string, values: readonly unknown[]): Promise<Row[]> {
+export function inTransaction<T>(pool: Pool, work: (run: RunStatement) => Promise<T>): Promise<T> {
   return retrying(async () => {
     const client = await pool.connect()
     let isCommitted = false
@@ -129,10 +137,10 @@ export function readCommitted(pool: Pool, statement: string, values: readonly un
     client.on('error', onError)
     try {
       await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
-      const { rows } = await client.query<Row>(statement, [...values])
+      const result = await work(async (statement, values) => (await client.query<Row>(statement, [...values])).rows)
       await client.query('COMMIT')
       isCommitted = true
-      return rows
+      return result
     } finally {
       client.off('error', onError)
       // A connection whose transaction failed is closed: that is its ROLLBACK.

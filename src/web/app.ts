@@ -11,6 +11,7 @@ import { addDirectoryRoutes } from './api/directory.ts'
 import { addDocument } from './api/openapi.ts'
 import { addOverallRoutes } from './api/overall.ts'
 import { assertDecodable } from './api/parameters.ts'
+import { addPeopleWriting } from './api/put-people.ts'
 import type { Api } from './api/route.ts'
 import { addTaskRoutes } from './api/tasks.ts'
 import { acceptJson, BODY_LIMIT_BYTES, drain } from './body.ts'
@@ -158,6 +159,7 @@ async function addApi(app: FastifyInstance, deps: ServerDeps, reads: SharedReads
       addCampaignRoutes(guarded, apiDeps)
       addDirectoryRoutes(guarded, apiDeps)
       addOverallRoutes(guarded, apiDeps)
+      addPeopleWriting(guarded, apiDeps)
       addMethodGuards()
     })
   })

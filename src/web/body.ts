@@ -11,6 +11,9 @@ const BYTES_A_UNIT = 6
 /** The largest request to track: 100 ids of 128 characters, a campaign, and room for names, numbers and indentation. */
 export const BODY_LIMIT_BYTES = MAX_RECIPIENTS * (MAX_USER_ID * BYTES_A_UNIT + 16) + MAX_CAMPAIGN * BYTES_A_UNIT + 2_048
 
+/** A thousand people with long names in several departments have a tenth of it. */
+export const PEOPLE_LIMIT_BYTES = 4 * 1_024 * 1_024
+
 /** Accepts JSON and nothing else. The value is not checked here: `parseTrackRequest` does that, for all ways to enqueue. */
 export function acceptJson(scope: FastifyInstance): void {
   scope.removeAllContentTypeParsers()

@@ -79,7 +79,7 @@ const FRAMEWORK_ERRORS: Readonly<Record<string, readonly [status: number, code: 
   FST_ERR_CTP_BODY_TOO_LARGE: [
     413,
     'BODY_TOO_LARGE',
-    'The body is larger than a request with 100 user ids can be. Track one task a request.',
+    'The body is larger than this request can be. Track one task a request. Store at most 1,000 people a request, in 4 MiB.',
   ],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [415, 'UNSUPPORTED_MEDIA_TYPE', 'Send JSON, with the header content-type: application/json.'],
   FST_ERR_BAD_URL: [

@@ -140,6 +140,13 @@ describe('the answers are right', () => {
     expect((await answer('unread_as_of')).map((row) => row['user_id'])).toEqual(['carol', 'late-reader'])
   })
 
+  test('names come from a table of their own, and a person who is not in it is there by user id', async () => {
+    expect(await answer('hr.employees')).toMatchObject([
+      { unit: '销售部', who: '王芳' },
+      { unit: null, who: 'carol' },
+    ])
+  })
+
   test('pending is told apart', async () => {
     expect((await answer('not_listed_as_of')).map((row) => row['user_id'])).toEqual(['waiting'])
   })

@@ -27,7 +27,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   simulator: 'domain/errors.ts domain/quote.ts lib | zod node:*',
   embedded: 'domain/errors.ts lib | pg zod node:*',
   app: 'domain report intake polling lib queue store dingtalk ops web | zod node:*',
-  cli: '* | commander cli-progress cli-table3 picocolors string-width zod node:* node:process',
+  cli: '* | commander cli-progress cli-table3 csv-parse picocolors read-excel-file string-width zod node:* node:process',
   'index.ts': 'domain intake lib |',
   'rates.ts': 'domain report intake lib store |',
   'worker.ts': 'domain ops dingtalk:types queue:types web:types app |',

@@ -1,10 +1,10 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../../src/web/app.ts'
-import { BODY_LIMIT_BYTES } from '../../src/web/body.ts'
+import { PEOPLE_LIMIT_BYTES } from '../../src/web/body.ts'
 import { until } from '../support/wait.ts'
 import { type Answer, ask, post } from './support/ask.ts'
-import { type Api, apiOf, type Operation } from './support/document.ts'
+import { type Api, apiOf, type Operation, requestOf } from './support/document.ts'
 import { pathsIn } from './support/routes.ts'
 import { openServer, type Served } from './support/server.ts'
 import { CAMPAIGN, fillWorld, TASK, TWIN } from './support/world.ts'
@@ -85,12 +85,16 @@ interface Wanted {
   readonly init?: RequestInit
 }
 
-async function call({ method, path, parameters, hasBody }: Operation, wanted: Wanted = {}): Promise<Answer> {
+async function call(operation: Operation, wanted: Wanted = {}): Promise<Answer> {
+  const { path, parameters } = operation
   const { names = KNOWN, query: given = {} } = wanted
   const required = parameters.filter((each) => each.in === 'query' && each.required).flatMap(({ name }) => requiredOf(name, names))
   const query = new URLSearchParams([...required.filter(([name]) => !Object.hasOwn(given, name)), ...Object.entries(given)])
-  const init = hasBody ? post({ taskId: '11', userIds: ['ann'] }, WITH_TOKEN) : { method, headers: WITH_TOKEN }
-  return ask(served.url, `${filled(path, names)}?${query.toString()}`, wanted.init ?? init)
+  return ask(served.url, `${filled(path, names)}?${query.toString()}`, wanted.init ?? requestOf(operation, WITH_TOKEN))
+}
+
+function withBody({ method }: Operation, body: string, type = 'application/json'): RequestInit {
+  return { ...post(body, { ...WITH_TOKEN, 'content-type': type }), method }
 }
 
 /** How to bring about each status that the document has for any route. */
@@ -107,8 +111,8 @@ const ASKING: Readonly<Record<number, (operation: Operation) => Promise<Answer>>
     }),
   404: (operation) => call(operation, { names: UNKNOWN }),
   409: (operation) => call(operation, { names: IN_TWO_APPS }),
-  413: (operation) => call(operation, { init: post(' '.repeat(BODY_LIMIT_BYTES + 1), WITH_TOKEN) }),
-  415: (operation) => call(operation, { init: post('taskId=1', { ...WITH_TOKEN, 'content-type': 'application/x-www-form-urlencoded' }) }),
+  413: (operation) => call(operation, { init: withBody(operation, ' '.repeat(PEOPLE_LIMIT_BYTES + 1)) }),
+  415: (operation) => call(operation, { init: withBody(operation, 'taskId=1', 'application/x-www-form-urlencoded') }),
   429: async (operation) => {
     // A busy machine may take longer than a second for them, and then none is too many.
     const refused = await until(

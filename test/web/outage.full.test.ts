@@ -63,7 +63,9 @@ test('what nobody expected is told to the log, and not to the caller', async () 
   const failing = async (): Promise<never> => {
     throw new Error('password authentication failed for user "tracker" at 10.0.0.7')
   }
-  const { url, log } = await aServer({ tracking: { track: failing, cancel: failing, resuming: { task: failing, app: failing } } })
+  const { url, log } = await aServer({
+    tracking: { track: failing, cancel: failing, resuming: { task: failing, app: failing }, putPeople: failing },
+  })
   const { status, body } = await ask(url, '/v1/tasks', post({ taskId: '1' }))
   expect([status, body]).toEqual([
     500,

@@ -1,18 +1,19 @@
 import Fastify from 'fastify'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createTokens } from '../../src/web/access.ts'
+import { createTokens, type Right } from '../../src/web/access.ts'
 import { requireRights } from '../../src/web/guard.ts'
 import { until } from '../support/wait.ts'
 import { type Answer, ask, post } from './support/ask.ts'
-import { apiOf, type Operation } from './support/document.ts'
+import { apiOf, type Operation, requestOf } from './support/document.ts'
 import { aServer, openServer, type Served } from './support/server.ts'
 import { CAMPAIGN, ENDED, fillWorld, HINDERED, TASK } from './support/world.ts'
 
 const READ = 'a-token-that-may-read'
 const WRITE = 'a-token-that-may-write'
 const SENDER = 'a-token-of-one-sender'
+const BOTH = 'a-token-that-may-write-names'
 const WRONG = 'a-token-of-nobody-here'
-const LIST = `read:${READ}, write:${WRITE},write:payroll:${SENDER}`
+const LIST = `read:${READ}, write:${WRITE},write:payroll:${SENDER},write+names:${BOTH}`
 
 let server: Served
 let close: () => Promise<void>
@@ -27,7 +28,8 @@ const bearer = (token: string): Record<string, string> => ({ authorization: `Bea
 const HTML = { accept: 'text/html', 'accept-language': 'en' }
 const NAMES: Readonly<Record<string, string>> = { taskId: TASK, name: CAMPAIGN, userId: 'ann', app: 'hr' }
 
-async function call({ method, path, hasBody, parameters }: Operation, headers: Record<string, string>): Promise<Answer> {
+async function call(operation: Operation, headers: Record<string, string>): Promise<Answer> {
+  const { path, parameters } = operation
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(NAMES[name] ?? ''))
   const required = new Set(parameters.flatMap((each) => (each.required ? each.name : [])))
   const query = required.has('at')
@@ -35,35 +37,38 @@ async function call({ method, path, hasBody, parameters }: Operation, headers: R
     : required.has('campaign')
       ? `?app=default&campaign=twin&campaign=${encodeURIComponent(CAMPAIGN)}`
       : ''
-  return ask(server.url, `${filled}${query}`, hasBody ? post({ taskId: '11' }, headers) : { method, headers })
+  return ask(server.url, `${filled}${query}`, requestOf(operation, headers))
 }
 
 describe('the API', () => {
   test('every operation names its role in the document, and answers each caller by it', async () => {
     const document = (await ask(server.url, '/v1/openapi.json')).body
     const { operations } = apiOf(document)
-    const seen = { open: 0, read: 0, write: 0, 'read+names': 0 }
+    const seen: Record<Exclude<Right, 'names'> | 'read+names', number> = { open: 0, read: 0, write: 0, 'read+names': 0, 'write+names': 0 }
     for (const operation of operations) {
       const [security] = document.paths[operation.path][operation.method.toLowerCase()].security
-      const right: 'open' | 'read' | 'write' | 'read+names' = security?.token[0] ?? 'open'
+      const right: keyof typeof seen = security?.token[0] ?? 'open'
       seen[right] += 1
       // What changes something needs the right to write, and nothing else does.
-      expect([operation.id, right === 'write']).toEqual([operation.id, operation.method === 'POST'])
+      expect([operation.id, right.startsWith('write')]).toEqual([operation.id, operation.method !== 'GET'])
+      const done = operation.id === 'trackTask' ? 202 : 200
       const expected = {
-        open: { none: 200, wrong: 200, read: 200, write: 200 },
-        read: { none: 401, wrong: 401, read: 200, write: 200 },
-        write: { none: 401, wrong: 401, read: 403, write: operation.id === 'trackTask' ? 202 : 200 },
-        'read+names': { none: 401, wrong: 401, read: 403, write: 403 },
+        open: { none: 200, wrong: 200, read: 200, write: 200, both: 200 },
+        read: { none: 401, wrong: 401, read: 200, write: 200, both: 200 },
+        write: { none: 401, wrong: 401, read: 403, write: done, both: done },
+        'read+names': { none: 401, wrong: 401, read: 403, write: 403, both: 200 },
+        'write+names': { none: 401, wrong: 401, read: 403, write: 403, both: 200 },
       }[right]
       const got = {
         none: (await call(operation, {})).status,
         wrong: (await call(operation, bearer(WRONG))).status,
         read: (await call(operation, bearer(READ))).status,
         write: (await call(operation, bearer(WRITE))).status,
+        both: (await call(operation, bearer(BOTH))).status,
       }
       expect([operation.id, got]).toEqual([operation.id, expected])
     }
-    expect(seen).toEqual({ open: 1, read: expect.any(Number), write: 4, 'read+names': 2 })
+    expect(seen).toEqual({ open: 1, read: expect.any(Number), write: 4, 'read+names': 2, 'write+names': 1 })
     expect(seen.read).toBeGreaterThan(15)
   })
 

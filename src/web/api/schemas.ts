@@ -3,7 +3,7 @@ import { STATES, STATUSES } from '../../domain/delivery.ts'
 import { DELAY_CODES, END_CODES } from '../../domain/messages.ts'
 import { OUTCOMES, PROBLEM_CODES, SCOPES } from '../../domain/problems.ts'
 import { COMPARED_FIELDS, type ComparedField } from '../../domain/track-outcome.ts'
-import type { ResumedApp } from '../../polling/ports.ts'
+import type { PeopleCounts, ResumedApp } from '../../polling/ports.ts'
 import type { ResumedTaskRates } from '../../polling/task-commands.ts'
 import type { CampaignComparison } from '../../report/compare.ts'
 import {
@@ -349,6 +349,17 @@ export const Resumed = component<ResumedApp>(
     app: text(),
     tasks: count('Tasks that were brought forward.'),
     tasksWithoutBudget: count('Of these: delayed by the monthly call budget, which is not lifted.'),
+  }),
+)
+
+export const StoredPeople = component<PeopleCounts & { readonly app: string }>(
+  'StoredPeople',
+  z.object({
+    app: text(),
+    created: count('People who were not known before.'),
+    changed: count('Their name, departments or manager are others now.'),
+    unchanged: count('They were stored like this.'),
+    erased: count('They were erased less than a day ago, so they were left out.'),
   }),
 )
 

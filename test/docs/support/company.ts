@@ -57,6 +57,11 @@ export async function storeCompany(databaseUrl: string, client: pg.Client): Prom
     const done = await taskAt('256271667602', null, ['dave'], 50)
     await done.poll(1, { errcode: 0, send_result: { read_user_id_list: ['dave'] } })
     await client.query('SELECT delivery_put_people($1)', [JSON.stringify(DIRECTORY)])
+    // A table of the reader's own organisation, as the page joins it.
+    await client.query(
+      `CREATE SCHEMA hr; CREATE TABLE hr.employees (dingtalk_user_id text PRIMARY KEY, full_name text NOT NULL, unit text NOT NULL);
+       INSERT INTO hr.employees VALUES ('late-reader', '王芳', '销售部'); GRANT USAGE ON SCHEMA hr TO PUBLIC; GRANT SELECT ON hr.employees TO PUBLIC`,
+    )
     await client.query(
       `INSERT INTO delivery_app (app, calls_month, calls_used, pause_code, pause_since, paused_until)
        VALUES ('default', to_char(now() AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM'), 1200, NULL, NULL, NULL),

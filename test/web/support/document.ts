@@ -1,6 +1,6 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { z } from 'zod'
-import type { Answer } from './ask.ts'
+import { type Answer, post } from './ask.ts'
 
 const Parameter = z.object({
   name: z.string(),
@@ -15,7 +15,7 @@ const Document = z.object({
   paths: z.record(
     z.string(),
     z.partialRecord(
-      z.enum(['get', 'post']),
+      z.enum(['get', 'post', 'put']),
       z
         .object({
           operationId: z.string(),
@@ -31,7 +31,7 @@ const Document = z.object({
 
 export interface Operation {
   readonly id: string
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PUT'
   /** As the document has it: `/v1/tasks/{taskId}`. */
   readonly path: string
   readonly hasBody: boolean
@@ -58,7 +58,7 @@ export function apiOf(document: unknown): Api {
           : [
               {
                 id: operation.operationId,
-                method: method === 'get' ? ('GET' as const) : ('POST' as const),
+                method: toMethod(method),
                 path,
                 hasBody: operation.requestBody !== undefined,
                 parameters: operation.parameters,
@@ -75,6 +75,18 @@ export function apiOf(document: unknown): Api {
       return validate(mediaType === 'application/json' ? body : text) === true ? [] : [ajv.errorsText(validate.errors)]
     },
   }
+}
+
+function toMethod(name: string): Operation['method'] {
+  return name === 'get' ? 'GET' : name === 'put' ? 'PUT' : 'POST'
+}
+
+/** Bodies that are accepted; any other operation with a body tracks a task. */
+const BODIES: Readonly<Record<string, object>> = { putPeople: { people: [{ userId: 'ann', name: 'Ann' }] } }
+
+/** A request of this operation, with a body where it takes one. */
+export function requestOf({ id, method, hasBody }: Operation, headers: Readonly<Record<string, string>>): RequestInit {
+  return hasBody ? { ...post(BODIES[id] ?? { taskId: '11', userIds: ['ann'] }, headers), method } : { method, headers }
 }
 
 function tokenOf(name: string): string {

@@ -1,0 +1,77 @@
+import type { PersonRecord } from '../../intake/people.ts'
+import type { PeopleCounts } from '../../polling/ports.ts'
+import type { StoredPerson } from '../../store/write-people.ts'
+import { plainText } from '../text/table.ts'
+
+/** What an import, or a sync, will change. */
+export interface Comparison extends PeopleCounts {
+  /** User ids of people who are stored, and not named now. */
+  readonly missing: readonly string[]
+  readonly examples: readonly Example[]
+}
+
+/** A person who changes. */
+interface Example {
+  readonly userId: string
+  readonly changes: readonly string[]
+}
+
+/** Changed people that are shown. */
+const EXAMPLES = 5
+
+/** @param counts of the database, which also knows who was erased */
+export function compare(people: readonly PersonRecord[], stored: readonly StoredPerson[], counts: PeopleCounts): Comparison {
+  const given = new Map(people.map((person) => [person.userId, person]))
+  const examples: Example[] = []
+  for (const before of stored) {
+    const now = given.get(before.userId)
+    const changes = now === undefined ? [] : changesOf(before, now)
+    if (changes.length > 0 && examples.length < EXAMPLES) examples.push({ userId: before.userId, changes })
+  }
+  return { ...counts, missing: stored.filter(({ userId }) => !given.has(userId)).map(({ userId }) => userId), examples }
+}
+
+function changesOf(before: StoredPerson, now: PersonRecord): string[] {
+  const { name = before.name, departments = before.departments, managerUserId = before.managerUserId } = now
+  const fields: ReadonlyArray<readonly [field: string, before: string, now: string]> = [
+    ['name', before.name ?? '', name ?? ''],
+    ['departments', before.departments.join('; '), departments.join('; ')],
+    ['manager', before.managerUserId ?? '', managerUserId ?? ''],
+  ]
+  return fields.flatMap(([field, old, next]) => (old === next ? [] : [`${field}: ${orNone(old)} → ${orNone(next)}`]))
+}
+
+function orNone(text: string): string {
+  return plainText(text, '(none)')
+}
+
+export interface PreviewOptions {
+  readonly removesMissing: boolean
+  /** Names are shown in a terminal, and where nothing is written. Elsewhere what a command prints ends up in a log. */
+  readonly showsNames: boolean
+}
+
+/** The lines that show what will change. */
+export function renderComparison(comparison: Comparison, { removesMissing, showsNames }: PreviewOptions): string {
+  const { created, changed, unchanged, erased, missing, examples } = comparison
+  const rows: ReadonlyArray<readonly [title: string, count: number, note?: string]> = [
+    ['new', created],
+    ['changed', changed],
+    ['unchanged', unchanged],
+    ...(erased > 0 ? [['erased', erased, 'erased less than a day ago, left out: remove them from the source, too'] as const] : []),
+    [
+      'not named',
+      missing.length,
+      missing.length === 0 ? '' : removesMissing ? 'will be removed' : 'stay as they are; --remove-missing removes them',
+    ],
+  ]
+  const width = Math.max(...rows.map(([, count]) => number(count).length))
+  const lines = rows.map(([title, count, note = '']) => `  ${title.padEnd(10)} ${number(count).padStart(width)}  ${note}`.trimEnd())
+  if (!showsNames || examples.length === 0) return lines.join('\n')
+  const shown = examples.flatMap(({ userId, changes }) => changes.map((change) => `  ${plainText(userId)}  ${change}`))
+  return [...lines, changed > examples.length ? `Changes, the first ${examples.length} people:` : 'Changes:', ...shown].join('\n')
+}
+
+export function number(count: number): string {
+  return count.toLocaleString('en')
+}
