@@ -50,7 +50,7 @@ describe.concurrent.for(backends())('on %s', (backend) => {
     const env = { DATABASE_URL: world.databaseUrl, QUEUE_URL: world.queueUrl }
     const erased = await runCommand(['erase', '--user', ERIN, '--json'], { env })
     expect([erased.code, erased.stderr]).toEqual([0, ''])
-    expect(JSON.parse(erased.stdout)).toEqual({ tasks: 3, jobs: 1 })
+    expect(JSON.parse(erased.stdout)).toEqual({ tasks: 3, jobs: 1, people: 0 })
     expect(await campaignOf(database)).toEqual(before)
 
     readAll()
@@ -58,7 +58,7 @@ describe.concurrent.for(backends())('on %s', (backend) => {
     expect(await rates()).toEqual(taskIds.map((task_id) => ({ task_id, status: 'complete', targeted: 2, unread: 0, read: 2, pending: 0 })))
     expect(await campaignOf(database)).toEqual(before)
     const again = await runCommand(['erase', '--user', ERIN], { env })
-    expect([again.code, again.stdout]).toEqual([0, 'nothing found: no task and no job in the queue names this person\n'])
+    expect([again.code, again.stdout]).toEqual([0, 'nothing found: no task, no job in the queue and no row of people names this person\n'])
     worker.kill('SIGTERM')
     await worker.exit
 

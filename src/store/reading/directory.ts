@@ -1,5 +1,5 @@
-import { TrackerError } from '../../domain/errors.ts'
 import type { DepartmentRates, Page, PageFilter, PeopleFilter, Person, PersonRef, PersonTask } from '../../report/rates.ts'
+import { unknownPerson } from '../../report/unknown-person.ts'
 import { decodeRow, selectList } from '../columns.ts'
 import { Prisma } from '../generated/client.ts'
 import type { CampaignKey } from './campaigns.ts'
@@ -8,7 +8,7 @@ import { buildPage, isText, isTime, parseSlice } from './paging.ts'
 import type { Source } from './source.ts'
 import { containsPerson, equals, timestamp, where } from './sql.ts'
 
-/** Names, departments, and what was sent to one person. */
+/** Names, departments, and what was sent to one person. To a role without the right to names it is as if nobody's name were known. */
 
 export async function readCampaignDepartments(source: Source, { app, campaign }: CampaignKey): Promise<DepartmentRates[]> {
   const rows = await source(Prisma.sql`
@@ -22,7 +22,7 @@ export async function readPeople(source: Source, filter: PeopleFilter): Promise<
   const { app, search, department } = filter
   const after = slice.after === null ? null : Prisma.join(slice.after.map((each) => Prisma.sql`${each}::text`))
   const rows = await source(Prisma.sql`
-SELECT ${selectList(PEOPLE_COLUMNS)} FROM delivery_people
+SELECT ${selectList(PEOPLE_COLUMNS)} FROM delivery_known_people
 WHERE ${where([
     equals('app', app),
     containsPerson({ search }),
@@ -46,20 +46,13 @@ export async function readKnownPerson(source: Source, { userId, app }: PersonRef
   if (task !== undefined && !people.some((person) => person.app === task.app))
     people.push({ app: task.app, userId, name: null, departments: [], managerUserId: null, updatedAt: null })
   if (people.length > 0) return people
-  const place = app === undefined ? 'any app' : `app ${app}`
-  throw new TrackerError('RECIPIENT_NOT_FOUND', `Nothing is known of the user id ${JSON.stringify(userId)} in ${place}.`)
+  throw unknownPerson({ userId, app })
 }
 
-/** A role without the right to names knows what was sent, and no name. */
 async function readNames(source: Source, { userId, app }: PersonRef): Promise<Person[]> {
-  try {
-    const rows = await source(Prisma.sql`
-SELECT ${selectList(PEOPLE_COLUMNS)} FROM delivery_people WHERE ${where([equals('user_id', userId), equals('app', app)])} ORDER BY app`)
-    return rows.map((row) => decodeRow(PEOPLE_COLUMNS, row))
-  } catch (error) {
-    if (error instanceof TrackerError && error.code === 'NOT_PERMITTED') return []
-    throw error
-  }
+  const rows = await source(Prisma.sql`
+SELECT ${selectList(PEOPLE_COLUMNS)} FROM delivery_known_people WHERE ${where([equals('user_id', userId), equals('app', app)])} ORDER BY app`)
+  return rows.map((row) => decodeRow(PEOPLE_COLUMNS, row))
 }
 
 /**

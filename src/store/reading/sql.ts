@@ -33,7 +33,7 @@ export function inDepartment({ app }: { readonly app: string }, department: stri
   if (department === undefined) return null
   if (department === '') return Prisma.sql`department IS NULL`
   if (department.includes('\0')) return Prisma.sql`false`
-  return Prisma.sql`user_id IN (SELECT user_id FROM delivery_people WHERE app = ${app}::text AND in_departments @> ARRAY[${department}::text])`
+  return Prisma.sql`user_id IN (SELECT user_id FROM delivery_known_people WHERE app = ${app}::text AND in_departments @> ARRAY[${department}::text])`
 }
 
 /** From `since` on, and before `until`. */
