@@ -2,6 +2,7 @@ import type { StateKind, TaskStatus } from '../../../domain/delivery.ts'
 import type { PollOutcome } from '../../../domain/problems.ts'
 import type { RiskKind } from '../../../report/rates.ts'
 import { type Html, html } from '../components/html.ts'
+import { rightsEn } from './rights.ts'
 
 const people = (count: number): string => (count === 1 ? 'person' : 'people')
 
@@ -333,6 +334,7 @@ export const en = {
     },
     severalApps: { title: 'Several apps have it', text: 'More than one app uses this name. Choose the app.' },
     taskEnded: { title: 'The task has ended', text: 'It can no longer be polled.' },
+    ...rightsEn,
     readOnly: { title: 'You may only read', text: 'This changes something. Sign in with a token that has the role “write”.' },
     proxySignIn: {
       title: 'Open this dashboard through its proxy',
