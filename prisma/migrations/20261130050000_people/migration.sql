@@ -167,9 +167,12 @@ DECLARE
 BEGIN
     WITH old AS MATERIALIZED (
         SELECT app, user_id FROM delivery_person WHERE seen_at < p_before ORDER BY seen_at LIMIT p_people
+    ), locked AS MATERIALIZED (
+        -- A row that an import has just locked is being named again.
+        SELECT person.app, person.user_id FROM delivery_person AS person JOIN old ON old.app = person.app AND old.user_id = person.user_id
+        WHERE person.seen_at < p_before FOR UPDATE OF person SKIP LOCKED
     )
-    DELETE FROM delivery_person AS person USING old
-    WHERE person.app = old.app AND person.user_id = old.user_id AND person.seen_at < p_before;
+    DELETE FROM delivery_person AS person USING locked WHERE person.app = locked.app AND person.user_id = locked.user_id;
     GET DIAGNOSTICS v_people = ROW_COUNT;
     RETURN v_people;
 END
