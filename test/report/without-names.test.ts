@@ -30,8 +30,14 @@ const CALLS = {
   personTasks: [{ userId: 'ann' }, { limit: 3 }],
   apps: [],
   attention: [],
-} as const satisfies { readonly [Method in keyof RateReader]: Parameters<RateReader[Method]> }
+} as const satisfies { readonly [Name in keyof RateReader]: Parameters<RateReader[Name]> }
 type Method = keyof RateReader
+
+type SomeAnswer = (...args: readonly never[]) => unknown
+
+const NO_ANSWERS: Readonly<Record<string, SomeAnswer>> = Object.fromEntries(
+  Object.keys(CALLS).map((name) => [name, (): unknown => `figures of ${name}`]),
+)
 
 /** Answers with names wherever there can be one; `asked` has the arguments that reached it. Methods are on the prototype, as of a class or a proxy. */
 function aReader({ sentBy = ['default'] }: { readonly sentBy?: readonly string[] } = {}) {
@@ -40,7 +46,7 @@ function aReader({ sentBy = ['default'] }: { readonly sentBy?: readonly string[]
   const inCampaign: CampaignRecipient = { ...person, tasks: 1, taskId: '1' }
   const sent: PersonTask = { ...person, sentAt: new Date(0), deadlineAt: new Date(1), status: 'tracking' }
   const people: Person[] = ['default', 'hr'].map((app) => ({ ...KNOWN, app }))
-  const answers: Partial<Record<Method, (...args: readonly never[]) => unknown>> = {
+  const answers: Readonly<Record<string, SomeAnswer>> = {
     task: () => aTask(),
     campaign: () => aCampaign(),
     recipients: () => [person],
@@ -54,18 +60,18 @@ function aReader({ sentBy = ['default'] }: { readonly sentBy?: readonly string[]
       nextCursor: 'next',
     }),
   }
-  const methods = Object.keys(CALLS).map((name) => {
-    const answer = Object.entries(answers).find(([each]) => each === name)?.[1]
-    return [
-      name,
-      async (...args: readonly never[]) => {
+  const methods: Record<string, PropertyDescriptor> = {}
+  for (const [name, answer] of Object.entries({ ...NO_ANSWERS, ...answers })) {
+    methods[name] = {
+      value: async (...args: readonly never[]) => {
         asked.push([name, ...args])
-        return answer === undefined ? `figures of ${name}` : answer(...args)
+        return answer(...args)
       },
-    ]
-  })
+    }
+  }
   // The type is that of the interface, whose methods are all there.
-  const reader: RateReader = Object.create(Object.fromEntries(methods))
+  const prototype: object = Object.create(null, methods)
+  const reader: RateReader = Object.create(prototype)
   return { reader, asked }
 }
 

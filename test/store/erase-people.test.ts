@@ -48,8 +48,8 @@ interface Put {
   readonly erased: number
 }
 
-async function put(people: readonly object[], app = 'default', asked: Pick<pg.Client, 'query'> = db.pool): Promise<Put | undefined> {
-  return (await asked.query<Put>('SELECT * FROM delivery_put_people($1, $2)', [JSON.stringify(people), app])).rows[0]
+async function put(given: readonly object[], app = 'default', asked: Pick<pg.Client, 'query'> = db.pool): Promise<Put | undefined> {
+  return (await asked.query<Put>('SELECT * FROM delivery_put_people($1, $2)', [JSON.stringify(given), app])).rows[0]
 }
 
 async function erase(userId: string, app: string | null = null): Promise<{ tasks: number; people: number }> {
@@ -57,8 +57,8 @@ async function erase(userId: string, app: string | null = null): Promise<{ tasks
   return await erasePerson(worker, person, await beginErasure(worker, person))
 }
 
-async function people(): Promise<unknown[]> {
-  return (await db.pool.query('SELECT app, user_id, name, manager_user_id FROM delivery_person ORDER BY app, user_id')).rows
+async function people(): Promise<object[]> {
+  return (await db.pool.query<object>('SELECT app, user_id, name, manager_user_id FROM delivery_person ORDER BY app, user_id')).rows
 }
 
 async function expectNothingOf(canaries: readonly string[]): Promise<void> {
