@@ -32,7 +32,7 @@ export function withoutNames(reader: RateReader, refusal: () => Error = notPermi
     },
     async person(ref) {
       const people: Person[] = []
-      // That names are stored for a user id shows that somebody has it: only what was sent counts here.
+      // A stored name shows that a user id is in use: only what was sent counts here.
       for (const { app, userId } of await reader.person(ref)) {
         const { items } = await reader.personTasks({ app, userId }, { limit: 1 })
         if (items.length > 0) people.push({ app, userId, name: null, departments: [], managerUserId: null, updatedAt: null })

@@ -341,7 +341,7 @@ COMMENT ON COLUMN "delivery_people"."in_departments" IS 'The departments and all
 COMMENT ON COLUMN "delivery_people"."manager_user_id" IS 'User id of the manager; NULL: not known.';
 COMMENT ON COLUMN "delivery_people"."updated_at" IS 'When name, departments or manager last changed.';
 COMMENT ON COLUMN "delivery_people"."seen_at" IS 'When an import or a sync last named the person.';
-COMMENT ON VIEW "delivery_known_people" IS 'delivery_people for every reader: it has no row for a role that may not see names.';
+COMMENT ON VIEW "delivery_known_people" IS 'Internal: delivery_people for every reader. It has no row for a role that may not see names.';
 COMMENT ON COLUMN "delivery_known_people"."app" IS 'Name of the app in the worker''s configuration.';
 COMMENT ON COLUMN "delivery_known_people"."user_id" IS 'DingTalk''s user id; text, leading zeros count.';
 COMMENT ON COLUMN "delivery_known_people"."name" IS 'Name; NULL: not known.';

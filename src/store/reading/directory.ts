@@ -8,7 +8,7 @@ import { buildPage, isText, isTime, parseSlice } from './paging.ts'
 import type { Source } from './source.ts'
 import { containsPerson, equals, timestamp, where } from './sql.ts'
 
-/** Names, departments, and what was sent to one person. To a role without the right to names it is as if nobody's name were known. */
+/** Names, departments, and what was sent to one person. A role without the right to names gets what there is where no name is known. */
 
 export async function readCampaignDepartments(source: Source, { app, campaign }: CampaignKey): Promise<DepartmentRates[]> {
   const rows = await source(Prisma.sql`
