@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { CampaignRecipient, Page, RateReader } from '../../src/report/rates.ts'
+import { explained } from '../../src/store/database-errors.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
 import { createRateReader } from '../../src/store/rate-reader.ts'
@@ -96,6 +97,17 @@ describe('changing names', () => {
     for (const statement of [PUT, 'DELETE FROM delivery_person', "INSERT INTO delivery_person (app, user_id) VALUES ('default', 'dan')"])
       await expect(ask(role, statement), statement).rejects.toMatchObject(REFUSED)
   })
+
+  test.each([PUT, 'SELECT FROM delivery_people', 'DELETE FROM delivery_person'])(
+    'a refusal names the role that may: %s',
+    async (statement) => {
+      const refused: unknown = await ask('worker', statement).catch((error: unknown) => explained(error, 'test_worker'))
+      expect(refused).toMatchObject({
+        code: 'NOT_PERMITTED',
+        message: expect.stringMatching(/^The role "test_worker" lacks a right .* make the role a member of delivery_names\.$/),
+      })
+    },
+  )
 
   test('a worker removes names by their age, and sees none', async () => {
     await execute(database.url, PUT, "UPDATE delivery_person SET seen_at = '2020-01-01' WHERE user_id = 'cid'")
