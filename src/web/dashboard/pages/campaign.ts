@@ -12,7 +12,6 @@ import { buildQuery, parsePeopleFilter, parseRecipientFilter, peopleSection, STA
 import { taskTable } from '../components/task-table.ts'
 import { timeToReadSection } from '../components/time-to-read.ts'
 import { breadcrumbs, campaignLink, compareLink, type PeoplePlace, pager, peopleLink, withQuery } from '../links.ts'
-import { readIfPermitted } from '../names.ts'
 import { ACTIVE_REFRESH_SECONDS, type Content, IDLE_REFRESH_SECONDS, type Page, type PageRequest } from '../page.ts'
 import { parseAppParameter } from '../request.ts'
 import { openBadge, renderObservedAt } from './overview.ts'
@@ -30,7 +29,7 @@ export async function campaignPage({ page, options: { rates }, params, query }: 
   }
   const [report, departments] = await Promise.all([
     loadCampaignReport(rates, campaign, wanted, page.now),
-    page.canSeeNames ? readIfPermitted(() => rates.campaignDepartments(campaign), []) : [],
+    page.canSeeNames ? rates.campaignDepartments(campaign) : [],
   ])
   const { tasks, people, scale } = report
   const { messages } = page

@@ -6,7 +6,6 @@ import { type Html, html } from '../components/html.ts'
 import { describeState } from '../components/people.ts'
 import { personHeading, personSearch } from '../components/person.ts'
 import { breadcrumbs, campaignLink, everythingLink, pager, personLink, withQuery } from '../links.ts'
-import { readIfPermitted } from '../names.ts'
 import { type Content, IDLE_REFRESH_SECONDS, type Page, type PageRequest } from '../page.ts'
 import { parseAppParameter } from '../request.ts'
 
@@ -36,7 +35,7 @@ const NO_PEOPLE: Paged<Person> = { items: [], nextCursor: null }
 /** By name or user id where names may be seen; in any case the person with exactly this user id, also where only tasks have it. */
 async function findPeople(rates: RateReader, { canSeeNames }: Page, search: string, cursor: string | null): Promise<Paged<Person>> {
   const filter = { search, limit: FOUND, cursor: cursor ?? undefined }
-  const named = canSeeNames ? await readIfPermitted(() => rates.people(filter), NO_PEOPLE) : NO_PEOPLE
+  const named = canSeeNames ? await rates.people(filter) : NO_PEOPLE
   if (cursor !== null || named.items.some(({ userId }) => userId === search)) return named
   const exact = await findExactly(rates, { userId: search })
   return { ...named, items: [...exact, ...named.items] }
