@@ -1,0 +1,148 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import readExcelFile from 'read-excel-file/node'
+import { describe, expect, test } from 'vitest'
+import { runCli } from '../support/process.ts'
+import { beginHrDay, type HrDay, readTruth, type Truth } from './support/hr-day.ts'
+import { endpoint, openReader, textOf } from './support/reader.ts'
+import { DEPARTMENTS, hireStaff, type StaffMember, staffCsv } from './support/staff.ts'
+
+const STAFF = hireStaff(3_000)
+const CAMPAIGN = '年度体检通知'
+const [DEPARTMENT = ''] = DEPARTMENTS
+const DEPARTMENT_URL = `/campaigns/${encodeURIComponent(CAMPAIGN)}?department=${encodeURIComponent(DEPARTMENT)}`
+
+/** `npm run pictures` sets it: the folder of the pictures in docs/dashboard*.md. */
+const PICTURES = process.env['PICTURES'] ?? null
+
+const LANGUAGES = [
+  ['en', 'en-GB'],
+  ['zh', 'zh-CN'],
+] as const
+
+/** A picture of a page from its top to the end of `last`, in each language. */
+async function picture(day: HrDay, name: string, path: string, last: string): Promise<void> {
+  if (PICTURES === null) return
+  await mkdir(PICTURES, { recursive: true })
+  for (const [language, locale] of LANGUAGES) {
+    const page = await openReader(day.url, { locale, viewport: { width: 1_100, height: 800 } })
+    await page.goto(path)
+    const box = await page.locator(last).first().boundingBox()
+    const height = Math.min(1_500, Math.ceil((box?.y ?? 0) + (box?.height ?? 780) + 20))
+    await page.screenshot({ path: join(PICTURES, `hr-${name}-${language}.png`), fullPage: true, clip: { x: 0, y: 0, width: 1_100, height } })
+  }
+}
+
+const numbersIn = (text: string): number[] => [...text.matchAll(/\d[\d,]*/g)].map(([digits]) => Number(digits.replaceAll(',', '')))
+
+describe.skipIf(endpoint === null)('a day of an HR department', () => {
+  test('import people, send, find who has not read by department, take the file, open a person, erase that person', {
+    timeout: 900_000,
+  }, async ({ onTestFinished }) => {
+    const day = await beginHrDay(onTestFinished)
+    await importPeople(day, onTestFinished)
+    const sent = await day.send(CAMPAIGN, STAFF)
+    await day.allEnded(CAMPAIGN)
+    const truth = await readTruth(day, sent, STAFF)
+    await seeDepartments(day, truth)
+    const unread = await findUnread(day, truth)
+    await readTheFile(day, truth)
+    await openAndErase(day, unread)
+  })
+})
+
+async function importPeople(day: HrDay, onTestFinished: (close: () => Promise<void>) => void): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'hr-day-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const file = join(folder, '员工.csv')
+  await writeFile(file, staffCsv(STAFF))
+  const shown = await runCli(['people', 'import', file, '--dry-run'], { env: day.env })
+  expect([shown.code, shown.stdout]).toEqual([0, expect.stringMatching(/new +3,000/)])
+  const imported = await runCli(['people', 'import', file, '--yes'], { env: day.env })
+  expect([imported.code, imported.stderr]).toEqual([0, expect.not.stringContaining('error')])
+}
+
+/** The table of departments has the simulator's figures, and the campaign counts each person once. */
+async function seeDepartments(day: HrDay, truth: Truth): Promise<void> {
+  const page = await openReader(day.url)
+  await page.goto(`/campaigns/${encodeURIComponent(CAMPAIGN)}`)
+  expect(await textOf(page, 'section.headline')).toContain(
+    `${truth.read.size.toLocaleString('en-GB')} of ${truth.delivered.toLocaleString('en-GB')} delivered have read`,
+  )
+  for (const summary of await page.locator('#departments summary').all()) await summary.click()
+  const rows = await page.locator('#departments tbody tr').evaluateAll((found) =>
+    found.map((row) => [row.getAttribute('data-key') ?? '', [...row.querySelectorAll('td.figure')].map((cell) => cell.textContent).join(' ')]),
+  )
+  const shown = new Map(rows.map(([department = '', text = '']) => [department, numbersIn(text)]))
+  expect([...shown.keys()].toSorted()).toEqual([...truth.departments.keys()].toSorted())
+  for (const [department, { read, unread }] of truth.departments) {
+    const [ofRead, ofDelivered] = shown.get(department) ?? []
+    expect([department, ofRead, ofDelivered, shown.get(department)?.at(-1)]).toEqual([department, read, read + unread, unread])
+  }
+  await picture(day, 'departments', `/campaigns/${encodeURIComponent(CAMPAIGN)}`, '#departments')
+}
+
+/** All pages of the list of a department have the unread people of the simulator, and no one else. Returns one of them. */
+async function findUnread(day: HrDay, truth: Truth): Promise<StaffMember> {
+  const members = STAFF.filter(({ userId, departments }) => departments.includes(DEPARTMENT) && truth.unread.has(userId))
+  const page = await openReader(day.url)
+  await page.goto(`${DEPARTMENT_URL}#people`)
+  const found: string[] = []
+  for (;;) {
+    found.push(...(await keysOf(page)))
+    const next = page.locator('#people').getByRole('link', { name: 'Next page' })
+    if ((await next.count()) === 0) break
+    await next.click()
+    await page.waitForLoadState()
+  }
+  expect(found.toSorted()).toEqual(members.map(({ userId }) => userId).toSorted())
+  await picture(day, 'unread', `${DEPARTMENT_URL}#people`, '#people tbody tr:nth-child(8)')
+  const [first] = members
+  if (first === undefined) throw new Error('everybody has read')
+  return first
+}
+
+function keysOf(page: Page): Promise<string[]> {
+  return page.locator('#people tbody tr').evaluateAll((rows) => rows.map((row) => row.getAttribute('data-key') ?? ''))
+}
+
+/** The workbook of everybody, read back by another library: user ids letter for letter, the states and departments of the simulator. */
+async function readTheFile(day: HrDay, truth: Truth): Promise<void> {
+  const response = await fetch(`${day.url}/campaigns/${encodeURIComponent(CAMPAIGN)}/people.xlsx?state=all`, {
+    headers: { 'accept-language': 'en' },
+  })
+  expect(response.status).toBe(200)
+  const sheets = await readExcelFile(Buffer.from(await response.arrayBuffer()))
+  const [people] = sheets
+  const [head = [], ...rows] = people?.data ?? []
+  const at = (title: string): number => head.findIndex((cell) => cell === title)
+  const [id, name, state] = [at('User id'), at('Name'), at('State')]
+  const byId = new Map(rows.map((row) => [row[id], row]))
+  expect(byId.size).toBe(STAFF.length)
+  expect(STAFF.filter((member) => byId.get(member.userId)?.[name] !== member.name)).toEqual([])
+  const inState = (wanted: string): unknown[] => rows.filter((row) => row[state] === wanted).map((row) => row[id])
+  expect(inState('Unread').toSorted()).toEqual([...truth.unread].toSorted())
+  expect(inState('Read').toSorted()).toEqual([...truth.read].toSorted())
+}
+
+/** A name leads to the person, and after the erasure to nothing. */
+async function openAndErase(day: HrDay, { userId, name }: StaffMember): Promise<void> {
+  const page = await openReader(day.url)
+  await page.goto(`${DEPARTMENT_URL}#people`)
+  await page.locator(`#people tbody tr[data-key="${userId}"] a`).first().click()
+  await page.waitForURL('**/people/**')
+  expect(await textOf(page, 'h1')).toContain(name)
+  expect(await textOf(page, 'main')).toContain(CAMPAIGN)
+  await picture(day, 'person', `/people/${userId}?app=default`, 'main')
+
+  const erased = await runCli(['erase', '--user', userId], { env: day.env })
+  expect([erased.code, erased.stdout]).toEqual([0, 'erased in 1 task, 0 jobs of the queue and 1 row of people\n'])
+  const after = await fetch(`${day.url}/people/${userId}?app=default`, { headers: { accept: 'text/html' } })
+  expect(after.status).toBe(404)
+  const list = await fetch(`${day.url}/v1/campaigns/${encodeURIComponent(CAMPAIGN)}/recipients?format=csv`)
+  const csv = await list.text()
+  expect(csv).not.toContain(userId)
+  expect(csv.trim().split('\r\n')).toHaveLength(STAFF.length + 1)
+}
