@@ -5,10 +5,11 @@ import type { CampaignRates, CampaignRecipient, RecipientStatus, TaskRates } fro
 
 /** The columns of every exported file, in their order. A column has the name of its field in SQL, see {@link toSqlName}. */
 
-type PersonRow = RecipientStatus | CampaignRecipient
+export type PersonRow = RecipientStatus | CampaignRecipient
+export type PersonColumn = keyof typeof PERSON_COLUMNS
 
-/** Files with people have these columns, whether the people are of a task or of a campaign. */
-const PERSON_COLUMNS = {
+/** Files with people have these columns, whether the people are of a task or of a campaign. A new column comes last, so that programs find the others. */
+export const PERSON_COLUMNS = {
   app: ({ app }) => app,
   taskId: ({ taskId }) => taskId,
   campaign: ({ campaign }) => campaign,
@@ -25,9 +26,9 @@ const PERSON_COLUMNS = {
   asOf: ({ asOf }) => asOf,
   /** In how many tasks the person is; 1 in the file of a task. */
   tasks: (person) => ('tasks' in person ? person.tasks : 1),
+  forbiddenReason: ({ state, forbiddenCode }) => (state === 'forbidden' ? forbiddenReasonOf(forbiddenCode) : null),
   name: ({ name }) => name,
   department: ({ department }) => department,
-  forbiddenReason: ({ state, forbiddenCode }) => (state === 'forbidden' ? forbiddenReasonOf(forbiddenCode) : null),
 } as const satisfies Record<keyof CampaignRecipient | 'forbiddenReason', (person: PersonRow) => Cell>
 
 export function peopleCsvHead(): string {
@@ -42,7 +43,7 @@ export function peopleCsv(people: readonly PersonRow[]): string {
   return `${peopleCsvHead()}${peopleCsvRows(people)}`
 }
 
-const COUNT_FIELDS = [
+export const COUNT_FIELDS = [
   'targeted',
   'delivered',
   'read',

@@ -98,7 +98,7 @@ describe.skipIf(endpoint === null)('the pages', () => {
     await page.waitForURL('**q=user-07*')
     const found = await names()
     expect(found).toEqual(['user-070', 'user-073', 'user-074', 'user-075', 'user-076', 'user-077', 'user-078'])
-    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Download CSV' }).click()])
+    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'CSV for programs' }).click()])
     expect(download.suggestedFilename()).toBe('payroll-11-people.csv')
     const rows = (await buffer(await download.createReadStream())).toString().split('\r\n')
     expect(rows[0]).toMatch(/^\uFEFFapp,task_id,campaign,user_id,state,/)
@@ -378,7 +378,7 @@ describe.skipIf(endpoint === null)('the pages', () => {
       if (at[0] !== 'BODY') expect(at).toEqual([at[0], at[1], 'solid'])
       seen.add(at[1])
     }
-    for (const stop of ['The same as a table', 'Download CSV', 'people-search', 'user-029', 'Next page', '1001'])
+    for (const stop of ['The same as a table', 'Excel (.xlsx)', 'CSV for programs', 'people-search', 'user-029', 'Next page', '1001'])
       expect([...seen]).toContain(stop)
   })
 })

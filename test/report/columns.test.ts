@@ -3,17 +3,19 @@ import { CAMPAIGN_FIELDS, peopleCsv, peopleCsvHead, peopleCsvRows, rowsCsv, TASK
 import { aPerson, aTask } from './support.ts'
 
 const PEOPLE_HEAD =
-  'app,task_id,campaign,user_id,state,first_seen_at,last_unread_at,first_read_at,read_after,read_before,forbidden_code,forbidden_count,named,as_of,tasks,forbidden_reason'
+  'app,task_id,campaign,user_id,state,first_seen_at,last_unread_at,first_read_at,read_after,read_before,forbidden_code,forbidden_count,named,as_of,tasks,forbidden_reason,name,department'
 
 test('a file with people has the same columns for a task and for a campaign', () => {
   const person = aPerson({ userId: '0366', state: 'forbidden', forbiddenCode: '143105', forbiddenCount: 50 })
   const cells = ['default', '256271667526', 'payroll', '0366', 'forbidden', '', '', '', '', '', '143105', '50', 'true', '']
-  expect(peopleCsv([person])).toBe(`\uFEFF${PEOPLE_HEAD}\r\n${[...cells, '1', 'daily_limit'].join(',')}\r\n`)
-  expect(peopleCsv([{ ...person, tasks: 3 }])).toBe(`\uFEFF${PEOPLE_HEAD}\r\n${[...cells, '3', 'daily_limit'].join(',')}\r\n`)
+  expect(peopleCsv([person])).toBe(`\uFEFF${PEOPLE_HEAD}\r\n${[...cells, '1', 'daily_limit', '', ''].join(',')}\r\n`)
+  expect(peopleCsv([{ ...person, name: '李伟', department: 'HQ; Sales/North', tasks: 3 }])).toBe(
+    `\uFEFF${PEOPLE_HEAD}\r\n${[...cells, '3', 'daily_limit', '李伟', 'HQ; Sales/North'].join(',')}\r\n`,
+  )
 })
 
 test('only a forbidden person has a reason', () => {
-  expect(peopleCsv([aPerson({ state: 'unread', forbiddenCode: '143105' })])).toMatch(/,143105,,true,,1,\r\n$/)
+  expect(peopleCsv([aPerson({ state: 'unread', forbiddenCode: '143105' })])).toMatch(/,143105,,true,,1,,,\r\n$/)
 })
 
 test('a file in parts is the same file', () => {

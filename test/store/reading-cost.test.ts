@@ -119,6 +119,7 @@ async function statementsOf(render: RenderPage, params: PageRequest['params'], q
       prefix: '',
       canWrite: true,
       canSeeNames: true,
+      callerName: null,
     },
     options: {
       ...{ rates: counting, reads: shareReads(counting), now: () => now, apiToken: null, pollsPerTask: 24, budgets: new Map() },

@@ -2,8 +2,25 @@ import { z } from 'zod'
 import { parseTrackRequest } from '../../intake/track-request.ts'
 import { TRACK_SCHEMA } from '../../intake/track-schema.ts'
 import { cancelTask, resumeTask } from '../../polling/task-commands.ts'
-import { app, at, campaign, cursor, format, limit, search, since, state, status, strictQuery, taskId, until, userId } from './parameters.ts'
-import { CSV, sendTaskCsv } from './people.ts'
+import {
+  app,
+  at,
+  campaign,
+  cursor,
+  format,
+  language,
+  limit,
+  search,
+  since,
+  state,
+  status,
+  strictQuery,
+  taskId,
+  timeZone,
+  until,
+  userId,
+} from './parameters.ts'
+import { FILES, fileOptions, sendTaskCsv, sendXlsx } from './people.ts'
 import { type Api, type ApiDeps, done, type ErrorStatus, errors, json, operation, READ, ratesFor, rejectBody, WRITE } from './route.ts'
 import { Curve, Forbidden, History, list, page, Recipient, ResumedTask, State, Task, TaskPoll, TimesToRead, Tracked } from './schemas.ts'
 
@@ -100,14 +117,19 @@ function addTaskReads(api: Api, deps: ApiDeps): void {
     {
       config: READ,
       schema: {
-        ...ofTask('listTaskRecipients', 'All people of a task, by user id', { ...json(z.object({ recipients: list(Recipient) })), ...CSV }),
-        querystring: strictQuery({ app, state, search, format }),
+        ...ofTask('listTaskRecipients', 'All people of a task, by user id', {
+          ...json(z.object({ recipients: list(Recipient) })),
+          ...FILES,
+        }),
+        querystring: strictQuery({ app, state, search, format, language, timeZone }),
       },
     },
     async (request, reply) => {
-      const { app: named, format: wanted, ...filter } = request.query
+      const { app: named, format: wanted, language: spoken, timeZone: zone, ...filter } = request.query
       const visible = ratesFor(deps, request)
       const task = { ...request.params, app: named }
+      const options = fileOptions(deps, request, { language: spoken, timeZone: zone, format: wanted })
+      if (wanted === 'xlsx') return sendXlsx(reply, visible, task, { ...options, filter })
       return wanted === 'csv' ? sendTaskCsv(reply, visible, task, filter) : { recipients: await visible.recipients(task, filter) }
     },
   )

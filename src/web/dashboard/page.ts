@@ -50,6 +50,8 @@ export interface Page {
   readonly canWrite: boolean
   /** The reader may see names and departments. */
   readonly canSeeNames: boolean
+  /** What the token of the reader is called; null: nothing. */
+  readonly callerName: string | null
 }
 
 /** The content of a page; the layout around it is the same for all. */

@@ -41,6 +41,7 @@ export function toPage(request: FastifyRequest, now: Date, { caller, hasSession 
     hasSession,
     canWrite: caller !== null && mayDo(caller.role, 'write'),
     canSeeNames: caller !== null && mayDo(caller.role, 'names'),
+    callerName: caller?.name ?? null,
   }
 }
 

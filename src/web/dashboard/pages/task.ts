@@ -1,13 +1,15 @@
+import type { Readable } from 'node:stream'
 import { parseTaskId } from '../../../intake/track-request.ts'
 import { resumeTask } from '../../../polling/task-commands.ts'
 import { peopleCsv } from '../../../report/columns.ts'
 import type { Poll, RecipientStatus, TaskRates, TaskRef } from '../../../report/rates.ts'
 import { sinceSendMs } from '../../../report/read-brackets.ts'
 import { loadTaskReport, type TaskReport } from '../../../report/task-report.ts'
+import { openPeopleFile } from '../../people-file.ts'
 import { asWritten, delayReason, endReason, problemLines, problemOfTask, resumeButton } from '../components/causes.ts'
 import { readCurve } from '../components/curve.ts'
 import { type Html, html } from '../components/html.ts'
-import { type PeopleFilter, parsePeopleFilter, peopleSection } from '../components/people.ts'
+import { type PeopleFilter, parseFileOptions, parsePeopleFilter, parseRecipientFilter, peopleSection } from '../components/people.ts'
 import { statusBadge } from '../components/task-table.ts'
 import { timeToReadSection } from '../components/time-to-read.ts'
 import { timeline } from '../components/timeline.ts'
@@ -46,8 +48,11 @@ async function listedPeople(
 }
 
 export async function taskCsv({ options: { rates }, params, query }: PageRequest): Promise<string> {
-  const { state, search } = parsePeopleFilter(query)
-  return peopleCsv(await rates.recipients(parseTaskRef(params, query), { state: state ?? undefined, search }))
+  return peopleCsv(await rates.recipients(parseTaskRef(params, query), parseRecipientFilter(query)))
+}
+
+export function taskXlsx({ page, options: { rates }, params, query }: PageRequest): Promise<Readable> {
+  return openPeopleFile(rates, parseTaskRef(params, query), parseFileOptions(page, query))
 }
 
 /** Polls a task at once. Resolves with the page to show then. */
