@@ -1,13 +1,14 @@
-import { Option } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import { TrackerError } from '../domain/errors.ts'
 import { collectPages } from '../report/all-pages.ts'
 import { type CampaignReport, campaignReportJson, loadCampaignFigures, loadCampaignReport } from '../report/campaign-report.ts'
 import { formatRate, rateOf } from '../report/rate.ts'
-import type { CampaignFilter, CampaignRates, RateReader, TaskRates } from '../report/rates.ts'
+import type { CampaignFilter, CampaignRates, CampaignRef, RateReader, TaskRates } from '../report/rates.ts'
 import { CAMPAIGN_PAGES, describeCampaign } from './campaign.ts'
 import type { AddCommand } from './command.ts'
 import type { Context } from './context.ts'
 import { formatOption, sinceOption } from './options.ts'
+import { addFileOptions, checkFileOptions, FILE_FORMAT, type FileOptions, savePeopleFile } from './people-file.ts'
 import { CURVE_WIDTH, campaignListing, type Display, type Format, type Listing, type ListingOptions, render, taskListing } from './rates.ts'
 import { withReader } from './reads.ts'
 import { sparkline } from './text/bars.ts'
@@ -15,12 +16,12 @@ import { showTime } from './text/time.ts'
 import { wrapTo } from './text/width.ts'
 import { refuseWatch, watch, watchOption } from './watch.ts'
 
-interface ReportOptions {
+interface ReportOptions extends FileOptions {
   readonly campaign?: string
   readonly app?: string
   readonly since?: Date
   readonly by: 'campaign' | 'task'
-  readonly format: Format
+  readonly format: Format | typeof FILE_FORMAT
   readonly watch?: number
 }
 
@@ -30,28 +31,42 @@ const EXAMPLES = `
 Examples:
   $ npx dingtalk-delivery report --since 7d
   $ npx dingtalk-delivery report --campaign payroll-11 --watch
-  $ npx dingtalk-delivery report --campaign payroll-11 --by task --format csv > payroll-11.csv`
+  $ npx dingtalk-delivery report --campaign payroll-11 --by task --format csv > payroll-11.csv
+  $ npx dingtalk-delivery report --campaign payroll-11 --format xlsx --output payroll-11.xlsx`
 
 export const addReport: AddCommand = (program, context, run) => {
-  program
+  const command = program
     .command('report')
     .description('read rates, a line for each campaign, or one campaign in full; a person in several tasks of a campaign counts once')
     .option('--campaign <name>', 'this campaign, in full')
     .option('--app <name>', 'only this app')
     .addOption(sinceOption(context.now))
     .addOption(new Option('--by <what>', 'a line for each campaign or task').choices(['campaign', 'task']).default('campaign'))
-    .addOption(formatOption())
+    .addOption(formatOption(FILE_FORMAT))
     .addOption(watchOption())
+  addFileOptions(command)
     .addHelpText('after', EXAMPLES)
     .action(
-      run(async ({ by, format, watch: seconds, ...filter }: ReportOptions) => {
+      run(async ({ by, format, watch: seconds, output, language, ...filter }: ReportOptions) => {
         if (format !== 'table') refuseWatch(seconds, `--format ${format}`)
+        const file = { ...(output !== undefined && { output }), ...(language !== undefined && { language }) }
+        checkFileOptions(format, file)
+        if (format === FILE_FORMAT) {
+          const campaign = oneCampaign(by, filter)
+          return withReader(context, (reader) => savePeopleFile(context, reader, campaign, {}, file))
+        }
         await withReader(context, async (reader) => {
           if (format === 'table') await showTable(context, () => loadDrawing(reader, context, by, filter), seconds)
           else context.print(await exported(reader, { by, format, ...filter }, context))
         })
       }),
     )
+}
+
+/** The file has the people of one campaign. */
+function oneCampaign(by: ReportOptions['by'], { campaign, app, since }: Filter): CampaignRef {
+  if (campaign !== undefined && by === 'campaign' && since === undefined) return { campaign, app }
+  throw new InvalidArgumentError('--format xlsx has the people of one campaign: give --campaign, and neither --by nor --since.')
 }
 
 /** Text for the width that there is when it is drawn. */
@@ -68,7 +83,11 @@ async function loadDrawing(reader: RateReader, { now }: Context, by: ReportOptio
   return filter.campaign !== undefined && campaigns.length > 0 ? inFull(reader, campaigns, now()) : campaignTable(reader, campaigns, now())
 }
 
-async function exported(reader: RateReader, { by, format, ...filter }: ReportOptions, context: Context): Promise<string> {
+async function exported(
+  reader: RateReader,
+  { by, format, ...filter }: Filter & { by: ReportOptions['by']; format: Format },
+  context: Context,
+): Promise<string> {
   const options = { colors: context.colors, now: context.now() }
   if (by === 'task') return render(format, await loadTaskRates(reader, filter), taskListing(options), context)
   const campaigns = await loadCampaignRates(reader, filter)
