@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { InvalidInputError, TrackerError } from '../domain/errors.ts'
 import type { Language } from '../domain/messages.ts'
 import { MAX_SHEET_ROWS, type WorkbookRow, type WorkbookSheet, writeWorkbook } from '../lib/workbook.ts'
-import { allPages } from '../report/all-pages.ts'
+import { allPages, FILE_PAGE } from '../report/all-pages.ts'
 import type { PersonRow } from '../report/columns.ts'
 import {
   countMatching,
@@ -83,7 +83,7 @@ type Pages = AsyncGenerator<readonly PersonRow[], undefined>
 
 async function* readPeople(rates: RateReader, of: TaskRates | CampaignRates, filter: RecipientFilter): Pages {
   if ('taskId' in of) yield await rates.recipients(of, filter)
-  else yield* allPages((page) => rates.campaignRecipients(of, { ...filter, ...page }))
+  else yield* allPages((page) => rates.campaignRecipients(of, { ...filter, ...page }), FILE_PAGE)
 }
 
 async function* resumed(first: readonly PersonRow[] = [], rest: Pages): Pages {

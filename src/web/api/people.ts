@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { InvalidInputError } from '../../domain/errors.ts'
 import type { Language } from '../../domain/messages.ts'
-import { allPages } from '../../report/all-pages.ts'
+import { allPages, FILE_PAGE } from '../../report/all-pages.ts'
 import { peopleCsv, peopleCsvHead, peopleCsvRows } from '../../report/columns.ts'
 import type { CampaignRef, PageFilter, RateReader, RecipientFilter, TaskRef } from '../../report/rates.ts'
 import { attachment } from '../attachment.ts'
@@ -37,7 +37,7 @@ export async function sendCampaignCsv(
 
 async function* csvParts(rates: RateReader, ref: CampaignRef, filter: RecipientFilter): AsyncGenerator<string, undefined> {
   let head = peopleCsvHead()
-  for await (const people of allPages((page) => rates.campaignRecipients(ref, { ...filter, ...page }))) {
+  for await (const people of allPages((page) => rates.campaignRecipients(ref, { ...filter, ...page }), FILE_PAGE)) {
     yield head + peopleCsvRows(people)
     head = ''
   }
