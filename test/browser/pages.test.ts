@@ -1,6 +1,7 @@
 import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
+import { readWorkbook, recordsOf } from '../support/workbook.ts'
 import { type Company, fillCompany, fillCrowd, HOSTILE, openCompany, PAGES } from './support/company.ts'
 import { endpoint, openReader, textOf } from './support/reader.ts'
 import { type DashboardServer, startDashboard } from './support/server.ts'
@@ -103,6 +104,13 @@ describe.skipIf(endpoint === null)('the pages', () => {
     const rows = (await buffer(await download.createReadStream())).toString().split('\r\n')
     expect(rows[0]).toMatch(/^\uFEFFapp,task_id,campaign,user_id,state,/)
     expect(rows.slice(1, -1).map((row) => row.split(',')[3])).toEqual(found)
+
+    // Where the page's times are in the reader's zone, those of the file are too.
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Excel (.xlsx)' }).click()])
+    expect(file.suggestedFilename()).toBe('payroll-11-people.xlsx')
+    const [people, summary] = readWorkbook(await buffer(await file.createReadStream()))
+    expect(people && recordsOf(people).map((row) => row['User id'])).toEqual(found)
+    expect(summary && recordsOf(summary).find((row) => row['What'] === 'Time zone of all times')?.['Value']).toBe('Asia/Shanghai')
 
     await page.getByLabel('Find a user id').fill('')
     await page
