@@ -33,7 +33,7 @@ export interface PeopleFileOptions {
 }
 
 /** The zone in which the pages write times before a browser puts them into its own. */
-export function serverTimeZone(): string {
+function serverTimeZone(): string {
   return new Intl.DateTimeFormat().resolvedOptions().timeZone
 }
 
