@@ -3,9 +3,9 @@ import { decimalNumber, wholeNumber } from '../app/config/values.ts'
 import { FORMATS } from './rates.ts'
 import { parseSince } from './text/time.ts'
 
-/** `--format table|json|csv`. */
-export function formatOption(): Option {
-  return new Option('--format <format>', 'how to print').choices(FORMATS).default('table')
+/** `--format table|json|csv`, and further ones. */
+export function formatOption(...more: readonly string[]): Option {
+  return new Option('--format <format>', 'how to print').choices([...FORMATS, ...more]).default('table')
 }
 
 /** `--since 7d|24h|2026-11-01`. */

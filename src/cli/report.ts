@@ -11,6 +11,7 @@ import { comparisonTable, exportedComparison, refuseUncomparable } from './compa
 import type { Context } from './context.ts'
 import { departmentTable } from './departments.ts'
 import { formatOption, sinceOption } from './options.ts'
+import { addFileOptions, checkFileOptions, FILE_FORMAT, type FileOptions, savePeopleFile } from './people-file.ts'
 import {
   CURVE_WIDTH,
   campaignListing,
@@ -28,12 +29,12 @@ import { showTime } from './text/time.ts'
 import { wrapTo } from './text/width.ts'
 import { refuseWatch, watch, watchOption } from './watch.ts'
 
-interface ReportOptions {
+interface ReportOptions extends FileOptions {
   readonly campaign?: readonly string[]
   readonly app?: string
   readonly since?: Date
   readonly by: By
-  readonly format: Format
+  readonly format: Format | typeof FILE_FORMAT
   readonly watch?: number
 }
 
@@ -47,10 +48,11 @@ Examples:
   $ npx dingtalk-delivery report --campaign payroll-11 --watch
   $ npx dingtalk-delivery report --campaign payroll-11 --by task --format csv > payroll-11.csv
   $ npx dingtalk-delivery report --campaign payroll-11 --by department
+  $ npx dingtalk-delivery report --campaign payroll-11 --format xlsx --output payroll-11.xlsx
   $ npx dingtalk-delivery report --campaign payroll-10 --campaign payroll-11`
 
 export const addReport: AddCommand = (program, context, run) => {
-  program
+  const command = program
     .command('report')
     .description('read rates, a line for each campaign, or one campaign in full; a person in several tasks of a campaign counts once')
     .option('--campaign <name>', 'this campaign, in full; repeat it to see two to six campaigns side by side', repeated)
@@ -61,13 +63,20 @@ export const addReport: AddCommand = (program, context, run) => {
         .choices(['campaign', 'task', 'department'])
         .default('campaign'),
     )
-    .addOption(formatOption())
+    .addOption(formatOption(FILE_FORMAT))
     .addOption(watchOption())
+  addFileOptions(command)
     .addHelpText('after', EXAMPLES)
     .action(
-      run(async ({ format, watch: seconds, ...options }: ReportOptions) => {
+      run(async ({ format, watch: seconds, output, language, ...options }: ReportOptions) => {
         if (format !== 'table') refuseWatch(seconds, `--format ${format}`)
         const question = parseQuestion(options)
+        const file = { ...(output !== undefined && { output }), ...(language !== undefined && { language }) }
+        checkFileOptions(format, file)
+        if (format === FILE_FORMAT) {
+          const campaign = oneCampaign(question)
+          return withReader(context, (reader) => savePeopleFile(context, reader, campaign, {}, file))
+        }
         await withReader(context, async (reader) => {
           if (format === 'table') await showTable(context, () => loadDrawing(reader, context, question), seconds)
           else context.print(await exported(reader, question, format, context))
@@ -86,7 +95,7 @@ function repeated(name: string, names: readonly string[] = []): readonly string[
 }
 
 /** @throws InvalidArgumentError, which is wrong usage */
-function parseQuestion({ by, campaign: names = [], app, since }: Omit<ReportOptions, 'format' | 'watch'>): Question {
+function parseQuestion({ by, campaign: names = [], app, since }: Omit<ReportOptions, 'format' | 'watch' | keyof FileOptions>): Question {
   const [campaign, ...others] = names
   const refuseSince = (): void => {
     if (since !== undefined) throw new InvalidArgumentError('--since is for lists of campaigns and tasks: leave it out here.')
@@ -101,6 +110,13 @@ function parseQuestion({ by, campaign: names = [], app, since }: Omit<ReportOpti
   if (by === 'task') throw new InvalidArgumentError('--by task is for one campaign or all of them: give --campaign once, or leave it out.')
   refuseUncomparable(names)
   return { by: 'comparison', refs: names.map((each) => ({ campaign: each, app })) }
+}
+
+/** The file has the people of one campaign. */
+function oneCampaign(question: Question): CampaignRef {
+  if (question.by === 'campaign' && question.filter.campaign !== undefined && question.filter.since === undefined)
+    return { campaign: question.filter.campaign, app: question.filter.app }
+  throw new InvalidArgumentError('--format xlsx has the people of one campaign: give --campaign once, and neither --by nor --since.')
 }
 
 /** Text for the width that there is when it is drawn. */

@@ -5,17 +5,18 @@ import { peopleCsv } from '../report/columns.ts'
 import type { CampaignRates, CampaignRef, RateReader, RecipientStatus, TaskRates, TaskRef } from '../report/rates.ts'
 import type { AddCommand } from './command.ts'
 import { formatOption } from './options.ts'
+import { addFileOptions, checkFileOptions, FILE_FORMAT, type FileOptions, savePeopleFile } from './people-file.ts'
 import { type Display, type Format, type Listing, personColumns, render } from './rates.ts'
 import { withReader } from './reads.ts'
 import { type Column, plainText } from './text/table.ts'
 import { showTime } from './text/time.ts'
 import { wrapTo } from './text/width.ts'
 
-interface UnreadOptions {
+interface UnreadOptions extends FileOptions {
   readonly campaign?: string
   readonly app?: string
   readonly pending?: boolean
-  readonly format: Format
+  readonly format: Format | typeof FILE_FORMAT
 }
 
 type Wanted = 'unread' | 'pending'
@@ -29,25 +30,30 @@ const EXAMPLES = `
 Examples:
   $ npx dingtalk-delivery unread 256271667526
   $ npx dingtalk-delivery unread --campaign payroll-11 --format csv > reminder.csv
+  $ npx dingtalk-delivery unread --campaign payroll-11 --format xlsx --output unread.xlsx
   $ npx dingtalk-delivery unread --campaign payroll-11 --pending`
 
 export const addUnread: AddCommand = (program, context, run) => {
-  program
+  const command = program
     .command('unread')
     .description('the people who received it and have not read it; of a campaign, the people who have read it in none of its tasks')
     .argument('[task-id]', 'the task; or give --campaign')
     .option('--campaign <name>', 'all people of this campaign')
     .option('--app <name>', 'the app, where several have it')
     .option('--pending', 'instead: the people that DingTalk has not listed, so that it is not known whether they received it')
-    .addOption(formatOption())
+    .addOption(formatOption(FILE_FORMAT))
+  addFileOptions(command)
     .addHelpText('after', EXAMPLES)
     .action(
       run(async (taskId: string | undefined, options: UnreadOptions) => {
+        const { format } = options
         const target = parseTarget(taskId, options)
         const wanted = options.pending === true ? 'pending' : 'unread'
+        checkFileOptions(format, options)
         await withReader(context, async (reader) => {
+          if (format === FILE_FORMAT) return savePeopleFile(context, reader, target, { state: wanted }, options)
           const audience = await ('taskId' in target ? ofTask(reader, target, wanted) : ofCampaign(reader, target, wanted))
-          context.print(printed(audience, wanted, options.format, context))
+          context.print(printed(audience, wanted, format, context))
         })
       }),
     )

@@ -9,10 +9,11 @@ import type { CampaignRates, CampaignRecipient, DepartmentRates, Person, PersonT
  * that a program that reads by position goes on.
  */
 
-type PersonRow = RecipientStatus | CampaignRecipient
+export type PersonRow = RecipientStatus | CampaignRecipient
+export type PersonColumn = keyof typeof PERSON_COLUMNS
 
-/** Files with people have these columns, whether the people are of a task or of a campaign. */
-const PERSON_COLUMNS = {
+/** Files with people have these columns, whether the people are of a task or of a campaign. A new column comes last, so that programs find the others. */
+export const PERSON_COLUMNS = {
   app: ({ app }) => app,
   taskId: ({ taskId }) => taskId,
   campaign: ({ campaign }) => campaign,
@@ -79,7 +80,7 @@ function columnsCsv<Row>(columns: Readonly<Record<string, (row: Row) => Cell>>, 
   )
 }
 
-const COUNT_FIELDS = [
+export const COUNT_FIELDS = [
   'targeted',
   'delivered',
   'read',

@@ -37,10 +37,11 @@ export function shareReads(reader: RateReader, monotonicMs: () => number = () =>
   const departments = shareAnswers<DepartmentRates[]>({ monotonicMs, countRows: (rows) => rows.length })
   return {
     forRequest(names) {
-      const used: Array<Answer<unknown>> = []
+      const used: Cost[] = []
       const share = async <T>(answers: SharedAnswers<T>, args: readonly unknown[], read: () => Promise<T>): Promise<T> => {
         const answer = await answers.ask(JSON.stringify(args.map(normalise)), read)
-        used.push(answer)
+        // Without the value: a request that reads a long list page by page would keep all of it.
+        used.push({ askedAtMs: answer.askedAtMs, costMs: answer.costMs })
         return answer.value
       }
       const kept: Partial<RateReader> = {
@@ -67,7 +68,9 @@ async function callMethod(reader: RateReader, read: Function, args: readonly unk
   return answer
 }
 
-function computeFreshness(used: ReadonlyArray<Answer<unknown>>, nowMs: number): Freshness {
+type Cost = Omit<Answer<unknown>, 'value'>
+
+function computeFreshness(used: readonly Cost[], nowMs: number): Freshness {
   return {
     ageMs: Math.max(0, ...used.map(({ askedAtMs }) => nowMs - askedAtMs)),
     reuseMs: Math.max(0, ...used.map(({ costMs }) => reuseMsOf(costMs))),

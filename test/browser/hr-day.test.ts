@@ -31,7 +31,11 @@ async function picture(day: HrDay, name: string, path: string, last: string): Pr
     await page.goto(path)
     const box = await page.locator(last).first().boundingBox()
     const height = Math.min(1_500, Math.ceil((box?.y ?? 0) + (box?.height ?? 780) + 20))
-    await page.screenshot({ path: join(PICTURES, `hr-${name}-${language}.png`), fullPage: true, clip: { x: 0, y: 0, width: 1_100, height } })
+    await page.screenshot({
+      path: join(PICTURES, `hr-${name}-${language}.png`),
+      fullPage: true,
+      clip: { x: 0, y: 0, width: 1_100, height },
+    })
   }
 }
 
@@ -72,9 +76,14 @@ async function seeDepartments(day: HrDay, truth: Truth): Promise<void> {
     `${truth.read.size.toLocaleString('en-GB')} of ${truth.delivered.toLocaleString('en-GB')} delivered have read`,
   )
   for (const summary of await page.locator('#departments summary').all()) await summary.click()
-  const rows = await page.locator('#departments tbody tr').evaluateAll((found) =>
-    found.map((row) => [row.getAttribute('data-key') ?? '', [...row.querySelectorAll('td.figure')].map((cell) => cell.textContent).join(' ')]),
-  )
+  const rows = await page
+    .locator('#departments tbody tr')
+    .evaluateAll((found) =>
+      found.map((row) => [
+        row.getAttribute('data-key') ?? '',
+        [...row.querySelectorAll('td.figure')].map((cell) => cell.textContent).join(' '),
+      ]),
+    )
   const shown = new Map(rows.map(([department = '', text = '']) => [department, numbersIn(text)]))
   expect([...shown.keys()].toSorted()).toEqual([...truth.departments.keys()].toSorted())
   for (const [department, { read, unread }] of truth.departments) {

@@ -1,6 +1,7 @@
 import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
+import { readWorkbook, recordsOf } from '../support/workbook.ts'
 import { type Company, fillCompany, fillCrowd, HOSTILE, openCompany, PAGES } from './support/company.ts'
 import { endpoint, openReader, textOf } from './support/reader.ts'
 import { type DashboardServer, startDashboard } from './support/server.ts'
@@ -100,11 +101,18 @@ describe.skipIf(endpoint === null)('the pages', () => {
     await page.waitForURL('**q=user-07*')
     const found = await names()
     expect(found).toEqual(['user-070', 'user-073', 'user-074', 'user-075', 'user-076', 'user-077', 'user-078'])
-    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Download CSV' }).click()])
+    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'CSV for programs' }).click()])
     expect(download.suggestedFilename()).toBe('payroll-11-people.csv')
     const rows = (await buffer(await download.createReadStream())).toString().split('\r\n')
     expect(rows[0]).toMatch(/^\uFEFFapp,task_id,campaign,user_id,state,/)
     expect(rows.slice(1, -1).map((row) => row.split(',')[3])).toEqual(found)
+
+    // Where the page's times are in the reader's zone, those of the file are too.
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Excel (.xlsx)' }).click()])
+    expect(file.suggestedFilename()).toBe('payroll-11-people.xlsx')
+    const [people, summary] = readWorkbook(await buffer(await file.createReadStream()))
+    expect(people && recordsOf(people).map((row) => row['User id'])).toEqual(found)
+    expect(summary && recordsOf(summary).find((row) => row['What'] === 'Time zone of all times')?.['Value']).toBe('Asia/Shanghai')
 
     await page.getByLabel('Find a user id').fill('')
     await page
@@ -384,7 +392,7 @@ describe.skipIf(endpoint === null)('the pages', () => {
       if (at[0] !== 'BODY') expect(at).toEqual([at[0], at[1], 'solid'])
       seen.add(at[1])
     }
-    for (const stop of ['The same as a table', 'Download CSV', 'people-search', 'user-029', 'Next page', '1001'])
+    for (const stop of ['The same as a table', 'Excel (.xlsx)', 'CSV for programs', 'people-search', 'user-029', 'Next page', '1001'])
       expect([...seen]).toContain(stop)
   })
 })

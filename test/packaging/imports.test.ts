@@ -14,7 +14,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   report: 'domain |',
   // The client of PostgreSQL reads certificates and the file of passwords. `@opentelemetry/api` is for its types: it is loaded where the host
   // program has set a provider.
-  lib: 'domain | @opentelemetry/api pg node:events node:fs node:module node:os node:path node:timers/promises node:tls',
+  lib: 'domain | @opentelemetry/api pg yazl node:events node:fs node:module node:os node:path node:stream node:timers/promises node:tls',
   polling: 'domain report intake:types lib | node:timers/promises',
   // The sending application loads this, so it stays without Prisma and undici.
   intake: 'domain lib queue store/session-settings.ts | bullmq pg node:crypto node:net',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { allPages, collectPages } from '../../src/report/all-pages.ts'
+import { allPages, collectPages, FILE_PAGE } from '../../src/report/all-pages.ts'
 import { MAX_PAGE, type Page, type PageFilter } from '../../src/report/rates.ts'
 
 /** A list in three pages, which notes what it was asked for. */
@@ -25,6 +25,12 @@ test('everything is what all pages hold, in their order, each asked for once and
   const { asked, page } = aList()
   expect(await collectPages(page)).toEqual(['ann', 'bob', 'carol'])
   expect(asked).toEqual(['first', 'second', 'third'].map((name) => ({ limit: MAX_PAGE, cursor: name === 'first' ? undefined : name })))
+})
+
+test('the pages of a file are larger after the first one', async () => {
+  const { asked, page } = aList()
+  for await (const _items of allPages(page, FILE_PAGE)) expect(asked.length).toBeGreaterThan(0)
+  expect(asked.map(({ limit }) => limit)).toEqual([MAX_PAGE, FILE_PAGE, FILE_PAGE])
 })
 
 test('who stops after a page asks for no other', async () => {

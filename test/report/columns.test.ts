@@ -21,7 +21,9 @@ test('a file with people has the same columns for a task and for a campaign', ()
   const person = aPerson({ userId: '0366', state: 'forbidden', forbiddenCode: '143105', forbiddenCount: 50 })
   const cells = ['default', '256271667526', 'payroll', '0366', 'forbidden', '', '', '', '', '', '143105', '50', 'true', '']
   expect(peopleCsv([person])).toBe(`\uFEFF${PEOPLE_HEAD}\r\n${[...cells, '1', 'daily_limit', '', ''].join(',')}\r\n`)
-  expect(peopleCsv([{ ...person, tasks: 3 }])).toBe(`\uFEFF${PEOPLE_HEAD}\r\n${[...cells, '3', 'daily_limit', '', ''].join(',')}\r\n`)
+  expect(peopleCsv([{ ...person, name: '李伟', department: 'HQ; Sales/North', tasks: 3 }])).toBe(
+    `\uFEFF${PEOPLE_HEAD}\r\n${[...cells, '3', 'daily_limit', '李伟', 'HQ; Sales/North'].join(',')}\r\n`,
+  )
 })
 
 test('only a forbidden person has a reason', () => {

@@ -136,6 +136,7 @@ async function statementsOf(
       canWrite: true,
       canSeeNames: true,
       severalApps: true,
+      callerName: null,
     },
     options: {
       ...{ rates: counting, reads: shareReads(counting), now: () => now, apiToken: null, pollsPerTask: 24, budgets: new Map() },

@@ -1,4 +1,5 @@
 import { InvalidInputError } from '../../domain/errors.ts'
+import { FILE_PAGE } from '../../report/all-pages.ts'
 import { DEFAULT_PAGE, MAX_PAGE, type Page, type PageFilter } from '../../report/rates.ts'
 
 /** The rows of a page and one more, which shows whether there is another page. */
@@ -17,7 +18,8 @@ export function parseSlice(
   list: string,
   keys: ReadonlyArray<(text: string) => boolean>,
 ): Slice {
-  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) {
+  const isOfFile = limit === FILE_PAGE
+  if (!isOfFile && (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE)) {
     throw new InvalidInputError('limit', `limit must be a whole number from 1 to ${MAX_PAGE}, not ${limit}.`)
   }
   if (cursor === undefined) return { limit, after: null }

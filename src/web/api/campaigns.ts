@@ -1,6 +1,21 @@
 import { z } from 'zod'
-import { app, campaign, campaignName, cursor, department, format, limit, search, since, state, strictQuery, until } from './parameters.ts'
-import { CSV, sendCampaignCsv } from './people.ts'
+import {
+  app,
+  campaign,
+  campaignName,
+  cursor,
+  department,
+  format,
+  language,
+  limit,
+  search,
+  since,
+  state,
+  strictQuery,
+  timeZone,
+  until,
+} from './parameters.ts'
+import { FILES, fileOptions, sendCampaignCsv, sendXlsx } from './people.ts'
 import { type Api, type ApiDeps, answerShared, type ErrorStatus, json, operation, READ, ratesFor, withApp } from './route.ts'
 import { Campaign, Curve, Forbidden, InCampaign, list, page, TimesToRead } from './schemas.ts'
 
@@ -50,17 +65,19 @@ function addCampaignReads(api: Api, deps: ApiDeps): void {
         ...ofCampaign(
           'listCampaignRecipients',
           'All people of a campaign by user id, each once, with the best state',
-          { ...json(page({ recipients: list(InCampaign) })), ...CSV },
+          { ...json(page({ recipients: list(InCampaign) })), ...FILES },
           403,
         ),
-        querystring: strictQuery({ app, state, search, department, limit, cursor, format }),
+        querystring: strictQuery({ app, state, search, department, limit, cursor, format, language, timeZone }),
       },
     },
     async (request, reply) => {
       const { params, query } = request
-      const { app: named, format: wanted, ...filter } = query
+      const { app: named, format: wanted, language: spoken, timeZone: zone, ...filter } = query
       const visible = ratesFor(deps, request)
       const ref = { campaign: params.name, app: named }
+      const options = fileOptions(deps, request, { language: spoken, timeZone: zone, format: wanted })
+      if (wanted === 'xlsx') return sendXlsx(reply, visible, ref, { ...options, filter })
       if (wanted === 'csv') return sendCampaignCsv(reply, visible, ref, filter)
       const { items, nextCursor } = await visible.campaignRecipients(ref, filter)
       return { recipients: items, nextCursor }

@@ -3,11 +3,13 @@ import { z } from 'zod'
 import { STATES, STATUSES } from '../../domain/delivery.ts'
 import { InvalidInputError } from '../../domain/errors.ts'
 import { APP_PATTERN, ID_PATTERN, LABEL_PATTERN, MAX_CAMPAIGN, MAX_USER_ID, TIME_PATTERN } from '../../domain/field-rules.ts'
+import { LANGUAGES } from '../../domain/messages.ts'
 import { quote } from '../../domain/quote.ts'
 import { parseApp, parseCampaignName, parseOneOf, parseTaskId, parseTime, parseUserId } from '../../intake/track-request.ts'
 import { assertComparable, MAX_COMPARED, MIN_COMPARED } from '../../report/compare.ts'
 import { parseDepartment } from '../../report/departments.ts'
 import { DEFAULT_PAGE, MAX_PAGE } from '../../report/rates.ts'
+import { parseTimeZone } from '../../report/zoned-time.ts'
 
 /** Values in paths and queries: each is checked by the parser that all ways to enqueue share, so its error messages are the same. */
 
@@ -148,7 +150,12 @@ const oneOf = <Value extends string>(name: string, values: readonly Value[], des
 
 export const status = oneOf('status', STATUSES, 'Only tasks with this status.').optional()
 export const state = oneOf('state', STATES, 'Only people in this state.').optional()
-export const format = oneOf('format', ['json', 'csv'], 'The format of the answer. CSV has all people, not a page.').optional()
+export const format = oneOf('format', ['json', 'csv', 'xlsx'], 'The format of the answer. A file has all people, not a page.').optional()
+export const language = oneOf('language', LANGUAGES, 'The language of an .xlsx file; default `en`.').optional()
+export const timeZone = parameter('timeZone', parseTimeZone, {
+  ...{ minLength: 1, maxLength: 64, examples: ['Asia/Shanghai'] },
+  description: "The time zone of the times in an .xlsx file; default: the server's.",
+}).optional()
 
 const time = (name: string, description: string) =>
   parameter(name, parseMoment, { pattern: TIME_PATTERN, description, examples: ['2026-11-23T01:00:00Z'] })

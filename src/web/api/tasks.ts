@@ -9,6 +9,7 @@ import {
   cursor,
   department,
   format,
+  language,
   limit,
   search,
   since,
@@ -16,10 +17,11 @@ import {
   status,
   strictQuery,
   taskId,
+  timeZone,
   until,
   userId,
 } from './parameters.ts'
-import { CSV, sendTaskCsv } from './people.ts'
+import { FILES, fileOptions, sendTaskCsv, sendXlsx } from './people.ts'
 import { type Api, type ApiDeps, done, type ErrorStatus, errors, json, operation, READ, ratesFor, rejectBody, WRITE } from './route.ts'
 import { Curve, Forbidden, History, list, page, Recipient, ResumedTask, State, Task, TaskPoll, TimesToRead, Tracked } from './schemas.ts'
 
@@ -119,16 +121,18 @@ function addTaskReads(api: Api, deps: ApiDeps): void {
         ...ofTask(
           'listTaskRecipients',
           'All people of a task, by user id',
-          { ...json(z.object({ recipients: list(Recipient) })), ...CSV },
+          { ...json(z.object({ recipients: list(Recipient) })), ...FILES },
           403,
         ),
-        querystring: strictQuery({ app, state, search, department, format }),
+        querystring: strictQuery({ app, state, search, department, format, language, timeZone }),
       },
     },
     async (request, reply) => {
-      const { app: named, format: wanted, ...filter } = request.query
+      const { app: named, format: wanted, language: spoken, timeZone: zone, ...filter } = request.query
       const visible = ratesFor(deps, request)
       const task = { ...request.params, app: named }
+      const options = fileOptions(deps, request, { language: spoken, timeZone: zone, format: wanted })
+      if (wanted === 'xlsx') return sendXlsx(reply, visible, task, { ...options, filter })
       return wanted === 'csv' ? sendTaskCsv(reply, visible, task, filter) : { recipients: await visible.recipients(task, filter) }
     },
   )

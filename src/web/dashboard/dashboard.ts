@@ -1,8 +1,10 @@
+import type { Readable } from 'node:stream'
 import cookie from '@fastify/cookie'
 import formbody from '@fastify/formbody'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { createTokens } from '../access.ts'
 import { attachment } from '../attachment.ts'
+import { XLSX_TYPE } from '../people-file.ts'
 import { createProxies, type Proxies } from '../proxies.ts'
 import { createAppCount } from './app-count.ts'
 import { type Asset, layout, readAssets } from './components/layout.ts'
@@ -10,13 +12,13 @@ import { admit, createEntrance } from './entrance.ts'
 import { safePath } from './links.ts'
 import { registerLogin } from './login.ts'
 import type { Content, DashboardOptions, PageRequest, RenderPage } from './page.ts'
-import { campaignCsv, campaignPage } from './pages/campaign.ts'
+import { campaignCsv, campaignPage, campaignXlsx } from './pages/campaign.ts'
 import { comparePage } from './pages/compare.ts'
 import { overviewPage, resumeAppAction } from './pages/overview.ts'
 import { everythingSentPage, peopleSearchPage } from './pages/people.ts'
 import { personPage } from './pages/person.ts'
 import { NOT_FOUND, problemPage, severalAppsPage, toPageProblem } from './pages/problem.ts'
-import { correctAgentIdAction, resumeTaskAction, taskCsv, taskPage } from './pages/task.ts'
+import { correctAgentIdAction, resumeTaskAction, taskCsv, taskPage, taskXlsx } from './pages/task.ts'
 import { cookieOptions, hidden, LANGUAGE_COOKIE, PREFERENCE, parseQuery, pathOf, THEME_COOKIE, toPage } from './request.ts'
 
 export type { DashboardOptions } from './page.ts'
@@ -40,9 +42,17 @@ const PAGES: ReadonlyArray<readonly [string, RenderPage]> = [
 /** Pages that resolve with an address where another page is what was searched for. */
 const SEARCHES: ReadonlyArray<readonly [string, (pageRequest: PageRequest) => Promise<Content | string>]> = [['/people', peopleSearchPage]]
 
-const FILES: ReadonlyArray<readonly [string, (pageRequest: PageRequest) => Promise<string>]> = [
-  ['/campaigns/:name/people.csv', campaignCsv],
-  ['/tasks/:taskId/people.csv', taskCsv],
+/** What a file is called at its end, and its type. */
+const CSV_FILE = ['csv', 'text/csv; charset=utf-8'] as const
+const XLSX_FILE = ['xlsx', XLSX_TYPE] as const
+
+type FileFormat = typeof CSV_FILE | typeof XLSX_FILE
+
+const FILES: ReadonlyArray<readonly [string, FileFormat, (pageRequest: PageRequest) => Promise<string | Readable>]> = [
+  ['/campaigns/:name/people.csv', CSV_FILE, campaignCsv],
+  ['/campaigns/:name/people.xlsx', XLSX_FILE, campaignXlsx],
+  ['/tasks/:taskId/people.csv', CSV_FILE, taskCsv],
+  ['/tasks/:taskId/people.xlsx', XLSX_FILE, taskXlsx],
 ]
 
 /** What a button of a page does. Each resolves with the page to show then. */
@@ -146,11 +156,11 @@ function registerRoutes(scope: FastifyInstance, guarded: Guard, send: Send): voi
       guarded(async (pageRequest, reply) => reply.redirect(await act(pageRequest), 303)),
     )
   }
-  for (const [path, file] of FILES) {
+  for (const [path, format, file] of FILES) {
     scope.get(
       path,
       hidden('read'),
-      guarded(async (pageRequest, reply) => sendFile(reply, pageRequest, await file(pageRequest))),
+      guarded(async (pageRequest, reply) => sendFile(reply, pageRequest, format, await file(pageRequest))),
     )
   }
   const sendNotFound = guarded(async (pageRequest, reply) =>
@@ -163,11 +173,11 @@ function registerRoutes(scope: FastifyInstance, guarded: Guard, send: Send): voi
   })
 }
 
-function sendFile(reply: FastifyReply, { params }: PageRequest, body: string): FastifyReply {
+function sendFile(reply: FastifyReply, { params }: PageRequest, [ending, type]: FileFormat, body: string | Readable): FastifyReply {
   return reply
     .headers({
-      'content-disposition': attachment(`${params['name'] ?? `task-${params['taskId']}`}-people.csv`),
-      'content-type': 'text/csv; charset=utf-8',
+      'content-disposition': attachment(`${params['name'] ?? `task-${params['taskId']}`}-people.${ending}`),
+      'content-type': type,
     })
     .send(body)
 }

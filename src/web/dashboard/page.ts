@@ -52,6 +52,8 @@ export interface Page {
   readonly canSeeNames: boolean
   /** There is more than one app: with one only, its name is not shown. */
   readonly severalApps: boolean
+  /** What the token of the reader is called; null: nothing. */
+  readonly callerName: string | null
 }
 
 /** The content of a page; the layout around it is the same for all. */

@@ -44,6 +44,7 @@ export function toPage(request: FastifyRequest, now: Date, { caller, hasSession 
     canWrite: caller !== null && mayDo(caller.role, 'write'),
     canSeeNames: caller !== null && mayDo(caller.role, 'names'),
     severalApps: true,
+    callerName: caller?.name ?? null,
   }
 }
 

@@ -45,6 +45,11 @@ function localise(within, now) {
     if (time.textContent !== text) time.textContent = text
     time.title = fullTimes.format(at)
   }
+  for (const link of within.querySelectorAll('a[data-in-zone]')) {
+    const address = link.getAttribute('href').replace(/&timeZone=.*/, '')
+    const zoned = `${address}&timeZone=${encodeURIComponent(times.resolvedOptions().timeZone)}`
+    if (link.getAttribute('href') !== zoned) link.setAttribute('href', zoned)
+  }
 }
 
 function tellZone() {

@@ -2,6 +2,8 @@ import type { StateKind } from '../../../domain/delivery.ts'
 import { forbiddenReasonOf } from '../../../domain/problems.ts'
 import type { DepartmentCounts } from '../../../report/department-tree.ts'
 import type { CampaignRecipient, RateColumns, RecipientFilter, RecipientStatus } from '../../../report/rates.ts'
+import { parseTimeZone } from '../../../report/zoned-time.ts'
+import type { PeopleFileOptions } from '../../people-file.ts'
 import { type PeoplePlace, pager, withQuery } from '../links.ts'
 import type { Page } from '../page.ts'
 import { commonTime, isSameMinute } from './as-of.ts'
@@ -55,6 +57,13 @@ export function parseRecipientFilter(query: URLSearchParams): RecipientFilter {
   }
 }
 
+/** How a page's reader wants the file: with the people that the page shows, in its language, and in its zone where the script has named it. */
+export function parseFileOptions({ language, now, callerName }: Page, query: URLSearchParams): PeopleFileOptions {
+  const zone = query.get('timeZone')
+  const timeZone = zone === null ? undefined : parseTimeZone(zone, 'timeZone')
+  return { filter: parseRecipientFilter(query), language, timeZone, now, madeFor: callerName }
+}
+
 /** The filter as a query; the default needs none. */
 export function buildQuery(app: string, { state, search, department }: PeopleFilter): Record<string, string> {
   return { app, state: state ?? 'all', q: search, department: department ?? '' }
@@ -68,7 +77,7 @@ export function peopleSection(page: Page, list: PeopleList): Html {
   const linkTo = (next: string | null): string => `${withQuery(path, { ...buildQuery(app, filter), cursor: next })}#people`
   return html`<section id="people" aria-labelledby="people-title">
 <div class="heading"><h2 id="people-title">${messages.people.title}</h2>
-<a class="button" href="${withQuery(`${path}/people.csv`, buildQuery(app, filter))}" download>${messages.people.csv}</a></div>
+${downloads(page, list)}</div>
 ${stateTabs(page, list)}
 <form class="search" method="get" action="${path}#people" role="search">
 <input type="hidden" name="app" value="${app}"><input type="hidden" name="state" value="${filter.state ?? 'all'}">
@@ -83,6 +92,13 @@ ${list.counts.namesRemovedAt !== null && html`<p class="note">${(list.window ===
 ${list.people.length === 0 ? html`<p class="empty">${messages.people.none}</p>` : peopleTable(page, list)}
 ${pager(page, messages.people.title, { first: cursor === null ? null : linkTo(null), next: nextCursor === null ? null : linkTo(nextCursor) })}
 </section>`
+}
+
+/** The page's script adds the reader's zone to the address of the file for people: it has the times that the page shows. */
+function downloads({ messages }: Page, { path, app, filter }: PeopleList): Html {
+  const query = buildQuery(app, filter)
+  return html`<span class="downloads"><a class="button" href="${withQuery(`${path}/people.xlsx`, query)}" data-in-zone download>${messages.file.xlsx}</a>
+<a class="button" href="${withQuery(`${path}/people.csv`, query)}" download>${messages.file.csv}</a></span>`
 }
 
 /** The figures of the people whom the list could have: with a department, of its people. */

@@ -3,6 +3,7 @@ import type { PollOutcome } from '../../../domain/problems.ts'
 import type { RiskKind } from '../../../report/rates.ts'
 import { type Html, html } from '../components/html.ts'
 import { directoryEn } from './directory.ts'
+import { fileEn } from './file.ts'
 import { plotsEn } from './plots.ts'
 import { rightsEn } from './rights.ts'
 
@@ -64,6 +65,7 @@ const risks: Readonly<Record<RiskKind, { readonly name: string; readonly meaning
 
 export const en = {
   plots: plotsEn,
+  file: fileEn,
   ...directoryEn,
   product: 'Delivery tracker',
   skip: 'Skip to the content',
@@ -239,7 +241,6 @@ export const en = {
   outcomes,
   people: {
     title: 'People',
-    csv: 'Download CSV',
     byState: 'People by state',
     all: 'All',
     searchLabel: 'Find a user id',

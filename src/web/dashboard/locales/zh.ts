@@ -1,6 +1,7 @@
 import { type Html, html } from '../components/html.ts'
 import { directoryZh } from './directory.ts'
 import type { Messages } from './en.ts'
+import { fileZh } from './file.ts'
 import { plotsZh } from './plots.ts'
 import { rightsZh } from './rights.ts'
 
@@ -17,6 +18,7 @@ const share = (percent: number): string => (percent === 50 ? '半数人' : `${pe
 
 export const zh: Messages = {
   plots: plotsZh,
+  file: fileZh,
   ...directoryZh,
   product: '送达与已读追踪',
   skip: '跳到正文',
@@ -202,7 +204,6 @@ export const zh: Messages = {
   },
   people: {
     title: '人员',
-    csv: '下载 CSV',
     byState: '按状态查看人员',
     all: '全部',
     searchLabel: '查找 userid',

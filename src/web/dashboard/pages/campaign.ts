@@ -1,14 +1,16 @@
+import type { Readable } from 'node:stream'
 import { MINUTE_MS, type StateKind } from '../../../domain/delivery.ts'
 import { parseCampaignName } from '../../../intake/track-request.ts'
 import { collectPages } from '../../../report/all-pages.ts'
 import { type CampaignReport, loadCampaignReport } from '../../../report/campaign-report.ts'
 import { peopleCsv } from '../../../report/columns.ts'
 import type { CampaignRef, ForbiddenCount, RateColumns } from '../../../report/rates.ts'
+import { openPeopleFile } from '../../people-file.ts'
 import { legend, partOf, stateBar, swatch } from '../components/bar.ts'
 import { readCurve } from '../components/curve.ts'
 import { departmentsSection } from '../components/departments.ts'
 import { type Html, html } from '../components/html.ts'
-import { buildQuery, parsePeopleFilter, parseRecipientFilter, peopleSection, STATES } from '../components/people.ts'
+import { buildQuery, parseFileOptions, parsePeopleFilter, parseRecipientFilter, peopleSection, STATES } from '../components/people.ts'
 import { taskTable } from '../components/task-table.ts'
 import { timeToReadSection } from '../components/time-to-read.ts'
 import { breadcrumbs, campaignLink, compareLink, type PeoplePlace, pager, peopleLink, withQuery } from '../links.ts'
@@ -54,6 +56,10 @@ export async function campaignCsv({ options: { rates }, params, query }: PageReq
   const campaign = await rates.campaign(parseCampaignRef(params, query))
   const filter = parseRecipientFilter(query)
   return peopleCsv(await collectPages((part) => rates.campaignRecipients(campaign, { ...filter, ...part })))
+}
+
+export function campaignXlsx({ page, options: { rates }, params, query }: PageRequest): Promise<Readable> {
+  return openPeopleFile(rates, parseCampaignRef(params, query), parseFileOptions(page, query))
 }
 
 function parseCampaignRef(params: PageRequest['params'], query: URLSearchParams): CampaignRef {

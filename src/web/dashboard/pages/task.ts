@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import { parseTaskId, parseTrackRequest } from '../../../intake/track-request.ts'
 import { correctAgentId, resumeTask } from '../../../polling/task-commands.ts'
 import { peopleCsv } from '../../../report/columns.ts'
@@ -5,11 +6,12 @@ import { countDepartments } from '../../../report/department-tree.ts'
 import type { Poll, RecipientFilter, RecipientStatus, TaskRates, TaskRef } from '../../../report/rates.ts'
 import { sinceSendMs } from '../../../report/read-brackets.ts'
 import { loadTaskReport, type TaskReport } from '../../../report/task-report.ts'
+import { openPeopleFile } from '../../people-file.ts'
 import { stoppedSection, taskActions } from '../components/actions.ts'
 import { asWritten, delayReason, endReason, problemLines, problemOfTask } from '../components/causes.ts'
 import { readCurve } from '../components/curve.ts'
 import { type Html, html } from '../components/html.ts'
-import { parsePeopleFilter, parseRecipientFilter, peopleSection } from '../components/people.ts'
+import { parseFileOptions, parsePeopleFilter, parseRecipientFilter, peopleSection } from '../components/people.ts'
 import { statusBadge } from '../components/task-table.ts'
 import { timeToReadSection } from '../components/time-to-read.ts'
 import { timeline } from '../components/timeline.ts'
@@ -50,6 +52,10 @@ async function listedPeople(
 
 export async function taskCsv({ options: { rates }, params, query }: PageRequest): Promise<string> {
   return peopleCsv(await rates.recipients(parseTaskRef(params, query), parseRecipientFilter(query)))
+}
+
+export function taskXlsx({ page, options: { rates }, params, query }: PageRequest): Promise<Readable> {
+  return openPeopleFile(rates, parseTaskRef(params, query), parseFileOptions(page, query))
 }
 
 /** Polls a task at once. Resolves with the page to show then. */
