@@ -101,6 +101,7 @@ function figuresOf({ app, campaign, taskId, since, until, personId }, client) {
     after: () => settle(client),
   })
   const unread = { state: 'unread' }
+  const department = 'Headquarters/Department 7'
   return [
     { name: 'a task', budgetMs: 5, read: (rates) => rates.task(taskId, { app }) },
     { name: 'a task, its app not named', budgetMs: 5, read: (rates) => rates.task(taskId) },
@@ -128,6 +129,13 @@ function figuresOf({ app, campaign, taskId, since, until, personId }, client) {
       budgetMs: 50,
       read: (rates) => rates.campaignRecipients(campaign, { ...unread, search: personId.slice(4, 9) }),
     },
+    { name: 'the unread of a department', budgetMs: 50, read: (rates) => rates.campaignRecipients(campaign, { ...unread, department }) },
+    { name: 'a campaign by department', budgetMs: 50, read: (rates) => rates.campaignDepartments(campaign) },
+    { name: 'a page of 100,000 people', budgetMs: 300, read: (rates) => rates.people() },
+    { name: 'the same, searched', budgetMs: 300, read: (rates) => rates.people({ search: 'Name 77' }) },
+    { name: 'one person', budgetMs: 300, read: (rates) => rates.person(personId) },
+    { name: 'what was sent to a person', budgetMs: 300, read: (rates) => rates.personTasks(personId) },
+    { name: 'what was sent to a person: nothing', budgetMs: 300, read: (rates) => rates.personTasks('other1') },
     { name: 'the forbidden of a campaign, by code', read: (rates) => rates.forbidden({ campaign }) },
     { name: 'the curve of a campaign', read: (rates) => rates.campaignCurve(campaign) },
     { name: 'the bounds of a campaign', read: (rates) => rates.bounds({ campaign }) },

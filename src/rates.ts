@@ -6,6 +6,8 @@ import { assertAddress, assertConnections, assertName, DATABASE_SCHEMES } from '
 import { SCHEMA_NAME, withSchema } from './lib/database-schema.ts'
 import { assertOptions } from './lib/options.ts'
 import { poolSize } from './lib/postgres-client.ts'
+import { assertComparable, type CampaignComparison, loadComparison } from './report/compare.ts'
+import { parseDepartment } from './report/departments.ts'
 import type {
   AppUsage,
   BoundsStep,
@@ -14,11 +16,16 @@ import type {
   CampaignRecipient,
   CampaignRef,
   CurvePoint,
+  DepartmentRates,
   ForbiddenCount,
   KnownState,
   Page,
   PageFilter,
+  PeopleFilter,
+  Person,
   PersonHistory,
+  PersonRef,
+  PersonTask,
   Poll,
   RateReader,
   RecipientFilter,
@@ -36,6 +43,7 @@ import type { RawClient } from './store/raw-client.ts'
 export type { StateKind, TaskStatus } from './domain/delivery.ts'
 export { InvalidInputError, TrackerError, type TrackerErrorCode } from './domain/errors.ts'
 export type { PollOutcome } from './domain/problems.ts'
+export type { CampaignComparison, ComparedPoint } from './report/compare.ts'
 export type {
   AppUsage,
   BoundsStep,
@@ -44,14 +52,18 @@ export type {
   CampaignRecipient,
   CampaignRef,
   CurvePoint,
+  DepartmentRates,
   ForbiddenCount,
   KnownState,
   Page,
   PageFilter,
   PairStatus,
   Pause,
+  PeopleFilter,
+  Person,
   PersonHistory,
   PersonPoll,
+  PersonTask,
   Poll,
   RateColumns,
   RecipientFilter,
@@ -137,6 +149,16 @@ export interface Rates {
   polls(taskId: TaskId, of?: OfApp): Promise<Poll[]>
   /** Every poll of a task, and the state of one recipient after it. `RECIPIENT_NOT_FOUND` where the task has no such recipient. */
   explain(taskId: TaskId, userId: string, of?: OfApp): Promise<PersonHistory>
+  /** People whose name or department is known, by app and user id. Needs the right to see names. */
+  people(filter?: PeopleFilter): Promise<Page<Person>>
+  /** Who has this user id, an entry for each app that knows the name or sent to it. `RECIPIENT_NOT_FOUND` where none does. */
+  person(userId: string, of?: OfApp): Promise<Person[]>
+  /** Everything that was sent to a person, latest sent first. */
+  personTasks(userId: string, filter?: PageFilter & OfApp): Promise<Page<PersonTask>>
+  /** People by department, in the order of the paths; people whose department is not known come last. A person of several counts once in each. */
+  campaignDepartments(name: string, of?: OfApp): Promise<DepartmentRates[]>
+  /** Two to six campaigns side by side: rates, curves by the time since the send, time to read. */
+  compare(names: readonly string[], of?: OfApp): Promise<CampaignComparison[]>
   /** Calls used this month and pauses, by app. */
   apps(): Promise<AppUsage[]>
   /** Tasks that do not go as planned. */
@@ -177,6 +199,11 @@ export function createRates(options: RatesOptions): Rates {
     stateAt: (taskId, at, of) => ask((rates) => rates.stateAt(taskRef(taskId, of), moment('at', at))),
     polls: (taskId, of) => ask((rates) => rates.polls(taskRef(taskId, of))),
     explain: (taskId, userId, of) => ask((rates) => rates.explain(taskRef(taskId, of), parseUserId('userId', userId))),
+    people: (filter = {}) => ask((rates) => rates.people(peopleFilter(filter))),
+    person: (userId, of) => ask((rates) => rates.person(personRef(userId, of))),
+    personTasks: (userId, filter = {}) => ask((rates) => rates.personTasks(personRef(userId, appOf(filter)), personTasksFilter(filter))),
+    campaignDepartments: (name, of) => ask((rates) => rates.campaignDepartments(campaignRef(name, of))),
+    compare: (names, of) => ask((rates) => loadComparison(rates, comparedRefs(names, of), new Date())),
     apps: () => ask((rates) => rates.apps()),
     attention: () => ask((rates) => rates.attention()),
     close: () => (closed ??= Promise.allSettled(open).then(close)),
@@ -221,6 +248,21 @@ function campaignRef(name: unknown, of: OfApp = {}): CampaignRef {
   return { campaign: parseCampaignName(name, 'campaign'), app: given(of.app, parseApp) }
 }
 
+function personRef(userId: unknown, of: OfApp = {}): PersonRef {
+  rejectUnknownFields(of, ['app'])
+  return { userId: parseUserId('userId', userId), app: given(of.app, parseApp) }
+}
+
+function comparedRefs(names: readonly unknown[], of?: OfApp): CampaignRef[] {
+  if (!Array.isArray(names)) throw new InvalidInputError('campaign', `campaign must be a list of names, not ${quote(names)}.`)
+  const refs = names.map((name) => campaignRef(name, of))
+  assertComparable(
+    refs.map(({ campaign }) => campaign),
+    'campaign',
+  )
+  return refs
+}
+
 function oneRef(of: TaskRef | CampaignRef): ReportTaskRef | CampaignRef {
   if (!('taskId' in of)) {
     const { campaign, ...app } = of
@@ -257,14 +299,31 @@ function campaignFilter(filter: CampaignFilter): CampaignFilter {
   }
 }
 
+const PEOPLE_FIELDS = ['state', 'search', 'department', 'searchIn']
+
 function recipientFilter(filter: RecipientFilter & OfApp): RecipientFilter {
-  rejectUnknownFields(filter, ['app', 'state', 'search'])
+  rejectUnknownFields(filter, ['app', ...PEOPLE_FIELDS])
   return people(filter)
 }
 
 function campaignRecipientFilter(filter: RecipientFilter & PageFilter & OfApp): RecipientFilter & PageFilter {
-  rejectUnknownFields(filter, ['app', 'state', 'search', 'limit', 'cursor'])
+  rejectUnknownFields(filter, ['app', ...PEOPLE_FIELDS, 'limit', 'cursor'])
   return { ...people(filter), ...slice(filter) }
+}
+
+function peopleFilter(filter: PeopleFilter): PeopleFilter {
+  rejectUnknownFields(filter, ['app', 'search', 'department', 'limit', 'cursor'])
+  return {
+    ...slice(filter),
+    app: given(filter.app, parseApp),
+    search: given(filter.search, text),
+    department: given(filter.department, (path) => parseDepartment(path, 'department')),
+  }
+}
+
+function personTasksFilter(filter: PageFilter & OfApp): PageFilter {
+  rejectUnknownFields(filter, ['app', 'limit', 'cursor'])
+  return slice(filter)
 }
 
 function moment(field: string, at: unknown): Date {
@@ -292,9 +351,16 @@ function slice({ limit, cursor }: PageFilter): PageFilter {
   return { limit: limit ?? undefined, cursor: cursor ?? undefined }
 }
 
-function people({ state, search }: RecipientFilter): RecipientFilter {
-  return { state: given(state, (each) => parseOneOf('state', STATES, each)), search: given(search, text) }
+function people({ state, search, department, searchIn }: RecipientFilter): RecipientFilter {
+  return {
+    state: given(state, (each) => parseOneOf('state', STATES, each)),
+    search: given(search, text),
+    department: given(department, (path) => parseDepartment(path, 'department')),
+    searchIn: given(searchIn, (each) => parseOneOf('searchIn', SEARCHED, each)),
+  }
 }
+
+const SEARCHED = ['both', 'userId'] as const
 
 /** Null counts as not given, as in JSON. */
 function given<Value>(value: unknown, parse: (value: unknown) => Value): Value | undefined {

@@ -37,9 +37,30 @@ export async function seed(database, tasks, onProgress) {
     `INSERT INTO delivery_app (app, calls_month, calls_used)
      SELECT app, to_char(now() AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM'), sum(poll_no) / 3 FROM delivery_task GROUP BY app`,
   )
+  await database.query(DIRECTORY)
   await settle(database, onProgress)
   await database.query('VACUUM ANALYZE')
 }
+
+/**
+ * Names for all people of the campaigns, and for so many others that there are 100,000 in the app `hr`. 40 departments with 7 teams each; every tenth
+ * person is in two departments, every fiftieth in none.
+ */
+const DIRECTORY = `
+INSERT INTO delivery_person (app, user_id, name, departments)
+SELECT app, user_id, 'Name ' || n, CASE
+  WHEN n % 50 = 0 THEN '{}'::text[]
+  WHEN n % 10 = 0 THEN ARRAY[format('Headquarters/Department %s/Team %s', n % 40, n % 7), format('Headquarters/Project %s', n % 13)]
+  ELSE ARRAY[format('Headquarters/Department %s/Team %s', n % 40, n % 7)]
+END
+FROM (
+  SELECT app, user_id, row_number() OVER (ORDER BY app, user_id) AS n FROM (
+    SELECT app, user_id FROM (SELECT DISTINCT app FROM delivery_task) AS apps
+    CROSS JOIN (SELECT DISTINCT user_id FROM delivery_recipient WHERE task_pk <= ${TASKS_PER_CAMPAIGN}) AS users
+    UNION
+    SELECT 'hr', 'other' || i FROM generate_series(1, 95000) AS i
+  ) AS known
+) AS numbered`
 
 /**
  * In short steps, as the worker does.

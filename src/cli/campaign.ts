@@ -13,9 +13,8 @@ export function describeCampaign(report: CampaignReport, now: Date, display: Dis
   const { campaign, people, unreadAsOf, elapsedMs, scale } = report
   const span = { from: campaign.firstSentAt, until: campaign.lastDeadlineAt, now }
   const command = `npx dingtalk-delivery unread --campaign ${shellQuoted(campaign.campaign)}`
-  const userIds = people.items.map(({ userId }) => userId)
   const facts = [...campaignFacts(campaign, now), ...rateFacts(campaign, report, span, display)]
-  const reads = [...timeFacts(report, elapsedMs, scale), unreadFact(campaign, unreadAsOf, userIds, command)]
+  const reads = [...timeFacts(report, elapsedMs, scale), unreadFact(campaign, unreadAsOf, people.items, command)]
   return joinSections(
     [
       { text: renderFacts(facts, display), spare: 0 },

@@ -1,5 +1,5 @@
 import { formatRate } from '../report/rate.ts'
-import type { RateColumns } from '../report/rates.ts'
+import type { RateColumns, RecipientStatus } from '../report/rates.ts'
 import type { ReadFigures } from '../report/task-report.ts'
 import { pastShares } from '../report/time-to-read.ts'
 import type { Display } from './rates.ts'
@@ -9,7 +9,7 @@ import { describeForbidden, describeShares, describeTimeToRead } from './text/re
 import { plainText } from './text/table.ts'
 import { showTime } from './text/time.ts'
 
-/** So many user ids are shown; the command `unread` lists all. */
+/** So many people are shown; the command `unread` lists all. */
 export const NAMES_SHOWN = 5
 const MAX_BAR_WIDTH = 60
 
@@ -41,14 +41,21 @@ export function timeFacts({ timeToRead, forbidden }: ReadFigures, elapsedMs: num
   ]
 }
 
-/** Some unread people, as of when, and the command that lists all. @param userIds the first few of them */
-export function unreadFact({ unread }: RateColumns, unreadAsOf: Date | null, userIds: readonly string[], command: string): Fact {
+/** Some unread people, as of when, and the command that lists all. @param people the first few of them */
+export function unreadFact({ unread }: RateColumns, unreadAsOf: Date | null, people: readonly Named[], command: string): Fact {
   if (unread === 0) return ['Unread', null]
-  const more = unread > userIds.length ? ` and ${unread - userIds.length} more` : ''
+  const more = unread > people.length ? ` and ${unread - people.length} more` : ''
   return [
     'Unread',
-    `${unread} as of ${showTime(unreadAsOf)}: ${userIds.map((userId) => plainText(userId)).join(', ')}${more}\nall of them: ${command.replaceAll(' ', NO_BREAK)}`,
+    `${unread} as of ${showTime(unreadAsOf)}: ${people.map(describePerson).join(', ')}${more}\nall of them: ${command.replaceAll(' ', NO_BREAK)}`,
   ]
+}
+
+type Named = Pick<RecipientStatus, 'userId' | 'name'>
+
+/** `李伟 (036632523163121146)`; the user id alone where no name is known, or the role may not see it. */
+export function describePerson({ userId, name }: Named): string {
+  return name === null ? plainText(userId) : `${plainText(name)} (${plainText(userId)})`
 }
 
 /** A name as a shell takes it. */

@@ -12,7 +12,6 @@ import { addDoctor } from './doctor.ts'
 import { addErase } from './erase.ts'
 import { addMigrate } from './migrate.ts'
 import { addPeople } from './people.ts'
-
 import { addReport } from './report.ts'
 import { addResume } from './resume.ts'
 import { addServe } from './serve.ts'

@@ -1,6 +1,7 @@
 import type { Colors } from 'picocolors/types.js'
-import { CAMPAIGN_FIELDS, rowsCsv, TASK_FIELDS } from '../report/columns.ts'
-import type { CampaignRates, RateColumns, TaskRates } from '../report/rates.ts'
+import { CAMPAIGN_FIELDS, DEPARTMENT_FIELDS, rowsCsv, TASK_FIELDS } from '../report/columns.ts'
+import { depthOf, lastNameOf } from '../report/departments.ts'
+import type { CampaignRates, DepartmentRates, RateColumns, RecipientStatus, TaskRates } from '../report/rates.ts'
 import { readBar, SHORT_BAR_WIDTH } from './text/bars.ts'
 import { type Column, plainText, renderTable } from './text/table.ts'
 import { showShortTime } from './text/time.ts'
@@ -35,6 +36,19 @@ export function render<Row>(format: Format, rows: readonly Row[], listing: Listi
     default:
       return format satisfies never
   }
+}
+
+/** Who a row is about. Columns that would be empty in each row are left out: names are optional. */
+export function personColumns<Row extends Pick<RecipientStatus, 'userId' | 'name' | 'department'>>(
+  rows: readonly Row[],
+): Array<Column<Row>> {
+  const name: Column<Row> = { title: 'Name', shrinkTo: NAME_WIDTH, show: (row) => plainText(row.name) }
+  const department: Column<Row> = { title: 'Department', spare: 3, shrinkTo: NAME_WIDTH, show: (row) => plainText(row.department) }
+  return [
+    ...(rows.some((row) => row.name !== null) ? [name] : []),
+    { title: 'User', show: ({ userId }) => plainText(userId) },
+    ...(rows.some((row) => row.department !== null) ? [department] : []),
+  ]
 }
 
 /** Columns that campaigns and tasks share. The table must fit a terminal; JSON and CSV have all of them. */
@@ -89,6 +103,24 @@ export function campaignListing(options: ListingOptions<CampaignRates>): Listing
     nothing: 'No campaign. Give a label with --campaign when you track a task, or list tasks with --by task.',
   }
 }
+
+/** A department stands below the one that it is part of. */
+export function departmentListing({ colors }: Pick<Display, 'colors'>): Listing<DepartmentRates> {
+  return {
+    csv: (rows) => rowsCsv(DEPARTMENT_FIELDS, rows),
+    columns: [
+      { title: 'Department', shrinkTo: DEPARTMENT_WIDTH, show: ({ department }) => indentedName(department) },
+      ...countColumns<DepartmentRates>(colors),
+    ],
+    nothing: 'No person.',
+  }
+}
+
+function indentedName(department: string | null): string {
+  return department === null ? '(not known)' : `${'  '.repeat(depthOf(department))}${plainText(lastNameOf(department))}`
+}
+
+const DEPARTMENT_WIDTH = 36
 
 export function taskListing(options: ListingOptions<TaskRates>): Listing<TaskRates> {
   return {

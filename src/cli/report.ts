@@ -1,14 +1,27 @@
-import { Option } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import { TrackerError } from '../domain/errors.ts'
 import { collectPages } from '../report/all-pages.ts'
 import { type CampaignReport, campaignReportJson, loadCampaignFigures, loadCampaignReport } from '../report/campaign-report.ts'
+import { loadComparison } from '../report/compare.ts'
 import { formatRate, rateOf } from '../report/rate.ts'
-import type { CampaignFilter, CampaignRates, RateReader, TaskRates } from '../report/rates.ts'
+import type { CampaignFilter, CampaignRates, CampaignRef, RateReader, TaskRates } from '../report/rates.ts'
 import { CAMPAIGN_PAGES, describeCampaign } from './campaign.ts'
 import type { AddCommand } from './command.ts'
+import { comparisonTable, exportedComparison, refuseUncomparable } from './compare.ts'
 import type { Context } from './context.ts'
+import { departmentTable } from './departments.ts'
 import { formatOption, sinceOption } from './options.ts'
-import { CURVE_WIDTH, campaignListing, type Display, type Format, type Listing, type ListingOptions, render, taskListing } from './rates.ts'
+import {
+  CURVE_WIDTH,
+  campaignListing,
+  type Display,
+  departmentListing,
+  type Format,
+  type Listing,
+  type ListingOptions,
+  render,
+  taskListing,
+} from './rates.ts'
 import { withReader } from './reads.ts'
 import { sparkline } from './text/bars.ts'
 import { showTime } from './text/time.ts'
@@ -16,13 +29,15 @@ import { wrapTo } from './text/width.ts'
 import { refuseWatch, watch, watchOption } from './watch.ts'
 
 interface ReportOptions {
-  readonly campaign?: string
+  readonly campaign?: readonly string[]
   readonly app?: string
   readonly since?: Date
-  readonly by: 'campaign' | 'task'
+  readonly by: By
   readonly format: Format
   readonly watch?: number
 }
+
+type By = 'campaign' | 'task' | 'department'
 
 type Filter = Pick<CampaignFilter, 'campaign' | 'app' | 'since'>
 
@@ -30,46 +45,87 @@ const EXAMPLES = `
 Examples:
   $ npx dingtalk-delivery report --since 7d
   $ npx dingtalk-delivery report --campaign payroll-11 --watch
-  $ npx dingtalk-delivery report --campaign payroll-11 --by task --format csv > payroll-11.csv`
+  $ npx dingtalk-delivery report --campaign payroll-11 --by task --format csv > payroll-11.csv
+  $ npx dingtalk-delivery report --campaign payroll-11 --by department
+  $ npx dingtalk-delivery report --campaign payroll-10 --campaign payroll-11`
 
 export const addReport: AddCommand = (program, context, run) => {
   program
     .command('report')
     .description('read rates, a line for each campaign, or one campaign in full; a person in several tasks of a campaign counts once')
-    .option('--campaign <name>', 'this campaign, in full')
+    .option('--campaign <name>', 'this campaign, in full; repeat it to see two to six campaigns side by side', repeated)
     .option('--app <name>', 'only this app')
     .addOption(sinceOption(context.now))
-    .addOption(new Option('--by <what>', 'a line for each campaign or task').choices(['campaign', 'task']).default('campaign'))
+    .addOption(
+      new Option('--by <what>', 'a line for each campaign or task, or for each department of one campaign')
+        .choices(['campaign', 'task', 'department'])
+        .default('campaign'),
+    )
     .addOption(formatOption())
     .addOption(watchOption())
     .addHelpText('after', EXAMPLES)
     .action(
-      run(async ({ by, format, watch: seconds, ...filter }: ReportOptions) => {
+      run(async ({ format, watch: seconds, ...options }: ReportOptions) => {
         if (format !== 'table') refuseWatch(seconds, `--format ${format}`)
+        const question = parseQuestion(options)
         await withReader(context, async (reader) => {
-          if (format === 'table') await showTable(context, () => loadDrawing(reader, context, by, filter), seconds)
-          else context.print(await exported(reader, { by, format, ...filter }, context))
+          if (format === 'table') await showTable(context, () => loadDrawing(reader, context, question), seconds)
+          else context.print(await exported(reader, question, format, context))
         })
       }),
     )
 }
 
+type Question =
+  | { readonly by: 'campaign' | 'task'; readonly filter: Filter }
+  | { readonly by: 'department'; readonly ref: CampaignRef }
+  | { readonly by: 'comparison'; readonly refs: readonly CampaignRef[] }
+
+function repeated(name: string, names: readonly string[] = []): readonly string[] {
+  return [...names, name]
+}
+
+/** @throws InvalidArgumentError, which is wrong usage */
+function parseQuestion({ by, campaign: names = [], app, since }: Omit<ReportOptions, 'format' | 'watch'>): Question {
+  const [campaign, ...others] = names
+  const refuseSince = (): void => {
+    if (since !== undefined) throw new InvalidArgumentError('--since is for lists of campaigns and tasks: leave it out here.')
+  }
+  if (by === 'department') {
+    refuseSince()
+    if (campaign !== undefined && others.length === 0) return { by, ref: { campaign, app } }
+    throw new InvalidArgumentError('--by department is for one campaign: give --campaign with its name, once.')
+  }
+  if (others.length === 0) return { by, filter: { ...(campaign !== undefined && { campaign }), app, since } }
+  refuseSince()
+  if (by === 'task') throw new InvalidArgumentError('--by task is for one campaign or all of them: give --campaign once, or leave it out.')
+  refuseUncomparable(names)
+  return { by: 'comparison', refs: names.map((each) => ({ campaign: each, app })) }
+}
+
 /** Text for the width that there is when it is drawn. */
-type Drawing = (display: Display) => string
+export type Drawing = (display: Display) => string
 
 async function showTable(context: Context, load: () => Promise<Drawing>, seconds: number | undefined): Promise<void> {
   if (seconds === undefined) context.print((await load())(context))
   else await watch(context, seconds, { load, render: (draw, display) => draw(display), isOver: () => false })
 }
 
-async function loadDrawing(reader: RateReader, { now }: Context, by: ReportOptions['by'], filter: Filter): Promise<Drawing> {
+async function loadDrawing(reader: RateReader, { now }: Context, question: Question): Promise<Drawing> {
+  if (question.by === 'department') return departmentTable(reader, question.ref)
+  if (question.by === 'comparison') return comparisonTable(await loadComparison(reader, question.refs, now()), now())
+  const { by, filter } = question
   if (by === 'task') return taskTable(reader, await loadTaskRates(reader, filter), now())
   const campaigns = await loadCampaignRates(reader, filter)
   return filter.campaign !== undefined && campaigns.length > 0 ? inFull(reader, campaigns, now()) : campaignTable(reader, campaigns, now())
 }
 
-async function exported(reader: RateReader, { by, format, ...filter }: ReportOptions, context: Context): Promise<string> {
+async function exported(reader: RateReader, question: Question, format: 'json' | 'csv', context: Context): Promise<string> {
   const options = { colors: context.colors, now: context.now() }
+  if (question.by === 'department')
+    return render(format, await reader.campaignDepartments(question.ref), departmentListing(options), context)
+  if (question.by === 'comparison') return exportedComparison(await loadComparison(reader, question.refs, options.now), format, context)
+  const { by, filter } = question
   if (by === 'task') return render(format, await loadTaskRates(reader, filter), taskListing(options), context)
   const campaigns = await loadCampaignRates(reader, filter)
   if (format === 'csv' || filter.campaign === undefined) return render(format, campaigns, campaignListing(options), context)

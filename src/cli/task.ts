@@ -15,7 +15,7 @@ export function describeTask(report: TaskReport, now: Date, display: Display): s
   const { task, polls, people, unreadAsOf, elapsedMs, scale } = report
   const span = { from: task.sentAt, until: task.deadlineAt, now }
   const command = `npx dingtalk-delivery unread ${task.taskId}`
-  const unread = people.filter(({ state }) => state === 'unread').map(({ userId }) => userId)
+  const unread = people.filter(({ state }) => state === 'unread')
   const facts = [...taskFacts(task, now), ...rateFacts(task, report, span, display)]
   const reads = [...timeFacts(report, elapsedMs, scale), unreadFact(task, unreadAsOf, unread.slice(0, NAMES_SHOWN), command)]
   const pollFacts: Fact[] = [

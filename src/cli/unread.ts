@@ -5,7 +5,7 @@ import { peopleCsv } from '../report/columns.ts'
 import type { CampaignRates, CampaignRef, RateReader, RecipientStatus, TaskRates, TaskRef } from '../report/rates.ts'
 import type { AddCommand } from './command.ts'
 import { formatOption } from './options.ts'
-import { type Display, type Format, type Listing, render } from './rates.ts'
+import { type Display, type Format, type Listing, personColumns, render } from './rates.ts'
 import { withReader } from './reads.ts'
 import { type Column, plainText } from './text/table.ts'
 import { showTime } from './text/time.ts'
@@ -70,7 +70,7 @@ async function ofCampaign(reader: RateReader, ref: CampaignRef, state: Wanted): 
 }
 
 function printed({ of, people }: Audience, wanted: Wanted, format: Format, display: Display): string {
-  const text = render(format, people, { ...buildListing('taskId' in of, wanted), nothing: describeEmpty(of, wanted) }, display)
+  const text = render(format, people, { ...buildListing('taskId' in of, wanted, people), nothing: describeEmpty(of, wanted) }, display)
   return format !== 'table'
     ? text
     : [
@@ -80,9 +80,9 @@ function printed({ of, people }: Audience, wanted: Wanted, format: Format, displ
       ].join('\n')
 }
 
-function buildListing(isOneTask: boolean, wanted: Wanted): Omit<Listing<RecipientStatus>, 'nothing'> {
+function buildListing(isOneTask: boolean, wanted: Wanted, people: readonly RecipientStatus[]): Omit<Listing<RecipientStatus>, 'nothing'> {
   const columns: ReadonlyArray<Column<RecipientStatus>> = [
-    { title: 'User', show: ({ userId }) => plainText(userId) },
+    ...personColumns(people),
     ...(isOneTask ? [] : CAMPAIGN_COLUMNS),
     ...(wanted === 'unread' ? UNREAD_COLUMNS : PENDING_COLUMNS),
   ]

@@ -46,6 +46,30 @@ export async function resumeTask(rates: Pick<RateReader, 'task'>, resuming: Resu
 }
 
 /**
+ * Gives a task another agent id and polls it at once, as tracking it again with that agent id does. A task that had a successful poll had the
+ * right one.
+ * @throws {TrackerError} `TASK_NOT_FOUND`, `SEVERAL_APPS`, `TASK_ENDED`; `CONFLICT` after a successful poll
+ */
+export async function correctAgentId(
+  rates: Pick<RateReader, 'task'>,
+  tracking: Pick<Tracking, 'track'>,
+  ref: TaskRef,
+  agentId: string | null,
+): Promise<TaskRates> {
+  const { app, taskId } = await rates.task(ref)
+  const { conflict } = await tracking.track({ app, taskId, agentId, userIds: null, campaign: null, sentAt: null })
+  const task = await rates.task({ app, taskId })
+  if (conflict.includes('agentId') && task.status !== 'tracking') throw taskEnded(task, 'corrected')
+  if (conflict.includes('agentId')) {
+    throw new TrackerError(
+      'CONFLICT',
+      `Task ${taskId} keeps its agent id${task.agentId === null ? '' : ` ${task.agentId}`}: a poll with it has succeeded, so it is the right one.`,
+    )
+  }
+  return task
+}
+
+/**
  * Lifts all pauses of an app, and polls its delayed tasks at once.
  * @throws {TrackerError} `APP_NOT_FOUND`
  */
@@ -59,7 +83,10 @@ export async function resumeApp(rates: Pick<RateReader, 'apps'>, resuming: Resum
   )
 }
 
-function taskEnded({ taskId, status, finishedAt, reasonCode, reasonDetail }: TaskRates, done: 'cancelled' | 'polled'): TrackerError {
+function taskEnded(
+  { taskId, status, finishedAt, reasonCode, reasonDetail }: TaskRates,
+  done: 'cancelled' | 'polled' | 'corrected',
+): TrackerError {
   const when = finishedAt === null ? '' : ` at ${finishedAt.toISOString()}`
   const why = reasonCode === null ? '' : ` ${endReasonText({ code: reasonCode, detail: reasonDetail }, 'en')}`
   return new TrackerError(

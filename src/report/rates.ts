@@ -1,10 +1,12 @@
 import type { StateKind, TaskStatus } from '../domain/delivery.ts'
 import type { Detail } from '../domain/message-parts.ts'
 import type { ForbiddenReason, PollOutcome } from '../domain/problems.ts'
-import type { BoundsStep } from './read-brackets.ts'
+import type { BoundsStep, UnknownStep } from './read-brackets.ts'
+import type { RiskKind } from './risks.ts'
 import type { TimeToRead } from './time-to-read.ts'
 
-export type { BoundsStep } from './read-brackets.ts'
+export type { BoundsStep, UnknownStep } from './read-brackets.ts'
+export { RISKS, type RiskKind } from './risks.ts'
 
 /**
  * Reads the figures of tasks, campaigns and people. The package's `./rates`, the HTTP API, the dashboard and the commands use the same reader, so
@@ -41,7 +43,7 @@ export interface RateReader {
   explain(ref: TaskRef, userId: string): Promise<PersonHistory>
   /** People by department of a campaign, in the order of the paths; people whose department is not known come last. */
   campaignDepartments(ref: CampaignRef): Promise<DepartmentRates[]>
-  /** People whose name or department is known, by user id. */
+  /** People whose name or department is known, by app and user id. */
   people(filter: PeopleFilter): Promise<Page<Person>>
   /** Who has this user id: one row for each app that knows the name of the person or sent to them. `RECIPIENT_NOT_FOUND` where none does. */
   person(ref: PersonRef): Promise<Person[]>
@@ -113,7 +115,7 @@ export interface RecipientFilter {
   readonly search?: string | undefined
   /** Only people of this department or one below it: a path such as `Headquarters/Sales`. An empty text: people whose department is not known. */
   readonly department?: string | undefined
-  /** What `search` looks at. Default: both. */
+  /** What `search` is compared with. Default: both. */
   readonly searchIn?: 'both' | 'userId' | undefined
 }
 
@@ -123,12 +125,8 @@ export interface PersonRef {
   readonly app?: string | undefined
 }
 
-export interface PeopleFilter extends PageFilter {
+export interface PeopleFilter extends PageFilter, Pick<RecipientFilter, 'search' | 'department'> {
   readonly app?: string | undefined
-  /** Only people whose user id or name contains this, ignoring case. */
-  readonly search?: string | undefined
-  /** Only people of this department or one below it. */
-  readonly department?: string | undefined
 }
 
 /** What is known of a person, besides their messages. */
@@ -269,6 +267,8 @@ export interface CurvePoint {
 export interface ReadTimes {
   /** Oldest first. */
   readonly bounds: readonly BoundsStep[]
+  /** The part of `bounds` after the last poll of each unread person, oldest first. Empty: no person is unread. */
+  readonly unknown: readonly UnknownStep[]
   readonly timeToRead: TimeToRead
 }
 
@@ -383,20 +383,6 @@ export interface WorkerProblem {
   readonly problemDetail: Detail | null
   readonly problemSince: Date | null
 }
-
-export const RISKS = [
-  /** The next poll is late by more than a minute of the 24-hour window: no worker makes it. */
-  'overdue',
-  /** Its last poll failed, or the next one is later than planned: see `problemCode` and `delayCode`. */
-  'delayed',
-  /** DingTalk refused every poll until the deadline. */
-  'stopped',
-  /** The 24 hours passed without one successful poll. */
-  'never_observed',
-  /** The last successful poll was more than an hour of the 24-hour window before the deadline. */
-  'blind',
-] as const
-export type RiskKind = (typeof RISKS)[number]
 
 export interface TaskAtRisk extends TaskRates {
   readonly risk: RiskKind

@@ -91,6 +91,21 @@ export function readBounds(brackets: readonly SentBracket[]): BoundsStep[] {
   return steps
 }
 
+/** From `at` until the next step so many delivered people are not known about: they are unread, and their last poll is over. */
+export interface UnknownStep {
+  readonly at: Date
+  readonly people: number
+}
+
+/**
+ * The part of `atMost` in {@link readBounds} that no poll stands behind. Without it the upper number ends at the people who are known to have
+ * read, and not at all people. Each step is at the time of a step of the bounds.
+ */
+export function readsUnknown(brackets: readonly SentBracket[]): UnknownStep[] {
+  const since = sortedTimes(brackets.flatMap(({ afterAt, beforeAt, sentAt }) => (beforeAt === null ? [(afterAt ?? sentAt).getTime()] : [])))
+  return Array.from(since, (at, i) => ({ at: new Date(at), people: i + 1 })).filter((_, i) => since[i] !== since[i + 1])
+}
+
 function endOf(beforeAt: Date | null): number {
   return beforeAt?.getTime() ?? Infinity
 }

@@ -3,7 +3,7 @@ import { forbiddenReasonOf } from '../domain/problems.ts'
 import { overdueMs, pollsAhead } from './polls-ahead.ts'
 import { rateOf } from './rate.ts'
 import type { CurvePoint, ForbiddenCount, Poll, RateReader, ReadTimes, RecipientStatus, StateDetails, TaskRates, TaskRef } from './rates.ts'
-import { readBounds, scaleOf, sinceSendMs, toElapsedBracket, toTaskBracket } from './read-brackets.ts'
+import { readBounds, readsUnknown, scaleOf, sinceSendMs, toElapsedBracket, toTaskBracket } from './read-brackets.ts'
 import { timeToReadOfTask } from './time-to-read.ts'
 
 /** What the report of a task or a campaign says about reads, besides the counts and rates. */
@@ -62,7 +62,8 @@ export function readTimesOfTask(
     .filter(({ state }) => state === 'read' || state === 'unread')
     .map(({ lastUnreadAt, firstReadAt }) => toTaskBracket({ sentAt, sentAtGiven, deadlineAt, lastUnreadAt, firstReadAt }))
   const assumedSendTimes = sentAtGiven || brackets.length === 0 ? 0 : 1
-  return { bounds: readBounds(brackets), timeToRead: timeToReadOfTask(brackets.map(toElapsedBracket), lastObservedAt, assumedSendTimes) }
+  const timeToRead = timeToReadOfTask(brackets.map(toElapsedBracket), lastObservedAt, assumedSendTimes)
+  return { bounds: readBounds(brackets), unknown: readsUnknown(brackets), timeToRead }
 }
 
 /** A point for each successful poll. @param polls oldest first */

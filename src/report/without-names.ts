@@ -3,7 +3,7 @@ import type { PageFilter, RateReader, RecipientFilter, RecipientStatus } from '.
 
 /**
  * The same figures for a caller who may not see names: names and departments are null, a search finds user ids only, and a question about departments
- * or names rejects with `NOT_PERMITTED`. Whoever gives a caller this reader cannot show a name by mistake.
+ * or names rejects with `NOT_PERMITTED`. Code that gives a caller this reader cannot show a name by mistake.
  */
 export function withoutNames(reader: RateReader): RateReader {
   return {

@@ -7,6 +7,7 @@ import type { Tracking } from '../polling/ports.ts'
 import type { RateReader } from '../report/rates.ts'
 import { type ApiToken, createTokens, type Right, type Role } from './access.ts'
 import { addCampaignRoutes } from './api/campaigns.ts'
+import { addDirectoryRoutes } from './api/directory.ts'
 import { addDocument } from './api/openapi.ts'
 import { addOverallRoutes } from './api/overall.ts'
 import { assertDecodable } from './api/parameters.ts'
@@ -156,6 +157,7 @@ async function addApi(app: FastifyInstance, deps: ServerDeps, reads: SharedReads
       const apiDeps = { ...deps, reads, enqueuesPerSecond }
       addTaskRoutes(guarded, apiDeps)
       addCampaignRoutes(guarded, apiDeps)
+      addDirectoryRoutes(guarded, apiDeps)
       addOverallRoutes(guarded, apiDeps)
       addPeopleWriting(guarded, apiDeps)
       addMethodGuards()

@@ -1,4 +1,4 @@
-import type { CurvePoint, RateReader, ReadTimes } from '../report/rates.ts'
+import type { CurvePoint, DepartmentRates, RateReader, ReadTimes } from '../report/rates.ts'
 import type { TimeToRead } from '../report/time-to-read.ts'
 import { withoutNames } from '../report/without-names.ts'
 import { type Answer, reuseMsOf, type SharedAnswers, shareAnswers } from './shared-answers.ts'
@@ -34,6 +34,7 @@ export function shareReads(reader: RateReader, monotonicMs: () => number = () =>
   const curves = shareAnswers<CurvePoint[]>({ monotonicMs, countRows: (points) => points.length })
   const timesToRead = shareAnswers<TimeToRead>({ monotonicMs, countRows: ({ people }) => Math.min(people, 1) })
   const readTimes = shareAnswers<ReadTimes>({ monotonicMs, countRows: ({ bounds }) => bounds.length })
+  const departments = shareAnswers<DepartmentRates[]>({ monotonicMs, countRows: (rows) => rows.length })
   return {
     forRequest(names) {
       const used: Array<Answer<unknown>> = []
@@ -46,6 +47,7 @@ export function shareReads(reader: RateReader, monotonicMs: () => number = () =>
         campaignCurve: (ref) => share(curves, [ref], () => reader.campaignCurve(ref)),
         timeToRead: (population) => share(timesToRead, [population], () => reader.timeToRead(population)),
         readTimes: (ref) => share(readTimes, [ref], () => reader.readTimes(ref)),
+        campaignDepartments: (ref) => share(departments, [ref], () => reader.campaignDepartments(ref)),
       }
       // A method that is added to the reader is shared without a line here.
       const rates = new Proxy(reader, {

@@ -41,7 +41,7 @@ describe.skipIf(endpoint === null)('a page that is open', () => {
     expect(await page.getByLabel('Find a user id').inputValue()).toBe('car')
     expect(await page.evaluate('document.activeElement.id')).toBe('people-search')
     expect(await page.locator('#polls tbody tr:nth-child(2)').isVisible()).toBe(true)
-    expect(await textOf(page, '#updated')).toMatch(/^Updated \d+ seconds? ago$/)
+    expect(await textOf(page, '#updated')).toBe('Updated just now')
   })
 
   test('says when the server is away, keeps what it knew, and goes on when it is back', async () => {
@@ -54,12 +54,29 @@ describe.skipIf(endpoint === null)('a page that is open', () => {
     await letItRefresh(page)
     await page.locator('#away').waitFor()
     expect(await textOf(page, '#away')).toMatch(
-      /^No new figures: the server or its database does not answer\. These figures were loaded .+ ago\.$/,
+      /^No new figures: the server or its database does not answer\. These figures were loaded (just now|.+ ago)\.$/,
     )
     expect(await textOf(page, 'h1')).toBe('news')
     await server.restart()
     await letItRefresh(page)
     await page.locator('#away').waitFor({ state: 'hidden' })
+  })
+
+  test('tells times as distances that stay right, in the language of the page', async () => {
+    const page = await openReader(server.url, { locale: 'zh-CN' })
+    await page.clock.install()
+    await page.goto('/campaigns/news')
+    expect(await textOf(page, '#updated')).toBe('刚刚更新')
+    expect(await textOf(page, 'section.headline .sentence')).toMatch(/（[12]小时前）/)
+    await page.route('**/campaigns/news', (route) => route.abort())
+    // The browser itself says that a request failed: that is the point here.
+    page.removeAllListeners('console')
+    await page.clock.runFor(30_000)
+    expect(await textOf(page, '#updated')).toMatch(/^[2-5]\d秒钟前更新$/)
+    await page.clock.fastForward(5 * 60_000)
+    expect(await textOf(page, '#updated')).toMatch(/^[56789]分钟前更新$/)
+    await page.clock.fastForward(3 * 3_600_000)
+    expect(await textOf(page, 'section.headline .sentence')).toMatch(/（[45]小时前）/)
   })
 
   test('fills when the first task is tracked', async () => {
@@ -70,7 +87,7 @@ describe.skipIf(endpoint === null)('a page that is open', () => {
       const page = await openReader(fresh.url)
       await page.clock.install()
       await page.goto('/')
-      expect(await textOf(page, 'h1')).toBe('Track your first task')
+      expect(await textOf(page, 'h1')).toBe('Nothing is tracked yet')
       await first.track({ taskId: '1', campaign: 'news', userIds: ['ann'], hoursAgo: 0 })
       await letItRefresh(page)
       await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor()

@@ -106,6 +106,7 @@ function aPoll(fields: Partial<Poll> = {}): Poll {
 const FIGURES: ReadFigures = {
   curve: READS.map(([hours, read]) => ({ at: hoursLater(hours), delivered: 87, read, readRate: read / 87 })),
   bounds: [],
+  unknown: [],
   timeToRead: {
     people: 87,
     read: 66,

@@ -14,7 +14,7 @@ const ROLE = 'delivery_reader'
 /** Roles are the whole server's, and other tests have their own. */
 const ROLE_HERE = `${ROLE}_${process.pid}`
 
-const [recipe = '', ...queries] = blocksOf(PAGE)
+const [recipe = '', names = '', ...queries] = blocksOf(PAGE)
   .filter(({ language }) => language === 'sql')
   .map(({ text }) => text)
 
@@ -31,6 +31,7 @@ beforeAll(async () => {
   // As careful owners have it: nothing is everybody's.
   await owner.query('REVOKE ALL ON SCHEMA public FROM PUBLIC; REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA dingtalk FROM PUBLIC')
   await owner.query(recipe.replaceAll(ROLE, ROLE_HERE))
+  await owner.query(names.replaceAll(ROLE, ROLE_HERE))
   // What the reader's role has is all that finds the views.
   await setSearchPath(database.url, '"$user", public')
   reader = new pg.Client({ connectionString: readersUrl() })
@@ -62,13 +63,14 @@ describe('as the role of the page', () => {
     expect((await reader.query(query)).rows).not.toEqual([])
   })
 
-  test('every view of the page can be read, and no other', async () => {
+  test('every view of the page can be read, and no other: those with names by a role with that right', async () => {
     const explained = [...textOf(PAGE).matchAll(/^### `(\w+)`$/gm)].flatMap(([, name = '']) => name).sort()
     const { rows } = await owner.query<{ name: string }>(
-      "SELECT DISTINCT table_name AS name FROM information_schema.role_table_grants WHERE grantee = 'delivery_read' ORDER BY name",
+      'SELECT DISTINCT table_name AS name FROM information_schema.role_table_grants WHERE grantee = ANY ($1) ORDER BY name',
+      [['delivery_read', ROLE_HERE]],
     )
     const views = rows.map(({ name }) => name)
-    expect(views, 'deploy/postgres/roles.sql gives what the page explains').toEqual(explained)
+    expect(views, 'deploy/postgres/roles.sql and the line about names give what the page explains').toEqual(explained)
     for (const view of views) expect((await reader.query(`SELECT * FROM ${view}`)).rows, view).not.toEqual([])
   })
 
@@ -92,6 +94,10 @@ describe('as the role of the page', () => {
         rates.stateAt(task, new Date()),
         rates.polls(task),
         rates.explain(task, 'carol'),
+        rates.people({}),
+        rates.person({ userId: 'carol' }),
+        rates.personTasks({ userId: 'carol' }, {}),
+        rates.campaignDepartments(campaign),
         rates.apps(),
         rates.attention(),
       ])
@@ -149,6 +155,41 @@ describe('the answers are right', () => {
     const [carol, ...others] = await answer('unread_campaigns')
     expect([carol, others]).toMatchObject([{ user_id: 'carol', campaigns: ['fire-drill', 'payroll-11'] }, []])
     expect(Number(carol?.['latest_answer']) - Number(carol?.['oldest_answer'])).toBeGreaterThan(20 * HOUR_MS)
+  })
+
+  test('names stand in the place of user ids where they are known', async () => {
+    expect((await answer('known_as_of')).map(({ person, department }) => [person, department])).toEqual([
+      ['Carol', 'Headquarters/Sales'],
+      ['late-reader', null],
+    ])
+  })
+
+  test('departments count a person once in each of theirs, and in those above', async () => {
+    const rows = await answer('FROM delivery_department_rates')
+    expect(rows.map((row) => [row['department'], row['targeted'], row['delivered'], row['read'], row['percent']])).toEqual([
+      ['Headquarters', 2, 2, 1, '50.0'],
+      ['Headquarters/Finance', 1, 1, 1, '100.0'],
+      ['Headquarters/Sales', 1, 1, 0, '0.0'],
+      [null, 4, 2, 1, '50.0'],
+    ])
+  })
+
+  test('a department has also the people to whom nothing was sent', async () => {
+    expect((await answer('no_message')).map((row) => [row['user_id'], row['name'], row['state']])).toEqual([
+      ['carol', 'Carol', 'unread'],
+      ['newcomer', 'New', 'no_message'],
+    ])
+  })
+
+  test('managers are named with those of their people who have not read', async () => {
+    expect(await answer('unread_people')).toEqual([{ manager: 'The manager', unread_people: '1', user_ids: ['carol'] }])
+  })
+
+  test('everything that was sent to one person comes latest first', async () => {
+    expect((await answer("WHERE user_id = 'manager4220'")).map((row) => [row['task_id'], row['state']])).toEqual([
+      ['256271667600', 'unread'],
+      ['256271667526', 'read'],
+    ])
   })
 
   test('rates by campaign count people once', async () => {

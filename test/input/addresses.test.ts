@@ -20,6 +20,9 @@ const PAGES = [
   '/tasks/TASK',
   '/tasks/TASK/people.csv',
   '/tasks/TASK/people/USER',
+  '/people',
+  '/people/USER',
+  '/compare',
   '/login',
   '/NAME',
 ]
@@ -34,7 +37,7 @@ describe('the dashboard', () => {
         .flatMap((name) => some(IN_PATH).map((part) => page.replace(name, part))),
     )
     const asked = PAGES.flatMap((page) =>
-      ['q', 'state', 'app', 'cursor', 'tasks', 'next', '__proto__'].flatMap((name) =>
+      ['q', 'state', 'app', 'cursor', 'tasks', 'department', 'campaign', 'next', '__proto__'].flatMap((name) =>
         some(HOSTILE_PARTS).map((part) => `${page}?${name}=${part}`),
       ),
     )
@@ -56,6 +59,9 @@ test.each([
   ['/tasks/%00', 400, 'taskId must be a whole number'],
   [`/tasks/${TASK}?app=%00`, 400, 'app must be 1 to 64 letters'],
   [`/tasks/${TASK}/people/%00`, 400, 'userId must have 1 to 128 characters'],
+  ['/people/%00', 400, 'userId must have 1 to 128 characters'],
+  ['/compare?campaign=%00', 400, 'campaign must have 1 to 200 characters'],
+  ['/people?q=%00', 200, 'No person is found'],
   ['/campaigns/%3Cscript%3E', 404, '&lt;script&gt;'],
   ['//', 404, 'href="/"'],
   ['//[', 404, 'href="/"'],

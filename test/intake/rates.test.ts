@@ -1,4 +1,5 @@
 import { PrismaPg } from '@prisma/adapter-pg'
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createTracker } from '../../src/index.ts'
 import { createRates, InvalidInputError, type Rates, TrackerError } from '../../src/rates.ts'
@@ -10,13 +11,25 @@ import { aDatabase, aSession, aTracker, proxied, someRates } from './support.ts'
 const SENT_AT = new Date(Date.now() - 3_600_000)
 const TASK = { taskId: '9007199254740993123', userIds: ['ann', 'bob'], campaign: 'payroll-11', sentAt: SENT_AT }
 
-/** One database with one task; nobody changes it. */
+const OTHER = 'payroll-10'
+const PEOPLE = [
+  { userId: 'ann', name: '安娜', departments: ['总部/销售部'], managerUserId: 'bob' },
+  { userId: 'bob', name: 'Bob' },
+]
+
+/** One database with two tasks and two people; nobody changes it. */
 let database: TestDatabase
 beforeAll(async () => {
   database = await createTestDatabase({ migrated: true })
   const tracker = createTracker({ databaseUrl: database.url })
-  await tracker.track(TASK)
+  await tracker.trackMany([TASK, { taskId: '7', userIds: ['bob'], campaign: OTHER, sentAt: SENT_AT }])
   await tracker.close()
+  const owner = new pg.Client({ connectionString: database.url })
+  await owner.connect()
+  await owner.query('SET search_path = dingtalk')
+  await owner.query('SELECT delivery_put_people($1)', [JSON.stringify(PEOPLE)])
+  await owner.query('GRANT SELECT ON delivery_people, delivery_department_rates TO test_read')
+  await owner.end()
 })
 afterAll(() => database.drop())
 
@@ -40,6 +53,11 @@ const QUESTIONS: ReadonlyArray<readonly [string, (rates: Rates) => Promise<unkno
   ['stateAt', (rates) => rates.stateAt(TASK.taskId, new Date())],
   ['polls', (rates) => rates.polls(TASK.taskId)],
   ['explain', (rates) => rates.explain(TASK.taskId, 'ann')],
+  ['person', (rates) => rates.person('ann')],
+  ['personTasks', (rates) => rates.personTasks('ann')],
+  ['people', (rates) => rates.people()],
+  ['campaignDepartments', (rates) => rates.campaignDepartments(TASK.campaign)],
+  ['compare', (rates) => rates.compare([TASK.campaign, OTHER])],
   ['apps', (rates) => rates.apps()],
   ['attention', (rates) => rates.attention()],
 ]
@@ -58,6 +76,32 @@ describe('rates', () => {
     expect(await rates.recipients(TASK.taskId, { search: 'B' })).toMatchObject([{ userId: 'bob' }])
     expect((await rates.campaignRecipients(TASK.campaign, { state: 'pending', limit: 1 })).items).toMatchObject([{ userId: 'ann' }])
     expect(await rates.timeToRead({ since: SENT_AT })).toMatchObject({ people: 0 })
+  })
+
+  test('of people have names and departments', async () => {
+    const rates = someRates({ databaseUrl: database.url })
+    expect(await rates.recipients(TASK.taskId, { department: '总部' })).toMatchObject([
+      { userId: 'ann', name: '安娜', department: '总部/销售部' },
+    ])
+    expect(await rates.recipients(TASK.taskId, { search: '安' })).toMatchObject([{ userId: 'ann' }])
+    expect(await rates.recipients(TASK.taskId, { search: '安', searchIn: 'userId' })).toEqual([])
+    expect((await rates.campaignRecipients(TASK.campaign, { department: '' })).items).toMatchObject([{ userId: 'bob', department: null }])
+    expect(await rates.person('ann')).toMatchObject([{ app: 'default', name: '安娜', departments: ['总部/销售部'], managerUserId: 'bob' }])
+    expect(await rates.people({ department: '总部/销售部', search: 'AN', app: 'default', limit: 1 })).toMatchObject({
+      ...{ items: [{ userId: 'ann' }], nextCursor: null },
+    })
+    const { items, nextCursor } = await rates.personTasks('bob', { limit: 1 })
+    const rest = await rates.personTasks('bob', { cursor: nextCursor ?? '', app: 'default' })
+    expect([...items, ...rest.items].map(({ campaign }) => campaign)).toEqual([TASK.campaign, OTHER])
+    expect(await rates.campaignDepartments(TASK.campaign)).toMatchObject([
+      { department: '总部', targeted: 1 },
+      { department: '总部/销售部', targeted: 1, pending: 1, readRate: null },
+      { department: null, targeted: 1 },
+    ])
+    expect(await rates.compare([OTHER, TASK.campaign], { app: 'default' })).toMatchObject([
+      { campaign: { campaign: OTHER, targeted: 1 }, points: [], timeToRead: { people: 0 } },
+      { campaign: { campaign: TASK.campaign } },
+    ])
   })
 
   test.each(QUESTIONS)("by a program's own Prisma client are the same: %s", async (_name, question) => {
@@ -94,6 +138,9 @@ describe('rates', () => {
     await expect(rates.task(TASK.taskId, { app: 'hr' })).rejects.toMatchObject({ code: 'TASK_NOT_FOUND' })
     await expect(rates.campaignRecipients('payrol')).rejects.toMatchObject({ code: 'CAMPAIGN_NOT_FOUND' })
     await expect(rates.explain(TASK.taskId, 'cid')).rejects.toMatchObject({ code: 'RECIPIENT_NOT_FOUND' })
+    await expect(rates.person('cid')).rejects.toMatchObject({ code: 'RECIPIENT_NOT_FOUND' })
+    await expect(rates.campaignDepartments('payrol')).rejects.toMatchObject({ code: 'CAMPAIGN_NOT_FOUND' })
+    await expect(rates.compare([OTHER, 'payrol'])).rejects.toMatchObject({ code: 'CAMPAIGN_NOT_FOUND' })
     await expect(rates.task('4')).rejects.toBeInstanceOf(TrackerError)
   })
 
@@ -163,11 +210,30 @@ describe('a question that is wrong is refused, naming the field and what to do',
     ['campaignRecipients', ['c', { state: 'READ' }], 'state', 'not "READ"'],
     ['recipients', ['1', { search: 5 }], 'search', 'must be a string'],
     ['campaigns', [{ search: /x/ }], 'search', 'must be a string'],
+    ['recipients', ['1', { department: '/Sales' }], 'department', 'such as "Headquarters/Sales"'],
+    ['campaignRecipients', ['c', { department: 5 }], 'department', 'not 5'],
+    ['campaignRecipients', ['c', { searchIn: 'name' }], 'searchIn', 'one of both, userId'],
+    ['people', [{ department: 'a//b' }], 'department', 'not "a//b"'],
+    ['people', [{ state: 'read' }], 'state', 'Accepted: app, search, department, limit, cursor'],
+    ['people', [{ search: 5 }], 'search', 'must be a string'],
+    ['people', [{ app: '-' }], 'app', '1 to 64 letters'],
+    ['people', [{ limit: 0 }], 'limit', '1 to 1000'],
+    ['person', [5], 'userId', 'loses leading zeros'],
+    ['person', ['ann', { limit: 1 }], 'limit', 'Accepted: app.'],
+    ['personTasks', [''], 'userId', '1 to 128 characters'],
+    ['personTasks', ['ann', { state: 'read' }], 'state', 'Accepted: app, limit, cursor'],
+    ['personTasks', ['ann', { cursor: 'x' }], 'cursor', 'Take nextCursor of the page before'],
+    ['campaignDepartments', [''], 'campaign', '1 to 200 characters'],
+    ['compare', [['a']], 'campaign', '2 to 6 times'],
+    ['compare', [['a', 'b', 'a']], 'campaign', 'has "a" twice'],
+    ['compare', [['a', '']], 'campaign', '1 to 200 characters'],
+    ['compare', ['ab'], 'campaign', 'must be a list of names, not "ab"'],
+    ['compare', [['a', 'b'], { since: 1 }], 'since', 'Accepted: app.'],
     ['explain', ['1', 5], 'userId', 'loses leading zeros'],
     ['explain', ['1', ''], 'userId', '1 to 128 characters'],
     // A misspelt filter would silently bring everybody.
-    ['recipients', ['1', { status: 'unread' }], 'status', 'Accepted: app, state, search'],
-    ['campaignRecipients', ['c', { page: 2 }], 'page', 'Accepted: app, state, search, limit, cursor'],
+    ['recipients', ['1', { status: 'unread' }], 'status', 'Accepted: app, state, search, department, searchIn.'],
+    ['campaignRecipients', ['c', { page: 2 }], 'page', 'Accepted: app, state, search, department, searchIn, limit, cursor'],
     ['tasks', [{ from: new Date() }], 'from', 'Accepted: app, taskId'],
     ['campaigns', [{ status: 'tracking' }], 'status', 'Accepted: app, campaign, search'],
     ['task', ['1', { application: 'hr' }], 'application', 'Accepted: app.'],

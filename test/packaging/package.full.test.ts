@@ -146,7 +146,8 @@ test('the types of the rates are found by the name of the package, and say what 
 
 /** What a program may rely on. Where an error is expected and there is none, the compiler says so. */
 const REPORT = `
-import { createRates, type CampaignRates, type Page, type RecipientStatus, TrackerError } from 'dingtalk-delivery-tracker/rates'
+import { createRates, type CampaignComparison, type CampaignRates, type DepartmentRates, type Page, type Person, type PersonTask, type RecipientStatus,
+  TrackerError } from 'dingtalk-delivery-tracker/rates'
 
 export async function report(databaseUrl: string): Promise<string[]> {
   const rates = createRates({ databaseUrl })
@@ -155,6 +156,15 @@ export async function report(databaseUrl: string): Promise<string[]> {
   const { quantiles } = await rates.timeToRead({ taskId: 256271667526n })
   const bounds: Array<number | null> = quantiles.flatMap(({ afterMs, beforeMs, certain }) => [afterMs, beforeMs, certain.beforeMs])
   const rate: number | null | undefined = items[0]?.readRate
+  const people: Page<Person> = await rates.people({ department: 'Headquarters/Sales', search: 'ann' })
+  const sent: Page<PersonTask> = await rates.personTasks('ann', { limit: 10 })
+  const departments: DepartmentRates[] = await rates.campaignDepartments('payroll-11')
+  const compared: readonly CampaignComparison[] = await rates.compare(['payroll-10', 'payroll-11'])
+  const names: Array<string | null> = [...unread, ...people.items, ...sent.items].map(({ name }) => name)
+  const paths: Array<string | null> = departments.map(({ department }) => department)
+  const minutes: number[] = compared.flatMap(({ points }) => points.map((point) => point.minutes))
+  // @ts-expect-error a name may be null
+  people.items[0]?.name.length
   // @ts-expect-error a misspelt state
   await rates.recipients('1', { state: 'opened' })
   // @ts-expect-error a misspelt filter
@@ -162,7 +172,7 @@ export async function report(databaseUrl: string): Promise<string[]> {
   // @ts-expect-error a rate may be null
   items[0]?.readRate.toFixed(1)
   await rates.close()
-  return [String(nextCursor), String(rate), String(bounds), ...unread.map(({ userId }) => userId)]
+  return [String(nextCursor), String(rate), String(bounds), String(names), String(paths), String(minutes), ...unread.map(({ userId }) => userId)]
 }
 
 export const isMissing = (error: unknown): boolean => error instanceof TrackerError && error.code === 'TASK_NOT_FOUND'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { BoundsStep } from '../../src/report/rates.ts'
-import { readBounds, type SentBracket } from '../../src/report/read-brackets.ts'
+import { readBounds, readsUnknown, type SentBracket } from '../../src/report/read-brackets.ts'
 import { after, holds, hoursLater, minutesLater, SENT } from '../domain/support.ts'
 import { observedTasks } from './brackets.ts'
 
@@ -87,3 +87,19 @@ test('it only rises, with a change at every step, and ends at all people', () =>
 function boundsAt(bounds: readonly BoundsStep[], time: Date): Pick<BoundsStep, 'atLeast' | 'atMost'> {
   return bounds.findLast(({ at }) => at <= time) ?? { atLeast: 0, atMost: 0 }
 }
+
+test('of an unread person nothing is known after their last poll, and of a person who has read nothing is unknown', () => {
+  expect(readsUnknown([])).toEqual([])
+  expect(readsUnknown([between(3, 9), between(0, 3)])).toEqual([])
+  expect(readsUnknown([between(60, null), between(3, 9), between(40, null), between(60, null)])).toEqual([
+    { at: minutesLater(40), people: 1 },
+    { at: minutesLater(60), people: 3 },
+  ])
+  expect(readsUnknown([{ ...between(0, null), sentAt: minutesLater(2), afterAt: null }])).toEqual([{ at: minutesLater(2), people: 1 }])
+})
+
+test('without what is unknown, the bounds end at the people who are known to have read', () => {
+  const brackets = [between(3, 9), between(5, 15), between(60, null), between(70, null)]
+  const last = readBounds(brackets).at(-1)
+  expect((last?.atMost ?? 0) - (readsUnknown(brackets).at(-1)?.people ?? 0)).toBe(2)
+})

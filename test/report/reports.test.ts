@@ -82,7 +82,7 @@ test('unread people are unread as of the earliest of their times; without an unr
 })
 
 const FIGURES = {
-  ...{ curve: [], bounds: [], forbidden: [], unreadAsOf: null },
+  ...{ curve: [], bounds: [], unknown: [], forbidden: [], unreadAsOf: null },
   timeToRead: { people: 0, read: 0, method: 'turnbull', asOf: null, assumedSendTimes: 0, quantiles: [], within: [] },
 } as const
 const PAGES = { people: { state: 'unread', limit: 25 }, tasks: { limit: 20 } } as const

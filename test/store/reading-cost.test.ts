@@ -2,9 +2,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { RateReader } from '../../src/report/rates.ts'
 import { createRateReader } from '../../src/store/rate-reader.ts'
 import { createFormat } from '../../src/web/dashboard/components/format.ts'
-import { MESSAGES, type PageRequest, type RenderPage } from '../../src/web/dashboard/page.ts'
+import { type Content, MESSAGES, type PageRequest } from '../../src/web/dashboard/page.ts'
 import { campaignPage } from '../../src/web/dashboard/pages/campaign.ts'
+import { comparePage } from '../../src/web/dashboard/pages/compare.ts'
 import { overviewPage } from '../../src/web/dashboard/pages/overview.ts'
+import { everythingSentPage, peopleSearchPage } from '../../src/web/dashboard/pages/people.ts'
 import { personPage } from '../../src/web/dashboard/pages/person.ts'
 import { taskPage } from '../../src/web/dashboard/pages/task.ts'
 import { shareReads } from '../../src/web/shared-reads.ts'
@@ -42,7 +44,11 @@ beforeAll(async () => {
     INSERT INTO delivery_transition (task_pk, user_id, to_state, from_state, after_at, at, poll_no)
       SELECT task_pk, user_id, 'unread', 'pending', now(), now(), 1 FROM delivery_recipient;
     UPDATE delivery_task SET poll_no = 5, good_polls = 5, unread = ${PEOPLE}, pending = 0, last_observed_at = now(), next_poll_at = now() + interval '1 hour';
+    INSERT INTO delivery_person (app, user_id, name, departments, manager_user_id) VALUES
+      ('app0', 'user8000', 'Ann', '{HQ/Sales}', NULL), ('app0', 'user8001', 'Annette', '{HQ}', 'user8000');
     SELECT delivery_recount_campaigns(100000, 60);
+    INSERT INTO delivery_person (app, user_id, name, departments)
+      SELECT 'app0', 'user' || n, 'Name ' || n, ARRAY['Headquarters/Department ' || n % 10] FROM generate_series(1, ${TASKS * PEOPLE}) AS n;
     ANALYZE`)
 })
 afterAll(() => db.close())
@@ -88,6 +94,12 @@ const QUESTIONS: ReadonlyArray<readonly [name: string, most: number, ask: () => 
   ['what every app does', TASKS + 100, () => rates.apps()],
   ['what needs attention', 2 * TASKS + 100, () => rates.attention()],
   ['the state details of a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.stateDetails(campaign)],
+  ['the departments of a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.campaignDepartments(campaign)],
+  ['a page of the directory', 200, () => rates.people({ limit: 50 })],
+  ['who has a user id, in one app', 20, () => rates.person({ userId: 'user8000', app: 'app0' })],
+  // No index has user ids alone: it would be written for each recipient of each send. So each task is tried, by key, and no recipient of others is read.
+  ['what was sent to a person', 4 * TASKS + 100, () => rates.personTasks({ userId: 'user8000' }, {})],
+  ['who has a user id, in any app', 4 * TASKS + 100, () => rates.person({ userId: 'user8000' })],
 ]
 
 test.each(QUESTIONS)('%s reads at most %i rows', async (_name, most, ask) => {
@@ -95,7 +107,11 @@ test.each(QUESTIONS)('%s reads at most %i rows', async (_name, most, ask) => {
 })
 
 /** The statements that a page of the dashboard sends to the database. */
-async function statementsOf(render: RenderPage, params: PageRequest['params'], query = ''): Promise<number> {
+async function statementsOf(
+  render: (pageRequest: PageRequest) => Promise<Content | string>,
+  params: PageRequest['params'],
+  query = '',
+): Promise<number> {
   let statements = 0
   const counting = createRateReader({
     prisma: {
@@ -107,7 +123,7 @@ async function statementsOf(render: RenderPage, params: PageRequest['params'], q
   })
   const now = new Date()
   const never = () => Promise.reject(new Error('a page resumes nothing'))
-  const { body } = await render({
+  const shown = await render({
     page: {
       language: 'en',
       theme: 'auto',
@@ -119,16 +135,18 @@ async function statementsOf(render: RenderPage, params: PageRequest['params'], q
       prefix: '',
       canWrite: true,
       canSeeNames: true,
+      severalApps: true,
     },
     options: {
       ...{ rates: counting, reads: shareReads(counting), now: () => now, apiToken: null, pollsPerTask: 24, budgets: new Map() },
-      tracking: { resuming: { task: never, app: never } },
+      tracking: { resuming: { task: never, app: never }, track: never },
     },
     freshness: () => ({ ageMs: 0, reuseMs: 0 }),
     params,
+    form: {},
     query: new URLSearchParams(query),
   })
-  expect(body.markup).toContain('<h1')
+  expect(typeof shown === 'string' ? shown : shown.body.markup).toMatch(/<h1|^\/people\//)
   return statements
 }
 
@@ -138,9 +156,16 @@ test.each([
   ['a task', taskPage, { taskId: ref.taskId }, 'app=app0', 3],
   ['a task without its app', taskPage, { taskId: ref.taskId }, '', 3],
   ['a task with a search', taskPage, { taskId: ref.taskId }, 'app=app0&q=user&state=all', 4],
-  ['a campaign', campaignPage, { name: campaign.campaign }, 'app=app0', 6],
-  ['a campaign of which no person is pending', campaignPage, { name: campaign.campaign }, 'app=app0&state=pending', 6],
+  ['a campaign', campaignPage, { name: campaign.campaign }, 'app=app0', 7],
+  ['a campaign of which no person is pending', campaignPage, { name: campaign.campaign }, 'app=app0&state=pending', 7],
+  ['a campaign and a department', campaignPage, { name: campaign.campaign }, 'app=app0&department=HQ', 7],
   ['a person', personPage, { taskId: ref.taskId, userId: 'user8000' }, 'app=app0', 4],
-] as const)('the page of %s takes at most six statements', async (_name, render, params, query, statements) => {
+  ['all that a person was sent', everythingSentPage, { userId: 'user8000' }, 'app=app0', 2],
+  ['a person with a manager', everythingSentPage, { userId: 'user8001' }, 'app=app0', 3],
+  ['a person of no known app', everythingSentPage, { userId: 'user7999' }, '', 3],
+  ['people found by name', peopleSearchPage, {}, 'q=Ann', 3],
+  ['two campaigns', comparePage, {}, 'campaign=campaign+100&campaign=campaign+101&app=app0', 6],
+  ['one campaign and others to choose', comparePage, {}, 'campaign=campaign+100&app=app0', 2],
+] as const)('the page of %s takes few statements', async (_name, render, params, query, statements) => {
   expect(await statementsOf(render, params, query)).toBe(statements)
 })

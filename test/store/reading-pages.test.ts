@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Page, PageFilter } from '../../src/report/rates.ts'
+import { letSeeNames, putPeople } from './support/people.ts'
 import { aRequest, minutesLater } from './support/polls.ts'
 import { openTestReader, pagesOf, type TestReader } from './support/reader.ts'
 
@@ -19,6 +20,14 @@ beforeAll(async () => {
   )
   await db.store.track(requests)
   await db.store.track([aRequest({ campaign: 'crowd', userIds: NAMES }), aRequest({ campaign: 'crowd', userIds: ['user7', '李雷'] })])
+  await db.store.track(NAMES.slice(0, 9).map((_, i) => aRequest({ app: 'sent', userIds: ['wei'], sentAt: minutesLater(-(i % 2)) })))
+  await letSeeNames(db)
+  await putPeople(
+    db,
+    [...NAMES, '李雷'].map((userId) => ({ userId, name: 'the same' })),
+    'b',
+  )
+  await putPeople(db, [{ userId: 'user7', name: 'the same' }], 'a')
 })
 afterAll(() => db.close())
 
@@ -29,9 +38,11 @@ interface List {
 }
 
 const LISTS: readonly List[] = [
-  { name: 'tasks', rows: NAMES.length + 2, page: (filter) => db.rates.tasks(filter) },
+  { name: 'tasks', rows: NAMES.length + 11, page: (filter) => db.rates.tasks(filter) },
   { name: 'tasks of an app', rows: 8, page: (filter) => db.rates.tasks({ app: 'a', ...filter }) },
   { name: 'campaigns', rows: 20, page: (filter) => db.rates.campaigns(filter) },
+  { name: 'the directory of people', rows: NAMES.length + 2, page: (filter) => db.rates.people(filter) },
+  { name: 'what was sent to a person', rows: 9, page: (filter) => db.rates.personTasks({ userId: 'wei' }, filter) },
   { name: 'people of a campaign', rows: NAMES.length + 1, page: (filter) => db.rates.campaignRecipients({ campaign: 'crowd' }, filter) },
 ]
 

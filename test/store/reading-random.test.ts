@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { MINUTE_MS, SECOND_MS } from '../../src/domain/delivery.ts'
 import { forbiddenReasonOf } from '../../src/domain/problems.ts'
-import { toElapsedBracket } from '../../src/report/read-brackets.ts'
+import { readsUnknown, toElapsedBracket } from '../../src/report/read-brackets.ts'
 import { timeToReadOfTask, timeToReadPooled } from '../../src/report/time-to-read.ts'
 import { runs } from '../support/runs.ts'
 import {
@@ -151,6 +151,7 @@ async function holdTask(tables: Tables, task: RawTask): Promise<void> {
   expect(await db.rates.timeToRead(key)).toEqual(timeToReadOfTask(brackets.map(toElapsedBracket), task.last_observed_at, assumedIn(people)))
   expect(await db.rates.readTimes(key)).toEqual({
     bounds: (await db.rates.readTimes(key)).bounds,
+    unknown: readsUnknown(brackets),
     timeToRead: await db.rates.timeToRead(key),
   })
   for (const at of momentsOf(tables, task)) expect(await db.rates.stateAt(key, at)).toEqual(knownAt(tables, at))
@@ -180,6 +181,8 @@ function statusOf(person: RawPerson) {
     readAfter: state === 'read' ? (lastUnreadAt ?? (task.sent_at_given ? task.sent_at : null)) : null,
     readBefore: state === 'read' ? first_read_at : null,
     asOf: task.last_observed_at,
+    // No person of these databases is known by name.
+    ...{ name: null, department: null },
   }
 }
 
@@ -228,6 +231,7 @@ async function holdCampaign(ref: { readonly app: string; readonly campaign: stri
   expectTimes(await db.rates.timeToRead(ref), timeToReadPooled(brackets.map(toElapsedBracket), rates.lastObservedAt, assumedIn(people)))
   expect(await db.rates.readTimes(ref)).toEqual({
     bounds: (await db.rates.readTimes(ref)).bounds,
+    unknown: readsUnknown(brackets),
     timeToRead: await db.rates.timeToRead(ref),
   })
 }

@@ -22,6 +22,7 @@ beforeAll(async () => {
   ;({ served, close } = await openServer({ apiToken: `write+names:${TOKEN},read:${READ_TOKEN}`, enqueuesPerSecond: ENQUEUES_PER_SECOND }))
   await fillWorld(served.store)
   await served.database.pool.query("INSERT INTO delivery_app (app, calls_month, calls_used) VALUES ('hr', '2026-11', 7)")
+  await served.database.pool.query('GRANT SELECT ON delivery_people, delivery_department_rates TO test_worker')
   document = (await ask(served.url, '/v1/openapi.json')).body
   api = apiOf(document)
 })
@@ -69,10 +70,14 @@ test('what is served under /v1 is in the document, and no other method of it', a
 
 const WITH_TOKEN = { authorization: `Bearer ${TOKEN}` }
 const KNOWN = { taskId: TASK, name: CAMPAIGN, userId: 'ann', app: 'hr' }
-const UNKNOWN = { taskId: '404', name: 'nobody', userId: 'ann', app: 'nobody' }
+const UNKNOWN = { taskId: '404', name: 'nobody', userId: 'nobody', app: 'nobody' }
 const IN_TWO_APPS = { taskId: TWIN, name: 'twin', userId: 'ann' }
 /** What a route cannot do without. */
-const REQUIRED: Readonly<Record<string, string>> = { at: '2026-11-23T01:00:00Z' }
+function requiredOf(parameter: string, names: Readonly<Record<string, string>>): ReadonlyArray<[name: string, value: string]> {
+  if (parameter === 'at') return [['at', '2026-11-23T01:00:00Z']]
+  const compared = [names === IN_TWO_APPS ? CAMPAIGN : (names['name'] ?? ''), 'twin'].map((name): [string, string] => ['campaign', name])
+  return names !== IN_TWO_APPS ? [...compared, ['app', 'default']] : compared
+}
 
 interface Wanted {
   readonly names?: Readonly<Record<string, string>>
@@ -82,9 +87,10 @@ interface Wanted {
 
 async function call(operation: Operation, wanted: Wanted = {}): Promise<Answer> {
   const { path, parameters } = operation
-  const required = parameters.filter((each) => each.in === 'query' && each.required).map(({ name }) => [name, REQUIRED[name] ?? ''])
-  const query = new URLSearchParams({ ...Object.fromEntries(required), ...wanted.query })
-  return ask(served.url, `${filled(path, wanted.names ?? KNOWN)}?${query.toString()}`, wanted.init ?? requestOf(operation, WITH_TOKEN))
+  const { names = KNOWN, query: given = {} } = wanted
+  const required = parameters.filter((each) => each.in === 'query' && each.required).flatMap(({ name }) => requiredOf(name, names))
+  const query = new URLSearchParams([...required.filter(([name]) => !Object.hasOwn(given, name)), ...Object.entries(given)])
+  return ask(served.url, `${filled(path, names)}?${query.toString()}`, wanted.init ?? requestOf(operation, WITH_TOKEN))
 }
 
 function withBody({ method }: Operation, body: string, type = 'application/json'): RequestInit {
@@ -97,7 +103,12 @@ const ASKING: Readonly<Record<number, (operation: Operation) => Promise<Answer>>
   202: (operation) => call(operation),
   400: (operation) => call(operation, { query: { nope: '1' } }),
   401: (operation) => call(operation, { init: { method: operation.method } }),
-  403: (operation) => call(operation, { init: { method: operation.method, headers: { authorization: `Bearer ${READ_TOKEN}` } } }),
+  403: (operation) =>
+    call(operation, {
+      // Who may not see names may read the list, and not filter it by department.
+      query: operation.parameters.some(({ name }) => name === 'department') ? { department: 'Sales' } : {},
+      init: { method: operation.method, headers: { authorization: `Bearer ${READ_TOKEN}` } },
+    }),
   404: (operation) => call(operation, { names: UNKNOWN }),
   409: (operation) => call(operation, { names: IN_TWO_APPS }),
   413: (operation) => call(operation, { init: withBody(operation, ' '.repeat(PEOPLE_LIMIT_BYTES + 1)) }),
@@ -170,7 +181,9 @@ test('what is not in the document is refused by name: a parameter, a value, and 
       const error = { code: 'INVALID_INPUT', field: name, message: expect.stringContaining(`Unknown parameter "${name}". `) }
       expect([operation.id, status, body]).toEqual([operation.id, 400, { error }])
     }
-    for (const { name } of operation.parameters.filter((each) => each.in === 'query')) {
+    for (const { name, schema } of operation.parameters.filter((each) => each.in === 'query')) {
+      // A list is given as several parameters, and an empty department is that of people without one.
+      if (schema['type'] === 'array' || name === 'department') continue
       const path = `${filled(operation.path, KNOWN)}?${name}=a&${name}=b`
       const twice = await ask(served.url, path, { method: operation.method, headers: WITH_TOKEN })
       expect([name, twice.status, twice.body.error]).toMatchObject([

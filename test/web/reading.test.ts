@@ -241,10 +241,10 @@ test('where names were removed because of their age, the answers and both langua
   expect((await get(`/v1/tasks/${key.taskId}`)).body.namesRemovedAt).toMatch(/Z$/)
   expect((await get('/v1/campaigns/long%20ago')).body).toMatchObject({ targeted: 1, read: 1, namesRemovedAt: expect.stringMatching(/Z$/) })
   const page = (language: string) => ask(served.url, `/tasks/${key.taskId}?state=all`, { headers: { 'accept-language': language } })
-  expect((await page('en')).text).toMatch(/The names were removed on .*The figures stay/s)
+  expect((await page('en')).text).toMatch(/The user ids were replaced by pseudonyms on .*The figures stay/s)
   expect((await page('zh-CN')).text).toContain('统计数字保持不变')
   expect((await page('en')).text).not.toContain('gone')
-  expect((await get(`/tasks/${TASK}`)).text).not.toContain('The names were removed')
+  expect((await get(`/tasks/${TASK}`)).text).not.toContain('replaced by pseudonyms')
 })
 
 describe('resuming', () => {

@@ -144,7 +144,9 @@ describe('the page of a campaign', () => {
     await until(() => opened === 6, { what: 'all six have asked' })
     allAreHere.resolve()
     for (const { status, text } of await Promise.all(pages)) expect([status, text.includes('ben')]).toEqual([200, true])
-    expect(count?.taken()).toBe(['campaign', 'campaignCurve', 'readTimes', 'stateDetails', 'tasks', 'campaignRecipients'].length)
+    expect(count?.taken()).toBe(
+      ['campaign', 'campaignDepartments', 'campaignCurve', 'readTimes', 'stateDetails', 'tasks', 'campaignRecipients'].length,
+    )
   })
 
   /** The people's brackets cost 4 s; all else costs nothing. */

@@ -84,7 +84,12 @@ export interface Span {
 const EIGHTHS = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
 
 /** How many of `people` had read by the right edge of each column: `▁▃▅▆▇▇▇·····`. Columns after `now` are dots. */
-export function sparkline(points: readonly CurvePoint[], people: number, { from, until, now }: Span, width: number): string {
+export function sparkline(
+  points: ReadonlyArray<Pick<CurvePoint, 'at' | 'read'>>,
+  people: number,
+  { from, until, now }: Span,
+  width: number,
+): string {
   const columnMs = (until.getTime() - from.getTime()) / width
   return Array.from({ length: width }, (_, i) => {
     const begin = from.getTime() + i * columnMs

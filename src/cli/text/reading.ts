@@ -30,7 +30,7 @@ export function describeTimeToRead(timeToRead: TimeToRead, scale = 1): string {
     ...(assumedSendTimes === 0
       ? []
       : [`(the send time of ${tasks} was not given: times of its people count from the enqueue, so from the send they are longer)`]),
-    ...(method === 'polls' ? [] : ["(most likely: Turnbull's estimate over tasks whose polls came at different times)"]),
+    ...(method === 'polls' ? [] : ["(most likely: an estimate over tasks whose polls came at different times, by Turnbull's method)"]),
     ...(Math.abs(scale - 1) < 0.01 ? [] : ['(times are those of a day of 24 hours, which passes faster here)']),
   ].join('\n')
 }
@@ -41,7 +41,8 @@ function describeQuantile({ share, certain }: ReadQuantile, since: string): stri
   return `${who} had read ${describeBracket(certain.afterMs, certain.beforeMs)}${since}`
 }
 
-function describeBracket(afterMs: number, beforeMs: number): string {
+/** `within 3 min`, or `between 12 min and 20 min`. */
+export function describeBracket(afterMs: number, beforeMs: number): string {
   return afterMs <= 0 ? `within ${showDuration(beforeMs)}` : `between ${showDuration(afterMs)} and ${showDuration(beforeMs)}`
 }
 
@@ -56,6 +57,12 @@ function describeLikely({ afterMs, beforeMs, certain }: ReadQuantile): string {
 export function describeShares(within: readonly ShareWithin[]): string | null {
   if (within.length === 0) return null
   return within.map(({ hours, certain }) => `${hours} h: ${describeBounds(certain)}`.replaceAll(' ', NO_BREAK)).join('  ')
+}
+
+/** The certain bounds of the share who had read within so many hours of the send; a dash where that is not known. */
+export function describeShare({ within }: TimeToRead, hours: number): string {
+  const found = within.find((each) => each.hours === hours)
+  return found === undefined ? '–' : describeBounds(found.certain)
 }
 
 /** 100% is no upper bound: reads after the final poll are not known. */

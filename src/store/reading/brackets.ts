@@ -1,6 +1,13 @@
 import { z } from 'zod'
 import type { ReadTimes } from '../../report/rates.ts'
-import { type DeliveredRow, readBounds, type SentBracket, toCampaignBracket, toElapsedBracket } from '../../report/read-brackets.ts'
+import {
+  type DeliveredRow,
+  readBounds,
+  readsUnknown,
+  type SentBracket,
+  toCampaignBracket,
+  toElapsedBracket,
+} from '../../report/read-brackets.ts'
 import { timeToReadPooled } from '../../report/time-to-read.ts'
 import { Prisma } from '../generated/client.ts'
 import { millis, number, text, timeOrNull } from '../rows.ts'
@@ -42,7 +49,8 @@ SELECT as_of_ms, assumed, deliveries, people FROM (
   const [head] = rows
   const asOf = head === undefined ? null : timeOrNull(head, 'as_of_ms')
   const assumedSendTimes = head === undefined ? 0 : number(head, 'assumed')
-  return { bounds: readBounds(brackets), timeToRead: timeToReadPooled(brackets.map(toElapsedBracket), asOf, assumedSendTimes) }
+  const timeToRead = timeToReadPooled(brackets.map(toElapsedBracket), asOf, assumedSendTimes)
+  return { bounds: readBounds(brackets), unknown: readsUnknown(brackets), timeToRead }
 }
 
 /** Exact in JSON, where a floating point number may have digits behind the millisecond. */

@@ -2,18 +2,21 @@ import { TrackerError } from '../../domain/errors.ts'
 import type { DepartmentRates, Page, PageFilter, PeopleFilter, Person, PersonRef, PersonTask } from '../../report/rates.ts'
 import { decodeRow, selectList } from '../columns.ts'
 import { Prisma } from '../generated/client.ts'
+import { text } from '../rows.ts'
 import type { CampaignKey } from './campaigns.ts'
 import { DEPARTMENT_COLUMNS, PEOPLE_COLUMNS, PERSON_TASK_COLUMNS } from './columns.ts'
 import { buildPage, isText, isTime, parseSlice } from './paging.ts'
 import type { Source } from './source.ts'
-import { containsPerson, equals, timestamp, where } from './sql.ts'
+import { containsPerson, equals, inOwnDepartments, timestamp, where } from './sql.ts'
+import { APPS_WITH_TASKS } from './tasks.ts'
 
 /** Names, departments, and what was sent to one person. */
 
+/** By name at each level: as one text, "Sales Asia" would come between "Sales" and "Sales/North". */
 export async function readCampaignDepartments(source: Source, { app, campaign }: CampaignKey): Promise<DepartmentRates[]> {
   const rows = await source(Prisma.sql`
 SELECT ${selectList(DEPARTMENT_COLUMNS)} FROM delivery_department_rates
-WHERE app = ${app}::text AND campaign = ${campaign}::text ORDER BY department NULLS LAST`)
+WHERE app = ${app}::text AND campaign = ${campaign}::text ORDER BY string_to_array(department, '/') COLLATE "C" NULLS LAST`)
   return rows.map((row) => decodeRow(DEPARTMENT_COLUMNS, row))
 }
 
@@ -26,28 +29,47 @@ SELECT ${selectList(PEOPLE_COLUMNS)} FROM delivery_people
 WHERE ${where([
     equals('app', app),
     containsPerson({ search }),
-    department === undefined ? null : Prisma.sql`in_departments @> ARRAY[${department}::text]`,
-    after === null ? null : Prisma.sql`(user_id, app) > (${after})`,
+    inOwnDepartments(department),
+    after === null ? null : Prisma.sql`(app, user_id) > (${after})`,
   ])}
-ORDER BY user_id, app LIMIT ${slice.limit + 1}::integer`)
+ORDER BY app, user_id LIMIT ${slice.limit + 1}::integer`)
   return buildPage(
     rows.map((row) => decodeRow(PEOPLE_COLUMNS, row)),
     slice,
     'directory',
-    (person) => [person.userId, person.app],
+    (person) => [person.app, person.userId],
   )
 }
 
 /** @throws {TrackerError} `RECIPIENT_NOT_FOUND` */
 export async function readKnownPerson(source: Source, { userId, app }: PersonRef): Promise<Person[]> {
-  const people = await readNames(source, { userId, app })
-  const { items } = await readPersonTasks(source, { userId, app }, { limit: 1 })
-  const [task] = items
-  if (task !== undefined && !people.some((person) => person.app === task.app))
-    people.push({ app: task.app, userId, name: null, departments: [], managerUserId: null, updatedAt: null })
+  const named = await readNames(source, { userId, app })
+  const others = await readAppsThatSent(source, { userId, app }, named)
+  const nameless = others.map((each): Person => ({ app: each, userId, name: null, departments: [], managerUserId: null, updatedAt: null }))
+  const people = [...named, ...nameless].sort((a, b) => (a.app < b.app ? -1 : 1))
   if (people.length > 0) return people
   const place = app === undefined ? 'any app' : `app ${app}`
   throw new TrackerError('RECIPIENT_NOT_FOUND', `Nothing is known of the user id ${JSON.stringify(userId)} in ${place}.`)
+}
+
+/** Apps that sent to the person, without those that know the name. The tasks of an app are read until one has the person, latest sent first. */
+async function readAppsThatSent(source: Source, { userId, app }: PersonRef, named: readonly Person[]): Promise<string[]> {
+  const known = named.map((person) => person.app)
+  if (app !== undefined && known.includes(app)) return []
+  const rows = await source(Prisma.sql`
+WITH RECURSIVE ${APPS_WITH_TASKS}
+SELECT app FROM apps CROSS JOIN LATERAL (
+  SELECT FROM delivery_task_rates AS task CROSS JOIN LATERAL (${inTask(userId)}) AS status
+  WHERE task.app = apps.app ORDER BY task.sent_at DESC LIMIT 1
+) AS sent WHERE ${where([equals('app', app), known.length === 0 ? null : Prisma.sql`app <> ALL (${known}::text[])`])}`)
+  return rows.map((row) => text(row, 'app'))
+}
+
+/** The person in the task of the row `task`. OFFSET 0 keeps it a look-up by key: the planner would read all recipients of all tasks instead. */
+function inTask(userId: string): Prisma.Sql {
+  return Prisma.sql`
+    SELECT * FROM delivery_recipient_status AS each
+    WHERE each.app = task.app AND each.task_id = task.task_id AND each.user_id = ${userId}::text OFFSET 0`
 }
 
 /** A role without the right to names knows what was sent, and no name. */
@@ -63,8 +85,8 @@ SELECT ${selectList(PEOPLE_COLUMNS)} FROM delivery_people WHERE ${where([equals(
 }
 
 /**
- * From the tasks, latest sent first, to the person in each: a look-up by key for each task. No index has the user ids alone, since one would have to
- * be written for each recipient of each send.
+ * From the tasks, latest sent first, to the person in each: a look-up by key for each task. No index has the user ids alone: measured, tracking would
+ * take half as long again and the write of a poll three times as long, because its updates would no longer stay in their page.
  */
 export async function readPersonTasks(source: Source, { userId, app }: PersonRef, filter: PageFilter): Promise<Page<PersonTask>> {
   const slice = parseSlice(filter, 'sent', [isTime, isText, isText])
@@ -72,10 +94,7 @@ export async function readPersonTasks(source: Source, { userId, app }: PersonRef
   const rows = await source(Prisma.sql`
 SELECT ${selectList(PERSON_TASK_COLUMNS)} FROM (
   SELECT status.* FROM delivery_task_rates AS task
-  CROSS JOIN LATERAL (
-    SELECT * FROM delivery_recipient_status AS each
-    WHERE each.app = task.app AND each.task_id = task.task_id AND each.user_id = ${userId}::text OFFSET 0
-  ) AS status
+  CROSS JOIN LATERAL (${inTask(userId)}) AS status
   WHERE ${where([
     equals('task.app', app),
     sentAt === undefined

@@ -28,12 +28,19 @@ export function containsPerson({ search, searchIn = 'both' }: Pick<RecipientFilt
   return Prisma.sql`(${contains('user_id', search)} OR ${contains('name', search)})`
 }
 
-/** In this department or one below it. Empty: in none. */
+/** For a row with recipients: in this department or one below it. Empty: in none. */
 export function inDepartment({ app }: { readonly app: string }, department: string | undefined): Condition {
+  const own = inOwnDepartments(department)
+  if (own === null || department === '') return own
+  return Prisma.sql`user_id IN (SELECT user_id FROM delivery_people WHERE app = ${app}::text AND ${own})`
+}
+
+/** The same for a row of `delivery_people`. */
+export function inOwnDepartments(department: string | undefined): Condition {
   if (department === undefined) return null
   if (department === '') return Prisma.sql`department IS NULL`
-  if (department.includes('\0')) return Prisma.sql`false`
-  return Prisma.sql`user_id IN (SELECT user_id FROM delivery_people WHERE app = ${app}::text AND in_departments @> ARRAY[${department}::text])`
+  // PostgreSQL has no text with NUL in it, and rejects one as a parameter.
+  return department.includes('\0') ? Prisma.sql`false` : Prisma.sql`in_departments @> ARRAY[${department}::text]`
 }
 
 /** From `since` on, and before `until`. */

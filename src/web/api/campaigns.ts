@@ -1,7 +1,18 @@
 import { z } from 'zod'
-import { app, campaign, campaignName, cursor, format, limit, search, since, state, strictQuery, until } from './parameters.ts'
+import { app, campaign, campaignName, cursor, department, format, limit, search, since, state, strictQuery, until } from './parameters.ts'
 import { CSV, sendCampaignCsv } from './people.ts'
-import { type Api, type ApiDeps, answerShared, type ErrorStatus, json, operation, READ, ratesFor, withApp } from './route.ts'
+import {
+  type Api,
+  type ApiDeps,
+  answerShared,
+  assertMayFilter,
+  type ErrorStatus,
+  json,
+  operation,
+  READ,
+  ratesFor,
+  withApp,
+} from './route.ts'
 import { Campaign, Curve, Forbidden, InCampaign, list, page, TimesToRead } from './schemas.ts'
 
 const ONE_CAMPAIGN = { params: z.object({ name: campaignName }), querystring: strictQuery({ app }) }
@@ -47,16 +58,19 @@ function addCampaignReads(api: Api, deps: ApiDeps): void {
     {
       config: READ,
       schema: {
-        ...ofCampaign('listCampaignRecipients', 'All people of a campaign by user id, each once, with the best state', {
-          ...json(page({ recipients: list(InCampaign) })),
-          ...CSV,
-        }),
-        querystring: strictQuery({ app, state, search, limit, cursor, format }),
+        ...ofCampaign(
+          'listCampaignRecipients',
+          'All people of a campaign by user id, each once, with the best state',
+          { ...json(page({ recipients: list(InCampaign) })), ...CSV },
+          403,
+        ),
+        querystring: strictQuery({ app, state, search, department, limit, cursor, format }),
       },
     },
     async (request, reply) => {
       const { params, query } = request
       const { app: named, format: wanted, ...filter } = query
+      assertMayFilter(request, filter)
       const visible = ratesFor(deps, request)
       const ref = { campaign: params.name, app: named }
       if (wanted === 'csv') return sendCampaignCsv(reply, visible, ref, filter)

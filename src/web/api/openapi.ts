@@ -41,7 +41,7 @@ export async function addDocument(api: Api, { version, isGuarded, prefixOf }: Do
       const { schema, url } = transformSchema(route)
       const { right = 'write' } = route.route.config ?? {}
       // By OpenAPI 3.1 the list of a bearer scheme has the names of the roles.
-      const security = right === 'open' ? [] : [{ token: [right] }]
+      const security = right === 'open' ? [] : [{ token: [right === 'names' ? 'read+names' : right] }]
       return { url, schema: { ...schema, ...(isGuarded && { security }) } }
     },
     transformObject: (document) => withoutInputs(withComponents(document)),
@@ -80,7 +80,7 @@ const override: NonNullable<NonNullable<Override>['override']> = ({ zodSchema, j
 const transformSchema = createJsonSchemaTransform({ zodToJsonConfig: { override } })
 
 const TOKEN_DESCRIPTION =
-  'A token of API_TOKEN of the server. Each operation names the role that it needs: `read`, or `write`, which includes `read`.'
+  'A token of API_TOKEN of the server. Each operation names the role that it needs: `read`, or `write`, which includes `read`. `read+names` and `write+names` also see names and departments; other roles get null in their place.'
 
 const withComponents = createJsonSchemaTransformObject({ zodToJsonConfig: { override } })
 

@@ -5,6 +5,8 @@ import { InvalidInputError } from '../../domain/errors.ts'
 import { APP_PATTERN, ID_PATTERN, LABEL_PATTERN, MAX_CAMPAIGN, MAX_USER_ID, TIME_PATTERN } from '../../domain/field-rules.ts'
 import { quote } from '../../domain/quote.ts'
 import { parseApp, parseCampaignName, parseOneOf, parseTaskId, parseTime, parseUserId } from '../../intake/track-request.ts'
+import { assertComparable, MAX_COMPARED, MIN_COMPARED } from '../../report/compare.ts'
+import { parseDepartment } from '../../report/departments.ts'
 import { DEFAULT_PAGE, MAX_PAGE } from '../../report/rates.ts'
 
 /** Values in paths and queries: each is checked by the parser that all ways to enqueue share, so its error messages are the same. */
@@ -86,6 +88,35 @@ export const search = parameter(
   parseCampaignName,
   label(MAX_CAMPAIGN, 'Only names that contain this, whatever the case.'),
 ).optional()
+
+export const department = parameter('department', parseDepartment, {
+  description:
+    'Only people of this department or one below it: a path such as `Headquarters/Sales`. Empty: people whose department is not known. Needs the right to names.',
+  examples: ['Headquarters/Sales'],
+}).optional()
+
+/** Several times in the query, which Fastify gives as a list; once, it gives a text. */
+export const comparedCampaigns = z
+  .unknown()
+  .meta({
+    type: 'array',
+    items: { type: 'string', ...CAMPAIGN },
+    minItems: MIN_COMPARED,
+    maxItems: MAX_COMPARED,
+    uniqueItems: true,
+    description: 'Once for each campaign to compare: `?campaign=a&campaign=b`.',
+  })
+  .transform((given, context) => {
+    try {
+      const names = [given ?? []].flat().map((name) => parseCampaignName(name, 'campaign'))
+      assertComparable(names, 'campaign')
+      return names
+    } catch (error) {
+      if (!(error instanceof InvalidInputError)) throw error
+      context.addIssue(error.message)
+      return z.NEVER
+    }
+  })
 
 /** Longer than every cursor that this server makes. */
 const MAX_CURSOR = 2_000

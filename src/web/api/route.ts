@@ -4,9 +4,10 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { z } from 'zod'
 import { InvalidInputError } from '../../domain/errors.ts'
 import type { Tracking } from '../../polling/ports.ts'
-import type { CampaignRef, RateReader } from '../../report/rates.ts'
+import type { CampaignRef, RateReader, RecipientFilter } from '../../report/rates.ts'
 import { withoutNames } from '../../report/without-names.ts'
 import { seesNames } from '../access.ts'
+import { forbidden } from '../guard.ts'
 import type { SharedReads } from '../shared-reads.ts'
 import { ErrorBody } from './schemas.ts'
 
@@ -69,9 +70,16 @@ export function operation<Content>(operationId: string, summary: string, content
   return { operationId, summary, response: { 200: done(content), ...errors(...statuses) } }
 }
 
+type Requester = { readonly caller?: FastifyRequest['caller'] | undefined }
+
 /** A reader that shows this caller no more than the caller may see. */
-export function ratesFor({ rates }: Pick<ApiDeps, 'rates'>, { caller }: FastifyRequest): RateReader {
+export function ratesFor({ rates }: Pick<ApiDeps, 'rates'>, { caller }: Requester): RateReader {
   return seesNames(caller) ? rates : withoutNames(rates)
+}
+
+/** A filter by what the caller may not see would show it. @throws {Failure} 403 */
+export function assertMayFilter({ caller }: Requester, { department }: RecipientFilter): void {
+  if (department !== undefined && !seesNames(caller)) throw forbidden('names')
 }
 
 /** Answers from the reads that requests share, pages included. The header Age (RFC 9111) has the seconds since the read began. */

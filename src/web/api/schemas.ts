@@ -5,18 +5,22 @@ import { OUTCOMES, PROBLEM_CODES, SCOPES } from '../../domain/problems.ts'
 import { COMPARED_FIELDS, type ComparedField } from '../../domain/track-outcome.ts'
 import type { PeopleCounts, ResumedApp } from '../../polling/ports.ts'
 import type { ResumedTaskRates } from '../../polling/task-commands.ts'
+import type { CampaignComparison } from '../../report/compare.ts'
 import {
   type AppUsage,
   type BoundsStep,
   type CampaignRates,
   type CampaignRecipient,
   type CurvePoint,
+  type DepartmentRates,
   type ForbiddenCount,
   type KnownState,
   PAUSE_KINDS,
   type PairStatus,
+  type Person,
   type PersonHistory,
   type PersonPoll,
+  type PersonTask,
   type Poll,
   type RecipientStatus,
   RISKS,
@@ -206,6 +210,38 @@ export const Campaign = component<CampaignRates>(
   'People, not rows: one person in several tasks counts once, with the best state.',
 )
 export const Recipient = component<RecipientStatus>('Recipient', z.object(recipient))
+export const InDepartment = component<DepartmentRates>(
+  'DepartmentRates',
+  z.object({
+    app: text(),
+    campaign: text(),
+    department: orNull(text(), 'A path, highest department first. Null: people whose department is not known.'),
+    ...figures,
+  }),
+  'The people of a campaign in a department and those below it. A person of several departments counts once in each, so rows add up to more than the campaign.',
+)
+export const Someone = component<Person>(
+  'Person',
+  z.object({
+    app: text(),
+    userId: text(),
+    name: orNull(text(), 'Null: not known, or the caller may not see names.'),
+    departments: list(text()).describe('Paths, highest department first.'),
+    managerUserId: orNull(text()),
+    updatedAt: orNull(time(), 'When name, departments or manager last changed. Null: nothing is known but the user id.'),
+  }),
+  'Who has a user id in an app.',
+)
+export const SentTo = component<PersonTask>(
+  'PersonTask',
+  z.object({
+    ...recipient,
+    sentAt: time('Of the task.'),
+    deadlineAt: time('The end of the 24 hours in which DingTalk answers polls of the task.'),
+    status,
+  }),
+  'One task that was sent to a person.',
+)
 export const InCampaign = component<CampaignRecipient>(
   'CampaignRecipient',
   z.object({ ...recipient, tasks: count('In how many tasks of the campaign the person is.') }),
@@ -234,6 +270,21 @@ export const TimesToRead = component<TimeToRead>(
     quantiles: list(z.object({ share, ...timeBounds, certain: z.object(timeBounds).describe(CERTAIN) })),
     within: list(z.object({ hours: count(), ...shareBounds, certain: z.object(shareBounds).describe(CERTAIN) })),
   }),
+)
+export const Compared = component<CampaignComparison>(
+  'CampaignComparison',
+  z.object({
+    campaign: Campaign,
+    points: list(
+      z.object({
+        minutes: z.number().meta({ minimum: 0, description: 'Since the first send.' }),
+        read: count('Known to have read by then.'),
+        readRate: orNull(share, '`read` by all people that are delivered by now, so that a curve never falls.'),
+      }),
+    ).describe('From minute 0 to the last observation; none before the first one.'),
+    timeToRead: TimesToRead,
+  }),
+  'One of several campaigns, by the time since the send.',
 )
 export const Forbidden = component<ForbiddenCount>(
   'ForbiddenCount',

@@ -2,9 +2,38 @@ import { z } from 'zod'
 import { parseTrackRequest } from '../../intake/track-request.ts'
 import { TRACK_SCHEMA } from '../../intake/track-schema.ts'
 import { cancelTask, resumeTask } from '../../polling/task-commands.ts'
-import { app, at, campaign, cursor, format, limit, search, since, state, status, strictQuery, taskId, until, userId } from './parameters.ts'
+import {
+  app,
+  at,
+  campaign,
+  cursor,
+  department,
+  format,
+  limit,
+  search,
+  since,
+  state,
+  status,
+  strictQuery,
+  taskId,
+  until,
+  userId,
+} from './parameters.ts'
 import { CSV, sendTaskCsv } from './people.ts'
-import { type Api, type ApiDeps, done, type ErrorStatus, errors, json, operation, READ, ratesFor, rejectBody, WRITE } from './route.ts'
+import {
+  type Api,
+  type ApiDeps,
+  assertMayFilter,
+  done,
+  type ErrorStatus,
+  errors,
+  json,
+  operation,
+  READ,
+  ratesFor,
+  rejectBody,
+  WRITE,
+} from './route.ts'
 import { Curve, Forbidden, History, list, page, Recipient, ResumedTask, State, Task, TaskPoll, TimesToRead, Tracked } from './schemas.ts'
 
 const ONE_TASK = { params: z.object({ taskId }), querystring: strictQuery({ app }) }
@@ -100,12 +129,18 @@ function addTaskReads(api: Api, deps: ApiDeps): void {
     {
       config: READ,
       schema: {
-        ...ofTask('listTaskRecipients', 'All people of a task, by user id', { ...json(z.object({ recipients: list(Recipient) })), ...CSV }),
-        querystring: strictQuery({ app, state, search, format }),
+        ...ofTask(
+          'listTaskRecipients',
+          'All people of a task, by user id',
+          { ...json(z.object({ recipients: list(Recipient) })), ...CSV },
+          403,
+        ),
+        querystring: strictQuery({ app, state, search, department, format }),
       },
     },
     async (request, reply) => {
       const { app: named, format: wanted, ...filter } = request.query
+      assertMayFilter(request, filter)
       const visible = ratesFor(deps, request)
       const task = { ...request.params, app: named }
       return wanted === 'csv' ? sendTaskCsv(reply, visible, task, filter) : { recipients: await visible.recipients(task, filter) }

@@ -4,16 +4,19 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { createTokens } from '../access.ts'
 import { attachment } from '../attachment.ts'
 import { createProxies, type Proxies } from '../proxies.ts'
+import { createAppCount } from './app-count.ts'
 import { type Asset, layout, readAssets } from './components/layout.ts'
 import { admit, createEntrance } from './entrance.ts'
 import { safePath } from './links.ts'
 import { registerLogin } from './login.ts'
 import type { Content, DashboardOptions, PageRequest, RenderPage } from './page.ts'
 import { campaignCsv, campaignPage } from './pages/campaign.ts'
+import { comparePage } from './pages/compare.ts'
 import { overviewPage, resumeAppAction } from './pages/overview.ts'
+import { everythingSentPage, peopleSearchPage } from './pages/people.ts'
 import { personPage } from './pages/person.ts'
 import { NOT_FOUND, problemPage, severalAppsPage, toPageProblem } from './pages/problem.ts'
-import { resumeTaskAction, taskCsv, taskPage } from './pages/task.ts'
+import { correctAgentIdAction, resumeTaskAction, taskCsv, taskPage } from './pages/task.ts'
 import { cookieOptions, hidden, LANGUAGE_COOKIE, PREFERENCE, parseQuery, pathOf, THEME_COOKIE, toPage } from './request.ts'
 
 export type { DashboardOptions } from './page.ts'
@@ -30,7 +33,12 @@ const PAGES: ReadonlyArray<readonly [string, RenderPage]> = [
   ['/campaigns/:name', campaignPage],
   ['/tasks/:taskId', taskPage],
   ['/tasks/:taskId/people/:userId', personPage],
+  ['/people/:userId', everythingSentPage],
+  ['/compare', comparePage],
 ]
+
+/** Pages that resolve with an address where another page is what was searched for. */
+const SEARCHES: ReadonlyArray<readonly [string, (pageRequest: PageRequest) => Promise<Content | string>]> = [['/people', peopleSearchPage]]
 
 const FILES: ReadonlyArray<readonly [string, (pageRequest: PageRequest) => Promise<string>]> = [
   ['/campaigns/:name/people.csv', campaignCsv],
@@ -40,6 +48,7 @@ const FILES: ReadonlyArray<readonly [string, (pageRequest: PageRequest) => Promi
 /** What a button of a page does. Each resolves with the page to show then. */
 const ACTIONS: ReadonlyArray<readonly [string, (pageRequest: PageRequest) => Promise<string>]> = [
   ['/tasks/:taskId/resume', resumeTaskAction],
+  ['/tasks/:taskId/agent-id', correctAgentIdAction],
   ['/apps/:app/resume', resumeAppAction],
 ]
 
@@ -66,6 +75,7 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
   for (const asset of [assets.style, assets.script]) serveAsset(scope, asset)
   const { reads, now, apiToken, proxies = createProxies({}) } = options
   const tokens = createTokens(apiToken ?? [])
+  const severalApps = createAppCount(options.rates, now)
   const readVisitor = createEntrance({ ...options, tokens, proxies })
   const readPageRequest = (request: FastifyRequest): PageRequest => {
     const page = toPage(request, now(), readVisitor(request), proxies)
@@ -76,6 +86,7 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
       freshness,
       params: PREFERENCE.params.parse(request.params),
       query: parseQuery(request),
+      form: request.method === 'POST' ? PREFERENCE.action.parse(request.body ?? {}) : {},
     }
   }
   const send: Send = (reply, pageRequest, content, status = 200) =>
@@ -97,7 +108,10 @@ function registerPages(scope: FastifyInstance, options: DashboardOptions): void 
 
   /** Answers requests that may see the pages; others are sent to the sign-in. */
   const guarded: Guard = (answer) => async (request, reply) => {
-    if (admit(request, readVisitor(request), options)) return await answer(readPageRequest(request), reply)
+    if (admit(request, readVisitor(request), options)) {
+      const pageRequest = readPageRequest(request)
+      return await answer({ ...pageRequest, page: { ...pageRequest.page, severalApps: await severalApps() } }, reply)
+    }
     return reply.redirect(`/login?next=${encodeURIComponent(pathOf(request))}`, 303)
   }
   registerRoutes(scope, guarded, send)
@@ -113,6 +127,16 @@ function registerRoutes(scope: FastifyInstance, guarded: Guard, send: Send): voi
       path,
       hidden('read'),
       guarded(async (pageRequest, reply) => send(reply, pageRequest, await render(pageRequest))),
+    )
+  }
+  for (const [path, search] of SEARCHES) {
+    scope.get(
+      path,
+      hidden('read'),
+      guarded(async (pageRequest, reply) => {
+        const found = await search(pageRequest)
+        return typeof found === 'string' ? reply.redirect(found, 303) : send(reply, pageRequest, found)
+      }),
     )
   }
   for (const [path, act] of ACTIONS) {

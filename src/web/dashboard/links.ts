@@ -1,5 +1,5 @@
 import type { StateKind } from '../../domain/delivery.ts'
-import type { CampaignRef, TaskRef } from '../../report/rates.ts'
+import type { CampaignRef, PersonRef, TaskRef } from '../../report/rates.ts'
 import { type Html, html } from './components/html.ts'
 import type { Page } from './page.ts'
 
@@ -16,14 +16,35 @@ export function personLink({ taskId, app }: TaskRef, userId: string): string {
   return withQuery(`/tasks/${encodeURIComponent(taskId)}/people/${encodeURIComponent(userId)}`, { app })
 }
 
+/** The page on which these campaigns stand side by side; with one, or none, others are chosen there. */
+export function compareLink(campaigns: readonly CampaignRef[], more: Readonly<Record<string, string>> = {}): string {
+  const query = new URLSearchParams()
+  const apps = new Set(campaigns.map(({ app }) => app))
+  for (const { app, campaign } of campaigns) query.append(apps.size > 1 ? campaignField(app) : 'campaign', campaign)
+  const [app] = apps
+  if (apps.size === 1 && app !== undefined) query.append('app', app)
+  for (const [field, value] of Object.entries(more)) query.append(field, value)
+  return query.size === 0 ? '/compare' : `/compare?${query.toString()}`
+}
+
+/** Where campaigns are of several apps, each is named with its app. An app has no dot in its name. */
+export function campaignField(app: string | undefined): string {
+  return app === undefined ? 'campaign' : `campaign.${app}`
+}
+
+/** The page of a person over all campaigns. */
+export function everythingLink({ userId, app }: PersonRef): string {
+  return withQuery(`/people/${encodeURIComponent(userId)}`, { app })
+}
+
 /** The page that a list of people is in, without a query. */
 export interface PeoplePlace {
   readonly path: string
   readonly app: string
 }
 
-export function peopleLink({ path, app }: PeoplePlace, state: StateKind): string {
-  return `${withQuery(path, { app, state })}#people`
+export function peopleLink({ path, app }: PeoplePlace, state: StateKind, department: string | null = null): string {
+  return `${withQuery(path, { app, state, department })}#people`
 }
 
 export function breadcrumbs({ messages }: Page, ...steps: readonly Html[]): Html {

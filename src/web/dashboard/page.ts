@@ -1,4 +1,4 @@
-import type { Resuming } from '../../polling/ports.ts'
+import type { Tracking } from '../../polling/ports.ts'
 import type { RateReader } from '../../report/rates.ts'
 import type { ApiToken, Role } from '../access.ts'
 import type { Proxies } from '../proxies.ts'
@@ -12,7 +12,7 @@ export interface DashboardOptions {
   readonly rates: RateReader
   /** Shared with the API, so that both show the same figures. */
   readonly reads: SharedReads
-  readonly tracking: { readonly resuming: Resuming }
+  readonly tracking: Pick<Tracking, 'resuming' | 'track'>
   readonly now: () => Date
   /** Tokens that sign in. Null: none does, and without the header of a proxy everybody may do everything, which is allowed on loopback only. */
   readonly apiToken: readonly ApiToken[] | null
@@ -50,6 +50,8 @@ export interface Page {
   readonly canWrite: boolean
   /** The reader may see names and departments. */
   readonly canSeeNames: boolean
+  /** There is more than one app: with one only, its name is not shown. */
+  readonly severalApps: boolean
 }
 
 /** The content of a page; the layout around it is the same for all. */
@@ -68,6 +70,8 @@ export interface PageRequest {
   readonly freshness: () => Freshness
   readonly params: Readonly<Record<string, string | undefined>>
   readonly query: URLSearchParams
+  /** The fields of a form that was sent; empty for a page. */
+  readonly form: Readonly<Record<string, string>>
 }
 
 export type RenderPage = (request: PageRequest) => Promise<Content>

@@ -24,6 +24,8 @@ export const PREFERENCE = {
       back: z.string().optional().catch(undefined),
     })
     .catch({}),
+  /** What a button sends besides its address. */
+  action: z.record(z.string(), z.string()).catch({}),
   login: z.object({ token: z.string(), next: z.string().optional().catch(undefined) }).catch({ token: '' }),
 }
 
@@ -41,6 +43,7 @@ export function toPage(request: FastifyRequest, now: Date, { caller, hasSession 
     hasSession,
     canWrite: caller !== null && mayDo(caller.role, 'write'),
     canSeeNames: caller !== null && mayDo(caller.role, 'names'),
+    severalApps: true,
   }
 }
 

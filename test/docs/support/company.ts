@@ -8,9 +8,16 @@ import { openDatabase } from '../../../src/store/prisma.ts'
 
 const TIMING = buildTiming(24)
 
+/** The people of some user ids, and one to whom nothing was sent. */
+const DIRECTORY = [
+  { userId: 'carol', name: 'Carol', departments: ['Headquarters/Sales'], managerUserId: 'manager4220' },
+  { userId: 'manager4220', name: 'The manager', departments: ['Headquarters/Finance'] },
+  { userId: 'newcomer', name: 'New', departments: ['Headquarters/Sales'], managerUserId: 'manager4220' },
+]
+
 /**
  * What the sample leaves out: another task of its campaign with a person who is in both, one whom DingTalk lists nowhere and one with an
- * unknown id; a campaign that has expired blind, with people who were refused; a task without a campaign that everybody has read; a paused app.
+ * unknown id; a campaign that has expired blind, with people who were refused; a task without a campaign that everybody has read; a paused app; names and departments.
  */
 export async function storeCompany(databaseUrl: string, client: pg.Client): Promise<void> {
   const database = openDatabase(databaseUrl)
@@ -49,6 +56,7 @@ export async function storeCompany(databaseUrl: string, client: pg.Client): Prom
     await drill.expire()
     const done = await taskAt('256271667602', null, ['dave'], 50)
     await done.poll(1, { errcode: 0, send_result: { read_user_id_list: ['dave'] } })
+    await client.query('SELECT delivery_put_people($1)', [JSON.stringify(DIRECTORY)])
     // A table of the reader's own organisation, as the page joins it.
     await client.query(
       `CREATE SCHEMA hr; CREATE TABLE hr.employees (dingtalk_user_id text PRIMARY KEY, full_name text NOT NULL, unit text NOT NULL);

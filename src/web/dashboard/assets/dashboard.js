@@ -4,13 +4,18 @@
 const root = document.documentElement
 const locale = root.dataset.locale
 root.classList.add('js')
+const { readouts } = globalThis
 
 // ── Times ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const distances = new Intl.RelativeTimeFormat(locale)
 const clock = { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }
 const times = new Intl.DateTimeFormat(locale, clock)
+const exactTimes = new Intl.DateTimeFormat(locale, { ...clock, second: '2-digit' })
 const fullTimes = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'long' })
+
+/** As the server: below this a distance has no number. */
+const NEAR_SECONDS = 10
 
 /** The unit of a distance, and how many seconds it has. */
 const UNITS = [
@@ -22,16 +27,21 @@ const UNITS = [
 
 function distanceOf(at, now) {
   const seconds = (at - now) / 1_000
+  if (Math.abs(seconds) < NEAR_SECONDS) return seconds > 0 ? root.dataset.soon : root.dataset.justNow
   const [unit, length] = UNITS.find(([, , below]) => Math.abs(seconds) < below)
-  // Not yet a second is "0 seconds ago", not "in 0 seconds".
-  return distances.format(Math.round(seconds / length) || -0, unit)
+  return distances.format(Math.round(seconds / length), unit)
+}
+
+function textOfTime(at, now, show) {
+  if (show === 'distance') return distanceOf(at, now)
+  return (show === 'seconds' ? exactTimes : times).format(at)
 }
 
 /** In place: the server wrote the same moments in its own zone. */
 function localise(within, now) {
   for (const time of within.querySelectorAll('time[datetime]')) {
     const at = new Date(time.dateTime)
-    const text = time.dataset.show === 'distance' ? distanceOf(at, now) : times.format(at)
+    const text = textOfTime(at, now, time.dataset.show)
     if (time.textContent !== text) time.textContent = text
     time.title = fullTimes.format(at)
   }
@@ -45,6 +55,22 @@ function tellZone() {
     .find(({ type }) => type === 'timeZoneName')
   zone.textContent = zone.dataset.zone.replace('{0}', () => `${name} (${offset?.value ?? ''})`)
 }
+
+// ── What only a browser knows ────────────────────────────────────────────────────────────────────────────────────────
+
+/** The days of a filter begin in the zone in which the page shows its times; a link to send has the address of the reader. */
+function fillIn(within) {
+  for (const input of within.querySelectorAll('input.zone')) input.value = times.resolvedOptions().timeZone
+  for (const address of within.querySelectorAll('.address'))
+    address.textContent = new URL(address.parentNode.getAttribute('href'), location.href).href
+}
+
+/** An address to send has only what was chosen. */
+document.addEventListener('formdata', ({ target, formData }) => {
+  if (!target.matches('.filter')) return
+  for (const name of ['q', 'from', 'to']) if (formData.get(name) === '') formData.delete(name)
+  if (!formData.has('from') && !formData.has('to')) formData.delete('zone')
+})
 
 // ── Only what changed ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -128,6 +154,8 @@ async function refresh() {
   if (!response.ok) throw new Error(`the server answered ${response.status}`)
   const fresh = new DOMParser().parseFromString(await response.text(), 'text/html')
   localise(fresh, new Date())
+  readouts.prepare(fresh, showTime)
+  fillIn(fresh)
   update(document.querySelector('main'), fresh.querySelector('main'))
   document.title = fresh.title
   document.body.dataset.refresh = fresh.body.dataset.refresh ?? ''
@@ -173,8 +201,12 @@ async function copy(button) {
 
 for (const button of document.querySelectorAll('.copy')) button.addEventListener('click', () => void copy(button))
 
+const showTime = (at) => times.format(at)
 tellZone()
 localise(document, new Date())
+readouts.prepare(document, showTime)
+fillIn(document)
+readouts.follow(showTime)
 if (Number(document.body.dataset.refresh) > 0) {
   tellAge()
   setInterval(() => {

@@ -16,6 +16,7 @@ export function partOf(state: StateKind): Part {
 export const PATTERNS = html`<svg class="patterns" width="0" height="0" aria-hidden="true" focusable="false"><defs>
 <pattern id="pattern-pending" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="ground" width="6" height="6"/><rect class="ink" width="2" height="6"/></pattern>
 <pattern id="pattern-not-sent" width="5" height="5" patternUnits="userSpaceOnUse"><rect class="ground" width="5" height="5"/><circle class="ink" cx="2.5" cy="2.5" r="1.1"/></pattern>
+<pattern id="pattern-unknown" width="8" height="8" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="ink" width="1.25" height="8"/></pattern>
 </defs></svg>`
 
 /** All targeted people by part. The label has the figures for screen readers. */

@@ -5,7 +5,7 @@ import { SECOND_MS } from '../../../domain/delivery.ts'
 import type { Freshness } from '../../shared-reads.ts'
 import { type Content, type Page, THEMES } from '../page.ts'
 import { PATTERNS } from './bar.ts'
-import { LANGUAGES, LOCALES } from './format.ts'
+import { LANGUAGES, LOCALES, RELATIVE_WORDS } from './format.ts'
 import { type Html, html } from './html.ts'
 
 /** Without a script the browser reloads the page, but not so often that it disturbs reading. */
@@ -21,7 +21,7 @@ export function layout(page: Page, content: Content, freshness: Freshness, asset
   const asOf = new Date(now.getTime() - freshness.ageMs)
   const refreshSeconds = computeRefreshSeconds(content, freshness)
   const { markup } = html`<!doctype html>
-<html lang="${language === 'zh' ? 'zh-CN' : 'en'}" data-theme="${theme}" data-locale="${LOCALES[language]}">
+<html lang="${language === 'zh' ? 'zh-CN' : 'en'}" data-theme="${theme}" data-locale="${LOCALES[language]}" data-just-now="${RELATIVE_WORDS[language].justNow}" data-soon="${RELATIVE_WORDS[language].soon}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -97,12 +97,12 @@ export interface Assets {
 }
 
 /** In this order: a later rule wins over an earlier one of the same weight. */
-const STYLE_FILES = ['theme.css', 'page.css', 'parts.css', 'plots.css', 'sizes.css']
+const STYLE_FILES = ['theme.css', 'page.css', 'parts.css', 'plots.css', 'curve.css', 'people.css', 'sizes.css']
 
 export function readAssets(): Assets {
   return {
     style: readAsset('dashboard.css', 'text/css; charset=utf-8', STYLE_FILES),
-    script: readAsset('dashboard.js', 'text/javascript; charset=utf-8', ['dashboard.js']),
+    script: readAsset('dashboard.js', 'text/javascript; charset=utf-8', ['readout.js', 'dashboard.js']),
   }
 }
 

@@ -26,7 +26,8 @@ ${
 ${withinTable(page, time, elapsedMs)}
 </div>
 ${time.assumedSendTimes > 0 && html`<p class="note">${messages.timeToRead.assumed(time.assumedSendTimes)}</p>`}
-<p class="quiet">${messages.timeToRead.method[time.method]}</p>`
+<p class="quiet">${messages.timeToRead.method}</p>
+${time.method === 'turnbull' && html`<p class="quiet footnote"><small>${messages.plots.timeToRead.footnote}</small></p>`}`
 }
 </section>`
 }

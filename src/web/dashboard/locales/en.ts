@@ -2,10 +2,13 @@ import type { StateKind, TaskStatus } from '../../../domain/delivery.ts'
 import type { PollOutcome } from '../../../domain/problems.ts'
 import type { RiskKind } from '../../../report/rates.ts'
 import { type Html, html } from '../components/html.ts'
+import { directoryEn } from './directory.ts'
+import { plotsEn } from './plots.ts'
 
 const people = (count: number): string => (count === 1 ? 'person' : 'people')
 
 const share = (percent: number): string => (percent === 50 ? 'half' : `${percent}%`)
+const shareAtStart = (percent: number): string => (percent === 50 ? 'Half' : `${percent}%`)
 
 const outcomes: Readonly<Record<PollOutcome, string>> = {
   observed: 'Successful poll',
@@ -59,6 +62,8 @@ const risks: Readonly<Record<RiskKind, { readonly name: string; readonly meaning
 }
 
 export const en = {
+  plots: plotsEn,
+  ...directoryEn,
   product: 'Delivery tracker',
   skip: 'Skip to the content',
   language: 'Language',
@@ -158,7 +163,6 @@ export const en = {
     title: 'Overview',
     campaigns: 'Campaigns',
     tasks: 'Tasks',
-    searchLabel: 'Campaign or task id',
     noCampaigns: 'No task has a campaign yet. Give one when you track a task: the people of a campaign are counted together here.',
     notFound: (search: string): string => `Nothing found for “${search}”.`,
   },
@@ -166,12 +170,14 @@ export const en = {
     title: 'Needs attention',
     nothing: 'All polls are on plan.',
     more: (tasks: string): string => `More tasks: ${tasks}`,
-    paused: (app: string): string => `App ${app} is paused`,
-    pairPaused: (app: string, agentId: string): string => `App ${app} with agent id ${agentId} is paused`,
-    worker: (app: string): string => `A worker cannot poll app ${app}; other workers may`,
+    /** Null: there is one app only, whose name says nothing. */
+    paused: (app: string | null): string => (app === null ? 'The app is paused' : `App ${app} is paused`),
+    pairPaused: (app: string | null, agentId: string): string =>
+      app === null ? `Agent id ${agentId} is paused` : `App ${app} with agent id ${agentId} is paused`,
+    worker: (app: string | null): string => `A worker cannot poll ${app === null ? 'the app' : `app ${app}`}; other workers may`,
     workerId: 'Worker',
     task: (task: Html, risk: string): Html => html`${task}: ${risk}`,
-    budget: (app: string): string => `App ${app} has used most of its calls`,
+    budget: (app: string | null): string => (app === null ? 'Most of the calls are used' : `App ${app} has used most of its calls`),
     budgetRemedy: 'Raise MONTHLY_CALL_BUDGET, or wait for the next month. Fewer polls a task (POLLS_PER_TASK) cost fewer calls.',
     /** The time of the probe is over, and each task of the scope has its own time. */
     againWithNext: 'The next poll is the probe. A success ends the pause.',
@@ -201,22 +207,18 @@ export const en = {
     title: 'Time to read',
     of: (count: string, time: Html): Html => html`Of ${count} delivered people, as of ${time}.`,
     between: (percent: number, after: string, before: string, likely: string): string =>
-      `Until ${share(percent)} had read it took between ${after} and ${before}${likely}.`,
-    about: (percent: number, at: string): string => `Until ${share(percent)} had read it took about ${at}.`,
+      `${shareAtStart(percent)} had read within ${after} to ${before} of the send${likely}.`,
+    about: (percent: number, at: string): string => `${shareAtStart(percent)} had read about ${at} after the send.`,
     atMost: (percent: number, before: string, likely: string): string =>
-      `Until ${share(percent)} had read it took ${before} at most${likely}.`,
+      `${shareAtStart(percent)} had read within ${before} of the send${likely}.`,
     notReached: (percent: number, after: string): string =>
-      `After ${after} fewer than ${share(percent)} had read; later reads are not known.`,
-    likely: (value: string): string => `, most likely ${value}`,
+      `${after} after the send, fewer than ${share(percent)} had read; later reads are not known.`,
+    likely: (value: string): string => `, most likely ${value}*`,
     assumed: (tasks: number): string =>
       `The send time of ${tasks === 1 ? 'one task' : `${tasks} tasks`} was not given. The times of its people count from the enqueue, so from the send they are longer.`,
     within: 'Share who had read',
     after: 'Within',
-    method: {
-      polls: 'Straight from the polls. DingTalk gives no read time, so every figure is a bracket.',
-      turnbull:
-        'DingTalk gives no read time, so every figure is a bracket. “Most likely” and the mark in a bar are the Turnbull estimate over tasks with different polls.',
-    },
+    method: 'DingTalk does not say when a person read, so each figure is a range.',
   },
   timeline: {
     title: 'Polls',
@@ -241,8 +243,10 @@ export const en = {
     all: 'All',
     searchLabel: 'Find a user id',
     none: 'No recipient.',
-    namesRemoved: (time: Html): Html => html`The names were removed on ${time}: the task ended long ago. The figures stay.`,
-    namesRemovedInSome: (time: Html): Html => html`Names in tasks that ended long ago were removed, last on ${time}. The figures stay.`,
+    namesRemoved: (time: Html): Html =>
+      html`The user ids were replaced by pseudonyms on ${time}: the task ended long ago. The figures stay.`,
+    namesRemovedInSome: (time: Html): Html =>
+      html`User ids in tasks that ended long ago were replaced by pseudonyms, last on ${time}. The figures stay.`,
     meaning: {
       ...stateMeaning,
       unread: 'Unread as of the time in each row; later reads are not known.',
@@ -304,7 +308,6 @@ export const en = {
     } satisfies Readonly<Record<StateKind, string>>,
   },
   empty: {
-    title: 'Track your first task',
     lead: 'After each send, enqueue the task id that DingTalk returned. Polls begin within seconds, and this page shows the results.',
     typescript: 'TypeScript or JavaScript',
     typescriptText: 'Committed to the database before it returns.',
@@ -327,6 +330,8 @@ export const en = {
   },
   problems: {
     home: 'To the overview',
+    /** Of an error, whose message is English in every language. */
+    original: 'The message of the error',
     notFound: {
       title: 'Not found',
       text: 'There is no such page, task, campaign or person. The name may be misspelt, or its data deleted.',

@@ -1,5 +1,7 @@
 import { type Html, html } from '../components/html.ts'
+import { directoryZh } from './directory.ts'
 import type { Messages } from './en.ts'
+import { plotsZh } from './plots.ts'
 
 const stateMeaning: Messages['stateMeaning'] = {
   read: '钉钉已将其列为已读。一旦已读，不再改变。',
@@ -10,9 +12,11 @@ const stateMeaning: Messages['stateMeaning'] = {
   invalid: '钉钉没有这个 userid，或此人不在应用可见范围内。',
 }
 
-const share = (percent: number): string => (percent === 50 ? '半数人' : ` ${percent}% 的人`)
+const share = (percent: number): string => (percent === 50 ? '半数人' : `${percent}% 的人`)
 
 export const zh: Messages = {
+  plots: plotsZh,
+  ...directoryZh,
   product: '送达与已读追踪',
   skip: '跳到正文',
   language: '语言',
@@ -111,7 +115,6 @@ export const zh: Messages = {
     title: '总览',
     campaigns: '群发',
     tasks: '任务',
-    searchLabel: '群发名称或任务 ID',
     noCampaigns: '还没有任务属于某次群发。追踪任务时填写 campaign，这里就会把同一次群发的人合并统计。',
     notFound: (search: string): string => `没有找到“${search}”。`,
   },
@@ -119,12 +122,13 @@ export const zh: Messages = {
     title: '需要关注',
     nothing: '一切正常：所有查询均按计划进行。',
     more: (tasks: string): string => `其他任务：${tasks} 个`,
-    paused: (app: string): string => `应用 ${app} 已暂停`,
-    pairPaused: (app: string, agentId: string): string => `应用 ${app} 的 agent id ${agentId} 已暂停`,
-    worker: (app: string): string => `有一个 worker 无法查询应用 ${app}；其他 worker 可能正常`,
+    paused: (app: string | null): string => (app === null ? '应用已暂停' : `应用 ${app} 已暂停`),
+    pairPaused: (app: string | null, agentId: string): string =>
+      app === null ? `agent id ${agentId} 已暂停` : `应用 ${app} 的 agent id ${agentId} 已暂停`,
+    worker: (app: string | null): string => `有一个 worker 无法查询应用${app === null ? '' : ` ${app}`}；其他 worker 可能正常`,
     workerId: 'Worker',
     task: (task: Html, risk: string): Html => html`${task}：${risk}`,
-    budget: (app: string): string => `应用 ${app} 的调用次数所剩不多`,
+    budget: (app: string | null): string => (app === null ? '调用次数所剩不多' : `应用 ${app} 的调用次数所剩不多`),
     budgetRemedy: '请调高 MONTHLY_CALL_BUDGET，或等到下个月。减少每个任务的查询次数（POLLS_PER_TASK）可以节省调用。',
     againWithNext: '下一次查询即为探测。探测成功即结束暂停。',
     again: (time: Html, distance: Html): Html => html`下一次探测：${distance}（${time}）。探测成功即结束暂停。`,
@@ -159,19 +163,16 @@ export const zh: Messages = {
     title: '阅读用时',
     of: (count: string, time: Html): Html => html`送达 ${count} 人，截至 ${time}。`,
     between: (percent: number, after: string, before: string, likely: string): string =>
-      `从发送到${share(percent)}已读，用了${after}至${before}${likely}。`,
-    about: (percent: number, at: string): string => `从发送到${share(percent)}已读，用了约${at}。`,
-    atMost: (percent: number, before: string, likely: string): string => `从发送到${share(percent)}已读，用时不超过${before}${likely}。`,
+      `${share(percent)}在发送后 ${after}至 ${before}内已读${likely}。`,
+    about: (percent: number, at: string): string => `${share(percent)}在发送后约 ${at}已读。`,
+    atMost: (percent: number, before: string, likely: string): string => `${share(percent)}在发送后 ${before}内已读${likely}。`,
     notReached: (percent: number, after: string): string =>
-      `发送后${after}时，已读的人不足${percent === 50 ? '半数' : ` ${percent}%`}；此后的情况不明。`,
-    likely: (value: string): string => `，最可能约为${value}`,
+      `发送后 ${after}，已读的人仍不足${percent === 50 ? '半数' : ` ${percent}%`}；此后的情况不明。`,
+    likely: (value: string): string => `，最可能约为 ${value}*`,
     assumed: (tasks: number): string => `有 ${tasks} 个任务没有提供发送时间。其人员的用时从入队算起，从发送算起则更长。`,
     within: '已读比例',
     after: '发送后',
-    method: {
-      polls: '直接由各次查询得出。钉钉不提供阅读时间，因此每个数字都是一个区间。',
-      turnbull: '钉钉不提供阅读时间，因此每个数字都是一个区间。“最可能”及条中的竖线，是对查询时间不同的任务合并所作的 Turnbull 估计。',
-    },
+    method: '钉钉不提供具体的阅读时间，因此每个数字都是一个范围。',
   },
   timeline: {
     title: '查询记录',
@@ -183,10 +184,10 @@ export const zh: Messages = {
     summary: (good: number, failed: number, planned: number): string =>
       `从发送到截止的时间线：有效查询 ${good} 次，失败 ${failed} 次，计划中 ${planned} 次`,
     saw: (no: number, when: string, read: string, delivered: string): string =>
-      `第 ${no} 次查询，发送后${when}：送达 ${delivered} 人，已读 ${read} 人`,
+      `第 ${no} 次查询，发送后 ${when}：送达 ${delivered} 人，已读 ${read} 人`,
     failedWith: (no: number, when: string, outcome: string, code: string): string =>
-      `第 ${no} 次查询，发送后${when}：${outcome}（${code}）`,
-    plannedAt: (when: string, last: boolean): string => `${last ? '最后一次查询，计划于' : '计划于'}发送后${when}`,
+      `第 ${no} 次查询，发送后 ${when}：${outcome}（${code}）`,
+    plannedAt: (when: string, last: boolean): string => `${last ? '最后一次查询，计划于' : '计划于'}发送后 ${when}`,
   },
   outcomes: {
     observed: '有效查询',
@@ -205,8 +206,8 @@ export const zh: Messages = {
     all: '全部',
     searchLabel: '查找 userid',
     none: '没有符合条件的人。',
-    namesRemoved: (time: Html): Html => html`任务早已结束，人员姓名已于 ${time} 移除。统计数字保持不变。`,
-    namesRemovedInSome: (time: Html): Html => html`早已结束的任务中的人员姓名已移除，最近一次为 ${time}。统计数字保持不变。`,
+    namesRemoved: (time: Html): Html => html`任务早已结束，人员的 userid 已于 ${time} 换成匿名编号。统计数字保持不变。`,
+    namesRemovedInSome: (time: Html): Html => html`早已结束的任务中，人员的 userid 已换成匿名编号，最近一次为 ${time}。统计数字保持不变。`,
     meaning: {
       ...stateMeaning,
       unread: '截至每行所示时间仍为未读；此后的情况不明。',
@@ -268,7 +269,6 @@ export const zh: Messages = {
     },
   },
   empty: {
-    title: '追踪您的第一个任务',
     lead: '每次发送后，把钉钉返回的任务 ID 交给追踪器。几秒内即开始查询，本页会自动显示结果。',
     typescript: 'TypeScript 或 JavaScript',
     typescriptText: '返回之前已写入数据库。',
@@ -291,6 +291,7 @@ export const zh: Messages = {
   },
   problems: {
     home: '返回总览',
+    original: '英文原文（可转给开发人员）',
     notFound: { title: '没有找到', text: '没有这个页面、任务、群发或人员。名称可能有误，或数据已不再保留。' },
     severalApps: { title: '多个应用都有它', text: '不止一个应用使用了这个名称。您要看哪一个？' },
     taskEnded: { title: '任务已结束', text: '无法再查询。' },

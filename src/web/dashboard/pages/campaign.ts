@@ -6,11 +6,13 @@ import { peopleCsv } from '../../../report/columns.ts'
 import type { CampaignRef, ForbiddenCount, RateColumns } from '../../../report/rates.ts'
 import { legend, partOf, stateBar, swatch } from '../components/bar.ts'
 import { readCurve } from '../components/curve.ts'
+import { departmentsSection } from '../components/departments.ts'
 import { type Html, html } from '../components/html.ts'
-import { buildQuery, parsePeopleFilter, peopleSection, STATES } from '../components/people.ts'
+import { buildQuery, parsePeopleFilter, parseRecipientFilter, peopleSection, STATES } from '../components/people.ts'
 import { taskTable } from '../components/task-table.ts'
 import { timeToReadSection } from '../components/time-to-read.ts'
-import { breadcrumbs, campaignLink, type PeoplePlace, pager, peopleLink, withQuery } from '../links.ts'
+import { breadcrumbs, campaignLink, compareLink, type PeoplePlace, pager, peopleLink, withQuery } from '../links.ts'
+import { readIfPermitted } from '../names.ts'
 import { ACTIVE_REFRESH_SECONDS, type Content, IDLE_REFRESH_SECONDS, type Page, type PageRequest } from '../page.ts'
 import { parseAppParameter } from '../request.ts'
 import { openBadge, renderObservedAt } from './overview.ts'
@@ -23,10 +25,13 @@ export async function campaignPage({ page, options: { rates }, params, query }: 
   const filter = parsePeopleFilter(query)
   const cursors = { cursor: query.get('cursor'), tasks: query.get('tasks') }
   const wanted = {
-    people: { state: filter.state ?? undefined, search: filter.search, limit: PEOPLE, cursor: cursors.cursor ?? undefined },
+    people: { ...parseRecipientFilter(query), limit: PEOPLE, cursor: cursors.cursor ?? undefined },
     tasks: { limit: TASKS, cursor: cursors.tasks ?? undefined },
   }
-  const report = await loadCampaignReport(rates, campaign, wanted, page.now)
+  const [report, departments] = await Promise.all([
+    loadCampaignReport(rates, campaign, wanted, page.now),
+    page.canSeeNames ? readIfPermitted(() => rates.campaignDepartments(campaign), []) : [],
+  ])
   const { tasks, people, scale } = report
   const { messages } = page
   const place: PeoplePlace = { path: campaignLink({ campaign: campaign.campaign }), app: campaign.app }
@@ -34,8 +39,9 @@ export async function campaignPage({ page, options: { rates }, params, query }: 
     `${withQuery(place.path, { ...buildQuery(place.app, filter), ...cursors, tasks: tasksCursor })}#tasks`
   const body = html`${campaignHead(page, report, place)}
 <section id="curve" aria-labelledby="curve-title"><h2 id="curve-title">${messages.curve.title}</h2>
-${readCurve(page, { ...report, sentAt: campaign.firstSentAt, deadlineAt: campaign.lastDeadlineAt, scale })}</section>
-${peopleSection(page, { ...place, filter, counts: campaign, people: people.items, cursor: cursors.cursor, nextCursor: people.nextCursor, window: null })}
+${readCurve(page, { ...report, sentAt: campaign.firstSentAt, deadlineAt: campaign.lastDeadlineAt, lastObservedAt: campaign.lastObservedAt, scale })}</section>
+${departmentsSection(page, departments, place)}
+${peopleSection(page, { ...place, filter, counts: campaign, people: people.items, departments, cursor: cursors.cursor, nextCursor: people.nextCursor, window: null })}
 ${timeToReadSection(page, report.timeToRead, report.elapsedMs)}
 ${statesSection(page, campaign)}
 ${forbiddenSection(page, report.forbidden)}
@@ -46,10 +52,9 @@ ${pager(page, messages.overview.tasks, { first: cursors.tasks === null ? null : 
 }
 
 export async function campaignCsv({ options: { rates }, params, query }: PageRequest): Promise<string> {
-  const ref = parseCampaignRef(params, query)
-  const campaign = await rates.campaign(ref)
-  const { state, search } = parsePeopleFilter(query)
-  return peopleCsv(await collectPages((part) => rates.campaignRecipients(campaign, { state: state ?? undefined, search, ...part })))
+  const campaign = await rates.campaign(parseCampaignRef(params, query))
+  const filter = parseRecipientFilter(query)
+  return peopleCsv(await collectPages((part) => rates.campaignRecipients(campaign, { ...filter, ...part })))
 }
 
 function parseCampaignRef(params: PageRequest['params'], query: URLSearchParams): CampaignRef {
@@ -66,8 +71,9 @@ ${headline(page, campaign, place)}
 <dl class="facts">
 <div><dt>${messages.facts.sent}</dt><dd>${format.time(firstSentAt)}${severalSends && html` – ${format.time(lastSentAt)}`}</dd></div>
 <div><dt>${messages.facts.deadline}</dt><dd>${format.time(campaign.lastDeadlineAt)} <span class="quiet">${format.distance(campaign.lastDeadlineAt, now)}</span></dd></div>
-${unreadFact(page, unreadAsOf)}<div><dt>${messages.facts.app}</dt><dd>${campaign.app}</dd></div>
-</dl>`
+${unreadFact(page, unreadAsOf)}${page.severalApps && html`<div><dt>${messages.facts.app}</dt><dd>${campaign.app}</dd></div>`}
+</dl>
+<p><a href="${compareLink([campaign])}">${messages.compare.link}</a></p>`
 }
 
 export function unreadFact({ messages, format }: Page, unreadAsOf: Date | null): Html | null {

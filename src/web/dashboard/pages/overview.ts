@@ -1,13 +1,18 @@
 import { parseApp } from '../../../intake/track-request.ts'
 import { resumeApp } from '../../../polling/task-commands.ts'
 import type { AppUsage, CampaignRates, Page as Paged, PairStatus, Pause, TaskAtRisk, TaskRates } from '../../../report/rates.ts'
+import { askHint } from '../components/actions.ts'
+import { sharedTime } from '../components/as-of.ts'
 import { budgetBar, legend, stateBar } from '../components/bar.ts'
+import { compareBox, compareButton } from '../components/campaign-picker.ts'
 import { delayReason, endReason, problemLines, problemOfTask, resumeButton } from '../components/causes.ts'
 import { emptyState } from '../components/empty.ts'
 import { type Html, html } from '../components/html.ts'
+import { personSearch } from '../components/person.ts'
 import { taskTable } from '../components/task-table.ts'
 import { campaignLink, pager, taskLink, withQuery } from '../links.ts'
 import { ACTIVE_REFRESH_SECONDS, type Content, IDLE_REFRESH_SECONDS, type Page, type PageRequest } from '../page.ts'
+import { isEverything, type Period, parsePeriod } from '../period.ts'
 
 const CAMPAIGNS = 10
 const TASKS = 20
@@ -23,6 +28,7 @@ interface Overview {
   /** Null while campaigns are searched by name. */
   readonly tasks: Paged<TaskRates> | null
   readonly search: string
+  readonly period: Period
   readonly budgets: ReadonlyMap<string, number>
   readonly cursors: { readonly campaigns: string | null; readonly tasks: string | null }
 }
@@ -36,7 +42,7 @@ export async function overviewPage({ page, options, query }: PageRequest): Promi
   ]
   return {
     title: page.messages.overview.title,
-    body: isEmpty(overview) ? emptyState(page) : filled(page, overview),
+    body: isEmpty(overview) ? emptyState(page) : filled({ ...page, severalApps: overview.apps.length > 1 }, overview),
     refreshSeconds: open.some(Boolean) || attention.length > 0 || isEmpty(overview) ? ACTIVE_REFRESH_SECONDS : IDLE_REFRESH_SECONDS,
   }
 }
@@ -50,74 +56,102 @@ export async function resumeAppAction({ options: { rates, tracking }, params }: 
 async function load(rates: PageRequest['options']['rates'], query: URLSearchParams, budgets: Overview['budgets']): Promise<Overview> {
   const search = (query.get('q') ?? '').trim()
   const isId = /^\d+$/.test(search)
+  const period = parsePeriod(query)
+  const { since, until } = period
   const cursors = { campaigns: query.get('campaigns'), tasks: query.get('tasks') }
   const [apps, attention, campaigns, tasks] = await Promise.all([
     rates.apps(),
     rates.attention(),
-    rates.campaigns({ limit: CAMPAIGNS, search: search === '' ? undefined : search, cursor: cursors.campaigns ?? undefined }),
-    search === '' || isId ? rates.tasks({ limit: TASKS, taskId: isId ? search : undefined, cursor: cursors.tasks ?? undefined }) : null,
+    rates.campaigns({ limit: CAMPAIGNS, search: search === '' ? undefined : search, since, until, cursor: cursors.campaigns ?? undefined }),
+    search === '' || isId
+      ? rates.tasks({ limit: TASKS, taskId: isId ? search : undefined, since, until, cursor: cursors.tasks ?? undefined })
+      : null,
   ])
-  return { apps, attention, campaigns, tasks, search, budgets, cursors }
+  return { apps, attention, campaigns, tasks, search, period, budgets, cursors }
 }
 
-function isEmpty({ apps, campaigns, tasks, search, cursors }: Overview): boolean {
-  const isUnfiltered = search === '' && cursors.campaigns === null && cursors.tasks === null
+function isEmpty({ apps, campaigns, tasks, search, period, cursors }: Overview): boolean {
+  const isUnfiltered = search === '' && isEverything(period) && cursors.campaigns === null && cursors.tasks === null
   return isUnfiltered && campaigns.items.length === 0 && tasks?.items.length === 0 && apps.every(({ pauseKind }) => pauseKind === null)
 }
 
+/** What readers come for is first; what administrators need is below, and a line above says that it is there. */
 function filled(page: Page, overview: Overview): Html {
   const { messages } = page
-  return html`<div class="heading spread"><h1>${messages.overview.title}</h1>
-<form class="search" method="get" action="/" role="search">
-<label for="search">${messages.overview.searchLabel}</label>
-<input id="search" type="search" name="q" value="${overview.search}" autocomplete="off" maxlength="200"><button type="submit">${messages.search}</button>
-${overview.search !== '' && html`<a href="/">${messages.showAll}</a>`}
-</form></div>
-${attentionSection(page, overview)}
-${campaignsSection(page, overview)}
-${callsSection(page, overview)}
-${tasksSection(page, overview)}`
+  const alerts = listAlerts(page, overview)
+  const lead = overview.tasks !== null && overview.campaigns.items.length === 0 && overview.search !== ''
+  return html`<h1>${messages.overview.title}</h1>
+${filterForm(page, overview)}
+${personSearch(page)}
+${alerts.shown.length > 0 && html`<p class="notice">${messages.plots.overview.notice(alerts.shown.length + alerts.more.length)}${messages.gap}<a href="#attention">${messages.plots.overview.noticeLink}</a></p>`}
+${lead ? tasksSection(page, overview) : html`${campaignsSection(page, overview)}${tasksSection(page, overview)}`}
+${attentionSection(page, alerts)}
+${callsSection(page, overview)}`
 }
 
-function attentionSection(page: Page, { apps, attention, budgets }: Overview): Html {
-  const { messages, format } = page
+/** A form without a script: the address has what was chosen, so it can be sent to others. */
+function filterForm({ messages }: Page, { search, period }: Overview): Html {
+  const words = messages.plots.overview
+  const day = (name: 'from' | 'to', label: string): Html =>
+    html`<label for="sent-${name}">${label}</label><input id="sent-${name}" type="date" name="${name}" value="${period[name]}">`
+  return html`<form class="search filter" method="get" action="/" role="search">
+<span class="field"><label for="search">${words.searchLabel}</label><input id="search" type="search" name="q" value="${search}" autocomplete="off" maxlength="200"></span>
+<span class="field">${day('from', words.sentFrom)}${day('to', words.sentTo)}</span>
+<input type="hidden" name="zone" value="${period.zone}" class="zone"><button type="submit">${messages.search}</button>
+${(search !== '' || !isEverything(period)) && html`<a href="/">${messages.showAll}</a>`}
+</form>`
+}
+
+/** Of many tasks at one risk the first few stand for all. */
+interface Alerts {
+  readonly shown: readonly Html[]
+  readonly more: readonly Html[]
+}
+
+function listAlerts(page: Page, { apps, attention, budgets }: Overview): Alerts {
   const isOneOfFew = ({ risk }: TaskAtRisk, i: number): boolean =>
     attention.slice(0, i).filter((before) => before.risk === risk).length < TASKS_AT_RISK
-  const alerts = [
+  const shown = [
     ...apps.flatMap((app) => [pausedApp(page, app), ...pausedPairs(page, app), ...workerProblems(page, app)]),
     ...apps.map((app) => budgetAlmostSpent(page, app, budgets.get(app.app))),
     ...attention.filter(isOneOfFew).map((task) => taskAtRisk(page, task)),
   ].filter((alert) => alert !== null)
-  const more = attention.filter((task, i) => !isOneOfFew(task, i)).map((task) => taskAtRisk(page, task))
-  return html`<section id="attention" aria-labelledby="attention-title" class="${alerts.length === 0 ? 'calm' : 'attention'}">
+  return { shown, more: attention.filter((task, i) => !isOneOfFew(task, i)).map((task) => taskAtRisk(page, task)) }
+}
+
+function attentionSection(page: Page, { shown, more }: Alerts): Html {
+  const { messages, format } = page
+  return html`<section id="attention" aria-labelledby="attention-title" class="${shown.length === 0 ? 'calm' : 'attention'}">
 <h2 id="attention-title">${messages.attention.title}</h2>
-${alerts.length === 0 ? html`<p>${messages.attention.nothing}</p>` : html`<ul class="alerts">${alerts}</ul>`}
+${shown.length === 0 ? html`<p>${messages.attention.nothing}</p>` : html`${!page.canWrite && askHint(page)}<ul class="alerts">${shown}</ul>`}
 ${more.length > 0 && html`<details id="more-attention"><summary>${messages.attention.more(format.number(more.length))}</summary><ul class="alerts">${more}</ul></details>`}
 </section>`
+}
+
+/** The name of an app where there are others. */
+function nameIfSeveral({ severalApps }: Page, app: string): string | null {
+  return severalApps ? app : null
 }
 
 /** A share of the budget from which the page warns. */
 const ALMOST_SPENT = 0.9
 
-function budgetAlmostSpent(
-  { messages, format }: Page,
-  { app, callsUsed, month, pauseKind }: AppUsage,
-  budget: number | undefined,
-): Html | null {
+function budgetAlmostSpent(page: Page, { app, callsUsed, month, pauseKind }: AppUsage, budget: number | undefined): Html | null {
+  const { messages, format } = page
   if (budget === undefined || callsUsed < budget * ALMOST_SPENT || pauseKind === 'quota') return null
-  return html`<li data-key="budget ${app}"><h3>${messages.attention.budget(app)}</h3>
+  return html`<li data-key="budget ${app}"><h3>${messages.attention.budget(nameIfSeveral(page, app))}</h3>
 <p>${messages.calls.usedOf(format.number(callsUsed), format.number(budget), format.month(month))}${messages.gap}${messages.attention.budgetRemedy}</p></li>`
 }
 
 function pausedApp(page: Page, usage: AppUsage): Html | null {
   const { app } = usage
-  return pauseAlert(page, { key: `app ${app}`, title: page.messages.attention.paused(app), app }, usage)
+  return pauseAlert(page, { key: `app ${app}`, title: page.messages.attention.paused(nameIfSeveral(page, app)), app }, usage)
 }
 
 function pausedPairs(page: Page, { app, pairs }: AppUsage): Array<Html | null> {
   const titled = ({ agentId }: PairStatus) => ({
     key: `pair ${app} ${agentId}`,
-    title: page.messages.attention.pairPaused(app, agentId),
+    title: page.messages.attention.pairPaused(nameIfSeveral(page, app), agentId),
     app,
   })
   return pairs.map((pair) => pauseAlert(page, titled(pair), pair))
@@ -147,7 +181,7 @@ function workerProblems(page: Page, { app, workerProblems: problems }: AppUsage)
       problemCode,
       problemDetail,
       problemSince,
-    }) => html`<li data-key="worker ${workerId} ${app}"><h3>${messages.attention.worker(app)}</h3>
+    }) => html`<li data-key="worker ${workerId} ${app}"><h3>${messages.attention.worker(nameIfSeveral(page, app))}</h3>
 ${problemLines(page, { code: problemCode, detail: problemDetail }, problemSince)}<p class="quiet">${messages.attention.workerId} <code>${workerId}</code></p></li>`,
   )
 }
@@ -164,7 +198,7 @@ function taskAtRisk(page: Page, task: TaskAtRisk): Html {
   return html`<li data-key="task ${task.app} ${task.taskId}"><h3>${messages.attention.task(link, messages.risks[task.risk].name)}</h3>
 ${problem === null ? html`<p>${endReason(page, task) ?? messages.risks[task.risk].meaning}</p>` : problemLines(page, problem, task.problemSince)}
 ${delay !== null && html`<p class="quiet">${messages.problem.delayed(delay)}</p>`}
-<p class="quiet sentence">${renderObservedAt(page, task.lastObservedAt)} · ${messages.attention.deadline(format.time(task.deadlineAt), format.distance(task.deadlineAt, now))}${task.campaign !== null && html` · <span class="name">${task.campaign}</span>`} · ${task.app}</p></li>`
+<p class="quiet sentence">${renderObservedAt(page, task.lastObservedAt)} · ${messages.attention.deadline(format.time(task.deadlineAt), format.distance(task.deadlineAt, now))}${task.campaign !== null && html` · <span class="name">${task.campaign}</span>`}${page.severalApps && ` · ${task.app}`}</p></li>`
 }
 
 function callsSection(page: Page, { apps, budgets }: Overview): Html | null {
@@ -183,7 +217,7 @@ function appCalls(page: Page, usage: AppUsage, budget: number | undefined): Html
   const { messages, format } = page
   const { app, callsUsed, month, openTasks, tasksWithProblem } = usage
   const [used, of] = [format.number(callsUsed), format.number(budget ?? STANDARD_CALLS)]
-  return html`<li data-key="${app}"><h3>${app}</h3>
+  return html`<li data-key="${app}">${page.severalApps && html`<h3>${app}</h3>`}
 <p class="headline">${used}${budget !== undefined && html` <small>/ ${of}</small>`}</p>
 ${budgetBar(messages.calls.usedOf(used, of, format.month(month)), callsUsed, budget ?? STANDARD_CALLS)}
 <p>${messages.calls.used(format.month(month))}${messages.gap}${budget === undefined ? messages.calls.noBudget(of) : messages.calls.left(format.number(Math.max(0, budget - callsUsed)))}</p>
@@ -193,23 +227,31 @@ ${isHeldBack(usage) && resumeButton(page, appPath(app), null)}</li>`
 
 function campaignsSection(page: Page, overview: Overview): Html {
   const { messages } = page
-  const { campaigns, search } = overview
+  const { campaigns } = overview
+  const common = sharedTime(campaigns.items.map(({ lastObservedAt }) => lastObservedAt))
   return html`<section id="campaigns" aria-labelledby="campaigns-title"><h2 id="campaigns-title">${messages.overview.campaigns}</h2>
 ${
   campaigns.items.length === 0
-    ? html`<p class="empty">${search === '' ? messages.overview.noCampaigns : messages.overview.notFound(search)}</p>`
-    : html`<ul class="campaigns">${campaigns.items.map((campaign) => campaignItem(page, campaign))}</ul>`
+    ? html`<p class="empty">${nothingIn(page, overview)}</p>`
+    : html`${common !== null && html`<p class="quiet">${messages.plots.asOf.figures(page.format.time(common), page.format.distance(common, page.now))}</p>`}<ul class="campaigns">${campaigns.items.map((campaign) => campaignItem(page, campaign, common !== null))}</ul>${compareButton(page, campaigns.items)}`
 }
 ${pager(page, messages.overview.campaigns, buildPageLinks(overview, 'campaigns', campaigns.nextCursor))}</section>`
 }
 
-function campaignItem(page: Page, campaign: CampaignRates): Html {
+/** Why a list has nothing. */
+function nothingIn({ messages }: Page, { search, period }: Overview): string {
+  if (search !== '') return messages.overview.notFound(search)
+  return isEverything(period) ? messages.overview.noCampaigns : messages.plots.overview.noneInPeriod
+}
+
+/** @param isTimed the list says once as of when it is */
+function campaignItem(page: Page, campaign: CampaignRates, isTimed: boolean): Html {
   const { messages, format } = page
   return html`<li data-key="${campaign.app} ${campaign.campaign}">
-<div class="heading"><h3 class="name"><a href="${campaignLink(campaign)}">${campaign.campaign}</a></h3>${openBadge(page, campaign)}</div>
+<div class="heading"><h3 class="name">${compareBox(page, campaign)}<a href="${campaignLink(campaign)}">${campaign.campaign}</a></h3>${openBadge(page, campaign)}</div>
 <p class="rate"><b>${format.percent(campaign.readRate)}</b> <span>${messages.ofDeliveredHaveRead(format.number(campaign.read), format.number(campaign.delivered))}</span></p>
 ${stateBar(page, campaign)}
-<div class="heading">${legend(page, campaign, { path: campaignLink({ campaign: campaign.campaign }), app: campaign.app })}<p class="quiet">${messages.sentAt(format.time(campaign.lastSentAt))} · ${renderObservedAt(page, campaign.lastObservedAt)} · ${campaign.app}</p></div></li>`
+<div class="heading">${legend(page, campaign, { path: campaignLink({ campaign: campaign.campaign }), app: campaign.app })}<p class="quiet">${messages.sentAt(format.time(campaign.lastSentAt))} ${!isTimed && html` · ${renderObservedAt(page, campaign.lastObservedAt)}`}${page.severalApps && ` · ${campaign.app}`}</p></div></li>`
 }
 
 export function openBadge({ messages }: Page, { tasks, openTasks }: CampaignRates): Html {
@@ -224,14 +266,19 @@ export function renderObservedAt({ messages, format, now }: Page, at: Date | nul
 
 function tasksSection(page: Page, overview: Overview): Html | null {
   const { messages } = page
-  const { tasks, search } = overview
+  const { tasks } = overview
   if (tasks === null) return null
   return html`<section id="tasks" aria-labelledby="tasks-title"><h2 id="tasks-title">${messages.overview.tasks}</h2>
-${tasks.items.length === 0 ? html`<p class="empty">${messages.overview.notFound(search)}</p>` : taskTable(page, tasks.items, 'tasks-title', true)}
+${tasks.items.length === 0 ? html`<p class="empty">${nothingIn(page, overview)}</p>` : taskTable(page, tasks.items, 'tasks-title', true)}
 ${pager(page, messages.overview.tasks, buildPageLinks(overview, 'tasks', tasks.nextCursor))}</section>`
 }
 
-function buildPageLinks({ search, cursors }: Overview, list: 'campaigns' | 'tasks', next: string | null): Parameters<typeof pager>[2] {
-  const linkTo = (cursor: string | null): string => `${withQuery('/', { q: search, ...cursors, [list]: cursor })}#${list}`
+function buildPageLinks(
+  { search, period: { from, to, zone }, cursors }: Overview,
+  list: 'campaigns' | 'tasks',
+  next: string | null,
+): Parameters<typeof pager>[2] {
+  const linkTo = (cursor: string | null): string =>
+    `${withQuery('/', { q: search, from, to, zone: from === '' && to === '' ? null : zone, ...cursors, [list]: cursor })}#${list}`
   return { first: cursors[list] === null ? null : linkTo(null), next: next === null ? null : linkTo(next) }
 }

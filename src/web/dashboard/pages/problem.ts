@@ -5,7 +5,7 @@ import { campaignLink, taskLink } from '../links.ts'
 import type { Messages } from '../locales/en.ts'
 import type { Content, Page, PageRequest } from '../page.ts'
 
-type ProblemKind = Exclude<keyof Messages['problems'], 'home'>
+type ProblemKind = Exclude<keyof Messages['problems'], 'home' | 'original'>
 
 /** What is shown instead of a page. */
 export interface Problem {
@@ -54,13 +54,13 @@ function toRequestProblem(error: unknown): Problem | null {
   return { kind: REQUEST_KINDS.get(status) ?? 'badRequest', status, detail: error.message }
 }
 
-export function problemPage({ messages }: Page, { kind, status, detail }: Problem): Content {
+export function problemPage({ messages, language }: Page, { kind, status, detail }: Problem): Content {
   const { title, text } = messages.problems[kind]
   return {
     title,
     refreshSeconds: null,
     body: html`<section class="problem-page"><p class="code" aria-hidden="true">${status}</p><h1>${title}</h1><p>${text}</p>
-${detail !== null && html`<p class="quiet">${asWritten(detail)}</p>`}
+${detail !== null && (language === 'en' ? html`<p class="quiet">${asWritten(detail)}</p>` : html`<details class="quiet"><summary>${messages.problems.original}</summary><p>${asWritten(detail)}</p></details>`)}
 <p><a class="button" href="/">${messages.problems.home}</a></p></section>`,
   }
 }

@@ -1,13 +1,15 @@
-import { parseTaskId } from '../../../intake/track-request.ts'
-import { resumeTask } from '../../../polling/task-commands.ts'
+import { parseTaskId, parseTrackRequest } from '../../../intake/track-request.ts'
+import { correctAgentId, resumeTask } from '../../../polling/task-commands.ts'
 import { peopleCsv } from '../../../report/columns.ts'
-import type { Poll, RecipientStatus, TaskRates, TaskRef } from '../../../report/rates.ts'
+import { countDepartments } from '../../../report/department-tree.ts'
+import type { Poll, RecipientFilter, RecipientStatus, TaskRates, TaskRef } from '../../../report/rates.ts'
 import { sinceSendMs } from '../../../report/read-brackets.ts'
 import { loadTaskReport, type TaskReport } from '../../../report/task-report.ts'
-import { asWritten, delayReason, endReason, problemLines, problemOfTask, resumeButton } from '../components/causes.ts'
+import { stoppedSection, taskActions } from '../components/actions.ts'
+import { asWritten, delayReason, endReason, problemLines, problemOfTask } from '../components/causes.ts'
 import { readCurve } from '../components/curve.ts'
 import { type Html, html } from '../components/html.ts'
-import { type PeopleFilter, parsePeopleFilter, peopleSection } from '../components/people.ts'
+import { parsePeopleFilter, parseRecipientFilter, peopleSection } from '../components/people.ts'
 import { statusBadge } from '../components/task-table.ts'
 import { timeToReadSection } from '../components/time-to-read.ts'
 import { timeline } from '../components/timeline.ts'
@@ -20,15 +22,15 @@ export async function taskPage({ page, options: { rates, pollsPerTask }, params,
   const report = await loadTaskReport(rates, parseTaskRef(params, query), page.now, pollsPerTask)
   const { task, elapsedMs, scale } = report
   const filter = parsePeopleFilter(query)
-  const people = await listedPeople(rates, report, filter)
+  const people = await listedPeople(rates, report, parseRecipientFilter(query))
   const { messages } = page
   const place: PeoplePlace = { path: taskLink({ taskId: task.taskId }), app: task.app }
   const body = html`${taskHead(page, report, place)}
 <section id="polls" aria-labelledby="polls-title"><h2 id="polls-title">${messages.timeline.title}</h2>
 ${timeline(page, report)}${pollTable(page, report)}</section>
 <section id="curve" aria-labelledby="curve-title"><h2 id="curve-title">${messages.curve.title}</h2>
-${readCurve(page, { ...report, sentAt: task.sentAt, deadlineAt: task.deadlineAt, scale })}</section>
-${peopleSection(page, { ...place, filter, counts: task, people, cursor: null, nextCursor: null, window: task })}
+${readCurve(page, { ...report, sentAt: task.sentAt, deadlineAt: task.deadlineAt, lastObservedAt: task.lastObservedAt, scale })}</section>
+${peopleSection(page, { ...place, filter, counts: task, people, departments: countDepartments(report.people), cursor: null, nextCursor: null, window: task })}
 ${timeToReadSection(page, report.timeToRead, elapsedMs)}
 ${forbiddenSection(page, report.forbidden)}`
   const refreshSeconds = task.status === 'tracking' ? ACTIVE_REFRESH_SECONDS : IDLE_REFRESH_SECONDS
@@ -39,20 +41,27 @@ ${forbiddenSection(page, report.forbidden)}`
 async function listedPeople(
   rates: PageRequest['options']['rates'],
   { task, people }: TaskReport,
-  { state, search }: PeopleFilter,
+  filter: RecipientFilter,
 ): Promise<readonly RecipientStatus[]> {
-  if (search !== '') return rates.recipients(task, { state: state ?? undefined, search })
-  return state === null ? people : people.filter((person) => person.state === state)
+  const { state, search, department } = filter
+  if (search !== undefined || department !== undefined) return rates.recipients(task, filter)
+  return state === undefined ? people : people.filter((person) => person.state === state)
 }
 
 export async function taskCsv({ options: { rates }, params, query }: PageRequest): Promise<string> {
-  const { state, search } = parsePeopleFilter(query)
-  return peopleCsv(await rates.recipients(parseTaskRef(params, query), { state: state ?? undefined, search }))
+  return peopleCsv(await rates.recipients(parseTaskRef(params, query), parseRecipientFilter(query)))
 }
 
 /** Polls a task at once. Resolves with the page to show then. */
 export async function resumeTaskAction({ options: { rates, tracking }, params, query }: PageRequest): Promise<string> {
   return taskLink(await resumeTask(rates, tracking.resuming, parseTaskRef(params, query)))
+}
+
+/** Polls a task at once with another agent id. Resolves with the page to show then. */
+export async function correctAgentIdAction({ page, options: { rates, tracking }, params, query, form }: PageRequest): Promise<string> {
+  const ref = parseTaskRef(params, query)
+  const { agentId } = parseTrackRequest({ taskId: ref.taskId, agentId: form['agentId'] ?? '' }, page.now)
+  return taskLink(await correctAgentId(rates, tracking, ref, agentId))
 }
 
 export function parseTaskRef(params: PageRequest['params'], query: URLSearchParams): TaskRef {
@@ -64,14 +73,14 @@ function taskHead(page: Page, { task, unreadAsOf }: TaskReport, place: PeoplePla
   return html`${breadcrumbs(page, ...campaignStep(task))}
 <div class="heading"><h1>${messages.taskTitle(task.taskId)}</h1>${statusBadge(page, task.status)}</div>
 <p class="lead">${messages.statusMeaning[task.status]}${task.reasonCode !== null && html`${messages.gap}${endReason(page, task)}`}</p>
-${problemSection(page, task, place.path)}
+${problemSection(page, task, place.path)}${stoppedSection(page, task)}
 ${headline(page, task, place)}
 <dl class="facts">
 <div><dt>${messages.facts.sent}</dt><dd>${format.time(task.sentAt)}${!task.sentAtGiven && html` <span class="quiet">${messages.sentAtAssumed}</span>`}</dd></div>
 <div><dt>${messages.facts.deadline}</dt><dd>${format.time(task.deadlineAt)} <span class="quiet">${format.distance(task.deadlineAt, now)}</span></dd></div>
 ${task.nextPollAt !== null && html`<div><dt>${messages.facts.next}</dt><dd>${format.time(task.nextPollAt)} <span class="quiet">${format.distance(task.nextPollAt, now)}</span></dd></div>`}
 <div><dt>${messages.facts.polls}</dt><dd>${messages.goodOf(format.number(task.goodPolls), format.number(task.polls))} <span class="quiet">${messages.calls.made(task.calls)}</span></dd></div>
-${unreadFact(page, unreadAsOf)}<div><dt>${messages.facts.app}</dt><dd>${task.app}</dd></div>
+${unreadFact(page, unreadAsOf)}${page.severalApps && html`<div><dt>${messages.facts.app}</dt><dd>${task.app}</dd></div>`}
 <div><dt>${messages.facts.recipients}</dt><dd>${task.recipientsKnown ? messages.recipientsNamed : messages.recipientsListed}</dd></div>
 </dl>`
 }
@@ -86,7 +95,7 @@ function problemSection(page: Page, task: TaskRates, path: string): Html | null 
 ${problem !== null && problemLines(page, problem, task.problemSince)}
 ${delay !== null && html`<p>${messages.problem.delayed(delay)}</p>`}
 ${task.nextPollAt !== null && html`<p class="quiet sentence">${messages.problem.next(format.time(task.nextPollAt), format.distance(task.nextPollAt, now))}</p>`}
-${resumeButton(page, path, task.app)}${task.delayCode === 'call_budget' && html`<p class="quiet">${messages.problem.budgetStays}</p>`}</section>`
+${taskActions(page, task, path)}</section>`
 }
 
 /** The campaign of a task in the breadcrumbs. */
