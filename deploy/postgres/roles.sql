@@ -1,7 +1,9 @@
--- Who may do what in the tracker's database: four roles without a login, of which your own logins become members.
+-- Who may do what in the tracker's database: five roles without a login, of which your own logins become members.
 --
 --   delivery_migrate  owns the tracker's tables and the queue's, and may change them: npx dingtalk-delivery migrate, start
---   delivery_worker   reads and writes their rows, and no more: npx dingtalk-delivery worker, serve, track, cancel, doctor; createTracker with databaseUrl
+--   delivery_worker   reads and writes their rows, and no more: npx dingtalk-delivery worker, serve, track, cancel, doctor; createTracker with databaseUrl.
+--                     It sees no name of a person
+--   delivery_names    the names and departments of people, to see and to change them: npx dingtalk-delivery people, and beside another role serve, report, show, unread
 --   delivery_read     the public views and two functions: npx dingtalk-delivery report, show, unread; createRates; a BI tool
 --   delivery_send     track_delivery (and delivery_track, which does the same for many) and nothing else: your own program, through SQL or createTracker with databaseUrl
 --
@@ -20,6 +22,7 @@
 --   CREATE ROLE tracker_migrate LOGIN PASSWORD '…' IN ROLE delivery_migrate;
 --   ALTER ROLE tracker_migrate SET role = delivery_migrate;  -- so that the role owns what it makes, and not the login
 --   CREATE ROLE tracker_worker LOGIN PASSWORD '…' IN ROLE delivery_worker;
+--   CREATE ROLE tracker_serve LOGIN PASSWORD '…' IN ROLE delivery_worker, delivery_names;  -- without delivery_names the dashboard shows user ids
 --   CREATE ROLE payroll LOGIN PASSWORD '…' IN ROLE delivery_send;
 
 -- An empty setting is one that was set in this session before.
@@ -38,7 +41,7 @@ DO $$
 DECLARE
     v_role text;
 BEGIN
-    FOREACH v_role IN ARRAY ARRAY['delivery_migrate', 'delivery_worker', 'delivery_read', 'delivery_send'] LOOP
+    FOREACH v_role IN ARRAY ARRAY['delivery_migrate', 'delivery_worker', 'delivery_names', 'delivery_read', 'delivery_send'] LOOP
         BEGIN
             IF to_regrole(v_role) IS NULL THEN
                 EXECUTE format('CREATE ROLE %I NOLOGIN', v_role);
@@ -59,7 +62,7 @@ $$;
 
 DO $$
 BEGIN
-    EXECUTE format('GRANT CONNECT ON DATABASE %I TO delivery_migrate, delivery_worker, delivery_read, delivery_send', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO delivery_migrate, delivery_worker, delivery_names, delivery_read, delivery_send', current_database());
     -- For the queue's schema, where the queue is in PostgreSQL.
     EXECUTE format('GRANT CREATE ON DATABASE %I TO delivery_migrate', current_database());
     -- The queue collects what it adds in a temporary table.
@@ -81,7 +84,7 @@ BEGIN
     ELSE
         EXECUTE format('ALTER SCHEMA %I OWNER TO delivery_migrate', v_schema);
     END IF;
-    EXECUTE format('GRANT USAGE ON SCHEMA %I TO delivery_migrate, delivery_worker, delivery_read, delivery_send', v_schema);
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO delivery_migrate, delivery_worker, delivery_names, delivery_read, delivery_send', v_schema);
 END
 $$;
 
@@ -114,6 +117,9 @@ BEGIN
         JOIN pg_namespace AS schema ON schema.oid = relation.relnamespace
         CROSS JOIN LATERAL unnest(CASE
             WHEN relation.relkind = 'S' THEN ARRAY['ALTER SEQUENCE %s OWNER TO delivery_migrate', 'GRANT USAGE, SELECT ON SEQUENCE %s TO delivery_worker']
+            -- Names are no part of a worker's work.
+            WHEN schema.nspname = v_schema AND relation.relname IN ('delivery_person', 'delivery_people')
+                THEN ARRAY['ALTER TABLE %s OWNER TO delivery_migrate', 'REVOKE ALL ON %s FROM delivery_worker']
             ELSE ARRAY['ALTER TABLE %s OWNER TO delivery_migrate', 'GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO delivery_worker']
         END) WITH ORDINALITY AS part (text, place)
         WHERE ((schema.nspname = v_schema AND relation.relname LIKE 'delivery\_%') OR schema.nspname = v_queue)
@@ -136,7 +142,8 @@ BEGIN
         CROSS JOIN LATERAL unnest(ARRAY[
             'ALTER FUNCTION %s OWNER TO delivery_migrate',
             'REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC',
-            'GRANT EXECUTE ON FUNCTION %s TO delivery_worker',
+            CASE WHEN schema.nspname = v_schema AND routine.proname = 'delivery_put_people'
+                THEN 'REVOKE EXECUTE ON FUNCTION %s FROM delivery_worker' ELSE 'GRANT EXECUTE ON FUNCTION %s TO delivery_worker' END,
             CASE WHEN schema.nspname = v_schema AND routine.proconfig::text LIKE '%search_path=%'
                 THEN 'ALTER FUNCTION %s SET search_path = ' || replace(quote_ident(v_schema), '%', '%%') || ', pg_temp' END
         ]) WITH ORDINALITY AS part (text, place)
@@ -193,7 +200,7 @@ BEGIN
         FROM unnest(ARRAY[
             'delivery_task_rates', 'delivery_campaign_rates', 'delivery_recipient_status', 'delivery_campaign_people',
             'delivery_read_curve', 'delivery_poll_history', 'delivery_looks', 'delivery_state_changes', 'delivery_app_usage', 'delivery_pair_status',
-            'delivery_worker_status'
+            'delivery_worker_status', 'delivery_department_rates', 'delivery_known_people'
         ]) AS name
         WHERE to_regclass(quote_ident(v_schema) || '.' || name) IS NOT NULL
     LOOP
@@ -202,6 +209,25 @@ BEGIN
     FOR v_statement IN
         SELECT format('GRANT EXECUTE ON FUNCTION %s TO delivery_read', to_regprocedure(quote_ident(v_schema) || '.' || signature))
         FROM unnest(ARRAY['delivery_state_at(text, text, timestamptz)', 'delivery_forbidden_reason(text)']) AS signature
+        WHERE to_regprocedure(quote_ident(v_schema) || '.' || signature) IS NOT NULL
+    LOOP
+        EXECUTE v_statement;
+    END LOOP;
+
+    -- Names: a role that may SELECT from delivery_people sees them in all views. It writes through the function alone, which leaves out who was erased.
+    FOR v_statement IN
+        SELECT format('GRANT ' || given.rights || ' TO delivery_names', to_regclass(quote_ident(v_schema) || '.' || given.name))
+        FROM (VALUES
+            ('SELECT ON %s', 'delivery_people'), ('SELECT ON %s', 'delivery_known_people'), ('SELECT ON %s', 'delivery_department_rates'),
+            ('SELECT, DELETE ON %s', 'delivery_person')
+        ) AS given (rights, name)
+        WHERE to_regclass(quote_ident(v_schema) || '.' || given.name) IS NOT NULL
+    LOOP
+        EXECUTE v_statement;
+    END LOOP;
+    FOR v_statement IN
+        SELECT format('GRANT EXECUTE ON FUNCTION %s TO delivery_names', to_regprocedure(quote_ident(v_schema) || '.' || signature))
+        FROM unnest(ARRAY['delivery_put_people(jsonb, text, boolean)']) AS signature
         WHERE to_regprocedure(quote_ident(v_schema) || '.' || signature) IS NOT NULL
     LOOP
         EXECUTE v_statement;

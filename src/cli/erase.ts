@@ -14,12 +14,13 @@ Examples:
   $ npx dingtalk-delivery erase --user 036632523163121146
   $ npx dingtalk-delivery erase --user manager4220 --app hr --json
 
-Every figure stays as it is. It is safe to run again, also after it was interrupted.`
+Every figure stays as it is. It is safe to run again, also after it was interrupted.
+Take the person out of the source of names first: imports leave them out for a day only.`
 
 export const addErase: AddCommand = (program, context, run) => {
   program
     .command('erase')
-    .description("replace a person's user id by a random pseudonym, in all tasks and in the queue; totals stay")
+    .description("remove a person's name, and replace the user id by a random pseudonym, in all tasks and in the queue; totals stay")
     .requiredOption('--user <id>', 'the user id, as DingTalk writes it', parseUserArgument)
     .option('--app <name>', 'in the tasks of this app only (default: of all apps)')
     .option('--json', 'print what was changed as JSON')
@@ -29,14 +30,17 @@ export const addErase: AddCommand = (program, context, run) => {
         const person = { userId: user, app: app === undefined ? null : parseApp(app) }
         const config = await configWithEmbedded(context)
         const { erasePersonEverywhere } = await import('../app/operations.ts')
-        const { tasks, jobs } = await erasePersonEverywhere(requireDatabase(config), requireQueue(config), person)
-        if (json) return context.print(JSON.stringify({ tasks, jobs }))
+        const { tasks, jobs, people } = await erasePersonEverywhere(requireDatabase(config), requireQueue(config), person)
+        if (json) return context.print(JSON.stringify({ tasks, jobs, people }))
         // Never the id itself: what a command prints ends up in logs.
-        if (tasks + jobs === 0) return context.print('nothing found: no task and no job in the queue names this person')
-        context.print(`erased in ${tasks} ${tasks === 1 ? 'task' : 'tasks'} and ${jobs} ${jobs === 1 ? 'job' : 'jobs'} of the queue`)
+        if (tasks + jobs + people === 0)
+          return context.print('nothing found: no task, no job in the queue and no row of people names this person')
+        context.print(`erased in ${count(tasks, 'task')}, ${count(jobs, 'job')} of the queue and ${count(people, 'row')} of people`)
       }),
     )
 }
+
+const count = (of: number, noun: string): string => `${of} ${noun}${of === 1 ? '' : 's'}`
 
 const MAX_USER_ID = 256
 

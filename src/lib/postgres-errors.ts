@@ -146,7 +146,7 @@ export function connectFault(error: unknown, said: string, url: string): Tracker
 const NOUNS: Readonly<Record<string, string>> = { DATABASE_URL: 'The database', QUEUE_URL: 'The queue' }
 
 /** A role of deploy/postgres/roles.sql. */
-type Group = 'delivery_migrate' | 'delivery_worker' | 'delivery_read' | 'delivery_send'
+type Group = 'delivery_migrate' | 'delivery_worker' | 'delivery_names' | 'delivery_read' | 'delivery_send'
 
 /** What a role may not do in the database, and what gives it the right. */
 export interface Denial {

@@ -11,7 +11,7 @@ import type { TaskRef } from '../report/rates.ts'
 import { openDatabase } from '../store/prisma.ts'
 import { warning } from './checks/check.ts'
 import { connectionsCheck } from './checks/connections.ts'
-import { databaseCheck, rightsCheck, schemaCheck } from './checks/database.ts'
+import { databaseCheck, namesFinding, rightsCheck, schemaCheck } from './checks/database.ts'
 import { blindGapsCheck, type Lateness, overdueCheck } from './checks/polls.ts'
 import { problemFindings, taskFinding } from './checks/problems.ts'
 import { clockFound } from './checks/process.ts'
@@ -65,7 +65,7 @@ async function diagnoseDatabase(config: DoctorConfig, lateness: Lateness, task: 
   const needs = { database, timeoutMs: TIMEOUT_MS }
   const clock = createDatabaseClock(database.pool)
   try {
-    const [reached, schema, clockFinding, connections, rights, overdue, blind, problems, ofTask] = await Promise.all([
+    const [reached, schema, clockFinding, connections, rights, names, overdue, blind, problems, ofTask] = await Promise.all([
       databaseCheck(needs),
       schemaCheck(needs),
       warning('clock', async () => {
@@ -74,6 +74,7 @@ async function diagnoseDatabase(config: DoctorConfig, lateness: Lateness, task: 
       }),
       connectionsCheck(needs, { databaseUrl: url, databaseConnections, queue }),
       rightsCheck(needs),
+      namesFinding(needs),
       overdueCheck(needs, lateness),
       blindGapsCheck(needs, lateness),
       problemFindings(needs),
@@ -83,7 +84,7 @@ async function diagnoseDatabase(config: DoctorConfig, lateness: Lateness, task: 
     if (!reached.ok) return [reached]
     // A role without rights may not read the version of the schema.
     if (!schema.ok) return [reached, schema, clockFinding, connections, ...(rights.ok ? [] : [rights])]
-    return [reached, schema, clockFinding, connections, rights, overdue, blind, ...problems, ...(ofTask === null ? [] : [ofTask])]
+    return [reached, schema, clockFinding, connections, rights, names, overdue, blind, ...problems, ...(ofTask === null ? [] : [ofTask])]
   } finally {
     await withTimeout(CLOSE_TIMEOUT_MS, database.close()).catch(() => undefined)
   }

@@ -34,9 +34,9 @@ export function createEventLog(log: Logger, metrics: Metrics | null): EventLog {
       log.warn(actions, 'reconciled: timers were missing or tasks were past their deadline')
       metrics?.reconciled(actions)
     },
-    retained({ namesRemoved, tasksRemoved }) {
-      log.info({ namesRemoved, tasksRemoved }, 'old details removed')
-      metrics?.reconciled({ names_removed: namesRemoved, tasks_removed: tasksRemoved })
+    retained({ namesRemoved, peopleRemoved, tasksRemoved }) {
+      log.info({ namesRemoved, peopleRemoved, tasksRemoved }, 'old details removed')
+      metrics?.reconciled({ names_removed: namesRemoved, people_removed: peopleRemoved, tasks_removed: tasksRemoved })
     },
     early: ({ key, earlyMs }) => log.debug({ ...key, earlyMs: Math.round(earlyMs) }, 'timer fired early: the clocks of workers differ'),
     lock({ kind, jobId }) {

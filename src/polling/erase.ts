@@ -2,10 +2,13 @@ import type { Person } from './ports.ts'
 
 export interface EraseDeps {
   readonly store: {
-    /** From now on polls replace the person's user id. Resolves with the pseudonym; the same as before where it is done again. */
+    /**
+     * Removes the person's name. From now on polls replace their user id, and imports leave them out. Resolves with the pseudonym; the same as before
+     * where it is done again.
+     */
     begin(person: Person): Promise<string>
-    /** Resolves with in how many tasks the person was. */
-    erase(person: Person, pseudonym: string): Promise<number>
+    /** Replaces the person in all tasks. */
+    erase(person: Person, pseudonym: string): Promise<ErasedRows>
   }
   readonly queue: {
     /** Resolves with how many jobs named the person. */
@@ -13,8 +16,14 @@ export interface EraseDeps {
   }
 }
 
-export interface Erased {
+export interface ErasedRows {
+  /** In how many tasks the person was. */
   readonly tasks: number
+  /** How many rows of people had the person, as themselves or as a manager. */
+  readonly people: number
+}
+
+export interface Erased extends ErasedRows {
   readonly jobs: number
 }
 
@@ -25,5 +34,5 @@ export interface Erased {
 export async function erase({ store, queue }: EraseDeps, person: Person): Promise<Erased> {
   const pseudonym = await store.begin(person)
   const jobs = await queue.scrub(person, pseudonym)
-  return { tasks: await store.erase(person, pseudonym), jobs }
+  return { ...(await store.erase(person, pseudonym)), jobs }
 }

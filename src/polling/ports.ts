@@ -48,12 +48,14 @@ export interface Lease {
   isHeld(): boolean
 }
 
-/** Removes old data of tasks that ended. */
+/** Removes old data of tasks that ended, and people who are not named any more. */
 export interface OldDetails {
   /** Replaces the names of people in tasks that ended before `before`, longest ended first. Resolves with how many tasks, at most `limit`. */
   removeNames(before: Date, limit: number): Promise<number>
   /** Deletes tasks that ended before `before` and have no names any more. Resolves with how many, at most `limit`. */
   removeTasks(before: Date, limit: number): Promise<number>
+  /** Deletes people whom no import or sync has named since `before`. Resolves with how many, at most `limit`. */
+  forgetPeople(before: Date, limit: number): Promise<number>
   /** Forgets the digests of people who were erased before `before`. */
   forgetErasures(before: Date): Promise<void>
 }
@@ -295,7 +297,7 @@ export interface EventLog {
   recovered(event: { readonly app: string }): void
   reconciled(event: { readonly actions: Restored & { readonly ended: number } }): void
   /** Old data was removed. `namesRemoved`: tasks that have no names any more. */
-  retained(event: { readonly namesRemoved: number; readonly tasksRemoved: number }): void
+  retained(event: { readonly namesRemoved: number; readonly peopleRemoved: number; readonly tasksRemoved: number }): void
   /** A timer fired this long before its poll was due: the clocks of workers differ. */
   early(event: { readonly key: TaskKey; readonly earlyMs: number }): void
   /**

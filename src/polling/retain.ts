@@ -2,7 +2,10 @@ import type { Clock, EventLog, OldDetails } from './ports.ts'
 
 /** How long what is stored about an ended task is kept, in milliseconds from its end; null: for ever. Never divided by a time scale. */
 export interface Retention {
-  /** After this the names of its recipients are removed, and the figures stay. */
+  /**
+   * After this the user ids of its recipients are removed, and the figures stay. So are the names of people whom no import or sync has named for as
+   * long.
+   */
   readonly detailsMs: number | null
   /** After this the task is removed with all its rows. Not less than `detailsMs`. */
   readonly totalsMs: number | null
@@ -17,6 +20,8 @@ export interface RetainDeps {
 
 /** Tasks in one transaction: at a hundred people each some 0.3 s of the database's time. */
 const BATCH = 50
+/** People in one transaction. */
+const PEOPLE_BATCH = 1_000
 /** Limits one pass; a backlog takes several. */
 const MAX_BATCHES = 40
 const MAX_MS = 5_000
@@ -32,17 +37,20 @@ export async function retain(deps: RetainDeps): Promise<void> {
   const isTimeLeft = (): boolean => now().getTime() - startedAt < MAX_MS
   const olderThan = (ageMs: number): Date => new Date(startedAt - ageMs)
   const { detailsMs, totalsMs } = retention
-  const namesRemoved = detailsMs === null ? 0 : await inBatches(() => store.removeNames(olderThan(detailsMs), BATCH), isTimeLeft)
-  const tasksRemoved = totalsMs === null ? 0 : await inBatches(() => store.removeTasks(olderThan(totalsMs), BATCH), isTimeLeft)
-  if (namesRemoved + tasksRemoved > 0) deps.events.retained({ namesRemoved, tasksRemoved })
-}
+  const namesRemoved = await inBatches(detailsMs, (ageMs) => store.removeNames(olderThan(ageMs), BATCH), BATCH)
+  const peopleRemoved = await inBatches(detailsMs, (ageMs) => store.forgetPeople(olderThan(ageMs), PEOPLE_BATCH), PEOPLE_BATCH)
+  const tasksRemoved = await inBatches(totalsMs, (ageMs) => store.removeTasks(olderThan(ageMs), BATCH), BATCH)
+  if (namesRemoved + peopleRemoved + tasksRemoved > 0) deps.events.retained({ namesRemoved, peopleRemoved, tasksRemoved })
 
-async function inBatches(remove: () => Promise<number>, isTimeLeft: () => boolean): Promise<number> {
-  let total = 0
-  for (let i = 0; i < MAX_BATCHES && isTimeLeft(); i++) {
-    const removed = await remove()
-    total += removed
-    if (removed < BATCH) break
+  /** @param ageMs null: nothing is ever that old */
+  async function inBatches(ageMs: number | null, remove: (ageMs: number) => Promise<number>, batch: number): Promise<number> {
+    if (ageMs === null) return 0
+    let total = 0
+    for (let i = 0; i < MAX_BATCHES && isTimeLeft(); i++) {
+      const removed = await remove(ageMs)
+      total += removed
+      if (removed < batch) break
+    }
+    return total
   }
-  return total
 }

@@ -1,11 +1,20 @@
 import { TrackerError } from '../domain/errors.ts'
-import type { PageFilter, RateReader, RecipientFilter, RecipientStatus } from './rates.ts'
+import type { PageFilter, Person, RateReader, RecipientFilter, RecipientStatus } from './rates.ts'
+import { unknownPerson } from './unknown-person.ts'
 
 /**
  * The same figures for a caller who may not see names: names and departments are null, a search finds user ids only, and a question about departments
- * or names rejects with `NOT_PERMITTED`. Code that gives a caller this reader cannot show a name by mistake.
+ * or names rejects. A program that gives a caller this reader cannot show a name by mistake.
+ * @param refusal what such a question rejects with. Default: `NOT_PERMITTED`
  */
-export function withoutNames(reader: RateReader): RateReader {
+export function withoutNames(reader: RateReader, refusal: () => Error = notPermitted): RateReader {
+  const byUserId = <Filter extends RecipientFilter & PageFilter>(filter: Filter): Filter => {
+    if (filter.department !== undefined) throw refusal()
+    return { ...filter, searchIn: 'userId' }
+  }
+  const refuse = async (): Promise<never> => {
+    throw refusal()
+  }
   return {
     ...bound(reader),
     recipients: async (ref, filter) => (await reader.recipients(ref, byUserId(filter))).map(withoutName),
@@ -21,11 +30,16 @@ export function withoutNames(reader: RateReader): RateReader {
       const { items, nextCursor } = await reader.personTasks(ref, filter)
       return { items: items.map(withoutName), nextCursor }
     },
-    person: async (ref) =>
-      (await reader.person(ref)).map(({ app, userId }) => ({
-        ...{ app, userId },
-        ...{ name: null, departments: [], managerUserId: null, updatedAt: null },
-      })),
+    async person(ref) {
+      const people: Person[] = []
+      // A stored name shows that a user id is in use: only what was sent counts here.
+      for (const { app, userId } of await reader.person(ref)) {
+        const { items } = await reader.personTasks({ app, userId }, { limit: 1 })
+        if (items.length > 0) people.push({ app, userId, name: null, departments: [], managerUserId: null, updatedAt: null })
+      }
+      if (people.length === 0) throw unknownPerson(ref)
+      return people
+    },
     campaignDepartments: refuse,
     people: refuse,
   }
@@ -52,17 +66,8 @@ function bound(reader: RateReader): Omit<RateReader, NamedMethod> {
 
 type NamedMethod = 'recipients' | 'campaignRecipients' | 'explain' | 'personTasks' | 'person' | 'campaignDepartments' | 'people'
 
-function byUserId<Filter extends RecipientFilter & PageFilter>(filter: Filter): Filter {
-  if (filter.department !== undefined) throw notPermitted()
-  return { ...filter, searchIn: 'userId' }
-}
-
 function withoutName<Row extends RecipientStatus>(row: Row): Row {
   return { ...row, name: null, department: null }
-}
-
-async function refuse(): Promise<never> {
-  throw notPermitted()
 }
 
 function notPermitted(): TrackerError {

@@ -40,6 +40,10 @@ export async function retrying<T>(statement: (attempt: { readonly maybeCommitted
   })
 }
 
+/** What is granted to `delivery_names` alone. */
+const NAMES = /\bdelivery_(?:person|people|put_people)\b/
+const OTHERS = ['delivery_worker', 'delivery_read', 'delivery_migrate'] as const
+
 /**
  * An error that says what to do, where something can be done.
  * @param role of the connection, where it is known
@@ -66,7 +70,7 @@ export function explained(error: unknown, role: string | null = null): unknown {
         },
       )
     case 'rights':
-      return notPermitted({ said, role, groups: ['delivery_worker', 'delivery_read', 'delivery_migrate'] }, error)
+      return notPermitted({ said, role, groups: NAMES.test(said) ? ['delivery_names'] : OTHERS }, error)
     case 'refused':
     case 'fatal':
       return error

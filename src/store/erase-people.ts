@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { TaskKey } from '../domain/delivery.ts'
 import type { Digest } from '../domain/erasure.ts'
+import type { ErasedRows } from '../polling/erase.ts'
 import type { Person } from '../polling/ports.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
@@ -15,7 +16,10 @@ export const computeDigest: Digest = (salt, name) =>
 
 const BEGUN = { pseudonym: column.text('pseudonym') }
 
-/** From now on no poll writes the person's name into a task whose message was sent before. Doing so again keeps the pseudonym. */
+/**
+ * Removes the person's name and departments, and them as the manager of others. From now on no import adds them, and no poll writes their user id into
+ * a task whose message was sent before. Doing so again keeps the pseudonym.
+ */
 export async function beginErasure({ pool }: Pick<Database, 'pool'>, { userId, app }: Person): Promise<string> {
   const [row = {}] = await readCommitted(pool, 'SELECT delivery_begin_erasure($1, $2) AS pseudonym', [userId, app])
   return column.decodeRow(BEGUN, row).pseudonym
@@ -28,13 +32,13 @@ const ERASED = { lastId: column.nullable(column.text('last_id')) }
 
 /**
  * Replaces the person in all tasks, a bounded part at a time. Safe to run twice, also after a crash in the middle.
- * @returns in how many tasks the person was replaced since the erasure began
+ * @returns in how many tasks the person was replaced since the erasure began, and how many rows of people it removed or changed
  */
 export async function erasePerson(
   database: Pick<Database, 'pool' | 'prisma'>,
   { userId, app }: Person,
   pseudonym: string,
-): Promise<number> {
+): Promise<ErasedRows> {
   for (let after = '0'; ; ) {
     const values = [userId, pseudonym, app, after, PAGE]
     const [row] = await readCommitted(
@@ -47,9 +51,9 @@ export async function erasePerson(
     after = lastId
   }
   // The count includes tasks in which a poll has replaced the person.
-  const latest = { where: { pseudonym }, orderBy: { id: 'desc' }, select: { tasks: true } } as const
+  const latest = { where: { pseudonym }, orderBy: { id: 'desc' }, select: { tasks: true, people: true } } as const
   const erasure = await retrying(() => database.prisma.erasure.findFirst(latest))
-  return erasure?.tasks ?? 0
+  return erasure ?? { tasks: 0, people: 0 }
 }
 
 /** In one task, and in the others of its campaign. */

@@ -9,6 +9,7 @@ const MAX_SECONDS = 2
 
 const RECOUNTED = { campaigns: column.integer('campaigns') }
 const NAMES_REMOVED = { tasks: column.integer('tasks') }
+const FORGOTTEN = { people: column.integer('people') }
 
 /**
  * Counts the campaigns whose figures have changed, so that a read does not have to. Until then a read counts them itself, so its figures are right.
@@ -39,6 +40,10 @@ WITH old AS MATERIALIZED (
 )
 DELETE FROM delivery_task WHERE id IN (SELECT id FROM locked)`,
       ),
+    async forgetPeople(before, limit) {
+      const [row = {}] = await readCommitted(pool, 'SELECT delivery_forget_people($1, $2) AS people', [before.toISOString(), limit])
+      return column.decodeRow(FORGOTTEN, row).people
+    },
     async forgetErasures(before) {
       await retrying(() => prisma.erasure.deleteMany({ where: { erasedAt: { lt: before } } }))
     },

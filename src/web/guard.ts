@@ -1,5 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { quote } from '../domain/quote.ts'
+import type { RateReader } from '../report/rates.ts'
+import { withoutNames } from '../report/without-names.ts'
 import { mayDo, type Right, type Role, type Tokens } from './access.ts'
 import { isOurHost, isOwnOrigin, type OwnNames } from './exposure.ts'
 import { Failure, sendFailure } from './failure.ts'
@@ -76,10 +78,23 @@ function unauthorized(given: string | undefined): Failure {
   return new Failure(401, 'UNAUTHORIZED', message, { headers: { 'www-authenticate': CHALLENGE } })
 }
 
+/** The same figures for a caller who may not see names; what names a department is refused as a route of names is. */
+export function hideNames(reader: RateReader): RateReader {
+  return withoutNames(reader, () => forbidden('names'))
+}
+
 /** The caller is known, and may not do this. */
-export function forbidden(right: Right): Failure {
-  const message = FORBIDDEN[right]
-  return new Failure(403, 'FORBIDDEN', message, { headers: { 'www-authenticate': `${CHALLENGE}, error="insufficient_scope"` } })
+export function forbidden(right: Right): Forbidden {
+  return new Forbidden(right)
+}
+
+export class Forbidden extends Failure {
+  readonly right: Right
+
+  constructor(right: Right) {
+    super(403, 'FORBIDDEN', FORBIDDEN[right], { headers: { 'www-authenticate': `${CHALLENGE}, error="insufficient_scope"` } })
+    this.right = right
+  }
 }
 
 const withRole = (role: Role): string => `Use a token with the role ${role}: API_TOKEN of the server has it as ${role}:TOKEN.`
@@ -88,8 +103,8 @@ const FORBIDDEN: Readonly<Record<Right, string>> = {
   open: '',
   read: '',
   write: `This caller may only read. ${withRole('write')}`,
-  names: `This caller may not see names. ${withRole('read+names')}`,
-  'write+names': `This caller may not change names. ${withRole('write+names')}`,
+  names: `This caller may not see names and departments. ${withRole('read+names')}`,
+  'write+names': `This caller may not change names and departments. ${withRole('write+names')}`,
 }
 
 const EVERY_METHOD = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const

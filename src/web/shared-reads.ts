@@ -1,6 +1,6 @@
 import type { CurvePoint, DepartmentRates, RateReader, ReadTimes } from '../report/rates.ts'
 import type { TimeToRead } from '../report/time-to-read.ts'
-import { withoutNames } from '../report/without-names.ts'
+import { hideNames } from './guard.ts'
 import { type Answer, reuseMsOf, type SharedAnswers, shareAnswers } from './shared-answers.ts'
 
 /** Age and cost of the answers that one request got. */
@@ -57,7 +57,7 @@ export function shareReads(reader: RateReader, monotonicMs: () => number = () =>
           return (...args: readonly unknown[]) => share(running, [method, ...args], () => callMethod(reader, read, args))
         },
       })
-      return { rates: names ? rates : withoutNames(rates), freshness: () => computeFreshness(used, monotonicMs()) }
+      return { rates: names ? rates : hideNames(rates), freshness: () => computeFreshness(used, monotonicMs()) }
     },
   }
 }

@@ -1,10 +1,10 @@
-import { Redis } from 'ioredis'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTracker } from '../../src/index.ts'
 import { openQueue } from '../../src/queue/connection.ts'
 import { everything } from '../store/support/personal-data.ts'
 import { runCommand } from '../support/commands.ts'
+import { everythingInRedis } from '../support/leaks.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { until } from '../support/wait.ts'
 import { backends, makeWorld, type World } from '../support/world.ts'
@@ -50,7 +50,7 @@ describe.concurrent.for(backends())('on %s', (backend) => {
     const env = { DATABASE_URL: world.databaseUrl, QUEUE_URL: world.queueUrl }
     const erased = await runCommand(['erase', '--user', ERIN, '--json'], { env })
     expect([erased.code, erased.stderr]).toEqual([0, ''])
-    expect(JSON.parse(erased.stdout)).toEqual({ tasks: 3, jobs: 1 })
+    expect(JSON.parse(erased.stdout)).toEqual({ tasks: 3, jobs: 1, people: 0 })
     expect(await campaignOf(database)).toEqual(before)
 
     readAll()
@@ -58,7 +58,7 @@ describe.concurrent.for(backends())('on %s', (backend) => {
     expect(await rates()).toEqual(taskIds.map((task_id) => ({ task_id, status: 'complete', targeted: 2, unread: 0, read: 2, pending: 0 })))
     expect(await campaignOf(database)).toEqual(before)
     const again = await runCommand(['erase', '--user', ERIN], { env })
-    expect([again.code, again.stdout]).toEqual([0, 'nothing found: no task and no job in the queue names this person\n'])
+    expect([again.code, again.stdout]).toEqual([0, 'nothing found: no task, no job in the queue and no row of people names this person\n'])
     worker.kill('SIGTERM')
     await worker.exit
 
@@ -67,7 +67,7 @@ describe.concurrent.for(backends())('on %s', (backend) => {
     expect(stored).toContain('anonymous:')
     expect(stored).not.toContain(ERIN)
     if (backend === 'redis') {
-      const inRedis = await everythingIn(world.redis?.adminUrl ?? '')
+      const inRedis = await everythingInRedis(world.redis?.adminUrl ?? '')
       expect(inRedis).toContain('dingtalk-delivery')
       expect(inRedis).not.toContain(ERIN)
     }
@@ -96,29 +96,6 @@ async function sendThree({ server, databaseUrl }: World): Promise<{ readAll: () 
 
 async function campaignOf(database: pg.Client): Promise<unknown> {
   return (await database.query('SELECT targeted FROM delivery_campaign_rates')).rows
-}
-
-/** Every key with what is in it, of any type, as Redis would dump it and as it can be read. */
-async function everythingIn(url: string): Promise<string> {
-  const redis = new Redis(url)
-  try {
-    const keys = await redis.keys('*')
-    const values = await Promise.all(keys.map((key) => contentsOf(redis, key)))
-    return JSON.stringify([keys, values])
-  } finally {
-    redis.disconnect()
-  }
-}
-
-async function contentsOf(redis: Redis, key: string): Promise<unknown> {
-  const type = await redis.type(key)
-  if (type === 'string') return redis.get(key)
-  if (type === 'hash') return redis.hgetall(key)
-  if (type === 'list') return redis.lrange(key, 0, -1)
-  if (type === 'set') return redis.smembers(key)
-  if (type === 'zset') return redis.zrange(key, '0', '-1')
-  if (type === 'stream') return redis.xrange(key, '-', '+')
-  throw new Error(`a key of the type ${type}`)
 }
 
 describe('what may be asked', () => {

@@ -41,6 +41,17 @@ describe('API_TOKEN', () => {
     for (const token of [READ, WRITE, MORE]) expect(shown).not.toContain(token)
   })
 
+  test('may see names with a role of its own, in any place of the list', () => {
+    const config = parseConfig({ API_TOKEN: `read+names:hr:${READ},write+names:${WRITE}, read:${MORE}` })
+    expect(config.apiToken).toEqual([
+      { role: 'read+names', name: 'hr', token: READ },
+      { role: 'write+names', name: null, token: WRITE },
+      { role: 'read', name: null, token: MORE },
+    ])
+    for (const given of [`names:${READ},read:${MORE}`, `read+name:${READ},read:${MORE}`, `names+read:${READ},read:${MORE}`])
+      expect(refusalOf({ API_TOKEN: given })).toContain('entry 1 has no role')
+  })
+
   test.each([
     'a,token,of,0.1.0',
     'user:and,a:password',
@@ -50,7 +61,7 @@ describe('API_TOKEN', () => {
     'x-read:abcdefghijklmn',
     'read-abcdefghijklm',
   ])('is one token that may do everything where no entry has a role: %s', (given) =>
-    expect(parseConfig({ API_TOKEN: given }).apiToken).toEqual([{ role: 'write', name: null, token: given }]),
+    expect(parseConfig({ API_TOKEN: given }).apiToken).toEqual([{ role: 'write+names', name: null, token: given }]),
   )
 
   test.each([
@@ -65,6 +76,8 @@ describe('API_TOKEN', () => {
     [`read:${READ},${WRITE}`, 'entry 2 has no role'],
     [`admin:${WRITE},read:${READ}`, 'entry 1 has no role'],
     [`Read:${READ}`, 'entry 1 has no role'],
+    [`Read+names:${READ}`, 'entry 1 has no role'],
+    [`read+names:short`, 'entry 1 (read+names) has a token of 5 characters'],
     [`read:${READ} WRITE:${WRITE}`, 'entry 2 has no role'],
     [`read:${READ},write:${READ}`, 'entry 2 (write) has the same token as another entry (read)'],
     [`read:a:${READ},write:a:${WRITE}`, 'entry 2 (write) has the name of another entry'],
@@ -73,7 +86,7 @@ describe('API_TOKEN', () => {
   ])('case %#: a wrong entry is named by position and role, and shows nothing of a token', (given, says) => {
     const message = refusalOf({ API_TOKEN: given })
     expect(message).toContain(says)
-    expect(message).toContain('Accepted: a list of read:TOKEN and write:TOKEN')
+    expect(message).toContain('Accepted: a list of read:TOKEN, write:TOKEN, read+names:TOKEN and write+names:TOKEN')
     for (const token of [READ, WRITE, 'short', 'pay/roll', 'admin']) expect(message).not.toContain(token)
   })
 })
@@ -154,11 +167,12 @@ describe('what is in front of the server', () => {
     expect(refusalOf({ AUTH_HEADER: given, TRUSTED_PROXIES: '::1' })).toContain('a header that only the proxy sets'),
   )
 
-  test('AUTH_HEADER without TRUSTED_PROXIES is refused; the role is one of two', () => {
+  test('AUTH_HEADER without TRUSTED_PROXIES is refused; the role is one of four', () => {
     expect(refusalOf({ AUTH_HEADER: 'X-Forwarded-User' })).toContain('AUTH_HEADER is set without TRUSTED_PROXIES')
     expect(refusalOf({ AUTH_HEADER: 'X-Forwarded-User', TRUSTED_PROXIES: 'nginx' })).toContain('TRUSTED_PROXIES: "nginx"')
-    expect(refusalOf({ AUTH_HEADER_ROLE: 'admin' })).toContain('Accepted: read, write.')
+    expect(refusalOf({ AUTH_HEADER_ROLE: 'admin' })).toContain('Accepted: read, write, read+names, write+names.')
     const env = { AUTH_HEADER: 'X-Forwarded-User', TRUSTED_PROXIES: '127.0.0.1', AUTH_HEADER_ROLE: 'write' }
     expect(parseConfig(env).authHeaderRole).toBe('write')
+    expect(parseConfig({ ...env, AUTH_HEADER_ROLE: 'read+names' }).authHeaderRole).toBe('read+names')
   })
 })

@@ -52,6 +52,7 @@ describeWith(['psql', 'redis-server'], 'the services of docker-compose.yml', () 
       POSTGRES_PASSWORD: 'ownersPassword1',
       MIGRATE_PASSWORD: 'migratePassword1',
       WORKER_PASSWORD: CANARIES.databasePassword,
+      SERVE_PASSWORD: 'servePassword1',
       REDIS_PASSWORD: CANARIES.redisPassword,
       API_TOKEN: CANARIES.apiToken,
       PORT: String(await freePort()),
@@ -185,12 +186,18 @@ describeWith(['psql', 'redis-server'], 'the services of docker-compose.yml', () 
     for (const [name, child] of Object.entries({ worker, serve })) expect(healthOf(name, child).status, `${name} has ended`).not.toBe(0)
   })
 
-  test('the login of worker and serve can change no table, and owns nothing', async () => {
-    const url = resolved('worker')['DATABASE_URL'] ?? ''
+  test.each(['worker', 'serve'])('the login of %s can change no table, and owns nothing', async (service) => {
+    const url = resolved(service)['DATABASE_URL'] ?? ''
     await expect(ask(url, 'DROP VIEW delivery_task_rates')).rejects.toThrow(/must be owner/)
     await expect(ask(url, 'CREATE TABLE mine ()')).rejects.toThrow(/permission denied/)
     const owned = "SELECT relname FROM pg_class WHERE relname LIKE 'delivery\\_%' AND relowner <> 'delivery_migrate'::regrole"
     expect(await ask(url, owned)).toEqual([])
+  })
+
+  test('the login of serve sees names, and that of the worker does not', async () => {
+    const names = 'SELECT count(*)::integer AS count FROM delivery_people'
+    expect(await ask(resolved('serve')['DATABASE_URL'] ?? '', names)).toEqual([{ count: 0 }])
+    await expect(ask(resolved('worker')['DATABASE_URL'] ?? '', names)).rejects.toThrow(/permission denied/)
   })
 
   test('Redis has the two users of the file at most, and keeps what it accepts', async () => {
@@ -213,7 +220,8 @@ describeWith(['psql', 'redis-server'], 'the services of docker-compose.yml', () 
       )
     expect(holders('POSTGRES_PASSWORD')).toEqual(['roles', 'rights'])
     expect(holders('MIGRATE_PASSWORD')).toEqual(['roles', 'rights', 'migrate'])
-    expect(holders('WORKER_PASSWORD')).toEqual(['roles', 'rights', 'worker', 'serve'])
+    expect(holders('WORKER_PASSWORD')).toEqual(['roles', 'rights', 'worker'])
+    expect(holders('SERVE_PASSWORD')).toEqual(['roles', 'rights', 'serve'])
     expect(holders('REDIS_PASSWORD')).toEqual(['redis', 'worker'])
     expect(holders('DINGTALK_APP_SECRET')).toEqual(['worker'])
     expect(holders('API_TOKEN')).toEqual(['serve'])

@@ -140,7 +140,7 @@ describeRedis('the commands, as a supervisor starts them', () => {
     const found = supervised.find(({ command }) => command === which)
     if (found === undefined) throw new Error(`there is no ${which}`)
     const values: Readonly<Record<string, string>> = {
-      'database-url': urlAs(which === 'migrate' ? 'migrate' : 'worker', owner),
+      'database-url': urlAs(which === 'migrate' || which === 'serve' ? which : 'worker', owner),
       'queue-url': redis.url,
       'app-key': CANARIES.appKey,
       'app-secret': CANARIES.appSecret,

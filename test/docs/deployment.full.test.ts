@@ -56,12 +56,12 @@ test('Docker Compose: the commands make a .env with which every service has what
   )
   const passwords = Object.entries(values).filter(([name]) => name.endsWith('_PASSWORD') || name === 'API_TOKEN')
   expect(passwords.filter(([, value]) => !/^[0-9a-f]{64}$/.test(value))).toEqual([])
-  expect(new Set(passwords.map(([, value]) => value)).size).toBe(5)
+  expect(new Set(passwords.map(([, value]) => value)).size).toBe(6)
   const filled = { ...values, DINGTALK_APP_KEY: 'key', DINGTALK_APP_SECRET: 'secret', DINGTALK_AGENT_ID: '1' }
   for (const name of Object.keys(SERVICES)) environmentOf(name, filled)
   expect(parseConfig(environmentOf('worker', filled)).apps).toHaveLength(1)
   expect(parseConfig(environmentOf('serve', filled))).toMatchObject({
-    apiToken: [{ role: 'write', token: values['API_TOKEN'] }],
+    apiToken: [{ role: 'write+names', token: values['API_TOKEN'] }],
     host: '0.0.0.0',
   })
 })

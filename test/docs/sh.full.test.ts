@@ -66,12 +66,15 @@ const ANSWERS: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
     curl: /"campaign":"payroll-11".*"read":2/,
   },
   'docs/enqueue.md': { track: /^tracking\n$/, curl: /\{"app":"default","taskId":"256271667530","status":"tracking","duplicate":false,/ },
-  'docs/operations.md': { resume: /^resumed; it is polled now\n$/, erase: /^erased in 1 task and 0 jobs of the queue\n$/ },
+  'docs/operations.md': {
+    resume: /^resumed; it is polled now\n$/,
+    erase: /^erased in 1 task, 0 jobs of the queue and 0 rows of people\n$/,
+  },
   'docs/people.md': {
     people: /^people\.csv \(CSV in UTF-8\): 2 people of the app default\n[^]*\n {2}new +2\n/,
     curl: /"created":1,"changed":0,"unchanged":1,"erased":0/,
   },
-  'docs/personal-data.md': { erase: /^erased in 1 task and 0 jobs of the queue\n$/ },
+  'docs/personal-data.md': { erase: /^erased in 1 task, 0 jobs of the queue and 0 rows of people\n$/ },
   'docs/problems.md': { resume: /^resumed; it is polled now\n$/ },
   'docs/read-rates.md': {
     report: /payroll-11 .* 50\.0%/,

@@ -5,7 +5,7 @@ import { createTestDatabase, execute } from '../support/postgres.ts'
 import { startProxy } from '../support/tcp-proxy.ts'
 import { diagnose } from './support.ts'
 
-const DATABASE_CHECKS = ['database', 'schema', 'clock', 'connections', 'rights', 'overdue', 'blind gaps']
+const DATABASE_CHECKS = ['database', 'schema', 'clock', 'connections', 'rights', 'names', 'overdue', 'blind gaps']
 
 test.concurrent('doctor tells what another process can know, and counts a warning as wrong', async ({ onTestFinished }) => {
   const database = await createTestDatabase({ migrated: true })

@@ -122,6 +122,17 @@ test('doctor names it, with what to do', async () => {
   })
 })
 
+test.each([
+  ['worker', 'the role "test_worker" may not see names: it shows user ids. GRANT delivery_names TO "test_worker" changes that'],
+  ['serve', 'the role "test_serve" may see names and departments'],
+] as const)('doctor says whether names are shown to %s, and neither is a fault', async (role, detail) => {
+  const findings = await diagnose(parseConfig({ DATABASE_URL: urlAs(role, created.url) }))
+  expect(findings.filter(({ name }) => name === 'names' || name === 'rights')).toEqual([
+    { name: 'rights', ok: true, detail: `the role "test_${role}" reads and writes the tracker's tables` },
+    { name: 'names', ok: true, detail },
+  ])
+})
+
 test('a worker that lost a right is not ready, says which, and is well again when it is given back', async () => {
   const running = await aRunningWorker(undefined, {}, 'worker')
   const client = new Client({ connectionString: running.databaseUrl })

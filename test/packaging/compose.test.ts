@@ -20,6 +20,7 @@ const FILLED = {
   POSTGRES_PASSWORD: 'owner1',
   MIGRATE_PASSWORD: 'migrate1',
   WORKER_PASSWORD: 'worker1',
+  SERVE_PASSWORD: 'serve1',
   REDIS_PASSWORD: 'redis1',
   API_TOKEN: 'a-long-random-text',
 }
@@ -132,6 +133,17 @@ describe('the variables', () => {
     ['MIGRATE_QUEUE_URL_FILE', 'QUEUE_URL_FILE'],
   ])('%s is the %s of migrate, for other servers than those of the file', (name, variable) => {
     expect(environmentOf('migrate', { ...FILLED, [name]: 'elsewhere' })[variable]).toBe('elsewhere')
+  })
+
+  test('SERVE_DATABASE_URL is the DATABASE_URL of serve, whose login may see names; without it serve has that of the worker', () => {
+    const urls = (values: Readonly<Record<string, string>>) =>
+      ['worker', 'serve'].map((service) => environmentOf(service, { ...FILLED, ...values })['DATABASE_URL'])
+    expect(urls({ DATABASE_URL: 'both', SERVE_DATABASE_URL: 'its own' })).toEqual(['both', 'its own'])
+    expect(urls({ DATABASE_URL: 'both' })).toEqual(['both', 'both'])
+    expect(urls({})).toEqual([
+      'postgres://tracker_worker:worker1@postgres:5432/dingtalk',
+      'postgres://tracker_serve:serve1@postgres:5432/dingtalk',
+    ])
   })
 
   test('what is not set is not set in the container either', () => {

@@ -12,12 +12,13 @@ async function retained(old: ReturnType<typeof someOldDetails>, retention: Parti
   return events.lines
 }
 
-test('names go by the age of the task, totals later, digests after a day', async () => {
-  const old = someOldDetails({ names: 3, tasks: 2 })
-  expect(await retained(old, { totalsMs: 400 * DAY_MS })).toEqual(['retained 3 2'])
+test('user ids go by the age of the task, names by when they were last given, totals later, digests after a day', async () => {
+  const old = someOldDetails({ names: 3, people: 4, tasks: 2 })
+  expect(await retained(old, { totalsMs: 400 * DAY_MS })).toEqual(['retained 3 4 2'])
   expect(old.asked.map(({ what, before }) => [what, before])).toEqual([
     ['erasures', new Date(SENT.getTime() - 25 * 3_600_000)],
     ['names', daysBefore(90)],
+    ['people', daysBefore(90)],
     ['tasks', daysBefore(400)],
   ])
 })
@@ -27,7 +28,7 @@ test('where nothing is old there is nothing to tell', async () => {
 })
 
 test('what is kept for ever is not asked for', async () => {
-  const old = someOldDetails({ names: 3, tasks: 3 })
+  const old = someOldDetails({ names: 3, people: 3, tasks: 3 })
   await retained(old, { detailsMs: null, totalsMs: null })
   expect(old.asked.map(({ what }) => what)).toEqual(['erasures'])
 })
@@ -40,7 +41,14 @@ test('a backlog is worked off over many passes: each has so many batches, and no
     passes++
   }
   expect(passes).toBe(50)
-  expect(Math.max(...old.asked.map(({ limit }) => limit))).toBe(50)
+  expect(Math.max(...old.asked.filter(({ what }) => what === 'names').map(({ limit }) => limit))).toBe(50)
+})
+
+test('so is a backlog of people', async () => {
+  const old = someOldDetails({ people: 100_000 })
+  expect(await retained(old, {})).toEqual(['retained 0 40000 0'])
+  await retained(old, {})
+  expect(await retained(old, {})).toEqual(['retained 0 20000 0'])
 })
 
 test('a pass ends after a few seconds, however slow the database is', async () => {
@@ -58,5 +66,5 @@ test('the reconciler does it, after what is due, and only the worker that reconc
   await reconcile({ ...deps, store: { ...store, exclusively: async () => null } })
   expect(old.left.names).toBe(3)
   expect(await reconcile(deps)).toEqual({ ...NOTHING_RESTORED, ended: 0 })
-  expect([old.left.names, events.lines]).toEqual([0, ['retained 3 0']])
+  expect([old.left.names, events.lines]).toEqual([0, ['retained 3 0 0']])
 })

@@ -116,7 +116,8 @@ export function notes(): Notes {
     paused: ({ app, problem }) => void lines.push(`paused ${app}: ${problem.code}`),
     recovered: ({ app }) => void lines.push(`recovered ${app}`),
     reconciled: ({ actions }) => void lines.push(`reconciled ${JSON.stringify(actions)}`),
-    retained: ({ namesRemoved, tasksRemoved }) => void lines.push(`retained ${namesRemoved} ${tasksRemoved}`),
+    retained: ({ namesRemoved, peopleRemoved, tasksRemoved }) =>
+      void lines.push(`retained ${namesRemoved} ${peopleRemoved} ${tasksRemoved}`),
     early: ({ earlyMs }) => void lines.push(`early by ${earlyMs} ms`),
     lock: ({ kind }) => void lines.push(`lock ${kind}`),
     failed: ({ what }) => void lines.push(`failed: ${what}`),
@@ -300,10 +301,10 @@ export const grantAll = ({ reserved, ordinary }: WantedCalls): Reservation => gr
 export const NOTHING_RESTORED: Restored = { added: 0, replaced: 0, moved: 0, left: 0 }
 
 /** Nothing is old, or as much as is said: tasks whose names may go, and tasks that may go. */
-export function someOldDetails({ names = 0, tasks = 0 } = {}) {
-  const left = { names, tasks }
+export function someOldDetails({ names = 0, people = 0, tasks = 0 } = {}) {
+  const left = { names, people, tasks }
   const asked: Array<{ what: string; before: Date; limit: number }> = []
-  const take = (what: 'names' | 'tasks') => async (before: Date, limit: number) => {
+  const take = (what: 'names' | 'people' | 'tasks') => async (before: Date, limit: number) => {
     asked.push({ what, before, limit })
     const taken = Math.min(limit, left[what])
     left[what] -= taken
@@ -311,6 +312,7 @@ export function someOldDetails({ names = 0, tasks = 0 } = {}) {
   }
   const store = {
     removeNames: take('names'),
+    forgetPeople: take('people'),
     removeTasks: take('tasks'),
     forgetErasures: async (before: Date) => void asked.push({ what: 'erasures', before, limit: 0 }),
   }

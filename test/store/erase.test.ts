@@ -29,10 +29,10 @@ async function aSession(): Promise<pg.Client> {
   return session
 }
 
-async function erase(userId: string, app: string | null = null): Promise<{ tasks: number; pseudonym: string }> {
+async function erase(userId: string, app: string | null = null): Promise<{ tasks: number; people: number; pseudonym: string }> {
   const person = { userId, app }
   const pseudonym = await beginErasure(db, person)
-  return { tasks: await erasePerson(db, person, pseudonym), pseudonym }
+  return { ...(await erasePerson(db, person, pseudonym)), pseudonym }
 }
 
 /** Unlike anything else in a database. */
@@ -80,8 +80,8 @@ test('doing it again changes nothing; after a crash in the middle it goes on wit
   // The first task, and then nothing more.
   await db.pool.query('SELECT delivery_erase_page($1, $2, NULL, 0, 1)', [ERIN, pseudonym])
   expect(await everything(db.pool)).toContain(ERIN)
-  expect(await erase(ERIN)).toEqual({ tasks: 1, pseudonym })
-  expect(await erase(ERIN)).toEqual({ tasks: 0, pseudonym })
+  expect(await erase(ERIN)).toEqual({ tasks: 1, people: 0, pseudonym })
+  expect(await erase(ERIN)).toEqual({ tasks: 0, people: 0, pseudonym })
   for (const { key } of tasks) expect(await who(key)).toEqual([pseudonym])
   expect(await figures(db.pool)).toEqual(before)
 })

@@ -100,7 +100,7 @@ test('somebody is erased whose older tasks have no names any more: still one per
   const before = await figures(db.pool)
   await old.removeNames(daysAgo(90), 50)
   const pseudonym = await beginErasure(db, { userId: ANN, app: null })
-  expect(await erasePerson(db, { userId: ANN, app: null }, pseudonym)).toBe(2)
+  expect(await erasePerson(db, { userId: ANN, app: null }, pseudonym)).toEqual({ tasks: 2, people: 0 })
   await expectSame(before, 'erased')
   const { rows } = await db.pool.query('SELECT count(*)::integer AS tasks FROM delivery_recipient WHERE user_id = $1', [pseudonym])
   expect(rows).toEqual([{ tasks: 2 }])

@@ -73,7 +73,11 @@ const VIEWS = [
   'delivery_app_usage',
   'delivery_pair_status',
   'delivery_worker_status',
+  'delivery_department_rates',
+  'delivery_known_people',
 ]
+/** Of delivery_names alone: test/store/names.test.ts. */
+const NAMES = ['delivery_person', 'delivery_people']
 const WRITES = (table: string): string[] => [`DELETE FROM ${table}`, `INSERT INTO ${table} DEFAULT VALUES`, `TRUNCATE ${table} CASCADE`]
 
 describe('delivery_worker', () => {
@@ -114,7 +118,7 @@ describe('delivery_read', () => {
     expect(await attempt('read', 'SELECT delivery_recount_campaigns(1, 1)')).toBe(REFUSED)
   })
 
-  test.each(['_prisma_migrations', 'delivery_campaign_recount', ...TABLES])('may not read or write %s', async (table) => {
+  test.each(['_prisma_migrations', 'delivery_campaign_recount', ...TABLES, ...NAMES])('may not read or write %s', async (table) => {
     expect(await attempt('read', `SELECT FROM ${table}`)).toBe(REFUSED)
     for (const statement of WRITES(table)) expect(await attempt('read', statement)).toBeOneOf([REFUSED, NOT_WRITABLE, NOT_A_TABLE])
   })
@@ -137,7 +141,7 @@ describe('delivery_send', () => {
     })
   })
 
-  test.each(['_prisma_migrations', ...VIEWS, ...TABLES])('may not read or write %s', async (relation) => {
+  test.each(['_prisma_migrations', ...VIEWS, ...TABLES, ...NAMES])('may not read or write %s', async (relation) => {
     expect(await attempt('send', `SELECT FROM ${relation}`)).toBe(REFUSED)
     expect(await attempt('send', `DELETE FROM ${relation}`)).toBeOneOf([REFUSED, NOT_WRITABLE])
   })

@@ -34,7 +34,7 @@ export function secretsIn(env: Readonly<Record<string, string>>): Secret[] {
 
 /** A list of tokens with roles has several secrets. */
 function partsOf(value: string): string[] {
-  if (!/^(read|write):/.test(value)) return [value]
+  if (!/^(read|write)(\+names)?:/.test(value)) return [value]
   return value.split(/[\s,]+/).flatMap((entry) => entry.split(':').slice(-1))
 }
 

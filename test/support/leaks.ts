@@ -41,6 +41,17 @@ export async function assertNoLeakInRedis(url: string): Promise<void> {
   }
 }
 
+/** Every key with what is in it, of any type, as Redis would dump it and as it can be read. */
+export async function everythingInRedis(url: string): Promise<string> {
+  const redis = new Redis(url)
+  try {
+    const keys = await redis.keys('*')
+    return JSON.stringify([keys, await Promise.all(keys.map((key) => contentOf(redis, key)))])
+  } finally {
+    redis.disconnect()
+  }
+}
+
 async function contentOf(redis: Redis, key: string): Promise<unknown> {
   switch (await redis.type(key)) {
     case 'string':

@@ -3,8 +3,21 @@ import { Client } from 'pg'
 import { CANARIES } from './canaries.ts'
 
 /** What deploy/postgres/roles.sql makes. */
-export const ROLES = ['migrate', 'worker', 'read', 'send'] as const
-export type DatabaseRole = (typeof ROLES)[number]
+type Group = 'migrate' | 'worker' | 'names' | 'read' | 'send'
+
+/** The logins of a run, by the roles that each has. `serve` shows names, and `hr` reads what HR does. */
+const LOGINS = {
+  migrate: ['migrate'],
+  worker: ['worker'],
+  serve: ['worker', 'names'],
+  names: ['names'],
+  read: ['read'],
+  hr: ['read', 'names'],
+  send: ['send'],
+} as const satisfies Readonly<Record<string, readonly Group[]>>
+
+export type DatabaseRole = keyof typeof LOGINS
+export const ROLES: readonly DatabaseRole[] = ['migrate', 'worker', 'serve', 'names', 'read', 'hr', 'send']
 
 /** Any number will do, as long as nobody else in the server's own database takes it. */
 const LOGINS_LOCK = 4_712
@@ -36,7 +49,8 @@ async function makeLogins(client: Client): Promise<void> {
   for (const role of ROLES) {
     const { rowCount } = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [loginOf(role)])
     if (rowCount !== 0) continue
-    await client.query(`CREATE ROLE ${loginOf(role)} LOGIN PASSWORD '${CANARIES.databasePassword}' IN ROLE delivery_${role}`)
+    const groups = LOGINS[role].map((group) => `delivery_${group}`).join(', ')
+    await client.query(`CREATE ROLE ${loginOf(role)} LOGIN PASSWORD '${CANARIES.databasePassword}' IN ROLE ${groups}`)
     if (role === 'migrate') await client.query(`ALTER ROLE ${loginOf(role)} SET role = delivery_migrate`)
   }
 }

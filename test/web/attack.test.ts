@@ -84,7 +84,7 @@ describe('without the token', () => {
   test('what is open to probers names nobody, no task, no campaign and no app', async () => {
     for (const path of ['/livez', '/readyz']) {
       const { text } = await get(path)
-      for (const name of [...NAMES, 'hr', 'default', '127.0.0.1', 'test_worker']) expect([path, text.includes(name)]).toEqual([path, false])
+      for (const name of [...NAMES, 'hr', 'default', '127.0.0.1', 'test_serve']) expect([path, text.includes(name)]).toEqual([path, false])
     }
     const { text } = await get('/metrics', bearer)
     for (const name of [...NAMES, 'people.csv?']) expect(text.includes(name), name).toBe(false)

@@ -191,6 +191,7 @@ describeNginx('behind nginx', (nginx) => {
 test('the list of tokens in SECURITY.md is one', () => {
   expect(parseConfig(EXAMPLES.list).apiToken).toMatchObject([
     { role: 'read', name: null },
+    { role: 'read+names', name: 'hr' },
     { role: 'write', name: null },
     { role: 'write', name: 'payroll', token: '59d3ce80a4f1672b' },
   ])

@@ -46,10 +46,10 @@ describe('the API', () => {
   test('every operation names its role in the document, and answers each caller by it', async () => {
     const document = (await ask(server.url, '/v1/openapi.json')).body
     const { operations } = apiOf(document)
-    const seen: Record<(typeof RIGHTS)[number], number> = { open: 0, read: 0, write: 0, 'read+names': 0, 'write+names': 0 }
+    const seen: Record<Exclude<Right, 'names'> | 'read+names', number> = { open: 0, read: 0, write: 0, 'read+names': 0, 'write+names': 0 }
     for (const operation of operations) {
       const [security] = document.paths[operation.path][operation.method.toLowerCase()].security
-      const right: (typeof RIGHTS)[number] = security?.token[0] ?? 'open'
+      const right: keyof typeof seen = security?.token[0] ?? 'open'
       seen[right] += 1
       // What changes something needs the right to write, and nothing else does.
       expect([operation.id, right.startsWith('write')]).toEqual([operation.id, operation.method !== 'GET'])
@@ -70,7 +70,7 @@ describe('the API', () => {
       }
       expect([operation.id, got]).toEqual([operation.id, expected])
     }
-    expect(seen).toMatchObject({ open: 1, write: 4, 'read+names': 2, 'write+names': 1 })
+    expect(seen).toEqual({ open: 1, read: expect.any(Number), write: 4, 'read+names': 2, 'write+names': 1 })
     expect(seen.read).toBeGreaterThan(15)
   })
 

@@ -64,16 +64,25 @@ SELECT
     app, user_id, name, nullif(array_to_string(departments, '; '), '') AS department, departments, in_departments, manager_user_id, updated_at, seen_at
 FROM delivery_person;
 
+-- The same for every reader: without the right to names it has no row, as where nobody is known, and no statement fails.
+CREATE VIEW "delivery_known_people" AS
+SELECT * FROM delivery_people WHERE (SELECT has_table_privilege('delivery_people'::regclass, 'SELECT'));
+
 -- Writing ------------------------------------------------------------------------------------------------------------------------
 
 -- A key that is left out keeps what is stored; null or an empty list removes it.
+-- It runs with the rights of its owner, so that its callers need none on the tables, and all of them leave out who was erased.
 CREATE FUNCTION "delivery_put_people"(p_people jsonb, p_app text DEFAULT 'default', p_only_compare boolean DEFAULT false,
     OUT created integer, OUT changed integer, OUT unchanged integer, OUT erased integer)
-LANGUAGE plpgsql SET search_path FROM CURRENT SET jit TO off
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit TO off
 AS $$
 DECLARE
     v_twice text;
 BEGIN
+    -- The statement below must see the erasures that were committed while it waited for the lock.
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING ERRCODE = '25001', MESSAGE = 'delivery_put_people works in READ COMMITTED transactions only.';
+    END IF;
     IF p_app IS NULL OR p_app !~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$' THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = format('app must be a name of letters, digits, "_" and "-", not %s.', coalesce(quote_literal(p_app), 'NULL'));
     END IF;
@@ -87,7 +96,12 @@ BEGIN
     -- An erasure that begins now waits until these rows are committed, and then finds them.
     LOCK TABLE delivery_erasure IN ROW SHARE MODE;
     -- Sorted, as every writer of several rows does.
-    WITH given AS MATERIALIZED (
+    WITH live AS MATERIALIZED (
+        SELECT salt, digest FROM delivery_erasure WHERE app IS NULL OR app = p_app
+    ), salts AS MATERIALIZED (
+        -- One digest a user id, however many were erased.
+        SELECT DISTINCT salt FROM live
+    ), given AS MATERIALIZED (
         SELECT
             person ->> 'userId' AS user_id, person ? 'name' AS has_name, person ->> 'name' AS name,
             person ? 'departments' AS has_departments,
@@ -95,11 +109,13 @@ BEGIN
                 WHEN 'array' THEN ARRAY(SELECT path FROM jsonb_array_elements_text(person -> 'departments') AS path)
                 ELSE '{}'
             END AS departments,
-            person ? 'managerUserId' AS has_manager, person ->> 'managerUserId' AS manager_user_id,
-            EXISTS (
-                SELECT FROM delivery_erasure AS erasure
-                WHERE (erasure.app IS NULL OR erasure.app = p_app) AND erasure.digest = delivery_digest(erasure.salt, person ->> 'userId')
-            ) AS is_erased
+            person ? 'managerUserId' AS has_manager,
+            -- An erased manager stays unknown to the people below them.
+            CASE
+                WHEN NOT EXISTS (SELECT FROM salts WHERE delivery_digest(salt, person ->> 'managerUserId') IN (SELECT digest FROM live))
+                THEN person ->> 'managerUserId'
+            END AS manager_user_id,
+            EXISTS (SELECT FROM salts WHERE delivery_digest(salt, person ->> 'userId') IN (SELECT digest FROM live)) AS is_erased
         FROM jsonb_array_elements(p_people) AS person
         ORDER BY person ->> 'userId' COLLATE "C"
     ), compared AS MATERIALIZED (
@@ -144,9 +160,19 @@ AS $$
 DECLARE
     v_people integer;
 BEGIN
-    UPDATE delivery_person SET manager_user_id = NULL WHERE manager_user_id = p_user AND (p_app IS NULL OR app = p_app);
-    DELETE FROM delivery_person WHERE user_id = p_user AND (p_app IS NULL OR app = p_app);
-    GET DIAGNOSTICS v_people = ROW_COUNT;
+    -- In one statement, and in the order of the keys, as every writer of several rows does.
+    WITH found AS MATERIALIZED (
+        SELECT person.app, person.user_id FROM delivery_person AS person
+        WHERE (person.user_id = p_user OR person.manager_user_id = p_user) AND (p_app IS NULL OR person.app = p_app)
+        ORDER BY person.user_id, person.app FOR UPDATE
+    ), removed AS (
+        DELETE FROM delivery_person AS person USING found
+        WHERE person.app = found.app AND person.user_id = found.user_id AND person.user_id = p_user
+    ), freed AS (
+        UPDATE delivery_person AS person SET manager_user_id = NULL FROM found
+        WHERE person.app = found.app AND person.user_id = found.user_id AND person.user_id <> p_user
+    )
+    SELECT count(*) INTO v_people FROM found;
     RETURN v_people;
 END
 $$;
@@ -160,9 +186,12 @@ DECLARE
 BEGIN
     WITH old AS MATERIALIZED (
         SELECT app, user_id FROM delivery_person WHERE seen_at < p_before ORDER BY seen_at LIMIT p_people
+    ), locked AS MATERIALIZED (
+        -- A row that an import has just locked is being named again.
+        SELECT person.app, person.user_id FROM delivery_person AS person JOIN old ON old.app = person.app AND old.user_id = person.user_id
+        WHERE person.seen_at < p_before FOR UPDATE OF person SKIP LOCKED
     )
-    DELETE FROM delivery_person AS person USING old
-    WHERE person.app = old.app AND person.user_id = old.user_id AND person.seen_at < p_before;
+    DELETE FROM delivery_person AS person USING locked WHERE person.app = locked.app AND person.user_id = locked.user_id;
     GET DIAGNOSTICS v_people = ROW_COUNT;
     RETURN v_people;
 END
@@ -257,6 +286,8 @@ FROM (
     GROUP BY people.app, people.campaign, part.department COLLATE "C"
 ) AS counted;
 
+ALTER TABLE "delivery_erasure" ADD COLUMN "people" INTEGER NOT NULL DEFAULT 0;
+
 -- Erasure begins with the name: from then on no view shows it. delivery_put_people leaves out who is being erased.
 CREATE OR REPLACE FUNCTION "delivery_begin_erasure"(p_user text, p_app text) RETURNS text
 LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout TO '5s'
@@ -264,6 +295,7 @@ AS $$
 DECLARE
     v_pseudonym text;
     v_salt text;
+    v_people integer;
 BEGIN
     -- Each statement below must see what was committed while it waited for the lock.
     IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -278,9 +310,9 @@ BEGIN
     SELECT salt INTO v_salt FROM delivery_erasure LIMIT 1;
     v_salt := coalesce(v_salt, delivery_random());
     v_pseudonym := coalesce(v_pseudonym, delivery_pseudonym(delivery_random(), p_user));
-    INSERT INTO delivery_erasure (app, salt, digest, pseudonym, erased_at)
-    VALUES (p_app, v_salt, delivery_digest(v_salt, p_user), v_pseudonym, clock_timestamp());
-    PERFORM delivery_forget_person(p_user, p_app);
+    v_people := delivery_forget_person(p_user, p_app);
+    INSERT INTO delivery_erasure (app, salt, digest, pseudonym, erased_at, people)
+    VALUES (p_app, v_salt, delivery_digest(v_salt, p_user), v_pseudonym, clock_timestamp(), v_people);
     RETURN v_pseudonym;
 END
 $$;
@@ -298,9 +330,11 @@ BEGIN
     ] LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', v_function, current_schema());
     END LOOP;
-    REVOKE ALL ON FUNCTION delivery_forget_person(text, text), delivery_forget_people(timestamptz, integer) FROM PUBLIC;
+    REVOKE ALL ON FUNCTION
+        delivery_put_people(jsonb, text, boolean), delivery_forget_person(text, text), delivery_forget_people(timestamptz, integer) FROM PUBLIC;
     IF to_regrole('delivery_worker') IS NOT NULL THEN
         REVOKE ALL ON delivery_person, delivery_people FROM delivery_worker;
+        REVOKE ALL ON FUNCTION delivery_put_people(jsonb, text, boolean) FROM delivery_worker;
     END IF;
 END
 $migration$;
@@ -326,6 +360,17 @@ COMMENT ON COLUMN "delivery_people"."in_departments" IS 'The departments and all
 COMMENT ON COLUMN "delivery_people"."manager_user_id" IS 'User id of the manager; NULL: not known.';
 COMMENT ON COLUMN "delivery_people"."updated_at" IS 'When name, departments or manager last changed.';
 COMMENT ON COLUMN "delivery_people"."seen_at" IS 'When an import or a sync last named the person, to a day.';
+COMMENT ON VIEW "delivery_known_people" IS 'Internal: delivery_people for every reader. It has no row for a role that may not see names.';
+COMMENT ON COLUMN "delivery_known_people"."app" IS 'Name of the app in the worker''s configuration.';
+COMMENT ON COLUMN "delivery_known_people"."user_id" IS 'DingTalk''s user id; text, leading zeros count.';
+COMMENT ON COLUMN "delivery_known_people"."name" IS 'Name; NULL: not known.';
+COMMENT ON COLUMN "delivery_known_people"."department" IS 'Paths of departments, separated by "; "; NULL: none is known.';
+COMMENT ON COLUMN "delivery_known_people"."departments" IS 'Paths of departments, highest first.';
+COMMENT ON COLUMN "delivery_known_people"."in_departments" IS 'The departments and all above them: where the person counts.';
+COMMENT ON COLUMN "delivery_known_people"."manager_user_id" IS 'User id of the manager; NULL: not known.';
+COMMENT ON COLUMN "delivery_known_people"."updated_at" IS 'When name, departments or manager last changed.';
+COMMENT ON COLUMN "delivery_known_people"."seen_at" IS 'When an import or a sync last named the person.';
+COMMENT ON COLUMN "delivery_erasure"."people" IS 'How many rows of delivery_person named the person, as themselves or as a manager.';
 COMMENT ON COLUMN "delivery_recipient_status"."name" IS 'Name of the person; NULL: not known, or the role may not see names.';
 COMMENT ON COLUMN "delivery_recipient_status"."department" IS 'Departments of the person, separated by "; "; NULL: not known, or the role may not see names.';
 COMMENT ON COLUMN "delivery_campaign_people"."name" IS 'Name of the person; NULL: not known, or the role may not see names.';
@@ -347,5 +392,5 @@ COMMENT ON COLUMN "delivery_department_rates"."read_rate_of_targeted" IS 'read /
 COMMENT ON FUNCTION "delivery_valid_departments"(text[]) IS 'Internal: whether these are paths of departments.';
 COMMENT ON FUNCTION "delivery_departments_above"(text[]) IS 'Internal: the departments and all above them.';
 COMMENT ON FUNCTION "delivery_put_people"(jsonb, text, boolean) IS 'Stores people: [{"userId", "name", "departments", "managerUserId"}]; a key that is left out keeps what is stored. Returns how many were created, changed, unchanged, and left out because they were erased. With p_only_compare it stores nothing.';
-COMMENT ON FUNCTION "delivery_forget_person"(text, text) IS 'Internal: removes the name of a person. Part of an erasure.';
+COMMENT ON FUNCTION "delivery_forget_person"(text, text) IS 'Internal: removes a person from delivery_person, also as the manager of others. Part of an erasure. Returns in how many rows.';
 COMMENT ON FUNCTION "delivery_forget_people"(timestamptz, integer) IS 'Internal: removes people who were named last before then, at most so many. Returns how many.';

@@ -11,9 +11,11 @@ const TOKEN_NAME = /^[\w-]{1,32}$/
 /** The other faults are found when these are mended; one line should hold them. */
 const MAX_FAULTS = 2
 
+const LIST = 'a list of read:TOKEN, write:TOKEN, read+names:TOKEN and write+names:TOKEN (with a name: ROLE:NAME:TOKEN)'
+
 /** One token, which may do everything, or a list of tokens with a role each. */
 export const API_TOKENS: Value<readonly ApiToken[]> = text(
-  `${API_TOKEN.accepted}; or a list of read:TOKEN, write:TOKEN, read+names:TOKEN and write+names:TOKEN (ROLE:NAME:TOKEN), separated by commas`,
+  `${API_TOKEN.accepted}; or ${LIST}, separated by commas`,
   (given) => {
     if (ROLE_SIGN.test(given)) return parseTokenList(given)
     const token = API_TOKEN.parse(given)
@@ -41,7 +43,7 @@ function parseTokenList(given: string): readonly ApiToken[] {
   }
   if (faults.length === 0) return tokens
   const more = faults.length > MAX_FAULTS ? ` ${faults.length - MAX_FAULTS} more are wrong.` : ''
-  throw new Error(`${faults.slice(0, MAX_FAULTS).join(' ')}${more} Accepted: a list of read:TOKEN and write:TOKEN (write:NAME:TOKEN).`)
+  throw new Error(`${faults.slice(0, MAX_FAULTS).join(' ')}${more} Accepted: ${LIST}.`)
 }
 
 /** @returns a sentence where the entry is wrong */

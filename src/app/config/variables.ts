@@ -151,7 +151,7 @@ export const variablesSchema = byPrivateHosts((privateHosts) =>
     shutdownGraceSeconds: variable(WORKER_SETTINGS.shutdownGraceSeconds, 'seconds that running polls may take after SIGTERM'),
     retainDetailsDays: variable(
       setting(DAYS_OR_NEVER, RETENTION_DAYS.details),
-      "days from a task's end until its user ids are replaced by pseudonyms; the figures stay. `never` keeps them",
+      "days from a task's end until its user ids are replaced by pseudonyms; the figures stay. Names go when no import has had them for so long. `never` keeps both",
     ),
     retainTotalsDays: variable(
       setting(DAYS_OR_NEVER, RETENTION_DAYS.totals),

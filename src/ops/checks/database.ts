@@ -50,6 +50,25 @@ export function rightsCheck({ database, timeoutMs }: DatabaseNeeds): Promise<Fin
   })
 }
 
+/** Whether reports show names to this role. Neither answer is a fault. */
+export async function namesFinding({ database: { pool, schema }, timeoutMs }: DatabaseNeeds): Promise<Finding> {
+  const asked = schema().then((name) => pool.query<{ role: string; sees: boolean | null }>(SEES_NAMES, [name]))
+  const [row] = await withDatabaseTimeout(timeoutMs, asked).then(
+    ({ rows }) => rows,
+    () => [],
+  )
+  const detail =
+    row === undefined || row.sees === null
+      ? 'Not known: the database did not say.'
+      : row.sees
+        ? `the role "${row.role}" may see names and departments`
+        : `the role "${row.role}" may not see names: it shows user ids. GRANT delivery_names TO "${row.role}" changes that`
+  return { name: 'names', ok: true, detail }
+}
+
+/** $1 is the schema. NULL: it has no such view. */
+const SEES_NAMES = `SELECT current_user AS role, has_table_privilege(to_regclass(format('%I.delivery_people', $1::text)), 'SELECT') AS sees`
+
 /** A role without any right lacks some sixty: the first ones are enough. */
 const RIGHTS_SHOWN = 6
 
@@ -73,7 +92,7 @@ async function readRights({ pool, schema }: Pick<Database, 'pool' | 'schema'>): 
 /**
  * The rights that deploy/postgres/roles.sql gives to a worker, read from the catalogue, so that tables, views, sequences and functions of later
  * migrations are included. $1 is the schema.
- * Not included: sequences of identity columns and functions of triggers, which need no right.
+ * Not included: sequences of identity columns and functions of triggers, which need no right, and names of people, which are a right of their own.
  */
 const LACKING = `/* lacking_rights */
 WITH place AS (
@@ -87,6 +106,7 @@ WITH place AS (
     END AS privileges
   FROM pg_class AS class JOIN place ON place.schema = class.relnamespace
   WHERE (class.relname ^@ 'delivery_' OR class.relname = '_prisma_migrations') AND class.relkind IN ('r', 'p', 'v', 'm', 'S')
+    AND class.relname NOT IN ('delivery_person', 'delivery_people')
     AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = class.oid AND deptype = 'i' AND class.relkind = 'S')
 ), needed AS (
   SELECT 1 AS part, 'USAGE' AS privilege, 'schema ' || space.nspname AS object, has_schema_privilege(space.oid, 'USAGE') AS granted
@@ -98,7 +118,7 @@ WITH place AS (
   UNION ALL
   SELECT 3, 'EXECUTE', 'function ' || proname, has_function_privilege(routine.oid, 'EXECUTE')
   FROM pg_proc AS routine JOIN place ON place.schema = routine.pronamespace
-  WHERE (proname ^@ 'delivery_' OR proname = 'track_delivery') AND prorettype <> 'trigger'::regtype
+  WHERE (proname ^@ 'delivery_' OR proname = 'track_delivery') AND proname <> 'delivery_put_people' AND prorettype <> 'trigger'::regtype
 )
 SELECT current_user AS role,
   coalesce(array_agg(privilege || ' on ' || object ORDER BY part, object COLLATE "C", privilege COLLATE "C") FILTER (WHERE NOT granted), '{}') AS lacking

@@ -91,7 +91,7 @@ export const PERSON_TASK_COLUMNS = {
   status: oneOf('status', STATUSES),
 }
 
-/** `delivery_people` */
+/** `delivery_known_people` */
 export const PEOPLE_COLUMNS = {
   app: text('app'),
   userId: text('user_id'),

@@ -1,5 +1,5 @@
-import { TrackerError } from '../../domain/errors.ts'
 import type { DepartmentRates, Page, PageFilter, PeopleFilter, Person, PersonRef, PersonTask } from '../../report/rates.ts'
+import { unknownPerson } from '../../report/unknown-person.ts'
 import { decodeRow, selectList } from '../columns.ts'
 import { Prisma } from '../generated/client.ts'
 import { text } from '../rows.ts'
@@ -10,7 +10,7 @@ import type { Source } from './source.ts'
 import { containsPerson, equals, inOwnDepartments, timestamp, where } from './sql.ts'
 import { APPS_WITH_TASKS } from './tasks.ts'
 
-/** Names, departments, and what was sent to one person. */
+/** Names, departments, and what was sent to one person. A role without the right to names gets what there is where no name is known. */
 
 /** By name at each level: as one text, "Sales Asia" would come between "Sales" and "Sales/North". */
 export async function readCampaignDepartments(source: Source, { app, campaign }: CampaignKey): Promise<DepartmentRates[]> {
@@ -25,7 +25,7 @@ export async function readPeople(source: Source, filter: PeopleFilter): Promise<
   const { app, search, department } = filter
   const after = slice.after === null ? null : Prisma.join(slice.after.map((each) => Prisma.sql`${each}::text`))
   const rows = await source(Prisma.sql`
-SELECT ${selectList(PEOPLE_COLUMNS)} FROM delivery_people
+SELECT ${selectList(PEOPLE_COLUMNS)} FROM delivery_known_people
 WHERE ${where([
     equals('app', app),
     containsPerson({ search }),
@@ -48,8 +48,7 @@ export async function readKnownPerson(source: Source, { userId, app }: PersonRef
   const nameless = others.map((each): Person => ({ app: each, userId, name: null, departments: [], managerUserId: null, updatedAt: null }))
   const people = [...named, ...nameless].sort((a, b) => (a.app < b.app ? -1 : 1))
   if (people.length > 0) return people
-  const place = app === undefined ? 'any app' : `app ${app}`
-  throw new TrackerError('RECIPIENT_NOT_FOUND', `Nothing is known of the user id ${JSON.stringify(userId)} in ${place}.`)
+  throw unknownPerson({ userId, app })
 }
 
 /** Apps that sent to the person, without those that know the name. The tasks of an app are read until one has the person, latest sent first. */
@@ -72,16 +71,10 @@ function inTask(userId: string): Prisma.Sql {
     WHERE each.app = task.app AND each.task_id = task.task_id AND each.user_id = ${userId}::text OFFSET 0`
 }
 
-/** A role without the right to names knows what was sent, and no name. */
 async function readNames(source: Source, { userId, app }: PersonRef): Promise<Person[]> {
-  try {
-    const rows = await source(Prisma.sql`
-SELECT ${selectList(PEOPLE_COLUMNS)} FROM delivery_people WHERE ${where([equals('user_id', userId), equals('app', app)])} ORDER BY app`)
-    return rows.map((row) => decodeRow(PEOPLE_COLUMNS, row))
-  } catch (error) {
-    if (error instanceof TrackerError && error.code === 'NOT_PERMITTED') return []
-    throw error
-  }
+  const rows = await source(Prisma.sql`
+SELECT ${selectList(PEOPLE_COLUMNS)} FROM delivery_known_people WHERE ${where([equals('user_id', userId), equals('app', app)])} ORDER BY app`)
+  return rows.map((row) => decodeRow(PEOPLE_COLUMNS, row))
 }
 
 /**

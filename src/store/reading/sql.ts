@@ -32,10 +32,10 @@ export function containsPerson({ search, searchIn = 'both' }: Pick<RecipientFilt
 export function inDepartment({ app }: { readonly app: string }, department: string | undefined): Condition {
   const own = inOwnDepartments(department)
   if (own === null || department === '') return own
-  return Prisma.sql`user_id IN (SELECT user_id FROM delivery_people WHERE app = ${app}::text AND ${own})`
+  return Prisma.sql`user_id IN (SELECT user_id FROM delivery_known_people WHERE app = ${app}::text AND ${own})`
 }
 
-/** The same for a row of `delivery_people`. */
+/** The same for a row of `delivery_known_people`. */
 export function inOwnDepartments(department: string | undefined): Condition {
   if (department === undefined) return null
   if (department === '') return Prisma.sql`department IS NULL`

@@ -80,7 +80,7 @@ const override: NonNullable<NonNullable<Override>['override']> = ({ zodSchema, j
 const transformSchema = createJsonSchemaTransform({ zodToJsonConfig: { override } })
 
 const TOKEN_DESCRIPTION =
-  'A token of API_TOKEN of the server. Each operation names the role that it needs: `read`, or `write`, which includes `read`. `read+names` and `write+names` also see names and departments; other roles get null in their place.'
+  'A token of API_TOKEN of the server. Each operation names the role that it needs: `read`; `write`, which includes `read`; or either with `+names`, which includes the one without. A role without it gets null in the place of names and departments.'
 
 const withComponents = createJsonSchemaTransformObject({ zodToJsonConfig: { override } })
 

@@ -5,9 +5,8 @@ import type { z } from 'zod'
 import { InvalidInputError } from '../../domain/errors.ts'
 import type { Tracking } from '../../polling/ports.ts'
 import type { CampaignRef, RateReader, RecipientFilter } from '../../report/rates.ts'
-import { withoutNames } from '../../report/without-names.ts'
 import { seesNames } from '../access.ts'
-import { forbidden } from '../guard.ts'
+import { forbidden, hideNames } from '../guard.ts'
 import type { SharedReads } from '../shared-reads.ts'
 import { ErrorBody } from './schemas.ts'
 
@@ -30,7 +29,7 @@ export interface ApiDeps {
 const DESCRIPTIONS = {
   400: 'A value is wrong; the message names it and says what is accepted.',
   401: 'The token is missing or wrong.',
-  403: 'The role of the token has not the right that this needs (`FORBIDDEN`); or a page of another site sent it (`CROSS_ORIGIN`).',
+  403: 'The role of the token lacks the right that this needs (`FORBIDDEN`); or a page of another site sent it (`CROSS_ORIGIN`).',
   404: 'There is nothing of this name.',
   409: 'It cannot be said which one is meant (`SEVERAL_APPS`), or it has ended (`TASK_ENDED`).',
   413: 'The body is too large.',
@@ -74,7 +73,7 @@ type Requester = { readonly caller?: FastifyRequest['caller'] | undefined }
 
 /** A reader that shows this caller no more than the caller may see. */
 export function ratesFor({ rates }: Pick<ApiDeps, 'rates'>, { caller }: Requester): RateReader {
-  return seesNames(caller) ? rates : withoutNames(rates)
+  return seesNames(caller) ? rates : hideNames(rates)
 }
 
 /** A filter by what the caller may not see would show it. @throws {Failure} 403 */

@@ -2,14 +2,17 @@ import type pg from 'pg'
 
 type Asked = Pick<pg.Client | pg.Pool, 'query'>
 
-/** Every value of every column of every table in all schemas but PostgreSQL's own, as one text. */
-export async function everything(asked: Asked): Promise<string> {
+/**
+ * Every value of every column of every table in all schemas but PostgreSQL's own, as one text.
+ * @param but tables that are left out, as `schema.table`
+ */
+export async function everything(asked: Asked, but: readonly string[] = []): Promise<string> {
   const { rows: tables } = await asked.query<{ name: string }>(
     `SELECT format('%I.%I', nspname, relname) AS name FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
      WHERE relkind IN ('r', 'p', 'm') AND nspname NOT IN ('pg_catalog', 'information_schema') AND nspname NOT LIKE 'pg_toast%' ORDER BY 1`,
   )
   const texts: string[] = []
-  for (const { name } of tables) {
+  for (const { name } of tables.filter((table) => !but.includes(table.name))) {
     const { rows } = await asked.query<{ text: string | null }>(`SELECT string_agg(to_json(t)::text, E'\\n') AS text FROM ${name} AS t`)
     texts.push(`${name}:\n${rows[0]?.text ?? ''}`)
   }

@@ -10,7 +10,7 @@ import type { RequestEvent, ServerDeps } from '../../../src/web/app.ts'
 import { type HttpServer, startHttpServer } from '../../../src/web/server.ts'
 import { assertNoLeak } from '../../support/canaries.ts'
 import { createTestDatabase } from '../../support/postgres.ts'
-import { urlAs } from '../../support/roles.ts'
+import { type DatabaseRole, urlAs } from '../../support/roles.ts'
 import { startProxy, type TcpProxy } from '../../support/tcp-proxy.ts'
 
 export interface Served extends HttpServer {
@@ -32,6 +32,8 @@ export interface ServerOptions extends Partial<Pick<ServerDeps, (typeof SETTABLE
   /** As in the environment: one token, or a list. */
   readonly apiToken?: string | null
   readonly migrated?: boolean
+  /** Of the server in the database. */
+  readonly role?: DatabaseRole
   /** How long one answer of the database is waited for. */
   readonly timeoutMs?: number
   /** What stands between the server and its reader. */
@@ -63,10 +65,10 @@ export async function aServer(options: ServerOptions = {}): Promise<Served> {
 
 /** For what many tests share; the caller closes it. */
 export async function openServer(given: ServerOptions): Promise<{ served: Served; close: () => Promise<void> }> {
-  const { migrated = true, timeoutMs, reading = (rates) => rates, apiToken, ...options } = given
+  const { migrated = true, role = 'serve', timeoutMs, reading = (rates) => rates, apiToken, ...options } = given
   const created = await createTestDatabase({ migrated })
-  // As operators run it: with the rights of `delivery_worker` alone.
-  const url = new URL(migrated ? urlAs('worker', created.url) : created.url)
+  // As operators run it: with the rights of `delivery_worker`, and of `delivery_names` unless a test is about their absence.
+  const url = new URL(migrated ? urlAs(role, created.url) : created.url)
   const toDatabase = await startProxy(Number(url.port))
   url.port = String(toDatabase.port)
   const log: string[] = []

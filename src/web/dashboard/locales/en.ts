@@ -4,6 +4,7 @@ import type { RiskKind } from '../../../report/rates.ts'
 import { type Html, html } from '../components/html.ts'
 import { directoryEn } from './directory.ts'
 import { plotsEn } from './plots.ts'
+import { rightsEn } from './rights.ts'
 
 const people = (count: number): string => (count === 1 ? 'person' : 'people')
 
@@ -338,6 +339,7 @@ export const en = {
     },
     severalApps: { title: 'Several apps have it', text: 'More than one app uses this name. Choose the app.' },
     taskEnded: { title: 'The task has ended', text: 'It can no longer be polled.' },
+    ...rightsEn,
     readOnly: { title: 'You may only read', text: 'This changes something. Sign in with a token that has the role “write”.' },
     proxySignIn: {
       title: 'Open this dashboard through its proxy',

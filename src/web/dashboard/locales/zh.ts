@@ -2,6 +2,7 @@ import { type Html, html } from '../components/html.ts'
 import { directoryZh } from './directory.ts'
 import type { Messages } from './en.ts'
 import { plotsZh } from './plots.ts'
+import { rightsZh } from './rights.ts'
 
 const stateMeaning: Messages['stateMeaning'] = {
   read: '钉钉已将其列为已读。一旦已读，不再改变。',
@@ -295,6 +296,7 @@ export const zh: Messages = {
     notFound: { title: '没有找到', text: '没有这个页面、任务、群发或人员。名称可能有误，或数据已不再保留。' },
     severalApps: { title: '多个应用都有它', text: '不止一个应用使用了这个名称。您要看哪一个？' },
     taskEnded: { title: '任务已结束', text: '无法再查询。' },
+    ...rightsZh,
     readOnly: { title: '您只能查看', text: '这项操作会更改数据。请用角色为 write 的令牌登录。' },
     proxySignIn: {
       title: '请通过代理打开本看板',

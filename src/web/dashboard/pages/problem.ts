@@ -1,4 +1,6 @@
 import { ERRORS, type ErrorStatus, messageFor, TrackerError, type TrackerErrorCode } from '../../../domain/errors.ts'
+import type { Right } from '../../access.ts'
+import { Forbidden } from '../../guard.ts'
 import { asWritten } from '../components/causes.ts'
 import { html } from '../components/html.ts'
 import { campaignLink, taskLink } from '../links.ts'
@@ -47,10 +49,16 @@ const REQUEST_KINDS: ReadonlyMap<number, ProblemKind> = new Map([
   [404, 'notFound'],
 ])
 
+/** What the visitor would need a right for that reading is not. */
+const KINDS_BY_RIGHT: Readonly<Partial<Record<Right, ProblemKind>>> = { names: 'namesHidden', 'write+names': 'namesFixed' }
+
 /** The guards' refusals, and Fastify's own, such as a body that is too large. */
 function toRequestProblem(error: unknown): Problem | null {
   const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500
   if (!(error instanceof Error) || !(status >= 400 && status < 500)) return null
+  const kind = error instanceof Forbidden ? KINDS_BY_RIGHT[error.right] : undefined
+  // The page itself says which role it takes.
+  if (kind !== undefined) return { kind, status, detail: null }
   return { kind: REQUEST_KINDS.get(status) ?? 'badRequest', status, detail: error.message }
 }
 
