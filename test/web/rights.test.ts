@@ -1,6 +1,6 @@
 import Fastify from 'fastify'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createTokens } from '../../src/web/access.ts'
+import { createTokens, type Right } from '../../src/web/access.ts'
 import { requireRights } from '../../src/web/guard.ts'
 import { until } from '../support/wait.ts'
 import { type Answer, ask, post } from './support/ask.ts'
@@ -39,8 +39,6 @@ async function call(operation: Operation, headers: Record<string, string>): Prom
       : ''
   return ask(server.url, `${filled}${query}`, requestOf(operation, headers))
 }
-
-const RIGHTS = ['open', 'read', 'write', 'read+names', 'write+names'] as const
 
 describe('the API', () => {
   test('every operation names its role in the document, and answers each caller by it', async () => {
