@@ -1,6 +1,6 @@
 import type { PersonRecord } from '../intake/people.ts'
 import type { PeopleCounts } from '../polling/ports.ts'
-import { assertSchemaVersion, openDatabase } from '../store/prisma.ts'
+import { openDatabase } from '../store/prisma.ts'
 import {
   comparePeople,
   type ImportCounts,
@@ -21,13 +21,12 @@ export interface PeopleDirectory {
 }
 
 /**
- * Opens the database, and closes it after `work`.
+ * Opens the database, and closes it after `work`. The role of the names alone may do it, so the record of migrations is not read.
  * @throws {TrackerError} `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH`, or `NOT_PERMITTED` where the role may not see and change names
  */
 export async function withPeople<T>(databaseUrl: string, app: string, work: (directory: PeopleDirectory) => Promise<T>): Promise<T> {
   const database = openDatabase(databaseUrl, { max: 2, applicationName: 'dingtalk-delivery people' })
   try {
-    await assertSchemaVersion(database)
     return await work({
       stored: () => readStoredPeople(database, app),
       compare: (people) => comparePeople(database, app, people),

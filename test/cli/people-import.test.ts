@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { openTestStore, type TestStore } from '../store/support/database.ts'
 import { type CommandOptions, runCommand } from '../support/commands.ts'
+import { type DatabaseRole, urlAs } from '../support/roles.ts'
 import { makeXlsx, type Sheet } from '../support/xlsx.ts'
 
 let db: TestStore
@@ -127,6 +128,16 @@ Nothing was changed: --dry-run.
     const { stdout } = await importFile(PEOPLE)
     expect(stdout).toMatch(/^ {2}erased {5}1 {2}erased less than a day ago, left out/m)
     expect(await stored()).toEqual(STORED.slice(1))
+  })
+
+  test('needs a role that may see and change names, and no other right', async () => {
+    const as = (role: DatabaseRole) => ({ env: { DATABASE_URL: urlAs(role, db.url) } })
+    await importFile(PEOPLE)
+    const refused = await importFile(PEOPLE, [], as('worker'))
+    expect([refused.code, refused.stdout]).toEqual([1, ''])
+    expect(refused.stderr).toMatch(/^error: .* lacks a right in the database: .*delivery_people.*member of delivery_names/)
+    expect((await importFile(PEOPLE.split('\n').slice(0, 2).join('\n'), ['--remove-missing'], as('names'))).stdout).toMatch(/1 removed\.$/m)
+    expect(await stored()).toEqual(STORED.slice(0, 1))
   })
 
   test('is stored whole, or not at all', async () => {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -51,6 +51,20 @@ const findViolations = (root: string) =>
 
 test('every import follows the map', () => {
   expect(findViolations(join(ROOT, 'src'))).toEqual([])
+})
+
+/** Packages that one command uses, each some megabytes: no other command may wait for them. */
+const LATE = /^import (?!type ).* from '(csv-parse|read-excel-file)/m
+
+test('the packages that read a file of people are loaded by their command alone', async () => {
+  const files = ['read-csv.ts', 'read-xlsx.ts', 'read-file.ts', '../people-import.ts'].map((name) =>
+    join(ROOT, 'src', 'cli', 'people', name),
+  )
+  const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')))
+  expect(texts.filter((text) => LATE.test(text))).toEqual([])
+  expect(texts.join('\n')).toMatch(
+    /await import\('csv-parse\/sync'\)[^]*await import\('read-excel-file\/node'\)[^]*await import\('\.\/people\/read-file\.ts'\)/,
+  )
 })
 
 test('a violation is found in every form of an import', async () => {

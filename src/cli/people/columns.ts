@@ -34,7 +34,7 @@ export interface Column {
 }
 
 /** Rows in which a header is looked for: files of DingTalk's console begin with a title and instructions. */
-export const HEADER_ROWS = 20
+const HEADER_ROWS = 20
 
 /**
  * The header row: the first that has a column of user ids and another one.
