@@ -3,7 +3,7 @@ import { toPageProblem } from '../../src/web/dashboard/pages/problem.ts'
 import { forbidden, hideNames } from '../../src/web/guard.ts'
 import { type Answer, ask } from './support/ask.ts'
 import { apiOf, type Operation } from './support/document.ts'
-import { openServer, type Served } from './support/server.ts'
+import { openServer, type Served, type ServerOptions } from './support/server.ts'
 import { CAMPAIGN, fillWorld, TASK } from './support/world.ts'
 
 /** Every way to read that there is, found in the document and by the links of the pages: names reach those who may see them, and nobody else. */
@@ -36,8 +36,8 @@ beforeAll(async () => {
 })
 afterAll(() => close())
 
-async function filled(role: 'serve' | 'worker'): ReturnType<typeof openServer> {
-  const opened = await openServer({ apiToken: LIST, role, now: () => NOW })
+async function filled(role: 'serve' | 'worker', options: ServerOptions = {}): ReturnType<typeof openServer> {
+  const opened = await openServer({ apiToken: LIST, role, now: () => NOW, ...options })
   await fillWorld(opened.served.store)
   for (const app of ['default', 'hr'])
     await opened.served.database.pool.query('SELECT delivery_put_people($1, $2)', [JSON.stringify(PEOPLE), app])
@@ -210,6 +210,25 @@ describe('the pages', () => {
     for (const role of [...BLIND, ...SEEING]) {
       const { status, text } = await ask(server.url, path, { headers: await signIn(role) })
       expect([role, status, text.includes('Ann Zquirrel')]).toEqual([role, 200, role.includes('names')])
+    }
+  })
+
+  test.each([
+    ['a proxy has signed in, by default', { authHeader: 'x-user', trustedProxies: ['127.0.0.1'] }, false],
+    [
+      'a proxy has signed in, with the role read+names',
+      { authHeader: 'x-user', trustedProxies: ['127.0.0.1'], authHeaderRole: 'read+names' },
+      true,
+    ],
+    ['needs no token on this machine', { apiToken: null }, true],
+  ] as const)('show names to a user who %s: %o', async (_, options, shown) => {
+    const opened = await filled('serve', options)
+    try {
+      const path = `/campaigns/${encodeURIComponent(CAMPAIGN)}/people.csv?state=read`
+      const { status, text } = await ask(opened.served.url, path, { headers: { ...HTML, 'x-user': 'hr@example.com' } })
+      expect([status, text.includes('ann'), text.includes('Ann Zquirrel')]).toEqual([200, true, shown])
+    } finally {
+      await opened.close()
     }
   })
 
