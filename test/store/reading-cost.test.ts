@@ -48,7 +48,7 @@ beforeAll(async () => {
       ('app0', 'user8000', 'Ann', '{HQ/Sales}', NULL), ('app0', 'user8001', 'Annette', '{HQ}', 'user8000');
     SELECT delivery_recount_campaigns(100000, 60);
     INSERT INTO delivery_person (app, user_id, name, departments)
-      SELECT 'app0', 'user' || n, 'Name ' || n, ARRAY['Headquarters/Department ' || n % 10] FROM generate_series(1, ${TASKS * PEOPLE}) AS n;
+      SELECT 'app0', 'user' || n, 'Name ' || n, ARRAY['Headquarters/Department ' || n % 10] FROM generate_series(1, ${TASKS * PEOPLE}) AS n ON CONFLICT DO NOTHING;
     ANALYZE`)
 })
 afterAll(() => db.close())

@@ -145,7 +145,7 @@ describe('the page of a campaign', () => {
     allAreHere.resolve()
     for (const { status, text } of await Promise.all(pages)) expect([status, text.includes('ben')]).toEqual([200, true])
     expect(count?.taken()).toBe(
-      ['campaign', 'campaignDepartments', 'campaignCurve', 'readTimes', 'stateDetails', 'tasks', 'campaignRecipients'].length,
+      ['apps', 'campaign', 'campaignDepartments', 'campaignCurve', 'readTimes', 'stateDetails', 'tasks', 'campaignRecipients'].length,
     )
   })
 
