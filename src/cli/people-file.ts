@@ -40,7 +40,7 @@ export async function savePeopleFile(
   { output = '', language = 'en' }: FileOptions,
 ): Promise<void> {
   const { openPeopleFile } = await import('../web/people-file.ts')
-  const file = await openPeopleFile(reader, of, { filter, language, now: context.now(), madeFor: null })
+  const file = await openPeopleFile(reader, of, { filter, canSeeNames: true, language, now: context.now(), madeFor: null })
   const place = context.resolvePath(output)
   const part = `${place}.${process.pid}.part`
   const target = createWriteStream(part, { flags: 'wx' })

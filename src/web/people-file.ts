@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { InvalidInputError, TrackerError } from '../domain/errors.ts'
+import { InvalidInputError } from '../domain/errors.ts'
 import type { Language } from '../domain/messages.ts'
 import { MAX_SHEET_ROWS, type WorkbookRow, type WorkbookSheet, writeWorkbook } from '../lib/workbook.ts'
 import { allPages, FILE_PAGE } from '../report/all-pages.ts'
@@ -24,6 +24,8 @@ export const XLSX_TYPE = 'application/vnd.openxmlformats-officedocument.spreadsh
 
 export interface PeopleFileOptions {
   readonly filter: RecipientFilter
+  /** The caller may see names. False: `rates` is a reader without them. */
+  readonly canSeeNames: boolean
   readonly language: Language
   /** Of all times in the file, see `parseTimeZone`. Default: {@link serverTimeZone}. */
   readonly timeZone?: string | undefined
@@ -46,7 +48,8 @@ function serverTimeZone(): string {
 export async function openPeopleFile(rates: RateReader, ref: TaskRef | CampaignRef, options: PeopleFileOptions): Promise<Readable> {
   const of = 'taskId' in ref ? await rates.task(ref) : await rates.campaign(ref)
   assertFits(of, options.filter)
-  const withNames = await hasNames(rates, of.app)
+  // A name of one person is enough: its column is needed.
+  const withNames = options.canSeeNames && (await rates.people({ app: of.app, limit: 1 })).items.length > 0
   const departments = withNames && !('taskId' in of) ? await rates.campaignDepartments(of) : []
   const { unreadAsOf } = await rates.stateDetails(of)
   const pages = readPeople(rates, of, options.filter)
@@ -65,16 +68,6 @@ function assertFits(of: TaskRates | CampaignRates, filter: RecipientFilter): voi
     'format',
     `format=xlsx holds at most ${MAX_SHEET_ROWS - 1} people, and these are ${people}. Filter them by state, search or department, or use format=csv.`,
   )
-}
-
-/** A name of one person is enough: its column is needed. */
-async function hasNames(rates: RateReader, app: string): Promise<boolean> {
-  try {
-    return (await rates.people({ app, limit: 1 })).items.length > 0
-  } catch (error) {
-    if (error instanceof TrackerError && error.code === 'NOT_PERMITTED') return false
-    throw error
-  }
 }
 
 const isKnown = ({ department }: DepartmentRates): boolean => department !== null

@@ -6,6 +6,7 @@ import type { Language } from '../../domain/messages.ts'
 import { allPages, FILE_PAGE } from '../../report/all-pages.ts'
 import { peopleCsv, peopleCsvHead, peopleCsvRows } from '../../report/columns.ts'
 import type { CampaignRef, PageFilter, RateReader, RecipientFilter, TaskRef } from '../../report/rates.ts'
+import { seesNames } from '../access.ts'
 import { attachment } from '../attachment.ts'
 import { openPeopleFile, type PeopleFileOptions, XLSX_TYPE } from '../people-file.ts'
 import type { ApiDeps } from './route.ts'
@@ -63,7 +64,13 @@ export function fileOptions(
   for (const [name, value] of format === 'xlsx' ? [] : Object.entries(given)) {
     if (value !== undefined) throw new InvalidInputError(name, `${name} is for format=xlsx. Leave it out, or ask for that format.`)
   }
-  return { language: given.language ?? 'en', timeZone: given.timeZone, now: now(), madeFor: caller?.name ?? null }
+  return {
+    canSeeNames: seesNames(caller),
+    language: given.language ?? 'en',
+    timeZone: given.timeZone,
+    now: now(),
+    madeFor: caller?.name ?? null,
+  }
 }
 
 /** @throws {InvalidInputError} for a page: see {@link sendCampaignCsv} */

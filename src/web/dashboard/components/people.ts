@@ -58,10 +58,10 @@ export function parseRecipientFilter(query: URLSearchParams): RecipientFilter {
 }
 
 /** How a page's reader wants the file: with the people that the page shows, in its language, and in its zone where the script has named it. */
-export function parseFileOptions({ language, now, callerName }: Page, query: URLSearchParams): PeopleFileOptions {
+export function parseFileOptions({ language, now, callerName, canSeeNames }: Page, query: URLSearchParams): PeopleFileOptions {
   const zone = query.get('timeZone')
   const timeZone = zone === null ? undefined : parseTimeZone(zone, 'timeZone')
-  return { filter: parseRecipientFilter(query), language, timeZone, now, madeFor: callerName }
+  return { filter: parseRecipientFilter(query), canSeeNames, language, timeZone, now, madeFor: callerName }
 }
 
 /** The filter as a query; the default needs none. */
