@@ -51,7 +51,7 @@ export async function beginHrDay(onTestFinished: (close: () => Promise<void>) =>
   const worker = startCli(['worker'], { env: { ...env, HEALTH_PORT: '0' }, onTestFinished })
   const server = startCli(['serve'], { env: { ...env, PORT: '0' }, onTestFinished })
   await worker.waitForLine(/worker ready/, 60_000)
-  const line = await server.waitForLine(/http:\/\/127\.0\.0\.1:\d+/, 60_000)
+  const line = await server.waitForLine(/^Dashboard: /, 60_000)
   const url = /http:\/\/127\.0\.0\.1:\d+/.exec(line)?.[0] ?? ''
   const open = openDatabase(database.url)
   onTestFinished(() => open.close())
