@@ -27,11 +27,16 @@ function distanceOf(at, now) {
   return distances.format(Math.round(seconds / length) || -0, unit)
 }
 
+function textOf(show, at, now) {
+  if (show === 'distance') return distanceOf(at, now)
+  return (show === 'full' ? fullTimes : times).format(at)
+}
+
 /** In place: the server wrote the same moments in its own zone. */
 function localise(within, now) {
   for (const time of within.querySelectorAll('time[datetime]')) {
     const at = new Date(time.dateTime)
-    const text = time.dataset.show === 'distance' ? distanceOf(at, now) : times.format(at)
+    const text = textOf(time.dataset.show, at, now)
     if (time.textContent !== text) time.textContent = text
     time.title = fullTimes.format(at)
   }

@@ -17,6 +17,8 @@ export interface Format {
   duration(ms: number): string
   /** In the server's zone; the page's script puts it into the reader's. */
   time(at: Date | null): Html
+  /** With weekday, year, seconds and zone, for what is kept on paper. */
+  fullTime(at: Date): Html
   /** `5 minutes ago`, `in 3 hours`; kept up to date by the page's script. */
   distance(at: Date, now: Date): Html
   /** `2026-11` as `November 2026`. */
@@ -29,6 +31,7 @@ export function createFormat(language: Language): Format {
   const locale = LOCALES[language]
   const numbers = new Intl.NumberFormat(locale)
   const times = new Intl.DateTimeFormat(locale, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
+  const fullTimes = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'long' })
   const months = new Intl.DateTimeFormat(locale, { year: 'numeric', month: 'long', timeZone: 'UTC' })
   const distances = new Intl.RelativeTimeFormat(locale)
   return {
@@ -36,6 +39,7 @@ export function createFormat(language: Language): Format {
     percent: formatRate,
     duration: createDurationFormat(locale),
     time: (at) => (at === null ? html`–` : html`<time datetime="${at.toISOString()}" data-show="time">${times.format(at)}</time>`),
+    fullTime: (at) => html`<time datetime="${at.toISOString()}" data-show="full">${fullTimes.format(at)}</time>`,
     distance: (at, now) =>
       html`<time datetime="${at.toISOString()}" data-show="distance">${distances.format(...roundDistance(at.getTime() - now.getTime()))}</time>`,
     month: (month) => months.format(new Date(`${month}-01T00:00:00Z`)),

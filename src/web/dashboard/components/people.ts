@@ -42,9 +42,10 @@ export function peopleSection(page: Page, list: PeopleList): Html {
   const { messages } = page
   const { path, app, filter, cursor, nextCursor } = list
   const linkTo = (next: string | null): string => `${withQuery(path, { ...buildQuery(app, filter), cursor: next })}#people`
+  const file = withQuery(`${path}/people.csv`, buildQuery(app, filter))
   return html`<section id="people" aria-labelledby="people-title">
 <div class="heading"><h2 id="people-title">${messages.people.title}</h2>
-<a class="button" href="${withQuery(`${path}/people.csv`, buildQuery(app, filter))}" download>${messages.people.csv}</a></div>
+<a class="button" href="${file}" download>${messages.people.csv}</a></div>
 ${stateTabs(page, list)}
 <form class="search" method="get" action="${path}#people" role="search">
 <input type="hidden" name="app" value="${app}"><input type="hidden" name="state" value="${filter.state ?? 'all'}">
@@ -56,8 +57,14 @@ ${filter.search !== '' && html`<a href="${withQuery(path, buildQuery(app, { ...f
 ${list.counts.namesRemovedAt !== null && html`<p class="note">${(list.window === null ? messages.people.namesRemovedInSome : messages.people.namesRemoved)(page.format.time(list.counts.namesRemovedAt))}</p>`}
 <p class="quiet">${messages.people.meaning[filter.state ?? 'all']}</p>
 ${list.people.length === 0 ? html`<p class="empty">${messages.people.none}</p>` : peopleTable(page, list)}
-${pager(page, messages.people.title, { first: cursor === null ? null : linkTo(null), next: nextCursor === null ? null : linkTo(nextCursor) })}
+${pager(page, messages.people.title, { first: cursor === null ? null : linkTo(null), next: nextCursor === null ? null : linkTo(nextCursor), printed: printedPart(page, list), file })}
 </section>`
+}
+
+/** How many of the list are on paper. Null while a search leaves their number unknown. */
+function printedPart({ messages, format }: Page, { filter, counts, people }: PeopleList): string | null {
+  if (filter.search !== '') return null
+  return messages.print.partOf(format.number(people.length), format.number(filter.state === null ? counts.targeted : counts[filter.state]))
 }
 
 function stateTabs({ messages, format }: Page, { path, app, filter, counts }: PeopleList): Html {

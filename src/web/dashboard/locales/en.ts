@@ -2,6 +2,7 @@ import type { StateKind, TaskStatus } from '../../../domain/delivery.ts'
 import type { PollOutcome } from '../../../domain/problems.ts'
 import type { RiskKind } from '../../../report/rates.ts'
 import { type Html, html } from '../components/html.ts'
+import { printEn } from './print.ts'
 
 const people = (count: number): string => (count === 1 ? 'person' : 'people')
 
@@ -59,6 +60,7 @@ const risks: Readonly<Record<RiskKind, { readonly name: string; readonly meaning
 }
 
 export const en = {
+  print: printEn,
   product: 'Delivery tracker',
   skip: 'Skip to the content',
   language: 'Language',

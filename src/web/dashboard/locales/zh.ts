@@ -1,5 +1,6 @@
 import { type Html, html } from '../components/html.ts'
 import type { Messages } from './en.ts'
+import { printZh } from './print.ts'
 
 const stateMeaning: Messages['stateMeaning'] = {
   read: '钉钉已将其列为已读。一旦已读，不再改变。',
@@ -13,6 +14,7 @@ const stateMeaning: Messages['stateMeaning'] = {
 const share = (percent: number): string => (percent === 50 ? '半数人' : ` ${percent}% 的人`)
 
 export const zh: Messages = {
+  print: printZh,
   product: '送达与已读追踪',
   skip: '跳到正文',
   language: '语言',
