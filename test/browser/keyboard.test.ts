@@ -129,5 +129,10 @@ async function walkAround(page: Page, key: 'Tab' | 'Shift+Tab'): Promise<Stop[]>
     if (stop.name.startsWith('BODY') || stop.place === stops[0]?.place) return stops
     stops.push(stop)
   }
-  throw new Error(`${key} does not come around: ${stops.slice(-5).map(({ name }) => name)}`)
+  throw new Error(
+    `${key} does not come around: ${stops
+      .slice(-5)
+      .map(({ name }) => name)
+      .join(', ')}`,
+  )
 }

@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { blockFontStyle } from './support/block-font.ts'
-import { type Boxes, measureBoxes, movedBoxes } from './support/boxes.ts'
+import { type Boxes, measureBoxes, movedBoxes, readColours } from './support/boxes.ts'
 import { type Company, openCompany } from './support/company.ts'
 import { differentShare, encodePng, readBlocks } from './support/pictures.ts'
 import { endpoint, openReader } from './support/reader.ts'
@@ -13,7 +13,7 @@ import { fillScene, readScene, SCENE, SCENE_TIME } from './support/scene.ts'
 import { type DashboardServer, startDashboard } from './support/server.ts'
 
 /**
- * The pages with fixed data and a fixed time, compared with `screenshots/`: the places of their parts, and small pictures. After a change
+ * The pages with fixed data and a fixed time, compared with `screenshots/`: places and colours of their parts, and small pictures. After a change
  * that is meant: `UPDATE_SCREENSHOTS=1 npx vitest run --project browser test/browser/layout.test.ts`, look at the pictures, commit them.
  */
 const DIRECTORY = join(import.meta.dirname, 'screenshots')
@@ -38,9 +38,10 @@ const LANGUAGES = ['en', 'zh'] as const
 
 /** Browsers of other versions round and break lines a little differently; what breaks a page moves it further. */
 const TOLERANCE = { pixels: 12, share: 0.03 }
+const EXACT = { pixels: 3, share: 0 }
 /** CSS pixels in one pixel of a stored picture. */
 const SCALE = 6
-/** Pictures are compared in blocks of so many of their pixels: where things are is for the boxes; this is for colours, and for what is not drawn. */
+/** Pictures are compared in blocks of so many of their pixels: places and colours are compared by part, this is for what is not drawn. */
 const BLOCK = 3
 const COLOUR_TOLERANCE = 40
 const DIFFERENT_BLOCKS = 0.04
@@ -80,6 +81,7 @@ describe.skipIf(endpoint === null).each(LANGUAGES)('in %s', (language) => {
       boxes[width] = await measureBoxes(page)
       for (const theme of THEMES) {
         await page.emulateMedia({ colorScheme: theme })
+        boxes[theme] = await readColours(page)
         different.push(...(await comparePicture(page, `${name}-${width}-${language}-${theme}`)))
       }
     }
@@ -102,15 +104,15 @@ async function openShown(name: string, language: (typeof LANGUAGES)[number]): Pr
   return page
 }
 
-/** What moved at any width, at most ten lines: one part that grows moves all below it. */
+/** What moved at any width, or has another colour in any theme. At most ten lines of each: one part that grows moves all below it. */
 function compareBoxes(name: string, boxes: Readonly<Record<string, Boxes>>): string[] {
   const file = join(DIRECTORY, `${name}.json`)
   if (IS_UPDATE) writeFileSync(file, `${JSON.stringify(boxes, null, 2)}\n`)
   const expected = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, Boxes>) : {}
-  return WIDTHS.flatMap((width) =>
-    movedBoxes(expected[width] ?? {}, boxes[width] ?? {}, TOLERANCE)
+  return Object.entries(boxes).flatMap(([key, actual]) =>
+    movedBoxes(expected[key] ?? {}, actual, THEMES.some((theme) => theme === key) ? EXACT : TOLERANCE)
       .slice(0, 10)
-      .map((line) => `${name} at ${width}: ${line}`),
+      .map((line) => `${name}, ${key}: ${line}`),
   )
 }
 

@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core'
 
-/** Where the parts of a page are: left, top, width and height in CSS pixels, by the part's name. */
+/** Numbers of the parts of a page by the part's name: left, top, width and height in CSS pixels, or colours. */
 export type Boxes = Readonly<Record<string, string>>
 
 /** Landmarks, headings, controls, drawings, and the cells of the first rows. */
@@ -27,6 +27,27 @@ const MEASURE = `(parts) => {
 
 export function measureBoxes(page: Page): Promise<Boxes> {
   return page.evaluate<Boxes>(`(${MEASURE})('${PARTS}')`)
+}
+
+/** Of each kind of part (element and first class) the colours: text and ground, or filling and line of a drawing. A colour is red, green, blue and percent. */
+const READ_COLOURS = `() => {
+  const numbers = (colour) => {
+    if (!colour.startsWith('rgb')) return [0, 0, 0, 0]
+    const [red, green, blue, alpha = 1] = colour.match(/[\\d.]+/g).map(Number)
+    return [red, green, blue, Math.round(100 * alpha)]
+  }
+  const found = {}
+  for (const each of document.querySelectorAll('body, body :not([type=hidden])')) {
+    const { color, backgroundColor, fill, stroke } = getComputedStyle(each)
+    const isDrawing = each.namespaceURI.endsWith('svg')
+    const kind = each.localName + (each.classList[0] ? '.' + each.classList[0] : '') + (each.ariaCurrent ? ' current' : '')
+    found[kind] ??= [...numbers(isDrawing ? fill : color), ...numbers(isDrawing ? stroke : backgroundColor)].join(' ')
+  }
+  return found
+}`
+
+export function readColours(page: Page): Promise<Boxes> {
+  return page.evaluate<Boxes>(`(${READ_COLOURS})()`)
 }
 
 /** Pixels by which a box may move or grow, and the share of the number that is added to them. */
