@@ -13,15 +13,16 @@ type Glyph = readonly [advance: number, box: readonly [number, number, number, n
 const SPACE: Glyph = [280, null]
 const NARROW: Glyph = [560, [60, 0, 500, 560]]
 const SQUARE: Glyph = [1_000, [60, -60, 940, 760]]
-const GLYPHS: readonly Glyph[] = [SPACE, NARROW, SQUARE]
+/** The first one means that the font lacks a character, and the browser would take another font. */
+const GLYPHS: readonly Glyph[] = [SQUARE, SPACE, NARROW, SQUARE]
 
 /** Code points from, to, and the index of their glyph. */
 const CHARACTERS: ReadonlyArray<readonly [number, number, number]> = [
-  [0x20, 0x20, 0],
-  [0x21, 0x7e, 1],
-  [0xa0, 0xa0, 0],
-  [0xa1, 0x2e7f, 1],
-  [0x2e80, 0xffef, 2],
+  [0x20, 0x20, 1],
+  [0x21, 0x7e, 2],
+  [0xa0, 0xa0, 1],
+  [0xa1, 0x2e7f, 2],
+  [0x2e80, 0xffef, 3],
 ]
 
 /** The style sheet that sets every text of a page in this font. */
