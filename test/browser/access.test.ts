@@ -32,7 +32,9 @@ afterAll(async () => {
   await empty.drop()
 })
 
-describe.skipIf(endpoint === null).each(['en-GB', 'zh-CN'])('axe finds nothing, light and dark, %s,', (locale) => {
+const WIDTHS = [360, 390, 820, 1280]
+
+describe.skipIf(endpoint === null).each(['en-GB', 'zh-CN'])('axe finds nothing, at every width, light and dark, %s,', (locale) => {
   // The script of axe comes from the test and not from the server, which the policy rightly refuses.
   const openForAxe = (url: string): Promise<Page> => openReader(url, { locale, bypassCSP: true })
 
@@ -59,16 +61,24 @@ async function openAll(page: Page): Promise<void> {
   await page.evaluate(`for (const each of document.querySelectorAll('details')) each.open = true`)
 }
 
-/** In the dark nothing is different but the colours. */
+/** In the dark nothing is different but the colours; what is shown differs with the width. */
 async function violations(page: Page): Promise<string[]> {
   await page.addScriptTag({ content: axe.source })
-  const light = await violationsNow(page, {})
-  await page.emulateMedia({ colorScheme: 'dark' })
-  const dark = await violationsNow(page, { runOnly: 'color-contrast' })
-  return [...light, ...dark.map((violation) => `dark: ${violation}`)]
+  const found: string[] = []
+  for (const width of WIDTHS) {
+    await page.setViewportSize({ width, height: 800 })
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      const options: RunOptions = colorScheme === 'light' ? {} : { runOnly: 'color-contrast' }
+      found.push(...(await violationsNow(page, options)).map((violation) => `${width} ${colorScheme}: ${violation}`))
+    }
+  }
+  return found
 }
 
 async function violationsNow(page: Page, options: RunOptions): Promise<string[]> {
-  const found = await page.evaluate<Result[]>(`axe.run(${JSON.stringify(options)}).then(({ violations }) => violations)`)
+  const found = await page.evaluate<Result[]>(
+    `axe.run(${JSON.stringify({ resultTypes: ['violations'], ...options })}).then(({ violations }) => violations)`,
+  )
   return found.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`))
 }

@@ -2,7 +2,7 @@ import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { readWorkbook, recordsOf } from '../support/workbook.ts'
-import { type Company, fillCompany, fillCrowd, HOSTILE, openCompany, PAGES } from './support/company.ts'
+import { type Company, fillCompany, fillCrowd, HOSTILE, openCompany } from './support/company.ts'
 import { endpoint, openReader, textOf } from './support/reader.ts'
 import { type DashboardServer, startDashboard } from './support/server.ts'
 
@@ -366,14 +366,6 @@ describe.skipIf(endpoint === null)('the pages', () => {
     const sent = '.facts time'
     expect(await near.locator(sent).first().getAttribute('datetime')).toBe(await far.locator(sent).first().getAttribute('datetime'))
     expect(await textOf(near, sent)).not.toBe(await textOf(far, sent))
-  })
-
-  test.each([320, 360])('on a screen of %i pixels nothing makes the page scroll sideways', async (width) => {
-    const page = await openReader(server.url, { viewport: { width, height: 700 } })
-    for (const path of Object.values(PAGES)) {
-      await page.goto(path)
-      expect([path, await page.evaluate('document.documentElement.scrollWidth')]).toEqual([path, width])
-    }
   })
 
   test('a keyboard reaches everything, and shows where it is', async () => {

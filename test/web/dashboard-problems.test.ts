@@ -140,7 +140,7 @@ describe('the page of a task', () => {
     for (const path of [`/tasks/${key.taskId}`, '/campaigns/left%20out']) {
       const { text } = await ask(served.url, path, { headers: { accept: 'text/html' } })
       expect(text).toContain(`<dt>Unread as of</dt><dd><time datetime="${minutesLater(5).toISOString()}"`)
-      const timeOf = (name: string) => new RegExp(`<tr data-key="${name}">.*?datetime="([^"]+)"`, 's').exec(text)?.[1]
+      const timeOf = (name: string) => new RegExp(`<tr data-key="${name}".*?datetime="([^"]+)"`, 's').exec(text)?.[1]
       expect([timeOf('ann'), timeOf('bob')]).toEqual([minutesLater(5).toISOString(), minutesLater(50).toISOString()])
     }
   })

@@ -56,12 +56,19 @@ interface Pages {
   readonly first: string | null
   /** Null: this is the last one. */
   readonly next: string | null
+  /** On paper: how much of the list is there. Default: that it is a part. */
+  readonly printed?: string | null
+  /** On paper: where the whole list is. Default: nowhere. */
+  readonly file?: string | null
 }
 
 /** Forward only: a cursor has no page before it. The browser's history has. */
-export function pager({ messages }: Page, label: string, { first, next }: Pages): Html | null {
+export function pager({ messages, prefix }: Page, label: string, { first, next, printed = null, file = null }: Pages): Html | null {
   if (first === null && next === null) return null
-  return html`<nav class="pager" aria-label="${label}">${first !== null && html`<a href="${first}">${messages.firstPage}</a>`}${next !== null && html`<a href="${next}" rel="next">${messages.nextPage}</a>`}</nav>`
+  // On paper an address is read, not followed.
+  const whole = file === null ? null : messages.print.file(html`<a href="${file}">${prefix}${decodeURI(file)}</a>`)
+  return html`<p class="printed note">${printed ?? messages.print.part}${whole !== null && html`${messages.gap}${whole}`}</p>
+<nav class="pager" aria-label="${label}">${first !== null && html`<a href="${first}">${messages.firstPage}</a>`}${next !== null && html`<a href="${next}" rel="next">${messages.nextPage}</a>`}</nav>`
 }
 
 /** @param query empty values are left out */

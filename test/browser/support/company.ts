@@ -32,7 +32,8 @@ export interface Company {
   close(): Promise<void>
 }
 
-export function openCompany(databaseUrl: string): Company {
+/** @param now what `hoursAgo` counts from. Default: the real time */
+export function openCompany(databaseUrl: string, now: () => number = Date.now): Company {
   const database: Database = openDatabase(databaseUrl)
   const store = createDeliveryStore(database)
   const apps = new Map<string, string>()
@@ -43,7 +44,7 @@ export function openCompany(databaseUrl: string): Company {
   }
   return {
     async track({ app = 'default', taskId, campaign = null, userIds, hoursAgo }) {
-      const sentAt = new Date(Date.now() - hoursAgo * HOUR_MS)
+      const sentAt = new Date(now() - hoursAgo * HOUR_MS)
       await store.track([{ app, taskId, agentId: '836390886', userIds, campaign, sentAt }])
       await database.pool.query('UPDATE delivery_task SET tracked_at = sent_at')
       await store.schedule((task) => planStart(task, sentAt, TIMING), 10)

@@ -32,9 +32,12 @@ function distanceOf(at, now) {
   return distances.format(Math.round(seconds / length), unit)
 }
 
+/** By what the server wrote beside a time. */
+const FORMATS = { seconds: exactTimes, full: fullTimes }
+
 function textOfTime(at, now, show) {
   if (show === 'distance') return distanceOf(at, now)
-  return (show === 'seconds' ? exactTimes : times).format(at)
+  return (FORMATS[show] ?? times).format(at)
 }
 
 /** In place: the server wrote the same moments in its own zone. */

@@ -29,6 +29,8 @@ export interface Format {
   time(at: Date | null): Html
   /** The same with seconds. */
   exactTime(at: Date | null): Html
+  /** With weekday, year, seconds and zone, for what is kept on paper. */
+  fullTime(at: Date): Html
   /** `just now`, `5 minutes ago`, `in 3 hours`; kept up to date by the page's script. */
   distance(at: Date, now: Date): Html
   /** `2026-11` as `November 2026`. */
@@ -43,6 +45,7 @@ export function createFormat(language: Language): Format {
   const clock = { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const
   const times = new Intl.DateTimeFormat(locale, clock)
   const exactTimes = new Intl.DateTimeFormat(locale, { ...clock, second: '2-digit' })
+  const fullTimes = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'long' })
   const months = new Intl.DateTimeFormat(locale, { year: 'numeric', month: 'long', timeZone: 'UTC' })
   const distances = new Intl.RelativeTimeFormat(locale)
   const distance = (ms: number): string => {
@@ -57,6 +60,7 @@ export function createFormat(language: Language): Format {
     time: (at) => (at === null ? html`–` : html`<time datetime="${at.toISOString()}" data-show="time">${times.format(at)}</time>`),
     exactTime: (at) =>
       at === null ? html`–` : html`<time datetime="${at.toISOString()}" data-show="seconds">${exactTimes.format(at)}</time>`,
+    fullTime: (at) => html`<time datetime="${at.toISOString()}" data-show="full">${fullTimes.format(at)}</time>`,
     distance: (at, now) => html`<time datetime="${at.toISOString()}" data-show="distance">${distance(at.getTime() - now.getTime())}</time>`,
     month: (month) => months.format(new Date(`${month}-01T00:00:00Z`)),
     zone: (now) => `${times.resolvedOptions().timeZone} (${formatZoneOffset(locale, now)})`,

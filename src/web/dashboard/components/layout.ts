@@ -7,6 +7,7 @@ import { type Content, type Page, THEMES } from '../page.ts'
 import { PATTERNS } from './bar.ts'
 import { LANGUAGES, LOCALES, RELATIVE_WORDS } from './format.ts'
 import { type Html, html } from './html.ts'
+import { labelCells } from './tables.ts'
 
 /** Without a script the browser reloads the page, but not so often that it disturbs reading. */
 const NOSCRIPT_REFRESH_SECONDS = 60
@@ -40,7 +41,8 @@ ${PATTERNS}
 <a class="brand" href="/">${mark()}<span>${messages.product}</span></a>
 <div class="controls">${preferences(page)}${page.hasSession && logout(page)}</div>
 </div></header>
-<main id="main" tabindex="-1">${content.body}</main>
+<main id="main" tabindex="-1">${refreshSeconds !== null && html`<p class="printed quiet">${messages.print.figures(format.fullTime(asOf))}</p>`}
+${content.body}</main>
 <footer class="bottom"><div class="inner">
 <p data-updated="${messages.updated('{0}')}" data-away="${messages.away('{0}')}" id="updated" class="sentence">${messages.asOf(format.time(asOf))}</p>
 <p data-zone="${messages.yourZone('{0}')}" id="zone">${messages.serverZone(format.zone(now))}</p>
@@ -49,7 +51,7 @@ ${PATTERNS}
 </body>
 </html>
 `
-  return addPrefix(markup, page.prefix)
+  return addPrefix(labelCells(markup), page.prefix)
 }
 
 /** Every address of this server begins with a slash in one of these attributes. Text cannot look like one: its quotes are escaped. */
@@ -97,7 +99,7 @@ export interface Assets {
 }
 
 /** In this order: a later rule wins over an earlier one of the same weight. */
-const STYLE_FILES = ['theme.css', 'page.css', 'parts.css', 'plots.css', 'curve.css', 'people.css', 'sizes.css']
+const STYLE_FILES = ['theme.css', 'page.css', 'parts.css', 'tables.css', 'plots.css', 'curve.css', 'people.css', 'sizes.css', 'print.css']
 
 export function readAssets(): Assets {
   return {

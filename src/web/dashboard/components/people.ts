@@ -75,6 +75,7 @@ export function peopleSection(page: Page, list: PeopleList): Html {
   const hasNames = hasDepartments(departments) || list.people.some(({ name }) => name !== null)
   const isNarrow = filter.search !== '' || filter.department !== null
   const linkTo = (next: string | null): string => `${withQuery(path, { ...buildQuery(app, filter), cursor: next })}#people`
+  const file = withQuery(`${path}/people.xlsx`, buildQuery(app, filter))
   return html`<section id="people" aria-labelledby="people-title">
 <div class="heading"><h2 id="people-title">${messages.people.title}</h2>
 ${downloads(page, list)}</div>
@@ -90,7 +91,7 @@ ${isNarrow && html`<a href="${withQuery(path, buildQuery(app, { ...filter, searc
 ${list.counts.namesRemovedAt !== null && html`<p class="note">${(list.window === null ? messages.people.namesRemovedInSome : messages.people.namesRemoved)(page.format.time(list.counts.namesRemovedAt))}</p>`}
 <p class="quiet">${describeList(page, list)}</p>
 ${list.people.length === 0 ? html`<p class="empty">${messages.people.none}</p>` : peopleTable(page, list)}
-${pager(page, messages.people.title, { first: cursor === null ? null : linkTo(null), next: nextCursor === null ? null : linkTo(nextCursor) })}
+${pager(page, messages.people.title, { first: cursor === null ? null : linkTo(null), next: nextCursor === null ? null : linkTo(nextCursor), printed: printedPart(page, list), file })}
 </section>`
 }
 
@@ -104,6 +105,14 @@ function downloads({ messages }: Page, { path, app, filter }: PeopleList): Html 
 /** The figures of the people whom the list could have: with a department, of its people. */
 function countsOf({ filter, departments, counts }: PeopleList): RateColumns {
   return filter.department === null ? counts : (countsIn(departments, filter.department) ?? NO_PEOPLE)
+}
+
+/** How many of the list are on paper. Null while a search leaves their number unknown. */
+function printedPart({ messages, format }: Page, list: PeopleList): string | null {
+  const { filter, people } = list
+  if (filter.search !== '') return null
+  const counts = countsOf(list)
+  return messages.print.partOf(format.number(people.length), format.number(filter.state === null ? counts.targeted : counts[filter.state]))
 }
 
 function stateTabs({ messages, format }: Page, list: PeopleList): Html {

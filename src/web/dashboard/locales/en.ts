@@ -5,6 +5,7 @@ import { type Html, html } from '../components/html.ts'
 import { directoryEn } from './directory.ts'
 import { fileEn } from './file.ts'
 import { plotsEn } from './plots.ts'
+import { printEn } from './print.ts'
 import { rightsEn } from './rights.ts'
 
 const people = (count: number): string => (count === 1 ? 'person' : 'people')
@@ -66,6 +67,7 @@ const risks: Readonly<Record<RiskKind, { readonly name: string; readonly meaning
 export const en = {
   plots: plotsEn,
   file: fileEn,
+  print: printEn,
   ...directoryEn,
   product: 'Delivery tracker',
   skip: 'Skip to the content',

@@ -3,6 +3,7 @@ import { directoryZh } from './directory.ts'
 import type { Messages } from './en.ts'
 import { fileZh } from './file.ts'
 import { plotsZh } from './plots.ts'
+import { printZh } from './print.ts'
 import { rightsZh } from './rights.ts'
 
 const stateMeaning: Messages['stateMeaning'] = {
@@ -19,6 +20,7 @@ const share = (percent: number): string => (percent === 50 ? '半数人' : `${pe
 export const zh: Messages = {
   plots: plotsZh,
   file: fileZh,
+  print: printZh,
   ...directoryZh,
   product: '送达与已读追踪',
   skip: '跳到正文',
