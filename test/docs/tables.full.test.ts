@@ -75,9 +75,6 @@ test.each(ROWS)('$name: its default is what the table says ($shown)', ({ name, s
 
 const COMMANDS = tableUnder('Every command', 'docs/commands.md').map(([usage = '']) => codeIn(usage)[0] ?? '')
 const nameOf = (usage: string): string => usage.split(' ')[0] ?? ''
-/** `people` is a group of commands. */
-const commandOf = (usage: string): string[] => usage.split(' ').slice(0, nameOf(usage) === 'people' ? 2 : 1)
-
 test('the table names every command, and no other', async () => {
   const { stdout } = await runCommand(['--help'])
   const commands = [...stdout.matchAll(/^ {2}([a-z]+) .*$/gm)].map((match) => match[1] ?? '').filter((name) => name !== 'help')

@@ -50,8 +50,12 @@ function englishIn(page: string): string[] {
   })
 }
 
-async function pageOf(of: DashboardServer, path: string, init: RequestInit = {}): Promise<{ status: number; page: string }> {
-  const headers = { 'accept-language': 'zh-CN,zh;q=0.9', accept: 'text/html', ...init.headers }
+async function pageOf(
+  of: DashboardServer,
+  path: string,
+  init: Pick<RequestInit, 'method' | 'body'> = {},
+): Promise<{ status: number; page: string }> {
+  const headers = { 'accept-language': 'zh-CN,zh;q=0.9', accept: 'text/html' }
   const response = await fetch(`${of.url}${path}`, { ...init, headers, redirect: 'manual' })
   return { status: response.status, page: await response.text() }
 }

@@ -120,20 +120,22 @@ function sumUp(simulator: Simulator, sent: readonly Sent[], staff: readonly Staf
   for (const { taskId } of sent) {
     // The moment of the answer decides, which lies between the request and what is stored of it.
     const at = simulator.answers(taskId).at(-1)?.at.getTime() ?? 0
-    for (const { userId, fate, readAt } of simulator.truth(taskId)?.recipients ?? []) {
-      if (fate !== 'read' && fate !== 'never') continue
-      ;(readAt !== null && readAt.getTime() <= at ? read : unread).add(userId)
-    }
+    for (const { userId, fate, readAt } of simulator.truth(taskId)?.recipients ?? [])
+      if (fate === 'read' || fate === 'never') (readAt !== null && readAt.getTime() <= at ? read : unread).add(userId)
   }
+  return { read, unread, delivered: read.size + unread.size, departments: countDepartments(staff, { read, unread }) }
+}
+
+function countDepartments(staff: readonly StaffMember[], { read, unread }: Pick<Truth, 'read' | 'unread'>): Truth['departments'] {
   const departments = new Map<string, { targeted: number; read: number; unread: number }>()
   for (const member of staff) {
     for (const department of countedIn(member)) {
       const counts = departments.get(department) ?? { targeted: 0, read: 0, unread: 0 }
       counts.targeted += 1
-      if (read.has(member.userId)) counts.read += 1
-      if (unread.has(member.userId)) counts.unread += 1
+      counts.read += read.has(member.userId) ? 1 : 0
+      counts.unread += unread.has(member.userId) ? 1 : 0
       departments.set(department, counts)
     }
   }
-  return { read, unread, delivered: read.size + unread.size, departments }
+  return departments
 }
