@@ -14,7 +14,7 @@ import { openServer, openWorker, runService, type Service } from '../service.ts'
 import { plainText, renderTable } from '../text/table.ts'
 import { type Comparison, compareWithTruth, isPerfect } from './compare.ts'
 import { createProgress } from './progress.ts'
-import { demoNotifications } from './scenario.ts'
+import { demoNotifications, demoPeople } from './scenario.ts'
 import { type Sender, type Sent, sendAll } from './send.ts'
 
 /** A day in a minute. */
@@ -54,6 +54,7 @@ async function runDemo(context: Context, service: Service, exit: boolean): Promi
   const config = context.config(demoSettings(context, databaseUrl, sender))
   const { migrateAll, openReads } = await import('../../app/operations.ts')
   await migrateAll(config)
+  await storeNames(databaseUrl)
   let dashboard = ''
   const { health } = await openWorker(config, service, async (shared) => {
     const { url } = await openServer(config, service, shared)
@@ -118,6 +119,11 @@ async function openDatabase({ closers, log }: Service): Promise<string> {
   const database = await startEmbeddedPostgres({ directory, durable: false, onLog: (line) => log.debug({ line }, 'embedded PostgreSQL') })
   closers.add('embedded PostgreSQL', () => database.close())
   return database.url
+}
+
+async function storeNames(databaseUrl: string): Promise<void> {
+  const { withPeople } = await import('../../app/people.ts')
+  await withPeople(databaseUrl, 'default', (directory) => directory.write(demoPeople(), {}))
 }
 
 async function trackAll(databaseUrl: string, sent: readonly Sent[]): Promise<void> {

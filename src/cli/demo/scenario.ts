@@ -1,4 +1,5 @@
 import { MAX_RECIPIENTS } from '../../domain/delivery.ts'
+import type { PersonRecord } from '../../intake/people.ts'
 
 /** One work notification of the demo: at most 100 recipients, DingTalk's limit. */
 export interface Notification {
@@ -58,4 +59,25 @@ function employees(from: number, count: number): string[] {
 
 function splitIntoBatches<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
+}
+
+const SURNAMES = ['王', '李', '张', '刘', '陈', '杨', '黄', '赵', '吴', '周', '徐'] as const
+const GIVEN_NAMES = ['伟', '芳', '娜', '敏', '静', '强', '磊', '洋', '艳', '杰', '秀英', '建国', '晓雨'] as const
+const DEPARTMENTS = [
+  ...['销售中心/华东区', '销售中心/华南区', '销售中心/大客户部', '研发中心/平台部', '研发中心/移动端'],
+  ...['职能中心/人力资源部', '职能中心/财务部', 'Operations/Logistics'],
+] as const
+
+/** Names and departments for all people of the demo; each fortieth works in two departments. */
+export function demoPeople(): PersonRecord[] {
+  const userIds = [...new Set(CAMPAIGNS.flatMap(({ people }) => people))]
+  return userIds.map((userId, i) => ({
+    userId,
+    name: `${pick(SURNAMES, i)}${pick(GIVEN_NAMES, Math.floor(i / SURNAMES.length))}`,
+    departments: i % 40 === 7 ? [pick(DEPARTMENTS, i), pick(DEPARTMENTS, i + 3)] : [pick(DEPARTMENTS, i)],
+  }))
+}
+
+function pick(items: readonly string[], i: number): string {
+  return items[i % items.length] ?? ''
 }
