@@ -52,10 +52,10 @@ describe.skipIf(endpoint === null)('the pages', () => {
   test('a search finds campaigns by name and tasks by id', async () => {
     const page = await openReader(server.url)
     await page.goto('/')
-    await page.getByLabel('Campaign or task id').fill('fire')
+    await page.getByLabel('Campaign, task id, name or user id').fill('fire')
     await page.getByRole('button', { name: 'Search' }).click()
     expect(await page.locator('.campaigns > li').allInnerTexts()).toEqual([expect.stringContaining('fire-drill')])
-    await page.getByLabel('Campaign or task id').fill('1002')
+    await page.getByLabel('Campaign, task id, name or user id').fill('1002')
     await page.keyboard.press('Enter')
     await page.waitForURL('**/?q=1002')
     expect(await page.locator('#tasks tbody th').allInnerTexts()).toEqual(['1002'])

@@ -96,8 +96,9 @@ describe.skipIf(endpoint === null)('a reader who may see names', () => {
   test('finds a person from the overview', async () => {
     const page = await openReader(server.url)
     await page.goto('/')
-    await page.getByLabel('Find a person by name or user id').fill('员工77')
-    await page.getByRole('button', { name: 'Find' }).click()
+    await page.getByLabel('Campaign, task id, name or user id').fill('员工77')
+    await page.getByRole('button', { name: 'Search' }).click()
+    await page.locator('#found').getByRole('link', { name: '员工77' }).click()
     await page.waitForURL('**/people/user-077?app=default')
     expect(await textOf(page, 'h1')).toBe('员工77')
   })

@@ -153,7 +153,7 @@ async function statementsOf(
 
 test.each([
   ['the overview', overviewPage, {}, '', 6],
-  ['the overview with a search', overviewPage, {}, 'q=campaign+100', 5],
+  ['the overview with a search', overviewPage, {}, 'q=campaign+100', 6],
   ['a task', taskPage, { taskId: ref.taskId }, 'app=app0', 3],
   ['a task without its app', taskPage, { taskId: ref.taskId }, '', 3],
   ['a task with a search', taskPage, { taskId: ref.taskId }, 'app=app0&q=user&state=all', 4],

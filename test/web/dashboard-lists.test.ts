@@ -105,7 +105,7 @@ describe('the people of a task', () => {
     const people = sectionOf(await markupOf(`/tasks/${key.taskId}`), 'people')
     expect(people).toContain(`<p class="quiet">Unread as of <time datetime="${minutesLater(50).toISOString()}"`)
     expect(textIn(people)).toContain('Where another time holds, it stands in the row.')
-    const rowOf = (name: string): string => textIn(new RegExp(`<tr data-key="${name}">.*?</tr>`, 's').exec(people)?.[0] ?? '').trim()
+    const rowOf = (name: string): string => textIn(new RegExp(`<tr[^>]* data-key="${name}".*?</tr>`, 's').exec(people)?.[0] ?? '').trim()
     expect(rowOf('ann')).toMatch(/^ann unread as of \S+/)
     expect(rowOf('bob')).toBe('bob')
     const all = textIn(sectionOf(await markupOf(`/tasks/${key.taskId}?state=all`), 'people'))

@@ -261,8 +261,15 @@ describe('a search for people', () => {
     }
   })
 
-  test('is on the overview', async () => {
-    expect((await get('/')).text).toContain('action="/people"')
+  test('is that of the overview: by name, and by a user id that only tasks have; a name is found for no caller without the right', async () => {
+    for (const [search, found] of [
+      ['李娜', '/people/ann?app=default'],
+      ['only-sent', '/people/only-sent?app=default'],
+    ] as const)
+      expect([search, linksIn((await get(`/?q=${encodeURIComponent(search)}`)).text)]).toEqual([search, expect.arrayContaining([found])])
+    const hidden = await get(`/?q=${encodeURIComponent('李娜')}`, READ)
+    expect([hidden.status, linksIn(hidden.text).some((link) => link.startsWith('/people/'))]).toEqual([200, false])
+    expect(linksIn((await get('/?q=only-sent', READ)).text)).toContain('/people/only-sent?app=default')
   })
 })
 

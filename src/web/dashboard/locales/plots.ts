@@ -35,7 +35,7 @@ export const plotsEn = {
     noticeLink: 'What is wrong',
     sentFrom: 'Sent from',
     sentTo: 'to',
-    searchLabel: 'Campaign or task id',
+    searchLabel: 'Campaign, task id, name or user id',
     noneInPeriod: 'Nothing was sent in this time.',
   },
   actions: {
@@ -88,7 +88,7 @@ export const plotsZh: typeof plotsEn = {
     noticeLink: '查看问题',
     sentFrom: '发送日期',
     sentTo: '至',
-    searchLabel: '群发名称或任务 ID',
+    searchLabel: '群发名称、任务 ID、姓名或 userid',
     noneInPeriod: '这段时间内没有发送。',
   },
   actions: {

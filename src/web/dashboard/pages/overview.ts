@@ -1,6 +1,6 @@
 import { parseApp } from '../../../intake/track-request.ts'
 import { resumeApp } from '../../../polling/task-commands.ts'
-import type { AppUsage, CampaignRates, Page as Paged, PairStatus, Pause, TaskAtRisk, TaskRates } from '../../../report/rates.ts'
+import type { AppUsage, CampaignRates, Page as Paged, PairStatus, Pause, Person, TaskAtRisk, TaskRates } from '../../../report/rates.ts'
 import { askHint } from '../components/actions.ts'
 import { sharedTime } from '../components/as-of.ts'
 import { budgetBar, legend, stateBar } from '../components/bar.ts'
@@ -8,11 +8,11 @@ import { compareBox, compareButton } from '../components/campaign-picker.ts'
 import { delayReason, endReason, problemLines, problemOfTask, resumeButton } from '../components/causes.ts'
 import { emptyState } from '../components/empty.ts'
 import { type Html, html } from '../components/html.ts'
-import { personSearch } from '../components/person.ts'
 import { taskTable } from '../components/task-table.ts'
 import { campaignLink, pager, taskLink, withQuery } from '../links.ts'
 import { ACTIVE_REFRESH_SECONDS, type Content, IDLE_REFRESH_SECONDS, type Page, type PageRequest } from '../page.ts'
 import { isEverything, type Period, parsePeriod } from '../period.ts'
+import { findBeside, foundBeside } from './people.ts'
 
 const CAMPAIGNS = 10
 const TASKS = 20
@@ -27,6 +27,8 @@ interface Overview {
   readonly campaigns: Paged<CampaignRates>
   /** Null while campaigns are searched by name. */
   readonly tasks: Paged<TaskRates> | null
+  /** Whose name or user id was searched for. */
+  readonly people: Paged<Person>
   readonly search: string
   readonly period: Period
   readonly budgets: ReadonlyMap<string, number>
@@ -34,7 +36,7 @@ interface Overview {
 }
 
 export async function overviewPage({ page, options, query }: PageRequest): Promise<Content> {
-  const overview = await load(options.rates, query, options.budgets)
+  const overview = await load(page, options.rates, query, options.budgets)
   const { attention, campaigns, tasks } = overview
   const open = [
     ...campaigns.items.map(({ openTasks }) => openTasks > 0),
@@ -53,7 +55,12 @@ export async function resumeAppAction({ options: { rates, tracking }, params }: 
   return '/'
 }
 
-async function load(rates: PageRequest['options']['rates'], query: URLSearchParams, budgets: Overview['budgets']): Promise<Overview> {
+async function load(
+  page: Page,
+  rates: PageRequest['options']['rates'],
+  query: URLSearchParams,
+  budgets: Overview['budgets'],
+): Promise<Overview> {
   const search = (query.get('q') ?? '').trim()
   const isId = /^\d+$/.test(search)
   const period = parsePeriod(query)
@@ -67,7 +74,9 @@ async function load(rates: PageRequest['options']['rates'], query: URLSearchPara
       ? rates.tasks({ limit: TASKS, taskId: isId ? search : undefined, since, until, cursor: cursors.tasks ?? undefined })
       : null,
   ])
-  return { apps, attention, campaigns, tasks, search, period, budgets, cursors }
+  const isAlone = campaigns.items.length === 0 && (tasks?.items ?? []).length === 0
+  const people = search === '' ? { items: [], nextCursor: null } : await findBeside(rates, page, search, isAlone)
+  return { apps, attention, campaigns, tasks, people, search, period, budgets, cursors }
 }
 
 function isEmpty({ apps, campaigns, tasks, search, period, cursors }: Overview): boolean {
@@ -79,14 +88,22 @@ function isEmpty({ apps, campaigns, tasks, search, period, cursors }: Overview):
 function filled(page: Page, overview: Overview): Html {
   const { messages } = page
   const alerts = listAlerts(page, overview)
-  const lead = overview.tasks !== null && overview.campaigns.items.length === 0 && overview.search !== ''
   return html`<h1>${messages.overview.title}</h1>
 ${filterForm(page, overview)}
-${personSearch(page)}
 ${alerts.shown.length > 0 && html`<p class="notice">${messages.plots.overview.notice(alerts.shown.length + alerts.more.length)}${messages.gap}<a href="#attention">${messages.plots.overview.noticeLink}</a></p>`}
-${lead ? tasksSection(page, overview) : html`${campaignsSection(page, overview)}${tasksSection(page, overview)}`}
+${foundBeside(page, overview.search, overview.people)}
+${lists(page, overview)}
 ${attentionSection(page, alerts)}
 ${callsSection(page, overview)}`
+}
+
+/** A list without what was searched for is not shown while another one has it. */
+function lists(page: Page, overview: Overview): Html {
+  const { campaigns, tasks, people, search } = overview
+  const hasTasks = tasks !== null && tasks.items.length > 0
+  const isCampaign = search === '' || campaigns.items.length > 0 || (!hasTasks && people.items.length === 0)
+  const isTask = search === '' || hasTasks || (tasks !== null && isCampaign)
+  return html`${isCampaign && campaignsSection(page, overview)}${isTask && tasksSection(page, overview)}`
 }
 
 /** A form without a script: the address has what was chosen, so it can be sent to others. */

@@ -10,6 +10,8 @@ import { type Content, IDLE_REFRESH_SECONDS, type Page, type PageRequest } from 
 import { parseAppParameter } from '../request.ts'
 
 const FOUND = 25
+/** Beside campaigns and tasks. */
+const FOUND_BESIDE = 5
 const SENT = 25
 
 /** People over all campaigns. Resolves with the address of a person where only that one is found. */
@@ -39,6 +41,21 @@ async function findPeople(rates: RateReader, { canSeeNames }: Page, search: stri
   if (cursor !== null || named.items.some(({ userId }) => userId === search)) return named
   const exact = await findExactly(rates, { userId: search })
   return { ...named, items: [...exact, ...named.items] }
+}
+
+/**
+ * People for a search of everything. The exact user id, which would be looked for in every task, is asked for where nothing else was found.
+ * @param isAlone no campaign and no task was found
+ */
+export async function findBeside(rates: RateReader, page: Page, search: string, isAlone: boolean): Promise<Paged<Person>> {
+  const named = page.canSeeNames ? await rates.people({ search, limit: FOUND_BESIDE }) : NO_PEOPLE
+  if (named.items.length > 0 || !isAlone) return named
+  return { ...NO_PEOPLE, items: await findExactly(rates, { userId: search }) }
+}
+
+/** The people that {@link findBeside} found; nothing where there are none. */
+export function foundBeside(page: Page, search: string, found: Paged<Person>): Html | null {
+  return found.items.length === 0 ? null : results(page, search, null, found)
 }
 
 /** A text that no user id can be finds no one, as an unknown one does. */
