@@ -185,9 +185,10 @@ export async function checkCommands(folder) {
   const text = ['README.md', ...docs.filter((name) => name.endsWith('.md'))]
     .map((page) => readFileSync(join(ROOT, page), 'utf8'))
     .join('\n')
-  const named = [...text.matchAll(/npx dingtalk-delivery(?:-tracker)? ([a-z]+)((?: [^`\n|&;#]+)?)/g)]
+  const named = [...text.matchAll(/npx dingtalk-delivery(?:-tracker)? (people [a-z]+|[a-z]+)((?: [^`\n|&;#]+)?)/g)]
   const commands = [...new Set(named.map(([, command = '']) => command))]
-  const helpOf = async (command) => (await run(binOf(folder, 'dingtalk-delivery'), [command, '--help'], { cwd: folder })).stdout
+  const helpOf = async (command) =>
+    (await run(binOf(folder, 'dingtalk-delivery'), [...command.split(' '), '--help'], { cwd: folder })).stdout
   const help = Object.fromEntries(await Promise.all(commands.map(async (command) => [command, await helpOf(command)])))
   const unknown = named.flatMap(([, command = '', rest = '']) =>
     (rest.match(/(?<= )--[a-z-]+/g) ?? []).filter((option) => !help[command].includes(option)).map((option) => `${command} ${option}`),

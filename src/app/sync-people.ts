@@ -5,7 +5,15 @@ import { createPermits } from '../polling/permits.ts'
 import { createContactCalls, type DepartmentTree, DirectoryReadError, readDepartments, readMembers } from '../polling/read-directory.ts'
 import { assertSchemaVersion, type Database, openDatabase } from '../store/prisma.ts'
 import { createRateLimiter } from '../store/rate-limiter.ts'
-import { comparePeople, type PeopleChanges, type PeopleScope, readCallUse, writePeople } from '../store/sync-people.ts'
+import {
+  type ChangedPerson,
+  comparePeople,
+  type PeopleChanges,
+  type PeopleScope,
+  readCallUse,
+  readChangedPeople,
+  writePeople,
+} from '../store/sync-people.ts'
 import type { AppConfig, Config } from './config/config.ts'
 import { type DirectoryTrouble, describeTrouble } from './directory-trouble.ts'
 import { chooseApp, NO_APP_REMEDY } from './probe-task.ts'
@@ -18,6 +26,8 @@ export interface SyncOptions {
   /** Delete who is stored and was not read. Only where the whole organisation is read. */
   readonly removeMissing: boolean
   readonly dryRun: boolean
+  /** How many of the people who change are given as examples, at most. */
+  readonly examples: number
 }
 
 /** What the members will cost, when the departments are known. */
@@ -41,6 +51,8 @@ export interface SyncSummary extends PeopleChanges {
   readonly calls: number
   /** How many were deleted. */
   readonly removed: number
+  /** Some of those who change. */
+  readonly examples: readonly ChangedPerson[]
   readonly stored: boolean
 }
 
@@ -105,7 +117,8 @@ async function syncWith({ config, app, database, options, dialog }: Sync): Promi
   const { people, tree, calls } = read
   const scope = scopeOf(app, options.rootId, tree)
   const changes = await comparePeople(database, people, scope)
-  const about = { app: app.name, people: people.length, departments: tree.read.length - 1, calls }
+  const examples = changes.changed > 0 ? await readChangedPeople(database, people, scope, options.examples) : []
+  const about = { app: app.name, people: people.length, departments: tree.read.length - 1, calls, examples }
   const planned: SyncSummary = { ...about, ...changes, removed: options.removeMissing ? changes.missing : 0, stored: false }
   if (options.dryRun || !(await dialog.confirmWrite(planned))) return planned
   const written = await writePeople(database, people, scope, options.removeMissing)

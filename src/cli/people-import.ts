@@ -4,7 +4,7 @@ import { parseApp } from '../intake/track-request.ts'
 import type { Run } from './command.ts'
 import type { Context } from './context.ts'
 import { configWithEmbedded, requireDatabase } from './embedded.ts'
-import { compare, number, renderComparison } from './people/preview.ts'
+import { compare, number, renderPreview } from './people/preview.ts'
 import type { PeopleFile } from './people/read-file.ts'
 import { plainText } from './text/table.ts'
 
@@ -46,9 +46,9 @@ async function importFile(context: Context, name: string, options: ImportOptions
     const { dryRun = false, yes = false, removeMissing = false } = options
     const comparison = compare(file.people, await directory.stored(), await directory.compare(file.people))
     const showsNames = dryRun || context.screen.isLive
-    context.print(`${describeFile(file, name, app)}\n${renderComparison(comparison, { removesMissing: removeMissing, showsNames })}`)
+    context.print(`${describeFile(file, name, app)}\n${renderPreview(comparison, { removesMissing: removeMissing, showsNames })}`)
     if (dryRun) return context.print('Nothing was changed: --dry-run.')
-    const removed = removeMissing ? comparison.missing : []
+    const removed = removeMissing ? comparison.missingIds : []
     if (!yes && comparison.created + comparison.changed + removed.length > 0 && !(await context.confirm('Store this?'))) {
       context.print('Nothing was changed.')
       return 1

@@ -5,6 +5,7 @@ import { parseApp } from '../intake/track-request.ts'
 import type { Run } from './command.ts'
 import type { Context } from './context.ts'
 import { configWithEmbedded, requireDatabase } from './embedded.ts'
+import { type PreviewOptions, renderPreview, EXAMPLES as SHOWN } from './people/preview.ts'
 import { plainText } from './text/table.ts'
 
 interface SyncCommandOptions {
@@ -37,13 +38,13 @@ export function addPeopleSync(people: Command, context: Context, run: Run): void
       run(async ({ app, root, dryRun = false, yes = false, removeMissing = false }: SyncCommandOptions) => {
         if (removeMissing && root !== ROOT_DEPARTMENT)
           throw new InvalidArgumentError('Give --remove-missing without --root: a part of the organisation does not show who left.')
-        const options = { app: app === undefined ? undefined : parseApp(app), rootId: root, removeMissing, dryRun }
+        const options = { app: app === undefined ? undefined : parseApp(app), rootId: root, removeMissing, dryRun, examples: SHOWN }
         const config = await configWithEmbedded(context)
         const { syncPeople } = await import('../app/sync-people.ts')
         const dialog = createDialog(context, { yes, removeMissing })
         const summary = await syncPeople({ ...config, databaseUrl: requireDatabase(config) }, options, dialog)
         if (summary === null) return refused(context, 'the people were not read, and nothing was stored')
-        if (dryRun) return context.print(describeChanges(summary, removeMissing))
+        if (dryRun) return context.print(describeChanges(summary, { removesMissing: removeMissing, showsNames: true }))
         if (!summary.stored) return refused(context, 'nothing was stored')
         context.print(describeStored(summary, removeMissing))
       }),
@@ -73,7 +74,7 @@ function createDialog(context: Context, { yes, removeMissing }: { readonly yes: 
       if (context.logIsTerminal && done % Math.ceil(of / 10) === 0) context.note(`${done} of ${of} read`)
     },
     confirmWrite(summary) {
-      context.note(describeChanges(summary, removeMissing))
+      context.note(describeChanges(summary, { removesMissing: removeMissing, showsNames: context.logIsTerminal }))
       return ask('Store this?')
     },
   }
@@ -85,17 +86,10 @@ function describePlan({ app, departments, made, atLeast, left, reachesTop }: Cal
   return `app ${plainText(app)}: ${count(departments, 'department')} below the root, ${count(made, 'call')} made. The people need at least ${atLeast} more${budget}.${cut}`
 }
 
-function describeChanges(summary: SyncSummary, removeMissing: boolean): string {
-  const { created, changed, unchanged, erased, missing, people, departments, calls } = summary
-  const lines = [
-    `${count(people, 'person', 'people')} in ${count(departments, 'department')}, read with ${count(calls, 'call')}`,
-    `new ${created}, changed ${changed}, unchanged ${unchanged}`,
-    ...(erased > 0 ? [`left out, because they were erased less than a day ago: ${erased}`] : []),
-    ...(missing > 0
-      ? [`stored, but not listed by DingTalk: ${missing}${removeMissing ? ', to be removed' : ' (--remove-missing removes them)'}`]
-      : []),
-  ]
-  return lines.join('\n')
+function describeChanges(summary: SyncSummary, options: PreviewOptions): string {
+  const { people, departments, calls } = summary
+  const title = `${count(people, 'person', 'people')} in ${count(departments, 'department')}, read with ${count(calls, 'call')}`
+  return `${title}\n${renderPreview(summary, options)}`
 }
 
 function describeStored({ created, changed, unchanged, erased, missing, removed, calls }: SyncSummary, removeMissing: boolean): string {

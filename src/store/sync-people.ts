@@ -2,6 +2,7 @@ import type { ListedPerson } from '../domain/directory.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
 import { type Database, readCommitted } from './prisma.ts'
+import { STORED_PERSON, type StoredPerson } from './write-people.ts'
 
 type Connected = Pick<Database, 'pool'>
 
@@ -81,6 +82,40 @@ export function writePeople(
   remove: boolean,
 ): Promise<PeopleChanges> {
   return change(database, remove ? WRITE_AND_REMOVE : WRITE, people, scope)
+}
+
+/** A person who changes, as stored and as it would be stored. */
+export interface ChangedPerson {
+  readonly before: StoredPerson
+  readonly now: ListedPerson
+}
+
+const CHANGED = { ...STORED_PERSON, newName: column.nullable(column.text('new_name')), newDepartments: column.textList('new_departments') }
+
+const READ_CHANGED = `/* changed_people */
+WITH ${GIVEN}, compared AS (
+  SELECT user_id, person ->> 'name' AS name, ARRAY(SELECT jsonb_array_elements_text(person -> 'departments')) AS departments FROM given
+)
+SELECT
+  user_id AS "userId", stored.name, stored.departments, stored.manager_user_id AS "managerUserId",
+  compared.name AS "newName", compared.departments AS "newDepartments"
+FROM compared JOIN delivery_person AS stored USING (user_id)
+WHERE stored.app = $2::text AND (compared.name, compared.departments) IS DISTINCT FROM (stored.name, stored.departments)
+ORDER BY user_id COLLATE "C"
+LIMIT $4`
+
+/** The first of the people whom {@link writePeople} would change. */
+export async function readChangedPeople(
+  { pool }: Connected,
+  people: readonly ListedPerson[],
+  { app, below }: PeopleScope,
+  limit: number,
+): Promise<ChangedPerson[]> {
+  const { rows } = await retrying(() => pool.query<column.Row>(READ_CHANGED, [JSON.stringify(people), app, below, limit]))
+  return rows.map((row) => {
+    const { newName, newDepartments, ...before } = column.decodeRow(CHANGED, row)
+    return { before, now: { userId: before.userId, name: newName, departments: newDepartments } }
+  })
 }
 
 async function change(

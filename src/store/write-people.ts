@@ -102,7 +102,7 @@ export interface StoredPerson {
   readonly managerUserId: string | null
 }
 
-const STORED = {
+export const STORED_PERSON = {
   userId: column.text('user_id'),
   name: column.nullable(column.text('name')),
   departments: column.textList('departments'),
@@ -117,5 +117,5 @@ export async function readStoredPeople({ pool }: Connected, app: string): Promis
       [app],
     ),
   )
-  return rows.map((row) => column.decodeRow(STORED, row))
+  return rows.map((row) => column.decodeRow(STORED_PERSON, row))
 }

@@ -72,7 +72,10 @@ describe('what is stored', () => {
       stderr: [
         'app default: 3 departments below the root, 4 calls made. The people need at least 4 more.',
         '3 people in 3 departments, read with 8 calls',
-        'new 3, changed 0, unchanged 0',
+        '  new        3',
+        '  changed    0',
+        '  unchanged  0',
+        '  not named  0',
         '',
       ].join('\n'),
     })
@@ -104,9 +107,35 @@ describe('what is stored', () => {
     const { sync } = await aDingtalk()
     expect(await sync(['--dry-run'])).toMatchObject({
       code: 0,
-      stdout: '3 people in 3 departments, read with 8 calls\nnew 3, changed 0, unchanged 0\n',
+      stdout: '3 people in 3 departments, read with 8 calls\n  new        3\n  changed    0\n  unchanged  0\n  not named  0\n',
     })
     expect([await stored(), await used()]).toEqual([[], 8])
+  })
+
+  test('a dry run shows the changes, with names, as they would be stored; a log gets counts', async () => {
+    const { sync } = await aDingtalk()
+    await sync()
+    await execute(
+      database.url,
+      `UPDATE delivery_person SET name = 'Old Name', departments = '{Finance}', manager_user_id = 'boss' WHERE user_id = '007'`,
+      `UPDATE delivery_person SET departments = ARRAY['Sales/Old', '研发部'] WHERE user_id = 'manager4220'`,
+    )
+    expect((await sync(['--dry-run'])).stdout).toBe(`3 people in 3 departments, read with 8 calls
+  new        0
+  changed    2
+  unchanged  1
+  not named  0
+Changes:
+  007  name: Old Name → 李娜
+  007  departments: Finance → (none)
+  manager4220  departments: Sales/Old; 研发部 → Sales; 研发部
+`)
+    // What is outside the department that is read stays.
+    const part = await sync(['--dry-run', '--root', '20'])
+    expect(part.stdout).toMatch(/changed {4}0\n {2}unchanged {2}1\n {2}not named {2}0\n$/)
+    const { stdout, stderr } = await sync()
+    expect(stderr).toContain('changed    2\n')
+    expect(stdout + stderr).not.toMatch(/Old Name|李娜|Finance|007/)
   })
 
   test('who is no longer listed stays, and goes with --remove-missing; other apps are left alone', async () => {
@@ -119,7 +148,7 @@ describe('what is stored', () => {
     expect(await sync(['--remove-missing'])).toMatchObject({
       code: 0,
       stdout: 'stored: 0 new, 0 changed, 3 unchanged, 1 removed, 8 calls\n',
-      stderr: expect.stringContaining('stored, but not listed by DingTalk: 1, to be removed'),
+      stderr: expect.stringContaining('  not named  1  will be removed\n'),
     })
     expect((await stored()).map((row) => row['user_id'])).not.toContain('left')
     expect(await query(database.url, `SELECT name FROM delivery_person WHERE app = 'other'`)).toEqual([{ name: 'Stays' }])
