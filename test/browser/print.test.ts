@@ -64,11 +64,11 @@ describe.skipIf(endpoint === null)('on paper', () => {
     await page.goto('/campaigns/all%20of%20them?q=')
     await page.emulateMedia({ media: 'print' })
     expect(await textOf(page, '#people .note')).toBe(
-      'Printed are 25 of 100. The whole list is in the file: /campaigns/all of them/people.csv?app=default&state=unread',
+      'Printed are 25 of 100. The whole list is in the file: /campaigns/all of them/people.xlsx?app=default&state=unread',
     )
     await page.goto('/campaigns/all%20of%20them?q=0412&state=all')
     expect(await textOf(page, '#people .note')).toMatch(
-      /^Printed is one page of a longer list\. .*people\.csv\?app=default&state=all&q=0412$/,
+      /^Printed is one page of a longer list\. .*people\.xlsx\?app=default&state=all&q=0412$/,
     )
     expect(await textOf(page, '#people .search')).toBe('Find a user id')
     expect(await page.locator('#people .search input:visible').inputValue()).toBe('0412')
