@@ -7,7 +7,7 @@ import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { blockFontStyle } from './support/block-font.ts'
 import { type Boxes, measureBoxes, movedBoxes, readColours } from './support/boxes.ts'
 import { type Company, openCompany } from './support/company.ts'
-import { fillScenePeople, REFUSED_PAGE, SCENE_PEOPLE_PAGES } from './support/people.ts'
+import { fillScenePeople, SCENE_PEOPLE_PAGES } from './support/people.ts'
 import { differentShare, encodePng, readBlocks } from './support/pictures.ts'
 import { endpoint, openReader, signIn } from './support/reader.ts'
 import { fillScene, readScene, SCENE, SCENE_TIME } from './support/scene.ts'
@@ -32,7 +32,7 @@ const SHOWN: Readonly<Record<string, { readonly path: string; readonly server?: 
   'not-found': { path: '/tasks/999', status: 404 },
   empty: { path: '/', server: 'empty' },
   ...Object.fromEntries(Object.entries(SCENE_PEOPLE_PAGES).map(([name, path]) => [name, { path, server: 'named' }])),
-  refused: { path: REFUSED_PAGE, server: 'locked', status: 403 },
+  refused: { path: `/campaigns/${encodeURIComponent(SCENE.payslips)}?department=x`, server: 'locked', status: 403 },
 }
 
 const WIDTHS = [360, 390, 820, 1280]

@@ -94,7 +94,8 @@ describe.skipIf(endpoint === null)('on paper', () => {
     await page.goto(`/campaigns/${encodeURIComponent(SCENE.payslips)}`)
     expect(await page.locator('#people .search').isVisible()).toBe(false)
     await page.goto('/?from=2026-01-01')
-    expect(await page.locator('.filter input:visible').evaluateAll((inputs) => inputs.map(({ id }) => id))).toEqual(['sent-from'])
+    expect(await page.locator('#sent-from').isVisible()).toBe(true)
+    expect(await page.locator('.filter input:visible').count()).toBe(1)
   })
 
   test('every page fits into the paper', async () => {
