@@ -3,7 +3,8 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { type Company, fillCompany, openCompany, PAGES } from './support/company.ts'
-import { endpoint, openReader } from './support/reader.ts'
+import { fillPeople, PEOPLE_PAGES, REFUSED_PAGE } from './support/people.ts'
+import { endpoint, openReader, signIn } from './support/reader.ts'
 import { type DashboardServer, startDashboard } from './support/server.ts'
 
 let database: TestDatabase
@@ -12,6 +13,9 @@ let open: DashboardServer
 let locked: DashboardServer
 let empty: TestDatabase
 let fresh: DashboardServer
+let named: TestDatabase
+let namedCompany: Company
+let withPeople: DashboardServer
 
 beforeAll(async () => {
   if (endpoint === null) return
@@ -22,14 +26,18 @@ beforeAll(async () => {
   open = await startDashboard({ databaseUrl: database.url })
   locked = await startDashboard({ databaseUrl: database.url, apiToken: 'token' })
   fresh = await startDashboard({ databaseUrl: empty.url })
+  named = await createTestDatabase({ migrated: true })
+  namedCompany = openCompany(named.url)
+  await fillCompany(namedCompany)
+  await fillPeople(namedCompany)
+  withPeople = await startDashboard({ databaseUrl: named.url })
 })
 
 afterAll(async () => {
   if (endpoint === null) return
-  for (const each of [open, locked, fresh]) await each.close()
-  await company.close()
-  await database.drop()
-  await empty.drop()
+  for (const each of [open, locked, fresh, withPeople]) await each.close()
+  for (const each of [company, namedCompany]) await each.close()
+  for (const each of [database, empty, named]) await each.drop()
 })
 
 const WIDTHS = [360, 390, 820, 1280]
@@ -42,6 +50,20 @@ describe.skipIf(endpoint === null).each(['en-GB', 'zh-CN'])('axe finds nothing, 
     const page = await openForAxe(open.url)
     expect((await page.goto(path))?.status()).toBe(STATUS[name] ?? 200)
     await openAll(page)
+    expect(await violations(page)).toEqual([])
+  })
+
+  test.each(Object.entries(PEOPLE_PAGES))('with people in the page: %s', async (_name, path) => {
+    const page = await openForAxe(withPeople.url)
+    expect((await page.goto(path))?.status()).toBe(200)
+    await openAll(page)
+    expect(await violations(page)).toEqual([])
+  })
+
+  test('in the refusal of a page with names', async () => {
+    const page = await openForAxe(locked.url)
+    await signIn(page, 'token')
+    expect((await page.goto(REFUSED_PAGE))?.status()).toBe(403)
     expect(await violations(page)).toEqual([])
   })
 

@@ -2,27 +2,33 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { type Company, openCompany } from './support/company.ts'
+import { fillScenePeople, SCENE_PEOPLE_PAGES } from './support/people.ts'
 import { endpoint, openReader, textOf } from './support/reader.ts'
 import { fillScene, SCENE } from './support/scene.ts'
 import { type DashboardServer, startDashboard } from './support/server.ts'
 
-let database: TestDatabase
-let company: Company
+let databases: TestDatabase[] = []
+let companies: Company[] = []
 let server: DashboardServer
+let withPeople: DashboardServer
 
 beforeAll(async () => {
   if (endpoint === null) return
-  database = await createTestDatabase({ migrated: true })
-  company = openCompany(database.url)
-  await fillScene(company)
-  server = await startDashboard({ databaseUrl: database.url })
+  const [plain, named] = [await createTestDatabase({ migrated: true }), await createTestDatabase({ migrated: true })]
+  databases = [plain, named]
+  const [company, staffed] = [openCompany(plain.url), openCompany(named.url)]
+  companies = [company, staffed]
+  for (const each of companies) await fillScene(each)
+  await fillScenePeople(staffed)
+  server = await startDashboard({ databaseUrl: plain.url })
+  withPeople = await startDashboard({ databaseUrl: named.url })
 })
 
 afterAll(async () => {
   if (endpoint === null) return
-  await server.close()
-  await company.close()
-  await database.drop()
+  for (const each of [server, withPeople]) await each.close()
+  for (const each of companies) await each.close()
+  for (const each of databases) await each.drop()
 })
 
 interface Stop {
@@ -105,6 +111,55 @@ describe.skipIf(endpoint === null)('with a keyboard alone', () => {
     await page.goto(path)
     const back = await walkAround(page, 'Shift+Tab')
     expect(back.toReversed()).toEqual(forth)
+  })
+
+  test.each(Object.entries(SCENE_PEOPLE_PAGES))('with people, too: %s', async (_name, path) => {
+    const page = await openReader(withPeople.url)
+    await page.goto(path)
+    const forth = await walkAround(page, 'Tab')
+    expect(forth[0]?.name).toBe('A Skip to the content')
+    await page.goto(path)
+    expect((await walkAround(page, 'Shift+Tab')).toReversed()).toEqual(forth)
+  })
+
+  test.each([390, 1280])('a reader finds who has not read in a department below another, on a screen of %i pixels', async (width) => {
+    const page = await openReader(withPeople.url, { viewport: { width, height: 800 } })
+    await page.goto(`/campaigns/${encodeURIComponent(SCENE.payslips)}`)
+    await walkTo(page, /^SUMMARY 总部/)
+    await page.keyboard.press('Enter')
+    await walkTo(page, /^SUMMARY 销售中心/)
+    await page.keyboard.press('Space')
+    await walkTo(page, /^A \d+$/)
+    await page.keyboard.press('Enter')
+    await page.waitForURL('**state=unread&department=*')
+    const chosen = await page.locator('#people-department').inputValue()
+    expect(chosen).toMatch(/^总部\/销售中心\//)
+    await walkTo(page, /^SELECT people-department/)
+    await page.keyboard.press('ArrowUp')
+    expect(await page.locator('#people-department').inputValue()).not.toBe(chosen)
+    await walkTo(page, 'INPUT people-search')
+    await page.keyboard.type('晓雨')
+    await page.keyboard.press('Enter')
+    await page.waitForURL('**q=*')
+    await walkTo(page, /^A .晓雨$/)
+    await page.keyboard.press('Enter')
+    await page.waitForURL('**/people/*')
+    await walkTo(page, 'A 王晓雨')
+    await page.keyboard.press('Enter')
+    await page.waitForFunction(`document.querySelector('h1').textContent === '王晓雨'`)
+  })
+
+  test('a reader chooses campaigns and compares them', async () => {
+    const page = await openReader(withPeople.url)
+    await page.goto('/')
+    for (const name of [SCENE.payslips, SCENE.drill]) {
+      await page.getByRole('checkbox', { name: `Compare ${name}` }).focus()
+      await page.keyboard.press('Space')
+    }
+    await walkTo(page, 'BUTTON Compare')
+    await page.keyboard.press('Enter')
+    await page.waitForURL('**/compare?*')
+    expect(await page.locator('#figures tbody tr').count()).toBe(2)
   })
 
   test('a folded table opens, and a wide one scrolls', async () => {

@@ -7,8 +7,9 @@ import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { blockFontStyle } from './support/block-font.ts'
 import { type Boxes, measureBoxes, movedBoxes, readColours } from './support/boxes.ts'
 import { type Company, openCompany } from './support/company.ts'
+import { fillScenePeople, SCENE_PEOPLE_PAGES } from './support/people.ts'
 import { differentShare, encodePng, readBlocks } from './support/pictures.ts'
-import { endpoint, openReader } from './support/reader.ts'
+import { endpoint, openReader, signIn } from './support/reader.ts'
 import { fillScene, readScene, SCENE, SCENE_TIME } from './support/scene.ts'
 import { type DashboardServer, startDashboard } from './support/server.ts'
 
@@ -19,7 +20,7 @@ import { type DashboardServer, startDashboard } from './support/server.ts'
 const DIRECTORY = join(import.meta.dirname, 'screenshots')
 const IS_UPDATE = process.env['UPDATE_SCREENSHOTS'] === '1'
 
-type Servers = Record<'open' | 'locked' | 'empty', DashboardServer>
+type Servers = Record<'open' | 'locked' | 'empty' | 'named', DashboardServer>
 
 /** A page is a line here. */
 const SHOWN: Readonly<Record<string, { readonly path: string; readonly server?: keyof Servers; readonly status?: number }>> = {
@@ -30,6 +31,8 @@ const SHOWN: Readonly<Record<string, { readonly path: string; readonly server?: 
   login: { path: '/login', server: 'locked' },
   'not-found': { path: '/tasks/999', status: 404 },
   empty: { path: '/', server: 'empty' },
+  ...Object.fromEntries(Object.entries(SCENE_PEOPLE_PAGES).map(([name, path]) => [name, { path, server: 'named' }])),
+  refused: { path: `/campaigns/${encodeURIComponent(SCENE.payslips)}?department=x`, server: 'locked', status: 403 },
 }
 
 const WIDTHS = [360, 390, 820, 1280]
@@ -47,27 +50,34 @@ const COLOUR_TOLERANCE = 40
 const DIFFERENT_BLOCKS = 0.04
 
 let databases: TestDatabase[] = []
-let company: Company
+let companies: Company[] = []
 let servers: Servers
 
 beforeAll(async () => {
   if (endpoint === null) return
-  const [filled, empty] = [await createTestDatabase({ migrated: true }), await createTestDatabase({ migrated: true })]
-  databases = [filled, empty]
-  company = openCompany(filled.url, () => SCENE_TIME.getTime())
-  await fillScene(company)
+  const [filled, named, empty] = [
+    await createTestDatabase({ migrated: true }),
+    await createTestDatabase({ migrated: true }),
+    await createTestDatabase({ migrated: true }),
+  ]
+  databases = [filled, named, empty]
+  const [company, staffed] = [openCompany(filled.url, () => SCENE_TIME.getTime()), openCompany(named.url, () => SCENE_TIME.getTime())]
+  companies = [company, staffed]
+  for (const each of companies) await fillScene(each)
+  await fillScenePeople(staffed)
   const options = { databaseUrl: filled.url, now: () => SCENE_TIME, monotonicMs: () => 0, reading: readScene }
   servers = {
     open: await startDashboard(options),
     locked: await startDashboard({ ...options, apiToken: 'token' }),
     empty: await startDashboard({ ...options, databaseUrl: empty.url }),
+    named: await startDashboard({ ...options, databaseUrl: named.url }),
   }
 })
 
 afterAll(async () => {
   if (endpoint === null) return
   for (const server of Object.values(servers)) await server.close()
-  await company.close()
+  for (const each of companies) await each.close()
   for (const database of databases) await database.drop()
 })
 
@@ -98,6 +108,7 @@ async function openShown(name: string, language: (typeof LANGUAGES)[number]): Pr
     reducedMotion: 'reduce',
   })
   await page.clock.setFixedTime(SCENE_TIME)
+  if (status === 403) await signIn(page, 'token')
   expect((await page.goto(path))?.status()).toBe(status)
   await page.addStyleTag({ content: blockFontStyle() })
   expect(await page.evaluate(`document.fonts.load('16px Block').then(({ length }) => length)`)).toBe(1)

@@ -1,34 +1,10 @@
-import axe, { type Result } from 'axe-core'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { type Company, fillCompany, openCompany } from './support/company.ts'
+import { fillPeople } from './support/people.ts'
 import { endpoint, openReader, textOf } from './support/reader.ts'
 import { type DashboardServer, startDashboard } from './support/server.ts'
-
-/** Every fourth person of the company has no name. Of `user-001` on, one after the other works in the north, the south and the laboratory. */
-const PLACES = [['总部/销售部/华北'], ['总部/销售部/华南'], ['总部/研发部', '总部/销售部/华北']]
-const PEOPLE = Array.from({ length: 78 }, (_, i) => i + 1)
-  .filter((no) => no % 4 !== 0)
-  .map((no) => ({
-    userId: `user-${String(no).padStart(3, '0')}`,
-    name: `员工${no}`,
-    departments: PLACES[no % 3],
-    managerUserId: no === 1 ? null : 'user-001',
-  }))
-
-const WIDTHS = [320, 360, 820] as const
-const PAGES: Readonly<Record<string, string>> = {
-  'everybody in a campaign': '/campaigns/payroll-11?state=all',
-  'a department': `/campaigns/payroll-11?department=${encodeURIComponent('总部/销售部')}`,
-  task: '/tasks/1001?state=all',
-  'a person in a task': '/tasks/1001/people/user-005',
-  'a person': '/people/user-005?app=default',
-  'people found': '/people?q=员工1',
-  'no person found': '/people?q=nothing',
-  compared: '/compare?campaign=payroll-11&campaign=fire-drill&campaign.hr=shared&campaign.it=shared',
-  'to choose': '/compare?campaign=payroll-11',
-}
 
 let database: TestDatabase
 let company: Company
@@ -39,7 +15,7 @@ beforeAll(async () => {
   database = await createTestDatabase({ migrated: true })
   company = openCompany(database.url)
   await fillCompany(company)
-  await company.sql('SELECT delivery_put_people($1::jsonb)', [JSON.stringify(PEOPLE)])
+  await fillPeople(company)
   server = await startDashboard({ databaseUrl: database.url })
 })
 
@@ -139,32 +115,4 @@ describe.skipIf(endpoint === null)('a reader who may see names', () => {
     await (await asked).finished()
     expect(await page.locator('#departments tr[data-key="总部/销售部/华南"]').isVisible()).toBe(true)
   })
-
-  test.each(WIDTHS)('on a screen of %i pixels no page scrolls sideways', async (width) => {
-    const page = await openReader(server.url, { viewport: { width, height: 700 } })
-    for (const path of Object.values(PAGES)) {
-      await page.goto(path)
-      await page.evaluate(`for (const each of document.querySelectorAll('details')) each.open = true`)
-      expect([path, await page.evaluate('document.documentElement.scrollWidth')]).toEqual([path, width])
-    }
-  })
-
-  test.each(['en-GB', 'zh-CN'])('axe finds nothing, light and dark, %s', async (locale) => {
-    // The script of axe comes from the test and not from the server, which the policy rightly refuses.
-    const page = await openReader(server.url, { locale, bypassCSP: true })
-    for (const path of Object.values(PAGES)) {
-      await page.emulateMedia({ colorScheme: 'light' })
-      await page.goto(path)
-      await page.evaluate(`for (const each of document.querySelectorAll('details')) each.open = true`)
-      await page.addScriptTag({ content: axe.source })
-      expect([path, await violations(page, {})]).toEqual([path, []])
-      await page.emulateMedia({ colorScheme: 'dark' })
-      expect([path, await violations(page, { runOnly: 'color-contrast' })]).toEqual([path, []])
-    }
-  })
 })
-
-async function violations(page: Page, options: object): Promise<string[]> {
-  const found = await page.evaluate<Result[]>(`axe.run(${JSON.stringify(options)}).then(({ violations }) => violations)`)
-  return found.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`))
-}

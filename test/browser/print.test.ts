@@ -1,31 +1,38 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { type Company, openCompany } from './support/company.ts'
+import { fillScenePeople, SCENE_PEOPLE_PAGES } from './support/people.ts'
 import { endpoint, openReader, textOf } from './support/reader.ts'
 import { fillScene, readScene, SCENE, SCENE_TIME } from './support/scene.ts'
 import { type DashboardServer, startDashboard } from './support/server.ts'
 
 const HUNDRED = Array.from({ length: 100 }, (_, i) => `04123456789012${String(1_000 + i)}`)
 
-let database: TestDatabase
-let company: Company
+let databases: TestDatabase[] = []
+let companies: Company[] = []
 let server: DashboardServer
+let withPeople: DashboardServer
 
 beforeAll(async () => {
   if (endpoint === null) return
-  database = await createTestDatabase({ migrated: true })
-  company = openCompany(database.url, () => SCENE_TIME.getTime())
-  await fillScene(company)
+  const [plain, named] = [await createTestDatabase({ migrated: true }), await createTestDatabase({ migrated: true })]
+  databases = [plain, named]
+  const [company, staffed] = [openCompany(plain.url, () => SCENE_TIME.getTime()), openCompany(named.url, () => SCENE_TIME.getTime())]
+  companies = [company, staffed]
+  for (const each of companies) await fillScene(each)
+  await fillScenePeople(staffed)
   await company.track({ taskId: '256271700000', campaign: 'all of them', userIds: HUNDRED, hoursAgo: 3 })
   await company.poll('256271700000', 5, { unread: HUNDRED })
-  server = await startDashboard({ databaseUrl: database.url, now: () => SCENE_TIME, monotonicMs: () => 0, reading: readScene })
+  const options = { now: () => SCENE_TIME, monotonicMs: () => 0, reading: readScene }
+  server = await startDashboard({ databaseUrl: plain.url, ...options })
+  withPeople = await startDashboard({ databaseUrl: named.url, ...options })
 })
 
 afterAll(async () => {
   if (endpoint === null) return
-  await server.close()
-  await company.close()
-  await database.drop()
+  for (const each of [server, withPeople]) await each.close()
+  for (const each of companies) await each.close()
+  for (const each of databases) await each.drop()
 })
 
 /** Pages of a PDF, which Chromium writes without compressing these objects. */
@@ -64,15 +71,31 @@ describe.skipIf(endpoint === null)('on paper', () => {
     await page.goto('/campaigns/all%20of%20them?q=')
     await page.emulateMedia({ media: 'print' })
     expect(await textOf(page, '#people .note')).toBe(
-      'Printed are 25 of 100. The whole list is in the file: /campaigns/all of them/people.csv?app=default&state=unread',
+      'Printed are 25 of 100. The whole list is in the file: /campaigns/all of them/people.xlsx?app=default&state=unread',
     )
     await page.goto('/campaigns/all%20of%20them?q=0412&state=all')
     expect(await textOf(page, '#people .note')).toMatch(
-      /^Printed is one page of a longer list\. .*people\.csv\?app=default&state=all&q=0412$/,
+      /^Printed is one page of a longer list\. .*people\.xlsx\?app=default&state=all&q=0412$/,
     )
     expect(await textOf(page, '#people .search')).toBe('Find a user id')
     expect(await page.locator('#people .search input:visible').inputValue()).toBe('0412')
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(702)
+  })
+
+  test('departments are there with those below them, and a list says of which department it is', async () => {
+    const page = await openReader(withPeople.url, { viewport: { width: 702, height: 800 } })
+    await page.goto(`/campaigns/${encodeURIComponent(SCENE.payslips)}?department=${encodeURIComponent('总部/销售中心')}`)
+    await page.emulateMedia({ media: 'print' })
+    for (const name of ['总部', '销售中心', '华东大区', '上海第一分公司', 'International Operations and Customer Success'])
+      expect([name, await page.locator('#departments').getByRole('rowheader', { name, exact: true }).isVisible()]).toEqual([name, true])
+    expect(await textOf(page, '#people .search')).toMatch(/^Department /)
+    expect(await page.locator('#people select').inputValue()).toBe('总部/销售中心')
+    expect(await page.locator('#people .search input:visible').count()).toBe(0)
+    await page.goto(`/campaigns/${encodeURIComponent(SCENE.payslips)}`)
+    expect(await page.locator('#people .search').isVisible()).toBe(false)
+    await page.goto('/?from=2026-01-01')
+    expect(await page.locator('#sent-from').isVisible()).toBe(true)
+    expect(await page.locator('.filter input:visible').count()).toBe(1)
   })
 
   test('every page fits into the paper', async () => {
@@ -82,6 +105,12 @@ describe.skipIf(endpoint === null)('on paper', () => {
     for (const path of ['/', `/campaigns/${encodeURIComponent(SCENE.payslips)}?state=all`, `/tasks/${SCENE.task}?state=all`]) {
       await page.goto(path)
       expect([path, await page.evaluate('document.documentElement.scrollWidth')]).toEqual([path, 702])
+    }
+    const reader = await openReader(withPeople.url, { viewport: { width: 702, height: 800 } })
+    await reader.emulateMedia({ media: 'print' })
+    for (const path of Object.values(SCENE_PEOPLE_PAGES)) {
+      await reader.goto(path)
+      expect([path, await reader.evaluate('document.documentElement.scrollWidth')]).toEqual([path, 702])
     }
   })
 })

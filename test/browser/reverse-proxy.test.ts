@@ -41,9 +41,9 @@ describe.skipIf(endpoint === null)('a reader behind a proxy', () => {
       expect(cookie).toMatchObject({ path: '/dingtalk', secure: true, httpOnly: true, sameSite: 'Strict' })
       expect(await page.evaluate('document.styleSheets.length')).toBe(1)
 
-      await page.getByRole('searchbox').fill(TASK)
-      await page.getByRole('searchbox').press('Enter')
-      await page.waitForURL(`**/dingtalk/?q=${TASK}`)
+      await page.getByLabel('Campaign or task id').fill(TASK)
+      await page.getByLabel('Campaign or task id').press('Enter')
+      await page.waitForURL(`**/dingtalk/?q=${TASK}*`)
       await page.getByRole('link', { name: TASK, exact: true }).click()
       await page.waitForURL(`**/dingtalk/tasks/${TASK}?app=default`)
 

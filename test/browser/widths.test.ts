@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { type Company, fillCompany, openCompany, PAGES } from './support/company.ts'
+import { fillPeople, fillScenePeople, PEOPLE_PAGES, SCENE_PEOPLE_PAGES } from './support/people.ts'
 import { endpoint, openReader, textOf } from './support/reader.ts'
 import { fillScene, SCENE } from './support/scene.ts'
 import { type DashboardServer, startDashboard } from './support/server.ts'
@@ -12,27 +13,37 @@ const SHOWN = {
   'real ids': `/tasks/${SCENE.task}?state=all`,
 }
 
+const SHOWN_WITH_PEOPLE = { ...PEOPLE_PAGES, ...SCENE_PEOPLE_PAGES }
+
 /** 640 is a screen of 1,280 at 200 %. */
 const SCREENS = ['en-GB', 'zh-CN'].flatMap((locale) => [320, 360, 390, 640, 820, 1280].map((width) => ({ locale, width })))
 
-let database: TestDatabase
-let company: Company
+let databases: TestDatabase[] = []
+let companies: Company[] = []
 let server: DashboardServer
+let withPeople: DashboardServer
 
 beforeAll(async () => {
   if (endpoint === null) return
-  database = await createTestDatabase({ migrated: true })
-  company = openCompany(database.url)
-  await fillCompany(company)
-  await fillScene(company)
-  server = await startDashboard({ databaseUrl: database.url })
+  const [plain, named] = [await createTestDatabase({ migrated: true }), await createTestDatabase({ migrated: true })]
+  databases = [plain, named]
+  const [company, staffed] = [openCompany(plain.url), openCompany(named.url)]
+  companies = [company, staffed]
+  for (const each of companies) {
+    await fillCompany(each)
+    await fillScene(each)
+  }
+  await fillPeople(staffed)
+  await fillScenePeople(staffed)
+  server = await startDashboard({ databaseUrl: plain.url })
+  withPeople = await startDashboard({ databaseUrl: named.url })
 })
 
 afterAll(async () => {
   if (endpoint === null) return
-  await server.close()
-  await company.close()
-  await database.drop()
+  for (const each of [server, withPeople]) await each.close()
+  for (const each of companies) await each.close()
+  for (const each of databases) await each.drop()
 })
 
 /** Parts that are cut off at the side of the page without a way to reach them, and scrolling ones without a cue. */
@@ -51,12 +62,14 @@ const FIND_CUT = `(() => {
 describe.skipIf(endpoint === null)('at every width', () => {
   test.each(SCREENS)('of $width pixels no page scrolls sideways, and nothing is cut off without a cue, $locale', async (screen) => {
     const { locale, width } = screen
-    const page = await openReader(server.url, { locale, viewport: { width, height: 800 } })
-    for (const [name, path] of Object.entries(SHOWN)) {
-      await page.goto(path)
-      await page.evaluate(`for (const each of document.querySelectorAll('details')) each.open = true`)
-      expect([name, await page.evaluate('document.documentElement.scrollWidth')]).toEqual([name, width])
-      expect([name, await page.evaluate(FIND_CUT)]).toEqual([name, []])
+    for (const [of, pages] of [[server, SHOWN] as const, [withPeople, SHOWN_WITH_PEOPLE] as const]) {
+      const page = await openReader(of.url, { locale, viewport: { width, height: 800 } })
+      for (const [name, path] of Object.entries(pages)) {
+        await page.goto(path)
+        await page.evaluate(`for (const each of document.querySelectorAll('details')) each.open = true`)
+        expect([name, await page.evaluate('document.documentElement.scrollWidth')]).toEqual([name, width])
+        expect([name, await page.evaluate(FIND_CUT)]).toEqual([name, []])
+      }
     }
   })
 

@@ -51,6 +51,14 @@ export async function letItRefresh(page: Page): Promise<void> {
   await answered
 }
 
+/** Through the form, with Enter: a label of it may be in any language. */
+export async function signIn(page: Page, token: string): Promise<void> {
+  await page.goto('/login')
+  await page.locator('input[type=password]').fill(token)
+  await page.keyboard.press('Enter')
+  await page.waitForURL((url) => url.pathname === '/')
+}
+
 /** The text of a part of a page, with single spaces. */
 export async function textOf(page: Page, selector: string): Promise<string> {
   return (await page.locator(selector).first().innerText()).replaceAll(/\s+/g, ' ').trim()

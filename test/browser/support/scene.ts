@@ -4,15 +4,17 @@ import type { Company } from './company.ts'
 /** When the pictures of the pages are taken: a Monday morning in Shanghai. */
 export const SCENE_TIME = new Date('2026-03-02T02:30:00Z')
 
-const staff = (from: number, to: number): string[] =>
-  Array.from({ length: to - from + 1 }, (_, i) => `03663252316310${String(1_000 + from + i)}`)
+/** 18 digits with a leading zero, as DingTalk's are. */
+export const sceneUserId = (no: number): string => `03663252316310${String(1_000 + no)}`
+
+const staff = (from: number, to: number): string[] => Array.from({ length: to - from + 1 }, (_, i) => sceneUserId(from + i))
 
 export const SCENE = {
   payslips: '2026 年 2 月工资条已发放，请各部门同事及时查收并确认',
   drill: 'Fire drill: meeting points of all buildings',
   long: 'Quarterly-Compliance-Training-Acknowledgement-Form-2026-Q1-final',
   task: '256271667526',
-  person: staff(5, 5)[0] ?? '',
+  person: sceneUserId(5),
 }
 
 /** What pages look like with real ids and names of every kind: campaigns that run, are over and have a problem. The same rows each time. */

@@ -5,6 +5,7 @@ import type { RateReader } from '../../../src/report/rates.ts'
 import { openDatabase } from '../../../src/store/prisma.ts'
 import { createRateReader } from '../../../src/store/rate-reader.ts'
 import { createResuming } from '../../../src/store/resume.ts'
+import type { Role } from '../../../src/web/access.ts'
 import { registerDashboard } from '../../../src/web/dashboard/dashboard.ts'
 import { shareReads } from '../../../src/web/shared-reads.ts'
 
@@ -19,6 +20,8 @@ export interface DashboardServer {
 export interface ServerOptions {
   readonly databaseUrl: string
   readonly apiToken?: string
+  /** Of the token. Default: `write` */
+  readonly role?: Role
   readonly now?: () => Date
   readonly monotonicMs?: () => number
   /** What stands between the pages and their reader. */
@@ -27,7 +30,7 @@ export interface ServerOptions {
 
 /** The dashboard on the real reader of a real database. */
 export async function startDashboard(options: ServerOptions): Promise<DashboardServer> {
-  const { databaseUrl, apiToken, now = () => new Date(), monotonicMs, reading = (rates) => rates } = options
+  const { databaseUrl, apiToken, role = 'write', now = () => new Date(), monotonicMs, reading = (rates) => rates } = options
   const database = openDatabase(databaseUrl)
   const rates = reading(createRateReader(database))
   const open = async (port: number): Promise<FastifyInstance> => {
@@ -41,7 +44,7 @@ export async function startDashboard(options: ServerOptions): Promise<DashboardS
         track: () => Promise.reject(new Error('no page of these tests tracks a task')),
       },
       now,
-      apiToken: apiToken === undefined ? null : [{ role: 'write', name: null, token: apiToken }],
+      apiToken: apiToken === undefined ? null : [{ role, name: null, token: apiToken }],
       pollsPerTask: 24,
       budgets: new Map([['default', 5_000]]),
     })

@@ -93,7 +93,7 @@ export function departmentSelect(page: Page, departments: readonly DepartmentCou
     html`<option value="${value}"${value === (chosen ?? '') && html` selected`}>${text}</option>`
   const counted = (name: string, { targeted }: DepartmentCounts): string => directory.inDepartment(name, page.format.number(targeted))
   return html`<label for="people-department">${directory.department}</label>
-<select id="people-department" name="department">${option('', directory.allDepartments)}
+<select id="people-department" name="department"${chosen === null && html` class="any"`}>${option('', directory.allDepartments)}
 ${!isListed && option(chosen, chosen)}${nodes.map(({ department, name, depth, counts }) => option(department, `${INDENT.repeat(depth)}${counted(name, counts)}`))}
 ${unknown !== null && option(UNKNOWN_DEPARTMENT, counted(directory.unknownDepartment, unknown))}</select>`
 }
