@@ -22,21 +22,44 @@ const LANGUAGES = [
   ['zh', 'zh-CN'],
 ] as const
 
-/** A picture of a page from its top to the end of `last`, in each language. */
-async function picture(day: HrDay, name: string, path: string, last: string): Promise<void> {
+const WIDTH = 1_000
+const MARGIN = 16
+
+/** A part of a page. */
+interface Shown {
+  readonly path: string
+  /** Selects where the picture begins. Default: the top of the page */
+  readonly first?: string
+  /** Selects where it ends. */
+  readonly last: string
+  /** Is opened before. */
+  readonly folded?: string
+}
+
+/** A picture of a part of a page in each language. */
+async function picture(day: HrDay, name: string, { path, first, last, folded }: Shown): Promise<void> {
   if (PICTURES === null) return
   await mkdir(PICTURES, { recursive: true })
   for (const [language, locale] of LANGUAGES) {
-    const page = await openReader(day.url, { locale, viewport: { width: 1_100, height: 800 } })
+    const page = await openReader(day.url, { locale, viewport: { width: WIDTH, height: 800 } })
     await page.goto(path)
-    const box = await page.locator(last).first().boundingBox()
-    const height = Math.min(1_500, Math.ceil((box?.y ?? 0) + (box?.height ?? 780) + 20))
+    if (folded !== undefined) await page.locator(folded).first().click()
+    // A fragment in the address, or a click, has scrolled the page.
+    await page.evaluate('window.scrollTo(0, 0)')
+    const [begin, end] = [first === undefined ? null : await page.locator(first).first().boundingBox(), await boxOf(page, last)]
+    const y = begin === null ? 0 : begin.y - MARGIN
     await page.screenshot({
       path: join(PICTURES, `hr-${name}-${language}.png`),
       fullPage: true,
-      clip: { x: 0, y: 0, width: 1_100, height },
+      clip: { x: 0, y, width: WIDTH, height: Math.ceil(end.y + end.height + (last.includes(' tr') ? 0 : MARGIN) - y) },
     })
   }
+}
+
+async function boxOf(page: Page, selector: string): Promise<{ readonly y: number; readonly height: number }> {
+  const box = await page.locator(selector).first().boundingBox()
+  if (box === null) throw new Error(`${selector} is not shown`)
+  return box
 }
 
 const numbersIn = (text: string): number[] => [...text.matchAll(/\d[\d,]*/g)].map(([digits]) => Number(digits.replaceAll(',', '')))
@@ -50,6 +73,7 @@ describe.skipIf(endpoint === null)('a day of an HR department', () => {
     const sent = await day.send(CAMPAIGN, STAFF)
     await day.allEnded(CAMPAIGN)
     const truth = await readTruth(day, sent, STAFF)
+    await picture(day, 'sent', { path: '/', last: '#campaigns' })
     await seeDepartments(day, truth)
     const unread = await findUnread(day, truth)
     await readTheFile(day, truth)
@@ -85,7 +109,9 @@ async function seeDepartments(day: HrDay, truth: Truth): Promise<void> {
     const [ofRead, ofDelivered] = shown.get(department) ?? []
     expect([department, ofRead, ofDelivered, shown.get(department)?.at(-1)]).toEqual([department, read, read + unread, unread])
   }
-  await picture(day, 'departments', `/campaigns/${encodeURIComponent(CAMPAIGN)}`, '#departments')
+  const path = `/campaigns/${encodeURIComponent(CAMPAIGN)}`
+  await picture(day, 'campaign', { path, last: '#curve' })
+  await picture(day, 'departments', { path, first: '#departments', last: '#departments', folded: '#departments summary' })
 }
 
 /** All pages of the list of a department have the unread people of the simulator, and no one else. Returns one of them. */
@@ -102,7 +128,7 @@ async function findUnread(day: HrDay, truth: Truth): Promise<StaffMember> {
     await page.waitForLoadState()
   }
   expect(sorted(found)).toEqual(sorted(members.map(({ userId }) => userId)))
-  await picture(day, 'unread', `${DEPARTMENT_URL}#people`, '#people tbody tr:nth-child(8)')
+  await picture(day, 'unread', { path: DEPARTMENT_URL, first: '#people', last: '#people tbody tr:nth-child(8)' })
   const [first] = members
   if (first === undefined) throw new Error('everybody has read')
   return first
@@ -142,12 +168,13 @@ async function openAndErase(day: HrDay, { userId, name }: StaffMember): Promise<
   await page.waitForURL('**/people/**')
   expect(await textOf(page, 'h1')).toContain(name)
   expect(await textOf(page, 'main')).toContain(CAMPAIGN)
-  await picture(day, 'person', `/people/${userId}?app=default`, 'main')
+  await picture(day, 'person', { path: `/people/${userId}?app=default`, last: '#sent' })
 
   const erased = await runCli(['erase', '--user', userId], { env: day.env })
   expect([erased.code, erased.stdout]).toEqual([0, 'erased in 1 task, 0 jobs of the queue and 1 row of people\n'])
   const after = await fetch(`${day.url}/people/${userId}?app=default`, { headers: { accept: 'text/html' } })
   expect(after.status).toBe(404)
+  await picture(day, 'erased', { path: `/people?q=${userId}`, last: '#found' })
   const list = await fetch(`${day.url}/v1/campaigns/${encodeURIComponent(CAMPAIGN)}/recipients?format=csv`)
   const csv = await list.text()
   expect(csv).not.toContain(userId)

@@ -28,7 +28,7 @@ describe.each(CHINESE_PAGES)('%s', (page) => {
   })
 })
 
-/** A Chinese page leads to Chinese pages where they are, and back to its English one. */
+/** A Chinese page leads to Chinese pages where they are, and back to its English one; and its pictures are Chinese. */
 function translated(outline: Outline, english: string): Outline {
   const toChinese = (link: string): string => {
     const [file = '', anchor] = link.split('#')
@@ -36,7 +36,8 @@ function translated(outline: Outline, english: string): Outline {
     const chinese = chineseNameOf(file)
     return ALL_PAGES.includes(chinese) ? [chinese, ...(anchor === undefined ? [] : [anchor])].join('#') : link
   }
-  return { ...outline, links: outline.links.map(toChinese) }
+  const pictures = outline.pictures.map((picture) => picture.replace(/-en\.png$/, '-zh.png'))
+  return { ...outline, links: outline.links.map(toChinese), pictures }
 }
 
 const PAGE = `# Start

@@ -189,7 +189,7 @@ describe('one person', () => {
     expect(textIn(text)).toMatch(/Department 总部\/销售部\/华北 总部\/销售部\/华南 Manager 王总/)
     expect(text).toContain('<a href="/people/boss?app=default">王总</a>')
     const [section = ''] = /<section id="sent".*?<\/section>/s.exec(text) ?? []
-    expect(textIn(section)).toMatch(/drill .*Unread unread as of .*Polls .*payroll-11 .*Read read (by|between) .*Polls/)
+    expect(textIn(section)).toMatch(/drill .*Unread unread as of .*Show .*payroll-11 .*Read read (by|between) .*Show/)
     expect(linksIn(section)).toContain(`/campaigns/${CAMPAIGN}?app=default`)
     expect(linksIn(section)).toContain(`/tasks/${taskId}/people/ann?app=default`)
   })

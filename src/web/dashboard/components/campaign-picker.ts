@@ -22,7 +22,7 @@ export function campaignPicker(page: Page, { marked, offered, search }: Picker):
   const campaigns = [...marked, ...offered.filter((each) => !chosen.has(key(each)))]
   const severalApps = new Set(campaigns.map(({ app }) => app)).size > 1
   const item = (campaign: CampaignRates): Html =>
-    html`<li data-key="${key(campaign)}"><label>${box(campaign, chosen.has(key(campaign)))}<span><span class="name">${campaign.campaign}</span>${severalApps && html` <span class="quiet">${campaign.app}</span>`}
+    html`<li data-key="${key(campaign)}"><label>${box(campaign, chosen.has(key(campaign)))}<span><span class="name">${campaign.campaign}</span>${severalApps && html` <span class="quiet">${campaign.app} ·</span>`}
 <span class="quiet">${messages.sentAt(format.time(campaign.firstSentAt))} · ${format.percent(campaign.readRate)}</span></span></label></li>`
   return html`<section aria-label="${messages.overview.campaigns}"><form class="picker" method="get" action="/compare">
 <div class="search" role="search"><label for="picker-search">${messages.compare.searchLabel}</label>

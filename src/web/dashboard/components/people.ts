@@ -200,7 +200,7 @@ ${window !== null && html`<th scope="col" class="spare">${messages.columns.brack
       person,
       text,
       tasks,
-    }) => html`<tr data-key="${person.userId}"><th scope="row">${personName(person)}</th>${inDepartments && html`<td class="spare department name">${person.department ?? '–'}</td>`}
+    }) => html`<tr data-key="${person.userId}"><th scope="row">${personName(person)}</th>${inDepartments && html`<td class="spare department name${person.department === null && ' none'}">${person.department ?? '–'}</td>`}
 ${mixed && html`<td class="state">${swatch(partOf(person.state))} ${messages.states[person.state]}</td>`}
 ${says && html`<td>${text}${tasks}</td>`}
 ${window !== null && html`<td class="spare">${bracket(person, window)}</td>`}</tr>`,

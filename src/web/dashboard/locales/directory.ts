@@ -26,7 +26,8 @@ export const directoryEn = {
     everythingLink: 'Everything sent to this person',
     nothingSent: 'Nothing was sent to this person.',
     polls: 'Polls',
-    pollsOf: (taskId: string): string => `Polls of task ${taskId}`,
+    showPolls: 'Show',
+    pollsOf: (taskId: string): string => `Show polls of task ${taskId}`,
     noCampaign: 'no campaign',
   },
   compare: {
@@ -82,7 +83,8 @@ export const directoryZh: typeof directoryEn = {
     everythingLink: '查看发给此人的全部通知',
     nothingSent: '没有给此人发过通知。',
     polls: '查询记录',
-    pollsOf: (taskId: string): string => `任务 ${taskId} 的查询记录`,
+    showPolls: '查看',
+    pollsOf: (taskId: string): string => `查看任务 ${taskId} 的查询记录`,
     noCampaign: '不属于任何群发',
   },
   compare: {

@@ -250,7 +250,7 @@ function campaignsSection(page: Page, overview: Overview): Html {
 ${
   campaigns.items.length === 0
     ? html`<p class="empty">${nothingIn(page, overview)}</p>`
-    : html`${common !== null && html`<p class="quiet">${messages.plots.asOf.figures(page.format.time(common), page.format.distance(common, page.now))}</p>`}<ul class="campaigns">${campaigns.items.map((campaign) => campaignItem(page, campaign, common !== null))}</ul>${compareButton(page, campaigns.items)}`
+    : html`${common !== null && html`<p class="quiet">${messages.plots.asOf.figures(page.format.time(common), page.format.distance(common, page.now))}</p>`}<ul class="campaigns">${campaigns.items.map((campaign) => campaignItem(page, campaign, { isTimed: common !== null, isOnly: campaigns.items.length === 1 }))}</ul>${compareButton(page, campaigns.items)}`
 }
 ${pager(page, messages.overview.campaigns, buildPageLinks(overview, 'campaigns', campaigns.nextCursor))}</section>`
 }
@@ -261,11 +261,17 @@ function nothingIn({ messages }: Page, { search, period }: Overview): string {
   return isEverything(period) ? messages.overview.noCampaigns : messages.plots.overview.noneInPeriod
 }
 
-/** @param isTimed the list says once as of when it is */
-function campaignItem(page: Page, campaign: CampaignRates, isTimed: boolean): Html {
+interface InList {
+  /** The list says once as of when it is. */
+  readonly isTimed: boolean
+  /** There is no other to compare it with. */
+  readonly isOnly: boolean
+}
+
+function campaignItem(page: Page, campaign: CampaignRates, { isTimed, isOnly }: InList): Html {
   const { messages, format } = page
   return html`<li data-key="${campaign.app} ${campaign.campaign}">
-<div class="heading"><h3 class="name">${compareBox(page, campaign)}<a href="${campaignLink(campaign)}">${campaign.campaign}</a></h3>${openBadge(page, campaign)}</div>
+<div class="heading"><h3 class="name choosable">${!isOnly && compareBox(page, campaign)}<a href="${campaignLink(campaign)}">${campaign.campaign}</a></h3>${openBadge(page, campaign)}</div>
 <p class="rate"><b>${format.percent(campaign.readRate)}</b> <span>${messages.ofDeliveredHaveRead(format.number(campaign.read), format.number(campaign.delivered))}</span></p>
 ${stateBar(page, campaign)}
 <div class="heading">${legend(page, campaign, { path: campaignLink({ campaign: campaign.campaign }), app: campaign.app })}<p class="quiet">${messages.sentAt(format.time(campaign.lastSentAt))} ${!isTimed && html` · ${renderObservedAt(page, campaign.lastObservedAt)}`}${page.severalApps && ` · ${campaign.app}`}</p></div></li>`

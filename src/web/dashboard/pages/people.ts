@@ -148,5 +148,5 @@ function sentRow(page: Page, task: PersonTask): Html {
   const { app, taskId, campaign, userId, state } = task
   return html`<tr data-key="${app} ${taskId}"><th scope="row" class="name">${campaign === null ? html`<span class="quiet">${messages.directory.noCampaign}</span>` : html`<a href="${campaignLink({ campaign, app })}">${campaign}</a>`}</th>
 <td class="spare">${format.time(task.sentAt)}</td><td class="state">${swatch(partOf(state))} ${messages.states[state]}</td><td>${describeState(page, task)}</td>
-<td><a href="${personLink(task, userId)}" aria-label="${messages.directory.pollsOf(taskId)}">${messages.directory.polls}</a></td></tr>`
+<td><a href="${personLink(task, userId)}" aria-label="${messages.directory.pollsOf(taskId)}">${messages.directory.showPolls}</a></td></tr>`
 }
