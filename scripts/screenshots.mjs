@@ -27,6 +27,7 @@ const [{ startEmbeddedPostgres }, { migrate }, { openDatabase }, { createDeliver
       'simulator/fate.js',
       'simulator/settings.js',
       'cli/demo/scenario.js',
+      'app/people.js',
     ].map(dist),
   ).then((modules) => Object.assign({}, ...modules)),
 ])
@@ -39,6 +40,7 @@ const directory = mkdtempSync(join(tmpdir(), 'dingtalk-delivery-pictures-'))
 const postgres = await startEmbeddedPostgres({ directory, durable: false })
 try {
   await migrate(postgres.url)
+  await core.withPeople(postgres.url, 'default', (people) => people.write(core.demoPeople(), {}))
   const campaign = await fill(postgres.url)
   await withServer(postgres.url, (url) => takePictures(url, campaign))
 } finally {
