@@ -59,7 +59,7 @@ const FIND_CUT = `(() => {
   return [...silent.map((each) => 'no cue: ' + each.className), ...cut.map((each) => 'cut: ' + each.outerHTML.slice(0, 80))]
 })()`
 
-describe.skipIf(endpoint === null)('at every width', () => {
+describe.skipIf(endpoint === null)('at every width', { timeout: 300_000 }, () => {
   test.each(SCREENS)('of $width pixels no page scrolls sideways, and nothing is cut off without a cue, $locale', async (screen) => {
     const { locale, width } = screen
     for (const [of, pages] of [[server, SHOWN] as const, [withPeople, SHOWN_WITH_PEOPLE] as const]) {
