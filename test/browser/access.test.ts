@@ -42,39 +42,43 @@ afterAll(async () => {
 
 const WIDTHS = [360, 390, 820, 1280]
 
-describe.skipIf(endpoint === null).each(['en-GB', 'zh-CN'])('axe finds nothing, at every width, light and dark, %s,', (locale) => {
-  // The script of axe comes from the test and not from the server, which the policy rightly refuses.
-  const openForAxe = (url: string): Promise<Page> => openReader(url, { locale, bypassCSP: true })
+describe.skipIf(endpoint === null).each(['en-GB', 'zh-CN'])(
+  'axe finds nothing, at every width, light and dark, %s,',
+  { timeout: 300_000 },
+  (locale) => {
+    // The script of axe comes from the test and not from the server, which the policy rightly refuses.
+    const openForAxe = (url: string): Promise<Page> => openReader(url, { locale, bypassCSP: true })
 
-  test.each(Object.entries(PAGES))('in the page: %s', async (name, path) => {
-    const page = await openForAxe(open.url)
-    expect((await page.goto(path))?.status()).toBe(STATUS[name] ?? 200)
-    await openAll(page)
-    expect(await violations(page)).toEqual([])
-  })
+    test.each(Object.entries(PAGES))('in the page: %s', async (name, path) => {
+      const page = await openForAxe(open.url)
+      expect((await page.goto(path))?.status()).toBe(STATUS[name] ?? 200)
+      await openAll(page)
+      expect(await violations(page)).toEqual([])
+    })
 
-  test.each(Object.entries(PEOPLE_PAGES))('with people in the page: %s', async (_name, path) => {
-    const page = await openForAxe(withPeople.url)
-    expect((await page.goto(path))?.status()).toBe(200)
-    await openAll(page)
-    expect(await violations(page)).toEqual([])
-  })
+    test.each(Object.entries(PEOPLE_PAGES))('with people in the page: %s', async (_name, path) => {
+      const page = await openForAxe(withPeople.url)
+      expect((await page.goto(path))?.status()).toBe(200)
+      await openAll(page)
+      expect(await violations(page)).toEqual([])
+    })
 
-  test('in the refusal of a page with names', async () => {
-    const page = await openForAxe(locked.url)
-    await signIn(page, 'token')
-    expect((await page.goto(REFUSED_PAGE))?.status()).toBe(403)
-    expect(await violations(page)).toEqual([])
-  })
+    test('in the refusal of a page with names', async () => {
+      const page = await openForAxe(locked.url)
+      await signIn(page, 'token')
+      expect((await page.goto(REFUSED_PAGE))?.status()).toBe(403)
+      expect(await violations(page)).toEqual([])
+    })
 
-  test('in the login and the first page', async () => {
-    for (const { url } of [locked, fresh]) {
-      const page = await openForAxe(url)
-      await page.goto('/')
-      expect([url, await violations(page)]).toEqual([url, []])
-    }
-  })
-})
+    test('in the login and the first page', async () => {
+      for (const { url } of [locked, fresh]) {
+        const page = await openForAxe(url)
+        await page.goto('/')
+        expect([url, await violations(page)]).toEqual([url, []])
+      }
+    })
+  },
+)
 
 const STATUS: Readonly<Record<string, number>> = { 'several apps': 409, 'not here': 404 }
 

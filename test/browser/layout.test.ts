@@ -81,7 +81,7 @@ afterAll(async () => {
   for (const database of databases) await database.drop()
 })
 
-describe.skipIf(endpoint === null).each(LANGUAGES)('in %s', (language) => {
+describe.skipIf(endpoint === null).each(LANGUAGES)('in %s', { timeout: 300_000 }, (language) => {
   test.each(Object.keys(SHOWN))('the page looks as it did: %s', async (name) => {
     const page = await openShown(name, language)
     const boxes: Record<string, Boxes> = {}
