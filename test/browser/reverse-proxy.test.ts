@@ -41,8 +41,8 @@ describe.skipIf(endpoint === null)('a reader behind a proxy', () => {
       expect(cookie).toMatchObject({ path: '/dingtalk', secure: true, httpOnly: true, sameSite: 'Strict' })
       expect(await page.evaluate('document.styleSheets.length')).toBe(1)
 
-      await page.getByLabel('Campaign or task id').fill(TASK)
-      await page.getByLabel('Campaign or task id').press('Enter')
+      await page.getByLabel('Campaign, task id, name or user id').fill(TASK)
+      await page.getByLabel('Campaign, task id, name or user id').press('Enter')
       await page.waitForURL(`**/dingtalk/?q=${TASK}*`)
       await page.getByRole('link', { name: TASK, exact: true }).click()
       await page.waitForURL(`**/dingtalk/tasks/${TASK}?app=default`)
