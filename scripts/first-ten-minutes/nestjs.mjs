@@ -15,7 +15,7 @@ import {
   startUntil,
 } from './support.mjs'
 
-const TIME_SCALE = '4320'
+const TIME_SCALE = '1440'
 /** What an app's tsconfig.json may say of modules. The first is that of the example. */
 const RESOLUTIONS = [
   ['commonjs', 'node10'],
