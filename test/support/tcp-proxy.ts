@@ -1,5 +1,6 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from './free-port.ts'
 
 /**
  * What the proxy does to the connections that it has and to those that come:
@@ -51,7 +52,8 @@ interface State {
 export async function startProxy(targetPort: number): Promise<TcpProxy> {
   const state: State = { mode: 'pass', targetPort, pairs: new Set() }
   const server = createServer({ allowHalfOpen: true }, (client) => accept(client, state))
-  const port = await listen(server, 0)
+  // It may refuse connections for a while, and listen again then.
+  const port = await listen(server, await freePort())
   return {
     port,
     connections: () => state.pairs.size,
