@@ -54,7 +54,9 @@ describe.concurrent('a worker', () => {
     await asked
     const answers = world.server.goodAnswers.length
     const other = await world.start()
-    await until(() => world.server.goodAnswers.length > answers + 1, { ...PATIENCE, what: 'the other worker has looked' })
+    await until(() => world.server.goodAnswers.length > answers + 1, { ...PATIENCE, what: 'the other worker has polled' })
+    // Of two writes the first one is stored: the late one must be that of the blocked worker.
+    await until(() => hasPoll(world.databaseUrl), { ...PATIENCE, what: 'its poll is stored' })
     await writeFile(released, '')
     await until(() => blocked.stderr().includes('poll came too late'), { ...PATIENCE, what: 'the late write is refused' })
     const isCounted = async () => /locks_lost_total\{kind="lost"\} [1-9]/.test((await pageOf(blocked, '/metrics')).text)
@@ -68,6 +70,16 @@ describe.concurrent('a worker', () => {
 
 function checksIn(text: string): readonly unknown[] {
   return (JSON.parse(text) as { readonly checks: readonly unknown[] }).checks
+}
+
+async function hasPoll(databaseUrl: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: databaseUrl })
+  await client.connect()
+  try {
+    return ((await client.query('SELECT FROM delivery_poll')).rowCount ?? 0) > 0
+  } finally {
+    await client.end()
+  }
 }
 
 async function isTrueAtLast({ databaseUrl, server }: World): Promise<void> {
