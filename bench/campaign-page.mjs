@@ -10,12 +10,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
-import { openServerDeps } from '../dist/app/server-deps.js'
-import { createLogger } from '../dist/ops/logger.js'
 import { migrate } from '../dist/store/migrate.js'
-import { startHttpServer } from '../dist/web/server.js'
 import { CAMPAIGN, seed } from './campaign-page/seed.mjs'
 import { ownDatabase, startPostgres } from './support/database.mjs'
+import { serveHttp } from './support/serve.mjs'
 
 const DATABASE = 'dingtalk_delivery_campaign_page'
 const text = { type: /** @type {const} */ ('string') }
@@ -40,7 +38,7 @@ async function main() {
   const server = process.env.DATABASE_URL ?? (await startPostgres(closers))
   const url = await ownDatabase(closers, server, DATABASE, options)
   await fill(url)
-  const served = await serve(url)
+  const served = await serveHttp(closers, url)
   const page = `${served.url}/campaigns/${CAMPAIGN}`
 
   const alone = await timed(() => load(page))
@@ -76,26 +74,6 @@ async function fill(url) {
   } finally {
     await client.end()
   }
-}
-
-/** Composed as in `dingtalk-delivery serve`. */
-async function serve(databaseUrl) {
-  const log = createLogger({ level: 'error', pretty: false })
-  const serving = openServerDeps(
-    { databaseUrl, databaseConnections: null, apps: [], monthlyCallBudget: null, pollsPerTask: 24, timeScale: 1 },
-    log,
-    null,
-  )
-  closers.push(() => serving.close())
-  const { rates, tracking, budgets, now } = serving
-  const server = await startHttpServer({
-    ...{ host: '127.0.0.1', port: 0, apiToken: null, allowedHosts: [], pollsPerTask: 24, version: 'bench', rates, tracking, budgets, now },
-    checks: () => serving.health(),
-    metrics: () => Promise.resolve(''),
-    onError: (error) => console.error(error),
-  })
-  closers.push(() => server.close())
-  return server
 }
 
 /** @returns the page's refresh interval, in seconds */

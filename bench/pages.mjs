@@ -9,12 +9,10 @@
  */
 import { parseArgs } from 'node:util'
 import pg from 'pg'
-import { openServerDeps } from '../dist/app/server-deps.js'
-import { createLogger } from '../dist/ops/logger.js'
 import { migrate } from '../dist/store/migrate.js'
-import { startHttpServer } from '../dist/web/server.js'
 import { campaignName, numberOf, seed, TASKS_PER_CAMPAIGN } from './million/seed.mjs'
 import { ownDatabase, startPostgres } from './support/database.mjs'
+import { serveHttp } from './support/serve.mjs'
 
 const DATABASE = 'dingtalk_delivery_million'
 const text = /** @type {const} */ ({ type: 'string' })
@@ -38,7 +36,7 @@ async function main() {
   await client.connect()
   closers.push(() => client.end())
   await fill(client, url)
-  const { url: address } = await serve(url)
+  const { url: address } = await serveHttp(closers, url)
   const rows = []
   for (const [name, path] of await pages(client)) {
     const times = []
@@ -56,25 +54,6 @@ async function fill(client, url) {
     INSERT INTO delivery_recipient (task_pk, user_id, named, state)
     SELECT id, '${RARE}', true, 'pending' FROM delivery_task ORDER BY sent_at LIMIT 1 ON CONFLICT DO NOTHING`)
   await client.query('VACUUM ANALYZE delivery_person, delivery_recipient')
-}
-
-/** Composed as in `dingtalk-delivery serve`. */
-async function serve(databaseUrl) {
-  const serving = openServerDeps(
-    { databaseUrl, databaseConnections: null, apps: [], monthlyCallBudget: null, pollsPerTask: 24, timeScale: 1 },
-    createLogger({ level: 'error', pretty: false }),
-    null,
-  )
-  closers.push(() => serving.close())
-  const { rates, tracking, budgets, now } = serving
-  const server = await startHttpServer({
-    ...{ host: '127.0.0.1', port: 0, apiToken: null, allowedHosts: [], pollsPerTask: 24, version: 'bench', rates, tracking, budgets, now },
-    checks: () => serving.health(),
-    metrics: () => Promise.resolve(''),
-    onError: (error) => console.error(error),
-  })
-  closers.push(() => server.close())
-  return server
 }
 
 async function pages(client) {

@@ -1,22 +1,9 @@
 /** Serves the database of its first argument in a process of its own, and says how much memory it takes. Its parent asks. */
-import { openServerDeps } from '../../dist/app/server-deps.js'
-import { createLogger } from '../../dist/ops/logger.js'
-import { startHttpServer } from '../../dist/web/server.js'
+import { serveHttp } from '../support/serve.mjs'
 
 const [databaseUrl] = process.argv.slice(2)
-const log = createLogger({ level: 'error', pretty: false })
-const serving = openServerDeps(
-  { databaseUrl, databaseConnections: null, apps: [], monthlyCallBudget: null, pollsPerTask: 24, timeScale: 1 },
-  log,
-  null,
-)
-const { rates, tracking, budgets, now } = serving
-const server = await startHttpServer({
-  ...{ host: '127.0.0.1', port: 0, apiToken: null, allowedHosts: [], pollsPerTask: 24, version: 'bench', rates, tracking, budgets, now },
-  checks: () => serving.health(),
-  metrics: () => Promise.resolve(''),
-  onError: (error) => console.error(error),
-})
+const closers = []
+const server = await serveHttp(closers, databaseUrl)
 
 let peak = process.memoryUsage.rss()
 let latest = performance.now()
@@ -46,6 +33,5 @@ function measureLive() {
 
 async function close() {
   clearInterval(sampling)
-  await server.close()
-  await serving.close()
+  for (const each of closers.reverse()) await each()
 }
