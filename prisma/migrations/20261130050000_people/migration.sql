@@ -64,7 +64,7 @@ SELECT
     app, user_id, name, nullif(array_to_string(departments, '; '), '') AS department, departments, in_departments, manager_user_id, updated_at, seen_at
 FROM delivery_person;
 
--- The same for every reader: without the right to names it has no row, as where nobody is known, and no statement fails.
+-- The same for every reader: without the right to names it has no row, as where no person is known, and no statement fails.
 CREATE VIEW "delivery_known_people" AS
 SELECT * FROM delivery_people WHERE (SELECT has_table_privilege('delivery_people'::regclass, 'SELECT'));
 
