@@ -1,34 +1,25 @@
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
-import { type Company, openCompany } from './support/company.ts'
 import { fillScenePeople, SCENE_PEOPLE_PAGES } from './support/people.ts'
 import { endpoint, openReader, textOf } from './support/reader.ts'
 import { fillScene, SCENE } from './support/scene.ts'
-import { type DashboardServer, startDashboard } from './support/server.ts'
+import type { DashboardServer } from './support/server.ts'
+import { openTwoServers, type TwoServers } from './support/two-servers.ts'
 
-let databases: TestDatabase[] = []
-let companies: Company[] = []
+let both: TwoServers
 let server: DashboardServer
 let withPeople: DashboardServer
 
 beforeAll(async () => {
   if (endpoint === null) return
-  const [plain, named] = [await createTestDatabase({ migrated: true }), await createTestDatabase({ migrated: true })]
-  databases = [plain, named]
-  const [company, staffed] = [openCompany(plain.url), openCompany(named.url)]
-  companies = [company, staffed]
-  for (const each of companies) await fillScene(each)
-  await fillScenePeople(staffed)
-  server = await startDashboard({ databaseUrl: plain.url })
-  withPeople = await startDashboard({ databaseUrl: named.url })
+  both = await openTwoServers({ fill: fillScene, fillNames: fillScenePeople })
+  server = both.plain.server
+  withPeople = both.named.server
 })
 
 afterAll(async () => {
   if (endpoint === null) return
-  for (const each of [server, withPeople]) await each.close()
-  for (const each of companies) await each.close()
-  for (const each of databases) await each.drop()
+  await both.close()
 })
 
 interface Stop {

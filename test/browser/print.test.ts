@@ -1,38 +1,32 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
-import { type Company, openCompany } from './support/company.ts'
 import { fillScenePeople, SCENE_PEOPLE_PAGES } from './support/people.ts'
 import { endpoint, openReader, textOf } from './support/reader.ts'
 import { fillScene, readScene, SCENE, SCENE_TIME } from './support/scene.ts'
-import { type DashboardServer, startDashboard } from './support/server.ts'
+import type { DashboardServer } from './support/server.ts'
+import { openTwoServers, type TwoServers } from './support/two-servers.ts'
 
 const HUNDRED = Array.from({ length: 100 }, (_, i) => `04123456789012${String(1_000 + i)}`)
 
-let databases: TestDatabase[] = []
-let companies: Company[] = []
+let both: TwoServers
 let server: DashboardServer
 let withPeople: DashboardServer
 
 beforeAll(async () => {
   if (endpoint === null) return
-  const [plain, named] = [await createTestDatabase({ migrated: true }), await createTestDatabase({ migrated: true })]
-  databases = [plain, named]
-  const [company, staffed] = [openCompany(plain.url, () => SCENE_TIME.getTime()), openCompany(named.url, () => SCENE_TIME.getTime())]
-  companies = [company, staffed]
-  for (const each of companies) await fillScene(each)
-  await fillScenePeople(staffed)
+  both = await openTwoServers({
+    ...{ fill: fillScene, fillNames: fillScenePeople, now: () => SCENE_TIME.getTime() },
+    serverOptions: { now: () => SCENE_TIME, monotonicMs: () => 0, reading: readScene },
+  })
+  const { company } = both.plain
   await company.track({ taskId: '256271700000', campaign: 'all of them', userIds: HUNDRED, hoursAgo: 3 })
   await company.poll('256271700000', 5, { unread: HUNDRED })
-  const options = { now: () => SCENE_TIME, monotonicMs: () => 0, reading: readScene }
-  server = await startDashboard({ databaseUrl: plain.url, ...options })
-  withPeople = await startDashboard({ databaseUrl: named.url, ...options })
+  server = both.plain.server
+  withPeople = both.named.server
 })
 
 afterAll(async () => {
   if (endpoint === null) return
-  for (const each of [server, withPeople]) await each.close()
-  for (const each of companies) await each.close()
-  for (const each of databases) await each.drop()
+  await both.close()
 })
 
 /** Pages of a PDF, which Chromium writes without compressing these objects. */

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
-import { type Company, fillCompany, openCompany, PAGES } from './support/company.ts'
+import { fillCompany, PAGES } from './support/company.ts'
 import { fillPeople, fillScenePeople, PEOPLE_PAGES, SCENE_PEOPLE_PAGES } from './support/people.ts'
 import { endpoint, openReader, textOf } from './support/reader.ts'
 import { fillScene, SCENE } from './support/scene.ts'
-import { type DashboardServer, startDashboard } from './support/server.ts'
+import type { DashboardServer } from './support/server.ts'
+import { openTwoServers, type TwoServers } from './support/two-servers.ts'
 
 /** Pages with long names and real ids beside those of the company. */
 const SHOWN = {
@@ -18,32 +18,29 @@ const SHOWN_WITH_PEOPLE = { ...PEOPLE_PAGES, ...SCENE_PEOPLE_PAGES }
 /** 640 is a screen of 1,280 at 200 %. */
 const SCREENS = ['en-GB', 'zh-CN'].flatMap((locale) => [320, 360, 390, 640, 820, 1280].map((width) => ({ locale, width })))
 
-let databases: TestDatabase[] = []
-let companies: Company[] = []
+let both: TwoServers
 let server: DashboardServer
 let withPeople: DashboardServer
 
 beforeAll(async () => {
   if (endpoint === null) return
-  const [plain, named] = [await createTestDatabase({ migrated: true }), await createTestDatabase({ migrated: true })]
-  databases = [plain, named]
-  const [company, staffed] = [openCompany(plain.url), openCompany(named.url)]
-  companies = [company, staffed]
-  for (const each of companies) {
-    await fillCompany(each)
-    await fillScene(each)
-  }
-  await fillPeople(staffed)
-  await fillScenePeople(staffed)
-  server = await startDashboard({ databaseUrl: plain.url })
-  withPeople = await startDashboard({ databaseUrl: named.url })
+  both = await openTwoServers({
+    async fill(company) {
+      await fillCompany(company)
+      await fillScene(company)
+    },
+    async fillNames(company) {
+      await fillPeople(company)
+      await fillScenePeople(company)
+    },
+  })
+  server = both.plain.server
+  withPeople = both.named.server
 })
 
 afterAll(async () => {
   if (endpoint === null) return
-  for (const each of [server, withPeople]) await each.close()
-  for (const each of companies) await each.close()
-  for (const each of databases) await each.drop()
+  await both.close()
 })
 
 /** Parts that are cut off at the side of the page without a way to reach them, and scrolling ones without a cue. */
