@@ -13,6 +13,7 @@ import type { Logger } from '../ops/logger.ts'
 import type { Metrics } from '../ops/metrics.ts'
 import { startWatchdog } from '../ops/watchdog.ts'
 import { createPermits } from '../polling/permits.ts'
+import { createTaskPlanner } from '../polling/plan-tasks.ts'
 import { poll } from '../polling/poll.ts'
 import type { PollDeps } from '../polling/poll-delays.ts'
 import type { AppLimits, DeliveryStore, EventLog } from '../polling/ports.ts'
@@ -236,7 +237,8 @@ async function waitForServers({ database, queueConfig, clock, events }: WorkerDe
 /** Starts heartbeat, scheduler, reconciler, recounter and polls. They are closed in reverse. */
 function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig, { closers }: HostDeps): PollWorker {
   const { store, events, now, worker, database } = deps
-  const planDeps = { store, timers: createPollTimers(deps.queue, now), timing: timing.timing, now, events }
+  const planner = createTaskPlanner({ timing: timing.timing, limitsOf: limitsByApp(config.apps), now })
+  const planDeps = { store, planner, timers: createPollTimers(deps.queue, now), timing: timing.timing, now, events }
   const loop = (name: string, everyMs: number, work: () => Promise<unknown>, what: string) => {
     const interval = startInterval(everyMs, work, (error) => events.failed({ what, error }))
     closers.add(name, () => interval.stop())

@@ -68,6 +68,12 @@ export type TaskStatus = (typeof STATUSES)[number]
 /** Recipients by state. `delivered = read + unread`; `targeted` is the sum of all. */
 export type Counts = Readonly<Record<StateKind, number>>
 
+/**
+ * When a task is polled: real milliseconds from the send, ascending, the final poll last. Null: an earlier version scheduled the task, and its plan
+ * follows from the worker's settings.
+ */
+export type PollOffsets = readonly number[] | null
+
 /** A task as it is stored between two polls. */
 export interface Task {
   readonly key: TaskKey
@@ -80,6 +86,10 @@ export interface Task {
   readonly sentAtGiven: boolean
   /** `sentAt` + {@link QUERY_WINDOW_MS} (divided by the time scale). */
   readonly deadlineAt: Date
+  /** The poll plan as it was stored when the task was scheduled. See `PollOffsets`. */
+  readonly pollOffsetsMs: PollOffsets
+  /** False: the monthly call budget had no call left for its final poll, so none is reserved. */
+  readonly admitted: boolean
   /** The sender named the recipients, so all of them must be accounted for. */
   readonly recipientsKnown: boolean
   /** How many polls were stored. A write has the number that it expects; where another is stored, the write is too late. */

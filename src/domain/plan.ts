@@ -8,6 +8,7 @@ import {
   type Following,
   firstPoll,
   followingPoll,
+  growingPlan,
   isFinalPoll,
   type Planned,
   type PlannedPoll,
@@ -80,10 +81,28 @@ export interface Transition {
   readonly at: Date
 }
 
-/** The deadline and the first poll of a task. They depend on the worker's time scale, so a worker sets them. */
-export function planStart(task: Omit<Planned, 'deadlineAt'>, now: Date, timing: Timing): { deadlineAt: Date; first: PlannedPoll } {
-  const deadlineAt = deadlineOf(task.sentAt, timing)
-  return { deadlineAt, first: firstPoll({ ...task, deadlineAt }, now, timing) }
+/** What a task begins with. */
+export interface Start {
+  readonly deadlineAt: Date
+  readonly first: PlannedPoll
+  readonly pollOffsetsMs: readonly number[]
+}
+
+type Sent = Pick<Planned, 'key' | 'sentAt' | 'sentAtGiven'>
+
+/**
+ * The deadline, the poll plan and the first poll of a task. They depend on the worker's time scale, so a worker sets them.
+ * @param plan the poll plan for a deadline. Default: growing gaps
+ */
+export function planStart(
+  { key, sentAt, sentAtGiven }: Sent,
+  now: Date,
+  timing: Timing,
+  plan: (task: Sent & Pick<Planned, 'deadlineAt'>) => readonly number[] = (task) => growingPlan(task, timing),
+): Start {
+  const task = { key, sentAt, sentAtGiven, deadlineAt: deadlineOf(sentAt, timing) }
+  const pollOffsetsMs = plan(task)
+  return { deadlineAt: task.deadlineAt, pollOffsetsMs, first: firstPoll({ ...task, pollOffsetsMs }, now, timing) }
 }
 
 export function isOver(task: { readonly deadlineAt: Date }, now: Date): boolean {

@@ -1,7 +1,7 @@
-import { MINUTE_MS, QUERY_WINDOW_MS, SECOND_MS, type Task, type TaskKey } from './delivery.ts'
+import { MINUTE_MS, type PollOffsets, QUERY_WINDOW_MS, SECOND_MS, type Task, type TaskKey } from './delivery.ts'
 import { hashToUnit } from './hash.ts'
 
-/** All durations of the poll plan, in real milliseconds (already divided by the time scale). */
+/** The durations that every poll plan shares, in real milliseconds (already divided by the time scale), and those of growing gaps. */
 export interface Timing {
   /** Stored as the task's deadline: `sentAt` + this. */
   readonly windowMs: number
@@ -11,7 +11,7 @@ export interface Timing {
   readonly offsetsMs: readonly number[]
   /** The same where the send time was assumed: the window may end sooner than the deadline, so more of them are near it. */
   readonly assumedOffsetsMs: readonly number[]
-  /** Calls of getsendresult for one task at most, failed ones and repeated ones included. */
+  /** Calls of getsendresult at most, failed ones and repeated ones included, for a task that has no plan of its own. */
   readonly maxCalls: number
   /** How many of them are kept for the final poll. */
   readonly finalCalls: number
@@ -153,6 +153,7 @@ export interface Planned {
   readonly sentAt: Date
   readonly sentAtGiven: boolean
   readonly deadlineAt: Date
+  readonly pollOffsetsMs: PollOffsets
 }
 
 export function finalPollAt({ key, deadlineAt }: Pick<Planned, 'key' | 'deadlineAt'>, timing: Timing): Date {
@@ -164,15 +165,24 @@ export function finalPollAt({ key, deadlineAt }: Pick<Planned, 'key' | 'deadline
  * @param jitter a number in [0, 1)
  */
 export function pollTimes(task: Planned, timing: Timing, jitter = jitterOf(task.key)): PlannedPoll[] {
-  const offsetsMs = task.sentAtGiven ? timing.offsetsMs : timing.assumedOffsetsMs
-  const ordinary = offsetsMs.map((offset, i) => {
-    const gap = offset - (offsetsMs[i - 1] ?? 0)
-    return { at: new Date(task.sentAt.getTime() + offset - gap * JITTER_SHARE * jitter), last: false }
-  })
-  return [...ordinary, { at: finalPollTime(task.deadlineAt, timing, jitter), last: true }]
+  const final = { at: finalPollTime(task.deadlineAt, timing, jitter), last: true }
+  const offsetsMs = task.pollOffsetsMs?.slice(0, -1) ?? growingPolls(task, timing, jitter)
+  const ordinary = offsetsMs.map((offset) => ({ at: new Date(task.sentAt.getTime() + offset), last: false }))
+  return [...ordinary.filter(({ at }) => at < final.at), final]
 }
 
-/** The longest time between two planned polls of a task, or between the send and the first one. */
+/** The poll plan with growing gaps, as it is stored: whole milliseconds. */
+export function growingPlan(task: Omit<Planned, 'pollOffsetsMs'>, timing: Timing, jitter = jitterOf(task.key)): number[] {
+  const final = finalPollTime(task.deadlineAt, timing, jitter).getTime() - task.sentAt.getTime()
+  return [...growingPolls(task, timing, jitter), final].map(Math.round)
+}
+
+function growingPolls(task: Pick<Planned, 'sentAtGiven'>, timing: Timing, jitter: number): number[] {
+  const offsetsMs = task.sentAtGiven ? timing.offsetsMs : timing.assumedOffsetsMs
+  return offsetsMs.map((offset, i) => offset - (offset - (offsetsMs[i - 1] ?? 0)) * JITTER_SHARE * jitter)
+}
+
+/** The longest time between two polls of a plan with growing gaps, or between the send and the first one. */
 export function longestGapMs({ offsetsMs, assumedOffsetsMs, windowMs, finalMarginMs }: Timing): number {
   const computeGaps = (offsets: readonly number[]): number[] => {
     const at = [0, ...offsets, windowMs - finalMarginMs]
@@ -204,14 +214,19 @@ export function isFinalPoll(task: Pick<Planned, 'key' | 'deadlineAt'>, now: Date
   return now >= finalPollAt(task, timing)
 }
 
+/** Calls of a task at most, failed ones and repeated ones included. */
+function maxCallsOf({ pollOffsetsMs }: Pick<Task, 'pollOffsetsMs'>, timing: Timing): number {
+  return pollOffsetsMs === null ? timing.maxCalls : computeMaxCalls(pollOffsetsMs.length)
+}
+
 /** Calls that a task may still make before its final poll, which keeps its own. */
-export function callsLeft(task: Pick<Task, 'calls'>, timing: Timing): number {
-  return Math.max(0, timing.maxCalls - timing.finalCalls - task.calls)
+export function callsLeft(task: Pick<Task, 'calls' | 'pollOffsetsMs'>, timing: Timing): number {
+  return Math.max(0, maxCallsOf(task, timing) - timing.finalCalls - task.calls)
 }
 
 /** Calls of the final poll that are left. */
-export function finalCallsLeft(task: Pick<Task, 'calls' | 'finalCalls'>, timing: Timing): number {
-  return Math.max(0, Math.min(timing.finalCalls - task.finalCalls, timing.maxCalls - task.calls))
+export function finalCallsLeft(task: Pick<Task, 'calls' | 'finalCalls' | 'pollOffsetsMs'>, timing: Timing): number {
+  return Math.max(0, Math.min(timing.finalCalls - task.finalCalls, maxCallsOf(task, timing) - task.calls))
 }
 
 /** Calls that a task may lose at `now` and still make all its planned polls. The final poll has none to lose. */

@@ -36,10 +36,7 @@ export type Because = { readonly problem: Problem } | { readonly delay: DelayRea
 export type DelayReason =
   /** The poll waits for MAX_CALLS_PER_SECOND. */
   | { readonly code: 'call_rate'; readonly detail: null }
-  | {
-      readonly code: 'call_budget'
-      readonly detail: { readonly budget: number; readonly used: number; readonly reserved: number; readonly month: string }
-    }
+  | { readonly code: 'call_budget'; readonly detail: BudgetUse }
   /** A scope around the task is paused. `until`: its next probe, ISO 8601. */
   | { readonly code: 'paused'; readonly detail: PauseDetail }
   /** The task used up its calls, except for those of its final poll. */
@@ -49,6 +46,15 @@ export type DelayReason =
   /** Stored by an earlier version, as text. */
   | { readonly code: 'earlier_version'; readonly detail: { readonly text: string } }
 
+/** A month's budget where it has no call for a poll. `reserved`: for the final polls of open tasks. */
+export interface BudgetUse {
+  readonly budget: number
+  readonly used: number
+  readonly reserved: number
+  /** `2026-11` */
+  readonly month: string
+}
+
 export interface PauseDetail extends Omit<Problem['detail'], 'scope'> {
   readonly scope: 'pair' | 'worker' | 'app'
   readonly problem: ProblemCode
@@ -56,6 +62,10 @@ export interface PauseDetail extends Omit<Problem['detail'], 'scope'> {
 }
 
 export type DelayCode = DelayReason['code']
+
+export function callBudgetUsedUp({ budget, used, reserved, month }: BudgetUse): DelayReason {
+  return { code: 'call_budget', detail: { budget, used, reserved, month } }
+}
 
 export function callsUsedUp(calls: number): DelayReason {
   return { code: 'calls_used_up', detail: { calls } }

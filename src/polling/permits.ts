@@ -16,6 +16,8 @@ export interface PermitRequest {
   readonly urgent: boolean
   /** It takes the call that is reserved for the task: the first one of its final poll. */
   readonly reserved: boolean
+  /** It repeats such a call. Left out: it does not. */
+  readonly retry?: boolean
   /** It passes a pause of the app. Only a reserved call may. */
   readonly forced: boolean
 }
@@ -160,7 +162,9 @@ class PermitQueue {
     const asked = [...this.#waiting]
     const count = (is: (waiter: Waiter) => boolean): number => asked.filter(is).length
     const reserved = count((waiter) => waiter.reserved)
-    const wanted = { reserved, ordinary: asked.length - reserved, forced: count((waiter) => waiter.reserved && waiter.forced) }
+    const retries = count((waiter) => waiter.retry === true && !waiter.reserved)
+    const forced = count((waiter) => waiter.reserved && waiter.forced)
+    const wanted = { reserved, ordinary: asked.length - reserved, forced, ...(retries > 0 && { retries }) }
     const reservation = await this.#options.limiter.reserve(this.#app, wanted, this.#limits)
     switch (reservation.kind) {
       case 'granted':

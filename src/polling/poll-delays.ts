@@ -12,7 +12,7 @@ import {
   type Timing,
 } from '../domain/poll-times.ts'
 import { PROBLEM_RULES, type Problem } from '../domain/problems.ts'
-import { callsUsedUp, type DelayReason, type PauseDetail } from '../domain/reasons.ts'
+import { callBudgetUsedUp, callsUsedUp, type DelayReason, type PauseDetail } from '../domain/reasons.ts'
 import type { Permit, Permits } from './permits.ts'
 import type { Clock, Delay, DeliveryStore, EventLog, LoadedTask, RateLimiter, ScopeEvidence, SendResultApi } from './ports.ts'
 import type { ProbeRequest, WorkerBlock, WorkerScope } from './worker-scope.ts'
@@ -181,10 +181,9 @@ export async function delayWithoutPermit(attempt: Attempt, permit: Exclude<Permi
     case 'paused':
       return delay(attempt, { at: probeTurn(attempt, permit.until), reason: paused('app', permit.problem, permit.until) })
     case 'budget': {
-      const { budget, used, reserved, month } = permit
       // The call that is reserved for this task's final poll may still be available then.
       const at = nextPlannedPoll(task, deps.now(), deps.timing)?.at ?? permit.until
-      return delay(attempt, { at, reason: { code: 'call_budget', detail: { budget, used, reserved, month } } })
+      return delay(attempt, { at, reason: callBudgetUsedUp(permit) })
     }
     default:
       return permit satisfies never

@@ -84,9 +84,12 @@ async function snoozeIfEarly(attempt: Attempt): Promise<Next | null> {
 
 async function callAndStore(attempt: Attempt): Promise<Next> {
   const { deps, task, isFinal, signal } = attempt
+  // Nothing is reserved for a task that was not admitted: its final poll takes what is left.
+  const hasReserve = isFinal && task.admitted
+  const reserved = hasReserve && task.finalCalls === 0
   const request: PermitRequest = {
-    ...{ app: task.key.app, deadlineAt: task.deadlineAt, urgent: isFinal, reserved: isFinal && task.finalCalls === 0 },
-    forced: passesPause(attempt, task.scopes.app.pause),
+    ...{ app: task.key.app, deadlineAt: task.deadlineAt, urgent: isFinal, reserved, ...(hasReserve && !reserved && { retry: true }) },
+    forced: reserved && passesPause(attempt, task.scopes.app.pause),
   }
   const permit = await deps.permits.take(request, signal)
   if (permit.kind !== 'granted') return delayWithoutPermit(attempt, permit)
@@ -100,7 +103,10 @@ async function callAndStore(attempt: Attempt): Promise<Next> {
     const left = isFinal ? finalCallsLeft(task, deps.timing) : callsLeft(task, deps.timing)
     if (left < 2) return false
     // A repeated call is an ordinary one, but it goes first: the call that it repeats has waited already.
-    const second = await deps.permits.take({ ...request, urgent: true, reserved: false, forced: false }, repeatSignal)
+    const second = await deps.permits.take(
+      { ...request, urgent: true, reserved: false, forced: false, ...(hasReserve && { retry: true }) },
+      repeatSignal,
+    )
     if (second.kind === 'granted') months.push(second.month)
     return second.kind === 'granted'
   }

@@ -1,11 +1,12 @@
 import type { Answer, Refusal, Task, TaskKey } from '../domain/delivery.ts'
 import type { Department, Member } from '../domain/directory.ts'
 import type { Erasure } from '../domain/erasure.ts'
-import type { TaskUpdate, WritePlan } from '../domain/plan.ts'
+import type { Start, TaskUpdate, WritePlan } from '../domain/plan.ts'
 import type { ScopeFailure } from '../domain/plan-failed.ts'
 import type { PlannedPoll } from '../domain/poll-times.ts'
 import type { Problem } from '../domain/problems.ts'
 import type { DelayReason, EndReason } from '../domain/reasons.ts'
+import type { PlanDetail } from '../domain/schedule/plan-detail.ts'
 import type { TrackOutcome } from '../domain/track-outcome.ts'
 import type { PeopleRequest } from '../intake/people.ts'
 import type { TrackRequest } from '../intake/track-request.ts'
@@ -18,9 +19,10 @@ export interface DeliveryStore {
   track(requests: readonly TrackRequest[]): Promise<Tracked[]>
   /**
    * Claims up to `limit` tasks that were enqueued and not scheduled yet, or that were resumed, so that no other worker gets them. `plan` gives
-   * each its deadline and first poll, which are stored with the claim.
+   * each its deadline and its poll plan, which are stored with the claim. Where the month's budget has no call left for a task's final poll, what
+   * its plan says for that case is stored instead: it is decided with the app's row locked, so no two workers admit on the same call.
    */
-  schedule(plan: (task: UnscheduledTask) => { readonly deadlineAt: Date; readonly first: PlannedPoll }, limit: number): Promise<Scheduled[]>
+  schedule(plan: (task: UnscheduledTask) => TaskStart | Promise<TaskStart>, limit: number): Promise<Scheduled[]>
   /** Undoes the claim: the queue could not take the timers. */
   unschedule(keys: readonly TaskKey[]): Promise<void>
   /** The task with its recipients, or null. Loads at the same time share a query. */
@@ -112,12 +114,38 @@ export interface Tracked extends TrackOutcome {
   readonly key: TaskKey
 }
 
+/** What a task begins with, and why. */
+export interface TaskStart extends Start {
+  /** Left out: what is stored stays. */
+  readonly plan?: PlanDetail
+  /** Left out: the app has no monthly call budget, or the task was admitted before. */
+  readonly admission?: Admission
+}
+
+export interface Admission {
+  /** Calls a month. */
+  readonly budget: number
+  /** The start of a task that is not admitted. @param monthEndsAt when the next month's budget begins */
+  refuse(monthEndsAt: Date): Omit<TaskStart, 'admission'>
+}
+
 export interface UnscheduledTask {
   readonly key: TaskKey
+  readonly campaign: string | null
   readonly sentAt: Date
   readonly sentAtGiven: boolean
+  /** Recipients that the sender named; 0: none. */
+  readonly people: number
+  /** The plan that it has from before; null: none, or its send time was corrected. */
+  readonly pollOffsetsMs: readonly number[] | null
+  readonly admitted: boolean
   /** The task was scheduled before, and is to be polled at once. */
   readonly resumed: boolean
+}
+
+/** Decides when a task is polled, once: what it decides is stored. */
+export interface TaskPlanner {
+  plan(task: UnscheduledTask): Promise<TaskStart>
 }
 
 export interface Scheduled extends Timer {
@@ -212,6 +240,8 @@ export interface RateLimiter {
 
 export interface WantedCalls {
   readonly ordinary: number
+  /** How many of the ordinary ones are retries of final polls: a tenth of what is reserved is kept for them. Default: none. */
+  readonly retries?: number
   /** First calls of final polls: one is reserved for each open task. */
   readonly reserved: number
   /** How many of the reserved ones pass a pause: they cannot be made later. */

@@ -1,11 +1,11 @@
-import { planStart } from '../domain/plan.ts'
 import { isFinalPoll, type Timing } from '../domain/poll-times.ts'
 import { failPoint } from '../lib/fail-points.ts'
-import type { Clock, DeliveryStore, EventLog, PollTimers, Scheduled, UnscheduledTask } from './ports.ts'
+import type { Clock, DeliveryStore, EventLog, PollTimers, Scheduled, TaskPlanner, TaskStart, UnscheduledTask } from './ports.ts'
 
 export interface ScheduleDeps {
   readonly store: Pick<DeliveryStore, 'schedule' | 'unschedule'>
   readonly timers: Pick<PollTimers, 'set' | 'restore'>
+  readonly planner: TaskPlanner
   readonly timing: Timing
   readonly now: Clock
   readonly events: Pick<EventLog, 'scheduled'>
@@ -45,8 +45,8 @@ async function setTimers(timers: ScheduleDeps['timers'], claimed: readonly Sched
 }
 
 /** A resumed task is polled at once, whatever its plan says. */
-function planFirst(task: UnscheduledTask, { now, timing }: Pick<ScheduleDeps, 'now' | 'timing'>): ReturnType<typeof planStart> {
-  const start = planStart(task, now(), timing)
+async function planFirst(task: UnscheduledTask, { planner, now, timing }: ScheduleDeps): Promise<TaskStart> {
+  const start = await planner.plan(task)
   if (!task.resumed) return start
   return { ...start, first: { at: now(), last: isFinalPoll({ key: task.key, deadlineAt: start.deadlineAt }, now(), timing) } }
 }

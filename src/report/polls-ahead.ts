@@ -14,21 +14,22 @@ export function overdueMs({ nextPollAt, sentAt, deadlineAt }: TaskRates, now: Da
 }
 
 /**
- * The next poll as it is due, and the planned ones after it. Only the next one is stored. Where it is not in the plan for `pollsPerTask` although
- * nothing delayed it, the worker has other settings: then only the final poll after it is certain.
- * @param pollsPerTask of this process
+ * The next poll as it is due, and the planned ones after it. A task that an earlier version scheduled has no stored plan. Where its next poll is not
+ * in the plan for `pollsPerTask` although nothing delayed it, the worker has other settings: then only the final poll after it is certain.
+ * @param pollsPerTask of this process, for such a task
  */
 export function pollsAhead(task: TaskRates, now: Date, pollsPerTask: number): PlannedPoll[] {
   const { status, nextPollAt: next, problemCode, delayCode } = task
   if (status !== 'tracking' || next === null) return []
   const timing = buildTiming(pollsPerTask, scaleOf(task))
-  const planned = { ...task, key: task }
+  const planned = { ...task, key: task, pollOffsetsMs: task.pollOffsets }
   const times = pollTimes(planned, timing)
   const after = nextPlannedPoll(planned, next > now ? next : now, timing)
   const later = after === null ? [] : times.filter(({ at }) => at >= after.at)
   const isPlanned = times.some(({ at }) => Math.abs(at.getTime() - next.getTime()) <= ROUNDING_MS)
   const isDelayed = problemCode !== null || delayCode !== null
-  return [{ at: next, last: after === null }, ...(isPlanned || isDelayed ? later : later.slice(-1))]
+  const isCertain = task.pollOffsets !== null || isPlanned || isDelayed
+  return [{ at: next, last: after === null }, ...(isCertain ? later : later.slice(-1))]
 }
 
 /** Stored times are whole milliseconds. */

@@ -204,6 +204,12 @@ export interface TaskRates extends RateColumns {
   readonly recipientsKnown: boolean
   /** When its user ids were replaced by pseudonyms because it ended long ago; null: they were not. */
   readonly namesRemovedAt: Date | null
+  /** The poll plan: milliseconds from `sentAt` to each poll, the final one last; null: an earlier version planned it, or no worker has yet. */
+  readonly pollOffsets: readonly number[] | null
+  /** Why the polls are where they are, see `PlanDetail`. */
+  readonly plan: Detail | null
+  /** False: the monthly call budget had no call left for its final poll. */
+  readonly admitted: boolean
 }
 
 export interface CampaignRates extends RateColumns {

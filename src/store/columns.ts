@@ -55,6 +55,12 @@ export function integer(name: string): Column<number> {
   return numeric(name, 'integer')
 }
 
+export function integers(name: string): Column<readonly number[]> {
+  return scalar(name, 'integer[]', 'a list of numbers', (value): value is readonly number[] =>
+    Array.isArray(value) ? value.every((item) => typeof item === 'number') : false,
+  )
+}
+
 /** Up to 2^53. */
 export function bigint(name: string): Column<number> {
   return numeric(name, 'bigint')

@@ -6,6 +6,7 @@ import type { TrackRequest } from '../intake/track-request.ts'
 import { byKey, decodeOutcome, refusedInput, requestsAsJson, TRACK, type TrackRow } from '../intake/track-rows.ts'
 import type { Delay, DeliveryStore, LoadedTask, Timer, Tracked } from '../polling/ports.ts'
 import { createBatcher } from './batcher.ts'
+import type { CallClock } from './call-clock.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
 import { renameIn } from './erase-people.ts'
@@ -42,12 +43,14 @@ export interface DeliveryStoreOptions {
   readonly leaseMs?: number
   /** The agent id for tasks of an app that do not bring their own: that of the worker's configuration. Default: none. */
   readonly agentIdOf?: AgentIdOf
+  /** By which months pass. Default: the real one. */
+  readonly callClock?: CallClock | null
 }
 
 /** The store on PostgreSQL. Every write to an open task names the `poll_no` it expected. */
 export function createDeliveryStore(
   { prisma }: Pick<Database, 'prisma'>,
-  { leaseMs = 30_000, agentIdOf = () => null }: DeliveryStoreOptions = {},
+  { leaseMs = 30_000, agentIdOf = () => null, callClock = null }: DeliveryStoreOptions = {},
 ): PostgresDeliveryStore {
   const load = createBatcher<TaskKey, LoadedTask | null>({
     run: (keys) => loadTasks(prisma, keys, agentIdOf),
@@ -68,7 +71,7 @@ export function createDeliveryStore(
   })
   return {
     track: (requests) => trackTasks(prisma, requests),
-    schedule: (plan, limit) => claimUnscheduled(prisma, plan, limit),
+    schedule: (plan, limit) => claimUnscheduled(prisma, plan, limit, callClock),
     unschedule: (keys) => unscheduleTasks(prisma, keys),
     load,
     apply,

@@ -1,5 +1,6 @@
 import { PROBLEM_CODES } from '../domain/problems.ts'
 import type { AppLimits, RateLimiter, Reservation, ScopeEvidence, WantedCalls } from '../polling/ports.ts'
+import { type CallClock, encodeCallClock } from './call-clock.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
 import { Prisma } from './generated/client.ts'
@@ -12,6 +13,8 @@ export interface RateLimiterOptions {
   readonly horizonMs?: number
   /** How long the one probe of a paused scope keeps the others out when its answer never comes. Default: 60,000 ms. */
   readonly probeLeaseMs?: number
+  /** A clock of demos and tests, by which months pass faster. Default: the real one. */
+  readonly callClock?: CallClock | null
   /** The agent id for tasks of an app that do not bring their own. Default: none. */
   readonly agentIdOf?: (app: string) => string | null
 }
@@ -24,14 +27,16 @@ const IS_TRUE = { answer: column.flag('answer') }
  * Raw: each verb is one call of an SQL function, which locks the row for no longer than the statement.
  */
 export function createRateLimiter({ prisma }: Pick<Database, 'prisma'>, options: RateLimiterOptions = {}): RateLimiter & ScopeEvidence {
-  const { horizonMs = 500, probeLeaseMs = 60_000, agentIdOf = () => null } = options
+  const { horizonMs = 500, probeLeaseMs = 60_000, agentIdOf = () => null, callClock = null } = options
   const ask = async (question: Prisma.Sql): Promise<boolean> => {
     const rows = await retrying(() => prisma.$queryRaw<column.Row[]>`SELECT ${question} AS answer`)
     return rows.some((row) => column.decodeRow(IS_TRUE, row).answer)
   }
   return {
     async reserve(app, wanted, limits) {
-      const [row = {}] = await retrying(() => prisma.$queryRaw<column.Row[]>(reserveCalls(app, wanted, limits, horizonMs, probeLeaseMs)))
+      const [row = {}] = await retrying(() =>
+        prisma.$queryRaw<column.Row[]>(reserveCalls(app, wanted, limits, { horizonMs, probeLeaseMs, callClock })),
+      )
       return decodeReservation(column.decodeRow(RESERVATION, row))
     },
     async refund(app, month, calls) {
@@ -77,12 +82,15 @@ const RESERVATION = {
   callsReserved: column.integer('calls_reserved'),
 }
 
-function reserveCalls(app: string, wanted: WantedCalls, limits: AppLimits, horizonMs: number, probeLeaseMs: number): Prisma.Sql {
+type ReserveOptions = Required<Pick<RateLimiterOptions, 'horizonMs' | 'probeLeaseMs' | 'callClock'>>
+
+function reserveCalls(app: string, wanted: WantedCalls, limits: AppLimits, options: ReserveOptions): Prisma.Sql {
   return Prisma.sql`
 SELECT ${column.selectList(RESERVATION)}
 FROM delivery_reserve_calls(
-  ${app}::text, ${wanted.ordinary}::integer, ${wanted.reserved}::integer, ${wanted.forced}::integer, ${limits.callsPerSecond}::double precision,
-  ${limits.monthlyBudget}::integer, ${horizonMs}::double precision, ${probeLeaseMs}::double precision
+  ${app}::text, ${wanted.ordinary}::integer, ${wanted.retries ?? 0}::integer, ${wanted.reserved}::integer, ${wanted.forced}::integer,
+  ${limits.callsPerSecond}::double precision, ${limits.monthlyBudget}::integer,
+  ${options.horizonMs}::double precision, ${options.probeLeaseMs}::double precision, ${encodeCallClock(options.callClock)}::jsonb
 )`
 }
 

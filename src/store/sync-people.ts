@@ -150,7 +150,8 @@ SELECT
   coalesce((SELECT calls_used FROM delivery_app AS app WHERE app.app = $1::text AND app.calls_month = month.name), 0)::integer AS used,
   (
     SELECT count(*)::integer FROM delivery_task AS task
-    WHERE task.app = $1::text AND task.status = 'tracking' AND task.final_calls = 0 AND task.deadline_at < month.ends + interval '12 minutes'
+    WHERE task.app = $1::text AND task.status = 'tracking' AND task.final_calls = 0 AND task.admitted
+      AND task.deadline_at < month.ends + interval '12 minutes'
   ) AS reserved
 FROM month`
 

@@ -105,6 +105,8 @@ export const TASK = {
   sentAt: column.time('sent_at'),
   sentAtGiven: column.flag('sent_at_given'),
   deadlineAt: column.time('deadline_at'),
+  pollOffsetsMs: column.nullable(column.integers('poll_offsets')),
+  admitted: column.flag('admitted'),
   recipientsKnown: column.flag('recipients_known'),
   pollNo: column.integer('poll_no'),
 }

@@ -35,7 +35,11 @@ const RATES = { readRate: 66 / 87, readRateOfTargeted: 66 / 97 }
 /** Half past seven in the evening of a task that was sent at nine in the morning, China time. */
 export function aTask(fields: Partial<TaskRates> = {}): TaskRates {
   const key = { app: 'default', taskId: '256271667526' }
-  const planned = pollTimes({ key, sentAt: SENT, deadlineAt: hoursLater(24), sentAtGiven: true }, buildTiming(POLLS), jitterOf(key))
+  const planned = pollTimes(
+    { key, sentAt: SENT, deadlineAt: hoursLater(24), sentAtGiven: true, pollOffsetsMs: null },
+    buildTiming(POLLS),
+    jitterOf(key),
+  )
   return {
     ...key,
     agentId: null,
@@ -62,6 +66,7 @@ export function aTask(fields: Partial<TaskRates> = {}): TaskRates {
     delayDetail: null,
     recipientsKnown: true,
     namesRemovedAt: null,
+    ...{ pollOffsets: null, plan: null, admitted: true },
     ...COUNTS,
     ...RATES,
     ...fields,

@@ -35,8 +35,13 @@ const START = { key: KEY, sentAt: SENT, sentAtGiven: true }
 
 describe('beginning', () => {
   test('a task begins with its deadline 24 h after the send and the first planned poll', () => {
-    const polls = pollTimes({ ...START, deadlineAt: hoursLater(24) }, TIMING)
-    expect(planStart(START, SENT, TIMING)).toEqual({ deadlineAt: hoursLater(24), first: polls[0] })
+    const polls = pollTimes({ ...START, deadlineAt: hoursLater(24), pollOffsetsMs: null }, TIMING)
+    const { deadlineAt, first, pollOffsetsMs } = planStart(START, SENT, TIMING)
+    expect(deadlineAt).toEqual(hoursLater(24))
+    expect(first).toEqual({ at: after(SENT, Number(pollOffsetsMs[0])), last: false })
+    // Stored times are whole milliseconds.
+    for (const [i, { at }] of polls.entries())
+      expect(Math.abs(at.getTime() - SENT.getTime() - Number(pollOffsetsMs[i]))).toBeLessThanOrEqual(1)
   })
 
   test('enqueued 3 h after the send: polled at once', () => {

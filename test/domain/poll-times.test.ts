@@ -20,7 +20,7 @@ import {
 import { after, aTask, holds, hoursLater, KEY, minutesLater, SENT, TIMING } from './support.ts'
 
 const DEADLINE = hoursLater(24)
-const TASK: Planned = { key: KEY, sentAt: SENT, sentAtGiven: true, deadlineAt: DEADLINE }
+const TASK: Planned = { key: KEY, sentAt: SENT, sentAtGiven: true, deadlineAt: DEADLINE, pollOffsetsMs: null }
 /** The sender left the send time out. */
 const ASSUMED: Planned = { ...TASK, sentAtGiven: false }
 const COUNTS = [1, 2, 24, 500]

@@ -61,6 +61,8 @@ export function aTask(people: Readonly<Record<string, RecipientState>> = {}, col
     sentAt: SENT,
     sentAtGiven: true,
     deadlineAt: hoursLater(24),
+    pollOffsetsMs: null,
+    admitted: true,
     recipientsKnown: true,
     pollNo: polled ? 1 : 0,
     nextPollAt: minutesLater(polled ? 9 : 3),
@@ -157,9 +159,12 @@ export function aStartedTask(options: {
 }): StoredTask {
   const key = { ...KEY, taskId: options.taskId ?? KEY.taskId }
   const { sentAtGiven = true } = options
-  const { deadlineAt, first } = planStart({ key, sentAt: SENT, sentAtGiven }, options.from ?? SENT, options.timing ?? TIMING)
+  const { deadlineAt, first, pollOffsetsMs } = planStart({ key, sentAt: SENT, sentAtGiven }, options.from ?? SENT, options.timing ?? TIMING)
   const recipients = (options.userIds ?? []).map((userId) => person(userId))
-  return aTask({}, { key, sentAtGiven, deadlineAt, nextPollAt: first.at, recipients, recipientsKnown: options.userIds !== undefined })
+  return aTask(
+    {},
+    { key, sentAtGiven, deadlineAt, pollOffsetsMs, nextPollAt: first.at, recipients, recipientsKnown: options.userIds !== undefined },
+  )
 }
 
 export function stateOf(task: Task, userId: string): RecipientState | undefined {

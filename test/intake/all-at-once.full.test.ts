@@ -10,6 +10,7 @@ import { createPollTimers } from '../../src/queue/timers.ts'
 import { startPollWorker } from '../../src/queue/worker.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
+import { growingPlanner } from '../support/planner.ts'
 import { runCli } from '../support/process.ts'
 import { describeRedis } from '../support/redis.ts'
 import { until } from '../support/wait.ts'
@@ -36,7 +37,8 @@ function startTaker(databaseUrl: string, address: QueueAddress) {
     restore: timers.restore,
   }
   const events = { scheduled: () => undefined }
-  const deps = { store, timers: noting, timing: buildTiming(24), now: () => new Date(), events }
+  const [timing, now] = [buildTiming(24), () => new Date()]
+  const deps = { store, timers: noting, timing, planner: growingPlanner(timing, now), now, events }
   const scheduler = startInterval(
     20,
     () => schedule(deps),

@@ -4,7 +4,11 @@ import type { Timer } from '../../src/polling/ports.ts'
 import { schedule } from '../../src/polling/schedule-tasks.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
 import { openDatabase } from '../../src/store/prisma.ts'
+import { growingPlanner } from '../support/planner.ts'
 import { aDatabase, aSession, taskRows } from './support.ts'
+
+const TIMING = buildTiming(24)
+const now = (): Date => new Date()
 
 /** What a worker would plan now. */
 async function planned(databaseUrl: string): Promise<string[]> {
@@ -17,8 +21,9 @@ async function planned(databaseUrl: string): Promise<string[]> {
       set: async (given: readonly Timer[]) => void timers.push(...given),
       restore: async (given: readonly Timer[]) => ({ added: given.length, replaced: 0, moved: 0, left: 0 }),
     },
-    timing: buildTiming(24),
-    now: () => new Date(),
+    timing: TIMING,
+    planner: growingPlanner(TIMING, now),
+    now,
     events: { scheduled: () => undefined },
   }
   await schedule(deps)

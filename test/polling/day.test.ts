@@ -11,6 +11,7 @@ import { schedule } from '../../src/polling/schedule-tasks.ts'
 import { createWorkerScope } from '../../src/polling/worker-scope.ts'
 import { createWriteBreaker } from '../../src/polling/write-breaker.ts'
 import { createMemoryGate, createMemoryStore, type MemoryStore } from '../support/memory-store.ts'
+import { growingPlanner } from '../support/planner.ts'
 import {
   AGENT_ID,
   aRegistry,
@@ -80,7 +81,8 @@ function aWorldOf(server: Server, permitsOf: (limiter: RateLimiter) => Permits |
   }
   return {
     ...{ clock, store, events, timers, calls, deps, worker },
-    schedule: (given: Pick<PollTimers, 'set' | 'restore'> = timers) => schedule({ ...deps, store, timers: given }),
+    schedule: (given: Pick<PollTimers, 'set' | 'restore'> = timers) =>
+      schedule({ ...deps, store, planner: growingPlanner(deps.timing, now), timers: given }),
     reconcile: () => reconcile({ ...deps, store, old: someOldDetails(), timers, graceMs: 60_000 }),
   }
 }

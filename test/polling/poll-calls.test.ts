@@ -144,7 +144,16 @@ describe('permits', () => {
       const scene = aScene(aTask({ nextPollAt: lastAt, finalCalls, calls: finalCalls }), { now: lastAt })
       await poll(scene.deps, task.key, SIGNAL)
       const isFirst = finalCalls === 0
-      expect(scene.requests).toEqual([{ app: 'default', deadlineAt: task.deadlineAt, urgent: true, reserved: isFirst, forced: isFirst }])
+      expect(scene.requests).toEqual([
+        {
+          app: 'default',
+          deadlineAt: task.deadlineAt,
+          urgent: true,
+          reserved: isFirst,
+          forced: isFirst,
+          ...(isFirst ? {} : { retry: true }),
+        },
+      ])
     }
   })
 

@@ -9,7 +9,7 @@ const POLLS = 24
 const NOW = minutesLater(60)
 
 function planOf(task: TaskRates) {
-  return pollTimes({ ...task, key: task }, buildTiming(POLLS))
+  return pollTimes({ ...task, key: task, pollOffsetsMs: task.pollOffsets }, buildTiming(POLLS))
 }
 
 /** The task with the stored time of the first planned poll after `NOW`, in whole milliseconds. */

@@ -13,6 +13,7 @@ export function aTask(fields: Partial<TaskRates> = {}): TaskRates {
     ...{ ...KEY, agentId: null, campaign: 'payroll', status: 'tracking', ...reasons, ...delays },
     ...{ sentAt: SENT, sentAtGiven: true, deadlineAt: hoursLater(24), lastObservedAt: minutesLater(60), finishedAt: null },
     ...{ polls: 2, goodPolls: 2, calls: 2, trackedAt: SENT, nextPollAt: minutesLater(70), recipientsKnown: true, namesRemovedAt: null },
+    ...{ pollOffsets: null, plan: null, admitted: true },
     ...COUNTS,
     ...RATES,
     ...fields,

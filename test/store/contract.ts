@@ -146,7 +146,7 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
       test('the plan sets the deadline', async () => {
         const task = await aTask(store)
         const deadlineAt = minutesLater(7)
-        await store.schedule(() => ({ deadlineAt, first: { at: minutesLater(1), last: false } }), 1_000)
+        await store.schedule(() => ({ deadlineAt, pollOffsetsMs: [60_000], first: { at: minutesLater(1), last: false } }), 1_000)
         expect(await store.load(task.key)).toMatchObject({ deadlineAt, nextPollAt: minutesLater(1) })
       })
 
@@ -409,7 +409,7 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
         expect(notYetAdopted).toEqual([])
         await store.schedule(({ sentAt }) => {
           const deadlineAt = new Date(sentAt.getTime() + 24 * HOUR_MS)
-          return { deadlineAt, first: { at: new Date(deadlineAt.getTime() - 60_000), last: true } }
+          return { deadlineAt, pollOffsetsMs: [], first: { at: new Date(deadlineAt.getTime() - 60_000), last: true } }
         }, 10)
         const before = minutesLater(-60 * 24 * 300)
         const first = await store.overdue(before, 2, null)
@@ -423,7 +423,8 @@ export function describeDeliveryStore(name: string, open: () => Promise<{ store:
         const sentAt = minutesLater(-60 * 24 * 500)
         await store.track([aRequest({ sentAt })])
         await store.schedule(() => {
-          return { deadlineAt: new Date(sentAt.getTime() + 24 * HOUR_MS), first: { at: new Date(sentAt.getTime() + HOUR_MS), last: false } }
+          const first = { at: new Date(sentAt.getTime() + HOUR_MS), last: false }
+          return { deadlineAt: new Date(sentAt.getTime() + 24 * HOUR_MS), pollOffsetsMs: [HOUR_MS, 23 * HOUR_MS], first }
         }, 10)
         const [task] = await store.overdue(new Date(sentAt.getTime() + 2 * HOUR_MS), 1, null)
         expect(task?.poll).toEqual({ at: new Date(sentAt.getTime() + HOUR_MS), last: false })

@@ -489,6 +489,7 @@ describe('what a lifted pause brings forward', () => {
     const now = new Date()
     const plan = ({ resumed: isResumed }: { readonly resumed: boolean }) => ({
       deadlineAt: minutesLater(24 * 60),
+      pollOffsetsMs: [60_000],
       first: { at: isResumed ? now : FAR, last: false },
     })
     expect(await db.store.schedule(plan, 10)).toEqual([

@@ -195,7 +195,7 @@ describe('the budget', () => {
     const requests = Array.from({ length: count }, () => aRequest({ app }))
     await db.store.track(requests)
     const ids = requests.map(({ taskId }) => taskId)
-    await db.pool.query(`UPDATE delivery_task SET deadline_at = ${deadlineAt} WHERE task_id = ANY ($1)`, [ids])
+    await db.pool.query(`UPDATE delivery_task SET scheduled_at = now(), deadline_at = ${deadlineAt} WHERE task_id = ANY ($1)`, [ids])
     return ids
   }
 
@@ -204,12 +204,36 @@ describe('the budget', () => {
   const gate = () => createRateLimiter(db)
   const budgetOf = (monthlyBudget: number) => ({ callsPerSecond: 100_000, monthlyBudget })
 
-  test('keeps one call for the final poll of every open task', async () => {
+  test('keeps one call for the final poll of every open task, and a tenth of them for retries', async () => {
     const app = anApp()
     await openTasks(app, 3)
-    expect(await gate().reserve(app, wanted({ ordinary: 9 }), budgetOf(5))).toMatchObject({ kind: 'granted', ordinary: 2 })
-    expect(await gate().reserve(app, wanted({ ordinary: 9 }), budgetOf(5))).toMatchObject({ kind: 'budget', used: 2, reserved: 3 })
-    expect(await gate().reserve(app, wanted({ ordinary: 9, reserved: 9 }), budgetOf(5))).toMatchObject({ ordinary: 0, reserved: 3 })
+    expect(await gate().reserve(app, wanted({ ordinary: 9 }), budgetOf(6))).toMatchObject({ kind: 'granted', ordinary: 2 })
+    expect(await gate().reserve(app, wanted({ ordinary: 9 }), budgetOf(6))).toMatchObject({ kind: 'budget', used: 2, reserved: 3 })
+    expect(await gate().reserve(app, wanted({ ordinary: 9, retries: 9 }), budgetOf(6))).toMatchObject({ kind: 'granted', ordinary: 1 })
+    expect(await gate().reserve(app, wanted({ ordinary: 9, retries: 9 }), budgetOf(6))).toMatchObject({ kind: 'budget', used: 3 })
+    expect(await gate().reserve(app, wanted({ ordinary: 9, reserved: 9 }), budgetOf(6))).toMatchObject({ ordinary: 0, reserved: 3 })
+  })
+
+  test('keeps none for a task that was not admitted, or that no worker has scheduled', async () => {
+    const app = anApp()
+    const [first, second] = await openTasks(app, 3)
+    await db.pool.query('UPDATE delivery_task SET admitted = false WHERE task_id = $1', [first])
+    await db.pool.query('UPDATE delivery_task SET scheduled_at = NULL WHERE task_id = $1', [second])
+    expect(await gate().reserve(app, wanted({ ordinary: 9 }), budgetOf(6))).toMatchObject({ kind: 'granted', ordinary: 4 })
+  })
+
+  test('counts in the month that the clock of a demo shows, and says when that ends', async () => {
+    const app = anApp()
+    const at = new Date()
+    const callClock = { at, shows: new Date('2027-01-31T15:00:00Z'), scale: 1_000 }
+    const fast = createRateLimiter(db, { callClock })
+    expect(await fast.reserve(app, wanted({ ordinary: 3 }), budgetOf(3))).toMatchObject({ kind: 'granted', month: '2027-01' })
+    const refused = await fast.reserve(app, wanted({ ordinary: 3 }), budgetOf(3))
+    expect(refused).toMatchObject({ kind: 'budget', month: '2027-01' })
+    // An hour of this clock is 3.6 seconds.
+    if (refused.kind === 'budget') expect(Math.abs(refused.until.getTime() - at.getTime() - 3_600)).toBeLessThan(5)
+    const february = createRateLimiter(db, { callClock: { ...callClock, shows: new Date('2027-01-31T16:00:00Z') } })
+    expect(await february.reserve(app, wanted({ ordinary: 3 }), budgetOf(3))).toMatchObject({ kind: 'granted', month: '2027-02' })
   })
 
   test('is not drained by the retries of one final poll: every other task has its own call', async () => {
@@ -246,7 +270,7 @@ describe('the budget', () => {
   test('keeps a call for a task whose deadline is just after the month: its final poll is before', async () => {
     const app = anApp()
     await openTasks(app, 1, `${MONTH_END} + interval '11 minutes'`)
-    expect(await gate().reserve(app, wanted({ ordinary: 9 }), budgetOf(5))).toMatchObject({ kind: 'granted', ordinary: 4 })
+    expect(await gate().reserve(app, wanted({ ordinary: 9 }), budgetOf(5))).toMatchObject({ kind: 'granted', ordinary: 3 })
   })
 
   test('is never exceeded and never miscounted by workers that reserve and give back at once', async () => {

@@ -118,7 +118,7 @@ describe('an open task', () => {
   })
 
   test('that no worker has planned is planned as a new one', async () => {
-    const plan = () => ({ deadlineAt: new Date(), first: { at: new Date(), last: false } })
+    const plan = () => ({ deadlineAt: new Date(), pollOffsetsMs: [], first: { at: new Date(), last: false } })
     expect(await store().schedule(plan, 10)).toMatchObject([{ key: { taskId: 'not planned' }, resumed: false }])
   })
 

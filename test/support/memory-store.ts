@@ -81,6 +81,7 @@ export function createMemoryStore(now: Clock, scopesOf: MemoryGate['scopesOf'] =
         const sentAt = request.sentAt ?? request.assumedSentAt ?? now()
         const task: StoredTask = {
           ...{ key, agentId: request.agentId, campaign: request.campaign, sentAt, sentAtGiven: request.sentAt !== null },
+          ...{ pollOffsetsMs: null, admitted: true },
           ...{ status: 'tracking', reason: null, recipientsKnown: request.userIds !== null, recipients: peopleOf(request) },
           ...{ deadlineAt: new Date(sentAt.getTime() + QUERY_WINDOW_MS), nextPollAt: now(), pollNo: 0, goodPolls: 0 },
           ...{ lastGoodRequestedAt: null, lastObservedAt: null, failuresInRow: 0, calls: 0, finalCalls: 0, problem: null, delay: null },
@@ -93,13 +94,16 @@ export function createMemoryStore(now: Clock, scopesOf: MemoryGate['scopesOf'] =
     },
     async schedule(plan, limit) {
       const unplanned = [...tasks.values()].filter((stored) => !stored.scheduled && stored.task.status === 'tracking').slice(0, limit)
-      return unplanned.map((stored) => {
-        const { resumed, task } = stored
-        const { deadlineAt, first } = plan({ key: task.key, sentAt: task.sentAt, sentAtGiven: task.sentAtGiven, resumed })
-        Object.assign(stored, { scheduled: true, resumed: false })
-        stored.task = { ...task, deadlineAt, nextPollAt: first.at }
-        return { key: task.key, deadlineAt, poll: first, resumed }
-      })
+      return Promise.all(
+        unplanned.map(async (stored) => {
+          const { resumed, task } = stored
+          const people = task.recipientsKnown ? task.recipients.length : 0
+          Object.assign(stored, { scheduled: true, resumed: false })
+          const { deadlineAt, first, pollOffsetsMs } = await plan({ ...task, people, resumed })
+          stored.task = { ...stored.task, deadlineAt, pollOffsetsMs, nextPollAt: first.at }
+          return { key: task.key, deadlineAt, poll: first, resumed }
+        }),
+      )
     },
     async unschedule(keys) {
       for (const key of keys) {

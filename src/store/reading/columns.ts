@@ -1,7 +1,7 @@
 import { STATES, STATUSES } from '../../domain/delivery.ts'
 import { OUTCOMES } from '../../domain/problems.ts'
 import { PAUSE_KINDS } from '../../report/rates.ts'
-import { bigint, detail, double, flag, integer, nullable, oneOf, text, texts, time } from '../columns.ts'
+import { bigint, detail, double, flag, integer, integers, nullable, oneOf, text, texts, time } from '../columns.ts'
 
 /** The columns that are read of the public views. A new one is a line here, and in the type of its row in `report/rates.ts`. */
 
@@ -46,6 +46,9 @@ export const TASK_COLUMNS = {
   delayDetail: detail('delay_detail'),
   recipientsKnown: flag('recipients_known'),
   namesRemovedAt: nullable(time('names_removed_at')),
+  pollOffsets: nullable(integers('poll_offsets')),
+  plan: detail('plan'),
+  admitted: flag('admitted'),
   ...RATE_COLUMNS,
 }
 

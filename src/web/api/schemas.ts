@@ -104,6 +104,14 @@ const task = {
   delayDetail: detail('Details of `delayCode`.'),
   recipientsKnown: flag('The sender named the recipients.'),
   namesRemovedAt: orNull(time(), 'When the user ids of its people were replaced by pseudonyms; null: they were not.'),
+  pollOffsets: orNull(
+    z.array(z.int()),
+    'The poll plan: milliseconds from `sentAt` to each poll, the final one last. Null: an earlier version planned it, or no worker has yet.',
+  ),
+  plan: detail(
+    'Why the polls are where they are: `placedBy`, `people`, `law` (its version), `price` of a call, `expectedCalls`, `widthMs`.',
+  ),
+  admitted: flag('False: the monthly call budget had no call left for its final poll.'),
   ...figures,
 }
 

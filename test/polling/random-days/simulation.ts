@@ -19,6 +19,7 @@ import {
   type MemoryStore,
   type StoredTask,
 } from '../../support/memory-store.ts'
+import { growingPlanner } from '../../support/planner.ts'
 import { randomFrom } from '../../support/random.ts'
 import { notes } from '../support.ts'
 import { agentIdOf, atMinute, type Day, type Fault, type TaskSpec } from './day.ts'
@@ -147,7 +148,9 @@ function createWorld(day: Day) {
   /** As the scheduler of a worker: within a second. */
   function scheduleSoon(): void {
     setTimeout(() => {
-      schedule({ store, timers, timing: TIMING, now, events }).catch((error: unknown) => errors.push(error))
+      schedule({ store, timers, timing: TIMING, planner: growingPlanner(TIMING, now), now, events }).catch((error: unknown) =>
+        errors.push(error),
+      )
     }, random() * 1_000)
   }
   function resume(lifted: Lifted): void {
