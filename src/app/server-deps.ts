@@ -69,7 +69,7 @@ export function openServerDeps(
   const clock = createDatabaseClock(database.pool)
   const measuring = keepMeasuring(clock)
   const health = (): Promise<HealthReport> => checkServerHealth(database, clock, timing)
-  metrics?.onCollect(() => readGauges(database, budgets, timing.blindMs))
+  metrics?.onCollect(() => readGauges(database, budgets, timing.blind))
   metrics?.onProcess(() => ({ clockDifferenceMs: clock.differenceMs(), poolWaiting: database.pool.waitingCount }))
   metrics?.onHealth(async () => (await health()).checks)
   return {

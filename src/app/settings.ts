@@ -1,6 +1,7 @@
 import type { TokenTiming } from '../dingtalk/options.ts'
 import { TrackerError } from '../domain/errors.ts'
 import { buildTiming, longestGapMs, type Timing } from '../domain/poll-times.ts'
+import type { BlindLimits } from '../store/gauges.ts'
 import type { AppConfig, Config } from './config/config.ts'
 
 /** Everything that the time scale divides, in real milliseconds. Durations that protect processes and servers have a lower bound. */
@@ -13,8 +14,8 @@ export interface WorkerTiming {
   readonly recountEveryMs: number
   /** A poll that is later than this is overdue. A worker that takes no poll for this long while polls are overdue is not well. */
   readonly overdueMs: number
-  /** An open task without a successful poll for this long missed a planned one. */
-  readonly blindMs: number
+  /** When an open task missed a planned poll. */
+  readonly blind: BlindLimits
   /** A worker that is not well for this long, although database and queue answer, is wedged: lost timers are put back long before. */
   readonly wedgedMs: number
   /** JavaScript that is blocked for this long at a time is about to lose its locks. */
@@ -40,7 +41,7 @@ export function workerTiming({ pollsPerTask, timeScale }: Pick<Config, 'pollsPer
     reconcileEveryMs: scaled(60_000, 500),
     recountEveryMs: scaled(5_000, 500),
     overdueMs,
-    blindMs: longestGapMs(timing) + overdueMs,
+    blind: { missedMs: timing.retryMaxMs + overdueMs, minGapMs: timing.minGapMs, blindMs: longestGapMs(timing) + overdueMs },
     wedgedMs: scaled(300_000, 5_000),
     blockedMs: Math.max(2_000, lockMs / 4),
     lockMs,

@@ -147,7 +147,7 @@ function openWorkerDeps(config: WorkerConfig, timing: WorkerTiming, { log, metri
   // Timers are set again by the next run, so a command fails at once while the server is away.
   const queue = openQueue(queueConfig, 'producer', failed('queue connection'))
   closers.add('queue', () => queue.close())
-  metrics?.onCollect(() => readGauges(database, budgetsByApp(apps), timing.blindMs))
+  metrics?.onCollect(() => readGauges(database, budgetsByApp(apps), timing.blind))
   metrics?.onProcess(() => ({ clockDifferenceMs: clock.differenceMs(), poolWaiting: database.pool.waitingCount }))
   metrics?.onRefusedJobs(() => queue.it.getFailedCount())
 

@@ -22,17 +22,17 @@ export interface Gauges {
 /**
  * Counts for a scrape.
  * @param budgets monthly call budgets by app; apps without one have no gauge
- * @param blindMs how long an open task may be without a successful poll, in milliseconds
+ * @param limits from when on an open task counts as blind
  */
 export async function readGauges(
   { prisma, pool }: Pick<Database, 'prisma' | 'pool'>,
   budgets: ReadonlyMap<string, number>,
-  blindMs: number,
+  limits: BlindLimits,
 ): Promise<Gauges> {
   const [tasks, { tasks: overdue }, { open, ended }, apps, problems, pausedScopes] = await Promise.all([
     prisma.task.groupBy({ by: ['app', 'status'], _count: true }),
     readOverdue({ pool }, OVERDUE_MS),
-    readBlindGaps({ pool }, blindMs),
+    readBlindGaps({ pool }, limits),
     prisma.appUsage.findMany({ select: { app: true, callsUsed: true, pauseKind: true } }),
     prisma.task.groupBy({ by: ['app', 'problemCode'], where: { status: 'tracking', problemCode: { not: null } }, _count: true }),
     pool.query<Gauges['pausedScopes'][number]>(PAUSED_SCOPES),
@@ -76,13 +76,22 @@ export interface BlindGaps {
   readonly ended: number
   /** When the latest of them did, ISO 8601; null where there is none. */
   readonly latest: string | null
-  /** Open tasks whose last successful poll is longer ago than `blindMs`. */
+  /** Open tasks of which no poll succeeded since one was due, and that is longer ago than its retries take. */
   readonly open: number
 }
 
-/** @param blindMs how long an open task may be without a successful poll, in milliseconds */
-export async function readBlindGaps({ pool }: Pick<Database, 'pool'>, blindMs: number): Promise<BlindGaps> {
-  const { rows } = await pool.query<BlindGaps>(BLIND_GAPS, [blindMs])
+/** From when on an open task counts as blind, in milliseconds. */
+export interface BlindLimits {
+  /** A planned poll is missed when it was due this long ago, and no poll succeeded since. */
+  readonly missedMs: number
+  /** A poll that is planned within this time after a successful one is skipped. */
+  readonly minGapMs: number
+  /** Of a task that an earlier version scheduled, whose plan is not stored: how long it may be without a successful poll. */
+  readonly blindMs: number
+}
+
+export async function readBlindGaps({ pool }: Pick<Database, 'pool'>, { missedMs, minGapMs, blindMs }: BlindLimits): Promise<BlindGaps> {
+  const { rows } = await pool.query<BlindGaps>(BLIND_GAPS, [blindMs, missedMs, minGapMs])
   return rows[0] ?? { ended: 0, latest: null, open: 0 }
 }
 
@@ -97,7 +106,14 @@ const BLIND_GAPS = `
   ) AS ended, (
     SELECT count(*)::int AS tasks FROM delivery_task
     WHERE status = 'tracking' AND scheduled_at IS NOT NULL
-      AND greatest(last_observed_at, sent_at, scheduled_at) < now() - make_interval(secs => $1::double precision / 1000)
+      AND CASE
+        WHEN poll_offsets IS NULL THEN greatest(last_observed_at, sent_at, scheduled_at) < now() - make_interval(secs => $1::double precision / 1000)
+        ELSE EXISTS (
+          SELECT FROM unnest(poll_offsets) AS planned (ms), LATERAL (SELECT sent_at + planned.ms * interval '1 ms' AS at) AS due
+          WHERE due.at < now() - make_interval(secs => $2::double precision / 1000)
+            AND due.at > greatest(last_observed_at + make_interval(secs => $3::double precision / 1000), scheduled_at)
+        )
+      END
   ) AS open`
 
 const TASK_PROBLEM = {

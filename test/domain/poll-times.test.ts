@@ -3,11 +3,15 @@ import { describe, expect, test } from 'vitest'
 import { HOUR_MS, MINUTE_MS, QUERY_WINDOW_MS } from '../../src/domain/delivery.ts'
 import {
   buildTiming,
+  callsLeft,
   callsToSpare,
   computeMaxCalls,
   deadlineOf,
+  finalCallsLeft,
+  finalPollAt,
   finalPollTime,
   firstPoll,
+  growingPlan,
   jitterOf,
   longestGapMs,
   nextPlannedPoll,
@@ -312,4 +316,40 @@ test('calls beyond the plan leave less, and never less than none', () => {
 
 test('the final poll has no call to spare', () => {
   expect(callsToSpare(aTask(), hoursLater(24), TIMING)).toBe(0)
+})
+
+describe('a stored plan', () => {
+  const minutes = (...each: number[]): number[] => each.map((minute) => minute * MINUTE_MS)
+  const planned = (...each: number[]): Planned => ({ ...TASK, pollOffsetsMs: minutes(...each) })
+  const finalAt = finalPollAt(TASK, TIMING)
+
+  test('is followed, whatever the worker would plan; the final poll follows from the deadline', () => {
+    expect(pollTimes(planned(7, 90, 1430), TIMING)).toEqual([
+      { at: minutesLater(7), last: false },
+      { at: minutesLater(90), last: false },
+      { at: finalAt, last: true },
+    ])
+    expect(nextPlannedPoll(planned(7, 90, 1430), minutesLater(7), TIMING)?.at).toEqual(minutesLater(90))
+  })
+
+  test('of one poll has only the final one', () => {
+    expect(pollTimes(planned(1430), TIMING)).toEqual([{ at: finalAt, last: true }])
+  })
+
+  test('has no ordinary poll after the final one, which a shorter window may bring', () => {
+    expect(pollTimes({ ...planned(7, 90, 1430), deadlineAt: minutesLater(60) }, TIMING)).toHaveLength(2)
+  })
+
+  test('sets how many calls a task may make', () => {
+    const task = { ...aTask({}), pollOffsetsMs: minutes(7, 90, 1430), calls: 0, finalCalls: 0 }
+    expect(callsLeft(task, TIMING)).toBe(3)
+    expect(finalCallsLeft(task, TIMING)).toBe(3)
+    expect(callsLeft({ ...task, calls: 2 }, TIMING)).toBe(1)
+  })
+
+  test('with growing gaps is the one that follows from the settings', () => {
+    const stored = { ...TASK, pollOffsetsMs: growingPlan(TASK, TIMING) }
+    const rounded = ({ at, last }: PlannedPoll) => ({ at: Math.round(at.getTime() / 2_000), last })
+    expect(pollTimes(stored, TIMING).map(rounded)).toEqual(pollTimes(TASK, TIMING).map(rounded))
+  })
 })

@@ -69,7 +69,7 @@ describeQueues((backend) => {
   })
 
   describe('polls that nobody makes', () => {
-    const LIMITS = { overdueMs: 60_000, blindMs: 3_600_000, blockedMs: 60_000 }
+    const LIMITS = { overdueMs: 60_000, blind: { missedMs: 60_000, minGapMs: 30_000, blindMs: 3_600_000 }, blockedMs: 60_000 }
 
     test('are told with their number, their age and what to do', async () => {
       const { needs, polls, databaseUrl } = await anIdleWorker(backend, { idleMs: 90_000 })
@@ -138,7 +138,7 @@ describeQueues((backend) => {
 })
 
 describe('what does not stop the work is a warning', () => {
-  const LIMITS = { overdueMs: 60_000, blindMs: 3_600_000, blockedMs: 7_500 }
+  const LIMITS = { overdueMs: 60_000, blind: { missedMs: 60_000, minGapMs: 30_000, blindMs: 3_600_000 }, blockedMs: 7_500 }
 
   test('with what to do, and the worker is ready all the same', async () => {
     const created = await createTestDatabase({ migrated: true })
@@ -165,7 +165,9 @@ describe('what does not stop the work is a warning', () => {
       ['overdue', expect.stringMatching(/^2 polls are overdue, the oldest by 60\d s$/)],
       [
         'blind gaps',
-        expect.stringMatching(/^1 tasks ended in the last 24 hours .* at 20\S+Z; 1 open tasks had no successful poll for more than 3600 s/),
+        expect.stringMatching(
+          /^1 tasks ended in the last 24 hours .* at 20\S+Z; 1 open tasks had no successful poll since one was due more than 60 s ago/,
+        ),
       ],
       ['clock', "45 s behind the database's"],
       ['event loop', 'blocked for 9000 ms at most in the last minute'],
@@ -257,7 +259,7 @@ describeRedis('a Redis that goes away', () => {
 const WELL = { writes: { failing: () => null }, worker: { problems: () => ({}) } }
 const REFUSED = { problems: () => ({ hr: { ...aProblem('credentials', { said: '40096' }), since: new Date(0).toISOString() } }) }
 
-const LATENESS = { overdueMs: 60_000, blindMs: 3_600_000 }
+const LATENESS = { overdueMs: 60_000, blind: { missedMs: 60_000, minGapMs: 30_000, blindMs: 3_600_000 } }
 
 /** What the checks ask, around a real worker that has taken nothing for a while by the clock that it is told. */
 async function anIdleWorker(backend: Backend, { idleMs }: { readonly idleMs: number }) {

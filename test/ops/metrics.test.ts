@@ -115,13 +115,39 @@ describe('the gauges', () => {
   })
 })
 
+test('an open task is blind from its own plan: not before a poll was due, and not after one succeeded', async () => {
+  const task = (id: string, offsets: string, lastObserved: string): string =>
+    `SELECT track_delivery(task_id => '${id}', app => 'hr', sent_at => now() - interval '6 hours');
+     UPDATE delivery_task SET scheduled_at = sent_at, poll_offsets = ${offsets}, last_observed_at = ${lastObserved} WHERE task_id = '${id}'`
+  const hours = (...each: number[]): string => `ARRAY[${each.map((hour) => Math.round(hour * 3_600_000)).join(',')}]`
+  const { blind } = await gaugesAfter(
+    [
+      // Nothing is due for hours: a night.
+      task('1', hours(0.1, 12, 23.8), "now() - interval '5 hours'"),
+      // The poll of three hours ago is missing.
+      task('2', hours(0.1, 3, 23.8), "now() - interval '5 hours'"),
+      task('3', hours(0.1, 3, 23.8), "now() - interval '3 hours' + interval '2 seconds'"),
+      // Due now, so not missed yet.
+      task('4', hours(0.1, 6, 23.8), "now() - interval '5 hours'"),
+      // Never polled at all.
+      task('5', hours(1, 23.8), 'NULL'),
+      // Skipped, since it was planned ten seconds after a successful one.
+      task('6', hours(3, 3 + 10 / 3_600, 23.8), "now() - interval '3 hours' + interval '1 second'"),
+      // Scheduled by an earlier version: the longest gap counts.
+      task('7', 'NULL', "now() - interval '30 minutes'"),
+      task('8', 'NULL', "now() - interval '2 hours'"),
+    ].join(';'),
+  )
+  expect(blind.open).toBe(3)
+})
+
 async function gaugesAfter(sql: string) {
   const created = await createTestDatabase({ migrated: true })
   onTestFinished(() => created.drop())
   const database = openDatabase(created.url)
   onTestFinished(() => database.close())
   await database.pool.query(sql)
-  return readGauges(database, new Map([['hr', 100]]), 3_600_000)
+  return readGauges(database, new Map([['hr', 100]]), { missedMs: 60_000, minGapMs: 30_000, blindMs: 3_600_000 })
 }
 
 /** A task of one reader from its first poll to its end. */

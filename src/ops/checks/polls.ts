@@ -1,7 +1,7 @@
 import type { Finding } from '../../lib/finding.ts'
 import type { WorkerScope } from '../../polling/worker-scope.ts'
 import type { WriteBreaker } from '../../polling/write-breaker.ts'
-import { readBlindGaps, readOverdue } from '../../store/gauges.ts'
+import { type BlindLimits, readBlindGaps, readOverdue } from '../../store/gauges.ts'
 import { CheckFailed, required, seconds, warning, withDatabaseTimeout } from './check.ts'
 import type { DatabaseNeeds } from './database.ts'
 
@@ -38,8 +38,8 @@ export function appsCheck(worker: Pick<WorkerScope, 'problems'>): Promise<Findin
 export interface Lateness {
   /** A poll that is later than this is overdue. */
   readonly overdueMs: number
-  /** An open task without a successful poll for longer than this missed one that was planned. */
-  readonly blindMs: number
+  /** When an open task missed a planned poll. */
+  readonly blind: BlindLimits
 }
 
 const OVERDUE_REMEDY =
@@ -58,12 +58,12 @@ const BLIND_REMEDY =
   'Columns reason_code and reason_detail of delivery_task_rates, and delivery_poll_history, say for each why: an app that was paused, a budget that was used up, DingTalk or the workers away. What passed unseen cannot be had again; remove the cause before the next deadline.'
 
 /** Tasks without a successful poll although one was planned. */
-export function blindGapsCheck({ database, timeoutMs }: DatabaseNeeds, { blindMs }: Lateness): Promise<Finding> {
+export function blindGapsCheck({ database, timeoutMs }: DatabaseNeeds, { blind }: Lateness): Promise<Finding> {
   return warning('blind gaps', async () => {
-    const { ended, latest, open } = await withDatabaseTimeout(timeoutMs, readBlindGaps(database, blindMs))
+    const { ended, latest, open } = await withDatabaseTimeout(timeoutMs, readBlindGaps(database, blind))
     const gaps = [
       ...(ended > 0 ? [`${ended} tasks ended in the last 24 hours without a poll near their deadline, the latest at ${latest}`] : []),
-      ...(open > 0 ? [`${open} open tasks had no successful poll for more than ${seconds(blindMs)}, and one was planned`] : []),
+      ...(open > 0 ? [`${open} open tasks had no successful poll since one was due more than ${seconds(blind.missedMs)} ago`] : []),
     ]
     return gaps.length === 0 ? { detail: 'none' } : { detail: gaps.join('; '), remedy: BLIND_REMEDY }
   })
