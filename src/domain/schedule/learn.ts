@@ -1,0 +1,147 @@
+import { type Model, spreadReads, type Tally, type WeightedTimeline } from './spread-reads.ts'
+import { at, CELLS, HOURS, timelineOf } from './timeline.ts'
+import type { Calendar, Law, ObservedTask } from './types.ts'
+
+export interface LearnOptions {
+  /** The law without data: cells and bins with few reads stay near it. */
+  readonly prior: Law
+  readonly calendar: Calendar
+}
+
+/** The iteration stands still by then: 60 rounds change no figure of `bench/calls/learning.mjs`. */
+const ROUNDS = 25
+/**
+ * After so many tasks of 50 recipients a task counts half. A longer memory of 75 tasks wins 0.5 % of the mean bracket while the law stays the same,
+ * and costs 10 % of it 100 tasks after a change.
+ */
+const HALF_LIFE_TASKS = 30
+/** A task that counts less than 2^-8 is left out, and more tasks than this are never read. So the cost of learning is bounded. */
+const HALF_LIVES = 8
+const MAX_TASKS = 2_000
+
+/**
+ * The share of the variance of a read time that the recipients of a task have in common: the message, its time and its sender. So n recipients tell as
+ * much as n / (1 + (n − 1) · share) independent ones.
+ */
+const COMMON_SHARE = 0.25
+const informationOf = (people: number): number => Math.max(people, 0) / (1 + Math.max(people - 1, 0) * COMMON_SHARE)
+const HALF_LIFE = HALF_LIFE_TASKS * informationOf(50)
+
+/**
+ * Estimates when recipients read, from ended tasks: observed over expected reads, in turn for the attention of each cell and for the hazard of each
+ * bin. A read lies somewhere between two polls: it is spread over that time as the law of the round before says (expectation maximisation). So late
+ * first polls, missing polls and tasks that ended early need no treatment of their own.
+ * @param tasks oldest first; a newer one counts more, and at most the newest {@link MAX_TASKS} are read
+ */
+export function learnLaw(tasks: readonly ObservedTask[], { prior, calendar }: LearnOptions): Law {
+  const weighted = weigh(tasks, calendar)
+  const start = toModel(prior)
+  const binLevels = createBinLevels(start.slopes.length)
+  let model = start
+  for (let round = 0; round < ROUNDS; round++) {
+    const attention = refine(model.attention, start.attention, spreadReads(weighted, model).cells, CELL_LEVELS)
+    model = normalise({ ...model, attention })
+    model = { ...model, slopes: refine(model.slopes, start.slopes, spreadReads(weighted, model).bins, binLevels) }
+  }
+  return toLaw(model)
+}
+
+function weigh(tasks: readonly ObservedTask[], calendar: Calendar): WeightedTimeline[] {
+  const weighted: WeightedTimeline[] = []
+  let since = 0
+  for (const task of tasks.slice(-MAX_TASKS).reverse()) {
+    if (since > HALF_LIVES * HALF_LIFE) break
+    weighted.push({ timeline: timelineOf(task, calendar), weight: 0.5 ** (since / HALF_LIFE) })
+    since += informationOf(task.people)
+  }
+  return weighted
+}
+
+/** One step of {@link refine}: what is believed of a cell is corrected by the reads of it and of the cells near it. */
+interface Level {
+  /** As many reads, as the belief expects them, stand against the observed ones. */
+  readonly believedReads: number
+  /** Row by row: how much the reads of a cell count for another. */
+  readonly nearness: Float64Array
+}
+
+function createLevel(count: number, believedReads: number, nearness: (a: number, b: number) => number): Level {
+  return { believedReads, nearness: Float64Array.from({ length: count ** 2 }, (_, i) => nearness(Math.floor(i / count), i % count)) }
+}
+
+/** 1 at the distance 0, 0 at `width` + 1. */
+const fade = (distance: number, width: number): number => Math.max(0, 1 - distance / (width + 1))
+
+function hoursBetween(a: number, b: number): number {
+  const distance = Math.abs((a % HOURS) - (b % HOURS))
+  return Math.min(distance, HOURS - distance)
+}
+
+const isSameKind = (a: number, b: number): boolean => a < HOURS === b < HOURS
+
+/**
+ * From coarse to fine: the hours around, whatever the kind of day; the next hours of the same kind of day; the hour itself. The first level carries
+ * over to days of which little is known. With these three the bracket 50 tasks after the start is 1.03 times the optimum, with the last alone 1.06.
+ */
+const CELL_LEVELS = [
+  createLevel(CELLS, 8, (a, b) => fade(hoursBetween(a, b), 3)),
+  createLevel(CELLS, 4, (a, b) => (isSameKind(a, b) ? fade(hoursBetween(a, b), 1) : 0)),
+  createLevel(CELLS, 8, (a, b) => (a === b ? 1 : 0)),
+]
+
+function createBinLevels(count: number): Level[] {
+  return [createLevel(count, 8, (a, b) => fade(Math.abs(a - b), 4)), createLevel(count, 4, (a, b) => (a === b ? 1 : 0))]
+}
+
+/**
+ * @param now the values with which the expected reads were computed
+ * @param prior the values without data
+ */
+function refine(now: Float64Array, prior: Float64Array, { observed, expected }: Tally, levels: readonly Level[]): Float64Array {
+  const exposure = expected.map((reads, i) => reads / at(now, i))
+  return levels.reduce((believed, { believedReads, nearness }) => {
+    return believed.map((value, i) => {
+      let [reads, expectedReads] = [believedReads, believedReads]
+      for (let j = 0; j < believed.length; j++) {
+        const near = at(nearness, i * believed.length + j)
+        reads += near * at(observed, j)
+        expectedReads += near * at(exposure, j) * at(believed, j)
+      }
+      return (value * reads) / expectedReads
+    })
+  }, prior)
+}
+
+/** The same law with an attention whose average on work days is 1. The edges stay, so the hazard is moved to them. */
+function normalise({ attention, edges, slopes }: Model): Model {
+  const mean = attention.subarray(0, HOURS).reduce((sum, value) => sum + value, 0) / HOURS
+  const moved = slopes.map((_, bin) => {
+    const [from, to] = [at(edges, bin), at(edges, bin + 1)]
+    return (hazardBy(edges, slopes, to * mean) - hazardBy(edges, slopes, from * mean)) / (to - from)
+  })
+  return { attention: attention.map((value) => value / mean), edges, slopes: moved }
+}
+
+/** The cumulative hazard after minutes of attention. */
+function hazardBy(edges: Float64Array, slopes: Float64Array, minutes: number): number {
+  return slopes.reduce((sum, slope, bin) => {
+    const end = bin === slopes.length - 1 ? minutes : Math.min(at(edges, bin + 1), minutes)
+    return sum + slope * Math.max(0, end - at(edges, bin))
+  }, 0)
+}
+
+function toModel({ attention, hazard: { edges, values } }: Law): Model {
+  const slopes = values.slice(1).map((value, bin) => (value - at(values, bin)) / (at(edges, bin + 1) - at(edges, bin)))
+  return {
+    attention: Float64Array.from([...attention.work, ...attention.free]),
+    edges: Float64Array.from(edges),
+    slopes: Float64Array.from(slopes),
+  }
+}
+
+function toLaw({ attention, edges, slopes }: Model): Law {
+  return {
+    attention: { work: [...attention.subarray(0, HOURS)], free: [...attention.subarray(HOURS)] },
+    hazard: { edges: [...edges], values: Array.from(edges, (edge) => hazardBy(edges, slopes, edge)) },
+  }
+}
