@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { InvalidInputError } from '../domain/errors.ts'
 import { drawReadingMs, FATES, FORBIDDEN_LISTS, type Person } from './fate.ts'
+import { parseInput, readonlyList } from './input.ts'
 import type { QuotaState } from './limits.ts'
-import { type AppCredentials, agentIdText, digits, HOUR_MS, parseInput, readonlyList, type Settings, taskIdText } from './settings.ts'
+import { type AppCredentials, agentIdText, digits, HOUR_MS, type Settings, taskIdText } from './settings.ts'
 import type { SimulatedTask } from './task.ts'
 import type { World } from './world.ts'
 
