@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { InvalidInputError } from '../domain/errors.ts'
+import { CLOCK_START_FORMS, parseClockStart } from '../lib/simulated-clock.ts'
 import { ERROR_FORMS } from './answer.ts'
+import { type LawInput, parseLaw, type ReadingLaw } from './attention.ts'
 import { DIRECTORY } from './directory.ts'
 import { parseInput, quoteJson, readonlyList } from './input.ts'
 
@@ -44,6 +46,22 @@ export interface SimulatorOptions {
    * `neverShare` get the message and never open it, `fastShare` read within minutes, the rest within hours, some after the window.
    */
   readonly laws?: Partial<Laws> | undefined
+  /**
+   * When people read, instead of the reading times and of `neverShare` in `laws`: the name of a preset (`office`, `slow`, `evening`, `shifts`), an
+   * attention law `{ work, free, parts, campaignSpread, neverShare }`, in which the hour of the week counts, or a law of elapsed minutes
+   * `{ unit: 'min', edges, density, readShare }`. Default: none.
+   */
+  readonly attention?: LawInput | undefined
+  /**
+   * The organisation's local time when the simulator starts, such as `Tue 10:00` or `2026-12-01T10:00`; from then on it runs `timeScale` times as
+   * fast as real time. A line of another simulator (`clockStart` of {@link Simulator}) gives the same clock as there. Default: China's time at the
+   * real moment of a send, from which the time of that task runs scaled.
+   */
+  readonly clockStart?: string | undefined
+  /** Local dates such as `2026-12-25` that are no work days, besides weekends. Default none. */
+  readonly freeDates?: readonly string[] | undefined
+  /** Local dates at weekends that are work days. They go before `freeDates`. Default none. */
+  readonly workDates?: readonly string[] | undefined
   /**
    * Who works where, for the contact API: `{ people: 3000 }` draws as many from the seed, in twelve departments; or the departments and people
    * themselves, `{ departments: [{ deptId, name, parentId }], people: [{ userId, name, deptIds }] }`. The root is department 1. Default: no people.
@@ -93,6 +111,7 @@ const LAWS = z.strictObject({
 export type Laws = z.output<typeof LAWS>
 export const DEFAULT_LAWS = LAWS.parse({})
 
+const dates = readonlyList(z.array(z.iso.date({ error: 'expected a date such as 2026-12-25' })).max(10_000)).default([])
 const nonEmpty = z.string().min(1)
 const APP = z.strictObject({
   appKey: nonEmpty,
@@ -140,18 +159,27 @@ const SETTINGS = z.strictObject({
   expiredTaskCode: REFUSAL.optional(),
   firstTaskId: taskIdText.default('256271667526'),
   laws: LAWS.default(DEFAULT_LAWS),
+  clockStart: z
+    .string()
+    .refine((text) => parseClockStart(text, 0) !== undefined, { error: `expected ${CLOCK_START_FORMS}` })
+    .optional(),
+  freeDates: dates,
+  workDates: dates,
   directory: DIRECTORY.default({ people: 0 }),
   keepAnswers: z.boolean().default(false),
 })
-export type Settings = z.output<typeof SETTINGS>
+export interface Settings extends z.output<typeof SETTINGS> {
+  readonly attention?: ReadingLaw | undefined
+}
 
 /** @throws {InvalidInputError} that names the option, the value and what is accepted */
 export function parseSettings(given: SimulatorOptions): Settings {
-  const { now, ...options } = optionsIn(given)
+  const { now, attention, ...options } = optionsIn(given)
   if (now !== undefined && typeof now !== 'function') {
     throw new InvalidInputError('now', `now: expected a function that returns a Date; given ${quoteJson(now)}; ${SEE_OPTIONS}`)
   }
-  return parseInput(SETTINGS, options, SEE_OPTIONS)
+  const settings = parseInput(SETTINGS, options, SEE_OPTIONS)
+  return attention === undefined ? settings : { ...settings, attention: parseLaw(attention, 'attention') }
 }
 
 const SEE_OPTIONS = 'see SimulatorOptions for what each option accepts'
@@ -167,7 +195,7 @@ export function createClock(now: SimulatorOptions['now']): () => number {
 }
 
 /** Types do not check a caller in JavaScript. */
-function optionsIn(given: unknown): { readonly [name: string]: unknown; readonly now?: unknown } {
+function optionsIn(given: unknown): { readonly [name: string]: unknown; readonly now?: unknown; readonly attention?: unknown } {
   if (typeof given === 'object' && given !== null && !Array.isArray(given)) return { ...given }
   throw new InvalidInputError('options', `options: expected an object; given ${quoteJson(given)}; ${SEE_OPTIONS}`)
 }
