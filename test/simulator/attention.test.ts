@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { LawInput } from '../../src/simulator/attention.ts'
 import { PRESETS } from '../../src/simulator/presets.ts'
-import { type Simulator, type SimulatorOptions, startSimulator, type TaskTruth } from '../../src/simulator/simulator.ts'
+import { type Simulator, type SimulatorOptions, type TaskTruth } from '../../src/simulator/simulator.ts'
 import { bench, HOUR, MINUTE, SENT_AT } from './harness.ts'
 
 /** Everybody reads when exactly an hour of attention has passed, which only office hours give. */
@@ -88,6 +88,92 @@ test.each(['office', 'shifts'] as const)('of "%s" the curve without a campaign i
     expect(shares[0]).toBe(0)
     expect(shares.every((share, i) => share >= (shares[i - 1] ?? 0) && share <= 0.85)).toBe(true)
   }
+})
+
+test('a night in the office is nearly empty, and one of shifts is not', async () => {
+  const byNight = async (name: LawInput) => {
+    const simulator = await week({ attention: name })
+    const hours = minutesOf(simulator.createTask({ sentAt: realTime('2026-11-03T10:00'), recipients: people(4_000) })).map(
+      (each) => each / 60,
+    )
+    return hours.filter((hour) => hour >= 14 && hour < 20).length / hours.filter((hour) => hour < 24).length
+  }
+  expect(await byNight('office')).toBeLessThan(0.01)
+  expect(await byNight('shifts')).toBeGreaterThan(0.03)
+})
+
+test('the same seed gives the same reads in any order, another seed gives others', async () => {
+  const order = people(300)
+  const reads = async (seed: number, recipients: typeof order) => {
+    const simulator = await week({ attention: 'office', seed })
+    const { recipients: found } = simulator.createTask({ taskId: '9', sentAt: realTime('2026-11-03T16:30'), recipients })
+    return found.toSorted((a, b) => a.userId.localeCompare(b.userId))
+  }
+  expect(await reads(7, order.toReversed())).toEqual(await reads(7, order))
+  expect(await reads(8, order)).not.toEqual(await reads(7, order))
+})
+
+test('a time scale changes no simulated time', async () => {
+  const reads = async (timeScale: number) => {
+    const simulator = await week({ attention: 'office', timeScale })
+    const sentAt = realTime('2026-11-06T16:30', timeScale)
+    return minutesOf(simulator.createTask({ taskId: '9', sentAt, recipients: people(1_000) }), timeScale)
+  }
+  const [real, fast] = [await reads(1), await reads(1440)]
+  expect(fast).toHaveLength(real.length)
+  // Real times are whole milliseconds, of which one is 1.44 s there.
+  for (const [i, minutes] of real.entries()) expect(Math.abs(minutes - (fast[i] ?? Infinity))).toBeLessThan(0.0125)
+})
+
+test('a law replaces reading times and who never reads, and no other fate', async () => {
+  const fates = async (attention?: LawInput) => {
+    const simulator = await week({ attention, laws: { invalidShare: 0.1, failedShare: 0.1, forbiddenShare: 0.1 } })
+    return simulator.createTask({ taskId: '9', recipients: people(2_000) }).recipients.map(({ fate }) => fate)
+  }
+  const others = (all: readonly string[]) => all.map((fate) => (fate === 'never' ? 'read' : fate))
+  const [before, after] = [await fates(), await fates({ ...ONE_HOUR, neverShare: 0.5 })]
+  expect(others(after)).toEqual(others(before))
+  const share = (all: readonly string[]) =>
+    all.filter((fate) => fate === 'never').length / all.filter((fate) => /never|read/.test(fate)).length
+  expect(share(after)).toBeCloseTo(0.5, 1)
+})
+
+test('a word in a user id, a given fate and a given time go before the law, and no one reads before the message is there', async () => {
+  const simulator = await week({ attention: { ...ONE_HOUR, neverShare: 1 } })
+  const { recipients } = simulator.createTask({
+    sentAt: realTime('2026-11-03T16:30'),
+    recipients: [
+      { userId: 'ann-fast', fate: 'drawn' },
+      { userId: '01' },
+      { userId: '02', readAfterMs: MINUTE },
+      { userId: '03', processedAfterMs: 20 * HOUR },
+      { userId: '04', fate: 'drawn' },
+    ],
+  })
+  const readAt = recipients.map((person) => person.readAt?.getTime() ?? null)
+  const sentAt = realTime('2026-11-03T16:30')
+  expect(readAt).toEqual([expect.any(Number), realTime('2026-11-04T09:30'), sentAt + MINUTE, sentAt + 20 * HOUR, null])
+  expect(readAt[0]).toBeLessThan(sentAt + HOUR)
+})
+
+test('the people of one text read at one speed, those of another text at another', async () => {
+  const { simulator, send, pass } = await bench({ clockStart: 'Tue 10:00', attention: { ...ONE_HOUR, campaignSpread: 1 } })
+  const fields = (userid_list: string, content: string) => ({ userid_list, msg: { msgtype: 'text', text: { content } } })
+  const speeds = async (userIds: string, text: string) => [...new Set(minutesOf(simulator.truth(await send(fields(userIds, text)))))]
+  const first = await speeds('01,02,03', 'hello')
+  pass(MINUTE)
+  const [second, other] = [await speeds('04,05,06', 'hello'), await speeds('01,02,03', 'good bye')]
+  expect([first.length, other.length]).toEqual([1, 1])
+  expect(second[0]).toBeCloseTo(first[0] ?? 0, 3)
+  expect(Math.abs((other[0] ?? 0) - (first[0] ?? 0))).toBeGreaterThan(1)
+})
+
+test('without a start of the clock, the local time is that of China at the send', async () => {
+  const { simulator } = await bench({ attention: ONE_HOUR, timeScale: 1440 })
+  const { recipients } = simulator.createTask({ sentAt: '2026-11-24T08:30:00Z', recipients: [{ userId: '01' }] })
+  // Half an hour until 17:00, sixteen hours of night, half an hour from 09:00 on.
+  expect(recipients[0]?.readAt).toEqual(new Date(Date.parse('2026-11-24T08:30:00Z') + (17 * HOUR) / 1440))
+  expect(simulator.clockStart).toBeNull()
 })
 
 function curve(simulator: Simulator, sentAt: number, campaign?: string) {
