@@ -22,11 +22,15 @@ export function chance(seed: number, ...about: readonly (string | number)[]): nu
   return hash53(about.join('\u0000'), seed) / 2 ** 53
 }
 
+/** A draw from the standard normal distribution. */
+export function normal(seed: number, ...about: readonly (string | number)[]): number {
+  const radius = Math.sqrt(-2 * Math.log(1 - chance(seed, ...about, 'radius')))
+  return radius * Math.cos(2 * Math.PI * chance(seed, ...about, 'angle'))
+}
+
 /** A log-normal draw: half of all draws lie below `median`; `spread` is the deviation of the logarithm. */
 export function logNormal(median: number, spread: number, seed: number, ...about: readonly (string | number)[]): number {
-  const radius = Math.sqrt(-2 * Math.log(1 - chance(seed, ...about, 'radius')))
-  const normal = radius * Math.cos(2 * Math.PI * chance(seed, ...about, 'angle'))
-  return median * Math.exp(spread * normal)
+  return median * Math.exp(spread * normal(seed, ...about))
 }
 
 /** A token, a request id: `length` characters, random to a reader, and the same for the same seed. */

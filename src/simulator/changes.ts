@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { InvalidInputError } from '../domain/errors.ts'
-import { drawReadingMs, FATES, FORBIDDEN_LISTS, type Person } from './fate.ts'
+import { type Draft, drawPerson, drawReadAfterMs, FATES, FORBIDDEN_LISTS, type Person } from './fate.ts'
+import { parseInput, readonlyList } from './input.ts'
 import type { QuotaState } from './limits.ts'
-import { type AppCredentials, agentIdText, digits, HOUR_MS, parseInput, readonlyList, type Settings, taskIdText } from './settings.ts'
+import { type AppCredentials, agentIdText, digits, HOUR_MS, taskIdText } from './settings.ts'
 import type { SimulatedTask } from './task.ts'
 import type { World } from './world.ts'
 
@@ -76,7 +77,8 @@ const FORBIDDANCE = z.strictObject({
 
 const RECIPIENT = z.strictObject({
   userId: z.string().min(1),
-  fate: z.enum(FATES).default('read'),
+  /** `drawn`: fate and times are drawn as those of a send are, and the other fields have no effect. */
+  fate: z.enum([...FATES, 'drawn']).default('read'),
   /** Simulated ms from the send until a list names the person. */
   processedAfterMs: afterMs.default(0),
   /** Simulated ms from the send until the person reads; left out with the fate `read`, it is drawn. */
@@ -93,6 +95,8 @@ const TASK = z
     sentAt: z.union([z.iso.datetime({ offset: true }), z.number()], { error: 'expected an ISO 8601 time or epoch ms' }).optional(),
     /** Hours of the simulated day before now, instead of `sentAt`. Negative: in the future. */
     sentHoursAgo: z.number().min(-10_000).max(10_000).optional(),
+    /** Under a law of attention the people of one campaign read faster, or slower, together. Default: the task alone. */
+    campaign: z.string().min(1).max(500).optional(),
     recipients: readonlyList(z.array(RECIPIENT).min(1).max(10_000)),
   })
   .refine(({ sentAt, sentHoursAgo }) => sentAt === undefined || sentHoursAgo === undefined, {
@@ -115,7 +119,11 @@ export function createTask(world: World, input: unknown, at: number): SimulatedT
   if (world.task(taskId) !== undefined)
     throw new InvalidInputError('taskId', `taskId: there is a task ${taskId} already; take another id, or leave taskId out`)
   const sentAt = computeSentAt(draft, settings.timeScale, at)
-  const people = draft.recipients.map((recipient, index) => person(recipient, index, taskId, sentAt, settings))
+  const { seed, timeScale, laws } = settings
+  const reading = world.readingOf({ taskId, campaign: draft.campaign ?? taskId, sentAt })
+  const people = draft.recipients.map((each, index) =>
+    person(each, index, { seed, taskId, userId: each.userId, sentAt, timeScale, laws, reading }),
+  )
   return world.addTask(taskId, { appKey: app.appKey, agentId: draft.agentId ?? app.agentId, sentAt, people })
 }
 
@@ -123,13 +131,13 @@ function computeSentAt({ sentAt, sentHoursAgo = 0 }: z.output<typeof TASK>, time
   return sentAt === undefined ? at - (sentHoursAgo * HOUR_MS) / timeScale : new Date(sentAt).getTime()
 }
 
-function person(recipient: RecipientDraft, index: number, taskId: string, sentAt: number, settings: Settings): Person {
+function person(recipient: RecipientDraft, index: number, draft: Draft): Person {
   const { userId, fate, processedAfterMs, readAfterMs } = recipient
-  const { seed, timeScale, laws } = settings
+  const { sentAt, timeScale } = draft
   if (readAfterMs !== undefined && (fate !== 'read' || readAfterMs < processedAfterMs)) throw contradiction(recipient, index)
-  const drawn = () => processedAfterMs + drawReadingMs({ seed, taskId, userId, sentAt, timeScale, laws })
+  if (fate === 'drawn') return drawPerson(draft)
   const processedAt = fate === 'pending' ? Infinity : sentAt + processedAfterMs / timeScale
-  const readAt = fate === 'read' ? sentAt + (readAfterMs ?? drawn()) / timeScale : Infinity
+  const readAt = fate === 'read' ? sentAt + (readAfterMs ?? drawReadAfterMs(draft, processedAfterMs)) / timeScale : Infinity
   const times = { userId, fate, processedAt: Math.round(processedAt), readAt: Math.round(readAt) }
   return fate === 'forbidden' ? { ...times, forbidden: recipient.forbidden ?? FORBIDDANCE.parse({}) } : times
 }

@@ -1,6 +1,8 @@
+import { z } from 'zod'
 import { InvalidInputError } from '../domain/errors.ts'
 import { createTask, rotateSecret, setQuota } from './changes.ts'
 import { FAULT_KINDS, type FaultBook, parseFault } from './faults.ts'
+import { parseInput } from './input.ts'
 import { REDIRECT_TARGET, type Reply } from './reply.ts'
 import { parseExactJson, type RawRequest } from './request.ts'
 import type { CallCounter, SimulatorStats } from './stats.ts'
@@ -27,11 +29,17 @@ interface ControlCall {
   /** The body as JSON. @throws {InvalidInputError} */
   readonly json: () => unknown
   readonly at: number
+  readonly query: URLSearchParams
   /** The part of the path that stands for `:taskId` or `:id`. */
   readonly id: string
 }
 
 type Answer = (bench: Bench, call: ControlCall) => Reply
+
+const CURVE = z.strictObject({
+  sentAt: z.iso.datetime({ offset: true, error: 'expected an ISO 8601 time with its zone' }).optional(),
+  campaign: z.string().min(1).optional(),
+})
 
 /** Method and path under `/_simulator`; what it does, for the index; the answer. */
 const ROUTES: Readonly<Record<string, readonly [about: unknown, answer: Answer]>> = {
@@ -45,6 +53,8 @@ const ROUTES: Readonly<Record<string, readonly [about: unknown, answer: Answer]>
     ({ counter }, { id }) => reply(200, counter.tasks.find(id)),
   ],
   'GET directory': ['departments and people, as the contact API has them', ({ world }) => reply(200, world.directory)],
+  'GET clock': ['the local time of the simulated organisation, and the line for workers', showClock],
+  'GET curve': ['the true share read by each minute after a send: sentAt=ISO_TIME (now), campaign=NAME', showCurve],
   'POST faults': [FAULT_KINDS, addFault],
   'GET faults': ['the faults in force', ({ faults }, { at }) => reply(200, { faults: faults.list(at) })],
   'DELETE faults': ['ends them all', (bench, { at }) => reply(200, { cleared: clearFaults(bench, at) })],
@@ -69,7 +79,7 @@ export function control(bench: Bench, request: RawRequest, at: number): Reply {
   }
 }
 
-function answerRoute(bench: Bench, { path, method, body }: RawRequest, at: number): Reply {
+function answerRoute(bench: Bench, { path, method, body, query }: RawRequest, at: number): Reply {
   if (path === REDIRECT_TARGET) return redirected(bench)
   const [area = '', id = '', ...rest] = path.split('/').slice(2)
   if (area === '') return reply(200, index())
@@ -77,7 +87,7 @@ function answerRoute(bench: Bench, { path, method, body }: RawRequest, at: numbe
   const general = [area, area === 'tasks' ? ':taskId' : ':id', ...rest].join('/')
   const [place, methods] = methodsAt(given).length > 0 ? [given, methodsAt(given)] : [general, methodsAt(general)]
   const found = methods.includes(method) ? ROUTES[`${method} ${place}`] : undefined
-  if (found !== undefined) return found[1](bench, { json: () => parseJson(body), at, id })
+  if (found !== undefined) return found[1](bench, { json: () => parseJson(body), at, query, id })
   if (methods.length > 0) return failure(405, 'METHOD_NOT_ALLOWED', `${method} is not possible here; use ${methods.join(', ')}`)
   return failure(404, 'NOT_FOUND', `there is no ${method} ${path}; GET /_simulator lists what there is`)
 }
@@ -118,6 +128,18 @@ function withTask(world: World, id: string, answer: (task: SimulatedTask) => Rep
   const task = world.task(id)
   if (task !== undefined) return answer(task)
   return failure(404, 'TASK_NOT_FOUND', `there is no task ${id.slice(0, 40)}; GET /_simulator/tasks lists them`)
+}
+
+function showClock({ world: { week, settings } }: Bench, { at }: ControlCall): Reply {
+  const localTime = new Date(week.localAt(at)).toISOString().slice(0, -1)
+  return reply(200, { localTime, clockStart: week.clockStart, timeScale: settings.timeScale })
+}
+
+function showCurve({ world: { reader } }: Bench, { at, query }: ControlCall): Reply {
+  if (reader === undefined)
+    return failure(409, 'NO_LAW', 'there is no law of attention here; start the simulator with --law NAME or the option attention')
+  const { sentAt, campaign } = parseInput(CURVE, Object.fromEntries(query), 'GET /_simulator lists what there is')
+  return reply(200, reader.trueCurve(sentAt === undefined ? at : Date.parse(sentAt), campaign))
 }
 
 function givenAnswers({ world, answers }: Bench, { id }: ControlCall): Reply {

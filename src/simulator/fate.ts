@@ -27,7 +27,12 @@ export interface Person {
 }
 
 type Speed = 'fast' | 'slow'
-type Draw = { readonly fate: Exclude<Fate, 'read'> } | { readonly fate: 'read'; readonly speed: Speed; readonly forced: boolean }
+interface Pace {
+  readonly speed: Speed
+  /** The user id has a word for it. */
+  readonly forced: boolean
+}
+type Draw = { readonly fate: Exclude<Fate, 'read'> } | ({ readonly fate: 'read' } & Pace)
 
 /** A user id that contains one of these words has that fate, so that a test needs no control call. The first match wins. */
 const FORCED: ReadonlyArray<readonly [string, Draw]> = [
@@ -48,34 +53,56 @@ export interface Draft {
   readonly sentAt: number
   readonly timeScale: number
   readonly laws: Laws
+  /** Instead of the reading times and of the share that never reads in `laws`. */
+  readonly reading?: TaskReading | undefined
 }
 
-/** Everything about a person is a pure function of seed, task id and user id. */
+/** How the people of one task read. */
+export interface TaskReading {
+  /** Of the people whom the message reaches. */
+  readonly neverShare: number
+  /** Simulated ms from the send until the person reads. */
+  readonly drawMs: (userId: string) => number
+}
+
+/** Everything about a person is a pure function of seed, task id, user id and, under a law of attention, the time of the send. */
 export function drawPerson(draft: Draft): Person {
   const draw = drawFate(draft)
   const processedAt = draw.fate === 'pending' ? Infinity : at(draft, processingMs(draft))
-  const readAt = draw.fate === 'read' ? at(draft, processingMs(draft) + readingMs(draft, draw.speed, draw.forced)) : Infinity
+  const readAt = draw.fate === 'read' ? at(draft, readAfterMs(draft, draw, processingMs(draft))) : Infinity
   const person = { userId: draft.userId, fate: draw.fate, processedAt, readAt }
   return draw.fate === 'forbidden' ? { ...person, forbidden: drawForbiddance(draft) } : person
 }
 
-/** Draws the time of reading for a person whose fate is given, as in a task that a test makes. */
-export function drawReadingMs(draft: Draft): number {
-  return readingMs(draft, chance(draft.seed, draft.taskId, draft.userId, 'pace') < 0.5 ? 'fast' : 'slow', true)
+/**
+ * Draws when a person reads whose fate is given, as in a task that a test makes.
+ * @param processedAfterMs simulated ms from the send until a list names the person
+ * @returns simulated ms from the send
+ */
+export function drawReadAfterMs(draft: Draft, processedAfterMs: number): number {
+  const speed = chance(draft.seed, draft.taskId, draft.userId, 'pace') < 0.5 ? 'fast' : 'slow'
+  return readAfterMs(draft, { speed, forced: draft.reading === undefined }, processedAfterMs)
+}
+
+/** A word in the user id goes before the law of attention. */
+function readAfterMs(draft: Draft, { speed, forced }: Pace, processedAfterMs: number): number {
+  if (draft.reading === undefined || forced) return processedAfterMs + readingMs(draft, speed, forced)
+  return Math.max(processedAfterMs, draft.reading.drawMs(draft.userId))
 }
 
 function at(draft: Draft, afterMs: number): number {
   return Math.round(draft.sentAt + afterMs / draft.timeScale)
 }
 
-function drawFate({ seed, taskId, userId, laws }: Draft): Draw {
+function drawFate({ seed, taskId, userId, laws, reading }: Draft): Draw {
   const forced = FORCED.find(([word]) => userId.includes(word))
   if (forced !== undefined) return forced[1]
+  const reached = 1 - laws.invalidShare - laws.failedShare - laws.forbiddenShare
   const draws: ReadonlyArray<readonly [number, Draw]> = [
     [laws.invalidShare, { fate: 'invalid' }],
     [laws.failedShare, { fate: 'failed' }],
     [laws.forbiddenShare, { fate: 'forbidden' }],
-    [laws.neverShare, { fate: 'never' }],
+    [reading === undefined ? laws.neverShare : reading.neverShare * reached, { fate: 'never' }],
     [laws.fastShare, { fate: 'read', speed: 'fast', forced: false }],
   ]
   let left = chance(seed, taskId, userId, 'fate')

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import type { Identity } from './apps.ts'
 import { chance } from './chance.ts'
+import { parseInput, readonlyList } from './input.ts'
 import { type ApiCall, agentIdOf, ENDPOINTS, isTokenEndpoint, taskIdOf } from './request.ts'
-import { API_ERROR, agentIdText, codeText, digits, httpStatus, parseInput, readonlyList, taskIdText } from './settings.ts'
+import { API_ERROR, agentIdText, codeText, digits, httpStatus, taskIdText } from './settings.ts'
 
 /** Wrong shapes that a client should survive; `wrongTypes` in reply.ts makes them. */
 const WRONG_TYPES = ['comma-joined', 'null-lists', 'errcode-text', 'code-number', 'result-text'] as const

@@ -1,8 +1,10 @@
 import { z } from 'zod'
 import { InvalidInputError } from '../domain/errors.ts'
-import { quote, truncate } from '../domain/quote.ts'
+import { CLOCK_START_FORMS, parseClockStart } from '../lib/simulated-clock.ts'
 import { ERROR_FORMS } from './answer.ts'
+import { type LawInput, parseLaw, type ReadingLaw } from './attention.ts'
 import { DIRECTORY } from './directory.ts'
+import { parseInput, quoteJson, readonlyList } from './input.ts'
 
 /** All options have a default. Written out beside the schema, which cannot carry these comments into the published types. */
 export interface SimulatorOptions {
@@ -45,6 +47,22 @@ export interface SimulatorOptions {
    */
   readonly laws?: Partial<Laws> | undefined
   /**
+   * When people read, instead of the reading times and of `neverShare` in `laws`: the name of a preset (`office`, `slow`, `evening`, `shifts`), an
+   * attention law `{ work, free, parts, campaignSpread, neverShare }`, in which the hour of the week counts, or a law of elapsed minutes
+   * `{ unit: 'min', edges, density, readShare }`. Default: none.
+   */
+  readonly attention?: LawInput | undefined
+  /**
+   * The organisation's local time when the simulator starts, such as `Tue 10:00` or `2026-12-01T10:00`; from then on it runs `timeScale` times as
+   * fast as real time. A line of another simulator (`clockStart` of {@link Simulator}) gives the same clock as there. Default: China's time at the
+   * real moment of a send, from which the time of that task runs scaled.
+   */
+  readonly clockStart?: string | undefined
+  /** Local dates such as `2026-12-25` that are no work days, besides weekends. Default none. */
+  readonly freeDates?: readonly string[] | undefined
+  /** Local dates at weekends that are work days. They go before `freeDates`. Default none. */
+  readonly workDates?: readonly string[] | undefined
+  /**
    * Who works where, for the contact API: `{ people: 3000 }` draws as many from the seed, in twelve departments; or the departments and people
    * themselves, `{ departments: [{ deptId, name, parentId }], people: [{ userId, name, deptIds }] }`. The root is department 1. Default: no people.
    * With people, `dept_id_list` and `to_all_user` of a send mean these.
@@ -76,11 +94,6 @@ export const taskIdText = z
 export const digits = (error: string) => z.union([z.string(), z.int().transform(String)], { error })
 export const agentIdText = z.string().regex(/^\d{1,19}$/, { error: 'expected 1 to 19 decimal digits' })
 
-/** A list that callers may give as a readonly one. Not zod's `readonly()`: it freezes what was given, which throws for a buffer. */
-export function readonlyList<Input, Output>(list: z.ZodType<Output[], Input[]>): z.ZodType<readonly Output[], readonly Input[]> {
-  return list
-}
-
 const LAWS = z.strictObject({
   invalidShare: share.default(0.01),
   failedShare: share.default(0.01),
@@ -98,6 +111,7 @@ const LAWS = z.strictObject({
 export type Laws = z.output<typeof LAWS>
 export const DEFAULT_LAWS = LAWS.parse({})
 
+const dates = readonlyList(z.array(z.iso.date({ error: 'expected a date such as 2026-12-25' })).max(10_000)).default([])
 const nonEmpty = z.string().min(1)
 const APP = z.strictObject({
   appKey: nonEmpty,
@@ -145,18 +159,27 @@ const SETTINGS = z.strictObject({
   expiredTaskCode: REFUSAL.optional(),
   firstTaskId: taskIdText.default('256271667526'),
   laws: LAWS.default(DEFAULT_LAWS),
+  clockStart: z
+    .string()
+    .refine((text) => parseClockStart(text, 0) !== undefined, { error: `expected ${CLOCK_START_FORMS}` })
+    .optional(),
+  freeDates: dates,
+  workDates: dates,
   directory: DIRECTORY.default({ people: 0 }),
   keepAnswers: z.boolean().default(false),
 })
-export type Settings = z.output<typeof SETTINGS>
+export interface Settings extends z.output<typeof SETTINGS> {
+  readonly attention?: ReadingLaw | undefined
+}
 
 /** @throws {InvalidInputError} that names the option, the value and what is accepted */
 export function parseSettings(given: SimulatorOptions): Settings {
-  const { now, ...options } = optionsIn(given)
+  const { now, attention, ...options } = optionsIn(given)
   if (now !== undefined && typeof now !== 'function') {
     throw new InvalidInputError('now', `now: expected a function that returns a Date; given ${quoteJson(now)}; ${SEE_OPTIONS}`)
   }
-  return parseInput(SETTINGS, options, SEE_OPTIONS)
+  const settings = parseInput(SETTINGS, options, SEE_OPTIONS)
+  return attention === undefined ? settings : { ...settings, attention: parseLaw(attention, 'attention') }
 }
 
 const SEE_OPTIONS = 'see SimulatorOptions for what each option accepts'
@@ -172,38 +195,7 @@ export function createClock(now: SimulatorOptions['now']): () => number {
 }
 
 /** Types do not check a caller in JavaScript. */
-function optionsIn(given: unknown): { readonly [name: string]: unknown; readonly now?: unknown } {
+function optionsIn(given: unknown): { readonly [name: string]: unknown; readonly now?: unknown; readonly attention?: unknown } {
   if (typeof given === 'object' && given !== null && !Array.isArray(given)) return { ...given }
   throw new InvalidInputError('options', `options: expected an object; given ${quoteJson(given)}; ${SEE_OPTIONS}`)
-}
-
-/** @throws {InvalidInputError} for the first field that is not what it must be; `remedy` ends the message */
-export function parseInput<T>(schema: z.ZodType<T>, input: unknown, remedy: string): T {
-  const parsed = schema.safeParse(input)
-  if (parsed.success) return parsed.data
-  throw inputError(parsed.error.issues[0], input, remedy)
-}
-
-function inputError(issue: z.core.$ZodIssue | undefined, input: unknown, remedy: string): InvalidInputError {
-  const path = issue?.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0] ?? ''] : (issue?.path ?? [])
-  const field = path.join('.') || 'body'
-  const message = issue?.code === 'unrecognized_keys' ? 'there is no such field' : (issue?.message ?? 'not accepted')
-  // Apps and rotations hold secrets, which no message may repeat.
-  const given = path[0] === 'apps' || path.at(-1) === 'appSecret' ? '' : `; given ${quoteJson(valueAt(input, path))}`
-  return new InvalidInputError(field, `${field}: ${message}${given}; ${remedy}`)
-}
-
-function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined), input)
-}
-
-function quoteJson(value: unknown): string {
-  if (typeof value !== 'object') return quote(value)
-  try {
-    const text = JSON.stringify(value)
-    return text.length > 80 ? `${truncate(text, 80)}…` : text
-  } catch {
-    // A value that JSON cannot write, such as a bigint.
-    return quote(value)
-  }
 }

@@ -3,6 +3,7 @@ import { type Bench, clearFaults, type GivenAnswer, type GivenAnswers } from './
 import type { Directory } from './directory.ts'
 import { createFaultBook, type FaultInput, parseFault } from './faults.ts'
 import type { QuotaState } from './limits.ts'
+import type { TrueCurve } from './reading.ts'
 import { listen } from './server.ts'
 import { createClock, parseSettings, type SimulatorOptions } from './settings.ts'
 import { createCallCounter, type SimulatorStats, type TaskCalls } from './stats.ts'
@@ -13,6 +14,7 @@ export type { QuotaChange, SecretRotation, TaskInput } from './changes.ts'
 export type { GivenAnswer } from './control.ts'
 export type { Directory } from './directory.ts'
 export type { FaultInput } from './faults.ts'
+export type { TrueCurve } from './reading.ts'
 export type { SimulatorOptions } from './settings.ts'
 export type { SimulatorStats, TaskCalls } from './stats.ts'
 export type { TaskTruth } from './task.ts'
@@ -24,6 +26,13 @@ export interface Simulator {
   truth(taskId: string): TaskTruth | undefined
   /** The truth about departments and people, which a client of the contact API should find. The first department is the root. */
   readonly directory: Directory
+  /** The local time at the start with its real moment, for the worker's variable `CLOCK_START`; null without the option `clockStart`. */
+  readonly clockStart: string | null
+  /**
+   * The share of recipients that has read by each minute after a send, as the law of attention has it; undefined without one.
+   * @param campaign of tasks that a test made; without it the mean over campaigns, which is what a plan can know
+   */
+  trueCurve(sentAt: Date, campaign?: string): TrueCurve | undefined
   /** The successful getsendresult answers of a task, oldest first; empty without the option `keepAnswers`. */
   answers(taskId: string): readonly GivenAnswer[]
   /** Makes a task person by person, as `POST /_simulator/tasks`. @throws {InvalidInputError} */
@@ -64,6 +73,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       return task === undefined ? undefined : toTruth(task)
     },
     directory: bench.world.directory,
+    clockStart: bench.world.week.clockStart,
+    trueCurve: (sentAt, campaign) => bench.world.reader?.trueCurve(sentAt.getTime(), campaign),
     answers: (taskId) => bench.answers.get(taskId) ?? [],
     createTask: (input) => toTruth(createTask(bench.world, input, now())),
     inject: (fault) => bench.faults.add(parseFault(fault), now()),

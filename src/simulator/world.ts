@@ -2,13 +2,15 @@ import { type Answer, type ApiError, encode, errorAnswer, newApiError, plainErro
 import { type AppBook, createAppBook, type Identity } from './apps.ts'
 import { hash53, randomText } from './chance.ts'
 import { answerContacts, createDirectory, type Directory } from './directory.ts'
-import { drawPerson, type Person } from './fate.ts'
+import { type Draft, drawPerson, type Person, type TaskReading } from './fate.ts'
 import { createRateLimits, MonthlyQuota, type RateLimits } from './limits.ts'
+import { createReader, type Reader, type SentTask } from './reading.ts'
 import { type ApiCall, agentIdOf, isContactEndpoint, isTokenEndpoint, taskIdOf } from './request.ts'
 import { createSendHistory, parseAudience, type SendHistory } from './sending.ts'
 import { type AppCredentials, DEFAULT_CORP_ID, HOUR_MS, type Settings } from './settings.ts'
 import { DAY_MS, MAX_RECIPIENTS, progressAt, recalled, type SimulatedTask, sendResultAt } from './task.ts'
 import { answerTokenCall, createTokenBook, credentialsIn, type Token, type TokenBook } from './tokens.ts'
+import { createWeek, type Week } from './week.ts'
 
 /** DingTalk does not document the code of "Call timeout": each task has one of the candidates, so that no client relies on one number. */
 const CALL_TIMEOUTS = [
@@ -33,6 +35,9 @@ export class World {
   readonly limits: RateLimits
   readonly apps: AppBook
   readonly directory: Directory
+  readonly week: Week
+  /** Undefined without a law of attention. */
+  readonly reader: Reader | undefined
   /** By organisation. */
   readonly #quotas = new Map<string, MonthlyQuota>()
   readonly #tasks = new Map<string, SimulatedTask>()
@@ -49,6 +54,8 @@ export class World {
     this.limits = createRateLimits(settings.callsPerSecond, settings.penaltySeconds)
     this.apps = createAppBook(settings.apps)
     this.directory = createDirectory(settings.directory, settings.seed)
+    this.week = createWeek(settings, startedAt)
+    this.reader = settings.attention && createReader(settings.attention, this.week, settings.seed)
     this.#history = createSendHistory(settings.timeScale)
     this.#nextTaskId = BigInt(settings.firstTaskId)
   }
@@ -100,6 +107,11 @@ export class World {
 
   app(appKey: string): AppCredentials | undefined {
     return this.apps.find(appKey)
+  }
+
+  /** How the people of a task read; undefined: as `laws` says. */
+  readingOf(task: SentTask): TaskReading | undefined {
+    return this.reader && { neverShare: this.reader.neverShare, drawMs: this.reader.forTask(task) }
   }
 
   nextTaskId(): string {
@@ -166,17 +178,18 @@ export class World {
     this.#history.forget(at)
     const taskId = this.nextTaskId()
     const message = messageText(call)
-    const people = userIds.map((userId) => this.#addressee(taskId, userId, message, token, at))
+    const reading = this.readingOf({ taskId, campaign: message, sentAt: at })
+    const people = userIds.map((userId) => this.#addressee({ taskId, userId, sentAt: at, reading }, message, token))
     this.addTask(taskId, { appKey: token.appKey, agentId, sentAt: at, people, invalidDepartments })
     this.#nextTaskId += 1n
     return success({ task_id: BigInt(taskId) })
   }
 
-  #addressee(taskId: string, userId: string, message: string, token: Token, sentAt: number): Person {
+  #addressee(sent: Pick<Draft, 'taskId' | 'userId' | 'sentAt' | 'reading'>, message: string, token: Token): Person {
     const { seed, timeScale, laws } = this.settings
-    const person = drawPerson({ seed, taskId, userId, sentAt, timeScale, laws })
+    const person = drawPerson({ ...sent, seed, timeScale, laws })
     if (person.fate !== 'read' && person.fate !== 'never') return person
-    const forbidden = this.#history.refusal(token, userId, message, sentAt)
+    const forbidden = this.#history.refusal(token, sent.userId, message, sent.sentAt)
     return forbidden === undefined ? person : { ...person, fate: 'forbidden', readAt: Infinity, forbidden }
   }
 

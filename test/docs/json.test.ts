@@ -1,7 +1,8 @@
 import { Client } from 'pg'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { parseConfig } from '../../src/app/config/config.ts'
+import { parseLaw } from '../../src/simulator/attention.ts'
 import { startSimulator } from '../../src/simulator/simulator.ts'
 import { aRunningWorker } from '../ops/support.ts'
 import { aForeignQueue } from '../queue/support.ts'
@@ -12,6 +13,8 @@ const KINDS: ReadonlyArray<{ readonly has: string; readonly check: (block: Block
   { has: 'apps', check: isAppsFile },
   { has: 'recipients', check: isTruth },
   { has: 'checks', check: isHealth },
+  { has: 'parts', check: isLaw },
+  { has: 'edges', check: isLaw },
 ]
 
 test.each(sharedBlocksIn('json').map((block) => ({ ...block })))('$at is what the page says', async (block) => {
@@ -39,6 +42,13 @@ async function isTruth({ text }: Block): Promise<void> {
   } finally {
     await simulator.close()
   }
+}
+
+/** As a file, and in a test. */
+async function isLaw({ text }: Block): Promise<void> {
+  const simulator = await startSimulator({ attention: parseLaw(JSON.parse(text), 'attention') })
+  onTestFinished(() => simulator.close())
+  expect(simulator.trueCurve(new Date('2026-11-03T02:00:00Z'))?.shares.at(-1)).toBeGreaterThan(0.7)
 }
 
 /** What a worker says in the same state, but for the numbers. */
