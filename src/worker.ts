@@ -49,7 +49,7 @@ export interface WorkerOptions {
   readonly pollsPerTask?: number
   /** The mean bracket that a learned plan reaches with the fewest polls: a duration such as `15m`, from 1m to 12h. Default: none. */
   readonly targetWidth?: string
-  /** Ages at which the share of readers is reported, such as `['1h', '4h']`; a learned plan has a poll at each. Default these two. */
+  /** Ages at which the share of readers is reported, such as `['1h', '4h']`; a learned plan of 24 polls or more has a poll at each. Default these two. */
   readonly reportAges?: readonly string[]
   /** The longest time between two polls of a learned plan, from 10m to 24h. One that is given is always kept. Default 6h, which is not. */
   readonly maxGap?: string

@@ -1,3 +1,4 @@
+import { quote } from '../../domain/quote.ts'
 import { fileFault, type ReadTextFile } from '../../lib/read-text-file.ts'
 import { describeFaults, exactObject, field, listOf, valueAt } from './fields.ts'
 import { DAY } from './values.ts'
@@ -24,7 +25,7 @@ interface FreeDaysFile {
 
 /** The days of FREE_DAYS_FILE, or what is wrong with it, with the line where it is one. */
 export function readFreeDays(path: string, readFile: ReadTextFile): FreeDaysFile {
-  const wrong = (fault: string): FreeDaysFile => ({ days: NO_DAYS, faults: [`${path} ${fault}`] })
+  const wrong = (fault: string): FreeDaysFile => ({ days: NO_DAYS, faults: [`${quote(path)} ${fault}`] })
   let content: string
   try {
     content = readFile(path, MAX_FILE_BYTES).replace(/^\uFEFF/, '')
@@ -35,18 +36,27 @@ export function readFreeDays(path: string, readFile: ReadTextFile): FreeDaysFile
   try {
     value = JSON.parse(content)
   } catch (error) {
-    return wrong(`is not JSON in line ${lineOfError(content, error)}. ${ACCEPTED}`)
+    return wrong(`is not JSON${describePlace(content, error)}. ${ACCEPTED}`)
   }
   const { data, error } = schema.safeParse(value)
   const given = { freeDays: data?.free ?? [], workDays: data?.work ?? [] }
   const faults = [...describeFaults(error, 'the file'), ...dayFaults({ freeDays: 'free', workDays: 'work' }, given)]
-  return { days: given, faults: faults.map((fault) => `${path}${describeLine(content, value, fault)} ${fault}`) }
+  return { days: given, faults: faults.map((fault) => `${quote(path)}${describeLine(content, value, fault)} ${fault}`) }
 }
 
-/** The parser's message names a place; without one the end is missing. */
-function lineOfError(content: string, error: unknown): number {
-  const [, position] = /\bposition (\d+)/.exec(error instanceof Error ? error.message : '') ?? []
-  return lineOf(content, position === undefined ? content.trimEnd().length : Number(position))
+/** Characters before the wrong one that the parser's message quotes. */
+const QUOTED_BEFORE = 10
+
+/** ` in line 4`, where the parser's message tells: by a position, or by the text around it. */
+function describePlace(content: string, error: unknown): string {
+  const message = error instanceof Error ? error.message : ''
+  if (message.includes('end of JSON')) return ` to the end, which is in line ${lineOf(content, content.trimEnd().length)}`
+  const [, position] = /\bposition (\d+)/.exec(message) ?? []
+  if (position !== undefined) return ` in line ${lineOf(content, Number(position))}`
+  const [, around = ''] = /\.\.\."([^]+)"(?:\.\.\.)? is not valid JSON$/.exec(message) ?? []
+  const start = content.indexOf(around)
+  const isUnique = around !== '' && start === content.lastIndexOf(around)
+  return isUnique ? ` in line ${lineOf(content, start + QUOTED_BEFORE)}` : ''
 }
 
 function lineOf(content: string, position: number): number {

@@ -32,14 +32,16 @@ export function duration(minMs: number, maxMs: number): Value<number> {
   })
 }
 
-export const SCHEDULE_KINDS = ['learned', 'growing', 'custom'] as const
+/** `learned`: from when people read. `growing`: the same gaps for all tasks, which grow. `custom`: given times. */
+export type ScheduleKind = (typeof SCHEDULE_KINDS)[number]
+const SCHEDULE_KINDS = ['learned', 'growing', 'custom'] as const
 
 /** The mean bracket that is aimed at. */
 export const TARGET_WIDTH = duration(MINUTE_MS, 12 * HOUR_MS)
 /** An age at which the share of readers is reported. */
 export const REPORT_AGE = duration(5 * MINUTE_MS, 23 * HOUR_MS)
 /** The longest time between two polls. */
-export const MAX_GAP = duration(10 * MINUTE_MS, 24 * HOUR_MS)
+const MAX_GAP = duration(10 * MINUTE_MS, 24 * HOUR_MS)
 /** A poll of a plan that is given, since the send. */
 export const POLL_TIME = duration(MINUTE_MS, 24 * HOUR_MS - MINUTE_MS)
 export const MAX_AGES = 12
@@ -50,12 +52,12 @@ export const DEFAULT_MAX_GAP_MS = 6 * HOUR_MS
 export const DEFAULT_REPORT_AGES_MS: readonly number[] = [HOUR_MS, 4 * HOUR_MS]
 
 /** Ascending, each once. */
-export function ascending(durations: readonly number[]): number[] {
-  return [...new Set(durations)].toSorted((a, b) => a - b)
+export function ascending(offsetsMs: readonly number[]): number[] {
+  return [...new Set(offsetsMs)].toSorted((a, b) => a - b)
 }
 
 /** @param most how many there may be */
-function durations(item: Value<number>, most: number, others: string): Value<readonly number[]> {
+function durationList(item: Value<number>, most: number, others: string): Value<readonly number[]> {
   const list = listOf(item, '')
   return text(`at most ${most} durations, separated by commas${others}; each ${item.accepted}`, (given) => {
     const items = list.parse(given)
@@ -63,14 +65,14 @@ function durations(item: Value<number>, most: number, others: string): Value<rea
   })
 }
 
-const AGES = durations(REPORT_AGE, MAX_AGES, ', or none')
+const AGES = durationList(REPORT_AGE, MAX_AGES, ', or none')
 /** Empty: no ages. */
 export const REPORT_AGES: Value<readonly number[]> = {
   ...AGES,
   parse: (given) => (given === '' || given === 'none' ? [] : AGES.parse(given)),
 }
 
-export const POLL_TIMES = durations(POLL_TIME, MAX_POLLS, '')
+export const POLL_TIMES = durationList(POLL_TIME, MAX_POLLS, '')
 
 /** What other programs use of an organisation's calls a month. */
 export type CallsElsewhere =

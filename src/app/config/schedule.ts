@@ -3,10 +3,7 @@ import type { PollTimes } from '../../domain/schedule/custom.ts'
 import type { ClockStart } from '../../lib/simulated-clock.ts'
 import type { CalendarSettings } from '../calendar.ts'
 import type { GivenDays } from './free-days.ts'
-import { DEFAULT_MAX_GAP_MS, formatDuration } from './schedule-values.ts'
-
-/** `learned`: from when people read. `growing`: the same gaps for all tasks, which grow. `custom`: given times. */
-export type ScheduleKind = 'learned' | 'growing' | 'custom'
+import { DEFAULT_MAX_GAP_MS, formatDuration, type ScheduleKind } from './schedule-values.ts'
 
 /** How polls are planned. Durations are milliseconds of the 24 hours after a send: the time scale divides them. */
 export interface ScheduleSettings {
@@ -18,7 +15,7 @@ export interface ScheduleSettings {
   readonly pollsPerTask: number | null
   /** The mean bracket that is reached with the fewest polls. Null: the number of polls counts. */
   readonly targetWidthMs: number | null
-  /** Ages at which the share of readers is reported, ascending; the plan has a poll at each. Empty: none. */
+  /** Ages at which the share of readers is reported, ascending; a learned plan of 24 polls or more has a poll at each. Empty: none. */
   readonly reportAgesMs: readonly number[]
   /** The longest time between two polls. It is kept in any case where it is hard, which one that is given is. */
   readonly maxGap: { readonly ms: number; readonly isHard: boolean }

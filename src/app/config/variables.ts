@@ -122,7 +122,7 @@ const SCHEDULE = {
   ),
   reportAges: variable(
     setting<readonly number[], readonly number[]>(REPORT_AGES, DEFAULT_REPORT_AGES_MS),
-    'ages of a task at which the share of readers is reported, separated by commas; a learned plan has a poll at each. `none` for none',
+    'ages of a task at which the share of readers is reported, separated by commas; a learned plan of 24 polls or more has a poll at each. `none` for none',
     '`1h,4h`',
   ),
   maxGap: variable(SCHEDULE_SETTINGS.maxGap, 'longest time between two polls of a learned plan; one that is given is always kept', '6h'),
@@ -139,6 +139,19 @@ const SCHEDULE = {
     SCHEDULE_SETTINGS.clockStart,
     'local time at a real moment, from which time runs `TIME_SCALE` times as fast: `2026-12-01T10:00@2026-11-30T15:44:00.000Z`; for demos and tests',
     'the real clock',
+  ),
+}
+
+/** When what is known of people is removed. */
+const RETENTION = {
+  retainDetailsDays: variable(
+    setting(DAYS_OR_NEVER, RETENTION_DAYS.details),
+    "days from a task's end until its user ids are replaced by pseudonyms; the figures stay. Names go when no import has had them for so long. `never` keeps both",
+  ),
+  retainTotalsDays: variable(
+    setting(DAYS_OR_NEVER, RETENTION_DAYS.totals),
+    "days from a task's end until it is deleted; not less than `RETAIN_DETAILS_DAYS`",
+    '`never`',
   ),
 }
 
@@ -199,15 +212,7 @@ export const variablesSchema = byPrivateHosts((privateHosts) =>
     logLevel: variable(setting(oneOf(LOG_LEVELS), 'info'), `JSON lines on stderr: ${LOG_LEVELS.join(', ')}`),
     logPretty: variable(setting(SWITCH, 'auto'), 'log lines for people instead of JSON', 'on for a terminal'),
     shutdownGraceSeconds: variable(WORKER_SETTINGS.shutdownGraceSeconds, 'seconds that running polls may take after SIGTERM'),
-    retainDetailsDays: variable(
-      setting(DAYS_OR_NEVER, RETENTION_DAYS.details),
-      "days from a task's end until its user ids are replaced by pseudonyms; the figures stay. Names go when no import has had them for so long. `never` keeps both",
-    ),
-    retainTotalsDays: variable(
-      setting(DAYS_OR_NEVER, RETENTION_DAYS.totals),
-      "days from a task's end until it is deleted; not less than `RETAIN_DETAILS_DAYS`",
-      '`never`',
-    ),
+    ...RETENTION,
     timeScale: variable(WORKER_SETTINGS.timeScale, 'divides every duration of the poll plan; for demos and tests'),
   }),
 )
