@@ -1,6 +1,7 @@
 import { parseWorkerOptions } from './app/config/worker-options.ts'
 import { startWorker } from './app/worker.ts'
 import type { Credentials } from './dingtalk/app.ts'
+import type { PollTimes } from './domain/schedule/custom.ts'
 import { createLogger, type Logger } from './ops/logger.ts'
 import { createMetrics } from './ops/metrics.ts'
 import type { GivenRedis } from './queue/given-redis.ts'
@@ -8,6 +9,7 @@ import type { HealthReport } from './web/health.ts'
 
 export type { Credentials } from './dingtalk/app.ts'
 export { TrackerError, type TrackerErrorCode } from './domain/errors.ts'
+export type { PollTimes, TaskToPoll } from './domain/schedule/custom.ts'
 export type { HealthCheck, HealthReport } from './web/health.ts'
 
 /** A worker inside another program. What is left out has the default of the environment variable of the same meaning. */
@@ -35,8 +37,34 @@ export interface WorkerOptions {
    * notation of NO_PROXY. Default: none: the environment is not read, so give `process.env.HTTPS_PROXY` where it is meant.
    */
   readonly proxy?: string | WorkerProxy | undefined
-  /** How many polls a task gets in its 24 hours, the last one included; 1 to 500. Default 24. */
+  /**
+   * How polls are planned: `learned` from when people read, `growing` gaps that are the same for all tasks, `custom` at `pollTimes`. Default
+   * `growing`.
+   */
+  readonly schedule?: 'learned' | 'growing' | 'custom'
+  /**
+   * How many polls a task gets in its 24 hours, the final one included; 1 to 500. With `schedule: 'learned'` and a budget or `targetWidth` it is
+   * how many at most. Default 24; at most 64 where a budget or a width decides.
+   */
   readonly pollsPerTask?: number
+  /** The mean bracket that a learned plan reaches with the fewest polls: a duration such as `15m`, from 1m to 12h. Default: none. */
+  readonly targetWidth?: string
+  /** Ages at which the share of readers is reported, such as `['1h', '4h']`; a learned plan of 24 polls or more has a poll at each. Default these two. */
+  readonly reportAges?: readonly string[]
+  /** The longest time between two polls of a learned plan, from 10m to 24h. One that is given is always kept. Default 6h, which is not. */
+  readonly maxGap?: string
+  /** For `schedule: 'custom'`: a function that gives the polls of a task, or durations since the send for all tasks, such as `['5m', '1h']`. */
+  readonly pollTimes?: PollTimes | readonly string[]
+  /** The zone in which people work, a name of the IANA database. Default `Asia/Shanghai`, whose holidays are known. */
+  readonly organisationTimeZone?: string
+  /** Days off and work days, `YYYY-MM-DD`, besides those that are known. Default: none. */
+  readonly freeDays?: readonly string[]
+  readonly workDays?: readonly string[]
+  /**
+   * Local time at a real moment, from which time runs `timeScale` times as fast: `2026-12-01T10:00@2026-11-30T15:44:00.000Z`. For demos and tests.
+   * Default: the real clock.
+   */
+  readonly clockStart?: string
   /** Polls under way at once. Default 50. */
   readonly concurrency?: number
   /** Connections to the database at most. Default: `connection_limit` of `databaseUrl`, else 3. */
@@ -77,6 +105,8 @@ export interface WorkerApp {
   readonly callsPerSecond?: number
   /** Calls a month that are never exceeded. Default: none. */
   readonly monthlyCallBudget?: number
+  /** Calls a month of that budget that other programs of the organisation make, or their share, such as `20%`. Default 0. */
+  readonly callsUsedElsewhere?: number | string
 }
 
 export interface EmbeddedWorker {

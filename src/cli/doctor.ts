@@ -41,17 +41,21 @@ export const addDoctor: AddCommand = (program, context, run) => {
         if (task === undefined && agentIdText !== undefined) throw new InvalidArgumentError('Give --agent-id with --task only.')
         const agentId = agentIdText === undefined ? undefined : parseAgentId(agentIdText)
         const ref = task === undefined ? null : { taskId: parseTaskId(task), app: app === undefined ? undefined : parseApp(app) }
-        const [{ diagnose }, { workerTiming }, { probeTask }] = await Promise.all([
+        const [{ diagnose }, { workerTiming }, { probeTask }, { calendarFinding }] = await Promise.all([
           import('../ops/doctor.ts'),
           import('../app/settings.ts'),
           import('../app/probe-task.ts'),
+          import('../app/calendar.ts'),
         ])
         const config = await configWithEmbedded(context)
         const [found, probed] = await Promise.all([
           diagnose(config, workerTiming(config), ref),
           ref === null ? [] : probeTask(config, { ...ref, agentId }).then((finding) => [finding]),
         ])
-        const findings = [...found, ...probed]
+        const { kind, calendar } = config.schedule
+        // The other schedules are the same on every day.
+        const ofCalendar = kind === 'learned' ? [calendarFinding(calendar)] : []
+        const findings = [...found, ...ofCalendar, ...probed]
         const { colors } = context
         const columns: ReadonlyArray<Column<Finding>> = [
           { title: '', show: ({ ok, warning }) => (ok ? colors.green('✓') : warning === true ? colors.yellow('!') : colors.red('✗')) },

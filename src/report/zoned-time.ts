@@ -13,19 +13,34 @@ const SAME_OFFSET_MS = 15 * MINUTE_MS
  * @param timeZone see {@link parseTimeZone}
  */
 export function createSerials(timeZone: string): (at: Date) => number {
+  const offsetAt = createOffsets(timeZone)
+  return (at) => Math.floor((at.getTime() + offsetAt(at)) / SECOND_MS) / DAY_SECONDS + EPOCH_DAYS
+}
+
+/** A file of 100,000 people has half a million times, in few of these. A process that runs for years has ever new ones. */
+const MAX_PERIODS = 10_000
+
+/**
+ * How far the wall clock of a zone is ahead of UTC at a moment, in milliseconds: added to the moment it gives the local time, as the epoch
+ * milliseconds of a clock in UTC that shows the same digits.
+ * @param timeZone see {@link parseTimeZone}
+ */
+export function createOffsets(timeZone: string): (at: Date) => number {
   // Sweden writes times as ISO 8601 does.
   const clock = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'medium' })
-  // A file of 100,000 people has half a million times, in few of these.
   const offsets = new Map<number, number>()
   return (at) => {
     const period = Math.floor(at.getTime() / SAME_OFFSET_MS)
-    const offset = offsets.get(period) ?? offsetAt(clock, new Date(period * SAME_OFFSET_MS))
+    const known = offsets.get(period)
+    if (known !== undefined) return known
+    const offset = readOffset(clock, new Date(period * SAME_OFFSET_MS))
+    if (offsets.size >= MAX_PERIODS) offsets.clear()
     offsets.set(period, offset)
-    return Math.floor((at.getTime() + offset) / SECOND_MS) / DAY_SECONDS + EPOCH_DAYS
+    return offset
   }
 }
 
-function offsetAt(clock: Intl.DateTimeFormat, at: Date): number {
+function readOffset(clock: Intl.DateTimeFormat, at: Date): number {
   return Date.parse(`${clock.format(at).replace(' ', 'T')}Z`) - at.getTime()
 }
 

@@ -11,6 +11,7 @@ import { type Block, sharedBlocksIn } from './support/pages.ts'
 
 const KINDS: ReadonlyArray<{ readonly has: string; readonly check: (block: Block) => Promise<void> }> = [
   { has: 'apps', check: isAppsFile },
+  { has: 'free', check: isFreeDaysFile },
   { has: 'recipients', check: isTruth },
   { has: 'checks', check: isHealth },
   { has: 'parts', check: isLaw },
@@ -30,6 +31,11 @@ async function isAppsFile({ text }: Block): Promise<void> {
     { name: 'hr', agentId: '836390886', monthlyCallBudget: 4000, credentials: { kind: 'internal' } },
     { name: 'acme', oapiUrl: 'https://oapi.dingtalk.com', credentials: { kind: 'thirdParty' } },
   ])
+}
+
+async function isFreeDaysFile({ text }: Block): Promise<void> {
+  const { calendar } = parseConfig({ FREE_DAYS_FILE: 'free-days.json' }, () => text).schedule
+  expect([calendar.freeDays.length, calendar.workDays.length]).toEqual([2, 1])
 }
 
 /** The same fields as a real answer, in the same order. */

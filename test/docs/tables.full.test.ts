@@ -27,6 +27,14 @@ const IN_WORDS: Readonly<Record<string, boolean>> = {
   DINGTALK_ACCESS_TOKEN: parseConfig({}).apps.length === 0,
   DINGTALK_APPS_FILE: plain.apps.length === 1,
   MONTHLY_CALL_BUDGET: app?.monthlyCallBudget === null,
+  // A number without a budget is refused.
+  CALLS_USED_ELSEWHERE: app?.callsUsedElsewhere === 0,
+  POLLS_PER_TASK: plain.schedule.pollsPerTask === null && plain.pollsPerTask === 24,
+  TARGET_WIDTH: plain.schedule.targetWidthMs === null,
+  MAX_GAP: plain.schedule.maxGap.ms === 6 * 3_600_000 && !plain.schedule.maxGap.isHard,
+  POLL_TIMES: plain.schedule.pollTimes === null,
+  FREE_DAYS_FILE: plain.schedule.calendar.freeDays.length === 0,
+  CLOCK_START: plain.schedule.calendar.clockStart === null,
   API_TOKEN: plain.apiToken === null,
   DATABASE_CONNECTIONS: plain.databaseConnections === null,
   QUEUE_CONNECTIONS: parseConfig({ QUEUE_URL: 'postgres://db/x' }).queue?.connections === null,
@@ -39,6 +47,9 @@ const IN_WORDS: Readonly<Record<string, boolean>> = {
 /** Another value than the default, to see that the variable does something. */
 const OTHER: Readonly<Record<string, string>> = {
   LOG_LEVEL: 'debug',
+  SCHEDULE: 'learned',
+  REPORT_AGES: 'none',
+  ORGANISATION_TIME_ZONE: 'UTC',
   RETAIN_TOTALS_DAYS: '400',
   QUEUE_NAME: 'other',
   QUEUE_PREFIX: 'other',

@@ -76,6 +76,7 @@ const FIELDS = [
   'accessToken',
   'maxCallsPerSecond',
   'monthlyCallBudget',
+  'callsUsedElsewhere',
 ]
 /** A megabyte in each field, and lists of ten thousand, cost more than they show. */
 const VALUES = [...HOSTILE_TEXTS, ...HOSTILE_JSON].filter((value) => (JSON.stringify(value) ?? '').length < 10_000)

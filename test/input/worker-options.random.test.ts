@@ -62,7 +62,16 @@ const OPTIONS = [
   'apps',
   'privateHosts',
   'proxy',
+  'schedule',
   'pollsPerTask',
+  'targetWidth',
+  'reportAges',
+  'maxGap',
+  'pollTimes',
+  'organisationTimeZone',
+  'freeDays',
+  'workDays',
+  'clockStart',
   'concurrency',
   'shutdownGraceSeconds',
   'retainDetailsDays',
@@ -70,7 +79,7 @@ const OPTIONS = [
   'timeScale',
   'logger',
 ]
-const APP_FIELDS = ['name', 'agentId', 'region', 'oapiUrl', 'apiUrl', 'callsPerSecond', 'monthlyCallBudget']
+const APP_FIELDS = ['name', 'agentId', 'region', 'oapiUrl', 'apiUrl', 'callsPerSecond', 'monthlyCallBudget', 'callsUsedElsewhere']
 
 describe('every value that a program can give', () => {
   test.each(OPTIONS)('as %s is accepted, or named with what is accepted', (name) => {
@@ -168,6 +177,12 @@ test.each<[string, unknown, string]>([
   ['pollsPerTask', 0, 'a whole number from 1 to 500'],
   ['pollsPerTask', 501, 'a whole number from 1 to 500'],
   ['pollsPerTask', 2.5, 'a whole number from 1 to 500'],
+  ['schedule', 'fixed', 'learned, growing, custom'],
+  ['targetWidth', '0m', 'a duration from 1m to 12h'],
+  ['targetWidth', 15, 'a duration from 1m to 12h'],
+  ['maxGap', '1d', 'a duration from 10m to 24h'],
+  ['organisationTimeZone', 'Mars', 'the name of a time zone'],
+  ['clockStart', 'Tue 10:00', 'the line that the simulator prints'],
   ['concurrency', 0, 'a whole number from 1 to 10000'],
   ['concurrency', '50', 'a whole number from 1 to 10000'],
   ['concurrency', null, 'a whole number from 1 to 10000'],
@@ -248,11 +263,11 @@ function isJson(value: unknown): boolean {
 test('what is left out has the default of the environment variable of the same meaning', () => {
   const env = parseConfig({ DATABASE_URL: DATABASE, DINGTALK_ACCESS_TOKEN: 't' })
   const { databaseUrl, queue, apps, privateHosts, pollsPerTask, timeScale, workerConcurrency, shutdownGraceSeconds, ...rest } = env
-  const { retainDetailsDays, retainTotalsDays, databaseConnections } = rest
+  const { schedule, retainDetailsDays, retainTotalsDays, databaseConnections } = rest
   const expected = { databaseUrl, queue, apps, privateHosts, pollsPerTask, timeScale, workerConcurrency, shutdownGraceSeconds }
   expect(parseWorkerOptions({ databaseUrl: DATABASE, apps: [{ credentials: { kind: 'fixed', accessToken: 't' } }] })).toEqual({
     ...expected,
-    ...{ retainDetailsDays, retainTotalsDays, databaseConnections },
+    ...{ schedule, retainDetailsDays, retainTotalsDays, databaseConnections },
   })
 })
 

@@ -91,6 +91,8 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   QUEUE_URL: ['migrate', 'worker'],
   API_TOKEN: ['serve'],
 }
+/** Files, which are mounted into these services alone. */
+const FILES: Readonly<Record<string, readonly string[]>> = { DINGTALK_APPS_FILE: ['worker'], FREE_DAYS_FILE: ['worker', 'serve'] }
 const APP_SERVICES = ['migrate', 'worker', 'serve']
 
 describe('the variables', () => {
@@ -106,8 +108,8 @@ describe('the variables', () => {
       const [own, others] = [new Set([...services, ...reached(name)]), services.filter((service) => !reached(name).includes(service))]
       // migrate has addresses of its own: MIGRATE_DATABASE_URL and MIGRATE_QUEUE_URL.
       if (name.endsWith('_URL') && secret) expect(others).toEqual(['migrate'])
-      else if (name !== 'DINGTALK_APPS_FILE') expect(others, `${name} is to stand in docker-compose.yml`).toEqual([])
-      else expect(reached(name)).toEqual(['worker'])
+      else if (!(name in FILES)) expect(others, `${name} is to stand in docker-compose.yml`).toEqual([])
+      else expect(reached(name)).toEqual(FILES[name])
       expect(
         [...own].filter((service) => secret && !services.includes(service)),
         'a secret is nowhere else',

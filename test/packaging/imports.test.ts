@@ -26,7 +26,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   // Its answers are what the tracker is checked against: it shares no rule with it.
   simulator: 'domain/errors.ts domain/quote.ts lib | zod node:*',
   embedded: 'domain/errors.ts lib | pg zod node:*',
-  app: 'domain report intake polling lib queue store dingtalk ops web | zod node:*',
+  app: 'domain report intake polling lib queue store dingtalk ops web | chinese-days zod node:*',
   cli: '* | commander cli-progress cli-table3 csv-parse picocolors read-excel-file string-width zod node:* node:process',
   'index.ts': 'domain intake lib |',
   'rates.ts': 'domain report intake lib store |',

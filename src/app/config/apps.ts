@@ -2,8 +2,10 @@ import { z } from 'zod'
 import type { Credentials, DingTalkApp } from '../../dingtalk/app.ts'
 import { hostsOf, type Region } from '../../dingtalk/hosts.ts'
 import { fileFault, type ReadTextFile } from '../../lib/read-text-file.ts'
+import { type BudgetDefaults, givenBudget, type OwnBudget, splitBudget } from './budgets.ts'
 import { byPrivateHosts, describeFaults, exactObject, field, listOf, valueAt } from './fields.ts'
 import { readSecretFile } from './given.ts'
+import { CALLS_USED_ELSEWHERE, type CallsElsewhere } from './schedule-values.ts'
 import {
   AGENT_ID,
   APP_NAME,
@@ -17,14 +19,13 @@ import {
 } from './values.ts'
 
 /** An app whose tasks are tracked. */
-export interface AppConfig extends DingTalkApp {
+export interface AppConfig extends DingTalkApp, OwnBudget {
   /** Over all workers together. */
   readonly callsPerSecond: number
-  readonly monthlyCallBudget: number | null
 }
 
 /** The values of an app that gives none of its own. */
-export interface AppDefaults extends Pick<AppConfig, Host | 'callsPerSecond' | 'monthlyCallBudget'> {
+export interface AppDefaults extends Pick<AppConfig, Host | 'callsPerSecond'>, BudgetDefaults {
   /** The region that these hosts are of although it was not given; null: it was. */
   readonly assumedRegion: Region | null
   /** The hosts that are of that region because no others were given. */
@@ -41,6 +42,7 @@ export function appFields(source: 'file' | 'program', privateHosts: readonly str
     oapiUrl: field(baseUrl(privateHosts), source).optional(),
     apiUrl: field(baseUrl(privateHosts), source).optional(),
     monthlyCallBudget: field(MONTHLY_CALL_BUDGET, source).nullish(),
+    callsUsedElsewhere: field(CALLS_USED_ELSEWHERE, source).nullish(),
   }
 }
 
@@ -52,6 +54,7 @@ export interface AppEntry {
   readonly apiUrl?: string | undefined
   readonly callsPerSecond?: number | undefined
   readonly monthlyCallBudget?: number | null | undefined
+  readonly callsUsedElsewhere?: CallsElsewhere | null | undefined
   readonly credentials: Credentials
 }
 
@@ -66,7 +69,7 @@ export function completeApp(entry: AppEntry, defaults: AppDefaults): AppConfig {
     oapiUrl: entry.oapiUrl ?? hosts.oapiUrl,
     apiUrl: entry.apiUrl ?? hosts.apiUrl,
     callsPerSecond: entry.callsPerSecond ?? defaults.callsPerSecond,
-    monthlyCallBudget: entry.monthlyCallBudget === undefined ? defaults.monthlyCallBudget : entry.monthlyCallBudget,
+    ...splitBudget(givenBudget(entry, defaults)),
     credentials: entry.credentials,
   }
 }

@@ -5,8 +5,11 @@ import { FileError, type ReadTextFile } from '../../lib/read-text-file.ts'
 import { showAddress } from '../../lib/redact.ts'
 import type { GivenRedis } from '../../queue/given-redis.ts'
 import { type AppConfig, type AppDefaults, type AppEntry, completeApp, readAppsFile, repeatedNames } from './apps.ts'
+import { appBudgetFaults, budgetFaults, splitBudget } from './budgets.ts'
 import { invalidConfig, retentionFaults, rightOrUndefined } from './fields.ts'
+import { type GivenDays, NO_DAYS, readFreeDays } from './free-days.ts'
 import { describeSource, type Environment, type Given, readGiven, type Values } from './given.ts'
+import { completeSchedule, DEFAULT_POLLS, describeSchedule, type GivenSchedule, type ScheduleSettings, scheduleFaults } from './schedule.ts'
 import { type Settings, VARIABLES, variablesSchema } from './variables.ts'
 
 export type { AppConfig } from './apps.ts'
@@ -23,11 +26,17 @@ export interface Config
     | 'queueSchema'
     | 'queueConnections'
     | 'maxCallsPerSecond'
+    | 'callsUsedElsewhere'
+    | 'freeDaysFile'
+    | keyof GivenSchedule
     | Extract<keyof Settings, `dingtalk${string}` | `${string}Proxy`>
   > {
   /** Null: neither QUEUE_URL nor DATABASE_URL is set. */
   readonly queue: QueueConfig | null
   readonly apps: readonly AppConfig[]
+  readonly schedule: ScheduleSettings
+  /** Of a plan with growing gaps. */
+  readonly pollsPerTask: number
   /** Names and addresses in private networks, in lower case, that base URLs of apps may lead to. */
   readonly privateHosts: readonly string[]
   /** Outgoing proxies for calls to DingTalk; left out where none is set. */
@@ -50,7 +59,7 @@ export interface QueueConfig {
 
 /**
  * Reads the configuration from the environment.
- * @param readFile reads the files that DINGTALK_APPS_FILE and the variables of secrets name
+ * @param readFile reads the files that DINGTALK_APPS_FILE, FREE_DAYS_FILE and the variables of secrets name
  * @throws {TrackerError} `INVALID_CONFIG` with a line for each wrong variable: what was given and what is accepted, never a secret
  */
 export function parseConfig(env: Environment, readFile: ReadTextFile = noFiles): Config {
@@ -61,12 +70,17 @@ export function parseConfig(env: Environment, readFile: ReadTextFile = noFiles):
   const { data: settings, error } = schema.safeParse(values)
   const path = rightOrUndefined(schema.shape.dingtalkAppsFile, values['dingtalkAppsFile']) ?? null
   const file = path === null ? { apps: [], faults: [] } : readAppsFile(path, readFile, privateHosts)
+  const daysPath = rightOrUndefined(schema.shape.freeDaysFile, values['freeDaysFile']) ?? null
+  const daysFile = daysPath === null ? { days: NO_DAYS, faults: [] } : readFreeDays(daysPath, readFile)
   const faults = [
     ...given.faults,
     ...(error?.issues ?? []).map((issue) => `${describeSource(given, String(issue.path[0]))} ${issue.message}`),
     ...databaseFaults(schema, values),
     ...credentialFaults(given),
     ...[...file.faults, ...repeatedAppNames(values, file.apps)].map((fault) => `DINGTALK_APPS_FILE: ${fault}`),
+    ...daysFile.faults.map((fault) => `FREE_DAYS_FILE: ${fault}`),
+    ...callFaults(schema, values, file.apps),
+    ...planFaults(schema, values, file.apps),
     ...retentionFaults(
       { name: 'RETAIN_DETAILS_DAYS', days: rightOrUndefined(schema.shape.retainDetailsDays, values['retainDetailsDays']) },
       { name: 'RETAIN_TOTALS_DAYS', days: rightOrUndefined(schema.shape.retainTotalsDays, values['retainTotalsDays']) },
@@ -75,7 +89,7 @@ export function parseConfig(env: Environment, readFile: ReadTextFile = noFiles):
   ]
   if (settings === undefined || faults.length > 0)
     throw invalidConfig(`${faults.length === 1 ? 'One variable is' : `${faults.length} things are`} wrong in the environment`, faults)
-  return { ...completeConfig(settings, file.apps, values['dingtalkRegion'] === undefined), ...describeSecretFiles(given) }
+  return { ...completeConfig(settings, file.apps, daysFile.days, values['dingtalkRegion'] === undefined), ...describeSecretFiles(given) }
 }
 
 function describeSecretFiles({ files }: Given): Pick<Config, 'secretFiles'> {
@@ -113,6 +127,41 @@ function proxyFaults({ authHeader, trustedProxies }: Values): string[] {
   return ['AUTH_HEADER is set without TRUSTED_PROXIES, so the header of no peer counts. Give the address of the proxy that signs users in.']
 }
 
+const BUDGET_NAMES = { monthlyCallBudget: 'MONTHLY_CALL_BUDGET', callsUsedElsewhere: 'CALLS_USED_ELSEWHERE' }
+
+/** What other programs use, for all apps and for each app of the file. */
+function callFaults({ shape }: ReturnType<typeof variablesSchema>, values: Values, entries: readonly AppEntry[]): string[] {
+  const monthlyCallBudget = rightOrUndefined(shape.monthlyCallBudget, values['monthlyCallBudget'])
+  const callsUsedElsewhere = rightOrUndefined(shape.callsUsedElsewhere, values['callsUsedElsewhere'])
+  if (monthlyCallBudget === undefined || callsUsedElsewhere === undefined) return []
+  const defaults = { monthlyCallBudget, callsUsedElsewhere }
+  const isOfApps = monthlyCallBudget === null && entries.some((entry) => typeof entry.monthlyCallBudget === 'number')
+  return [
+    ...(isOfApps ? [] : budgetFaults(defaults, BUDGET_NAMES)),
+    ...entries.flatMap((entry, i) => appBudgetFaults(entry, `DINGTALK_APPS_FILE: apps[${i}]`, defaults, BUDGET_NAMES)),
+  ]
+}
+
+const SCHEDULE_NAMES = {
+  schedule: 'SCHEDULE',
+  pollsPerTask: 'POLLS_PER_TASK',
+  targetWidth: 'TARGET_WIDTH',
+  maxGap: 'MAX_GAP',
+  pollTimes: 'POLL_TIMES',
+}
+
+function planFaults({ shape }: ReturnType<typeof variablesSchema>, values: Values, entries: readonly AppEntry[]): string[] {
+  const given = {
+    schedule: rightOrUndefined(shape.schedule, values['schedule']),
+    pollsPerTask: rightOrUndefined(shape.pollsPerTask, values['pollsPerTask']),
+    targetWidth: rightOrUndefined(shape.targetWidth, values['targetWidth']),
+    maxGap: rightOrUndefined(shape.maxGap, values['maxGap']),
+    pollTimes: rightOrUndefined(shape.pollTimes, values['pollTimes']),
+  }
+  const haveBudgets = entries.length > 0 && entries.every(({ monthlyCallBudget }) => typeof monthlyCallBudget === 'number')
+  return scheduleFaults(SCHEDULE_NAMES, given, values['monthlyCallBudget'] !== undefined || haveBudgets)
+}
+
 const DEFAULT_APP = 'default'
 
 function repeatedAppNames({ dingtalkAppKey, dingtalkAccessToken }: Values, apps: readonly AppEntry[]): string[] {
@@ -122,7 +171,7 @@ function repeatedAppNames({ dingtalkAppKey, dingtalkAccessToken }: Values, apps:
   )
 }
 
-function completeConfig(settings: Settings, entries: readonly AppEntry[], isRegionAssumed: boolean): Config {
+function completeConfig(settings: Settings, entries: readonly AppEntry[], days: GivenDays, isRegionAssumed: boolean): Config {
   const {
     databaseSchema,
     queueUrl,
@@ -136,13 +185,16 @@ function completeConfig(settings: Settings, entries: readonly AppEntry[], isRegi
   } = settings
   const { dingtalkRegion, dingtalkOapiUrl, dingtalkApiUrl, dingtalkPrivateHosts, ...others } = rest
   const { dingtalkAppKey: appKey, dingtalkAppSecret: appSecret, dingtalkAgentId, dingtalkAccessToken: accessToken, ...remaining } = others
-  const { httpsProxy, httpProxy, noProxy, ...plain } = remaining
+  const { httpsProxy, httpProxy, noProxy, ...unplanned } = remaining
+  const { schedule, pollsPerTask, targetWidth, reportAges, maxGap, pollTimes, organisationTimeZone, clockStart, ...counted } = unplanned
+  const { callsUsedElsewhere, freeDaysFile: _, ...plain } = counted
+  const plan = { schedule, pollsPerTask, targetWidth, reportAges, maxGap, pollTimes, organisationTimeZone, clockStart }
   const hosts = hostsOf(dingtalkRegion)
   const defaults: AppDefaults = {
     assumedRegion: isRegionAssumed ? dingtalkRegion : null,
     assumedHosts: [...(dingtalkOapiUrl === null ? (['oapiUrl'] as const) : []), ...(dingtalkApiUrl === null ? (['apiUrl'] as const) : [])],
     ...{ oapiUrl: dingtalkOapiUrl ?? hosts.oapiUrl, apiUrl: dingtalkApiUrl ?? hosts.apiUrl, callsPerSecond },
-    monthlyCallBudget: plain.monthlyCallBudget,
+    ...{ monthlyCallBudget: plain.monthlyCallBudget, callsUsedElsewhere },
   }
   const app = { name: DEFAULT_APP, agentId: dingtalkAgentId }
   const apps: AppEntry[] = [...entries]
@@ -150,7 +202,8 @@ function completeConfig(settings: Settings, entries: readonly AppEntry[], isRegi
   else if (accessToken !== null) apps.unshift({ ...app, credentials: { kind: 'fixed', accessToken } })
   const url = queueUrl ?? plain.databaseUrl
   return {
-    ...plain,
+    ...{ ...plain, monthlyCallBudget: splitBudget(defaults).monthlyCallBudget },
+    ...{ schedule: completeSchedule(plan, days), pollsPerTask: pollsPerTask ?? DEFAULT_POLLS },
     databaseUrl: plain.databaseUrl === null ? null : withSchema(SCHEMA_NAMES, plain.databaseUrl, databaseSchema ?? undefined),
     privateHosts: dingtalkPrivateHosts,
     ...proxyConfig({ https: httpsProxy, http: httpProxy, no: noProxy }),
@@ -175,9 +228,10 @@ function describeProxies({ https, http, no }: Proxies): Proxies {
 
 /** The configuration as the log shows it: addresses without user info and query, no keys, no tokens. */
 export function describeConfig(config: Config): Record<string, unknown> {
-  const { databaseUrl, queue, apps, apiToken, proxies, ...plain } = config
+  const { databaseUrl, queue, apps, apiToken, proxies, schedule, pollsPerTask: _, ...plain } = config
   return {
     ...plain,
+    schedule: describeSchedule(schedule),
     ...(proxies && { proxies: describeProxies(proxies) }),
     database: databaseUrl === null ? 'embedded' : showAddress(databaseUrl),
     queue: queue === null ? 'embedded' : { url: showAddress(queue.url), backend: queue.backend, name: queue.name, prefix: queue.prefix },

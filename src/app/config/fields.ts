@@ -9,12 +9,12 @@ type Source = 'environment' | 'file' | 'program'
 
 /** In JSON a number may be written as text, and digits as a number. In a program a value has its declared type; an id may be a number. */
 const ACCEPTED_TYPES: Readonly<Record<Source, Readonly<Record<Value<unknown>['type'], readonly string[]>>>> = {
-  environment: { text: ['string'], number: ['string'], digits: ['string'] },
-  file: { text: ['string', 'number'], number: ['string', 'number'], digits: ['string', 'number'] },
-  program: { text: ['string'], number: ['number'], digits: ['string', 'number', 'bigint'] },
+  environment: { text: ['string'], number: ['string'], digits: ['string'], amount: ['string'] },
+  file: { text: ['string', 'number'], number: ['string', 'number'], digits: ['string', 'number'], amount: ['string', 'number'] },
+  program: { text: ['string'], number: ['number'], digits: ['string', 'number', 'bigint'], amount: ['string', 'number'] },
 }
 
-const TYPE_NAMES = { text: 'a text', number: 'a number', digits: 'a text of digits' } as const
+const TYPE_NAMES = { text: 'a text', number: 'a number', digits: 'a text of digits', amount: 'a number or a text' } as const
 
 /** A value that must be given. */
 export function field<T>(value: Value<T>, source: Source): z.ZodType<T> {
@@ -59,6 +59,15 @@ function parseTyped<T>(value: Value<T>, given: string | number): { readonly valu
 export function quoteScalar(value: unknown): string {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint' ? quote(value) : describeKind(value)
 }
+
+/** A function of the caller. What it returns is checked when it is called. */
+export const callback = <T extends (...args: never[]) => unknown>(returns: string): z.ZodType<T> =>
+  z.custom<T>((value) => typeof value === 'function', {
+    error: (issue) =>
+      issue.input === undefined
+        ? `is missing. Accepted: a function that returns ${returns}.`
+        : `must be a function that returns ${returns}, not ${describeKind(issue.input)}.`,
+  })
 
 /** A schema that depends on DINGTALK_PRIVATE_HOSTS. The one without private hosts is built once, because building takes milliseconds. */
 export function byPrivateHosts<Schema>(build: (privateHosts: readonly string[]) => Schema): (privateHosts: readonly string[]) => Schema {

@@ -24,6 +24,9 @@ const MAX_SECRET_BYTES = 65_536
 /** Other programs read these in lower case too, and then first. */
 const ALSO_IN_LOWER_CASE: ReadonlySet<string> = new Set(['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'])
 
+/** An empty list is a value of its own: it is not the default. */
+const MAY_BE_EMPTY: ReadonlySet<string> = new Set(['REPORT_AGES'])
+
 /** The names under which the environment may have a variable, in the order in which they count. */
 export function spellings(name: string): string[] {
   const isSecret = VARIABLES.some((variable) => variable.name === name && variable.secret)
@@ -41,7 +44,10 @@ export function readGiven(env: Environment, readFile: ReadTextFile): Given {
   const unreadable = new Set<string>()
   const faults: string[] = []
   // An empty value is how docker-compose and CI systems spell "not set".
-  const read = (name: string): string | undefined => env[name]?.trim() || undefined
+  const read = (name: string): string | undefined => {
+    const text = env[name]?.trim()
+    return text === '' && !MAY_BE_EMPTY.has(name) ? undefined : text
+  }
   for (const { name, key, secret } of VARIABLES) {
     const names = spellings(name).filter((each) => !secret || each !== fileVariable(name))
     values[key] = names.map(read).find((value) => value !== undefined)

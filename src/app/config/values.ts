@@ -9,7 +9,7 @@ import { DEFAULT_QUEUE_SCHEMA, QUEUE_SCHEMA_NAME, SCHEMA_NAME } from '../../lib/
 export interface Value<T> {
   /** The end of the sentence "Accepted: …". */
   readonly accepted: string
-  readonly type: 'text' | 'number' | 'digits'
+  readonly type: 'text' | 'number' | 'digits' | 'amount'
   /** Messages show only the length of a secret. */
   readonly secret: boolean
   /** Returns undefined where the value is not accepted. The message of an error that it throws is the fault. Only values of type `number` get numbers. */
@@ -178,6 +178,10 @@ export const REGION = oneOf(['intl', 'cn'])
 /** Assumed where none is given. */
 export const DEFAULT_REGION = 'intl'
 export const MONTHLY_CALL_BUDGET = wholeNumber(1, 1_000_000_000)
+/** A date of the calendar. */
+export const DAY = text('a day as YYYY-MM-DD, such as 2027-02-08', (given) =>
+  /^\d{4}-\d\d-\d\d$/.test(given) && new Date(`${given}T00:00Z`).toJSON()?.slice(0, 10) === given ? given : undefined,
+)
 /** The lower bound is not 0: an app without calls would wait for ever. */
 export const CALLS_PER_SECOND = setting(decimalNumber(0.01, 1000), 15)
 
@@ -189,7 +193,6 @@ export const WORKER_SETTINGS = {
   queueName: setting(matching(QUEUE_NAME.pattern, QUEUE_NAME.accepted), 'dingtalk-delivery'),
   queuePrefix: setting(matching(QUEUE_PREFIX.pattern, QUEUE_PREFIX.accepted), 'bull'),
   queueSchema: setting(matching(QUEUE_SCHEMA_NAME.pattern, QUEUE_SCHEMA_NAME.accepted), DEFAULT_QUEUE_SCHEMA),
-  pollsPerTask: setting(wholeNumber(1, 500), 24),
   timeScale: setting(decimalNumber(1, 100_000), 1),
   concurrency: setting(wholeNumber(1, 10_000), 50),
   databaseConnections: setting(CONNECTIONS, null),

@@ -4,6 +4,14 @@ import { ROLES } from '../../web/access.ts'
 import { byPrivateHosts, optionalField } from './fields.ts'
 import { API_TOKENS, AUTH_HEADER, BASE_PATH, TRUSTED_PROXIES } from './http-values.ts'
 import {
+  CALLS_USED_ELSEWHERE,
+  DEFAULT_REPORT_AGES_MS,
+  FREE_DAYS_PATH,
+  POLL_TIMES,
+  REPORT_AGES,
+  SCHEDULE_SETTINGS,
+} from './schedule-values.ts'
+import {
   AGENT_ID,
   address,
   baseUrl,
@@ -97,6 +105,56 @@ const SERVERS = {
   ),
 }
 
+/** How polls are planned, and the organisation's calendar. */
+const SCHEDULE = {
+  schedule: variable(
+    SCHEDULE_SETTINGS.schedule,
+    'how polls are planned: `learned` from when people read, `growing` gaps that are the same for all tasks, `custom` at `POLL_TIMES`',
+  ),
+  pollsPerTask: variable(
+    SCHEDULE_SETTINGS.pollsPerTask,
+    'polls of a task in its window, the final poll included; with `SCHEDULE=learned` and a budget or a target width: at most',
+    '24; at most 64 where a budget or a width decides',
+  ),
+  targetWidth: variable(
+    SCHEDULE_SETTINGS.targetWidth,
+    'mean bracket of those who read, such as `15m`, that a learned plan reaches with the fewest polls',
+  ),
+  reportAges: variable(
+    setting<readonly number[], readonly number[]>(REPORT_AGES, DEFAULT_REPORT_AGES_MS),
+    'ages of a task at which the share of readers is reported, separated by commas; a learned plan of 24 polls or more has a poll at each. `none` for none',
+    '`1h,4h`',
+  ),
+  maxGap: variable(SCHEDULE_SETTINGS.maxGap, 'longest time between two polls of a learned plan; one that is given is always kept', '6h'),
+  pollTimes: variable(
+    optional(POLL_TIMES),
+    'polls of a task since its send, separated by commas, such as `5m,1h,4h`, for `SCHEDULE=custom`; the final poll is added',
+  ),
+  organisationTimeZone: variable(
+    SCHEDULE_SETTINGS.organisationTimeZone,
+    'time zone in which people work; in those of mainland China holidays and made-up work days are known',
+  ),
+  freeDaysFile: variable(optional(FREE_DAYS_PATH), 'JSON file with other days off and work days'),
+  clockStart: variable(
+    SCHEDULE_SETTINGS.clockStart,
+    'local time at a real moment, from which time runs `TIME_SCALE` times as fast: `2026-12-01T10:00@2026-11-30T15:44:00.000Z`; for demos and tests',
+    'the real clock',
+  ),
+}
+
+/** When what is known of people is removed. */
+const RETENTION = {
+  retainDetailsDays: variable(
+    setting(DAYS_OR_NEVER, RETENTION_DAYS.details),
+    "days from a task's end until its user ids are replaced by pseudonyms; the figures stay. Names go when no import has had them for so long. `never` keeps both",
+  ),
+  retainTotalsDays: variable(
+    setting(DAYS_OR_NEVER, RETENTION_DAYS.totals),
+    "days from a task's end until it is deleted; not less than `RETAIN_DETAILS_DAYS`",
+    '`never`',
+  ),
+}
+
 /**
  * Every variable of the program, once: parsing, the help, the table in docs/configuration.md and the list of names come from here.
  * The name of a variable is that of the property in capitals: `pollsPerTask` is POLLS_PER_TASK.
@@ -129,7 +187,12 @@ export const variablesSchema = byPrivateHosts((privateHosts) =>
       'calls of an app in a month, which are never exceeded; calls for the final polls are reserved',
       'none',
     ),
-    pollsPerTask: variable(WORKER_SETTINGS.pollsPerTask, 'polls of a task in its window, the final poll included'),
+    callsUsedElsewhere: variable(
+      optional(CALLS_USED_ELSEWHERE),
+      'calls a month of `MONTHLY_CALL_BUDGET` that other programs of the organisation make, or their share, such as `20%`; they are taken off',
+      '`0`',
+    ),
+    ...SCHEDULE,
     workerConcurrency: variable(WORKER_SETTINGS.concurrency, 'polls that run at the same time in one worker'),
     port: variable(setting(PORT, 8080), 'port of the HTTP API and the dashboard'),
     healthPort: variable(setting(PORT, 9090), 'port of `/livez`, `/readyz` and `/metrics` of a worker'),
@@ -149,15 +212,7 @@ export const variablesSchema = byPrivateHosts((privateHosts) =>
     logLevel: variable(setting(oneOf(LOG_LEVELS), 'info'), `JSON lines on stderr: ${LOG_LEVELS.join(', ')}`),
     logPretty: variable(setting(SWITCH, 'auto'), 'log lines for people instead of JSON', 'on for a terminal'),
     shutdownGraceSeconds: variable(WORKER_SETTINGS.shutdownGraceSeconds, 'seconds that running polls may take after SIGTERM'),
-    retainDetailsDays: variable(
-      setting(DAYS_OR_NEVER, RETENTION_DAYS.details),
-      "days from a task's end until its user ids are replaced by pseudonyms; the figures stay. Names go when no import has had them for so long. `never` keeps both",
-    ),
-    retainTotalsDays: variable(
-      setting(DAYS_OR_NEVER, RETENTION_DAYS.totals),
-      "days from a task's end until it is deleted; not less than `RETAIN_DETAILS_DAYS`",
-      '`never`',
-    ),
+    ...RETENTION,
     timeScale: variable(WORKER_SETTINGS.timeScale, 'divides every duration of the poll plan; for demos and tests'),
   }),
 )

@@ -10,6 +10,7 @@ import { type AppDefaults, appFields, completeApp, repeatedNames } from './apps.
 import { type Config, proxyConfig, queueConfig } from './config.ts'
 import {
   byPrivateHosts,
+  callback,
   describeFaults,
   exactObject,
   field,
@@ -21,6 +22,7 @@ import {
   rightOrUndefined,
   valueAt,
 } from './fields.ts'
+import { completeSchedule, DEFAULT_POLLS } from './schedule.ts'
 import {
   APP_NAME,
   address,
@@ -37,6 +39,7 @@ import {
   WHOLE_DAYS,
   WORKER_SETTINGS,
 } from './values.ts'
+import { callFaults, PLAN_FIELDS, planFaults } from './worker-plan.ts'
 
 /** What a worker needs of the configuration. */
 export type WorkerConfig = Pick<
@@ -46,6 +49,7 @@ export type WorkerConfig = Pick<
   | 'apps'
   | 'privateHosts'
   | 'proxies'
+  | 'schedule'
   | 'pollsPerTask'
   | 'timeScale'
   | 'workerConcurrency'
@@ -79,10 +83,15 @@ export function parseWorkerOptions(given: unknown): WorkerConfig {
     queueConnections,
     ...others
   } = options
-  const { apps, concurrency: workerConcurrency, logger: _, proxy, ...rest } = others
+  const { apps, concurrency: workerConcurrency, logger: _, proxy, ...planned } = others
+  const { schedule, pollsPerTask, targetWidth, reportAges, maxGap, pollTimes, organisationTimeZone, clockStart, ...dated } = planned
+  const { freeDays, workDays, ...rest } = dated
+  const times = typeof pollTimes === 'function' ? pollTimes.bind(given) : pollTimes
+  const plan = { schedule, pollsPerTask, targetWidth, reportAges, maxGap, pollTimes: times, organisationTimeZone, clockStart }
   const names = { name: queueName, prefix: queuePrefix, schema: queueSchema, connections: queueConnections }
   const queue = queueConfig(client === undefined ? queueUrl : describeGivenRedis(client), names)
   return {
+    ...{ schedule: completeSchedule(plan, { freeDays, workDays }), pollsPerTask: pollsPerTask ?? DEFAULT_POLLS },
     ...{ ...rest, databaseUrl: withSchema(SCHEMA_NAMES, databaseUrl, schema), workerConcurrency },
     queue: client === undefined ? queue : { ...queue, given: client },
     ...proxyConfig(proxy ?? NO_PROXIES),
@@ -98,17 +107,8 @@ const SCHEMA_NAMES = { url: 'databaseUrl', schema: 'schema', queueSchema: 'queue
 const DEFAULTS: AppDefaults = {
   ...hostsOf(DEFAULT_REGION),
   ...{ assumedRegion: DEFAULT_REGION, assumedHosts: ['oapiUrl', 'apiUrl'] },
-  ...{ callsPerSecond: CALLS_PER_SECOND.fallback, monthlyCallBudget: null },
+  ...{ callsPerSecond: CALLS_PER_SECOND.fallback, monthlyCallBudget: null, callsUsedElsewhere: null },
 }
-
-/** A function of the caller. What it returns is checked when it is called. */
-const callback = <T extends (...args: never[]) => unknown>(returns: string): z.ZodType<T> =>
-  z.custom<T>((value) => typeof value === 'function', {
-    error: (issue) =>
-      issue.input === undefined
-        ? `is missing. Accepted: a function that returns ${returns}.`
-        : `must be a function that returns ${returns}, not ${describeKind(issue.input)}.`,
-  })
 
 const secret = field(SECRET, 'program')
 type TicketFunction = Extract<Extract<Credentials, { kind: 'thirdParty' }>['suiteTicket'], (...args: never[]) => unknown>
@@ -197,7 +197,7 @@ const optionsSchema = byPrivateHosts((privateHosts) => {
     apps: listOf(app, 'apps').min(1, 'is empty: name at least one DingTalk app with its credentials.'),
     privateHosts: privateHostList.default([]),
     proxy: proxies.optional(),
-    pollsPerTask: optionalField(WORKER_SETTINGS.pollsPerTask, 'program'),
+    ...PLAN_FIELDS,
     concurrency: optionalField(WORKER_SETTINGS.concurrency, 'program'),
     databaseConnections: optionalField(WORKER_SETTINGS.databaseConnections, 'program'),
     queueConnections: optionalField(WORKER_SETTINGS.queueConnections, 'program'),
@@ -237,6 +237,8 @@ function crossFaults(given: unknown): string[] {
     }),
     ...(isQueueTwice ? ['queue: is given beside queueUrl. Give one of them.'] : []),
     ...repeatedNames(names).map((fault) => `apps: ${fault}`),
+    ...callFaults(apps),
+    ...planFaults(given),
     ...retentionFaults(
       { name: 'retainDetailsDays', days: rightOrUndefined(retainDetailsDays, valueAt(given, 'retainDetailsDays')) },
       { name: 'retainTotalsDays', days: rightOrUndefined(retainTotalsDays, valueAt(given, 'retainTotalsDays')) },
