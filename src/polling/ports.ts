@@ -7,6 +7,7 @@ import type { PlannedPoll } from '../domain/poll-times.ts'
 import type { Problem } from '../domain/problems.ts'
 import type { DelayReason, EndReason } from '../domain/reasons.ts'
 import type { PlanDetail } from '../domain/schedule/plan-detail.ts'
+import type { Law } from '../domain/schedule/types.ts'
 import type { TrackOutcome } from '../domain/track-outcome.ts'
 import type { PeopleRequest } from '../intake/people.ts'
 import type { TrackRequest } from '../intake/track-request.ts'
@@ -146,6 +147,25 @@ export interface UnscheduledTask {
 /** Decides when a task is polled, once: what it decides is stored. */
 export interface TaskPlanner {
   plan(task: UnscheduledTask): Promise<TaskStart>
+}
+
+/** When the recipients of an app read, as the worker learned it. */
+export interface LearnedLaw {
+  /** What a plan names; ascending. */
+  readonly version: number
+  readonly law: Law
+  /** From how many ended tasks, of how many delivered recipients. */
+  readonly tasks: number
+  readonly people: number
+  /** When the latest of them was sent; null: it was learned from none of the app's own. */
+  readonly lastSentAt: Date | null
+  readonly learnedAt: Date
+}
+
+/** The laws that were learned. */
+export interface Laws {
+  /** The newest law of an app; null: none was learned, so `PRIOR_LAW` holds. */
+  latest(app: string): Promise<LearnedLaw | null>
 }
 
 export interface Scheduled extends Timer {
