@@ -47,8 +47,9 @@ export function createFineGrid(curve: Curve, startMs: number, finalMs: number, e
 /** For each poll of the longest plan, so many cells are chosen where many people read, at least 128 in all. */
 const DENSE_NODES_A_POLL = 4
 const LEAST_DENSE_NODES = 128
-/** So many are chosen evenly. */
-const EVEN_NODES = 160
+/** For each poll so many are chosen evenly, at least 160 in all: there must be more cells than polls where all read in one minute. */
+const EVEN_NODES_A_POLL = 2
+const LEAST_EVEN_NODES = 160
 /** And the cells after which the density jumps, at most this many, the highest jumps first. */
 const JUMPS = 100
 
@@ -60,6 +61,7 @@ const JUMPS = 100
  */
 export function chooseCells({ parts }: Grid, { extra, max }: { readonly extra: readonly number[]; readonly max: number }): number[] {
   const denseNodes = Math.max(LEAST_DENSE_NODES, DENSE_NODES_A_POLL * max)
+  const evenNodes = Math.max(LEAST_EVEN_NODES, EVEN_NODES_A_POLL * max)
   const last = parts.length - 1
   const chosen = new Uint8Array(last + 1)
   for (const cell of [0, last, ...extra]) chosen[cell] = 1
@@ -73,7 +75,7 @@ export function chooseCells({ parts }: Grid, { extra, max }: { readonly extra: r
   let sum = 0
   for (let i = 1; i <= last; i++) {
     const before = Math.floor(sum)
-    sum += (denseNodes * floatAt(roots, i)) / total + EVEN_NODES / last
+    sum += (denseNodes * floatAt(roots, i)) / total + evenNodes / last
     if (Math.floor(sum) > before) chosen[i] = 1
   }
   for (const cell of findJumps(roots, total)) chosen[cell] = 1
