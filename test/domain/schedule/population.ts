@@ -18,19 +18,19 @@ export const sendAt = (day: number, hour: number): Date => new Date(MONDAY + (da
 
 export const SEND_TIMES = [sendAt(1, 10), sendAt(1, 16.5), sendAt(1, 20), sendAt(1, 1), sendAt(4, 17), sendAt(5, 10)]
 
-/** A law whose hazard is spent by `spend` minutes of attention at the latest: 85 % read. */
-export function aLaw(attentionAt: (hour: number, isFree: boolean) => number, spend: number): Law {
-  const edges = [0, ...Array.from({ length: 20 }, (_, i) => 1.6 ** i)]
+/** A law whose hazard falls with the attention spent, half of it by `half` minutes: 85 % read in the end. */
+export function aLaw(attentionAt: (hour: number, isFree: boolean) => number, half: number): Law {
+  const edges = [0, ...Array.from({ length: 22 }, (_, i) => 1.5 ** i)]
   const hours = Array.from({ length: 24 }, (_, hour) => hour)
   return {
     attention: { work: hours.map((hour) => attentionAt(hour, false)), free: hours.map((hour) => attentionAt(hour, true)) },
-    hazard: { edges, values: edges.map((edge) => 1.9 * Math.min(1, (edge / spend) ** 0.5)) },
+    hazard: { edges, values: edges.map((edge) => (1.9 * edge) / (edge + half)) },
   }
 }
 
 /** They read at night, and never in the morning: nothing like the law without data. */
-export const NIGHT = aLaw((hour, isFree) => (isFree ? 0.6 : 1) * (hour >= 21 || hour < 6 ? 2.2 : hour < 14 ? 0.05 : 0.5), 300)
-export const OFFICE = aLaw((hour, isFree) => (hour >= 9 && hour < 18 ? (isFree ? 0.3 : 2.3) : 0.15), 400)
+export const NIGHT = aLaw((hour, isFree) => (isFree ? 0.6 : 1) * (hour >= 21 || hour < 6 ? 2.2 : hour < 14 ? 0.05 : 0.5), 60)
+export const OFFICE = aLaw((hour, isFree) => (hour >= 9 && hour < 18 ? (isFree ? 0.3 : 2.3) : 0.15), 60)
 
 /** Offsets of `count` polls, evenly apart, the last one the final one. */
 export const even = (count: number): number[] => Array.from({ length: count }, (_, i) => (FINAL_MS * (i + 1)) / count)
