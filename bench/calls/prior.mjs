@@ -8,7 +8,7 @@
  */
 import { curveOf } from '../../dist/domain/schedule/curve.js'
 import { learnLaw } from '../../dist/domain/schedule/learn.js'
-import { calendar, day, GRID_MINUTES, group, part, trueShares } from './worlds.mjs'
+import { calendar, GRID_MINUTES, group, hoursOfDay, part, trueShares } from './worlds.mjs'
 
 const WORK = hoursOfDay({ 0: 0.1, 1: 0.04, 6: 0.15, 7: 0.45, 8: 0.8, 9: 1.1, 12: 0.8, 14: 1, 18: 0.8, 19: 0.7, 22: 0.4, 23: 0.2 })
 const FREE = hoursOfDay({ 0: 0.1, 1: 0.04, 7: 0.15, 9: 0.4, 22: 0.3, 23: 0.15 })
