@@ -5,8 +5,8 @@ import type { Law } from './types.ts'
  * attention, and wide spreads. No data on DingTalk's read times is public: the law is made from assumptions, which `bench/calls/prior.mjs` states,
  * and which it turns into these numbers.
  *
- * Plans from it have 1.04 to 1.6 times the bracket of the best plan where people work in offices, in the evening or in shifts, and up to 2.3 times
- * where they read within minutes: `bench/calls/learning.mjs`.
+ * On simulated populations, plans from it have 1.0 to 1.6 times the bracket of the best plan where people read in office hours, in the evening or in
+ * shifts, and up to 2.3 times where they read within minutes or in breaks only: `bench/calls/learning.mjs`.
  */
 export const PRIOR_LAW: Law = {
   attention: {
