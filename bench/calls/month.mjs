@@ -8,7 +8,7 @@
  */
 import { parseArgs } from 'node:util'
 import { drawMonth } from './month/draw.mjs'
-import { simulateMonth } from './month/simulate.mjs'
+import { createUnlimited, simulateMonth } from './month/simulate.mjs'
 import { atPrice, CEILING, createTruePlanner, equalPolls, growingPolls, onlinePrice } from './month/strategies.mjs'
 import { HELD_OUT, SEND_TIMES, TUNING } from './worlds.mjs'
 
@@ -114,7 +114,8 @@ function printMonths({ name, limits, used = null, world = 'office', budget = BUD
 
 /** The best single price of a month whose tasks are all known. */
 function hindsight(month, budget, planner) {
-  const run = (price) => simulateMonth(month, Infinity, atPrice(planner, price))
+  const unlimited = createUnlimited(month)
+  const run = (price) => unlimited(atPrice(planner, price))
   const free = run(0)
   if (free.used <= budget) return free
   let [low, high, best] = [1e-4, 1e5, null]
@@ -151,9 +152,10 @@ function equalWidthTable() {
     const planner = plannerOf(name)
     const runs = SEEDS.map((seed) => {
       const month = drawMonth({ world: WORLDS.get(name), seed, tasks: 300 })
-      const today = simulateMonth(month, Infinity, growingPolls(24))
-      const equal = callsForEqual(month, planner, today.width)
-      const priced = callsForWidth(today.width, (cheapness) => simulateMonth(month, Infinity, atPrice(planner, 1 / cheapness)), 1e-4, 1e4)
+      const unlimited = createUnlimited(month)
+      const today = unlimited(growingPolls(24))
+      const equal = callsForEqual(unlimited, planner, today.width)
+      const priced = callsForWidth(today.width, (cheapness) => unlimited(atPrice(planner, 1 / cheapness)), 1e-4, 1e4)
       return { today, equal: equal / callsOf(today), priced: priced / callsOf(today) }
     })
     const mean = (valueOf) => runs.reduce((sum, run) => sum + valueOf(run), 0) / runs.length
@@ -176,10 +178,10 @@ function equalWidthTable() {
 }
 
 /** Between two numbers of polls the calls are interpolated. */
-function callsForEqual(month, planner, width) {
+function callsForEqual(unlimited, planner, width) {
   let before = null
   for (let polls = 1; polls <= CEILING; polls++) {
-    const run = simulateMonth(month, Infinity, equalPolls(planner, polls))
+    const run = unlimited(equalPolls(planner, polls))
     if (run.width <= width) {
       if (before === null) return callsOf(run)
       return callsOf(before) + ((callsOf(run) - callsOf(before)) * (before.width - width)) / (before.width - run.width)
@@ -203,12 +205,13 @@ function growingTable() {
         size: () => people,
         sendAt: date.getTime(),
       })
-      const today = simulateMonth(month, Infinity, growingPolls(24))
+      const unlimited = createUnlimited(month)
+      const today = unlimited(growingPolls(24))
       const calls = callsOf(today)
       let [before, run, polls] = [null, null, 0]
       do {
         before = run
-        run = simulateMonth(month, Infinity, equalPolls(planner, ++polls))
+        run = unlimited(equalPolls(planner, ++polls))
       } while (callsOf(run) < calls && polls < CEILING)
       const part = (calls - callsOf(before)) / (callsOf(run) - callsOf(before))
       const width = before.width + (run.width - before.width) * part

@@ -76,7 +76,7 @@ export function callsAtPrice(steps: CallSteps, price: number): number {
   let high = steps.length
   while (low < high) {
     const middle = (low + high) >> 1
-    if ((steps[middle]?.price ?? 0) > price) low = middle + 1
+    if (Number(steps[middle]?.price) > price) low = middle + 1
     else high = middle
   }
   return steps[low - 1]?.calls ?? 0
@@ -182,13 +182,13 @@ export function expectedCallsBetween({ curve, offsetsMs, unread }: OpenTask, fro
   if (first === -1) return 0
   const later = offsetsMs.slice(first)
   const shares = sharesBy(curve, [fromMs, ...later])
-  const readBefore = at(shares, 0)
+  const unreadShare = 1 - at(shares, 0)
   let calls = 0
   for (const [i, offsetMs] of later.entries()) {
     if (offsetMs >= untilMs) break
-    // Of those who had not read: who has, by the poll before this one.
-    const read = readBefore < 1 ? (at(shares, i) - readBefore) / (1 - readBefore) : 1
-    calls += 1 - read ** unread
+    // Of those who had not read: who still has not, by the poll before this one. The next poll is made in any case.
+    const stillUnread = i === 0 ? 1 : (1 - at(shares, i)) / Math.max(unreadShare, Number.MIN_VALUE)
+    calls += 1 - (1 - stillUnread) ** unread
   }
   return calls
 }
