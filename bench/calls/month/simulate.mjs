@@ -33,7 +33,9 @@ class Run {
   widths = []
 
   constructor(month, budget, strategy) {
-    Object.assign(this, { month, budget, strategy })
+    this.month = month
+    this.budget = budget
+    this.strategy = strategy
     for (const [index, task] of month.tasks.entries()) this.events.push(task.at, { kind: 'send', task, index })
   }
 

@@ -17,6 +17,21 @@ export interface PricedPlan {
   readonly widthMs: number
 }
 
+/**
+ * The number of polls that minimises `√people · mean bracket in minutes + price · calls`: `chooseN` for calls that are known already, as they are
+ * wherever plans are kept.
+ * @param plans with one poll, two polls and so on; at least one, up to the ceiling
+ */
+export function pollsAtPrice(plans: readonly PricedPlan[], people: number, price: number): number {
+  const weight = Math.sqrt(people) / MINUTE_MS
+  let [best, least] = [1, Number.POSITIVE_INFINITY]
+  for (const [i, { calls, widthMs }] of plans.entries()) {
+    const cost = weight * widthMs + price * calls
+    if (cost < least) [best, least] = [i + 1, cost]
+  }
+  return best
+}
+
 /** How many calls are bought at which price: `calls` in total at every price below `price`. Prices fall, calls rise. */
 export interface CallStep {
   readonly price: number

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { HOUR_MS, MINUTE_MS } from '../../../src/domain/delivery.ts'
-import { expectedCalls } from '../../../src/domain/schedule/calls.ts'
+import { chooseN, expectedCalls } from '../../../src/domain/schedule/calls.ts'
+import { planFamily } from '../../../src/domain/schedule/plan-family.ts'
 import {
   averageSteps,
   type CallSteps,
@@ -10,6 +11,7 @@ import {
   expectedCallsBetween,
   type PricedPlan,
   type PriceQuestion,
+  pollsAtPrice,
   priceOf,
   priceSteps,
 } from '../../../src/domain/schedule/price.ts'
@@ -52,6 +54,17 @@ test('at every price a task buys the calls of its cheapest plan', () => {
       }
       expect(costOf(bought)).toBeCloseTo(costOf(cheapest(plans, people, price).calls), 6)
     }),
+  )
+})
+
+test('polls are chosen as from the curve', () => {
+  const family = planFamily(curve, { finalOffsetMs: 23 * HOUR_MS, maxGapMs: null, forcedAges: [], max: 12 })
+  holds(
+    fc.property(anyPeople, fc.double({ min: 0, max: 1_000, noNaN: true }), (people, price) => {
+      const plans = family.map((plan) => ({ calls: expectedCalls(curve, plan.offsetsMs, people), widthMs: plan.widthMs }))
+      expect(pollsAtPrice(plans, people, price)).toBe(chooseN(family, { curve, people, price, ceiling: 12 }))
+    }),
+    200,
   )
 })
 
