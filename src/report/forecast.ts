@@ -8,7 +8,7 @@ import { coveredAges } from '../domain/schedule/plan-family.ts'
 import type { Curve, PollPlan } from '../domain/schedule/types.ts'
 
 /** DingTalk reports at most so many recipients of a task: a campaign is sent in batches of as many. */
-const BATCH = 100
+export const BATCH_RECIPIENTS = 100
 /** The ages at which the expected share of readers is shown. */
 const SHOWN_HOURS = [1, 4, 24] as const
 
@@ -128,7 +128,7 @@ export function buildForecast(parts: ForecastParts): Forecast {
   const price = placing.by === 'law' ? placing.price : null
   const planFor = (people: number): PollPlan => choosePlan(family, settings, { curve, people, price })
   const sizes = batchesOf(recipients)
-  const plan = planFor(Math.min(recipients, BATCH))
+  const plan = planFor(Math.min(recipients, BATCH_RECIPIENTS))
   const figures = figuresOf(curve, sizes, plan, planFor)
   return {
     ...{ app, sentAt, recipients, law, price },
@@ -151,10 +151,14 @@ function familyOf({ curve, settings, placing }: ForecastParts): PollPlan[] {
   switch (placing.by) {
     case 'law':
       return buildFamily(curve, settings, { finalOffsetMs: MEAN_FINAL_OFFSET_MS, hasPrice: placing.price !== null })
-    case 'growing':
-      return Array.from({ length: mostPolls(settings, false) }, (_, i) =>
-        planAt(curve, buildComparedOffsets(i + 1, MEAN_FINAL_OFFSET_MS).growing),
+    case 'growing': {
+      const most = mostPolls(settings, false)
+      // Without a target width there is one to choose from.
+      const fewest = settings.targetWidthMs === null ? most : 1
+      return Array.from({ length: most - fewest + 1 }, (_, i) =>
+        planAt(curve, buildComparedOffsets(fewest + i, MEAN_FINAL_OFFSET_MS).growing),
       )
+    }
     case 'custom':
       return [planAt(curve, [...placing.offsetsMs.filter((offsetMs) => offsetMs < MEAN_FINAL_OFFSET_MS), MEAN_FINAL_OFFSET_MS])]
     default:
@@ -173,9 +177,9 @@ function placedBy({ kind }: ForecastLaw, { by }: Placing): PlacedBy {
 
 /** Full batches, and what is left over. */
 function batchesOf(recipients: number): Array<Omit<ForecastBatch, 'polls'>> {
-  const full = Math.floor(recipients / BATCH)
-  const rest = recipients - full * BATCH
-  return [...(full > 0 ? [{ tasks: full, recipients: BATCH }] : []), ...(rest > 0 ? [{ tasks: 1, recipients: rest }] : [])]
+  const full = Math.floor(recipients / BATCH_RECIPIENTS)
+  const rest = recipients - full * BATCH_RECIPIENTS
+  return [...(full > 0 ? [{ tasks: full, recipients: BATCH_RECIPIENTS }] : []), ...(rest > 0 ? [{ tasks: 1, recipients: rest }] : [])]
 }
 
 /** The calls are those of all batches; all else is that of one plan. @param planFor the plan of a batch of so many recipients */
@@ -189,7 +193,10 @@ function figuresOf(
     sizes.reduce((calls, { tasks, recipients }) => calls + tasks * callsOf(planFor(recipients).offsetsMs, recipients), 0)
   return {
     polls: plan.offsetsMs.length,
-    calls: rounded(sum((offsetsMs, recipients) => expectedCalls(curve, offsetsMs, recipients))),
+    calls: rounded(
+      sum((offsetsMs, recipients) => expectedCalls(curve, offsetsMs, recipients)),
+      2,
+    ),
     callsAtMost: sum((offsetsMs) => offsetsMs.length),
     meanBracketMinutes: toMinutes(plan.widthMs),
     meanDelayMinutes: toMinutes(meanDelayMs(curve, plan.offsetsMs)),
@@ -218,7 +225,7 @@ function compareWith(
 function placeByLaw(curve: Curve, settings: PlaceSettings, polls: number): PollPlan {
   const exact = { ...settings, pollsPerTask: polls, targetWidthMs: null }
   const family = buildFamily(curve, exact, { finalOffsetMs: MEAN_FINAL_OFFSET_MS, hasPrice: false })
-  return choosePlan(family, exact, { curve, people: BATCH, price: null })
+  return choosePlan(family, exact, { curve, people: BATCH_RECIPIENTS, price: null })
 }
 
 function agesOf(plan: PollPlan, agesMs: readonly number[]): Forecast['reportAges'] {
@@ -230,11 +237,11 @@ function isEnough({ monthlyCallBudget, callsUsed }: MonthlyCalls, calls: number)
   return callsUsed === null ? null : calls <= monthlyCallBudget - callsUsed
 }
 
-/** Plans are exact to milliseconds, and no figure of a forecast is exact to more. */
+/** Plans are exact to milliseconds. */
 const DIGITS = 5
 
-function rounded(value: number): number {
-  return Number(value.toFixed(DIGITS))
+function rounded(value: number, digits = DIGITS): number {
+  return Number(value.toFixed(digits))
 }
 
 function toMinutes(ms: number): number {
