@@ -36,6 +36,7 @@ import { createWorkerRegistry } from '../store/worker-registry.ts'
 import type { AppConfig, QueueConfig } from './config/config.ts'
 import { CALLS_PER_SECOND } from './config/values.ts'
 import type { WorkerConfig } from './config/worker-options.ts'
+import { createLearning } from './learning.ts'
 import { type Closers, createClosers } from './lifecycle.ts'
 import { budgetsByApp, noDatabase, type WorkerTiming, workerTiming } from './settings.ts'
 import { traceParts } from './traced.ts'
@@ -234,7 +235,7 @@ async function waitForServers({ database, queueConfig, clock, events }: WorkerDe
   }
 }
 
-/** Starts heartbeat, scheduler, reconciler, recounter and polls. They are closed in reverse. */
+/** Starts heartbeat, scheduler, reconciler, learner, recounter and polls. They are closed in reverse. */
 function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig, { closers }: HostDeps): PollWorker {
   const { store, events, now, worker, database } = deps
   const planner = createTaskPlanner({ timing: timing.timing, limitsOf: limitsByApp(config.apps), now })
@@ -259,6 +260,7 @@ function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig
   const old = { store: createOldDetails(database), retention: retentionMs(config) }
   const graceMs = timing.reconcileEveryMs
   loop('reconciler', timing.reconcileEveryMs, () => reconcile({ ...planDeps, old, graceMs }), 'reconciling')
+  loop('learner', timing.learnEveryMs, createLearning(config, { ...deps, leaseMs: timing.lockMs }), 'learning when people read')
   loop('recounter', timing.recountEveryMs, () => recountCampaigns(database), 'counting campaigns')
 
   const polls = startPollWorker({
