@@ -47,7 +47,13 @@ export interface ForecastDeps {
   readonly budgets: ReadonlyMap<string, number>
   readonly now: () => Date
   /** Null: without a database. */
-  readonly stored: { readonly laws: Laws; readonly rates: Pick<RateReader, 'apps' | 'tasks'> } | null
+  readonly stored: ForecastSource | null
+}
+
+/** What the database knows. */
+export interface ForecastSource {
+  readonly laws: Laws
+  readonly rates: Pick<RateReader, 'apps' | 'tasks'>
 }
 
 export type Forecasting = (question: ForecastQuestion) => Promise<Forecast>

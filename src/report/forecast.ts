@@ -9,6 +9,8 @@ import type { Curve, PollPlan } from '../domain/schedule/types.ts'
 
 /** DingTalk reports at most so many recipients of a task: a campaign is sent in batches of as many. */
 export const BATCH_RECIPIENTS = 100
+/** Of one campaign; larger numbers are mistakes. */
+export const MAX_FORECAST_RECIPIENTS = 10_000_000
 /** The ages at which the expected share of readers is shown. */
 const SHOWN_HOURS = [1, 4, 24] as const
 
