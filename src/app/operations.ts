@@ -8,11 +8,13 @@ import { withQueueTimeout } from '../queue/timeout.ts'
 import type { RateReader } from '../report/rates.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { beginErasure, erasePerson } from '../store/erase-people.ts'
+import { createLaws } from '../store/laws.ts'
 import { migrate } from '../store/migrate.ts'
 import { assertSchemaVersion, type Database, openDatabase } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
 import { createResuming } from '../store/resume.ts'
 import type { QueueConfig } from './config/config.ts'
+import type { ForecastSource } from './forecast.ts'
 import { noDatabase } from './settings.ts'
 
 /** What commands do once, with connections of their own that are closed afterwards. */
@@ -39,6 +41,12 @@ export function withResuming<Result>(databaseUrl: string, work: (resuming: Resum
 export function openReads(databaseUrl: string): { readonly reader: RateReader; close(): Promise<void> } {
   const database = openDatabase(databaseUrl, { max: 2, applicationName: 'dingtalk-delivery reads' })
   return { reader: createRateReader(database), close: () => database.close() }
+}
+
+/** Opens the database for a forecast. The first query connects. */
+export function openForecastSource(databaseUrl: string): ForecastSource & { close(): Promise<void> } {
+  const database = openDatabase(databaseUrl, { max: 2, applicationName: 'dingtalk-delivery forecast' })
+  return { rates: createRateReader(database), laws: createLaws(database), close: () => database.close() }
 }
 
 const QUEUE_TIMEOUT_MS = 3_000

@@ -10,6 +10,7 @@ import type { Context } from './context.ts'
 import { addDemo } from './demo.ts'
 import { addDoctor } from './doctor.ts'
 import { addErase } from './erase.ts'
+import { addForecast } from './forecast.ts'
 import { addMigrate } from './migrate.ts'
 import { addPeople } from './people.ts'
 import { addReport } from './report.ts'
@@ -40,6 +41,7 @@ const COMMANDS: readonly AddCommand[] = [
   addShow,
   addReport,
   addUnread,
+  addForecast,
   addPeople,
   addErase,
   addMigrate,
