@@ -83,16 +83,16 @@ export function tasksThatCount(tasks: readonly ObservedTask[]): readonly Observe
   return tasks.slice(-MAX_TASKS).slice(older + 1)
 }
 
-/** One step of {@link refine}: what is believed of a cell is corrected by the reads of it and of the cells near it. */
+/** One step of {@link refine}: what is expected of a cell is corrected by the reads of it and of the cells near it. */
 interface Level {
   /** As many reads, as the belief expects them, stand against the observed ones. */
-  readonly believedReads: number
+  readonly expectedReads: number
   /** Row by row: how much the reads of a cell count for another. */
   readonly nearness: Float64Array
 }
 
-function createLevel(count: number, believedReads: number, nearness: (a: number, b: number) => number): Level {
-  return { believedReads, nearness: Float64Array.from({ length: count ** 2 }, (_, i) => nearness(Math.floor(i / count), i % count)) }
+function createLevel(count: number, expectedReads: number, nearness: (a: number, b: number) => number): Level {
+  return { expectedReads, nearness: Float64Array.from({ length: count ** 2 }, (_, i) => nearness(Math.floor(i / count), i % count)) }
 }
 
 /** 1 at the distance 0, 0 at `width` + 1. */
@@ -125,13 +125,13 @@ function createBinLevels(count: number): Level[] {
  */
 function refine(now: Float64Array, prior: Float64Array, { observed, expected }: Tally, levels: readonly Level[]): Float64Array {
   const exposure = expected.map((reads, i) => (reads === 0 ? 0 : reads / at(now, i)))
-  return levels.reduce((believed, { believedReads, nearness }) => {
-    return believed.map((value, i) => {
-      let [reads, expectedReads] = [believedReads, believedReads]
-      for (let j = 0; j < believed.length; j++) {
-        const near = at(nearness, i * believed.length + j)
+  return levels.reduce((expected, { expectedReads, nearness }) => {
+    return expected.map((value, i) => {
+      let [reads, expectedReads] = [expectedReads, expectedReads]
+      for (let j = 0; j < expected.length; j++) {
+        const near = at(nearness, i * expected.length + j)
         reads += near * at(observed, j)
-        expectedReads += near * at(exposure, j) * at(believed, j)
+        expectedReads += near * at(exposure, j) * at(expected, j)
       }
       return (value * reads) / expectedReads
     })
