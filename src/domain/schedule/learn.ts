@@ -58,14 +58,16 @@ function weigh(tasks: readonly ObservedTask[], calendar: Calendar): WeightedTime
   return weighted
 }
 
-/** At each level so many reads, just as the belief expects them, stand against the observed ones. Twice or half of it gives the same brackets. */
-const BELIEVED_READS = 4
+/** One step of {@link refine}: what is believed of a cell is corrected by the reads of it and of the cells near it. */
+interface Level {
+  /** As many reads, as the belief expects them, stand against the observed ones. */
+  readonly believedReads: number
+  /** Row by row: how much the reads of a cell count for another. */
+  readonly nearness: Float64Array
+}
 
-/** One step of {@link refine}: how much the reads of a cell count for another one, row by row. */
-type Level = Float64Array
-
-function createLevel(count: number, nearness: (a: number, b: number) => number): Level {
-  return Float64Array.from({ length: count ** 2 }, (_, i) => nearness(Math.floor(i / count), i % count))
+function createLevel(count: number, believedReads: number, nearness: (a: number, b: number) => number): Level {
+  return { believedReads, nearness: Float64Array.from({ length: count ** 2 }, (_, i) => nearness(Math.floor(i / count), i % count)) }
 }
 
 /** 1 at the distance 0, 0 at `width` + 1. */
@@ -81,15 +83,16 @@ const isSameKind = (a: number, b: number): boolean => a < HOURS === b < HOURS
 /**
  * From coarse to fine: the hours around, whatever the kind of day; the next hours of the same kind of day; the hour itself. The first level carries
  * over to days of which little is known. With these three the bracket 50 tasks after the start is 1.03 times the optimum, with the last alone 1.06.
+ * Half as many believed reads make the means 0.3 % better, and the worst plans worse by 10 to 20 %.
  */
 const CELL_LEVELS = [
-  createLevel(CELLS, (a, b) => fade(hoursBetween(a, b), 3)),
-  createLevel(CELLS, (a, b) => (isSameKind(a, b) ? fade(hoursBetween(a, b), 1) : 0)),
-  createLevel(CELLS, (a, b) => (a === b ? 1 : 0)),
+  createLevel(CELLS, 8, (a, b) => fade(hoursBetween(a, b), 3)),
+  createLevel(CELLS, 4, (a, b) => (isSameKind(a, b) ? fade(hoursBetween(a, b), 1) : 0)),
+  createLevel(CELLS, 8, (a, b) => (a === b ? 1 : 0)),
 ]
 
 function createBinLevels(count: number): Level[] {
-  return [createLevel(count, (a, b) => fade(Math.abs(a - b), 4)), createLevel(count, (a, b) => (a === b ? 1 : 0))]
+  return [createLevel(count, 8, (a, b) => fade(Math.abs(a - b), 4)), createLevel(count, 4, (a, b) => (a === b ? 1 : 0))]
 }
 
 /**
@@ -98,9 +101,9 @@ function createBinLevels(count: number): Level[] {
  */
 function refine(now: Float64Array, prior: Float64Array, { observed, expected }: Tally, levels: readonly Level[]): Float64Array {
   const exposure = expected.map((reads, i) => (reads === 0 ? 0 : reads / at(now, i)))
-  return levels.reduce((believed, nearness) => {
+  return levels.reduce((believed, { believedReads, nearness }) => {
     return believed.map((value, i) => {
-      let [reads, expectedReads] = [BELIEVED_READS, BELIEVED_READS]
+      let [reads, expectedReads] = [believedReads, believedReads]
       for (let j = 0; j < believed.length; j++) {
         const near = at(nearness, i * believed.length + j)
         reads += near * at(observed, j)
