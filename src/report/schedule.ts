@@ -17,13 +17,18 @@ export interface ScheduleReader {
   scheduleOfTask(task: TaskRates): Promise<ScheduleReport | null>
 }
 
+/** DingTalk reports at most so many recipients of a task, see `getsendresult`. */
+export const MAX_TASK_RECIPIENTS = 100
+/** Of `POLLS_PER_TASK`. */
+export const MAX_TASK_POLLS = 500
+
 export interface ScheduleRequest {
   readonly app?: string | undefined
   /** Default: now. */
   readonly sentAt?: Date | undefined
   /** Recipients of the task, 1 to 100. Default: the median of the app's latest tasks. */
   readonly recipients?: number | undefined
-  /** Polls of the task. Default: as many as the settings and the budget give it. */
+  /** Polls of the task, 1 to 500. Default: as many as the settings and the budget give it. */
   readonly polls?: number | undefined
 }
 
