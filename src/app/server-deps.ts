@@ -9,10 +9,12 @@ import { checkServerHealth } from '../ops/health.ts'
 import type { Logger } from '../ops/logger.ts'
 import type { Metrics } from '../ops/metrics.ts'
 import type { Tracking } from '../polling/ports.ts'
+import type { Forecaster } from '../report/forecast.ts'
 import type { RateReader } from '../report/rates.ts'
 import type { ScheduleReader } from '../report/schedule.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { readGauges } from '../store/gauges.ts'
+import { createLaws } from '../store/laws.ts'
 import { openDatabase, POOL_SIZES } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
 import type { RawClient } from '../store/raw-client.ts'
@@ -20,6 +22,7 @@ import { createScheduleReader } from '../store/reading/schedule.ts'
 import { createResuming } from '../store/resume.ts'
 import { putPeople } from '../store/write-people.ts'
 import type { Config } from './config/config.ts'
+import { createForecaster } from './forecast.ts'
 import { scheduleOptions } from './schedules.ts'
 import { budgetsOf, noDatabase, workerTiming } from './settings.ts'
 
@@ -27,6 +30,7 @@ import { budgetsOf, noDatabase, workerTiming } from './settings.ts'
 export interface ServerDeps {
   readonly rates: RateReader
   readonly schedules: ScheduleReader
+  readonly forecast: Forecaster
   readonly tracking: Tracking
   /** Monthly call budgets by app. */
   readonly budgets: ReadonlyMap<string, number>
@@ -80,8 +84,14 @@ export function openServerDeps(
   const source: { readonly prisma: RawClient } = {
     prisma: { $queryRawUnsafe: (query, ...values) => timed(database.prisma.$queryRawUnsafe(query, ...values)) },
   }
+  const rates = createRateReader(source)
+  const laws = createLaws(database)
   return {
-    rates: createRateReader(source),
+    rates,
+    forecast: createForecaster({
+      ...{ schedule: config.schedule, timeScale: config.timeScale, apps: config.apps.map(({ name }) => name), budgets, now: clock.now },
+      stored: { rates, laws: { latest: (app) => timed(laws.latest(app)) } },
+    }),
     schedules: createScheduleReader(source, scheduleOptions(config, budgets, clock.now)),
     budgets,
     now: clock.now,
