@@ -53,11 +53,12 @@ async function planFor(source: Source, options: ScheduleOptions, request: Schedu
   const [law, recent] = app === null ? [null, null] : await Promise.all([readLaw(source, app), readRecentPlans(source, app)])
   const used = useLaw(law)
   const recipients = request.recipients ?? recent?.people ?? ASSUMED_RECIPIENTS
+  const recipientsFrom = request.recipients !== undefined ? 'given' : typeof recent?.people === 'number' ? 'median' : 'assumed'
   const price = app !== null && request.polls === undefined && options.hasBudget(app) ? (recent?.price ?? null) : null
   const curve = curveOf(used.law, sentAt, calendar)
   const placed = placePolls(options.settings, { curve, used, price, recipients, sentAt, app, polls: request.polls })
   return buildScheduleReport({
-    ...{ app, sentAt, recipients, recipientsGiven: request.recipients !== undefined, law: used.about },
+    ...{ app, sentAt, recipients, recipientsFrom, law: used.about },
     ...{ ...placed, price, curve, calendar, timeScale },
   })
 }
@@ -72,7 +73,7 @@ export async function runBacktest(
   const app = wanted ?? (await findOnlyApp(source))
   const tasks = app === null ? [] : await readObservedTasks(source, { app }, BACKTEST_TASKS)
   const polls = new Map<ObservedTask, number>(tasks.map((task) => [task, task.plannedPolls ?? Math.max(DEFAULT_POLLS, task.polls.length)]))
-  const planFor = (task: ObservedTask, law: Law): readonly number[] => {
+  const replan = (task: ObservedTask, law: Law): readonly number[] => {
     const asked = { ...settings, pollsPerTask: polls.get(task) ?? DEFAULT_POLLS, targetWidthMs: null }
     const curve = curveOf(law, task.sentAt, calendar)
     const family = buildFamily(curve, asked, { finalOffsetMs: MEAN_FINAL_OFFSET_MS, hasPrice: false })
@@ -82,7 +83,7 @@ export async function runBacktest(
   return {
     ...{ app, tasks: tasks.length, tasksNeeded: LEAST_BACKTEST_TASKS },
     ...{ firstSentAt: tasks[0]?.sentAt ?? null, lastSentAt: tasks.at(-1)?.sentAt ?? null },
-    result: isEnough ? backtest(tasks, planFor, { prior: PRIOR_LAW, calendar }) : null,
+    result: isEnough ? backtest(tasks, replan, { prior: PRIOR_LAW, calendar }) : null,
   }
 }
 
@@ -143,7 +144,7 @@ async function explainPlan(source: Source, { calendar }: ScheduleOptions, task: 
   const timeScale = scaleOf(task)
   return buildScheduleReport({
     ...{ app, sentAt, law: used.about, placedBy, price, calendar, timeScale, curve: curveOf(used.law, sentAt, calendar) },
-    ...{ recipients: task.targeted > 0 ? task.targeted : Math.max(1, people), recipientsGiven: task.recipientsKnown },
+    ...{ recipients: task.targeted > 0 ? task.targeted : Math.max(1, people), recipientsFrom: task.targeted > 0 ? 'task' : 'median' },
     offsetsMs: pollOffsets.map((offset) => offset * timeScale),
   })
 }
