@@ -54,13 +54,13 @@ interface Rated {
   readonly parts: Float64Array
   readonly maxGap: number
   /** Forced nodes before a node, and up to it. */
-  readonly forcedBefore: Uint16Array
-  readonly forcedUpTo: Uint16Array
+  readonly forcedBefore: Float64Array
+  readonly forcedUpTo: Float64Array
 }
 
 function countForced(forced: readonly number[], nodes: number): Pick<Rated, 'forcedBefore' | 'forcedUpTo'> {
-  const forcedBefore = new Uint16Array(nodes)
-  const forcedUpTo = new Uint16Array(nodes)
+  const forcedBefore = new Float64Array(nodes)
+  const forcedUpTo = new Float64Array(nodes)
   const isForced = new Set(forced)
   for (let node = 0; node < nodes; node++) {
     forcedBefore[node] = at(forcedUpTo, node - 1)
@@ -78,16 +78,16 @@ function addPoll(
   now.fill(Number.POSITIVE_INFINITY, 0, polls)
   let high = parts.length - 1
   for (let node = parts.length - 1; node >= polls; node--) {
-    const minute = at(minutes, node)
-    const part = at(parts, node)
-    const skippable = at(forcedBefore, node)
+    const minute = minutes[node] ?? 0
+    const part = parts[node] ?? 0
+    const skippable = forcedBefore[node] ?? 0
     const to = Math.min(high, node - 1)
     let least = Number.POSITIVE_INFINITY
     let from = polls - 1
-    for (let k = Math.max(at(low, node), polls - 1); k <= to; k++) {
-      const gap = minute - at(minutes, k)
-      const penalty = PENALTY * (Math.max(0, gap - maxGap) + Math.max(0, skippable - at(forcedUpTo, k)))
-      const cost = at(before, k) + gap * (part - at(parts, k)) + penalty
+    for (let k = Math.max(low[node] ?? 0, polls - 1); k <= to; k++) {
+      const gap = minute - (minutes[k] ?? 0)
+      let cost = (before[k] ?? 0) + gap * (part - (parts[k] ?? 0)) + PENALTY * (skippable - (forcedUpTo[k] ?? 0))
+      if (gap > maxGap) cost += PENALTY * (gap - maxGap)
       if (cost < least) {
         least = cost
         from = k

@@ -2,9 +2,6 @@ import { MINUTE_MS } from '../delivery.ts'
 import { at, sharesBy } from './curve.ts'
 import type { Curve, PollPlan } from './types.ts'
 
-/** Below this share no reader is expected at all. */
-const NO_SHARE = 1e-12
-
 /**
  * The mean bracket of those who read before the last poll: `Σ (tᵢ − tᵢ₋₁)(F(tᵢ) − F(tᵢ₋₁)) / F(t_last)`, t₀ = 0.
  * Where nobody reads, that of people who read at any time with the same chance.
@@ -17,7 +14,7 @@ export function bracketWidthMs(curve: Curve, offsetsMs: readonly number[]): numb
   let width = 0
   for (const [i, offsetMs] of offsetsMs.entries()) {
     const gapMs = offsetMs - at(offsetsMs, i - 1)
-    width += gapMs * (total > NO_SHARE ? (at(shares, i) - at(shares, i - 1)) / total : gapMs / lastMs)
+    width += gapMs * (total > 0 ? (at(shares, i) - at(shares, i - 1)) / total : gapMs / lastMs)
   }
   return width
 }

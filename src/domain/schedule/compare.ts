@@ -1,18 +1,55 @@
 import { HOUR_MS, MINUTE_MS } from '../delivery.ts'
 import { buildTiming } from '../poll-times.ts'
-import { findBestPaths } from './best-paths.ts'
 import { at, sharesBy } from './curve.ts'
-import { createFineGrid } from './grid.ts'
+import { createFineGrid, type Grid } from './grid.ts'
 import type { Curve } from './types.ts'
 
 /**
- * The mean bracket of the best plan of so many polls on a grid of 15 seconds: the exact optimum, without any other wish. It takes tens of
- * milliseconds.
+ * The mean bracket of the best plan of so many polls on a grid of 15 seconds: the exact optimum, without any other wish.
+ * It takes about a millisecond for three polls of a day.
  */
 export function optimumWidthMs(curve: Curve, finalOffsetMs: number, polls: number): number {
-  const grid = createFineGrid(curve, 0, finalOffsetMs)
-  const count = Math.min(polls, grid.parts.length - 1)
-  return at(findBestPaths(grid, count).costs, count - 1) * MINUTE_MS
+  const grid = createFineGrid(curve, 0, finalOffsetMs, 0)
+  const last = grid.parts.length - 1
+  let before = new Float64Array(last + 1).fill(Number.POSITIVE_INFINITY)
+  before[0] = 0
+  let now = new Float64Array(last + 1)
+  for (let poll = 1; poll <= Math.min(polls, last); poll++) {
+    addPoll(grid, before, now, { from: 0, to: last, low: 0, high: last })
+    ;[before, now] = [now, before]
+  }
+  return at(before, last)
+}
+
+/**
+ * One more poll, at each node `from` … `to`, whose best predecessors are between `low` and `high`. The predecessor of a node bounds those of the nodes
+ * before and after it (see best-paths.ts), so halves are solved apart. With so many nodes and one plan only that is faster than the way of that file.
+ */
+function addPoll({ offsetsMs, parts }: Grid, before: Float64Array, now: Float64Array, range: Range): void {
+  const { from, to, low, high } = range
+  const node = (from + to) >> 1
+  const ms = offsetsMs[node] ?? 0
+  const part = parts[node] ?? 0
+  let least = Number.POSITIVE_INFINITY
+  let best = low
+  for (let k = low; k <= Math.min(high, node - 1); k++) {
+    const cost = (before[k] ?? 0) + (ms - (offsetsMs[k] ?? 0)) * (part - (parts[k] ?? 0))
+    if (cost < least) {
+      least = cost
+      best = k
+    }
+  }
+  now[node] = least
+  if (from < node)
+    addPoll({ offsetsMs, parts }, before, now, { from, to: node - 1, low, high: least < Number.POSITIVE_INFINITY ? best : high })
+  if (node < to) addPoll({ offsetsMs, parts }, before, now, { from: node + 1, to, low: best, high })
+}
+
+interface Range {
+  readonly from: number
+  readonly to: number
+  readonly low: number
+  readonly high: number
 }
 
 /** The longest time between two polls, or between the send and the first one. */
@@ -22,7 +59,7 @@ export function longestGapMs(offsetsMs: readonly number[]): number {
 
 /**
  * The mean time from a read to the poll that shows it, for those who read before the last poll: `(∫F − Σ (tᵢ − tᵢ₋₁) F(tᵢ₋₁)) / F(t_last)`.
- * Half of the last offset where nobody reads would say nothing: it is 0 then.
+ * It is 0 where nobody reads.
  * @param offsetsMs all polls, the final one last
  */
 export function meanDelayMs(curve: Curve, offsetsMs: readonly number[]): number {

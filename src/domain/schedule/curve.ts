@@ -58,7 +58,7 @@ function createPoints(): Curve & { readonly add: AddPoint } {
         shares.push(1 - root * root)
       }
       offsetsMs.push(offsetMs)
-      shares.push(1 - to * to)
+      shares.push(-Math.expm1(-hazard))
       lastMs = offsetMs
       lastHazard = hazard
     },
@@ -74,7 +74,7 @@ function createHazardWalk({ edges, values }: Law['hazard']) {
     const right = Math.min(next, edges.length - 1)
     const width = at(edges, right) - at(edges, right - 1)
     const slope = width > 0 ? (at(values, right) - at(values, right - 1)) / width : 0
-    return at(values, right - 1) + slope * (minutes - at(edges, right - 1))
+    return at(values, right) + slope * (minutes - at(edges, right))
   }
   return {
     /** Adds a point for each edge that is passed, and one at the end. @param rate minutes of attention in a minute */
@@ -134,12 +134,12 @@ export function sharesBy({ offsetsMs, shares }: Curve, atMs: ArrayLike<number>):
   const found = new Float64Array(atMs.length)
   let right = 1
   for (let i = 0; i < atMs.length; i++) {
-    const offsetMs = at(atMs, i)
-    while (right < offsetsMs.length && at(offsetsMs, right) <= offsetMs) right++
-    const leftMs = at(offsetsMs, right - 1)
-    const left = at(shares, right - 1)
+    const offsetMs = atMs[i] ?? 0
+    while (right < offsetsMs.length && (offsetsMs[right] ?? 0) <= offsetMs) right++
+    const leftMs = offsetsMs[right - 1] ?? 0
+    const left = shares[right - 1] ?? 0
     const isInside = right < offsetsMs.length && offsetMs > leftMs
-    found[i] = isInside ? left + ((at(shares, right) - left) * (offsetMs - leftMs)) / (at(offsetsMs, right) - leftMs) : left
+    found[i] = isInside ? left + (((shares[right] ?? 0) - left) * (offsetMs - leftMs)) / ((offsetsMs[right] ?? 0) - leftMs) : left
   }
   return found
 }

@@ -15,26 +15,32 @@ export interface Grid {
 }
 
 /**
- * A minute without a reader counts as if a millionth of all read evenly over the window: polls that bring nothing are then spread over it, and a
- * curve without a reader gets an even plan.
+ * This part of all reads counts as if it were even over the window: polls that bring nothing are then spread over it, and not thrown together.
  */
-const EVEN_SHARE = 1e-6
+const EVEN_PART = 1e-6
 
-/** Below this share no reader is expected at all, among 100 recipients or a million. */
-const NO_SHARE = 1e-12
+/** A smaller part of the reads than this after the start is rounding. */
+const ROUNDING = 1e-12
 
-/** Every cell from the start to the final poll. The last step may be longer than a cell, by less than one. */
-export function createFineGrid(curve: Curve, startMs: number, finalMs: number): Grid {
+/**
+ * Every cell from the start to the final poll. The last step may be longer than a cell, by less than one.
+ * Where nobody reads after the start, the parts are those of an even curve.
+ * @param evenPart in [0, 1]; 0: the curve as it is
+ */
+export function createFineGrid(curve: Curve, startMs: number, finalMs: number, evenPart = EVEN_PART): Grid {
   const cells = Math.max(1, Math.floor((finalMs - startMs) / CELL_MS))
-  const offsetsMs = Float64Array.from({ length: cells + 1 }, (_, i) => (i === cells ? finalMs : startMs + i * CELL_MS))
+  const offsetsMs = new Float64Array(cells + 1)
+  for (let i = 0; i < cells; i++) offsetsMs[i] = startMs + i * CELL_MS
+  offsetsMs[cells] = finalMs
   const shares = sharesBy(curve, offsetsMs)
   const first = at(shares, 0)
   const total = at(shares, cells) - first
-  const even = total > NO_SHARE ? EVEN_SHARE : 1
-  const parts = shares.map((share, i) => {
-    const evenPart = (at(offsetsMs, i) - startMs) / (finalMs - startMs)
-    return (total > NO_SHARE ? ((1 - even) * (share - first)) / total : 0) + even * evenPart
-  })
+  const even = total > ROUNDING * at(shares, cells) ? evenPart : 1
+  const scale = even < 1 ? (1 - even) / total : 0
+  const parts = new Float64Array(cells + 1)
+  for (let i = 0; i <= cells; i++) {
+    parts[i] = scale * ((shares[i] ?? 0) - first) + (even * ((offsetsMs[i] ?? 0) - startMs)) / (finalMs - startMs)
+  }
   return { offsetsMs, parts }
 }
 
@@ -47,29 +53,33 @@ const EVEN_NODES = 160
 const JUMPS = 100
 
 /**
- * The cells among which the dynamic programme chooses. The best density of many polls is the root of the density of reads (Keller 1974), so the
+ * The cells among which the plans are chosen. The best density of many polls is the root of the density of reads (Keller 1974), so the
  * cells stand in that density, and evenly besides for plans of few polls. A plan's poll at the beginning or end of a sharp peak is exact.
  * @param wanted cells that must be among them, and the number of polls of the longest plan
  * @returns ascending cells, the first and the last one of the fine grid included
  */
-export function chooseCells(
-  { parts, offsetsMs }: Grid,
-  { extra, max }: { readonly extra: readonly number[]; readonly max: number },
-): number[] {
+export function chooseCells({ parts }: Grid, { extra, max }: { readonly extra: readonly number[]; readonly max: number }): number[] {
   const denseNodes = Math.max(LEAST_DENSE_NODES, DENSE_NODES_A_POLL * max)
   const last = parts.length - 1
   const chosen = new Uint8Array(last + 1)
   for (const cell of [0, last, ...extra]) chosen[cell] = 1
-  const roots = parts.map((part, i) => Math.sqrt(Math.max(0, part - at(parts, i - 1))))
-  const total = roots.reduce((sum, root) => sum + root, 0)
+  const roots = new Float64Array(last + 1)
+  let total = 0
+  for (let i = 1; i <= last; i++) {
+    const root = Math.sqrt(Math.max(0, (parts[i] ?? 0) - (parts[i - 1] ?? 0)))
+    roots[i] = root
+    total += root
+  }
   let sum = 0
   for (let i = 1; i <= last; i++) {
     const before = Math.floor(sum)
-    sum += (denseNodes * at(roots, i)) / total + EVEN_NODES / last
+    sum += (denseNodes * (roots[i] ?? 0)) / total + EVEN_NODES / last
     if (Math.floor(sum) > before) chosen[i] = 1
   }
   for (const cell of findJumps(roots, total)) chosen[cell] = 1
-  return Array.from(offsetsMs.keys()).filter((i) => chosen[i] === 1)
+  const cells: number[] = []
+  for (let i = 0; i <= last; i++) if (chosen[i] === 1) cells.push(i)
+  return cells
 }
 
 /** The cells after which the density is another: its root differs by a twentieth of the mean root at least. */
@@ -77,7 +87,7 @@ function findJumps(roots: Float64Array, total: number): number[] {
   const least = (total / roots.length) * 0.05
   const jumps: { readonly cell: number; readonly height: number }[] = []
   for (let cell = 1; cell < roots.length - 1; cell++) {
-    const height = Math.abs(at(roots, cell + 1) - at(roots, cell))
+    const height = Math.abs((roots[cell + 1] ?? 0) - (roots[cell] ?? 0))
     if (height > least) jumps.push({ cell, height })
   }
   return jumps

@@ -2,7 +2,7 @@ import { SECOND_MS } from '../delivery.ts'
 import { bracketWidthMs } from './calls.ts'
 import { at } from './curve.ts'
 import { CELL_MS, chooseCells, createFineGrid, type Grid, pickCells } from './grid.ts'
-import { createChoice } from './kept.ts'
+import { createChoice, type Wishes } from './kept.ts'
 import { polish } from './polish.ts'
 import type { Curve, PollPlan } from './types.ts'
 
@@ -54,18 +54,12 @@ interface GridOptions extends FamilyOptions {
 }
 
 /** The polls after the grid's start, of plans with 1, 2, … of them. */
-function planOn(fine: Grid, options: GridOptions): number[][] {
-  const ages = findAgeCells(fine, options.forcedAges)
-  const maxGapMs = options.maxGapMs?.ms ?? Number.POSITIVE_INFINITY
-  const cells = chooseCells(fine, { extra: [...ages, ...findGapCells(fine, maxGapMs, options.max)], max: options.max })
-  const count = Math.min(options.max, cells.length - 1)
-  const choose = createChoice({
-    grid: pickCells(fine, cells),
-    cells,
-    count,
-    ages: { cells: ages, leastPolls: options.leastWithAges },
-    gap: { maxMs: maxGapMs, isHard: options.maxGapMs?.isHard ?? false, leastPolls: leastPolls(fine, maxGapMs) },
-  })
+function planOn(fine: Grid, { forcedAges, maxGapMs, max, leastWithAges }: GridOptions): number[][] {
+  const ages = findAgeCells(fine, forcedAges)
+  const gap = parseGap(fine, maxGapMs)
+  const cells = chooseCells(fine, { extra: [...ages, ...findGapCells(gap, max)], max })
+  const count = Math.min(max, cells.length - 1)
+  const choose = createChoice({ grid: pickCells(fine, cells), cells, count, ages: { cells: ages, leastPolls: leastWithAges }, gap })
   return Array.from({ length: count }, (_, i) => {
     const polls = i + 1
     const { agesKept, limitMs, paths } = choose(polls)
@@ -80,16 +74,18 @@ function findAgeCells({ offsetsMs, parts }: Grid, ages: readonly number[]): numb
   return [...new Set(cells)].filter((cell) => cell > 0 && cell < parts.length - 1)
 }
 
-/** With these cells there is a plan that keeps the longest gap with the least number of polls, if any plan can. */
-function findGapCells(fine: Grid, maxGapMs: number, max: number): number[] {
-  const least = leastPolls(fine, maxGapMs)
-  if (least > max) return []
-  return Array.from({ length: least - 1 }, (_, i) => Math.max(1, Math.floor((maxGapMs * (i + 1)) / CELL_MS)))
+/** The longest gap in whole cells: rounded down, so that it is kept. */
+function parseGap({ offsetsMs, parts }: Grid, maxGapMs: FamilyOptions['maxGapMs']): Wishes['gap'] {
+  if (maxGapMs === null) return { maxMs: Number.POSITIVE_INFINITY, isHard: false, leastPolls: 1 }
+  const maxMs = Math.max(1, Math.floor(maxGapMs.ms / CELL_MS)) * CELL_MS
+  const spanMs = at(offsetsMs, parts.length - 1) - at(offsetsMs, 0)
+  return { maxMs, isHard: maxGapMs.isHard, leastPolls: Math.ceil(spanMs / maxMs) }
 }
 
-/** The least number of polls that can keep the longest gap. */
-function leastPolls({ offsetsMs }: Grid, maxGapMs: number): number {
-  return Math.max(1, Math.ceil((at(offsetsMs, offsetsMs.length - 1) - at(offsetsMs, 0)) / maxGapMs))
+/** With these cells there is a plan that keeps the longest gap with the least number of polls. Where that is more than `max`, none keeps it. */
+function findGapCells({ maxMs, leastPolls }: Wishes['gap'], max: number): number[] {
+  if (leastPolls > max) return []
+  return Array.from({ length: leastPolls - 1 }, (_, i) => ((i + 1) * maxMs) / CELL_MS)
 }
 
 /** The report ages at which a plan shows the share that has read: those with a poll due 20 to 60 seconds after them. */

@@ -1,4 +1,3 @@
-import { MINUTE_MS } from '../delivery.ts'
 import { at } from './curve.ts'
 import type { Grid } from './grid.ts'
 
@@ -36,10 +35,11 @@ function findBestCell({ offsetsMs, parts }: Grid, poll: { cell: number; left: nu
   const longestMs = Math.max(maxGapMs, at(offsetsMs, cell) - leftMs, rightMs - at(offsetsMs, cell))
   let best = cell
   let least = Number.POSITIVE_INFINITY
-  for (let k = Math.max(left + 1, cell - REACH); k <= Math.min(right - 1, cell + REACH); k++) {
-    const before = at(offsetsMs, k) - leftMs
-    const after = rightMs - at(offsetsMs, k)
-    const cost = (before * (at(parts, k) - leftPart) + after * (rightPart - at(parts, k))) / MINUTE_MS
+  const to = Math.min(right - 1, cell + REACH)
+  for (let k = Math.max(left + 1, cell - REACH); k <= to; k++) {
+    const before = (offsetsMs[k] ?? 0) - leftMs
+    const after = rightMs - (offsetsMs[k] ?? 0)
+    const cost = before * ((parts[k] ?? 0) - leftPart) + after * (rightPart - (parts[k] ?? 0))
     if (cost < least && before <= longestMs && after <= longestMs) {
       least = cost
       best = k
