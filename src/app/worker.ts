@@ -36,6 +36,7 @@ import { createCallClock } from './calendar.ts'
 import type { AppConfig, QueueConfig } from './config/config.ts'
 import { CALLS_PER_SECOND } from './config/values.ts'
 import type { WorkerConfig } from './config/worker-options.ts'
+import { createLearning } from './learning.ts'
 import { type Closers, createClosers } from './lifecycle.ts'
 import { createPlanner } from './planner.ts'
 import { budgetsByApp, noDatabase, type WorkerTiming, workerTiming } from './settings.ts'
@@ -236,17 +237,11 @@ async function waitForServers({ database, queueConfig, clock, events }: WorkerDe
   }
 }
 
-/** Starts heartbeat, scheduler, reconciler, recounter and polls. They are closed in reverse. */
+/** Starts heartbeat, scheduler, reconciler, learner, recounter and polls. They are closed in reverse. */
 function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig, { closers }: HostDeps): PollWorker {
   const { store, events, now, worker, database } = deps
-  const planner = createPlanner(config, {
-    database,
-    laws: { latest: async () => null },
-    timing: timing.timing,
-    limitsOf: limitsByApp(config.apps),
-    now,
-    events,
-  })
+  const { laws, learn } = createLearning(config, { ...deps, leaseMs: timing.lockMs })
+  const planner = createPlanner(config, { database, laws, timing: timing.timing, limitsOf: limitsByApp(config.apps), now, events })
   const planDeps = { store, planner, timers: createPollTimers(deps.queue, now), timing: timing.timing, now, events }
   const loop = (name: string, everyMs: number, work: () => Promise<unknown>, what: string) => {
     const interval = startInterval(everyMs, work, (error) => events.failed({ what, error }))
@@ -268,6 +263,7 @@ function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig
   const old = { store: createOldDetails(database), retention: retentionMs(config) }
   const graceMs = timing.reconcileEveryMs
   loop('reconciler', timing.reconcileEveryMs, () => reconcile({ ...planDeps, old, graceMs }), 'reconciling')
+  loop('learner', timing.learnEveryMs, learn, 'learning when people read')
   loop('recounter', timing.recountEveryMs, () => recountCampaigns(database), 'counting campaigns')
 
   const polls = startPollWorker({

@@ -24,7 +24,7 @@ export interface LearnedPlacingDeps {
 const LAW_MS = 60 * SECOND_MS
 const SIZES_MS = 600 * SECOND_MS
 /** Of a task whose recipients nobody named, in an app that has no other tasks. */
-const ASSUMED_PEOPLE = 20
+const ASSUMED_PEOPLE = 50
 /** A poll of a late plan nearer than this to the first one brings nothing. */
 const LEAST_GAP_MS = 30 * SECOND_MS
 const MAX_TIMINGS = 64
