@@ -5,6 +5,7 @@ import { averageSteps, type CallSteps, type Demand, expectedCallsBetween, priceO
 import type { Calendar, Curve } from '../domain/schedule/types.ts'
 import type { CallOutlook, CallOutlooks, Hours, OpenPlan, SentTask } from './call-outlook.ts'
 import type { PlanCache, VersionedLaw } from './plan-cache.ts'
+import type { Batch } from './plan-tasks.ts'
 import type { Clock } from './ports.ts'
 
 /** What a task that gets a plan now adds to what is committed. */
@@ -35,8 +36,10 @@ export interface CallPricesDeps {
 }
 
 /** How long an outlook holds, in milliseconds of plan time, and in real ones at least. Polls that are made meanwhile change little: they were committed. */
-const OUTLOOK_MS = 10_000
+const OUTLOOK_MS = 20_000
 const LEAST_OUTLOOK_MS = 100
+/** For more tasks than these it is read anew: many more may wait behind them. */
+const FEW_TASKS = 5
 /** Hours until all sends of the history are counted again, for tasks that were tracked late; and how many are counted again each time. */
 const HISTORY_HOURS = 6
 const RECOUNTED_HOURS = 2
@@ -60,7 +63,8 @@ interface Held {
 /** Sends by hour of the organisation's local time. */
 interface History {
   readonly counts: ReadonlyMap<number, number>
-  readonly monthStartsMs: number
+  /** The app has tasks from before them. */
+  readonly isOld: boolean
   /** The hour in which all of them were counted, and the last in which some were. */
   readonly countedHour: number
   readonly lastHour: number
@@ -72,11 +76,15 @@ interface History {
  */
 export function createCallPrices(deps: CallPricesDeps) {
   const held = new Map<string, Held>()
-  return async (app: string, { budget, law, batch }: { budget: number; law: VersionedLaw; batch: number }): Promise<CallPrices> => {
+  return async (app: string, { budget, law, batch }: { budget: number; law: VersionedLaw; batch: Batch }): Promise<CallPrices> => {
     const last = held.get(app)
     // Within a batch, plans that are not stored yet are known only here.
-    if (last !== undefined && last.version === law.version && (last.batch === batch || isFresh(last, deps))) return last.prices
-    const read = await readPrices(app, { budget, law, batch, last: last?.history ?? null }, deps)
+    if (
+      last !== undefined &&
+      (last.batch === batch.id || (last.version === law.version && batch.waiting <= FEW_TASKS && isFresh(last, deps)))
+    )
+      return last.prices
+    const read = await readPrices(app, { budget, law, batch: batch.id, last: last?.history ?? null }, deps)
     held.set(app, read)
     return read.prices
   }
@@ -100,12 +108,11 @@ async function readPrices(app: string, { budget, law, batch, last }: Reading, de
   const isWhole = last === null || hours.now - last.countedHour >= HISTORY_HOURS
   const sinceHour = isWhole ? null : last.lastHour - RECOUNTED_HOURS - hours.now
   const outlook = await deps.outlooks.read(app, { budget, hours, sinceHour })
-  const monthStartsMs = deps.calendar.localAt(outlook.month.startsAt)
   const fresh = outlook.sent.map(({ hour, tasks }) => [hours.now + hour, tasks] as const)
   const kept = isWhole ? [] : [...last.counts].filter(([hour]) => hour < last.lastHour - RECOUNTED_HOURS)
   const history: History = {
     counts: new Map([...kept, ...fresh]),
-    monthStartsMs,
+    isOld: isWhole ? outlook.isOld : last.isOld,
     countedHour: isWhole ? hours.now : last.countedHour,
     lastHour: hours.now,
   }
@@ -137,13 +144,13 @@ interface Forecast {
 function forecast({ budget, outlook, history, at }: Forecast, { calendar }: CallPricesDeps): Demand {
   const counts: SendCount[] = [...history.counts].map(([hour, tasks]) => ({ hour, tasks }))
   const nowMs = calendar.localAt(at)
-  const [startMs, endMs] = [history.monthStartsMs, calendar.localAt(outlook.month.endsAt)]
+  const [startMs, endMs] = [calendar.localAt(outlook.month.startsAt), calendar.localAt(outlook.month.endsAt)]
   const firstMs = counts.reduce((first, { hour }) => Math.min(first, hour * HOUR_MS), nowMs)
   return forecastDemand({
     counts,
     waiting: Math.max(0, outlook.waiting - 1),
     // All that matters of an older begin is that it is older than the history.
-    sinceMs: outlook.isOld ? startMs - 28 * DAY_MS : firstMs,
+    sinceMs: history.isOld ? startMs - 28 * DAY_MS : firstMs,
     nowMs,
     month: { startMs, endMs },
     isFreeDay: calendar.isFreeDay,
