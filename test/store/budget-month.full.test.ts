@@ -1,3 +1,4 @@
+import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { HOUR_MS, MINUTE_MS } from '../../src/domain/delivery.ts'
 import { buildTiming } from '../../src/domain/poll-times.ts'
@@ -9,8 +10,8 @@ import { createTaskPlanner } from '../../src/polling/plan-tasks.ts'
 import { createCallOutlooks } from '../../src/store/call-outlook.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
 import { createRateLimiter } from '../../src/store/rate-limiter.ts'
-import { createRandom } from '../support/random.ts'
-import { openTestStore, type TestStore } from './support/database.ts'
+import { randomFrom } from '../support/random.ts'
+import { openSession, openTestStore, type TestStore } from './support/database.ts'
 import { aRequest } from './support/polls.ts'
 
 /**
@@ -21,17 +22,24 @@ import { aRequest } from './support/polls.ts'
 const DAY_MS = 24 * HOUR_MS
 const CHINA_MS = 8 * HOUR_MS
 const APP = 'month'
-const BUDGET = 300
+const BUDGET = 160
 const TIMING = buildTiming(24)
 const LIMITS = { callsPerSecond: 1_000_000, monthlyBudget: BUDGET }
 const SIZES = [1, 10, 20, 100]
-const SETTINGS = { pollsPerTask: null, targetWidthMs: null, reportAgesMs: [HOUR_MS], maxGap: { ms: 6 * HOUR_MS, isHard: false } }
+const SETTINGS = { pollsPerTask: 24, targetWidthMs: null, reportAgesMs: [HOUR_MS], maxGap: { ms: 6 * HOUR_MS, isHard: false } }
 
 let db: TestStore
+/** No trigger runs in it: a send time that is moved back is not corrected. */
+let session: pg.Client
 beforeAll(async () => {
   db = await openTestStore({ max: 4 })
+  session = await openSession(db.url)
+  await session.query('SET session_replication_role = replica')
 })
-afterAll(() => db.close())
+afterAll(async () => {
+  await session.end()
+  await db.close()
+})
 
 interface Poll {
   readonly taskId: string
@@ -110,7 +118,7 @@ async function runMonths(sends: ReadonlyArray<{ readonly at: number; readonly ta
     if (isFinal) task.hasFinalPoll = isMade
     const unread = task.readsAt.filter((at) => at > now - task.sentAt).length
     task.isOver = isFinal || (isMade && unread === 0)
-    await db.pool.query(
+    await session.query(
       `UPDATE delivery_task SET status = CASE WHEN $2 THEN 'expired' ELSE status END, good_polls = 1, unread = $3, pending = 0,
          read = $4, final_calls = CASE WHEN $5 THEN 1 ELSE 0 END, finished_at = CASE WHEN $2 THEN now() END,
          next_poll_at = CASE WHEN $2 THEN NULL ELSE next_poll_at END
@@ -145,37 +153,29 @@ function drawRead(luck: number, shareAt: (offsetMs: number) => number): number {
   return high
 }
 
-/** No trigger runs: the sender corrects nothing. */
 async function moveBack(ms: number): Promise<void> {
-  const client = await db.pool.connect()
-  try {
-    await client.query('SET session_replication_role = replica')
-    await client.query(
-      `UPDATE delivery_task SET sent_at = sent_at - moved.by, deadline_at = deadline_at - moved.by, scheduled_at = scheduled_at - moved.by,
-         next_poll_at = next_poll_at - moved.by, finished_at = finished_at - moved.by
-       FROM (SELECT make_interval(secs => $1::float8 / 1000) AS by) AS moved`,
-      [ms],
-    )
-    await client.query('RESET session_replication_role')
-  } finally {
-    client.release()
-  }
+  await session.query(
+    `UPDATE delivery_task SET sent_at = sent_at - moved.by, deadline_at = deadline_at - moved.by, scheduled_at = scheduled_at - moved.by,
+       next_poll_at = next_poll_at - moved.by, finished_at = finished_at - moved.by
+     FROM (SELECT make_interval(secs => $1::float8 / 1000) AS by) AS moved`,
+    [ms],
+  )
 }
 
 test('two workers spend a month of calls on its tasks and never one more; every admitted task has its final poll', async () => {
-  const random = createRandom(20_270_301)
+  const random = randomFrom(20_270_301)
   const march = Date.parse('2027-03-01T01:00:00Z')
-  // 50 tasks in two months, alone and in small campaigns.
+  // 36 tasks in two months, alone and in small campaigns.
   const sends = Array.from({ length: 24 }, (_, i) => ({
     at: march + i * 2.5 * DAY_MS + Math.floor(random() * 9 * HOUR_MS),
-    tasks: i % 4 === 0 ? 5 : 2,
+    tasks: i % 4 === 0 ? 3 : 1,
   }))
   const { used, tasks } = await runMonths(sends, random)
   const months = [...used].toSorted(([a], [b]) => (a < b ? -1 : 1))
   expect(months.map(([month]) => month).slice(0, 2)).toEqual(['2027-03', '2027-04'])
   for (const [month, calls] of months) expect(calls, month).toBeLessThanOrEqual(BUDGET)
-  expect(used.get('2027-03')).toBeGreaterThan(0.85 * BUDGET)
-  expect(used.get('2027-04')).toBeGreaterThan(0.85 * BUDGET)
+  expect(used.get('2027-03')).toBeGreaterThan(0.7 * BUDGET)
+  expect(used.get('2027-04')).toBeGreaterThan(0.7 * BUDGET)
   expect(tasks.filter(({ isAdmitted }) => !isAdmitted)).toHaveLength(0)
   const isCovered = ({ hasFinalPoll, readsAt }: Sent): boolean => hasFinalPoll || readsAt.every((at) => at < DAY_MS - 5 * MINUTE_MS)
   expect(tasks.filter((task) => !isCovered(task))).toEqual([])
