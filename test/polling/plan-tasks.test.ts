@@ -161,7 +161,6 @@ test.each<[string, PollTimes]>([
   ['throws', () => planThrows()],
   ['gives NaN', () => [1, Number.NaN]],
   ['gives more polls than a task may have', () => Array.from({ length: 500 }, (_, i) => i + 1)],
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a program in JavaScript may do so
   ['is asynchronous', (async () => [1]) as unknown as PollTimes],
 ])('a function that %s costs no task: gaps grow, and it is logged', async (_, pollTimes) => {
   const { planner, events } = customPlanner(pollTimes)

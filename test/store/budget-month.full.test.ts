@@ -66,7 +66,7 @@ async function runMonths(sends: ReadonlyArray<{ readonly at: number; readonly ta
   const clock = () => ({ at: new Date(), shows: new Date(now), scale: 1 })
   const used = new Map<string, number>()
   const sent = new Map<string, Sent>()
-  let polls: Poll[] = []
+  const polls: Poll[] = []
 
   async function pass(to: number): Promise<void> {
     await moveBack(to - now)
@@ -102,7 +102,7 @@ async function runMonths(sends: ReadonlyArray<{ readonly at: number; readonly ta
       const curve = curveOf(PRIOR_LAW, new Date(now + CHINA_MS), { ...calendar, localAt: (at) => at.getTime() })
       const readsAt = (userIds ?? []).map(() => drawRead(random(), (offset) => shareBy(curve, offset)))
       sent.set(taskId, { sentAt: now, readsAt, isAdmitted: admitted, isOver: false, hasFinalPoll: false })
-      polls = [...polls, ...offsets.map((offset, i) => ({ taskId, at: now + offset, isFinal: i === offsets.length - 1 }))]
+      polls.push(...offsets.map((offset, i) => ({ taskId, at: now + offset, isFinal: i === offsets.length - 1 })))
     }
     polls.sort((a, b) => a.at - b.at)
   }
