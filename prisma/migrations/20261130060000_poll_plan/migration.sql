@@ -231,6 +231,21 @@ BEGIN
 END
 $$;
 
+-- Temporary tables of a caller come last.
+DO $migration$
+DECLARE
+    v_function regprocedure;
+BEGIN
+    FOREACH v_function IN ARRAY ARRAY[
+        'delivery_reserved_calls(text, timestamptz, timestamptz, integer)'::regprocedure,
+        'delivery_admission(text, integer, jsonb)'::regprocedure,
+        'delivery_reserve_calls(text, integer, integer, integer, integer, double precision, integer, double precision, double precision, jsonb)'::regprocedure
+    ] LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', v_function, current_schema());
+    END LOOP;
+END
+$migration$;
+
 -- Comments ------------------------------------------------------------------------------------------------------------------
 
 COMMENT ON COLUMN "delivery_task"."poll_offsets" IS 'The poll plan: milliseconds from sent_at to each poll, the final one last. NULL: planned by an earlier version, or not yet.';
