@@ -1,8 +1,7 @@
 import { z } from 'zod'
-import { InvalidInputError } from '../../domain/errors.ts'
 import { PLACED_BY } from '../../domain/schedule/plan-detail.ts'
 import type { Forecast, ScheduleFigures } from '../../report/forecast.ts'
-import { app, campaignRecipients, polls, sentAt, strictQuery, targetWidth } from './parameters.ts'
+import { app, assertOneTarget, campaignRecipients, polls, sentAt, strictQuery, targetWidth } from './parameters.ts'
 import { type Api, type ApiDeps, json, operation, READ } from './route.ts'
 import { component, count, list, orNull, type Schema, share, text, time } from './schemas.ts'
 
@@ -89,9 +88,9 @@ export function addForecastRoutes(api: Api, { forecast }: Pick<ApiDeps, 'forecas
         ),
       },
     },
-    ({ query: { targetWidth: targetWidthMs, ...request } }) => {
-      if (request.polls !== undefined && targetWidthMs !== undefined)
-        throw new InvalidInputError('targetWidth', 'targetWidth is there beside polls. Give one of them.')
+    ({ query }) => {
+      assertOneTarget(query)
+      const { targetWidth: targetWidthMs, ...request } = query
       return forecast({ ...request, targetWidthMs })
     },
   )
