@@ -24,7 +24,7 @@ export function schedulePlot(plan: Plan, { colors, width }: Display): string {
   const lines = Array.from({ length: PLOT_HEIGHT }, (_, i) => {
     const line = PLOT_HEIGHT - 1 - i
     const bars = shares.map((share) => EIGHTHS[Math.round(Math.min(1, Math.max(0, share * PLOT_HEIGHT - line)) * 8)] ?? ' ').join('')
-    return `${axisLabel(line)}${colors.green(bars.trimEnd())}`
+    return `${axisLabel(line)}${colors.green(bars.trimEnd())}`.trimEnd()
   })
   const counts = countPolls(plan.polls, columns, columnMs)
   const marks = counts.map((count) => (count === 0 ? '·' : count === 1 ? '▲' : count > 9 ? '+' : String(count))).join('')
@@ -85,15 +85,17 @@ export function timeOfDay({ hours }: Plan, offsetMs: number): string {
 export function attentionBars({ law }: Pick<ScheduleReport, 'law'>, { colors, width }: Display): string {
   const { work, free } = law.attention
   const most = Math.max(...work, ...free)
+  const isNarrow = width < NAME_WIDTH + 24
+  const nameWidth = isNarrow ? AXIS_WIDTH : NAME_WIDTH
   // Three columns an hour where there is room for them.
-  const wide = Number.isFinite(width) ? Math.max(1, Math.min(3, Math.floor((width - NAME_WIDTH) / 24))) : 3
+  const wide = Number.isFinite(width) ? Math.max(1, Math.min(3, Math.floor((width - nameWidth) / 24))) : 3
   const bars = (values: readonly number[]): string =>
     values.map((value) => (EIGHTHS[most === 0 ? 0 : Math.max(1, Math.round((value / most) * 8))] ?? ' ').repeat(wide)).join('')
   const marks = ['0', '6', '12', '18'].map((hour) => hour.padEnd(6 * wide)).join('')
   return [
-    `${colors.bold('Work days'.padEnd(NAME_WIDTH))}${bars(work)}`,
-    `${colors.bold('Free days'.padEnd(NAME_WIDTH))}${bars(free)}`,
-    `${' '.repeat(NAME_WIDTH)}${marks.trimEnd()}`,
+    `${colors.bold((isNarrow ? 'Work' : 'Work days').padEnd(nameWidth))}${bars(work)}`,
+    `${colors.bold((isNarrow ? 'Free' : 'Free days').padEnd(nameWidth))}${bars(free)}`,
+    `${' '.repeat(nameWidth)}${marks.trimEnd()}`,
   ].join('\n')
 }
 
@@ -105,7 +107,7 @@ export function scheduledPollsTable(plan: Plan, { colors, width }: Display): str
   const columns: ReadonlyArray<Column<(typeof rows)[number]>> = [
     { title: 'Poll', align: 'right', show: ({ number }) => String(number) },
     { title: 'Time', show: ({ offsetMs }) => timeOfDay(plan, offsetMs) },
-    { title: 'After the send', align: 'right', show: ({ offsetMs }) => showDuration(offsetMs) },
+    { title: 'After the send', align: 'right', spare: 3, show: ({ offsetMs }) => showDuration(offsetMs) },
     { title: 'Gap', align: 'right', spare: 2, show: ({ gapMs }) => showDuration(gapMs) },
     { title: 'Read by then', align: 'right', show: ({ readShare }) => formatRate(readShare) },
     { title: 'New', align: 'right', spare: 1, show: ({ newShare }) => formatRate(newShare) },
