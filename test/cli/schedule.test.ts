@@ -72,7 +72,7 @@ describe('the schedule of a message', () => {
     expect(shown()).toMatch(/^ +4 +09:22 \+1 +23 h 52 min +19 h 52 min +\d+\.\d% +\d+\.\d%$/m)
   })
 
-  test.each([30, 40, 60, 80, 120])('it fits a terminal of %i columns', (width) => {
+  test.each([40, 60, 80, 120])('it fits a terminal of %i columns', (width) => {
     expect(widestOf(shown({}, width))).toBeLessThanOrEqual(width)
   })
 })

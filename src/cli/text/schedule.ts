@@ -85,17 +85,15 @@ export function timeOfDay({ hours }: Plan, offsetMs: number): string {
 export function attentionBars({ law }: Pick<ScheduleReport, 'law'>, { colors, width }: Display): string {
   const { work, free } = law.attention
   const most = Math.max(...work, ...free)
-  const isNarrow = width < NAME_WIDTH + 24
-  const nameWidth = isNarrow ? AXIS_WIDTH : NAME_WIDTH
   // Three columns an hour where there is room for them.
-  const wide = Number.isFinite(width) ? Math.max(1, Math.min(3, Math.floor((width - nameWidth) / 24))) : 3
+  const wide = Number.isFinite(width) ? Math.max(1, Math.min(3, Math.floor((width - NAME_WIDTH) / 24))) : 3
   const bars = (values: readonly number[]): string =>
     values.map((value) => (EIGHTHS[most === 0 ? 0 : Math.max(1, Math.round((value / most) * 8))] ?? ' ').repeat(wide)).join('')
   const marks = ['0', '6', '12', '18'].map((hour) => hour.padEnd(6 * wide)).join('')
   return [
-    `${colors.bold((isNarrow ? 'Work' : 'Work days').padEnd(nameWidth))}${bars(work)}`,
-    `${colors.bold((isNarrow ? 'Free' : 'Free days').padEnd(nameWidth))}${bars(free)}`,
-    `${' '.repeat(nameWidth)}${marks.trimEnd()}`,
+    `${colors.bold('Work days'.padEnd(NAME_WIDTH))}${bars(work)}`,
+    `${colors.bold('Free days'.padEnd(NAME_WIDTH))}${bars(free)}`,
+    `${' '.repeat(NAME_WIDTH)}${marks.trimEnd()}`,
   ].join('\n')
 }
 
