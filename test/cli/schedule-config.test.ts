@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { describeConfig, parseConfig } from '../../src/app/config/config.ts'
 import { parseWorkerOptions } from '../../src/app/config/worker-options.ts'
+import { runCommand } from '../support/commands.ts'
 
 const HOUR = 3_600_000
 const MINUTE = 60_000
@@ -22,7 +24,7 @@ function faultsOf(parse: () => unknown): string[] {
 }
 
 const DEFAULTS = {
-  kind: 'growing',
+  kind: 'learned',
   pollsPerTask: null,
   targetWidthMs: null,
   reportAgesMs: [HOUR, 4 * HOUR],
@@ -89,9 +91,17 @@ describe('a custom schedule', () => {
 
 test.each([
   ['custom without polls', { SCHEDULE: 'custom' }, 'SCHEDULE is custom, and POLL_TIMES is missing. Give it, or leave SCHEDULE out.'],
-  ['polls beside growing gaps', { POLL_TIMES: '5m' }, 'POLL_TIMES is given, and SCHEDULE is growing. Give SCHEDULE as custom, or'],
+  [
+    'polls beside growing gaps',
+    { SCHEDULE: 'growing', POLL_TIMES: '5m' },
+    'POLL_TIMES is given, and SCHEDULE is growing. Give SCHEDULE as custom, or',
+  ],
   ['polls beside a learned plan', { SCHEDULE: 'learned', POLL_TIMES: '5m' }, 'POLL_TIMES is given, and SCHEDULE is learned.'],
-  ['a width beside growing gaps', { TARGET_WIDTH: '15m' }, 'TARGET_WIDTH is given, and SCHEDULE is growing. Give SCHEDULE as learned'],
+  [
+    'a width beside growing gaps',
+    { SCHEDULE: 'growing', TARGET_WIDTH: '15m' },
+    'TARGET_WIDTH is given, and SCHEDULE is growing. Give SCHEDULE as learned',
+  ],
   ['a gap beside growing gaps', { SCHEDULE: 'growing', MAX_GAP: '1h' }, 'MAX_GAP is given, and SCHEDULE is growing.'],
   [
     'a gap that needs more polls than a task has',
@@ -237,6 +247,20 @@ describe('FREE_DAYS_FILE', () => {
       workDays: ['2026-12-27'],
     })
   })
+})
+
+test('doctor says until when days off are known, where the plan is made from them', async () => {
+  const calendarIn = async (env: Record<string, string>) => {
+    const { stdout } = await runCommand(['doctor', '--json'], { env })
+    return z
+      .array(z.object({ name: z.string(), ok: z.boolean() }).loose())
+      .parse(JSON.parse(stdout))
+      .filter(({ name }) => name === 'calendar')
+  }
+  expect(await calendarIn({ SCHEDULE: 'learned' })).toEqual([
+    { name: 'calendar', ok: true, detail: expect.stringMatching(/^Asia\/Shanghai: holidays .* known until \d{4}-12-31/) },
+  ])
+  expect(await calendarIn({ SCHEDULE: 'growing' })).toEqual([])
 })
 
 test('the log has the settings, and the number of days instead of each', () => {

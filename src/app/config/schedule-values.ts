@@ -98,7 +98,7 @@ const CLOCK_START = text(SHARED_CLOCK_START_FORM, (given) => parseClockStart(giv
 
 /** Settings that have the same meaning and default in the environment and in `createWorker`. */
 export const SCHEDULE_SETTINGS = {
-  schedule: setting(oneOf(SCHEDULE_KINDS), 'growing'),
+  schedule: setting(oneOf(SCHEDULE_KINDS), 'learned'),
   /** Null: the default, which depends on the budget. */
   pollsPerTask: setting(wholeNumber(1, MAX_POLLS), null),
   targetWidth: setting(TARGET_WIDTH, null),
