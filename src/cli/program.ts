@@ -15,6 +15,7 @@ import { addMigrate } from './migrate.ts'
 import { addPeople } from './people.ts'
 import { addReport } from './report.ts'
 import { addResume } from './resume.ts'
+import { addSchedule } from './schedule.ts'
 import { addServe } from './serve.ts'
 import { addShow } from './show.ts'
 import { addSimulator } from './simulator.ts'
@@ -41,6 +42,7 @@ const COMMANDS: readonly AddCommand[] = [
   addShow,
   addReport,
   addUnread,
+  addSchedule,
   addForecast,
   addPeople,
   addErase,

@@ -49,17 +49,16 @@ export function* learnInSteps(tasks: readonly ObservedTask[], { prior, calendar 
   const binLevels = createBinLevels(start.slopes.length)
   let model = start
   for (let round = 0; round < ROUNDS; round++) {
-    const attention = refine(model.attention, start.attention, spreadReads(weighted, model).cells, CELL_LEVELS)
-    model = normalise({ ...model, attention })
-    yield
-    model = { ...model, slopes: refine(model.slopes, start.slopes, spreadReads(weighted, model).bins, binLevels) }
-    yield
+    const { cells } = yield* spreadInSteps(weighted, model)
+    model = normalise({ ...model, attention: refine(model.attention, start.attention, cells, CELL_LEVELS) })
+    const { bins } = yield* spreadInSteps(weighted, model)
+    model = { ...model, slopes: refine(model.slopes, start.slopes, bins, binLevels) }
   }
   return toLaw(model)
 }
 
-/** Timelines that are made in one step. */
-const TIMELINES_A_STEP = 50
+/** Tasks of one step. */
+const TASKS_A_STEP = 50
 
 function* weighInSteps(tasks: readonly ObservedTask[], calendar: Calendar): Generator<undefined, WeightedTimeline[], undefined> {
   const weighted: WeightedTimeline[] = []
@@ -67,9 +66,27 @@ function* weighInSteps(tasks: readonly ObservedTask[], calendar: Calendar): Gene
   for (const task of tasksThatCount(tasks).toReversed()) {
     weighted.push({ timeline: timelineOf(task, calendar), weight: 0.5 ** (since / HALF_LIFE) })
     since += informationOf(task.people)
-    if (weighted.length % TIMELINES_A_STEP === 0) yield
+    if (weighted.length % TASKS_A_STEP === 0) yield
   }
   return weighted
+}
+
+type Spread = ReturnType<typeof spreadReads>
+
+function* spreadInSteps(tasks: readonly WeightedTimeline[], model: Model): Generator<undefined, Spread, undefined> {
+  const sum = spreadReads([], model)
+  for (let from = 0; from < tasks.length; from += TASKS_A_STEP) {
+    const part = spreadReads(tasks.slice(from, from + TASKS_A_STEP), model)
+    addTally(sum.cells, part.cells)
+    addTally(sum.bins, part.bins)
+    yield
+  }
+  return sum
+}
+
+function addTally(sum: Tally, part: Tally): void {
+  part.observed.forEach((reads, i) => (sum.observed[i] = at(sum.observed, i) + reads))
+  part.expected.forEach((reads, i) => (sum.expected[i] = at(sum.expected, i) + reads))
 }
 
 /** The newest of the tasks, from which a law is learned: older ones count too little. With one recipient or more in each, these are at most 1,000. */
