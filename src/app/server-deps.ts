@@ -21,6 +21,7 @@ import type { RawClient } from '../store/raw-client.ts'
 import { createScheduleReader } from '../store/reading/schedule.ts'
 import { createResuming } from '../store/resume.ts'
 import { putPeople } from '../store/write-people.ts'
+import { createCallClock } from './calendar.ts'
 import type { Config } from './config/config.ts'
 import { createForecaster } from './forecast.ts'
 import { scheduleOptions } from './schedules.ts'
@@ -52,7 +53,7 @@ const QUERY_TIMEOUT_MS = 15_000
  * @throws {TrackerError} `INVALID_CONFIG` without a database
  */
 export function openServerDeps(
-  config: Pick<Config, 'databaseUrl' | 'databaseConnections' | 'apps' | 'monthlyCallBudget' | 'pollsPerTask' | 'timeScale' | 'schedule'>,
+  config: Pick<Config, 'databaseUrl' | 'databaseConnections' | 'apps' | 'monthlyCallBudget' | 'pollsPerTask' | 'schedule' | 'timeScale'>,
   log: Logger,
   metrics: Metrics | null,
   timeoutMs = QUERY_TIMEOUT_MS,
@@ -75,10 +76,11 @@ export function openServerDeps(
   const timed = <T>(work: PromiseLike<T>): Promise<T> => withTimeout(timeoutMs, work, () => noAnswer(timeoutMs))
   const budgets = budgetsOf(config)
   const timing = workerTiming(config)
+  const callClock = createCallClock(config.schedule.calendar, config.timeScale)
   const clock = createDatabaseClock(database.pool)
   const measuring = keepMeasuring(clock)
   const health = (): Promise<HealthReport> => checkServerHealth(database, clock, timing)
-  metrics?.onCollect(() => readGauges(database, budgets, timing.blind))
+  metrics?.onCollect(() => readGauges(database, budgets, timing.blind, callClock))
   metrics?.onProcess(() => ({ clockDifferenceMs: clock.differenceMs(), poolWaiting: database.pool.waitingCount }))
   metrics?.onHealth(async () => (await health()).checks)
   const source: { readonly prisma: RawClient } = {

@@ -39,7 +39,7 @@ function hours(...runs: ReadonlyArray<readonly [count: number, weight: number]>)
   return runs.flatMap(([count, weight]) => Array<number>(count).fill(weight))
 }
 
-/** Some look at once, the others when they have time; both as widely spread as times of reading mail are. */
+/** Some read at once, the others when they have time. */
 function desk(share: number, soonMinutes: number, laterMinutes: number) {
   return [
     { share, medianMinutes: soonMinutes, spread: 1 },

@@ -10,6 +10,7 @@ import { createCallCounter, type SimulatorStats, type TaskCalls } from './stats.
 import { type TaskTruth, toTruth } from './task.ts'
 import { World } from './world.ts'
 
+export type { LawInput } from './attention.ts'
 export type { QuotaChange, SecretRotation, TaskInput } from './changes.ts'
 export type { GivenAnswer } from './control.ts'
 export type { Directory } from './directory.ts'

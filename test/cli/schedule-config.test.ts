@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { describeConfig, parseConfig } from '../../src/app/config/config.ts'
 import { parseWorkerOptions } from '../../src/app/config/worker-options.ts'
+import { runCommand } from '../support/commands.ts'
 
 const HOUR = 3_600_000
 const MINUTE = 60_000
@@ -237,6 +239,20 @@ describe('FREE_DAYS_FILE', () => {
       workDays: ['2026-12-27'],
     })
   })
+})
+
+test('doctor says until when days off are known, where the plan is made from them', async () => {
+  const calendarIn = async (env: Record<string, string>) => {
+    const { stdout } = await runCommand(['doctor', '--json'], { env })
+    return z
+      .array(z.object({ name: z.string(), ok: z.boolean() }).loose())
+      .parse(JSON.parse(stdout))
+      .filter(({ name }) => name === 'calendar')
+  }
+  expect(await calendarIn({ SCHEDULE: 'learned' })).toEqual([
+    { name: 'calendar', ok: true, detail: expect.stringMatching(/^Asia\/Shanghai: holidays .* known until \d{4}-12-31/) },
+  ])
+  expect(await calendarIn({ SCHEDULE: 'growing' })).toEqual([])
 })
 
 test('the log has the settings, and the number of days instead of each', () => {

@@ -16,12 +16,13 @@ import { type Block, sharedBlocksIn } from './support/pages.ts'
 import { compile, createUserProject, type UserProject } from './support/project.ts'
 import { storeSample } from './support/sample.ts'
 
-/** Each snippet, known by its page and by what it calls first. One that is not here fails below. */
+/** Each snippet, known by its page and by what it alone has. One that is not here fails below. */
 const SNIPPETS = {
   send: ['README.md', 'createTracker('],
   track: ['docs/enqueue.md', 'createTracker('],
   queue: ['docs/enqueue.md', 'new Queue('],
-  worker: ['docs/configuration.md', 'createWorker('],
+  worker: ['docs/configuration.md', "kind: 'function'"],
+  customSchedule: ['docs/configuration.md', "schedule: 'custom'"],
   rates: ['docs/read-rates.md', 'createRates('],
   simulator: ['docs/simulator.md', 'startSimulator('],
 } as const
@@ -91,8 +92,8 @@ test('the way to enqueue with a database commits the task', async () => {
   ])
 })
 
-test('the worker runs inside a program, and ends with it', async () => {
-  const { stderr: log } = await runSnippet('worker', { DATABASE_URL: database.url, MY_ACCESS_TOKEN: 'token' })
+test.each(['worker', 'customSchedule'] as const)('%s runs inside a program, and ends with it', async (snippet) => {
+  const { stderr: log } = await runSnippet(snippet, { DATABASE_URL: database.url, MY_ACCESS_TOKEN: 'token' })
   expect(log).toContain('worker ready')
 })
 

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
-import type { LawInput } from '../../src/simulator/attention.ts'
 import { PRESETS } from '../../src/simulator/presets.ts'
-import { type Simulator, type SimulatorOptions, type TaskTruth } from '../../src/simulator/simulator.ts'
+import type { LawInput, Simulator, SimulatorOptions, TaskTruth } from '../../src/simulator/simulator.ts'
 import { bench, HOUR, MINUTE, SENT_AT } from './harness.ts'
 
 /** Everybody reads when exactly an hour of attention has passed, which only office hours give. */
