@@ -34,28 +34,70 @@ const HALF_LIFE = HALF_LIFE_TASKS * informationOf(50)
  * first polls, missing polls and tasks that ended early need no treatment of their own.
  * @param tasks oldest first; a newer one counts more, and at most the newest {@link MAX_TASKS} are read
  */
-export function learnLaw(tasks: readonly ObservedTask[], { prior, calendar }: LearnOptions): Law {
-  const weighted = weigh(tasks, calendar)
+export function learnLaw(tasks: readonly ObservedTask[], options: LearnOptions): Law {
+  const steps = learnInSteps(tasks, options)
+  for (let step = steps.next(); ; step = steps.next()) if (step.done === true) return step.value
+}
+
+/**
+ * {@link learnLaw} in steps of some milliseconds each, for a program that has other work to do between them.
+ * @returns the law, when the steps are over
+ */
+export function* learnInSteps(tasks: readonly ObservedTask[], { prior, calendar }: LearnOptions): Generator<undefined, Law, undefined> {
+  const weighted = yield* weighInSteps(tasks, calendar)
   const start = toModel(prior)
   const binLevels = createBinLevels(start.slopes.length)
   let model = start
   for (let round = 0; round < ROUNDS; round++) {
-    const attention = refine(model.attention, start.attention, spreadReads(weighted, model).cells, CELL_LEVELS)
-    model = normalise({ ...model, attention })
-    model = { ...model, slopes: refine(model.slopes, start.slopes, spreadReads(weighted, model).bins, binLevels) }
+    const { cells } = yield* spreadInSteps(weighted, model)
+    model = normalise({ ...model, attention: refine(model.attention, start.attention, cells, CELL_LEVELS) })
+    const { bins } = yield* spreadInSteps(weighted, model)
+    model = { ...model, slopes: refine(model.slopes, start.slopes, bins, binLevels) }
   }
   return toLaw(model)
 }
 
-function weigh(tasks: readonly ObservedTask[], calendar: Calendar): WeightedTimeline[] {
+/** Tasks of one step. */
+const TASKS_A_STEP = 50
+
+function* weighInSteps(tasks: readonly ObservedTask[], calendar: Calendar): Generator<undefined, WeightedTimeline[], undefined> {
   const weighted: WeightedTimeline[] = []
   let since = 0
-  for (const task of tasks.slice(-MAX_TASKS).reverse()) {
-    if (since > HALF_LIVES * HALF_LIFE) break
+  for (const task of tasksThatCount(tasks).toReversed()) {
     weighted.push({ timeline: timelineOf(task, calendar), weight: 0.5 ** (since / HALF_LIFE) })
     since += informationOf(task.people)
+    if (weighted.length % TASKS_A_STEP === 0) yield
   }
   return weighted
+}
+
+type Spread = ReturnType<typeof spreadReads>
+
+function* spreadInSteps(tasks: readonly WeightedTimeline[], model: Model): Generator<undefined, Spread, undefined> {
+  const sum = spreadReads([], model)
+  for (let from = 0; from < tasks.length; from += TASKS_A_STEP) {
+    const part = spreadReads(tasks.slice(from, from + TASKS_A_STEP), model)
+    addTally(sum.cells, part.cells)
+    addTally(sum.bins, part.bins)
+    yield
+  }
+  return sum
+}
+
+function addTally(sum: Tally, part: Tally): void {
+  part.observed.forEach((reads, i) => (sum.observed[i] = at(sum.observed, i) + reads))
+  part.expected.forEach((reads, i) => (sum.expected[i] = at(sum.expected, i) + reads))
+}
+
+/** The newest of the tasks, from which a law is learned: older ones count too little. With one recipient or more in each, these are at most 1,000. */
+export function tasksThatCount(tasks: readonly ObservedTask[]): readonly ObservedTask[] {
+  let since = 0
+  const older = tasks.slice(-MAX_TASKS).findLastIndex(({ people }) => {
+    const isOlder = since > HALF_LIVES * HALF_LIFE
+    since += informationOf(people)
+    return isOlder
+  })
+  return tasks.slice(-MAX_TASKS).slice(older + 1)
 }
 
 /** One step of {@link refine}: what is expected of a cell is corrected by the reads of it and of the cells near it. */
@@ -101,13 +143,13 @@ function createBinLevels(count: number): Level[] {
  */
 function refine(now: Float64Array, prior: Float64Array, { observed, expected }: Tally, levels: readonly Level[]): Float64Array {
   const exposure = expected.map((reads, i) => (reads === 0 ? 0 : reads / at(now, i)))
-  return levels.reduce((expected, { priorReads, nearness }) => {
-    return expected.map((value, i) => {
+  return levels.reduce((values, { priorReads, nearness }) => {
+    return values.map((value, i) => {
       let [reads, expectedReads] = [priorReads, priorReads]
-      for (let j = 0; j < expected.length; j++) {
-        const near = at(nearness, i * expected.length + j)
+      for (let j = 0; j < values.length; j++) {
+        const near = at(nearness, i * values.length + j)
         reads += near * at(observed, j)
-        expectedReads += near * at(exposure, j) * at(expected, j)
+        expectedReads += near * at(exposure, j) * at(values, j)
       }
       return (value * reads) / expectedReads
     })
