@@ -159,7 +159,7 @@ function pollFacts({ pollsMinutes, sentAt }: Forecast, { localAt, timeZone }: Lo
   }
   const sent = new Date(sentMs).toISOString()
   return [
-    ['Sent', `${sent.slice(0, 10)} ${sent.slice(11, 16)} ${timeZone}`.replaceAll(' ', NO_BREAK)],
+    ['Sent', `${sent.slice(0, 10)} ${sent.slice(11, 16)} ${timeZone}`],
     ...[...days].map(([day, times]): Fact => [day, times.join('  ')]),
   ]
 }
