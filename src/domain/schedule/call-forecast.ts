@@ -1,0 +1,131 @@
+import { countServable, reservedCalls, usedUpAt } from './budget.ts'
+
+/** How long the calls of a month last, and for how many tasks: what operators are told before calls are missing. */
+
+/** What an app has used of its month, and what it has promised. All durations are real time, of a clock that may run faster in demos. */
+export interface CallUse {
+  readonly app: string
+  /** Calls a month that the tracker may make: what other programs use is taken off. */
+  readonly budget: number
+  readonly used: number
+  /** Open tasks that were admitted, whose final poll falls in this month, and in the next one. */
+  readonly finalPolls: number
+  readonly finalPollsNext: number
+  /** Polls that open tasks still have in their plans in this month, the final ones among them. */
+  readonly planned: number
+  /** Open tasks whose final poll has no call. */
+  readonly refused: number
+  /** `2026-11`, in China */
+  readonly month: string
+  readonly now: Date
+  readonly monthStartsAt: Date
+  readonly monthEndsAt: Date
+  /** How long a day is. */
+  readonly dayMs: number
+  /** Calls of each day in China, today first. Empty: none was made. */
+  readonly callsByDay: readonly number[]
+  /** Tasks that were sent in the last 7 days, and when the first of the last 28 days was. */
+  readonly tasksInWeek: number
+  readonly firstSentAt: Date | null
+}
+
+/** What threatens the polls of an app, the worst first. */
+export type CallWarning =
+  /** Tasks are open whose final poll has no call. */
+  | 'tasks_refused'
+  /** The next task would get no call. */
+  | 'none_left'
+  /** If tasks come as in the last 7 days, some will get no call this month. */
+  | 'tasks_beyond'
+  /** If calls go on as in the last 7 days, they are used up more than a day before the month ends. */
+  | 'used_up_early'
+
+export interface CallForecast {
+  readonly app: string
+  readonly month: string
+  readonly budget: number
+  readonly used: number
+  readonly left: number
+  /** Of those left: what is kept for final polls, and for a tenth of them to be repeated. */
+  readonly reserved: number
+  readonly planned: number
+  /** Parts of 1: how much of the budget is used, and how much of the month is over. */
+  readonly usedShare: number
+  readonly monthShare: number
+  readonly monthEndsAt: Date
+  /** When the calls are used up if they go on as in the last 7 days; null: they last until the month ends. */
+  readonly usedUpAt: Date | null
+  /** How many more tasks can be given a call for their final poll now. */
+  readonly tasksAdmittable: number
+  /** How many more are to be expected in the month, if they come as in the last 7 days. */
+  readonly tasksExpected: number
+  readonly tasksRefused: number
+  /** Null: the calls are enough. */
+  readonly warning: CallWarning | null
+}
+
+/** A whole week: work days and free days have different numbers. */
+const RATE_DAYS = 7
+/** The final poll is due at most 12 minutes before the deadline, a day after the send. */
+const FINAL_BEFORE_DEADLINE_DAYS = 12 / (24 * 60)
+
+export function forecastCalls(use: CallUse): CallForecast {
+  const { app, month, budget, used, planned, monthStartsAt, monthEndsAt, now } = use
+  const left = Math.max(0, budget - used)
+  const monthMs = monthEndsAt.getTime() - monthStartsAt.getTime()
+  const figures = {
+    ...{ app, month, budget, used, left, planned, monthEndsAt },
+    reserved: Math.min(left, reservedCalls(use.finalPolls)),
+    usedShare: budget === 0 ? 1 : Math.min(1, used / budget),
+    monthShare: Math.min(1, Math.max(0, (now.getTime() - monthStartsAt.getTime()) / monthMs)),
+    usedUpAt: findEnd(use, left),
+    tasksAdmittable: countAdmittable(use, left),
+    tasksExpected: expectTasks(use),
+    tasksRefused: use.refused,
+  }
+  return { ...figures, warning: findWarning(figures, use.dayMs) }
+}
+
+/** The moment from which on tasks are sent whose final poll falls in the next month. */
+function lastSendMs({ monthEndsAt, dayMs }: CallUse): number {
+  return monthEndsAt.getTime() - dayMs * (1 - FINAL_BEFORE_DEADLINE_DAYS)
+}
+
+function countAdmittable(use: CallUse, left: number): number {
+  const { now, budget, finalPolls, finalPollsNext } = use
+  return now.getTime() < lastSendMs(use) ? countServable({ left, finalPolls }) : countServable({ left: budget, finalPolls: finalPollsNext })
+}
+
+function expectTasks(use: CallUse): number {
+  const { now, dayMs, firstSentAt, tasksInWeek } = use
+  if (firstSentAt === null) return 0
+  const days = Math.min(RATE_DAYS, Math.max(1, (now.getTime() - firstSentAt.getTime()) / dayMs))
+  return Math.round((tasksInWeek / days) * Math.max(0, (lastSendMs(use) - now.getTime()) / dayMs))
+}
+
+function findEnd(use: CallUse, left: number): Date | null {
+  const { now, monthEndsAt } = use
+  const at = usedUpAt({ left, ...sumWeek(use), nowMs: now.getTime(), monthEndMs: monthEndsAt.getTime() })
+  return at === null ? null : new Date(Math.round(at))
+}
+
+/** The calls of the last 7 times 24 hours: of the day that lies only partly in them, that part. An app that is younger has fewer days. */
+function sumWeek({ callsByDay, now, monthStartsAt, dayMs }: CallUse): { readonly calls: number; readonly overMs: number } {
+  const today = ((now.getTime() - monthStartsAt.getTime()) / dayMs) % 1
+  const whole = callsByDay.slice(0, RATE_DAYS).reduce((sum, calls) => sum + calls, 0)
+  const cut = callsByDay[RATE_DAYS]
+  if (cut !== undefined) return { calls: whole + cut * (1 - today), overMs: RATE_DAYS * dayMs }
+  return { calls: whole, overMs: Math.max(1, callsByDay.length - 1 + today) * dayMs }
+}
+
+type Threatened = Pick<CallForecast, 'tasksRefused' | 'tasksAdmittable' | 'tasksExpected' | 'usedUpAt' | 'monthEndsAt'>
+
+function findWarning(forecast: Threatened, dayMs: number): CallWarning | null {
+  const { tasksRefused, tasksAdmittable, tasksExpected, usedUpAt: endsAt, monthEndsAt } = forecast
+  if (tasksRefused > 0) return 'tasks_refused'
+  if (tasksAdmittable === 0) return 'none_left'
+  if (tasksExpected > tasksAdmittable) return 'tasks_beyond'
+  // Polls are planned so that a month's calls are used: a few hours more or less mean nothing.
+  if (endsAt !== null && endsAt.getTime() < monthEndsAt.getTime() - dayMs) return 'used_up_early'
+  return null
+}
