@@ -1,4 +1,5 @@
 import { TrackerError } from '../domain/errors.ts'
+import type { CallForecast } from '../domain/schedule/call-forecast.ts'
 import { openIntakeDatabase } from '../intake/database.ts'
 import type { HealthReport } from '../lib/finding.ts'
 import { poolSize } from '../lib/postgres-client.ts'
@@ -11,20 +12,20 @@ import type { Metrics } from '../ops/metrics.ts'
 import type { Tracking } from '../polling/ports.ts'
 import type { RateReader } from '../report/rates.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
-import { readGauges } from '../store/gauges.ts'
+import { readCallForecasts, readGauges } from '../store/gauges.ts'
 import { openDatabase, POOL_SIZES } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
 import { createResuming } from '../store/resume.ts'
 import { putPeople } from '../store/write-people.ts'
 import type { Config } from './config/config.ts'
-import { budgetsByApp, noDatabase, workerTiming } from './settings.ts'
+import { callBudgets, noDatabase, workerTiming } from './settings.ts'
 
 /** What the HTTP API and the dashboard use: the database alone, so they answer while the queue is away. */
 export interface ServerDeps {
   readonly rates: RateReader
   readonly tracking: Tracking
-  /** Monthly call budgets by app. */
-  readonly budgets: ReadonlyMap<string, number>
+  /** How long the calls of each app with a budget last, by name. */
+  forecastCalls(): Promise<readonly CallForecast[]>
   /** The database's time. */
   readonly now: () => Date
   health(): Promise<HealthReport>
@@ -64,19 +65,19 @@ export function openServerDeps(
   // With connections of its own: a request to track is answered within two seconds, however many pages are being read.
   const intake = openIntakeDatabase(config.databaseUrl)
   const timed = <T>(work: PromiseLike<T>): Promise<T> => withTimeout(timeoutMs, work, () => noAnswer(timeoutMs))
-  const budgets = readBudgets(config)
+  const calls = callBudgets(config)
   const timing = workerTiming(config)
   const clock = createDatabaseClock(database.pool)
   const measuring = keepMeasuring(clock)
-  const health = (): Promise<HealthReport> => checkServerHealth(database, clock, timing)
-  metrics?.onCollect(() => readGauges(database, budgets, timing.blind))
+  const health = (): Promise<HealthReport> => checkServerHealth(database, clock, timing, calls)
+  metrics?.onCollect(() => readGauges(database, calls.budgets, timing.blind, calls.callClock))
   metrics?.onProcess(() => ({ clockDifferenceMs: clock.differenceMs(), poolWaiting: database.pool.waitingCount }))
   metrics?.onHealth(async () => (await health()).checks)
   return {
     rates: createRateReader({
       prisma: { $queryRawUnsafe: (query, ...values) => timed(database.prisma.$queryRawUnsafe(query, ...values)) },
     }),
-    budgets,
+    forecastCalls: () => timed(readCallForecasts(database, calls.budgets, calls.callClock)),
     now: clock.now,
     tracking: {
       async track(request) {
@@ -100,10 +101,4 @@ export function openServerDeps(
 /** A message that is not classified as a lost connection, because a query that timed out is not repeated. */
 function noAnswer(ms: number): TrackerError {
   return new TrackerError('DATABASE_UNAVAILABLE', `The database gave no answer for ${ms} ms. Check that it runs and is not overloaded.`)
-}
-
-/** A server may have no credentials, and so no apps. MONTHLY_CALL_BUDGET is then that of the app named `default`. */
-function readBudgets({ apps, monthlyCallBudget }: Pick<Config, 'apps' | 'monthlyCallBudget'>): ReadonlyMap<string, number> {
-  if (apps.length > 0 || monthlyCallBudget === null) return budgetsByApp(apps)
-  return new Map([['default', monthlyCallBudget]])
 }

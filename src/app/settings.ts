@@ -1,6 +1,7 @@
 import type { TokenTiming } from '../dingtalk/options.ts'
 import { TrackerError } from '../domain/errors.ts'
 import { buildTiming, longestGapMs, type Timing } from '../domain/poll-times.ts'
+import type { Budgets } from '../ops/checks/budget.ts'
 import type { BlindLimits } from '../store/gauges.ts'
 import type { AppConfig, Config } from './config/config.ts'
 
@@ -55,6 +56,12 @@ export function workerTiming({ pollsPerTask, timeScale }: Pick<Config, 'pollsPer
 export function noDatabase(): TrackerError {
   const message = 'DATABASE_URL is not set. Give a postgres:// URL, or use "start", which brings its own PostgreSQL.'
   return new TrackerError('INVALID_CONFIG', message)
+}
+
+/** The calls of each app. A server may have no credentials, and so no apps: MONTHLY_CALL_BUDGET is then that of the app named `default`. */
+export function callBudgets({ apps, monthlyCallBudget }: Pick<Config, 'apps' | 'monthlyCallBudget'>): Budgets {
+  const isForDefault = apps.length === 0 && monthlyCallBudget !== null
+  return { budgets: isForDefault ? new Map([['default', monthlyCallBudget]]) : budgetsByApp(apps), callClock: null }
 }
 
 /** The monthly call budgets of the apps that have one. */

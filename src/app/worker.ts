@@ -98,7 +98,8 @@ export function startWorker(config: WorkerConfig, log: Logger, options: { readon
     log.info({ queue: deps.queueConfig.backend, concurrency: config.workerConcurrency }, 'worker ready')
   }
 
-  const health = (): Promise<HealthReport> => checkWorkerHealth({ ...deps, eventLoop }, closing === null ? polls : null, timing)
+  const calls = { budgets: budgetsByApp(config.apps), callClock: null }
+  const health = (): Promise<HealthReport> => checkWorkerHealth({ ...deps, eventLoop, calls }, closing === null ? polls : null, timing)
   options.metrics?.onHealth(async () => (await health()).checks)
 
   const ready = begin()

@@ -109,7 +109,10 @@ async function readPrices(app: string, { budget, law, batch, last }: Reading, de
     lastHour: hours.now,
   }
   const typical = await findTypical(outlook.recent, law, deps)
-  const prices = createPrices({ budget, outlook, demand: forecast({ budget, outlook, history, at: readAt }, deps), typical, law, readAt }, deps)
+  const prices = createPrices(
+    { budget, outlook, demand: forecast({ budget, outlook, history, at: readAt }, deps), typical, law, readAt },
+    deps,
+  )
   return { readAt, batch, version: law.version, history, prices }
 }
 

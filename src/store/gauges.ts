@@ -1,4 +1,7 @@
 import type { Stored } from '../domain/messages.ts'
+import { type CallForecast, forecastCalls } from '../domain/schedule/call-forecast.ts'
+import type { CallClock } from './call-clock.ts'
+import { readCallUse } from './call-use.ts'
 import * as column from './columns.ts'
 import type { Database } from './prisma.ts'
 
@@ -10,7 +13,8 @@ export interface Gauges {
   /** Open tasks whose poll was due more than a minute ago. */
   readonly overdue: number
   readonly blind: Pick<BlindGaps, 'open' | 'ended'>
-  readonly budgets: ReadonlyArray<{ readonly app: string; readonly remaining: number }>
+  /** Of apps with a monthly call budget. */
+  readonly calls: readonly CallForecast[]
   /** Apps for which calls were made or refused. `callsUsed`: this month; `pauseKind`: null while calls are made. */
   readonly apps: ReadonlyArray<{ readonly app: string; readonly callsUsed: number; readonly pauseKind: string | null }>
   /** Open tasks by what keeps them from being polled. */
@@ -23,30 +27,41 @@ export interface Gauges {
  * Counts for a scrape.
  * @param budgets monthly call budgets by app; apps without one have no gauge
  * @param limits from when on an open task counts as blind
+ * @param callClock by which months pass; null: the real one
  */
 export async function readGauges(
   { prisma, pool }: Pick<Database, 'prisma' | 'pool'>,
   budgets: ReadonlyMap<string, number>,
   limits: BlindLimits,
+  callClock: CallClock | null = null,
 ): Promise<Gauges> {
-  const [tasks, { tasks: overdue }, { open, ended }, apps, problems, pausedScopes] = await Promise.all([
+  const [tasks, { tasks: overdue }, { open, ended }, apps, problems, pausedScopes, calls] = await Promise.all([
     prisma.task.groupBy({ by: ['app', 'status'], _count: true }),
     readOverdue({ pool }, OVERDUE_MS),
     readBlindGaps({ pool }, limits),
     prisma.appUsage.findMany({ select: { app: true, callsUsed: true, pauseKind: true } }),
     prisma.task.groupBy({ by: ['app', 'problemCode'], where: { status: 'tracking', problemCode: { not: null } }, _count: true }),
     pool.query<Gauges['pausedScopes'][number]>(PAUSED_SCOPES),
+    readCallForecasts({ prisma }, budgets, callClock),
   ])
-  const usedBy = new Map(apps.map(({ app, callsUsed }) => [app, callsUsed]))
   return {
     tasks: tasks.map(({ app, status, _count: count }) => ({ app, status, count })),
     overdue,
     blind: { open, ended },
-    budgets: [...budgets].map(([app, budget]) => ({ app, remaining: Math.max(0, budget - (usedBy.get(app) ?? 0)) })),
+    calls,
     apps,
     problems: problems.map(({ app, problemCode, _count: count }) => ({ app, problem: problemCode ?? '', count })),
     pausedScopes: pausedScopes.rows,
   }
+}
+
+/** How long the calls of each app with a budget last, by name. */
+export async function readCallForecasts(
+  database: Pick<Database, 'prisma'>,
+  budgets: ReadonlyMap<string, number>,
+  callClock: CallClock | null = null,
+): Promise<CallForecast[]> {
+  return (await readCallUse(database, budgets, callClock)).map(forecastCalls)
 }
 
 const OVERDUE_MS = 60_000

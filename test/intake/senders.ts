@@ -46,14 +46,14 @@ export type DoorName = keyof typeof DOORS
 /** The server as `serve` puts it together; `start` does it with the same parts. */
 async function openApi(databaseUrl: string): Promise<Sender> {
   const log = createLogger({ level: 'silent', pretty: false, destination: { write: () => undefined } })
-  const { rates, tracking, budgets, health, close } = openServerDeps(
+  const { rates, tracking, forecastCalls, health, close } = openServerDeps(
     { databaseUrl, databaseConnections: null, apps: [], monthlyCallBudget: null, pollsPerTask: 24, timeScale: 1 },
     log,
     null,
   )
   const server = await startHttpServer({
     ...{ host: '127.0.0.1', port: 0, apiToken: null, allowedHosts: [], pollsPerTask: 24, version: '1.2.3' },
-    ...{ rates, tracking, budgets, checks: health },
+    ...{ rates, tracking, forecastCalls, checks: health },
     now: () => new Date(),
     metrics: () => createMetrics().text(),
   })

@@ -29,16 +29,13 @@ export interface CallUse {
   readonly firstSentAt: Date | null
 }
 
-/** What threatens the polls of an app, the worst first. */
-export type CallWarning =
-  /** Tasks are open whose final poll has no call. */
-  | 'tasks_refused'
-  /** The next task would get no call. */
-  | 'none_left'
-  /** If tasks come as in the last 7 days, some will get no call this month. */
-  | 'tasks_beyond'
-  /** If calls go on as in the last 7 days, they are used up more than a day before the month ends. */
-  | 'used_up_early'
+/**
+ * What threatens the polls of an app, the worst first: tasks are open whose final poll has no call; the next task would get none; if tasks come as in
+ * the last 7 days, some will get none this month; if calls go on as in the last 7 days, they end early.
+ */
+export const CALL_WARNINGS = ['tasks_refused', 'none_left', 'tasks_beyond', 'used_up_early'] as const
+
+export type CallWarning = (typeof CALL_WARNINGS)[number]
 
 export interface CallForecast {
   readonly app: string
@@ -53,8 +50,12 @@ export interface CallForecast {
   readonly usedShare: number
   readonly monthShare: number
   readonly monthEndsAt: Date
+  /** When it was read. */
+  readonly readAt: Date
   /** When the calls are used up if they go on as in the last 7 days; null: they last until the month ends. */
   readonly usedUpAt: Date | null
+  /** That is more than a day before the month ends. Polls are planned so that a month's calls are used: a few hours mean nothing. */
+  readonly endsEarly: boolean
   /** How many more tasks can be given a call for their final poll now. */
   readonly tasksAdmittable: number
   /** How many more are to be expected in the month, if they come as in the last 7 days. */
@@ -73,17 +74,19 @@ export function forecastCalls(use: CallUse): CallForecast {
   const { app, month, budget, used, planned, monthStartsAt, monthEndsAt, now } = use
   const left = Math.max(0, budget - used)
   const monthMs = monthEndsAt.getTime() - monthStartsAt.getTime()
+  const endsAt = findEnd(use, left)
   const figures = {
-    ...{ app, month, budget, used, left, planned, monthEndsAt },
+    ...{ app, month, budget, used, left, planned, monthEndsAt, readAt: now },
     reserved: Math.min(left, reservedCalls(use.finalPolls)),
     usedShare: budget === 0 ? 1 : Math.min(1, used / budget),
     monthShare: Math.min(1, Math.max(0, (now.getTime() - monthStartsAt.getTime()) / monthMs)),
-    usedUpAt: findEnd(use, left),
+    usedUpAt: endsAt,
+    endsEarly: endsAt !== null && endsAt.getTime() < monthEndsAt.getTime() - use.dayMs,
     tasksAdmittable: countAdmittable(use, left),
     tasksExpected: expectTasks(use),
     tasksRefused: use.refused,
   }
-  return { ...figures, warning: findWarning(figures, use.dayMs) }
+  return { ...figures, warning: findWarning(figures) }
 }
 
 /** The moment from which on tasks are sent whose final poll falls in the next month. */
@@ -118,14 +121,11 @@ function sumWeek({ callsByDay, now, monthStartsAt, dayMs }: CallUse): { readonly
   return { calls: whole, overMs: Math.max(1, callsByDay.length - 1 + today) * dayMs }
 }
 
-type Threatened = Pick<CallForecast, 'tasksRefused' | 'tasksAdmittable' | 'tasksExpected' | 'usedUpAt' | 'monthEndsAt'>
+type Threatened = Pick<CallForecast, 'tasksRefused' | 'tasksAdmittable' | 'tasksExpected' | 'endsEarly'>
 
-function findWarning(forecast: Threatened, dayMs: number): CallWarning | null {
-  const { tasksRefused, tasksAdmittable, tasksExpected, usedUpAt: endsAt, monthEndsAt } = forecast
+function findWarning({ tasksRefused, tasksAdmittable, tasksExpected, endsEarly }: Threatened): CallWarning | null {
   if (tasksRefused > 0) return 'tasks_refused'
   if (tasksAdmittable === 0) return 'none_left'
   if (tasksExpected > tasksAdmittable) return 'tasks_beyond'
-  // Polls are planned so that a month's calls are used: a few hours more or less mean nothing.
-  if (endsAt !== null && endsAt.getTime() < monthEndsAt.getTime() - dayMs) return 'used_up_early'
-  return null
+  return endsEarly ? 'used_up_early' : null
 }

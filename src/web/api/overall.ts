@@ -5,7 +5,7 @@ import { type Api, type ApiDeps, answerShared, json, operation, READ, rejectBody
 import { App, AtRisk, list, Resumed, TimesToRead } from './schemas.ts'
 
 /** Routes over all tasks, and of apps. */
-export function addOverallRoutes(api: Api, { rates, reads, tracking, budgets }: ApiDeps): void {
+export function addOverallRoutes(api: Api, { rates, reads, tracking, forecastCalls }: ApiDeps): void {
   api.get(
     '/v1/time-to-read',
     {
@@ -26,7 +26,16 @@ export function addOverallRoutes(api: Api, { rates, reads, tracking, budgets }: 
         ...operation('listApps', 'Apps: calls used, budget, pauses and what to fix', json(z.object({ apps: list(App) }))),
       },
     },
-    async () => ({ apps: (await rates.apps()).map((usage) => ({ ...usage, monthlyCallBudget: budgets.get(usage.app) ?? null })) }),
+    async () => {
+      const [apps, forecasts] = await Promise.all([rates.apps(), forecastCalls()])
+      const forecastOf = new Map(forecasts.map(({ app, ...forecast }) => [app, forecast]))
+      return {
+        apps: apps.map((usage) => {
+          const callForecast = forecastOf.get(usage.app) ?? null
+          return { ...usage, monthlyCallBudget: callForecast?.budget ?? null, callForecast }
+        }),
+      }
+    },
   )
   api.post(
     '/v1/apps/:app/resume',

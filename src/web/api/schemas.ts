@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { STATES, STATUSES } from '../../domain/delivery.ts'
 import { DELAY_CODES, END_CODES } from '../../domain/messages.ts'
 import { OUTCOMES, PROBLEM_CODES, SCOPES } from '../../domain/problems.ts'
+import { CALL_WARNINGS, type CallForecast } from '../../domain/schedule/call-forecast.ts'
 import { COMPARED_FIELDS, type ComparedField } from '../../domain/track-outcome.ts'
 import type { PeopleCounts, ResumedApp } from '../../polling/ports.ts'
 import type { ResumedTaskRates } from '../../polling/task-commands.ts'
@@ -171,6 +172,7 @@ interface TrackAnswer {
 /** An app with what the configuration of this server adds. */
 interface AppAnswer extends AppUsage {
   readonly monthlyCallBudget: number | null
+  readonly callForecast: Omit<CallForecast, 'app'> | null
 }
 
 export const Task = component<TaskRates>('Task', z.object(task))
@@ -334,6 +336,28 @@ const Worker = component<WorkerProblem>(
   }),
   'A running worker that cannot poll the app; others may.',
 )
+const Forecast = component<Omit<CallForecast, 'app'>>(
+  'CallForecast',
+  z.object({
+    month: text('In China.'),
+    budget: count('Calls a month, less those of other programs.'),
+    used: count(),
+    left: count(),
+    reserved: count('Of those left: for final polls of open tasks, and a tenth of them for retries.'),
+    planned: count('Polls that open tasks still have in their plans in this month.'),
+    usedShare: share,
+    monthShare: share,
+    monthEndsAt: time(),
+    readAt: time(),
+    usedUpAt: orNull(time(), 'When the calls are used up if they go on as in the last 7 days. Null: they last until the month ends.'),
+    endsEarly: flag('That is more than a day before the month ends.'),
+    tasksAdmittable: count('How many more tasks can be given a call for their final poll.'),
+    tasksExpected: count('How many more come in the month, if they come as in the last 7 days.'),
+    tasksRefused: count('Open tasks that got no call for their final poll.'),
+    warning: orNull(z.enum(CALL_WARNINGS), 'What threatens the polls of the app. Null: nothing.'),
+  }),
+  'How long the calls of the month last, and for how many tasks.',
+)
 export const App = component<AppAnswer>(
   'App',
   z.object({
@@ -349,6 +373,7 @@ export const App = component<AppAnswer>(
     pairs: list(Pair),
     workerProblems: list(Worker),
     monthlyCallBudget: orNull(count(), 'Null: none is configured here.'),
+    callForecast: orNull(Forecast, 'Null: there is no budget.'),
   }),
 )
 export const Resumed = component<ResumedApp>(

@@ -24,10 +24,11 @@ const daysLater = (days: number): Date => new Date(NOW.getTime() + days * DAY_MS
 
 test('calls that last until the month ends give no warning', () => {
   expect(forecastCalls(aUse())).toEqual({
-    ...{ app: 'hr', month: '2026-11', budget: 4_000, used: 1_000, left: 3_000, reserved: 4, planned: 40, monthEndsAt: ENDS },
+    ...{ app: 'hr', month: '2026-11', budget: 4_000, used: 1_000, left: 3_000, reserved: 4, planned: 40, monthEndsAt: ENDS, readAt: NOW },
     usedShare: 0.25,
     monthShare: 9.5 / 30,
     usedUpAt: null,
+    endsEarly: false,
     // 3,000 calls are enough for the final polls of 2,727 tasks, with a tenth for retries, and three are promised.
     tasksAdmittable: 2_724,
     // Four a day, until a day before the month ends: the final polls of later ones are the next month's.

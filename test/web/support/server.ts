@@ -88,7 +88,7 @@ export async function openServer(given: ServerOptions): Promise<{ served: Served
     allowedHosts: [],
     rates: reading(serving.rates, { toDatabase }),
     tracking: serving.tracking,
-    budgets: serving.budgets,
+    forecastCalls: () => serving.forecastCalls(),
     pollsPerTask: 24,
     now: serving.now,
     version: '1.2.3',
