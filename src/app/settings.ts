@@ -59,12 +59,15 @@ export function noDatabase(): TrackerError {
 }
 
 /** The calls of each app. A server may have no credentials, and so no apps: MONTHLY_CALL_BUDGET is then that of the app named `default`. */
-export function callBudgets({ apps, monthlyCallBudget }: Pick<Config, 'apps' | 'monthlyCallBudget'>): Budgets {
+export function callBudgets({
+  apps,
+  monthlyCallBudget = null,
+}: Pick<Config, 'apps'> & Partial<Pick<Config, 'monthlyCallBudget'>>): Budgets {
   const isForDefault = apps.length === 0 && monthlyCallBudget !== null
   return { budgets: isForDefault ? new Map([['default', monthlyCallBudget]]) : budgetsByApp(apps), callClock: null }
 }
 
 /** The monthly call budgets of the apps that have one. */
-export function budgetsByApp(apps: readonly AppConfig[]): ReadonlyMap<string, number> {
+function budgetsByApp(apps: readonly AppConfig[]): ReadonlyMap<string, number> {
   return new Map(apps.flatMap(({ name, monthlyCallBudget }) => (monthlyCallBudget === null ? [] : [[name, monthlyCallBudget] as const])))
 }

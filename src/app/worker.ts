@@ -5,6 +5,7 @@ import { TrackerError } from '../domain/errors.ts'
 import type { HealthReport } from '../lib/finding.ts'
 import { startInterval } from '../lib/interval.ts'
 import { poolSize } from '../lib/postgres-client.ts'
+import { createCallWatch } from '../ops/call-watch.ts'
 import { createDatabaseClock, type DatabaseClock, keepMeasuring } from '../ops/clock.ts'
 import { createEventLog } from '../ops/event-log.ts'
 import { watchEventLoop } from '../ops/event-loop.ts'
@@ -28,7 +29,7 @@ import { type PollWorker, startPollWorker } from '../queue/worker.ts'
 import { onRepeated } from '../store/database-errors.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { computeDigest } from '../store/erase-people.ts'
-import { readGauges } from '../store/gauges.ts'
+import { readCallForecasts, readGauges } from '../store/gauges.ts'
 import { createOldDetails, recountCampaigns } from '../store/maintenance.ts'
 import { assertSchemaVersion, type Database, openDatabase, POOL_SIZES } from '../store/prisma.ts'
 import { createRateLimiter } from '../store/rate-limiter.ts'
@@ -37,7 +38,7 @@ import type { AppConfig, QueueConfig } from './config/config.ts'
 import { CALLS_PER_SECOND } from './config/values.ts'
 import type { WorkerConfig } from './config/worker-options.ts'
 import { type Closers, createClosers } from './lifecycle.ts'
-import { budgetsByApp, noDatabase, type WorkerTiming, workerTiming } from './settings.ts'
+import { callBudgets, noDatabase, type WorkerTiming, workerTiming } from './settings.ts'
 import { traceParts } from './traced.ts'
 
 export interface RunningWorker {
@@ -98,7 +99,7 @@ export function startWorker(config: WorkerConfig, log: Logger, options: { readon
     log.info({ queue: deps.queueConfig.backend, concurrency: config.workerConcurrency }, 'worker ready')
   }
 
-  const calls = { budgets: budgetsByApp(config.apps), callClock: null }
+  const calls = callBudgets(config)
   const health = (): Promise<HealthReport> => checkWorkerHealth({ ...deps, eventLoop, calls }, closing === null ? polls : null, timing)
   options.metrics?.onHealth(async () => (await health()).checks)
 
@@ -148,7 +149,8 @@ function openWorkerDeps(config: WorkerConfig, timing: WorkerTiming, { log, metri
   // Timers are set again by the next run, so a command fails at once while the server is away.
   const queue = openQueue(queueConfig, 'producer', failed('queue connection'))
   closers.add('queue', () => queue.close())
-  metrics?.onCollect(() => readGauges(database, budgetsByApp(apps), timing.blind))
+  const calls = callBudgets(config)
+  metrics?.onCollect(() => readGauges(database, calls.budgets, timing.blind, calls.callClock))
   metrics?.onProcess(() => ({ clockDifferenceMs: clock.differenceMs(), poolWaiting: database.pool.waitingCount }))
   metrics?.onRefusedJobs(() => queue.it.getFailedCount())
 
@@ -236,7 +238,7 @@ async function waitForServers({ database, queueConfig, clock, events }: WorkerDe
 }
 
 /** Starts heartbeat, scheduler, reconciler, recounter and polls. They are closed in reverse. */
-function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig, { closers }: HostDeps): PollWorker {
+function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig, { closers, log }: HostDeps): PollWorker {
   const { store, events, now, worker, database } = deps
   const planner = createTaskPlanner({ timing: timing.timing, limitsOf: limitsByApp(config.apps), now })
   const planDeps = { store, planner, timers: createPollTimers(deps.queue, now), timing: timing.timing, now, events }
@@ -260,6 +262,9 @@ function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig
   const old = { store: createOldDetails(database), retention: retentionMs(config) }
   const graceMs = timing.reconcileEveryMs
   loop('reconciler', timing.reconcileEveryMs, () => reconcile({ ...planDeps, old, graceMs }), 'reconciling')
+  const calls = callBudgets(config)
+  const watchCalls = createCallWatch({ log, read: () => readCallForecasts(database, calls.budgets, calls.callClock) })
+  loop('call watch', timing.reconcileEveryMs, watchCalls, 'reading how long the calls last')
   loop('recounter', timing.recountEveryMs, () => recountCampaigns(database), 'counting campaigns')
 
   const polls = startPollWorker({
