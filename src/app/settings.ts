@@ -2,6 +2,7 @@ import type { TokenTiming } from '../dingtalk/options.ts'
 import { TrackerError } from '../domain/errors.ts'
 import { buildTiming, longestGapMs, type Timing } from '../domain/poll-times.ts'
 import type { Budgets } from '../ops/checks/budget.ts'
+import type { CallClock } from '../store/call-clock.ts'
 import type { BlindLimits } from '../store/gauges.ts'
 import type { AppConfig, Config } from './config/config.ts'
 
@@ -13,6 +14,8 @@ export interface WorkerTiming {
   readonly reconcileEveryMs: number
   /** Interval of recounting changed campaigns, so that reading them is fast. */
   readonly recountEveryMs: number
+  /** Interval of learning when people read. */
+  readonly learnEveryMs: number
   /** A poll that is later than this is overdue. A worker that takes no poll for this long while polls are overdue is not well. */
   readonly overdueMs: number
   /** When an open task missed a planned poll. */
@@ -41,6 +44,7 @@ export function workerTiming({ pollsPerTask, timeScale }: Pick<Config, 'pollsPer
     scheduleEveryMs: scaled(1_000, 100),
     reconcileEveryMs: scaled(60_000, 500),
     recountEveryMs: scaled(5_000, 500),
+    learnEveryMs: scaled(900_000, 2_000),
     overdueMs,
     blind: { missedMs: timing.retryMaxMs + overdueMs, minGapMs: timing.minGapMs, blindMs: longestGapMs(timing) + overdueMs },
     wedgedMs: scaled(300_000, 5_000),
@@ -58,13 +62,16 @@ export function noDatabase(): TrackerError {
   return new TrackerError('INVALID_CONFIG', message)
 }
 
-/** The calls of each app. A server may have no credentials, and so no apps: MONTHLY_CALL_BUDGET is then that of the app named `default`. */
-export function callBudgets({
-  apps,
-  monthlyCallBudget = null,
-}: Pick<Config, 'apps'> & Partial<Pick<Config, 'monthlyCallBudget'>>): Budgets {
+/**
+ * The calls of each app. A server may have no credentials, and so no apps: MONTHLY_CALL_BUDGET is then that of the app named `default`.
+ * @param callClock by which months pass; null: the real one
+ */
+export function callBudgets(
+  { apps, monthlyCallBudget = null }: Pick<Config, 'apps'> & Partial<Pick<Config, 'monthlyCallBudget'>>,
+  callClock: CallClock | null,
+): Budgets {
   const isForDefault = apps.length === 0 && monthlyCallBudget !== null
-  return { budgets: isForDefault ? new Map([['default', monthlyCallBudget]]) : budgetsByApp(apps), callClock: null }
+  return { budgets: isForDefault ? new Map([['default', monthlyCallBudget]]) : budgetsByApp(apps), callClock }
 }
 
 /** The monthly call budgets of the apps that have one. */

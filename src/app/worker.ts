@@ -6,6 +6,7 @@ import type { HealthReport } from '../lib/finding.ts'
 import { startInterval } from '../lib/interval.ts'
 import { poolSize } from '../lib/postgres-client.ts'
 import { createCallWatch } from '../ops/call-watch.ts'
+import type { Budgets } from '../ops/checks/budget.ts'
 import { createDatabaseClock, type DatabaseClock, keepMeasuring } from '../ops/clock.ts'
 import { createEventLog } from '../ops/event-log.ts'
 import { watchEventLoop } from '../ops/event-loop.ts'
@@ -14,7 +15,6 @@ import type { Logger } from '../ops/logger.ts'
 import type { Metrics } from '../ops/metrics.ts'
 import { startWatchdog } from '../ops/watchdog.ts'
 import { createPermits } from '../polling/permits.ts'
-import { createTaskPlanner } from '../polling/plan-tasks.ts'
 import { poll } from '../polling/poll.ts'
 import type { PollDeps } from '../polling/poll-delays.ts'
 import type { AppLimits, DeliveryStore, EventLog } from '../polling/ports.ts'
@@ -34,10 +34,13 @@ import { createOldDetails, recountCampaigns } from '../store/maintenance.ts'
 import { assertSchemaVersion, type Database, openDatabase, POOL_SIZES } from '../store/prisma.ts'
 import { createRateLimiter } from '../store/rate-limiter.ts'
 import { createWorkerRegistry } from '../store/worker-registry.ts'
+import { createCallClock } from './calendar.ts'
 import type { AppConfig, QueueConfig } from './config/config.ts'
 import { CALLS_PER_SECOND } from './config/values.ts'
 import type { WorkerConfig } from './config/worker-options.ts'
+import { createLearning } from './learning.ts'
 import { type Closers, createClosers } from './lifecycle.ts'
+import { createPlanner } from './planner.ts'
 import { callBudgets, noDatabase, type WorkerTiming, workerTiming } from './settings.ts'
 import { traceParts } from './traced.ts'
 
@@ -99,8 +102,7 @@ export function startWorker(config: WorkerConfig, log: Logger, options: { readon
     log.info({ queue: deps.queueConfig.backend, concurrency: config.workerConcurrency }, 'worker ready')
   }
 
-  const calls = callBudgets(config)
-  const health = (): Promise<HealthReport> => checkWorkerHealth({ ...deps, eventLoop, calls }, closing === null ? polls : null, timing)
+  const health = (): Promise<HealthReport> => checkWorkerHealth({ ...deps, eventLoop }, closing === null ? polls : null, timing)
   options.metrics?.onHealth(async () => (await health()).checks)
 
   const ready = begin()
@@ -129,6 +131,7 @@ interface WorkerDeps {
   readonly now: () => Date
   readonly worker: WorkerScope
   readonly writes: WriteBreaker
+  readonly calls: Budgets
   /** Schedules probes of what a new configuration may have repaired. */
   probeRepaired(): Promise<void>
   readonly poll: (...args: [key: Parameters<typeof poll>[1], signal: AbortSignal]) => ReturnType<typeof poll>
@@ -146,11 +149,12 @@ function openWorkerDeps(config: WorkerConfig, timing: WorkerTiming, { log, metri
   closers.add('database', () => database.close().finally(unsubscribe))
   const clock = createDatabaseClock(database.pool, (differenceMs) => log.warn({ differenceMs }, CLOCK_DIFFERS))
   const { now } = clock
+  const callClock = createCallClock(config.schedule.calendar, config.timeScale)
   // Timers are set again by the next run, so a command fails at once while the server is away.
   const queue = openQueue(queueConfig, 'producer', failed('queue connection'))
   closers.add('queue', () => queue.close())
-  const calls = callBudgets(config)
-  metrics?.onCollect(() => readGauges(database, calls.budgets, timing.blind, calls.callClock))
+  const calls = callBudgets(config, callClock)
+  metrics?.onCollect(() => readGauges(database, calls.budgets, timing.blind, callClock))
   metrics?.onProcess(() => ({ clockDifferenceMs: clock.differenceMs(), poolWaiting: database.pool.waitingCount }))
   metrics?.onRefusedJobs(() => queue.it.getFailedCount())
 
@@ -159,12 +163,12 @@ function openWorkerDeps(config: WorkerConfig, timing: WorkerTiming, { log, metri
   const { probeLeaseMs, heartbeatMs } = timing
   const parts = {
     events: eventLog,
-    store: createDeliveryStore(database, { leaseMs: timing.lockMs, agentIdOf }),
+    store: createDeliveryStore(database, { leaseMs: timing.lockMs, agentIdOf, callClock }),
     api: openApi(config, timing, clock, metrics),
   }
   closers.add('DingTalk client', () => parts.api.close())
   const { api, store, events, poll: tracePoll } = traceParts(parts)
-  const limiter = createRateLimiter(database, { probeLeaseMs, agentIdOf })
+  const limiter = createRateLimiter(database, { probeLeaseMs, agentIdOf, callClock })
   const maxWaiting = Math.max(1, Math.floor(config.workerConcurrency / 2))
   const onRefundFailed = failed('giving unused calls back')
   const permits = createPermits({ limiter, limitsOf: limitsByApp(apps), now, maxWaiting, onRefundFailed })
@@ -186,7 +190,7 @@ function openWorkerDeps(config: WorkerConfig, timing: WorkerTiming, { log, metri
     ...{ store, digest: computeDigest, api, limiter, permits, scopes: limiter, worker, writes, timing: timing.timing, now, events },
   }
   return {
-    ...{ database, store, queueConfig, queue: queue.it, events, clock, now, worker, writes },
+    ...{ database, store, queueConfig, queue: queue.it, events, clock, now, worker, writes, calls },
     probeRepaired: () => registry.probeRepaired(apps.map(({ name, agentId }) => ({ name, agentId }))),
     poll: tracePoll(async (key, signal) => {
       await clock.measureIfStale()
@@ -237,10 +241,11 @@ async function waitForServers({ database, queueConfig, clock, events }: WorkerDe
   }
 }
 
-/** Starts heartbeat, scheduler, reconciler, recounter and polls. They are closed in reverse. */
+/** Starts heartbeat, scheduler, reconciler, learner, recounter and polls. They are closed in reverse. */
 function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig, { closers, log }: HostDeps): PollWorker {
   const { store, events, now, worker, database } = deps
-  const planner = createTaskPlanner({ timing: timing.timing, limitsOf: limitsByApp(config.apps), now })
+  const { laws, learn } = createLearning(config, { ...deps, leaseMs: timing.lockMs })
+  const planner = createPlanner(config, { database, laws, timing: timing.timing, limitsOf: limitsByApp(config.apps), now, events })
   const planDeps = { store, planner, timers: createPollTimers(deps.queue, now), timing: timing.timing, now, events }
   const loop = (name: string, everyMs: number, work: () => Promise<unknown>, what: string) => {
     const interval = startInterval(everyMs, work, (error) => events.failed({ what, error }))
@@ -262,9 +267,9 @@ function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig
   const old = { store: createOldDetails(database), retention: retentionMs(config) }
   const graceMs = timing.reconcileEveryMs
   loop('reconciler', timing.reconcileEveryMs, () => reconcile({ ...planDeps, old, graceMs }), 'reconciling')
-  const calls = callBudgets(config)
-  const watchCalls = createCallWatch({ log, read: () => readCallForecasts(database, calls.budgets, calls.callClock) })
+  const watchCalls = createCallWatch({ log, read: () => readCallForecasts(database, deps.calls.budgets, deps.calls.callClock) })
   loop('call watch', timing.reconcileEveryMs, watchCalls, 'reading how long the calls last')
+  loop('learner', timing.learnEveryMs, learn, 'learning when people read')
   loop('recounter', timing.recountEveryMs, () => recountCampaigns(database), 'counting campaigns')
 
   const polls = startPollWorker({

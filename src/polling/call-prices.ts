@@ -1,10 +1,11 @@
 import { HOUR_MS } from '../domain/delivery.ts'
-import { growingOffsetsOf, type Timing } from '../domain/poll-times.ts'
+import type { Timing } from '../domain/poll-times.ts'
 import { assumedPerWorkDay, forecastDemand, type SendCount } from '../domain/schedule/demand.ts'
 import { averageSteps, type CallSteps, type Demand, expectedCallsBetween, priceOf } from '../domain/schedule/price.ts'
 import type { Calendar, Curve } from '../domain/schedule/types.ts'
+import type { CallOutlook, CallOutlooks, Hours, OpenPlan, SentTask } from './call-outlook.ts'
 import type { PlanCache, VersionedLaw } from './plan-cache.ts'
-import type { CallOutlook, CallOutlooks, Clock, Hours, OpenPlan, SentTask } from './ports.ts'
+import type { Clock } from './ports.ts'
 
 /** What a task that gets a plan now adds to what is committed. */
 export interface PlannedTask {
@@ -152,16 +153,79 @@ function forecast({ budget, outlook, history, at }: Forecast, { calendar }: Call
 
 /** The calls that an average task buys at every price. */
 async function findTypical(recent: readonly SentTask[], law: VersionedLaw, { plans, calendar, now }: CallPricesDeps): Promise<CallSteps> {
-  const parts: { steps: CallSteps; weight: number }[] = []
-  const add = async (sentAt: Date, people: number, weight: number): Promise<void> => {
-    parts.push({ steps: plans.costs(await plans.plansAt(law, sentAt, 0), people).steps, weight })
+  const parts: { readonly steps: CallSteps; readonly weight: number }[] = []
+  const add = async (sentMs: number, people: number, weight: number): Promise<void> => {
+    parts.push({ steps: plans.costs(await plans.plansAt(law, sentMs, 0), people).steps, weight })
   }
-  for (const { sentAt, people } of recent) await add(sentAt, people, 1)
+  for (const { sentAt, people } of recent) await add(calendar.localAt(sentAt), people, 1)
   if (recent.length < ASSUMED_UNTIL_TASKS) {
-    const workDay = findWorkDay(calendar, now())
+    const dayMs = findWorkDay(calendar, now())
     for (const hour of ASSUMED_HOURS) {
-      for (const people of ASSUMED_SIZES) await add(new Date(workDay.getTime() + workDay.rate * hour), people, ASSUMED_WEIGHT)
+      for (const people of ASSUMED_SIZES) await add(dayMs + hour * HOUR_MS, people, ASSUMED_WEIGHT)
     }
   }
   return averageSteps(parts)
+}
+
+/** The local time at which a work day begins. */
+function findWorkDay({ localAt, isFreeDay }: Calendar, at: Date): number {
+  let day = Math.floor(localAt(at) / DAY_MS)
+  // No calendar has a month of free days; one that calls every day free is not walked for ever.
+  for (let i = 0; i < 31 && isFreeDay(day); i++) day++
+  return day * DAY_MS
+}
+
+interface Prices {
+  readonly budget: number
+  readonly outlook: CallOutlook
+  readonly demand: Demand
+  readonly typical: CallSteps
+  readonly law: VersionedLaw
+  readonly readAt: Date
+}
+
+function createPrices({ budget, outlook, demand, typical, law, readAt }: Prices, deps: CallPricesDeps): CallPrices {
+  const { timing, now } = deps
+  const { endsAt } = outlook.month
+  const planTime = (fromAt: Date, toAt: Date): number => (toAt.getTime() - fromAt.getTime()) * timing.timeScale
+  let committed = sumOpen(outlook, law, readAt, deps)
+  let { finalPolls } = outlook
+  let planned = 0
+  // What is added to the square of the tasks for all that may come does not change while the tasks that wait get their plans.
+  const spread = demand.pricedTasks ** 2 - demand.tasks ** 2
+  const demandNow = (): Demand => {
+    const tasks = demand.tasks - Math.min(planned, Math.max(0, outlook.waiting - 1))
+    return { ...demand, tasks, pricedTasks: Math.sqrt(Math.max(0, tasks ** 2 + spread)) }
+  }
+  return {
+    recent: outlook.recent,
+    priceFor(own) {
+      const endsInMs = Math.max(0, planTime(now(), endsAt))
+      return priceOf({ budget, left: budget - outlook.used, committed, finalPolls, endsInMs, demand: demandNow(), typical, own })
+    },
+    commit({ curve, offsetsMs, people, sentAt }) {
+      const untilMs = planTime(sentAt, endsAt)
+      committed += expectedCallsBetween({ curve, offsetsMs, unread: people }, planTime(sentAt, now()), untilMs)
+      if ((offsetsMs.at(-1) ?? 0) < untilMs) finalPolls++
+      planned++
+    },
+  }
+}
+
+/** Calls that open tasks are still expected to make in this month. */
+function sumOpen({ open, month }: CallOutlook, law: VersionedLaw, at: Date, { plans, calendar, timing }: CallPricesDeps): number {
+  if (open.sample.length === 0) return 0
+  const { timeScale } = timing
+  const callsOf = ({ sentAt, unread, pollOffsetsMs }: OpenPlan): number => {
+    const curve = plans.curveAt(law, calendar.localAt(sentAt))
+    const offsetsMs = (pollOffsetsMs ?? defaultOffsets(timing)).map((offsetMs) => offsetMs * timeScale)
+    const planTime = (to: Date): number => (to.getTime() - sentAt.getTime()) * timeScale
+    return expectedCallsBetween({ curve, offsetsMs, unread }, planTime(at), planTime(month.endsAt))
+  }
+  return (open.sample.reduce((sum, plan) => sum + callsOf(plan), 0) * open.tasks) / open.sample.length
+}
+
+/** Of a task that has no plan of its own, in real milliseconds. */
+function defaultOffsets({ offsetsMs, windowMs, finalMarginMs }: Timing): number[] {
+  return [...offsetsMs, windowMs - finalMarginMs]
 }

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { HOUR_MS, MINUTE_MS } from '../domain/delivery.ts'
-import { expectedCalls } from '../domain/schedule/calls.ts'
+import { expectedCalls, leastNFor } from '../domain/schedule/calls.ts'
 import { curveOf } from '../domain/schedule/curve.ts'
 import { buildFamily, MEAN_FINAL_OFFSET_MS, type PlaceSettings } from '../domain/schedule/place.ts'
 import { type CallSteps, priceSteps } from '../domain/schedule/price.ts'
@@ -19,7 +19,7 @@ export interface SendPlans {
   /** Differs from that of all other plans. */
   readonly id: number
   readonly curve: Curve
-  /** The best plan of each number of polls. */
+  /** The best plan of each number of polls, up to the target width. */
   readonly family: readonly PollPlan[]
 }
 
@@ -31,19 +31,20 @@ export interface PlanCosts {
 }
 
 export interface PlanCache {
-  /** The read curve of a task. */
-  curveAt(law: VersionedLaw, sentAt: Date): Curve
+  /** The read curve of a task. @param sentMs the local time of its send, as `Calendar.localAt` gives it */
+  curveAt(law: VersionedLaw, sentMs: number): Curve
   /**
    * The plans of a task. Making them takes some milliseconds: other work of the process runs before it resolves then.
+   * @param sentMs the local time of its send
    * @param fromMs when tracking began, in milliseconds of plan time since the send; 0: with it
    */
-  plansAt(law: VersionedLaw, sentAt: Date, fromMs: number): Promise<SendPlans>
+  plansAt(law: VersionedLaw, sentMs: number, fromMs: number): Promise<SendPlans>
   /** @param people recipients, at least 1 */
   costs(plans: SendPlans, people: number): PlanCosts
 }
 
 export interface PlanCacheDeps {
-  readonly calendar: Calendar
+  readonly calendar: Pick<Calendar, 'isFreeDay'>
   readonly settings: PlaceSettings
   /** True: a monthly budget decides about the number of polls. */
   readonly hasPrice: boolean
@@ -71,15 +72,15 @@ export function createPlanCache({ calendar, settings, hasPrice }: PlanCacheDeps)
   const curveOfSend = ({ law, version }: VersionedLaw, { localMs, key }: RoundedSend): Curve =>
     curves.get(`${version} ${key}`, () => curveOf(law, new Date(localMs), local))
   return {
-    curveAt: (law, sentAt) => curveOfSend(law, roundSend(calendar, sentAt)),
-    async plansAt(law, sentAt, fromMs) {
-      const send = roundSend(calendar, sentAt)
+    curveAt: (law, sentMs) => curveOfSend(law, roundSend(calendar, sentMs)),
+    async plansAt(law, sentMs, fromMs) {
+      const send = roundSend(calendar, sentMs)
       const roundedFromMs = roundLate(fromMs)
       const before = made
       const found = plans.get(`${law.version} ${send.key} ${roundedFromMs}`, () => {
         const curve = curveOfSend(law, send)
         const options = { finalOffsetMs: MEAN_FINAL_OFFSET_MS, fromMs: roundedFromMs, hasPrice }
-        return { id: made++, curve, family: buildFamily(curve, settings, options) }
+        return { id: made++, curve, family: upToTarget(buildFamily(curve, settings, options), settings) }
       })
       if (made > before) await nextTurn()
       return found
@@ -93,14 +94,19 @@ export function createPlanCache({ calendar, settings, hasPrice }: PlanCacheDeps)
   }
 }
 
+/** A narrower bracket is not bought. */
+function upToTarget(family: readonly PollPlan[], { targetWidthMs }: PlaceSettings): readonly PollPlan[] {
+  return targetWidthMs === null ? family : family.slice(0, leastNFor(family, targetWidthMs))
+}
+
 interface RoundedSend {
   readonly localMs: number
   /** All that the read curve depends on. */
   readonly key: string
 }
 
-function roundSend(calendar: Calendar, sentAt: Date): RoundedSend {
-  const localMs = Math.round(calendar.localAt(sentAt) / ROUND_MS) * ROUND_MS
+function roundSend(calendar: Pick<Calendar, 'isFreeDay'>, sentMs: number): RoundedSend {
+  const localMs = Math.round(sentMs / ROUND_MS) * ROUND_MS
   const day = Math.floor(localMs / DAY_MS)
   const [today, tomorrow] = [calendar.isFreeDay(day), calendar.isFreeDay(day + 1)]
   return { localMs, key: `${localMs - day * DAY_MS} ${today} ${tomorrow}` }

@@ -7,7 +7,7 @@ import type { PlannedPoll } from '../domain/poll-times.ts'
 import type { Problem } from '../domain/problems.ts'
 import type { DelayReason, EndReason } from '../domain/reasons.ts'
 import type { PlanDetail } from '../domain/schedule/plan-detail.ts'
-import type { Law } from '../domain/schedule/types.ts'
+import type { Law, ObservedTask } from '../domain/schedule/types.ts'
 import type { TrackOutcome } from '../domain/track-outcome.ts'
 import type { PeopleRequest } from '../intake/people.ts'
 import type { TrackRequest } from '../intake/track-request.ts'
@@ -164,63 +164,25 @@ export interface LearnedLaw {
 
 /** The laws that were learned. */
 export interface Laws {
-  /** The newest law of an app; null: none was learned, so `PRIOR_LAW` holds. */
+  /** The newest law of an app; null: none was learned, or another version wrote it in a form of its own, so `PRIOR_LAW` holds. */
   latest(app: string): Promise<LearnedLaw | null>
 }
 
-/** What the calls of an app's month are left for, as the database knows it at one moment. */
-export interface CallOutlook {
-  /** The month in which calls count now. */
-  readonly month: { readonly startsAt: Date; readonly endsAt: Date }
-  /** Calls of this month that are made or reserved for the near future. */
-  readonly used: number
-  /** Open tasks that were admitted and whose final poll falls in this month. */
-  readonly finalPolls: number
-  /** Open tasks that have a plan: how many, and some of them, evenly chosen. */
-  readonly open: { readonly tasks: number; readonly sample: readonly OpenPlan[] }
-  /** Tasks without a plan. */
-  readonly waiting: number
-  /** True: the app has tasks from before the hours that were asked for. */
-  readonly isOld: boolean
-  /** Tasks by the hour of their send. Those that wait for a plan do not count. */
-  readonly sent: ReadonlyArray<{ readonly hour: number; readonly tasks: number }>
-  /** The latest tasks that have a plan, newest first. */
-  readonly recent: readonly SentTask[]
-}
+/** Whose tasks: of an app, or of all others. */
+export type TasksOf = { readonly app: string } | { readonly otherThan: string }
 
-/** An open task, as far as its calls are concerned. */
-export interface OpenPlan {
-  readonly sentAt: Date
-  /** Recipients that have not read, at least 1. */
-  readonly unread: number
-  /** Null: an earlier version planned it. */
-  readonly pollOffsetsMs: readonly number[] | null
-}
-
-export interface SentTask {
-  readonly sentAt: Date
-  /** Recipients, at least 1. */
-  readonly people: number
-}
-
-/** Hours of a clock that may run faster than the real one. */
-export interface Hours {
-  /** The real moment at which hour 0 begins. */
-  readonly originAt: Date
-  /** Real milliseconds of one hour. */
-  readonly lengthMs: number
-}
-
-/** What the price of a call is made from. */
-export interface CallOutlooks {
-  /**
-   * In one statement.
-   * @param budget calls a month
-   * @param sinceHour sends are counted from this hour on; null: from 28 days before the month began
-   */
-  read(app: string, question: { readonly budget: number; readonly hours: Hours; readonly sinceHour: number | null }): Promise<CallOutlook>
-  /** The latest tasks of an app that have a plan and recipients, newest first. */
-  recentTasks(app: string): Promise<readonly SentTask[]>
+/** What learning reads and writes. */
+export interface LearnerStore extends Laws {
+  /** Runs `work` in one worker at a time; null when another one learns. */
+  exclusively<T>(work: (lease: Lease) => Promise<T>): Promise<T | null>
+  /** Apps that have tasks, or had calls, and when a task of each last ended; null: not in the last days. */
+  apps(): Promise<ReadonlyArray<{ readonly app: string; readonly lastEndedAt: Date | null }>>
+  /** The database's time. What a law is learned from is read after it. */
+  now(): Promise<Date>
+  /** The newest ended tasks that tell when people read, oldest first: with their send time, delivered recipients and a successful poll. */
+  observedTasks(of: TasksOf, limit: number): Promise<ObservedTask[]>
+  /** Stores the newest law of an app, and removes its older ones but for those that plans of open tasks name. Resolves with its version. */
+  add(app: string, law: Omit<LearnedLaw, 'version'>): Promise<number>
 }
 
 export interface Scheduled extends Timer {
@@ -403,6 +365,8 @@ export interface EventLog {
   reconciled(event: { readonly actions: Restored & { readonly ended: number } }): void
   /** Old data was removed. `namesRemoved`: tasks that have no names any more. */
   retained(event: { readonly namesRemoved: number; readonly peopleRemoved: number; readonly tasksRemoved: number }): void
+  /** When the recipients of an app read was learned anew, from so many ended tasks of its own. */
+  learned(event: { readonly app: string; readonly version: number; readonly tasks: number; readonly people: number }): void
   /** A timer fired this long before its poll was due: the clocks of workers differ. */
   early(event: { readonly key: TaskKey; readonly earlyMs: number }): void
   /**

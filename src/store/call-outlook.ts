@@ -1,4 +1,4 @@
-import type { CallOutlook, CallOutlooks } from '../polling/ports.ts'
+import type { CallOutlook, CallOutlooks } from '../polling/call-outlook.ts'
 import { type CallClock, encodeCallClock } from './call-clock.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'

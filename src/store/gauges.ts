@@ -1,7 +1,7 @@
 import type { Stored } from '../domain/messages.ts'
 import { type CallForecast, forecastCalls } from '../domain/schedule/call-forecast.ts'
-import type { CallClock } from './call-clock.ts'
-import { readCallUse } from './call-use.ts'
+import { type CallClock, encodeCallClock } from './call-clock.ts'
+import { readCallMonths } from './call-months.ts'
 import * as column from './columns.ts'
 import type { Database } from './prisma.ts'
 
@@ -39,7 +39,7 @@ export async function readGauges(
     prisma.task.groupBy({ by: ['app', 'status'], _count: true }),
     readOverdue({ pool }, OVERDUE_MS),
     readBlindGaps({ pool }, limits),
-    prisma.appUsage.findMany({ select: { app: true, callsUsed: true, pauseKind: true } }),
+    readUsage({ prisma, pool }, callClock),
     prisma.task.groupBy({ by: ['app', 'problemCode'], where: { status: 'tracking', problemCode: { not: null } }, _count: true }),
     pool.query<Gauges['pausedScopes'][number]>(PAUSED_SCOPES),
     readCallForecasts({ prisma }, budgets, callClock),
@@ -61,8 +61,18 @@ export async function readCallForecasts(
   budgets: ReadonlyMap<string, number>,
   callClock: CallClock | null = null,
 ): Promise<CallForecast[]> {
-  return (await readCallUse(database, budgets, callClock)).map(forecastCalls)
+  return (await readCallMonths(database, budgets, callClock)).map(forecastCalls)
 }
+
+async function readUsage({ prisma, pool }: Pick<Database, 'prisma' | 'pool'>, callClock: CallClock | null): Promise<Gauges['apps']> {
+  // The view counts by the real clock, and may be read by those who may not read the table.
+  if (callClock === null) return await prisma.appUsage.findMany({ select: { app: true, callsUsed: true, pauseKind: true } })
+  return (await pool.query<Gauges['apps'][number]>(USAGE, [encodeCallClock(callClock)])).rows
+}
+
+const USAGE = `
+  SELECT usage.app, CASE WHEN app.calls_month = month.name THEN app.calls_used ELSE 0 END AS "callsUsed", usage.pause_kind AS "pauseKind"
+  FROM delivery_app AS app JOIN delivery_app_usage AS usage USING (app), delivery_call_month(clock_timestamp(), $1::jsonb) AS month`
 
 const OVERDUE_MS = 60_000
 

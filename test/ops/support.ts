@@ -61,5 +61,5 @@ export async function aRunningWorker(queue?: QueueAddress, app: Partial<WorkerAp
 
 /** What the command `doctor` runs. */
 export function diagnose(config: Config, task?: TaskRef): ReturnType<typeof runDoctor> {
-  return runDoctor(config, workerTiming(config), callBudgets(config), task)
+  return runDoctor(config, workerTiming(config), callBudgets(config, null), task)
 }

@@ -3,7 +3,7 @@ import { countServable, reservedCalls, usedUpAt } from './budget.ts'
 /** How long the calls of a month last, and for how many tasks: what operators are told before calls are missing. */
 
 /** What an app has used of its month, and what it has promised. All durations are real time, of a clock that may run faster in demos. */
-export interface CallUse {
+export interface CallMonth {
   readonly app: string
   /** Calls a month that the tracker may make: what other programs use is taken off. */
   readonly budget: number
@@ -70,50 +70,52 @@ const RATE_DAYS = 7
 /** The final poll is due at most 12 minutes before the deadline, a day after the send. */
 const FINAL_BEFORE_DEADLINE_DAYS = 12 / (24 * 60)
 
-export function forecastCalls(use: CallUse): CallForecast {
-  const { app, month, budget, used, planned, monthStartsAt, monthEndsAt, now } = use
+export function forecastCalls(given: CallMonth): CallForecast {
+  const { app, month, budget, used, planned, monthStartsAt, monthEndsAt, now } = given
   const left = Math.max(0, budget - used)
   const monthMs = monthEndsAt.getTime() - monthStartsAt.getTime()
-  const endsAt = findEnd(use, left)
+  const endsAt = findEnd(given, left)
   const figures = {
     ...{ app, month, budget, used, left, planned, monthEndsAt, readAt: now },
-    reserved: Math.min(left, reservedCalls(use.finalPolls)),
+    reserved: Math.min(left, reservedCalls(given.finalPolls)),
     usedShare: budget === 0 ? 1 : Math.min(1, used / budget),
     monthShare: Math.min(1, Math.max(0, (now.getTime() - monthStartsAt.getTime()) / monthMs)),
     usedUpAt: endsAt,
-    endsEarly: endsAt !== null && endsAt.getTime() < monthEndsAt.getTime() - use.dayMs,
-    tasksAdmittable: countAdmittable(use, left),
-    tasksExpected: expectTasks(use),
-    tasksRefused: use.refused,
+    endsEarly: endsAt !== null && endsAt.getTime() < monthEndsAt.getTime() - given.dayMs,
+    tasksAdmittable: countAdmittable(given, left),
+    tasksExpected: expectTasks(given),
+    tasksRefused: given.refused,
   }
   return { ...figures, warning: findWarning(figures) }
 }
 
 /** The moment from which on tasks are sent whose final poll falls in the next month. */
-function lastSendMs({ monthEndsAt, dayMs }: CallUse): number {
+function lastSendMs({ monthEndsAt, dayMs }: CallMonth): number {
   return monthEndsAt.getTime() - dayMs * (1 - FINAL_BEFORE_DEADLINE_DAYS)
 }
 
-function countAdmittable(use: CallUse, left: number): number {
-  const { now, budget, finalPolls, finalPollsNext } = use
-  return now.getTime() < lastSendMs(use) ? countServable({ left, finalPolls }) : countServable({ left: budget, finalPolls: finalPollsNext })
+function countAdmittable(given: CallMonth, left: number): number {
+  const { now, budget, finalPolls, finalPollsNext } = given
+  return now.getTime() < lastSendMs(given)
+    ? countServable({ left, finalPolls })
+    : countServable({ left: budget, finalPolls: finalPollsNext })
 }
 
-function expectTasks(use: CallUse): number {
-  const { now, dayMs, firstSentAt, tasksInWeek } = use
+function expectTasks(given: CallMonth): number {
+  const { now, dayMs, firstSentAt, tasksInWeek } = given
   if (firstSentAt === null) return 0
   const days = Math.min(RATE_DAYS, Math.max(1, (now.getTime() - firstSentAt.getTime()) / dayMs))
-  return Math.round((tasksInWeek / days) * Math.max(0, (lastSendMs(use) - now.getTime()) / dayMs))
+  return Math.round((tasksInWeek / days) * Math.max(0, (lastSendMs(given) - now.getTime()) / dayMs))
 }
 
-function findEnd(use: CallUse, left: number): Date | null {
-  const { now, monthEndsAt } = use
-  const at = usedUpAt({ left, ...sumWeek(use), nowMs: now.getTime(), monthEndMs: monthEndsAt.getTime() })
+function findEnd(given: CallMonth, left: number): Date | null {
+  const { now, monthEndsAt } = given
+  const at = usedUpAt({ left, ...sumWeek(given), nowMs: now.getTime(), monthEndMs: monthEndsAt.getTime() })
   return at === null ? null : new Date(Math.round(at))
 }
 
 /** The calls of the last 7 times 24 hours: of the day that lies only partly in them, that part. An app that is younger has fewer days. */
-function sumWeek({ callsByDay, now, monthStartsAt, dayMs }: CallUse): { readonly calls: number; readonly overMs: number } {
+function sumWeek({ callsByDay, now, monthStartsAt, dayMs }: CallMonth): { readonly calls: number; readonly overMs: number } {
   const today = ((now.getTime() - monthStartsAt.getTime()) / dayMs) % 1
   const whole = callsByDay.slice(0, RATE_DAYS).reduce((sum, calls) => sum + calls, 0)
   const cut = callsByDay[RATE_DAYS]

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { HOUR_MS } from '../../src/domain/delivery.ts'
 import type { CallClock } from '../../src/store/call-clock.ts'
-import { readCallUse } from '../../src/store/call-use.ts'
+import { readCallMonths } from '../../src/store/call-months.ts'
 import { createRateLimiter } from '../../src/store/rate-limiter.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
 
@@ -14,16 +14,17 @@ beforeAll(async () => {
 afterAll(() => db.close())
 
 let apps = 0
-const anApp = (): string => `use${++apps}`
+let tasks = 1_000
+const anApp = (): string => `month${++apps}`
 
 /** Midday of 15 January in China. */
 const MIDDAY = new Date('2027-01-15T04:00:00Z')
 const showing = (shows: Date, scale = 1): CallClock => ({ at: new Date(), shows, scale })
 
-async function useOf(app: string, clock: CallClock | null = showing(MIDDAY), budget = 100) {
-  const [use] = await readCallUse(db, new Map([[app, budget]]), clock)
-  if (use === undefined) throw new Error('an app with a budget has a line')
-  return use
+async function monthOf(app: string, clock: CallClock | null = showing(MIDDAY), budget = 100) {
+  const [given] = await readCallMonths(db, new Map([[app, budget]]), clock)
+  if (given === undefined) throw new Error('an app with a budget has a line')
+  return given
 }
 
 async function call(app: string, calls: number, clock: CallClock): Promise<string> {
@@ -40,7 +41,7 @@ async function aTask(
   app: string,
   { sentHours, pollHours, admitted = true }: { sentHours: number; pollHours: number[]; admitted?: boolean },
 ) {
-  const taskId = `${Date.now()}${Math.floor(Math.random() * 1e6)}`
+  const taskId = String(++tasks)
   await db.pool.query(`SELECT track_delivery(task_id => $1, app => $2, sent_at => now() - make_interval(mins => $3))`, [
     ...[taskId, app, sentHours * 60],
   ])
@@ -52,14 +53,14 @@ async function aTask(
 }
 
 test('an app that made no call has all of its budget', async () => {
-  expect(await useOf(anApp())).toMatchObject({
+  expect(await monthOf(anApp())).toMatchObject({
     ...{ budget: 100, used: 0, finalPolls: 0, finalPollsNext: 0, planned: 0, refused: 0, month: '2027-01' },
     ...{ callsByDay: [], tasksInWeek: 0, firstSentAt: null, dayMs: DAY_MS },
   })
 })
 
 test('apps come by name, and none where no app has a budget', async () => {
-  const lines = await readCallUse(
+  const lines = await readCallMonths(
     db,
     new Map([
       ['b', 2],
@@ -70,11 +71,11 @@ test('apps come by name, and none where no app has a budget', async () => {
     ['a', 1],
     ['b', 2],
   ])
-  expect(await readCallUse(db, new Map())).toEqual([])
+  expect(await readCallMonths(db, new Map())).toEqual([])
 })
 
 test('the month is that of the clock, from its start to its end', async () => {
-  const { month, now, monthStartsAt, monthEndsAt } = await useOf(anApp())
+  const { month, now, monthStartsAt, monthEndsAt } = await monthOf(anApp())
   expect(month).toBe('2027-01')
   // 14 and a half days of 31 are over.
   expect(Math.abs(now.getTime() - monthStartsAt.getTime() - 14.5 * DAY_MS)).toBeLessThan(60_000)
@@ -89,33 +90,33 @@ describe('calls by day', () => {
     await call(app, 2, dayLater(0))
     await createRateLimiter(db).refund(app, month, 4)
     await call(app, 3, dayLater(3))
-    expect((await useOf(app, dayLater(3))).callsByDay).toEqual([3, 0, 0, 5])
-    expect(await useOf(app, dayLater(4))).toMatchObject({ callsByDay: [0, 3, 0, 0, 5], used: 8 })
+    expect((await monthOf(app, dayLater(3))).callsByDay).toEqual([3, 0, 0, 5])
+    expect(await monthOf(app, dayLater(4))).toMatchObject({ callsByDay: [0, 3, 0, 0, 5], used: 8 })
   })
 
   test('go on over the end of a month, where the calls used begin anew, and 28 are kept', async () => {
     const app = anApp()
     await call(app, 7, showing(MIDDAY))
     await call(app, 2, showing(new Date('2027-02-01T04:00:00Z')))
-    const use = await useOf(app, showing(new Date('2027-02-01T04:00:00Z')))
-    expect(use).toMatchObject({ used: 2, month: '2027-02' })
-    expect(use.callsByDay).toEqual([2, ...Array.from({ length: 16 }, () => 0), 7])
+    const february = await monthOf(app, showing(new Date('2027-02-01T04:00:00Z')))
+    expect(february).toMatchObject({ used: 2, month: '2027-02' })
+    expect(february.callsByDay).toEqual([2, ...Array.from({ length: 16 }, () => 0), 7])
     await call(app, 1, showing(new Date('2027-05-01T04:00:00Z')))
-    expect((await useOf(app, showing(new Date('2027-05-01T04:00:00Z')))).callsByDay).toEqual([1, ...Array.from({ length: 27 }, () => 0)])
+    expect((await monthOf(app, showing(new Date('2027-05-01T04:00:00Z')))).callsByDay).toEqual([1, ...Array.from({ length: 27 }, () => 0)])
   })
 
   test('begin at midnight in China', async () => {
     const app = anApp()
     await call(app, 1, showing(new Date('2027-01-15T15:59:00Z')))
     await call(app, 2, showing(new Date('2027-01-15T16:01:00Z')))
-    expect((await useOf(app, showing(new Date('2027-01-15T16:02:00Z')))).callsByDay).toEqual([2, 1])
+    expect((await monthOf(app, showing(new Date('2027-01-15T16:02:00Z')))).callsByDay).toEqual([2, 1])
   })
 
   test('of a clock that stepped back are added to the last day', async () => {
     const app = anApp()
     await call(app, 1, showing(MIDDAY))
     await call(app, 2, showing(new Date(MIDDAY.getTime() - 3 * DAY_MS)))
-    expect((await useOf(app, showing(new Date(MIDDAY.getTime() - 3 * DAY_MS)))).callsByDay).toEqual([3])
+    expect((await monthOf(app, showing(new Date(MIDDAY.getTime() - 3 * DAY_MS)))).callsByDay).toEqual([3])
   })
 })
 
@@ -125,7 +126,7 @@ describe('open tasks', () => {
     await aTask(app, { sentHours: 2, pollHours: [1, 3, 23.8] })
     await aTask(app, { sentHours: 2, pollHours: [1, 4, 6, 23.8] })
     await aTask(app, { sentHours: 2, pollHours: [23.8], admitted: false })
-    expect(await useOf(app)).toMatchObject({ finalPolls: 2, planned: 5, refused: 1, tasksInWeek: 3 })
+    expect(await monthOf(app)).toMatchObject({ finalPolls: 2, planned: 5, refused: 1, tasksInWeek: 3 })
   })
 
   test('only so far as the month goes', async () => {
@@ -133,16 +134,16 @@ describe('open tasks', () => {
     await aTask(app, { sentHours: 2, pollHours: [3, 23.8] })
     await aTask(app, { sentHours: 23, pollHours: [23.8] })
     // 12 hours before the month ends.
-    expect(await useOf(app, showing(new Date('2027-01-31T04:00:00Z')))).toMatchObject({ finalPolls: 1, finalPollsNext: 1, planned: 2 })
+    expect(await monthOf(app, showing(new Date('2027-01-31T04:00:00Z')))).toMatchObject({ finalPolls: 1, finalPollsNext: 1, planned: 2 })
   })
 })
 
 test('tasks of the last week are counted, in the days of the clock, and the first of four weeks is found', async () => {
   const app = anApp()
   for (const sentHours of [1, 30, 24 * 8, 24 * 30]) await aTask(app, { sentHours, pollHours: [23.8] })
-  const { now, firstSentAt, tasksInWeek } = await useOf(app)
+  const { now, firstSentAt, tasksInWeek } = await monthOf(app)
   expect(tasksInWeek).toBe(2)
   expect(Math.round((now.getTime() - (firstSentAt?.getTime() ?? 0)) / DAY_MS)).toBe(8)
   // A day of this clock is an hour: its week is 7 hours.
-  expect(await useOf(app, showing(MIDDAY, 24))).toMatchObject({ tasksInWeek: 1, dayMs: HOUR_MS })
+  expect(await monthOf(app, showing(MIDDAY, 24))).toMatchObject({ tasksInWeek: 1, dayMs: HOUR_MS })
 })

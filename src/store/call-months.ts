@@ -1,4 +1,4 @@
-import type { CallUse } from '../domain/schedule/call-forecast.ts'
+import type { CallMonth } from '../domain/schedule/call-forecast.ts'
 import { type CallClock, encodeCallClock } from './call-clock.ts'
 import * as column from './columns.ts'
 import { Prisma } from './generated/client.ts'
@@ -8,7 +8,7 @@ const DAY_MS = 86_400_000
 
 const GIVEN = { app: column.text('app'), budget: column.integer('budget') }
 
-const USE = {
+const MONTH = {
   app: column.text('app'),
   budget: column.integer('budget'),
   used: column.integer('used'),
@@ -31,21 +31,21 @@ const USE = {
  * @param budgets calls a month by app
  * @param callClock by which months pass; null: the real one
  */
-export async function readCallUse(
+export async function readCallMonths(
   { prisma }: Pick<Database, 'prisma'>,
   budgets: ReadonlyMap<string, number>,
   callClock: CallClock | null = null,
-): Promise<CallUse[]> {
+): Promise<CallMonth[]> {
   if (budgets.size === 0) return []
   const dayMs = DAY_MS / (callClock?.scale ?? 1)
   const given = Array.from(budgets, ([app, budget]) => ({ app, budget }))
-  const rows = await prisma.$queryRaw<column.Row[]>(selectUse(given, dayMs, callClock))
-  return rows.map((row) => ({ ...column.decodeRow(USE, row), dayMs }))
+  const rows = await prisma.$queryRaw<column.Row[]>(selectMonths(given, dayMs, callClock))
+  return rows.map((row) => ({ ...column.decodeRow(MONTH, row), dayMs }))
 }
 
 /** Raw: one statement, so all figures are of the same moment. */
-function selectUse(given: ReadonlyArray<column.Decoded<typeof GIVEN>>, dayMs: number, callClock: CallClock | null): Prisma.Sql {
-  return Prisma.sql`/* call_use */
+function selectMonths(given: ReadonlyArray<column.Decoded<typeof GIVEN>>, dayMs: number, callClock: CallClock | null): Prisma.Sql {
+  return Prisma.sql`/* call_months */
 WITH given AS MATERIALIZED (SELECT * FROM ${column.unnest(GIVEN, given, 'given')}),
 month AS MATERIALIZED (
   SELECT moment.now, call_month.*, make_interval(secs => ${dayMs / 1_000}::double precision) AS one_day
@@ -67,7 +67,7 @@ sent AS (
   WHERE task.sent_at > month.now - 28 * month.one_day AND task.sent_at <= month.now AND task.app IN (SELECT app FROM given)
   GROUP BY app
 )
-SELECT ${column.selectList(USE)} FROM (
+SELECT ${column.selectList(MONTH)} FROM (
   SELECT given.app, given.budget, month.name AS month, month.now, month.starts, month.ends,
     coalesce(CASE WHEN usage.calls_month = month.name THEN usage.calls_used END, 0) AS used,
     delivery_reserved_calls(given.app, '-infinity', month.ends + month.final_ms * interval '1 ms', given.budget) AS final_polls,
@@ -80,5 +80,5 @@ SELECT ${column.selectList(USE)} FROM (
   LEFT JOIN delivery_app AS usage ON usage.app = given.app
   LEFT JOIN open ON open.app = given.app
   LEFT JOIN sent ON sent.app = given.app
-) AS call_use ORDER BY app COLLATE "C"`
+) AS call_months ORDER BY app COLLATE "C"`
 }
