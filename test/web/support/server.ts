@@ -53,6 +53,7 @@ const SETTABLE = [
   'now',
   'monotonicMs',
   'checks',
+  'forecastCalls',
   'tracking',
 ] as const satisfies ReadonlyArray<keyof ServerDeps>
 
