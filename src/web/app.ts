@@ -8,6 +8,7 @@ import type { Tracking } from '../polling/ports.ts'
 import type { RateReader } from '../report/rates.ts'
 import type { ScheduleReader } from '../report/schedule.ts'
 import { type ApiToken, createTokens, type Right, type Role } from './access.ts'
+import { addAppRoutes } from './api/apps.ts'
 import { addCampaignRoutes } from './api/campaigns.ts'
 import { addDirectoryRoutes } from './api/directory.ts'
 import { addDocument } from './api/openapi.ts'
@@ -163,6 +164,7 @@ async function addApi(app: FastifyInstance, deps: ServerDeps, reads: SharedReads
       addCampaignRoutes(guarded, apiDeps)
       addDirectoryRoutes(guarded, apiDeps)
       addOverallRoutes(guarded, apiDeps)
+      addAppRoutes(guarded, apiDeps)
       addScheduleRoutes(guarded, apiDeps)
       addPeopleWriting(guarded, apiDeps)
       addMethodGuards()

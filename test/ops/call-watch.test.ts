@@ -19,7 +19,7 @@ function aWatch() {
       forecasts = changes.map(aForecast)
       lines.length = 0
       await look()
-      return lines.map((line) => JSON.parse(line))
+      return lines.map((line): unknown => JSON.parse(line))
     },
   }
 }

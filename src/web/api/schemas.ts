@@ -2,7 +2,6 @@ import { z } from 'zod'
 import { STATES, STATUSES } from '../../domain/delivery.ts'
 import { DELAY_CODES, END_CODES } from '../../domain/messages.ts'
 import { OUTCOMES, PROBLEM_CODES, SCOPES } from '../../domain/problems.ts'
-import { CALL_WARNINGS, type CallForecast } from '../../domain/schedule/call-forecast.ts'
 import { COMPARED_FIELDS, type ComparedField } from '../../domain/track-outcome.ts'
 import type { PeopleCounts, ResumedApp } from '../../polling/ports.ts'
 import type { ResumedTaskRates } from '../../polling/task-commands.ts'
@@ -46,11 +45,13 @@ export const flag = (description: string): Schema<boolean> => z.boolean().descri
 export const share: Schema<number> = z.number().meta({ minimum: 0, maximum: 1 })
 const ms: Schema<number> = z.number().meta({ minimum: 0, description: 'Milliseconds after the send.' })
 /** Codes of this version. A newer version may store others, so the document does not close the list. */
-const openList = (values: readonly string[]): Schema<string> => z.string().meta({ examples: [...values] })
+export const openList = (values: readonly string[]): Schema<string> => z.string().meta({ examples: [...values] })
 export const list = <T>(items: Schema<T>): Schema<readonly T[]> => z.array(items)
 export const orNull = <T>(schema: Schema<T>, description?: string): Schema<T | null> => describe(schema.nullable(), description)
 const detail = (description: string) => orNull(z.record(z.string(), z.unknown()), description)
-const problemDetail = detail('What DingTalk or the network answered: said (the effective code), message, scope, requestId, agentId, ip.')
+export const problemDetail = detail(
+  'What DingTalk or the network answered: said (the effective code), message, scope, requestId, agentId, ip.',
+)
 
 function describe<T>(schema: Schema<T>, description: string | undefined): Schema<T> {
   return description === undefined ? schema : schema.describe(description)
@@ -147,7 +148,7 @@ const poll = {
   message: orNull(text()),
 }
 
-const pause = {
+export const pause = {
   pauseCode: orNull(openList(PROBLEM_CODES), 'Why nothing in it is polled, but for one probe at a time. Null: it is not paused.'),
   pauseDetail: problemDetail,
   pauseSince: orNull(time(), 'When the request of the first failed poll with this problem was sent.'),
@@ -167,12 +168,6 @@ interface TrackAnswer {
   readonly duplicate: boolean
   readonly conflict: readonly ComparedField[]
   readonly updated: readonly ComparedField[]
-}
-
-/** An app with what the configuration of this server adds. */
-interface AppAnswer extends AppUsage {
-  readonly monthlyCallBudget: number | null
-  readonly callForecast: Omit<CallForecast, 'app'> | null
 }
 
 export const Task = component<TaskRates>('Task', z.object(task))
@@ -323,67 +318,6 @@ export const TaskPoll = component<Poll>(
 )
 const OfPerson = component<PersonPoll>('PersonPoll', z.object({ ...poll, state, isChange: flag('The poll changed what was known.') }))
 export const History = component<PersonHistory>('PersonHistory', z.object({ person: Recipient, polls: list(OfPerson) }))
-
-const Pair = component<PairStatus>('Pair', z.object({ agentId: text(), ...pause }), 'An app with one agent id.')
-const Worker = component<WorkerProblem>(
-  'WorkerProblem',
-  z.object({
-    workerId: text('Random for each start of a worker.'),
-    startedAt: time(),
-    problemCode: openList(PROBLEM_CODES).describe('Why this worker cannot poll the app.'),
-    problemDetail,
-    problemSince: orNull(time()),
-  }),
-  'A running worker that cannot poll the app; others may.',
-)
-const Forecast = component<Omit<CallForecast, 'app'>>(
-  'CallForecast',
-  z.object({
-    month: text('In China.'),
-    budget: count('Calls a month, less those of other programs.'),
-    used: count(),
-    left: count(),
-    reserved: count('Of those left: for final polls of open tasks, and a tenth of them for retries.'),
-    planned: count('Polls that open tasks still have in their plans in this month.'),
-    usedShare: share,
-    monthShare: share,
-    monthEndsAt: time(),
-    readAt: time(),
-    usedUpAt: orNull(time(), 'When the calls are used up if they go on as in the last 7 days. Null: they last until the month ends.'),
-    endsEarly: flag('That is more than a day before the month ends.'),
-    tasksAdmittable: count('How many more tasks can be given a call for their final poll.'),
-    tasksExpected: count('How many more come in the month, if they come as in the last 7 days.'),
-    tasksRefused: count('Open tasks that got no call for their final poll.'),
-    warning: orNull(z.enum(CALL_WARNINGS), 'What threatens the polls of the app. Null: nothing.'),
-  }),
-  'How long the calls of the month last, and for how many tasks.',
-)
-export const App = component<AppAnswer>(
-  'App',
-  z.object({
-    app: text(),
-    openTasks: count(),
-    tasksWithProblem: count('Open tasks with a problem of their own.'),
-    tasksDelayed: count('Open tasks whose next poll is later than planned.'),
-    callsUsed: count('In this month, China time.'),
-    month: text(),
-    pauseKind: orNull(z.enum(PAUSE_KINDS)),
-    pauseReason: orNull(text(), 'The same as `pauseCode`.'),
-    ...pause,
-    pairs: list(Pair),
-    workerProblems: list(Worker),
-    monthlyCallBudget: orNull(count(), 'Null: none is configured here.'),
-    callForecast: orNull(Forecast, 'Null: there is no budget.'),
-  }),
-)
-export const Resumed = component<ResumedApp>(
-  'ResumedApp',
-  z.object({
-    app: text(),
-    tasks: count('Tasks that were brought forward.'),
-    tasksWithoutBudget: count('Of these: delayed by the monthly call budget, which is not lifted.'),
-  }),
-)
 
 export const StoredPeople = component<PeopleCounts & { readonly app: string }>(
   'StoredPeople',
