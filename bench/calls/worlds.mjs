@@ -91,14 +91,15 @@ const DISTRIBUTIONS = {
   }),
 }
 
-const part = (weight, name, a, b) => ({ weight, ...DISTRIBUTIONS[name](a, b) })
+/** Part of a group: its weight, and how long its people take. */
+export const part = (weight, name, a, b) => ({ weight, ...DISTRIBUTIONS[name](a, b) })
 const fast = (median, slowMedian, fastShare = 0.55, spread = 1.1) => [
   part(fastShare, 'logNormal', median, spread),
   part(1 - fastShare, 'logNormal', slowMedian, 1),
 ]
 
 /** 24 weights of a day: hours are given as `{ from: weight }`, each until the next one. */
-function day(steps) {
+export function day(steps) {
   let weight = 0
   return Array.from({ length: 24 }, (_, hour) => (weight = steps[hour] ?? weight))
 }
@@ -113,8 +114,8 @@ const FACTORY_FREE = day({ 0: 0.01, 8: 0.3, 22: 0.05 })
 const EARLY_DAY = day({ 0: 0.02, 5: 0.9, 7: 1.4, 11: 0.8, 13: 0.5, 16: 0.3, 19: 0.15, 21: 0.02 })
 const FLAT_DAY = day({ 0: 0.5, 7: 1 })
 
-/** @returns a group in which the hour and the kind of day decide */
-function group(share, parts, work, free = work, freeFactor = 1) {
+/** @returns a group of people in which the hour and the kind of day decide */
+export function group(share, parts, work, free = work, freeFactor = 1) {
   return { share, parts, attentionAt: (weekday, hour) => (weekday === 0 || weekday === 6 ? free[hour] * freeFactor : work[hour]) }
 }
 

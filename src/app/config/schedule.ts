@@ -1,33 +1,22 @@
 import { HOUR_MS, MINUTE_MS } from '../../domain/delivery.ts'
 import type { PollTimes } from '../../domain/schedule/custom.ts'
+import { mostPolls, type PlaceSettings } from '../../domain/schedule/place.ts'
 import type { ClockStart } from '../../lib/simulated-clock.ts'
 import type { CalendarSettings } from '../calendar.ts'
 import type { GivenDays } from './free-days.ts'
 import { DEFAULT_MAX_GAP_MS, formatDuration, type ScheduleKind } from './schedule-values.ts'
 
 /** How polls are planned. Durations are milliseconds of the 24 hours after a send: the time scale divides them. */
-export interface ScheduleSettings {
+export interface ScheduleSettings extends PlaceSettings {
   readonly kind: ScheduleKind
-  /**
-   * Polls of a task, the final one included: all of them without a budget, at most so many with one or with a target width. Null: not given, so
-   * {@link DEFAULT_POLLS}, or at most {@link POLL_CEILING}.
-   */
-  readonly pollsPerTask: number | null
-  /** The mean bracket that is reached with the fewest polls. Null: the number of polls counts. */
-  readonly targetWidthMs: number | null
   /** Ages at which the share of readers is reported, ascending; a learned plan of 24 polls or more has a poll at each. Empty: none. */
   readonly reportAgesMs: readonly number[]
-  /** The longest time between two polls. It is kept in any case where it is hard, which one that is given is. */
-  readonly maxGap: { readonly ms: number; readonly isHard: boolean }
+  /** The longest time between two polls. One that is given is hard. */
+  readonly maxGap: PlaceSettings['maxGap']
   /** Of the kind `custom`; null for the others. */
   readonly pollTimes: PollTimes | null
   readonly calendar: CalendarSettings
 }
-
-/** Polls of a task where neither their number nor a budget nor a target width is given. */
-export const DEFAULT_POLLS = 24
-/** Polls of a task at most where a budget or a target width decides. */
-export const POLL_CEILING = 64
 
 /** The latest offset of a final poll: a plan must reach it. */
 const LATEST_FINAL_MS = 24 * HOUR_MS - 5 * MINUTE_MS
@@ -95,7 +84,7 @@ function isGiven<T>(value: T | null | undefined): value is T {
 
 function gapFaults(names: ScheduleNames, { maxGap, pollsPerTask, targetWidth }: RightSchedule, hasBudget: boolean): string[] {
   if (!isGiven(maxGap) || pollsPerTask === undefined || targetWidth === undefined) return []
-  const most = pollsPerTask ?? (hasBudget || targetWidth !== null ? POLL_CEILING : DEFAULT_POLLS)
+  const most = mostPolls({ pollsPerTask, targetWidthMs: targetWidth }, hasBudget)
   const needed = Math.ceil(LATEST_FINAL_MS / maxGap)
   if (needed <= most) return []
   const remedy = `Give ${names.pollsPerTask} as ${needed} or more, or a longer ${names.maxGap}.`

@@ -3,6 +3,7 @@ import type { Credentials } from '../../dingtalk/app.ts'
 import { hostsOf } from '../../dingtalk/hosts.ts'
 import { NO_PROXIES } from '../../dingtalk/proxy.ts'
 import { describeKind } from '../../domain/quote.ts'
+import { DEFAULT_POLLS } from '../../domain/schedule/place.ts'
 import { DATABASE_SCHEMES, QUEUE_SCHEMES } from '../../lib/address.ts'
 import { schemaFaults, withSchema } from '../../lib/database-schema.ts'
 import { describeGivenRedis, findRedisFault, type GivenRedis } from '../../queue/given-redis.ts'
@@ -22,7 +23,7 @@ import {
   rightOrUndefined,
   valueAt,
 } from './fields.ts'
-import { completeSchedule, DEFAULT_POLLS } from './schedule.ts'
+import { completeSchedule } from './schedule.ts'
 import {
   APP_NAME,
   address,

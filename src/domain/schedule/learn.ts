@@ -1,9 +1,10 @@
+import { at } from './curve.ts'
 import { type Model, spreadReads, type Tally, type WeightedTimeline } from './spread-reads.ts'
-import { at, CELLS, HOURS, timelineOf } from './timeline.ts'
+import { CELLS, HOURS, timelineOf } from './timeline.ts'
 import type { Calendar, Law, ObservedTask } from './types.ts'
 
 export interface LearnOptions {
-  /** The law without data: cells and bins with few reads stay near it. */
+  /** The law without data: cells and bins with few reads stay near it. Where its hazard or attention is 0, the learned one is. */
   readonly prior: Law
   readonly calendar: Calendar
 }
@@ -98,7 +99,7 @@ function createBinLevels(count: number): Level[] {
  * @param prior the values without data
  */
 function refine(now: Float64Array, prior: Float64Array, { observed, expected }: Tally, levels: readonly Level[]): Float64Array {
-  const exposure = expected.map((reads, i) => reads / at(now, i))
+  const exposure = expected.map((reads, i) => (reads === 0 ? 0 : reads / at(now, i)))
   return levels.reduce((believed, { believedReads, nearness }) => {
     return believed.map((value, i) => {
       let [reads, expectedReads] = [believedReads, believedReads]

@@ -1,4 +1,5 @@
-import { at, CELLS, type Interval, type Timeline } from './timeline.ts'
+import { at } from './curve.ts'
+import { CELLS, type Interval, type Timeline } from './timeline.ts'
 
 /** A law in the form of the computation. */
 export interface Model {
@@ -89,6 +90,7 @@ function countInterval(
   tallies: { readonly cells: Tally; readonly bins: Tally },
 ): void {
   const readShare = fillShares(stretches)
+  // The law excludes a read here: it cannot say where one lies.
   if (readShare === 0) return
   const { count, hazards, shares, cells, bins } = stretches
   let readLater = reads
@@ -105,13 +107,16 @@ function countInterval(
 
 /** @returns the share of those unread that reads in the interval */
 function fillShares({ count, hazards, shares }: Stretches): number {
-  let unread = 1
+  let hazardBefore = 0
+  let total = 0
   for (let i = 0; i < count; i++) {
-    const share = -unread * Math.expm1(-at(hazards, i))
+    const hazard = at(hazards, i)
+    const share = -Math.exp(-hazardBefore) * Math.expm1(-hazard)
     shares[i] = share
-    unread -= share
+    total += share
+    hazardBefore += hazard
   }
-  return 1 - unread
+  return total
 }
 
 /** Below this the formula below loses its digits, and half of the hazard is as good. */

@@ -6,9 +6,6 @@ export const HOURS = 24
 /** Cells of the attention: the hours of a work day, then those of a free day. */
 export const CELLS = 2 * HOURS
 
-/** The number at an index; 0 outside. */
-export const at = (numbers: ArrayLike<number>, index: number): number => numbers[index] ?? 0
-
 /** An ended task, cut into pieces in which the hour of the day stays the same and no poll lies. */
 export interface Timeline {
   /** Length of each piece in minutes. */
