@@ -31,9 +31,17 @@ const { values: options } = parseArgs({
     schedule: { type: 'string', default: 'growing' },
   },
 })
-const [apps, tasks, budget, days, timeScale, kills, faults, lead, seed] = ['apps', 'tasks', 'budget', 'days', 'scale', 'kills', 'faults', 'lead', 'seed'].map(
-  (name) => Number(options[name]),
-)
+const [apps, tasks, budget, days, timeScale, kills, faults, lead, seed] = [
+  'apps',
+  'tasks',
+  'budget',
+  'days',
+  'scale',
+  'kills',
+  'faults',
+  'lead',
+  'seed',
+].map((name) => Number(options[name]))
 const DAY_MS = 86_400_000
 /** After the last deadline all tasks must have ended soon: what a killed worker had waits for its lock, in real milliseconds. */
 const END_GRACE_MS = 90_000
@@ -47,12 +55,27 @@ try {
 
 async function main() {
   const { from, law, schedule, polls } = options
-  const world = await startWorld(closers, { apps, budget, timeScale, from: `${from}@${new Date(Date.now() + lead * 1_000).toISOString()}`, law, seed, schedule, polls })
+  const world = await startWorld(closers, {
+    apps,
+    budget,
+    timeScale,
+    from: `${from}@${new Date(Date.now() + lead * 1_000).toISOString()}`,
+    law,
+    seed,
+    schedule,
+    polls,
+  })
   const clock = parseClockStart(world.simulator.clockStart)
   const traffic = drawTraffic({ apps, tasks, days, seed, startMs: clock.localMs })
-  console.log(`${apps} apps with ${budget} calls a month and ${tasks} tasks each, ${days} days from ${from} on, a day in ${Math.round(DAY_MS / timeScale / 100) / 10} s`)
+  console.log(
+    `${apps} apps with ${budget} calls a month and ${tasks} tasks each, ${days} days from ${from} on, a day in ${Math.round(DAY_MS / timeScale / 100) / 10} s`,
+  )
   const over = new AbortController()
-  const disturbing = disturb(world, { kills, faults, seed, lastMs: clock.realMs + ((days + 0.9) * DAY_MS) / timeScale - Date.now() }, over.signal)
+  const disturbing = disturb(
+    world,
+    { kills, faults, seed, lastMs: clock.realMs + ((days + 0.9) * DAY_MS) / timeScale - Date.now() },
+    over.signal,
+  )
   const sent = await sendAll(world, traffic, { startedMs: clock.realMs, timeScale })
   await untilEnded(world.database)
   over.abort()
@@ -63,7 +86,15 @@ async function main() {
   for (const violation of violations.slice(0, 20)) console.log(`violated: ${violation}`)
   console.log(violations.length === 0 ? 'nothing was violated' : `${violations.length} violations`)
   if (violations.length > 0) process.exitCode = 1
-  if (options.json !== undefined) await writeFile(options.json, JSON.stringify({ options, figures, violations, months: rows.months, tasks: process.env.DUMP && rows.tasks, polls: process.env.DUMP && rows.polls }, null, 2))
+  if (options.json !== undefined)
+    await writeFile(
+      options.json,
+      JSON.stringify(
+        { options, figures, violations, months: rows.months, tasks: process.env.DUMP && rows.tasks, polls: process.env.DUMP && rows.polls },
+        null,
+        2,
+      ),
+    )
 }
 
 async function untilEnded(database) {

@@ -123,12 +123,26 @@ function summary(values) {
 function print(measured) {
   const columns = ['', 'polls', 'growing', '÷ optimum', 'prior', '20 tasks', '50 tasks', 'known law', 'calls', 'at most', '']
   const widths = [14, 6, 9, 10, 7, 14, 14, 10, 14, 9, 6]
-  const line = (cells) => console.log(cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('').trimEnd())
+  const line = (cells) =>
+    console.log(
+      cells
+        .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
+        .join('')
+        .trimEnd(),
+    )
   line(columns)
   for (const row of measured) {
     const both = ({ mean, largest }) => `${mean.toFixed(2)} (${largest.toFixed(2)})`
     line([
-      ...[row.name, String(row.polls), row.growing.toFixed(1), row.optimum.toFixed(2), row.prior.toFixed(2), both(row.after20), both(row.after50)],
+      ...[
+        row.name,
+        String(row.polls),
+        row.growing.toFixed(1),
+        row.optimum.toFixed(2),
+        row.prior.toFixed(2),
+        both(row.after20),
+        both(row.after50),
+      ],
       ...[row.known.toFixed(2), row.calls.map((calls) => calls.toFixed(1)).join(' / '), row.atMost?.toFixed(2) ?? ''],
       row.atMost === undefined ? '' : row.isOver ? 'over' : 'ok',
     ])

@@ -56,27 +56,35 @@ export function judge(facts) {
 
 /** Never a call over the budget in a month, neither granted nor made. */
 function budgetFaults({ budget, months, ...facts }) {
-  const granted = months.filter(({ most }) => most > budget).map(({ app, month, most }) => `${app} was granted ${most} calls in ${month}, and has ${budget}`)
+  const granted = months
+    .filter(({ most }) => most > budget)
+    .map(({ app, month, most }) => `${app} was granted ${most} calls in ${month}, and has ${budget}`)
   const made = [...callsByMonth(facts)]
     .filter(([, calls]) => calls > budget)
     .map(([name, calls]) => `${name}: ${calls} calls came to the server, and there are ${budget}`)
   return [...granted, ...made]
 }
 
-/** Calls at the server by app and month, without those of the first seconds of a month, which may have been granted in the one before. */
+/** Calls at the server by app and month. */
 function callsByMonth({ truth, arrivals, clock, timeScale }) {
-  const counts = new Map()
-  for (const [taskId, times] of arrivals) {
-    const app = truth.get(taskId)?.app
-    for (const { at, code } of times) {
-      if (code === RATE_LIMITED) continue
-      const month = monthAt(at, clock, timeScale)
-      if (monthAt(new Date(at.getTime() - BORDER_MS), clock, timeScale) !== month) continue
-      const name = `${app} in ${month}`
-      counts.set(name, (counts.get(name) ?? 0) + 1)
-    }
-  }
-  return counts
+  const calls = [...arrivals].flatMap(([taskId, each]) => each.filter(isCounted).map(({ at }) => ({ app: truth.get(taskId)?.app, at })))
+  const sure = calls
+    .map(({ app, at }) => ({ app, at, month: monthAt(at, clock, timeScale) }))
+    .filter(({ at, month }) => isSurelyIn(month, at, clock, timeScale))
+  return sumBy(
+    sure,
+    ({ app, month }) => `${app} in ${month}`,
+    () => 1,
+  )
+}
+
+function isCounted({ code }) {
+  return code !== RATE_LIMITED
+}
+
+/** Not in the first seconds of the month: such a call may have been granted in the one before. */
+function isSurelyIn(month, at, clock, timeScale) {
+  return [at, new Date(at.getTime() - BORDER_MS)].every((each) => monthAt(each, clock, timeScale) === month)
 }
 
 /** @param {Date} at a real moment @returns {string} the month of the local time, such as 2026-11 */
@@ -87,8 +95,16 @@ export function monthAt(at, { localMs, realMs }, timeScale) {
 /** Every call that counts at the server was counted before it was made. What was counted and not made was lost with a worker. */
 function countFaults({ months, truth, arrivals, metered, disturbances }) {
   const kills = disturbances.filter(({ kind }) => kind === 'kill').length
-  const arrived = sumBy([...arrivals], ([taskId]) => truth.get(taskId)?.app, ([, calls]) => calls.length)
-  const counted = sumBy(months, ({ app }) => app, ({ used }) => used)
+  const arrived = sumBy(
+    [...arrivals],
+    ([taskId]) => truth.get(taskId)?.app,
+    ([, calls]) => calls.length,
+  )
+  const counted = sumBy(
+    months,
+    ({ app }) => app,
+    ({ used }) => used,
+  )
   return [...new Set([...arrived.keys(), ...counted.keys()])].flatMap((app) => {
     const [all, counting, own] = [arrived, metered, counted].map((each) => each.get(app) ?? 0)
     return [
@@ -107,7 +123,16 @@ function endFaults({ tasks, truth }) {
 
 /** Every admitted task has its final poll, or ended before, or something that is no fault of the plan kept it from it. */
 function findFinals(facts) {
-  const counts = { admitted: 0, refused: 0, endedEarly: 0, withFinalPoll: 0, finalPollFailed: 0, keptByLateness: 0, keptByFaults: 0, missing: 0 }
+  const counts = {
+    admitted: 0,
+    refused: 0,
+    endedEarly: 0,
+    withFinalPoll: 0,
+    finalPollFailed: 0,
+    keptByLateness: 0,
+    keptByFaults: 0,
+    missing: 0,
+  }
   const observed = byTask(facts.polls)
   const without = facts.tasks.filter((task) => {
     counts[task.admitted ? 'admitted' : 'refused']++
@@ -115,23 +140,20 @@ function findFinals(facts) {
     if (kind !== null) counts[kind]++
     return kind === 'keptByLateness' || kind === 'keptByFaults' || kind === 'missing'
   })
-  const faults = [...reserveFaults(facts, without)]
+  const faults = reserveFaults(facts, without)
   if (counts.missing > 0) faults.push(`${counts.missing} admitted tasks have no final poll, and nothing kept them from it`)
   return { faults, figures: counts }
 }
 
-/**
- * Whatever kept an admitted task from its final poll: the call for it was there. So a month has at least as many calls left as it has such tasks;
- * fewer by what was granted to workers that were killed before they called.
- */
-function reserveFaults({ budget, months, truth, arrivals, clock, timeScale }, without) {
-  const arrived = sumBy([...arrivals], ([taskId]) => truth.get(taskId)?.app, ([, calls]) => calls.length)
-  const counted = sumBy(months, ({ app }) => app, ({ used }) => used)
-  const missing = sumBy(without, ({ app, deadlineAt }) => `${app} ${monthAt(new Date(deadlineAt - FINAL_WINDOW_MS / timeScale), clock, timeScale)}`, () => 1)
-  return months.flatMap(({ app, month, used }) => {
-    const [lost, tasks] = [Math.max(0, counted.get(app) - (arrived.get(app) ?? 0)), missing.get(`${app} ${month}`) ?? 0]
-    if (tasks <= budget - used + lost) return []
-    return [`${app} has ${budget - used} calls left in ${month}, and ${tasks} admitted tasks without a final poll`]
+/** Whatever kept an admitted task from its final poll: until its deadline, the month had a call for it. What ends releases its call to others. */
+function reserveFaults({ budget, truth, arrivals, clock, timeScale }, without) {
+  const calls = [...arrivals].flatMap(([taskId, each]) => each.filter(isCounted).map(({ at }) => ({ app: truth.get(taskId)?.app, at })))
+  return without.flatMap(({ app, taskId, deadlineAt }) => {
+    const month = monthAt(deadlineAt, clock, timeScale)
+    const made = calls.filter((call) => call.app === app && call.at < deadlineAt && isSurelyIn(month, call.at, clock, timeScale)).length
+    return made < budget
+      ? []
+      : [`task ${taskId} of ${app} was admitted, and other tasks made all ${made} calls of ${month} before its final poll`]
   })
 }
 
@@ -170,7 +192,9 @@ function bracketFaults({ readers, truth, tasks }) {
     const who = `a recipient of task ${taskId}`
     if (readAt === undefined) return [`${who} is stored as a reader, and never reads`]
     const from = after ?? (rows.get(taskId)?.sentAtGiven === false ? new Date(0) : truth.get(taskId).sentAt)
-    return from <= readAt && readAt <= before ? [] : [`${who} read at ${readAt.toISOString()}, outside (${from.toISOString()}, ${before.toISOString()}]`]
+    return from <= readAt && readAt <= before
+      ? []
+      : [`${who} read at ${readAt.toISOString()}, outside (${from.toISOString()}, ${before.toISOString()}]`]
   })
 }
 

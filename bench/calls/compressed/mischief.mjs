@@ -30,7 +30,10 @@ const FAULTS = {
  */
 export async function disturb(world, { kills, faults, seed, lastMs }, signal) {
   const random = createRandom(seed + 1)
-  const strike = { kill: () => killOne(world, random), fault: (i) => fail(world, Object.keys(FAULTS)[i % Object.keys(FAULTS).length], random) }
+  const strike = {
+    kill: () => killOne(world, random),
+    fault: (i) => fail(world, Object.keys(FAULTS)[i % Object.keys(FAULTS).length], random),
+  }
   const startedMs = Date.now()
   const planned = [...times('kill', kills), ...times('fault', faults)].sort((a, b) => a.atMs - b.atMs)
   /** @type {Disturbance[]} */

@@ -25,7 +25,12 @@ export function drawTraffic({ apps, tasks, days, seed, startMs }) {
   const sends = Array.from({ length: apps * tasks }, (_, i) => {
     const number = random() < CAMPAIGN_SHARE && i > 0 ? i - 1 : i
     return {
-      ...{ app: i % apps, atMs: drawTime(random, days, startMs), people: SIZES[Math.floor(random() * SIZES.length)], campaign: `message-${number}` },
+      ...{
+        app: i % apps,
+        atMs: drawTime(random, days, startMs),
+        people: SIZES[Math.floor(random() * SIZES.length)],
+        campaign: `message-${number}`,
+      },
       ...{ hasNames: random() >= NO_NAMES_SHARE, hasSendTime: random() >= NO_SEND_TIME_SHARE },
     }
   })

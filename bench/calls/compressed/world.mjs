@@ -42,7 +42,10 @@ export async function startWorld(closers, plan) {
   }))
   const simulator = await startSimulator({
     ...{ timeScale: plan.timeScale, seed: plan.seed, callsPerSecond: 1_000_000, monthlyQuota: null, clockStart: plan.from },
-    ...{ attention: /** @type {'office'} */ (plan.law), apps: apps.map(({ appKey, appSecret, agentId }) => ({ appKey, appSecret, agentId })) },
+    ...{
+      attention: /** @type {'office'} */ (plan.law),
+      apps: apps.map(({ appKey, appSecret, agentId }) => ({ appKey, appSecret, agentId })),
+    },
   })
   closers.push(() => simulator.close())
   const appsFile = join(await ownDirectory(closers), 'apps.json')
