@@ -47,7 +47,7 @@ if (worlds === undefined) throw new Error(`--worlds ${set}: give held-out, tunin
 const truths = new Map()
 const parts = { cold, learned, change, cost }
 
-for (const name of (options.only ?? 'cold,learned,change,cost').split(',')) parts[name]()
+for (const name of String(options.only ?? 'cold,learned,change,cost').split(',')) parts[name]()
 
 function cold() {
   console.log(`\nWithout data: mean bracket ÷ optimum (${Object.keys(SEND_TIMES).join(', ')})`)
@@ -63,32 +63,35 @@ function cold() {
 }
 
 function learned() {
-  for (const [kind, counts] of /** @type {const} */ ([
-    ['own plans', COUNTS],
-    ['growing gaps', [24]],
-  ])) {
-    const columns = counts.flatMap((count) => [20, 50].map((tasks) => ({ count, tasks })))
-    console.log(
-      `\nAfter tasks of ${people} people, polled by ${kind}: ${columns.map(({ count, tasks }) => `${tasks} tasks, ${count} polls`).join(' | ')}`,
+  learnedFrom('own plans', COUNTS)
+  learnedFrom('growing gaps', [24])
+}
+
+function learnedFrom(polledBy, counts) {
+  const columns = counts.flatMap((count) => [20, 50].map((tasks) => ({ count, tasks })))
+  const title = columns.map(({ count, tasks }) => `${tasks} tasks, ${count} polls`).join(' | ')
+  console.log(`\nAfter tasks of ${people} people, polled by ${polledBy}: ${title}`)
+  for (const world of worlds) {
+    const cells = columns.map(({ count, tasks }) =>
+      seedList().flatMap((seed) => {
+        const past = liveThrough({
+          seed: seed * 100 + count,
+          count,
+          worlds: Array(tasks).fill(world),
+          isGrowing: polledBy === 'growing gaps',
+        })
+        return ratiosOf(world, learn(past), count)
+      }),
     )
-    for (const world of worlds) {
-      const cells = columns.map(() => [])
-      for (let seed = 1; seed <= seeds; seed++) {
-        for (const count of counts) {
-          const tasks = liveThrough({ seed: seed * 100 + count, count, worlds: Array(50).fill(world), isGrowing: kind === 'growing gaps' })
-          columns.forEach((column, i) => {
-            if (column.count === count) cells[i].push(...ratiosOf(world, learn(tasks.slice(0, column.tasks)), count))
-          })
-        }
-      }
-      report(
-        world.name,
-        cells,
-        columns.map(({ tasks }) => ACCEPTED[`learned ${tasks}`]),
-      )
-    }
+    report(
+      world.name,
+      cells,
+      columns.map(({ tasks }) => ACCEPTED[`learned ${tasks}`]),
+    )
   }
 }
+
+const seedList = () => Array.from({ length: seeds }, (_, i) => i + 1)
 
 function change() {
   console.log('\n20, 50 and 100 tasks after the law has changed from that of the world above; 200 tasks before it, 24 polls')

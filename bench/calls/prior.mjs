@@ -8,12 +8,12 @@
  */
 import { curveOf } from '../../dist/domain/schedule/curve.js'
 import { learnLaw } from '../../dist/domain/schedule/learn.js'
-import { calendar, day, GRID_MINUTES, group, part, trueShares } from './worlds.mjs'
+import { calendar, GRID_MINUTES, group, hoursOfDay, part, trueShares } from './worlds.mjs'
 
-const WORK = day({ 0: 0.1, 1: 0.04, 6: 0.15, 7: 0.45, 8: 0.8, 9: 1.1, 12: 0.8, 14: 1, 18: 0.8, 19: 0.7, 22: 0.4, 23: 0.2 })
-const FREE = day({ 0: 0.1, 1: 0.04, 7: 0.15, 9: 0.4, 22: 0.3, 23: 0.15 })
-const EVENING = day({ 0: 0.4, 1: 0.1, 7: 0.4, 9: 0.5, 12: 0.9, 14: 0.5, 18: 1.1, 20: 1.4, 23: 0.8 })
-const FLAT = day({ 0: 1 })
+const WORK = hoursOfDay({ 0: 0.1, 1: 0.04, 6: 0.15, 7: 0.45, 8: 0.8, 9: 1.1, 12: 0.8, 14: 1, 18: 0.8, 19: 0.7, 22: 0.4, 23: 0.2 })
+const FREE = hoursOfDay({ 0: 0.1, 1: 0.04, 7: 0.15, 9: 0.4, 22: 0.3, 23: 0.15 })
+const EVENING = hoursOfDay({ 0: 0.4, 1: 0.1, 7: 0.4, 9: 0.5, 12: 0.9, 14: 0.5, 18: 1.1, 20: 1.4, 23: 0.8 })
+const FLAT = hoursOfDay({ 0: 1 })
 
 /** Spreads are wide, for neither the speed nor its differences are known. */
 const parts = (share, median, spread, slowMedian, slowSpread) => [
@@ -61,8 +61,8 @@ const law = {
   hazard: { edges: hazard.edges, values: hazard.values.map((value) => Number(value.toPrecision(4))) },
 }
 console.log(JSON.stringify(law, null, 2))
-const shares = curveOf(law, week[17].sentAt, calendar).shares
-console.error(`read after 24 h of Tuesday 10:00: ${Math.round(100 * shares.at(-1))} %`)
+const last = curveOf(law, week[17].sentAt, calendar).shares.at(-1)
+console.error(`read 24 h after Tuesday 10:00: ${Math.round(100 * last)} %`)
 
 /** More messages are sent in office hours: those tasks count more. */
 function taskAt(weekday, hour) {

@@ -99,20 +99,48 @@ const fast = (median, slowMedian, fastShare = 0.55, spread = 1.1) => [
 ]
 
 /** 24 weights of a day: hours are given as `{ from: weight }`, each until the next one. */
-export function day(steps) {
+export function hoursOfDay(steps) {
   let weight = 0
   return Array.from({ length: 24 }, (_, hour) => (weight = steps[hour] ?? weight))
 }
 
-const OFFICE_DAY = day({ 0: 0.01, 7: 0.25, 8: 0.7, 9: 1.2, 12: 0.6, 14: 1.1, 18: 0.6, 20: 0.4, 22: 0.2, 23: 0.06 })
-const OFFICE_FREE = day({ 0: 0.01, 8: 0.12, 10: 0.25, 22: 0.12, 23: 0.03 })
-const EVENING_DAY = day({ 0: 0.25, 1: 0.05, 7: 0.5, 9: 0.35, 12: 0.9, 14: 0.35, 18: 1.1, 20: 1.6, 23: 0.8 })
-const EVENING_FREE = day({ 0: 0.5, 2: 0.05, 9: 0.5, 12: 1, 20: 1.5, 23: 0.9 })
-const NIGHT_DAY = day({ 0: 1, 5: 0.8, 7: 0.4, 9: 0.03, 15: 0.2, 18: 0.5, 21: 1.1 })
-const FACTORY_DAY = day({ 0: 0.01, 6: 0.8, 8: 0.12, 10: 1.6, 11: 0.12, 12: 1.8, 13: 0.12, 15: 1.4, 16: 0.12, 17: 1.5, 19: 0.6, 22: 0.05 })
-const FACTORY_FREE = day({ 0: 0.01, 8: 0.3, 22: 0.05 })
-const EARLY_DAY = day({ 0: 0.02, 5: 0.9, 7: 1.4, 11: 0.8, 13: 0.5, 16: 0.3, 19: 0.15, 21: 0.02 })
-const FLAT_DAY = day({ 0: 0.5, 7: 1 })
+const OFFICE_DAY = hoursOfDay({ 0: 0.01, 7: 0.25, 8: 0.7, 9: 1.2, 12: 0.6, 14: 1.1, 18: 0.6, 20: 0.4, 22: 0.2, 23: 0.06 })
+const OFFICE_FREE = hoursOfDay({ 0: 0.01, 8: 0.12, 10: 0.25, 22: 0.12, 23: 0.03 })
+const EVENING_DAY = hoursOfDay({ 0: 0.25, 1: 0.05, 7: 0.5, 9: 0.35, 12: 0.9, 14: 0.35, 18: 1.1, 20: 1.6, 23: 0.8 })
+const EVENING_FREE = hoursOfDay({ 0: 0.5, 2: 0.05, 9: 0.5, 12: 1, 20: 1.5, 23: 0.9 })
+const NIGHT_DAY = hoursOfDay({ 0: 1, 5: 0.8, 7: 0.4, 9: 0.03, 15: 0.2, 18: 0.5, 21: 1.1 })
+const FACTORY_DAY = hoursOfDay({
+  0: 0.01,
+  6: 0.8,
+  8: 0.12,
+  10: 1.6,
+  11: 0.12,
+  12: 1.8,
+  13: 0.12,
+  15: 1.4,
+  16: 0.12,
+  17: 1.5,
+  19: 0.6,
+  22: 0.05,
+})
+const FACTORY_FREE = hoursOfDay({ 0: 0.01, 8: 0.3, 22: 0.05 })
+const EARLY_DAY = hoursOfDay({ 0: 0.02, 5: 0.9, 7: 1.4, 11: 0.8, 13: 0.5, 16: 0.3, 19: 0.15, 21: 0.02 })
+const FLAT_DAY = hoursOfDay({ 0: 0.5, 7: 1 })
+const SCHOOL_DAY = hoursOfDay({
+  0: 0.02,
+  6: 0.6,
+  8: 0.08,
+  9: 1.3,
+  10: 0.08,
+  12: 1.5,
+  13: 0.1,
+  15: 1.2,
+  17: 0.8,
+  21: 1.6,
+  22: 0.3,
+  23: 0.05,
+})
+const SCHOOL_FREE = hoursOfDay({ 0: 0.05, 9: 0.5, 12: 0.7, 18: 0.4, 22: 0.2 })
 
 /** @returns a group of people in which the hour and the kind of day decide */
 export function group(share, parts, work, free = work, freeFactor = 1) {
@@ -130,16 +158,22 @@ export const TUNING = [
     form: false,
     groups: [group(0.6, fast(15, 180), OFFICE_DAY, OFFICE_FREE), group(0.4, fast(15, 120), NIGHT_DAY)],
   },
+  { name: 'school', form: true, groups: [group(1, fast(12, 140), SCHOOL_DAY, SCHOOL_FREE)] },
+  {
+    name: 'all within two hours at night',
+    form: true,
+    groups: [group(1, [part(0.6, 'uniform', 0, 30), part(0.4, 'uniform', 30, 200)], NIGHT_DAY, NIGHT_DAY, 0.7)],
+  },
 ]
 
 export const HELD_OUT = [
   { name: 'factory', form: true, groups: [group(1, fast(14, 110, 0.6, 0.9), FACTORY_DAY, FACTORY_FREE)] },
   { name: 'early birds', form: true, groups: [group(1, fast(30, 240), EARLY_DAY, EARLY_DAY, 0.5)] },
-  { name: 'Weibull, around the clock', form: false, groups: [group(1, [part(1, 'weibull', 260, 0.7)], day({ 0: 1 }))] },
+  { name: 'Weibull, around the clock', form: false, groups: [group(1, [part(1, 'weibull', 260, 0.7)], hoursOfDay({ 0: 1 }))] },
   {
     name: 'log-logistic office',
     form: true,
-    groups: [group(1, [part(1, 'logLogistic', 45, 1.1)], day({ 0: 0.02, 8: 1, 12: 0.5, 13: 1, 18: 0.25, 23: 0.02 }), OFFICE_FREE)],
+    groups: [group(1, [part(1, 'logLogistic', 45, 1.1)], hoursOfDay({ 0: 0.02, 8: 1, 12: 0.5, 13: 1, 18: 0.25, 23: 0.02 }), OFFICE_FREE)],
   },
   { name: 'fast evening', form: true, groups: [group(1, fast(6, 70, 0.65), EVENING_DAY, EVENING_FREE)] },
   {
@@ -202,9 +236,7 @@ export function trueShares(world, sentAt) {
     const attention = attentionCurve(clock, calendar.localAt(sentAt), points)
     const weight = (share * (1 - NEVER_SHARE)) / SPEEDS.length
     for (const each of parts) {
-      for (const speed of SPEEDS) {
-        for (let i = 1; i < points; i++) shares[i] += weight * each.weight * each.share(attention[i] / speed)
-      }
+      for (const speed of SPEEDS) attention.forEach((minutes, i) => (shares[i] += weight * each.weight * each.share(minutes / speed)))
     }
   }
   return shares

@@ -10,18 +10,24 @@ import type { Logger } from '../ops/logger.ts'
 import type { Metrics } from '../ops/metrics.ts'
 import type { Tracking } from '../polling/ports.ts'
 import type { RateReader } from '../report/rates.ts'
+import type { ScheduleReader } from '../report/schedule.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { readGauges } from '../store/gauges.ts'
 import { openDatabase, POOL_SIZES } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
+import type { RawClient } from '../store/raw-client.ts'
+import { createScheduleReader } from '../store/reading/schedule.ts'
 import { createResuming } from '../store/resume.ts'
 import { putPeople } from '../store/write-people.ts'
+import { createCallClock } from './calendar.ts'
 import type { Config } from './config/config.ts'
+import { scheduleOptions } from './schedules.ts'
 import { budgetsByApp, noDatabase, workerTiming } from './settings.ts'
 
 /** What the HTTP API and the dashboard use: the database alone, so they answer while the queue is away. */
 export interface ServerDeps {
   readonly rates: RateReader
+  readonly schedules: ScheduleReader
   readonly tracking: Tracking
   /** Monthly call budgets by app. */
   readonly budgets: ReadonlyMap<string, number>
@@ -43,7 +49,7 @@ const QUERY_TIMEOUT_MS = 15_000
  * @throws {TrackerError} `INVALID_CONFIG` without a database
  */
 export function openServerDeps(
-  config: Pick<Config, 'databaseUrl' | 'databaseConnections' | 'apps' | 'monthlyCallBudget' | 'pollsPerTask' | 'timeScale'>,
+  config: Pick<Config, 'databaseUrl' | 'databaseConnections' | 'apps' | 'monthlyCallBudget' | 'pollsPerTask' | 'schedule' | 'timeScale'>,
   log: Logger,
   metrics: Metrics | null,
   timeoutMs = QUERY_TIMEOUT_MS,
@@ -66,16 +72,19 @@ export function openServerDeps(
   const timed = <T>(work: PromiseLike<T>): Promise<T> => withTimeout(timeoutMs, work, () => noAnswer(timeoutMs))
   const budgets = readBudgets(config)
   const timing = workerTiming(config)
+  const callClock = createCallClock(config.schedule.calendar, config.timeScale)
   const clock = createDatabaseClock(database.pool)
   const measuring = keepMeasuring(clock)
   const health = (): Promise<HealthReport> => checkServerHealth(database, clock, timing)
-  metrics?.onCollect(() => readGauges(database, budgets, timing.blind))
+  metrics?.onCollect(() => readGauges(database, budgets, timing.blind, callClock))
   metrics?.onProcess(() => ({ clockDifferenceMs: clock.differenceMs(), poolWaiting: database.pool.waitingCount }))
   metrics?.onHealth(async () => (await health()).checks)
+  const source: { readonly prisma: RawClient } = {
+    prisma: { $queryRawUnsafe: (query, ...values) => timed(database.prisma.$queryRawUnsafe(query, ...values)) },
+  }
   return {
-    rates: createRateReader({
-      prisma: { $queryRawUnsafe: (query, ...values) => timed(database.prisma.$queryRawUnsafe(query, ...values)) },
-    }),
+    rates: createRateReader(source),
+    schedules: createScheduleReader(source, scheduleOptions(config, budgets, clock.now)),
     budgets,
     now: clock.now,
     tracking: {

@@ -12,6 +12,8 @@ export interface WorkerTiming {
   readonly reconcileEveryMs: number
   /** Interval of recounting changed campaigns, so that reading them is fast. */
   readonly recountEveryMs: number
+  /** Interval of learning when people read. */
+  readonly learnEveryMs: number
   /** A poll that is later than this is overdue. A worker that takes no poll for this long while polls are overdue is not well. */
   readonly overdueMs: number
   /** When an open task missed a planned poll. */
@@ -40,6 +42,7 @@ export function workerTiming({ pollsPerTask, timeScale }: Pick<Config, 'pollsPer
     scheduleEveryMs: scaled(1_000, 100),
     reconcileEveryMs: scaled(60_000, 500),
     recountEveryMs: scaled(5_000, 500),
+    learnEveryMs: scaled(900_000, 2_000),
     overdueMs,
     blind: { missedMs: timing.retryMaxMs + overdueMs, minGapMs: timing.minGapMs, blindMs: longestGapMs(timing) + overdueMs },
     wedgedMs: scaled(300_000, 5_000),

@@ -38,6 +38,7 @@ export function createEventLog(log: Logger, metrics: Metrics | null): EventLog {
       log.info({ namesRemoved, peopleRemoved, tasksRemoved }, 'old details removed')
       metrics?.reconciled({ names_removed: namesRemoved, people_removed: peopleRemoved, tasks_removed: tasksRemoved })
     },
+    learned: ({ app, version, tasks, people }) => log.info({ app, version, tasks, people }, 'learned when people read'),
     early: ({ key, earlyMs }) => log.debug({ ...key, earlyMs: Math.round(earlyMs) }, 'timer fired early: the clocks of workers differ'),
     lock({ kind, jobId }) {
       log.warn({ jobId }, kind === 'lost' ? 'lock lost: this worker was blocked or cut off for longer than it lasts' : LOCK_FOUND)

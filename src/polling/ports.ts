@@ -7,7 +7,7 @@ import type { PlannedPoll } from '../domain/poll-times.ts'
 import type { Problem } from '../domain/problems.ts'
 import type { DelayReason, EndReason } from '../domain/reasons.ts'
 import type { PlanDetail } from '../domain/schedule/plan-detail.ts'
-import type { Law } from '../domain/schedule/types.ts'
+import type { Law, ObservedTask } from '../domain/schedule/types.ts'
 import type { TrackOutcome } from '../domain/track-outcome.ts'
 import type { PeopleRequest } from '../intake/people.ts'
 import type { TrackRequest } from '../intake/track-request.ts'
@@ -164,8 +164,25 @@ export interface LearnedLaw {
 
 /** The laws that were learned. */
 export interface Laws {
-  /** The newest law of an app; null: none was learned, so `PRIOR_LAW` holds. */
+  /** The newest law of an app; null: none was learned, or another version wrote it in a form of its own, so `PRIOR_LAW` holds. */
   latest(app: string): Promise<LearnedLaw | null>
+}
+
+/** Whose tasks: of an app, or of all others. */
+export type TasksOf = { readonly app: string } | { readonly otherThan: string }
+
+/** What learning reads and writes. */
+export interface LearnerStore extends Laws {
+  /** Runs `work` in one worker at a time; null when another one learns. */
+  exclusively<T>(work: (lease: Lease) => Promise<T>): Promise<T | null>
+  /** Apps that have tasks, or had calls, and when a task of each last ended; null: not in the last days. */
+  apps(): Promise<ReadonlyArray<{ readonly app: string; readonly lastEndedAt: Date | null }>>
+  /** The database's time. What a law is learned from is read after it. */
+  now(): Promise<Date>
+  /** The newest ended tasks that tell when people read, oldest first: with their send time, delivered recipients and a successful poll. */
+  observedTasks(of: TasksOf, limit: number): Promise<ObservedTask[]>
+  /** Stores the newest law of an app, and removes its older ones but for those that plans of open tasks name. Resolves with its version. */
+  add(app: string, law: Omit<LearnedLaw, 'version'>): Promise<number>
 }
 
 export interface Scheduled extends Timer {
@@ -348,6 +365,8 @@ export interface EventLog {
   reconciled(event: { readonly actions: Restored & { readonly ended: number } }): void
   /** Old data was removed. `namesRemoved`: tasks that have no names any more. */
   retained(event: { readonly namesRemoved: number; readonly peopleRemoved: number; readonly tasksRemoved: number }): void
+  /** When the recipients of an app read was learned anew, from so many ended tasks of its own. */
+  learned(event: { readonly app: string; readonly version: number; readonly tasks: number; readonly people: number }): void
   /** A timer fired this long before its poll was due: the clocks of workers differ. */
   early(event: { readonly key: TaskKey; readonly earlyMs: number }): void
   /**

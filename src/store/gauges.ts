@@ -1,4 +1,5 @@
 import type { Stored } from '../domain/messages.ts'
+import { type CallClock, encodeCallClock } from './call-clock.ts'
 import * as column from './columns.ts'
 import type { Database } from './prisma.ts'
 
@@ -23,17 +24,19 @@ export interface Gauges {
  * Counts for a scrape.
  * @param budgets monthly call budgets by app; apps without one have no gauge
  * @param limits from when on an open task counts as blind
+ * @param callClock by which months pass; null: the real one
  */
 export async function readGauges(
   { prisma, pool }: Pick<Database, 'prisma' | 'pool'>,
   budgets: ReadonlyMap<string, number>,
   limits: BlindLimits,
+  callClock: CallClock | null = null,
 ): Promise<Gauges> {
   const [tasks, { tasks: overdue }, { open, ended }, apps, problems, pausedScopes] = await Promise.all([
     prisma.task.groupBy({ by: ['app', 'status'], _count: true }),
     readOverdue({ pool }, OVERDUE_MS),
     readBlindGaps({ pool }, limits),
-    prisma.appUsage.findMany({ select: { app: true, callsUsed: true, pauseKind: true } }),
+    readUsage({ prisma, pool }, callClock),
     prisma.task.groupBy({ by: ['app', 'problemCode'], where: { status: 'tracking', problemCode: { not: null } }, _count: true }),
     pool.query<Gauges['pausedScopes'][number]>(PAUSED_SCOPES),
   ])
@@ -48,6 +51,16 @@ export async function readGauges(
     pausedScopes: pausedScopes.rows,
   }
 }
+
+async function readUsage({ prisma, pool }: Pick<Database, 'prisma' | 'pool'>, callClock: CallClock | null): Promise<Gauges['apps']> {
+  // The view counts by the real clock, and may be read by those who may not read the table.
+  if (callClock === null) return await prisma.appUsage.findMany({ select: { app: true, callsUsed: true, pauseKind: true } })
+  return (await pool.query<Gauges['apps'][number]>(USAGE, [encodeCallClock(callClock)])).rows
+}
+
+const USAGE = `
+  SELECT usage.app, CASE WHEN app.calls_month = month.name THEN app.calls_used ELSE 0 END AS "callsUsed", usage.pause_kind AS "pauseKind"
+  FROM delivery_app AS app JOIN delivery_app_usage AS usage USING (app), delivery_call_month(clock_timestamp(), $1::jsonb) AS month`
 
 const OVERDUE_MS = 60_000
 

@@ -5,6 +5,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { MAX_CAMPAIGN } from '../domain/field-rules.ts'
 import type { Tracking } from '../polling/ports.ts'
 import type { RateReader } from '../report/rates.ts'
+import type { ScheduleReader } from '../report/schedule.ts'
 import { type ApiToken, createTokens, type Right, type Role } from './access.ts'
 import { addCampaignRoutes } from './api/campaigns.ts'
 import { addDirectoryRoutes } from './api/directory.ts'
@@ -13,6 +14,7 @@ import { addOverallRoutes } from './api/overall.ts'
 import { assertDecodable } from './api/parameters.ts'
 import { addPeopleWriting } from './api/put-people.ts'
 import type { Api } from './api/route.ts'
+import { addScheduleRoutes } from './api/schedule.ts'
 import { addTaskRoutes } from './api/tasks.ts'
 import { acceptJson, BODY_LIMIT_BYTES, drain } from './body.ts'
 import { registerDashboard } from './dashboard/dashboard.ts'
@@ -33,6 +35,7 @@ export interface ServerDeps extends ProbeDeps, ProxySettings {
   /** Names, in lower case, that a Host header may have besides loopback, addresses and `host`. */
   readonly allowedHosts: readonly string[]
   readonly rates: RateReader
+  readonly schedules: ScheduleReader
   readonly tracking: Tracking
   readonly now: () => Date
   /** A monotonic clock in milliseconds: it measures how long answers take and how old they are. Default: `performance.now`. */
@@ -159,6 +162,7 @@ async function addApi(app: FastifyInstance, deps: ServerDeps, reads: SharedReads
       addCampaignRoutes(guarded, apiDeps)
       addDirectoryRoutes(guarded, apiDeps)
       addOverallRoutes(guarded, apiDeps)
+      addScheduleRoutes(guarded, apiDeps)
       addPeopleWriting(guarded, apiDeps)
       addMethodGuards()
     })

@@ -1,3 +1,4 @@
+import { parseConfig } from '../../src/app/config/config.ts'
 import { openServerDeps } from '../../src/app/server-deps.ts'
 import { createTracker, TrackerError, type TrackerErrorCode, type TrackInput } from '../../src/index.ts'
 import { createLogger } from '../../src/ops/logger.ts'
@@ -46,14 +47,15 @@ export type DoorName = keyof typeof DOORS
 /** The server as `serve` puts it together; `start` does it with the same parts. */
 async function openApi(databaseUrl: string): Promise<Sender> {
   const log = createLogger({ level: 'silent', pretty: false, destination: { write: () => undefined } })
-  const { rates, tracking, budgets, health, close } = openServerDeps(
-    { databaseUrl, databaseConnections: null, apps: [], monthlyCallBudget: null, pollsPerTask: 24, timeScale: 1 },
+  const { schedule } = parseConfig({})
+  const { rates, schedules, tracking, budgets, health, close } = openServerDeps(
+    { databaseUrl, databaseConnections: null, apps: [], monthlyCallBudget: null, pollsPerTask: 24, timeScale: 1, schedule },
     log,
     null,
   )
   const server = await startHttpServer({
     ...{ host: '127.0.0.1', port: 0, apiToken: null, allowedHosts: [], pollsPerTask: 24, version: '1.2.3' },
-    ...{ rates, tracking, budgets, checks: health },
+    ...{ rates, schedules, tracking, budgets, checks: health },
     now: () => new Date(),
     metrics: () => createMetrics().text(),
   })

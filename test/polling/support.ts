@@ -118,6 +118,7 @@ export function notes(): Notes {
     reconciled: ({ actions }) => void lines.push(`reconciled ${JSON.stringify(actions)}`),
     retained: ({ namesRemoved, peopleRemoved, tasksRemoved }) =>
       void lines.push(`retained ${namesRemoved} ${peopleRemoved} ${tasksRemoved}`),
+    learned: ({ app, tasks, people }) => void lines.push(`learned ${app} ${tasks} ${people}`),
     early: ({ earlyMs }) => void lines.push(`early by ${earlyMs} ms`),
     lock: ({ kind }) => void lines.push(`lock ${kind}`),
     failed: ({ what }) => void lines.push(`failed: ${what}`),

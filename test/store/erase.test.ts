@@ -275,6 +275,7 @@ const no = async (): Promise<boolean> => false
 const quiet = (): void => undefined
 const QUIET = {
   early: quiet,
+  learned: quiet,
   lock: quiet,
   tracked: quiet,
   scheduled: quiet,

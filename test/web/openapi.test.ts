@@ -89,7 +89,9 @@ async function call(operation: Operation, wanted: Wanted = {}): Promise<Answer> 
   const { path, parameters } = operation
   const { names = KNOWN, query: given = {} } = wanted
   const required = parameters.filter((each) => each.in === 'query' && each.required).flatMap(({ name }) => requiredOf(name, names))
-  const query = new URLSearchParams([...required.filter(([name]) => !Object.hasOwn(given, name)), ...Object.entries(given)])
+  // It is about one app, and here are several.
+  const ofApp = operation.id === 'getSchedule' && names !== IN_TWO_APPS ? [['app', 'default'] as [string, string]] : []
+  const query = new URLSearchParams([...[...required, ...ofApp].filter(([name]) => !Object.hasOwn(given, name)), ...Object.entries(given)])
   return ask(served.url, `${filled(path, names)}?${query.toString()}`, wanted.init ?? requestOf(operation, WITH_TOKEN))
 }
 

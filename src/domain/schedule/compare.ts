@@ -1,6 +1,6 @@
 import { HOUR_MS, MINUTE_MS } from '../delivery.ts'
 import { buildTiming } from '../poll-times.ts'
-import { at, sharesBy } from './curve.ts'
+import { at, floatAt, sharesBy } from './curve.ts'
 import { createFineGrid, type Grid } from './grid.ts'
 import type { Curve } from './types.ts'
 
@@ -28,12 +28,12 @@ export function optimumWidthMs(curve: Curve, finalOffsetMs: number, polls: numbe
 function addPoll({ offsetsMs, parts }: Grid, before: Float64Array, now: Float64Array, range: Range): void {
   const { from, to, low, high } = range
   const node = (from + to) >> 1
-  const ms = offsetsMs[node] ?? 0
-  const part = parts[node] ?? 0
+  const ms = floatAt(offsetsMs, node)
+  const part = floatAt(parts, node)
   let least = Number.POSITIVE_INFINITY
   let best = low
   for (let k = low; k <= Math.min(high, node - 1); k++) {
-    const cost = (before[k] ?? 0) + (ms - (offsetsMs[k] ?? 0)) * (part - (parts[k] ?? 0))
+    const cost = Number(before[k]) + (ms - Number(offsetsMs[k])) * (part - Number(parts[k]))
     if (cost < least) {
       least = cost
       best = k
@@ -73,7 +73,10 @@ export function meanDelayMs(curve: Curve, offsetsMs: readonly number[]): number 
 }
 
 function areaBelow(offsetsMs: readonly number[], shares: Float64Array, height: (left: number, right: number) => number): number {
-  return offsetsMs.reduce((sum, offsetMs, i) => sum + (offsetMs - at(offsetsMs, i - 1)) * height(at(shares, i - 1), at(shares, i)), 0)
+  return offsetsMs.reduce(
+    (sum, offsetMs, i) => sum + (offsetMs - at(offsetsMs, i - 1)) * height(floatAt(shares, i - 1), floatAt(shares, i)),
+    0,
+  )
 }
 
 /** Schedules that others use, and the one that this product used before it learned. */

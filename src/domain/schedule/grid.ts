@@ -1,5 +1,5 @@
 import { SECOND_MS } from '../delivery.ts'
-import { at, sharesBy } from './curve.ts'
+import { at, floatAt, sharesBy } from './curve.ts'
 import type { Curve } from './types.ts'
 
 /**
@@ -39,7 +39,7 @@ export function createFineGrid(curve: Curve, startMs: number, finalMs: number, e
   const scale = even < 1 ? (1 - even) / total : 0
   const parts = new Float64Array(cells + 1)
   for (let i = 0; i <= cells; i++) {
-    parts[i] = scale * ((shares[i] ?? 0) - first) + (even * ((offsetsMs[i] ?? 0) - startMs)) / (finalMs - startMs)
+    parts[i] = scale * (floatAt(shares, i) - first) + (even * (floatAt(offsetsMs, i) - startMs)) / (finalMs - startMs)
   }
   return { offsetsMs, parts }
 }
@@ -47,8 +47,9 @@ export function createFineGrid(curve: Curve, startMs: number, finalMs: number, e
 /** For each poll of the longest plan, so many cells are chosen where many people read, at least 128 in all. */
 const DENSE_NODES_A_POLL = 4
 const LEAST_DENSE_NODES = 128
-/** So many are chosen evenly. */
-const EVEN_NODES = 160
+/** For each poll so many are chosen evenly, at least 160 in all: there must be more cells than polls where all read in one minute. */
+const EVEN_NODES_A_POLL = 2
+const LEAST_EVEN_NODES = 160
 /** And the cells after which the density jumps, at most this many, the highest jumps first. */
 const JUMPS = 100
 
@@ -60,20 +61,21 @@ const JUMPS = 100
  */
 export function chooseCells({ parts }: Grid, { extra, max }: { readonly extra: readonly number[]; readonly max: number }): number[] {
   const denseNodes = Math.max(LEAST_DENSE_NODES, DENSE_NODES_A_POLL * max)
+  const evenNodes = Math.max(LEAST_EVEN_NODES, EVEN_NODES_A_POLL * max)
   const last = parts.length - 1
   const chosen = new Uint8Array(last + 1)
   for (const cell of [0, last, ...extra]) chosen[cell] = 1
   const roots = new Float64Array(last + 1)
   let total = 0
   for (let i = 1; i <= last; i++) {
-    const root = Math.sqrt(Math.max(0, (parts[i] ?? 0) - (parts[i - 1] ?? 0)))
+    const root = Math.sqrt(Math.max(0, floatAt(parts, i) - floatAt(parts, i - 1)))
     roots[i] = root
     total += root
   }
   let sum = 0
   for (let i = 1; i <= last; i++) {
     const before = Math.floor(sum)
-    sum += (denseNodes * (roots[i] ?? 0)) / total + EVEN_NODES / last
+    sum += (denseNodes * floatAt(roots, i)) / total + evenNodes / last
     if (Math.floor(sum) > before) chosen[i] = 1
   }
   for (const cell of findJumps(roots, total)) chosen[cell] = 1
@@ -87,7 +89,7 @@ function findJumps(roots: Float64Array, total: number): number[] {
   const least = (total / roots.length) * 0.05
   const jumps: { readonly cell: number; readonly height: number }[] = []
   for (let cell = 1; cell < roots.length - 1; cell++) {
-    const height = Math.abs((roots[cell + 1] ?? 0) - (roots[cell] ?? 0))
+    const height = Math.abs(floatAt(roots, cell + 1) - floatAt(roots, cell))
     if (height > least) jumps.push({ cell, height })
   }
   return jumps

@@ -34,28 +34,53 @@ const HALF_LIFE = HALF_LIFE_TASKS * informationOf(50)
  * first polls, missing polls and tasks that ended early need no treatment of their own.
  * @param tasks oldest first; a newer one counts more, and at most the newest {@link MAX_TASKS} are read
  */
-export function learnLaw(tasks: readonly ObservedTask[], { prior, calendar }: LearnOptions): Law {
-  const weighted = weigh(tasks, calendar)
+export function learnLaw(tasks: readonly ObservedTask[], options: LearnOptions): Law {
+  const steps = learnInSteps(tasks, options)
+  for (let step = steps.next(); ; step = steps.next()) if (step.done === true) return step.value
+}
+
+/**
+ * {@link learnLaw} in steps of some milliseconds each, for a program that has other work to do between them.
+ * @returns the law, when the steps are over
+ */
+export function* learnInSteps(tasks: readonly ObservedTask[], { prior, calendar }: LearnOptions): Generator<undefined, Law, undefined> {
+  const weighted = yield* weighInSteps(tasks, calendar)
   const start = toModel(prior)
   const binLevels = createBinLevels(start.slopes.length)
   let model = start
   for (let round = 0; round < ROUNDS; round++) {
     const attention = refine(model.attention, start.attention, spreadReads(weighted, model).cells, CELL_LEVELS)
     model = normalise({ ...model, attention })
+    yield
     model = { ...model, slopes: refine(model.slopes, start.slopes, spreadReads(weighted, model).bins, binLevels) }
+    yield
   }
   return toLaw(model)
 }
 
-function weigh(tasks: readonly ObservedTask[], calendar: Calendar): WeightedTimeline[] {
+/** Timelines that are made in one step. */
+const TIMELINES_A_STEP = 50
+
+function* weighInSteps(tasks: readonly ObservedTask[], calendar: Calendar): Generator<undefined, WeightedTimeline[], undefined> {
   const weighted: WeightedTimeline[] = []
   let since = 0
-  for (const task of tasks.slice(-MAX_TASKS).reverse()) {
-    if (since > HALF_LIVES * HALF_LIFE) break
+  for (const task of tasksThatCount(tasks).toReversed()) {
     weighted.push({ timeline: timelineOf(task, calendar), weight: 0.5 ** (since / HALF_LIFE) })
     since += informationOf(task.people)
+    if (weighted.length % TIMELINES_A_STEP === 0) yield
   }
   return weighted
+}
+
+/** The newest of the tasks, from which a law is learned: older ones count too little. With one recipient or more in each, these are at most 1,000. */
+export function tasksThatCount(tasks: readonly ObservedTask[]): readonly ObservedTask[] {
+  let since = 0
+  const older = tasks.slice(-MAX_TASKS).findLastIndex(({ people }) => {
+    const isOlder = since > HALF_LIVES * HALF_LIFE
+    since += informationOf(people)
+    return isOlder
+  })
+  return tasks.slice(-MAX_TASKS).slice(older + 1)
 }
 
 /** One step of {@link refine}: what is believed of a cell is corrected by the reads of it and of the cells near it. */

@@ -28,6 +28,8 @@ export interface PlaceFor {
   readonly people: number
   /** What a call costs: minutes of mean bracket times √people. Null: there is no monthly budget. */
   readonly price: number | null
+  /** The expected calls of each plan of the family, where they are known. */
+  readonly calls?: readonly number[]
 }
 
 /** When the final poll of a task with a known send time is due in the mean: each task's own is up to 3.5 minutes from it. */
@@ -64,11 +66,11 @@ export function buildFamily(
  * The plan of a task out of its family. Without a price and a target width it has as many polls as there may be. With a target width it has the
  * fewest that reach it. With a price it has so many that the last one is worth its call, and no more than reach the target width.
  */
-export function choosePlan(family: readonly PollPlan[], settings: PlaceSettings, { curve, people, price }: PlaceFor): PollPlan {
+export function choosePlan(family: readonly PollPlan[], settings: PlaceSettings, { curve, people, price, calls }: PlaceFor): PollPlan {
   const most = Math.min(mostPolls(settings, price !== null), family.length)
   const allowed = family.slice(0, most)
   const ceiling = settings.targetWidthMs === null ? most : leastNFor(allowed, settings.targetWidthMs)
-  const polls = price === null ? ceiling : chooseN(allowed, { curve, people, price, ceiling })
+  const polls = price === null ? ceiling : chooseN(allowed, { curve, people, price, ceiling, calls })
   return allowed[polls - 1] ?? NO_PLAN
 }
 

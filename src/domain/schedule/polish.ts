@@ -1,4 +1,4 @@
-import { at } from './curve.ts'
+import { at, floatAt } from './curve.ts'
 import type { Grid } from './grid.ts'
 
 /** How far a poll is moved at most in one sweep, in cells: about half the distance of the evenly chosen ones. */
@@ -37,9 +37,9 @@ function findBestCell({ offsetsMs, parts }: Grid, poll: { cell: number; left: nu
   let least = Number.POSITIVE_INFINITY
   const to = Math.min(right - 1, cell + REACH)
   for (let k = Math.max(left + 1, cell - REACH); k <= to; k++) {
-    const before = (offsetsMs[k] ?? 0) - leftMs
-    const after = rightMs - (offsetsMs[k] ?? 0)
-    const cost = before * ((parts[k] ?? 0) - leftPart) + after * (rightPart - (parts[k] ?? 0))
+    const before = Number(offsetsMs[k]) - leftMs
+    const after = rightMs - Number(offsetsMs[k])
+    const cost = before * (Number(parts[k]) - leftPart) + after * (rightPart - Number(parts[k]))
     if (cost < least && before <= longestMs && after <= longestMs) {
       least = cost
       best = k

@@ -9,6 +9,7 @@ import { parseApp, parseCampaignName, parseOneOf, parseTaskId, parseTime, parseU
 import { assertComparable, MAX_COMPARED, MIN_COMPARED } from '../../report/compare.ts'
 import { parseDepartment } from '../../report/departments.ts'
 import { DEFAULT_PAGE, MAX_PAGE } from '../../report/rates.ts'
+import { MAX_TASK_POLLS, MAX_TASK_RECIPIENTS } from '../../report/schedule.ts'
 import { parseTimeZone } from '../../report/zoned-time.ts'
 
 /** Values in paths and queries: each is checked by the parser that all ways to enqueue share, so its error messages are the same. */
@@ -163,6 +164,31 @@ const time = (name: string, description: string) =>
 export const since = time('since', 'Sent at this time or later.').optional()
 export const until = time('until', 'Sent before this time.').optional()
 export const at = time('at', 'The moment.')
+
+/** Of one message, for its poll plan. */
+export const sentAt = time('sentAt', 'When the message is sent. Default: now.').optional()
+
+const wholeNumber = (name: string, max: number, description: string) =>
+  parameter(
+    name,
+    (text) => {
+      const value = /^\d{1,9}$/.test(text) ? Number(text) : 0
+      if (value >= 1 && value <= max) return value
+      throw new InvalidInputError(name, `${name} must be a whole number from 1 to ${max}, not ${quote(text)}.`)
+    },
+    { type: 'integer', minimum: 1, maximum: max, description },
+  )
+
+export const taskRecipients = wholeNumber(
+  'recipients',
+  MAX_TASK_RECIPIENTS,
+  "Recipients of the task. Default: the median of the app's latest tasks.",
+).optional()
+export const polls = wholeNumber(
+  'polls',
+  MAX_TASK_POLLS,
+  'Polls of the task, the final one included. Default: as many as the settings and the budget give it.',
+).optional()
 
 /** Of the years that both PostgreSQL and ISO 8601 write with four digits, in UTC. */
 function parseMoment(text: string, name: string): Date {

@@ -5,6 +5,7 @@ import type { z } from 'zod'
 import { InvalidInputError } from '../../domain/errors.ts'
 import type { Tracking } from '../../polling/ports.ts'
 import type { CampaignRef, RateReader } from '../../report/rates.ts'
+import type { ScheduleReader } from '../../report/schedule.ts'
 import { seesNames } from '../access.ts'
 import { hideNames } from '../guard.ts'
 import type { SharedReads } from '../shared-reads.ts'
@@ -16,6 +17,7 @@ export type Api = FastifyInstance<RawServerDefault, IncomingMessage, ServerRespo
 export interface ApiDeps {
   /** Computes each answer anew. */
   readonly rates: RateReader
+  readonly schedules: ScheduleReader
   /** Keeps costly answers, and shares them with the pages of the dashboard. */
   readonly reads: SharedReads
   readonly tracking: Tracking

@@ -35,19 +35,19 @@ import type { TimeToRead } from '../../report/time-to-read.ts'
  * value that is not known is null.
  */
 
-type Schema<T> = z.ZodType<T>
+export type Schema<T> = z.ZodType<T>
 
-const text = (description?: string): Schema<string> => describe(z.string(), description)
-const time = (description?: string): Schema<Date> => describe(z.date(), description)
-const count = (description?: string): Schema<number> => describe(z.int().min(0), description)
-const flag = (description: string): Schema<boolean> => z.boolean().describe(description)
+export const text = (description?: string): Schema<string> => describe(z.string(), description)
+export const time = (description?: string): Schema<Date> => describe(z.date(), description)
+export const count = (description?: string): Schema<number> => describe(z.int().min(0), description)
+export const flag = (description: string): Schema<boolean> => z.boolean().describe(description)
 /** The bounds are documented and not checked: the last digit of an estimate must not turn an answer into an error. */
-const share: Schema<number> = z.number().meta({ minimum: 0, maximum: 1 })
+export const share: Schema<number> = z.number().meta({ minimum: 0, maximum: 1 })
 const ms: Schema<number> = z.number().meta({ minimum: 0, description: 'Milliseconds after the send.' })
 /** Codes of this version. A newer version may store others, so the document does not close the list. */
 const openList = (values: readonly string[]): Schema<string> => z.string().meta({ examples: [...values] })
 export const list = <T>(items: Schema<T>): Schema<readonly T[]> => z.array(items)
-const orNull = <T>(schema: Schema<T>, description?: string): Schema<T | null> => describe(schema.nullable(), description)
+export const orNull = <T>(schema: Schema<T>, description?: string): Schema<T | null> => describe(schema.nullable(), description)
 const detail = (description: string) => orNull(z.record(z.string(), z.unknown()), description)
 const problemDetail = detail('What DingTalk or the network answered: said (the effective code), message, scope, requestId, agentId, ip.')
 
@@ -56,7 +56,7 @@ function describe<T>(schema: Schema<T>, description: string | undefined): Schema
 }
 
 /** @param id its name in the document */
-function component<T>(id: string, schema: Schema<T>, description?: string): Schema<T> {
+export function component<T>(id: string, schema: Schema<T>, description?: string): Schema<T> {
   return schema.meta({ id, ...(description !== undefined && { description }) })
 }
 

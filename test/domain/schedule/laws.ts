@@ -7,7 +7,7 @@ import type { Curve } from '../../../src/domain/schedule/types.ts'
 /** The final poll of a forecast. */
 export const FINAL_MS = 1_431.5 * MINUTE_MS
 
-export const SOFT_GAP = { ms: 360 * MINUTE_MS, isHard: false }
+const SOFT_GAP = { ms: 360 * MINUTE_MS, isHard: false }
 
 export const minutes = (...values: readonly number[]): number[] => values.map((each) => each * MINUTE_MS)
 

@@ -78,6 +78,18 @@ test('polls that bring nothing are spread over the window', () => {
   expect(longestGapMs(offsetsMs)).toBeLessThan(2 * HOUR_MS)
 })
 
+test('there are as many plans as are asked for, and those of hundreds of polls are near the optimum too', () => {
+  for (const curve of [
+    density([0, 1_440], [1]),
+    density([0, 600, 601, 1_440], [0, 1, 0]),
+    KNOWN_LAWS['natural'] ?? density([0, 1_440], [1]),
+  ]) {
+    const family = planFamily(curve, { ...OPTIONS, max: 300 })
+    expect(family).toHaveLength(300)
+    for (const count of [100, 300]) expect(planIn(family, count).widthMs / optimumWidthMs(curve, FINAL_MS, count)).toBeLessThan(1.01)
+  }
+})
+
 test('a peak of two minutes is polled each 15 seconds', () => {
   const { offsetsMs } = planIn(planFamily(density([0, 600, 602, 1_440], [0, 1, 0]), OPTIONS), 16)
   expect(offsetsMs.filter((offsetMs) => offsetMs >= 600 * MINUTE_MS && offsetMs <= 602 * MINUTE_MS)).toEqual(

@@ -74,8 +74,9 @@ export async function openServer(given: ServerOptions): Promise<{ served: Served
   const log: string[] = []
   const logger = createLogger({ level: 'trace', pretty: false, destination: { write: (line) => void log.push(line) } })
   const metrics = createMetrics()
+  const { schedule } = parseConfig({})
   const serving = openServerDeps(
-    { databaseUrl: url.href, databaseConnections: null, apps: [], monthlyCallBudget: 4_000, pollsPerTask: 24, timeScale: 1 },
+    { databaseUrl: url.href, databaseConnections: null, apps: [], monthlyCallBudget: 4_000, pollsPerTask: 24, timeScale: 1, schedule },
     logger,
     metrics,
     timeoutMs,
@@ -87,6 +88,7 @@ export async function openServer(given: ServerOptions): Promise<{ served: Served
     port: 0,
     allowedHosts: [],
     rates: reading(serving.rates, { toDatabase }),
+    schedules: serving.schedules,
     tracking: serving.tracking,
     budgets: serving.budgets,
     pollsPerTask: 24,

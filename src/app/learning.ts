@@ -1,0 +1,34 @@
+import { learnLaws } from '../polling/learn-laws.ts'
+import type { EventLog, Laws } from '../polling/ports.ts'
+import { createLaws } from '../store/laws.ts'
+import type { Database } from '../store/prisma.ts'
+import { createCalendar } from './calendar.ts'
+import type { WorkerConfig } from './config/worker-options.ts'
+
+interface LearningDeps {
+  readonly database: Database
+  readonly events: EventLog
+  readonly leaseMs: number
+}
+
+export interface Learning {
+  readonly laws: Laws
+  /** One pass of learning when people read, as a worker does it. */
+  learn(): Promise<unknown>
+}
+
+export function createLearning(
+  { apps, schedule, timeScale }: Pick<WorkerConfig, 'apps' | 'schedule' | 'timeScale'>,
+  { database, events, leaseMs }: LearningDeps,
+): Learning {
+  const store = createLaws(database, { leaseMs, onUnreadable: (app, version) => events.failed(unreadable(app, version)) })
+  const deps = { store, calendar: createCalendar(schedule.calendar, timeScale), apps: apps.map(({ name }) => name), events }
+  return { laws: store, learn: () => learnLaws(deps) }
+}
+
+function unreadable(app: string, version: number): Parameters<EventLog['failed']>[0] {
+  const error = new Error(
+    `version ${version} of app ${app} has another form: another version of the program wrote it, and it is learned anew`,
+  )
+  return { what: 'reading when people read', error }
+}

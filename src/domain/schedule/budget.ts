@@ -1,0 +1,61 @@
+/** What the calls of a month are enough for: arithmetic of the limiter, of admission and of warnings. All numbers are calls unless said otherwise. */
+
+/** Failed final polls are made again: so much is reserved beyond one call for each. */
+export const RETRY_SHARE = 0.1
+
+/** What other programs of the organisation use of its calls a month. */
+export type UsedElsewhere =
+  | { readonly kind: 'calls'; readonly calls: number }
+  /** Of the budget, from 0 to less than 1. */
+  | { readonly kind: 'share'; readonly share: number }
+
+/** 1 - 0.07 is a little less than 0.93. */
+const ROUNDING = 1e-6
+
+/** The calls a month that are left for polls, rounded down; 0 where others use all of them. */
+export function ownBudget(budget: number, elsewhere: UsedElsewhere | null): number {
+  if (elsewhere === null) return budget
+  return Math.max(0, elsewhere.kind === 'calls' ? budget - elsewhere.calls : Math.floor(budget * (1 - elsewhere.share) + ROUNDING))
+}
+
+/** What is kept for final polls. @param finalPolls open tasks whose final poll falls in this month */
+export function reservedCalls(finalPolls: number): number {
+  // In whole tenths: 1.1 has no exact binary form, and 10 · 1.1 would be rounded up to 12.
+  return Math.ceil((finalPolls * (10 + 10 * RETRY_SHARE)) / 10)
+}
+
+/** What the calls of a month are left for. */
+export interface CallsLeft {
+  readonly left: number
+  /** Open tasks whose final poll falls in this month. */
+  readonly finalPolls: number
+}
+
+/** True where a new task whose final poll falls in this month can be given a plan. One whose final poll falls in the next month always can. */
+export function isAdmitted({ left, finalPolls }: CallsLeft): boolean {
+  return left > reservedCalls(finalPolls)
+}
+
+/** How many more tasks can be served this month, if each makes its final poll only. */
+export function countServable({ left, finalPolls }: CallsLeft): number {
+  let tasks = Math.max(0, Math.floor(left / (1 + RETRY_SHARE)) - finalPolls - 1)
+  while (isAdmitted({ left, finalPolls: finalPolls + tasks })) tasks++
+  return tasks
+}
+
+/** What was spent, and until when it must last. Times are epoch milliseconds. */
+export interface Spending {
+  readonly left: number
+  /** Calls that were made in the last `overMs`: a whole number of weeks, or the days since the first call, tells most. */
+  readonly calls: number
+  readonly overMs: number
+  readonly nowMs: number
+  readonly monthEndMs: number
+}
+
+/** When the calls are used up if they go on as before; null: they last until the month ends. */
+export function usedUpAt({ left, calls, overMs, nowMs, monthEndMs }: Spending): number | null {
+  if (left <= 0) return nowMs
+  const at = nowMs + (left * overMs) / calls
+  return at < monthEndMs ? at : null
+}

@@ -1,0 +1,133 @@
+import { z } from 'zod'
+import { buildComparedOffsets } from '../../domain/schedule/compare.ts'
+import { curveOf } from '../../domain/schedule/curve.ts'
+import { type PollTimes, toOffsetsMs } from '../../domain/schedule/custom.ts'
+import { buildFamily, choosePlan, MEAN_FINAL_OFFSET_MS, mostPolls, type PlaceSettings } from '../../domain/schedule/place.ts'
+import { PLACED_BY, type PlacedBy } from '../../domain/schedule/plan-detail.ts'
+import { PRIOR_LAW } from '../../domain/schedule/prior.ts'
+import type { Calendar, Curve, Law } from '../../domain/schedule/types.ts'
+import type { TaskRates } from '../../report/rates.ts'
+import { scaleOf } from '../../report/read-brackets.ts'
+import {
+  buildScheduleReport,
+  type ScheduleLaw,
+  type ScheduleReader,
+  type ScheduleReport,
+  type ScheduleRequest,
+} from '../../report/schedule.ts'
+import { Prisma } from '../generated/client.ts'
+import type { RawClient } from '../raw-client.ts'
+import { text } from '../rows.ts'
+import { readLaw, readRecentPlans, type StoredLaw } from './laws.ts'
+import { createSource, type Source } from './source.ts'
+import { APPS_WITH_TASKS, severalApps } from './tasks.ts'
+
+/** How this process plans polls, or would if it were the worker. */
+export interface ScheduleOptions {
+  readonly settings: PlaceSettings & { readonly kind: 'learned' | 'growing' | 'custom'; readonly pollTimes: PollTimes | null }
+  readonly calendar: Calendar
+  readonly timeScale: number
+  /** Whether the app has a monthly call budget, which decides about the number of polls. */
+  hasBudget(app: string): boolean
+  now(): Date
+}
+
+/** Reads the public views of a database. */
+export function createScheduleReader({ prisma }: { readonly prisma: RawClient }, options: ScheduleOptions): ScheduleReader {
+  const source = createSource(prisma)
+  return {
+    schedule: (request) => planFor(source, options, request),
+    scheduleOfTask: (task) => explainPlan(source, options, task),
+  }
+}
+
+/** Where no task of the app is there to say it. */
+const ASSUMED_RECIPIENTS = 50
+
+async function planFor(source: Source, options: ScheduleOptions, request: ScheduleRequest): Promise<ScheduleReport> {
+  const { calendar, timeScale } = options
+  const app = request.app ?? (await findOnlyApp(source))
+  const sentAt = request.sentAt ?? options.now()
+  const [law, recent] = app === null ? [null, null] : await Promise.all([readLaw(source, app), readRecentPlans(source, app)])
+  const used = useLaw(law)
+  const recipients = request.recipients ?? recent?.people ?? ASSUMED_RECIPIENTS
+  const price = app !== null && request.polls === undefined && options.hasBudget(app) ? (recent?.price ?? null) : null
+  const curve = curveOf(used.law, sentAt, calendar)
+  const placed = placePolls(options.settings, { curve, used, price, recipients, sentAt, app, polls: request.polls })
+  return buildScheduleReport({
+    ...{ app, sentAt, recipients, recipientsGiven: request.recipients !== undefined, law: used.about },
+    ...{ ...placed, price, curve, calendar, timeScale },
+  })
+}
+
+async function findOnlyApp(source: Source): Promise<string | null> {
+  const rows = await source(Prisma.sql`WITH RECURSIVE ${APPS_WITH_TASKS} SELECT app FROM apps ORDER BY app`)
+  if (rows.length > 1) throw severalApps('tasks', rows)
+  return rows[0] === undefined ? null : text(rows[0], 'app')
+}
+
+interface UsedLaw {
+  readonly law: Law
+  readonly about: ScheduleLaw
+}
+
+function useLaw(stored: StoredLaw | null): UsedLaw {
+  if (stored === null || stored.law === null) {
+    const { attention } = PRIOR_LAW
+    const about = { kind: 'prior', version: null, tasks: 0, people: 0, lastSentAt: null, learnedAt: null, attention } as const
+    return { law: PRIOR_LAW, about }
+  }
+  const { law, ...learned } = stored
+  return { law, about: { ...learned, kind: learned.tasks === 0 ? 'pooled' : 'learned', attention: law.attention } }
+}
+
+interface ToPlace extends Pick<ScheduleReport, 'app' | 'sentAt' | 'recipients' | 'price'> {
+  readonly curve: Curve
+  readonly used: UsedLaw
+  /** Undefined: as many as the settings say. */
+  readonly polls: number | undefined
+}
+
+function placePolls(settings: ScheduleOptions['settings'], given: ToPlace): { placedBy: PlacedBy; offsetsMs: readonly number[] } {
+  const { curve, used, price, recipients: people, polls, app, sentAt } = given
+  const finalOffsetMs = MEAN_FINAL_OFFSET_MS
+  const custom =
+    settings.pollTimes === null
+      ? null
+      : toOffsetsMs(settings.pollTimes({ app: app ?? '', taskId: '', sentAt, people, campaign: null }), sentAt)
+  if (settings.kind === 'custom' && custom !== null)
+    return { placedBy: 'custom', offsetsMs: [...custom.filter((offsetMs) => offsetMs < finalOffsetMs), finalOffsetMs] }
+  if (settings.kind !== 'learned') {
+    const offsetsMs = buildComparedOffsets(polls ?? mostPolls({ ...settings, targetWidthMs: null }, false), finalOffsetMs).growing
+    return { placedBy: 'growing', offsetsMs }
+  }
+  const asked = polls === undefined ? settings : { ...settings, pollsPerTask: polls, targetWidthMs: null }
+  const family = buildFamily(curve, asked, { finalOffsetMs, hasPrice: price !== null })
+  const { offsetsMs } = choosePlan(family, asked, { curve, people, price })
+  return { placedBy: used.about.kind === 'prior' ? 'prior' : 'learned', offsetsMs }
+}
+
+async function explainPlan(source: Source, { calendar }: ScheduleOptions, task: TaskRates): Promise<ScheduleReport | null> {
+  const { app, sentAt, pollOffsets, plan } = task
+  if (pollOffsets === null || pollOffsets.length === 0) return null
+  const { law: version, people, price, placedBy } = PLAN.parse(plan)
+  // Versions that no open task names are removed after a time.
+  const named = version === null ? null : await readLaw(source, app, version)
+  const used = useLaw(named ?? (await readLaw(source, app)))
+  const timeScale = scaleOf(task)
+  return buildScheduleReport({
+    ...{ app, sentAt, law: used.about, placedBy, price, calendar, timeScale, curve: curveOf(used.law, sentAt, calendar) },
+    ...{ recipients: task.targeted > 0 ? task.targeted : Math.max(1, people), recipientsGiven: task.recipientsKnown },
+    offsetsMs: pollOffsets.map((offset) => offset * timeScale),
+  })
+}
+
+/** Of a `PlanDetail`. What is missing, or what another version wrote in another form, is not known. */
+const PLAN = z
+  .object({
+    law: z.number().nullable().catch(null),
+    people: z.number().catch(0),
+    price: z.number().nullable().catch(null),
+    placedBy: z.enum(PLACED_BY).catch('growing'),
+  })
+  .catch({ law: null, people: 0, price: null, placedBy: 'growing' })
