@@ -20,81 +20,76 @@ import { disturb } from './compressed/mischief.mjs'
 import { drawTraffic, sendAll } from './compressed/traffic.mjs'
 import { startWorld } from './compressed/world.mjs'
 
-const text = /** @type {const} */ ({ type: 'string' })
-const number = (value) => /** @type {const} */ ({ type: 'string', default: String(value) })
 const { values: options } = parseArgs({
   options: {
-    ...{ apps: number(20), tasks: number(100), budget: number(1_500), days: number(31), scale: number(1_440) },
-    ...{ kills: number(12), faults: number(60), lead: number(15), seed: number(1), polls: text, json: text },
+    apps: { type: 'string', default: '20' },
+    tasks: { type: 'string', default: '100' },
+    budget: { type: 'string', default: '1500' },
     from: { type: 'string', default: '2026-11-01T00:00' },
+    days: { type: 'string', default: '31' },
+    scale: { type: 'string', default: '1440' },
     law: { type: 'string', default: 'office' },
     schedule: { type: 'string', default: 'growing' },
+    polls: { type: 'string' },
+    kills: { type: 'string', default: '12' },
+    faults: { type: 'string', default: '60' },
+    lead: { type: 'string', default: '15' },
+    seed: { type: 'string', default: '1' },
+    json: { type: 'string' },
   },
 })
-const [apps, tasks, budget, days, timeScale, kills, faults, lead, seed] = [
-  'apps',
-  'tasks',
-  'budget',
-  'days',
-  'scale',
-  'kills',
-  'faults',
-  'lead',
-  'seed',
-].map((name) => Number(options[name]))
+const apps = Number(options.apps)
+const tasks = Number(options.tasks)
+const budget = Number(options.budget)
+const days = Number(options.days)
+const timeScale = Number(options.scale)
+const seed = Number(options.seed)
 const DAY_MS = 86_400_000
 /** After the last deadline all tasks must have ended soon: what a killed worker had waits for its lock, in real milliseconds. */
 const END_GRACE_MS = 90_000
+const MOST_SHOWN = 20
 
 const closers = []
+// Workers and PostgreSQL are processes of their own, and would stay.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void closeAll().finally(() => process.exit(1)))
 try {
   await main()
 } finally {
-  for (const close of closers.reverse()) await close()
+  await closeAll()
+}
+
+async function closeAll() {
+  for (const close of closers.splice(0).reverse()) await close()
 }
 
 async function main() {
   const { from, law, schedule, polls } = options
-  const world = await startWorld(closers, {
-    apps,
-    budget,
-    timeScale,
-    from: `${from}@${new Date(Date.now() + lead * 1_000).toISOString()}`,
-    law,
-    seed,
-    schedule,
-    polls,
-  })
+  const startAt = new Date(Date.now() + Number(options.lead) * 1_000)
+  const world = await startWorld(closers, { apps, budget, timeScale, law, seed, schedule, polls, from: `${from}@${startAt.toISOString()}` })
   const clock = parseClockStart(world.simulator.clockStart)
-  const traffic = drawTraffic({ apps, tasks, days, seed, startMs: clock.localMs })
-  console.log(
-    `${apps} apps with ${budget} calls a month and ${tasks} tasks each, ${days} days from ${from} on, a day in ${Math.round(DAY_MS / timeScale / 100) / 10} s`,
-  )
+  const seconds = Math.round(DAY_MS / timeScale / 100) / 10
+  console.log(`${apps} apps with ${budget} calls a month and ${tasks} tasks each, ${days} days from ${from} on, a day in ${seconds} s`)
   const over = new AbortController()
-  const disturbing = disturb(
-    world,
-    { kills, faults, seed, lastMs: clock.realMs + ((days + 0.9) * DAY_MS) / timeScale - Date.now() },
-    over.signal,
-  )
-  const sent = await sendAll(world, traffic, { startedMs: clock.realMs, timeScale })
+  const lastMs = clock.realMs + ((days + 0.9) * DAY_MS) / timeScale - Date.now()
+  const disturbing = disturb(world, { kills: Number(options.kills), faults: Number(options.faults), seed, lastMs }, over.signal)
+  // It is awaited below: servers are stopped before a rejection ends this process.
+  disturbing.catch(() => undefined)
+  const sent = await sendAll(world, drawTraffic({ apps, tasks, days, seed, startMs: clock.localMs }), {
+    startedMs: clock.realMs,
+    timeScale,
+  })
   await untilEnded(world.database)
   over.abort()
   const disturbances = await disturbing
   const rows = await readRows(world.database)
-  const { violations, figures } = judge({ budget, timeScale, clock, disturbances, ...rows, ...truthOf(world, sent) })
+  const { violations, figures: judged } = judge({ budget, timeScale, clock, disturbances, ...rows, ...truthOf(world, sent) })
+  const figures = { ...judged, workersThatEnded: world.restarts() }
   console.log(JSON.stringify(figures, null, 2))
-  for (const violation of violations.slice(0, 20)) console.log(`violated: ${violation}`)
+  for (const violation of violations.slice(0, MOST_SHOWN)) console.log(`violated: ${violation}`)
   console.log(violations.length === 0 ? 'nothing was violated' : `${violations.length} violations`)
   if (violations.length > 0) process.exitCode = 1
   if (options.json !== undefined)
-    await writeFile(
-      options.json,
-      JSON.stringify(
-        { options, figures, violations, months: rows.months, tasks: process.env.DUMP && rows.tasks, polls: process.env.DUMP && rows.polls },
-        null,
-        2,
-      ),
-    )
+    await writeFile(options.json, JSON.stringify({ options, figures, violations, months: rows.months }, null, 2))
 }
 
 async function untilEnded(database) {

@@ -50,9 +50,8 @@ const CASES = [
 ]
 const COMPARED_COUNT = 24
 
-const text = /** @type {const} */ ({ type: 'string' })
-const { values: options } = parseArgs({ options: { seeds: text, json: text } })
-const seeds = Number(options.seeds ?? 6)
+const { values: options } = parseArgs({ options: { seeds: { type: 'string', default: '6' }, json: { type: 'string' } } })
+const seeds = Number(options.seeds)
 const worlds = new Map(TUNING.map((world) => [world.name, world]))
 const laws = new Map()
 

@@ -48,14 +48,17 @@ export function judge(facts) {
     figures: {
       ...trafficFigures(facts),
       ...finals.figures,
-      latePollMs: percentiles(facts.polls.flatMap(({ dueAt, requestedAt }) => (dueAt === null ? [] : [requestedAt - dueAt]))),
+      latePollMs: percentiles(
+        facts.polls.flatMap(({ dueAt, requestedAt }) => (dueAt === null ? [] : [requestedAt.getTime() - dueAt.getTime()])),
+      ),
       meanBracketMinutes: round(meanBracket(facts)),
     },
   }
 }
 
 /** Never a call over the budget in a month, neither granted nor made. */
-function budgetFaults({ budget, months, ...facts }) {
+function budgetFaults(facts) {
+  const { budget, months } = facts
   const granted = months
     .filter(({ most }) => most > budget)
     .map(({ app, month, most }) => `${app} was granted ${most} calls in ${month}, and has ${budget}`)
@@ -88,7 +91,7 @@ function isSurelyIn(month, at, clock, timeScale) {
 }
 
 /** @param {Date} at a real moment @returns {string} the month of the local time, such as 2026-11 */
-export function monthAt(at, { localMs, realMs }, timeScale) {
+function monthAt(at, { localMs, realMs }, timeScale) {
   return new Date(localMs + (at.getTime() - realMs) * timeScale).toISOString().slice(0, 7)
 }
 
@@ -199,7 +202,7 @@ function bracketFaults({ readers, truth, tasks }) {
 }
 
 /** Σ widths ÷ those who read before the final poll, in minutes. */
-export function meanBracket({ readers, truth, timeScale }) {
+function meanBracket({ readers, truth, timeScale }) {
   const stored = new Map(readers.map((row) => [`${row.taskId} ${row.userId}`, row]))
   let [sum, count] = [0, 0]
   for (const [taskId, { sentAt, readers: true_ }] of truth) {

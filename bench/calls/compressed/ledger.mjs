@@ -19,7 +19,7 @@ export async function createLedger(database) {
 }
 
 /** @param {import('pg').Pool} database @returns {Promise<import('./judge.mjs').MonthOfCalls[]>} */
-export async function readLedger(database) {
+async function readLedger(database) {
   const { rows } = await database.query("SELECT app, month, most, used FROM public.bench_calls WHERE month <> '' ORDER BY app, month")
   return rows
 }

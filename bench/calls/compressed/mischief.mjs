@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createRandom } from '../worlds.mjs'
 
 /** How long a fault of DingTalk lasts, in real milliseconds. */
@@ -65,17 +66,7 @@ async function fail({ simulator, apps }, kind, random) {
   return { kind, app: app.name, fromMs, toMs: fromMs + FAULT_MS }
 }
 
-function wait(ms, signal) {
-  return /** @type {Promise<void>} */ (
-    new Promise((resolve) => {
-      if (signal.aborted) return resolve()
-      const timer = setTimeout(done, Math.max(0, ms))
-      signal.addEventListener('abort', done)
-      function done() {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-    })
-  )
+async function wait(ms, signal) {
+  // Its end is no error.
+  await sleep(Math.max(0, ms), undefined, { signal }).catch(() => undefined)
 }

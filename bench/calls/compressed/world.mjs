@@ -8,7 +8,7 @@ import { ownDirectory, startPostgres } from '../../support/database.mjs'
 import { createLedger } from './ledger.mjs'
 
 /** The last lines of a worker's log, for the message when it ends. */
-const LOG_TAIL = 10_000
+const LOG_TAIL = 4_000
 /** A final poll is due at most once a day and task, and all polls of a compressed day are due within seconds. */
 const CALLS_PER_SECOND = 200
 
@@ -18,7 +18,7 @@ const CALLS_PER_SECOND = 200
  * @property {number} budget calls a month of each app
  * @property {number} timeScale
  * @property {string} from local time and real moment of the start, such as 2026-11-01T00:00@2026-11-30T15:44:00.000Z
- * @property {string} law
+ * @property {any} law the name of one that the simulator has
  * @property {number} seed
  * @property {string} schedule
  * @property {string | undefined} polls
@@ -43,7 +43,7 @@ export async function startWorld(closers, plan) {
   const simulator = await startSimulator({
     ...{ timeScale: plan.timeScale, seed: plan.seed, callsPerSecond: 1_000_000, monthlyQuota: null, clockStart: plan.from },
     ...{
-      attention: /** @type {'office'} */ (plan.law),
+      attention: plan.law,
       apps: apps.map(({ appKey, appSecret, agentId }) => ({ appKey, appSecret, agentId })),
     },
   })
@@ -51,17 +51,15 @@ export async function startWorld(closers, plan) {
   const appsFile = join(await ownDirectory(closers), 'apps.json')
   await writeFile(appsFile, JSON.stringify({ apps: apps.map((app) => ({ ...app, monthlyCallBudget: plan.budget })) }))
   const env = environmentOf(plan, { databaseUrl, simulator, appsFile })
-  const workers = [startWorker(env), startWorker(env)]
+  const workers = [keepWorker(env), keepWorker(env)]
   closers.push(() => Promise.all(workers.map((worker) => worker.stop())))
-  await Promise.all(workers.map((worker) => worker.ready))
+  await Promise.all(workers.map((worker) => worker.ready()))
   return {
     ...{ databaseUrl, database, simulator, apps },
-    /** Kills one of the workers, as the machine under it would by losing power, and starts another one in its place. */
-    async kill(index) {
-      await workers[index].kill()
-      workers[index] = startWorker(env)
-      return workers[index].ready
-    },
+    /** Kills one of the workers, as the machine under it would by losing power. Resolves when the one that is started in its place is ready. */
+    kill: (index) => workers[index].kill(),
+    /** How often workers ended by themselves, and were started again. */
+    restarts: () => workers.reduce((sum, worker) => sum + worker.restarts(), 0),
   }
 }
 
@@ -85,33 +83,59 @@ function environmentOf({ timeScale, schedule, polls }, { databaseUrl, simulator,
   }
 }
 
+/** One worker after the other, as a supervisor of processes starts them. One that is never ready is an error. */
+function keepWorker(env) {
+  let isOver = false
+  let restarts = 0
+  let current = start()
+
+  function start() {
+    const worker = startWorker(env)
+    void worker.exited.then(async () => {
+      const wasReady = await worker.ready.then(
+        () => true,
+        () => false,
+      )
+      if (isOver || worker !== current || !wasReady) return
+      restarts++
+      console.error(`a worker ended, and is started again:\n${worker.log()}`)
+      current = start()
+      current.ready.catch(() => undefined)
+    })
+    return worker
+  }
+
+  return {
+    ready: () => current.ready,
+    restarts: () => restarts,
+    async kill() {
+      const killed = current
+      current = start()
+      killed.kill('SIGKILL')
+      await current.ready
+    },
+    stop() {
+      isOver = true
+      current.kill('SIGTERM')
+      return current.exited
+    },
+  }
+}
+
 function startWorker(env) {
   const child = spawn(process.execPath, [new URL('../../../dist/cli/main.js', import.meta.url).pathname, 'worker'], {
     env,
     stdio: ['ignore', 'ignore', 'pipe'],
   })
-  let isMeant = false
+  let log = ''
   const exited = new Promise((resolve) => child.on('exit', resolve))
-  const end = (signal) => {
-    isMeant = true
-    child.kill(signal)
-    return exited
-  }
   /** @type {Promise<void>} */
   const ready = new Promise((resolve, reject) => {
-    let log = ''
     child.stderr.on('data', (part) => {
       log = (log + part).slice(-LOG_TAIL)
       if (log.includes('worker ready')) resolve()
     })
-    void exited.then((code) => {
-      if (isMeant) return resolve()
-      const error = new Error(`a worker ended (${code}):\n${log}`)
-      reject(error)
-      // One that ends later has nobody who waits for it.
-      console.error(error.message)
-      process.exitCode = 1
-    })
+    void exited.then((code) => reject(new Error(`a worker ended (${code}) before it was ready:\n${log}`)))
   })
-  return { ready, kill: () => end('SIGKILL'), stop: () => end('SIGTERM') }
+  return { ready, exited, log: () => log, kill: (signal) => child.kill(signal) }
 }
