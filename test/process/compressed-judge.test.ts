@@ -130,7 +130,7 @@ describe('the judge of compressed months', () => {
   test('names a bracket that does not contain the read, and a reader who never reads', async () => {
     const early = [{ app: 'hr', taskId: '1', userId: '01', after: at(31_000), before: at(FINAL) }]
     expect((await judged({ readers: early })).violations).toEqual([expect.stringMatching(/^a recipient of task 1 read at .*, outside \(/)])
-    const stranger = [{ app: 'hr', taskId: '1', userId: '02', after: null, before: at(FINAL) }]
+    const stranger = [{ app: 'hr', taskId: '1', userId: '02', after: at(0), before: at(FINAL) }]
     expect((await judged({ readers: stranger })).violations).toEqual(['a recipient of task 1 is stored as a reader, and never reads'])
   })
 })
