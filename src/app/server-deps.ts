@@ -9,10 +9,12 @@ import { checkServerHealth } from '../ops/health.ts'
 import type { Logger } from '../ops/logger.ts'
 import type { Metrics } from '../ops/metrics.ts'
 import type { Tracking } from '../polling/ports.ts'
+import type { Forecaster } from '../report/forecast.ts'
 import type { RateReader } from '../report/rates.ts'
 import type { ScheduleReader } from '../report/schedule.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { readGauges } from '../store/gauges.ts'
+import { createLaws } from '../store/laws.ts'
 import { openDatabase, POOL_SIZES } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
 import type { RawClient } from '../store/raw-client.ts'
@@ -21,13 +23,15 @@ import { createResuming } from '../store/resume.ts'
 import { putPeople } from '../store/write-people.ts'
 import { createCallClock } from './calendar.ts'
 import type { Config } from './config/config.ts'
+import { createForecaster } from './forecast.ts'
 import { scheduleOptions } from './schedules.ts'
-import { budgetsByApp, noDatabase, workerTiming } from './settings.ts'
+import { budgetsOf, noDatabase, workerTiming } from './settings.ts'
 
 /** What the HTTP API and the dashboard use: the database alone, so they answer while the queue is away. */
 export interface ServerDeps {
   readonly rates: RateReader
   readonly schedules: ScheduleReader
+  readonly forecast: Forecaster
   readonly tracking: Tracking
   /** Monthly call budgets by app. */
   readonly budgets: ReadonlyMap<string, number>
@@ -70,7 +74,7 @@ export function openServerDeps(
   // With connections of its own: a request to track is answered within two seconds, however many pages are being read.
   const intake = openIntakeDatabase(config.databaseUrl)
   const timed = <T>(work: PromiseLike<T>): Promise<T> => withTimeout(timeoutMs, work, () => noAnswer(timeoutMs))
-  const budgets = readBudgets(config)
+  const budgets = budgetsOf(config)
   const timing = workerTiming(config)
   const callClock = createCallClock(config.schedule.calendar, config.timeScale)
   const clock = createDatabaseClock(database.pool)
@@ -82,8 +86,14 @@ export function openServerDeps(
   const source: { readonly prisma: RawClient } = {
     prisma: { $queryRawUnsafe: (query, ...values) => timed(database.prisma.$queryRawUnsafe(query, ...values)) },
   }
+  const rates = createRateReader(source)
+  const laws = createLaws(database)
   return {
-    rates: createRateReader(source),
+    rates,
+    forecast: createForecaster({
+      ...{ schedule: config.schedule, timeScale: config.timeScale, apps: config.apps.map(({ name }) => name), budgets, now: clock.now },
+      stored: { rates, laws: { latest: (app) => timed(laws.latest(app)) } },
+    }),
     schedules: createScheduleReader(source, scheduleOptions(config, budgets, clock.now)),
     budgets,
     now: clock.now,
@@ -109,10 +119,4 @@ export function openServerDeps(
 /** A message that is not classified as a lost connection, because a query that timed out is not repeated. */
 function noAnswer(ms: number): TrackerError {
   return new TrackerError('DATABASE_UNAVAILABLE', `The database gave no answer for ${ms} ms. Check that it runs and is not overloaded.`)
-}
-
-/** A server may have no credentials, and so no apps. MONTHLY_CALL_BUDGET is then that of the app named `default`. */
-function readBudgets({ apps, monthlyCallBudget }: Pick<Config, 'apps' | 'monthlyCallBudget'>): ReadonlyMap<string, number> {
-  if (apps.length > 0 || monthlyCallBudget === null) return budgetsByApp(apps)
-  return new Map([['default', monthlyCallBudget]])
 }

@@ -72,14 +72,17 @@ export interface ScheduledHour {
   readonly attention: number
 }
 
+/** `task`: those of a task; `given`: asked for; `median`: of the app's latest tasks; `assumed`: the app has no task. */
+export const RECIPIENTS_FROM = ['task', 'given', 'median', 'assumed'] as const
+type RecipientsFrom = (typeof RECIPIENTS_FROM)[number]
+
 /** The content of `schedule`, of its JSON and of the dashboard's part about it. Durations are milliseconds of the 24-hour window. */
 export interface ScheduleReport {
   /** Null: there is no app yet. */
   readonly app: string | null
   readonly sentAt: Date
   readonly recipients: number
-  /** False: the median of the app's latest tasks, or an assumption where there is none. */
-  readonly recipientsGiven: boolean
+  readonly recipientsFrom: RecipientsFrom
   readonly placedBy: PlacedBy
   readonly law: ScheduleLaw
   /** Ascending, the final one last. */
@@ -103,7 +106,7 @@ export interface ScheduleReport {
 
 /** What a report is made from. */
 export interface ScheduleParts
-  extends Pick<ScheduleReport, 'app' | 'sentAt' | 'recipients' | 'recipientsGiven' | 'placedBy' | 'law' | 'price'> {
+  extends Pick<ScheduleReport, 'app' | 'sentAt' | 'recipients' | 'recipientsFrom' | 'placedBy' | 'law' | 'price'> {
   readonly curve: Curve
   /** All polls in milliseconds of the 24-hour window, ascending, the final one last; at least one. */
   readonly offsetsMs: readonly number[]
@@ -115,10 +118,10 @@ export interface ScheduleParts
 const CURVE_STEP_MS = 15 * MINUTE_MS
 
 export function buildScheduleReport(parts: ScheduleParts): ScheduleReport {
-  const { app, sentAt, recipients, recipientsGiven, placedBy, law, price, curve, offsetsMs } = parts
+  const { app, sentAt, recipients, recipientsFrom, placedBy, law, price, curve, offsetsMs } = parts
   const finalOffsetMs = offsetsMs.at(-1) ?? QUERY_WINDOW_MS
   return {
-    ...{ app, sentAt, recipients, recipientsGiven, placedBy, law, price },
+    ...{ app, sentAt, recipients, recipientsFrom, placedBy, law, price },
     polls: buildPolls(parts),
     expectedCalls: expectedCalls(curve, offsetsMs, recipients),
     widthMs: bracketWidthMs(curve, offsetsMs),
