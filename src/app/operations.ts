@@ -6,14 +6,17 @@ import { migrateQueueSchema } from '../queue/schema.ts'
 import { scrubJobs } from '../queue/scrub-jobs.ts'
 import { withQueueTimeout } from '../queue/timeout.ts'
 import type { RateReader } from '../report/rates.ts'
+import type { BacktestReport } from '../report/schedule-backtest.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { beginErasure, erasePerson } from '../store/erase-people.ts'
 import { migrate } from '../store/migrate.ts'
 import { assertSchemaVersion, type Database, openDatabase } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
+import { createScheduleReader, runBacktest } from '../store/reading/schedule.ts'
 import { createResuming } from '../store/resume.ts'
-import type { QueueConfig } from './config/config.ts'
-import { noDatabase } from './settings.ts'
+import type { Config, QueueConfig } from './config/config.ts'
+import { scheduleOptions } from './schedules.ts'
+import { budgetsByApp, noDatabase } from './settings.ts'
 
 /** What commands do once, with connections of their own that are closed afterwards. */
 
@@ -39,6 +42,17 @@ export function withResuming<Result>(databaseUrl: string, work: (resuming: Resum
 export function openReads(databaseUrl: string): { readonly reader: RateReader; close(): Promise<void> } {
   const database = openDatabase(databaseUrl, { max: 2, applicationName: 'dingtalk-delivery reads' })
   return { reader: createRateReader(database), close: () => database.close() }
+}
+
+/** The same for poll plans. */
+export function openSchedules(databaseUrl: string, config: Pick<Config, 'schedule' | 'timeScale' | 'apps'>, now: () => Date) {
+  const database = openDatabase(databaseUrl, { max: 2, applicationName: 'dingtalk-delivery schedule' })
+  const options = scheduleOptions(config, budgetsByApp(config.apps), now)
+  return {
+    reader: createScheduleReader(database, options),
+    backtest: (app: string | undefined): Promise<BacktestReport> => runBacktest(database, options, app),
+    close: () => database.close(),
+  }
 }
 
 const QUEUE_TIMEOUT_MS = 3_000

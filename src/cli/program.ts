@@ -14,6 +14,7 @@ import { addMigrate } from './migrate.ts'
 import { addPeople } from './people.ts'
 import { addReport } from './report.ts'
 import { addResume } from './resume.ts'
+import { addSchedule } from './schedule.ts'
 import { addServe } from './serve.ts'
 import { addShow } from './show.ts'
 import { addSimulator } from './simulator.ts'
@@ -40,6 +41,7 @@ const COMMANDS: readonly AddCommand[] = [
   addShow,
   addReport,
   addUnread,
+  addSchedule,
   addPeople,
   addErase,
   addMigrate,

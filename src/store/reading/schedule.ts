@@ -1,11 +1,12 @@
 import { z } from 'zod'
+import { backtest } from '../../domain/schedule/backtest.ts'
 import { buildComparedOffsets } from '../../domain/schedule/compare.ts'
 import { curveOf } from '../../domain/schedule/curve.ts'
 import { type PollTimes, toOffsetsMs } from '../../domain/schedule/custom.ts'
-import { buildFamily, choosePlan, MEAN_FINAL_OFFSET_MS, mostPolls, type PlaceSettings } from '../../domain/schedule/place.ts'
+import { buildFamily, choosePlan, DEFAULT_POLLS, MEAN_FINAL_OFFSET_MS, mostPolls, type PlaceSettings } from '../../domain/schedule/place.ts'
 import { PLACED_BY, type PlacedBy } from '../../domain/schedule/plan-detail.ts'
 import { PRIOR_LAW } from '../../domain/schedule/prior.ts'
-import type { Calendar, Curve, Law } from '../../domain/schedule/types.ts'
+import type { Calendar, Curve, Law, ObservedTask } from '../../domain/schedule/types.ts'
 import type { TaskRates } from '../../report/rates.ts'
 import { scaleOf } from '../../report/read-brackets.ts'
 import {
@@ -15,10 +16,11 @@ import {
   type ScheduleReport,
   type ScheduleRequest,
 } from '../../report/schedule.ts'
+import { BACKTEST_TASKS, type BacktestReport, LEAST_BACKTEST_TASKS } from '../../report/schedule-backtest.ts'
 import { Prisma } from '../generated/client.ts'
 import type { RawClient } from '../raw-client.ts'
 import { text } from '../rows.ts'
-import { readLaw, readRecentPlans, type StoredLaw } from './laws.ts'
+import { readLaw, readObservedTasks, readRecentPlans, type StoredLaw } from './laws.ts'
 import { createSource, type Source } from './source.ts'
 import { APPS_WITH_TASKS, severalApps } from './tasks.ts'
 
@@ -58,6 +60,30 @@ async function planFor(source: Source, options: ScheduleOptions, request: Schedu
     ...{ app, sentAt, recipients, recipientsGiven: request.recipients !== undefined, law: used.about },
     ...{ ...placed, price, curve, calendar, timeScale },
   })
+}
+
+/** Recomputes an app's past tasks with the polls that would have been learned from the tasks before them. It computes for seconds. */
+export async function runBacktest(
+  { prisma }: { readonly prisma: RawClient },
+  { settings, calendar }: Pick<ScheduleOptions, 'settings' | 'calendar'>,
+  wanted: string | undefined,
+): Promise<BacktestReport> {
+  const source = createSource(prisma)
+  const app = wanted ?? (await findOnlyApp(source))
+  const tasks = app === null ? [] : await readObservedTasks(source, { app }, BACKTEST_TASKS)
+  const polls = new Map<ObservedTask, number>(tasks.map((task) => [task, task.plannedPolls ?? Math.max(DEFAULT_POLLS, task.polls.length)]))
+  const planFor = (task: ObservedTask, law: Law): readonly number[] => {
+    const asked = { ...settings, pollsPerTask: polls.get(task) ?? DEFAULT_POLLS, targetWidthMs: null }
+    const curve = curveOf(law, task.sentAt, calendar)
+    const family = buildFamily(curve, asked, { finalOffsetMs: MEAN_FINAL_OFFSET_MS, hasPrice: false })
+    return choosePlan(family, asked, { curve, people: task.people, price: null }).offsetsMs
+  }
+  const isEnough = tasks.length >= LEAST_BACKTEST_TASKS
+  return {
+    ...{ app, tasks: tasks.length, tasksNeeded: LEAST_BACKTEST_TASKS },
+    ...{ firstSentAt: tasks[0]?.sentAt ?? null, lastSentAt: tasks.at(-1)?.sentAt ?? null },
+    result: isEnough ? backtest(tasks, planFor, { prior: PRIOR_LAW, calendar }) : null,
+  }
 }
 
 async function findOnlyApp(source: Source): Promise<string | null> {
