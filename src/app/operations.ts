@@ -9,12 +9,14 @@ import type { RateReader } from '../report/rates.ts'
 import type { BacktestReport } from '../report/schedule-backtest.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { beginErasure, erasePerson } from '../store/erase-people.ts'
+import { createLaws } from '../store/laws.ts'
 import { migrate } from '../store/migrate.ts'
 import { assertSchemaVersion, type Database, openDatabase } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
 import { createScheduleReader, runBacktest } from '../store/reading/schedule.ts'
 import { createResuming } from '../store/resume.ts'
 import type { Config, QueueConfig } from './config/config.ts'
+import type { ForecastSource } from './forecast.ts'
 import { scheduleOptions } from './schedules.ts'
 import { budgetsByApp, noDatabase } from './settings.ts'
 
@@ -53,6 +55,12 @@ export function openSchedules(databaseUrl: string, config: Pick<Config, 'schedul
     backtest: (app: string | undefined): Promise<BacktestReport> => runBacktest(database, options, app),
     close: () => database.close(),
   }
+}
+
+/** Opens the database for a forecast. The first query connects. */
+export function openForecastSource(databaseUrl: string): ForecastSource & { close(): Promise<void> } {
+  const database = openDatabase(databaseUrl, { max: 2, applicationName: 'dingtalk-delivery forecast' })
+  return { rates: createRateReader(database), laws: createLaws(database), close: () => database.close() }
 }
 
 const QUEUE_TIMEOUT_MS = 3_000

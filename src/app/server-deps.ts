@@ -21,7 +21,7 @@ import { createResuming } from '../store/resume.ts'
 import { putPeople } from '../store/write-people.ts'
 import type { Config } from './config/config.ts'
 import { scheduleOptions } from './schedules.ts'
-import { budgetsByApp, noDatabase, workerTiming } from './settings.ts'
+import { budgetsOf, noDatabase, workerTiming } from './settings.ts'
 
 /** What the HTTP API and the dashboard use: the database alone, so they answer while the queue is away. */
 export interface ServerDeps {
@@ -69,7 +69,7 @@ export function openServerDeps(
   // With connections of its own: a request to track is answered within two seconds, however many pages are being read.
   const intake = openIntakeDatabase(config.databaseUrl)
   const timed = <T>(work: PromiseLike<T>): Promise<T> => withTimeout(timeoutMs, work, () => noAnswer(timeoutMs))
-  const budgets = readBudgets(config)
+  const budgets = budgetsOf(config)
   const timing = workerTiming(config)
   const clock = createDatabaseClock(database.pool)
   const measuring = keepMeasuring(clock)
@@ -107,10 +107,4 @@ export function openServerDeps(
 /** A message that is not classified as a lost connection, because a query that timed out is not repeated. */
 function noAnswer(ms: number): TrackerError {
   return new TrackerError('DATABASE_UNAVAILABLE', `The database gave no answer for ${ms} ms. Check that it runs and is not overloaded.`)
-}
-
-/** A server may have no credentials, and so no apps. MONTHLY_CALL_BUDGET is then that of the app named `default`. */
-function readBudgets({ apps, monthlyCallBudget }: Pick<Config, 'apps' | 'monthlyCallBudget'>): ReadonlyMap<string, number> {
-  if (apps.length > 0 || monthlyCallBudget === null) return budgetsByApp(apps)
-  return new Map([['default', monthlyCallBudget]])
 }

@@ -64,3 +64,9 @@ export function noDatabase(): TrackerError {
 export function budgetsByApp(apps: readonly AppConfig[]): ReadonlyMap<string, number> {
   return new Map(apps.flatMap(({ name, monthlyCallBudget }) => (monthlyCallBudget === null ? [] : [[name, monthlyCallBudget] as const])))
 }
+
+/** A process may have no credentials, and so no apps. MONTHLY_CALL_BUDGET is then that of the app named `default`. */
+export function budgetsOf({ apps, monthlyCallBudget }: Pick<Config, 'apps' | 'monthlyCallBudget'>): ReadonlyMap<string, number> {
+  if (apps.length > 0 || monthlyCallBudget === null) return budgetsByApp(apps)
+  return new Map([['default', monthlyCallBudget]])
+}

@@ -10,6 +10,7 @@ import type { Context } from './context.ts'
 import { addDemo } from './demo.ts'
 import { addDoctor } from './doctor.ts'
 import { addErase } from './erase.ts'
+import { addForecast } from './forecast.ts'
 import { addMigrate } from './migrate.ts'
 import { addPeople } from './people.ts'
 import { addReport } from './report.ts'
@@ -42,6 +43,7 @@ const COMMANDS: readonly AddCommand[] = [
   addReport,
   addUnread,
   addSchedule,
+  addForecast,
   addPeople,
   addErase,
   addMigrate,

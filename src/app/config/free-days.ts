@@ -1,6 +1,7 @@
 import { quote } from '../../domain/quote.ts'
-import { fileFault, type ReadTextFile } from '../../lib/read-text-file.ts'
+import type { ReadTextFile } from '../../lib/read-text-file.ts'
 import { describeFaults, exactObject, field, listOf, valueAt } from './fields.ts'
+import { lineOf, readJsonFile } from './json-file.ts'
 import { DAY } from './values.ts'
 
 /** Days of the local time, `YYYY-MM-DD`, that go before what is known of a country. */
@@ -26,41 +27,13 @@ interface FreeDaysFile {
 /** The days of FREE_DAYS_FILE, or what is wrong with it, with the line where it is one. */
 export function readFreeDays(path: string, readFile: ReadTextFile): FreeDaysFile {
   const wrong = (fault: string): FreeDaysFile => ({ days: NO_DAYS, faults: [`${quote(path)} ${fault}`] })
-  let content: string
-  try {
-    content = readFile(path, MAX_FILE_BYTES).replace(/^\uFEFF/, '')
-  } catch (error) {
-    return wrong(`cannot be read (${fileFault(error)}). Give the path of a JSON file that this user may read.`)
-  }
-  let value: unknown
-  try {
-    value = JSON.parse(content)
-  } catch (error) {
-    return wrong(`is not JSON${describePlace(content, error)}. ${ACCEPTED}`)
-  }
+  const file = readJsonFile(path, MAX_FILE_BYTES, readFile, ACCEPTED)
+  if ('fault' in file) return wrong(file.fault)
+  const { content, value } = file
   const { data, error } = schema.safeParse(value)
   const given = { freeDays: data?.free ?? [], workDays: data?.work ?? [] }
   const faults = [...describeFaults(error, 'the file'), ...dayFaults({ freeDays: 'free', workDays: 'work' }, given)]
   return { days: given, faults: faults.map((fault) => `${quote(path)}${describeLine(content, value, fault)} ${fault}`) }
-}
-
-/** Characters before the wrong one that the parser's message quotes. */
-const QUOTED_BEFORE = 10
-
-/** ` in line 4`, where the parser's message tells: by a position, or by the text around it. */
-function describePlace(content: string, error: unknown): string {
-  const message = error instanceof Error ? error.message : ''
-  if (message.includes('end of JSON')) return ` to the end, which is in line ${lineOf(content, content.trimEnd().length)}`
-  const [, position] = /\bposition (\d+)/.exec(message) ?? []
-  if (position !== undefined) return ` in line ${lineOf(content, Number(position))}`
-  const [, around = ''] = /\.\.\."([^]+)"(?:\.\.\.)? is not valid JSON$/.exec(message) ?? []
-  const start = content.indexOf(around)
-  const isUnique = around !== '' && start === content.lastIndexOf(around)
-  return isUnique ? ` in line ${lineOf(content, start + QUOTED_BEFORE)}` : ''
-}
-
-function lineOf(content: string, position: number): number {
-  return content.slice(0, position).split('\n').length
 }
 
 /** ` line 4:` for a fault of the form `free[2] …`, where the day is found in the text. */
