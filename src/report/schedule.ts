@@ -15,6 +15,11 @@ export interface ScheduleReader {
   schedule(request: ScheduleRequest): Promise<ScheduleReport>
   /** The polls that a task got, with the read curve from which they follow. Null: its plan is not stored, see `TaskRates.pollOffsets`. */
   scheduleOfTask(task: TaskRates): Promise<ScheduleReport | null>
+  /** The organisation's clock and its days off. */
+  readonly clock: Calendar & {
+    /** Of the IANA database. */
+    readonly timeZone: string
+  }
 }
 
 /** DingTalk reports at most so many recipients of a task, see `getsendresult`. */
@@ -30,6 +35,8 @@ export interface ScheduleRequest {
   readonly recipients?: number | undefined
   /** Polls of the task, 1 to 500. Default: as many as the settings and the budget give it. */
   readonly polls?: number | undefined
+  /** The mean bracket to reach with the fewest polls, in milliseconds of the 24-hour window, where their number is not given. Default: that of the settings. */
+  readonly targetWidthMs?: number | undefined
 }
 
 /** When the recipients of an app read, and from what that is known. */

@@ -27,7 +27,7 @@ import { APPS_WITH_TASKS, severalApps } from './tasks.ts'
 /** How this process plans polls, or would if it were the worker. */
 export interface ScheduleOptions {
   readonly settings: PlaceSettings & { readonly kind: 'learned' | 'growing' | 'custom'; readonly pollTimes: PollTimes | null }
-  readonly calendar: Calendar
+  readonly calendar: ScheduleReader['clock']
   readonly timeScale: number
   /** Whether the app has a monthly call budget, which decides about the number of polls. */
   hasBudget(app: string): boolean
@@ -40,6 +40,7 @@ export function createScheduleReader({ prisma }: { readonly prisma: RawClient },
   return {
     schedule: (request) => planFor(source, options, request),
     scheduleOfTask: (task) => explainPlan(source, options, task),
+    clock: options.calendar,
   }
 }
 
@@ -53,9 +54,11 @@ async function planFor(source: Source, options: ScheduleOptions, request: Schedu
   const [law, recent] = app === null ? [null, null] : await Promise.all([readLaw(source, app), readRecentPlans(source, app)])
   const used = useLaw(law)
   const recipients = request.recipients ?? recent?.people ?? ASSUMED_RECIPIENTS
-  const price = app !== null && request.polls === undefined && options.hasBudget(app) ? (recent?.price ?? null) : null
+  // What is asked for goes before the budget.
+  const isAsked = request.polls !== undefined || request.targetWidthMs !== undefined
+  const price = app !== null && !isAsked && options.hasBudget(app) ? (recent?.price ?? null) : null
   const curve = curveOf(used.law, sentAt, calendar)
-  const placed = placePolls(options.settings, { curve, used, price, recipients, sentAt, app, polls: request.polls })
+  const placed = placePolls(options.settings, { curve, used, price, recipients, sentAt, app, request })
   return buildScheduleReport({
     ...{ app, sentAt, recipients, recipientsGiven: request.recipients !== undefined, law: used.about },
     ...{ ...placed, price, curve, calendar, timeScale },
@@ -110,12 +113,12 @@ function useLaw(stored: StoredLaw | null): UsedLaw {
 interface ToPlace extends Pick<ScheduleReport, 'app' | 'sentAt' | 'recipients' | 'price'> {
   readonly curve: Curve
   readonly used: UsedLaw
-  /** Undefined: as many as the settings say. */
-  readonly polls: number | undefined
+  readonly request: Pick<ScheduleRequest, 'polls' | 'targetWidthMs'>
 }
 
 function placePolls(settings: ScheduleOptions['settings'], given: ToPlace): { placedBy: PlacedBy; offsetsMs: readonly number[] } {
-  const { curve, used, price, recipients: people, polls, app, sentAt } = given
+  const { curve, used, price, recipients: people, request, app, sentAt } = given
+  const { polls, targetWidthMs } = request
   const finalOffsetMs = MEAN_FINAL_OFFSET_MS
   const custom =
     settings.pollTimes === null
@@ -127,7 +130,10 @@ function placePolls(settings: ScheduleOptions['settings'], given: ToPlace): { pl
     const offsetsMs = buildComparedOffsets(polls ?? mostPolls({ ...settings, targetWidthMs: null }, false), finalOffsetMs).growing
     return { placedBy: 'growing', offsetsMs }
   }
-  const asked = polls === undefined ? settings : { ...settings, pollsPerTask: polls, targetWidthMs: null }
+  const asked =
+    polls === undefined
+      ? { ...settings, targetWidthMs: targetWidthMs ?? settings.targetWidthMs }
+      : { ...settings, pollsPerTask: polls, targetWidthMs: null }
   const family = buildFamily(curve, asked, { finalOffsetMs, hasPrice: price !== null })
   const { offsetsMs } = choosePlan(family, asked, { curve, people, price })
   return { placedBy: used.about.kind === 'prior' ? 'prior' : 'learned', offsetsMs }
