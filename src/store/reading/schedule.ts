@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { backtest } from '../../domain/schedule/backtest.ts'
+import { bracketWidthMs } from '../../domain/schedule/calls.ts'
 import { buildComparedOffsets } from '../../domain/schedule/compare.ts'
 import { curveOf } from '../../domain/schedule/curve.ts'
 import { type PollTimes, toOffsetsMs } from '../../domain/schedule/custom.ts'
@@ -127,8 +128,8 @@ function placePolls(settings: ScheduleOptions['settings'], given: ToPlace): { pl
   if (settings.kind === 'custom' && custom !== null)
     return { placedBy: 'custom', offsetsMs: [...custom.filter((offsetMs) => offsetMs < finalOffsetMs), finalOffsetMs] }
   if (settings.kind !== 'learned') {
-    const offsetsMs = buildComparedOffsets(polls ?? mostPolls({ ...settings, targetWidthMs: null }, false), finalOffsetMs).growing
-    return { placedBy: 'growing', offsetsMs }
+    const most = polls ?? mostPolls({ ...settings, targetWidthMs: targetWidthMs ?? null }, false)
+    return { placedBy: 'growing', offsetsMs: growingOffsets(curve, most, polls === undefined ? targetWidthMs : undefined) }
   }
   const asked =
     polls === undefined
@@ -137,6 +138,15 @@ function placePolls(settings: ScheduleOptions['settings'], given: ToPlace): { pl
   const family = buildFamily(curve, asked, { finalOffsetMs, hasPrice: price !== null })
   const { offsetsMs } = choosePlan(family, asked, { curve, people, price })
   return { placedBy: used.about.kind === 'prior' ? 'prior' : 'learned', offsetsMs }
+}
+
+/** @param targetWidthMs the fewest polls that reach it, no more than `most`. Undefined: `most` */
+function growingOffsets(curve: Curve, most: number, targetWidthMs: number | undefined): readonly number[] {
+  const offsetsOf = (polls: number): readonly number[] => buildComparedOffsets(polls, MEAN_FINAL_OFFSET_MS).growing
+  if (targetWidthMs === undefined) return offsetsOf(most)
+  let polls = 1
+  while (polls < most && bracketWidthMs(curve, offsetsOf(polls)) > targetWidthMs) polls++
+  return offsetsOf(polls)
 }
 
 async function explainPlan(source: Source, { calendar }: ScheduleOptions, task: TaskRates): Promise<ScheduleReport | null> {

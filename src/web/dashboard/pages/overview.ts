@@ -222,7 +222,8 @@ function callsSection(page: Page, { apps, budgets }: Overview): Html | null {
   if (apps.length === 0) return null
   const { messages } = page
   return html`<section id="calls" aria-labelledby="calls-title"><h2 id="calls-title">${messages.calls.title}</h2>
-<ul class="cards">${apps.map((app) => appCalls(page, app, budgets.get(app.app)))}</ul></section>`
+<ul class="cards">${apps.map((app) => appCalls(page, app, budgets.get(app.app)))}</ul>
+<p><a href="/schedule">${messages.schedule.link}</a></p></section>`
 }
 
 /** `resume` would change something. */
