@@ -4,6 +4,7 @@ import type { Calendar } from '../domain/schedule/types.ts'
 import type { Finding } from '../lib/finding.ts'
 import { type ClockStart, localTimeAt } from '../lib/simulated-clock.ts'
 import { createOffsets } from '../report/zoned-time.ts'
+import type { CallClock } from '../store/call-clock.ts'
 
 /** What the organisation's clock and its days off are made from. */
 export interface CalendarSettings {
@@ -55,6 +56,16 @@ export function createCalendar({ timeZone, freeDays, workDays, clockStart }: Cal
       return isFree
     },
   }
+}
+
+/**
+ * The clock by which the months of the call budget pass: that of the calendar. Null: the real one.
+ * @param timeScale of the simulated clock
+ */
+export function createCallClock({ timeZone, clockStart }: CalendarSettings, timeScale: number): CallClock | null {
+  if (clockStart === null) return null
+  const { localMs, realMs } = clockStart
+  return { at: new Date(realMs), shows: new Date(localMs - createOffsets(timeZone)(new Date(localMs))), scale: timeScale }
 }
 
 /** Whole days since 1970-01-01. @param day `YYYY-MM-DD` */

@@ -14,6 +14,7 @@ import {
   type Forecast,
   type ForecastLaw,
   type ForecastParts,
+  type ForecastRequest,
   type MonthlyCalls,
   type Placing,
 } from '../report/forecast.ts'
@@ -22,18 +23,7 @@ import { createCalendar } from './calendar.ts'
 import type { DensityLaw } from './config/law-file.ts'
 import type { ScheduleSettings } from './config/schedule.ts'
 
-/** What a forecast is asked for. */
-export interface ForecastQuestion {
-  /** At least 1. */
-  readonly recipients: number
-  /** Default: now. */
-  readonly sentAt?: Date | undefined
-  /** Exactly so many polls a task, whatever the settings and the budget say. */
-  readonly polls?: number | undefined
-  /** The fewest polls that reach this mean bracket, whatever the budget says. */
-  readonly targetWidthMs?: number | undefined
-  /** Default: the only app that there is. */
-  readonly app?: string | undefined
+export interface ForecastQuestion extends ForecastRequest {
   /** Instead of what is known of the app. */
   readonly law?: DensityLaw | undefined
 }
@@ -56,13 +46,8 @@ export interface ForecastSource {
   readonly rates: Pick<RateReader, 'apps' | 'tasks'>
 }
 
-export type Forecasting = (question: ForecastQuestion) => Promise<Forecast>
-
-/**
- * Forecasts with the settings of the worker, and with what the database knows.
- * The result rejects with `SEVERAL_APPS` or `APP_NOT_FOUND`, or because the database does not answer.
- */
-export function createForecasting(deps: ForecastDeps): Forecasting {
+/** Forecasts with the settings of the worker, and with what the database knows. */
+export function createForecaster(deps: ForecastDeps): (question: ForecastQuestion) => Promise<Forecast> {
   const { schedule, timeScale, budgets, now, stored } = deps
   const calendar = createCalendar(schedule.calendar, timeScale)
   return async (question) => {

@@ -1,5 +1,5 @@
 import { learnLaws } from '../polling/learn-laws.ts'
-import type { EventLog } from '../polling/ports.ts'
+import type { EventLog, Laws } from '../polling/ports.ts'
 import { createLaws } from '../store/laws.ts'
 import type { Database } from '../store/prisma.ts'
 import { createCalendar } from './calendar.ts'
@@ -11,14 +11,19 @@ interface LearningDeps {
   readonly leaseMs: number
 }
 
-/** One pass of learning when people read, as a worker does it. */
+export interface Learning {
+  readonly laws: Laws
+  /** One pass of learning when people read, as a worker does it. */
+  learn(): Promise<unknown>
+}
+
 export function createLearning(
   { apps, schedule, timeScale }: Pick<WorkerConfig, 'apps' | 'schedule' | 'timeScale'>,
   { database, events, leaseMs }: LearningDeps,
-): () => Promise<unknown> {
+): Learning {
   const store = createLaws(database, { leaseMs, onUnreadable: (app, version) => events.failed(unreadable(app, version)) })
   const deps = { store, calendar: createCalendar(schedule.calendar, timeScale), apps: apps.map(({ name }) => name), events }
-  return () => learnLaws(deps)
+  return { laws: store, learn: () => learnLaws(deps) }
 }
 
 function unreadable(app: string, version: number): Parameters<EventLog['failed']>[0] {

@@ -46,6 +46,12 @@ export function openReads(databaseUrl: string): { readonly reader: RateReader; c
   return { reader: createRateReader(database), close: () => database.close() }
 }
 
+/** Opens the database for a forecast. The first query connects. */
+export function openForecastSource(databaseUrl: string): ForecastSource & { close(): Promise<void> } {
+  const database = openDatabase(databaseUrl, { max: 2, applicationName: 'dingtalk-delivery forecast' })
+  return { rates: createRateReader(database), laws: createLaws(database), close: () => database.close() }
+}
+
 /** The same for poll plans. */
 export function openSchedules(databaseUrl: string, config: Pick<Config, 'schedule' | 'timeScale' | 'apps'>, now: () => Date) {
   const database = openDatabase(databaseUrl, { max: 2, applicationName: 'dingtalk-delivery schedule' })
@@ -55,12 +61,6 @@ export function openSchedules(databaseUrl: string, config: Pick<Config, 'schedul
     backtest: (app: string | undefined): Promise<BacktestReport> => runBacktest(database, options, app),
     close: () => database.close(),
   }
-}
-
-/** Opens the database for a forecast. The first query connects. */
-export function openForecastSource(databaseUrl: string): ForecastSource & { close(): Promise<void> } {
-  const database = openDatabase(databaseUrl, { max: 2, applicationName: 'dingtalk-delivery forecast' })
-  return { rates: createRateReader(database), laws: createLaws(database), close: () => database.close() }
 }
 
 const QUEUE_TIMEOUT_MS = 3_000

@@ -8,9 +8,11 @@ import { BUSY_REMEDY, type Probed, probeFinding, unprobed } from '../ops/checks/
 import { createPermits } from '../polling/permits.ts'
 import { type ProbeDeps, probe } from '../polling/probe.ts'
 import type { TaskRates } from '../report/rates.ts'
+import type { CallClock } from '../store/call-clock.ts'
 import { type Database, openDatabase } from '../store/prisma.ts'
 import { createRateLimiter } from '../store/rate-limiter.ts'
 import { createRateReader } from '../store/rate-reader.ts'
+import { createCallClock } from './calendar.ts'
 import type { AppConfig, Config } from './config/config.ts'
 
 export interface TaskToProbe {
@@ -21,7 +23,7 @@ export interface TaskToProbe {
   readonly agentId: string | undefined
 }
 
-type ProbeConfig = Pick<Config, 'databaseUrl' | 'apps' | 'privateHosts' | 'proxies'>
+type ProbeConfig = Pick<Config, 'databaseUrl' | 'apps' | 'privateHosts' | 'proxies' | 'schedule' | 'timeScale'>
 
 /** Of one query, and of the wait for a permit. */
 const TIMEOUT_MS = 8_000
@@ -56,7 +58,10 @@ async function probeWith(config: ProbeConfig, task: TaskToProbe, database: Datab
   const { privateHosts, proxies } = config
   const api = createDingTalkApi(new Map([[app.name, app]]), { privateHosts, ...(proxies && { proxies }) })
   try {
-    const deps: ProbeDeps = { api, counting: database === null ? null : countIn(database, app) }
+    const deps: ProbeDeps = {
+      api,
+      counting: database === null ? null : countIn(database, app, createCallClock(config.schedule.calendar, config.timeScale)),
+    }
     const result = await probe(deps, { app: app.name, taskId: task.taskId, agentId }, AbortSignal.timeout(TIMEOUT_MS))
     const probed: Probed = { taskId: task.taskId, app: app.name, agentId, deadlineAt: tracked?.deadlineAt ?? null, now: new Date() }
     return probeFinding(probed, result)
@@ -86,9 +91,13 @@ async function findTracked(database: Database, { taskId, app }: TaskToProbe): Pr
   }
 }
 
-function countIn(database: Database, { callsPerSecond, monthlyCallBudget }: AppConfig): NonNullable<ProbeDeps['counting']> {
+function countIn(
+  database: Database,
+  { callsPerSecond, monthlyCallBudget }: AppConfig,
+  callClock: CallClock | null,
+): NonNullable<ProbeDeps['counting']> {
   // The probe that is due of a paused app stays the workers': its result here would change nothing.
-  const limiter = createRateLimiter(database, { probeLeaseMs: 0 })
+  const limiter = createRateLimiter(database, { probeLeaseMs: 0, callClock })
   const limitsOf = () => ({ callsPerSecond, monthlyBudget: monthlyCallBudget })
   // A call that could not be given back counts, which errs on the safe side.
   return { limiter, permits: createPermits({ limiter, limitsOf, now: () => new Date(), maxWaiting: 1, onRefundFailed: () => undefined }) }

@@ -9,17 +9,21 @@ import { checkServerHealth } from '../ops/health.ts'
 import type { Logger } from '../ops/logger.ts'
 import type { Metrics } from '../ops/metrics.ts'
 import type { Tracking } from '../polling/ports.ts'
+import type { Forecaster } from '../report/forecast.ts'
 import type { RateReader } from '../report/rates.ts'
 import type { ScheduleReader } from '../report/schedule.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { readGauges } from '../store/gauges.ts'
+import { createLaws } from '../store/laws.ts'
 import { openDatabase, POOL_SIZES } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
 import type { RawClient } from '../store/raw-client.ts'
 import { createScheduleReader } from '../store/reading/schedule.ts'
 import { createResuming } from '../store/resume.ts'
 import { putPeople } from '../store/write-people.ts'
+import { createCallClock } from './calendar.ts'
 import type { Config } from './config/config.ts'
+import { createForecaster } from './forecast.ts'
 import { scheduleOptions } from './schedules.ts'
 import { budgetsOf, noDatabase, workerTiming } from './settings.ts'
 
@@ -27,6 +31,7 @@ import { budgetsOf, noDatabase, workerTiming } from './settings.ts'
 export interface ServerDeps {
   readonly rates: RateReader
   readonly schedules: ScheduleReader
+  readonly forecast: Forecaster
   readonly tracking: Tracking
   /** Monthly call budgets by app. */
   readonly budgets: ReadonlyMap<string, number>
@@ -48,7 +53,7 @@ const QUERY_TIMEOUT_MS = 15_000
  * @throws {TrackerError} `INVALID_CONFIG` without a database
  */
 export function openServerDeps(
-  config: Pick<Config, 'databaseUrl' | 'databaseConnections' | 'apps' | 'monthlyCallBudget' | 'pollsPerTask' | 'timeScale' | 'schedule'>,
+  config: Pick<Config, 'databaseUrl' | 'databaseConnections' | 'apps' | 'monthlyCallBudget' | 'pollsPerTask' | 'schedule' | 'timeScale'>,
   log: Logger,
   metrics: Metrics | null,
   timeoutMs = QUERY_TIMEOUT_MS,
@@ -71,17 +76,24 @@ export function openServerDeps(
   const timed = <T>(work: PromiseLike<T>): Promise<T> => withTimeout(timeoutMs, work, () => noAnswer(timeoutMs))
   const budgets = budgetsOf(config)
   const timing = workerTiming(config)
+  const callClock = createCallClock(config.schedule.calendar, config.timeScale)
   const clock = createDatabaseClock(database.pool)
   const measuring = keepMeasuring(clock)
   const health = (): Promise<HealthReport> => checkServerHealth(database, clock, timing)
-  metrics?.onCollect(() => readGauges(database, budgets, timing.blind))
+  metrics?.onCollect(() => readGauges(database, budgets, timing.blind, callClock))
   metrics?.onProcess(() => ({ clockDifferenceMs: clock.differenceMs(), poolWaiting: database.pool.waitingCount }))
   metrics?.onHealth(async () => (await health()).checks)
   const source: { readonly prisma: RawClient } = {
     prisma: { $queryRawUnsafe: (query, ...values) => timed(database.prisma.$queryRawUnsafe(query, ...values)) },
   }
+  const rates = createRateReader(source)
+  const laws = createLaws(database)
   return {
-    rates: createRateReader(source),
+    rates,
+    forecast: createForecaster({
+      ...{ schedule: config.schedule, timeScale: config.timeScale, apps: config.apps.map(({ name }) => name), budgets, now: clock.now },
+      stored: { rates, laws: { latest: (app) => timed(laws.latest(app)) } },
+    }),
     schedules: createScheduleReader(source, scheduleOptions(config, budgets, clock.now)),
     budgets,
     now: clock.now,

@@ -3,6 +3,7 @@ import { DirectoryFault, departmentPaths, type ListedPerson, listPeople, ROOT_DE
 import { TrackerError } from '../domain/errors.ts'
 import { createPermits } from '../polling/permits.ts'
 import { createContactCalls, type DepartmentTree, DirectoryReadError, readDepartments, readMembers } from '../polling/read-directory.ts'
+import type { CallClock } from '../store/call-clock.ts'
 import { assertSchemaVersion, type Database, openDatabase } from '../store/prisma.ts'
 import { createRateLimiter } from '../store/rate-limiter.ts'
 import {
@@ -14,6 +15,7 @@ import {
   readChangedPeople,
   writePeople,
 } from '../store/sync-people.ts'
+import { createCallClock } from './calendar.ts'
 import type { AppConfig, Config } from './config/config.ts'
 import { type DirectoryTrouble, describeTrouble } from './directory-trouble.ts'
 import { chooseApp, NO_APP_REMEDY } from './probe-task.ts'
@@ -64,7 +66,9 @@ export interface SyncDialog {
   confirmWrite(summary: SyncSummary): Promise<boolean>
 }
 
-type SyncConfig = Pick<Config, 'databaseUrl' | 'apps' | 'privateHosts' | 'proxies'> & { readonly databaseUrl: string }
+type SyncConfig = Pick<Config, 'databaseUrl' | 'apps' | 'privateHosts' | 'proxies' | 'schedule' | 'timeScale'> & {
+  readonly databaseUrl: string
+}
 
 /** Storing 100,000 people takes some seconds, and longer on a busy server. */
 const STATEMENT_TIMEOUT_MS = 300_000
@@ -95,7 +99,7 @@ async function assertMayStore(database: Database, { name }: AppConfig): Promise<
   try {
     await assertSchemaVersion(database)
     await comparePeople(database, [], { app: name, below: null })
-    await readCallUse(database, name)
+    await readCallUse(database, name, null)
   } catch (error) {
     if (!(error instanceof TrackerError && error.code === 'NOT_PERMITTED')) throw error
     const needed = 'Names are stored by a member of delivery_names, and calls are counted by a member of delivery_worker: this needs both.'
@@ -131,9 +135,11 @@ interface Read {
   readonly calls: number
 }
 
-async function readPeople({ config: { privateHosts, proxies }, app, database, options, dialog }: Sync): Promise<Read | null> {
+async function readPeople({ config, app, database, options, dialog }: Sync): Promise<Read | null> {
+  const { privateHosts, proxies } = config
+  const callClock = createCallClock(config.schedule.calendar, config.timeScale)
   const contacts = createContactsApi(app, { privateHosts, ...(proxies && { proxies }) })
-  const limiter = createRateLimiter(database, { probeLeaseMs: 0 })
+  const limiter = createRateLimiter(database, { probeLeaseMs: 0, callClock })
   const limitsOf = () => ({ callsPerSecond: app.callsPerSecond, monthlyBudget: app.monthlyCallBudget })
   const now = (): Date => new Date()
   // A call that could not be given back counts, which errs on the safe side.
@@ -143,7 +149,7 @@ async function readPeople({ config: { privateHosts, proxies }, app, database, op
     new Error(describeTrouble(trouble, { app: app.name, calls: calls.made(), rootId: options.rootId }))
   try {
     const tree = await readDepartments(calls, options.rootId)
-    const budget = await readBudget(database, app)
+    const budget = await readBudget(database, app, callClock)
     const plan = {
       app: app.name,
       departments: tree.read.length - 1,
@@ -167,9 +173,9 @@ async function readPeople({ config: { privateHosts, proxies }, app, database, op
   }
 }
 
-async function readBudget(database: Database, { name, monthlyCallBudget: budget }: AppConfig) {
+async function readBudget(database: Database, { name, monthlyCallBudget: budget }: AppConfig, callClock: CallClock | null) {
   if (budget === null) return null
-  const use = await readCallUse(database, name)
+  const use = await readCallUse(database, name, callClock)
   return { ...use, budget, left: Math.max(0, budget - use.used - use.reserved) }
 }
 

@@ -13,7 +13,6 @@ import type { Logger } from '../ops/logger.ts'
 import type { Metrics } from '../ops/metrics.ts'
 import { startWatchdog } from '../ops/watchdog.ts'
 import { createPermits } from '../polling/permits.ts'
-import { createTaskPlanner } from '../polling/plan-tasks.ts'
 import { poll } from '../polling/poll.ts'
 import type { PollDeps } from '../polling/poll-delays.ts'
 import type { AppLimits, DeliveryStore, EventLog } from '../polling/ports.ts'
@@ -33,11 +32,13 @@ import { createOldDetails, recountCampaigns } from '../store/maintenance.ts'
 import { assertSchemaVersion, type Database, openDatabase, POOL_SIZES } from '../store/prisma.ts'
 import { createRateLimiter } from '../store/rate-limiter.ts'
 import { createWorkerRegistry } from '../store/worker-registry.ts'
+import { createCallClock } from './calendar.ts'
 import type { AppConfig, QueueConfig } from './config/config.ts'
 import { CALLS_PER_SECOND } from './config/values.ts'
 import type { WorkerConfig } from './config/worker-options.ts'
 import { createLearning } from './learning.ts'
 import { type Closers, createClosers } from './lifecycle.ts'
+import { createPlanner } from './planner.ts'
 import { budgetsByApp, noDatabase, type WorkerTiming, workerTiming } from './settings.ts'
 import { traceParts } from './traced.ts'
 
@@ -145,10 +146,11 @@ function openWorkerDeps(config: WorkerConfig, timing: WorkerTiming, { log, metri
   closers.add('database', () => database.close().finally(unsubscribe))
   const clock = createDatabaseClock(database.pool, (differenceMs) => log.warn({ differenceMs }, CLOCK_DIFFERS))
   const { now } = clock
+  const callClock = createCallClock(config.schedule.calendar, config.timeScale)
   // Timers are set again by the next run, so a command fails at once while the server is away.
   const queue = openQueue(queueConfig, 'producer', failed('queue connection'))
   closers.add('queue', () => queue.close())
-  metrics?.onCollect(() => readGauges(database, budgetsByApp(apps), timing.blind))
+  metrics?.onCollect(() => readGauges(database, budgetsByApp(apps), timing.blind, callClock))
   metrics?.onProcess(() => ({ clockDifferenceMs: clock.differenceMs(), poolWaiting: database.pool.waitingCount }))
   metrics?.onRefusedJobs(() => queue.it.getFailedCount())
 
@@ -157,12 +159,12 @@ function openWorkerDeps(config: WorkerConfig, timing: WorkerTiming, { log, metri
   const { probeLeaseMs, heartbeatMs } = timing
   const parts = {
     events: eventLog,
-    store: createDeliveryStore(database, { leaseMs: timing.lockMs, agentIdOf }),
+    store: createDeliveryStore(database, { leaseMs: timing.lockMs, agentIdOf, callClock }),
     api: openApi(config, timing, clock, metrics),
   }
   closers.add('DingTalk client', () => parts.api.close())
   const { api, store, events, poll: tracePoll } = traceParts(parts)
-  const limiter = createRateLimiter(database, { probeLeaseMs, agentIdOf })
+  const limiter = createRateLimiter(database, { probeLeaseMs, agentIdOf, callClock })
   const maxWaiting = Math.max(1, Math.floor(config.workerConcurrency / 2))
   const onRefundFailed = failed('giving unused calls back')
   const permits = createPermits({ limiter, limitsOf: limitsByApp(apps), now, maxWaiting, onRefundFailed })
@@ -238,7 +240,8 @@ async function waitForServers({ database, queueConfig, clock, events }: WorkerDe
 /** Starts heartbeat, scheduler, reconciler, learner, recounter and polls. They are closed in reverse. */
 function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig, { closers }: HostDeps): PollWorker {
   const { store, events, now, worker, database } = deps
-  const planner = createTaskPlanner({ timing: timing.timing, limitsOf: limitsByApp(config.apps), now })
+  const { laws, learn } = createLearning(config, { ...deps, leaseMs: timing.lockMs })
+  const planner = createPlanner(config, { database, laws, timing: timing.timing, limitsOf: limitsByApp(config.apps), now, events })
   const planDeps = { store, planner, timers: createPollTimers(deps.queue, now), timing: timing.timing, now, events }
   const loop = (name: string, everyMs: number, work: () => Promise<unknown>, what: string) => {
     const interval = startInterval(everyMs, work, (error) => events.failed({ what, error }))
@@ -260,7 +263,7 @@ function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig
   const old = { store: createOldDetails(database), retention: retentionMs(config) }
   const graceMs = timing.reconcileEveryMs
   loop('reconciler', timing.reconcileEveryMs, () => reconcile({ ...planDeps, old, graceMs }), 'reconciling')
-  loop('learner', timing.learnEveryMs, createLearning(config, { ...deps, leaseMs: timing.lockMs }), 'learning when people read')
+  loop('learner', timing.learnEveryMs, learn, 'learning when people read')
   loop('recounter', timing.recountEveryMs, () => recountCampaigns(database), 'counting campaigns')
 
   const polls = startPollWorker({

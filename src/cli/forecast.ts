@@ -4,7 +4,7 @@ import type { Config } from '../app/config/config.ts'
 import { readLawFile } from '../app/config/law-file.ts'
 import { MAX_POLLS, TARGET_WIDTH } from '../app/config/schedule-values.ts'
 import type { Value } from '../app/config/values.ts'
-import { createForecasting, type Forecasting, type ForecastQuestion } from '../app/forecast.ts'
+import { createForecaster, type ForecastQuestion } from '../app/forecast.ts'
 import { budgetsOf } from '../app/settings.ts'
 import { InvalidInputError } from '../domain/errors.ts'
 import { quote } from '../domain/quote.ts'
@@ -67,8 +67,8 @@ export const addForecast: AddCommand = (program, context, run) => {
           options.law === undefined ? undefined : readLawFile(options.law, (path, max) => readTextFile(context.resolvePath(path), max))
         const config = law === undefined ? await configWithEmbedded(context) : context.config()
         const calendar = createCalendar(config.schedule.calendar, config.timeScale)
-        const forecast = await withForecasting(context, config, law === undefined, (forecasting) =>
-          forecasting({ law, ...parseQuestion(options, config, calendar) }),
+        const forecast = await withForecaster(context, config, law === undefined, (forecaster) =>
+          forecaster({ law, ...parseQuestion(options, config, calendar) }),
         )
         const clock = { ...calendar, timeZone: config.schedule.calendar.timeZone }
         context.print(json ? JSON.stringify(forecast, null, 2) : describeForecast(forecast, clock, context))
@@ -77,18 +77,18 @@ export const addForecast: AddCommand = (program, context, run) => {
 }
 
 /** Opens the database where it has something to say, and closes it after `work`. */
-async function withForecasting<T>(
+async function withForecaster<T>(
   { now }: Context,
   { schedule, timeScale, apps, databaseUrl, ...rest }: Config,
   needsDatabase: boolean,
-  work: (forecasting: Forecasting) => Promise<T>,
+  work: (forecaster: ReturnType<typeof createForecaster>) => Promise<T>,
 ): Promise<T> {
   const deps = { schedule, timeScale, apps: apps.map(({ name }) => name), budgets: budgetsOf({ apps, ...rest }), now }
-  if (databaseUrl === null || !needsDatabase) return work(createForecasting({ ...deps, stored: null }))
+  if (databaseUrl === null || !needsDatabase) return work(createForecaster({ ...deps, stored: null }))
   const { openForecastSource } = await import('../app/operations.ts')
   const { close, ...stored } = openForecastSource(databaseUrl)
   try {
-    return await work(createForecasting({ ...deps, stored }))
+    return await work(createForecaster({ ...deps, stored }))
   } finally {
     await withTimeout(CLOSE_TIMEOUT_MS, close()).catch(() => undefined)
   }

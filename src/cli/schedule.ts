@@ -106,16 +106,13 @@ export function describeSchedule(report: ScheduleReport, display: Display): stri
 }
 
 function scheduleFacts(report: ScheduleReport): Fact[] {
-  const { app, sentAt, recipients, recipientsGiven, polls, expectedCalls, price, widthMs, growingWidthMs, meanDelayMs, longestGapMs } =
+  const { app, sentAt, recipients, recipientsFrom, polls, expectedCalls, price, widthMs, growingWidthMs, meanDelayMs, longestGapMs } =
     report
   const day = report.hours[0]?.isFreeDay === true ? 'free day' : 'work day'
   return [
     ['App', app === null ? null : plainText(app)],
     ['Sent', `${showTime(sentAt)}; ${timeOfDay(report, 0)} of a ${day} at the organisation`],
-    [
-      'Recipients',
-      `${recipients}${recipientsGiven ? '' : app === null ? ', an assumption' : ", the median of the app's latest tasks or an assumption"}`,
-    ],
+    ['Recipients', `${recipients}${RECIPIENTS[recipientsFrom]}`],
     ['When read', describeLaw(report)],
     ['Polls', `${polls.length}, ${describePlacing(report)}`],
     [
@@ -127,6 +124,13 @@ function scheduleFacts(report: ScheduleReport): Fact[] {
     ['Longest gap', showDuration(longestGapMs)],
   ]
 }
+
+const RECIPIENTS = {
+  task: '',
+  given: '',
+  median: ", the median of the app's latest tasks",
+  assumed: ', an assumption: give --recipients',
+} as const
 
 function describeLaw({ law: { kind, tasks, people, lastSentAt, learnedAt } }: ScheduleReport): string {
   const count = (number: number, what: string): string => `${number.toLocaleString('en')} ${what}${number === 1 ? '' : 's'}`

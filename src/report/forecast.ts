@@ -14,6 +14,23 @@ export const MAX_FORECAST_RECIPIENTS = 10_000_000
 /** The ages at which the expected share of readers is shown. */
 const SHOWN_HOURS = [1, 4, 24] as const
 
+/** What a forecast is asked for. */
+export interface ForecastRequest {
+  /** 1 to {@link MAX_FORECAST_RECIPIENTS}. */
+  readonly recipients: number
+  /** Default: now. */
+  readonly sentAt?: Date | undefined
+  /** Exactly so many polls a task, whatever the settings and the budget say. */
+  readonly polls?: number | undefined
+  /** The fewest polls that reach this mean bracket, whatever the budget says. Not beside `polls`. */
+  readonly targetWidthMs?: number | undefined
+  /** Default: the only app that there is. */
+  readonly app?: string | undefined
+}
+
+/** Rejects with `SEVERAL_APPS` or `APP_NOT_FOUND`, or because the database does not answer. */
+export type Forecaster = (request: ForecastRequest) => Promise<Forecast>
+
 /** When recipients read, and from what that is known. */
 export interface ForecastLaw {
   /**

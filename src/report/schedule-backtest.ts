@@ -16,7 +16,7 @@ export interface BacktestReport {
 /** With fewer tasks a law is little more than the prior, and the compared ones are a handful. */
 export const LEAST_BACKTEST_TASKS = 25
 /** Older ones say little of now; each costs some milliseconds. */
-export const BACKTEST_TASKS = 500
+export const BACKTEST_TASKS = 400
 
 /** How much a comparison says. */
 export type Certainty = 'certain' | 'likely' | 'open'

@@ -1,4 +1,5 @@
 import type { Stored } from '../domain/messages.ts'
+import { type CallClock, encodeCallClock } from './call-clock.ts'
 import * as column from './columns.ts'
 import type { Database } from './prisma.ts'
 
@@ -15,6 +16,8 @@ export interface Gauges {
   readonly apps: ReadonlyArray<{ readonly app: string; readonly callsUsed: number; readonly pauseKind: string | null }>
   /** Open tasks by what keeps them from being polled. */
   readonly problems: ReadonlyArray<{ readonly app: string; readonly problem: string; readonly count: number }>
+  /** The newest law of each app: from how many ended tasks of its own it was learned, and how long ago. */
+  readonly laws: ReadonlyArray<{ readonly app: string; readonly tasks: number; readonly ageSeconds: number }>
   /** Agent ids that are paused, and running workers that cannot poll the app: 0 for each app where there is none. */
   readonly pausedScopes: ReadonlyArray<{ readonly app: string; readonly pairs: number; readonly workers: number }>
 }
@@ -23,19 +26,22 @@ export interface Gauges {
  * Counts for a scrape.
  * @param budgets monthly call budgets by app; apps without one have no gauge
  * @param limits from when on an open task counts as blind
+ * @param callClock by which months pass; null: the real one
  */
 export async function readGauges(
   { prisma, pool }: Pick<Database, 'prisma' | 'pool'>,
   budgets: ReadonlyMap<string, number>,
   limits: BlindLimits,
+  callClock: CallClock | null = null,
 ): Promise<Gauges> {
-  const [tasks, { tasks: overdue }, { open, ended }, apps, problems, pausedScopes] = await Promise.all([
+  const [tasks, { tasks: overdue }, { open, ended }, apps, problems, pausedScopes, laws] = await Promise.all([
     prisma.task.groupBy({ by: ['app', 'status'], _count: true }),
     readOverdue({ pool }, OVERDUE_MS),
     readBlindGaps({ pool }, limits),
-    prisma.appUsage.findMany({ select: { app: true, callsUsed: true, pauseKind: true } }),
+    readUsage({ prisma, pool }, callClock),
     prisma.task.groupBy({ by: ['app', 'problemCode'], where: { status: 'tracking', problemCode: { not: null } }, _count: true }),
     pool.query<Gauges['pausedScopes'][number]>(PAUSED_SCOPES),
+    pool.query<Gauges['laws'][number]>(LAWS),
   ])
   const usedBy = new Map(apps.map(({ app, callsUsed }) => [app, callsUsed]))
   return {
@@ -46,8 +52,19 @@ export async function readGauges(
     apps,
     problems: problems.map(({ app, problemCode, _count: count }) => ({ app, problem: problemCode ?? '', count })),
     pausedScopes: pausedScopes.rows,
+    laws: laws.rows,
   }
 }
+
+async function readUsage({ prisma, pool }: Pick<Database, 'prisma' | 'pool'>, callClock: CallClock | null): Promise<Gauges['apps']> {
+  // The view counts by the real clock, and may be read by those who may not read the table.
+  if (callClock === null) return await prisma.appUsage.findMany({ select: { app: true, callsUsed: true, pauseKind: true } })
+  return (await pool.query<Gauges['apps'][number]>(USAGE, [encodeCallClock(callClock)])).rows
+}
+
+const USAGE = `
+  SELECT usage.app, CASE WHEN app.calls_month = month.name THEN app.calls_used ELSE 0 END AS "callsUsed", usage.pause_kind AS "pauseKind"
+  FROM delivery_app AS app JOIN delivery_app_usage AS usage USING (app), delivery_call_month(clock_timestamp(), $1::jsonb) AS month`
 
 const OVERDUE_MS = 60_000
 
@@ -56,6 +73,11 @@ const PAUSED_SCOPES = `
     (SELECT count(*)::int FROM delivery_pair AS pair WHERE pair.app = app.app AND pair.pause_code IS NOT NULL) AS pairs,
     (SELECT count(*)::int FROM delivery_worker AS worker WHERE worker.expires_at >= now() AND worker.problems ? app.app) AS workers
   FROM delivery_app AS app`
+
+/** A few laws an app are kept. */
+const LAWS = `
+  SELECT DISTINCT ON (app) app, tasks, greatest(extract(epoch FROM now() - learned_at), 0)::double precision AS "ageSeconds"
+  FROM delivery_laws ORDER BY app, version DESC`
 
 /**
  * How many open tasks wait for a poll that was due more than `lateMs` ago, by the database's clock, and how late the oldest is.

@@ -36,7 +36,7 @@ export async function claimUnscheduled(
   const planned = await Promise.all(tasks.map(async (task): Promise<Planned> => ({ ...task, ...(await plan(task)) })))
   const { claims, rows } = await retrying(() => admitAndClaim(prisma, planned, callClock))
   const mine = column.chosen(claims, rows)
-  return claims.filter((claim) => mine.has(claim)).map(({ key, deadlineAt, first, resumed }) => ({ key, deadlineAt, resumed, poll: first }))
+  return claims.filter((each) => mine.has(each)).map(({ key, deadlineAt, first, resumed }) => ({ key, deadlineAt, resumed, poll: first }))
 }
 
 const UNSCHEDULED = {
@@ -78,11 +78,11 @@ async function admitAndClaim(prisma: PrismaClient, planned: readonly Planned[], 
     return { claims, rows: await claim(prisma, claims) }
   }
   return await prisma.$transaction(async (transaction) => {
-    let claims: readonly Claim[] = planned.filter(({ admission }) => admission === undefined).map(toClaim)
+    const claims = planned.filter(({ admission }) => admission === undefined).map(toClaim)
     // In one order, so that two workers cannot deadlock.
     for (const [app, budget] of [...budgets].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
       const month = await readAdmission(transaction, app, budget, callClock)
-      claims = [...claims, ...decide(planned.filter(isToAdmit(app)), budget, month)]
+      claims.push(...decide(planned.filter(isToAdmit(app)), budget, month))
     }
     return { claims, rows: await claim(transaction, claims) }
   })
@@ -96,8 +96,9 @@ function isToAdmit(app: string): (task: Planned) => task is ToAdmit {
   return (task): task is ToAdmit => task.admission !== undefined && task.key.app === app
 }
 
+/** Without a budget every task is. */
 function toClaim({ admission: _, ...task }: Planned): Claim {
-  return { ...task, delay: null }
+  return { ...task, admitted: true, delay: null }
 }
 
 const MONTH = {
@@ -128,7 +129,7 @@ function decide(tasks: readonly ToAdmit[], budget: number, month: column.Decoded
   const admitted = admitTasks({ budget, ...month }, isNext)
   const delay = callBudgetUsedUp({ budget, used, reserved, month: month.month })
   return tasks.map((task, i) => {
-    if (admitted[i] === true) return { ...toClaim(task), admitted: true }
+    if (admitted[i] === true) return toClaim(task)
     return { ...toClaim(task), ...task.admission.refuse(monthEndsAt), admitted: false, delay }
   })
 }

@@ -1,4 +1,5 @@
 import type { ListedPerson } from '../domain/directory.ts'
+import { type CallClock, encodeCallClock } from './call-clock.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
 import { type Database, readCommitted } from './prisma.ts'
@@ -141,21 +142,14 @@ const USE = { used: column.integer('used'), reserved: column.integer('reserved')
 
 /** As `delivery_reserve_calls` counts. */
 const CALL_USE = `/* call_use */
-WITH month AS (
-  SELECT to_char(local, 'YYYY-MM') AS name, (date_trunc('month', local) + interval '1 month' - interval '8 hours') AT TIME ZONE 'UTC' AS ends
-  FROM (SELECT clock_timestamp() AT TIME ZONE 'UTC' + interval '8 hours' AS local) AS china
-)
 SELECT
   month.name AS month,
   coalesce((SELECT calls_used FROM delivery_app AS app WHERE app.app = $1::text AND app.calls_month = month.name), 0)::integer AS used,
-  (
-    SELECT count(*)::integer FROM delivery_task AS task
-    WHERE task.app = $1::text AND task.status = 'tracking' AND task.final_calls = 0 AND task.admitted
-      AND task.deadline_at < month.ends + interval '12 minutes'
-  ) AS reserved
-FROM month`
+  delivery_reserved_calls($1::text, '-infinity', month.ends + month.final_ms * interval '1 ms', NULL) AS reserved
+FROM delivery_call_month(clock_timestamp(), $2::jsonb) AS month`
 
-export async function readCallUse({ pool }: Connected, app: string): Promise<CallUse> {
-  const { rows } = await retrying(() => pool.query<column.Row>(CALL_USE, [app]))
+/** @param callClock by which months pass; null: the real one */
+export async function readCallUse({ pool }: Connected, app: string, callClock: CallClock | null): Promise<CallUse> {
+  const { rows } = await retrying(() => pool.query<column.Row>(CALL_USE, [app, encodeCallClock(callClock)]))
   return column.decodeRow(USE, rows[0] ?? {})
 }

@@ -4,11 +4,13 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequ
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { MAX_CAMPAIGN } from '../domain/field-rules.ts'
 import type { Tracking } from '../polling/ports.ts'
+import type { Forecaster } from '../report/forecast.ts'
 import type { RateReader } from '../report/rates.ts'
 import type { ScheduleReader } from '../report/schedule.ts'
 import { type ApiToken, createTokens, type Right, type Role } from './access.ts'
 import { addCampaignRoutes } from './api/campaigns.ts'
 import { addDirectoryRoutes } from './api/directory.ts'
+import { addForecastRoutes } from './api/forecast.ts'
 import { addDocument } from './api/openapi.ts'
 import { addOverallRoutes } from './api/overall.ts'
 import { assertDecodable } from './api/parameters.ts'
@@ -36,6 +38,7 @@ export interface ServerDeps extends ProbeDeps, ProxySettings {
   readonly allowedHosts: readonly string[]
   readonly rates: RateReader
   readonly schedules: ScheduleReader
+  readonly forecast: Forecaster
   readonly tracking: Tracking
   readonly now: () => Date
   /** A monotonic clock in milliseconds: it measures how long answers take and how old they are. Default: `performance.now`. */
@@ -163,6 +166,7 @@ async function addApi(app: FastifyInstance, deps: ServerDeps, reads: SharedReads
       addDirectoryRoutes(guarded, apiDeps)
       addOverallRoutes(guarded, apiDeps)
       addScheduleRoutes(guarded, apiDeps)
+      addForecastRoutes(guarded, apiDeps)
       addPeopleWriting(guarded, apiDeps)
       addMethodGuards()
     })

@@ -26,7 +26,7 @@ function reportWith(offsetsMs: readonly number[]): ScheduleReport {
     attention: PRIOR_LAW.attention,
   } as const
   return buildScheduleReport({
-    ...{ app: null, sentAt: NIGHT, recipients: 50, recipientsGiven: true, placedBy: 'prior', law, price: null },
+    ...{ app: null, sentAt: NIGHT, recipients: 50, recipientsFrom: 'given', placedBy: 'prior', law, price: null },
     ...{ curve, offsetsMs, calendar: CALENDAR, timeScale: 1 },
   })
 }

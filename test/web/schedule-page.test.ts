@@ -137,7 +137,7 @@ test.each([
   ['app=default&sentAt=2026-02-30T10:00', 400, 'sentAt must be a time'],
   ['app=default&sentAt=2014-12-31T10:00', 400, 'sentAt must be a time of the years 2015 to 2100'],
   ['app=%00', 400, 'app must be 1 to 64 letters'],
-  ['app=nobody', 404, 'No app &quot;nobody&quot; has a task or has made a call. Known: default, hr.'],
+  ['app=nobody', 404, 'No app &quot;nobody&quot; is configured or has a task. Known: default, hr.'],
 ])('%s is refused with %i and what is accepted', async (query, status, says) => {
   const refused = await get(`/schedule?${query}`)
   expect([refused.status, refused.text]).toEqual([status, expect.stringContaining(says)])

@@ -59,9 +59,9 @@ FROM delivery_task;
 
 -- Calls of an app, over all workers together --------------------------------------------------------------------------------
 
--- The month of China's calendar in which a call counts, and its end. A clock in which time runs faster is for demos and tests: at `at` it shows
+-- The month of China's calendar in which a call counts, its start and its end. A clock in which time runs faster is for demos and tests: at `at` it shows
 -- `shows`, and runs `scale` times as fast. NULL: the real one.
-CREATE FUNCTION "delivery_call_month"(p_at timestamptz, p_clock jsonb, OUT name text, OUT ends timestamptz, OUT final_ms double precision)
+CREATE FUNCTION "delivery_call_month"(p_at timestamptz, p_clock jsonb, OUT name text, OUT starts timestamptz, OUT ends timestamptz, OUT final_ms double precision)
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
@@ -72,6 +72,7 @@ DECLARE
 BEGIN
     v_local := (v_shows + (p_at - v_origin) * v_scale) AT TIME ZONE 'UTC' + interval '8 hours';
     name := to_char(v_local, 'YYYY-MM');
+    starts := p_at - make_interval(secs => extract(epoch FROM v_local - date_trunc('month', v_local)) / v_scale);
     ends := p_at + make_interval(secs => extract(epoch FROM date_trunc('month', v_local) + interval '1 month' - v_local) / v_scale);
     -- The final poll is due at most 12 minutes before the deadline.
     final_ms := 720000 / v_scale;
@@ -270,7 +271,7 @@ COMMENT ON COLUMN "delivery_laws"."last_sent_at" IS 'When the latest of them was
 COMMENT ON COLUMN "delivery_laws"."learned_at" IS 'When it was learned.';
 COMMENT ON COLUMN "delivery_laws"."law" IS 'Attention by hour of work days and free days, and the cumulative hazard over minutes of attention.';
 COMMENT ON FUNCTION "delivery_forget_plan"() IS 'Internal: the polls of a task whose send time was corrected are planned anew.';
-COMMENT ON FUNCTION "delivery_call_month"(timestamptz, jsonb) IS 'Internal: the month in which a call counts, and its end.';
+COMMENT ON FUNCTION "delivery_call_month"(timestamptz, jsonb) IS 'Internal: the month in which a call counts, its start and its end.';
 COMMENT ON FUNCTION "delivery_reserved_calls"(text, timestamptz, timestamptz, integer) IS 'Internal: calls that are reserved for final polls of an app.';
 COMMENT ON FUNCTION "delivery_with_retries"(integer) IS 'Internal: reserved calls, and a tenth more for retries.';
 COMMENT ON FUNCTION "delivery_admission"(text, integer, jsonb) IS 'Internal: what the month''s budget has left for new tasks; locks the app''s row.';

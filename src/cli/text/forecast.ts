@@ -1,5 +1,5 @@
-import { formatDuration } from '../../app/config/schedule-values.ts'
 import { MINUTE_MS } from '../../domain/delivery.ts'
+import { formatDuration } from '../../domain/duration.ts'
 import type { ComparedSchedule } from '../../domain/schedule/compare.ts'
 import type { Forecast, ScheduleFigures } from '../../report/forecast.ts'
 import { formatRate } from '../../report/rate.ts'

@@ -4,7 +4,7 @@ import type { Curve, PollPlan } from './types.ts'
 
 /**
  * The mean bracket of those who read before the last poll: `Σ (tᵢ − tᵢ₋₁)(F(tᵢ) − F(tᵢ₋₁)) / F(t_last)`, t₀ = 0.
- * Where nobody reads, that of people who read at any time with the same chance.
+ * Where no one reads, that of people who read at any time with the same chance.
  * @param offsetsMs ascending, at least one above 0
  */
 export function bracketWidthMs(curve: Curve, offsetsMs: readonly number[]): number {
@@ -41,6 +41,8 @@ export interface Choice {
   readonly price: number
   /** The most polls. */
   readonly ceiling: number
+  /** {@link expectedCalls} of each plan, where they are known: computing them takes most of the time. */
+  readonly calls?: readonly number[] | undefined
 }
 
 /**
@@ -48,12 +50,12 @@ export interface Choice {
  * The weight √people serves small tasks and many people: with the weight n small tasks get next to nothing.
  * @param family the plan of n polls at index n − 1
  */
-export function chooseN(family: readonly PollPlan[], { curve, people, price, ceiling }: Choice): number {
+export function chooseN(family: readonly PollPlan[], { curve, people, price, ceiling, calls }: Choice): number {
   const weight = Math.sqrt(people) / MINUTE_MS
   let best = 1
   let least = Number.POSITIVE_INFINITY
   for (const [i, { offsetsMs, widthMs }] of family.slice(0, Math.max(1, ceiling)).entries()) {
-    const cost = weight * widthMs + price * expectedCalls(curve, offsetsMs, people)
+    const cost = weight * widthMs + price * (calls?.[i] ?? expectedCalls(curve, offsetsMs, people))
     if (cost < least) {
       least = cost
       best = i + 1

@@ -96,7 +96,7 @@ function createHazardWalk({ edges, values }: Law['hazard']) {
 
 /**
  * The curve of a density that is constant between edges.
- * @param edgesMs ascending; before the first and after the last one nobody reads
+ * @param edgesMs ascending; before the first and after the last one no one reads
  * @param density one number a bin (one fewer than edges), in any unit: the curve is scaled
  * @param readShare the share of recipients that has read by the last edge, in [0, 1]
  */

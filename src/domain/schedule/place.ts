@@ -1,3 +1,4 @@
+import { HOUR_MS, MINUTE_MS } from '../delivery.ts'
 import { buildTiming } from '../poll-times.ts'
 import { chooseN, leastNFor } from './calls.ts'
 import { planFamily } from './plan-family.ts'
@@ -7,6 +8,9 @@ import type { Curve, PollPlan } from './types.ts'
 export const DEFAULT_POLLS = 24
 /** Polls of a task at most where a budget or a target width decides. */
 const POLL_CEILING = 64
+
+/** A target width may be from the first to the second. */
+export const TARGET_WIDTH_MS = { min: MINUTE_MS, max: 12 * HOUR_MS } as const
 
 /** The settings that place polls. Durations are milliseconds of the 24-hour window. */
 export interface PlaceSettings {
@@ -28,6 +32,8 @@ export interface PlaceFor {
   readonly people: number
   /** What a call costs: minutes of mean bracket times √people. Null: there is no monthly budget. */
   readonly price: number | null
+  /** The expected calls of each plan of the family, where they are known. */
+  readonly calls?: readonly number[]
 }
 
 /** When the final poll of a task with a known send time is due in the mean: each task's own is up to 3.5 minutes from it. */
@@ -64,11 +70,11 @@ export function buildFamily(
  * The plan of a task out of its family. Without a price and a target width it has as many polls as there may be. With a target width it has the
  * fewest that reach it. With a price it has so many that the last one is worth its call, and no more than reach the target width.
  */
-export function choosePlan(family: readonly PollPlan[], settings: PlaceSettings, { curve, people, price }: PlaceFor): PollPlan {
+export function choosePlan(family: readonly PollPlan[], settings: PlaceSettings, { curve, people, price, calls }: PlaceFor): PollPlan {
   const most = Math.min(mostPolls(settings, price !== null), family.length)
   const allowed = family.slice(0, most)
   const ceiling = settings.targetWidthMs === null ? most : leastNFor(allowed, settings.targetWidthMs)
-  const polls = price === null ? ceiling : chooseN(allowed, { curve, people, price, ceiling })
+  const polls = price === null ? ceiling : chooseN(allowed, { curve, people, price, ceiling, calls })
   return allowed[polls - 1] ?? NO_PLAN
 }
 

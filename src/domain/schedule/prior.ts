@@ -6,7 +6,7 @@ import type { Law } from './types.ts'
  * and which it turns into these numbers.
  *
  * On simulated populations, plans from it have 1.0 to 1.6 times the bracket of the best plan where people read in office hours, in the evening or in
- * shifts, and up to 2.3 times where they read within minutes or in breaks only: `bench/calls/learning.mjs`.
+ * shifts, and up to 2.4 times where they are less alike: within minutes, in breaks only, or from five in the morning (`bench/calls/learning.mjs`).
  */
 export const PRIOR_LAW: Law = {
   attention: {

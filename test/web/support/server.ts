@@ -91,6 +91,7 @@ export async function openServer(given: ServerOptions): Promise<{ served: Served
     allowedHosts: [],
     rates: reading(serving.rates, { toDatabase }),
     schedules: serving.schedules,
+    forecast: serving.forecast,
     tracking: serving.tracking,
     budgets: serving.budgets,
     pollsPerTask: 24,

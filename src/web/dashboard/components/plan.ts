@@ -7,14 +7,14 @@ import { lawSource } from './read-law.ts'
 /** The figures of a plan. */
 export function planFacts({ messages, format }: Page, report: ScheduleReport): Html {
   const words = messages.schedule.facts
-  const { polls, expectedCalls, widthMs, meanDelayMs, longestGapMs, recipients, recipientsGiven, price } = report
+  const { polls, expectedCalls, widthMs, meanDelayMs, longestGapMs, recipients, recipientsFrom, price } = report
   return html`<dl class="facts">
 <div><dt>${words.width}</dt><dd>${format.duration(widthMs)} <span class="quiet">${words.onAverage}</span></dd></div>
 <div><dt>${words.delay}</dt><dd>${format.duration(meanDelayMs)} <span class="quiet">${words.onAverage}</span></dd></div>
 <div><dt>${words.gap}</dt><dd>${format.duration(longestGapMs)}</dd></div>
 <div><dt>${words.polls}</dt><dd>${format.number(polls.length)}</dd></div>
 <div><dt>${words.calls}</dt><dd>${formatCalls(report)}${Math.round(expectedCalls) < polls.length && html` <small class="quiet">${words.callsWhy}</small>`}</dd></div>
-<div><dt>${words.recipients}</dt><dd>${format.number(recipients)}${!recipientsGiven && html` <span class="quiet">${words.assumed}</span>`}</dd></div>
+<div><dt>${words.recipients}</dt><dd>${format.number(recipients)}${recipientsFrom === 'median' && html` <span class="quiet">${words.median}</span>`}${recipientsFrom === 'assumed' && html` <span class="quiet">${words.assumed}</span>`}</dd></div>
 ${price !== null && html`<div><dt>${words.price}</dt><dd>${price.toFixed(1)} <small class="quiet">${words.priceMeaning}</small></dd></div>`}
 </dl>`
 }

@@ -1,5 +1,5 @@
 import { MINUTE_MS } from '../../../domain/delivery.ts'
-import { InvalidInputError, TrackerError } from '../../../domain/errors.ts'
+import { InvalidInputError } from '../../../domain/errors.ts'
 import { quote } from '../../../domain/quote.ts'
 import { momentAt } from '../../../domain/schedule/local-time.ts'
 import { parseTime } from '../../../intake/track-request.ts'
@@ -24,14 +24,12 @@ type Clock = ScheduleReader['clock']
 
 /** The poll plan that a message would get, and why: the law of an app, the plan, and what growing gaps would give. */
 export async function schedulePage({ page, options, query }: PageRequest): Promise<Content> {
-  const { schedules, rates, budgets } = options
+  const { schedules } = options
   const { clock } = schedules
   const asked = parseRequest(query, clock)
-  const usage = await rates.apps()
-  const apps = [...new Set([...usage.map(({ app }) => app), ...budgets.keys()])].toSorted()
-  const app = chooseApp(asked.app, apps)
-  if (app === null) return appChoice(page, apps, query)
-  const report = await schedules.schedule({ ...asked, app })
+  const apps = await schedules.apps()
+  if (asked.app === undefined && apps.length > 1) return appChoice(page, apps, query)
+  const report = await schedules.schedule(asked)
   const growing = report.placedBy === 'growing' ? null : compareWithGrowing(report)
   const words = page.messages.schedule
   return {
@@ -45,16 +43,6 @@ ${growing !== null && growingSection(page, report, growing)}
 ${lawSection(page, report.law)}`,
     refreshSeconds: null,
   }
-}
-
-/**
- * Undefined: there is no app yet, and the assumed law is shown. Null: it has to be chosen.
- * @throws {TrackerError} `APP_NOT_FOUND`
- */
-function chooseApp(wanted: string | undefined, apps: readonly string[]): string | undefined | null {
-  if (wanted === undefined) return apps.length > 1 ? null : apps[0]
-  if (apps.length === 0 || apps.includes(wanted)) return wanted
-  throw new TrackerError('APP_NOT_FOUND', `No app ${quote(wanted)} has a task or has made a call. Known: ${apps.join(', ')}.`)
 }
 
 function appChoice(page: Page, apps: readonly string[], query: URLSearchParams): Content {
