@@ -78,7 +78,7 @@ export function addForecastRoutes(api: Api, { forecast }: Pick<ApiDeps, 'forecas
     {
       config: READ,
       schema: {
-        querystring: strictQuery({ recipients: campaignRecipients, sentAt, polls, targetWidth, app }),
+        querystring: strictQuery({ app, sentAt, polls, targetWidth, recipients: campaignRecipients }),
         ...operation(
           'getForecast',
           'What a campaign will cost and tell: calls, how exactly the times of reads become known, when it is polled. Nothing is sent or called',
