@@ -17,7 +17,7 @@ import { createCallOutlooks } from '../store/call-outlook.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { readCallForecasts, readGauges } from '../store/gauges.ts'
 import { createLaws } from '../store/laws.ts'
-import { openDatabase, POOL_SIZES } from '../store/prisma.ts'
+import { type Database, openDatabase, POOL_SIZES } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
 import type { RawClient } from '../store/raw-client.ts'
 import { createScheduleReader } from '../store/reading/schedule.ts'
@@ -88,27 +88,9 @@ export function openServerDeps(
     prisma: { $queryRawUnsafe: (query, ...values) => timed(database.prisma.$queryRawUnsafe(query, ...values)) },
   }
   const rates = createRateReader(source)
-  const laws = createLaws(database)
-  const outlooks = createCallOutlooks(database, calls.callClock)
   return {
     rates,
-    forecast: createForecaster({
-      ...{
-        schedule: config.schedule,
-        timeScale: config.timeScale,
-        apps: config.apps.map(({ name }) => name),
-        budgets: calls.budgets,
-        now: clock.now,
-      },
-      stored: {
-        rates,
-        laws: { latest: (app) => timed(laws.latest(app)) },
-        outlooks: {
-          read: (...question) => timed(outlooks.read(...question)),
-          recentTasks: (app) => timed(outlooks.recentTasks(app)),
-        },
-      },
-    }),
+    forecast: openForecaster(config, database, { rates, budgets: calls.budgets, now: clock.now, timed }),
     schedules: createScheduleReader(source, scheduleOptions(config, calls.budgets, clock.now)),
     forecastCalls: () => timed(readCallForecasts(database, calls.budgets, calls.callClock)),
     now: clock.now,
@@ -129,6 +111,30 @@ export function openServerDeps(
       await Promise.all([intake.close(), withTimeout(CLOSE_TIMEOUT_MS, database.close()).catch(() => undefined)])
     },
   }
+}
+
+interface ForecasterParts extends Pick<ServerDeps, 'rates' | 'budgets' | 'now'> {
+  timed<T>(work: PromiseLike<T>): Promise<T>
+}
+
+function openForecaster(
+  { schedule, timeScale, apps }: Pick<Config, 'schedule' | 'timeScale' | 'apps'>,
+  database: Database,
+  { rates, budgets, now, timed }: ForecasterParts,
+): Forecaster {
+  const laws = createLaws(database)
+  const outlooks = createCallOutlooks(database, createCallClock(schedule.calendar, timeScale))
+  return createForecaster({
+    ...{ schedule, timeScale, apps: apps.map(({ name }) => name), budgets, now },
+    stored: {
+      rates,
+      laws: { latest: (app) => timed(laws.latest(app)) },
+      outlooks: {
+        read: (...question) => timed(outlooks.read(...question)),
+        recentTasks: (app) => timed(outlooks.recentTasks(app)),
+      },
+    },
+  })
 }
 
 /** A message that is not classified as a lost connection, because a query that timed out is not repeated. */
