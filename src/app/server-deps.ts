@@ -4,6 +4,7 @@ import { openIntakeDatabase } from '../intake/database.ts'
 import type { HealthReport } from '../lib/finding.ts'
 import { poolSize } from '../lib/postgres-client.ts'
 import { withTimeout } from '../lib/timeout.ts'
+import type { Budgets } from '../ops/checks/budget.ts'
 import { createDatabaseClock, keepMeasuring } from '../ops/clock.ts'
 import { createEventLog } from '../ops/event-log.ts'
 import { checkServerHealth } from '../ops/health.ts'
@@ -12,9 +13,10 @@ import type { Metrics } from '../ops/metrics.ts'
 import type { Tracking } from '../polling/ports.ts'
 import type { RateReader } from '../report/rates.ts'
 import type { ScheduleReader } from '../report/schedule.ts'
+import { explained } from '../store/database-errors.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { readCallForecasts, readGauges } from '../store/gauges.ts'
-import { openDatabase, POOL_SIZES } from '../store/prisma.ts'
+import { type Database, openDatabase, POOL_SIZES } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
 import type { RawClient } from '../store/raw-client.ts'
 import { createScheduleReader } from '../store/reading/schedule.ts'
@@ -85,7 +87,7 @@ export function openServerDeps(
   return {
     rates: createRateReader(source),
     schedules: createScheduleReader(source, scheduleOptions(config, calls.budgets, clock.now)),
-    forecastCalls: () => timed(readCallForecasts(database, calls.budgets, calls.callClock)),
+    forecastCalls: () => timed(readForecasts(database, calls)),
     now: clock.now,
     tracking: {
       async track(request) {
@@ -109,4 +111,12 @@ export function openServerDeps(
 /** A message that is not classified as a lost connection, because a query that timed out is not repeated. */
 function noAnswer(ms: number): TrackerError {
   return new TrackerError('DATABASE_UNAVAILABLE', `The database gave no answer for ${ms} ms. Check that it runs and is not overloaded.`)
+}
+
+async function readForecasts(database: Database, { budgets, callClock }: Budgets): Promise<readonly CallForecast[]> {
+  try {
+    return await readCallForecasts(database, budgets, callClock)
+  } catch (error) {
+    throw explained(error)
+  }
 }
