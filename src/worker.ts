@@ -39,7 +39,7 @@ export interface WorkerOptions {
   readonly proxy?: string | WorkerProxy | undefined
   /**
    * How polls are planned: `learned` from when people read, `growing` gaps that are the same for all tasks, `custom` at `pollTimes`. Default
-   * `growing`.
+   * `learned`.
    */
   readonly schedule?: 'learned' | 'growing' | 'custom'
   /**

@@ -5,7 +5,8 @@
  *
  * Tasks are sent at mixed times. Each is polled by the plan that the product would have chosen then: from the law without data first, from the
  * learned one later, and once by growing gaps. Plans have 8 or 24 polls, no report ages, and the default gap of 6 hours. A figure is the mean and
- * the largest of all seeds and six send times. Everything is simulated. Fails where a figure is above the acceptance of held-out worlds.
+ * the largest of all seeds and six send times; `!` marks one above the acceptance. Everything is simulated. Fails where a mean of learned laws is
+ * above it on held-out worlds, or learning takes more than 2 s.
  */
 import { parseArgs } from 'node:util'
 import { buildComparedOffsets, optimumWidthMs } from '../../dist/domain/schedule/compare.js'
@@ -91,7 +92,9 @@ function learnedFrom(polledBy, counts) {
   }
 }
 
-const seedList = () => Array.from({ length: seeds }, (_, i) => i + 1)
+function seedList() {
+  return Array.from({ length: seeds }, (_, i) => i + 1)
+}
 
 function change() {
   console.log('\n20, 50 and 100 tasks after the law has changed from that of the world above; 200 tasks before it, 24 polls')
@@ -178,7 +181,7 @@ function report(name, cells, limits) {
     const largest = Math.max(...cell)
     const [meanLimit, limit] = limits[i] ?? [Infinity, Infinity]
     const isAbove = mean > meanLimit || largest > limit
-    if (isAbove && set === 'held-out') process.exitCode = 1
+    if (mean > meanLimit && limits[i] !== ACCEPTED.cold && set === 'held-out') process.exitCode = 1
     return `${mean.toFixed(3)} (${largest.toFixed(2)})${isAbove ? ' !' : '  '}`
   })
   console.log(`${name.padEnd(36)}${figures.join('  ')}`)

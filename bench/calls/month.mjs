@@ -1,16 +1,18 @@
 /**
  * A month of calls, simulated in memory on the product's own functions. Needs `npm run build`.
  *
- *   node bench/calls/month.mjs [--seeds 6] [--table price|equal|growing|all] [--only TEXT] [--ages]
+ *   node bench/calls/month.mjs [--seeds 6] [--table cold|price|equal|growing|all] [--only TEXT] [--ages]
  *
  * Populations are simulated (worlds.mjs): no real read times of DingTalk are available. The mean bracket is over readers; one whom no poll covered
  * counts 1,440 minutes. Fails when a month makes a call too many, or leaves a task without a poll.
  */
 import { parseArgs } from 'node:util'
+import { learnLaw } from '../../dist/domain/schedule/learn.js'
+import { PRIOR_LAW } from '../../dist/domain/schedule/prior.js'
 import { drawMonth } from './month/draw.mjs'
-import { simulateMonth } from './month/simulate.mjs'
-import { atPrice, CEILING, createTruePlanner, equalPolls, growingPolls, onlinePrice } from './month/strategies.mjs'
-import { HELD_OUT, SEND_TIMES, TUNING } from './worlds.mjs'
+import { createUnlimited, simulateMonth } from './month/simulate.mjs'
+import { atPrice, CEILING, createLearningPlanner, createTruePlanner, equalPolls, growingPolls, onlinePrice } from './month/strategies.mjs'
+import { calendar, HELD_OUT, SEND_TIMES, TUNING } from './worlds.mjs'
 
 const { values: options } = parseArgs({
   options: {
@@ -22,19 +24,24 @@ const { values: options } = parseArgs({
 })
 const SEEDS = Array.from({ length: Number(options.seeds) }, (_, i) => i + 1)
 const HOUR_MS = 3_600_000
+const AGES = options.ages ? [HOUR_MS, 4 * HOUR_MS] : []
 const WORLDS = new Map([...TUNING, ...HELD_OUT].map((world) => [world.name, world]))
 const planners = new Map()
 
 function plannerOf(name) {
   const known = planners.get(name)
   if (known !== undefined) return known
-  const planner = createTruePlanner(WORLDS.get(name), { ages: options.ages ? [HOUR_MS, 4 * HOUR_MS] : [] })
+  const planner = createTruePlanner(WORLDS.get(name), { ages: AGES })
   planners.set(name, planner)
   return planner
 }
 
 const BUDGET = 4_000
-/** Limits are those of the acceptance; a month without them is there to show what an unusual one costs. */
+/**
+ * Limits are those of the acceptance; a month without them is there to show what an unusual one costs.
+ * @type {{ name: string, tasks: number, limits?: number[], used?: number, world?: string, budget?: number, seeds?: number, shape?: string, burst?: number,
+ *   size?: () => number, startMs?: number, days?: number }[]}
+ */
 const MONTHS = [
   ...[200, 300, 400].map((tasks) => ({ name: `${tasks} tasks`, tasks, limits: [1.2, 1.35], used: 0.94 })),
   ...['slow office', 'evening', 'night shift', 'factory', 'three shifts'].map((world) => ({
@@ -56,11 +63,42 @@ const MONTHS = [
 ]
 
 const failures = []
-if (['price', 'all'].includes(options.table)) priceTable()
-if (['equal', 'all'].includes(options.table)) equalWidthTable()
-if (['growing', 'all'].includes(options.table)) growingTable()
-for (const failure of failures) console.error(`FAILED: ${failure}`)
-if (failures.length > 0) process.exitCode = 1
+
+/** The limits of the acceptance, in minutes. */
+const COLD_LIMITS = new Map([
+  [200, 22],
+  [300, 35],
+  [400, 46],
+])
+
+function coldTable() {
+  console.log(`A month that begins without history and with the prior law, which is learned once a day; mean of ${SEEDS.length} months`)
+  console.log('world                          tasks  width min  over tasks    used  unserved')
+  for (const name of ['office', 'evening', 'factory'].filter((each) => each.includes(options.only))) {
+    for (const [tasks, limit] of COLD_LIMITS) {
+      const runs = SEEDS.map((seed) => {
+        const month = drawMonth({ world: WORLDS.get(name), seed, tasks, history: false })
+        const learn = (ended) => (ended.length === 0 ? PRIOR_LAW : learnLaw(ended, { prior: PRIOR_LAW, calendar }))
+        return simulateMonth(month, BUDGET, onlinePrice(createLearningPlanner(learn, { ages: AGES }), BUDGET))
+      })
+      const mean = (valueOf) => runs.reduce((sum, run) => sum + valueOf(run), 0) / runs.length
+      const width = mean((run) => run.width)
+      const unserved = mean((run) => run.unserved)
+      if (name === 'office' && width > limit) failures.push(`${tasks} tasks, cold: mean bracket ${width.toFixed(1)} min, at most ${limit}`)
+      if (unserved > 0) failures.push(`${tasks} tasks, cold, ${name}: ${unserved} tasks unserved`)
+      console.log(
+        name.padEnd(30),
+        `${tasks}`.padStart(5),
+        width.toFixed(1).padStart(10),
+        mean((run) => run.taskWidth)
+          .toFixed(1)
+          .padStart(11),
+        `${((100 * mean((run) => run.used)) / BUDGET).toFixed(1)} %`.padStart(7),
+        `${unserved}`.padStart(9),
+      )
+    }
+  }
+}
 
 function priceTable() {
   console.log(`The price found as the month goes on ÷ one price chosen in hindsight; true law, mean of ${SEEDS.length} months`)
@@ -70,10 +108,11 @@ function priceTable() {
   }
 }
 
-function printMonths({ name, limits, used = null, world = 'office', budget = BUDGET, seeds = SEEDS.length, ...rest }, history) {
+function printMonths(spec, history) {
+  const { name, tasks, limits = null, used = null, world = 'office', budget = BUDGET, seeds = SEEDS.length, ...rest } = spec
   const planner = plannerOf(world)
   const runs = SEEDS.slice(0, seeds).map((seed) => {
-    const month = drawMonth({ world: WORLDS.get(world), seed, history, ...rest })
+    const month = drawMonth({ world: WORLDS.get(world), seed, tasks, history, ...rest })
     const online = simulateMonth(month, budget, onlinePrice(planner, budget))
     const best = hindsight(month, budget, planner)
     if (online.used > budget) failures.push(`${name}, seed ${seed}: ${online.used} calls of ${budget}`)
@@ -88,7 +127,7 @@ function printMonths({ name, limits, used = null, world = 'office', budget = BUD
   const [ratio, share] = [mean((run) => run.ratio), mean((run) => run.used / budget)]
   const unserved = mean((run) => run.unserved)
   const title = `${name}, ${history ? 'with' : 'without'} history`
-  if (limits && ratio > limits[history ? 0 : 1]) failures.push(`${title}: ${ratio.toFixed(3)} of the width in hindsight`)
+  if (limits !== null && ratio > limits[history ? 0 : 1]) failures.push(`${title}: ${ratio.toFixed(3)} of the width in hindsight`)
   if (used !== null && share < used && !runs.every((run) => run.atCeiling))
     failures.push(`${title}: only ${(100 * share).toFixed(1)} % used`)
   if (unserved > 0) failures.push(`${title}: ${unserved} tasks unserved`)
@@ -114,7 +153,8 @@ function printMonths({ name, limits, used = null, world = 'office', budget = BUD
 
 /** The best single price of a month whose tasks are all known. */
 function hindsight(month, budget, planner) {
-  const run = (price) => simulateMonth(month, Infinity, atPrice(planner, price))
+  const unlimited = createUnlimited(month)
+  const run = (price) => unlimited(atPrice(planner, price))
   const free = run(0)
   if (free.used <= budget) return free
   let [low, high, best] = [1e-4, 1e5, null]
@@ -151,9 +191,10 @@ function equalWidthTable() {
     const planner = plannerOf(name)
     const runs = SEEDS.map((seed) => {
       const month = drawMonth({ world: WORLDS.get(name), seed, tasks: 300 })
-      const today = simulateMonth(month, Infinity, growingPolls(24))
-      const equal = callsForEqual(month, planner, today.width)
-      const priced = callsForWidth(today.width, (cheapness) => simulateMonth(month, Infinity, atPrice(planner, 1 / cheapness)), 1e-4, 1e4)
+      const unlimited = createUnlimited(month)
+      const today = unlimited(growingPolls(24))
+      const equal = callsForEqual(unlimited, planner, today.width)
+      const priced = callsForWidth(today.width, (cheapness) => unlimited(atPrice(planner, 1 / cheapness)), 1e-4, 1e4)
       return { today, equal: equal / callsOf(today), priced: priced / callsOf(today) }
     })
     const mean = (valueOf) => runs.reduce((sum, run) => sum + valueOf(run), 0) / runs.length
@@ -176,10 +217,10 @@ function equalWidthTable() {
 }
 
 /** Between two numbers of polls the calls are interpolated. */
-function callsForEqual(month, planner, width) {
+function callsForEqual(unlimited, planner, width) {
   let before = null
   for (let polls = 1; polls <= CEILING; polls++) {
-    const run = simulateMonth(month, Infinity, equalPolls(planner, polls))
+    const run = unlimited(equalPolls(planner, polls))
     if (run.width <= width) {
       if (before === null) return callsOf(run)
       return callsOf(before) + ((callsOf(run) - callsOf(before)) * (before.width - width)) / (before.width - run.width)
@@ -203,12 +244,13 @@ function growingTable() {
         size: () => people,
         sendAt: date.getTime(),
       })
-      const today = simulateMonth(month, Infinity, growingPolls(24))
+      const unlimited = createUnlimited(month)
+      const today = unlimited(growingPolls(24))
       const calls = callsOf(today)
       let [before, run, polls] = [null, null, 0]
       do {
         before = run
-        run = simulateMonth(month, Infinity, equalPolls(planner, ++polls))
+        run = unlimited(equalPolls(planner, ++polls))
       } while (callsOf(run) < calls && polls < CEILING)
       const part = (calls - callsOf(before)) / (callsOf(run) - callsOf(before))
       const width = before.width + (run.width - before.width) * part
@@ -216,3 +258,10 @@ function growingTable() {
     }
   }
 }
+
+if (['cold', 'all'].includes(options.table)) coldTable()
+if (['price', 'all'].includes(options.table)) priceTable()
+if (['equal', 'all'].includes(options.table)) equalWidthTable()
+if (['growing', 'all'].includes(options.table)) growingTable()
+for (const failure of failures) console.error(`FAILED: ${failure}`)
+if (failures.length > 0) process.exitCode = 1

@@ -22,11 +22,11 @@ const parts = (share, median, spread, slowMedian, slowSpread) => [
 ]
 const MIXTURE = {
   groups: [
-    group(0.3, parts(0.55, 20, 1.8, 200, 1.5), WORK, FREE),
-    group(0.25, parts(0.45, 60, 1.6, 400, 1.3), WORK, FREE),
-    group(0.1, parts(0.7, 5, 1.5, 60, 1.4), WORK, FREE),
+    group(0.28, parts(0.55, 20, 1.8, 200, 1.5), WORK, FREE),
+    group(0.35, parts(0.45, 60, 1.6, 400, 1.3), WORK, FREE),
     group(0.1, parts(0.55, 20, 1.8, 200, 1.5), EVENING),
-    group(0.25, parts(0.55, 20, 1.5, 250, 1.4), FLAT),
+    group(0.12, parts(0.55, 20, 1.5, 250, 1.4), FLAT),
+    group(0.15, parts(0.7, 5, 1.5, 60, 1.4), FLAT),
   ],
 }
 

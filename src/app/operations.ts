@@ -6,14 +6,20 @@ import { migrateQueueSchema } from '../queue/schema.ts'
 import { scrubJobs } from '../queue/scrub-jobs.ts'
 import { withQueueTimeout } from '../queue/timeout.ts'
 import type { RateReader } from '../report/rates.ts'
+import type { BacktestReport } from '../report/schedule-backtest.ts'
+import { createCallOutlooks } from '../store/call-outlook.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { beginErasure, erasePerson } from '../store/erase-people.ts'
+import { createLaws } from '../store/laws.ts'
 import { migrate } from '../store/migrate.ts'
 import { assertSchemaVersion, type Database, openDatabase } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
+import { createScheduleReader, runBacktest } from '../store/reading/schedule.ts'
 import { createResuming } from '../store/resume.ts'
-import type { QueueConfig } from './config/config.ts'
-import { noDatabase } from './settings.ts'
+import type { Config, QueueConfig } from './config/config.ts'
+import type { ForecastSource } from './forecast.ts'
+import { scheduleOptions } from './schedules.ts'
+import { budgetsOf, noDatabase } from './settings.ts'
 
 /** What commands do once, with connections of their own that are closed afterwards. */
 
@@ -39,6 +45,32 @@ export function withResuming<Result>(databaseUrl: string, work: (resuming: Resum
 export function openReads(databaseUrl: string): { readonly reader: RateReader; close(): Promise<void> } {
   const database = openDatabase(databaseUrl, { max: 2, applicationName: 'dingtalk-delivery reads' })
   return { reader: createRateReader(database), close: () => database.close() }
+}
+
+/** Opens the database for a forecast. The first query connects. */
+export function openForecastSource(databaseUrl: string): ForecastSource & { close(): Promise<void> } {
+  const database = openDatabase(databaseUrl, { max: 2, applicationName: 'dingtalk-delivery forecast' })
+  return {
+    rates: createRateReader(database),
+    laws: createLaws(database),
+    outlooks: createCallOutlooks(database),
+    close: () => database.close(),
+  }
+}
+
+/** The same for poll plans. */
+export function openSchedules(
+  databaseUrl: string,
+  config: Pick<Config, 'schedule' | 'timeScale' | 'apps' | 'monthlyCallBudget'>,
+  now: () => Date,
+) {
+  const database = openDatabase(databaseUrl, { max: 2, applicationName: 'dingtalk-delivery schedule' })
+  const options = scheduleOptions(config, budgetsOf(config), now)
+  return {
+    reader: createScheduleReader(database, options),
+    backtest: (app: string | undefined): Promise<BacktestReport> => runBacktest(database, options, app),
+    close: () => database.close(),
+  }
 }
 
 const QUEUE_TIMEOUT_MS = 3_000

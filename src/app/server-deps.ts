@@ -11,11 +11,14 @@ import { checkServerHealth } from '../ops/health.ts'
 import type { Logger } from '../ops/logger.ts'
 import type { Metrics } from '../ops/metrics.ts'
 import type { Tracking } from '../polling/ports.ts'
+import type { Forecaster } from '../report/forecast.ts'
 import type { RateReader } from '../report/rates.ts'
 import type { ScheduleReader } from '../report/schedule.ts'
+import { createCallOutlooks } from '../store/call-outlook.ts'
 import { explained } from '../store/database-errors.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { readCallForecasts, readGauges } from '../store/gauges.ts'
+import { createLaws } from '../store/laws.ts'
 import { type Database, openDatabase, POOL_SIZES } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
 import type { RawClient } from '../store/raw-client.ts'
@@ -24,6 +27,7 @@ import { createResuming } from '../store/resume.ts'
 import { putPeople } from '../store/write-people.ts'
 import { createCallClock } from './calendar.ts'
 import type { Config } from './config/config.ts'
+import { createForecaster } from './forecast.ts'
 import { scheduleOptions } from './schedules.ts'
 import { callBudgets, noDatabase, workerTiming } from './settings.ts'
 
@@ -31,6 +35,7 @@ import { callBudgets, noDatabase, workerTiming } from './settings.ts'
 export interface ServerDeps {
   readonly rates: RateReader
   readonly schedules: ScheduleReader
+  readonly forecast: Forecaster
   readonly tracking: Tracking
   /** How long the calls of each app with a budget last, by name. */
   forecastCalls(): Promise<readonly CallForecast[]>
@@ -84,8 +89,28 @@ export function openServerDeps(
   const source: { readonly prisma: RawClient } = {
     prisma: { $queryRawUnsafe: (query, ...values) => timed(database.prisma.$queryRawUnsafe(query, ...values)) },
   }
+  const rates = createRateReader(source)
+  const laws = createLaws(database)
+  const outlooks = createCallOutlooks(database, calls.callClock)
   return {
-    rates: createRateReader(source),
+    rates,
+    forecast: createForecaster({
+      ...{
+        schedule: config.schedule,
+        timeScale: config.timeScale,
+        apps: config.apps.map(({ name }) => name),
+        budgets: calls.budgets,
+        now: clock.now,
+      },
+      stored: {
+        rates,
+        laws: { latest: (app) => timed(laws.latest(app)) },
+        outlooks: {
+          read: (...question) => timed(outlooks.read(...question)),
+          recentTasks: (app) => timed(outlooks.recentTasks(app)),
+        },
+      },
+    }),
     schedules: createScheduleReader(source, scheduleOptions(config, calls.budgets, clock.now)),
     forecastCalls: () => timed(readForecasts(database, calls)),
     now: clock.now,

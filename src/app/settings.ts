@@ -63,18 +63,21 @@ export function noDatabase(): TrackerError {
 }
 
 /**
- * The calls of each app. A server may have no credentials, and so no apps: MONTHLY_CALL_BUDGET is then that of the app named `default`.
+ * The calls of each app, see {@link budgetsOf}.
  * @param callClock by which months pass; null: the real one
  */
 export function callBudgets(
   { apps, monthlyCallBudget = null }: Pick<Config, 'apps'> & Partial<Pick<Config, 'monthlyCallBudget'>>,
   callClock: CallClock | null,
 ): Budgets {
-  const isForDefault = apps.length === 0 && monthlyCallBudget !== null
-  return { budgets: isForDefault ? new Map([['default', monthlyCallBudget]]) : budgetsByApp(apps), callClock }
+  return { budgets: budgetsOf({ apps, monthlyCallBudget }), callClock }
 }
 
-/** The monthly call budgets of the apps that have one. */
-function budgetsByApp(apps: readonly AppConfig[]): ReadonlyMap<string, number> {
-  return new Map(apps.flatMap(({ name, monthlyCallBudget }) => (monthlyCallBudget === null ? [] : [[name, monthlyCallBudget] as const])))
+/**
+ * The monthly call budgets of the apps that have one. A process may have no credentials, and so no apps: MONTHLY_CALL_BUDGET is
+ * then that of the app named `default`.
+ */
+export function budgetsOf({ apps, monthlyCallBudget }: Pick<Config, 'apps' | 'monthlyCallBudget'>): ReadonlyMap<string, number> {
+  if (apps.length === 0 && monthlyCallBudget !== null) return new Map([['default', monthlyCallBudget]])
+  return new Map(apps.flatMap(({ name, monthlyCallBudget: own }) => (own === null ? [] : [[name, own] as const])))
 }

@@ -10,10 +10,12 @@ import type { Context } from './context.ts'
 import { addDemo } from './demo.ts'
 import { addDoctor } from './doctor.ts'
 import { addErase } from './erase.ts'
+import { addForecast } from './forecast.ts'
 import { addMigrate } from './migrate.ts'
 import { addPeople } from './people.ts'
 import { addReport } from './report.ts'
 import { addResume } from './resume.ts'
+import { addSchedule } from './schedule.ts'
 import { addServe } from './serve.ts'
 import { addShow } from './show.ts'
 import { addSimulator } from './simulator.ts'
@@ -40,6 +42,8 @@ const COMMANDS: readonly AddCommand[] = [
   addShow,
   addReport,
   addUnread,
+  addForecast,
+  addSchedule,
   addPeople,
   addErase,
   addMigrate,

@@ -5,7 +5,7 @@ import type { Context } from './context.ts'
 import { configWithEmbedded, requireDatabase } from './embedded.ts'
 
 /** A connection that hangs must not keep a command that has printed its result. */
-const CLOSE_TIMEOUT_MS = 1_000
+export const CLOSE_TIMEOUT_MS = 1_000
 
 /** Opens the database for reading, and closes it after `work`. */
 export async function withReader<T>(context: Context, work: (reader: RateReader, config: Config) => Promise<T>): Promise<T> {

@@ -10,7 +10,7 @@ export interface CallOutlook {
   readonly open: { readonly tasks: number; readonly sample: readonly OpenPlan[] }
   /** Tasks without a plan. */
   readonly waiting: number
-  /** True: the app has tasks from before the hours that were asked for. */
+  /** True: the app has tasks from before the history. Only where all of it was asked for. */
   readonly isOld: boolean
   /** Tasks by the hour of their send. Those that wait for a plan do not count. */
   readonly sent: ReadonlyArray<{ readonly hour: number; readonly tasks: number }>

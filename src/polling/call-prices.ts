@@ -5,6 +5,7 @@ import { averageSteps, type CallSteps, type Demand, expectedCallsBetween, priceO
 import type { Calendar, Curve } from '../domain/schedule/types.ts'
 import type { CallOutlook, CallOutlooks, Hours, OpenPlan, SentTask } from './call-outlook.ts'
 import type { PlanCache, VersionedLaw } from './plan-cache.ts'
+import type { Batch } from './plan-tasks.ts'
 import type { Clock } from './ports.ts'
 
 /** What a task that gets a plan now adds to what is committed. */
@@ -35,8 +36,10 @@ export interface CallPricesDeps {
 }
 
 /** How long an outlook holds, in milliseconds of plan time, and in real ones at least. Polls that are made meanwhile change little: they were committed. */
-const OUTLOOK_MS = 10_000
+const OUTLOOK_MS = 20_000
 const LEAST_OUTLOOK_MS = 100
+/** For more tasks than these it is read anew: many more may wait behind them. */
+const FEW_TASKS = 5
 /** Hours until all sends of the history are counted again, for tasks that were tracked late; and how many are counted again each time. */
 const HISTORY_HOURS = 6
 const RECOUNTED_HOURS = 2
@@ -60,7 +63,8 @@ interface Held {
 /** Sends by hour of the organisation's local time. */
 interface History {
   readonly counts: ReadonlyMap<number, number>
-  readonly monthStartsMs: number
+  /** The app has tasks from before them. */
+  readonly isOld: boolean
   /** The hour in which all of them were counted, and the last in which some were. */
   readonly countedHour: number
   readonly lastHour: number
@@ -72,11 +76,15 @@ interface History {
  */
 export function createCallPrices(deps: CallPricesDeps) {
   const held = new Map<string, Held>()
-  return async (app: string, { budget, law, batch }: { budget: number; law: VersionedLaw; batch: number }): Promise<CallPrices> => {
+  return async (app: string, { budget, law, batch }: { budget: number; law: VersionedLaw; batch: Batch }): Promise<CallPrices> => {
     const last = held.get(app)
     // Within a batch, plans that are not stored yet are known only here.
-    if (last !== undefined && last.version === law.version && (last.batch === batch || isFresh(last, deps))) return last.prices
-    const read = await readPrices(app, { budget, law, batch, last: last?.history ?? null }, deps)
+    if (
+      last !== undefined &&
+      (last.batch === batch.id || (last.version === law.version && batch.waiting <= FEW_TASKS && isFresh(last, deps)))
+    )
+      return last.prices
+    const read = await readPrices(app, { budget, law, batch: batch.id, last: last?.history ?? null }, deps)
     held.set(app, read)
     return read.prices
   }
@@ -96,18 +104,17 @@ interface Reading {
 
 async function readPrices(app: string, { budget, law, batch, last }: Reading, deps: CallPricesDeps): Promise<Held> {
   const readAt = deps.now()
-  const hours = localHours(deps.calendar, readAt)
-  const isWhole = last === null || hours.now - last.countedHour >= HISTORY_HOURS
-  const sinceHour = isWhole ? null : last.lastHour - RECOUNTED_HOURS - hours.now
+  const { hour, hours } = localHours(deps.calendar, readAt)
+  const isWhole = last === null || hour - last.countedHour >= HISTORY_HOURS
+  const sinceHour = isWhole ? null : last.lastHour - RECOUNTED_HOURS - hour
   const outlook = await deps.outlooks.read(app, { budget, hours, sinceHour })
-  const monthStartsMs = deps.calendar.localAt(outlook.month.startsAt)
-  const fresh = outlook.sent.map(({ hour, tasks }) => [hours.now + hour, tasks] as const)
-  const kept = isWhole ? [] : [...last.counts].filter(([hour]) => hour < last.lastHour - RECOUNTED_HOURS)
+  const fresh = outlook.sent.map((sent) => [hour + sent.hour, sent.tasks] as const)
+  const kept = isWhole ? [] : [...last.counts].filter(([counted]) => counted < last.lastHour - RECOUNTED_HOURS)
   const history: History = {
     counts: new Map([...kept, ...fresh]),
-    monthStartsMs,
-    countedHour: isWhole ? hours.now : last.countedHour,
-    lastHour: hours.now,
+    isOld: isWhole ? outlook.isOld : last.isOld,
+    countedHour: isWhole ? hour : last.countedHour,
+    lastHour: hour,
   }
   const typical = await findTypical(outlook.recent, law, deps)
   const prices = createPrices(
@@ -117,13 +124,13 @@ async function readPrices(app: string, { budget, law, batch, last }: Reading, de
   return { readAt, batch, version: law.version, history, prices }
 }
 
-/** Hour 0 is the current one. */
-function localHours(calendar: Calendar, at: Date): Hours & { readonly now: number } {
+/** The current hour since 1970-01-01 of the local time, and hours of which it is hour 0. */
+function localHours(calendar: Calendar, at: Date): { readonly hour: number; readonly hours: Hours } {
   const localMs = calendar.localAt(at)
   // Under a simulated clock more than an hour of it passes in a real one.
   const rate = (calendar.localAt(new Date(at.getTime() + HOUR_MS)) - localMs) / HOUR_MS
-  const now = Math.floor(localMs / HOUR_MS)
-  return { now, originAt: new Date(at.getTime() - (localMs - now * HOUR_MS) / rate), lengthMs: HOUR_MS / rate }
+  const hour = Math.floor(localMs / HOUR_MS)
+  return { hour, hours: { originAt: new Date(at.getTime() - (localMs - hour * HOUR_MS) / rate), lengthMs: HOUR_MS / rate } }
 }
 
 interface Forecast {
@@ -137,13 +144,13 @@ interface Forecast {
 function forecast({ budget, outlook, history, at }: Forecast, { calendar }: CallPricesDeps): Demand {
   const counts: SendCount[] = [...history.counts].map(([hour, tasks]) => ({ hour, tasks }))
   const nowMs = calendar.localAt(at)
-  const [startMs, endMs] = [history.monthStartsMs, calendar.localAt(outlook.month.endsAt)]
+  const [startMs, endMs] = [calendar.localAt(outlook.month.startsAt), calendar.localAt(outlook.month.endsAt)]
   const firstMs = counts.reduce((first, { hour }) => Math.min(first, hour * HOUR_MS), nowMs)
   return forecastDemand({
     counts,
     waiting: Math.max(0, outlook.waiting - 1),
     // All that matters of an older begin is that it is older than the history.
-    sinceMs: outlook.isOld ? startMs - 28 * DAY_MS : firstMs,
+    sinceMs: history.isOld ? startMs - 28 * DAY_MS : firstMs,
     nowMs,
     month: { startMs, endMs },
     isFreeDay: calendar.isFreeDay,
@@ -155,7 +162,9 @@ function forecast({ budget, outlook, history, at }: Forecast, { calendar }: Call
 async function findTypical(recent: readonly SentTask[], law: VersionedLaw, { plans, calendar, now }: CallPricesDeps): Promise<CallSteps> {
   const parts: { readonly steps: CallSteps; readonly weight: number }[] = []
   const add = async (sentMs: number, people: number, weight: number): Promise<void> => {
-    parts.push({ steps: plans.costs(await plans.plansAt(law, sentMs, 0), people).steps, weight })
+    // To the hour: so they need few plans.
+    const hourMs = Math.round(sentMs / HOUR_MS) * HOUR_MS
+    parts.push({ steps: plans.costs(await plans.plansAt(law, hourMs, 0), people).steps, weight })
   }
   for (const { sentAt, people } of recent) await add(calendar.localAt(sentAt), people, 1)
   if (recent.length < ASSUMED_UNTIL_TASKS) {

@@ -15,7 +15,7 @@ export interface LearnDeps {
 /** No more count, see {@link tasksThatCount}. */
 const MOST_TASKS = 1_000
 
-/** With fewer tasks of its own, what is believed of an app beforehand is how the recipients of the other apps read. */
+/** With fewer tasks of its own, the prior of an app is how the recipients of the other apps read. */
 const FEW_TASKS = 50
 
 /**

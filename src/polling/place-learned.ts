@@ -23,7 +23,7 @@ export interface LearnedPlacingDeps {
 /** How long a law, and the sizes of tasks, hold before they are read again, in milliseconds of plan time. */
 const LAW_MS = 60 * SECOND_MS
 const SIZES_MS = 600 * SECOND_MS
-/** Of a task whose recipients nobody named, in an app that has no other tasks. */
+/** Of a task whose recipients no one named, in an app that has no other tasks. */
 const ASSUMED_PEOPLE = 50
 /** A poll of a late plan nearer than this to the first one brings nothing. */
 const LEAST_GAP_MS = 30 * SECOND_MS

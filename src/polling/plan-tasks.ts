@@ -17,8 +17,14 @@ export interface TaskToPlace extends UnscheduledTask {
   readonly deadlineAt: Date
   /** Calls a month; null: no budget. */
   readonly budget: number | null
-  /** The same for tasks that get their plans together: those of one batch are stored at the same time. */
-  readonly batch: number
+  readonly batch: Batch
+}
+
+/** Tasks that get their plans one after the other, and are stored at the same time. */
+export interface Batch {
+  readonly id: number
+  /** How many of them have no plan yet. */
+  readonly waiting: number
 }
 
 export interface PlacedPolls {
@@ -49,8 +55,8 @@ export function createTaskPlanner(deps: PlannerDeps): TaskPlanner {
     plan(task) {
       if (underWay === 0) batch++
       underWay++
-      const mine = batch
-      const start = last.then(() => planTask(task, mine, deps))
+      const id = batch
+      const start = last.then(() => planTask(task, { id, waiting: underWay }, deps))
       last = start
         .catch(() => undefined)
         .then(() => {
@@ -61,7 +67,7 @@ export function createTaskPlanner(deps: PlannerDeps): TaskPlanner {
   }
 }
 
-async function planTask(task: UnscheduledTask, batch: number, deps: PlannerDeps): Promise<TaskStart> {
+async function planTask(task: UnscheduledTask, batch: Batch, deps: PlannerDeps): Promise<TaskStart> {
   const { timing, now, limitsOf } = deps
   const budget = limitsOf(task.key.app).monthlyBudget
   const admission = findAdmission(task, timing, budget, now)

@@ -9,8 +9,27 @@ import type { Curve, PollPlan } from '../domain/schedule/types.ts'
 
 /** DingTalk reports at most so many recipients of a task: a campaign is sent in batches of as many. */
 export const BATCH_RECIPIENTS = 100
+/** Of one campaign; larger numbers are mistakes. */
+export const MAX_FORECAST_RECIPIENTS = 10_000_000
 /** The ages at which the expected share of readers is shown. */
 const SHOWN_HOURS = [1, 4, 24] as const
+
+/** What a forecast is asked for. */
+export interface ForecastRequest {
+  /** 1 to {@link MAX_FORECAST_RECIPIENTS}. */
+  readonly recipients: number
+  /** Default: now. */
+  readonly sentAt?: Date | undefined
+  /** Exactly so many polls a task, whatever the settings and the budget say. */
+  readonly polls?: number | undefined
+  /** The fewest polls that reach this mean bracket, whatever the budget says. Not beside `polls`. */
+  readonly targetWidthMs?: number | undefined
+  /** Default: the only app that there is. */
+  readonly app?: string | undefined
+}
+
+/** Rejects with `SEVERAL_APPS` or `APP_NOT_FOUND`, or because the database does not answer. */
+export type Forecaster = (request: ForecastRequest) => Promise<Forecast>
 
 /** When recipients read, and from what that is known. */
 export interface ForecastLaw {
@@ -148,22 +167,13 @@ export function buildForecast(parts: ForecastParts): Forecast {
 
 /** The plans that may be chosen from, that of n polls at index n − 1. */
 function familyOf({ curve, settings, placing }: ForecastParts): PollPlan[] {
-  switch (placing.by) {
-    case 'law':
-      return buildFamily(curve, settings, { finalOffsetMs: MEAN_FINAL_OFFSET_MS, hasPrice: placing.price !== null })
-    case 'growing': {
-      const most = mostPolls(settings, false)
-      // Without a target width there is one to choose from.
-      const fewest = settings.targetWidthMs === null ? most : 1
-      return Array.from({ length: most - fewest + 1 }, (_, i) =>
-        planAt(curve, buildComparedOffsets(fewest + i, MEAN_FINAL_OFFSET_MS).growing),
-      )
-    }
-    case 'custom':
-      return [planAt(curve, [...placing.offsetsMs.filter((offsetMs) => offsetMs < MEAN_FINAL_OFFSET_MS), MEAN_FINAL_OFFSET_MS])]
-    default:
-      return placing satisfies never
-  }
+  if (placing.by === 'law') return buildFamily(curve, settings, { finalOffsetMs: MEAN_FINAL_OFFSET_MS, hasPrice: placing.price !== null })
+  if (placing.by === 'custom')
+    return [planAt(curve, [...placing.offsetsMs.filter((offsetMs) => offsetMs < MEAN_FINAL_OFFSET_MS), MEAN_FINAL_OFFSET_MS])]
+  const most = mostPolls(settings, false)
+  // Without a target width there is one to choose from.
+  const fewest = settings.targetWidthMs === null ? most : 1
+  return Array.from({ length: most - fewest + 1 }, (_, i) => planAt(curve, buildComparedOffsets(fewest + i, MEAN_FINAL_OFFSET_MS).growing))
 }
 
 function planAt(curve: Curve, offsetsMs: readonly number[]): PollPlan {

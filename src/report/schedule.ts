@@ -1,7 +1,7 @@
 import { HOUR_MS, MINUTE_MS, QUERY_WINDOW_MS } from '../domain/delivery.ts'
 import { bracketWidthMs, expectedCalls } from '../domain/schedule/calls.ts'
 import { buildComparedOffsets, longestGapMs, meanDelayMs } from '../domain/schedule/compare.ts'
-import { shareBy, sharesBy } from '../domain/schedule/curve.ts'
+import { at, shareBy, sharesBy } from '../domain/schedule/curve.ts'
 import type { PlacedBy } from '../domain/schedule/plan-detail.ts'
 import type { Calendar, Curve, Law } from '../domain/schedule/types.ts'
 import type { TaskRates } from './rates.ts'
@@ -10,11 +10,18 @@ import type { TaskRates } from './rates.ts'
 export interface ScheduleReader {
   /**
    * The polls that a task would get. Without an app, those of the only app that there is.
-   * @throws {TrackerError} `SEVERAL_APPS`
+   * @throws {TrackerError} `APP_NOT_FOUND`, `SEVERAL_APPS`
    */
   schedule(request: ScheduleRequest): Promise<ScheduleReport>
   /** The polls that a task got, with the read curve from which they follow. Null: its plan is not stored, see `TaskRates.pollOffsets`. */
   scheduleOfTask(task: TaskRates): Promise<ScheduleReport | null>
+  /** The apps that are configured or have a task. */
+  apps(): Promise<readonly string[]>
+  /** The organisation's clock and its days off. */
+  readonly clock: Calendar & {
+    /** Of the IANA database. */
+    readonly timeZone: string
+  }
 }
 
 /** DingTalk reports at most so many recipients of a task, see `getsendresult`. */
@@ -30,6 +37,8 @@ export interface ScheduleRequest {
   readonly recipients?: number | undefined
   /** Polls of the task, 1 to 500. Default: as many as the settings and the budget give it. */
   readonly polls?: number | undefined
+  /** The mean bracket that is to be reached with the fewest polls, in milliseconds. Default: as set. */
+  readonly targetWidthMs?: number | undefined
 }
 
 /** When the recipients of an app read, and from what that is known. */
@@ -72,14 +81,17 @@ export interface ScheduledHour {
   readonly attention: number
 }
 
+/** `task`: those of a task; `given`: asked for; `median`: of the app's latest tasks; `assumed`: the app has no task. */
+export const RECIPIENTS_FROM = ['task', 'given', 'median', 'assumed'] as const
+type RecipientsFrom = (typeof RECIPIENTS_FROM)[number]
+
 /** The content of `schedule`, of its JSON and of the dashboard's part about it. Durations are milliseconds of the 24-hour window. */
 export interface ScheduleReport {
   /** Null: there is no app yet. */
   readonly app: string | null
   readonly sentAt: Date
   readonly recipients: number
-  /** False: the median of the app's latest tasks, or an assumption where there is none. */
-  readonly recipientsGiven: boolean
+  readonly recipientsFrom: RecipientsFrom
   readonly placedBy: PlacedBy
   readonly law: ScheduleLaw
   /** Ascending, the final one last. */
@@ -103,7 +115,7 @@ export interface ScheduleReport {
 
 /** What a report is made from. */
 export interface ScheduleParts
-  extends Pick<ScheduleReport, 'app' | 'sentAt' | 'recipients' | 'recipientsGiven' | 'placedBy' | 'law' | 'price'> {
+  extends Pick<ScheduleReport, 'app' | 'sentAt' | 'recipients' | 'recipientsFrom' | 'placedBy' | 'law' | 'price'> {
   readonly curve: Curve
   /** All polls in milliseconds of the 24-hour window, ascending, the final one last; at least one. */
   readonly offsetsMs: readonly number[]
@@ -115,10 +127,10 @@ export interface ScheduleParts
 const CURVE_STEP_MS = 15 * MINUTE_MS
 
 export function buildScheduleReport(parts: ScheduleParts): ScheduleReport {
-  const { app, sentAt, recipients, recipientsGiven, placedBy, law, price, curve, offsetsMs } = parts
-  const finalOffsetMs = offsetsMs.at(-1) ?? QUERY_WINDOW_MS
+  const { app, sentAt, recipients, recipientsFrom, placedBy, law, price, curve, offsetsMs } = parts
+  const finalOffsetMs = at(offsetsMs, offsetsMs.length - 1)
   return {
-    ...{ app, sentAt, recipients, recipientsGiven, placedBy, law, price },
+    ...{ app, sentAt, recipients, recipientsFrom, placedBy, law, price },
     polls: buildPolls(parts),
     expectedCalls: expectedCalls(curve, offsetsMs, recipients),
     widthMs: bracketWidthMs(curve, offsetsMs),
@@ -138,9 +150,9 @@ function buildPolls({ sentAt, curve, offsetsMs, timeScale }: ScheduleParts): Sch
   return offsetsMs.map((offsetMs, i) => ({
     offsetMs,
     at: new Date(sentAt.getTime() + offsetMs / timeScale),
-    gapMs: offsetMs - (offsetsMs[i - 1] ?? 0),
-    readShare: shares[i] ?? 0,
-    newShare: (shares[i] ?? 0) - (shares[i - 1] ?? 0),
+    gapMs: offsetMs - at(offsetsMs, i - 1),
+    readShare: at(shares, i),
+    newShare: at(shares, i) - at(shares, i - 1),
     isFinal: i === offsetsMs.length - 1,
   }))
 }
@@ -155,7 +167,7 @@ function buildHours({ sentAt, calendar, law }: ScheduleParts): ScheduledHour[] {
     const day = Math.floor((first + i) / DAY_HOURS)
     const hour = first + i - day * DAY_HOURS
     const isFreeDay = calendar.isFreeDay(day)
-    const attention = (isFreeDay ? law.attention.free : law.attention.work)[hour] ?? 0
+    const attention = at(isFreeDay ? law.attention.free : law.attention.work, hour)
     return { hour, offsetMs: (first + i) * HOUR_MS - sentMs, isFreeDay, attention }
   })
 }

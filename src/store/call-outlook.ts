@@ -9,7 +9,7 @@ import type { Database } from './prisma.ts'
 const HISTORY_DAYS = 28
 const DAY_HOURS = 24
 /** The price needs a sum over all open tasks; so many tell it to a few per cent. */
-const SAMPLE = 300
+const SAMPLE = 200
 const RECENT = 40
 /** Of this many days the latest tasks are read, so that an app that sends little does not cost a walk over all that others sent. */
 const RECENT_DAYS = 60
@@ -125,7 +125,9 @@ FROM (
       WHERE n % greatest(1, ceil(tasks / ${SAMPLE}::double precision)::integer) = 0
     ) AS open_sample,
     (SELECT count(*)::integer FROM waiting) AS waiting,
-    EXISTS (SELECT FROM delivery_task AS task WHERE task.app = ${app}::text AND task.sent_at < month.history_starts) AS is_old,
+    ${sinceHour}::integer IS NULL AND EXISTS (
+      SELECT FROM delivery_task AS task WHERE task.app = ${app}::text AND task.sent_at < month.history_starts
+    ) AS is_old,
     (SELECT json_agg(${column.jsonArray(SENT_COUNT)}) FROM sent) AS sent,
     (SELECT json_agg(${column.jsonArray(SENT_TASK)} ORDER BY recent_task.sent_at DESC) FROM ${recentTasks(Prisma.sql`${app}::text`, Prisma.sql`month.history_starts`)}) AS recent
   FROM month

@@ -19,6 +19,8 @@ export interface Gauges {
   readonly apps: ReadonlyArray<{ readonly app: string; readonly callsUsed: number; readonly pauseKind: string | null }>
   /** Open tasks by what keeps them from being polled. */
   readonly problems: ReadonlyArray<{ readonly app: string; readonly problem: string; readonly count: number }>
+  /** The newest law of each app: from how many ended tasks of its own it was learned, and how long ago. */
+  readonly laws: ReadonlyArray<{ readonly app: string; readonly tasks: number; readonly ageSeconds: number }>
   /** Agent ids that are paused, and running workers that cannot poll the app: 0 for each app where there is none. */
   readonly pausedScopes: ReadonlyArray<{ readonly app: string; readonly pairs: number; readonly workers: number }>
 }
@@ -35,7 +37,7 @@ export async function readGauges(
   limits: BlindLimits,
   callClock: CallClock | null = null,
 ): Promise<Gauges> {
-  const [tasks, { tasks: overdue }, { open, ended }, apps, problems, pausedScopes, calls] = await Promise.all([
+  const [tasks, { tasks: overdue }, { open, ended }, apps, problems, pausedScopes, calls, laws] = await Promise.all([
     prisma.task.groupBy({ by: ['app', 'status'], _count: true }),
     readOverdue({ pool }, OVERDUE_MS),
     readBlindGaps({ pool }, limits),
@@ -43,6 +45,7 @@ export async function readGauges(
     prisma.task.groupBy({ by: ['app', 'problemCode'], where: { status: 'tracking', problemCode: { not: null } }, _count: true }),
     pool.query<Gauges['pausedScopes'][number]>(PAUSED_SCOPES),
     readCallForecasts({ prisma }, budgets, callClock),
+    pool.query<Gauges['laws'][number]>(LAWS),
   ])
   return {
     tasks: tasks.map(({ app, status, _count: count }) => ({ app, status, count })),
@@ -52,6 +55,7 @@ export async function readGauges(
     apps,
     problems: problems.map(({ app, problemCode, _count: count }) => ({ app, problem: problemCode ?? '', count })),
     pausedScopes: pausedScopes.rows,
+    laws: laws.rows,
   }
 }
 
@@ -81,6 +85,11 @@ const PAUSED_SCOPES = `
     (SELECT count(*)::int FROM delivery_pair AS pair WHERE pair.app = app.app AND pair.pause_code IS NOT NULL) AS pairs,
     (SELECT count(*)::int FROM delivery_worker AS worker WHERE worker.expires_at >= now() AND worker.problems ? app.app) AS workers
   FROM delivery_app AS app`
+
+/** A few laws an app are kept. */
+const LAWS = `
+  SELECT DISTINCT ON (app) app, tasks, greatest(extract(epoch FROM now() - learned_at), 0)::double precision AS "ageSeconds"
+  FROM delivery_laws ORDER BY app, version DESC`
 
 /**
  * How many open tasks wait for a poll that was due more than `lateMs` ago, by the database's clock, and how late the oldest is.

@@ -5,12 +5,14 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { MAX_CAMPAIGN } from '../domain/field-rules.ts'
 import type { CallForecast } from '../domain/schedule/call-forecast.ts'
 import type { Tracking } from '../polling/ports.ts'
+import type { Forecaster } from '../report/forecast.ts'
 import type { RateReader } from '../report/rates.ts'
 import type { ScheduleReader } from '../report/schedule.ts'
 import { type ApiToken, createTokens, type Right, type Role } from './access.ts'
 import { addAppRoutes } from './api/apps.ts'
 import { addCampaignRoutes } from './api/campaigns.ts'
 import { addDirectoryRoutes } from './api/directory.ts'
+import { addForecastRoutes } from './api/forecast.ts'
 import { addDocument } from './api/openapi.ts'
 import { addOverallRoutes } from './api/overall.ts'
 import { assertDecodable } from './api/parameters.ts'
@@ -38,6 +40,7 @@ export interface ServerDeps extends ProbeDeps, ProxySettings {
   readonly allowedHosts: readonly string[]
   readonly rates: RateReader
   readonly schedules: ScheduleReader
+  readonly forecast: Forecaster
   readonly tracking: Tracking
   readonly now: () => Date
   /** A monotonic clock in milliseconds: it measures how long answers take and how old they are. Default: `performance.now`. */
@@ -166,6 +169,7 @@ async function addApi(app: FastifyInstance, deps: ServerDeps, reads: SharedReads
       addOverallRoutes(guarded, apiDeps)
       addAppRoutes(guarded, apiDeps)
       addScheduleRoutes(guarded, apiDeps)
+      addForecastRoutes(guarded, apiDeps)
       addPeopleWriting(guarded, apiDeps)
       addMethodGuards()
     })

@@ -13,7 +13,7 @@ test('without any variable the defaults of the contract hold', () => {
     apps: [],
     monthlyCallBudget: null,
     privateHosts: [],
-    schedule: expect.objectContaining({ kind: 'growing' }),
+    schedule: expect.objectContaining({ kind: 'learned' }),
     pollsPerTask: 24,
     timeScale: 1,
     workerConcurrency: 50,

@@ -24,7 +24,7 @@ function faultsOf(parse: () => unknown): string[] {
 }
 
 const DEFAULTS = {
-  kind: 'growing',
+  kind: 'learned',
   pollsPerTask: null,
   targetWidthMs: null,
   reportAgesMs: [HOUR, 4 * HOUR],
@@ -91,9 +91,17 @@ describe('a custom schedule', () => {
 
 test.each([
   ['custom without polls', { SCHEDULE: 'custom' }, 'SCHEDULE is custom, and POLL_TIMES is missing. Give it, or leave SCHEDULE out.'],
-  ['polls beside growing gaps', { POLL_TIMES: '5m' }, 'POLL_TIMES is given, and SCHEDULE is growing. Give SCHEDULE as custom, or'],
+  [
+    'polls beside growing gaps',
+    { SCHEDULE: 'growing', POLL_TIMES: '5m' },
+    'POLL_TIMES is given, and SCHEDULE is growing. Give SCHEDULE as custom, or',
+  ],
   ['polls beside a learned plan', { SCHEDULE: 'learned', POLL_TIMES: '5m' }, 'POLL_TIMES is given, and SCHEDULE is learned.'],
-  ['a width beside growing gaps', { TARGET_WIDTH: '15m' }, 'TARGET_WIDTH is given, and SCHEDULE is growing. Give SCHEDULE as learned'],
+  [
+    'a width beside growing gaps',
+    { SCHEDULE: 'growing', TARGET_WIDTH: '15m' },
+    'TARGET_WIDTH is given, and SCHEDULE is growing. Give SCHEDULE as learned',
+  ],
   ['a gap beside growing gaps', { SCHEDULE: 'growing', MAX_GAP: '1h' }, 'MAX_GAP is given, and SCHEDULE is growing.'],
   [
     'a gap that needs more polls than a task has',

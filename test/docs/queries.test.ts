@@ -28,6 +28,7 @@ beforeAll(async () => {
   await owner.connect()
   await storeSample(database.url)
   await storeCompany(database.url, owner)
+  await owner.query("INSERT INTO delivery_law (app, law, tasks, people) VALUES ('default', '{}', 12, 300)")
   // As careful owners have it: nothing is everybody's.
   await owner.query('REVOKE ALL ON SCHEMA public FROM PUBLIC; REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA dingtalk FROM PUBLIC')
   await owner.query(recipe.replaceAll(ROLE, ROLE_HERE))

@@ -96,6 +96,17 @@ describe('the gauges', () => {
     ])
   })
 
+  test('of the laws of an app the newest one counts', async () => {
+    const gauges = await gaugesAfter(
+      `INSERT INTO delivery_law (app, law, tasks, people, learned_at) VALUES ('hr', '{}', 7, 70, now() - interval '1 day'),
+         ('hr', '{}', 8, 80, now() - interval '1 hour'), ('it', '{}', 0, 0, now() + interval '1 minute')`,
+    )
+    expect(gauges.laws).toEqual([
+      { app: 'hr', tasks: 8, ageSeconds: expect.closeTo(3_600, -3) },
+      { app: 'it', tasks: 0, ageSeconds: 0 },
+    ])
+  })
+
   test('a task that ended blind is counted by its code, and one whose window closed early is not', async () => {
     const gauges = await gaugesAfter(
       `SELECT track_delivery(task_id => n::text) FROM generate_series(1, 4) AS n;

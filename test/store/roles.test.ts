@@ -58,6 +58,7 @@ const TABLES = [
   'delivery_campaign_change',
   'delivery_campaign_salt',
   'delivery_erasure',
+  'delivery_law',
   'delivery_lease',
   'delivery_pair',
   'delivery_worker',
@@ -75,6 +76,7 @@ const VIEWS = [
   'delivery_worker_status',
   'delivery_department_rates',
   'delivery_known_people',
+  'delivery_laws',
 ]
 /** Of delivery_names alone: test/store/names.test.ts. */
 const NAMES = ['delivery_person', 'delivery_people']

@@ -8,7 +8,7 @@ import { until } from './wait.ts'
 
 export interface ProcessOptions {
   readonly args?: readonly string[]
-  /** All that it gets besides PATH: nothing of the environment that the tests run in. */
+  /** All that it gets besides PATH, and growing gaps, which do not depend on the hour: nothing of the environment that the tests run in. */
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
   /** Another user; needs root. */
@@ -64,7 +64,7 @@ export function startNode(entry: string, options: ProcessOptions = {}): NodeProc
   const { args = [], env = {}, mayShowSecrets = [], onTestFinished: register = onTestFinished, ...spawnOptions } = options
   const child = spawn(process.execPath, [entry, ...args], {
     ...spawnOptions,
-    env: { PATH: process.env['PATH'] ?? '', ...env },
+    env: { PATH: process.env['PATH'] ?? '', SCHEDULE: 'growing', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)]

@@ -5,7 +5,7 @@ import { createMetrics } from '../../src/ops/metrics.ts'
 import { aForecast } from '../support/call-forecast.ts'
 
 const NOTHING: Gauges = {
-  ...{ tasks: [], overdue: 0, blind: { open: 0, ended: 0 }, calls: [], apps: [], problems: [], pausedScopes: [] },
+  ...{ tasks: [], overdue: 0, blind: { open: 0, ended: 0 }, calls: [], apps: [], problems: [], laws: [], pausedScopes: [] },
 }
 
 test('what happened is on the page under the names of the contract', async () => {
@@ -25,6 +25,7 @@ test('what happened is on the page under the names of the contract', async () =>
     calls: [aForecast()],
     apps: [{ app: 'hr', callsUsed: 1_000, pauseKind: 'configuration' }],
     problems: [{ app: 'hr', problem: 'agent_id', count: 5 }],
+    laws: [{ app: 'hr', tasks: 60, ageSeconds: 900 }],
     pausedScopes: [{ app: 'hr', pairs: 2, workers: 1 }],
   }))
   const lines = (await metrics.text()).split('\n')
@@ -55,6 +56,8 @@ test('what happened is on the page under the names of the contract', async () =>
     'dingtalk_delivery_app_paused{app="hr",kind="quota"} 0',
     'dingtalk_delivery_app_paused{app="hr",kind="outage"} 0',
     'dingtalk_delivery_tasks_with_problem{app="hr",problem="agent_id"} 5',
+    'dingtalk_delivery_law_tasks{app="hr"} 60',
+    'dingtalk_delivery_law_age_seconds{app="hr"} 900',
     'dingtalk_delivery_paused_scopes{app="hr",scope="pair"} 2',
     'dingtalk_delivery_paused_scopes{app="hr",scope="worker"} 1',
   ]) {

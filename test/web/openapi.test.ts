@@ -75,6 +75,7 @@ const IN_TWO_APPS = { taskId: TWIN, name: 'twin', userId: 'ann' }
 /** What a route cannot do without. */
 function requiredOf(parameter: string, names: Readonly<Record<string, string>>): ReadonlyArray<[name: string, value: string]> {
   if (parameter === 'at') return [['at', '2026-11-23T01:00:00Z']]
+  if (parameter === 'recipients') return [['recipients', '3000']]
   const compared = [names === IN_TWO_APPS ? CAMPAIGN : (names['name'] ?? ''), 'twin'].map((name): [string, string] => ['campaign', name])
   return names !== IN_TWO_APPS ? [...compared, ['app', 'default']] : compared
 }
@@ -89,8 +90,11 @@ async function call(operation: Operation, wanted: Wanted = {}): Promise<Answer> 
   const { path, parameters } = operation
   const { names = KNOWN, query: given = {} } = wanted
   const required = parameters.filter((each) => each.in === 'query' && each.required).flatMap(({ name }) => requiredOf(name, names))
-  // It is about one app, and here are several.
-  const ofApp = operation.id === 'getSchedule' && names !== IN_TWO_APPS ? [['app', 'default'] as [string, string]] : []
+  // They are about one app, and here are several.
+  const asked = { getSchedule: names['app'] ?? '', getForecast: names['app'] ?? '' }
+  const ofApp = Object.entries(asked).flatMap(([id, name]) =>
+    id === operation.id && names !== IN_TWO_APPS ? [['app', name] as [string, string]] : [],
+  )
   const query = new URLSearchParams([...[...required, ...ofApp].filter(([name]) => !Object.hasOwn(given, name)), ...Object.entries(given)])
   return ask(served.url, `${filled(path, names)}?${query.toString()}`, wanted.init ?? requestOf(operation, WITH_TOKEN))
 }

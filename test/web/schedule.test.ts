@@ -20,7 +20,7 @@ describe('GET /v1/schedule', () => {
   test('before the first task it plans with the prior, and says so', async () => {
     const { status, body } = await get(`?sentAt=${TUESDAY}`)
     expect(status).toBe(200)
-    expect(body).toMatchObject({ app: null, sentAt: '2026-11-24T02:00:00.000Z', recipients: 50, recipientsGiven: false })
+    expect(body).toMatchObject({ app: null, sentAt: '2026-11-24T02:00:00.000Z', recipients: 50, recipientsFrom: 'assumed' })
     expect(body.law).toMatchObject({ kind: 'prior', version: null, tasks: 0 })
     expect(body.polls).toHaveLength(24)
     expect(body.polls.at(-1)).toMatchObject({ isFinal: true, offsetMs: 1_431.5 * MINUTE_MS, at: '2026-11-25T01:51:30.000Z' })
@@ -37,16 +37,18 @@ describe('GET /v1/schedule', () => {
     expect(body.app).toBe('default')
     const several = await get()
     expect(several).toMatchObject({ status: 409, body: { error: { code: 'SEVERAL_APPS' } } })
+    expect(await get('?app=hrr')).toMatchObject({ status: 404, body: { error: { code: 'APP_NOT_FOUND' } } })
   })
 
   test('recipients and polls can be given; wrong ones are named with what is accepted', async () => {
     const { body } = await get(`?app=default&recipients=3&polls=8&sentAt=${TUESDAY}`)
-    expect(body).toMatchObject({ recipients: 3, recipientsGiven: true })
+    expect(body).toMatchObject({ recipients: 3, recipientsFrom: 'given' })
     expect(body.expectedCalls).toBeLessThanOrEqual(8)
     for (const [query, field] of [
       ['recipients=101', 'recipients'],
       ['recipients=0', 'recipients'],
       ['polls=501', 'polls'],
+      ['polls=5&targetWidth=15m', 'targetWidth'],
       ['sentAt=yesterday', 'sentAt'],
     ] as const) {
       const refused = await get(`?app=default&${query}`)

@@ -11,7 +11,7 @@ const isFree = (ms) => calendar.isFreeDay(Math.floor(ms / DAY_MS))
 const workDays = (ms) => (isFree(ms) ? 0.15 : 1)
 
 /** Relative number of tasks by the day of the month; negative days are those before it. */
-export const SHAPES = {
+const SHAPES = {
   steady: (_, ms) => workDays(ms),
   'first week': (day, ms) => (mod(day, 30) < 7 ? workDays(ms) : workDays(ms) / 100),
   'last days': (day, ms) => (mod(day, 30) >= 24 ? workDays(ms) : workDays(ms) / 100),
@@ -22,7 +22,7 @@ export const SHAPES = {
 const mod = (a, b) => ((a % b) + b) % b
 
 /** 40 % one person, 20 % each 10, 50 and 100. */
-export function mixedSize(random) {
+function mixedSize(random) {
   return [1, 1, 10, 50, 100][Math.floor(random() * 5)]
 }
 

@@ -33,7 +33,9 @@ class Run {
   widths = []
 
   constructor(month, budget, strategy) {
-    Object.assign(this, { month, budget, strategy })
+    this.month = month
+    this.budget = budget
+    this.strategy = strategy
     for (const [index, task] of month.tasks.entries()) this.events.push(task.at, { kind: 'send', task, index })
   }
 
@@ -108,6 +110,42 @@ class Run {
     const taskWidth = total(read, ({ sum, readers }) => sum / readers) / read.length
     return { used, later, unserved, heldBack, width, taskWidth, plans }
   }
+}
+
+/**
+ * The same month where every task makes all its polls, without a budget. What a plan gives for a task is kept, so that many strategies are cheap.
+ * @returns {(strategy: (scheduled: { task, ended: object[] }) => number[]) => { used, later, width, taskWidth }}
+ */
+export function createUnlimited(month) {
+  const outcomes = month.tasks.map(() => new Map())
+  const nothingEnded = []
+  return (strategy) => {
+    const results = month.tasks.map((task, index) => {
+      const offsetsMs = strategy({ task, ended: nothingEnded })
+      if (!outcomes[index].has(offsetsMs)) outcomes[index].set(offsetsMs, runAlone(task, offsetsMs, month.endMs))
+      return outcomes[index].get(offsetsMs)
+    })
+    const read = results.filter(({ readers }) => readers > 0)
+    return {
+      used: total(results, ({ used }) => used),
+      later: total(results, ({ later }) => later),
+      width: total(read, ({ sum }) => sum) / total(read, ({ readers }) => readers),
+      taskWidth: total(read, ({ sum, readers }) => sum / readers) / read.length,
+    }
+  }
+}
+
+function runAlone({ at, people, reads }, offsetsMs, endMs) {
+  let [used, later, seen, sum, before] = [0, 0, 0, 0, 0]
+  for (const offsetMs of offsetsMs) {
+    if (seen === people) break
+    if (at + offsetMs < endMs) used++
+    else later++
+    const minute = offsetMs / MINUTE_MS
+    for (; seen < people && reads[seen] <= minute; seen++) sum += minute - before
+    before = minute
+  }
+  return { used, later, sum, readers: seen }
 }
 
 const total = (items, valueOf) => items.reduce((sum, item) => sum + valueOf(item), 0)

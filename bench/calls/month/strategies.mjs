@@ -4,7 +4,7 @@ import { expectedCalls } from '../../../dist/domain/schedule/calls.js'
 import { curveOf } from '../../../dist/domain/schedule/curve.js'
 import { assumedPerWorkDay, forecastDemand } from '../../../dist/domain/schedule/demand.js'
 import { planFamily } from '../../../dist/domain/schedule/plan-family.js'
-import { averageSteps, expectedCallsBetween, priceOf, priceSteps } from '../../../dist/domain/schedule/price.js'
+import { averageSteps, expectedCallsBetween, pollsAtPrice, priceOf, priceSteps } from '../../../dist/domain/schedule/price.js'
 import { calendar, FINAL_MINUTES, GRID_MINUTES, trueShares } from '../worlds.mjs'
 import { DAY_MS } from './draw.mjs'
 
@@ -20,8 +20,11 @@ const WEEK_DAYS = 7
 class Planner {
   kept = new Map()
 
+  /** @param {(sentAt: Date) => import("../../../src/domain/schedule/types.js").Curve} curveAt @param {{ ages?: number[], refresh?: (nowMs: number, ended: object[]) => void }} options */
   constructor(curveAt, { ages = [], refresh = () => {} } = {}) {
-    Object.assign(this, { curveAt, ages, refresh })
+    this.curveAt = curveAt
+    this.ages = ages
+    this.refresh = refresh
   }
 
   /** The read curve, all plans, and for each size their calls and the steps of their price. */
@@ -37,32 +40,21 @@ class Planner {
       forcedAges: this.ages,
       max: CEILING,
     })
-    const plans = { curve, family, calls: new Map(), steps: new Map() }
+    const plans = { curve, family, offers: new Map() }
     this.kept.set(key, plans)
     return plans
   }
 
-  /** Expected calls of each plan. */
-  callsOf(ms, people) {
-    const { curve, family, calls } = this.at(ms)
-    return keep(calls, people, () => family.map(({ offsetsMs }) => expectedCalls(curve, offsetsMs, people)))
+  /** For a number of recipients: calls and width of each plan, and the steps of their price. */
+  offerOf(ms, people) {
+    const { curve, family, offers } = this.at(ms)
+    const known = offers.get(people)
+    if (known !== undefined) return known
+    const plans = family.map(({ offsetsMs, widthMs }) => ({ calls: expectedCalls(curve, offsetsMs, people), widthMs }))
+    const offer = { plans, steps: priceSteps(plans, people) }
+    offers.set(people, offer)
+    return offer
   }
-
-  stepsOf(ms, people) {
-    const { family, steps } = this.at(ms)
-    const calls = this.callsOf(ms, people)
-    return keep(steps, people, () =>
-      priceSteps(
-        family.map(({ widthMs }, i) => ({ calls: calls[i], widthMs })),
-        people,
-      ),
-    )
-  }
-}
-
-function keep(map, key, make) {
-  if (!map.has(key)) map.set(key, make())
-  return map.get(key)
 }
 
 /** Plans from the true read curve of a world. It holds for every month of the world. */
@@ -113,17 +105,7 @@ export const atPrice =
   }
 
 function planAt(planner, { at, people }, price) {
-  const { family } = planner.at(at)
-  return family[pollsAtPrice(family, planner.callsOf(at, people), people, price) - 1].offsetsMs
-}
-
-/** `chooseN` on expected calls that are kept: a month is simulated some thirty times. */
-function pollsAtPrice(family, calls, people, price) {
-  const weight = Math.sqrt(people) / MINUTE_MS
-  let best = 0
-  const costOf = (i) => weight * family[i].widthMs + price * calls[i]
-  for (let i = 1; i < family.length; i++) if (costOf(i) < costOf(best)) best = i
-  return best + 1
+  return planner.at(at).family[pollsAtPrice(planner.offerOf(at, people).plans, people, price) - 1].offsetsMs
 }
 
 /** Tasks that the average is made of. */
@@ -157,7 +139,7 @@ export function onlinePrice(planner, budget) {
       committed += expectedCallsBetween(openTask, last * MINUTE_MS, month.endMs - each.at)
     }
     const typical = averageSteps(typicalTasks(planner, seen, month.startMs))
-    const own = planner.stepsOf(task.at, task.people)
+    const own = planner.offerOf(task.at, task.people).steps
     const price = priceOf({ budget, left, committed, finalPolls, endsInMs: month.endMs - task.at, demand, typical, own })
     const plan = planAt(planner, task, price)
     trace.push({ day: (task.at - month.startMs) / DAY_MS, left, committed, ...demand, price, polls: plan.length, people: task.people })
@@ -167,11 +149,11 @@ export function onlinePrice(planner, budget) {
 }
 
 function typicalTasks(planner, seen, startMs) {
-  const parts = seen.slice(-TYPICAL_TASKS).map(({ at, people }) => ({ steps: planner.stepsOf(at, people), weight: 1 }))
+  const parts = seen.slice(-TYPICAL_TASKS).map(({ at, people }) => ({ steps: planner.offerOf(at, people).steps, weight: 1 }))
   if (seen.length < ASSUMED_UNTIL) {
     for (const people of ASSUMED_SIZES) {
       for (const hour of ASSUMED_HOURS)
-        parts.push({ steps: planner.stepsOf(firstWorkDay(startMs) + hour * HOUR_MS, people), weight: ASSUMED_WEIGHT })
+        parts.push({ steps: planner.offerOf(firstWorkDay(startMs) + hour * HOUR_MS, people).steps, weight: ASSUMED_WEIGHT })
     }
   }
   return parts

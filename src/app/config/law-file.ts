@@ -48,7 +48,7 @@ export function readLawFile(path: string, readFile: ReadTextFile): DensityLaw {
   const file = readJsonFile(path, MAX_FILE_BYTES, readFile, ACCEPTED)
   if ('fault' in file) throw refuse(file.fault)
   const { data, error } = schema.safeParse(file.value)
-  const [fault, ...others] = data === undefined ? describeFaults(error, 'as a whole') : lawFaults(data)
+  const [fault, ...others] = data === undefined ? describeFaults(error, 'it') : lawFaults(data)
   if (data === undefined || fault !== undefined)
     throw refuse(`has a wrong law: ${fault}${others.length === 0 ? '' : ` Faults after this one: ${others.length}.`}`)
   const { unit, edges, density, readShare } = data
@@ -60,17 +60,21 @@ function lawFaults({ edges, density }: { readonly edges: readonly number[]; read
   const low = edges.findIndex((edge, i) => edge <= (edges[i - 1] ?? -1))
   const wanted = Math.max(1, edges.length - 1)
   return [
-    ...(edges.length < 2 ? [`edges has ${edges.length} entries. Accepted: two or more, ascending.`] : []),
+    ...(edges.length < 2 ? [`edges has ${countEntries(edges)}. Accepted: two or more, ascending.`] : []),
     ...(low > 0
       ? [`edges[${low}] is ${edges[low]}, which is not above edges[${low - 1}] (${edges[low - 1]}). Accepted: ascending numbers.`]
       : []),
     ...(density.length === edges.length - 1
       ? []
       : [
-          `density has ${density.length} entries, and edges ${edges.length}. Accepted: one for each time between two edges, here ${wanted}.`,
+          `density has ${countEntries(density)}, and edges ${edges.length}. Accepted: one for each time between two edges, here ${wanted}.`,
         ]),
     ...(density.every((each) => each === 0)
       ? ['density has no number above 0, so no one would ever read. Accepted: at least one number above 0.']
       : []),
   ]
+}
+
+function countEntries({ length }: readonly number[]): string {
+  return length === 1 ? '1 entry' : `${length} entries`
 }

@@ -1,34 +1,17 @@
-import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../domain/delivery.ts'
+import { HOUR_MS, MINUTE_MS } from '../../domain/delivery.ts'
+import { describeDurations, parseDuration } from '../../domain/duration.ts'
+import { TARGET_WIDTH_MS } from '../../domain/schedule/place.ts'
 import { parseClockStart, SHARED_CLOCK_START_FORM } from '../../lib/simulated-clock.ts'
 import { parseTimeZone } from '../../report/zoned-time.ts'
 import { listOf, matching, oneOf, setting, text, type Value, wholeNumber } from './values.ts'
 
 /** What the settings of the schedule accept. Durations are milliseconds of the 24 hours after a send. */
 
-const UNITS = [
-  { name: 'h', ms: HOUR_MS },
-  { name: 'm', ms: MINUTE_MS },
-  { name: 's', ms: SECOND_MS },
-] as const
-
-/** `1h30m` for 5,400,000. */
-export function formatDuration(ms: number): string {
-  let left = ms
-  const parts = UNITS.map((unit) => {
-    const count = Math.floor(left / unit.ms)
-    left -= count * unit.ms
-    return count === 0 ? '' : `${count}${unit.name}`
-  })
-  return parts.join('') || '0s'
-}
-
 /** Hours, minutes and seconds, each at most once, in this order. The result is in milliseconds. */
 export function duration(minMs: number, maxMs: number): Value<number> {
-  return text(`a duration from ${formatDuration(minMs)} to ${formatDuration(maxMs)}, such as 90s, 15m, 1h or 1h30m`, (given) => {
-    const [, ...counts] = /^(?=\d)(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,5})s)?$/.exec(given) ?? []
-    if (counts.length === 0) return undefined
-    const ms = UNITS.reduce((sum, unit, i) => sum + Number(counts[i] ?? 0) * unit.ms, 0)
-    return ms >= minMs && ms <= maxMs ? ms : undefined
+  return text(describeDurations(minMs, maxMs), (given) => {
+    const ms = parseDuration(given)
+    return ms !== undefined && ms >= minMs && ms <= maxMs ? ms : undefined
   })
 }
 
@@ -37,7 +20,7 @@ export type ScheduleKind = (typeof SCHEDULE_KINDS)[number]
 const SCHEDULE_KINDS = ['learned', 'growing', 'custom'] as const
 
 /** The mean bracket that is aimed at. */
-export const TARGET_WIDTH = duration(MINUTE_MS, 12 * HOUR_MS)
+export const TARGET_WIDTH = duration(TARGET_WIDTH_MS.min, TARGET_WIDTH_MS.max)
 /** An age at which the share of readers is reported. */
 export const REPORT_AGE = duration(5 * MINUTE_MS, 23 * HOUR_MS)
 /** The longest time between two polls. */
@@ -92,9 +75,12 @@ export const CALLS_USED_ELSEWHERE: Value<CallsElsewhere> = {
   type: 'amount',
 }
 
+/** 5,000 · 0.07 is a little more than 350. */
+const ROUNDING = 1e-6
+
 /** The calls a month of a budget that other programs use, rounded up. */
 export function countElsewhere(elsewhere: CallsElsewhere, budget: number): number {
-  return elsewhere.kind === 'calls' ? elsewhere.calls : Math.ceil(budget * elsewhere.share)
+  return elsewhere.kind === 'calls' ? elsewhere.calls : Math.ceil(budget * elsewhere.share - ROUNDING)
 }
 
 export function showElsewhere(elsewhere: CallsElsewhere): string {
@@ -115,7 +101,7 @@ const CLOCK_START = text(SHARED_CLOCK_START_FORM, (given) => parseClockStart(giv
 
 /** Settings that have the same meaning and default in the environment and in `createWorker`. */
 export const SCHEDULE_SETTINGS = {
-  schedule: setting(oneOf(SCHEDULE_KINDS), 'growing'),
+  schedule: setting(oneOf(SCHEDULE_KINDS), 'learned'),
   /** Null: the default, which depends on the budget. */
   pollsPerTask: setting(wholeNumber(1, MAX_POLLS), null),
   targetWidth: setting(TARGET_WIDTH, null),

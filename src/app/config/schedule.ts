@@ -1,10 +1,11 @@
 import { HOUR_MS, MINUTE_MS } from '../../domain/delivery.ts'
+import { formatDuration } from '../../domain/duration.ts'
 import type { PollTimes } from '../../domain/schedule/custom.ts'
 import { mostPolls, type PlaceSettings } from '../../domain/schedule/place.ts'
 import type { ClockStart } from '../../lib/simulated-clock.ts'
 import type { CalendarSettings } from '../calendar.ts'
 import type { GivenDays } from './free-days.ts'
-import { DEFAULT_MAX_GAP_MS, formatDuration, type ScheduleKind } from './schedule-values.ts'
+import { DEFAULT_MAX_GAP_MS, type ScheduleKind } from './schedule-values.ts'
 
 /** How polls are planned. Durations are milliseconds of the 24 hours after a send: the time scale divides them. */
 export interface ScheduleSettings extends PlaceSettings {

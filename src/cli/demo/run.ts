@@ -19,6 +19,8 @@ import { type Sender, type Sent, sendAll } from './send.ts'
 
 /** A day in a minute. */
 const TIME_SCALE = 1_440
+/** When the day begins: whatever the hour is, people are at work, and a night follows. */
+const CLOCK_START = 'Tue 10:00'
 /** Windows, final polls and a slow machine: after this the demo has failed. */
 const TIMEOUT_MS = 120_000
 const REFRESH_MS = 250
@@ -100,6 +102,7 @@ function demoSettings(context: Context, databaseUrl: string | null = null, sende
     // A minute has the final polls of a whole day, all within its last half second.
     MAX_CALLS_PER_SECOND: '200',
     TIME_SCALE: String(TIME_SCALE),
+    CLOCK_START: sender?.clockStart ?? null,
     ...Object.fromEntries(Object.entries(DEFAULTS).filter(([name]) => !context.has(name))),
   }
 }
@@ -107,9 +110,12 @@ function demoSettings(context: Context, databaseUrl: string | null = null, sende
 async function openSimulator({ closers }: Service): Promise<{ simulator: Simulator; sender: Sender }> {
   const { startSimulator } = await import('../../simulator/simulator.ts')
   const app = { appKey: 'demo-app-key', appSecret: 'demo-app-secret', agentId: '836390886' }
-  const simulator = await startSimulator({ timeScale: TIME_SCALE, seed: 11, callsPerSecond: 400, apps: [app] })
+  const simulator = await startSimulator({
+    ...{ timeScale: TIME_SCALE, seed: 11, callsPerSecond: 400, apps: [app] },
+    ...{ attention: 'office', clockStart: CLOCK_START },
+  })
   closers.add('simulator', () => simulator.close())
-  return { simulator, sender: { url: simulator.url, ...app } }
+  return { simulator, sender: { url: simulator.url, clockStart: simulator.clockStart, ...app } }
 }
 
 async function openDatabase({ closers, log }: Service): Promise<string> {

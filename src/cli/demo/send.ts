@@ -3,6 +3,8 @@ import type { Notification } from './scenario.ts'
 
 /** The settings that a real sender has in its own code. */
 export interface Sender {
+  /** What the simulator prints for `CLOCK_START`. Left out or null: it has no clock of its own. */
+  readonly clockStart?: string | null
   readonly url: string
   readonly appKey: string
   readonly appSecret: string

@@ -81,7 +81,7 @@ export interface Span {
   readonly now: Date
 }
 
-const EIGHTHS = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
+export const EIGHTHS = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
 
 /** How many of `people` had read by the right edge of each column: `▁▃▅▆▇▇▇·····`. Columns after `now` are dots. */
 export function sparkline(

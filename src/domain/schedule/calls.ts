@@ -4,7 +4,7 @@ import type { Curve, PollPlan } from './types.ts'
 
 /**
  * The mean bracket of those who read before the last poll: `Σ (tᵢ − tᵢ₋₁)(F(tᵢ) − F(tᵢ₋₁)) / F(t_last)`, t₀ = 0.
- * Where nobody reads, that of people who read at any time with the same chance.
+ * Where no one reads, that of people who read at any time with the same chance.
  * @param offsetsMs ascending, at least one above 0
  */
 export function bracketWidthMs(curve: Curve, offsetsMs: readonly number[]): number {

@@ -59,7 +59,7 @@ export function longestGapMs(offsetsMs: readonly number[]): number {
 
 /**
  * The mean time from a read to the poll that shows it, for those who read before the last poll: `(∫F − Σ (tᵢ − tᵢ₋₁) F(tᵢ₋₁)) / F(t_last)`.
- * It is 0 where nobody reads.
+ * It is 0 where no one reads.
  * @param offsetsMs all polls, the final one last
  */
 export function meanDelayMs(curve: Curve, offsetsMs: readonly number[]): number {

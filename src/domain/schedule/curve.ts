@@ -16,16 +16,16 @@ const ROOT_STEP = 0.03
  */
 export function curveOf(law: Law, sentAt: Date, calendar: Calendar): Curve {
   const startMs = calendar.localAt(sentAt)
-  const points = createPoints()
+  const { offsetsMs, shares, add } = createPoints()
   const hazard = createHazardWalk(law.hazard)
   for (let fromMs = 0; fromMs < QUERY_WINDOW_MS; ) {
     const localMs = startMs + fromMs
     const hourEndMs = (Math.floor(localMs / HOUR_MS) + 1) * HOUR_MS - startMs
     const toMs = Math.min(hourEndMs, QUERY_WINDOW_MS)
-    hazard.spend(attentionAt(law, calendar, localMs), fromMs, toMs, points.add)
+    hazard.spend(attentionAt(law, calendar, localMs), fromMs, toMs, add)
     fromMs = toMs
   }
-  return points
+  return { offsetsMs, shares }
 }
 
 /** Minutes of attention in a minute of the local hour. */
@@ -47,7 +47,10 @@ function createPoints(): Curve & { readonly add: AddPoint } {
   return {
     offsetsMs,
     shares,
-    add(offsetMs, hazard) {
+    add(addedMs, addedHazard) {
+      // Rounding must not let the curve fall.
+      const offsetMs = Math.max(lastMs, addedMs)
+      const hazard = Math.max(lastHazard, addedHazard)
       const from = Math.exp(-lastHazard / 2)
       const to = Math.exp(-hazard / 2)
       const pieces = Math.ceil((from - to) / ROOT_STEP)
@@ -82,7 +85,7 @@ function createHazardWalk({ edges, values }: Law['hazard']) {
       const startsAt = attention
       const endsAt = attention + (rate * (toMs - fromMs)) / MINUTE_MS
       while (next < edges.length && at(edges, next) < endsAt) {
-        add(fromMs + ((at(edges, next) - startsAt) / rate) * MINUTE_MS, at(values, next))
+        add(Math.min(toMs, fromMs + ((at(edges, next) - startsAt) / rate) * MINUTE_MS), at(values, next))
         next++
       }
       attention = endsAt
@@ -93,7 +96,7 @@ function createHazardWalk({ edges, values }: Law['hazard']) {
 
 /**
  * The curve of a density that is constant between edges.
- * @param edgesMs ascending; before the first and after the last one nobody reads
+ * @param edgesMs ascending; before the first and after the last one no one reads
  * @param density one number a bin (one fewer than edges), in any unit: the curve is scaled
  * @param readShare the share of recipients that has read by the last edge, in [0, 1]
  */

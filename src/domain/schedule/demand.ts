@@ -1,4 +1,4 @@
-import { HOUR_MS } from '../delivery.ts'
+import { HOUR_MS, QUERY_WINDOW_MS } from '../delivery.ts'
 import { at } from './curve.ts'
 import { callShareBy, type Demand } from './price.ts'
 
@@ -119,7 +119,7 @@ function tally(history: DemandHistory): Seen {
   const cellTasks = new Float64Array(ASSUMED_SHARES.length)
   const cellHours = new Float64Array(ASSUMED_SHARES.length)
   let [total, squares] = [0, 0]
-  for (const { hour, part, cell } of hoursBetween(fromMs, nowMs, history)) {
+  forEachHour([fromMs, nowMs], history, (hour, part, cell) => {
     const count = counts.get(hour) ?? 0
     total += count
     squares += count ** 2
@@ -130,7 +130,7 @@ function tally(history: DemandHistory): Seen {
     for (const { amount, fromHour } of trends) if (hour > fromHour) amount.add(tasks, workDays)
     cellTasks[cell] = at(cellTasks, cell) + tasks
     cellHours[cell] = at(cellHours, cell) + part
-  }
+  })
   const clusterSize = measureClusters(total, squares, all.workDays)
   return { all, trends: trends.map(({ amount }) => amount), cellTasks, cellHours, clusterSize }
 }
@@ -146,18 +146,20 @@ function measureClusters(tasks: number, squares: number, workDays: number): numb
   return tasks === 0 ? 1 : Math.max(1, squares / tasks - tasks / Math.max(1, workDays * BUSY_HOURS))
 }
 
-/** The hours from a time to another, the one that begins with its end included; `part` is how much of the hour lies between them. */
-function* hoursBetween(
-  fromMs: number,
-  toMs: number,
+/** Visits the hours from a time to another, the one that begins with its end included. `part` is how much of the hour lies between them. */
+function forEachHour(
+  [fromMs, toMs]: readonly [number, number],
   { isFreeDay }: DemandHistory,
-): Generator<{ readonly hour: number; readonly part: number; readonly cell: number }> {
+  visit: (hour: number, part: number, cell: number) => void,
+): void {
   let [day, firstCell] = [Number.NaN, 0]
   for (let hour = Math.floor(fromMs / HOUR_MS); hour * HOUR_MS <= toMs; hour++) {
     const today = Math.floor(hour / DAY_HOURS)
-    if (today !== day) [day, firstCell] = [today, isFreeDay(today) ? DAY_HOURS : 0]
-    const part = Math.min(toMs / HOUR_MS, hour + 1) - Math.max(fromMs / HOUR_MS, hour)
-    yield { hour, part, cell: firstCell + hour - today * DAY_HOURS }
+    if (today !== day) {
+      day = today
+      firstCell = isFreeDay(today) ? DAY_HOURS : 0
+    }
+    visit(hour, Math.min(toMs / HOUR_MS, hour + 1) - Math.max(fromMs / HOUR_MS, hour), firstCell + hour - today * DAY_HOURS)
   }
 }
 
@@ -189,14 +191,17 @@ function estimateRates({ all, trends, clusterSize }: Seen, assumed: number): Rat
 function sumAhead(history: DemandHistory, { cellTasks, cellHours }: Seen, { usual, trends }: Rates): number {
   const { nowMs, month } = history
   const nowHour = nowMs / HOUR_MS
+  const perHour = ASSUMED_SHARES.map(
+    (share, cell) => (usual * share * SHAPE_DAYS + at(cellTasks, cell)) / (SHAPE_DAYS + at(cellHours, cell)) / usual,
+  )
   let sum = 0
-  for (const { hour, part, cell } of hoursBetween(nowMs, month.endMs, history)) {
-    const perHour = (usual * at(ASSUMED_SHARES, cell) * SHAPE_DAYS + at(cellTasks, cell)) / (SHAPE_DAYS + at(cellHours, cell))
+  forEachHour([nowMs, month.endMs], history, (hour, part, cell) => {
     // The last trend that still lasts is the highest.
     const trend = TRENDS.findLastIndex(({ lastsHours }) => hour - nowHour < lastsHours)
-    const inMonth = callShareBy(month.endMs - (hour + 0.5) * HOUR_MS)
-    sum += (part * perHour * inMonth * (trend === -1 ? usual : at(trends, trend))) / usual
-  }
+    const leftMs = month.endMs - (hour + 0.5) * HOUR_MS
+    const inMonth = leftMs < QUERY_WINDOW_MS ? callShareBy(leftMs) : 1
+    sum += part * at(perHour, cell) * inMonth * (trend === -1 ? usual : at(trends, trend))
+  })
   return sum
 }
 

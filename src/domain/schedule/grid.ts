@@ -24,7 +24,7 @@ const ROUNDING = 1e-12
 
 /**
  * Every cell from the start to the final poll. The last step may be longer than a cell, by less than one.
- * Where nobody reads after the start, the parts are those of an even curve.
+ * Where no one reads after the start, the parts are those of an even curve.
  * @param evenPart in [0, 1]; 0: the curve as it is
  */
 export function createFineGrid(curve: Curve, startMs: number, finalMs: number, evenPart = EVEN_PART): Grid {

@@ -12,8 +12,8 @@ export interface LearnOptions {
 /** The iteration stands still by then: 60 rounds change no figure of `bench/calls/learning.mjs`. */
 const ROUNDS = 25
 /**
- * After so many tasks of 50 recipients a task counts half. A longer memory of 75 tasks wins 0.5 % of the mean bracket while the law stays the same,
- * and costs 10 % of it 100 tasks after a change.
+ * After so many tasks of 50 recipients a task counts half. A longer memory of 75 tasks makes the bracket 0.4 % narrower while the law stays the same,
+ * and 9 % wider 100 tasks after it has changed.
  */
 const HALF_LIFE_TASKS = 30
 /** A task that counts less than 2^-8 is left out, and more tasks than this are never read. So the cost of learning is bounded. */
@@ -21,8 +21,8 @@ const HALF_LIVES = 8
 const MAX_TASKS = 2_000
 
 /**
- * The share of the variance of a read time that the recipients of a task have in common: the message, its time and its sender. So n recipients tell as
- * much as n / (1 + (n − 1) · share) independent ones.
+ * The share of the variance of a read time that the recipients of a task have in common: the message and its sender. So n recipients tell as much as
+ * n / (1 + (n − 1) · share) independent ones. An assumption: a speed of exp(0.5 Z) for each message would be a share of 0.2.
  */
 const COMMON_SHARE = 0.25
 const informationOf = (people: number): number => Math.max(people, 0) / (1 + Math.max(people - 1, 0) * COMMON_SHARE)
@@ -49,17 +49,16 @@ export function* learnInSteps(tasks: readonly ObservedTask[], { prior, calendar 
   const binLevels = createBinLevels(start.slopes.length)
   let model = start
   for (let round = 0; round < ROUNDS; round++) {
-    const attention = refine(model.attention, start.attention, spreadReads(weighted, model).cells, CELL_LEVELS)
-    model = normalise({ ...model, attention })
-    yield
-    model = { ...model, slopes: refine(model.slopes, start.slopes, spreadReads(weighted, model).bins, binLevels) }
-    yield
+    const { cells } = yield* spreadInSteps(weighted, model)
+    model = normalise({ ...model, attention: refine(model.attention, start.attention, cells, CELL_LEVELS) })
+    const { bins } = yield* spreadInSteps(weighted, model)
+    model = { ...model, slopes: refine(model.slopes, start.slopes, bins, binLevels) }
   }
   return toLaw(model)
 }
 
-/** Timelines that are made in one step. */
-const TIMELINES_A_STEP = 50
+/** Tasks of one step. */
+const TASKS_A_STEP = 50
 
 function* weighInSteps(tasks: readonly ObservedTask[], calendar: Calendar): Generator<undefined, WeightedTimeline[], undefined> {
   const weighted: WeightedTimeline[] = []
@@ -67,9 +66,27 @@ function* weighInSteps(tasks: readonly ObservedTask[], calendar: Calendar): Gene
   for (const task of tasksThatCount(tasks).toReversed()) {
     weighted.push({ timeline: timelineOf(task, calendar), weight: 0.5 ** (since / HALF_LIFE) })
     since += informationOf(task.people)
-    if (weighted.length % TIMELINES_A_STEP === 0) yield
+    if (weighted.length % TASKS_A_STEP === 0) yield
   }
   return weighted
+}
+
+type Spread = ReturnType<typeof spreadReads>
+
+function* spreadInSteps(tasks: readonly WeightedTimeline[], model: Model): Generator<undefined, Spread, undefined> {
+  const sum = spreadReads([], model)
+  for (let from = 0; from < tasks.length; from += TASKS_A_STEP) {
+    const part = spreadReads(tasks.slice(from, from + TASKS_A_STEP), model)
+    addTally(sum.cells, part.cells)
+    addTally(sum.bins, part.bins)
+    yield
+  }
+  return sum
+}
+
+function addTally(sum: Tally, part: Tally): void {
+  part.observed.forEach((reads, i) => (sum.observed[i] = at(sum.observed, i) + reads))
+  part.expected.forEach((reads, i) => (sum.expected[i] = at(sum.expected, i) + reads))
 }
 
 /** The newest of the tasks, from which a law is learned: older ones count too little. With one recipient or more in each, these are at most 1,000. */
@@ -83,16 +100,16 @@ export function tasksThatCount(tasks: readonly ObservedTask[]): readonly Observe
   return tasks.slice(-MAX_TASKS).slice(older + 1)
 }
 
-/** One step of {@link refine}: what is believed of a cell is corrected by the reads of it and of the cells near it. */
+/** One step of {@link refine}: what is expected of a cell is corrected by the reads of it and of the cells near it. */
 interface Level {
   /** As many reads, as the belief expects them, stand against the observed ones. */
-  readonly believedReads: number
+  readonly priorReads: number
   /** Row by row: how much the reads of a cell count for another. */
   readonly nearness: Float64Array
 }
 
-function createLevel(count: number, believedReads: number, nearness: (a: number, b: number) => number): Level {
-  return { believedReads, nearness: Float64Array.from({ length: count ** 2 }, (_, i) => nearness(Math.floor(i / count), i % count)) }
+function createLevel(count: number, priorReads: number, nearness: (a: number, b: number) => number): Level {
+  return { priorReads, nearness: Float64Array.from({ length: count ** 2 }, (_, i) => nearness(Math.floor(i / count), i % count)) }
 }
 
 /** 1 at the distance 0, 0 at `width` + 1. */
@@ -108,6 +125,7 @@ const isSameKind = (a: number, b: number): boolean => a < HOURS === b < HOURS
 /**
  * From coarse to fine: the hours around, whatever the kind of day; the next hours of the same kind of day; the hour itself. The first level carries
  * over to days of which little is known. With these three the bracket 50 tasks after the start is 1.03 times the optimum, with the last alone 1.06.
+ * Half as many prior reads make the means 0.3 % better, and the worst plans worse by 10 to 20 %.
  */
 const CELL_LEVELS = [
   createLevel(CELLS, 8, (a, b) => fade(hoursBetween(a, b), 3)),
@@ -125,13 +143,13 @@ function createBinLevels(count: number): Level[] {
  */
 function refine(now: Float64Array, prior: Float64Array, { observed, expected }: Tally, levels: readonly Level[]): Float64Array {
   const exposure = expected.map((reads, i) => (reads === 0 ? 0 : reads / at(now, i)))
-  return levels.reduce((believed, { believedReads, nearness }) => {
-    return believed.map((value, i) => {
-      let [reads, expectedReads] = [believedReads, believedReads]
-      for (let j = 0; j < believed.length; j++) {
-        const near = at(nearness, i * believed.length + j)
+  return levels.reduce((values, { priorReads, nearness }) => {
+    return values.map((value, i) => {
+      let [reads, expectedReads] = [priorReads, priorReads]
+      for (let j = 0; j < values.length; j++) {
+        const near = at(nearness, i * values.length + j)
         reads += near * at(observed, j)
-        expectedReads += near * at(exposure, j) * at(believed, j)
+        expectedReads += near * at(exposure, j) * at(values, j)
       }
       return (value * reads) / expectedReads
     })

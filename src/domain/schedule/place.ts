@@ -1,3 +1,4 @@
+import { HOUR_MS, MINUTE_MS } from '../delivery.ts'
 import { buildTiming } from '../poll-times.ts'
 import { chooseN, leastNFor } from './calls.ts'
 import { planFamily } from './plan-family.ts'
@@ -7,6 +8,9 @@ import type { Curve, PollPlan } from './types.ts'
 export const DEFAULT_POLLS = 24
 /** Polls of a task at most where a budget or a target width decides. */
 const POLL_CEILING = 64
+
+/** A target width may be from the first to the second. */
+export const TARGET_WIDTH_MS = { min: MINUTE_MS, max: 12 * HOUR_MS } as const
 
 /** The settings that place polls. Durations are milliseconds of the 24-hour window. */
 export interface PlaceSettings {

@@ -2,7 +2,7 @@ import { SECOND_MS } from '../delivery.ts'
 import { bracketWidthMs } from './calls.ts'
 import { at } from './curve.ts'
 import { CELL_MS, chooseCells, createFineGrid, type Grid, pickCells } from './grid.ts'
-import { createChoice, type Wishes } from './kept.ts'
+import { createChoice, type Wishes } from './plan-choice.ts'
 import { polish } from './polish.ts'
 import type { Curve, PollPlan } from './types.ts'
 

@@ -1,4 +1,4 @@
-import { at, floatAt } from './curve.ts'
+import { at } from './curve.ts'
 import type { Grid } from './grid.ts'
 
 /** How far a poll is moved at most in one sweep, in cells: about half the distance of the evenly chosen ones. */

@@ -17,6 +17,21 @@ export interface PricedPlan {
   readonly widthMs: number
 }
 
+/**
+ * The number of polls that minimises `√people · mean bracket in minutes + price · calls`: `chooseN` for calls that are known already, as they are
+ * wherever plans are kept.
+ * @param plans with one poll, two polls and so on; at least one, up to the ceiling
+ */
+export function pollsAtPrice(plans: readonly PricedPlan[], people: number, price: number): number {
+  const weight = Math.sqrt(people) / MINUTE_MS
+  let [best, least] = [1, Number.POSITIVE_INFINITY]
+  for (const [i, { calls, widthMs }] of plans.entries()) {
+    const cost = weight * widthMs + price * calls
+    if (cost < least) [best, least] = [i + 1, cost]
+  }
+  return best
+}
+
 /** How many calls are bought at which price: `calls` in total at every price below `price`. Prices fall, calls rise. */
 export interface CallStep {
   readonly price: number
@@ -76,7 +91,7 @@ export function callsAtPrice(steps: CallSteps, price: number): number {
   let high = steps.length
   while (low < high) {
     const middle = (low + high) >> 1
-    if ((steps[middle]?.price ?? 0) > price) low = middle + 1
+    if (Number(steps[middle]?.price) > price) low = middle + 1
     else high = middle
   }
   return steps[low - 1]?.calls ?? 0
@@ -97,7 +112,7 @@ export interface Demand {
 
 /** What the price of a call for one task depends on. Calls are those of one budget in its month. */
 export interface PriceQuestion {
-  /** Calls a month: {@link ownBudget}. */
+  /** Calls a month, without those of other programs. */
   readonly budget: number
   /** Calls of the budget that are not used yet. */
   readonly left: number
@@ -182,13 +197,13 @@ export function expectedCallsBetween({ curve, offsetsMs, unread }: OpenTask, fro
   if (first === -1) return 0
   const later = offsetsMs.slice(first)
   const shares = sharesBy(curve, [fromMs, ...later])
-  const readBefore = at(shares, 0)
+  const unreadShare = 1 - at(shares, 0)
   let calls = 0
   for (const [i, offsetMs] of later.entries()) {
     if (offsetMs >= untilMs) break
-    // Of those who had not read: who has, by the poll before this one.
-    const read = readBefore < 1 ? (at(shares, i) - readBefore) / (1 - readBefore) : 1
-    calls += 1 - read ** unread
+    // Of those who had not read: who still has not, by the poll before this one. The next poll is made in any case.
+    const stillUnread = i === 0 ? 1 : (1 - at(shares, i)) / Math.max(unreadShare, Number.MIN_VALUE)
+    calls += 1 - (1 - stillUnread) ** unread
   }
   return calls
 }

@@ -32,7 +32,7 @@ export interface PollPlan {
   readonly widthMs: number
 }
 
-/** One ended task, as the learner sees it. It names nobody. */
+/** One ended task, as the learner sees it. It has no names. */
 export interface ObservedTask {
   readonly sentAt: Date
   /** Delivered recipients. */

@@ -19,6 +19,8 @@ export interface Gauges {
   }>
   /** Open tasks by their problem. */
   readonly problems: ReadonlyArray<{ readonly app: string; readonly problem: string; readonly count: number }>
+  /** What was learned of when people read. */
+  readonly laws: ReadonlyArray<{ readonly app: string; readonly tasks: number; readonly ageSeconds: number }>
   /** Agent ids that are paused, and running workers that cannot poll the app. */
   readonly pausedScopes: ReadonlyArray<{ readonly app: string; readonly pairs: number; readonly workers: number }>
 }
@@ -47,12 +49,29 @@ export interface GaugeMetrics {
 }
 
 export function createGaugeMetrics(registry: Registry): GaugeMetrics {
-  const { tasks, overdue, blind, budget, calls, used, paused, problems, scopes, health, warnings, clock, waiting, refused } =
-    collectorsIn(registry)
+  const {
+    tasks,
+    overdue,
+    blind,
+    budget,
+    calls,
+    used,
+    paused,
+    problems,
+    lawTasks,
+    lawAge,
+    scopes,
+    health,
+    warnings,
+    clock,
+    waiting,
+    refused,
+  } = collectorsIn(registry)
   const appOf = boundedLabel(MAX_APPS, APP_NAME)
   return {
     setDatabase(values) {
-      for (const labelled of [tasks, blind, budget, ...Object.values(calls), used, paused, problems, scopes]) labelled.reset()
+      const all = [tasks, blind, budget, ...Object.values(calls), used, paused, problems, lawTasks, lawAge, scopes]
+      for (const labelled of all) labelled.reset()
       // A gauge without labels goes back to 0 otherwise, which would be wrong.
       overdue.remove()
       if (values === null) return
@@ -68,6 +87,10 @@ export function createGaugeMetrics(registry: Registry): GaugeMetrics {
         for (const kind of PAUSE_KINDS) paused.inc({ app: appOf(app), kind }, kind === pauseKind ? 1 : 0)
       }
       for (const { app, problem, count } of values.problems) problems.inc({ app: appOf(app), problem }, count)
+      for (const law of values.laws) {
+        lawTasks.inc({ app: appOf(law.app) }, law.tasks)
+        lawAge.set({ app: appOf(law.app) }, law.ageSeconds)
+      }
       for (const { app, pairs, workers } of values.pausedScopes) {
         scopes.inc({ app: appOf(app), scope: 'pair' }, pairs)
         scopes.inc({ app: appOf(app), scope: 'worker' }, workers)
@@ -156,6 +179,16 @@ function collectorsIn(registry: Registry) {
     used: gauge('api_calls_used', "Calls that count this month (China's), over all workers; those of people sync too.", ['app']),
     paused: gauge('app_paused', '1 while no calls are made for this app, by kind of pause.', ['app', 'kind']),
     problems: gauge('tasks_with_problem', 'Open tasks with a problem, by problem: polls of them fail.', ['app', 'problem']),
+    lawTasks: gauge(
+      'law_tasks',
+      'Ended tasks of the app from which was learned when its recipients read. 0: learned from the other apps.',
+      ['app'],
+    ),
+    lawAge: gauge(
+      'law_age_seconds',
+      'How long ago it was learned when the recipients of the app read: again after tasks of it have ended.',
+      ['app'],
+    ),
     scopes: gauge(
       'paused_scopes',
       'Agent ids of the app that are paused (scope "pair"), and running workers that leave it to others (scope "worker"). The app itself: app_paused.',

@@ -53,10 +53,17 @@ SELECT ${column.selectList(LEARNED)} FROM delivery_laws WHERE app = ${app}::text
 const NEWEST = Prisma.raw("sent_at > now() - interval '366 days'")
 
 const OBSERVED = {
+  plannedPolls: column.nullable(column.integer('planned_polls')),
   sentAt: column.time('sent_at'),
   people: column.integer('people'),
   offsets: column.integers('offsets'),
   reads: column.integers('reads'),
+}
+
+/** An ended task as the learner sees it, and how many polls it was to have. */
+export interface StoredTask extends ObservedTask {
+  /** Null: an earlier version planned it. */
+  readonly plannedPolls: number | null
 }
 
 /**
@@ -64,12 +71,12 @@ const OBSERVED = {
  * window, whatever time scale the task had. No row of a person is read.
  * @param limit of tasks
  */
-export async function readObservedTasks(source: Source, of: TasksOf, limit: number): Promise<ObservedTask[]> {
+export async function readObservedTasks(source: Source, of: TasksOf, limit: number): Promise<StoredTask[]> {
   const whose = 'app' in of ? Prisma.sql`app = ${of.app}::text` : Prisma.sql`app <> ${of.otherThan}::text`
   const rows = await source(Prisma.sql`/* observed_tasks */
 SELECT ${column.selectList(OBSERVED)}
 FROM (
-  SELECT app, task_id, sent_at, deadline_at, delivered AS people
+  SELECT app, task_id, sent_at, deadline_at, delivered AS people, cardinality(poll_offsets) AS planned_polls
   FROM delivery_task_rates
   WHERE ${whose} AND ${NEWEST} AND status <> 'tracking' AND sent_at_given AND good_polls > 0 AND read + unread > 0 AND deadline_at > sent_at
   ORDER BY sent_at DESC, app DESC, task_id DESC LIMIT ${limit}::integer

@@ -1,11 +1,15 @@
 import { z } from 'zod'
+import { TrackerError } from '../../domain/errors.ts'
+import { quote } from '../../domain/quote.ts'
+import { backtest } from '../../domain/schedule/backtest.ts'
+import { bracketWidthMs } from '../../domain/schedule/calls.ts'
 import { buildComparedOffsets } from '../../domain/schedule/compare.ts'
 import { curveOf } from '../../domain/schedule/curve.ts'
 import { type PollTimes, toOffsetsMs } from '../../domain/schedule/custom.ts'
-import { buildFamily, choosePlan, MEAN_FINAL_OFFSET_MS, mostPolls, type PlaceSettings } from '../../domain/schedule/place.ts'
+import { buildFamily, choosePlan, DEFAULT_POLLS, MEAN_FINAL_OFFSET_MS, mostPolls, type PlaceSettings } from '../../domain/schedule/place.ts'
 import { PLACED_BY, type PlacedBy } from '../../domain/schedule/plan-detail.ts'
 import { PRIOR_LAW } from '../../domain/schedule/prior.ts'
-import type { Calendar, Curve, Law } from '../../domain/schedule/types.ts'
+import type { Calendar, Curve, Law, ObservedTask } from '../../domain/schedule/types.ts'
 import type { TaskRates } from '../../report/rates.ts'
 import { scaleOf } from '../../report/read-brackets.ts'
 import {
@@ -15,18 +19,21 @@ import {
   type ScheduleReport,
   type ScheduleRequest,
 } from '../../report/schedule.ts'
+import { BACKTEST_TASKS, type BacktestReport, LEAST_BACKTEST_TASKS } from '../../report/schedule-backtest.ts'
 import { Prisma } from '../generated/client.ts'
 import type { RawClient } from '../raw-client.ts'
 import { text } from '../rows.ts'
-import { readLaw, readRecentPlans, type StoredLaw } from './laws.ts'
+import { readLaw, readObservedTasks, readRecentPlans, type StoredLaw } from './laws.ts'
 import { createSource, type Source } from './source.ts'
-import { APPS_WITH_TASKS, severalApps } from './tasks.ts'
+import { APPS_WITH_TASKS } from './tasks.ts'
 
 /** How this process plans polls, or would if it were the worker. */
 export interface ScheduleOptions {
   readonly settings: PlaceSettings & { readonly kind: 'learned' | 'growing' | 'custom'; readonly pollTimes: PollTimes | null }
-  readonly calendar: Calendar
+  readonly calendar: ScheduleReader['clock']
   readonly timeScale: number
+  /** Names of the apps that are configured; a process that only reads may know none. */
+  readonly apps: readonly string[]
   /** Whether the app has a monthly call budget, which decides about the number of polls. */
   hasBudget(app: string): boolean
   now(): Date
@@ -38,6 +45,8 @@ export function createScheduleReader({ prisma }: { readonly prisma: RawClient },
   return {
     schedule: (request) => planFor(source, options, request),
     scheduleOfTask: (task) => explainPlan(source, options, task),
+    apps: () => readApps(source, options.apps),
+    clock: options.calendar,
   }
 }
 
@@ -46,24 +55,62 @@ const ASSUMED_RECIPIENTS = 50
 
 async function planFor(source: Source, options: ScheduleOptions, request: ScheduleRequest): Promise<ScheduleReport> {
   const { calendar, timeScale } = options
-  const app = request.app ?? (await findOnlyApp(source))
+  const app = await chooseApp(source, options.apps, request.app)
   const sentAt = request.sentAt ?? options.now()
   const [law, recent] = app === null ? [null, null] : await Promise.all([readLaw(source, app), readRecentPlans(source, app)])
   const used = useLaw(law)
   const recipients = request.recipients ?? recent?.people ?? ASSUMED_RECIPIENTS
-  const price = app !== null && request.polls === undefined && options.hasBudget(app) ? (recent?.price ?? null) : null
+  const recipientsFrom = request.recipients !== undefined ? 'given' : typeof recent?.people === 'number' ? 'median' : 'assumed'
+  const isAsked = request.polls !== undefined || request.targetWidthMs !== undefined
+  const price = app !== null && !isAsked && options.hasBudget(app) ? (recent?.price ?? null) : null
   const curve = curveOf(used.law, sentAt, calendar)
-  const placed = placePolls(options.settings, { curve, used, price, recipients, sentAt, app, polls: request.polls })
+  const placed = placePolls(options.settings, { curve, used, price, recipients, sentAt, app, asked: request })
   return buildScheduleReport({
-    ...{ app, sentAt, recipients, recipientsGiven: request.recipients !== undefined, law: used.about },
+    ...{ app, sentAt, recipients, recipientsFrom, law: used.about },
     ...{ ...placed, price, curve, calendar, timeScale },
   })
 }
 
-async function findOnlyApp(source: Source): Promise<string | null> {
+/** Recomputes an app's past tasks with the polls that would have been learned from the tasks before them. It computes for seconds. */
+export async function runBacktest(
+  { prisma }: { readonly prisma: RawClient },
+  { settings, calendar, apps }: Pick<ScheduleOptions, 'settings' | 'calendar' | 'apps'>,
+  wanted: string | undefined,
+): Promise<BacktestReport> {
+  const source = createSource(prisma)
+  const app = await chooseApp(source, apps, wanted)
+  const tasks = app === null ? [] : await readObservedTasks(source, { app }, BACKTEST_TASKS)
+  const polls = new Map<ObservedTask, number>(tasks.map((task) => [task, task.plannedPolls ?? Math.max(DEFAULT_POLLS, task.polls.length)]))
+  const replan = (task: ObservedTask, law: Law): readonly number[] => {
+    const asked = { ...settings, pollsPerTask: polls.get(task) ?? DEFAULT_POLLS, targetWidthMs: null }
+    const curve = curveOf(law, task.sentAt, calendar)
+    const family = buildFamily(curve, asked, { finalOffsetMs: MEAN_FINAL_OFFSET_MS, hasPrice: false })
+    return choosePlan(family, asked, { curve, people: task.people, price: null }).offsetsMs
+  }
+  const isEnough = tasks.length >= LEAST_BACKTEST_TASKS
+  return {
+    ...{ app, tasks: tasks.length, tasksNeeded: LEAST_BACKTEST_TASKS },
+    ...{ firstSentAt: tasks[0]?.sentAt ?? null, lastSentAt: tasks.at(-1)?.sentAt ?? null },
+    result: isEnough ? backtest(tasks, replan, { prior: PRIOR_LAW, calendar }) : null,
+  }
+}
+
+/**
+ * Which app a plan is for. Null: none is configured, and none has a task.
+ * @throws {TrackerError} `APP_NOT_FOUND`, `SEVERAL_APPS`
+ */
+async function chooseApp(source: Source, configured: readonly string[], wanted: string | undefined): Promise<string | null> {
+  const known = await readApps(source, configured)
+  if (wanted === undefined && known.length > 1)
+    throw new TrackerError('SEVERAL_APPS', `There are several apps, and each has its own poll plans: ${known.join(', ')}.`)
+  if (wanted === undefined) return known[0] ?? null
+  if (known.length === 0 || known.includes(wanted)) return wanted
+  throw new TrackerError('APP_NOT_FOUND', `No app ${quote(wanted)} is configured or has a task. Known: ${known.join(', ')}.`)
+}
+
+async function readApps(source: Source, configured: readonly string[]): Promise<string[]> {
   const rows = await source(Prisma.sql`WITH RECURSIVE ${APPS_WITH_TASKS} SELECT app FROM apps ORDER BY app`)
-  if (rows.length > 1) throw severalApps('tasks', rows)
-  return rows[0] === undefined ? null : text(rows[0], 'app')
+  return [...new Set([...configured, ...rows.map((row) => text(row, 'app'))])]
 }
 
 interface UsedLaw {
@@ -84,12 +131,11 @@ function useLaw(stored: StoredLaw | null): UsedLaw {
 interface ToPlace extends Pick<ScheduleReport, 'app' | 'sentAt' | 'recipients' | 'price'> {
   readonly curve: Curve
   readonly used: UsedLaw
-  /** Undefined: as many as the settings say. */
-  readonly polls: number | undefined
+  readonly asked: Pick<ScheduleRequest, 'polls' | 'targetWidthMs'>
 }
 
 function placePolls(settings: ScheduleOptions['settings'], given: ToPlace): { placedBy: PlacedBy; offsetsMs: readonly number[] } {
-  const { curve, used, price, recipients: people, polls, app, sentAt } = given
+  const { curve, used, price, recipients: people, asked, app, sentAt } = given
   const finalOffsetMs = MEAN_FINAL_OFFSET_MS
   const custom =
     settings.pollTimes === null
@@ -98,13 +144,24 @@ function placePolls(settings: ScheduleOptions['settings'], given: ToPlace): { pl
   if (settings.kind === 'custom' && custom !== null)
     return { placedBy: 'custom', offsetsMs: [...custom.filter((offsetMs) => offsetMs < finalOffsetMs), finalOffsetMs] }
   if (settings.kind !== 'learned') {
-    const offsetsMs = buildComparedOffsets(polls ?? mostPolls({ ...settings, targetWidthMs: null }, false), finalOffsetMs).growing
-    return { placedBy: 'growing', offsetsMs }
+    const { polls, targetWidthMs = null } = asked
+    const most = polls ?? mostPolls({ ...settings, targetWidthMs }, false)
+    return { placedBy: 'growing', offsetsMs: growingOffsets(curve, most, polls === undefined ? targetWidthMs : null) }
   }
-  const asked = polls === undefined ? settings : { ...settings, pollsPerTask: polls, targetWidthMs: null }
-  const family = buildFamily(curve, asked, { finalOffsetMs, hasPrice: price !== null })
-  const { offsetsMs } = choosePlan(family, asked, { curve, people, price })
+  const { polls, targetWidthMs = settings.targetWidthMs } = asked
+  const wanted = polls === undefined ? { ...settings, targetWidthMs } : { ...settings, pollsPerTask: polls, targetWidthMs: null }
+  const family = buildFamily(curve, wanted, { finalOffsetMs, hasPrice: price !== null })
+  const { offsetsMs } = choosePlan(family, wanted, { curve, people, price })
   return { placedBy: used.about.kind === 'prior' ? 'prior' : 'learned', offsetsMs }
+}
+
+/** @param targetWidthMs the fewest polls that reach it, no more than `most`. Null: `most` */
+function growingOffsets(curve: Curve, most: number, targetWidthMs: number | null): readonly number[] {
+  const offsetsOf = (polls: number): readonly number[] => buildComparedOffsets(polls, MEAN_FINAL_OFFSET_MS).growing
+  if (targetWidthMs === null) return offsetsOf(most)
+  let polls = 1
+  while (polls < most && bracketWidthMs(curve, offsetsOf(polls)) > targetWidthMs) polls++
+  return offsetsOf(polls)
 }
 
 async function explainPlan(source: Source, { calendar }: ScheduleOptions, task: TaskRates): Promise<ScheduleReport | null> {
@@ -117,7 +174,7 @@ async function explainPlan(source: Source, { calendar }: ScheduleOptions, task: 
   const timeScale = scaleOf(task)
   return buildScheduleReport({
     ...{ app, sentAt, law: used.about, placedBy, price, calendar, timeScale, curve: curveOf(used.law, sentAt, calendar) },
-    ...{ recipients: task.targeted > 0 ? task.targeted : Math.max(1, people), recipientsGiven: task.recipientsKnown },
+    ...{ recipients: task.targeted > 0 ? task.targeted : Math.max(1, people), recipientsFrom: task.targeted > 0 ? 'task' : 'median' },
     offsetsMs: pollOffsets.map((offset) => offset * timeScale),
   })
 }

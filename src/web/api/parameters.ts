@@ -1,13 +1,16 @@
 import type { FastifySchemaValidationError } from 'fastify'
 import { z } from 'zod'
 import { STATES, STATUSES } from '../../domain/delivery.ts'
+import { describeDurations, parseDuration } from '../../domain/duration.ts'
 import { InvalidInputError } from '../../domain/errors.ts'
 import { APP_PATTERN, ID_PATTERN, LABEL_PATTERN, MAX_CAMPAIGN, MAX_USER_ID, TIME_PATTERN } from '../../domain/field-rules.ts'
 import { LANGUAGES } from '../../domain/messages.ts'
 import { quote } from '../../domain/quote.ts'
+import { TARGET_WIDTH_MS } from '../../domain/schedule/place.ts'
 import { parseApp, parseCampaignName, parseOneOf, parseTaskId, parseTime, parseUserId } from '../../intake/track-request.ts'
 import { assertComparable, MAX_COMPARED, MIN_COMPARED } from '../../report/compare.ts'
 import { parseDepartment } from '../../report/departments.ts'
+import { MAX_FORECAST_RECIPIENTS } from '../../report/forecast.ts'
 import { DEFAULT_PAGE, MAX_PAGE } from '../../report/rates.ts'
 import { MAX_TASK_POLLS, MAX_TASK_RECIPIENTS } from '../../report/schedule.ts'
 import { parseTimeZone } from '../../report/zoned-time.ts'
@@ -184,11 +187,34 @@ export const taskRecipients = wholeNumber(
   MAX_TASK_RECIPIENTS,
   "Recipients of the task. Default: the median of the app's latest tasks.",
 ).optional()
+/** Of a campaign, for its forecast. */
+export const campaignRecipients = wholeNumber(
+  'recipients',
+  MAX_FORECAST_RECIPIENTS,
+  'People in the campaign, which is sent in tasks of 100.',
+)
+const TARGET_WIDTHS = describeDurations(TARGET_WIDTH_MS.min, TARGET_WIDTH_MS.max)
+/** In milliseconds. */
+export const targetWidth = parameter(
+  'targetWidth',
+  (text, name) => {
+    const ms = parseDuration(text)
+    if (ms !== undefined && ms >= TARGET_WIDTH_MS.min && ms <= TARGET_WIDTH_MS.max) return ms
+    throw new InvalidInputError(name, `${name} must be ${TARGET_WIDTHS}, not ${quote(text)}.`)
+  },
+  { description: `The fewest polls with which a read is known to within this on average: ${TARGET_WIDTHS}. Not beside polls.` },
+).optional()
 export const polls = wholeNumber(
   'polls',
   MAX_TASK_POLLS,
   'Polls of the task, the final one included. Default: as many as the settings and the budget give it.',
 ).optional()
+
+/** @throws {InvalidInputError} where a number of polls and a target width are given */
+export function assertOneTarget(given: { readonly polls?: number | undefined; readonly targetWidth?: number | undefined }): void {
+  if (given.polls !== undefined && given.targetWidth !== undefined)
+    throw new InvalidInputError('targetWidth', 'targetWidth is there beside polls. Give one of them.')
+}
 
 /** Of the years that both PostgreSQL and ISO 8601 write with four digits, in UTC. */
 function parseMoment(text: string, name: string): Date {

@@ -5,6 +5,7 @@ import type { z } from 'zod'
 import { InvalidInputError } from '../../domain/errors.ts'
 import type { CallForecast } from '../../domain/schedule/call-forecast.ts'
 import type { Tracking } from '../../polling/ports.ts'
+import type { Forecaster } from '../../report/forecast.ts'
 import type { CampaignRef, RateReader } from '../../report/rates.ts'
 import type { ScheduleReader } from '../../report/schedule.ts'
 import { seesNames } from '../access.ts'
@@ -19,6 +20,7 @@ export interface ApiDeps {
   /** Computes each answer anew. */
   readonly rates: RateReader
   readonly schedules: ScheduleReader
+  readonly forecast: Forecaster
   /** Keeps costly answers, and shares them with the pages of the dashboard. */
   readonly reads: SharedReads
   readonly tracking: Tracking

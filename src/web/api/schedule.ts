@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { PLACED_BY } from '../../domain/schedule/plan-detail.ts'
-import type { ScheduleReport } from '../../report/schedule.ts'
-import { app, polls, sentAt, strictQuery, taskRecipients } from './parameters.ts'
+import { RECIPIENTS_FROM, type ScheduleReport } from '../../report/schedule.ts'
+import { app, assertOneTarget, polls, sentAt, strictQuery, targetWidth, taskRecipients } from './parameters.ts'
 import { type Api, type ApiDeps, json, operation, READ } from './route.ts'
-import { component, count, flag, list, orNull, type Schema, share, text, time } from './schemas.ts'
+import { component, count, list, orNull, type Schema, share, text, time } from './schemas.ts'
 
 const hourly = list(z.number().meta({ minimum: 0 }))
 const windowMs = (description: string): Schema<number> =>
@@ -15,7 +15,7 @@ const Schedule = component<ScheduleReport>(
     app: orNull(text(), 'Null: there is no app yet.'),
     sentAt: time(),
     recipients: count(),
-    recipientsGiven: flag("False: the median of the app's latest tasks, or an assumption where there is none."),
+    recipientsFrom: z.enum(RECIPIENTS_FROM).describe("given: asked for. median: of the app's latest tasks. assumed: the app has no task."),
     placedBy: z.enum(PLACED_BY).describe('Where the polls come from.'),
     law: z.object({
       kind: z
@@ -70,15 +70,20 @@ export function addScheduleRoutes(api: Api, { schedules }: Pick<ApiDeps, 'schedu
     {
       config: READ,
       schema: {
-        querystring: strictQuery({ app, sentAt, recipients: taskRecipients, polls }),
+        querystring: strictQuery({ app, sentAt, recipients: taskRecipients, polls, targetWidth }),
         ...operation(
           'getSchedule',
           'The polls that a task would get: when, why then, what they cost and how narrow the brackets get',
           json(Schedule),
+          404,
           409,
         ),
       },
     },
-    ({ query }) => schedules.schedule(query),
+    ({ query }) => {
+      assertOneTarget(query)
+      const { targetWidth: targetWidthMs, ...request } = query
+      return schedules.schedule({ ...request, targetWidthMs })
+    },
   )
 }

@@ -49,6 +49,7 @@ export async function fullPage({ databaseIsAway = false } = {}): Promise<string>
     calls: [aForecast()],
     apps: [{ app: 'hr', callsUsed: 1, pauseKind: null }],
     problems: PROBLEM_CODES.map((problem) => ({ app: 'hr', problem, count: 1 })),
+    laws: [{ app: 'hr', tasks: 60, ageSeconds: 900 }],
     pausedScopes: [{ app: 'hr', pairs: 0, workers: 0 }],
   }))
   return metrics.text()

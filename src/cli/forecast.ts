@@ -1,0 +1,134 @@
+import { InvalidArgumentError, Option } from 'commander'
+import { createCalendar } from '../app/calendar.ts'
+import type { Config } from '../app/config/config.ts'
+import { readLawFile } from '../app/config/law-file.ts'
+import { MAX_POLLS, TARGET_WIDTH } from '../app/config/schedule-values.ts'
+import type { Value } from '../app/config/values.ts'
+import { createForecaster, type ForecastQuestion } from '../app/forecast.ts'
+import { budgetsOf } from '../app/settings.ts'
+import { InvalidInputError } from '../domain/errors.ts'
+import { quote } from '../domain/quote.ts'
+import type { Calendar } from '../domain/schedule/types.ts'
+import { parseApp, parseTime } from '../intake/track-request.ts'
+import { readTextFile } from '../lib/read-text-file.ts'
+import { withTimeout } from '../lib/timeout.ts'
+import { MAX_FORECAST_RECIPIENTS } from '../report/forecast.ts'
+import type { AddCommand } from './command.ts'
+import type { Context } from './context.ts'
+import { configWithEmbedded } from './embedded.ts'
+import { parseNumber } from './options.ts'
+import { CLOSE_TIMEOUT_MS } from './reads.ts'
+import { describeForecast } from './text/forecast.ts'
+
+interface ForecastOptions {
+  readonly recipients: number
+  readonly sentAt?: string
+  readonly polls?: number
+  readonly targetWidth?: number
+  readonly app?: string
+  readonly law?: string
+  readonly json?: boolean
+}
+
+const EXAMPLES = `
+Examples:
+  $ npx dingtalk-delivery forecast --recipients 3000
+  $ npx dingtalk-delivery forecast --recipients 3000 --sent-at "2026-12-01 16:30" --target-width 15m
+  $ npx dingtalk-delivery forecast --recipients 3000 --polls 24 --law law.json --json`
+
+export const addForecast: AddCommand = (program, context, run) => {
+  program
+    .command('forecast')
+    .description(
+      'what a campaign will cost and tell: calls, how exactly the times of reads become known, when it is polled; nothing is sent or called',
+    )
+    .requiredOption('--recipients <number>', 'people in the campaign, which is sent in tasks of 100', (text) =>
+      parseNumber(text, 1, MAX_FORECAST_RECIPIENTS, true),
+    )
+    .option(
+      '--sent-at <time>',
+      "when it is sent: 2026-12-01T10:00 by the organisation's clock, or ISO 8601 with a time zone (default: now)",
+    )
+    .option('--polls <number>', 'exactly so many polls a task (default: as the settings and the budget say)', (text) =>
+      parseNumber(text, 1, MAX_POLLS, true),
+    )
+    .addOption(
+      new Option('--target-width <duration>', 'the fewest polls with which a read is known to within this on average, such as 15m')
+        .argParser((text) => parseValue(text, TARGET_WIDTH))
+        .conflicts('polls'),
+    )
+    .option('--app <name>', 'the app whose law and budget count (default: the only one)')
+    .option('--law <file>', 'a JSON file that says when people read, instead of what was learned; no database is needed then')
+    .option('--json', 'print all figures as JSON')
+    .addHelpText('after', EXAMPLES)
+    .action(
+      run(async ({ json = false, ...options }: ForecastOptions) => {
+        const law =
+          options.law === undefined ? undefined : readLawFile(options.law, (path, max) => readTextFile(context.resolvePath(path), max))
+        const config = law === undefined ? await configWithEmbedded(context) : context.config()
+        const calendar = createCalendar(config.schedule.calendar, config.timeScale)
+        const forecast = await withForecaster(context, config, law === undefined, (forecaster) =>
+          forecaster({ law, ...parseQuestion(options, config, calendar) }),
+        )
+        const clock = { ...calendar, timeZone: config.schedule.calendar.timeZone }
+        context.print(json ? JSON.stringify(forecast, null, 2) : describeForecast(forecast, clock, context))
+      }),
+    )
+}
+
+/** Opens the database where it has something to say, and closes it after `work`. */
+async function withForecaster<T>(
+  { now }: Context,
+  { schedule, timeScale, apps, databaseUrl, ...rest }: Config,
+  needsDatabase: boolean,
+  work: (forecaster: ReturnType<typeof createForecaster>) => Promise<T>,
+): Promise<T> {
+  const deps = { schedule, timeScale, apps: apps.map(({ name }) => name), budgets: budgetsOf({ apps, ...rest }), now }
+  if (databaseUrl === null || !needsDatabase) return work(createForecaster({ ...deps, stored: null }))
+  const { openForecastSource } = await import('../app/operations.ts')
+  const { close, ...stored } = openForecastSource(databaseUrl)
+  try {
+    return await work(createForecaster({ ...deps, stored }))
+  } finally {
+    await withTimeout(CLOSE_TIMEOUT_MS, close()).catch(() => undefined)
+  }
+}
+
+function parseQuestion(options: ForecastOptions, { schedule, timeScale }: Config, calendar: Calendar): Omit<ForecastQuestion, 'law'> {
+  const { recipients, polls, targetWidth, sentAt, app } = options
+  const speed = schedule.calendar.clockStart === null ? 1 : timeScale
+  return {
+    ...{ recipients, polls, targetWidthMs: targetWidth },
+    ...(sentAt !== undefined && { sentAt: parseSentAt(sentAt, calendar, speed) }),
+    ...(app !== undefined && { app: parseApp(app) }),
+  }
+}
+
+/**
+ * An ISO 8601 time, or one of the organisation's clock.
+ * @param speed milliseconds of that clock in a real one
+ * @throws {InvalidInputError}
+ */
+function parseSentAt(text: string, calendar: Calendar, speed: number): Date {
+  const moment = parseTime(text)
+  if (moment !== null) return moment
+  const [, day = '', time = ''] = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)$/.exec(text) ?? []
+  const localMs = Date.parse(`${day}T${time}Z`)
+  // `Date.parse` takes 2026-02-30 for 2 March.
+  if (Number.isNaN(localMs) || new Date(localMs).toISOString().slice(0, 10) !== day)
+    throw new InvalidInputError(
+      'sentAt',
+      `--sent-at ${quote(text)} is not accepted. Accepted: a time of the organisation's clock such as 2026-12-01T10:00, or ISO 8601 with a time zone such as 2026-12-01T10:00:00+08:00.`,
+    )
+  let at = new Date(localMs)
+  // The second step is for a change of the zone's offset near that time.
+  for (let i = 0; i < 2; i++) at = new Date(at.getTime() + (localMs - calendar.localAt(at)) / speed)
+  return at
+}
+
+/** @throws InvalidArgumentError, which is wrong usage */
+function parseValue<T>(text: string, { accepted, parse }: Value<T>): T {
+  const value = parse(text)
+  if (value === undefined) throw new InvalidArgumentError(`Accepted: ${accepted}.`)
+  return value
+}
