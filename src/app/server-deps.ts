@@ -90,27 +90,9 @@ export function openServerDeps(
     prisma: { $queryRawUnsafe: (query, ...values) => timed(database.prisma.$queryRawUnsafe(query, ...values)) },
   }
   const rates = createRateReader(source)
-  const laws = createLaws(database)
-  const outlooks = createCallOutlooks(database, calls.callClock)
   return {
     rates,
-    forecast: createForecaster({
-      ...{
-        schedule: config.schedule,
-        timeScale: config.timeScale,
-        apps: config.apps.map(({ name }) => name),
-        budgets: calls.budgets,
-        now: clock.now,
-      },
-      stored: {
-        rates,
-        laws: { latest: (app) => timed(laws.latest(app)) },
-        outlooks: {
-          read: (...question) => timed(outlooks.read(...question)),
-          recentTasks: (app) => timed(outlooks.recentTasks(app)),
-        },
-      },
-    }),
+    forecast: openForecaster(config, { database, calls, rates, timed, now: clock.now }),
     schedules: createScheduleReader(source, scheduleOptions(config, calls.budgets, clock.now)),
     forecastCalls: () => timed(readForecasts(database, calls)),
     now: clock.now,
@@ -144,4 +126,31 @@ async function readForecasts(database: Database, { budgets, callClock }: Budgets
   } catch (error) {
     throw explained(error)
   }
+}
+
+interface ForecastNeeds {
+  readonly database: Database
+  readonly calls: Budgets
+  readonly rates: RateReader
+  readonly timed: <T>(work: PromiseLike<T>) => Promise<T>
+  readonly now: () => Date
+}
+
+function openForecaster(
+  { schedule, timeScale, apps }: Pick<Config, 'schedule' | 'timeScale' | 'apps'>,
+  { database, calls: { budgets, callClock }, rates, timed, now }: ForecastNeeds,
+): Forecaster {
+  const laws = createLaws(database)
+  const outlooks = createCallOutlooks(database, callClock)
+  return createForecaster({
+    ...{ schedule, timeScale, apps: apps.map(({ name }) => name), budgets, now },
+    stored: {
+      rates,
+      laws: { latest: (app) => timed(laws.latest(app)) },
+      outlooks: {
+        read: (...question) => timed(outlooks.read(...question)),
+        recentTasks: (app) => timed(outlooks.recentTasks(app)),
+      },
+    },
+  })
 }
