@@ -1,10 +1,12 @@
 import { type Html, html } from '../components/html.ts'
+import { callsZh } from './calls.ts'
 import { directoryZh } from './directory.ts'
 import type { Messages } from './en.ts'
 import { fileZh } from './file.ts'
 import { plotsZh } from './plots.ts'
 import { printZh } from './print.ts'
 import { rightsZh } from './rights.ts'
+import { scheduleZh } from './schedule.ts'
 
 const stateMeaning: Messages['stateMeaning'] = {
   read: '钉钉已将其列为已读。一旦已读，不再改变。',
@@ -21,6 +23,7 @@ export const zh: Messages = {
   plots: plotsZh,
   file: fileZh,
   print: printZh,
+  schedule: scheduleZh,
   ...directoryZh,
   product: '送达与已读追踪',
   skip: '跳到正文',
@@ -133,8 +136,6 @@ export const zh: Messages = {
     worker: (app: string | null): string => `有一个 worker 无法查询应用${app === null ? '' : ` ${app}`}；其他 worker 可能正常`,
     workerId: 'Worker',
     task: (task: Html, risk: string): Html => html`${task}：${risk}`,
-    budget: (app: string | null): string => (app === null ? '调用次数所剩不多' : `应用 ${app} 的调用次数所剩不多`),
-    budgetRemedy: '请调高 MONTHLY_CALL_BUDGET，或等到下个月。减少每个任务的查询次数（POLLS_PER_TASK）可以节省调用。',
     againWithNext: '下一次查询即为探测。探测成功即结束暂停。',
     again: (time: Html, distance: Html): Html => html`下一次探测：${distance}（${time}）。探测成功即结束暂停。`,
     deadline: (time: Html, distance: Html): Html => html`查询截止 ${time}，${distance}`,
@@ -156,6 +157,7 @@ export const zh: Messages = {
     withProblem: (count: number): string => `其中 ${count} 个有问题。`,
     openTasks: (count: number): string => `${count} 个任务进行中。`,
   },
+  callForecast: callsZh,
   curve: {
     title: '已读走势',
     nothingYet: '还没有有效查询，暂无数据。',
