@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net'
 import rateLimit from '@fastify/rate-limit'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { RateReader } from '../../../src/report/rates.ts'
+import { readCallForecasts } from '../../../src/store/gauges.ts'
 import { openDatabase } from '../../../src/store/prisma.ts'
 import { createRateReader } from '../../../src/store/rate-reader.ts'
 import { createResuming } from '../../../src/store/resume.ts'
@@ -46,7 +47,7 @@ export async function startDashboard(options: ServerOptions): Promise<DashboardS
       now,
       apiToken: apiToken === undefined ? null : [{ role, name: null, token: apiToken }],
       pollsPerTask: 24,
-      budgets: new Map([['default', 5_000]]),
+      forecastCalls: () => readCallForecasts(database, new Map([['default', 5_000]])),
     })
     await app.listen({ host: '127.0.0.1', port })
     return app
