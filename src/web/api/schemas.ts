@@ -40,7 +40,7 @@ export type Schema<T> = z.ZodType<T>
 export const text = (description?: string): Schema<string> => describe(z.string(), description)
 export const time = (description?: string): Schema<Date> => describe(z.date(), description)
 export const count = (description?: string): Schema<number> => describe(z.int().min(0), description)
-const flag = (description: string): Schema<boolean> => z.boolean().describe(description)
+export const flag = (description: string): Schema<boolean> => z.boolean().describe(description)
 /** The bounds are documented and not checked: the last digit of an estimate must not turn an answer into an error. */
 export const share: Schema<number> = z.number().meta({ minimum: 0, maximum: 1 })
 const ms: Schema<number> = z.number().meta({ minimum: 0, description: 'Milliseconds after the send.' })
