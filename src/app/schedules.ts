@@ -8,6 +8,6 @@ export function scheduleOptions(
   budgets: ReadonlyMap<string, number>,
   now: () => Date,
 ): ScheduleOptions {
-  const calendar = createCalendar(schedule.calendar, timeScale)
+  const calendar = { ...createCalendar(schedule.calendar, timeScale), timeZone: schedule.calendar.timeZone }
   return { settings: schedule, calendar, timeScale, apps: apps.map(({ name }) => name), hasBudget: (app) => budgets.has(app), now }
 }

@@ -15,6 +15,13 @@ export interface ScheduleReader {
   schedule(request: ScheduleRequest): Promise<ScheduleReport>
   /** The polls that a task got, with the read curve from which they follow. Null: its plan is not stored, see `TaskRates.pollOffsets`. */
   scheduleOfTask(task: TaskRates): Promise<ScheduleReport | null>
+  /** The apps that are configured or have a task. */
+  apps(): Promise<readonly string[]>
+  /** The organisation's clock and its days off. */
+  readonly clock: Calendar & {
+    /** Of the IANA database. */
+    readonly timeZone: string
+  }
 }
 
 /** DingTalk reports at most so many recipients of a task, see `getsendresult`. */

@@ -93,7 +93,22 @@ const BASE_PATH = new RegExp(`^(?:/${SEGMENT}){1,8}$`)
 
 /** First parts of paths that the server has itself. With one of them as the prefix, `/tasks/1` could be a path with the prefix or without. */
 export const OWN_PATHS: readonly string[] = [
-  ...['apps', 'assets', 'campaigns', 'compare', 'livez', 'login', 'logout', 'metrics', 'people', 'preferences', 'readyz', 'tasks', 'v1'],
+  ...[
+    'apps',
+    'assets',
+    'campaigns',
+    'compare',
+    'livez',
+    'login',
+    'logout',
+    'metrics',
+    'people',
+    'preferences',
+    'readyz',
+    'schedule',
+    'tasks',
+    'v1',
+  ],
 ]
 
 /**

@@ -23,6 +23,7 @@ const PAGES = [
   '/people',
   '/people/USER',
   '/compare',
+  '/schedule',
   '/login',
   '/NAME',
 ]
@@ -37,7 +38,7 @@ describe('the dashboard', () => {
         .flatMap((name) => some(IN_PATH).map((part) => page.replace(name, part))),
     )
     const asked = PAGES.flatMap((page) =>
-      ['q', 'state', 'app', 'cursor', 'tasks', 'department', 'campaign', 'next', '__proto__'].flatMap((name) =>
+      ['q', 'state', 'app', 'cursor', 'tasks', 'department', 'campaign', 'sentAt', 'polls', 'next', '__proto__'].flatMap((name) =>
         some(HOSTILE_PARTS).map((part) => `${page}?${name}=${part}`),
       ),
     )
@@ -61,6 +62,8 @@ test.each([
   [`/tasks/${TASK}/people/%00`, 400, 'userId must have 1 to 128 characters'],
   ['/people/%00', 400, 'userId must have 1 to 128 characters'],
   ['/compare?campaign=%00', 400, 'campaign must have 1 to 200 characters'],
+  ['/schedule?app=%00', 400, 'app must be 1 to 64 letters'],
+  ['/schedule?app=default&sentAt=2026-02-30T10:00', 400, 'sentAt must be a time'],
   ['/people?q=%00', 200, 'No person is found'],
   ['/campaigns/%3Cscript%3E', 404, '&lt;script&gt;'],
   ['//', 404, 'href="/"'],

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { parseConfig } from '../../src/app/config/config.ts'
+import { scheduleOptions } from '../../src/app/schedules.ts'
 import type { RateReader } from '../../src/report/rates.ts'
 import { createRateReader } from '../../src/store/rate-reader.ts'
+import { createScheduleReader } from '../../src/store/reading/schedule.ts'
 import { createFormat } from '../../src/web/dashboard/components/format.ts'
 import { type Content, MESSAGES, type PageRequest } from '../../src/web/dashboard/page.ts'
 import { campaignPage } from '../../src/web/dashboard/pages/campaign.ts'
@@ -8,6 +11,7 @@ import { comparePage } from '../../src/web/dashboard/pages/compare.ts'
 import { overviewPage } from '../../src/web/dashboard/pages/overview.ts'
 import { everythingSentPage, peopleSearchPage } from '../../src/web/dashboard/pages/people.ts'
 import { personPage } from '../../src/web/dashboard/pages/person.ts'
+import { schedulePage } from '../../src/web/dashboard/pages/schedule.ts'
 import { taskPage } from '../../src/web/dashboard/pages/task.ts'
 import { shareReads } from '../../src/web/shared-reads.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
@@ -27,6 +31,7 @@ const requests = Array.from({ length: TASKS }, (_, i) =>
   }),
 )
 const ref = { app: 'app0', taskId: requests[2_000]?.taskId ?? '' }
+const planned = { app: 'app0', taskId: requests[2_002]?.taskId ?? '' }
 const campaign = { app: 'app0', campaign: 'campaign 100' }
 
 let db: TestStore
@@ -46,6 +51,7 @@ beforeAll(async () => {
     UPDATE delivery_task SET poll_no = 5, good_polls = 5, unread = ${PEOPLE}, pending = 0, last_observed_at = now(), next_poll_at = now() + interval '1 hour';
     INSERT INTO delivery_person (app, user_id, name, departments, manager_user_id) VALUES
       ('app0', 'user8000', 'Ann', '{HQ/Sales}', NULL), ('app0', 'user8001', 'Annette', '{HQ}', 'user8000');
+    UPDATE delivery_task SET poll_offsets = '{600000,85890000}', plan = '{"placedBy": "growing"}' WHERE task_id = '${planned.taskId}';
     SELECT delivery_recount_campaigns(100000, 60);
     INSERT INTO delivery_person (app, user_id, name, departments)
       SELECT 'app0', 'user' || n, 'Name ' || n, ARRAY['Headquarters/Department ' || n % 10] FROM generate_series(1, ${TASKS * PEOPLE}) AS n ON CONFLICT DO NOTHING;
@@ -113,15 +119,20 @@ async function statementsOf(
   query = '',
 ): Promise<number> {
   let statements = 0
-  const counting = createRateReader({
+  const source = {
     prisma: {
-      $queryRawUnsafe: (text, ...values) => {
+      $queryRawUnsafe: <T>(text: string, ...values: unknown[]) => {
         statements += 1
-        return db.prisma.$queryRawUnsafe(text, ...values)
+        return db.prisma.$queryRawUnsafe<T>(text, ...values)
       },
     },
-  })
+  }
+  const counting = createRateReader(source)
   const now = new Date()
+  const schedules = createScheduleReader(
+    source,
+    scheduleOptions(parseConfig({}), new Map(), () => now),
+  )
   const never = () => Promise.reject(new Error('a page resumes nothing'))
   const shown = await render({
     page: {
@@ -139,7 +150,8 @@ async function statementsOf(
       callerName: null,
     },
     options: {
-      ...{ rates: counting, reads: shareReads(counting), now: () => now, apiToken: null, pollsPerTask: 24, forecastCalls: async () => [] },
+      ...{ rates: counting, schedules, reads: shareReads(counting), now: () => now, apiToken: null, pollsPerTask: 24 },
+      forecastCalls: async () => [],
       tracking: { resuming: { task: never, app: never }, track: never },
     },
     freshness: () => ({ ageMs: 0, reuseMs: 0 }),
@@ -157,6 +169,9 @@ test.each([
   ['a task', taskPage, { taskId: ref.taskId }, 'app=app0', 3],
   ['a task without its app', taskPage, { taskId: ref.taskId }, '', 3],
   ['a task with a search', taskPage, { taskId: ref.taskId }, 'app=app0&q=user&state=all', 4],
+  ['a task with a stored plan', taskPage, { taskId: planned.taskId }, 'app=app0', 4],
+  ['the plan of an app', schedulePage, {}, 'app=app0', 4],
+  ['the plan of an app to choose', schedulePage, {}, '', 1],
   ['a campaign', campaignPage, { name: campaign.campaign }, 'app=app0', 7],
   ['a campaign of which no person is pending', campaignPage, { name: campaign.campaign }, 'app=app0&state=pending', 7],
   ['a campaign and a department', campaignPage, { name: campaign.campaign }, 'app=app0&department=HQ', 7],

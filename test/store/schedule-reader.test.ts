@@ -44,7 +44,7 @@ afterAll(async () => {
 function optionsOf(options: Partial<ScheduleOptions> = {}): ScheduleOptions {
   return {
     settings: SETTINGS,
-    calendar: UTC,
+    calendar: { ...UTC, timeZone: 'UTC' },
     timeScale: 1,
     apps: ['night', 'pooled', 'new'],
     hasBudget: () => false,

@@ -100,7 +100,14 @@ describe('the API', () => {
 })
 
 describe('the dashboard', () => {
-  const PAGES = ['/', `/tasks/${HINDERED}`, `/tasks/${TASK}`, `/tasks/${ENDED}`, `/campaigns/${encodeURIComponent(CAMPAIGN)}`]
+  const PAGES = [
+    '/',
+    '/schedule?app=default',
+    `/tasks/${HINDERED}`,
+    `/tasks/${TASK}`,
+    `/tasks/${ENDED}`,
+    `/campaigns/${encodeURIComponent(CAMPAIGN)}`,
+  ]
   const FILES = [`/tasks/${TASK}/people.csv`, `/campaigns/${encodeURIComponent(CAMPAIGN)}/people.csv`]
   const get = async (path: string, headers: Record<string, string>) =>
     ask(server.url, path, { redirect: 'manual', headers: { ...HTML, ...headers } })

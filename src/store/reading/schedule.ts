@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { TrackerError } from '../../domain/errors.ts'
 import { quote } from '../../domain/quote.ts'
 import { backtest } from '../../domain/schedule/backtest.ts'
+import { bracketWidthMs } from '../../domain/schedule/calls.ts'
 import { buildComparedOffsets } from '../../domain/schedule/compare.ts'
 import { curveOf } from '../../domain/schedule/curve.ts'
 import { type PollTimes, toOffsetsMs } from '../../domain/schedule/custom.ts'
@@ -29,7 +30,7 @@ import { APPS_WITH_TASKS } from './tasks.ts'
 /** How this process plans polls, or would if it were the worker. */
 export interface ScheduleOptions {
   readonly settings: PlaceSettings & { readonly kind: 'learned' | 'growing' | 'custom'; readonly pollTimes: PollTimes | null }
-  readonly calendar: Calendar
+  readonly calendar: ScheduleReader['clock']
   readonly timeScale: number
   /** Names of the apps that are configured; a process that only reads may know none. */
   readonly apps: readonly string[]
@@ -44,6 +45,8 @@ export function createScheduleReader({ prisma }: { readonly prisma: RawClient },
   return {
     schedule: (request) => planFor(source, options, request),
     scheduleOfTask: (task) => explainPlan(source, options, task),
+    apps: () => readApps(source, options.apps),
+    clock: options.calendar,
   }
 }
 
@@ -97,13 +100,17 @@ export async function runBacktest(
  * @throws {TrackerError} `APP_NOT_FOUND`, `SEVERAL_APPS`
  */
 async function chooseApp(source: Source, configured: readonly string[], wanted: string | undefined): Promise<string | null> {
-  const rows = await source(Prisma.sql`WITH RECURSIVE ${APPS_WITH_TASKS} SELECT app FROM apps ORDER BY app`)
-  const known = [...new Set([...configured, ...rows.map((row) => text(row, 'app'))])]
+  const known = await readApps(source, configured)
   if (wanted === undefined && known.length > 1)
     throw new TrackerError('SEVERAL_APPS', `There are several apps, and each has its own poll plans: ${known.join(', ')}.`)
   if (wanted === undefined) return known[0] ?? null
   if (known.length === 0 || known.includes(wanted)) return wanted
   throw new TrackerError('APP_NOT_FOUND', `No app ${quote(wanted)} is configured or has a task. Known: ${known.join(', ')}.`)
+}
+
+async function readApps(source: Source, configured: readonly string[]): Promise<string[]> {
+  const rows = await source(Prisma.sql`WITH RECURSIVE ${APPS_WITH_TASKS} SELECT app FROM apps ORDER BY app`)
+  return [...new Set([...configured, ...rows.map((row) => text(row, 'app'))])]
 }
 
 interface UsedLaw {
@@ -137,14 +144,24 @@ function placePolls(settings: ScheduleOptions['settings'], given: ToPlace): { pl
   if (settings.kind === 'custom' && custom !== null)
     return { placedBy: 'custom', offsetsMs: [...custom.filter((offsetMs) => offsetMs < finalOffsetMs), finalOffsetMs] }
   if (settings.kind !== 'learned') {
-    const offsetsMs = buildComparedOffsets(asked.polls ?? mostPolls({ ...settings, targetWidthMs: null }, false), finalOffsetMs).growing
-    return { placedBy: 'growing', offsetsMs }
+    const { polls, targetWidthMs = null } = asked
+    const most = polls ?? mostPolls({ ...settings, targetWidthMs }, false)
+    return { placedBy: 'growing', offsetsMs: growingOffsets(curve, most, polls === undefined ? targetWidthMs : null) }
   }
   const { polls, targetWidthMs = settings.targetWidthMs } = asked
   const wanted = polls === undefined ? { ...settings, targetWidthMs } : { ...settings, pollsPerTask: polls, targetWidthMs: null }
   const family = buildFamily(curve, wanted, { finalOffsetMs, hasPrice: price !== null })
   const { offsetsMs } = choosePlan(family, wanted, { curve, people, price })
   return { placedBy: used.about.kind === 'prior' ? 'prior' : 'learned', offsetsMs }
+}
+
+/** @param targetWidthMs the fewest polls that reach it, no more than `most`. Null: `most` */
+function growingOffsets(curve: Curve, most: number, targetWidthMs: number | null): readonly number[] {
+  const offsetsOf = (polls: number): readonly number[] => buildComparedOffsets(polls, MEAN_FINAL_OFFSET_MS).growing
+  if (targetWidthMs === null) return offsetsOf(most)
+  let polls = 1
+  while (polls < most && bracketWidthMs(curve, offsetsOf(polls)) > targetWidthMs) polls++
+  return offsetsOf(polls)
 }
 
 async function explainPlan(source: Source, { calendar }: ScheduleOptions, task: TaskRates): Promise<ScheduleReport | null> {

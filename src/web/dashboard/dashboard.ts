@@ -18,6 +18,7 @@ import { overviewPage, resumeAppAction } from './pages/overview.ts'
 import { everythingSentPage, peopleSearchPage } from './pages/people.ts'
 import { personPage } from './pages/person.ts'
 import { NOT_FOUND, problemPage, severalAppsPage, toPageProblem } from './pages/problem.ts'
+import { schedulePage } from './pages/schedule.ts'
 import { correctAgentIdAction, resumeTaskAction, taskCsv, taskPage, taskXlsx } from './pages/task.ts'
 import { cookieOptions, hidden, LANGUAGE_COOKIE, PREFERENCE, parseQuery, pathOf, THEME_COOKIE, toPage } from './request.ts'
 
@@ -37,6 +38,7 @@ const PAGES: ReadonlyArray<readonly [string, RenderPage]> = [
   ['/tasks/:taskId/people/:userId', personPage],
   ['/people/:userId', everythingSentPage],
   ['/compare', comparePage],
+  ['/schedule', schedulePage],
 ]
 
 /** Pages that resolve with an address where another page is what was searched for. */

@@ -1,6 +1,7 @@
 import type { CallForecast } from '../../domain/schedule/call-forecast.ts'
 import type { Tracking } from '../../polling/ports.ts'
 import type { RateReader } from '../../report/rates.ts'
+import type { ScheduleReader } from '../../report/schedule.ts'
 import type { ApiToken, Role } from '../access.ts'
 import type { Proxies } from '../proxies.ts'
 import type { Freshness, SharedReads } from '../shared-reads.ts'
@@ -11,6 +12,7 @@ import { zh } from './locales/zh.ts'
 
 export interface DashboardOptions {
   readonly rates: RateReader
+  readonly schedules: ScheduleReader
   /** Shared with the API, so that both show the same figures. */
   readonly reads: SharedReads
   readonly tracking: Pick<Tracking, 'resuming' | 'track'>

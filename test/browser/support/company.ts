@@ -148,5 +148,7 @@ export const PAGES = {
   'stopped task': '/tasks/3001',
   person: '/tasks/1001/people/user-005',
   'several apps': '/tasks/4001',
+  'poll plan': '/schedule?app=default&sentAt=2026-11-27T17:00&recipients=50',
+  'poll plan of several apps': '/schedule',
   'not here': '/tasks/999',
 }

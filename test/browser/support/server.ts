@@ -1,10 +1,13 @@
 import type { AddressInfo } from 'node:net'
 import rateLimit from '@fastify/rate-limit'
 import Fastify, { type FastifyInstance } from 'fastify'
+import { parseConfig } from '../../../src/app/config/config.ts'
+import { scheduleOptions } from '../../../src/app/schedules.ts'
 import type { RateReader } from '../../../src/report/rates.ts'
 import { readCallForecasts } from '../../../src/store/gauges.ts'
 import { openDatabase } from '../../../src/store/prisma.ts'
 import { createRateReader } from '../../../src/store/rate-reader.ts'
+import { createScheduleReader } from '../../../src/store/reading/schedule.ts'
 import { createResuming } from '../../../src/store/resume.ts'
 import type { Role } from '../../../src/web/access.ts'
 import { registerDashboard } from '../../../src/web/dashboard/dashboard.ts'
@@ -34,11 +37,13 @@ export async function startDashboard(options: ServerOptions): Promise<DashboardS
   const { databaseUrl, apiToken, role = 'write', now = () => new Date(), monotonicMs, reading = (rates) => rates } = options
   const database = openDatabase(databaseUrl)
   const rates = reading(createRateReader(database))
+  const budgets = new Map([['default', 5_000]])
+  const schedules = createScheduleReader(database, scheduleOptions(parseConfig({}), budgets, now))
   const open = async (port: number): Promise<FastifyInstance> => {
     const app = Fastify({ routerOptions: { maxParamLength: 2_000 }, forceCloseConnections: true })
     await app.register(rateLimit, { global: false })
     registerDashboard(app, {
-      rates,
+      ...{ rates, schedules },
       reads: shareReads(rates, monotonicMs),
       tracking: {
         resuming: createResuming(database.prisma),

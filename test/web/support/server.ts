@@ -32,6 +32,8 @@ export interface ServerOptions extends Partial<Pick<ServerDeps, (typeof SETTABLE
   /** As in the environment: one token, or a list. */
   readonly apiToken?: string | null
   readonly migrated?: boolean
+  /** Settings of the schedule, as in the environment. */
+  readonly env?: Readonly<Record<string, string>>
   /** Of the server in the database. */
   readonly role?: DatabaseRole
   /** How long one answer of the database is waited for. */
@@ -66,7 +68,7 @@ export async function aServer(options: ServerOptions = {}): Promise<Served> {
 
 /** For what many tests share; the caller closes it. */
 export async function openServer(given: ServerOptions): Promise<{ served: Served; close: () => Promise<void> }> {
-  const { migrated = true, role = 'serve', timeoutMs, reading = (rates) => rates, apiToken, ...options } = given
+  const { migrated = true, env = {}, role = 'serve', timeoutMs, reading = (rates) => rates, apiToken, ...options } = given
   const created = await createTestDatabase({ migrated })
   // As operators run it: with the rights of `delivery_worker`, and of `delivery_names` unless a test is about their absence.
   const url = new URL(migrated ? urlAs(role, created.url) : created.url)
@@ -75,7 +77,7 @@ export async function openServer(given: ServerOptions): Promise<{ served: Served
   const log: string[] = []
   const logger = createLogger({ level: 'trace', pretty: false, destination: { write: (line) => void log.push(line) } })
   const metrics = createMetrics()
-  const { schedule } = parseConfig({})
+  const { schedule } = parseConfig(env)
   const serving = openServerDeps(
     { databaseUrl: url.href, databaseConnections: null, apps: [], monthlyCallBudget: 4_000, pollsPerTask: 24, timeScale: 1, schedule },
     logger,

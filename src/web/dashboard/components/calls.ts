@@ -37,7 +37,8 @@ export function callsSection(page: Page, apps: readonly AppUsage[], forecasts: R
   if (apps.length === 0) return null
   const { messages } = page
   return html`<section id="calls" aria-labelledby="calls-title"><h2 id="calls-title">${messages.calls.title}</h2>
-<ul class="cards">${apps.map((app) => appCalls(page, app, forecasts.get(app.app)))}</ul></section>`
+<ul class="cards">${apps.map((app) => appCalls(page, app, forecasts.get(app.app)))}</ul>
+<p><a href="/schedule">${messages.schedule.link}</a></p></section>`
 }
 
 /** `resume` would change something. */

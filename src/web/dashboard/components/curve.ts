@@ -2,8 +2,9 @@ import type { CurvePoint } from '../../../report/rates.ts'
 import type { Page } from '../page.ts'
 import { formatPercent, shareOf, timeMarks } from './axis.ts'
 import { type Curve, computeLevels, computePlot, type Level, type Plot, SQUARE, thinned } from './curve-plot.ts'
-import { computeStops, type Stop } from './curve-stops.ts'
+import { computeStops } from './curve-stops.ts'
 import { type Html, html } from './html.ts'
+import { hits, readout } from './readout.ts'
 
 /** A campaign has a point for each poll of each task: too many for a table. */
 const MAX_ROWS = 24
@@ -112,22 +113,6 @@ interface Corner {
 /** Of the steps on one pixel only the last: a campaign has thousands. */
 function visible(corners: readonly Corner[]): Corner[] {
   return corners.filter((corner, i) => corner.x !== corners[i + 1]?.x)
-}
-
-/** The values at one moment: at first of the latest poll. The page's script shows those under the pointer, or of the arrow keys. */
-function readout({ messages, format }: Page, stops: readonly Stop[]): Html | null {
-  const rest = stops.find(({ isRest }) => isRest)
-  if (rest === undefined) return null
-  return html`<p class="readout"><b>${format.time(rest.at)}</b> <span>${rest.text}</span></p><p class="hint quiet">${messages.plots.curve.hint}</p>`
-}
-
-/** The plot in columns, one for each moment. A browser shows the title of the one under the pointer. */
-function hits(stops: readonly Stop[]): Html {
-  return html`<g class="hits">${stops.map((stop, i) => {
-    const from = i === 0 ? 0 : (stop.x + (stops[i - 1]?.x ?? 0)) / 2
-    const to = ((stops[i + 1]?.x ?? 2 * SQUARE - stop.x) + stop.x) / 2
-    return html`<rect class="hit${stop.isRest && ' rest'}" data-key="${stop.key}" data-at="${stop.at.toISOString()}" data-x="${formatPercent(stop.x / SQUARE)}" data-y="${formatPercent(stop.y / SQUARE)}" x="${formatPercent(from / SQUARE)}" width="${formatPercent((to - from) / SQUARE)}" y="0" height="100%"><title>${stop.text}</title></rect>`
-  })}</g>`
 }
 
 function key(shape: Html): Html {

@@ -99,7 +99,18 @@ export interface Assets {
 }
 
 /** In this order: a later rule wins over an earlier one of the same weight. */
-const STYLE_FILES = ['theme.css', 'page.css', 'parts.css', 'tables.css', 'plots.css', 'curve.css', 'people.css', 'sizes.css', 'print.css']
+const STYLE_FILES = [
+  'theme.css',
+  'page.css',
+  'parts.css',
+  'tables.css',
+  'plots.css',
+  'curve.css',
+  'schedule.css',
+  'people.css',
+  'sizes.css',
+  'print.css',
+]
 
 export function readAssets(): Assets {
   return {

@@ -8,6 +8,7 @@ import { fileEn } from './file.ts'
 import { plotsEn } from './plots.ts'
 import { printEn } from './print.ts'
 import { rightsEn } from './rights.ts'
+import { scheduleEn } from './schedule.ts'
 
 const people = (count: number): string => (count === 1 ? 'person' : 'people')
 
@@ -69,6 +70,7 @@ export const en = {
   plots: plotsEn,
   file: fileEn,
   print: printEn,
+  schedule: scheduleEn,
   ...directoryEn,
   product: 'Delivery tracker',
   skip: 'Skip to the content',

@@ -6,6 +6,7 @@ import { fileZh } from './file.ts'
 import { plotsZh } from './plots.ts'
 import { printZh } from './print.ts'
 import { rightsZh } from './rights.ts'
+import { scheduleZh } from './schedule.ts'
 
 const stateMeaning: Messages['stateMeaning'] = {
   read: '钉钉已将其列为已读。一旦已读，不再改变。',
@@ -22,6 +23,7 @@ export const zh: Messages = {
   plots: plotsZh,
   file: fileZh,
   print: printZh,
+  schedule: scheduleZh,
   ...directoryZh,
   product: '送达与已读追踪',
   skip: '跳到正文',

@@ -13,6 +13,7 @@ import { asWritten, delayReason, endReason, problemLines, problemOfTask } from '
 import { readCurve } from '../components/curve.ts'
 import { type Html, html } from '../components/html.ts'
 import { parseFileOptions, parsePeopleFilter, parseRecipientFilter, peopleSection } from '../components/people.ts'
+import { planOfTask } from '../components/plan.ts'
 import { statusBadge } from '../components/task-table.ts'
 import { timeToReadSection } from '../components/time-to-read.ts'
 import { timeline } from '../components/timeline.ts'
@@ -21,16 +22,16 @@ import { ACTIVE_REFRESH_SECONDS, type Content, IDLE_REFRESH_SECONDS, type Page, 
 import { parseAppParameter } from '../request.ts'
 import { forbiddenSection, headline, unreadFact } from './campaign.ts'
 
-export async function taskPage({ page, options: { rates, pollsPerTask }, params, query }: PageRequest): Promise<Content> {
+export async function taskPage({ page, options: { rates, schedules, pollsPerTask }, params, query }: PageRequest): Promise<Content> {
   const report = await loadTaskReport(rates, parseTaskRef(params, query), page.now, pollsPerTask)
   const { task, elapsedMs, scale } = report
   const filter = parsePeopleFilter(query)
-  const people = await listedPeople(rates, report, parseRecipientFilter(query))
+  const [people, plan] = await Promise.all([listedPeople(rates, report, parseRecipientFilter(query)), schedules.scheduleOfTask(task)])
   const { messages } = page
   const place: PeoplePlace = { path: taskLink({ taskId: task.taskId }), app: task.app }
   const body = html`${taskHead(page, report, place)}
 <section id="polls" aria-labelledby="polls-title"><h2 id="polls-title">${messages.timeline.title}</h2>
-${timeline(page, report)}${pollTable(page, report)}</section>
+${timeline(page, report)}${planOfTask(page, plan, task.status === 'tracking')}${pollTable(page, report)}</section>
 <section id="curve" aria-labelledby="curve-title"><h2 id="curve-title">${messages.curve.title}</h2>
 ${readCurve(page, { ...report, sentAt: task.sentAt, deadlineAt: task.deadlineAt, lastObservedAt: task.lastObservedAt, scale })}</section>
 ${peopleSection(page, { ...place, filter, counts: task, people, departments: countDepartments(report.people), cursor: null, nextCursor: null, window: task })}
