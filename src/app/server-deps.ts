@@ -4,6 +4,7 @@ import { openIntakeDatabase } from '../intake/database.ts'
 import type { HealthReport } from '../lib/finding.ts'
 import { poolSize } from '../lib/postgres-client.ts'
 import { withTimeout } from '../lib/timeout.ts'
+import type { Budgets } from '../ops/checks/budget.ts'
 import { createDatabaseClock, keepMeasuring } from '../ops/clock.ts'
 import { createEventLog } from '../ops/event-log.ts'
 import { checkServerHealth } from '../ops/health.ts'
@@ -17,7 +18,7 @@ import { createCallOutlooks } from '../store/call-outlook.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { readCallForecasts, readGauges } from '../store/gauges.ts'
 import { createLaws } from '../store/laws.ts'
-import { openDatabase, POOL_SIZES } from '../store/prisma.ts'
+import { type Database, openDatabase, POOL_SIZES } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
 import type { RawClient } from '../store/raw-client.ts'
 import { createScheduleReader } from '../store/reading/schedule.ts'
@@ -88,28 +89,9 @@ export function openServerDeps(
     prisma: { $queryRawUnsafe: (query, ...values) => timed(database.prisma.$queryRawUnsafe(query, ...values)) },
   }
   const rates = createRateReader(source)
-  const laws = createLaws(database)
-  const outlooks = createCallOutlooks(database, calls.callClock)
   return {
     rates,
-    forecast: createForecaster({
-      ...{
-        schedule: config.schedule,
-        timeScale: config.timeScale,
-        apps: config.apps.map(({ name }) => name),
-        budgets: calls.budgets,
-        now: clock.now,
-      },
-      stored: {
-        rates,
-        laws: { latest: (app) => timed(laws.latest(app)) },
-        outlooks: {
-          read: (...question) => timed(outlooks.read(...question)),
-          recentTasks: (app) => timed(outlooks.recentTasks(app)),
-        },
-      },
-    }),
-    schedules: createScheduleReader(source, scheduleOptions(config, calls.budgets, clock.now)),
+    ...createPlanReaders(config, { ...calls, database, source, rates, timed, now: clock.now }),
     forecastCalls: () => timed(readCallForecasts(database, calls.budgets, calls.callClock)),
     now: clock.now,
     tracking: {
@@ -128,6 +110,38 @@ export function openServerDeps(
       void measuring.stop()
       await Promise.all([intake.close(), withTimeout(CLOSE_TIMEOUT_MS, database.close()).catch(() => undefined)])
     },
+  }
+}
+
+interface PlanSources extends Budgets {
+  readonly database: Database
+  readonly source: { readonly prisma: RawClient }
+  readonly rates: RateReader
+  readonly timed: <T>(work: PromiseLike<T>) => Promise<T>
+  readonly now: () => Date
+}
+
+/** When messages are polled and would be, with the settings of the worker. */
+function createPlanReaders(
+  config: Pick<Config, 'apps' | 'schedule' | 'timeScale'>,
+  { database, source, rates, timed, now, budgets, callClock }: PlanSources,
+): Pick<ServerDeps, 'forecast' | 'schedules'> {
+  const laws = createLaws(database)
+  const outlooks = createCallOutlooks(database, callClock)
+  const { schedule, timeScale } = config
+  return {
+    forecast: createForecaster({
+      ...{ schedule, timeScale, apps: config.apps.map(({ name }) => name), budgets, now },
+      stored: {
+        rates,
+        laws: { latest: (app) => timed(laws.latest(app)) },
+        outlooks: {
+          read: (...question) => timed(outlooks.read(...question)),
+          recentTasks: (app) => timed(outlooks.recentTasks(app)),
+        },
+      },
+    }),
+    schedules: createScheduleReader(source, scheduleOptions(config, budgets, now)),
   }
 }
 
