@@ -1,12 +1,16 @@
 import { HOUR_MS } from '../domain/delivery.ts'
 import { TrackerError } from '../domain/errors.ts'
+import { buildTiming } from '../domain/poll-times.ts'
 import { quote } from '../domain/quote.ts'
 import { priceOfCampaign } from '../domain/schedule/campaign-price.ts'
 import { curveOf, curveOfDensity } from '../domain/schedule/curve.ts'
 import { toOffsetsMs } from '../domain/schedule/custom.ts'
-import type { PlaceSettings } from '../domain/schedule/place.ts'
+import { DEFAULT_POLLS, type PlaceSettings } from '../domain/schedule/place.ts'
 import { PRIOR_LAW } from '../domain/schedule/prior.ts'
 import type { Calendar } from '../domain/schedule/types.ts'
+import type { CallOutlooks } from '../polling/call-outlook.ts'
+import { createCallPrices } from '../polling/call-prices.ts'
+import { createPlanCache } from '../polling/plan-cache.ts'
 import type { Laws, LearnedLaw } from '../polling/ports.ts'
 import {
   BATCH_RECIPIENTS,
@@ -43,7 +47,8 @@ export interface ForecastDeps {
 /** What the database knows. */
 export interface ForecastSource {
   readonly laws: Laws
-  readonly rates: Pick<RateReader, 'apps' | 'tasks'>
+  readonly rates: Pick<RateReader, 'apps'>
+  readonly outlooks: CallOutlooks
 }
 
 /** Forecasts with the settings of the worker, and with what the database knows. */
@@ -59,10 +64,11 @@ export function createForecaster(deps: ForecastDeps): (question: ForecastQuestio
     const curve = given === undefined ? curveOf(learned?.law ?? PRIOR_LAW, sentAt, calendar) : curveOfDensity(given)
     const settings = settingsFor(schedule, question)
     const used = usage.find((each) => each.app === app)
-    const budget = findBudget(app === null ? undefined : budgets.get(app), used, sentAt, stored !== null)
+    const callsUsed = stored === null ? null : (used?.callsUsed ?? 0)
+    const budget = findBudget(app === null ? undefined : budgets.get(app), callsUsed, monthOf(sentAt) === monthOf(now()))
     const known = { app, recipients, sentAt, law, curve, settings, budget }
-    const isAsked = question.polls !== undefined || question.targetWidthMs !== undefined
-    const price = budget === null || isAsked ? null : ((await lastPrice(deps, app, sentAt)) ?? newPrice(known, used, calendar))
+    const isByPrice = question.polls === undefined && question.targetWidthMs === undefined
+    const price = isByPrice ? await findPrice(deps, { known, learned, usage: used, calendar }) : null
     return buildForecast({ ...known, placing: placingFor(schedule, known, given !== undefined, price) })
   }
 }
@@ -104,45 +110,58 @@ function settingsFor(
 /** Months are China's: DingTalk counts calls by them. */
 const CHINA_OFFSET_MS = 8 * HOUR_MS
 
-function findBudget(
-  monthlyCallBudget: number | undefined,
-  usage: AppUsage | undefined,
-  sentAt: Date,
-  isStored: boolean,
-): MonthlyCalls | null {
-  if (monthlyCallBudget === undefined) return null
-  const month = new Date(sentAt.getTime() + CHINA_OFFSET_MS).toISOString().slice(0, 7)
-  if (!isStored || (usage !== undefined && usage.month !== month)) return { monthlyCallBudget, callsUsed: null }
-  return { monthlyCallBudget, callsUsed: usage?.callsUsed ?? 0 }
+function monthOf(at: Date): string {
+  return new Date(at.getTime() + CHINA_OFFSET_MS).toISOString().slice(0, 7)
 }
 
-/** A price that is older than this tells little. */
-const PRICE_AGE_MS = 7 * 24 * HOUR_MS
-
-/** What a call cost when the latest task of the app was scheduled. */
-async function lastPrice({ stored }: ForecastDeps, app: string | null, sentAt: Date): Promise<number | null> {
-  if (stored === null || app === null) return null
-  const { items } = await stored.rates.tasks({ app, since: new Date(sentAt.getTime() - PRICE_AGE_MS), limit: LATEST_TASKS })
-  const prices = items.map(({ plan }) => plan?.['price']).filter((price) => typeof price === 'number')
-  return prices[0] ?? null
+/** @param used in this month; null: not known */
+function findBudget(monthlyCallBudget: number | undefined, used: number | null, isThisMonth: boolean): MonthlyCalls | null {
+  return monthlyCallBudget === undefined ? null : { monthlyCallBudget, callsUsed: isThisMonth ? used : null }
 }
-
-/** Tasks that were refused, or whose send time was not given, have no price. */
-const LATEST_TASKS = 20
 
 type Known = Omit<ForecastParts, 'placing'>
 
-function newPrice({ recipients, curve, settings, budget, sentAt }: Known, usage: AppUsage | undefined, calendar: Calendar): number | null {
+interface Pricing {
+  readonly known: Known
+  readonly learned: LearnedLaw | null
+  readonly usage: AppUsage | undefined
+  readonly calendar: Calendar
+}
+
+/**
+ * What a call will cost when all tasks of the campaign wait for their plans: as the worker finds it where the campaign is sent in this month, else
+ * as in a month of which nothing is known.
+ */
+async function findPrice({ stored, timeScale, now }: ForecastDeps, { known, learned, usage, calendar }: Pricing): Promise<number | null> {
+  const { app, recipients, curve, settings, sentAt, budget } = known
   if (budget === null) return null
   const { monthlyCallBudget, callsUsed } = budget
-  return priceOfCampaign({
-    ...{ curve, settings, sentAt, calendar, budget: monthlyCallBudget, left: Math.max(0, monthlyCallBudget - (callsUsed ?? 0)) },
-    ...{
-      tasks: Math.ceil(recipients / BATCH_RECIPIENTS),
-      people: Math.min(recipients, BATCH_RECIPIENTS),
-      openTasks: usage?.openTasks ?? 0,
+  const tasks = Math.ceil(recipients / BATCH_RECIPIENTS)
+  const people = Math.min(recipients, BATCH_RECIPIENTS)
+  const assume = (): number =>
+    priceOfCampaign({
+      ...{ curve, settings, sentAt, calendar, tasks, people, budget: monthlyCallBudget },
+      ...{ left: Math.max(0, monthlyCallBudget - (callsUsed ?? 0)), openTasks: callsUsed === null ? 0 : (usage?.openTasks ?? 0) },
+    })
+  if (stored === null || app === null || callsUsed === null) return assume()
+  const outlooks: CallOutlooks = {
+    ...stored.outlooks,
+    async read(...question) {
+      const outlook = await stored.outlooks.read(...question)
+      return { ...outlook, waiting: outlook.waiting + tasks }
     },
-  })
+  }
+  const plans = createPlanCache({ calendar, settings, hasPrice: true })
+  const law = learned ?? { law: PRIOR_LAW, version: null }
+  try {
+    const readPrices = createCallPrices({ outlooks, plans, calendar, timing: buildTiming(DEFAULT_POLLS, timeScale), now })
+    const prices = await readPrices(app, { budget: monthlyCallBudget, law, batch: { id: 0, waiting: tasks } })
+    return prices.priceFor(plans.costs(await plans.plansAt(law, calendar.localAt(sentAt), 0), people).steps)
+  } catch (error) {
+    // Tasks, of which the outlook is made, may be hidden from a role that only reads reports.
+    if (error instanceof TrackerError && error.code === 'NOT_PERMITTED') return assume()
+    throw error
+  }
 }
 
 /** A law that is given is asked about, whatever the worker does. */

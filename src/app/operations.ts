@@ -7,6 +7,7 @@ import { scrubJobs } from '../queue/scrub-jobs.ts'
 import { withQueueTimeout } from '../queue/timeout.ts'
 import type { RateReader } from '../report/rates.ts'
 import type { BacktestReport } from '../report/schedule-backtest.ts'
+import { createCallOutlooks } from '../store/call-outlook.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { beginErasure, erasePerson } from '../store/erase-people.ts'
 import { createLaws } from '../store/laws.ts'
@@ -49,7 +50,12 @@ export function openReads(databaseUrl: string): { readonly reader: RateReader; c
 /** Opens the database for a forecast. The first query connects. */
 export function openForecastSource(databaseUrl: string): ForecastSource & { close(): Promise<void> } {
   const database = openDatabase(databaseUrl, { max: 2, applicationName: 'dingtalk-delivery forecast' })
-  return { rates: createRateReader(database), laws: createLaws(database), close: () => database.close() }
+  return {
+    rates: createRateReader(database),
+    laws: createLaws(database),
+    outlooks: createCallOutlooks(database),
+    close: () => database.close(),
+  }
 }
 
 /** The same for poll plans. */

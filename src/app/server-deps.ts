@@ -12,6 +12,7 @@ import type { Tracking } from '../polling/ports.ts'
 import type { Forecaster } from '../report/forecast.ts'
 import type { RateReader } from '../report/rates.ts'
 import type { ScheduleReader } from '../report/schedule.ts'
+import { createCallOutlooks } from '../store/call-outlook.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { readGauges } from '../store/gauges.ts'
 import { createLaws } from '../store/laws.ts'
@@ -88,11 +89,19 @@ export function openServerDeps(
   }
   const rates = createRateReader(source)
   const laws = createLaws(database)
+  const outlooks = createCallOutlooks(database, createCallClock(config.schedule.calendar, config.timeScale))
   return {
     rates,
     forecast: createForecaster({
       ...{ schedule: config.schedule, timeScale: config.timeScale, apps: config.apps.map(({ name }) => name), budgets, now: clock.now },
-      stored: { rates, laws: { latest: (app) => timed(laws.latest(app)) } },
+      stored: {
+        rates,
+        laws: { latest: (app) => timed(laws.latest(app)) },
+        outlooks: {
+          read: (...question) => timed(outlooks.read(...question)),
+          recentTasks: (app) => timed(outlooks.recentTasks(app)),
+        },
+      },
     }),
     schedules: createScheduleReader(source, scheduleOptions(config, budgets, clock.now)),
     budgets,

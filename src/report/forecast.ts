@@ -167,22 +167,13 @@ export function buildForecast(parts: ForecastParts): Forecast {
 
 /** The plans that may be chosen from, that of n polls at index n − 1. */
 function familyOf({ curve, settings, placing }: ForecastParts): PollPlan[] {
-  switch (placing.by) {
-    case 'law':
-      return buildFamily(curve, settings, { finalOffsetMs: MEAN_FINAL_OFFSET_MS, hasPrice: placing.price !== null })
-    case 'growing': {
-      const most = mostPolls(settings, false)
-      // Without a target width there is one to choose from.
-      const fewest = settings.targetWidthMs === null ? most : 1
-      return Array.from({ length: most - fewest + 1 }, (_, i) =>
-        planAt(curve, buildComparedOffsets(fewest + i, MEAN_FINAL_OFFSET_MS).growing),
-      )
-    }
-    case 'custom':
-      return [planAt(curve, [...placing.offsetsMs.filter((offsetMs) => offsetMs < MEAN_FINAL_OFFSET_MS), MEAN_FINAL_OFFSET_MS])]
-    default:
-      return placing satisfies never
-  }
+  if (placing.by === 'law') return buildFamily(curve, settings, { finalOffsetMs: MEAN_FINAL_OFFSET_MS, hasPrice: placing.price !== null })
+  if (placing.by === 'custom')
+    return [planAt(curve, [...placing.offsetsMs.filter((offsetMs) => offsetMs < MEAN_FINAL_OFFSET_MS), MEAN_FINAL_OFFSET_MS])]
+  const most = mostPolls(settings, false)
+  // Without a target width there is one to choose from.
+  const fewest = settings.targetWidthMs === null ? most : 1
+  return Array.from({ length: most - fewest + 1 }, (_, i) => planAt(curve, buildComparedOffsets(fewest + i, MEAN_FINAL_OFFSET_MS).growing))
 }
 
 function planAt(curve: Curve, offsetsMs: readonly number[]): PollPlan {

@@ -1,7 +1,7 @@
 import { HOUR_MS, MINUTE_MS, QUERY_WINDOW_MS } from '../domain/delivery.ts'
 import { bracketWidthMs, expectedCalls } from '../domain/schedule/calls.ts'
 import { buildComparedOffsets, longestGapMs, meanDelayMs } from '../domain/schedule/compare.ts'
-import { shareBy, sharesBy } from '../domain/schedule/curve.ts'
+import { at, shareBy, sharesBy } from '../domain/schedule/curve.ts'
 import type { PlacedBy } from '../domain/schedule/plan-detail.ts'
 import type { Calendar, Curve, Law } from '../domain/schedule/types.ts'
 import type { TaskRates } from './rates.ts'
@@ -10,7 +10,7 @@ import type { TaskRates } from './rates.ts'
 export interface ScheduleReader {
   /**
    * The polls that a task would get. Without an app, those of the only app that there is.
-   * @throws {TrackerError} `SEVERAL_APPS`
+   * @throws {TrackerError} `APP_NOT_FOUND`, `SEVERAL_APPS`
    */
   schedule(request: ScheduleRequest): Promise<ScheduleReport>
   /** The polls that a task got, with the read curve from which they follow. Null: its plan is not stored, see `TaskRates.pollOffsets`. */
@@ -30,6 +30,8 @@ export interface ScheduleRequest {
   readonly recipients?: number | undefined
   /** Polls of the task, 1 to 500. Default: as many as the settings and the budget give it. */
   readonly polls?: number | undefined
+  /** The mean bracket that is to be reached with the fewest polls, in milliseconds. Default: as set. */
+  readonly targetWidthMs?: number | undefined
 }
 
 /** When the recipients of an app read, and from what that is known. */
@@ -119,7 +121,7 @@ const CURVE_STEP_MS = 15 * MINUTE_MS
 
 export function buildScheduleReport(parts: ScheduleParts): ScheduleReport {
   const { app, sentAt, recipients, recipientsFrom, placedBy, law, price, curve, offsetsMs } = parts
-  const finalOffsetMs = offsetsMs.at(-1) ?? QUERY_WINDOW_MS
+  const finalOffsetMs = at(offsetsMs, offsetsMs.length - 1)
   return {
     ...{ app, sentAt, recipients, recipientsFrom, placedBy, law, price },
     polls: buildPolls(parts),
@@ -141,9 +143,9 @@ function buildPolls({ sentAt, curve, offsetsMs, timeScale }: ScheduleParts): Sch
   return offsetsMs.map((offsetMs, i) => ({
     offsetMs,
     at: new Date(sentAt.getTime() + offsetMs / timeScale),
-    gapMs: offsetMs - (offsetsMs[i - 1] ?? 0),
-    readShare: shares[i] ?? 0,
-    newShare: (shares[i] ?? 0) - (shares[i - 1] ?? 0),
+    gapMs: offsetMs - at(offsetsMs, i - 1),
+    readShare: at(shares, i),
+    newShare: at(shares, i) - at(shares, i - 1),
     isFinal: i === offsetsMs.length - 1,
   }))
 }
@@ -158,7 +160,7 @@ function buildHours({ sentAt, calendar, law }: ScheduleParts): ScheduledHour[] {
     const day = Math.floor((first + i) / DAY_HOURS)
     const hour = first + i - day * DAY_HOURS
     const isFreeDay = calendar.isFreeDay(day)
-    const attention = (isFreeDay ? law.attention.free : law.attention.work)[hour] ?? 0
+    const attention = at(isFreeDay ? law.attention.free : law.attention.work, hour)
     return { hour, offsetMs: (first + i) * HOUR_MS - sentMs, isFreeDay, attention }
   })
 }

@@ -91,7 +91,7 @@ async function call(operation: Operation, wanted: Wanted = {}): Promise<Answer> 
   const { names = KNOWN, query: given = {} } = wanted
   const required = parameters.filter((each) => each.in === 'query' && each.required).flatMap(({ name }) => requiredOf(name, names))
   // They are about one app, and here are several.
-  const asked = { getSchedule: 'default', getForecast: names['app'] ?? '' }
+  const asked = { getSchedule: names['app'] ?? '', getForecast: names['app'] ?? '' }
   const ofApp = Object.entries(asked).flatMap(([id, name]) =>
     id === operation.id && names !== IN_TWO_APPS ? [['app', name] as [string, string]] : [],
   )

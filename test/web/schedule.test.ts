@@ -37,6 +37,7 @@ describe('GET /v1/schedule', () => {
     expect(body.app).toBe('default')
     const several = await get()
     expect(several).toMatchObject({ status: 409, body: { error: { code: 'SEVERAL_APPS' } } })
+    expect(await get('?app=hrr')).toMatchObject({ status: 404, body: { error: { code: 'APP_NOT_FOUND' } } })
   })
 
   test('recipients and polls can be given; wrong ones are named with what is accepted', async () => {
@@ -47,6 +48,7 @@ describe('GET /v1/schedule', () => {
       ['recipients=101', 'recipients'],
       ['recipients=0', 'recipients'],
       ['polls=501', 'polls'],
+      ['polls=5&targetWidth=15m', 'targetWidth'],
       ['sentAt=yesterday', 'sentAt'],
     ] as const) {
       const refused = await get(`?app=default&${query}`)

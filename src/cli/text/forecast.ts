@@ -141,7 +141,7 @@ function comparisonTable(forecast: Forecast, { colors, width }: Display): string
     { title: 'Schedule', show: ({ name }) => name },
     numeric('Polls', 2, ({ polls }) => number(polls)),
     numeric('Calls', 0, ({ calls }) => number(Math.round(calls))),
-    numeric('Known to within', 0, ({ meanBracketMinutes }) => duration(meanBracketMinutes)),
+    numeric('Mean bracket', 0, ({ meanBracketMinutes }) => duration(meanBracketMinutes)),
     numeric('Mean delay', 1, ({ meanDelayMinutes }) => duration(meanDelayMinutes)),
     numeric('Longest gap', 3, ({ longestGapMinutes }) => duration(longestGapMinutes)),
   ]
@@ -159,7 +159,7 @@ function pollFacts({ pollsMinutes, sentAt }: Forecast, { localAt, timeZone }: Lo
   }
   const sent = new Date(sentMs).toISOString()
   return [
-    ['Sent', `${sent.slice(0, 10)} ${sent.slice(11, 16)} ${timeZone}`.replaceAll(' ', NO_BREAK)],
+    ['Sent', `${sent.slice(0, 10)} ${sent.slice(11, 16)} ${timeZone}`],
     ...[...days].map(([day, times]): Fact => [day, times.join('  ')]),
   ]
 }

@@ -24,7 +24,7 @@ export function schedulePlot(plan: Plan, { colors, width }: Display): string {
   const lines = Array.from({ length: PLOT_HEIGHT }, (_, i) => {
     const line = PLOT_HEIGHT - 1 - i
     const bars = shares.map((share) => EIGHTHS[Math.round(Math.min(1, Math.max(0, share * PLOT_HEIGHT - line)) * 8)] ?? ' ').join('')
-    return `${axisLabel(line)}${colors.green(bars.trimEnd())}`
+    return `${axisLabel(line)}${colors.green(bars.trimEnd())}`.trimEnd()
   })
   const counts = countPolls(plan.polls, columns, columnMs)
   const marks = counts.map((count) => (count === 0 ? '·' : count === 1 ? '▲' : count > 9 ? '+' : String(count))).join('')
@@ -105,7 +105,7 @@ export function scheduledPollsTable(plan: Plan, { colors, width }: Display): str
   const columns: ReadonlyArray<Column<(typeof rows)[number]>> = [
     { title: 'Poll', align: 'right', show: ({ number }) => String(number) },
     { title: 'Time', show: ({ offsetMs }) => timeOfDay(plan, offsetMs) },
-    { title: 'After the send', align: 'right', show: ({ offsetMs }) => showDuration(offsetMs) },
+    { title: 'After the send', align: 'right', spare: 3, show: ({ offsetMs }) => showDuration(offsetMs) },
     { title: 'Gap', align: 'right', spare: 2, show: ({ gapMs }) => showDuration(gapMs) },
     { title: 'Read by then', align: 'right', show: ({ readShare }) => formatRate(readShare) },
     { title: 'New', align: 'right', spare: 1, show: ({ newShare }) => formatRate(newShare) },

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { TrackerError } from '../../domain/errors.ts'
+import { quote } from '../../domain/quote.ts'
 import { backtest } from '../../domain/schedule/backtest.ts'
 import { buildComparedOffsets } from '../../domain/schedule/compare.ts'
 import { curveOf } from '../../domain/schedule/curve.ts'
@@ -22,13 +24,15 @@ import type { RawClient } from '../raw-client.ts'
 import { text } from '../rows.ts'
 import { readLaw, readObservedTasks, readRecentPlans, type StoredLaw } from './laws.ts'
 import { createSource, type Source } from './source.ts'
-import { APPS_WITH_TASKS, severalApps } from './tasks.ts'
+import { APPS_WITH_TASKS } from './tasks.ts'
 
 /** How this process plans polls, or would if it were the worker. */
 export interface ScheduleOptions {
   readonly settings: PlaceSettings & { readonly kind: 'learned' | 'growing' | 'custom'; readonly pollTimes: PollTimes | null }
   readonly calendar: Calendar
   readonly timeScale: number
+  /** Names of the apps that are configured; a process that only reads may know none. */
+  readonly apps: readonly string[]
   /** Whether the app has a monthly call budget, which decides about the number of polls. */
   hasBudget(app: string): boolean
   now(): Date
@@ -48,15 +52,16 @@ const ASSUMED_RECIPIENTS = 50
 
 async function planFor(source: Source, options: ScheduleOptions, request: ScheduleRequest): Promise<ScheduleReport> {
   const { calendar, timeScale } = options
-  const app = request.app ?? (await findOnlyApp(source))
+  const app = await chooseApp(source, options.apps, request.app)
   const sentAt = request.sentAt ?? options.now()
   const [law, recent] = app === null ? [null, null] : await Promise.all([readLaw(source, app), readRecentPlans(source, app)])
   const used = useLaw(law)
   const recipients = request.recipients ?? recent?.people ?? ASSUMED_RECIPIENTS
   const recipientsFrom = request.recipients !== undefined ? 'given' : typeof recent?.people === 'number' ? 'median' : 'assumed'
-  const price = app !== null && request.polls === undefined && options.hasBudget(app) ? (recent?.price ?? null) : null
+  const isAsked = request.polls !== undefined || request.targetWidthMs !== undefined
+  const price = app !== null && !isAsked && options.hasBudget(app) ? (recent?.price ?? null) : null
   const curve = curveOf(used.law, sentAt, calendar)
-  const placed = placePolls(options.settings, { curve, used, price, recipients, sentAt, app, polls: request.polls })
+  const placed = placePolls(options.settings, { curve, used, price, recipients, sentAt, app, asked: request })
   return buildScheduleReport({
     ...{ app, sentAt, recipients, recipientsFrom, law: used.about },
     ...{ ...placed, price, curve, calendar, timeScale },
@@ -66,11 +71,11 @@ async function planFor(source: Source, options: ScheduleOptions, request: Schedu
 /** Recomputes an app's past tasks with the polls that would have been learned from the tasks before them. It computes for seconds. */
 export async function runBacktest(
   { prisma }: { readonly prisma: RawClient },
-  { settings, calendar }: Pick<ScheduleOptions, 'settings' | 'calendar'>,
+  { settings, calendar, apps }: Pick<ScheduleOptions, 'settings' | 'calendar' | 'apps'>,
   wanted: string | undefined,
 ): Promise<BacktestReport> {
   const source = createSource(prisma)
-  const app = wanted ?? (await findOnlyApp(source))
+  const app = await chooseApp(source, apps, wanted)
   const tasks = app === null ? [] : await readObservedTasks(source, { app }, BACKTEST_TASKS)
   const polls = new Map<ObservedTask, number>(tasks.map((task) => [task, task.plannedPolls ?? Math.max(DEFAULT_POLLS, task.polls.length)]))
   const replan = (task: ObservedTask, law: Law): readonly number[] => {
@@ -87,10 +92,18 @@ export async function runBacktest(
   }
 }
 
-async function findOnlyApp(source: Source): Promise<string | null> {
+/**
+ * Which app a plan is for. Null: none is configured, and none has a task.
+ * @throws {TrackerError} `APP_NOT_FOUND`, `SEVERAL_APPS`
+ */
+async function chooseApp(source: Source, configured: readonly string[], wanted: string | undefined): Promise<string | null> {
   const rows = await source(Prisma.sql`WITH RECURSIVE ${APPS_WITH_TASKS} SELECT app FROM apps ORDER BY app`)
-  if (rows.length > 1) throw severalApps('tasks', rows)
-  return rows[0] === undefined ? null : text(rows[0], 'app')
+  const known = [...new Set([...configured, ...rows.map((row) => text(row, 'app'))])]
+  if (wanted === undefined && known.length > 1)
+    throw new TrackerError('SEVERAL_APPS', `There are several apps, and each has its own poll plans: ${known.join(', ')}.`)
+  if (wanted === undefined) return known[0] ?? null
+  if (known.length === 0 || known.includes(wanted)) return wanted
+  throw new TrackerError('APP_NOT_FOUND', `No app ${quote(wanted)} is configured or has a task. Known: ${known.join(', ')}.`)
 }
 
 interface UsedLaw {
@@ -111,12 +124,11 @@ function useLaw(stored: StoredLaw | null): UsedLaw {
 interface ToPlace extends Pick<ScheduleReport, 'app' | 'sentAt' | 'recipients' | 'price'> {
   readonly curve: Curve
   readonly used: UsedLaw
-  /** Undefined: as many as the settings say. */
-  readonly polls: number | undefined
+  readonly asked: Pick<ScheduleRequest, 'polls' | 'targetWidthMs'>
 }
 
 function placePolls(settings: ScheduleOptions['settings'], given: ToPlace): { placedBy: PlacedBy; offsetsMs: readonly number[] } {
-  const { curve, used, price, recipients: people, polls, app, sentAt } = given
+  const { curve, used, price, recipients: people, asked, app, sentAt } = given
   const finalOffsetMs = MEAN_FINAL_OFFSET_MS
   const custom =
     settings.pollTimes === null
@@ -125,12 +137,13 @@ function placePolls(settings: ScheduleOptions['settings'], given: ToPlace): { pl
   if (settings.kind === 'custom' && custom !== null)
     return { placedBy: 'custom', offsetsMs: [...custom.filter((offsetMs) => offsetMs < finalOffsetMs), finalOffsetMs] }
   if (settings.kind !== 'learned') {
-    const offsetsMs = buildComparedOffsets(polls ?? mostPolls({ ...settings, targetWidthMs: null }, false), finalOffsetMs).growing
+    const offsetsMs = buildComparedOffsets(asked.polls ?? mostPolls({ ...settings, targetWidthMs: null }, false), finalOffsetMs).growing
     return { placedBy: 'growing', offsetsMs }
   }
-  const asked = polls === undefined ? settings : { ...settings, pollsPerTask: polls, targetWidthMs: null }
-  const family = buildFamily(curve, asked, { finalOffsetMs, hasPrice: price !== null })
-  const { offsetsMs } = choosePlan(family, asked, { curve, people, price })
+  const { polls, targetWidthMs = settings.targetWidthMs } = asked
+  const wanted = polls === undefined ? { ...settings, targetWidthMs } : { ...settings, pollsPerTask: polls, targetWidthMs: null }
+  const family = buildFamily(curve, wanted, { finalOffsetMs, hasPrice: price !== null })
+  const { offsetsMs } = choosePlan(family, wanted, { curve, people, price })
   return { placedBy: used.about.kind === 'prior' ? 'prior' : 'learned', offsetsMs }
 }
 

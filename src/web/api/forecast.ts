@@ -1,8 +1,7 @@
 import { z } from 'zod'
-import { InvalidInputError } from '../../domain/errors.ts'
 import { PLACED_BY } from '../../domain/schedule/plan-detail.ts'
 import type { Forecast, ScheduleFigures } from '../../report/forecast.ts'
-import { app, campaignRecipients, polls, sentAt, strictQuery, targetWidth } from './parameters.ts'
+import { app, assertOneTarget, campaignRecipients, polls, sentAt, strictQuery, targetWidth } from './parameters.ts'
 import { type Api, type ApiDeps, json, operation, READ } from './route.ts'
 import { component, count, list, orNull, type Schema, share, text, time } from './schemas.ts'
 
@@ -79,7 +78,7 @@ export function addForecastRoutes(api: Api, { forecast }: Pick<ApiDeps, 'forecas
     {
       config: READ,
       schema: {
-        querystring: strictQuery({ recipients: campaignRecipients, sentAt, polls, targetWidth, app }),
+        querystring: strictQuery({ app, sentAt, polls, targetWidth, recipients: campaignRecipients }),
         ...operation(
           'getForecast',
           'What a campaign will cost and tell: calls, how exactly the times of reads become known, when it is polled. Nothing is sent or called',
@@ -89,9 +88,9 @@ export function addForecastRoutes(api: Api, { forecast }: Pick<ApiDeps, 'forecas
         ),
       },
     },
-    ({ query: { targetWidth: targetWidthMs, ...request } }) => {
-      if (request.polls !== undefined && targetWidthMs !== undefined)
-        throw new InvalidInputError('targetWidth', 'targetWidth is there beside polls. Give one of them.')
+    ({ query }) => {
+      assertOneTarget(query)
+      const { targetWidth: targetWidthMs, ...request } = query
       return forecast({ ...request, targetWidthMs })
     },
   )

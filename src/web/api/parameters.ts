@@ -210,6 +210,12 @@ export const polls = wholeNumber(
   'Polls of the task, the final one included. Default: as many as the settings and the budget give it.',
 ).optional()
 
+/** @throws {InvalidInputError} where a number of polls and a target width are given */
+export function assertOneTarget(given: { readonly polls?: number | undefined; readonly targetWidth?: number | undefined }): void {
+  if (given.polls !== undefined && given.targetWidth !== undefined)
+    throw new InvalidInputError('targetWidth', 'targetWidth is there beside polls. Give one of them.')
+}
+
 /** Of the years that both PostgreSQL and ISO 8601 write with four digits, in UTC. */
 function parseMoment(text: string, name: string): Date {
   const moment = parseTime(text)

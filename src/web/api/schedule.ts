@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { PLACED_BY } from '../../domain/schedule/plan-detail.ts'
 import { RECIPIENTS_FROM, type ScheduleReport } from '../../report/schedule.ts'
-import { app, polls, sentAt, strictQuery, taskRecipients } from './parameters.ts'
+import { app, assertOneTarget, polls, sentAt, strictQuery, targetWidth, taskRecipients } from './parameters.ts'
 import { type Api, type ApiDeps, json, operation, READ } from './route.ts'
 import { component, count, list, orNull, type Schema, share, text, time } from './schemas.ts'
 
@@ -70,15 +70,20 @@ export function addScheduleRoutes(api: Api, { schedules }: Pick<ApiDeps, 'schedu
     {
       config: READ,
       schema: {
-        querystring: strictQuery({ app, sentAt, recipients: taskRecipients, polls }),
+        querystring: strictQuery({ app, sentAt, recipients: taskRecipients, polls, targetWidth }),
         ...operation(
           'getSchedule',
           'The polls that a task would get: when, why then, what they cost and how narrow the brackets get',
           json(Schedule),
+          404,
           409,
         ),
       },
     },
-    ({ query }) => schedules.schedule(query),
+    ({ query }) => {
+      assertOneTarget(query)
+      const { targetWidth: targetWidthMs, ...request } = query
+      return schedules.schedule({ ...request, targetWidthMs })
+    },
   )
 }
