@@ -9,6 +9,7 @@ export const BENCHES = {
       { file: 'calls/known-laws.mjs' },
       { file: 'calls/today.mjs', json: true },
       { file: 'calls/learning.mjs' },
+      { file: 'calls/scheduling.mjs' },
       { file: 'calls/month.mjs' },
       { file: 'calls/compressed-month.mjs', args: ['--schedule', 'learned', '--scale', '2160'], json: true },
     ],

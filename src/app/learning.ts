@@ -7,7 +7,7 @@ import type { WorkerConfig } from './config/worker-options.ts'
 
 interface LearningDeps {
   readonly database: Database
-  readonly events: EventLog
+  readonly events: Pick<EventLog, 'failed' | 'learned'>
   readonly leaseMs: number
 }
 

@@ -32,6 +32,8 @@ const NO_BRACKET_MINUTES = 1_440
 const LOCK_MS = 6_000
 /** Calls are granted ahead and made a little later, in real milliseconds: near the end of a month the server may count a call in the next one. */
 const BORDER_MS = 5_000
+/** So near another poll shows how late the machine is, in real milliseconds. */
+const LATE_NEAR_MS = 15_000
 /** What a killed worker may have been granted and not made: a call for each poll under way, and a few that were granted ahead. */
 const LOST_CALLS_A_KILL = 60
 /** DingTalk does not count a call that its rate limit refused, so the tracker takes it off its own count. */
@@ -180,10 +182,12 @@ function outcomeOf(task, polls, { arrivals, timeScale, disturbances, polls: all 
 /** In a compressed day the final poll is due fractions of a second before the deadline. Polls nearby show whether the machine was later than that. */
 function isLateNear(polls, { deadlineAt, finalAt }, fromMs) {
   const roomMs = deadlineAt - (finalAt ?? fromMs)
-  const nearMs = BORDER_MS
   return polls.some(
     ({ dueAt, requestedAt }) =>
-      dueAt !== null && dueAt < deadlineAt.getTime() + nearMs && requestedAt > fromMs - nearMs && requestedAt - dueAt > roomMs / 2,
+      dueAt !== null &&
+      dueAt < deadlineAt.getTime() + LATE_NEAR_MS &&
+      requestedAt > fromMs - LATE_NEAR_MS &&
+      requestedAt - dueAt > roomMs / 2,
   )
 }
 
