@@ -10,6 +10,7 @@
  */
 import { parseArgs } from 'node:util'
 import pg from 'pg'
+import { workerTiming } from '../dist/app/settings.js'
 import { createRates } from '../dist/rates.js'
 import { readGauges } from '../dist/store/gauges.js'
 import { migrate } from '../dist/store/migrate.js'
@@ -176,7 +177,7 @@ function reading({ read, gauges, statement }, { client, prisma, pool }, recorded
   if (gauges) {
     const query = (sql, values = []) => (recorded(sql, values), pool.query(sql, values))
     const recording = Object.assign(Object.create(pool), { query })
-    return () => readGauges({ prisma, pool: recording }, new Map(), 6 * 3_600_000)
+    return () => readGauges({ prisma, pool: recording }, new Map(), workerTiming({ pollsPerTask: 24, timeScale: 1 }).blind)
   }
   const $queryRawUnsafe = (query, ...given) => (recorded(query, given), prisma.$queryRawUnsafe(query, ...given))
   const rates = createRates({ prisma: { $queryRawUnsafe } })

@@ -13,7 +13,7 @@ interface LearningDeps {
 
 export interface Learning {
   readonly laws: Laws
-  /** One pass of learning when people read, as a worker does it. */
+  /** One pass of learning when people read, as a worker does it. Nothing is learned while it rests after a long one. */
   learn(): Promise<unknown>
 }
 
@@ -23,7 +23,24 @@ export function createLearning(
 ): Learning {
   const store = createLaws(database, { leaseMs, onUnreadable: (app, version) => events.failed(unreadable(app, version)) })
   const deps = { store, calendar: createCalendar(schedule.calendar, timeScale), apps: apps.map(({ name }) => name), events }
-  return { laws: store, learn: () => learnLaws(deps) }
+  return { laws: store, learn: withRests(() => learnLaws(deps)) }
+}
+
+/** After learning it rests so many times as long. With many apps, or in a compressed day, one pass would follow the other and polls would be late. */
+const RESTS = 9
+
+function withRests<T>(work: () => Promise<T>): () => Promise<T | null> {
+  let restsUntilMs = -Infinity
+  return async () => {
+    const startedMs = performance.now()
+    if (startedMs < restsUntilMs) return null
+    try {
+      return await work()
+    } finally {
+      const endedMs = performance.now()
+      restsUntilMs = endedMs + RESTS * (endedMs - startedMs)
+    }
+  }
 }
 
 function unreadable(app: string, version: number): Parameters<EventLog['failed']>[0] {

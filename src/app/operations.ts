@@ -19,7 +19,7 @@ import { createResuming } from '../store/resume.ts'
 import type { Config, QueueConfig } from './config/config.ts'
 import type { ForecastSource } from './forecast.ts'
 import { scheduleOptions } from './schedules.ts'
-import { budgetsByApp, noDatabase } from './settings.ts'
+import { budgetsOf, noDatabase } from './settings.ts'
 
 /** What commands do once, with connections of their own that are closed afterwards. */
 
@@ -59,9 +59,13 @@ export function openForecastSource(databaseUrl: string): ForecastSource & { clos
 }
 
 /** The same for poll plans. */
-export function openSchedules(databaseUrl: string, config: Pick<Config, 'schedule' | 'timeScale' | 'apps'>, now: () => Date) {
+export function openSchedules(
+  databaseUrl: string,
+  config: Pick<Config, 'schedule' | 'timeScale' | 'apps' | 'monthlyCallBudget'>,
+  now: () => Date,
+) {
   const database = openDatabase(databaseUrl, { max: 2, applicationName: 'dingtalk-delivery schedule' })
-  const options = scheduleOptions(config, budgetsByApp(config.apps), now)
+  const options = scheduleOptions(config, budgetsOf(config), now)
   return {
     reader: createScheduleReader(database, options),
     backtest: (app: string | undefined): Promise<BacktestReport> => runBacktest(database, options, app),

@@ -1,4 +1,5 @@
 import { TrackerError } from '../domain/errors.ts'
+import type { CallForecast } from '../domain/schedule/call-forecast.ts'
 import { openIntakeDatabase } from '../intake/database.ts'
 import type { HealthReport } from '../lib/finding.ts'
 import { poolSize } from '../lib/postgres-client.ts'
@@ -14,7 +15,7 @@ import type { RateReader } from '../report/rates.ts'
 import type { ScheduleReader } from '../report/schedule.ts'
 import { createCallOutlooks } from '../store/call-outlook.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
-import { readGauges } from '../store/gauges.ts'
+import { readCallForecasts, readGauges } from '../store/gauges.ts'
 import { createLaws } from '../store/laws.ts'
 import { openDatabase, POOL_SIZES } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
@@ -26,7 +27,7 @@ import { createCallClock } from './calendar.ts'
 import type { Config } from './config/config.ts'
 import { createForecaster } from './forecast.ts'
 import { scheduleOptions } from './schedules.ts'
-import { budgetsOf, noDatabase, workerTiming } from './settings.ts'
+import { callBudgets, noDatabase, workerTiming } from './settings.ts'
 
 /** What the HTTP API and the dashboard use: the database alone, so they answer while the queue is away. */
 export interface ServerDeps {
@@ -34,8 +35,8 @@ export interface ServerDeps {
   readonly schedules: ScheduleReader
   readonly forecast: Forecaster
   readonly tracking: Tracking
-  /** Monthly call budgets by app. */
-  readonly budgets: ReadonlyMap<string, number>
+  /** How long the calls of each app with a budget last, by name. */
+  forecastCalls(): Promise<readonly CallForecast[]>
   /** The database's time. */
   readonly now: () => Date
   health(): Promise<HealthReport>
@@ -75,13 +76,12 @@ export function openServerDeps(
   // With connections of its own: a request to track is answered within two seconds, however many pages are being read.
   const intake = openIntakeDatabase(config.databaseUrl)
   const timed = <T>(work: PromiseLike<T>): Promise<T> => withTimeout(timeoutMs, work, () => noAnswer(timeoutMs))
-  const budgets = budgetsOf(config)
   const timing = workerTiming(config)
-  const callClock = createCallClock(config.schedule.calendar, config.timeScale)
+  const calls = callBudgets(config, createCallClock(config.schedule.calendar, config.timeScale))
   const clock = createDatabaseClock(database.pool)
   const measuring = keepMeasuring(clock)
-  const health = (): Promise<HealthReport> => checkServerHealth(database, clock, timing)
-  metrics?.onCollect(() => readGauges(database, budgets, timing.blind, callClock))
+  const health = (): Promise<HealthReport> => checkServerHealth(database, clock, timing, calls)
+  metrics?.onCollect(() => readGauges(database, calls.budgets, timing.blind, calls.callClock))
   metrics?.onProcess(() => ({ clockDifferenceMs: clock.differenceMs(), poolWaiting: database.pool.waitingCount }))
   metrics?.onHealth(async () => (await health()).checks)
   const source: { readonly prisma: RawClient } = {
@@ -89,11 +89,17 @@ export function openServerDeps(
   }
   const rates = createRateReader(source)
   const laws = createLaws(database)
-  const outlooks = createCallOutlooks(database, createCallClock(config.schedule.calendar, config.timeScale))
+  const outlooks = createCallOutlooks(database, calls.callClock)
   return {
     rates,
     forecast: createForecaster({
-      ...{ schedule: config.schedule, timeScale: config.timeScale, apps: config.apps.map(({ name }) => name), budgets, now: clock.now },
+      ...{
+        schedule: config.schedule,
+        timeScale: config.timeScale,
+        apps: config.apps.map(({ name }) => name),
+        budgets: calls.budgets,
+        now: clock.now,
+      },
       stored: {
         rates,
         laws: { latest: (app) => timed(laws.latest(app)) },
@@ -103,8 +109,8 @@ export function openServerDeps(
         },
       },
     }),
-    schedules: createScheduleReader(source, scheduleOptions(config, budgets, clock.now)),
-    budgets,
+    schedules: createScheduleReader(source, scheduleOptions(config, calls.budgets, clock.now)),
+    forecastCalls: () => timed(readCallForecasts(database, calls.budgets, calls.callClock)),
     now: clock.now,
     tracking: {
       async track(request) {

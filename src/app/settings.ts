@@ -1,6 +1,8 @@
 import type { TokenTiming } from '../dingtalk/options.ts'
 import { TrackerError } from '../domain/errors.ts'
 import { buildTiming, longestGapMs, type Timing } from '../domain/poll-times.ts'
+import type { Budgets } from '../ops/checks/budget.ts'
+import type { CallClock } from '../store/call-clock.ts'
 import type { BlindLimits } from '../store/gauges.ts'
 import type { AppConfig, Config } from './config/config.ts'
 
@@ -60,13 +62,22 @@ export function noDatabase(): TrackerError {
   return new TrackerError('INVALID_CONFIG', message)
 }
 
-/** The monthly call budgets of the apps that have one. */
-export function budgetsByApp(apps: readonly AppConfig[]): ReadonlyMap<string, number> {
-  return new Map(apps.flatMap(({ name, monthlyCallBudget }) => (monthlyCallBudget === null ? [] : [[name, monthlyCallBudget] as const])))
+/**
+ * The calls of each app, see {@link budgetsOf}.
+ * @param callClock by which months pass; null: the real one
+ */
+export function callBudgets(
+  { apps, monthlyCallBudget = null }: Pick<Config, 'apps'> & Partial<Pick<Config, 'monthlyCallBudget'>>,
+  callClock: CallClock | null,
+): Budgets {
+  return { budgets: budgetsOf({ apps, monthlyCallBudget }), callClock }
 }
 
-/** A process may have no credentials, and so no apps. MONTHLY_CALL_BUDGET is then that of the app named `default`. */
+/**
+ * The monthly call budgets of the apps that have one. A process may have no credentials, and so no apps: MONTHLY_CALL_BUDGET is
+ * then that of the app named `default`.
+ */
 export function budgetsOf({ apps, monthlyCallBudget }: Pick<Config, 'apps' | 'monthlyCallBudget'>): ReadonlyMap<string, number> {
-  if (apps.length > 0 || monthlyCallBudget === null) return budgetsByApp(apps)
-  return new Map([['default', monthlyCallBudget]])
+  if (apps.length === 0 && monthlyCallBudget !== null) return new Map([['default', monthlyCallBudget]])
+  return new Map(apps.flatMap(({ name, monthlyCallBudget: own }) => (own === null ? [] : [[name, own] as const])))
 }

@@ -1,6 +1,7 @@
 import { createContactsApi } from '../dingtalk/contacts.ts'
 import { DirectoryFault, departmentPaths, type ListedPerson, listPeople, ROOT_DEPARTMENT } from '../domain/directory.ts'
 import { TrackerError } from '../domain/errors.ts'
+import { reservedCalls } from '../domain/schedule/budget.ts'
 import { createPermits } from '../polling/permits.ts'
 import { createContactCalls, type DepartmentTree, DirectoryReadError, readDepartments, readMembers } from '../polling/read-directory.ts'
 import type { CallClock } from '../store/call-clock.ts'
@@ -40,7 +41,7 @@ export interface CallPlan {
   readonly made: number
   /** One for the root and for each department; more where it has more than 100 people. */
   readonly atLeast: number
-  /** What MONTHLY_CALL_BUDGET leaves, without the calls that are reserved for final polls; null: there is no budget. */
+  /** What MONTHLY_CALL_BUDGET leaves, without the calls that are kept for final polls and their retries; null: there is no budget. */
   readonly left: number | null
   /** False: the app may not see what is above the root, so that paths begin below it. */
   readonly reachesTop: boolean
@@ -176,7 +177,7 @@ async function readPeople({ config, app, database, options, dialog }: Sync): Pro
 async function readBudget(database: Database, { name, monthlyCallBudget: budget }: AppConfig, callClock: CallClock | null) {
   if (budget === null) return null
   const use = await readCallUse(database, name, callClock)
-  return { ...use, budget, left: Math.max(0, budget - use.used - use.reserved) }
+  return { ...use, budget, left: Math.max(0, budget - use.used - reservedCalls(use.reserved)) }
 }
 
 function scopeOf({ name }: AppConfig, rootId: string, { departments }: DepartmentTree): PeopleScope {

@@ -5,6 +5,8 @@ import { TrackerError } from '../domain/errors.ts'
 import type { HealthReport } from '../lib/finding.ts'
 import { startInterval } from '../lib/interval.ts'
 import { poolSize } from '../lib/postgres-client.ts'
+import { createCallWatch } from '../ops/call-watch.ts'
+import type { Budgets } from '../ops/checks/budget.ts'
 import { createDatabaseClock, type DatabaseClock, keepMeasuring } from '../ops/clock.ts'
 import { createEventLog } from '../ops/event-log.ts'
 import { watchEventLoop } from '../ops/event-loop.ts'
@@ -27,7 +29,7 @@ import { type PollWorker, startPollWorker } from '../queue/worker.ts'
 import { onRepeated } from '../store/database-errors.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { computeDigest } from '../store/erase-people.ts'
-import { readGauges } from '../store/gauges.ts'
+import { readCallForecasts, readGauges } from '../store/gauges.ts'
 import { createOldDetails, recountCampaigns } from '../store/maintenance.ts'
 import { assertSchemaVersion, type Database, openDatabase, POOL_SIZES } from '../store/prisma.ts'
 import { createRateLimiter } from '../store/rate-limiter.ts'
@@ -39,7 +41,7 @@ import type { WorkerConfig } from './config/worker-options.ts'
 import { createLearning } from './learning.ts'
 import { type Closers, createClosers } from './lifecycle.ts'
 import { createPlanner } from './planner.ts'
-import { budgetsByApp, noDatabase, type WorkerTiming, workerTiming } from './settings.ts'
+import { callBudgets, noDatabase, type WorkerTiming, workerTiming } from './settings.ts'
 import { traceParts } from './traced.ts'
 
 export interface RunningWorker {
@@ -129,6 +131,7 @@ interface WorkerDeps {
   readonly now: () => Date
   readonly worker: WorkerScope
   readonly writes: WriteBreaker
+  readonly calls: Budgets
   /** Schedules probes of what a new configuration may have repaired. */
   probeRepaired(): Promise<void>
   readonly poll: (...args: [key: Parameters<typeof poll>[1], signal: AbortSignal]) => ReturnType<typeof poll>
@@ -150,7 +153,8 @@ function openWorkerDeps(config: WorkerConfig, timing: WorkerTiming, { log, metri
   // Timers are set again by the next run, so a command fails at once while the server is away.
   const queue = openQueue(queueConfig, 'producer', failed('queue connection'))
   closers.add('queue', () => queue.close())
-  metrics?.onCollect(() => readGauges(database, budgetsByApp(apps), timing.blind, callClock))
+  const calls = callBudgets(config, callClock)
+  metrics?.onCollect(() => readGauges(database, calls.budgets, timing.blind, callClock))
   metrics?.onProcess(() => ({ clockDifferenceMs: clock.differenceMs(), poolWaiting: database.pool.waitingCount }))
   metrics?.onRefusedJobs(() => queue.it.getFailedCount())
 
@@ -186,7 +190,7 @@ function openWorkerDeps(config: WorkerConfig, timing: WorkerTiming, { log, metri
     ...{ store, digest: computeDigest, api, limiter, permits, scopes: limiter, worker, writes, timing: timing.timing, now, events },
   }
   return {
-    ...{ database, store, queueConfig, queue: queue.it, events, clock, now, worker, writes },
+    ...{ database, store, queueConfig, queue: queue.it, events, clock, now, worker, writes, calls },
     probeRepaired: () => registry.probeRepaired(apps.map(({ name, agentId }) => ({ name, agentId }))),
     poll: tracePoll(async (key, signal) => {
       await clock.measureIfStale()
@@ -238,7 +242,7 @@ async function waitForServers({ database, queueConfig, clock, events }: WorkerDe
 }
 
 /** Starts heartbeat, scheduler, reconciler, learner, recounter and polls. They are closed in reverse. */
-function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig, { closers }: HostDeps): PollWorker {
+function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig, { closers, log }: HostDeps): PollWorker {
   const { store, events, now, worker, database } = deps
   const { laws, learn } = createLearning(config, { ...deps, leaseMs: timing.lockMs })
   const planner = createPlanner(config, { database, laws, timing: timing.timing, limitsOf: limitsByApp(config.apps), now, events })
@@ -263,6 +267,8 @@ function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig
   const old = { store: createOldDetails(database), retention: retentionMs(config) }
   const graceMs = timing.reconcileEveryMs
   loop('reconciler', timing.reconcileEveryMs, () => reconcile({ ...planDeps, old, graceMs }), 'reconciling')
+  const watchCalls = createCallWatch({ log, read: () => readCallForecasts(database, deps.calls.budgets, deps.calls.callClock) })
+  loop('call watch', timing.reconcileEveryMs, watchCalls, 'reading how long the calls last')
   loop('learner', timing.learnEveryMs, learn, 'learning when people read')
   loop('recounter', timing.recountEveryMs, () => recountCampaigns(database), 'counting campaigns')
 

@@ -41,7 +41,7 @@ export const addDoctor: AddCommand = (program, context, run) => {
         if (task === undefined && agentIdText !== undefined) throw new InvalidArgumentError('Give --agent-id with --task only.')
         const agentId = agentIdText === undefined ? undefined : parseAgentId(agentIdText)
         const ref = task === undefined ? null : { taskId: parseTaskId(task), app: app === undefined ? undefined : parseApp(app) }
-        const [{ diagnose }, { workerTiming }, { probeTask }, { calendarFinding }] = await Promise.all([
+        const [{ diagnose }, { callBudgets, workerTiming }, { probeTask }, { calendarFinding, createCallClock }] = await Promise.all([
           import('../ops/doctor.ts'),
           import('../app/settings.ts'),
           import('../app/probe-task.ts'),
@@ -49,7 +49,7 @@ export const addDoctor: AddCommand = (program, context, run) => {
         ])
         const config = await configWithEmbedded(context)
         const [found, probed] = await Promise.all([
-          diagnose(config, workerTiming(config), ref),
+          diagnose(config, workerTiming(config), callBudgets(config, createCallClock(config.schedule.calendar, config.timeScale)), ref),
           ref === null ? [] : probeTask(config, { ...ref, agentId }).then((finding) => [finding]),
         ])
         const { kind, calendar } = config.schedule

@@ -109,12 +109,12 @@ export async function openServer(config: Config, service: Service, shared: Share
   const metrics = shared?.metrics ?? createMetrics()
   const serving = openServerDeps(config, log, shared === null ? metrics : null)
   closers.add('database of the server', () => serving.close())
-  const { rates, schedules, forecast, tracking, budgets, now } = serving
+  const { rates, schedules, forecast, tracking, forecastCalls, now } = serving
   const { host, port, apiToken, allowedHosts, basePath, trustedProxies, authHeader, authHeaderRole, pollsPerTask, shutdownGraceSeconds } =
     config
   const server = await startHttpServer({
     ...{ host, port, apiToken, allowedHosts, basePath, trustedProxies, authHeader, authHeaderRole },
-    ...{ pollsPerTask, rates, schedules, forecast, tracking, budgets, now },
+    ...{ pollsPerTask, rates, schedules, forecast, tracking, forecastCalls, now },
     closeGraceMs: shutdownGraceSeconds * 1_000 * ANSWERING_SHARE,
     version: packageVersion(),
     checks: () => (shared ?? serving).health(),

@@ -1,4 +1,13 @@
-import { answerText, delayText, endReasonText, problemOfDelay, problemRemedy, problemText, type Stored } from '../domain/messages.ts'
+import {
+  answerText,
+  delayText,
+  endReasonText,
+  notAdmittedText,
+  problemOfDelay,
+  problemRemedy,
+  problemText,
+  type Stored,
+} from '../domain/messages.ts'
 import type { TaskRates } from '../report/rates.ts'
 import type { TaskReport } from '../report/task-report.ts'
 import { NAMES_SHOWN, namesFact, rateFacts, timeFacts, unreadFact } from './figures.ts'
@@ -55,13 +64,17 @@ function describeReason({ reasonCode, reasonDetail }: TaskRates): string | null 
 }
 
 /** Why an open task cannot be polled now, or is polled later than planned. */
-function problemFacts({ status, problemCode, problemDetail, problemSince, delayCode, delayDetail }: TaskRates, now: Date): Fact[] {
+function problemFacts(
+  { status, problemCode, problemDetail, problemSince, delayCode, delayDetail, admitted }: TaskRates,
+  now: Date,
+): Fact[] {
   if (status !== 'tracking') return []
   const delay = delayCode === null ? null : { code: delayCode, detail: delayDetail }
   return [
     ...(problemCode === null ? [] : describeProblem('Problem', { code: problemCode, detail: problemDetail }, problemSince, now)),
     ['Delayed', delay === null ? null : plainText(delayText(delay, 'en', showTime))],
     ['', delay === null ? null : describeRemedy(problemOfDelay(delay))],
+    ['Not admitted', admitted ? null : notAdmittedText('en')],
   ]
 }
 

@@ -44,6 +44,8 @@ export interface Messages {
   /** The end of a task whose polls were refused until its deadline. */
   readonly refused: (problem: Text) => Text
   readonly delays: Readonly<Record<DelayCode, Message>>
+  /** Of an open task without a call for its final poll: what that means, and how it gets one. */
+  readonly notAdmitted: string
   /** Continues "this concerns": a noun. */
   readonly scopes: Readonly<Record<Scope, string>>
   /** Before what DingTalk answered. */

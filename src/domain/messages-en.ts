@@ -146,6 +146,8 @@ export const en: Messages = {
   ends,
   refused: (problem) => say`DingTalk refused every poll until the deadline. ${problem}`,
   delays,
+  notAdmitted:
+    'When its polls were planned, MONTHLY_CALL_BUDGET had no call left for its final poll, so none is reserved and it has no ordinary polls. It is polled before its deadline if a call is left then, and once in the next month if that begins first. To serve it now, raise the budget, restart the workers and resume the task: its polls are then planned again.',
   scopes: {
     answer: 'this one answer',
     task: 'this task',

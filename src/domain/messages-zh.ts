@@ -137,6 +137,8 @@ export const zh: Messages = {
   ends,
   refused: (problem) => say`钉钉直到截止都拒绝查询。${problem}`,
   delays,
+  notAdmitted:
+    '安排查询时，MONTHLY_CALL_BUDGET 已没有可用于最后一次查询的调用，因此没有为它预留，也不做普通查询。若截止前还有剩余调用，会查询一次；若下个月先开始，则在下个月查询。要立即处理：调高预算、重启 worker，然后恢复该任务，查询会重新安排。',
   scopes: {
     answer: '仅这一次回答',
     task: '这个任务',

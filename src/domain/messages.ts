@@ -68,6 +68,11 @@ export function delayParts(delay: Stored, language: Language): Text {
   return renderMessage(isKey(delays, delay.code) ? delays[delay.code] : null, delay, language)
 }
 
+/** What it means for an open task that the month's budget had no call for its final poll. */
+export function notAdmittedText(language: Language): string {
+  return MESSAGES[language].notAdmitted
+}
+
 /** The problem that a delay by a pause is about, or null. */
 export function problemOfDelay(delay: Stored): Stored | null {
   const code = delay.code === 'paused' ? textOf(delay.detail, 'problem') : null

@@ -205,7 +205,8 @@ export function firstPoll(task: Planned, now: Date, timing: Timing, jitter = jit
 
 /** The next planned poll after one made at `now`; null after the final one. */
 export function nextPlannedPoll(task: Planned, now: Date, timing: Timing, jitter = jitterOf(task.key)): PlannedPoll | null {
-  const earliest = now.getTime() + timing.minGapMs
+  // The polls of a stored plan are chosen to be that close.
+  const earliest = now.getTime() + (task.pollOffsetsMs === null ? timing.minGapMs : timing.minGapMs / 3)
   return pollTimes(task, timing, jitter).find((poll) => (poll.last ? poll.at > now : poll.at.getTime() > earliest)) ?? null
 }
 

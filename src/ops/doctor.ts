@@ -9,6 +9,7 @@ import { openQueue, type QueueAddress } from '../queue/connection.ts'
 import { inspectQueue } from '../queue/inspect.ts'
 import type { TaskRef } from '../report/rates.ts'
 import { openDatabase } from '../store/prisma.ts'
+import { type Budgets, callBudgetFindings } from './checks/budget.ts'
 import { warning } from './checks/check.ts'
 import { connectionsCheck } from './checks/connections.ts'
 import { databaseCheck, namesFinding, rightsCheck, schemaCheck } from './checks/database.ts'
@@ -39,19 +40,20 @@ const CONNECTIONS = 6
 
 /**
  * Checks everything that a worker needs. It fetches tokens of DingTalk, which costs no metered call. Never rejects; takes ten seconds at most.
+ * @param calls the budgets of the month
  * @param task that is checked too
  * @returns findings; one that is a warning is not ok here
  */
-export async function diagnose(config: DoctorConfig, lateness: Lateness, task: TaskRef | null = null): Promise<Finding[]> {
+export async function diagnose(config: DoctorConfig, lateness: Lateness, calls: Budgets, task: TaskRef | null = null): Promise<Finding[]> {
   const hasQueue = config.queue !== null || task === null
-  const groups = [diagnoseDatabase(config, lateness, task), ...(hasQueue ? [diagnoseQueue(config)] : []), diagnoseApps(config)]
+  const groups = [diagnoseDatabase(config, lateness, calls, task), ...(hasQueue ? [diagnoseQueue(config)] : []), diagnoseApps(config)]
   return [...(await Promise.all(groups)).flat(), ...surroundings(config)].map((finding) => ({
     ...finding,
     ok: finding.ok && finding.warning !== true,
   }))
 }
 
-async function diagnoseDatabase(config: DoctorConfig, lateness: Lateness, task: TaskRef | null): Promise<Finding[]> {
+async function diagnoseDatabase(config: DoctorConfig, lateness: Lateness, calls: Budgets, task: TaskRef | null): Promise<Finding[]> {
   const { databaseUrl: url, databaseConnections, queue } = config
   // For one call to DingTalk the credentials are enough.
   if (url === null && task !== null) return [{ name: 'database', ok: true, detail: 'not checked: DATABASE_URL is not set' }]
@@ -65,7 +67,7 @@ async function diagnoseDatabase(config: DoctorConfig, lateness: Lateness, task: 
   const needs = { database, timeoutMs: TIMEOUT_MS }
   const clock = createDatabaseClock(database.pool)
   try {
-    const [reached, schema, clockFinding, connections, rights, names, overdue, blind, problems, ofTask] = await Promise.all([
+    const [reached, schema, clockFinding, connections, rights, names, overdue, blind, ofCalls, problems, ofTask] = await Promise.all([
       databaseCheck(needs),
       schemaCheck(needs),
       warning('clock', async () => {
@@ -77,6 +79,7 @@ async function diagnoseDatabase(config: DoctorConfig, lateness: Lateness, task: 
       namesFinding(needs),
       overdueCheck(needs, lateness),
       blindGapsCheck(needs, lateness),
+      callBudgetFindings(needs, calls),
       problemFindings(needs),
       task === null ? null : taskFinding(needs, task),
     ])
@@ -84,7 +87,19 @@ async function diagnoseDatabase(config: DoctorConfig, lateness: Lateness, task: 
     if (!reached.ok) return [reached]
     // A role without rights may not read the version of the schema.
     if (!schema.ok) return [reached, schema, clockFinding, connections, ...(rights.ok ? [] : [rights])]
-    return [reached, schema, clockFinding, connections, rights, names, overdue, blind, ...problems, ...(ofTask === null ? [] : [ofTask])]
+    return [
+      reached,
+      schema,
+      clockFinding,
+      connections,
+      rights,
+      names,
+      overdue,
+      blind,
+      ...ofCalls,
+      ...problems,
+      ...(ofTask === null ? [] : [ofTask]),
+    ]
   } finally {
     await withTimeout(CLOSE_TIMEOUT_MS, database.close()).catch(() => undefined)
   }

@@ -4,6 +4,7 @@ import type { WriteBreaker } from '../polling/write-breaker.ts'
 import type { JobQueue } from '../queue/connection.ts'
 import type { PollWorker } from '../queue/worker.ts'
 import type { Database } from '../store/prisma.ts'
+import { type Budgets, callBudgetCheck } from './checks/budget.ts'
 import { databaseCheck, rightsCheck, schemaCheck } from './checks/database.ts'
 import { appsCheck, blindGapsCheck, type Lateness, overdueCheck, writesCheck } from './checks/polls.ts'
 import { clockCheck, eventLoopCheck, locksCheck, poolCheck } from './checks/process.ts'
@@ -26,6 +27,7 @@ interface WorkerNeeds {
   readonly writes: Pick<WriteBreaker, 'failing'>
   readonly worker: Pick<WorkerScope, 'problems'>
   readonly eventLoop: Pick<EventLoopWatch, 'longestMs'>
+  readonly calls: Budgets
 }
 
 type Limits = Lateness & { readonly blockedMs: number }
@@ -44,6 +46,7 @@ export async function checkWorkerHealth(worker: WorkerNeeds, polls: Polls, limit
     rightsCheck(needs),
     overdueCheck(needs, limits),
     blindGapsCheck(needs, limits),
+    callBudgetCheck(needs, worker.calls),
     queueMemory,
     refusedJobsCheck(needs, false),
     clockCheck(needs.clock),
@@ -54,13 +57,19 @@ export async function checkWorkerHealth(worker: WorkerNeeds, polls: Polls, limit
 }
 
 /** The checks of a server, which needs the database alone. */
-export async function checkServerHealth(database: Database, clock: DatabaseClock, lateness: Lateness): Promise<HealthReport> {
+export async function checkServerHealth(
+  database: Database,
+  clock: DatabaseClock,
+  lateness: Lateness,
+  calls: Budgets,
+): Promise<HealthReport> {
   const needs = { database, timeoutMs: PROBE_TIMEOUT_MS, readsOnly: true }
   return collectReport([
     databaseCheck(needs),
     schemaCheck(needs),
     overdueCheck(needs, lateness),
     blindGapsCheck(needs, lateness),
+    callBudgetCheck(needs, calls),
     clockCheck(clock),
     poolCheck(database.pool, clock),
   ])

@@ -104,17 +104,17 @@ interface Reading {
 
 async function readPrices(app: string, { budget, law, batch, last }: Reading, deps: CallPricesDeps): Promise<Held> {
   const readAt = deps.now()
-  const hours = localHours(deps.calendar, readAt)
-  const isWhole = last === null || hours.now - last.countedHour >= HISTORY_HOURS
-  const sinceHour = isWhole ? null : last.lastHour - RECOUNTED_HOURS - hours.now
+  const { hour, hours } = localHours(deps.calendar, readAt)
+  const isWhole = last === null || hour - last.countedHour >= HISTORY_HOURS
+  const sinceHour = isWhole ? null : last.lastHour - RECOUNTED_HOURS - hour
   const outlook = await deps.outlooks.read(app, { budget, hours, sinceHour })
-  const fresh = outlook.sent.map(({ hour, tasks }) => [hours.now + hour, tasks] as const)
-  const kept = isWhole ? [] : [...last.counts].filter(([hour]) => hour < last.lastHour - RECOUNTED_HOURS)
+  const fresh = outlook.sent.map((sent) => [hour + sent.hour, sent.tasks] as const)
+  const kept = isWhole ? [] : [...last.counts].filter(([counted]) => counted < last.lastHour - RECOUNTED_HOURS)
   const history: History = {
     counts: new Map([...kept, ...fresh]),
     isOld: isWhole ? outlook.isOld : last.isOld,
-    countedHour: isWhole ? hours.now : last.countedHour,
-    lastHour: hours.now,
+    countedHour: isWhole ? hour : last.countedHour,
+    lastHour: hour,
   }
   const typical = await findTypical(outlook.recent, law, deps)
   const prices = createPrices(
@@ -124,13 +124,13 @@ async function readPrices(app: string, { budget, law, batch, last }: Reading, de
   return { readAt, batch, version: law.version, history, prices }
 }
 
-/** Hour 0 is the current one. */
-function localHours(calendar: Calendar, at: Date): Hours & { readonly now: number } {
+/** The current hour since 1970-01-01 of the local time, and hours of which it is hour 0. */
+function localHours(calendar: Calendar, at: Date): { readonly hour: number; readonly hours: Hours } {
   const localMs = calendar.localAt(at)
   // Under a simulated clock more than an hour of it passes in a real one.
   const rate = (calendar.localAt(new Date(at.getTime() + HOUR_MS)) - localMs) / HOUR_MS
-  const now = Math.floor(localMs / HOUR_MS)
-  return { now, originAt: new Date(at.getTime() - (localMs - now * HOUR_MS) / rate), lengthMs: HOUR_MS / rate }
+  const hour = Math.floor(localMs / HOUR_MS)
+  return { hour, hours: { originAt: new Date(at.getTime() - (localMs - hour * HOUR_MS) / rate), lengthMs: HOUR_MS / rate } }
 }
 
 interface Forecast {
@@ -162,7 +162,9 @@ function forecast({ budget, outlook, history, at }: Forecast, { calendar }: Call
 async function findTypical(recent: readonly SentTask[], law: VersionedLaw, { plans, calendar, now }: CallPricesDeps): Promise<CallSteps> {
   const parts: { readonly steps: CallSteps; readonly weight: number }[] = []
   const add = async (sentMs: number, people: number, weight: number): Promise<void> => {
-    parts.push({ steps: plans.costs(await plans.plansAt(law, sentMs, 0), people).steps, weight })
+    // To the hour: so they need few plans.
+    const hourMs = Math.round(sentMs / HOUR_MS) * HOUR_MS
+    parts.push({ steps: plans.costs(await plans.plansAt(law, hourMs, 0), people).steps, weight })
   }
   for (const { sentAt, people } of recent) await add(calendar.localAt(sentAt), people, 1)
   if (recent.length < ASSUMED_UNTIL_TASKS) {

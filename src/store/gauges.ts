@@ -1,5 +1,7 @@
 import type { Stored } from '../domain/messages.ts'
+import { type CallForecast, forecastCalls } from '../domain/schedule/call-forecast.ts'
 import { type CallClock, encodeCallClock } from './call-clock.ts'
+import { readCallMonths } from './call-months.ts'
 import * as column from './columns.ts'
 import type { Database } from './prisma.ts'
 
@@ -11,7 +13,8 @@ export interface Gauges {
   /** Open tasks whose poll was due more than a minute ago. */
   readonly overdue: number
   readonly blind: Pick<BlindGaps, 'open' | 'ended'>
-  readonly budgets: ReadonlyArray<{ readonly app: string; readonly remaining: number }>
+  /** Of apps with a monthly call budget. */
+  readonly calls: readonly CallForecast[]
   /** Apps for which calls were made or refused. `callsUsed`: this month; `pauseKind`: null while calls are made. */
   readonly apps: ReadonlyArray<{ readonly app: string; readonly callsUsed: number; readonly pauseKind: string | null }>
   /** Open tasks by what keeps them from being polled. */
@@ -34,26 +37,35 @@ export async function readGauges(
   limits: BlindLimits,
   callClock: CallClock | null = null,
 ): Promise<Gauges> {
-  const [tasks, { tasks: overdue }, { open, ended }, apps, problems, pausedScopes, laws] = await Promise.all([
+  const [tasks, { tasks: overdue }, { open, ended }, apps, problems, pausedScopes, calls, laws] = await Promise.all([
     prisma.task.groupBy({ by: ['app', 'status'], _count: true }),
     readOverdue({ pool }, OVERDUE_MS),
     readBlindGaps({ pool }, limits),
     readUsage({ prisma, pool }, callClock),
     prisma.task.groupBy({ by: ['app', 'problemCode'], where: { status: 'tracking', problemCode: { not: null } }, _count: true }),
     pool.query<Gauges['pausedScopes'][number]>(PAUSED_SCOPES),
+    readCallForecasts({ prisma }, budgets, callClock),
     pool.query<Gauges['laws'][number]>(LAWS),
   ])
-  const usedBy = new Map(apps.map(({ app, callsUsed }) => [app, callsUsed]))
   return {
     tasks: tasks.map(({ app, status, _count: count }) => ({ app, status, count })),
     overdue,
     blind: { open, ended },
-    budgets: [...budgets].map(([app, budget]) => ({ app, remaining: Math.max(0, budget - (usedBy.get(app) ?? 0)) })),
+    calls,
     apps,
     problems: problems.map(({ app, problemCode, _count: count }) => ({ app, problem: problemCode ?? '', count })),
     pausedScopes: pausedScopes.rows,
     laws: laws.rows,
   }
+}
+
+/** How long the calls of each app with a budget last, by name. */
+export async function readCallForecasts(
+  database: Pick<Database, 'prisma'>,
+  budgets: ReadonlyMap<string, number>,
+  callClock: CallClock | null = null,
+): Promise<CallForecast[]> {
+  return (await readCallMonths(database, budgets, callClock)).map(forecastCalls)
 }
 
 async function readUsage({ prisma, pool }: Pick<Database, 'prisma' | 'pool'>, callClock: CallClock | null): Promise<Gauges['apps']> {

@@ -3,11 +3,13 @@ import rateLimit from '@fastify/rate-limit'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { MAX_CAMPAIGN } from '../domain/field-rules.ts'
+import type { CallForecast } from '../domain/schedule/call-forecast.ts'
 import type { Tracking } from '../polling/ports.ts'
 import type { Forecaster } from '../report/forecast.ts'
 import type { RateReader } from '../report/rates.ts'
 import type { ScheduleReader } from '../report/schedule.ts'
 import { type ApiToken, createTokens, type Right, type Role } from './access.ts'
+import { addAppRoutes } from './api/apps.ts'
 import { addCampaignRoutes } from './api/campaigns.ts'
 import { addDirectoryRoutes } from './api/directory.ts'
 import { addForecastRoutes } from './api/forecast.ts'
@@ -45,8 +47,8 @@ export interface ServerDeps extends ProbeDeps, ProxySettings {
   readonly monotonicMs?: () => number
   /** How many polls a task gets, to show the planned ones. */
   readonly pollsPerTask: number
-  /** Calls a month by app; an app that is not in it has no budget. */
-  readonly budgets: ReadonlyMap<string, number>
+  /** How long the calls of each app with a budget last, by name. */
+  forecastCalls(): Promise<readonly CallForecast[]>
   readonly version: string
   /** Requests to track that one address may make in a second. Default: 100. */
   readonly enqueuesPerSecond?: number
@@ -165,6 +167,7 @@ async function addApi(app: FastifyInstance, deps: ServerDeps, reads: SharedReads
       addCampaignRoutes(guarded, apiDeps)
       addDirectoryRoutes(guarded, apiDeps)
       addOverallRoutes(guarded, apiDeps)
+      addAppRoutes(guarded, apiDeps)
       addScheduleRoutes(guarded, apiDeps)
       addForecastRoutes(guarded, apiDeps)
       addPeopleWriting(guarded, apiDeps)

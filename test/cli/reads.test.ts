@@ -60,6 +60,21 @@ test('a task in full', async () => {
   expect(stdout).toMatch(/^Next polls +overdue by .*: is a worker running\?\n +the final poll in 2\d h/m)
 })
 
+test('a task that got no call of the month says what that means, and how it gets one', async () => {
+  const request = aRequest()
+  const store = createDeliveryStore(opened)
+  await store.track([request])
+  await adoptAll(store)
+  const { app, taskId: refused } = request
+  await opened.pool.query('UPDATE delivery_task SET admitted = false WHERE app = $1 AND task_id = $2', [app, refused])
+  onTestFinished(async () => void (await opened.pool.query('DELETE FROM delivery_task WHERE app = $1 AND task_id = $2', [app, refused])))
+  const { code, stdout } = await run('show', refused)
+  expect(code).toBe(0)
+  expect(stdout.replaceAll(/\s+/g, ' ')).toMatch(
+    /Not admitted .*MONTHLY_CALL_BUDGET had no call left for its final poll.*polled before its deadline if a call is left.*resume the task/,
+  )
+})
+
 test('a task as JSON: its figures, curve, time to read and polls', async () => {
   const task: unknown = JSON.parse((await run('show', taskId, '--json')).stdout)
   expect(task).toMatchObject({

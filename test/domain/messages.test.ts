@@ -6,6 +6,7 @@ import {
   endReasonParts,
   endReasonText,
   LANGUAGES,
+  notAdmittedText,
   problemOfDelay,
   problemRemedy,
   problemText,
@@ -212,4 +213,8 @@ test('a pause has a problem, and no other delay has', () => {
   expect(problemOfDelay(stored({ code: 'paused', detail: PAUSE }))).toEqual({ code: 'permission', detail: PAUSE })
   expect(problemOfDelay({ code: 'paused', detail: null })).toBeNull()
   expect(problemOfDelay({ code: 'call_rate', detail: { problem: 'quota' } })).toBeNull()
+})
+
+test.each(['en', 'zh'] as const)('a task without a call for its final poll is explained in %s, with the remedy', (language) => {
+  expect(notAdmittedText(language)).toMatch(/MONTHLY_CALL_BUDGET.*[.。]$/)
 })

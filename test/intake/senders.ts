@@ -48,14 +48,14 @@ export type DoorName = keyof typeof DOORS
 async function openApi(databaseUrl: string): Promise<Sender> {
   const log = createLogger({ level: 'silent', pretty: false, destination: { write: () => undefined } })
   const { schedule } = parseConfig({})
-  const { rates, schedules, forecast, tracking, budgets, health, close } = openServerDeps(
+  const { rates, schedules, forecast, tracking, forecastCalls, health, close } = openServerDeps(
     { databaseUrl, databaseConnections: null, apps: [], monthlyCallBudget: null, pollsPerTask: 24, timeScale: 1, schedule },
     log,
     null,
   )
   const server = await startHttpServer({
     ...{ host: '127.0.0.1', port: 0, apiToken: null, allowedHosts: [], pollsPerTask: 24, version: '1.2.3' },
-    ...{ rates, schedules, forecast, tracking, budgets, checks: health },
+    ...{ rates, schedules, forecast, tracking, forecastCalls, checks: health },
     now: () => new Date(),
     metrics: () => createMetrics().text(),
   })

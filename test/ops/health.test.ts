@@ -154,7 +154,15 @@ describe('what does not stop the work is a warning', () => {
       locks: () => ({ lost: 2, found: 1, lastLostAt: new Date(now.getTime() - 30_000) }),
     }
     const needs = {
-      ...{ database, queue: aQueue(address), now: () => now, eventLoop: { longestMs: () => 9_000 }, ...WELL, worker: REFUSED },
+      ...{
+        database,
+        queue: aQueue(address),
+        now: () => now,
+        eventLoop: { longestMs: () => 9_000 },
+        ...WELL,
+        worker: REFUSED,
+        calls: NO_BUDGET,
+      },
       clock: { ...createDatabaseClock(database.pool), differenceMs: () => -45_000, waitedMs: () => 1_200 },
     }
     const report = await checkWorkerHealth(needs, polls, LIMITS)
@@ -176,7 +184,7 @@ describe('what does not stop the work is a warning', () => {
     ])
     for (const { remedy } of warned) expect(remedy).toMatch(/\.$/)
 
-    const server = await checkServerHealth(database, needs.clock, LIMITS)
+    const server = await checkServerHealth(database, needs.clock, LIMITS, NO_BUDGET)
     expect(server.checks.filter(({ warning }) => warning === true).map(({ name }) => name)).toEqual([
       'overdue',
       'blind gaps',
@@ -200,7 +208,7 @@ describe('what does not stop the work is a warning', () => {
       remedy: expect.stringContaining('the primary'),
     }
     expect(await databaseCheck(asked)).toEqual({ ...readOnly, ok: false })
-    expect((await checkServerHealth(database, clock, LATENESS)).checks[0]).toEqual({ ...readOnly, ok: true, warning: true })
+    expect((await checkServerHealth(database, clock, LATENESS, NO_BUDGET)).checks[0]).toEqual({ ...readOnly, ok: true, warning: true })
   })
 })
 
@@ -229,7 +237,7 @@ describe('the schema', () => {
     url.password = 'hunter2'
     const opened = openDatabase(url.href)
     onTestFinished(() => opened.close())
-    const report = await checkServerHealth(opened, createDatabaseClock(opened.pool), LATENESS)
+    const report = await checkServerHealth(opened, createDatabaseClock(opened.pool), LATENESS, NO_BUDGET)
     expect(wrongIn(report)).toEqual(['database', 'schema'])
     expect(JSON.stringify(report)).not.toContain('hunter2')
   })
@@ -259,6 +267,7 @@ describeRedis('a Redis that goes away', () => {
 const WELL = { writes: { failing: () => null }, worker: { problems: () => ({}) } }
 const REFUSED = { problems: () => ({ hr: { ...aProblem('credentials', { said: '40096' }), since: new Date(0).toISOString() } }) }
 
+const NO_BUDGET = { budgets: new Map<string, number>(), callClock: null }
 const LATENESS = { overdueMs: 60_000, blind: { missedMs: 60_000, minGapMs: 30_000, blindMs: 3_600_000 } }
 
 /** What the checks ask, around a real worker that has taken nothing for a while by the clock that it is told. */
@@ -273,7 +282,7 @@ async function anIdleWorker(backend: Backend, { idleMs }: { readonly idleMs: num
   const now = (): Date => new Date(Date.now() + idleMs)
   const clock = createDatabaseClock(database.pool)
   await clock.measure()
-  const needs = { database, queue: aQueue(address), now, clock, eventLoop: { longestMs: () => 0 }, ...WELL }
+  const needs = { database, queue: aQueue(address), now, clock, eventLoop: { longestMs: () => 0 }, ...WELL, calls: NO_BUDGET }
   return { needs, polls, databaseUrl: created.url }
 }
 
@@ -285,7 +294,7 @@ function lateTasks(count: number, lateSeconds: number): string {
 async function schemaOf(databaseUrl: string) {
   const database = openDatabase(databaseUrl)
   try {
-    const { checks } = await checkServerHealth(database, createDatabaseClock(database.pool), LATENESS)
+    const { checks } = await checkServerHealth(database, createDatabaseClock(database.pool), LATENESS, NO_BUDGET)
     return checks.find(({ name }) => name === 'schema')
   } finally {
     await database.close()

@@ -65,14 +65,14 @@ describe('the gauges', () => {
       `INSERT INTO delivery_app (app, calls_month, calls_used, pause_code, paused_until) VALUES ('hr', '2001-01', 7, ${paused})`,
     )
     expect(gauges.apps).toEqual([{ app: 'hr', callsUsed: 0, pauseKind: expected }])
-    expect(gauges.budgets).toEqual([{ app: 'hr', remaining: 100 }])
+    expect(gauges.calls).toMatchObject([{ app: 'hr', used: 0, left: 100 }])
   })
 
   test('calls of this month are counted, and a budget that was made smaller is not below 0', async () => {
     const gauges = await gaugesAfter(
       `INSERT INTO delivery_app (app, calls_month, calls_used) VALUES ('hr', to_char(now() AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM'), 700)`,
     )
-    expect(gauges).toMatchObject({ apps: [{ callsUsed: 700 }], budgets: [{ app: 'hr', remaining: 0 }] })
+    expect(gauges).toMatchObject({ apps: [{ callsUsed: 700 }], calls: [{ app: 'hr', used: 700, left: 0, warning: 'none_left' }] })
   })
 
   test('open tasks are counted by problem, and agent ids and workers by app', async () => {

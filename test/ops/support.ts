@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest'
 import type { Config } from '../../src/app/config/config.ts'
-import { workerTiming } from '../../src/app/settings.ts'
+import { callBudgets, workerTiming } from '../../src/app/settings.ts'
 import { diagnose as runDoctor } from '../../src/ops/doctor.ts'
 import { createLogger } from '../../src/ops/logger.ts'
 import type { QueueAddress } from '../../src/queue/connection.ts'
@@ -61,5 +61,5 @@ export async function aRunningWorker(queue?: QueueAddress, app: Partial<WorkerAp
 
 /** What the command `doctor` runs. */
 export function diagnose(config: Config, task?: TaskRef): ReturnType<typeof runDoctor> {
-  return runDoctor(config, workerTiming(config), task)
+  return runDoctor(config, workerTiming(config), callBudgets(config, null), task)
 }

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { describeRedis } from '../support/redis.ts'
@@ -37,3 +39,25 @@ describe('bench/ten-thousand.mjs runs to its end', () => {
     test('as it is by default', () => expectFigures('redis'))
   })
 })
+
+describe('npm run bench', () => {
+  test('names all benches, and each has the files that it runs', async () => {
+    const { code, stdout } = await run('scripts/bench.mjs', '--list')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^calls +\S/m)
+    const { BENCHES } = (await import(new URL('../../scripts/benches.mjs', import.meta.url).href)) as Benches
+    expect(stdout.trim().split('\n')).toHaveLength(Object.keys(BENCHES).length)
+    const files = Object.values(BENCHES).flatMap(({ steps }) => steps.map(({ file }) => file))
+    expect(files.filter((file) => !existsSync(join(ROOT, 'bench', file)))).toEqual([])
+  })
+
+  test('refuses a name that there is not, and says which there are', async () => {
+    const { code, stderr } = await run('scripts/bench.mjs', '--only', 'calls,nothing')
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^--only "calls,nothing": there is no bench nothing\. Give one or more of: calls, /)
+  })
+})
+
+interface Benches {
+  readonly BENCHES: Readonly<Record<string, { readonly steps: ReadonlyArray<{ readonly file: string }> }>>
+}

@@ -5,6 +5,7 @@ import { createTaskPlanner } from '../../src/polling/plan-tasks.ts'
 import type { UnscheduledTask } from '../../src/polling/ports.ts'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
 import { createRateLimiter } from '../../src/store/rate-limiter.ts'
+import { createResuming } from '../../src/store/resume.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
 import { aRequest } from './support/polls.ts'
 
@@ -121,4 +122,21 @@ test('a sender who corrects the send time gets a new plan', async () => {
   const task = await db.store.load({ app, taskId: request.taskId })
   expect(task?.pollOffsetsMs).toHaveLength(24)
   expect(task?.pollOffsetsMs?.at(-1)).toBeGreaterThan(QUERY_WINDOW_MS - 13 * 60_000)
+})
+
+test('a refused task asks again when it is resumed: after the budget was raised it is planned like a new one', async () => {
+  const app = anApp()
+  const [, taskId = ''] = await track(app, 2)
+  await storeOf().schedule(planWithin(1), 10)
+  const resuming = createResuming(db.prisma)
+  const refused = { admitted: false, delay_code: 'call_budget', polls: 1, placed: 'not_admitted' }
+  expect((await rowOf(app))[1]).toEqual(refused)
+
+  expect(await resuming.task({ app, taskId })).toEqual({ isWithoutBudget: true })
+  await storeOf().schedule(planWithin(1), 10)
+  expect((await rowOf(app))[1]).toEqual(refused)
+
+  expect(await resuming.app(app)).toEqual({ app, tasks: 1, tasksWithoutBudget: 1 })
+  await storeOf().schedule(planWithin(10), 10)
+  expect((await rowOf(app))[1]).toEqual({ admitted: true, delay_code: null, polls: 24, placed: 'growing' })
 })

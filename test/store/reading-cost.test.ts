@@ -150,7 +150,8 @@ async function statementsOf(
       callerName: null,
     },
     options: {
-      ...{ rates: counting, schedules, reads: shareReads(counting), now: () => now, apiToken: null, pollsPerTask: 24, budgets: new Map() },
+      ...{ rates: counting, schedules, reads: shareReads(counting), now: () => now, apiToken: null, pollsPerTask: 24 },
+      forecastCalls: async () => [],
       tracking: { resuming: { task: never, app: never }, track: never },
     },
     freshness: () => ({ ageMs: 0, reuseMs: 0 }),

@@ -9,6 +9,7 @@ export const CHECKS = [
   'rights',
   'overdue',
   'blind gaps',
+  'call budget',
   'queue memory',
   'refused jobs',
   'clock',

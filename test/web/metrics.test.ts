@@ -2,9 +2,10 @@ import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import type { Gauges } from '../../src/ops/metrics/gauges.ts'
 import { createMetrics } from '../../src/ops/metrics.ts'
+import { aForecast } from '../support/call-forecast.ts'
 
 const NOTHING: Gauges = {
-  ...{ tasks: [], overdue: 0, blind: { open: 0, ended: 0 }, budgets: [], apps: [], problems: [], laws: [], pausedScopes: [] },
+  ...{ tasks: [], overdue: 0, blind: { open: 0, ended: 0 }, calls: [], apps: [], problems: [], laws: [], pausedScopes: [] },
 }
 
 test('what happened is on the page under the names of the contract', async () => {
@@ -21,7 +22,7 @@ test('what happened is on the page under the names of the contract', async () =>
     tasks: [{ app: 'hr', status: 'tracking', count: 7 }],
     overdue: 1,
     blind: { open: 2, ended: 3 },
-    budgets: [{ app: 'hr', remaining: 4_000 }],
+    calls: [aForecast()],
     apps: [{ app: 'hr', callsUsed: 1_000, pauseKind: 'configuration' }],
     problems: [{ app: 'hr', problem: 'agent_id', count: 5 }],
     laws: [{ app: 'hr', tasks: 60, ageSeconds: 900 }],
@@ -40,7 +41,13 @@ test('what happened is on the page under the names of the contract', async () =>
     'dingtalk_delivery_reconcile_actions_total{kind="added"} 2',
     'dingtalk_delivery_tasks{app="hr",status="tracking"} 7',
     'dingtalk_delivery_tasks_overdue 1',
-    'dingtalk_delivery_call_budget_remaining{app="hr"} 4000',
+    'dingtalk_delivery_call_budget_remaining{app="hr"} 3000',
+    'dingtalk_delivery_call_budget_reserved{app="hr"} 4',
+    'dingtalk_delivery_call_budget_committed{app="hr"} 40',
+    'dingtalk_delivery_call_budget_lasts_seconds{app="hr"} +Inf',
+    'dingtalk_delivery_tasks_admittable{app="hr"} 2724',
+    'dingtalk_delivery_tasks_expected{app="hr"} 60',
+    'dingtalk_delivery_tasks_not_admitted{app="hr"} 0',
     'dingtalk_delivery_token_failures_total{app="hr"} 1',
     'dingtalk_delivery_http_requests_total{route="/v1/tasks/:taskId",method="GET",status="404"} 1',
     'dingtalk_delivery_http_request_seconds_count{route="/v1/tasks/:taskId",method="GET"} 1',

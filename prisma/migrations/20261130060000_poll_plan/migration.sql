@@ -59,9 +59,26 @@ FROM delivery_task;
 
 -- Calls of an app, over all workers together --------------------------------------------------------------------------------
 
+-- How fast the calls of a month are used, those of people sync too. The last day comes first.
+ALTER TABLE "delivery_app"
+    ADD COLUMN "calls_day" DATE,
+    ADD COLUMN "calls_by_day" INTEGER[] NOT NULL DEFAULT '{}';
+
+-- Calls are added to a day's number. Days without calls are 0. 28 days are kept.
+CREATE FUNCTION "delivery_calls_by_day"(p_days integer[], p_last date, p_today date, p_calls integer) RETURNS integer[]
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT (CASE
+        WHEN p_last IS NULL OR cardinality(p_days) = 0 THEN ARRAY[greatest(p_calls, 0)]
+        -- A clock that stepped back.
+        WHEN p_today <= p_last THEN greatest(p_days[1] + p_calls, 0) || p_days[2:]
+        ELSE greatest(p_calls, 0) || array_fill(0, ARRAY[least(p_today - p_last - 1, 28)]) || p_days
+    END)[1:28]
+$$;
+
 -- The month of China's calendar in which a call counts, its start and its end. A clock in which time runs faster is for demos and tests: at `at` it shows
 -- `shows`, and runs `scale` times as fast. NULL: the real one.
-CREATE FUNCTION "delivery_call_month"(p_at timestamptz, p_clock jsonb, OUT name text, OUT starts timestamptz, OUT ends timestamptz, OUT final_ms double precision)
+CREATE FUNCTION "delivery_call_month"(p_at timestamptz, p_clock jsonb, OUT name text, OUT starts timestamptz, OUT ends timestamptz, OUT final_ms double precision, OUT day date)
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
@@ -72,6 +89,7 @@ DECLARE
 BEGIN
     v_local := (v_shows + (p_at - v_origin) * v_scale) AT TIME ZONE 'UTC' + interval '8 hours';
     name := to_char(v_local, 'YYYY-MM');
+    day := v_local::date;
     starts := p_at - make_interval(secs => extract(epoch FROM v_local - date_trunc('month', v_local)) / v_scale);
     ends := p_at + make_interval(secs => extract(epoch FROM date_trunc('month', v_local) + interval '1 month' - v_local) / v_scale);
     -- The final poll is due at most 12 minutes before the deadline.
@@ -150,6 +168,7 @@ DECLARE
     a delivery_app%ROWTYPE;
     v_now timestamptz;
     v_month text;
+    v_day date;
     v_month_end timestamptz;
     v_final_ms double precision;
     v_paused boolean;
@@ -170,7 +189,7 @@ BEGIN
     END LOOP;
     -- The time after the lock, not that of the statement's start: a caller that waited for the row must not take slots of the past.
     v_now := clock_timestamp();
-    SELECT name, ends, final_ms INTO v_month, v_month_end, v_final_ms FROM delivery_call_month(v_now, p_clock);
+    SELECT name, day, ends, final_ms INTO v_month, v_day, v_month_end, v_final_ms FROM delivery_call_month(v_now, p_clock);
 
     -- A pause that was set in the future was set before the clock stepped back: its end means nothing any more.
     v_paused := a.paused_until > v_now AND a.pause_set_at <= v_now + interval '1 second';
@@ -220,6 +239,8 @@ BEGIN
         next_call_at = v_first + make_interval(secs => (v_ordinary + v_reserved) / p_per_second),
         calls_month = a.calls_month,
         calls_used = a.calls_used + v_ordinary + v_reserved,
+        calls_day = greatest(a.calls_day, v_day),
+        calls_by_day = delivery_calls_by_day(a.calls_by_day, a.calls_day, v_day, v_ordinary + v_reserved),
         -- A probe whose answer never comes holds the others no longer than this.
         paused_until = CASE WHEN v_probe THEN v_now + make_interval(secs => p_probe_lease_ms / 1000) ELSE a.paused_until END,
         pause_set_at = CASE WHEN v_probe THEN v_now ELSE a.pause_set_at END,
@@ -231,6 +252,15 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION "delivery_refund_calls"(p_app text, p_month text, p_calls integer) RETURNS void
+LANGUAGE sql SET search_path FROM CURRENT
+AS $$
+    UPDATE delivery_app SET
+        calls_used = greatest(calls_used - p_calls, 0),
+        calls_by_day = delivery_calls_by_day(calls_by_day, calls_day, calls_day, -p_calls)
+    WHERE app = p_app AND calls_month = p_month
+$$;
+
 -- Temporary tables of a caller come last.
 DO $migration$
 DECLARE
@@ -239,6 +269,7 @@ BEGIN
     FOREACH v_function IN ARRAY ARRAY[
         'delivery_reserved_calls(text, timestamptz, timestamptz, integer)'::regprocedure,
         'delivery_admission(text, integer, jsonb)'::regprocedure,
+        'delivery_refund_calls(text, text, integer)'::regprocedure,
         'delivery_reserve_calls(text, integer, integer, integer, integer, double precision, integer, double precision, double precision, jsonb)'::regprocedure
     ] LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', v_function, current_schema());
@@ -272,6 +303,9 @@ COMMENT ON COLUMN "delivery_laws"."learned_at" IS 'When it was learned.';
 COMMENT ON COLUMN "delivery_laws"."law" IS 'Attention by hour of work days and free days, and the cumulative hazard over minutes of attention.';
 COMMENT ON FUNCTION "delivery_forget_plan"() IS 'Internal: the polls of a task whose send time was corrected are planned anew.';
 COMMENT ON FUNCTION "delivery_call_month"(timestamptz, jsonb) IS 'Internal: the month in which a call counts, its start and its end.';
+COMMENT ON COLUMN "delivery_app"."calls_day" IS 'The day in China of the first number of calls_by_day.';
+COMMENT ON COLUMN "delivery_app"."calls_by_day" IS 'Calls of each of the last 28 days, the latest first.';
+COMMENT ON FUNCTION "delivery_calls_by_day"(integer[], date, date, integer) IS 'Internal: adds calls to those of a day.';
 COMMENT ON FUNCTION "delivery_reserved_calls"(text, timestamptz, timestamptz, integer) IS 'Internal: calls that are reserved for final polls of an app.';
 COMMENT ON FUNCTION "delivery_with_retries"(integer) IS 'Internal: reserved calls, and a tenth more for retries.';
 COMMENT ON FUNCTION "delivery_admission"(text, integer, jsonb) IS 'Internal: what the month''s budget has left for new tasks; locks the app''s row.';

@@ -75,9 +75,12 @@ export const CALLS_USED_ELSEWHERE: Value<CallsElsewhere> = {
   type: 'amount',
 }
 
+/** 5,000 · 0.07 is a little more than 350. */
+const ROUNDING = 1e-6
+
 /** The calls a month of a budget that other programs use, rounded up. */
 export function countElsewhere(elsewhere: CallsElsewhere, budget: number): number {
-  return elsewhere.kind === 'calls' ? elsewhere.calls : Math.ceil(budget * elsewhere.share)
+  return elsewhere.kind === 'calls' ? elsewhere.calls : Math.ceil(budget * elsewhere.share - ROUNDING)
 }
 
 export function showElsewhere(elsewhere: CallsElsewhere): string {

@@ -3,21 +3,6 @@
 /** Failed final polls are made again: so much is reserved beyond one call for each. */
 export const RETRY_SHARE = 0.1
 
-/** What other programs of the organisation use of its calls a month. */
-export type UsedElsewhere =
-  | { readonly kind: 'calls'; readonly calls: number }
-  /** Of the budget, from 0 to less than 1. */
-  | { readonly kind: 'share'; readonly share: number }
-
-/** 1 - 0.07 is a little less than 0.93. */
-const ROUNDING = 1e-6
-
-/** The calls a month that are left for polls, rounded down; 0 where others use all of them. */
-export function ownBudget(budget: number, elsewhere: UsedElsewhere | null): number {
-  if (elsewhere === null) return budget
-  return Math.max(0, elsewhere.kind === 'calls' ? budget - elsewhere.calls : Math.floor(budget * (1 - elsewhere.share) + ROUNDING))
-}
-
 /** What is kept for final polls. @param finalPolls open tasks whose final poll falls in this month */
 export function reservedCalls(finalPolls: number): number {
   // In whole tenths: 1.1 has no exact binary form, and 10 · 1.1 would be rounded up to 12.

@@ -112,7 +112,7 @@ export interface Demand {
 
 /** What the price of a call for one task depends on. Calls are those of one budget in its month. */
 export interface PriceQuestion {
-  /** Calls a month: {@link ownBudget}. */
+  /** Calls a month, without those of other programs. */
   readonly budget: number
   /** Calls of the budget that are not used yet. */
   readonly left: number

@@ -1,5 +1,14 @@
 import { ERRORS, TrackerError } from '../../domain/errors.ts'
-import { answerText, delayText, endReasonText, problemOfDelay, problemRemedy, problemText, type Stored } from '../../domain/messages.ts'
+import {
+  answerText,
+  delayText,
+  endReasonText,
+  notAdmittedText,
+  problemOfDelay,
+  problemRemedy,
+  problemText,
+  type Stored,
+} from '../../domain/messages.ts'
 import { PROBLEM_RULES } from '../../domain/problems.ts'
 import type { Finding } from '../../lib/finding.ts'
 import type { AppUsage, Pause, TaskRates, TaskRef } from '../../report/rates.ts'
@@ -39,12 +48,13 @@ export async function taskFinding({ database, timeoutMs }: DatabaseNeeds, ref: T
 }
 
 function findingOfTask(name: string, task: TaskRates): Finding {
-  const { status, reasonCode, reasonDetail, problemCode, problemDetail, delayCode, delayDetail, nextPollAt } = task
+  const { status, reasonCode, reasonDetail, problemCode, problemDetail, delayCode, delayDetail, nextPollAt, admitted } = task
   if (status !== 'tracking') {
     const why = reasonCode === null ? '' : `: ${endReasonText({ code: reasonCode, detail: reasonDetail }, 'en')}`
     return { name, ok: true, detail: `${status}${why}` }
   }
   if (problemCode !== null) return warningFinding(name, { code: problemCode, detail: problemDetail })
+  if (!admitted) return { name, ok: true, warning: true, detail: notAdmittedText('en'), remedy: NOT_ADMITTED_REMEDY }
   const next = nextPollAt === null ? '' : `, the next poll is due at ${nextPollAt.toISOString()}`
   if (delayCode === null) return { name, ok: true, detail: `tracked${next}` }
   const delay = { code: delayCode, detail: delayDetail }
@@ -52,6 +62,8 @@ function findingOfTask(name: string, task: TaskRates): Finding {
   const remedy = paused === null ? '' : problemRemedy(paused, 'en')
   return { name, ok: true, warning: true, detail: delayText(delay, 'en'), remedy: remedy === '' ? 'It is polled by itself.' : remedy }
 }
+
+const NOT_ADMITTED_REMEDY = 'Raise MONTHLY_CALL_BUDGET, restart the workers, and resume the task.'
 
 function findingsOfApp({ app, pairs, workerProblems, ...pause }: AppUsage): Finding[] {
   const paused = (name: string, { pauseCode, pauseDetail }: Pause): Finding[] =>

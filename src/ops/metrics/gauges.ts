@@ -1,4 +1,5 @@
 import { Gauge, type Registry } from 'prom-client'
+import type { CallForecast } from '../../domain/schedule/call-forecast.ts'
 import { PAUSE_KINDS } from '../../report/rates.ts'
 import { APP_NAME, boundedLabel, MAX_APPS, PREFIX } from './events.ts'
 
@@ -9,7 +10,7 @@ export interface Gauges {
   /** Tasks without a successful poll although one was planned. */
   readonly blind: { readonly open: number; readonly ended: number }
   /** Apps with a monthly budget only. */
-  readonly budgets: ReadonlyArray<{ readonly app: string; readonly remaining: number }>
+  readonly calls: readonly CallForecast[]
   readonly apps: ReadonlyArray<{
     readonly app: string
     readonly callsUsed: number
@@ -48,12 +49,29 @@ export interface GaugeMetrics {
 }
 
 export function createGaugeMetrics(registry: Registry): GaugeMetrics {
-  const { tasks, overdue, blind, budget, used, paused, problems, lawTasks, lawAge, scopes, health, warnings, clock, waiting, refused } =
-    collectorsIn(registry)
+  const {
+    tasks,
+    overdue,
+    blind,
+    budget,
+    calls,
+    used,
+    paused,
+    problems,
+    lawTasks,
+    lawAge,
+    scopes,
+    health,
+    warnings,
+    clock,
+    waiting,
+    refused,
+  } = collectorsIn(registry)
   const appOf = boundedLabel(MAX_APPS, APP_NAME)
   return {
     setDatabase(values) {
-      for (const labelled of [tasks, blind, budget, used, paused, problems, lawTasks, lawAge, scopes]) labelled.reset()
+      const all = [tasks, blind, budget, ...Object.values(calls), used, paused, problems, lawTasks, lawAge, scopes]
+      for (const labelled of all) labelled.reset()
       // A gauge without labels goes back to 0 otherwise, which would be wrong.
       overdue.remove()
       if (values === null) return
@@ -61,7 +79,8 @@ export function createGaugeMetrics(registry: Registry): GaugeMetrics {
       for (const { app, status, count } of values.tasks) tasks.inc({ app: appOf(app), status }, count)
       overdue.set(values.overdue)
       for (const [kind, count] of Object.entries(values.blind)) blind.set({ kind }, count)
-      for (const { app, remaining } of values.budgets) budget.inc({ app: appOf(app) }, remaining)
+      for (const forecast of values.calls) budget.inc({ app: appOf(forecast.app) }, forecast.left)
+      setCalls(calls, values.calls, appOf)
       for (const { app, callsUsed, pauseKind } of values.apps) {
         used.inc({ app: appOf(app) }, callsUsed)
         // Every kind for every app, so that the end of a pause is a 0 and not a gap.
@@ -99,6 +118,27 @@ export function createGaugeMetrics(registry: Registry): GaugeMetrics {
   }
 }
 
+/** What the month's calls are enough for. */
+function setCalls(gauges: CallGauges, forecasts: readonly CallForecast[], appOf: (app: string) => string): void {
+  const soonest = new Map<string, number>()
+  for (const { reserved, planned, tasksAdmittable, tasksExpected, tasksRefused, ...forecast } of forecasts) {
+    const app = appOf(forecast.app)
+    gauges.reserved.inc({ app }, reserved)
+    gauges.committed.inc({ app }, planned)
+    gauges.admittable.inc({ app }, tasksAdmittable)
+    gauges.expected.inc({ app }, tasksExpected)
+    gauges.refused.inc({ app }, tasksRefused)
+    soonest.set(app, Math.min(soonest.get(app) ?? Number.POSITIVE_INFINITY, lastsSeconds(forecast)))
+  }
+  for (const [app, seconds] of soonest) gauges.lasts.set({ app }, seconds)
+}
+
+function lastsSeconds({ usedUpAt, readAt, endsEarly }: Pick<CallForecast, 'usedUpAt' | 'readAt' | 'endsEarly'>): number {
+  return usedUpAt === null || !endsEarly ? Number.POSITIVE_INFINITY : (usedUpAt.getTime() - readAt.getTime()) / 1_000
+}
+
+type CallGauges = ReturnType<typeof collectorsIn>['calls']
+
 function collectorsIn(registry: Registry) {
   const registers = [registry]
   const gauge = <T extends string>(name: string, help: string, labelNames: readonly T[] = []) =>
@@ -112,6 +152,30 @@ function collectorsIn(registry: Registry) {
       ['kind'],
     ),
     budget: gauge('call_budget_remaining', 'Calls left of the monthly budget, for apps that have one.', ['app']),
+    calls: {
+      reserved: gauge(
+        'call_budget_reserved',
+        'Of the calls that remain: reserved for final polls of open tasks, a tenth for retries among them.',
+        ['app'],
+      ),
+      committed: gauge(
+        'call_budget_committed',
+        'Polls that open tasks still have in their plans in this month. Tasks that end early need fewer.',
+        ['app'],
+      ),
+      lasts: gauge(
+        'call_budget_lasts_seconds',
+        'When the calls are used up if they go on as in the last 7 days. +Inf: at the earliest a day before the month ends.',
+        ['app'],
+      ),
+      admittable: gauge('tasks_admittable', 'How many more tasks the budget has a call for.', ['app']),
+      expected: gauge(
+        'tasks_expected',
+        'How many more tasks come in this month, if they come as in the last 7 days; for apps with a budget.',
+        ['app'],
+      ),
+      refused: gauge('tasks_not_admitted', 'Open tasks that got no plan: the budget had no call left for their final poll.', ['app']),
+    },
     used: gauge('api_calls_used', "Calls that count this month (China's), over all workers; those of people sync too.", ['app']),
     paused: gauge('app_paused', '1 while no calls are made for this app, by kind of pause.', ['app', 'kind']),
     problems: gauge('tasks_with_problem', 'Open tasks with a problem, by problem: polls of them fail.', ['app', 'problem']),

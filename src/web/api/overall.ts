@@ -1,11 +1,10 @@
 import { z } from 'zod'
-import { resumeApp } from '../../polling/task-commands.ts'
-import { app, appName, since, strictQuery, until } from './parameters.ts'
-import { type Api, type ApiDeps, answerShared, json, operation, READ, rejectBody, WRITE } from './route.ts'
-import { App, AtRisk, list, Resumed, TimesToRead } from './schemas.ts'
+import { app, since, strictQuery, until } from './parameters.ts'
+import { type Api, type ApiDeps, answerShared, json, operation, READ } from './route.ts'
+import { AtRisk, list, TimesToRead } from './schemas.ts'
 
-/** Routes over all tasks, and of apps. */
-export function addOverallRoutes(api: Api, { rates, reads, tracking, budgets }: ApiDeps): void {
+/** Routes over all tasks. */
+export function addOverallRoutes(api: Api, { rates, reads }: ApiDeps): void {
   api.get(
     '/v1/time-to-read',
     {
@@ -16,37 +15,6 @@ export function addOverallRoutes(api: Api, { rates, reads, tracking, budgets }: 
       },
     },
     ({ query }, reply) => answerShared(reads, reply, (shared) => shared.timeToRead(query)),
-  )
-  api.get(
-    '/v1/apps',
-    {
-      config: READ,
-      schema: {
-        querystring: strictQuery({}),
-        ...operation('listApps', 'Apps: calls used, budget, pauses and what to fix', json(z.object({ apps: list(App) }))),
-      },
-    },
-    async () => ({ apps: (await rates.apps()).map((usage) => ({ ...usage, monthlyCallBudget: budgets.get(usage.app) ?? null })) }),
-  )
-  api.post(
-    '/v1/apps/:app/resume',
-    {
-      config: WRITE,
-      preHandler: rejectBody,
-      schema: {
-        params: z.object({ app: appName }),
-        querystring: strictQuery({}),
-        ...operation(
-          'resumeApp',
-          'Lifts all pauses of an app, a used-up quota included, and polls its delayed tasks at once. The rate limit and the monthly call budget are not lifted',
-          json(Resumed),
-          403,
-          404,
-          415,
-        ),
-      },
-    },
-    ({ params }) => resumeApp(rates, tracking.resuming, params.app),
   )
   api.get(
     '/v1/attention',

@@ -3,6 +3,7 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, 
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { z } from 'zod'
 import { InvalidInputError } from '../../domain/errors.ts'
+import type { CallForecast } from '../../domain/schedule/call-forecast.ts'
 import type { Tracking } from '../../polling/ports.ts'
 import type { Forecaster } from '../../report/forecast.ts'
 import type { CampaignRef, RateReader } from '../../report/rates.ts'
@@ -24,8 +25,8 @@ export interface ApiDeps {
   readonly reads: SharedReads
   readonly tracking: Tracking
   readonly now: () => Date
-  /** Calls a month by app; an app that is not in it has no budget. */
-  readonly budgets: ReadonlyMap<string, number>
+  /** How long the calls of each app with a budget last, by name. */
+  forecastCalls(): Promise<readonly CallForecast[]>
   /** Requests to track that one address may make in a second. */
   readonly enqueuesPerSecond: number
 }

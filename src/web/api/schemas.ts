@@ -45,11 +45,13 @@ export const flag = (description: string): Schema<boolean> => z.boolean().descri
 export const share: Schema<number> = z.number().meta({ minimum: 0, maximum: 1 })
 const ms: Schema<number> = z.number().meta({ minimum: 0, description: 'Milliseconds after the send.' })
 /** Codes of this version. A newer version may store others, so the document does not close the list. */
-const openList = (values: readonly string[]): Schema<string> => z.string().meta({ examples: [...values] })
+export const openList = (values: readonly string[]): Schema<string> => z.string().meta({ examples: [...values] })
 export const list = <T>(items: Schema<T>): Schema<readonly T[]> => z.array(items)
 export const orNull = <T>(schema: Schema<T>, description?: string): Schema<T | null> => describe(schema.nullable(), description)
 const detail = (description: string) => orNull(z.record(z.string(), z.unknown()), description)
-const problemDetail = detail('What DingTalk or the network answered: said (the effective code), message, scope, requestId, agentId, ip.')
+export const problemDetail = detail(
+  'What DingTalk or the network answered: said (the effective code), message, scope, requestId, agentId, ip.',
+)
 
 function describe<T>(schema: Schema<T>, description: string | undefined): Schema<T> {
   return description === undefined ? schema : schema.describe(description)
@@ -146,7 +148,7 @@ const poll = {
   message: orNull(text()),
 }
 
-const pause = {
+export const pause = {
   pauseCode: orNull(openList(PROBLEM_CODES), 'Why nothing in it is polled, but for one probe at a time. Null: it is not paused.'),
   pauseDetail: problemDetail,
   pauseSince: orNull(time(), 'When the request of the first failed poll with this problem was sent.'),
@@ -166,11 +168,6 @@ interface TrackAnswer {
   readonly duplicate: boolean
   readonly conflict: readonly ComparedField[]
   readonly updated: readonly ComparedField[]
-}
-
-/** An app with what the configuration of this server adds. */
-interface AppAnswer extends AppUsage {
-  readonly monthlyCallBudget: number | null
 }
 
 export const Task = component<TaskRates>('Task', z.object(task))
@@ -321,44 +318,6 @@ export const TaskPoll = component<Poll>(
 )
 const OfPerson = component<PersonPoll>('PersonPoll', z.object({ ...poll, state, isChange: flag('The poll changed what was known.') }))
 export const History = component<PersonHistory>('PersonHistory', z.object({ person: Recipient, polls: list(OfPerson) }))
-
-const Pair = component<PairStatus>('Pair', z.object({ agentId: text(), ...pause }), 'An app with one agent id.')
-const Worker = component<WorkerProblem>(
-  'WorkerProblem',
-  z.object({
-    workerId: text('Random for each start of a worker.'),
-    startedAt: time(),
-    problemCode: openList(PROBLEM_CODES).describe('Why this worker cannot poll the app.'),
-    problemDetail,
-    problemSince: orNull(time()),
-  }),
-  'A running worker that cannot poll the app; others may.',
-)
-export const App = component<AppAnswer>(
-  'App',
-  z.object({
-    app: text(),
-    openTasks: count(),
-    tasksWithProblem: count('Open tasks with a problem of their own.'),
-    tasksDelayed: count('Open tasks whose next poll is later than planned.'),
-    callsUsed: count('In this month, China time.'),
-    month: text(),
-    pauseKind: orNull(z.enum(PAUSE_KINDS)),
-    pauseReason: orNull(text(), 'The same as `pauseCode`.'),
-    ...pause,
-    pairs: list(Pair),
-    workerProblems: list(Worker),
-    monthlyCallBudget: orNull(count(), 'Null: none is configured here.'),
-  }),
-)
-export const Resumed = component<ResumedApp>(
-  'ResumedApp',
-  z.object({
-    app: text(),
-    tasks: count('Tasks that were brought forward.'),
-    tasksWithoutBudget: count('Of these: delayed by the monthly call budget, which is not lifted.'),
-  }),
-)
 
 export const StoredPeople = component<PeopleCounts & { readonly app: string }>(
   'StoredPeople',

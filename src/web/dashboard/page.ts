@@ -1,3 +1,4 @@
+import type { CallForecast } from '../../domain/schedule/call-forecast.ts'
 import type { Tracking } from '../../polling/ports.ts'
 import type { RateReader } from '../../report/rates.ts'
 import type { ScheduleReader } from '../../report/schedule.ts'
@@ -26,8 +27,8 @@ export interface DashboardOptions {
   readonly proxies?: Proxies
   /** How many polls a task gets, for the planned polls. */
   readonly pollsPerTask: number
-  /** Calls a month by app; an app that is not in it has no budget. */
-  readonly budgets: ReadonlyMap<string, number>
+  /** How long the calls of each app with a budget last, by name. */
+  forecastCalls(): Promise<readonly CallForecast[]>
 }
 
 export const THEMES = ['auto', 'light', 'dark'] as const

@@ -4,6 +4,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { parseConfig } from '../../../src/app/config/config.ts'
 import { scheduleOptions } from '../../../src/app/schedules.ts'
 import type { RateReader } from '../../../src/report/rates.ts'
+import { readCallForecasts } from '../../../src/store/gauges.ts'
 import { openDatabase } from '../../../src/store/prisma.ts'
 import { createRateReader } from '../../../src/store/rate-reader.ts'
 import { createScheduleReader } from '../../../src/store/reading/schedule.ts'
@@ -51,7 +52,7 @@ export async function startDashboard(options: ServerOptions): Promise<DashboardS
       now,
       apiToken: apiToken === undefined ? null : [{ role, name: null, token: apiToken }],
       pollsPerTask: 24,
-      budgets,
+      forecastCalls: () => readCallForecasts(database, new Map([['default', 5_000]])),
     })
     await app.listen({ host: '127.0.0.1', port })
     return app

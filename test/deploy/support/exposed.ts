@@ -2,6 +2,7 @@ import type { TaskStatus } from '../../../src/domain/delivery.ts'
 import { type PollOutcome, PROBLEM_CODES } from '../../../src/domain/problems.ts'
 import { createMetrics } from '../../../src/ops/metrics.ts'
 import type { Restored } from '../../../src/polling/ports.ts'
+import { aForecast } from '../../support/call-forecast.ts'
 import { CHECKS } from '../../support/checks.ts'
 import { type Expression, readExpression, type Selector } from './promql.ts'
 
@@ -45,7 +46,7 @@ export async function fullPage({ databaseIsAway = false } = {}): Promise<string>
     tasks: Object.keys(STATUSES).map((status) => ({ app: 'hr', status, count: 1 })),
     overdue: 0,
     blind: { open: 0, ended: 0 },
-    budgets: [{ app: 'hr', remaining: 100 }],
+    calls: [aForecast()],
     apps: [{ app: 'hr', callsUsed: 1, pauseKind: null }],
     problems: PROBLEM_CODES.map((problem) => ({ app: 'hr', problem, count: 1 })),
     laws: [{ app: 'hr', tasks: 60, ageSeconds: 900 }],

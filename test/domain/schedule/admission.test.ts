@@ -1,13 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { admitTasks, withRetries } from '../../../src/domain/schedule/admission.ts'
+import { admitTasks } from '../../../src/domain/schedule/admission.ts'
 import { holds } from '../support.ts'
 
 const thisMonth = (count: number): boolean[] => Array.from({ length: count }, () => false)
-
-test('a tenth of what is reserved is kept for retries, rounded up', () => {
-  expect([0, 1, 9, 10, 11, 30, 100].map(withRetries)).toEqual([0, 2, 10, 11, 13, 33, 110])
-})
 
 test('tasks are admitted while more calls are left than are reserved', () => {
   expect(admitTasks({ budget: 5, callsLeft: 5, reserved: 0, reservedNext: 0 }, thisMonth(6))).toEqual([

@@ -1,20 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { HOUR_MS } from '../../../src/domain/delivery.ts'
-import { countServable, isAdmitted, ownBudget, reservedCalls, usedUpAt } from '../../../src/domain/schedule/budget.ts'
+import { countServable, isAdmitted, reservedCalls, usedUpAt } from '../../../src/domain/schedule/budget.ts'
 import { holds } from '../support.ts'
-
-test.each([
-  [null, 5_000],
-  [{ kind: 'calls', calls: 1_200 }, 3_800],
-  [{ kind: 'calls', calls: 9_000 }, 0],
-  [{ kind: 'share', share: 0 }, 5_000],
-  [{ kind: 'share', share: 0.2 }, 4_000],
-  [{ kind: 'share', share: 0.07 }, 4_650],
-  [{ kind: 'share', share: 0.99999 }, 0],
-] as const)('of 5,000 calls a month, of which others use %o, %i are for polls', (elsewhere, own) => {
-  expect(ownBudget(5_000, elsewhere)).toBe(own)
-})
 
 test('a tenth more than one call is reserved for each final poll', () => {
   expect([0, 1, 10, 11, 100].map(reservedCalls)).toEqual([0, 2, 11, 13, 110])

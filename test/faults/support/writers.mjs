@@ -83,7 +83,11 @@ function requestOf(key) {
 }
 
 function planOf(sentAt) {
-  return { deadlineAt: new Date(sentAt.getTime() + 86_400_000), first: { at: new Date(), last: false } }
+  return {
+    deadlineAt: new Date(sentAt.getTime() + 86_400_000),
+    first: { at: new Date(), last: false },
+    pollOffsetsMs: [60_000, 86_000_000],
+  }
 }
 
 /**

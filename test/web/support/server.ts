@@ -55,6 +55,7 @@ const SETTABLE = [
   'now',
   'monotonicMs',
   'checks',
+  'forecastCalls',
   'tracking',
 ] as const satisfies ReadonlyArray<keyof ServerDeps>
 
@@ -93,7 +94,7 @@ export async function openServer(given: ServerOptions): Promise<{ served: Served
     schedules: serving.schedules,
     forecast: serving.forecast,
     tracking: serving.tracking,
-    budgets: serving.budgets,
+    forecastCalls: () => serving.forecastCalls(),
     pollsPerTask: 24,
     now: serving.now,
     version: '1.2.3',

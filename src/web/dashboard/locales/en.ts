@@ -2,6 +2,7 @@ import type { StateKind, TaskStatus } from '../../../domain/delivery.ts'
 import type { PollOutcome } from '../../../domain/problems.ts'
 import type { RiskKind } from '../../../report/rates.ts'
 import { type Html, html } from '../components/html.ts'
+import { callsEn } from './calls.ts'
 import { directoryEn } from './directory.ts'
 import { fileEn } from './file.ts'
 import { plotsEn } from './plots.ts'
@@ -184,8 +185,6 @@ export const en = {
     worker: (app: string | null): string => `A worker cannot poll ${app === null ? 'the app' : `app ${app}`}; other workers may`,
     workerId: 'Worker',
     task: (task: Html, risk: string): Html => html`${task}: ${risk}`,
-    budget: (app: string | null): string => (app === null ? 'Most of the calls are used' : `App ${app} has used most of its calls`),
-    budgetRemedy: 'Raise MONTHLY_CALL_BUDGET, or wait for the next month. Fewer polls a task (POLLS_PER_TASK) cost fewer calls.',
     /** The time of the probe is over, and each task of the scope has its own time. */
     againWithNext: 'The next poll is the probe. A success ends the pause.',
     again: (time: Html, distance: Html): Html => html`The next probe is due ${distance}, at ${time}. A success ends the pause.`,
@@ -202,6 +201,7 @@ export const en = {
     withProblem: (count: number): string => `${count} of them with a problem.`,
     openTasks: (count: number): string => (count === 1 ? '1 open task.' : `${count} open tasks.`),
   },
+  callForecast: callsEn,
   curve: {
     title: 'Read over time',
     nothingYet: 'No successful poll yet.',

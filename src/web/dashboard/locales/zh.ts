@@ -1,4 +1,5 @@
 import { type Html, html } from '../components/html.ts'
+import { callsZh } from './calls.ts'
 import { directoryZh } from './directory.ts'
 import type { Messages } from './en.ts'
 import { fileZh } from './file.ts'
@@ -135,8 +136,6 @@ export const zh: Messages = {
     worker: (app: string | null): string => `有一个 worker 无法查询应用${app === null ? '' : ` ${app}`}；其他 worker 可能正常`,
     workerId: 'Worker',
     task: (task: Html, risk: string): Html => html`${task}：${risk}`,
-    budget: (app: string | null): string => (app === null ? '调用次数所剩不多' : `应用 ${app} 的调用次数所剩不多`),
-    budgetRemedy: '请调高 MONTHLY_CALL_BUDGET，或等到下个月。减少每个任务的查询次数（POLLS_PER_TASK）可以节省调用。',
     againWithNext: '下一次查询即为探测。探测成功即结束暂停。',
     again: (time: Html, distance: Html): Html => html`下一次探测：${distance}（${time}）。探测成功即结束暂停。`,
     deadline: (time: Html, distance: Html): Html => html`查询截止 ${time}，${distance}`,
@@ -158,6 +157,7 @@ export const zh: Messages = {
     withProblem: (count: number): string => `其中 ${count} 个有问题。`,
     openTasks: (count: number): string => `${count} 个任务进行中。`,
   },
+  callForecast: callsZh,
   curve: {
     title: '已读走势',
     nothingYet: '还没有有效查询，暂无数据。',

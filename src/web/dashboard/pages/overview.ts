@@ -1,9 +1,11 @@
+import type { CallForecast } from '../../../domain/schedule/call-forecast.ts'
 import { parseApp } from '../../../intake/track-request.ts'
 import { resumeApp } from '../../../polling/task-commands.ts'
 import type { AppUsage, CampaignRates, Page as Paged, PairStatus, Pause, Person, TaskAtRisk, TaskRates } from '../../../report/rates.ts'
 import { askHint } from '../components/actions.ts'
 import { sharedTime } from '../components/as-of.ts'
-import { budgetBar, legend, stateBar } from '../components/bar.ts'
+import { legend, stateBar } from '../components/bar.ts'
+import { budgetAlert, callsSection } from '../components/calls.ts'
 import { compareBox, compareButton } from '../components/campaign-picker.ts'
 import { delayReason, endReason, problemLines, problemOfTask, resumeButton } from '../components/causes.ts'
 import { emptyState } from '../components/empty.ts'
@@ -18,8 +20,6 @@ const CAMPAIGNS = 10
 const TASKS = 20
 /** Where more tasks are at the same risk, they have a common cause, and the first few show it. */
 const TASKS_AT_RISK = 3
-/** What a whole organisation has on the standard edition. Source: DingTalk's price list of 2025-11. */
-const STANDARD_CALLS = 5_000
 
 interface Overview {
   readonly apps: readonly AppUsage[]
@@ -31,12 +31,13 @@ interface Overview {
   readonly people: Paged<Person>
   readonly search: string
   readonly period: Period
-  readonly budgets: ReadonlyMap<string, number>
+  /** By app; one that has no budget is not in it. */
+  readonly forecasts: ReadonlyMap<string, CallForecast>
   readonly cursors: { readonly campaigns: string | null; readonly tasks: string | null }
 }
 
 export async function overviewPage({ page, options, query }: PageRequest): Promise<Content> {
-  const overview = await load(page, options.rates, query, options.budgets)
+  const overview = await load(page, options, query)
   const { attention, campaigns, tasks } = overview
   const open = [
     ...campaigns.items.map(({ openTasks }) => openTasks > 0),
@@ -57,17 +58,17 @@ export async function resumeAppAction({ options: { rates, tracking }, params }: 
 
 async function load(
   page: Page,
-  rates: PageRequest['options']['rates'],
+  { rates, forecastCalls }: Pick<PageRequest['options'], 'rates' | 'forecastCalls'>,
   query: URLSearchParams,
-  budgets: Overview['budgets'],
 ): Promise<Overview> {
   const search = (query.get('q') ?? '').trim()
   const isId = /^\d+$/.test(search)
   const period = parsePeriod(query)
   const { since, until } = period
   const cursors = { campaigns: query.get('campaigns'), tasks: query.get('tasks') }
-  const [apps, attention, campaigns, tasks] = await Promise.all([
+  const [apps, forecasts, attention, campaigns, tasks] = await Promise.all([
     rates.apps(),
+    forecastCalls(),
     rates.attention(),
     rates.campaigns({ limit: CAMPAIGNS, search: search === '' ? undefined : search, since, until, cursor: cursors.campaigns ?? undefined }),
     search === '' || isId
@@ -76,7 +77,8 @@ async function load(
   ])
   const isAlone = campaigns.items.length === 0 && (tasks?.items ?? []).length === 0
   const people = search === '' ? { items: [], nextCursor: null } : await findBeside(rates, page, search, isAlone)
-  return { apps, attention, campaigns, tasks, people, search, period, budgets, cursors }
+  const forecastOf = new Map(forecasts.map((forecast) => [forecast.app, forecast]))
+  return { apps, attention, campaigns, tasks, people, search, period, forecasts: forecastOf, cursors }
 }
 
 function isEmpty({ apps, campaigns, tasks, search, period, cursors }: Overview): boolean {
@@ -94,7 +96,7 @@ ${alerts.shown.length > 0 && html`<p class="notice">${messages.plots.overview.no
 ${foundBeside(page, overview.search, overview.people)}
 ${lists(page, overview)}
 ${attentionSection(page, alerts)}
-${callsSection(page, overview)}`
+${callsSection(page, overview.apps, overview.forecasts)}`
 }
 
 /** A list without what was searched for is not shown while another one has it. */
@@ -125,12 +127,12 @@ interface Alerts {
   readonly more: readonly Html[]
 }
 
-function listAlerts(page: Page, { apps, attention, budgets }: Overview): Alerts {
+function listAlerts(page: Page, { apps, attention, forecasts }: Overview): Alerts {
   const isOneOfFew = ({ risk }: TaskAtRisk, i: number): boolean =>
     attention.slice(0, i).filter((before) => before.risk === risk).length < TASKS_AT_RISK
   const shown = [
     ...apps.flatMap((app) => [pausedApp(page, app), ...pausedPairs(page, app), ...workerProblems(page, app)]),
-    ...apps.map((app) => budgetAlmostSpent(page, app, budgets.get(app.app))),
+    ...apps.map((app) => budgetAlert(page, app, forecasts.get(app.app), nameIfSeveral(page, app.app))),
     ...attention.filter(isOneOfFew).map((task) => taskAtRisk(page, task)),
   ].filter((alert) => alert !== null)
   return { shown, more: attention.filter((task, i) => !isOneOfFew(task, i)).map((task) => taskAtRisk(page, task)) }
@@ -148,16 +150,6 @@ ${more.length > 0 && html`<details id="more-attention"><summary>${messages.atten
 /** The name of an app where there are others. */
 function nameIfSeveral({ severalApps }: Page, app: string): string | null {
   return severalApps ? app : null
-}
-
-/** A share of the budget from which the page warns. */
-const ALMOST_SPENT = 0.9
-
-function budgetAlmostSpent(page: Page, { app, callsUsed, month, pauseKind }: AppUsage, budget: number | undefined): Html | null {
-  const { messages, format } = page
-  if (budget === undefined || callsUsed < budget * ALMOST_SPENT || pauseKind === 'quota') return null
-  return html`<li data-key="budget ${app}"><h3>${messages.attention.budget(nameIfSeveral(page, app))}</h3>
-<p>${messages.calls.usedOf(format.number(callsUsed), format.number(budget), format.month(month))}${messages.gap}${messages.attention.budgetRemedy}</p></li>`
 }
 
 function pausedApp(page: Page, usage: AppUsage): Html | null {
@@ -216,31 +208,6 @@ function taskAtRisk(page: Page, task: TaskAtRisk): Html {
 ${problem === null ? html`<p>${endReason(page, task) ?? messages.risks[task.risk].meaning}</p>` : problemLines(page, problem, task.problemSince)}
 ${delay !== null && html`<p class="quiet">${messages.problem.delayed(delay)}</p>`}
 <p class="quiet sentence">${renderObservedAt(page, task.lastObservedAt)} · ${messages.attention.deadline(format.time(task.deadlineAt), format.distance(task.deadlineAt, now))}${task.campaign !== null && html` · <span class="name">${task.campaign}</span>`}${page.severalApps && ` · ${task.app}`}</p></li>`
-}
-
-function callsSection(page: Page, { apps, budgets }: Overview): Html | null {
-  if (apps.length === 0) return null
-  const { messages } = page
-  return html`<section id="calls" aria-labelledby="calls-title"><h2 id="calls-title">${messages.calls.title}</h2>
-<ul class="cards">${apps.map((app) => appCalls(page, app, budgets.get(app.app)))}</ul>
-<p><a href="/schedule">${messages.schedule.link}</a></p></section>`
-}
-
-/** `resume` would change something. */
-function isHeldBack({ pauseCode, pairs, workerProblems: problems, tasksWithProblem, tasksDelayed }: AppUsage): boolean {
-  return pauseCode !== null || pairs.some((pair) => pair.pauseCode !== null) || problems.length + tasksWithProblem + tasksDelayed > 0
-}
-
-function appCalls(page: Page, usage: AppUsage, budget: number | undefined): Html {
-  const { messages, format } = page
-  const { app, callsUsed, month, openTasks, tasksWithProblem } = usage
-  const [used, of] = [format.number(callsUsed), format.number(budget ?? STANDARD_CALLS)]
-  return html`<li data-key="${app}">${page.severalApps && html`<h3>${app}</h3>`}
-<p class="headline">${used}${budget !== undefined && html` <small>/ ${of}</small>`}</p>
-${budgetBar(messages.calls.usedOf(used, of, format.month(month)), callsUsed, budget ?? STANDARD_CALLS)}
-<p>${messages.calls.used(format.month(month))}${messages.gap}${budget === undefined ? messages.calls.noBudget(of) : messages.calls.left(format.number(Math.max(0, budget - callsUsed)))}</p>
-<p class="quiet">${messages.calls.openTasks(openTasks)}${tasksWithProblem > 0 && html`${messages.gap}${messages.calls.withProblem(tasksWithProblem)}`}</p>
-${isHeldBack(usage) && resumeButton(page, appPath(app), null)}</li>`
 }
 
 function campaignsSection(page: Page, overview: Overview): Html {

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { notAdmittedText } from '../../../domain/messages.ts'
 import { parseTaskId, parseTrackRequest } from '../../../intake/track-request.ts'
 import { correctAgentId, resumeTask } from '../../../polling/task-commands.ts'
 import { peopleCsv } from '../../../report/columns.ts'
@@ -97,10 +98,11 @@ function problemSection(page: Page, task: TaskRates, path: string): Html | null 
   const { messages, format, now } = page
   const problem = problemOfTask(task)
   const delay = delayReason(page, task)
-  if (task.status !== 'tracking' || (problem === null && delay === null)) return null
+  if (task.status !== 'tracking' || (problem === null && delay === null && task.admitted)) return null
   return html`<section id="problem" class="attention" aria-labelledby="problem-title"><h2 id="problem-title">${messages.problem.title}</h2>
 ${problem !== null && problemLines(page, problem, task.problemSince)}
 ${delay !== null && html`<p>${messages.problem.delayed(delay)}</p>`}
+${!task.admitted && html`<p>${notAdmittedText(page.language)}</p>`}
 ${task.nextPollAt !== null && html`<p class="quiet sentence">${messages.problem.next(format.time(task.nextPollAt), format.distance(task.nextPollAt, now))}</p>`}
 ${taskActions(page, task, path)}</section>`
 }

@@ -1,0 +1,23 @@
+/**
+ * The files of each bench in `bench/`, with their options. One marked `json` writes its figures into a file.
+ * @type {Record<string, { about: string, steps: Array<{ file: string, args?: string[], json?: true }> }>}
+ */
+export const BENCHES = {
+  calls: {
+    about: 'how wide brackets are for so many calls, and months of calls; half an hour, or longer on a busy machine',
+    steps: [
+      { file: 'calls/known-laws.mjs' },
+      { file: 'calls/today.mjs', json: true },
+      { file: 'calls/learning.mjs' },
+      { file: 'calls/month.mjs' },
+      { file: 'calls/compressed-month.mjs', args: ['--schedule', 'learned', '--scale', '2160'], json: true },
+    ],
+  },
+  million: { about: 'reports over a million recipients', steps: [{ file: 'million.mjs' }] },
+  'campaign-page': { about: 'the page of a campaign of 60,000 people', steps: [{ file: 'campaign-page.mjs' }] },
+  pages: { about: 'the pages of the dashboard', steps: [{ file: 'pages.mjs' }] },
+  people: { about: 'names of people in reports', steps: [{ file: 'people.mjs' }] },
+  'ten-thousand': { about: 'ten thousand tasks at once with one worker', steps: [{ file: 'ten-thousand.mjs' }] },
+  'track-many': { about: 'tracking many tasks in one call', steps: [{ file: 'track-many.mjs' }] },
+  xlsx: { about: 'the .xlsx file of a large campaign', steps: [{ file: 'xlsx.mjs' }] },
+}
