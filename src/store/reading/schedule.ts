@@ -9,7 +9,7 @@ import { type PollTimes, toOffsetsMs } from '../../domain/schedule/custom.ts'
 import { buildFamily, choosePlan, DEFAULT_POLLS, MEAN_FINAL_OFFSET_MS, mostPolls, type PlaceSettings } from '../../domain/schedule/place.ts'
 import { PLACED_BY, type PlacedBy } from '../../domain/schedule/plan-detail.ts'
 import { PRIOR_LAW } from '../../domain/schedule/prior.ts'
-import type { Calendar, Curve, Law, ObservedTask } from '../../domain/schedule/types.ts'
+import type { Curve, Law, ObservedTask } from '../../domain/schedule/types.ts'
 import type { TaskRates } from '../../report/rates.ts'
 import { scaleOf } from '../../report/read-brackets.ts'
 import {
