@@ -63,7 +63,7 @@ function createPlanner({ budget }) {
     pass(ms) {
       nowMs += ms
     },
-    plan: (taskId, people, lateMs = 5_000) =>
+    plan: (taskId, people, lateMs) =>
       planner.plan({
         ...{ key: { app: 'hr', taskId }, campaign: null, sentAt: new Date(nowMs - lateMs), sentAtGiven: true, people },
         ...{ pollOffsetsMs: null, admitted: true, resumed: false },
@@ -79,7 +79,7 @@ async function cpuOf(work) {
 }
 
 /** Batches, each of another minute. */
-async function planBatches(planner, count, { stepMs, batch = BATCH, lateMs }) {
+async function planBatches(planner, count, { stepMs, batch = BATCH, lateMs = 5_000 }) {
   const random = createRandom(7)
   for (let done = 0; done < count; done += batch) {
     planner.pass(stepMs)

@@ -8,10 +8,10 @@ export async function serveHttp(closers, databaseUrl) {
   const config = parseConfig({ DATABASE_URL: databaseUrl })
   const serving = openServerDeps(config, createLogger({ level: 'error', pretty: false }), null)
   closers.push(() => serving.close())
-  const { rates, schedules, tracking, budgets, now } = serving
+  const { rates, schedules, tracking, forecastCalls, now } = serving
   const server = await startHttpServer({
     ...{ host: '127.0.0.1', port: 0, apiToken: null, allowedHosts: [], pollsPerTask: config.pollsPerTask, version: 'bench' },
-    ...{ rates, schedules, tracking, budgets, now },
+    ...{ rates, schedules, tracking, forecastCalls, now },
     checks: () => serving.health(),
     metrics: () => Promise.resolve(''),
     onError: (error) => console.error(error),

@@ -53,24 +53,37 @@ export interface ForecastSource {
 
 /** Forecasts with the settings of the worker, and with what the database knows. */
 export function createForecaster(deps: ForecastDeps): (question: ForecastQuestion) => Promise<Forecast> {
-  const { schedule, timeScale, budgets, now, stored } = deps
+  const { schedule, timeScale, now } = deps
   const calendar = createCalendar(schedule.calendar, timeScale)
   return async (question) => {
     const { recipients, sentAt = now(), law: given } = question
-    const usage = (await stored?.rates.apps()) ?? []
-    const app = chooseApp(question, [...new Set([...deps.apps, ...usage.map((each) => each.app)])])
-    const learned = given === undefined && app !== null ? ((await stored?.laws.latest(app)) ?? null) : null
-    const law = given === undefined ? describeLaw(learned) : GIVEN_LAW
-    const curve = given === undefined ? curveOf(learned?.law ?? PRIOR_LAW, sentAt, calendar) : curveOfDensity(given)
-    const settings = settingsFor(schedule, question)
-    const used = usage.find((each) => each.app === app)
-    const callsUsed = stored === null ? null : (used?.callsUsed ?? 0)
-    const budget = findBudget(app === null ? undefined : budgets.get(app), callsUsed, monthOf(sentAt) === monthOf(now()))
-    const known = { app, recipients, sentAt, law, curve, settings, budget }
+    const { app, usage, learned } = await readKnown(deps, question)
+    const known: Known = {
+      ...{ app, recipients, sentAt, settings: settingsFor(schedule, question), budget: findBudget(deps, { app, usage, sentAt }) },
+      ...(given === undefined
+        ? { law: describeLaw(learned), curve: curveOf(learned?.law ?? PRIOR_LAW, sentAt, calendar) }
+        : { law: GIVEN_LAW, curve: curveOfDensity(given) }),
+    }
     const isByPrice = question.polls === undefined && question.targetWidthMs === undefined
-    const price = isByPrice ? await findPrice(deps, { known, learned, usage: used, calendar }) : null
+    const price = isByPrice ? await findPrice(deps, { known, learned, usage, calendar }) : null
     return buildForecast({ ...known, placing: placingFor(schedule, known, given !== undefined, price) })
   }
+}
+
+interface KnownApp {
+  /** Null: which one is not known, and not needed. */
+  readonly app: string | null
+  /** Undefined: it has no task and made no call. */
+  readonly usage: AppUsage | undefined
+  /** Null: none was learned, or one was given. */
+  readonly learned: LearnedLaw | null
+}
+
+async function readKnown({ apps, stored }: ForecastDeps, question: ForecastQuestion): Promise<KnownApp> {
+  const usages = (await stored?.rates.apps()) ?? []
+  const app = chooseApp(question, [...new Set([...apps, ...usages.map((each) => each.app)])])
+  const isLawRead = stored !== null && question.law === undefined && app !== null
+  return { app, usage: usages.find((each) => each.app === app), learned: isLawRead ? await stored.laws.latest(app) : null }
 }
 
 /** Where one law was given, an app is only needed for its budget. */
@@ -114,17 +127,20 @@ function monthOf(at: Date): string {
   return new Date(at.getTime() + CHINA_OFFSET_MS).toISOString().slice(0, 7)
 }
 
-/** @param used in this month; null: not known */
-function findBudget(monthlyCallBudget: number | undefined, used: number | null, isThisMonth: boolean): MonthlyCalls | null {
-  return monthlyCallBudget === undefined ? null : { monthlyCallBudget, callsUsed: isThisMonth ? used : null }
+function findBudget(
+  { budgets, stored, now }: ForecastDeps,
+  { app, usage, sentAt }: Pick<KnownApp, 'app' | 'usage'> & { readonly sentAt: Date },
+): MonthlyCalls | null {
+  const monthlyCallBudget = app === null ? undefined : budgets.get(app)
+  if (monthlyCallBudget === undefined) return null
+  const isKnown = stored !== null && monthOf(sentAt) === monthOf(now())
+  return { monthlyCallBudget, callsUsed: isKnown ? (usage?.callsUsed ?? 0) : null }
 }
 
 type Known = Omit<ForecastParts, 'placing'>
 
-interface Pricing {
+interface Pricing extends Pick<KnownApp, 'usage' | 'learned'> {
   readonly known: Known
-  readonly learned: LearnedLaw | null
-  readonly usage: AppUsage | undefined
   readonly calendar: Calendar
 }
 

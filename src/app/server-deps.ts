@@ -4,6 +4,7 @@ import { openIntakeDatabase } from '../intake/database.ts'
 import type { HealthReport } from '../lib/finding.ts'
 import { poolSize } from '../lib/postgres-client.ts'
 import { withTimeout } from '../lib/timeout.ts'
+import type { Budgets } from '../ops/checks/budget.ts'
 import { createDatabaseClock, keepMeasuring } from '../ops/clock.ts'
 import { createEventLog } from '../ops/event-log.ts'
 import { checkServerHealth } from '../ops/health.ts'
@@ -14,10 +15,11 @@ import type { Forecaster } from '../report/forecast.ts'
 import type { RateReader } from '../report/rates.ts'
 import type { ScheduleReader } from '../report/schedule.ts'
 import { createCallOutlooks } from '../store/call-outlook.ts'
+import { explained } from '../store/database-errors.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { readCallForecasts, readGauges } from '../store/gauges.ts'
 import { createLaws } from '../store/laws.ts'
-import { openDatabase, POOL_SIZES } from '../store/prisma.ts'
+import { type Database, openDatabase, POOL_SIZES } from '../store/prisma.ts'
 import { createRateReader } from '../store/rate-reader.ts'
 import type { RawClient } from '../store/raw-client.ts'
 import { createScheduleReader } from '../store/reading/schedule.ts'
@@ -88,29 +90,11 @@ export function openServerDeps(
     prisma: { $queryRawUnsafe: (query, ...values) => timed(database.prisma.$queryRawUnsafe(query, ...values)) },
   }
   const rates = createRateReader(source)
-  const laws = createLaws(database)
-  const outlooks = createCallOutlooks(database, calls.callClock)
   return {
     rates,
-    forecast: createForecaster({
-      ...{
-        schedule: config.schedule,
-        timeScale: config.timeScale,
-        apps: config.apps.map(({ name }) => name),
-        budgets: calls.budgets,
-        now: clock.now,
-      },
-      stored: {
-        rates,
-        laws: { latest: (app) => timed(laws.latest(app)) },
-        outlooks: {
-          read: (...question) => timed(outlooks.read(...question)),
-          recentTasks: (app) => timed(outlooks.recentTasks(app)),
-        },
-      },
-    }),
+    forecast: openForecaster(config, { database, calls, rates, timed, now: clock.now }),
     schedules: createScheduleReader(source, scheduleOptions(config, calls.budgets, clock.now)),
-    forecastCalls: () => timed(readCallForecasts(database, calls.budgets, calls.callClock)),
+    forecastCalls: () => timed(readForecasts(database, calls)),
     now: clock.now,
     tracking: {
       async track(request) {
@@ -134,4 +118,39 @@ export function openServerDeps(
 /** A message that is not classified as a lost connection, because a query that timed out is not repeated. */
 function noAnswer(ms: number): TrackerError {
   return new TrackerError('DATABASE_UNAVAILABLE', `The database gave no answer for ${ms} ms. Check that it runs and is not overloaded.`)
+}
+
+async function readForecasts(database: Database, { budgets, callClock }: Budgets): Promise<readonly CallForecast[]> {
+  try {
+    return await readCallForecasts(database, budgets, callClock)
+  } catch (error) {
+    throw explained(error)
+  }
+}
+
+interface ForecastNeeds {
+  readonly database: Database
+  readonly calls: Budgets
+  readonly rates: RateReader
+  readonly timed: <T>(work: PromiseLike<T>) => Promise<T>
+  readonly now: () => Date
+}
+
+function openForecaster(
+  { schedule, timeScale, apps }: Pick<Config, 'schedule' | 'timeScale' | 'apps'>,
+  { database, calls: { budgets, callClock }, rates, timed, now }: ForecastNeeds,
+): Forecaster {
+  const laws = createLaws(database)
+  const outlooks = createCallOutlooks(database, callClock)
+  return createForecaster({
+    ...{ schedule, timeScale, apps: apps.map(({ name }) => name), budgets, now },
+    stored: {
+      rates,
+      laws: { latest: (app) => timed(laws.latest(app)) },
+      outlooks: {
+        read: (...question) => timed(outlooks.read(...question)),
+        recentTasks: (app) => timed(outlooks.recentTasks(app)),
+      },
+    },
+  })
 }

@@ -4,7 +4,7 @@ import { buildTiming, longestGapMs, type Timing } from '../domain/poll-times.ts'
 import type { Budgets } from '../ops/checks/budget.ts'
 import type { CallClock } from '../store/call-clock.ts'
 import type { BlindLimits } from '../store/gauges.ts'
-import type { AppConfig, Config } from './config/config.ts'
+import type { Config } from './config/config.ts'
 
 /** Everything that the time scale divides, in real milliseconds. Durations that protect processes and servers have a lower bound. */
 export interface WorkerTiming {

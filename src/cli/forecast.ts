@@ -6,10 +6,8 @@ import { MAX_POLLS, TARGET_WIDTH } from '../app/config/schedule-values.ts'
 import type { Value } from '../app/config/values.ts'
 import { createForecaster, type ForecastQuestion } from '../app/forecast.ts'
 import { budgetsOf } from '../app/settings.ts'
-import { InvalidInputError } from '../domain/errors.ts'
-import { quote } from '../domain/quote.ts'
 import type { Calendar } from '../domain/schedule/types.ts'
-import { parseApp, parseTime } from '../intake/track-request.ts'
+import { parseApp } from '../intake/track-request.ts'
 import { readTextFile } from '../lib/read-text-file.ts'
 import { withTimeout } from '../lib/timeout.ts'
 import { MAX_FORECAST_RECIPIENTS } from '../report/forecast.ts'
@@ -18,6 +16,7 @@ import type { Context } from './context.ts'
 import { configWithEmbedded } from './embedded.ts'
 import { parseNumber } from './options.ts'
 import { CLOSE_TIMEOUT_MS } from './reads.ts'
+import { parseSentAt, SENT_AT } from './sent-at.ts'
 import { describeForecast } from './text/forecast.ts'
 
 interface ForecastOptions {
@@ -45,10 +44,7 @@ export const addForecast: AddCommand = (program, context, run) => {
     .requiredOption('--recipients <number>', 'people in the campaign, which is sent in tasks of 100', (text) =>
       parseNumber(text, 1, MAX_FORECAST_RECIPIENTS, true),
     )
-    .option(
-      '--sent-at <time>',
-      "when it is sent: 2026-12-01T10:00 by the organisation's clock, or ISO 8601 with a time zone (default: now)",
-    )
+    .option('--sent-at <time>', `when it is sent: ${SENT_AT} (default: now)`)
     .option('--polls <number>', 'exactly so many polls a task (default: as the settings and the budget say)', (text) =>
       parseNumber(text, 1, MAX_POLLS, true),
     )
@@ -94,36 +90,13 @@ async function withForecaster<T>(
   }
 }
 
-function parseQuestion(options: ForecastOptions, { schedule, timeScale }: Config, calendar: Calendar): Omit<ForecastQuestion, 'law'> {
+function parseQuestion(options: ForecastOptions, config: Config, calendar: Calendar): Omit<ForecastQuestion, 'law'> {
   const { recipients, polls, targetWidth, sentAt, app } = options
-  const speed = schedule.calendar.clockStart === null ? 1 : timeScale
   return {
     ...{ recipients, polls, targetWidthMs: targetWidth },
-    ...(sentAt !== undefined && { sentAt: parseSentAt(sentAt, calendar, speed) }),
+    ...(sentAt !== undefined && { sentAt: parseSentAt(sentAt, calendar, config) }),
     ...(app !== undefined && { app: parseApp(app) }),
   }
-}
-
-/**
- * An ISO 8601 time, or one of the organisation's clock.
- * @param speed milliseconds of that clock in a real one
- * @throws {InvalidInputError}
- */
-function parseSentAt(text: string, calendar: Calendar, speed: number): Date {
-  const moment = parseTime(text)
-  if (moment !== null) return moment
-  const [, day = '', time = ''] = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)$/.exec(text) ?? []
-  const localMs = Date.parse(`${day}T${time}Z`)
-  // `Date.parse` takes 2026-02-30 for 2 March.
-  if (Number.isNaN(localMs) || new Date(localMs).toISOString().slice(0, 10) !== day)
-    throw new InvalidInputError(
-      'sentAt',
-      `--sent-at ${quote(text)} is not accepted. Accepted: a time of the organisation's clock such as 2026-12-01T10:00, or ISO 8601 with a time zone such as 2026-12-01T10:00:00+08:00.`,
-    )
-  let at = new Date(localMs)
-  // The second step is for a change of the zone's offset near that time.
-  for (let i = 0; i < 2; i++) at = new Date(at.getTime() + (localMs - calendar.localAt(at)) / speed)
-  return at
 }
 
 /** @throws InvalidArgumentError, which is wrong usage */

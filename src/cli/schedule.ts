@@ -1,13 +1,16 @@
 import { InvalidArgumentError } from 'commander'
-import { parseTime } from '../intake/track-request.ts'
+import { createCalendar } from '../app/calendar.ts'
+import type { Config } from '../app/config/config.ts'
 import { withTimeout } from '../lib/timeout.ts'
-import { MAX_TASK_POLLS, MAX_TASK_RECIPIENTS, type ScheduleReport } from '../report/schedule.ts'
+import { MAX_TASK_POLLS, MAX_TASK_RECIPIENTS, type ScheduleReport, type ScheduleRequest } from '../report/schedule.ts'
 import type { BacktestReport } from '../report/schedule-backtest.ts'
 import type { AddCommand } from './command.ts'
 import type { Context } from './context.ts'
 import { configWithEmbedded, requireDatabase } from './embedded.ts'
 import { parseNumber } from './options.ts'
 import type { Display } from './rates.ts'
+import { CLOSE_TIMEOUT_MS } from './reads.ts'
+import { parseSentAt, SENT_AT } from './sent-at.ts'
 import { describeBacktest } from './text/backtest.ts'
 import { type Fact, joinSections, renderFacts } from './text/layout.ts'
 import { attentionBars, scheduledPollsTable, schedulePlot, timeOfDay } from './text/schedule.ts'
@@ -16,7 +19,7 @@ import { showDuration, showTime } from './text/time.ts'
 
 interface ScheduleCommand {
   readonly app?: string
-  readonly sentAt?: Date
+  readonly sentAt?: string
   readonly recipients?: number
   readonly polls?: number
   readonly json?: boolean
@@ -34,7 +37,7 @@ export const addSchedule: AddCommand = (program, context, run) => {
     .command('schedule')
     .description('when a message would be polled and why then: what was learned of when people read, the plan, what it costs')
     .option('--app <name>', 'the app, where several have tasks')
-    .option('--sent-at <time>', 'when the message is sent, ISO 8601 with time zone (default: now)', parseSentAt)
+    .option('--sent-at <time>', `when the message is sent: ${SENT_AT} (default: now)`)
     .option(
       '--recipients <n>',
       `recipients of the task, at most ${MAX_TASK_RECIPIENTS} (default: the median of the app's latest tasks)`,
@@ -49,20 +52,17 @@ export const addSchedule: AddCommand = (program, context, run) => {
     .action(
       run(async ({ json = false, backtest = false, ...request }: ScheduleCommand) => {
         if (backtest) refuseWithBacktest(request)
-        await withSchedules(context, async (schedules) => {
+        await withSchedules(context, async (schedules, config) => {
           const print = <T>(report: T, describe: (report: T, display: Display) => string): void =>
             context.print(json ? JSON.stringify(report, null, 2) : describe(report, context))
-          if (backtest) print(await schedules.backtest(request.app), describeBacktest)
-          else print(await schedules.reader.schedule(request), describeSchedule)
+          if (backtest) return print(await schedules.backtest(request.app), describeBacktest)
+          const { sentAt: text, ...others } = request
+          const sentAt =
+            text === undefined ? undefined : parseSentAt(text, createCalendar(config.schedule.calendar, config.timeScale), config)
+          print(await schedules.reader.schedule({ ...others, sentAt }), describeSchedule)
         })
       }),
     )
-}
-
-function parseSentAt(text: string): Date {
-  const sentAt = parseTime(text)
-  if (sentAt !== null && !Number.isNaN(sentAt.getTime())) return sentAt
-  throw new InvalidArgumentError('Accepted: an ISO 8601 time with a time zone such as 2026-11-27T17:00:00+08:00.')
 }
 
 function refuseWithBacktest({ sentAt, recipients, polls }: ScheduleCommand): void {
@@ -73,21 +73,18 @@ function refuseWithBacktest({ sentAt, recipients, polls }: ScheduleCommand): voi
   throw new InvalidArgumentError(`${given[0]} is for a plan: leave it out beside --backtest, which is about tasks of the past.`)
 }
 
-/** A connection that hangs must not keep a command that has printed its result. */
-const CLOSE_TIMEOUT_MS = 1_000
-
 interface Schedules {
-  readonly reader: { schedule(request: ScheduleCommand): Promise<ScheduleReport> }
+  readonly reader: { schedule(request: ScheduleRequest): Promise<ScheduleReport> }
   backtest(app: string | undefined): Promise<BacktestReport>
 }
 
-async function withSchedules(context: Context, work: (schedules: Schedules) => Promise<void>): Promise<void> {
+async function withSchedules(context: Context, work: (schedules: Schedules, config: Config) => Promise<void>): Promise<void> {
   const config = await configWithEmbedded(context)
   const databaseUrl = requireDatabase(config)
   const { openSchedules } = await import('../app/operations.ts')
   const { close, ...schedules } = openSchedules(databaseUrl, config, context.now)
   try {
-    await work(schedules)
+    await work(schedules, config)
   } finally {
     await withTimeout(CLOSE_TIMEOUT_MS, close()).catch(() => undefined)
   }

@@ -24,7 +24,7 @@ const TEXTS: Readonly<Record<CallWarning, string>> = {
 /**
  * Logs what operators should know of the month's calls: a warning when it begins and once a day while it lasts, and each part of the budget that is
  * used, once a month. Of a process that was restarted it is logged again.
- * @returns looks once; rejects where the database does not answer
+ * @returns reads and logs once; rejects where the database does not answer
  */
 export function createCallWatch({ read, log, monotonicMs = () => performance.now() }: CallWatchDeps): () => Promise<void> {
   const warned = new Map<string, { readonly warning: CallWarning; readonly atMs: number }>()

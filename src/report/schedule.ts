@@ -98,7 +98,7 @@ export interface ScheduleReport {
   readonly polls: readonly ScheduledPoll[]
   /** The calls that are expected: a task ends with the poll that lists its last recipient as read. At most one for each poll, but for retries. */
   readonly expectedCalls: number
-  /** What a call cost where a budget decided, see `PlanDetail`; null: none did. */
+  /** What a call cost when the app's latest task was planned, or the task itself, see `PlanDetail`; null: there is no budget. */
   readonly price: number | null
   /** The expected mean bracket of those who read. */
   readonly widthMs: number

@@ -21,6 +21,7 @@ const COMMANDS = [
   'show',
   'report',
   'unread',
+  'forecast',
   'people',
   'erase',
   'doctor',

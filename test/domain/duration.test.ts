@@ -19,7 +19,8 @@ test.each(['', 'h', '15', '15 m', '1m1h', '1h1h', '-1m', '1.5h', '15M', '123456s
 })
 
 test('what is written is read as the same', () => {
-  holds(fc.property(fc.nat(1_000_000), (seconds) => parseDuration(formatDuration(seconds * SECOND_MS)) === seconds * SECOND_MS))
+  const isReadAgain = (seconds: number): boolean => parseDuration(formatDuration(seconds * SECOND_MS)) === seconds * SECOND_MS
+  expect(() => holds(fc.property(fc.nat(1_000_000), isReadAgain))).not.toThrow()
 })
 
 test('the bounds are named', () => {

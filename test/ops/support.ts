@@ -6,7 +6,7 @@ import { createLogger } from '../../src/ops/logger.ts'
 import type { QueueAddress } from '../../src/queue/connection.ts'
 import { migrateQueueSchema } from '../../src/queue/schema.ts'
 import type { TaskRef } from '../../src/report/rates.ts'
-import { createWorker, type EmbeddedWorker, type WorkerApp } from '../../src/worker.ts'
+import { createWorker, type EmbeddedWorker, type WorkerApp, type WorkerOptions } from '../../src/worker.ts'
 import { type ApiPageServer, startApiPageServer } from '../support/api-page-server.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { type DatabaseRole, giveRights, urlAs } from '../support/roles.ts'
@@ -25,7 +25,12 @@ export interface Running {
  * @param queue default: in the same database
  * @param role whose rights it has. Default: the owner's
  */
-export async function aRunningWorker(queue?: QueueAddress, app: Partial<WorkerApp> = {}, role?: DatabaseRole): Promise<Running> {
+export async function aRunningWorker(
+  queue?: QueueAddress,
+  app: Partial<WorkerApp> = {},
+  role?: DatabaseRole,
+  options: Partial<WorkerOptions> = {},
+): Promise<Running> {
   const database = await createTestDatabase({ migrated: true })
   onTestFinished(() => database.drop())
   const server = await startApiPageServer()
@@ -53,6 +58,7 @@ export async function aRunningWorker(queue?: QueueAddress, app: Partial<WorkerAp
     retainDetailsDays: 90,
     retainTotalsDays: null,
     logger: createLogger({ level: 'silent', pretty: false }),
+    ...options,
   })
   onTestFinished(() => worker.close())
   await worker.ready

@@ -10,7 +10,7 @@ describe('what the server says of itself', () => {
   test('it is ready; it is not while the database is away, and says so; and it is again', async () => {
     const { url, toDatabase } = await aServer()
     const ready = async () => ask(url, '/readyz')
-    const names = ['database', 'schema', 'overdue', 'blind gaps', 'clock', 'pool']
+    const names = ['database', 'schema', 'overdue', 'blind gaps', 'call budget', 'clock', 'pool']
     // A check waits 1.5 s for the database, which on a busy machine is not enough for the first connection.
     await until(async () => (await ready()).status === 200, { what: 'it is ready' })
     expect(await ready()).toMatchObject({ status: 200, body: { ok: true, checks: names.map((name) => ({ name, ok: true })) } })

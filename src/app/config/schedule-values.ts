@@ -8,7 +8,7 @@ import { listOf, matching, oneOf, setting, text, type Value, wholeNumber } from 
 /** What the settings of the schedule accept. Durations are milliseconds of the 24 hours after a send. */
 
 /** Hours, minutes and seconds, each at most once, in this order. The result is in milliseconds. */
-export function duration(minMs: number, maxMs: number): Value<number> {
+function duration(minMs: number, maxMs: number): Value<number> {
   return text(describeDurations(minMs, maxMs), (given) => {
     const ms = parseDuration(given)
     return ms !== undefined && ms >= minMs && ms <= maxMs ? ms : undefined

@@ -1,5 +1,5 @@
-import { MINUTE_MS } from '../delivery.ts'
 import { at, sharesBy } from './curve.ts'
+import { pollsAtPrice } from './price.ts'
 import type { Curve, PollPlan } from './types.ts'
 
 /**
@@ -51,17 +51,10 @@ export interface Choice {
  * @param family the plan of n polls at index n − 1
  */
 export function chooseN(family: readonly PollPlan[], { curve, people, price, ceiling, calls }: Choice): number {
-  const weight = Math.sqrt(people) / MINUTE_MS
-  let best = 1
-  let least = Number.POSITIVE_INFINITY
-  for (const [i, { offsetsMs, widthMs }] of family.slice(0, Math.max(1, ceiling)).entries()) {
-    const cost = weight * widthMs + price * (calls?.[i] ?? expectedCalls(curve, offsetsMs, people))
-    if (cost < least) {
-      least = cost
-      best = i + 1
-    }
-  }
-  return best
+  const plans = family.slice(0, Math.max(1, ceiling)).map(({ offsetsMs, widthMs }, i) => {
+    return { calls: calls?.[i] ?? expectedCalls(curve, offsetsMs, people), widthMs }
+  })
+  return pollsAtPrice(plans, people, price)
 }
 
 /** The least number of polls whose mean bracket is at most the target; the most that there is where none reaches it. */

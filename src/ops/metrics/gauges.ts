@@ -49,28 +49,13 @@ export interface GaugeMetrics {
 }
 
 export function createGaugeMetrics(registry: Registry): GaugeMetrics {
-  const {
-    tasks,
-    overdue,
-    blind,
-    budget,
-    calls,
-    used,
-    paused,
-    problems,
-    lawTasks,
-    lawAge,
-    scopes,
-    health,
-    warnings,
-    clock,
-    waiting,
-    refused,
-  } = collectorsIn(registry)
+  const gauges = collectorsIn(registry)
+  const { tasks, overdue, blind, budget, calls, used, paused, problems, laws, scopes, health, warnings } = gauges
+  const { clock, waiting, refused } = gauges
   const appOf = boundedLabel(MAX_APPS, APP_NAME)
   return {
     setDatabase(values) {
-      const all = [tasks, blind, budget, ...Object.values(calls), used, paused, problems, lawTasks, lawAge, scopes]
+      const all = [tasks, blind, budget, ...Object.values(calls), used, paused, problems, ...Object.values(laws), scopes]
       for (const labelled of all) labelled.reset()
       // A gauge without labels goes back to 0 otherwise, which would be wrong.
       overdue.remove()
@@ -87,10 +72,7 @@ export function createGaugeMetrics(registry: Registry): GaugeMetrics {
         for (const kind of PAUSE_KINDS) paused.inc({ app: appOf(app), kind }, kind === pauseKind ? 1 : 0)
       }
       for (const { app, problem, count } of values.problems) problems.inc({ app: appOf(app), problem }, count)
-      for (const law of values.laws) {
-        lawTasks.inc({ app: appOf(law.app) }, law.tasks)
-        lawAge.set({ app: appOf(law.app) }, law.ageSeconds)
-      }
+      setLaws(laws, values.laws, appOf)
       for (const { app, pairs, workers } of values.pausedScopes) {
         scopes.inc({ app: appOf(app), scope: 'pair' }, pairs)
         scopes.inc({ app: appOf(app), scope: 'worker' }, workers)
@@ -137,12 +119,33 @@ function lastsSeconds({ usedUpAt, readAt, endsEarly }: Pick<CallForecast, 'usedU
   return usedUpAt === null || !endsEarly ? Number.POSITIVE_INFINITY : (usedUpAt.getTime() - readAt.getTime()) / 1_000
 }
 
+function setLaws({ tasks, age }: LawGauges, laws: Gauges['laws'], appOf: (app: string) => string): void {
+  for (const law of laws) {
+    tasks.inc({ app: appOf(law.app) }, law.tasks)
+    age.set({ app: appOf(law.app) }, law.ageSeconds)
+  }
+}
+
+type CreateGauge = <T extends string>(name: string, help: string, labelNames?: readonly T[]) => Gauge<T>
+
+type LawGauges = ReturnType<typeof createLawGauges>
+
+function createLawGauges(gauge: CreateGauge) {
+  return {
+    tasks: gauge('law_tasks', 'Ended tasks of the app from which was learned when its recipients read. 0: learned from the other apps.', [
+      'app',
+    ]),
+    age: gauge('law_age_seconds', 'How long ago it was learned when the recipients of the app read: again after tasks of it have ended.', [
+      'app',
+    ]),
+  }
+}
+
 type CallGauges = ReturnType<typeof collectorsIn>['calls']
 
 function collectorsIn(registry: Registry) {
   const registers = [registry]
-  const gauge = <T extends string>(name: string, help: string, labelNames: readonly T[] = []) =>
-    new Gauge({ name: `${PREFIX}${name}`, help, labelNames, registers })
+  const gauge: CreateGauge = (name, help, labelNames = []) => new Gauge({ name: `${PREFIX}${name}`, help, labelNames, registers })
   return {
     tasks: gauge('tasks', 'Tasks by status.', ['app', 'status']),
     overdue: gauge('tasks_overdue', 'Open tasks whose poll was due more than a minute ago and was not made yet.'),
@@ -179,16 +182,7 @@ function collectorsIn(registry: Registry) {
     used: gauge('api_calls_used', "Calls that count this month (China's), over all workers; those of people sync too.", ['app']),
     paused: gauge('app_paused', '1 while no calls are made for this app, by kind of pause.', ['app', 'kind']),
     problems: gauge('tasks_with_problem', 'Open tasks with a problem, by problem: polls of them fail.', ['app', 'problem']),
-    lawTasks: gauge(
-      'law_tasks',
-      'Ended tasks of the app from which was learned when its recipients read. 0: learned from the other apps.',
-      ['app'],
-    ),
-    lawAge: gauge(
-      'law_age_seconds',
-      'How long ago it was learned when the recipients of the app read: again after tasks of it have ended.',
-      ['app'],
-    ),
+    laws: createLawGauges(gauge),
     scopes: gauge(
       'paused_scopes',
       'Agent ids of the app that are paused (scope "pair"), and running workers that leave it to others (scope "worker"). The app itself: app_paused.',

@@ -3,11 +3,10 @@ import { STATES, STATUSES } from '../../domain/delivery.ts'
 import { DELAY_CODES, END_CODES } from '../../domain/messages.ts'
 import { OUTCOMES, PROBLEM_CODES, SCOPES } from '../../domain/problems.ts'
 import { COMPARED_FIELDS, type ComparedField } from '../../domain/track-outcome.ts'
-import type { PeopleCounts, ResumedApp } from '../../polling/ports.ts'
+import type { PeopleCounts } from '../../polling/ports.ts'
 import type { ResumedTaskRates } from '../../polling/task-commands.ts'
 import type { CampaignComparison } from '../../report/compare.ts'
 import {
-  type AppUsage,
   type BoundsStep,
   type CampaignRates,
   type CampaignRecipient,
@@ -15,8 +14,6 @@ import {
   type DepartmentRates,
   type ForbiddenCount,
   type KnownState,
-  PAUSE_KINDS,
-  type PairStatus,
   type Person,
   type PersonHistory,
   type PersonPoll,
@@ -26,7 +23,6 @@ import {
   RISKS,
   type TaskAtRisk,
   type TaskRates,
-  type WorkerProblem,
 } from '../../report/rates.ts'
 import type { TimeToRead } from '../../report/time-to-read.ts'
 

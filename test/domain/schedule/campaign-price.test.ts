@@ -7,13 +7,13 @@ import { KNOWN_LAWS } from './laws.ts'
 
 const curve = KNOWN_LAWS['natural'] ?? expect.fail('the law is there')
 const settings: PlaceSettings = { pollsPerTask: null, targetWidthMs: null, reportAgesMs: [], maxGap: { ms: 6 * HOUR_MS, isHard: false } }
-const WEEKEND = [0, 6]
+const WEEKEND = new Set([0, 6])
 const CAMPAIGN: CampaignToPrice = {
   ...{ curve, settings, tasks: 30, people: 100, budget: 5_000, left: 5_000, openTasks: 0 },
   sentAt: new Date('2026-12-01T02:00:00Z'),
   calendar: {
     localAt: (at) => at.getTime() + 8 * HOUR_MS,
-    isFreeDay: (day) => WEEKEND.includes(new Date(day * 24 * HOUR_MS).getUTCDay()),
+    isFreeDay: (day) => WEEKEND.has(new Date(day * 24 * HOUR_MS).getUTCDay()),
   },
 }
 const priceOf = (given: Partial<CampaignToPrice> = {}): number => priceOfCampaign({ ...CAMPAIGN, ...given })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { HOUR_MS, MINUTE_MS } from '../../../src/domain/delivery.ts'
-import { chooseN, leastNFor } from '../../../src/domain/schedule/calls.ts'
+import { chooseN, expectedCalls, leastNFor } from '../../../src/domain/schedule/calls.ts'
 import { buildFamily, choosePlan, MEAN_FINAL_OFFSET_MS, mostPolls, type PlaceSettings } from '../../../src/domain/schedule/place.ts'
 import type { PollPlan } from '../../../src/domain/schedule/types.ts'
 import { KNOWN_LAWS, minutes } from './laws.ts'
@@ -72,6 +72,16 @@ test('the choice out of a family is that of the functions for price and width', 
   const family = buildFamily(curve, SETTINGS, { finalOffsetMs: MEAN_FINAL_OFFSET_MS, hasPrice: true })
   expect(countPolls({}, 30)).toBe(chooseN(family, { curve, people: 100, price: 30, ceiling: 64 }))
   expect(countPolls({ targetWidthMs: 20 * MINUTE_MS })).toBe(leastNFor(family, 20 * MINUTE_MS))
+})
+
+test('calls that are known are not computed again', () => {
+  const family = buildFamily(curve, SETTINGS, { finalOffsetMs: MEAN_FINAL_OFFSET_MS, hasPrice: true })
+  const choose = (calls?: readonly number[]): number => {
+    return choosePlan(family, SETTINGS, { curve, people: 100, price: 30, ...(calls && { calls }) }).offsetsMs.length
+  }
+  expect(choose(family.map(({ offsetsMs }) => expectedCalls(curve, offsetsMs, 100)))).toBe(choose())
+  // Calls that cost nothing are all bought.
+  expect(choose(family.map(() => 0))).toBe(64)
 })
 
 test('there is nothing to choose out of an empty family', () => {
