@@ -154,3 +154,25 @@ describe.skipIf(endpoint === null)('the overview', () => {
     }
   })
 })
+
+describe.skipIf(endpoint === null)('the values of a poll plan', () => {
+  test('are read with the keys, poll by poll, and its form asks for another plan with the keyboard alone', async () => {
+    const page = await openReader(server.url)
+    await page.goto('/schedule?sentAt=2026-11-24T10:00&polls=8')
+    const stage = page.getByRole('slider', { name: 'Values of the expected read curve' })
+    await stage.focus()
+    await page.keyboard.press('Home')
+    const first = await readout(page)
+    expect(first).toMatch(/mins after the send: \d+\.\d% are expected to have read/)
+    await page.keyboard.press('ArrowRight')
+    expect(await readout(page)).not.toBe(first)
+    await page.keyboard.press('End')
+    expect(await stage.getAttribute('aria-valuetext')).toContain('23 hrs 52 mins after the send')
+    await page.getByLabel('Polls', { exact: true }).fill('5')
+    await page.keyboard.press('Enter')
+    await page.waitForURL('**/schedule?*polls=5*')
+    expect(await page.locator('#plan-table tbody tr').count()).toBe(5)
+    // The send time that was asked for stays.
+    expect(page.url()).toContain('sentAt=2026-11-24T10%3A00')
+  })
+})

@@ -28,6 +28,9 @@ const bearer = (token: string): Record<string, string> => ({ authorization: `Bea
 const HTML = { accept: 'text/html', 'accept-language': 'en' }
 const NAMES: Readonly<Record<string, string>> = { taskId: TASK, name: CAMPAIGN, userId: 'ann', app: 'hr' }
 
+/** What needs the app, since there are several. */
+const OF_ONE_APP: Readonly<Record<string, string>> = { getSchedule: '?app=default', getForecast: '?app=default&recipients=100' }
+
 async function call(operation: Operation, headers: Record<string, string>): Promise<Answer> {
   const { path, parameters } = operation
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(NAMES[name] ?? ''))
@@ -36,7 +39,7 @@ async function call(operation: Operation, headers: Record<string, string>): Prom
     ? '?at=2026-11-23T01:00:00Z'
     : required.has('campaign')
       ? `?app=default&campaign=twin&campaign=${encodeURIComponent(CAMPAIGN)}`
-      : ''
+      : (OF_ONE_APP[operation.id] ?? '')
   return ask(server.url, `${filled}${query}`, requestOf(operation, headers))
 }
 
