@@ -48,7 +48,7 @@ if (worlds === undefined) throw new Error(`--worlds ${set}: give held-out, tunin
 const truths = new Map()
 const parts = { cold, learned, change, cost }
 
-for (const name of String(options.only ?? 'cold,learned,change,cost').split(',')) parts[name]()
+for (const name of (options.only ?? 'cold,learned,change,cost').split(',')) parts[name]()
 
 function cold() {
   console.log(`\nWithout data: mean bracket ÷ optimum (${Object.keys(SEND_TIMES).join(', ')})`)

@@ -44,7 +44,11 @@ async function planOf(taskId: string, variables: Readonly<Record<string, string>
   const key = { app: 'default', taskId }
   const planner = createPlanner(config, {
     ...{ database: db, laws: createLaws(db), timing, now, limitsOf: () => ({ monthlyBudget: config.monthlyCallBudget }) },
-    events: { failed: ({ error }) => Promise.reject(error instanceof Error ? error : new Error(String(error))) },
+    events: {
+      failed({ error }) {
+        throw error instanceof Error ? error : new Error(String(error))
+      },
+    },
   })
   await db.store.track([{ ...key, agentId: null, campaign: null, sentAt: SENT, userIds: ['0123', '0456'] }])
   await db.store.schedule((task) => planner.plan(task), 10)

@@ -22,7 +22,7 @@ describe('GET /v1/forecast', () => {
     const { status, body } = await get(`recipients=3050&${TUESDAY}&polls=24`)
     expect(status).toBe(200)
     expect(body).toMatchObject({
-      ...{ app: 'default', sentAt: '2026-12-01T02:00:00.000Z', tasks: 31, polls: 24, callsAtMost: 744, placedBy: 'growing' },
+      ...{ app: 'default', sentAt: '2026-12-01T02:00:00.000Z', tasks: 31, polls: 24, placedBy: 'prior' },
       law: { kind: 'prior', version: null, tasks: 0, lastSentAt: null },
       batches: [
         { tasks: 30, recipients: 100, polls: 24 },
@@ -30,7 +30,8 @@ describe('GET /v1/forecast', () => {
       ],
     })
     expect(body.pollsMinutes.at(-1)).toBe(1_431.5)
-    expect(body.compare.learned.meanBracketMinutes).toBeLessThan(body.meanBracketMinutes)
+    expect(body.callsAtMost).toBe(744)
+    expect(body.compare.growing.meanBracketMinutes).toBeGreaterThan(body.meanBracketMinutes)
     expect(body.budget).toMatchObject({ monthlyCallBudget: 4_000, share: expect.closeTo(744 / 4_000, 2) })
   })
 

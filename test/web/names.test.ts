@@ -46,7 +46,7 @@ async function filled(role: 'serve' | 'worker', options: ServerOptions = {}): Re
 
 const bearer = (role: Role): Record<string, string> => ({ authorization: `Bearer ${TOKENS[role]}` })
 const NAMES: Readonly<Record<string, string>> = { taskId: TASK, name: CAMPAIGN, userId: 'ann', app: 'default' }
-const NEEDED: Readonly<Record<string, string>> = { at: '2026-11-23T01:00:00Z', app: 'default' }
+const NEEDED: Readonly<Record<string, string>> = { at: '2026-11-23T01:00:00Z', app: 'default', recipients: '100' }
 
 /** Each list, in each form, and by each name that is there or not. */
 const QUESTIONS: ReadonlyArray<Readonly<Record<string, string>>> = [
