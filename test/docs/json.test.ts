@@ -9,9 +9,9 @@ import { aForeignQueue } from '../queue/support.ts'
 import { until } from '../support/wait.ts'
 import { type Block, sharedBlocksIn } from './support/pages.ts'
 
-const KINDS: ReadonlyArray<{ readonly has: string; readonly check: (block: Block) => Promise<void> }> = [
+const KINDS: ReadonlyArray<{ readonly has: string; readonly lacks?: string; readonly check: (block: Block) => Promise<void> }> = [
   { has: 'apps', check: isAppsFile },
-  { has: 'free', check: isFreeDaysFile },
+  { has: 'free', lacks: 'parts', check: isFreeDaysFile },
   { has: 'recipients', check: isTruth },
   { has: 'checks', check: isHealth },
   { has: 'parts', check: isLaw },
@@ -20,7 +20,9 @@ const KINDS: ReadonlyArray<{ readonly has: string; readonly check: (block: Block
 
 test.each(sharedBlocksIn('json').map((block) => ({ ...block })))('$at is what the page says', async (block) => {
   const value: unknown = JSON.parse(block.text)
-  const kinds = KINDS.filter(({ has }) => typeof value === 'object' && value !== null && has in value)
+  const kinds = KINDS.filter(
+    ({ has, lacks }) => typeof value === 'object' && value !== null && has in value && (lacks === undefined || !(lacks in value)),
+  )
   expect(kinds, 'exactly one kind of example that this test knows').toHaveLength(1)
   await kinds[0]?.check(block)
 })

@@ -38,6 +38,7 @@ const PAGES_OF_USERS = [
   'docs/personal-data.md',
   'docs/problems.md',
   'docs/read-rates.md',
+  'docs/schedule.md',
   'docs/senders.md',
 ]
 
@@ -81,6 +82,10 @@ const ANSWERS: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
     show: /^Read +2 of 4 /m,
     unread: /carol,.*\r\n.*,late-reader,/,
     curl: /,payroll-11,carol,unread,.*\r\n.*,late-reader,unread,/,
+  },
+  'docs/schedule.md': {
+    forecast: /^30 tasks, about [\d,]+ calls/,
+    schedule: /Bracket/,
   },
   'docs/senders.md': { curl: /"taskId":"256271667550","status":"tracking","duplicate":false/ },
 }
