@@ -39,7 +39,9 @@ const LEARN_EVERY = 5
 const ACCEPTED = { cold: [1.25, 1.6], 'learned 20': [1.2, 1.35], 'learned 50': [1.12, 1.25], change: [1.15, Infinity] }
 
 const text = /** @type {const} */ ({ type: 'string' })
-const { values: options } = parseArgs({ options: { seeds: text, worlds: text, people: text, only: text } })
+const { values: options } = parseArgs({
+  options: { seeds: text, worlds: text, people: text, only: { type: 'string', default: 'cold,learned,change,cost' } },
+})
 const seeds = Number(options.seeds ?? 12)
 const people = Number(options.people ?? 50)
 const set = options.worlds ?? 'held-out'
@@ -48,7 +50,7 @@ if (worlds === undefined) throw new Error(`--worlds ${set}: give held-out, tunin
 const truths = new Map()
 const parts = { cold, learned, change, cost }
 
-for (const name of (options.only ?? 'cold,learned,change,cost').split(',')) parts[name]()
+for (const name of options.only.split(',')) parts[name]()
 
 function cold() {
   console.log(`\nWithout data: mean bracket ÷ optimum (${Object.keys(SEND_TIMES).join(', ')})`)

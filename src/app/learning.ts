@@ -15,6 +15,8 @@ export interface Learning {
   readonly laws: Laws
   /** One pass of learning when people read, as a worker does it. Nothing is learned while it rests after a long one. */
   learn(): Promise<unknown>
+  /** Ends a pass that is under way, soon. */
+  stop(): void
 }
 
 export function createLearning(
@@ -22,8 +24,15 @@ export function createLearning(
   { database, events, leaseMs }: LearningDeps,
 ): Learning {
   const store = createLaws(database, { leaseMs, onUnreadable: (app, version) => events.failed(unreadable(app, version)) })
-  const deps = { store, calendar: createCalendar(schedule.calendar, timeScale), apps: apps.map(({ name }) => name), events }
-  return { laws: store, learn: withRests(() => learnLaws(deps)) }
+  const stopping = new AbortController()
+  const deps = {
+    store,
+    signal: stopping.signal,
+    calendar: createCalendar(schedule.calendar, timeScale),
+    apps: apps.map(({ name }) => name),
+    events,
+  }
+  return { laws: store, learn: withRests(() => learnLaws(deps)), stop: () => stopping.abort() }
 }
 
 /** After learning it rests so many times as long. With many apps, or in a compressed day, one pass would follow the other and polls would be late. */

@@ -244,7 +244,7 @@ async function waitForServers({ database, queueConfig, clock, events }: WorkerDe
 /** Starts heartbeat, scheduler, reconciler, learner, recounter and polls. They are closed in reverse. */
 function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig, { closers, log }: HostDeps): PollWorker {
   const { store, events, now, worker, database } = deps
-  const { laws, learn } = createLearning(config, { ...deps, leaseMs: timing.lockMs })
+  const { laws, learn, stop } = createLearning(config, { ...deps, leaseMs: timing.lockMs })
   const planner = createPlanner(config, { database, laws, timing: timing.timing, limitsOf: limitsByApp(config.apps), now, events })
   const planDeps = { store, planner, timers: createPollTimers(deps.queue, now), timing: timing.timing, now, events }
   const loop = (name: string, everyMs: number, work: () => Promise<unknown>, what: string) => {
@@ -270,6 +270,7 @@ function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig
   const watchCalls = createCallWatch({ log, read: () => readCallForecasts(database, deps.calls.budgets, deps.calls.callClock) })
   loop('call watch', timing.reconcileEveryMs, watchCalls, 'reading how long the calls last')
   loop('learner', timing.learnEveryMs, learn, 'learning when people read')
+  closers.add('learning', () => stop())
   loop('recounter', timing.recountEveryMs, () => recountCampaigns(database), 'counting campaigns')
 
   const polls = startPollWorker({

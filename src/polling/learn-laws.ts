@@ -10,6 +10,8 @@ export interface LearnDeps {
   /** Apps of the configuration: one that has no ended task yet gets the law of the others. */
   readonly apps: readonly string[]
   readonly events: Pick<EventLog, 'learned'>
+  /** Ends the pass: what was learned until then is stored. Default: it runs to its end. */
+  readonly signal?: AbortSignal
 }
 
 /** No more count, see {@link tasksThatCount}. */
@@ -20,10 +22,15 @@ const FEW_TASKS = 50
 
 /**
  * Learns when the recipients of each app read, where tasks of it have ended since it was last learned. One worker at a time.
- * @returns the apps that have a new law; null when another worker learns
+ * @returns the apps that have a new law; null when another worker learns, or when it was stopped
  */
 export async function learnLaws(deps: LearnDeps): Promise<string[] | null> {
-  return await deps.store.exclusively((lease) => pass(deps, lease))
+  try {
+    return await deps.store.exclusively((lease) => pass(deps, lease))
+  } catch (error) {
+    if (deps.signal?.aborted === true) return null
+    throw error
+  }
 }
 
 async function pass(deps: LearnDeps, lease: Lease): Promise<string[]> {
@@ -31,9 +38,9 @@ async function pass(deps: LearnDeps, lease: Lease): Promise<string[]> {
   const endings = new Map((await store.apps()).map(({ app, lastEndedAt }) => [app, lastEndedAt?.getTime() ?? 0]))
   const lastEndedMs = Math.max(0, ...endings.values())
   const learned: string[] = []
-  const pooled = createPooled(deps)
+  const pooled = createPooled(deps, [...endings.values()].filter((endedMs) => endedMs > 0).length)
   for (const app of new Set([...endings.keys(), ...deps.apps])) {
-    if (!lease.isHeld()) break
+    if (!lease.isHeld() || deps.signal?.aborted === true) break
     const known = await store.latest(app)
     // An app without tasks of its own has the law of the others.
     const changedMs = known?.tasks === 0 ? lastEndedMs : (endings.get(app) ?? 0)
@@ -44,43 +51,41 @@ async function pass(deps: LearnDeps, lease: Lease): Promise<string[]> {
 }
 
 /** @returns false where there is nothing to learn from */
-async function learnApp({ store, calendar, events }: LearnDeps, app: string, pooled: Pooled): Promise<boolean> {
+async function learnApp(deps: LearnDeps, app: string, pooled: Pooled): Promise<boolean> {
+  const { store, events } = deps
   const learnedAt = await store.now()
   const own = tasksThatCount(await store.observedTasks({ app }, MOST_TASKS))
-  const others = own.length < FEW_TASKS ? await pooled(app, own.length > 0) : null
+  const others = own.length < FEW_TASKS ? await pooled(own.length > 0) : null
   if (own.length === 0 && others === null) return false
-  const law = await learn(own, others ?? PRIOR_LAW, calendar)
+  const law = await learn(own, others ?? PRIOR_LAW, deps)
   const people = own.reduce((sum, task) => sum + task.people, 0)
   const version = await store.add(app, { law, tasks: own.length, people, lastSentAt: own.at(-1)?.sentAt ?? null, learnedAt })
   events.learned({ app, version, tasks: own.length, people })
   return true
 }
 
-/** The law of the apps other than this one; null where they have no task. */
-type Pooled = (app: string, hasTasks: boolean) => Promise<Law | null>
+/** The law of all apps together; null where no other app has tasks. @param hasTasks the app that needs it has some itself */
+type Pooled = (hasTasks: boolean) => Promise<Law | null>
 
-/** For apps without tasks the others are all that have some, so their law is learned once. */
-function createPooled({ store, calendar }: LearnDeps): Pooled {
-  const learnOthers = async (app: string): Promise<Law | null> => {
-    const tasks = await store.observedTasks({ otherThan: app }, MOST_TASKS)
-    return tasks.length === 0 ? null : await learn(tasks, PRIOR_LAW, calendar)
-  }
-  let ofAll: Promise<Law | null> | null = null
-  return (app, hasTasks) => (hasTasks ? learnOthers(app) : (ofAll ??= learnOthers(app)))
+/** It is learned once a pass: that an app's few own tasks count in it too changes little, and an app more costs nothing. */
+function createPooled(deps: LearnDeps, appsWithTasks: number): Pooled {
+  const learnAll = async (): Promise<Law> => await learn(await deps.store.observedTasks({}, MOST_TASKS), PRIOR_LAW, deps)
+  let ofAll: Promise<Law> | null = null
+  return async (hasTasks) => (appsWithTasks > (hasTasks ? 1 : 0) ? await (ofAll ??= learnAll()) : null)
 }
 
 /** Without a pause a worker whose learning takes longer than this would be late with polls, and lose locks. */
 const MAX_BLOCK_MS = 20
 
 /** Lets other work run between the steps. */
-async function learn(tasks: readonly ObservedTask[], prior: Law, calendar: Calendar): Promise<Law> {
+async function learn(tasks: readonly ObservedTask[], prior: Law, { calendar, signal }: LearnDeps): Promise<Law> {
   if (tasks.length === 0) return prior
   const steps = learnInSteps(tasks, { prior, calendar })
   let startedMs = performance.now()
   for (let step = steps.next(); ; step = steps.next()) {
     if (step.done === true) return step.value
     if (performance.now() - startedMs < MAX_BLOCK_MS) continue
-    await setImmediate()
+    await setImmediate(undefined, { signal })
     startedMs = performance.now()
   }
 }

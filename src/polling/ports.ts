@@ -168,8 +168,10 @@ export interface Laws {
   latest(app: string): Promise<LearnedLaw | null>
 }
 
-/** Whose tasks: of an app, or of all others. */
-export type TasksOf = { readonly app: string } | { readonly otherThan: string }
+/** Whose tasks: of one app; left out: of all. */
+export interface TasksOf {
+  readonly app?: string
+}
 
 /** What learning reads and writes. */
 export interface LearnerStore extends Laws {

@@ -71,8 +71,8 @@ export interface StoredTask extends ObservedTask {
  * window, whatever time scale the task had. No row of a person is read.
  * @param limit of tasks
  */
-export async function readObservedTasks(source: Source, of: TasksOf, limit: number): Promise<StoredTask[]> {
-  const whose = 'app' in of ? Prisma.sql`app = ${of.app}::text` : Prisma.sql`app <> ${of.otherThan}::text`
+export async function readObservedTasks(source: Source, { app }: TasksOf, limit: number): Promise<StoredTask[]> {
+  const whose = app === undefined ? Prisma.sql`true` : Prisma.sql`app = ${app}::text`
   const rows = await source(Prisma.sql`/* observed_tasks */
 SELECT ${column.selectList(OBSERVED)}
 FROM (
