@@ -276,7 +276,7 @@ describe('for people', () => {
 
   test('growing gaps are no longer compared with themselves, and the target that is not reached is named', async () => {
     const args = ['--recipients', '3000', '--target-width', '5m', '--sent-at', '2026-12-01T10:00']
-    const { stdout } = await run(args, { POLLS_PER_TASK: '30' })
+    const { stdout } = await run(args, { SCHEDULE: 'growing', POLLS_PER_TASK: '30' })
     expect(stdout).toContain('5 min is not reached: at most 30 polls are allowed')
     expect(stdout).toMatch(/^SCHEDULE=learned +30/m)
     expect(stdout).not.toMatch(/^growing gaps/m)
