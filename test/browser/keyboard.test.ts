@@ -156,7 +156,7 @@ describe.skipIf(endpoint === null)('with a keyboard alone', () => {
   test('a folded table opens, and a wide one scrolls', async () => {
     const page = await openReader(server.url, { viewport: { width: 720, height: 800 }, bypassCSP: true })
     await page.goto(`/tasks/${SCENE.task}?state=all`)
-    await walkTo(page, /^SUMMARY/)
+    await walkTo(page, /^SUMMARY The same as a table/)
     await page.keyboard.press('Enter')
     expect(await page.locator('#polls-table').getAttribute('open')).not.toBeNull()
     await page.setViewportSize({ width: 705, height: 800 })

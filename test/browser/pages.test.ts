@@ -164,7 +164,7 @@ describe.skipIf(endpoint === null)('the pages', () => {
         expect.stringMatching(/^Final poll, planned 23 hrs (4|5)\d mins after the send$/),
       ]),
     )
-    await page.locator('#polls summary').click()
+    await page.locator('#polls-table summary').click()
     expect(await textOf(page, '#polls tbody tr:nth-child(2)')).toMatch(/^2 .* 20 mins No usable answer -1 system busy – 0$/)
     expect(await textOf(page, '#people tr:has-text("user-015")')).toMatch(/Read read between .+ and .+/)
     expect(await page.locator('#people tr:has-text("user-015") line.read').count()).toBe(1)

@@ -31,7 +31,7 @@ describe.skipIf(endpoint === null)('a page that is open', () => {
     await page.clock.install()
     await page.goto('/tasks/1?state=all')
     await page.evaluate('window.isTheSamePage = true')
-    await page.locator('#polls summary').click()
+    await page.locator('#polls-table summary').click()
     await page.getByLabel('Find a user id').fill('car')
     await company.poll('1', 30, { read: ['ann'], unread: ['bob', 'carol'] })
     await letItRefresh(page)
