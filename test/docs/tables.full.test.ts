@@ -47,7 +47,7 @@ const IN_WORDS: Readonly<Record<string, boolean>> = {
 /** Another value than the default, to see that the variable does something. */
 const OTHER: Readonly<Record<string, string>> = {
   LOG_LEVEL: 'debug',
-  SCHEDULE: 'learned',
+  SCHEDULE: 'growing',
   REPORT_AGES: 'none',
   ORGANISATION_TIME_ZONE: 'UTC',
   RETAIN_TOTALS_DAYS: '400',
