@@ -11,7 +11,7 @@ export function createCustomPlacing(pollTimes: PollTimes, timing: Timing): Placi
 function placeCustom(task: TaskToPlace, pollTimes: PollTimes, timing: Timing): PlacedPolls {
   const { key, sentAt, campaign, deadlineAt } = task
   const given: unknown = pollTimes({ ...key, sentAt, campaign, people: task.people === 0 ? null : task.people })
-  const wanted = toOffsetsMs(given, sentAt)
+  const wanted = toOffsetsMs(given, sentAt, timing.timeScale)
   if (wanted === null) throw new TypeError('pollTimes gave no list of minutes since the send, or of Dates. Return an array of one of them.')
   if (wanted.length >= MAX_POLLS)
     throw new RangeError(`pollTimes gave ${wanted.length} polls for a task. Return at most ${MAX_POLLS - 1}: the final one is added.`)

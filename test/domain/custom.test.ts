@@ -25,3 +25,8 @@ test.each([
 ])('%s is no plan', (_, given) => {
   expect(toOffsetsMs(given, SENT_AT)).toBeNull()
 })
+
+test('moments are real ones, whatever the time scale is', () => {
+  expect(toOffsetsMs([new Date(SENT_AT.getTime() + 1_000)], SENT_AT, 60)).toEqual([60_000])
+  expect(toOffsetsMs([1], SENT_AT, 60)).toEqual([60_000])
+})

@@ -20,17 +20,18 @@ export type PollTimes = (task: TaskToPoll) => readonly number[] | readonly Date[
  * The offsets that such a function gave, ascending, in milliseconds since the send. Times at or before the send, and after the 24 hours, are left
  * out.
  * @param given anything: the function is a program's own
+ * @param timeScale moments are real ones, minutes and the result are of the 24-hour window
  * @returns null where it is no list of minutes or moments
  */
-export function toOffsetsMs(given: unknown, sentAt: Date): number[] | null {
+export function toOffsetsMs(given: unknown, sentAt: Date, timeScale = 1): number[] | null {
   if (!Array.isArray(given)) return null
-  const offsets = given.map((time: unknown) => toOffsetMs(time, sentAt))
+  const offsets = given.map((time: unknown) => toOffsetMs(time, sentAt, timeScale))
   if (offsets.some(Number.isNaN)) return null
   return [...new Set(offsets)].filter((offset) => offset > 0 && offset < QUERY_WINDOW_MS).toSorted((a, b) => a - b)
 }
 
 /** NaN where it is neither minutes nor a moment. */
-function toOffsetMs(time: unknown, sentAt: Date): number {
+function toOffsetMs(time: unknown, sentAt: Date, timeScale: number): number {
   if (typeof time === 'number') return Math.round(time * MINUTE_MS)
-  return time instanceof Date ? time.getTime() - sentAt.getTime() : Number.NaN
+  return time instanceof Date ? (time.getTime() - sentAt.getTime()) * timeScale : Number.NaN
 }
