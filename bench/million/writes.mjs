@@ -83,6 +83,8 @@ async function trackSome(tracker, pair) {
     listedFingerprint: null,
     listedSince: null,
     erasureNo: 0,
+    pollOffsetsMs: null,
+    admitted: true,
     recipients: [],
     scopes: SCOPES,
   }))

@@ -31,6 +31,7 @@ if (!curl) process.stderr.write('\nTHE LINES WITH curl ARE SKIPPED: it is not in
 /** Each page whose commands a reader can paste where the set-up of the README is done; also those that its text names are run. */
 const PAGES_OF_USERS = [
   README,
+  'docs/commands.md',
   'docs/dashboard.md',
   'docs/enqueue.md',
   'docs/operations.md',
@@ -66,6 +67,7 @@ const ANSWERS: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
     unread: /^(?:.*,){3}user_id,.*\r\n(?:.*,){3}carol,.*\r\n(?:.*,){3}late-reader,.*\r\n$/,
     curl: /"campaign":"payroll-11".*"read":2/,
   },
+  'docs/commands.md': { forecast: /^30 tasks, about [\d,]+ calls/, schedule: /Bracket/ },
   'docs/enqueue.md': { track: /^tracking\n$/, curl: /\{"app":"default","taskId":"256271667530","status":"tracking","duplicate":false,/ },
   'docs/operations.md': {
     resume: /^resumed; it is polled now\n$/,

@@ -39,7 +39,11 @@ function refusalIn(operation: Operation, path: string, answer: Answer): RefusalO
 }
 
 const KNOWN: Readonly<Record<string, string>> = { taskId: TASK, name: encodeURIComponent(CAMPAIGN), userId: 'ann' }
-const REQUIRED: Readonly<Record<string, string>> = { at: 'at=2026-11-23T01:00:00Z', campaign: 'campaign=a&campaign=b', recipients: 'recipients=100' }
+const REQUIRED: Readonly<Record<string, string>> = {
+  at: 'at=2026-11-23T01:00:00Z',
+  campaign: 'campaign=a&campaign=b',
+  recipients: 'recipients=100',
+}
 
 function pathOf(operation: Operation, parts: Readonly<Record<string, string>> = {}): string {
   return operation.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => parts[name] ?? KNOWN[name] ?? 'x')

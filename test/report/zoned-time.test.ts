@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createSerials, parseTimeZone } from '../../src/report/zoned-time.ts'
+import { createOffsets, createSerials, parseTimeZone } from '../../src/report/zoned-time.ts'
 
 /** The wall clock that a spreadsheet shows for a number. */
 const clockOf = (serial: number): string => new Date(Math.round((serial - 25_569) * 86_400) * 1_000).toISOString().slice(0, 19)
@@ -31,4 +31,15 @@ test('a name of a zone is taken as it is written everywhere, and a wrong one is 
   expect(parseTimeZone('asia/shanghai', 'timeZone')).toBe('Asia/Shanghai')
   for (const wrong of ['Mars/Olympus', '', 'x'.repeat(65)])
     expect(() => parseTimeZone(wrong, 'timeZone')).toThrow(/^timeZone must be the name of a time zone such as Asia\/Shanghai or UTC, not "/)
+})
+
+test('a process that runs for years has the right offset at every time', () => {
+  const offsetAt = createOffsets('Europe/Berlin')
+  const from = Date.parse('2026-01-01T00:00:00Z')
+  // A third of a year in quarters of an hour: more than are kept.
+  const offsets = Array.from({ length: 11_000 }, (_, i) => offsetAt(new Date(from + i * 900_000)) / 3_600_000)
+  const summer = (Date.parse('2026-03-29T01:00:00Z') - from) / 900_000
+  expect(offsets.findIndex((offset) => offset !== 1)).toBe(summer)
+  expect(new Set(offsets.slice(summer))).toEqual(new Set([2]))
+  expect(offsetAt(new Date(from))).toBe(3_600_000)
 })
