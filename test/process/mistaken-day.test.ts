@@ -18,7 +18,7 @@ const APPS = {
   assumed: { agentId: '1005' },
   forgotten: { agentId: '1006' },
   unknownEnd: { agentId: '1007' },
-  reserve: { agentId: '1008', monthlyCallBudget: 20 },
+  reserve: { agentId: '1008', monthlyCallBudget: 22 },
   failing: { agentId: '1009' },
   quota: { agentId: '1010' },
   permission: { agentId: '1011' },
@@ -87,7 +87,7 @@ beforeAll(
       for (const taskId of taskIds) await world.track({ app, taskId, userIds: ['0123'], ...more })
     }
 
-    // 8. All at one moment: with the budget of 20 calls every task has its own reserve, and none an ordinary poll.
+    // 8. All at one moment: with the budget of 22 calls every task has its own reserve, two are kept for retries, and none has an ordinary poll.
     const reserve = send('reserve', 'reserve', 20)
     simulator.inject({ kind: 'http-status', status: 500, match: { taskId: reserve[0] ?? '' } })
     await world.track(...reserve.map((taskId) => ({ app: 'reserve' as const, taskId, userIds: ['0123'], sentAt })))
@@ -224,8 +224,11 @@ describe('a send time that was not given', () => {
 })
 
 describe('calls', () => {
-  test('a final poll that fails takes one call of the reserve: every other task has its own', () => {
-    expect(callsOf('reserve')).toEqual(Array(20).fill(1))
+  test('a final poll that fails takes one call of the reserve and those for retries: every other task has its own', () => {
+    const [failing, ...others] = callsOf('reserve')
+    expect(failing).toBeGreaterThan(0)
+    expect(failing).toBeLessThanOrEqual(3)
+    expect(others).toEqual(Array(19).fill(1))
     expect(rowsOf('reserve').filter(isWhole).length).toBe(19)
   })
 
