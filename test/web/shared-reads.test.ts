@@ -130,7 +130,12 @@ describe('the page of a campaign', () => {
     let count: ReturnType<typeof counted> | undefined
     const { url, store } = await aServer({
       reading: (rates) => {
-        count = counted({ ...rates, campaign: async (ref) => (await allAreHere.promise, rates.campaign(ref)) })
+        // The number of apps is kept with the time at which it was read, which asks for the time once more.
+        count = counted({
+          ...rates,
+          campaign: async (ref) => (await allAreHere.promise, rates.campaign(ref)),
+          apps: async () => (await allAreHere.promise, rates.apps()),
+        })
         return count.reader
       },
       // Asked once for each page, before the page asks for anything else.
