@@ -57,7 +57,7 @@ export async function runPages(folder, { kind, tarball = '', databases, say }) {
 async function runPage(folder, page, { kind, tarball, databases, closers }) {
   const { lines, left } = await linesOf(folder, page, kind)
   assert.notEqual(lines.length, 0, `${page} has no line to paste`)
-  const [port, simulatorPort] = [await freePort(), await freePort()]
+  const [port, simulatorPort, otherPort] = [await freePort(), await freePort(), await freePort()]
   const { env, servers } = await world(folder, page, { tarball, databases, closers, port })
   const text = (PAGES[page]?.sample ? withSample(lines) : lines)
     .join('\n')
@@ -67,6 +67,8 @@ async function runPage(folder, page, { kind, tarball, databases, closers }) {
     .replaceAll('127.0.0.1:8080', `127.0.0.1:${port}`)
     .replaceAll('127.0.0.1:8090', `127.0.0.1:${simulatorPort}`)
     .replaceAll('--port 8090', `--port ${simulatorPort}`)
+    .replaceAll('127.0.0.1:8091', `127.0.0.1:${otherPort}`)
+    .replaceAll('--port 8091', `--port ${otherPort}`)
   // A server that refuses is a failure of the page.
   const prelude = 'set -eu\ncurl() { command curl --fail-with-body --no-progress-meter "$@"; }\n'
   const { stdout } = await run('sh', ['-c', prelude + text], { cwd: folder, env, timeoutMs: PAGE_TIMEOUT_MS })

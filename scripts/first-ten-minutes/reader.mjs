@@ -48,7 +48,8 @@ function pass(name, given, attempts = 5) {
 }
 
 async function stayUp(name, given, command) {
-  const kind = SAME[command] ?? command
+  // One at each port.
+  const kind = SAME[command] ?? [command, ...(given.includes('--port') ? [given[given.indexOf('--port') + 1]] : [])].join('-')
   await stop(kind)
   const log = join(folder, `${kind}.log`)
   const output = openSync(log, 'w')

@@ -155,7 +155,10 @@ describeWithCa('behind a proxy that inspects TLS', (ca) => {
 describe.skipIf(!curl)('with curl', () => {
   test('the commands of the page on the simulator, one after another', async () => {
     const simulator = await aSimulator({ timeScale: 1440, seed: 7, attention: 'office', clockStart: 'Tue 10:00' })
-    const script = withReal(scriptOf(SIMULATOR), { 'http://127.0.0.1:8090': simulator.url, '--port 8090': '--port 0' })
+    const script = withReal(scriptOf(SIMULATOR), {
+      ...{ 'http://127.0.0.1:8090': simulator.url, '--port 8090': '--port 0' },
+      ...{ 'http://127.0.0.1:8091': simulator.url, '--port 8091': '--port 0' },
+    })
     const { stdout, commands } = await runShell(script, {})
     expect(commands.map(({ command }) => command)).toEqual(['simulator', 'simulator'])
     expect(commands[1]?.stderr).toMatch(/^CLOCK_START=2026-11-03T10:00@/m)
