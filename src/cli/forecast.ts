@@ -94,7 +94,7 @@ function parseQuestion(options: ForecastOptions, config: Config, calendar: Calen
   const { recipients, polls, targetWidth, sentAt, app } = options
   return {
     ...{ recipients, polls, targetWidthMs: targetWidth },
-    ...(sentAt !== undefined && { sentAt: parseSentAt(sentAt, calendar, config) }),
+    ...(sentAt !== undefined && { sentAt: parseSentAt(sentAt, calendar) }),
     ...(app !== undefined && { app: parseApp(app) }),
   }
 }

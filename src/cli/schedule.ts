@@ -57,8 +57,7 @@ export const addSchedule: AddCommand = (program, context, run) => {
             context.print(json ? JSON.stringify(report, null, 2) : describe(report, context))
           if (backtest) return print(await schedules.backtest(request.app), describeBacktest)
           const { sentAt: text, ...others } = request
-          const sentAt =
-            text === undefined ? undefined : parseSentAt(text, createCalendar(config.schedule.calendar, config.timeScale), config)
+          const sentAt = text === undefined ? undefined : parseSentAt(text, createCalendar(config.schedule.calendar, config.timeScale))
           print(await schedules.reader.schedule({ ...others, sentAt }), describeSchedule)
         })
       }),

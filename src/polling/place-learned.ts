@@ -1,6 +1,6 @@
 import { SECOND_MS } from '../domain/delivery.ts'
 import { buildTiming, finalPollAt, growingPlan, jitterOf, type Timing } from '../domain/poll-times.ts'
-import { choosePlan, type PlaceSettings } from '../domain/schedule/place.ts'
+import { ASSUMED_PEOPLE, choosePlan, type PlaceSettings } from '../domain/schedule/place.ts'
 import { placePolls } from '../domain/schedule/place-polls.ts'
 import { PRIOR_LAW } from '../domain/schedule/prior.ts'
 import type { Calendar } from '../domain/schedule/types.ts'
@@ -23,8 +23,6 @@ export interface LearnedPlacingDeps {
 /** How long a law, and the sizes of tasks, hold before they are read again, in milliseconds of plan time. */
 const LAW_MS = 60 * SECOND_MS
 const SIZES_MS = 600 * SECOND_MS
-/** Of a task whose recipients no one named, in an app that has no other tasks. */
-const ASSUMED_PEOPLE = 50
 /** A poll of a late plan nearer than this to the first one brings nothing. */
 const LEAST_GAP_MS = 30 * SECOND_MS
 const MAX_TIMINGS = 64

@@ -1,4 +1,4 @@
-import { reservedCalls } from './budget.ts'
+import { isAdmitted } from './budget.ts'
 
 /** What a month's budget has for final polls, and what is reserved of it, when tasks are scheduled. */
 export interface Reserves {
@@ -17,9 +17,9 @@ export interface Reserves {
 export function admitTasks({ budget, callsLeft, ...before }: Reserves, isNextMonth: readonly boolean[]): boolean[] {
   let { reserved, reservedNext } = before
   return isNextMonth.map((isNext) => {
-    const isAdmitted = isNext ? budget > reservedCalls(reservedNext) : callsLeft > reservedCalls(reserved)
-    if (isAdmitted && isNext) reservedNext++
-    if (isAdmitted && !isNext) reserved++
-    return isAdmitted
+    const isGiven = isAdmitted(isNext ? { left: budget, finalPolls: reservedNext } : { left: callsLeft, finalPolls: reserved })
+    if (isGiven && isNext) reservedNext++
+    if (isGiven && !isNext) reserved++
+    return isGiven
   })
 }

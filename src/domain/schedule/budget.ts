@@ -12,11 +12,11 @@ export function reservedCalls(finalPolls: number): number {
 /** What the calls of a month are left for. */
 export interface CallsLeft {
   readonly left: number
-  /** Open tasks whose final poll falls in this month. */
+  /** Open tasks whose final poll falls in the month. */
   readonly finalPolls: number
 }
 
-/** True where a new task whose final poll falls in this month can be given a plan. One whose final poll falls in the next month always can. */
+/** True where a new task can be given a plan: its final poll gets a call of this month, or of the next one, whose calls are all left. */
 export function isAdmitted({ left, finalPolls }: CallsLeft): boolean {
   return left > reservedCalls(finalPolls)
 }

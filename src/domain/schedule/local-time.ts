@@ -5,6 +5,17 @@ import type { Calendar } from './types.ts'
 const GUESSES = 4
 
 /**
+ * Epoch milliseconds of a clock in UTC that shows these digits.
+ * @param text `2026-12-01T16:30`, with or without seconds
+ * @returns null where there is no such day or time
+ */
+export function parseLocalMs(text: string): number | null {
+  const localMs = Date.parse(`${text}Z`)
+  // `Date.parse` takes 2026-02-30 for 2 March.
+  return Number.isNaN(localMs) || new Date(localMs).toISOString().slice(0, 10) !== text.slice(0, 10) ? null : localMs
+}
+
+/**
  * The moment at which the organisation's clock shows a local time: the inverse of `localAt`, also for a clock that runs faster. Of a time that the
  * clock shows twice or never, by summer time, it is a moment within an hour of it.
  * @param localMs as `localAt` gives it

@@ -36,6 +36,9 @@ export interface PlaceFor {
   readonly calls?: readonly number[]
 }
 
+/** Recipients of a task where nothing says how many it has, and the app has no other tasks. */
+export const ASSUMED_PEOPLE = 50
+
 /** When the final poll of a task with a known send time is due in the mean: each task's own is up to 3.5 minutes from it. */
 export const MEAN_FINAL_OFFSET_MS = findMeanFinalOffsetMs()
 

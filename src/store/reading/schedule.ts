@@ -6,7 +6,15 @@ import { bracketWidthMs } from '../../domain/schedule/calls.ts'
 import { buildComparedOffsets } from '../../domain/schedule/compare.ts'
 import { curveOf } from '../../domain/schedule/curve.ts'
 import { type PollTimes, toOffsetsMs } from '../../domain/schedule/custom.ts'
-import { buildFamily, choosePlan, DEFAULT_POLLS, MEAN_FINAL_OFFSET_MS, mostPolls, type PlaceSettings } from '../../domain/schedule/place.ts'
+import {
+  ASSUMED_PEOPLE,
+  buildFamily,
+  choosePlan,
+  DEFAULT_POLLS,
+  MEAN_FINAL_OFFSET_MS,
+  mostPolls,
+  type PlaceSettings,
+} from '../../domain/schedule/place.ts'
 import { PLACED_BY, type PlacedBy } from '../../domain/schedule/plan-detail.ts'
 import { PRIOR_LAW } from '../../domain/schedule/prior.ts'
 import type { Curve, Law, ObservedTask } from '../../domain/schedule/types.ts'
@@ -50,16 +58,13 @@ export function createScheduleReader({ prisma }: { readonly prisma: RawClient },
   }
 }
 
-/** Where no task of the app is there to say it. */
-const ASSUMED_RECIPIENTS = 50
-
 async function planFor(source: Source, options: ScheduleOptions, request: ScheduleRequest): Promise<ScheduleReport> {
   const { calendar, timeScale } = options
   const app = await chooseApp(source, options.apps, request.app)
   const sentAt = request.sentAt ?? options.now()
   const [law, recent] = app === null ? [null, null] : await Promise.all([readLaw(source, app), readRecentPlans(source, app)])
   const used = useLaw(law)
-  const recipients = request.recipients ?? recent?.people ?? ASSUMED_RECIPIENTS
+  const recipients = request.recipients ?? recent?.people ?? ASSUMED_PEOPLE
   const recipientsFrom = request.recipients !== undefined ? 'given' : typeof recent?.people === 'number' ? 'median' : 'assumed'
   const isAsked = request.polls !== undefined || request.targetWidthMs !== undefined
   const price = app !== null && !isAsked && options.hasBudget(app) ? (recent?.price ?? null) : null

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createCalendar } from '../../../src/app/calendar.ts'
-import { momentAt } from '../../../src/domain/schedule/local-time.ts'
+import { momentAt, parseLocalMs } from '../../../src/domain/schedule/local-time.ts'
 
 const PLAIN = { freeDays: [], workDays: [], clockStart: null }
 const local = (text: string): number => Date.parse(`${text}Z`)
@@ -38,3 +38,12 @@ describe('a local time is the moment at which the clock shows it', () => {
     expect(momentAt(5_000, { localAt: () => 1_000 }).getTime()).not.toBeNaN()
   })
 })
+
+test.each([
+  ['2026-12-01T16:30', Date.UTC(2026, 11, 1, 16, 30)],
+  ['2026-12-01T16:30:05', Date.UTC(2026, 11, 1, 16, 30, 5)],
+  ['2026-02-30T10:00', null],
+  ['2026-12-01T24:00', null],
+  ['2026-12-01T25:00', null],
+  ['', null],
+])('the digits %s are %s', (text, localMs) => expect(parseLocalMs(text)).toBe(localMs))

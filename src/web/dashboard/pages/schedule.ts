@@ -1,7 +1,7 @@
 import { MINUTE_MS } from '../../../domain/delivery.ts'
 import { InvalidInputError } from '../../../domain/errors.ts'
 import { quote } from '../../../domain/quote.ts'
-import { momentAt } from '../../../domain/schedule/local-time.ts'
+import { momentAt, parseLocalMs } from '../../../domain/schedule/local-time.ts'
 import { parseTime } from '../../../intake/track-request.ts'
 import { compareWithGrowing, type GrowingComparison } from '../../../report/growing-comparison.ts'
 import {
@@ -105,9 +105,8 @@ function parseSentAt(text: string, clock: Clock): Date | undefined {
 
 function parseLocalTime(text: string, clock: Clock): Date | null {
   const [, minutes = ''] = /^(\d{4}-\d\d-\d\dT\d\d:\d\d)(?::\d\d)?$/.exec(text) ?? []
-  const localMs = Date.parse(`${minutes}Z`)
-  // `Date.parse` takes 2026-02-30 for 2 March.
-  return Number.isNaN(localMs) || localText(localMs) !== minutes ? null : momentAt(localMs, clock)
+  const localMs = parseLocalMs(minutes)
+  return localMs === null ? null : momentAt(localMs, clock)
 }
 
 /** `2026-12-01T16:30`. */
