@@ -15,7 +15,6 @@ import type { Forecaster } from '../report/forecast.ts'
 import type { RateReader } from '../report/rates.ts'
 import type { ScheduleReader } from '../report/schedule.ts'
 import { createCallOutlooks } from '../store/call-outlook.ts'
-import { explained } from '../store/database-errors.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { readCallForecasts, readGauges } from '../store/gauges.ts'
 import { createLaws } from '../store/laws.ts'
@@ -94,7 +93,7 @@ export function openServerDeps(
     rates,
     forecast: openForecaster(config, { database, calls, rates, timed, now: clock.now }),
     schedules: createScheduleReader(source, scheduleOptions(config, calls.budgets, clock.now)),
-    forecastCalls: () => timed(readForecasts(database, calls)),
+    forecastCalls: () => timed(readCallForecasts(database, calls.budgets, calls.callClock)),
     now: clock.now,
     tracking: {
       async track(request) {
@@ -118,14 +117,6 @@ export function openServerDeps(
 /** A message that is not classified as a lost connection, because a query that timed out is not repeated. */
 function noAnswer(ms: number): TrackerError {
   return new TrackerError('DATABASE_UNAVAILABLE', `The database gave no answer for ${ms} ms. Check that it runs and is not overloaded.`)
-}
-
-async function readForecasts(database: Database, { budgets, callClock }: Budgets): Promise<readonly CallForecast[]> {
-  try {
-    return await readCallForecasts(database, budgets, callClock)
-  } catch (error) {
-    throw explained(error)
-  }
 }
 
 interface ForecastNeeds {

@@ -1,6 +1,7 @@
 import type { CallMonth } from '../domain/schedule/call-forecast.ts'
 import { type CallClock, encodeCallClock } from './call-clock.ts'
 import * as column from './columns.ts'
+import { retrying } from './database-errors.ts'
 import { Prisma } from './generated/client.ts'
 import type { Database } from './prisma.ts'
 
@@ -27,7 +28,7 @@ const MONTH = {
 
 /**
  * What the apps with a budget have used of this month, in the order of their names. It costs what is open and what was sent in four weeks,
- * however much is stored.
+ * however much is stored. Rejects with `DATABASE_UNAVAILABLE`, `SCHEMA_MISMATCH` or `NOT_PERMITTED`.
  * @param budgets calls a month by app
  * @param callClock by which months pass; null: the real one
  */
@@ -39,7 +40,7 @@ export async function readCallMonths(
   if (budgets.size === 0) return []
   const dayMs = DAY_MS / (callClock?.scale ?? 1)
   const given = Array.from(budgets, ([app, budget]) => ({ app, budget }))
-  const rows = await prisma.$queryRaw<column.Row[]>(selectMonths(given, dayMs, callClock))
+  const rows = await retrying(() => prisma.$queryRaw<column.Row[]>(selectMonths(given, dayMs, callClock)))
   return rows.map((row) => ({ ...column.decodeRow(MONTH, row), dayMs }))
 }
 
