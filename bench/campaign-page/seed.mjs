@@ -1,5 +1,5 @@
 /** One campaign half a day after the send: tasks of 100 people, twelve polls each, some people never reached. */
-import { PEOPLE_PER_TASK } from '../million/seed.mjs'
+import { ONE_OR_EACH, PEOPLE_PER_TASK } from '../million/seed.mjs'
 
 export const CAMPAIGN = 'all-hands'
 const POLLS = 12
@@ -48,18 +48,23 @@ SELECT id, user_id, true, state, CASE WHEN state <> 'pending' THEN ${AT(1)} END,
   CASE WHEN state = 'forbidden' THEN (ARRAY['143105', '143106', '143103'])[1 + floor(random() * 3)] END, CASE WHEN state = 'forbidden' THEN 500 END
 FROM person ORDER BY id, user_id COLLATE "C"`,
   () => `
-INSERT INTO delivery_transition (task_pk, user_id, to_state, from_state, after_at, at, poll_no)
-SELECT id, user_id, to_state, from_state, after_at, at, poll_no FROM (
-  SELECT id, user_id, CASE WHEN state = 'read' THEN 'unread' ELSE state END AS to_state, 'pending' AS from_state, sent_at AS after_at, ${AT(1)} AS at, 1 AS poll_no
-  FROM person WHERE state <> 'pending' AND NOT (state = 'read' AND read_poll = 1)
-  UNION ALL
-  SELECT id, user_id, 'read', CASE WHEN read_poll = 1 THEN 'pending' ELSE 'unread' END, ${AT('(read_poll - 1)')}, ${AT('read_poll')}, read_poll
-  FROM person WHERE state = 'read'
-) AS change ORDER BY at, id, user_id COLLATE "C"`,
-  () => `
-INSERT INTO delivery_poll (task_pk, poll_no, due_at, requested_at, responded_at, outcome, code, pending, invalid, failed, forbidden, unread, read, changed, anomalies)
-SELECT id, poll, ${AT('poll')}, ${AT('poll')} - interval '200 ms', ${AT('poll')}, 'observed', '0', 3, 0, 0, 2, 15, 80, 0, 0
-FROM delivery_task, generate_series(1, ${POLLS}) AS poll ORDER BY poll, id`,
+INSERT INTO delivery_poll (
+  task_pk, poll_no, due_at, requested_at, responded_at, outcome, code, pending, invalid, failed, forbidden, unread, read, changed, anomalies,
+  moved_user_ids, moved_states, moved_after
+)
+SELECT id, poll, ${AT('poll')}, ${AT('poll')} - interval '200 ms', ${AT('poll')}, 'observed', '0', 3, 0, 0, 2, 15, 80, 0, 0, user_ids, states, after
+FROM delivery_task CROSS JOIN generate_series(1, ${POLLS}) AS poll
+LEFT JOIN (
+  SELECT id, poll, string_agg(user_id, E'\\n' ORDER BY user_id COLLATE "C") AS user_ids, ${ONE_OR_EACH('code')} AS states, ${ONE_OR_EACH('after_at')} AS after
+  FROM (
+    SELECT id, user_id, 1 AS poll, CASE state WHEN 'forbidden' THEN 3 ELSE 4 END::smallint AS code, sent_at AS after_at
+    FROM person WHERE state <> 'pending' AND NOT (state = 'read' AND read_poll = 1)
+    UNION ALL
+    SELECT id, user_id, read_poll, CASE WHEN read_poll = 1 THEN 5 ELSE 45 END::smallint, ${AT('(read_poll - 1)')}
+    FROM person WHERE state = 'read'
+  ) AS change GROUP BY id, poll
+) AS moved USING (id, poll)
+ORDER BY poll, id`,
   () => `
 UPDATE delivery_task SET pending = counted.pending, forbidden = counted.forbidden, unread = counted.unread, read = counted.read
 FROM (

@@ -5,6 +5,9 @@
 import { buildTiming } from '../../dist/domain/poll-times.js'
 
 export const PEOPLE_PER_TASK = 100
+/** The values of a poll's people as a poll stores them: one where all are equal, else one for each. */
+export const ONE_OR_EACH = (value) =>
+  `CASE WHEN count(DISTINCT ${value}) = 1 THEN ARRAY[min(${value})] ELSE array_agg(${value} ORDER BY user_id COLLATE "C") END`
 export const TASKS_PER_CAMPAIGN = 50
 export const CAMPAIGN_PREFIX = 'notice-'
 const LOOKS_PER_TASK = 24
@@ -198,28 +201,16 @@ FROM person WHERE known.task_pk = person.id AND known.user_id = person.user_id A
   ),
 
   () => `
-INSERT INTO delivery_transition (task_pk, user_id, to_state, from_state, after_at, at, poll_no)
-SELECT id, user_id, to_state, from_state, after_at, at, poll_no FROM (
-  SELECT id, user_id, CASE WHEN fate IN ('read', 'unread') THEN 'unread' ELSE fate END AS to_state, 'pending' AS from_state,
-    sent_at AS after_at, first_seen_at AS at, first_poll_no AS poll_no
-  FROM person WHERE first_poll_no IS NOT NULL AND first_poll_no IS DISTINCT FROM read_poll_no
-  UNION ALL
-  SELECT id, user_id, 'read', CASE WHEN last_unread_at IS NULL THEN 'pending' ELSE 'unread' END,
-    coalesce(last_unread_at, sent_at), first_read_at, read_poll_no
-  FROM person WHERE read_poll_no IS NOT NULL
-) AS change ORDER BY at, id, user_id COLLATE "C"`,
-
-  () => `
 INSERT INTO delivery_poll (
   task_pk, poll_no, due_at, requested_at, responded_at, outcome, code, message, request_id,
-  pending, invalid, failed, forbidden, unread, read, changed, anomalies
+  pending, invalid, failed, forbidden, unread, read, changed, anomalies, moved_user_ids, moved_states, moved_after
 )
 SELECT
   id, stored.poll_no, due_at, requested_at, responded_at, CASE WHEN good THEN 'observed' WHEN fate = 'stopped' THEN 'task' ELSE 'transient' END,
   CASE WHEN good THEN '0' ELSE 'HTTP_502' END, CASE WHEN NOT good THEN 'Bad gateway' END, md5(random()::text),
   CASE WHEN good THEN known.pending END, CASE WHEN good THEN known.invalid END, CASE WHEN good THEN known.failed END,
   CASE WHEN good THEN known.forbidden END, CASE WHEN good THEN known.unread + known.read - have_read END, CASE WHEN good THEN have_read END,
-  coalesce(changed, 0), 0
+  coalesce(changed, 0), 0, user_ids, states, after
 FROM (
   SELECT poll.*, task.fate, changed, coalesce(sum(newly_read) OVER (PARTITION BY id ORDER BY poll_no), 0) AS have_read
   FROM poll JOIN task USING (id)
@@ -232,5 +223,16 @@ FROM (
   ) AS found USING (id, poll_no)
 ) AS stored
 JOIN delivery_task AS known USING (id)
+LEFT JOIN (
+  SELECT id, poll_no, string_agg(user_id, E'\\n' ORDER BY user_id COLLATE "C") AS user_ids, ${ONE_OR_EACH('code')} AS states, ${ONE_OR_EACH('after_at')} AS after
+  FROM (
+    SELECT id, user_id, first_poll_no AS poll_no, sent_at AS after_at,
+      (CASE fate WHEN 'invalid' THEN 1 WHEN 'failed' THEN 2 WHEN 'forbidden' THEN 3 ELSE 4 END)::smallint AS code
+    FROM person WHERE first_poll_no IS NOT NULL AND first_poll_no IS DISTINCT FROM read_poll_no
+    UNION ALL
+    SELECT id, user_id, read_poll_no, coalesce(last_unread_at, sent_at), CASE WHEN last_unread_at IS NULL THEN 5 ELSE 45 END::smallint
+    FROM person WHERE read_poll_no IS NOT NULL
+  ) AS change GROUP BY id, poll_no
+) AS moved USING (id, poll_no)
 ORDER BY requested_at`,
 ]

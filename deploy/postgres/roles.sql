@@ -32,7 +32,7 @@ SELECT
         SELECT place.nspname::text
         FROM pg_class AS task JOIN pg_namespace AS place ON place.oid = task.relnamespace
         WHERE task.relname = 'delivery_task' AND task.relkind = 'r' AND (place.nspname IN ('dingtalk', 'public') OR place.nspname = ANY (current_schemas(false)))
-            AND EXISTS (SELECT FROM pg_class AS other WHERE other.relnamespace = place.oid AND other.relname = 'delivery_transition' AND other.relkind = 'r')
+            AND EXISTS (SELECT FROM pg_class AS other WHERE other.relnamespace = place.oid AND other.relname = 'delivery_transition' AND other.relkind IN ('r', 'v'))
             AND EXISTS (SELECT FROM pg_proc AS routine WHERE routine.pronamespace = place.oid AND routine.proname = 'track_delivery')
         ORDER BY place.nspname <> 'dingtalk', array_position(current_schemas(false), place.nspname) LIMIT 1
     ), 'dingtalk'), false) AS schema;

@@ -14,13 +14,13 @@ export const DEFAULT_SCHEMA = 'dingtalk'
 export const MODEL_SCHEMA = 'delivery_own_schema'
 
 /**
- * An SQL query: the schemas that have the tracker's tables, as `name`. Two tables and the function, because another program may have a table of such
+ * An SQL query: the schemas that have the tracker's tables, as `name`. Two relations and the function, because another program may have a table of such
  * a name. The catalogue needs no right.
  */
 export const INSTALLATIONS = `SELECT place.nspname::text AS name
     FROM pg_catalog.pg_class AS task JOIN pg_catalog.pg_namespace AS place ON place.oid = task.relnamespace
     WHERE task.relname = 'delivery_task' AND task.relkind = 'r'
-      AND EXISTS (SELECT FROM pg_catalog.pg_class AS other WHERE other.relnamespace = place.oid AND other.relname = 'delivery_transition' AND other.relkind = 'r')
+      AND EXISTS (SELECT FROM pg_catalog.pg_class AS other WHERE other.relnamespace = place.oid AND other.relname = 'delivery_transition' AND other.relkind IN ('r', 'v'))
       AND EXISTS (SELECT FROM pg_catalog.pg_proc AS routine WHERE routine.pronamespace = place.oid AND routine.proname = 'track_delivery')`
 
 /**

@@ -155,7 +155,7 @@ function taskProblem(problem: Problem, since: Date | null, polls: number): TaskP
   return { ...problem, polls, since: since ?? column.unexpected('problem_since', null, 'a time') }
 }
 
-// delivery_recipient, delivery_poll, delivery_transition, delivery_erasure -------------------------------------------------
+// delivery_recipient, delivery_poll, delivery_erasure -------------------------------------------------
 
 export const RECIPIENT_STATE = {
   state: column.oneOf('state', STATES),
@@ -230,20 +230,36 @@ export const POLL = {
   read: column.nullable(column.integer('read')),
 }
 
+/**
+ * The changes of people's states that a poll showed; null: none. Lists are texts here, since a list of lists is no parameter of `unnest`:
+ * user ids by lines (no user id has a control character), and one value for all people, or one for each.
+ */
+export const MOVED = {
+  movedUserIds: column.nullable(column.text('moved_user_ids')),
+  movedStates: column.nullable(column.text('moved_states')),
+  movedAfter: column.nullable(column.text('moved_after')),
+}
+
+/** `at` is not stored: it is when the answer of the poll arrived. */
+export function movedRow({ transitions }: WritePlan): column.Decoded<typeof MOVED> {
+  if (transitions.length === 0) return { movedUserIds: null, movedStates: null, movedAfter: null }
+  return {
+    movedUserIds: transitions.map(({ userId }) => userId).join('\n'),
+    movedStates: oneOrEach(transitions.map(({ from, to }) => String(STATES.indexOf(from) * 10 + STATES.indexOf(to)))),
+    movedAfter: oneOrEach(transitions.map(({ afterAt }) => afterAt?.toISOString() ?? 'NULL')),
+  }
+}
+
+function oneOrEach(values: readonly string[]): string {
+  const distinct = new Set(values)
+  return `{${[...(distinct.size === 1 ? distinct : values)].join(',')}}`
+}
+
 const NO_COUNTS = { pending: null, invalid: null, failed: null, forbidden: null, unread: null, read: null }
 
 /** A failed poll is no observation, so it has no counts. */
 export function pollRow({ poll, task, changed }: WritePlan): column.Decoded<typeof POLL> {
   return { ...poll, changed: changed.length, ...(poll.outcome === 'observed' ? task.counts : NO_COUNTS) }
-}
-
-export const TRANSITION = {
-  userId: column.text('user_id'),
-  to: column.text('to_state'),
-  from: column.text('from_state'),
-  afterAt: column.nullable(column.time('after_at')),
-  at: column.time('at'),
-  pollNo: column.integer('poll_no'),
 }
 
 export const ERASURE = { salt: column.text('salt'), digest: column.text('digest'), pseudonym: column.text('pseudonym') }

@@ -3,7 +3,7 @@ import { byKey } from '../intake/track-rows.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
 import type { PrismaClient } from './generated/client.ts'
-import { POLL, pollRow, RECIPIENT, RECIPIENT_STATE, recipientRow, TASK_KEY, TASK_UPDATE, TRANSITION, taskUpdateRow } from './tables.ts'
+import { MOVED, movedRow, POLL, pollRow, RECIPIENT, RECIPIENT_STATE, recipientRow, TASK_KEY, TASK_UPDATE, taskUpdateRow } from './tables.ts'
 
 export type Written = 'stored' | 'stale'
 
@@ -29,6 +29,8 @@ const EXPECTED = { ...PLACE, ...TASK_KEY, pollNo: column.integer('poll_no'), era
 
 /**
  * Raw: many tasks with their polls, recipients and transitions in one statement, which is also one transaction.
+ * Transitions are in the row of their poll. The fence keeps them from being stored twice: a plan is only written onto the states that it was made from,
+ * and each of its transitions leads to a better one.
  *
  * `fenced` locks the tasks that are open and have the `poll_no` that their plan expected; everything else is joined to it. It also excludes a
  * poll that has not seen the latest erasure, which may name the person who was erased. FOR KEY SHARE is there for its lock on the table: a new
@@ -39,9 +41,8 @@ const EXPECTED = { ...PLACE, ...TASK_KEY, pollNo: column.integer('poll_no'), era
 async function insertPolls(prisma: PrismaClient, plans: readonly WritePlan[]): Promise<column.Row[]> {
   const expected = plans.map(({ key, expected: { pollNo, erasureNo } }, n) => ({ n, ...key, pollNo, erasureSeen: erasureNo }))
   const tasks = plans.map(({ task }, n) => ({ n, ...taskUpdateRow(task) }))
-  const polls = plans.map((plan, n) => ({ n, ...pollRow(plan) }))
+  const polls = plans.map((plan, n) => ({ n, ...pollRow(plan), ...movedRow(plan) }))
   const people = plans.flatMap(({ changed }, n) => changed.map((recipient) => ({ n, ...recipientRow(recipient) })))
-  const moves = plans.flatMap(({ poll, transitions }, n) => transitions.map((transition) => ({ n, ...transition, pollNo: poll.pollNo })))
   return await prisma.$queryRaw<column.Row[]>`/* write_polls */
 WITH fenced AS MATERIALIZED (
   SELECT task.id, expected.n, expected.poll_no
@@ -60,9 +61,9 @@ WITH fenced AS MATERIALIZED (
   FROM fenced JOIN ${column.unnest({ ...PLACE, ...TASK_UPDATE }, tasks, 'given')} USING (n)
   WHERE task.id = fenced.id
 ), poll AS (
-  INSERT INTO delivery_poll (task_pk, ${column.names(POLL)})
-  SELECT fenced.id, ${column.names(POLL, 'given')}
-  FROM fenced JOIN ${column.unnest({ ...PLACE, ...POLL }, polls, 'given')} USING (n)
+  INSERT INTO delivery_poll (task_pk, ${column.names(POLL)}, ${column.names(MOVED)})
+  SELECT fenced.id, ${column.names(POLL, 'given')}, given.moved_user_ids, given.moved_states::smallint[], given.moved_after::timestamptz[]
+  FROM fenced JOIN ${column.unnest({ ...PLACE, ...POLL, ...MOVED }, polls, 'given')} USING (n)
   ORDER BY fenced.id
 ), person AS (
   INSERT INTO delivery_recipient AS known (task_pk, named, ${column.names(RECIPIENT)})
@@ -71,12 +72,6 @@ WITH fenced AS MATERIALIZED (
   ORDER BY fenced.id, given.user_id COLLATE "C"
   ON CONFLICT (task_pk, user_id) DO UPDATE SET ${column.assignments(RECIPIENT_STATE, 'excluded')}
   WHERE (${column.names(RECIPIENT_STATE, 'known')}) IS DISTINCT FROM (${column.names(RECIPIENT_STATE, 'excluded')})
-), move AS (
-  INSERT INTO delivery_transition (task_pk, ${column.names(TRANSITION)})
-  SELECT fenced.id, ${column.names(TRANSITION, 'given')}
-  FROM ${column.unnest({ ...PLACE, ...TRANSITION }, moves, 'given')} JOIN fenced USING (n)
-  ORDER BY fenced.id, given.user_id COLLATE "C"
-  ON CONFLICT DO NOTHING
 )
 SELECT n FROM fenced`
 }

@@ -95,7 +95,7 @@ describe('what is stored and counted', { concurrent: true }, () => {
     LIMIT,
     async ({ onTestFinished }) => {
       const world = await makeFaultyWorld(backend, { timeScale: SLOW_DAY }, onTestFinished)
-      await world.sql('REVOKE INSERT ON delivery_transition FROM delivery_worker')
+      await world.sql('REVOKE INSERT ON delivery_poll FROM delivery_worker')
       const worker = await world.start()
       const taskIds = await sendAll(world, 5)
       await until(async () => (await pageOf(worker, '/readyz')).text.includes('refused what polls brought'), {
@@ -112,7 +112,7 @@ describe('what is stored and counted', { concurrent: true }, () => {
         what: 'some time has passed',
       })
       expect(world.simulator.stats().metered).toBe(before)
-      await world.sql('GRANT INSERT ON delivery_transition TO delivery_worker')
+      await world.sql('GRANT INSERT ON delivery_poll TO delivery_worker')
       await until(async () => (await world.rows()).filter(({ good_polls }) => good_polls > 0).length === taskIds.length, {
         ...{ timeoutMs: 90_000, what: 'the answers are stored and the others polled' },
       })

@@ -46,8 +46,9 @@ beforeAll(async () => {
     INSERT INTO delivery_poll (task_pk, poll_no, requested_at, responded_at, outcome, code, pending, invalid, failed, forbidden, unread, read, changed, anomalies)
       SELECT id, no, sent_at + make_interval(mins => no), sent_at + make_interval(mins => no), 'observed', '0', 0, 0, 0, 0, ${PEOPLE}, 0, 0, 0
       FROM delivery_task CROSS JOIN generate_series(1, 5) AS no;
-    INSERT INTO delivery_transition (task_pk, user_id, to_state, from_state, after_at, at, poll_no)
-      SELECT task_pk, user_id, 'unread', 'pending', now(), now(), 1 FROM delivery_recipient;
+    UPDATE delivery_poll AS poll SET moved_states = '{4}', moved_after = ARRAY[now()],
+      moved_user_ids = (SELECT string_agg(user_id, E'\\n' ORDER BY user_id) FROM delivery_recipient AS person WHERE person.task_pk = poll.task_pk)
+      WHERE poll_no = 1;
     UPDATE delivery_task SET poll_no = 5, good_polls = 5, unread = ${PEOPLE}, pending = 0, last_observed_at = now(), next_poll_at = now() + interval '1 hour';
     INSERT INTO delivery_person (app, user_id, name, departments, manager_user_id) VALUES
       ('app0', 'user8000', 'Ann', '{HQ/Sales}', NULL), ('app0', 'user8001', 'Annette', '{HQ}', 'user8000');

@@ -134,8 +134,10 @@ const WRONG_COUNTS = `
       (r.r_read, r.r_unread, r.r_pending, r.r_failed, r.r_forbidden, r.r_invalid)
     OR p.polls <> t.poll_no OR p.poll_calls > t.calls OR t.final_calls > t.calls OR c.became_read <> t.read`
 
-/** (c) Nobody goes from read to anything else, in the row or in the history. */
+/** (c) Nobody goes from read to anything else, in the row or in the history, and enters a state twice. */
 const UNREAD_AGAIN = `
   SELECT moved.task_pk, moved.user_id, moved.to_state FROM delivery_transition AS moved
   JOIN delivery_recipient AS person USING (task_pk, user_id)
-  WHERE moved.from_state = 'read' OR (moved.to_state = 'read' AND person.state <> 'read')`
+  WHERE moved.from_state = 'read' OR (moved.to_state = 'read' AND person.state <> 'read')
+  UNION ALL
+  SELECT task_pk, user_id, to_state FROM delivery_transition GROUP BY task_pk, user_id, to_state HAVING count(*) > 1`

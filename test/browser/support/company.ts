@@ -114,7 +114,7 @@ export async function fillCompany(company: Company): Promise<void> {
   await company.poll('3001', 10, { code: 40035, message: HOSTILE.message })
   // No way to enqueue takes such an id, and an answer with it is refused.
   await company.sql("UPDATE delivery_recipient SET user_id = $1 WHERE user_id = 'hostile'", [HOSTILE.userId])
-  await company.sql("UPDATE delivery_transition SET user_id = $1 WHERE user_id = 'hostile'", [HOSTILE.userId])
+  await company.sql("UPDATE delivery_poll SET moved_user_ids = $1 WHERE moved_user_ids = 'hostile'", [HOSTILE.userId])
   await company.sql(
     `UPDATE delivery_task SET status = 'stopped', reason_code = problem_code, reason_detail = problem_detail, next_poll_at = NULL, finished_at = now()
      WHERE task_id = '3001'`,

@@ -20,15 +20,18 @@ export async function everything(asked: Asked, but: readonly string[] = []): Pro
 }
 
 /** What the views say of tasks and campaigns, people by state and without their names. */
-export async function figures(asked: Asked): Promise<{ tasks: unknown; campaigns: unknown; people: unknown; curve: unknown }> {
-  const { rows } = await asked.query<{ tasks: unknown; campaigns: unknown; people: unknown; curve: unknown }>(`
+export async function figures(asked: Asked): Promise<Record<'tasks' | 'campaigns' | 'people' | 'curve' | 'changes', unknown>> {
+  const { rows } = await asked.query<Awaited<ReturnType<typeof figures>>>(`
     SELECT
       (SELECT json_agg(row_to_json(t)::jsonb - 'names_removed_at' ORDER BY t.app, t.task_id) FROM delivery_task_rates AS t) AS tasks,
       (SELECT json_agg(row_to_json(c)::jsonb - 'names_removed_at' ORDER BY c.app, c.campaign) FROM delivery_campaign_rates AS c) AS campaigns,
       (SELECT json_agg(p ORDER BY p::text) FROM (
         SELECT campaign, task_id, state, tasks, first_seen_at, last_unread_at, first_read_at FROM delivery_campaign_people
       ) AS p) AS people,
-      (SELECT json_agg(r ORDER BY r.app, r.task_id, r.at) FROM delivery_read_curve AS r) AS curve`)
+      (SELECT json_agg(r ORDER BY r.app, r.task_id, r.at) FROM delivery_read_curve AS r) AS curve,
+      (SELECT json_agg(c ORDER BY c::text) FROM (
+        SELECT app, task_id, campaign, from_state, to_state, after_at, at, poll_no FROM delivery_state_changes
+      ) AS c) AS changes`)
   const [row] = rows
   if (row === undefined) throw new Error('a query without FROM gives a row')
   return row
