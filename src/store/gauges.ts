@@ -129,7 +129,11 @@ export async function readBlindGaps({ pool }: Pick<Database, 'pool'>, { missedMs
   return rows[0] ?? { ended: 0, latest: null, open: 0 }
 }
 
-/** A task expires 24 hours after its send, or as much later as everything was down: two days of that are read, through the index on sent_at. */
+/**
+ * A task expires 24 hours after its send, or as much later as everything was down: two days of that are read, through the index on sent_at.
+ * A planned poll was missed where more of the plan's times, which ascend, are before the one limit than up to the other. `width_bucket` counts them by
+ * halving; a list of the times of each open task takes six times as long.
+ */
 const BLIND_GAPS = `
   SELECT ended.tasks AS ended, ended.latest, open.tasks AS open
   FROM (
@@ -142,11 +146,10 @@ const BLIND_GAPS = `
     WHERE status = 'tracking' AND scheduled_at IS NOT NULL
       AND CASE
         WHEN poll_offsets IS NULL THEN greatest(last_observed_at, sent_at, scheduled_at) < now() - make_interval(secs => $1::double precision / 1000)
-        ELSE EXISTS (
-          SELECT FROM unnest(poll_offsets) AS planned (ms), LATERAL (SELECT sent_at + planned.ms * interval '1 ms' AS at) AS due
-          WHERE due.at < now() - make_interval(secs => $2::double precision / 1000)
-            AND due.at > greatest(last_observed_at + make_interval(secs => $3::double precision / 1000), scheduled_at)
-        )
+        ELSE
+          width_bucket(least(ceil(date_part('epoch', now() - sent_at) * 1000 - $2::double precision) - 1, 2e9)::integer, poll_offsets) > width_bucket(
+            least(round(greatest(date_part('epoch', last_observed_at - sent_at) * 1000 + $3::double precision,
+              date_part('epoch', scheduled_at - sent_at) * 1000)), 2e9)::integer, poll_offsets)
       END
   ) AS open`
 

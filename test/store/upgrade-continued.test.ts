@@ -20,7 +20,14 @@ const DAY_MS = 24 * 60 * 60_000
 
 const task = (no: number): string => `256271667${no}`
 
-const VIEWS = ['delivery_task_rates', 'delivery_campaign_rates', 'delivery_recipient_status', 'delivery_read_curve', 'delivery_looks']
+const VIEWS = [
+  'delivery_task_rates',
+  'delivery_campaign_rates',
+  'delivery_recipient_status',
+  'delivery_read_curve',
+  'delivery_looks',
+  'delivery_state_changes',
+]
 
 let created: TestDatabase
 let client: Client
