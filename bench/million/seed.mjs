@@ -206,7 +206,7 @@ INSERT INTO delivery_poll (
   pending, invalid, failed, forbidden, unread, read, changed, anomalies, moved_user_ids, moved_states, moved_after
 )
 SELECT
-  id, stored.poll_no, due_at, requested_at, responded_at, CASE WHEN good THEN 'observed' WHEN fate = 'stopped' THEN 'task' ELSE 'transient' END,
+  stored.id, stored.poll_no, due_at, requested_at, responded_at, CASE WHEN good THEN 'observed' WHEN fate = 'stopped' THEN 'task' ELSE 'transient' END,
   CASE WHEN good THEN '0' ELSE 'HTTP_502' END, CASE WHEN NOT good THEN 'Bad gateway' END, md5(random()::text),
   CASE WHEN good THEN known.pending END, CASE WHEN good THEN known.invalid END, CASE WHEN good THEN known.failed END,
   CASE WHEN good THEN known.forbidden END, CASE WHEN good THEN known.unread + known.read - have_read END, CASE WHEN good THEN have_read END,
@@ -233,6 +233,6 @@ LEFT JOIN (
     SELECT id, user_id, read_poll_no, coalesce(last_unread_at, sent_at), CASE WHEN last_unread_at IS NULL THEN 5 ELSE 45 END::smallint
     FROM person WHERE read_poll_no IS NOT NULL
   ) AS change GROUP BY id, poll_no
-) AS moved USING (id, poll_no)
+) AS moved ON moved.id = stored.id AND moved.poll_no = stored.poll_no
 ORDER BY requested_at`,
 ]

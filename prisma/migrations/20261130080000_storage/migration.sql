@@ -14,8 +14,7 @@ ALTER TABLE "delivery_poll"
     ADD COLUMN "moved_states" SMALLINT[],
     ADD COLUMN "moved_after" TIMESTAMPTZ(3)[];
 
--- What changed lately: polls are appended in the order of their time, so a summary of each range of pages is enough.
-CREATE INDEX "delivery_poll_responded_at_idx" ON "delivery_poll" USING brin ("responded_at");
+-- No index finds them by their time: building one would read every poll, and block polls for seconds where there are tens of millions.
 
 -- Text has the collation of the table, so that the conditions of a reader reach both.
 CREATE VIEW "delivery_poll_transition" AS
