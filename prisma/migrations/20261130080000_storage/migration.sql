@@ -114,12 +114,12 @@ ALTER TABLE "delivery_poll" SET (autovacuum_vacuum_insert_scale_factor = 0.05, a
 
 -- Comments --------------------------------------------------------------------------------------------------------------------
 
-COMMENT ON COLUMN "delivery_poll"."moved_user_ids" IS 'The people whose state changed, a line for each; NULL: none. Read delivery_transition instead.';
+COMMENT ON COLUMN "delivery_poll"."moved_user_ids" IS 'The people whose state changed, a line for each; NULL: none. Read delivery_state_changes instead.';
 COMMENT ON COLUMN "delivery_poll"."moved_states" IS 'Of each of them ten times the state before plus the state after: 0 pending, 1 invalid, 2 failed, 3 forbidden, 4 unread, 5 read. One number where all are equal.';
 COMMENT ON COLUMN "delivery_poll"."moved_after" IS 'Of each of them the lower end of the bracket of the change, exclusive; NULL: not known. One time where all are equal.';
-COMMENT ON TABLE "delivery_transition_row" IS 'Changes of people''s states that versions before 20261130080000_storage stored. Read delivery_transition instead.';
-COMMENT ON VIEW "delivery_transition" IS 'Every change of a person''s state, which lies in (after_at, at]. A state is only replaced by a better one, so each is entered at most once.';
-COMMENT ON VIEW "delivery_poll_transition" IS 'Internal: the changes of people''s states that are stored with their polls. Read delivery_transition instead.';
+COMMENT ON TABLE "delivery_transition_row" IS 'Changes of people''s states that earlier versions stored. Read delivery_state_changes instead.';
+COMMENT ON VIEW "delivery_transition" IS 'Internal: every change of a person''s state, by the internal key of the task. Read delivery_state_changes instead.';
+COMMENT ON VIEW "delivery_poll_transition" IS 'Internal: the changes of people''s states that are stored with their polls. Read delivery_state_changes instead.';
 DO $migration$
 DECLARE
     v_comment record;
