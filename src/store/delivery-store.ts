@@ -1,11 +1,10 @@
 import { QUERY_WINDOW_MS, type TaskKey } from '../domain/delivery.ts'
-import { TrackerError } from '../domain/errors.ts'
 import type { TaskUpdate, WritePlan } from '../domain/plan.ts'
 import { buildTiming, isFinalPoll } from '../domain/poll-times.ts'
 import type { TrackRequest } from '../intake/track-request.ts'
 import { byKey, decodeOutcome, refusedInput, requestsAsJson, TRACK, type TrackRow } from '../intake/track-rows.ts'
 import type { Delay, DeliveryStore, LoadedTask, Timer, Tracked } from '../polling/ports.ts'
-import { createBatcher } from './batcher.ts'
+import { createBatcher, mayBePoisoned } from './batcher.ts'
 import type { CallClock } from './call-clock.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
@@ -27,9 +26,6 @@ export interface PostgresDeliveryStore extends DeliveryStore {
 const MAX_POLLS = 200
 const MAX_LOADS = 100
 
-/** One failing row fails its whole statement; a database that does not answer fails every row alike. */
-const mayBePoisoned = (error: unknown): boolean => !(error instanceof TrackerError)
-
 /** A poll takes far longer than this. */
 const GAP_MS = 10
 
@@ -49,18 +45,19 @@ export interface DeliveryStoreOptions {
 
 /** The store on PostgreSQL. Every write to an open task names the `poll_no` it expected. */
 export function createDeliveryStore(
-  { prisma }: Pick<Database, 'prisma'>,
+  database: Pick<Database, 'pool' | 'prisma'>,
   { leaseMs = 30_000, agentIdOf = () => null, callClock = null }: DeliveryStoreOptions = {},
 ): PostgresDeliveryStore {
+  const { prisma } = database
   const load = createBatcher<TaskKey, LoadedTask | null>({
-    run: (keys) => loadTasks(prisma, keys, agentIdOf),
+    run: (keys) => loadTasks(database, keys, agentIdOf),
     maxItems: MAX_LOADS,
     parallel: 2,
     gapMs: GAP_MS,
     mayBePoisoned,
   })
   const apply = createBatcher<WritePlan, Written>({
-    run: (plans) => writePolls(prisma, plans),
+    run: (plans) => writePolls(database, plans),
     ...WRITES,
     keyOf: ({ key }) => nameOf(key),
   })
