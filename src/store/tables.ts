@@ -95,6 +95,16 @@ const TASK_STATE = {
   goodPolls: column.integer('good_polls'),
   listedFingerprint: column.nullable(column.text('listed_fingerprint')),
   listedSince: column.nullable(column.time('listed_since')),
+  answerDigest: column.nullable(column.text('answer_digest')),
+}
+
+export const COUNTS = {
+  pending: column.integer('pending'),
+  invalid: column.integer('invalid'),
+  failed: column.integer('failed'),
+  forbidden: column.integer('forbidden'),
+  unread: column.integer('unread'),
+  read: column.integer('read'),
 }
 
 /** What every poll reads. */
@@ -117,12 +127,7 @@ export const TASK_UPDATE = {
   ...TASK_STATE,
   reasonCode: column.nullable(column.text('reason_code')),
   reasonDetail: anyJson('reason_detail'),
-  pending: column.integer('pending'),
-  invalid: column.integer('invalid'),
-  failed: column.integer('failed'),
-  forbidden: column.integer('forbidden'),
-  unread: column.integer('unread'),
-  read: column.integer('read'),
+  ...COUNTS,
 }
 
 type TaskDelay = Pick<WritePlan['task'], 'problem' | 'delay' | 'nextPollAt' | 'failuresInRow' | 'calls' | 'finalCalls'>
