@@ -65,7 +65,7 @@ export interface WorkerOptions {
    * Default: the real clock.
    */
   readonly clockStart?: string
-  /** Polls under way at once. Default 50. */
+  /** Polls under way at once. Default 200. */
   readonly concurrency?: number
   /** Connections to the database at most. Default: `connection_limit` of `databaseUrl`, else 3. */
   readonly databaseConnections?: number

@@ -74,8 +74,8 @@ export type Counts = Readonly<Record<StateKind, number>>
  */
 export type PollOffsets = readonly number[] | null
 
-/** A task as it is stored between two polls. */
-export interface Task {
+/** A task as it is stored between two polls, without its recipients. */
+export interface TaskRow {
   readonly key: TaskKey
   /** Null: the app's own agent id is used. */
   readonly agentId: string | null
@@ -114,8 +114,18 @@ export interface Task {
   readonly listedSince: Date | null
   /** The latest erasure of a person when the task was loaded; 0: none. A write is too late where a later one is stored. */
   readonly erasureNo: number
-  readonly recipients: readonly Recipient[]
+  /** Of the newest answer, if the same one again would change no recipient; else null. See `answer-digest.ts`. */
+  readonly answerDigest: string | null
   readonly scopes: TaskScopes
+}
+
+export interface Task extends TaskRow {
+  readonly recipients: readonly Recipient[]
+}
+
+/** A task whose recipients were not loaded: they are needed only where an answer differs from the one before. */
+export interface BareTask extends TaskRow {
+  readonly counts: Counts
 }
 
 export interface TaskProblem extends Problem {

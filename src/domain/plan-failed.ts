@@ -1,4 +1,4 @@
-import { MINUTE_MS, type Refusal, SECOND_MS, type Task, type TaskProblem } from './delivery.ts'
+import { MINUTE_MS, type Refusal, SECOND_MS, type TaskProblem, type TaskRow } from './delivery.ts'
 import { hashToUnit } from './hash.ts'
 import { type Following, finalPollTime, followingPoll, isFinalPoll, retryDelayMs, type Timing } from './poll-times.ts'
 import {
@@ -49,7 +49,7 @@ const LONGEST_PENALTY_MS = 10 * MINUTE_MS
 /** Both QPS limits last one second. Where another program uses them up again and again, the probes are further apart. */
 const QPS_PROBES_MS = [2 * SECOND_MS, 10 * SECOND_MS] as const
 
-export function assessFailure(task: Task, answer: Refusal, now: Date, timing: Timing): Failure {
+export function assessFailure(task: TaskRow, answer: Refusal, now: Date, timing: Timing): Failure {
   const problem = toProblem(answer, task.scopes.agentId)
   // What DingTalk's own limits refuse is not this task's fault: it counts as no failure.
   const failuresInRow = task.failuresInRow + (PROBLEM_RULES[problem.code].isCounted ? 1 : 0)
@@ -74,7 +74,7 @@ function withHistory(before: TaskProblem | null, problem: Problem, at: Date): Ta
 }
 
 /** @param task with this failure */
-function planFollowing(task: Task, problem: TaskProblem, now: Date, timing: Timing): Following {
+function planFollowing(task: TaskRow, problem: TaskProblem, now: Date, timing: Timing): Following {
   const rule = PROBLEM_RULES[problem.code]
   const isFinal = isFinalPoll(task, now, timing)
   if (rule.scope === 'worker') return { kind: 'retry', at: new Date(now.getTime() + timing.handoverMs) }
@@ -91,7 +91,7 @@ function planFollowing(task: Task, problem: TaskProblem, now: Date, timing: Timi
  * final poll. One that had gets quick retries and a probe after a minute first: one stray answer must not cost hours.
  * @param polls failed polls of this kind in a row, this one included
  */
-function planProbe(task: Task, polls: number, quickRetries: number, now: Date, timing: Timing): Following {
+function planProbe(task: TaskRow, polls: number, quickRetries: number, now: Date, timing: Timing): Following {
   const minutesLater = (minutes: number): Date => new Date(now.getTime() + (minutes * MINUTE_MS) / timing.timeScale)
   if (task.goodPolls === 0) {
     const minutes = SLOW_PROBE_MINUTES[polls - 1]
@@ -102,13 +102,13 @@ function planProbe(task: Task, polls: number, quickRetries: number, now: Date, t
 }
 
 /** Soon, while quick retries are left and the planned poll is later; else (null) when the next poll is planned. */
-function quickRetryAt(task: Task, quickRetries: number, now: Date, timing: Timing): Date | null {
+function quickRetryAt(task: TaskRow, quickRetries: number, now: Date, timing: Timing): Date | null {
   if (task.failuresInRow > quickRetries) return null
   const at = retryAt(task, task.failuresInRow, now, timing)
   return at < followingPoll(task, now, timing, { kind: 'planned' }).at ? at : null
 }
 
-function retryAt({ key, pollNo }: Task, failures: number, now: Date, timing: Timing): Date {
+function retryAt({ key, pollNo }: TaskRow, failures: number, now: Date, timing: Timing): Date {
   return new Date(now.getTime() + retryDelayMs(failures, timing, hashToUnit(`${key.app} ${key.taskId} ${pollNo}`)))
 }
 
@@ -120,7 +120,7 @@ function namedEnd({ code, detail }: Problem, now: Date): Date | null {
   return new Date(Math.min(hint.getTime(), now.getTime() + LONGEST_PENALTY_MS))
 }
 
-function findEvidence(task: Task, problem: Problem, requestedAt: Date, now: Date, timing: Timing): Evidence {
+function findEvidence(task: TaskRow, problem: Problem, requestedAt: Date, now: Date, timing: Timing): Evidence {
   const rule = PROBLEM_RULES[problem.code]
   if (rule.scope === 'worker') return { kind: 'worker', problem }
   if (rule.agreement === null) return { kind: 'none' }
@@ -148,7 +148,7 @@ interface End {
 }
 
 /** How a task ends whose window is over. */
-export function planEnd(task: Task, timing: Timing): End {
+export function planEnd(task: TaskRow, timing: Timing): End {
   if (task.goodPolls > 0) return { status: 'expired', reason: endAfterSuccess(task, timing) }
   if (wasTooLate(task)) return { status: 'expired', reason: { code: 'sent_too_long_ago', detail: null } }
   const { problem } = task
@@ -159,7 +159,7 @@ export function planEnd(task: Task, timing: Timing): End {
   return { status: 'stopped', reason: code === 'call_timeout' ? { code: 'probably_too_many_recipients', detail } : { code, detail } }
 }
 
-function endAfterSuccess(task: Task, timing: Timing): EndReason {
+function endAfterSuccess(task: TaskRow, timing: Timing): EndReason {
   const { lastObservedAt, lastGoodRequestedAt, problem } = task
   if (lastObservedAt === null || lastGoodRequestedAt === null) return { code: 'never_observed', detail: { because: findCause(task) } }
   if (lastObservedAt >= finalPollTime(task.deadlineAt, timing, 1)) return { code: 'window_over', detail: null }
@@ -190,18 +190,18 @@ const FORGOTTEN: ReadonlySet<ProblemCode> = new Set(['parameters', 'agent_id', '
 const NO_REFUSAL: ReadonlySet<ProblemCode> = new Set(['outage', 'no_result', 'rate_limit', 'private_address', 'unknown_app', 'no_agent_id'])
 
 /** "Call timeout" means too many recipients only where they were not named, and where other tasks succeeded: a slow backend is slow for all. */
-function isRefusal({ recipientsKnown, sentAt, scopes }: Task, code: ProblemCode): boolean {
+function isRefusal({ recipientsKnown, sentAt, scopes }: TaskRow, code: ProblemCode): boolean {
   if (code !== 'call_timeout') return !NO_REFUSAL.has(code)
   return !recipientsKnown && scopes.app.lastGoodAt !== null && scopes.app.lastGoodAt > sentAt
 }
 
-function findCause({ problem, delay }: Task): Because | null {
+function findCause({ problem, delay }: TaskRow): Because | null {
   if (problem !== null) return { problem: { code: problem.code, detail: problem.detail } }
   return delay === null ? null : { delay }
 }
 
 /** No poll of this task was ever due inside the window. One that was due and not made (everything was down) has another reason. */
-function wasTooLate(task: Task): boolean {
+function wasTooLate(task: TaskRow): boolean {
   if (task.problem !== null || task.delay !== null || task.pollNo > 0) return false
   return task.nextPollAt === null || task.nextPollAt >= task.deadlineAt
 }

@@ -1,4 +1,5 @@
-import type { Answer, Counts, Observation, Recipient, Refusal, StateKind, Task, TaskKey } from './delivery.ts'
+import { isSameAnswer, nextDigest } from './answer-digest.ts'
+import type { Answer, BareTask, Counts, Observation, Recipient, Refusal, StateKind, Task, TaskKey, TaskRow } from './delivery.ts'
 import { computeFingerprint } from './hash.ts'
 import { mergeRecipient } from './merge.ts'
 import { assessFailure, type Evidence, type Failure, planEnd } from './plan-failed.ts'
@@ -34,7 +35,7 @@ export interface WritePlan {
 export type Next = { readonly kind: 'snooze'; readonly until: PlannedPoll } | { readonly kind: 'done' }
 
 /** The task's columns after the poll. */
-export interface TaskUpdate extends Pick<Task, TaskColumn> {
+export interface TaskUpdate extends Pick<TaskRow, TaskColumn> {
   /** Why it ended; null while it is tracked. */
   readonly reason: EndReason | null
   readonly counts: Counts
@@ -53,6 +54,7 @@ type TaskColumn =
   | 'delay'
   | 'listedFingerprint'
   | 'listedSince'
+  | 'answerDigest'
 
 /** One row of `delivery_poll`. */
 export interface Poll {
@@ -113,20 +115,43 @@ export function isOver(task: { readonly deadlineAt: Date }, now: Date): boolean 
  * What one answer of DingTalk changes. Pure and total: any answer to any task gives a plan. A task that has ended stays as it ended. Inside
  * the window an answer ends a task only when it accounts for all recipients.
  * @param calls how many calls of getsendresult it took
+ * @param digest of the answer, see `digestAnswer`; null: none is stored
  */
-export function planPoll(task: Task, answer: Answer, calls: number, now: Date, timing: Timing): WritePlan {
-  switch (answer.kind) {
-    case 'observed':
-      return planObserved(task, answer.observation, calls, now, timing)
-    case 'empty':
-      // It says nothing about the recipients, so it is followed up like a failure.
-      return planFailed(task, { ...answer, kind: 'refused', code: '0', message: 'errcode 0 without send_result' }, calls, now, timing)
-    case 'refused':
-      return planFailed(task, answer, calls, now, timing)
-  }
+export function planPoll(task: Task, answer: Answer, calls: number, now: Date, timing: Timing, digest: string | null = null): WritePlan {
+  return answer.kind === 'observed'
+    ? planObserved(task, answer.observation, calls, now, timing, digest)
+    : planFailed(task, answer, calls, now, timing)
 }
 
-function planFailed(task: Task, answer: Refusal, calls: number, now: Date, timing: Timing): WritePlan {
+/**
+ * The same plan without the recipients; null where it depends on them: they are loaded then. It does not where the poll failed, and where the answer
+ * is the same as the one before, which {@link BareTask.answerDigest} shows.
+ */
+export function planBarePoll(
+  task: BareTask,
+  answer: Answer,
+  calls: number,
+  now: Date,
+  timing: Timing,
+  digest: string | null,
+): WritePlan | null {
+  if (answer.kind !== 'observed') return planFailed(task, answer, calls, now, timing)
+  const seen = answer.observation
+  if (digest === null || !isSameAnswer(task, seen, digest)) return null
+  const update = { ...planUpdate(task, seen, true), answerDigest: nextDigest(task, digest) }
+  return finishObserved(task, seen, calls, now, timing, { changed: [], transitions: [], anomalies: 0, update })
+}
+
+function planFailed(
+  task: Task | BareTask,
+  given: Exclude<Answer, { readonly kind: 'observed' }>,
+  calls: number,
+  now: Date,
+  timing: Timing,
+): WritePlan {
+  // An empty answer says nothing about the recipients, so it is followed up like a failure.
+  const answer: Refusal =
+    given.kind === 'empty' ? { ...given, kind: 'refused', code: '0', message: 'errcode 0 without send_result' } : given
   const failure = assessFailure(task, answer, now, timing)
   const { code, detail } = failure.problem
   const { requestedAt, respondedAt, requestId, message } = answer
@@ -143,7 +168,7 @@ function planFailed(task: Task, answer: Refusal, calls: number, now: Date, timin
   })
 }
 
-function afterFailure(task: Task, { problem, failuresInRow }: Failure): TaskUpdate {
+function afterFailure(task: Task | BareTask, { problem, failuresInRow }: Failure): TaskUpdate {
   return { ...unchanged(task), problem, failuresInRow, delay: null }
 }
 
@@ -155,7 +180,7 @@ export interface UncalledPlan {
 }
 
 /** Plans an attempt that ended before getsendresult was called: no token, no agent id, no such app. */
-export function planUncalled(task: Task, answer: Refusal, now: Date, timing: Timing): UncalledPlan {
+export function planUncalled(task: Task | BareTask, answer: Refusal, now: Date, timing: Timing): UncalledPlan {
   const failure = assessFailure(task, answer, now, timing)
   const update = afterFailure(task, failure)
   const poll = followingPoll({ ...task, ...update }, now, timing, failure.following)
@@ -166,7 +191,7 @@ export function planUncalled(task: Task, answer: Refusal, now: Date, timing: Tim
  * What the end of the window changes: no recipient, whose states stay as of the last successful poll.
  * A task that has ended already stays as it ended.
  */
-export function planExpiry(task: Task, timing: Timing): TaskUpdate {
+export function planExpiry(task: Task | BareTask, timing: Timing): TaskUpdate {
   if (task.status !== 'tracking') return unchanged(task)
   return { ...unchanged(task), ...planEnd(task, timing), nextPollAt: null }
 }
@@ -177,7 +202,7 @@ interface Draft extends Pick<WritePlan, 'changed' | 'transitions' | 'task' | 'ev
   readonly following: Following
 }
 
-function finish(task: Task, now: Date, timing: Timing, { poll, following, ...draft }: Draft): WritePlan {
+function finish(task: TaskRow, now: Date, timing: Timing, { poll, following, ...draft }: Draft): WritePlan {
   const isOpen = task.status === 'tracking'
   const isFinal = isFinalPoll(task, now, timing)
   const counted: TaskUpdate = {
@@ -197,13 +222,14 @@ function finish(task: Task, now: Date, timing: Timing, { poll, following, ...dra
       ...(isOpen ? {} : { status: task.status, reason: null }),
       ...(isTracked && !isFinal && callsLeft({ ...task, ...counted }, timing) === 0 ? { delay: callsUsedUp(counted.calls) } : {}),
       nextPollAt: next?.at ?? null,
+      answerDigest: isTracked ? counted.answerDigest : null,
     },
     next: next === null ? { kind: 'done' } : { kind: 'snooze', until: next },
   }
 }
 
 /** A task's columns as they are. */
-export function unchanged(task: Task): TaskUpdate {
+export function unchanged(task: Task | BareTask): TaskUpdate {
   return {
     status: task.status,
     reason: null,
@@ -218,7 +244,8 @@ export function unchanged(task: Task): TaskUpdate {
     delay: task.delay,
     listedFingerprint: task.listedFingerprint,
     listedSince: task.listedSince,
-    counts: countStates(task.recipients),
+    answerDigest: task.answerDigest,
+    counts: 'counts' in task ? task.counts : countStates(task.recipients),
   }
 }
 
@@ -236,27 +263,59 @@ interface Change {
   readonly anomaly: boolean
 }
 
-function planObserved(task: Task, seen: Observation, calls: number, now: Date, timing: Timing): WritePlan {
+function planObserved(task: Task, seen: Observation, calls: number, now: Date, timing: Timing, digest: string | null): WritePlan {
   const newest = task.lastGoodRequestedAt === null || seen.requestedAt >= task.lastGoodRequestedAt
   const merged = mergeRecipients(task, seen, newest)
   const changed = merged.filter(isChanged)
-  const update: TaskUpdate = { ...planUpdate(task, seen, newest), counts: countStates(merged.map(({ after }) => after)) }
+  const update: TaskUpdate = {
+    ...planUpdate(task, seen, newest),
+    counts: countStates(merged.map(({ after }) => after)),
+    answerDigest: digest !== null && newest && isRepeatable(merged, seen) ? nextDigest(task, digest) : null,
+  }
   // What bounds a change from below before any poll does. An assumed send time bounds nothing.
   const sentAt = task.sentAtGiven ? task.sentAt : null
   // A late answer says nothing about the polls after it, so its changes have only the send as their lower bound.
   const since = (newest ? task.lastGoodRequestedAt : null) ?? sentAt
+  return finishObserved(task, seen, calls, now, timing, {
+    changed: changed.map(({ after }) => after),
+    transitions: changed.flatMap((change) => listTransitions(change, sentAt, since, seen)),
+    anomalies: merged.filter(({ anomaly }) => anomaly).length,
+    update,
+  })
+}
+
+/** What a successful poll changes. */
+interface Observed extends Pick<WritePlan, 'changed' | 'transitions'>, Pick<Poll, 'anomalies'> {
+  readonly update: TaskUpdate
+}
+
+function finishObserved(task: TaskRow, seen: Observation, calls: number, now: Date, timing: Timing, observed: Observed): WritePlan {
   const { requestedAt, respondedAt, requestId } = seen
+  const { changed, transitions, anomalies, update } = observed
   return finish(task, now, timing, {
     poll: {
       ...{ requestedAt, respondedAt, requestId, outcome: 'observed', code: '0', message: null },
-      ...{ anomalies: merged.filter(({ anomaly }) => anomaly).length, problemCode: null, scope: null, calls },
+      ...{ anomalies, problemCode: null, scope: null, calls },
     },
-    changed: changed.map(({ after }) => after),
-    transitions: changed.flatMap((change) => listTransitions(change, sentAt, since, seen)),
+    ...{ changed, transitions },
     task: { ...update, ...completion(task.recipientsKnown, update, seen, timing) },
     evidence: { kind: 'success', requestedAt },
     following: { kind: 'planned' },
   })
+}
+
+/**
+ * True where the same answer to a later poll would change no recipient and be no contradiction: each listed person has the listed state, and no
+ * other person was unread until now. An empty list is not one that is expected again.
+ */
+function isRepeatable(merged: readonly Change[], { people, requestedAt }: Observation): boolean {
+  const isStable = ({ after: { userId, state } }: Change): boolean => {
+    const listed = people.get(userId)
+    if (listed === undefined) return state.kind !== 'unread' || !state.listed
+    if (state.kind === 'unread') return listed.kind === 'unread' && state.listed && state.lastUnreadAt.getTime() === requestedAt.getTime()
+    return state.kind === listed.kind
+  }
+  return people.size > 0 && merged.every(isStable)
 }
 
 /** All recipients that are known or listed, sorted. */
@@ -279,15 +338,15 @@ function compareCodeUnits(a: string, b: string): number {
  * Only an answer that is not older than the last successful one changes what is known of the whole task. One that lists no recipients although
  * some were unread does not show that they still are, so it does not move the time as of which they are unread.
  */
-function planUpdate(task: Task, seen: Observation, newest: boolean): Omit<TaskUpdate, 'counts'> {
+function planUpdate(task: Task | BareTask, seen: Observation, newest: boolean): TaskUpdate {
   const good = { ...unchanged(task), goodPolls: task.goodPolls + 1, failuresInRow: 0, problem: null, delay: null }
   if (!newest) return good
-  if (seen.people.size === 0 && task.recipients.some(({ state }) => state.kind === 'unread')) return { ...good, ...listedRun(task, seen) }
+  if (seen.people.size === 0 && good.counts.unread > 0) return { ...good, ...listedRun(task, seen) }
   return { ...good, lastGoodRequestedAt: seen.requestedAt, lastObservedAt: seen.respondedAt, ...listedRun(task, seen) }
 }
 
 /** Since when the answers list the same recipients. An empty list is not a stable one. */
-function listedRun(task: Task, seen: Observation): Pick<TaskUpdate, 'listedFingerprint' | 'listedSince'> {
+function listedRun(task: TaskRow, seen: Observation): Pick<TaskUpdate, 'listedFingerprint' | 'listedSince'> {
   if (seen.people.size === 0) return { listedFingerprint: null, listedSince: null }
   const listedFingerprint = computeFingerprint(seen.people.keys())
   const same = task.listedFingerprint === listedFingerprint && task.listedSince !== null

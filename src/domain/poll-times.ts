@@ -1,4 +1,4 @@
-import { MINUTE_MS, type PollOffsets, QUERY_WINDOW_MS, SECOND_MS, type Task, type TaskKey } from './delivery.ts'
+import { MINUTE_MS, type PollOffsets, QUERY_WINDOW_MS, SECOND_MS, type TaskKey, type TaskRow } from './delivery.ts'
 import { hashToUnit } from './hash.ts'
 
 /** The durations that every poll plan shares, in real milliseconds (already divided by the time scale), and those of growing gaps. */
@@ -216,22 +216,22 @@ export function isFinalPoll(task: Pick<Planned, 'key' | 'deadlineAt'>, now: Date
 }
 
 /** Calls of a task at most, failed ones and repeated ones included. */
-function maxCallsOf({ pollOffsetsMs }: Pick<Task, 'pollOffsetsMs'>, timing: Timing): number {
+function maxCallsOf({ pollOffsetsMs }: Pick<TaskRow, 'pollOffsetsMs'>, timing: Timing): number {
   return pollOffsetsMs === null ? timing.maxCalls : computeMaxCalls(pollOffsetsMs.length)
 }
 
 /** Calls that a task may still make before its final poll, which keeps its own. */
-export function callsLeft(task: Pick<Task, 'calls' | 'pollOffsetsMs'>, timing: Timing): number {
+export function callsLeft(task: Pick<TaskRow, 'calls' | 'pollOffsetsMs'>, timing: Timing): number {
   return Math.max(0, maxCallsOf(task, timing) - timing.finalCalls - task.calls)
 }
 
 /** Calls of the final poll that are left. */
-export function finalCallsLeft(task: Pick<Task, 'calls' | 'finalCalls' | 'pollOffsetsMs'>, timing: Timing): number {
+export function finalCallsLeft(task: Pick<TaskRow, 'calls' | 'finalCalls' | 'pollOffsetsMs'>, timing: Timing): number {
   return Math.max(0, Math.min(timing.finalCalls - task.finalCalls, maxCallsOf(task, timing) - task.calls))
 }
 
 /** Calls that a task may lose at `now` and still make all its planned polls. The final poll has none to lose. */
-export function callsToSpare(task: Task, now: Date, timing: Timing): number {
+export function callsToSpare(task: TaskRow, now: Date, timing: Timing): number {
   if (isFinalPoll(task, now, timing)) return 0
   const planned = pollTimes(task, timing).filter((poll) => poll.at > now && !poll.last).length
   const thisOne = 1
@@ -248,21 +248,21 @@ export type Following =
   | { readonly kind: 'retry'; readonly at: Date | null }
 
 /** The poll after one made at `now`; after the final one the deadline itself, where the task is ended. Never past the deadline. */
-export function followingPoll(task: Task, now: Date, timing: Timing, following: Following): PlannedPoll {
+export function followingPoll(task: TaskRow, now: Date, timing: Timing, following: Following): PlannedPoll {
   const finalAt = finalPollAt(task, timing)
   const at = now >= finalAt ? afterFinal(task, now, timing, following) : beforeFinal(task, finalAt, now, timing, following)
   const bounded = at < task.deadlineAt ? at : task.deadlineAt
   return { at: bounded, last: isFinalPoll(task, bounded, timing) }
 }
 
-function beforeFinal(task: Task, finalAt: Date, now: Date, timing: Timing, following: Following): Date {
+function beforeFinal(task: TaskRow, finalAt: Date, now: Date, timing: Timing, following: Following): Date {
   if (following.kind === 'final' || callsLeft(task, timing) === 0) return finalAt
   const retryAt = following.kind === 'retry' ? following.at : null
   const wanted = retryAt ?? nextPlannedPoll(task, now, timing)?.at
   return wanted === undefined || wanted > finalAt ? finalAt : wanted
 }
 
-function afterFinal(task: Task, now: Date, timing: Timing, following: Following): Date {
+function afterFinal(task: TaskRow, now: Date, timing: Timing, following: Following): Date {
   const left = finalCallsLeft(task, timing)
   if (left === 0 || following.kind !== 'retry') return task.deadlineAt
   const leftMs = task.deadlineAt.getTime() - now.getTime()

@@ -14,14 +14,24 @@ import {
 import { PROBLEM_RULES, type Problem } from '../domain/problems.ts'
 import { callBudgetUsedUp, callsUsedUp, type DelayReason, type PauseDetail } from '../domain/reasons.ts'
 import type { Permit, Permits } from './permits.ts'
-import type { Clock, Delay, DeliveryStore, EventLog, LoadedTask, RateLimiter, ScopeEvidence, SendResultApi } from './ports.ts'
+import type {
+  Clock,
+  Delay,
+  DeliveryStore,
+  EventLog,
+  LoadedBareTask,
+  LoadedTask,
+  RateLimiter,
+  ScopeEvidence,
+  SendResultApi,
+} from './ports.ts'
 import type { ProbeRequest, WorkerBlock, WorkerScope } from './worker-scope.ts'
 import type { WriteBreaker } from './write-breaker.ts'
 
 /** What delays a poll that is due: used-up calls, a pause, a missing permit. */
 
 export interface PollDeps {
-  readonly store: Pick<DeliveryStore, 'load' | 'apply' | 'end' | 'delay' | 'rename'>
+  readonly store: Pick<DeliveryStore, 'load' | 'loadForPoll' | 'apply' | 'end' | 'delay' | 'rename'>
   readonly digest: Digest
   readonly api: SendResultApi
   readonly limiter: Pick<RateLimiter, 'refund'>
@@ -37,7 +47,7 @@ export interface PollDeps {
 /** One run of the task's job. */
 export interface Attempt {
   readonly deps: PollDeps
-  readonly task: LoadedTask
+  readonly task: LoadedTask | LoadedBareTask
   readonly startedAt: Date
   /** It is the guaranteed final poll, or a retry of it. */
   readonly isFinal: boolean
@@ -53,7 +63,7 @@ export function snooze({ deps, task }: Attempt, at: Date): Next {
 
 /** Another worker stored a poll meanwhile, so its decision is valid. */
 export async function afterOtherWorker(attempt: Attempt): Promise<Next> {
-  const task = await attempt.deps.store.load(attempt.task.key)
+  const task = await attempt.deps.store.loadForPoll(attempt.task.key)
   return task === null || task.status !== 'tracking' || task.nextPollAt === null ? DONE : snooze({ ...attempt, task }, task.nextPollAt)
 }
 

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { digestAnswer, hasDigest } from '../domain/answer-digest.ts'
 import type { Refusal, TaskKey } from '../domain/delivery.ts'
 import { findErased, replaceErased } from '../domain/erasure.ts'
-import { isOver, type Next, planExpiry, planPoll, planUncalled, type TaskUpdate } from '../domain/plan.ts'
+import { isOver, type Next, planBarePoll, planExpiry, planPoll, planUncalled, type WritePlan } from '../domain/plan.ts'
 import type { Evidence } from '../domain/plan-failed.ts'
 import { callsLeft, finalCallsLeft, isFinalPoll } from '../domain/poll-times.ts'
 import { PROBLEM_RULES, type ProblemCode } from '../domain/problems.ts'
@@ -19,7 +20,7 @@ import {
   passesPause,
   snooze,
 } from './poll-delays.ts'
-import type { LoadedTask, SendResult } from './ports.ts'
+import type { LoadedBareTask, LoadedTask, SendResult } from './ports.ts'
 
 /** Timers fire a few milliseconds early where clocks differ; that is due. */
 const EARLY_TOLERANCE_MS = 5
@@ -39,7 +40,7 @@ const UNPROVED_MS = 100
  * @throws when the store does not answer, or the signal's reason when aborted; the timer must fire again then
  */
 export async function poll(deps: PollDeps, key: TaskKey, signal: AbortSignal): Promise<Next> {
-  const task = await load(deps, key)
+  const task = await loadForPoll(deps, key)
   if (task === null || task.status !== 'tracking') return DONE
   await failPoint('poll.loaded')
   const startedAt = deps.now()
@@ -70,6 +71,13 @@ async function load(deps: PollDeps, key: TaskKey): Promise<LoadedTask | null> {
     if (named.length === 0) return task
     for (const [userId, pseudonym] of named) await deps.store.rename(key, userId, pseudonym)
   }
+}
+
+/** Without recipients where the next answer probably changes none. */
+async function loadForPoll(deps: PollDeps, key: TaskKey): Promise<LoadedTask | LoadedBareTask | null> {
+  const task = await deps.store.loadForPoll(key)
+  if (task === null || (!('recipients' in task) && hasDigest(task))) return task
+  return 'recipients' in task && task.erasures.length === 0 ? task : load(deps, key)
 }
 
 async function snoozeIfEarly(attempt: Attempt): Promise<Next | null> {
@@ -123,14 +131,16 @@ interface Called extends SendResult {
 
 async function storeAnswer(attempt: Attempt, called: Called): Promise<Next> {
   const { deps, task, startedAt } = attempt
-  const plan = planPoll(task, replaceErased(called.answer, task.erasures, deps.digest), called.calls, deps.now(), deps.timing)
-  const stored = await storeOrGiveUp(attempt, () => deps.store.apply(plan))
-  if (stored === null) return delayRefusedWrite(attempt, plan.task)
+  const now = deps.now()
+  const written = await storeOrGiveUp(attempt, () => writeAnswer(attempt, called, now))
+  if (written === null) return delayRefusedWrite(attempt, called.calls, now)
   await failPoint('poll.stored')
+  const { plan, stored } = written
   if (stored === 'stale') {
-    const current = await load(deps, task.key)
+    const current = await loadForPoll(deps, task.key)
     // No poll was stored meanwhile, but a person was erased: the answer is stored again without the name.
-    if (current?.pollNo === task.pollNo && current.erasureNo > task.erasureNo) return storeAnswer({ ...attempt, task: current }, called)
+    if (current?.pollNo === task.pollNo && current.erasureNo > plan.expected.erasureNo)
+      return storeAnswer({ ...attempt, task: current }, called)
   }
   await refundUncounted(attempt, plan.poll.problemCode, called)
   await recordEvidence(attempt, plan.evidence)
@@ -140,6 +150,28 @@ async function storeAnswer(attempt: Attempt, called: Called): Promise<Next> {
   if (stored === 'stale') return afterOtherWorker(attempt)
   if (plan.next.kind === 'done') deps.events.ended({ key: task.key, status: plan.task.status, reason: plan.task.reason })
   return plan.next
+}
+
+interface Written {
+  readonly plan: WritePlan
+  readonly stored: 'stored' | 'stale'
+}
+
+async function writeAnswer({ deps, task }: Attempt, called: Called, now: Date): Promise<Written> {
+  const plan = await planAnswer(deps, task, called, now)
+  return { plan, stored: await deps.store.apply(plan) }
+}
+
+/** Loads the recipients where they were not loaded and the answer is another one than before. */
+async function planAnswer(deps: PollDeps, task: LoadedTask | LoadedBareTask, called: Called, now: Date): Promise<WritePlan> {
+  const answer = replaceErased(called.answer, task.erasures, deps.digest)
+  const digest = answer.kind === 'observed' ? digestAnswer(task.key, answer.observation, deps.digest) : null
+  if ('recipients' in task) return planPoll(task, answer, called.calls, now, deps.timing, digest)
+  const bare = planBarePoll(task, answer, called.calls, now, deps.timing, digest)
+  if (bare !== null) return bare
+  const whole = await load(deps, task.key)
+  // Where another poll was stored meanwhile, or the task was removed, the plan expects what is there no more, so it is not written.
+  return planAnswer(deps, { ...(whole ?? { ...task, recipients: [] }), pollNo: task.pollNo }, called, now)
 }
 
 /** No token, no agent id, no such app: no call was made, so no poll is recorded and the permits are returned. */
@@ -166,9 +198,11 @@ async function storeOrGiveUp<T>({ deps, task, signal }: Attempt, write: () => Pr
 }
 
 /** The task is polled again much later, so that an answer which cannot be stored does not cost a call again and again. */
-function delayRefusedWrite(attempt: Attempt, { calls, finalCalls }: TaskUpdate): Promise<Next> {
-  const at = new Date(attempt.deps.now().getTime() + attempt.deps.timing.retryMaxMs)
-  return delay(attempt, { at, reason: { code: 'write_refused', detail: null }, calls, finalCalls }, 'until stored')
+function delayRefusedWrite(attempt: Attempt, made: number, now: Date): Promise<Next> {
+  const { deps, task } = attempt
+  const at = new Date(deps.now().getTime() + deps.timing.retryMaxMs)
+  const finalCalls = task.finalCalls + (isFinalPoll(task, now, deps.timing) ? made : 0)
+  return delay(attempt, { at, reason: { code: 'write_refused', detail: null }, calls: task.calls + made, finalCalls }, 'until stored')
 }
 
 /** Returns calls that DingTalk did not count, or that were not made, in the months of their permits. */

@@ -1,4 +1,4 @@
-import type { Answer, Refusal, Task, TaskKey } from '../domain/delivery.ts'
+import type { Answer, BareTask, Refusal, Task, TaskKey } from '../domain/delivery.ts'
 import type { Department, Member } from '../domain/directory.ts'
 import type { Erasure } from '../domain/erasure.ts'
 import type { Start, TaskUpdate, WritePlan } from '../domain/plan.ts'
@@ -28,6 +28,8 @@ export interface DeliveryStore {
   unschedule(keys: readonly TaskKey[]): Promise<void>
   /** The task with its recipients, or null. Loads at the same time share a query. */
   load(key: TaskKey): Promise<LoadedTask | null>
+  /** The same, but without recipients where the task has the digest of an answer, which the next one probably repeats. */
+  loadForPoll(key: TaskKey): Promise<LoadedTask | LoadedBareTask | null>
   /** Writes all of a poll, or nothing (`stale`) where another poll was stored or a person erased meanwhile. Writes at the same time share a statement. */
   apply(plan: WritePlan): Promise<'stored' | 'stale'>
   /** Ends a task without a poll. */
@@ -201,6 +203,10 @@ export interface Delay extends Pick<TaskUpdate, 'problem' | 'failuresInRow' | 'c
 
 export interface LoadedTask extends Task {
   /** People who were erased after the message was sent: DingTalk may still name them. */
+  readonly erasures: readonly Erasure[]
+}
+
+export interface LoadedBareTask extends BareTask {
   readonly erasures: readonly Erasure[]
 }
 

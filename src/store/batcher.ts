@@ -1,3 +1,5 @@
+import { TrackerError } from '../domain/errors.ts'
+
 export interface BatcherOptions<In, Out> {
   /** Handles many at once; results in the order of the items. */
   readonly run: (items: readonly In[]) => Promise<readonly Out[]>
@@ -11,6 +13,9 @@ export interface BatcherOptions<In, Out> {
   /** After the failure of a batch: may one item have caused it, so that each is to be run alone? */
   readonly mayBePoisoned: (error: unknown) => boolean
 }
+
+/** One failing row fails its whole statement; a database that does not answer fails every row alike. */
+export const mayBePoisoned = (error: unknown): boolean => !(error instanceof TrackerError)
 
 interface Waiting<In, Out> {
   readonly item: In

@@ -1,18 +1,17 @@
 import { QUERY_WINDOW_MS, type TaskKey } from '../domain/delivery.ts'
-import { TrackerError } from '../domain/errors.ts'
 import type { TaskUpdate, WritePlan } from '../domain/plan.ts'
 import { buildTiming, isFinalPoll } from '../domain/poll-times.ts'
 import type { TrackRequest } from '../intake/track-request.ts'
 import { byKey, decodeOutcome, refusedInput, requestsAsJson, TRACK, type TrackRow } from '../intake/track-rows.ts'
-import type { Delay, DeliveryStore, LoadedTask, Timer, Tracked } from '../polling/ports.ts'
-import { createBatcher } from './batcher.ts'
+import type { Delay, DeliveryStore, LoadedBareTask, LoadedTask, Timer, Tracked } from '../polling/ports.ts'
+import { createBatcher, mayBePoisoned } from './batcher.ts'
 import type { CallClock } from './call-clock.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
 import { renameIn } from './erase-people.ts'
 import type { PrismaClient } from './generated/client.ts'
 import { withLease } from './lease.ts'
-import { type AgentIdOf, loadTasks } from './load-tasks.ts'
+import { type AgentIdOf, loadForPolls, loadTasks } from './load-tasks.ts'
 import type { Database } from './prisma.ts'
 import { claimUnscheduled, unscheduleTasks } from './schedule-tasks.ts'
 import { TASK, TASK_DELAY, TASK_KEY, TASK_UPDATE, taskDelayRow } from './tables.ts'
@@ -27,12 +26,10 @@ export interface PostgresDeliveryStore extends DeliveryStore {
 const MAX_POLLS = 200
 const MAX_LOADS = 100
 
-/** One failing row fails its whole statement; a database that does not answer fails every row alike. */
-const mayBePoisoned = (error: unknown): boolean => !(error instanceof TrackerError)
-
 /** A poll takes far longer than this. */
 const GAP_MS = 10
 
+const LOADS = { maxItems: MAX_LOADS, parallel: 2, gapMs: GAP_MS, mayBePoisoned }
 /** One statement at a time, so that writes that come meanwhile share the next. */
 const WRITES = { maxItems: MAX_POLLS, parallel: 1, gapMs: GAP_MS, mayBePoisoned }
 
@@ -49,18 +46,17 @@ export interface DeliveryStoreOptions {
 
 /** The store on PostgreSQL. Every write to an open task names the `poll_no` it expected. */
 export function createDeliveryStore(
-  { prisma }: Pick<Database, 'prisma'>,
+  database: Pick<Database, 'pool' | 'prisma'>,
   { leaseMs = 30_000, agentIdOf = () => null, callClock = null }: DeliveryStoreOptions = {},
 ): PostgresDeliveryStore {
-  const load = createBatcher<TaskKey, LoadedTask | null>({
-    run: (keys) => loadTasks(prisma, keys, agentIdOf),
-    maxItems: MAX_LOADS,
-    parallel: 2,
-    gapMs: GAP_MS,
-    mayBePoisoned,
+  const { prisma } = database
+  const load = createBatcher<TaskKey, LoadedTask | null>({ run: (keys) => loadTasks(database, keys, agentIdOf), ...LOADS })
+  const loadForPoll = createBatcher<TaskKey, LoadedTask | LoadedBareTask | null>({
+    run: (keys) => loadForPolls(database, keys, agentIdOf),
+    ...LOADS,
   })
   const apply = createBatcher<WritePlan, Written>({
-    run: (plans) => writePolls(prisma, plans),
+    run: (plans) => writePolls(database, plans),
     ...WRITES,
     keyOf: ({ key }) => nameOf(key),
   })
@@ -74,6 +70,7 @@ export function createDeliveryStore(
     schedule: (plan, limit) => claimUnscheduled(prisma, plan, limit, callClock),
     unschedule: (keys) => unscheduleTasks(prisma, keys),
     load,
+    loadForPoll,
     apply,
     end: (key, { pollNo }, { status, reason }) => endTask(prisma, key, { status, reason, pollNo }),
     delay: (key, expected, columns) => delay({ ...columns, key, pollNo: expected.pollNo }),
@@ -116,7 +113,8 @@ async function endTask(prisma: PrismaClient, key: TaskKey, { status, reason, pol
   return await retrying(async ({ maybeCommitted }) => {
     const written = await prisma.$executeRaw`/* end_task */
 UPDATE delivery_task SET
-  status = ${status}::text, reason_code = ${reasonCode}::text, reason_detail = ${detail}::jsonb, next_poll_at = NULL, finished_at = clock_timestamp()
+  status = ${status}::text, reason_code = ${reasonCode}::text, reason_detail = ${detail}::jsonb, next_poll_at = NULL, finished_at = clock_timestamp(),
+  answer_digest = NULL
 WHERE app = ${key.app}::text AND task_id = ${key.taskId}::text AND status = 'tracking'
   AND (${pollNo}::integer IS NULL OR poll_no = ${pollNo}::integer)`
     if (written > 0 || !maybeCommitted) return written > 0 ? 'stored' : 'stale'

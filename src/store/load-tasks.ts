@@ -1,9 +1,11 @@
 import type { ScopeState, TaskKey } from '../domain/delivery.ts'
-import type { LoadedTask } from '../polling/ports.ts'
+import type { LoadedBareTask, LoadedTask } from '../polling/ports.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
-import type { PrismaClient } from './generated/client.ts'
-import { APP_SCOPE, buildTask, decodeProblem, decodeRecipient, ERASURE, RECIPIENT, SCOPE, TASK, TASK_KEY } from './tables.ts'
+import { Prisma } from './generated/client.ts'
+import { runHot } from './hot-statements.ts'
+import type { Database } from './prisma.ts'
+import { APP_SCOPE, buildTask, COUNTS, decodePeople, decodeProblem, ERASURE, PEOPLE_TEXT, SCOPE, TASK, TASK_KEY } from './tables.ts'
 
 /** The agent id for tasks of an app that do not bring their own. */
 export type AgentIdOf = (app: string) => string | null
@@ -12,55 +14,90 @@ const WANTED = { n: column.integer('n'), ...TASK_KEY, agentId: column.nullable(c
 
 /** What is known around a task. */
 const AROUND = {
-  n: column.integer('n'),
   usedAgentId: column.nullable(column.text('used_agent_id')),
-  erasureNo: column.bigint('erasure_no'),
+  erasureNo: column.double('erasure_no'),
   erasures: column.json('erasures', (value) => column.decodeArrays(ERASURE, value)),
-  recipients: column.json('recipients', (value) => column.decodeArrays(RECIPIENT, value)),
 }
 
+const PEOPLE = { people: column.nullable(column.text('people')) }
+
 /** Many tasks with their recipients in one query, in the order of the keys; null for those that are not there. */
-export async function loadTasks(prisma: PrismaClient, keys: readonly TaskKey[], agentIdOf: AgentIdOf): Promise<Array<LoadedTask | null>> {
-  const rows = await retrying(() => selectTasks(prisma, keys, agentIdOf))
-  const tasks = new Map(rows.map(decodeTask))
+export async function loadTasks(
+  database: Pick<Database, 'pool'>,
+  keys: readonly TaskKey[],
+  agentIdOf: AgentIdOf,
+): Promise<Array<LoadedTask | null>> {
+  const rows = await retrying(() => selectTasks(database, keys, agentIdOf, true))
+  return inOrder(keys, rows, decodeWhole)
+}
+
+/** The same, but without the recipients of tasks that have the digest of an answer. */
+export async function loadForPolls(
+  database: Pick<Database, 'pool'>,
+  keys: readonly TaskKey[],
+  agentIdOf: AgentIdOf,
+): Promise<Array<LoadedTask | LoadedBareTask | null>> {
+  const rows = await retrying(() => selectTasks(database, keys, agentIdOf, false))
+  return inOrder(keys, rows, (row) => (row['answerDigest'] === null ? decodeWhole(row) : decodeBare(row)))
+}
+
+const PLACE = { n: WANTED.n }
+
+function inOrder<T>(keys: readonly TaskKey[], rows: readonly column.Row[], decode: (row: column.Row) => T): Array<T | null> {
+  const tasks = new Map(rows.map((row) => [column.decodeRow(PLACE, row).n, decode(row)]))
   return keys.map((_, n) => tasks.get(n) ?? null)
 }
 
 /** Raw: one query for many keys with all that a poll needs, which a model would read in six. LATERAL with LIMIT makes it a look-up by key. */
-async function selectTasks(prisma: PrismaClient, keys: readonly TaskKey[], agentIdOf: AgentIdOf): Promise<column.Row[]> {
+async function selectTasks(
+  database: Pick<Database, 'pool'>,
+  keys: readonly TaskKey[],
+  agentIdOf: AgentIdOf,
+  allPeople: boolean,
+): Promise<column.Row[]> {
   const wanted = keys.map((key, n) => ({ n, ...key, agentId: agentIdOf(key.app) }))
-  return await prisma.$queryRaw<column.Row[]>`/* load_tasks */
+  return await runHot(
+    database,
+    Prisma.sql`/* load_tasks */
 SELECT
-  ${column.selectList(TASK, { from: 'task' })}, wanted.n AS n, coalesce(task.agent_id, wanted.agent_id) AS "usedAgentId",
+  ${column.selectList({ ...TASK, ...COUNTS }, { from: 'task' })}, wanted.n AS n, coalesce(task.agent_id, wanted.agent_id) AS "usedAgentId",
   ${column.selectList(APP_SCOPE, { from: 'app', prefix: 'app.' })}, ${column.selectList(SCOPE, { from: 'pair', prefix: 'pair.' })},
-  (SELECT coalesce(max(id), 0) FROM delivery_erasure) AS "erasureNo",
+  (SELECT coalesce(max(id), 0)::double precision FROM delivery_erasure) AS "erasureNo",
   (
     SELECT json_agg(${column.jsonArray(ERASURE, 'erasure')} ORDER BY erasure.id)
     FROM delivery_erasure AS erasure WHERE (erasure.app IS NULL OR erasure.app = task.app) AND task.sent_at <= erasure.erased_at
   ) AS erasures,
-  (
-    SELECT json_agg(${column.jsonArray(RECIPIENT, 'person')} ORDER BY person.user_id)
-    FROM delivery_recipient AS person WHERE person.task_pk = task.id
-  ) AS recipients
+  CASE WHEN ${allPeople}::boolean OR task.answer_digest IS NULL THEN
+    (SELECT ${PEOPLE_TEXT} FROM delivery_recipient AS person WHERE person.task_pk = task.id)
+  END AS people
 FROM ${column.unnest(WANTED, wanted, 'wanted')}
 CROSS JOIN LATERAL (
   SELECT * FROM delivery_task AS stored WHERE stored.app = wanted.app AND stored.task_id = wanted.task_id LIMIT 1
 ) AS task
 LEFT JOIN delivery_app AS app ON app.app = task.app
-LEFT JOIN delivery_pair AS pair ON pair.app = task.app AND pair.agent_id = coalesce(task.agent_id, wanted.agent_id)`
+LEFT JOIN delivery_pair AS pair ON pair.app = task.app AND pair.agent_id = coalesce(task.agent_id, wanted.agent_id)`,
+  )
 }
 
-function decodeTask(row: column.Row): [place: number, task: LoadedTask] {
+function decodeWhole(row: column.Row): LoadedTask {
+  const task = decodeTask(row)
+  return { ...task, recipients: decodePeople(column.decodeRow(PEOPLE, row).people, task.lastGoodRequestedAt) }
+}
+
+function decodeBare(row: column.Row): LoadedBareTask {
+  return { ...decodeTask(row), counts: column.decodeRow(COUNTS, row) }
+}
+
+function decodeTask(row: column.Row) {
   const task = buildTask(column.decodeRow(TASK, row))
-  const { n, usedAgentId, erasureNo, erasures, recipients } = column.decodeRow(AROUND, row)
+  const { usedAgentId, erasureNo, erasures } = column.decodeRow(AROUND, row)
   const app = column.decodeRow(APP_SCOPE, row, 'app.')
   const scopes = {
     agentId: usedAgentId,
     app: { ...scopeState(app), resumedAt: app.resumedAt },
     pair: scopeState(column.decodeRow(SCOPE, row, 'pair.')),
   }
-  const known = recipients.map((person) => decodeRecipient(person, task.lastGoodRequestedAt))
-  return [n, { ...task, erasureNo, erasures, scopes, recipients: known }]
+  return { ...task, erasureNo, erasures, scopes }
 }
 
 function scopeState({ lastGoodAt, pauseCode, pauseDetail, pausedUntil, witnessCode }: column.Decoded<typeof SCOPE>): ScopeState {

@@ -1,9 +1,11 @@
 import { PROBLEM_CODES } from '../domain/problems.ts'
 import type { AppLimits, RateLimiter, Reservation, ScopeEvidence, WantedCalls } from '../polling/ports.ts'
+import { createBatcher, mayBePoisoned } from './batcher.ts'
 import { type CallClock, encodeCallClock } from './call-clock.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
 import { Prisma } from './generated/client.ts'
+import { runHot } from './hot-statements.ts'
 import type { Database } from './prisma.ts'
 import { resumeTasks } from './resume.ts'
 import { decodeProblem, SCOPE } from './tables.ts'
@@ -19,26 +21,44 @@ export interface RateLimiterOptions {
   readonly agentIdOf?: (app: string) => string | null
 }
 
-const LIFTED = { scope: column.oneOf('scope', ['app', 'pair']), problem: column.oneOf('problem_code', PROBLEM_CODES) }
+/** What shares a statement came within this time. Polls of an app wait as long from one reservation to the next. */
+const GAP_MS = 10
+/** An app whose row is locked by another worker holds up the others of its statement, and not those of the next. */
+const SHARED = { maxItems: 200, parallel: 2, gapMs: GAP_MS, mayBePoisoned }
+
+const LIFTED = {
+  n: column.integer('n'),
+  scope: column.oneOf('scope', ['app', 'pair']),
+  problem: column.oneOf('problem_code', PROBLEM_CODES),
+}
 const IS_TRUE = { answer: column.flag('answer') }
 
 /**
  * Rate, budget and pauses in rows of `delivery_app` and `delivery_pair`, by the database's clock, so the clocks of the workers do not matter.
- * Raw: each verb is one call of an SQL function, which locks the row for no longer than the statement.
+ * Raw: each verb is one call of an SQL function, which locks the row for no longer than the statement. Reservations and successes of several apps that
+ * come at the same time share a statement, in the order of the apps, so that two workers cannot wait for each other.
  */
-export function createRateLimiter({ prisma }: Pick<Database, 'prisma'>, options: RateLimiterOptions = {}): RateLimiter & ScopeEvidence {
+export function createRateLimiter(
+  database: Pick<Database, 'pool' | 'prisma'>,
+  options: RateLimiterOptions = {},
+): RateLimiter & ScopeEvidence {
+  const { prisma } = database
   const { horizonMs = 500, probeLeaseMs = 60_000, agentIdOf = () => null, callClock = null } = options
   const ask = async (question: Prisma.Sql): Promise<boolean> => {
     const rows = await retrying(() => prisma.$queryRaw<column.Row[]>`SELECT ${question} AS answer`)
     return rows.some((row) => column.decodeRow(IS_TRUE, row).answer)
   }
+  const reserve = createBatcher<Request, Reservation>({
+    run: (requests) => reserveCalls(database, requests, { horizonMs, probeLeaseMs, callClock }),
+    ...SHARED,
+    keyOf: ({ app }) => app,
+  })
+  const reportSuccess = createBatcher<Success, Lifted[]>({
+    run: (successes) => reportSuccesses(database, successes),
+    ...SHARED,
+  })
   return {
-    async reserve(app, wanted, limits) {
-      const [row = {}] = await retrying(() =>
-        prisma.$queryRaw<column.Row[]>(reserveCalls(app, wanted, limits, { horizonMs, probeLeaseMs, callClock })),
-      )
-      return decodeReservation(column.decodeRow(RESERVATION, row))
-    },
+    reserve: (app, wanted, limits) => reserve({ app, ...limits, ...wanted, retries: wanted.retries ?? 0 }),
     async refund(app, month, calls) {
       await retrying(() => prisma.$executeRaw`SELECT delivery_refund_calls(${app}::text, ${month}::text, ${calls}::integer)`)
     },
@@ -53,16 +73,11 @@ export function createRateLimiter({ prisma }: Pick<Database, 'prisma'>, options:
       )
     },
     async recordSuccess(key, agentId, requestedAt) {
-      const rows = await retrying(
-        () => prisma.$queryRaw<column.Row[]>`
-SELECT ${column.selectList(LIFTED)}
-FROM delivery_report_good(${key.app}::text, ${agentId}::text, ${requestedAt.toISOString()}::timestamptz)`,
-      )
-      for (const row of rows) {
-        const { scope, problem } = column.decodeRow(LIFTED, row)
+      const lifted = await reportSuccess({ app: key.app, agentId, requestedAt })
+      for (const { scope, problem } of lifted) {
         await resumeTasks(prisma, { app: key.app, scope, problems: [problem], agentId: scope === 'pair' ? agentId : null })
       }
-      return rows.length > 0
+      return lifted.length > 0
     },
     claimProbe: (app, agentId) => ask(Prisma.sql`delivery_claim_probe(${app}::text, ${agentId}::text, ${probeLeaseMs}::double precision)`),
   }
@@ -84,14 +99,88 @@ const RESERVATION = {
 
 type ReserveOptions = Required<Pick<RateLimiterOptions, 'horizonMs' | 'probeLeaseMs' | 'callClock'>>
 
-function reserveCalls(app: string, wanted: WantedCalls, limits: AppLimits, options: ReserveOptions): Prisma.Sql {
-  return Prisma.sql`
-SELECT ${column.selectList(RESERVATION)}
-FROM delivery_reserve_calls(
-  ${app}::text, ${wanted.ordinary}::integer, ${wanted.retries ?? 0}::integer, ${wanted.reserved}::integer, ${wanted.forced}::integer,
-  ${limits.callsPerSecond}::double precision, ${limits.monthlyBudget}::integer,
-  ${options.horizonMs}::double precision, ${options.probeLeaseMs}::double precision, ${encodeCallClock(options.callClock)}::jsonb
-)`
+interface Request extends Required<WantedCalls>, AppLimits {
+  readonly app: string
+}
+
+const REQUEST = {
+  n: column.integer('n'),
+  app: column.text('app'),
+  ordinary: column.integer('ordinary'),
+  retries: column.integer('retries'),
+  reserved: column.integer('reserved'),
+  forced: column.integer('forced'),
+  callsPerSecond: column.double('per_second'),
+  monthlyBudget: column.nullable(column.integer('budget')),
+}
+
+/** @param requests each of another app */
+async function reserveCalls(
+  database: Pick<Database, 'pool'>,
+  requests: readonly Request[],
+  { horizonMs, probeLeaseMs, callClock }: ReserveOptions,
+): Promise<Reservation[]> {
+  const sorted = requests.toSorted(byApp).map((request, n) => ({ n, request }))
+  const given = sorted.map(({ n, request }) => ({ n, ...request }))
+  const rows = await retrying(() =>
+    runHot(
+      database,
+      Prisma.sql`/* reserve_calls */
+SELECT given.n, ${column.selectList(RESERVATION, { from: 'answer' })}
+FROM ${column.unnest(REQUEST, given, 'given')}
+CROSS JOIN LATERAL delivery_reserve_calls(
+  given.app, given.ordinary, given.retries, given.reserved, given.forced, given.per_second, given.budget,
+  ${horizonMs}::double precision, ${probeLeaseMs}::double precision, ${encodeCallClock(callClock)}::jsonb
+) AS answer`,
+    ),
+  )
+  const answers = new Map(
+    rows.map((row) => [sorted[column.decodeRow(PLACE, row).n]?.request, decodeReservation(column.decodeRow(RESERVATION, row))]),
+  )
+  return requests.map((request) => answers.get(request) ?? column.unexpected('n', null, 'an answer for each app'))
+}
+
+const PLACE = { n: REQUEST.n }
+
+/** Rows are locked in this order. A name of an app is ASCII. */
+function byApp(a: { readonly app: string }, b: { readonly app: string }): number {
+  return a.app < b.app ? -1 : a.app > b.app ? 1 : 0
+}
+
+interface Success {
+  readonly app: string
+  readonly agentId: string | null
+  readonly requestedAt: Date
+}
+
+const SUCCESS = {
+  n: column.integer('n'),
+  app: column.text('app'),
+  agentId: column.nullable(column.text('agent_id')),
+  requestedAt: column.time('requested_at'),
+}
+
+type Lifted = column.Decoded<typeof LIFTED>
+
+/**
+ * Of several for one app with one agent id only the newest counts, since it shows all that the others do.
+ * @returns for each success, in their order, the pauses that it lifted
+ */
+async function reportSuccesses(database: Pick<Database, 'pool'>, successes: readonly Success[]): Promise<Lifted[][]> {
+  const byAge = successes.toSorted((a, b) => a.requestedAt.getTime() - b.requestedAt.getTime())
+  const newest = [...new Map(byAge.map((success) => [`${success.app} ${success.agentId}`, success])).values()].sort(byApp)
+  const given = newest.map((success, n) => ({ n, ...success }))
+  const rows = await retrying(() =>
+    runHot(
+      database,
+      Prisma.sql`/* report_good */
+SELECT ${column.selectList(LIFTED)}
+FROM ${column.unnest(SUCCESS, given, 'given')}
+CROSS JOIN LATERAL delivery_report_good(given.app, given.agent_id, given.requested_at) AS lifted`,
+    ),
+  )
+  const lifted = rows.map((row) => column.decodeRow(LIFTED, row))
+  return successes.map((success) => lifted.filter(({ n }) => newest[n] === success))
 }
 
 function decodeReservation(row: column.Decoded<typeof RESERVATION>): Reservation {

@@ -16,7 +16,7 @@ test('without any variable the defaults of the contract hold', () => {
     schedule: expect.objectContaining({ kind: 'learned' }),
     pollsPerTask: 24,
     timeScale: 1,
-    workerConcurrency: 50,
+    workerConcurrency: 200,
     databaseConnections: null,
     host: '127.0.0.1',
     port: 8080,

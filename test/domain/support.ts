@@ -78,6 +78,7 @@ export function aTask(people: Readonly<Record<string, RecipientState>> = {}, col
     listedFingerprint: null,
     listedSince: null,
     erasureNo: 0,
+    answerDigest: null,
     recipients: Object.entries(people).map(([userId, state]) => person(userId, state)),
     ...columns,
   }

@@ -74,13 +74,13 @@ test('past the deadline the task is ended with its reason and no call is made', 
 
 test('a task that was ended by another worker is not ended twice', async () => {
   const scene = aScene(task, { now: task.deadlineAt })
-  const { load } = scene.rows
+  const { loadForPoll } = scene.rows
   const deps = {
     ...scene.deps,
     store: {
       ...scene.rows,
-      async load(key: typeof task.key) {
-        const loaded = await load(key)
+      async loadForPoll(key: typeof task.key) {
+        const loaded = await loadForPoll(key)
         scene.rows.put(aTask({ status: 'complete', nextPollAt: null }))
         return loaded
       },
@@ -242,7 +242,7 @@ test.each([
 
 test('a database that is away rejects, so that the timer fires again', async () => {
   const scene = aScene(task, { now: due })
-  const store = { ...someRows(task), load: () => Promise.reject(new Error('no database')) }
+  const store = { ...someRows(task), loadForPoll: () => Promise.reject(new Error('no database')) }
   await expect(poll({ ...scene.deps, store }, task.key, SIGNAL)).rejects.toThrow('no database')
 })
 

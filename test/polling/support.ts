@@ -23,6 +23,7 @@ import type {
 import { createWorkerScope, type WorkerScope } from '../../src/polling/worker-scope.ts'
 import { createWriteBreaker, type WriteBreaker } from '../../src/polling/write-breaker.ts'
 import { aTask as aPlainTask, exchangeAt, minutesLater, pending, SENT, TIMING, wire } from '../domain/support.ts'
+import { withoutKnownRecipients } from '../support/memory-store.ts'
 
 export { minutesLater, SENT, TIMING }
 export const keyOf = (taskId: number | string): TaskKey => ({ app: 'default', taskId: String(taskId) })
@@ -58,7 +59,7 @@ export function aTask(columns: Partial<StoredTask> = {}): StoredTask {
 export const exclusively = <T>(work: (lease: Lease) => Promise<T>): Promise<T | null> => work({ isHeld: () => true })
 
 /** Rows in a map, with the compare-and-set that the port promises. */
-export interface Rows extends Pick<DeliveryStore, 'load' | 'apply' | 'end' | 'delay' | 'rename'> {
+export interface Rows extends Pick<DeliveryStore, 'load' | 'loadForPoll' | 'apply' | 'end' | 'delay' | 'rename'> {
   put(task: StoredTask): void
   row(key?: TaskKey): StoredTask | undefined
   readonly plans: readonly WritePlan[]
@@ -82,6 +83,9 @@ export function someRows(...tasks: readonly StoredTask[]): Rows {
     row: (key = tasks[0]?.key ?? keyOf(0)) => rows.get(idOf(key)),
     async load(key) {
       return rows.get(idOf(key)) ?? null
+    },
+    async loadForPoll(key) {
+      return withoutKnownRecipients(rows.get(idOf(key)) ?? null)
     },
     async apply(plan) {
       const stored = change(plan.key, plan.expected.pollNo, (task) => ({ ...withUpdate(task, plan.task), pollNo: plan.poll.pollNo }))

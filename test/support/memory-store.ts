@@ -1,6 +1,6 @@
 import type { Recipient, ScopeState, TaskKey, TaskScopes } from '../../src/domain/delivery.ts'
 import { QUERY_WINDOW_MS } from '../../src/domain/delivery.ts'
-import type { Poll, TaskUpdate, Transition, WritePlan } from '../../src/domain/plan.ts'
+import { countStates, type Poll, type TaskUpdate, type Transition, type WritePlan } from '../../src/domain/plan.ts'
 import type { ScopeFailure } from '../../src/domain/plan-failed.ts'
 import { buildTiming, isFinalPoll } from '../../src/domain/poll-times.ts'
 import type { Problem, ProblemCode } from '../../src/domain/problems.ts'
@@ -11,6 +11,7 @@ import type {
   AppLimits,
   Clock,
   DeliveryStore,
+  LoadedBareTask,
   LoadedTask,
   RateLimiter,
   Reservation,
@@ -60,6 +61,13 @@ const noScopes = (_app: string, agentId: string | null): TaskScopes => ({
   pair: NOTHING_KNOWN,
 })
 
+/** As a store loads a task for a poll: without the recipients that the answer probably does not change. */
+export function withoutKnownRecipients(task: LoadedTask | null): LoadedTask | LoadedBareTask | null {
+  if (task === null || task.answerDigest === null) return task
+  const { recipients, ...bare } = task
+  return { ...bare, counts: countStates(recipients) }
+}
+
 /**
  * A store for tests of use cases. The same contract suite runs on it and on PostgreSQL.
  * @param scopesOf what is known about the scopes around a task; see {@link MemoryGate}
@@ -86,7 +94,7 @@ export function createMemoryStore(now: Clock, scopesOf: MemoryGate['scopesOf'] =
           ...{ deadlineAt: new Date(sentAt.getTime() + QUERY_WINDOW_MS), nextPollAt: now(), pollNo: 0, goodPolls: 0 },
           ...{ lastGoodRequestedAt: null, lastObservedAt: null, failuresInRow: 0, calls: 0, finalCalls: 0, problem: null, delay: null },
           scopes: scopesOf(key.app, request.agentId),
-          ...{ listedFingerprint: null, listedSince: null, erasureNo: 0, erasures: [] },
+          ...{ listedFingerprint: null, listedSince: null, answerDigest: null, erasureNo: 0, erasures: [] },
         }
         tasks.set(nameOf(key), { task, scheduled: false, resumed: false, polls: [], transitions: [] })
         return { key, isNew: true, status: 'tracking', conflict: [], updated: [], stored: null }
@@ -114,6 +122,9 @@ export function createMemoryStore(now: Clock, scopesOf: MemoryGate['scopesOf'] =
     async load(key) {
       const task = find(key)?.task
       return task === undefined ? null : { ...task, scopes: scopesOf(key.app, task.agentId) }
+    },
+    async loadForPoll(key) {
+      return withoutKnownRecipients(await this.load(key))
     },
     async apply(plan) {
       const stored = open(plan.key, plan.expected.pollNo)
@@ -148,7 +159,7 @@ export function createMemoryStore(now: Clock, scopesOf: MemoryGate['scopesOf'] =
       const stored = find(key)
       if (stored === undefined) return
       const recipients = stored.task.recipients.map((one) => (one.userId === userId ? { ...one, userId: pseudonym } : one))
-      stored.task = { ...stored.task, recipients }
+      stored.task = { ...stored.task, recipients, answerDigest: null }
     },
     async exclusively(work) {
       if (locked) return null

@@ -194,7 +194,7 @@ export const WORKER_SETTINGS = {
   queuePrefix: setting(matching(QUEUE_PREFIX.pattern, QUEUE_PREFIX.accepted), 'bull'),
   queueSchema: setting(matching(QUEUE_SCHEMA_NAME.pattern, QUEUE_SCHEMA_NAME.accepted), DEFAULT_QUEUE_SCHEMA),
   timeScale: setting(decimalNumber(1, 100_000), 1),
-  concurrency: setting(wholeNumber(1, 10_000), 50),
+  concurrency: setting(wholeNumber(1, 10_000), 200),
   databaseConnections: setting(CONNECTIONS, null),
   queueConnections: setting(wholeNumber(3, 1_000), null),
   shutdownGraceSeconds: setting(decimalNumber(0, 3600), 25),

@@ -1,0 +1,39 @@
+import type { Observation, TaskKey, TaskRow } from './delivery.ts'
+import type { Digest } from './erasure.ts'
+
+/**
+ * Most answers are the same as the one before. A digest of that is kept in the task's row, so that the recipients are loaded only where an answer
+ * differs. It is made of the answer with pseudonyms, and of one person it could be guessed: no view shows it, and it ends with the task.
+ */
+
+/** Equal for equal lists in any order, and for no others. @param observation with pseudonyms for erased people */
+export function digestAnswer({ app, taskId }: TaskKey, { people }: Observation, digest: Digest): string {
+  const entries = [...people].map(([userId, state]) =>
+    state.kind === 'forbidden' ? JSON.stringify([userId, state.kind, state.code, state.count]) : `${JSON.stringify(userId)} ${state.kind}`,
+  )
+  return digest(`${app} ${taskId} `, entries.sort().join('\n'))
+}
+
+/**
+ * What is stored after a poll with that answer. It names the number of successful polls and the latest erasure that was known: after another
+ * successful poll, of any version, it does not hold, nor after an erasure, which may concern a person whom no list names.
+ */
+export function nextDigest({ goodPolls, erasureNo }: TaskRow, digest: string): string {
+  return place(goodPolls + 1, erasureNo) + digest
+}
+
+function place(goodPolls: number, erasureNo: number): string {
+  return `${goodPolls} ${erasureNo} `
+}
+
+/** False: what is stored is of another time, so the recipients are needed, whatever the next answer is. */
+export function hasDigest({ answerDigest, goodPolls, erasureNo }: TaskRow): boolean {
+  return answerDigest?.startsWith(place(goodPolls, erasureNo)) ?? false
+}
+
+/** The last successful poll had this answer, and it is not older: neither when it was requested nor when it arrived. */
+export function isSameAnswer(task: TaskRow, { requestedAt, respondedAt }: Observation, digest: string): boolean {
+  const { answerDigest, goodPolls, erasureNo, lastGoodRequestedAt, lastObservedAt } = task
+  if (answerDigest !== place(goodPolls, erasureNo) + digest || lastGoodRequestedAt === null || lastObservedAt === null) return false
+  return requestedAt >= lastGoodRequestedAt && respondedAt >= lastObservedAt
+}
