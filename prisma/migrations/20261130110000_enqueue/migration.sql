@@ -1,6 +1,6 @@
 -- A request with a hundred recipients cost ten microseconds for each of them, half of which was the foreign key: it is checked row by row, by a query
 -- each. Now it is checked once for each task of a statement. What it promised stays: no recipient without a task, and a task that is deleted takes
--- its recipients with it. PostgreSQL keeps the catalogue's own foreign keys of polls and transitions, which come one a task.
+-- its recipients with it. Polls and transitions keep their foreign keys.
 
 -- Recipients and their task ------------------------------------------------------------------------------------------------------
 
@@ -10,13 +10,20 @@ AS $$
 DECLARE
     v_missing bigint;
 BEGIN
-    -- The lock is that of a foreign key: a task that another transaction deletes is waited for, and then it is missing. LATERAL with LIMIT makes it a
-    -- look-up by key for each task, whatever the planner's statistics say.
-    SELECT touched.task_pk INTO v_missing
-    FROM (SELECT DISTINCT task_pk FROM added) AS touched
-    LEFT JOIN LATERAL (SELECT stored.id FROM delivery_task AS stored WHERE stored.id = touched.task_pk LIMIT 1 FOR KEY SHARE) AS task ON true
-    WHERE task.id IS NULL;
-    IF FOUND THEN
+    -- The lock is that of a foreign key: a task that another transaction deletes is waited for, and then it is missing.
+    IF TG_OP = 'UPDATE' THEN
+        PERFORM FROM delivery_task WHERE id = NEW.task_pk FOR KEY SHARE;
+        IF NOT FOUND THEN
+            v_missing := NEW.task_pk;
+        END IF;
+    ELSE
+        -- LATERAL with LIMIT makes it a look-up by key for each task, whatever the planner's statistics say.
+        SELECT touched.task_pk INTO v_missing
+        FROM (SELECT DISTINCT task_pk FROM added) AS touched
+        LEFT JOIN LATERAL (SELECT stored.id FROM delivery_task AS stored WHERE stored.id = touched.task_pk LIMIT 1 FOR KEY SHARE) AS task ON true
+        WHERE task.id IS NULL;
+    END IF;
+    IF v_missing IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = '23503', TABLE = 'delivery_recipient', COLUMN = 'task_pk',
             MESSAGE = format('There is no task with the id %s for a recipient.', v_missing);
     END IF;
@@ -44,6 +51,9 @@ $$;
 
 CREATE TRIGGER "delivery_recipient_task" AFTER INSERT ON "delivery_recipient"
     REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION "delivery_require_task"();
+-- A poll does not name the column, so it costs a poll nothing.
+CREATE TRIGGER "delivery_recipient_moved" AFTER UPDATE OF "task_pk" ON "delivery_recipient"
+    FOR EACH ROW WHEN (OLD.task_pk IS DISTINCT FROM NEW.task_pk) EXECUTE FUNCTION "delivery_require_task"();
 -- Its name comes before that of the trigger that marks the campaigns.
 CREATE TRIGGER "delivery_task_recipients" AFTER DELETE ON "delivery_task"
     REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION "delivery_remove_recipients"();
