@@ -25,7 +25,7 @@ import { ownDatabase, ownDirectory, startPostgres } from './support/database.mjs
 const DATABASE = 'dingtalk_delivery_enqueue'
 const QUEUE = 'bench-enqueue'
 const text = /** @type {const} */ ({ type: 'string' })
-const { values: options } = parseArgs({ options: { tasks: text, people: text, calls: text, rounds: text, json: text } })
+const { values: options } = parseArgs({ options: { tasks: text, people: text, calls: text, rounds: text, json: { type: 'string' } } })
 const tasks = Number(options.tasks ?? 10_000)
 const people = Number(options.people ?? 100)
 const calls = Number(options.calls ?? 1_000)

@@ -32,7 +32,7 @@ const addTo = (...ids: readonly string[]): string =>
 
 /** For each task that recipients name: whether it is there, and how many they are. */
 async function recipients(): Promise<unknown[]> {
-  const { rows } = await db.pool.query(`
+  const { rows } = await db.pool.query<Record<string, unknown>>(`
     SELECT task.id IS NOT NULL AS there, count(*)::int AS recipients
     FROM delivery_recipient AS person LEFT JOIN delivery_task AS task ON task.id = person.task_pk GROUP BY person.task_pk, task.id ORDER BY person.task_pk`)
   return rows
