@@ -19,6 +19,6 @@ export const BENCHES = {
   pages: { about: 'the pages of the dashboard', steps: [{ file: 'pages.mjs' }] },
   people: { about: 'names of people in reports', steps: [{ file: 'people.mjs' }] },
   'ten-thousand': { about: 'ten thousand tasks at once with one worker', steps: [{ file: 'ten-thousand.mjs' }] },
-  'track-many': { about: 'tracking many tasks in one call', steps: [{ file: 'track-many.mjs' }] },
+  enqueue: { about: 'tracking one task, many in one call, and with the SQL function', steps: [{ file: 'enqueue.mjs', json: true }] },
   xlsx: { about: 'the .xlsx file of a large campaign', steps: [{ file: 'xlsx.mjs' }] },
 }

@@ -19,6 +19,8 @@ export interface TrackPool {
 const CONNECTIONS = 4
 /** Longer than a caller waits: to a distant server, with TLS and a password, a connection takes six round trips. */
 const CONNECT_TIMEOUT_MS = 5_000
+/** The first task over a new connection costs ten times as much as one over a used one, and senders that send now and then pause for longer than `pg` waits. */
+const IDLE_TIMEOUT_MS = 60_000
 /** The server's limit ends before the sender's, so that an expired statement is surely not stored. */
 export const STATEMENT_TIMEOUT_MS = 1_200
 const CLOSE_TIMEOUT_MS = 1_500
@@ -48,6 +50,7 @@ function open(databaseUrl: string, max: number): OpenPool {
     Client: SchemaClient,
     max,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    idleTimeoutMillis: IDLE_TIMEOUT_MS,
     application_name: 'dingtalk-delivery sender',
     // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for the promise; its types do not say so
     onConnect: (client) => setUpSession(client, settings).then(() => undefined),

@@ -9,6 +9,7 @@ const MAX_SECONDS = 2
 
 const RECOUNTED = { campaigns: column.integer('campaigns') }
 const NAMES_REMOVED = { tasks: column.integer('tasks') }
+const TASKS_REMOVED = { tasks: column.integer('tasks') }
 const FORGOTTEN = { people: column.integer('people') }
 
 /**
@@ -21,6 +22,18 @@ export async function recountCampaigns({ pool }: Pick<Database, 'pool'>): Promis
   return column.decodeRow(RECOUNTED, row).campaigns
 }
 
+/** Rows are locked in the order of their keys. Their recipients, polls and transitions are deleted with them, and campaigns are recounted. */
+const REMOVE_TASKS = `/* remove_tasks */
+WITH old AS MATERIALIZED (
+  SELECT id, app, task_id FROM delivery_task WHERE finished_at < $1::timestamptz AND names_removed_at IS NOT NULL
+  ORDER BY finished_at, id LIMIT $2::integer
+), locked AS MATERIALIZED (
+  SELECT task.id FROM delivery_task AS task JOIN old ON old.id = task.id ORDER BY task.app, task.task_id FOR UPDATE OF task
+), removed AS (
+  DELETE FROM delivery_task WHERE id IN (SELECT id FROM locked) RETURNING id
+)
+SELECT count(*)::integer AS tasks FROM removed`
+
 /** Each is one short transaction, and finds its work by an index. */
 export function createOldDetails({ prisma, pool }: Pick<Database, 'prisma' | 'pool'>): OldDetails {
   return {
@@ -28,18 +41,10 @@ export function createOldDetails({ prisma, pool }: Pick<Database, 'prisma' | 'po
       const [row = {}] = await readCommitted(pool, 'SELECT delivery_remove_names($1, $2) AS tasks', [before.toISOString(), limit])
       return column.decodeRow(NAMES_REMOVED, row).tasks
     },
-    // Raw: rows are locked in the order of their keys. Their recipients, polls and transitions are deleted with them, and campaigns are recounted.
-    removeTasks: (before, limit) =>
-      retrying(
-        () => prisma.$executeRaw`/* remove_tasks */
-WITH old AS MATERIALIZED (
-  SELECT id, app, task_id FROM delivery_task WHERE finished_at < ${before.toISOString()}::timestamptz AND names_removed_at IS NOT NULL
-  ORDER BY finished_at, id LIMIT ${limit}::integer
-), locked AS MATERIALIZED (
-  SELECT task.id FROM delivery_task AS task JOIN old ON old.id = task.id ORDER BY task.app, task.task_id FOR UPDATE OF task
-)
-DELETE FROM delivery_task WHERE id IN (SELECT id FROM locked)`,
-      ),
+    async removeTasks(before, limit) {
+      const [row = {}] = await readCommitted(pool, REMOVE_TASKS, [before.toISOString(), limit])
+      return column.decodeRow(TASKS_REMOVED, row).tasks
+    },
     async forgetPeople(before, limit) {
       const [row = {}] = await readCommitted(pool, 'SELECT delivery_forget_people($1, $2) AS people', [before.toISOString(), limit])
       return column.decodeRow(FORGOTTEN, row).people

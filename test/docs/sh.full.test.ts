@@ -122,7 +122,7 @@ describe.skipIf(!curl)('the first send', () => {
   })
 })
 
-test('the commands of the page on performance, with few tasks', async () => {
+test('the commands of the page on performance, with few tasks', { timeout: PAGE_TIMEOUT_MS }, async () => {
   const script = withReal(scriptOf(PERFORMANCE), {
     'node bench/': `node ${ROOT}/bench/`,
     '--tasks 200 --runs 5': '--tasks 50 --runs 1',

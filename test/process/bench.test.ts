@@ -40,6 +40,20 @@ describe('bench/ten-thousand.mjs runs to its end', () => {
   })
 })
 
+describeRedis('bench/enqueue.mjs', () => {
+  test('runs to its end, and has a figure for each way to enqueue', async () => {
+    const { code, stdout, stderr } = await run('bench/enqueue.mjs', '--tasks', '20', '--people', '2', '--calls', '5', '--rounds', '1')
+    expect([code, stderr]).toEqual([0, ''])
+    const latency = { p50Ms: expect.any(Number), p99Ms: expect.any(Number) }
+    const { enqueue } = JSON.parse(stdout.slice(stdout.indexOf('\n{'))) as { readonly enqueue: unknown }
+    expect(enqueue).toMatchObject({
+      track: { database: { ...latency, tenAtOnce: latency }, queue: { ...latency, tenAtOnce: latency }, floor: latency },
+      trackMany20x2: { databaseSeconds: expect.any(Number), queueSeconds: expect.any(Number) },
+      sqlFunctionMs: expect.any(Number),
+    })
+  })
+})
+
 describe('npm run bench', () => {
   test('names all benches, and each has the files that it runs', async () => {
     const { code, stdout } = await run('scripts/bench.mjs', '--list')

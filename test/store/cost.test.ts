@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { openTestStore, type TestStore } from './support/database.ts'
 import { aDelay, adoptAll, aRequest, loaded, minutesLater, planFor } from './support/polls.ts'
 
@@ -15,9 +15,9 @@ beforeAll(async () => {
 afterAll(() => db.close())
 
 /** How many rows and index entries of the tasks were read since the beginning. */
-async function reads(): Promise<number> {
-  await db.pool.query('SELECT pg_stat_force_next_flush()')
-  const { rows } = await db.pool.query<{ reads: number }>(
+async function reads({ pool }: TestStore): Promise<number> {
+  await pool.query('SELECT pg_stat_force_next_flush()')
+  const { rows } = await pool.query<{ reads: number }>(
     `SELECT (seq_tup_read + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'delivery_task'))::double precision AS reads
      FROM pg_stat_user_tables WHERE relname = 'delivery_task'`,
   )
@@ -25,10 +25,10 @@ async function reads(): Promise<number> {
 }
 
 /** Rows read by what may touch so many tasks only. The table was filled a moment ago, so the planner's statistics know nothing of it. */
-async function readsOf(work: () => Promise<unknown>): Promise<number> {
-  const before = await reads()
+async function readsOf(work: () => Promise<unknown>, of: TestStore = db): Promise<number> {
+  const before = await reads(of)
   await work()
-  return (await reads()) - before
+  return (await reads(of)) - before
 }
 
 test('a batch of polls reads its own tasks, and not every open one', async () => {
@@ -48,4 +48,21 @@ test('so do loading, delaying and ending', async () => {
   expect(loading / some.length).toBeLessThanOrEqual(10)
   expect(delaying / some.length).toBeLessThanOrEqual(10)
   expect(cancelling).toBeLessThanOrEqual(10)
+})
+
+test('tracking reads its own tasks, also in a session that planned while there were few', async () => {
+  const small = await openTestStore({ max: 1 })
+  onTestFinished(() => small.close())
+  const track = (from: number, to: number): Promise<unknown> =>
+    small.pool.query(
+      "SELECT track_delivery(task_id => task::text, user_ids => ARRAY['ann'], campaign => 'one') FROM generate_series($1::integer, $2::integer) AS task",
+      [from, to],
+    )
+  await track(1, 30)
+  await small.pool.query('ANALYZE')
+  await track(31, 40)
+  const cost = await readsOf(() => track(41, 540), small)
+  const again = await readsOf(() => track(41, 540), small)
+  expect(cost / 500).toBeLessThanOrEqual(30)
+  expect(again / 500).toBeLessThanOrEqual(30)
 })

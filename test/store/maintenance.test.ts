@@ -1,4 +1,5 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import pg from 'pg'
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { beginErasure, erasePerson } from '../../src/store/erase-people.ts'
 import { createOldDetails, recountCampaigns } from '../../src/store/maintenance.ts'
 import { createRateReader } from '../../src/store/rate-reader.ts'
@@ -126,6 +127,15 @@ test('tasks go whole when their totals are old as well, and campaigns are counte
   for (const table of ['delivery_recipient', 'delivery_poll', 'delivery_transition'])
     expect((await db.pool.query(`SELECT FROM ${table} LEFT JOIN delivery_task ON id = task_pk WHERE id IS NULL`)).rowCount).toBe(0)
   expect((await db.pool.query('SELECT tasks, targeted FROM delivery_campaign_rates')).rows).toEqual([{ tasks: 1, targeted: 1 }])
+})
+
+test("tasks go whatever the database's default isolation is", async () => {
+  await aTaskOf(500, [ANN, BOB])
+  await old.removeNames(daysAgo(90), 50)
+  const pool = new pg.Pool({ connectionString: db.url, options: '-c default_transaction_isolation=serializable', max: 1 })
+  onTestFinished(() => pool.end())
+  expect(await createOldDetails({ ...db, pool }).removeTasks(daysAgo(400), 50)).toBe(1)
+  expect((await db.pool.query('SELECT FROM delivery_recipient')).rowCount).toBe(0)
 })
 
 test('digests of erased people are forgotten', async () => {
