@@ -7,7 +7,16 @@ import { type Database, readCommitted } from './prisma.ts'
 const MAX_CAMPAIGNS = 500
 const MAX_SECONDS = 2
 
+/** Ended tasks in one transaction: at a hundred people each some 50 ms of the database's time. */
+const MAX_ENDED = 200
+
 const RECOUNTED = { campaigns: column.integer('campaigns') }
+const ENDED = { tasks: column.integer('tasks') }
+const CHECKED = {
+  checked: column.integer('checked'),
+  wrongCampaigns: column.textList('wrong_campaigns'),
+  wrongCounts: column.integer('wrong_counts'),
+}
 const NAMES_REMOVED = { tasks: column.integer('tasks') }
 const FORGOTTEN = { people: column.integer('people') }
 
@@ -19,6 +28,39 @@ const FORGOTTEN = { people: column.integer('people') }
 export async function recountCampaigns({ pool }: Pick<Database, 'pool'>): Promise<number> {
   const [row = {}] = await readCommitted(pool, 'SELECT delivery_recount_campaigns($1, $2) AS campaigns', [MAX_CAMPAIGNS, MAX_SECONDS])
   return column.decodeRow(RECOUNTED, row).campaigns
+}
+
+/**
+ * Counts tasks that ended, and keeps their brackets, so that no read needs their people. Until then a read does it itself.
+ * @returns how many were counted; there may be more where it is the limit of one transaction
+ */
+export async function keepEndedTasks({ pool }: Pick<Database, 'pool'>): Promise<{ readonly tasks: number; readonly isDone: boolean }> {
+  const [row = {}] = await readCommitted(pool, 'SELECT delivery_keep_ended($1) AS tasks', [MAX_ENDED])
+  const { tasks } = column.decodeRow(ENDED, row)
+  return { tasks, isDone: tasks < MAX_ENDED }
+}
+
+/** What a check of the kept figures found. It has repaired what was wrong. */
+export interface KeptCheck {
+  /** Campaigns that were counted again. */
+  readonly checked: number
+  /** The names of those whose figures were wrong. */
+  readonly wrongCampaigns: readonly string[]
+  /** How many numbers of ended tasks were wrong; there is one for each app and status. */
+  readonly wrongCounts: number
+}
+
+/**
+ * Compares kept figures with a full count. A campaign is due when its figures changed, and 20 hours after its last full count.
+ * Safe to run from many workers at once; one works, the others find nothing to do.
+ */
+export async function checkKept({ pool }: Pick<Database, 'pool'>): Promise<KeptCheck> {
+  const [row = {}] = await readCommitted(
+    pool,
+    'SELECT checked, wrong_campaigns AS "wrongCampaigns", wrong_counts AS "wrongCounts" FROM delivery_check_kept($1, $2)',
+    [MAX_CAMPAIGNS, MAX_SECONDS],
+  )
+  return column.decodeRow(CHECKED, row)
 }
 
 /** Each is one short transaction, and finds its work by an index. */
