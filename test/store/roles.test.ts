@@ -57,10 +57,13 @@ const TABLES = [
   'delivery_campaign',
   'delivery_campaign_change',
   'delivery_campaign_salt',
+  'delivery_ended_tasks',
   'delivery_erasure',
   'delivery_law',
   'delivery_lease',
   'delivery_pair',
+  'delivery_task_brackets',
+  'delivery_task_end',
   'delivery_worker',
 ]
 const VIEWS = [
@@ -77,6 +80,7 @@ const VIEWS = [
   'delivery_department_rates',
   'delivery_known_people',
   'delivery_laws',
+  'delivery_task_read_times',
 ]
 /** Of delivery_names alone: test/store/names.test.ts. */
 const NAMES = ['delivery_person', 'delivery_people']
@@ -120,10 +124,13 @@ describe('delivery_read', () => {
     expect(await attempt('read', 'SELECT delivery_recount_campaigns(1, 1)')).toBe(REFUSED)
   })
 
-  test.each(['_prisma_migrations', 'delivery_campaign_recount', ...TABLES, ...NAMES])('may not read or write %s', async (table) => {
-    expect(await attempt('read', `SELECT FROM ${table}`)).toBe(REFUSED)
-    for (const statement of WRITES(table)) expect(await attempt('read', statement)).toBeOneOf([REFUSED, NOT_WRITABLE, NOT_A_TABLE])
-  })
+  test.each(['_prisma_migrations', 'delivery_campaign_recount', 'delivery_campaign_tasks', ...TABLES, ...NAMES])(
+    'may not read or write %s',
+    async (table) => {
+      expect(await attempt('read', `SELECT FROM ${table}`)).toBe(REFUSED)
+      for (const statement of WRITES(table)) expect(await attempt('read', statement)).toBeOneOf([REFUSED, NOT_WRITABLE, NOT_A_TABLE])
+    },
+  )
 })
 
 describe('delivery_send', () => {

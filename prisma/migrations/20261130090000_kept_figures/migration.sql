@@ -59,6 +59,10 @@ CREATE TABLE "delivery_task_brackets" (
 
 ALTER TABLE "delivery_task_brackets" ADD CONSTRAINT "delivery_task_brackets_task_pk_fkey" FOREIGN KEY ("task_pk") REFERENCES "delivery_task"("id") ON DELETE CASCADE ON UPDATE NO ACTION;
 
+-- Their rows are few and live for seconds. Without this they would be vacuumed when a fifth of what they once held is dead, and each read goes over it.
+ALTER TABLE "delivery_campaign_change" SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+ALTER TABLE "delivery_task_end" SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
 -- Marks --------------------------------------------------------------------------------------------------------------------
 -- While no person is in two tasks of a campaign, its figures change by what changes in its rows. A person who is added, or who gets another name, may be
 -- in another task already: then all are counted. A removed one makes no person two.
@@ -67,25 +71,25 @@ CREATE OR REPLACE FUNCTION "delivery_mark_changed"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
 DECLARE
-    v_tasks CONSTANT bigint[] := ARRAY(SELECT DISTINCT task_pk FROM added UNION SELECT DISTINCT task_pk FROM removed);
+    v_tasks CONSTANT bigint[] := ARRAY(SELECT task_pk FROM added UNION SELECT task_pk FROM removed);
 BEGIN
+    IF v_tasks = '{}' THEN
+        RETURN NULL;
+    END IF;
     INSERT INTO delivery_campaign_change (app, campaign, whole, pending, invalid, failed, forbidden, unread, read)
-    SELECT task.app, task.campaign, bool_or(touched.whole), sum(touched.pending), sum(touched.invalid), sum(touched.failed), sum(touched.forbidden),
-        sum(touched.unread), sum(touched.read)
+    SELECT
+        task.app, task.campaign, bool_or(change.was IS NULL),
+        coalesce(sum(part.people) FILTER (WHERE part.state = 'pending'), 0), coalesce(sum(part.people) FILTER (WHERE part.state = 'invalid'), 0),
+        coalesce(sum(part.people) FILTER (WHERE part.state = 'failed'), 0), coalesce(sum(part.people) FILTER (WHERE part.state = 'forbidden'), 0),
+        coalesce(sum(part.people) FILTER (WHERE part.state = 'unread'), 0), coalesce(sum(part.people) FILTER (WHERE part.state = 'read'), 0)
     FROM (
-        SELECT
-            task_pk, bool_or(was.state IS NULL) AS whole,
-            count(*) FILTER (WHERE now_so.state = 'pending') - count(*) FILTER (WHERE was.state = 'pending') AS pending,
-            count(*) FILTER (WHERE now_so.state = 'invalid') - count(*) FILTER (WHERE was.state = 'invalid') AS invalid,
-            count(*) FILTER (WHERE now_so.state = 'failed') - count(*) FILTER (WHERE was.state = 'failed') AS failed,
-            count(*) FILTER (WHERE now_so.state = 'forbidden') - count(*) FILTER (WHERE was.state = 'forbidden') AS forbidden,
-            count(*) FILTER (WHERE now_so.state = 'unread') - count(*) FILTER (WHERE was.state = 'unread') AS unread,
-            count(*) FILTER (WHERE now_so.state = 'read') - count(*) FILTER (WHERE was.state = 'read') AS read
-        FROM removed AS was FULL JOIN added AS now_so USING (task_pk, user_id)
-        WHERE was.state IS DISTINCT FROM now_so.state
-        GROUP BY task_pk
-    ) AS touched
-    CROSS JOIN LATERAL (SELECT app, campaign FROM delivery_task AS stored WHERE stored.id = touched.task_pk LIMIT 1 FOR SHARE) AS task
+        SELECT task_pk, removed.state AS was, added.state AS now_so, count(*) AS people
+        FROM removed FULL JOIN added USING (task_pk, user_id)
+        WHERE removed.state IS DISTINCT FROM added.state
+        GROUP BY 1, 2, 3
+    ) AS change
+    CROSS JOIN LATERAL (SELECT app, campaign FROM delivery_task AS stored WHERE stored.id = change.task_pk LIMIT 1 FOR SHARE) AS task
+    CROSS JOIN LATERAL (VALUES (change.now_so, change.people), (change.was, -change.people)) AS part (state, people)
     WHERE task.campaign IS NOT NULL
     GROUP BY task.app, task.campaign;
     -- Brackets are kept of ended tasks only, so after a poll there are none. Other names change none.
@@ -107,17 +111,13 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
 BEGIN
     INSERT INTO delivery_campaign_change (app, campaign, whole, pending, invalid, failed, forbidden, unread, read)
-    SELECT task.app, task.campaign, false, -sum(touched.pending), -sum(touched.invalid), -sum(touched.failed), -sum(touched.forbidden),
-        -sum(touched.unread), -sum(touched.read)
-    FROM (
-        SELECT
-            task_pk,
-            count(*) FILTER (WHERE state = 'pending') AS pending, count(*) FILTER (WHERE state = 'invalid') AS invalid,
-            count(*) FILTER (WHERE state = 'failed') AS failed, count(*) FILTER (WHERE state = 'forbidden') AS forbidden,
-            count(*) FILTER (WHERE state = 'unread') AS unread, count(*) FILTER (WHERE state = 'read') AS read
-        FROM removed GROUP BY task_pk
-    ) AS touched
-    CROSS JOIN LATERAL (SELECT app, campaign FROM delivery_task AS stored WHERE stored.id = touched.task_pk LIMIT 1 FOR SHARE) AS task
+    SELECT
+        task.app, task.campaign, false,
+        coalesce(-sum(people) FILTER (WHERE state = 'pending'), 0), coalesce(-sum(people) FILTER (WHERE state = 'invalid'), 0),
+        coalesce(-sum(people) FILTER (WHERE state = 'failed'), 0), coalesce(-sum(people) FILTER (WHERE state = 'forbidden'), 0),
+        coalesce(-sum(people) FILTER (WHERE state = 'unread'), 0), coalesce(-sum(people) FILTER (WHERE state = 'read'), 0)
+    FROM (SELECT task_pk, state, count(*) AS people FROM removed GROUP BY 1, 2) AS gone
+    CROSS JOIN LATERAL (SELECT app, campaign FROM delivery_task AS stored WHERE stored.id = gone.task_pk LIMIT 1 FOR SHARE) AS task
     WHERE task.campaign IS NOT NULL
     GROUP BY task.app, task.campaign;
     DELETE FROM delivery_task_brackets WHERE task_pk = ANY (ARRAY(SELECT DISTINCT task_pk FROM removed));
@@ -262,22 +262,24 @@ SELECT
     read::double precision / nullif(read + unread + pending + failed + forbidden + invalid, 0) AS read_rate_of_targeted,
     last_observed_at, last_sent_at, names_removed_at
 FROM (
-    -- Without a mark all is kept, except when an open task was last observed: a poll that changes nothing leaves no mark.
+    -- Without a mark all is kept, except when an open task was last observed: a poll that changes nothing leaves no mark. The mark is a column here and a
+    -- condition outside: with one table and no condition of its own this part is read in the order of an index.
     SELECT
         kept.app, kept.campaign, kept.tasks, kept.open_tasks, kept.first_sent_at, kept.last_sent_at, kept.last_deadline_at, kept.names_removed_at,
         CASE WHEN kept.open_tasks = 0 THEN kept.last_observed_at ELSE (
             SELECT max(task.last_observed_at)::timestamptz FROM delivery_task AS task WHERE task.app = kept.app AND task.campaign = kept.campaign
         ) END AS last_observed_at,
-        kept.pending, kept.invalid, kept.failed, kept.forbidden, kept.unread, kept.read
+        kept.pending, kept.invalid, kept.failed, kept.forbidden, kept.unread, kept.read,
+        EXISTS (SELECT FROM delivery_campaign_change AS change WHERE change.app = kept.app AND change.campaign = kept.campaign) AS is_old
     FROM delivery_campaign AS kept
-    WHERE NOT EXISTS (SELECT FROM delivery_campaign_change AS change WHERE change.app = kept.app AND change.campaign = kept.campaign)
     UNION ALL
     SELECT
         task.app, task.campaign, task.tasks, task.open_tasks, task.first_sent_at, task.last_sent_at, task.last_deadline_at, task.names_removed_at,
         task.last_observed_at,
         coalesce(kept.pending + marked.pending, fresh.pending, 0), coalesce(kept.invalid + marked.invalid, fresh.invalid, 0),
         coalesce(kept.failed + marked.failed, fresh.failed, 0), coalesce(kept.forbidden + marked.forbidden, fresh.forbidden, 0),
-        coalesce(kept.unread + marked.unread, fresh.unread, 0), coalesce(kept.read + marked.read, fresh.read, 0)
+        coalesce(kept.unread + marked.unread, fresh.unread, 0), coalesce(kept.read + marked.read, fresh.read, 0),
+        false
     -- HAVING is always true; it tells the planner that few campaigns are marked. Else it would expect to count all of them, and servers that compile
     -- what looks expensive (jit) would compile for half a second, for nothing.
     FROM (
@@ -298,7 +300,8 @@ FROM (
         WHERE kept.app IS NULL AND counted.app = marked.app AND counted.campaign = marked.campaign
         OFFSET 0
     ) AS fresh ON true
-) AS figures;
+) AS figures
+WHERE NOT is_old;
 
 -- One row for a task: people with the same bracket are one entry of the three lists. Kept for ended tasks, computed for the others.
 CREATE VIEW "delivery_task_read_times" AS
@@ -318,13 +321,19 @@ LEFT JOIN LATERAL (
         array_agg(bracket.before_ms ORDER BY bracket.after_ms, bracket.before_ms) AS before_ms,
         array_agg(bracket.people ORDER BY bracket.after_ms, bracket.before_ms) AS people
     FROM (
+        -- Of each bracket once.
         SELECT
-            round(extract(epoch FROM CASE WHEN person.state = 'unread' THEN coalesce(person.last_unread_at, task.last_good_requested_at) ELSE person.last_unread_at END - task.sent_at) * 1000)::bigint AS after_ms,
+            round(extract(epoch FROM person.unread_at - task.sent_at) * 1000)::bigint AS after_ms,
             round(extract(epoch FROM person.first_read_at - task.sent_at) * 1000)::bigint AS before_ms,
-            count(*)::integer AS people
-        FROM delivery_recipient AS person
-        WHERE kept.task_pk IS NULL AND person.task_pk = task.id AND person.state IN ('read', 'unread')
-        GROUP BY 1, 2
+            person.people
+        FROM (
+            SELECT
+                CASE WHEN state = 'unread' THEN coalesce(last_unread_at, task.last_good_requested_at) ELSE last_unread_at END AS unread_at,
+                first_read_at, count(*)::integer AS people
+            FROM delivery_recipient
+            WHERE kept.task_pk IS NULL AND task_pk = task.id AND state IN ('read', 'unread')
+            GROUP BY 1, 2
+        ) AS person
     ) AS bracket
     OFFSET 0
 ) AS live ON true;
