@@ -31,13 +31,13 @@ export async function recountCampaigns({ pool }: Pick<Database, 'pool'>): Promis
 }
 
 /**
- * Counts tasks that ended, and keeps their brackets, so that no read needs their people. Until then a read does it itself.
- * @returns how many were counted; there may be more where it is the limit of one transaction
+ * The same, and counts tasks that ended and keeps their brackets, so that no read needs their people. One transaction for both.
+ * @returns whether no ended task is left to count
  */
-export async function keepEndedTasks({ pool }: Pick<Database, 'pool'>): Promise<{ readonly tasks: number; readonly isDone: boolean }> {
-  const [row = {}] = await readCommitted(pool, 'SELECT delivery_keep_ended($1) AS tasks', [MAX_ENDED])
-  const { tasks } = column.decodeRow(ENDED, row)
-  return { tasks, isDone: tasks < MAX_ENDED }
+export async function keepFigures({ pool }: Pick<Database, 'pool'>): Promise<boolean> {
+  const statement = 'SELECT delivery_recount_campaigns($1, $2) AS campaigns, delivery_keep_ended($3) AS tasks'
+  const [row = {}] = await readCommitted(pool, statement, [MAX_CAMPAIGNS, MAX_SECONDS, MAX_ENDED])
+  return column.decodeRow(ENDED, row).tasks < MAX_ENDED
 }
 
 /** What a check of the kept figures found. It has repaired what was wrong. */

@@ -5,7 +5,7 @@ import { toElapsedBracket } from '../../src/report/read-brackets.ts'
 import { timeToReadPooled } from '../../src/report/time-to-read.ts'
 import { beginErasure, erasePerson } from '../../src/store/erase-people.ts'
 import { readGauges } from '../../src/store/gauges.ts'
-import { checkKept, createOldDetails, keepEndedTasks, recountCampaigns } from '../../src/store/maintenance.ts'
+import { checkKept, createOldDetails, keepFigures, recountCampaigns } from '../../src/store/maintenance.ts'
 import { runs } from '../support/runs.ts'
 import { bracketsOf, latestOf, only, readTables } from './support/naive.ts'
 import { aRequest, loaded, minutesLater, planFor, SENT } from './support/polls.ts'
@@ -71,7 +71,7 @@ test('kept figures are what the rows say, whatever happens at once', { timeout: 
         await hold(app)
       }
       await recountCampaigns(db)
-      await keepEndedTasks(db)
+      await keepFigures(db)
       await hold(app)
       const due = await db.pool.query("UPDATE delivery_campaign SET checked_at = now() - interval '21 hours'")
       expect(await checkKept(db)).toEqual({ checked: due.rowCount, wrongCampaigns: [], wrongCounts: 0 })
@@ -89,7 +89,7 @@ async function play(app: string, keys: TaskKey[], step: Step, minutes: number): 
     keys.push(request)
     await db.store.track([{ ...request, userIds: people === 'own' ? ownPeople(request) : people }])
   } else if (step.what === 'recount') await recountCampaigns(db)
-  else if (step.what === 'keep ended') await keepEndedTasks(db)
+  else if (step.what === 'keep ended') await keepFigures(db)
   else if (step.what === 'check') await checkKept(db)
   else if ('person' in step) await erasePerson(db, { userId: step.person, app }, await beginErasure(db, { userId: step.person, app }))
   else if (key === undefined) return
@@ -186,7 +186,7 @@ test('what is wrong is found, named and repaired', async () => {
   await db.store.track([request])
   await db.store.cancel(request)
   await recountCampaigns(db)
-  await keepEndedTasks(db)
+  await keepFigures(db)
   await db.pool.query(`
     UPDATE delivery_campaign SET read = 7, checked_at = now() - interval '21 hours' WHERE app = 'wrong';
     UPDATE delivery_ended_tasks SET tasks = tasks + 3 WHERE app = 'wrong'`)
@@ -227,7 +227,7 @@ test('the people of an ended task are read no more, and other names change no br
   await db.store.apply(planFor(await loaded(db.store, request), { read: ['ann'], unread: ['bob', 'cy'] }, 5))
   await expire(db, request)
   await recountCampaigns(db)
-  await keepEndedTasks(db)
+  await keepFigures(db)
   const kept = async () =>
     (
       await db.pool.query(
