@@ -163,9 +163,9 @@ describe('an app', () => {
 })
 
 describe('a campaign', () => {
-  const shown = async () =>
+  const shown = async (): Promise<unknown[]> =>
     (
-      await client.query(
+      await client.query<object>(
         `SELECT tasks, open_tasks, first_sent_at, last_sent_at, last_deadline_at, last_observed_at, targeted, read, read_rate
          FROM delivery_campaign_rates WHERE campaign = 'sent before'`,
       )
@@ -184,7 +184,8 @@ describe('a campaign', () => {
   })
 
   test('is counted by the first check, which learns that no person is in two of its tasks', async () => {
-    const once = async () => (await client.query("SELECT people_once FROM delivery_task_read_times WHERE campaign = 'sent before'")).rows
+    const once = async (): Promise<unknown[]> =>
+      (await client.query<object>("SELECT people_once FROM delivery_task_read_times WHERE campaign = 'sent before'")).rows
     expect(await once()).toEqual([{ people_once: false }, { people_once: false }])
     expect(await checkKept(database)).toEqual({ checked: 1, wrongCampaigns: [], wrongCounts: 0 })
     expect(await once()).toEqual([{ people_once: true }, { people_once: true }])

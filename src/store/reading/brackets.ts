@@ -97,7 +97,8 @@ function decodeGroups(row: Row): Brackets['groups'] {
 }
 
 function toGroups([sentAt, sentAtGiven, deadlineAt, afterMs, beforeMs, people]: z.infer<typeof TaskBrackets>): Brackets['groups'] {
-  const since = (ms: number | null | undefined): Date | null => (typeof ms === 'number' ? new Date(sentAt.getTime() + ms) : null)
+  const since = (elapsed: number | null | undefined): Date | null =>
+    typeof elapsed === 'number' ? new Date(sentAt.getTime() + elapsed) : null
   return people.map((count, i) => {
     const row = { sentAt, sentAtGiven, deadlineAt, lastUnreadAt: since(afterMs[i]), firstReadAt: since(beforeMs[i]) }
     return { bracket: toTaskBracket(row), people: count }
