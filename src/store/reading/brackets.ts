@@ -53,7 +53,7 @@ function expand<T>(groups: Brackets['groups'], convert: (bracket: SentBracket) =
  * One bracket for each delivered person: one for all tasks of a campaign, one for each task without a campaign. Where no person is in two tasks, the
  * brackets of a task are read as they are kept, whatever the number of its people. Elsewhere people are read; those with the same rows come in one row
  * with their number. One statement, since a campaign may change from one to the other. HAVING is always true; it tells the planner that few tasks are
- * read so. Else servers that compile what looks expensive (jit) would compile for half a second, for nothing.
+ * read so. Else servers with jit would compile the statement for half a second, for nothing.
  */
 async function readBrackets(source: Source, pool: Pool): Promise<Brackets> {
   const condition = where([
