@@ -74,6 +74,8 @@ export async function settle(database, onProgress = () => undefined) {
   for (let done = 0; done < marked; onProgress('campaigns settled', done, marked)) {
     done += await numberOf(database, 'SELECT delivery_recount_campaigns(20, 1.0) AS n')
   }
+  let ended = 1
+  while (ended > 0) ended = await numberOf(database, 'SELECT delivery_keep_ended(200) AS n')
 }
 
 export async function numberOf(database, query) {

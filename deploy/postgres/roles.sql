@@ -200,7 +200,7 @@ BEGIN
         FROM unnest(ARRAY[
             'delivery_task_rates', 'delivery_campaign_rates', 'delivery_recipient_status', 'delivery_campaign_people',
             'delivery_read_curve', 'delivery_poll_history', 'delivery_looks', 'delivery_state_changes', 'delivery_app_usage', 'delivery_pair_status',
-            'delivery_worker_status', 'delivery_department_rates', 'delivery_known_people', 'delivery_laws'
+            'delivery_worker_status', 'delivery_department_rates', 'delivery_known_people', 'delivery_laws', 'delivery_task_read_times'
         ]) AS name
         WHERE to_regclass(quote_ident(v_schema) || '.' || name) IS NOT NULL
     LOOP

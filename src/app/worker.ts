@@ -30,7 +30,7 @@ import { onRepeated } from '../store/database-errors.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { computeDigest } from '../store/erase-people.ts'
 import { readCallForecasts, readGauges } from '../store/gauges.ts'
-import { createOldDetails, recountCampaigns } from '../store/maintenance.ts'
+import { checkKept, createOldDetails, type KeptCheck, keepFigures } from '../store/maintenance.ts'
 import { assertSchemaVersion, type Database, openDatabase, POOL_SIZES } from '../store/prisma.ts'
 import { createRateLimiter } from '../store/rate-limiter.ts'
 import { createWorkerRegistry } from '../store/worker-registry.ts'
@@ -271,7 +271,16 @@ function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig
   loop('call watch', timing.reconcileEveryMs, watchCalls, 'reading how long the calls last')
   loop('learner', timing.learnEveryMs, learn, 'learning when people read')
   closers.add('learning', () => stop())
-  loop('recounter', timing.recountEveryMs, () => recountCampaigns(database), 'counting campaigns')
+  const recount = async (): Promise<void> => {
+    if (!(await keepFigures(database))) recounter.runNow()
+  }
+  const recounter = loop('recounter', timing.recountEveryMs, recount, 'counting campaigns and ended tasks')
+  const check = async (): Promise<void> => {
+    const found = await checkKept(database)
+    logKeptCheck(found, log)
+    if (found.checked > 0) checker.runNow()
+  }
+  const checker = loop('kept check', KEPT_CHECK_MS, check, 'checking kept figures')
 
   const polls = startPollWorker({
     ...{ address: deps.queueConfig, concurrency: config.workerConcurrency, lockMs: timing.lockMs, poll: deps.poll, now, events },
@@ -282,6 +291,14 @@ function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig
   })
   closers.add('polls', () => closePolls(polls, config.shutdownGraceSeconds * 1_000))
   return polls
+}
+
+/** Real time, after a check that found nothing due. A campaign is due once a day. */
+const KEPT_CHECK_MS = 600_000
+
+function logKeptCheck({ checked, wrongCampaigns, wrongCounts }: KeptCheck, log: Logger): void {
+  if (wrongCampaigns.length + wrongCounts === 0) return
+  log.warn({ checked, wrongCampaigns, wrongCounts }, 'kept figures did not match a full count, and were repaired. Report this as a bug')
 }
 
 /** In real days, whatever the time scale is. */

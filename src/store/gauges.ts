@@ -38,7 +38,7 @@ export async function readGauges(
   callClock: CallClock | null = null,
 ): Promise<Gauges> {
   const [tasks, { tasks: overdue }, { open, ended }, apps, problems, pausedScopes, calls, laws] = await Promise.all([
-    prisma.task.groupBy({ by: ['app', 'status'], _count: true }),
+    pool.query<Gauges['tasks'][number]>(TASKS),
     readOverdue({ pool }, OVERDUE_MS),
     readBlindGaps({ pool }, limits),
     readUsage({ prisma, pool }, callClock),
@@ -48,7 +48,7 @@ export async function readGauges(
     pool.query<Gauges['laws'][number]>(LAWS),
   ])
   return {
-    tasks: tasks.map(({ app, status, _count: count }) => ({ app, status, count })),
+    tasks: tasks.rows,
     overdue,
     blind: { open, ended },
     calls,
@@ -77,6 +77,14 @@ async function readUsage({ prisma, pool }: Pick<Database, 'prisma' | 'pool'>, ca
 const USAGE = `
   SELECT usage.app, CASE WHEN app.calls_month = month.name THEN app.calls_used ELSE 0 END AS "callsUsed", usage.pause_kind AS "pauseKind"
   FROM delivery_app AS app JOIN delivery_app_usage AS usage USING (app), delivery_call_month(clock_timestamp(), $1::jsonb) AS month`
+
+/** Open tasks are counted, ended ones were when they ended. */
+const TASKS = `
+  SELECT app, status, sum(tasks)::int AS count FROM (
+    SELECT app, 'tracking' AS status, count(*) AS tasks FROM delivery_task WHERE status = 'tracking' GROUP BY app
+    UNION ALL SELECT app, status, tasks FROM delivery_ended_tasks
+    UNION ALL SELECT app, status, tasks FROM delivery_task_end
+  ) AS part GROUP BY app, status HAVING sum(tasks) > 0`
 
 const OVERDUE_MS = 60_000
 

@@ -1,9 +1,10 @@
 import type { TaskKey } from '../domain/delivery.ts'
 import type { CampaignRef, Population, RateReader, ReadTimes, TaskRates, TaskRef } from '../report/rates.ts'
 import { computeCurve, computeStateDetails, readTimesOfTask } from '../report/task-report.ts'
+import type { TimeToRead } from '../report/time-to-read.ts'
 import type { RawClient } from './raw-client.ts'
 import { readApps } from './reading/apps.ts'
-import { readTimesOfPool } from './reading/brackets.ts'
+import { readTimesOfPool, readTimeToReadOfPool } from './reading/brackets.ts'
 import { type CampaignKey, readCampaign, readCampaignKey, readCampaigns } from './reading/campaigns.ts'
 import { readCampaignDepartments, readKnownPerson, readPeople, readPersonTasks } from './reading/directory.ts'
 import { readCampaignRecipients, readRecipients, readStateAt, readStateDetails } from './reading/people.ts'
@@ -20,10 +21,13 @@ export function createRateReader({ prisma }: { readonly prisma: RawClient }): Ra
   const task = (ref: TaskRef): Promise<TaskRates> => readTask(source, ref)
   const key = (ref: TaskRef): Promise<TaskKey> => readTaskKey(source, ref)
   const campaignKey = (ref: CampaignRef): Promise<CampaignKey> => readCampaignKey(source, ref)
-  const readTimes = async (of: Population): Promise<ReadTimes> => {
-    if (!('taskId' in of)) return readTimesOfPool(source, 'campaign' in of ? await campaignKey(of) : of)
-    const row = await task(of)
+  const timesOfTask = async (ref: TaskRef): Promise<ReadTimes> => {
+    const row = await task(ref)
     return readTimesOfTask(row, await readRecipients(source, row, {}))
+  }
+  const timeToRead = async (of: Population): Promise<TimeToRead> => {
+    if ('taskId' in of) return (await timesOfTask(of)).timeToRead
+    return readTimeToReadOfPool(source, 'campaign' in of ? await campaignKey(of) : of)
   }
   return {
     task,
@@ -34,8 +38,8 @@ export function createRateReader({ prisma }: { readonly prisma: RawClient }): Ra
     campaignRecipients: async (ref, filter) => readCampaignRecipients(source, await campaignKey(ref), filter),
     curve: async (ref) => computeCurve(await readPolls(source, await key(ref))),
     campaignCurve: async (ref) => readCampaignCurve(source, await campaignKey(ref)),
-    readTimes,
-    timeToRead: async (of) => (await readTimes(of)).timeToRead,
+    readTimes: async (of) => ('taskId' in of ? timesOfTask(of) : readTimesOfPool(source, await campaignKey(of))),
+    timeToRead,
     stateDetails: async (of) =>
       'taskId' in of
         ? computeStateDetails(await readRecipients(source, await key(of), {}))

@@ -98,7 +98,7 @@ test('every figure is what the tables say', { timeout: 240_000 }, async () => {
   const property = fc.asyncProperty(fc.array(aTask, { minLength: 1, maxLength: 5 }), fc.boolean(), async (tasks, isSettled) => {
     const app = `random-${++made}`
     for (const task of tasks) await play(app, task)
-    if (isSettled) await db.pool.query('SELECT delivery_recount_campaigns(1000, 10)')
+    if (isSettled) await db.pool.query('SELECT delivery_recount_campaigns(1000, 10), delivery_keep_ended(1000)')
     const tables = await readTables(db.pool, app)
     await holdTasks(app, tables)
     for (const task of tables.tasks)

@@ -27,14 +27,17 @@ async function aSession(): Promise<pg.Client> {
 
 type Asked = Pick<pg.Client | pg.Pool, 'query'>
 
-const COUNTED = 'app, campaign, pending, invalid, failed, forbidden, unread, read'
+const TASKS = 'tasks, open_tasks, first_sent_at, last_sent_at, last_deadline_at, last_observed_at'
+const COUNTED = `app, campaign, pending, invalid, failed, forbidden, unread, read, ${TASKS}`
 
 /** What the view says, and what it must say: both in one snapshot. */
 async function figures(asked: Asked = db.pool): Promise<{ view: unknown; counted: unknown }> {
   const { rows } = await asked.query<{ view: unknown; counted: unknown }>(`
     SELECT
       (SELECT json_agg(row_to_json(v) ORDER BY app, campaign) FROM (SELECT ${COUNTED} FROM delivery_campaign_rates WHERE targeted > 0) AS v) AS view,
-      (SELECT json_agg(row_to_json(c) ORDER BY app, campaign) FROM (SELECT ${COUNTED} FROM delivery_campaign_recount) AS c) AS counted`)
+      (SELECT json_agg(row_to_json(c) ORDER BY app, campaign) FROM (
+        SELECT ${COUNTED} FROM delivery_campaign_recount JOIN delivery_campaign_tasks USING (app, campaign)
+      ) AS c) AS counted`)
   return rows[0] ?? { view: null, counted: null }
 }
 
@@ -151,7 +154,7 @@ const USERS = ['ann', 'bob', 'cy', 'dan']
 const STATES = ['pending', 'invalid', 'failed', 'forbidden', 'unread', 'read']
 const step = fc.record({
   session: fc.constantFrom(0, 1),
-  what: fc.constantFrom('write', 'write', 'delete', 'move', 'settle', 'commit', 'rollback'),
+  what: fc.constantFrom('write', 'write', 'delete', 'move', 'observe', 'end', 'settle', 'commit', 'rollback'),
   task: fc.nat(3),
   user: fc.constantFrom(...USERS),
   state: fc.constantFrom(...STATES),
@@ -179,6 +182,9 @@ test('whatever two sessions do, each sees exact figures at every moment', { time
           if (!isOpen[s]) await session.query('BEGIN')
           isOpen[s] = true
           if (what === 'delete') await session.query('DELETE FROM delivery_recipient WHERE task_pk = $1 AND user_id = $2', [id, user])
+          if (what === 'observe') await session.query('UPDATE delivery_task SET last_observed_at = clock_timestamp() WHERE id = $1', [id])
+          if (what === 'end')
+            await session.query("UPDATE delivery_task SET status = 'expired', next_poll_at = NULL, finished_at = now() WHERE id = $1", [id])
           if (what === 'move') await session.query(`UPDATE delivery_task SET campaign = $2 WHERE id = $1`, [id, `to-${state}`])
           if (what === 'write') {
             await session.query(

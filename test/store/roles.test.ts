@@ -57,14 +57,17 @@ const TABLES = [
   'delivery_campaign',
   'delivery_campaign_change',
   'delivery_campaign_salt',
+  'delivery_ended_tasks',
   'delivery_erasure',
   'delivery_law',
   'delivery_lease',
   'delivery_pair',
+  'delivery_task_brackets',
+  'delivery_task_end',
   'delivery_worker',
 ]
 /** No reader sees it: delivery_state_changes has the same with the names of tasks. */
-const INNER_VIEWS = ['delivery_poll_transition', 'delivery_transition', 'delivery_campaign_recount']
+const INNER_VIEWS = ['delivery_poll_transition', 'delivery_transition', 'delivery_campaign_recount', 'delivery_campaign_tasks']
 const VIEWS = [
   'delivery_task_rates',
   'delivery_campaign_rates',
@@ -79,6 +82,7 @@ const VIEWS = [
   'delivery_department_rates',
   'delivery_known_people',
   'delivery_laws',
+  'delivery_task_read_times',
 ]
 /** Of delivery_names alone: test/store/names.test.ts. */
 const NAMES = ['delivery_person', 'delivery_people']

@@ -1,6 +1,8 @@
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createDeliveryStore } from '../../src/store/delivery-store.ts'
+import { readGauges } from '../../src/store/gauges.ts'
+import { checkKept, keepFigures } from '../../src/store/maintenance.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { type Database, openDatabase } from '../../src/store/prisma.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
@@ -79,6 +81,12 @@ const ROWS = `
   INSERT INTO delivery_task (app, task_id, sent_at, deadline_at, recipients_known, next_poll_at)
   VALUES ('default', 'not planned', now(), now() + interval '1 day', false, now());
   ${ended.join('\n')}
+  INSERT INTO delivery_task (app, task_id, campaign, status, sent_at, deadline_at, adopted_at, recipients_known, poll_no, finished_at, last_observed_at)
+  SELECT 'well', 'sent-' || n, 'sent before', 'expired', '2026-10-01T08:00:00Z', '2026-10-02T08:00:00Z', now(), true, 3, now(), '2026-10-02T07:55:00Z'
+  FROM generate_series(1, 2) AS n;
+  INSERT INTO delivery_recipient (task_pk, user_id, named, state, first_read_at)
+  SELECT id, 'ann of ' || task_id, true, 'read', '2026-10-01T09:00:00Z' FROM delivery_task WHERE campaign = 'sent before';
+  SELECT delivery_settle_campaigns(10, 60);
   INSERT INTO delivery_app (app, calls_month, calls_used, pause_kind, pause_reason, paused_until, probing, probes) VALUES
     ('default', '2026-11', 700, 'configuration', 'grant it', now() + interval '1 hour', true, 3),
     ('used up', '2026-11', 5000, 'quota', 'the quota is used up', now() + interval '20 days', false, 0),
@@ -151,5 +159,44 @@ describe('an app', () => {
   test('is known to be good with the agent ids with which polls succeeded', async () => {
     const { rows } = await client.query('SELECT app, agent_id, pause_code, last_good_at IS NOT NULL AS was_good FROM delivery_pair_status')
     expect(rows).toEqual([{ app: 'default', agent_id: '836390886', pause_code: null, was_good: true }])
+  })
+})
+
+describe('a campaign', () => {
+  const shown = async (): Promise<unknown[]> =>
+    (
+      await client.query<object>(
+        `SELECT tasks, open_tasks, first_sent_at, last_sent_at, last_deadline_at, last_observed_at, targeted, read, read_rate
+         FROM delivery_campaign_rates WHERE campaign = 'sent before'`,
+      )
+    ).rows
+  const figures = [
+    {
+      ...{ tasks: 2, open_tasks: 0, targeted: 2, read: 2, read_rate: 1 },
+      ...{ first_sent_at: new Date('2026-10-01T08:00:00Z'), last_sent_at: new Date('2026-10-01T08:00:00Z') },
+      ...{ last_deadline_at: new Date('2026-10-02T08:00:00Z'), last_observed_at: new Date('2026-10-02T07:55:00Z') },
+    },
+  ]
+
+  test('has the figures of its tasks at once, and no person of it is counted again', async () => {
+    expect(await shown()).toEqual(figures)
+    expect((await client.query("SELECT FROM delivery_campaign_change WHERE campaign = 'sent before'")).rows).toEqual([])
+  })
+
+  test('is counted by the first check, which learns that no person is in two of its tasks', async () => {
+    const once = async (): Promise<unknown[]> =>
+      (await client.query<object>("SELECT people_once FROM delivery_task_read_times WHERE campaign = 'sent before'")).rows
+    expect(await once()).toEqual([{ people_once: false }, { people_once: false }])
+    expect(await checkKept(database)).toEqual({ checked: 1, wrongCampaigns: [], wrongCounts: 0 })
+    expect(await once()).toEqual([{ people_once: true }, { people_once: true }])
+    expect(await shown()).toEqual(figures)
+  })
+
+  test('is among the ended tasks, before and after they are counted', async () => {
+    const count = async () => (await readGauges(database, new Map(), { missedMs: 1, minGapMs: 1, blindMs: 1 })).tasks
+    const before = await count()
+    expect(before).toContainEqual({ app: 'well', status: 'expired', count: 2 })
+    expect(await keepFigures(database)).toBe(true)
+    expect(new Set(await count())).toEqual(new Set(before))
   })
 })

@@ -69,8 +69,9 @@ ORDER BY last_sent_at DESC, campaign DESC, app DESC LIMIT ${slice.limit + 1}::in
   ])
 }
 
-/** A task of the campaign was sent in the time. */
+/** A task of the campaign was sent in the time. With one end it follows from the first or the last send, which is what the list is ordered by. */
 function sentIn(filter: CampaignFilter): Prisma.Sql | null {
-  const sent = during('sent_at', filter)
-  return sent === null ? null : Prisma.sql`(app, campaign) IN (SELECT app, campaign FROM delivery_task_rates WHERE ${sent})`
+  const { since, until } = filter
+  if (since === undefined || until === undefined) return during(since === undefined ? 'first_sent_at' : 'last_sent_at', filter)
+  return Prisma.sql`(app, campaign) IN (SELECT app, campaign FROM delivery_task_rates WHERE ${during('sent_at', filter)})`
 }
