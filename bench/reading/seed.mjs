@@ -1,5 +1,5 @@
 /**
- * Two years of history, and one campaign that is changing: a quarter of a day after its send, with more people than a company has departments.
+ * Two years of history, and one campaign that is changing: a quarter of a day after its send.
  * Rows come in the order of their keys, a few statements for all of them, and triggers rest meanwhile: what they would have kept is made at the end.
  */
 import { settle } from '../million/seed.mjs'
@@ -15,13 +15,12 @@ const POLLS_OF_LARGE = 6
 const CAMPAIGN_SIZES = [50, 20, 20, 10]
 const TASKS_OF_FOUR = 100
 
-/** The first of each four: 5,000 people. */
+/**
+ * A campaign of 5,000 people from the middle of the history.
+ * @param {number} tasks of the history
+ */
 export function mediumCampaign(tasks) {
-  return campaignName(Math.floor(tasks / TASKS_OF_FOUR / 2) * CAMPAIGN_SIZES.length)
-}
-
-function campaignName(number) {
-  return `notice-${String(number).padStart(4, '0')}`
+  return `notice-${String(Math.floor(tasks / TASKS_OF_FOUR / 2) * CAMPAIGN_SIZES.length).padStart(4, '0')}`
 }
 
 /**
@@ -32,15 +31,17 @@ function campaignName(number) {
  */
 export async function seed(database, tasks, onStep) {
   const sizes = { tasks, large: Math.max(10, tasks / 50) }
-  await database.query("SET session_replication_role = 'replica'; SET synchronous_commit = off; SET work_mem = '256MB'; SET jit = off")
+  await database.query("SET synchronous_commit = off; SET work_mem = '256MB'; SET jit = off")
   for (const [what, statement] of STATEMENTS) {
     onStep(what)
+    // Triggers of tasks run: they are few.
+    await database.query(`SET session_replication_role = '${what === 'tasks with their figures' ? 'origin' : 'replica'}'`)
     await database.query(statement(sizes))
   }
   await database.query('RESET session_replication_role; RESET synchronous_commit; RESET work_mem')
   onStep('vacuum')
   await database.query('VACUUM ANALYZE')
-  onStep('figures of campaigns')
+  onStep('kept figures')
   await settle(database)
   await database.query('VACUUM ANALYZE delivery_campaign, delivery_campaign_change')
 }
@@ -108,7 +109,7 @@ FROM (
   ) AS counted ON counted.task_pk = task.id
 ) AS known ORDER BY id`,
   ],
-  ['', () => "SELECT setval(pg_get_serial_sequence('delivery_task', 'id'), max(id)) FROM delivery_task"],
+  ['the next task', () => "SELECT setval(pg_get_serial_sequence('delivery_task', 'id'), max(id)) FROM delivery_task"],
   [
     'polls',
     () => `
@@ -147,5 +148,5 @@ FROM generate_series(0, ${peopleOf(sizes)} - 1) AS n ORDER BY 2`,
 INSERT INTO delivery_app (app, calls_month, calls_used)
 SELECT app, to_char(now() AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM'), 5000 FROM (SELECT DISTINCT app FROM task) AS apps`,
   ],
-  ['', () => 'INSERT INTO delivery_campaign_change (app, campaign) SELECT DISTINCT app, campaign FROM task'],
+  ['marks', () => 'INSERT INTO delivery_campaign_change (app, campaign) SELECT DISTINCT app, campaign FROM task'],
 ]
