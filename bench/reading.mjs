@@ -25,7 +25,6 @@ import { measureWrites } from './reading/writes.mjs'
 import { ownDatabase, startPostgres } from './support/database.mjs'
 
 const DATABASE = 'dingtalk_delivery_reading'
-const flag = /** @type {const} */ ({ type: 'boolean', default: false })
 const text = /** @type {const} */ ({ type: 'string' })
 const { values: options } = parseArgs({
   options: {
@@ -34,7 +33,7 @@ const { values: options } = parseArgs({
     seconds: text,
     only: { type: 'string' },
     json: { type: 'string' },
-    plans: flag,
+    plans: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
   },
 })

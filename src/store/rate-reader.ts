@@ -44,7 +44,8 @@ export function createRateReader({ prisma }: { readonly prisma: RawClient }): Ra
     stateAt: async (ref, at) => readStateAt(source, await key(ref), at),
     polls: async (ref) => readPolls(source, await key(ref)),
     explain: async (ref, userId) => explainPerson(source, await key(ref), userId),
-    campaignDepartments: async (ref) => readCampaignDepartments(source, await campaignKey(ref)),
+    campaignDepartments: async (ref) =>
+      readCampaignDepartments(source, await campaignKey(ref), 'targeted' in ref ? Number(ref.targeted) : 0),
     people: (filter) => readPeople(source, filter),
     person: (ref) => readKnownPerson(source, ref),
     personTasks: (ref, filter) => readPersonTasks(source, ref, filter),
