@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { recountCampaigns } from '../../dist/store/maintenance.js'
 import { startServer } from './files.mjs'
-import { percentile } from './measure.mjs'
+import { percentile, ticksOf } from './measure.mjs'
 import { LARGE } from './seed.mjs'
 
 const VIEWERS = 6
@@ -90,10 +89,4 @@ async function postgresCpuMs(client) {
   } catch {
     return null
   }
-}
-
-/** In hundredths of a second. */
-function ticksOf(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ').map(Number)
-  return { own: fields[11] + fields[12], ended: fields[13] + fields[14] }
 }

@@ -13,7 +13,7 @@ const LIMITS = workerTiming({ pollsPerTask: 24, timeScale: 1 }).blind
  */
 export async function listQuestions(client, tasks) {
   const medium = { app: APP, campaign: mediumCampaign(tasks) }
-  const large = { app: APP, campaign: LARGE, openTasks: 1 }
+  const large = { app: APP, campaign: LARGE, openTasks: 1, targeted: tasks * 2 }
   const { rows } = await client.query('SELECT task_id, sent_at FROM delivery_task WHERE app = $1 AND campaign = $2 ORDER BY id LIMIT 1', [
     APP,
     medium.campaign,
