@@ -27,7 +27,8 @@ export async function startServer(url) {
 /**
  * @param {string} url of the database
  * @param {string} path of the file
- * @returns {Promise<{ seconds: number, bytes: number, peakMiB: number, blockedMs: number }>} peakMiB: memory of the server above what it has at rest
+ * @returns {Promise<{ seconds: number, serverCpuSeconds: number, bytes: number, peakMiB: number, blockedMs: number }>} peakMiB: memory of the server above
+ *   what it has at rest; blockedMs: the longest wait of other requests
  */
 export async function measureFiles(url, path) {
   const { address, ask, close } = await startServer(url)
@@ -35,11 +36,13 @@ export async function measureFiles(url, path) {
     // The first file loads the libraries.
     await load(`${address}${path}&state=forbidden`)
     const { peak: atRest } = await ask('peak')
+    const { cpuMs } = await ask('cpu')
     const started = performance.now()
     const bytes = await load(`${address}${path}`)
     const seconds = (performance.now() - started) / 1_000
     const { peak, blockedMs } = await ask('peak')
-    return { seconds, bytes, peakMiB: (peak - atRest) / 1_048_576, blockedMs }
+    const serverCpuSeconds = ((await ask('cpu')).cpuMs - cpuMs) / 1_000
+    return { seconds, serverCpuSeconds, bytes, peakMiB: (peak - atRest) / 1_048_576, blockedMs }
   } finally {
     await close()
   }

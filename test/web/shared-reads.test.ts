@@ -128,7 +128,7 @@ describe('every question', () => {
       const { reader, clock, pass, taken } = counted(served.options.rates, () => 100)
       const reads = shareReads(reader, clock)
       const of = { ...row, targeted }
-      const ask = async (): Promise<number> => {
+      const read = async (): Promise<number> => {
         const { rates, freshness } = reads.forRequest(true)
         await rates.campaign(of)
         await rates.campaignRecipients(of, {})
@@ -138,12 +138,16 @@ describe('every question', () => {
         await rates.campaignDepartments(of)
         return freshness().reuseMs
       }
-      const first = [await ask(), taken()]
-      const second = [await ask(), taken()]
+      const first = [await read(), taken()]
+      const second = [await read(), taken()]
       pass(10 * SECOND)
-      return [first, second, [await ask(), taken()]]
+      return [first, second, [await read(), taken()]]
     }
-    expect(await askAll(19_999)).toEqual(Array(3).fill([0, 6]))
+    expect(await askAll(19_999)).toEqual([
+      [0, 6],
+      [0, 6],
+      [0, 6],
+    ])
     expect(await askAll(20_000)).toEqual([
       [5 * SECOND, 6],
       [5 * SECOND, 2],

@@ -13,7 +13,7 @@ import { APPS_WITH_TASKS } from './tasks.ts'
 
 /** Names, departments, and what was sent to one person. A role without the right to names gets what there is where no name is known. */
 
-/** From so many people on, reading the whole directory costs less than looking each of them up in it. */
+/** From so many people on, reading the whole directory costs less than a look-up for each of them. */
 const LARGE = 20_000
 
 /**
