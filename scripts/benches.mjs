@@ -15,6 +15,7 @@ export const BENCHES = {
     ],
   },
   million: { about: 'reports over a million recipients', steps: [{ file: 'million.mjs' }] },
+  reading: { about: 'what people and scrapes read after two years of history', steps: [{ file: 'reading.mjs', json: true }] },
   'campaign-page': { about: 'the page of a campaign of 60,000 people', steps: [{ file: 'campaign-page.mjs' }] },
   pages: { about: 'the pages of the dashboard', steps: [{ file: 'pages.mjs' }] },
   people: { about: 'names of people in reports', steps: [{ file: 'people.mjs' }] },

@@ -17,6 +17,7 @@ const sampling = setInterval(() => {
 }, EVERY_MS)
 process.on('message', (question) => {
   if (question === 'live') return void process.send?.({ live: measureLive() })
+  if (question === 'cpu') return void process.send?.({ cpuMs: cpuMs() })
   process.send?.({ peak, blockedMs })
   peak = process.memoryUsage.rss()
   blockedMs = 0
@@ -24,6 +25,11 @@ process.on('message', (question) => {
 process.once('disconnect', () => void close())
 
 process.send?.({ url: server.url })
+
+function cpuMs() {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1_000
+}
 
 function measureLive() {
   globalThis.gc?.()

@@ -1,8 +1,8 @@
 import { MAX_PAGE, type Page, type PageFilter } from './rates.ts'
 
 /**
- * The page of a file of people after the first one, and no limit that a caller may give. To find the first people after a cursor, PostgreSQL reads all
- * people after it: in pages of {@link MAX_PAGE}, 100,000 people are read fifty times over.
+ * The page of a file of people after the first one, and no limit that a caller may give. Its cursor has where all later pages begin: to find the first
+ * people after any other cursor, PostgreSQL reads all user ids after it.
  */
 export const FILE_PAGE = 5_000
 

@@ -24,7 +24,7 @@ export interface CampaignPages {
   readonly tasks: PageFilter
 }
 
-/** Five statements, besides the one that read the campaign. */
+/** Six statements, besides the one that read the campaign. */
 export async function loadCampaignReport(
   reader: RateReader,
   campaign: CampaignRates,

@@ -4,10 +4,9 @@ import { computeCurve, computeStateDetails, readTimesOfTask } from '../report/ta
 import type { TimeToRead } from '../report/time-to-read.ts'
 import type { RawClient } from './raw-client.ts'
 import { readApps } from './reading/apps.ts'
-import { readTimesOfPool, readTimeToReadOfPool } from './reading/brackets.ts'
-import { type CampaignKey, readCampaign, readCampaignKey, readCampaigns } from './reading/campaigns.ts'
+import { readTimesOfPoolimport { type CampaignKey, readCampaign, readCampaignKey, readCampaigns } from './reading/campaigns.ts'
 import { readCampaignDepartments, readKnownPerson, readPeople, readPersonTasks } from './reading/directory.ts'
-import { readCampaignRecipients, readRecipients, readStateAt, readStateDetails } from './reading/people.ts'
+import { readRecipients, readStateAt, readStateDetails } from './reading/people.ts'
 import { explainPerson, readCampaignCurve, readPolls } from './reading/polls.ts'
 import { createSource } from './reading/source.ts'
 import { readAttention, readTask, readTaskKey, readTasks } from './reading/tasks.ts'
@@ -47,7 +46,8 @@ export function createRateReader({ prisma }: { readonly prisma: RawClient }): Ra
     stateAt: async (ref, at) => readStateAt(source, await key(ref), at),
     polls: async (ref) => readPolls(source, await key(ref)),
     explain: async (ref, userId) => explainPerson(source, await key(ref), userId),
-    campaignDepartments: async (ref) => readCampaignDepartments(source, await campaignKey(ref)),
+    campaignDepartments: async (ref) =>
+      readCampaignDepartments(source, await campaignKey(ref), 'targeted' in ref ? Number(ref.targeted) : 0),
     people: (filter) => readPeople(source, filter),
     person: (ref) => readKnownPerson(source, ref),
     personTasks: (ref, filter) => readPersonTasks(source, ref, filter),

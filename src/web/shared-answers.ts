@@ -8,12 +8,17 @@ const MAX_ANSWERS = 64
 /** Rows in all answers of one kind: about 60 MB. */
 const MAX_ROWS = 500_000
 
+/** The page of a large campaign has several costly answers, and many viewers: each takes at most a fiftieth of the time, and is never computed for one. */
+const REUSE_FACTOR_OF_LARGE = 50
+
 /**
  * How long an answer is reused, and after how long a page with it reads again.
  * @param costMs how long it took to compute
+ * @param isLarge it is about a campaign of many people
  * @returns milliseconds, 0 to 60,000
  */
-export function reuseMsOf(costMs: number): number {
+export function reuseMsOf(costMs: number, isLarge = false): number {
+  if (isLarge) return Math.min(costMs * REUSE_FACTOR_OF_LARGE, MAX_REUSE_MS)
   return costMs < CHEAP_MS ? 0 : Math.min(costMs * REUSE_FACTOR, MAX_REUSE_MS)
 }
 
@@ -23,6 +28,8 @@ export interface Answer<T> {
   readonly askedAtMs: number
   /** How long the computation took. */
   readonly costMs: number
+  /** See {@link reuseMsOf}. */
+  readonly reuseMs: number
 }
 
 interface Kept<T> extends Answer<T> {
@@ -42,8 +49,9 @@ export interface SharedAnswers<T> {
    * A kept answer that is no longer fresh is returned for as long again, while a newer one is computed: only the first answer is waited for.
    * Rejects as `compute` does; an error rejects all requests that wait for it, and is not kept.
    * @param question equal for equal questions
+   * @param isLarge it is about a campaign of many people
    */
-  ask(question: string, compute: () => Promise<T>): Promise<Answer<T>>
+  ask(question: string, compute: () => Promise<T>, isLarge?: boolean): Promise<Answer<T>>
 }
 
 export function shareAnswers<T>({ monotonicMs, countRows }: SharedAnswersOptions<T>): SharedAnswers<T> {
@@ -55,7 +63,7 @@ export function shareAnswers<T>({ monotonicMs, countRows }: SharedAnswersOptions
     kept.delete(question)
     const rows = countRows?.(answer.value) ?? 0
     // An empty answer is not kept: the first row must be visible at once.
-    if (rows === 0 || rows > MAX_ROWS || reuseMsOf(answer.costMs) === 0) return
+    if (rows === 0 || rows > MAX_ROWS || answer.reuseMs === 0) return
     kept.set(question, { ...answer, rows })
     for (const oldest of kept.keys()) {
       if (kept.size <= MAX_ANSWERS && sumRows(kept.values()) <= MAX_ROWS) break
@@ -63,8 +71,8 @@ export function shareAnswers<T>({ monotonicMs, countRows }: SharedAnswersOptions
     }
   }
 
-  const start = (question: string, compute: () => Promise<T>): Promise<Answer<T>> => {
-    const answer = measure(compute, monotonicMs)
+  const start = (question: string, compute: () => Promise<T>, isLarge: boolean): Promise<Answer<T>> => {
+    const answer = measure(compute, monotonicMs, isLarge)
       .then((computed) => {
         keep(question, computed)
         return computed
@@ -78,27 +86,27 @@ export function shareAnswers<T>({ monotonicMs, countRows }: SharedAnswersOptions
     const answer = kept.get(question)
     if (answer === undefined) return null
     kept.delete(question)
-    if (ageOf(answer, monotonicMs()) >= 2 * reuseMsOf(answer.costMs)) return null
+    if (ageOf(answer, monotonicMs()) >= 2 * answer.reuseMs) return null
     kept.set(question, answer)
     return answer
   }
 
   return {
-    async ask(question, compute) {
+    async ask(question, compute, isLarge = false) {
       const answer = takeKept(question)
-      if (answer === null) return await (running.get(question) ?? start(question, compute))
+      if (answer === null) return await (running.get(question) ?? start(question, compute, isLarge))
       // An error of this computation rejects no request. The next request starts it again, and waits for it once the kept answer is too old.
-      if (ageOf(answer, monotonicMs()) >= reuseMsOf(answer.costMs) && !running.has(question))
-        start(question, compute).catch(() => undefined)
+      if (ageOf(answer, monotonicMs()) >= answer.reuseMs && !running.has(question)) start(question, compute, isLarge).catch(() => undefined)
       return answer
     },
   }
 }
 
-async function measure<T>(compute: () => Promise<T>, monotonicMs: () => number): Promise<Answer<T>> {
+async function measure<T>(compute: () => Promise<T>, monotonicMs: () => number, isLarge: boolean): Promise<Answer<T>> {
   const askedAtMs = monotonicMs()
   const value = await compute()
-  return { value, askedAtMs, costMs: monotonicMs() - askedAtMs }
+  const costMs = monotonicMs() - askedAtMs
+  return { value, askedAtMs, costMs, reuseMs: reuseMsOf(costMs, isLarge) }
 }
 
 /** Since the end of the computation: a long computation must not shorten the reuse. */

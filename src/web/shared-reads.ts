@@ -1,7 +1,7 @@
-import type { CurvePoint, DepartmentRates, RateReader, ReadTimes } from '../report/rates.ts'
+import type { CurvePoint, DepartmentRates, RateReader, ReadTimes, StateDetails } from '../report/rates.ts'
 import type { TimeToRead } from '../report/time-to-read.ts'
 import { hideNames } from './guard.ts'
-import { type Answer, reuseMsOf, type SharedAnswers, shareAnswers } from './shared-answers.ts'
+import { type Answer, type SharedAnswers, shareAnswers } from './shared-answers.ts'
 
 /** Age and cost of the answers that one request got. */
 export interface Freshness {
@@ -23,10 +23,13 @@ export interface SharedReads {
   forRequest(names: boolean): RequestReads
 }
 
+/** From so many people on, a campaign is large: what needs all of them is computed so rarely that many viewers cost little. */
+const LARGE = 20_000
+
 /**
  * Equal reads at the same time share one answer. The costliest answers, which need all people of a campaign, are also kept for a time that grows
- * with their cost. Figures of tasks and campaigns are never kept, so they are never older than the request. Lists of people are never kept either,
- * so that no user id stays in memory after an erasure.
+ * with their cost; of a large campaign, the state details too. Figures of tasks and campaigns are never kept, so they are never older than the request.
+ * Lists of people are never kept either, so that no user id stays in memory after an erasure.
  * @param monotonicMs a monotonic clock, in milliseconds
  */
 export function shareReads(reader: RateReader, monotonicMs: () => number = () => performance.now()): SharedReads {
@@ -35,20 +38,23 @@ export function shareReads(reader: RateReader, monotonicMs: () => number = () =>
   const timesToRead = shareAnswers<TimeToRead>({ monotonicMs, countRows: ({ people }) => Math.min(people, 1) })
   const readTimes = shareAnswers<ReadTimes>({ monotonicMs, countRows: ({ bounds }) => bounds.length })
   const departments = shareAnswers<DepartmentRates[]>({ monotonicMs, countRows: (rows) => rows.length })
+  const details = shareAnswers<StateDetails>({ monotonicMs, countRows: null })
+  const detailsOfLarge = shareAnswers<StateDetails>({ monotonicMs, countRows: ({ forbidden }) => forbidden.length + 1 })
   return {
     forRequest(names) {
       const used: Cost[] = []
-      const share = async <T>(answers: SharedAnswers<T>, args: readonly unknown[], read: () => Promise<T>): Promise<T> => {
-        const answer = await answers.ask(JSON.stringify(args.map(normalise)), read)
+      const share: Share = async (answers, args, read, large = false) => {
         // Without the value: a request that reads a long list page by page would keep all of it.
-        used.push({ askedAtMs: answer.askedAtMs, costMs: answer.costMs })
-        return answer.value
+        const { value, ...cost } = await answers.ask(JSON.stringify(args.map(normalise)), read, large)
+        used.push(cost)
+        return value
       }
       const kept: Partial<RateReader> = {
-        campaignCurve: (ref) => share(curves, [ref], () => reader.campaignCurve(ref)),
-        timeToRead: (population) => share(timesToRead, [population], () => reader.timeToRead(population)),
-        readTimes: (ref) => share(readTimes, [ref], () => reader.readTimes(ref)),
-        campaignDepartments: (ref) => share(departments, [ref], () => reader.campaignDepartments(ref)),
+        campaignCurve: (ref) => share(curves, [ref], () => reader.campaignCurve(ref), isLarge(ref)),
+        timeToRead: (population) => share(timesToRead, [population], () => reader.timeToRead(population), isLarge(population)),
+        readTimes: (ref) => share(readTimes, [ref], () => reader.readTimes(ref), isLarge(ref)),
+        campaignDepartments: (ref) => share(departments, [ref], () => reader.campaignDepartments(ref), isLarge(ref)),
+        stateDetails: (ref) => share(isLarge(ref) ? detailsOfLarge : details, [ref], () => reader.stateDetails(ref), isLarge(ref)),
       }
       // A method that is added to the reader is shared without a line here.
       const rates = new Proxy(reader, {
@@ -63,6 +69,13 @@ export function shareReads(reader: RateReader, monotonicMs: () => number = () =>
   }
 }
 
+type Share = <T>(answers: SharedAnswers<T>, args: readonly unknown[], read: () => Promise<T>, large?: boolean) => Promise<T>
+
+/** Only a row that was read says how many people it has. */
+function isLarge(of: unknown): boolean {
+  return typeof of === 'object' && of !== null && 'campaign' in of && !('taskId' in of) && 'targeted' in of && Number(of.targeted) >= LARGE
+}
+
 async function callMethod(reader: RateReader, read: Function, args: readonly unknown[]): Promise<unknown> {
   const answer: unknown = await Reflect.apply(read, reader, args)
   return answer
@@ -73,7 +86,7 @@ type Cost = Omit<Answer<unknown>, 'value'>
 function computeFreshness(used: readonly Cost[], nowMs: number): Freshness {
   return {
     ageMs: Math.max(0, ...used.map(({ askedAtMs }) => nowMs - askedAtMs)),
-    reuseMs: Math.max(0, ...used.map(({ costMs }) => reuseMsOf(costMs))),
+    reuseMs: Math.max(0, ...used.map(({ reuseMs }) => reuseMs)),
   }
 }
 

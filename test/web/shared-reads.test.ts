@@ -121,6 +121,39 @@ describe('every question', () => {
       'times of a campaign',
     ])
   })
+
+  test('about a campaign of 20,000 people is kept for fifty times what it cost, also where it is cheap; its figures and people are not', async () => {
+    const row = await served.options.rates.campaign({ campaign: CAMPAIGN })
+    const askAll = async (targeted: number) => {
+      const { reader, clock, pass, taken } = counted(served.options.rates, () => 100)
+      const reads = shareReads(reader, clock)
+      const of = { ...row, targeted }
+      const read = async (): Promise<number> => {
+        const { rates, freshness } = reads.forRequest(true)
+        await rates.campaign(of)
+        await rates.campaignRecipients(of, {})
+        await rates.campaignCurve(of)
+        await rates.readTimes(of)
+        await rates.stateDetails(of)
+        await rates.campaignDepartments(of)
+        return freshness().reuseMs
+      }
+      const first = [await read(), taken()]
+      const second = [await read(), taken()]
+      pass(10 * SECOND)
+      return [first, second, [await read(), taken()]]
+    }
+    expect(await askAll(19_999)).toEqual([
+      [0, 6],
+      [0, 6],
+      [0, 6],
+    ])
+    expect(await askAll(20_000)).toEqual([
+      [5 * SECOND, 6],
+      [5 * SECOND, 2],
+      [5 * SECOND, 6],
+    ])
+  })
 })
 
 describe('the page of a campaign', () => {

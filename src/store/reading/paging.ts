@@ -42,12 +42,18 @@ export function buildPage<Item>(
 ): Page<Item> {
   const items = rows.slice(0, limit)
   const last = items.at(-1)
-  return { items, nextCursor: rows.length <= limit || last === undefined ? null : encoded([list, ...keysOf(last)]) }
+  return { items, nextCursor: rows.length <= limit || last === undefined ? null : encodeCursor([list, ...keysOf(last)]) }
 }
 
 /** A text of one line without characters that need quoting. Its content may change in any version. */
-function encoded(keys: readonly string[]): string {
+export function encodeCursor(keys: readonly string[]): string {
   return Buffer.from(JSON.stringify(keys)).toString('base64url')
+}
+
+/** What a cursor holds behind the name of its list; null: there is none, or it is of another list. */
+export function parseCursor({ cursor }: PageFilter, list: string): [string, ...string[]] | null {
+  const [name, first, ...keys] = cursor === undefined ? [] : decoded(cursor)
+  return name === list && first !== undefined && [first, ...keys].every(isText) ? [first, ...keys] : null
 }
 
 function decoded(cursor: string): string[] {

@@ -1,22 +1,12 @@
 import { STATES, type TaskKey } from '../../domain/delivery.ts'
 import { TrackerError } from '../../domain/errors.ts'
 import { forbiddenReasonOf } from '../../domain/problems.ts'
-import type {
-  CampaignRecipient,
-  ForbiddenCount,
-  KnownState,
-  Page,
-  PageFilter,
-  RecipientFilter,
-  RecipientStatus,
-  StateDetails,
-} from '../../report/rates.ts'
+import type { ForbiddenCount, KnownState, RecipientFilter, RecipientStatus, StateDetails } from '../../report/rates.ts'
 import { decodeRow, selectList } from '../columns.ts'
 import { Prisma } from '../generated/client.ts'
 import { millis, number, oneOf, text, textOrNull, time, timeOrNull } from '../rows.ts'
 import type { CampaignKey } from './campaigns.ts'
-import { CAMPAIGN_PERSON_COLUMNS, PERSON_COLUMNS } from './columns.ts'
-import { buildPage, isText, parseSlice } from './paging.ts'
+import { PERSON_COLUMNS } from './columns.ts'
 import type { Source } from './source.ts'
 import { containsPerson, equals, inDepartment, timestamp, where } from './sql.ts'
 
@@ -37,27 +27,6 @@ export async function readPerson(source: Source, key: TaskKey, userId: string): 
   const [row] = await source(Prisma.sql`SELECT ${PERSON} FROM delivery_recipient_status WHERE ${ofTask(key)} AND user_id = ${userId}::text`)
   if (row !== undefined) return decodeRow(PERSON_COLUMNS, row)
   throw new TrackerError('RECIPIENT_NOT_FOUND', `Task ${key.taskId} has no recipient ${JSON.stringify(userId)}.`)
-}
-
-export async function readCampaignRecipients(
-  source: Source,
-  key: CampaignKey,
-  filter: RecipientFilter & PageFilter,
-): Promise<Page<CampaignRecipient>> {
-  const slice = parseSlice(filter, 'people', [isText])
-  const [userId] = slice.after ?? []
-  const rows = await source(Prisma.sql`
-SELECT ${selectList(CAMPAIGN_PERSON_COLUMNS)} FROM delivery_campaign_people
-WHERE ${where([
-    ofCampaign(key),
-    equals('state', filter.state),
-    containsPerson(filter),
-    inDepartment(key, filter.department),
-    userId === undefined ? null : Prisma.sql`user_id > ${userId}::text`,
-  ])}
-ORDER BY user_id LIMIT ${slice.limit + 1}::integer`)
-  const people = rows.map((row) => decodeRow(CAMPAIGN_PERSON_COLUMNS, row))
-  return buildPage(people, slice, 'people', (person) => [person.userId])
 }
 
 export async function readStateDetails(source: Source, key: CampaignKey): Promise<StateDetails> {

@@ -18,6 +18,8 @@ export function contains(column: string, search: string | undefined): Condition 
   if (search === undefined) return null
   // PostgreSQL has no text with NUL in it, and rejects one as a parameter.
   if (search.includes('\0')) return Prisma.sql`false`
+  // Most searches are for digits or Chinese, which have no case: without lower() a row costs a fifth.
+  if (search.toLowerCase() === search.toUpperCase()) return Prisma.sql`strpos(${Prisma.raw(column)}, ${search}::text) > 0`
   const text = Prisma.raw(`lower(${column} COLLATE "default")`)
   return Prisma.sql`strpos(${text}, lower(${search}::text COLLATE "default")) > 0`
 }

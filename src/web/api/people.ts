@@ -1,13 +1,13 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { InvalidInputError } from '../../domain/errors.ts'
 import type { Language } from '../../domain/messages.ts'
-import { allPages, FILE_PAGE } from '../../report/all-pages.ts'
-import { peopleCsv, peopleCsvHead, peopleCsvRows } from '../../report/columns.ts'
+import { peopleCsv } from '../../report/columns.ts'
 import type { CampaignRef, PageFilter, RateReader, RecipientFilter, TaskRef } from '../../report/rates.ts'
 import { seesNames } from '../access.ts'
 import { attachment } from '../attachment.ts'
+import { openCampaignCsv } from '../people-csv.ts'
 import { openPeopleFile, type PeopleFileOptions, XLSX_TYPE } from '../people-file.ts'
 import type { ApiDeps } from './route.ts'
 
@@ -29,24 +29,9 @@ export async function sendCampaignCsv(
   { limit, cursor, ...filter }: RecipientFilter & PageFilter,
 ): Promise<Readable> {
   refusePage({ limit, cursor }, 'a CSV file')
-  const parts = csvParts(rates, ref, filter)
-  // Before anything is sent, so that what is wrong still has a status of its own.
-  const first = await parts.next()
+  const file = await openCampaignCsv(rates, ref, filter)
   asFile(reply, ref.campaign, filter, 'csv')
-  return Readable.from(joined(first.value ?? '', parts), { objectMode: false })
-}
-
-async function* csvParts(rates: RateReader, ref: CampaignRef, filter: RecipientFilter): AsyncGenerator<string, undefined> {
-  let head = peopleCsvHead()
-  for await (const people of allPages((page) => rates.campaignRecipients(ref, { ...filter, ...page }), FILE_PAGE)) {
-    yield head + peopleCsvRows(people)
-    head = ''
-  }
-}
-
-async function* joined(first: string, rest: AsyncIterable<string>): AsyncGenerator<string> {
-  yield first
-  yield* rest
+  return file
 }
 
 interface FileQuery {

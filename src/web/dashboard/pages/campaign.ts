@@ -1,10 +1,9 @@
 import type { Readable } from 'node:stream'
 import { MINUTE_MS, type StateKind } from '../../../domain/delivery.ts'
 import { parseCampaignName } from '../../../intake/track-request.ts'
-import { collectPages } from '../../../report/all-pages.ts'
 import { type CampaignReport, loadCampaignReport } from '../../../report/campaign-report.ts'
-import { peopleCsv } from '../../../report/columns.ts'
 import type { CampaignRef, ForbiddenCount, RateColumns } from '../../../report/rates.ts'
+import { openCampaignCsv } from '../../people-csv.ts'
 import { openPeopleFile } from '../../people-file.ts'
 import { legend, partOf, stateBar, swatch } from '../components/bar.ts'
 import { readCurve } from '../components/curve.ts'
@@ -52,10 +51,9 @@ ${pager(page, messages.overview.tasks, { first: cursors.tasks === null ? null : 
   return { title: campaign.campaign, body, refreshSeconds: campaign.openTasks > 0 ? ACTIVE_REFRESH_SECONDS : IDLE_REFRESH_SECONDS }
 }
 
-export async function campaignCsv({ options: { rates }, params, query }: PageRequest): Promise<string> {
-  const campaign = await rates.campaign(parseCampaignRef(params, query))
-  const filter = parseRecipientFilter(query)
-  return peopleCsv(await collectPages((part) => rates.campaignRecipients(campaign, { ...filter, ...part })))
+export async function campaignCsv({ options: { rates }, params, query }: PageRequest): Promise<Readable> {
+  // A row that was read costs the pages of the file no statement to check.
+  return await openCampaignCsv(rates, await rates.campaign(parseCampaignRef(params, query)), parseRecipientFilter(query))
 }
 
 export function campaignXlsx({ page, options: { rates }, params, query }: PageRequest): Promise<Readable> {
