@@ -45,7 +45,9 @@ DELETE FROM delivery_task WHERE id IN (SELECT id FROM locked)`,
       return column.decodeRow(FORGOTTEN, row).people
     },
     async forgetErasures(before) {
-      await retrying(() => prisma.erasure.deleteMany({ where: { erasedAt: { lt: before } } }))
+      await retrying(
+        () => prisma.$executeRaw`/* forget_erasures */ DELETE FROM delivery_erasure WHERE erased_at < ${before.toISOString()}::timestamptz`,
+      )
     },
   }
 }
