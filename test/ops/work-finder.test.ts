@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { startWorkFinder } from '../../src/app/work-finder.ts'
+import { createDatabaseClock } from '../../src/ops/clock.ts'
+import { type Database, openDatabase } from '../../src/store/prisma.ts'
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
+import { until } from '../support/wait.ts'
+
+let created: TestDatabase
+let database: Database
+beforeAll(async () => {
+  created = await createTestDatabase({ migrated: true })
+  database = openDatabase(created.url)
+})
+afterAll(async () => {
+  await database.close()
+  await created.drop()
+})
+beforeEach(async () => {
+  await database.pool.query('DELETE FROM delivery_task')
+  await database.pool.query('DELETE FROM delivery_campaign_change')
+})
+
+const OFTEN = { scheduleEveryMs: 20, restEveryMs: 20, overdueMs: 50_000 }
+
+function aFinder(timing = OFTEN) {
+  const told = { unscheduled: 0, uncounted: 0, errors: [] as unknown[] }
+  const clock = createDatabaseClock(database.pool)
+  const observed = vi.spyOn(clock, 'observe')
+  const finder = startWorkFinder({
+    ...{ database, clock, timing },
+    onUnscheduled: () => void told.unscheduled++,
+    onUncounted: () => void told.uncounted++,
+    onError: (error) => void told.errors.push(error),
+  })
+  onTestFinished(() => finder.stop())
+  const answers = (count: number) => until(() => observed.mock.calls.length > count, { what: `${count} answers have come` })
+  return { told, finder, clock, answers }
+}
+
+const track = (campaign: string | null = null) =>
+  database.pool.query("SELECT track_delivery(task_id => '1', user_ids => ARRAY['a'], campaign => $1)", [campaign])
+const setDue = (interval: string) =>
+  database.pool.query('UPDATE delivery_task SET scheduled_at = now(), next_poll_at = now() - $1::interval', [interval])
+
+test('with nothing to do it tells nothing, rules out overdue polls, and measures the clock', async () => {
+  const { told, finder, clock, answers } = aFinder()
+  expect([finder.mayBeOverdue(), clock.differenceMs()]).toEqual([true, null])
+  await answers(2)
+  expect(told).toEqual({ unscheduled: 0, uncounted: 0, errors: [] })
+  expect([finder.mayBeOverdue(), typeof clock.differenceMs()]).toEqual([false, 'number'])
+})
+
+test('a task that comes through SQL is found until it is scheduled, and a changed campaign until it is counted', async () => {
+  const { told } = aFinder()
+  await track('payroll')
+  await until(() => told.unscheduled > 1 && told.uncounted > 1, { what: 'both are found' })
+  await setDue('-1 hour')
+  await database.pool.query('SELECT delivery_recount_campaigns(10, 10)')
+  const { answers, told: later } = aFinder()
+  await answers(2)
+  expect(later).toEqual({ unscheduled: 0, uncounted: 0, errors: [] })
+})
+
+test('a poll may be overdue from its limit on', async () => {
+  await track()
+  await setDue('40 seconds')
+  const onTime = aFinder()
+  await onTime.answers(2)
+  expect(onTime.finder.mayBeOverdue()).toBe(false)
+  await setDue('60 seconds')
+  const late = aFinder()
+  await late.answers(2)
+  expect(late.finder.mayBeOverdue()).toBe(true)
+})
+
+test('while there are new tasks, and after a failure, it asks more often', async () => {
+  const { told, answers } = aFinder({ ...OFTEN, restEveryMs: 3_600_000 })
+  await answers(0)
+  await track()
+  // At rest it would ask in an hour. A new finder meets the task with its first question.
+  const busy = aFinder({ ...OFTEN, restEveryMs: 3_600_000 })
+  await busy.answers(3)
+  expect(busy.told.unscheduled).toBeGreaterThan(1)
+  expect(told.errors).toEqual([])
+
+  const query = vi.spyOn(database.pool, 'connect').mockImplementation(() => Promise.reject(new Error('no database')))
+  onTestFinished(() => query.mockRestore())
+  const failing = aFinder({ ...OFTEN, restEveryMs: 3_600_000 })
+  await until(() => failing.told.errors.length > 2, { what: 'it has asked again' })
+  expect(failing.finder.mayBeOverdue()).toBe(true)
+})
