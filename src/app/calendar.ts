@@ -80,7 +80,7 @@ function isWeekend(day: number): boolean {
   return weekday === 0 || weekday === 6
 }
 
-/** Its years of days are 0.8 MB: loaded when a day is first decided, and without waiting, since plans are made without. */
+/** Its years of days are 0.8 MB: loaded when a day is first decided, and by `createRequire`, since a plan does not wait. */
 let chineseDays: typeof ChineseDays | undefined
 function loadChineseDays(): typeof ChineseDays {
   // oxlint-disable-next-line typescript/no-unsafe-assignment -- what that package exports

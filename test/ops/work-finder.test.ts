@@ -22,12 +22,12 @@ beforeEach(async () => {
 
 const OFTEN = { scheduleEveryMs: 20, restEveryMs: 20, overdueMs: 50_000 }
 
-function aFinder(timing = OFTEN) {
+function aFinder(timing = OFTEN, asked = database) {
   const told = { unscheduled: 0, uncounted: 0, errors: [] as unknown[] }
-  const clock = createDatabaseClock(database.pool)
+  const clock = createDatabaseClock(asked.pool)
   const observed = vi.spyOn(clock, 'observe')
   const finder = startWorkFinder({
-    ...{ database, clock, timing },
+    ...{ database: asked, clock, timing },
     onUnscheduled: () => void told.unscheduled++,
     onUncounted: () => void told.uncounted++,
     onError: (error) => void told.errors.push(error),
@@ -83,9 +83,9 @@ test('while there are new tasks, and after a failure, it asks more often', async
   expect(busy.told.unscheduled).toBeGreaterThan(1)
   expect(told.errors).toEqual([])
 
-  const query = vi.spyOn(database.pool, 'connect').mockImplementation(() => Promise.reject(new Error('no database')))
-  onTestFinished(() => query.mockRestore())
-  const failing = aFinder({ ...OFTEN, restEveryMs: 3_600_000 })
+  const away = openDatabase('postgres://nobody@127.0.0.1:1/none')
+  onTestFinished(() => away.close())
+  const failing = aFinder({ ...OFTEN, restEveryMs: 3_600_000 }, away)
   await until(() => failing.told.errors.length > 2, { what: 'it has asked again' })
   expect(failing.finder.mayBeOverdue()).toBe(true)
 })
