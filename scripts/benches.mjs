@@ -19,6 +19,7 @@ export const BENCHES = {
   'campaign-page': { about: 'the page of a campaign of 60,000 people', steps: [{ file: 'campaign-page.mjs' }] },
   pages: { about: 'the pages of the dashboard', steps: [{ file: 'pages.mjs' }] },
   people: { about: 'names of people in reports', steps: [{ file: 'people.mjs' }] },
+  start: { about: 'the start of a command and of a worker, and a worker at rest', steps: [{ file: 'start.mjs', json: true }] },
   'ten-thousand': { about: 'ten thousand tasks at once with one worker', steps: [{ file: 'ten-thousand.mjs' }] },
   enqueue: { about: 'tracking one task, many in one call, and with the SQL function', steps: [{ file: 'enqueue.mjs', json: true }] },
   xlsx: { about: 'the .xlsx file of a large campaign', steps: [{ file: 'xlsx.mjs' }] },

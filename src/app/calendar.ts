@@ -1,4 +1,5 @@
-import chineseDays from 'chinese-days'
+import { createRequire } from 'node:module'
+import type ChineseDays from 'chinese-days'
 import { HOUR_MS } from '../domain/delivery.ts'
 import type { Calendar } from '../domain/schedule/types.ts'
 import type { Finding } from '../lib/finding.ts'
@@ -79,8 +80,17 @@ function isWeekend(day: number): boolean {
   return weekday === 0 || weekday === 6
 }
 
+/** Its years of days are 0.8 MB: loaded when a day is first decided, and by `createRequire`, since a plan does not wait. */
+let chineseDays: typeof ChineseDays | undefined
+function loadChineseDays(): typeof ChineseDays {
+  // oxlint-disable-next-line typescript/no-unsafe-assignment -- what that package exports
+  const loaded: typeof ChineseDays = chineseDays ?? createRequire(import.meta.url)('chinese-days')
+  chineseDays = loaded
+  return loaded
+}
+
 function isFreeInChina(day: number): boolean {
-  return chineseDays.isHoliday(new Date(day * DAY_MS).toISOString().slice(0, 10))
+  return loadChineseDays().isHoliday(new Date(day * DAY_MS).toISOString().slice(0, 10))
 }
 
 function hasChineseHolidays(timeZone: string): boolean {
@@ -93,7 +103,7 @@ const FIRST_YEAR = 2004
 /** The last year of which the package has the holidays. From its end on, days count by their weekday. Each year begins with a holiday. */
 function findLastKnownYear(): number {
   let year = FIRST_YEAR
-  while (chineseDays.getHolidaysInRange(`${year + 1}-01-01`, `${year + 1}-01-01`, false).length > 0) year += 1
+  while (loadChineseDays().getHolidaysInRange(`${year + 1}-01-01`, `${year + 1}-01-01`, false).length > 0) year += 1
   return year
 }
 

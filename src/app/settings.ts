@@ -9,10 +9,14 @@ import type { Config } from './config/config.ts'
 /** Everything that the time scale divides, in real milliseconds. Durations that protect processes and servers have a lower bound. */
 export interface WorkerTiming {
   readonly timing: Timing
-  /** Interval of scheduling new tasks, which start within 5 s of the sender's commit. */
+  /** Interval of asking for new tasks and changed campaigns while there are new tasks, and after a failure. */
   readonly scheduleEveryMs: number
+  /** The same while there are none. Polling starts within 5 s of the sender's commit, so a second is left for the rest. */
+  readonly restEveryMs: number
   readonly reconcileEveryMs: number
-  /** Interval of recounting changed campaigns, so that reading them is fast. */
+  /** How long no old data is looked for after a pass that left none. */
+  readonly retainEveryMs: number
+  /** Between two recounts of changed campaigns, so that reading them is fast. */
   readonly recountEveryMs: number
   /** Interval of learning when people read. */
   readonly learnEveryMs: number
@@ -42,7 +46,9 @@ export function workerTiming({ pollsPerTask, timeScale }: Pick<Config, 'pollsPer
   return {
     timing,
     scheduleEveryMs: scaled(1_000, 100),
+    restEveryMs: scaled(4_000, 100),
     reconcileEveryMs: scaled(60_000, 500),
+    retainEveryMs: scaled(600_000, 500),
     recountEveryMs: scaled(5_000, 500),
     learnEveryMs: scaled(900_000, 2_000),
     overdueMs,

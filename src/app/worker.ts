@@ -7,7 +7,7 @@ import { startInterval } from '../lib/interval.ts'
 import { poolSize } from '../lib/postgres-client.ts'
 import { createCallWatch } from '../ops/call-watch.ts'
 import type { Budgets } from '../ops/checks/budget.ts'
-import { createDatabaseClock, type DatabaseClock, keepMeasuring } from '../ops/clock.ts'
+import { createDatabaseClock, type DatabaseClock } from '../ops/clock.ts'
 import { createEventLog } from '../ops/event-log.ts'
 import { watchEventLoop } from '../ops/event-loop.ts'
 import { checkWorkerHealth } from '../ops/health.ts'
@@ -19,6 +19,7 @@ import { poll } from '../polling/poll.ts'
 import type { PollDeps } from '../polling/poll-delays.ts'
 import type { AppLimits, DeliveryStore, EventLog } from '../polling/ports.ts'
 import { reconcile } from '../polling/reconcile.ts'
+import { createRestingRetain } from '../polling/retain.ts'
 import { schedule } from '../polling/schedule-tasks.ts'
 import { createWorkerScope, type WorkerScope } from '../polling/worker-scope.ts'
 import { createWriteBreaker, type WriteBreaker } from '../polling/write-breaker.ts'
@@ -43,6 +44,7 @@ import { type Closers, createClosers } from './lifecycle.ts'
 import { createPlanner } from './planner.ts'
 import { callBudgets, noDatabase, type WorkerTiming, workerTiming } from './settings.ts'
 import { traceParts } from './traced.ts'
+import { startWorkFinder, type WorkFinder } from './work-finder.ts'
 
 export interface RunningWorker {
   /**
@@ -96,8 +98,10 @@ export function startWorker(config: WorkerConfig, log: Logger, options: { readon
   async function begin(): Promise<void> {
     await waitForServers(deps, () => closing !== null)
     if (closing !== null) return
-    polls = startLoops(deps, timing, config, host)
-    const watchdog = startWatchdog({ ...deps, timeoutMs: WATCH_TIMEOUT_MS }, polls, timing, (detail) => onWedged(detail))
+    const loops = startLoops(deps, timing, config, host)
+    polls = loops.polls
+    const needs = { ...deps, timeoutMs: WATCH_TIMEOUT_MS, mayBeOverdue: loops.finder.mayBeOverdue }
+    const watchdog = startWatchdog(needs, polls, timing, (detail) => onWedged(detail))
     host.closers.add('watchdog', () => void watchdog.stop())
     log.info({ queue: deps.queueConfig.backend, concurrency: config.workerConcurrency }, 'worker ready')
   }
@@ -241,13 +245,18 @@ async function waitForServers({ database, queueConfig, clock, events }: WorkerDe
   }
 }
 
+interface Loops {
+  readonly polls: PollWorker
+  readonly finder: WorkFinder
+}
+
 /** Starts heartbeat, scheduler, reconciler, learner, recounter and polls. They are closed in reverse. */
-function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig, { closers, log }: HostDeps): PollWorker {
+function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig, { closers, log }: HostDeps): Loops {
   const { store, events, now, worker, database } = deps
   const { laws, learn, stop } = createLearning(config, { ...deps, leaseMs: timing.lockMs })
   const planner = createPlanner(config, { database, laws, timing: timing.timing, limitsOf: limitsByApp(config.apps), now, events })
   const planDeps = { store, planner, timers: createPollTimers(deps.queue, now), timing: timing.timing, now, events }
-  const loop = (name: string, everyMs: number, work: () => Promise<unknown>, what: string) => {
+  const loop = (name: string, everyMs: number | null, work: () => Promise<unknown>, what: string) => {
     const interval = startInterval(everyMs, work, (error) => events.failed({ what, error }))
     closers.add(name, () => interval.stop())
     return interval
@@ -261,18 +270,22 @@ function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig
     hasProbed = true
   }
   loop('heartbeat', timing.heartbeatMs, beat, 'the heartbeat of this worker')
-  const measuring = keepMeasuring(deps.clock)
-  closers.add('clock', () => void measuring.stop())
-  const scheduler = loop('scheduler', timing.scheduleEveryMs, () => schedule(planDeps), 'planning new tasks')
+  const scheduler = loop('scheduler', null, () => schedule(planDeps), PLANNING)
   const old = { store: createOldDetails(database), retention: retentionMs(config) }
   const graceMs = timing.reconcileEveryMs
-  loop('reconciler', timing.reconcileEveryMs, () => reconcile({ ...planDeps, old, graceMs }), 'reconciling')
+  const restingRetain = createRestingRetain(timing.retainEveryMs)
+  loop('reconciler', timing.reconcileEveryMs, () => reconcile({ ...planDeps, old, retain: restingRetain, graceMs }), 'reconciling')
   const watchCalls = createCallWatch({ log, read: () => readCallForecasts(database, deps.calls.budgets, deps.calls.callClock) })
   loop('call watch', timing.reconcileEveryMs, watchCalls, 'reading how long the calls last')
   loop('learner', timing.learnEveryMs, learn, 'learning when people read')
   closers.add('learning', () => stop())
+  let isUncounted = true
   const recount = async (): Promise<void> => {
-    if (!(await keepFigures(database))) recounter.runNow()
+    if (!isUncounted) return
+    isUncounted = false
+    if (await keepFigures(database)) return
+    isUncounted = true
+    recounter.runNow()
   }
   const recounter = loop('recounter', timing.recountEveryMs, recount, 'counting campaigns and ended tasks')
   const check = async (): Promise<void> => {
@@ -281,6 +294,14 @@ function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig
     if (found.checked > 0) checker.runNow()
   }
   const checker = loop('kept check', KEPT_CHECK_MS, check, 'checking kept figures')
+  const finder = startWorkFinder({
+    ...{ database, clock: deps.clock, timing, onUnscheduled: scheduler.runNow },
+    onUncounted() {
+      isUncounted = true
+    },
+    onError: (error) => events.failed({ what: PLANNING, error }),
+  })
+  closers.add('work finder', () => finder.stop())
 
   const polls = startPollWorker({
     ...{ address: deps.queueConfig, concurrency: config.workerConcurrency, lockMs: timing.lockMs, poll: deps.poll, now, events },
@@ -290,8 +311,10 @@ function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig
     },
   })
   closers.add('polls', () => closePolls(polls, config.shutdownGraceSeconds * 1_000))
-  return polls
+  return { polls, finder }
 }
+
+const PLANNING = 'planning new tasks'
 
 /** Real time, after a check that found nothing due. A campaign is due once a day. */
 const KEPT_CHECK_MS = 600_000

@@ -4,52 +4,38 @@ import { fileVariable } from '../app/config/given.ts'
 import { messageFor, TrackerError } from '../domain/errors.ts'
 import { packageVersion } from '../lib/package-version.ts'
 import { scrubText } from '../lib/redact.ts'
-import { addCancel } from './cancel.ts'
 import type { AddCommand, Run } from './command.ts'
 import type { Context } from './context.ts'
-import { addDemo } from './demo.ts'
-import { addDoctor } from './doctor.ts'
-import { addErase } from './erase.ts'
-import { addForecast } from './forecast.ts'
-import { addMigrate } from './migrate.ts'
-import { addPeople } from './people.ts'
-import { addReport } from './report.ts'
-import { addResume } from './resume.ts'
-import { addSchedule } from './schedule.ts'
-import { addServe } from './serve.ts'
-import { addShow } from './show.ts'
-import { addSimulator } from './simulator.ts'
-import { addStart } from './start.ts'
 import { plainText } from './text/table.ts'
-import { addTrack } from './track.ts'
-import { addUnread } from './unread.ts'
-import { addWorker } from './worker.ts'
 
 /** Exit codes: done; refused or failed, with a line on stderr; wrong usage. */
 const DONE = 0
 const FAILED = 1
 const WRONG_USAGE = 2
 
-/** In the order of the help: services, tasks, reports, maintenance. */
-const COMMANDS: readonly AddCommand[] = [
-  addDemo,
-  addStart,
-  addWorker,
-  addServe,
-  addTrack,
-  addCancel,
-  addResume,
-  addShow,
-  addReport,
-  addUnread,
-  addForecast,
-  addSchedule,
-  addPeople,
-  addErase,
-  addMigrate,
-  addDoctor,
-  addSimulator,
-]
+/**
+ * In the order of the help: services, tasks, reports, maintenance. Each is loaded when it is run, and all of them for the help: what one command
+ * needs, the others do not wait for.
+ */
+const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  demo: async () => (await import('./demo.ts')).addDemo,
+  start: async () => (await import('./start.ts')).addStart,
+  worker: async () => (await import('./worker.ts')).addWorker,
+  serve: async () => (await import('./serve.ts')).addServe,
+  track: async () => (await import('./track.ts')).addTrack,
+  cancel: async () => (await import('./cancel.ts')).addCancel,
+  resume: async () => (await import('./resume.ts')).addResume,
+  show: async () => (await import('./show.ts')).addShow,
+  report: async () => (await import('./report.ts')).addReport,
+  unread: async () => (await import('./unread.ts')).addUnread,
+  forecast: async () => (await import('./forecast.ts')).addForecast,
+  schedule: async () => (await import('./schedule.ts')).addSchedule,
+  people: async () => (await import('./people.ts')).addPeople,
+  erase: async () => (await import('./erase.ts')).addErase,
+  migrate: async () => (await import('./migrate.ts')).addMigrate,
+  doctor: async () => (await import('./doctor.ts')).addDoctor,
+  simulator: async () => (await import('./simulator.ts')).addSimulator,
+}
 
 /**
  * Runs one command line in this process.
@@ -64,14 +50,21 @@ export async function runCommand(args: readonly string[], context: Context): Pro
       exitCode = (await action(...given)) ?? DONE
     }
   try {
-    await createProgram(context, run).parseAsync([...args], { from: 'user' })
+    const commands = await loadCommands(args[0])
+    await createProgram(commands, context, run).parseAsync([...args], { from: 'user' })
     return exitCode
   } catch (error) {
     return printError(error, context)
   }
 }
 
-function createProgram(context: Context, run: Run): Command {
+/** The one that is named, else all: for the help, and to suggest one for a name that is none. */
+function loadCommands(name = ''): Promise<AddCommand[]> {
+  const named = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  return Promise.all((named === undefined ? Object.values(COMMANDS) : [named]).map((load) => load()))
+}
+
+function createProgram(commands: readonly AddCommand[], context: Context, run: Run): Command {
   const program = new Command('dingtalk-delivery')
     .description('Tracks who received and who read DingTalk work notifications.')
     .version(packageVersion(), '-V, --version', 'print the version')
@@ -80,7 +73,7 @@ function createProgram(context: Context, run: Run): Command {
     .exitOverride()
     .configureOutput({ writeOut: context.print, writeErr: context.note })
     .addHelpText('after', ({ command }) => `\n${environmentHelp(command)}\n\nExample:\n  $ npx dingtalk-delivery demo`)
-  for (const add of COMMANDS) add(program, context, run)
+  for (const add of commands) add(program, context, run)
   return program
 }
 

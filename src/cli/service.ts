@@ -5,7 +5,7 @@ import { packageVersion } from '../lib/package-version.ts'
 import { createLogger, type Logger } from '../ops/logger.ts'
 import { createMetrics, type Metrics } from '../ops/metrics.ts'
 import { type HealthReport, type HealthServer, startHealthServer } from '../web/health.ts'
-import { type HttpServer, startHttpServer } from '../web/server.ts'
+import type { HttpServer } from '../web/server.ts'
 import type { Context } from './context.ts'
 
 /** What a command that stays up uses to open its parts. */
@@ -105,7 +105,8 @@ const ANSWERING_SHARE = 0.5
 export async function openServer(config: Config, service: Service, shared: Shared | null = null): Promise<HttpServer> {
   const { log, closers } = service
   if (shared === null) log.info({ config: describeConfig(config) }, 'starting')
-  const { openServerDeps } = await import('../app/server-deps.ts')
+  // A worker does without the web framework.
+  const [{ openServerDeps }, { startHttpServer }] = await Promise.all([import('../app/server-deps.ts'), import('../web/server.ts')])
   const metrics = shared?.metrics ?? createMetrics()
   const serving = openServerDeps(config, log, shared === null ? metrics : null)
   closers.add('database of the server', () => serving.close())

@@ -1,23 +1,16 @@
 import type { LookupFunction } from 'node:net'
-import { Agent, type Dispatcher, request } from 'undici'
+import type { Dispatcher } from 'undici'
 import { CERTIFICATE_CODES, PRIVATE_ADDRESS_CODE } from '../domain/problems.ts'
 import { DeadlineError, withDeadline } from '../lib/abort.ts'
+import type { ConnectionLimits, Connections } from './connections.ts'
 import { checkProxiedHost, PrivateAddressError } from './hosts.ts'
-import { chooseProxy, createTunnels, NO_PROXIES, type Proxies, ProxyError, showProxy } from './proxy.ts'
+import { chooseProxy, NO_PROXIES, type Proxies, ProxyError, showProxy } from './proxy.ts'
 import { errorCode, isInvalidCertificate, isUntrusted } from './transport-errors.ts'
 
 /** Limits of one HTTP exchange. All times in milliseconds. */
-export interface HttpLimits {
-  /** TCP and TLS handshake. */
-  readonly connectTimeoutMs: number
-  /** From the request to the end of the answer's headers. */
-  readonly headersTimeoutMs: number
-  /** Between two pieces of the body. */
-  readonly bodyTimeoutMs: number
+export interface HttpLimits extends ConnectionLimits {
   /** Of the whole exchange: an answer of one byte a second passes every other timeout. */
   readonly deadlineMs: number
-  /** An answer about 100 people is below 20 kB. */
-  readonly maxResponseBytes: number
 }
 
 export const DEFAULT_HTTP_LIMITS: HttpLimits = {
@@ -58,33 +51,23 @@ export interface Ways {
   readonly privateHosts?: readonly string[]
 }
 
-/**
- * One pool of kept-alive connections for each host. On undici's `request`, not `fetch`, which has no limit for the size of an answer and decodes
- * compressed ones.
- */
+/** Exchanges over kept-alive connections. undici is loaded by the first one: a worker that has nothing to poll does without its 20 MB. */
 export function createHttp(limits: HttpLimits, { lookup, proxies = NO_PROXIES, privateHosts = [] }: Ways): Http {
-  const options = {
-    headersTimeout: limits.headersTimeoutMs,
-    bodyTimeout: limits.bodyTimeoutMs,
-    maxResponseSize: limits.maxResponseBytes,
-  }
-  const direct = new Agent({ ...options, connect: { timeout: limits.connectTimeoutMs, lookup } })
-  const tunnels = new Map<string, Dispatcher>()
-  const tunnelsOf = (proxy: string): Dispatcher => {
-    const open = tunnels.get(proxy) ?? createTunnels(proxy, limits, options)
-    tunnels.set(proxy, open)
-    return open
+  let connections: Promise<Connections> | null = null
+  const open = (): Promise<Connections> => {
+    if (closed !== null) throw new Error('closed')
+    return (connections ??= import('./connections.ts').then(({ openConnections }) => openConnections(limits, lookup)))
   }
   let closed: Promise<void> | null = null
   return {
-    close: () => (closed ??= Promise.all([direct, ...tunnels.values()].map((each) => each.destroy())).then(() => undefined)),
+    close: () => (closed ??= connections === null ? Promise.resolve() : connections.then((opened) => opened.destroy())),
     async exchange(what, signal) {
       signal.throwIfAborted()
       const proxy = chooseProxy(what.url, proxies)
       try {
         if (proxy !== null) checkProxiedHost(new URL(what.url).hostname, privateHosts)
-        const dispatcher = proxy === null ? direct : tunnelsOf(proxy)
-        return await withDeadline(limits.deadlineMs, signal, (bounded) => send(dispatcher, what, bounded))
+        const { request, through } = await open()
+        return await withDeadline(limits.deadlineMs, signal, (bounded) => send(request, through(proxy), what, bounded))
       } catch (error) {
         signal.throwIfAborted()
         return toHttpFailure(error, `${new URL(what.url).origin}${proxy === null ? '' : ` through the proxy ${showProxy(proxy)}`}`, limits)
@@ -93,7 +76,7 @@ export function createHttp(limits: HttpLimits, { lookup, proxies = NO_PROXIES, p
   }
 }
 
-async function send(dispatcher: Dispatcher, what: HttpRequest, signal: AbortSignal): Promise<HttpOutcome> {
+async function send(request: Connections['request'], dispatcher: Dispatcher, what: HttpRequest, signal: AbortSignal): Promise<HttpOutcome> {
   const response = await request(what.url, {
     dispatcher,
     method: what.method,

@@ -9,9 +9,13 @@ export interface Interval {
 /**
  * Repeats `work` with a pause of `everyMs` after each run. A failure is passed to `onError` and does not end the interval. `setInterval` does not wait
  * for the work, and a repeatable job needs the queue.
- * @param everyMs pause between two runs, in milliseconds
+ * @param everyMs pause between two runs, in milliseconds; a function decides after each run, and null waits for `runNow`
  */
-export function startInterval(everyMs: number, work: () => Promise<unknown>, onError: (error: unknown) => void): Interval {
+export function startInterval(
+  everyMs: number | (() => number) | null,
+  work: () => Promise<unknown>,
+  onError: (error: unknown) => void,
+): Interval {
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> | null = null
   let isRunAgain = false
@@ -24,7 +28,8 @@ export function startInterval(everyMs: number, work: () => Promise<unknown>, onE
       onError(error)
     }
     running = null
-    if (!stopped) schedule(isRunAgain ? 0 : everyMs)
+    const pauseMs = isRunAgain ? 0 : typeof everyMs === 'function' ? everyMs() : everyMs
+    if (!stopped && pauseMs !== null) schedule(pauseMs)
     isRunAgain = false
   }
 

@@ -2,7 +2,7 @@ import type { Pool } from 'pg'
 import { type ClockOffset, corrected } from '../lib/clock-offset.ts'
 import { type Interval, startInterval } from '../lib/interval.ts'
 import { singleFlight } from '../lib/single-flight.ts'
-import { measureDatabaseClock } from '../store/database-clock.ts'
+import { type MeasuredClock, measureDatabaseClock } from '../store/database-clock.ts'
 
 /** NTP keeps milliseconds, so a system clock further from the database's clock is not synchronised. */
 export const MAX_CLOCK_DIFFERENCE_MS = 2_000
@@ -20,6 +20,11 @@ export interface DatabaseClock {
   /** Rejects when the database does not answer; the clock then continues unchanged. */
   measure(): Promise<void>
   /**
+   * Takes the time that comes with the answer to another question. It counts where it is about as certain as the last measurement; where none has
+   * counted for 10 s, the clock is measured. Rejects as the answer and as `measure`.
+   */
+  observe(answer: Promise<MeasuredClock>): Promise<void>
+  /**
    * Measures again where the system clock was set, or the machine was suspended, since the last measurement: the monotonic clock may have stopped too.
    * Never rejects.
    */
@@ -32,6 +37,10 @@ const DATE_UNIT_MS = 1
 /** System and monotonic clock drift apart by far less than this between two measurements. */
 const STEP_MS = 500
 
+/** Monotonic clocks drift by less than {@link DRIFT_MS} in this time. A change of the database's clock is found within it. */
+const MEASURE_EVERY_MS = 10_000
+const DRIFT_MS = 1
+
 /** @param onDifference called when the system clock becomes wrong by more than {@link MAX_CLOCK_DIFFERENCE_MS}, once until it is right again */
 export function createDatabaseClock(pool: Pool, onDifference: (differenceMs: number) => void = () => undefined): DatabaseClock {
   let offset: ClockOffset | null = null
@@ -39,16 +48,29 @@ export function createDatabaseClock(pool: Pool, onDifference: (differenceMs: num
   /** The system clock minus the monotonic one, at the last measurement. */
   let systemMs = systemOffset()
   let wasFar = false
+  /** When a measurement last counted, on the monotonic clock. */
+  let takenMs = -Infinity
+  /** An answer to another question counts up to this uncertainty: that of the last measurement, and some more. */
+  let certainMs = 0
 
-  async function measure(): Promise<void> {
-    const systemBefore = systemOffset()
-    const measured = await measureDatabaseClock(pool).catch((error: unknown) => {
+  async function arrived(answer: Promise<MeasuredClock>): Promise<MeasuredClock> {
+    return await answer.catch((error: unknown) => {
       waitedMs = null
       throw error
     })
+  }
+
+  async function measure(): Promise<void> {
+    const measured = await arrived(measureDatabaseClock(pool))
+    take(measured)
+    certainMs = measured.offset.uncertaintyMs + DRIFT_MS
+  }
+
+  function take(measured: MeasuredClock): void {
     waitedMs = measured.waitedMs
     offset = corrected(offset, measured.offset)
-    systemMs = systemBefore
+    takenMs = performance.now()
+    systemMs = measured.systemMs
     const differenceMs = systemOffset() - offset.offsetMs
     const isFar = Math.abs(differenceMs) > MAX_CLOCK_DIFFERENCE_MS
     if (isFar && !wasFar) onDifference(Math.round(differenceMs))
@@ -63,14 +85,16 @@ export function createDatabaseClock(pool: Pool, onDifference: (differenceMs: num
     differenceMs: () => (offset === null ? null : systemOffset() - offset.offsetMs),
     waitedMs: () => waitedMs,
     measure: measureOnce,
+    async observe(answer) {
+      const measured = await arrived(answer)
+      if (measured.offset.uncertaintyMs <= certainMs) take(measured)
+      else if (performance.now() - takenMs >= MEASURE_EVERY_MS) await measureOnce()
+    },
     async measureIfStale() {
       if (Math.abs(systemOffset() - systemMs) > STEP_MS) await measureOnce().catch(() => undefined)
     },
   }
 }
-
-/** Monotonic clocks drift by less than a millisecond in this time. A change of the database's clock is found within it. */
-const MEASURE_EVERY_MS = 10_000
 
 /** Measures at intervals. Failures are not logged here: every other query of the database logs them. */
 export function keepMeasuring(clock: Pick<DatabaseClock, 'measure'>): Interval {

@@ -1,5 +1,6 @@
+import { createRequire } from 'node:module'
 import { type DestinationStream, destination, type LevelWithSilent, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino'
-import { prettyFactory } from 'pino-pretty'
+import type { prettyFactory } from 'pino-pretty'
 import { TrackerError } from '../domain/errors.ts'
 import { scrubJsonLine } from '../lib/redact.ts'
 
@@ -17,7 +18,7 @@ export interface LoggerOptions {
 export function createLogger({ level, pretty, destination: target = stderr() }: LoggerOptions): Logger {
   // Formatted line by line and not by a stream: a line is written before the process can exit.
   const prettify = pretty
-    ? prettyFactory({ colorize: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l', singleLine: true })
+    ? loadPretty()({ colorize: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l', singleLine: true })
     : null
   return pino(
     {
@@ -29,6 +30,13 @@ export function createLogger({ level, pretty, destination: target = stderr() }: 
     },
     target,
   )
+}
+
+/** Loaded where people read the log. */
+function loadPretty(): typeof prettyFactory {
+  // oxlint-disable-next-line typescript/no-unsafe-assignment -- what that package exports
+  const loaded: { readonly prettyFactory: typeof prettyFactory } = createRequire(import.meta.url)('pino-pretty')
+  return loaded.prettyFactory
 }
 
 /** Lines that cannot be written (a full disk) are kept up to this size, then dropped, so that the log does not fill the memory. */

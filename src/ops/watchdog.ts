@@ -66,6 +66,8 @@ class Stuck extends CheckFailed {
 interface WatchNeeds extends ConsumptionNeeds {
   readonly queue: ConsumptionNeeds['queue'] & { count(): Promise<number> }
   readonly writes: Pick<WriteBreaker, 'failing'>
+  /** False: it was just found that no task is open. */
+  readonly mayBeOverdue: () => boolean
 }
 
 /**
@@ -94,6 +96,8 @@ export function startWatchdog(
 async function findWedge(needs: WatchNeeds, polls: Polls, overdueMs: number): Promise<string | null> {
   // A worker that keeps answers until they can be stored must not end: the answers would be lost, and their calls were metered.
   if (needs.writes.failing() !== null) return null
+  // At rest nothing is asked.
+  if (polls?.isRunning() === true && !needs.mayBeOverdue()) return null
   try {
     await assertConsuming(needs, polls, overdueMs)
   } catch (error) {

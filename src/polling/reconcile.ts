@@ -7,6 +7,8 @@ export interface ReconcileDeps {
   readonly store: Pick<DeliveryStore, 'exclusively' | 'overdue' | 'load' | 'end'>
   /** Data that is removed by its age. */
   readonly old: Pick<RetainDeps, 'store' | 'retention'>
+  /** Removes it; {@link createRestingRetain} makes one that does not look for it in each pass. Default: `retain`. */
+  readonly retain?: (deps: RetainDeps) => Promise<unknown>
   readonly timers: Pick<PollTimers, 'restore'>
   readonly timing: Timing
   /** A poll that is later than this needs its timer checked, in milliseconds. */
@@ -29,7 +31,7 @@ const MAX_BATCHES = 100
 export async function reconcile(deps: ReconcileDeps): Promise<Reconciled | null> {
   const actions = await deps.store.exclusively(async (lease) => {
     const done = await pass(deps, lease)
-    if (lease.isHeld()) await retain({ ...deps.old, now: deps.now, events: deps.events })
+    if (lease.isHeld()) await (deps.retain ?? retain)({ ...deps.old, now: deps.now, events: deps.events })
     return done
   })
   if (actions !== null && Object.entries(actions).some(([kind, count]) => kind !== 'left' && count > 0)) {

@@ -29,18 +29,23 @@ const MAX_MS = 5_000
 /** DingTalk names no recipient 24 hours after the send; an hour more for an answer that was under way. */
 const ERASURES_MS = 25 * 3_600_000
 
-/** Removes data that is older than its limit, longest ended first, within the limits of a pass. Safe to run from many workers at once. */
-export async function retain(deps: RetainDeps): Promise<void> {
+/**
+ * Removes data that is older than its limit, longest ended first, within the limits of a pass. Safe to run from many workers at once.
+ * @returns false where more is left
+ */
+export async function retain(deps: RetainDeps): Promise<boolean> {
   const { store, retention, now } = deps
   const startedAt = now().getTime()
   await store.forgetErasures(new Date(startedAt - ERASURES_MS))
   const isTimeLeft = (): boolean => now().getTime() - startedAt < MAX_MS
   const olderThan = (ageMs: number): Date => new Date(startedAt - ageMs)
   const { detailsMs, totalsMs } = retention
+  let isDone = true
   const namesRemoved = await inBatches(detailsMs, (ageMs) => store.removeNames(olderThan(ageMs), BATCH), BATCH)
   const peopleRemoved = await inBatches(detailsMs, (ageMs) => store.forgetPeople(olderThan(ageMs), PEOPLE_BATCH), PEOPLE_BATCH)
   const tasksRemoved = await inBatches(totalsMs, (ageMs) => store.removeTasks(olderThan(ageMs), BATCH), BATCH)
   if (namesRemoved + peopleRemoved + tasksRemoved > 0) deps.events.retained({ namesRemoved, peopleRemoved, tasksRemoved })
+  return isDone
 
   /** @param ageMs null: nothing is ever that old */
   async function inBatches(ageMs: number | null, remove: (ageMs: number) => Promise<number>, batch: number): Promise<number> {
@@ -49,8 +54,17 @@ export async function retain(deps: RetainDeps): Promise<void> {
     for (let i = 0; i < MAX_BATCHES && isTimeLeft(); i++) {
       const removed = await remove(ageMs)
       total += removed
-      if (removed < batch) break
+      if (removed < batch) return total
     }
+    isDone = false
     return total
+  }
+}
+
+/** As {@link retain}, with a pause of `restMs` after a pass that left nothing: what is kept for days may stay some minutes longer. */
+export function createRestingRetain(restMs: number): (deps: RetainDeps) => Promise<void> {
+  let dueMs = -Infinity
+  return async (deps) => {
+    if (deps.now().getTime() >= dueMs && (await retain(deps))) dueMs = deps.now().getTime() + restMs
   }
 }

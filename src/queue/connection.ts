@@ -13,6 +13,7 @@ import {
   reportOnce,
   retryFirstConnection,
   setPoolOptions,
+  waitInBlocks,
 } from './workarounds.ts'
 
 type BullQueue = Pick<Queue<unknown>, 'add' | 'addBulk' | 'getRanges' | 'count' | 'getFailedCount' | 'isPaused' | 'waitUntilReady'> & {
@@ -166,7 +167,7 @@ export function openWorker(
   const prefix = prefixFor(address)
   const link = openRedis(address, ROLES.consumer.redis, report)
   const workerOptions = { ...options, ...queueTelemetry(), prefix, connection: link.redis }
-  const worker = new Worker(address.name, process, workerOptions, limitBlocking(createRedisBackend))
+  const worker = new Worker(address.name, process, workerOptions, waitInBlocks(limitBlocking(createRedisBackend)))
   worker.on('error', report)
   return { it: worker, close: () => link.close(() => worker.close()) }
 }

@@ -9,7 +9,7 @@ import { parseTrackJob } from '../intake/track-job.ts'
 import { parseTrackRequest, type TrackRequest } from '../intake/track-request.ts'
 import { failPoint } from '../lib/fail-points.ts'
 import type { EventLog, Timer } from '../polling/ports.ts'
-import { openWorker, type QueueAddress } from './connection.ts'
+import { isPostgres, openWorker, type QueueAddress } from './connection.ts'
 import { createLockTracker, type Locks, type LockTracker } from './lock-tracker.ts'
 import { isPollJob, priorityOf } from './timers.ts'
 import { isLockLost, isRefusal, jobIdOfLostLock, MAX_BLOCK_SECONDS, MAX_STALLED_COUNT } from './workarounds.ts'
@@ -79,13 +79,14 @@ export function startPollWorker(options: PollWorkerOptions): PollWorker {
   }
 }
 
-function bullOptions({ concurrency, lockMs }: PollWorkerOptions) {
+function bullOptions({ address, concurrency, lockMs }: PollWorkerOptions) {
   return {
     concurrency,
     lockDuration: lockMs,
     stalledInterval: lockMs / 2,
     maxStalledCount: MAX_STALLED_COUNT,
-    drainDelay: MAX_BLOCK_SECONDS,
+    // While the queue has no job. On Redis: as long as a job of a worker that died waits.
+    drainDelay: isPostgres(address.url) ? MAX_BLOCK_SECONDS : Math.max(MAX_BLOCK_SECONDS, lockMs / 1_000),
     removeOnComplete: { count: 0 },
     removeOnFail: KEEP_FAILED,
     runRetryDelay: 1_000,

@@ -1,21 +1,45 @@
 import type { Pool } from 'pg'
 import { type ClockOffset, computeOffset, mostCertain } from '../lib/clock-offset.ts'
+import * as column from './columns.ts'
 
 /** A round trip takes about a millisecond; of three samples one is rarely delayed. */
 const SAMPLES = 3
+
+/** What shows the time. */
+interface Question {
+  /** Gives one row with the epoch milliseconds as `ms`. */
+  readonly text: string
+  readonly values: readonly unknown[]
+  /** It is asked so many times. */
+  readonly samples: number
+}
 
 export interface MeasuredClock {
   readonly offset: ClockOffset
   /** How long it took to get a connection of the pool, in milliseconds. */
   readonly waitedMs: number
+  /** The system clock minus the monotonic one, before the question, in milliseconds. */
+  readonly systemMs: number
+  /** The last row. */
+  readonly row: column.Row
 }
+
+const NOW: Question = {
+  text: 'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::double precision AS ms',
+  values: [],
+  samples: SAMPLES,
+}
+
+const SHOWN = { ms: column.double('ms') }
 
 /**
  * Measures the database's clock against this machine's monotonic one. The wait for a connection is not part of it.
+ * @param question default: the time alone
  * @throws when the database does not answer
  */
-export async function measureDatabaseClock(pool: Pool): Promise<MeasuredClock> {
+export async function measureDatabaseClock(pool: Pool, question = NOW): Promise<MeasuredClock> {
   const startedMs = performance.now()
+  const systemMs = Date.now() - startedMs
   const client = await pool.connect()
   const waitedMs = performance.now() - startedMs
   let broken: Error | undefined
@@ -23,19 +47,19 @@ export async function measureDatabaseClock(pool: Pool): Promise<MeasuredClock> {
     broken = error
   }
   client.on('error', onError)
+  let row: column.Row = {}
   const sample = async (): Promise<ClockOffset> => {
     const askedMs = performance.now()
-    const { rows } = await client.query<{ ms: number }>(NOW)
+    const { rows } = await client.query<column.Row>(question.text, [...question.values])
     const answeredMs = performance.now()
-    const [row] = rows
-    if (row === undefined) throw new TypeError('a question for the time gives one row')
-    return computeOffset({ askedMs, answeredMs, shownMs: row.ms })
+    row = rows[0] ?? {}
+    return computeOffset({ askedMs, answeredMs, shownMs: column.decodeRow(SHOWN, row).ms })
   }
   try {
     const first = await sample()
     const others: ClockOffset[] = []
-    while (others.length < SAMPLES - 1) others.push(await sample())
-    return { offset: mostCertain(first, ...others), waitedMs }
+    while (others.length < question.samples - 1) others.push(await sample())
+    return { offset: mostCertain(first, ...others), waitedMs, systemMs, row }
   } catch (error) {
     broken = error instanceof Error ? error : new Error(String(error))
     throw error
@@ -44,5 +68,3 @@ export async function measureDatabaseClock(pool: Pool): Promise<MeasuredClock> {
     client.release(broken)
   }
 }
-
-const NOW = 'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::double precision AS ms'

@@ -41,8 +41,8 @@ export async function readGauges(
     pool.query<Gauges['tasks'][number]>(TASKS),
     readOverdue({ pool }, OVERDUE_MS),
     readBlindGaps({ pool }, limits),
-    readUsage({ prisma, pool }, callClock),
-    prisma.task.groupBy({ by: ['app', 'problemCode'], where: { status: 'tracking', problemCode: { not: null } }, _count: true }),
+    readUsage({ pool }, callClock),
+    pool.query<Gauges['problems'][number]>(PROBLEMS),
     pool.query<Gauges['pausedScopes'][number]>(PAUSED_SCOPES),
     readCallForecasts({ prisma }, budgets, callClock),
     pool.query<Gauges['laws'][number]>(LAWS),
@@ -53,7 +53,7 @@ export async function readGauges(
     blind: { open, ended },
     calls,
     apps,
-    problems: problems.map(({ app, problemCode, _count: count }) => ({ app, problem: problemCode ?? '', count })),
+    problems: problems.rows,
     pausedScopes: pausedScopes.rows,
     laws: laws.rows,
   }
@@ -68,11 +68,13 @@ export async function readCallForecasts(
   return (await readCallMonths(database, budgets, callClock)).map(forecastCalls)
 }
 
-async function readUsage({ prisma, pool }: Pick<Database, 'prisma' | 'pool'>, callClock: CallClock | null): Promise<Gauges['apps']> {
+async function readUsage({ pool }: Pick<Database, 'pool'>, callClock: CallClock | null): Promise<Gauges['apps']> {
   // The view counts by the real clock, and may be read by those who may not read the table.
-  if (callClock === null) return await prisma.appUsage.findMany({ select: { app: true, callsUsed: true, pauseKind: true } })
+  if (callClock === null) return (await pool.query<Gauges['apps'][number]>(REAL_USAGE)).rows
   return (await pool.query<Gauges['apps'][number]>(USAGE, [encodeCallClock(callClock)])).rows
 }
+
+const REAL_USAGE = `SELECT app, calls_used AS "callsUsed", pause_kind AS "pauseKind" FROM delivery_app_usage`
 
 const USAGE = `
   SELECT usage.app, CASE WHEN app.calls_month = month.name THEN app.calls_used ELSE 0 END AS "callsUsed", usage.pause_kind AS "pauseKind"
@@ -87,6 +89,10 @@ const TASKS = `
   ) AS part GROUP BY app, status HAVING sum(tasks) > 0`
 
 const OVERDUE_MS = 60_000
+
+const PROBLEMS = `
+  SELECT app, problem_code AS problem, count(*)::int AS count FROM delivery_task
+  WHERE status = 'tracking' AND problem_code IS NOT NULL GROUP BY app, problem_code`
 
 const PAUSED_SCOPES = `
   SELECT app.app,

@@ -47,7 +47,9 @@ export async function withLease<T>(
   } finally {
     await renewal.stop()
     // Where the database does not answer, the lease ends by itself.
-    await retrying(() => prisma.lease.deleteMany({ where: { name, holder } })).catch(() => undefined)
+    await retrying(
+      () => prisma.$executeRaw`/* end_lease */ DELETE FROM delivery_lease WHERE name = ${name}::text AND holder = ${holder}::text`,
+    ).catch(() => undefined)
   }
 }
 

@@ -91,7 +91,9 @@ export function createOldDetails({ prisma, pool }: Pick<Database, 'prisma' | 'po
       return column.decodeRow(FORGOTTEN, row).people
     },
     async forgetErasures(before) {
-      await retrying(() => prisma.erasure.deleteMany({ where: { erasedAt: { lt: before } } }))
+      await retrying(
+        () => prisma.$executeRaw`/* forget_erasures */ DELETE FROM delivery_erasure WHERE erased_at < ${before.toISOString()}::timestamptz`,
+      )
     },
   }
 }

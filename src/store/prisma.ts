@@ -9,6 +9,7 @@ import type { Row } from './columns.ts'
 import { explained, retrying } from './database-errors.ts'
 import { PrismaClient } from './generated/client.ts'
 import { APPLIED_MIGRATIONS, type AppliedMigration, knownMigrations, missingMigrations } from './migrate.ts'
+import { withRawStatements } from './raw-statements.ts'
 import { setUpSession } from './session-settings.ts'
 
 export interface DatabaseOptions {
@@ -70,16 +71,16 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
     schema: MODEL_SCHEMA,
     ...(options.onConnectionError && { onConnectionError: options.onConnectionError }),
   })
-  const prisma = new PrismaClient({ adapter })
+  const client = new PrismaClient({ adapter })
   let closed: Promise<void> | undefined
   return {
-    prisma,
+    prisma: withRawStatements(client, pool),
     pool,
     async schema() {
       if (schema === null) await pool.query('')
       return schema ?? DEFAULT_SCHEMA
     },
-    close: () => (closed ??= prisma.$disconnect().then(() => pool.end())),
+    close: () => (closed ??= client.$disconnect().then(() => pool.end())),
   }
 }
 

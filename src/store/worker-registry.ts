@@ -56,7 +56,7 @@ SELECT EXISTS (
       }
     },
     async remove(workerId) {
-      await prisma.worker.deleteMany({ where: { workerId } })
+      await prisma.$executeRaw`/* worker_gone */ DELETE FROM delivery_worker WHERE worker_id = ${workerId}::text`
     },
   }
 }

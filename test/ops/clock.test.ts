@@ -54,6 +54,39 @@ test('a clock that was not set in between is not measured for each poll', async 
   expect(asked).toHaveBeenCalledTimes(1)
 })
 
+test('the time that comes with another answer counts where it is as certain as the last measurement', async () => {
+  const { pool } = await aDatabase()
+  const clock = createDatabaseClock(pool)
+  await clock.measure()
+  const offsetMs = clock.now().getTime() - performance.now()
+  const systemMs = Date.now() - performance.now()
+  const answer = (aheadMs: number, uncertaintyMs: number) =>
+    Promise.resolve({ offset: { offsetMs: offsetMs + aheadMs, uncertaintyMs }, waitedMs: 7, systemMs, row: {} })
+
+  await clock.observe(answer(60_000, 30_000))
+  expect(clock.now().getTime() - performance.now() - offsetMs).toBeLessThan(1_000)
+  await clock.observe(answer(60_000, 0))
+  expect(clock.now().getTime() - performance.now() - offsetMs).toBeGreaterThan(50_000)
+  expect(clock.waitedMs()).toBe(7)
+
+  await expect(clock.observe(Promise.reject(new Error('no database')))).rejects.toThrow('no database')
+  expect(clock.waitedMs()).toBeNull()
+})
+
+test('where no answer was certain for ten seconds the clock is measured', async () => {
+  const { pool } = await aDatabase()
+  const clock = createDatabaseClock(pool)
+  await clock.measure()
+  const asked = vi.spyOn(pool, 'connect')
+  const uncertain = Promise.resolve({ offset: { offsetMs: 0, uncertaintyMs: 60_000 }, waitedMs: 0, systemMs: 0, row: {} })
+  await clock.observe(uncertain)
+  expect(asked).not.toHaveBeenCalled()
+  const monotonic = performance.now.bind(performance)
+  vi.spyOn(performance, 'now').mockImplementation(() => monotonic() + 10_000)
+  await clock.observe(uncertain)
+  expect(asked).toHaveBeenCalledTimes(1)
+})
+
 async function aDatabase() {
   const created = await createTestDatabase()
   onTestFinished(() => created.drop())

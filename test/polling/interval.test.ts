@@ -95,3 +95,24 @@ test('stopping before the first run leaves nothing behind', async () => {
   await vi.advanceTimersByTimeAsync(5_000)
   expect(starts).toEqual([])
 })
+
+test('a function decides how long the pause is, after each run', async () => {
+  const { starts, work, onError } = someWork()
+  const pauses = [100, 1_000]
+  const interval = startInterval(() => pauses.shift() ?? 5_000, work, onError)
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(starts).toEqual([0, 100, 1_100])
+  await interval.stop()
+})
+
+test('without a pause the work is done at once, and then only when it is asked for', async () => {
+  const { starts, work, onError } = someWork(100)
+  const interval = startInterval(null, work, onError)
+  await vi.advanceTimersByTimeAsync(10_000)
+  interval.runNow()
+  await vi.advanceTimersByTimeAsync(50)
+  interval.runNow()
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(starts.map((ms) => Math.round(ms / 100))).toEqual([0, 100, 101])
+  await interval.stop()
+})

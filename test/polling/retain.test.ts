@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { reconcile } from '../../src/polling/reconcile.ts'
-import { type Retention, retain } from '../../src/polling/retain.ts'
+import { createRestingRetain, type Retention, retain } from '../../src/polling/retain.ts'
 import { exclusively, NOTHING_RESTORED, notes, SENT, someOldDetails, someRows, someTimers, TIMING } from './support.ts'
 
 const DAY_MS = 86_400_000
@@ -67,4 +67,20 @@ test('the reconciler does it, after what is due, and only the worker that reconc
   expect(old.left.names).toBe(3)
   expect(await reconcile(deps)).toEqual({ ...NOTHING_RESTORED, ended: 0 })
   expect([old.left.names, events.lines]).toEqual([0, ['retained 3 0 0']])
+})
+
+test('after a pass that left nothing it rests; while a backlog is left it does not', async () => {
+  const old = someOldDetails({ names: 2_050 })
+  let atMs = SENT.getTime()
+  const deps = { store: old.store, retention: old.retention, now: () => new Date(atMs), events: notes() }
+  const rested = createRestingRetain(600_000)
+  const passes: number[] = []
+  for (let minute = 0; minute <= 12; minute++) {
+    const before = old.asked.length
+    await rested(deps)
+    if (old.asked.length > before) passes.push(minute)
+    atMs += 60_000
+  }
+  expect(old.left.names).toBe(0)
+  expect(passes).toEqual([0, 1, 11])
 })

@@ -59,7 +59,7 @@ CREATE TRIGGER "delivery_recipient_moved" AFTER UPDATE OF "task_pk" ON "delivery
 -- Its name comes before that of the trigger that marks the campaigns.
 CREATE TRIGGER "delivery_task_recipients" AFTER DELETE ON "delivery_task"
     REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION "delivery_remove_recipients"();
-CREATE TRIGGER "delivery_task_emptied" AFTER TRUNCATE ON "delivery_task"
+CREATE TRIGGER "delivery_task_recipients_emptied" AFTER TRUNCATE ON "delivery_task"
     FOR EACH STATEMENT EXECUTE FUNCTION "delivery_remove_recipients"();
 
 ALTER TABLE "delivery_recipient" DROP CONSTRAINT "delivery_recipient_task_pk_fkey";
