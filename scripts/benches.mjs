@@ -18,7 +18,11 @@ export const BENCHES = {
   'campaign-page': { about: 'the page of a campaign of 60,000 people', steps: [{ file: 'campaign-page.mjs' }] },
   pages: { about: 'the pages of the dashboard', steps: [{ file: 'pages.mjs' }] },
   people: { about: 'names of people in reports', steps: [{ file: 'people.mjs' }] },
-  'ten-thousand': { about: 'ten thousand tasks at once with one worker', steps: [{ file: 'ten-thousand.mjs' }] },
+  lateness: {
+    about: 'how late polls are with 100,000 open tasks, how a backlog drains, ten thousand tasks sent at once; three minutes',
+    steps: [{ file: 'lateness.mjs', json: true }],
+  },
+  machines: { about: '1, 2 and 4 workers: polls, CPU, and the rate of an app', steps: [{ file: 'machines.mjs', json: true }] },
   'track-many': { about: 'tracking many tasks in one call', steps: [{ file: 'track-many.mjs' }] },
   xlsx: { about: 'the .xlsx file of a large campaign', steps: [{ file: 'xlsx.mjs' }] },
 }
