@@ -14,9 +14,17 @@ import { createTracker } from '../dist/index.js'
 import { addTasks, DAY_MS, openTimers } from './support/due-tasks.mjs'
 import { overdue, peakMemoryMiB, quantile, startServers, startWorkers, throughput, until, writeApps } from './support/fleet.mjs'
 
-const text = /** @type {const} */ ({ type: 'string' })
 const { values } = parseArgs({
-  options: { live: text, people: text, calibrate: text, seconds: text, sent: text, due: text, 'cap-share': text, json: text },
+  options: {
+    live: { type: 'string' },
+    people: { type: 'string' },
+    calibrate: { type: 'string' },
+    seconds: { type: 'string' },
+    sent: { type: 'string' },
+    due: { type: 'string' },
+    'cap-share': { type: 'string' },
+    json: { type: 'string' },
+  },
 })
 const live = Number(values.live ?? 100_000)
 const people = Number(values.people ?? 2)
@@ -58,7 +66,7 @@ async function main() {
   const drained = await drain(servers, timers, keys, capacity * capShare)
   const figures = { 'lateness.redisKBPerTask': kB, 'lateness.pollsPerSecond': Math.round(capacity), ...late, ...planned, ...drained }
   console.log(JSON.stringify(figures, null, 2))
-  if (values.json !== undefined) writeFileSync(String(values.json), JSON.stringify(figures, null, 2))
+  if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(figures, null, 2))
 }
 
 /** @param {number} callsPerSecond of each app */

@@ -13,13 +13,18 @@ import { parseArgs } from 'node:util'
 import { addTasks, openTimers } from './support/due-tasks.mjs'
 import { overdue, quantile, readCpu, startServers, startWorkers, throughput, until } from './support/fleet.mjs'
 
-const text = /** @type {const} */ ({ type: 'string' })
 const { values } = parseArgs({
-  options: { workers: text, tasks: text, people: text, apps: text, rounds: text, cap: text, json: text },
+  options: {
+    workers: { type: 'string' },
+    tasks: { type: 'string' },
+    people: { type: 'string' },
+    apps: { type: 'string' },
+    rounds: { type: 'string' },
+    cap: { type: 'string' },
+    json: { type: 'string' },
+  },
 })
-const fleets = String(values.workers ?? '1,2,4')
-  .split(',')
-  .map(Number)
+const fleets = (values.workers ?? '1,2,4').split(',').map(Number)
 const tasks = Number(values.tasks ?? 4_000)
 const people = Number(values.people ?? 10)
 const rounds = Number(values.rounds ?? 3)
@@ -60,7 +65,7 @@ async function main() {
     console.log(`${count} workers, load ${loadavg()[0]?.toFixed(1)}: ${figures[`machines.${count}.pollsPerSecond`]} polls/s`)
   }
   console.log(JSON.stringify(figures, null, 2))
-  if (values.json !== undefined) writeFileSync(String(values.json), JSON.stringify(figures, null, 2))
+  if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(figures, null, 2))
 }
 
 async function burst(servers, timers, keys, workers) {

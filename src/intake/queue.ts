@@ -31,13 +31,18 @@ export function openTrackQueues(address: ShardedAddress): TrackQueue {
   const queues = appQueues(address).map(openTrackQueue)
   return {
     async add(requests, giveUpAt, onTaken) {
-      const adding = queues.map(async (queue, shard) => {
+      const parts = queues.map(async (queue, shard) => {
         const mine = [...requests.entries()].filter(([, { app }]) => shardOf(app, queues.length) === shard)
-        const [places, parts] = [mine.map(([place]) => place), mine.map(([, request]) => request)]
-        if (parts.length > 0) await queue.add(parts, giveUpAt, (n) => onTaken?.(places[n] ?? n))
+        const places = mine.map(([place]) => place)
+        if (mine.length > 0)
+          await queue.add(
+            mine.map(([, request]) => request),
+            giveUpAt,
+            (n) => onTaken?.(places[n] ?? n),
+          )
       })
       // What the other queues took is known before one that failed is reported.
-      const failed = (await Promise.allSettled(adding)).find((each) => each.status === 'rejected')
+      const failed = (await Promise.allSettled(parts)).find((each) => each.status === 'rejected')
       if (failed !== undefined) throw failed.reason
     },
     close: async () => void (await Promise.all(queues.map((queue) => queue.close()))),

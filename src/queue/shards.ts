@@ -100,7 +100,7 @@ function asOne(shards: number, each: () => readonly JobQueue[], onePerServer: ()
     add: (name, data, options) => home(data).add(name, data, options),
     async addBulk(jobs) {
       const added = each().map((queue) => ({ queue, mine: jobs.filter(({ data }) => home(data) === queue) }))
-      return (await Promise.all(added.map(({ queue, mine }) => (mine.length === 0 ? [] : queue.addBulk(mine))))).flat()
+      return (await Promise.all(added.map(async ({ queue, mine }) => (mine.length === 0 ? [] : await queue.addBulk(mine))))).flat()
     },
     async getJob(id) {
       const app = appOfPollJobId(id)

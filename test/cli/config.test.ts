@@ -39,6 +39,7 @@ test('the queue is the database unless QUEUE_URL says otherwise', () => {
   expect(parseConfig({ DATABASE_URL: DATABASE }).queue).toEqual({
     url: DATABASE,
     backend: 'postgres',
+    shards: 1,
     name: 'dingtalk-delivery',
     prefix: 'bull',
     schema: 'bullmq',

@@ -64,7 +64,7 @@ describeRedis('two installations on one Redis', () => {
       await until(async () => Number(await read()) === 1, { what: `${app} was polled by the installation that has it` })
     }
     const tasks = await Promise.all(installations.map(({ databaseUrl }) => query(databaseUrl, 'SELECT app FROM delivery_task')))
-    expect(tasks.map((rows) => rows.map(({ app }) => app).toSorted())).toEqual([appsOf(0), appsOf(1)])
+    expect(tasks.map((rows) => rows.map(({ app }) => String(app)).toSorted())).toEqual([appsOf(0), appsOf(1)])
 
     // A campaign of the same name is one campaign an installation: nothing adds them up.
     for (const [place, { databaseUrl }] of installations.entries()) {

@@ -37,7 +37,7 @@ describeInstalledPostgres('with a streaming replica', () => {
       onTestFinished,
     })
     const line = await server.waitForLine(/http:\/\/127\.0\.0\.1:\d+/)
-    const base = /http:\/\/127\.0\.0\.1:\d+/.exec(String(line))?.[0] ?? ''
+    const base = /http:\/\/127\.0\.0\.1:\d+/.exec(line)?.[0] ?? ''
     const get = async (path: string) => {
       const response = await fetch(`${base}${path}`, { headers })
       return { status: response.status, text: await response.text() }
