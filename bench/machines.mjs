@@ -62,7 +62,8 @@ async function main() {
     for (const part of ['workers', 'redis', 'postgres']) figures[`machines.${count}.cpuPerPollMs.${part}`] = median(({ cpu }) => cpu[part])
     if (count === fleets.at(-1)) Object.assign(figures, await watchRate(servers, timers, capped))
     await Promise.all(workers.map(({ stop }) => stop()))
-    console.log(`${count} workers, load ${loadavg()[0]?.toFixed(1)}: ${figures[`machines.${count}.pollsPerSecond`]} polls/s`)
+    const [perSecond, ms] = ['pollsPerSecond', 'cpuPerPollMs'].map((name) => figures[`machines.${count}.${name}`])
+    console.log(`${count} workers, load ${loadavg()[0]?.toFixed(1)}: ${perSecond} polls/s, ${ms} ms of CPU each`)
   }
   console.log(JSON.stringify(figures, null, 2))
   if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(figures, null, 2))
