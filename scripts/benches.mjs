@@ -20,7 +20,11 @@ export const BENCHES = {
   pages: { about: 'the pages of the dashboard', steps: [{ file: 'pages.mjs' }] },
   people: { about: 'names of people in reports', steps: [{ file: 'people.mjs' }] },
   start: { about: 'the start of a command and of a worker, and a worker at rest', steps: [{ file: 'start.mjs', json: true }] },
-  'ten-thousand': { about: 'ten thousand tasks at once with one worker', steps: [{ file: 'ten-thousand.mjs' }] },
   enqueue: { about: 'tracking one task, many in one call, and with the SQL function', steps: [{ file: 'enqueue.mjs', json: true }] },
+  lateness: {
+    about: 'how late polls are with 100,000 open tasks, how a backlog drains, ten thousand tasks sent at once; three minutes',
+    steps: [{ file: 'lateness.mjs', json: true }],
+  },
+  machines: { about: '1, 2 and 4 workers: polls, CPU, and the rate of an app', steps: [{ file: 'machines.mjs', json: true }] },
   xlsx: { about: 'the .xlsx file of a large campaign', steps: [{ file: 'xlsx.mjs' }] },
 }

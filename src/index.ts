@@ -35,7 +35,7 @@ export interface Tracker {
  */
 export function createTracker(options: TrackerOptions): Tracker {
   assertOptions('createTracker', options, [
-    ...['queueUrl', 'queue', 'databaseUrl', 'schema', 'queueName', 'queuePrefix', 'queueSchema', 'connections'],
+    ...['queueUrl', 'queue', 'databaseUrl', 'schema', 'queueName', 'queueShards', 'queuePrefix', 'queueSchema', 'connections'],
   ])
   const tracker = openTracker(options)
   const trackMany = async (inputs: readonly TrackInput[]): Promise<TrackResult[]> =>

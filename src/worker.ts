@@ -26,6 +26,8 @@ export interface WorkerOptions {
    */
   readonly queue?: GivenRedis
   readonly queueName?: string
+  /** How many queues share the apps, for Redis only: `NAME-0`, `NAME-1` and so on. The same for all processes. Default 1. */
+  readonly queueShards?: number
   readonly queuePrefix?: string
   /** The schema of the queue's tables, for a queue in PostgreSQL. Default `bullmq`. */
   readonly queueSchema?: string

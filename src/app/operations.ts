@@ -1,9 +1,10 @@
 import type { TaskKey } from '../domain/delivery.ts'
 import { type Erased, erase } from '../polling/erase.ts'
 import type { Person, Resuming } from '../polling/ports.ts'
-import { isPostgres, openQueue } from '../queue/connection.ts'
+import { isPostgres, type JobQueue } from '../queue/connection.ts'
 import { migrateQueueSchema } from '../queue/schema.ts'
 import { scrubJobs } from '../queue/scrub-jobs.ts'
+import { openQueues } from '../queue/shards.ts'
 import { withQueueTimeout } from '../queue/timeout.ts'
 import type { RateReader } from '../report/rates.ts'
 import type { BacktestReport } from '../report/schedule-backtest.ts'
@@ -82,21 +83,28 @@ const QUEUE_TIMEOUT_MS = 3_000
 export function erasePersonEverywhere(databaseUrl: string, queueConfig: QueueConfig, person: Person): Promise<Erased> {
   return withDatabase(databaseUrl, 'erase', async (database) => {
     let lastError: unknown
-    const queue = openQueue(queueConfig, 'producer', (error) => {
+    const queues = openQueues(queueConfig, 'producer', (error) => {
       lastError = error
     })
     try {
       await assertSchemaVersion(database)
-      await withQueueTimeout(QUEUE_TIMEOUT_MS, queue.it.waitUntilReady(), () => lastError)
+      await withQueueTimeout(QUEUE_TIMEOUT_MS, queues.it.waitUntilReady(), () => lastError)
+      for (const leftover of await withQueueTimeout(QUEUE_TIMEOUT_MS, queues.findLeftovers())) queues.include(leftover)
       const store = {
         begin: (each: Person) => beginErasure(database, each),
         erase: (each: Person, pseudonym: string) => erasePerson(database, each, pseudonym),
       }
-      return await erase({ store, queue: { scrub: (each, pseudonym) => scrubJobs(queue.it, each, pseudonym) } }, person)
+      return await erase({ store, queue: { scrub: (each, pseudonym) => scrubAll(queues.each(), each, pseudonym) } }, person)
     } finally {
-      await queue.close().catch(() => undefined)
+      await queues.close().catch(() => undefined)
     }
   })
+}
+
+async function scrubAll(queues: readonly JobQueue[], person: Person, pseudonym: string): Promise<number> {
+  let jobs = 0
+  for (const queue of queues) jobs += await scrubJobs(queue, person, pseudonym)
+  return jobs
 }
 
 export interface Migrated {

@@ -23,10 +23,12 @@ import { createRestingRetain } from '../polling/retain.ts'
 import { schedule } from '../polling/schedule-tasks.ts'
 import { createWorkerScope, type WorkerScope } from '../polling/worker-scope.ts'
 import { createWriteBreaker, type WriteBreaker } from '../polling/write-breaker.ts'
-import { type JobQueue, openQueue } from '../queue/connection.ts'
+import type { JobQueue } from '../queue/connection.ts'
 import { assertQueueSchema } from '../queue/schema.ts'
+import { startPollWorkers } from '../queue/shard-workers.ts'
+import { type OpenedQueues, openQueues } from '../queue/shards.ts'
 import { createPollTimers } from '../queue/timers.ts'
-import { type PollWorker, startPollWorker } from '../queue/worker.ts'
+import type { PollWorker } from '../queue/worker.ts'
 import { onRepeated } from '../store/database-errors.ts'
 import { createDeliveryStore } from '../store/delivery-store.ts'
 import { computeDigest } from '../store/erase-people.ts'
@@ -128,6 +130,7 @@ interface WorkerDeps {
   readonly database: Database
   readonly store: DeliveryStore
   readonly queueConfig: QueueConfig
+  readonly queues: OpenedQueues
   readonly queue: JobQueue
   readonly events: EventLog
   readonly clock: DatabaseClock
@@ -155,12 +158,12 @@ function openWorkerDeps(config: WorkerConfig, timing: WorkerTiming, { log, metri
   const { now } = clock
   const callClock = createCallClock(config.schedule.calendar, config.timeScale)
   // Timers are set again by the next run, so a command fails at once while the server is away.
-  const queue = openQueue(queueConfig, 'producer', failed('queue connection'))
-  closers.add('queue', () => queue.close())
+  const queues = openQueues(queueConfig, 'producer', failed('queue connection'))
+  closers.add('queue', () => queues.close())
   const calls = callBudgets(config, callClock)
   metrics?.onCollect(() => readGauges(database, calls.budgets, timing.blind, callClock))
   metrics?.onProcess(() => ({ clockDifferenceMs: clock.differenceMs(), poolWaiting: database.pool.waitingCount }))
-  metrics?.onRefusedJobs(() => queue.it.getFailedCount())
+  metrics?.onRefusedJobs(() => queues.it.getFailedCount())
 
   const agentIds = new Map(apps.map(({ name, agentId }) => [name, agentId]))
   const agentIdOf = (app: string): string | null => agentIds.get(app) ?? null
@@ -194,7 +197,7 @@ function openWorkerDeps(config: WorkerConfig, timing: WorkerTiming, { log, metri
     ...{ store, digest: computeDigest, api, limiter, permits, scopes: limiter, worker, writes, timing: timing.timing, now, events },
   }
   return {
-    ...{ database, store, queueConfig, queue: queue.it, events, clock, now, worker, writes, calls },
+    ...{ database, store, queueConfig, queues, queue: queues.it, events, clock, now, worker, writes, calls },
     probeRepaired: () => registry.probeRepaired(apps.map(({ name, agentId }) => ({ name, agentId }))),
     poll: tracePoll(async (key, signal) => {
       await clock.measureIfStale()
@@ -303,14 +306,15 @@ function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig
   })
   closers.add('work finder', () => finder.stop())
 
-  const polls = startPollWorker({
-    ...{ address: deps.queueConfig, concurrency: config.workerConcurrency, lockMs: timing.lockMs, poll: deps.poll, now, events },
+  const polls = startPollWorkers({
+    ...{ queues: deps.queues, concurrency: config.workerConcurrency, lockMs: timing.lockMs, poll: deps.poll, now, events },
     async track(request) {
       for (const tracked of await store.track([request])) events.tracked(tracked)
       scheduler.runNow()
     },
   })
   closers.add('polls', () => closePolls(polls, config.shutdownGraceSeconds * 1_000))
+  loop('leftover queues', timing.reconcileEveryMs, () => polls.takeLeftovers(), 'looking for queues that were left behind')
   return { polls, finder }
 }
 

@@ -62,8 +62,10 @@ export const addTrack: AddCommand = (program, context, run) => {
 /** The database is preferred, because it answers whether the task is new. */
 function trackerFor({ databaseUrl, queue }: Config): OpenTracker {
   if (databaseUrl !== null) return openTracker({ databaseUrl })
-  if (queue !== null)
-    return openTracker({ queueUrl: queue.url, queueName: queue.name, queuePrefix: queue.prefix, queueSchema: queue.schema })
+  if (queue !== null) {
+    const { url: queueUrl, name: queueName, shards: queueShards, prefix: queuePrefix, schema: queueSchema } = queue
+    return openTracker({ queueUrl, queueName, queueShards, queuePrefix, queueSchema })
+  }
   throw new TrackerError('INVALID_CONFIG', 'Neither DATABASE_URL nor QUEUE_URL is set. Give the one that the worker uses.')
 }
 

@@ -5,6 +5,7 @@ import { SAME_SEND_MS } from '../domain/field-rules.ts'
 import { createSemaphore } from '../lib/semaphore.ts'
 import { isPostgres, type JobQueue, openQueue, type QueueAddress, senderConnections } from '../queue/connection.ts'
 import { isOnlyGone } from '../queue/errors.ts'
+import { appQueues, type ShardedAddress, shardOf } from '../queue/shards.ts'
 import { withQueueTimeout } from '../queue/timeout.ts'
 import { KEEP_FAILED, TRACK_JOB } from '../queue/worker.ts'
 import type { TrackRequest } from './track-request.ts'
@@ -25,7 +26,30 @@ export interface TrackQueue {
 const JOBS_AT_ONCE = 500
 const CLOSE_TIMEOUT_MS = 1_500
 
-export function openTrackQueue(address: QueueAddress): TrackQueue {
+/** Each request goes to the queue of its app. The queues take their parts at the same time. */
+export function openTrackQueues(address: ShardedAddress): TrackQueue {
+  const queues = appQueues(address).map(openTrackQueue)
+  return {
+    async add(requests, giveUpAt, onTaken) {
+      const parts = queues.map(async (queue, shard) => {
+        const mine = [...requests.entries()].filter(([, { app }]) => shardOf(app, queues.length) === shard)
+        const places = mine.map(([place]) => place)
+        if (mine.length > 0)
+          await queue.add(
+            mine.map(([, request]) => request),
+            giveUpAt,
+            (n) => onTaken?.(places[n] ?? n),
+          )
+      })
+      // What the other queues took is known before one that failed is reported.
+      const failed = (await Promise.allSettled(parts)).find((each) => each.status === 'rejected')
+      if (failed !== undefined) throw failed.reason
+    },
+    close: async () => void (await Promise.all(queues.map((queue) => queue.close()))),
+  }
+}
+
+function openTrackQueue(address: QueueAddress): TrackQueue {
   let lastError: unknown
   const queue = openQueue(address, 'sender', (error) => {
     if (!isOnlyGone(error)) lastError = error

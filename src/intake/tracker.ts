@@ -3,6 +3,7 @@ import { quote } from '../domain/quote.ts'
 import { type TrackOutcome, type TrackResult, trackResult } from '../domain/track-outcome.ts'
 import { assertAddress, assertConnections, assertName, DATABASE_SCHEMES, QUEUE_NAME, QUEUE_PREFIX, QUEUE_SCHEMES } from '../lib/address.ts'
 import { DEFAULT_QUEUE_SCHEMA, QUEUE_SCHEMA_NAME, withSchema } from '../lib/database-schema.ts'
+import { MAX_QUEUE_SHARDS, shardFaults, splitServers } from '../lib/queue-shards.ts'
 import { assertGivenRedis, describeGivenRedis, type GivenRedis, prefixFor } from '../queue/given-redis.ts'
 import { sendTimeoutMs } from './timeout.ts'
 import { parseTrackRequest, type TrackInput, type TrackRequest } from './track-request.ts'
@@ -25,6 +26,8 @@ export interface TrackerOptions {
   readonly schema?: string | undefined
   /** Default `dingtalk-delivery`; must be the worker's `QUEUE_NAME`. */
   readonly queueName?: string | undefined
+  /** Default 1; must be the worker's `QUEUE_SHARDS`. For Redis. */
+  readonly queueShards?: number | undefined
   /** Default `bull`; must be the worker's `QUEUE_PREFIX`. On a cluster it becomes `{bull}` by itself. */
   readonly queuePrefix?: string | undefined
   /** Default `bullmq`; must be the worker's `QUEUE_SCHEMA`. For a queue in PostgreSQL. */
@@ -131,8 +134,8 @@ function intakeFor(options: TrackerOptions): () => Promise<Intake> {
   }
   const address = queueAddress(options)
   return async () => {
-    const { openTrackQueue } = await import('./queue.ts')
-    const opened = openTrackQueue(address)
+    const { openTrackQueues } = await import('./queue.ts')
+    const opened = openTrackQueues(address)
     return {
       add: (requests, giveUpAt, onTaken) => opened.add(requests, giveUpAt, (place) => onTaken(place, null)),
       close: () => opened.close(),
@@ -142,15 +145,18 @@ function intakeFor(options: TrackerOptions): () => Promise<Intake> {
 
 /** @throws {TrackerError} `INVALID_CONFIG` */
 function queueAddress({ queueUrl, queue: given, connections, ...names }: TrackerOptions) {
-  const { queueName: name = 'dingtalk-delivery', queuePrefix: prefix = 'bull', queueSchema: schema = DEFAULT_QUEUE_SCHEMA } = names
-  if (given === undefined) assertAddress('queueUrl', queueUrl, QUEUE_SCHEMES)
-  else assertGivenRedis('queue', given)
+  const { queueName: name = 'dingtalk-delivery', queueShards: shards = 1, queuePrefix: prefix = 'bull', queueSchema } = names
+  const schema = queueSchema ?? DEFAULT_QUEUE_SCHEMA
+  if (given !== undefined) assertGivenRedis('queue', given)
+  else for (const url of typeof queueUrl === 'string' ? splitServers(queueUrl) : [queueUrl]) assertAddress('queueUrl', url, QUEUE_SCHEMES)
   assertName('queueName', name, QUEUE_NAME)
+  assertShards(shards, given === undefined ? queueUrl : undefined)
   assertName('queuePrefix', prefix, QUEUE_PREFIX)
   assertName('queueSchema', schema, QUEUE_SCHEMA_NAME)
   const address = {
     ...(given === undefined ? { url: queueUrl ?? '' } : { url: describeGivenRedis(given), given }),
     name,
+    shards,
     prefix,
     schema,
     connections,
@@ -158,4 +164,15 @@ function queueAddress({ queueUrl, queue: given, connections, ...names }: Tracker
   // It throws where a cluster cannot have the prefix.
   prefixFor(address)
   return address
+}
+
+/** @throws {TrackerError} `INVALID_CONFIG` */
+function assertShards(shards: unknown, url: string | undefined): asserts shards is number {
+  if (typeof shards !== 'number' || !Number.isInteger(shards) || shards < 1 || shards > MAX_QUEUE_SHARDS)
+    throw new TrackerError(
+      'INVALID_CONFIG',
+      `queueShards ${quote(shards)} is not accepted. Accepted: a whole number from 1 to ${MAX_QUEUE_SHARDS}, as a number.`,
+    )
+  const [fault] = shardFaults(url, shards, { url: 'queueUrl', shards: 'queueShards' })
+  if (fault !== undefined) throw new TrackerError('INVALID_CONFIG', fault)
 }

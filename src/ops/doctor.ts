@@ -5,8 +5,9 @@ import { problemRemedy } from '../domain/messages.ts'
 import { toProblem } from '../domain/problems.ts'
 import type { Finding } from '../lib/finding.ts'
 import { withTimeout } from '../lib/timeout.ts'
-import { openQueue, type QueueAddress } from '../queue/connection.ts'
-import { inspectQueue } from '../queue/inspect.ts'
+import { queueError } from '../queue/errors.ts'
+import { inspectQueues, inspectShards } from '../queue/inspect-shards.ts'
+import { openQueues, type ShardedAddress } from '../queue/shards.ts'
 import type { TaskRef } from '../report/rates.ts'
 import { openDatabase } from '../store/prisma.ts'
 import { type Budgets, callBudgetFindings } from './checks/budget.ts'
@@ -24,7 +25,7 @@ import { createDatabaseClock } from './clock.ts'
 interface DoctorConfig {
   readonly databaseUrl: string | null
   readonly databaseConnections: number | null
-  readonly queue: QueueAddress | null
+  readonly queue: ShardedAddress | null
   readonly apps: readonly DingTalkApp[]
   readonly privateHosts: readonly string[]
   readonly proxies?: Proxies
@@ -110,19 +111,22 @@ async function diagnoseQueue({ queue }: DoctorConfig): Promise<Finding[]> {
     return [
       { name: 'queue', ok: false, detail: 'neither QUEUE_URL nor DATABASE_URL is set', remedy: 'set QUEUE_URL, or DATABASE_URL for both' },
     ]
-  const findings = await withTimeout(TIMEOUT_MS, inspectQueue(queue)).catch((error: unknown): Finding[] => [
+  const findings = await withTimeout(TIMEOUT_MS, inspectQueues(queue)).catch((error: unknown): Finding[] => [
     { name: 'queue', ok: false, detail: String(error), remedy: 'check QUEUE_URL and the server' },
   ])
-  return findings.every(({ ok }) => ok) ? [...findings, await diagnoseRefused(queue)] : findings
+  return findings.every(({ ok }) => ok) ? [...findings, ...(await diagnoseJobs(queue))] : findings
 }
 
-async function diagnoseRefused(address: QueueAddress): Promise<Finding> {
-  const queue = openQueue(address, 'producer', () => undefined)
+async function diagnoseJobs(address: ShardedAddress): Promise<Finding[]> {
+  const queues = openQueues(address, 'producer', () => undefined)
   try {
-    return await refusedJobsCheck({ queue: queue.it, timeoutMs: TIMEOUT_MS }, true)
+    const shards = await withTimeout(TIMEOUT_MS, inspectShards(queues)).catch((error: unknown): Finding[] => [
+      { name: 'queues', ok: false, detail: queueError(error).message, remedy: 'check QUEUE_URL and the server' },
+    ])
+    return [...shards, await refusedJobsCheck({ queue: queues.it, timeoutMs: TIMEOUT_MS }, true)]
   } finally {
-    await withTimeout(CLOSE_TIMEOUT_MS, queue.close()).catch(() => undefined)
-    queue.destroy()
+    await withTimeout(CLOSE_TIMEOUT_MS, queues.close()).catch(() => undefined)
+    queues.destroy()
   }
 }
 

@@ -3,7 +3,7 @@ import { poolSize } from '../lib/postgres-client.ts'
 import { explainKind } from './errors.ts'
 import { type GivenRedis, prefixFor } from './given-redis.ts'
 import { openQueuePool, openSockets, POSTGRES_SCHEMA, type PostgresTimeouts } from './postgres.ts'
-import { openRedis, type RedisBehaviour, type ServerInfo } from './redis.ts'
+import { findBusyQueues, openRedis, type RedisBehaviour, type ServerInfo } from './redis.ts'
 import { queueTelemetry } from './telemetry.ts'
 import {
   closeWhenReady,
@@ -24,6 +24,8 @@ type BullQueue = Pick<Queue<unknown>, 'add' | 'addBulk' | 'getRanges' | 'count' 
 export interface JobQueue extends BullQueue {
   /** Empties the stream of events, where the backend can: it holds the reasons of failed jobs. */
   forgetEvents(): Promise<void>
+  /** Those of the given queues of this server that have jobs in any state. None where the queue is in PostgreSQL. */
+  findBusy(names: readonly string[]): Promise<string[]>
   /** The answers to INFO of the servers of Redis; null where the queue is in PostgreSQL. */
   serverInfo(): Promise<readonly ServerInfo[] | null>
 }
@@ -116,7 +118,7 @@ export function openQueue(address: QueueAddress, role: Role, onError: (error: un
       return { queue: new Queue(address.name, { ...options, connection: pool }, setPoolOptions(createPostgresBackend, schema)), end }
     }, report)
     // BullMQ has no call that empties the events on PostgreSQL; it keeps the last ones only.
-    const it = { ...createJobQueue(queue), forgetEvents: async () => undefined, serverInfo: async () => null }
+    const it = { ...createJobQueue(queue), forgetEvents: async () => undefined, findBusy: async () => [], serverInfo: async () => null }
     return { it, close: queue.close, destroy: queue.destroy }
   }
   const prefix = prefixFor(address)
@@ -124,7 +126,8 @@ export function openQueue(address: QueueAddress, role: Role, onError: (error: un
   const create = () => new Queue(address.name, { ...options, prefix, connection: link.redis }, createRedisBackend)
   const queue = reopenQueue(() => ({ queue: create(), end: async () => undefined }), report)
   const forgetEvents = () => queue.call(async (opened) => void (await opened.trimEvents(0)))
-  const it = { ...createJobQueue(queue), forgetEvents, serverInfo: () => link.info() }
+  const findBusy = (names: readonly string[]) => queue.call(() => findBusyQueues(link.redis, prefix, names))
+  const it = { ...createJobQueue(queue), forgetEvents, findBusy, serverInfo: () => link.info() }
   return { it, close: () => link.close(queue.close), destroy: () => link.redis.disconnect() }
 }
 

@@ -85,7 +85,8 @@ export function readServers(servers: readonly ServerInfo[] | null): RedisServer 
 }
 
 function parseServers(servers: readonly ServerInfo[]): RedisServer {
-  const isReplica = servers.length === 1 && servers.every(({ node, text }) => node === null && parseInfo(text).get('role') === 'slave')
+  // Nodes of a cluster have a name: their client finds the primaries by itself.
+  const isReplica = servers.some(({ node, text }) => node === null && parseInfo(text).get('role') === 'slave')
   return { isReplica, memory: findWorst(servers, checkMemory) }
 }
 

@@ -227,3 +227,14 @@ async function readInfo(redis: RedisConnection): Promise<ServerInfo[]> {
     throw answers.find((answer) => answer.status === 'rejected')?.reason ?? new Error('no node of the cluster is known yet')
   return answered
 }
+
+/** BullMQ's keys of the jobs of a queue, by state. Redis deletes such a key with its last job. */
+const STATE_KEYS = ['wait', 'paused', 'active', 'prioritized', 'delayed', 'waiting-children', 'failed', 'completed']
+
+/** Those of the queues that have jobs. One command where none of them has any. */
+export async function findBusyQueues(redis: RedisConnection, prefix: string, names: readonly string[]): Promise<string[]> {
+  const keysOf = (name: string): string[] => STATE_KEYS.map((state) => `${prefix}:${name}:${state}`)
+  if (names.length === 0 || (await redis.exists(...names.flatMap(keysOf))) === 0) return []
+  const counts = await Promise.all(names.map((name) => redis.exists(...keysOf(name))))
+  return names.filter((_, i) => counts[i] !== 0)
+}

@@ -19,6 +19,12 @@ export function isPollJobId(id: string): boolean {
   return isPollJob(id.split('.', 1)[0] ?? '')
 }
 
+/** The app of a timer, by its job's id; null for the job of a sender. */
+export function appOfPollJobId(id: string): string | null {
+  const [, app = null] = isPollJobId(id) ? id.split('.') : []
+  return app
+}
+
 /** A job holds no names, no tokens and no secrets. */
 export interface PollJobData {
   readonly app: string

@@ -24,6 +24,8 @@ export interface PollWorkerOptions {
   readonly lockMs: number
   /** Makes one poll. Rejects when the database is out of reach. */
   readonly poll: (key: TaskKey, signal: AbortSignal) => Promise<Next>
+  /** Hands a timer to the queue of its app, where this is another one. Resolves with whether it did. */
+  readonly handOver?: ((job: Job, key: TaskKey) => Promise<boolean>) | undefined
   /** Stores a request of sending code. Rejects when the database is out of reach. */
   readonly track: (request: TrackRequest) => Promise<void>
   readonly now: () => Date
@@ -94,9 +96,12 @@ function bullOptions({ address, concurrency, lockMs }: PollWorkerOptions) {
 }
 
 /** A failure of the database must not fail the job: a failed job fires again only when the reconciler finds its task. */
-async function runJob({ poll, track, now, events }: PollWorkerOptions, job: Job, signal: AbortSignal): Promise<Next> {
+async function runJob({ poll, track, handOver, now, events }: PollWorkerOptions, job: Job, signal: AbortSignal): Promise<Next> {
   try {
-    if (isPollJob(job.name)) return await poll(parseKey(job.data, now()), signal)
+    if (isPollJob(job.name)) {
+      const key = parseKey(job.data, now())
+      return (await handOver?.(job, key)) === true ? { kind: 'done' } : await poll(key, signal)
+    }
     if (job.name !== TRACK_JOB)
       throw new InvalidInputError('name', `A job named ${quote(job.name)} is not known here. Accepted: "${TRACK_JOB}".`)
     await track(parseTrackJob(job, now()))

@@ -39,6 +39,7 @@ test('the queue is the database unless QUEUE_URL says otherwise', () => {
   expect(parseConfig({ DATABASE_URL: DATABASE }).queue).toEqual({
     url: DATABASE,
     backend: 'postgres',
+    shards: 1,
     name: 'dingtalk-delivery',
     prefix: 'bull',
     schema: 'bullmq',
@@ -158,11 +159,24 @@ test('a private address is taken only when it is named', () => {
   expect([apps[0]?.oapiUrl, privateHosts]).toEqual(['https://10.1.2.3/dingtalk', ['gateway.example', '10.1.2.3', 'fd00::1']])
 })
 
+test('several queues need Redis, and at least as many of them as servers', () => {
+  const queue = (env: Readonly<Record<string, string>>) => parseConfig(env).queue
+  expect(queue({ QUEUE_URL: 'redis://one' })).toMatchObject({ shards: 1 })
+  expect(queue({ QUEUE_URL: 'redis://one redis://two/1', QUEUE_SHARDS: '3' })).toMatchObject({
+    ...{ url: 'redis://one redis://two/1', backend: 'redis', shards: 3 },
+  })
+  expect(refusalOf({ QUEUE_URL: 'redis://one redis://:pA55word@two' })).toMatch(/QUEUE_URL: names 2 servers, and QUEUE_SHARDS is 1\. Give/)
+  expect(refusalOf({ DATABASE_URL: 'postgres://db/x', QUEUE_SHARDS: '2' })).toContain('QUEUE_SHARDS: is 2, and the queue is in PostgreSQL.')
+})
+
 const WRONG: ReadonlyArray<readonly [variable: string, value: string, says: string]> = [
   ['DATABASE_URL', 'mysql://root:pA55word@db/x', 'a value of 26 characters is not accepted. Accepted: a URL that begins with postgres://'],
   ['DATABASE_URL', 'postgres://host:notaport/x', 'has the port "notaport". Accepted: a whole number from 1 to 65535'],
   ['QUEUE_URL', 'amqp://u:pA55word@mq', 'redis:// or rediss:// or postgres://'],
+  ['QUEUE_URL', 'redis://one redis://:pA55word@two/x', 'redis:// or rediss:// or postgres://'],
   ['QUEUE_NAME', 'a:b', '"a:b" is not accepted'],
+  ['QUEUE_SHARDS', '0', 'Accepted: a whole number from 1 to 64.'],
+  ['QUEUE_SHARDS', '65', '"65" is not accepted'],
   ['QUEUE_PREFIX', 'a b', '"a b" is not accepted'],
   ['DINGTALK_REGION', 'us', '"us" is not accepted. Accepted: intl, cn.'],
   ['DINGTALK_OAPI_URL', 'http://oapi.example', 'http'],

@@ -222,6 +222,18 @@ test('a list of requests that is none, and one with a mistake in the middle, tra
   expect(await taskRows(await aSession(databaseUrl))).toEqual([])
 })
 
+test.each([0, 65, 1.5, '2', null])('a tracker of %j queues is refused with what is accepted', (queueShards) => {
+  const make = () => createTracker({ queueUrl: 'redis://127.0.0.1:1', queueShards: queueShards as number })
+  expect(make).toThrow(/^queueShards .* is not accepted\. Accepted: a whole number from 1 to 64, as a number\.$/)
+})
+
+test('a tracker of several queues needs Redis, and as many queues as servers; each address is checked', () => {
+  const make = (queueUrl: string, queueShards: number) => () => createTracker({ queueUrl, queueShards })
+  expect(make('postgres://u:cAnArY@127.0.0.1:1/x', 2)).toThrow(/^queueShards: is 2, and the queue is in PostgreSQL\./)
+  expect(make('redis://one redis://two', 1)).toThrow(/^queueUrl: names 2 servers/)
+  expect(make('redis://one redis://:cAnArY@two/x', 2)).toThrow(/^queueUrl must be a URL .* none\.$/)
+})
+
 test('a tracker that cannot be is refused when it is made, and its addresses are not shown', () => {
   const url = 'postgres://u:cAnArY@127.0.0.1:1/x'
   for (const text of ['', 'a:b', 'a b', 'x'.repeat(101), 'a\u0000', '\ud800', null, 5, {}]) {

@@ -28,7 +28,7 @@ const VALUES: readonly unknown[] = [...HOSTILE_TEXTS, ...HOSTILE_JSON, ...HOSTIL
 )
 
 const withApp = (app: unknown): unknown => ({ databaseUrl: DATABASE, apps: [app] })
-const withOption = (name: string, value: unknown): unknown => ({ databaseUrl: DATABASE, apps: [{ credentials: FIXED }], [name]: value })
+const withOption = (name: string, value: unknown): object => ({ databaseUrl: DATABASE, apps: [{ credentials: FIXED }], [name]: value })
 
 /** The lines of the complaint, or null where all is accepted. Whatever else is thrown fails the test. */
 function complaintsOf(options: unknown): string[] | null {
@@ -193,10 +193,20 @@ test.each<[string, unknown, string]>([
   ['retainDetailsDays', 0, 'a whole number from 1 to 36500'],
   ['retainTotalsDays', 'never', 'a whole number from 1 to 36500'],
   ['queueName', 'a:b', '1 to 100 letters'],
+  ['queueShards', 0, 'a whole number from 1 to 64'],
+  ['queueShards', '2', 'a whole number from 1 to 64'],
   ['queueUrl', 'amqp://x', 'a URL that begins with redis://'],
   ['queueUrl', '', 'a URL that begins with redis://'],
 ])('%s that is %j is refused with what is accepted', (name, value, accepted) => {
   expect(complaintsOf(withOption(name, value))).toEqual([expect.stringContaining(`Accepted: ${accepted}`)])
+})
+
+test('several queues need Redis, and as many of them as servers', () => {
+  expect(complaintsOf(withOption('queueShards', 2))).toEqual([
+    expect.stringContaining('queueShards: is 2, and the queue is in PostgreSQL.'),
+  ])
+  expect(complaintsOf({ ...withOption('queueUrl', 'redis://one redis://two'), queueShards: 2 })).toBeNull()
+  expect(complaintsOf(withOption('queueUrl', 'redis://one redis://two'))).toEqual([expect.stringContaining('names 2 servers')])
 })
 
 test('all that is wrong is said at once, what does not go together too', () => {
@@ -276,6 +286,7 @@ test('what is given is taken as it is', () => {
     databaseUrl: DATABASE,
     queueUrl: 'redis://127.0.0.1:1/2',
     queueName: 'q',
+    queueShards: 3,
     queuePrefix: '{p}',
     privateHosts: ['GATEWAY.example', '[FD00:0::1]'],
     pollsPerTask: 1,

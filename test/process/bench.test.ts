@@ -1,15 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { describeRedis } from '../support/redis.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-
-/** A day of ten seconds for a dozen tasks: whether it runs, not how fast. */
-const TINY = ['--tasks', '12', '--people', '2', '--scale', '8640', '--send-seconds', '1']
 
 async function run(...args: string[]): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
   const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -19,24 +18,36 @@ async function run(...args: string[]): Promise<{ readonly code: number | null; r
   return { code: child.exitCode, ...said }
 }
 
-async function expectFigures(queue: string): Promise<void> {
-  const { code, stdout, stderr } = await run('bench/ten-thousand.mjs', ...TINY, '--queue', queue)
+/** Whether it runs to its end and which figures it has, not how fast. */
+async function figuresOf(file: string, ...args: string[]): Promise<Readonly<Record<string, unknown>>> {
+  const path = join(await mkdtemp(join(tmpdir(), 'bench-figures-')), 'figures.json')
+  onTestFinished(() => rm(dirname(path), { recursive: true, force: true }))
+  const { code, stderr } = await run(file, ...args, '--json', path)
   expect([code, stderr]).toEqual([0, ''])
-  expect(stdout).toMatch(/^12 tasks of 2 people sent in \d/)
-  const figures = JSON.parse(stdout.slice(stdout.indexOf('{'), stdout.indexOf('\n}') + 2)) as Figures
-  expect(figures.ends.reduce((sum, { tasks }) => sum + tasks, 0)).toBe(12)
-  expect(figures.polls).toBeGreaterThanOrEqual(12)
+  return JSON.parse(await readFile(path, 'utf8')) as Readonly<Record<string, unknown>>
 }
 
-interface Figures {
-  readonly polls: number
-  readonly ends: ReadonlyArray<{ readonly tasks: number }>
-}
+describeRedis('benches of workers run to their end', () => {
+  test('machines', async () => {
+    const tiny = ['--workers', '1,2', '--tasks', '40', '--people', '2', '--apps', '2', '--rounds', '1', '--cap', '20']
+    const figures = await figuresOf('bench/machines.mjs', ...tiny)
+    for (const workers of [1, 2]) {
+      expect(figures[`machines.${workers}.pollsPerSecond`]).toBeGreaterThan(0)
+      expect(figures[`machines.${workers}.cpuPerPollMs`]).toBeGreaterThanOrEqual(0)
+    }
+    expect(figures['machines.rateCapHeld']).toBeTypeOf('boolean')
+  })
 
-describe('bench/ten-thousand.mjs runs to its end', () => {
-  test('with the queue in PostgreSQL', () => expectFigures('postgres'))
-  describeRedis('with Redis', () => {
-    test('as it is by default', () => expectFigures('redis'))
+  test('lateness', async () => {
+    const figures = await figuresOf(
+      'bench/lateness.mjs',
+      ...['--live', '200', '--people', '2', '--calibrate', '40', '--seconds', '1', '--sent', '50', '--due', '40'],
+    )
+    expect(figures['lateness.p99Ms']).toBeGreaterThanOrEqual(0)
+    expect(figures['sent.plannedAfterSeconds']).toBeGreaterThan(0)
+    expect(figures['drain.polls']).toBe(40)
+    expect(figures['drain.rssMiB']).toBeGreaterThan(0)
+    expect(figures['drain.ordinaryBeforeLastFinal']).toBeLessThan(38)
   })
 })
 

@@ -14,6 +14,8 @@ import { until } from './wait.ts'
 export interface InstalledPostgres {
   /** Of a superuser. */
   readonly url: string
+  /** A hot standby that streams from this server. Stop it first. */
+  standby(): Promise<InstalledPostgres>
   stop(): Promise<void>
 }
 
@@ -42,7 +44,8 @@ export function describeInstalledPostgres(name: string, suite: () => void): void
   describe.skipIf(isMissing)(name, suite)
 }
 
-export async function startInstalledPostgres(): Promise<InstalledPostgres> {
+/** @param primaryUrl of the server to stream from; without one it is a server of its own */
+export async function startInstalledPostgres(primaryUrl?: string): Promise<InstalledPostgres> {
   const bin = installedPrograms()
   if (bin === undefined) throw new Error('no PostgreSQL is installed')
   const directory = await mkdtemp(join(tmpdir(), 'dingtalk-delivery-installed-'))
@@ -55,7 +58,11 @@ export async function startInstalledPostgres(): Promise<InstalledPostgres> {
     env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
   }
   const data = join(directory, 'data')
-  await promisify(execFile)(join(bin, 'initdb'), ['-D', data, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--locale=C'], options)
+  const [program, args] =
+    primaryUrl === undefined
+      ? ['initdb', ['-D', data, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--locale=C']]
+      : ['pg_basebackup', ['-d', primaryUrl, '-D', data, '-R', '-X', 'stream', '-c', 'fast']]
+  await promisify(execFile)(join(bin, program), args, options)
   const port = await freePort()
   const settings = { listen_addresses: '127.0.0.1', port, unix_socket_directories: '', fsync: 'off', max_connections: 200 }
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
@@ -65,6 +72,7 @@ export async function startInstalledPostgres(): Promise<InstalledPostgres> {
   await until(() => answers(url), { what: 'the installed PostgreSQL answers', timeoutMs: 60_000 })
   return {
     url,
+    standby: () => startInstalledPostgres(url),
     async stop() {
       // Immediate shutdown: nothing of it is kept.
       child.kill('SIGQUIT')

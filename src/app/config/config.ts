@@ -2,6 +2,7 @@ import { hostsOf } from '../../dingtalk/hosts.ts'
 import { type Proxies, showProxy } from '../../dingtalk/proxy.ts'
 import { DEFAULT_POLLS } from '../../domain/schedule/place.ts'
 import { schemaFaults, withSchema } from '../../lib/database-schema.ts'
+import { shardFaults, showServers } from '../../lib/queue-shards.ts'
 import { FileError, type ReadTextFile } from '../../lib/read-text-file.ts'
 import { showAddress } from '../../lib/redact.ts'
 import type { GivenRedis } from '../../queue/given-redis.ts'
@@ -23,6 +24,7 @@ export interface Config
     | 'databaseSchema'
     | 'queueUrl'
     | 'queueName'
+    | 'queueShards'
     | 'queuePrefix'
     | 'queueSchema'
     | 'queueConnections'
@@ -47,9 +49,12 @@ export interface Config
 }
 
 export interface QueueConfig {
+  /** Several servers of Redis are separated by spaces. */
   readonly url: string
   readonly backend: 'redis' | 'postgres'
   readonly name: string
+  /** How many queues share the apps. Default 1. */
+  readonly shards?: number
   readonly prefix: string
   readonly schema: string
   /** To a queue in PostgreSQL. Null: the default. */
@@ -77,6 +82,7 @@ export function parseConfig(env: Environment, readFile: ReadTextFile = noFiles):
     ...given.faults,
     ...(error?.issues ?? []).map((issue) => `${describeSource(given, String(issue.path[0]))} ${issue.message}`),
     ...databaseFaults(schema, values),
+    ...queueFaults(schema, values),
     ...credentialFaults(given),
     ...[...file.faults, ...repeatedAppNames(values, file.apps)].map((fault) => `DINGTALK_APPS_FILE: ${fault}`),
     ...daysFile.faults.map((fault) => `FREE_DAYS_FILE: ${fault}`),
@@ -120,6 +126,13 @@ function databaseFaults({ shape }: ReturnType<typeof variablesSchema>, values: V
     schema: rightOrUndefined(shape.databaseSchema, values['databaseSchema']) ?? undefined,
     queueSchema: rightOrUndefined(shape.queueSchema, values['queueSchema']),
   })
+}
+
+function queueFaults({ shape }: ReturnType<typeof variablesSchema>, values: Values): string[] {
+  const { queueUrl, databaseUrl } = values
+  const url = queueUrl === undefined ? rightOrUndefined(shape.databaseUrl, databaseUrl) : rightOrUndefined(shape.queueUrl, queueUrl)
+  const shards = rightOrUndefined(shape.queueShards, values['queueShards'])
+  return shards === undefined ? [] : shardFaults(url ?? undefined, shards, { url: 'QUEUE_URL', shards: 'QUEUE_SHARDS' })
 }
 
 /** Without a proxy that is trusted, every program that reaches the port could send the header. */
@@ -176,10 +189,11 @@ function completeConfig(settings: Settings, entries: readonly AppEntry[], days: 
   const {
     databaseSchema,
     queueUrl,
-    queueName,
-    queuePrefix,
+    queueName: name,
+    queueShards: shards,
+    queuePrefix: prefix,
     queueSchema,
-    queueConnections,
+    queueConnections: connections,
     maxCallsPerSecond: callsPerSecond,
     dingtalkAppsFile,
     ...rest
@@ -208,8 +222,7 @@ function completeConfig(settings: Settings, entries: readonly AppEntry[], days: 
     databaseUrl: plain.databaseUrl === null ? null : withSchema(SCHEMA_NAMES, plain.databaseUrl, databaseSchema ?? undefined),
     privateHosts: dingtalkPrivateHosts,
     ...proxyConfig({ https: httpsProxy, http: httpProxy, no: noProxy }),
-    queue:
-      url === null ? null : queueConfig(url, { name: queueName, prefix: queuePrefix, schema: queueSchema, connections: queueConnections }),
+    queue: url === null ? null : queueConfig(url, { name, shards, prefix, schema: queueSchema, connections }),
     apps: apps.map((entry) => completeApp(entry, defaults)),
   }
 }
@@ -235,7 +248,10 @@ export function describeConfig(config: Config): Record<string, unknown> {
     schedule: describeSchedule(schedule),
     ...(proxies && { proxies: describeProxies(proxies) }),
     database: databaseUrl === null ? 'embedded' : showAddress(databaseUrl),
-    queue: queue === null ? 'embedded' : { url: showAddress(queue.url), backend: queue.backend, name: queue.name, prefix: queue.prefix },
+    queue:
+      queue === null
+        ? 'embedded'
+        : { url: showServers(queue.url), backend: queue.backend, name: queue.name, shards: queue.shards, prefix: queue.prefix },
     apps: apps.map(({ credentials, ...app }) => ({ ...app, credentials: credentials.kind })),
     apiTokens: (apiToken ?? []).map(({ role, name }) => ({ role, name })),
     apiProtected: apiToken !== null || config.authHeader !== null,

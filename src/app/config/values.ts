@@ -2,8 +2,9 @@ import { isIP } from 'node:net'
 import { checkBaseUrl } from '../../dingtalk/hosts.ts'
 import { parseProxy } from '../../dingtalk/proxy.ts'
 import { APP_PATTERN } from '../../domain/field-rules.ts'
-import { addressFault, QUEUE_NAME, QUEUE_PREFIX, REDIS_RULES } from '../../lib/address.ts'
+import { addressFault, QUEUE_NAME, QUEUE_PREFIX, QUEUE_SCHEMES, REDIS_RULES } from '../../lib/address.ts'
 import { DEFAULT_QUEUE_SCHEMA, QUEUE_SCHEMA_NAME, SCHEMA_NAME } from '../../lib/database-schema.ts'
+import { MAX_QUEUE_SHARDS, splitServers } from '../../lib/queue-shards.ts'
 
 /** What one setting accepts, wherever it is given: in the environment, in the apps file or by a program. */
 export interface Value<T> {
@@ -81,6 +82,15 @@ export function address(schemes: readonly string[]): Value<string> {
     },
     true,
   )
+}
+
+/** As {@link address}; several servers of Redis may stand in one text. */
+export function queueAddress(): Value<string> {
+  const one = address(QUEUE_SCHEMES)
+  return {
+    ...one,
+    parse: (given) => (splitServers(String(given)).every((each) => one.parse(each) !== undefined) ? String(given) : undefined),
+  }
 }
 
 /** @param privateHosts what DINGTALK_PRIVATE_HOSTS names */
@@ -191,6 +201,7 @@ const CONNECTIONS = wholeNumber(1, 1_000)
 /** Settings of a worker that have the same meaning and default in the environment and in `createWorker`. */
 export const WORKER_SETTINGS = {
   queueName: setting(matching(QUEUE_NAME.pattern, QUEUE_NAME.accepted), 'dingtalk-delivery'),
+  queueShards: setting(wholeNumber(1, MAX_QUEUE_SHARDS), 1),
   queuePrefix: setting(matching(QUEUE_PREFIX.pattern, QUEUE_PREFIX.accepted), 'bull'),
   queueSchema: setting(matching(QUEUE_SCHEMA_NAME.pattern, QUEUE_SCHEMA_NAME.accepted), DEFAULT_QUEUE_SCHEMA),
   timeScale: setting(decimalNumber(1, 100_000), 1),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { DATABASE_SCHEMES, QUEUE_SCHEMES } from '../../lib/address.ts'
+import { DATABASE_SCHEMES } from '../../lib/address.ts'
 import { ROLES } from '../../web/access.ts'
 import { byPrivateHosts, optionalField } from './fields.ts'
 import { API_TOKENS, AUTH_HEADER, BASE_PATH, TRUSTED_PROXIES } from './http-values.ts'
@@ -27,6 +27,7 @@ import {
   oneOf,
   PRIVATE_HOSTS,
   PROXY,
+  queueAddress,
   REGION,
   RETENTION_DAYS,
   SECRET,
@@ -89,8 +90,12 @@ const SERVERS = {
     "schema of the tracker's tables; the same as `?schema=` in `DATABASE_URL`, where both are given",
     'where they are, else `dingtalk`',
   ),
-  queueUrl: variable(optional(address(QUEUE_SCHEMES)), QUEUE_URL_MEANING, '`DATABASE_URL`'),
+  queueUrl: variable(optional(queueAddress()), QUEUE_URL_MEANING, '`DATABASE_URL`'),
   queueName: variable(WORKER_SETTINGS.queueName, 'name of the queue, the same for all processes'),
+  queueShards: variable(
+    WORKER_SETTINGS.queueShards,
+    'how many queues share the apps, for Redis only: with more than one they are `NAME-0`, `NAME-1` and so on; the same for all processes',
+  ),
   queuePrefix: variable(WORKER_SETTINGS.queuePrefix, 'prefix of the keys, for Redis only; on a cluster `bull` becomes `{bull}`'),
   queueSchema: variable(WORKER_SETTINGS.queueSchema, "schema of the queue's tables, for PostgreSQL only"),
   databaseConnections: variable(

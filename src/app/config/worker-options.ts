@@ -4,8 +4,9 @@ import { hostsOf } from '../../dingtalk/hosts.ts'
 import { NO_PROXIES } from '../../dingtalk/proxy.ts'
 import { describeKind } from '../../domain/quote.ts'
 import { DEFAULT_POLLS } from '../../domain/schedule/place.ts'
-import { DATABASE_SCHEMES, QUEUE_SCHEMES } from '../../lib/address.ts'
+import { DATABASE_SCHEMES } from '../../lib/address.ts'
 import { schemaFaults, withSchema } from '../../lib/database-schema.ts'
+import { shardFaults } from '../../lib/queue-shards.ts'
 import { describeGivenRedis, findRedisFault, type GivenRedis } from '../../queue/given-redis.ts'
 import { type AppDefaults, appFields, completeApp, repeatedNames } from './apps.ts'
 import { type Config, proxyConfig, queueConfig } from './config.ts'
@@ -33,6 +34,7 @@ import {
   NO_PROXY,
   PRIVATE_HOST,
   PROXY,
+  queueAddress,
   RETENTION_DAYS,
   SECRET,
   setting,
@@ -79,6 +81,7 @@ export function parseWorkerOptions(given: unknown): WorkerConfig {
     queueUrl = databaseUrl,
     queue: client,
     queueName,
+    queueShards,
     queuePrefix,
     queueSchema,
     queueConnections,
@@ -89,7 +92,7 @@ export function parseWorkerOptions(given: unknown): WorkerConfig {
   const { freeDays, workDays, ...rest } = dated
   const times = typeof pollTimes === 'function' ? pollTimes.bind(given) : pollTimes
   const plan = { schedule, pollsPerTask, targetWidth, reportAges, maxGap, pollTimes: times, organisationTimeZone, clockStart }
-  const names = { name: queueName, prefix: queuePrefix, schema: queueSchema, connections: queueConnections }
+  const names = { name: queueName, shards: queueShards, prefix: queuePrefix, schema: queueSchema, connections: queueConnections }
   const queue = queueConfig(client === undefined ? queueUrl : describeGivenRedis(client), names)
   return {
     ...{ schedule: completeSchedule(plan, { freeDays, workDays }), pollsPerTask: pollsPerTask ?? DEFAULT_POLLS },
@@ -166,6 +169,8 @@ const retainTotalsDays = days.default(RETENTION_DAYS.totals)
 const privateHostList = listOf(field(PRIVATE_HOST, 'program'), 'host names and IP addresses')
 const databaseUrlField = field(address(DATABASE_SCHEMES), 'program')
 const databaseSchema = field(DATABASE_SCHEMA, 'program')
+const queueUrlField = field(queueAddress(), 'program')
+const queueShardsField = optionalField(WORKER_SETTINGS.queueShards, 'program')
 const queueSchema = optionalField(WORKER_SETTINGS.queueSchema, 'program')
 
 const PROXY_FIELDS = exactObject({
@@ -190,9 +195,10 @@ const optionsSchema = byPrivateHosts((privateHosts) => {
   return exactObject({
     databaseUrl: databaseUrlField,
     schema: databaseSchema.optional(),
-    queueUrl: field(address(QUEUE_SCHEMES), 'program').optional(),
+    queueUrl: queueUrlField.optional(),
     queue: givenRedis.optional(),
     queueName: optionalField(WORKER_SETTINGS.queueName, 'program'),
+    queueShards: queueShardsField,
     queuePrefix: optionalField(WORKER_SETTINGS.queuePrefix, 'program'),
     queueSchema,
     apps: listOf(app, 'apps').min(1, 'is empty: name at least one DingTalk app with its credentials.'),
@@ -236,6 +242,13 @@ function crossFaults(given: unknown): string[] {
       schema: rightOrUndefined(databaseSchema, valueAt(given, 'schema')),
       queueSchema: rightOrUndefined(queueSchema, valueAt(given, 'queueSchema')),
     }),
+    ...shardFaults(
+      valueAt(given, 'queue') === undefined
+        ? (rightOrUndefined(queueUrlField, valueAt(given, 'queueUrl')) ?? rightOrUndefined(databaseUrlField, valueAt(given, 'databaseUrl')))
+        : undefined,
+      rightOrUndefined(queueShardsField, valueAt(given, 'queueShards')) ?? 1,
+      { url: 'queueUrl', shards: 'queueShards' },
+    ),
     ...(isQueueTwice ? ['queue: is given beside queueUrl. Give one of them.'] : []),
     ...repeatedNames(names).map((fault) => `apps: ${fault}`),
     ...callFaults(apps),
