@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
@@ -40,12 +42,38 @@ describe('bench/ten-thousand.mjs runs to its end', () => {
   })
 })
 
+const { BENCHES } = (await import(new URL('../../scripts/benches.mjs', import.meta.url).href)) as Benches
+const STEPS = Object.entries(BENCHES).flatMap(([name, { steps }]) => steps.map((step) => ({ name, ...step })))
+const smokes = (needs: Step['needs']) =>
+  [...new Set(STEPS.filter((step) => step.smoke !== undefined && step.needs === needs).map(({ name }) => name))].map((name) => [name])
+
+/** With tiny sizes: whether each runs to its end, never how fast. */
+async function smoke(name: string): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'bench-smoke-'))
+  try {
+    const file = join(directory, 'figures.json')
+    const { code, stdout, stderr } = await run('scripts/bench.mjs', '--built', '--smoke', '--only', name, '--json', file)
+    expect([code, code === 0 ? '' : stdout + stderr]).toEqual([0, ''])
+    const document = JSON.parse(await readFile(file, 'utf8')) as { readonly runs: readonly unknown[] }
+    expect(document).toMatchObject({ machine: { node: process.version }, load: { before: expect.any(Number) as number } })
+    expect(document.runs).toHaveLength(STEPS.filter((step) => step.name === name && step.smoke !== undefined).length)
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+describe('each bench runs to its end with tiny sizes', { timeout: 300_000 }, () => {
+  test.each(smokes(undefined))('%s', smoke)
+  describeRedis('with Redis', () => {
+    test.each(smokes('redis-server'))('%s', smoke)
+  })
+})
+
 describe('npm run bench', () => {
   test('names all benches, and each has the files that it runs', async () => {
     const { code, stdout } = await run('scripts/bench.mjs', '--list')
     expect(code).toBe(0)
     expect(stdout).toMatch(/^calls +\S/m)
-    const { BENCHES } = (await import(new URL('../../scripts/benches.mjs', import.meta.url).href)) as Benches
     expect(stdout.trim().split('\n')).toHaveLength(Object.keys(BENCHES).length)
     const files = Object.values(BENCHES).flatMap(({ steps }) => steps.map(({ file }) => file))
     expect(files.filter((file) => !existsSync(join(ROOT, 'bench', file)))).toEqual([])
@@ -58,6 +86,12 @@ describe('npm run bench', () => {
   })
 })
 
+interface Step {
+  readonly file: string
+  readonly smoke?: readonly string[]
+  readonly needs?: 'redis-server'
+}
+
 interface Benches {
-  readonly BENCHES: Readonly<Record<string, { readonly steps: ReadonlyArray<{ readonly file: string }> }>>
+  readonly BENCHES: Readonly<Record<string, { readonly steps: readonly Step[] }>>
 }
