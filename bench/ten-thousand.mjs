@@ -7,16 +7,14 @@
  * process; the figures are an upper bound for a worker on a machine of its own.
  */
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { parseArgs } from 'node:util'
-import { Redis } from 'ioredis'
 import pg from 'pg'
 import { migrateAll } from '../dist/app/operations.js'
 import { createTracker } from '../dist/index.js'
 import { startSimulator } from '../dist/simulator/simulator.js'
-import { ownDirectory, startPostgres } from './support/database.mjs'
+import { startPostgres } from './support/database.mjs'
+import { startRedis } from './support/redis.mjs'
 
 const text = /** @type {const} */ ({ type: 'string' })
 const { values } = parseArgs({ options: { tasks: text, people: text, scale: text, 'send-seconds': text, rate: text, queue: text } })
@@ -37,7 +35,7 @@ try {
 
 async function main() {
   const databaseUrl = await startPostgres(closers)
-  const redis = queueKind === 'redis' ? await startRedis() : null
+  const redis = queueKind === 'redis' ? await startRedis(closers) : null
   const queueUrl = redis?.url ?? databaseUrl
   await migrateAll({
     databaseUrl,
@@ -142,26 +140,6 @@ async function sample(pid, redis, samples) {
   })
 }
 
-async function startRedis() {
-  const directory = await ownDirectory(closers)
-  const port = await freePort()
-  const child = spawn(
-    'redis-server',
-    ['--port', String(port), '--appendonly', 'yes', '--maxmemory-policy', 'noeviction', '--save', '', '--dir', directory],
-    { stdio: 'ignore' },
-  )
-  const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 100 })
-  client.on('error', () => undefined)
-  await client.ping()
-  closers.push(async () => {
-    client.disconnect()
-    const exit = once(child, 'exit')
-    child.kill('SIGTERM')
-    await exit
-  })
-  return { url: `redis://127.0.0.1:${port}`, client }
-}
-
 function startWorker(databaseUrl, queueUrl, simulatorUrl) {
   const env = {
     PATH: process.env.PATH,
@@ -194,15 +172,6 @@ function startWorker(databaseUrl, queueUrl, simulatorUrl) {
     void exited.then((code) => reject(new Error(`the worker ended (${code}):\n${log}`)))
   })
   return { child, ready, stop: () => (child.kill('SIGTERM'), exited) }
-}
-
-function freePort() {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' ? address.port : 0))
-    })
-  })
 }
 
 function seconds(ms) {

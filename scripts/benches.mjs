@@ -10,6 +10,17 @@
  * @type {Record<string, { about: string, aside?: true, steps: Step[] }>}
  */
 export const BENCHES = {
+  hot: {
+    about: 'what a poll costs: CPU, WAL, transactions and bytes, beside a ceiling, a naive way and a cron job',
+    steps: [
+      {
+        file: 'hot.mjs',
+        json: true,
+        smoke: ['--rounds', '1', '--tasks', '20', '--people', '5', '--day-tasks', '2', '--apps', '20', '--open', '200', '--history', '100'],
+        needs: 'redis-server',
+      },
+    ],
+  },
   calls: {
     about: 'how wide brackets are for so many calls, and months of calls; half an hour, or longer on a busy machine',
     aside: true,
