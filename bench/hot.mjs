@@ -26,14 +26,20 @@ import { measure, runWave } from './hot/wave.mjs'
 import { startReference, startSubject, startWorld } from './hot/world.mjs'
 import { median } from './million/measure.mjs'
 
-const text = (fallback) => ({ type: /** @type {const} */ ('string'), default: fallback })
 const { values } = parseArgs({
   options: {
-    ...{ parts: text('redis,growth,apps,postgres'), rounds: text('5'), tasks: text('600'), people: text('100'), 'day-tasks': text('100') },
-    ...{ apps: text('2000'), open: text('100000'), history: text('3000'), json: text('') },
+    ...{
+      parts: { type: 'string' },
+      rounds: { type: 'string' },
+      tasks: { type: 'string' },
+      people: { type: 'string' },
+      json: { type: 'string' },
+    },
+    ...{ 'day-tasks': { type: 'string' }, apps: { type: 'string' }, open: { type: 'string' }, history: { type: 'string' } },
   },
 })
-const numberOf = (name) => Number(values[name])
+const DEFAULTS = { rounds: 5, tasks: 600, people: 100, 'day-tasks': 100, apps: 2_000, open: 100_000, history: 3_000 }
+const numberOf = (name) => Number(values[name] ?? DEFAULTS[name])
 const rounds = numberOf('rounds')
 const people = numberOf('people')
 
@@ -56,12 +62,12 @@ const figures = { discardedRounds: {}, disturbedRounds: {} }
 const PARTS = { redis: measureRedis, growth: measureGrowth, apps: measureApps, postgres: measurePostgres }
 try {
   const world = await startWorld(closers)
-  for (const part of String(values.parts).split(',')) await PARTS[part](world)
+  for (const part of values.parts?.split(',') ?? Object.keys(PARTS)) await PARTS[part](world)
 } finally {
   for (const close of closers.reverse()) await close()
 }
 console.log(JSON.stringify(figures, null, 2))
-if (values.json !== '') await writeFile(String(values.json), JSON.stringify(figures))
+if (values.json !== undefined) await writeFile(values.json, JSON.stringify(figures))
 
 /** A, B, C and all references, on Redis. */
 async function measureRedis(world) {
@@ -184,7 +190,7 @@ async function transactionsPerPoll(subject) {
     return (await client.query(query)).rows[0].n
   }
   let own = 0
-  const counted = { ...subject, makeDue: (at) => (own++, subject.makeDue(at)) }
+  const counted = { ...subject, makeDue: (at) => (own++, subject.setDue(at)) }
   const before = await committed()
   const polls = (await runWave(counted)).polls + (await runWave(counted)).polls
   return round(((await committed()) - before - own) / polls)

@@ -33,15 +33,13 @@ if (values.list) {
 async function main() {
   const directory = mkdtempSync(join(tmpdir(), 'bench-'))
   const document = { date: new Date().toISOString(), machine: await describeMachine(), load: { before: loadavg()[0], after: null } }
+  const steps = names.flatMap((name) => BENCHES[name].steps.map((step) => ({ name, step })))
   const runs = []
   try {
-    for (const name of names) {
-      for (const step of BENCHES[name].steps) {
-        if (values.smoke && step.smoke === undefined) continue
-        const { figures, ...done } = await run(step, directory)
-        if (figures !== null) merge(document, typeof step.json === 'string' ? { [step.json]: figures } : figures)
-        runs.push({ bench: name, ...done })
-      }
+    for (const { name, step } of steps.filter(({ step: { smoke } }) => !values.smoke || smoke !== undefined)) {
+      const { figures, ...done } = await run(step, directory)
+      if (figures !== null) merge(document, typeof step.json === 'string' ? { [step.json]: figures } : figures)
+      runs.push({ bench: name, ...done })
     }
   } finally {
     rmSync(directory, { recursive: true, force: true })

@@ -71,10 +71,7 @@ async function updateTask(id, listed, now) {
 }
 
 if (kind === 'cron') {
-  process.on('message', async () => {
-    await pollAll()
-    process.send('done')
-  })
+  process.on('message', () => void pollAll().then(() => process.send('done')))
 } else {
   const work = kind === 'naive' ? upsertAll : callDingTalk
   const processJob = async (job, token) => {

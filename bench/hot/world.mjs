@@ -85,11 +85,15 @@ export async function startSubject(closers, world, { name, backend = 'redis', ap
   let numbers = 0
   return {
     ...{ name, world, store, queue: store.queue, pid: worker.child.pid, concurrency: worker.concurrency, tasks: [] },
-    makeDue(at) {
-      return store.client.query("UPDATE delivery_task SET next_poll_at = $1 WHERE status = 'tracking' AND task_id = ANY ($2)", [
-        at,
-        this.tasks.map((task) => task.taskId),
-      ])
+    /** The polls of its tasks are due at that time. */
+    setDue(at) {
+      const ids = this.tasks.map((task) => task.taskId)
+      return store.client.query("UPDATE delivery_task SET next_poll_at = $1 WHERE status = 'tracking' AND task_id = ANY ($2)", [at, ids])
+    },
+    /** And no dead row of this change is left for the worker's statements. */
+    async makeDue(at) {
+      await this.setDue(at)
+      await store.client.query('VACUUM delivery_task')
     },
     /** The worker runs while this work does. What it has to do after its sleep comes first. */
     async awake(work) {

@@ -48,7 +48,7 @@ const smokes = (needs: Step['needs']) =>
   [...new Set(STEPS.filter((step) => step.smoke !== undefined && step.needs === needs).map(({ name }) => name))].map((name) => [name])
 
 /** With tiny sizes: whether each runs to its end, never how fast. */
-async function smoke(name: string): Promise<void> {
+async function smoke(name: string): Promise<object> {
   const directory = await mkdtemp(join(tmpdir(), 'bench-smoke-'))
   try {
     const file = join(directory, 'figures.json')
@@ -57,15 +57,29 @@ async function smoke(name: string): Promise<void> {
     const document = JSON.parse(await readFile(file, 'utf8')) as { readonly runs: readonly unknown[] }
     expect(document).toMatchObject({ machine: { node: process.version }, load: { before: expect.any(Number) as number } })
     expect(document.runs).toHaveLength(STEPS.filter((step) => step.name === name && step.smoke !== undefined).length)
+    return document
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
 }
 
 describe('each bench runs to its end with tiny sizes', { timeout: 300_000 }, () => {
-  test.each(smokes(undefined))('%s', smoke)
+  test.each(smokes(undefined))('%s', async (name) => void (await smoke(name)))
   describeRedis('with Redis', () => {
-    test.each(smokes('redis-server'))('%s', smoke)
+    test.each(smokes('redis-server').filter(([name]) => name !== 'hot'))('%s', async (name) => void (await smoke(name)))
+
+    test('hot, with each of its figures', async () => {
+      const figure: unknown = expect.any(Number)
+      expect(await smoke('hot')).toMatchObject({
+        cpuRatio: { A: { redis: figure, postgres: figure }, B: { redis: figure }, C: { redis: figure } },
+        overNaive: { B: figure },
+        transactionsPerPoll: { apps2000: figure },
+        walPerPoll: { B: figure, C: figure },
+        bytesPerRecipientDay: figure,
+        growth: { cpuPerPoll100kOver1k: figure, cpuPerPollTwoYearsOverEmpty: figure },
+        discardedRounds: { redis: figure, growth: figure, apps2000: figure, postgres: figure },
+      })
+    })
   })
 })
 
