@@ -46,10 +46,10 @@ const people = numberOf('people')
 const OTHERS_LIMIT = 0.25
 const FEWEST_ROUNDS = 3
 const DAY_POLLS = 24
-const NAIVE_TASKS = 20
-const CRON_TASKS = 50
-/** As many as the worker's: a ceiling wave is over in a second, and a tick of /proc is 10 ms. */
-const CEILING_WAVES = 6
+const NAIVE_TASKS = 8
+const CRON_TASKS = 15
+/** Times as many polls as the worker gets: a ceiling wave of so many takes a second, and a tick of /proc is 10 ms. */
+const CEILING_TIMES = 6
 
 const TIMING = buildTiming(DAY_POLLS)
 const OFFSETS_MS = [...TIMING.offsetsMs, TIMING.windowMs - TIMING.finalMarginMs]
@@ -60,14 +60,20 @@ const closers = []
 /** Of all kinds of waves, in the order of the rounds. */
 const figures = { discardedRounds: {}, disturbedRounds: {} }
 const PARTS = { redis: measureRedis, growth: measureGrowth, apps: measureApps, postgres: measurePostgres }
+// A worker that sleeps would outlive the bench.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void closeAll().then(() => process.exit(1)))
 try {
   const world = await startWorld(closers)
   for (const part of values.parts?.split(',') ?? Object.keys(PARTS)) await PARTS[part](world)
 } finally {
-  for (const close of closers.reverse()) await close()
+  await closeAll()
 }
 console.log(JSON.stringify(figures, null, 2))
 if (values.json !== undefined) await writeFile(values.json, JSON.stringify(figures))
+
+async function closeAll() {
+  for (const close of closers.splice(0).reverse()) await close()
+}
 
 /** A, B, C and all references, on Redis. */
 async function measureRedis(world) {
@@ -75,7 +81,7 @@ async function measureRedis(world) {
   const day = await startSubject(closers, world, { name: 'day' })
   const { concurrency } = subject
   const tasks = numberOf('tasks')
-  const ceiling = await startReference(closers, world, { kind: 'ceiling', concurrency, tasks: tasks * CEILING_WAVES, people })
+  const ceiling = await startReference(closers, world, { kind: 'ceiling', concurrency, tasks: tasks * CEILING_TIMES, people })
   const naive = await startReference(closers, world, { kind: 'naive', concurrency, tasks: NAIVE_TASKS, people })
   const cron = await startReference(closers, world, { kind: 'cron', concurrency, tasks: CRON_TASKS, people })
   await world.dingtalk.setReadShare(0.5)
@@ -191,9 +197,10 @@ async function transactionsPerPoll(subject) {
   }
   let own = 0
   const counted = { ...subject, makeDue: (at) => (own++, subject.setDue(at)) }
-  const before = await committed()
-  const polls = (await runWave(counted)).polls + (await runWave(counted)).polls
-  return round(((await committed()) - before - own) / polls)
+  const { dingtalk } = subject.world
+  const [before, pollsBefore] = [await committed(), await dingtalk.polls()]
+  for (let wave = 0; wave < 2; wave++) await runWave(counted)
+  return round(((await committed()) - before - own) / ((await dingtalk.polls()) - pollsBefore))
 }
 
 /** A with the queue in PostgreSQL. */

@@ -8,7 +8,7 @@ const BEFORE_MS = 30
 /**
  * One wave: the timers of all tasks fire at the same time, and the worker polls as fast as it can until all are set again. The schedule decides
  * nothing in it, and time is not scaled, so what a worker does in the background costs what it costs in production.
- * @param {{ world, pid: number, queue, tasks: { job }[], client?: import('pg').Client, makeDue?: (at: Date) => Promise<unknown> }} subject
+ * @param {{ world, pid: number, queue, tasks: { job }[], lead: { ms: number }, makeDue?: (at: Date) => Promise<unknown> }} subject
  * @returns what the wave used
  */
 export async function runWave(subject) {
@@ -46,11 +46,11 @@ async function read(world, pid) {
   }
 }
 
-/** All timers get the same time, a moment ahead; once more where setting them took longer than that. */
+/** All timers get the same time, a moment ahead; once more, further ahead from then on, where setting them took longer than that. */
 async function releaseTogether(subject) {
-  const { tasks } = subject
-  for (let leadMs = 200 + tasks.length / 2; ; leadMs *= 2) {
-    const at = Date.now() + leadMs
+  const { tasks, lead } = subject
+  for (; ; lead.ms *= 2) {
+    const at = Date.now() + lead.ms + tasks.length / 2
     const polls = await subject.world.dingtalk.polls()
     await subject.makeDue?.(new Date(at - 100))
     await Promise.all(tasks.map(({ job }) => job.changeDelay(Math.max(1, at - Date.now()))))

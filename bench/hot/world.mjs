@@ -14,6 +14,8 @@ import { taskId, userIdsOf } from './tasks.mjs'
 
 /** No checkpoint comes between two rounds: the first change of each page after one writes the whole page to the WAL. */
 const SETTINGS = { checkpoint_timeout: '1h', max_wal_size: '8GB' }
+/** How far ahead the timers of a wave are set at first. */
+const FIRST_LEAD_MS = 200
 const AGENT_ID = '836390886'
 /** Higher than any worker gets: the rate limiter does its work, and delays nothing. */
 const CALLS_PER_SECOND = 1_000
@@ -84,7 +86,16 @@ export async function startSubject(closers, world, { name, backend = 'redis', ap
   worker.child.kill('SIGSTOP')
   let numbers = 0
   return {
-    ...{ name, world, store, queue: store.queue, pid: worker.child.pid, concurrency: worker.concurrency, tasks: [] },
+    ...{
+      name,
+      world,
+      store,
+      queue: store.queue,
+      pid: worker.child.pid,
+      concurrency: worker.concurrency,
+      tasks: [],
+      lead: { ms: FIRST_LEAD_MS },
+    },
     /** The polls of its tasks are due at that time. */
     setDue(at) {
       const ids = this.tasks.map((task) => task.taskId)
@@ -191,5 +202,5 @@ export async function startReference(closers, world, { kind, backend = 'redis', 
   const args = [kind, world.dingtalk.url, hasRows ? databaseUrl : '', queueUrl, queueName, String(concurrency)]
   const child = startChild(closers, 'reference.mjs', ...args)
   await once(child, 'message')
-  return { world, pid: child.pid, queue, tasks: jobs.map((job) => ({ job })), child }
+  return { world, pid: child.pid, queue, tasks: jobs.map((job) => ({ job })), lead: { ms: FIRST_LEAD_MS }, child }
 }

@@ -47,6 +47,10 @@ const STEPS = Object.entries(BENCHES).flatMap(([name, { steps }]) => steps.map((
 const smokes = (needs: Step['needs']) =>
   [...new Set(STEPS.filter((step) => step.smoke !== undefined && step.needs === needs).map(({ name }) => name))].map((name) => [name])
 
+const figure: unknown = expect.any(Number)
+/** What the document of every bench has. */
+const EVERY = { machine: { node: process.version, cores: figure }, load: { before: figure, after: figure } }
+
 /** With tiny sizes: whether each runs to its end, never how fast. */
 async function smoke(name: string): Promise<object> {
   const directory = await mkdtemp(join(tmpdir(), 'bench-smoke-'))
@@ -55,7 +59,6 @@ async function smoke(name: string): Promise<object> {
     const { code, stdout, stderr } = await run('scripts/bench.mjs', '--built', '--smoke', '--only', name, '--json', file)
     expect([code, code === 0 ? '' : stdout + stderr]).toEqual([0, ''])
     const document = JSON.parse(await readFile(file, 'utf8')) as { readonly runs: readonly unknown[] }
-    expect(document).toMatchObject({ machine: { node: process.version }, load: { before: expect.any(Number) as number } })
     expect(document.runs).toHaveLength(STEPS.filter((step) => step.name === name && step.smoke !== undefined).length)
     return document
   } finally {
@@ -64,13 +67,15 @@ async function smoke(name: string): Promise<object> {
 }
 
 describe('each bench runs to its end with tiny sizes', { timeout: 300_000 }, () => {
-  test.each(smokes(undefined))('%s', async (name) => void (await smoke(name)))
+  test.each(smokes(undefined))('%s', async (name) => expect(await smoke(name)).toMatchObject(EVERY))
   describeRedis('with Redis', () => {
-    test.each(smokes('redis-server').filter(([name]) => name !== 'hot'))('%s', async (name) => void (await smoke(name)))
+    test.each(smokes('redis-server').filter(([name]) => name !== 'hot'))('%s', async (name) =>
+      expect(await smoke(name)).toMatchObject(EVERY),
+    )
 
     test('hot, with each of its figures', async () => {
-      const figure: unknown = expect.any(Number)
       expect(await smoke('hot')).toMatchObject({
+        ...EVERY,
         cpuRatio: { A: { redis: figure, postgres: figure }, B: { redis: figure }, C: { redis: figure } },
         overNaive: { B: figure },
         transactionsPerPoll: { apps2000: figure },
