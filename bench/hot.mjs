@@ -2,7 +2,7 @@
  * Measures what a poll costs: CPU of the worker, of Redis and of PostgreSQL, bytes of WAL, transactions, and bytes that stay. Needs `npm run build`,
  * redis-server, and Linux, whose /proc has the CPU of each process.
  *
- *   node bench/hot.mjs [--parts redis,growth,apps,postgres] [--rounds 5] [--tasks 600] [--people 100] [--day-tasks 100] [--apps 2000]
+ *   node bench/hot.mjs [--parts redis,growth,apps,postgres] [--rounds 5] [--tasks 300] [--people 100] [--day-tasks 100] [--apps 2000]
  *                      [--open 100000] [--history 3000] [--json FILE]
  *
  * Regimes: A, nothing new in the answer; B, a day: 24 polls from the first, which finds all people unread, to the last, at which 85 % have read, along a
@@ -38,7 +38,7 @@ const { values } = parseArgs({
     ...{ 'day-tasks': { type: 'string' }, apps: { type: 'string' }, open: { type: 'string' }, history: { type: 'string' } },
   },
 })
-const DEFAULTS = { rounds: 5, tasks: 600, people: 100, 'day-tasks': 100, apps: 2_000, open: 100_000, history: 3_000 }
+const DEFAULTS = { rounds: 5, tasks: 300, people: 100, 'day-tasks': 100, apps: 2_000, open: 100_000, history: 3_000 }
 const numberOf = (name) => Number(values[name] ?? DEFAULTS[name])
 const rounds = numberOf('rounds')
 const people = numberOf('people')
@@ -49,7 +49,11 @@ const DAY_POLLS = 24
 const NAIVE_TASKS = 8
 const CRON_TASKS = 15
 /** Times as many polls as the worker gets: a ceiling wave of so many takes a second, and a tick of /proc is 10 ms. */
-const CEILING_TIMES = 6
+const CEILING_TIMES = 10
+/** Of A, in a round and before the first one, after which V8 has compiled what is used. */
+const WAVES = 3
+const WARMING_WAVES = 5
+const WARMING_POLLS = 4
 
 const TIMING = buildTiming(DAY_POLLS)
 const OFFSETS_MS = [...TIMING.offsetsMs, TIMING.windowMs - TIMING.finalMarginMs]
@@ -87,13 +91,16 @@ async function measureRedis(world) {
   await world.dingtalk.setReadShare(0.5)
   await trackAndWarm(subject, tasks)
   await warm(ceiling)
+  await runWave(naive)
+  await runCron(cron)
+  await measureDay(day, WARMING_POLLS)
   const before = await sizeOf(day)
   let days = 0
   const medians = await inRounds('redis', async () => {
     await world.dingtalk.setReadShare(0.5)
     const shared = {
       ceiling: await runWave(ceiling),
-      A: await awake(subject, () => runWave(subject)),
+      A: await runWaves(subject),
       cron: await measure(cron, () => runCron(cron)),
     }
     const naiveWave = await runWave(naive)
@@ -119,13 +126,13 @@ function runCron({ child }) {
 }
 
 /** New tasks through all their polls. */
-async function measureDay(subject) {
+async function measureDay(subject, polls = DAY_POLLS) {
   const { dingtalk } = subject.world
   return await awake(subject, async () => {
     await dingtalk.setReadShare(0)
     await subject.track(numberOf('day-tasks'), people)
     const waves = []
-    for (let poll = 0; poll < DAY_POLLS; poll++) {
+    for (let poll = 0; poll < polls; poll++) {
       await dingtalk.setReadShare(poll === 0 ? 0 : readShareAt(OFFSETS_MS[poll]))
       waves.push(await runWave(subject))
     }
@@ -154,7 +161,7 @@ async function measureGrowth(world) {
   for (const subject of Object.values(subjects)) await trackAndWarm(subject, numberOf('tasks'))
   const medians = await inRounds('growth', async () => {
     const waves = {}
-    for (const [name, subject] of Object.entries(subjects)) waves[name] = await awake(subject, () => runWave(subject))
+    for (const [name, subject] of Object.entries(subjects)) waves[name] = await runWaves(subject)
     return waves
   })
   report('growth', medians)
@@ -182,7 +189,7 @@ async function measureApps(world) {
   await world.dingtalk.setReadShare(0.5)
   await awake(subject, () => subject.track(apps, 10))
   await warm(subject)
-  const medians = await inRounds('apps2000', async () => ({ A: await awake(subject, () => runWave(subject)) }), 3)
+  const medians = await inRounds('apps2000', async () => ({ A: await runWaves(subject) }), 3)
   report('apps2000', medians)
   figures.transactionsPerPoll = { apps2000: await awake(subject, () => transactionsPerPoll(subject)) }
 }
@@ -215,7 +222,7 @@ async function measurePostgres(world) {
   await warm(ceiling)
   const medians = await inRounds('postgres', async () => ({
     ceiling: await runWave(ceiling),
-    A: await awake(subject, () => runWave(subject)),
+    A: await runWaves(subject),
   }))
   report('postgres', medians)
   setRatio('cpuRatio', 'A', 'postgres', medians.ceiling.cpuMsPerPoll / medians.A.cpuMsPerPoll)
@@ -228,7 +235,15 @@ async function trackAndWarm(subject, tasks) {
 
 /** The first wave finds everything new. */
 async function warm(subject) {
-  for (let wave = 0; wave < 2; wave++) await awake(subject, () => runWave(subject))
+  await runWaves(subject, WARMING_WAVES)
+}
+
+async function runWaves(subject, count = WAVES) {
+  return await awake(subject, async () => {
+    const waves = []
+    while (waves.length < count) waves.push(await runWave(subject))
+    return meanOf(waves)
+  })
 }
 
 /** A reference never sleeps. */

@@ -96,10 +96,13 @@ export async function startSubject(closers, world, { name, backend = 'redis', ap
       tasks: [],
       lead: { ms: FIRST_LEAD_MS },
     },
-    /** The polls of its tasks are due at that time. */
+    /** The polls of its tasks are due at that time. A task may have more of them than its plan has calls for. */
     setDue(at) {
       const ids = this.tasks.map((task) => task.taskId)
-      return store.client.query("UPDATE delivery_task SET next_poll_at = $1 WHERE status = 'tracking' AND task_id = ANY ($2)", [at, ids])
+      return store.client.query("UPDATE delivery_task SET next_poll_at = $1, calls = 0 WHERE status = 'tracking' AND task_id = ANY ($2)", [
+        at,
+        ids,
+      ])
     },
     /** And no dead row of this change is left for the worker's statements. */
     async makeDue(at) {
