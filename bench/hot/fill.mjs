@@ -41,7 +41,7 @@ async function copyStatement(client, table, { first, last, everyMs }) {
     if (name === 'id' || name === 'task_pk') return `stored.${name} + n * ${TASKS_PER_CAMPAIGN}`
     if (name === 'task_id') return `stored.task_id || '-' || n`
     if (name === 'campaign') return `stored.campaign || '-' || n`
-    return type === 'timestamp with time zone' ? `stored.${name} - n * ${everyMs} * interval '1 ms'` : `stored.${name}`
+    return type === 'timestamp with time zone' ? `stored.${name} - n * ${everyMs}::double precision * interval '1 ms'` : `stored.${name}`
   })
   const key = table === 'delivery_task' ? 'id' : 'task_pk'
   return `INSERT INTO ${table} (${columns.map(({ name }) => name).join(', ')}) SELECT ${values.join(', ')}
