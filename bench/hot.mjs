@@ -188,8 +188,9 @@ async function measureApps(world) {
   const subject = await startSubject(closers, world, { name: 'apps', apps })
   await world.dingtalk.setReadShare(0.5)
   await awake(subject, () => subject.track(apps, 10))
-  await warm(subject)
-  const medians = await inRounds('apps2000', async () => ({ A: await runWaves(subject) }), 3)
+  await runWaves(subject, 2)
+  // As many polls as in several waves of the other parts.
+  const medians = await inRounds('apps2000', async () => ({ A: await runWaves(subject, 1) }), Math.min(rounds, FEWEST_ROUNDS))
   report('apps2000', medians)
   figures.transactionsPerPoll = { apps2000: await awake(subject, () => transactionsPerPoll(subject)) }
 }
