@@ -1,30 +1,95 @@
 /**
- * The files of each bench in `bench/`, with their options. One marked `json` writes its figures into a file.
- * @type {Record<string, { about: string, steps: Array<{ file: string, args?: string[], json?: true }> }>}
+ * The files of each bench in `bench/`, with their options.
+ *
+ * `json`: the file takes `--json FILE`, and writes one object of figures there. The document of `npm run bench` is all of these objects in one, so
+ * the keys are the bench's own, such as `{ cpuRatio: { A: { redis: 0.2 } } }`. A name instead of `true` is the key under which they are put.
+ * `smoke`: options with which it runs in some seconds, as a test does with every step that has them. `needs`: a program it cannot run without.
+ * `aside`: only with `--only`, since all the others together take 12 minutes at most.
+ *
+ * @typedef {{ file: string, args?: string[], json?: true | string, smoke?: string[], needs?: 'redis-server' }} Step
+ * @type {Record<string, { about: string, aside?: true, steps: Step[] }>}
  */
 export const BENCHES = {
-  calls: {
-    about: 'how wide brackets are for so many calls, and months of calls; half an hour, or longer on a busy machine',
+  hot: {
+    about: 'what a poll costs: CPU, WAL, transactions and bytes, beside a ceiling, a naive way and a cron job',
     steps: [
-      { file: 'calls/known-laws.mjs' },
-      { file: 'calls/today.mjs', json: true },
-      { file: 'calls/learning.mjs' },
-      { file: 'calls/scheduling.mjs' },
-      { file: 'calls/month.mjs' },
-      { file: 'calls/compressed-month.mjs', args: ['--schedule', 'learned', '--scale', '2160'], json: true },
+      {
+        file: 'hot.mjs',
+        json: true,
+        smoke: ['--rounds', '1', '--tasks', '20', '--people', '5', '--day-tasks', '2', '--apps', '20', '--open', '200', '--history', '100'],
+        needs: 'redis-server',
+      },
     ],
   },
-  million: { about: 'reports over a million recipients', steps: [{ file: 'million.mjs' }] },
-  reading: { about: 'what people and scrapes read after two years of history', steps: [{ file: 'reading.mjs', json: true }] },
-  'campaign-page': { about: 'the page of a campaign of 60,000 people', steps: [{ file: 'campaign-page.mjs' }] },
-  pages: { about: 'the pages of the dashboard', steps: [{ file: 'pages.mjs' }] },
-  people: { about: 'names of people in reports', steps: [{ file: 'people.mjs' }] },
-  start: { about: 'the start of a command and of a worker, and a worker at rest', steps: [{ file: 'start.mjs', json: true }] },
-  enqueue: { about: 'tracking one task, many in one call, and with the SQL function', steps: [{ file: 'enqueue.mjs', json: true }] },
-  lateness: {
-    about: 'how late polls are with 100,000 open tasks, how a backlog drains, ten thousand tasks sent at once; three minutes',
-    steps: [{ file: 'lateness.mjs', json: true }],
+  reading: {
+    about: 'what people and scrapes read after two years of history',
+    steps: [{ file: 'reading.mjs', json: true, smoke: ['--tasks', '100', '--runs', '1', '--seconds', '1'] }],
   },
-  machines: { about: '1, 2 and 4 workers: polls, CPU, and the rate of an app', steps: [{ file: 'machines.mjs', json: true }] },
-  xlsx: { about: 'the .xlsx file of a large campaign', steps: [{ file: 'xlsx.mjs' }] },
+  start: {
+    about: 'the start of a command and of a worker, and a worker at rest',
+    steps: [{ file: 'start.mjs', json: true, smoke: ['--rounds', '1', '--seconds', '1'], needs: 'redis-server' }],
+  },
+  enqueue: {
+    about: 'tracking one task, many in one call, and with the SQL function',
+    steps: [
+      {
+        file: 'enqueue.mjs',
+        json: true,
+        smoke: ['--tasks', '20', '--people', '2', '--calls', '5', '--rounds', '1'],
+        needs: 'redis-server',
+      },
+    ],
+  },
+  lateness: {
+    about: 'how late polls are with 100,000 open tasks, how a backlog drains, ten thousand tasks sent at once',
+    steps: [
+      {
+        file: 'lateness.mjs',
+        json: true,
+        smoke: ['--live', '200', '--people', '2', '--calibrate', '40', '--seconds', '1', '--sent', '50', '--due', '40'],
+        needs: 'redis-server',
+      },
+    ],
+  },
+  machines: {
+    about: '1, 2 and 4 workers: polls, CPU, and the rate of an app',
+    steps: [
+      {
+        file: 'machines.mjs',
+        json: true,
+        smoke: ['--workers', '1,2', '--tasks', '40', '--people', '2', '--apps', '2', '--rounds', '1', '--cap', '20'],
+        needs: 'redis-server',
+      },
+    ],
+  },
+  calls: {
+    about: 'how wide brackets are for so many calls, and months of calls; half an hour, or longer on a busy machine',
+    aside: true,
+    steps: [
+      { file: 'calls/known-laws.mjs', smoke: ['--random', '1'] },
+      { file: 'calls/today.mjs', json: 'today', smoke: ['--seeds', '1'] },
+      { file: 'calls/learning.mjs', smoke: ['--seeds', '1', '--people', '5', '--worlds', 'tuning', '--only', 'cold'] },
+      { file: 'calls/scheduling.mjs', smoke: ['--tasks', '50', '--no-limits'] },
+      { file: 'calls/month.mjs', smoke: ['--seeds', '1', '--table', 'price', '--only', '60 tasks'] },
+      // A test of its own runs it for a short time.
+      { file: 'calls/compressed-month.mjs', args: ['--schedule', 'learned', '--scale', '2160'], json: 'compressedMonth' },
+    ],
+  },
+  million: {
+    about: 'reports over a million recipients; five minutes',
+    aside: true,
+    steps: [{ file: 'million.mjs', smoke: ['--tasks', '50', '--runs', '1', '--writes'] }],
+  },
+  'campaign-page': {
+    about: 'the page of a campaign of 60,000 people',
+    aside: true,
+    steps: [{ file: 'campaign-page.mjs', smoke: ['--people', '200', '--rounds', '1'] }],
+  },
+  pages: { about: 'the pages of the dashboard', aside: true, steps: [{ file: 'pages.mjs', smoke: ['--tasks', '50', '--runs', '1'] }] },
+  people: {
+    about: 'names of people in reports',
+    aside: true,
+    steps: [{ file: 'people.mjs', smoke: ['--people', '200', '--departments', '10'] }],
+  },
+  xlsx: { about: 'the .xlsx file of a large campaign', aside: true, steps: [{ file: 'xlsx.mjs', smoke: ['--people', '100,200'] }] },
 }

@@ -1,9 +1,9 @@
 /**
  * Measures what planning a task costs a worker: CPU of this process, without PostgreSQL. Needs `npm run build`.
  *
- *   node bench/calls/scheduling.mjs [--tasks 2000]
+ *   node bench/calls/scheduling.mjs [--tasks 2000] [--no-limits]
  *
- * Fails where a task takes more than 0.3 ms when the plans of its law are kept, or more than 10 ms when they are not.
+ * Fails where a task takes more than 0.3 ms when the plans of its law are kept, or more than 10 ms when they are not; with `--no-limits` never.
  */
 import { parseArgs } from 'node:util'
 import { buildTiming } from '../../dist/domain/poll-times.js'
@@ -12,7 +12,7 @@ import { createLearnedPlacing } from '../../dist/polling/place-learned.js'
 import { createTaskPlanner } from '../../dist/polling/plan-tasks.js'
 import { calendar, createRandom } from './worlds.mjs'
 
-const { values } = parseArgs({ options: { tasks: { type: 'string' } } })
+const { values } = parseArgs({ options: { tasks: { type: 'string' }, 'no-limits': { type: 'boolean', default: false } } })
 const tasks = Number(values.tasks ?? 2_000)
 
 const HOUR_MS = 3_600_000
@@ -115,4 +115,4 @@ for (const [name, budget] of [
   const late = await cpuOf(() => planBatches(planner, 100, { stepMs: 60_000, batch: 1, lateMs: 3 * HOUR_MS }))
   report(`${name}: tracked three hours late, another minute each`, late / 100, NEW_LIMIT_MS)
 }
-process.exitCode = isOver ? 1 : 0
+process.exitCode = isOver && !values['no-limits'] ? 1 : 0

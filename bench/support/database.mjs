@@ -21,10 +21,11 @@ export async function ownDirectory(closers) {
 /**
  * A PostgreSQL of its own, durable as in production.
  * @param {Closers} closers
+ * @param {Record<string, string>} settings as in postgresql.conf; the defaults otherwise
  * @returns its URL
  */
-export async function startPostgres(closers) {
-  const postgres = await startEmbeddedPostgres({ directory: join(await ownDirectory(closers), 'postgres') })
+export async function startPostgres(closers, settings = {}) {
+  const postgres = await startEmbeddedPostgres({ directory: join(await ownDirectory(closers), 'postgres'), settings })
   closers.push(() => postgres.close())
   await nameSchema(postgres.url, new URL(postgres.url).pathname.slice(1))
   return postgres.url

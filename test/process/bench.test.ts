@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { describeRedis } from '../support/redis.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -18,50 +18,63 @@ async function run(...args: string[]): Promise<{ readonly code: number | null; r
   return { code: child.exitCode, ...said }
 }
 
-/** Whether it runs to its end and which figures it has, not how fast. */
-async function figuresOf(file: string, ...args: string[]): Promise<Readonly<Record<string, unknown>>> {
-  const path = join(await mkdtemp(join(tmpdir(), 'bench-figures-')), 'figures.json')
-  onTestFinished(() => rm(dirname(path), { recursive: true, force: true }))
-  const { code, stderr } = await run(file, ...args, '--json', path)
-  expect([code, stderr]).toEqual([0, ''])
-  return JSON.parse(await readFile(path, 'utf8')) as Readonly<Record<string, unknown>>
+const { BENCHES } = (await import(new URL('../../scripts/benches.mjs', import.meta.url).href)) as Benches
+const STEPS = Object.entries(BENCHES).flatMap(([name, { steps }]) => steps.map((step) => ({ name, ...step })))
+const smokes = (needs: Step['needs']) =>
+  [...new Set(STEPS.filter((step) => step.smoke !== undefined && step.needs === needs).map(({ name }) => name))].map((name) => [name])
+
+const figure: unknown = expect.any(Number)
+/** What the document of every bench has. */
+const EVERY = { machine: { node: process.version, cores: figure }, load: { before: figure, after: figure } }
+
+const latency = { p50Ms: figure, p99Ms: figure }
+const machine = { pollsPerSecond: figure, cpuPerPollMs: figure }
+
+/** What the others ask for is in the document, too. */
+const FIGURES: Readonly<Record<string, object>> = {
+  hot: {
+    cpuRatio: { A: { redis: figure, postgres: figure }, B: { redis: figure }, C: { redis: figure } },
+    overNaive: { B: figure },
+    transactionsPerPoll: { apps2000: figure },
+    walPerPoll: { B: figure, C: figure },
+    bytesPerRecipientDay: figure,
+    growth: { cpuPerPoll100kOver1k: figure, cpuPerPollTwoYearsOverEmpty: figure },
+    discardedRounds: { redis: figure, growth: figure, apps2000: figure, postgres: figure },
+  },
+  enqueue: {
+    enqueue: {
+      track: { database: { ...latency, tenAtOnce: latency }, queue: { ...latency, tenAtOnce: latency }, floor: latency },
+      trackMany20x2: { databaseSeconds: figure, queueSeconds: figure },
+      sqlFunctionMs: figure,
+    },
+  },
+  start: {
+    start: { versionOverNode: figure, importMs: figure },
+    idle: { statementsPerMinute: figure, redisCommandsPerMinute: figure, rssMiB: figure },
+  },
+  machines: { machines: { 1: machine, 2: machine, rateCapHeld: expect.any(Boolean) } },
+  lateness: { lateness: { p99Ms: figure }, sent: { plannedAfterSeconds: figure }, drain: { polls: 40, rssMiB: figure } },
 }
 
-describeRedis('benches of workers run to their end', () => {
-  test('machines', async () => {
-    const tiny = ['--workers', '1,2', '--tasks', '40', '--people', '2', '--apps', '2', '--rounds', '1', '--cap', '20']
-    const figures = await figuresOf('bench/machines.mjs', ...tiny)
-    for (const workers of [1, 2]) {
-      expect(figures[`machines.${workers}.pollsPerSecond`]).toBeGreaterThan(0)
-      expect(figures[`machines.${workers}.cpuPerPollMs`]).toBeGreaterThanOrEqual(0)
-    }
-    expect(figures['machines.rateCapHeld']).toBeTypeOf('boolean')
-  })
+/** With tiny sizes: whether each runs to its end, never how fast. */
+async function smoke(name: string): Promise<object> {
+  const directory = await mkdtemp(join(tmpdir(), 'bench-smoke-'))
+  try {
+    const file = join(directory, 'figures.json')
+    const { code, stdout, stderr } = await run('scripts/bench.mjs', '--built', '--smoke', '--only', name, '--json', file)
+    expect([code, code === 0 ? '' : stdout + stderr]).toEqual([0, ''])
+    const document = JSON.parse(await readFile(file, 'utf8')) as { readonly runs: readonly unknown[] }
+    expect(document.runs).toHaveLength(STEPS.filter((step) => step.name === name && step.smoke !== undefined).length)
+    return document
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
 
-  test('lateness', async () => {
-    const figures = await figuresOf(
-      'bench/lateness.mjs',
-      ...['--live', '200', '--people', '2', '--calibrate', '40', '--seconds', '1', '--sent', '50', '--due', '40'],
-    )
-    expect(figures['lateness.p99Ms']).toBeGreaterThanOrEqual(0)
-    expect(figures['sent.plannedAfterSeconds']).toBeGreaterThan(0)
-    expect(figures['drain.polls']).toBe(40)
-    expect(figures['drain.rssMiB']).toBeGreaterThan(0)
-    expect(figures['drain.ordinaryBeforeLastFinal']).toBeLessThan(38)
-  })
-})
-
-describeRedis('bench/enqueue.mjs', () => {
-  test('runs to its end, and has a figure for each way to enqueue', async () => {
-    const { code, stdout, stderr } = await run('bench/enqueue.mjs', '--tasks', '20', '--people', '2', '--calls', '5', '--rounds', '1')
-    expect([code, stderr]).toEqual([0, ''])
-    const latency = { p50Ms: expect.any(Number), p99Ms: expect.any(Number) }
-    const { enqueue } = JSON.parse(stdout.slice(stdout.indexOf('\n{'))) as { readonly enqueue: unknown }
-    expect(enqueue).toMatchObject({
-      track: { database: { ...latency, tenAtOnce: latency }, queue: { ...latency, tenAtOnce: latency }, floor: latency },
-      trackMany20x2: { databaseSeconds: expect.any(Number), queueSeconds: expect.any(Number) },
-      sqlFunctionMs: expect.any(Number),
-    })
+describe('each bench runs to its end with tiny sizes', { timeout: 300_000 }, () => {
+  test.each(smokes(undefined))('%s', async (name) => expect(await smoke(name)).toMatchObject(EVERY))
+  describeRedis('with Redis', () => {
+    test.each(smokes('redis-server'))('%s', async (name) => expect(await smoke(name)).toMatchObject({ ...EVERY, ...FIGURES[name] }))
   })
 })
 
@@ -70,7 +83,6 @@ describe('npm run bench', () => {
     const { code, stdout } = await run('scripts/bench.mjs', '--list')
     expect(code).toBe(0)
     expect(stdout).toMatch(/^calls +\S/m)
-    const { BENCHES } = (await import(new URL('../../scripts/benches.mjs', import.meta.url).href)) as Benches
     expect(stdout.trim().split('\n')).toHaveLength(Object.keys(BENCHES).length)
     const files = Object.values(BENCHES).flatMap(({ steps }) => steps.map(({ file }) => file))
     expect(files.filter((file) => !existsSync(join(ROOT, 'bench', file)))).toEqual([])
@@ -83,6 +95,12 @@ describe('npm run bench', () => {
   })
 })
 
+interface Step {
+  readonly file: string
+  readonly smoke?: readonly string[]
+  readonly needs?: 'redis-server'
+}
+
 interface Benches {
-  readonly BENCHES: Readonly<Record<string, { readonly steps: ReadonlyArray<{ readonly file: string }> }>>
+  readonly BENCHES: Readonly<Record<string, { readonly steps: readonly Step[] }>>
 }
