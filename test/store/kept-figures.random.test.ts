@@ -216,6 +216,39 @@ test('a campaign whose people are in one task each is counted by what changed: n
   await hold('apart')
 })
 
+test('a person who gets the name of one in another task is one person with that one', async () => {
+  const requests = ['ann', 'bob', 'cy'].map((name) => aRequest({ app: 'renamed', campaign: 'big', userIds: [name] }))
+  await db.store.track(requests)
+  await recountCampaigns(db)
+  await db.pool.query(
+    "UPDATE delivery_recipient SET user_id = 'ann' WHERE user_id = 'bob' AND task_pk IN (SELECT id FROM delivery_task WHERE app = 'renamed')",
+  )
+  await hold('renamed')
+  await recountCampaigns(db)
+  await hold('renamed')
+  expect((await db.pool.query("SELECT targeted FROM delivery_campaign_rates WHERE app = 'renamed'")).rows).toEqual([{ targeted: 2 }])
+})
+
+// Without people, so that no change of theirs marks the campaign.
+// oxlint-disable-next-line vitest/expect-expect -- `hold` has them
+test.each(['sent_at', 'deadline_at', 'last_observed_at', 'names_removed_at', 'status'])(
+  'the figures are exact when %s of an ended task changes by hand',
+  async (column) => {
+    const app = `by-hand-${column}`
+    const requests = Array.from({ length: 2 }, () => aRequest({ app, campaign: 'one' }))
+    await db.store.track(requests)
+    for (const request of requests) await db.store.cancel(request)
+    await recountCampaigns(db)
+    await keepFigures(db)
+    await hold(app)
+    const value = column === 'status' ? 'stopped' : new Date(SENT.getTime() + 100 * 86_400_000)
+    await set(db, requests[0] ?? aRequest(), { [column]: value })
+    await hold(app)
+    await recountCampaigns(db)
+    await hold(app)
+  },
+)
+
 test('the people of an ended task are read no more, and other names change no bracket', async () => {
   const request = aRequest({ app: 'ended', campaign: 'over', userIds: ['ann', 'bob', 'cy'] })
   await db.store.track([request])

@@ -152,6 +152,10 @@ test('a campaign whose tasks have nobody is there with zeros, and without rates'
 
 const USERS = ['ann', 'bob', 'cy', 'dan']
 const STATES = ['pending', 'invalid', 'failed', 'forbidden', 'unread', 'read']
+const OF_A_TASK: Readonly<Record<string, string>> = {
+  observe: 'last_observed_at = clock_timestamp()',
+  end: "status = 'expired', next_poll_at = NULL, finished_at = now()",
+}
 const step = fc.record({
   session: fc.constantFrom(0, 1),
   what: fc.constantFrom('write', 'write', 'delete', 'move', 'observe', 'end', 'settle', 'commit', 'rollback'),
@@ -182,9 +186,7 @@ test('whatever two sessions do, each sees exact figures at every moment', { time
           if (!isOpen[s]) await session.query('BEGIN')
           isOpen[s] = true
           if (what === 'delete') await session.query('DELETE FROM delivery_recipient WHERE task_pk = $1 AND user_id = $2', [id, user])
-          if (what === 'observe') await session.query('UPDATE delivery_task SET last_observed_at = clock_timestamp() WHERE id = $1', [id])
-          if (what === 'end')
-            await session.query("UPDATE delivery_task SET status = 'expired', next_poll_at = NULL, finished_at = now() WHERE id = $1", [id])
+          if (what in OF_A_TASK) await session.query(`UPDATE delivery_task SET ${OF_A_TASK[what]} WHERE id = $1`, [id])
           if (what === 'move') await session.query(`UPDATE delivery_task SET campaign = $2 WHERE id = $1`, [id, `to-${state}`])
           if (what === 'write') {
             await session.query(
