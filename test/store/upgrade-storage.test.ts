@@ -23,7 +23,9 @@ const person = (task: number, userId: string, state: string, times: string): str
 const poll = (task: number, no: number, minutes: number, changed: number): string => `
   INSERT INTO delivery_poll (task_pk, poll_no, requested_at, responded_at, outcome, code, changed, anomalies)
   VALUES (${task}, ${no}, ${at(minutes)}, ${at(minutes)} + interval '1 second', 'observed', '0', ${changed}, 0);`
-const change = (task: number, userId: string, from: string, to: string, after: string, minutes: number, no: number): string => `
+/** Of a person of a task, from one state to another, after a time as SQL, as the poll of that number showed so many minutes after the send. */
+type Change = readonly [task: number, userId: string, from: string, to: string, after: string, minutes: number, no: number]
+const change = ([task, userId, from, to, after, minutes, no]: Change): string => `
   INSERT INTO delivery_transition (task_pk, user_id, to_state, from_state, after_at, at, poll_no)
   VALUES (${task}, '${userId}', '${to}', '${from}', ${after}, ${at(minutes)} + interval '1 second', ${no});`
 
@@ -42,11 +44,11 @@ const ROWS = [
   person(2, CID, 'read', `${at(9)}, NULL, ${at(9)}`),
   person(2, DAN, 'pending', 'NULL, NULL, NULL'),
   ...[1, 2].flatMap((id) => [poll(id, 1, 5, 2), poll(id, 2, 9, 1)]),
-  change(1, ANN, 'pending', 'unread', at(0), 5, 1),
-  change(1, BOB, 'pending', 'unread', 'NULL', 5, 1),
-  change(1, ANN, 'unread', 'read', at(5), 9, 2),
-  change(2, ANN, 'pending', 'unread', at(0), 5, 1),
-  change(2, CID, 'pending', 'read', at(0), 9, 2),
+  change([1, ANN, 'pending', 'unread', at(0), 5, 1]),
+  change([1, BOB, 'pending', 'unread', 'NULL', 5, 1]),
+  change([1, ANN, 'unread', 'read', at(5), 9, 2]),
+  change([2, ANN, 'pending', 'unread', at(0), 5, 1]),
+  change([2, CID, 'pending', 'read', at(0), 9, 2]),
 ]
 
 let created: TestDatabase
