@@ -122,7 +122,8 @@ describe.skipIf(!curl)('the first send', () => {
   })
 })
 
-test('the commands of the page on performance, with few tasks', { timeout: PAGE_TIMEOUT_MS }, async () => {
+// Five benches, one after the other.
+test('the commands of the page on performance, with few tasks', { timeout: 300_000 }, async () => {
   const script = withReal(scriptOf(PERFORMANCE), {
     'node bench/': `node ${ROOT}/bench/`,
     '--tasks 200 --runs 5': '--tasks 50 --runs 1',
