@@ -3,13 +3,14 @@ import { startWorkFinder } from '../../src/app/work-finder.ts'
 import { createDatabaseClock } from '../../src/ops/clock.ts'
 import { type Database, openDatabase } from '../../src/store/prisma.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
+import { urlAs } from '../support/roles.ts'
 import { until } from '../support/wait.ts'
 
 let created: TestDatabase
 let database: Database
 beforeAll(async () => {
   created = await createTestDatabase({ migrated: true })
-  database = openDatabase(created.url)
+  database = openDatabase(urlAs('worker', created.url))
 })
 afterAll(async () => {
   await database.close()
