@@ -43,7 +43,8 @@ export async function seed(database, tasks, onStep) {
   await database.query('VACUUM ANALYZE')
   onStep('kept figures')
   await settle(database)
-  await database.query('VACUUM ANALYZE delivery_campaign, delivery_campaign_change')
+  await database.query('DO $$ BEGIN WHILE delivery_keep_ended(1000) > 0 LOOP COMMIT; END LOOP; END $$')
+  await database.query('VACUUM ANALYZE delivery_campaign, delivery_campaign_change, delivery_task_brackets')
 }
 
 /** Eighteen digits, with a zero at the front, as DingTalk has them; in no order. */
@@ -110,30 +111,30 @@ FROM (
 ) AS known ORDER BY id`,
   ],
   ['the next task', () => "SELECT setval(pg_get_serial_sequence('delivery_task', 'id'), max(id)) FROM delivery_task"],
+  // With the changes that each poll showed: by user id, each as "from" times ten and "to".
   [
     'polls',
     () => `
 INSERT INTO delivery_poll (
-  task_pk, poll_no, due_at, requested_at, responded_at, outcome, code, pending, invalid, failed, forbidden, unread, read, changed, anomalies
+  task_pk, poll_no, due_at, requested_at, responded_at, outcome, code, pending, invalid, failed, forbidden, unread, read, changed, anomalies,
+  moved_user_ids, moved_states, moved_after
 )
 SELECT id, poll, ${at('poll')} - interval '1 second', ${at('poll')} - interval '200 ms', ${at('poll')}, 'observed', '0', pending, 0, 0, forbidden,
-  unread + read - read * poll / poll_no, read * poll / poll_no, 0, 0
-FROM delivery_task CROSS JOIN LATERAL generate_series(1, poll_no) AS poll ORDER BY id, poll`,
-  ],
-  [
-    'changes of states',
-    () => `
-INSERT INTO delivery_transition (task_pk, user_id, to_state, from_state, after_at, at, poll_no)
-SELECT id, user_id, to_state, from_state, after_at, change.at, round(extract(epoch FROM change.at - sent_at)::double precision / 3540)
-FROM task CROSS JOIN LATERAL (
-  SELECT user_id, 'read' AS to_state, CASE WHEN last_unread_at IS NULL THEN 'pending' ELSE 'unread' END AS from_state,
-    coalesce(last_unread_at, sent_at) AS after_at, first_read_at AS at
-  FROM delivery_recipient WHERE task_pk = id AND state = 'read'
-  UNION ALL
-  SELECT user_id, CASE state WHEN 'read' THEN 'unread' ELSE state END, 'pending', sent_at, first_seen_at
-  FROM delivery_recipient WHERE task_pk = id AND (state IN ('unread', 'forbidden') OR last_unread_at IS NOT NULL)
-  ORDER BY user_id, to_state
-) AS change`,
+  unread + read - read * poll / poll_no, read * poll / poll_no, coalesce(cardinality(states), 0), 0, user_ids, states, after_at
+FROM delivery_task CROSS JOIN LATERAL (
+  SELECT * FROM generate_series(1, poll_no) AS poll
+  LEFT JOIN (
+    SELECT found_at, string_agg(user_id, E'\\n' ORDER BY user_id) AS user_ids, array_agg(code ORDER BY user_id) AS states, array_agg(after_at ORDER BY user_id) AS after_at
+    FROM (
+      SELECT user_id, (CASE WHEN last_unread_at IS NULL THEN 5 ELSE 45 END)::smallint AS code, coalesce(last_unread_at, sent_at) AS after_at, first_read_at AS found_at
+      FROM delivery_recipient WHERE task_pk = id AND state = 'read'
+      UNION ALL
+      SELECT user_id, CASE state WHEN 'forbidden' THEN 3 ELSE 4 END, sent_at, first_seen_at
+      FROM delivery_recipient WHERE task_pk = id AND (state IN ('unread', 'forbidden') OR last_unread_at IS NOT NULL)
+    ) AS change GROUP BY found_at OFFSET 0
+  ) AS moved ON moved.found_at = ${at('poll')}
+) AS polled
+ORDER BY id, poll`,
   ],
   [
     'people with names',
