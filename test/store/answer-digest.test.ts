@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parseAnswer } from '../../src/domain/answer.ts'
-import { digestAnswer } from '../../src/domain/answer-digest.ts'
+import { withDigest } from '../../src/domain/answer-digest.ts'
 import type { TaskKey } from '../../src/domain/delivery.ts'
 import { planPoll } from '../../src/domain/plan.ts'
 import { beginErasure, computeDigest, erasePerson } from '../../src/store/erase-people.ts'
@@ -21,8 +21,8 @@ async function aPolledTask(userIds: readonly string[], campaign: string | null =
     { errcode: 0, send_result: { unread_user_id_list: userIds } },
     { requestedAt: minutesLater(5), respondedAt: answeredAt(5) },
   )
-  const digest = said.kind === 'observed' ? digestAnswer(task.key, said.observation, computeDigest) : null
-  expect(await db.store.apply(planPoll(task, said, 1, answeredAt(5), TIMING, digest))).toBe('stored')
+  const plan = planPoll(task, withDigest(task.key, said, computeDigest), 1, answeredAt(5), TIMING)
+  expect(await db.store.apply(plan)).toBe('stored')
   return task.key
 }
 
