@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { hasDigest, isSameAnswer, withDigest } from '../../src/domain/answer-digest.ts'
-import type { Answer, BareTask, ListedState, Observation, Task } from '../../src/domain/delivery.ts'
-import { countStates, planBarePoll, planPoll } from '../../src/domain/plan.ts'
+import type { Answer, ListedState, Observation, Task } from '../../src/domain/delivery.ts'
+import { planBarePoll, planPoll } from '../../src/domain/plan.ts'
 import {
   afterwards,
   anOpenTask,
@@ -18,6 +18,7 @@ import {
   refused,
   TIMING,
   unread,
+  withoutRecipients,
 } from './support.ts'
 
 const sha = (salt: string, text: string): string =>
@@ -27,13 +28,9 @@ const sha = (salt: string, text: string): string =>
 
 const digestOf = (said: Answer): string | undefined => (said.kind === 'observed' ? said.observation.digest : undefined)
 
-function bareOf({ recipients, ...task }: Task): BareTask {
-  return { ...task, counts: countStates(recipients) }
-}
-
 const arrival = (said: Answer): Date => (said.kind === 'observed' ? said.observation : said).respondedAt ?? minutesLater(0)
 const whole = (task: Task, said: Answer) => planPoll(task, withDigest(KEY, said, sha), 1, arrival(said), TIMING)
-const bare = (task: Task, said: Answer) => planBarePoll(bareOf(task), withDigest(KEY, said, sha), 1, arrival(said), TIMING)
+const bare = (task: Task, said: Answer) => planBarePoll(withoutRecipients(task), withDigest(KEY, said, sha), 1, arrival(said), TIMING)
 
 function observed(people: ReadonlyMap<string, ListedState>, minute: number, wait = 1): Answer {
   const observation = { requestedAt: minutesLater(minute), respondedAt: minutesLater(minute + wait), requestId: null, people }
@@ -169,5 +166,5 @@ test('without a digest of the answer none is stored', () => {
   const said = answer({ unread: ['ann'] }, minutesLater(4))
   expect(planPoll(anOpenTask(), said, 1, minutesLater(5), TIMING).task.answerDigest).toBeNull()
   const task = afterwards(anOpenTask(), whole(anOpenTask(), said))
-  expect(planBarePoll(bareOf(task), answer({ unread: ['ann'] }, minutesLater(9)), 1, minutesLater(10), TIMING)).toBeNull()
+  expect(planBarePoll(withoutRecipients(task), answer({ unread: ['ann'] }, minutesLater(9)), 1, minutesLater(10), TIMING)).toBeNull()
 })
