@@ -1,4 +1,4 @@
-import type { Observation, TaskKey, TaskRow } from './delivery.ts'
+import type { Answer, Observation, TaskKey, TaskRow } from './delivery.ts'
 import type { Digest } from './erasure.ts'
 
 /**
@@ -6,8 +6,14 @@ import type { Digest } from './erasure.ts'
  * differs. It is made of the answer with pseudonyms, and of one person it could be guessed: no view shows it, and it ends with the task.
  */
 
-/** Equal for equal lists in any order, and for no others. @param observation with pseudonyms for erased people */
-export function digestAnswer({ app, taskId }: TaskKey, { people }: Observation, digest: Digest): string {
+/** The answer with the digest of its lists. @param answer with pseudonyms for erased people */
+export function withDigest(key: TaskKey, answer: Answer, digest: Digest): Answer {
+  if (answer.kind !== 'observed') return answer
+  return { kind: 'observed', observation: { ...answer.observation, digest: digestLists(key, answer.observation.people, digest) } }
+}
+
+/** Equal for equal lists in any order, and for no others. */
+function digestLists({ app, taskId }: TaskKey, people: Observation['people'], digest: Digest): string {
   const entries = [...people].map(([userId, state]) =>
     state.kind === 'forbidden' ? JSON.stringify([userId, state.kind, state.code, state.count]) : `${JSON.stringify(userId)} ${state.kind}`,
   )
@@ -18,8 +24,8 @@ export function digestAnswer({ app, taskId }: TaskKey, { people }: Observation, 
  * What is stored after a poll with that answer. It names the number of successful polls and the latest erasure that was known: after another
  * successful poll, of any version, it does not hold, nor after an erasure, which may concern a person whom no list names.
  */
-export function nextDigest({ goodPolls, erasureNo }: TaskRow, digest: string): string {
-  return place(goodPolls + 1, erasureNo) + digest
+export function nextDigest({ goodPolls, erasureNo }: TaskRow, { digest }: Observation): string | null {
+  return digest === undefined ? null : place(goodPolls + 1, erasureNo) + digest
 }
 
 function place(goodPolls: number, erasureNo: number): string {
@@ -32,8 +38,9 @@ export function hasDigest({ answerDigest, goodPolls, erasureNo }: TaskRow): bool
 }
 
 /** The last successful poll had this answer, and it is not older: neither when it was requested nor when it arrived. */
-export function isSameAnswer(task: TaskRow, { requestedAt, respondedAt }: Observation, digest: string): boolean {
+export function isSameAnswer(task: TaskRow, { requestedAt, respondedAt, digest }: Observation): boolean {
   const { answerDigest, goodPolls, erasureNo, lastGoodRequestedAt, lastObservedAt } = task
-  if (answerDigest !== place(goodPolls, erasureNo) + digest || lastGoodRequestedAt === null || lastObservedAt === null) return false
+  if (digest === undefined || answerDigest !== place(goodPolls, erasureNo) + digest) return false
+  if (lastGoodRequestedAt === null || lastObservedAt === null) return false
   return requestedAt >= lastGoodRequestedAt && respondedAt >= lastObservedAt
 }

@@ -168,6 +168,8 @@ export interface Observation {
   readonly requestId: string | null
   /** One state for each user id, by the precedence read > unread > forbidden > failed > invalid. */
   readonly people: ReadonlyMap<string, ListedState>
+  /** Of the lists, see `withDigest`. Left out: none is stored. */
+  readonly digest?: string
 }
 
 /** The state of one recipient in one answer. */

@@ -115,11 +115,10 @@ export function isOver(task: { readonly deadlineAt: Date }, now: Date): boolean 
  * What one answer of DingTalk changes. Pure and total: any answer to any task gives a plan. A task that has ended stays as it ended. Inside
  * the window an answer ends a task only when it accounts for all recipients.
  * @param calls how many calls of getsendresult it took
- * @param digest of the answer, see `digestAnswer`; null: none is stored
  */
-export function planPoll(task: Task, answer: Answer, calls: number, now: Date, timing: Timing, digest: string | null = null): WritePlan {
+export function planPoll(task: Task, answer: Answer, calls: number, now: Date, timing: Timing): WritePlan {
   return answer.kind === 'observed'
-    ? planObserved(task, answer.observation, calls, now, timing, digest)
+    ? planObserved(task, answer.observation, calls, now, timing)
     : planFailed(task, answer, calls, now, timing)
 }
 
@@ -127,19 +126,12 @@ export function planPoll(task: Task, answer: Answer, calls: number, now: Date, t
  * The same plan without the recipients; null where it depends on them: they are loaded then. It does not where the poll failed, and where the answer
  * is the same as the one before, which {@link BareTask.answerDigest} shows.
  */
-export function planBarePoll(
-  task: BareTask,
-  answer: Answer,
-  calls: number,
-  now: Date,
-  timing: Timing,
-  digest: string | null,
-): WritePlan | null {
+export function planBarePoll(task: BareTask, answer: Answer, calls: number, now: Date, timing: Timing): WritePlan | null {
   if (answer.kind !== 'observed') return planFailed(task, answer, calls, now, timing)
   const seen = answer.observation
-  if (digest === null || !isSameAnswer(task, seen, digest)) return null
-  const update = { ...planUpdate(task, seen, true), answerDigest: nextDigest(task, digest) }
-  return finishObserved(task, seen, calls, now, timing, { changed: [], transitions: [], anomalies: 0, update })
+  if (!isSameAnswer(task, seen)) return null
+  const update = { ...planUpdate(task, seen, true), answerDigest: nextDigest(task, seen) }
+  return finishObserved(task, seen, now, timing, { changed: [], transitions: [], anomalies: 0, update, calls })
 }
 
 function planFailed(
@@ -263,35 +255,35 @@ interface Change {
   readonly anomaly: boolean
 }
 
-function planObserved(task: Task, seen: Observation, calls: number, now: Date, timing: Timing, digest: string | null): WritePlan {
+function planObserved(task: Task, seen: Observation, calls: number, now: Date, timing: Timing): WritePlan {
   const newest = task.lastGoodRequestedAt === null || seen.requestedAt >= task.lastGoodRequestedAt
   const merged = mergeRecipients(task, seen, newest)
   const changed = merged.filter(isChanged)
   const update: TaskUpdate = {
     ...planUpdate(task, seen, newest),
     counts: countStates(merged.map(({ after }) => after)),
-    answerDigest: digest !== null && newest && isRepeatable(merged, seen) ? nextDigest(task, digest) : null,
+    answerDigest: newest && isRepeatable(merged, seen) ? nextDigest(task, seen) : null,
   }
   // What bounds a change from below before any poll does. An assumed send time bounds nothing.
   const sentAt = task.sentAtGiven ? task.sentAt : null
   // A late answer says nothing about the polls after it, so its changes have only the send as their lower bound.
   const since = (newest ? task.lastGoodRequestedAt : null) ?? sentAt
-  return finishObserved(task, seen, calls, now, timing, {
+  return finishObserved(task, seen, now, timing, {
     changed: changed.map(({ after }) => after),
     transitions: changed.flatMap((change) => listTransitions(change, sentAt, since, seen)),
     anomalies: merged.filter(({ anomaly }) => anomaly).length,
-    update,
+    ...{ update, calls },
   })
 }
 
 /** What a successful poll changes. */
-interface Observed extends Pick<WritePlan, 'changed' | 'transitions'>, Pick<Poll, 'anomalies'> {
+interface Observed extends Pick<WritePlan, 'changed' | 'transitions'>, Pick<Poll, 'anomalies' | 'calls'> {
   readonly update: TaskUpdate
 }
 
-function finishObserved(task: TaskRow, seen: Observation, calls: number, now: Date, timing: Timing, observed: Observed): WritePlan {
+function finishObserved(task: TaskRow, seen: Observation, now: Date, timing: Timing, observed: Observed): WritePlan {
   const { requestedAt, respondedAt, requestId } = seen
-  const { changed, transitions, anomalies, update } = observed
+  const { changed, transitions, anomalies, calls, update } = observed
   return finish(task, now, timing, {
     poll: {
       ...{ requestedAt, respondedAt, requestId, outcome: 'observed', code: '0', message: null },

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { digestAnswer, hasDigest } from '../domain/answer-digest.ts'
+import { hasDigest, withDigest } from '../domain/answer-digest.ts'
 import type { Refusal, TaskKey } from '../domain/delivery.ts'
 import { findErased, replaceErased } from '../domain/erasure.ts'
 import { isOver, type Next, planBarePoll, planExpiry, planPoll, planUncalled, type WritePlan } from '../domain/plan.ts'
@@ -164,10 +164,9 @@ async function writeAnswer({ deps, task }: Attempt, called: Called, now: Date): 
 
 /** Loads the recipients where they were not loaded and the answer is another one than before. */
 async function planAnswer(deps: PollDeps, task: LoadedTask | LoadedBareTask, called: Called, now: Date): Promise<WritePlan> {
-  const answer = replaceErased(called.answer, task.erasures, deps.digest)
-  const digest = answer.kind === 'observed' ? digestAnswer(task.key, answer.observation, deps.digest) : null
-  if ('recipients' in task) return planPoll(task, answer, called.calls, now, deps.timing, digest)
-  const bare = planBarePoll(task, answer, called.calls, now, deps.timing, digest)
+  const answer = withDigest(task.key, replaceErased(called.answer, task.erasures, deps.digest), deps.digest)
+  if ('recipients' in task) return planPoll(task, answer, called.calls, now, deps.timing)
+  const bare = planBarePoll(task, answer, called.calls, now, deps.timing)
   if (bare !== null) return bare
   const whole = await load(deps, task.key)
   // Where another poll was stored meanwhile, or the task was removed, the plan expects what is there no more, so it is not written.

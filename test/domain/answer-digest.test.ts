@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { digestAnswer, hasDigest, isSameAnswer, nextDigest } from '../../src/domain/answer-digest.ts'
-import type { Answer, BareTask, ListedState, Observation, Task } from '../../src/domain/delivery.ts'
-import { countStates, planBarePoll, planPoll } from '../../src/domain/plan.ts'
+import { hasDigest, isSameAnswer, withDigest } from '../../src/domain/answer-digest.ts'
+import type { Answer, ListedState, Observation, Task } from '../../src/domain/delivery.ts'
+import { planBarePoll, planPoll } from '../../src/domain/plan.ts'
 import {
   afterwards,
   anOpenTask,
@@ -18,6 +18,7 @@ import {
   refused,
   TIMING,
   unread,
+  withoutRecipients,
 } from './support.ts'
 
 const sha = (salt: string, text: string): string =>
@@ -25,15 +26,11 @@ const sha = (salt: string, text: string): string =>
     .update(salt + text)
     .digest('hex')
 
-const digestOf = (said: Answer): string | null => (said.kind === 'observed' ? digestAnswer(KEY, said.observation, sha) : null)
-
-function bareOf({ recipients, ...task }: Task): BareTask {
-  return { ...task, counts: countStates(recipients) }
-}
+const digestOf = (said: Answer): string | undefined => (said.kind === 'observed' ? said.observation.digest : undefined)
 
 const arrival = (said: Answer): Date => (said.kind === 'observed' ? said.observation : said).respondedAt ?? minutesLater(0)
-const whole = (task: Task, said: Answer) => planPoll(task, said, 1, arrival(said), TIMING, digestOf(said))
-const bare = (task: Task, said: Answer) => planBarePoll(bareOf(task), said, 1, arrival(said), TIMING, digestOf(said))
+const whole = (task: Task, said: Answer) => planPoll(task, withDigest(KEY, said, sha), 1, arrival(said), TIMING)
+const bare = (task: Task, said: Answer) => planBarePoll(withoutRecipients(task), withDigest(KEY, said, sha), 1, arrival(said), TIMING)
 
 function observed(people: ReadonlyMap<string, ListedState>, minute: number, wait = 1): Answer {
   const observation = { requestedAt: minutesLater(minute), respondedAt: minutesLater(minute + wait), requestId: null, people }
@@ -138,12 +135,10 @@ test('a digest holds until another successful poll or an erasure', () => {
 
 test('answers that arrived earlier, or were requested earlier, are no repetition', () => {
   const task = afterwards(anOpenTask(), whole(anOpenTask(), observed(new Map([['ann', { kind: 'unread' }]]), 4, 3)))
-  const observation = (minute: number, wait: number): Observation => ({
-    ...{ requestedAt: minutesLater(minute), respondedAt: minutesLater(minute + wait), requestId: null },
-    people: new Map([['ann', { kind: 'unread' }]]),
-  })
-  const isSame = (minute: number, wait: number): boolean =>
-    isSameAnswer(task, observation(minute, wait), digestAnswer(KEY, observation(minute, wait), sha))
+  const isSame = (minute: number, wait: number): boolean => {
+    const said = withDigest(KEY, observed(new Map([['ann', { kind: 'unread' }]]), minute, wait), sha)
+    return said.kind === 'observed' && isSameAnswer(task, said.observation)
+  }
   expect([isSame(4, 3), isSame(5, 3), isSame(3, 9), isSame(5, 1)]).toEqual([true, true, false, false])
 })
 
@@ -162,11 +157,14 @@ test('different lists have different digests, and so have different tasks', () =
     [],
   ]
   const digests = lists.flatMap((people) =>
-    [KEY, { ...KEY, taskId: '1' }].map((key) => {
-      const said = observed(new Map(people), 1)
-      return said.kind === 'observed' ? digestAnswer(key, said.observation, sha) : ''
-    }),
+    [KEY, { ...KEY, taskId: '1' }].map((key) => digestOf(withDigest(key, observed(new Map(people), 1), sha))),
   )
   expect(new Set(digests).size).toBe(2 * lists.length)
-  expect(nextDigest(aTask(), 'abc')).toBe('1 0 abc')
+})
+
+test('without a digest of the answer none is stored', () => {
+  const said = answer({ unread: ['ann'] }, minutesLater(4))
+  expect(planPoll(anOpenTask(), said, 1, minutesLater(5), TIMING).task.answerDigest).toBeNull()
+  const task = afterwards(anOpenTask(), whole(anOpenTask(), said))
+  expect(planBarePoll(withoutRecipients(task), answer({ unread: ['ann'] }, minutesLater(9)), 1, minutesLater(10), TIMING)).toBeNull()
 })

@@ -1,8 +1,18 @@
 import fc from 'fast-check'
 import { parseAnswer } from '../../src/domain/answer.ts'
-import type { Answer, ListedState, Observation, Recipient, RecipientState, Refusal, StateKind, Task } from '../../src/domain/delivery.ts'
+import type {
+  Answer,
+  BareTask,
+  ListedState,
+  Observation,
+  Recipient,
+  RecipientState,
+  Refusal,
+  StateKind,
+  Task,
+} from '../../src/domain/delivery.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS, type TaskProblem, type TaskScopes } from '../../src/domain/delivery.ts'
-import { planPoll, planStart, type WritePlan } from '../../src/domain/plan.ts'
+import { countStates, planPoll, planStart, type WritePlan } from '../../src/domain/plan.ts'
 import { buildTiming, type Timing } from '../../src/domain/poll-times.ts'
 import { toProblem } from '../../src/domain/problems.ts'
 import type { EndReason } from '../../src/domain/reasons.ts'
@@ -82,6 +92,11 @@ export function aTask(people: Readonly<Record<string, RecipientState>> = {}, col
     recipients: Object.entries(people).map(([userId, state]) => person(userId, state)),
     ...columns,
   }
+}
+
+/** As a store loads a task for a poll whose answer probably changes no recipient. */
+export function withoutRecipients<T extends Task>({ recipients, ...task }: T): Omit<T, 'recipients'> & Pick<BareTask, 'counts'> {
+  return { ...task, counts: countStates(recipients) }
 }
 
 /** A task without named recipients. */

@@ -22,8 +22,7 @@ import type {
 } from '../../src/polling/ports.ts'
 import { createWorkerScope, type WorkerScope } from '../../src/polling/worker-scope.ts'
 import { createWriteBreaker, type WriteBreaker } from '../../src/polling/write-breaker.ts'
-import { aTask as aPlainTask, exchangeAt, minutesLater, pending, SENT, TIMING, wire } from '../domain/support.ts'
-import { withoutKnownRecipients } from '../support/memory-store.ts'
+import { aTask as aPlainTask, exchangeAt, minutesLater, pending, SENT, TIMING, wire, withoutRecipients } from '../domain/support.ts'
 
 export { minutesLater, SENT, TIMING }
 export const keyOf = (taskId: number | string): TaskKey => ({ app: 'default', taskId: String(taskId) })
@@ -85,7 +84,8 @@ export function someRows(...tasks: readonly StoredTask[]): Rows {
       return rows.get(idOf(key)) ?? null
     },
     async loadForPoll(key) {
-      return withoutKnownRecipients(rows.get(idOf(key)) ?? null)
+      const task = rows.get(idOf(key)) ?? null
+      return task === null || task.answerDigest === null ? task : withoutRecipients(task)
     },
     async apply(plan) {
       const stored = change(plan.key, plan.expected.pollNo, (task) => ({ ...withUpdate(task, plan.task), pollNo: plan.poll.pollNo }))

@@ -1,6 +1,5 @@
-import type { Recipient, ScopeState, TaskKey, TaskScopes } from '../../src/domain/delivery.ts'
-import { QUERY_WINDOW_MS } from '../../src/domain/delivery.ts'
-import { countStates, type Poll, type TaskUpdate, type Transition, type WritePlan } from '../../src/domain/plan.ts'
+import { QUERY_WINDOW_MS, type Recipient, type ScopeState, type TaskKey, type TaskScopes } from '../../src/domain/delivery.ts'
+import type { Poll, TaskUpdate, Transition, WritePlan } from '../../src/domain/plan.ts'
 import type { ScopeFailure } from '../../src/domain/plan-failed.ts'
 import { buildTiming, isFinalPoll } from '../../src/domain/poll-times.ts'
 import type { Problem, ProblemCode } from '../../src/domain/problems.ts'
@@ -11,13 +10,13 @@ import type {
   AppLimits,
   Clock,
   DeliveryStore,
-  LoadedBareTask,
   LoadedTask,
   RateLimiter,
   Reservation,
   ScopeEvidence,
   WantedCalls,
 } from '../../src/polling/ports.ts'
+import { withoutRecipients } from '../domain/support.ts'
 
 /** A task and why it ended. */
 export interface StoredTask extends LoadedTask {
@@ -60,13 +59,6 @@ const noScopes = (_app: string, agentId: string | null): TaskScopes => ({
   app: { ...NOTHING_KNOWN, resumedAt: null },
   pair: NOTHING_KNOWN,
 })
-
-/** As a store loads a task for a poll: without the recipients that the answer probably does not change. */
-export function withoutKnownRecipients(task: LoadedTask | null): LoadedTask | LoadedBareTask | null {
-  if (task === null || task.answerDigest === null) return task
-  const { recipients, ...bare } = task
-  return { ...bare, counts: countStates(recipients) }
-}
 
 /**
  * A store for tests of use cases. The same contract suite runs on it and on PostgreSQL.
@@ -124,7 +116,7 @@ export function createMemoryStore(now: Clock, scopesOf: MemoryGate['scopesOf'] =
       return task === undefined ? null : { ...task, scopes: scopesOf(key.app, task.agentId) }
     },
     async loadForPoll(key) {
-      return withoutKnownRecipients(await this.load(key))
+      return this.load(key).then((task) => (task === null || task.answerDigest === null ? task : withoutRecipients(task)))
     },
     async apply(plan) {
       const stored = open(plan.key, plan.expected.pollNo)

@@ -25,3 +25,4 @@ $migration$;
 -- Comments ------------------------------------------------------------------------------------------------------------------
 
 COMMENT ON COLUMN "delivery_task"."answer_digest" IS 'Digest of the last successful poll''s answer, with its number; NULL: none, or the same answer again would change a recipient.';
+COMMENT ON FUNCTION "delivery_forget_digest"() IS 'Internal: forgets the digest of a task''s last answer where a person of the task is replaced by a pseudonym.';
