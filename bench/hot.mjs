@@ -52,7 +52,7 @@ const CRON_TASKS = 15
 const CEILING_TIMES = 10
 /** Of A, in a round and before the first one, after which V8 has compiled what is used. */
 const WAVES = 3
-const WARMING_WAVES = 5
+const WARMING_WAVES = Math.max(2, rounds)
 const WARMING_POLLS = 4
 
 const TIMING = buildTiming(DAY_POLLS)

@@ -66,7 +66,7 @@ async function smoke(name: string): Promise<object> {
   }
 }
 
-describe('each bench runs to its end with tiny sizes', { timeout: 300_000 }, () => {
+describe('each bench runs to its end with tiny sizes', { timeout: 900_000 }, () => {
   test.each(smokes(undefined))('%s', async (name) => expect(await smoke(name)).toMatchObject(EVERY))
   describeRedis('with Redis', () => {
     test.each(smokes('redis-server').filter(([name]) => name !== 'hot'))('%s', async (name) =>
