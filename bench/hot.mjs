@@ -52,7 +52,7 @@ const CRON_TASKS = 15
 const CEILING_TIMES = 10
 /** Of A, in a round and before the first one, after which V8 has compiled what is used. */
 const WAVES = 3
-const WARMING_WAVES = 5
+const WARMING_WAVES = Math.max(2, rounds)
 const WARMING_POLLS = 4
 
 const TIMING = buildTiming(DAY_POLLS)
@@ -61,6 +61,7 @@ const OFFSETS_MS = [...TIMING.offsetsMs, TIMING.windowMs - TIMING.finalMarginMs]
 const REPORTED_MS = 11_000
 
 const closers = []
+let closing
 /** Of all kinds of waves, in the order of the rounds. */
 const figures = { discardedRounds: {}, disturbedRounds: {} }
 const PARTS = { redis: measureRedis, growth: measureGrowth, apps: measureApps, postgres: measurePostgres }
@@ -75,8 +76,12 @@ try {
 console.log(JSON.stringify(figures, null, 2))
 if (values.json !== undefined) await writeFile(values.json, JSON.stringify(figures))
 
-async function closeAll() {
-  for (const close of closers.splice(0).reverse()) await close()
+/** Once: after a signal the work that is cut off fails, and ends here too. */
+function closeAll() {
+  closing ??= (async () => {
+    for (const close of closers.reverse()) await close()
+  })()
+  return closing
 }
 
 /** A, B, C and all references, on Redis. */

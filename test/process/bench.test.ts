@@ -71,7 +71,7 @@ async function smoke(name: string): Promise<object> {
   }
 }
 
-describe('each bench runs to its end with tiny sizes', { timeout: 300_000 }, () => {
+describe('each bench runs to its end with tiny sizes', { timeout: 900_000 }, () => {
   test.each(smokes(undefined))('%s', async (name) => expect(await smoke(name)).toMatchObject(EVERY))
   describeRedis('with Redis', () => {
     test.each(smokes('redis-server'))('%s', async (name) => expect(await smoke(name)).toMatchObject({ ...EVERY, ...FIGURES[name] }))
