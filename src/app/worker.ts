@@ -3,7 +3,7 @@ import { createDingTalkApi, type DingTalkApi } from '../dingtalk/client.ts'
 import { HOUR_MS } from '../domain/delivery.ts'
 import { TrackerError } from '../domain/errors.ts'
 import type { HealthReport } from '../lib/finding.ts'
-import { startInterval } from '../lib/interval.ts'
+import { type Interval, startInterval } from '../lib/interval.ts'
 import { poolSize } from '../lib/postgres-client.ts'
 import { createCallWatch } from '../ops/call-watch.ts'
 import type { Budgets } from '../ops/checks/budget.ts'
@@ -259,7 +259,7 @@ function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig
   const { laws, learn, stop } = createLearning(config, { ...deps, leaseMs: timing.lockMs })
   const planner = createPlanner(config, { database, laws, timing: timing.timing, limitsOf: limitsByApp(config.apps), now, events })
   const planDeps = { store, planner, timers: createPollTimers(deps.queue, now), timing: timing.timing, now, events }
-  const loop = (name: string, everyMs: number | null, work: () => Promise<unknown>, what: string) => {
+  const loop: Loop = (name, everyMs, work, what) => {
     const interval = startInterval(everyMs, work, (error) => events.failed({ what, error }))
     closers.add(name, () => interval.stop())
     return interval
@@ -282,15 +282,7 @@ function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig
   loop('call watch', timing.reconcileEveryMs, watchCalls, 'reading how long the calls last')
   loop('learner', timing.learnEveryMs, learn, 'learning when people read')
   closers.add('learning', () => stop())
-  let isUncounted = true
-  const recount = async (): Promise<void> => {
-    if (!isUncounted) return
-    isUncounted = false
-    if (await keepFigures(database)) return
-    isUncounted = true
-    recounter.runNow()
-  }
-  const recounter = loop('recounter', timing.recountEveryMs, recount, 'counting campaigns and ended tasks')
+  const recounter = startRecounter(database, loop, timing.recountEveryMs)
   const check = async (): Promise<void> => {
     const found = await checkKept(database)
     logKeptCheck(found, log)
@@ -299,9 +291,7 @@ function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig
   const checker = loop('kept check', KEPT_CHECK_MS, check, 'checking kept figures')
   const finder = startWorkFinder({
     ...{ database, clock: deps.clock, timing, onUnscheduled: scheduler.runNow },
-    onUncounted() {
-      isUncounted = true
-    },
+    onUncounted: recounter.note,
     onError: (error) => events.failed({ what: PLANNING, error }),
   })
   closers.add('work finder', () => finder.stop())
@@ -319,6 +309,26 @@ function startLoops(deps: WorkerDeps, timing: WorkerTiming, config: WorkerConfig
 }
 
 const PLANNING = 'planning new tasks'
+
+type Loop = (name: string, everyMs: number | null, work: () => Promise<unknown>, what: string) => Interval
+
+/** Counts campaigns and ended tasks where there are some to count. `note` says that there may be. */
+function startRecounter(database: Database, loop: Loop, everyMs: number): { readonly note: () => void } {
+  let isUncounted = true
+  const recount = async (): Promise<void> => {
+    if (!isUncounted) return
+    isUncounted = false
+    if (await keepFigures(database)) return
+    isUncounted = true
+    recounter.runNow()
+  }
+  const recounter = loop('recounter', everyMs, recount, 'counting campaigns and ended tasks')
+  return {
+    note() {
+      isUncounted = true
+    },
+  }
+}
 
 /** Real time, after a check that found nothing due. A campaign is due once a day. */
 const KEPT_CHECK_MS = 600_000
