@@ -46,7 +46,7 @@ export interface DeliveryStoreOptions {
 
 /** The store on PostgreSQL. Every write to an open task names the `poll_no` it expected. */
 export function createDeliveryStore(
-  database: Pick<Database, 'pool' | 'prisma'>,
+  database: Pick<Database, 'prisma'>,
   { leaseMs = 30_000, agentIdOf = () => null, callClock = null }: DeliveryStoreOptions = {},
 ): PostgresDeliveryStore {
   const { prisma } = database

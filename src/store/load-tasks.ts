@@ -2,8 +2,6 @@ import type { ScopeState, TaskKey } from '../domain/delivery.ts'
 import type { LoadedBareTask, LoadedTask } from '../polling/ports.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
-import { Prisma } from './generated/client.ts'
-import { runHot } from './hot-statements.ts'
 import type { Database } from './prisma.ts'
 import { APP_SCOPE, buildTask, COUNTS, decodePeople, decodeProblem, ERASURE, PEOPLE_TEXT, SCOPE, TASK, TASK_KEY } from './tables.ts'
 
@@ -23,7 +21,7 @@ const PEOPLE = { people: column.nullable(column.text('people')) }
 
 /** Many tasks with their recipients in one query, in the order of the keys; null for those that are not there. */
 export async function loadTasks(
-  database: Pick<Database, 'pool'>,
+  database: Pick<Database, 'prisma'>,
   keys: readonly TaskKey[],
   agentIdOf: AgentIdOf,
 ): Promise<Array<LoadedTask | null>> {
@@ -33,7 +31,7 @@ export async function loadTasks(
 
 /** The same, but without the recipients of tasks that have the digest of an answer. */
 export async function loadForPolls(
-  database: Pick<Database, 'pool'>,
+  database: Pick<Database, 'prisma'>,
   keys: readonly TaskKey[],
   agentIdOf: AgentIdOf,
 ): Promise<Array<LoadedTask | LoadedBareTask | null>> {
@@ -50,15 +48,13 @@ function inOrder<T>(keys: readonly TaskKey[], rows: readonly column.Row[], decod
 
 /** Raw: one query for many keys with all that a poll needs, which a model would read in six. LATERAL with LIMIT makes it a look-up by key. */
 async function selectTasks(
-  database: Pick<Database, 'pool'>,
+  database: Pick<Database, 'prisma'>,
   keys: readonly TaskKey[],
   agentIdOf: AgentIdOf,
   allPeople: boolean,
 ): Promise<column.Row[]> {
   const wanted = keys.map((key, n) => ({ n, ...key, agentId: agentIdOf(key.app) }))
-  return await runHot(
-    database,
-    Prisma.sql`/* load_tasks */
+  return await database.prisma.$queryRaw<column.Row[]>`/* load_tasks */
 SELECT
   ${column.selectList({ ...TASK, ...COUNTS }, { from: 'task' })}, wanted.n AS n, coalesce(task.agent_id, wanted.agent_id) AS "usedAgentId",
   ${column.selectList(APP_SCOPE, { from: 'app', prefix: 'app.' })}, ${column.selectList(SCOPE, { from: 'pair', prefix: 'pair.' })},
@@ -75,8 +71,7 @@ CROSS JOIN LATERAL (
   SELECT * FROM delivery_task AS stored WHERE stored.app = wanted.app AND stored.task_id = wanted.task_id LIMIT 1
 ) AS task
 LEFT JOIN delivery_app AS app ON app.app = task.app
-LEFT JOIN delivery_pair AS pair ON pair.app = task.app AND pair.agent_id = coalesce(task.agent_id, wanted.agent_id)`,
-  )
+LEFT JOIN delivery_pair AS pair ON pair.app = task.app AND pair.agent_id = coalesce(task.agent_id, wanted.agent_id)`
 }
 
 function decodeWhole(row: column.Row): LoadedTask {

@@ -5,7 +5,6 @@ import { type CallClock, encodeCallClock } from './call-clock.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
 import { Prisma } from './generated/client.ts'
-import { runHot } from './hot-statements.ts'
 import type { Database } from './prisma.ts'
 import { resumeTasks } from './resume.ts'
 import { decodeProblem, SCOPE } from './tables.ts'
@@ -38,10 +37,7 @@ const IS_TRUE = { answer: column.flag('answer') }
  * Raw: each verb is one call of an SQL function, which locks the row for no longer than the statement. Reservations and successes of several apps that
  * come at the same time share a statement, in the order of the apps, so that two workers cannot wait for each other.
  */
-export function createRateLimiter(
-  database: Pick<Database, 'pool' | 'prisma'>,
-  options: RateLimiterOptions = {},
-): RateLimiter & ScopeEvidence {
+export function createRateLimiter(database: Pick<Database, 'prisma'>, options: RateLimiterOptions = {}): RateLimiter & ScopeEvidence {
   const { prisma } = database
   const { horizonMs = 500, probeLeaseMs = 60_000, agentIdOf = () => null, callClock = null } = options
   const ask = async (question: Prisma.Sql): Promise<boolean> => {
@@ -116,23 +112,21 @@ const REQUEST = {
 
 /** @param requests each of another app */
 async function reserveCalls(
-  database: Pick<Database, 'pool'>,
+  database: Pick<Database, 'prisma'>,
   requests: readonly Request[],
   { horizonMs, probeLeaseMs, callClock }: ReserveOptions,
 ): Promise<Reservation[]> {
   const sorted = requests.toSorted(byApp).map((request, n) => ({ n, request }))
   const given = sorted.map(({ n, request }) => ({ n, ...request }))
-  const rows = await retrying(() =>
-    runHot(
-      database,
-      Prisma.sql`/* reserve_calls */
+  const rows = await retrying(
+    () =>
+      database.prisma.$queryRaw<column.Row[]>`/* reserve_calls */
 SELECT given.n, ${column.selectList(RESERVATION, { from: 'answer' })}
 FROM ${column.unnest(REQUEST, given, 'given')}
 CROSS JOIN LATERAL delivery_reserve_calls(
   given.app, given.ordinary, given.retries, given.reserved, given.forced, given.per_second, given.budget,
   ${horizonMs}::double precision, ${probeLeaseMs}::double precision, ${encodeCallClock(callClock)}::jsonb
 ) AS answer`,
-    ),
   )
   const answers = new Map(
     rows.map((row) => [sorted[column.decodeRow(PLACE, row).n]?.request, decodeReservation(column.decodeRow(RESERVATION, row))]),
@@ -166,18 +160,16 @@ type Lifted = column.Decoded<typeof LIFTED>
  * Of several for one app with one agent id only the newest counts, since it shows all that the others do.
  * @returns for each success, in their order, the pauses that it lifted
  */
-async function reportSuccesses(database: Pick<Database, 'pool'>, successes: readonly Success[]): Promise<Lifted[][]> {
+async function reportSuccesses(database: Pick<Database, 'prisma'>, successes: readonly Success[]): Promise<Lifted[][]> {
   const byAge = successes.toSorted((a, b) => a.requestedAt.getTime() - b.requestedAt.getTime())
   const newest = [...new Map(byAge.map((success) => [`${success.app} ${success.agentId}`, success])).values()].sort(byApp)
   const given = newest.map((success, n) => ({ n, ...success }))
-  const rows = await retrying(() =>
-    runHot(
-      database,
-      Prisma.sql`/* report_good */
+  const rows = await retrying(
+    () =>
+      database.prisma.$queryRaw<column.Row[]>`/* report_good */
 SELECT ${column.selectList(LIFTED)}
 FROM ${column.unnest(SUCCESS, given, 'given')}
 CROSS JOIN LATERAL delivery_report_good(given.app, given.agent_id, given.requested_at) AS lifted`,
-    ),
   )
   const lifted = rows.map((row) => column.decodeRow(LIFTED, row))
   return successes.map((success) => lifted.filter(({ n }) => newest[n] === success))

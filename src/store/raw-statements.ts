@@ -3,8 +3,8 @@ import { Prisma, type PrismaClient } from './generated/client.ts'
 
 /**
  * Lets the raw statements of a client run on the pool under it. Through Prisma's engine they would be the same statements on the same connections,
- * but the engine takes 28 MB and 0.1 s of CPU when it is first used (docs/performance.md), and an idle worker makes raw statements only. Models and
- * transactions are Prisma's.
+ * but the engine takes 28 MB and 0.1 s of CPU when it is first used, and a tenth of all CPU of a poll, since it turns each parameter and each value into
+ * JSON and back (docs/decisions.md). Polls and an idle worker make raw statements only. Models and transactions are Prisma's.
  */
 export function withRawStatements(prisma: PrismaClient, pool: Pool): PrismaClient {
   const run = (text: string, values: readonly unknown[]) => pool.query({ text, values: [...values], types: { getTypeParser } })

@@ -2,8 +2,6 @@ import type { WritePlan } from '../domain/plan.ts'
 import { byKey } from '../intake/track-rows.ts'
 import * as column from './columns.ts'
 import { retrying } from './database-errors.ts'
-import { Prisma } from './generated/client.ts'
-import { runHot } from './hot-statements.ts'
 import type { Database } from './prisma.ts'
 import { MOVED, movedRow, POLL, pollRow, RECIPIENT, RECIPIENT_STATE, recipientRow, TASK_KEY, TASK_UPDATE, taskUpdateRow } from './tables.ts'
 
@@ -13,7 +11,7 @@ export type Written = 'stored' | 'stale'
  * Writes polls, each whole or not at all, in one statement. No two of them may be of one task.
  * @returns for each plan, in their order, whether it was stored
  */
-export async function writePolls(database: Pick<Database, 'pool'>, plans: readonly WritePlan[]): Promise<Written[]> {
+export async function writePolls(database: Pick<Database, 'prisma'>, plans: readonly WritePlan[]): Promise<Written[]> {
   const sorted = plans.toSorted((a, b) => byKey(a.key, b.key))
   return await retrying(async ({ maybeCommitted }) => {
     const stored = column.chosen(sorted, await insertPolls(database, sorted))
@@ -40,14 +38,12 @@ const EXPECTED = { ...PLACE, ...TASK_KEY, pollNo: column.integer('poll_no'), era
  * Tasks are locked in the order of their keys (the plans are sorted), recipients are written in the order of theirs, as in every writer.
  * LATERAL with LIMIT makes it a look-up by key for each plan: without it the planner reads every open task when its statistics are old.
  */
-async function insertPolls(database: Pick<Database, 'pool'>, plans: readonly WritePlan[]): Promise<column.Row[]> {
+async function insertPolls(database: Pick<Database, 'prisma'>, plans: readonly WritePlan[]): Promise<column.Row[]> {
   const expected = plans.map(({ key, expected: { pollNo, erasureNo } }, n) => ({ n, ...key, pollNo, erasureSeen: erasureNo }))
   const tasks = plans.map(({ task }, n) => ({ n, ...taskUpdateRow(task) }))
   const polls = plans.map((plan, n) => ({ n, ...pollRow(plan), ...movedRow(plan) }))
   const people = plans.flatMap(({ changed }, n) => changed.map((recipient) => ({ n, ...recipientRow(recipient) })))
-  return await runHot(
-    database,
-    Prisma.sql`/* write_polls */
+  return await database.prisma.$queryRaw<column.Row[]>`/* write_polls */
 WITH fenced AS MATERIALIZED (
   SELECT task.id, expected.n, expected.poll_no
   FROM ${column.unnest(EXPECTED, expected, 'expected')}
@@ -77,22 +73,18 @@ WITH fenced AS MATERIALIZED (
   ON CONFLICT (task_pk, user_id) DO UPDATE SET ${column.assignments(RECIPIENT_STATE, 'excluded')}
   WHERE (${column.names(RECIPIENT_STATE, 'known')}) IS DISTINCT FROM (${column.names(RECIPIENT_STATE, 'excluded')})
 )
-SELECT n FROM fenced`,
-  )
+SELECT n FROM fenced`
 }
 
 const SENT = { ...PLACE, ...TASK_KEY, pollNo: POLL.pollNo, requestedAt: POLL.requestedAt, respondedAt: POLL.respondedAt }
 
 /** Polls that are recorded as these plans say: two workers do not send their requests in the same millisecond for the same number. */
-async function findPolls(database: Pick<Database, 'pool'>, plans: readonly WritePlan[]): Promise<column.Row[]> {
+async function findPolls(database: Pick<Database, 'prisma'>, plans: readonly WritePlan[]): Promise<column.Row[]> {
   const sent = plans.map(({ key, poll }, n) => ({ n, ...key, ...poll }))
-  return await runHot(
-    database,
-    Prisma.sql`/* find_polls */
+  return await database.prisma.$queryRaw<column.Row[]>`/* find_polls */
 SELECT given.n
 FROM ${column.unnest(SENT, sent, 'given')}
 JOIN delivery_task AS task ON task.app = given.app AND task.task_id = given.task_id
 JOIN delivery_poll AS poll ON poll.task_pk = task.id AND poll.poll_no = given.poll_no
-WHERE poll.requested_at = given.requested_at AND poll.responded_at IS NOT DISTINCT FROM given.responded_at`,
-  )
+WHERE poll.requested_at = given.requested_at AND poll.responded_at IS NOT DISTINCT FROM given.responded_at`
 }

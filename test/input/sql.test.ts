@@ -38,6 +38,12 @@ const ALLOWED: ReadonlyArray<readonly [file: string, text: RegExp]> = [
   ['store/migrate.ts', /`SET LOCAL search_path = \$\{quoteIdentifier\(schema\)\}`/],
   // A statement that a module of the store hands over whole, beside its parameters; the name of the queue's schema, in quotes.
   ['store/prisma.ts', /\.query<Row>\(statement, \[\.\.\.values\]\)/],
+  // The statements of Prisma's own client, handed to the pool under it.
+  ['store/raw-statements.ts', /\.query\(\{ text, values: \[\.\.\.values\], types|\$(?:query|execute)RawUnsafe: async \(text: string/],
+  // A constant of the module that asks, beside the time.
+  ['store/database-clock.ts', /\.query<column\.Row>\(question\.text, \[\.\.\.question\.values\]\)/],
+  // The states of a recipient, which the program names.
+  ['store/reading/directory.ts', /Prisma\.raw\(STATES\.map\(/],
   ['store/session-settings.ts', /\.query<\{ schema: string \}>\(bounded\(SET_UP, \[/],
   ['queue/schema.ts', /`SELECT \$\{quoteIdentifier\(schema\)\}\.next_job_id\(name\)/],
   ['embedded/postgres.ts', /`CREATE DATABASE \$\{EMBEDDED_DATABASE\}`/],
