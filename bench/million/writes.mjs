@@ -17,7 +17,7 @@ const timing = buildTiming(24)
  */
 export async function measureWrites({ client, url, pairs }) {
   const tracker = createTracker({ databaseUrl: url })
-  const { prisma, close } = openDatabase(url, { max: 1 })
+  const database = openDatabase(url, { max: 1 })
   const spent = { with: [[], [], []], without: [[], [], []] }
   const before = await updates(client)
   for (let pair = 0; pair < pairs; pair += 1) {
@@ -25,13 +25,13 @@ export async function measureWrites({ client, url, pairs }) {
     for (const kind of order) {
       const tasks = await trackSome(tracker, pair)
       await client.query(`ALTER TABLE delivery_recipient ${kind === 'with' ? 'ENABLE' : 'DISABLE'} TRIGGER USER`)
-      const times = await writeThree(prisma, tasks)
+      const times = await writeThree(database, tasks)
       await client.query('ALTER TABLE delivery_recipient ENABLE TRIGGER USER')
       times.forEach((time, i) => spent[kind][i].push(time))
     }
   }
   await tracker.close()
-  await close()
+  await database.close()
   const kinds = [
     `${GROUP} first polls, ${PEOPLE_PER_TASK} new people each`,
     `${GROUP} polls, ${NEWLY_READ} newly read each`,
@@ -80,6 +80,7 @@ async function trackSome(tracker, pair) {
     finalCalls: 0,
     problem: null,
     delay: null,
+    answerDigest: null,
     listedFingerprint: null,
     listedSince: null,
     erasureNo: 0,
@@ -90,12 +91,12 @@ async function trackSome(tracker, pair) {
   }))
 }
 
-async function writeThree(prisma, tasks) {
+async function writeThree(database, tasks) {
   const times = []
   for (const read of [0, NEWLY_READ, NEWLY_READ]) {
     const plans = tasks.map((task) => planPoll(task, answer(task, read, times.length), 1, new Date(), timing))
     const started = performance.now()
-    const written = await writePolls(prisma, plans)
+    const written = await writePolls(database, plans)
     times.push(performance.now() - started)
     if (written.some((each) => each !== 'stored')) throw new Error('a poll was not stored')
     plans.forEach((plan, i) => advance(tasks[i], plan))

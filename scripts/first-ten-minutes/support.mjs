@@ -172,11 +172,12 @@ export async function startDatabases(closers) {
     async create() {
       const client = new pg.Client({ connectionString: server.url })
       await client.connect()
-      made += 1
-      await client.query(`CREATE DATABASE app_${made}`)
+      // Several are made at once.
+      const name = `app_${++made}`
+      await client.query(`CREATE DATABASE ${name}`)
       await client.end()
       const url = new URL(server.url)
-      url.pathname = `/app_${made}`
+      url.pathname = `/${name}`
       return url.href
     },
   }
