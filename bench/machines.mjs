@@ -59,7 +59,7 @@ async function main() {
     const median = (pick) => Math.round(quantile(measured.map(pick), 0.5) * 1_000) / 1_000
     figures[`machines.${count}.pollsPerSecond`] = Math.round(median(({ perSecond }) => perSecond))
     figures[`machines.${count}.cpuPerPollMs`] = median(({ cpu }) => cpu.workers + cpu.redis + cpu.postgres)
-    for (const part of ['workers', 'redis', 'postgres']) figures[`machines.${count}.cpuPerPollMs.${part}`] = median(({ cpu }) => cpu[part])
+    for (const part of ['workers', 'redis', 'postgres']) figures[`machines.${count}.cpuPartsMs.${part}`] = median(({ cpu }) => cpu[part])
     if (count === fleets.at(-1)) Object.assign(figures, await watchRate(servers, timers, capped))
     await Promise.all(workers.map(({ stop }) => stop()))
     const [perSecond, ms] = ['pollsPerSecond', 'cpuPerPollMs'].map((name) => figures[`machines.${count}.${name}`])
