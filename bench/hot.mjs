@@ -2,7 +2,7 @@
  * Measures what a poll costs: CPU of the worker, of Redis and of PostgreSQL, bytes of WAL, transactions, and bytes that stay. Needs `npm run build`,
  * redis-server, and Linux, whose /proc has the CPU of each process.
  *
- *   node bench/hot.mjs [--parts redis,growth,apps,postgres] [--rounds 5] [--tasks 300] [--people 100] [--day-tasks 100] [--apps 2000]
+ *   node bench/hot.mjs [--parts redis,growth,apps,postgres] [--rounds 5] [--tasks 1000] [--people 100] [--day-tasks 100] [--apps 2000]
  *                      [--open 100000] [--history 3000] [--json FILE]
  *
  * Regimes: A, nothing new in the answer; B, a day: 24 polls from the first, which finds all people unread, to the last, at which 85 % have read, along a
@@ -38,10 +38,12 @@ const { values } = parseArgs({
     ...{ 'day-tasks': { type: 'string' }, apps: { type: 'string' }, open: { type: 'string' }, history: { type: 'string' } },
   },
 })
-const DEFAULTS = { rounds: 5, tasks: 300, people: 100, 'day-tasks': 100, apps: 2_000, open: 100_000, history: 3_000 }
+const DEFAULTS = { rounds: 5, tasks: 1_000, people: 100, 'day-tasks': 100, apps: 2_000, open: 100_000, history: 3_000 }
 const numberOf = (name) => Number(values[name] ?? DEFAULTS[name])
 const rounds = numberOf('rounds')
 const people = numberOf('people')
+/** Where two subjects are compared with each other, and where a poll takes long. */
+const fewTasks = Math.min(numberOf('tasks'), 300)
 
 const OTHERS_LIMIT = 0.25
 const FEWEST_ROUNDS = 3
@@ -49,7 +51,7 @@ const DAY_POLLS = 24
 const NAIVE_TASKS = 8
 const CRON_TASKS = 15
 /** Times as many polls as the worker gets: a ceiling wave of so many takes a second, and a tick of /proc is 10 ms. */
-const CEILING_TIMES = 10
+const CEILING_TIMES = 4
 /** Of A, in a round and before the first one, after which V8 has compiled what is used. */
 const WAVES = 3
 const WARMING_WAVES = Math.max(2, rounds)
@@ -163,7 +165,7 @@ async function measureGrowth(world) {
   await addTimers(many, await addOpenTasks(many.store.client, numberOf('open')))
   await world.dingtalk.setReadShare(0.5)
   const subjects = { few, many, old }
-  for (const subject of Object.values(subjects)) await trackAndWarm(subject, numberOf('tasks'))
+  for (const subject of Object.values(subjects)) await trackAndWarm(subject, fewTasks)
   const medians = await inRounds('growth', async () => {
     const waves = {}
     for (const [name, subject] of Object.entries(subjects)) waves[name] = await runWaves(subject)
@@ -221,7 +223,7 @@ async function measurePostgres(world) {
   const backend = 'postgres'
   const alone = { ...world, redis: null }
   const subject = await startSubject(closers, alone, { name: 'queue', backend })
-  const tasks = numberOf('tasks')
+  const tasks = fewTasks
   const ceiling = await startReference(closers, alone, { kind: 'ceiling', backend, concurrency: subject.concurrency, tasks, people })
   await world.dingtalk.setReadShare(0.5)
   await trackAndWarm(subject, tasks)

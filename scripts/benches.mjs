@@ -4,7 +4,7 @@
  * `json`: the file takes `--json FILE`, and writes one object of figures there. The document of `npm run bench` is all of these objects in one, so
  * the keys are the bench's own, such as `{ cpuRatio: { A: { redis: 0.2 } } }`. A name instead of `true` is the key under which they are put.
  * `smoke`: options with which it runs in some seconds, as a test does with every step that has them. `needs`: a program it cannot run without.
- * `aside`: only with `--only`, since all the others together take 12 minutes at most.
+ * `aside`: only with `--only`, since all the others together take about 12 minutes.
  *
  * @typedef {{ file: string, args?: string[], json?: true | string, smoke?: string[], needs?: 'redis-server' }} Step
  * @type {Record<string, { about: string, aside?: true, steps: Step[] }>}
@@ -68,6 +68,7 @@ export const BENCHES = {
   },
   machines: {
     about: '1, 2 and 4 workers: polls, CPU, and the rate of an app',
+    aside: true,
     steps: [
       {
         file: 'machines.mjs',
