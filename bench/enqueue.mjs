@@ -9,10 +9,7 @@
  * floor is an INSERT of one row in a transaction of its own over a warm connection: what this machine and its disk need at least. CPU time is of the
  * server and of this process together; on a machine with other work it says more than the time that passed. Fails when a task is not stored.
  */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { Queue } from 'bullmq'
@@ -20,7 +17,9 @@ import { Redis } from 'ioredis'
 import pg from 'pg'
 import { createTracker } from '../dist/index.js'
 import { migrate } from '../dist/store/migrate.js'
-import { ownDatabase, ownDirectory, startPostgres } from './support/database.mjs'
+import { ownDatabase, startPostgres } from './support/database.mjs'
+import { startRedis } from './support/redis.mjs'
+import { cpuOfFamily } from './support/usage.mjs'
 
 const DATABASE = 'dingtalk_delivery_enqueue'
 const QUEUE = 'bench-enqueue'
@@ -55,7 +54,7 @@ async function main() {
   await session.connect()
   closers.push(() => session.end())
   const cpu = await cpuOfPostgres(session)
-  const queueUrl = process.env.REDIS_URL ?? (await startRedis())
+  const queueUrl = process.env.REDIS_URL ?? (await startRedis(closers)).url
   closers.push(() => removeQueue(queueUrl))
   const ways = { database: { databaseUrl }, queue: { queueUrl, queueName: QUEUE } }
 
@@ -192,56 +191,15 @@ async function expectAll(session) {
  * @param {pg.Client} session
  */
 async function cpuOfPostgres(session) {
-  const { rows } = await session.query("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1) AS pid")
-  const postmaster = rows[0].pid
-  const ticks = (pid, ...fields) => {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const values = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return { parent: values[1], sum: fields.reduce((sum, field) => sum + Number(values[field]), 0) }
-  }
+  const { rows } = await session.query("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int AS pid")
   return () => {
     const { user, system } = process.cpuUsage()
     try {
-      let sum = ticks(postmaster, 11, 12, 13, 14).sum
-      for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-        const found = ticksOrNone(() => ticks(pid, 11, 12))
-        if (found?.parent === postmaster) sum += found.sum
-      }
-      return sum / 100 + (user + system) / 1e6
+      return cpuOfFamily(rows[0].pid) / 1_000 + (user + system) / 1e6
     } catch {
       return Number.NaN
     }
   }
-}
-
-/** A process may end while the list is read. */
-function ticksOrNone(read) {
-  try {
-    return read()
-  } catch {
-    return null
-  }
-}
-
-/** @returns its URL */
-async function startRedis() {
-  const directory = await ownDirectory(closers)
-  const port = await freePort()
-  const child = spawn(
-    'redis-server',
-    ['--port', String(port), '--appendonly', 'yes', '--maxmemory-policy', 'noeviction', '--save', '', '--dir', directory],
-    { stdio: 'ignore' },
-  )
-  closers.push(async () => {
-    const exit = once(child, 'exit')
-    child.kill('SIGTERM')
-    await exit
-  })
-  const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 100 })
-  client.on('error', () => undefined)
-  await client.ping()
-  client.disconnect()
-  return `redis://127.0.0.1:${port}`
 }
 
 async function removeQueue(queueUrl) {
@@ -250,14 +208,4 @@ async function removeQueue(queueUrl) {
   await queue.obliterate({ force: true })
   await queue.close()
   connection.disconnect()
-}
-
-/** @returns {Promise<number>} */
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address !== null ? address.port : 0
 }

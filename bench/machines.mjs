@@ -72,10 +72,10 @@ async function main() {
 async function burst(servers, timers, keys, workers) {
   const { calls } = servers.dingtalk
   await timers.setAtOnce(keys.map((key) => ({ key })))
-  const [first, before] = [calls.length, await readCpu(servers, workers)]
+  const [first, before] = [calls.length, readCpu(servers, workers)]
   await until(() => calls.length - first >= keys.length, 'all polls are made')
   await until(async () => (await overdue(servers)) === 0, 'all polls are stored')
-  const after = await readCpu(servers, workers)
+  const after = readCpu(servers, workers)
   const cpu = Object.fromEntries(Object.entries(after).map(([part, ms]) => [part, (ms - before[part]) / keys.length]))
   return { cpu, perSecond: throughput(calls.slice(first).map((call) => call.at)) }
 }

@@ -20,6 +20,7 @@ import { migrateAll } from '../dist/app/operations.js'
 import { startEmbeddedPostgres } from '../dist/embedded/postgres.js'
 import { ownDirectory } from './support/database.mjs'
 import { startRedis } from './support/redis.mjs'
+import { cpuOf } from './support/usage.mjs'
 
 const { values } = parseArgs({ options: { rounds: { type: 'string' }, seconds: { type: 'string' }, json: { type: 'string' } } })
 const rounds = Number(values.rounds ?? 5)
@@ -119,7 +120,7 @@ async function startWorker({ databaseUrl, redis }) {
 async function startOnce(world) {
   const worker = await startWorker(world)
   // A tick is 10 ms.
-  const cpuMs = cpuTicks(worker.child) * 10
+  const cpuMs = cpuOf(worker.child.pid)
   await worker.stop()
   return { readyMs: Math.round(worker.readyMs), cpuMs }
 }
@@ -128,7 +129,7 @@ async function measureIdle(world) {
   const worker = await startWorker(world)
   try {
     await sleep(SETTLE_SECONDS * 1_000)
-    const [commands, ticks] = [await countCommands(world.redis), cpuTicks(worker.child)]
+    const [commands, cpuMs] = [await countCommands(world.redis), cpuOf(worker.child.pid)]
     world.counter.counts = true
     await sleep(seconds * 1_000)
     world.counter.counts = false
@@ -139,7 +140,7 @@ async function measureIdle(world) {
       statementsPerMinute: perMinute(world.counter.statements),
       redisCommandsPerMinute: perMinute(sent),
       rssMiB: Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${worker.child.pid}/status`, 'utf8'))?.[1]) / 1_024),
-      cpuPercent: round((cpuTicks(worker.child) - ticks) / seconds),
+      cpuPercent: round((cpuOf(worker.child.pid) - cpuMs) / 10 / seconds),
     }
   } finally {
     await worker.stop()
@@ -149,13 +150,6 @@ async function measureIdle(world) {
 /** @param {Awaited<ReturnType<typeof startRedis>>} redis */
 async function countCommands({ client }) {
   return Number(/total_commands_processed:(\d+)/.exec(await client.info('stats'))?.[1])
-}
-
-/** @param {import('node:child_process').ChildProcess} child */
-function cpuTicks({ pid }) {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return Number(fields[11]) + Number(fields[12])
 }
 
 function median(numbers) {

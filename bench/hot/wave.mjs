@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { cpuOf, cpuOfFamily, cpuOfMachine, shareOfOthers } from './usage.mjs'
+import { cpuOf, cpuOfFamily, cpuOfMachine, shareOfOthers } from '../support/usage.mjs'
 
 const TIMEOUT_MS = 120_000
 /** The window begins this long before the timers fire. */

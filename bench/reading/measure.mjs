@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { planOf, spentAtDatabase } from '../million/measure.mjs'
+import { cpuOf } from '../support/usage.mjs'
 
 /** Milliseconds after which a question is not asked again. */
 const ENOUGH_MS = 20_000
@@ -61,14 +61,8 @@ export function percentile(values, share) {
 async function backendCpuMs(client) {
   const { rows } = await client.query('SELECT pg_backend_pid() AS pid')
   try {
-    return ticksOf(rows[0].pid).own * 10
+    return cpuOf(rows[0].pid)
   } catch {
     return null
   }
-}
-
-/** In hundredths of a second: of a process, and of its ended children. */
-export function ticksOf(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ').map(Number)
-  return { own: fields[11] + fields[12], ended: fields[13] + fields[14] }
 }

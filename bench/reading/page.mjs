@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { recountCampaigns } from '../../dist/store/maintenance.js'
+import { cpuOfFamily } from '../support/usage.mjs'
 import { startServer } from './files.mjs'
-import { percentile, ticksOf } from './measure.mjs'
+import { percentile } from './measure.mjs'
 import { LARGE } from './seed.mjs'
 
 const VIEWERS = 6
@@ -80,12 +81,8 @@ async function recount(database, until) {
 /** Of the server process and all its children, living and ended; null where the server is on another machine, or this is not Linux. */
 async function postgresCpuMs(client) {
   try {
-    const { rows } = await client.query(
-      "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int AS postmaster, array_agg(pid) AS pids FROM pg_stat_activity",
-    )
-    const [{ postmaster, pids }] = rows
-    const ticks = [...pids.map((pid) => ticksOf(pid).own), ticksOf(postmaster).own, ticksOf(postmaster).ended]
-    return ticks.reduce((sum, each) => sum + each, 0) * 10
+    const { rows } = await client.query("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int AS postmaster")
+    return cpuOfFamily(rows[0].postmaster)
   } catch {
     return null
   }

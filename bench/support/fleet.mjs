@@ -1,14 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { createServer as createHttpServer } from 'node:http'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Redis } from 'ioredis'
 import pg from 'pg'
 import { migrateAll } from '../../dist/app/operations.js'
 import { ownDirectory, startPostgres } from './database.mjs'
+import { startRedis } from './redis.mjs'
+import { cpuOf, cpuOfFamily, parentOf } from './usage.mjs'
 
 /** Worker processes with one PostgreSQL, one Redis and a DingTalk that answers at once, all on this machine. */
 
@@ -33,7 +33,7 @@ export async function startServers(closers, apps, people) {
   const dingtalk = await startDingTalk(closers, people)
   const appsFile = join(await ownDirectory(closers), 'apps.json')
   await writeApps({ dingtalk, appsFile }, apps)
-  const postmaster = await parentOf((await database.query('SELECT pg_backend_pid() AS pid')).rows[0].pid)
+  const postmaster = parentOf((await database.query('SELECT pg_backend_pid() AS pid')).rows[0].pid)
   return { databaseUrl, queue, redis, database, dingtalk, appsFile, postmaster }
 }
 
@@ -81,28 +81,6 @@ async function startDingTalk(closers, people) {
   return { url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`, calls }
 }
 
-/** @param {Closers} closers */
-async function startRedis(closers) {
-  const directory = await ownDirectory(closers)
-  const port = await freePort()
-  const settings = { port, appendonly: 'yes', 'maxmemory-policy': 'noeviction', save: '', dir: directory }
-  const child = spawn(
-    'redis-server',
-    Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]),
-    { stdio: 'ignore' },
-  )
-  const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 100 })
-  client.on('error', () => undefined)
-  closers.push(async () => {
-    client.disconnect()
-    const exit = once(child, 'exit')
-    child.kill('SIGTERM')
-    await exit
-  })
-  await client.ping()
-  return { url: `redis://127.0.0.1:${port}`, client, pid: Number(child.pid) }
-}
-
 /**
  * Worker processes that are ready.
  * @param {Closers} closers
@@ -135,38 +113,13 @@ export async function startWorkers(closers, { databaseUrl, queue, appsFile }, co
   return workers
 }
 
-/** @param {string | number} pid */
-async function readStat(pid) {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
-  return stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .map(Number)
-}
-
-/** @param {number} pid */
-const parentOf = async (pid) => (await readStat(pid))[1] ?? 0
-
-/** User and system time in ms, in ticks of 10 ms. @param {string | number} pid */
-const cpuOf = async (pid) => (await readStat(pid)).slice(11, 13).reduce((a, b) => a + b, 0) * 10
-
-/** Of the postmaster, its living children and those that have ended. @param {number} postmaster */
-async function cpuOfPostgres(postmaster) {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
-  const all = await Promise.all(pids.map((pid) => readStat(pid).catch(() => null)))
-  const children = all.filter((stat) => stat?.[1] === postmaster)
-  const own = await readStat(postmaster)
-  return [own.slice(11, 15), ...children.map((stat) => stat?.slice(11, 13) ?? [])].flat().reduce((a, b) => a + b, 0) * 10
-}
-
 /**
  * Milliseconds of CPU since the start of each.
  * @param {Servers} servers
  * @param {ReadonlyArray<{ pid: number }>} workers
  */
-export async function readCpu({ redis, postmaster }, workers) {
-  const ofWorkers = await Promise.all(workers.map(({ pid }) => cpuOf(pid)))
-  return { workers: ofWorkers.reduce((a, b) => a + b, 0), redis: await cpuOf(redis.pid), postgres: await cpuOfPostgres(postmaster) }
+export function readCpu({ redis, postmaster }, workers) {
+  return { workers: workers.reduce((sum, { pid }) => sum + cpuOf(pid), 0), redis: cpuOf(redis.pid), postgres: cpuOfFamily(postmaster) }
 }
 
 /** @param {number} pid @returns MiB that it had at most since its start */
@@ -201,14 +154,4 @@ export async function overdue({ database }) {
     "SELECT count(*)::int AS tasks FROM delivery_task WHERE status = 'tracking' AND next_poll_at < now()",
   )
   return rows[0].tasks
-}
-
-/** @returns {Promise<number>} */
-function freePort() {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0))
-    })
-  })
 }

@@ -15,13 +15,13 @@ export async function startRedis(closers) {
   const child = spawn('redis-server', settings, { stdio: 'ignore' })
   const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 100 })
   client.on('error', () => undefined)
-  await client.ping()
   closers.push(async () => {
     client.disconnect()
     const exit = once(child, 'exit')
     child.kill('SIGTERM')
     await exit
   })
+  await client.ping()
   return { url: `redis://127.0.0.1:${port}`, client, pid: child.pid }
 }
 

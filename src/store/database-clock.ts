@@ -9,7 +9,6 @@ const SAMPLES = 3
 interface Question {
   /** Gives one row with the epoch milliseconds as `ms`. */
   readonly text: string
-  readonly values: readonly unknown[]
   /** It is asked so many times. */
   readonly samples: number
 }
@@ -26,7 +25,6 @@ export interface MeasuredClock {
 
 const NOW: Question = {
   text: 'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::double precision AS ms',
-  values: [],
   samples: SAMPLES,
 }
 
@@ -50,7 +48,7 @@ export async function measureDatabaseClock(pool: Pool, question = NOW): Promise<
   let row: column.Row = {}
   const sample = async (): Promise<ClockOffset> => {
     const askedMs = performance.now()
-    const { rows } = await client.query<column.Row>(question.text, [...question.values])
+    const { rows } = await client.query<column.Row>(question.text)
     const answeredMs = performance.now()
     row = rows[0] ?? {}
     return computeOffset({ askedMs, answeredMs, shownMs: column.decodeRow(SHOWN, row).ms })

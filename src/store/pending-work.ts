@@ -18,7 +18,7 @@ export type PendingWork = column.Decoded<typeof PENDING>
  * @throws when the database does not answer
  */
 export async function readPendingWork(pool: Pool): Promise<{ clock: MeasuredClock; work: PendingWork }> {
-  const clock = await measureDatabaseClock(pool, { text: PENDING_WORK, values: [], samples: 1 })
+  const clock = await measureDatabaseClock(pool, { text: PENDING_WORK, samples: 1 })
   return { clock, work: column.decodeRow(PENDING, clock.row) }
 }
 

@@ -41,7 +41,7 @@ const ALLOWED: ReadonlyArray<readonly [file: string, text: RegExp]> = [
   // The statements of Prisma's own client, handed to the pool under it.
   ['store/raw-statements.ts', /\.query\(\{ text, values: \[\.\.\.values\], types|\$(?:query|execute)RawUnsafe: async \(text: string/],
   // A constant of the module that asks, beside the time.
-  ['store/database-clock.ts', /\.query<column\.Row>\(question\.text, \[\.\.\.question\.values\]\)/],
+  ['store/database-clock.ts', /\.query<column\.Row>\(question\.text\)/],
   // The states of a recipient, which the program names.
   ['store/reading/directory.ts', /Prisma\.raw\(STATES\.map\(/],
   ['store/session-settings.ts', /\.query<\{ schema: string \}>\(bounded\(SET_UP, \[/],

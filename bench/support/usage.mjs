@@ -33,14 +33,26 @@ export function cpuOf(pid) {
  */
 export function cpuOfFamily(pid) {
   let sum = 0
+  let isThere = false
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue
     const fields = readStat(name)
     if (fields === null) continue
-    if (Number(name) === pid) sum += ticksOf(fields, [...OWN, ...OF_ENDED_CHILDREN])
-    else if (Number(fields[PARENT]) === pid) sum += ticksOf(fields, OWN)
+    if (Number(name) === pid) {
+      isThere = true
+      sum += ticksOf(fields, [...OWN, ...OF_ENDED_CHILDREN])
+    } else if (Number(fields[PARENT]) === pid) sum += ticksOf(fields, OWN)
   }
+  if (!isThere) throw new Error(`the process ${pid} has ended, or is on another machine`)
   return sum
+}
+
+/**
+ * The process that started it.
+ * @param {number} pid
+ */
+export function parentOf(pid) {
+  return Number(readStat(pid)?.[PARENT])
 }
 
 /** CPU milliseconds of the whole machine: user, nice, system, irq, softirq and steal. */
