@@ -117,6 +117,9 @@ BEGIN
         JOIN pg_namespace AS schema ON schema.oid = relation.relnamespace
         CROSS JOIN LATERAL unnest(CASE
             WHEN relation.relkind = 'S' THEN ARRAY['ALTER SEQUENCE %s OWNER TO delivery_migrate', 'GRANT USAGE, SELECT ON SEQUENCE %s TO delivery_worker']
+            -- A partition is read and written through its table.
+            WHEN relation.relispartition AND schema.nspname = v_schema
+                THEN ARRAY['ALTER TABLE %s OWNER TO delivery_migrate', 'REVOKE ALL ON %s FROM delivery_worker']
             -- Names are no part of a worker's work.
             WHEN schema.nspname = v_schema AND relation.relname IN ('delivery_person', 'delivery_people')
                 THEN ARRAY['ALTER TABLE %s OWNER TO delivery_migrate', 'REVOKE ALL ON %s FROM delivery_worker']

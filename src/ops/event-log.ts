@@ -34,9 +34,15 @@ export function createEventLog(log: Logger, metrics: Metrics | null): EventLog {
       log.warn(actions, 'reconciled: timers were missing or tasks were past their deadline')
       metrics?.reconciled(actions)
     },
-    retained({ namesRemoved, peopleRemoved, tasksRemoved }) {
-      log.info({ namesRemoved, peopleRemoved, tasksRemoved }, 'old details removed')
-      metrics?.reconciled({ names_removed: namesRemoved, people_removed: peopleRemoved, tasks_removed: tasksRemoved })
+    retained({ namesRemoved, peopleRemoved, periodsRemoved, tasksRemoved }) {
+      log.info({ namesRemoved, peopleRemoved, periodsRemoved, tasksRemoved }, 'old details removed')
+      const removed = {
+        names_removed: namesRemoved,
+        people_removed: peopleRemoved,
+        periods_removed: periodsRemoved,
+        tasks_removed: tasksRemoved,
+      }
+      metrics?.reconciled(removed)
     },
     learned: ({ app, version, tasks, people }) => log.info({ app, version, tasks, people }, 'learned when people read'),
     early: ({ key, earlyMs }) => log.debug({ ...key, earlyMs: Math.round(earlyMs) }, 'timer fired early: the clocks of workers differ'),

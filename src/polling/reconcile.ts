@@ -25,12 +25,13 @@ const MAX_BATCHES = 100
 
 /**
  * Repairs the timers after the queue lost some: every open task whose poll is overdue gets its timer back, and every task whose deadline has
- * passed is ended. Then old data is removed. One worker at a time.
+ * passed is ended. Then room is made for new data, and old data is removed. One worker at a time.
  * @returns null when another worker reconciles
  */
 export async function reconcile(deps: ReconcileDeps): Promise<Reconciled | null> {
   const actions = await deps.store.exclusively(async (lease) => {
     const done = await pass(deps, lease)
+    if (lease.isHeld()) await deps.old.store.makeRoom()
     if (lease.isHeld()) await (deps.retain ?? retain)({ ...deps.old, now: deps.now, events: deps.events })
     return done
   })

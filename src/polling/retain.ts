@@ -24,6 +24,7 @@ const BATCH = 50
 const PEOPLE_BATCH = 1_000
 /** Limits one pass; a backlog takes several. */
 const MAX_BATCHES = 40
+const MAX_PERIODS = 5
 const MAX_MS = 5_000
 
 /** DingTalk names no recipient 24 hours after the send; an hour more for an answer that was under way. */
@@ -43,9 +44,24 @@ export async function retain(deps: RetainDeps): Promise<boolean> {
   let isDone = true
   const namesRemoved = await inBatches(detailsMs, (ageMs) => store.removeNames(olderThan(ageMs), BATCH), BATCH)
   const peopleRemoved = await inBatches(detailsMs, (ageMs) => store.forgetPeople(olderThan(ageMs), PEOPLE_BATCH), PEOPLE_BATCH)
+  const periodsRemoved = totalsMs === null ? 0 : await removePeriods(olderThan(totalsMs))
   const tasksRemoved = await inBatches(totalsMs, (ageMs) => store.removeTasks(olderThan(ageMs), BATCH), BATCH)
-  if (namesRemoved + peopleRemoved + tasksRemoved > 0) deps.events.retained({ namesRemoved, peopleRemoved, tasksRemoved })
+  if (namesRemoved + peopleRemoved + periodsRemoved + tasksRemoved > 0)
+    deps.events.retained({ namesRemoved, peopleRemoved, periodsRemoved, tasksRemoved })
   return isDone
+
+  /** Before their tasks, which would take them along one by one. A crash in between leaves tasks without polls, which the next pass removes. */
+  async function removePeriods(before: Date): Promise<number> {
+    let removed = 0
+    while (removed < MAX_PERIODS && isTimeLeft()) {
+      const outcome = await store.removePolls(before)
+      if (outcome === 'busy') isDone = false
+      if (outcome !== 'removed') return removed
+      removed++
+    }
+    isDone = false
+    return removed
+  }
 
   /** @param ageMs null: nothing is ever that old */
   async function inBatches(ageMs: number | null, remove: (ageMs: number) => Promise<number>, batch: number): Promise<number> {

@@ -19,6 +19,7 @@ const CHECKED = {
 }
 const NAMES_REMOVED = { tasks: column.integer('tasks') }
 const TASKS_REMOVED = { tasks: column.integer('tasks') }
+const PARTITION_DROPPED = { isDropped: column.nullable(column.flag('is_dropped')) }
 const FORGOTTEN = { people: column.integer('people') }
 
 /**
@@ -31,17 +32,6 @@ export async function recountCampaigns({ pool }: Pick<Database, 'pool'>): Promis
   return column.decodeRow(RECOUNTED, row).campaigns
 }
 
-/** Rows are locked in the order of their keys. Their recipients, polls and transitions are deleted with them, and campaigns are recounted. */
-const REMOVE_TASKS = `/* remove_tasks */
-WITH old AS MATERIALIZED (
-  SELECT id, app, task_id FROM delivery_task WHERE finished_at < $1::timestamptz AND names_removed_at IS NOT NULL
-  ORDER BY finished_at, id LIMIT $2::integer
-), locked AS MATERIALIZED (
-  SELECT task.id FROM delivery_task AS task JOIN old ON old.id = task.id ORDER BY task.app, task.task_id FOR UPDATE OF task
-), removed AS (
-  DELETE FROM delivery_task WHERE id IN (SELECT id FROM locked) RETURNING id
-)
-SELECT count(*)::integer AS tasks FROM removed`
 /**
  * The same, and counts tasks that ended and keeps their brackets, so that no read needs their people. One transaction for both.
  * @returns whether no ended task is left to count
@@ -82,8 +72,17 @@ export function createOldDetails({ prisma, pool }: Pick<Database, 'prisma' | 'po
       const [row = {}] = await readCommitted(pool, 'SELECT delivery_remove_names($1, $2) AS tasks', [before.toISOString(), limit])
       return column.decodeRow(NAMES_REMOVED, row).tasks
     },
+    async makeRoom() {
+      await readCommitted(pool, 'SELECT delivery_add_poll_partition()', [])
+    },
+    async removePolls(before) {
+      const statement = 'SELECT delivery_drop_poll_partition($1) AS "isDropped"'
+      const [row = {}] = await readCommitted(pool, statement, [before.toISOString()])
+      const { isDropped } = column.decodeRow(PARTITION_DROPPED, row)
+      return isDropped === null ? 'busy' : isDropped ? 'removed' : 'none'
+    },
     async removeTasks(before, limit) {
-      const [row = {}] = await readCommitted(pool, REMOVE_TASKS, [before.toISOString(), limit])
+      const [row = {}] = await readCommitted(pool, 'SELECT delivery_remove_tasks($1, $2) AS tasks', [before.toISOString(), limit])
       return column.decodeRow(TASKS_REMOVED, row).tasks
     },
     async forgetPeople(before, limit) {

@@ -13,12 +13,15 @@ async function retained(old: ReturnType<typeof someOldDetails>, retention: Parti
 }
 
 test('user ids go by the age of the task, names by when they were last given, totals later, digests after a day', async () => {
-  const old = someOldDetails({ names: 3, people: 4, tasks: 2 })
-  expect(await retained(old, { totalsMs: 400 * DAY_MS })).toEqual(['retained 3 4 2'])
+  const old = someOldDetails({ names: 3, people: 4, periods: 1, tasks: 2 })
+  expect(await retained(old, { totalsMs: 400 * DAY_MS })).toEqual(['retained 3 4 1 2'])
   expect(old.asked.map(({ what, before }) => [what, before])).toEqual([
     ['erasures', new Date(SENT.getTime() - 25 * 3_600_000)],
     ['names', daysBefore(90)],
     ['people', daysBefore(90)],
+    // Until there is none left; before the tasks, which would take their polls along one by one.
+    ['periods', daysBefore(400)],
+    ['periods', daysBefore(400)],
     ['tasks', daysBefore(400)],
   ])
 })
@@ -46,9 +49,17 @@ test('a backlog is worked off over many passes: each has so many batches, and no
 
 test('so is a backlog of people', async () => {
   const old = someOldDetails({ people: 100_000 })
-  expect(await retained(old, {})).toEqual(['retained 0 40000 0'])
+  expect(await retained(old, {})).toEqual(['retained 0 40000 0 0'])
   await retained(old, {})
-  expect(await retained(old, {})).toEqual(['retained 0 20000 0'])
+  expect(await retained(old, {})).toEqual(['retained 0 20000 0 0'])
+})
+
+test('so is a backlog of periods, and one whose lock is not free is tried in the next pass', async () => {
+  const old = someOldDetails({ periods: 12 })
+  const deps = { store: old.store, retention: { ...old.retention, totalsMs: 400 * DAY_MS }, now: () => SENT, events: notes() }
+  expect([await retain(deps), await retain(deps), await retain(deps)]).toEqual([false, false, true])
+  expect(deps.events.lines).toEqual(['retained 0 0 5 0', 'retained 0 0 5 0', 'retained 0 0 2 0'])
+  expect(await retain({ ...deps, store: someOldDetails({ periods: 1, isBusy: true }).store })).toBe(false)
 })
 
 test('a pass ends after a few seconds, however slow the database is', async () => {
@@ -64,9 +75,9 @@ test('the reconciler does it, after what is due, and only the worker that reconc
   const store = { ...someRows(), overdue: async () => [], exclusively }
   const deps = { store, old, timers: someTimers(), timing: TIMING, graceMs: 60_000, now: () => SENT, events }
   await reconcile({ ...deps, store: { ...store, exclusively: async () => null } })
-  expect(old.left.names).toBe(3)
+  expect([old.left.names, old.rooms()]).toEqual([3, 0])
   expect(await reconcile(deps)).toEqual({ ...NOTHING_RESTORED, ended: 0 })
-  expect([old.left.names, events.lines]).toEqual([0, ['retained 3 0 0']])
+  expect([old.left.names, old.rooms(), events.lines]).toEqual([0, 1, ['retained 3 0 0 0']])
 })
 
 test('after a pass that left nothing it rests; while a backlog is left it does not', async () => {

@@ -120,8 +120,8 @@ export function notes(): Notes {
     paused: ({ app, problem }) => void lines.push(`paused ${app}: ${problem.code}`),
     recovered: ({ app }) => void lines.push(`recovered ${app}`),
     reconciled: ({ actions }) => void lines.push(`reconciled ${JSON.stringify(actions)}`),
-    retained: ({ namesRemoved, peopleRemoved, tasksRemoved }) =>
-      void lines.push(`retained ${namesRemoved} ${peopleRemoved} ${tasksRemoved}`),
+    retained: ({ namesRemoved, peopleRemoved, periodsRemoved, tasksRemoved }) =>
+      void lines.push(`retained ${namesRemoved} ${peopleRemoved} ${periodsRemoved} ${tasksRemoved}`),
     learned: ({ app, tasks, people }) => void lines.push(`learned ${app} ${tasks} ${people}`),
     early: ({ earlyMs }) => void lines.push(`early by ${earlyMs} ms`),
     lock: ({ kind }) => void lines.push(`lock ${kind}`),
@@ -305,9 +305,10 @@ export const grantAll = ({ reserved, ordinary }: WantedCalls): Reservation => gr
 
 export const NOTHING_RESTORED: Restored = { added: 0, replaced: 0, moved: 0, left: 0 }
 
-/** Nothing is old, or as much as is said: tasks whose names may go, and tasks that may go. */
-export function someOldDetails({ names = 0, people = 0, tasks = 0 } = {}) {
-  const left = { names, people, tasks }
+/** Nothing is old, or as much as is said: tasks whose names may go, periods whose polls may go, and tasks that may go. */
+export function someOldDetails({ names = 0, people = 0, periods = 0, tasks = 0, isBusy = false } = {}) {
+  const left = { names, people, periods, tasks }
+  let rooms = 0
   const asked: Array<{ what: string; before: Date; limit: number }> = []
   const take = (what: 'names' | 'people' | 'tasks') => async (before: Date, limit: number) => {
     asked.push({ what, before, limit })
@@ -316,12 +317,22 @@ export function someOldDetails({ names = 0, people = 0, tasks = 0 } = {}) {
     return taken
   }
   const store = {
+    async makeRoom() {
+      rooms++
+    },
+    async removePolls(before: Date) {
+      asked.push({ what: 'periods', before, limit: 1 })
+      if (isBusy) return 'busy' as const
+      if (left.periods === 0) return 'none' as const
+      left.periods--
+      return 'removed' as const
+    },
     removeNames: take('names'),
     forgetPeople: take('people'),
     removeTasks: take('tasks'),
     forgetErasures: async (before: Date) => void asked.push({ what: 'erasures', before, limit: 0 }),
   }
-  return { asked, left, store, retention: { detailsMs: 90 * 86_400_000, totalsMs: null } }
+  return { asked, left, rooms: () => rooms, store, retention: { detailsMs: 90 * 86_400_000, totalsMs: null } }
 }
 
 /** Timers that only note what they were asked for. `moved`: those that were put right rather than set. */

@@ -10,11 +10,11 @@ afterAll(() => db.close())
 /** `VIEW delivery_task_rates`, `COLUMN delivery_task_rates.app`, `FUNCTION delivery_state_at` with their comments. */
 const EVERYTHING = `
   SELECT CASE relkind WHEN 'v' THEN 'VIEW ' ELSE 'TABLE ' END || relname AS name, obj_description(oid, 'pg_class') AS comment
-  FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'v') AND relname LIKE 'delivery%'
+  FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v') AND relname LIKE 'delivery%'
   UNION ALL
   SELECT 'COLUMN ' || relname || '.' || attname, col_description(attrelid, attnum)
   FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
-  WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'v') AND relname LIKE 'delivery%' AND attnum > 0 AND NOT attisdropped
+  WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v') AND relname LIKE 'delivery%' AND attnum > 0 AND NOT attisdropped
   UNION ALL
   SELECT 'FUNCTION ' || proname, obj_description(oid, 'pg_proc')
   FROM pg_proc WHERE pronamespace = current_schema()::regnamespace AND proname ~ '^(delivery|track_delivery)'

@@ -92,7 +92,7 @@ async function readRights({ pool, schema }: Pick<Database, 'pool' | 'schema'>): 
 /**
  * The rights that deploy/postgres/roles.sql gives to a worker, read from the catalogue, so that tables, views, sequences and functions of later
  * migrations are included. $1 is the schema.
- * Not included: sequences of identity columns and functions of triggers, which need no right, and names of people, which are a right of their own.
+ * Not included: sequences of identity columns, functions of triggers and partitions, which need no right, and names of people, which are a right of their own.
  */
 const LACKING = `/* lacking_rights */
 WITH place AS (
@@ -105,7 +105,7 @@ WITH place AS (
       ELSE ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']
     END AS privileges
   FROM pg_class AS class JOIN place ON place.schema = class.relnamespace
-  WHERE (class.relname ^@ 'delivery_' OR class.relname = '_prisma_migrations') AND class.relkind IN ('r', 'p', 'v', 'm', 'S')
+  WHERE (class.relname ^@ 'delivery_' OR class.relname = '_prisma_migrations') AND class.relkind IN ('r', 'p', 'v', 'm', 'S') AND NOT class.relispartition
     AND class.relname NOT IN ('delivery_person', 'delivery_people')
     AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = class.oid AND deptype = 'i' AND class.relkind = 'S')
 ), needed AS (
