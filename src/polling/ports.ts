@@ -53,30 +53,15 @@ export interface Lease {
   isHeld(): boolean
 }
 
-/** How much of what is old was removed. */
-export interface Retained {
-  readonly namesRemoved: number
-  readonly peopleRemoved: number
-  /** Periods whose polls were removed at once. */
-  readonly periodsRemoved: number
-  readonly tasksRemoved: number
-}
-
 /** Removes old data of tasks that ended, and people who are not named any more. */
 export interface OldDetails {
   /** Replaces the names of people in tasks that ended before `before`, longest ended first. Resolves with how many tasks, at most `limit`. */
   removeNames(before: Date, limit: number): Promise<number>
   /** Makes room for the polls of tasks to come, where little is left. */
   makeRoom(): Promise<void>
-  /**
-   * Removes all polls of a period at once, where every task of it ended before `before` and has no names any more. `none`: there is no such period;
-   * `busy`: a lock was not free, and the next call tries again.
-   */
+  /** Removes all polls of a period at once, where all its tasks may be deleted. `none`: there is none; `busy`: a lock was not free, so try again. */
   removePolls(before: Date): Promise<'removed' | 'none' | 'busy'>
-  /**
-   * Deletes tasks that ended before `before` and have no names any more. Resolves with how many, at most `limit`. A task may wait two days, or a
-   * twentieth of its age, for the other tasks of its period, so that `removePolls` can remove their polls together.
-   */
+  /** Deletes at most `limit` of the same tasks, and resolves with how many. They may wait for their period: two days, or a twentieth of their age. */
   removeTasks(before: Date, limit: number): Promise<number>
   /** Deletes people whom no import or sync has named since `before`. Resolves with how many, at most `limit`. */
   forgetPeople(before: Date, limit: number): Promise<number>
@@ -390,8 +375,8 @@ export interface EventLog {
   /** A poll succeeded where polls were paused. */
   recovered(event: { readonly app: string }): void
   reconciled(event: { readonly actions: Restored & { readonly ended: number } }): void
-  /** Old data was removed. `namesRemoved`: tasks that have no names any more. */
-  retained(event: Retained): void
+  /** Old data was removed. `namesRemoved`: tasks that have no names any more; `periodsRemoved`: periods whose polls went at once. */
+  retained(event: Readonly<Record<'namesRemoved' | 'peopleRemoved' | 'periodsRemoved' | 'tasksRemoved', number>>): void
   /** When the recipients of an app read was learned anew, from so many ended tasks of its own. */
   learned(event: { readonly app: string; readonly version: number; readonly tasks: number; readonly people: number }): void
   /** A timer fired this long before its poll was due: the clocks of workers differ. */
