@@ -33,7 +33,8 @@ SELECT to_state, poll_no FROM delivery_state_changes WHERE app = ${app}::text AN
  * A person counts as delivered when the first of the campaign's tasks is delivered, and as read when the first of them is read. Most people of a task
  * share a poll, so they are counted together.
  * The states are in FILTER: in WHERE, PostgreSQL 18 sees the key's last column, estimates a look-up by key a hundred times too high, and reads the
- * changes of all tasks.
+ * changes of all tasks. OFFSET keeps it to look-ups by key, each in one partition of the polls: the planner counts on all partitions for each, and
+ * would read all polls instead.
  */
 export async function readCampaignCurve(source: Source, { app, campaign }: CampaignKey): Promise<CurvePoint[]> {
   const rows = await source(Prisma.sql`
@@ -42,8 +43,11 @@ SELECT ${millis('at')} AS at_ms, delivered, read FROM (
   FROM (
     SELECT delivered_at, read_at, count(*) AS people FROM (
       SELECT min(at) FILTER (WHERE to_state IN ('unread', 'read')) AS delivered_at, min(at) FILTER (WHERE to_state = 'read') AS read_at
-      FROM delivery_state_changes
-      WHERE app = ${app}::text AND campaign = ${campaign}::text
+      FROM delivery_task_rates AS task
+      CROSS JOIN LATERAL (
+        SELECT user_id, to_state, at FROM delivery_state_changes AS each WHERE each.app = task.app AND each.task_id = task.task_id OFFSET 0
+      ) AS change
+      WHERE task.app = ${app}::text AND task.campaign = ${campaign}::text
       GROUP BY user_id
     ) AS person GROUP BY delivered_at, read_at
   ) AS alike
