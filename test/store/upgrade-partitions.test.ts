@@ -92,17 +92,19 @@ test('a poll that is stored meanwhile waits for the migration, and is there afte
   const url = await aDatabase()
   const writer = new Client({ connectionString: url })
   await writer.connect()
-  const first =
-    'INSERT INTO delivery_poll (task_pk, poll_no, requested_at, outcome, code, changed, anomalies) SELECT id, 2, now(), $1, $2, 0, 0 FROM delivery_task'
+  // Tables are locked in the order in which a worker's statement names them.
+  const insert = (no: number): string => `
+    WITH fenced AS (SELECT id FROM delivery_task FOR UPDATE)
+    INSERT INTO delivery_poll (task_pk, poll_no, requested_at, outcome, code, changed, anomalies) SELECT id, ${no}, now(), 'transient', '-1', 0, 0 FROM fenced`
   await writer.query('BEGIN')
-  await writer.query(first, ['transient', '-1'])
+  await writer.query(insert(2))
   const migrated = migrate(url)
   await expect
-    .poll(async () => await query(url, "SELECT FROM pg_locks WHERE relation = 'delivery_poll'::regclass AND NOT granted"))
+    .poll(async () => await query(url, "SELECT FROM pg_locks WHERE relation = 'delivery_task'::regclass AND NOT granted"))
     .toHaveLength(1)
   const other = new Client({ connectionString: url })
   await other.connect()
-  const waiting = other.query(first.replace(', 2,', ', 3,'), ['transient', '-1'])
+  const waiting = other.query(insert(3))
   await writer.query('COMMIT')
   expect([await migrated, (await waiting).rowCount]).toEqual([NEWER, 1])
   await Promise.all([writer.end(), other.end()])

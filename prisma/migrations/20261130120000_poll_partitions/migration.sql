@@ -190,6 +190,9 @@ $migration$;
 
 -- The table that is there becomes the first partition -----------------------------------------------------------------------------
 
+-- In the order in which a poll locks them, so that the two do not wait for each other.
+LOCK TABLE "delivery_task" IN ACCESS EXCLUSIVE MODE;
+LOCK TABLE "delivery_poll" IN ACCESS EXCLUSIVE MODE;
 ALTER TABLE "delivery_poll" RENAME TO "delivery_poll_first";
 ALTER TABLE "delivery_poll_first" RENAME CONSTRAINT "delivery_poll_pkey" TO "delivery_poll_first_pkey";
 ALTER TABLE "delivery_poll_first" RENAME CONSTRAINT "delivery_poll_task_pk_fkey" TO "delivery_poll_first_task_pk_fkey";
