@@ -13,7 +13,7 @@ import { openDatabase } from '../store/prisma.ts'
 import { type Budgets, callBudgetFindings } from './checks/budget.ts'
 import { warning } from './checks/check.ts'
 import { connectionsCheck } from './checks/connections.ts'
-import { databaseCheck, namesFinding, rightsCheck, schemaCheck } from './checks/database.ts'
+import { databaseCheck, namesFinding, partitionsFinding, rightsCheck, schemaCheck } from './checks/database.ts'
 import { blindGapsCheck, type Lateness, overdueCheck } from './checks/polls.ts'
 import { problemFindings, taskFinding } from './checks/problems.ts'
 import { clockFound } from './checks/process.ts'
@@ -68,22 +68,24 @@ async function diagnoseDatabase(config: DoctorConfig, lateness: Lateness, calls:
   const needs = { database, timeoutMs: TIMEOUT_MS }
   const clock = createDatabaseClock(database.pool)
   try {
-    const [reached, schema, clockFinding, connections, rights, names, overdue, blind, ofCalls, problems, ofTask] = await Promise.all([
-      databaseCheck(needs),
-      schemaCheck(needs),
-      warning('clock', async () => {
-        await withTimeout(TIMEOUT_MS, clock.measure())
-        return clockFound(clock.differenceMs() ?? 0)
-      }),
-      connectionsCheck(needs, { databaseUrl: url, databaseConnections, queue }),
-      rightsCheck(needs),
-      namesFinding(needs),
-      overdueCheck(needs, lateness),
-      blindGapsCheck(needs, lateness),
-      callBudgetFindings(needs, calls),
-      problemFindings(needs),
-      task === null ? null : taskFinding(needs, task),
-    ])
+    const [reached, schema, clockFinding, connections, rights, names, partitions, overdue, blind, ofCalls, problems, ofTask] =
+      await Promise.all([
+        databaseCheck(needs),
+        schemaCheck(needs),
+        warning('clock', async () => {
+          await withTimeout(TIMEOUT_MS, clock.measure())
+          return clockFound(clock.differenceMs() ?? 0)
+        }),
+        connectionsCheck(needs, { databaseUrl: url, databaseConnections, queue }),
+        rightsCheck(needs),
+        namesFinding(needs),
+        partitionsFinding(needs),
+        overdueCheck(needs, lateness),
+        blindGapsCheck(needs, lateness),
+        callBudgetFindings(needs, calls),
+        problemFindings(needs),
+        task === null ? null : taskFinding(needs, task),
+      ])
     // A database that cannot be reached is one fault, not six. One that is not migrated has no polls.
     if (!reached.ok) return [reached]
     // A role without rights may not read the version of the schema.
@@ -95,6 +97,7 @@ async function diagnoseDatabase(config: DoctorConfig, lateness: Lateness, calls:
       connections,
       rights,
       names,
+      ...(partitions === null ? [] : [partitions]),
       overdue,
       blind,
       ...ofCalls,

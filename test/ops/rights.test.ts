@@ -133,6 +133,19 @@ test.each([
   ])
 })
 
+test('doctor says that polls are in the default partition, and it is no fault', async () => {
+  const partitions = async () =>
+    (await diagnose(parseConfig({ DATABASE_URL: urlAs('worker', created.url) }))).filter(({ name }) => name === 'partitions')
+  expect(await partitions()).toEqual([])
+  await owner.query(`
+    SELECT setval(pg_get_serial_sequence('delivery_task', 'id'), 500000);
+    SELECT track_delivery('77');
+    INSERT INTO delivery_poll (task_pk, poll_no, requested_at, outcome, code, changed, anomalies) SELECT id, 1, now(), 'transient', '-1', 0, 0 FROM delivery_task`)
+  expect(await partitions()).toEqual([
+    { name: 'partitions', ok: true, detail: expect.stringMatching(/^1 MiB of polls are in the default partition of delivery_poll:/) },
+  ])
+})
+
 test('a worker that lost a right is not ready, says which, and is well again when it is given back', async () => {
   const running = await aRunningWorker(undefined, {}, 'worker')
   const client = new Client({ connectionString: running.databaseUrl })

@@ -66,6 +66,22 @@ export async function namesFinding({ database: { pool, schema }, timeoutMs }: Da
   return { name: 'names', ok: true, detail }
 }
 
+/** Null where all polls are in partitions of a period, as they should be. The others are no fault. */
+export async function partitionsFinding({ database: { pool, schema }, timeoutMs }: DatabaseNeeds): Promise<Finding | null> {
+  const asked = schema().then((name) => pool.query<{ bytes: number | null }>(DEFAULT_PARTITION, [name]))
+  const bytes = await withDatabaseTimeout(timeoutMs, asked).then(
+    ({ rows }) => rows[0]?.bytes ?? 0,
+    () => 0,
+  )
+  return bytes === 0 ? null : { name: 'partitions', ok: true, detail: `${Math.ceil(bytes / 1_024 / 1_024)} MiB of polls ${IN_DEFAULT}` }
+}
+
+const IN_DEFAULT =
+  'are in the default partition of delivery_poll: tasks came faster than partitions were made. They are removed task by task when they are old'
+
+/** $1 is the schema. The size needs no right. */
+const DEFAULT_PARTITION = `SELECT pg_relation_size(to_regclass(format('%I.delivery_poll_default', $1::text)))::double precision AS bytes`
+
 /** $1 is the schema. NULL: it has no such view. */
 const SEES_NAMES = `SELECT current_user AS role, has_table_privilege(to_regclass(format('%I.delivery_people', $1::text)), 'SELECT') AS sees`
 
