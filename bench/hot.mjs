@@ -15,35 +15,25 @@
  * the polls that arrived at the HTTP server. A round in which other processes used more than a quarter of the machine is discarded, and others are
  * made, as many again at most; where too few are left, those with the least other work are used, and the figures say so.
  */
-import { writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { buildTiming } from '../dist/domain/poll-times.js'
 import { openQueue } from '../dist/queue/connection.js'
 import { createPollTimers } from '../dist/queue/timers.js'
-import { addHistory, addOpenTasks } from './hot/fill.mjs'
+import { addOpenTasks } from './hot/fill.mjs'
 import { measure, runWave } from './hot/wave.mjs'
 import { startReference, startSubject, startWorld } from './hot/world.mjs'
-import { median } from './million/measure.mjs'
+import { HISTORY, openHistory } from './reading/history.mjs'
+import { readOptions, runBench } from './support/bench.mjs'
+import { numberOf, sizeOfTables } from './support/database.mjs'
+import { median, round } from './support/figures.mjs'
 
-const { values } = parseArgs({
-  options: {
-    ...{
-      parts: { type: 'string' },
-      rounds: { type: 'string' },
-      tasks: { type: 'string' },
-      people: { type: 'string' },
-      json: { type: 'string' },
-    },
-    ...{ 'day-tasks': { type: 'string' }, apps: { type: 'string' }, open: { type: 'string' }, history: { type: 'string' } },
-  },
+const options = readOptions({
+  parts: 'redis,growth,apps,postgres',
+  ...{ rounds: 5, tasks: 1_000, people: 100, 'day-tasks': 100, apps: 2_000, open: 100_000, history: 50_000 },
 })
-const DEFAULTS = { rounds: 5, tasks: 1_000, people: 100, 'day-tasks': 100, apps: 2_000, open: 100_000, history: 3_000 }
-const numberOf = (name) => Number(values[name] ?? DEFAULTS[name])
-const rounds = numberOf('rounds')
-const people = numberOf('people')
+const { rounds, people } = options
 /** Where two subjects are compared with each other, and where a poll takes long. */
-const fewTasks = Math.min(numberOf('tasks'), 300)
+const fewTasks = Math.min(options.tasks, 300)
 
 const OTHERS_LIMIT = 0.25
 const FEWEST_ROUNDS = 3
@@ -62,36 +52,29 @@ const OFFSETS_MS = [...TIMING.offsetsMs, TIMING.windowMs - TIMING.finalMarginMs]
 /** A session reports its transactions a second after the ones before, and when it is idle after ten. */
 const REPORTED_MS = 11_000
 
-const closers = []
-let closing
 /** Of all kinds of waves, in the order of the rounds. */
-const figures = { discardedRounds: {}, disturbedRounds: {} }
-const PARTS = { redis: measureRedis, growth: measureGrowth, apps: measureApps, postgres: measurePostgres }
-// A worker that sleeps would outlive the bench.
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void closeAll().then(() => process.exit(1)))
-try {
-  const world = await startWorld(closers)
-  for (const part of values.parts?.split(',') ?? Object.keys(PARTS)) await PARTS[part](world)
-} finally {
-  await closeAll()
-}
-console.log(JSON.stringify(figures, null, 2))
-if (values.json !== undefined) await writeFile(values.json, JSON.stringify(figures))
+const figures = { discardedRounds: {}, disturbedRounds: {}, partSeconds: {} }
+/** @type {import('./support/bench.mjs').Closers} */
+let closers
 
-/** Once: after a signal the work that is cut off fails, and ends here too. */
-function closeAll() {
-  closing ??= (async () => {
-    for (const close of closers.reverse()) await close()
-  })()
-  return closing
-}
+await runBench(options, async (given) => {
+  closers = given
+  const world = await startWorld(closers)
+  const parts = { redis: measureRedis, growth: measureGrowth, apps: measureApps, postgres: measurePostgres }
+  for (const part of options.parts.split(',')) {
+    const begun = performance.now()
+    await parts[part](world)
+    figures.partSeconds[part] = Math.round((performance.now() - begun) / 1_000)
+  }
+  return figures
+})
 
 /** A, B, C and all references, on Redis. */
 async function measureRedis(world) {
   const subject = await startSubject(closers, world, { name: 'redis' })
   const day = await startSubject(closers, world, { name: 'day' })
   const { concurrency } = subject
-  const tasks = numberOf('tasks')
+  const tasks = options.tasks
   const ceiling = await startReference(closers, world, { kind: 'ceiling', concurrency, tasks: tasks * CEILING_TIMES, people })
   const naive = await startReference(closers, world, { kind: 'naive', concurrency, tasks: NAIVE_TASKS, people })
   const cron = await startReference(closers, world, { kind: 'cron', concurrency, tasks: CRON_TASKS, people })
@@ -99,16 +82,16 @@ async function measureRedis(world) {
   await trackAndWarm(subject, tasks)
   await warm(ceiling)
   await runWave(naive)
-  await runCron(cron)
+  await cron.ask('poll')
   await measureDay(day, WARMING_POLLS)
-  const before = await sizeOf(day)
+  const before = await sizeOfTables(day.store.client)
   let days = 0
   const medians = await inRounds('redis', async () => {
     await world.dingtalk.setReadShare(0.5)
     const shared = {
       ceiling: await runWave(ceiling),
       A: await runWaves(subject),
-      cron: await measure(cron, () => runCron(cron)),
+      cron: await measure(cron, () => cron.ask('poll')),
     }
     const naiveWave = await runWave(naive)
     days++
@@ -122,14 +105,7 @@ async function measureRedis(world) {
   figures.overNaive = { B: round(medians.naive.cpuMsPerPoll / medians.B.cpuMsPerPoll) }
   figures.overCron = { A: round(medians.cron.cpuMsPerPoll / medians.A.cpuMsPerPoll) }
   figures.walPerPoll = { B: Math.round(medians.B.walBytesPerPoll), C: Math.round(medians.C.walBytesPerPoll) }
-  figures.bytesPerRecipientDay = Math.round(((await sizeOf(day)) - before) / (days * numberOf('day-tasks') * people))
-}
-
-function runCron({ child }) {
-  return new Promise((resolve) => {
-    child.once('message', resolve)
-    child.send('poll')
-  })
+  figures.bytesPerRecipientDay = Math.round(((await sizeOfTables(day.store.client)) - before) / (days * options['day-tasks'] * people))
 }
 
 /** New tasks through all their polls. */
@@ -137,7 +113,7 @@ async function measureDay(subject, polls = DAY_POLLS) {
   const { dingtalk } = subject.world
   return await awake(subject, async () => {
     await dingtalk.setReadShare(0)
-    await subject.track(numberOf('day-tasks'), people)
+    await subject.track(options['day-tasks'], people)
     const waves = []
     for (let poll = 0; poll < polls; poll++) {
       await dingtalk.setReadShare(poll === 0 ? 0 : readShareAt(OFFSETS_MS[poll]))
@@ -158,11 +134,12 @@ function readShareAt(ms) {
 async function measureGrowth(world) {
   const few = await startSubject(closers, world, { name: 'few' })
   const many = await startSubject(closers, world, { name: 'many' })
-  const history = { tasks: 0, recipients: 0 }
-  const fill = async (client) => Object.assign(history, await addHistory(client, numberOf('history')))
-  const old = await startSubject(closers, world, { name: 'old', fill })
+  await openHistory(closers, world.server, { tasks: options.history })
+  const old = await startSubject(closers, world, { name: 'old', like: HISTORY })
+  const count = (table) => numberOf(old.store.client, `SELECT count(*)::int AS n FROM ${table}`)
+  const history = { tasks: await count('delivery_task'), recipients: await count('delivery_recipient') }
   await awake(many, () => many.track(1, 5))
-  await addTimers(many, await addOpenTasks(many.store.client, numberOf('open')))
+  await addTimers(many, await addOpenTasks(many.store.client, options.open))
   await world.dingtalk.setReadShare(0.5)
   const subjects = { few, many, old }
   for (const subject of Object.values(subjects)) await trackAndWarm(subject, fewTasks)
@@ -191,7 +168,7 @@ async function addTimers({ store, tasks }, ids) {
 
 /** A with one task for each of many apps, and its transactions. */
 async function measureApps(world) {
-  const apps = numberOf('apps')
+  const apps = options.apps
   const subject = await startSubject(closers, world, { name: 'apps', apps })
   await world.dingtalk.setReadShare(0.5)
   await awake(subject, () => subject.track(apps, 10))
@@ -314,17 +291,4 @@ function report(part, medians) {
 
 function setRatio(name, regime, queue, value) {
   figures[name] = { ...figures[name], [regime]: { ...figures[name]?.[regime], [queue]: round(value) } }
-}
-
-function round(value) {
-  return Number(value.toPrecision(4))
-}
-
-/** Tables and indexes of a database's own schema, partitions included. */
-async function sizeOf({ store }) {
-  const { rows } = await store.client.query(
-    `SELECT sum(pg_total_relation_size(oid))::float8 AS bytes FROM pg_class
-     WHERE relkind IN ('r', 'm') AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'delivery_task'::regclass)`,
-  )
-  return rows[0].bytes
 }
