@@ -21,11 +21,12 @@ import { openQueue } from '../dist/queue/connection.js'
 import { createPollTimers } from '../dist/queue/timers.js'
 import { addOpenTasks } from './hot/fill.mjs'
 import { measure, runWave } from './hot/wave.mjs'
-import { startReference, startSubject, startWorld } from './hot/world.mjs'
+import { startReference, startSubject } from './hot/world.mjs'
 import { HISTORY, openHistory } from './reading/history.mjs'
 import { readOptions, runBench } from './support/bench.mjs'
-import { numberOf, sizeOfTables } from './support/database.mjs'
+import { numberOf, sizeOfTables, WITHOUT_CHECKPOINTS } from './support/database.mjs'
 import { median, round } from './support/figures.mjs'
+import { startServers } from './support/servers.mjs'
 
 const options = readOptions({
   parts: 'redis,growth,apps,postgres',
@@ -59,7 +60,7 @@ let closers
 
 await runBench(options, async (given) => {
   closers = given
-  const world = await startWorld(closers)
+  const world = await startServers(closers, WITHOUT_CHECKPOINTS)
   const parts = { redis: measureRedis, growth: measureGrowth, apps: measureApps, postgres: measurePostgres }
   for (const part of options.parts.split(',')) {
     const begun = performance.now()

@@ -3,19 +3,33 @@
  *
  * `json`: the file takes `--json FILE`, and writes one object of figures there. The document of `npm run bench` is all of these objects in one, so
  * the keys are the bench's own, such as `{ cpuRatio: { A: { redis: 0.2 } } }`. A name instead of `true` is the key under which they are put.
+ * `sharesPostgres`: with the others that have it. The first one seeds two years of history, which takes a minute.
  * `smoke`: options with which it runs in some seconds, as a test does with every step that has them. `needs`: a program it cannot run without.
  * `aside`: only with `--only`, since all the others together take about 12 minutes.
  *
- * @typedef {{ file: string, args?: string[], json?: true | string, smoke?: string[], needs?: 'redis-server' }} Step
+ * @typedef {{ file: string, args?: string[], json?: true | string, sharesPostgres?: true, smoke?: string[], needs?: 'redis-server' }} Step
  * @type {Record<string, { about: string, aside?: true, steps: Step[] }>}
  */
 export const BENCHES = {
+  reading: {
+    about: 'what people and scrapes read after two years of history',
+    steps: [
+      {
+        file: 'reading.mjs',
+        args: ['--keep'],
+        json: true,
+        sharesPostgres: true,
+        smoke: ['--tasks', '100', '--runs', '1', '--seconds', '1', '--keep'],
+      },
+    ],
+  },
   hot: {
     about: 'what a poll costs: CPU, WAL, transactions and bytes, beside a ceiling, a naive way and a cron job',
     steps: [
       {
         file: 'hot.mjs',
         json: true,
+        sharesPostgres: true,
         smoke: [
           '--rounds',
           '1',
@@ -35,10 +49,6 @@ export const BENCHES = {
         needs: 'redis-server',
       },
     ],
-  },
-  reading: {
-    about: 'what people and scrapes read after two years of history',
-    steps: [{ file: 'reading.mjs', json: true, smoke: ['--tasks', '100', '--runs', '1', '--seconds', '1'] }],
   },
   start: {
     about: 'the start of a command and of a worker, and a worker at rest',

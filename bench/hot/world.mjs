@@ -11,19 +11,11 @@ import { openBenchQueue } from './queue.mjs'
 
 /** @typedef {import('../support/servers.mjs').Servers} World */
 
-/** No checkpoint comes between two rounds: the first change of each page after one writes the whole page to the WAL. */
-const SETTINGS = { checkpoint_timeout: '1h', max_wal_size: '8GB' }
 /** How far ahead the timers of a wave are set at first. */
 const FIRST_LEAD_MS = 200
 const AGENT_ID = '836390886'
 /** Higher than any worker gets: the rate limiter does its work, and delays nothing. */
 const CALLS_PER_SECOND = 1_000
-
-/**
- * @param {import('../support/bench.mjs').Closers} closers
- * @returns {Promise<World>}
- */
-export const startWorld = (closers) => startServers(closers, SETTINGS)
 
 /** A migrated database with a queue beside it. */
 async function openStore(closers, world, { name, backend, like = '' }) {

@@ -24,7 +24,7 @@ export function readOptions(defaults) {
 /**
  * Closes what the bench has opened when it ends, fails, or is interrupted: servers and workers are processes of their own, and would stay.
  * @param {{ json: string }} options
- * @param {(closers: Closers) => Promise<object | void>} main what it returns is printed, and written where `--json` says
+ * @param {(closers: Closers) => Promise<object | void>} main what it returns is written where `--json` says, or else printed
  */
 export async function runBench({ json }, main) {
   const closers = []
@@ -35,8 +35,9 @@ export async function runBench({ json }, main) {
   try {
     const figures = await main(closers)
     if (figures === undefined) return
-    console.log(JSON.stringify(figures, null, 2))
-    if (json !== '') writeFileSync(json, JSON.stringify(figures, null, 2))
+    const document = JSON.stringify(figures, null, 2)
+    if (json === '') console.log(document)
+    else writeFileSync(json, document)
   } finally {
     await close()
   }

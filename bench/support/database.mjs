@@ -6,6 +6,9 @@ import { startEmbeddedPostgres } from '../../dist/embedded/postgres.js'
 
 /** @typedef {import('./bench.mjs').Closers} Closers */
 
+/** The first change of each page after a checkpoint writes the whole page to the WAL: none comes between two rounds. */
+export const WITHOUT_CHECKPOINTS = { checkpoint_timeout: '1h', max_wal_size: '8GB' }
+
 /**
  * A directory for a server's files.
  * @param {Closers} closers
