@@ -1,7 +1,7 @@
 /**
  * How soon the commands and the library are there, and what a worker costs that has nothing to do. Needs `npm run build` and redis-server.
  *
- *   node bench/start.mjs [--rounds 5] [--seconds 60] [--json FILE]
+ *   node bench/start.mjs [--parts start,idle] [--rounds 5] [--seconds 60] [--json FILE]
  *
  * Medians: `--version` beside `node -e 0`, one after the other in each round; `import` of the package, in a process of its own; a worker's start on a
  * database that is up, until it says that it is ready, and its CPU until then. Then one worker rests, on a new database and a Redis of its own: the statements that
@@ -20,7 +20,7 @@ import { CLI, startWorker } from './support/process.mjs'
 import { startRedis } from './support/redis.mjs'
 import { cpuOf } from './support/usage.mjs'
 
-const options = readOptions({ rounds: 5, seconds: 60 })
+const options = readOptions({ parts: 'start,idle', rounds: 5, seconds: 60 })
 const { rounds, seconds } = options
 /** What a start leaves behind is collected, and connections that only it needs are closed. */
 const SETTLE_SECONDS = 15
@@ -29,14 +29,20 @@ const INDEX = new URL('../dist/index.js', import.meta.url).href
 
 await runBench(options, async (closers) => {
   console.log(`load ${loadavg()[0].toFixed(1)}`)
-  const start = measureCommands()
+  const parts = options.parts.split(',')
   const world = await openWorld(closers)
+  return {
+    ...(parts.includes('start') && { start: { ...measureCommands(), ...(await measureStarts(world)) } }),
+    ...(parts.includes('idle') && { idle: await measureIdle(world) }),
+  }
+})
+
+async function measureStarts(world) {
   const starts = []
   while (starts.length < rounds) starts.push(await startOnce(world))
   const middle = (pick) => Math.round(median(starts.map(pick)))
-  const ready = { workerReadyMs: middle(({ readyMs }) => readyMs), workerCpuMs: middle(({ cpuMs }) => cpuMs) }
-  return { start: { ...start, ...ready }, idle: await measureIdle(world) }
-})
+  return { workerReadyMs: middle(({ readyMs }) => readyMs), workerCpuMs: middle(({ cpuMs }) => cpuMs) }
+}
 
 function measureCommands() {
   const [bare, version, imported] = [[], [], []]

@@ -10,11 +10,11 @@ const format = (value) => value.toLocaleString('en-US', { maximumSignificantDigi
 
 /**
  * @param {ReadonlyArray<{ command: string, code: number, seconds: number }>} runs
+ * @param {number} all seconds: steps may run beside each other
  * @returns {string} the minutes of each, and of all
  */
-export function minutesTable(runs) {
+export function minutesTable(runs, all) {
   const minutes = (seconds) => (seconds / 60).toFixed(1).padStart(6)
-  const all = runs.reduce((sum, { seconds }) => sum + seconds, 0)
   const lines = runs.map(({ command, code, seconds }) => `${minutes(seconds)}  ${code === 0 ? 'ok    ' : 'FAILED'}  ${command}`)
   return ['minutes', ...lines, `${minutes(all)}  all; the benches that run without --only have ${ALL_MINUTES}`].join('\n')
 }

@@ -17,6 +17,7 @@ import { BENCHES } from './benches.mjs'
 const ROOT = join(import.meta.dirname, '..')
 const options = readOptions({ only: '', markdown: '', from: '', list: false, smoke: false, built: false })
 const names = options.only === '' ? Object.keys(BENCHES).filter((name) => !BENCHES[name].aside) : options.only.split(',')
+let postgres
 const unknown = names.filter((name) => !Object.hasOwn(BENCHES, name))
 if (options.list) {
   for (const [name, { about, aside }] of Object.entries(BENCHES))
@@ -43,19 +44,28 @@ async function main(closers) {
     date: new Date().toISOString(),
     machine: await describeMachine(),
     load: { before: loadavg()[0], after: null },
+    seconds: 0,
     runs: [],
   }
   const steps = names
     .flatMap((bench) => BENCHES[bench].steps.map((step) => ({ bench, step })))
     .filter(({ step: { smoke } }) => !options.smoke || smoke !== undefined)
-  const env = { ...process.env }
+  const started = Date.now()
+  /** Steps that run beside the next one. */
+  const beside = []
   for (const { bench, step } of steps) {
-    const isShared = step.sharesPostgres && env.DATABASE_URL === undefined
-    const shared = isShared ? { DATABASE_URL: await postgresOnce(closers) } : {}
-    const { figures, ...done } = await run(step, directory, { ...env, ...shared })
-    if (figures !== null) merge(document, typeof step.json === 'string' ? { [step.json]: figures } : figures)
-    document.runs.push({ bench, ...done })
+    const url = process.env.DATABASE_URL ?? (step.sharesPostgres ? await postgresOnce(closers) : undefined)
+    const running = run(step, directory, { ...process.env, ...(url !== undefined && { DATABASE_URL: url }) }).then(
+      ({ figures, ...done }) => {
+        if (figures !== null) merge(document, typeof step.json === 'string' ? { [step.json]: figures } : figures)
+        document.runs.push({ bench, ...done })
+      },
+    )
+    if (step.beside) beside.push(running)
+    else await Promise.all([running, ...beside.splice(0)])
   }
+  await Promise.all(beside)
+  document.seconds = Math.round((Date.now() - started) / 1_000)
   document.load.after = loadavg()[0]
   report(document)
   if (document.runs.some(({ code }) => code !== 0)) process.exitCode = 1
@@ -63,14 +73,13 @@ async function main(closers) {
 
 /** What the benches say of it is in the file only. */
 function report({ runs, ...document }) {
-  console.log(`\n${JSON.stringify(document, null, 2)}\n\n${budgetTable(document)}\n\n${minutesTable(runs)}`)
+  console.log(`\n${JSON.stringify(document, null, 2)}\n\n${budgetTable(document)}\n\n${minutesTable(runs, document.seconds)}`)
   const { json, markdown } = options
   if (json !== '') writeFileSync(json, JSON.stringify({ ...document, runs }, null, 2))
   if (markdown === '') return
   writeFileSync(markdown, putInto(existsSync(markdown) ? readFileSync(markdown, 'utf8') : null, markdownOf(document)))
 }
 
-let postgres
 /** One server for all that share it: what one of them has filled is there for the next. */
 function postgresOnce(closers) {
   postgres ??= import('../bench/support/database.mjs').then(({ startPostgres, WITHOUT_CHECKPOINTS }) =>
@@ -85,8 +94,8 @@ function postgresOnce(closers) {
  * @param {string} directory
  * @param {NodeJS.ProcessEnv} env
  */
-async function run({ file, args = [], json, smoke = [] }, directory, env) {
-  const figuresFile = join(directory, 'figures.json')
+async function run({ file, args = [], json, beside, smoke = [] }, directory, env) {
+  const figuresFile = join(mkdtempSync(join(directory, 'figures-')), 'figures.json')
   const given = options.smoke ? smoke : args
   const command = ['node', `bench/${file}`, ...given].join(' ')
   console.log(`\n▸ ${command}`)
@@ -99,7 +108,9 @@ async function run({ file, args = [], json, smoke = [] }, directory, env) {
   const output = []
   createInterface(child.stdout).on('line', (line) => {
     output.push(line)
-    console.log(`${String(Math.floor(seconds() / 60)).padStart(2)}:${String(seconds() % 60).padStart(2, '0')}  ${line}`)
+    console.log(
+      `${beside ? `${file} ` : ''}${String(Math.floor(seconds() / 60)).padStart(2)}:${String(seconds() % 60).padStart(2, '0')}  ${line}`,
+    )
   })
   const [code] = await once(child, 'close')
   const figures = json && code === 0 ? JSON.parse(readFileSync(figuresFile, 'utf8')) : null

@@ -7,11 +7,15 @@ async function columnsOf(client, table) {
   return rows
 }
 
+/** @param {number} tasks */
+export function openTaskIds(tasks) {
+  return Array.from({ length: tasks }, (_, i) => `2562${900_000_000_001 + i}`)
+}
+
 /**
- * Open tasks like the last one that was tracked, due hours later, with their people. Their timers are the caller's.
+ * Open tasks like the last one that was tracked, due hours later, with their people: those of openTaskIds. Their timers are the caller's.
  * @param {import('pg').Client} client
  * @param {number} tasks
- * @returns {Promise<string[]>} their task ids
  */
 export async function addOpenTasks(client, tasks) {
   const columns = (await columnsOf(client, 'delivery_task')).map(({ name }) => name).filter((name) => name !== 'id')
@@ -19,9 +23,9 @@ export async function addOpenTasks(client, tasks) {
     if (name === 'task_id') return `'2562' || lpad((900000000000 + n)::text, 12, '0')`
     return name === 'next_poll_at' ? `now() + interval '10 hours' + n * interval '100 ms'` : `stored.${name}`
   })
-  const { rows } = await client.query(
+  await client.query(
     `INSERT INTO delivery_task (${columns.join(', ')}) SELECT ${values.join(', ')}
-     FROM (SELECT * FROM delivery_task ORDER BY id DESC LIMIT 1) AS stored, generate_series(1, ${tasks}) AS n RETURNING task_id`,
+     FROM (SELECT * FROM delivery_task ORDER BY id DESC LIMIT 1) AS stored, generate_series(1, ${tasks}) AS n`,
   )
   const people = (await columnsOf(client, 'delivery_recipient')).map(({ name }) => name).filter((name) => name !== 'task_pk')
   await client.query(
@@ -31,5 +35,4 @@ export async function addOpenTasks(client, tasks) {
      WHERE task.task_id LIKE '25629%' ORDER BY task.id, stored.user_id`,
   )
   await client.query('VACUUM ANALYZE')
-  return rows.map((row) => row.task_id)
 }

@@ -5,14 +5,17 @@ import { jobIdOf } from '../../dist/queue/timers.js'
 import { migrate } from '../../dist/store/migrate.js'
 import { connect, ownDatabase } from '../support/database.mjs'
 import { startChild, startWorker } from '../support/process.mjs'
-import { appsOfBench, startServers } from '../support/servers.mjs'
+import { appsOfBench } from '../support/servers.mjs'
 import { taskId, userIdsOf } from '../support/tasks.mjs'
 import { openBenchQueue } from './queue.mjs'
 
 /** @typedef {import('../support/servers.mjs').Servers} World */
 
-/** How far ahead the timers of a wave are set at first. */
+/** How far ahead the timers of the first wave are set, and how much further for each task. */
 const FIRST_LEAD_MS = 200
+const LEAD_OF_TASK_MS = 0.5
+/** What a worker has to do after its sleep: questions and heartbeats that were due meanwhile. */
+const AWAKE_MS = 500
 const AGENT_ID = '836390886'
 /** Higher than any worker gets: the rate limiter does its work, and delays nothing. */
 const CALLS_PER_SECOND = 1_000
@@ -76,7 +79,7 @@ export async function startSubject(closers, world, { name, backend = 'redis', ap
     /** The worker runs while this work does. What it has to do after its sleep comes first. */
     async awake(work) {
       worker.kill('SIGCONT')
-      await sleep(1_000)
+      await sleep(AWAKE_MS)
       try {
         return await work()
       } finally {
@@ -89,6 +92,7 @@ export async function startSubject(closers, world, { name, backend = 'redis', ap
       numbers += tasks
       await track(store.databaseUrl, requests)
       this.tasks = await Promise.all(requests.map((each) => withJob(store.queue, each)))
+      this.lead.ms = FIRST_LEAD_MS + LEAD_OF_TASK_MS * tasks
     },
     /** They are over. */
     async end() {
@@ -142,5 +146,5 @@ export async function startReference(closers, world, { kind, backend = 'redis', 
   const jobs = isTimed ? await queue.addBulk(ids.map((id) => ({ name: 'poll', data: { taskId: id }, opts: { delay: 3_600_000 } }))) : []
   const args = [kind, world.dingtalk.url, hasRows ? databaseUrl : '', queueUrl, queueName, String(concurrency)]
   const { pid, ask } = await startChild(closers, join(import.meta.dirname, 'reference.mjs'), { args })
-  return { world, pid, queue, tasks: jobs.map((job) => ({ job })), lead: { ms: FIRST_LEAD_MS }, ask }
+  return { world, pid, queue, tasks: jobs.map((job) => ({ job })), lead: { ms: FIRST_LEAD_MS + LEAD_OF_TASK_MS * tasks }, ask }
 }

@@ -10,7 +10,6 @@ const MAX_SECONDS = 2
 /** Ended tasks in one transaction: at a hundred people each some 50 ms of the database's time. */
 const MAX_ENDED = 200
 
-const RECOUNTED = { campaigns: column.integer('campaigns') }
 const ENDED = { tasks: column.integer('tasks') }
 const CHECKED = {
   checked: column.integer('checked'),
@@ -20,16 +19,6 @@ const CHECKED = {
 const NAMES_REMOVED = { tasks: column.integer('tasks') }
 const TASKS_REMOVED = { tasks: column.integer('tasks') }
 const FORGOTTEN = { people: column.integer('people') }
-
-/**
- * Counts the campaigns whose figures have changed, so that a read does not have to. Until then a read counts them itself, so its figures are right.
- * Safe to run from many workers at once; one works, the others do nothing.
- * @returns how many campaigns were counted
- */
-export async function recountCampaigns({ pool }: Pick<Database, 'pool'>): Promise<number> {
-  const [row = {}] = await readCommitted(pool, 'SELECT delivery_recount_campaigns($1, $2) AS campaigns', [MAX_CAMPAIGNS, MAX_SECONDS])
-  return column.decodeRow(RECOUNTED, row).campaigns
-}
 
 /** Rows are locked in the order of their keys. Their recipients, polls and transitions are deleted with them, and campaigns are recounted. */
 const REMOVE_TASKS = `/* remove_tasks */
@@ -42,8 +31,11 @@ WITH old AS MATERIALIZED (
   DELETE FROM delivery_task WHERE id IN (SELECT id FROM locked) RETURNING id
 )
 SELECT count(*)::integer AS tasks FROM removed`
+
 /**
- * The same, and counts tasks that ended and keeps their brackets, so that no read needs their people. One transaction for both.
+ * Counts the campaigns whose figures have changed, so that a read does not have to; until then a read counts them itself, so its figures are right.
+ * Counts tasks that ended, and keeps their brackets, so that no read needs their people. One transaction for both.
+ * Safe to run from many workers at once; one works, the others do nothing.
  * @returns whether no ended task is left to count
  */
 export async function keepFigures({ pool }: Pick<Database, 'pool'>): Promise<boolean> {
