@@ -2,33 +2,28 @@
  * Measures how fast tasks are taken: `track` with one call and with ten at once, `trackMany` of many tasks, both through the database and through the
  * queue, and the SQL function. Needs `npm run build` and redis-server.
  *
- *   node bench/enqueue.mjs [--tasks 10000] [--people 100] [--calls 1000] [--rounds 3] [--json FILE]
+ *   node bench/enqueue.mjs [--tasks 10000] [--people 100] [--calls 1000] [--rounds 5] [--json FILE]
  *
  * Without DATABASE_URL and REDIS_URL it starts servers of its own, durable as in production. With DATABASE_URL it uses the database
  * dingtalk_delivery_enqueue on that server; with REDIS_URL the queue bench-enqueue, which it removes. Every figure is the median of the rounds. The
  * floor is an INSERT of one row in a transaction of its own over a warm connection: what this machine and its disk need at least. CPU time is of the
  * server and of this process together; on a machine with other work it says more than the time that passed. Fails when a task is not stored.
  */
-import { writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
-import { parseArgs } from 'node:util'
 import { Queue } from 'bullmq'
 import { Redis } from 'ioredis'
-import pg from 'pg'
 import { createTracker } from '../dist/index.js'
 import { migrate } from '../dist/store/migrate.js'
-import { ownDatabase, startPostgres } from './support/database.mjs'
+import { readOptions, runBench } from './support/bench.mjs'
+import { connect, ownDatabase, postmasterOf, startPostgres } from './support/database.mjs'
+import { median, round } from './support/figures.mjs'
 import { startRedis } from './support/redis.mjs'
 import { cpuOfFamily } from './support/usage.mjs'
 
 const DATABASE = 'dingtalk_delivery_enqueue'
 const QUEUE = 'bench-enqueue'
-const text = /** @type {const} */ ({ type: 'string' })
-const { values: options } = parseArgs({ options: { tasks: text, people: text, calls: text, rounds: text, json: { type: 'string' } } })
-const tasks = Number(options.tasks ?? 10_000)
-const people = Number(options.people ?? 100)
-const calls = Number(options.calls ?? 1_000)
-const rounds = Number(options.rounds ?? 3)
+const options = readOptions({ tasks: 10_000, people: 100, calls: 1_000, rounds: 5 })
+const { tasks, people, calls, rounds } = options
 const AT_ONCE = 10
 
 /** The second call of clock_timestamp() waits for the count, and the count for each call. */
@@ -38,44 +33,34 @@ const FUNCTION_CALLS = `WITH started AS MATERIALIZED (SELECT clock_timestamp() A
 )
 SELECT (extract(epoch FROM clock_timestamp() - started.at) * 1000 / called.calls)::float8 AS ms FROM started, called`
 
-const closers = []
 let taskId = 256_271_000_000
-try {
-  await main()
-} finally {
-  for (const close of closers.reverse()) await close()
-}
 
-async function main() {
+await runBench(options, async (closers) => {
   const server = process.env.DATABASE_URL ?? (await startPostgres(closers))
   const databaseUrl = await ownDatabase(closers, server, DATABASE, { anew: true })
   await migrate(databaseUrl)
-  const session = new pg.Client({ connectionString: databaseUrl })
-  await session.connect()
-  closers.push(() => session.end())
+  const session = await connect(closers, databaseUrl)
   const cpu = await cpuOfPostgres(session)
   const queueUrl = process.env.REDIS_URL ?? (await startRedis(closers)).url
   closers.push(() => removeQueue(queueUrl))
   const ways = { database: { databaseUrl }, queue: { queueUrl, queueName: QUEUE } }
 
   const samples = []
-  for (let round = 0; round < rounds; round++) {
+  while (samples.length < rounds) {
     const figures = { floor: await measureFloor(session), track: {}, many: {}, sql: await measureFunction(session, cpu) }
     for (const [name, way] of Object.entries(ways)) {
       figures.track[name] = await measureTrack(way)
       figures.many[name] = await measureMany(way, cpu)
     }
     samples.push(figures)
-    console.log(`round ${round + 1} of ${rounds}, load ${loadavg()[0].toFixed(1)}: ${JSON.stringify(figures)}`)
+    console.log(`round ${samples.length} of ${rounds}, load ${loadavg()[0].toFixed(1)}: ${JSON.stringify(figures)}`)
   }
-  const result = { enqueue: summarise(samples) }
-  console.log(JSON.stringify(result, null, 2))
-  if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(result, null, 2))
   await expectAll(session)
-}
+  return { enqueue: summarise(samples) }
+})
 
 function summarise(samples) {
-  const middle = (pick) => Number(median(samples.map(pick)).toPrecision(3))
+  const middle = (pick) => round(median(samples.map(pick)), 3)
   const latency = (pick) => ({ p50Ms: middle((each) => pick(each).p50), p99Ms: middle((each) => pick(each).p99) })
   const track = (way) => ({ ...latency((each) => each.track[way].single), tenAtOnce: latency((each) => each.track[way].tenAtOnce) })
   return {
@@ -169,10 +154,6 @@ async function timed(count, atOnce, call) {
   return { p50: took[Math.floor(took.length * 0.5)], p99: took[Math.floor(took.length * 0.99)] }
 }
 
-function median(numbers) {
-  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1]
-}
-
 /** Each task that was taken through the database or by the function is there, with all of its recipients. */
 async function expectAll(session) {
   const { rows } = await session.query(`SELECT count(*)::int AS tasks, sum(pending)::int AS pending,
@@ -188,14 +169,14 @@ async function expectAll(session) {
 
 /**
  * CPU seconds of PostgreSQL, its living and ended processes, and of this process. NaN where the server is on another machine, or not on Linux.
- * @param {pg.Client} session
+ * @param {import('pg').Client} session
  */
 async function cpuOfPostgres(session) {
-  const { rows } = await session.query("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int AS pid")
+  const pid = await postmasterOf(session)
   return () => {
     const { user, system } = process.cpuUsage()
     try {
-      return cpuOfFamily(rows[0].pid) / 1_000 + (user + system) / 1e6
+      return cpuOfFamily(pid) / 1_000 + (user + system) / 1e6
     } catch {
       return Number.NaN
     }

@@ -2,7 +2,7 @@
  * Measures what a poll costs: CPU of the worker, of Redis and of PostgreSQL, bytes of WAL, transactions, and bytes that stay. Needs `npm run build`,
  * redis-server, and Linux, whose /proc has the CPU of each process.
  *
- *   node bench/hot.mjs [--parts redis,growth,apps,postgres] [--rounds 5] [--tasks 1000] [--people 100] [--day-tasks 100] [--apps 2000]
+ *   node bench/hot.mjs [--parts redis,apps,growth,postgres] [--rounds 5] [--tasks 1000] [--people 100] [--day-tasks 100] [--apps 2000]
  *                      [--open 100000] [--history 3000] [--json FILE]
  *
  * Regimes: A, nothing new in the answer; B, a day: 24 polls from the first, which finds all people unread, to the last, at which 85 % have read, along a
@@ -15,35 +15,26 @@
  * the polls that arrived at the HTTP server. A round in which other processes used more than a quarter of the machine is discarded, and others are
  * made, as many again at most; where too few are left, those with the least other work are used, and the figures say so.
  */
-import { writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { buildTiming } from '../dist/domain/poll-times.js'
 import { openQueue } from '../dist/queue/connection.js'
 import { createPollTimers } from '../dist/queue/timers.js'
-import { addHistory, addOpenTasks } from './hot/fill.mjs'
+import { addOpenTasks, openTaskIds } from './hot/fill.mjs'
 import { measure, runWave } from './hot/wave.mjs'
-import { startReference, startSubject, startWorld } from './hot/world.mjs'
-import { median } from './million/measure.mjs'
+import { startReference, startSubject } from './hot/world.mjs'
+import { HISTORY, openHistory } from './reading/history.mjs'
+import { readOptions, runBench } from './support/bench.mjs'
+import { numberOf, sizeOfTables, WITHOUT_CHECKPOINTS } from './support/database.mjs'
+import { median, round } from './support/figures.mjs'
+import { startServers } from './support/servers.mjs'
 
-const { values } = parseArgs({
-  options: {
-    ...{
-      parts: { type: 'string' },
-      rounds: { type: 'string' },
-      tasks: { type: 'string' },
-      people: { type: 'string' },
-      json: { type: 'string' },
-    },
-    ...{ 'day-tasks': { type: 'string' }, apps: { type: 'string' }, open: { type: 'string' }, history: { type: 'string' } },
-  },
+const options = readOptions({
+  parts: 'redis,apps,growth,postgres',
+  ...{ rounds: 5, tasks: 1_000, people: 100, 'day-tasks': 100, apps: 2_000, open: 100_000, history: 50_000 },
 })
-const DEFAULTS = { rounds: 5, tasks: 1_000, people: 100, 'day-tasks': 100, apps: 2_000, open: 100_000, history: 3_000 }
-const numberOf = (name) => Number(values[name] ?? DEFAULTS[name])
-const rounds = numberOf('rounds')
-const people = numberOf('people')
+const { rounds, people } = options
 /** Where two subjects are compared with each other, and where a poll takes long. */
-const fewTasks = Math.min(numberOf('tasks'), 300)
+const fewTasks = Math.min(options.tasks, 300)
 
 const OTHERS_LIMIT = 0.25
 const FEWEST_ROUNDS = 3
@@ -62,36 +53,32 @@ const OFFSETS_MS = [...TIMING.offsetsMs, TIMING.windowMs - TIMING.finalMarginMs]
 /** A session reports its transactions a second after the ones before, and when it is idle after ten. */
 const REPORTED_MS = 11_000
 
-const closers = []
-let closing
 /** Of all kinds of waves, in the order of the rounds. */
-const figures = { discardedRounds: {}, disturbedRounds: {} }
-const PARTS = { redis: measureRedis, growth: measureGrowth, apps: measureApps, postgres: measurePostgres }
-// A worker that sleeps would outlive the bench.
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void closeAll().then(() => process.exit(1)))
-try {
-  const world = await startWorld(closers)
-  for (const part of values.parts?.split(',') ?? Object.keys(PARTS)) await PARTS[part](world)
-} finally {
-  await closeAll()
-}
-console.log(JSON.stringify(figures, null, 2))
-if (values.json !== undefined) await writeFile(values.json, JSON.stringify(figures))
+const figures = { discardedRounds: {}, disturbedRounds: {}, partSeconds: {} }
+/** @type {import('./support/bench.mjs').Closers} */
+let closers
+/** What measures no CPU, and is over before a wave begins. @type {Promise<unknown>} */
+let besides = Promise.resolve()
 
-/** Once: after a signal the work that is cut off fails, and ends here too. */
-function closeAll() {
-  closing ??= (async () => {
-    for (const close of closers.reverse()) await close()
-  })()
-  return closing
-}
+await runBench(options, async (given) => {
+  closers = given
+  const world = await startServers(closers, WITHOUT_CHECKPOINTS)
+  const parts = { redis: measureRedis, apps: measureApps, growth: measureGrowth, postgres: measurePostgres }
+  for (const part of options.parts.split(',')) {
+    const begun = performance.now()
+    await parts[part](world)
+    figures.partSeconds[part] = Math.round((performance.now() - begun) / 1_000)
+  }
+  await besides
+  return figures
+})
 
 /** A, B, C and all references, on Redis. */
 async function measureRedis(world) {
   const subject = await startSubject(closers, world, { name: 'redis' })
   const day = await startSubject(closers, world, { name: 'day' })
   const { concurrency } = subject
-  const tasks = numberOf('tasks')
+  const tasks = options.tasks
   const ceiling = await startReference(closers, world, { kind: 'ceiling', concurrency, tasks: tasks * CEILING_TIMES, people })
   const naive = await startReference(closers, world, { kind: 'naive', concurrency, tasks: NAIVE_TASKS, people })
   const cron = await startReference(closers, world, { kind: 'cron', concurrency, tasks: CRON_TASKS, people })
@@ -99,16 +86,16 @@ async function measureRedis(world) {
   await trackAndWarm(subject, tasks)
   await warm(ceiling)
   await runWave(naive)
-  await runCron(cron)
+  await cron.ask('poll')
   await measureDay(day, WARMING_POLLS)
-  const before = await sizeOf(day)
+  const before = await sizeOfTables(day.store.client)
   let days = 0
   const medians = await inRounds('redis', async () => {
     await world.dingtalk.setReadShare(0.5)
     const shared = {
       ceiling: await runWave(ceiling),
       A: await runWaves(subject),
-      cron: await measure(cron, () => runCron(cron)),
+      cron: await measure(cron, () => cron.ask('poll')),
     }
     const naiveWave = await runWave(naive)
     days++
@@ -122,14 +109,7 @@ async function measureRedis(world) {
   figures.overNaive = { B: round(medians.naive.cpuMsPerPoll / medians.B.cpuMsPerPoll) }
   figures.overCron = { A: round(medians.cron.cpuMsPerPoll / medians.A.cpuMsPerPoll) }
   figures.walPerPoll = { B: Math.round(medians.B.walBytesPerPoll), C: Math.round(medians.C.walBytesPerPoll) }
-  figures.bytesPerRecipientDay = Math.round(((await sizeOf(day)) - before) / (days * numberOf('day-tasks') * people))
-}
-
-function runCron({ child }) {
-  return new Promise((resolve) => {
-    child.once('message', resolve)
-    child.send('poll')
-  })
+  figures.bytesPerRecipientDay = Math.round(((await sizeOfTables(day.store.client)) - before) / (days * options['day-tasks'] * people))
 }
 
 /** New tasks through all their polls. */
@@ -137,7 +117,7 @@ async function measureDay(subject, polls = DAY_POLLS) {
   const { dingtalk } = subject.world
   return await awake(subject, async () => {
     await dingtalk.setReadShare(0)
-    await subject.track(numberOf('day-tasks'), people)
+    await subject.track(options['day-tasks'], people)
     const waves = []
     for (let poll = 0; poll < polls; poll++) {
       await dingtalk.setReadShare(poll === 0 ? 0 : readShareAt(OFFSETS_MS[poll]))
@@ -158,11 +138,14 @@ function readShareAt(ms) {
 async function measureGrowth(world) {
   const few = await startSubject(closers, world, { name: 'few' })
   const many = await startSubject(closers, world, { name: 'many' })
-  const history = { tasks: 0, recipients: 0 }
-  const fill = async (client) => Object.assign(history, await addHistory(client, numberOf('history')))
-  const old = await startSubject(closers, world, { name: 'old', fill })
+  await openHistory(closers, world.server, { tasks: options.history })
+  const old = await startSubject(closers, world, { name: 'old', like: HISTORY })
+  const count = (table) => numberOf(old.store.client, `SELECT count(*)::int AS n FROM ${table}`)
+  const history = { tasks: await count('delivery_task'), recipients: await count('delivery_recipient') }
+  // Its open tasks are due later than this takes.
+  await old.store.client.query("UPDATE delivery_task SET next_poll_at = deadline_at WHERE status = 'tracking'")
   await awake(many, () => many.track(1, 5))
-  await addTimers(many, await addOpenTasks(many.store.client, numberOf('open')))
+  await Promise.all([addOpenTasks(many.store.client, options.open), addTimers(many, openTaskIds(options.open))])
   await world.dingtalk.setReadShare(0.5)
   const subjects = { few, many, old }
   for (const subject of Object.values(subjects)) await trackAndWarm(subject, fewTasks)
@@ -191,31 +174,37 @@ async function addTimers({ store, tasks }, ids) {
 
 /** A with one task for each of many apps, and its transactions. */
 async function measureApps(world) {
-  const apps = numberOf('apps')
+  const apps = options.apps
   const subject = await startSubject(closers, world, { name: 'apps', apps })
   await world.dingtalk.setReadShare(0.5)
   await awake(subject, () => subject.track(apps, 10))
   await runWaves(subject, 2)
   // As many polls as in several waves of the other parts.
-  const medians = await inRounds('apps2000', async () => ({ A: await runWaves(subject, 1) }), Math.min(rounds, FEWEST_ROUNDS))
+  const medians = await inRounds('apps2000', async () => ({ A: await runWaves(subject, 1) }))
   report('apps2000', medians)
-  figures.transactionsPerPoll = { apps2000: await awake(subject, () => transactionsPerPoll(subject)) }
+  besides = awake(subject, () => transactionsPerPoll(subject)).then((apps2000) =>
+    Object.assign(figures, { transactionsPerPoll: { apps2000 } }),
+  )
+  // Awaited later; until then nothing is to end this process without its closers.
+  besides.catch(() => undefined)
 }
 
 /** Of two waves, with all that the worker does meanwhile; without the statements of the bench. */
 async function transactionsPerPoll(subject) {
   const { client } = subject.world
+  let own = 0
+  const countPolls = () => (own++, numberOf(subject.store.client, 'SELECT sum(poll_no)::int AS n FROM delivery_task'))
   const committed = async () => {
     await sleep(REPORTED_MS)
-    const query = "SELECT sum(xact_commit)::int AS n FROM pg_stat_database WHERE datname = 'hot_apps'"
-    return (await client.query(query)).rows[0].n
+    return await numberOf(client, "SELECT sum(xact_commit)::int AS n FROM pg_stat_database WHERE datname = 'hot_apps'")
   }
-  let own = 0
   const counted = { ...subject, makeDue: (at) => (own++, subject.setDue(at)) }
-  const { dingtalk } = subject.world
-  const [before, pollsBefore] = [await committed(), await dingtalk.polls()]
+  const pollsBefore = await countPolls()
+  const before = await committed()
+  own = 0
   for (let wave = 0; wave < 2; wave++) await runWave(counted)
-  return round(((await committed()) - before - own) / ((await dingtalk.polls()) - pollsBefore))
+  const polls = (await countPolls()) - pollsBefore
+  return round(((await committed()) - before - own) / polls)
 }
 
 /** A with the queue in PostgreSQL. */
@@ -237,6 +226,7 @@ async function measurePostgres(world) {
 }
 
 async function trackAndWarm(subject, tasks) {
+  await besides
   await awake(subject, () => subject.track(tasks, people))
   await warm(subject)
 }
@@ -314,17 +304,4 @@ function report(part, medians) {
 
 function setRatio(name, regime, queue, value) {
   figures[name] = { ...figures[name], [regime]: { ...figures[name]?.[regime], [queue]: round(value) } }
-}
-
-function round(value) {
-  return Number(value.toPrecision(4))
-}
-
-/** Tables and indexes of a database's own schema, partitions included. */
-async function sizeOf({ store }) {
-  const { rows } = await store.client.query(
-    `SELECT sum(pg_total_relation_size(oid))::float8 AS bytes FROM pg_class
-     WHERE relkind IN ('r', 'm') AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'delivery_task'::regclass)`,
-  )
-  return rows[0].bytes
 }

@@ -5,69 +5,46 @@
  *   node bench/lateness.mjs [--live 100000] [--people 2] [--calibrate 2000] [--seconds 20] [--sent 10000] [--due 8000] [--cap-share 0.6] [--json FILE]
  *
  * `--live` tasks are open all the time, with a timer each. `--due 50000` drains as many as half of a large installation has, in minutes. Everything runs on
- * this machine, DingTalk in this process, so the figures are an upper bound for a worker on a machine of its own.
+ * this machine, DingTalk too, so the figures are an upper bound for a worker on a machine of its own.
  */
-import { writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
-import { parseArgs } from 'node:util'
 import { createTracker } from '../dist/index.js'
+import { readOptions, runBench } from './support/bench.mjs'
 import { addTasks, DAY_MS, openTimers } from './support/due-tasks.mjs'
-import { overdue, peakMemoryMiB, quantile, startServers, startWorkers, throughput, until, writeApps } from './support/fleet.mjs'
+import { percentile } from './support/figures.mjs'
+import { callsOf, openFleet, peakMemoryMiB, startWorkers, throughput, until } from './support/fleet.mjs'
+import { taskId, userIdsOf } from './support/tasks.mjs'
 
-const { values } = parseArgs({
-  options: {
-    live: { type: 'string' },
-    people: { type: 'string' },
-    calibrate: { type: 'string' },
-    seconds: { type: 'string' },
-    sent: { type: 'string' },
-    due: { type: 'string' },
-    'cap-share': { type: 'string' },
-    json: { type: 'string' },
-  },
-})
-const live = Number(values.live ?? 100_000)
-const people = Number(values.people ?? 2)
-const calibrate = Number(values.calibrate ?? 2_000)
-const seconds = Number(values.seconds ?? 20)
-const sent = Number(values.sent ?? 10_000)
-const due = Number(values.due ?? 8_000)
-/** The rate of all apps together while the backlog drains, as a share of what one worker did. */
-const capShare = Number(values['cap-share'] ?? 0.6)
+const options = readOptions({ live: 100_000, people: 2, calibrate: 2_000, seconds: 20, sent: 10_000, due: 8_000, 'cap-share': 0.6 })
+const { live, people, calibrate, seconds, sent, due } = options
 const APPS = Array.from({ length: 10 }, (_, i) => `app-${i}`)
 /** Of those that are due at once. */
 const FINAL_SHARE = 0.05
 /** Inside the last twelve minutes, of which the first seven spread the final polls. */
 const BEFORE_DEADLINE_MS = 4.5 * 60_000
 
-const closers = []
-try {
-  await main()
-} finally {
-  for (const close of closers.reverse()) await close()
-}
-
-async function main() {
-  const servers = await startServers(closers, rates(1_000), people)
+await runBench(options, async (closers) => {
+  const fleet = await openFleet(closers, 'dingtalk_delivery_lateness')
   const keys = keysFrom(1, live)
   const begun = Date.now()
-  await addTasks(servers, keys, { people })
-  const timers = openTimers(servers)
+  await addTasks(fleet, keys)
+  const timers = openTimers(fleet)
   closers.push(() => timers.close())
   await timers.set(keys.map((key, i) => ({ key, at: new Date(Date.now() + DAY_MS / 2 + (i / live) * (DAY_MS / 3)) })))
-  const kB = Math.round((Number(/used_memory:(\d+)/.exec(await servers.redis.client.info('memory'))?.[1]) / 1_000 / live) * 100) / 100
-  console.log(`${live} tasks are live after ${since(begun)} s; Redis has ${kB} kB for each; load ${loadavg()[0]?.toFixed(1)}`)
+  const kB = Math.round((Number(/used_memory:(\d+)/.exec(await fleet.redis.client.info('memory'))?.[1]) / 1_000 / live) * 100) / 100
+  console.log(`${live} tasks are live after ${since(begun)} s; Redis has ${kB} kB for each; load ${loadavg()[0].toFixed(1)}`)
 
-  const workers = await startWorkers(closers, servers, 1)
-  const capacity = await measureCapacity(servers, timers, keys.splice(0, calibrate))
-  const late = await measureLateness(servers, timers, keys, capacity / 2)
-  const planned = await sendAtOnce(servers)
-  await Promise.all(workers.map(({ stop }) => stop()))
-  const drained = await drain(servers, timers, keys, capacity * capShare)
-  const figures = { 'lateness.redisKBPerTask': kB, 'lateness.pollsPerSecond': Math.round(capacity), ...late, ...planned, ...drained }
-  console.log(JSON.stringify(figures, null, 2))
-  if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(figures, null, 2))
-}
+  const [worker] = await startWorkers(closers, fleet, rates(1_000), 1)
+  const capacity = await measureCapacity(fleet, timers, keys.splice(0, calibrate))
+  const lateness = await measureLateness(fleet, timers, keys, capacity / 2)
+  const planned = await sendAtOnce(fleet)
+  await worker.stop()
+  // The rate of all apps together while the backlog drains is a share of what one worker did.
+  const perSecond = capacity * options['cap-share']
+  const [second] = await startWorkers(closers, fleet, rates(perSecond / APPS.length), 1)
+  const drained = await drain(fleet, timers, keys, { perSecond, worker: second })
+  return { lateness: { redisKBPerTask: kB, pollsPerSecond: Math.round(capacity), ...lateness }, sent: planned, drain: drained }
+})
 
 /** @param {number} callsPerSecond of each app */
 function rates(callsPerSecond) {
@@ -76,7 +53,7 @@ function rates(callsPerSecond) {
 
 /** @param {number} first @param {number} count */
 function keysFrom(first, count) {
-  return Array.from({ length: count }, (_, i) => ({ app: APPS[i % APPS.length] ?? '', taskId: String(first + i) }))
+  return Array.from({ length: count }, (_, i) => ({ app: APPS[i % APPS.length], taskId: taskId(people, first + i) }))
 }
 
 /** In seconds. @param {number} begun */
@@ -84,13 +61,10 @@ function since(begun) {
   return Math.round((Date.now() - begun) / 100) / 10
 }
 
-async function measureCapacity(servers, timers, keys) {
-  const { calls } = servers.dingtalk
-  const first = calls.length
+async function measureCapacity(fleet, timers, keys) {
+  const first = await fleet.dingtalk.polls()
   await timers.setAtOnce(keys.map((key) => ({ key })))
-  await until(() => calls.length - first >= keys.length, 'all polls are made')
-  await until(async () => (await overdue(servers)) === 0, 'all polls are stored')
-  return throughput(calls.slice(first).map(({ at }) => at))
+  return throughput(await callsOf(fleet, first, keys.length))
 }
 
 /** Polls that are due evenly spread. Takes them off `keys`. */
@@ -98,7 +72,7 @@ async function measureLateness({ database }, timers, keys, perSecond) {
   const some = keys.splice(0, Math.min(Math.round(perSecond * seconds), keys.length / 2))
   const from = Date.now() + 2_000 + 2 * some.length
   await timers.set(some.map((key, i) => ({ key, at: new Date(from + (i * 1_000) / perSecond) })))
-  const ids = some.map(({ taskId }) => taskId)
+  const ids = some.map((key) => key.taskId)
   const read = async () =>
     (
       await database.query(
@@ -111,10 +85,10 @@ async function measureLateness({ database }, timers, keys, perSecond) {
   await until(async () => (await read()).length >= some.length, 'all are polled')
   const lateMs = await read()
   return {
-    'lateness.duePerSecond': Math.round(perSecond),
-    'lateness.p50Ms': Math.round(quantile(lateMs, 0.5)),
-    'lateness.p99Ms': Math.round(quantile(lateMs, 0.99)),
-    'lateness.maxMs': Math.round(Math.max(...lateMs)),
+    duePerSecond: Math.round(perSecond),
+    p50Ms: Math.round(percentile(lateMs, 0.5)),
+    p99Ms: Math.round(percentile(lateMs, 0.99)),
+    maxMs: Math.round(Math.max(...lateMs)),
   }
 }
 
@@ -122,9 +96,8 @@ async function measureLateness({ database }, timers, keys, perSecond) {
 async function sendAtOnce({ databaseUrl, database }) {
   const tracker = createTracker({ databaseUrl })
   const keys = keysFrom(10_000_000, sent)
-  const userIds = Array.from({ length: people }, (_, i) => `user-${i}`)
   const begun = Date.now()
-  await tracker.trackMany(keys.map((key) => ({ ...key, userIds, sentAt: new Date(), campaign: 'sent-at-once' })))
+  await tracker.trackMany(keys.map((key) => ({ ...key, userIds: userIdsOf(key.taskId), sentAt: new Date(), campaign: 'sent-at-once' })))
   const trackSeconds = since(begun)
   await tracker.close()
   const read = async () =>
@@ -142,39 +115,34 @@ async function sendAtOnce({ databaseUrl, database }) {
        WHERE campaign = 'sent-at-once' GROUP BY floor(extract(epoch FROM sent_at) + ms / 1000.0)) AS each`,
   )
   return {
-    'sent.trackSeconds': trackSeconds,
-    'sent.plannedAfterSeconds': Math.round((await read()).seconds * 10) / 10,
-    'sent.mostPollsInOneSecond': rows[0].most,
+    trackSeconds: trackSeconds,
+    plannedAfterSeconds: Math.round((await read()).seconds * 10) / 10,
+    mostPollsInOneSecond: rows[0].most,
   }
 }
 
 /** All due at once, some of them final polls, at a rate that the worker can keep. */
-async function drain(servers, timers, keys, perSecond) {
-  await writeApps(servers, rates(perSecond / APPS.length))
+async function drain(fleet, timers, keys, { perSecond, worker }) {
   const finals = keysFrom(20_000_000, Math.ceil(due * FINAL_SHARE))
-  await addTasks(servers, finals, { people, sentAt: new Date(Date.now() - DAY_MS + BEFORE_DEADLINE_MS) })
+  await addTasks(fleet, finals, new Date(Date.now() - DAY_MS + BEFORE_DEADLINE_MS))
   const ordinary = keys.splice(0, due - finals.length)
-  const { calls } = servers.dingtalk
-  const [worker] = await startWorkers(closers, servers, 1)
   // In a backlog nothing says which of them are set first.
   const all = [...ordinary.map((key) => ({ key, last: false })), ...finals.map((key) => ({ key, last: true }))]
-  const first = calls.length
+  const first = await fleet.dingtalk.polls()
   const at = await timers.setAtOnce(all)
-  const begun = performance.now() + at.getTime() - Date.now()
-  await until(() => calls.length - first >= all.length, 'the backlog is drained', 1_200_000)
-  const made = calls.slice(first)
-  const isFinal = new Set(finals.map(({ taskId }) => Number(taskId)))
-  const lastFinal = made.findLastIndex(({ taskId }) => isFinal.has(taskId))
-  const before = made.slice(0, lastFinal).filter(({ taskId }) => !isFinal.has(taskId)).length
-  const took = ((made.at(-1)?.at ?? 0) - begun) / 1_000
+  const made = (await callsOf(fleet, first, all.length, 1_200_000)).slice(0, all.length)
+  const isFinal = new Set(finals.map((key) => Number(key.taskId)))
+  const lastFinal = made.findLastIndex((call) => isFinal.has(call.taskId))
+  const before = made.slice(0, lastFinal).filter((call) => !isFinal.has(call.taskId)).length
+  const took = (made.at(-1).at - at.getTime()) / 1_000
   return {
-    'drain.polls': all.length,
-    'drain.capPerSecond': Math.round(perSecond),
-    'drain.seconds': Math.round(took * 10) / 10,
-    'drain.secondsOverCap': Math.round((took - all.length / perSecond) * 10) / 10,
-    'drain.rssMiB': await peakMemoryMiB(worker?.pid ?? 0),
-    'drain.ordinaryBeforeLastFinal': before,
+    polls: all.length,
+    capPerSecond: Math.round(perSecond),
+    seconds: Math.round(took * 10) / 10,
+    secondsOverCap: Math.round((took - all.length / perSecond) * 10) / 10,
+    rssMiB: await peakMemoryMiB(worker.pid),
+    ordinaryBeforeLastFinal: before,
     // A worker has some under way and some that wait for the rate when the final polls come.
-    'drain.finalFirst': before <= Math.max(150, ordinary.length * 0.05),
+    finalFirst: before <= Math.max(150, ordinary.length * 0.05),
   }
 }

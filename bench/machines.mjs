@@ -4,93 +4,71 @@
  *
  *   node bench/machines.mjs [--workers 1,2,4] [--tasks 4000] [--people 10] [--apps 10] [--rounds 3] [--cap 100] [--json FILE]
  *
- * In each round all tasks are due at once, and each finds nothing new. Everything runs on this machine, DingTalk in this process: where it has fewer
+ * In each round all tasks are due at once, and each finds nothing new. Everything runs on this machine, DingTalk too: where it has fewer
  * cores than there are processes, CPU a poll says what another machine would add, and polls a second do not.
  */
-import { writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
-import { parseArgs } from 'node:util'
+import { readOptions, runBench } from './support/bench.mjs'
 import { addTasks, openTimers } from './support/due-tasks.mjs'
-import { overdue, quantile, readCpu, startServers, startWorkers, throughput, until } from './support/fleet.mjs'
+import { median, round } from './support/figures.mjs'
+import { callsOf, openFleet, readCpu, startWorkers, throughput } from './support/fleet.mjs'
+import { taskId } from './support/tasks.mjs'
 
-const { values } = parseArgs({
-  options: {
-    workers: { type: 'string' },
-    tasks: { type: 'string' },
-    people: { type: 'string' },
-    apps: { type: 'string' },
-    rounds: { type: 'string' },
-    cap: { type: 'string' },
-    json: { type: 'string' },
-  },
-})
-const fleets = (values.workers ?? '1,2,4').split(',').map(Number)
-const tasks = Number(values.tasks ?? 4_000)
-const people = Number(values.people ?? 10)
-const rounds = Number(values.rounds ?? 3)
-/** Of the app whose rate is measured, in calls a second. The others have no rate that they reach. */
-const cap = Number(values.cap ?? 100)
-const free = Array.from({ length: Number(values.apps ?? 10) }, (_, i) => ({ name: `app-${i}`, maxCallsPerSecond: 1_000 }))
+const options = readOptions({ workers: '1,2,4', tasks: 4_000, people: 10, apps: 10, rounds: 3, cap: 100 })
+const { tasks, people, rounds, cap } = options
+const free = Array.from({ length: options.apps }, (_, i) => ({ name: `app-${i}`, maxCallsPerSecond: 1_000 }))
+/** The app whose rate is measured, `--cap` calls a second. The others have no rate that they reach. */
 const CAPPED = 'capped'
 /** How long the capped app is watched, in seconds of its rate. */
 const CAPPED_SECONDS = 6
 
-const closers = []
-try {
-  await main()
-} finally {
-  for (const close of closers.reverse()) await close()
-}
-
-async function main() {
-  const servers = await startServers(closers, [...free, { name: CAPPED, maxCallsPerSecond: cap }], people)
-  const keys = Array.from({ length: tasks }, (_, i) => ({ app: free[i % free.length]?.name ?? '', taskId: String(i + 1) }))
-  const capped = Array.from({ length: cap * CAPPED_SECONDS }, (_, i) => ({ app: CAPPED, taskId: String(tasks + i + 1) }))
-  await addTasks(servers, [...keys, ...capped], { people })
-  const timers = openTimers(servers)
+await runBench(options, async (closers) => {
+  const fleet = await openFleet(closers, 'dingtalk_delivery_machines')
+  const keys = Array.from({ length: tasks }, (_, i) => ({ app: free[i % free.length].name, taskId: taskId(people, i) }))
+  const capped = Array.from({ length: cap * CAPPED_SECONDS }, (_, i) => ({ app: CAPPED, taskId: taskId(people, tasks + i) }))
+  await addTasks(fleet, [...keys, ...capped])
+  const timers = openTimers(fleet)
   closers.push(() => timers.close())
-  const figures = {}
-  for (const count of fleets) {
-    const workers = await startWorkers(closers, servers, count)
+  const machines = {}
+  const counts = options.workers.split(',').map(Number)
+  for (const count of counts) {
+    const workers = await startWorkers(closers, fleet, [...free, { name: CAPPED, maxCallsPerSecond: cap }], count)
     // The first polls of the tasks find their people, and the first ones of a process compile it.
-    await burst(servers, timers, keys, workers)
+    await burst(fleet, timers, keys, workers)
     const measured = []
-    for (let i = 0; i < rounds; i++) measured.push(await burst(servers, timers, keys, workers))
-    const median = (pick) => Math.round(quantile(measured.map(pick), 0.5) * 1_000) / 1_000
-    figures[`machines.${count}.pollsPerSecond`] = Math.round(median(({ perSecond }) => perSecond))
-    figures[`machines.${count}.cpuPerPollMs`] = median(({ cpu }) => cpu.workers + cpu.redis + cpu.postgres)
-    for (const part of ['workers', 'redis', 'postgres']) figures[`machines.${count}.cpuPartsMs.${part}`] = median(({ cpu }) => cpu[part])
-    if (count === fleets.at(-1)) Object.assign(figures, await watchRate(servers, timers, capped))
+    while (measured.length < rounds) measured.push(await burst(fleet, timers, keys, workers))
+    machines[count] = summarise(measured)
+    if (count === counts.at(-1)) Object.assign(machines, await watchRate(fleet, timers, capped))
     await Promise.all(workers.map(({ stop }) => stop()))
-    const [perSecond, ms] = ['pollsPerSecond', 'cpuPerPollMs'].map((name) => figures[`machines.${count}.${name}`])
-    console.log(`${count} workers, load ${loadavg()[0]?.toFixed(1)}: ${perSecond} polls/s, ${ms} ms of CPU each`)
+    console.log(`${count} workers, load ${loadavg()[0].toFixed(1)}: ${JSON.stringify(machines[count])}`)
   }
-  console.log(JSON.stringify(figures, null, 2))
-  if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(figures, null, 2))
+  return { machines }
+})
+
+function summarise(measured) {
+  const middle = (pick) => round(median(measured.map(pick)))
+  return {
+    pollsPerSecond: Math.round(middle(({ perSecond }) => perSecond)),
+    cpuPerPollMs: middle(({ cpu }) => cpu.workers + cpu.redis + cpu.postgres),
+    cpuPartsMs: Object.fromEntries(['workers', 'redis', 'postgres'].map((part) => [part, middle(({ cpu }) => cpu[part])])),
+  }
 }
 
-async function burst(servers, timers, keys, workers) {
-  const { calls } = servers.dingtalk
+async function burst(fleet, timers, keys, workers) {
   await timers.setAtOnce(keys.map((key) => ({ key })))
-  const [first, before] = [calls.length, readCpu(servers, workers)]
-  await until(() => calls.length - first >= keys.length, 'all polls are made')
-  await until(async () => (await overdue(servers)) === 0, 'all polls are stored')
-  const after = readCpu(servers, workers)
+  const [first, before] = [await fleet.dingtalk.polls(), readCpu(fleet, workers)]
+  const calls = await callsOf(fleet, first, keys.length)
+  const after = readCpu(fleet, workers)
   const cpu = Object.fromEntries(Object.entries(after).map(([part, ms]) => [part, (ms - before[part]) / keys.length]))
-  return { cpu, perSecond: throughput(calls.slice(first).map((call) => call.at)) }
+  return { cpu, perSecond: throughput(calls) }
 }
 
 /** The most calls in any two seconds must not be more than the rate allows. A call may arrive a moment later than it was permitted. */
-async function watchRate(servers, timers, keys) {
-  const { calls } = servers.dingtalk
+async function watchRate(fleet, timers, keys) {
   await timers.setAtOnce(keys.map((key) => ({ key })))
-  const first = calls.length
-  await until(() => calls.length - first >= keys.length, 'all polls of the capped app are made')
-  const times = calls.slice(first).map((call) => call.at)
+  const calls = await callsOf(fleet, await fleet.dingtalk.polls(), keys.length)
+  const times = calls.map(({ at }) => at)
   const [windowMs, late] = [2_000, 1.1]
   const most = Math.max(...times.map((from, i) => times.slice(i).filter((time) => time < from + windowMs).length))
-  return {
-    'machines.capReachedShare': Math.round((throughput(times) / cap) * 100) / 100,
-    'machines.rateCapHeld': most <= (cap * windowMs * late) / 1_000 + 1,
-  }
+  return { capReachedShare: round(throughput(calls) / cap, 2), rateCapHeld: most <= (cap * windowMs * late) / 1_000 + 1 }
 }

@@ -2,7 +2,7 @@
  * Measures `people import`: a first import, the same file again, and one in which each tenth person has moved, as CSV and as a workbook. Needs
  * `npm run build`.
  *
- *   node bench/people.mjs [--people 100000] [--departments 1000]
+ *   node bench/people.mjs [--people 100000] [--departments 1000] [--json FILE]
  *
  * Without DATABASE_URL it starts its own PostgreSQL, durable as in production. With it, it uses the database dingtalk_delivery_people on that
  * server. Fails when a person is not stored. Each run is a process of its own: its time includes the start, and its memory is the process's.
@@ -11,28 +11,17 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
-import pg from 'pg'
 import { migrate } from '../dist/store/migrate.js'
-import { ownDatabase, ownDirectory, startPostgres } from './support/database.mjs'
+import { readOptions, runBench } from './support/bench.mjs'
+import { connect, ownDatabase, ownDirectory, startPostgres } from './support/database.mjs'
+import { CLI } from './support/process.mjs'
 import { writeWorkbook } from './support/workbook.mjs'
 
 const DATABASE = 'dingtalk_delivery_people'
-const CLI = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
-const text = /** @type {const} */ ({ type: 'string' })
-const { values: options } = parseArgs({ options: { people: text, departments: text } })
-const people = Number(options.people ?? 100_000)
-const departments = Number(options.departments ?? 1_000)
+const options = readOptions({ people: 100_000, departments: 1_000 })
+const { people, departments } = options
 
-const closers = []
-try {
-  await main()
-} finally {
-  for (const close of closers.reverse()) await close()
-}
-
-async function main() {
+await runBench(options, async (closers) => {
   const server = process.env.DATABASE_URL ?? (await startPostgres(closers))
   const url = await ownDatabase(closers, server, DATABASE, { anew: true })
   await migrate(url)
@@ -41,17 +30,17 @@ async function main() {
   await writeFile(first, csv(0))
   await writeFile(moved, csv(1))
   await writeWorkbook(workbook, rows(0))
-  await measure(`${people} new people, CSV`, url, first)
-  await measure('the same again', url, first)
-  await measure('each tenth has moved', url, moved)
-  await measure('moved back, .xlsx', url, workbook)
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
+  const seconds = {
+    firstCsv: await measure(`${people} new people, CSV`, url, first),
+    again: await measure('the same again', url, first),
+    tenthMoved: await measure('each tenth has moved', url, moved),
+    workbook: await measure('moved back, .xlsx', url, workbook),
+  }
+  const client = await connect(closers, url)
   const { rows: stored } = await client.query('SELECT count(*)::int AS people, count(DISTINCT name)::int AS names FROM delivery_person')
-  await client.end()
-  process.stdout.write(`${JSON.stringify(stored[0])}\n`)
-  if (stored[0].people !== people || stored[0].names !== people) process.exitCode = 1
-}
+  if (stored[0].people !== people || stored[0].names !== people) throw new Error(`stored are ${JSON.stringify(stored[0])}`)
+  return { peopleImport: { people, seconds } }
+})
 
 /** @param {number} shift of the departments of each tenth person */
 function rows(shift) {
@@ -95,4 +84,5 @@ async function measure(name, url, file) {
   const seconds = (performance.now() - startedAt) / 1_000
   process.stdout.write(`${name}: ${seconds.toFixed(1)} s, ${said.trim().split('\n').at(-1)}\n`)
   if (child.exitCode !== 0) throw new Error(`${name} failed`)
+  return seconds
 }

@@ -3,19 +3,48 @@
  *
  * `json`: the file takes `--json FILE`, and writes one object of figures there. The document of `npm run bench` is all of these objects in one, so
  * the keys are the bench's own, such as `{ cpuRatio: { A: { redis: 0.2 } } }`. A name instead of `true` is the key under which they are put.
+ * `sharesPostgres`: with the others that have it. The first one seeds two years of history, which takes a minute.
+ * `beside`: it runs while the next step does, which seeds for as long. It counts, and uses a hundredth of a core.
  * `smoke`: options with which it runs in some seconds, as a test does with every step that has them. `needs`: a program it cannot run without.
  * `aside`: only with `--only`, since all the others together take about 12 minutes.
  *
- * @typedef {{ file: string, args?: string[], json?: true | string, smoke?: string[], needs?: 'redis-server' }} Step
+ * @typedef {{ file: string, args?: string[], json?: true | string, sharesPostgres?: true, beside?: true, smoke?: string[], needs?: 'redis-server' }} Step
  * @type {Record<string, { about: string, aside?: true, steps: Step[] }>}
  */
 export const BENCHES = {
+  start: {
+    about: 'the start of a command and of a worker, and a worker at rest',
+    steps: [
+      { file: 'start.mjs', args: ['--parts', 'start'], json: true, smoke: ['--parts', 'start', '--rounds', '1'], needs: 'redis-server' },
+      {
+        file: 'start.mjs',
+        args: ['--parts', 'idle'],
+        json: true,
+        beside: true,
+        smoke: ['--parts', 'idle', '--seconds', '1'],
+        needs: 'redis-server',
+      },
+    ],
+  },
+  reading: {
+    about: 'what people and scrapes read after two years of history',
+    steps: [
+      {
+        file: 'reading.mjs',
+        args: ['--keep'],
+        json: true,
+        sharesPostgres: true,
+        smoke: ['--tasks', '100', '--runs', '1', '--seconds', '1', '--keep'],
+      },
+    ],
+  },
   hot: {
     about: 'what a poll costs: CPU, WAL, transactions and bytes, beside a ceiling, a naive way and a cron job',
     steps: [
       {
         file: 'hot.mjs',
         json: true,
+        sharesPostgres: true,
         smoke: [
           '--rounds',
           '1',
@@ -35,14 +64,6 @@ export const BENCHES = {
         needs: 'redis-server',
       },
     ],
-  },
-  reading: {
-    about: 'what people and scrapes read after two years of history',
-    steps: [{ file: 'reading.mjs', json: true, smoke: ['--tasks', '100', '--runs', '1', '--seconds', '1'] }],
-  },
-  start: {
-    about: 'the start of a command and of a worker, and a worker at rest',
-    steps: [{ file: 'start.mjs', json: true, smoke: ['--rounds', '1', '--seconds', '1'], needs: 'redis-server' }],
   },
   enqueue: {
     about: 'tracking one task, many in one call, and with the SQL function',
@@ -91,21 +112,9 @@ export const BENCHES = {
       { file: 'calls/compressed-month.mjs', args: ['--schedule', 'learned', '--scale', '2160'], json: 'compressedMonth' },
     ],
   },
-  million: {
-    about: 'reports over a million recipients; five minutes',
-    aside: true,
-    steps: [{ file: 'million.mjs', smoke: ['--tasks', '50', '--runs', '1', '--writes'] }],
-  },
-  'campaign-page': {
-    about: 'the page of a campaign of 60,000 people',
-    aside: true,
-    steps: [{ file: 'campaign-page.mjs', smoke: ['--people', '200', '--rounds', '1'] }],
-  },
-  pages: { about: 'the pages of the dashboard', aside: true, steps: [{ file: 'pages.mjs', smoke: ['--tasks', '50', '--runs', '1'] }] },
   people: {
-    about: 'names of people in reports',
+    about: 'names of 100,000 people imported, as CSV and as a workbook',
     aside: true,
-    steps: [{ file: 'people.mjs', smoke: ['--people', '200', '--departments', '10'] }],
+    steps: [{ file: 'people.mjs', json: true, smoke: ['--people', '200', '--departments', '10'] }],
   },
-  xlsx: { about: 'the .xlsx file of a large campaign', aside: true, steps: [{ file: 'xlsx.mjs', smoke: ['--people', '100,200'] }] },
 }

@@ -5,7 +5,7 @@ import { setPoolOptions } from '../../dist/queue/workarounds.js'
 
 /**
  * The bench's own connection to a queue: it sets timers to a common time, which the tracker never does.
- * @param {import('../support/database.mjs').Closers} closers
+ * @param {import('../support/bench.mjs').Closers} closers
  * @param {{ url: string, name: string }} address
  */
 export async function openBenchQueue(closers, { url, name }) {

@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { cpuOf, cpuOfFamily, cpuOfMachine, shareOfOthers } from '../support/usage.mjs'
 
 const TIMEOUT_MS = 120_000
+/** How far ahead the timers of a wave are set: so many times what it took for the one before, and so many milliseconds more. */
+const [LEAD_TIMES, LEAD_MORE_MS] = [1.5, 100]
 /** The window begins this long before the timers fire. */
 const BEFORE_MS = 30
 
@@ -46,16 +48,24 @@ async function read(world, pid) {
   }
 }
 
-/** All timers get the same time, a moment ahead; once more, further ahead from then on, where setting them took longer than that. */
+/**
+ * All timers get the same time, ahead by as much as setting them takes: what is longer would be waiting, and where it was too short the wave is drained,
+ * and set once more.
+ */
 async function releaseTogether(subject) {
   const { tasks, lead } = subject
   for (; ; lead.ms *= 2) {
-    const at = Date.now() + lead.ms + tasks.length / 2
+    const begun = Date.now()
+    const at = begun + lead.ms
     const polls = await subject.world.dingtalk.polls()
     await subject.makeDue?.(new Date(at - 100))
     await Promise.all(tasks.map(({ job }) => job.changeDelay(Math.max(1, at - Date.now()))))
-    const leftMs = at - BEFORE_MS - Date.now()
-    if (leftMs > 0) return await sleep(leftMs)
+    const tookMs = Date.now() - begun
+    const leftMs = lead.ms - BEFORE_MS - tookMs
+    if (leftMs > 0) {
+      lead.ms = LEAD_TIMES * tookMs + LEAD_MORE_MS
+      return await sleep(leftMs)
+    }
     await drained(subject, { polls })
   }
 }

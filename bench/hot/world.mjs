@@ -1,70 +1,28 @@
-import { fork, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
 import { createTracker } from '../../dist/index.js'
 import { jobIdOf } from '../../dist/queue/timers.js'
 import { migrate } from '../../dist/store/migrate.js'
-import { ownDatabase, ownDirectory, startPostgres } from '../support/database.mjs'
-import { startRedis } from '../support/redis.mjs'
+import { connect, ownDatabase } from '../support/database.mjs'
+import { startChild, startWorker } from '../support/process.mjs'
+import { appsOfBench } from '../support/servers.mjs'
+import { taskId, userIdsOf } from '../support/tasks.mjs'
 import { openBenchQueue } from './queue.mjs'
-import { taskId, userIdsOf } from './tasks.mjs'
 
-/** No checkpoint comes between two rounds: the first change of each page after one writes the whole page to the WAL. */
-const SETTINGS = { checkpoint_timeout: '1h', max_wal_size: '8GB' }
-/** How far ahead the timers of a wave are set at first. */
+/** @typedef {import('../support/servers.mjs').Servers} World */
+
+/** How far ahead the timers of the first wave are set, and how much further for each task. */
 const FIRST_LEAD_MS = 200
+const LEAD_OF_TASK_MS = 0.5
+/** What a worker has to do after its sleep: questions and heartbeats that were due meanwhile. */
+const AWAKE_MS = 500
 const AGENT_ID = '836390886'
 /** Higher than any worker gets: the rate limiter does its work, and delays nothing. */
 const CALLS_PER_SECOND = 1_000
 
-/**
- * PostgreSQL, durable as in production, Redis and DingTalk's answers.
- * @param {import('../support/database.mjs').Closers} closers
- */
-export async function startWorld(closers) {
-  const server = await startPostgres(closers, SETTINGS)
-  const client = await connect(closers, server)
-  const { rows } = await client.query('SHOW data_directory')
-  const [postgresPid] = (await readFile(join(rows[0].data_directory, 'postmaster.pid'), 'utf8')).split('\n').map(Number)
-  const redis = await startRedis(closers)
-  return { server, client, postgresPid, redis, dingtalk: await startDingTalk(closers) }
-}
-
-async function connect(closers, url) {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  closers.push(() => client.end())
-  return client
-}
-
-async function startDingTalk(closers) {
-  const child = startChild(closers, 'dingtalk.mjs')
-  const [{ url }] = await once(child, 'message')
-  const ask = async (question) => {
-    const answer = once(child, 'message')
-    child.send(question)
-    const [{ polls }] = await answer
-    return polls
-  }
-  return { url, pid: child.pid, polls: () => ask('polls'), setReadShare: (readShare) => ask({ readShare }) }
-}
-
-function startChild(closers, file, ...args) {
-  const child = fork(join(import.meta.dirname, file), args)
-  closers.push(async () => {
-    const exit = once(child, 'exit')
-    child.disconnect()
-    await exit
-  })
-  return child
-}
-
 /** A migrated database with a queue beside it. */
-async function openStore(closers, world, { name, backend }) {
-  const databaseUrl = await ownDatabase(closers, world.server, `hot_${name}`, { anew: true })
+async function openStore(closers, world, { name, backend, like = '' }) {
+  const databaseUrl = await ownDatabase(closers, world.server, `hot_${name}`, { anew: true, like })
   await migrate(databaseUrl)
   const queueUrl = backend === 'redis' ? world.redis.url : databaseUrl
   const queueName = `hot-${name}`
@@ -74,16 +32,25 @@ async function openStore(closers, world, { name, backend }) {
 
 /**
  * A worker of dist/, with a database and a queue of its own. It sleeps until `resume`, so that several can be measured in turn.
- * @param {import('../support/database.mjs').Closers} closers
- * @param {Awaited<ReturnType<typeof startWorld>>} world
- * @param {{ name: string, backend?: 'redis' | 'postgres', apps?: number, fill?: (client: pg.Client) => Promise<unknown> }} options
+ * @param {import('../support/bench.mjs').Closers} closers
+ * @param {World} world
+ * @param {{ name: string, backend?: 'redis' | 'postgres', apps?: number, like?: string }} options `like` is the
+ *   database of which its own is a copy
  */
-export async function startSubject(closers, world, { name, backend = 'redis', apps = 10, fill }) {
-  const store = await openStore(closers, world, { name, backend })
-  await fill?.(store.client)
+export async function startSubject(closers, world, { name, backend = 'redis', apps = 10, like }) {
+  const store = await openStore(closers, world, { name, backend, like })
   const appNames = Array.from({ length: apps }, (_, i) => `app-${String(i).padStart(4, '0')}`)
-  const worker = await startWorker(closers, world, store, appNames)
-  worker.child.kill('SIGSTOP')
+  const worker = await startWorker(closers, {
+    ...{ DATABASE_URL: store.databaseUrl, QUEUE_URL: store.queueUrl, QUEUE_NAME: store.queueName },
+    // Removing the names of an old history is work of hours, which is not what a poll costs.
+    RETAIN_DETAILS_DAYS: 'never',
+    ...(await appsOfBench(
+      closers,
+      world,
+      appNames.map((app) => ({ name: app, maxCallsPerSecond: CALLS_PER_SECOND })),
+    )),
+  })
+  worker.kill('SIGSTOP')
   let numbers = 0
   return {
     ...{
@@ -91,7 +58,7 @@ export async function startSubject(closers, world, { name, backend = 'redis', ap
       world,
       store,
       queue: store.queue,
-      pid: worker.child.pid,
+      pid: worker.pid,
       concurrency: worker.concurrency,
       tasks: [],
       lead: { ms: FIRST_LEAD_MS },
@@ -111,12 +78,12 @@ export async function startSubject(closers, world, { name, backend = 'redis', ap
     },
     /** The worker runs while this work does. What it has to do after its sleep comes first. */
     async awake(work) {
-      worker.child.kill('SIGCONT')
-      await sleep(1_000)
+      worker.kill('SIGCONT')
+      await sleep(AWAKE_MS)
       try {
         return await work()
       } finally {
-        worker.child.kill('SIGSTOP')
+        worker.kill('SIGSTOP')
       }
     },
     /** Tracks new tasks, ten in a campaign, and waits until the worker has set their timers. From then on they are the tasks of each wave. */
@@ -125,6 +92,7 @@ export async function startSubject(closers, world, { name, backend = 'redis', ap
       numbers += tasks
       await track(store.databaseUrl, requests)
       this.tasks = await Promise.all(requests.map((each) => withJob(store.queue, each)))
+      this.lead.ms = FIRST_LEAD_MS + LEAD_OF_TASK_MS * tasks
     },
     /** They are over. */
     async end() {
@@ -159,36 +127,10 @@ async function withJob(queue, { app, taskId: id }) {
   }
 }
 
-async function startWorker(closers, world, { databaseUrl, queueUrl, queueName }, apps) {
-  const appsFile = join(await ownDirectory(closers), 'apps.json')
-  const entries = apps.map((name) => ({ name, accessToken: 'token', agentId: AGENT_ID, maxCallsPerSecond: CALLS_PER_SECOND }))
-  await writeFile(appsFile, JSON.stringify({ apps: entries }))
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../../dist/cli/main.js'), 'worker'], {
-    env: {
-      ...{ PATH: process.env.PATH, DATABASE_URL: databaseUrl, QUEUE_URL: queueUrl, QUEUE_NAME: queueName },
-      ...{ DINGTALK_OAPI_URL: world.dingtalk.url, DINGTALK_API_URL: world.dingtalk.url, DINGTALK_APPS_FILE: appsFile },
-      ...{ HEALTH_PORT: '0', LOG_PRETTY: '0' },
-    },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  const exited = once(child, 'exit')
-  closers.push(() => (child.kill('SIGCONT'), child.kill('SIGTERM'), exited))
-  let log = ''
-  const concurrency = await new Promise((resolve, reject) => {
-    child.stderr.setEncoding('utf8').on('data', (part) => {
-      log = (log + part).slice(-10_000)
-      const ready = /"concurrency":(\d+),"msg":"worker ready"/.exec(log)
-      if (ready !== null) resolve(Number(ready[1]))
-    })
-    void exited.then(([code]) => reject(new Error(`the worker ended (${code}):\n${log}`)))
-  })
-  return { child, concurrency }
-}
-
 /**
  * A process of reference.mjs, with a queue of its own that holds its timers.
- * @param {import('../support/database.mjs').Closers} closers
- * @param {Awaited<ReturnType<typeof startWorld>>} world
+ * @param {import('../support/bench.mjs').Closers} closers
+ * @param {World} world
  * @param {{ kind: 'ceiling' | 'naive' | 'cron', backend?: 'redis' | 'postgres', concurrency: number, tasks: number, people: number }} options
  */
 export async function startReference(closers, world, { kind, backend = 'redis', concurrency, tasks, people }) {
@@ -203,7 +145,6 @@ export async function startReference(closers, world, { kind, backend = 'redis', 
   const isTimed = kind !== 'cron'
   const jobs = isTimed ? await queue.addBulk(ids.map((id) => ({ name: 'poll', data: { taskId: id }, opts: { delay: 3_600_000 } }))) : []
   const args = [kind, world.dingtalk.url, hasRows ? databaseUrl : '', queueUrl, queueName, String(concurrency)]
-  const child = startChild(closers, 'reference.mjs', ...args)
-  await once(child, 'message')
-  return { world, pid: child.pid, queue, tasks: jobs.map((job) => ({ job })), lead: { ms: FIRST_LEAD_MS }, child }
+  const { pid, ask } = await startChild(closers, join(import.meta.dirname, 'reference.mjs'), { args })
+  return { world, pid, queue, tasks: jobs.map((job) => ({ job })), lead: { ms: FIRST_LEAD_MS + LEAD_OF_TASK_MS * tasks }, ask }
 }

@@ -1,27 +1,15 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { startChild } from '../support/process.mjs'
 
 /**
  * A process that serves the database, and answers questions about itself.
  * @param {string} url of the database
- * @returns {Promise<{ address: string, ask: (question: string) => Promise<any>, close: () => Promise<unknown> }>}
  */
 export async function startServer(url) {
-  const server = fork(join(import.meta.dirname, '../xlsx/server.mjs'), [url], { execArgv: ['--expose-gc'] })
-  const [{ url: address }] = await once(server, 'message')
-  const ask = async (question) => {
-    const answer = once(server, 'message')
-    server.send(question)
-    return (await answer)[0]
-  }
-  const close = async () => {
-    server.disconnect()
-    await once(server, 'exit')
-  }
-  return { address, ask, close }
+  const { ready, ask, close } = await startChild([], join(import.meta.dirname, 'server.mjs'), { args: [url] })
+  return { address: ready.url, ask, close }
 }
 
 /**

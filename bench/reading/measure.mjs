@@ -1,4 +1,4 @@
-import { planOf, spentAtDatabase } from '../million/measure.mjs'
+import { percentile } from '../support/figures.mjs'
 import { cpuOf } from '../support/usage.mjs'
 
 /** Milliseconds after which a question is not asked again. */
@@ -8,7 +8,6 @@ const ENOUGH_MS = 20_000
  * @typedef {object} Question one that the reader of reports answers, or the database
  * @property {string} key
  * @property {string} name
- * @property {{ medianMs?: number, p99Ms?: number }} budgets
  * @property {(rates: any) => Promise<unknown>} [ask]
  * @property {(database: any) => Promise<unknown>} [askDatabase]
  */
@@ -34,7 +33,7 @@ export async function measureQuestion({ client, database, createRateReader }, { 
   do spent.push(await spentAtDatabase(client, statements))
   while (spent.length < runs && performance.now() - started < ENOUGH_MS)
   const cpuMs = cpuBefore === null ? null : ((await backendCpuMs(client)) - cpuBefore) / spent.length
-  if (isShown) for (const statement of statements) console.log(`\n-- ${name}\n${(await planOf(client, statement)).text}`)
+  if (isShown) for (const statement of statements) console.log(`\n-- ${name}\n${await planOf(client, statement)}`)
   return { medianMs: percentile(spent, 0.5), p99Ms: percentile(spent, 0.99), cpuMs, runs: spent.length, statements: statements.length }
 }
 
@@ -48,15 +47,6 @@ function recording(database, record) {
   return { ...database, pool: Object.assign(Object.create(database.pool), { query }) }
 }
 
-/**
- * The smallest value that so large a share of all values does not exceed.
- * @param {readonly number[]} values
- * @param {number} share 0 to 1
- */
-export function percentile(values, share) {
-  return values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(values.length * share) - 1)]
-}
-
 /** CPU time of the process behind the connection; null where that is on another machine, or this is not Linux. */
 async function backendCpuMs(client) {
   const { rows } = await client.query('SELECT pg_backend_pid() AS pid')
@@ -65,4 +55,25 @@ async function backendCpuMs(client) {
   } catch {
     return null
   }
+}
+
+/**
+ * Milliseconds of planning and execution over all statements; from PostgreSQL 17 on with the answer written out as text.
+ * Timing each node would cost more than some of the statements.
+ */
+async function spentAtDatabase(client, statements) {
+  const { rows: versions } = await client.query("SELECT current_setting('server_version_num')::int >= 170000 AS serializes")
+  const options = `ANALYZE, TIMING OFF, BUFFERS OFF, FORMAT JSON${versions[0].serializes ? ', SERIALIZE TEXT' : ''}`
+  let spent = 0
+  for (const { query, values } of statements) {
+    const { rows } = await client.query(`EXPLAIN (${options}) ${query}`, values)
+    const [explained] = rows[0]['QUERY PLAN']
+    spent += explained['Planning Time'] + explained['Execution Time']
+  }
+  return spent
+}
+
+async function planOf(client, { query, values }) {
+  const { rows } = await client.query(`EXPLAIN (ANALYZE) ${query}`, values)
+  return rows.map((row) => row['QUERY PLAN']).join('\n')
 }

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { recountCampaigns } from '../../dist/store/maintenance.js'
+import { keepFigures } from '../../dist/store/maintenance.js'
+import { postmasterOf } from '../support/database.mjs'
+import { percentile } from '../support/figures.mjs'
 import { cpuOfFamily } from '../support/usage.mjs'
 import { startServer } from './files.mjs'
-import { percentile } from './measure.mjs'
 import { LARGE } from './seed.mjs'
 
 const VIEWERS = 6
@@ -47,7 +48,8 @@ async function view(page, until, wait, loads) {
   }
 }
 
-async function load(page) {
+/** @param {string} page */
+export async function load(page) {
   const started = performance.now()
   const response = await fetch(page, { headers: { accept: 'text/html' } })
   const body = await response.text()
@@ -75,14 +77,13 @@ async function poll(client, until) {
 
 async function recount(database, until) {
   for (; performance.now() < until; await sleep(Math.min(RECOUNT_EVERY_MS, Math.max(0, until - performance.now()))))
-    await recountCampaigns(database)
+    await keepFigures(database)
 }
 
 /** Of the server process and all its children, living and ended; null where the server is on another machine, or this is not Linux. */
 async function postgresCpuMs(client) {
   try {
-    const { rows } = await client.query("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int AS postmaster")
-    return cpuOfFamily(rows[0].postmaster)
+    return cpuOfFamily(await postmasterOf(client))
   } catch {
     return null
   }

@@ -2,7 +2,7 @@
  * Two years of history, and one campaign that is changing: a quarter of a day after its send.
  * Rows come in the order of their keys, a few statements for all of them, and triggers rest meanwhile: what they would have kept is made at the end.
  */
-import { settle } from '../million/seed.mjs'
+import { numberOf } from '../support/database.mjs'
 
 export const APP = 'hr'
 export const LARGE = 'all-hands'
@@ -43,8 +43,13 @@ export async function seed(database, tasks, onStep) {
   await database.query('VACUUM ANALYZE')
   onStep('kept figures')
   await settle(database)
-  await database.query('DO $$ BEGIN WHILE delivery_keep_ended(1000) > 0 LOOP COMMIT; END LOOP; END $$')
   await database.query('VACUUM ANALYZE delivery_campaign, delivery_campaign_change, delivery_task_brackets')
+}
+
+/** In short steps, as the worker does. */
+async function settle(database) {
+  while ((await numberOf(database, 'SELECT delivery_recount_campaigns(20, 1.0) AS n')) > 0);
+  while ((await numberOf(database, 'SELECT delivery_keep_ended(1000) AS n')) > 0);
 }
 
 /** Eighteen digits, with a zero at the front, as DingTalk has them; in no order. */

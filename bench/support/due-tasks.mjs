@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createTracker } from '../../dist/index.js'
 import { openQueues } from '../../dist/queue/shards.js'
 import { createPollTimers } from '../../dist/queue/timers.js'
+import { userIdsOf } from './tasks.mjs'
 
 /** Tasks whose next polls are due when a bench says so, whatever their plan. */
 
@@ -13,15 +14,16 @@ export const DAY_MS = 24 * HOUR_MS
 
 /**
  * Stores open tasks, as senders do, and marks them as planned, so that no worker sets their timers.
- * @param {import('./fleet.mjs').Servers} servers
+ * @param {import('./fleet.mjs').Fleet} servers
  * @param {readonly Key[]} keys
- * @param {{ people: number, sentAt?: Date }} options
+ * @param {Date} sentAt
  */
-export async function addTasks({ databaseUrl, database }, keys, { people, sentAt = new Date() }) {
+export async function addTasks({ databaseUrl, database }, keys, sentAt = new Date()) {
   const tracker = createTracker({ databaseUrl })
-  const userIds = Array.from({ length: people }, (_, i) => `user-${i}`)
   for (let i = 0; i < keys.length; i += AT_ONCE)
-    await tracker.trackMany(keys.slice(i, i + AT_ONCE).map((key, n) => ({ ...key, userIds, sentAt, campaign: `bench-${(i + n) % 100}` })))
+    await tracker.trackMany(
+      keys.slice(i, i + AT_ONCE).map((key, n) => ({ ...key, userIds: userIdsOf(key.taskId), sentAt, campaign: `bench-${(i + n) % 100}` })),
+    )
   await tracker.close()
   await database.query('UPDATE delivery_task SET scheduled_at = now(), next_poll_at = deadline_at WHERE scheduled_at IS NULL')
   await database.query('ANALYZE')
@@ -32,7 +34,7 @@ export async function addTasks({ databaseUrl, database }, keys, { people, sentAt
 /** Between an attempt to set timers that came too late and the next one. */
 const SETTLE_MS = 3_000
 
-/** @param {import('./fleet.mjs').Servers} servers */
+/** @param {import('./fleet.mjs').Fleet} servers */
 export function openTimers({ queue, database }) {
   const queues = openQueues(queue, 'producer', (error) => console.error(error))
   const timers = createPollTimers(queues.it, () => new Date(), 60_000)

@@ -6,7 +6,7 @@ import { ownDirectory } from './database.mjs'
 
 /**
  * A Redis of its own, as docker-compose.yml has it: with an append-only file.
- * @param {import('./database.mjs').Closers} closers
+ * @param {import('./bench.mjs').Closers} closers
  */
 export async function startRedis(closers) {
   const directory = await ownDirectory(closers)

@@ -47,14 +47,6 @@ export function cpuOfFamily(pid) {
   return sum
 }
 
-/**
- * The process that started it.
- * @param {number} pid
- */
-export function parentOf(pid) {
-  return Number(readStat(pid)?.[PARENT])
-}
-
 /** CPU milliseconds of the whole machine: user, nice, system, irq, softirq and steal. */
 export function cpuOfMachine() {
   const [, user, nice, system, , , irq, softirq, steal] = readFileSync('/proc/stat', 'utf8').split('\n')[0].split(/\s+/).map(Number)

@@ -10,7 +10,6 @@ const MAX_SECONDS = 2
 /** Ended tasks in one transaction: at a hundred people each some 50 ms of the database's time. */
 const MAX_ENDED = 200
 
-const RECOUNTED = { campaigns: column.integer('campaigns') }
 const ENDED = { tasks: column.integer('tasks') }
 const CHECKED = {
   checked: column.integer('checked'),
@@ -23,17 +22,9 @@ const PARTITION_DROPPED = { isDropped: column.nullable(column.flag('is_dropped')
 const FORGOTTEN = { people: column.integer('people') }
 
 /**
- * Counts the campaigns whose figures have changed, so that a read does not have to. Until then a read counts them itself, so its figures are right.
+ * Counts the campaigns whose figures have changed, so that a read does not have to; until then a read counts them itself, so its figures are right.
+ * Counts tasks that ended, and keeps their brackets, so that no read needs their people. One transaction for both.
  * Safe to run from many workers at once; one works, the others do nothing.
- * @returns how many campaigns were counted
- */
-export async function recountCampaigns({ pool }: Pick<Database, 'pool'>): Promise<number> {
-  const [row = {}] = await readCommitted(pool, 'SELECT delivery_recount_campaigns($1, $2) AS campaigns', [MAX_CAMPAIGNS, MAX_SECONDS])
-  return column.decodeRow(RECOUNTED, row).campaigns
-}
-
-/**
- * The same, and counts tasks that ended and keeps their brackets, so that no read needs their people. One transaction for both.
  * @returns whether no ended task is left to count
  */
 export async function keepFigures({ pool }: Pick<Database, 'pool'>): Promise<boolean> {

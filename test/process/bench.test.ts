@@ -19,6 +19,7 @@ async function run(...args: string[]): Promise<{ readonly code: number | null; r
 }
 
 const { BENCHES } = (await import(new URL('../../scripts/benches.mjs', import.meta.url).href)) as Benches
+const { judge } = (await import(new URL('../../scripts/budgets.mjs', import.meta.url).href)) as Budgets
 const STEPS = Object.entries(BENCHES).flatMap(([name, { steps }]) => steps.map((step) => ({ name, ...step })))
 const smokes = (needs: Step['needs']) =>
   [...new Set(STEPS.filter((step) => step.smoke !== undefined && step.needs === needs).map(({ name }) => name))].map((name) => [name])
@@ -39,6 +40,7 @@ const FIGURES: Readonly<Record<string, object>> = {
     walPerPoll: { B: figure, C: figure },
     bytesPerRecipientDay: figure,
     growth: { cpuPerPoll100kOver1k: figure, cpuPerPollTwoYearsOverEmpty: figure },
+    partSeconds: { redis: figure, growth: figure, apps: figure, postgres: figure },
     discardedRounds: { redis: figure, growth: figure, apps2000: figure, postgres: figure },
   },
   enqueue: {
@@ -56,6 +58,15 @@ const FIGURES: Readonly<Record<string, object>> = {
   lateness: { lateness: { p99Ms: figure }, sent: { plannedAfterSeconds: figure }, drain: { polls: 40, rssMiB: figure } },
 }
 
+/** The keys of the table of budgets begin with these; all others are of `hot`. The size of a bench is in one of its keys. */
+const ROOTS: Readonly<Record<string, string>> = { start: 'start', idle: 'start', reading: 'reading', enqueue: 'enqueue' }
+const LATE: Readonly<Record<string, string>> = { lateness: 'lateness', sent: 'lateness', drain: 'lateness' }
+const benchOf = (key: string) => ({ ...ROOTS, ...LATE })[key.split('.')[0] ?? ''] ?? 'hot'
+const missingFrom = (document: object, name: string) =>
+  judge(document)
+    .filter(({ key, value }) => value === null && benchOf(key) === name && !key.includes('trackMany10000x100'))
+    .map(({ key }) => key)
+
 /** With tiny sizes: whether each runs to its end, never how fast. */
 async function smoke(name: string): Promise<object> {
   const directory = await mkdtemp(join(tmpdir(), 'bench-smoke-'))
@@ -64,6 +75,7 @@ async function smoke(name: string): Promise<object> {
     const { code, stdout, stderr } = await run('scripts/bench.mjs', '--built', '--smoke', '--only', name, '--json', file)
     expect([code, code === 0 ? '' : stdout + stderr]).toEqual([0, ''])
     const document = JSON.parse(await readFile(file, 'utf8')) as { readonly runs: readonly unknown[] }
+    expect(missingFrom(document, name)).toEqual([])
     expect(document.runs).toHaveLength(STEPS.filter((step) => step.name === name && step.smoke !== undefined).length)
     return document
   } finally {
@@ -94,6 +106,10 @@ describe('npm run bench', () => {
     expect(stderr).toMatch(/^--only "calls,nothing": there is no bench nothing\. Give one or more of: .*\bcalls, /)
   })
 })
+
+interface Budgets {
+  readonly judge: (document: object) => ReadonlyArray<{ readonly key: string; readonly value: number | null }>
+}
 
 interface Step {
   readonly file: string

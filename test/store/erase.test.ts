@@ -5,7 +5,7 @@ import { poll } from '../../src/polling/poll.ts'
 import type { PollDeps } from '../../src/polling/poll-delays.ts'
 import { createWriteBreaker } from '../../src/polling/write-breaker.ts'
 import { beginErasure, computeDigest, erasePerson } from '../../src/store/erase-people.ts'
-import { recountCampaigns } from '../../src/store/maintenance.ts'
+import { keepFigures } from '../../src/store/maintenance.ts'
 import { until } from '../support/wait.ts'
 import { openSession, openTestStore, type TestStore } from './support/database.ts'
 import { everything, figures } from './support/personal-data.ts'
@@ -51,7 +51,7 @@ test('every figure stays, one person in several tasks stays one, and nothing nam
   const alone = await aTask(db.store, { userIds: [ERIN] })
   for (const { key } of [first, second, alone]) await lookAt(db.store, key, { unread: [ERIN] }, 5)
   await lookAt(db.store, first.key, { read: [ERIN], unread: ['ann'] }, 9)
-  await recountCampaigns(db)
+  await keepFigures(db)
   const before = await figures(db.pool)
   expect(await everything(db.pool)).toContain(ERIN)
 
@@ -61,7 +61,7 @@ test('every figure stays, one person in several tasks stays one, and nothing nam
   expect(await who(first.key)).toEqual(['ann', pseudonym])
   expect(await everything(db.pool)).not.toContain(ERIN)
   expect(await figures(db.pool)).toEqual(before)
-  await recountCampaigns(db)
+  await keepFigures(db)
   expect(await figures(db.pool), 'settled').toEqual(before)
 })
 
@@ -202,7 +202,7 @@ test('polls and erasures in any order end each other in no deadlock, and the fig
     ...tasks.map(({ key }) => lookThrough(key, { unread: [ERIN, 'ann'], read: ['bob'] }, 5)),
     erase(ERIN),
     erase('ann'),
-    recountCampaigns(db),
+    keepFigures(db),
   ])
   await Promise.all(tasks.map(({ key }) => lookThrough(key, { read: [ERIN, 'ann', 'bob'] }, 9)))
   const everywhere = await everything(db.pool)

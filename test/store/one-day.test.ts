@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { recountCampaigns } from '../../src/store/maintenance.ts'
+import { keepFigures } from '../../src/store/maintenance.ts'
 import { openTestStore, type TestStore } from './support/database.ts'
 import { DAY_BEGAN, makeDay, trackDay } from './support/one-day.ts'
 import { readStatesAt, readView, VIEWS, type View } from './support/view-rows.ts'
@@ -42,7 +42,7 @@ async function trackAndRead(): Promise<Rows> {
   for (const minute of MOMENTS) {
     rows[`states at minute ${minute}`] = await readStatesAt(db, new Date(DAY_BEGAN.getTime() + minute * 60_000), options)
   }
-  await recountCampaigns(db)
+  await keepFigures(db)
   rows['delivery_campaign_rates recounted'] = await readView(db, 'delivery_campaign_rates', options)
   return rows
 }

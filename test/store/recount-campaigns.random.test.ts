@@ -1,9 +1,8 @@
 import fc from 'fast-check'
 import type pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { recountCampaigns } from '../../src/store/maintenance.ts'
 import { runs } from '../support/runs.ts'
-import { openSession, openTestStore, type TestStore } from './support/database.ts'
+import { openSession, openTestStore, recountCampaigns, type TestStore } from './support/database.ts'
 import { aTask, lookAt } from './support/polls.ts'
 
 let db: TestStore

@@ -2,7 +2,7 @@
 // It is a process of its own so that a control can take the order of the keys away. Says what went wrong, as JSON.
 import { randomInt } from 'node:crypto'
 import { createDeliveryStore } from '../../../dist/store/delivery-store.js'
-import { recountCampaigns } from '../../../dist/store/maintenance.js'
+import { keepFigures } from '../../../dist/store/maintenance.js'
 import { openDatabase } from '../../../dist/store/prisma.js'
 import { createRateLimiter } from '../../../dist/store/rate-limiter.js'
 import { createWorkerRegistry } from '../../../dist/store/worker-registry.js'
@@ -54,7 +54,7 @@ function writersOn(database, round) {
         { workerId: `w${round % 3}`, startedAt: new Date(), apps: ['app0'], problems: {} },
         round % 2 === 0 ? 1_000 : -7_200_000,
       ),
-    () => recountCampaigns(database),
+    () => keepFigures(database),
     () => store.overdue(new Date(), 500, null),
     () => store.cancel(keys[round % TASKS]),
     () => erase(database, round),

@@ -42,3 +42,9 @@ async function inChina(url: string): Promise<void> {
   await client.query(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET timezone TO 'Asia/Shanghai'`)
   await client.end()
 }
+
+/** The first half of `keepFigures`. @returns how many campaigns were counted */
+export async function recountCampaigns({ pool }: Pick<TestStore, 'pool'>): Promise<number> {
+  const { rows } = await pool.query<{ campaigns: number }>('SELECT delivery_recount_campaigns(500, 2) AS campaigns')
+  return rows[0]?.campaigns ?? -1
+}

@@ -1,9 +1,21 @@
 /** Serves the database of its first argument in a process of its own, and says how much memory it takes. Its parent asks. */
-import { serveHttp } from '../support/serve.mjs'
+import { parseConfig } from '../../dist/app/config/config.js'
+import { openServerDeps } from '../../dist/app/server-deps.js'
+import { createLogger } from '../../dist/ops/logger.js'
+import { startHttpServer } from '../../dist/web/server.js'
 
 const [databaseUrl] = process.argv.slice(2)
-const closers = []
-const server = await serveHttp(closers, databaseUrl)
+const config = parseConfig({ DATABASE_URL: databaseUrl })
+const serving = openServerDeps(config, createLogger({ level: 'error', pretty: false }), null)
+const { rates, schedules, forecast, tracking, forecastCalls, now } = serving
+// As in `dingtalk-delivery serve`, on any free port.
+const server = await startHttpServer({
+  ...{ host: '127.0.0.1', port: 0, apiToken: null, allowedHosts: [], pollsPerTask: config.pollsPerTask, version: 'bench' },
+  ...{ rates, schedules, forecast, tracking, forecastCalls, now },
+  checks: () => serving.health(),
+  metrics: () => Promise.resolve(''),
+  onError: (error) => console.error(error),
+})
 
 let peak = process.memoryUsage.rss()
 let latest = performance.now()
@@ -16,7 +28,6 @@ const sampling = setInterval(() => {
   latest = performance.now()
 }, EVERY_MS)
 process.on('message', (question) => {
-  if (question === 'live') return void process.send?.({ live: measureLive() })
   if (question === 'cpu') return void process.send?.({ cpuMs: cpuMs() })
   process.send?.({ peak, blockedMs })
   peak = process.memoryUsage.rss()
@@ -31,13 +42,8 @@ function cpuMs() {
   return (user + system) / 1_000
 }
 
-function measureLive() {
-  globalThis.gc?.()
-  const { heapUsed, external } = process.memoryUsage()
-  return heapUsed + external
-}
-
 async function close() {
   clearInterval(sampling)
-  for (const each of closers.reverse()) await each()
+  await server.close()
+  await serving.close()
 }

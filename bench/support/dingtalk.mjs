@@ -1,13 +1,14 @@
 /**
  * DingTalk's answers in a process of their own, made before they are asked for: the simulator, which thinks about each person, would be the limit of
- * what is measured. A task's id says who is in it. How many of them have read is the same for all tasks, and set by the bench between two waves.
+ * what is measured. A task's id says who is in it. How many of them have read is the same for all tasks, and set by the bench.
  */
 import { createServer } from 'node:http'
 import { peopleOf, userIdsOf } from './tasks.mjs'
 
-let polls = 0
 let readShare = 0
 const answers = new Map()
+/** Of each call: when it came, in milliseconds since 1970, and the task. */
+const [times, taskIds] = [[], []]
 
 function answerFor(taskId) {
   const people = peopleOf(taskId)
@@ -27,16 +28,19 @@ const server = createServer((request, response) => {
   let form = ''
   request.setEncoding('latin1').on('data', (part) => (form += part))
   request.on('end', () => {
-    polls++
-    const body = answerFor(/task_id=(\d+)/.exec(form)[1])
+    const taskId = /task_id=(\d+)/.exec(form)[1]
+    times.push(performance.timeOrigin + performance.now())
+    taskIds.push(Number(taskId))
+    const body = answerFor(taskId)
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length }).end(body)
   })
 })
 server.keepAliveTimeout = 600_000
 server.listen(0, '127.0.0.1', () => process.send({ url: `http://127.0.0.1:${Object(server.address()).port}` }))
 
-process.on('message', (message) => {
-  if (typeof message === 'object' && 'readShare' in message) readShare = Number(message.readShare)
-  process.send({ polls })
+process.on('message', (/** @type {{ readShare?: number, from?: number }} */ message) => {
+  readShare = message.readShare ?? readShare
+  const { from } = message
+  process.send({ polls: times.length, ...(from !== undefined && { times: times.slice(from), taskIds: taskIds.slice(from) }) })
 })
 process.on('disconnect', () => process.exit())
