@@ -85,6 +85,14 @@ const REDIS_REMEDIES: ReadonlyArray<readonly [said: RegExp, remedy: string]> = [
     /^(ERR )?unknown command/i,
     'If QUEUE_URL names a Redis Sentinel, write it as redis+sentinel://HOST:26379,HOST:26379/MASTER; otherwise the command is disabled in Redis.',
   ],
+  [
+    /failed to connect to sentinel/,
+    'Check the hosts and ports in QUEUE_URL. With rediss+sentinel:// the sentinels need TLS too (else give sentinel_tls=no), with certificates that Node accepts: see NODE_EXTRA_CA_CERTS.',
+  ],
+  [
+    /\bcertificate\b|altnames/,
+    'Node does not accept the certificate of the server in QUEUE_URL: give its authority as NODE_EXTRA_CA_CERTS, and the host by a name that it has.',
+  ],
   [/no sentinel knows a master/, 'Check the name after the hosts in QUEUE_URL: "SENTINEL MASTERS" lists those that there are.'],
 ]
 const REMEDY = 'Check QUEUE_URL and the server; a tracker with databaseUrl needs no queue.'
@@ -94,7 +102,8 @@ const GONE =
   /max retries per request limit|Stream isn't writeable|Connection is closed|Cluster isn't ready|None of startup nodes|Cluster is ended|Command aborted due to connection close/
 
 export function isOnlyGone(error: unknown): boolean {
-  return error instanceof Error && GONE.test(error.message)
+  // That of a sentinel is all that is ever known: the client keeps why it was closed, a certificate perhaps, to itself.
+  return error instanceof Error && GONE.test(error.message) && !error.message.startsWith('failed to connect to sentinel')
 }
 
 /** A server that is there, and is of another kind than QUEUE_URL says: no command can succeed. */
@@ -108,9 +117,13 @@ export function explainKind(error: unknown): unknown {
 /**
  * The message of an error of the connection, with its reason where the client has that in another place.
  * @param fromSentinel what the sentinel that was asked last answered
+ * @param fromNode why a node of a cluster could not be reached
  */
-export function connectionMessage(error: Error, fromSentinel: unknown): string {
-  if ('lastNodeError' in error && error.lastNodeError instanceof Error) return error.lastNodeError.message
+export function connectionMessage(error: Error, fromSentinel: unknown, fromNode: unknown): string {
+  if ('lastNodeError' in error && error.lastNodeError instanceof Error) {
+    const isExplained = isOnlyGone(error.lastNodeError) && fromNode instanceof Error
+    return isExplained ? fromNode.message : error.lastNodeError.message
+  }
   if (!error.message.startsWith('All sentinels are unreachable') || !(fromSentinel instanceof Error)) return error.message
   return /invalid reply: null|No such master/.test(fromSentinel.message) ? 'no sentinel knows a master of that name' : fromSentinel.message
 }

@@ -84,11 +84,17 @@ function clarifyErrors(redis: RedisConnection): void {
   redis.on('sentinelError', (error: unknown) => {
     fromSentinel = error
   })
+  // The same of a node of a cluster, such as a certificate that is not accepted.
+  let fromNode: unknown
+  redis.on('node error', (error: unknown) => {
+    if (!isOnlyGone(error)) fromNode = error
+  })
   redis.on('ready', () => {
     fromSentinel = undefined
+    fromNode = undefined
   })
   redis.on('error', (error: Error) => {
-    error.message = connectionMessage(error, fromSentinel)
+    error.message = connectionMessage(error, fromSentinel, fromNode)
   })
 }
 

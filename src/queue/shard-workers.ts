@@ -3,7 +3,7 @@ import { QUERY_WINDOW_MS } from '../domain/delivery.ts'
 import type { QueueAddress } from './connection.ts'
 import type { Locks } from './lock-tracker.ts'
 import { appQueues, consumedQueues, isSameQueue, type OpenedQueues, shardOf } from './shards.ts'
-import { createPollTimers } from './timers.ts'
+import { handOverTimer } from './timers.ts'
 import { type PollWorker, type PollWorkerOptions, startPollWorker } from './worker.ts'
 
 export interface PollWorkers extends PollWorker {
@@ -11,11 +11,15 @@ export interface PollWorkers extends PollWorker {
   takeLeftovers(): Promise<void>
 }
 
+/** Until a timer is handed over again whose queue has it running. Random, so that two queues do not hand over to each other at the same time. */
+const AGAIN_MS = 200
+
 /**
  * Consumes all queues of an address. `concurrency` is divided among the queues of the apps.
  *
  * A timer that fires in another queue than its app's is handed over: it is added to the queue of its app, due at once, and completes where it was.
- * The id of a job keeps a task to one timer a queue, so a timer that is handed over twice, or is there already, is one timer.
+ * The id of a job keeps a task to one timer a queue, so a timer that is handed over twice, or is there already, is one timer. While that one runs, the
+ * other waits.
  */
 export function startPollWorkers(
   options: Omit<PollWorkerOptions, 'address' | 'handOver'> & { readonly queues: OpenedQueues },
@@ -23,21 +27,16 @@ export function startPollWorkers(
   const { queues, now } = options
   const homes = appQueues(queues.address)
   const concurrency = Math.ceil(options.concurrency / homes.length)
-  const timers = createPollTimers(queues.it, now)
   const start = (address: QueueAddress): PollWorker =>
     startPollWorker({
       ...{ ...options, address, concurrency },
       async handOver(job, key) {
         const home = homes[shardOf(key.app, homes.length)]
-        if (home === undefined || isSameQueue(home, address)) return false
-        await timers.set([
-          {
-            key,
-            deadlineAt: deadlineOf(job) ?? new Date(now().getTime() + QUERY_WINDOW_MS),
-            poll: { at: now(), last: job.priority === 1 },
-          },
-        ])
-        return true
+        if (home === undefined || isSameQueue(home, address)) return null
+        const deadlineAt = deadlineOf(job) ?? new Date(now().getTime() + QUERY_WINDOW_MS)
+        const isThere = await handOverTimer(queues.it, { key, deadlineAt, poll: { at: now(), last: job.priority === 1 } }, now())
+        if (isThere) return { kind: 'done' }
+        return { kind: 'snooze', until: { at: new Date(now().getTime() + AGAIN_MS * (1 + Math.random())), last: false } }
       },
     })
   const workers = consumedQueues(queues.address).map(start)

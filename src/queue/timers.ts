@@ -110,6 +110,18 @@ async function restoreOne(queue: JobQueue, timer: Timer, now: Date): Promise<key
   }
 }
 
+/**
+ * Adds the timer where there is none. Resolves with false while the one that is there runs: it may be about to leave for the queue that this one comes from,
+ * as with workers of two numbers of queues, and then both would be gone.
+ */
+export async function handOverTimer(queue: JobQueue, timer: Timer, now: Date): Promise<boolean> {
+  const job = await queue.getJob(jobIdOf(timer.key))
+  if (job !== undefined) return (await job.getState()) !== 'active'
+  const { name, data, opts } = buildJob(timer, now)
+  await queue.add(name, data, opts)
+  return true
+}
+
 /** The row is overdue and its job is still delayed: the job is later than the row says. */
 async function moveJob(job: QueuedJob, timer: Timer, now: Date): Promise<'moved' | 'left'> {
   try {

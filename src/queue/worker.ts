@@ -24,8 +24,8 @@ export interface PollWorkerOptions {
   readonly lockMs: number
   /** Makes one poll. Rejects when the database is out of reach. */
   readonly poll: (key: TaskKey, signal: AbortSignal) => Promise<Next>
-  /** Hands a timer to the queue of its app, where this is another one. Resolves with whether it did. */
-  readonly handOver?: ((job: Job, key: TaskKey) => Promise<boolean>) | undefined
+  /** Hands a timer to the queue of its app, where this is another one. Null: it belongs here. */
+  readonly handOver?: ((job: Job, key: TaskKey) => Promise<Next | null>) | undefined
   /** Stores a request of sending code. Rejects when the database is out of reach. */
   readonly track: (request: TrackRequest) => Promise<void>
   readonly now: () => Date
@@ -100,7 +100,7 @@ async function runJob({ poll, track, handOver, now, events }: PollWorkerOptions,
   try {
     if (isPollJob(job.name)) {
       const key = parseKey(job.data, now())
-      return (await handOver?.(job, key)) === true ? { kind: 'done' } : await poll(key, signal)
+      return (await handOver?.(job, key)) ?? (await poll(key, signal))
     }
     if (job.name !== TRACK_JOB)
       throw new InvalidInputError('name', `A job named ${quote(job.name)} is not known here. Accepted: "${TRACK_JOB}".`)

@@ -7,10 +7,11 @@ import { type PollWorkers, startPollWorkers } from '../../src/queue/shard-worker
 import { appQueues, consumedQueues, type OpenedQueues, openQueues, type ShardedAddress, shardOf } from '../../src/queue/shards.ts'
 import { createPollTimers, jobIdOf } from '../../src/queue/timers.ts'
 import type { PollWorkerOptions } from '../../src/queue/worker.ts'
+import { deferred } from '../support/deferred.ts'
 import { describeRedis } from '../support/redis.ts'
 import { startRedis } from '../support/redis-server.ts'
 import { until } from '../support/wait.ts'
-import { aForeignQueue } from './support.ts'
+import { aForeignQueue, aWorker, storedJob } from './support.ts'
 
 const now = (): Date => new Date()
 const APPS = Array.from({ length: 12 }, (_, i) => `org-${i}`)
@@ -148,6 +149,36 @@ describeRedis('several queues', () => {
     )
     expect(polled).toEqual(['twice'])
     expect(await foreign.getDelayedCount()).toBe(1)
+  })
+
+  test('a timer whose queue has it running is not given up: it may be on its way here', async () => {
+    const one = anAddress(1)
+    const two = { ...one, shards: 2 }
+    const home = appQueues(two)[shardOf('org-0', 2)]
+    if (home === undefined) throw new Error('each app has a queue')
+    // A worker of two queues has it, and what it does about it is the test's to say.
+    const taken = deferred()
+    const released = deferred()
+    await setTimers(two, 0, ['org-0'])
+    let fired = 0
+    aWorker(home, {
+      async poll() {
+        fired++
+        taken.resolve()
+        await released.promise
+        return { kind: 'done' }
+      },
+    })
+    await taken.promise
+    await setTimers(one, 0, ['org-0'])
+    const { polled, poll } = recorder()
+    aSharded(two, { poll })
+    const foreign = aForeignQueue(one)
+    const id = jobIdOf({ app: 'org-0', taskId: '7' })
+    await until(async () => (await storedJob(foreign, id))?.job.delay, { what: 'it waits' })
+    released.resolve()
+    await until(() => fired + polled.length === 2, { what: 'it was handed over, and fires' })
+    await until(async () => (await foreign.getJob(id)) === undefined, { what: 'it has left' })
   })
 
   test('a lost timer is restored in the queue of its app', async () => {

@@ -1,5 +1,7 @@
 import type pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { query } from '../support/postgres.ts'
+import { urlAs } from '../support/roles.ts'
 import { openSession, openTestStore, type TestStore } from './support/database.ts'
 import { aTask } from './support/polls.ts'
 
@@ -106,5 +108,29 @@ describe('a task takes its recipients with it', () => {
     )
     await deleter?.query('ROLLBACK')
     expect(await recipients()).toEqual(TWO_EACH)
+  })
+})
+
+describe('a session in which a dump is restored, which sets check_function_bodies to off', () => {
+  const RESTORING = 'SET LOCAL check_function_bodies = off'
+  const marks = async (): Promise<number | null> => (await db.pool.query('SELECT FROM delivery_campaign_change')).rowCount
+
+  test('copies recipients before their tasks, and marks nothing: what it copies is counted already', async () => {
+    await db.pool.query('TRUNCATE delivery_campaign_change, delivery_task_end')
+    await writer?.query(`BEGIN; ${RESTORING}`)
+    await writer?.query(addTo('4711'))
+    await writer?.query(`INSERT INTO delivery_task (id, app, task_id, campaign, recipients_known, status, sent_at, deadline_at, finished_at)
+      OVERRIDING SYSTEM VALUE VALUES (4711, 'default', '1', 'payroll', true, 'expired', now(), now(), now())`)
+    await writer?.query('COMMIT')
+    expect(await recipients()).toEqual([{ there: true, recipients: 1 }])
+    expect([await marks(), (await db.pool.query('SELECT FROM delivery_task_end')).rowCount]).toEqual([0, 0])
+  })
+
+  test('may be any other session too: a sender cannot keep its tasks out of the figures by that', async () => {
+    const settings = new URL(urlAs('send', db.url))
+    settings.searchParams.set('options', '-c check_function_bodies=off')
+    await query(settings.href, "SELECT dingtalk.track_delivery(task_id => '1', user_ids => ARRAY['ann'], campaign => 'payroll')")
+    const [figures] = await query(db.url, 'SELECT tasks, targeted FROM delivery_campaign_rates')
+    expect(figures).toEqual({ tasks: 1, targeted: 1 })
   })
 })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { CANARIES } from './canaries.ts'
 import { freePort } from './free-port.ts'
-import { type RedisServer, startRedis } from './redis-server.ts'
+import { type RedisServer, startRedis, type TlsFiles, tlsConfig } from './redis-server.ts'
 import { until } from './wait.ts'
 
 /** Several servers of Redis that replace each other. */
@@ -54,9 +54,9 @@ async function replicates(replica: RedisServer): Promise<void> {
   await until(isUp, { what: 'the replica has the data of its primary' })
 }
 
-/** Three primaries, and a replica of the one that holds the keys of the queue. */
-export async function startCluster(): Promise<RedisGroup> {
-  const servers = await Promise.all(Array.from({ length: 4 }, startNode))
+/** Three primaries, and a replica of the one that holds the keys of the queue. With `tls` clients and nodes reach each other over TLS. */
+export async function startCluster(tls?: TlsFiles): Promise<RedisGroup> {
+  const servers = await Promise.all(Array.from({ length: 4 }, () => startNode(tls)))
   const [first, second, third, replica] = servers
   if (first === undefined || second === undefined || third === undefined || replica === undefined)
     throw new Error('four nodes were started')
@@ -70,7 +70,7 @@ export async function startCluster(): Promise<RedisGroup> {
       await command(server.adminUrl, 'CLUSTER', 'SET-CONFIG-EPOCH', i + 1)
     }
     for (const { server, busPort } of [second, third, replica])
-      await command(first.server.adminUrl, 'CLUSTER', 'MEET', '127.0.0.1', server.port, busPort)
+      await command(first.server.adminUrl, 'CLUSTER', 'MEET', '127.0.0.1', server.peerPort, busPort)
     await Promise.all(servers.map(({ server }) => knowsAll(server)))
     const slot = Number(await command(first.server.adminUrl, 'CLUSTER', 'KEYSLOT', '{bull}:dingtalk-delivery:meta'))
     const owner = primaries[Math.floor((slot * 3) / 16_384)] ?? first
@@ -78,7 +78,7 @@ export async function startCluster(): Promise<RedisGroup> {
     await replicates(replica.server)
     return {
       // One that is not the owner: it is killed, and a client must find the others by itself.
-      url: `redis+cluster://${WORKER}@${primaries.map(({ server }) => `127.0.0.1:${server.port}`).join(',')}`,
+      url: `${schemeOf(tls)}+cluster://${WORKER}@${primaries.map(({ server }) => `127.0.0.1:${server.peerPort}`).join(',')}`,
       adminUrls: servers.map(({ server }) => server.adminUrl),
       primary: () => owner.server,
       async failover() {
@@ -96,11 +96,20 @@ export async function startCluster(): Promise<RedisGroup> {
   }
 }
 
-async function startNode(): Promise<{ server: RedisServer; busPort: number }> {
+const schemeOf = (tls: TlsFiles | undefined): 'redis' | 'rediss' => (tls === undefined ? 'redis' : 'rediss')
+
+async function startNode(tls: TlsFiles | undefined): Promise<{ server: RedisServer; busPort: number }> {
   const busPort = await freePort()
   const server = await startRedis({
     users: true,
-    config: { ...ADMIN, 'cluster-enabled': 'yes', 'cluster-port': String(busPort), 'cluster-node-timeout': String(DOWN_AFTER_MS) },
+    tls,
+    config: {
+      ...ADMIN,
+      ...(tls !== undefined && { 'tls-cluster': 'yes' }),
+      'cluster-enabled': 'yes',
+      'cluster-port': String(busPort),
+      'cluster-node-timeout': String(DOWN_AFTER_MS),
+    },
   })
   return { server, busPort }
 }
@@ -119,10 +128,10 @@ export interface SentinelGroup extends RedisGroup {
   readonly sentinelPorts: readonly number[]
 }
 
-/** A primary, a replica and three sentinels, which want a password of their own. */
-export async function startSentinels(): Promise<SentinelGroup> {
-  const primary = await startRedis({ users: true, config: ADMIN })
-  const replica = await startRedis({ users: true, config: { ...ADMIN, replicaof: `127.0.0.1 ${primary.port}` } })
+/** A primary, a replica and three sentinels, which want a password of their own. With `tls` all of them reach each other over TLS. */
+export async function startSentinels(tls?: TlsFiles): Promise<SentinelGroup> {
+  const primary = await startRedis({ users: true, tls, config: ADMIN })
+  const replica = await startRedis({ users: true, tls, config: { ...ADMIN, replicaof: `127.0.0.1 ${primary.peerPort}` } })
   const all = [primary, replica]
   const dir = await mkdtemp(join(tmpdir(), 'dingtalk-delivery-sentinels-'))
   const sentinels: Sentinel[] = []
@@ -133,11 +142,11 @@ export async function startSentinels(): Promise<SentinelGroup> {
   }
   try {
     await replicates(replica)
-    for (let i = 0; i < 3; i++) sentinels.push(await startSentinel(join(dir, `${i}.conf`), primary.port))
+    for (let i = 0; i < 3; i++) sentinels.push(await startSentinel(join(dir, `${i}.conf`), primary.peerPort, tls))
     await Promise.all(sentinels.map(knowsTheOthers))
-    const hosts = sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')
+    const hosts = sentinels.map(({ peerPort }) => `127.0.0.1:${peerPort}`).join(',')
     return {
-      url: `redis+sentinel://${WORKER}@${hosts}/${MASTER_NAME}?sentinel_password=${CANARIES.redisPassword}`,
+      url: `${schemeOf(tls)}+sentinel://${WORKER}@${hosts}/${MASTER_NAME}?sentinel_password=${CANARIES.redisPassword}`,
       adminUrls: [primary.adminUrl, replica.adminUrl],
       sentinelPorts: sentinels.map(({ port }) => port),
       primary: () => primary,
@@ -159,14 +168,18 @@ export async function startSentinels(): Promise<SentinelGroup> {
 interface Sentinel {
   readonly child: ChildProcess
   readonly port: number
+  readonly peerPort: number
   readonly url: string
 }
 
 /** The plain program is a sentinel too. It writes into its configuration. */
-async function startSentinel(file: string, primaryPort: number): Promise<Sentinel> {
+async function startSentinel(file: string, primaryPort: number, tls: TlsFiles | undefined): Promise<Sentinel> {
   const port = await freePort()
+  const tlsPort = tls === undefined ? null : await freePort()
+  const secure = tls === undefined || tlsPort === null ? {} : tlsConfig(tls, tlsPort)
   const lines = [
     ...[`port ${port}`, 'bind 127.0.0.1', `requirepass ${CANARIES.redisPassword}`, `sentinel sentinel-pass ${CANARIES.redisPassword}`],
+    ...Object.entries(secure).map(([name, value]) => `${name} ${value}`),
     `sentinel monitor ${MASTER_NAME} 127.0.0.1 ${primaryPort} 2`,
     `sentinel auth-user ${MASTER_NAME} ${ADMIN.masteruser}`,
     `sentinel auth-pass ${MASTER_NAME} ${ADMIN.masterauth}`,
@@ -178,7 +191,7 @@ async function startSentinel(file: string, primaryPort: number): Promise<Sentine
   const atExit = () => void child.kill('SIGKILL')
   process.once('exit', atExit)
   child.once('exit', () => process.off('exit', atExit))
-  return { child, port, url: `redis://:${CANARIES.redisPassword}@127.0.0.1:${port}` }
+  return { child, port, peerPort: tlsPort ?? port, url: `redis://:${CANARIES.redisPassword}@127.0.0.1:${port}` }
 }
 
 async function knowsTheOthers({ url }: Sentinel): Promise<void> {

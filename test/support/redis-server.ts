@@ -22,8 +22,16 @@ export interface RedisOptions {
   readonly config?: Readonly<Record<string, string>>
   /** Of the default user. Default: none. */
   readonly password?: string
+  /** Files of a certificate: TLS at a port of its own, and between servers. The plain port stays, for the test. */
+  readonly tls?: TlsFiles | undefined
   /** With the users of deploy/redis/users.acl; `url` is then that of the worker. Default: everybody may do everything. */
   readonly users?: boolean
+}
+
+export interface TlsFiles {
+  readonly ca: string
+  readonly cert: string
+  readonly key: string
 }
 
 export interface RedisServer {
@@ -31,6 +39,8 @@ export interface RedisServer {
   /** Of somebody who may do everything. */
   readonly adminUrl: string
   readonly port: number
+  /** Where clients and other servers find it: the TLS port where there is one. */
+  readonly peerPort: number
   readonly dir: string
   readonly pid: number
   /** Resolves when the process has got it: for SIGKILL and SIGTERM when it has ended. */
@@ -54,7 +64,9 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   const port = options.port ?? (await freePort())
   const users = options.users === true ? await writeUsers(dir) : {}
   const { password = '' } = options
-  const config = { ...users, ...(password !== '' && { requirepass: password }), ...options.config }
+  const tlsPort = options.tls === undefined ? null : await freePort()
+  const tls = options.tls === undefined || tlsPort === null ? {} : tlsConfig(options.tls, tlsPort)
+  const config = { ...users, ...(password !== '' && { requirepass: password }), ...tls, ...options.config }
   const args = argumentsOf({ ...options, dir, port, config })
   const ofDefault = password === '' ? '' : `:${password}@`
   const as = (user: string): string =>
@@ -67,6 +79,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     url: as('delivery_worker'),
     adminUrl,
     port,
+    peerPort: tlsPort ?? port,
     dir,
     get pid() {
       return child.pid ?? -1
@@ -96,6 +109,14 @@ function argumentsOf({ appendonly = true, port, dir, config = {} }: RedisOptions
     appendonly: appendonly ? 'yes' : 'no',
   }
   return Object.entries({ ...fixed, ...config }).flatMap(([name, value]) => [`--${name}`, value])
+}
+
+/** Of a server, and of a sentinel. Clients have no certificate of their own. */
+export function tlsConfig({ ca, cert, key }: TlsFiles, port: number): Record<string, string> {
+  return {
+    ...{ 'tls-port': String(port), 'tls-ca-cert-file': ca, 'tls-cert-file': cert, 'tls-key-file': key },
+    ...{ 'tls-auth-clients': 'no', 'tls-replication': 'yes' },
+  }
 }
 
 /** The file as it is shipped, with a password of this suite for everybody. */
