@@ -1,15 +1,29 @@
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /**
- * The tests stand in two sets. `npm test` runs the quick one (`--mode quick`): the whole behaviour, in process. The full set is what
- * `npm run check:full` adds (`--mode rest`): projects that are about processes, outages and browsers, and the files named `*.full.test.ts`.
- * A file named `*random*.test.ts` is in both: with few runs in the quick set, with all in the full one. Without a mode everything runs.
+ * The tests stand in two sets. `npm test` runs the quick one (`--mode quick`): the whole behaviour, in process. The full set adds projects that
+ * are about processes, outages and browsers, and the files named `*.full.test.ts`. A file named `*random*.test.ts` is in both: with few runs in
+ * the quick set, with all in the full one. Without a mode everything runs.
+ *
+ * `npm run check:full` runs everything once, in three steps: `--mode core`, `--mode others` (what else is quick) and `--mode rest`.
  */
-const FULL_PROJECTS: ReadonlySet<string> = new Set(['browser', 'faults', 'process'])
+const FULL_PROJECTS: ReadonlySet<string> = new Set(['bench', 'browser', 'faults', 'process'])
+/** Those that cover `src/domain` and `src/report`. */
+const CORE_PROJECTS: ReadonlySet<string> = new Set(['domain', 'intake', 'report'])
 
-const QUICK = 'quick'
-const REST = 'rest'
+/** Files that take a minute or more, the longest first. What of them starts last is waited for by an idle machine. */
+const LONGEST = ['packaging/first-ten-minutes.full', 'bench/bench', 'process/mistaken-day', 'process/five-ways', 'process/compressed-month']
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number => LONGEST.findIndex((file) => moduleId.endsWith(`/test/${file}.test.ts`))
+    const sorted = await super.sort(files)
+    const first = sorted.filter((file) => rank(file) >= 0).toSorted((a, b) => rank(a) - rank(b))
+    return [...first, ...sorted.filter((file) => rank(file) < 0)]
+  }
+}
 
 /** The faults in their long form measure how soon polls are made again: a busy machine would be in the figures. */
 const IS_LONG = process.env['FAULT_SEEDS'] !== undefined
@@ -35,7 +49,7 @@ export default defineConfig(({ mode }) => {
     extends: true as const,
     // TEST_RUNS is the share of the runs of a property that are made: test/support/runs.ts.
     // Whatever the mode decides is given here: what a project extends is read without the mode.
-    test: { name, env: { TEST_RUNS: process.env['TEST_RUNS'] ?? (mode === QUICK ? '0.1' : '1') }, ...filesOf(name, mode), ...options },
+    test: { name, env: { TEST_RUNS: process.env['TEST_RUNS'] ?? (mode === 'quick' ? '0.1' : '1') }, ...filesOf(name, mode), ...options },
   })
   const servers = { globalSetup: SERVERS }
   const reports = process.env['TEST_REPORTS']
@@ -57,6 +71,7 @@ export default defineConfig(({ mode }) => {
         // Its concurrent tests wait, each for an outage.
         project('intake', { ...servers, maxConcurrency: 16 }),
         project('input', servers),
+        project('bench'),
         // Its concurrent tests have a worker process each.
         project('process', { ...servers, ...AFTER_OTHERS, maxConcurrency: 6 }),
         project('faults', { ...servers, ...AFTER_OTHERS, maxConcurrency: IS_LONG ? 3 : 4 }),
@@ -71,6 +86,7 @@ export default defineConfig(({ mode }) => {
       pool: 'forks',
       // A file finds the modules that the one before it has loaded: loading them anew took a quarter of all the time. So no module keeps a state.
       isolate: false,
+      sequence: { sequencer: LongestFirst },
       // More than there are cores to expect: many files wait for a server.
       maxWorkers: IS_LONG ? 2 : 4,
       passWithNoTests: true,
@@ -90,8 +106,19 @@ export default defineConfig(({ mode }) => {
 function filesOf(name: string, mode: string): { include: string[]; exclude?: string[] } {
   const all = `test/${name}/**/*.test.ts`
   const full = `test/${name}/**/*.full.test.ts`
+  const random = `test/${name}/**/*random*.test.ts`
   const isFull = FULL_PROJECTS.has(name)
-  if (mode === QUICK) return { include: isFull ? [] : [all], exclude: [full] }
-  if (mode === REST) return { include: isFull ? [all] : [full, `test/${name}/**/*random*.test.ts`] }
-  return { include: [all] }
+  const isCore = CORE_PROJECTS.has(name)
+  switch (mode) {
+    case 'quick':
+      return { include: isFull ? [] : [all], exclude: [full] }
+    case 'core':
+      return { include: isCore ? [all] : [] }
+    case 'others':
+      return { include: isFull || isCore ? [] : [all], exclude: [full, random] }
+    case 'rest':
+      return { include: isCore ? [] : isFull ? [all] : [full, random] }
+    default:
+      return { include: [all] }
+  }
 }

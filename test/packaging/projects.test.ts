@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join, matchesGlob, sep } from 'node:path'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
@@ -27,11 +27,27 @@ async function filesOf(mode: string): Promise<string[]> {
   )
 }
 
-test('every test file belongs to a project, and is in the quick set or in the rest', async () => {
+test('every test file belongs to a project, and is in the quick set or is left out of it for the full one', async () => {
   const files = await testFiles()
   expect(files.length).toBeGreaterThan(100)
   expect(await filesOf('test')).toEqual(files)
-  const [quick, rest] = [await filesOf('quick'), await filesOf('rest')]
-  expect(files.filter((file) => !quick.includes(file) && !rest.includes(file))).toEqual([])
-  expect(files.filter((file) => quick.includes(file) && rest.includes(file) && !/random[^/]*$/.test(file))).toEqual([])
+  const quick = await filesOf('quick')
+  expect(quick.length).toBeGreaterThan(100)
+  expect(quick.filter((file) => /\.full\.test\.ts$|^test\/(bench|browser|faults|process)\//.test(file))).toEqual([])
+})
+
+test('the steps of the full check run every test file, and each in one of them', async () => {
+  const steps = await Promise.all(['core', 'others', 'rest'].map(filesOf))
+  expect(steps.flat().toSorted()).toEqual((await testFiles()).toSorted())
+  const script = await readFile(join(ROOT, 'scripts', 'check.mjs'), 'utf8')
+  expect(script.match(/(?<='--mode', ')\w+/g)).toEqual(['core', 'others', 'rest'])
+})
+
+test('the files that start first are there', async () => {
+  const text = await readFile(join(ROOT, 'vitest.config.ts'), 'utf8')
+  const [, list = ''] = /^const LONGEST = \[(.*?)\]/ms.exec(text) ?? []
+  const first = [...list.matchAll(/'(.+?)'/g)].map(([, file = '']) => `test/${file}.test.ts`)
+  expect(first.length).toBeGreaterThan(1)
+  const files = await testFiles()
+  expect(first.filter((file) => !files.includes(file))).toEqual([])
 })

@@ -21,8 +21,6 @@ async function run(...args: string[]): Promise<{ readonly code: number | null; r
 const { BENCHES } = (await import(new URL('../../scripts/benches.mjs', import.meta.url).href)) as Benches
 const { judge } = (await import(new URL('../../scripts/budgets.mjs', import.meta.url).href)) as Budgets
 const STEPS = Object.entries(BENCHES).flatMap(([name, { steps }]) => steps.map((step) => ({ name, ...step })))
-const smokes = (needs: Step['needs']) =>
-  [...new Set(STEPS.filter((step) => step.smoke !== undefined && step.needs === needs).map(({ name }) => name))].map((name) => [name])
 
 const figure: unknown = expect.any(Number)
 /** What the document of every bench has. */
@@ -30,6 +28,24 @@ const EVERY = { machine: { node: process.version, cores: figure }, load: { befor
 
 const latency = { p50Ms: figure, p99Ms: figure }
 const machine = { pollsPerSecond: figure, cpuPerPollMs: figure }
+
+const answer = { medianMs: figure, p99Ms: figure }
+
+/** One figure for each question. 10 tasks of 100 people; the first person of them is in one of them and in tasks of the history. */
+const READING = {
+  ...Object.fromEntries(
+    ['task', 'campaign5k', 'campaign100k', 'campaigns', 'overview', 'gauges', 'unreadSearch', 'timeToReadQuarter'].map((asked) => [
+      asked,
+      answer,
+    ]),
+  ),
+  page100k: { sixViewersMs: figure },
+  xlsx100k: { bytes: moreThan(10_000) },
+  csv100k: { bytes: moreThan(100_000) },
+  erasure: { tasks: moreThan(1) },
+  retention: { tasks: moreThan(49) },
+  pages: { overview: figure, compareTwo: figure },
+}
 
 /** What the others ask for is in the document, too. */
 const FIGURES: Readonly<Record<string, object>> = {
@@ -56,6 +72,7 @@ const FIGURES: Readonly<Record<string, object>> = {
   },
   machines: { machines: { 1: machine, 2: machine, rateCapHeld: expect.any(Boolean) } },
   lateness: { lateness: { p99Ms: figure }, sent: { plannedAfterSeconds: figure }, drain: { polls: 40, rssMiB: figure } },
+  reading: { reading: READING },
 }
 
 /** The keys of the table of budgets begin with these; all others are of `hot`. The size of a bench is in one of its keys. */
@@ -66,6 +83,15 @@ const missingFrom = (document: object, name: string) =>
   judge(document)
     .filter(({ key, value }) => value === null && benchOf(key) === name && !key.includes('trackMany10000x100'))
     .map(({ key }) => key)
+
+/** The commands of this page are run by test/docs/sh.full.test.ts: what they run with small sizes, and has no figures to check, is not run again. */
+const PAGE = await readFile(join(ROOT, 'docs', 'performance.md'), 'utf8')
+const isOnPage = (name: string): boolean =>
+  !(name in FIGURES) && STEPS.every((step) => step.name !== name || new RegExp(`^node bench/${step.file} `, 'm').test(PAGE))
+const smokes = (needs: Step['needs']) =>
+  [...new Set(STEPS.filter((step) => step.smoke !== undefined && step.needs === needs).map(({ name }) => name))]
+    .filter((name) => !isOnPage(name))
+    .map((name) => [name])
 
 /** With tiny sizes: whether each runs to its end, never how fast. */
 async function smoke(name: string): Promise<object> {
@@ -84,7 +110,7 @@ async function smoke(name: string): Promise<object> {
 }
 
 describe('each bench runs to its end with tiny sizes', { timeout: 900_000 }, () => {
-  test.each(smokes(undefined))('%s', async (name) => expect(await smoke(name)).toMatchObject(EVERY))
+  test.each(smokes(undefined))('%s', async (name) => expect(await smoke(name)).toMatchObject({ ...EVERY, ...FIGURES[name] }))
   describeRedis('with Redis', () => {
     test.each(smokes('redis-server'))('%s', async (name) => expect(await smoke(name)).toMatchObject({ ...EVERY, ...FIGURES[name] }))
   })
@@ -106,6 +132,10 @@ describe('npm run bench', () => {
     expect(stderr).toMatch(/^--only "calls,nothing": there is no bench nothing\. Give one or more of: .*\bcalls, /)
   })
 })
+
+function moreThan(least: number): unknown {
+  return expect.toSatisfy((value: unknown) => typeof value === 'number' && value > least, `a number above ${least}`)
+}
 
 interface Budgets {
   readonly judge: (document: object) => ReadonlyArray<{ readonly key: string; readonly value: number | null }>
