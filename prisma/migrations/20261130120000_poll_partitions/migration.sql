@@ -56,7 +56,7 @@ CREATE FUNCTION "delivery_add_poll_partition"() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout TO '500ms' SET jit TO off
 AS $$
 DECLARE
-    -- A planner looks at each partition, so they are few: one for years where little is sent, and some thirty where much is.
+    -- A plan considers each partition, so they are few: one for years where little is sent, and some thirty where much is.
     v_smallest CONSTANT bigint := 100000;
     v_most CONSTANT integer := 32;
     v_given CONSTANT bigint := coalesce(pg_sequence_last_value(pg_get_serial_sequence('delivery_task', 'id')::regclass), 0);
@@ -109,7 +109,7 @@ BEGIN
     IF v_first.to_id IS NULL OR v_first.to_id > coalesce((SELECT max(id) FROM delivery_task), 0) THEN
         RETURN false;
     END IF;
-    -- The newest task of a range is nearly always the last one to be old: mostly one look is enough.
+    -- The newest task of a range is nearly always the last one to be old: mostly its row is enough.
     SELECT task.finished_at < p_before AND task.names_removed_at IS NOT NULL AND task.deadline_at < now() AS is_old INTO v_newest
     FROM delivery_task AS task
     WHERE task.id < v_first.to_id AND task.id >= coalesce(v_first.from_id, -9223372036854775808) ORDER BY task.id DESC LIMIT 1;
