@@ -3,7 +3,10 @@
  * redis-server, and Linux, whose /proc has the CPU of each process.
  *
  *   node bench/hot.mjs [--parts redis,apps,growth,postgres] [--rounds 5] [--tasks 1000] [--people 100] [--day-tasks 100] [--apps 2000]
- *                      [--open 100000] [--history 3000] [--json FILE]
+ *                      [--open 100000] [--history 50000] [--json FILE]
+ *
+ * Without DATABASE_URL it starts its own PostgreSQL. With it, it uses databases hot_… on that server, as its superuser, which it drops, and a copy of
+ * dingtalk_delivery_reading, the two years of history of reading.mjs: it takes those that are there, or seeds them, and drops them at the end.
  *
  * Regimes: A, nothing new in the answer; B, a day: 24 polls from the first, which finds all people unread, to the last, at which 85 % have read, along a
  * log-normal curve; C, that first poll alone. The subject is the worker of dist/ as it is shipped, with its default plan and concurrency. Beside it, in turn,

@@ -57,7 +57,31 @@ export function markdownOf(document) {
     '| what | key in the JSON | budget | measured |',
     '|---|---|--:|--:|',
     ...rows,
+    '',
+    'CPU of a poll of 100 people in milliseconds, medians of the rounds:',
+    '',
+    '| poll | CPU | worker | PostgreSQL | Redis | WAL, bytes |',
+    '|---|--:|--:|--:|--:|--:|',
+    ...POLLS.map(([about, part, kind]) => pollRow(about, document[part]?.[kind])),
   ].join('\n')
+}
+
+/** What is polled, and where the bench of it has its figures. */
+const POLLS = [
+  ['the ceiling', 'redis', 'ceiling'],
+  ['A: nothing new in the answer', 'redis', 'A'],
+  ['B: a day of 24 polls, 85 % read', 'redis', 'B'],
+  ['C: the first poll, 100 new people', 'redis', 'C'],
+  ['A, 2,000 apps with a task of 10 people each', 'apps2000', 'A'],
+  ['the ceiling, queue in PostgreSQL', 'postgres', 'ceiling'],
+  ['A, queue in PostgreSQL', 'postgres', 'A'],
+  ['a Prisma upsert for each recipient and poll', 'redis', 'naive'],
+  ['a cron job, one open task after another, nothing new', 'redis', 'cron'],
+]
+const COSTS = ['cpuMsPerPoll', 'workerMsPerPoll', 'postgresMsPerPoll', 'redisMsPerPoll', 'walBytesPerPoll']
+
+function pollRow(about, costs) {
+  return `| ${[about, ...COSTS.map((name) => (costs === undefined ? '–' : format(costs[name])))].join(' | ')} |`
 }
 
 /**

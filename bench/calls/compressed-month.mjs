@@ -11,67 +11,34 @@
  * A day lasts 86,400 s ÷ `--scale`, and the final poll is due 5 to 12 minutes ÷ `--scale` before the deadline: 0.2 to 0.5 s by default. A machine
  * that is later than that loses final polls. They are counted apart, and are no failure where other polls were as late.
  */
-import { writeFile } from 'node:fs/promises'
-import { parseArgs } from 'node:util'
 import { parseClockStart } from '../../dist/lib/simulated-clock.js'
+import { readOptions, runBench } from '../support/bench.mjs'
 import { judge } from './compressed/judge.mjs'
 import { readRows } from './compressed/ledger.mjs'
 import { disturb } from './compressed/mischief.mjs'
 import { drawTraffic, sendAll } from './compressed/traffic.mjs'
 import { startWorld } from './compressed/world.mjs'
 
-const { values: options } = parseArgs({
-  options: {
-    apps: { type: 'string', default: '20' },
-    tasks: { type: 'string', default: '100' },
-    budget: { type: 'string', default: '1500' },
-    from: { type: 'string', default: '2026-11-01T00:00' },
-    days: { type: 'string', default: '31' },
-    scale: { type: 'string', default: '1440' },
-    law: { type: 'string', default: 'office' },
-    schedule: { type: 'string', default: 'growing' },
-    polls: { type: 'string' },
-    kills: { type: 'string', default: '12' },
-    faults: { type: 'string', default: '60' },
-    lead: { type: 'string', default: '15' },
-    seed: { type: 'string', default: '1' },
-    json: { type: 'string' },
-  },
+const options = readOptions({
+  ...{ apps: 20, tasks: 100, budget: 1_500, from: '2026-11-01T00:00', days: 31, scale: 1_440, law: 'office', schedule: 'growing' },
+  ...{ polls: '', kills: 12, faults: 60, lead: 15, seed: 1 },
 })
-const apps = Number(options.apps)
-const tasks = Number(options.tasks)
-const budget = Number(options.budget)
-const days = Number(options.days)
-const timeScale = Number(options.scale)
-const seed = Number(options.seed)
+const { apps, tasks, budget, days, scale: timeScale, seed } = options
 const DAY_MS = 86_400_000
 /** After the last deadline all tasks must have ended soon: what a killed worker had waits for its lock, in real milliseconds. */
 const END_GRACE_MS = 90_000
 const MOST_SHOWN = 20
 
-const closers = []
-// Workers and PostgreSQL are processes of their own, and would stay.
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void closeAll().finally(() => process.exit(1)))
-try {
-  await main()
-} finally {
-  await closeAll()
-}
-
-async function closeAll() {
-  for (const close of closers.splice(0).reverse()) await close()
-}
-
-async function main() {
+await runBench(options, async (closers) => {
   const { from, law, schedule, polls } = options
-  const startAt = new Date(Date.now() + Number(options.lead) * 1_000)
+  const startAt = new Date(Date.now() + options.lead * 1_000)
   const world = await startWorld(closers, { apps, budget, timeScale, law, seed, schedule, polls, from: `${from}@${startAt.toISOString()}` })
   const clock = parseClockStart(world.simulator.clockStart)
   const seconds = Math.round(DAY_MS / timeScale / 100) / 10
   console.log(`${apps} apps with ${budget} calls a month and ${tasks} tasks each, ${days} days from ${from} on, a day in ${seconds} s`)
   const over = new AbortController()
   const lastMs = clock.realMs + ((days + 0.9) * DAY_MS) / timeScale - Date.now()
-  const disturbing = disturb(world, { kills: Number(options.kills), faults: Number(options.faults), seed, lastMs }, over.signal)
+  const disturbing = disturb(world, { kills: options.kills, faults: options.faults, seed, lastMs }, over.signal)
   // It is awaited below: servers are stopped before a rejection ends this process.
   disturbing.catch(() => undefined)
   const sent = await sendAll(world, drawTraffic({ apps, tasks, days, seed, startMs: clock.localMs }), {
@@ -88,9 +55,9 @@ async function main() {
   for (const violation of violations.slice(0, MOST_SHOWN)) console.log(`violated: ${violation}`)
   console.log(violations.length === 0 ? 'nothing was violated' : `${violations.length} violations`)
   if (violations.length > 0) process.exitCode = 1
-  if (options.json !== undefined)
-    await writeFile(options.json, JSON.stringify({ options, figures, violations, months: rows.months }, null, 2))
-}
+  // All of it is much: only for a file.
+  return options.json === '' ? undefined : { options, figures, violations, months: rows.months }
+})
 
 async function untilEnded(database) {
   const last = (await database.query('SELECT max(deadline_at) AS at FROM delivery_task')).rows[0].at

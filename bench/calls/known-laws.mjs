@@ -6,10 +6,10 @@
  *
  * `--random` adds densities of random bins, edges and heights. No figure fails the command.
  */
-import { parseArgs } from 'node:util'
 import { optimumWidthMs } from '../../dist/domain/schedule/compare.js'
 import { curveOfDensity } from '../../dist/domain/schedule/curve.js'
 import { coveredAges, planFamily } from '../../dist/domain/schedule/plan-family.js'
+import { readOptions } from '../support/bench.mjs'
 
 const MINUTE_MS = 60_000
 const POLLS = [8, 16, 24, 48]
@@ -18,20 +18,18 @@ const AGES = [60 * MINUTE_MS, 240 * MINUTE_MS]
 const PLAIN = { finalOffsetMs: FINAL_MS, maxGapMs: { ms: 360 * MINUTE_MS, isHard: false }, forcedAges: [] }
 const WITH_AGES = { ...PLAIN, forcedAges: AGES }
 
-const text = /** @type {const} */ ({ type: 'string' })
-const { values: options } = parseArgs({ options: { random: text, seed: text } })
-const randomLaws = Number(options.random ?? 40)
+const options = readOptions({ random: 40, seed: 1 })
 
 main()
 
 function main() {
-  const laws = { ...knownLaws(), ...drawLaws(randomLaws, Number(options.seed ?? 1)) }
+  const laws = { ...knownLaws(), ...drawLaws(options.random, options.seed) }
   // The first plans are made by code that is not compiled yet.
   for (let i = 0; i < 30; i++) planFamily(laws.natural, WITH_AGES)
   const rows = Object.entries(laws).map(([name, curve]) => measure(name, curve))
   console.log('Mean bracket ÷ optimum. * report ages (1 h, 4 h) that the plan shows. ms: a family of 64 plans, without and with ages.\n')
   console.log(['law'.padEnd(26), ...POLLS.map((polls) => `N=${polls} (min)  plain  ages  `.padEnd(30)), 'ms'].join(' | '))
-  for (const row of rows.slice(0, rows.length - randomLaws)) console.log(row.text)
+  for (const row of rows.slice(0, rows.length - options.random)) console.log(row.text)
   for (const kind of ['plain', 'ages']) {
     const ratios = rows.flatMap((row) => row.ratios.map((each) => each[kind]))
     console.log(`\n${kind}: worst ${Math.max(...ratios).toFixed(4)}, mean ${mean(ratios).toFixed(4)} of ${ratios.length} (law, N)`)

@@ -8,12 +8,12 @@
  * the largest of all seeds and six send times; `!` marks one above the acceptance. Everything is simulated. Fails where a mean of learned laws is
  * above it on held-out worlds, or learning takes more than 2 s.
  */
-import { parseArgs } from 'node:util'
 import { buildComparedOffsets, optimumWidthMs } from '../../dist/domain/schedule/compare.js'
 import { curveOf } from '../../dist/domain/schedule/curve.js'
 import { learnLaw } from '../../dist/domain/schedule/learn.js'
 import { planFamily } from '../../dist/domain/schedule/plan-family.js'
 import { PRIOR_LAW } from '../../dist/domain/schedule/prior.js'
+import { readOptions } from '../support/bench.mjs'
 import {
   calendar,
   createRandom,
@@ -38,13 +38,9 @@ const LEARN_EVERY = 5
 /** Largest mean of a cell (world and number of polls), and largest figure. */
 const ACCEPTED = { cold: [1.25, 1.6], 'learned 20': [1.2, 1.35], 'learned 50': [1.12, 1.25], change: [1.15, Infinity] }
 
-const text = /** @type {const} */ ({ type: 'string' })
-const { values: options } = parseArgs({
-  options: { seeds: text, worlds: text, people: text, only: { type: 'string', default: 'cold,learned,change,cost' } },
-})
-const seeds = Number(options.seeds ?? 12)
-const people = Number(options.people ?? 50)
-const set = options.worlds ?? 'held-out'
+const options = readOptions({ seeds: 12, worlds: 'held-out', people: 50, only: 'cold,learned,change,cost' })
+const { seeds, people } = options
+const set = options.worlds
 const worlds = { 'held-out': HELD_OUT, tuning: TUNING, all: [...TUNING, ...HELD_OUT] }[set]
 if (worlds === undefined) throw new Error(`--worlds ${set}: give held-out, tuning or all`)
 const truths = new Map()

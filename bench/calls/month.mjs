@@ -6,23 +6,16 @@
  * Populations are simulated (worlds.mjs): no real read times of DingTalk are available. The mean bracket is over readers; one whom no poll covered
  * counts 1,440 minutes. Fails when a month makes a call too many, or leaves a task without a poll.
  */
-import { parseArgs } from 'node:util'
 import { learnLaw } from '../../dist/domain/schedule/learn.js'
 import { PRIOR_LAW } from '../../dist/domain/schedule/prior.js'
+import { readOptions } from '../support/bench.mjs'
 import { drawMonth } from './month/draw.mjs'
 import { createUnlimited, simulateMonth } from './month/simulate.mjs'
 import { atPrice, CEILING, createLearningPlanner, createTruePlanner, equalPolls, growingPolls, onlinePrice } from './month/strategies.mjs'
 import { calendar, HELD_OUT, SEND_TIMES, TUNING } from './worlds.mjs'
 
-const { values: options } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '6' },
-    table: { type: 'string', default: 'all' },
-    only: { type: 'string', default: '' },
-    ages: { type: 'boolean', default: false },
-  },
-})
-const SEEDS = Array.from({ length: Number(options.seeds) }, (_, i) => i + 1)
+const options = readOptions({ seeds: 6, table: 'all', only: '', ages: false })
+const SEEDS = Array.from({ length: options.seeds }, (_, i) => i + 1)
 const HOUR_MS = 3_600_000
 const AGES = options.ages ? [HOUR_MS, 4 * HOUR_MS] : []
 const WORLDS = new Map([...TUNING, ...HELD_OUT].map((world) => [world.name, world]))

@@ -5,15 +5,14 @@
  *
  * Fails where a task takes more than 0.3 ms when the plans of its law are kept, or more than 10 ms when they are not; with `--no-limits` never.
  */
-import { parseArgs } from 'node:util'
 import { buildTiming } from '../../dist/domain/poll-times.js'
 import { PRIOR_LAW } from '../../dist/domain/schedule/prior.js'
 import { createLearnedPlacing } from '../../dist/polling/place-learned.js'
 import { createTaskPlanner } from '../../dist/polling/plan-tasks.js'
+import { readOptions } from '../support/bench.mjs'
 import { calendar, createRandom } from './worlds.mjs'
 
-const { values } = parseArgs({ options: { tasks: { type: 'string' }, 'no-limits': { type: 'boolean', default: false } } })
-const tasks = Number(values.tasks ?? 2_000)
+const { tasks, 'no-limits': isUnlimited } = readOptions({ tasks: 2_000, 'no-limits': false })
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -115,4 +114,4 @@ for (const [name, budget] of [
   const late = await cpuOf(() => planBatches(planner, 100, { stepMs: 60_000, batch: 1, lateMs: 3 * HOUR_MS }))
   report(`${name}: tracked three hours late, another minute each`, late / 100, NEW_LIMIT_MS)
 }
-process.exitCode = isOver && !values['no-limits'] ? 1 : 0
+process.exitCode = isOver && !isUnlimited ? 1 : 0

@@ -9,13 +9,13 @@
  * is the acceptance of 24 polls, for 50 learned tasks. Everything is simulated. Fails where a figure is over.
  */
 import { writeFile } from 'node:fs/promises'
-import { parseArgs } from 'node:util'
 import { expectedCalls } from '../../dist/domain/schedule/calls.js'
 import { buildComparedOffsets, optimumWidthMs } from '../../dist/domain/schedule/compare.js'
 import { curveOf } from '../../dist/domain/schedule/curve.js'
 import { learnLaw } from '../../dist/domain/schedule/learn.js'
 import { planFamily } from '../../dist/domain/schedule/plan-family.js'
 import { PRIOR_LAW } from '../../dist/domain/schedule/prior.js'
+import { readOptions } from '../support/bench.mjs'
 import {
   calendar,
   createRandom,
@@ -50,14 +50,13 @@ const CASES = [
 ]
 const COMPARED_COUNT = 24
 
-const { values: options } = parseArgs({ options: { seeds: { type: 'string', default: '6' }, json: { type: 'string' } } })
-const seeds = Number(options.seeds)
+const { seeds, json } = readOptions({ seeds: 6 })
 const worlds = new Map(TUNING.map((world) => [world.name, world]))
 const laws = new Map()
 
 const rows = CASES.flatMap(measure)
 print(rows)
-if (options.json !== undefined) await writeFile(options.json, JSON.stringify(rows, null, 2))
+if (json !== '') await writeFile(json, JSON.stringify(rows, null, 2))
 if (rows.some(({ isOver }) => isOver)) process.exitCode = 1
 
 function measure({ name, world: worldName, send, atMost }) {

@@ -63,7 +63,7 @@ async function releaseTogether(subject) {
     const tookMs = Date.now() - begun
     const leftMs = lead.ms - BEFORE_MS - tookMs
     if (leftMs > 0) {
-      lead.ms = LEAD_TIMES * tookMs + LEAD_MORE_MS
+      lead.ms = Math.ceil(LEAD_TIMES * tookMs) + LEAD_MORE_MS
       return await sleep(leftMs)
     }
     await drained(subject, { polls })

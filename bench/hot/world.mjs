@@ -92,7 +92,7 @@ export async function startSubject(closers, world, { name, backend = 'redis', ap
       numbers += tasks
       await track(store.databaseUrl, requests)
       this.tasks = await Promise.all(requests.map((each) => withJob(store.queue, each)))
-      this.lead.ms = FIRST_LEAD_MS + LEAD_OF_TASK_MS * tasks
+      this.lead.ms = FIRST_LEAD_MS + Math.ceil(LEAD_OF_TASK_MS * tasks)
     },
     /** They are over. */
     async end() {
@@ -146,5 +146,5 @@ export async function startReference(closers, world, { kind, backend = 'redis', 
   const jobs = isTimed ? await queue.addBulk(ids.map((id) => ({ name: 'poll', data: { taskId: id }, opts: { delay: 3_600_000 } }))) : []
   const args = [kind, world.dingtalk.url, hasRows ? databaseUrl : '', queueUrl, queueName, String(concurrency)]
   const { pid, ask } = await startChild(closers, join(import.meta.dirname, 'reference.mjs'), { args })
-  return { world, pid, queue, tasks: jobs.map((job) => ({ job })), lead: { ms: FIRST_LEAD_MS + LEAD_OF_TASK_MS * tasks }, ask }
+  return { world, pid, queue, tasks: jobs.map((job) => ({ job })), lead: { ms: FIRST_LEAD_MS + Math.ceil(LEAD_OF_TASK_MS * tasks) }, ask }
 }

@@ -43,7 +43,18 @@ export async function runBench({ json }, main) {
   }
 }
 
-/** @param {Closers} closers */
+/**
+ * All of them: one that fails leaves no process of another.
+ * @param {Closers} closers
+ */
 async function closeAll(closers) {
-  for (const close of closers.reverse()) await close()
+  const errors = []
+  while (closers.length > 0) {
+    try {
+      await closers.pop()()
+    } catch (error) {
+      errors.push(error)
+    }
+  }
+  if (errors.length > 0) throw errors[0]
 }

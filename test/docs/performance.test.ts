@@ -33,6 +33,7 @@ const DOCUMENT = {
   cpuRatio: { A: { redis: 0.25 }, B: { redis: 0.1 } },
   walPerPoll: { C: 20_412 },
   reading: { unread: { medianMs: 29.4, p99Ms: 47 } },
+  apps2000: { A: { cpuMsPerPoll: 0.95, workerMsPerPoll: 0.6, postgresMsPerPoll: 0.24, redisMsPerPoll: 0.12, walBytesPerPoll: 1013 } },
 }
 
 const verdictsOf = (figures: object) =>
@@ -64,6 +65,8 @@ test('the table for a page has every figure, bold where it is over, and says of 
     expect.stringMatching(/\| ≤ 20 \| \*\*29.4\*\* \|$/),
     expect.stringMatching(/\|  \| – \|$/),
   ])
+  expect(lines.slice(-4, -3)).toEqual(['| the ceiling, queue in PostgreSQL | – | – | – | – | – |'])
+  expect(lines).toContain('| A, 2,000 apps with a task of 10 people each | 0.95 | 0.6 | 0.24 | 0.12 | 1,010 |')
 })
 
 test('a page keeps what is around the table; one without the marks is left alone', () => {

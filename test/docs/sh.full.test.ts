@@ -8,7 +8,7 @@ import { startCompanyProxy } from '../support/company-proxy.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { runCli, startCli } from '../support/process.ts'
 import { redisAvailable, startRedis } from '../support/redis-server.ts'
-import { blocksOf, codeIn, OWN_TESTS, PAGES, ROOT, tableUnder, textOf } from './support/pages.ts'
+import { blocksOf, codeIn, OWN_TESTS, PAGES, ROOT, textOf } from './support/pages.ts'
 import { storeSample } from './support/sample.ts'
 import { runShell } from './support/shell.ts'
 
@@ -126,9 +126,7 @@ describe.skipIf(!curl)('the first send', () => {
 test('the commands of the page on performance, with few tasks', { timeout: 300_000 }, async () => {
   const script = withReal(scriptOf(PERFORMANCE), { 'node bench/': `node ${ROOT}/bench/`, '--tasks 200': '--tasks 20' })
   const { stdout } = await runShell(script, { DATABASE_URL: inject('postgresUrl') })
-  const questions = tableUnder('Two years of history', PERFORMANCE).map(([question = '']) => question)
-  expect(questions.length).toBeGreaterThan(0)
-  expect(questions.filter((question) => !stdout.includes(`\n${question}: medianMs `))).toEqual([])
+  expect(stdout).toContain('\nits curve: medianMs ')
   expect(stdout).toContain('"trackMany20x10"')
 })
 

@@ -15,7 +15,7 @@ interface Figures {
 }
 
 describeRedis('bench/start.mjs', () => {
-  test('runs to its end; a worker at rest asks PostgreSQL and Redis little', async () => {
+  test('runs to its end; a worker at rest asks PostgreSQL and Redis little', { timeout: 300_000 }, async () => {
     const directory = await mkdtemp(join(tmpdir(), 'bench-start-'))
     onTestFinished(() => rm(directory, { recursive: true, force: true }))
     const file = join(directory, 'figures.json')

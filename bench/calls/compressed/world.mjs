@@ -21,7 +21,7 @@ const CALLS_PER_SECOND = 200
  * @property {any} law the name of one that the simulator has
  * @property {number} seed
  * @property {string} schedule
- * @property {string | undefined} polls
+ * @property {string} polls of each task; empty: the default
  */
 
 /**
@@ -74,7 +74,7 @@ function environmentOf({ timeScale, schedule, polls }, { databaseUrl, simulator,
     TIME_SCALE: String(timeScale),
     CLOCK_START: simulator.clockStart,
     SCHEDULE: schedule,
-    ...(polls !== undefined && { POLLS_PER_TASK: polls }),
+    ...(polls !== '' && { POLLS_PER_TASK: polls }),
     MAX_CALLS_PER_SECOND: String(CALLS_PER_SECOND),
     DATABASE_CONNECTIONS: '6',
     QUEUE_CONNECTIONS: '6',
