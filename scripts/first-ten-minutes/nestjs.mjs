@@ -4,6 +4,8 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   assertNoNodeWarning,
+  binOf,
+  commandOf,
   install,
   installedTwice,
   makeApp,
@@ -71,12 +73,12 @@ async function runNotices(folder, env, databases) {
 
 async function withDatabase(folder, env, databases) {
   const own = { ...env, DATABASE_URL: await databases.create() }
-  await run('npx', ['dingtalk-delivery', 'migrate'], { cwd: folder, env: own })
+  await run(commandOf(folder), ['migrate'], { cwd: folder, env: own })
   return own
 }
 
 async function simulated(closers, folder) {
-  const simulator = await startUntil('npx', ['dingtalk-delivery', 'simulator', '--port', '0', '--time-scale', TIME_SCALE], {
+  const simulator = await startUntil(commandOf(folder), ['simulator', '--port', '0', '--time-scale', TIME_SCALE], {
     cwd: folder,
     until: /http:\/\/[\d.:]+/,
   })
@@ -87,7 +89,7 @@ async function simulated(closers, folder) {
 }
 
 function tsc(folder, options) {
-  return run('npx', ['tsc', '-p', 'tsconfig.json', ...options], { cwd: folder })
+  return run(binOf(folder, 'tsc'), ['-p', 'tsconfig.json', ...options], { cwd: folder })
 }
 
 /** The same application as Nest 12 needs it; checked by the compiler of this clone too, which knows no `node10`. */

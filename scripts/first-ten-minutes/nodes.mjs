@@ -17,6 +17,8 @@ export async function runNodes({ closers, say, row }) {
     const env = readersEnv(await nodeOf(closers, release))
     const { stdout: version } = await run('node', ['--version'], { cwd: folder, env })
     assert.equal(version.split('.')[0], `v${release.split('.')[0]}`)
+    const ofCommand = await run('npx', ['dingtalk-delivery', '--version'], { cwd: folder, env })
+    assert.deepEqual(ofCommand, { stdout: `${manifest.version}\n`, stderr: '' })
     const days = await Promise.all(['import', 'require'].map((format) => runDay(folder, databases, format, { env })))
     for (const { node } of days) assert.equal(node, version.trim())
     say(`${version.trim()}: ${JSON.stringify(days[0]?.figures)}`)

@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from '
 import { dirname, isAbsolute, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { rolldown } from 'rolldown'
-import { binOf, freePort, makeFolder, ROOT, readersEnv, run, startRedis, startUntil } from './support.mjs'
+import { binOf, commandOf, freePort, makeFolder, ROOT, readersEnv, run, startRedis, startUntil } from './support.mjs'
 
 /**
  * What a page presumes, besides a database and a queue, which the README names itself.
@@ -43,10 +43,13 @@ const PAGE_TIMEOUT_MS = 400_000
  * Runs the lines in `folder`, in which the package is installed (`app`) or is (`clone`).
  */
 export async function runPages(folder, { kind, tarball = '', databases, say }) {
+  const migrated = await databases.create()
+  await run(commandOf(folder), ['migrate'], { cwd: folder, env: readersEnv(undefined, { DATABASE_URL: migrated }) })
   for (const page of PAGES_OF[kind]) {
     const own = []
     try {
-      const { ran, left } = await runPage(folder, page, { kind, tarball, databases, closers: own })
+      const database = await databases.create(migrated)
+      const { ran, left } = await runPage(folder, page, { kind, tarball, database, closers: own })
       say(`${page}: ${ran} lines${left.length > 0 ? `, without ${left.join(', ')}` : ''}`)
     } finally {
       for (const close of own.reverse()) await close()
@@ -54,11 +57,11 @@ export async function runPages(folder, { kind, tarball = '', databases, say }) {
   }
 }
 
-async function runPage(folder, page, { kind, tarball, databases, closers }) {
+async function runPage(folder, page, { kind, tarball, database, closers }) {
   const { lines, left } = await linesOf(folder, page, kind)
   assert.notEqual(lines.length, 0, `${page} has no line to paste`)
   const [port, simulatorPort, otherPort] = [await freePort(), await freePort(), await freePort()]
-  const { env, servers } = await world(folder, page, { tarball, databases, closers, port })
+  const { env, servers } = await world(folder, page, { tarball, database, closers, port })
   const text = (PAGES[page]?.sample ? withSample(lines) : lines)
     .join('\n')
     // Servers of the reader; the pages name them by hosts that are nowhere.
@@ -114,7 +117,7 @@ function logicalLines(block) {
 }
 
 /** What the pages presume: servers, and a DingTalk. */
-async function world(folder, page, { tarball, databases, closers, port }) {
+async function world(folder, page, { tarball, database, closers, port }) {
   const reader = makeFolder(closers, 'reader')
   writeFileSync(join(reader, 'up.json'), '{}')
   closers.push(() => stopAll(reader))
@@ -123,16 +126,24 @@ async function world(folder, page, { tarball, databases, closers, port }) {
     chmodSync(join(reader, name), 0o755)
   }
   const real = dirname(process.execPath)
-  const env = readersEnv(undefined, { READER: reader, REAL: real, TARBALL: tarball, PROJECT: ROOT, PORT: String(port), HEALTH_PORT: '0' })
+  // The README's lines are those of npx itself.
+  const bin = page === 'README.md' ? '' : binOf(folder, '')
+  const env = readersEnv(undefined, {
+    READER: reader,
+    REAL: real,
+    TARBALL: tarball,
+    PROJECT: ROOT,
+    BIN: bin,
+    PORT: String(port),
+    HEALTH_PORT: '0',
+  })
   env.PATH = `${reader}:${env.PATH}`
-  const [databaseUrl, queueUrl] = [await databases.create(), await startRedis(closers)]
-  const servers = { DATABASE_URL: databaseUrl, QUEUE_URL: queueUrl || databaseUrl }
-  await run('npx', ['dingtalk-delivery', 'migrate'], { cwd: folder, env: { ...readersEnv(), ...servers } })
+  const servers = { DATABASE_URL: database, QUEUE_URL: (await startRedis(closers)) || database }
   const { namesServers, dingTalk, server } = PAGES[page] ?? {}
   const given = { ...(!namesServers && servers), ...(dingTalk && (await startDingTalk(folder, closers))) }
   if (server) {
     const own = readersEnv(undefined, { ...servers, PORT: String(port) })
-    closers.push((await startUntil('npx', ['dingtalk-delivery', 'serve'], { cwd: folder, env: own, until: /Dashboard:/ })).stop)
+    closers.push((await startUntil(commandOf(folder), ['serve'], { cwd: folder, env: own, until: /Dashboard:/ })).stop)
   }
   return { env: { ...env, ...given }, servers }
 }
@@ -147,14 +158,10 @@ function withSample(lines) {
 /** @returns where it is, the app, and a token as the sender has one */
 async function startDingTalk(folder, closers) {
   const { appKey, appSecret, agentId } = APP
-  const { found, stop } = await startUntil(
-    'npx',
-    ['dingtalk-delivery', 'simulator', '--port', '0', '--app', `${appKey}:${appSecret}:${agentId}`],
-    {
-      cwd: folder,
-      until: /http:\/\/[\d.:]+/,
-    },
-  )
+  const { found, stop } = await startUntil(commandOf(folder), ['simulator', '--port', '0', '--app', `${appKey}:${appSecret}:${agentId}`], {
+    cwd: folder,
+    until: /http:\/\/[\d.:]+/,
+  })
   closers.push(stop)
   const answer = await fetch(`${found}/v1.0/oauth2/accessToken`, {
     method: 'POST',

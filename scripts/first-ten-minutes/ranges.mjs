@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
+  commandOf,
   installedTwice,
   makeApp,
   manifest,
@@ -50,7 +51,7 @@ function installed(folder) {
 /** Worker, HTTP API and dashboard in one process. */
 async function serves(folder, databaseUrl) {
   const env = readersEnv(undefined, { DATABASE_URL: databaseUrl, DINGTALK_ACCESS_TOKEN: 'token', PORT: '0', HEALTH_PORT: '0' })
-  const { found, stop } = await startUntil('npx', ['dingtalk-delivery', 'start'], {
+  const { found, stop } = await startUntil(commandOf(folder), ['start'], {
     cwd: folder,
     env,
     until: /http:\S+openapi\.json[^]*Working\./,

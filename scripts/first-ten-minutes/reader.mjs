@@ -1,11 +1,12 @@
 // Stands before npx and npm while the lines of a page run, as a reader with several terminals: what stays up is left up until the page is over, or
-// until the same is started anew. Everything else is npx and npm themselves. In $READER: up.json, what is up. $REAL: where npx and npm are.
+// until the same is started anew. Everything else is npx and npm themselves. In $READER: up.json, what is up. $REAL: where npx and npm are. $BIN: where
+// the installed commands are that npx would find, which saves its second for each line; '': npx finds them.
 import { spawn, spawnSync } from 'node:child_process'
-import { openSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const { READER: folder = '', REAL: real = '', TARBALL: tarball = '', PROJECT: project = '' } = process.env
+const { READER: folder = '', REAL: real = '', BIN: bin = '', TARBALL: tarball = '', PROJECT: project = '' } = process.env
 const UP = { start: /Working\./, worker: /worker ready/, serve: /Dashboard:/, simulator: /^http:/m, demo: /Still up until Ctrl-C/ }
 /** They use the same port. */
 const SAME = { start: 'server', serve: 'server', demo: 'server' }
@@ -39,8 +40,14 @@ async function npm([command = '', ...rest]) {
   ])
 }
 
+/** @returns {[command: string, args: string[]]} */
+function commandLine(name, given) {
+  const [command = '', ...rest] = given
+  return name === 'npx' && bin !== '' && existsSync(join(bin, command)) ? [join(bin, command), rest] : [join(real, name), given]
+}
+
 function pass(name, given, attempts = 5) {
-  const { status, stderr } = spawnSync(join(real, name), given, { stdio: ['inherit', 'inherit', 'pipe'], encoding: 'utf8' })
+  const { status, stderr } = spawnSync(...commandLine(name, given), { stdio: ['inherit', 'inherit', 'pipe'], encoding: 'utf8' })
   process.stderr.write(stderr)
   // A sender waits two seconds at most. Where this machine is too busy for that, the reader does what the message says.
   const again = status !== 0 && attempts > 1 && /tracking it again is safe/.test(stderr)
@@ -53,7 +60,7 @@ async function stayUp(name, given, command) {
   await stop(kind)
   const log = join(folder, `${kind}.log`)
   const output = openSync(log, 'w')
-  const child = spawn(join(real, name), given, { detached: true, stdio: ['ignore', output, output] })
+  const child = spawn(...commandLine(name, given), { detached: true, stdio: ['ignore', output, output] })
   let ended = null
   child.on('close', (code, signal) => (ended = code ?? signal))
   save({ ...upNow(), [kind]: child.pid })

@@ -155,9 +155,14 @@ export async function install(folder, packages, env = readersEnv()) {
   return warnings
 }
 
-/** Where the commands of an app's packages are. */
+/** Where the commands of an app's packages are: what `npx` finds there, which takes a second longer to start than what it starts. */
 export function binOf(folder, command) {
   return join(folder, 'node_modules', '.bin', command)
+}
+
+/** The installed command, where a part is not about `npx`. */
+export function commandOf(folder) {
+  return binOf(folder, 'dingtalk-delivery')
 }
 
 /** A PostgreSQL for all that runs in a part, from the packages of this clone. */
@@ -168,13 +173,16 @@ export async function startDatabases(closers) {
   closers.push(() => server.close())
   let made = 0
   return {
-    /** @returns the URL of a new database */
-    async create() {
+    /**
+     * @param {string} [like] the URL of a database to copy, to which nothing is connected. Default: the new one is empty
+     * @returns the URL of a new database
+     */
+    async create(like) {
       const client = new pg.Client({ connectionString: server.url })
       await client.connect()
       // Several are made at once.
       const name = `app_${++made}`
-      await client.query(`CREATE DATABASE ${name}`)
+      await client.query(`CREATE DATABASE ${name}${like ? ` TEMPLATE ${new URL(like).pathname.slice(1)}` : ''}`)
       await client.end()
       const url = new URL(server.url)
       url.pathname = `/${name}`
@@ -226,7 +234,7 @@ export function freePort() {
 export async function runDay(folder, databases, format, { env = readersEnv(), queueUrl = '' } = {}) {
   const databaseUrl = await databases.create()
   const own = { ...env, DATABASE_URL: databaseUrl, ...(queueUrl && { QUEUE_URL: queueUrl }) }
-  await run('npx', ['dingtalk-delivery', 'migrate'], { cwd: folder, env: own })
+  await run(commandOf(folder), ['migrate'], { cwd: folder, env: own })
   cpSync(join(import.meta.dirname, 'day.mjs'), join(folder, 'day.mjs'))
   const { stdout, stderr } = await run('node', ['day.mjs', format], { cwd: folder, env: own })
   assertNoNodeWarning(stderr)

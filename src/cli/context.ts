@@ -1,12 +1,16 @@
+import { once } from 'node:events'
 import { resolve } from 'node:path'
+import { createInterface } from 'node:readline'
 import picocolors from 'picocolors'
 import type { Colors } from 'picocolors/types.js'
 import { type Config, parseConfig } from '../app/config/config.ts'
 import { spellings } from '../app/config/given.ts'
 import type { HostProcess } from '../app/lifecycle.ts'
 import { readTextFile } from '../lib/read-text-file.ts'
-import { confirm, type Input } from './confirm.ts'
 import { createScreen, type Output, type Screen, widthOf } from './screen.ts'
+
+/** The part of stdin that a question needs. */
+type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean | undefined }
 
 /** What a command uses of the process that runs it. A test that runs a command in its own process gives another one. */
 export interface Host {
@@ -88,4 +92,22 @@ function withOverrides(env: Host['env'], over: Readonly<Record<string, string | 
 
 function withLineEnd(text: string): string {
   return text.endsWith('\n') ? text : `${text}\n`
+}
+
+/**
+ * Asks for yes or no; an empty line and the end of the input are no. Libraries considered: @inquirer/confirm and prompts; a line is all that is read.
+ * @returns true without a question where no person sits at the terminal
+ */
+async function confirm(question: string, input: Input | undefined, output: Host['stderr']): Promise<boolean> {
+  if (input?.isTTY !== true) return true
+  if (!input.readable) return false
+  output.write(`${question} [y/N] `)
+  const lines = createInterface({ input })
+  try {
+    const ended = once(lines, 'close').then(() => [''])
+    const [answer]: unknown[] = await Promise.race([once(lines, 'line'), ended])
+    return /^(y|yes|是)$/i.test(String(answer).trim())
+  } finally {
+    lines.close()
+  }
 }

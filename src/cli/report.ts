@@ -9,7 +9,6 @@ import { CAMPAIGN_PAGES, describeCampaign } from './campaign.ts'
 import type { AddCommand } from './command.ts'
 import { comparisonTable, exportedComparison, refuseUncomparable } from './compare.ts'
 import type { Context } from './context.ts'
-import { departmentTable } from './departments.ts'
 import { formatOption, sinceOption } from './options.ts'
 import { addFileOptions, checkFileOptions, FILE_FORMAT, type FileOptions, savePeopleFile } from './people-file.ts'
 import {
@@ -231,3 +230,19 @@ async function inFull(reader: RateReader, campaigns: readonly CampaignRates[], n
   for (const each of campaigns) reports.push(await loadCampaignReport(reader, each, CAMPAIGN_PAGES, now))
   return (display) => reports.map((report) => describeCampaign(report, now, display)).join('\n\n\n')
 }
+
+/** `report --campaign C --by department`: a line for each department, and one for the campaign, in which each person counts once. */
+async function departmentTable(reader: RateReader, ref: CampaignRef): Promise<Drawing> {
+  const campaign = await reader.campaign(ref)
+  const departments = await reader.campaignDepartments(campaign)
+  const { read, delivered, readRate, lastObservedAt } = campaign
+  const asOf = lastObservedAt === null ? 'before the first successful poll' : `as of ${showTime(lastObservedAt)}`
+  const total = `All people of the campaign, each once: ${read} of ${delivered} read (${formatRate(readRate)}), ${asOf}.`
+  const note = departments.some(({ department }) => department !== null) ? ADDED_UP : NOT_KNOWN
+  return (display) =>
+    [render('table', departments, departmentListing(display), display), '', ...wrapTo(`${total} ${note}`, display.width)].join('\n')
+}
+
+const ADDED_UP = 'A department has the people of those below it, and a person of several departments counts in each.'
+const NOT_KNOWN =
+  'No department of them is known: "npx dingtalk-delivery people import" stores names and departments, and the role in DATABASE_URL needs the right to see them (delivery_names).'

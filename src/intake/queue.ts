@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import type { JobsOptions } from 'bullmq'
 import { TrackerError } from '../domain/errors.ts'
 import { SAME_SEND_MS } from '../domain/field-rules.ts'
-import { createSemaphore } from '../lib/semaphore.ts'
 import { isPostgres, type JobQueue, openQueue, type QueueAddress, senderConnections } from '../queue/connection.ts'
 import { isOnlyGone } from '../queue/errors.ts'
 import { appQueues, type ShardedAddress, shardOf } from '../queue/shards.ts'
@@ -126,4 +125,25 @@ function jobIdOf({ app, taskId, agentId, userIds, campaign, sentAt }: TrackReque
     .update(JSON.stringify([agentId, userIds, campaign, moment]))
     .digest('hex')
   return `track.${app}.${taskId}.${digest.slice(0, 16)}`
+}
+
+/** Runs `work` when fewer than the maximum run, and not at all where `isOver` returns true by then. */
+type Semaphore = <T>(isOver: () => boolean, work: () => Promise<T>) => Promise<T>
+
+/** At most `max` run at once; the others wait in a queue. Considered: p-limit, which cannot skip work whose caller has given up. */
+function createSemaphore(max: number): Semaphore {
+  const queue: Array<() => void> = []
+  let free = max
+  return async (isOver, work) => {
+    if (free > 0) free -= 1
+    else await new Promise<void>((resolve) => queue.push(resolve))
+    try {
+      if (isOver()) throw new Error('there was no connection free in time')
+      return await work()
+    } finally {
+      const next = queue.shift()
+      if (next === undefined) free += 1
+      else next()
+    }
+  }
 }

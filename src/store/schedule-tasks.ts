@@ -1,6 +1,6 @@
 import type { TaskKey } from '../domain/delivery.ts'
 import { callBudgetUsedUp, type DelayReason } from '../domain/reasons.ts'
-import { admitTasks } from '../domain/schedule/admission.ts'
+import { admitTasks } from '../domain/schedule/budget.ts'
 import { byKey } from '../intake/track-rows.ts'
 import type { Admission, Scheduled, TaskStart, UnscheduledTask } from '../polling/ports.ts'
 import { type CallClock, encodeCallClock } from './call-clock.ts'

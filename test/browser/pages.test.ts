@@ -1,28 +1,23 @@
 import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
+import { createTestDatabase } from '../support/postgres.ts'
 import { readWorkbook, recordsOf } from '../support/workbook.ts'
-import { type Company, fillCompany, fillCrowd, HOSTILE, openCompany } from './support/company.ts'
+import { fillCompany, fillCrowd, HOSTILE, openCompany } from './support/company.ts'
+import { type CompanyServer, openCompanyServer } from './support/company-server.ts'
 import { endpoint, openReader, textOf } from './support/reader.ts'
 import { type DashboardServer, startDashboard } from './support/server.ts'
 
-let database: TestDatabase
-let company: Company
+let opened: CompanyServer
 let server: DashboardServer
 
 beforeAll(async () => {
   if (endpoint === null) return
-  database = await createTestDatabase({ migrated: true })
-  company = openCompany(database.url)
-  await fillCompany(company)
-  server = await startDashboard({ databaseUrl: database.url })
+  opened = await openCompanyServer({ fill: [fillCompany] })
+  server = opened.server
 })
 
 afterAll(async () => {
-  if (endpoint === null) return
-  await server.close()
-  await company.close()
-  await database.drop()
+  if (endpoint !== null) await opened.close()
 })
 
 describe.skipIf(endpoint === null)('the pages', () => {

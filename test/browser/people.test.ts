@@ -1,29 +1,22 @@
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
-import { type Company, fillCompany, openCompany } from './support/company.ts'
+import { fillCompany } from './support/company.ts'
+import { type CompanyServer, openCompanyServer } from './support/company-server.ts'
 import { fillPeople } from './support/people.ts'
 import { endpoint, openReader, textOf } from './support/reader.ts'
-import { type DashboardServer, startDashboard } from './support/server.ts'
+import type { DashboardServer } from './support/server.ts'
 
-let database: TestDatabase
-let company: Company
+let opened: CompanyServer
 let server: DashboardServer
 
 beforeAll(async () => {
   if (endpoint === null) return
-  database = await createTestDatabase({ migrated: true })
-  company = openCompany(database.url)
-  await fillCompany(company)
-  await fillPeople(company)
-  server = await startDashboard({ databaseUrl: database.url })
+  opened = await openCompanyServer({ fill: [fillCompany, fillPeople] })
+  server = opened.server
 })
 
 afterAll(async () => {
-  if (endpoint === null) return
-  await server.close()
-  await company.close()
-  await database.drop()
+  if (endpoint !== null) await opened.close()
 })
 
 const listed = (page: Page): Promise<string[]> => page.locator('#people tbody th').allInnerTexts()

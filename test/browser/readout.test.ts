@@ -1,32 +1,31 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { until } from '../support/wait.ts'
-import { type Company, openCompany } from './support/company.ts'
+import type { Company } from './support/company.ts'
+import { type CompanyServer, openCompanyServer } from './support/company-server.ts'
 import { endpoint, letItRefresh, openReader, textOf } from './support/reader.ts'
-import { type DashboardServer, startDashboard } from './support/server.ts'
+import type { DashboardServer } from './support/server.ts'
 
-let database: TestDatabase
+let opened: CompanyServer
 let company: Company
 let server: DashboardServer
 
 const STAFF = Array.from({ length: 8 }, (_, i) => `user-${i}`)
 
+async function fill(given: Company): Promise<void> {
+  await given.track({ taskId: '1', campaign: 'news', userIds: STAFF, hoursAgo: 3 })
+  await given.poll('1', 10, { unread: STAFF })
+  await given.poll('1', 60, { read: STAFF.slice(0, 3), unread: STAFF.slice(3) })
+  await given.poll('1', 120, { read: STAFF.slice(0, 5), unread: STAFF.slice(5) })
+}
+
 beforeAll(async () => {
   if (endpoint === null) return
-  database = await createTestDatabase({ migrated: true })
-  company = openCompany(database.url)
-  await company.track({ taskId: '1', campaign: 'news', userIds: STAFF, hoursAgo: 3 })
-  await company.poll('1', 10, { unread: STAFF })
-  await company.poll('1', 60, { read: STAFF.slice(0, 3), unread: STAFF.slice(3) })
-  await company.poll('1', 120, { read: STAFF.slice(0, 5), unread: STAFF.slice(5) })
-  server = await startDashboard({ databaseUrl: database.url })
+  opened = await openCompanyServer({ fill: [fill] })
+  ;({ company, server } = opened)
 })
 
 afterAll(async () => {
-  if (endpoint === null) return
-  await server.close()
-  await company.close()
-  await database.drop()
+  if (endpoint !== null) await opened.close()
 })
 
 type Reader = Awaited<ReturnType<typeof openReader>>

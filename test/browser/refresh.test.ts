@@ -1,28 +1,28 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
+import { createTestDatabase } from '../support/postgres.ts'
 import { until } from '../support/wait.ts'
 import { type Company, openCompany } from './support/company.ts'
+import { type CompanyServer, openCompanyServer } from './support/company-server.ts'
 import { endpoint, letItRefresh, openReader, textOf } from './support/reader.ts'
 import { type DashboardServer, startDashboard } from './support/server.ts'
 
-let database: TestDatabase
+let opened: CompanyServer
 let company: Company
 let server: DashboardServer
 
+async function fill(given: Company): Promise<void> {
+  await given.track({ taskId: '1', campaign: 'news', userIds: ['ann', 'bob', 'carol'], hoursAgo: 2 })
+  await given.poll('1', 5, { unread: ['ann', 'bob', 'carol'] })
+}
+
 beforeAll(async () => {
   if (endpoint === null) return
-  database = await createTestDatabase({ migrated: true })
-  company = openCompany(database.url)
-  await company.track({ taskId: '1', campaign: 'news', userIds: ['ann', 'bob', 'carol'], hoursAgo: 2 })
-  await company.poll('1', 5, { unread: ['ann', 'bob', 'carol'] })
-  server = await startDashboard({ databaseUrl: database.url })
+  opened = await openCompanyServer({ fill: [fill] })
+  ;({ company, server } = opened)
 })
 
 afterAll(async () => {
-  if (endpoint === null) return
-  await server.close()
-  await company.close()
-  await database.drop()
+  if (endpoint !== null) await opened.close()
 })
 
 describe.skipIf(endpoint === null)('a page that is open', () => {
@@ -114,7 +114,7 @@ describe.skipIf(endpoint === null)('a page that is open', () => {
   test('with costly figures shows their age, and refreshes after five times their cost', async () => {
     let nowMs = 0
     const costly = await startDashboard({
-      databaseUrl: database.url,
+      databaseUrl: opened.databaseUrl,
       monotonicMs: () => nowMs,
       reading: (rates) => ({
         ...rates,
