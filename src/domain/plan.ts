@@ -343,11 +343,8 @@ function planUpdate(task: Task | BareTask, seen: Observation, newest: boolean): 
 /** The same for the answer of the last successful poll, whose fingerprint is stored: to make it again took a tenth of the CPU of such a poll. */
 function planRepeated(task: BareTask, seen: Observation): TaskUpdate {
   if (task.listedFingerprint === null || task.listedSince === null) return planUpdate(task, seen, true)
-  const { requestedAt, respondedAt } = seen
-  return {
-    ...{ ...unchanged(task), goodPolls: task.goodPolls + 1, failuresInRow: 0, problem: null, delay: null },
-    ...{ lastGoodRequestedAt: requestedAt, lastObservedAt: respondedAt },
-  }
+  const times = { lastGoodRequestedAt: seen.requestedAt, lastObservedAt: seen.respondedAt }
+  return { ...unchanged(task), goodPolls: task.goodPolls + 1, failuresInRow: 0, problem: null, delay: null, ...times }
 }
 
 /** Since when the answers list the same recipients. An empty list is not a stable one. */

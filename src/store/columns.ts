@@ -154,8 +154,8 @@ function arrayText(values: readonly unknown[]): unknown {
   for (const value of values) {
     if (value === null || value === undefined) items.push('NULL')
     else if (typeof value === 'string') items.push(`"${SPECIAL.test(value) ? value.replaceAll(/["\\]/g, String.raw`\$&`) : value}"`)
-    else if (typeof value === 'object') return values
-    else items.push(String(value))
+    else if (typeof value === 'number' || typeof value === 'boolean') items.push(String(value))
+    else return values
   }
   return `{${items.join(',')}}`
 }
