@@ -109,11 +109,12 @@ function refusedByHeaders(status: number, encoding: string): HttpOutcome | null 
   return arrived(notJsonCode(status), `HTTP ${status} with a compressed body that was not asked for`)
 }
 
+/** Fatal: a replacement character in a user id would be another person's id. */
+const UTF_8 = new TextDecoder('utf-8', { fatal: true })
+
 function decodeJson(status: number, bytes: Uint8Array, contentType: string): HttpOutcome {
   try {
-    // Fatal: a replacement character in a user id would be another person's id.
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-    return { kind: 'json', status, body: JSON.parse(text) }
+    return { kind: 'json', status, body: JSON.parse(UTF_8.decode(bytes)) }
   } catch {
     // Not cut here: secrets are redacted first.
     return arrived(notJsonCode(status), `HTTP ${status} with ${bytes.length} bytes that are not JSON (${contentType || 'no content type'})`)

@@ -1,4 +1,4 @@
-import type { Answer, Observation, TaskKey, TaskRow } from './delivery.ts'
+import type { Answer, ListedState, Observation, TaskKey, TaskRow } from './delivery.ts'
 import type { Digest } from './erasure.ts'
 
 /**
@@ -12,12 +12,17 @@ export function withDigest(key: TaskKey, answer: Answer, digest: Digest): Answer
   return { kind: 'observed', observation: { ...answer.observation, digest: digestLists(key, answer.observation.people, digest) } }
 }
 
-/** Equal for equal lists in any order, and for no others. */
+/** Equal for equal lists in any order, and for no others. A poll has a hundred people: a list for each state costs a third of a text for each person. */
 function digestLists({ app, taskId }: TaskKey, people: Observation['people'], digest: Digest): string {
-  const entries = [...people].map(([userId, state]) =>
-    state.kind === 'forbidden' ? JSON.stringify([userId, state.kind, state.code, state.count]) : `${JSON.stringify(userId)} ${state.kind}`,
-  )
-  return digest(`${app} ${taskId} `, entries.sort().join('\n'))
+  const listed: Record<Exclude<ListedState['kind'], 'forbidden'>, string[]> = { read: [], unread: [], failed: [], invalid: [] }
+  const forbidden: string[] = []
+  for (const [userId, state] of people) {
+    if (state.kind === 'forbidden') forbidden.push(JSON.stringify([userId, state.code, state.count]))
+    else listed[state.kind].push(userId)
+  }
+  const lists = [listed.read, listed.unread, listed.failed, listed.invalid, forbidden]
+  for (const list of lists) list.sort()
+  return digest(`${app} ${taskId} `, JSON.stringify(lists))
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Answer, Forbidden, ListedState, Refusal } from './delivery.ts'
-import { isLabel, isUserId, MAX_USER_ID } from './field-rules.ts'
+import { isLabel, isPlainId, isUserId, MAX_USER_ID } from './field-rules.ts'
 import { joinForbidden } from './merge.ts'
 
 /** When one exchange with DingTalk began and ended. */
@@ -82,8 +82,14 @@ function parsePeople(result: Fields): Map<string, ListedState> {
 
 /** Old documents have lists as comma-joined text, some clients ids as numbers. User ids never contain a comma. */
 function parseUserIds(list: unknown): string[] {
-  const items: readonly unknown[] = Array.isArray(list) || typeof list === 'string' ? [list].flat() : []
-  return items.flatMap((item) => (typeof item === 'string' ? item.split(',') : [item])).flatMap((item) => parseUserId(item) ?? [])
+  const items: readonly unknown[] = typeof list === 'string' ? [list] : Array.isArray(list) ? list : []
+  const userIds: string[] = []
+  // A poll has a hundred of them, nearly all plain.
+  for (const item of items) {
+    if (typeof item === 'string' && isPlainId(item)) userIds.push(item)
+    else userIds.push(...(typeof item === 'string' ? item.split(',') : [item]).flatMap((part) => parseUserId(part) ?? []))
+  }
+  return userIds
 }
 
 /** Null for text that a request to track may not use as a user id either. */

@@ -166,9 +166,13 @@ export function finalPollAt({ key, deadlineAt }: Pick<Planned, 'key' | 'deadline
  */
 export function pollTimes(task: Planned, timing: Timing, jitter = jitterOf(task.key)): PlannedPoll[] {
   const final = { at: finalPollTime(task.deadlineAt, timing, jitter), last: true }
-  const offsetsMs = task.pollOffsetsMs?.slice(0, -1) ?? growingPolls(task, timing, jitter)
-  const ordinary = offsetsMs.map((offset) => ({ at: new Date(task.sentAt.getTime() + offset), last: false }))
+  const ordinary = ordinaryOffsets(task, timing, jitter).map((offset) => ({ at: new Date(task.sentAt.getTime() + offset), last: false }))
   return [...ordinary.filter(({ at }) => at < final.at), final]
+}
+
+/** Of all polls but the final one. */
+function ordinaryOffsets(task: Planned, timing: Timing, jitter: number): readonly number[] {
+  return task.pollOffsetsMs?.slice(0, -1) ?? growingPolls(task, timing, jitter)
 }
 
 /** The poll plan with growing gaps, as it is stored: whole milliseconds. */
@@ -207,7 +211,13 @@ export function firstPoll(task: Planned, now: Date, timing: Timing, jitter = jit
 export function nextPlannedPoll(task: Planned, now: Date, timing: Timing, jitter = jitterOf(task.key)): PlannedPoll | null {
   // The polls of a stored plan are chosen to be that close.
   const earliest = now.getTime() + (task.pollOffsetsMs === null ? timing.minGapMs : timing.minGapMs / 3)
-  return pollTimes(task, timing, jitter).find((poll) => (poll.last ? poll.at > now : poll.at.getTime() > earliest)) ?? null
+  const finalAt = finalPollTime(task.deadlineAt, timing, jitter)
+  // Each poll needs it: a Date for each planned one would cost more than all else here.
+  const isNext = (atMs: number): boolean => atMs > earliest && atMs < finalAt.getTime()
+  const sentMs = task.sentAt.getTime()
+  const offset = ordinaryOffsets(task, timing, jitter).find((each) => isNext(Math.trunc(sentMs + each)))
+  if (offset !== undefined) return { at: new Date(sentMs + offset), last: false }
+  return finalAt > now ? { at: finalAt, last: true } : null
 }
 
 /** True while a poll must not be missed: from the time of the guaranteed final poll on. */
@@ -247,22 +257,25 @@ export type Following =
   /** At this time, or at that of the final poll where it is sooner. Null: the next planned poll; the retries of the final one are spread over the time left. */
   | { readonly kind: 'retry'; readonly at: Date | null }
 
+/** A task of which the poll after this one is to be found. */
+type Polled = Planned & Pick<TaskRow, 'calls' | 'finalCalls'>
+
 /** The poll after one made at `now`; after the final one the deadline itself, where the task is ended. Never past the deadline. */
-export function followingPoll(task: TaskRow, now: Date, timing: Timing, following: Following): PlannedPoll {
+export function followingPoll(task: Polled, now: Date, timing: Timing, following: Following): PlannedPoll {
   const finalAt = finalPollAt(task, timing)
   const at = now >= finalAt ? afterFinal(task, now, timing, following) : beforeFinal(task, finalAt, now, timing, following)
   const bounded = at < task.deadlineAt ? at : task.deadlineAt
   return { at: bounded, last: isFinalPoll(task, bounded, timing) }
 }
 
-function beforeFinal(task: TaskRow, finalAt: Date, now: Date, timing: Timing, following: Following): Date {
+function beforeFinal(task: Polled, finalAt: Date, now: Date, timing: Timing, following: Following): Date {
   if (following.kind === 'final' || callsLeft(task, timing) === 0) return finalAt
   const retryAt = following.kind === 'retry' ? following.at : null
   const wanted = retryAt ?? nextPlannedPoll(task, now, timing)?.at
   return wanted === undefined || wanted > finalAt ? finalAt : wanted
 }
 
-function afterFinal(task: TaskRow, now: Date, timing: Timing, following: Following): Date {
+function afterFinal(task: Polled, now: Date, timing: Timing, following: Following): Date {
   const left = finalCallsLeft(task, timing)
   if (left === 0 || following.kind !== 'retry') return task.deadlineAt
   const leftMs = task.deadlineAt.getTime() - now.getTime()

@@ -17,7 +17,10 @@ export function createEventLog(log: Logger, metrics: Metrics | null): EventLog {
     },
     scheduled: ({ tasks }) => log.info({ tasks }, 'tasks planned'),
     polled(event) {
-      log[chooseLevel(event)](buildFields(event), event.stored === 'stored' ? 'poll stored' : 'poll came too late, another one was stored')
+      const level = chooseLevel(event)
+      if (log.isLevelEnabled(level)) {
+        log[level](buildFields(event), event.stored === 'stored' ? 'poll stored' : 'poll came too late, another one was stored')
+      }
       if (metrics === null) return
       const { plan, key, lagMs } = event
       metrics.poll({ app: key.app, outcome: plan.poll.outcome, lagMs, good: plan.poll.outcome === 'observed' })

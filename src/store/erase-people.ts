@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { TaskKey } from '../domain/delivery.ts'
 import type { Digest } from '../domain/erasure.ts'
 import type { ErasedRows } from '../polling/erase.ts'
@@ -9,10 +9,7 @@ import type { PrismaClient } from './generated/client.ts'
 import { type Database, readCommitted } from './prisma.ts'
 
 /** As the SQL function `delivery_digest` makes it. */
-export const computeDigest: Digest = (salt, name) =>
-  createHash('sha256')
-    .update(salt + name)
-    .digest('hex')
+export const computeDigest: Digest = (salt, name) => hash('sha256', salt + name)
 
 const BEGUN = { pseudonym: column.text('pseudonym') }
 

@@ -132,9 +132,12 @@ export const TASK_UPDATE = {
 
 type TaskDelay = Pick<WritePlan['task'], 'problem' | 'delay' | 'nextPollAt' | 'failuresInRow' | 'calls' | 'finalCalls'>
 
-export function taskDelayRow({ problem, delay, ...columns }: TaskDelay): column.Decoded<typeof TASK_DELAY> {
+export function taskDelayRow(task: TaskDelay): column.Decoded<typeof TASK_DELAY> {
+  return { ...task, ...codes(task) }
+}
+
+function codes({ problem, delay }: Pick<TaskDelay, 'problem' | 'delay'>) {
   return {
-    ...columns,
     problemCode: problem?.code ?? null,
     problemDetail: problem?.detail ?? null,
     problemSince: problem?.since ?? null,
@@ -144,13 +147,14 @@ export function taskDelayRow({ problem, delay, ...columns }: TaskDelay): column.
   }
 }
 
-export function taskUpdateRow({ reason, counts, ...task }: WritePlan['task']): column.Decoded<typeof TASK_UPDATE> {
-  return { ...task, ...taskDelayRow(task), ...counts, reasonCode: reason?.code ?? null, reasonDetail: reason?.detail ?? null }
+export function taskUpdateRow(task: WritePlan['task']): column.Decoded<typeof TASK_UPDATE> {
+  const { reason, counts } = task
+  return { ...task, ...codes(task), ...counts, reasonCode: reason?.code ?? null, reasonDetail: reason?.detail ?? null }
 }
 
 /** The properties of a task that {@link TASK} has the columns of. */
-export function buildTask({ app, taskId, ...row }: column.Decoded<typeof TASK>) {
-  const { problemCode, problemDetail, problemSince, problemPolls, delayCode, delayDetail, ...columns } = row
+export function buildTask(row: column.Decoded<typeof TASK>) {
+  const { app, taskId, problemCode, problemDetail, problemSince, problemPolls, delayCode, delayDetail, ...columns } = row
   const key: TaskKey = { app, taskId }
   const problem = decodeProblem(problemCode, problemDetail)
   const delay = decodeDelay(delayCode, delayDetail)
