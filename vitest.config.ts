@@ -7,7 +7,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
  * are about processes, outages and browsers, and the files named `*.full.test.ts`. A file named `*random*.test.ts` is in both: with few runs in
  * the quick set, with all in the full one. Without a mode everything runs.
  *
- * `npm run check:full` runs everything once, in three steps: `--mode core`, `--mode others` (what else is quick) and `--mode rest`.
+ * After `npm test`, `npm run check:full` runs `--mode core`, which is covered and so has its quick tests too, and `--mode rest`, which is all else.
  */
 const FULL_PROJECTS: ReadonlySet<string> = new Set(['bench', 'browser', 'faults', 'process'])
 /** Those that cover `src/domain` and `src/report`. */
@@ -114,8 +114,6 @@ function filesOf(name: string, mode: string): { include: string[]; exclude?: str
       return { include: isFull ? [] : [all], exclude: [full] }
     case 'core':
       return { include: isCore ? [all] : [] }
-    case 'others':
-      return { include: isFull || isCore ? [] : [all], exclude: [full, random] }
     case 'rest':
       return { include: isCore ? [] : isFull ? [all] : [full, random] }
     default:

@@ -1,5 +1,5 @@
-// Everything that must hold before a change goes in: `npm test`, types, lint, format, dead code and the package. With --full all tests
-// instead, also those that `npm test` leaves out, and the coverage of the core; that is what CI runs. Every step runs, also after one that failed.
+// Everything that must hold before a change goes in: `npm test`, types, lint, format, dead code and the package. With --full also all
+// tests that `npm test` leaves out, and the coverage of the core; that is what CI runs. Every step runs, also after one that failed.
 // The last line is `N passed, N failed`: each test counts as one, and each other step.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -11,32 +11,27 @@ const { values } = parseArgs({ options: { full: { type: 'boolean', default: fals
 /** @type {[command: string, ...args: string[]]} */
 const VITEST = ['npm', 'exec', '--no', '--', 'vitest', 'run']
 
-/** @typedef {[name: string, command: string, ...args: string[]]} Step */
-/** @type {Step[]} */
-const STATIC = [
+/** @type {Array<[name: string, command: string, ...args: string[]]>} */
+const QUICK = [
+  // First, since it builds: the others need the generated client and the build.
+  ['tests', 'npm', 'test'],
   ['types', 'npm', 'run', '--silent', 'types'],
   ['lint', 'npm', 'run', '--silent', 'lint'],
   ['format', 'npm', 'run', '--silent', 'format:check'],
   ['dead code', 'npm', 'run', '--silent', 'dead'],
   ['package', 'npm', 'run', '--silent', 'pack:check'],
 ]
-// What builds is first: the others need the generated client and the build.
-/** @type {Step[]} */
-const QUICK = [['tests', 'npm', 'test'], ...STATIC]
-/** Each test once: vitest.config.ts has the modes. @type {Step[]} */
+/** @type {typeof QUICK} */
 const FULL = [
-  ['build', 'npm', 'run', '--silent', 'build'],
-  ...STATIC,
-  // Covered whole: counting for all the others would cost a tenth of their time.
+  // With all runs of its properties, and covered whole: counting for all the others would cost a tenth of their time.
   ['tests of the core', ...VITEST, '--mode', 'core', '--coverage'],
-  ['other quick tests', ...VITEST, '--mode', 'others'],
   ['all other tests', ...VITEST, '--mode', 'rest'],
 ]
 
 const started = Date.now()
 const reports = mkdtempSync(join(tmpdir(), 'check-'))
 const counts = { passed: 0, failed: 0, skipped: 0 }
-const failures = (values.full ? FULL : QUICK).filter((step) => !passes(step))
+const failures = (values.full ? [...QUICK, ...FULL] : QUICK).filter((step) => !passes(step))
 rmSync(reports, { recursive: true, force: true })
 
 for (const [name, ...command] of failures) say(`failed: ${name}. Alone: ${command.join(' ')}`)
