@@ -44,7 +44,8 @@ export async function seed(database, tasks, onStep) {
   onStep('kept figures')
   await settle(database)
   await database.query('DO $$ BEGIN WHILE delivery_keep_ended(1000) > 0 LOOP COMMIT; END LOOP; END $$')
-  await database.query('VACUUM ANALYZE delivery_campaign, delivery_campaign_change, delivery_task_brackets')
+  await database.query("SELECT delivery_keep_rosters(20000, '0', 60)")
+  await database.query('VACUUM ANALYZE delivery_campaign, delivery_campaign_change, delivery_roster_part, delivery_task_brackets')
 }
 
 /** Eighteen digits, with a zero at the front, as DingTalk has them; in no order. */
