@@ -43,7 +43,8 @@ export async function seed(database, tasks, onStep) {
   await database.query('VACUUM ANALYZE')
   onStep('kept figures')
   await settle(database)
-  await database.query('VACUUM ANALYZE delivery_campaign, delivery_campaign_change, delivery_task_brackets')
+  await database.query("SELECT delivery_keep_rosters(20000, '0', 60)")
+  await database.query('VACUUM ANALYZE delivery_campaign, delivery_campaign_change, delivery_roster_part, delivery_task_brackets')
 }
 
 /** In short steps, as the worker does. */

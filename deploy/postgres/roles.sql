@@ -203,7 +203,8 @@ BEGIN
         FROM unnest(ARRAY[
             'delivery_task_rates', 'delivery_campaign_rates', 'delivery_recipient_status', 'delivery_campaign_people',
             'delivery_read_curve', 'delivery_poll_history', 'delivery_looks', 'delivery_state_changes', 'delivery_app_usage', 'delivery_pair_status',
-            'delivery_worker_status', 'delivery_department_rates', 'delivery_known_people', 'delivery_laws', 'delivery_task_read_times'
+            'delivery_worker_status', 'delivery_department_rates', 'delivery_known_people', 'delivery_laws', 'delivery_task_read_times',
+            'delivery_task_keys', 'delivery_task_people', 'delivery_rosters'
         ]) AS name
         WHERE to_regclass(quote_ident(v_schema) || '.' || name) IS NOT NULL
     LOOP
@@ -211,7 +212,7 @@ BEGIN
     END LOOP;
     FOR v_statement IN
         SELECT format('GRANT EXECUTE ON FUNCTION %s TO delivery_read', to_regprocedure(quote_ident(v_schema) || '.' || signature))
-        FROM unnest(ARRAY['delivery_state_at(text, text, timestamptz)', 'delivery_forbidden_reason(text)']) AS signature
+        FROM unnest(ARRAY['delivery_state_at(text, text, timestamptz)', 'delivery_forbidden_reason(text)', 'delivery_name_parts(text)']) AS signature
         WHERE to_regprocedure(quote_ident(v_schema) || '.' || signature) IS NOT NULL
     LOOP
         EXECUTE v_statement;
@@ -230,7 +231,7 @@ BEGIN
     END LOOP;
     FOR v_statement IN
         SELECT format('GRANT EXECUTE ON FUNCTION %s TO delivery_names', to_regprocedure(quote_ident(v_schema) || '.' || signature))
-        FROM unnest(ARRAY['delivery_put_people(jsonb, text, boolean)']) AS signature
+        FROM unnest(ARRAY['delivery_put_people(jsonb, text, boolean)', 'delivery_name_parts(text)']) AS signature
         WHERE to_regprocedure(quote_ident(v_schema) || '.' || signature) IS NOT NULL
     LOOP
         EXECUTE v_statement;

@@ -37,23 +37,22 @@ export async function readGauges(
   limits: BlindLimits,
   callClock: CallClock | null = null,
 ): Promise<Gauges> {
-  const [tasks, { tasks: overdue }, { open, ended }, apps, problems, pausedScopes, calls, laws] = await Promise.all([
-    pool.query<Gauges['tasks'][number]>(TASKS),
-    readOverdue({ pool }, OVERDUE_MS),
-    readBlindGaps({ pool }, limits),
+  const [endedTasks, open, blindEnded, apps, pausedScopes, calls, laws] = await Promise.all([
+    pool.query<Gauges['tasks'][number]>(ENDED_TASKS),
+    readOpen({ pool }, limits),
+    pool.query<{ tasks: number }>(BLIND_ENDED),
     readUsage({ pool }, callClock),
-    pool.query<Gauges['problems'][number]>(PROBLEMS),
     pool.query<Gauges['pausedScopes'][number]>(PAUSED_SCOPES),
     readCallForecasts({ prisma }, budgets, callClock),
     pool.query<Gauges['laws'][number]>(LAWS),
   ])
   return {
-    tasks: tasks.rows,
-    overdue,
-    blind: { open, ended },
+    tasks: [...open.tasks, ...endedTasks.rows],
+    overdue: open.overdue,
+    blind: { open: open.blind, ended: blindEnded.rows[0]?.tasks ?? 0 },
     calls,
     apps,
-    problems: problems.rows,
+    problems: open.problems,
     pausedScopes: pausedScopes.rows,
     laws: laws.rows,
   }
@@ -80,19 +79,36 @@ const USAGE = `
   SELECT usage.app, CASE WHEN app.calls_month = month.name THEN app.calls_used ELSE 0 END AS "callsUsed", usage.pause_kind AS "pauseKind"
   FROM delivery_app AS app JOIN delivery_app_usage AS usage USING (app), delivery_call_month(clock_timestamp(), $1::jsonb) AS month`
 
-/** Open tasks are counted, ended ones were when they ended. */
-const TASKS = `
+/** Ended tasks were counted when they ended. */
+const ENDED_TASKS = `
   SELECT app, status, sum(tasks)::int AS count FROM (
-    SELECT app, 'tracking' AS status, count(*) AS tasks FROM delivery_task WHERE status = 'tracking' GROUP BY app
-    UNION ALL SELECT app, status, tasks FROM delivery_ended_tasks
+    SELECT app, status, tasks FROM delivery_ended_tasks
     UNION ALL SELECT app, status, tasks FROM delivery_task_end
   ) AS part GROUP BY app, status HAVING sum(tasks) > 0`
 
 const OVERDUE_MS = 60_000
 
-const PROBLEMS = `
-  SELECT app, problem_code AS problem, count(*)::int AS count FROM delivery_task
-  WHERE status = 'tracking' AND problem_code IS NOT NULL GROUP BY app, problem_code`
+interface OpenTasks extends Pick<Gauges, 'tasks' | 'overdue' | 'problems'> {
+  readonly blind: number
+}
+
+interface OpenRow extends Record<'tasks' | 'overdue' | 'blind', number> {
+  readonly app: string
+  readonly problem: string | null
+}
+
+/** All that is counted of open tasks, in one reading of them: no index has when they are due. */
+async function readOpen({ pool }: Pick<Database, 'pool'>, { missedMs, minGapMs, blindMs }: BlindLimits): Promise<OpenTasks> {
+  const { rows } = await pool.query<OpenRow>(OPEN, [blindMs, missedMs, minGapMs, OVERDUE_MS])
+  const byApp = new Map<string, number>()
+  for (const { app, tasks } of rows) byApp.set(app, (byApp.get(app) ?? 0) + tasks)
+  return {
+    tasks: Array.from(byApp, ([app, count]) => ({ app, status: 'tracking', count })),
+    problems: rows.flatMap(({ app, problem, tasks }) => (problem === null ? [] : [{ app, problem, count: tasks }])),
+    overdue: rows.reduce((sum, row) => sum + row.overdue, 0),
+    blind: rows.reduce((sum, row) => sum + row.blind, 0),
+  }
+}
 
 const PAUSED_SCOPES = `
   SELECT app.app,
@@ -144,28 +160,36 @@ export async function readBlindGaps({ pool }: Pick<Database, 'pool'>, { missedMs
 }
 
 /**
- * A task expires 24 hours after its send, or as much later as everything was down: two days of that are read, through the index on sent_at.
- * A planned poll was missed where more of the plan's times, which ascend, are before the one limit than up to the other. `width_bucket` counts them by
- * halving; a list of the times of each open task takes six times as long.
+ * Of an open task. A planned poll was missed where more of the plan's times, which ascend, are before the one limit than up to the other. `width_bucket`
+ * counts them by halving; a list of the times of each open task takes six times as long.
  */
-const BLIND_GAPS = `
-  SELECT ended.tasks AS ended, ended.latest, open.tasks AS open
-  FROM (
-    SELECT count(*)::int AS tasks, to_char(max(finished_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS latest
-    FROM delivery_task
-    WHERE sent_at > now() - interval '3 days' AND finished_at > now() - interval '24 hours' AND status = 'expired'
-      AND reason_code IN ('blind_before_deadline', 'never_observed')
-  ) AS ended, (
-    SELECT count(*)::int AS tasks FROM delivery_task
-    WHERE status = 'tracking' AND scheduled_at IS NOT NULL
+const IS_BLIND = `scheduled_at IS NOT NULL
       AND CASE
         WHEN poll_offsets IS NULL THEN greatest(last_observed_at, sent_at, scheduled_at) < now() - make_interval(secs => $1::double precision / 1000)
         ELSE
           width_bucket(least(ceil(date_part('epoch', now() - sent_at) * 1000 - $2::double precision) - 1, 2e9)::integer, poll_offsets) > width_bucket(
             least(round(greatest(date_part('epoch', last_observed_at - sent_at) * 1000 + $3::double precision,
               date_part('epoch', scheduled_at - sent_at) * 1000)), 2e9)::integer, poll_offsets)
-      END
+      END`
+
+/** A task expires 24 hours after its send, or as much later as everything was down: two days of that are read, through the index on sent_at. */
+const BLIND_ENDED = `
+    SELECT count(*)::int AS tasks, to_char(max(finished_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS latest
+    FROM delivery_task
+    WHERE sent_at > now() - interval '3 days' AND finished_at > now() - interval '24 hours' AND status = 'expired'
+      AND reason_code IN ('blind_before_deadline', 'never_observed')`
+
+const BLIND_GAPS = `
+  SELECT ended.tasks AS ended, ended.latest, open.tasks AS open
+  FROM (${BLIND_ENDED}
+  ) AS ended, (
+    SELECT count(*)::int AS tasks FROM delivery_task WHERE status = 'tracking' AND ${IS_BLIND}
   ) AS open`
+
+const OPEN = `
+  SELECT app, problem_code AS problem, count(*)::int AS tasks, (count(*) FILTER (WHERE ${IS_BLIND}))::int AS blind,
+    (count(*) FILTER (WHERE next_poll_at < now() - make_interval(secs => $4::double precision / 1000)))::int AS overdue
+  FROM delivery_task WHERE status = 'tracking' GROUP BY app, problem_code`
 
 const TASK_PROBLEM = {
   app: column.text('app'),

@@ -16,6 +16,9 @@ import { readAttention, readTask, readTaskKey, readTasks } from './reading/tasks
 export type { RawClient } from './raw-client.ts'
 export { withOwnSchema } from './reading/source.ts'
 
+/** Known where a row of the campaign was read. */
+const peopleOf = (ref: CampaignRef): number | undefined => ('targeted' in ref ? Number(ref.targeted) : undefined)
+
 /** Reads the public views of a database. The figures of one task follow from its row, its polls and its recipients. */
 export function createRateReader({ prisma }: { readonly prisma: RawClient }): RateReader {
   const source = createSource(prisma)
@@ -36,7 +39,7 @@ export function createRateReader({ prisma }: { readonly prisma: RawClient }): Ra
     campaign: (ref) => readCampaign(source, ref),
     campaigns: (filter) => readCampaigns(source, filter),
     recipients: async (ref, filter) => readRecipients(source, await key(ref), filter),
-    campaignRecipients: async (ref, filter) => readCampaignRecipients(source, await campaignKey(ref), filter),
+    campaignRecipients: async (ref, filter) => readCampaignRecipients(source, await campaignKey(ref), filter, peopleOf(ref)),
     curve: async (ref) => computeCurve(await readPolls(source, await key(ref))),
     campaignCurve: async (ref) => readCampaignCurve(source, await campaignKey(ref)),
     readTimes: async (of) => ('taskId' in of ? timesOfTask(of) : readTimesOfPool(source, await campaignKey(of))),
@@ -48,8 +51,7 @@ export function createRateReader({ prisma }: { readonly prisma: RawClient }): Ra
     stateAt: async (ref, at) => readStateAt(source, await key(ref), at),
     polls: async (ref) => readPolls(source, await key(ref)),
     explain: async (ref, userId) => explainPerson(source, await key(ref), userId),
-    campaignDepartments: async (ref) =>
-      readCampaignDepartments(source, await campaignKey(ref), 'targeted' in ref ? Number(ref.targeted) : 0),
+    campaignDepartments: async (ref) => readCampaignDepartments(source, await campaignKey(ref), peopleOf(ref) ?? 0),
     people: (filter) => readPeople(source, filter),
     person: (ref) => readKnownPerson(source, ref),
     personTasks: (ref, filter) => readPersonTasks(source, ref, filter),

@@ -89,6 +89,7 @@ const QUESTIONS: ReadonlyArray<readonly [name: string, most: number, ask: () => 
   ['the tasks of a campaign', 300, () => rates.tasks(campaign)],
   ['the latest tasks', 300, () => rates.tasks({ since: minutesLater(-5) })],
   ['a campaign', 300, () => rates.campaign(campaign)],
+  ['stopped tasks, of which there are none', 10, () => rates.tasks({ status: 'stopped' })],
   ['the people of a task', 50, () => rates.recipients(ref, {})],
   ['the people of a campaign', 10 * CAMPAIGN_PEOPLE, () => rates.campaignRecipients(campaign, {})],
   ['the curve of a task', 50, () => rates.curve(ref)],

@@ -62,6 +62,7 @@ const TABLES = [
   'delivery_law',
   'delivery_lease',
   'delivery_pair',
+  'delivery_roster_part',
   'delivery_task_brackets',
   'delivery_task_end',
   'delivery_worker',
@@ -83,6 +84,9 @@ const VIEWS = [
   'delivery_known_people',
   'delivery_laws',
   'delivery_task_read_times',
+  'delivery_task_keys',
+  'delivery_task_people',
+  'delivery_rosters',
 ]
 /** Of delivery_names alone: test/store/names.test.ts. */
 const NAMES = ['delivery_person', 'delivery_people']

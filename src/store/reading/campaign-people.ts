@@ -2,42 +2,61 @@ import { FILE_PAGE } from '../../report/all-pages.ts'
 import type { CampaignRecipient, Page, PageFilter, RecipientFilter } from '../../report/rates.ts'
 import * as column from '../columns.ts'
 import { Prisma } from '../generated/client.ts'
+import { type FoundPeople, isAfter, isInRoster, knownPeople, ofCampaign, readFromRoster, rowMatches } from './campaign-roster.ts'
 import type { CampaignKey } from './campaigns.ts'
 import { CAMPAIGN_PERSON_COLUMNS } from './columns.ts'
 import { buildPage, encodeCursor, isText, parseCursor, parseSlice } from './paging.ts'
 import type { Source } from './source.ts'
-import { contains, containsPerson, equals, inDepartment, inOwnDepartments, where } from './sql.ts'
+import { containsPerson, equals, inDepartment, where } from './sql.ts'
 
 /**
  * The people of a campaign. To show a person once, with the best state, PostgreSQL sorts all rows of all people that a statement asks for. So a page
- * asks for few: first for the user ids that it can have, from the rows of each task as they are, and then for these people.
+ * asks for few: first for the user ids that it can have, from the rows of each task as they are or from the roster of a large campaign, and then for
+ * these people.
  */
 
 const PERSON = column.selectList(CAMPAIGN_PERSON_COLUMNS)
 
-const ofCampaign = ({ app, campaign }: CampaignKey): Prisma.Sql => Prisma.sql`app = ${app}::text AND campaign = ${campaign}::text`
-
-/** By user id. */
+/**
+ * By user id.
+ * @param people how many the campaign has; undefined: not known
+ */
 export async function readCampaignRecipients(
   source: Source,
   key: CampaignKey,
   filter: RecipientFilter & PageFilter,
+  people?: number,
 ): Promise<Page<CampaignRecipient>> {
   if (filter.limit === FILE_PAGE) return await readFilePage(source, key, filter)
   const slice = parseSlice(filter, 'people', [isText])
-  const people: CampaignRecipient[] = []
+  const listed: CampaignRecipient[] = []
   let after = slice.after?.[0] ?? null
   let isLast = false
+  let hasRoster = isInRoster(filter, people)
   // A user id that is found may have a better state in another task. Then the page is not full yet, and more are asked for.
-  for (let wanted = slice.limit + 1; people.length <= slice.limit && !isLast; wanted *= 2) {
-    const { found, last, userIds } = await findUserIds(source, key, filter, after, wanted)
-    isLast = found < wanted
-    if (last === null) break
-    const among = userIds === null ? isBetween(after, last) : Prisma.sql`user_id = ANY (${userIds}::text[])`
-    people.push(...(await readPeople(source, key, filter, among)))
-    after = last
+  for (let wanted = slice.limit + 1; listed.length <= slice.limit && !isLast; wanted *= 2) {
+    const kept = hasRoster ? await readFromRoster(source, key, filter, after, wanted) : null
+    // Without a roster, or where people who match are rare in it, the rest is read from the tasks.
+    hasRoster = kept !== null && !kept.isCut
+    const found = kept ?? (await readFromTasks(source, key, filter, after, wanted))
+    listed.push(...found.people)
+    isLast = found.isLast
+    after = found.last
   }
-  return buildPage(people.slice(0, slice.limit + 1), slice, 'people', (person) => [person.userId])
+  return buildPage(listed.slice(0, slice.limit + 1), slice, 'people', (person) => [person.userId])
+}
+
+async function readFromTasks(
+  source: Source,
+  key: CampaignKey,
+  filter: RecipientFilter,
+  after: string | null,
+  wanted: number,
+): Promise<FoundPeople> {
+  const { found, last, userIds } = await findUserIds(source, key, filter, after, wanted)
+  if (last === null) return { people: [], last, isLast: true }
+  const among = userIds === null ? isBetween(after, last) : Prisma.sql`user_id = ANY (${userIds}::text[])`
+  return { people: await readPeople(source, key, filter, among), last, isLast: found < wanted }
 }
 
 async function readPeople(source: Source, key: CampaignKey, filter: RecipientFilter, among: Prisma.Sql): Promise<CampaignRecipient[]> {
@@ -48,13 +67,11 @@ WHERE ${where([ofCampaign(key), among, equals('state', state), containsPerson(fi
   return rows.map((row) => column.decodeRow(CAMPAIGN_PERSON_COLUMNS, row))
 }
 
-const isAfter = (after: string | null): Prisma.Sql | null => (after === null ? null : Prisma.sql`user_id > ${after}::text`)
-
 /** @param last null: to the end */
 const isBetween = (after: string | null, last: string | null): Prisma.Sql =>
   where([isAfter(after), last === null ? null : Prisma.sql`user_id <= ${last}::text`])
 
-/** So many are looked up one by one. */
+/** So many people are looked up one by one. */
 const FEW = 128
 
 const FOUND = {
@@ -65,7 +82,10 @@ const FOUND = {
   userIds: column.nullable(column.texts('user_ids')),
 }
 
-/** The user ids of the first rows that match. A person may be among them several times. */
+/**
+ * The user ids of the first rows that match. A person may be among them several times. Of each task the first few are read, in the order of its index,
+ * and then more of those tasks alone whose last one comes before the end of the page: a page costs a few rows of each task, and not all people.
+ */
 async function findUserIds(
   source: Source,
   key: CampaignKey,
@@ -73,35 +93,31 @@ async function findUserIds(
   after: string | null,
   wanted: number,
 ): Promise<column.Decoded<typeof FOUND>> {
+  const each = (task: Prisma.Sql, last: Prisma.Sql | null): Prisma.Sql => Prisma.sql`
+  SELECT user_id FROM delivery_task_people AS person WHERE person.task_pk = ${task} AND ${where([last, rowMatches(filter)])} ORDER BY user_id`
   const [row = {}] = await source(Prisma.sql`
+WITH ${knownPeople(key, filter, null)},
+task AS MATERIALIZED (SELECT task_pk FROM delivery_task_keys WHERE ${ofCampaign(key)}),
+asked AS MATERIALIZED (SELECT 1 + ${wanted}::integer / greatest(count(*), 1) AS rows FROM task),
+first AS MATERIALIZED (
+  SELECT task.task_pk, person.user_id
+  FROM task CROSS JOIN LATERAL (${each(Prisma.sql`task.task_pk`, isAfter(after))} LIMIT (SELECT rows FROM asked)) AS person
+),
+unfinished AS MATERIALIZED (
+  SELECT task_pk, max(user_id) AS last FROM first GROUP BY task_pk
+  HAVING count(*) = (SELECT rows FROM asked)
+    AND (max(user_id) < (SELECT user_id FROM first ORDER BY user_id LIMIT 1 OFFSET ${wanted - 1}::integer)) IS NOT FALSE
+)
 SELECT count(*) AS found, max(user_id) AS last, CASE WHEN count(*) <= ${FEW}::integer THEN array_agg(DISTINCT user_id) END AS "userIds"
-FROM (SELECT user_id FROM ${eachRow(key, filter, after)} ORDER BY user_id LIMIT ${wanted}::integer) AS first`)
+FROM (
+  SELECT user_id FROM first
+  UNION ALL
+  SELECT person.user_id
+  FROM unfinished CROSS JOIN LATERAL (${each(Prisma.sql`unfinished.task_pk`, Prisma.sql`user_id > unfinished.last`)} LIMIT ${wanted}::integer) AS person
+  ORDER BY user_id LIMIT ${wanted}::integer
+) AS found`)
   return column.decodeRow(FOUND, row)
 }
-
-/**
- * The rows of each task that match, after the cursor. OFFSET 0 keeps it a look-up by key for each task: the planner would read the recipients of all
- * campaigns instead. For the same reason the people of a department and those with a name are found once, and not for each row.
- */
-function eachRow(key: CampaignKey, filter: RecipientFilter, after: string | null): Prisma.Sql {
-  const { state, search, searchIn = 'both' } = filter
-  const named = search === undefined || searchIn === 'userId' ? null : isKnown(key, contains('name', search))
-  const found = named === null ? contains('user_id', search) : Prisma.sql`(${contains('user_id', search)} OR ${named})`
-  return Prisma.sql`(SELECT app, task_id FROM delivery_task_rates WHERE ${ofCampaign(key)} OFFSET 0) AS task
-CROSS JOIN LATERAL (
-  SELECT user_id FROM delivery_recipient_status AS status
-  WHERE status.app = task.app AND status.task_id = task.task_id AND ${where([isAfter(after), equals('state', state), found, inDepartmentOf(key, filter)])}
-  OFFSET 0
-) AS person`
-}
-
-function inDepartmentOf(key: CampaignKey, { department }: RecipientFilter): Prisma.Sql | null {
-  return department === undefined || department === '' ? inDepartment(key, department) : isKnown(key, inOwnDepartments(department))
-}
-
-/** IS TRUE keeps it one list of people, in which each row is looked up. */
-const isKnown = ({ app }: CampaignKey, condition: Prisma.Sql | null): Prisma.Sql =>
-  Prisma.sql`(user_id IN (SELECT user_id FROM delivery_known_people WHERE ${where([equals('app', app), condition])})) IS TRUE`
 
 const BOUNDS = { bounds: column.texts('bounds') }
 const FILE_CURSOR = 'people of a file'
@@ -122,6 +138,10 @@ async function findBounds(source: Source, key: CampaignKey, filter: PageFilter):
   const after = parseSlice(filter, 'people', [isText]).after?.[0] ?? null
   const [row = {}] = await source(Prisma.sql`
 SELECT coalesce(array_agg(DISTINCT user_id ORDER BY user_id) FILTER (WHERE n % ${FILE_PAGE}::integer = 0), '{}') AS bounds
-FROM (SELECT user_id, row_number() OVER (ORDER BY user_id) AS n FROM ${eachRow(key, {}, after)}) AS numbered`)
+FROM (
+  SELECT user_id, row_number() OVER (ORDER BY user_id) AS n
+  FROM (SELECT task_pk FROM delivery_task_keys WHERE ${ofCampaign(key)} OFFSET 0) AS task
+  CROSS JOIN LATERAL (SELECT user_id FROM delivery_task_people AS person WHERE ${where([Prisma.sql`person.task_pk = task.task_pk`, isAfter(after)])} OFFSET 0) AS person
+) AS numbered`)
   return [after, ...column.decodeRow(BOUNDS, row).bounds]
 }
