@@ -13,10 +13,6 @@ CREATE TRIGGER "delivery_recipient_added" AFTER INSERT ON "delivery_recipient"
     REFERENCING NEW TABLE AS added FOR EACH STATEMENT
     WHEN (pg_catalog.current_setting('check_function_bodies') <> 'off') EXECUTE FUNCTION delivery_mark_added();
 
-DROP TRIGGER "delivery_recipient_task" ON "delivery_recipient";
-CREATE TRIGGER "delivery_recipient_task" AFTER INSERT ON "delivery_recipient"
-    REFERENCING NEW TABLE AS added FOR EACH STATEMENT
-    WHEN (pg_catalog.current_setting('check_function_bodies') <> 'off') EXECUTE FUNCTION delivery_require_task();
-
 -- A sender chooses the settings of its session, and not which figures are kept.
 ALTER FUNCTION "delivery_track"(jsonb) SET check_function_bodies TO on;
+ALTER FUNCTION "delivery_add_task"(text, text, text, text, timestamptz, boolean, text[]) SET check_function_bodies TO on;
