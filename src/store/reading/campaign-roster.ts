@@ -52,10 +52,10 @@ export function knownPeople({ app }: CampaignKey, filter: RecipientFilter, when:
   const { search, department } = filter
   const list = (condition: Prisma.Sql | null): Prisma.Sql =>
     Prisma.sql`(SELECT user_id FROM delivery_known_people WHERE ${where([when, equals('app', app), condition])})`
-  const nobody = Prisma.sql`false`
+  const none = Prisma.sql`false`
   const member = department === '' ? Prisma.sql`department IS NOT NULL` : inOwnDepartments(department)
-  return Prisma.sql`named AS MATERIALIZED ${list(search !== undefined && isNamed(filter) ? containsName(search) : nobody)},
-member AS MATERIALIZED ${list(member ?? nobody)}`
+  return Prisma.sql`named AS MATERIALIZED ${list(search !== undefined && isNamed(filter) ? containsName(search) : none)},
+member AS MATERIALIZED ${list(member ?? none)}`
 }
 
 /** A row of `delivery_task_people` matches. IS TRUE keeps a list of people one list, in which each row is looked up. */
@@ -73,7 +73,7 @@ function userIdMatches(filter: RecipientFilter): Prisma.Sql {
   ])
 }
 
-/** A part of the roster may have somebody who matches. */
+/** A part of the roster may have a person who matches. */
 function partMatches(key: CampaignKey, filter: RecipientFilter): Prisma.Sql {
   const { search, department } = filter
   const hasId = search === undefined ? null : partContains(search)

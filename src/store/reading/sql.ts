@@ -29,7 +29,7 @@ export function foldsCase(search: string): boolean {
 }
 
 /**
- * The same for the name of a row of `delivery_known_people`, found by the index of names. One letter of ASCII is in too many names to look it up. The
+ * The same for the name of a row of `delivery_known_people`, found by the index of names. One letter of ASCII is in too many names for it. The
  * pairs of the search are a subquery, so that the planner expects few rows whatever is searched: else it may compute the pairs of every name.
  */
 export function containsName(search: string): Condition {
