@@ -46,8 +46,8 @@ const verdictsOf = (figures: object) =>
 test('a figure is met or over where it has a budget, and is judged in the direction of that', () => {
   expect(verdictsOf(DOCUMENT)).toEqual({
     'cpuRatio.A.redis': 'met',
-    'cpuRatio.B.redis': '',
-    'walPerPoll.C': '',
+    'cpuRatio.B.redis': 'met',
+    'walPerPoll.C': 'met',
     'reading.unread.medianMs': 'over',
     'reading.unread.p99Ms': 'met',
   })
@@ -61,9 +61,9 @@ test('the table for a page has every figure, bold where it is over, and says of 
   expect(lines[1]).toBe('Load 0.25 before and 1.5 after; 3 rounds were discarded for other work, 0 were used in spite of it.')
   expect(lines.filter((line) => /^\| .*`(?:cpuRatio.A.redis|walPerPoll.C|reading.unread.medianMs|start.importMs)`/.test(line))).toEqual([
     expect.stringMatching(/\| ≥ 0.2 \| 0.25 \|$/),
-    expect.stringMatching(/\|  \| 20,400 \|$/),
+    expect.stringMatching(/\| ≤ 36000 \| 20,400 \|$/),
     expect.stringMatching(/\| ≤ 20 \| \*\*29.4\*\* \|$/),
-    expect.stringMatching(/\|  \| – \|$/),
+    expect.stringMatching(/\| ≤ 100 \| – \|$/),
   ])
   expect(lines.slice(-4, -3)).toEqual(['| the ceiling, queue in PostgreSQL | – | – | – | – | – |'])
   expect(lines).toContain('| A, 2,000 apps with a task of 10 people each | 0.95 | 0.6 | 0.24 | 0.12 | 1,010 |')
