@@ -333,16 +333,15 @@ function compareCodeUnits(a: string, b: string): number {
  * Only an answer that is not older than the last successful one changes what is known of the whole task. One that lists no recipients although
  * some were unread does not show that they still are, so it does not move the time as of which they are unread.
  */
-function planUpdate(task: Task | BareTask, seen: Observation, newest: boolean): TaskUpdate {
+function planUpdate(task: Task, seen: Observation, newest: boolean): TaskUpdate {
   const good = { ...unchanged(task), goodPolls: task.goodPolls + 1, failuresInRow: 0, problem: null, delay: null }
   if (!newest) return good
   if (seen.people.size === 0 && good.counts.unread > 0) return { ...good, ...listedRun(task, seen) }
   return { ...good, lastGoodRequestedAt: seen.requestedAt, lastObservedAt: seen.respondedAt, ...listedRun(task, seen) }
 }
 
-/** The same for the answer of the last successful poll, whose fingerprint is stored: to make it again took a tenth of the CPU of such a poll. */
+/** The same for the answer of the last successful poll: the stored fingerprint is its own, and to make it again took a tenth of the CPU of such a poll. */
 function planRepeated(task: BareTask, seen: Observation): TaskUpdate {
-  if (task.listedFingerprint === null || task.listedSince === null) return planUpdate(task, seen, true)
   const times = { lastGoodRequestedAt: seen.requestedAt, lastObservedAt: seen.respondedAt }
   return { ...unchanged(task), goodPolls: task.goodPolls + 1, failuresInRow: 0, problem: null, delay: null, ...times }
 }
