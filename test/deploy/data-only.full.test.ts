@@ -56,7 +56,7 @@ describeInstalledPostgres('the data alone', () => {
     const target = await migratedDatabase('pasted')
     const data = join(folder, 'tracker-data.dump')
     sh(dump.replaceAll('tracker-data.dump', data), { OWNERS_URL: urlAs('migrate', source) })
-    sh(restore.replaceAll('tracker-data.dump', data), { NEW_URL: urlAs('migrate', target) })
+    sh(restore.replaceAll('tracker-data.', join(folder, 'tracker-data.')), { NEW_URL: urlAs('migrate', target) })
     await expectSame(target)
     expect(await migrate(urlAs('migrate', target)), 'it is up to date').toEqual([])
     await expectAtWork(target)
@@ -64,10 +64,10 @@ describeInstalledPostgres('the data alone', () => {
 
   test.each<readonly [string, (url: string) => void]>([
     ['from a plain script, by psql', (url) => restoreScript(url)],
-    ['by several jobs at once', (url) => run('pg_restore', '--data-only', '--exit-on-error', '--jobs=4', '-d', url, dumped('directory'))],
+    ['by several jobs at once, after the tasks', (url) => restoreByJobs(url)],
     [
       'with recipients before their tasks',
-      (url) => run('pg_restore', ...WHOLE, '-L', recipientsFirst(dumped('custom')), '-d', url, dumped('custom')),
+      (url) => run('pg_restore', ...WHOLE, '-L', ordered('delivery_recipient', 'delivery_task'), '-d', url, dumped('custom')),
     ],
     [
       'with --disable-triggers, by a superuser',
@@ -95,32 +95,40 @@ describeInstalledPostgres('the data alone', () => {
   const asSuperuser = (url: string): string => server.url.replace(/\/postgres$/, new URL(url).pathname)
 
   /** The source in this format, dumped with the first who asks. */
-  function dumped(format: 'custom' | 'directory' | 'plain'): string {
+  function dumped(format: 'custom' | 'directory'): string {
     const file = join(folder, format)
-    if (!made.has(file))
-      run(
-        'pg_dump',
-        '--data-only',
-        '--exclude-table=*._prisma_migrations',
-        `--format=${format}`,
-        `--file=${file}`,
-        urlAs('migrate', source),
-      )
+    const options = ['--data-only', '--load-via-partition-root', '--exclude-table=*._prisma_migrations']
+    if (!made.has(file)) run('pg_dump', ...options, `--format=${format}`, `--file=${file}`, urlAs('migrate', source))
     made.add(file)
     return file
   }
   const made = new Set<string>()
 
   function restoreScript(url: string): void {
-    run('psql', '--quiet', '--single-transaction', '--set=ON_ERROR_STOP=1', `--file=${dumped('plain')}`, url)
+    const script = join(folder, 'script.sql')
+    run('pg_restore', '--data-only', '-L', ordered('delivery_task'), `--file=${script}`, dumped('custom'))
+    run('psql', '--quiet', '--single-transaction', '--set=ON_ERROR_STOP=1', `--file=${script}`, url)
   }
 
-  /** A list for `pg_restore -L`. */
-  function recipientsFirst(file: string): string {
-    const entries = run('pg_restore', '--list', file).split('\n')
-    const isRecipients = (entry: string): boolean => / delivery_recipient /.test(entry)
-    const list = join(folder, 'recipients-first')
-    writeFileSync(list, [...entries.filter(isRecipients), ...entries.filter((entry) => !isRecipients(entry))].join('\n'))
+  function restoreByJobs(url: string): void {
+    const entries = listed('directory')
+    const tasks = (entry: string): boolean => entry.includes(' delivery_task ')
+    for (const part of [entries.filter(tasks), entries.filter((entry) => !tasks(entry))]) {
+      run('pg_restore', '--data-only', '--exit-on-error', '--jobs=4', '-L', listFile(part), '-d', url, dumped('directory'))
+    }
+  }
+
+  const listed = (format: 'custom' | 'directory'): string[] => run('pg_restore', '--list', dumped(format)).split('\n')
+
+  /** A list for `pg_restore -L` with these tables first. */
+  function ordered(...tables: readonly string[]): string {
+    const first = tables.flatMap((table) => listed('custom').filter((entry) => entry.includes(` ${table} `)))
+    return listFile([...first, ...listed('custom').filter((entry) => !first.includes(entry))])
+  }
+
+  function listFile(entries: readonly string[]): string {
+    const list = join(folder, 'list')
+    writeFileSync(list, entries.join('\n'))
     return list
   }
 
