@@ -58,7 +58,7 @@ test.concurrent.for(backends())(
     await expectNamesNowhereElse(world, database, { worker, serve })
 
     const env = { DATABASE_URL: urlAs('worker', world.databaseUrl), QUEUE_URL: world.queueUrl }
-    const erased = await runCli(['erase', '--user', ERIN], { env })
+    const erased = await runCli(['erase', '--user', ERIN], { env, onTestFinished })
     expect([erased.code, erased.stdout, erased.stderr]).toEqual([0, 'erased in 1 task, 0 jobs of the queue and 2 rows of people\n', ''])
     expect(await importAll()).toMatchObject({ created: 0, erased: 1 })
     await expectErased(world, database, ask)
