@@ -32,9 +32,10 @@ class LongestFirst extends BaseSequencer {
 const IS_LONG = process.env['FAULT_SEEDS'] !== undefined
 
 /**
- * Compressed days have a poll each few seconds. They run after the other projects, whose installs, compilers and restores would make polls late.
+ * Compressed days have a poll each few seconds. They run after the other projects, whose installs, compilers and restores would make polls late, and two
+ * files at a time: with four of them a slow machine of two cores was late for its own polls.
  */
-const AFTER_OTHERS = { sequence: { groupOrder: 1 } }
+const AFTER_OTHERS = { sequence: { groupOrder: 1 }, maxWorkers: 2 }
 
 /** One PostgreSQL and one Redis for the entire run, whichever of these projects are in it. */
 const SERVERS = 'test/support/global-setup.ts'
