@@ -86,7 +86,7 @@ test.concurrent('a fault of a scope costs nothing outside it, costs no more than
 /** What a healthy task lost. Every poll was planned, succeeded, and the last of them was the final one. */
 function lossesOf(world: FaultyWorld, row: TaskRow | undefined): string[] {
   if (row === undefined) return ['a task is missing']
-  const said = `${row.app} ${row.task_id}: ${row.status} ${row.reason_code} ${row.good_polls}/${row.polls} ${row.calls} calls`
+  const said = `${row.app} ${row.task_id}: ${row.status} ${row.reason_code} ${row.good_polls}/${row.polls} ${row.calls} calls counted, ${world.calls(row.task_id)} made`
   const isWhole = row.status === 'expired' && row.reason_code === 'window_over' && row.good_polls === row.polls
   return isWhole && world.calls(row.task_id) === row.calls && row.calls <= POLLS_PER_TASK ? [] : [said]
 }
