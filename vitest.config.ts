@@ -32,10 +32,11 @@ class LongestFirst extends BaseSequencer {
 const IS_LONG = process.env['FAULT_SEEDS'] !== undefined
 
 /**
- * Compressed days have a poll each few seconds. They run after the other projects, whose installs, compilers and restores would make polls late, and two
- * files at a time: with four of them a slow machine of two cores was late for its own polls.
+ * Compressed days have a poll each few seconds. They run after the other projects, whose installs, compilers and restores would make polls late, and one file
+ * at a time: beside other days some calls were made and not counted, which is not explained yet.
  */
-const AFTER_OTHERS = { sequence: { groupOrder: 1 }, maxWorkers: 2 }
+const DAYS = { sequence: { groupOrder: 1 }, maxWorkers: 1 }
+const OUTAGES = { sequence: { groupOrder: 2 }, maxWorkers: 2 }
 
 /** One PostgreSQL and one Redis for the entire run, whichever of these projects are in it. */
 const SERVERS = 'test/support/global-setup.ts'
@@ -77,8 +78,8 @@ export default defineConfig(({ mode }) => {
         project('input', servers),
         project('bench'),
         // Its concurrent tests have a worker process each.
-        project('process', { ...servers, ...AFTER_OTHERS, maxConcurrency: 6 }),
-        project('faults', { ...servers, ...AFTER_OTHERS, maxConcurrency: IS_LONG ? 3 : 4 }),
+        project('process', { ...servers, ...DAYS, maxConcurrency: 6 }),
+        project('faults', { ...servers, ...OUTAGES, maxConcurrency: IS_LONG ? 3 : 4 }),
         project('docs', servers),
         project('packaging'),
         project('browser', { globalSetup: [SERVERS, 'test/browser/support/global-setup.ts'] }),
