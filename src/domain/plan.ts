@@ -130,7 +130,9 @@ export function planBarePoll(task: BareTask, answer: Answer, calls: number, now:
   if (answer.kind !== 'observed') return planFailed(task, answer, calls, now, timing)
   const seen = answer.observation
   if (!isSameAnswer(task, seen)) return null
-  const update = { ...planRepeated(task, seen), answerDigest: nextDigest(task, seen) }
+  // The stored fingerprint is that of this answer too: to make it again took a tenth of the CPU of such a poll.
+  const times = { lastGoodRequestedAt: seen.requestedAt, lastObservedAt: seen.respondedAt }
+  const update = { ...succeeded(task), ...times, answerDigest: nextDigest(task, seen) }
   return finishObserved(task, seen, now, timing, { changed: [], transitions: [], anomalies: 0, update, calls })
 }
 
@@ -334,16 +336,15 @@ function compareCodeUnits(a: string, b: string): number {
  * some were unread does not show that they still are, so it does not move the time as of which they are unread.
  */
 function planUpdate(task: Task, seen: Observation, newest: boolean): TaskUpdate {
-  const good = { ...unchanged(task), goodPolls: task.goodPolls + 1, failuresInRow: 0, problem: null, delay: null }
+  const good = succeeded(task)
   if (!newest) return good
   if (seen.people.size === 0 && good.counts.unread > 0) return { ...good, ...listedRun(task, seen) }
   return { ...good, lastGoodRequestedAt: seen.requestedAt, lastObservedAt: seen.respondedAt, ...listedRun(task, seen) }
 }
 
-/** The same for the answer of the last successful poll: the stored fingerprint is its own, and to make it again took a tenth of the CPU of such a poll. */
-function planRepeated(task: BareTask, seen: Observation): TaskUpdate {
-  const times = { lastGoodRequestedAt: seen.requestedAt, lastObservedAt: seen.respondedAt }
-  return { ...unchanged(task), goodPolls: task.goodPolls + 1, failuresInRow: 0, problem: null, delay: null, ...times }
+/** What every successful poll changes. */
+function succeeded(task: Task | BareTask): TaskUpdate {
+  return { ...unchanged(task), goodPolls: task.goodPolls + 1, failuresInRow: 0, problem: null, delay: null }
 }
 
 /** Since when the answers list the same recipients. An empty list is not a stable one. */

@@ -69,7 +69,7 @@ BEGIN
     IF v_last.to_id - v_given > v_last.size / 2 THEN
         RETURN false;
     END IF;
-    -- A new range is compared with all rows of the default partition, while nobody can read it. With many rows it stays as it is.
+    -- A new range is compared with all rows of the default partition, while no one can read it. With many rows it stays as it is.
     IF pg_relation_size('delivery_poll_default') > 256 * 1024 * 1024 THEN
         RETURN false;
     END IF;
